@@ -1,0 +1,269 @@
+/**
+ * Every error a user can meet. The key is the precise `reason`; `code` and `status` are what the wire contract
+ * (contract 10 §1.2) allows for it. Placeholders in braces are filled from the error's context.
+ * `docs/reference/errors.md` is generated from this table.
+ */
+export interface CatalogueEntry {
+  /** The contract's `error.code`. */
+  readonly code: string;
+  readonly status: number;
+  /** Whose fault: the caller's request, or the platform and its surroundings. */
+  readonly fault: "user" | "system";
+  readonly message: string;
+  /** What the reader can do about it. */
+  readonly remedy: string;
+}
+
+const user = <const M extends string>(code: string, status: number, message: M, remedy: string) =>
+  ({ code, status, fault: "user", message, remedy }) as const;
+const system = <const M extends string>(code: string, status: number, message: M, remedy: string) =>
+  ({ code, status, fault: "system", message, remedy }) as const;
+
+export const errorCatalogue = {
+  // Requests
+  invalid_json: user(
+    "invalid_request",
+    400,
+    "invalid JSON body",
+    "Send a JSON object with Content-Type: application/json.",
+  ),
+  invalid_field: user(
+    "invalid_request",
+    400,
+    "invalid request: {field} {problem}",
+    "Correct the named field; its type and bounds are in the API reference at /docs.",
+  ),
+  invalid_id: user(
+    "invalid_request",
+    400,
+    "invalid {noun} ID",
+    "An id of this kind is '{prefix}' followed by 25 characters of 0-9 and a-z.",
+  ),
+  body_too_large: user(
+    "too_large",
+    413,
+    "request body is larger than {limit} bytes",
+    "Send less, or use a streaming endpoint.",
+  ),
+  unsupported_media_type: user(
+    "invalid_request",
+    415,
+    "content type {type} is not accepted here",
+    "Send the content type that /docs names for this route.",
+  ),
+  route_not_found: user("not_found", 404, "no route {method} {path}", "See /docs for every route."),
+  // Credentials
+  credentials_missing: user(
+    "unauthorized",
+    401,
+    "X-API-Key or Authorization: Bearer <token> required",
+    "Send the header X-API-Key with a key of your team.",
+  ),
+  api_key_invalid: user(
+    "unauthorized",
+    401,
+    "invalid API key",
+    "Check the key; a revoked or mistyped key cannot be used.",
+  ),
+  // Capsules
+  capsule_not_found: user("not_found", 404, "sandbox not found", "List your capsules with GET /v1/capsules."),
+  capsule_not_running: user(
+    "invalid_state",
+    409,
+    "sandbox is not running (status: {status})",
+    "Resume the capsule, or create a new one.",
+  ),
+  capsule_busy: user(
+    "conflict",
+    409,
+    "sandbox is busy: {operation} is in progress",
+    "Wait for the operation to end and try again.",
+  ),
+  template_not_found: user(
+    "not_found",
+    404,
+    "template not found: {template}",
+    "List templates with GET /v1/snapshots.",
+  ),
+  // Processes
+  cwd_not_found: user(
+    "invalid_request",
+    400,
+    "cwd does not exist: {cwd}",
+    "Create the directory first, or leave cwd out to start in the user's home.",
+  ),
+  user_not_found: user(
+    "invalid_request",
+    400,
+    "no such user in the capsule: {user}",
+    "Use 'root', 'user', or a user you have added inside the capsule.",
+  ),
+  process_not_found: user(
+    "not_found",
+    404,
+    "process not found: {selector}",
+    "List processes with GET /v1/capsules/{id}/processes.",
+  ),
+  process_spawn_failed: user(
+    "invalid_request",
+    400,
+    "could not start {cmd}: {problem}",
+    "Check that the program exists in the capsule and may be executed.",
+  ),
+  stdin_closed: user(
+    "conflict",
+    409,
+    "standard input of {selector} is closed",
+    "Start the process with stdin open, and write before it is closed or the process exits.",
+  ),
+  not_a_terminal: user("conflict", 409, "{selector} is not a terminal", "Start it through the pty endpoint."),
+  tag_in_use: user(
+    "conflict",
+    409,
+    "tag {tag} belongs to a live process",
+    "Choose another tag, or end that process first.",
+  ),
+  argument_list_too_long: user(
+    "invalid_request",
+    400,
+    "arguments and environment of {cmd} are too large",
+    "Pass large data through standard input or a file.",
+  ),
+  // Files
+  path_not_found: user(
+    "not_found",
+    404,
+    "no such file or directory: {path}",
+    "Check the path; relative paths start at the user's home.",
+  ),
+  path_exists: user(
+    "conflict",
+    409,
+    "{path} already exists",
+    "Use another path, or remove the existing one first.",
+  ),
+  path_invalid: user(
+    "invalid_request",
+    400,
+    "invalid path: {problem}",
+    "Paths are 1 to 4096 bytes without NUL.",
+  ),
+  not_a_directory: user("invalid_request", 400, "not a directory: {path}", "Give the path of a directory."),
+  is_a_directory: user(
+    "invalid_request",
+    400,
+    "is a directory: {path}",
+    "Give the path of a file, or download the directory as an archive.",
+  ),
+  not_a_file: user(
+    "invalid_request",
+    400,
+    "not a regular file: {path}",
+    "Devices, pipes and sockets cannot be read or written through the file API.",
+  ),
+  directory_not_empty: user("conflict", 409, "directory is not empty: {path}", "Remove it recursively."),
+  permission_denied: user(
+    "forbidden",
+    403,
+    "permission denied: {path}",
+    "Use a user that may do this, such as root.",
+  ),
+  disk_full_in_capsule: user(
+    "disk_full",
+    507,
+    "no space left in the capsule for {path}",
+    "Delete files in the capsule.",
+  ),
+  read_only_file_system: user("forbidden", 403, "read-only file system: {path}", "Write to another path."),
+  file_operation_failed: user(
+    "invalid_request",
+    400,
+    "{operation} of {path} failed: {problem}",
+    "Check the path and its file system.",
+  ),
+  // Host and its surroundings
+  deadline_exceeded: system(
+    "agent_error",
+    502,
+    "{what} did not finish within {ms} ms",
+    "Try again; if it repeats, the host is overloaded: see ./wrenn doctor.",
+  ),
+  host_unavailable: system(
+    "host_unavailable",
+    503,
+    "sandbox host is not reachable",
+    "Try again in a moment.",
+  ),
+  host_full: system(
+    "no_hosts_available",
+    503,
+    "no servers available — try again later ({resource} is exhausted)",
+    "Destroy or pause capsules, or add a host.",
+  ),
+  machine_start_failed: system(
+    "agent_error",
+    502,
+    "the capsule's machine could not start: {problem}",
+    "Run ./wrenn doctor on the host; the console log of the capsule says more.",
+  ),
+  machine_died: system(
+    "agent_error",
+    502,
+    "the capsule's machine died: {problem}",
+    "Create a new capsule; the host's log holds the cause under the same request id.",
+  ),
+  guest_unreachable: system(
+    "agent_error",
+    502,
+    "the guest agent does not answer: {problem}",
+    "Destroy the capsule and create a new one.",
+  ),
+  guest_protocol: system(
+    "agent_error",
+    502,
+    "the guest agent broke the protocol: {problem}",
+    "Destroy the capsule and create a new one.",
+  ),
+  disk_full: system(
+    "agent_error",
+    502,
+    "no space left on {path}",
+    "Free disk space on the host, then try again.",
+  ),
+  command_failed: system(
+    "internal_error",
+    500,
+    "{command} failed: {problem}",
+    "Run ./wrenn doctor on the host.",
+  ),
+  dependency_missing: system(
+    "internal_error",
+    500,
+    "{what} is missing on the host",
+    "Run ./wrenn up, which installs what is missing, or ./wrenn doctor.",
+  ),
+  operation_failed: system(
+    "agent_error",
+    502,
+    "{operation} failed: {problem}",
+    "Try again; the host's log holds the cause under the same request id.",
+  ),
+  internal: system(
+    "internal_error",
+    500,
+    "an internal error occurred",
+    "Report it with the request id; the server log holds the cause.",
+  ),
+} satisfies Record<string, CatalogueEntry>;
+
+export type ErrorReason = keyof typeof errorCatalogue;
+
+type Placeholders<T extends string> = T extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholders<Rest>
+  : never;
+
+/** The values that the message of a reason needs. */
+export type ErrorContext<R extends ErrorReason> = Readonly<
+  Record<Placeholders<(typeof errorCatalogue)[R]["message"]>, string | number>
+> &
+  Readonly<Record<string, string | number>>;

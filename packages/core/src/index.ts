@@ -1,0 +1,14 @@
+export { ByteLog } from "./byte-log.ts";
+export { systemClock } from "./clock.ts";
+export type { Clock } from "./clock.ts";
+export { abortable, withDeadline } from "./deadline.ts";
+export { errorCatalogue } from "./error-catalogue.ts";
+export type { CatalogueEntry, ErrorContext, ErrorReason } from "./error-catalogue.ts";
+export { formatId, newId, parseId } from "./ids.ts";
+export type { IdKind } from "./ids.ts";
+export { KeyedQueue, SKIPPED } from "./keyed-queue.ts";
+export { silentLogger } from "./logger.ts";
+export type { LogFields, Logger } from "./logger.ts";
+export { randomHex, systemRandom } from "./random.ts";
+export type { Random } from "./random.ts";
+export { problemOf, WrennError } from "./wrenn-error.ts";

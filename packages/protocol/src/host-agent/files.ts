@@ -1,0 +1,98 @@
+/**
+ * Files of one capsule. Paths are absolute, `~`-prefixed, or relative to the user's home. Names that are not valid UTF-8
+ * are shown with each such byte as U+DC80 + (byte − 0x80), written as a JSON escape, and accepted back the same way.
+ *
+ * Errors: `path_not_found`, `path_exists`, `not_a_directory`, `is_a_directory`, `not_a_file`, `permission_denied`,
+ * `disk_full_in_capsule`, `read_only_file_system`, `path_invalid`, `user_not_found`.
+ */
+export interface CapsuleFiles {
+  stat(path: string, options: FileOptions & { readonly follow?: boolean }): Promise<FileEntry>;
+  list(path: string, depth: number, options: FileOptions): Promise<readonly FileEntry[]>;
+  makeDirectory(path: string, options: FileOptions): Promise<FileEntry>;
+  remove(path: string, options: FileOptions & { readonly recursive: boolean }): Promise<void>;
+  move(
+    source: string,
+    destination: string,
+    options: FileOptions & { readonly overwrite: boolean },
+  ): Promise<FileEntry>;
+  copy(
+    source: string,
+    destination: string,
+    options: FileOptions & { readonly overwrite: boolean; readonly recursive: boolean },
+  ): Promise<FileEntry>;
+  changeMode(
+    path: string,
+    mode: number,
+    options: FileOptions & { readonly recursive: boolean },
+  ): Promise<FileEntry>;
+  /** Opens a file for reading; the bytes of the range follow. A failure midway rejects the iteration. */
+  read(path: string, options: FileOptions & { readonly range?: ByteRange }): Promise<FileContent>;
+  /** Replaces a file atomically with the bytes of `content`, making missing parents. When `content` throws, the old file stays. */
+  write(
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    options: FileOptions & WriteOptions,
+  ): Promise<FileEntry>;
+  /** A directory as an uncompressed tar stream. */
+  archive(path: string, options: FileOptions): Promise<AsyncIterable<Uint8Array>>;
+  /** Changes below a path, until the signal aborts. */
+  watch(path: string, options: FileOptions & { readonly recursive: boolean }): AsyncIterable<FileChange>;
+}
+
+export interface FileOptions {
+  /** User whose permissions hold; root when absent. */
+  readonly user?: string;
+  readonly signal: AbortSignal;
+}
+
+export interface WriteOptions {
+  /** Permission bits of a new file; 0644 when absent. An existing file keeps its own. */
+  readonly mode?: number;
+  /** Fails with `path_exists` instead of replacing. */
+  readonly exclusive?: boolean;
+}
+
+/** Bytes from `start` up to and including `end`; without `end` up to the end of the file. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end?: number;
+}
+
+export type FileType =
+  | "file"
+  | "directory"
+  | "symlink"
+  | "character-device"
+  | "block-device"
+  | "fifo"
+  | "socket";
+
+export interface FileEntry {
+  readonly name: string;
+  readonly path: string;
+  readonly type: FileType;
+  readonly mode: number;
+  readonly owner: string;
+  readonly group: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly modifiedNs: bigint;
+  readonly inode: bigint;
+  readonly symlinkTarget?: string;
+  /** Type of what a symlink points to; absent when dangling or not a symlink. */
+  readonly targetType?: FileType;
+}
+
+export interface FileContent {
+  readonly entry: FileEntry;
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+export interface FileChange {
+  readonly kind: "create" | "write" | "remove" | "rename" | "chmod" | "overflow";
+  readonly directory: boolean;
+  /** Relative to the watched path. */
+  readonly path: string;
+  readonly oldPath?: string;
+}

@@ -1,0 +1,3 @@
+export type * from "./files.ts";
+export type * from "./host-agent.ts";
+export type * from "./processes.ts";

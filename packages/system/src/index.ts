@@ -1,0 +1,5 @@
+export { syncDirectory, writeFileAtomic } from "./atomic-file.ts";
+export { identifyProcess, isAlive } from "./process-identity.ts";
+export type { ProcessIdentity } from "./process-identity.ts";
+export { runCommand, tryCommand } from "./run-command.ts";
+export type { CommandOptions, CommandResult } from "./run-command.ts";

@@ -1,0 +1,94 @@
+import { spawn } from "node:child_process";
+import { WrennError } from "@wrenn/core";
+
+const OUTPUT_LIMIT = 1 << 20;
+
+export interface CommandOptions {
+  /** Bytes fed to standard input, which is then closed. */
+  readonly input?: string | Uint8Array;
+  readonly cwd?: string;
+  /** The whole environment of the command; without it the caller's own. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  /** Called with each piece of output as it arrives, for progress. */
+  readonly onOutput?: (text: string) => void;
+}
+
+export interface CommandResult {
+  /** Exit code, or 128 + signal number where a signal ended it. */
+  readonly code: number;
+  /** At most the last MiB. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a program from an argument vector (never through a shell) and waits for it.
+ *
+ * @throws WrennError `dependency_missing` when the program does not exist; the signal's reason when it aborts.
+ */
+export async function tryCommand(
+  argv: readonly [string, ...string[]],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  options.signal?.throwIfAborted();
+  const [program, ...args] = argv;
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: options.env ?? process.env,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const kill = (): void => void child.kill("SIGKILL");
+  options.signal?.addEventListener("abort", kill, { once: true });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout = (stdout + text).slice(-OUTPUT_LIMIT);
+    options.onOutput?.(text);
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr = (stderr + text).slice(-OUTPUT_LIMIT);
+    options.onOutput?.(text);
+  });
+  // A program that ends without reading its input closes the pipe; its exit code says what happened.
+  child.stdin.on("error", () => {});
+  child.stdin.end(options.input ?? "");
+  const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
+  child.once("error", (error: NodeJS.ErrnoException) => {
+    reject(
+      error.code === "ENOENT"
+        ? new WrennError("dependency_missing", { what: program }, { cause: error })
+        : error,
+    );
+  });
+  child.once("close", (code, signal) => {
+    resolve({ code: code ?? 128 + (signal === "SIGKILL" ? 9 : 15), stdout, stderr });
+  });
+  try {
+    const result = await promise;
+    options.signal?.throwIfAborted();
+    return result;
+  } finally {
+    options.signal?.removeEventListener("abort", kill);
+  }
+}
+
+/**
+ * Like {@link tryCommand}, but an exit code other than 0 is an error.
+ *
+ * @throws WrennError `command_failed` with the last line of standard error.
+ */
+export async function runCommand(
+  argv: readonly [string, ...string[]],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const result = await tryCommand(argv, options);
+  if (result.code !== 0) {
+    const lastLine = result.stderr.trim().split("\n").at(-1) ?? "";
+    throw new WrennError("command_failed", {
+      command: argv[0],
+      problem: lastLine || `exit code ${result.code}`,
+    });
+  }
+  return result;
+}

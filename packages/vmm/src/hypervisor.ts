@@ -1,0 +1,122 @@
+import type { ProcessIdentity } from "@wrenn/system";
+
+/**
+ * Starts machines. A machine is one running VMM process; what it means to a user (a capsule) is not known here.
+ * The contract suite in `test/contract` is the definition of this interface: every driver passes it.
+ */
+export interface Hypervisor {
+  /** Driver and accelerator, e.g. "qemu-tcg"; part of what makes a frozen machine compatible. */
+  readonly name: string;
+
+  /**
+   * Everything a frozen machine depends on besides its own files: VMM version, machine type, device list, CPU model.
+   * A device state saved under one identity must only be restored under the same.
+   */
+  identity(signal: AbortSignal): Promise<string>;
+
+  /**
+   * Boots a machine from a kernel.
+   *
+   * @throws WrennError `machine_start_failed` with everything released; `dependency_missing` when the VMM is not installed.
+   */
+  boot(spec: BootSpec, signal: AbortSignal): Promise<Machine>;
+
+  /**
+   * Starts a machine from frozen memory and device state. Its memory is mapped privately: the base file is never written.
+   *
+   * @throws WrennError `machine_start_failed` with everything released.
+   */
+  restore(spec: RestoreSpec, signal: AbortSignal): Promise<Machine>;
+
+  /**
+   * Takes over a machine that an earlier process of ours started in `directory`.
+   *
+   * @returns undefined when no machine lives there any more.
+   */
+  adopt(directory: string, signal: AbortSignal): Promise<Machine | undefined>;
+}
+
+/** What every machine needs. */
+export interface MachineSpec {
+  /** Unique name on this host; names the cgroup. Only `[a-z0-9-]`. */
+  readonly id: string;
+  /** The machine's own directory (sockets, pid record, console log). Made by the driver with mode 0700, removed on destroy. */
+  readonly directory: string;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  /** The writable qcow2 image; its backing files are opened read-only. */
+  readonly disk: string;
+  /** Further directories the machine may read (backing files, memory images). */
+  readonly readable: readonly string[];
+  readonly network?: MachineNetwork;
+  /** Unprivileged user and group that the machine runs as; unique per machine. */
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A TAP device prepared for the machine's uid inside a named network namespace. */
+export interface MachineNetwork {
+  /** Path of the namespace, e.g. /run/netns/wrenn-7. */
+  readonly namespace: string;
+  readonly tap: string;
+  readonly mac: string;
+}
+
+export interface BootSpec extends MachineSpec {
+  /** Uncompressed ELF kernel. */
+  readonly kernel: string;
+  readonly initramfs: string;
+  /** Added to the driver's own kernel command line. */
+  readonly commandLine?: string;
+  /** File that becomes the machine's memory; created, `memoryMib` long. Frozen memory is this file. */
+  readonly memoryFile: string;
+}
+
+export interface RestoreSpec extends MachineSpec {
+  /** Immutable base memory, mapped privately. */
+  readonly memoryFile: string;
+  /** A diff laid over the base (part of a paused capsule's state), if any. */
+  readonly memoryDiff?: string;
+  readonly deviceState: string;
+}
+
+/** One running (or stopped) machine. Methods reject with WrennError `machine_died` once it is dead. */
+export interface Machine {
+  readonly id: string;
+  readonly directory: string;
+  /** The VMM process itself. */
+  readonly process: ProcessIdentity;
+  /** Unix sockets of the guest channel's two lanes. */
+  readonly guestChannel: { readonly interactive: string; readonly bulk: string };
+  /** Resolves, never rejects, when the VMM process is gone, with the cause. */
+  readonly death: Promise<MachineDeath>;
+
+  /** Stops the virtual CPUs. Idempotent. */
+  stop(signal: AbortSignal): Promise<void>;
+  /** Lets the virtual CPUs run. Idempotent. */
+  resume(signal: AbortSignal): Promise<void>;
+  /** Writes the device state, without memory, to `path`. The machine must be stopped; it can be resumed afterwards. */
+  saveDeviceState(path: string, signal: AbortSignal): Promise<void>;
+  /** Makes the current disk read-only history and continues on the new overlay `path`, which is created. The machine must be stopped. */
+  switchDisk(path: string, signal: AbortSignal): Promise<void>;
+  /** Where the guest's memory lies in the VMM process, for reading dirty pages through /proc. */
+  memoryRegion(signal: AbortSignal): Promise<MemoryRegion>;
+  /** Ends the process, if it still lives, and removes everything the driver made: directory, cgroup, sockets. Idempotent. */
+  destroy(): Promise<void>;
+  /** Lets go of the machine without touching it (connections closed, process lives on), so that a later process can adopt it. */
+  release(): Promise<void>;
+}
+
+export interface MemoryRegion {
+  readonly pid: number;
+  readonly address: bigint;
+  readonly size: number;
+}
+
+/** Why a machine is gone. */
+export interface MachineDeath {
+  /** `asked`: destroy or the guest's own power-off; `crashed`: signal or exit code nobody asked for. */
+  readonly kind: "asked" | "crashed";
+  /** Readable cause with exit code or signal, and the last line the VMM printed. */
+  readonly detail: string;
+}
