@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { writeFileAtomic } from "@wrenn/system";
+
+test("a file is replaced whole, with its mode, and no temporary file stays", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "wrenn-atomic-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const path = join(directory, "state.json");
+  await writeFileAtomic(path, "one");
+  await writeFileAtomic(path, "two", 0o644);
+  assert.equal(await readFile(path, "utf8"), "two");
+  assert.equal((await stat(path)).mode & 0o777, 0o644);
+  assert.deepEqual(await readdir(directory), ["state.json"]);
+});
+
+test("a write that cannot happen leaves the old file", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "wrenn-atomic-"));
+  t.after(() => rm(directory, { recursive: true }));
+  await assert.rejects(writeFileAtomic(join(directory, "missing", "state.json"), "x"), { code: "ENOENT" });
+  assert.deepEqual(await readdir(directory), []);
+});
