@@ -1,0 +1,169 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { problemOf, randomHex, WrennError } from "@wrenn/core";
+import type { Logger, Random } from "@wrenn/core";
+import { claimBlock, releaseBlock, renewClaim } from "./address-block.ts";
+import { compileHostRules } from "./host-rules.ts";
+import { kernelSlots } from "./kernel-slots.ts";
+import { hostTable, slotOf } from "./naming.ts";
+import type { Instance } from "./naming.ts";
+import type { NetworkPolicy } from "./policy.ts";
+import { systemRunner } from "./runner.ts";
+import type { Runner } from "./runner.ts";
+import { readJournal, removeJournal, writeJournal } from "./slot-journal.ts";
+import { applyPolicy, setUpSlot, tearDownSlot } from "./slot-setup.ts";
+import { MAX_SLOT } from "./slot.ts";
+import type { Slot } from "./slot.ts";
+
+export interface SlotPoolOptions {
+  /** Holds the journal; one pool per directory at a time. */
+  readonly stateDirectory: string;
+  readonly logger: Logger;
+  readonly random: Random;
+  /** Slots kept ready. */
+  readonly size: number;
+  readonly uidBase: number;
+  readonly runner?: Runner;
+}
+
+/** The slots of one installation. The owner of every namespace and link that carries its instance id. */
+export interface SlotPool {
+  readonly instance: Instance;
+  /**
+   * A slot of the caller's own, ready-made when the pool has one, with the default policy.
+   *
+   * @throws WrennError `host_full` when all numbers are in use; `command_failed` when the kernel refuses.
+   */
+  acquire(signal: AbortSignal): Promise<Slot>;
+  /** Takes over the slot of a capsule that outlived an earlier pool; undefined when it is gone from the kernel. */
+  adopt(number: number): Slot | undefined;
+  /** Removes the slot and everything it knew (connections, counters, policy). Its machine must be gone. Idempotent. */
+  release(slot: Slot): Promise<void>;
+  /** Replaces the policy of a live slot at once. */
+  applyPolicy(slot: Slot, policy: NetworkPolicy, signal: AbortSignal): Promise<void>;
+  /** Removes slots of an earlier run that nobody adopted; with `dryRun` only names them. Call it after adopting. */
+  sweep(options?: { readonly dryRun?: boolean }): Promise<readonly number[]>;
+  /** Removes the ready slots, and where no slot is in use also the host's rules, address block and journal. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the pool. Slots of an earlier run are found in the kernel: adopt those of live capsules, then sweep.
+ *
+ * @throws WrennError `dependency_missing` without iproute2 or nftables; `command_failed` without root.
+ */
+export async function createSlotPool(options: SlotPoolOptions, signal: AbortSignal): Promise<SlotPool> {
+  const { logger, stateDirectory } = options;
+  const runner = options.runner ?? systemRunner;
+  const journal = await readJournal(stateDirectory);
+  const instance: Instance = journal
+    ? { id: journal.instance, block: journal.block, uidBase: options.uidBase }
+    : {
+        id: randomHex(options.random, 2),
+        block: await claimBlock(runner, signal),
+        uidBase: options.uidBase,
+      };
+  if (journal) await renewClaim(instance.block, runner, signal);
+  else await writeJournal(stateDirectory, { instance: instance.id, block: instance.block });
+  await runner(["nft", "-f", "-"], { signal, input: compileHostRules(instance) });
+  await enableForwarding(logger);
+
+  const orphans = new Set(await kernelSlots(instance.id));
+  const ready: Slot[] = [];
+  const used = new Set<number>();
+  const making = new Set<number>();
+  const closing = new AbortController();
+  let refilling: Promise<void> | undefined;
+
+  const make = async (signal: AbortSignal): Promise<Slot> => {
+    const number = lowestFree(
+      (n) => used.has(n) || making.has(n) || orphans.has(n) || ready.some((r) => r.number === n),
+    );
+    making.add(number);
+    try {
+      const slot = slotOf(instance, number);
+      await setUpSlot(instance, slot, runner, signal);
+      return slot;
+    } finally {
+      making.delete(number);
+    }
+  };
+
+  const refill = async (): Promise<void> => {
+    try {
+      while (ready.length < options.size && !closing.signal.aborted) ready.push(await make(closing.signal));
+    } catch (error) {
+      if (!closing.signal.aborted) logger.error("network.refill_failed", { problem: problemOf(error) });
+    } finally {
+      refilling = undefined;
+    }
+  };
+  const startRefill = (): void => {
+    if (!closing.signal.aborted) refilling ??= refill();
+  };
+  startRefill();
+
+  const remove = async (number: number): Promise<void> => {
+    await tearDownSlot(instance, number, runner);
+    if ((await kernelSlots(instance.id)).includes(number))
+      throw new WrennError("operation_failed", {
+        operation: `removing network slot ${number}`,
+        problem: "the kernel still holds it",
+      });
+  };
+
+  return {
+    instance,
+    acquire: async (signal) => {
+      signal.throwIfAborted();
+      closing.signal.throwIfAborted();
+      const slot = ready.shift() ?? (await make(AbortSignal.any([signal, closing.signal])));
+      used.add(slot.number);
+      startRefill();
+      return slot;
+    },
+    adopt: (number) => {
+      if (!orphans.delete(number)) return undefined;
+      used.add(number);
+      return slotOf(instance, number);
+    },
+    release: async (slot) => {
+      if (!used.has(slot.number)) return;
+      await remove(slot.number);
+      used.delete(slot.number);
+    },
+    applyPolicy: (slot, policy, signal) => applyPolicy(instance, slot, policy, runner, signal),
+    sweep: async ({ dryRun = false } = {}) => {
+      const unowned = [...orphans];
+      if (dryRun) return unowned;
+      for (const number of unowned) {
+        await remove(number);
+        orphans.delete(number);
+        logger.info("network.swept", { slot: number });
+      }
+      return unowned;
+    },
+    close: async () => {
+      if (closing.signal.aborted) return;
+      closing.abort(new WrennError("host_unavailable", {}));
+      await refilling;
+      for (const slot of ready.splice(0)) await remove(slot.number);
+      if (used.size + orphans.size > 0) return;
+      await runner(["nft", "delete", "table", "inet", hostTable(instance.id)], {});
+      await releaseBlock(instance.block, runner);
+      await removeJournal(stateDirectory);
+    },
+  };
+}
+
+function lowestFree(taken: (number: number) => boolean): number {
+  for (let number = 1; number <= MAX_SLOT; number += 1) if (!taken(number)) return number;
+  throw new WrennError("host_full", { resource: "network slots" });
+}
+
+/** Guests reach the internet through the host, which must forward; other forwarding of the host is its administrator's affair. */
+async function enableForwarding(logger: Logger): Promise<void> {
+  const path = "/proc/sys/net/ipv4/ip_forward";
+  if ((await readFile(path, "utf8")).trim() === "1") return;
+  await writeFile(path, "1");
+  logger.info("network.forwarding_enabled", { path });
+}

@@ -1,0 +1,98 @@
+import { hostGateway, linkName, namespaceName } from "./naming.ts";
+import type { Instance } from "./naming.ts";
+import { compilePolicy, DEFAULT_POLICY } from "./policy.ts";
+import type { NetworkPolicy } from "./policy.ts";
+import type { Runner } from "./runner.ts";
+import { compileSlotRules } from "./slot-rules.ts";
+import type { Slot } from "./slot.ts";
+
+/** Contract 30 §4. */
+const TX_QUEUE_LENGTH = 5000;
+
+const SYSCTLS: readonly string[] = [
+  "net.ipv6.conf.all.disable_ipv6=1",
+  "net.ipv6.conf.default.disable_ipv6=1",
+  "net.ipv6.conf.all.forwarding=0",
+  "net.ipv6.conf.all.accept_ra=0",
+  "net.ipv4.conf.all.rp_filter=1",
+  "net.ipv4.conf.all.accept_redirects=0",
+  "net.ipv4.conf.all.send_redirects=0",
+  "net.ipv4.conf.all.arp_ignore=1",
+  "net.ipv4.conf.all.arp_announce=2",
+  "net.ipv4.ip_forward=1",
+];
+
+/**
+ * Makes a slot in the kernel: namespace, veth pair, persistent TAP, rules. Forwarding starts only once the rules stand.
+ * On failure nothing of it is left.
+ */
+export async function setUpSlot(
+  instance: Instance,
+  slot: Slot,
+  runner: Runner,
+  signal: AbortSignal,
+): Promise<void> {
+  const namespace = namespaceName(instance.id, slot.number);
+  const link = linkName(instance.id, slot.number);
+  const gateway = hostGateway(instance);
+  try {
+    await runner(["ip", "-batch", "-"], {
+      signal,
+      input: lines([
+        `netns add ${namespace}`,
+        `link add ${link} type veth peer name eth0 netns ${namespace}`,
+        `addr add ${gateway} peer ${slot.hostAddress}/32 dev ${link}`,
+        `link set ${link} addrgenmode none up`,
+      ]),
+    });
+    await runner(["ip", "netns", "exec", namespace, "nft", "-f", "-"], {
+      signal,
+      input: compileSlotRules(instance, slot, DEFAULT_POLICY),
+    });
+    await runner(["ip", "-n", namespace, "-batch", "-"], {
+      signal,
+      input: lines([
+        "link set lo up",
+        `addr add ${slot.hostAddress} peer ${gateway}/32 dev eth0`,
+        "link set eth0 up",
+        `route add default via ${gateway}`,
+        `tuntap add dev ${slot.tap} mode tap user ${slot.uid} group ${slot.uid}`,
+        `addr add ${slot.gateway}/30 dev ${slot.tap}`,
+        `link set ${slot.tap} txqueuelen ${TX_QUEUE_LENGTH} up`,
+      ]),
+    });
+    await runner(["ip", "netns", "exec", namespace, "sysctl", "-q", "-w", ...SYSCTLS], { signal });
+  } catch (error) {
+    await tearDownSlot(instance, slot.number, runner).catch(() => {});
+    throw error;
+  }
+}
+
+/** Removes whatever of the slot exists. Idempotent. A process that still lives in the namespace loses its way out at once. */
+export async function tearDownSlot(instance: Instance, number: number, runner: Runner): Promise<void> {
+  // -force: go on after the line whose object is already gone; what is left is judged by looking, not by the exit code.
+  await runner(["ip", "-force", "-batch", "-"], {
+    input: lines([
+      `link del ${linkName(instance.id, number)}`,
+      `netns del ${namespaceName(instance.id, number)}`,
+    ]),
+  }).catch(() => {});
+}
+
+/** Replaces the policy of a live slot in one transaction; connections it forbids end. */
+export async function applyPolicy(
+  instance: Instance,
+  slot: Slot,
+  policy: NetworkPolicy,
+  runner: Runner,
+  signal: AbortSignal,
+): Promise<void> {
+  await runner(["ip", "netns", "exec", namespaceName(instance.id, slot.number), "nft", "-f", "-"], {
+    signal,
+    input: compilePolicy(policy),
+  });
+}
+
+function lines(commands: readonly string[]): string {
+  return `${commands.join("\n")}\n`;
+}

@@ -1,0 +1,25 @@
+/** A network place for one machine: a namespace with a TAP device, reachable from the host at one address. */
+export interface Slot {
+  /** 1…32767; unique in its instance, kept over restarts. */
+  readonly number: number;
+  /** Path of the namespace, e.g. /run/netns/wrenn-1a2b-7. */
+  readonly namespace: string;
+  readonly tap: string;
+  /** The guest's MAC address: the same in every slot, so that a clone needs no re-addressing. */
+  readonly mac: string;
+  /** The guest's own address (a /30): the same in every slot. */
+  readonly guestAddress: string;
+  /** The guest's default gateway: the same in every slot. */
+  readonly gateway: string;
+  /** Where the host reaches every port of the guest. */
+  readonly hostAddress: string;
+  /** Unprivileged user that owns the TAP device; its machine runs as this user. */
+  readonly uid: number;
+}
+
+export const GUEST_ADDRESS = "169.254.0.21";
+export const GUEST_GATEWAY = "169.254.0.22";
+/** Locally administered; fixed by contract 30 §4. */
+export const GUEST_MAC = "02:fc:00:00:00:05";
+export const TAP_NAME = "tap0";
+export const MAX_SLOT = 32_767;
