@@ -1,0 +1,42 @@
+/* The one state of the agent, and what its parts ask of each other. Everything runs in one thread. */
+#ifndef WRENN_AGENT_H
+#define WRENN_AGENT_H
+
+#include <sys/types.h>
+
+#include "lane.h"
+#include "status.h"
+
+struct process;
+struct transfer;
+
+struct environment {
+  char **entries; /* NAME=value */
+  size_t count;
+};
+
+struct agent {
+  int epoll;
+  int signals;
+  bool cgroups;
+  uint64_t instance;
+  struct lane lanes[2];
+  struct process *processes;
+  size_t process_count;
+  struct transfer *transfers;
+  size_t transfer_count;
+  struct environment defaults;
+};
+
+/* What an epoll event belongs to; every watched descriptor has one of these as its data. */
+struct watch {
+  void (*ready)(struct agent *agent, void *owner, uint32_t events);
+  void *owner;
+  int fd;
+  uint32_t events;
+};
+
+/* Watches `fd` for `events`; none stops watching, which also silences hang-ups. */
+void watch_set(struct agent *agent, struct watch *watch, uint32_t events);
+
+#endif

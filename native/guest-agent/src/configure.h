@@ -1,0 +1,14 @@
+/* Making a restored machine an individual: clock, entropy, names, hooks. */
+#ifndef WRENN_CONFIGURE_H
+#define WRENN_CONFIGURE_H
+
+#include "agent.h"
+#include "wire.h"
+
+#define AGENT_VERSION "0.1.0"
+
+int request_info(struct agent *agent, struct buffer *body);
+int request_configure(struct agent *agent, struct reader *r, struct buffer *body);
+bool set_hostname(const char *name);
+
+#endif

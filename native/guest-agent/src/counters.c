@@ -1,0 +1,135 @@
+#define _GNU_SOURCE
+#include "counters.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+
+enum { PORT_LIMIT = 4096, TCP_LISTEN = 10 };
+
+/* A field of /proc/meminfo in bytes (proc_meminfo(5)); 0 when it is missing. */
+static uint64_t meminfo(const char *name) {
+  FILE *file = fopen("/proc/meminfo", "re");
+  char line[256];
+  unsigned long long kib = 0;
+  size_t length = strlen(name);
+  while (file && fgets(line, sizeof line, file))
+    if (strncmp(line, name, length) == 0 && line[length] == ':') (void)sscanf(line + length + 1, "%llu", &kib);
+  if (file) fclose(file);
+  return kib * 1024;
+}
+
+/* Ticks since boot from the first line of /proc/stat (proc_stat(5)): columns 4 and 5 are idle and iowait. */
+static void cpu_ticks(uint64_t *busy, uint64_t *total) {
+  unsigned long long t[8] = {0};
+  FILE *file = fopen("/proc/stat", "re");
+  *busy = *total = 0;
+  if (!file) return;
+  int n = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]);
+  fclose(file);
+  for (int i = 0; i < n; i++) *total += t[i];
+  *busy = *total - t[3] - t[4];
+}
+
+static uint32_t count_processes(void) {
+  DIR *proc = opendir("/proc");
+  uint32_t count = 0;
+  if (!proc) return 0;
+  for (struct dirent *entry; (entry = readdir(proc));) count += isdigit((unsigned char)entry->d_name[0]) != 0;
+  closedir(proc);
+  return count;
+}
+
+struct port {
+  uint8_t family;
+  uint16_t number;
+  uint8_t address[16];
+  uint32_t uid;
+};
+
+/* Parses one line of /proc/net/tcp or tcp6; false unless it is a listening socket. */
+static bool parse_socket(const char *line, uint8_t family, struct port *port) {
+  char address[40];
+  unsigned int number;
+  unsigned int state;
+  unsigned int uid;
+  if (sscanf(line, " %*d: %39[0-9A-F]:%x %*s %x %*s %*s %*s %u", address, &number, &state, &uid) != 4 || state != TCP_LISTEN) return false;
+  size_t bytes = family == 4 ? 4 : 16;
+  if (strlen(address) != bytes * 2 || number > 65535) return false;
+  *port = (struct port){.family = family, .number = (uint16_t)number, .uid = uid};
+  /* Each group of four bytes is printed as a host-order (little-endian) word. */
+  for (size_t i = 0; i < bytes; i++) {
+    unsigned int value;
+    if (sscanf(address + i * 2, "%2x", &value) != 1) return false;
+    port->address[(i & ~(size_t)3) + 3 - (i & 3)] = (uint8_t)value;
+  }
+  return true;
+}
+
+static uint32_t list_ports(struct buffer *body) {
+  static const struct {
+    const char *path;
+    uint8_t family;
+  } tables[] = {{"/proc/net/tcp", 4}, {"/proc/net/tcp6", 6}};
+  uint32_t count = 0;
+  for (size_t i = 0; i < 2; i++) {
+    FILE *file = fopen(tables[i].path, "re");
+    char line[512];
+    struct port port;
+    while (file && count < PORT_LIMIT && fgets(line, sizeof line, file)) {
+      if (!parse_socket(line, tables[i].family, &port)) continue;
+      count++;
+      if (!body) continue;
+      write_u8(body, port.family);
+      write_u16(body, port.number);
+      write_bytes(body, port.address, port.family == 4 ? 4 : 16);
+      write_u32(body, port.uid);
+    }
+    if (file) fclose(file);
+  }
+  return count;
+}
+
+int request_ports(struct buffer *body) {
+  write_u32(body, list_ports(NULL));
+  size_t at = buffer_length(body) - 4;
+  uint32_t written = list_ports(body);
+  /* Sockets may come and go between counting and listing: the count is what was listed. */
+  for (size_t i = 0; i < 4; i++) body->bytes[body->start + at + i] = (uint8_t)(written >> (8 * i));
+  return STATUS_OK;
+}
+
+int request_counters(struct agent *agent, struct buffer *body) {
+  struct timespec now;
+  struct timespec up;
+  struct statvfs disk = {0};
+  double load = 0;
+  uint64_t busy;
+  uint64_t total;
+  (void)agent;
+  clock_gettime(CLOCK_REALTIME, &now);
+  clock_gettime(CLOCK_MONOTONIC, &up);
+  cpu_ticks(&busy, &total);
+  (void)statvfs("/", &disk);
+  (void)getloadavg(&load, 1);
+  write_u64(body, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+  write_u64(body, (uint64_t)up.tv_sec * 1000u + (uint64_t)up.tv_nsec / 1000000u);
+  write_u32(body, (uint32_t)get_nprocs());
+  write_u64(body, busy);
+  write_u64(body, total);
+  write_u64(body, meminfo("MemTotal"));
+  write_u64(body, meminfo("MemAvailable"));
+  write_u64(body, disk.f_blocks * disk.f_frsize);
+  write_u64(body, (disk.f_blocks - disk.f_bfree) * disk.f_frsize);
+  write_u64(body, disk.f_files);
+  write_u64(body, disk.f_files - disk.f_ffree);
+  write_u32(body, count_processes());
+  write_u32(body, list_ports(NULL));
+  write_u64(body, (uint64_t)(load * 1000));
+  return STATUS_OK;
+}

@@ -1,0 +1,17 @@
+/* Environments: NAME=value lists where a later entry replaces an earlier one. */
+#ifndef WRENN_ENVIRONMENT_H
+#define WRENN_ENVIRONMENT_H
+
+#include "agent.h"
+#include "wire.h"
+
+bool environment_set(struct environment *environment, const char *name, const char *value);
+/* Reads a list of (name, value) pairs into it; false when it does not parse or a name is empty or has '='. */
+bool environment_read(struct environment *environment, struct reader *r);
+bool environment_merge(struct environment *environment, const struct environment *over);
+const char *environment_get(const struct environment *environment, const char *name);
+/* A NULL-terminated array for execve; the strings stay the environment's. */
+char **environment_array(const struct environment *environment);
+void environment_free(struct environment *environment);
+
+#endif

@@ -1,0 +1,227 @@
+#define _GNU_SOURCE
+#include "init.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "configure.h"
+
+enum { ROOT_WAIT_MS = 10000 };
+
+static void note(const char *what, const char *problem) { dprintf(1, "wrenn-init: %s: %s\n", what, problem); }
+
+/* Nothing can be done without this step: says so on the console and ends the machine (-no-reboot makes that final). */
+static _Noreturn void give_up(const char *what) {
+  note(what, strerror(errno));
+  sync();
+  reboot(RB_AUTOBOOT);
+  _exit(1);
+}
+
+static int is_module(const struct dirent *entry) { return strstr(entry->d_name, ".ko") != NULL; }
+
+static void load_modules(void) {
+  struct dirent **modules;
+  int count = scandir("/modules", &modules, is_module, alphasort);
+  for (int i = 0; i < count; i++) {
+    char path[300];
+    snprintf(path, sizeof path, "/modules/%s", modules[i]->d_name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST)) note(path, strerror(errno));
+    if (fd >= 0) close(fd);
+    free(modules[i]);
+  }
+  if (count >= 0) free(modules);
+}
+
+/* Value of NAME=value on the kernel command line; "" when it is not there. */
+static void kernel_option(const char *name, char value[128]) {
+  char line[4096] = "";
+  int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
+  if (fd >= 0) close(fd);
+  line[n > 0 ? n : 0] = 0;
+  value[0] = 0;
+  char *rest = line;
+  for (char *word; (word = strsep(&rest, " \n"));) {
+    size_t length = strlen(name);
+    if (strncmp(word, name, length) == 0 && word[length] == '=') snprintf(value, 128, "%s", word + length + 1);
+  }
+}
+
+static void mount_root(void) {
+  char device[128];
+  kernel_option("wrenn.root", device);
+  if (!*device) snprintf(device, sizeof device, "/dev/vda");
+  for (int waited = 0; access(device, F_OK) && waited < ROOT_WAIT_MS; waited += 5) usleep(5000);
+  mkdir("/root-fs", 0755);
+  if (mount(device, "/root-fs", "ext4", MS_NOATIME, "")) give_up("mount root file system");
+}
+
+/* What the initramfs held is freed, except the running program itself. */
+static void switch_root(void) {
+  static const char *const kept[] = {"/dev", "/proc", "/sys"};
+  unlink("/init");
+  struct dirent **modules;
+  int count = scandir("/modules", &modules, is_module, NULL);
+  for (int i = 0; i < count; i++) {
+    char path[300];
+    snprintf(path, sizeof path, "/modules/%s", modules[i]->d_name);
+    unlink(path);
+    free(modules[i]);
+  }
+  if (count >= 0) free(modules);
+  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+    char target[64];
+    snprintf(target, sizeof target, "/root-fs%s", kept[i]);
+    mkdir(target, 0755);
+    if (mount(kept[i], target, NULL, MS_MOVE, NULL)) give_up(target);
+  }
+  if (chdir("/root-fs") || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/")) give_up("switch root");
+}
+
+static void mount_rest(void) {
+  static const struct {
+    const char *type, *target, *options;
+    unsigned long flags;
+  } mounts[] = {
+      {"tmpfs", "/run", "mode=0755,size=25%", MS_NOSUID | MS_NODEV},
+      {"devpts", "/dev/pts", "gid=5,mode=620,ptmxmode=666", MS_NOSUID | MS_NOEXEC},
+      {"tmpfs", "/dev/shm", "mode=1777", MS_NOSUID | MS_NODEV},
+      {"cgroup2", "/sys/fs/cgroup", "", MS_NOSUID | MS_NODEV | MS_NOEXEC},
+  };
+  for (size_t i = 0; i < sizeof mounts / sizeof *mounts; i++) {
+    mkdir(mounts[i].target, 0755);
+    if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags, mounts[i].options)) note(mounts[i].target, strerror(errno));
+  }
+  mkdir("/run/lock", 01777);
+  mkdir("/run/wrenn", 0755);
+  (void)symlink("/proc/self/fd", "/dev/fd");
+  (void)symlink("/proc/self/fd/0", "/dev/stdin");
+  (void)symlink("/proc/self/fd/1", "/dev/stdout");
+  (void)symlink("/proc/self/fd/2", "/dev/stderr");
+  (void)chmod("/dev/ptmx", 0666);
+}
+
+static void link_up(int s, const char *name) {
+  struct ifreq r = {0};
+  snprintf(r.ifr_name, sizeof r.ifr_name, "%s", name);
+  if (ioctl(s, SIOCGIFFLAGS, &r) == 0) {
+    r.ifr_flags |= IFF_UP | IFF_RUNNING;
+    (void)ioctl(s, SIOCSIFFLAGS, &r);
+  }
+}
+
+static void set_address(int s, unsigned long request, struct in_addr address) {
+  struct ifreq r = {0};
+  struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = address};
+  snprintf(r.ifr_name, sizeof r.ifr_name, "eth0");
+  memcpy(&r.ifr_addr, &in, sizeof in);
+  if (ioctl(s, request, &r)) note("eth0", strerror(errno));
+}
+
+static void configure_network(void) {
+  char address[128];
+  char gateway[128];
+  struct in_addr ip;
+  struct in_addr via;
+  int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  link_up(s, "lo");
+  kernel_option("wrenn.ip", address);
+  kernel_option("wrenn.gateway", gateway);
+  char *slash = strchr(address, '/');
+  unsigned int bits = slash ? (unsigned int)atoi(slash + 1) : 32;
+  if (slash) *slash = 0;
+  if (inet_pton(AF_INET, address, &ip) == 1 && bits > 0 && bits <= 32 && if_nametoindex("eth0") != 0) {
+    set_address(s, SIOCSIFADDR, ip);
+    set_address(s, SIOCSIFNETMASK, (struct in_addr){htonl(UINT32_MAX << (32 - bits))});
+    link_up(s, "eth0");
+    if (inet_pton(AF_INET, gateway, &via) == 1) {
+      struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY};
+      struct sockaddr_in any = {.sin_family = AF_INET};
+      struct sockaddr_in hop = {.sin_family = AF_INET, .sin_addr = via};
+      memcpy(&route.rt_dst, &any, sizeof any);
+      memcpy(&route.rt_genmask, &any, sizeof any);
+      memcpy(&route.rt_gateway, &hop, sizeof hop);
+      if (ioctl(s, SIOCADDRT, &route)) note("default route", strerror(errno));
+    }
+  }
+  close(s);
+}
+
+static void configure_resolver(void) {
+  char dns[128];
+  char text[160];
+  kernel_option("wrenn.dns", dns);
+  if (!*dns) return;
+  int fd = open("/etc/resolv.conf", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  int n = snprintf(text, sizeof text, "nameserver %s\n", dns);
+  if (fd < 0 || write(fd, text, (size_t)n) != n) note("/etc/resolv.conf", strerror(errno));
+  if (fd >= 0) close(fd);
+}
+
+static volatile sig_atomic_t power_off_asked;
+
+static void ask_power_off(int number) {
+  (void)number;
+  power_off_asked = 1;
+}
+
+/* The parent: adopts and collects every orphan until the agent ends. */
+static _Noreturn void collect_orphans(pid_t agent) {
+  struct sigaction action = {.sa_handler = ask_power_off};
+  sigaction(SIGTERM, &action, NULL);
+  for (;;) {
+    int status;
+    pid_t pid = wait(&status);
+    if (power_off_asked) {
+      sync();
+      reboot(RB_POWER_OFF);
+    }
+    if (pid == agent) {
+      dprintf(1, "wrenn-init: the agent ended with status %d\n", status);
+      errno = 0;
+      give_up("agent");
+    }
+    if (pid < 0 && errno != EINTR) give_up("wait");
+  }
+}
+
+void init_guest(void) {
+  mkdir("/proc", 0755);
+  mkdir("/sys", 0755);
+  mkdir("/dev", 0755);
+  (void)mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "");
+  (void)mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "");
+  (void)mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "");
+  int console = open("/dev/console", O_RDWR | O_NOCTTY);
+  for (int fd = 0; fd < 3 && console >= 0; fd++) dup2(console, fd);
+  if (console > 2) close(console);
+  load_modules();
+  mount_root();
+  switch_root();
+  mount_rest();
+  configure_network();
+  configure_resolver();
+  (void)set_hostname("capsule");
+  signal(SIGPIPE, SIG_IGN);
+  pid_t agent = fork();
+  if (agent < 0) give_up("fork");
+  if (agent > 0) collect_orphans(agent);
+  setsid();
+}

@@ -1,0 +1,123 @@
+/*
+ * The guest agent. In a guest it is started as /init and serves two virtio-serial ports;
+ * with --listen it serves two unix sockets on any machine, for tests.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "cgroup.h"
+#include "configure.h"
+#include "init.h"
+#include "process.h"
+#include "transfer.h"
+
+enum { EVENTS = 64 };
+
+void watch_set(struct agent *agent, struct watch *watch, uint32_t events) {
+  if (watch->fd < 0 || watch->events == events) return;
+  struct epoll_event event = {.events = events, .data.ptr = watch};
+  if (events == 0)
+    (void)epoll_ctl(agent->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+  else
+    (void)epoll_ctl(agent->epoll, watch->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, watch->fd, &event);
+  watch->events = events;
+}
+
+static void children_ready(struct agent *agent, void *owner, uint32_t events) {
+  struct signalfd_siginfo info;
+  (void)owner;
+  (void)events;
+  while (read(agent->signals, &info, sizeof info) == sizeof info) continue;
+  processes_reap(agent);
+}
+
+/* Queues and writes until neither lane takes more; the interactive lane goes first in every round. */
+static void pump(struct agent *agent) {
+  bool moved;
+  do {
+    moved = false;
+    for (int i = 0; i < 2; i++) {
+      struct lane *lane = &agent->lanes[i];
+      moved |= processes_pump(agent, lane);
+      moved |= transfers_pump(agent, lane);
+      moved |= lane_flush(lane);
+    }
+  } while (moved);
+}
+
+static _Noreturn void serve(struct agent *agent) {
+  struct epoll_event events[EVENTS];
+  for (;;) {
+    int count = epoll_wait(agent->epoll, events, EVENTS, -1);
+    if (count < 0 && errno != EINTR) abort();
+    for (int i = 0; i < count; i++) {
+      struct watch *watch = events[i].data.ptr;
+      /* A handler earlier in this round may have closed what this event is about. */
+      if (watch->events != 0) watch->ready(agent, watch->owner, events[i].events);
+    }
+    pump(agent);
+  }
+}
+
+static bool prepare(struct agent *agent, struct watch *signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &set, NULL);
+  signal(SIGPIPE, SIG_IGN);
+  agent->epoll = epoll_create1(EPOLL_CLOEXEC);
+  agent->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (agent->epoll < 0 || agent->signals < 0 || getrandom(&agent->instance, sizeof agent->instance, 0) != sizeof agent->instance) return false;
+  *signals = (struct watch){.ready = children_ready, .fd = agent->signals};
+  watch_set(agent, signals, EPOLLIN);
+  return true;
+}
+
+static void protect_from_oom(void) {
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  ssize_t ignored = write(fd, "-1000", 5);
+  (void)ignored;
+  close(fd);
+}
+
+static int usage(void) {
+  fputs("usage: wrenn-guest-agent --listen INTERACTIVE.sock BULK.sock [--no-cgroup]\n       wrenn-guest-agent --version\n", stderr);
+  return 2;
+}
+
+int main(int argc, char **argv) {
+  static struct agent agent;
+  static struct watch signals;
+  bool guest = getpid() == 1;
+  if (guest) {
+    init_guest();
+    protect_from_oom();
+    agent.cgroups = cgroup_prepare();
+    if (!agent.cgroups) dprintf(1, "wrenn-guest-agent: no cgroups: a kill reaches sessions only\n");
+  } else if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+    puts(AGENT_VERSION);
+    return 0;
+  } else if (argc < 4 || strcmp(argv[1], "--listen") != 0 || argc > 5 || (argc == 5 && strcmp(argv[4], "--no-cgroup") != 0)) {
+    return usage();
+  }
+  umask(022);
+  bool ready = prepare(&agent, &signals) && (guest ? lane_open_port(&agent, 0, "wrenn.interactive") && lane_open_port(&agent, 1, "wrenn.bulk")
+                                                   : lane_listen(&agent, 0, argv[2]) && lane_listen(&agent, 1, argv[3]));
+  if (!ready) {
+    dprintf(2, "wrenn-guest-agent: cannot start: %s\n", strerror(errno));
+    return 1;
+  }
+  serve(&agent);
+}

@@ -1,0 +1,144 @@
+#define _GNU_SOURCE
+#include "process-io.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static void finish_output(struct agent *agent, struct output *out) {
+  if (out->ended) return;
+  watch_set(agent, &out->watch, 0);
+  close(out->watch.fd);
+  out->watch.fd = -1;
+  out->ended = true;
+  out->end_due = true;
+  if (out->process->terminal) {
+    out->process->input_closed = true;
+    buffer_free(&out->process->input);
+  }
+}
+
+/* Reads once; false when there is nothing to read now, no room, or nothing will ever come. */
+static bool read_once(struct agent *agent, struct output *out) {
+  if (out->ended) return false;
+  if (out->process->drop_oldest && ring_free(&out->ring) < out->ring.capacity / 4) ring_release(&out->ring, out->ring.end - out->ring.capacity / 2);
+  size_t room = 0;
+  uint8_t *at = ring_room(&out->ring, &room);
+  if (room == 0) return false;
+  ssize_t n = read(out->watch.fd, at, room);
+  if (n > 0) {
+    ring_grow(&out->ring, (size_t)n);
+    return true;
+  }
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  /* A terminal's master reads EIO once its last slave is closed. */
+  finish_output(agent, out);
+  return false;
+}
+
+static void write_terminal_input(struct process *process) {
+  struct output *out = &process->outputs[0];
+  while (out->watch.fd >= 0 && buffer_length(&process->input) > 0) {
+    ssize_t n = write(out->watch.fd, buffer_data(&process->input), buffer_length(&process->input));
+    if (n <= 0) return;
+    buffer_consume(&process->input, (size_t)n);
+    process->input_window_due = true;
+  }
+}
+
+void output_ready(struct agent *agent, void *owner, uint32_t events) {
+  struct output *out = owner;
+  struct process *process = out->process;
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) (void)read_once(agent, out);
+  if (events & EPOLLOUT && process->terminal) write_terminal_input(process);
+  process_settle(agent, process);
+  process_rewatch(agent, process);
+}
+
+void process_close_input(struct agent *agent, struct process *process) {
+  if (process->input_closed) return;
+  process->input_closed = true;
+  buffer_free(&process->input);
+  if (process->terminal || process->input_watch.fd < 0) return;
+  watch_set(agent, &process->input_watch, 0);
+  close(process->input_watch.fd);
+  process->input_watch.fd = -1;
+}
+
+void input_ready(struct agent *agent, void *owner, uint32_t events) {
+  struct process *process = owner;
+  (void)events;
+  while (process->input_watch.fd >= 0 && buffer_length(&process->input) > 0) {
+    ssize_t n = write(process->input_watch.fd, buffer_data(&process->input), buffer_length(&process->input));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) break;
+    if (n < 0) {
+      process_close_input(agent, process);
+      process->input_window_due = true;
+      return;
+    }
+    buffer_consume(&process->input, (size_t)n);
+    process->input_window_due = true;
+  }
+  if (buffer_length(&process->input) == 0 && process->input_received >= process->input_end) process_close_input(agent, process);
+  process_rewatch(agent, process);
+}
+
+void process_rewatch(struct agent *agent, struct process *process) {
+  for (int i = 0; i < 2; i++) {
+    struct output *out = &process->outputs[i];
+    if (out->watch.fd < 0) continue;
+    uint32_t events = ring_free(&out->ring) > 0 || process->drop_oldest ? EPOLLIN : 0;
+    if (i == 0 && process->terminal && buffer_length(&process->input) > 0) events |= EPOLLOUT;
+    watch_set(agent, &out->watch, events);
+  }
+  if (process->input_watch.fd >= 0) watch_set(agent, &process->input_watch, buffer_length(&process->input) > 0 ? EPOLLOUT : 0);
+}
+
+void process_drain(struct agent *agent, struct process *process) {
+  for (int i = 0; i < 2; i++) {
+    struct output *out = &process->outputs[i];
+    int waiting = 0;
+    out->drain_to = out->ring.end;
+    if (out->ended) continue;
+    /* What is in the pipe now was written before the exit; later bytes come from others that hold the pipe. */
+    if (!process->terminal && ioctl(out->watch.fd, FIONREAD, &waiting) == 0 && waiting > 0) out->drain_to += (uint64_t)waiting;
+    if (process->terminal) out->drain_to = UINT64_MAX;
+    while (out->ring.end < out->drain_to && read_once(agent, out)) continue;
+  }
+}
+
+static bool drained(struct agent *agent, struct output *out) {
+  if (out->ended || out->ring.end >= out->drain_to) return true;
+  if (!out->process->terminal) return false;
+  if (ring_free(&out->ring) == 0 && !out->process->drop_oldest) return false;
+  /* A terminal says nothing of what is left: it is drained when a read finds nothing. */
+  while (read_once(agent, out)) continue;
+  return out->ended || ring_free(&out->ring) > 0;
+}
+
+void process_settle(struct agent *agent, struct process *process) {
+  if (!process->exited || process->drained) return;
+  bool done = true;
+  for (int i = 0; i < 2; i++) {
+    struct output *out = &process->outputs[i];
+    if (!drained(agent, out)) done = false;
+  }
+  if (!done) return;
+  for (int i = 0; i < 2; i++)
+    if (process->outputs[i].drain_to > process->outputs[i].ring.end) process->outputs[i].drain_to = process->outputs[i].ring.end;
+  process->drained = true;
+  if (process->waiter == 0) return;
+  struct buffer body = {0};
+  write_u32(&body, process->exit_code);
+  write_u32(&body, process->exit_signal);
+  write_u64(&body, process->outputs[0].drain_to);
+  write_u64(&body, process->outputs[1].drain_to);
+  write_u64(&body, process->user_us);
+  write_u64(&body, process->system_us);
+  write_u64(&body, process->peak_kib);
+  uint32_t waiter = process->waiter;
+  process->waiter = 0;
+  lane_respond(&agent->lanes[0], waiter, STATUS_OK, &body);
+}

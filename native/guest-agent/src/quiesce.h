@@ -1,0 +1,11 @@
+/* Calming the guest before it is frozen, and waking it again. */
+#ifndef WRENN_QUIESCE_H
+#define WRENN_QUIESCE_H
+
+#include "agent.h"
+#include "wire.h"
+
+int request_quiesce(struct agent *agent, struct reader *r, struct buffer *body);
+int request_thaw(struct agent *agent, struct buffer *body);
+
+#endif

@@ -1,0 +1,89 @@
+#include "requests.h"
+
+#include <string.h>
+
+#include "configure.h"
+#include "counters.h"
+#include "files.h"
+#include "process.h"
+#include "quiesce.h"
+#include "transfer.h"
+
+enum operation {
+  OP_INFO = 1,
+  OP_CONFIGURE,
+  OP_COUNTERS,
+  OP_PORTS,
+  OP_QUIESCE,
+  OP_THAW,
+  OP_START = 16,
+  OP_WAIT,
+  OP_SIGNAL,
+  OP_RESIZE,
+  OP_LIST,
+  OP_FORGET,
+  OP_OVERFLOW,
+  OP_FILES = 32,
+  OP_READ = 48,
+  OP_WRITE,
+  OP_COMMIT,
+  OP_CLOSE,
+};
+
+int fail_with(struct buffer *body, int status, const char *detail) {
+  buffer_consume(body, buffer_length(body));
+  (void)buffer_append(body, detail, strlen(detail));
+  return status;
+}
+
+static int dispatch_control(struct agent *agent, uint32_t id, uint16_t op, struct reader *r, struct buffer *body) {
+  switch (op) {
+    case OP_INFO:
+      return request_info(agent, body);
+    case OP_CONFIGURE:
+      return request_configure(agent, r, body);
+    case OP_COUNTERS:
+      return request_counters(agent, body);
+    case OP_PORTS:
+      return request_ports(body);
+    case OP_QUIESCE:
+      return request_quiesce(agent, r, body);
+    case OP_THAW:
+      return request_thaw(agent, body);
+    case OP_START:
+      return request_start(agent, r, body);
+    case OP_WAIT:
+      return request_wait(agent, id, r, body);
+    case OP_SIGNAL:
+      return request_signal(agent, r);
+    case OP_RESIZE:
+      return request_resize(agent, r);
+    case OP_LIST:
+      return request_list(agent, body);
+    case OP_FORGET:
+      return request_forget(agent, r);
+    case OP_OVERFLOW:
+      return request_overflow(agent, r);
+    default:
+      return fail_with(body, STATUS_BAD_REQUEST, "unknown operation");
+  }
+}
+
+static int dispatch_bulk(struct agent *agent, uint16_t op, struct reader *r, struct buffer *body) {
+  switch (op) {
+    case OP_READ:
+      return request_read(agent, r, body);
+    case OP_WRITE:
+      return request_write(agent, r, body);
+    case OP_COMMIT:
+      return request_commit(agent, r, body);
+    case OP_CLOSE:
+      return request_close(agent, r);
+    default:
+      return request_file(op, r, body);
+  }
+}
+
+int request_dispatch(struct agent *agent, struct lane *lane, uint32_t id, uint16_t op, struct reader *r, struct buffer *body) {
+  return lane->number == 0 ? dispatch_control(agent, id, op, r, body) : dispatch_bulk(agent, op, r, body);
+}

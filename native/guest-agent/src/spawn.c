@@ -1,0 +1,292 @@
+#define _GNU_SOURCE
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "environment.h"
+#include "requests.h"
+
+enum {
+  ARGUMENT_LIMIT = 65536,
+  LABEL_LIMIT = 65536,
+  RING_DEFAULT = 262144,
+  RING_MINIMUM = 4096,
+  RING_MAXIMUM = 4 << 20,
+  FLAG_TERMINAL = 1,
+  FLAG_INPUT = 2,
+  FLAG_INTERACTIVE = 4,
+  FLAG_CLEAN = 8,
+};
+
+static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static char **read_arguments(struct reader *r) {
+  uint32_t count = read_u32(r);
+  if (r->failed || count == 0 || count > ARGUMENT_LIMIT) return NULL;
+  char **arguments = calloc((size_t)count + 1, sizeof *arguments);
+  for (uint32_t i = 0; arguments && i < count; i++) {
+    arguments[i] = read_text(r, 4u << 20);
+    if (arguments[i]) continue;
+    for (uint32_t k = 0; k < i; k++) free(arguments[k]);
+    free(arguments);
+    return NULL;
+  }
+  return arguments;
+}
+
+static bool read_limits(struct spawn *spawn, struct reader *r) {
+  spawn->limit_count = read_u32(r);
+  if (spawn->limit_count > sizeof spawn->limits / sizeof *spawn->limits) return false;
+  for (uint32_t i = 0; i < spawn->limit_count; i++) {
+    spawn->limits[i] = (struct limit){.resource = read_u32(r)};
+    spawn->limits[i].soft = read_u64(r);
+    spawn->limits[i].hard = read_u64(r);
+    if (spawn->limits[i].resource >= RLIM_NLIMITS) return false;
+  }
+  return !r->failed;
+}
+
+static int check_cwd(struct spawn *spawn, struct buffer *detail) {
+  struct stat st;
+  if (*spawn->cwd == 0 || strcmp(spawn->cwd, "~") == 0 || strncmp(spawn->cwd, "~/", 2) == 0 || *spawn->cwd != '/') {
+    const char *rest = *spawn->cwd == '~' ? spawn->cwd + 1 : spawn->cwd;
+    char *whole;
+    if (asprintf(&whole, "%s%s%s", spawn->user.home, *rest && *rest != '/' ? "/" : "", rest) < 0) return ENOMEM;
+    free(spawn->cwd);
+    spawn->cwd = whole;
+    /* A user whose home is missing still gets a place to start. */
+    if (*rest == 0 && (stat(whole, &st) || !S_ISDIR(st.st_mode))) memcpy(whole, "/", 2);
+  }
+  if (stat(spawn->cwd, &st) || !S_ISDIR(st.st_mode)) return fail_with(detail, STATUS_BAD_CWD, spawn->cwd);
+  return STATUS_OK;
+}
+
+int spawn_decode(struct spawn *spawn, struct reader *r, struct buffer *detail) {
+  spawn->handle = read_u32(r);
+  uint32_t flags = read_u32(r);
+  spawn->terminal = flags & FLAG_TERMINAL;
+  spawn->input = flags & FLAG_INPUT;
+  spawn->on_interactive = flags & FLAG_INTERACTIVE;
+  spawn->clean_environment = flags & FLAG_CLEAN;
+  spawn->drop_oldest = read_u8(r) == 1;
+  spawn->ring_bytes = read_u32(r);
+  spawn->columns = read_u16(r);
+  spawn->rows = read_u16(r);
+  char *user = read_text(r, USER_TEXT - 1);
+  spawn->cwd = read_text(r, 4096);
+  spawn->arguments = read_arguments(r);
+  bool ok = spawn->arguments && environment_read(&spawn->environment, r) && read_limits(spawn, r);
+  struct view label = read_bytes(r);
+  ok = ok && user && spawn->cwd && !r->failed && label.length <= LABEL_LIMIT && buffer_append(&spawn->label, label.bytes, label.length);
+  if (spawn->ring_bytes == 0) spawn->ring_bytes = RING_DEFAULT;
+  ok = ok && spawn->ring_bytes >= RING_MINIMUM && spawn->ring_bytes <= RING_MAXIMUM && spawn->handle > 0 && spawn->handle < 1u << 30;
+  bool known = ok && user_find(user, &spawn->user);
+  int status = !ok ? fail_with(detail, STATUS_BAD_REQUEST, "START does not parse") : known ? check_cwd(spawn, detail) : fail_with(detail, STATUS_NO_SUCH_USER, user);
+  free(user);
+  return status;
+}
+
+void spawn_free(struct spawn *spawn) {
+  for (char **argument = spawn->arguments; argument && *argument; argument++) free(*argument);
+  free(spawn->arguments);
+  free(spawn->cwd);
+  environment_free(&spawn->environment);
+  buffer_free(&spawn->label);
+}
+
+static bool build_environment(const struct agent *agent, const struct spawn *spawn, struct environment *environment) {
+  bool ok = environment_set(environment, "PATH", default_path) && environment_set(environment, "HOME", spawn->user.home) &&
+            environment_set(environment, "USER", spawn->user.name) && environment_set(environment, "LOGNAME", spawn->user.name) &&
+            environment_set(environment, "SHELL", spawn->user.shell) && environment_set(environment, "LANG", "C.UTF-8");
+  if (spawn->terminal) ok = ok && environment_set(environment, "TERM", "xterm-256color") && environment_set(environment, "COLORTERM", "truecolor");
+  if (!spawn->clean_environment) ok = ok && environment_merge(environment, &agent->defaults);
+  return ok && environment_merge(environment, &spawn->environment);
+}
+
+/* --- in the child: nothing below allocates, so that it is safe between fork and exec --- */
+
+struct child {
+  const struct spawn *spawn;
+  char **environment;
+  const char *path;
+  int input;
+  int output;
+  int errors;
+  char procs[64];
+};
+
+static void say(const char *program, const char *problem) {
+  ssize_t ignored = write(2, program, strlen(program));
+  ignored = write(2, ": ", 2);
+  ignored = write(2, problem, strlen(problem));
+  ignored = write(2, "\n", 1);
+  (void)ignored;
+}
+
+static int try_path(const struct child *child) {
+  const char *program = child->spawn->arguments[0];
+  if (strchr(program, '/')) {
+    execve(program, child->spawn->arguments, child->environment);
+    return errno;
+  }
+  int problem = ENOENT;
+  char candidate[4096];
+  for (const char *at = child->path; *at;) {
+    size_t length = strcspn(at, ":");
+    int n = snprintf(candidate, sizeof candidate, "%.*s%s%s", (int)length, at, length ? "/" : "", program);
+    if (n > 0 && (size_t)n < sizeof candidate) execve(candidate, child->spawn->arguments, child->environment);
+    if (errno != ENOENT && errno != ENOTDIR) problem = errno;
+    at += length + (at[length] == ':');
+  }
+  return problem;
+}
+
+static bool become(const struct user *user) {
+  if (geteuid() != 0) return true;
+  /* Raw calls: the library's versions would look for other threads in a copy of a process that has none. */
+  return syscall(SYS_setgroups, user->group_count, user->groups) == 0 && syscall(SYS_setresgid, user->gid, user->gid, user->gid) == 0 &&
+         syscall(SYS_setresuid, user->uid, user->uid, user->uid) == 0;
+}
+
+static void reset_signals(void) {
+  sigset_t none;
+  sigemptyset(&none);
+  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void score_for_oom(void) {
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  ssize_t ignored = write(fd, "100", 3);
+  (void)ignored;
+  close(fd);
+}
+
+static _Noreturn void run_child(const struct child *child) {
+  const struct spawn *spawn = child->spawn;
+  setsid();
+  if (spawn->terminal) ioctl(child->input, TIOCSCTTY, 0);
+  dup2(child->input, 0);
+  dup2(child->output, 1);
+  dup2(child->errors, 2);
+  reset_signals();
+  if (*child->procs) cgroup_enter(child->procs);
+  score_for_oom();
+  for (uint32_t i = 0; i < spawn->limit_count; i++) {
+    struct rlimit limit = {spawn->limits[i].soft, spawn->limits[i].hard};
+    if (setrlimit((int)spawn->limits[i].resource, &limit)) say("setrlimit", strerror(errno));
+  }
+  if (!become(&spawn->user)) {
+    say(spawn->user.name, "cannot become this user");
+    _exit(126);
+  }
+  if (chdir(spawn->cwd)) {
+    say(spawn->cwd, strerror(errno));
+    _exit(126);
+  }
+  int problem = try_path(child);
+  say(spawn->arguments[0], problem == ENOENT ? "not found" : strerror(problem));
+  _exit(problem == ENOENT ? 127 : 126);
+}
+
+/* --- in the agent --- */
+
+static uint64_t start_time_of(pid_t pid) {
+  char path[64];
+  char stat[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n = read(fd, stat, sizeof stat - 1);
+  close(fd);
+  if (n <= 0) return 0;
+  stat[n] = 0;
+  const char *rest = strrchr(stat, ')');
+  unsigned long long ticks = 0;
+  if (!rest || sscanf(rest + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &ticks) != 1) return 0;
+  return ticks;
+}
+
+struct descriptors {
+  int input[2];
+  int output[2];
+  int errors[2];
+};
+
+static void close_pair(int pair[2]) {
+  for (int i = 0; i < 2; i++)
+    if (pair[i] >= 0) close(pair[i]);
+}
+
+static bool open_terminal(const struct spawn *spawn, struct descriptors *d) {
+  int unlock = 0;
+  unsigned int number;
+  char path[32];
+  d->output[0] = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (d->output[0] < 0 || ioctl(d->output[0], TIOCSPTLCK, &unlock) || ioctl(d->output[0], TIOCGPTN, &number)) return false;
+  snprintf(path, sizeof path, "/dev/pts/%u", number);
+  d->input[0] = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  struct winsize size = {.ws_col = spawn->columns ? spawn->columns : 80, .ws_row = spawn->rows ? spawn->rows : 24};
+  if (d->input[0] < 0 || ioctl(d->output[0], TIOCSWINSZ, &size)) return false;
+  if (geteuid() == 0 && fchown(d->input[0], spawn->user.uid, spawn->user.gid)) return false;
+  d->output[1] = fcntl(d->input[0], F_DUPFD_CLOEXEC, 3);
+  d->errors[1] = fcntl(d->input[0], F_DUPFD_CLOEXEC, 3);
+  return d->output[1] >= 0 && d->errors[1] >= 0;
+}
+
+static bool open_pipes(const struct spawn *spawn, struct descriptors *d) {
+  if (spawn->input ? pipe2(d->input, O_CLOEXEC) : (d->input[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0) return false;
+  if (pipe2(d->output, O_CLOEXEC) || pipe2(d->errors, O_CLOEXEC)) return false;
+  if (d->input[1] >= 0) (void)fcntl(d->input[1], F_SETFL, O_NONBLOCK);
+  (void)fcntl(d->output[0], F_SETFL, O_NONBLOCK);
+  (void)fcntl(d->errors[0], F_SETFL, O_NONBLOCK);
+  /* Larger pipes mean fewer switches between the writer and the agent; the default stays where that is refused. */
+  (void)fcntl(d->output[0], F_SETPIPE_SZ, 262144);
+  return true;
+}
+
+int spawn_run(struct agent *agent, const struct spawn *spawn, struct spawned *spawned, struct buffer *detail) {
+  struct descriptors d = {{-1, -1}, {-1, -1}, {-1, -1}};
+  struct environment environment = {0};
+  struct child child = {.spawn = spawn};
+  bool ok = build_environment(agent, spawn, &environment);
+  child.environment = ok ? environment_array(&environment) : NULL;
+  child.path = environment_get(&environment, "PATH");
+  ok = ok && child.environment && child.path && (spawn->terminal ? open_terminal(spawn, &d) : open_pipes(spawn, &d)) && cgroup_create(agent, spawn->handle);
+  pid_t pid = -1;
+  if (ok) {
+    child.input = d.input[0];
+    child.output = d.output[1];
+    child.errors = d.errors[1];
+    if (agent->cgroups) cgroup_procs_path(spawn->handle, child.procs);
+    pid = fork();
+    if (pid == 0) run_child(&child);
+  }
+  int problem = errno;
+  free(child.environment);
+  environment_free(&environment);
+  if (pid < 0) {
+    close_pair(d.input);
+    close_pair(d.output);
+    close_pair(d.errors);
+    cgroup_remove(agent, spawn->handle);
+    return fail_with(detail, problem ? problem : ENOMEM, strerror(problem));
+  }
+  close(d.input[0]);
+  close(d.output[1]);
+  close(d.errors[1]);
+  *spawned = (struct spawned){.pid = pid, .start_time = start_time_of(pid), .input = d.input[1], .output = {d.output[0], d.errors[0]}};
+  return STATUS_OK;
+}

@@ -1,0 +1,47 @@
+/* Starting a process as a user, with pipes or a terminal. */
+#ifndef WRENN_SPAWN_H
+#define WRENN_SPAWN_H
+
+#include "agent.h"
+#include "users.h"
+#include "wire.h"
+
+struct limit {
+  uint32_t resource;
+  uint64_t soft;
+  uint64_t hard;
+};
+
+/* A START request, decoded. */
+struct spawn {
+  uint32_t handle;
+  bool terminal;
+  bool input;
+  bool on_interactive;
+  bool clean_environment;
+  bool drop_oldest;
+  uint32_t ring_bytes;
+  uint16_t columns;
+  uint16_t rows;
+  struct user user;
+  char *cwd;
+  char **arguments; /* NULL-terminated */
+  struct environment environment;
+  struct limit limits[16];
+  uint32_t limit_count;
+  struct buffer label;
+};
+
+/* Our ends of a started process's descriptors; -1 where there is none. */
+struct spawned {
+  pid_t pid;
+  uint64_t start_time;
+  int input;
+  int output[2];
+};
+
+int spawn_decode(struct spawn *spawn, struct reader *r, struct buffer *detail);
+void spawn_free(struct spawn *spawn);
+int spawn_run(struct agent *agent, const struct spawn *spawn, struct spawned *spawned, struct buffer *detail);
+
+#endif

@@ -1,0 +1,17 @@
+/* Status of a response: 0, an errno, or one of these. */
+#ifndef WRENN_STATUS_H
+#define WRENN_STATUS_H
+
+enum status {
+  STATUS_OK = 0,
+  STATUS_BUSY = 1000,
+  STATUS_UNKNOWN_HANDLE = 1001,
+  STATUS_BAD_REQUEST = 1002,
+  STATUS_NO_SUCH_USER = 1003,
+  STATUS_HOOK_FAILED = 1004,
+  STATUS_TOO_LARGE = 1005,
+  STATUS_BAD_CWD = 1006,
+  STATUS_LATER = -1, /* the handler answers by itself later */
+};
+
+#endif

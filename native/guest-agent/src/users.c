@@ -1,0 +1,163 @@
+#define _GNU_SOURCE
+#include "users.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { LINE_LIMIT = 8192 };
+
+/* The next field of a colon-separated line, cut out in place; NULL at the end. */
+static char *next_field(char **rest) { return strsep(rest, ":"); }
+
+static bool parse_number(const char *text, uint32_t *value) {
+  char *end;
+  if (!text || *text < '0' || *text > '9') return false;
+  errno = 0;
+  unsigned long long number = strtoull(text, &end, 10);
+  if (errno || *end || number >= UINT32_MAX) return false;
+  *value = (uint32_t)number;
+  return true;
+}
+
+static bool copy_text(char *to, const char *from) {
+  if (!from || strlen(from) >= USER_TEXT) return false;
+  memcpy(to, from, strlen(from) + 1);
+  return true;
+}
+
+bool passwd_parse(const char *line, struct user *user) {
+  char copy[LINE_LIMIT];
+  if (strlen(line) >= sizeof copy) return false;
+  memcpy(copy, line, strlen(line) + 1);
+  copy[strcspn(copy, "\n")] = 0;
+  char *rest = copy;
+  const char *name = next_field(&rest);
+  (void)next_field(&rest);
+  const char *uid = next_field(&rest);
+  const char *gid = next_field(&rest);
+  (void)next_field(&rest);
+  const char *home = next_field(&rest);
+  const char *shell = next_field(&rest);
+  if (!name || !*name || !parse_number(uid, &user->uid) || !parse_number(gid, &user->gid)) return false;
+  return copy_text(user->name, name) && copy_text(user->home, home && *home ? home : "/") && copy_text(user->shell, shell && *shell ? shell : "/bin/sh");
+}
+
+/* Calls `each` for every line until it returns true; overlong lines are skipped whole. */
+static bool scan_lines(const char *path, bool (*each)(char *line, void *context), void *context) {
+  FILE *file = fopen(path, "re");
+  if (!file) return false;
+  char line[LINE_LIMIT];
+  bool found = false;
+  bool skipping = false;
+  while (!found && fgets(line, sizeof line, file)) {
+    bool whole = strchr(line, '\n') || feof(file);
+    if (!skipping && whole) found = each(line, context);
+    skipping = !whole;
+  }
+  fclose(file);
+  return found;
+}
+
+struct search {
+  const char *name;
+  uint32_t number;
+  bool by_number;
+  struct user *user;
+};
+
+static bool match_user(char *line, void *context) {
+  struct search *search = context;
+  struct user candidate = {0};
+  if (!passwd_parse(line, &candidate)) return false;
+  if (search->by_number ? candidate.uid != search->number : strcmp(candidate.name, search->name) != 0) return false;
+  *search->user = candidate;
+  return true;
+}
+
+static bool collect_group(char *line, void *context) {
+  struct user *user = context;
+  char *rest = line;
+  uint32_t gid;
+  line[strcspn(line, "\n")] = 0;
+  (void)next_field(&rest);
+  (void)next_field(&rest);
+  if (!parse_number(next_field(&rest), &gid)) return false;
+  for (char *member; (member = strsep(&rest, ","));) {
+    if (strcmp(member, user->name) != 0 || gid == user->gid || user->group_count >= USER_GROUPS) continue;
+    user->groups[user->group_count++] = gid;
+  }
+  return false;
+}
+
+bool user_find(const char *name_or_uid, struct user *user) {
+  struct search search = {.name = *name_or_uid ? name_or_uid : "root", .user = user};
+  memset(user, 0, sizeof *user);
+  bool found = scan_lines("/etc/passwd", match_user, &search);
+  if (!found && parse_number(name_or_uid, &search.number)) {
+    search.by_number = true;
+    found = scan_lines("/etc/passwd", match_user, &search);
+  }
+  if (!found && strcmp(search.name, "root") == 0) {
+    /* A guest without a usable /etc/passwd still has its superuser. */
+    *user = (struct user){.name = "root", .home = "/root", .shell = "/bin/sh"};
+    return true;
+  }
+  if (!found) return false;
+  user->groups[user->group_count++] = user->gid;
+  (void)scan_lines("/etc/group", collect_group, user);
+  return true;
+}
+
+void user_name(uid_t uid, char text[USER_TEXT]) {
+  struct user user;
+  struct search search = {.number = uid, .by_number = true, .user = &user};
+  if (scan_lines("/etc/passwd", match_user, &search))
+    memcpy(text, user.name, sizeof user.name);
+  else
+    snprintf(text, USER_TEXT, "%u", uid);
+}
+
+struct group_search {
+  gid_t gid;
+  char *text;
+};
+
+static bool match_group(char *line, void *context) {
+  struct group_search *search = context;
+  char *rest = line;
+  const char *name = next_field(&rest);
+  uint32_t gid;
+  line[strcspn(line, "\n")] = 0;
+  (void)next_field(&rest);
+  const char *number = next_field(&rest);
+  return parse_number(number, &gid) && gid == search->gid && copy_text(search->text, name);
+}
+
+void group_name(gid_t gid, char text[USER_TEXT]) {
+  struct group_search search = {gid, text};
+  if (!scan_lines("/etc/group", match_group, &search)) snprintf(text, USER_TEXT, "%u", gid);
+}
+
+bool user_assume(const struct user *user) {
+  if (geteuid() != 0) return true; /* test mode: one user is all there is */
+  /* The raw call changes this thread only; the library's would change every thread. */
+  if (syscall(SYS_setgroups, user->group_count, user->groups)) return false;
+  setfsgid(user->gid);
+  setfsuid(user->uid);
+  /* setfsuid reports the value before; only a second call shows whether the first one worked. */
+  return (uid_t)setfsuid(user->uid) == user->uid;
+}
+
+void user_restore(void) {
+  if (geteuid() != 0) return;
+  setfsuid(0);
+  setfsgid(0);
+  (void)syscall(SYS_setgroups, 0, NULL);
+}

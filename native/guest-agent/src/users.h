@@ -1,0 +1,36 @@
+/*
+ * Users and groups of the guest, read from /etc/passwd and /etc/group without the C library's name service,
+ * which a static program cannot use. The files belong to the guest: lines are bounded, odd ones are skipped.
+ */
+#ifndef WRENN_USERS_H
+#define WRENN_USERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { USER_GROUPS = 64, USER_TEXT = 256 };
+
+struct user {
+  uid_t uid;
+  gid_t gid;
+  char name[USER_TEXT];
+  char home[USER_TEXT];
+  char shell[USER_TEXT];
+  gid_t groups[USER_GROUPS];
+  size_t group_count;
+};
+
+/* Finds a user by name or by number in decimal; "" is root. False when there is none. */
+bool user_find(const char *name_or_uid, struct user *user);
+/* Name of a uid or gid, or its number in decimal. */
+void user_name(uid_t uid, char text[USER_TEXT]);
+void group_name(gid_t gid, char text[USER_TEXT]);
+/* Parses one line of passwd(5); false when it is not one. Exposed for tests and fuzzing. */
+bool passwd_parse(const char *line, struct user *user);
+
+/* Takes on a user's rights for file calls of this thread, and drops them again. */
+bool user_assume(const struct user *user);
+void user_restore(void);
+
+#endif
