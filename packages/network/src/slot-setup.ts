@@ -53,8 +53,10 @@ export async function setUpSlot(
       signal,
       input: lines([
         "link set lo up",
-        `addr add ${slot.hostAddress} peer ${gateway}/32 dev eth0`,
+        // Not a peer address: with arp_ignore=1 the kernel would not answer for one.
+        `addr add ${slot.hostAddress}/32 dev eth0`,
         "link set eth0 up",
+        `route add ${gateway} dev eth0`,
         `route add default via ${gateway}`,
         `tuntap add dev ${slot.tap} mode tap user ${slot.uid} group ${slot.uid}`,
         `addr add ${slot.gateway}/30 dev ${slot.tap}`,
