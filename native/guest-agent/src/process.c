@@ -319,7 +319,8 @@ static void pump_input_window(struct lane *lane, struct process *process) {
     window[8 + i] = (uint8_t)(limit >> (8 * i));
   }
   lane_send(lane, FRAME_WINDOW, process->handle * 4, window, sizeof window, NULL, 0);
-  if (process->input_closed) {
+  /* Closed although the host had not ended it: the reader is gone. */
+  if (process->input_closed && process->input_received < process->input_end) {
     uint8_t end[12] = {0};
     memcpy(end, window, 8);
     end[8] = EPIPE;
