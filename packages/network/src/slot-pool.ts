@@ -1,4 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import { problemOf, randomHex, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import { claimBlock, releaseBlock, renewClaim } from "./address-block.ts";
@@ -90,6 +91,8 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
 
   const refill = async (): Promise<void> => {
     try {
+      // Spawning blocks for milliseconds: the caller that took a slot gets it first.
+      await setImmediate();
       while (ready.length < options.size && !closing.signal.aborted) ready.push(await make(closing.signal));
     } catch (error) {
       if (!closing.signal.aborted) logger.error("network.refill_failed", { problem: problemOf(error) });
