@@ -1,0 +1,34 @@
+/* What the jail was asked to do. The host agent is the only caller; mistakes of its are still refused. */
+#ifndef WRENN_JAIL_OPTIONS_H
+#define WRENN_JAIL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { LIST_LIMIT = 64 };
+
+struct list {
+  const char *items[LIST_LIMIT];
+  size_t count;
+};
+
+struct options {
+  const char *run; /* the machine's own directory: writable, holds the reports */
+  uid_t uid;
+  gid_t gid;
+  struct list cgroups;   /* cgroup.procs (or tasks) files to join */
+  const char *namespace; /* network namespace to enter; NULL: an empty one of its own */
+  struct list readable;
+  struct list libraries; /* readable, and code may be run from it */
+  struct list writable;
+  struct list devices;
+  struct list environment;
+  size_t console_limit; /* bytes that console.log and console.log.1 hold together at most */
+  char **program;
+};
+
+/* False, with a message on standard error, when the arguments make no sense. */
+bool options_parse(int argc, char **argv, struct options *options);
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * LD_PRELOAD library for the VMM: the memory file named by WRENN_SHIM_MEMORY is mapped privately although the VMM asks
+ * for a shared mapping. The VMM then leaves the memory out of its saved state ("shared" memory needs no saving), while
+ * every write of the guest stays in this process: the file is the frozen memory of a template and never changes.
+ *
+ * The environment is set by the jail and not by anything a guest can reach.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+enum { EXIT_NO_SYMBOL = 81 };
+
+typedef void *(*mmap_function)(void *, size_t, int, int, int, off_t);
+typedef int (*open_function)(const char *, int, ...);
+
+static void *next_symbol(const char *name) {
+  void *found = dlsym(RTLD_NEXT, name);
+  if (!found) {
+    fprintf(stderr, "wrenn-shim: %s is not to be found\n", name);
+    _exit(EXIT_NO_SYMBOL);
+  }
+  return found;
+}
+
+/* Conversions between object and function pointers, as POSIX asks of dlsym. */
+static mmap_function real_mmap(void) {
+  static mmap_function found;
+  if (!found) *(void **)&found = next_symbol("mmap64");
+  return found;
+}
+
+static open_function real_open(void) {
+  static open_function found;
+  if (!found) *(void **)&found = next_symbol("open64");
+  return found;
+}
+
+static bool is_memory_file(int fd) {
+  const char *path = getenv("WRENN_SHIM_MEMORY");
+  struct stat mapped;
+  struct stat wanted;
+  return fd >= 0 && path && fstat(fd, &mapped) == 0 && stat(path, &wanted) == 0 && mapped.st_dev == wanted.st_dev && mapped.st_ino == wanted.st_ino;
+}
+
+/*
+ * The VMM opens a shared memory file for writing, which the jail's read-only mount refuses. A private mapping needs
+ * no more than reading.
+ */
+static int open_file(const char *path, int flags, mode_t mode) {
+  const char *memory = getenv("WRENN_SHIM_MEMORY");
+  if (memory && strcmp(path, memory) == 0) flags = (flags & ~(O_ACCMODE | O_CREAT | O_TRUNC)) | O_RDONLY;
+  return real_open()(path, flags, mode);
+}
+
+static mode_t creation_mode(int flags, va_list more) { return flags & (O_CREAT | __O_TMPFILE) ? va_arg(more, mode_t) : 0; }
+
+EXPORTED int open64(const char *path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  mode_t mode = creation_mode(flags, more);
+  va_end(more);
+  return open_file(path, flags, mode);
+}
+
+EXPORTED int open(const char *path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  mode_t mode = creation_mode(flags, more);
+  va_end(more);
+  return open_file(path, flags, mode);
+}
+
+/* What open becomes in fortified programs. */
+int __open64_2(const char *path, int flags);
+int __open_2(const char *path, int flags);
+EXPORTED int __open64_2(const char *path, int flags) { return open_file(path, flags, 0); }
+EXPORTED int __open_2(const char *path, int flags) { return open_file(path, flags, 0); }
+
+EXPORTED void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
+  if ((flags & MAP_TYPE) == MAP_SHARED && is_memory_file(fd)) flags = (flags & ~MAP_TYPE) | MAP_PRIVATE | MAP_NORESERVE;
+  return real_mmap()(address, length, protection, flags, fd, offset);
+}
+
+EXPORTED void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
+  return mmap64(address, length, protection, flags, fd, offset);
+}
