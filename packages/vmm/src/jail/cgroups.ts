@@ -1,0 +1,100 @@
+import { access, mkdir, readdir, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** What a machine may use. */
+export interface ResourceLimits {
+  readonly memoryBytes: number;
+  readonly processes: number;
+  /** In cores. */
+  readonly cpu: number;
+}
+
+const ROOT = "/sys/fs/cgroup";
+const PERIOD_US = 100_000;
+const REMOVE_ATTEMPTS = 200;
+const REMOVE_STEP_MS = 5;
+
+/** Limits of a host with the unified hierarchy (v2) or with one hierarchy per controller (v1). */
+export interface Cgroups {
+  readonly version: 1 | 2;
+  /** Makes the machine's group and returns the files that a process joins it by. */
+  create(id: string, limits: ResourceLimits): Promise<readonly string[]>;
+  /** Removes the group once its processes are gone. Idempotent. */
+  remove(id: string): Promise<void>;
+}
+
+/** Finds out which kind of host this is. */
+export async function openCgroups(): Promise<Cgroups> {
+  return (await exists(join(ROOT, "cgroup.controllers"))) ? unified() : perController();
+}
+
+function unified(): Cgroups {
+  const group = (id: string): string => join(ROOT, "wrenn", id);
+  return {
+    version: 2,
+    create: async (id, limits) => {
+      await mkdir(join(ROOT, "wrenn"), { recursive: true });
+      await writeFile(join(ROOT, "cgroup.subtree_control"), "+memory +pids +cpu");
+      await writeFile(join(ROOT, "wrenn/cgroup.subtree_control"), "+memory +pids +cpu");
+      await mkdir(group(id), { recursive: true });
+      await writeFile(join(group(id), "memory.max"), String(limits.memoryBytes));
+      await writeFile(join(group(id), "pids.max"), String(limits.processes));
+      await writeFile(join(group(id), "cpu.max"), `${Math.round(limits.cpu * PERIOD_US)} ${PERIOD_US}`);
+      return [join(group(id), "cgroup.procs")];
+    },
+    remove: (id) => removeGroup(group(id)),
+  };
+}
+
+function perController(): Cgroups {
+  const group = (controller: string, id: string): string => join(ROOT, controller, "wrenn", id);
+  return {
+    version: 1,
+    create: async (id, limits) => {
+      const settings: readonly (readonly [string, string, string])[] = [
+        ["memory", "memory.limit_in_bytes", String(limits.memoryBytes)],
+        ["pids", "pids.max", String(limits.processes)],
+        ["cpu", "cpu.cfs_quota_us", String(Math.round(limits.cpu * PERIOD_US))],
+      ];
+      const joined: string[] = [];
+      for (const [controller, file, value] of settings) {
+        await mkdir(group(controller, id), { recursive: true });
+        await writeFile(join(group(controller, id), file), value);
+        joined.push(join(group(controller, id), "cgroup.procs"));
+      }
+      return joined;
+    },
+    remove: async (id) => {
+      for (const controller of ["memory", "pids", "cpu"]) await removeGroup(group(controller, id));
+    },
+  };
+}
+
+/** The kernel refuses while a process of the group is still being taken apart, which takes milliseconds. */
+async function removeGroup(path: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await rmdir(path);
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return;
+      if (code !== "EBUSY" || attempt === REMOVE_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, REMOVE_STEP_MS));
+    }
+  }
+}
+
+/** Ids of every group that exists, whoever made it. */
+export async function listGroups(cgroups: Cgroups): Promise<readonly string[]> {
+  const directory = cgroups.version === 2 ? join(ROOT, "wrenn") : join(ROOT, "memory/wrenn");
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}

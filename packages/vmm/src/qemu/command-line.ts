@@ -1,0 +1,122 @@
+import { join } from "node:path";
+import type { BootSpec, MachineSpec, RestoreSpec } from "../hypervisor.ts";
+
+/** Names inside a machine's directory. */
+export const machineFiles = {
+  qmp: "qmp.sock",
+  interactive: "interactive.sock",
+  bulk: "bulk.sock",
+  /** Device state comes in or goes out here while it is saved or restored. */
+  migration: "migration.sock",
+  process: "machine.json",
+  exit: "exit.json",
+  record: "record.json",
+  console: "console.log",
+} as const;
+
+export interface AcceleratorSettings {
+  readonly accelerator: "kvm" | "tcg";
+  /** Frequency of the host's time stamp counter; the guest has no other way to learn it. */
+  readonly tscKhz: number;
+}
+
+/** Room for translated code, in MiB: with less than 64 a Python start is several times slower, with more nothing is gained. */
+const TRANSLATION_MIB = 128;
+
+/**
+ * A named CPU model keeps frozen machines portable. `+arat` lets the guest stop its periodic tick when idle;
+ * without it each idle machine costs 4 % of a core.
+ */
+const CPU_MODEL = "Nehalem,-spec-ctrl,+arat";
+
+/** Device id of the disk. */
+export const DISK_ID = "disk0";
+
+/**
+ * Arguments of QEMU. Booting and restoring give the same devices in the same order: a device state fits no other list.
+ * Every switch is explained in decision 5; leaving one out costs a hang or idle CPU time.
+ */
+export function commandLine(spec: BootSpec | RestoreSpec, settings: AcceleratorSettings): readonly string[] {
+  const path = (name: keyof typeof machineFiles): string => join(spec.directory, machineFiles[name]);
+  return [
+    ...machineArguments(spec, settings),
+    "-serial",
+    "stdio",
+    "-global",
+    "virtio-mmio.force-legacy=false",
+    "-object",
+    `memory-backend-file,id=memory,size=${spec.memoryMib}M,mem-path=${escape(spec.memoryFile)},share=on`,
+    "-drive",
+    `id=${DISK_ID},if=none,file=${escape(spec.disk)},format=qcow2,cache=unsafe,discard=unmap`,
+    "-device",
+    `virtio-blk-device,drive=${DISK_ID}`,
+    ...networkArguments(spec),
+    "-chardev",
+    `socket,id=interactive,path=${escape(path("interactive"))},server=on,wait=off`,
+    "-chardev",
+    `socket,id=bulk,path=${escape(path("bulk"))},server=on,wait=off`,
+    "-device",
+    "virtio-serial-device",
+    "-device",
+    "virtserialport,chardev=interactive,name=wrenn.interactive",
+    "-device",
+    "virtserialport,chardev=bulk,name=wrenn.bulk",
+    "-device",
+    "virtio-rng-device",
+    "-qmp",
+    `unix:${escape(path("qmp"))},server=on,wait=off`,
+    "-sandbox",
+    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+    ...startArguments(spec, settings),
+  ];
+}
+
+/** What makes device states of two machines interchangeable, apart from QEMU's own version. */
+export function machineIdentity(settings: AcceleratorSettings): string {
+  return `microvm/${settings.accelerator}/${CPU_MODEL}/blk,net,serial2,rng/1`;
+}
+
+function machineArguments(spec: MachineSpec, settings: AcceleratorSettings): string[] {
+  const accelerator = settings.accelerator === "kvm" ? "kvm" : `tcg,thread=multi,tb-size=${TRANSLATION_MIB}`;
+  return [
+    "-M",
+    "microvm,memory-backend=memory",
+    "-accel",
+    accelerator,
+    "-cpu",
+    settings.accelerator === "kvm" ? "host,-arch-capabilities" : CPU_MODEL,
+    "-m",
+    String(spec.memoryMib),
+    "-smp",
+    String(spec.vcpus),
+    "-nodefaults",
+    "-no-user-config",
+    "-display",
+    "none",
+    "-no-reboot",
+  ];
+}
+
+/** A machine without a network still has the device, so that its state fits one that has a network. */
+function networkArguments(spec: MachineSpec): string[] {
+  const backend = spec.network
+    ? `tap,id=network0,ifname=${spec.network.tap},script=no,downscript=no`
+    : "hubport,id=network0,hubid=0";
+  const mac = spec.network?.mac ?? "02:00:00:00:00:01";
+  return ["-netdev", backend, "-device", `virtio-net-device,netdev=network0,mac=${mac}`];
+}
+
+function startArguments(spec: BootSpec | RestoreSpec, settings: AcceleratorSettings): string[] {
+  if (!("kernel" in spec)) return ["-incoming", "defer"];
+  const kernelCommandLine = [
+    "console=ttyS0 panic=-1 quiet mitigations=off no_timer_check cryptomgr.notests",
+    `tsc_early_khz=${settings.tscKhz} tsc=reliable rdinit=/init`,
+    spec.commandLine ?? "",
+  ].join(" ");
+  return ["-kernel", spec.kernel, "-initrd", spec.initramfs, "-append", kernelCommandLine.trim()];
+}
+
+/** In QEMU's option lists a comma ends a value unless it is doubled. */
+function escape(value: string): string {
+  return value.replaceAll(",", ",,");
+}

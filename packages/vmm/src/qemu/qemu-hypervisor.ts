@@ -1,0 +1,177 @@
+import { access, chmod, chown, mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { problemOf, WrennError } from "@wrenn/core";
+import type { Logger } from "@wrenn/core";
+import { isAlive, runCommand, writeFileAtomic } from "@wrenn/system";
+import type { BootSpec, Hypervisor, Machine, MachineSpec, RestoreSpec } from "../hypervisor.ts";
+import { openCgroups } from "../jail/cgroups.ts";
+import type { Cgroups } from "../jail/cgroups.ts";
+import { startJailed } from "../jail/start-jailed.ts";
+import { commandLine, machineFiles, machineIdentity } from "./command-line.ts";
+import type { AcceleratorSettings } from "./command-line.ts";
+import { loadDeviceState } from "./device-state.ts";
+import { QemuMachine } from "./qemu-machine.ts";
+import type { MachineRecord } from "./qemu-machine.ts";
+import { QmpClient } from "./qmp-client.ts";
+
+/** What QEMU needs beside the guest's memory: itself, translated code, device buffers. */
+const OVERHEAD_MIB = 256;
+/** QEMU's threads: main, one per CPU, I/O workers. */
+const PROCESS_LIMIT = 256;
+
+export interface QemuOptions extends AcceleratorSettings {
+  readonly logger: Logger;
+  /** Program of native/jail. */
+  readonly jail: string;
+  /** Library of native/mmap-shim. */
+  readonly shim: string;
+  /** The QEMU to start; Debian's by default. */
+  readonly qemu?: string;
+}
+
+/** Machines of QEMU's microvm type, each in a jail of its own. */
+export async function createQemuHypervisor(options: QemuOptions): Promise<Hypervisor> {
+  const qemu = options.qemu ?? "/usr/bin/qemu-system-x86_64";
+  const cgroups = await openCgroups();
+  let version: Promise<string> | undefined;
+
+  const launch = async (
+    spec: BootSpec | RestoreSpec,
+    signal: AbortSignal,
+    ready: (qmp: QmpClient) => Promise<void>,
+  ): Promise<Machine> => {
+    signal.throwIfAborted();
+    await requireFile(qemu);
+    await using release = new AsyncDisposableStack();
+    release.defer(() => rm(spec.directory, { recursive: true, force: true }));
+    await prepareDirectory(spec);
+    release.defer(() => cgroups.remove(spec.id));
+    const groups = await cgroups.create(spec.id, {
+      memoryBytes: (spec.memoryMib + OVERHEAD_MIB) << 20,
+      processes: PROCESS_LIMIT,
+      cpu: spec.vcpus + 0.25,
+    });
+    const process = await start(spec, groups, signal);
+    release.defer(() => endProcess(process.pid));
+    const record: MachineRecord = {
+      id: spec.id,
+      uid: spec.uid,
+      memoryFile: spec.memoryFile,
+      memoryMib: spec.memoryMib,
+      process,
+    };
+    const [qmp] = await Promise.all([
+      QmpClient.connect(join(spec.directory, machineFiles.qmp), signal),
+      writeFileAtomic(join(spec.directory, machineFiles.record), JSON.stringify(record)),
+    ]);
+    release.defer(() => qmp.close());
+    await ready(qmp);
+    release.move();
+    return new QemuMachine(spec.directory, record, qmp, cgroups);
+  };
+
+  const start = async (
+    spec: BootSpec | RestoreSpec,
+    groups: readonly string[],
+    signal: AbortSignal,
+  ): ReturnType<typeof startJailed> => {
+    const boots = "kernel" in spec;
+    return await startJailed(
+      {
+        jail: options.jail,
+        directory: spec.directory,
+        uid: spec.uid,
+        gid: spec.gid,
+        cgroups: groups,
+        ...(spec.network ? { namespace: spec.network.namespace } : {}),
+        readable: [...spec.readable, ...(boots ? [spec.kernel, spec.initramfs] : [spec.memoryFile])],
+        libraries: boots ? [] : [options.shim],
+        writable: [...diskDirectories(spec), ...(boots ? [spec.memoryFile] : [])],
+        devices: [
+          "/dev/null",
+          "/dev/zero",
+          "/dev/urandom",
+          ...(spec.network ? ["/dev/net/tun"] : []),
+          ...(options.accelerator === "kvm" ? ["/dev/kvm"] : []),
+        ],
+        environment: boots ? {} : { LD_PRELOAD: options.shim, WRENN_SHIM_MEMORY: spec.memoryFile },
+        program: [qemu, ...commandLine(spec, options)],
+      },
+      signal,
+    );
+  };
+
+  const explained = async (spec: MachineSpec, work: Promise<Machine>): Promise<Machine> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (
+        error instanceof WrennError &&
+        error.reason !== "operation_failed" &&
+        error.reason !== "command_failed" &&
+        error.reason !== "machine_died"
+      )
+        throw error;
+      options.logger.warn("machine.start_failed", { machine: spec.id, problem: problemOf(error) });
+      throw new WrennError("machine_start_failed", { problem: problemOf(error) }, { cause: error });
+    }
+  };
+
+  return {
+    name: `qemu-${options.accelerator}`,
+    identity: async (signal) => {
+      version ??= runCommand([qemu, "--version"], { signal }).then(
+        (result) => result.stdout.split("\n")[0] ?? "",
+      );
+      return `${await version} ${machineIdentity(options)}`;
+    },
+    boot: (spec, signal) =>
+      explained(
+        spec,
+        launch(spec, signal, async () => {}),
+      ),
+    restore: (spec, signal) =>
+      explained(
+        spec,
+        launch(spec, signal, async (qmp) => {
+          await loadDeviceState(qmp, join(spec.directory, machineFiles.migration), spec.deviceState, signal);
+          await qmp.execute("cont", undefined, signal);
+        }),
+      ),
+    adopt: (directory, signal) => adopt(directory, cgroups, signal),
+  };
+}
+
+async function adopt(directory: string, cgroups: Cgroups, signal: AbortSignal): Promise<Machine | undefined> {
+  const text = await readFile(join(directory, machineFiles.record), "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const record = JSON.parse(text) as MachineRecord;
+  if (!(await isAlive(record.process))) return undefined;
+  const qmp = await QmpClient.connect(join(directory, machineFiles.qmp), signal);
+  return new QemuMachine(directory, record, qmp, cgroups);
+}
+
+async function prepareDirectory(spec: MachineSpec): Promise<void> {
+  await mkdir(spec.directory, { mode: 0o700 });
+  await chmod(spec.directory, 0o700);
+  await chown(spec.directory, spec.uid, spec.gid);
+}
+
+/** The disk's own directory is writable, because a new overlay may be put beside the disk while the machine lives. */
+function diskDirectories(spec: MachineSpec): readonly string[] {
+  return [join(spec.disk, "..")];
+}
+
+async function requireFile(path: string): Promise<void> {
+  await access(path).catch(() => {
+    throw new WrennError("dependency_missing", { what: path });
+  });
+}
+
+async function endProcess(pid: number): Promise<void> {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself, which is what is wanted.
+  }
+}

@@ -1,0 +1,169 @@
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { WrennError } from "@wrenn/core";
+import { isAlive } from "@wrenn/system";
+import type { ProcessIdentity } from "@wrenn/system";
+import type { Machine, MachineDeath, MemoryRegion } from "../hypervisor.ts";
+import type { Cgroups } from "../jail/cgroups.ts";
+import { DISK_ID, machineFiles } from "./command-line.ts";
+import { saveDeviceState } from "./device-state.ts";
+import { findMemoryRegion } from "./memory-region.ts";
+import type { QmpClient } from "./qmp-client.ts";
+
+const DEATH_STEP_MS = 2;
+const DEATH_ATTEMPTS = 2500;
+const CONSOLE_TAIL = 4096;
+
+/** What a later process of ours needs to take a machine over. */
+export interface MachineRecord {
+  readonly id: string;
+  readonly uid: number;
+  readonly memoryFile: string;
+  readonly memoryMib: number;
+  readonly process: ProcessIdentity;
+}
+
+/** One QEMU process. */
+export class QemuMachine implements Machine {
+  readonly id: string;
+  readonly directory: string;
+  readonly process: ProcessIdentity;
+  readonly guestChannel: { readonly interactive: string; readonly bulk: string };
+  readonly death: Promise<MachineDeath>;
+  readonly #record: MachineRecord;
+  readonly #qmp: QmpClient;
+  readonly #cgroups: Cgroups;
+  #asked = false;
+  #released = false;
+  #destroying: Promise<void> | undefined;
+
+  constructor(directory: string, record: MachineRecord, qmp: QmpClient, cgroups: Cgroups) {
+    this.id = record.id;
+    this.directory = directory;
+    this.process = record.process;
+    this.guestChannel = { interactive: this.#path("interactive"), bulk: this.#path("bulk") };
+    this.#record = record;
+    this.#qmp = qmp;
+    this.#cgroups = cgroups;
+    const { promise, resolve } = Promise.withResolvers<MachineDeath>();
+    this.death = promise;
+    qmp.onEvent((event) => {
+      // The guest's own power-off or reset; -no-reboot makes both the end.
+      if (event === "SHUTDOWN") this.#asked = true;
+    });
+    void qmp.closed.then(async () => {
+      if (!this.#released) resolve(await this.#explainDeath());
+    });
+  }
+
+  async stop(signal: AbortSignal): Promise<void> {
+    await this.#qmp.execute("stop", undefined, signal);
+  }
+
+  async resume(signal: AbortSignal): Promise<void> {
+    await this.#qmp.execute("cont", undefined, signal);
+  }
+
+  async saveDeviceState(path: string, signal: AbortSignal): Promise<void> {
+    await this.#requireStopped(signal);
+    await saveDeviceState(this.#qmp, this.#path("migration"), path, this.#record.uid, signal);
+  }
+
+  async switchDisk(path: string, signal: AbortSignal): Promise<void> {
+    await this.#requireStopped(signal);
+    await this.#qmp.execute(
+      "blockdev-snapshot-sync",
+      { device: DISK_ID, "snapshot-file": path, format: "qcow2", mode: "existing" },
+      signal,
+    );
+  }
+
+  async memoryRegion(): Promise<MemoryRegion> {
+    return await findMemoryRegion(this.process.pid, this.#record.memoryFile, this.#record.memoryMib << 20);
+  }
+
+  async destroy(): Promise<void> {
+    this.#destroying ??= this.#end();
+    try {
+      await this.#destroying;
+    } catch (error) {
+      this.#destroying = undefined;
+      throw error;
+    }
+  }
+
+  async release(): Promise<void> {
+    this.#released = true;
+    this.#qmp.close();
+    await this.#qmp.closed;
+  }
+
+  async #end(): Promise<void> {
+    this.#asked = true;
+    if (await isAlive(this.process)) process.kill(this.process.pid, "SIGKILL");
+    await this.#untilGone();
+    this.#qmp.close();
+    // The supervisor writes its report and ends right after the machine; the cgroup is busy until then.
+    await this.#cgroups.remove(this.id);
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #untilGone(): Promise<void> {
+    for (let attempt = 0; attempt < DEATH_ATTEMPTS; attempt++) {
+      if (!(await isAlive(this.process))) return;
+      await new Promise((resolve) => setTimeout(resolve, DEATH_STEP_MS));
+    }
+    throw new WrennError("operation_failed", {
+      operation: `ending machine ${this.id}`,
+      problem: `process ${this.process.pid} survives SIGKILL`,
+    });
+  }
+
+  async #requireStopped(signal: AbortSignal): Promise<void> {
+    const { status } = await this.#qmp.execute("query-status", undefined, signal);
+    if (status === "running")
+      throw new WrennError("operation_failed", {
+        operation: "freezing a machine",
+        problem: "its CPUs are running",
+      });
+  }
+
+  async #explainDeath(): Promise<MachineDeath> {
+    await this.#untilGone().catch(() => {});
+    const exit = await this.#exitReport();
+    const how =
+      exit === undefined
+        ? "the process is gone"
+        : exit.signal > 0
+          ? `signal ${exit.signal}`
+          : `exit code ${exit.code}`;
+    const lastWords = await this.#lastWords();
+    return {
+      kind: this.#asked || exit?.code === 0 ? "asked" : "crashed",
+      detail: lastWords === "" ? how : `${how}: ${lastWords}`,
+    };
+  }
+
+  /** The supervisor writes the report within moments of the end. */
+  async #exitReport(): Promise<{ readonly code: number; readonly signal: number } | undefined> {
+    for (let attempt = 0; attempt < 50; attempt++) {
+      try {
+        return JSON.parse(await readFile(this.#path("exit"), "utf8")) as { code: number; signal: number };
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, DEATH_STEP_MS));
+      }
+    }
+    return undefined;
+  }
+
+  /** The last line on the console, for people; control characters of the guest are taken out. */
+  async #lastWords(): Promise<string> {
+    const text = await readFile(this.#path("console"), "latin1").catch(() => "");
+    const line = text.slice(-CONSOLE_TAIL).trim().split("\n").at(-1) ?? "";
+    return line.replaceAll(/[^\u0020-\u007e]/g, "").slice(0, 200);
+  }
+
+  #path(name: keyof typeof machineFiles): string {
+    return join(this.directory, machineFiles[name]);
+  }
+}

@@ -1,0 +1,46 @@
+/** The QMP commands that the driver uses, with their arguments and answers (QEMU QMP reference). */
+export interface QmpCommands {
+  readonly qmp_capabilities: { arguments: undefined; return: object };
+  readonly stop: { arguments: undefined; return: object };
+  readonly cont: { arguments: undefined; return: object };
+  readonly quit: { arguments: undefined; return: object };
+  readonly "query-status": {
+    arguments: undefined;
+    return: { readonly status: RunState; readonly running: boolean };
+  };
+  readonly "query-migrate": {
+    arguments: undefined;
+    return: { readonly status?: string; readonly "error-desc"?: string };
+  };
+  readonly "migrate-set-capabilities": {
+    arguments: {
+      readonly capabilities: readonly {
+        readonly capability: "x-ignore-shared" | "events";
+        readonly state: boolean;
+      }[];
+    };
+    return: object;
+  };
+  readonly migrate: { arguments: { readonly uri: string }; return: object };
+  readonly "migrate-incoming": { arguments: { readonly uri: string }; return: object };
+  readonly "blockdev-snapshot-sync": {
+    arguments: {
+      readonly device: string;
+      readonly "snapshot-file": string;
+      readonly format: "qcow2";
+      readonly mode: "existing";
+    };
+    return: object;
+  };
+}
+
+export type RunState =
+  | "running"
+  | "paused"
+  | "inmigrate"
+  | "postmigrate"
+  | "prelaunch"
+  | "shutdown"
+  | "internal-error"
+  | "finish-migrate"
+  | "io-error";
