@@ -224,6 +224,24 @@ export const errorCatalogue = {
     "the guest agent broke the protocol: {problem}",
     "Destroy the capsule and create a new one.",
   ),
+  snapshot_corrupt: system(
+    "agent_error",
+    502,
+    "the snapshot cannot be used: {what}: {problem}",
+    "Restore an older snapshot or a copy of this one; check the host's disk.",
+  ),
+  host_swap_on: system(
+    "agent_error",
+    502,
+    "memory cannot be frozen while the host swaps to {device}",
+    "Switch swap off on the host with swapoff -a, and keep it off in /etc/fstab.",
+  ),
+  page_server_failed: system(
+    "agent_error",
+    502,
+    "memory pages cannot be served: {problem}",
+    "Destroy the capsule and resume it again; the host's log holds the cause.",
+  ),
   disk_full: system(
     "agent_error",
     502,
