@@ -106,6 +106,10 @@ int request_start(struct agent *agent, struct reader *r, struct buffer *body) {
     for (int i = 0; i < 2; i++) {
       process->outputs[i].watch.fd = spawned.output[i];
       process->outputs[i].ended = spawned.output[i] < 0;
+      /* The host that asked takes a ringful at once; more when it says so. */
+      process->outputs[i].attached = true;
+      process->outputs[i].limit = process->outputs[i].ring.capacity;
+      process->outputs[i].end_due = true;
     }
     process->next = agent->processes;
     agent->processes = process;
