@@ -1,0 +1,10 @@
+#ifndef WRENN_SERVE_H
+#define WRENN_SERVE_H
+#include "server.h"
+/* Reads and answers what the userfaultfd has to say; never blocks. */
+void serve_events(struct server *server);
+/* Brings in the next piece of the working set. */
+void serve_prefetch(struct server *server);
+/* Gives a requested block to the machine. */
+void serve_provided(struct server *server, uint64_t offset, unsigned char *bytes, size_t length);
+#endif

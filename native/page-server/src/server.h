@@ -1,0 +1,61 @@
+/* One machine's page server: a thread that answers its page faults until the machine ends or it is told to stop. */
+#ifndef WRENN_SERVER_H
+#define WRENN_SERVER_H
+#include "handshake.h"
+#include "image.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { BLOCK_PAGES = 64, MAX_IN_FLIGHT = 32, MAX_CHILDREN = 16 };
+
+enum { BLOCK_IDLE = 0, BLOCK_WANTED = 1, BLOCK_IN_FLIGHT = 2 };
+
+struct provided {
+  struct provided *next;
+  uint64_t offset;
+  size_t length;
+  unsigned char bytes[];
+};
+
+struct counters {
+  atomic_ullong faults, pages, zero_pages, removes, other_events, requests;
+};
+
+struct server {
+  struct image image;
+  struct region regions[MAX_REMAPPED_REGIONS];
+  size_t region_count;
+  size_t around; /* pages brought in around a fault: 1 to BLOCK_PAGES */
+  int listener, peer, uffd, wake;
+  int children[MAX_CHILDREN];
+  size_t child_count;
+  int handshake_ms;
+  uint32_t *prefetch;
+  size_t prefetch_count, prefetch_done;
+  uint32_t *record; /* pages in the order of their faults */
+  atomic_size_t recorded;
+  uint8_t *blocks; /* state of each callback block */
+  size_t wanted, in_flight;
+  pthread_mutex_t lock; /* guards `provided` */
+  struct provided *provided;
+  atomic_bool stopping;
+  struct counters counters;
+  const char *failure; /* set before the thread ends */
+  pthread_t thread;
+  unsigned char *buffer; /* BLOCK_PAGES pages */
+  /* Called from the server's thread. */
+  void (*request)(void *context, uint64_t offset, size_t length);
+  void (*ended)(void *context);
+  void *context;
+};
+
+/* Fills `server->listener` with a socket at `path`. False with errno. */
+bool server_listen(struct server *server, const char *path);
+bool server_start(struct server *server);
+/* Hands bytes for a request to the thread; from any thread. False when memory is short. */
+bool server_provide(struct server *server, uint64_t offset, const void *bytes, size_t length);
+/* Asks the thread to end and joins it. */
+void server_stop(struct server *server);
+/* Frees what the server holds; after server_stop, or when it was never started. */
+void server_free(struct server *server);
+#endif
