@@ -7,6 +7,9 @@ import type { Extent, Mapping } from "./mapping.ts";
 import { isZeroPage, pageSize } from "./page.ts";
 import type { StoreFile } from "./store-files.ts";
 
+/** Scattered pages are gathered into writes of this many bytes. */
+const batchBytes = 256 * pageSize;
+
 /** What was written: where each page of the diff is, and the checksums of the whole file. */
 export interface WrittenDiff {
   readonly extents: Mapping;
@@ -28,9 +31,17 @@ export async function writeDiff(
   const zeros: number[] = [];
   const extents: Extent[] = [];
   const sums = new Checksums();
+  const batch = Buffer.allocUnsafeSlow(batchBytes);
+  let filled = 0;
+  let at = dataOffset;
+  const flush = async (): Promise<void> => {
+    const bytes = batch.subarray(0, filled);
+    await file.write(bytes, at);
+    sums.add(bytes);
+    at += filled;
+    filled = 0;
+  };
   for await (const run of dirty.runs(signal)) {
-    let packed = 0;
-    const at = dataOffset + pages.length * pageSize;
     const words = new Int32Array(run.bytes.buffer, run.bytes.byteOffset, run.bytes.length / 4);
     for (let from = 0; from < run.bytes.length; from += pageSize) {
       const page = run.firstPage + from / pageSize;
@@ -40,15 +51,13 @@ export async function writeDiff(
         extents.push({ offset, length: pageSize, source: zeroSource, sourceOffset: 0 });
       } else {
         pages.push(page);
-        extents.push({ offset, length: pageSize, source: id, sourceOffset: at + packed });
-        if (packed !== from) run.bytes.copyWithin(packed, from, from + pageSize);
-        packed += pageSize;
+        extents.push({ offset, length: pageSize, source: id, sourceOffset: at + filled });
+        filled += run.bytes.copy(batch, filled, from, from + pageSize);
+        if (filled === batchBytes) await flush();
       }
     }
-    const stored = run.bytes.subarray(0, packed);
-    await file.write(stored, at);
-    sums.add(stored);
   }
+  if (filled > 0) await flush();
   const index = encodeDiffIndex({ memorySize: dirty.memorySize, pages, zeros });
   await file.write(index, 0);
   return { extents: normalise(extents), checksums: sums.finish() };
