@@ -50,14 +50,15 @@ static bool write_whole(const char *path, const char *text) {
 }
 
 static bool seed_entropy(struct view entropy) {
-  struct {
-    struct rand_pool_info info;
-    uint8_t bytes[ENTROPY_LIMIT];
-  } pool = {.info = {.entropy_count = (int)entropy.length * 8, .buf_size = (int)entropy.length}};
-  memcpy(pool.info.buf, entropy.bytes, entropy.length);
+  /* struct rand_pool_info ends in an array without a length: its room is a buffer of the right alignment. */
+  uint32_t room[(sizeof(struct rand_pool_info) + ENTROPY_LIMIT) / sizeof(uint32_t)];
+  struct rand_pool_info *pool = (struct rand_pool_info *)room;
+  pool->entropy_count = (int)entropy.length * 8;
+  pool->buf_size = (int)entropy.length;
+  memcpy(pool->buf, entropy.bytes, entropy.length);
   int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
   if (fd < 0) return false;
-  bool ok = ioctl(fd, RNDADDENTROPY, &pool) == 0 && ioctl(fd, RNDRESEEDCRNG, 0) == 0;
+  bool ok = ioctl(fd, RNDADDENTROPY, pool) == 0 && ioctl(fd, RNDRESEEDCRNG, 0) == 0;
   close(fd);
   return ok;
 }

@@ -15,6 +15,7 @@
 
 #include "cgroup.h"
 #include "environment.h"
+#include "paths.h"
 #include "requests.h"
 
 enum {
@@ -59,15 +60,14 @@ static bool read_limits(struct spawn *spawn, struct reader *r) {
 
 static int check_cwd(struct spawn *spawn, struct buffer *detail) {
   struct stat st;
-  if (*spawn->cwd == 0 || strcmp(spawn->cwd, "~") == 0 || strncmp(spawn->cwd, "~/", 2) == 0 || *spawn->cwd != '/') {
-    const char *rest = *spawn->cwd == '~' ? spawn->cwd + 1 : spawn->cwd;
-    char *whole;
-    if (asprintf(&whole, "%s%s%s", spawn->user.home, *rest && *rest != '/' ? "/" : "", rest) < 0) return ENOMEM;
-    free(spawn->cwd);
-    spawn->cwd = whole;
-    /* A user whose home is missing still gets a place to start. */
-    if (*rest == 0 && (stat(whole, &st) || !S_ISDIR(st.st_mode))) memcpy(whole, "/", 2);
-  }
+  char path[PATH_LIMIT + 1];
+  bool at_home = *spawn->cwd == 0 || strcmp(spawn->cwd, "~") == 0;
+  if (!path_resolve(&spawn->user, spawn->cwd, path)) return ENAMETOOLONG;
+  /* A user whose home is missing still gets a place to start. */
+  char *whole = strdup(at_home && (stat(path, &st) || !S_ISDIR(st.st_mode)) ? "/" : path);
+  if (!whole) return ENOMEM;
+  free(spawn->cwd);
+  spawn->cwd = whole;
   if (stat(spawn->cwd, &st) || !S_ISDIR(st.st_mode)) return fail_with(detail, STATUS_BAD_CWD, spawn->cwd);
   return STATUS_OK;
 }
@@ -186,7 +186,7 @@ static _Noreturn void run_child(const struct child *child) {
   score_for_oom();
   for (uint32_t i = 0; i < spawn->limit_count; i++) {
     struct rlimit limit = {spawn->limits[i].soft, spawn->limits[i].hard};
-    if (setrlimit((int)spawn->limits[i].resource, &limit)) say("setrlimit", strerror(errno));
+    if (setrlimit((__rlimit_resource_t)spawn->limits[i].resource, &limit)) say("setrlimit", strerror(errno));
   }
   if (!become(&spawn->user)) {
     say(spawn->user.name, "cannot become this user");

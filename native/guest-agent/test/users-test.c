@@ -1,0 +1,70 @@
+/* Lines of passwd(5), whole and broken, and the paths that hang on a user's home. */
+#include "../src/users.h"
+
+#include <string.h>
+
+#include "../src/paths.h"
+#include "check.h"
+
+static void whole_lines(void) {
+  struct user user = {0};
+  CHECK(passwd_parse("wren:x:1000:1001:A Bird,,,:/home/wren:/bin/bash\n", &user));
+  CHECK(user.uid == 1000 && user.gid == 1001);
+  CHECK(strcmp(user.name, "wren") == 0 && strcmp(user.home, "/home/wren") == 0 && strcmp(user.shell, "/bin/bash") == 0);
+  CHECK(passwd_parse("bare:x:0:0:::", &user));
+  CHECK(strcmp(user.home, "/") == 0 && strcmp(user.shell, "/bin/sh") == 0);
+}
+
+static void broken_lines(void) {
+  static const char *const lines[] = {
+      "", "\n", "wren", "wren:x", "wren:x:1000", ":x:0:0::/:/bin/sh", "a:x:-1:0::/:/bin/sh", "a:x:4294967295:0::/:/bin/sh", "a:x:1x:0::/:/bin/sh", "a:x:99999999999999999999:0::/:/bin/sh", "+::::::",
+  };
+  struct user user = {0};
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) CHECK(!passwd_parse(lines[i], &user));
+  char *giant = malloc(20001);
+  CHECK(giant);
+  memset(giant, 'a', 20000);
+  giant[20000] = 0;
+  CHECK(!passwd_parse(giant, &user));
+  char long_name[400];
+  snprintf(long_name, sizeof long_name, "%.*s:x:1:1::/:/bin/sh", USER_TEXT, giant);
+  CHECK(!passwd_parse(long_name, &user));
+  free(giant);
+}
+
+static void resolves(const char *path, const char *expected) {
+  struct user user = {.home = "/home/wren"};
+  char out[PATH_LIMIT + 1];
+  CHECK(path_resolve(&user, path, out));
+  CHECK(strcmp(out, expected) == 0);
+}
+
+static void paths(void) {
+  struct user user = {.home = "/home/wren"};
+  char out[PATH_LIMIT + 1];
+  char text[PATH_LIMIT + 2];
+  resolves("", "/home/wren");
+  resolves("~", "/home/wren");
+  resolves("~/a", "/home/wren/a");
+  resolves("a/b", "/home/wren/a/b");
+  resolves("~other", "/home/wren/~other");
+  resolves("/etc", "/etc");
+  memset(text, 'a', sizeof text);
+  text[0] = '/';
+  text[PATH_LIMIT] = 0;
+  CHECK(path_resolve(&user, text, out) && strlen(out) == PATH_LIMIT);
+  text[PATH_LIMIT] = 'a';
+  text[PATH_LIMIT + 1] = 0;
+  CHECK(!path_resolve(&user, text, out));
+  CHECK(!path_resolve(&user, text + 2, out));
+}
+
+int main(void) {
+  struct user user;
+  whole_lines();
+  broken_lines();
+  paths();
+  CHECK(user_find("", &user) && user.uid == 0);
+  CHECK(!user_find("no such user", &user));
+  return 0;
+}
