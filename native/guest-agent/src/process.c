@@ -256,7 +256,7 @@ bool process_window(struct agent *agent, uint32_t stream, uint64_t received, uin
   ring_release(&out->ring, received);
   if (!out->attached) out->sent = received <= out->ring.end ? received : out->ring.end;
   out->attached = true;
-  if (limit > out->limit || out->sent == received) out->limit = limit;
+  out->limit = limit;
   out->end_due = out->ended;
   process_settle(agent, process);
   process_rewatch(agent, process);
@@ -293,11 +293,7 @@ bool process_input_end(struct agent *agent, uint32_t stream, uint64_t offset) {
 static bool pump_output(struct lane *lane, struct output *out) {
   bool queued = false;
   if (!out->attached) return false;
-  if (out->sent < out->ring.start) {
-    /* Bytes were dropped before they could be sent: the credit they had passes to the ones that follow. */
-    out->limit += out->ring.start - out->sent;
-    out->sent = out->ring.start;
-  }
+  if (out->sent < out->ring.start) out->sent = out->ring.start;
   while (out->sent < out->ring.end && out->sent < out->limit && lane_has_room(lane)) {
     size_t length;
     const uint8_t *bytes = ring_peek(&out->ring, out->sent, &length);

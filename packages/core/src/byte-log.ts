@@ -31,6 +31,13 @@ export class ByteLog {
     this.#trim(this.#end - this.#capacity);
   }
 
+  /** Continues at a later offset: the bytes between were lost on the way, and what is held before them is let go too. */
+  skipTo(offset: number): void {
+    if (offset <= this.#end) return;
+    this.#chunks = [];
+    this.#start = this.#end = offset;
+  }
+
   /** Forgets every byte before `offset`. */
   forget(offset: number): void {
     this.#trim(Math.min(offset, this.#end));

@@ -34,3 +34,12 @@ test("a byte log equals the tail of everything appended, under any appends, read
     }),
   );
 });
+
+test("a gap is skipped: what was before it is gone, what follows has the right offsets", () => {
+  const log = new ByteLog(100);
+  log.append(Uint8Array.of(1, 2, 3));
+  log.skipTo(10);
+  log.append(Uint8Array.of(7));
+  assert.deepEqual([log.start, log.end], [10, 11]);
+  assert.deepEqual(log.read(0), { offset: 10, bytes: Uint8Array.of(7) });
+});

@@ -33,10 +33,6 @@ export interface CapsuleFiles {
     content: AsyncIterable<Uint8Array>,
     options: FileOptions & WriteOptions,
   ): Promise<FileEntry>;
-  /** A directory as an uncompressed tar stream. */
-  archive(path: string, options: FileOptions): Promise<AsyncIterable<Uint8Array>>;
-  /** Changes below a path, until the signal aborts. */
-  watch(path: string, options: FileOptions & { readonly recursive: boolean }): AsyncIterable<FileChange>;
 }
 
 export interface FileOptions {
@@ -87,12 +83,4 @@ export interface FileEntry {
 export interface FileContent {
   readonly entry: FileEntry;
   readonly bytes: AsyncIterable<Uint8Array>;
-}
-
-export interface FileChange {
-  readonly kind: "create" | "write" | "remove" | "rename" | "chmod" | "overflow";
-  readonly directory: boolean;
-  /** Relative to the watched path. */
-  readonly path: string;
-  readonly oldPath?: string;
 }

@@ -1,0 +1,67 @@
+import { abortable } from "@wrenn/core";
+import { channel } from "@wrenn/protocol";
+import { GuestRefusal } from "../lane/guest-refusal.ts";
+import { InboundStream } from "../lane/inbound-stream.ts";
+import type { Lane } from "../lane/lane.ts";
+
+/** Bytes of one download that may wait on the host. */
+const WINDOW = 4 << 20;
+
+/** The bytes of one READ: taken in order, with bounded memory, and only complete when the guest says so. */
+export class FileDownload {
+  readonly #stream: InboundStream;
+  readonly #chunks: Buffer[] = [];
+  #taken = 0;
+  #ended = false;
+  #failure: unknown;
+  #change = Promise.withResolvers<void>();
+
+  constructor(lane: Lane, handle: number) {
+    this.#stream = new InboundStream(lane, channel.streamId(handle, channel.stream.output), WINDOW, {
+      onData: (_offset, bytes) => {
+        this.#chunks.push(bytes);
+        this.#notify();
+      },
+      onEnd: (_final, status) => {
+        if (status === 0) this.#ended = true;
+        else this.#failure = new GuestRefusal(status, "the file could not be read to its end");
+        this.#notify();
+      },
+      onFail: (cause) => {
+        this.#failure = cause;
+        this.#notify();
+      },
+    });
+  }
+
+  /** Lets the first bytes come. */
+  open(): void {
+    this.#stream.resume();
+  }
+
+  /** @throws whatever ended the stream before its end. */
+  async *bytes(signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+    for (;;) {
+      const { promise } = this.#change;
+      const chunk = this.#chunks.shift();
+      if (chunk) {
+        this.#taken += chunk.length;
+        this.#stream.grantAtLeast(this.#taken + WINDOW, WINDOW / 4);
+        yield chunk;
+        continue;
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#ended) return;
+      await abortable(signal, promise);
+    }
+  }
+
+  close(): void {
+    this.#stream.close();
+  }
+
+  #notify(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers<void>();
+  }
+}

@@ -1,0 +1,189 @@
+import { channel } from "@wrenn/protocol";
+import type {
+  ByteRange,
+  CapsuleFiles,
+  FileContent,
+  FileEntry,
+  FileOptions,
+  WriteOptions,
+} from "@wrenn/protocol";
+import type { Lane } from "../lane/lane.ts";
+import { OutboundStream } from "../lane/outbound-stream.ts";
+import { fileError } from "../refusal-to-error.ts";
+import { readEntry } from "./entry.ts";
+import { FileDownload } from "./file-download.ts";
+import { encodePath } from "./names.ts";
+
+const { operation } = channel;
+const TO_THE_END = 0xff_ff_ff_ff_ff_ff_ff_ffn;
+const FLAG_PARENTS = 1;
+const FLAG_EXCLUSIVE = 2;
+const DEFAULT_FILE_MODE = 0o644;
+const DIRECTORY_MODE = 0o755;
+/** More entries than this make an answer that nobody can use. */
+const LIST_LIMIT = 100_000;
+/** Bytes of an upload that may be on their way. */
+const UPLOAD_BACKLOG = 1 << 20;
+
+/** Files of one guest, over the bulk lane. */
+export class GuestFiles implements CapsuleFiles {
+  readonly #lane: Lane;
+  readonly #nextHandle: () => number;
+
+  constructor(lane: Lane, nextHandle: () => number) {
+    this.#lane = lane;
+    this.#nextHandle = nextHandle;
+  }
+
+  async stat(path: string, options: FileOptions & { readonly follow?: boolean }): Promise<FileEntry> {
+    const body = begin(path, options).u8(options.follow === true ? 1 : 0);
+    return readEntry(await this.#request(operation.stat, body, "reading", path, options));
+  }
+
+  async list(path: string, depth: number, options: FileOptions): Promise<readonly FileEntry[]> {
+    const body = begin(path, options).u32(Math.max(1, depth)).u32(LIST_LIMIT);
+    const answer = await this.#request(operation.listDirectory, body, "listing", path, options);
+    return answer.list(() => readEntry(answer));
+  }
+
+  async makeDirectory(path: string, options: FileOptions): Promise<FileEntry> {
+    const body = begin(path, options).u32(DIRECTORY_MODE).u8(1);
+    return readEntry(await this.#request(operation.makeDirectory, body, "making", path, options));
+  }
+
+  async remove(path: string, options: FileOptions & { readonly recursive: boolean }): Promise<void> {
+    await this.#request(
+      operation.remove,
+      begin(path, options).u8(options.recursive ? 1 : 0),
+      "removing",
+      path,
+      options,
+    );
+  }
+
+  async move(
+    source: string,
+    destination: string,
+    options: FileOptions & { readonly overwrite: boolean },
+  ): Promise<FileEntry> {
+    const body = begin(source, options)
+      .bytes(encodePath(destination))
+      .u8(1)
+      .u8(options.overwrite ? 1 : 0);
+    return readEntry(await this.#request(operation.move, body, "moving", source, options));
+  }
+
+  async copy(
+    source: string,
+    destination: string,
+    options: FileOptions & { readonly overwrite: boolean; readonly recursive: boolean },
+  ): Promise<FileEntry> {
+    const body = begin(source, options)
+      .bytes(encodePath(destination))
+      .u8(options.recursive ? 1 : 0)
+      .u8(options.overwrite ? 1 : 0);
+    return readEntry(await this.#request(operation.copy, body, "copying", source, options));
+  }
+
+  async changeMode(
+    path: string,
+    mode: number,
+    options: FileOptions & { readonly recursive: boolean },
+  ): Promise<FileEntry> {
+    const body = begin(path, options)
+      .u32(mode)
+      .u8(options.recursive ? 1 : 0);
+    return readEntry(await this.#request(operation.changeMode, body, "changing the mode", path, options));
+  }
+
+  async read(path: string, options: FileOptions & { readonly range?: ByteRange }): Promise<FileContent> {
+    const { start = 0, end } = options.range ?? {};
+    const handle = this.#nextHandle();
+    const download = new FileDownload(this.#lane, handle);
+    const body = begin(path, options, handle)
+      .u64(start)
+      .u64(end === undefined ? TO_THE_END : end - start + 1);
+    try {
+      const answer = this.#request(operation.read, body, "reading", path, options);
+      download.open();
+      const entry = readEntry(await answer);
+      return { entry, bytes: this.#contents(download, handle, path, options) };
+    } catch (error) {
+      download.close();
+      throw error;
+    }
+  }
+
+  async write(
+    path: string,
+    content: AsyncIterable<Uint8Array>,
+    options: FileOptions & WriteOptions,
+  ): Promise<FileEntry> {
+    const handle = this.#nextHandle();
+    const flags = FLAG_PARENTS | (options.exclusive === true ? FLAG_EXCLUSIVE : 0);
+    const body = begin(path, options, handle)
+      .u32(options.mode ?? DEFAULT_FILE_MODE)
+      .u32(flags);
+    await this.#request(operation.write, body, "writing", path, options);
+    const upload = new OutboundStream(this.#lane, channel.streamId(handle, channel.stream.input), 0);
+    upload.resume();
+    try {
+      let size = 0;
+      for await (const chunk of content) {
+        options.signal.throwIfAborted();
+        await upload.write(chunk, UPLOAD_BACKLOG, options.signal);
+        size += chunk.length;
+      }
+      await upload.write(new Uint8Array(), 0, options.signal);
+      const commit = new channel.BodyWriter().u32(handle).u64(size).u8(0);
+      return readEntry(await this.#request(operation.commit, commit, "writing", path, options));
+    } catch (error) {
+      // The temporary file goes, the old file stays.
+      this.#abandon(handle);
+      throw fileError(error, { operation: "writing", path, user: options.user ?? "root" });
+    } finally {
+      upload.remove();
+    }
+  }
+
+  async *#contents(
+    download: FileDownload,
+    handle: number,
+    path: string,
+    options: FileOptions,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* download.bytes(options.signal);
+    } catch (error) {
+      throw fileError(error, { operation: "reading", path, user: options.user ?? "root" });
+    } finally {
+      download.close();
+      this.#abandon(handle);
+    }
+  }
+
+  #abandon(handle: number): void {
+    // A transfer that has ended is unknown to the guest, and one on a dead lane is gone with it.
+    this.#lane.request(operation.close, new channel.BodyWriter().u32(handle).finish()).catch(() => {});
+  }
+
+  async #request(
+    op: number,
+    body: channel.BodyWriter,
+    doing: string,
+    path: string,
+    options: FileOptions,
+  ): Promise<channel.BodyReader> {
+    try {
+      return await this.#lane.request(op, body.finish(), options.signal);
+    } catch (error) {
+      throw fileError(error, { operation: doing, path, user: options.user ?? "root" });
+    }
+  }
+}
+
+function begin(path: string, options: FileOptions, handle?: number): channel.BodyWriter {
+  const body = new channel.BodyWriter();
+  if (handle !== undefined) body.u32(handle);
+  return body.text(options.user ?? "").bytes(encodePath(path));
+}

@@ -1,0 +1,156 @@
+import { WrennError } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
+import { channel } from "@wrenn/protocol";
+import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
+import { GuestFiles } from "./files/guest-files.ts";
+import { GuestRefusal } from "./lane/guest-refusal.ts";
+import { Lane } from "./lane/lane.ts";
+import { ProcessTable } from "./processes/process-table.ts";
+import { generalError } from "./refusal-to-error.ts";
+import type {
+  GuestConfiguration,
+  GuestCounters,
+  GuestInfo,
+  ListeningPort,
+  QuiesceOptions,
+} from "./guest-facts.ts";
+import { readCounters, readPorts } from "./guest-facts.ts";
+
+const { operation } = channel;
+const HANDLE_LIMIT = 2 ** 30;
+const RUN_HOOKS = 1;
+
+export interface GuestSessionOptions {
+  /** Unix sockets of the two lanes. */
+  readonly interactive: string;
+  readonly bulk: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  /** Called for bytes in either direction. */
+  readonly onActivity?: () => void;
+}
+
+/** The host's side of one guest's channel. */
+export class GuestSession {
+  readonly processes: CapsuleProcesses;
+  readonly files: CapsuleFiles;
+  readonly #control: Lane;
+  readonly #bulk: Lane;
+
+  private constructor(options: GuestSessionOptions) {
+    const { clock, logger, random } = options;
+    const session = Buffer.from(random.bytes(8)).readBigUInt64LE();
+    const shared = { session, clock, logger, random, onActivity: options.onActivity ?? ((): void => {}) };
+    this.#control = new Lane({ ...shared, path: options.interactive, number: channel.lanes.interactive });
+    this.#bulk = new Lane({ ...shared, path: options.bulk, number: channel.lanes.bulk });
+    // Handles begin anywhere, so that those of an earlier session of the same guest are not met by chance.
+    let handle = Buffer.from(random.bytes(4)).readUInt32LE() % (HANDLE_LIMIT / 2);
+    const nextHandle = (): number => {
+      handle = (handle % (HANDLE_LIMIT - 1)) + 1;
+      return handle;
+    };
+    this.processes = new ProcessTable({
+      control: this.#control,
+      bulk: this.#bulk,
+      nextHandle,
+      clock,
+      logger,
+      random,
+    });
+    this.files = new GuestFiles(this.#bulk, nextHandle);
+  }
+
+  /**
+   * Connects to a guest and returns when its agent has answered on the interactive lane; the bulk lane follows.
+   *
+   * @throws the signal's reason when the guest does not answer before it aborts.
+   */
+  static async connect(options: GuestSessionOptions, signal: AbortSignal): Promise<GuestSession> {
+    const session = new GuestSession(options);
+    const { promise, reject } = Promise.withResolvers<never>();
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      signal.throwIfAborted();
+      await Promise.race([session.#control.ready, promise]);
+      return session;
+    } catch (error) {
+      await session.detach();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  async info(signal: AbortSignal): Promise<GuestInfo> {
+    const answer = await this.#ask("asking for versions", operation.info, new channel.BodyWriter(), signal);
+    return {
+      agentVersion: answer.text(),
+      kernelRelease: answer.text(),
+      instance: answer.bigint(),
+      uptimeMs: answer.u64(),
+      wallClockNs: answer.bigint(),
+    };
+  }
+
+  /** Sets clock, entropy, names and default environment, and runs the restore hooks. */
+  async configure(settings: GuestConfiguration, signal: AbortSignal): Promise<void> {
+    const body = new channel.BodyWriter()
+      .u64(settings.wallClockNs ?? 0n)
+      .bytes(settings.entropy ?? new Uint8Array())
+      .text(settings.hostname ?? "")
+      .text(settings.machineId ?? "")
+      .u64(settings.generation ?? 0n)
+      .u32(settings.runHooks === true ? RUN_HOOKS : 0);
+    body.list(
+      Object.entries(settings.environment ?? {}),
+      ([name, value]) => void body.text(name).text(value),
+    );
+    await this.#ask("configuring the guest", operation.configure, body, signal);
+  }
+
+  async counters(signal: AbortSignal): Promise<GuestCounters> {
+    return readCounters(
+      await this.#ask("reading counters", operation.counters, new channel.BodyWriter(), signal),
+    );
+  }
+
+  async ports(signal: AbortSignal): Promise<readonly ListeningPort[]> {
+    return readPorts(await this.#ask("listing ports", operation.ports, new channel.BodyWriter(), signal));
+  }
+
+  async quiesce(options: QuiesceOptions, signal: AbortSignal): Promise<void> {
+    const flags = (options.sync ? 1 : 0) | (options.dropCache ? 2 : 0) | (options.freeze ? 4 : 0);
+    await this.#ask("quiescing the guest", operation.quiesce, new channel.BodyWriter().u32(flags), signal);
+  }
+
+  async thaw(signal: AbortSignal): Promise<void> {
+    await this.#ask("thawing the guest", operation.thaw, new channel.BodyWriter(), signal);
+  }
+
+  /** Resolves when both lanes are connected. */
+  async connected(): Promise<void> {
+    await Promise.all([this.#control.ready, this.#bulk.ready]);
+  }
+
+  /** Closes both lanes; the guest keeps everything. */
+  async detach(): Promise<void> {
+    const cause = new WrennError("guest_unreachable", { problem: "the guest channel is closed" });
+    this.#control.close(cause);
+    this.#bulk.close(cause);
+  }
+
+  async #ask(
+    what: string,
+    op: number,
+    body: channel.BodyWriter,
+    signal: AbortSignal,
+  ): Promise<channel.BodyReader> {
+    try {
+      return await this.#control.request(op, body.finish(), signal);
+    } catch (error) {
+      throw error instanceof GuestRefusal ? generalError(error, what) : error;
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import { channel } from "@wrenn/protocol";
+import type { Frame } from "@wrenn/protocol";
+import type { Lane, LaneStream } from "./lane.ts";
+
+export interface InboundHandlers {
+  /** New bytes at `offset`; owned by the receiver. A jump past the last offset means that the guest dropped bytes. */
+  readonly onData: (offset: number, bytes: Buffer) => void;
+  /** Everything was delivered; `status` is an errno or 0. */
+  readonly onEnd: (finalOffset: number, status: number) => void;
+  readonly onFail: (cause: unknown) => void;
+}
+
+/** Bytes from the guest: grants credit by absolute offsets, and drops what it has already had. */
+export class InboundStream implements LaneStream {
+  readonly #lane: Lane;
+  readonly #id: number;
+  readonly #handlers: InboundHandlers;
+  #received = 0;
+  #limit: number;
+  #ended = false;
+
+  /** @param limit - offset up to which the guest may send at first. */
+  constructor(lane: Lane, id: number, limit: number, handlers: InboundHandlers) {
+    this.#lane = lane;
+    this.#id = id;
+    this.#limit = limit;
+    this.#handlers = handlers;
+    lane.addStream(id, this);
+  }
+
+  get received(): number {
+    return this.#received;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Continues from a known offset, for a stream that an earlier process of ours read. */
+  startAt(offset: number): void {
+    this.#received = offset;
+    this.#limit = Math.max(this.#limit, offset);
+  }
+
+  /** Lets the guest send up to `limit` and forget what has been received. */
+  grant(limit: number): void {
+    if (this.#ended || limit <= this.#limit) return;
+    this.#limit = limit;
+    this.resume();
+  }
+
+  /** Like {@link grant}, but only when it moves the limit by at least `step`: each grant costs a message. */
+  grantAtLeast(limit: number, step: number): void {
+    if (limit - this.#limit >= step) this.grant(limit);
+  }
+
+  receive(frame: Frame): void {
+    if (frame.type === channel.frameType.data) this.#takeData(new channel.BodyReader(frame.payload));
+    else if (frame.type === channel.frameType.end) this.#takeEnd(new channel.BodyReader(frame.payload));
+  }
+
+  resume(): void {
+    this.#lane.send((epoch) => channel.encodeWindow(epoch, this.#id, this.#received, this.#limit));
+  }
+
+  fail(cause: unknown): void {
+    if (!this.#ended) this.#handlers.onFail(cause);
+    this.#ended = true;
+  }
+
+  close(): void {
+    this.#ended = true;
+    this.#lane.removeStream(this.#id);
+  }
+
+  #takeData(reader: channel.BodyReader): void {
+    const offset = reader.u64();
+    const bytes = reader.rest();
+    const known = this.#received - offset;
+    if (this.#ended || known >= bytes.length) return;
+    const fresh = known > 0 ? bytes.subarray(known) : bytes;
+    const at = known > 0 ? this.#received : offset;
+    this.#received = at + fresh.length;
+    this.#handlers.onData(at, Buffer.from(fresh));
+  }
+
+  #takeEnd(reader: channel.BodyReader): void {
+    const finalOffset = reader.u64();
+    const status = reader.u32();
+    // An end that overtakes bytes belongs to an earlier connection: the guest repeats it.
+    if (this.#ended || (status === 0 && finalOffset > this.#received)) return;
+    this.#ended = true;
+    this.#lane.removeStream(this.#id);
+    this.#handlers.onEnd(finalOffset, status);
+  }
+}

@@ -1,0 +1,143 @@
+import { abortable } from "@wrenn/core";
+import { channel } from "@wrenn/protocol";
+import type { Frame } from "@wrenn/protocol";
+import type { Lane, LaneStream } from "./lane.ts";
+
+const PART = channel.MAX_PAYLOAD - 8;
+
+/** The guest does not take more: errno of why. */
+export class StreamRefused extends Error {
+  override readonly name = "StreamRefused";
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`the guest stopped reading (${status})`);
+    this.status = status;
+  }
+}
+
+/** Bytes to the guest: kept until the guest has them, sent within its window. */
+export class OutboundStream implements LaneStream {
+  readonly #lane: Lane;
+  readonly #id: number;
+  /** Unreceived bytes; the first one is at {@link #received}. */
+  readonly #queue: Buffer[] = [];
+  #received = 0;
+  #sent = 0;
+  #end = 0;
+  #limit: number;
+  #closed = false;
+  #failure: unknown;
+  #change = Promise.withResolvers<void>();
+
+  constructor(lane: Lane, id: number, limit: number) {
+    this.#lane = lane;
+    this.#id = id;
+    this.#limit = limit;
+    lane.addStream(id, this);
+  }
+
+  get received(): number {
+    return this.#received;
+  }
+
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  startAt(offset: number): void {
+    this.#received = this.#sent = this.#end = offset;
+  }
+
+  /** Queues bytes, which must not change afterwards; resolves when at most `backlog` bytes are still to be received. */
+  async write(bytes: Uint8Array, backlog: number, signal: AbortSignal): Promise<void> {
+    this.#throwFailure();
+    if (bytes.length > 0) {
+      this.#queue.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+      this.#end += bytes.length;
+      this.#push();
+    }
+    while (this.#end - this.#received > backlog) {
+      await abortable(signal, this.#change.promise);
+      this.#throwFailure();
+    }
+  }
+
+  /** Says that nothing follows. */
+  close(): void {
+    this.#closed = true;
+    this.#push();
+  }
+
+  receive(frame: Frame): void {
+    const reader = new channel.BodyReader(frame.payload);
+    if (frame.type === channel.frameType.window) this.#takeWindow(reader.u64(), reader.u64());
+    else if (frame.type === channel.frameType.end) {
+      reader.u64();
+      this.fail(new StreamRefused(reader.u32()));
+    }
+  }
+
+  /** Asks the guest where it stands; its answer makes the rest be sent again. */
+  resume(): void {
+    this.#sent = this.#received;
+    this.#lane.send((epoch) => channel.encodeWindow(epoch, this.#id, 0, 0));
+    this.#push();
+  }
+
+  fail(cause: unknown): void {
+    this.#failure ??= cause;
+    this.#queue.length = 0;
+    this.#notify();
+  }
+
+  remove(): void {
+    this.#lane.removeStream(this.#id);
+  }
+
+  #takeWindow(received: number, limit: number): void {
+    if (received > this.#end || received < this.#received) return;
+    this.#forget(received - this.#received);
+    this.#received = received;
+    this.#sent = Math.max(this.#sent, received);
+    this.#limit = Math.max(this.#limit, limit);
+    this.#push();
+    this.#notify();
+  }
+
+  #forget(count: number): void {
+    let left = count;
+    for (let first = this.#queue[0]; left > 0 && first; first = this.#queue[0]) {
+      if (first.length > left) {
+        this.#queue[0] = first.subarray(left);
+        return;
+      }
+      left -= first.length;
+      this.#queue.shift();
+    }
+  }
+
+  #push(): void {
+    let position = this.#received;
+    for (const chunk of this.#queue) {
+      const next = position + chunk.length;
+      for (let at = Math.max(this.#sent, position); at < Math.min(next, this.#limit); at = this.#sent) {
+        const part = chunk.subarray(at - position, Math.min(at - position + PART, this.#limit - position));
+        this.#lane.send((epoch) => channel.encodeData(epoch, this.#id, at, part));
+        this.#sent = at + part.length;
+      }
+      position = next;
+    }
+    if (this.#closed && this.#sent === this.#end)
+      this.#lane.send((epoch) => channel.encodeEnd(epoch, this.#id, this.#end));
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #notify(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers<void>();
+  }
+}

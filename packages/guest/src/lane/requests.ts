@@ -1,0 +1,82 @@
+import { abortable, WrennError } from "@wrenn/core";
+import { channel } from "@wrenn/protocol";
+import type { Frame } from "@wrenn/protocol";
+import { GuestRefusal } from "./guest-refusal.ts";
+
+interface Pending {
+  readonly op: number;
+  readonly body: Uint8Array;
+  readonly resolve: (reader: channel.BodyReader) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly parts: Buffer[];
+  size: number;
+}
+
+/** Requests under way on one lane. The guest executes an id once, so sending one again after a reconnect is safe. */
+export class Requests {
+  readonly #send: (id: number, op: number, answeredBelow: number, body: Uint8Array) => void;
+  readonly #pending = new Map<number, Pending>();
+  #next = 1;
+
+  constructor(send: (id: number, op: number, answeredBelow: number, body: Uint8Array) => void) {
+    this.#send = send;
+  }
+
+  /** @throws GuestRefusal when the guest answers with a status other than 0. */
+  async send(op: number, body: Uint8Array, signal: AbortSignal | undefined): Promise<channel.BodyReader> {
+    signal?.throwIfAborted();
+    if (body.length > channel.MAX_REQUEST - 8)
+      throw new GuestRefusal(channel.status.tooLarge, "the request is too large");
+    const id = this.#next++;
+    const { promise, resolve, reject } = Promise.withResolvers<channel.BodyReader>();
+    this.#pending.set(id, { op, body, resolve, reject, parts: [], size: 0 });
+    this.#send(id, op, this.#answeredBelow(), body);
+    // The answer of an abandoned request still arrives and must settle quietly.
+    promise.catch(() => {});
+    return signal ? await abortable(signal, promise) : await promise;
+  }
+
+  /** Sends every unanswered request again, after a reconnect. */
+  resend(): void {
+    for (const [id, pending] of this.#pending) {
+      pending.parts.length = 0;
+      pending.size = 0;
+      this.#send(id, pending.op, this.#answeredBelow(), pending.body);
+    }
+  }
+
+  receive(frame: Frame): void {
+    const pending = this.#pending.get(frame.id);
+    if (!pending) return;
+    pending.size += frame.payload.length;
+    if (pending.size > channel.MAX_RESPONSE + channel.MAX_PAYLOAD) {
+      this.#pending.delete(frame.id);
+      pending.reject(new WrennError("guest_protocol", { problem: "an answer without end" }));
+      return;
+    }
+    pending.parts.push(Buffer.from(frame.payload));
+    if (frame.flags & channel.FLAG_MORE) return;
+    this.#pending.delete(frame.id);
+    const [first] = pending.parts;
+    const whole = pending.parts.length === 1 && first ? first : Buffer.concat(pending.parts);
+    const reader = new channel.BodyReader(whole);
+    try {
+      const status = reader.u32();
+      if (status === channel.status.ok) pending.resolve(reader);
+      else pending.reject(new GuestRefusal(status, reader.rest().toString("utf8").slice(0, 1000)));
+    } catch (error) {
+      pending.reject(error);
+    }
+  }
+
+  fail(cause: unknown): void {
+    for (const pending of this.#pending.values()) pending.reject(cause);
+    this.#pending.clear();
+  }
+
+  /** Ids are handed out in order and a map keeps that order, so the first one left is the smallest. */
+  #answeredBelow(): number {
+    const [first] = this.#pending.keys();
+    return first ?? this.#next;
+  }
+}

@@ -1,0 +1,230 @@
+import { abortable, WrennError } from "@wrenn/core";
+import type {
+  CapsuleProcess,
+  OutputChannel,
+  OutputEvent,
+  OutputStart,
+  ProcessExit,
+  ProcessFacts,
+} from "@wrenn/protocol";
+import { channel } from "@wrenn/protocol";
+import { InboundStream } from "../lane/inbound-stream.ts";
+import type { Lane } from "../lane/lane.ts";
+import { OutboundStream, StreamRefused } from "../lane/outbound-stream.ts";
+import { GuestRefusal } from "../lane/guest-refusal.ts";
+import { LOG_CAPACITY, OutputLog } from "./output-log.ts";
+import { OutputReader } from "./output-reader.ts";
+
+/** Bytes of input that may be on their way before a writer waits. */
+const INPUT_BACKLOG = 1 << 20;
+/** What a fresh process may send unasked: one ring. */
+export const RING_BYTES = 262_144;
+
+export interface GuestProcessOptions {
+  readonly handle: number;
+  readonly facts: ProcessFacts;
+  readonly attached: boolean;
+  readonly hasInput: boolean;
+  /** Lane of requests, and lane of this process's bytes. */
+  readonly control: Lane;
+  readonly data: Lane;
+  /** The process has ended and nothing more will come from the guest. */
+  readonly onFinished: () => void;
+}
+
+interface Finished {
+  readonly exit: ProcessExit;
+  readonly final: Readonly<Record<OutputChannel, number>>;
+}
+
+/** One process in the guest, with its output log on the host. */
+export class GuestProcess implements CapsuleProcess {
+  readonly log = new OutputLog();
+  readonly handle: number;
+  #facts: ProcessFacts;
+  readonly #options: GuestProcessOptions;
+  readonly #inbound: Record<OutputChannel, InboundStream>;
+  readonly #input: OutboundStream | undefined;
+  readonly #readers = new Set<OutputReader>();
+  readonly #exit = Promise.withResolvers<ProcessExit>();
+  #finished: Finished | undefined;
+  #failure: unknown;
+  #inputClosed = false;
+  #settled = false;
+
+  constructor(options: GuestProcessOptions) {
+    this.#options = options;
+    this.handle = options.handle;
+    this.#facts = options.facts;
+    this.#exit.promise.catch(() => {});
+    const inbound = (name: OutputChannel, number: number): InboundStream =>
+      new InboundStream(options.data, channel.streamId(options.handle, number), RING_BYTES, {
+        onData: (offset, bytes) => {
+          this.log.append(name, offset, bytes);
+          this.#grant(name);
+        },
+        onEnd: () => this.#streamEnded(),
+        onFail: (cause) => this.fail(cause),
+      });
+    this.#inbound = {
+      stdout: inbound("stdout", channel.stream.output),
+      stderr: inbound("stderr", channel.stream.errors),
+    };
+    if (options.hasInput)
+      this.#input = new OutboundStream(
+        options.data,
+        channel.streamId(options.handle, channel.stream.input),
+        0,
+      );
+    else this.#inputClosed = true;
+  }
+
+  get facts(): ProcessFacts {
+    return this.#finished ? { ...this.#facts, exit: this.#finished.exit } : this.#facts;
+  }
+
+  get alive(): boolean {
+    return this.#finished === undefined && this.#failure === undefined;
+  }
+
+  /** The guest started it. */
+  started(pid: number): void {
+    this.#facts = { ...this.#facts, pid };
+    this.#input?.resume();
+    this.readerMoved();
+  }
+
+  /** The reaper's word, and how far the output reaches that the process itself wrote. */
+  finish(exit: ProcessExit, final: Readonly<Record<OutputChannel, number>>): void {
+    if (this.#finished) return;
+    this.#finished = { exit, final };
+    this.#exit.resolve(exit);
+    this.log.notify();
+    this.#streamEnded();
+  }
+
+  /** Nothing more can be learned about this process. */
+  fail(cause: unknown): void {
+    if (this.#finished) return;
+    this.#failure ??= cause;
+    this.#exit.reject(cause);
+    this.log.notify();
+  }
+
+  throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** The exit, once a reader at `position` has had everything the process wrote. */
+  deliveredExit(position: Readonly<Record<OutputChannel, number>>): ProcessExit | undefined {
+    const finished = this.#finished;
+    if (!finished) return undefined;
+    const complete = position.stdout >= finished.final.stdout && position.stderr >= finished.final.stderr;
+    return complete ? finished.exit : undefined;
+  }
+
+  async *output(from: OutputStart, signal: AbortSignal): AsyncGenerator<OutputEvent, void, undefined> {
+    const reader = new OutputReader(this, from);
+    this.#readers.add(reader);
+    try {
+      yield* reader.events(signal);
+    } finally {
+      this.#readers.delete(reader);
+      this.readerMoved();
+    }
+  }
+
+  async wait(signal: AbortSignal): Promise<ProcessExit> {
+    return await abortable(signal, this.#exit.promise);
+  }
+
+  async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    if (this.#inputClosed || !this.#input || !this.alive) throw this.#stdinClosed();
+    try {
+      await this.#input.write(bytes, INPUT_BACKLOG, signal);
+    } catch (error) {
+      if (error instanceof StreamRefused) throw this.#stdinClosed();
+      throw error;
+    }
+  }
+
+  async closeInput(): Promise<void> {
+    this.#inputClosed = true;
+    this.#input?.close();
+  }
+
+  async kill(signalNumber: number, scope: "group" | "tree", signal: AbortSignal): Promise<void> {
+    if (this.#finished && scope === "group") return;
+    const body = new channel.BodyWriter()
+      .u32(this.handle)
+      .u32(signalNumber)
+      .u32(scope === "tree" ? 2 : 1);
+    await this.#tolerateUnknown(
+      this.#options.control.request(channel.operation.signal, body.finish(), signal),
+    );
+  }
+
+  async resize(cols: number, rows: number, signal: AbortSignal): Promise<void> {
+    if (!this.#facts.terminal) throw new WrennError("not_a_terminal", { selector: this.#selector() });
+    const body = new channel.BodyWriter().u32(this.handle).u16(cols).u16(rows);
+    await this.#tolerateUnknown(
+      this.#options.control.request(channel.operation.resize, body.finish(), signal),
+    );
+    this.log.recordResize(cols, rows);
+  }
+
+  /** A reader has taken bytes or left: the guest may send more. */
+  readerMoved(): void {
+    this.#grant("stdout");
+    this.#grant("stderr");
+  }
+
+  /** Takes the streams out of their lanes. */
+  dispose(): void {
+    this.#inbound.stdout.close();
+    this.#inbound.stderr.close();
+    this.#input?.remove();
+  }
+
+  /**
+   * How far the guest may send. Detached output never waits: the log drops its oldest bytes. Attached output waits for
+   * its slowest reader, and without one for the log to be read; a terminal without readers is like detached output.
+   */
+  #grant(name: OutputChannel): void {
+    const inbound = this.#inbound[name];
+    if (!this.#options.attached) {
+      inbound.grant(Number.MAX_SAFE_INTEGER);
+      return;
+    }
+    const { start, end } = this.log.streams[name];
+    let base = this.#readers.size === 0 && !this.#facts.terminal && !this.#finished ? start : end;
+    for (const reader of this.#readers) base = Math.min(base, reader.position(name));
+    // A quarter of the log keeps the pipe full without a message for every read.
+    inbound.grantAtLeast(base + LOG_CAPACITY, LOG_CAPACITY / 4);
+  }
+
+  #streamEnded(): void {
+    if (this.#finished && !this.#settled && this.#inbound.stdout.ended && this.#inbound.stderr.ended) {
+      this.#settled = true;
+      this.#options.onFinished();
+    }
+    this.log.notify();
+  }
+
+  async #tolerateUnknown(request: Promise<unknown>): Promise<void> {
+    try {
+      await request;
+    } catch (error) {
+      // The process ended and was forgotten between the call and its arrival.
+      if (!(error instanceof GuestRefusal && error.status === channel.status.unknownHandle)) throw error;
+    }
+  }
+
+  #stdinClosed(): WrennError {
+    return new WrennError("stdin_closed", { selector: this.#selector() });
+  }
+
+  #selector(): string {
+    return this.#facts.tag ?? String(this.#facts.pid);
+  }
+}

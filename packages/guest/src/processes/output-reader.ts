@@ -1,0 +1,82 @@
+import { abortable } from "@wrenn/core";
+import type { OutputChannel, OutputEvent, OutputStart } from "@wrenn/protocol";
+import type { GuestProcess } from "./guest-process.ts";
+
+const PART = 65_536;
+const channels: readonly OutputChannel[] = ["stdout", "stderr"];
+
+/** One reader's place in a process's output. */
+export class OutputReader {
+  readonly #process: GuestProcess;
+  readonly #position: Record<OutputChannel, number>;
+  #nextResize: number;
+
+  constructor(process: GuestProcess, from: OutputStart) {
+    this.#process = process;
+    const { streams, resizes } = process.log;
+    const start = (channel: OutputChannel): number => {
+      // What fell out of the log before this reader came is announced to it as dropped.
+      if (from === "oldest") return 0;
+      return from === "now" ? streams[channel].end : from[channel];
+    };
+    this.#position = { stdout: start("stdout"), stderr: start("stderr") };
+    // The size in force at the first byte is told too.
+    const first = resizes.findLastIndex((resize) => resize.offset <= this.#position.stdout);
+    this.#nextResize = Math.max(0, first);
+  }
+
+  /** Offset up to which this reader has taken a stream. */
+  position(channel: OutputChannel): number {
+    return this.#position[channel];
+  }
+
+  /** Everything from here to the exit; not taking the next event is back-pressure. */
+  async *events(signal: AbortSignal): AsyncGenerator<OutputEvent, void, undefined> {
+    for (;;) {
+      const { changed } = this.#process.log;
+      const events = this.#available();
+      for (const event of events) yield event;
+      this.#process.readerMoved();
+      if (events.length > 0) continue;
+      const exit = this.#process.deliveredExit(this.#position);
+      if (exit) {
+        yield { type: "exit", exit };
+        return;
+      }
+      this.#process.throwFailure();
+      await abortable(signal, changed);
+    }
+  }
+
+  #available(): OutputEvent[] {
+    const events: OutputEvent[] = [];
+    for (const channel of channels) this.#take(channel, events);
+    return events;
+  }
+
+  #take(channel: OutputChannel, events: OutputEvent[]): void {
+    const log = this.#process.log.streams[channel];
+    const position = this.#position[channel];
+    if (position < log.start) {
+      events.push({ type: "dropped", channel, from: position, to: log.start });
+      this.#position[channel] = log.start;
+    }
+    const at = this.#position[channel];
+    const until = channel === "stdout" ? this.#takeResize(at, events) : Infinity;
+    const { offset, bytes } = log.read(at, Math.min(PART, until - at));
+    if (bytes.length === 0) return;
+    events.push({ type: "data", channel, offset, bytes });
+    this.#position[channel] = offset + bytes.length;
+  }
+
+  /** Tells resizes that are due at `position`; returns the offset of the next one. */
+  #takeResize(position: number, events: OutputEvent[]): number {
+    for (;;) {
+      const resize = this.#process.log.resizes[this.#nextResize];
+      if (!resize) return Infinity;
+      if (resize.offset > position) return resize.offset;
+      events.push({ type: "resized", cols: resize.cols, rows: resize.rows });
+      this.#nextResize++;
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { WrennError } from "@wrenn/core";
+import { channel } from "@wrenn/protocol";
+import { GuestRefusal } from "./lane/guest-refusal.ts";
+import { StreamRefused } from "./lane/outbound-stream.ts";
+
+const { errno, status } = channel;
+
+/** What was being done to which path, for the message. */
+export interface FileContext {
+  readonly operation: string;
+  readonly path: string;
+  readonly user: string;
+}
+
+/** The catalogue's error for a refusal of a file request; any other error as it is. */
+export function fileError(error: unknown, { operation, path, user }: FileContext): unknown {
+  if (!(error instanceof GuestRefusal) && !(error instanceof StreamRefused)) return error;
+  const cause = { cause: error };
+  switch (error.status) {
+    case errno.ENOENT:
+      return new WrennError("path_not_found", { path }, cause);
+    case errno.EEXIST:
+      return new WrennError("path_exists", { path }, cause);
+    case errno.ENOTDIR:
+      return new WrennError("not_a_directory", { path }, cause);
+    case errno.EISDIR:
+      return new WrennError("is_a_directory", { path }, cause);
+    case errno.ENOTEMPTY:
+      return new WrennError("directory_not_empty", { path }, cause);
+    case errno.EPERM:
+    case errno.EACCES:
+      return new WrennError("permission_denied", { path }, cause);
+    case errno.ENOSPC:
+    case errno.EDQUOT:
+      return new WrennError("disk_full_in_capsule", { path }, cause);
+    case errno.EROFS:
+      return new WrennError("read_only_file_system", { path }, cause);
+    case errno.ENAMETOOLONG:
+      return new WrennError("path_invalid", { problem: "a name or the whole path is too long" }, cause);
+    case status.noSuchUser:
+      return new WrennError("user_not_found", { user }, cause);
+    case errno.EINVAL:
+      if (error.message === "not a regular file") return new WrennError("not_a_file", { path }, cause);
+      break;
+    default:
+  }
+  if (error instanceof GuestRefusal) return generalError(error, `${operation} of ${path}`);
+  return new WrennError(
+    "file_operation_failed",
+    { operation, path, problem: `errno ${error.status}` },
+    cause,
+  );
+}
+
+/** The catalogue's error for a refusal of START. */
+export function startError(
+  error: unknown,
+  request: { readonly cmd: string; readonly cwd: string; readonly user: string },
+): unknown {
+  if (!(error instanceof GuestRefusal)) return error;
+  switch (error.status) {
+    case status.badCwd:
+      return new WrennError("cwd_not_found", { cwd: request.cwd }, { cause: error });
+    case status.noSuchUser:
+      return new WrennError("user_not_found", { user: request.user }, { cause: error });
+    case errno.E2BIG:
+    case status.tooLarge:
+      return new WrennError("argument_list_too_long", { cmd: request.cmd }, { cause: error });
+    default:
+      return generalError(error, `starting ${request.cmd}`);
+  }
+}
+
+/** For refusals that no user can cause. */
+export function generalError(error: GuestRefusal, operation: string): WrennError {
+  const problem = error.message === "" ? `status ${error.status}` : error.message;
+  return error.status === status.badRequest || error.status === status.unknownHandle
+    ? new WrennError("guest_protocol", { problem: `${operation}: ${problem}` }, { cause: error })
+    : new WrennError("operation_failed", { operation, problem }, { cause: error });
+}

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { WrennError } from "@wrenn/core";
+import { collect, request, shell } from "./support/collect.ts";
+import { NativeAgent } from "./support/native-agent.ts";
+
+const signal = AbortSignal.timeout(120_000);
+const agent = await NativeAgent.start();
+const session = await agent.connect();
+after(async () => {
+  await session.detach();
+  await agent[Symbol.asyncDispose]();
+});
+
+test("output, errors and exit code are exact", async () => {
+  const { stdout, stderr, exit } = await shell(session, "printf out; printf err >&2; exit 7");
+  assert.deepEqual([stdout.toString(), stderr.toString(), exit], ["out", "err", { exitCode: 7 }]);
+});
+
+test("a thousand commands that end at once lose neither output nor exit code", async () => {
+  for (let round = 0; round < 50; round++) {
+    await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const code = (round * 20 + index) % 256;
+        const { stdout, exit } = await shell(session, `printf ${code}; exit ${code}`);
+        assert.deepEqual([stdout.toString(), exit], [String(code), { exitCode: code }]);
+      }),
+    );
+  }
+});
+
+test("death by signal is 128 + n with the signal named", async () => {
+  assert.deepEqual((await shell(session, "kill -9 $$")).exit, { exitCode: 137, signal: 9 });
+});
+
+test("ten megabytes of both streams arrive byte-exact through a slow reader", async () => {
+  const process = await session.processes.start(
+    request("sh", ["-c", "head -c 10000000 /dev/zero & head -c 5000000 /dev/zero >&2; wait"]),
+    signal,
+  );
+  let stdout = 0;
+  let stderr = 0;
+  for await (const event of process.output("oldest", signal)) {
+    if (event.type !== "data") continue;
+    if (event.channel === "stdout") stdout += event.bytes.length;
+    else stderr += event.bytes.length;
+    if (Math.random() < 0.02) await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  assert.deepEqual([stdout, stderr], [10_000_000, 5_000_000]);
+});
+
+test("an attached process waits for its reader; a detached one never does", async () => {
+  const attached = await session.processes.start(
+    request("sh", ["-c", "head -c 8000000 /dev/zero; echo done >&2"]),
+    signal,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(attached.facts.exit, undefined, "nobody reads, so it cannot have finished");
+  const all = await collect(attached);
+  assert.deepEqual([all.stdout.length, all.stderr.toString(), all.dropped], [8_000_000, "done\n", []]);
+
+  const detached = await session.processes.start(
+    request("sh", ["-c", "head -c 8000000 /dev/zero"], { output: "detached" }),
+    signal,
+  );
+  assert.deepEqual(await detached.wait(signal), { exitCode: 0 });
+  const rest = await collect(detached);
+  assert.equal(rest.dropped.length > 0, true, "what fell out is announced");
+  const [first = ""] = rest.dropped;
+  assert.equal(rest.stdout.length + Number(first.split("-")[1]), 8_000_000);
+});
+
+test("standard input is passed on exactly and closed", async () => {
+  const process = await session.processes.start(request("sha256sum", [], { stdin: true }), signal);
+  for (let part = 0; part < 64; part++) await process.write(Buffer.alloc(65_536, part), signal);
+  await process.closeInput(signal);
+  const expected = (await import("node:crypto")).createHash("sha256");
+  for (let part = 0; part < 64; part++) expected.update(Buffer.alloc(65_536, part));
+  assert.equal((await collect(process)).stdout.toString(), `${expected.digest("hex")}  -\n`);
+  await assert.rejects(process.write(Buffer.from("late"), signal), (error) =>
+    WrennError.is(error, "stdin_closed"),
+  );
+});
+
+test("a grandchild that holds the pipe does not delay the exit", async () => {
+  const start = performance.now();
+  const { stdout, exit } = await shell(session, "echo first; sleep 30 & echo second; exit 3");
+  assert.deepEqual([stdout.toString(), exit], ["first\nsecond\n", { exitCode: 3 }]);
+  assert.ok(performance.now() - start < 20_000);
+});
+
+test("a kill of the tree reaches every descendant", async () => {
+  const process = await session.processes.start(
+    request("sh", ["-c", "sleep 1000 & sleep 1000 & echo ready; wait"]),
+    signal,
+  );
+  for await (const event of process.output("oldest", signal)) if (event.type === "data") break;
+  await process.kill(9, "tree", signal);
+  assert.deepEqual(await process.wait(signal), { exitCode: 137, signal: 9 });
+});
+
+test("environment, working directory and missing things", async () => {
+  assert.equal(
+    (await shell(session, 'echo "$A:$(pwd)"', { envs: { A: "1 = 2" }, cwd: "/usr" })).stdout.toString(),
+    "1 = 2:/usr\n",
+  );
+  await assert.rejects(shell(session, "true", { cwd: "/nowhere" }), (error) =>
+    WrennError.is(error, "cwd_not_found"),
+  );
+  await assert.rejects(shell(session, "true", { user: "nobody-here" }), (error) =>
+    WrennError.is(error, "user_not_found"),
+  );
+  const missing = await collect(await session.processes.start(request("no-such-program"), signal));
+  assert.deepEqual(
+    [missing.exit, missing.stderr.toString()],
+    [{ exitCode: 127 }, "no-such-program: not found\n"],
+  );
+});
+
+test("processes are listed while they live and found by pid and tag", async () => {
+  const process = await session.processes.start(
+    request("sleep", ["1000"], { tag: "mine", output: "detached" }),
+    signal,
+  );
+  const listed = await session.processes.list(signal);
+  assert.ok(listed.some((facts) => facts.tag === "mine" && facts.cmd === "sleep"));
+  await assert.rejects(session.processes.start(request("true", [], { tag: "mine" }), signal), (error) =>
+    WrennError.is(error, "tag_in_use"),
+  );
+  assert.equal(await session.processes.find("mine", signal), process);
+  assert.equal(await session.processes.find(String(process.facts.pid), signal), process);
+  await process.kill(15, "group", signal);
+  assert.deepEqual(await process.wait(signal), { exitCode: 143, signal: 15 });
+  assert.ok(!(await session.processes.list(signal)).some((facts) => facts.tag === "mine"));
+  await assert.rejects(session.processes.find("nothing", signal), (error) =>
+    WrennError.is(error, "process_not_found"),
+  );
+});
+
+test("a terminal echoes, has a size, takes Ctrl-C, and shows a late reader what was on it", async () => {
+  const terminal = { cols: 90, rows: 30 };
+  const process = await session.processes.start(
+    request("bash", ["--norc"], { terminal, stdin: true, envs: { PS1: "$ " } }),
+    signal,
+  );
+  const text = { all: "" };
+  const reading = (async () => {
+    for await (const event of process.output("oldest", signal))
+      if (event.type === "data") text.all += Buffer.from(event.bytes).toString();
+  })();
+  const until = async (pattern: RegExp): Promise<void> => {
+    while (!pattern.test(text.all)) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  await process.write(Buffer.from("stty size; tty; echo $TERM\n"), signal);
+  await until(/30 90\r\n\/dev\/pts\/\d+\r\nxterm-256color/);
+  await process.resize(100, 40, signal);
+  await process.write(Buffer.from("stty size\n"), signal);
+  await until(/40 100/);
+  await process.write(Buffer.from("sleep 1000\n"), signal);
+  await until(/sleep 1000\r\n/);
+  await process.write(Buffer.from("\u0003"), signal);
+  await process.write(Buffer.from("echo code $?\n"), signal);
+  await until(/code 130/);
+  await process.write(Buffer.from("exit 5\n"), signal);
+  assert.deepEqual(await process.wait(signal), { exitCode: 5 });
+  await reading;
+  const late: string[] = [];
+  for await (const event of process.output("oldest", signal))
+    late.push(event.type === "resized" ? `${event.cols}x${event.rows}` : event.type);
+  assert.deepEqual([late.includes("90x30"), late.includes("100x40"), late.at(-1)], [true, true, "exit"]);
+});

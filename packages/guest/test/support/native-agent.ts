@@ -1,0 +1,68 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { GuestSession } from "@wrenn/guest";
+
+const program = join(import.meta.dirname, "../../../../native/guest-agent/build/wrenn-guest-agent");
+
+/** The real guest agent, run on this machine instead of in a guest. */
+export class NativeAgent implements AsyncDisposable {
+  readonly directory: string;
+  readonly #child: ReturnType<typeof spawn>;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.#child = spawn(program, ["--listen", this.interactive, this.bulk, "--no-cgroup"], {
+      stdio: "inherit",
+    });
+  }
+
+  static async start(): Promise<NativeAgent> {
+    const agent = new NativeAgent(await mkdtemp(join(tmpdir(), "wrenn-agent-")));
+    for (;;) {
+      const listening = await access(agent.bulk).then(
+        () => true,
+        () => false,
+      );
+      if (listening) return agent;
+      await systemClock.sleep(2);
+    }
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
+  get interactive(): string {
+    return join(this.directory, "a.sock");
+  }
+
+  get bulk(): string {
+    return join(this.directory, "b.sock");
+  }
+
+  /** A session with the agent; `paths` may lead through a proxy. */
+  async connect(
+    paths: { readonly interactive: string; readonly bulk: string } = this,
+  ): Promise<GuestSession> {
+    return await GuestSession.connect(
+      {
+        interactive: paths.interactive,
+        bulk: paths.bulk,
+        clock: systemClock,
+        logger: silentLogger,
+        random: systemRandom,
+      },
+      AbortSignal.timeout(10_000),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "exit");
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
