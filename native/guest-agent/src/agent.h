@@ -7,8 +7,10 @@
 #include "lane.h"
 #include "status.h"
 
+struct epoll_event;
 struct process;
 struct transfer;
+struct feed;
 
 struct environment {
   char **entries; /* NAME=value */
@@ -17,6 +19,8 @@ struct environment {
 
 struct agent {
   int epoll;
+  struct epoll_event *round; /* events of this round still to handle */
+  int round_count;
   int signals;
   bool cgroups;
   uint64_t instance;
@@ -25,6 +29,8 @@ struct agent {
   size_t process_count;
   struct transfer *transfers;
   size_t transfer_count;
+  struct feed *feeds;
+  size_t feed_count;
   struct environment defaults;
 };
 

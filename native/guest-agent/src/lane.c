@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "feed.h"
 #include "process.h"
 #include "requests.h"
 #include "transfer.h"
@@ -146,13 +147,18 @@ static void handle_request_part(struct agent *agent, struct lane *lane, const st
   buffer_free(&whole);
 }
 
+static void close_bulk_work(struct agent *agent) {
+  transfers_close_all(agent);
+  feeds_close_all(agent);
+}
+
 static void handle_hello(struct agent *agent, struct lane *lane, const struct hello *hello) {
   bool repeated = lane->parser.synchronised && lane->connection.epoch == hello->epoch && memcmp(lane->connection.nonce, hello->nonce, sizeof hello->nonce) == 0;
   if (!repeated) {
     if (lane->connection.session != hello->session) {
       forget_requests(lane, UINT32_MAX);
       if (lane->number == 1)
-        transfers_close_all(agent);
+        close_bulk_work(agent);
       else
         processes_forget_waiters(agent);
     }
@@ -161,6 +167,7 @@ static void handle_hello(struct agent *agent, struct lane *lane, const struct he
     buffer_free(&lane->partial);
     processes_detach(agent, lane->number);
     transfers_detach(agent, lane->number);
+    feeds_detach(agent, lane->number);
   }
   lane->parser.synchronised = hello->version == PROTOCOL_VERSION;
   lane->parser.epoch = hello->epoch;
@@ -183,7 +190,7 @@ static void handle_frame(struct agent *agent, struct lane *lane, const struct fr
     case FRAME_WINDOW:
       first = read_u64(&r);
       second = read_u64(&r);
-      if (!r.failed && !process_window(agent, frame->id, first, second)) transfer_window(agent, frame->id, first, second);
+      if (!r.failed && !process_window(agent, frame->id, first, second) && !feed_window(agent, frame->id, first, second)) transfer_window(agent, frame->id, first, second);
       return;
     case FRAME_END:
       first = read_u64(&r);

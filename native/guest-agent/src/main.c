@@ -18,6 +18,7 @@
 #include "agent.h"
 #include "cgroup.h"
 #include "configure.h"
+#include "feed.h"
 #include "init.h"
 #include "process.h"
 #include "transfer.h"
@@ -32,6 +33,10 @@ void watch_set(struct agent *agent, struct watch *watch, uint32_t events) {
   else
     (void)epoll_ctl(agent->epoll, watch->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, watch->fd, &event);
   watch->events = events;
+  if (events != 0) return;
+  /* Its owner may be freed next: an event of this round must not find it. */
+  for (int i = 0; i < agent->round_count; i++)
+    if (agent->round[i].data.ptr == watch) agent->round[i].data.ptr = NULL;
 }
 
 static void children_ready(struct agent *agent, void *owner, uint32_t events) {
@@ -51,6 +56,7 @@ static void pump(struct agent *agent) {
       struct lane *lane = &agent->lanes[i];
       moved |= processes_pump(agent, lane);
       moved |= transfers_pump(agent, lane);
+      moved |= feeds_pump(agent, lane);
       moved |= lane_flush(lane);
     }
   } while (moved);
@@ -61,11 +67,13 @@ static _Noreturn void serve(struct agent *agent) {
   for (;;) {
     int count = epoll_wait(agent->epoll, events, EVENTS, -1);
     if (count < 0 && errno != EINTR) abort();
+    agent->round = events;
+    agent->round_count = count;
     for (int i = 0; i < count; i++) {
       struct watch *watch = events[i].data.ptr;
-      /* A handler earlier in this round may have closed what this event is about. */
-      if (watch->events != 0) watch->ready(agent, watch->owner, events[i].events);
+      if (watch) watch->ready(agent, watch->owner, events[i].events);
     }
+    agent->round_count = 0;
     pump(agent);
   }
 }

@@ -2,12 +2,14 @@
 
 #include <string.h>
 
+#include "archive.h"
 #include "configure.h"
 #include "counters.h"
 #include "files.h"
 #include "process.h"
 #include "quiesce.h"
 #include "transfer.h"
+#include "watch.h"
 
 enum operation {
   OP_INFO = 1,
@@ -28,6 +30,8 @@ enum operation {
   OP_WRITE,
   OP_COMMIT,
   OP_CLOSE,
+  OP_WATCH,
+  OP_ARCHIVE,
 };
 
 int fail_with(struct buffer *body, int status, const char *detail) {
@@ -79,6 +83,10 @@ static int dispatch_bulk(struct agent *agent, uint16_t op, struct reader *r, str
       return request_commit(agent, r, body);
     case OP_CLOSE:
       return request_close(agent, r);
+    case OP_WATCH:
+      return request_watch(agent, r, body);
+    case OP_ARCHIVE:
+      return request_archive(agent, r, body);
     default:
       return request_file(op, r, body);
   }

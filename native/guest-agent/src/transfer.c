@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "feed.h"
 #include "files.h"
 #include "paths.h"
 #include "process.h"
@@ -72,8 +73,10 @@ void transfers_close_all(struct agent *agent) {
   while (agent->transfers) drop(agent, agent->transfers);
 }
 
+bool transfer_exists(struct agent *agent, uint32_t handle) { return find(agent, handle) != NULL; }
+
 static bool usable_handle(struct agent *agent, uint32_t handle) {
-  return handle > 0 && handle < 1u << 30 && !find(agent, handle) && !process_find(agent, handle);
+  return handle > 0 && handle < 1u << 30 && !find(agent, handle) && !feed_find(agent, handle) && !process_find(agent, handle);
 }
 
 static int open_for_reading(struct transfer *t, const char *path, struct buffer *body) {
@@ -189,8 +192,10 @@ int request_commit(struct agent *agent, struct reader *r, struct buffer *body) {
 }
 
 int request_close(struct agent *agent, struct reader *r) {
-  struct transfer *t = find(agent, read_u32(r));
+  uint32_t handle = read_u32(r);
+  struct transfer *t = find(agent, handle);
   if (r->failed) return STATUS_BAD_REQUEST;
+  if (feed_close(agent, handle)) return STATUS_OK;
   if (!t) return STATUS_UNKNOWN_HANDLE;
   drop(agent, t);
   return STATUS_OK;

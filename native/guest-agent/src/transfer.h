@@ -10,6 +10,7 @@ int request_write(struct agent *agent, struct reader *r, struct buffer *body);
 int request_commit(struct agent *agent, struct reader *r, struct buffer *body);
 int request_close(struct agent *agent, struct reader *r);
 
+bool transfer_exists(struct agent *agent, uint32_t handle);
 void transfers_close_all(struct agent *agent);
 void transfers_detach(struct agent *agent, int lane);
 bool transfer_input(struct agent *agent, uint32_t stream, uint64_t offset, const uint8_t *bytes, size_t length);

@@ -1,0 +1,193 @@
+/*
+ * The tree may be changed while it is walked, by those it is walked for: every step goes down from an open directory
+ * without following links, depth and names are bounded, and a file is as long as its header said.
+ */
+#define _GNU_SOURCE
+#include "archive.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "feed.h"
+#include "files.h"
+#include "paths.h"
+#include "requests.h"
+#include "tar.h"
+
+enum { DEPTH_LIMIT = 128, PART = 65536, RING = 262144 };
+
+struct level {
+  DIR *directory;
+  size_t name_length; /* of `name` below this level */
+};
+
+struct archive {
+  struct user user;
+  struct level levels[DEPTH_LIMIT];
+  int depth; /* open levels */
+  char name[PATH_LIMIT + 1];
+  struct buffer pending; /* made, and not yet in the ring */
+  int file;
+  uint64_t left;    /* content of `file` still to deliver */
+  size_t padding;   /* after it */
+  int problem;      /* the first thing that could not be archived */
+  bool finished;
+};
+
+static void remember(struct archive *a, int problem) {
+  /* What vanishes while the tree is walked is simply not there. */
+  if (a->problem == 0 && problem != ENOENT) a->problem = problem;
+}
+
+static void descend(struct archive *a, int parent, const char *entry) {
+  int fd = openat(parent, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *directory = fd < 0 ? NULL : a->depth < DEPTH_LIMIT ? fdopendir(fd) : (errno = ELOOP, NULL);
+  if (!directory) {
+    remember(a, errno);
+    if (fd >= 0) close(fd);
+    return;
+  }
+  a->levels[a->depth++] = (struct level){directory, strlen(a->name)};
+}
+
+static void open_content(struct archive *a, int parent, const char *entry, struct stat *st) {
+  struct stat now;
+  a->file = openat(parent, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (a->file >= 0 && fstat(a->file, &now) == 0 && S_ISREG(now.st_mode)) {
+    *st = now;
+    a->left = (uint64_t)now.st_size;
+    a->padding = tar_padding(a->left);
+    return;
+  }
+  remember(a, a->file < 0 ? errno : EIO);
+  if (a->file >= 0) close(a->file);
+  a->file = -1;
+}
+
+static void add_entry(struct archive *a, int parent, const char *entry) {
+  struct stat st;
+  char link[PATH_LIMIT + 1] = "";
+  if (fstatat(parent, entry, &st, AT_SYMLINK_NOFOLLOW)) {
+    remember(a, errno);
+    return;
+  }
+  if (S_ISLNK(st.st_mode)) {
+    ssize_t n = readlinkat(parent, entry, link, sizeof link - 1);
+    if (n < 0) {
+      remember(a, errno);
+      return;
+    }
+    link[n] = 0;
+  }
+  if (S_ISREG(st.st_mode)) {
+    open_content(a, parent, entry, &st);
+    if (a->file < 0) return;
+  }
+  (void)tar_header(&a->pending, a->name, link, &st);
+  if (S_ISDIR(st.st_mode)) descend(a, parent, entry);
+}
+
+/* One step of the walk: the next name of the deepest open directory. */
+static void step(struct archive *a) {
+  if (a->depth == 0) {
+    tar_finish(&a->pending);
+    a->finished = true;
+    return;
+  }
+  struct level *level = &a->levels[a->depth - 1];
+  struct dirent *entry = readdir(level->directory);
+  if (!entry) {
+    closedir(level->directory);
+    a->depth--;
+    return;
+  }
+  if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) return;
+  a->name[level->name_length] = 0;
+  size_t room = sizeof a->name - level->name_length;
+  int n = snprintf(a->name + level->name_length, room, "%s%s", level->name_length > 0 ? "/" : "", entry->d_name);
+  if ((size_t)n >= room)
+    remember(a, ENAMETOOLONG);
+  else
+    add_entry(a, dirfd(level->directory), entry->d_name);
+}
+
+static void read_content(struct archive *a) {
+  static uint8_t bytes[PART];
+  size_t want = a->left < sizeof bytes ? (size_t)a->left : sizeof bytes;
+  ssize_t n = want > 0 ? read(a->file, bytes, want) : 0;
+  if (n < 0 && errno == EINTR) return;
+  if (want > 0 && n <= 0) {
+    /* The file became shorter: zeros keep the archive readable, the status says that it is not whole. */
+    remember(a, n < 0 ? errno : EIO);
+    memset(bytes, 0, want);
+    n = (ssize_t)want;
+  }
+  (void)buffer_append(&a->pending, bytes, (size_t)n);
+  a->left -= (uint64_t)n;
+  if (a->left > 0) return;
+  memset(bytes, 0, a->padding);
+  (void)buffer_append(&a->pending, bytes, a->padding);
+  close(a->file);
+  a->file = -1;
+}
+
+static void fill(struct feed *feed, void *source) {
+  struct archive *a = source;
+  if (!user_assume(&a->user)) {
+    feed_end(feed, EPERM);
+    return;
+  }
+  while (ring_free(&feed->ring) > 0) {
+    size_t length = buffer_length(&a->pending);
+    if (length > 0) {
+      if (length > ring_free(&feed->ring)) length = ring_free(&feed->ring);
+      (void)feed_put(feed, buffer_data(&a->pending), length);
+      buffer_consume(&a->pending, length);
+    } else if (a->file >= 0) {
+      read_content(a);
+    } else if (a->finished) {
+      feed_end(feed, a->problem);
+      break;
+    } else {
+      step(a);
+    }
+  }
+  user_restore();
+}
+
+static void close_archive(struct agent *agent, void *source) {
+  struct archive *a = source;
+  (void)agent;
+  while (a->depth > 0) closedir(a->levels[--a->depth].directory);
+  if (a->file >= 0) close(a->file);
+  buffer_free(&a->pending);
+  free(a);
+}
+
+int request_archive(struct agent *agent, struct reader *r, struct buffer *body) {
+  uint32_t handle = read_u32(r);
+  char path[PATH_LIMIT + 1];
+  struct archive *a = calloc(1, sizeof *a);
+  if (!a) return ENOMEM;
+  a->file = -1;
+  int status = files_begin(r, &a->user, path, body);
+  DIR *directory = status == STATUS_OK ? opendir(path) : NULL;
+  if (status == STATUS_OK && !directory) status = errno;
+  user_restore();
+  if (directory) a->levels[a->depth++] = (struct level){directory, 0};
+  struct feed *feed = status == STATUS_OK ? feed_open(agent, handle, RING, &status) : NULL;
+  if (!feed) {
+    close_archive(agent, a);
+    return status;
+  }
+  feed->fill = fill;
+  feed->close = close_archive;
+  feed->source = a;
+  return STATUS_OK;
+}

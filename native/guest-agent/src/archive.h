@@ -1,0 +1,10 @@
+/* ARCHIVE: a directory as a tar stream, walked and read only as fast as the host takes it. */
+#ifndef WRENN_ARCHIVE_H
+#define WRENN_ARCHIVE_H
+
+#include "agent.h"
+#include "wire.h"
+
+int request_archive(struct agent *agent, struct reader *r, struct buffer *body);
+
+#endif

@@ -1,0 +1,236 @@
+/*
+ * inotify(7), one instance per watch. The guest's users make the names and as many events as they like: directories,
+ * records and the feed are bounded, and what does not fit is reported as an overflow, never silently lost.
+ */
+#define _GNU_SOURCE
+#include "watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "feed.h"
+#include "files.h"
+#include "paths.h"
+#include "requests.h"
+#include "watch-directories.h"
+
+enum { DEPTH_LIMIT = 128 };
+
+enum { WATCH_LIMIT = 64, RING = 131072, KIND_CREATE = 1, KIND_WRITE, KIND_REMOVE, KIND_RENAME, KIND_CHMOD, KIND_OVERFLOW };
+
+static const uint32_t interest = IN_CREATE | IN_MODIFY | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+
+struct watcher {
+  struct feed *feed;
+  struct watch watch;
+  struct user user;
+  bool recursive;
+  bool lost; /* an overflow must be reported as soon as there is room */
+  struct directories directories;
+  /* The first half of a rename, until its second half or something else comes. */
+  uint32_t cookie;
+  bool moved_directory;
+  char moved[PATH_LIMIT + 1];
+  char root[PATH_LIMIT + 1];
+};
+
+static void put(struct watcher *w, uint8_t kind, bool directory, const char *path, const char *old) {
+  struct buffer record = {0};
+  write_u32(&record, (uint32_t)(2 + 4 + strlen(path) + 4 + strlen(old)));
+  write_u8(&record, kind);
+  write_u8(&record, directory);
+  write_text(&record, path);
+  write_text(&record, old);
+  if (!feed_put(w->feed, buffer_data(&record), buffer_length(&record))) w->lost = true;
+  buffer_free(&record);
+}
+
+static void report(struct watcher *w, uint8_t kind, bool directory, const char *path, const char *old) {
+  if (w->lost) {
+    w->lost = false;
+    put(w, KIND_OVERFLOW, false, "", "");
+  }
+  if (!w->lost) put(w, kind, directory, path, old);
+}
+
+static void add_directory(struct watcher *w, const char *relative, bool announce);
+
+static void add_content(void *context, const char *relative, bool directory, bool announce) {
+  struct watcher *w = context;
+  if (announce) report(w, KIND_CREATE, directory, relative, "");
+  if (directory) add_directory(w, relative, announce);
+}
+
+static int depth_of(const char *path) {
+  int depth = 0;
+  for (; *path; path++) depth += *path == '/';
+  return depth;
+}
+
+/* Watches a directory and, for recursive watches, those below it. What was made before the watch stood is announced. */
+static void add_directory(struct watcher *w, const char *relative, bool announce) {
+  char path[PATH_LIMIT + 1];
+  if (depth_of(relative) > DEPTH_LIMIT || !directories_path(w->root, relative, path)) {
+    w->lost = true;
+    return;
+  }
+  int wd = inotify_add_watch(w->watch.fd, path, interest | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK);
+  if (wd < 0) {
+    /* Gone again, or not readable by this user: not to be seen. Out of watches: events will be missed. */
+    if (errno == ENOSPC) w->lost = true;
+    return;
+  }
+  if (!directories_add(&w->directories, wd, relative)) {
+    (void)inotify_rm_watch(w->watch.fd, wd);
+    w->lost = true;
+    return;
+  }
+  directories_scan(path, relative, announce, add_content, w);
+}
+
+static void flush_moved(struct watcher *w) {
+  if (w->cookie == 0) return;
+  w->cookie = 0;
+  report(w, KIND_REMOVE, w->moved_directory, w->moved, "");
+  if (w->moved_directory) directories_remove_below(&w->directories, w->watch.fd, w->moved);
+}
+
+static void moved_to(struct watcher *w, const struct inotify_event *event, const char *path) {
+  bool directory = event->mask & IN_ISDIR;
+  if (w->cookie != 0 && w->cookie == event->cookie) {
+    w->cookie = 0;
+    report(w, KIND_RENAME, directory, path, w->moved);
+    if (directory && !directories_rename(&w->directories, w->moved, path)) w->lost = true;
+    return;
+  }
+  flush_moved(w);
+  report(w, KIND_CREATE, directory, path, "");
+  if (directory && w->recursive) add_directory(w, path, true);
+}
+
+static void handle(struct watcher *w, const struct inotify_event *event) {
+  char path[PATH_LIMIT + 1];
+  bool directory = event->mask & IN_ISDIR;
+  if (event->mask & IN_Q_OVERFLOW) w->lost = true;
+  const char *parent = directories_find(&w->directories, event->wd);
+  if (!parent) return;
+  bool root = *parent == 0;
+  if (event->mask & IN_IGNORED) {
+    directories_remove(&w->directories, event->wd);
+    if (root) feed_end(w->feed, STATUS_OK);
+    return;
+  }
+  if (event->len == 0) {
+    /* About the watched directory itself: its parent's watch says the same, except for the root. */
+    if (!root) return;
+    if (event->mask & IN_MODIFY) report(w, KIND_WRITE, directory, "", "");
+    if (event->mask & IN_ATTRIB) report(w, KIND_CHMOD, directory, "", "");
+    if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)) report(w, KIND_REMOVE, directory, "", "");
+    return;
+  }
+  int n = snprintf(path, sizeof path, "%s%s%s", parent, root ? "" : "/", event->name);
+  if (n < 0 || (size_t)n >= sizeof path) {
+    w->lost = true;
+    return;
+  }
+  if (event->mask & IN_MOVED_TO) {
+    moved_to(w, event, path);
+    return;
+  }
+  flush_moved(w);
+  if (event->mask & IN_MOVED_FROM) {
+    w->cookie = event->cookie;
+    w->moved_directory = directory;
+    memcpy(w->moved, path, sizeof path);
+  }
+  if (event->mask & IN_CREATE) report(w, KIND_CREATE, directory, path, "");
+  if (event->mask & IN_CREATE && directory && w->recursive) add_directory(w, path, true);
+  if (event->mask & IN_MODIFY) report(w, KIND_WRITE, directory, path, "");
+  if (event->mask & IN_ATTRIB) report(w, KIND_CHMOD, directory, path, "");
+  if (event->mask & IN_DELETE) report(w, KIND_REMOVE, directory, path, "");
+}
+
+static void events_ready(struct agent *agent, void *owner, uint32_t events) {
+  static _Alignas(struct inotify_event) uint8_t bytes[65536];
+  struct watcher *w = owner;
+  (void)events;
+  if (!user_assume(&w->user)) return;
+  for (ssize_t n; !w->feed->ended && (n = read(w->watch.fd, bytes, sizeof bytes)) > 0;) {
+    for (ssize_t at = 0; at < n;) {
+      const struct inotify_event *event = (const struct inotify_event *)(bytes + at);
+      handle(w, event);
+      at += (ssize_t)(sizeof *event + event->len);
+    }
+  }
+  flush_moved(w);
+  user_restore();
+  if (w->feed->ended) watch_set(agent, &w->watch, 0);
+}
+
+/* Room came up: an overflow that is still due is reported now, not with the next event. */
+static void fill(struct feed *feed, void *source) {
+  struct watcher *w = source;
+  if (!w->lost || ring_free(&feed->ring) < RING / 2) return;
+  w->lost = false;
+  put(w, KIND_OVERFLOW, false, "", "");
+}
+
+static void close_watcher(struct agent *agent, void *source) {
+  struct watcher *w = source;
+  watch_set(agent, &w->watch, 0);
+  close(w->watch.fd);
+  directories_free(&w->directories);
+  free(w);
+}
+
+/* Watches the root, which may be a file; STATUS_OK or the status to answer. */
+static int begin(struct watcher *w) {
+  struct stat st;
+  if (stat(w->root, &st)) return errno;
+  int wd = inotify_add_watch(w->watch.fd, w->root, interest | IN_EXCL_UNLINK);
+  if (wd < 0) return errno;
+  if (!directories_add(&w->directories, wd, "")) return ENOMEM;
+  if (w->recursive && S_ISDIR(st.st_mode)) directories_scan(w->root, "", false, add_content, w);
+  return STATUS_OK;
+}
+
+static size_t count_watches(const struct agent *agent) {
+  size_t count = 0;
+  for (const struct feed *f = agent->feeds; f; f = f->next) count += f->close == close_watcher;
+  return count;
+}
+
+int request_watch(struct agent *agent, struct reader *r, struct buffer *body) {
+  uint32_t handle = read_u32(r);
+  if (count_watches(agent) >= WATCH_LIMIT) return fail_with(body, STATUS_BUSY, "too many watches");
+  struct watcher *w = calloc(1, sizeof *w);
+  if (!w) return ENOMEM;
+  int status = files_begin(r, &w->user, w->root, body);
+  w->recursive = read_u8(r);
+  if (status == STATUS_OK && r->failed) status = fail_with(body, STATUS_BAD_REQUEST, "WATCH does not parse");
+  w->watch = (struct watch){.ready = events_ready, .owner = w, .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
+  if (status == STATUS_OK && w->watch.fd < 0) status = errno;
+  w->feed = status == STATUS_OK ? feed_open(agent, handle, RING, &status) : NULL;
+  if (!w->feed) {
+    user_restore();
+    if (w->watch.fd >= 0) close(w->watch.fd);
+    free(w);
+    return status;
+  }
+  w->feed->fill = fill;
+  w->feed->close = close_watcher;
+  w->feed->source = w;
+  status = begin(w);
+  user_restore();
+  if (status == STATUS_OK)
+    watch_set(agent, &w->watch, EPOLLIN);
+  else
+    (void)feed_close(agent, handle);
+  return status;
+}

@@ -1,0 +1,10 @@
+/* WATCH: changes below a path, as records on a feed. */
+#ifndef WRENN_WATCH_H
+#define WRENN_WATCH_H
+
+#include "agent.h"
+#include "wire.h"
+
+int request_watch(struct agent *agent, struct reader *r, struct buffer *body);
+
+#endif
