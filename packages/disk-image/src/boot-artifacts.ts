@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ArtifactStore } from "./artifact-store.ts";
+import { currentKernelPackage, unpackDebianKernel } from "./debian-kernel.ts";
+import { buildInitramfs, guestModules } from "./initramfs.ts";
+import type { ImageRecipe } from "./recipe.ts";
+import { buildRootFileSystem } from "./root-file-system.ts";
+
+/** Bumped when the way images are made changes, so that old ones are not mistaken for new. */
+const BUILD_VERSION = 1;
+
+export interface BootArtifactsOptions {
+  readonly store: ArtifactStore;
+  readonly recipe: ImageRecipe;
+  /** Program that becomes /init. */
+  readonly guestAgent: string;
+  readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
+}
+
+export interface BootFiles {
+  readonly kernel: string;
+  readonly initramfs: string;
+  /** Raw image. */
+  readonly rootfs: string;
+  /** Names the content of all three. */
+  readonly hash: string;
+}
+
+/** Kernel, first file system and disk of a recipe: built when they do not exist yet. */
+export async function buildBootArtifacts(
+  options: BootArtifactsOptions,
+  signal: AbortSignal,
+): Promise<BootFiles> {
+  const { store, recipe, guestAgent, progress } = options;
+  const kernel = await kernelDirectory(store, progress, signal);
+  const agent = await readFile(guestAgent);
+  const initramfsKey = hashOf(kernel.key, agent, guestModules.join());
+  const initramfs = await store.buildOnce(
+    "initramfs",
+    initramfsKey,
+    async (directory) => {
+      const modules = guestModules.map((name) => ({
+        name,
+        path: join(kernel.directory, "modules", `${name}.ko`),
+      }));
+      await writeFile(join(directory, "initramfs.cpio"), await buildInitramfs(guestAgent, modules), {
+        mode: 0o644,
+      });
+    },
+    signal,
+  );
+  const rootfsKey = hashOf(JSON.stringify(recipe), String(BUILD_VERSION));
+  const rootfs = await store.buildOnce(
+    "rootfs",
+    rootfsKey,
+    async (directory) => {
+      const step = `build image ${recipe.name} from Debian packages`;
+      progress({ step, fraction: 0 });
+      await buildRootFileSystem(
+        recipe,
+        join(directory, "rootfs.ext4"),
+        (fraction) => progress({ step, fraction }),
+        signal,
+      );
+    },
+    signal,
+  );
+  return {
+    kernel: join(kernel.directory, "vmlinux"),
+    initramfs: join(initramfs, "initramfs.cpio"),
+    rootfs: join(rootfs, "rootfs.ext4"),
+    hash: hashOf(initramfsKey, rootfsKey),
+  };
+}
+
+/** The kernel is looked up once and then kept: a newer package does not throw every frozen template away by itself. */
+async function kernelDirectory(
+  store: ArtifactStore,
+  progress: BootArtifactsOptions["progress"],
+  signal: AbortSignal,
+): Promise<{ readonly directory: string; readonly key: string }> {
+  const key = hashOf("debian-cloud-kernel", String(BUILD_VERSION), guestModules.join());
+  const directory = await store.buildOnce(
+    "kernel",
+    key,
+    async (building) => {
+      progress({ step: "download and unpack the kernel" });
+      await unpackDebianKernel(await currentKernelPackage(signal), building, signal);
+    },
+    signal,
+  );
+  const release = await readFile(join(directory, "release"), "utf8");
+  return { directory, key: hashOf(key, release) };
+}
+
+function hashOf(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(createHash("sha256").update(part).digest());
+  return hash.digest("hex").slice(0, 32);
+}

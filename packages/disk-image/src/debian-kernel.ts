@@ -1,0 +1,82 @@
+import { chown, glob, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { WrennError } from "@wrenn/core";
+import { runCommand } from "@wrenn/system";
+import { guestModules } from "./initramfs.ts";
+import { extractKernel } from "./kernel-image.ts";
+
+const META_PACKAGE = "linux-image-cloud-amd64";
+
+/** Name of the real kernel package that the meta package stands for, e.g. linux-image-6.1.0-56-cloud-amd64. */
+export async function currentKernelPackage(signal: AbortSignal): Promise<string> {
+  const { stdout } = await runCommand(["apt-cache", "depends", META_PACKAGE], { signal });
+  const name = /Depends: (linux-image-\S+)/.exec(stdout)?.[1];
+  if (name === undefined)
+    throw new WrennError("dependency_missing", {
+      what: `the Debian package ${META_PACKAGE} (apt-get update)`,
+    });
+  return name;
+}
+
+/**
+ * Downloads Debian's cloud kernel and unpacks it into `directory`: `vmlinux`, `modules/<name>.ko` without debug
+ * information, and `release`. The package is not installed on the host.
+ */
+export async function unpackDebianKernel(
+  packageName: string,
+  directory: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const work = await mkdtemp(join(tmpdir(), "wrenn-kernel-"));
+  try {
+    // apt downloads as a user of its own, which must be able to write here.
+    await makeWritableForApt(work);
+    await runCommand(["apt-get", "download", packageName], { cwd: work, signal });
+    const archive = (await readdir(work)).find((name) => name.endsWith(".deb"));
+    if (archive === undefined)
+      throw new WrennError("dependency_missing", { what: `the Debian package ${packageName}` });
+    await runCommand(["dpkg-deb", "--extract", join(work, archive), join(work, "tree")], { signal });
+    await takeKernel(join(work, "tree"), directory);
+    await takeModules(join(work, "tree"), directory, signal);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function makeWritableForApt(directory: string): Promise<void> {
+  const passwd = await readFile("/etc/passwd", "utf8");
+  const uid = /^_apt:[^:]*:(\d+):/m.exec(passwd)?.[1];
+  if (uid !== undefined && process.getuid?.() === 0) await chown(directory, Number(uid), 0);
+}
+
+async function takeKernel(tree: string, directory: string): Promise<void> {
+  const image = (await readdir(join(tree, "boot"))).find((name) => name.startsWith("vmlinuz-"));
+  if (image === undefined)
+    throw new WrennError("operation_failed", {
+      operation: "unpacking the kernel package",
+      problem: "it has no kernel",
+    });
+  await writeFile(join(directory, "vmlinux"), extractKernel(await readFile(join(tree, "boot", image))), {
+    mode: 0o644,
+  });
+  await writeFile(join(directory, "release"), image.slice("vmlinuz-".length));
+}
+
+async function takeModules(tree: string, directory: string, signal: AbortSignal): Promise<void> {
+  await mkdir(join(directory, "modules"));
+  const found = new Map<string, string>();
+  for await (const path of glob("lib/modules/*/kernel/**/*.ko", { cwd: tree }))
+    found.set(basename(path, ".ko"), join(tree, path));
+  for (const name of guestModules) {
+    const path = found.get(name);
+    if (path === undefined)
+      throw new WrennError("operation_failed", {
+        operation: "unpacking the kernel package",
+        problem: `it has no module ${name}`,
+      });
+    await runCommand(["strip", "--strip-debug", "-o", join(directory, "modules", `${name}.ko`), path], {
+      signal,
+    });
+  }
+}

@@ -1,0 +1,44 @@
+import { readFile } from "node:fs/promises";
+import { fileKind, writeCpio } from "./cpio.ts";
+import type { CpioEntry } from "./cpio.ts";
+
+/** Kernel modules a guest needs, in the order they depend on each other. */
+export const guestModules = [
+  "virtio_ring",
+  "virtio",
+  "virtio_mmio",
+  "virtio_blk",
+  "failover",
+  "net_failover",
+  "virtio_net",
+  "virtio-rng",
+  "virtio_console",
+] as const;
+
+/**
+ * The first file system of a guest: the guest agent as /init, and the modules it loads in name order. Not packed, because
+ * unpacking would cost the guest more than reading.
+ */
+export async function buildInitramfs(
+  agentProgram: string,
+  modules: readonly { readonly name: string; readonly path: string }[],
+): Promise<Buffer> {
+  const directory = (path: string): CpioEntry => ({ path, mode: fileKind.directory | 0o755 });
+  const entries: CpioEntry[] = [directory("dev"), directory("proc"), directory("sys"), directory("modules")];
+  // The kernel opens this before anything is mounted; without it /init starts without standard streams.
+  entries.push({
+    path: "dev/console",
+    mode: fileKind.characterDevice | 0o600,
+    device: { major: 5, minor: 1 },
+  });
+  entries.push({ path: "init", mode: fileKind.file | 0o755, data: await readFile(agentProgram) });
+  for (const [index, { name, path }] of modules.entries()) {
+    const number = String(index).padStart(2, "0");
+    entries.push({
+      path: `modules/${number}-${name}.ko`,
+      mode: fileKind.file | 0o644,
+      data: await readFile(path),
+    });
+  }
+  return writeCpio(entries);
+}

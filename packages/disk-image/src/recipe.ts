@@ -1,0 +1,26 @@
+/** What goes into a template's disk; its hash names the image, so the same recipe is never built twice. */
+export interface ImageRecipe {
+  readonly name: string;
+  /** Debian release. */
+  readonly suite: string;
+  readonly packages: readonly string[];
+  /** Paths that packages bring and nobody needs here (dpkg's path-exclude patterns). */
+  readonly excludes: readonly string[];
+  readonly users: readonly ImageUser[];
+  /** Whole files, by absolute path. */
+  readonly files: readonly ImageFile[];
+  /** Size of the file system in MiB; unused space costs nothing on the host. */
+  readonly diskMib: number;
+}
+
+export interface ImageUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly shell: string;
+}
+
+export interface ImageFile {
+  readonly path: string;
+  readonly mode: number;
+  readonly content: string;
+}
