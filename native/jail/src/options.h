@@ -22,7 +22,7 @@ struct options {
   struct list readable;
   struct list libraries; /* readable, and code may be run from it */
   struct list writable;
-  struct list devices;
+  struct list devices; /* below /dev; the machine gets nodes of its own */
   struct list environment;
   size_t console_limit; /* bytes that console.log and console.log.1 hold together at most */
   char **program;

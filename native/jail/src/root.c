@@ -86,6 +86,25 @@ static bool add_system(struct grant *grants, size_t *count) {
   return true;
 }
 
+/*
+ * Device nodes of the machine's own in a /dev of its own: the host's nodes often belong to root alone, and their mode is
+ * not ours to change.
+ */
+static bool make_devices(const struct options *options) {
+  if (mkdir(NEW_ROOT "/dev", 0755) || mount("tmpfs", NEW_ROOT "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k")) return failed("/dev");
+  for (size_t i = 0; i < options->devices.count; i++) {
+    const char *path = options->devices.items[i];
+    char target[PATH_MAX];
+    struct stat st;
+    snprintf(target, sizeof target, NEW_ROOT "%s", path);
+    if (stat(path, &st) || !S_ISCHR(st.st_mode)) return failed(path);
+    if (!make_parents(target)) return false;
+    if (mknod(target, S_IFCHR | 0600, st.st_rdev) || chown(target, options->uid, options->gid)) return failed(target);
+  }
+  if (mount(NULL, NEW_ROOT "/dev", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC, NULL)) return failed("read-only /dev");
+  return true;
+}
+
 bool root_build(const struct options *options) {
   static struct grant grants[GRANTS];
   size_t count = 0;
@@ -94,7 +113,7 @@ bool root_build(const struct options *options) {
   /* Later grants may lie inside earlier ones, so the broad ones come first. */
   if (!open_grants(&options->readable, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, grants, &count) ||
       !open_grants(&options->libraries, MS_RDONLY | MS_NOSUID | MS_NODEV, grants, &count) || !open_grants(&options->writable, MS_NOSUID | MS_NODEV | MS_NOEXEC, grants, &count) ||
-      !open_grants(&run, MS_NOSUID | MS_NODEV | MS_NOEXEC, grants, &count) || !open_grants(&options->devices, MS_NOSUID | MS_NOEXEC, grants, &count))
+      !open_grants(&run, MS_NOSUID | MS_NODEV | MS_NOEXEC, grants, &count))
     return false;
   struct grant system[SYSTEM_PATHS];
   size_t system_count = 0;
@@ -102,6 +121,7 @@ bool root_build(const struct options *options) {
   if (!add_system(system, &system_count)) return false;
   for (size_t i = 0; i < system_count; i++)
     if (!bind_grant(&system[i])) return false;
+  if (!make_devices(options)) return false;
   for (size_t i = 0; i < count; i++)
     if (!bind_grant(&grants[i])) return false;
   if (chdir(NEW_ROOT) || syscall(SYS_pivot_root, ".", ".")) return failed("pivot_root");

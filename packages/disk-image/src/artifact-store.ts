@@ -1,4 +1,4 @@
-import { link, mkdir, mkdtemp, open, readFile, rename, rm, access, readdir, unlink } from "node:fs/promises";
+import { chmod, link, mkdir, mkdtemp, open, readFile, rename, rm, access, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "@wrenn/core";
 import { abortable } from "@wrenn/core";
@@ -41,6 +41,8 @@ export function createArtifactStore(directory: string, logger: Logger): Artifact
         logger.info("artifact.building", { kind, key });
         await build(building);
         signal.throwIfAborted();
+        // A temporary directory is private; machines, which run as users of their own, read what is inside.
+        await chmod(building, 0o755);
         await syncTree(building);
         await rename(building, final);
         await syncDirectory(parent);

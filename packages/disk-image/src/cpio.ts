@@ -21,7 +21,7 @@ export function writeCpio(entries: readonly CpioEntry[]): Buffer {
 
 function member(entry: CpioEntry, inode: number): Buffer[] {
   const data = entry.data ?? new Uint8Array();
-  const name = Buffer.from(`${entry.path}\0`, "latin1");
+  const name = Buffer.from(`${entry.path}\0`, "utf8");
   const fields = [
     inode,
     entry.mode,

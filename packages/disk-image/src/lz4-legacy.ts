@@ -13,12 +13,20 @@ const MIN_MATCH = 4;
 export function unpackLegacyLz4(packed: Buffer): Buffer {
   if (packed.length < 8 || packed.readUInt32LE(0) !== MAGIC) throw damaged("no LZ4 legacy frame");
   const blocks: Buffer[] = [];
-  for (let at = 4; at + 4 <= packed.length;) {
+  let total = 0;
+  for (let at = 4; at < packed.length;) {
+    if (packed.length - at < 4) throw damaged("bytes after the last block");
     const size = packed.readUInt32LE(at);
     at += 4;
-    // The kernel's build appends the unpacked size, which is smaller than any block could be packed into what follows it.
-    if (at + size > packed.length) break;
-    blocks.push(unpackBlock(packed.subarray(at, at + size)));
+    if (at === packed.length) {
+      // A kernel's build appends the unpacked size (Linux, scripts/Makefile.lib, size_append).
+      if (size !== total) throw damaged(`${total} bytes instead of ${size}`);
+      break;
+    }
+    if (at + size > packed.length) throw damaged("a block runs past the end");
+    const block = unpackBlock(packed.subarray(at, at + size));
+    blocks.push(block);
+    total += block.length;
     at += size;
   }
   return Buffer.concat(blocks);
@@ -28,18 +36,23 @@ function unpackBlock(block: Buffer): Buffer {
   const out = Buffer.allocUnsafe(BLOCK_SIZE);
   let from = 0;
   let to = 0;
+  const next = (): number => {
+    const byte = block[from++];
+    if (byte === undefined) throw damaged("a block ends too early");
+    return byte;
+  };
   const length = (nibble: number): number => {
     let total = nibble;
     if (nibble === 15) {
       for (let more = 255; more === 255;) {
-        more = block[from++] ?? 0;
+        more = next();
         total += more;
       }
     }
     return total;
   };
   while (from < block.length) {
-    const token = block[from++] ?? 0;
+    const token = next();
     const literals = length(token >> 4);
     if (from + literals > block.length || to + literals > BLOCK_SIZE)
       throw damaged("literals run past the end");
@@ -48,8 +61,7 @@ function unpackBlock(block: Buffer): Buffer {
     to += literals;
     // The last sequence of a block has literals only.
     if (from >= block.length) break;
-    const distance = (block[from] ?? 0) | ((block[from + 1] ?? 0) << 8);
-    from += 2;
+    const distance = next() | (next() << 8);
     const match = length(token & 15) + MIN_MATCH;
     if (distance === 0 || distance > to || to + match > BLOCK_SIZE)
       throw damaged("a match outside the block");

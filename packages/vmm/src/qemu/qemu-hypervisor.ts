@@ -9,6 +9,7 @@ import type { Cgroups } from "../jail/cgroups.ts";
 import { startJailed } from "../jail/start-jailed.ts";
 import { commandLine, machineFiles, machineIdentity } from "./command-line.ts";
 import type { AcceleratorSettings } from "./command-line.ts";
+import { lastConsoleLine } from "./console-tail.ts";
 import { loadDeviceState } from "./device-state.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import type { MachineRecord } from "./qemu-machine.ts";
@@ -18,6 +19,8 @@ import { QmpClient } from "./qmp-client.ts";
 const OVERHEAD_MIB = 256;
 /** QEMU's threads: main, one per CPU, I/O workers. */
 const PROCESS_LIMIT = 256;
+/** Longest path of a unix socket (unix(7)). */
+const SOCKET_PATH_LIMIT = 107;
 
 export interface QemuOptions extends AcceleratorSettings {
   readonly logger: Logger;
@@ -60,12 +63,13 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
       memoryMib: spec.memoryMib,
       process,
     };
-    const [qmp] = await Promise.all([
+    await writeFileAtomic(join(spec.directory, machineFiles.record), JSON.stringify(record));
+    const qmp = await withLastWords(
+      spec.directory,
       QmpClient.connect(join(spec.directory, machineFiles.qmp), signal),
-      writeFileAtomic(join(spec.directory, machineFiles.record), JSON.stringify(record)),
-    ]);
+    );
     release.defer(() => qmp.close());
-    await ready(qmp);
+    await withLastWords(spec.directory, ready(qmp));
     release.move();
     return new QemuMachine(spec.directory, record, qmp, cgroups);
   };
@@ -152,6 +156,12 @@ async function adopt(directory: string, cgroups: Cgroups, signal: AbortSignal): 
 }
 
 async function prepareDirectory(spec: MachineSpec): Promise<void> {
+  // The kernel's limit for the path of a unix socket, with room for the longest name.
+  if (spec.directory.length + machineFiles.interactive.length + 1 > SOCKET_PATH_LIMIT) {
+    throw new WrennError("machine_start_failed", {
+      problem: `the path ${spec.directory} is too long for a socket in it`,
+    });
+  }
   await mkdir(spec.directory, { mode: 0o700 });
   await chmod(spec.directory, 0o700);
   await chown(spec.directory, spec.uid, spec.gid);
@@ -160,6 +170,16 @@ async function prepareDirectory(spec: MachineSpec): Promise<void> {
 /** The disk's own directory is writable, because a new overlay may be put beside the disk while the machine lives. */
 function diskDirectories(spec: MachineSpec): readonly string[] {
   return [join(spec.disk, "..")];
+}
+
+/** When QEMU dies, what it printed last says more than the closed socket. */
+async function withLastWords<T>(directory: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const words = WrennError.is(error, "machine_died") ? await lastConsoleLine(directory) : "";
+    throw words === "" ? error : new WrennError("machine_start_failed", { problem: words }, { cause: error });
+  }
 }
 
 async function requireFile(path: string): Promise<void> {

@@ -6,13 +6,13 @@ import type { ProcessIdentity } from "@wrenn/system";
 import type { Machine, MachineDeath, MemoryRegion } from "../hypervisor.ts";
 import type { Cgroups } from "../jail/cgroups.ts";
 import { DISK_ID, machineFiles } from "./command-line.ts";
+import { lastConsoleLine } from "./console-tail.ts";
 import { saveDeviceState } from "./device-state.ts";
 import { findMemoryRegion } from "./memory-region.ts";
 import type { QmpClient } from "./qmp-client.ts";
 
 const DEATH_STEP_MS = 2;
 const DEATH_ATTEMPTS = 2500;
-const CONSOLE_TAIL = 4096;
 
 /** What a later process of ours needs to take a machine over. */
 export interface MachineRecord {
@@ -137,7 +137,7 @@ export class QemuMachine implements Machine {
         : exit.signal > 0
           ? `signal ${exit.signal}`
           : `exit code ${exit.code}`;
-    const lastWords = await this.#lastWords();
+    const lastWords = await lastConsoleLine(this.directory);
     return {
       kind: this.#asked || exit?.code === 0 ? "asked" : "crashed",
       detail: lastWords === "" ? how : `${how}: ${lastWords}`,
@@ -154,13 +154,6 @@ export class QemuMachine implements Machine {
       }
     }
     return undefined;
-  }
-
-  /** The last line on the console, for people; control characters of the guest are taken out. */
-  async #lastWords(): Promise<string> {
-    const text = await readFile(this.#path("console"), "latin1").catch(() => "");
-    const line = text.slice(-CONSOLE_TAIL).trim().split("\n").at(-1) ?? "";
-    return line.replaceAll(/[^\u0020-\u007e]/g, "").slice(0, 200);
   }
 
   #path(name: keyof typeof machineFiles): string {

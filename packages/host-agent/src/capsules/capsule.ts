@@ -1,0 +1,104 @@
+import { WrennError } from "@wrenn/core";
+import type { GuestSession } from "@wrenn/guest";
+import type { Slot } from "@wrenn/network";
+import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
+import type { Machine } from "@wrenn/vmm";
+import type { CapsuleDirectory } from "./capsule-directory.ts";
+
+/** What a capsule holds while it has a machine. */
+export interface RunningParts {
+  readonly machine: Machine;
+  readonly guest: GuestSession;
+  readonly slot: Slot;
+}
+
+/** One capsule in the memory of the host agent. Its state changes only inside the capsule's queue. */
+export class Capsule {
+  readonly spec: CapsuleSpec;
+  readonly directory: CapsuleDirectory;
+  readonly metadata: Record<string, string> = {};
+  lastActiveAt: number;
+  #state: CapsuleStatus["state"] = "creating";
+  #parts: RunningParts | undefined;
+  #problem: string | undefined;
+  readonly #onChange: (status: CapsuleStatus) => void;
+
+  constructor(
+    spec: CapsuleSpec,
+    directory: CapsuleDirectory,
+    now: number,
+    onChange: (status: CapsuleStatus) => void,
+  ) {
+    this.spec = spec;
+    this.directory = directory;
+    this.lastActiveAt = now;
+    this.#onChange = onChange;
+  }
+
+  get id(): string {
+    return this.spec.id;
+  }
+
+  get state(): CapsuleStatus["state"] {
+    return this.#state;
+  }
+
+  /** Machine, guest and slot, if the capsule has them; whatever its state. */
+  get parts(): RunningParts | undefined {
+    return this.#parts;
+  }
+
+  /** @throws WrennError `capsule_not_running` unless the capsule runs. */
+  running(): RunningParts {
+    if (this.#state !== "running" || !this.#parts) {
+      throw new WrennError("capsule_not_running", { status: this.publicState() });
+    }
+    return this.#parts;
+  }
+
+  /** Enters a state; observers hear of it. */
+  enter(state: CapsuleStatus["state"], parts?: RunningParts): void {
+    this.#state = state;
+    this.#parts = parts;
+    this.#onChange(this.status());
+  }
+
+  /** The capsule lost its machine or never got one; `problem` says why. */
+  fail(problem: string): void {
+    this.#problem = problem;
+    this.enter("failed");
+  }
+
+  status(): CapsuleStatus {
+    return {
+      id: this.id,
+      state: this.#state,
+      template: this.spec.template,
+      vcpus: this.spec.vcpus,
+      memoryMib: this.spec.memoryMib,
+      ...(this.#parts ? { hostAddress: this.#parts.slot.hostAddress } : {}),
+      lastActiveAt: this.lastActiveAt,
+      metadata: this.metadata,
+      ...(this.#problem === undefined ? {} : { problem: this.#problem }),
+    };
+  }
+
+  /** The state in the words of the public API, whose vocabulary is closed (contract 00 §4). */
+  publicState(): string {
+    switch (this.#state) {
+      case "creating":
+        return "pending";
+      case "pausing":
+      case "running":
+        return "running";
+      case "paused":
+      case "resuming":
+        return "paused";
+      case "destroying":
+      case "gone":
+        return "stopped";
+      case "failed":
+        return "error";
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import type { Clock, Logger, Random } from "@wrenn/core";
+import type { GuestSession } from "@wrenn/guest";
+import type { Slot } from "@wrenn/network";
+import type { Hypervisor, Machine } from "@wrenn/vmm";
+import type { StepObserver } from "./steps.ts";
+import type { TemplateSource } from "./templates/template-source.ts";
+
+/** Everything the host agent is composed of; the composition root fills it in, tests replace parts. */
+export interface HostAgentDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly hypervisor: Hypervisor;
+  readonly slots: Slots;
+  readonly templates: TemplateSource;
+  /** Makes the writable disk of a capsule on top of a template's. */
+  readonly createDisk: (
+    disk: { readonly path: string; readonly backing: string; readonly sizeMib: number; readonly uid: number },
+    signal: AbortSignal,
+  ) => Promise<void>;
+  readonly connectGuest: (machine: Machine, signal: AbortSignal) => Promise<GuestSession>;
+  /** Where capsules live, one directory each. */
+  readonly capsulesDirectory: string;
+  /** Gives back what the slots hold, once no capsule is left. */
+  readonly closeSlots: () => Promise<void>;
+  readonly facts: HostFactsSource;
+  readonly onStep?: StepObserver;
+}
+
+/** The part of the slot pool that capsules use. */
+export interface Slots {
+  acquire(signal: AbortSignal): Promise<Slot>;
+  release(slot: Slot): Promise<void>;
+}
+
+/** What is known of the machine that this runs on. */
+export interface HostFactsSource {
+  readonly version: string;
+  readonly architecture: string;
+  readonly cpuCores: number;
+  readonly memoryMib: number;
+  readonly diskGb: number;
+  readonly accelerator: "kvm" | "tcg";
+}

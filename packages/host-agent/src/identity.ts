@@ -1,0 +1,36 @@
+import { randomHex } from "@wrenn/core";
+import type { Clock, Random } from "@wrenn/core";
+import type { GuestSession } from "@wrenn/guest";
+import type { CapsuleSpec } from "@wrenn/protocol";
+
+const ENTROPY_BYTES = 256;
+
+/**
+ * Makes a restored machine a machine of its own before anything is served from it: clock stepped, kernel RNG reseeded from the host,
+ * hostname and machine-id renewed, restore hooks run (architecture §5). A failure fails the restore.
+ */
+export async function renewIdentity(
+  guest: GuestSession,
+  spec: CapsuleSpec,
+  generation: number,
+  source: { readonly clock: Clock; readonly random: Random },
+  signal: AbortSignal,
+): Promise<void> {
+  await guest.configure(
+    {
+      wallClockNs: BigInt(Math.round(source.clock.now() * 1e6)),
+      entropy: source.random.bytes(ENTROPY_BYTES),
+      hostname: spec.id,
+      machineId: randomHex(source.random, 16),
+      generation: BigInt(generation),
+      runHooks: true,
+      environment: {
+        WRENN_SANDBOX: "true",
+        WRENN_SANDBOX_ID: spec.id,
+        WRENN_TEMPLATE: spec.template,
+        ...spec.envs,
+      },
+    },
+    signal,
+  );
+}

@@ -1,0 +1,14 @@
+/**
+ * The steps of every operation on a capsule, in order. Each is journalled before it is done, so that a restarted host agent
+ * knows how far an operation came. The crash matrix in tests/chaos is enumerated from this table: a new step cannot be forgotten.
+ */
+export const operationSteps = {
+  create: ["slot", "disk", "machine", "guest", "identity"],
+  destroy: ["guest", "machine", "slot", "directory"],
+} as const;
+
+export type Operation = keyof typeof operationSteps;
+export type Step<O extends Operation = Operation> = (typeof operationSteps)[O][number];
+
+/** Called before each step is done; a test may throw here to make the step fail. */
+export type StepObserver = (capsuleId: string, operation: Operation, step: Step) => Promise<void> | void;

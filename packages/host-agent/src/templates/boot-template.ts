@@ -1,0 +1,85 @@
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { freezeTemplate, frozenFiles } from "./freeze-template.ts";
+import type { BootArtifacts, FreezeDependencies } from "./freeze-template.ts";
+import type { TemplateRecipe } from "./template-store.ts";
+import type { FrozenTemplate, Shape } from "./template-source.ts";
+
+/** Bumped when warming up or freezing changes in a way that old frozen templates must not serve. */
+const FREEZE_VERSION = 1;
+
+export interface BootTemplateOptions extends FreezeDependencies {
+  readonly name: string;
+  readonly defaultShape: Shape;
+  readonly diskMib: number;
+  /** Builds or finds kernel, initramfs and root file system; `hash` names their content. */
+  readonly artifacts: (signal: AbortSignal) => Promise<BootArtifacts & { readonly hash: string }>;
+  /** Builds `kind/key` once: `build` fills an empty directory that appears under its final name only when it succeeded. */
+  readonly buildOnce: (
+    kind: string,
+    key: string,
+    build: (directory: string) => Promise<void>,
+    signal: AbortSignal,
+  ) => Promise<string>;
+}
+
+/** A template that is booted from artifacts and frozen once per shape. */
+export function bootTemplate(options: BootTemplateOptions): TemplateRecipe {
+  const freeze = async (shape: Shape, signal: AbortSignal): Promise<FrozenTemplate> => {
+    const artifacts = await options.artifacts(signal);
+    const hypervisor = await options.hypervisor.identity(signal);
+    const key = hashOf({
+      version: FREEZE_VERSION,
+      artifacts: artifacts.hash,
+      hypervisor,
+      shape,
+      diskMib: options.diskMib,
+    });
+    const directory = await options.buildOnce(
+      "frozen",
+      key,
+      async (building) => {
+        const metadata = await freezeTemplate(
+          { name: options.name, shape, artifacts, directory: building, diskMib: options.diskMib },
+          options,
+          signal,
+        );
+        await writeFile(join(building, "metadata.json"), JSON.stringify(metadata));
+      },
+      signal,
+    );
+    const metadata = JSON.parse(await readFile(join(directory, "metadata.json"), "utf8")) as Record<
+      string,
+      string
+    >;
+    const files = {
+      memory: join(directory, frozenFiles.memory),
+      deviceState: join(directory, frozenFiles.deviceState),
+      disk: join(directory, frozenFiles.disk),
+    };
+    return {
+      name: options.name,
+      shape,
+      hash: key,
+      memoryFile: files.memory,
+      deviceState: files.deviceState,
+      disk: files.disk,
+      readable: [directory, dirname(artifacts.rootfs)],
+      metadata,
+      sizeBytes: await allocated(Object.values(files)),
+    };
+  };
+  return { name: options.name, defaultShape: options.defaultShape, freeze };
+}
+
+function hashOf(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
+}
+
+/** Bytes on disk: the memory file is mostly holes. */
+async function allocated(paths: readonly string[]): Promise<number> {
+  let total = 0;
+  for (const path of paths) total += (await stat(path)).blocks * 512;
+  return total;
+}

@@ -1,0 +1,135 @@
+import { chmod, chown, mkdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { withDeadline, WrennError } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
+import type { GuestSession } from "@wrenn/guest";
+import type { Hypervisor, Machine } from "@wrenn/vmm";
+import type { Slots } from "../dependencies.ts";
+import type { Shape } from "./template-source.ts";
+import { warmUp } from "./warm-up.ts";
+
+/** A cold boot takes about three seconds under emulation; a busy machine may need many times that. */
+const BOOT_MS = 120_000;
+
+/** What a template is booted from. */
+export interface BootArtifacts {
+  readonly kernel: string;
+  readonly initramfs: string;
+  /** Raw image with the root file system. */
+  readonly rootfs: string;
+}
+
+export interface FreezeDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly hypervisor: Hypervisor;
+  readonly slots: Slots;
+  readonly createDisk: (
+    disk: { readonly path: string; readonly backing: string; readonly sizeMib: number; readonly uid: number },
+    signal: AbortSignal,
+  ) => Promise<void>;
+  readonly connectGuest: (machine: Machine, signal: AbortSignal) => Promise<GuestSession>;
+  readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
+}
+
+export interface FreezeRequest {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly artifacts: BootArtifacts;
+  /** Empty directory that becomes the frozen template. */
+  readonly directory: string;
+  readonly diskMib: number;
+}
+
+/** Names of the files in a frozen template's directory. */
+export const frozenFiles = {
+  memory: "memory",
+  deviceState: "device-state",
+  disk: "disk.qcow2",
+  machine: "m",
+} as const;
+
+/**
+ * Boots a machine from artifacts, warms it, and freezes it into `directory`: memory, device state and disk.
+ * Afterwards the files are read-only and nothing of the machine is left; on failure nothing is left either, except
+ * what is in `directory`, which belongs to the caller.
+ *
+ * @returns versions of what went in.
+ */
+export async function freezeTemplate(
+  request: FreezeRequest,
+  deps: FreezeDependencies,
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  const { directory, shape, artifacts } = request;
+  const path = (name: keyof typeof frozenFiles): string => join(directory, frozenFiles[name]);
+  await using release = new AsyncDisposableStack();
+  const slot = await deps.slots.acquire(signal);
+  release.defer(() => deps.slots.release(slot));
+
+  await mkdir(directory, { recursive: true });
+  await deps.createDisk(
+    { path: path("disk"), backing: artifacts.rootfs, sizeMib: request.diskMib, uid: slot.uid },
+    signal,
+  );
+  await writeFile(path("memory"), "");
+  await chown(path("memory"), slot.uid, slot.uid);
+
+  deps.progress({ step: `boot ${request.name}` });
+  const machine = await deps.hypervisor.boot(
+    {
+      id: `freeze-${slot.number}`,
+      directory: path("machine"),
+      vcpus: shape.vcpus,
+      memoryMib: shape.memoryMib,
+      disk: path("disk"),
+      readable: [artifacts.rootfs],
+      network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
+      uid: slot.uid,
+      gid: slot.uid,
+      kernel: artifacts.kernel,
+      initramfs: artifacts.initramfs,
+      commandLine: `wrenn.root=/dev/vda wrenn.ip=${slot.guestAddress}/30 wrenn.gateway=${slot.gateway} wrenn.dns=${slot.gateway}`,
+      memoryFile: path("memory"),
+    },
+    signal,
+  );
+  release.defer(() => machine.destroy());
+
+  const guest = await withDeadline("booting the template", BOOT_MS, signal, (inner) =>
+    Promise.race([deps.connectGuest(machine, inner), deathOf(machine)]),
+  );
+  release.defer(() => guest.detach());
+  await guest.configure(
+    { wallClockNs: BigInt(Math.round(deps.clock.now() * 1e6)), entropy: deps.random.bytes(256) },
+    signal,
+  );
+  const info = await guest.info(signal);
+
+  deps.progress({ step: `warm up ${request.name}` });
+  await warmUp(guest, signal);
+
+  deps.progress({ step: `freeze ${request.name}` });
+  await guest.quiesce({ sync: true }, signal);
+  await guest.detach();
+  await machine.stop(signal);
+  await machine.saveDeviceState(path("deviceState"), signal);
+  await machine.destroy();
+  await chown(directory, 0, 0);
+  for (const name of ["memory", "deviceState", "disk"] as const) {
+    await chown(path(name), 0, 0);
+    await chmod(path(name), 0o444);
+    if ((await stat(path(name))).size === 0)
+      throw new WrennError("operation_failed", {
+        operation: "freezing the template",
+        problem: `${name} is empty`,
+      });
+  }
+  return { kernel_version: info.kernelRelease, agent_version: info.agentVersion, vmm: deps.hypervisor.name };
+}
+
+async function deathOf(machine: Machine): Promise<never> {
+  const death = await machine.death;
+  throw new WrennError("machine_died", { problem: death.detail });
+}

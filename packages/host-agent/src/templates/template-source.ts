@@ -1,0 +1,32 @@
+import type { TemplateFacts } from "@wrenn/protocol";
+
+/** The size of a machine; a frozen template fits exactly one. */
+export interface Shape {
+  readonly vcpus: number;
+  readonly memoryMib: number;
+}
+
+/** A booted, warmed and frozen machine: what every capsule of the template starts from. Its files never change. */
+export interface FrozenTemplate {
+  readonly name: string;
+  readonly shape: Shape;
+  /** Names the content: recipe, kernel, guest agent, hypervisor and shape. */
+  readonly hash: string;
+  readonly memoryFile: string;
+  readonly deviceState: string;
+  /** qcow2 image that capsules put their overlay on. */
+  readonly disk: string;
+  /** Bytes its files occupy on the host's disk. */
+  readonly sizeBytes: number;
+  /** Directories a machine must be able to read to start from it. */
+  readonly readable: readonly string[];
+  /** Versions of kernel, VMM and guest agent that went in. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Finds templates by name, freezing them on first use of a shape. */
+export interface TemplateSource {
+  /** @throws WrennError `template_not_found`. */
+  frozen(name: string, shape: Shape, signal: AbortSignal): Promise<FrozenTemplate>;
+  list(): Promise<readonly TemplateFacts[]>;
+}

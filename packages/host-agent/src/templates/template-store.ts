@@ -1,0 +1,44 @@
+import { KeyedQueue, WrennError } from "@wrenn/core";
+import type { TemplateFacts } from "@wrenn/protocol";
+import type { FrozenTemplate, Shape, TemplateSource } from "./template-source.ts";
+
+/** A template that the host can make from its own sources. */
+export interface TemplateRecipe {
+  readonly name: string;
+  readonly defaultShape: Shape;
+  /** Builds the artifacts if needed and freezes a machine of this shape; content-addressed, so the second call is a look-up. */
+  readonly freeze: (shape: Shape, signal: AbortSignal) => Promise<FrozenTemplate>;
+}
+
+/**
+ * Templates of this host. A shape is frozen once, however many capsules ask for it at the same time.
+ */
+export function createTemplateStore(recipes: readonly TemplateRecipe[]): TemplateSource {
+  const queue = new KeyedQueue();
+  const frozen = new Map<string, FrozenTemplate>();
+
+  return {
+    frozen: async (name, shape, signal) => {
+      const recipe = recipes.find((candidate) => candidate.name === name);
+      if (!recipe) throw new WrennError("template_not_found", { template: name });
+      const key = `${name}/${shape.vcpus}/${shape.memoryMib}`;
+      const known = frozen.get(key);
+      if (known) return known;
+      return await queue.run(key, async () => {
+        const template =
+          frozen.get(key) ??
+          (await recipe.freeze({ vcpus: shape.vcpus, memoryMib: shape.memoryMib }, signal));
+        frozen.set(key, template);
+        return template;
+      });
+    },
+    list: async () => {
+      const facts: TemplateFacts[] = [];
+      for (const recipe of recipes) {
+        const known = [...frozen.values()].find((template) => template.name === recipe.name);
+        facts.push({ name: recipe.name, sizeBytes: known?.sizeBytes ?? 0, ...recipe.defaultShape });
+      }
+      return facts;
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import { WrennError } from "@wrenn/core";
+import type { GuestSession } from "@wrenn/guest";
+
+/**
+ * Programs that users start first. Running them once brings their pages into the frozen memory, so that no capsule
+ * reads them from disk again.
+ */
+const programs: readonly (readonly [string, ...string[]])[] = [
+  ["true"],
+  ["sh", "-c", "true"],
+  ["bash", "-lc", "ls / >/dev/null; cat /etc/os-release >/dev/null; id >/dev/null"],
+  ["python3", "-c", "import json, os, subprocess, sys, urllib.request; print(6 * 7)"],
+  ["git", "--version"],
+  ["curl", "--version"],
+];
+
+/** @throws WrennError `operation_failed` when a program that the template promises does not work. */
+export async function warmUp(guest: GuestSession, signal: AbortSignal): Promise<void> {
+  for (const [cmd, ...args] of programs) {
+    const process = await guest.processes.start(
+      { cmd, args, envs: {}, stdin: false, output: "detached" },
+      signal,
+    );
+    const exit = await process.wait(signal);
+    if (exit.exitCode !== 0) {
+      throw new WrennError("operation_failed", {
+        operation: `warming up with ${cmd}`,
+        problem: `exit code ${exit.exitCode}`,
+      });
+    }
+  }
+}
