@@ -1,4 +1,16 @@
-import { chmod, link, mkdir, mkdtemp, open, readFile, rename, rm, access, readdir, unlink } from "node:fs/promises";
+import {
+  chmod,
+  link,
+  mkdir,
+  mkdtemp,
+  open,
+  readFile,
+  rename,
+  rm,
+  access,
+  readdir,
+  unlink,
+} from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "@wrenn/core";
 import { abortable } from "@wrenn/core";

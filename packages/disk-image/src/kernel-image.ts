@@ -1,6 +1,8 @@
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
-import { WrennError } from "@wrenn/core";
+import { problemOf, WrennError } from "@wrenn/core";
 import { unpackLegacyLz4 } from "./lz4-legacy.ts";
+
+const MAX_KERNEL_BYTES = 512 * 2 ** 20;
 
 /**
  * The ELF kernel inside a bzImage: setup_sects, payload_offset and payload_length of the boot header say where its packed
@@ -21,10 +23,15 @@ export function extractKernel(image: Buffer): Buffer {
 }
 
 function unpack(payload: Buffer): Buffer {
+  if (payload.length < 4) throw unknown("its payload is empty");
   const magic = payload.readUInt32LE(0);
   if (magic === 0x18_4c_21_02) return unpackLegacyLz4(payload);
-  if ((magic & 0xff_ff) === 0x8b_1f) return gunzipSync(payload);
-  if (magic === 0xfd_2f_b5_28) return zstdDecompressSync(payload);
+  try {
+    if ((magic & 0xff_ff) === 0x8b_1f) return gunzipSync(payload, { maxOutputLength: MAX_KERNEL_BYTES });
+    if (magic === 0xfd_2f_b5_28) return zstdDecompressSync(payload, { maxOutputLength: MAX_KERNEL_BYTES });
+  } catch (error) {
+    throw unknown(`its payload cannot be unpacked: ${problemOf(error)}`);
+  }
   throw unknown(`unknown packing 0x${magic.toString(16)}`);
 }
 

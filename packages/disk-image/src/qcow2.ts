@@ -7,6 +7,8 @@ const CLUSTER = 1 << CLUSTER_BITS;
 const HEADER_LENGTH = 104;
 const EXTENSION_BACKING_FORMAT = 0xe2_79_2a_ca;
 const INCOMPATIBLE_EXTENDED_L2 = 1n << 4n;
+/** The format's own bound for a backing file name. */
+const MAX_BACKING_BYTES = 1023;
 /** An extended L2 entry has 16 bytes, so one L2 table maps this many clusters. */
 const L2_ENTRIES = CLUSTER / 16;
 /** Clusters: header, refcount table, refcount block, L1 table. */
@@ -27,10 +29,19 @@ export async function createOverlay(path: string, overlay: Overlay): Promise<voi
   await writeFile(path, encodeOverlay(overlay), { mode: 0o600, flag: "wx" });
 }
 
-/** The bytes of an empty overlay. */
+/**
+ * The bytes of an empty overlay.
+ *
+ * @throws RangeError when the format cannot hold the path or the size.
+ */
 export function encodeOverlay(overlay: Overlay): Buffer {
   const backing = Buffer.from(overlay.backing, "utf8");
-  if (backing.length > 1023) throw new RangeError(`backing path of ${backing.length} bytes`);
+  // A relative path would be looked up beside the overlay, wherever that is moved to.
+  if (!overlay.backing.startsWith("/"))
+    throw new RangeError(`backing path ${overlay.backing} is not absolute`);
+  if (backing.length > MAX_BACKING_BYTES) throw new RangeError(`backing path of ${backing.length} bytes`);
+  if (!Number.isSafeInteger(overlay.sizeMib) || overlay.sizeMib < 1)
+    throw new RangeError(`an image of ${overlay.sizeMib} MiB`);
   const size = overlay.sizeMib * 2 ** 20;
   const l1Size = Math.ceil(size / (CLUSTER * L2_ENTRIES));
   if (l1Size * 8 > CLUSTER) throw new RangeError(`an image of ${overlay.sizeMib} MiB`);

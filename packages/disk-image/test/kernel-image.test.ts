@@ -35,7 +35,14 @@ function storeLz4(data: Buffer): Buffer {
   return packed;
 }
 
-const packings = { lz4: storeLz4, gzip: gzipSync, zstd: zstdCompressSync };
+/** A kernel's build appends the unpacked size to zstd too; gzip has it by itself. */
+function packZstd(data: Buffer): Buffer {
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(data.length);
+  return Buffer.concat([zstdCompressSync(data), size]);
+}
+
+const packings = { lz4: storeLz4, gzip: gzipSync, zstd: packZstd };
 for (const [name, pack] of Object.entries(packings)) {
   test(`a kernel packed with ${name}`, () => {
     assert.ok(extractKernel(bzImage(pack(elf))).equals(elf));
@@ -49,7 +56,7 @@ test("no setup sectors means four", () => {
 const refused = {
   "an empty file": Buffer.alloc(0),
   "a file without boot header": Buffer.alloc(4096),
-  "a truncated image": bzImage(gzipSync(elf)).subarray(0, 2200),
+  "a truncated image": bzImage(gzipSync(elf)).subarray(0, 2140),
   "a truncated payload": bzImage(gzipSync(elf).subarray(0, 20)),
   "an empty payload": bzImage(Buffer.alloc(0)),
   "an unknown packing": bzImage(Buffer.from("BZh91AY&SY")),

@@ -9,7 +9,7 @@ import { unpackLegacyLz4 } from "../src/lz4-legacy.ts";
 const header = Buffer.from([0x02, 0x21, 0x4c, 0x18]);
 
 function frame(...blocks: readonly Buffer[]): Buffer {
-  const parts = [header];
+  const parts: Buffer[] = [header];
   for (const block of blocks) {
     const size = Buffer.alloc(4);
     size.writeUInt32LE(block.length);
