@@ -1,0 +1,182 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, mkdir, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { WrennError } from "@wrenn/core";
+import { identifyProcess, isAlive } from "@wrenn/system";
+import type { ProcessIdentity } from "@wrenn/system";
+import type { BootSpec, Hypervisor, Machine, MachineDeath, MachineSpec, RestoreSpec } from "../hypervisor.ts";
+
+const STATE = "fake device state\n";
+const POLL_MS = 5;
+
+interface FakeRecord {
+  readonly id: string;
+  readonly process: ProcessIdentity;
+}
+
+/**
+ * A hypervisor for tests of the layers above: a machine is the real guest agent as a process of this host, beside files that
+ * stand for disk and memory. It passes the same contract suite as the real drivers.
+ *
+ * @param agentProgram - the built guest agent.
+ */
+export function createFakeHypervisor(agentProgram: string): Hypervisor {
+  const start = async (spec: MachineSpec): Promise<Machine> => {
+    await access(agentProgram).catch(() => {
+      throw new WrennError("dependency_missing", { what: agentProgram });
+    });
+    await mkdir(spec.directory, { mode: 0o700 });
+    const sockets = channelOf(spec.directory);
+    const child = spawn(agentProgram, ["--listen", sockets.interactive, sockets.bulk, "--no-cgroup"], {
+      detached: true,
+      stdio: "ignore",
+    });
+    await once(child, "spawn");
+    child.unref();
+    while (!(await exists(sockets.bulk))) await pause();
+    const process = await identifyProcess(child.pid ?? -1);
+    if (!process) throw new WrennError("machine_start_failed", { problem: "the agent ended at once" });
+    const record: FakeRecord = { id: spec.id, process };
+    await writeFile(join(spec.directory, "record.json"), JSON.stringify(record));
+    return new FakeMachine(spec.directory, record);
+  };
+  return {
+    name: "fake",
+    identity: async () => "fake/1",
+    boot: async (spec: BootSpec, signal) => {
+      signal.throwIfAborted();
+      await requireFiles([spec.kernel, spec.initramfs, spec.disk]);
+      const memory = await open(spec.memoryFile, "w");
+      await memory.truncate(spec.memoryMib << 20);
+      await memory.write("frozen", 0);
+      await memory.close();
+      return await start(spec);
+    },
+    restore: async (spec: RestoreSpec, signal) => {
+      signal.throwIfAborted();
+      await requireFiles([spec.memoryFile, spec.deviceState, spec.disk]);
+      if ((await readFile(spec.deviceState, "utf8")) !== STATE)
+        throw new WrennError("machine_start_failed", { problem: "the device state is damaged" });
+      if ((await stat(spec.memoryFile)).size !== spec.memoryMib << 20)
+        throw new WrennError("machine_start_failed", { problem: "the memory has another size" });
+      return await start(spec);
+    },
+    adopt: async (directory) => {
+      const text = await readFile(join(directory, "record.json"), "utf8").catch(() => undefined);
+      if (text === undefined) return undefined;
+      const record = JSON.parse(text) as FakeRecord;
+      return (await isAlive(record.process)) ? new FakeMachine(directory, record) : undefined;
+    },
+  };
+}
+
+class FakeMachine implements Machine {
+  readonly id: string;
+  readonly directory: string;
+  readonly process: ProcessIdentity;
+  readonly guestChannel: { readonly interactive: string; readonly bulk: string };
+  readonly death: Promise<MachineDeath>;
+  #running = true;
+  #asked = false;
+  #watching = true;
+
+  constructor(directory: string, record: FakeRecord) {
+    this.id = record.id;
+    this.directory = directory;
+    this.process = record.process;
+    this.guestChannel = channelOf(directory);
+    this.death = this.#watch();
+  }
+
+  async stop(): Promise<void> {
+    await this.#signal("SIGSTOP");
+    this.#running = false;
+  }
+
+  async resume(): Promise<void> {
+    await this.#signal("SIGCONT");
+    this.#running = true;
+  }
+
+  async saveDeviceState(path: string): Promise<void> {
+    await this.#requireStopped();
+    await writeFile(path, STATE, { mode: 0o600 });
+  }
+
+  async switchDisk(path: string): Promise<void> {
+    await this.#requireStopped();
+    await access(path).catch(() => {
+      throw new WrennError("operation_failed", {
+        operation: "switching the disk",
+        problem: `${path} does not exist`,
+      });
+    });
+  }
+
+  async memoryRegion(): Promise<never> {
+    throw new WrennError("operation_failed", {
+      operation: "finding the guest's memory",
+      problem: "a fake machine has none",
+    });
+  }
+
+  async destroy(): Promise<void> {
+    this.#asked = true;
+    while (await isAlive(this.process)) {
+      process.kill(this.process.pid, "SIGKILL");
+      await pause();
+    }
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async release(): Promise<void> {
+    this.#watching = false;
+  }
+
+  async #watch(): Promise<MachineDeath> {
+    while (await isAlive(this.process)) {
+      if (!this.#watching) await new Promise(() => {});
+      await pause();
+    }
+    return { kind: this.#asked ? "asked" : "crashed", detail: "the process is gone" };
+  }
+
+  async #signal(name: "SIGSTOP" | "SIGCONT"): Promise<void> {
+    if (!(await isAlive(this.process)))
+      throw new WrennError("machine_died", { problem: "the process is gone" });
+    process.kill(this.process.pid, name);
+  }
+
+  async #requireStopped(): Promise<void> {
+    if (!(await isAlive(this.process)))
+      throw new WrennError("machine_died", { problem: "the process is gone" });
+    if (this.#running)
+      throw new WrennError("operation_failed", {
+        operation: "freezing a machine",
+        problem: "its CPUs are running",
+      });
+  }
+}
+
+function channelOf(directory: string): { readonly interactive: string; readonly bulk: string } {
+  return { interactive: join(directory, "interactive.sock"), bulk: join(directory, "bulk.sock") };
+}
+
+async function requireFiles(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if (!(await exists(path)))
+      throw new WrennError("machine_start_failed", { problem: `${path} does not exist` });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function pause(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+}

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { access, chown, mkdir, stat, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { WrennError } from "@wrenn/core";
+import type { BootSpec, Hypervisor, Machine, RestoreSpec } from "@wrenn/vmm";
+
+/** What a driver brings to be tested. */
+export interface Subject {
+  readonly hypervisor: Hypervisor;
+  /** The same driver with its VMM program missing. */
+  readonly broken: Hypervisor;
+  /** An empty directory with a short path. */
+  readonly directory: string;
+  readonly kernel: string;
+  readonly initramfs: string;
+  readonly memoryMib: number;
+  /** Makes a writable disk at `path` that a machine of user `uid` can open; on top of `backing`, or of the root file system. */
+  readonly makeDisk: (path: string, uid: number, backing?: string) => Promise<void>;
+  readonly readable: readonly string[];
+}
+
+const uid = 199_001;
+
+/** The definition of Hypervisor and Machine: every driver passes exactly this. */
+export async function machineContract(name: string, makeSubject: () => Promise<Subject>): Promise<void> {
+  const subject = await makeSubject();
+  const { hypervisor, directory } = subject;
+  const signal = AbortSignal.timeout(10 * 60_000);
+  let count = 0;
+
+  const specOf = async (backing?: string): Promise<Omit<BootSpec, "kernel" | "initramfs" | "memoryFile">> => {
+    const id = `contract-${process.pid}-${count++}`;
+    const home = join(directory, id);
+    await mkdir(home);
+    await chown(home, uid, uid);
+    const disk = join(home, "disk.qcow2");
+    await subject.makeDisk(disk, uid, backing);
+    return {
+      id,
+      directory: join(home, "run"),
+      vcpus: 1,
+      memoryMib: subject.memoryMib,
+      disk,
+      readable: [directory, ...subject.readable],
+      uid,
+      gid: uid,
+    };
+  };
+  const boot = async (): Promise<{
+    readonly machine: Machine;
+    readonly memoryFile: string;
+    readonly disk: string;
+  }> => {
+    const spec = await specOf();
+    const memoryFile = join(directory, `${spec.id}.memory`);
+    await writeFile(memoryFile, "");
+    await chown(memoryFile, uid, uid);
+    const machine = await hypervisor.boot(
+      { ...spec, kernel: subject.kernel, initramfs: subject.initramfs, memoryFile },
+      signal,
+    );
+    return { machine, memoryFile, disk: spec.disk };
+  };
+  /** A machine frozen after its guest agent answered, as every restore needs one. */
+  const freeze = async (): Promise<{
+    readonly memoryFile: string;
+    readonly deviceState: string;
+    readonly disk: string;
+  }> => {
+    const { machine, memoryFile, disk } = await boot();
+    await guestListens(machine);
+    await machine.stop(signal);
+    const deviceState = join(directory, `${machine.id}.state`);
+    await machine.saveDeviceState(deviceState, signal);
+    await machine.destroy();
+    return { memoryFile, deviceState, disk };
+  };
+  const frozen = await freeze();
+  const restoreSpec = async (change: Partial<RestoreSpec> = {}): Promise<RestoreSpec> => ({
+    ...(await specOf(frozen.disk)),
+    memoryFile: frozen.memoryFile,
+    deviceState: frozen.deviceState,
+    ...change,
+  });
+
+  test(`${name}: a restored machine's guest answers; destroy removes everything and may be repeated`, async () => {
+    const machine = await hypervisor.restore(await restoreSpec(), signal);
+    await guestListens(machine);
+    assert.ok(await alive(machine));
+    await machine.destroy();
+    await machine.destroy();
+    assert.equal(await alive(machine), false);
+    await assert.rejects(access(machine.directory), { code: "ENOENT" });
+    assert.equal((await machine.death).kind, "asked");
+  });
+
+  test(`${name}: the memory file that machines start from never changes`, async () => {
+    const before = await digest(frozen.memoryFile);
+    const machines = await Promise.all(
+      [restoreSpec(), restoreSpec()].map(async (spec) => await hypervisor.restore(await spec, signal)),
+    );
+    for (const machine of machines) await guestListens(machine);
+    for (const machine of machines) await machine.destroy();
+    assert.equal(await digest(frozen.memoryFile), before);
+  });
+
+  test(`${name}: a machine that is killed is a crash with its cause, and its methods say that it died`, async () => {
+    const machine = await hypervisor.restore(await restoreSpec(), signal);
+    process.kill(machine.process.pid, "SIGKILL");
+    const death = await machine.death;
+    assert.equal(death.kind, "crashed");
+    assert.ok(death.detail.length > 0);
+    await assert.rejects(machine.stop(signal), (error) => WrennError.is(error, "machine_died"));
+    await machine.destroy();
+    await assert.rejects(access(machine.directory), { code: "ENOENT" });
+  });
+
+  test(`${name}: stop and resume may be repeated; freezing needs a stopped machine and lets it go on afterwards`, async () => {
+    const machine = await hypervisor.restore(await restoreSpec(), signal);
+    const state = join(directory, `${machine.id}.again`);
+    await assert.rejects(machine.saveDeviceState(state, signal), (error) =>
+      WrennError.is(error, "operation_failed"),
+    );
+    await machine.stop(signal);
+    await machine.stop(signal);
+    await machine.saveDeviceState(state, signal);
+    assert.ok((await stat(state)).size > 0);
+    await machine.resume(signal);
+    await machine.resume(signal);
+    await guestListens(machine);
+    await machine.destroy();
+  });
+
+  test(`${name}: the disk is switched to a new overlay while the machine is stopped`, async () => {
+    const spec = await restoreSpec();
+    const machine = await hypervisor.restore(spec, signal);
+    const next = join(spec.disk, "../next.qcow2");
+    await subject.makeDisk(next, uid, spec.disk);
+    await machine.stop(signal);
+    await machine.switchDisk(next, signal);
+    await machine.resume(signal);
+    await guestListens(machine);
+    await machine.destroy();
+  });
+
+  test(`${name}: a released machine lives on and is adopted; a dead one is not`, async () => {
+    const machine = await hypervisor.restore(await restoreSpec(), signal);
+    await machine.release();
+    assert.ok(await alive(machine));
+    const adopted = await hypervisor.adopt(machine.directory, signal);
+    assert.deepEqual(adopted?.process, machine.process);
+    assert.equal(adopted?.id, machine.id);
+    await guestListens(adopted as Machine);
+    process.kill(machine.process.pid, "SIGKILL");
+    await adopted?.death;
+    assert.equal(await hypervisor.adopt(machine.directory, signal), undefined);
+    await adopted?.destroy();
+    assert.equal(await hypervisor.adopt(join(directory, "nothing"), signal), undefined);
+  });
+
+  test(`${name}: what cannot start says why and leaves nothing`, async () => {
+    await writeFile(join(directory, "damaged"), "not a device state");
+    const attempts: readonly (readonly [string, Hypervisor, Partial<RestoreSpec>, string])[] = [
+      ["program missing", subject.broken, {}, "dependency_missing"],
+      ["state missing", hypervisor, { deviceState: join(directory, "missing") }, "machine_start_failed"],
+      ["state damaged", hypervisor, { deviceState: join(directory, "damaged") }, "machine_start_failed"],
+      ["memory missing", hypervisor, { memoryFile: join(directory, "missing") }, "machine_start_failed"],
+      ["another size", hypervisor, { memoryMib: subject.memoryMib * 2 }, "machine_start_failed"],
+      ["disk missing", hypervisor, { disk: join(directory, "missing.qcow2") }, "machine_start_failed"],
+    ];
+    for (const [what, driver, change, reason] of attempts) {
+      const spec = await restoreSpec(change);
+      await assert.rejects(
+        driver.restore(spec, signal),
+        (error) => error instanceof WrennError && error.reason === reason,
+        what,
+      );
+      await assert.rejects(access(spec.directory), { code: "ENOENT" }, what);
+    }
+  });
+
+  test(`${name}: an aborted start leaves nothing`, async () => {
+    const spec = await restoreSpec();
+    await assert.rejects(hypervisor.restore(spec, AbortSignal.abort(new Error("enough"))), /enough/);
+    await assert.rejects(access(spec.directory), { code: "ENOENT" });
+  });
+}
+
+async function alive(machine: Machine): Promise<boolean> {
+  return await access(`/proc/${machine.process.pid}`).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Waits until the guest agent answers a hello on the interactive lane (guest protocol §1). */
+async function guestListens(machine: Machine): Promise<void> {
+  const hello = Buffer.alloc(64);
+  hello.write("WRENN-HELLO\u00ff\u0000\u00a5\u005a\u0001", "latin1");
+  hello.writeUInt32LE(1, 16);
+  hello.writeUInt32LE(7, 20);
+  const socket = connect(machine.guestChannel.interactive);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const repeat = setInterval(() => socket.write(hello), 100);
+  const late = setTimeout(() => reject(new Error("the guest does not answer")), 120_000);
+  socket.on("data", (bytes) => {
+    if (bytes.includes("WRENN-WELCM")) resolve();
+  });
+  socket.on("error", reject);
+  try {
+    await promise;
+  } finally {
+    clearInterval(repeat);
+    clearTimeout(late);
+    socket.destroy();
+  }
+}
+
+async function digest(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}

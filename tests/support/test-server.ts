@@ -1,0 +1,117 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { silentLogger } from "@wrenn/core";
+import type { StepObserver } from "@wrenn/host-agent";
+import { startServer } from "@wrenn/server";
+import type { StartedServer } from "@wrenn/server";
+
+/** A server on real microVMs with a data directory of its own. */
+export async function startTestServer(
+  overrides: { readonly onStep?: StepObserver } = {},
+): Promise<TestServer> {
+  const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");
+  const server = await startServer({
+    config: {
+      dataDirectory,
+      cacheDirectory: process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
+      host: "127.0.0.1",
+      port: 0,
+      databaseUrl: process.env["WRENN_TEST_DATABASE_URL"],
+    },
+    logger: silentLogger,
+    progress: () => {},
+    signal: new AbortController().signal,
+    ...overrides,
+  });
+  return new TestServer(server, dataDirectory);
+}
+
+/** What the tests say to the public API. */
+export class TestServer {
+  readonly server: StartedServer;
+  readonly dataDirectory: string;
+
+  constructor(server: StartedServer, dataDirectory: string) {
+    this.server = server;
+    this.dataDirectory = dataDirectory;
+  }
+
+  /** Ends every capsule and removes the data directory. */
+  async close(): Promise<void> {
+    await this.server.close();
+    await rm(this.dataDirectory, { recursive: true, force: true });
+  }
+
+  get capsulesDirectory(): string {
+    return join(this.dataDirectory, "capsules");
+  }
+
+  /** Sends a request with the server's key; `body` goes as JSON unless it is a string, which goes as it is. */
+  async call<T = unknown>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<T>> {
+    const response = await fetch(new URL(path, this.server.url), {
+      method,
+      headers: {
+        "x-api-key": this.server.apiKey,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      body: (text === "" ? undefined : JSON.parse(text)) as T,
+      headers: response.headers,
+    };
+  }
+
+  /** Creates a capsule that is destroyed when the test ends; without a test it lives as long as the server. */
+  async capsule(
+    t: Pick<TestContext, "after"> | undefined,
+    request: Record<string, unknown> = {},
+  ): Promise<string> {
+    const { status, body } = await this.call<{ id: string; status: string }>("POST", "/v1/capsules", request);
+    if (status !== 201) throw new Error(`create answered ${status}: ${JSON.stringify(body)}`);
+    t?.after(() => this.call("DELETE", `/v1/capsules/${body.id}`));
+    return body.id;
+  }
+
+  async exec(
+    id: string,
+    cmd: string,
+    args: readonly string[] = [],
+    more: Record<string, unknown> = {},
+  ): Promise<Answer<ExecBody>> {
+    return await this.call<ExecBody>("POST", `/v1/capsules/${id}/exec`, { cmd, args, ...more });
+  }
+
+  /** Runs a shell line in the capsule; the answer must be 200. */
+  async shell(id: string, line: string, more: Record<string, unknown> = {}): Promise<ExecBody> {
+    const { status, body } = await this.exec(id, "sh", ["-c", line], more);
+    if (status !== 200) throw new Error(`exec answered ${status}: ${JSON.stringify(body)}`);
+    return body;
+  }
+}
+
+export interface Answer<T> {
+  readonly status: number;
+  readonly body: T;
+  readonly headers: Headers;
+}
+
+export interface ExecBody {
+  readonly sandbox_id: string;
+  readonly cmd: string;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exit_code: number;
+  readonly duration_ms: number;
+  readonly encoding: "utf-8" | "base64";
+  readonly timed_out?: boolean;
+}
