@@ -1,23 +1,10 @@
-import {
-  chmod,
-  link,
-  mkdir,
-  mkdtemp,
-  open,
-  readFile,
-  rename,
-  rm,
-  access,
-  readdir,
-  unlink,
-} from "node:fs/promises";
+import { access, chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "@wrenn/core";
-import { abortable } from "@wrenn/core";
-import { identifyProcess, isAlive, syncDirectory } from "@wrenn/system";
-import type { ProcessIdentity } from "@wrenn/system";
-
-const WAIT_MS = 100;
+import { systemClock, systemRandom } from "@wrenn/core";
+import { identifyProcess, syncDirectory } from "@wrenn/system";
+import { takeLock } from "./build-lock.ts";
+import type { LockDependencies } from "./build-lock.ts";
 
 /**
  * Things that are expensive to make and never change: each lives in `<directory>/<kind>/<key>/` and is made once,
@@ -37,14 +24,19 @@ export interface ArtifactStore {
   ): Promise<string>;
 }
 
-export function createArtifactStore(directory: string, logger: Logger): ArtifactStore {
+/** An artifact store in `directory`, which may be shared by any number of processes of this machine. */
+export function createArtifactStore(
+  directory: string,
+  logger: Logger,
+  dependencies: LockDependencies = { clock: systemClock, random: systemRandom },
+): ArtifactStore {
   return {
     buildOnce: async (kind, key, build, signal) => {
       const parent = join(directory, kind);
       const final = join(parent, key);
       await mkdir(parent, { recursive: true, mode: 0o755 });
       if (await exists(final)) return final;
-      await using lock = await lockFile(`${final}.lock`, signal);
+      await using lock = await takeLock(`${final}.lock`, dependencies, signal);
       void lock;
       if (await exists(final)) return final;
       await removeDebris(parent, key);
@@ -67,43 +59,13 @@ export function createArtifactStore(directory: string, logger: Logger): Artifact
   };
 }
 
-/** What an earlier builder left when it was killed; the lock is ours, so nobody works on it. */
+/** What earlier builders and waiters left when they were killed; the lock is ours, so nobody builds here. */
 async function removeDebris(parent: string, key: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    if (name.startsWith(`${key}.building-`)) await rm(join(parent, name), { recursive: true, force: true });
-  }
-}
-
-/** Waits for a lock and takes it; the lock of a process that died is taken over. */
-async function lockFile(path: string, signal: AbortSignal): Promise<AsyncDisposable> {
-  const self = await identifyProcess(process.pid);
-  const mine = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`;
-  const file = await open(mine, "wx");
-  await file.writeFile(JSON.stringify(self));
-  await file.close();
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      // A link is made whole or not at all, with its content: nobody ever sees an empty lock.
-      const taken = await link(mine, path).then(
-        () => true,
-        () => false,
-      );
-      if (taken) return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
-      const holder = await readHolder(path);
-      if (holder && !(await isAlive(holder))) await unlink(path).catch(() => {});
-      else await abortable(signal, new Promise((resolve) => setTimeout(resolve, WAIT_MS)));
-    }
-  } finally {
-    await rm(mine, { force: true });
-  }
-}
-
-async function readHolder(path: string): Promise<ProcessIdentity | undefined> {
-  try {
-    return JSON.parse(await readFile(path, "utf8")) as ProcessIdentity;
-  } catch {
-    return undefined;
+    const isBuild = name.startsWith(`${key}.building-`);
+    const waiter = name.startsWith(`${key}.lock.`) ? /\.(\d+)-[0-9a-f]+$/.exec(name)?.[1] : undefined;
+    const isDeadWaiter = waiter !== undefined && (await identifyProcess(Number(waiter))) === undefined;
+    if (isBuild || isDeadWaiter) await rm(join(parent, name), { recursive: true, force: true });
   }
 }
 
