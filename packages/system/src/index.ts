@@ -1,4 +1,5 @@
 export { syncDirectory, writeFileAtomic } from "./atomic-file.ts";
+export { findLeftovers } from "./leftovers.ts";
 export { identifyProcess, isAlive } from "./process-identity.ts";
 export type { ProcessIdentity } from "./process-identity.ts";
 export { runCommand, tryCommand } from "./run-command.ts";

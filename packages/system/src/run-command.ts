@@ -10,6 +10,9 @@ export interface CommandOptions {
   /** The whole environment of the command; without it the caller's own. */
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** User and group to run as, for a caller that may change them. */
+  readonly uid?: number;
+  readonly gid?: number;
   /** Called with each piece of output as it arrives, for progress. */
   readonly onOutput?: (text: string) => void;
 }
@@ -37,6 +40,8 @@ export async function tryCommand(
     cwd: options.cwd,
     env: options.env ?? process.env,
     stdio: ["pipe", "pipe", "pipe"],
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
+    ...(options.gid === undefined ? {} : { gid: options.gid }),
   });
   const kill = (): void => void child.kill("SIGKILL");
   options.signal?.addEventListener("abort", kill, { once: true });

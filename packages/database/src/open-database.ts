@@ -1,0 +1,48 @@
+import type { Logger } from "@wrenn/core";
+import { Kysely, PostgresDialect } from "kysely";
+import pg from "pg";
+import { startEmbeddedServer } from "./embedded-server.ts";
+import { migrate } from "./migrations.ts";
+import type { Schema } from "./schema.ts";
+
+const POOL_SIZE = 16;
+
+export interface DatabaseOptions {
+  /** Where the embedded server keeps its cluster; unused with `databaseUrl`. */
+  readonly directory: string;
+  /** Where its programs are put. */
+  readonly cacheDirectory: string;
+  /** A PostgreSQL of the operator's own, version 15 or newer. */
+  readonly databaseUrl?: string;
+  readonly logger: Logger;
+}
+
+/** An open, migrated database. */
+export interface Database {
+  readonly db: Kysely<Schema>;
+  /** Closes the connections, and stops the embedded server. */
+  close(): Promise<void>;
+}
+
+/** Opens the database that is configured, or the embedded one. */
+export async function openDatabase(options: DatabaseOptions, signal: AbortSignal): Promise<Database> {
+  const embedded = options.databaseUrl === undefined ? await startEmbeddedServer(options, signal) : undefined;
+  const pool = new pg.Pool({
+    ...(embedded ? embedded.connection : { connectionString: options.databaseUrl }),
+    max: POOL_SIZE,
+  });
+  // An idle connection that breaks is replaced at the next query, which reports what it meets.
+  pool.on("error", (error) => options.logger.warn("database.connection_lost", { problem: error.message }));
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  const close = async (): Promise<void> => {
+    await db.destroy();
+    await embedded?.close();
+  };
+  try {
+    await migrate(db);
+    return { db, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

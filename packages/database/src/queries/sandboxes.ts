@@ -1,0 +1,109 @@
+import type { Kysely, Selectable } from "kysely";
+import type { SandboxesTable, SandboxStatus, Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+export type SandboxRow = Selectable<SandboxesTable>;
+
+export interface NewSandbox {
+  readonly id: string;
+  readonly teamId: string;
+  readonly template: string;
+  readonly vcpus: number;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  readonly timeoutSec: number;
+}
+
+const ended: readonly SandboxStatus[] = ["stopped", "error"];
+
+/** A new capsule, `pending`. */
+export async function insertSandbox(db: Db, sandbox: NewSandbox): Promise<SandboxRow> {
+  return await db
+    .insertInto("sandboxes")
+    .values({
+      id: sandbox.id,
+      team_id: sandbox.teamId,
+      template: sandbox.template,
+      status: "pending",
+      vcpus: sandbox.vcpus,
+      memory_mb: sandbox.memoryMb,
+      disk_mb: sandbox.diskMb,
+      timeout_sec: sandbox.timeoutSec,
+      host_ip: null,
+      problem: null,
+      started_at: null,
+      last_active_at: null,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/** One capsule of a team; a foreign one is not there. */
+export async function findSandbox(db: Db, teamId: string, id: string): Promise<SandboxRow | undefined> {
+  return await db
+    .selectFrom("sandboxes")
+    .selectAll()
+    .where("id", "=", id)
+    .where("team_id", "=", teamId)
+    .executeTakeFirst();
+}
+
+/** A team's capsules that have not ended, newest first. */
+export async function listSandboxes(db: Db, teamId: string): Promise<readonly SandboxRow[]> {
+  return await db
+    .selectFrom("sandboxes")
+    .selectAll()
+    .where("team_id", "=", teamId)
+    .where("status", "not in", ended)
+    .orderBy("created_at", "desc")
+    .orderBy("id")
+    .execute();
+}
+
+/** Every capsule, of any team, that should have something on a host. */
+export async function listLiveSandboxes(db: Db): Promise<readonly SandboxRow[]> {
+  return await db.selectFrom("sandboxes").selectAll().where("status", "not in", ended).execute();
+}
+
+export interface SandboxChange {
+  readonly status: SandboxStatus;
+  readonly hostIp?: string | null;
+  readonly problem?: string | null;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly startedAt?: Date;
+}
+
+/**
+ * Moves a capsule to another state if it is still in one of `from`.
+ *
+ * @returns the changed row, or undefined when somebody else was quicker.
+ */
+export async function changeSandbox(
+  db: Db,
+  id: string,
+  from: readonly SandboxStatus[],
+  change: SandboxChange,
+  at: Date,
+): Promise<SandboxRow | undefined> {
+  return await db
+    .updateTable("sandboxes")
+    .set((eb) => ({
+      status: change.status,
+      version: eb("version", "+", 1),
+      last_updated: at,
+      ...(change.hostIp === undefined ? {} : { host_ip: change.hostIp }),
+      ...(change.problem === undefined ? {} : { problem: change.problem }),
+      ...(change.metadata === undefined ? {} : { metadata: JSON.stringify(change.metadata) }),
+      ...(change.startedAt === undefined ? {} : { started_at: change.startedAt }),
+    }))
+    .where("id", "=", id)
+    .where("status", "in", from)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Something happened in a capsule. */
+export async function touchSandbox(db: Db, id: string, at: Date): Promise<void> {
+  await db.updateTable("sandboxes").set({ last_active_at: at }).where("id", "=", id).execute();
+}

@@ -1,0 +1,69 @@
+import type { ColumnType, Generated } from "kysely";
+
+/** Columns with a default may be left out on insert. */
+type Defaulted<T> = ColumnType<T, T | undefined, T>;
+
+export interface TeamsTable {
+  id: string;
+  name: string;
+  slug: string;
+  created_at: Defaulted<Date>;
+  deleted_at: Date | null;
+}
+
+export interface ApiKeysTable {
+  id: string;
+  team_id: string;
+  name: string;
+  key_hash: string;
+  key_prefix: string;
+  created_at: Defaulted<Date>;
+  last_used: Date | null;
+}
+
+export type SandboxStatus =
+  | "pending"
+  | "starting"
+  | "running"
+  | "paused"
+  | "hibernated"
+  | "missing"
+  | "stopped"
+  | "error";
+
+export interface SandboxesTable {
+  id: string;
+  team_id: string;
+  template: string;
+  status: SandboxStatus;
+  vcpus: number;
+  memory_mb: number;
+  disk_mb: number;
+  timeout_sec: number;
+  host_ip: string | null;
+  problem: string | null;
+  metadata: ColumnType<Record<string, string>, string | undefined, string>;
+  version: Generated<number>;
+  created_at: Defaulted<Date>;
+  started_at: Date | null;
+  last_active_at: Date | null;
+  last_updated: Defaulted<Date>;
+}
+
+export interface OperationsTable {
+  id: string;
+  sandbox_id: string;
+  kind: "create" | "destroy";
+  state: Defaulted<"running" | "succeeded" | "failed">;
+  problem: string | null;
+  created_at: Defaulted<Date>;
+  finished_at: Date | null;
+}
+
+/** The database as kysely sees it. */
+export interface Schema {
+  teams: TeamsTable;
+  api_keys: ApiKeysTable;
+  sandboxes: SandboxesTable;
+  operations: OperationsTable;
+}
