@@ -1,3 +1,5 @@
+export { probeAccelerator, readFinding } from "./accelerator.ts";
+export type { Accelerator } from "./accelerator.ts";
 export type * from "./hypervisor.ts";
 export { listGroups, openCgroups } from "./jail/cgroups.ts";
 export type { Cgroups, ResourceLimits } from "./jail/cgroups.ts";

@@ -1,0 +1,48 @@
+import { WrennError } from "@wrenn/core";
+import type { Logger } from "@wrenn/core";
+
+/** The body of every refusal (contract 10 §1); fields beyond code and message are ours. */
+export interface ErrorBody {
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    /** The precise entry of the error catalogue. */
+    readonly reason: string;
+    readonly remedy: string;
+    readonly request_id: string;
+  };
+}
+
+/** What an error becomes on the wire. Anything that is not of the catalogue is ours, and its text stays in the log. */
+export function toWire(
+  error: unknown,
+  requestId: string,
+  logger: Logger,
+): { readonly status: number; readonly body: ErrorBody } {
+  const known = error instanceof WrennError ? error : new WrennError("internal", {}, { cause: error });
+  if (known.entry.fault === "system") {
+    logger.error("request.failed", {
+      request_id: requestId,
+      reason: known.reason,
+      problem: known.message,
+      cause: describe(known.cause),
+    });
+  }
+  return {
+    status: known.entry.status,
+    body: {
+      error: {
+        code: known.entry.code,
+        message: known.message,
+        reason: known.reason,
+        remedy: known.remedy,
+        request_id: requestId,
+      },
+    },
+  };
+}
+
+function describe(cause: unknown): string | undefined {
+  if (cause === undefined) return undefined;
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

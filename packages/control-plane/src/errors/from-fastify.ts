@@ -1,0 +1,42 @@
+import { WrennError } from "@wrenn/core";
+import type { FastifyError } from "fastify";
+
+/** The catalogue's error for what Fastify found wrong with a request before a route saw it; other errors as they are. */
+export function fromFastify(error: unknown, bodyLimit: number): unknown {
+  if (error instanceof WrennError || !(error instanceof Error)) return error;
+  const { code, validation, validationContext } = error as FastifyError;
+  if (validation) return invalidField(validation, validationContext);
+  switch (code) {
+    case "FST_ERR_CTP_INVALID_JSON_BODY":
+    case "FST_ERR_CTP_EMPTY_JSON_BODY":
+    case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
+      return new WrennError("invalid_json", {}, { cause: error });
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new WrennError("body_too_large", { limit: bodyLimit }, { cause: error });
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new WrennError("unsupported_media_type", { type: "this" }, { cause: error });
+    default:
+      return error instanceof SyntaxError ? new WrennError("invalid_json", {}, { cause: error }) : error;
+  }
+}
+
+/** Names the field: "vcpus must be integer", "body must be object". */
+function invalidField(
+  validation: NonNullable<FastifyError["validation"]>,
+  context: string | undefined,
+): WrennError {
+  const [first] = validation;
+  const path = first?.instancePath.slice(1).replaceAll("/", ".") ?? "";
+  const missing = first?.params["missingProperty"];
+  const required = first?.params["requiredProperties"];
+  const absent =
+    typeof missing === "string" ? missing : Array.isArray(required) ? String(required[0]) : undefined;
+  const field = path === "" ? (absent ?? context ?? "body") : path;
+  // An absent body is an empty one, which the contract calls invalid JSON.
+  if (field === "body" && context === "body" && first?.keyword === "type")
+    return new WrennError("invalid_json", {});
+  return new WrennError("invalid_field", {
+    field,
+    problem: absent === undefined ? (first?.message ?? "is not valid") : "is required",
+  });
+}

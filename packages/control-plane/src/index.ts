@@ -1,0 +1,3 @@
+export { createControlPlane } from "./create-control-plane.ts";
+export type { ControlPlane, ControlPlaneOptions } from "./create-control-plane.ts";
+export { ensureFirstTeam } from "./services/bootstrap.ts";

@@ -1,0 +1,27 @@
+import { formatId } from "@wrenn/core";
+import type { SandboxRow } from "@wrenn/database";
+import type { Static } from "typebox";
+import type { Capsule } from "./schemas.ts";
+
+/** A capsule as the contract shows it: absent values are left out. */
+export function capsuleJson(row: SandboxRow): Static<typeof Capsule> {
+  return {
+    id: formatId("capsule", row.id),
+    status: row.status,
+    template: row.template,
+    vcpus: row.vcpus,
+    memory_mb: row.memory_mb,
+    timeout_sec: row.timeout_sec,
+    ...(row.host_ip === null ? {} : { host_ip: row.host_ip }),
+    created_at: timestamp(row.created_at),
+    ...(row.started_at === null ? {} : { started_at: timestamp(row.started_at) }),
+    ...(row.last_active_at === null ? {} : { last_active_at: timestamp(row.last_active_at) }),
+    last_updated: timestamp(row.last_updated),
+    ...(Object.keys(row.metadata).length === 0 ? {} : { metadata: row.metadata }),
+  };
+}
+
+/** RFC 3339 in UTC with whole seconds (contract 00 §3). */
+export function timestamp(date: Date): string {
+  return `${date.toISOString().slice(0, 19)}Z`;
+}

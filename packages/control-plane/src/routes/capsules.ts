@@ -1,0 +1,113 @@
+import { Type } from "typebox";
+import { teamOf } from "./app.ts";
+import type { App, RouteServices } from "./app.ts";
+import { capsuleJson } from "./capsule-json.ts";
+import { Capsule, CapsuleParams, refusals, SafeName } from "./schemas.ts";
+
+const DEFAULT_VCPUS = 1;
+const DEFAULT_MEMORY_MB = 512;
+
+const CreateBody = Type.Object(
+  {
+    template: Type.Optional(SafeName),
+    vcpus: Type.Optional(Type.Integer({ maximum: 64, description: "0 or less: 1" })),
+    memory_mb: Type.Optional(
+      Type.Integer({
+        minimum: 128,
+        maximum: 65_536,
+        description: "A guest with less than 128 does not boot; 0 or less: 512",
+      }),
+    ),
+    timeout_sec: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 2_592_000,
+        description: "Idle seconds after which the capsule is paused; 0: never",
+      }),
+    ),
+  },
+  { examples: [{ template: "minimal", vcpus: 1, memory_mb: 512 }] },
+);
+
+/** Capsules: create, list, read, destroy (contract 10 §6). */
+export function capsuleRoutes(app: App, { capsules }: RouteServices): void {
+  app.post(
+    "/v1/capsules",
+    {
+      schema: {
+        summary: "Create a capsule",
+        description:
+          "Answers when the capsule is running. 400 for a bad field, 404 for an unknown template, 502 or 503 when the host cannot start it.",
+        tags: ["capsules"],
+        body: CreateBody,
+        response: { 201: Capsule, ...refusals },
+      },
+      preValidation: async (request) => {
+        // Sizes of zero and less mean the default; only then is a lower bound meaningful.
+        const body = request.body as Record<string, unknown> | undefined | null;
+        if (typeof body === "object" && body !== null) applyDefaults(body);
+      },
+    },
+    async (request, reply) => {
+      const {
+        template = "minimal",
+        vcpus = DEFAULT_VCPUS,
+        memory_mb: memoryMb = DEFAULT_MEMORY_MB,
+        timeout_sec: timeoutSec = 0,
+      } = request.body;
+      const row = await capsules.create(teamOf(request), { template, vcpus, memoryMb, timeoutSec });
+      return await reply.status(201).send(capsuleJson(row));
+    },
+  );
+
+  app.get(
+    "/v1/capsules",
+    {
+      schema: {
+        summary: "List capsules, newest first",
+        tags: ["capsules"],
+        response: { 200: Type.Array(Capsule), ...refusals },
+      },
+    },
+    async (request) => (await capsules.list(teamOf(request))).map(capsuleJson),
+  );
+
+  app.get(
+    "/v1/capsules/:id",
+    {
+      schema: {
+        summary: "Read a capsule",
+        tags: ["capsules"],
+        params: CapsuleParams,
+        response: { 200: Capsule, ...refusals },
+      },
+    },
+    async (request) => capsuleJson(await capsules.get(teamOf(request), request.params.id)),
+  );
+
+  app.delete(
+    "/v1/capsules/:id",
+    {
+      schema: {
+        summary: "Destroy a capsule",
+        description: "Works from every state and may be repeated.",
+        tags: ["capsules"],
+        params: CapsuleParams,
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      await capsules.destroy(teamOf(request), request.params.id);
+      return await reply.status(204).send(null);
+    },
+  );
+}
+
+function applyDefaults(body: Record<string, unknown>): void {
+  if (isNotPositive(body["vcpus"])) body["vcpus"] = DEFAULT_VCPUS;
+  if (isNotPositive(body["memory_mb"])) body["memory_mb"] = DEFAULT_MEMORY_MB;
+}
+
+function isNotPositive(value: unknown): boolean {
+  return typeof value === "number" && value <= 0;
+}

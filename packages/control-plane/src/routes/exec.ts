@@ -1,0 +1,153 @@
+import { Type } from "typebox";
+import { WrennError } from "@wrenn/core";
+import type { CapsuleProcess } from "@wrenn/protocol";
+import { runForeground } from "../services/exec.ts";
+import type { ExecResult } from "../services/exec.ts";
+import { teamOf } from "./app.ts";
+import type { App, RouteServices } from "./app.ts";
+import { CapsuleParams, refusals } from "./schemas.ts";
+
+const DEFAULT_TIMEOUT_SEC = 30;
+const MAX_TIMEOUT_SEC = 86_400;
+
+const ExecBody = Type.Object(
+  {
+    cmd: Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      description: "Program, found through PATH; no shell is involved",
+    }),
+    args: Type.Optional(Type.Array(Type.String(), { maxItems: 10_000 })),
+    timeout_sec: Type.Optional(Type.Integer({ maximum: MAX_TIMEOUT_SEC, description: "0 or less: 30" })),
+    background: Type.Optional(Type.Boolean()),
+    tag: Type.Optional(Type.String({ pattern: "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$" })),
+    envs: Type.Optional(Type.Record(Type.String({ pattern: "^[^=\\u0000]+$" }), Type.String())),
+    cwd: Type.Optional(Type.String({ maxLength: 4096 })),
+    user: Type.Optional(Type.String({ maxLength: 64 })),
+  },
+  { examples: [{ cmd: "python3", args: ["-c", "print(6*7)"] }] },
+);
+
+const ExecAnswer = Type.Object({
+  sandbox_id: Type.String(),
+  cmd: Type.String(),
+  stdout: Type.String(),
+  stderr: Type.String(),
+  exit_code: Type.Integer({ description: "The program's own, or 128 + signal" }),
+  duration_ms: Type.Integer(),
+  encoding: Type.String({ description: "utf-8, or base64 for both streams when either is not valid UTF-8" }),
+  signal: Type.Optional(Type.Integer({ description: "Signal that ended it" })),
+  timed_out: Type.Optional(
+    Type.Boolean({ description: "Its time was up; the output is what it had printed" }),
+  ),
+  truncated: Type.Optional(Type.Boolean({ description: "Output beyond 8 MiB per stream was left out" })),
+});
+
+const BackgroundAnswer = Type.Object({
+  sandbox_id: Type.String(),
+  cmd: Type.String(),
+  pid: Type.Integer(),
+  tag: Type.String(),
+});
+
+/** Commands (contract 10 §7). */
+export function execRoutes(app: App, { capsules, hostAgent, clock }: RouteServices): void {
+  app.post(
+    "/v1/capsules/:id/exec",
+    {
+      schema: {
+        summary: "Run a command",
+        description:
+          "In the foreground: answers when the command has ended. A command whose time is up is ended with everything it started, and the answer carries `timed_out`. " +
+          "In the background: answers 202 at once. 400 for a bad field, a missing cwd or user; 404; 409 when the capsule is not running.",
+        tags: ["commands"],
+        params: CapsuleParams,
+        body: ExecBody,
+        response: { 200: ExecAnswer, 202: BackgroundAnswer, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const {
+        cmd,
+        args = [],
+        envs = {},
+        cwd,
+        user,
+        tag,
+        background = false,
+        timeout_sec: timeoutSec = 0,
+      } = request.body;
+      if ([cmd, ...args, ...Object.values(envs)].some((text) => text.includes("\0"))) {
+        throw new WrennError("invalid_field", {
+          field: "cmd, args and envs",
+          problem: "must not contain NUL",
+        });
+      }
+      const row = await capsules.running(teamOf(request), id);
+      const where = { ...(cwd === undefined ? {} : { cwd }), ...(user === undefined ? {} : { user }) };
+      const processes = hostAgent.processes(id);
+      if (background) {
+        const process = await processes.start(
+          {
+            cmd,
+            args,
+            envs,
+            ...where,
+            ...(tag === undefined ? {} : { tag }),
+            stdin: false,
+            output: "detached",
+          },
+          AbortSignal.timeout(30_000),
+        );
+        await capsules.touch(row.id);
+        return await reply.status(202).send({ sandbox_id: id, cmd, ...identityOf(process) });
+      }
+      const left = new AbortController();
+      // A client that leaves takes its command with it.
+      reply.raw.once("close", () => {
+        if (!reply.raw.writableFinished) left.abort(new Error("the client left"));
+      });
+      const result = await runForeground(
+        processes,
+        { cmd, args, envs, ...where, timeoutSec: timeoutSec > 0 ? timeoutSec : DEFAULT_TIMEOUT_SEC },
+        clock,
+        left.signal,
+      );
+      capsules.touch(row.id).catch((error: unknown) => request.log.warn({ error }, "touch failed"));
+      return await reply.status(200).send({ sandbox_id: id, cmd, ...execJson(result) });
+    },
+  );
+}
+
+function identityOf(process: CapsuleProcess): { readonly pid: number; readonly tag: string } {
+  return { pid: process.facts.pid, tag: process.facts.tag ?? String(process.facts.pid) };
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Both streams as text, or both as base64 when either is no text. */
+function execJson(result: ExecResult) {
+  const rest = {
+    exit_code: result.exit.exitCode,
+    duration_ms: result.durationMs,
+    ...(result.exit.signal === undefined ? {} : { signal: result.exit.signal }),
+    ...(result.timedOut ? { timed_out: true } : {}),
+    ...(result.truncated ? { truncated: true } : {}),
+  };
+  try {
+    return {
+      stdout: utf8.decode(result.stdout),
+      stderr: utf8.decode(result.stderr),
+      ...rest,
+      encoding: "utf-8",
+    };
+  } catch {
+    return {
+      stdout: result.stdout.toString("base64"),
+      stderr: result.stderr.toString("base64"),
+      ...rest,
+      encoding: "base64",
+    };
+  }
+}

@@ -1,0 +1,47 @@
+import { Type } from "typebox";
+
+/** What the contract calls a safe name (contract 00 §3). */
+export const SafeName = Type.String({
+  pattern: "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$",
+  description: "1 to 64 of letters, digits, dot, underscore, hyphen; begins with a letter or digit",
+});
+
+export const CapsuleParams = Type.Object({
+  id: Type.String({ description: "Capsule id, `cl-` and 25 characters" }),
+});
+
+export const ErrorSchema = Type.Object(
+  {
+    error: Type.Object({
+      code: Type.String(),
+      message: Type.String(),
+      reason: Type.String({ description: "Precise entry of the error catalogue" }),
+      remedy: Type.String(),
+      request_id: Type.String(),
+    }),
+  },
+  { description: "A refusal" },
+);
+
+/** Every route may be refused; which statuses it uses stands in its description. */
+export const refusals = { "4xx": ErrorSchema, "5xx": ErrorSchema } as const;
+
+export const Capsule = Type.Object(
+  {
+    id: Type.String(),
+    status: Type.String({
+      description: "pending, starting, running, paused, hibernated, missing, stopped or error",
+    }),
+    template: Type.String(),
+    vcpus: Type.Integer(),
+    memory_mb: Type.Integer(),
+    timeout_sec: Type.Integer(),
+    host_ip: Type.Optional(Type.String({ description: "Address of the capsule on its host" })),
+    created_at: Type.String({ description: "RFC 3339, UTC" }),
+    started_at: Type.Optional(Type.String()),
+    last_active_at: Type.Optional(Type.String()),
+    last_updated: Type.String(),
+    metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+  },
+  { description: "A capsule" },
+);

@@ -1,0 +1,113 @@
+import type { Clock } from "@wrenn/core";
+import type { CapsuleProcess, CapsuleProcesses, OutputChannel, ProcessExit } from "@wrenn/protocol";
+
+/** Each stream of a foreground command is kept up to here; the rest is counted, not kept. */
+export const OUTPUT_LIMIT = 8 << 20;
+/** A command that ignores TERM is killed after this. */
+const KILL_AFTER_MS = 2000;
+const SIGTERM = 15;
+const SIGKILL = 9;
+
+export interface ExecRequest {
+  readonly cmd: string;
+  readonly args: readonly string[];
+  readonly envs: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly user?: string;
+  readonly timeoutSec: number;
+}
+
+export interface ExecResult {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly exit: ProcessExit;
+  readonly durationMs: number;
+  readonly timedOut: boolean;
+  /** Something was left out of the streams because it did not fit. */
+  readonly truncated: boolean;
+}
+
+/**
+ * Runs a command to its end. When its time is up, it and everything it started is ended (TERM, then KILL), and what it had
+ * printed is returned with a mark. When `signal` aborts, likewise, and the signal's reason is thrown.
+ */
+export async function runForeground(
+  processes: CapsuleProcesses,
+  request: ExecRequest,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<ExecResult> {
+  const startedAt = clock.monotonic();
+  const process = await processes.start(
+    {
+      cmd: request.cmd,
+      args: request.args,
+      envs: request.envs,
+      ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
+      ...(request.user === undefined ? {} : { user: request.user }),
+      stdin: false,
+      output: "attached",
+    },
+    signal,
+  );
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    endTree(process).catch(() => {});
+  }, request.timeoutSec * 1000);
+  try {
+    const { stdout, stderr, exit, truncated } = await collect(process, signal);
+    return {
+      stdout,
+      stderr,
+      exit,
+      truncated,
+      timedOut,
+      durationMs: Math.round(clock.monotonic() - startedAt),
+    };
+  } catch (error) {
+    endTree(process).catch(() => {});
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Ends a process and all it started: TERM, and KILL when that is not enough. */
+export async function endTree(process: CapsuleProcess): Promise<void> {
+  await process.kill(SIGTERM, "tree", AbortSignal.timeout(KILL_AFTER_MS));
+  try {
+    await process.wait(AbortSignal.timeout(KILL_AFTER_MS));
+  } catch {
+    // Not yet ended; the second signal cannot be ignored.
+  }
+  // Also when the process itself is gone: what it started may still be there.
+  await process.kill(SIGKILL, "tree", AbortSignal.timeout(10_000));
+}
+
+async function collect(
+  process: CapsuleProcess,
+  signal: AbortSignal,
+): Promise<Pick<ExecResult, "stdout" | "stderr" | "exit" | "truncated">> {
+  const parts: Record<OutputChannel, Uint8Array[]> = { stdout: [], stderr: [] };
+  const size: Record<OutputChannel, number> = { stdout: 0, stderr: 0 };
+  let truncated = false;
+  for await (const event of process.output("oldest", signal)) {
+    if (event.type === "data") {
+      const room = OUTPUT_LIMIT - size[event.channel];
+      truncated ||= event.bytes.length > room;
+      if (room > 0) parts[event.channel].push(event.bytes.subarray(0, room));
+      size[event.channel] += Math.min(room, event.bytes.length);
+    } else if (event.type === "dropped") {
+      truncated = true;
+    } else if (event.type === "exit") {
+      return {
+        stdout: Buffer.concat(parts.stdout),
+        stderr: Buffer.concat(parts.stderr),
+        exit: event.exit,
+        truncated,
+      };
+    }
+  }
+  throw new Error("the output ended without an exit");
+}
