@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ArtifactStore } from "./artifact-store.ts";
-import { currentKernelPackage, unpackDebianKernel } from "./debian-kernel.ts";
+import { unpackDebianKernel } from "./debian-kernel.ts";
 import { buildInitramfs, guestModules } from "./initramfs.ts";
 import type { ImageRecipe } from "./recipe.ts";
 import { buildRootFileSystem } from "./root-file-system.ts";
 
 /** Bumped when the way images are made changes, so that old ones are not mistaken for new. */
-const BUILD_VERSION = 1;
+const BUILD_VERSION = 2;
 
 export interface BootArtifactsOptions {
   readonly store: ArtifactStore;
@@ -25,6 +25,10 @@ export interface BootFiles {
   readonly rootfs: string;
   /** Names the content of all three. */
   readonly hash: string;
+  readonly versions: {
+    /** Release of the kernel, e.g. 6.1.0-56-cloud-amd64. */
+    readonly kernel: string;
+  };
 }
 
 /** Kernel, first file system and disk of a recipe: built when they do not exist yet. */
@@ -57,6 +61,7 @@ export async function buildBootArtifacts(
     async (directory) => {
       const step = `build image ${recipe.name} from Debian packages`;
       progress({ step, fraction: 0 });
+      await writeFile(join(directory, "recipe.json"), JSON.stringify(recipe, undefined, 2));
       await buildRootFileSystem(
         recipe,
         join(directory, "rootfs.ext4"),
@@ -71,6 +76,7 @@ export async function buildBootArtifacts(
     initramfs: join(initramfs, "initramfs.cpio"),
     rootfs: join(rootfs, "rootfs.ext4"),
     hash: hashOf(initramfsKey, rootfsKey),
+    versions: { kernel: kernel.release },
   };
 }
 
@@ -79,19 +85,19 @@ async function kernelDirectory(
   store: ArtifactStore,
   progress: BootArtifactsOptions["progress"],
   signal: AbortSignal,
-): Promise<{ readonly directory: string; readonly key: string }> {
+): Promise<{ readonly directory: string; readonly key: string; readonly release: string }> {
   const key = hashOf("debian-cloud-kernel", String(BUILD_VERSION), guestModules.join());
   const directory = await store.buildOnce(
     "kernel",
     key,
     async (building) => {
       progress({ step: "download and unpack the kernel" });
-      await unpackDebianKernel(await currentKernelPackage(signal), building, signal);
+      await unpackDebianKernel(building, signal);
     },
     signal,
   );
   const release = await readFile(join(directory, "release"), "utf8");
-  return { directory, key: hashOf(key, release) };
+  return { directory, key: hashOf(key, release), release };
 }
 
 function hashOf(...parts: readonly (string | Uint8Array)[]): string {

@@ -2,46 +2,53 @@ import { chown, glob, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "n
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { WrennError } from "@wrenn/core";
-import { runCommand } from "@wrenn/system";
+import { runCommand, tryCommand } from "@wrenn/system";
 import { guestModules } from "./initramfs.ts";
 import { extractKernel } from "./kernel-image.ts";
 
 const META_PACKAGE = "linux-image-cloud-amd64";
 
-/** Name of the real kernel package that the meta package stands for, e.g. linux-image-6.1.0-56-cloud-amd64. */
-export async function currentKernelPackage(signal: AbortSignal): Promise<string> {
-  const { stdout } = await runCommand(["apt-cache", "depends", META_PACKAGE], { signal });
-  const name = /Depends: (linux-image-\S+)/.exec(stdout)?.[1];
-  if (name === undefined)
-    throw new WrennError("dependency_missing", {
-      what: `the Debian package ${META_PACKAGE} (apt-get update)`,
-    });
-  return name;
-}
-
 /**
- * Downloads Debian's cloud kernel and unpacks it into `directory`: `vmlinux`, `modules/<name>.ko` without debug
- * information, and `release`. The package is not installed on the host.
+ * Downloads Debian's current cloud kernel and unpacks it into `directory`: `vmlinux`, `modules/<name>.ko` without debug
+ * information, and `release` (e.g. 6.1.0-56-cloud-amd64). The package is not installed on the host.
+ *
+ * @throws WrennError `dependency_missing` when the host's package sources have no such kernel.
  */
-export async function unpackDebianKernel(
-  packageName: string,
-  directory: string,
-  signal: AbortSignal,
-): Promise<void> {
+export async function unpackDebianKernel(directory: string, signal: AbortSignal): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), "wrenn-kernel-"));
   try {
     // apt downloads as a user of its own, which must be able to write here.
     await makeWritableForApt(work);
-    await runCommand(["apt-get", "download", packageName], { cwd: work, signal });
-    const archive = (await readdir(work)).find((name) => name.endsWith(".deb"));
-    if (archive === undefined)
-      throw new WrennError("dependency_missing", { what: `the Debian package ${packageName}` });
-    await runCommand(["dpkg-deb", "--extract", join(work, archive), join(work, "tree")], { signal });
+    const archive = (await download(work, signal)) ?? (await downloadWithFreshLists(work, signal));
+    await runCommand(["dpkg-deb", "--extract", archive, join(work, "tree")], { signal });
     await takeKernel(join(work, "tree"), directory);
     await takeModules(join(work, "tree"), directory, signal);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** The downloaded package, or undefined where the host's package lists are missing or too old. */
+async function download(work: string, signal: AbortSignal): Promise<string | undefined> {
+  const depends = await tryCommand(["apt-cache", "depends", META_PACKAGE], { signal });
+  const name = realKernelPackage(depends.stdout);
+  if (name === undefined) return undefined;
+  const { code } = await tryCommand(["apt-get", "download", name], { cwd: work, signal });
+  const archive = (await readdir(work)).find((file) => file.endsWith(".deb"));
+  return code === 0 && archive !== undefined ? join(work, archive) : undefined;
+}
+
+async function downloadWithFreshLists(work: string, signal: AbortSignal): Promise<string> {
+  await runCommand(["apt-get", "update"], { signal });
+  const archive = await download(work, signal);
+  if (archive === undefined)
+    throw new WrennError("dependency_missing", { what: `the Debian package ${META_PACKAGE}` });
+  return archive;
+}
+
+/** The package that the meta package stands for, from `apt-cache depends`. */
+export function realKernelPackage(depends: string): string | undefined {
+  return /^\s*Depends: (linux-image-[\w.+-]+)$/m.exec(depends)?.[1];
 }
 
 async function makeWritableForApt(directory: string): Promise<void> {

@@ -1,7 +1,9 @@
-import { chmod, mkdir, rm, stat, statfs, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { chmod, rm, stat } from "node:fs/promises";
+import { dirname, join, posix } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { runCommand } from "@wrenn/system";
+import { checkFreeSpace } from "./free-space.ts";
+import { hostProxies, hostSources } from "./debian-sources.ts";
 import type { ImageRecipe } from "./recipe.ts";
 
 /** Building needs room for the packages, the tree and the image at the same time. */
@@ -23,8 +25,7 @@ export async function buildRootFileSystem(
   onFraction: OnFraction,
   signal: AbortSignal,
 ): Promise<void> {
-  const space = await statfs(dirname(image));
-  if (space.bavail * space.bsize < NEEDED_BYTES) throw new WrennError("disk_full", { path: dirname(image) });
+  await checkFreeSpace(dirname(image), NEEDED_BYTES);
   const tree = `${image}.tree`;
   try {
     await bootstrap(recipe, tree, onFraction, signal);
@@ -51,48 +52,54 @@ async function bootstrap(
       `--include=${recipe.packages.join(",")}`,
       ...recipe.excludes.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
       '--aptopt=APT::Install-Recommends "false"',
+      ...(await hostProxies(signal)).map((option) => `--aptopt=${option}`),
       recipe.suite,
       tree,
+      ...(await hostSources(recipe.suite, signal)),
     ],
     {
       signal,
-      env: {
-        PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
-        SOURCE_DATE_EPOCH: "1700000000",
-        LC_ALL: "C",
-      },
+      env: buildEnvironment(),
       onOutput: (text) => {
         steps += text.split("I: ").length - 1;
         onFraction(Math.min(0.9, steps / 14));
       },
     },
   );
+  // It holds the options above, among them the proxies of this host.
+  await rm(join(tree, "etc/apt/apt.conf.d/99mmdebstrap"), { force: true });
 }
 
+/**
+ * What package scripts may see of the host. In particular not SOURCE_DATE_EPOCH: under it Python compiles modules that check
+ * the hash of their source at every import instead of its time.
+ */
+function buildEnvironment(): Record<string, string> {
+  const environment: Record<string, string> = {
+    PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+    LC_ALL: "C",
+  };
+  for (const [name, value] of Object.entries(process.env))
+    if (/^(https?|ftp|no)_proxy$/i.test(name) && value !== undefined) environment[name] = value;
+  return environment;
+}
+
+/** Files come first, so that a user's home is made from a skeleton that the recipe may have changed. */
 async function customise(recipe: ImageRecipe, tree: string, signal: AbortSignal): Promise<void> {
-  for (const user of recipe.users) {
+  const options = { signal, env: buildEnvironment() };
+  for (const file of recipe.files) {
+    // Inside the tree, where links such as /var/run mean the image's directories and never the host's.
+    await runCommand(["chroot", tree, "mkdir", "--parents", "--", posix.dirname(file.path)], options);
+    await runCommand(["chroot", tree, "tee", "--", file.path], { ...options, input: file.content });
+    await runCommand(["chroot", tree, "chmod", file.mode.toString(8), "--", file.path], options);
+  }
+  for (const { name, uid, shell } of recipe.users) {
     await runCommand(
-      [
-        "chroot",
-        tree,
-        "useradd",
-        "--create-home",
-        "--uid",
-        String(user.uid),
-        "--shell",
-        user.shell,
-        user.name,
-      ],
-      { signal },
+      ["chroot", tree, "useradd", "--create-home", "--uid", String(uid), "--shell", shell, name],
+      options,
     );
   }
-  await runCommand(["chroot", tree, "usermod", "--password", "*", "root"], { signal });
-  for (const file of recipe.files) {
-    const path = join(tree, file.path);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, file.content);
-    await chmod(path, file.mode);
-  }
+  await runCommand(["chroot", tree, "usermod", "--password", "*", "root"], options);
 }
 
 async function makeFileSystem(
