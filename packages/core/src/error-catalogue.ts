@@ -260,11 +260,29 @@ export const errorCatalogue = {
     "{what} is missing on the host",
     "Run ./wrenn up, which installs what is missing, or ./wrenn doctor.",
   ),
+  packages_not_installable: system(
+    "internal_error",
+    500,
+    "Debian packages are missing and cannot be installed: {packages}: {problem}",
+    "Install them yourself: {command}",
+  ),
+  native_build_failed: system(
+    "internal_error",
+    500,
+    "building {part} failed: {problem}",
+    "See the compiler's message; {command} repeats the build.",
+  ),
   operation_failed: system(
     "agent_error",
     502,
     "{operation} failed: {problem}",
     "Try again; the host's log holds the cause under the same request id.",
+  ),
+  server_already_runs: user(
+    "conflict",
+    409,
+    "a server already runs on {directory}: {url}",
+    "Use that one, stop it, or set WRENN_DATA_DIR to another directory.",
   ),
   internal: system(
     "internal_error",

@@ -1,0 +1,92 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile, readdir } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { WrennError } from "@wrenn/core";
+import { tryCommand, writeFileAtomic } from "@wrenn/system";
+import { compilerProblem } from "./compiler-problem.ts";
+import { holdFileLock } from "./file-lock.ts";
+import type { Progress } from "./progress.ts";
+
+export interface NativeBuildOptions {
+  /** The checkout; its folder `native` holds one folder with a Makefile per part. */
+  readonly projectRoot: string;
+  readonly progress: Progress;
+  readonly signal?: AbortSignal;
+}
+
+const STEP = "building the native parts";
+
+/**
+ * Builds every native part whose sources changed since its last complete build. Any number of processes may ask at the same
+ * time; each part is built by one of them.
+ *
+ * @throws WrennError `native_build_failed` with the compiler's first error.
+ */
+export async function buildNative(options: NativeBuildOptions): Promise<void> {
+  const native = join(options.projectRoot, "native");
+  const parts = await findParts(native);
+  for (const [index, part] of parts.entries()) {
+    options.signal?.throwIfAborted();
+    const directory = join(native, part);
+    const hash = await hashSources(directory);
+    if ((await readStamp(directory)) === hash) continue;
+    options.progress({ step: STEP, fraction: index / parts.length, detail: part });
+    await buildPart(part, directory, hash, options.signal);
+  }
+}
+
+async function buildPart(
+  part: string,
+  directory: string,
+  hash: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const build = join(directory, "build");
+  await mkdir(build, { recursive: true });
+  await using lock = await holdFileLock(join(build, ".lock"), signal);
+  void lock;
+  if ((await readStamp(directory)) === hash) return;
+  // Everything anew: a build that was killed leaves a truncated file which make takes for finished.
+  const argv = ["make", "--always-make", "--directory", directory, "all"] as const;
+  const result = await tryCommand(argv, signal ? { signal } : {});
+  if (result.code !== 0) {
+    const problem = compilerProblem(result.stderr) ?? `make ended with exit code ${result.code}`;
+    throw new WrennError("native_build_failed", { part, problem, command: `make -C ${directory} all` });
+  }
+  await writeFileAtomic(join(build, ".stamp"), hash, 0o644);
+}
+
+async function findParts(native: string): Promise<readonly string[]> {
+  const parts: string[] = [];
+  for (const entry of await readdir(native, { withFileTypes: true })) {
+    if (entry.isDirectory() && (await readdir(join(native, entry.name))).includes("Makefile")) {
+      parts.push(entry.name);
+    }
+  }
+  return parts.sort();
+}
+
+/** Hash over names and contents of everything in a part but its `build` folder. */
+async function hashSources(directory: string): Promise<string> {
+  const hash = createHash("sha256");
+  const entries = await readdir(directory, { withFileTypes: true, recursive: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !relative(directory, path).startsWith("build/"))
+    .sort();
+  for (const path of files) {
+    const content = await readFile(path);
+    hash.update(`${relative(directory, path)}\0${content.length}\0`).update(content);
+  }
+  return hash.digest("hex");
+}
+
+async function readStamp(directory: string): Promise<string | undefined> {
+  try {
+    return await readFile(join(directory, "build/.stamp"), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,26 @@
+/** A Debian package that the platform needs, and what for. */
+export interface Requirement {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What running, and building the native parts, needs. Names are those of Debian 12 and Ubuntu 22.04 or later. */
+export const requirements: readonly Requirement[] = [
+  { name: "qemu-system-x86", reason: "runs the capsules' virtual machines" },
+  { name: "qemu-utils", reason: "makes and copies their disks (qemu-img)" },
+  { name: "mmdebstrap", reason: "builds the root file systems of the templates" },
+  { name: "nftables", reason: "the capsules' firewall" },
+  { name: "iproute2", reason: "network namespaces and TAP devices" },
+  { name: "gcc", reason: "compiles the guest agent and the other native parts" },
+  { name: "libc6-dev", reason: "headers and the static C library for them" },
+  { name: "make", reason: "drives their build" },
+  { name: "binutils", reason: "links them and takes packages apart (ar)" },
+  { name: "e2fsprogs", reason: "makes ext4 file systems" },
+  { name: "lz4", reason: "packs the guest's kernel and initramfs" },
+];
+
+/** What the tests need besides: they fuzz the native parsers. */
+export const testRequirements: readonly Requirement[] = [
+  { name: "clang", reason: "builds the fuzz targets" },
+  { name: "libclang-rt-14-dev", reason: "libFuzzer and the sanitizers that clang links in" },
+];
