@@ -131,8 +131,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
     closed.addHook("onRoute", (route) => {
       route.schema = { ...route.schema, security: [{ apiKey: [] }] };
     });
-    for (const routes of [capsuleRoutes, execRoutes, processRoutes, templateRoutes])
-      routes(closed as App, services);
+    for (const routes of [capsuleRoutes, execRoutes, processRoutes, templateRoutes]) routes(closed, services);
   });
   await app.ready();
   return app;

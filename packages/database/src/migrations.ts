@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { WrennError } from "@wrenn/core";
+import { problemOf, WrennError } from "@wrenn/core";
 import { sql } from "kysely";
 import type { Kysely } from "kysely";
 import { Migrator } from "kysely/migration";
@@ -33,7 +33,7 @@ export async function migrate<T>(db: Kysely<T>): Promise<void> {
     "operation_failed",
     {
       operation: `migrating the database (${failed})`,
-      problem: error instanceof Error ? error.message : String(error),
+      problem: problemOf(error),
     },
     { cause: error },
   );

@@ -60,12 +60,12 @@ test("capsules are seen by their own team only, newest first, without ended ones
   assert.equal(await findSandbox(database.db, foreign, first), undefined);
   assert.deepEqual(
     (await listSandboxes(database.db, team)).map((row) => row.id),
-    [...ids].reverse(),
+    ids.toReversed(),
   );
   await changeSandbox(database.db, first, ["pending"], { status: "error", problem: "why" }, new Date());
   assert.deepEqual(
     (await listSandboxes(database.db, team)).map((row) => row.id),
-    ids.slice(1).reverse(),
+    ids.slice(1).toReversed(),
   );
   assert.equal((await findSandbox(database.db, team, first))?.problem, "why");
 });

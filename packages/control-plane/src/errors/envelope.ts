@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 
 /** The body of every refusal (contract 10 §1); fields beyond code and message are ours. */
@@ -44,5 +44,5 @@ export function toWire(
 
 function describe(cause: unknown): string | undefined {
   if (cause === undefined) return undefined;
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  return cause instanceof Error ? (cause.stack ?? cause.message) : problemOf(cause);
 }

@@ -53,7 +53,11 @@ export class CapsulesService {
 
   constructor(options: CapsulesOptions) {
     this.#options = options;
-    this.#unsubscribe = options.hostAgent.onChange((status) => this.#background(this.#follow(status)));
+    this.#unsubscribe = options.hostAgent.onChange((status) => {
+      this.#background(this.#follow(status)).catch((error: unknown) => {
+        options.logger.error("capsule.state_lost", { capsule: status.id, problem: problemOf(error) });
+      });
+    });
   }
 
   /** A running capsule. @throws WrennError of the host when it could not be started; its row says so too. */
@@ -191,14 +195,16 @@ export class CapsulesService {
   }
 
   /** Keeps work that nobody may be waiting for any more, so that {@link close} does. */
-  #background<T>(work: Promise<T>): Promise<T> {
+  async #background<T>(work: Promise<T>): Promise<T> {
     this.#running.add(work);
-    const done = (): void => void this.#running.delete(work);
-    work.then(done, (error: unknown) => {
-      done();
+    try {
+      return await work;
+    } catch (error) {
       this.#options.logger.debug("capsule.operation_failed", { problem: problemOf(error) });
-    });
-    return work;
+      throw error;
+    } finally {
+      this.#running.delete(work);
+    }
   }
 
   #now(): Date {

@@ -154,11 +154,12 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     const adopted = await hypervisor.adopt(machine.directory, signal);
     assert.deepEqual(adopted?.process, machine.process);
     assert.equal(adopted?.id, machine.id);
-    await guestListens(adopted as Machine);
+    assert.ok(adopted);
+    await guestListens(adopted);
     process.kill(machine.process.pid, "SIGKILL");
-    await adopted?.death;
+    await adopted.death;
     assert.equal(await hypervisor.adopt(machine.directory, signal), undefined);
-    await adopted?.destroy();
+    await adopted.destroy();
     assert.equal(await hypervisor.adopt(join(directory, "nothing"), signal), undefined);
   });
 

@@ -1,0 +1,41 @@
+import type { RowResult } from "./harness.ts";
+import type { MachineFacts } from "./machine-facts.ts";
+
+/** The table for people: figures beside what is asked, and the machine they were measured on. */
+export function renderReport(facts: MachineFacts, results: readonly RowResult[]): string {
+  const header = ["row", "unit", "n", "min", "p50", "p90", "p99", "max", "asked p50", ""];
+  const lines = results.map(({ name, unit, asked, summary }) => [
+    name,
+    unit,
+    String(summary.count),
+    ...[summary.min, summary.p50, summary.p90, summary.p99, summary.max].map(figure),
+    asked ? `${asked.better === "lower" ? "≤" : "≥"} ${figure(asked.p50)}` : "–",
+    asked ? verdict(asked, summary.p50) : "",
+  ]);
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0)),
+  );
+  const row = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join("  ")
+      .trimEnd();
+  return [
+    `${facts.cores} × ${facts.cpu}, ${facts.memoryGiB} GiB, kernel ${facts.kernel}, accelerator ${facts.accelerator}, Node ${facts.node}, load ${facts.load.toFixed(2)}, steal ${facts.stealPercent} %`,
+    "",
+    row(header),
+    ...lines.map(row),
+    "",
+  ].join("\n");
+}
+
+function figure(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
+}
+
+function verdict(asked: { readonly p50: number; readonly better: "lower" | "higher" }, p50: number): string {
+  const met = asked.better === "lower" ? p50 <= asked.p50 : p50 >= asked.p50;
+  return met ? "met" : "missed";
+}

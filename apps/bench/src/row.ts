@@ -1,0 +1,32 @@
+import type { StartedServer } from "@wrenn/server";
+
+/** What every row measures against: a server with nothing else to do. */
+export interface BenchContext {
+  readonly server: StartedServer;
+  readonly signal: AbortSignal;
+  /** Calls the public API; rejects on a status other than 2xx. */
+  readonly api: <T>(method: string, path: string, body?: unknown) => Promise<T>;
+}
+
+/** One line of the table. */
+export interface Row {
+  readonly name: string;
+  readonly unit: "ms" | "MB/s" | "/s" | "MiB";
+  /** What the project asks of the median on the reference class of machine (two cores, software emulation). */
+  readonly asked?: { readonly p50: number; readonly better: "lower" | "higher" };
+  /** Makes what the samples need; the returned function removes it. */
+  prepare(context: BenchContext): Promise<RunningRow>;
+}
+
+export interface RunningRow {
+  /** One measurement, in the row's unit. */
+  sample(): Promise<number>;
+  dispose(): Promise<void>;
+}
+
+/** Milliseconds that `task` takes. */
+export async function timed(task: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await task();
+  return performance.now() - start;
+}

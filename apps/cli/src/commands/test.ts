@@ -1,0 +1,79 @@
+import { run as runTests } from "node:test";
+import { spec } from "node:test/reporters";
+import { glob } from "node:fs/promises";
+import { CommandExit } from "../command-exit.ts";
+import { projectRoot } from "../project-root.ts";
+import { prepareHost } from "../prepare-host.ts";
+import { check } from "./check.ts";
+import { findLeftovers } from "@wrenn/system";
+
+/** Test groups in the order they run: cheap ones first. Those that start machines run one file at a time. */
+const groups: readonly {
+  readonly name: string;
+  readonly patterns: readonly string[];
+  readonly concurrency: number;
+}[] = [
+  { name: "unit", patterns: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"], concurrency: 2 },
+  { name: "native", patterns: ["tests/native/*.test.ts"], concurrency: 1 },
+  { name: "contract", patterns: ["tests/contract/**/*.test.ts"], concurrency: 1 },
+  { name: "integration", patterns: ["tests/integration/**/*.test.ts"], concurrency: 1 },
+  { name: "security", patterns: ["tests/security/**/*.test.ts"], concurrency: 1 },
+  { name: "end-to-end", patterns: ["tests/e2e/**/*.test.ts"], concurrency: 1 },
+  { name: "chaos", patterns: ["tests/chaos/**/*.test.ts"], concurrency: 1 },
+  { name: "documentation", patterns: ["tests/docs/**/*.test.ts"], concurrency: 1 },
+];
+
+/** A file that hangs is a failure, not a stuck build. */
+const FILE_TIMEOUT_MS = 15 * 60_000;
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Installs what is missing, runs the static checks and every test, and ends with one line of counts. */
+export async function test(options: { readonly long?: boolean; readonly only?: string }): Promise<void> {
+  await prepareHost({ forTests: true });
+  if (options.only === undefined) await check();
+  const before = await findLeftovers();
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const group of groups) {
+    const files = await filesOf(group.patterns, options.only);
+    if (files.length === 0) continue;
+    process.stdout.write(`\n── ${group.name}\n`);
+    const counts = await runGroup(files, group.concurrency, options.long ?? false);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+  }
+  const left = (await findLeftovers()).filter((item) => !before.includes(item));
+  for (const item of left) process.stdout.write(`left behind: ${item}\n`);
+  if (left.length > 0) total.failed++;
+  process.stdout.write(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
+  if (total.failed > 0 || total.passed === 0) throw new CommandExit(1);
+}
+
+async function filesOf(patterns: readonly string[], only: string | undefined): Promise<string[]> {
+  const files: string[] = [];
+  for await (const file of glob([...patterns], { cwd: projectRoot })) {
+    if (!file.includes("node_modules") && (only === undefined || file.includes(only)))
+      files.push(`${projectRoot}/${file}`);
+  }
+  return files.sort();
+}
+
+async function runGroup(files: string[], concurrency: number, long: boolean): Promise<Counts> {
+  if (long) process.env["WRENN_TEST_LONG"] = "1";
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const stream = runTests({ files, concurrency, isolation: "process", timeout: FILE_TIMEOUT_MS });
+  stream.on("test:summary", (summary) => {
+    if (summary.file !== undefined) return;
+    counts.passed = summary.counts.passed;
+    counts.skipped = summary.counts.skipped + summary.counts.todo;
+    counts.failed = summary.counts.tests - counts.passed - counts.skipped;
+  });
+  const reporter = new spec();
+  for await (const line of stream.compose(reporter)) process.stdout.write(line as string);
+  return counts;
+}

@@ -1,0 +1,73 @@
+import { Command, InvalidArgumentError } from "commander";
+
+/** The command line. Each command's module is loaded only when it is called, so that start-up stays short. */
+export function createProgram(): Command {
+  const program = new Command("wrenn")
+    .description("A computer of its own for every AI agent and every developer")
+    .enablePositionalOptions()
+    .showHelpAfterError("(./wrenn --help lists the commands)");
+
+  program
+    .command("up")
+    .description("install what is missing, build, and run the server in the foreground")
+    .option("--listen <address>", "address and port of the API", "127.0.0.1:8080")
+    .option("--log <format>", "log lines for people or machines: text, json", "text")
+    .action(async (options: { listen: string; log: string }) =>
+      (await import("./commands/up.ts")).up(options),
+    );
+
+  program
+    .command("run")
+    .description("run one command in a capsule of its own and remove the capsule")
+    .passThroughOptions()
+    .option("-t, --template <name>", "template to start from", "minimal")
+    .option("--vcpus <count>", "virtual CPUs", wholeNumber, 1)
+    .option("--memory <MiB>", "memory", wholeNumber, 512)
+    .option("--env <NAME=value...>", "environment variable, repeatable", collect, [])
+    .option("--cwd <path>", "working directory in the capsule")
+    .option("--timeout <seconds>", "end the command after this long", wholeNumber)
+    .option("--keep", "leave the capsule running and print its id")
+    .argument("<command...>", "program and its arguments, after --")
+    .action(async (command: string[], options) => (await import("./commands/run.ts")).run(command, options));
+
+  program
+    .command("doctor")
+    .description("check whether capsules can run on this machine, and say how to mend what is wrong")
+    .option("--json", "print the findings as JSON")
+    .action(async (options: { json?: boolean }) => (await import("./commands/doctor.ts")).doctor(options));
+
+  program
+    .command("check")
+    .description("types, lint, format, unused code, import boundaries")
+    .action(async () => (await import("./commands/check.ts")).check());
+
+  program
+    .command("test")
+    .description("install what is missing and run every test")
+    .option("--long", "also the full matrices and soaks")
+    .option("--only <part>", "only test files whose path contains this")
+    .action(async (options: { long?: boolean; only?: string }) =>
+      (await import("./commands/test.ts")).test(options),
+    );
+
+  program
+    .command("bench")
+    .description("measure the numbers that the documentation quotes, on this machine")
+    .option("--rounds <count>", "measured rounds per row", wholeNumber, 20)
+    .option("--only <part>", "only rows whose name contains this")
+    .option("--json <file>", "write the raw samples to a file")
+    .action(async (options: { rounds: number; only?: string; json?: string }) =>
+      (await import("./commands/bench.ts")).bench(options),
+    );
+
+  return program;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError("a whole number above 0 is needed.");
+  return Number(text);
+}
+
+function collect(text: string, all: readonly string[]): readonly string[] {
+  return [...all, text];
+}

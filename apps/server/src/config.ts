@@ -1,0 +1,52 @@
+import { join } from "node:path";
+import { WrennError } from "@wrenn/core";
+
+/** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
+export interface ServerConfig {
+  /** Capsules, database, credentials: what is lost with this directory is gone. */
+  readonly dataDirectory: string;
+  /** Kernels, images, frozen templates: rebuilt when missing, shared by every server of the machine. */
+  readonly cacheDirectory: string;
+  /** Run-time files whose socket paths must stay short. */
+  readonly host: string;
+  readonly port: number;
+  /** External PostgreSQL; the embedded one is used without it. */
+  readonly databaseUrl: string | undefined;
+}
+
+/** @throws WrennError `invalid_field` when an address does not parse. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, listen?: string): ServerConfig {
+  const { host, port } = parseListen(listen ?? env["WRENN_LISTEN"] ?? "127.0.0.1:8080");
+  return {
+    dataDirectory: env["WRENN_DATA_DIR"] ?? "/var/lib/wrenn",
+    cacheDirectory: env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
+    host,
+    port,
+    databaseUrl: env["DATABASE_URL"],
+  };
+}
+
+/** Files below the data directory. */
+export function dataPaths(dataDirectory: string) {
+  return {
+    capsules: join(dataDirectory, "capsules"),
+    network: join(dataDirectory, "network"),
+    database: join(dataDirectory, "database"),
+    /** Says which server runs here: pid, start time and URL. */
+    serverRecord: join(dataDirectory, "server.json"),
+    /** URL and key for the command line of the user who started the server. */
+    localClient: join(dataDirectory, "local-client.json"),
+  } as const;
+}
+
+function parseListen(text: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535) {
+    throw new WrennError("invalid_field", {
+      field: "listen",
+      problem: `must be ADDRESS:PORT, not '${text}'`,
+    });
+  }
+  return { host: match[1] ?? (match[2] || "0.0.0.0"), port };
+}

@@ -1,0 +1,10 @@
+export { bootCheck } from "./boot-check.ts";
+export { dataPaths, readConfig } from "./config.ts";
+export type { ServerConfig } from "./config.ts";
+export { createLog } from "./log.ts";
+export { nativeParts } from "./native-parts.ts";
+export { findServer } from "./server-record.ts";
+export type { ServerRecord } from "./server-record.ts";
+export { startHostAgent } from "./start-host-agent.ts";
+export { startServer } from "./start-server.ts";
+export type { ServerStart, StartedServer } from "./start-server.ts";

@@ -1,0 +1,17 @@
+import { join } from "node:path";
+
+const project = join(import.meta.dirname, "../../..");
+const built = (part: string, file: string): string => join(project, "native", part, "build", file);
+
+/** Where the native programs are built to, and the recipes of the built-in templates. */
+export const nativeParts = {
+  guestAgent: built("guest-agent", "wrenn-guest-agent"),
+  jail: built("jail", "wrenn-jail"),
+  shim: built("mmap-shim", "wrenn-shim.so"),
+  kvmProbe: built("kvm-probe", "wrenn-kvm-probe"),
+} as const;
+
+export const minimalRecipe = join(project, "images/minimal/recipe.json");
+
+/** The version of everything: they are released together. */
+export const packageFile = join(project, "package.json");

@@ -1,0 +1,130 @@
+import { chown, mkdir, readFile, statfs } from "node:fs/promises";
+import { availableParallelism, totalmem } from "node:os";
+import { dirname } from "node:path";
+import { systemClock, systemRandom, WrennError } from "@wrenn/core";
+import type { Logger } from "@wrenn/core";
+import { buildBootArtifacts, createArtifactStore, createOverlay } from "@wrenn/disk-image";
+import type { ImageRecipe } from "@wrenn/disk-image";
+import { GuestSession } from "@wrenn/guest";
+import { bootTemplate, createHostAgent, createTemplateStore } from "@wrenn/host-agent";
+import type { RunningHostAgent, StepObserver } from "@wrenn/host-agent";
+import { createSlotPool } from "@wrenn/network";
+import { createQemuHypervisor, probeAccelerator, readTscKhz } from "@wrenn/vmm";
+import type { Machine } from "@wrenn/vmm";
+import { dataPaths } from "./config.ts";
+import type { ServerConfig } from "./config.ts";
+import { minimalRecipe, nativeParts } from "./native-parts.ts";
+
+/** Users of machines: one per network slot, from here on. Above what distributions hand out, below what containers use. */
+const UID_BASE = 200_000;
+/** Network slots kept ready. */
+const READY_SLOTS = 4;
+const DEFAULT_SHAPE = { vcpus: 1, memoryMib: 512 };
+
+export interface HostAgentStart {
+  readonly config: ServerConfig;
+  readonly logger: Logger;
+  readonly version: string;
+  readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
+  readonly onStep?: StepObserver;
+}
+
+/**
+ * Composes the host agent of this machine, makes the built-in template if it is not there, and clears away what an earlier
+ * run left behind.
+ */
+export async function startHostAgent(start: HostAgentStart, signal: AbortSignal): Promise<RunningHostAgent> {
+  const { config, logger, progress } = start;
+  const paths = dataPaths(config.dataDirectory);
+  await mkdir(config.dataDirectory, { recursive: true, mode: 0o711 });
+  await mkdir(config.cacheDirectory, { recursive: true, mode: 0o755 });
+  const accelerator = await probeAccelerator(nativeParts.kvmProbe, signal);
+  logger.info("host.accelerator", { ...accelerator });
+  const tscKhz = await readTscKhz(signal);
+  if (tscKhz === undefined)
+    throw new WrennError("dependency_missing", { what: "the TSC frequency (dmesg or /proc/cpuinfo)" });
+
+  const hypervisor = await createQemuHypervisor({
+    logger,
+    accelerator: accelerator.accelerator,
+    tscKhz,
+    jail: nativeParts.jail,
+    shim: nativeParts.shim,
+  });
+  const slots = await createSlotPool(
+    { stateDirectory: paths.network, logger, random: systemRandom, size: READY_SLOTS, uidBase: UID_BASE },
+    signal,
+  );
+  const store = createArtifactStore(config.cacheDirectory, logger);
+  const recipe = JSON.parse(await readFile(minimalRecipe, "utf8")) as ImageRecipe;
+  const parts = {
+    clock: systemClock,
+    logger,
+    random: systemRandom,
+    hypervisor,
+    slots,
+    createDisk,
+    connectGuest: connectTo(logger),
+  };
+  const templates = createTemplateStore([
+    bootTemplate({
+      ...parts,
+      name: recipe.name,
+      defaultShape: DEFAULT_SHAPE,
+      diskMib: recipe.diskMib,
+      progress,
+      artifacts: (inner) =>
+        buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner),
+      buildOnce: (kind, key, build, inner) => store.buildOnce(kind, key, build, inner),
+    }),
+  ]);
+  const disk = await statfs(config.dataDirectory);
+  const agent = createHostAgent({
+    ...parts,
+    templates,
+    capsulesDirectory: paths.capsules,
+    closeSlots: () => slots.close(),
+    facts: {
+      version: start.version,
+      architecture: process.arch === "arm64" ? "arm64" : "amd64",
+      cpuCores: availableParallelism(),
+      memoryMib: Math.floor(totalmem() / 2 ** 20),
+      diskGb: Math.floor((disk.blocks * disk.bsize) / 1e9),
+      accelerator: accelerator.accelerator,
+    },
+    ...(start.onStep ? { onStep: start.onStep } : {}),
+  });
+  try {
+    await agent.recover(signal);
+    await slots.sweep();
+    await templates.frozen(recipe.name, DEFAULT_SHAPE, signal);
+    return agent;
+  } catch (error) {
+    await agent.close();
+    throw error;
+  }
+}
+
+/** A capsule's disk belongs to its machine's user, and so does the directory, where later overlays appear. */
+async function createDisk(disk: {
+  readonly path: string;
+  readonly backing: string;
+  readonly sizeMib: number;
+  readonly uid: number;
+}): Promise<void> {
+  await createOverlay(disk.path, {
+    backing: disk.backing,
+    backingFormat: disk.backing.endsWith(".qcow2") ? "qcow2" : "raw",
+    sizeMib: disk.sizeMib,
+  });
+  await chown(disk.path, disk.uid, disk.uid);
+  await chown(dirname(disk.path), disk.uid, disk.uid);
+}
+
+function connectTo(logger: Logger): (machine: Machine, signal: AbortSignal) => Promise<GuestSession> {
+  return (machine, signal) =>
+    GuestSession.connect(
+      { ...machine.guestChannel, clock: systemClock, logger, random: systemRandom },
+      signal,
+    );
+}

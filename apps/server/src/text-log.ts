@@ -1,0 +1,42 @@
+import { Writable } from "node:stream";
+
+const LEVELS: Readonly<Record<number, string>> = {
+  20: "debug",
+  30: "info",
+  40: "warn",
+  50: "ERROR",
+  60: "FATAL",
+};
+const HIDDEN = new Set(["level", "time", "event", "pid", "hostname", "msg"]);
+
+/** Turns pino's JSON lines into lines for people: time, level, event, then the fields. */
+export function textLog(output: NodeJS.WritableStream): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      for (const line of chunk.toString("utf8").split("\n")) {
+        if (line !== "") output.write(`${formatLine(line)}\n`);
+      }
+      done();
+    },
+  });
+}
+
+/** One JSON line as text; a line that is not JSON is passed on as it is. */
+export function formatLine(line: string): string {
+  let record: Record<string, unknown>;
+  try {
+    record = JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return line;
+  }
+  const time = new Date(Number(record["time"])).toISOString().slice(11, 23);
+  const level = (LEVELS[Number(record["level"])] ?? "?").padEnd(5);
+  const event = record["event"] ?? record["msg"];
+  const fields = Object.entries(record)
+    .filter(([name]) => !HIDDEN.has(name))
+    .map(
+      ([name, value]) =>
+        `${name}=${typeof value === "string" && !/[\s"=]/.test(value) ? value : JSON.stringify(value)}`,
+    );
+  return [time, level, typeof event === "string" ? event : "", ...fields].join(" ");
+}

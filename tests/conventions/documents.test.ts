@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { access, readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { projectRoot } from "../support/sources.ts";
+
+const documents = await listDocuments();
+
+test("every relative link in a document leads to a file", async () => {
+  const broken: string[] = [];
+  for (const document of documents) {
+    const text = await readFile(join(projectRoot, document), "utf8");
+    for (const match of text.matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)) {
+      const target = join(projectRoot, dirname(document), match[1] ?? "");
+      await access(target).catch(() => broken.push(`${document}: ${match[1]}`));
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+test("every promise of the specification names a test that exists", async () => {
+  const text = await readFile(join(projectRoot, "SPECIFICATION.md"), "utf8");
+  const promises = text.split("\n").filter((line) => /^\| [A-Z]+-\d+ \|/.test(line));
+  assert.ok(promises.length > 0, "the specification has promises");
+  const problems: string[] = [];
+  const numbers = new Set<string>();
+  for (const promise of promises) {
+    const [, number = "", , tests = ""] = promise.split("|").map((cell) => cell.trim());
+    if (numbers.has(number)) problems.push(`${number} stands twice`);
+    numbers.add(number);
+    const paths = [...tests.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? "");
+    if (paths.length === 0) problems.push(`${number} names no test`);
+    for (const path of paths)
+      await access(join(projectRoot, path)).catch(() => problems.push(`${number}: no such test ${path}`));
+  }
+  assert.deepEqual(problems, []);
+});
+
+test("decisions are numbered without gaps or doubles", async () => {
+  const numbers = (await readdir(join(projectRoot, "docs/decisions")))
+    .map((name) => Number(name.slice(0, 4)))
+    .sort((a, b) => a - b);
+  assert.deepEqual(
+    numbers,
+    numbers.map((_, index) => index + 1),
+  );
+});
+
+async function listDocuments(): Promise<readonly string[]> {
+  const found: string[] = [];
+  const walk = async (folder: string): Promise<void> => {
+    for (const entry of await readdir(join(projectRoot, folder), { withFileTypes: true })) {
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (entry.isDirectory() && !["node_modules", ".git", "build"].includes(entry.name)) await walk(path);
+      else if (entry.isFile() && entry.name.endsWith(".md")) found.push(path);
+    }
+  };
+  await walk("");
+  return found;
+}

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { listSources, projectRoot } from "../support/sources.ts";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Dependencies point downwards only: a workspace may import from lower layers (architecture §3). */
+const layers: readonly (readonly string[])[] = [
+  ["core"],
+  ["system", "protocol"],
+  ["vmm", "memory-image", "disk-image", "network", "guest", "database"],
+  ["host-setup", "host-agent", "control-plane"],
+  ["server"],
+  ["bench"],
+  ["cli"],
+];
+
+/** Imports inside one layer that are allowed, because the lower of the two is a foundation of the other. */
+const exceptions = new Set(["protocol → core"]);
+
+const IMPORT =
+  /(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s*["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)/g;
+
+test("workspaces import only from lower layers, by package name, and never leave their own folder", async () => {
+  const problems: string[] = [];
+  for (const file of await listSources(["packages", "apps"])) {
+    const owner = file.split("/")[1] ?? "";
+    const isTest = file.includes("/test/");
+    const text = await readFile(join(projectRoot, file), "utf8");
+    for (const match of text.matchAll(IMPORT)) {
+      const specifier = match[1] ?? match[2] ?? "";
+      if (specifier.startsWith(".")) {
+        const target = join(file, "..", specifier).split("/").slice(0, 2).join("/");
+        if (target !== file.split("/").slice(0, 2).join("/"))
+          problems.push(`${file}: relative import leaves its workspace: ${specifier}`);
+        continue;
+      }
+      if (!specifier.startsWith("@wrenn/")) continue;
+      const [, imported = "", ...deep] = specifier.split("/");
+      if (deep.length > 0 && deep[0] !== "testing") problems.push(`${file}: deep import ${specifier}`);
+      if (deep[0] === "testing" && !isTest)
+        problems.push(`${file}: test support in product code: ${specifier}`);
+      if (imported === owner) continue;
+      if (layerOf(imported) >= layerOf(owner) && !exceptions.has(`${owner} → ${imported}`)) {
+        problems.push(`${file}: ${owner} must not import ${imported}`);
+      }
+    }
+  }
+  assert.deepEqual(problems, []);
+});
+
+test("every workspace has a layer", async () => {
+  const owners = new Set((await listSources(["packages", "apps"])).map((file) => file.split("/")[1] ?? ""));
+  assert.deepEqual(
+    [...owners].filter((owner) => layerOf(owner) === -1),
+    [],
+  );
+});
+
+test("no source file is longer than 400 lines", async () => {
+  const long: string[] = [];
+  for (const file of await listSources(["packages", "apps", "native", "tests", "images", "tools"])) {
+    const lines = (await readFile(join(projectRoot, file), "utf8")).split("\n").length - 1;
+    if (lines > 400) long.push(`${file}: ${lines}`);
+  }
+  assert.deepEqual(long, []);
+});
+
+function layerOf(workspace: string): number {
+  return layers.findIndex((layer) => layer.includes(workspace));
+}

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { findLeftovers, tryCommand } from "@wrenn/system";
+import { projectRoot } from "../support/sources.ts";
+
+const dataDirectory = await mkdtemp("/tmp/wrenn-cli-");
+after(() => rm(dataDirectory, { recursive: true, force: true }));
+
+const wrenn = join(projectRoot, "wrenn");
+const environment = { ...process.env, WRENN_DATA_DIR: dataDirectory } as Record<string, string>;
+
+const runWrenn = (args: readonly string[], input = ""): ReturnType<typeof tryCommand> =>
+  tryCommand([wrenn, ...args], { env: environment, input });
+
+test("run without a server starts one, streams, passes the exit code on, and leaves nothing", async () => {
+  const before = await findLeftovers();
+  const result = await runWrenn(["run", "--", "python3", "-c", "print(6*7)"]);
+  assert.deepEqual([result.stdout, result.code], ["42\n", 0], result.stderr);
+  assert.deepEqual(
+    (await findLeftovers()).filter((item) => !before.includes(item)),
+    [],
+  );
+});
+
+test("up prints URL, key and commands; run uses that server; Ctrl-C ends it and leaves nothing", async () => {
+  const before = await findLeftovers();
+  const server = spawn(wrenn, ["up", "--listen", "127.0.0.1:0"], {
+    env: environment,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  let log = "";
+  server.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  const ready = Promise.withResolvers<void>();
+  server.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+    if (output.includes("Ctrl-C")) ready.resolve();
+  });
+  server.once("exit", (code) => ready.reject(new Error(`up ended with ${code}: ${log}`)));
+  await ready.promise;
+  assert.match(output, /URL +http:\/\/127\.0\.0\.1:\d+/);
+  assert.match(output, /API key +wrn_[0-9a-f]{32}/);
+
+  await test("options reach the command", async () => {
+    const result = await runWrenn([
+      "run",
+      "--env",
+      "A=1 2",
+      "--env",
+      "B==",
+      "--cwd",
+      "/tmp",
+      "--memory",
+      "256",
+      "--",
+      "sh",
+      "-c",
+      'echo "$A $B $(pwd)"; echo oops >&2; exit 7',
+    ]);
+    assert.deepEqual([result.stdout, result.stderr, result.code], ["1 2 = /tmp\n", "oops\n", 7]);
+  });
+
+  await test("standard input is piped through, binary exact", async () => {
+    const result = await runWrenn(["run", "--", "sha256sum"], "hello");
+    assert.match(result.stdout, /^2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824/);
+  });
+
+  await test("a timeout ends the command with 124", async () => {
+    const result = await runWrenn(["run", "--timeout", "1", "--", "sh", "-c", "echo begun; sleep 60"]);
+    assert.deepEqual([result.stdout, result.code], ["begun\n", 124], result.stderr);
+  });
+
+  await test("a template that does not exist is explained", async () => {
+    const result = await runWrenn(["run", "--template", "nope", "--", "true"]);
+    assert.equal(result.code, 2);
+    assert.match(result.stderr, /template not found: nope/);
+  });
+
+  server.kill("SIGINT");
+  const [code] = (await once(server, "exit")) as [number | null];
+  assert.equal(code, 0, log);
+  assert.deepEqual(
+    (await findLeftovers()).filter((item) => !before.includes(item)),
+    [],
+  );
+});
+
+test("doctor --json reports checks and boots a real machine", async () => {
+  const result = await runWrenn(["doctor", "--json"]);
+  const report = JSON.parse(result.stdout) as { ok: boolean; checks: { id: string; status: string }[] };
+  assert.equal(report.ok, result.code === 0);
+  assert.equal(result.code, 0, result.stdout);
+  assert.equal(report.checks.find((check) => check.id === "boot")?.status, "ok");
+});

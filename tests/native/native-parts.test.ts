@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { tryCommand } from "@wrenn/system";
+import { projectRoot } from "../support/sources.ts";
+
+const native = join(projectRoot, "native");
+const parts = (await readdir(native, { withFileTypes: true }))
+  .filter((entry) => entry.isDirectory())
+  .map((entry) => entry.name);
+
+test("there are native parts to test", () => assert.ok(parts.includes("guest-agent")));
+
+for (const part of parts) {
+  test(`${part}: unit tests pass under AddressSanitizer and UndefinedBehaviorSanitizer`, async () => {
+    const result = await tryCommand(["make", "-C", join(native, part), "test"]);
+    assert.equal(result.code, 0, `${result.stdout.slice(-4000)}\n${result.stderr.slice(-4000)}`);
+  });
+}
+
+const fuzzers = ["guest-agent", "mmap-shim"].filter((part) => parts.includes(part));
+const clang = (await tryCommand(["clang", "--version"]).catch(() => ({ code: 1 }))).code === 0;
+
+for (const part of fuzzers) {
+  test(
+    `${part}: a short fuzz run of every parser finds nothing`,
+    { skip: clang ? false : "clang is not installed" },
+    async () => {
+      const result = await tryCommand(["make", "-C", join(native, part), "fuzz-short"]);
+      assert.equal(result.code, 0, result.stderr.slice(-4000));
+    },
+  );
+}
