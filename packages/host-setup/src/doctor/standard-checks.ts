@@ -1,0 +1,42 @@
+import { cgroupsCheck } from "./cgroups.ts";
+import type { Check } from "./check.ts";
+import { clockCheck } from "./clock.ts";
+import { diskCheck } from "./disk.ts";
+import { kernelCheck } from "./kernel.ts";
+import { kvmCheck } from "./kvm.ts";
+import { memoryCheck } from "./memory.ts";
+import { nftablesCheck } from "./nftables.ts";
+import { nodeCheck } from "./node.ts";
+import { packagesCheck } from "./packages.ts";
+import { qemuCheck } from "./qemu.ts";
+import { swapCheck } from "./swap.ts";
+import { tapCheck } from "./tap.ts";
+import { tscCheck } from "./tsc.ts";
+import { userNamespacesCheck } from "./user-namespaces.ts";
+import { userfaultfdCheck } from "./userfaultfd.ts";
+
+/** Every check of the host itself, in the order in which their remedies are best applied. */
+export function standardChecks(places: {
+  /** Where templates, disks and snapshots go. */
+  readonly dataDirectory: string;
+  /** The built native/kvm-probe. */
+  readonly kvmProbe: string;
+}): readonly Check[] {
+  return [
+    kernelCheck,
+    nodeCheck,
+    packagesCheck,
+    qemuCheck,
+    kvmCheck(places.kvmProbe),
+    tscCheck(),
+    userNamespacesCheck,
+    cgroupsCheck,
+    nftablesCheck,
+    tapCheck,
+    userfaultfdCheck,
+    diskCheck(places.dataDirectory),
+    memoryCheck,
+    swapCheck,
+    clockCheck,
+  ];
+}
