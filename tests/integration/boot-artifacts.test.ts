@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, open, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { silentLogger } from "@wrenn/core";
 import { buildBootArtifacts, createArtifactStore } from "@wrenn/disk-image";
-import type { BootFiles, ImageRecipe } from "@wrenn/disk-image";
+import type { BootArtifactsOptions, BootFiles, ImageRecipe } from "@wrenn/disk-image";
 import { runCommand } from "@wrenn/system";
 
 const root = join(import.meta.dirname, "../..");
@@ -16,12 +16,13 @@ const signal = AbortSignal.timeout(900_000);
 describe("boot artifacts of the minimal template", () => {
   let files: BootFiles;
   let again: BootFiles;
+  let options: BootArtifactsOptions;
   before(
     async () => {
       const recipe = JSON.parse(
         await readFile(join(root, "images/minimal/recipe.json"), "utf8"),
       ) as ImageRecipe;
-      const options = {
+      options = {
         store: createArtifactStore(cache, silentLogger),
         recipe,
         guestAgent: join(root, "native/guest-agent/build/wrenn-guest-agent"),
@@ -148,6 +149,32 @@ describe("boot artifacts of the minimal template", () => {
       await inspect(`dump /usr/lib/python3.11/__pycache__/os.cpython-311.pyc ${copy}`);
       // PEP 552: flags 0 compare the time of the source, anything else its content.
       assert.equal((await readFile(copy)).readUInt32LE(4), 0);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
+  test("a build that is broken off leaves nothing half-made", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "wrenn-broken-off-"));
+    const scratch = createArtifactStore(directory, silentLogger);
+    const abort = new AbortController();
+    try {
+      const building = buildBootArtifacts(
+        {
+          ...options,
+          // Only the image is built anew.
+          store: {
+            buildOnce: (kind, ...rest) =>
+              (kind === "rootfs" ? scratch : options.store).buildOnce(kind, ...rest),
+          },
+          progress: ({ fraction = 0 }) => {
+            if (fraction > 0.25) abort.abort(new Error("broken off"));
+          },
+        },
+        abort.signal,
+      );
+      await assert.rejects(building, /broken off/);
+      assert.deepEqual(await readdir(join(directory, "rootfs")), []);
     } finally {
       await rm(directory, { recursive: true, force: true });
     }

@@ -1,4 +1,4 @@
-import { chmod, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, rm, stat } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { runCommand } from "@wrenn/system";
@@ -27,19 +27,23 @@ export async function buildRootFileSystem(
 ): Promise<void> {
   await checkFreeSpace(dirname(image), NEEDED_BYTES);
   const tree = `${image}.tree`;
+  const scratch = `${image}.tmp`;
   try {
-    await bootstrap(recipe, tree, onFraction, signal);
+    await mkdir(scratch);
+    await bootstrap(recipe, tree, scratch, onFraction, signal);
     await customise(recipe, tree, signal);
     await makeFileSystem(recipe, tree, image, signal);
     onFraction(1);
   } finally {
     await rm(tree, { recursive: true, force: true });
+    await rm(scratch, { recursive: true, force: true });
   }
 }
 
 async function bootstrap(
   recipe: ImageRecipe,
   tree: string,
+  scratch: string,
   onFraction: OnFraction,
   signal: AbortSignal,
 ): Promise<void> {
@@ -59,7 +63,8 @@ async function bootstrap(
     ],
     {
       signal,
-      env: buildEnvironment(),
+      // A killed mmdebstrap leaves its temporary files, which then go with ours.
+      env: { ...buildEnvironment(), TMPDIR: scratch },
       onOutput: (text) => {
         steps += text.split("I: ").length - 1;
         onFraction(Math.min(0.9, steps / 14));
