@@ -17,6 +17,7 @@ import { processRoutes } from "./routes/processes.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { templateRoutes } from "./routes/templates.ts";
 import { CapsulesService } from "./services/capsules.ts";
+import { serveWebSockets } from "./websocket/serve-websockets.ts";
 
 /** JSON bodies are small; files have routes of their own. */
 const BODY_LIMIT = 1 << 20;
@@ -47,10 +48,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const auth = new ApiKeyAuth(database, clock, logger);
   const capsules = new CapsulesService(options);
   await capsules.reconcile(AbortSignal.timeout(30_000));
-  const app = await createApp(
-    { capsules, hostAgent, auth, clock, logger, version: options.version },
-    options.random,
-  );
+  const services = { capsules, hostAgent, auth, clock, logger, version: options.version };
+  const app = await createApp(services, options.random);
+  const closeSessions = serveWebSockets(app.server, services, options.random);
   return {
     listen: async ({ host, port }) => {
       await app.listen({ host, port });
@@ -61,6 +61,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     close: async () => {
       // Requests under way are given a moment; a client that keeps a connection open does not hold the server up.
       const force = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
+      closeSessions();
       app.server.closeIdleConnections();
       await app.close();
       clearTimeout(force);

@@ -104,12 +104,6 @@ export const errorCatalogue = {
     "process not found: {selector}",
     "List processes with GET /v1/capsules/{id}/processes.",
   ),
-  process_spawn_failed: user(
-    "invalid_request",
-    400,
-    "could not start {cmd}: {problem}",
-    "Check that the program exists in the capsule and may be executed.",
-  ),
   stdin_closed: user(
     "conflict",
     409,

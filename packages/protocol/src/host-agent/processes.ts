@@ -3,7 +3,7 @@ export interface CapsuleProcesses {
   /**
    * Starts a process.
    *
-   * @throws WrennError `cwd_not_found`, `user_not_found`, `process_spawn_failed`.
+   * @throws WrennError `cwd_not_found`, `user_not_found`, `tag_in_use`, `argument_list_too_long`.
    */
   start(request: StartRequest, signal: AbortSignal): Promise<CapsuleProcess>;
   /** Finds a live or recently exited process by pid (all digits) or tag. @throws WrennError `process_not_found`. */

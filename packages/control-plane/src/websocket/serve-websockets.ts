@@ -1,0 +1,197 @@
+import type { IncomingMessage, Server } from "node:http";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { parseId, problemOf, randomHex, WrennError } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+import { WebSocketServer } from "ws";
+import type { WebSocket } from "ws";
+import type { Identity } from "../auth/api-key-auth.ts";
+import { toWire } from "../errors/envelope.ts";
+import type { RouteServices } from "../routes/app.ts";
+import { execStream } from "./exec-stream.ts";
+import { processStream } from "./process-stream.ts";
+import { BINARY_SUBPROTOCOL, pty } from "./pty.ts";
+import { SessionRefused } from "./session.ts";
+import type { Session } from "./session.ts";
+import { closeCode, SessionSocket } from "./session-socket.ts";
+
+/** Largest message of a client; larger input is sent in several. */
+const MAX_MESSAGE = 1 << 20;
+const AUTH_MS = 5000;
+const KEEP_ALIVE_MS = 30_000;
+const ROUTE = /^\/v1\/capsules\/([^/]+)\/(?:(exec\/stream)|(pty)|processes\/([^/]+)\/stream)$/;
+
+const Auth = Type.Object({ type: Type.Literal("auth"), token: Type.String({ maxLength: 8192 }) });
+
+interface Route {
+  readonly id: string;
+  readonly kind: "exec" | "pty" | "process";
+  readonly query: URLSearchParams;
+  readonly session: (subprotocol: string) => Session;
+}
+
+/** Serves the WebSocket part of the API (contract 11) on an HTTP server; returns what ends every session. */
+export function serveWebSockets(server: Server, services: RouteServices, random: Random): () => void {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has(BINARY_SUBPROTOCOL) ? BINARY_SUBPROTOCOL : false),
+  });
+  const closing = new AbortController();
+  server.on("upgrade", (request: IncomingMessage, connection: Duplex, head: Buffer) => {
+    connection.on("error", () => connection.destroy());
+    const requestId = `req-${randomHex(random, 12)}`;
+    let route: Route;
+    try {
+      route = findRoute(request);
+    } catch (error) {
+      refuse(connection, toWire(error, requestId, services.logger));
+      return;
+    }
+    if (connection instanceof Socket) connection.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
+    sockets.handleUpgrade(request, connection, head, (socket) => {
+      serve(socket, request, route, services, { requestId, closing: closing.signal }).catch(
+        (error: unknown) =>
+          services.logger.error("websocket.failed", { request_id: requestId, problem: problemOf(error) }),
+      );
+    });
+  });
+  return () => closing.abort(new Error("the server is closing"));
+}
+
+async function serve(
+  webSocket: WebSocket,
+  request: IncomingMessage,
+  route: Route,
+  services: RouteServices,
+  { requestId, closing }: { readonly requestId: string; readonly closing: AbortSignal },
+): Promise<void> {
+  const socket = new SessionSocket(webSocket);
+  const signal = AbortSignal.any([socket.closed, closing]);
+  const { capsules, hostAgent, logger, clock } = services;
+  const startedAt = clock.monotonic();
+  let outcome = "done";
+  const fatal = route.kind === "pty" ? { fatal: true } : {};
+  try {
+    const identity = await authenticate(socket, request, services, signal);
+    if (!identity) {
+      outcome = "authentication failed";
+      await socket.send({ type: "error", data: outcome, ...fatal });
+      socket.close(closeCode.policy, outcome);
+      return;
+    }
+    const row = await capsules.running(identity.teamId, route.id);
+    const touch = (): void => {
+      capsules
+        .touch(row.id)
+        .catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
+    };
+    const context = {
+      processes: hostAgent.processes(route.id),
+      query: route.query,
+      clock,
+      logger,
+      touch: throttle(touch, () => clock.monotonic()),
+      signal,
+    };
+    try {
+      await route.session(webSocket.protocol)(socket, context);
+    } finally {
+      touch();
+    }
+    socket.close(closeCode.done, "");
+  } catch (error) {
+    outcome = problemOf(error);
+    if (!socket.closed.aborted) {
+      const data =
+        error instanceof SessionRefused ? error.message : toWire(error, requestId, logger).body.error.message;
+      await socket.send({ type: "error", data: closing.aborted ? "the server is closing" : data, ...fatal });
+      socket.close(closeCode.failure, "");
+    }
+  } finally {
+    logger.info("websocket", {
+      path: request.url?.split("?")[0] ?? "",
+      outcome,
+      ms: Math.round(clock.monotonic() - startedAt),
+      request_id: requestId,
+    });
+  }
+}
+
+/** By header at the upgrade, otherwise by the first message, which must come in time (contract 11 §1.1). */
+async function authenticate(
+  socket: SessionSocket,
+  request: IncomingMessage,
+  { auth }: RouteServices,
+  signal: AbortSignal,
+): Promise<Identity | undefined> {
+  try {
+    return await auth.authenticate(request.headers);
+  } catch (error) {
+    if (!(error instanceof WrennError) || error.entry.fault === "system") throw error;
+  }
+  try {
+    const message = await socket.receive(AbortSignal.any([signal, AbortSignal.timeout(AUTH_MS)]));
+    if (message?.type !== "json" || !Value.Check(Auth, message.value)) return undefined;
+    return await auth.authenticate({ authorization: `Bearer ${message.value.token}` });
+  } catch (error) {
+    if (error instanceof WrennError && error.entry.fault === "system") throw error;
+    return undefined;
+  }
+}
+
+/** @throws WrennError `invalid_id`, `route_not_found`. */
+function findRoute(request: IncomingMessage): Route {
+  const url = URL.parse(request.url ?? "", "http://localhost");
+  const match = url ? ROUTE.exec(url.pathname) : null;
+  if (!url || !match) {
+    throw new WrennError("route_not_found", {
+      method: "WebSocket",
+      path: (request.url ?? "").split("?")[0] ?? "",
+    });
+  }
+  const [, id = "", exec, terminal, selector] = match;
+  parseId("capsule", id);
+  const { searchParams: query } = url;
+  if (exec !== undefined) return { id, kind: "exec", query, session: () => execStream };
+  if (terminal !== undefined) return { id, kind: "pty", query, session: pty };
+  return { id, kind: "process", query, session: () => processStream(decode(selector ?? "")) };
+}
+
+/** A selector as it was before it was escaped; one that is escaped wrongly stands for itself and is not found. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function refuse(connection: Duplex, { status, body }: ReturnType<typeof toWire>): void {
+  const text = JSON.stringify(body);
+  connection.end(
+    [
+      `HTTP/1.1 ${status} Refused`,
+      "Content-Type: application/json; charset=utf-8",
+      `Content-Length: ${Buffer.byteLength(text)}`,
+      "Connection: close",
+      "",
+      text,
+    ].join("\r\n"),
+  );
+}
+
+const TOUCH_MS = 5000;
+
+/** Activity is written down at most this often. */
+function throttle(work: () => void, now: () => number): () => void {
+  let last = -Infinity;
+  return () => {
+    if (now() - last < TOUCH_MS) return;
+    last = now();
+    work();
+  };
+}

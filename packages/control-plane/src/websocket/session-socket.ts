@@ -1,0 +1,119 @@
+import { abortable } from "@wrenn/core";
+import type { RawData, WebSocket } from "ws";
+
+/** What a client may have sent ahead before its socket is no longer read. */
+const INBOUND_HIGH = 1 << 20;
+/** What may wait in the socket before a sender waits. */
+const OUTBOUND_HIGH = 256 << 10;
+/** A client that takes nothing for this long is given up. */
+const STALL_MS = 10 * 60_000;
+/** Keeps intermediaries from closing a quiet connection; dead peers are found by TCP keep-alive. */
+const PING_MS = 30_000;
+
+/** Close codes of RFC 6455 §7.4.1 and the IANA registry. */
+export const closeCode = { done: 1000, policy: 1008, failure: 1011, overload: 1013 } as const;
+
+/** One frame of a client: JSON text, or bytes. Text that is no JSON is `undefined`. */
+export type Inbound =
+  | { readonly type: "json"; readonly value: unknown }
+  | { readonly type: "bytes"; readonly bytes: Buffer };
+
+/** A WebSocket as a session sees it: frames one after the other, sends that wait, one orderly end. */
+export class SessionSocket {
+  /** Aborts when the connection is gone or given up. */
+  readonly closed: AbortSignal;
+  readonly #socket: WebSocket;
+  readonly #inbound: Buffer[] = [];
+  readonly #binary: boolean[] = [];
+  #inboundBytes = 0;
+  #arrived = Promise.withResolvers<void>();
+  readonly #gone = new AbortController();
+  readonly #ping: NodeJS.Timeout;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    this.closed = this.#gone.signal;
+    socket.on("message", (data: RawData, isBinary: boolean) => this.#take(data as Buffer, isBinary));
+    socket.on("error", () => {
+      // A broken frame or connection: `close` follows.
+    });
+    socket.once("close", () => this.#end());
+    this.#ping = setInterval(() => socket.ping(), PING_MS);
+    this.#ping.unref();
+  }
+
+  /** The next frame, or `undefined` once the client is gone. @throws the signal's reason. */
+  async receive(signal: AbortSignal): Promise<Inbound | undefined> {
+    for (;;) {
+      const frame = this.#inbound.shift();
+      if (frame) {
+        const binary = this.#binary.shift() ?? false;
+        this.#inboundBytes -= frame.length;
+        if (this.#socket.isPaused && this.#inboundBytes < INBOUND_HIGH / 2) this.#socket.resume();
+        return binary ? { type: "bytes", bytes: frame } : { type: "json", value: parse(frame) };
+      }
+      if (this.closed.aborted) return undefined;
+      await abortable(signal, this.#arrived.promise);
+    }
+  }
+
+  /** Sends a JSON message; waits while the client is slow. Nothing happens once the client is gone. */
+  async send(message: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#write(JSON.stringify(message));
+  }
+
+  /** Sends a binary frame. */
+  async sendBytes(bytes: Uint8Array): Promise<void> {
+    await this.#write(bytes);
+  }
+
+  /** Ends the session in an orderly way. */
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+    this.#socket.resume();
+    this.#end();
+  }
+
+  async #write(data: string | Uint8Array): Promise<void> {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#socket.send(data, () => resolve());
+    if (this.#socket.bufferedAmount <= OUTBOUND_HIGH) return;
+    const stalled = setTimeout(() => this.#giveUp(), STALL_MS);
+    // Also called when the connection breaks.
+    await promise;
+    clearTimeout(stalled);
+  }
+
+  #giveUp(): void {
+    this.#socket.close(closeCode.overload, "nothing was read for too long");
+    this.#socket.terminate();
+  }
+
+  #take(data: Buffer, isBinary: boolean): void {
+    this.#inbound.push(data);
+    this.#binary.push(isBinary);
+    this.#inboundBytes += data.length;
+    if (this.#inboundBytes > INBOUND_HIGH) this.#socket.pause();
+    this.#wake();
+  }
+
+  #end(): void {
+    clearInterval(this.#ping);
+    this.#gone.abort(new Error("the client is gone"));
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers<void>();
+  }
+}
+
+function parse(frame: Buffer): unknown {
+  try {
+    return JSON.parse(frame.toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}

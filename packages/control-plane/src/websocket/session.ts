@@ -1,0 +1,26 @@
+import type { Clock, Logger } from "@wrenn/core";
+import type { CapsuleProcesses } from "@wrenn/protocol";
+import type { SessionSocket } from "./session-socket.ts";
+
+/** What a session works with once its client is known and its capsule runs. */
+export interface SessionContext {
+  readonly processes: CapsuleProcesses;
+  /** Query of the upgrade request. */
+  readonly query: URLSearchParams;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The capsule is in use. */
+  readonly touch: () => void;
+  /** Aborts when the client is gone or the server closes. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One kind of session. Resolves after its last message; a rejection becomes the `error` message.
+ */
+export type Session = (socket: SessionSocket, context: SessionContext) => Promise<void>;
+
+/** A refusal whose text the contract fixes (contract 11). */
+export class SessionRefused extends Error {
+  override readonly name = "SessionRefused";
+}
