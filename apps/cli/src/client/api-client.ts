@@ -3,18 +3,18 @@ import type { Endpoint } from "./local-server.ts";
 /** What the API says when it refuses. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
-  readonly code: string;
+  readonly status: number;
   readonly remedy: string | undefined;
 
   constructor(status: number, body: unknown) {
     const error = (
       body as
-        | { error?: { code?: string; message?: string; remedy?: string; request_id?: string } }
+        | { error?: { message?: string; remedy?: string; request_id?: string } }
         | undefined
     )?.error;
     const request = error?.request_id === undefined ? "" : ` (request ${error.request_id})`;
     super(`${error?.message ?? `the server answered ${status}`}${request}`);
-    this.code = error?.code ?? "unknown";
+    this.status = status;
     this.remedy = error?.remedy;
   }
 }

@@ -10,6 +10,11 @@ export interface ExecRequest {
   readonly timeout_sec?: number;
 }
 
+/** The server refused or lost the stream; its message says why. */
+export class StreamFailed extends Error {
+  override readonly name = "StreamFailed";
+}
+
 export interface ExecStreams {
   readonly input: NodeJS.ReadableStream;
   readonly output: NodeJS.WritableStream;
@@ -64,7 +69,7 @@ export async function streamExec(
         result.resolve({ code: message.exit_code, timedOut: message.timed_out ?? false });
         break;
       case "error":
-        result.reject(new Error(message.data));
+        result.reject(new StreamFailed(message.data));
         break;
     }
   });
@@ -73,7 +78,7 @@ export async function streamExec(
   );
   socket.once("error", result.reject);
   socket.once("close", () =>
-    result.reject(new Error("the server closed the stream before the command ended")),
+    result.reject(new StreamFailed("the server closed the stream before the command ended")),
   );
   const onAbort = (): void => result.reject(streams.signal.reason);
   streams.signal.addEventListener("abort", onAbort, { once: true });
