@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { StreamClient } from "../support/stream-client.ts";
+import { startTestServer } from "../support/test-server.ts";
+import type { TestServer } from "../support/test-server.ts";
+
+let server: TestServer;
+let id: string;
+before(async () => {
+  server = await startTestServer();
+  id = await server.capsule(undefined);
+});
+after(() => server.close());
+
+const open = (first: Readonly<Record<string, unknown>>, protocols?: string[]): Promise<StreamClient> =>
+  StreamClient.open(server, `/v1/capsules/${id}/pty`, first, protocols ? { protocols } : {});
+
+const shell = { type: "start", cmd: "bash", args: ["--norc", "--noprofile"], envs: { PS1: "$ " } };
+
+test("a terminal is a terminal: size, TERM, Ctrl-C, job control, exit code", async () => {
+  const terminal = await open({ ...shell, cols: 100, rows: 30 });
+  const started = await terminal.next("started");
+  assert.match(String(started["tag"]), /^pty-[0-9a-f]{8}$/);
+  terminal.type("stty size; echo $TERM; test -t 0 && echo is-a-$((1))tty\r");
+  await terminal.shows("30 100");
+  await terminal.shows(/xterm-256color/);
+  await terminal.shows("is-a-1tty");
+  terminal.type("(echo sleeping-$((1)); exec sleep 1000)\r");
+  await terminal.shows("sleeping-1");
+  terminal.type("\u0003");
+  await terminal.shows("^C");
+  terminal.type("echo code $?\r");
+  await terminal.shows("code 130");
+  terminal.type("(echo sleeping-$((2)); exec sleep 1000)\r");
+  await terminal.shows("sleeping-2");
+  terminal.type("\u001A");
+  await terminal.shows("Stopped");
+  terminal.type("kill %1; exit 7\r");
+  assert.equal((await terminal.next("exit"))["exit_code"], 7);
+  assert.equal(await terminal.ended(), 1000);
+});
+
+test("a resize reaches the program; sizes of zero are ignored", async () => {
+  const terminal = await open(shell);
+  await terminal.next("started");
+  terminal.send({ type: "resize", cols: 0, rows: 0 });
+  terminal.send({ type: "resize", cols: 120, rows: 40 });
+  terminal.send({ type: "resize", cols: 132, rows: 50 });
+  terminal.type("stty size\r");
+  await terminal.shows("50 132");
+  terminal.send({ type: "kill" });
+  assert.equal((await terminal.next("exit"))["signal"], 9);
+});
+
+test("a terminal outlives its viewer; who connects again sees the screen and what came meanwhile", async () => {
+  const first = await open(shell);
+  const tag = String((await first.next("started"))["tag"]);
+  first.type("echo before-$((40+2)); (sleep 1; echo mean-$((40+3))-while) &\r");
+  await first.shows("before-42");
+  first.close();
+  await first.ended();
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const second = await open({ type: "connect", tag });
+  assert.equal((await second.next("started"))["tag"], tag);
+  await second.shows("before-42");
+  await second.shows("mean-43-while");
+  const third = await open({ type: "connect", tag, from: 0 });
+  await third.shows("mean-43-while");
+  assert.equal(third.messages.find(({ type }) => type === "output")?.["offset"], 0);
+  assert.deepEqual(
+    third.messages.find(({ type }) => type === "resized"),
+    { type: "resized", cols: 80, rows: 24 },
+  );
+  // Both type, both see.
+  second.type("echo two-$((1+1))\r");
+  await third.shows("two-2");
+  third.type("exit\r");
+  await Promise.all([second.next("exit"), third.next("exit")]);
+});
+
+test("pasting a lot loses nothing and reorders nothing", async () => {
+  const terminal = await open({
+    ...shell,
+    cmd: "sh",
+    args: ["-c", "stty raw -echo; echo go; head -c 400000 | sha256sum; exit"],
+  });
+  await terminal.shows("go");
+  const text = Array.from({ length: 50_000 }, (_, i) => String(i).padStart(8, "0")).join("");
+  for (let at = 0; at < text.length; at += 1000) terminal.type(text.slice(at, at + 1000));
+  const { createHash } = await import("node:crypto");
+  await terminal.shows(createHash("sha256").update(text).digest("hex"));
+  assert.equal((await terminal.next("exit"))["exit_code"], 0);
+});
+
+test("binary frames both ways, asked for by sub-protocol", async () => {
+  const terminal = await open({ ...shell, cmd: "sh", args: ["-c", "stty raw -echo; echo go; head -c 256"] }, [
+    "wrenn.pty.binary",
+  ]);
+  await terminal.shows("go");
+  const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+  terminal.socket.send(all);
+  await terminal.next("exit");
+  assert.ok(terminal.output().subarray(-256).equals(all));
+});
+
+test("a client that acknowledges is never sent too much ahead; one that does not still gets everything", async () => {
+  const size = 2_000_000;
+  const start = { ...shell, cmd: "sh", args: ["-c", `stty raw; head -c ${size} /dev/zero | tr '\\0' x`] };
+  const acknowledging = await open(start);
+  await acknowledging.next("started");
+  acknowledging.send({ type: "ack", bytes: 0 });
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const ahead = acknowledging.output().length;
+  assert.ok(ahead < 1_500_000, `${ahead} bytes came without an acknowledgement`);
+  let acknowledged = 0;
+  const pump = setInterval(() => {
+    const seen = acknowledging.output().length;
+    if (seen > acknowledged) acknowledging.send({ type: "ack", bytes: seen - acknowledged });
+    acknowledged = seen;
+  }, 20);
+  await acknowledging.next("exit");
+  clearInterval(pump);
+  assert.equal(acknowledging.output().length, size);
+  const plain = await open(start);
+  await plain.next("exit");
+  assert.equal(plain.output().length, size);
+});
+
+test("full-screen programs work: top draws, quits on q", async () => {
+  const terminal = await open({ ...shell, cmd: "top", args: [] });
+  await terminal.shows("Tasks:");
+  terminal.type("q");
+  assert.equal((await terminal.next("exit"))["exit_code"], 0);
+});
+
+test("input to a terminal whose program has ended is no failure of the server", async () => {
+  const terminal = await open({ ...shell, cmd: "true", args: [] });
+  await terminal.next("exit");
+  terminal.type("anyone?");
+  await terminal.ended();
+  assert.equal((await server.shell(id, "echo alive")).stdout, "alive\n");
+});
