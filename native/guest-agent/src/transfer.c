@@ -27,6 +27,7 @@ struct transfer {
   /* reading */
   uint64_t base;   /* offset in the file of the stream's first byte */
   uint64_t length; /* of the stream */
+  bool unmeasured; /* the length is known at the end only */
   uint64_t sent;
   uint64_t limit;
   bool attached;
@@ -88,8 +89,10 @@ static int open_for_reading(struct transfer *t, const char *path, struct buffer 
   if (S_ISDIR(st.st_mode)) return EISDIR;
   if (!S_ISREG(st.st_mode)) return fail_with(body, EINVAL, "not a regular file");
   uint64_t size = (uint64_t)st.st_size;
-  if (t->base > size) t->base = size;
-  if (t->length > size - t->base) t->length = size - t->base;
+  /* Files of /proc say that they are empty: only reading tells where they end. */
+  t->unmeasured = size == 0;
+  if (t->base > size && !t->unmeasured) t->base = size;
+  if (t->length > size - t->base && !t->unmeasured) t->length = size - t->base;
   char final[PATH_MAX];
   return entry_write(body, realpath(path, final) ? final : path);
 }
@@ -262,6 +265,10 @@ static bool pump_reading(struct lane *lane, struct transfer *t) {
     if (want > sizeof bytes) want = sizeof bytes;
     ssize_t n = pread(t->fd, bytes, (size_t)want, (off_t)(t->base + t->sent));
     if (n < 0 && errno == EINTR) continue;
+    if (n == 0 && t->unmeasured) {
+      t->length = t->sent;
+      break;
+    }
     if (n <= 0) {
       /* The file became shorter while it was read: what was promised cannot be delivered. */
       t->problem = n < 0 ? errno : EIO;

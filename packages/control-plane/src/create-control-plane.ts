@@ -13,6 +13,10 @@ import { fromFastify } from "./errors/from-fastify.ts";
 import type { App, RouteServices } from "./routes/app.ts";
 import { capsuleRoutes } from "./routes/capsules.ts";
 import { execRoutes } from "./routes/exec.ts";
+import { fileContentRoutes } from "./routes/file-content.ts";
+import { fileDownloadRoutes } from "./routes/file-downloads.ts";
+import { fileUploadRoutes } from "./routes/file-uploads.ts";
+import { fileRoutes } from "./routes/files.ts";
 import { processRoutes } from "./routes/processes.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { templateRoutes } from "./routes/templates.ts";
@@ -132,7 +136,14 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
     closed.addHook("onRoute", (route) => {
       route.schema = { ...route.schema, security: [{ apiKey: [] }] };
     });
-    for (const routes of [capsuleRoutes, execRoutes, processRoutes, templateRoutes]) routes(closed, services);
+    const parsed = [capsuleRoutes, execRoutes, processRoutes, templateRoutes, fileRoutes, fileDownloadRoutes];
+    for (const routes of parsed) routes(closed, services);
+    await closed.register(async (raw) => {
+      // Files are of any size: their routes take the body as it arrives.
+      raw.removeAllContentTypeParsers();
+      raw.addContentTypeParser("*", (_request, _body, done) => done(null));
+      for (const routes of [fileContentRoutes, fileUploadRoutes]) routes(raw, services);
+    });
   });
   await app.ready();
   return app;

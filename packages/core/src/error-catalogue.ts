@@ -51,6 +51,36 @@ export const errorCatalogue = {
     "content type {type} is not accepted here",
     "Send the content type that /docs names for this route.",
   ),
+  multipart_expected: user(
+    "invalid_request",
+    400,
+    "expected multipart/form-data with boundary",
+    "Send a form with the fields path and file, or use PUT files/content.",
+  ),
+  multipart_invalid: user(
+    "invalid_request",
+    400,
+    "failed to parse multipart: {problem}",
+    "Send a well-formed and complete multipart body.",
+  ),
+  form_field_missing: user(
+    "invalid_request",
+    400,
+    "{field} field is required",
+    "Send the text field path first and then the file field file.",
+  ),
+  content_digest_mismatch: user(
+    "invalid_request",
+    400,
+    "the content does not match its Content-Digest; it has sha-256=:{actual}:",
+    "Send the content again; the old file was kept.",
+  ),
+  range_not_satisfiable: user(
+    "invalid_request",
+    416,
+    "the range is outside of the file's {size} bytes",
+    "Ask for a range inside of the file.",
+  ),
   route_not_found: user("not_found", 404, "no route {method} {path}", "See /docs for every route."),
   // Credentials
   credentials_missing: user(

@@ -1,0 +1,40 @@
+import { Type } from "typebox";
+import { abortWhenGone, download } from "../files/transfer.ts";
+import { teamOf } from "./app.ts";
+import type { App, RouteServices } from "./app.ts";
+import { CapsuleParams } from "./schemas.ts";
+
+const ReadBody = Type.Object({
+  path: Type.String({ minLength: 1 }),
+  user: Type.Optional(Type.String({ maxLength: 64 })),
+});
+
+/** Downloads by POST, as contract 10 §8 has them. */
+export function fileDownloadRoutes(app: App, { capsules, hostAgent }: RouteServices): void {
+  for (const kind of ["read", "stream/read"] as const) {
+    app.post(
+      `/v1/capsules/:id/files/${kind}`,
+      {
+        schema: {
+          tags: ["files"],
+          params: CapsuleParams,
+          summary: "Download a file",
+          description: "A download that fails midway breaks the connection.",
+          body: ReadBody,
+        },
+      },
+      async (request, reply) => {
+        const { path, user } = request.body;
+        const row = await capsules.running(teamOf(request), request.params.id);
+        await capsules.touch(row.id);
+        const content = await hostAgent
+          .files(request.params.id)
+          .read(path, { ...(user === undefined ? {} : { user }), signal: abortWhenGone(reply) });
+        const { size } = content.entry;
+        // The streaming form is chunked in the contract; the plain one has a length.
+        if (kind === "read" && size > 0) void reply.header("content-length", size);
+        return await reply.type("application/octet-stream").send(download(content, size));
+      },
+    );
+  }
+}

@@ -1,0 +1,61 @@
+import { Type } from "typebox";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { limited } from "../files/limited.ts";
+import { readUpload } from "../files/multipart.ts";
+import { teamOf } from "./app.ts";
+import type { App, RouteServices } from "./app.ts";
+import { abortWhenGone } from "../files/transfer.ts";
+import { CapsuleParams, refusals } from "./schemas.ts";
+
+/** Contract 00 §5. */
+const WHOLE_LIMIT = 100_000_000;
+
+/** Uploads as forms, as contract 10 §8 has them. Their bodies are not parsed before they come here. */
+export function fileUploadRoutes(app: App, { capsules, hostAgent }: RouteServices): void {
+  const upload = async (
+    request: FastifyRequest,
+    id: string,
+    reply: FastifyReply,
+    limit: number,
+  ): Promise<void> => {
+    const row = await capsules.running(teamOf(request), id);
+    try {
+      const { path, user, content } = await readUpload(request.raw);
+      await hostAgent.files(id).write(path, limited(content, limit), {
+        ...(user === undefined ? {} : { user }),
+        signal: abortWhenGone(reply),
+      });
+    } catch (error) {
+      // Many clients read the answer only after they have sent everything.
+      request.raw.unpipe();
+      request.raw.resume();
+      throw error;
+    }
+    await capsules.touch(row.id);
+  };
+  const schema = { tags: ["files"], params: CapsuleParams };
+  const form = {
+    ...schema,
+    consumes: ["multipart/form-data"],
+    description: "A form with the text field `path`, optionally `user`, and then the file field `file`.",
+    response: { 204: Type.Null(), ...refusals },
+  };
+
+  app.post(
+    "/v1/capsules/:id/files/write",
+    { schema: { ...form, summary: "Upload a file of up to 100 MB" } },
+    async (request, reply) => {
+      await upload(request, request.params.id, reply, WHOLE_LIMIT);
+      return await reply.status(204).send(null);
+    },
+  );
+
+  app.post(
+    "/v1/capsules/:id/files/stream/write",
+    { schema: { ...form, summary: "Upload a file of any size" } },
+    async (request, reply) => {
+      await upload(request, request.params.id, reply, Infinity);
+      return await reply.status(204).send(null);
+    },
+  );
+}
