@@ -24,6 +24,9 @@ const ExecBody = Type.Object(
     envs: Type.Optional(Type.Record(Type.String({ pattern: "^[^=\\u0000]+$" }), Type.String())),
     cwd: Type.Optional(Type.String({ maxLength: 4096 })),
     user: Type.Optional(Type.String({ maxLength: 64 })),
+    stdin: Type.Optional(
+      Type.Boolean({ description: "Background only: keep standard input open for POST …/input" }),
+    ),
   },
   { examples: [{ cmd: "python3", args: ["-c", "print(6*7)"] }] },
 );
@@ -76,6 +79,7 @@ export function execRoutes(app: App, { capsules, hostAgent, clock }: RouteServic
         user,
         tag,
         background = false,
+        stdin = false,
         timeout_sec: timeoutSec = 0,
       } = request.body;
       if ([cmd, ...args, ...Object.values(envs)].some((text) => text.includes("\0"))) {
@@ -95,7 +99,7 @@ export function execRoutes(app: App, { capsules, hostAgent, clock }: RouteServic
             envs,
             ...where,
             ...(tag === undefined ? {} : { tag }),
-            stdin: false,
+            stdin,
             output: "detached",
           },
           AbortSignal.timeout(30_000),

@@ -1,4 +1,13 @@
+import { WrennError } from "@wrenn/core";
+import type { CapsuleProcess } from "@wrenn/protocol";
+import { constants } from "node:os";
 import { Type } from "typebox";
+import {
+  processFacts,
+  ProcessFactsAnswer,
+  processLogs,
+  ProcessLogsAnswer,
+} from "../processes/process-json.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { CapsuleParams, refusals } from "./schemas.ts";
@@ -21,6 +30,26 @@ const ProcessList = Type.Object({
       args: Type.Optional(Type.Array(Type.String())),
     }),
   ),
+});
+
+const SignalBody = Type.Object({
+  signal: Type.String({ pattern: "^SIG[A-Z0-9]{1,10}$", description: "Such as SIGINT or SIGUSR1" }),
+  scope: Type.Optional(
+    Type.Union([Type.Literal("group"), Type.Literal("tree")], {
+      description: "The process group (the default), or everything the process started",
+    }),
+  ),
+});
+
+const InputBody = Type.Object({
+  data: Type.Optional(Type.String()),
+  encoding: Type.Optional(Type.Union([Type.Literal("utf-8"), Type.Literal("base64")])),
+  close: Type.Optional(Type.Boolean({ description: "Closes standard input after the data" })),
+});
+
+const LogsQuery = Type.Object({
+  from: Type.Optional(Type.Integer({ minimum: 0, description: "Offset in standard output" })),
+  from_stderr: Type.Optional(Type.Integer({ minimum: 0, description: "Offset in standard error" })),
 });
 
 /** Processes that were started through the API (contract 10 §7). */
@@ -67,6 +96,100 @@ export function processRoutes(app: App, { capsules, hostAgent }: RouteServices):
       const signal = AbortSignal.timeout(CALL_MS);
       const process = await hostAgent.processes(request.params.id).find(request.params.selector, signal);
       await process.kill(request.query.signal === "SIGTERM" ? SIGTERM : SIGKILL, "tree", signal);
+      return await reply.status(204).send(null);
+    },
+  );
+
+  const find = async (
+    request: Parameters<typeof teamOf>[0],
+    { id, selector }: { readonly id: string; readonly selector: string },
+    signal: AbortSignal,
+  ): Promise<CapsuleProcess> => {
+    const row = await capsules.running(teamOf(request), id);
+    await capsules.touch(row.id);
+    return await hostAgent.processes(id).find(selector, signal);
+  };
+
+  app.get(
+    "/v1/capsules/:id/processes/:selector",
+    {
+      schema: {
+        summary: "Describe a process, also after its end",
+        description: "Ended processes are kept for 10 minutes, the newest 100 of them.",
+        tags: ["commands"],
+        params: ProcessParams,
+        response: { 200: ProcessFactsAnswer, ...refusals },
+      },
+    },
+    async (request) => {
+      const process = await find(request, request.params, AbortSignal.timeout(CALL_MS));
+      return processFacts(process.facts);
+    },
+  );
+
+  app.get(
+    "/v1/capsules/:id/processes/:selector/logs",
+    {
+      schema: {
+        summary: "Read what a process has printed, also after its end",
+        description:
+          "The newest 1 MiB of each stream is kept. `offset` says where the text begins, `next` where to read on; an offset later than asked means that the bytes between were dropped.",
+        tags: ["commands"],
+        params: ProcessParams,
+        querystring: LogsQuery,
+        response: { 200: ProcessLogsAnswer, ...refusals },
+      },
+    },
+    async (request) => {
+      const signal = AbortSignal.timeout(CALL_MS);
+      const process = await find(request, request.params, signal);
+      const { from = 0, from_stderr: fromErrors = 0 } = request.query;
+      // Read before the facts: an exit that is told means that nothing came after what is shown.
+      const { exit } = process.facts;
+      return processLogs(await process.held({ stdout: from, stderr: fromErrors }, signal), exit);
+    },
+  );
+
+  app.post(
+    "/v1/capsules/:id/processes/:selector/input",
+    {
+      schema: {
+        summary: "Write to a process's standard input",
+        tags: ["commands"],
+        params: ProcessParams,
+        body: InputBody,
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const signal = AbortSignal.timeout(CALL_MS);
+      const process = await find(request, request.params, signal);
+      const { data = "", encoding = "utf-8", close = false } = request.body;
+      if (data !== "") await process.write(Buffer.from(data, encoding), signal);
+      if (close) await process.closeInput(signal);
+      return await reply.status(204).send(null);
+    },
+  );
+
+  app.post(
+    "/v1/capsules/:id/processes/:selector/signal",
+    {
+      schema: {
+        summary: "Send a signal",
+        tags: ["commands"],
+        params: ProcessParams,
+        body: SignalBody,
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { signal: name, scope = "group" } = request.body;
+      const number = Object.entries(constants.signals).find(([known]) => known === name)?.[1];
+      if (number === undefined)
+        throw new WrennError("invalid_field", { field: "signal", problem: `is no signal of Linux: ${name}` });
+      const signal = AbortSignal.timeout(CALL_MS);
+      const process = await find(request, request.params, signal);
+      await process.kill(number, scope, signal);
       return await reply.status(204).send(null);
     },
   );

@@ -1,6 +1,7 @@
 import { abortable, WrennError } from "@wrenn/core";
 import type {
   CapsuleProcess,
+  HeldOutput,
   OutputChannel,
   OutputEvent,
   OutputStart,
@@ -132,6 +133,11 @@ export class GuestProcess implements CapsuleProcess {
       this.#readers.delete(reader);
       this.readerMoved();
     }
+  }
+
+  async held(from: Readonly<Record<OutputChannel, number>>): Promise<HeldOutput> {
+    const { stdout, stderr } = this.log.streams;
+    return { stdout: stdout.read(from.stdout), stderr: stderr.read(from.stderr) };
   }
 
   async wait(signal: AbortSignal): Promise<ProcessExit> {

@@ -70,6 +70,8 @@ export interface CapsuleProcess {
    * is back-pressure. `now` starts at the current end, `oldest` at the oldest byte still held.
    */
   output(from: OutputStart, signal: AbortSignal): AsyncIterable<OutputEvent>;
+  /** What the log still holds of both streams, from the given offsets on, without waiting for more. */
+  held(from: { readonly stdout: number; readonly stderr: number }, signal: AbortSignal): Promise<HeldOutput>;
   /** Resolves with the exit once the reaper knows it. */
   wait(signal: AbortSignal): Promise<ProcessExit>;
   /** Writes to standard input; resolves when the guest has taken the bytes. @throws WrennError `stdin_closed`. */
@@ -81,5 +83,10 @@ export interface CapsuleProcess {
   /** Changes the size of the terminal. @throws WrennError `not_a_terminal`. */
   resize(cols: number, rows: number, signal: AbortSignal): Promise<void>;
 }
+
+/** `offset` is where `bytes` really begin: later than asked when older bytes were dropped. */
+export type HeldOutput = Readonly<
+  Record<OutputChannel, { readonly offset: number; readonly bytes: Uint8Array }>
+>;
 
 export type OutputStart = "oldest" | "now" | { readonly stdout: number; readonly stderr: number };
