@@ -74,6 +74,24 @@ test("up prints URL, key and commands; run uses that server; Ctrl-C ends it and 
     assert.deepEqual([result.stdout, result.code], ["begun\n", 124], result.stderr);
   });
 
+  await test("shell opens a terminal of the caller's size, and ends with its exit code", async () => {
+    const url = /URL +(http:\S+)/.exec(output)?.[1] ?? "";
+    const key = /API key +(\S+)/.exec(output)?.[1] ?? "";
+    const created = await fetch(`${url}/v1/capsules`, {
+      method: "POST",
+      headers: { "x-api-key": key, "content-type": "application/json" },
+      body: "{}",
+    });
+    const { id } = (await created.json()) as { id: string };
+    // script(1) gives the command a terminal, whose size stty sets first.
+    const terminal = await tryCommand(
+      ["script", "-qec", `stty cols 91 rows 17; exec ${wrenn} shell ${id}`, "/dev/null"],
+      { env: environment, input: "stty size; exit 9\n" },
+    );
+    assert.match(terminal.stdout, /17 91/, terminal.stdout + terminal.stderr);
+    assert.equal(terminal.code, 9, terminal.stdout);
+  });
+
   await test("a template that does not exist is explained", async () => {
     const result = await runWrenn(["run", "--template", "nope", "--", "true"]);
     assert.equal(result.code, 2);

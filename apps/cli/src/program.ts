@@ -31,6 +31,19 @@ export function createProgram(): Command {
     .action(async (command: string[], options) => (await import("./commands/run.ts")).run(command, options));
 
   program
+    .command("shell")
+    .description("open a terminal in a running capsule")
+    .passThroughOptions()
+    .option("--attach <tag>", "join an open terminal instead of opening one")
+    .option("--user <name>", "user to run as")
+    .option("--cwd <path>", "working directory in the capsule")
+    .argument("<capsule>", "id of the capsule")
+    .argument("[command...]", "program and its arguments instead of bash, after --")
+    .action(async (capsule: string, command: string[], options) =>
+      (await import("./commands/shell.ts")).shell(capsule, command, options),
+    );
+
+  program
     .command("doctor")
     .description("check whether capsules can run on this machine, and say how to mend what is wrong")
     .option("--json", "print the findings as JSON")

@@ -302,6 +302,12 @@ export const errorCatalogue = {
     "{operation} failed: {problem}",
     "Try again; the host's log holds the cause under the same request id.",
   ),
+  server_not_running: user(
+    "conflict",
+    409,
+    "no server runs on this machine",
+    "Start one with ./wrenn up, or set WRENN_URL and WRENN_API_KEY to use another.",
+  ),
   server_already_runs: user(
     "conflict",
     409,

@@ -7,11 +7,8 @@ export class ApiError extends Error {
   readonly remedy: string | undefined;
 
   constructor(status: number, body: unknown) {
-    const error = (
-      body as
-        | { error?: { message?: string; remedy?: string; request_id?: string } }
-        | undefined
-    )?.error;
+    const error = (body as { error?: { message?: string; remedy?: string; request_id?: string } } | undefined)
+      ?.error;
     const request = error?.request_id === undefined ? "" : ` (request ${error.request_id})`;
     super(`${error?.message ?? `the server answered ${status}`}${request}`);
     this.status = status;
