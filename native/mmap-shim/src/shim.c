@@ -2,11 +2,13 @@
  * LD_PRELOAD library for the VMM: the memory file named by WRENN_SHIM_MEMORY is mapped privately although the VMM asks
  * for a shared mapping. The VMM then leaves the memory out of its saved state ("shared" memory needs no saving), while
  * every write of the guest stays in this process: the file is the frozen memory of a template and never changes.
+ * Pages that differ from it, those of a paused capsule, come from the file named by WRENN_SHIM_DIFF.
  *
  * The environment is set by the jail and not by anything a guest can reach.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -17,9 +19,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "diff.h"
+
 #define EXPORTED __attribute__((visibility("default")))
 
-enum { EXIT_NO_SYMBOL = 81 };
+enum { EXIT_NO_SYMBOL = 81, EXIT_BAD_DIFF = 82 };
 
 typedef void *(*mmap_function)(void *, size_t, int, int, int, off_t);
 typedef int (*open_function)(const char *, int, ...);
@@ -87,9 +91,25 @@ int __open_2(const char *path, int flags);
 EXPORTED int __open64_2(const char *path, int flags) { return open_file(path, flags, 0); }
 EXPORTED int __open_2(const char *path, int flags) { return open_file(path, flags, 0); }
 
+/* A machine with half of its memory must never run: there is no way back from here but the end. */
+static void lay_diff_over(uint8_t *memory, size_t size) {
+  const char *path = getenv("WRENN_SHIM_DIFF");
+  if (!path) return;
+  int fd = real_open()(path, O_RDONLY | O_CLOEXEC);
+  const char *problem = fd < 0 ? strerror(errno) : diff_apply(fd, memory, size);
+  if (problem) {
+    fprintf(stderr, "wrenn-shim: %s: %s\n", path, problem);
+    _exit(EXIT_BAD_DIFF);
+  }
+  close(fd);
+}
+
 EXPORTED void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
-  if ((flags & MAP_TYPE) == MAP_SHARED && is_memory_file(fd)) flags = (flags & ~MAP_TYPE) | MAP_PRIVATE | MAP_NORESERVE;
-  return real_mmap()(address, length, protection, flags, fd, offset);
+  bool memory = (flags & MAP_TYPE) == MAP_SHARED && is_memory_file(fd);
+  if (memory) flags = (flags & ~MAP_TYPE) | MAP_PRIVATE | MAP_NORESERVE;
+  void *mapped = real_mmap()(address, length, protection, flags, fd, offset);
+  if (memory && mapped != MAP_FAILED && offset == 0) lay_diff_over(mapped, length);
+  return mapped;
 }
 
 EXPORTED void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) {

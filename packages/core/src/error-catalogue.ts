@@ -288,7 +288,7 @@ export const errorCatalogue = {
     "internal_error",
     500,
     "Debian packages are missing and cannot be installed: {packages}: {problem}",
-    "Install them yourself: {command}",
+    "Run {command} yourself, and start again.",
   ),
   native_build_failed: system(
     "internal_error",

@@ -66,7 +66,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     await writeFileAtomic(join(spec.directory, machineFiles.record), JSON.stringify(record));
     const qmp = await withLastWords(
       spec.directory,
-      QmpClient.connect(join(spec.directory, machineFiles.qmp), signal),
+      QmpClient.connect(join(spec.directory, machineFiles.qmp), process, signal),
     );
     release.defer(() => qmp.close());
     await withLastWords(spec.directory, ready(qmp));
@@ -88,7 +88,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         gid: spec.gid,
         cgroups: groups,
         ...(spec.network ? { namespace: spec.network.namespace } : {}),
-        readable: [...spec.readable, ...(boots ? [spec.kernel, spec.initramfs] : [spec.memoryFile])],
+        readable: [...spec.readable, ...(boots ? [spec.kernel, spec.initramfs] : memoryFiles(spec))],
         libraries: boots ? [] : [options.shim],
         writable: [...diskDirectories(spec), ...(boots ? [spec.memoryFile] : [])],
         devices: [
@@ -98,7 +98,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
           ...(spec.network ? ["/dev/net/tun"] : []),
           ...(options.accelerator === "kvm" ? ["/dev/kvm"] : []),
         ],
-        environment: boots ? {} : { LD_PRELOAD: options.shim, WRENN_SHIM_MEMORY: spec.memoryFile },
+        environment: boots ? {} : shimEnvironment(options.shim, spec),
         program: [qemu, ...commandLine(spec, options)],
       },
       signal,
@@ -151,7 +151,7 @@ async function adopt(directory: string, cgroups: Cgroups, signal: AbortSignal): 
   if (text === undefined) return undefined;
   const record = JSON.parse(text) as MachineRecord;
   if (!(await isAlive(record.process))) return undefined;
-  const qmp = await QmpClient.connect(join(directory, machineFiles.qmp), signal);
+  const qmp = await QmpClient.connect(join(directory, machineFiles.qmp), record.process, signal);
   return new QemuMachine(directory, record, qmp, cgroups);
 }
 
@@ -165,6 +165,19 @@ async function prepareDirectory(spec: MachineSpec): Promise<void> {
   await mkdir(spec.directory, { mode: 0o700 });
   await chmod(spec.directory, 0o700);
   await chown(spec.directory, spec.uid, spec.gid);
+}
+
+function memoryFiles({ memoryFile, memoryDiff }: RestoreSpec): readonly string[] {
+  return memoryDiff === undefined ? [memoryFile] : [memoryFile, memoryDiff];
+}
+
+/** What native/mmap-shim reads. */
+function shimEnvironment(shim: string, { memoryFile, memoryDiff }: RestoreSpec): Record<string, string> {
+  return {
+    LD_PRELOAD: shim,
+    WRENN_SHIM_MEMORY: memoryFile,
+    ...(memoryDiff === undefined ? {} : { WRENN_SHIM_DIFF: memoryDiff }),
+  };
 }
 
 /** The disk's own directory is writable, because a new overlay may be put beside the disk while the machine lives. */

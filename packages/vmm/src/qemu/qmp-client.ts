@@ -1,12 +1,16 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { abortable, problemOf, withDeadline, WrennError } from "@wrenn/core";
+import { isAlive } from "@wrenn/system";
+import type { ProcessIdentity } from "@wrenn/system";
 import type { QmpCommands } from "./qmp-commands.ts";
 
 /** QEMU's answers are short; a longer line is not QEMU speaking. */
 const LINE_LIMIT = 1 << 20;
 const COMMAND_MS = 10_000;
 const CONNECT_STEP_MS = 1;
+/** Attempts between two looks at whether the process that should listen still lives. */
+const ALIVE_EVERY = 20;
 
 interface Answer {
   readonly return?: unknown;
@@ -48,10 +52,14 @@ export class QmpClient {
     });
   }
 
-  /** Connects as soon as QEMU listens, and negotiates. */
-  static async connect(path: string, signal: AbortSignal): Promise<QmpClient> {
+  /**
+   * Connects as soon as QEMU listens, and negotiates.
+   *
+   * @throws WrennError `machine_died` when the process ends before it listens.
+   */
+  static async connect(path: string, qemu: ProcessIdentity, signal: AbortSignal): Promise<QmpClient> {
     return await withDeadline("QEMU's control socket", COMMAND_MS, signal, async (inner) => {
-      const client = new QmpClient(await dial(path, inner));
+      const client = new QmpClient(await dial(path, inner, qemu));
       try {
         await abortable(inner, client.#greeted.promise);
         await client.execute("qmp_capabilities", undefined, inner);
@@ -133,10 +141,12 @@ export class QmpClient {
   }
 }
 
-/** Connects to a unix socket that may not exist yet. */
-export async function dial(path: string, signal: AbortSignal): Promise<Socket> {
-  for (;;) {
+/** Connects to a unix socket that may not exist yet, as long as the process that should make it lives. */
+export async function dial(path: string, signal: AbortSignal, listener?: ProcessIdentity): Promise<Socket> {
+  for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
+    if (listener && attempt % ALIVE_EVERY === 0 && !(await isAlive(listener)))
+      throw new WrennError("machine_died", { problem: "QEMU ended before it could be spoken to" });
     const socket = connect(path);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     socket.once("connect", resolve);
