@@ -1,4 +1,7 @@
-/* The one state of the agent, and what its parts ask of each other. Everything runs in one thread. */
+/*
+ * The one state of the agent, and what its parts ask of each other. It belongs to the loop's thread;
+ * workers (jobs.h) see only what a job brings along.
+ */
 #ifndef WRENN_AGENT_H
 #define WRENN_AGENT_H
 
@@ -22,11 +25,12 @@ struct agent {
   struct epoll_event *round; /* events of this round still to handle */
   int round_count;
   int signals;
-  bool cgroups;
   uint64_t instance;
+  uint64_t request_serial;
   struct lane lanes[2];
   struct process *processes;
   size_t process_count;
+  size_t ring_bytes; /* of all processes */
   struct transfer *transfers;
   size_t transfer_count;
   struct feed *feeds;

@@ -20,7 +20,7 @@
 #include "requests.h"
 #include "tar.h"
 
-enum { DEPTH_LIMIT = 128, PART = 65536, RING = 262144 };
+enum { DEPTH_LIMIT = 128, PART = 65536, RING = 1 << 20, LIMIT = 16 };
 
 struct level {
   DIR *directory;
@@ -32,12 +32,11 @@ struct archive {
   struct level levels[DEPTH_LIMIT];
   int depth; /* open levels */
   char name[PATH_LIMIT + 1];
-  struct buffer pending; /* made, and not yet in the ring */
+  struct buffer *made;
   int file;
   uint64_t left;    /* content of `file` still to deliver */
   size_t padding;   /* after it */
   int problem;      /* the first thing that could not be archived */
-  bool finished;
 };
 
 static void remember(struct archive *a, int problem) {
@@ -89,17 +88,12 @@ static void add_entry(struct archive *a, int parent, const char *entry) {
     open_content(a, parent, entry, &st);
     if (a->file < 0) return;
   }
-  (void)tar_header(&a->pending, a->name, link, &st);
+  (void)tar_header(a->made, a->name, link, &st);
   if (S_ISDIR(st.st_mode)) descend(a, parent, entry);
 }
 
 /* One step of the walk: the next name of the deepest open directory. */
 static void step(struct archive *a) {
-  if (a->depth == 0) {
-    tar_finish(&a->pending);
-    a->finished = true;
-    return;
-  }
   struct level *level = &a->levels[a->depth - 1];
   struct dirent *entry = readdir(level->directory);
   if (!entry) {
@@ -118,7 +112,7 @@ static void step(struct archive *a) {
 }
 
 static void read_content(struct archive *a) {
-  static uint8_t bytes[PART];
+  uint8_t bytes[PART];
   size_t want = a->left < sizeof bytes ? (size_t)a->left : sizeof bytes;
   ssize_t n = want > 0 ? read(a->file, bytes, want) : 0;
   if (n < 0 && errno == EINTR) return;
@@ -128,66 +122,61 @@ static void read_content(struct archive *a) {
     memset(bytes, 0, want);
     n = (ssize_t)want;
   }
-  (void)buffer_append(&a->pending, bytes, (size_t)n);
+  (void)buffer_append(a->made, bytes, (size_t)n);
   a->left -= (uint64_t)n;
   if (a->left > 0) return;
   memset(bytes, 0, a->padding);
-  (void)buffer_append(&a->pending, bytes, a->padding);
+  (void)buffer_append(a->made, bytes, a->padding);
   close(a->file);
   a->file = -1;
 }
 
-static void fill(struct feed *feed, void *source) {
+static enum making make(void *source, struct buffer *made, size_t enough, int *status) {
   struct archive *a = source;
+  a->made = made;
+  enum making making = MAKING_MORE;
   if (!user_assume(&a->user)) {
-    feed_end(feed, EPERM);
-    return;
+    *status = EPERM;
+    making = MAKING_DONE;
   }
-  while (ring_free(&feed->ring) > 0) {
-    size_t length = buffer_length(&a->pending);
-    if (length > 0) {
-      if (length > ring_free(&feed->ring)) length = ring_free(&feed->ring);
-      (void)feed_put(feed, buffer_data(&a->pending), length);
-      buffer_consume(&a->pending, length);
-    } else if (a->file >= 0) {
+  while (making == MAKING_MORE && buffer_length(made) < enough) {
+    if (a->file >= 0) {
       read_content(a);
-    } else if (a->finished) {
-      feed_end(feed, a->problem);
-      break;
-    } else {
+    } else if (a->depth > 0) {
       step(a);
+    } else {
+      tar_finish(made);
+      *status = a->problem;
+      making = MAKING_DONE;
     }
   }
   user_restore();
+  return making;
 }
 
-static void close_archive(struct agent *agent, void *source) {
+static int open_archive(void *source, struct reader *r, struct buffer *detail) {
   struct archive *a = source;
-  (void)agent;
-  while (a->depth > 0) closedir(a->levels[--a->depth].directory);
-  if (a->file >= 0) close(a->file);
-  buffer_free(&a->pending);
-  free(a);
-}
-
-int request_archive(struct agent *agent, struct reader *r, struct buffer *body) {
-  uint32_t handle = read_u32(r);
   char path[PATH_LIMIT + 1];
-  struct archive *a = calloc(1, sizeof *a);
-  if (!a) return ENOMEM;
-  a->file = -1;
-  int status = files_begin(r, &a->user, path, body);
+  int status = files_begin(r, &a->user, path, detail);
+  if (status == STATUS_OK && !read_finished(r)) status = fail_with(detail, STATUS_BAD_REQUEST, "ARCHIVE does not parse");
   DIR *directory = status == STATUS_OK ? opendir(path) : NULL;
   if (status == STATUS_OK && !directory) status = errno;
   user_restore();
   if (directory) a->levels[a->depth++] = (struct level){directory, 0};
-  struct feed *feed = status == STATUS_OK ? feed_open(agent, handle, RING, &status) : NULL;
-  if (!feed) {
-    close_archive(agent, a);
-    return status;
-  }
-  feed->fill = fill;
-  feed->close = close_archive;
-  feed->source = a;
-  return STATUS_OK;
+  return status;
+}
+
+static void close_archive(void *source) {
+  struct archive *a = source;
+  while (a->depth > 0) closedir(a->levels[--a->depth].directory);
+  if (a->file >= 0) close(a->file);
+  free(a);
+}
+
+static const struct feed_kind archives = {.capacity = RING, .limit = LIMIT, .open = open_archive, .make = make, .close = close_archive};
+
+int request_archive(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body) {
+  struct archive *a = calloc(1, sizeof *a);
+  if (a) a->file = -1;
+  return feed_begin(agent, ticket, &archives, a, r, body);
 }

@@ -5,6 +5,6 @@
 #include "agent.h"
 #include "wire.h"
 
-int request_archive(struct agent *agent, struct reader *r, struct buffer *body);
+int request_archive(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
 
 #endif

@@ -1,8 +1,8 @@
 #define _GNU_SOURCE
 #include "cgroup.h"
 
-#include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +11,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ROOT "/sys/fs/cgroup/user"
+#include "signal-one.h"
+
+enum { DEPTH_LIMIT = 8, FREEZE_STEP_MS = 2, FREEZE_LIMIT_MS = 5000 };
+
+/* Set once at start, before there are workers. */
+static char root[CGROUP_PATH / 2];
+
+/* Given up while processes were still in them. */
+static struct {
+  uint64_t *numbers;
+  size_t count;
+} leftovers;
 
 static bool write_file(const char *path, const char *text) {
   int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -21,82 +32,140 @@ static bool write_file(const char *path, const char *text) {
   return ok;
 }
 
+static bool write_control(const char *name, const char *text) {
+  char path[CGROUP_PATH];
+  snprintf(path, sizeof path, "%s/%s", root, name);
+  return write_file(path, text);
+}
+
+bool cgroup_available(void) { return *root != 0; }
+
+bool cgroup_use(const char *path) {
+  char kill[CGROUP_PATH];
+  if (strlen(path) >= sizeof root) return false;
+  /* The oldest kernel whose cgroups can be killed as a whole is 5.14. */
+  snprintf(kill, sizeof kill, "%s/cgroup.kill", path);
+  if (access(kill, W_OK)) return false;
+  memcpy(root, path, strlen(path) + 1);
+  return true;
+}
+
 bool cgroup_prepare(void) {
+  static const char user[] = "/sys/fs/cgroup/user";
   (void)mkdir("/sys/fs/cgroup/agent", 0755);
   (void)write_file("/sys/fs/cgroup/agent/cgroup.procs", "0");
   (void)write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpu +memory +pids +io");
-  if (mkdir(ROOT, 0755) && access(ROOT "/cgroup.kill", F_OK)) return false;
+  if ((mkdir(user, 0755) && errno != EEXIST) || !cgroup_use(user)) return false;
   /* Users' processes give way to the agent when the machine is busy. */
-  (void)write_file(ROOT "/cpu.weight", "50");
-  return access(ROOT "/cgroup.kill", F_OK) == 0;
+  (void)write_control("cpu.weight", "50");
+  return true;
 }
 
-static void directory_of(uint32_t handle, char path[64]) { snprintf(path, 64, ROOT "/p%u", handle); }
+static void directory_of(uint64_t number, char path[CGROUP_PATH]) { snprintf(path, CGROUP_PATH, "%s/p%llu", root, (unsigned long long)number); }
 
-void cgroup_procs_path(uint32_t handle, char path[64]) { snprintf(path, 64, ROOT "/p%u/cgroup.procs", handle); }
+void cgroup_procs_path(uint64_t number, char path[CGROUP_PATH]) { snprintf(path, CGROUP_PATH, "%s/p%llu/cgroup.procs", root, (unsigned long long)number); }
 
-bool cgroup_create(struct agent *agent, uint32_t handle) {
-  char path[64];
-  if (!agent->cgroups) return true;
-  directory_of(handle, path);
-  return mkdir(path, 0755) == 0 || access(path, F_OK) == 0;
-}
-
-void cgroup_remove(struct agent *agent, uint32_t handle) {
-  char path[64];
-  if (!agent->cgroups) return;
-  directory_of(handle, path);
-  (void)rmdir(path); /* stays while descendants live; FORGET tries again */
-}
-
-void cgroup_enter(const char *procs_path) {
-  int fd = open(procs_path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  ssize_t ignored = write(fd, "0", 1);
-  (void)ignored;
-  close(fd);
-}
-
-/* Session of a process: field 6 of /proc/PID/stat, behind the name in parentheses. */
-static pid_t session_of(const char *pid) {
-  char path[300];
-  char stat[512];
-  snprintf(path, sizeof path, "/proc/%s/stat", pid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -1;
-  ssize_t n = read(fd, stat, sizeof stat - 1);
-  close(fd);
-  if (n <= 0) return -1;
-  stat[n] = 0;
-  const char *rest = strrchr(stat, ')');
-  int session;
-  return rest && sscanf(rest + 1, " %*c %*d %*d %d", &session) == 1 ? session : -1;
-}
-
-static void signal_session(pid_t leader, int number) {
-  DIR *proc = opendir("/proc");
-  if (!proc) return;
-  for (struct dirent *entry; (entry = readdir(proc));)
-    if (isdigit((unsigned char)entry->d_name[0]) && session_of(entry->d_name) == leader) (void)kill(atoi(entry->d_name), number);
-  closedir(proc);
-}
-
-void cgroup_signal(struct agent *agent, uint32_t handle, pid_t leader, int number) {
-  char path[64];
-  if (!agent->cgroups) {
-    signal_session(leader, number);
-    return;
+/* Calls `each` for the cgroups below one: users may have made their own there. */
+static void each_below(const char *path, int depth, void (*each)(const char *path, int depth, const void *context), const void *context) {
+  DIR *directory = depth < DEPTH_LIMIT ? opendir(path) : NULL;
+  if (!directory) return;
+  for (struct dirent *entry; (entry = readdir(directory));) {
+    char child[4 * CGROUP_PATH];
+    if (entry->d_type != DT_DIR || *entry->d_name == '.') continue;
+    int n = snprintf(child, sizeof child, "%s/%s", path, entry->d_name);
+    if (n > 0 && (size_t)n < sizeof child) each(child, depth + 1, context);
   }
-  if (number == SIGKILL) {
-    snprintf(path, sizeof path, ROOT "/p%u/cgroup.kill", handle);
+  closedir(directory);
+}
+
+static void remove_below(const char *path, int depth, const void *context) {
+  each_below(path, depth, remove_below, context);
+  (void)rmdir(path);
+}
+
+bool cgroup_remove(uint64_t number) {
+  char path[CGROUP_PATH];
+  if (number == 0) return true;
+  directory_of(number, path);
+  if (rmdir(path) == 0 || errno == ENOENT) return true;
+  each_below(path, 0, remove_below, NULL);
+  return rmdir(path) == 0 || errno == ENOENT;
+}
+
+static void sweep(void) {
+  size_t kept = 0;
+  for (size_t i = 0; i < leftovers.count; i++)
+    if (!cgroup_remove(leftovers.numbers[i])) leftovers.numbers[kept++] = leftovers.numbers[i];
+  leftovers.count = kept;
+}
+
+void cgroup_release(uint64_t number) {
+  if (cgroup_remove(number)) return;
+  sweep();
+  uint64_t *numbers = realloc(leftovers.numbers, (leftovers.count + 1) * sizeof *numbers);
+  if (!numbers) return; /* an empty directory more, which hurts nobody */
+  numbers[leftovers.count++] = number;
+  leftovers.numbers = numbers;
+}
+
+uint64_t cgroup_create(void) {
+  static uint64_t last;
+  char path[CGROUP_PATH];
+  /* A number is never used twice: what is left in an old cgroup does not meet a new process. */
+  directory_of(++last, path);
+  return mkdir(path, 0755) == 0 ? last : 0;
+}
+
+bool cgroup_enter(const char *procs_path) {
+  int fd = open(procs_path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  bool ok = write(fd, "0", 1) == 1;
+  close(fd);
+  return ok;
+}
+
+struct sending {
+  pid_t group;
+  int signal;
+};
+
+static void signal_below(const char *path, int depth, const void *context) {
+  const struct sending *sending = context;
+  char procs[4 * CGROUP_PATH + 16];
+  snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
+  FILE *file = fopen(procs, "re");
+  if (!file) return;
+  for (int pid; fscanf(file, "%d", &pid) == 1;) signal_one(pid, sending->group, sending->signal);
+  fclose(file);
+  each_below(path, depth, signal_below, context);
+}
+
+void cgroup_signal(uint64_t number, pid_t group, int signal) {
+  char path[CGROUP_PATH + 16];
+  if (number == 0) return;
+  directory_of(number, path);
+  if (signal == SIGKILL && group == 0) {
+    strcat(path, "/cgroup.kill");
     (void)write_file(path, "1");
     return;
   }
-  cgroup_procs_path(handle, path);
-  FILE *procs = fopen(path, "re");
-  if (!procs) return;
-  for (int pid; fscanf(procs, "%d", &pid) == 1;) (void)kill(pid, number);
-  fclose(procs);
+  struct sending sending = {group, signal};
+  signal_below(path, 0, &sending);
 }
 
-bool cgroup_freeze_all(bool frozen) { return write_file(ROOT "/cgroup.freeze", frozen ? "1" : "0"); }
+bool cgroup_freeze(bool frozen) { return write_control("cgroup.freeze", frozen ? "1" : "0"); }
+
+bool cgroup_frozen(void) {
+  char path[CGROUP_PATH];
+  snprintf(path, sizeof path, "%s/cgroup.events", root);
+  for (int waited = 0; waited < FREEZE_LIMIT_MS; waited += FREEZE_STEP_MS) {
+    char text[256] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n > 0 && strstr(text, "frozen 1")) return true;
+    usleep(FREEZE_STEP_MS * 1000);
+  }
+  return false;
+}

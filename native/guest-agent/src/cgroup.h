@@ -1,20 +1,34 @@
-/* One cgroup per process, so that a kill reaches every descendant. Without cgroups, sessions stand in. */
+/* One cgroup per process that the host starts, so that a kill reaches every descendant and all can be frozen. */
 #ifndef WRENN_CGROUP_H
 #define WRENN_CGROUP_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 
-#include "agent.h"
+enum { CGROUP_PATH = 256 };
 
-bool cgroup_create(struct agent *agent, uint32_t handle);
-void cgroup_remove(struct agent *agent, uint32_t handle);
-/* Puts the calling process (a fresh child) into the cgroup. Async-signal-safe. */
-void cgroup_enter(const char *procs_path);
-void cgroup_procs_path(uint32_t handle, char path[64]);
-/* Signals every process of the cgroup, or of the session of `leader` where there are no cgroups. */
-void cgroup_signal(struct agent *agent, uint32_t handle, pid_t leader, int number);
-bool cgroup_freeze_all(bool frozen);
-/* Prepares the hierarchy at start; the agent runs without when that fails. */
+/* Prepares the guest's hierarchy at start; the agent runs without when that fails. */
 bool cgroup_prepare(void);
+/* Uses an existing cgroup (version 2) instead, for tests on any machine. */
+bool cgroup_use(const char *root);
+bool cgroup_available(void);
+
+/* A new, empty cgroup; its number, 0 when it cannot be made. */
+uint64_t cgroup_create(void);
+/* Removes a cgroup that no process is in; false when some are. */
+bool cgroup_remove(uint64_t number);
+/* Gives a cgroup up: it is removed as soon as its last process has ended. */
+void cgroup_release(uint64_t number);
+void cgroup_procs_path(uint64_t number, char path[CGROUP_PATH]);
+/* Puts the calling process (a fresh child) into the cgroup. Async-signal-safe. */
+bool cgroup_enter(const char *procs_path);
+/* Signals the processes of a cgroup: those of one process group, or all when `group` is 0. */
+void cgroup_signal(uint64_t number, pid_t group, int signal);
+
+/* Freezes or thaws all of them; the kernel says later that everything stands still. */
+bool cgroup_freeze(bool frozen);
+/* Waits until everything stands still; false when it does not within some seconds. */
+bool cgroup_frozen(void);
 
 #endif

@@ -1,37 +1,34 @@
 #define _GNU_SOURCE
 #include "configure.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "environment.h"
+#include "hooks.h"
 #include "requests.h"
 
-enum { ENTROPY_LIMIT = 512, FLAG_HOOKS = 1, HOOK_SECONDS = 5 };
+enum { ENTROPY_LIMIT = 512, FLAG_HOOKS = 1 };
 
-#define HOOKS "/etc/wrenn/on-restore.d"
-
-static uint64_t wall_clock_ns(void) {
+uint64_t wall_clock_ns(void) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-int request_info(struct agent *agent, struct buffer *body) {
+int request_info(struct agent *agent, struct reader *r, struct buffer *body) {
   struct utsname name;
   struct timespec up;
+  if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "INFO does not parse");
   uname(&name);
   clock_gettime(CLOCK_MONOTONIC, &up);
   write_text(body, AGENT_VERSION);
@@ -77,44 +74,12 @@ static bool valid_hostname(const char *name) {
 
 static bool valid_machine_id(const char *id) { return strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32; }
 
-static bool run_hook(const char *path) {
-  pid_t pid = fork();
-  if (pid == 0) {
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    setsid();
-    alarm(HOOK_SECONDS); /* survives exec: a hook that hangs is ended and counts as failed */
-    execl(path, path, (char *)NULL);
-    _exit(127);
-  }
-  int status = -1;
-  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-  return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-static int is_hook(const struct dirent *entry) { return entry->d_name[0] != '.'; }
-
-static int run_hooks(struct buffer *detail) {
-  struct dirent **hooks;
-  int count = scandir(HOOKS, &hooks, is_hook, alphasort);
-  int status = STATUS_OK;
-  for (int i = 0; i < count; i++) {
-    char path[sizeof HOOKS + 257];
-    snprintf(path, sizeof path, HOOKS "/%s", hooks[i]->d_name);
-    if (status == STATUS_OK && access(path, X_OK) == 0 && !run_hook(path)) status = fail_with(detail, STATUS_HOOK_FAILED, path);
-    free(hooks[i]);
-  }
-  if (count >= 0) free(hooks);
-  return status;
-}
-
 static int set_clock(uint64_t ns) {
   struct timespec now = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
   return clock_settime(CLOCK_REALTIME, &now) ? errno : STATUS_OK;
 }
 
-static int apply(struct view entropy, uint64_t clock_ns, const char *hostname, const char *machine_id, uint64_t generation, uint32_t flags, struct buffer *detail) {
+static int apply(struct view entropy, uint64_t clock_ns, const char *hostname, const char *machine_id, uint64_t generation, struct buffer *detail) {
   char text[64];
   if (clock_ns != 0 && set_clock(clock_ns)) return fail_with(detail, EPERM, "cannot set the clock");
   if (entropy.length > 0 && !seed_entropy(entropy)) return fail_with(detail, EPERM, "cannot seed the random number generator");
@@ -126,10 +91,10 @@ static int apply(struct view entropy, uint64_t clock_ns, const char *hostname, c
   (void)mkdir("/run/wrenn", 0755);
   snprintf(text, sizeof text, "%llu\n", (unsigned long long)generation);
   if (generation != 0 && !write_whole("/run/wrenn/generation", text)) return fail_with(detail, EIO, "cannot write /run/wrenn/generation");
-  return flags & FLAG_HOOKS ? run_hooks(detail) : STATUS_OK;
+  return STATUS_OK;
 }
 
-int request_configure(struct agent *agent, struct reader *r, struct buffer *body) {
+int request_configure(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body) {
   uint64_t clock_ns = read_u64(r);
   struct view entropy = read_bytes(r);
   char *hostname = read_text(r, 63);
@@ -137,11 +102,15 @@ int request_configure(struct agent *agent, struct reader *r, struct buffer *body
   uint64_t generation = read_u64(r);
   uint32_t flags = read_u32(r);
   struct environment defaults = {0};
-  bool ok = hostname && machine_id && environment_read(&defaults, r) && !r->failed && entropy.length <= ENTROPY_LIMIT && valid_hostname(hostname) &&
+  bool ok = hostname && machine_id && environment_read(&defaults, r) && read_finished(r) && flags <= FLAG_HOOKS && entropy.length <= ENTROPY_LIMIT && valid_hostname(hostname) &&
             (!*machine_id || valid_machine_id(machine_id));
-  int status = ok ? apply(entropy, clock_ns, hostname, machine_id, generation, flags, body) : fail_with(body, STATUS_BAD_REQUEST, "CONFIGURE does not parse");
+  int status = ok ? apply(entropy, clock_ns, hostname, machine_id, generation, body) : fail_with(body, STATUS_BAD_REQUEST, "CONFIGURE does not parse");
   if (status == STATUS_OK && !environment_merge(&agent->defaults, &defaults)) status = fail_with(body, ENOMEM, "out of memory");
-  if (status == STATUS_OK) write_u64(body, wall_clock_ns());
+  /* Last, so that hooks find everything as it will be. */
+  if (status == STATUS_OK && flags & FLAG_HOOKS)
+    status = hooks_begin(agent, ticket);
+  else if (status == STATUS_OK)
+    write_u64(body, wall_clock_ns());
   environment_free(&defaults);
   free(hostname);
   free(machine_id);

@@ -7,8 +7,9 @@
 
 #define AGENT_VERSION "0.1.0"
 
-int request_info(struct agent *agent, struct buffer *body);
-int request_configure(struct agent *agent, struct reader *r, struct buffer *body);
+int request_info(struct agent *agent, struct reader *r, struct buffer *body);
+int request_configure(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
+uint64_t wall_clock_ns(void);
 bool set_hostname(const char *name);
 
 #endif

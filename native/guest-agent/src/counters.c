@@ -10,6 +10,8 @@
 #include <sys/sysinfo.h>
 #include <time.h>
 
+#include "requests.h"
+
 enum { PORT_LIMIT = 4096, TCP_LISTEN = 10 };
 
 /* A field of /proc/meminfo in bytes (proc_meminfo(5)); 0 when it is missing. */
@@ -95,7 +97,9 @@ static uint32_t list_ports(struct buffer *body) {
   return count;
 }
 
-int request_ports(struct buffer *body) {
+int run_ports(uint16_t op, struct reader *r, struct buffer *body) {
+  (void)op;
+  if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "PORTS does not parse");
   write_u32(body, list_ports(NULL));
   size_t at = buffer_length(body) - 4;
   uint32_t written = list_ports(body);
@@ -104,14 +108,15 @@ int request_ports(struct buffer *body) {
   return STATUS_OK;
 }
 
-int request_counters(struct agent *agent, struct buffer *body) {
+int run_counters(uint16_t op, struct reader *r, struct buffer *body) {
   struct timespec now;
   struct timespec up;
   struct statvfs disk = {0};
   double load = 0;
   uint64_t busy;
   uint64_t total;
-  (void)agent;
+  (void)op;
+  if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "COUNTERS does not parse");
   clock_gettime(CLOCK_REALTIME, &now);
   clock_gettime(CLOCK_MONOTONIC, &up);
   cpu_ticks(&busy, &total);

@@ -2,10 +2,9 @@
 #ifndef WRENN_COUNTERS_H
 #define WRENN_COUNTERS_H
 
-#include "agent.h"
-#include "wire.h"
+#include "errand.h"
 
-int request_counters(struct agent *agent, struct buffer *body);
-int request_ports(struct buffer *body);
+errand_function run_counters;
+errand_function run_ports;
 
 #endif

@@ -2,33 +2,35 @@
 #ifndef WRENN_FEED_H
 #define WRENN_FEED_H
 
-#include "agent.h"
+#include "jobs.h"
 #include "ring.h"
+#include "wire.h"
 
-struct feed {
-  struct feed *next;
-  uint32_t handle;
-  struct ring ring;
-  uint64_t sent;
-  uint64_t limit;
-  bool attached;
-  bool ended; /* nothing more will be put */
-  bool end_due;
-  int problem; /* status of END */
-  /* Puts more bytes into the ring if there are any; NULL where bytes come by themselves. */
-  void (*fill)(struct feed *feed, void *source);
-  void (*close)(struct agent *agent, void *source);
-  void *source;
+enum making { MAKING_MORE, MAKING_DONE };
+
+/* What makes the bytes. All functions but `descriptor` run on a worker, never two at once for one source. */
+struct feed_kind {
+  size_t capacity; /* of the ring */
+  size_t limit;    /* feeds of this kind at once */
+  /* Bytes are records behind a u32 length; a record that finds no room is dropped, and `loss` is put in its place. */
+  bool lossy;
+  void (*put_loss)(struct buffer *to);
+  /* Reads the request's body behind the handle; STATUS_OK or the status to answer. */
+  int (*open)(void *source, struct reader *r, struct buffer *detail);
+  /* Appends bytes, stopping soon after `enough` of them. */
+  enum making (*make)(void *source, struct buffer *made, size_t enough, int *status);
+  void (*close)(void *source);
+  /* Readable when there is something to make; NULL where there always is. */
+  int (*descriptor)(const void *source);
 };
 
-/* A new feed, or NULL when the handle is in use, there are too many, or memory is short; `status` says which. */
-struct feed *feed_open(struct agent *agent, uint32_t handle, size_t capacity, int *status);
+struct feed;
+
+/* Begins a feed for a request whose next field is the handle; `source` is taken over. STATUS_LATER or the status to answer. */
+int feed_begin(struct agent *agent, const struct ticket *ticket, const struct feed_kind *kind, void *source, struct reader *r, struct buffer *body);
 struct feed *feed_find(struct agent *agent, uint32_t handle);
-/* Puts all the bytes, or none when they do not fit. */
-bool feed_put(struct feed *feed, const void *bytes, size_t length);
-void feed_end(struct feed *feed, int problem);
-/* False when there is no such feed. */
-bool feed_close(struct agent *agent, uint32_t handle);
+/* Answers the ticket when everything is closed; false when there is no such feed. */
+bool feed_close(struct agent *agent, uint32_t handle, const struct ticket *ticket);
 void feeds_close_all(struct agent *agent);
 void feeds_detach(struct agent *agent, int lane);
 bool feed_window(struct agent *agent, uint32_t stream, uint64_t received, uint64_t limit);

@@ -117,7 +117,7 @@ static int list_directory(struct listing *listing, const char *path, uint32_t de
 static int do_list(const char *path, struct reader *r, struct buffer *body) {
   uint32_t depth = read_u32(r);
   uint32_t limit = read_u32(r);
-  if (r->failed || depth == 0) return fail_with(body, STATUS_BAD_REQUEST, "LIST does not parse");
+  if (!read_finished(r) || depth == 0) return fail_with(body, STATUS_BAD_REQUEST, "LIST does not parse");
   struct listing listing = {.body = body, .limit = limit};
   write_u32(body, 0);
   int status = list_directory(&listing, path, depth < DEPTH_LIMIT ? depth : DEPTH_LIMIT);
@@ -129,7 +129,7 @@ static int do_list(const char *path, struct reader *r, struct buffer *body) {
 static int do_mkdir(const char *path, struct reader *r, struct buffer *body) {
   mode_t mode = read_u32(r) & 07777;
   bool parents = read_u8(r);
-  if (r->failed) return fail_with(body, STATUS_BAD_REQUEST, "MKDIR does not parse");
+  if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "MKDIR does not parse");
   int problem = parents ? path_make_parents(path) : 0;
   if (problem) return problem;
   if (mkdir(path, mode)) return errno;
@@ -143,11 +143,12 @@ static int do_two_paths(uint16_t op, const struct user *user, const char *source
   free(text);
   uint8_t first = read_u8(r);
   bool overwrite = read_u8(r);
-  if (r->failed || !resolved) return fail_with(body, STATUS_BAD_REQUEST, "destination does not parse");
+  if (!read_finished(r) || !resolved) return fail_with(body, STATUS_BAD_REQUEST, "destination does not parse");
   struct stat st;
   if (lstat(source, &st)) return errno;
   if (!overwrite && lstat(destination, &st) == 0) return EEXIST;
-  int problem = path_make_parents(destination);
+  bool parents = op == OP_COPY || first;
+  int problem = parents ? path_make_parents(destination) : 0;
   if (problem == 0) problem = op == OP_MOVE ? tree_move(source, destination) : tree_copy(source, destination, first);
   return problem ? problem : entry_write(body, destination);
 }
@@ -155,7 +156,7 @@ static int do_two_paths(uint16_t op, const struct user *user, const char *source
 static int do_symlink(const struct user *user, const char *target, struct reader *r, struct buffer *body) {
   char path[PATH_LIMIT + 1];
   char *text = read_text(r, PATH_LIMIT);
-  bool resolved = text && path_resolve(user, text, path);
+  bool resolved = text && read_finished(r) && path_resolve(user, text, path);
   free(text);
   if (!resolved) return fail_with(body, STATUS_BAD_REQUEST, "SYMLINK does not parse");
   return symlink(target, path) ? errno : entry_write(body, path);
@@ -164,7 +165,7 @@ static int do_symlink(const struct user *user, const char *target, struct reader
 static int do_stat(const char *path, struct reader *r, struct buffer *body) {
   bool follow = read_u8(r);
   char final[PATH_MAX];
-  if (r->failed) return fail_with(body, STATUS_BAD_REQUEST, "STAT does not parse");
+  if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "STAT does not parse");
   if (!follow) return entry_write(body, path);
   if (!realpath(path, final)) return errno;
   return entry_write(body, final);
@@ -173,7 +174,7 @@ static int do_stat(const char *path, struct reader *r, struct buffer *body) {
 static int do_remove(const char *path, struct reader *r, struct buffer *body) {
   bool recursive = read_u8(r);
   struct stat st;
-  if (r->failed) return fail_with(body, STATUS_BAD_REQUEST, "REMOVE does not parse");
+  if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "REMOVE does not parse");
   if (lstat(path, &st)) return errno;
   if (S_ISDIR(st.st_mode) && recursive) return tree_remove(path);
   return (S_ISDIR(st.st_mode) ? rmdir(path) : unlink(path)) ? errno : STATUS_OK;
@@ -182,12 +183,12 @@ static int do_remove(const char *path, struct reader *r, struct buffer *body) {
 static int do_chmod(const char *path, struct reader *r, struct buffer *body) {
   mode_t mode = read_u32(r);
   bool recursive = read_u8(r);
-  if (r->failed || mode > 07777) return fail_with(body, STATUS_BAD_REQUEST, "CHMOD does not parse");
+  if (!read_finished(r) || mode > 07777) return fail_with(body, STATUS_BAD_REQUEST, "CHMOD does not parse");
   int problem = recursive ? tree_chmod(path, mode) : chmod(path, mode) ? errno : 0;
   return problem ? problem : entry_write(body, path);
 }
 
-int request_file(uint16_t op, struct reader *r, struct buffer *body) {
+int run_file(uint16_t op, struct reader *r, struct buffer *body) {
   struct user user;
   char path[PATH_LIMIT + 1];
   if (op < OP_STAT || op > OP_SYMLINK) return fail_with(body, STATUS_BAD_REQUEST, "unknown operation");

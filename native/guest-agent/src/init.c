@@ -175,30 +175,34 @@ static void configure_resolver(void) {
   if (fd >= 0) close(fd);
 }
 
-static volatile sig_atomic_t power_off_asked;
-
-static void ask_power_off(int number) {
-  (void)number;
-  power_off_asked = 1;
+static sigset_t init_signals(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGCHLD);
+  return set;
 }
 
-/* The parent: adopts and collects every orphan until the agent ends. */
+static void collect_ended(pid_t agent) {
+  int status;
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    if (pid != agent) continue;
+    dprintf(1, "wrenn-init: the agent ended with status %d\n", status);
+    errno = 0;
+    give_up("agent");
+  }
+}
+
+/* The parent: adopts and collects every orphan until the agent ends; SIGTERM switches the machine off. Both wait while blocked, so neither is missed. */
 static _Noreturn void collect_orphans(pid_t agent) {
-  struct sigaction action = {.sa_handler = ask_power_off};
-  sigaction(SIGTERM, &action, NULL);
+  sigset_t set = init_signals();
   for (;;) {
-    int status;
-    pid_t pid = wait(&status);
-    if (power_off_asked) {
+    int number = sigwaitinfo(&set, NULL);
+    if (number == SIGTERM) {
       sync();
       reboot(RB_POWER_OFF);
     }
-    if (pid == agent) {
-      dprintf(1, "wrenn-init: the agent ended with status %d\n", status);
-      errno = 0;
-      give_up("agent");
-    }
-    if (pid < 0 && errno != EINTR) give_up("wait");
+    collect_ended(agent);
   }
 }
 
@@ -220,8 +224,11 @@ void init_guest(void) {
   configure_resolver();
   (void)set_hostname("capsule");
   signal(SIGPIPE, SIG_IGN);
+  sigset_t set = init_signals();
+  sigprocmask(SIG_BLOCK, &set, NULL);
   pid_t agent = fork();
   if (agent < 0) give_up("fork");
   if (agent > 0) collect_orphans(agent);
+  sigprocmask(SIG_UNBLOCK, &set, NULL);
   setsid();
 }

@@ -67,9 +67,10 @@ static struct request *find_request(struct lane *lane, uint32_t id) {
   return NULL;
 }
 
-void lane_respond(struct lane *lane, uint32_t id, int status, struct buffer *body) {
-  struct request *request = find_request(lane, id);
-  if (!request || request->done) {
+void lane_respond(struct agent *agent, const struct ticket *ticket, int status, struct buffer *body) {
+  struct lane *lane = &agent->lanes[ticket->lane];
+  struct request *request = find_request(lane, ticket->id);
+  if (!request || request->done || request->serial != ticket->serial) {
     /* The host that asked is gone (its session ended); nobody waits for this. */
     buffer_free(body);
     return;
@@ -100,50 +101,81 @@ static void forget_requests(struct lane *lane, uint32_t below) {
   }
 }
 
+/* Takes a request on; NULL when it is known (and answered again if it was answered) or memory is short. */
+static struct request *begin_request(struct agent *agent, struct lane *lane, uint32_t id) {
+  struct request *request = find_request(lane, id);
+  if (request) {
+    if (request->done) send_response(lane, request);
+    return NULL;
+  }
+  request = calloc(1, sizeof *request);
+  if (!request) return NULL;
+  request->id = id;
+  request->serial = ++agent->request_serial;
+  request->next = lane->requests;
+  lane->requests = request;
+  lane->request_count++;
+  return request;
+}
+
+static void refuse_request(struct agent *agent, struct lane *lane, uint32_t id, int status, const char *detail) {
+  const struct request *request = begin_request(agent, lane, id);
+  if (!request) return;
+  struct ticket ticket = {lane->number, id, request->serial};
+  struct buffer body = {0};
+  (void)fail_with(&body, status, detail);
+  lane_respond(agent, &ticket, status, &body);
+}
+
 static void handle_request(struct agent *agent, struct lane *lane, uint32_t id, const uint8_t *bytes, size_t length) {
   struct reader reader = {bytes, length, false};
   uint16_t op = read_u16(&reader);
-  (void)read_u16(&reader);
+  uint16_t zero = read_u16(&reader);
   uint32_t answered_below = read_u32(&reader);
-  if (reader.failed) return;
-  forget_requests(lane, answered_below);
-  struct request *known = find_request(lane, id);
-  if (known) {
-    if (known->done) send_response(lane, known);
+  if (reader.failed || zero != 0 || id == 0) {
+    refuse_request(agent, lane, id, STATUS_BAD_REQUEST, "the head of the request does not parse");
     return;
   }
-  struct request *request = calloc(1, sizeof *request);
+  forget_requests(lane, answered_below);
+  if (lane->request_count >= REQUEST_LIMIT && !find_request(lane, id)) {
+    refuse_request(agent, lane, id, STATUS_BUSY, "too many requests");
+    return;
+  }
+  const struct request *request = begin_request(agent, lane, id);
   if (!request) return;
-  request->id = id;
-  request->next = lane->requests;
-  lane->requests = request;
+  struct ticket ticket = {lane->number, id, request->serial};
   struct buffer body = {0};
-  int status = ++lane->request_count > REQUEST_LIMIT ? STATUS_BUSY : request_dispatch(agent, lane, id, op, &reader, &body);
+  int status = request_dispatch(agent, &ticket, op, &reader, &body);
   if (status == STATUS_LATER)
     buffer_free(&body);
   else
-    lane_respond(lane, id, status, &body);
+    lane_respond(agent, &ticket, status, &body);
+}
+
+static void forget_partial(struct lane *lane) {
+  buffer_free(&lane->partial);
+  lane->partial_id = 0;
+  lane->partial_refused = false;
 }
 
 static void handle_request_part(struct agent *agent, struct lane *lane, const struct frame *frame) {
-  bool continues = buffer_length(&lane->partial) > 0;
-  if (continues && lane->partial_id != frame->id) {
-    buffer_free(&lane->partial);
-    continues = false;
-  }
-  if (!continues && !(frame->flags & FLAG_MORE)) {
+  if (lane->partial_id != frame->id) forget_partial(lane);
+  if (lane->partial_id == 0 && !(frame->flags & FLAG_MORE)) {
     handle_request(agent, lane, frame->id, frame->payload, frame->length);
     return;
   }
   lane->partial_id = frame->id;
-  if (buffer_length(&lane->partial) + frame->length > REQUEST_BYTES || !buffer_append(&lane->partial, frame->payload, frame->length)) {
+  if (!lane->partial_refused && (buffer_length(&lane->partial) + frame->length > REQUEST_BYTES || !buffer_append(&lane->partial, frame->payload, frame->length))) {
+    lane->partial_refused = true;
     buffer_free(&lane->partial);
-    return;
+    refuse_request(agent, lane, frame->id, STATUS_BAD_REQUEST, "the request is too large");
   }
   if (frame->flags & FLAG_MORE) return;
   struct buffer whole = lane->partial;
+  bool refused = lane->partial_refused;
   memset(&lane->partial, 0, sizeof lane->partial);
-  handle_request(agent, lane, frame->id, buffer_data(&whole), buffer_length(&whole));
+  forget_partial(lane);
+  if (!refused) handle_request(agent, lane, frame->id, buffer_data(&whole), buffer_length(&whole));
   buffer_free(&whole);
 }
 
@@ -164,7 +196,7 @@ static void handle_hello(struct agent *agent, struct lane *lane, const struct he
     }
     lane->connection = *hello;
     lane->output.start = lane->output.end = 0;
-    buffer_free(&lane->partial);
+    forget_partial(lane);
     processes_detach(agent, lane->number);
     transfers_detach(agent, lane->number);
     feeds_detach(agent, lane->number);

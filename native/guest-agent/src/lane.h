@@ -7,10 +7,18 @@
 struct agent;
 struct watch;
 
+/* Names one request for a late answer. Ids start again with every host session, serial numbers never do. */
+struct ticket {
+  int lane;
+  uint32_t id; /* 0: none */
+  uint64_t serial;
+};
+
 /* A request that was received and whose response the host may still ask for again. */
 struct request {
   struct request *next;
   uint32_t id;
+  uint64_t serial;
   bool done;
   int status;
   struct buffer body;
@@ -28,7 +36,8 @@ struct lane {
   struct request *requests;
   size_t request_count;
   struct buffer partial; /* parts of a request so far */
-  uint32_t partial_id;
+  uint32_t partial_id;   /* 0: no request is in parts */
+  bool partial_refused;  /* too large: the rest of its parts is skipped */
 };
 
 bool lane_open_port(struct agent *agent, int number, const char *name);
@@ -39,7 +48,7 @@ bool lane_connected(const struct lane *lane);
 void lane_send(struct lane *lane, enum frame_type type, uint32_t id, const void *head, size_t head_length, const void *tail, size_t tail_length);
 /* Writes queued output until the pipe is full; true when anything moved. */
 bool lane_flush(struct lane *lane);
-/* Answers a request; `body` is taken over and emptied. */
-void lane_respond(struct lane *lane, uint32_t id, int status, struct buffer *body);
+/* Answers a request; `body` is taken over and emptied. A ticket whose session is over is fine. */
+void lane_respond(struct agent *agent, const struct ticket *ticket, int status, struct buffer *body);
 
 #endif

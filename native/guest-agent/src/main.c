@@ -20,6 +20,7 @@
 #include "configure.h"
 #include "feed.h"
 #include "init.h"
+#include "jobs.h"
 #include "process.h"
 #include "transfer.h"
 
@@ -47,25 +48,25 @@ static void children_ready(struct agent *agent, void *owner, uint32_t events) {
   processes_reap(agent);
 }
 
-/* Queues and writes until neither lane takes more; the interactive lane goes first in every round. */
-static void pump(struct agent *agent) {
-  bool moved;
-  do {
-    moved = false;
-    for (int i = 0; i < 2; i++) {
-      struct lane *lane = &agent->lanes[i];
-      moved |= processes_pump(agent, lane);
-      moved |= transfers_pump(agent, lane);
-      moved |= feeds_pump(agent, lane);
-      moved |= lane_flush(lane);
-    }
-  } while (moved);
+/* Queues and writes what the lanes take at once, the interactive one first; true when there may be more. */
+static bool pump(struct agent *agent) {
+  bool moved = false;
+  for (int i = 0; i < 2; i++) {
+    struct lane *lane = &agent->lanes[i];
+    moved |= processes_pump(agent, lane);
+    moved |= transfers_pump(agent, lane);
+    moved |= feeds_pump(agent, lane);
+    moved |= lane_flush(lane);
+  }
+  return moved;
 }
 
 static _Noreturn void serve(struct agent *agent) {
   struct epoll_event events[EVENTS];
+  bool more = false;
   for (;;) {
-    int count = epoll_wait(agent->epoll, events, EVENTS, -1);
+    /* One lane's worth at a time: a keystroke that arrives meanwhile waits for no more than that. */
+    int count = epoll_wait(agent->epoll, events, EVENTS, more ? 0 : -1);
     if (count < 0 && errno != EINTR) abort();
     agent->round = events;
     agent->round_count = count;
@@ -74,7 +75,7 @@ static _Noreturn void serve(struct agent *agent) {
       if (watch) watch->ready(agent, watch->owner, events[i].events);
     }
     agent->round_count = 0;
-    pump(agent);
+    more = pump(agent);
   }
 }
 
@@ -101,29 +102,48 @@ static void protect_from_oom(void) {
 }
 
 static int usage(void) {
-  fputs("usage: wrenn-guest-agent --listen INTERACTIVE.sock BULK.sock [--no-cgroup]\n       wrenn-guest-agent --version\n", stderr);
+  fputs("usage: wrenn-guest-agent --listen INTERACTIVE.sock BULK.sock [--cgroup DIRECTORY | --no-cgroup]\n       wrenn-guest-agent --version\n", stderr);
   return 2;
+}
+
+/* How the agent was asked to run, from its arguments or from being PID 1. */
+struct role {
+  bool guest;
+  const char *sockets[2];
+  const char *cgroup;
+};
+
+static bool parse(int argc, char **argv, struct role *role) {
+  if (argc < 4 || strcmp(argv[1], "--listen") != 0) return false;
+  role->sockets[0] = argv[2];
+  role->sockets[1] = argv[3];
+  if (argc == 6 && strcmp(argv[4], "--cgroup") == 0) role->cgroup = argv[5];
+  return argc == 4 || role->cgroup || (argc == 5 && strcmp(argv[4], "--no-cgroup") == 0);
+}
+
+static bool begin(struct agent *agent, const struct role *role, struct watch *signals) {
+  umask(022);
+  if (role->cgroup && !cgroup_use(role->cgroup)) return false;
+  if (!prepare(agent, signals) || !jobs_start(agent)) return false;
+  if (role->guest) return lane_open_port(agent, 0, "wrenn.interactive") && lane_open_port(agent, 1, "wrenn.bulk");
+  return lane_listen(agent, 0, role->sockets[0]) && lane_listen(agent, 1, role->sockets[1]);
 }
 
 int main(int argc, char **argv) {
   static struct agent agent;
   static struct watch signals;
-  bool guest = getpid() == 1;
-  if (guest) {
+  struct role role = {.guest = getpid() == 1};
+  if (role.guest) {
     init_guest();
     protect_from_oom();
-    agent.cgroups = cgroup_prepare();
-    if (!agent.cgroups) dprintf(1, "wrenn-guest-agent: no cgroups: a kill reaches sessions only\n");
+    if (!cgroup_prepare()) dprintf(1, "wrenn-guest-agent: no cgroups: a kill reaches sessions only, nothing can be frozen\n");
   } else if (argc == 2 && strcmp(argv[1], "--version") == 0) {
     puts(AGENT_VERSION);
     return 0;
-  } else if (argc < 4 || strcmp(argv[1], "--listen") != 0 || argc > 5 || (argc == 5 && strcmp(argv[4], "--no-cgroup") != 0)) {
+  } else if (!parse(argc, argv, &role)) {
     return usage();
   }
-  umask(022);
-  bool ready = prepare(&agent, &signals) && (guest ? lane_open_port(&agent, 0, "wrenn.interactive") && lane_open_port(&agent, 1, "wrenn.bulk")
-                                                   : lane_listen(&agent, 0, argv[2]) && lane_listen(&agent, 1, argv[3]));
-  if (!ready) {
+  if (!begin(&agent, &role, &signals)) {
     dprintf(2, "wrenn-guest-agent: cannot start: %s\n", strerror(errno));
     return 1;
   }

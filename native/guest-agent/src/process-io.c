@@ -129,7 +129,7 @@ void process_settle(struct agent *agent, struct process *process) {
   for (int i = 0; i < 2; i++)
     if (process->outputs[i].drain_to > process->outputs[i].ring.end) process->outputs[i].drain_to = process->outputs[i].ring.end;
   process->drained = true;
-  if (process->waiter == 0) return;
+  if (process->waiter.id == 0) return;
   struct buffer body = {0};
   write_u32(&body, process->exit_code);
   write_u32(&body, process->exit_signal);
@@ -138,7 +138,7 @@ void process_settle(struct agent *agent, struct process *process) {
   write_u64(&body, process->user_us);
   write_u64(&body, process->system_us);
   write_u64(&body, process->peak_kib);
-  uint32_t waiter = process->waiter;
-  process->waiter = 0;
-  lane_respond(&agent->lanes[0], waiter, STATUS_OK, &body);
+  struct ticket waiter = process->waiter;
+  process->waiter = (struct ticket){0};
+  lane_respond(agent, &waiter, STATUS_OK, &body);
 }

@@ -2,7 +2,6 @@
 #include "process.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,11 +10,14 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "hooks.h"
 #include "process-io.h"
+#include "process-signal.h"
 #include "requests.h"
 #include "spawn.h"
 
-enum { PROCESS_LIMIT = 4096, DATA_PART = 65536 };
+/* Rings beyond RING_BUDGET together are small ones, so that many processes do not eat a small guest. */
+enum { PROCESS_LIMIT = 4096, DATA_PART = 65536, RING_BUDGET = 64 << 20, SMALL_RING = 16384 };
 
 struct process *process_find(struct agent *agent, uint32_t handle) {
   for (struct process *p = agent->processes; p; p = p->next)
@@ -34,15 +36,17 @@ static void release(struct agent *agent, struct process *process) {
       watch_set(agent, &out->watch, 0);
       close(out->watch.fd);
     }
+    agent->ring_bytes -= out->ring.capacity;
     ring_close(&out->ring);
   }
   process_close_input(agent, process);
-  cgroup_remove(agent, process->handle);
+  cgroup_release(process->cgroup);
   buffer_free(&process->label);
   free(process);
 }
 
-static struct process *create(const struct spawn *spawn) {
+static struct process *create(const struct agent *agent, const struct spawn *spawn) {
+  bool small = agent->ring_bytes > RING_BUDGET && spawn->ring_bytes > SMALL_RING;
   struct process *process = calloc(1, sizeof *process);
   if (!process) return NULL;
   process->handle = spawn->handle;
@@ -58,7 +62,7 @@ static struct process *create(const struct spawn *spawn) {
     out->watch = (struct watch){.ready = output_ready, .owner = out, .fd = -1};
     out->ended = true;
     if (i == 1 && spawn->terminal) continue;
-    if (!ring_open(&out->ring, spawn->ring_bytes)) {
+    if (!ring_open(&out->ring, small ? SMALL_RING : spawn->ring_bytes)) {
       ring_close(&process->outputs[0].ring);
       free(process);
       return NULL;
@@ -84,7 +88,7 @@ int request_start(struct agent *agent, struct reader *r, struct buffer *body) {
   }
   if (status == STATUS_OK && agent->process_count >= PROCESS_LIMIT) status = fail_with(body, STATUS_BUSY, "too many processes");
   if (status == STATUS_OK) {
-    process = create(&spawn);
+    process = create(agent, &spawn);
     status = process ? STATUS_OK : fail_with(body, ENOMEM, "out of memory");
   }
   struct spawned spawned;
@@ -99,6 +103,7 @@ int request_start(struct agent *agent, struct reader *r, struct buffer *body) {
   if (status == STATUS_OK) {
     process->pid = spawned.pid;
     process->start_time = spawned.start_time;
+    process->cgroup = spawned.cgroup;
     process->label = spawn.label;
     memset(&spawn.label, 0, sizeof spawn.label);
     process->input_watch.fd = spawned.input;
@@ -110,6 +115,7 @@ int request_start(struct agent *agent, struct reader *r, struct buffer *body) {
       process->outputs[i].attached = true;
       process->outputs[i].limit = process->outputs[i].ring.capacity;
       process->outputs[i].end_due = true;
+      agent->ring_bytes += process->outputs[i].ring.capacity;
     }
     process->next = agent->processes;
     agent->processes = process;
@@ -121,47 +127,39 @@ int request_start(struct agent *agent, struct reader *r, struct buffer *body) {
   return status;
 }
 
-int request_wait(struct agent *agent, uint32_t id, struct reader *r, struct buffer *body) {
+int request_wait(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body) {
   struct process *process = process_find(agent, read_u32(r));
-  if (r->failed) return fail_with(body, STATUS_BAD_REQUEST, "WAIT does not parse");
+  if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "WAIT does not parse");
   if (!process) return STATUS_UNKNOWN_HANDLE;
-  if (process->waiter != 0) return fail_with(body, STATUS_BUSY, "somebody waits already");
-  process->waiter = id;
+  if (process->waiter.id != 0) return fail_with(body, STATUS_BUSY, "somebody waits already");
+  process->waiter = *ticket;
   process->drained = false;
   process_settle(agent, process);
   return STATUS_LATER;
 }
 
-int request_signal(struct agent *agent, struct reader *r) {
+int request_signal(struct agent *agent, struct reader *r, struct buffer *body) {
   struct process *process = process_find(agent, read_u32(r));
-  int number = (int)read_u32(r);
+  uint32_t number = read_u32(r);
   uint32_t scope = read_u32(r);
-  if (r->failed || number < 0 || number > 64 || scope > 2) return STATUS_BAD_REQUEST;
-  if (!process) return STATUS_UNKNOWN_HANDLE;
-  if (scope == 2) {
-    cgroup_signal(agent, process->handle, process->pid, number);
-    return STATUS_OK;
-  }
-  /* The zombie of an exited process is collected at once, so its pid may be another's by now. */
-  if (process->exited) return STATUS_OK;
-  if (kill(scope == 1 ? -process->pid : process->pid, number) && errno != ESRCH) return errno;
-  return STATUS_OK;
+  if (!read_finished(r) || number > 64 || scope > SIGNAL_TREE) return fail_with(body, STATUS_BAD_REQUEST, "SIGNAL does not parse");
+  return process ? process_signal(process, (int)number, (enum signal_scope)scope) : STATUS_UNKNOWN_HANDLE;
 }
 
-int request_resize(struct agent *agent, struct reader *r) {
+int request_resize(struct agent *agent, struct reader *r, struct buffer *body) {
   struct process *process = process_find(agent, read_u32(r));
   struct winsize size = {.ws_col = read_u16(r)};
   size.ws_row = read_u16(r);
-  if (r->failed || size.ws_col == 0 || size.ws_row == 0) return STATUS_BAD_REQUEST;
+  if (!read_finished(r) || size.ws_col == 0 || size.ws_row == 0) return fail_with(body, STATUS_BAD_REQUEST, "RESIZE does not parse");
   if (!process) return STATUS_UNKNOWN_HANDLE;
   if (!process->terminal) return ENOTTY;
   if (process->outputs[0].watch.fd >= 0 && ioctl(process->outputs[0].watch.fd, TIOCSWINSZ, &size)) return errno;
   return STATUS_OK;
 }
 
-int request_forget(struct agent *agent, struct reader *r) {
+int request_forget(struct agent *agent, struct reader *r, struct buffer *body) {
   struct process *process = process_find(agent, read_u32(r));
-  if (r->failed) return STATUS_BAD_REQUEST;
+  if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "FORGET does not parse");
   if (!process) return STATUS_UNKNOWN_HANDLE;
   process->forgotten = true;
   process->drop_oldest = true;
@@ -172,38 +170,41 @@ int request_forget(struct agent *agent, struct reader *r) {
   return STATUS_OK;
 }
 
-int request_overflow(struct agent *agent, struct reader *r) {
+int request_overflow(struct agent *agent, struct reader *r, struct buffer *body) {
   struct process *process = process_find(agent, read_u32(r));
   uint8_t mode = read_u8(r);
-  if (r->failed || mode > 1) return STATUS_BAD_REQUEST;
+  if (!read_finished(r) || mode > 1) return fail_with(body, STATUS_BAD_REQUEST, "OVERFLOW does not parse");
   if (!process) return STATUS_UNKNOWN_HANDLE;
   process->drop_oldest = mode == 1;
   process_rewatch(agent, process);
   return STATUS_OK;
 }
 
-int request_list(struct agent *agent, struct buffer *body) {
+static void write_record(struct buffer *body, const struct process *p) {
+  write_u32(body, p->handle);
+  write_u32(body, (uint32_t)p->pid);
+  write_u64(body, p->start_time);
+  write_u8(body, p->exited);
+  write_u8(body, p->terminal);
+  write_u16(body, 0);
+  write_u32(body, p->exit_code);
+  write_u32(body, p->exit_signal);
+  for (int i = 0; i < 2; i++) {
+    write_u64(body, p->outputs[i].ring.start);
+    write_u64(body, p->outputs[i].ring.end);
+    write_u8(body, p->outputs[i].ended);
+  }
+  write_u64(body, p->input_received);
+  write_bytes(body, p->label.bytes ? buffer_data(&p->label) : NULL, buffer_length(&p->label));
+}
+
+int request_list(struct agent *agent, struct reader *r, struct buffer *body) {
   uint32_t count = 0;
+  if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "LIST does not parse");
   for (struct process *p = agent->processes; p; p = p->next) count += !p->forgotten;
   write_u32(body, count);
-  for (struct process *p = agent->processes; p; p = p->next) {
-    if (p->forgotten) continue;
-    write_u32(body, p->handle);
-    write_u32(body, (uint32_t)p->pid);
-    write_u64(body, p->start_time);
-    write_u8(body, p->exited);
-    write_u8(body, p->terminal);
-    write_u16(body, 0);
-    write_u32(body, p->exit_code);
-    write_u32(body, p->exit_signal);
-    for (int i = 0; i < 2; i++) {
-      write_u64(body, p->outputs[i].ring.start);
-      write_u64(body, p->outputs[i].ring.end);
-      write_u8(body, p->outputs[i].ended);
-    }
-    write_u64(body, p->input_received);
-    write_bytes(body, p->label.bytes ? buffer_data(&p->label) : NULL, buffer_length(&p->label));
-  }
+  for (struct process *p = agent->processes; p; p = p->next)
+    if (!p->forgotten) write_record(body, p);
   return STATUS_OK;
 }
 
@@ -214,7 +215,10 @@ void processes_reap(struct agent *agent) {
   while ((pid = wait4(-1, &wait_status, WNOHANG, &usage)) > 0) {
     struct process *process = agent->processes;
     while (process && (process->pid != pid || process->exited)) process = process->next;
-    if (!process) continue;
+    if (!process) {
+      hooks_collect(agent, pid, wait_status);
+      continue;
+    }
     process->exited = true;
     process->exit_code = WIFEXITED(wait_status) ? (uint32_t)WEXITSTATUS(wait_status) : 0;
     process->exit_signal = WIFSIGNALED(wait_status) ? (uint32_t)WTERMSIG(wait_status) : 0;
@@ -224,7 +228,7 @@ void processes_reap(struct agent *agent) {
     process_drain(agent, process);
     process_settle(agent, process);
     process_rewatch(agent, process);
-    cgroup_remove(agent, process->handle);
+    if (cgroup_remove(process->cgroup)) process->cgroup = 0;
     if (process->forgotten) release(agent, process);
   }
 }
@@ -236,7 +240,7 @@ void processes_detach(struct agent *agent, int lane) {
 }
 
 void processes_forget_waiters(struct agent *agent) {
-  for (struct process *p = agent->processes; p; p = p->next) p->waiter = 0;
+  for (struct process *p = agent->processes; p; p = p->next) p->waiter = (struct ticket){0};
 }
 
 bool process_window(struct agent *agent, uint32_t stream, uint64_t received, uint64_t limit) {

@@ -25,6 +25,7 @@ struct process {
   uint32_t handle;
   pid_t pid;
   uint64_t start_time;
+  uint64_t cgroup; /* 0: none, or nobody is in it any more */
   int lane; /* lane of its streams */
   bool terminal;
   bool drop_oldest;
@@ -43,17 +44,17 @@ struct process {
   uint64_t input_end; /* UINT64_MAX until the host closes it */
   bool input_closed;
   bool input_window_due;
-  uint32_t waiter; /* request id of WAIT, 0: none */
+  struct ticket waiter; /* of WAIT */
   struct buffer label;
 };
 
 int request_start(struct agent *agent, struct reader *r, struct buffer *body);
-int request_wait(struct agent *agent, uint32_t id, struct reader *r, struct buffer *body);
-int request_signal(struct agent *agent, struct reader *r);
-int request_resize(struct agent *agent, struct reader *r);
-int request_list(struct agent *agent, struct buffer *body);
-int request_forget(struct agent *agent, struct reader *r);
-int request_overflow(struct agent *agent, struct reader *r);
+int request_wait(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
+int request_signal(struct agent *agent, struct reader *r, struct buffer *body);
+int request_resize(struct agent *agent, struct reader *r, struct buffer *body);
+int request_list(struct agent *agent, struct reader *r, struct buffer *body);
+int request_forget(struct agent *agent, struct reader *r, struct buffer *body);
+int request_overflow(struct agent *agent, struct reader *r, struct buffer *body);
 
 /* A new connection on a lane: nothing is sent until the host attaches each stream again. */
 void processes_detach(struct agent *agent, int lane);

@@ -5,7 +5,7 @@
 #include "agent.h"
 #include "wire.h"
 
-int request_quiesce(struct agent *agent, struct reader *r, struct buffer *body);
-int request_thaw(struct agent *agent, struct buffer *body);
+int request_quiesce(const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body);
+int request_thaw(struct reader *r, struct buffer *body);
 
 #endif

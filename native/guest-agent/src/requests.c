@@ -5,6 +5,7 @@
 #include "archive.h"
 #include "configure.h"
 #include "counters.h"
+#include "errand.h"
 #include "files.h"
 #include "process.h"
 #include "quiesce.h"
@@ -25,7 +26,6 @@ enum operation {
   OP_LIST,
   OP_FORGET,
   OP_OVERFLOW,
-  OP_FILES = 32,
   OP_READ = 48,
   OP_WRITE,
   OP_COMMIT,
@@ -40,58 +40,57 @@ int fail_with(struct buffer *body, int status, const char *detail) {
   return status;
 }
 
-static int dispatch_control(struct agent *agent, uint32_t id, uint16_t op, struct reader *r, struct buffer *body) {
+static int dispatch_control(struct agent *agent, const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body) {
   switch (op) {
     case OP_INFO:
-      return request_info(agent, body);
+      return request_info(agent, r, body);
     case OP_CONFIGURE:
-      return request_configure(agent, r, body);
+      return request_configure(agent, ticket, r, body);
     case OP_COUNTERS:
-      return request_counters(agent, body);
+      return errand_begin(ticket, op, run_counters, r);
     case OP_PORTS:
-      return request_ports(body);
+      return errand_begin(ticket, op, run_ports, r);
     case OP_QUIESCE:
-      return request_quiesce(agent, r, body);
+      return request_quiesce(ticket, op, r, body);
     case OP_THAW:
-      return request_thaw(agent, body);
+      return request_thaw(r, body);
     case OP_START:
       return request_start(agent, r, body);
     case OP_WAIT:
-      return request_wait(agent, id, r, body);
+      return request_wait(agent, ticket, r, body);
     case OP_SIGNAL:
-      return request_signal(agent, r);
+      return request_signal(agent, r, body);
     case OP_RESIZE:
-      return request_resize(agent, r);
+      return request_resize(agent, r, body);
     case OP_LIST:
-      return request_list(agent, body);
+      return request_list(agent, r, body);
     case OP_FORGET:
-      return request_forget(agent, r);
+      return request_forget(agent, r, body);
     case OP_OVERFLOW:
-      return request_overflow(agent, r);
+      return request_overflow(agent, r, body);
     default:
       return fail_with(body, STATUS_BAD_REQUEST, "unknown operation");
   }
 }
 
-static int dispatch_bulk(struct agent *agent, uint16_t op, struct reader *r, struct buffer *body) {
+static int dispatch_bulk(struct agent *agent, const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body) {
   switch (op) {
     case OP_READ:
-      return request_read(agent, r, body);
     case OP_WRITE:
-      return request_write(agent, r, body);
+      return request_open(agent, ticket, op == OP_WRITE, r, body);
     case OP_COMMIT:
-      return request_commit(agent, r, body);
+      return request_commit(agent, ticket, r, body);
     case OP_CLOSE:
-      return request_close(agent, r);
+      return request_close(agent, ticket, r, body);
     case OP_WATCH:
-      return request_watch(agent, r, body);
+      return request_watch(agent, ticket, r, body);
     case OP_ARCHIVE:
-      return request_archive(agent, r, body);
+      return request_archive(agent, ticket, r, body);
     default:
-      return request_file(op, r, body);
+      return errand_begin(ticket, op, run_file, r);
   }
 }
 
-int request_dispatch(struct agent *agent, struct lane *lane, uint32_t id, uint16_t op, struct reader *r, struct buffer *body) {
-  return lane->number == 0 ? dispatch_control(agent, id, op, r, body) : dispatch_bulk(agent, op, r, body);
+int request_dispatch(struct agent *agent, const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body) {
+  return ticket->lane == 0 ? dispatch_control(agent, ticket, op, r, body) : dispatch_bulk(agent, ticket, op, r, body);
 }

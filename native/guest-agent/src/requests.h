@@ -6,7 +6,7 @@
 #include "wire.h"
 
 /* Does one request; the answer's body (or, for errors, its detail) goes into `body`. STATUS_LATER: answered by lane_respond later. */
-int request_dispatch(struct agent *agent, struct lane *lane, uint32_t id, uint16_t op, struct reader *r, struct buffer *body);
+int request_dispatch(struct agent *agent, const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body);
 
 /* Puts a readable detail into the body of an error. */
 int fail_with(struct buffer *body, int status, const char *detail);

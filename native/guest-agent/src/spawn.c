@@ -16,6 +16,7 @@
 #include "cgroup.h"
 #include "environment.h"
 #include "paths.h"
+#include "proc-stat.h"
 #include "requests.h"
 
 enum {
@@ -88,7 +89,7 @@ int spawn_decode(struct spawn *spawn, struct reader *r, struct buffer *detail) {
   spawn->arguments = read_arguments(r);
   bool ok = spawn->arguments && environment_read(&spawn->environment, r) && read_limits(spawn, r);
   struct view label = read_bytes(r);
-  ok = ok && user && spawn->cwd && !r->failed && label.length <= LABEL_LIMIT && buffer_append(&spawn->label, label.bytes, label.length);
+  ok = ok && user && spawn->cwd && read_finished(r) && label.length <= LABEL_LIMIT && buffer_append(&spawn->label, label.bytes, label.length);
   if (spawn->ring_bytes == 0) spawn->ring_bytes = RING_DEFAULT;
   ok = ok && spawn->ring_bytes >= RING_MINIMUM && spawn->ring_bytes <= RING_MAXIMUM && spawn->handle > 0 && spawn->handle < 1u << 30;
   bool known = ok && user_find(user, &spawn->user);
@@ -114,7 +115,7 @@ static bool build_environment(const struct agent *agent, const struct spawn *spa
   return ok && environment_merge(environment, &spawn->environment);
 }
 
-/* --- in the child: nothing below allocates, so that it is safe between fork and exec --- */
+/* --- in the child: nothing below allocates or takes a lock, which a worker may have held at the fork --- */
 
 struct child {
   const struct spawn *spawn;
@@ -123,7 +124,7 @@ struct child {
   int input;
   int output;
   int errors;
-  char procs[64];
+  char procs[CGROUP_PATH];
 };
 
 static void say(const char *program, const char *problem) {
@@ -182,42 +183,31 @@ static _Noreturn void run_child(const struct child *child) {
   dup2(child->output, 1);
   dup2(child->errors, 2);
   reset_signals();
-  if (*child->procs) cgroup_enter(child->procs);
+  if (*child->procs && !cgroup_enter(child->procs)) {
+    say(child->procs, strerrordesc_np(errno));
+    _exit(126);
+  }
   score_for_oom();
   for (uint32_t i = 0; i < spawn->limit_count; i++) {
     struct rlimit limit = {spawn->limits[i].soft, spawn->limits[i].hard};
-    if (setrlimit((__rlimit_resource_t)spawn->limits[i].resource, &limit)) say("setrlimit", strerror(errno));
+    if (setrlimit((__rlimit_resource_t)spawn->limits[i].resource, &limit) == 0) continue;
+    say("cannot set a resource limit", strerrordesc_np(errno));
+    _exit(126);
   }
   if (!become(&spawn->user)) {
     say(spawn->user.name, "cannot become this user");
     _exit(126);
   }
   if (chdir(spawn->cwd)) {
-    say(spawn->cwd, strerror(errno));
+    say(spawn->cwd, strerrordesc_np(errno));
     _exit(126);
   }
   int problem = try_path(child);
-  say(spawn->arguments[0], problem == ENOENT ? "not found" : strerror(problem));
+  say(spawn->arguments[0], problem == ENOENT ? "not found" : strerrordesc_np(problem));
   _exit(problem == ENOENT ? 127 : 126);
 }
 
 /* --- in the agent --- */
-
-static uint64_t start_time_of(pid_t pid) {
-  char path[64];
-  char stat[1024];
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  ssize_t n = read(fd, stat, sizeof stat - 1);
-  close(fd);
-  if (n <= 0) return 0;
-  stat[n] = 0;
-  const char *rest = strrchr(stat, ')');
-  unsigned long long ticks = 0;
-  if (!rest || sscanf(rest + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &ticks) != 1) return 0;
-  return ticks;
-}
 
 struct descriptors {
   int input[2];
@@ -261,16 +251,17 @@ int spawn_run(struct agent *agent, const struct spawn *spawn, struct spawned *sp
   struct descriptors d = {{-1, -1}, {-1, -1}, {-1, -1}};
   struct environment environment = {0};
   struct child child = {.spawn = spawn};
+  uint64_t cgroup = 0;
   bool ok = build_environment(agent, spawn, &environment);
   child.environment = ok ? environment_array(&environment) : NULL;
   child.path = environment_get(&environment, "PATH");
-  ok = ok && child.environment && child.path && (spawn->terminal ? open_terminal(spawn, &d) : open_pipes(spawn, &d)) && cgroup_create(agent, spawn->handle);
+  ok = ok && child.environment && child.path && (spawn->terminal ? open_terminal(spawn, &d) : open_pipes(spawn, &d)) && (!cgroup_available() || (cgroup = cgroup_create()) != 0);
   pid_t pid = -1;
   if (ok) {
     child.input = d.input[0];
     child.output = d.output[1];
     child.errors = d.errors[1];
-    if (agent->cgroups) cgroup_procs_path(spawn->handle, child.procs);
+    if (cgroup != 0) cgroup_procs_path(cgroup, child.procs);
     pid = fork();
     if (pid == 0) run_child(&child);
   }
@@ -281,12 +272,13 @@ int spawn_run(struct agent *agent, const struct spawn *spawn, struct spawned *sp
     close_pair(d.input);
     close_pair(d.output);
     close_pair(d.errors);
-    cgroup_remove(agent, spawn->handle);
+    cgroup_release(cgroup);
     return fail_with(detail, problem ? problem : ENOMEM, strerror(problem));
   }
   close(d.input[0]);
   close(d.output[1]);
   close(d.errors[1]);
-  *spawned = (struct spawned){.pid = pid, .start_time = start_time_of(pid), .input = d.input[1], .output = {d.output[0], d.errors[0]}};
+  struct proc_stat stat;
+  *spawned = (struct spawned){.pid = pid, .start_time = proc_stat(pid, &stat) ? stat.start_time : 0, .cgroup = cgroup, .input = d.input[1], .output = {d.output[0], d.errors[0]}};
   return STATUS_OK;
 }

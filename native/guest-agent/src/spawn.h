@@ -36,6 +36,7 @@ struct spawn {
 struct spawned {
   pid_t pid;
   uint64_t start_time;
+  uint64_t cgroup;
   int input;
   int output[2];
 };

@@ -1,14 +1,14 @@
-/* Streamed contents of files: READ, WRITE with COMMIT, CLOSE. */
+/* Streamed contents of files: READ, WRITE with COMMIT, CLOSE. What touches a disk is in transfer-work.c, on workers. */
 #ifndef WRENN_TRANSFER_H
 #define WRENN_TRANSFER_H
 
 #include "agent.h"
 #include "wire.h"
 
-int request_read(struct agent *agent, struct reader *r, struct buffer *body);
-int request_write(struct agent *agent, struct reader *r, struct buffer *body);
-int request_commit(struct agent *agent, struct reader *r, struct buffer *body);
-int request_close(struct agent *agent, struct reader *r);
+int request_open(struct agent *agent, const struct ticket *ticket, bool writing, struct reader *r, struct buffer *body);
+int request_commit(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
+/* Of a transfer or a feed. */
+int request_close(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
 
 bool transfer_exists(struct agent *agent, uint32_t handle);
 void transfers_close_all(struct agent *agent);

@@ -24,7 +24,8 @@ static int walked(int result) { return result < 0 ? errno : result; }
 
 int tree_remove(const char *path) { return walked(nftw(path, remove_one, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS)); }
 
-static mode_t wanted_mode;
+/* nftw hands no context on; every worker has its own. */
+static _Thread_local mode_t wanted_mode;
 
 static int chmod_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
   (void)st;

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,16 +21,17 @@
 
 enum { DEPTH_LIMIT = 128 };
 
-enum { WATCH_LIMIT = 64, RING = 131072, KIND_CREATE = 1, KIND_WRITE, KIND_REMOVE, KIND_RENAME, KIND_CHMOD, KIND_OVERFLOW };
+enum { WATCH_LIMIT = 64, RING = 131072, MADE_LIMIT = 1 << 20, KIND_CREATE = 1, KIND_WRITE, KIND_REMOVE, KIND_RENAME, KIND_CHMOD, KIND_OVERFLOW };
 
 static const uint32_t interest = IN_CREATE | IN_MODIFY | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
 struct watcher {
-  struct feed *feed;
-  struct watch watch;
+  int inotify;
+  struct buffer *made;
   struct user user;
   bool recursive;
-  bool lost; /* an overflow must be reported as soon as there is room */
+  bool lost;     /* events were missed, which the next record must say */
+  bool finished; /* what was watched is gone */
   struct directories directories;
   /* The first half of a rename, until its second half or something else comes. */
   uint32_t cookie;
@@ -40,23 +40,29 @@ struct watcher {
   char root[PATH_LIMIT + 1];
 };
 
-static void put(struct watcher *w, uint8_t kind, bool directory, const char *path, const char *old) {
-  struct buffer record = {0};
-  write_u32(&record, (uint32_t)(2 + 4 + strlen(path) + 4 + strlen(old)));
-  write_u8(&record, kind);
-  write_u8(&record, directory);
-  write_text(&record, path);
-  write_text(&record, old);
-  if (!feed_put(w->feed, buffer_data(&record), buffer_length(&record))) w->lost = true;
-  buffer_free(&record);
+static void put(struct buffer *made, uint8_t kind, bool directory, const char *path, const char *old) {
+  write_u32(made, (uint32_t)(2 + 4 + strlen(path) + 4 + strlen(old)));
+  write_u8(made, kind);
+  write_u8(made, directory);
+  write_text(made, path);
+  write_text(made, old);
+}
+
+static void put_loss(struct buffer *to) { put(to, KIND_OVERFLOW, false, "", ""); }
+
+static void tell_loss(struct watcher *w) {
+  if (w->lost) put_loss(w->made);
+  w->lost = false;
 }
 
 static void report(struct watcher *w, uint8_t kind, bool directory, const char *path, const char *old) {
-  if (w->lost) {
-    w->lost = false;
-    put(w, KIND_OVERFLOW, false, "", "");
+  /* A tree moved in is announced as a whole: what of it does not fit is one overflow. */
+  if (buffer_length(w->made) > MADE_LIMIT) {
+    w->lost = true;
+    return;
   }
-  if (!w->lost) put(w, kind, directory, path, old);
+  tell_loss(w);
+  put(w->made, kind, directory, path, old);
 }
 
 static void add_directory(struct watcher *w, const char *relative, bool announce);
@@ -80,14 +86,14 @@ static void add_directory(struct watcher *w, const char *relative, bool announce
     w->lost = true;
     return;
   }
-  int wd = inotify_add_watch(w->watch.fd, path, interest | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK);
+  int wd = inotify_add_watch(w->inotify, path, interest | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK);
   if (wd < 0) {
     /* Gone again, or not readable by this user: not to be seen. Out of watches: events will be missed. */
     if (errno == ENOSPC) w->lost = true;
     return;
   }
   if (!directories_add(&w->directories, wd, relative)) {
-    (void)inotify_rm_watch(w->watch.fd, wd);
+    (void)inotify_rm_watch(w->inotify, wd);
     w->lost = true;
     return;
   }
@@ -98,7 +104,7 @@ static void flush_moved(struct watcher *w) {
   if (w->cookie == 0) return;
   w->cookie = 0;
   report(w, KIND_REMOVE, w->moved_directory, w->moved, "");
-  if (w->moved_directory) directories_remove_below(&w->directories, w->watch.fd, w->moved);
+  if (w->moved_directory) directories_remove_below(&w->directories, w->inotify, w->moved);
 }
 
 static void moved_to(struct watcher *w, const struct inotify_event *event, const char *path) {
@@ -123,7 +129,7 @@ static void handle(struct watcher *w, const struct inotify_event *event) {
   bool root = *parent == 0;
   if (event->mask & IN_IGNORED) {
     directories_remove(&w->directories, event->wd);
-    if (root) feed_end(w->feed, STATUS_OK);
+    if (root) w->finished = true;
     return;
   }
   if (event->len == 0) {
@@ -156,12 +162,15 @@ static void handle(struct watcher *w, const struct inotify_event *event) {
   if (event->mask & IN_DELETE) report(w, KIND_REMOVE, directory, path, "");
 }
 
-static void events_ready(struct agent *agent, void *owner, uint32_t events) {
-  static _Alignas(struct inotify_event) uint8_t bytes[65536];
-  struct watcher *w = owner;
-  (void)events;
-  if (!user_assume(&w->user)) return;
-  for (ssize_t n; !w->feed->ended && (n = read(w->watch.fd, bytes, sizeof bytes)) > 0;) {
+static enum making make(void *source, struct buffer *made, size_t enough, int *status) {
+  _Alignas(struct inotify_event) uint8_t bytes[16384];
+  struct watcher *w = source;
+  w->made = made;
+  if (!user_assume(&w->user)) {
+    *status = EPERM;
+    w->finished = true;
+  }
+  for (ssize_t n; !w->finished && buffer_length(made) < enough && (n = read(w->inotify, bytes, sizeof bytes)) > 0;) {
     for (ssize_t at = 0; at < n;) {
       const struct inotify_event *event = (const struct inotify_event *)(bytes + at);
       handle(w, event);
@@ -169,68 +178,48 @@ static void events_ready(struct agent *agent, void *owner, uint32_t events) {
     }
   }
   flush_moved(w);
+  tell_loss(w);
   user_restore();
-  if (w->feed->ended) watch_set(agent, &w->watch, 0);
+  return w->finished ? MAKING_DONE : MAKING_MORE;
 }
 
-/* Room came up: an overflow that is still due is reported now, not with the next event. */
-static void fill(struct feed *feed, void *source) {
-  struct watcher *w = source;
-  if (!w->lost || ring_free(&feed->ring) < RING / 2) return;
-  w->lost = false;
-  put(w, KIND_OVERFLOW, false, "", "");
-}
+static int descriptor(const void *source) { return ((const struct watcher *)source)->inotify; }
 
-static void close_watcher(struct agent *agent, void *source) {
+static void close_watcher(void *source) {
   struct watcher *w = source;
-  watch_set(agent, &w->watch, 0);
-  close(w->watch.fd);
+  if (w->inotify >= 0) close(w->inotify);
   directories_free(&w->directories);
   free(w);
 }
 
-/* Watches the root, which may be a file; STATUS_OK or the status to answer. */
-static int begin(struct watcher *w) {
+/* Watches the root, which may be a file. */
+static int watch_root(struct watcher *w) {
   struct stat st;
   if (stat(w->root, &st)) return errno;
-  int wd = inotify_add_watch(w->watch.fd, w->root, interest | IN_EXCL_UNLINK);
+  w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (w->inotify < 0) return errno;
+  int wd = inotify_add_watch(w->inotify, w->root, interest | IN_EXCL_UNLINK);
   if (wd < 0) return errno;
   if (!directories_add(&w->directories, wd, "")) return ENOMEM;
   if (w->recursive && S_ISDIR(st.st_mode)) directories_scan(w->root, "", false, add_content, w);
   return STATUS_OK;
 }
 
-static size_t count_watches(const struct agent *agent) {
-  size_t count = 0;
-  for (const struct feed *f = agent->feeds; f; f = f->next) count += f->close == close_watcher;
-  return count;
+static int open_watcher(void *source, struct reader *r, struct buffer *detail) {
+  struct watcher *w = source;
+  int status = files_begin(r, &w->user, w->root, detail);
+  w->recursive = read_u8(r);
+  if (status == STATUS_OK && !read_finished(r)) status = fail_with(detail, STATUS_BAD_REQUEST, "WATCH does not parse");
+  if (status == STATUS_OK) status = watch_root(w);
+  user_restore();
+  return status;
 }
 
-int request_watch(struct agent *agent, struct reader *r, struct buffer *body) {
-  uint32_t handle = read_u32(r);
-  if (count_watches(agent) >= WATCH_LIMIT) return fail_with(body, STATUS_BUSY, "too many watches");
+static const struct feed_kind watches = {
+    .capacity = RING, .limit = WATCH_LIMIT, .lossy = true, .put_loss = put_loss, .open = open_watcher, .make = make, .close = close_watcher, .descriptor = descriptor};
+
+int request_watch(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body) {
   struct watcher *w = calloc(1, sizeof *w);
-  if (!w) return ENOMEM;
-  int status = files_begin(r, &w->user, w->root, body);
-  w->recursive = read_u8(r);
-  if (status == STATUS_OK && r->failed) status = fail_with(body, STATUS_BAD_REQUEST, "WATCH does not parse");
-  w->watch = (struct watch){.ready = events_ready, .owner = w, .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
-  if (status == STATUS_OK && w->watch.fd < 0) status = errno;
-  w->feed = status == STATUS_OK ? feed_open(agent, handle, RING, &status) : NULL;
-  if (!w->feed) {
-    user_restore();
-    if (w->watch.fd >= 0) close(w->watch.fd);
-    free(w);
-    return status;
-  }
-  w->feed->fill = fill;
-  w->feed->close = close_watcher;
-  w->feed->source = w;
-  status = begin(w);
-  user_restore();
-  if (status == STATUS_OK)
-    watch_set(agent, &w->watch, EPOLLIN);
-  else
-    (void)feed_close(agent, handle);
-  return status;
+  if (w) w->inotify = -1;
+  return feed_begin(agent, ticket, &watches, w, r, body);
 }

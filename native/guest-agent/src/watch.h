@@ -5,6 +5,6 @@
 #include "agent.h"
 #include "wire.h"
 
-int request_watch(struct agent *agent, struct reader *r, struct buffer *body);
+int request_watch(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
 
 #endif

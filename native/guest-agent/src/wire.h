@@ -28,6 +28,9 @@ struct view read_bytes(struct reader *r);
 /* A copy with a terminator; NULL when the field is longer than `limit`, holds a NUL, or memory is short. The caller frees it. */
 char *read_text(struct reader *r, size_t limit);
 
+/* Whether everything parsed and nothing is left over. */
+static inline bool read_finished(const struct reader *r) { return !r->failed && r->left == 0; }
+
 void write_u8(struct buffer *b, uint8_t value);
 void write_u16(struct buffer *b, uint16_t value);
 void write_u32(struct buffer *b, uint32_t value);

@@ -1,7 +1,7 @@
-import { WrennError } from "@wrenn/core";
+import { abortable, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { channel } from "@wrenn/protocol";
-import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
+import type { CapsuleFiles } from "@wrenn/protocol";
 import { GuestFiles } from "./files/guest-files.ts";
 import { GuestRefusal } from "./lane/guest-refusal.ts";
 import { Lane } from "./lane/lane.ts";
@@ -127,6 +127,31 @@ export class GuestSession {
 
   async thaw(signal: AbortSignal): Promise<void> {
     await this.#ask("thawing the guest", operation.thaw, new channel.BodyWriter(), signal);
+  }
+
+  /**
+   * Cuts both lanes before the machine is frozen. Processes, streams and requests of this session wait for {@link wake}:
+   * who reads or writes them notices a pause and nothing else.
+   */
+  suspend(): void {
+    this.#control.suspend();
+    this.#bulk.suspend();
+  }
+
+  /**
+   * Connects to the guest again after it was restored from the state in which it was frozen when this session was suspended.
+   *
+   * @throws the signal's reason when the guest does not answer before it aborts.
+   */
+  async wake(signal: AbortSignal): Promise<void> {
+    this.#control.wake();
+    this.#bulk.wake();
+    await abortable(signal, this.#control.ready);
+  }
+
+  /** Somebody reads the output of a process, so the guest is in use even while no bytes flow. */
+  get inUse(): boolean {
+    return this.processes.readers > 0;
   }
 
   /** Resolves when both lanes are connected. */

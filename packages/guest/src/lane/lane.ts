@@ -36,10 +36,11 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #requests: Requests;
   readonly #streams = new Map<number, LaneStream>();
-  readonly #ready = Promise.withResolvers<Welcome>();
+  #ready = Promise.withResolvers<Welcome>();
   #connection: Connection | undefined;
   #synchronised = false;
   #closed = false;
+  #suspended = false;
   #retryMs = RECONNECT_MS;
   #retry: NodeJS.Timeout | undefined;
 
@@ -52,7 +53,7 @@ export class Lane {
     this.#connect();
   }
 
-  /** Resolves with the guest's first welcome. */
+  /** Resolves with the guest's first welcome, after {@link suspend} with the next one. */
   get ready(): Promise<Welcome> {
     return this.#ready.promise;
   }
@@ -95,6 +96,25 @@ export class Lane {
     this.#streams.clear();
   }
 
+  /** Cuts the connection and makes no new one until {@link wake}. Requests and streams wait and lose nothing. */
+  suspend(): void {
+    if (this.#closed || this.#suspended) return;
+    this.#suspended = true;
+    this.#synchronised = false;
+    clearTimeout(this.#retry);
+    this.#ready = Promise.withResolvers<Welcome>();
+    this.#ready.promise.catch(() => {});
+    this.#connection?.close();
+  }
+
+  /** Connects again to the same guest, which may have been restored in another machine. */
+  wake(): void {
+    if (this.#closed || !this.#suspended) return;
+    this.#suspended = false;
+    this.#retryMs = RECONNECT_MS;
+    this.#connect();
+  }
+
   #connect(): void {
     const { path, number, session, random, logger } = this.#options;
     const hello = { epoch: drawEpoch(random), nonce: random.bytes(16), session, lane: number };
@@ -102,7 +122,7 @@ export class Lane {
       onFrame: (frame) => this.#dispatch(frame),
       onClose: (cause) => {
         this.#synchronised = false;
-        if (this.#closed) return;
+        if (this.#closed || this.#suspended || connection !== this.#connection) return;
         if (WrennError.is(cause, "guest_protocol"))
           logger.warn("guest.protocol_error", { lane: number, problem: cause.message });
         this.#retry = setTimeout(() => this.#connect(), this.#retryMs);

@@ -88,6 +88,10 @@ export class GuestProcess implements CapsuleProcess {
     return this.#finished === undefined && this.#failure === undefined;
   }
 
+  get readerCount(): number {
+    return this.#readers.size;
+  }
+
   /** The guest started it. */
   started(pid: number): void {
     this.#facts = { ...this.#facts, pid };

@@ -81,6 +81,13 @@ export class ProcessTable implements CapsuleProcesses {
     }
   }
 
+  /** How many readers follow the output of live processes. */
+  get readers(): number {
+    let count = 0;
+    for (const process of this.#processes.values()) if (process.alive) count += process.readerCount;
+    return count;
+  }
+
   async find(selector: string): Promise<CapsuleProcess> {
     const byPid = /^\d{1,10}$/.test(selector) && Number(selector) <= 0xff_ff_ff_ff;
     const matches = [...this.#processes.values()].filter(({ facts }) =>

@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { GuestSession } from "@wrenn/guest";
 
-const program = join(import.meta.dirname, "../../../../native/guest-agent/build/wrenn-guest-agent");
+/** `WRENN_TEST_GUEST_AGENT` names another build of the agent, for instance one with sanitizers. */
+const program =
+  process.env["WRENN_TEST_GUEST_AGENT"] ??
+  join(import.meta.dirname, "../../../../native/guest-agent/build/wrenn-guest-agent");
 
 /** The real guest agent, run on this machine instead of in a guest. */
 export class NativeAgent implements AsyncDisposable {

@@ -1,0 +1,117 @@
+#define _GNU_SOURCE
+#include "hooks.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "configure.h"
+#include "requests.h"
+
+#define DIRECTORY "/etc/wrenn/on-restore.d"
+
+enum { SECONDS = 5 };
+
+static struct {
+  struct ticket ticket; /* of the request whose hooks run; id 0: none run */
+  struct ticket next;   /* a request that came meanwhile */
+  struct dirent **names;
+  int count;
+  int position;
+  pid_t pid;
+  struct watch timer;
+  char path[sizeof DIRECTORY + 257];
+} run = {.timer.fd = -1};
+
+static int is_hook(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+
+/* A hook that hangs is ended with what it started, and counts as failed. */
+static void time_over(struct agent *agent, void *owner, uint32_t events) {
+  uint64_t count;
+  (void)agent;
+  (void)owner;
+  (void)events;
+  ssize_t ignored = read(run.timer.fd, &count, sizeof count);
+  (void)ignored;
+  if (run.pid > 0) (void)kill(-run.pid, SIGKILL);
+}
+
+static void set_timer(struct agent *agent, int seconds) {
+  if (run.timer.fd < 0) {
+    run.timer = (struct watch){.ready = time_over, .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
+    watch_set(agent, &run.timer, EPOLLIN);
+  }
+  struct itimerspec when = {.it_value.tv_sec = seconds};
+  (void)timerfd_settime(run.timer.fd, 0, &when, NULL);
+}
+
+static bool start_hook(struct agent *agent) {
+  run.pid = fork();
+  if (run.pid == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    execl(run.path, run.path, (char *)NULL);
+    _exit(127);
+  }
+  if (run.pid > 0) set_timer(agent, SECONDS);
+  return run.pid > 0;
+}
+
+static void finish(struct agent *agent, int status) {
+  struct buffer body = {0};
+  for (int i = 0; i < run.count; i++) free(run.names[i]);
+  free(run.names);
+  run.names = NULL;
+  run.count = 0;
+  if (status == STATUS_OK)
+    write_u64(&body, wall_clock_ns());
+  else
+    (void)fail_with(&body, status, run.path);
+  struct ticket ticket = run.ticket;
+  struct ticket next = run.next;
+  run.ticket = run.next = (struct ticket){0};
+  lane_respond(agent, &ticket, status, &body);
+  if (next.id != 0) (void)hooks_begin(agent, &next);
+}
+
+/* Starts the next one that can be executed, or ends the run. */
+static void proceed(struct agent *agent) {
+  while (run.position < run.count) {
+    snprintf(run.path, sizeof run.path, DIRECTORY "/%s", run.names[run.position++]->d_name);
+    if (access(run.path, X_OK)) continue;
+    if (!start_hook(agent)) finish(agent, STATUS_HOOK_FAILED);
+    return;
+  }
+  finish(agent, STATUS_OK);
+}
+
+int hooks_begin(struct agent *agent, const struct ticket *ticket) {
+  if (run.ticket.id != 0) {
+    if (run.next.id != 0) return STATUS_BUSY;
+    run.next = *ticket;
+    return STATUS_LATER;
+  }
+  run.ticket = *ticket;
+  run.position = 0;
+  run.count = scandir(DIRECTORY, &run.names, is_hook, alphasort);
+  if (run.count < 0) run.count = 0; /* no directory, no hooks */
+  proceed(agent);
+  return STATUS_LATER;
+}
+
+void hooks_collect(struct agent *agent, pid_t pid, int wait_status) {
+  if (run.pid <= 0 || pid != run.pid) return;
+  run.pid = 0;
+  set_timer(agent, 0);
+  if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
+    proceed(agent);
+  else
+    finish(agent, STATUS_HOOK_FAILED);
+}

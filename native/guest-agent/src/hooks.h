@@ -1,0 +1,12 @@
+/* The programs of /etc/wrenn/on-restore.d, run one after the other without holding up the loop. */
+#ifndef WRENN_HOOKS_H
+#define WRENN_HOOKS_H
+
+#include "agent.h"
+
+/* Runs all of them, after those of an earlier request; the ticket is answered when the last one has ended. STATUS_LATER or STATUS_BUSY. */
+int hooks_begin(struct agent *agent, const struct ticket *ticket);
+/* A child of the agent ended that is no process of the host's. */
+void hooks_collect(struct agent *agent, pid_t pid, int wait_status);
+
+#endif

@@ -1,0 +1,42 @@
+/* The part of a transfer that a worker owns while a job of it runs, and the loop at all other times. */
+#ifndef WRENN_TRANSFER_WORK_H
+#define WRENN_TRANSFER_WORK_H
+
+#include "jobs.h"
+#include "paths.h"
+#include "wire.h"
+
+enum { READ_PART = 131072 - 8 };
+
+struct transfer_work {
+  struct job job; /* first: a job is its work */
+  struct buffer request; /* READ or WRITE behind the handle, then free for use */
+  struct buffer answer;
+  int status;
+  int fd;
+  struct user user;
+  /* reading */
+  uint64_t base;   /* offset in the file of the stream's first byte */
+  uint64_t length; /* of the stream */
+  uint64_t part_offset;
+  size_t part_length; /* wanted, then read */
+  uint8_t *part;
+  /* writing */
+  struct buffer chunk;
+  bool exclusive;
+  bool durable;
+  char path[PATH_LIMIT + 1];
+  char temporary[PATH_LIMIT + 1]; /* "" unless it must be removed */
+};
+
+/* Each is the `work` of a job; the outcome is in `status`, an answer's body or detail in `answer`. */
+void work_open_for_reading(struct job *job);
+void work_open_for_writing(struct job *job);
+void work_read(struct job *job);
+void work_write(struct job *job);
+/* Replaces the target, or removes the temporary file. */
+void work_commit(struct job *job);
+/* Closes and removes what is there to close and remove. */
+void work_discard(struct job *job);
+
+#endif
