@@ -31,8 +31,10 @@ static int open_regular(struct transfer_work *w) {
   if (S_ISDIR(st.st_mode)) return EISDIR;
   if (!S_ISREG(st.st_mode)) return fail_with(&w->answer, EINVAL, "not a regular file");
   uint64_t size = (uint64_t)st.st_size;
-  if (w->base > size) w->base = size;
-  if (w->length > size - w->base) w->length = size - w->base;
+  /* Files of /proc say that they are empty: only reading tells where they end. */
+  w->unmeasured = size == 0;
+  if (w->base > size && !w->unmeasured) w->base = size;
+  if (w->length > size - w->base && !w->unmeasured) w->length = size - w->base;
   char final[PATH_MAX];
   return entry_write(&w->answer, realpath(w->path, final) ? final : w->path);
 }
@@ -109,6 +111,12 @@ void work_read(struct job *job) {
   do {
     n = pread(w->fd, w->part, w->part_length, (off_t)(w->base + w->part_offset));
   } while (n < 0 && errno == EINTR);
+  if (n == 0 && w->unmeasured) {
+    w->length = w->part_offset;
+    w->part_length = 0;
+    w->status = STATUS_OK;
+    return;
+  }
   /* The file became shorter while it was read: what was promised cannot be delivered. */
   w->status = n > 0 ? STATUS_OK : n < 0 ? errno : EIO;
   w->part_length = n > 0 ? (size_t)n : 0;

@@ -18,6 +18,7 @@ struct transfer_work {
   /* reading */
   uint64_t base;   /* offset in the file of the stream's first byte */
   uint64_t length; /* of the stream */
+  bool unmeasured; /* the length is known at the end only */
   uint64_t part_offset;
   size_t part_length; /* wanted, then read */
   uint8_t *part;

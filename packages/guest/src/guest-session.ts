@@ -33,7 +33,7 @@ export interface GuestSessionOptions {
 
 /** The host's side of one guest's channel. */
 export class GuestSession {
-  readonly processes: CapsuleProcesses;
+  readonly processes: ProcessTable;
   readonly files: CapsuleFiles;
   readonly #control: Lane;
   readonly #bulk: Lane;

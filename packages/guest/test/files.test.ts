@@ -63,6 +63,12 @@ test("empty files, ranges, and ranges past the end", async () => {
   assert.equal((await readAll(at("ten"), { start: 20 })).toString(), "");
 });
 
+test("files whose size nobody knows are read to their end", async () => {
+  assert.match((await readAll("/proc/version")).toString(), /^Linux version .*\n$/);
+  assert.equal((await readAll("/proc/version", { start: 0, end: 4 })).toString(), "Linux");
+  assert.equal((await readAll("/proc/version", { start: 100_000 })).toString(), "");
+});
+
 test("a write is atomic: what fails midway leaves the old file and no debris", async () => {
   await files.write(at("kept/file"), chunks(Buffer.from("old")), { signal });
   const failing = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
