@@ -1,7 +1,7 @@
 import { abortable, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { channel } from "@wrenn/protocol";
-import type { CapsuleFiles } from "@wrenn/protocol";
+import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { GuestFiles } from "./files/guest-files.ts";
 import { GuestRefusal } from "./lane/guest-refusal.ts";
 import { Lane } from "./lane/lane.ts";
@@ -33,8 +33,9 @@ export interface GuestSessionOptions {
 
 /** The host's side of one guest's channel. */
 export class GuestSession {
-  readonly processes: ProcessTable;
+  readonly processes: CapsuleProcesses;
   readonly files: CapsuleFiles;
+  readonly #table: ProcessTable;
   readonly #control: Lane;
   readonly #bulk: Lane;
 
@@ -50,7 +51,7 @@ export class GuestSession {
       handle = (handle % (HANDLE_LIMIT - 1)) + 1;
       return handle;
     };
-    this.processes = new ProcessTable({
+    this.#table = new ProcessTable({
       control: this.#control,
       bulk: this.#bulk,
       nextHandle,
@@ -58,6 +59,7 @@ export class GuestSession {
       logger,
       random,
     });
+    this.processes = this.#table;
     this.files = new GuestFiles(this.#bulk, nextHandle);
   }
 
@@ -151,7 +153,7 @@ export class GuestSession {
 
   /** Somebody reads the output of a process, so the guest is in use even while no bytes flow. */
   get inUse(): boolean {
-    return this.processes.readers > 0;
+    return this.#table.readers > 0;
   }
 
   /** Resolves when both lanes are connected. */
