@@ -13,7 +13,7 @@
 
 #include "signal-one.h"
 
-enum { DEPTH_LIMIT = 8, FREEZE_STEP_MS = 2, FREEZE_LIMIT_MS = 5000 };
+enum { DEPTH_LIMIT = 8, SWEEP = 8, FREEZE_STEP_MS = 2, FREEZE_LIMIT_MS = 5000 };
 
 /* Set once at start, before there are workers. */
 static char root[CGROUP_PATH / 2];
@@ -92,16 +92,17 @@ bool cgroup_remove(uint64_t number) {
   return rmdir(path) == 0 || errno == ENOENT;
 }
 
+/* Tries a few of them again, in turn. */
 static void sweep(void) {
-  size_t kept = 0;
-  for (size_t i = 0; i < leftovers.count; i++)
-    if (!cgroup_remove(leftovers.numbers[i])) leftovers.numbers[kept++] = leftovers.numbers[i];
-  leftovers.count = kept;
+  static size_t at;
+  for (size_t tries = 0; tries < SWEEP && tries < leftovers.count; tries++, at++) {
+    at %= leftovers.count;
+    if (cgroup_remove(leftovers.numbers[at])) leftovers.numbers[at] = leftovers.numbers[--leftovers.count];
+  }
 }
 
 void cgroup_release(uint64_t number) {
   if (cgroup_remove(number)) return;
-  sweep();
   uint64_t *numbers = realloc(leftovers.numbers, (leftovers.count + 1) * sizeof *numbers);
   if (!numbers) return; /* an empty directory more, which hurts nobody */
   numbers[leftovers.count++] = number;
@@ -111,6 +112,7 @@ void cgroup_release(uint64_t number) {
 uint64_t cgroup_create(void) {
   static uint64_t last;
   char path[CGROUP_PATH];
+  sweep();
   /* A number is never used twice: what is left in an old cgroup does not meet a new process. */
   directory_of(++last, path);
   return mkdir(path, 0755) == 0 ? last : 0;

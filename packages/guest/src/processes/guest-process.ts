@@ -164,7 +164,6 @@ export class GuestProcess implements CapsuleProcess {
   }
 
   async kill(signalNumber: number, scope: "group" | "tree", signal: AbortSignal): Promise<void> {
-    if (this.#finished && scope === "group") return;
     const body = new channel.BodyWriter()
       .u32(this.handle)
       .u32(signalNumber)

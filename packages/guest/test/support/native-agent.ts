@@ -16,15 +16,17 @@ export class NativeAgent implements AsyncDisposable {
   readonly directory: string;
   readonly #child: ReturnType<typeof spawn>;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, cgroup: string | undefined) {
     this.directory = directory;
-    this.#child = spawn(program, ["--listen", this.interactive, this.bulk, "--no-cgroup"], {
+    const grouping = cgroup === undefined ? ["--no-cgroup"] : ["--cgroup", cgroup];
+    this.#child = spawn(program, ["--listen", this.interactive, this.bulk, ...grouping], {
       stdio: "inherit",
     });
   }
 
-  static async start(): Promise<NativeAgent> {
-    const agent = new NativeAgent(await mkdtemp(join(tmpdir(), "wrenn-agent-")));
+  /** @param cgroup - directory of an empty cgroup (version 2) below which the agent puts each process. */
+  static async start(cgroup?: string): Promise<NativeAgent> {
+    const agent = new NativeAgent(await mkdtemp(join(tmpdir(), "wrenn-agent-")), cgroup);
     for (;;) {
       const listening = await access(agent.bulk).then(
         () => true,
