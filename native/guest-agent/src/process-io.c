@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+enum { DRAIN_READS = 64 };
+
 static void finish_output(struct agent *agent, struct output *out) {
   if (out->ended) return;
   watch_set(agent, &out->watch, 0);
@@ -20,10 +22,23 @@ static void finish_output(struct agent *agent, struct output *out) {
   }
 }
 
+/* Bytes that may be read now: free room, what the host has, and in drop mode everything. */
+static bool can_read(const struct output *out) {
+  return ring_free(&out->ring) > 0 || out->acknowledged > out->ring.start || out->process->drop_oldest;
+}
+
+/* Lets go of as little as gives room for a good read. */
+static void make_room(struct output *out) {
+  struct ring *ring = &out->ring;
+  if (ring_free(ring) >= ring->capacity / 4) return;
+  uint64_t spare = ring->end - ring->capacity / 4 * 3;
+  ring_release(ring, out->process->drop_oldest || spare < out->acknowledged ? spare : out->acknowledged);
+}
+
 /* Reads once; false when there is nothing to read now, no room, or nothing will ever come. */
 static bool read_once(struct agent *agent, struct output *out) {
   if (out->ended) return false;
-  if (out->process->drop_oldest && ring_free(&out->ring) < out->ring.capacity / 4) ring_release(&out->ring, out->ring.end - out->ring.capacity / 2);
+  make_room(out);
   size_t room = 0;
   uint8_t *at = ring_room(&out->ring, &room);
   if (room == 0) return false;
@@ -55,6 +70,7 @@ void output_ready(struct agent *agent, void *owner, uint32_t events) {
   if (events & EPOLLOUT && process->terminal) write_terminal_input(process);
   process_settle(agent, process);
   process_rewatch(agent, process);
+  process_retire(agent, process);
 }
 
 void process_close_input(struct agent *agent, struct process *process) {
@@ -89,7 +105,7 @@ void process_rewatch(struct agent *agent, struct process *process) {
   for (int i = 0; i < 2; i++) {
     struct output *out = &process->outputs[i];
     if (out->watch.fd < 0) continue;
-    uint32_t events = ring_free(&out->ring) > 0 || process->drop_oldest ? EPOLLIN : 0;
+    uint32_t events = can_read(out) ? EPOLLIN : 0;
     if (i == 0 && process->terminal && buffer_length(&process->input) > 0) events |= EPOLLOUT;
     watch_set(agent, &out->watch, events);
   }
@@ -112,10 +128,10 @@ void process_drain(struct agent *agent, struct process *process) {
 static bool drained(struct agent *agent, struct output *out) {
   if (out->ended || out->ring.end >= out->drain_to) return true;
   if (!out->process->terminal) return false;
-  if (ring_free(&out->ring) == 0 && !out->process->drop_oldest) return false;
-  /* A terminal says nothing of what is left: it is drained when a read finds nothing. */
-  while (read_once(agent, out)) continue;
-  return out->ended || ring_free(&out->ring) > 0;
+  if (!can_read(out)) return false;
+  /* A terminal says nothing of what is left: it is drained when a read finds nothing, or when others keep it busy. */
+  for (int reads = 0; reads < DRAIN_READS && read_once(agent, out); reads++) continue;
+  return out->ended || can_read(out);
 }
 
 void process_settle(struct agent *agent, struct process *process) {

@@ -18,6 +18,7 @@
 
 /* Rings beyond RING_BUDGET together are small ones, so that many processes do not eat a small guest. */
 enum { PROCESS_LIMIT = 4096, DATA_PART = 65536, RING_BUDGET = 64 << 20, SMALL_RING = 16384 };
+enum { RECORD_TERMINAL = 1, RECORD_INPUT_ENDED = 2 };
 
 struct process *process_find(struct agent *agent, uint32_t handle) {
   for (struct process *p = agent->processes; p; p = p->next)
@@ -43,6 +44,11 @@ static void release(struct agent *agent, struct process *process) {
   cgroup_release(process->cgroup);
   buffer_free(&process->label);
   free(process);
+}
+
+void process_retire(struct agent *agent, struct process *process) {
+  /* Descendants may hold its pipes: what they write is read and thrown away, so that they neither block nor die of it. */
+  if (process->forgotten && process->exited && process->outputs[0].ended && process->outputs[1].ended) release(agent, process);
 }
 
 static struct process *create(const struct agent *agent, const struct spawn *spawn) {
@@ -163,10 +169,8 @@ int request_forget(struct agent *agent, struct reader *r, struct buffer *body) {
   if (!process) return STATUS_UNKNOWN_HANDLE;
   process->forgotten = true;
   process->drop_oldest = true;
-  if (process->exited)
-    release(agent, process);
-  else
-    process_rewatch(agent, process);
+  process_rewatch(agent, process);
+  process_retire(agent, process);
   return STATUS_OK;
 }
 
@@ -181,12 +185,15 @@ int request_overflow(struct agent *agent, struct reader *r, struct buffer *body)
 }
 
 static void write_record(struct buffer *body, const struct process *p) {
+  struct winsize size = {0};
+  if (p->terminal && p->outputs[0].watch.fd >= 0) (void)ioctl(p->outputs[0].watch.fd, TIOCGWINSZ, &size);
   write_u32(body, p->handle);
   write_u32(body, (uint32_t)p->pid);
   write_u64(body, p->start_time);
   write_u8(body, p->exited);
-  write_u8(body, p->terminal);
-  write_u16(body, 0);
+  write_u8(body, (uint8_t)((p->terminal ? RECORD_TERMINAL : 0) | (p->input_closed || p->input_end != UINT64_MAX ? RECORD_INPUT_ENDED : 0)));
+  write_u16(body, size.ws_col);
+  write_u16(body, size.ws_row);
   write_u32(body, p->exit_code);
   write_u32(body, p->exit_signal);
   for (int i = 0; i < 2; i++) {
@@ -229,14 +236,18 @@ void processes_reap(struct agent *agent) {
     process_settle(agent, process);
     process_rewatch(agent, process);
     if (cgroup_remove(process->cgroup)) process->cgroup = 0;
-    if (process->forgotten) release(agent, process);
+    process_retire(agent, process);
   }
 }
 
 void processes_detach(struct agent *agent, int lane) {
   for (struct process *p = agent->processes; p; p = p->next)
     if (p->lane == lane)
-      for (int i = 0; i < 2; i++) p->outputs[i].attached = false;
+      for (int i = 0; i < 2; i++) {
+        p->outputs[i].attached = false;
+        /* Whoever comes next says anew what it has. */
+        p->outputs[i].acknowledged = p->outputs[i].ring.start;
+      }
 }
 
 void processes_forget_waiters(struct agent *agent) {
@@ -257,7 +268,7 @@ bool process_window(struct agent *agent, uint32_t stream, uint64_t received, uin
     out->attached = out->end_due = true;
     return true;
   }
-  ring_release(&out->ring, received);
+  if (received > out->acknowledged) out->acknowledged = received < out->ring.end ? received : out->ring.end;
   if (!out->attached) out->sent = received <= out->ring.end ? received : out->ring.end;
   out->attached = true;
   out->limit = limit;

@@ -12,6 +12,7 @@ struct output {
   uint32_t stream;
   struct watch watch;
   struct ring ring;
+  uint64_t acknowledged; /* the host has what is below; it stays in the ring while there is room, for a host that forgot it */
   uint64_t sent;
   uint64_t limit;
   uint64_t drain_to; /* after exit: what the process had written reaches up to here */
@@ -68,6 +69,8 @@ bool process_window(struct agent *agent, uint32_t stream, uint64_t received, uin
 void processes_reap(struct agent *agent);
 /* Sends what a lane has room for; true when anything was queued. */
 bool processes_pump(struct agent *agent, struct lane *lane);
+/* Frees a process that the host has forgotten once nothing of it is left. */
+void process_retire(struct agent *agent, struct process *process);
 struct process *process_find(struct agent *agent, uint32_t handle);
 
 #endif

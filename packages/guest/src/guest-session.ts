@@ -85,6 +85,21 @@ export class GuestSession {
     }
   }
 
+  /**
+   * Takes over what earlier sessions left in the guest, for a host agent that was restarted: its processes, with the
+   * output that the guest still holds and the exits that happened meanwhile. Bytes that are gone are announced to readers
+   * as dropped. Calling it again finds what is new.
+   */
+  async recover(signal: AbortSignal): Promise<void> {
+    // Both lanes: until the bulk lane has met the new session the guest may free bytes that the old one had.
+    await abortable(signal, this.connected());
+    try {
+      await this.#table.recover(signal);
+    } catch (error) {
+      throw error instanceof GuestRefusal ? generalError(error, "listing processes") : error;
+    }
+  }
+
   async info(signal: AbortSignal): Promise<GuestInfo> {
     const answer = await this.#ask("asking for versions", operation.info, new channel.BodyWriter(), signal);
     return {

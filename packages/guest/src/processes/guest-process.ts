@@ -14,12 +14,12 @@ import type { Lane } from "../lane/lane.ts";
 import { OutboundStream, StreamRefused } from "../lane/outbound-stream.ts";
 import { GuestRefusal } from "../lane/guest-refusal.ts";
 import { LOG_CAPACITY, OutputLog } from "./output-log.ts";
+import type { ProcessRecord } from "./process-record.ts";
+import { RING_BYTES } from "./start-request.ts";
 import { OutputReader } from "./output-reader.ts";
 
 /** Bytes of input that may be on their way before a writer waits. */
 const INPUT_BACKLOG = 1 << 20;
-/** What a fresh process may send unasked: one ring. */
-export const RING_BYTES = 262_144;
 
 export interface GuestProcessOptions {
   readonly handle: number;
@@ -97,6 +97,18 @@ export class GuestProcess implements CapsuleProcess {
     this.#facts = { ...this.#facts, pid };
     this.#input?.resume();
     this.readerMoved();
+  }
+
+  /** Continues a process that an earlier session started: its log begins with the oldest bytes that the guest holds. */
+  recovered(record: ProcessRecord): void {
+    for (const name of ["stdout", "stderr"] as const) {
+      this.log.streams[name].skipTo(record.oldest[name]);
+      this.#inbound[name].startAt(record.oldest[name]);
+      this.#inbound[name].resume();
+    }
+    this.#input?.startAt(record.inputReceived);
+    if (record.cols > 0 && record.rows > 0) this.log.recordResize(record.cols, record.rows);
+    this.started(record.pid);
   }
 
   /** The reaper's word, and how far the output reaches that the process itself wrote. */

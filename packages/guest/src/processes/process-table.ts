@@ -4,15 +4,20 @@ import { channel } from "@wrenn/protocol";
 import type { CapsuleProcess, CapsuleProcesses, ProcessFacts, StartRequest } from "@wrenn/protocol";
 import type { Lane } from "../lane/lane.ts";
 import { startError } from "../refusal-to-error.ts";
-import { GuestProcess, RING_BYTES } from "./guest-process.ts";
+import { GuestProcess } from "./guest-process.ts";
+import { decodeLabel } from "./process-label.ts";
+import { readProcessRecord } from "./process-record.ts";
+import type { ProcessRecord } from "./process-record.ts";
+import { DEFAULT_SIZE, encodeStart } from "./start-request.ts";
 
 /** Exited processes stay readable this long, or until this many newer ones have exited. */
 const KEEP_EXITED_MS = 10 * 60_000;
 const KEEP_EXITED = 100;
+/** So many of them survive a restart of the host agent. Each holds a ring of guest memory. */
+const KEEP_IN_GUEST = 16;
 
-const FLAG_TERMINAL = 1;
-const FLAG_INPUT = 2;
-const DEFAULT_SIZE = { cols: 80, rows: 24 };
+const SIGKILL = 9;
+const SCOPE_TREE = 2;
 
 export interface ProcessTableOptions {
   readonly control: Lane;
@@ -29,16 +34,18 @@ export class ProcessTable implements CapsuleProcesses {
   readonly #processes = new Map<number, GuestProcess>();
   /** Handles of exited processes and when they ended, oldest first. */
   readonly #exited = new Map<number, number>();
+  /** Handles of exited processes that the guest still knows, oldest first. */
+  readonly #inGuest = new Set<number>();
 
   constructor(options: ProcessTableOptions) {
     this.#options = options;
   }
 
   async start(request: StartRequest, signal: AbortSignal): Promise<CapsuleProcess> {
-    const { control, bulk, clock } = this.#options;
+    const { control, clock } = this.#options;
     const tag = request.tag ?? this.#newTag(request.terminal ? "pty-" : "proc-");
     if (this.#liveByTag(tag)) throw new WrennError("tag_in_use", { tag });
-    const handle = this.#options.nextHandle();
+    const handle = this.#newHandle();
     const facts: ProcessFacts = {
       pid: 0,
       tag,
@@ -47,37 +54,33 @@ export class ProcessTable implements CapsuleProcesses {
       terminal: request.terminal !== undefined,
       startedAt: clock.now(),
     };
-    const process = new GuestProcess({
-      handle,
-      facts,
-      attached: request.output === "attached",
-      hasInput: request.stdin || facts.terminal,
-      control,
-      data: facts.terminal ? control : bulk,
-      onFinished: () => this.#forget(handle),
-    });
+    const process = this.#add(handle, facts, request.output === "attached", request.stdin || facts.terminal);
     if (facts.terminal)
       process.log.recordResize(
         request.terminal?.cols ?? DEFAULT_SIZE.cols,
         request.terminal?.rows ?? DEFAULT_SIZE.rows,
       );
-    this.#processes.set(handle, process);
     try {
       // WAIT follows at once on the same lane: an exit is never missed, and never waits for a second round trip.
       const started = control.request(channel.operation.start, encodeStart(handle, request, facts), signal);
-      const waited = control.request(channel.operation.wait, new channel.BodyWriter().u32(handle).finish());
-      waited.catch(() => {});
+      void this.#await(process).catch((error: unknown) => process.fail(error));
       const answer = await started;
       process.started(answer.u32());
-      void waited.then(
-        (exit) => this.#exitedNow(process, exit),
-        (error: unknown) => process.fail(error),
-      );
       return process;
     } catch (error) {
       this.#processes.delete(handle);
       process.dispose();
+      this.#discard(handle);
       throw startError(error, { cmd: request.cmd, cwd: request.cwd ?? "~", user: request.user ?? "root" });
+    }
+  }
+
+  /** Takes over the processes that earlier sessions started and that the guest still knows, exited ones included. */
+  async recover(signal: AbortSignal): Promise<void> {
+    const answer = await this.#options.control.request(channel.operation.list, new Uint8Array(), signal);
+    // The guest lists the newest first.
+    for (const record of answer.list(() => readProcessRecord(answer)).toReversed()) {
+      if (!this.#processes.has(record.handle)) this.#takeOver(record);
     }
   }
 
@@ -104,6 +107,38 @@ export class ProcessTable implements CapsuleProcesses {
       .map((process) => process.facts);
   }
 
+  #takeOver(record: ProcessRecord): void {
+    const { handle, pid, terminal } = record;
+    try {
+      const { attached, ...label } = decodeLabel(record.label);
+      const process = this.#add(handle, { ...label, pid, terminal }, attached, !record.inputEnded);
+      process.recovered(record);
+      void this.#await(process).catch((error: unknown) => process.fail(error));
+    } catch (error) {
+      this.#options.logger.warn("guest.process_not_recovered", { handle, pid, problem: String(error) });
+    }
+  }
+
+  #add(handle: number, facts: ProcessFacts, attached: boolean, hasInput: boolean): GuestProcess {
+    const { control, bulk } = this.#options;
+    const process = new GuestProcess({
+      handle,
+      facts,
+      attached,
+      hasInput,
+      control,
+      data: facts.terminal ? control : bulk,
+      onFinished: () => this.#finished(handle, attached || facts.terminal),
+    });
+    this.#processes.set(handle, process);
+    return process;
+  }
+
+  async #await(process: GuestProcess): Promise<void> {
+    const body = new channel.BodyWriter().u32(process.handle).finish();
+    this.#exitedNow(process, await this.#options.control.request(channel.operation.wait, body));
+  }
+
   #exitedNow(process: GuestProcess, answer: channel.BodyReader): void {
     const code = answer.u32();
     const killedBy = answer.u32();
@@ -116,13 +151,33 @@ export class ProcessTable implements CapsuleProcesses {
     this.#prune();
   }
 
-  /** All its output is here: the guest needs to know nothing of it any more. */
+  /** All its output is here. Of the processes in the background the guest keeps the last ones, for a host that starts anew. */
+  #finished(handle: number, gone: boolean): void {
+    if (gone) this.#forget(handle);
+    else this.#inGuest.add(handle);
+    for (const oldest of this.#inGuest) {
+      if (this.#inGuest.size <= KEEP_IN_GUEST) break;
+      this.#forget(oldest);
+    }
+  }
+
+  /** The guest needs to know nothing of it any more. */
   #forget(handle: number): void {
-    this.#options.control
-      .request(channel.operation.forget, new channel.BodyWriter().u32(handle).finish())
-      .catch((error: unknown) => {
-        this.#options.logger.debug("guest.forget_failed", { handle, problem: String(error) });
-      });
+    this.#inGuest.delete(handle);
+    this.#tell(channel.operation.forget, new channel.BodyWriter().u32(handle));
+  }
+
+  /** Nobody heard whether it was started: if it was, it ends. */
+  #discard(handle: number): void {
+    this.#tell(channel.operation.signal, new channel.BodyWriter().u32(handle).u32(SIGKILL).u32(SCOPE_TREE));
+    this.#forget(handle);
+  }
+
+  /** An order whose answer nobody waits for; a guest that is gone has forgotten everything anyway. */
+  #tell(op: number, body: channel.BodyWriter): void {
+    this.#options.control.request(op, body.finish()).catch((error: unknown) => {
+      this.#options.logger.debug("guest.order_failed", { op, problem: String(error) });
+    });
   }
 
   #prune(): void {
@@ -132,11 +187,20 @@ export class ProcessTable implements CapsuleProcesses {
       this.#exited.delete(handle);
       this.#processes.get(handle)?.dispose();
       this.#processes.delete(handle);
+      // Descendants may still hold its pipes, or it is one of those that the guest keeps.
+      this.#forget(handle);
     }
   }
 
   #liveByTag(tag: string): boolean {
     return [...this.#processes.values()].some((process) => process.alive && process.facts.tag === tag);
+  }
+
+  #newHandle(): number {
+    for (;;) {
+      const handle = this.#options.nextHandle();
+      if (!this.#processes.has(handle)) return handle;
+    }
   }
 
   #newTag(prefix: string): string {
@@ -145,38 +209,4 @@ export class ProcessTable implements CapsuleProcesses {
       if (!this.#liveByTag(tag)) return tag;
     }
   }
-}
-
-function encodeStart(handle: number, request: StartRequest, facts: ProcessFacts): Buffer {
-  const { cols, rows } = request.terminal ?? DEFAULT_SIZE;
-  const body = new channel.BodyWriter()
-    .u32(handle)
-    .u32((request.terminal ? FLAG_TERMINAL : 0) | (request.stdin ? FLAG_INPUT : 0))
-    .u8(request.output === "detached" ? 1 : 0)
-    .u32(RING_BYTES)
-    .u16(cols)
-    .u16(rows)
-    .text(request.user ?? "")
-    .text(request.cwd ?? "");
-  const write = (text: string): void => void body.text(text);
-  body.list([request.cmd, ...request.args], write);
-  body.list(Object.entries(request.envs), ([name, value]) => {
-    write(name);
-    write(value);
-  });
-  body.u32(0);
-  const { tag, cmd, args, startedAt } = facts;
-  return body
-    .bytes(
-      Buffer.from(
-        JSON.stringify({
-          tag,
-          cmd: cmd.slice(0, 1000),
-          args: args.slice(0, 20).map((a) => a.slice(0, 200)),
-          startedAt,
-          output: request.output,
-        }),
-      ),
-    )
-    .finish();
 }

@@ -1,0 +1,48 @@
+import type { channel, OutputChannel } from "@wrenn/protocol";
+
+const FLAG_TERMINAL = 1;
+const FLAG_INPUT_ENDED = 2;
+
+/** One process as the guest lists it (guest protocol §5). */
+export interface ProcessRecord {
+  readonly handle: number;
+  readonly pid: number;
+  readonly terminal: boolean;
+  readonly inputEnded: boolean;
+  readonly cols: number;
+  readonly rows: number;
+  /** Offset of the oldest byte that the guest still holds. */
+  readonly oldest: Readonly<Record<OutputChannel, number>>;
+  readonly inputReceived: number;
+  readonly label: Buffer;
+}
+
+export function readProcessRecord(reader: channel.BodyReader): ProcessRecord {
+  const handle = reader.u32();
+  const pid = reader.u32();
+  reader.u64(); // start time: the guest itself guards against reused pids
+  reader.u8(); // state: WAIT tells it
+  const flags = reader.u8();
+  const cols = reader.u16();
+  const rows = reader.u16();
+  reader.u32(); // exit code and signal come with WAIT
+  reader.u32();
+  const output = (): number => {
+    const oldest = reader.u64();
+    reader.u64();
+    reader.u8();
+    return oldest;
+  };
+  const oldest = { stdout: output(), stderr: output() };
+  return {
+    handle,
+    pid,
+    terminal: (flags & FLAG_TERMINAL) !== 0,
+    inputEnded: (flags & FLAG_INPUT_ENDED) !== 0,
+    cols,
+    rows,
+    oldest,
+    inputReceived: reader.u64(),
+    label: reader.bytes(),
+  };
+}

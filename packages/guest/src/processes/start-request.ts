@@ -1,0 +1,32 @@
+import { channel } from "@wrenn/protocol";
+import type { ProcessFacts, StartRequest } from "@wrenn/protocol";
+import { encodeLabel } from "./process-label.ts";
+
+/** What a fresh process may send unasked: one ring. */
+export const RING_BYTES = 262_144;
+export const DEFAULT_SIZE = { cols: 80, rows: 24 };
+
+const FLAG_TERMINAL = 1;
+const FLAG_INPUT = 2;
+
+/** The body of START (guest protocol §5). */
+export function encodeStart(handle: number, request: StartRequest, facts: ProcessFacts): Buffer {
+  const { cols, rows } = request.terminal ?? DEFAULT_SIZE;
+  const body = new channel.BodyWriter()
+    .u32(handle)
+    .u32((request.terminal ? FLAG_TERMINAL : 0) | (request.stdin ? FLAG_INPUT : 0))
+    .u8(request.output === "detached" ? 1 : 0)
+    .u32(RING_BYTES)
+    .u16(cols)
+    .u16(rows)
+    .text(request.user ?? "")
+    .text(request.cwd ?? "");
+  const write = (text: string): void => void body.text(text);
+  body.list([request.cmd, ...request.args], write);
+  body.list(Object.entries(request.envs), ([name, value]) => {
+    write(name);
+    write(value);
+  });
+  body.u32(0);
+  return body.bytes(encodeLabel(facts, request.output)).finish();
+}
