@@ -39,7 +39,7 @@ export class TestServer {
 
   /** Ends every capsule and removes the data directory. */
   async close(): Promise<void> {
-    await this.server.close();
+    await this.server.close("destroy");
     await rm(this.dataDirectory, { recursive: true, force: true });
   }
 

@@ -34,7 +34,7 @@ export async function bootCheck(
         ? { ms: Math.round(performance.now() - startedAt) }
         : { problem: `the command ended with ${exitCode} instead of 42` };
     } finally {
-      await agent.close();
+      await agent.close("destroy");
     }
   } catch (error) {
     return { problem: problemOf(error) };

@@ -30,6 +30,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
 export function dataPaths(dataDirectory: string) {
   return {
     capsules: join(dataDirectory, "capsules"),
+    /** Disk layers that capsules share. */
+    layers: join(dataDirectory, "layers"),
+    /** Templates made of capsules. */
+    templates: join(dataDirectory, "templates"),
     network: join(dataDirectory, "network"),
     database: join(dataDirectory, "database"),
     /** Says which server runs here: pid, start time and URL. */

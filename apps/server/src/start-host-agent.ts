@@ -3,16 +3,23 @@ import { availableParallelism, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { buildBootArtifacts, createArtifactStore, createOverlay } from "@wrenn/disk-image";
+import { buildBootArtifacts, createArtifactStore, createOverlay, flattenChain } from "@wrenn/disk-image";
 import type { ImageRecipe } from "@wrenn/disk-image";
 import { GuestSession } from "@wrenn/guest";
-import { bootTemplate, createHostAgent, createTemplateStore } from "@wrenn/host-agent";
+import {
+  bootTemplate,
+  createHostAgent,
+  createTemplateStore,
+  LayerStore,
+  SnapshotTemplates,
+} from "@wrenn/host-agent";
 import type { RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { createSlotPool } from "@wrenn/network";
 import { createQemuHypervisor, probeAccelerator, readTscKhz } from "@wrenn/vmm";
 import type { Machine } from "@wrenn/vmm";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
+import { mergeMemory, saveMemory } from "./memory-files.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
 
 /** Users of machines: one per network slot, from here on. Above what distributions hand out, below what containers use. */
@@ -66,7 +73,8 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     createDisk,
     connectGuest: connectTo(logger),
   };
-  const templates = createTemplateStore([
+  const snapshots = new SnapshotTemplates(paths.templates, { mergeMemory, flattenDisk: flattenChain });
+  const recipes = [
     bootTemplate({
       ...parts,
       name: recipe.name,
@@ -77,11 +85,15 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
         buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner),
       buildOnce: (kind, key, build, inner) => store.buildOnce(kind, key, build, inner),
     }),
-  ]);
+  ];
+  const templates = createTemplateStore(recipes, snapshots);
   const disk = await statfs(config.dataDirectory);
   const agent = createHostAgent({
     ...parts,
     templates,
+    snapshots,
+    layers: new LayerStore(paths.layers, systemRandom),
+    saveMemory,
     capsulesDirectory: paths.capsules,
     closeSlots: () => slots.close(),
     facts: {
@@ -100,7 +112,7 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     await templates.frozen(recipe.name, DEFAULT_SHAPE, signal);
     return agent;
   } catch (error) {
-    await agent.close();
+    await agent.close("leave");
     throw error;
   }
 }
@@ -121,10 +133,10 @@ async function createDisk(disk: {
   await chown(dirname(disk.path), disk.uid, disk.uid);
 }
 
-function connectTo(logger: Logger): (machine: Machine, signal: AbortSignal) => Promise<GuestSession> {
-  return (machine, signal) =>
+function connectTo(logger: Logger) {
+  return (machine: Machine, onActivity: () => void, signal: AbortSignal): Promise<GuestSession> =>
     GuestSession.connect(
-      { ...machine.guestChannel, clock: systemClock, logger, random: systemRandom },
+      { ...machine.guestChannel, clock: systemClock, logger, random: systemRandom, onActivity },
       signal,
     );
 }

@@ -3,7 +3,7 @@ import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { openDatabase } from "@wrenn/database";
-import type { RunningHostAgent, StepObserver } from "@wrenn/host-agent";
+import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { writeFileAtomic } from "@wrenn/system";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
@@ -27,8 +27,8 @@ export interface StartedServer {
   /** Key of the first team, for the command line of this machine. */
   readonly apiKey: string;
   readonly hostAgent: RunningHostAgent;
-  /** Ends the capsules and stops everything; nothing is left behind. */
-  close(): Promise<void>;
+  /** Stops everything; what becomes of the capsules is the caller's choice. */
+  close(capsules: CapsulesAtEnd): Promise<void>;
 }
 
 /** Starts everything, in an order in which each part finds what it needs; undone in reverse when one fails. */
@@ -59,7 +59,8 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
     { config, logger, version, progress: start.progress, ...(start.onStep ? { onStep: start.onStep } : {}) },
     signal,
   );
-  release.defer(() => hostAgent.close());
+  let atEnd: CapsulesAtEnd = "leave";
+  release.defer(() => hostAgent.close(atEnd));
   const controlPlane = await createControlPlane({
     database,
     hostAgent,
@@ -73,7 +74,15 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   await writeServerRecord(paths.serverRecord, url);
   release.defer(() => removeServerRecord(paths.serverRecord));
   const owned = release.move();
-  return { url, apiKey, hostAgent, close: () => owned.disposeAsync() };
+  return {
+    url,
+    apiKey,
+    hostAgent,
+    close: async (capsules) => {
+      atEnd = capsules;
+      await owned.disposeAsync();
+    },
+  };
 }
 
 /** The first key is shown once by the database and kept for this machine's own command line. */

@@ -11,6 +11,7 @@ import { ApiKeyAuth } from "./auth/api-key-auth.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
 import type { App, RouteServices } from "./routes/app.ts";
+import { capsuleLifeRoutes } from "./routes/capsule-life.ts";
 import { capsuleRoutes } from "./routes/capsules.ts";
 import { execRoutes } from "./routes/exec.ts";
 import { fileContentRoutes } from "./routes/file-content.ts";
@@ -21,6 +22,8 @@ import { processRoutes } from "./routes/processes.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { templateRoutes } from "./routes/templates.ts";
 import { CapsulesService } from "./services/capsules.ts";
+import { Operations } from "./services/operations.ts";
+import { TemplatesService } from "./services/templates.ts";
 import { serveWebSockets } from "./websocket/serve-websockets.ts";
 
 /** JSON bodies are small; files have routes of their own. */
@@ -50,9 +53,11 @@ export interface ControlPlane {
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { database, hostAgent, clock, logger } = options;
   const auth = new ApiKeyAuth(database, clock, logger);
-  const capsules = new CapsulesService(options);
+  const operations = new Operations(options);
+  const templates = new TemplatesService(database, hostAgent, options.random);
+  const capsules = new CapsulesService({ ...options, operations, templates });
   await capsules.reconcile(AbortSignal.timeout(30_000));
-  const services = { capsules, hostAgent, auth, clock, logger, version: options.version };
+  const services = { capsules, templates, hostAgent, auth, clock, logger, version: options.version };
   const app = await createApp(services, options.random);
   const closeSessions = serveWebSockets(app.server, services, options.random);
   return {
@@ -136,7 +141,15 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
     closed.addHook("onRoute", (route) => {
       route.schema = { ...route.schema, security: [{ apiKey: [] }] };
     });
-    const parsed = [capsuleRoutes, execRoutes, processRoutes, templateRoutes, fileRoutes, fileDownloadRoutes];
+    const parsed = [
+      capsuleRoutes,
+      capsuleLifeRoutes,
+      execRoutes,
+      processRoutes,
+      templateRoutes,
+      fileRoutes,
+      fileDownloadRoutes,
+    ];
     for (const routes of parsed) routes(closed, services);
     await closed.register(async (raw) => {
       // Files are of any size: their routes take the body as it arrives.

@@ -103,6 +103,30 @@ export const errorCatalogue = {
     "sandbox is not running (status: {status})",
     "Resume the capsule, or create a new one.",
   ),
+  capsule_not_paused: user(
+    "invalid_state",
+    409,
+    "sandbox is not paused (status: {status})",
+    "Only a paused capsule can be resumed.",
+  ),
+  checkpoint_not_found: user(
+    "not_found",
+    404,
+    "checkpoint not found: {checkpoint}",
+    "List them with GET /v1/capsules/{id}/checkpoints.",
+  ),
+  checkpoint_in_use: user(
+    "conflict",
+    409,
+    "checkpoint {checkpoint} is what the paused capsule resumes from",
+    "Resume the capsule first, or destroy it.",
+  ),
+  template_in_use: user(
+    "conflict",
+    409,
+    "template is in use by {dependants}",
+    "Destroy these capsules first.",
+  ),
   capsule_busy: user(
     "conflict",
     409,
@@ -114,6 +138,30 @@ export const errorCatalogue = {
     404,
     "template not found: {template}",
     "List templates with GET /v1/snapshots.",
+  ),
+  template_name_taken: user(
+    "template_name_taken",
+    409,
+    "template name is taken: {template}",
+    "Choose another name, or set overwrite=true to replace it.",
+  ),
+  template_name_reserved: user(
+    "name_reserved",
+    409,
+    "{template} is the name of a built-in template",
+    "Choose another name.",
+  ),
+  template_protected: user(
+    "forbidden",
+    403,
+    "{template} is a built-in template",
+    "Only templates of your team can be deleted.",
+  ),
+  snapshot_state: user(
+    "invalid_state",
+    409,
+    "sandbox must be running or paused",
+    "Make the snapshot of a capsule that runs or is paused.",
   ),
   // Processes
   cwd_not_found: user(
@@ -253,6 +301,12 @@ export const errorCatalogue = {
     502,
     "the snapshot cannot be used: {what}: {problem}",
     "Restore an older snapshot or a copy of this one; check the host's disk.",
+  ),
+  snapshot_incompatible: system(
+    "agent_error",
+    502,
+    "the snapshot was saved by another virtual machine monitor: {saved}, not {present}",
+    "Install the version it was saved with, resume there, and make a template of the capsule's files instead.",
   ),
   host_swap_on: system(
     "agent_error",

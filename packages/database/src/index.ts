@@ -11,5 +11,7 @@ export {
   touchSandbox,
 } from "./queries/sandboxes.ts";
 export type { NewSandbox, SandboxChange, SandboxRow } from "./queries/sandboxes.ts";
+export { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "./queries/templates.ts";
+export type { TemplateRow } from "./queries/templates.ts";
 export { insertTeam, teamExists } from "./queries/teams.ts";
-export type { SandboxStatus, Schema } from "./schema.ts";
+export type { OperationKind, SandboxStatus, Schema } from "./schema.ts";

@@ -43,6 +43,7 @@ export interface SandboxesTable {
   host_ip: string | null;
   problem: string | null;
   metadata: ColumnType<Record<string, string>, string | undefined, string>;
+  auto_resume: Defaulted<boolean>;
   version: Generated<number>;
   created_at: Defaulted<Date>;
   started_at: Date | null;
@@ -50,14 +51,37 @@ export interface SandboxesTable {
   last_updated: Defaulted<Date>;
 }
 
+export type OperationKind =
+  | "create"
+  | "destroy"
+  | "pause"
+  | "resume"
+  | "checkpoint"
+  | "restore"
+  | "fork"
+  | "snapshot";
+
 export interface OperationsTable {
   id: string;
   sandbox_id: string;
-  kind: "create" | "destroy";
+  kind: OperationKind;
   state: Defaulted<"running" | "succeeded" | "failed">;
   problem: string | null;
   created_at: Defaulted<Date>;
   finished_at: Date | null;
+}
+
+export interface TemplatesTable {
+  id: string;
+  team_id: string;
+  name: string;
+  host_key: string;
+  vcpus: number;
+  memory_mb: number;
+  /** int8 comes as text from the driver. */
+  size_bytes: ColumnType<string, number, number>;
+  metadata: ColumnType<Record<string, string>, string | undefined, string>;
+  created_at: Defaulted<Date>;
 }
 
 /** The database as kysely sees it. */
@@ -66,4 +90,5 @@ export interface Schema {
   api_keys: ApiKeysTable;
   sandboxes: SandboxesTable;
   operations: OperationsTable;
+  templates: TemplatesTable;
 }

@@ -1,119 +1,118 @@
-import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
-import type {
-  CapsuleFiles,
-  CapsuleProcesses,
-  CapsuleSpec,
-  CapsuleStatus,
-  HostAgent,
-  HostFacts,
-} from "@wrenn/protocol";
-import { Capsule } from "./capsules/capsule.ts";
-import { CapsuleDirectory } from "./capsules/capsule-directory.ts";
-import { startCapsule } from "./capsules/create-capsule.ts";
-import { removeLeftCapsules } from "./capsules/remove-left-capsules.ts";
-import { releaseCapsule } from "./capsules/destroy-capsule.ts";
+import { WrennError } from "@wrenn/core";
+import type { CapsuleFiles, CapsuleProcesses, HostAgent, HostFacts, TemplateFacts } from "@wrenn/protocol";
+import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
+import { CapsuleVerbs } from "./capsules/capsule-verbs.ts";
+import { IdleSweeper } from "./capsules/idle-sweeper.ts";
+import { recoverCapsules } from "./capsules/recover-capsules.ts";
+import { generationOf } from "./capsules/resume-capsule.ts";
 import type { HostAgentDependencies } from "./dependencies.ts";
+
+/** What becomes of the capsules when the host agent ends. */
+export type CapsulesAtEnd = "destroy" | "pause" | "leave";
 
 /** A host agent that can be shut down. */
 export interface RunningHostAgent extends HostAgent {
-  /** Ends the machines of an earlier process that crashed, and removes what it left. Call it once, before anything else. */
+  /** Takes over what an earlier process left. Call it once, before anything else. */
   recover(signal: AbortSignal): Promise<void>;
-  /** Ends every capsule and waits until nothing of them is left. */
-  close(): Promise<void>;
+  /**
+   * Ends the host agent. With `destroy` nothing of any capsule is left; `pause` keeps capsules without machines; `leave` lets
+   * machines run, for the next host agent to take over.
+   */
+  close(capsules: CapsulesAtEnd): Promise<void>;
 }
 
-/**
- * Composes the host agent: the one owner of the capsules of this host. Foreground verbs are serialised per capsule.
- */
+/** Composes the host agent: the one owner of the capsules of this host. */
 export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
-  const capsules = new Map<string, Capsule>();
-  const queue = new KeyedQueue();
-  const observers = new Set<(status: CapsuleStatus) => void>();
+  const registry = new CapsuleRegistry(deps);
+  const verbs = new CapsuleVerbs(registry, deps);
+  const { capsules, queue } = registry;
   const closing = new AbortController();
-
-  const announce = (status: CapsuleStatus): void => {
-    deps.logger.info("capsule.state", { capsule: status.id, state: status.state });
-    for (const observer of observers) observer(status);
+  const sweeper = new IdleSweeper(registry, deps, (id) => verbs.pause(id, closing.signal));
+  const withClosing = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, closing.signal]);
+  const inQueue = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
+    closing.signal.throwIfAborted();
+    return await queue.run(id, work);
   };
 
-  const require = (id: string): Capsule => {
-    const capsule = capsules.get(id);
-    if (!capsule) throw new WrennError("capsule_not_found", {});
-    return capsule;
-  };
-
-  const create = async (spec: CapsuleSpec, signal: AbortSignal): Promise<CapsuleStatus> => {
-    if (capsules.has(spec.id)) throw new WrennError("capsule_busy", { operation: "create" });
-    const template = await deps.templates.frozen(spec.template, spec, signal);
-    const directory = new CapsuleDirectory(deps.capsulesDirectory, spec.id);
-    const capsule = new Capsule(spec, directory, deps.clock.now(), announce);
-    capsules.set(spec.id, capsule);
-    try {
-      const parts = await startCapsule(capsule, template, deps, signal);
-      Object.assign(capsule.metadata, template.metadata);
-      capsule.enter("running", parts);
-      watchForDeath(capsule);
-      return capsule.status();
-    } catch (error) {
-      capsules.delete(spec.id);
-      capsule.fail(problemOf(error));
-      throw error;
-    }
-  };
-
-  /** A machine that dies on its own leaves a failed capsule that holds nothing but its console log. */
-  const watchForDeath = (capsule: Capsule): void => {
-    const parts = capsule.parts;
-    if (!parts) return;
-    void parts.machine.death.then((death) =>
-      queue
-        .run(capsule.id, async () => {
-          if (capsule.parts !== parts || capsule.state === "destroying") return;
-          deps.logger.error("capsule.machine_died", { capsule: capsule.id, problem: death.detail });
-          capsule.fail(`the capsule's machine died: ${death.detail}`);
-          await parts.guest.detach();
-          await parts.machine.destroy();
-          await deps.slots.release(parts.slot);
-        })
-        .catch((error: unknown) =>
-          deps.logger.error("capsule.release_failed", { capsule: capsule.id, problem: problemOf(error) }),
-        ),
+  const createSnapshot = async (id: string, key: string, signal: AbortSignal): Promise<TemplateFacts> => {
+    const capsule = registry.require(id);
+    if (capsule.state !== "paused")
+      throw new WrennError("capsule_not_paused", { status: capsule.publicState() });
+    const generation = generationOf(capsule, capsule.record.current);
+    const template = await deps.snapshots.create(
+      key,
+      {
+        template: capsule.record.template,
+        files: capsule.directory.generation(generation.id),
+        disk: deps.layers.path(generation.layers.at(-1) ?? ""),
+      },
+      signal,
     );
+    return { name: key, sizeBytes: template.sizeBytes, ...template.shape };
   };
 
-  const destroy = async (id: string): Promise<void> => {
-    const capsule = capsules.get(id);
-    if (!capsule) return;
-    const { parts } = capsule;
-    capsule.enter("destroying", parts);
-    await releaseCapsule(capsule, parts, deps);
-    capsules.delete(id);
-    capsule.enter("gone");
+  const deleteSnapshot = async (key: string): Promise<void> => {
+    const dependants = [...capsules.values()].filter(({ record }) => record.template.hash === key);
+    if (dependants.length > 0)
+      throw new WrennError("template_in_use", { dependants: dependants.map(({ id }) => id).join(", ") });
+    await deps.snapshots.remove(key);
+  };
+
+  const endAll = async (end: CapsulesAtEnd): Promise<void> => {
+    const work = async (id: string): Promise<void> => {
+      const capsule = capsules.get(id);
+      if (!capsule) return;
+      if (end === "destroy") await verbs.destroy(id);
+      else if (end === "pause" && capsule.state === "running")
+        await verbs.pause(id, AbortSignal.timeout(60_000));
+      if (end !== "leave") return;
+      await capsule.parts?.guest.detach();
+      await capsule.parts?.machine.release();
+    };
+    const ends = await Promise.allSettled([...capsules.keys()].map((id) => queue.run(id, () => work(id))));
+    await queue.drain();
+    for (const one of ends) if (one.status === "rejected") throw one.reason;
   };
 
   return {
     facts: async (): Promise<HostFacts> => deps.facts,
-    createCapsule: async (spec, signal) =>
-      await queue.run(spec.id, () => create(spec, AbortSignal.any([signal, closing.signal]))),
-    destroyCapsule: async (id) => await queue.run(id, () => destroy(id)),
-    capsule: async (id) => require(id).status(),
+    createCapsule: (spec, signal) => inQueue(spec.id, () => verbs.create(spec, withClosing(signal))),
+    destroyCapsule: (id) => inQueue(id, () => verbs.destroy(id)),
+    pauseCapsule: (id, signal) => inQueue(id, () => verbs.pause(id, withClosing(signal))),
+    resumeCapsule: (id, signal) => inQueue(id, () => verbs.resume(id, withClosing(signal))),
+    checkpointCapsule: (id, name, signal) =>
+      inQueue(id, () => verbs.checkpoint(id, name, withClosing(signal))),
+    listCheckpoints: async (id) => verbs.checkpoints(id),
+    restoreCheckpoint: (id, checkpoint, signal) =>
+      inQueue(id, () => verbs.restore(id, checkpoint, withClosing(signal))),
+    deleteCheckpoint: (id, checkpoint) => inQueue(id, () => verbs.deleteCheckpoint(id, checkpoint)),
+    forkCapsule: (id, children, signal) => inQueue(id, () => verbs.fork(id, children, withClosing(signal))),
+    createSnapshot: (id, key, signal) => inQueue(id, () => createSnapshot(id, key, withClosing(signal))),
+    deleteSnapshot,
+    hold: (id) => sweeper.hold(id),
+    capsule: async (id) => registry.require(id).status(),
     listCapsules: async () => [...capsules.values()].map((capsule) => capsule.status()),
-    processes: (id): CapsuleProcesses => require(id).running().guest.processes,
-    files: (id): CapsuleFiles => require(id).running().guest.files,
+    processes: (id): CapsuleProcesses => registry.require(id).running().guest.processes,
+    files: (id): CapsuleFiles => registry.require(id).running().guest.files,
     listTemplates: () => deps.templates.list(),
-    onChange: (observer) => {
-      observers.add(observer);
-      return () => observers.delete(observer);
-    },
-    close: async () => {
+    onChange: (observer) => registry.observe(observer),
+    close: async (end) => {
+      sweeper.close();
       closing.abort(new WrennError("host_unavailable", {}));
-      const ends = await Promise.allSettled(
-        [...capsules.keys()].map((id) => queue.run(id, () => destroy(id))),
-      );
-      await queue.drain();
-      await deps.closeSlots();
-      for (const end of ends) if (end.status === "rejected") throw end.reason;
+      try {
+        await endAll(end);
+      } finally {
+        await deps.closeSlots();
+      }
     },
-    recover: (signal) => removeLeftCapsules(deps, signal),
+    recover: async (signal) => {
+      await deps.layers.open();
+      await deps.snapshots.open();
+      for (const capsule of await recoverCapsules(deps, registry.announce, signal)) {
+        capsules.set(capsule.id, capsule);
+        registry.watchForDeath(capsule);
+      }
+      await registry.collectLayers();
+    },
   };
 }

@@ -2,7 +2,9 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import type { GuestSession } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
+import type { LayerStore } from "./disks/layer-store.ts";
 import type { StepObserver } from "./steps.ts";
+import type { SnapshotTemplates } from "./templates/snapshot-templates.ts";
 import type { TemplateSource } from "./templates/template-source.ts";
 
 /** Everything the host agent is composed of; the composition root fills it in, tests replace parts. */
@@ -18,7 +20,16 @@ export interface HostAgentDependencies {
     disk: { readonly path: string; readonly backing: string; readonly sizeMib: number; readonly uid: number },
     signal: AbortSignal,
   ) => Promise<void>;
-  readonly connectGuest: (machine: Machine, signal: AbortSignal) => Promise<GuestSession>;
+  /** `onActivity` is called for bytes in either direction. */
+  readonly connectGuest: (
+    machine: Machine,
+    onActivity: () => void,
+    signal: AbortSignal,
+  ) => Promise<GuestSession>;
+  /** Writes the pages that a stopped machine's guest has changed since its template; gives the size of the file. */
+  readonly saveMemory: (machine: Machine, path: string, signal: AbortSignal) => Promise<number>;
+  readonly layers: LayerStore;
+  readonly snapshots: SnapshotTemplates;
   /** Where capsules live, one directory each. */
   readonly capsulesDirectory: string;
   /** Gives back what the slots hold, once no capsule is left. */
@@ -30,6 +41,8 @@ export interface HostAgentDependencies {
 /** The part of the slot pool that capsules use. */
 export interface Slots {
   acquire(signal: AbortSignal): Promise<Slot>;
+  /** The slot of a machine that outlived an earlier host agent. */
+  adopt(number: number): Slot | undefined;
   release(slot: Slot): Promise<void>;
 }
 

@@ -7,12 +7,20 @@ const ENTROPY_BYTES = 256;
 
 /**
  * Makes a restored machine a machine of its own before anything is served from it: clock stepped, kernel RNG reseeded from the host,
- * hostname and machine-id renewed, restore hooks run (architecture §5). A failure fails the restore.
+ * hostname and machine-id renewed where it becomes another, restore hooks run (architecture §5). A failure fails the restore.
  */
 export async function renewIdentity(
   guest: GuestSession,
-  spec: CapsuleSpec,
-  generation: number,
+  {
+    spec,
+    generation,
+    anew,
+  }: {
+    readonly spec: CapsuleSpec;
+    readonly generation: number;
+    /** The guest becomes somebody else; otherwise it keeps its name and machine id. */
+    readonly anew: boolean;
+  },
   source: { readonly clock: Clock; readonly random: Random },
   signal: AbortSignal,
 ): Promise<void> {
@@ -20,8 +28,7 @@ export async function renewIdentity(
     {
       wallClockNs: BigInt(Math.round(source.clock.now() * 1e6)),
       entropy: source.random.bytes(ENTROPY_BYTES),
-      hostname: spec.id,
-      machineId: randomHex(source.random, 16),
+      ...(anew ? { hostname: spec.id, machineId: randomHex(source.random, 16) } : {}),
       generation: BigInt(generation),
       runHooks: true,
       environment: {

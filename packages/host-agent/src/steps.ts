@@ -3,7 +3,10 @@
  * knows how far an operation came. The crash matrix in tests/chaos is enumerated from this table: a new step cannot be forgotten.
  */
 export const operationSteps = {
-  create: ["slot", "disk", "machine", "guest", "identity"],
+  create: ["slot", "disk", "machine", "guest", "identity", "commit"],
+  resume: ["slot", "disk", "machine", "guest", "identity", "commit"],
+  pause: ["quiesce", "stop", "device-state", "memory", "disk", "commit", "release"],
+  checkpoint: ["quiesce", "stop", "disk", "device-state", "memory", "continue", "commit"],
   destroy: ["guest", "machine", "slot", "directory"],
 } as const;
 
@@ -12,3 +15,6 @@ export type Step<O extends Operation = Operation> = (typeof operationSteps)[O][n
 
 /** Called before each step is done; a test may throw here to make the step fail. */
 export type StepObserver = (capsuleId: string, operation: Operation, step: Step) => Promise<void> | void;
+
+/** Writes a step down before it is done. */
+export type StepJournal<O extends Operation> = (step: Step<O>) => Promise<void>;

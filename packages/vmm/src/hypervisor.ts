@@ -34,6 +34,9 @@ export interface Hypervisor {
    * @returns undefined when no machine lives there any more.
    */
   adopt(directory: string, signal: AbortSignal): Promise<Machine | undefined>;
+
+  /** Removes what a dead machine left: its directory and its cgroup. Idempotent. */
+  clear(id: string, directory: string): Promise<void>;
 }
 
 /** What every machine needs. */
@@ -99,6 +102,8 @@ export interface Machine {
   saveDeviceState(path: string, signal: AbortSignal): Promise<void>;
   /** Makes the current disk read-only history and continues on the new overlay `path`, which is created. The machine must be stopped. */
   switchDisk(path: string, signal: AbortSignal): Promise<void>;
+  /** Path of the overlay that the machine writes to. */
+  activeDisk(signal: AbortSignal): Promise<string>;
   /** Where the guest's memory lies in the VMM process, for reading dirty pages through /proc. */
   memoryRegion(signal: AbortSignal): Promise<MemoryRegion>;
   /** Ends the process, if it still lives, and removes everything the driver made: directory, cgroup, sockets. Idempotent. */

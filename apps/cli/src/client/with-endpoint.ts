@@ -29,7 +29,8 @@ export async function withEndpoint<T>(
   try {
     return await task({ url: server.url, apiKey: server.apiKey }, true);
   } finally {
-    await server.close();
+    // Other capsules of this machine may have been started with it; they are kept without machines.
+    await server.close("pause");
   }
 }
 

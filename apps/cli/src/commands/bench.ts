@@ -51,7 +51,7 @@ export async function bench(options: BenchOptions): Promise<void> {
     if (options.json !== undefined)
       await writeFile(options.json, `${JSON.stringify({ facts, results }, undefined, 2)}\n`);
   } finally {
-    await server.close();
+    await server.close("destroy");
     process.off("SIGINT", stop);
   }
 }

@@ -20,8 +20,8 @@ export async function up(options: { readonly listen: string; readonly log: strin
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   process.stdout.write(greeting(server.url, server.apiKey, seconds));
   await interrupted;
-  process.stderr.write("\nwrenn: stopping; capsules are ended\n");
-  await server.close();
+  process.stderr.write("\nwrenn: stopping; running capsules are paused\n");
+  await server.close("pause");
 }
 
 function greeting(url: string, apiKey: string, seconds: string): string {

@@ -10,6 +10,7 @@ import type { HostAgent } from "@wrenn/protocol";
 import type { Clock, Logger } from "@wrenn/core";
 import type { ApiKeyAuth, Identity } from "../auth/api-key-auth.ts";
 import type { CapsulesService } from "../services/capsules.ts";
+import type { TemplatesService } from "../services/templates.ts";
 
 /** Fastify with our schema types. */
 export type App = FastifyInstance<
@@ -23,6 +24,7 @@ export type App = FastifyInstance<
 /** What routes work with. */
 export interface RouteServices {
   readonly capsules: CapsulesService;
+  readonly templates: TemplatesService;
   readonly hostAgent: HostAgent;
   readonly auth: ApiKeyAuth;
   readonly clock: Clock;

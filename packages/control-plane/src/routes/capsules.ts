@@ -25,6 +25,9 @@ const CreateBody = Type.Object(
         description: "Idle seconds after which the capsule is paused; 0: never",
       }),
     ),
+    auto_resume: Type.Optional(
+      Type.Boolean({ description: "A paused capsule is resumed by whoever uses it" }),
+    ),
   },
   { examples: [{ template: "minimal", vcpus: 1, memory_mb: 512 }] },
 );
@@ -54,8 +57,15 @@ export function capsuleRoutes(app: App, { capsules }: RouteServices): void {
         vcpus = DEFAULT_VCPUS,
         memory_mb: memoryMb = DEFAULT_MEMORY_MB,
         timeout_sec: timeoutSec = 0,
+        auto_resume: autoResume = false,
       } = request.body;
-      const row = await capsules.create(teamOf(request), { template, vcpus, memoryMb, timeoutSec });
+      const row = await capsules.create(teamOf(request), {
+        template,
+        vcpus,
+        memoryMb,
+        timeoutSec,
+        autoResume,
+      });
       return await reply.status(201).send(capsuleJson(row));
     },
   );

@@ -1,7 +1,12 @@
+import type { TemplateRow } from "@wrenn/database";
+import type { TemplateFacts } from "@wrenn/protocol";
+import { randomHex, systemRandom } from "@wrenn/core";
 import { Type } from "typebox";
+import type { Static } from "typebox";
+import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { timestamp } from "./capsule-json.ts";
-import { refusals } from "./schemas.ts";
+import { refusals, SafeName } from "./schemas.ts";
 
 const Template = Type.Object({
   name: Type.String(),
@@ -11,18 +16,20 @@ const Template = Type.Object({
   size_bytes: Type.Integer(),
   created_at: Type.String(),
   platform: Type.Boolean(),
+  metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
 });
 
 const types = ["base", "snapshot"] as const;
 
 /** Templates (contract 10 §9). */
-export function templateRoutes(app: App, { hostAgent, clock }: RouteServices): void {
+export function templateRoutes(app: App, { hostAgent, capsules, templates, clock }: RouteServices): void {
   const startedAt = new Date(clock.now());
+
   app.get(
     "/v1/snapshots",
     {
       schema: {
-        summary: "List templates",
+        summary: "List templates, newest first",
         tags: ["templates"],
         querystring: Type.Object({
           type: Type.Optional(Type.Union(types.map((type) => Type.Literal(type)))),
@@ -31,17 +38,76 @@ export function templateRoutes(app: App, { hostAgent, clock }: RouteServices): v
       },
     },
     async (request) => {
-      if (request.query.type === "snapshot") return [];
-      const templates = await hostAgent.listTemplates(AbortSignal.timeout(10_000));
-      return templates.map((template) => ({
-        name: template.name,
-        type: "base",
-        vcpus: template.vcpus,
-        memory_mb: template.memoryMib,
-        size_bytes: template.sizeBytes,
-        created_at: timestamp(startedAt),
-        platform: true,
-      }));
+      const { type } = request.query;
+      const own = type === "base" ? [] : (await templates.list(teamOf(request))).map(snapshotJson);
+      if (type === "snapshot") return own;
+      const platform = await hostAgent.listTemplates(AbortSignal.timeout(10_000));
+      return [...own, ...platform.map((facts) => platformJson(facts, startedAt))];
     },
   );
+
+  app.post(
+    "/v1/snapshots",
+    {
+      schema: {
+        summary: "Make a template of a capsule",
+        description:
+          "A running capsule is paused for it and stays paused. Capsules that start from the template have its sizes. 409 when the name is taken and `overwrite` is not set, or belongs to a built-in template.",
+        tags: ["templates"],
+        body: Type.Object({ sandbox_id: Type.String(), name: Type.Optional(SafeName) }),
+        querystring: Type.Object({ overwrite: Type.Optional(Type.Boolean()) }),
+        response: { 201: Template, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { sandbox_id: id, name = `snapshot-${randomHex(systemRandom, 4)}` } = request.body;
+      const row = await capsules.life.snapshot(teamOf(request), id, {
+        name,
+        overwrite: request.query.overwrite ?? false,
+      });
+      return await reply.status(201).send(snapshotJson(row));
+    },
+  );
+
+  app.delete(
+    "/v1/snapshots/:name",
+    {
+      schema: {
+        summary: "Delete a template",
+        description: "403 for built-in templates, 409 with the capsules that use it.",
+        tags: ["templates"],
+        params: Type.Object({ name: SafeName }),
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      await templates.remove(teamOf(request), request.params.name);
+      return await reply.status(204).send(null);
+    },
+  );
+}
+
+function platformJson(template: TemplateFacts, since: Date): Static<typeof Template> {
+  return {
+    name: template.name,
+    type: "base",
+    vcpus: template.vcpus,
+    memory_mb: template.memoryMib,
+    size_bytes: template.sizeBytes,
+    created_at: timestamp(since),
+    platform: true,
+  };
+}
+
+function snapshotJson(row: TemplateRow): Static<typeof Template> {
+  return {
+    name: row.name,
+    type: "snapshot",
+    vcpus: row.vcpus,
+    memory_mb: row.memory_mb,
+    size_bytes: Number(row.size_bytes),
+    created_at: timestamp(row.created_at),
+    platform: false,
+    ...(Object.keys(row.metadata).length === 0 ? {} : { metadata: row.metadata }),
+  };
 }

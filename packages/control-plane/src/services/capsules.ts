@@ -2,10 +2,7 @@ import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import {
   changeSandbox,
-  failRunningOperations,
   findSandbox,
-  finishOperation,
-  insertOperation,
   insertSandbox,
   listLiveSandboxes,
   listSandboxes,
@@ -13,6 +10,10 @@ import {
 } from "@wrenn/database";
 import type { Database, SandboxRow, SandboxStatus } from "@wrenn/database";
 import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
+
+import { CapsuleLife } from "./capsule-life.ts";
+import type { Operations } from "./operations.ts";
+import type { TemplatesService } from "./templates.ts";
 
 /** Fixed by the contract (10 §6). */
 const DISK_MB = 5120;
@@ -32,11 +33,14 @@ export interface CapsuleRequest {
   readonly vcpus: number;
   readonly memoryMb: number;
   readonly timeoutSec: number;
+  readonly autoResume: boolean;
 }
 
 export interface CapsulesOptions {
   readonly database: Database;
   readonly hostAgent: HostAgent;
+  readonly operations: Operations;
+  readonly templates: TemplatesService;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -49,12 +53,21 @@ export interface CapsulesOptions {
 export class CapsulesService {
   readonly #options: CapsulesOptions;
   readonly #unsubscribe: () => void;
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #operations: Operations;
+  readonly #templates: TemplatesService;
+  /** Pause, resume, checkpoints, forks. */
+  readonly life: CapsuleLife;
 
   constructor(options: CapsulesOptions) {
     this.#options = options;
+    this.#operations = options.operations;
+    this.#templates = options.templates;
+    this.life = new CapsuleLife(options, {
+      get: (teamId, publicId) => this.get(teamId, publicId),
+      change: (id, from, change) => this.#change(id, from, change),
+    });
     this.#unsubscribe = options.hostAgent.onChange((status) => {
-      this.#background(this.#follow(status)).catch((error: unknown) => {
+      this.#operations.background(this.#follow(status)).catch((error: unknown) => {
         options.logger.error("capsule.state_lost", { capsule: status.id, problem: problemOf(error) });
       });
     });
@@ -62,14 +75,13 @@ export class CapsulesService {
 
   /** A running capsule. @throws WrennError of the host when it could not be started; its row says so too. */
   async create(teamId: string, request: CapsuleRequest): Promise<SandboxRow> {
-    const { database, hostAgent, random } = this.#options;
-    const templates = await hostAgent.listTemplates(AbortSignal.timeout(10_000));
-    if (!templates.some((template) => template.name === request.template)) {
-      throw new WrennError("template_not_found", { template: request.template });
-    }
+    const { database, random } = this.#options;
+    const template = await this.#templates.find(teamId, request.template);
     const id = random.uuid();
-    await insertSandbox(database.db, { id, teamId, diskMb: DISK_MB, ...request });
-    return await this.#background(this.#operate(id, "create", () => this.#start(id, request)));
+    // A snapshot has the sizes that it was frozen with.
+    const sized = { ...request, ...template.shape };
+    await insertSandbox(database.db, { id, teamId, diskMb: DISK_MB, ...sized });
+    return await this.#operations.run(id, "create", () => this.#start(id, template.hostKey, sized));
   }
 
   /** @throws WrennError `capsule_not_found` for unknown and foreign ones, `invalid_id`. */
@@ -79,9 +91,10 @@ export class CapsulesService {
     return row;
   }
 
-  /** Like {@link get}, but the capsule must be running. @throws WrennError `capsule_not_running`. */
+  /** Like {@link get}, but the capsule must be running; one that wants it is resumed first. @throws WrennError `capsule_not_running`. */
   async running(teamId: string, publicId: string): Promise<SandboxRow> {
     const row = await this.get(teamId, publicId);
+    if (row.status === "paused" && row.auto_resume) return await this.life.wake(teamId, publicId);
     if (row.status !== "running") throw new WrennError("capsule_not_running", { status: row.status });
     return row;
   }
@@ -93,12 +106,17 @@ export class CapsulesService {
   /** Ends a capsule in whatever state it is; may be repeated. */
   async destroy(teamId: string, publicId: string): Promise<void> {
     const row = await this.get(teamId, publicId);
-    await this.#background(
-      this.#operate(row.id, "destroy", async () => {
-        await this.#options.hostAgent.destroyCapsule(publicId, AbortSignal.timeout(60_000));
-        await this.#change(row.id, liveStates, { status: "stopped", hostIp: null });
-      }),
-    );
+    await this.#operations.run(row.id, "destroy", async () => {
+      await this.#options.hostAgent.destroyCapsule(publicId, AbortSignal.timeout(60_000));
+      await this.#change(row.id, liveStates, { status: "stopped", hostIp: null });
+    });
+  }
+
+  /** Counts as activity. @throws WrennError `capsule_not_running`. */
+  async ping(teamId: string, publicId: string): Promise<void> {
+    const row = await this.running(teamId, publicId);
+    this.#options.hostAgent.hold(publicId)();
+    await this.touch(row.id);
   }
 
   /** Something happened in the capsule. */
@@ -112,10 +130,14 @@ export class CapsulesService {
    */
   async reconcile(signal: AbortSignal): Promise<void> {
     const { database, hostAgent, logger } = this.#options;
-    const held = new Set((await hostAgent.listCapsules(signal)).map((status) => status.id));
-    await failRunningOperations(database.db, "the server was restarted", this.#now());
+    const held = new Map((await hostAgent.listCapsules(signal)).map((status) => [status.id, status]));
+    await this.#operations.failInterrupted();
     for (const row of await listLiveSandboxes(database.db)) {
-      if (held.has(formatId("capsule", row.id))) continue;
+      const status = held.get(formatId("capsule", row.id));
+      if (status) {
+        await this.#adoptState(row, status);
+        continue;
+      }
       const pending = row.status === "pending" || row.status === "starting";
       await this.#change(row.id, [row.status], {
         status: pending ? "error" : "stopped",
@@ -129,17 +151,17 @@ export class CapsulesService {
   /** Waits for everything that was begun. */
   async close(): Promise<void> {
     this.#unsubscribe();
-    await Promise.allSettled(this.#running);
+    await this.#operations.close();
   }
 
-  async #start(id: string, request: CapsuleRequest): Promise<SandboxRow> {
+  async #start(id: string, hostKey: string, request: CapsuleRequest): Promise<SandboxRow> {
     const { hostAgent } = this.#options;
     const publicId = formatId("capsule", id);
     try {
       const status = await hostAgent.createCapsule(
         {
           id: publicId,
-          template: request.template,
+          template: hostKey,
           vcpus: request.vcpus,
           memoryMib: request.memoryMb,
           diskMib: DISK_MB,
@@ -162,28 +184,28 @@ export class CapsulesService {
     }
   }
 
-  /** The host says that a capsule changed by itself. */
-  async #follow(status: CapsuleStatus): Promise<void> {
-    if (status.state !== "failed") return;
-    await this.#change(parseId("capsule", status.id), ["running", "paused"], {
-      status: "error",
-      hostIp: null,
-      problem: status.problem ?? "the capsule failed",
-    });
+  /** Makes a row say what the host knows. */
+  async #adoptState(row: SandboxRow, status: CapsuleStatus): Promise<void> {
+    const running = status.state === "running";
+    if (running || status.state === "paused") {
+      await this.#change(row.id, liveStates, {
+        status: running ? "running" : "paused",
+        hostIp: status.hostAddress ?? null,
+      });
+    } else await this.#follow(status);
   }
 
-  async #operate<T>(sandboxId: string, kind: "create" | "destroy", work: () => Promise<T>): Promise<T> {
-    const { database, random } = this.#options;
-    const id = random.uuid();
-    await insertOperation(database.db, { id, sandboxId, kind });
-    try {
-      const result = await work();
-      await finishOperation(database.db, id, null, this.#now());
-      return result;
-    } catch (error) {
-      await finishOperation(database.db, id, problemOf(error), this.#now());
-      throw error;
-    }
+  /** The host says that a capsule changed by itself: it failed, or was paused because nobody used it. */
+  async #follow(status: CapsuleStatus): Promise<void> {
+    const id = parseId("capsule", status.id);
+    if (status.state === "failed") {
+      await this.#change(id, ["running", "paused"], {
+        status: "error",
+        hostIp: null,
+        problem: status.problem ?? "the capsule failed",
+      });
+    } else if (status.state === "paused")
+      await this.#change(id, ["running"], { status: "paused", hostIp: null });
   }
 
   async #change(
@@ -192,19 +214,6 @@ export class CapsulesService {
     change: Parameters<typeof changeSandbox>[3],
   ): Promise<SandboxRow | undefined> {
     return await changeSandbox(this.#options.database.db, id, from, change, this.#now());
-  }
-
-  /** Keeps work that nobody may be waiting for any more, so that {@link close} does. */
-  async #background<T>(work: Promise<T>): Promise<T> {
-    this.#running.add(work);
-    try {
-      return await work;
-    } catch (error) {
-      this.#options.logger.debug("capsule.operation_failed", { problem: problemOf(error) });
-      throw error;
-    } finally {
-      this.#running.delete(work);
-    }
   }
 
   #now(): Date {

@@ -1,12 +1,12 @@
 import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
+import type { OperationKind, Schema } from "../schema.ts";
 
 type Db = Kysely<Schema>;
 
 /** Says what a host is about to be asked. */
 export async function insertOperation(
   db: Db,
-  operation: { readonly id: string; readonly sandboxId: string; readonly kind: "create" | "destroy" },
+  operation: { readonly id: string; readonly sandboxId: string; readonly kind: OperationKind },
 ): Promise<void> {
   await db
     .insertInto("operations")

@@ -13,6 +13,7 @@ export interface NewSandbox {
   readonly memoryMb: number;
   readonly diskMb: number;
   readonly timeoutSec: number;
+  readonly autoResume?: boolean;
 }
 
 const ended: readonly SandboxStatus[] = ["stopped", "error"];
@@ -30,6 +31,7 @@ export async function insertSandbox(db: Db, sandbox: NewSandbox): Promise<Sandbo
       memory_mb: sandbox.memoryMb,
       disk_mb: sandbox.diskMb,
       timeout_sec: sandbox.timeoutSec,
+      auto_resume: sandbox.autoResume ?? false,
       host_ip: null,
       problem: null,
       started_at: null,

@@ -1,13 +1,17 @@
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "@wrenn/system";
+import { generationFiles } from "../generations/generation.ts";
+import type { GenerationFiles } from "../generations/generation.ts";
 import type { CapsuleRecord, JournalEntry } from "./capsule-record.ts";
 
-/** The durable side of one capsule: `capsule.json`, `journal.json`, `disk/`, and `run/` (the machine's own directory). */
+/** The durable side of one capsule: `capsule.json`, `journal.json`, `disk/`, `generations/`, and `run/` (the machine's own). */
 export class CapsuleDirectory {
+  readonly id: string;
   readonly path: string;
 
   constructor(root: string, id: string) {
+    this.id = id;
     this.path = join(root, id);
   }
 
@@ -20,8 +24,21 @@ export class CapsuleDirectory {
     return join(this.path, "run");
   }
 
+  get generations(): string {
+    return join(this.path, "generations");
+  }
+
+  overlay(number: number): string {
+    return join(this.disk, `${number}.qcow2`);
+  }
+
+  generation(id: string): GenerationFiles {
+    return generationFiles(join(this.generations, id));
+  }
+
   async create(record: CapsuleRecord): Promise<void> {
     await mkdir(this.disk, { recursive: true, mode: 0o700 });
+    await mkdir(this.generations, { mode: 0o700 });
     await this.writeRecord(record);
   }
 
@@ -29,9 +46,14 @@ export class CapsuleDirectory {
     await writeFileAtomic(join(this.path, "capsule.json"), `${JSON.stringify(record, undefined, 2)}\n`);
   }
 
-  /** Writes down what is about to be done; returns once that survives a crash. */
+  /**
+   * Writes down what is about to be done, so that it survives our own crash. Not that of the host: no machine does either, and
+   * the record then tells the state.
+   */
   async writeJournal(entry: JournalEntry): Promise<void> {
-    await writeFileAtomic(join(this.path, "journal.json"), `${JSON.stringify(entry)}\n`);
+    const path = join(this.path, "journal.json");
+    await writeFile(`${path}.new`, `${JSON.stringify(entry)}\n`);
+    await rename(`${path}.new`, path);
   }
 
   /** The record, or undefined when creation did not come that far. */
@@ -43,13 +65,23 @@ export class CapsuleDirectory {
     return await readJson<JournalEntry>(join(this.path, "journal.json"));
   }
 
+  /** Removes overlays and generations that the record does not name: what interrupted operations left. */
+  async tidy(record: CapsuleRecord): Promise<void> {
+    const overlay = `${record.overlay}.qcow2`;
+    for (const name of await readdir(this.disk))
+      if (name !== overlay) await rm(join(this.disk, name), { force: true });
+    const known = new Set(record.generations.map(({ id }) => id));
+    for (const name of await readdir(this.generations))
+      if (!known.has(name)) await rm(join(this.generations, name), { recursive: true, force: true });
+  }
+
   async remove(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
   }
 
   /** Ids of every capsule that has a directory below `root`. */
   static async list(root: string): Promise<readonly string[]> {
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    await mkdir(root, { recursive: true, mode: 0o711 });
     return (await readdir(root)).filter((name) => name.startsWith("cl-"));
   }
 }

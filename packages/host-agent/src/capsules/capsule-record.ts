@@ -1,16 +1,32 @@
 import type { CapsuleSpec } from "@wrenn/protocol";
 import type { Operation, Step } from "../steps.ts";
+import type { Generation } from "../generations/generation.ts";
+import type { FrozenTemplate } from "../templates/template-source.ts";
 
-/** What `capsule.json` keeps of a capsule across restarts of the host agent. */
+/**
+ * What `capsule.json` keeps of a capsule across restarts of the host agent. `state` changes only when an operation is
+ * complete: what an interrupted operation has to go back to, or on to, is always told by it.
+ */
 export interface CapsuleRecord {
   readonly version: 1;
   readonly spec: CapsuleSpec;
-  /** Content hash of the frozen template it started from. */
-  readonly templateHash: string;
+  readonly state: "creating" | "running" | "paused";
+  /** The frozen template that its memory and disk lie over, for as long as it lives. */
+  readonly template: FrozenTemplate;
   /** Milliseconds since the Unix epoch. */
   readonly createdAt: number;
-  /** Number of the network slot, once it has one. */
+  /** Number of the network slot, while it has one. */
   readonly slot?: number;
+  /** Counts restores; the guest sees it as its generation. */
+  readonly restores: number;
+  /** Number of the writable overlay, `disk/<n>.qcow2`. */
+  readonly overlay: number;
+  /** Ids of the frozen disk layers below the overlay, lowest first. */
+  readonly layers: readonly string[];
+  readonly generations: readonly Generation[];
+  readonly nextGeneration: number;
+  /** The generation that a resume starts from, for `paused`. */
+  readonly current?: string;
 }
 
 /** What `journal.json` says: the step that was about to be done, or that nothing is under way. */
@@ -19,4 +35,6 @@ export interface JournalEntry {
   readonly step?: Step;
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
+  /** The disk layer below the overlay that a checkpoint switches to. */
+  readonly layer?: string;
 }

@@ -4,6 +4,7 @@ import type { Slot } from "@wrenn/network";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { Machine } from "@wrenn/vmm";
 import type { CapsuleDirectory } from "./capsule-directory.ts";
+import type { CapsuleRecord } from "./capsule-record.ts";
 
 /** What a capsule holds while it has a machine. */
 export interface RunningParts {
@@ -14,29 +15,41 @@ export interface RunningParts {
 
 /** One capsule in the memory of the host agent. Its state changes only inside the capsule's queue. */
 export class Capsule {
-  readonly spec: CapsuleSpec;
   readonly directory: CapsuleDirectory;
   readonly metadata: Record<string, string> = {};
   lastActiveAt: number;
-  #state: CapsuleStatus["state"] = "creating";
+  /** The session of a paused capsule, which its open streams wait for. */
+  suspended: GuestSession | undefined;
+  #record: CapsuleRecord;
+  #state: CapsuleStatus["state"];
   #parts: RunningParts | undefined;
   #problem: string | undefined;
   readonly #onChange: (status: CapsuleStatus) => void;
 
   constructor(
-    spec: CapsuleSpec,
+    record: CapsuleRecord,
     directory: CapsuleDirectory,
     now: number,
     onChange: (status: CapsuleStatus) => void,
   ) {
-    this.spec = spec;
+    this.#record = record;
     this.directory = directory;
     this.lastActiveAt = now;
     this.#onChange = onChange;
+    this.#state = record.state;
+    Object.assign(this.metadata, record.template.metadata);
   }
 
   get id(): string {
-    return this.spec.id;
+    return this.#record.spec.id;
+  }
+
+  get spec(): CapsuleSpec {
+    return this.#record.spec;
+  }
+
+  get record(): CapsuleRecord {
+    return this.#record;
   }
 
   get state(): CapsuleStatus["state"] {
@@ -46,6 +59,17 @@ export class Capsule {
   /** Machine, guest and slot, if the capsule has them; whatever its state. */
   get parts(): RunningParts | undefined {
     return this.#parts;
+  }
+
+  /** Changes the record on disk, then in memory. */
+  async save(change: Partial<CapsuleRecord>): Promise<void> {
+    await this.replace({ ...this.#record, ...change });
+  }
+
+  /** Replaces the record on disk, then in memory. */
+  async replace(record: CapsuleRecord): Promise<void> {
+    await this.directory.writeRecord(record);
+    this.#record = record;
   }
 
   /** @throws WrennError `capsule_not_running` unless the capsule runs. */
@@ -88,9 +112,9 @@ export class Capsule {
     switch (this.#state) {
       case "creating":
         return "pending";
-      case "pausing":
       case "running":
         return "running";
+      case "pausing":
       case "paused":
       case "resuming":
         return "paused";

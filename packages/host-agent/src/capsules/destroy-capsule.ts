@@ -25,7 +25,10 @@ export async function releaseCapsule(
     }
     await action().catch((error: unknown) => problems.push(error));
   };
-  await step("guest", async () => parts?.guest.detach());
+  await step("guest", async () => {
+    await parts?.guest.detach();
+    await capsule.suspended?.detach();
+  });
   await step("machine", async () => parts?.machine.destroy());
   await step("slot", async () => (parts ? deps.slots.release(parts.slot) : undefined));
   if (problems.length === 0) await step("directory", () => directory.remove());

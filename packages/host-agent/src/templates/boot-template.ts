@@ -1,6 +1,7 @@
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createHash } from "node:crypto";
+import { allocatedBytes } from "./allocated-bytes.ts";
 import { freezeTemplate, frozenFiles } from "./freeze-template.ts";
 import type { BootArtifacts, FreezeDependencies } from "./freeze-template.ts";
 import type { TemplateRecipe } from "./template-store.ts";
@@ -67,7 +68,8 @@ export function bootTemplate(options: BootTemplateOptions): TemplateRecipe {
       disk: files.disk,
       readable: [directory, dirname(artifacts.rootfs)],
       metadata,
-      sizeBytes: await allocated(Object.values(files)),
+      frozenProcesses: false,
+      sizeBytes: await allocatedBytes(Object.values(files)),
     };
   };
   return { name: options.name, defaultShape: options.defaultShape, freeze };
@@ -75,11 +77,4 @@ export function bootTemplate(options: BootTemplateOptions): TemplateRecipe {
 
 function hashOf(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 32);
-}
-
-/** Bytes on disk: the memory file is mostly holes. */
-async function allocated(paths: readonly string[]): Promise<number> {
-  let total = 0;
-  for (const path of paths) total += (await stat(path)).blocks * 512;
-  return total;
 }

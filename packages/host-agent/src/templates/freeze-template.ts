@@ -29,7 +29,11 @@ export interface FreezeDependencies {
     disk: { readonly path: string; readonly backing: string; readonly sizeMib: number; readonly uid: number },
     signal: AbortSignal,
   ) => Promise<void>;
-  readonly connectGuest: (machine: Machine, signal: AbortSignal) => Promise<GuestSession>;
+  readonly connectGuest: (
+    machine: Machine,
+    onActivity: () => void,
+    signal: AbortSignal,
+  ) => Promise<GuestSession>;
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
 }
 
@@ -98,7 +102,7 @@ export async function freezeTemplate(
   release.defer(() => machine.destroy());
 
   const guest = await withDeadline("booting the template", BOOT_MS, signal, (inner) =>
-    Promise.race([deps.connectGuest(machine, inner), deathOf(machine)]),
+    Promise.race([deps.connectGuest(machine, () => {}, inner), deathOf(machine)]),
   );
   release.defer(() => guest.detach());
   await guest.configure(

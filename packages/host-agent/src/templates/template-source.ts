@@ -20,6 +20,8 @@ export interface FrozenTemplate {
   readonly sizeBytes: number;
   /** Directories a machine must be able to read to start from it. */
   readonly readable: readonly string[];
+  /** Its users' processes were frozen with it and must be let go after a restore. */
+  readonly frozenProcesses: boolean;
   /** Versions of kernel, VMM and guest agent that went in. */
   readonly metadata: Readonly<Record<string, string>>;
 }

@@ -1,5 +1,6 @@
 import { KeyedQueue, WrennError } from "@wrenn/core";
 import type { TemplateFacts } from "@wrenn/protocol";
+import type { SnapshotTemplates } from "./snapshot-templates.ts";
 import type { FrozenTemplate, Shape, TemplateSource } from "./template-source.ts";
 
 /** A template that the host can make from its own sources. */
@@ -13,12 +14,18 @@ export interface TemplateRecipe {
 /**
  * Templates of this host. A shape is frozen once, however many capsules ask for it at the same time.
  */
-export function createTemplateStore(recipes: readonly TemplateRecipe[]): TemplateSource {
+export function createTemplateStore(
+  recipes: readonly TemplateRecipe[],
+  snapshots?: Pick<SnapshotTemplates, "get">,
+): TemplateSource {
   const queue = new KeyedQueue();
   const frozen = new Map<string, FrozenTemplate>();
 
   return {
     frozen: async (name, shape, signal) => {
+      // The sizes of a snapshot are those of the capsule it was made of, whatever is asked for.
+      const snapshot = snapshots?.get(name);
+      if (snapshot) return snapshot;
       const recipe = recipes.find((candidate) => candidate.name === name);
       if (!recipe) throw new WrennError("template_not_found", { template: name });
       const key = `${name}/${shape.vcpus}/${shape.memoryMib}`;

@@ -33,7 +33,35 @@ export interface CapsuleFiles {
     content: AsyncIterable<Uint8Array>,
     options: FileOptions & WriteOptions,
   ): Promise<FileEntry>;
+  /**
+   * The content of a directory as a gzip-compressed POSIX tar, made while it is read. A file that could not be read, or
+   * became shorter meanwhile, rejects the iteration at the end.
+   */
+  archive(path: string, options: FileOptions): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Changes of a file, or in a directory and with `recursive` below it, from the moment this resolves. Ends when what is
+   * watched goes away. Changes that were not taken in time are lost and announced as `overflow`.
+   */
+  watch(
+    path: string,
+    options: FileOptions & { readonly recursive: boolean },
+  ): Promise<AsyncIterable<FileChange>>;
 }
+
+export type FileChangeType = "create" | "write" | "remove" | "rename" | "chmod";
+
+/** One change; `offset` grows from one to the next. Paths are relative to what is watched, "" is itself. */
+export type FileChange =
+  | {
+      readonly type: FileChangeType;
+      readonly offset: number;
+      readonly path: string;
+      readonly directory: boolean;
+      /** Where it was before; present for `rename` only. */
+      readonly oldPath?: string;
+    }
+  /** Changes were lost here: look at the files themselves. */
+  | { readonly type: "overflow"; readonly offset: number };
 
 export interface FileOptions {
   /** User whose permissions hold; root when absent. */

@@ -17,6 +17,38 @@ export interface HostAgent {
   destroyCapsule(id: string, signal: AbortSignal): Promise<void>;
   /** State of one capsule. */
   capsule(id: string, signal: AbortSignal): Promise<CapsuleStatus>;
+  /**
+   * Freezes a running capsule: its memory, processes and disk stay, its machine goes. Open streams wait.
+   * A failure leaves it running.
+   */
+  pauseCapsule(id: string, signal: AbortSignal): Promise<CapsuleStatus>;
+  /**
+   * Lets a paused capsule run on. A failure leaves it paused with its last good generation.
+   *
+   * @throws WrennError `capsule_not_paused`, `snapshot_corrupt`, `snapshot_incompatible`.
+   */
+  resumeCapsule(id: string, signal: AbortSignal): Promise<CapsuleStatus>;
+  /** Keeps this moment of a running capsule, which goes on. */
+  checkpointCapsule(id: string, name: string | undefined, signal: AbortSignal): Promise<CheckpointFacts>;
+  /** Moments that can be gone back to, newest first: checkpoints and the last pauses. */
+  listCheckpoints(id: string, signal: AbortSignal): Promise<readonly CheckpointFacts[]>;
+  /** Takes a running or paused capsule back to a moment; what came after is lost. */
+  restoreCheckpoint(id: string, checkpoint: string, signal: AbortSignal): Promise<CapsuleStatus>;
+  /** @throws WrennError `checkpoint_in_use` for the moment that a paused capsule resumes from. */
+  deleteCheckpoint(id: string, checkpoint: string, signal: AbortSignal): Promise<void>;
+  /** Starts capsules from this moment of a running one, which goes on. All of them run, or none is left. */
+  forkCapsule(
+    id: string,
+    children: readonly CapsuleSpec[],
+    signal: AbortSignal,
+  ): Promise<readonly CapsuleStatus[]>;
+  /** Makes a template of a paused capsule under a key of the caller's. */
+  createSnapshot(id: string, key: string, signal: AbortSignal): Promise<TemplateFacts>;
+  /** Removes a template made of a capsule. @throws WrennError `template_in_use`. */
+  deleteSnapshot(key: string, signal: AbortSignal): Promise<void>;
+  /** Keeps the capsule awake until the returned function is called: something of it is in use. */
+  hold(id: string): () => void;
+
   /** Everything this host holds. */
   listCapsules(signal: AbortSignal): Promise<readonly CapsuleStatus[]>;
 
@@ -35,6 +67,7 @@ export interface HostAgent {
 export interface CapsuleSpec {
   /** Public id, `cl-…`. */
   readonly id: string;
+  /** Name, or the key of a template that was made of a capsule. */
   readonly template: string;
   readonly vcpus: number;
   readonly memoryMib: number;
@@ -43,6 +76,18 @@ export interface CapsuleSpec {
   readonly timeoutSec: number;
   /** Default environment of every process. */
   readonly envs: Readonly<Record<string, string>>;
+}
+
+/** A moment of a capsule that it can go back to. */
+export interface CheckpointFacts {
+  readonly id: string;
+  readonly kind: "pause" | "checkpoint";
+  readonly name?: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly createdAt: number;
+  readonly memoryBytes: number;
+  /** For how long the virtual CPUs stood still, milliseconds; only told when it is made. */
+  readonly stoppedMs?: number;
 }
 
 /** A capsule as its host sees it. */

@@ -3,7 +3,7 @@ export interface CapsuleProcesses {
   /**
    * Starts a process.
    *
-   * @throws WrennError `cwd_not_found`, `user_not_found`, `tag_in_use`, `argument_list_too_long`.
+   * @throws WrennError `cwd_not_found`, `user_not_found`, `tag_in_use`, `argument_list_too_long`, `invalid_field` (a limit).
    */
   start(request: StartRequest, signal: AbortSignal): Promise<CapsuleProcess>;
   /** Finds a live or recently exited process by pid (all digits) or tag. @throws WrennError `process_not_found`. */
@@ -27,7 +27,26 @@ export interface StartRequest {
   readonly stdin: boolean;
   /** Attached processes are slowed down by slow readers; detached ones never wait, their oldest output is dropped and counted. */
   readonly output: "attached" | "detached";
+  /** Limits of the process and what it starts; the guest's own where absent. */
+  readonly limits?: ResourceLimits;
 }
+
+/** Resources of setrlimit(2): CPU seconds, bytes, or counts. */
+export type ResourceName =
+  | "cpuSeconds"
+  | "fileBytes"
+  | "dataBytes"
+  | "stackBytes"
+  | "coreBytes"
+  | "processes"
+  | "openFiles"
+  | "lockedBytes"
+  | "addressSpaceBytes";
+
+/** `Infinity` is no limit. A soft limit may be raised by the process up to the hard one. */
+export type ResourceLimits = Readonly<
+  Partial<Record<ResourceName, { readonly soft: number; readonly hard: number }>>
+>;
 
 export interface ProcessFacts {
   readonly pid: number;

@@ -13,6 +13,7 @@ const POLL_MS = 5;
 interface FakeRecord {
   readonly id: string;
   readonly process: ProcessIdentity;
+  readonly disk: string;
 }
 
 /**
@@ -37,7 +38,7 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
     while (!(await exists(sockets.bulk))) await pause();
     const process = await identifyProcess(child.pid ?? -1);
     if (!process) throw new WrennError("machine_start_failed", { problem: "the agent ended at once" });
-    const record: FakeRecord = { id: spec.id, process };
+    const record: FakeRecord = { id: spec.id, process, disk: spec.disk };
     await writeFile(join(spec.directory, "record.json"), JSON.stringify(record));
     return new FakeMachine(spec.directory, record);
   };
@@ -68,6 +69,7 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
       const record = JSON.parse(text) as FakeRecord;
       return (await isAlive(record.process)) ? new FakeMachine(directory, record) : undefined;
     },
+    clear: async (_id, directory) => await rm(directory, { recursive: true, force: true }),
   };
 }
 
@@ -77,6 +79,7 @@ class FakeMachine implements Machine {
   readonly process: ProcessIdentity;
   readonly guestChannel: { readonly interactive: string; readonly bulk: string };
   readonly death: Promise<MachineDeath>;
+  #disk: string;
   #running = true;
   #asked = false;
   #watching = true;
@@ -86,6 +89,7 @@ class FakeMachine implements Machine {
     this.directory = directory;
     this.process = record.process;
     this.guestChannel = channelOf(directory);
+    this.#disk = record.disk;
     this.death = this.#watch();
   }
 
@@ -112,6 +116,11 @@ class FakeMachine implements Machine {
         problem: `${path} does not exist`,
       });
     });
+    this.#disk = path;
+  }
+
+  async activeDisk(): Promise<string> {
+    return this.#disk;
   }
 
   async memoryRegion(): Promise<never> {

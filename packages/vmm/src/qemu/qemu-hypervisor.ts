@@ -143,6 +143,10 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         }),
       ),
     adopt: (directory, signal) => adopt(directory, cgroups, signal),
+    clear: async (id, directory) => {
+      await cgroups.remove(id);
+      await rm(directory, { recursive: true, force: true });
+    },
   };
 }
 

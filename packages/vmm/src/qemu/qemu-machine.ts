@@ -78,6 +78,17 @@ export class QemuMachine implements Machine {
     );
   }
 
+  async activeDisk(signal: AbortSignal): Promise<string> {
+    const blocks = await this.#qmp.execute("query-block", undefined, signal);
+    const file = blocks.find(({ device }) => device === DISK_ID)?.inserted?.file;
+    if (file === undefined)
+      throw new WrennError("operation_failed", {
+        operation: `finding the disk of machine ${this.id}`,
+        problem: "QEMU names none",
+      });
+    return file;
+  }
+
   async memoryRegion(): Promise<MemoryRegion> {
     return await findMemoryRegion(this.process.pid, this.#record.memoryFile, this.#record.memoryMib << 20);
   }

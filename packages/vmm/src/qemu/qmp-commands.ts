@@ -8,6 +8,10 @@ export interface QmpCommands {
     arguments: undefined;
     return: { readonly status: RunState; readonly running: boolean };
   };
+  readonly "query-block": {
+    arguments: undefined;
+    return: readonly { readonly device: string; readonly inserted?: { readonly file: string } }[];
+  };
   readonly "query-migrate": {
     arguments: undefined;
     return: { readonly status?: string; readonly "error-desc"?: string };

@@ -141,7 +141,9 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     const next = join(spec.disk, "../next.qcow2");
     await subject.makeDisk(next, uid, spec.disk);
     await machine.stop(signal);
+    assert.equal(await machine.activeDisk(signal), spec.disk);
     await machine.switchDisk(next, signal);
+    assert.equal(await machine.activeDisk(signal), next);
     await machine.resume(signal);
     await guestListens(machine);
     await machine.destroy();

@@ -1,0 +1,68 @@
+import { open, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { systemRandom } from "@wrenn/core";
+import {
+  decodeDiffIndex,
+  diffDataOffset,
+  directoryFiles,
+  findDirtyPages,
+  pageSize,
+  writeDiff,
+} from "@wrenn/memory-image";
+import { runCommand } from "@wrenn/system";
+import type { Machine } from "@wrenn/vmm";
+
+/** Pages are copied in pieces of this many. */
+const PIECE_PAGES = 256;
+const HEADER_BYTES = 48;
+
+/**
+ * Writes the pages that a stopped machine's guest has changed since its template to `path`.
+ *
+ * @returns the size of the file, bytes.
+ * @throws WrennError `host_swap_on`, `machine_died`.
+ */
+export async function saveMemory(machine: Machine, path: string, signal: AbortSignal): Promise<number> {
+  const dirty = await findDirtyPages(await machine.memoryRegion(signal), signal);
+  const files = directoryFiles(dirname(path));
+  const file = await files.create("memory.diff");
+  try {
+    await writeDiff(file, systemRandom.uuid(), dirty, signal);
+  } finally {
+    await file.close();
+  }
+  return await files.size("memory.diff");
+}
+
+/** Writes base memory with the pages of a diff over it to `target`; holes of the base stay holes. */
+export async function mergeMemory(
+  base: string,
+  diff: string,
+  target: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await rm(target, { force: true });
+  await runCommand(["cp", "--sparse=always", "--reflink=auto", base, target], { signal });
+  await using from = await open(diff, "r");
+  await using to = await open(target, "r+");
+  const header = Buffer.alloc(HEADER_BYTES);
+  await from.read(header, 0, HEADER_BYTES, 0);
+  const count = Number(header.readBigUInt64LE(16) + header.readBigUInt64LE(24));
+  const head = Buffer.alloc(Math.min(diffDataOffset(count), (await from.stat()).size));
+  await from.read(head, 0, head.length, 0);
+  const { pages, zeros } = decodeDiffIndex(head, diff);
+  const piece = Buffer.alloc(PIECE_PAGES * pageSize);
+  for (let at = 0; at < pages.length;) {
+    signal.throwIfAborted();
+    const first = pages[at] ?? 0;
+    let length = 1;
+    while (length < PIECE_PAGES && pages[at + length] === first + length) length++;
+    const bytes = piece.subarray(0, length * pageSize);
+    await from.read(bytes, 0, bytes.length, head.length + at * pageSize);
+    await to.write(bytes, 0, bytes.length, first * pageSize);
+    at += length;
+  }
+  const zero = Buffer.alloc(pageSize);
+  for (const page of zeros) await to.write(zero, 0, pageSize, page * pageSize);
+  await to.datasync();
+}

@@ -1,0 +1,89 @@
+import { WrennError } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "@wrenn/database";
+import type { Database, TemplateRow } from "@wrenn/database";
+import type { HostAgent } from "@wrenn/protocol";
+
+const LIST_MS = 10_000;
+const DELETE_MS = 60_000;
+
+/** A template as a capsule is started from it. */
+export interface FoundTemplate {
+  /** What the host calls it. */
+  readonly hostKey: string;
+  /** Sizes that cannot be changed, for one that was made of a capsule. */
+  readonly shape?: { readonly vcpus: number; readonly memoryMb: number };
+}
+
+export interface NewSnapshot {
+  readonly teamId: string;
+  readonly name: string;
+  readonly hostKey: string;
+  readonly vcpus: number;
+  readonly memoryMb: number;
+  readonly sizeBytes: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Templates: the built-in ones of the hosts, and those that teams made of their capsules. */
+export class TemplatesService {
+  readonly #database: Database;
+  readonly #hostAgent: HostAgent;
+  readonly #random: Random;
+
+  constructor(database: Database, hostAgent: HostAgent, random: Random) {
+    this.#database = database;
+    this.#hostAgent = hostAgent;
+    this.#random = random;
+  }
+
+  /** @throws WrennError `template_not_found`. */
+  async find(teamId: string, name: string): Promise<FoundTemplate> {
+    if (await this.#isPlatform(name)) return { hostKey: name };
+    const row = await findTemplate(this.#database.db, teamId, name);
+    if (!row) throw new WrennError("template_not_found", { template: name });
+    return { hostKey: row.host_key, shape: { vcpus: row.vcpus, memoryMb: row.memory_mb } };
+  }
+
+  async list(teamId: string): Promise<readonly TemplateRow[]> {
+    return await listTeamTemplates(this.#database.db, teamId);
+  }
+
+  /** @throws WrennError `template_name_reserved`, `template_name_taken` unless it is to be replaced. */
+  async requireFree(teamId: string, name: string, overwrite: boolean): Promise<void> {
+    if (await this.#isPlatform(name)) throw new WrennError("template_name_reserved", { template: name });
+    if (!overwrite && (await findTemplate(this.#database.db, teamId, name)))
+      throw new WrennError("template_name_taken", { template: name });
+  }
+
+  /** Puts a snapshot under its name; one that it replaces is removed as soon as no capsule uses it. */
+  async put(snapshot: NewSnapshot): Promise<TemplateRow> {
+    const replaced = await findTemplate(this.#database.db, snapshot.teamId, snapshot.name);
+    const row = await putTemplate(this.#database.db, { id: this.#random.uuid(), ...snapshot });
+    if (replaced) await this.#removeUnused(replaced.host_key);
+    return row;
+  }
+
+  /** @throws WrennError `template_not_found`, `template_protected`, `template_in_use` with the capsules that use it. */
+  async remove(teamId: string, name: string): Promise<void> {
+    if (await this.#isPlatform(name)) throw new WrennError("template_protected", { template: name });
+    const row = await findTemplate(this.#database.db, teamId, name);
+    if (!row) throw new WrennError("template_not_found", { template: name });
+    await this.#hostAgent.deleteSnapshot(row.host_key, AbortSignal.timeout(DELETE_MS));
+    await deleteTemplate(this.#database.db, row.id);
+  }
+
+  async #isPlatform(name: string): Promise<boolean> {
+    const templates = await this.#hostAgent.listTemplates(AbortSignal.timeout(LIST_MS));
+    return templates.some((template) => template.name === name);
+  }
+
+  async #removeUnused(hostKey: string): Promise<void> {
+    try {
+      await this.#hostAgent.deleteSnapshot(hostKey, AbortSignal.timeout(DELETE_MS));
+    } catch (error) {
+      // Capsules that were started from it keep it.
+      if (!WrennError.is(error, "template_in_use")) throw error;
+    }
+  }
+}

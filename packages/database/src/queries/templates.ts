@@ -1,0 +1,62 @@
+import type { Kysely, Selectable } from "kysely";
+import type { Schema, TemplatesTable } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+export type TemplateRow = Selectable<TemplatesTable>;
+
+export interface NewTemplate {
+  readonly id: string;
+  readonly teamId: string;
+  readonly name: string;
+  readonly hostKey: string;
+  readonly vcpus: number;
+  readonly memoryMb: number;
+  readonly sizeBytes: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A team's template, or undefined. */
+export async function findTemplate(db: Db, teamId: string, name: string): Promise<TemplateRow | undefined> {
+  return await db
+    .selectFrom("templates")
+    .selectAll()
+    .where("team_id", "=", teamId)
+    .where("name", "=", name)
+    .executeTakeFirst();
+}
+
+/** A team's templates, newest first. */
+export async function listTeamTemplates(db: Db, teamId: string): Promise<readonly TemplateRow[]> {
+  return await db
+    .selectFrom("templates")
+    .selectAll()
+    .where("team_id", "=", teamId)
+    .orderBy("created_at", "desc")
+    .orderBy("id")
+    .execute();
+}
+
+/** Adds a template, or puts it in the place of one of the same name. */
+export async function putTemplate(db: Db, template: NewTemplate): Promise<TemplateRow> {
+  const content = {
+    host_key: template.hostKey,
+    vcpus: template.vcpus,
+    memory_mb: template.memoryMb,
+    size_bytes: template.sizeBytes,
+    metadata: JSON.stringify(template.metadata),
+  };
+  return await db
+    .insertInto("templates")
+    .values({ id: template.id, team_id: template.teamId, name: template.name, ...content })
+    .onConflict((conflict) =>
+      conflict.columns(["team_id", "name"]).doUpdateSet({ ...content, created_at: new Date() }),
+    )
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/** Forgets a template; one that is not there is fine. */
+export async function deleteTemplate(db: Db, id: string): Promise<void> {
+  await db.deleteFrom("templates").where("id", "=", id).execute();
+}

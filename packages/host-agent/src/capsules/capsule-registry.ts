@@ -1,0 +1,67 @@
+import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
+import type { CapsuleStatus } from "@wrenn/protocol";
+import type { HostAgentDependencies } from "../dependencies.ts";
+import type { Capsule } from "./capsule.ts";
+import { collectLayers } from "./settle-generations.ts";
+
+/** The capsules of this host. Foreground verbs are serialised per capsule by {@link queue}. */
+export class CapsuleRegistry {
+  readonly capsules = new Map<string, Capsule>();
+  readonly queue = new KeyedQueue();
+  readonly #deps: HostAgentDependencies;
+  readonly #observers = new Set<(status: CapsuleStatus) => void>();
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(deps: HostAgentDependencies) {
+    this.#deps = deps;
+  }
+
+  /** @throws WrennError `capsule_not_found`. */
+  require(id: string): Capsule {
+    const capsule = this.capsules.get(id);
+    if (!capsule) throw new WrennError("capsule_not_found", {});
+    return capsule;
+  }
+
+  observe(observer: (status: CapsuleStatus) => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  readonly announce = (status: CapsuleStatus): void => {
+    this.#deps.logger.info("capsule.state", { capsule: status.id, state: status.state });
+    for (const observer of this.#observers) observer(status);
+  };
+
+  /** A machine that dies on its own leaves a failed capsule that holds nothing but its files. */
+  watchForDeath(capsule: Capsule): void {
+    const { parts } = capsule;
+    if (!parts) return;
+    this.inBackground(capsule.id, "release", async () => {
+      const death = await parts.machine.death;
+      await this.queue.run(capsule.id, async () => {
+        if (capsule.parts !== parts || capsule.state === "destroying") return;
+        this.#deps.logger.error("capsule.machine_died", { capsule: capsule.id, problem: death.detail });
+        capsule.fail(`the capsule's machine died: ${death.detail}`);
+        await parts.guest.detach();
+        await parts.machine.destroy();
+        await this.#deps.slots.release(parts.slot);
+      });
+    });
+  }
+
+  /** Work that nobody waits for; its failure is logged. */
+  inBackground(id: string, what: string, work: () => Promise<void>): void {
+    const running = work()
+      .catch((error: unknown) => {
+        this.#deps.logger.error(`capsule.${what}_failed`, { capsule: id, problem: problemOf(error) });
+      })
+      .finally(() => this.#background.delete(running));
+    this.#background.add(running);
+  }
+
+  /** Removes disk layers that no capsule and no template names any more. */
+  async collectLayers(): Promise<void> {
+    await this.queue.run("layers", () => collectLayers(this.capsules.values(), [], this.#deps));
+  }
+}

@@ -1,0 +1,202 @@
+import { WrennError } from "@wrenn/core";
+import type { CapsuleSpec, CapsuleStatus, CheckpointFacts } from "@wrenn/protocol";
+import type { HostAgentDependencies } from "../dependencies.ts";
+import type { Generation } from "../generations/generation.ts";
+import { Capsule } from "./capsule.ts";
+import { CapsuleDirectory } from "./capsule-directory.ts";
+import type { CapsuleRegistry } from "./capsule-registry.ts";
+import { checkpointCapsule } from "./checkpoint-capsule.ts";
+import { createCapsule, newRecord } from "./create-capsule.ts";
+import type { Parent } from "./create-capsule.ts";
+import { releaseCapsule } from "./destroy-capsule.ts";
+import { pauseCapsule } from "./pause-capsule.ts";
+import { generationOf, resumeCapsule } from "./resume-capsule.ts";
+import { dropGenerations, dropOldPauses, verifyNew } from "./settle-generations.ts";
+
+/** Children of a fork that start at the same time. */
+const FORK_WIDTH = 4;
+
+/** What can be done to a capsule. Every verb runs in the capsule's queue; callers of this class see to that. */
+export class CapsuleVerbs {
+  readonly #registry: CapsuleRegistry;
+  readonly #deps: HostAgentDependencies;
+
+  constructor(registry: CapsuleRegistry, deps: HostAgentDependencies) {
+    this.#registry = registry;
+    this.#deps = deps;
+  }
+
+  async create(spec: CapsuleSpec, signal: AbortSignal): Promise<CapsuleStatus> {
+    const template = await this.#deps.templates.frozen(spec.template, spec, signal);
+    // A snapshot has the sizes that it was frozen with.
+    return await this.#create({ ...spec, ...template.shape }, newRecordOf(template), undefined, signal);
+  }
+
+  async pause(id: string, signal: AbortSignal): Promise<CapsuleStatus> {
+    const capsule = this.#registry.require(id);
+    await pauseCapsule(capsule, capsule.running(), this.#deps, signal);
+    const generation = generationOf(capsule, capsule.record.current);
+    this.#registry.inBackground(id, "verification", async () => {
+      await verifyNew(capsule, generation);
+      await this.#registry.queue.run(id, () => dropOldPauses(capsule));
+    });
+    return capsule.status();
+  }
+
+  async resume(id: string, signal: AbortSignal): Promise<CapsuleStatus> {
+    const capsule = this.#registry.require(id);
+    if (capsule.state !== "paused")
+      throw new WrennError("capsule_not_paused", { status: capsule.publicState() });
+    return await this.#resume(capsule, generationOf(capsule, capsule.record.current), signal);
+  }
+
+  async checkpoint(id: string, name: string | undefined, signal: AbortSignal): Promise<CheckpointFacts> {
+    const capsule = this.#registry.require(id);
+    const { generation, stoppedMs } = await checkpointCapsule(
+      capsule,
+      capsule.running(),
+      { kind: "checkpoint", ...(name === undefined ? {} : { name }) },
+      this.#deps,
+      signal,
+    );
+    this.#registry.inBackground(id, "verification", () => verifyNew(capsule, generation));
+    return { ...factsOf(generation), stoppedMs };
+  }
+
+  checkpoints(id: string): readonly CheckpointFacts[] {
+    const { generations } = this.#registry.require(id).record;
+    return generations
+      .filter(({ kind }) => kind !== "fork")
+      .map(factsOf)
+      .toReversed();
+  }
+
+  /** A failure after the machine is gone leaves the capsule paused at the chosen generation. */
+  async restore(id: string, checkpoint: string, signal: AbortSignal): Promise<CapsuleStatus> {
+    const capsule = this.#registry.require(id);
+    const generation = generationOf(capsule, checkpoint);
+    const { parts } = capsule;
+    if (capsule.state !== "paused") capsule.running();
+    // The session's streams belong to a future that is being given up.
+    await parts?.guest.detach();
+    await capsule.suspended?.detach();
+    capsule.suspended = undefined;
+    const { slot: _released, ...kept } = capsule.record;
+    await capsule.replace({ ...kept, state: "paused", current: generation.id, layers: generation.layers });
+    capsule.enter("paused");
+    await parts?.machine.destroy();
+    if (parts) await this.#deps.slots.release(parts.slot);
+    const status = await this.#resume(capsule, generation, signal);
+    await capsule.directory.tidy(capsule.record);
+    return status;
+  }
+
+  async deleteCheckpoint(id: string, checkpoint: string): Promise<void> {
+    const capsule = this.#registry.require(id);
+    const generation = generationOf(capsule, checkpoint);
+    if (capsule.state === "paused" && capsule.record.current === generation.id)
+      throw new WrennError("checkpoint_in_use", { checkpoint });
+    await dropGenerations(capsule, (candidate) => candidate === generation);
+    await this.#registry.collectLayers();
+  }
+
+  async fork(
+    id: string,
+    children: readonly CapsuleSpec[],
+    signal: AbortSignal,
+  ): Promise<readonly CapsuleStatus[]> {
+    const source = this.#registry.require(id);
+    const { generation } = await checkpointCapsule(
+      source,
+      source.running(),
+      { kind: "fork" },
+      this.#deps,
+      signal,
+    );
+    const parent = { files: source.directory.generation(generation.id), layers: generation.layers };
+    const make = newRecordOf(source.record.template);
+    try {
+      return await inGroups(children, FORK_WIDTH, async (child) =>
+        this.#registry.queue.run(child.id, () =>
+          this.#create({ ...child, ...source.record.template.shape }, make, parent, signal),
+        ),
+      );
+    } catch (error) {
+      await Promise.allSettled(
+        children.map(({ id: child }) => this.#registry.queue.run(child, () => this.destroy(child))),
+      );
+      throw error;
+    } finally {
+      await dropGenerations(source, (candidate) => candidate === generation);
+    }
+  }
+
+  async destroy(id: string): Promise<void> {
+    const capsule = this.#registry.capsules.get(id);
+    if (!capsule) return;
+    const { parts } = capsule;
+    capsule.enter("destroying", parts);
+    await releaseCapsule(capsule, parts, this.#deps);
+    this.#registry.capsules.delete(id);
+    capsule.enter("gone");
+    this.#registry.inBackground(id, "layers", () => this.#registry.collectLayers());
+  }
+
+  async #create(
+    spec: CapsuleSpec,
+    recordOf: RecordOf,
+    parent: Parent | undefined,
+    signal: AbortSignal,
+  ): Promise<CapsuleStatus> {
+    const { capsules, announce } = this.#registry;
+    if (capsules.has(spec.id)) throw new WrennError("capsule_busy", { operation: "create" });
+    const directory = new CapsuleDirectory(this.#deps.capsulesDirectory, spec.id);
+    const now = this.#deps.clock.now();
+    const capsule = new Capsule(recordOf(spec, now), directory, now, announce);
+    capsules.set(spec.id, capsule);
+    try {
+      capsule.enter("running", await createCapsule(capsule, parent, this.#deps, signal));
+    } catch (error) {
+      capsules.delete(spec.id);
+      capsule.fail(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+    this.#registry.watchForDeath(capsule);
+    return capsule.status();
+  }
+
+  async #resume(capsule: Capsule, generation: Generation, signal: AbortSignal): Promise<CapsuleStatus> {
+    capsule.enter("running", await resumeCapsule(capsule, generation, this.#deps, signal));
+    this.#registry.watchForDeath(capsule);
+    return capsule.status();
+  }
+}
+
+type RecordOf = (spec: CapsuleSpec, now: number) => ReturnType<typeof newRecord>;
+
+const newRecordOf =
+  (template: Parameters<typeof newRecord>[1]): RecordOf =>
+  (spec, now) =>
+    newRecord(spec, template, now);
+
+function factsOf({ id, kind, name, createdAt, memoryBytes }: Generation): CheckpointFacts {
+  return {
+    id,
+    kind: kind === "pause" ? "pause" : "checkpoint",
+    ...(name === undefined ? {} : { name }),
+    createdAt,
+    memoryBytes,
+  };
+}
+
+/** Like `Promise.all` over `work`, with at most `width` at a time; nothing new is begun after a failure. */
+async function inGroups<T, R>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<R>,
+): Promise<readonly R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += width)
+    results.push(...(await Promise.all(items.slice(at, at + width).map(work))));
+  return results;
+}

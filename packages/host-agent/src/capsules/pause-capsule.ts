@@ -1,0 +1,85 @@
+import { problemOf } from "@wrenn/core";
+import type { HostAgentDependencies } from "../dependencies.ts";
+import { capture } from "../generations/capture.ts";
+import type { Step } from "../steps.ts";
+import type { Capsule, RunningParts } from "./capsule.ts";
+
+/**
+ * Freezes a running capsule into a new generation and gives its machine, memory and slot back. Open streams wait for the
+ * next resume. When it fails the capsule runs on.
+ */
+export async function pauseCapsule(
+  capsule: Capsule,
+  parts: RunningParts,
+  deps: HostAgentDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const { directory } = capsule;
+  const journal = async (name: Step<"pause">): Promise<void> => {
+    await directory.writeJournal({ operation: "pause", step: name, at: deps.clock.now() });
+    await deps.onStep?.(capsule.id, "pause", name);
+  };
+  capsule.enter("pausing", parts);
+  try {
+    const { generation } = await capture(
+      capsule,
+      parts,
+      {
+        kind: "pause",
+        goesOn: false,
+        step: {
+          quiesce: () => journal("quiesce"),
+          stop: () => journal("stop"),
+          disk: async () => {},
+          deviceState: () => journal("device-state"),
+          memory: () => journal("memory"),
+          goOn: async () => {},
+        },
+      },
+      deps,
+      signal,
+    );
+    try {
+      await journal("commit");
+      const { slot: _released, ...kept } = capsule.record;
+      await capsule.replace({
+        ...kept,
+        state: "paused",
+        generations: [...kept.generations, generation],
+        nextGeneration: kept.nextGeneration + 1,
+        current: generation.id,
+      });
+    } catch (error) {
+      await parts.machine.resume(signal);
+      await parts.guest.thaw(signal);
+      throw error;
+    } finally {
+      for (const layer of generation.layers) deps.layers.unpin(layer);
+    }
+  } catch (error) {
+    capsule.enter("running", parts);
+    await directory.writeJournal({ operation: "none", at: deps.clock.now() });
+    throw error;
+  }
+  await releaseMachine(capsule, parts, deps, journal);
+}
+
+/** The generation is safe: from here on nothing leads back to the machine. */
+async function releaseMachine(
+  capsule: Capsule,
+  parts: RunningParts,
+  deps: HostAgentDependencies,
+  journal: (name: Step<"pause">) => Promise<void>,
+): Promise<void> {
+  parts.guest.suspend();
+  capsule.suspended = parts.guest;
+  try {
+    await journal("release");
+  } catch (error) {
+    deps.logger.warn("capsule.journal_failed", { capsule: capsule.id, problem: problemOf(error) });
+  }
+  capsule.enter("paused");
+  await parts.machine.destroy();
+  await deps.slots.release(parts.slot);
+  await capsule.directory.writeJournal({ operation: "none", at: deps.clock.now() });
+}

@@ -1,0 +1,114 @@
+import { problemOf } from "@wrenn/core";
+import type { CapsuleStatus } from "@wrenn/protocol";
+import type { HostAgentDependencies } from "../dependencies.ts";
+import { Capsule } from "./capsule.ts";
+import type { RunningParts } from "./capsule.ts";
+import { CapsuleDirectory } from "./capsule-directory.ts";
+import type { JournalEntry } from "./capsule-record.ts";
+import { touch } from "./start-machine.ts";
+
+const ANSWER_MS = 10_000;
+
+/**
+ * Takes over what an earlier host agent left: live machines are adopted, operations it was in the middle of are finished
+ * when their commit was written and rolled back otherwise, and what is neither is removed. Every capsule ends up running,
+ * paused, failed, or gone.
+ */
+export async function recoverCapsules(
+  deps: HostAgentDependencies,
+  announce: (status: CapsuleStatus) => void,
+  signal: AbortSignal,
+): Promise<readonly Capsule[]> {
+  const recovered: Capsule[] = [];
+  for (const id of await CapsuleDirectory.list(deps.capsulesDirectory)) {
+    const directory = new CapsuleDirectory(deps.capsulesDirectory, id);
+    try {
+      const capsule = await recoverOne(directory, deps, announce, signal);
+      deps.logger.info("capsule.recovered", { capsule: id, state: capsule?.state ?? "gone" });
+      if (capsule) recovered.push(capsule);
+    } catch (error) {
+      // One capsule that resists must not keep the others, and the server, from starting.
+      deps.logger.error("capsule.recovery_failed", { capsule: id, problem: problemOf(error) });
+    }
+  }
+  return recovered;
+}
+
+async function recoverOne(
+  directory: CapsuleDirectory,
+  deps: HostAgentDependencies,
+  announce: (status: CapsuleStatus) => void,
+  signal: AbortSignal,
+): Promise<Capsule | undefined> {
+  const record = await directory.readRecord();
+  const journal = (await directory.readJournal().catch(() => undefined)) ?? nothing;
+  const slot = record?.slot === undefined ? undefined : deps.slots.adopt(record.slot);
+  const machine = await deps.hypervisor.adopt(directory.run, signal);
+  const release = async (): Promise<void> => {
+    await machine?.destroy();
+    await deps.hypervisor.clear(directory.id, directory.run);
+    if (slot) await deps.slots.release(slot);
+  };
+  if (!record || record.state === "creating" || journal.operation === "destroy") {
+    await release();
+    await directory.remove();
+    return undefined;
+  }
+  const capsule = new Capsule(record, directory, deps.clock.now(), announce);
+  if (record.state === "paused") {
+    // A resume that was not committed, or a pause that was: either way the generation counts and the machine goes.
+    await release();
+    await directory.tidy(record);
+    await directory.writeJournal(nothing);
+    return capsule;
+  }
+  if (!machine || !slot) {
+    await release();
+    capsule.fail(
+      `the capsule's machine died while no host agent ran${machine ? ": its network is gone" : ""}`,
+    );
+    return capsule;
+  }
+  const parts = await rejoin(capsule, { machine, slot }, journal, deps, signal);
+  if (!parts) {
+    await release();
+    return capsule;
+  }
+  await directory.tidy(capsule.record);
+  await directory.writeJournal(nothing);
+  capsule.enter("running", parts);
+  return capsule;
+}
+
+const nothing: JournalEntry = { operation: "none", at: 0 };
+
+/** Connects to the guest of a live machine and lets it run on, wherever an interrupted pause or checkpoint had stopped it. */
+async function rejoin(
+  capsule: Capsule,
+  { machine, slot }: Pick<RunningParts, "machine" | "slot">,
+  journal: JournalEntry,
+  deps: HostAgentDependencies,
+  signal: AbortSignal,
+): Promise<RunningParts | undefined> {
+  try {
+    const interrupted = journal.operation === "pause" || journal.operation === "checkpoint";
+    if (interrupted) {
+      await adoptSwitchedDisk(capsule, await machine.activeDisk(signal), journal.layer);
+      await machine.resume(signal);
+    }
+    const answer = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+    const guest = await deps.connectGuest(machine, () => touch(capsule, deps), answer);
+    if (interrupted) await guest.thaw(answer);
+    return { machine, guest, slot };
+  } catch (error) {
+    capsule.fail(`the capsule could not be taken over: ${problemOf(error)}`);
+    return undefined;
+  }
+}
+
+/** A checkpoint may have put the machine on a new overlay without having written that down. */
+async function adoptSwitchedDisk(capsule: Capsule, active: string, layer: string | undefined): Promise<void> {
+  const { record, directory } = capsule;
+  if (layer === undefined || active !== directory.overlay(record.overlay + 1)) return;
+  await capsule.save({ overlay: record.overlay + 1, layers: [...record.layers, layer] });
+}

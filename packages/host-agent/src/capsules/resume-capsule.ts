@@ -1,0 +1,45 @@
+import { WrennError } from "@wrenn/core";
+import type { HostAgentDependencies } from "../dependencies.ts";
+import type { Generation } from "../generations/generation.ts";
+import { verifyGeneration } from "../generations/verify-generation.ts";
+import type { Capsule, RunningParts } from "./capsule.ts";
+import { startMachine, stepsOf } from "./start-machine.ts";
+
+/**
+ * Starts a paused capsule from one of its generations. When that fails the capsule is paused as before, with every generation
+ * as it was.
+ *
+ * @throws WrennError `snapshot_corrupt`, `snapshot_incompatible`, `machine_start_failed`, …
+ */
+export async function resumeCapsule(
+  capsule: Capsule,
+  generation: Generation,
+  deps: HostAgentDependencies,
+  signal: AbortSignal,
+): Promise<RunningParts> {
+  const { directory } = capsule;
+  const files = directory.generation(generation.id);
+  await verifyGeneration(generation, files, await deps.hypervisor.identity(signal));
+  capsule.enter("resuming");
+  try {
+    return await startMachine(
+      capsule,
+      { files, layers: generation.layers, newIdentity: false },
+      deps,
+      stepsOf("resume", capsule, deps, signal),
+      signal,
+    );
+  } catch (error) {
+    capsule.enter("paused");
+    throw error;
+  } finally {
+    await directory.writeJournal({ operation: "none", at: deps.clock.now() });
+  }
+}
+
+/** The generation with this id. @throws WrennError `checkpoint_not_found`. */
+export function generationOf(capsule: Capsule, id: string | undefined): Generation {
+  const found = capsule.record.generations.find((generation) => generation.id === id);
+  if (!found) throw new WrennError("checkpoint_not_found", { checkpoint: id ?? "" });
+  return found;
+}

@@ -1,0 +1,52 @@
+import { rm } from "node:fs/promises";
+import type { HostAgentDependencies } from "../dependencies.ts";
+import type { Generation } from "../generations/generation.ts";
+import { recordChecksums } from "../generations/verify-generation.ts";
+import type { Capsule } from "./capsule.ts";
+
+/** Pauses that are kept: the newest, and the one before it in case that the newest turns out to be damaged. */
+const KEEP_PAUSES = 2;
+
+/** Reads new generations back and writes their checksums down; nobody waits for it. */
+export async function verifyNew(capsule: Capsule, generation: Generation): Promise<void> {
+  await recordChecksums(capsule.directory.generation(generation.id));
+}
+
+/** Drops what is not needed any more: old pauses. Runs in the capsule's queue. */
+export async function dropOldPauses(capsule: Capsule): Promise<void> {
+  const { generations, current } = capsule.record;
+  const pauses = generations.filter(({ kind }) => kind === "pause");
+  const old = new Set(pauses.slice(0, -KEEP_PAUSES).filter(({ id }) => id !== current));
+  if (old.size > 0) await dropGenerations(capsule, (generation) => old.has(generation));
+}
+
+/** Removes generations from the record, then their files. */
+export async function dropGenerations(
+  capsule: Capsule,
+  isDropped: (generation: Generation) => boolean,
+): Promise<void> {
+  const dropped = capsule.record.generations.filter(isDropped);
+  await capsule.save({
+    generations: capsule.record.generations.filter((generation) => !isDropped(generation)),
+  });
+  for (const { id } of dropped)
+    await rm(capsule.directory.generation(id).directory, { recursive: true, force: true });
+}
+
+/** Ids of every layer that a capsule needs. */
+export function layersOf(capsule: Capsule): readonly string[] {
+  const { layers, generations } = capsule.record;
+  return [...layers, ...generations.flatMap((generation) => generation.layers)];
+}
+
+/** Removes disk layers that nobody names any more. */
+export async function collectLayers(
+  capsules: Iterable<Capsule>,
+  templateLayers: readonly string[],
+  deps: HostAgentDependencies,
+): Promise<void> {
+  const used = new Set(templateLayers);
+  for (const capsule of capsules) for (const layer of layersOf(capsule)) used.add(layer);
+  const removed = await deps.layers.collect(used);
+  if (removed.length > 0) deps.logger.info("layers.collected", { count: removed.length });
+}

@@ -1,0 +1,73 @@
+import { chmod, chown, link, mkdir, open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Random } from "@wrenn/core";
+
+const SUFFIX = ".qcow2";
+
+/**
+ * Disk layers that never change again: what capsules, their generations and templates share. A layer is a hard link to an
+ * overlay that was once written, so that freezing a disk copies nothing.
+ */
+export class LayerStore {
+  readonly #directory: string;
+  readonly #random: Random;
+  /** Layers of operations under way, which no record names yet. */
+  readonly #pinned = new Set<string>();
+
+  constructor(directory: string, random: Random) {
+    this.#directory = directory;
+    this.#random = random;
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+  }
+
+  path(id: string): string {
+    return join(this.#directory, `${id}${SUFFIX}`);
+  }
+
+  /** Makes an overlay a layer; its bytes are durable afterwards. It is kept until it is unpinned and no record names it. */
+  async freeze(overlay: string): Promise<string> {
+    const id = this.#random.uuid();
+    this.#pinned.add(id);
+    await link(overlay, this.path(id));
+    await chown(this.path(id), 0, 0);
+    await chmod(this.path(id), 0o444);
+    return id;
+  }
+
+  /** Makes the bytes of a layer durable. */
+  async sync(id: string): Promise<void> {
+    const file = await open(this.path(id), "r");
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** A new layer's id and path, for content that is written by the caller. */
+  reserve(): { readonly id: string; readonly path: string } {
+    const id = this.#random.uuid();
+    this.#pinned.add(id);
+    return { id, path: this.path(id) };
+  }
+
+  /** A record names it now, or nobody needs it. */
+  unpin(id: string): void {
+    this.#pinned.delete(id);
+  }
+
+  /** Removes every layer that is neither in `used` nor pinned; gives their ids. */
+  async collect(used: ReadonlySet<string>): Promise<readonly string[]> {
+    const removed: string[] = [];
+    for (const name of await readdir(this.#directory)) {
+      const id = name.slice(0, -SUFFIX.length);
+      if (!name.endsWith(SUFFIX) || used.has(id) || this.#pinned.has(id)) continue;
+      await rm(join(this.#directory, name), { force: true });
+      removed.push(id);
+    }
+    return removed;
+  }
+}

@@ -1,0 +1,87 @@
+import { createReadStream } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { crc32 } from "node:zlib";
+import { WrennError } from "@wrenn/core";
+import { writeFileAtomic } from "@wrenn/system";
+import type { Generation, GenerationFiles } from "./generation.ts";
+
+/** What is read back before a resume; larger files were read back when they were written, and no resume waits for them. */
+const RESUME_LIMIT = 64 << 20;
+
+interface Checksum {
+  readonly size: number;
+  readonly crc32: number;
+}
+
+interface Checksums {
+  readonly memoryDiff: Checksum;
+  readonly deviceState: Checksum;
+}
+
+/** Reads a new generation back from disk and writes down what it is. */
+export async function recordChecksums(files: GenerationFiles): Promise<void> {
+  const checksums: Checksums = {
+    memoryDiff: await checksumOf(files.memoryDiff),
+    deviceState: await checksumOf(files.deviceState),
+  };
+  await writeFileAtomic(files.checksums, `${JSON.stringify(checksums)}\n`);
+}
+
+/**
+ * Refuses a generation that cannot be what it was when it was saved.
+ *
+ * @throws WrennError `snapshot_corrupt` naming the file, `snapshot_incompatible` when another VMM saved it.
+ */
+export async function verifyGeneration(
+  generation: Generation,
+  files: GenerationFiles,
+  hypervisor: string,
+): Promise<void> {
+  if (generation.hypervisor !== hypervisor) {
+    throw new WrennError("snapshot_incompatible", {
+      saved: generation.hypervisor,
+      present: hypervisor,
+    });
+  }
+  const known = await readChecksums(files);
+  for (const name of ["memoryDiff", "deviceState"] as const) {
+    const path = files[name];
+    const size = await sizeOf(path);
+    const expected = known?.[name];
+    if (expected === undefined) continue;
+    if (size !== expected.size) throw corrupt(path, `it has ${size} bytes instead of ${expected.size}`);
+    if (size <= RESUME_LIMIT && (await checksumOf(path)).crc32 !== expected.crc32)
+      throw corrupt(path, "its checksum is wrong");
+  }
+}
+
+async function readChecksums(files: GenerationFiles): Promise<Checksums | undefined> {
+  try {
+    return JSON.parse(await readFile(files.checksums, "utf8")) as Checksums;
+  } catch {
+    // Not written yet: the generation is younger than its verification.
+    return undefined;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    throw corrupt(path, "it cannot be found", error);
+  }
+}
+
+async function checksumOf(path: string): Promise<Checksum> {
+  let size = 0;
+  let sum = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    sum = crc32(chunk as Buffer, sum);
+    size += (chunk as Buffer).length;
+  }
+  return { size, crc32: sum };
+}
+
+function corrupt(what: string, problem: string, cause?: unknown): WrennError {
+  return new WrennError("snapshot_corrupt", { what, problem }, { cause });
+}

@@ -1,0 +1,110 @@
+import { chmod, chown, copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { WrennError } from "@wrenn/core";
+import { writeFileAtomic } from "@wrenn/system";
+import type { GenerationFiles } from "../generations/generation.ts";
+import { allocatedBytes } from "./allocated-bytes.ts";
+import { frozenFiles } from "./freeze-template.ts";
+import type { FrozenTemplate } from "./template-source.ts";
+
+const RECORD = "template.json";
+const UNFINISHED = ".unfinished";
+
+/** How memory and disk of a capsule become files of their own; the composition root knows. */
+export interface SnapshotFiles {
+  /** Writes base memory with changed pages over it to `target`. */
+  readonly mergeMemory: (base: string, diff: string, target: string, signal: AbortSignal) => Promise<void>;
+  /** Writes a disk with all its layers but the lowest to `target`. */
+  readonly flattenDisk: (source: string, target: string, signal: AbortSignal) => Promise<void>;
+}
+
+export interface SnapshotSource {
+  readonly template: FrozenTemplate;
+  readonly files: GenerationFiles;
+  /** The disk of that moment. */
+  readonly disk: string;
+}
+
+/** Templates that were made of capsules, one directory each. They depend on nothing but the image they began with. */
+export class SnapshotTemplates {
+  readonly #directory: string;
+  readonly #files: SnapshotFiles;
+  readonly #templates = new Map<string, FrozenTemplate>();
+
+  constructor(directory: string, files: SnapshotFiles) {
+    this.#directory = directory;
+    this.#files = files;
+  }
+
+  /** Reads what is there and removes what an interrupted creation left. */
+  async open(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.#directory)) {
+      const directory = join(this.#directory, name);
+      if (name.endsWith(UNFINISHED)) await rm(directory, { recursive: true, force: true });
+      else {
+        const text = await readFile(join(directory, RECORD), "utf8");
+        this.#templates.set(name, JSON.parse(text) as FrozenTemplate);
+      }
+    }
+  }
+
+  get(key: string): FrozenTemplate | undefined {
+    return this.#templates.get(key);
+  }
+
+  /** @throws WrennError `operation_failed` when the key is taken; `disk_full`, `command_failed`. */
+  async create(key: string, source: SnapshotSource, signal: AbortSignal): Promise<FrozenTemplate> {
+    if (this.#templates.has(key))
+      throw new WrennError("operation_failed", { operation: `making template ${key}`, problem: "it exists" });
+    const final = join(this.#directory, key);
+    const building = `${final}${UNFINISHED}`;
+    await rm(building, { recursive: true, force: true });
+    try {
+      await mkdir(building, { mode: 0o700 });
+      const at = (name: keyof typeof frozenFiles, directory: string): string =>
+        join(directory, frozenFiles[name]);
+      await this.#files.mergeMemory(
+        source.template.memoryFile,
+        source.files.memoryDiff,
+        at("memory", building),
+        signal,
+      );
+      await copyFile(source.files.deviceState, at("deviceState", building));
+      await this.#files.flattenDisk(source.disk, at("disk", building), signal);
+      const paths = [at("memory", building), at("deviceState", building), at("disk", building)];
+      for (const path of paths) {
+        await chown(path, 0, 0);
+        await chmod(path, 0o444);
+      }
+      const template: FrozenTemplate = {
+        name: key,
+        shape: source.template.shape,
+        hash: key,
+        memoryFile: at("memory", final),
+        deviceState: at("deviceState", final),
+        disk: at("disk", final),
+        sizeBytes: await allocatedBytes(paths),
+        readable: [
+          at("disk", final),
+          ...source.template.readable.filter((path) => path !== dirname(source.template.memoryFile)),
+        ],
+        metadata: source.template.metadata,
+        frozenProcesses: true,
+      };
+      await writeFileAtomic(join(building, RECORD), `${JSON.stringify(template)}\n`);
+      await rename(building, final);
+      this.#templates.set(key, template);
+      return template;
+    } catch (error) {
+      await rm(building, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Removes a template; one that is not there is fine. */
+  async remove(key: string): Promise<void> {
+    if (!this.#templates.delete(key)) return;
+    await rm(join(this.#directory, key), { recursive: true, force: true });
+  }
+}
