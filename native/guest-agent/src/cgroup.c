@@ -4,11 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "signal-one.h"
@@ -63,8 +65,6 @@ bool cgroup_prepare(void) {
 
 static void directory_of(uint64_t number, char path[CGROUP_PATH]) { snprintf(path, CGROUP_PATH, "%s/p%llu", root, (unsigned long long)number); }
 
-void cgroup_procs_path(uint64_t number, char path[CGROUP_PATH]) { snprintf(path, CGROUP_PATH, "%s/p%llu/cgroup.procs", root, (unsigned long long)number); }
-
 /* Calls `each` for the cgroups below one: users may have made their own there. */
 static void each_below(const char *path, int depth, void (*each)(const char *path, int depth, const void *context), const void *context) {
   DIR *directory = depth < DEPTH_LIMIT ? opendir(path) : NULL;
@@ -118,12 +118,18 @@ uint64_t cgroup_create(void) {
   return mkdir(path, 0755) == 0 ? last : 0;
 }
 
-bool cgroup_enter(const char *procs_path) {
-  int fd = open(procs_path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  bool ok = write(fd, "0", 1) == 1;
+pid_t cgroup_fork(uint64_t number) {
+  char path[CGROUP_PATH];
+  directory_of(number, path);
+  int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  struct clone_args arguments = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (__u64)fd};
+  pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (pid == 0) return 0;
+  int problem = errno;
   close(fd);
-  return ok;
+  errno = problem;
+  return pid;
 }
 
 struct sending {

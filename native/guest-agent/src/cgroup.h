@@ -20,9 +20,8 @@ uint64_t cgroup_create(void);
 bool cgroup_remove(uint64_t number);
 /* Gives a cgroup up: it is removed as soon as its last process has ended. */
 void cgroup_release(uint64_t number);
-void cgroup_procs_path(uint64_t number, char path[CGROUP_PATH]);
-/* Puts the calling process (a fresh child) into the cgroup. Async-signal-safe. */
-bool cgroup_enter(const char *procs_path);
+/* A fork whose child is in the cgroup from its first moment, so that no signal to the cgroup misses it. The child may only do what is safe after a fork of threads. */
+pid_t cgroup_fork(uint64_t number);
 /* Signals the processes of a cgroup: those of one process group, or all when `group` is 0. */
 void cgroup_signal(uint64_t number, pid_t group, int signal);
 

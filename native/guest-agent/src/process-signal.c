@@ -7,8 +7,8 @@
 #include "cgroup.h"
 #include "signal-one.h"
 
-/* The process was collected: its pid may be another's, but its group and its descendants may live on. */
-static void signal_survivors(const struct process *process, int number, enum signal_scope scope) {
+/* Never by the number of the group alone: once the process was collected it may be another's. */
+static void signal_members(const struct process *process, int number, enum signal_scope scope) {
   if (cgroup_available())
     cgroup_signal(process->cgroup, scope == SIGNAL_GROUP ? process->pid : 0, number);
   else
@@ -17,10 +17,11 @@ static void signal_survivors(const struct process *process, int number, enum sig
 
 int process_signal(const struct process *process, int number, enum signal_scope scope) {
   if (scope == SIGNAL_TREE || (scope == SIGNAL_GROUP && process->exited)) {
-    signal_survivors(process, number, scope);
+    signal_members(process, number, scope);
     return STATUS_OK;
   }
   if (process->exited) return STATUS_OK;
-  if (kill(scope == SIGNAL_GROUP ? -process->pid : process->pid, number) && errno != ESRCH) return errno;
-  return STATUS_OK;
+  if (scope == SIGNAL_GROUP && kill(-process->pid, number) == 0) return STATUS_OK;
+  /* A process that has just been forked is not in its own group yet. */
+  return kill(process->pid, number) && errno != ESRCH ? errno : STATUS_OK;
 }

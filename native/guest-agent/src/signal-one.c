@@ -24,7 +24,8 @@ void signal_by_proc(pid_t leader, uint64_t start_time, int signal, int session) 
   for (struct dirent *entry; (entry = readdir(proc));) {
     pid_t pid = atoi(entry->d_name);
     if (pid <= 0 || !proc_stat(pid, &stat)) continue;
-    if (session ? stat.session == leader : stat.group == leader) signal_one(pid, 0, signal);
+    /* The leader itself may not have made its session yet. */
+    if (pid == leader || (session ? stat.session : stat.group) == leader) signal_one(pid, 0, signal);
   }
   closedir(proc);
 }

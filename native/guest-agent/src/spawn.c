@@ -124,7 +124,6 @@ struct child {
   int input;
   int output;
   int errors;
-  char procs[CGROUP_PATH];
 };
 
 static void say(const char *program, const char *problem) {
@@ -183,10 +182,6 @@ static _Noreturn void run_child(const struct child *child) {
   dup2(child->output, 1);
   dup2(child->errors, 2);
   reset_signals();
-  if (*child->procs && !cgroup_enter(child->procs)) {
-    say(child->procs, strerrordesc_np(errno));
-    _exit(126);
-  }
   score_for_oom();
   for (uint32_t i = 0; i < spawn->limit_count; i++) {
     struct rlimit limit = {spawn->limits[i].soft, spawn->limits[i].hard};
@@ -261,8 +256,7 @@ int spawn_run(struct agent *agent, const struct spawn *spawn, struct spawned *sp
     child.input = d.input[0];
     child.output = d.output[1];
     child.errors = d.errors[1];
-    if (cgroup != 0) cgroup_procs_path(cgroup, child.procs);
-    pid = fork();
+    pid = cgroup != 0 ? cgroup_fork(cgroup) : fork();
     if (pid == 0) run_child(&child);
   }
   int problem = errno;

@@ -30,6 +30,7 @@ struct watcher {
   struct buffer *made;
   struct user user;
   bool recursive;
+  bool root_is_directory;
   bool lost;     /* events were missed, which the next record must say */
   bool finished; /* what was watched is gone */
   struct directories directories;
@@ -135,9 +136,12 @@ static void handle(struct watcher *w, const struct inotify_event *event) {
   if (event->len == 0) {
     /* About the watched directory itself: its parent's watch says the same, except for the root. */
     if (!root) return;
+    directory = w->root_is_directory;
     if (event->mask & IN_MODIFY) report(w, KIND_WRITE, directory, "", "");
     if (event->mask & IN_ATTRIB) report(w, KIND_CHMOD, directory, "", "");
     if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)) report(w, KIND_REMOVE, directory, "", "");
+    /* It lives on under another name, which is not what was asked for. */
+    if (event->mask & IN_MOVE_SELF) w->finished = true;
     return;
   }
   int n = snprintf(path, sizeof path, "%s%s%s", parent, root ? "" : "/", event->name);
@@ -193,15 +197,18 @@ static void close_watcher(void *source) {
 }
 
 /* Watches the root, which may be a file. */
-static int watch_root(struct watcher *w) {
+static int watch_root(struct watcher *w, struct buffer *detail) {
+  static const char none_left[] = "the guest has no watches left";
   struct stat st;
   if (stat(w->root, &st)) return errno;
+  w->root_is_directory = S_ISDIR(st.st_mode);
   w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  if (w->inotify < 0) return errno;
+  if (w->inotify < 0) return errno == EMFILE ? fail_with(detail, STATUS_BUSY, none_left) : errno;
   int wd = inotify_add_watch(w->inotify, w->root, interest | IN_EXCL_UNLINK);
-  if (wd < 0) return errno;
+  /* ENOSPC is about watches here, not about a disk. */
+  if (wd < 0) return errno == ENOSPC ? fail_with(detail, STATUS_BUSY, none_left) : errno;
   if (!directories_add(&w->directories, wd, "")) return ENOMEM;
-  if (w->recursive && S_ISDIR(st.st_mode)) directories_scan(w->root, "", false, add_content, w);
+  if (w->recursive && w->root_is_directory) directories_scan(w->root, "", false, add_content, w);
   return STATUS_OK;
 }
 
@@ -210,7 +217,7 @@ static int open_watcher(void *source, struct reader *r, struct buffer *detail) {
   int status = files_begin(r, &w->user, w->root, detail);
   w->recursive = read_u8(r);
   if (status == STATUS_OK && !read_finished(r)) status = fail_with(detail, STATUS_BAD_REQUEST, "WATCH does not parse");
-  if (status == STATUS_OK) status = watch_root(w);
+  if (status == STATUS_OK) status = watch_root(w, detail);
   user_restore();
   return status;
 }

@@ -70,6 +70,21 @@ test("the tree can be killed when the process itself has long ended", needsCgrou
   await until(async () => !(await lives(pids[0] ?? 0)), "the descendant has ended");
 });
 
+test("a signal right after the start is not lost", async () => {
+  await using plain = await NativeAgent.start();
+  const other = await plain.connect();
+  for (const { processes } of [session, other]) {
+    for (const scope of ["group", "tree"] as const) {
+      for (let round = 0; round < 50; round++) {
+        const process = await processes.start(request("sleep", ["1000"]), signal);
+        await process.kill(15, scope, signal);
+        assert.deepEqual(await process.wait(AbortSignal.timeout(5000)), { exitCode: 143, signal: 15 });
+      }
+    }
+  }
+  await other.detach();
+});
+
 test("a signal to the group reaches the rest of it when its leader has ended", async () => {
   const { process, pids } = await startPrinting("sleep 1000 & echo $!; exit 4", 1);
   assert.deepEqual(await process.wait(signal), { exitCode: 4 });

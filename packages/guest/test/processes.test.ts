@@ -118,6 +118,32 @@ test("environment, working directory and missing things", async () => {
   );
 });
 
+test("resource limits hold for the process and are checked", async () => {
+  const limits = {
+    openFiles: { soft: 77, hard: 99 },
+    coreBytes: { soft: 0, hard: Infinity },
+    fileBytes: { soft: 4096, hard: 4096 },
+  };
+  const { stdout } = await shell(session, "ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc", { limits });
+  assert.equal(stdout.toString(), "77\n99\n0\nunlimited\n");
+  const writing = await shell(
+    session,
+    "f=$(mktemp); head -c 100000 /dev/zero > $f; code=$?; rm $f; exit $code",
+    { limits },
+  );
+  assert.notEqual(writing.exit?.exitCode, 0);
+  for (const [soft, hard] of [
+    [2, 1],
+    [-1, 1],
+    [1.5, 2],
+    [Number.NaN, 1],
+  ] as const) {
+    await assert.rejects(shell(session, "true", { limits: { processes: { soft, hard } } }), (error) =>
+      WrennError.is(error, "invalid_field"),
+    );
+  }
+});
+
 test("processes are listed while they live and found by pid and tag", async () => {
   const process = await session.processes.start(
     request("sleep", ["1000"], { tag: "mine", output: "detached" }),

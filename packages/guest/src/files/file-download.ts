@@ -5,19 +5,22 @@ import { InboundStream } from "../lane/inbound-stream.ts";
 import type { Lane } from "../lane/lane.ts";
 
 /** Bytes of one download that may wait on the host. */
-const WINDOW = 4 << 20;
+const DOWNLOAD_WINDOW = 4 << 20;
 
-/** The bytes of one READ: taken in order, with bounded memory, and only complete when the guest says so. */
+/** The bytes of one stream of files, of READ for instance: taken in order, with bounded memory, and only complete when the guest says so. */
 export class FileDownload {
   readonly #stream: InboundStream;
+  readonly #window: number;
   readonly #chunks: Buffer[] = [];
   #taken = 0;
   #ended = false;
   #failure: unknown;
   #change = Promise.withResolvers<void>();
 
-  constructor(lane: Lane, handle: number) {
-    this.#stream = new InboundStream(lane, channel.streamId(handle, channel.stream.output), WINDOW, {
+  /** @param window - bytes that may wait here; at most the guest's ring where it keeps one. */
+  constructor(lane: Lane, handle: number, window = DOWNLOAD_WINDOW) {
+    this.#window = window;
+    this.#stream = new InboundStream(lane, channel.streamId(handle, channel.stream.output), window, {
       onData: (_offset, bytes) => {
         this.#chunks.push(bytes);
         this.#notify();
@@ -46,7 +49,7 @@ export class FileDownload {
       const chunk = this.#chunks.shift();
       if (chunk) {
         this.#taken += chunk.length;
-        this.#stream.grantAtLeast(this.#taken + WINDOW, WINDOW / 4);
+        this.#stream.grantAtLeast(this.#taken + this.#window, this.#window / 4);
         yield chunk;
         continue;
       }

@@ -2,6 +2,7 @@ import { channel } from "@wrenn/protocol";
 import type {
   ByteRange,
   CapsuleFiles,
+  FileChange,
   FileContent,
   FileEntry,
   FileOptions,
@@ -10,7 +11,9 @@ import type {
 import type { Lane } from "../lane/lane.ts";
 import { OutboundStream } from "../lane/outbound-stream.ts";
 import { fileError } from "../refusal-to-error.ts";
+import { compress } from "./compress.ts";
 import { readEntry } from "./entry.ts";
+import { readChanges } from "./file-changes.ts";
 import { FileDownload } from "./file-download.ts";
 import { encodePath } from "./names.ts";
 
@@ -22,6 +25,9 @@ const DEFAULT_FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
 /** More entries than this make an answer that nobody can use. */
 const LIST_LIMIT = 100_000;
+/** What the guest keeps of an archive, and of the changes of one watch: more than that cannot be on its way. */
+const ARCHIVE_RING = 1 << 20;
+const WATCH_RING = 1 << 17;
 /** Bytes of an upload that may be on their way. */
 const UPLOAD_BACKLOG = 1 << 20;
 
@@ -99,19 +105,36 @@ export class GuestFiles implements CapsuleFiles {
   async read(path: string, options: FileOptions & { readonly range?: ByteRange }): Promise<FileContent> {
     const { start = 0, end } = options.range ?? {};
     const handle = this.#nextHandle();
-    const download = new FileDownload(this.#lane, handle);
     const body = begin(path, options, handle)
       .u64(start)
       .u64(end === undefined ? TO_THE_END : end - start + 1);
-    try {
-      const answer = this.#request(operation.read, body, "reading", path, options);
-      download.open();
-      const entry = readEntry(await answer);
-      return { entry, bytes: this.#contents(download, handle, path, options) };
-    } catch (error) {
-      download.close();
-      throw error;
-    }
+    const { answer, bytes } = await this.#open(operation.read, handle, body, "reading", path, options);
+    return { entry: readEntry(answer), bytes };
+  }
+
+  async archive(path: string, options: FileOptions): Promise<AsyncIterable<Uint8Array>> {
+    const handle = this.#nextHandle();
+    const body = begin(path, options, handle);
+    const { bytes } = await this.#open(
+      operation.archive,
+      handle,
+      body,
+      "archiving",
+      path,
+      options,
+      ARCHIVE_RING,
+    );
+    return compress(bytes);
+  }
+
+  async watch(
+    path: string,
+    options: FileOptions & { readonly recursive: boolean },
+  ): Promise<AsyncIterable<FileChange>> {
+    const handle = this.#nextHandle();
+    const body = begin(path, options, handle).u8(options.recursive ? 1 : 0);
+    const { bytes } = await this.#open(operation.watch, handle, body, "watching", path, options, WATCH_RING);
+    return readChanges(bytes);
   }
 
   async write(
@@ -146,19 +169,34 @@ export class GuestFiles implements CapsuleFiles {
     }
   }
 
-  async *#contents(
-    download: FileDownload,
+  /** Sends a request that is followed by a stream. */
+  async #open(
+    op: number,
     handle: number,
+    body: channel.BodyWriter,
+    doing: string,
     path: string,
     options: FileOptions,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
-    try {
-      yield* download.bytes(options.signal);
-    } catch (error) {
-      throw fileError(error, { operation: "reading", path, user: options.user ?? "root" });
-    } finally {
+    window?: number,
+  ): Promise<{
+    readonly answer: channel.BodyReader;
+    readonly bytes: AsyncGenerator<Buffer, void, undefined>;
+  }> {
+    const download = new FileDownload(this.#lane, handle, window);
+    const close = (): void => {
+      options.signal.removeEventListener("abort", close);
       download.close();
       this.#abandon(handle);
+    };
+    // The bytes may never be asked for: the signal ends the stream either way.
+    options.signal.addEventListener("abort", close);
+    try {
+      const answer = this.#request(op, body, doing, path, options);
+      download.open();
+      return { answer: await answer, bytes: contents(download, close, doing, path, options) };
+    } catch (error) {
+      close();
+      throw error;
     }
   }
 
@@ -186,4 +224,20 @@ function begin(path: string, options: FileOptions, handle?: number): channel.Bod
   const body = new channel.BodyWriter();
   if (handle !== undefined) body.u32(handle);
   return body.text(options.user ?? "").bytes(encodePath(path));
+}
+
+async function* contents(
+  download: FileDownload,
+  close: () => void,
+  doing: string,
+  path: string,
+  options: FileOptions,
+): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* download.bytes(options.signal);
+  } catch (error) {
+    throw fileError(error, { operation: doing, path, user: options.user ?? "root" });
+  } finally {
+    close();
+  }
 }

@@ -1,6 +1,7 @@
 import { channel } from "@wrenn/protocol";
 import type { ProcessFacts, StartRequest } from "@wrenn/protocol";
 import { encodeLabel } from "./process-label.ts";
+import { writeLimits } from "./resource-limits.ts";
 
 /** What a fresh process may send unasked: one ring. */
 export const RING_BYTES = 262_144;
@@ -27,6 +28,6 @@ export function encodeStart(handle: number, request: StartRequest, facts: Proces
     write(name);
     write(value);
   });
-  body.u32(0);
+  writeLimits(body, request.limits);
   return body.bytes(encodeLabel(facts, request.output)).finish();
 }
