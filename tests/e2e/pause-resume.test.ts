@@ -116,7 +116,10 @@ test("verbs in the wrong state are refused and change nothing", async (t) => {
     assert.deepEqual([name, answer.status, answer.body.error.code], [name, 409, "invalid_state"]);
   }
   const [first, second] = await Promise.all([verb(id, "resume"), verb(id, "resume")]);
-  assert.deepEqual([first.status, second.status].sort(), [200, 409]);
+  assert.deepEqual(
+    [first.status, second.status].toSorted((a, b) => a - b),
+    [200, 409],
+  );
   assert.equal((await server.shell(id, "echo fine")).stdout, "fine\n");
   for (const count of [0, 10_000]) {
     const answer = await verb<Refusal>(id, "fork", { count });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startTestServer } from "../support/test-server.ts";
-import type { Answer, TestServer } from "../support/test-server.ts";
+import type { Answer } from "../support/api-caller.ts";
+import type { TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
 let id: string;

@@ -5,7 +5,7 @@
 export const operationSteps = {
   create: ["slot", "disk", "machine", "guest", "identity", "commit"],
   resume: ["slot", "disk", "machine", "guest", "identity", "commit"],
-  pause: ["quiesce", "stop", "device-state", "memory", "disk", "commit", "release"],
+  pause: ["quiesce", "stop", "device-state", "memory", "commit", "release"],
   checkpoint: ["quiesce", "stop", "disk", "device-state", "memory", "continue", "commit"],
   destroy: ["guest", "machine", "slot", "directory"],
 } as const;

@@ -65,11 +65,16 @@ export class CapsuleDirectory {
     return await readJson<JournalEntry>(join(this.path, "journal.json"));
   }
 
-  /** Removes overlays and generations that the record does not name: what interrupted operations left. */
+  /**
+   * Removes overlays and generations that the record does not name: what interrupted operations left. A live machine knows
+   * the disks below its own by the names under which it once wrote them, so those stay as long as it lives.
+   */
   async tidy(record: CapsuleRecord): Promise<void> {
-    const overlay = `${record.overlay}.qcow2`;
-    for (const name of await readdir(this.disk))
-      if (name !== overlay) await rm(join(this.disk, name), { force: true });
+    for (const name of await readdir(this.disk)) {
+      const number = Number.parseInt(name, 10);
+      const needed = number === record.overlay || (record.state === "running" && number < record.overlay);
+      if (!needed) await rm(join(this.disk, name), { force: true });
+    }
     const known = new Set(record.generations.map(({ id }) => id));
     for (const name of await readdir(this.generations))
       if (!known.has(name)) await rm(join(this.generations, name), { recursive: true, force: true });

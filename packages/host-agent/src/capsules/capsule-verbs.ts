@@ -86,9 +86,8 @@ export class CapsuleVerbs {
     capsule.enter("paused");
     await parts?.machine.destroy();
     if (parts) await this.#deps.slots.release(parts.slot);
-    const status = await this.#resume(capsule, generation, signal);
     await capsule.directory.tidy(capsule.record);
-    return status;
+    return await this.#resume(capsule, generation, signal);
   }
 
   async deleteCheckpoint(id: string, checkpoint: string): Promise<void> {

@@ -64,6 +64,12 @@ export async function pauseCapsule(
   await releaseMachine(capsule, parts, deps, journal);
 }
 
+/** The last overlay has become a layer that later machines of other users read. */
+export async function sealLayers(capsule: Capsule, deps: HostAgentDependencies): Promise<void> {
+  const layers = new Set(capsule.record.generations.flatMap((generation) => generation.layers));
+  for (const layer of layers) await deps.layers.seal(layer);
+}
+
 /** The generation is safe: from here on nothing leads back to the machine. */
 async function releaseMachine(
   capsule: Capsule,
@@ -80,6 +86,7 @@ async function releaseMachine(
   }
   capsule.enter("paused");
   await parts.machine.destroy();
+  await sealLayers(capsule, deps);
   await deps.slots.release(parts.slot);
   await capsule.directory.writeJournal({ operation: "none", at: deps.clock.now() });
 }

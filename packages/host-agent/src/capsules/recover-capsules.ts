@@ -5,6 +5,7 @@ import { Capsule } from "./capsule.ts";
 import type { RunningParts } from "./capsule.ts";
 import { CapsuleDirectory } from "./capsule-directory.ts";
 import type { JournalEntry } from "./capsule-record.ts";
+import { sealLayers } from "./pause-capsule.ts";
 import { touch } from "./start-machine.ts";
 
 const ANSWER_MS = 10_000;
@@ -58,6 +59,7 @@ async function recoverOne(
   if (record.state === "paused") {
     // A resume that was not committed, or a pause that was: either way the generation counts and the machine goes.
     await release();
+    await sealLayers(capsule, deps);
     await directory.tidy(record);
     await directory.writeJournal(nothing);
     return capsule;
@@ -101,6 +103,7 @@ async function rejoin(
     if (interrupted) await guest.thaw(answer);
     return { machine, guest, slot };
   } catch (error) {
+    deps.logger.error("capsule.takeover_failed", { capsule: capsule.id, problem: problemOf(error) });
     capsule.fail(`the capsule could not be taken over: ${problemOf(error)}`);
     return undefined;
   }

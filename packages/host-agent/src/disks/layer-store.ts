@@ -27,14 +27,21 @@ export class LayerStore {
     return join(this.#directory, `${id}${SUFFIX}`);
   }
 
-  /** Makes an overlay a layer; its bytes are durable afterwards. It is kept until it is unpinned and no record names it. */
+  /**
+   * Gives an overlay a second name as a layer. Its machine may still write it: {@link seal} it when that has ended. It is
+   * kept until it is unpinned and no record names it.
+   */
   async freeze(overlay: string): Promise<string> {
     const id = this.#random.uuid();
     this.#pinned.add(id);
     await link(overlay, this.path(id));
+    return id;
+  }
+
+  /** From now on nobody writes the layer and every machine may read it. Idempotent. */
+  async seal(id: string): Promise<void> {
     await chown(this.path(id), 0, 0);
     await chmod(this.path(id), 0o444);
-    return id;
   }
 
   /** Makes the bytes of a layer durable. */

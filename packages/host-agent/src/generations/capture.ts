@@ -80,6 +80,7 @@ export async function capture(
     await step.disk(layer);
     await machine.switchDisk(directory.overlay(overlay), signal);
     switched = true;
+    await deps.layers.seal(layer);
   }
   await step.deviceState();
   await machine.saveDeviceState(files.deviceState, signal);

@@ -81,12 +81,13 @@ export class QemuMachine implements Machine {
   async activeDisk(signal: AbortSignal): Promise<string> {
     const blocks = await this.#qmp.execute("query-block", undefined, signal);
     const file = blocks.find(({ device }) => device === DISK_ID)?.inserted?.file;
-    if (file === undefined)
+    const path = file === undefined ? undefined : plainPath(file);
+    if (path === undefined)
       throw new WrennError("operation_failed", {
         operation: `finding the disk of machine ${this.id}`,
         problem: "QEMU names none",
       });
-    return file;
+    return path;
   }
 
   async memoryRegion(): Promise<MemoryRegion> {
@@ -170,4 +171,11 @@ export class QemuMachine implements Machine {
   #path(name: keyof typeof machineFiles): string {
     return join(this.directory, machineFiles[name]);
   }
+}
+
+/** QEMU describes an image whose backing file is not the one of its header as `json:{…}`. */
+function plainPath(file: string): string | undefined {
+  if (!file.startsWith("json:")) return file;
+  const { file: inner } = JSON.parse(file.slice("json:".length)) as { file?: { filename?: string } };
+  return inner?.filename;
 }

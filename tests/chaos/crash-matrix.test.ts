@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { operationSteps } from "@wrenn/host-agent";
+import { findLeftovers } from "@wrenn/system";
+import { leftSince } from "../support/left-of-capsules.ts";
+import { ServerProcess } from "../support/server-process.ts";
+
+/*
+ * Kills the server before every step of every operation, as listed by the operations themselves, and starts it again: the
+ * capsule must be in one legal state, its program untouched, and nothing of half-done work may be left.
+ */
+
+let server: ServerProcess;
+let leftBefore: readonly string[];
+before(async () => {
+  leftBefore = await findLeftovers();
+  server = await ServerProcess.start();
+});
+after(async () => {
+  await server.close();
+  assert.deepEqual(await leftSince(leftBefore), []);
+});
+
+const program = `
+import hashlib, time
+data = bytes(range(256)) * 8192
+n = 0
+while True:
+    n += 1
+    open('/tmp/count.new', 'w').write(f'{n} {hashlib.sha256(data).hexdigest()}')
+    import os; os.rename('/tmp/count.new', '/tmp/count')
+    time.sleep(0.05)
+`;
+
+interface CapsuleBody {
+  readonly id: string;
+  readonly status: string;
+}
+
+let subject = "";
+let count = 0;
+let checksum = "";
+
+/** The capsule that goes through the matrix: a program counts in it and keeps a checksum of its memory. */
+async function ensureSubject(): Promise<void> {
+  if (subject !== "") return;
+  subject = await server.api.capsule(undefined, { memory_mb: 256 });
+  await server.api.exec(subject, "python3", ["-c", program], { background: true, tag: "counter" });
+  count = 0;
+  checksum = "";
+  await observe();
+}
+
+/** Reads the program's counter, which must go on, and its checksum, which must not change. */
+async function observe(): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    const { stdout } = await server.api.shell(subject, "cat /tmp/count 2>/dev/null || true");
+    const [number = "0", sum = ""] = stdout.split(" ");
+    if (Number(number) > count && sum !== "") {
+      assert.ok(checksum === "" || checksum === sum, "the program's memory changed");
+      count = Number(number);
+      checksum = sum;
+      return;
+    }
+    assert.ok(attempt < 150, `the program does not go on from ${count}: ${stdout}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function statusOf(id: string): Promise<string> {
+  return (await server.api.call<CapsuleBody>("GET", `/v1/capsules/${id}`)).body.status;
+}
+
+const verb = (id: string, name: string, body?: unknown) =>
+  server.api.call<CapsuleBody>("POST", `/v1/capsules/${id}/${name}`, body);
+
+/** Brings the capsule to where an operation can begin, and begins it; the server dies meanwhile. */
+const begin: Readonly<Record<keyof typeof operationSteps, () => Promise<unknown>>> = {
+  create: () => server.api.call("POST", "/v1/capsules", { memory_mb: 256 }),
+  resume: async () => {
+    await server.crashAt("");
+    assert.equal((await verb(subject, "pause")).status, 200);
+    await server.crashAt(armed);
+    return await verb(subject, "resume");
+  },
+  pause: () => verb(subject, "pause"),
+  checkpoint: () => verb(subject, "checkpoints", {}),
+  destroy: () => server.api.call("DELETE", `/v1/capsules/${subject}`),
+};
+let armed = "";
+
+for (const [operation, steps] of Object.entries(operationSteps) as [
+  keyof typeof operationSteps,
+  readonly string[],
+][]) {
+  for (const step of steps) {
+    test(`the server is killed before step "${step}" of ${operation}`, { timeout: 120_000 }, async () => {
+      await ensureSubject();
+      armed = `${operation}:${step}`;
+      if (operation !== "resume") await server.crashAt(armed);
+      await assert.rejects(begin[operation](), "the server dies before it answers");
+      await server.gone();
+      await server.crashAt("");
+      await server.start();
+
+      const status = await statusOf(subject);
+      if (operation === "destroy") {
+        assert.equal(status, "stopped");
+        subject = "";
+      } else {
+        assert.ok(status === "running" || status === "paused", `${subject} is ${status}`);
+        if (status === "paused") assert.equal((await verb(subject, "resume")).status, 200);
+        await observe();
+        // It can be worked with as if nothing had happened.
+        assert.equal((await verb(subject, "pause")).status, 200);
+        assert.equal((await verb(subject, "resume")).status, 200);
+        await observe();
+      }
+      const listed = await server.api.call<CapsuleBody[]>("GET", "/v1/capsules");
+      const expected = subject === "" ? [] : [subject];
+      assert.deepEqual(
+        listed.body.map(({ id }) => id),
+        expected,
+      );
+      assert.deepEqual(await readdir(join(server.dataDirectory, "capsules")), expected);
+      const generations =
+        subject === "" ? [] : await readdir(join(server.dataDirectory, "capsules", subject, "generations"));
+      assert.ok(generations.length <= 12, `generations pile up: ${generations.join(" ")}`);
+    });
+  }
+}

@@ -1,0 +1,30 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { silentLogger } from "@wrenn/core";
+import { createLog, startServer } from "@wrenn/server";
+
+/**
+ * A server as a process of its own that kills itself, as `kill -9` would, before the step that the file `crash-at` in its
+ * data directory names ("pause:memory"). Prints its address and key when it is ready.
+ */
+const dataDirectory = process.argv[2] ?? "";
+const server = await startServer({
+  config: {
+    dataDirectory,
+    cacheDirectory: process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
+    host: "127.0.0.1",
+    port: 0,
+    databaseUrl: undefined,
+  },
+  logger: process.env["WRENN_TEST_LOG"] === undefined ? silentLogger : createLog("text", "warn"),
+  progress: () => {},
+  signal: new AbortController().signal,
+  onStep: async (_capsule, operation, step) => {
+    const armed = await readFile(join(dataDirectory, "crash-at"), "utf8").catch(() => "");
+    if (armed.trim() === `${operation}:${step}`) process.kill(process.pid, "SIGKILL");
+  },
+});
+process.stdout.write(`${JSON.stringify({ url: server.url, apiKey: server.apiKey })}\n`);
+process.once("SIGTERM", () => {
+  void server.close("destroy").then(() => process.exit(0));
+});
