@@ -36,6 +36,6 @@ int errand_begin(const struct ticket *ticket, uint16_t op, errand_function *run,
     free(errand);
     return ENOMEM;
   }
-  job_submit(JOB_REQUEST, &errand->job);
+  job_submit(ticket->lane == 0 ? JOB_MACHINE : JOB_FILES, &errand->job);
   return STATUS_LATER;
 }

@@ -143,7 +143,7 @@ static void advance(struct agent *agent, struct feed *feed) {
   if (feed->busy) return;
   if (feed->dropped) {
     watch_set(agent, &feed->watch, 0);
-    submit(feed, JOB_REQUEST, work_close, closed);
+    submit(feed, JOB_FILES, work_close, closed);
     return;
   }
   drain_made(feed);
@@ -219,7 +219,7 @@ int feed_begin(struct agent *agent, const struct ticket *ticket, const struct fe
   feed->next = agent->feeds;
   agent->feeds = feed;
   agent->feed_count++;
-  submit(feed, JOB_REQUEST, work_open, was_opened);
+  submit(feed, JOB_FILES, work_open, was_opened);
   return STATUS_LATER;
 }
 

@@ -12,7 +12,7 @@
 /* Deep trees are walked by recursion with a path in every frame; untouched stack costs nothing. */
 enum { STACK_BYTES = 8 << 20, NICENESS = 5 };
 
-static const int workers[JOB_CLASSES] = {[JOB_PART] = 2, [JOB_REQUEST] = 4};
+static const int workers[JOB_CLASSES] = {[JOB_PART] = 2, [JOB_FILES] = 4, [JOB_MACHINE] = 2};
 
 struct queue {
   struct job *first;

@@ -13,8 +13,11 @@ struct job {
   void (*done)(struct agent *agent, struct job *job); /* in the loop, afterwards */
 };
 
-/* Parts of streams never queue behind whole requests, of which one may take minutes. */
-enum job_class { JOB_PART, JOB_REQUEST, JOB_CLASSES };
+/*
+ * Each class has workers of its own: parts of streams never queue behind file requests, of which one may take minutes,
+ * and what the host asks about the machine never behind what a user's file system makes hang.
+ */
+enum job_class { JOB_PART, JOB_FILES, JOB_MACHINE, JOB_CLASSES };
 
 /* Starts the workers; false when they cannot be had. */
 bool jobs_start(struct agent *agent);

@@ -88,7 +88,7 @@ static void written(struct agent *agent, struct job *job);
 static void advance(struct agent *agent, struct transfer *t) {
   if (t->busy) return;
   if (t->dropped) {
-    submit(t, JOB_REQUEST, work_discard, discarded);
+    submit(t, JOB_FILES, work_discard, discarded);
   } else if (buffer_length(&t->inbox) > 0 && !t->problem) {
     t->work.chunk = t->inbox;
     t->inbox = (struct buffer){0};
@@ -101,7 +101,7 @@ static void advance(struct agent *agent, struct transfer *t) {
       t->committer = (struct ticket){0};
       advance(agent, t);
     } else {
-      submit(t, JOB_REQUEST, work_commit, committed);
+      submit(t, JOB_FILES, work_commit, committed);
     }
   }
 }
@@ -154,7 +154,7 @@ int request_open(struct agent *agent, const struct ticket *ticket, bool writing,
   t->next = agent->transfers;
   agent->transfers = t;
   agent->transfer_count++;
-  submit(t, JOB_REQUEST, writing ? work_open_for_writing : work_open_for_reading, was_opened);
+  submit(t, JOB_FILES, writing ? work_open_for_writing : work_open_for_reading, was_opened);
   return STATUS_LATER;
 }
 
