@@ -9,7 +9,7 @@ const layers: readonly (readonly string[])[] = [
   ["core"],
   ["system", "protocol"],
   ["vmm", "memory-image", "disk-image", "network", "guest", "database"],
-  ["host-setup", "host-agent", "control-plane"],
+  ["host-setup", "host-agent", "control-plane", "edge"],
   ["server"],
   ["bench"],
   ["cli"],

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { WebSocket } from "ws";
-import type { TestServer } from "./test-server.ts";
+import type { ApiCaller } from "./api-caller.ts";
 
 export interface StreamMessage {
   readonly type: string;
@@ -32,15 +32,15 @@ export class StreamClient {
 
   /** Opens `path` with the server's key, and sends `first` when given. */
   static async open(
-    server: TestServer,
+    api: ApiCaller,
     path: string,
     first?: Readonly<Record<string, unknown>>,
     options: { readonly headers?: Record<string, string>; readonly protocols?: string[] } = {},
   ): Promise<StreamClient> {
-    const url = new URL(path, server.server.url);
+    const url = new URL(path, api.url);
     url.protocol = "ws:";
     const socket = new WebSocket(url, options.protocols ?? [], {
-      headers: options.headers ?? { "x-api-key": server.server.apiKey },
+      headers: options.headers ?? { "x-api-key": api.apiKey },
       perMessageDeflate: false,
     });
     const client = new StreamClient(socket);

@@ -3,6 +3,7 @@ import type { HostAgentDependencies } from "../dependencies.ts";
 import { capture } from "../generations/capture.ts";
 import type { Step } from "../steps.ts";
 import type { Capsule, RunningParts } from "./capsule.ts";
+import { orDeath } from "./or-death.ts";
 
 /**
  * Freezes a running capsule into a new generation and gives its machine, memory and slot back. Open streams wait for the
@@ -51,7 +52,7 @@ export async function pauseCapsule(
       });
     } catch (error) {
       await parts.machine.resume(signal);
-      await parts.guest.thaw(signal);
+      await orDeath(parts.machine.death, parts.guest.thaw(signal));
       throw error;
     } finally {
       for (const layer of generation.layers) deps.layers.unpin(layer);

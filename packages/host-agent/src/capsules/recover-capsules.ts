@@ -100,6 +100,7 @@ async function rejoin(
     }
     const answer = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
     const guest = await deps.connectGuest(machine, () => touch(capsule, deps), answer);
+    await guest.recover(answer);
     if (interrupted) await guest.thaw(answer);
     return { machine, guest, slot };
   } catch (error) {

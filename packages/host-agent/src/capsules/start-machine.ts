@@ -1,10 +1,11 @@
 import { rm } from "node:fs/promises";
-import { problemOf, withDeadline, WrennError } from "@wrenn/core";
+import { withDeadline } from "@wrenn/core";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import type { GenerationFiles } from "../generations/generation.ts";
 import { renewIdentity } from "../identity.ts";
 import type { Step, StepJournal } from "../steps.ts";
 import type { Capsule, RunningParts } from "./capsule.ts";
+import { orDeath } from "./or-death.ts";
 
 /** A restore answers in a fraction of a second; on a saturated host it may take many times that. */
 const GUEST_ANSWER_MS = 30_000;
@@ -89,8 +90,11 @@ export async function startMachine(
     machine.death,
     withDeadline("renewing the capsule's identity", GUEST_ANSWER_MS, signal, async (inner) => {
       await renewIdentity(guest, { spec, generation: restores, anew: origin.newIdentity }, deps, inner);
-      // Until here the users' processes of a generation stand still: none of them has seen the old clock and randomness.
-      if (origin.files || template.frozenProcesses) await guest.thaw(inner);
+      if (origin.files === undefined && !template.frozenProcesses) return;
+      // Processes of a generation are known to the session that it was frozen with, and to no other.
+      if (!suspended) await guest.recover(inner);
+      // Until here they stand still: none of them has seen the old clock and randomness.
+      await guest.thaw(inner);
     }),
   );
 
@@ -120,14 +124,6 @@ export function stepsOf(
     await capsule.directory.writeJournal({ operation, step: name, at: deps.clock.now() });
     await deps.onStep?.(capsule.id, operation, name);
   };
-}
-
-/** Settles as `work` does, or rejects as soon as the machine is dead. */
-export async function orDeath<T>(death: Promise<{ readonly detail: string }>, work: Promise<T>): Promise<T> {
-  const died = death.then((cause) => {
-    throw new WrennError("machine_died", { problem: problemOf(cause.detail) });
-  });
-  return await Promise.race([work, died]);
 }
 
 /** The capsule is in use. */

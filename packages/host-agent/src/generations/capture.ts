@@ -1,7 +1,8 @@
 import { chmod, mkdir, open, rm } from "node:fs/promises";
-import { withDeadline } from "@wrenn/core";
+import { problemOf, withDeadline } from "@wrenn/core";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import type { Capsule, RunningParts } from "../capsules/capsule.ts";
+import { orDeath } from "../capsules/or-death.ts";
 import { syncDirectory } from "@wrenn/system";
 import type { Generation } from "./generation.ts";
 
@@ -45,6 +46,15 @@ export async function capture(
   const { step } = request;
   const id = `g${record.nextGeneration}`;
   const files = directory.generation(id);
+  const alive = <T>(work: Promise<T>): Promise<T> => orDeath(machine.death, work);
+  /** What lets the machine run on after a failure must not hide that failure. */
+  const goOn = async (what: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await alive(work());
+    } catch (error) {
+      deps.logger.error("capsule.undo_failed", { capsule: capsule.id, what, problem: problemOf(error) });
+    }
+  };
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rm(files.directory, { recursive: true, force: true }));
   await rm(files.directory, { recursive: true, force: true });
@@ -69,12 +79,14 @@ export async function capture(
   });
 
   await step.quiesce();
-  undo.defer(() => guest.thaw(AbortSignal.timeout(QUIESCE_MS)));
-  await withDeadline("freezing the guest's processes", QUIESCE_MS, signal, (inner) =>
-    guest.quiesce({ freeze: true }, inner),
+  undo.defer(() => goOn("thaw", () => guest.thaw(AbortSignal.timeout(QUIESCE_MS))));
+  await alive(
+    withDeadline("freezing the guest's processes", QUIESCE_MS, signal, (inner) =>
+      guest.quiesce({ freeze: true }, inner),
+    ),
   );
   await step.stop();
-  undo.defer(() => machine.resume(AbortSignal.timeout(QUIESCE_MS)));
+  undo.defer(() => goOn("resume", () => machine.resume(AbortSignal.timeout(QUIESCE_MS))));
   await machine.stop(signal);
   if (request.goesOn) {
     await step.disk(layer);
@@ -91,7 +103,7 @@ export async function capture(
   if (request.goesOn) {
     await step.goOn();
     await machine.resume(signal);
-    await guest.thaw(signal);
+    await alive(guest.thaw(signal));
   }
   await Promise.all([
     syncFile(files.deviceState),
