@@ -16,8 +16,7 @@
 #include "requests.h"
 #include "spawn.h"
 
-/* Rings beyond RING_BUDGET together are small ones, so that many processes do not eat a small guest. */
-enum { PROCESS_LIMIT = 4096, DATA_PART = 65536, RING_BUDGET = 64 << 20, SMALL_RING = 16384 };
+enum { PROCESS_LIMIT = 4096, DATA_PART = 65536, FIRST_RING = 4096 };
 enum { RECORD_TERMINAL = 1, RECORD_INPUT_ENDED = 2 };
 
 struct process *process_find(struct agent *agent, uint32_t handle) {
@@ -51,8 +50,7 @@ void process_retire(struct agent *agent, struct process *process) {
   if (process->forgotten && process->exited && process->outputs[0].ended && process->outputs[1].ended) release(agent, process);
 }
 
-static struct process *create(const struct agent *agent, const struct spawn *spawn) {
-  bool small = agent->ring_bytes > RING_BUDGET && spawn->ring_bytes > SMALL_RING;
+static struct process *create(const struct spawn *spawn) {
   struct process *process = calloc(1, sizeof *process);
   if (!process) return NULL;
   process->handle = spawn->handle;
@@ -68,7 +66,8 @@ static struct process *create(const struct agent *agent, const struct spawn *spa
     out->watch = (struct watch){.ready = output_ready, .owner = out, .fd = -1};
     out->ended = true;
     if (i == 1 && spawn->terminal) continue;
-    if (!ring_open(&out->ring, small ? SMALL_RING : spawn->ring_bytes)) {
+    out->most = spawn->ring_bytes;
+    if (!ring_open(&out->ring, FIRST_RING)) {
       ring_close(&process->outputs[0].ring);
       free(process);
       return NULL;
@@ -94,7 +93,7 @@ int request_start(struct agent *agent, struct reader *r, struct buffer *body) {
   }
   if (status == STATUS_OK && agent->process_count >= PROCESS_LIMIT) status = fail_with(body, STATUS_BUSY, "too many processes");
   if (status == STATUS_OK) {
-    process = create(agent, &spawn);
+    process = create(&spawn);
     status = process ? STATUS_OK : fail_with(body, ENOMEM, "out of memory");
   }
   struct spawned spawned;
@@ -119,7 +118,7 @@ int request_start(struct agent *agent, struct reader *r, struct buffer *body) {
       process->outputs[i].ended = spawned.output[i] < 0;
       /* The host that asked takes a ringful at once; more when it says so. */
       process->outputs[i].attached = true;
-      process->outputs[i].limit = process->outputs[i].ring.capacity;
+      process->outputs[i].limit = process->outputs[i].most;
       process->outputs[i].end_due = true;
       agent->ring_bytes += process->outputs[i].ring.capacity;
     }
@@ -247,6 +246,7 @@ void processes_detach(struct agent *agent, int lane) {
         p->outputs[i].attached = false;
         /* Whoever comes next says anew what it has. */
         p->outputs[i].acknowledged = p->outputs[i].ring.start;
+        if (p->drop_oldest) process_rewatch(agent, p);
       }
 }
 
@@ -271,6 +271,7 @@ bool process_window(struct agent *agent, uint32_t stream, uint64_t received, uin
   if (received > out->acknowledged) out->acknowledged = received < out->ring.end ? received : out->ring.end;
   if (!out->attached) out->sent = received <= out->ring.end ? received : out->ring.end;
   out->attached = true;
+  out->impatient = false;
   out->limit = limit;
   out->end_due = out->ended;
   process_settle(agent, process);

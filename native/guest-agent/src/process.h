@@ -12,11 +12,13 @@ struct output {
   uint32_t stream;
   struct watch watch;
   struct ring ring;
+  size_t most; /* what the ring may grow to */
   uint64_t acknowledged; /* the host has what is below; it stays in the ring while there is room, for a host that forgot it */
   uint64_t sent;
   uint64_t limit;
   uint64_t drain_to; /* after exit: what the process had written reaches up to here */
   bool attached;
+  bool impatient; /* drop mode: the host has not taken anything for too long, so bytes are dropped until it does */
   bool end_due;
   bool ended; /* end of file was read */
 };

@@ -13,6 +13,23 @@ void ring_close(struct ring *r) {
   memset(r, 0, sizeof *r);
 }
 
+bool ring_resize(struct ring *r, size_t capacity) {
+  struct ring resized = {.bytes = malloc(capacity), .capacity = capacity, .start = r->start, .end = r->start};
+  if (!resized.bytes) return false;
+  while (resized.end < r->end) {
+    size_t length;
+    size_t room;
+    const uint8_t *from = ring_peek(r, resized.end, &length);
+    uint8_t *to = ring_room(&resized, &room);
+    if (length > room) length = room;
+    memcpy(to, from, length);
+    ring_grow(&resized, length);
+  }
+  free(r->bytes);
+  *r = resized;
+  return true;
+}
+
 uint8_t *ring_room(struct ring *r, size_t *length) {
   size_t at = (size_t)(r->end % r->capacity);
   size_t free = ring_free(r);

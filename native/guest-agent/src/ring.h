@@ -16,6 +16,8 @@ struct ring {
 bool ring_open(struct ring *r, size_t capacity);
 void ring_close(struct ring *r);
 static inline size_t ring_free(const struct ring *r) { return r->capacity - (size_t)(r->end - r->start); }
+/* Changes the capacity, to no less than what it holds; false when memory is short, with the ring unchanged. */
+bool ring_resize(struct ring *r, size_t capacity);
 /* The contiguous free room behind the end, for reading straight into it; ring_grow says how much of it was used. */
 uint8_t *ring_room(struct ring *r, size_t *length);
 void ring_grow(struct ring *r, size_t length);

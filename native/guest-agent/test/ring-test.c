@@ -41,6 +41,13 @@ int main(void) {
     ring_release(&ring, ring.start + (random >> 16 & 127));
     CHECK(ring.start <= ring.end);
     verify(&ring);
+    if (round % 7 == 0) {
+      size_t held = (size_t)(ring.end - ring.start);
+      random = random * 1103515245u + 12345u;
+      CHECK(ring_resize(&ring, held + 1 + (random >> 16 & 127)));
+      CHECK(ring.end - ring.start == held);
+      verify(&ring);
+    }
   }
   uint64_t end = ring.end;
   ring_release(&ring, UINT64_MAX);

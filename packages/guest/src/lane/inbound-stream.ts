@@ -16,6 +16,7 @@ export class InboundStream implements LaneStream {
   readonly #id: number;
   readonly #handlers: InboundHandlers;
   #received = 0;
+  #acknowledged = 0;
   #limit: number;
   #ended = false;
 
@@ -54,12 +55,18 @@ export class InboundStream implements LaneStream {
     if (limit - this.#limit >= step) this.grant(limit);
   }
 
+  /** Says what has arrived, when that is at least `step` more than the guest knows. */
+  acknowledge(step: number): void {
+    if (!this.#ended && this.#received - this.#acknowledged >= step) this.resume();
+  }
+
   receive(frame: Frame): void {
     if (frame.type === channel.frameType.data) this.#takeData(new channel.BodyReader(frame.payload));
     else if (frame.type === channel.frameType.end) this.#takeEnd(new channel.BodyReader(frame.payload));
   }
 
   resume(): void {
+    this.#acknowledged = this.#received;
     this.#lane.send((epoch) => channel.encodeWindow(epoch, this.#id, this.#received, this.#limit));
   }
 

@@ -215,13 +215,14 @@ export class GuestProcess implements CapsuleProcess {
     const inbound = this.#inbound[name];
     if (!this.#options.attached) {
       inbound.grant(Number.MAX_SAFE_INTEGER);
+      inbound.acknowledge(RING_BYTES / 4);
       return;
     }
     const { start, end } = this.log.streams[name];
     let base = this.#readers.size === 0 && !this.#facts.terminal && !this.#finished ? start : end;
     for (const reader of this.#readers) base = Math.min(base, reader.position(name));
-    // A quarter of the log keeps the pipe full without a message for every read.
-    inbound.grantAtLeast(base + LOG_CAPACITY, LOG_CAPACITY / 4);
+    // A quarter of the guest's ring keeps the pipe full without a message for every read.
+    inbound.grantAtLeast(base + LOG_CAPACITY, RING_BYTES / 4);
   }
 
   #streamEnded(): void {
