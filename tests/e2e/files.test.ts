@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { runCommand } from "@wrenn/system";
+import { StreamClient } from "../support/stream-client.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -219,6 +223,46 @@ test("the chosen user's permissions hold, and ~ is that user's home", async () =
   assert.deepEqual([entry.path, entry.owner], ["/home/user/mine", "user"]);
   const relative = await call<{ entry: Entry }>("stat", { path: "mine", user: "user" });
   assert.equal(relative.body.entry.path, "/home/user/mine");
+});
+
+test("a directory comes down as an archive", async () => {
+  await server.shell(
+    id,
+    "mkdir -p /tmp/pack/inner; echo one > /tmp/pack/a; ln -s a /tmp/pack/link; echo two > /tmp/pack/inner/b",
+  );
+  const url = new URL(`/v1/capsules/${id}/files/archive?path=/tmp/pack`, server.url);
+  const answer = await fetch(url, { headers: key() });
+  assert.equal(answer.headers.get("content-type"), "application/gzip");
+  const archive = Buffer.from(await answer.arrayBuffer());
+  const directory = await mkdtemp("/tmp/wrenn-archive-");
+  try {
+    await writeFile(join(directory, "pack.tgz"), archive);
+    await runCommand(["tar", "-xzf", join(directory, "pack.tgz"), "-C", directory]);
+    const found = await runCommand(["find", directory, "-name", "b"]);
+    assert.equal(await readFile(found.stdout.trim(), "utf8"), "two\n");
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
+test("changes of a directory are told as they happen", async () => {
+  await server.shell(id, "mkdir -p /tmp/watched/deep");
+  const watch = await StreamClient.open(
+    server,
+    `/v1/capsules/${id}/files/watch?path=/tmp/watched&recursive=true`,
+  );
+  await watch.next("watching");
+  await server.shell(id, "echo x > /tmp/watched/deep/file; rm /tmp/watched/deep/file");
+  await watch.until(
+    () => watch.messages.find((message) => message["change"] === "remove" && message["path"] === "deep/file"),
+    "the removal",
+    30,
+  );
+  const seen = watch.messages.filter(({ type }) => type === "change").map((message) => message["change"]);
+  assert.ok(seen.includes("create"), JSON.stringify(watch.messages));
+  watch.close();
+  const missing = await StreamClient.open(server, `/v1/capsules/${id}/files/watch?path=/nope`);
+  assert.match(String((await missing.next("error", 10))["data"]), /no such file/);
 });
 
 test("what cannot be done is refused with its own code", async () => {

@@ -14,6 +14,7 @@ import type { App, RouteServices } from "./routes/app.ts";
 import { capsuleLifeRoutes } from "./routes/capsule-life.ts";
 import { capsuleRoutes } from "./routes/capsules.ts";
 import { execRoutes } from "./routes/exec.ts";
+import { fileArchiveRoutes } from "./routes/file-archive.ts";
 import { fileContentRoutes } from "./routes/file-content.ts";
 import { fileDownloadRoutes } from "./routes/file-downloads.ts";
 import { fileUploadRoutes } from "./routes/file-uploads.ts";
@@ -149,6 +150,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       templateRoutes,
       fileRoutes,
       fileDownloadRoutes,
+      fileArchiveRoutes,
     ];
     for (const routes of parsed) routes(closed, services);
     await closed.register(async (raw) => {

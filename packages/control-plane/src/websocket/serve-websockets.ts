@@ -11,6 +11,7 @@ import type { Identity } from "../auth/api-key-auth.ts";
 import { toWire } from "../errors/envelope.ts";
 import type { RouteServices } from "../routes/app.ts";
 import { execStream } from "./exec-stream.ts";
+import { fileWatch } from "./file-watch.ts";
 import { processStream } from "./process-stream.ts";
 import { BINARY_SUBPROTOCOL, pty } from "./pty.ts";
 import { SessionRefused } from "./session.ts";
@@ -21,13 +22,13 @@ import { closeCode, SessionSocket } from "./session-socket.ts";
 const MAX_MESSAGE = 1 << 20;
 const AUTH_MS = 5000;
 const KEEP_ALIVE_MS = 30_000;
-const ROUTE = /^\/v1\/capsules\/([^/]+)\/(?:(exec\/stream)|(pty)|processes\/([^/]+)\/stream)$/;
+const ROUTE = /^\/v1\/capsules\/([^/]+)\/(?:(exec\/stream)|(pty)|(files\/watch)|processes\/([^/]+)\/stream)$/;
 
 const Auth = Type.Object({ type: Type.Literal("auth"), token: Type.String({ maxLength: 8192 }) });
 
 interface Route {
   readonly id: string;
-  readonly kind: "exec" | "pty" | "process";
+  readonly kind: "exec" | "pty" | "watch" | "process";
   readonly query: URLSearchParams;
   readonly session: (subprotocol: string) => Session;
 }
@@ -91,6 +92,7 @@ async function serve(
     };
     const context = {
       processes: hostAgent.processes(route.id),
+      files: hostAgent.files(route.id),
       query: route.query,
       clock,
       logger,
@@ -153,10 +155,11 @@ function findRoute(request: IncomingMessage): Route {
       path: (request.url ?? "").split("?")[0] ?? "",
     });
   }
-  const [, id = "", exec, terminal, selector] = match;
+  const [, id = "", exec, terminal, watch, selector] = match;
   parseId("capsule", id);
   const { searchParams: query } = url;
   if (exec !== undefined) return { id, kind: "exec", query, session: () => execStream };
+  if (watch !== undefined) return { id, kind: "watch", query, session: () => fileWatch };
   if (terminal !== undefined) return { id, kind: "pty", query, session: pty };
   return { id, kind: "process", query, session: () => processStream(decode(selector ?? "")) };
 }

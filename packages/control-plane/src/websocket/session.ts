@@ -1,10 +1,11 @@
 import type { Clock, Logger } from "@wrenn/core";
-import type { CapsuleProcesses } from "@wrenn/protocol";
+import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import type { SessionSocket } from "./session-socket.ts";
 
 /** What a session works with once its client is known and its capsule runs. */
 export interface SessionContext {
   readonly processes: CapsuleProcesses;
+  readonly files: CapsuleFiles;
   /** Query of the upgrade request. */
   readonly query: URLSearchParams;
   readonly clock: Clock;
