@@ -1,6 +1,22 @@
 import type { Row } from "../row.ts";
 import { createToAnswer, createToExec, destroy } from "./capsule-life.ts";
 import { execOverhead, execRoundTrip } from "./exec.ts";
+import { checkpointStop, fork, pause, resume } from "./freezing.ts";
+import { download, streamThroughput, terminalEcho, upload } from "./streams.ts";
 
-/** Every row, in the order of the table. */
-export const rows: readonly Row[] = [createToAnswer, createToExec, destroy, execRoundTrip, execOverhead];
+/** Every row of the table, in its order. */
+export const rows: readonly Row[] = [
+  createToAnswer,
+  createToExec,
+  execRoundTrip,
+  execOverhead,
+  destroy,
+  pause,
+  resume,
+  checkpointStop,
+  fork,
+  terminalEcho,
+  streamThroughput,
+  upload,
+  download,
+];

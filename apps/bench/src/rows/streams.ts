@@ -1,0 +1,141 @@
+import { once } from "node:events";
+import { WebSocket } from "ws";
+import { timed } from "../row.ts";
+import type { BenchContext, Row } from "../row.ts";
+
+const ECHOES = 20;
+const TRANSFER_BYTES = 64 << 20;
+const STREAM_BYTES = 32 << 20;
+
+async function withCapsule({ api }: BenchContext) {
+  const { id } = await api<{ id: string }>("POST", "/v1/capsules", {});
+  return { id, dispose: async () => void (await api("DELETE", `/v1/capsules/${id}`)) };
+}
+
+async function open(
+  { server }: BenchContext,
+  path: string,
+  first: Readonly<Record<string, unknown>>,
+): Promise<WebSocket> {
+  const url = new URL(path, server.url);
+  url.protocol = "ws:";
+  const socket = new WebSocket(url, { headers: { "x-api-key": server.apiKey }, perMessageDeflate: false });
+  await once(socket, "open");
+  socket.send(JSON.stringify(first));
+  return socket;
+}
+
+/** The median of some keystrokes' way to the guest's terminal and back. */
+export const terminalEcho: Row = {
+  name: "terminal echo (WebSocket)",
+  unit: "ms",
+  asked: { p50: 3, better: "lower" },
+  prepare: async (context) => {
+    const { id, dispose } = await withCapsule(context);
+    const socket = await open(context, `/v1/capsules/${id}/pty`, {
+      type: "start",
+      cmd: "sh",
+      args: ["-c", "stty raw; exec cat >/dev/null"],
+      binary: true,
+    });
+    await once(socket, "message");
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    return {
+      sample: async () => {
+        const times: number[] = [];
+        for (let n = 0; n < ECHOES; n++) {
+          times.push(
+            await timed(async () => {
+              socket.send(Buffer.from("x"));
+              await once(socket, "message");
+            }),
+          );
+        }
+        return times.toSorted((a, b) => a - b)[ECHOES / 2] ?? 0;
+      },
+      dispose: async () => {
+        socket.close();
+        await dispose();
+      },
+    };
+  },
+};
+
+export const streamThroughput: Row = {
+  name: "streaming exec, output",
+  unit: "MB/s",
+  prepare: async (context) => {
+    const { id, dispose } = await withCapsule(context);
+    return {
+      sample: async () => {
+        const elapsed = await timed(async () => {
+          const socket = await open(context, `/v1/capsules/${id}/exec/stream`, {
+            type: "start",
+            cmd: "head",
+            args: ["-c", String(STREAM_BYTES), "/dev/zero"],
+            encoding: "base64",
+          });
+          socket.on("message", () => {});
+          await once(socket, "close");
+        });
+        return STREAM_BYTES / 1e3 / elapsed;
+      },
+      dispose,
+    };
+  },
+};
+
+const contentUrl = ({ server }: BenchContext, id: string): URL =>
+  new URL(`/v1/capsules/${id}/files/content?path=/root/transfer`, server.url);
+
+export const upload: Row = {
+  name: "file upload, 64 MiB (REST)",
+  unit: "MB/s",
+  asked: { p50: 120, better: "higher" },
+  prepare: async (context) => {
+    const { id, dispose } = await withCapsule(context);
+    const body = Buffer.alloc(TRANSFER_BYTES, 7);
+    return {
+      sample: async () => {
+        const elapsed = await timed(async () => {
+          const answer = await fetch(contentUrl(context, id), {
+            method: "PUT",
+            headers: { "x-api-key": context.server.apiKey },
+            body,
+          });
+          if (!answer.ok) throw new Error(`upload answered ${answer.status}`);
+          await answer.arrayBuffer();
+        });
+        return TRANSFER_BYTES / 1e3 / elapsed;
+      },
+      dispose,
+    };
+  },
+};
+
+export const download: Row = {
+  name: "file download, 64 MiB (REST)",
+  unit: "MB/s",
+  asked: { p50: 120, better: "higher" },
+  prepare: async (context) => {
+    const { id, dispose } = await withCapsule(context);
+    await context.api("POST", `/v1/capsules/${id}/exec`, {
+      cmd: "sh",
+      args: ["-c", `head -c ${TRANSFER_BYTES} /dev/urandom > /root/transfer`],
+      timeout_sec: 300,
+    });
+    return {
+      sample: async () => {
+        const elapsed = await timed(async () => {
+          const answer = await fetch(contentUrl(context, id), {
+            headers: { "x-api-key": context.server.apiKey },
+          });
+          if (!answer.body) throw new Error("the download has no body");
+          for await (const chunk of answer.body) void chunk;
+        });
+        return TRANSFER_BYTES / 1e3 / elapsed;
+      },
+      dispose,
+    };
+  },
+};
