@@ -87,6 +87,15 @@ test("a missing cwd, an empty cmd and a capsule that is not there are told apart
   assert.equal((await server.exec("cl-short", "true")).status, 400);
 });
 
+test("an argument list that is too large is refused, and the capsule does not notice", async () => {
+  const answer = await server.exec(id, "true", ["x".repeat(5_000_000)]);
+  assert.equal(answer.status, 413);
+  const longest = await server.exec(id, "sh", ["-c", 'echo "${#1}"', "sh", "x".repeat(120_000)]);
+  assert.deepEqual([longest.status, longest.body.stdout], [200, "120000\n"]);
+  const beyond = await server.exec(id, "true", ["x".repeat(400_000)]);
+  assert.equal(beyond.status, 400, JSON.stringify(beyond.body));
+});
+
 test("the promised programs are there and work", async () => {
   const line =
     "git --version; curl --version | head -1; wget --version | head -1; sudo -n true && echo sudo; ip -V; less --version | head -1; ps --version; nano --version | head -1";

@@ -93,6 +93,7 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     templates,
     snapshots,
     layers: new LayerStore(paths.layers, systemRandom),
+    flattenDisk: flattenChain,
     saveMemory,
     capsulesDirectory: paths.capsules,
     closeSlots: () => slots.close(),

@@ -29,6 +29,8 @@ export interface HostAgentDependencies {
   /** Writes the pages that a stopped machine's guest has changed since its template; gives the size of the file. */
   readonly saveMemory: (machine: Machine, path: string, signal: AbortSignal) => Promise<number>;
   readonly layers: LayerStore;
+  /** Writes a disk with all its layers but the lowest image to `target`. */
+  readonly flattenDisk: (source: string, target: string, signal: AbortSignal) => Promise<void>;
   readonly snapshots: SnapshotTemplates;
   /** Where capsules live, one directory each. */
   readonly capsulesDirectory: string;

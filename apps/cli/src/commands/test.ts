@@ -20,6 +20,7 @@ const groups: readonly {
   { name: "security", patterns: ["tests/security/**/*.test.ts"], concurrency: 1 },
   { name: "end-to-end", patterns: ["tests/e2e/**/*.test.ts"], concurrency: 1 },
   { name: "chaos", patterns: ["tests/chaos/**/*.test.ts"], concurrency: 1 },
+  { name: "soak", patterns: ["tests/soak/**/*.test.ts"], concurrency: 1 },
   { name: "documentation", patterns: ["tests/docs/**/*.test.ts"], concurrency: 1 },
 ];
 

@@ -6,6 +6,7 @@ import { Capsule } from "./capsule.ts";
 import { CapsuleDirectory } from "./capsule-directory.ts";
 import type { CapsuleRegistry } from "./capsule-registry.ts";
 import { checkpointCapsule } from "./checkpoint-capsule.ts";
+import { compactLayers } from "./compact-layers.ts";
 import { createCapsule, newRecord } from "./create-capsule.ts";
 import type { Parent } from "./create-capsule.ts";
 import { releaseCapsule } from "./destroy-capsule.ts";
@@ -13,6 +14,8 @@ import { pauseCapsule } from "./pause-capsule.ts";
 import { generationOf, resumeCapsule } from "./resume-capsule.ts";
 import { dropGenerations, dropOldPauses, verifyNew } from "./settle-generations.ts";
 
+/** Compacting a disk is given up after this; the next pause tries again. */
+const COMPACT_MS = 10 * 60_000;
 /** Children of a fork that start at the same time. */
 const FORK_WIDTH = 4;
 
@@ -38,7 +41,11 @@ export class CapsuleVerbs {
     const generation = generationOf(capsule, capsule.record.current);
     this.#registry.inBackground(id, "verification", async () => {
       await verifyNew(capsule, generation);
-      await this.#registry.queue.run(id, () => dropOldPauses(capsule));
+      await this.#registry.queue.run(id, async () => {
+        await dropOldPauses(capsule);
+        await compactLayers(capsule, this.#deps, AbortSignal.timeout(COMPACT_MS));
+      });
+      await this.#registry.collectLayers();
     });
     return capsule.status();
   }
