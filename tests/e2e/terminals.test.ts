@@ -25,20 +25,26 @@ test("a terminal is a terminal: size, TERM, Ctrl-C, job control, exit code", asy
   await terminal.shows("30 100");
   await terminal.shows(/xterm-256color/);
   await terminal.shows("is-a-1tty");
-  terminal.type("(echo sleeping-$((1)); exec sleep 1000)\r");
-  await terminal.shows("sleeping-1");
+  terminal.type("sleep 1001\r");
+  await runs("sleep 1001");
   terminal.type("\u0003");
   await terminal.shows("^C");
   terminal.type("echo code $?\r");
   await terminal.shows("code 130");
-  terminal.type("(echo sleeping-$((2)); exec sleep 1000)\r");
-  await terminal.shows("sleeping-2");
+  terminal.type("sleep 1002\r");
+  await runs("sleep 1002");
   terminal.type("\u001A");
   await terminal.shows("Stopped");
   terminal.type("kill %1; exit 7\r");
   assert.equal((await terminal.next("exit"))["exit_code"], 7);
   assert.equal(await terminal.ended(), 1000);
 });
+
+/** Waits until the command is executed: a key that comes before belongs to the shell. */
+async function runs(command: string): Promise<void> {
+  for (let attempt = 0; (await server.exec(id, "pgrep", ["-xf", command])).body.exit_code !== 0; attempt++)
+    assert.ok(attempt < 200, `${command} runs`);
+}
 
 test("a resize reaches the program; sizes of zero are ignored", async () => {
   const terminal = await open(shell);

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import type { Generation } from "../generations/generation.ts";
 import { recordChecksums } from "../generations/verify-generation.ts";
@@ -9,7 +9,12 @@ const KEEP_PAUSES = 2;
 
 /** Reads new generations back and writes their checksums down; nobody waits for it. */
 export async function verifyNew(capsule: Capsule, generation: Generation): Promise<void> {
-  await recordChecksums(capsule.directory.generation(generation.id));
+  try {
+    await recordChecksums(capsule.directory.generation(generation.id));
+  } catch (error) {
+    const dropped = !capsule.record.generations.some(({ id }) => id === generation.id);
+    if (!dropped) throw error;
+  }
 }
 
 /** Drops what is not needed any more: old pauses. Runs in the capsule's queue. */
@@ -29,8 +34,12 @@ export async function dropGenerations(
   await capsule.save({
     generations: capsule.record.generations.filter((generation) => !isDropped(generation)),
   });
-  for (const { id } of dropped)
-    await rm(capsule.directory.generation(id).directory, { recursive: true, force: true });
+  for (const { id } of dropped) {
+    const { directory } = capsule.directory.generation(id);
+    // Out of the way first: a verification that still runs must not put a file into what is being removed.
+    await rename(directory, `${directory}.dropped`);
+    await rm(`${directory}.dropped`, { recursive: true, force: true });
+  }
 }
 
 /** Ids of every layer that a capsule needs. */
