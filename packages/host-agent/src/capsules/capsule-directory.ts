@@ -42,23 +42,31 @@ export class CapsuleDirectory {
     await this.writeRecord(record);
   }
 
-  async writeRecord(record: CapsuleRecord): Promise<void> {
-    await writeFileAtomic(join(this.path, "capsule.json"), `${JSON.stringify(record, undefined, 2)}\n`);
-  }
-
   /**
-   * Writes down what is about to be done, so that it survives our own crash. Not that of the host: no machine does either, and
-   * the record then tells the state.
+   * Writes the record. What a host that loses power has to find again, a capsule with generations, is made durable; the
+   * record of one that would be gone with its machine survives our own crash and no more, which is several times quicker.
    */
-  async writeJournal(entry: JournalEntry): Promise<void> {
-    const path = join(this.path, "journal.json");
-    await writeFile(`${path}.new`, `${JSON.stringify(entry)}\n`);
-    await rename(`${path}.new`, path);
+  async writeRecord(record: CapsuleRecord): Promise<void> {
+    const path = join(this.path, "capsule.json");
+    const text = `${JSON.stringify(record, undefined, 2)}\n`;
+    if (record.generations.length > 0) await writeFileAtomic(path, text);
+    else await replaceFile(path, text);
   }
 
-  /** The record, or undefined when creation did not come that far. */
+  /** Writes down what is about to be done, so that it survives our own crash. After that of the host the record counts. */
+  async writeJournal(entry: JournalEntry): Promise<void> {
+    await replaceFile(join(this.path, "journal.json"), `${JSON.stringify(entry)}\n`);
+  }
+
+  /** The record; undefined when creation did not come that far, or when the host lost power before it was on disk. */
   async readRecord(): Promise<CapsuleRecord | undefined> {
-    return await readJson<CapsuleRecord>(join(this.path, "capsule.json"));
+    try {
+      return await readJson<CapsuleRecord>(join(this.path, "capsule.json"));
+    } catch (error) {
+      const generations = await readdir(this.generations).catch(() => []);
+      if (generations.length > 0) throw error;
+      return undefined;
+    }
   }
 
   async readJournal(): Promise<JournalEntry | undefined> {
@@ -89,6 +97,12 @@ export class CapsuleDirectory {
     await mkdir(root, { recursive: true, mode: 0o711 });
     return (await readdir(root)).filter((name) => name.startsWith("cl-"));
   }
+}
+
+/** Readers see the old content or the new one; neither is on disk yet. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text, { mode: 0o600 });
+  await rename(`${path}.new`, path);
 }
 
 async function readJson<T>(path: string): Promise<T | undefined> {
