@@ -1,0 +1,92 @@
+import { WrennError } from "@wrenn/core";
+
+/** A connection's hold on its capsule. */
+export interface Hold {
+  /** Aborts when the capsule's connections are closed by force. */
+  readonly signal: AbortSignal;
+  /** Ends the hold; more calls do nothing. */
+  release(): void;
+}
+
+interface Entry {
+  draining: boolean;
+  readonly holds: Set<AbortController>;
+  readonly idle: (() => void)[];
+}
+
+/**
+ * Which requests and connections are under way in which capsule (contract 30 §8), so that pausing can refuse new
+ * ones, wait for the others and end what stays: nothing is half open in a snapshot.
+ */
+export class ConnectionTracker {
+  readonly #entries = new Map<string, Entry>();
+
+  /** @throws WrennError `port_draining` from `drain` until `reset`. */
+  acquire(capsuleId: string): Hold {
+    const entry = this.#entryOf(capsuleId);
+    if (entry.draining) throw new WrennError("port_draining", {});
+    const controller = new AbortController();
+    entry.holds.add(controller);
+    return {
+      signal: controller.signal,
+      release: () => {
+        if (!entry.holds.delete(controller) || entry.holds.size > 0) return;
+        for (const wake of entry.idle.splice(0)) wake();
+        if (!entry.draining) this.#entries.delete(capsuleId);
+      },
+    };
+  }
+
+  /** How many connections hold the capsule now. */
+  count(capsuleId: string): number {
+    return this.#entries.get(capsuleId)?.holds.size ?? 0;
+  }
+
+  /**
+   * Refuses new connections and waits up to `ms` milliseconds for the others to end.
+   *
+   * @returns whether none is left. Connections stay refused either way, until `reset`.
+   */
+  async drain(capsuleId: string, ms: number, signal?: AbortSignal): Promise<boolean> {
+    const entry = this.#entryOf(capsuleId);
+    entry.draining = true;
+    if (entry.holds.size === 0) return true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    entry.idle.push(resolve);
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => resolve(), { once: true });
+    await promise;
+    clearTimeout(timer);
+    signal?.throwIfAborted();
+    return entry.holds.size === 0;
+  }
+
+  /** Ends every connection of the capsule at once. */
+  forceClose(capsuleId: string): void {
+    for (const controller of this.#entries.get(capsuleId)?.holds ?? []) {
+      controller.abort(new WrennError("port_draining", {}));
+    }
+  }
+
+  /** Takes connections again: the pause failed, or the capsule runs again. */
+  reset(capsuleId: string): void {
+    const entry = this.#entries.get(capsuleId);
+    if (!entry) return;
+    entry.draining = false;
+    if (entry.holds.size === 0) this.#entries.delete(capsuleId);
+  }
+
+  /** Ends every connection of every capsule. */
+  closeAll(): void {
+    for (const capsuleId of this.#entries.keys()) this.forceClose(capsuleId);
+  }
+
+  #entryOf(capsuleId: string): Entry {
+    let entry = this.#entries.get(capsuleId);
+    if (!entry) {
+      entry = { draining: false, holds: new Set(), idle: [] };
+      this.#entries.set(capsuleId, entry);
+    }
+    return entry;
+  }
+}

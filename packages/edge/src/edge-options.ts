@@ -1,0 +1,45 @@
+import type { Clock, Logger, Random } from "@wrenn/core";
+import type { CredentialChecks } from "./access/access-control.ts";
+import type { ExchangeLimits } from "./http/exchange.ts";
+import type { CapsuleDirectory } from "./routing/capsule-route.ts";
+
+export interface EdgeOptions {
+  /** Names under which `{port}-{capsule id}` is served, without leading dot; lower case. */
+  readonly domains: readonly string[];
+  readonly capsules: CapsuleDirectory;
+  readonly credentials: CredentialChecks;
+  /** Key of signed links, at least 32 bytes; links end when it changes. */
+  readonly linkKey: Uint8Array;
+  /** Name of the platform's session cookie. All cookies named `wrenn_…` are kept from guests anyway. */
+  readonly sessionCookie?: string;
+  /** Serves `/proxy/{id}/{port}/…` on every other host name too. */
+  readonly pathForm?: boolean;
+  /** Ports that are never forwarded, beside 49983, the envd port of clients. */
+  readonly reservedPorts?: readonly number[];
+  /** Called at most once a second and capsule while bytes move, and when a connection begins and ends. */
+  readonly onActivity?: (capsuleId: string) => void;
+  readonly limits?: Partial<EdgeLimits>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** All in milliseconds. */
+export interface EdgeLimits extends ExchangeLimits {
+  /** For how long a connection that is refused is tried again before the client is told. */
+  readonly waitForPortMs: number;
+  /** Longest wait for a capsule that is being woken. */
+  readonly wakeMs: number;
+}
+
+export const defaultLimits: EdgeLimits = {
+  connectMs: 5000,
+  waitForPortMs: 1500,
+  wakeMs: 30_000,
+  responseMs: 600_000,
+  idleMs: 600_000,
+  upgradedIdleMs: 3_600_000,
+};
+
+/** The port of envd, which clients of other platforms know; the host agent answers it, no guest does. */
+export const ENVD_PORT = 49_983;

@@ -1,0 +1,115 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { problemOf, WrennError } from "@wrenn/core";
+import { LINK_PARAMETER, signLink } from "./access/signed-link.ts";
+import { ConnectionTracker } from "./connection-tracker.ts";
+import { defaultLimits } from "./edge-options.ts";
+import type { EdgeOptions } from "./edge-options.ts";
+import { answerError } from "./http/error-answer.ts";
+import { abortResponse, authorityOf, targetOf } from "./http/messages.ts";
+import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
+import { relay } from "./http/relay.ts";
+import { relayUpgrade, responseOn } from "./http/upgrade.ts";
+import { parsePortHost } from "./port-target.ts";
+import type { PortTarget } from "./port-target.ts";
+import { RequestPlanner } from "./request-planner.ts";
+import type { Arrival, Plan } from "./request-planner.ts";
+import { parsePathForm } from "./routing/path-form.ts";
+import { RouteTable } from "./routing/route-table.ts";
+import { UpstreamPools } from "./upstream/upstream-pools.ts";
+
+/** The way from the outside to ports of capsules. */
+export interface Edge {
+  /** Takes a request that is for a port of a capsule; false leaves it, untouched, to others. */
+  handle(request: EdgeRequest, response: EdgeResponse): boolean;
+  /** The same for a request that asks for another protocol, such as WebSocket. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** The capsule was paused, resumed, moved or destroyed, or its access changed: nothing known about it holds. */
+  invalidate(capsuleId: string): void;
+  /** Query string of a link to the port that works for whoever holds it, until `expiresAt` (ms since the epoch). */
+  linkQuery(target: PortTarget, expiresAt: number): string;
+  /** Connections under way, for draining before a pause. */
+  readonly connections: ConnectionTracker;
+  /** Ends everything that is under way. */
+  close(): void;
+}
+
+/** Creates the edge; it listens nowhere by itself (see `listenEdge`). */
+export function createEdge(options: EdgeOptions): Edge {
+  const limits = { ...defaultLimits, ...options.limits };
+  const { clock, logger, random } = options;
+  const closed = new AbortController();
+  const connections = new ConnectionTracker();
+  const routes = new RouteTable(options.capsules, clock, limits.wakeMs, closed.signal);
+  const pools = new UpstreamPools(limits, clock);
+  const planner = new RequestPlanner({ options, limits, connections, routes, pools, closed: closed.signal });
+
+  const serve = async (arrival: Arrival, response: EdgeResponse, send: Send): Promise<void> => {
+    try {
+      await planner.run(arrival, response, send);
+    } catch (error) {
+      const known = error instanceof WrennError ? error : new WrennError("internal", {}, { cause: error });
+      const requestId = random.uuid();
+      if (!response.headersSent && !response.destroyed) {
+        answerError(arrival.request, response, known, requestId);
+      } else abortResponse(response);
+      logger[known.reason === "internal" ? "error" : "debug"]("edge.refused", {
+        request_id: requestId,
+        host: authorityOf(arrival.request),
+        reason: known.reason,
+        problem: known.reason === "internal" ? problemOf(error) : known.message,
+      });
+    }
+  };
+
+  const arrivalOf = (request: EdgeRequest): Arrival | WrennError | undefined => {
+    try {
+      const url = targetOf(request);
+      const target = parsePortHost(authorityOf(request), options.domains);
+      if (target) return { request, target, url, prefix: "" };
+      const form = options.pathForm ? parsePathForm(url) : undefined;
+      return form && { request, ...form };
+    } catch (error) {
+      if (error instanceof WrennError) return error;
+      throw error;
+    }
+  };
+
+  return {
+    connections,
+    handle: (request, response) => {
+      const arrival = arrivalOf(request);
+      if (!arrival) return false;
+      request.on("error", () => {});
+      response.on("error", () => {});
+      if (arrival instanceof WrennError) answerError(request, response, arrival, random.uuid());
+      else void serve(arrival, response, async (plan) => relay(request, response, plan.exchange));
+      return true;
+    },
+    upgrade: (request, socket, head) => {
+      const arrival = arrivalOf(request);
+      if (!arrival) return false;
+      socket.on("error", () => {});
+      const response = responseOn(request, socket);
+      if (arrival instanceof WrennError) answerError(request, response, arrival, random.uuid());
+      else {
+        void serve(arrival, response, async ({ exchange }) =>
+          relayUpgrade(request, response, { socket, head }, exchange),
+        );
+      }
+      return true;
+    },
+    invalidate: (capsuleId) => {
+      routes.invalidate(capsuleId);
+      pools.forget(capsuleId);
+    },
+    linkQuery: (target, expiresAt) => `${LINK_PARAMETER}=${signLink(options.linkKey, target, expiresAt)}`,
+    close: () => {
+      closed.abort(new WrennError("port_draining", {}));
+      connections.closeAll();
+      pools.close();
+    },
+  };
+}
+
+type Send = (plan: Plan) => Promise<void>;

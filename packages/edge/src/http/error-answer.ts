@@ -1,0 +1,61 @@
+import type { WrennError } from "@wrenn/core";
+import { endRequest } from "./answer.ts";
+import { endWith, writeHead } from "./messages.ts";
+import type { EdgeRequest, EdgeResponse } from "./messages.ts";
+
+/** Errors that pass by themselves, with the seconds after which asking again makes sense. */
+const RETRY_AFTER: Readonly<Record<string, number>> = { port_not_listening: 2, port_draining: 2 };
+
+/** Answers a request that did not reach a service: a page for browsers, the API's error body for programs. */
+export function answerError(
+  request: EdgeRequest,
+  response: EdgeResponse,
+  error: WrennError,
+  requestId: string,
+): void {
+  const { code, status } = error.entry;
+  const html = (request.headers.accept ?? "").includes("text/html");
+  const retryAfter = RETRY_AFTER[error.reason];
+  const body = Buffer.from(
+    html
+      ? page(error, requestId, retryAfter)
+      : JSON.stringify({
+          error: {
+            code,
+            message: error.message,
+            reason: error.reason,
+            remedy: error.remedy,
+            request_id: requestId,
+          },
+        }),
+  );
+  const headers = [
+    ["Content-Type", html ? "text/html; charset=utf-8" : "application/json; charset=utf-8"],
+    ["Content-Length", String(body.length)],
+    ["Cache-Control", "no-store"],
+    ["Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"],
+    ["X-Wrenn-Error", error.reason],
+    ["X-Request-Id", requestId],
+  ];
+  if (status === 401) headers.push(["WWW-Authenticate", 'Bearer realm="wrenn"']);
+  if (retryAfter !== undefined) headers.push(["Retry-After", String(retryAfter)]);
+  writeHead(response, status, "", headers.flat());
+  response.once("finish", () => endRequest(request));
+  endWith(response, request.method === "HEAD" ? Buffer.alloc(0) : body);
+}
+
+function page(error: WrennError, requestId: string, retryAfter: number | undefined): string {
+  const status = String(error.entry.status);
+  const message = escape(error.message);
+  const refresh = retryAfter === undefined ? "" : `<meta http-equiv="refresh" content="${retryAfter}">`;
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8">${refresh}
+<meta name="viewport" content="width=device-width"><title>${status} · ${message}</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:15vh auto;padding:0 1.5rem;color:#222}
+h1{font-size:1.25rem}small{color:#667}@media(prefers-color-scheme:dark){body{background:#181a1f;color:#dde}}</style></head>
+<body><h1>${message}</h1><p>${escape(error.remedy)}</p><small>${status} ${escape(error.reason)} · ${escape(requestId)}</small></body></html>
+`;
+}
+
+function escape(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}

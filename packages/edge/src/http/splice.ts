@@ -1,0 +1,64 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
+import type { Exchange, UpgradedClient } from "./exchange.ts";
+import { pump } from "./pump.ts";
+
+/** How often TCP asks a silent peer whether it is still there. */
+const PROBE_MS = 60_000;
+
+/**
+ * Joins two connections byte by byte, each direction ending on its own. A break on one side breaks the other.
+ *
+ * @returns when both are closed.
+ */
+export async function splice(a: UpgradedClient, b: UpgradedClient, exchange: Exchange): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { signal, limits, onBytes } = exchange;
+  let open = 2;
+  const breakBoth = (): void => {
+    for (const { socket } of [a, b]) reset(socket);
+  };
+  const idle = setTimeout(breakBoth, limits.upgradedIdleMs);
+  const moved = (size: number): void => {
+    idle.refresh();
+    onBytes(size);
+  };
+  const join = (from: UpgradedClient, to: UpgradedClient): void => {
+    if (from.socket instanceof Socket) {
+      from.socket.setNoDelay(true);
+      from.socket.setKeepAlive(true, PROBE_MS);
+      from.socket.setTimeout(0);
+    }
+    from.socket.on("error", breakBoth);
+    from.socket.once("close", () => {
+      open -= 1;
+      // Closed before both ends were seen: the other side must not wait for bytes that cannot come.
+      if (!from.socket.readableEnded) reset(to.socket);
+      else if (!from.socket.writableFinished) to.socket.destroy();
+      if (open === 0) resolve();
+    });
+    if (from.head.length > 0) {
+      moved(from.head.length);
+      to.socket.write(from.head);
+    }
+    pump(from.socket, to.socket, moved, () => to.socket.end());
+  };
+  join(a, b);
+  join(b, a);
+  signal.addEventListener("abort", breakBoth, { once: true });
+  if (signal.aborted || a.socket.destroyed || b.socket.destroyed) breakBoth();
+  try {
+    await promise;
+  } finally {
+    clearTimeout(idle);
+    signal.removeEventListener("abort", breakBoth);
+  }
+}
+
+/** A peer that gets a reset knows that the stream is not complete. */
+function reset(socket: Duplex): void {
+  if (socket.destroyed) return;
+  if (socket instanceof Socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
+  else socket.destroy();
+}

@@ -1,0 +1,182 @@
+import { WrennError } from "@wrenn/core";
+import { AccessControl } from "./access/access-control.ts";
+import type { Admission } from "./access/access-control.ts";
+import { LINK_COOKIE } from "./access/signed-link.ts";
+import type { ConnectionTracker, Hold } from "./connection-tracker.ts";
+import { ENVD_PORT } from "./edge-options.ts";
+import type { EdgeLimits, EdgeOptions } from "./edge-options.ts";
+import type { Exchange } from "./http/exchange.ts";
+import { authorityOf, bodyOf, writeHead } from "./http/messages.ts";
+import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
+import { requestHeaders } from "./http/request-headers.ts";
+import type { ClientFacts } from "./http/request-headers.ts";
+import { responseHeaders } from "./http/response-headers.ts";
+import type { PortTarget } from "./port-target.ts";
+import type { LiveRoute, RouteTable } from "./routing/route-table.ts";
+import type { UpstreamPools } from "./upstream/upstream-pools.ts";
+
+/** A request for a port of a capsule. */
+export interface Arrival {
+  readonly request: EdgeRequest;
+  readonly target: PortTarget;
+  /** Raw request target, without the prefix of the path form. */
+  readonly url: string;
+  /** `/proxy/{id}/{port}` in the path form, else empty. */
+  readonly prefix: string;
+}
+
+/** The exchange that an admitted request becomes. */
+export interface Plan {
+  readonly exchange: Exchange;
+}
+
+interface Parts {
+  readonly options: EdgeOptions;
+  readonly limits: EdgeLimits;
+  readonly connections: ConnectionTracker;
+  readonly routes: RouteTable;
+  readonly pools: UpstreamPools;
+  readonly closed: AbortSignal;
+}
+
+const REPORT_MS = 1000;
+/** Methods whose request has a length even when it has no body (RFC 9110 §8.6). */
+const WITH_LENGTH = new Set(["POST", "PUT", "PATCH"]);
+
+/** Takes a request from its arrival to an exchange with the service: who may, where to, with which fields. */
+export class RequestPlanner {
+  readonly #parts: Parts;
+  readonly #access: AccessControl;
+  readonly #reserved: ReadonlySet<number>;
+
+  constructor(parts: Parts) {
+    const { options } = parts;
+    this.#parts = parts;
+    this.#access = new AccessControl(
+      options.credentials,
+      options.linkKey,
+      options.sessionCookie ?? "wrenn_sid",
+      options.clock,
+    );
+    this.#reserved = new Set([ENVD_PORT, ...(options.reservedPorts ?? [])]);
+  }
+
+  /**
+   * Admits the request, holds the capsule, and lets `send` do the exchange.
+   *
+   * @throws WrennError for every refusal; nothing was answered then.
+   */
+  async run(arrival: Arrival, response: EdgeResponse, send: (plan: Plan) => Promise<void>): Promise<void> {
+    const { capsuleId, port } = arrival.target;
+    if (this.#reserved.has(port)) throw new WrennError("port_reserved", { port });
+    const found = await this.#parts.routes.find(capsuleId);
+    const admission = await this.#access.admit({
+      request: arrival.request,
+      target: arrival.target,
+      access: found.access(port),
+      url: arrival.url,
+      ownOrigin: arrival.prefix === "",
+      signal: this.#parts.closed,
+    });
+    if (redirects(arrival, admission)) return sendCleanUrl(arrival, admission, response);
+    const route = await this.#parts.routes.live(capsuleId, found);
+    const hold = this.#parts.connections.acquire(capsuleId);
+    this.#report(capsuleId);
+    try {
+      await send({ exchange: this.#exchange(arrival, admission, route, hold) });
+    } finally {
+      hold.release();
+      this.#report(capsuleId);
+    }
+  }
+
+  #exchange(arrival: Arrival, admission: Admission, route: LiveRoute, hold: Hold): Exchange {
+    const { request, target, prefix } = arrival;
+    const client = clientFacts(request);
+    const own = `${route.address}:${target.port}`;
+    const body = bodyOf(request);
+    const method = request.method ?? "GET";
+    const { upgrade } = request.headers;
+    const extra = admission.link ? ["Set-Cookie", linkCookie(arrival, admission.link, client.protocol)] : [];
+    let reportedAt = this.#parts.options.clock.monotonic();
+    return {
+      pool: this.#parts.pools.of(target.capsuleId, route.address, target.port),
+      port: target.port,
+      method,
+      path: admission.url,
+      limits: this.#parts.limits,
+      signal: hold.signal,
+      headers: requestHeaders(request.rawHeaders, {
+        client,
+        host: prefix === "" ? client.host : own,
+        prefix,
+        dropAuthorization: admission.dropAuthorization,
+        chunked: body === "unknown",
+        emptyBody: body === "none" && WITH_LENGTH.has(method),
+        upgrade: isUpgrade(request) ? upgrade : undefined,
+      }),
+      rewriteResponse: (headers) => responseHeaders(headers, { prefix, authority: own, extra }),
+      onBytes: () => {
+        const now = this.#parts.options.clock.monotonic();
+        if (now - reportedAt < REPORT_MS) return;
+        reportedAt = now;
+        this.#report(target.capsuleId);
+      },
+    };
+  }
+
+  #report(capsuleId: string): void {
+    this.#parts.options.onActivity?.(capsuleId);
+  }
+}
+
+/** Whether the connection, not only the message, is meant to change its protocol. */
+function isUpgrade(request: EdgeRequest): boolean {
+  return (
+    !("stream" in request) &&
+    request.headers.upgrade !== undefined &&
+    bodyOf(request) === "none" &&
+    /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(request.headers.connection ?? "")
+  );
+}
+
+function clientFacts(request: EdgeRequest): ClientFacts {
+  const { socket } = request;
+  return {
+    address: (socket.remoteAddress ?? "").replace(/^::ffff:/, ""),
+    host: authorityOf(request),
+    protocol: "encrypted" in socket && socket.encrypted ? "https" : "http",
+  };
+}
+
+/** A browser that followed a link goes on without the token, which would else leak through history and Referer. */
+function redirects({ request }: Arrival, { link }: Admission): boolean {
+  return (
+    link !== undefined && request.method === "GET" && (request.headers.accept ?? "").includes("text/html")
+  );
+}
+
+function sendCleanUrl(arrival: Arrival, admission: Admission, response: EdgeResponse): void {
+  const headers = ["Location", arrival.prefix + admission.url.replace(/^\/{2,}/, "/"), "Content-Length", "0"];
+  if (admission.link) {
+    headers.push("Set-Cookie", linkCookie(arrival, admission.link, clientFacts(arrival.request).protocol));
+  }
+  writeHead(response, 303, "See Other", [
+    ...headers,
+    "Cache-Control",
+    "no-store",
+    "Referrer-Policy",
+    "no-referrer",
+  ]);
+  response.end();
+}
+
+function linkCookie(
+  { prefix }: Arrival,
+  link: NonNullable<Admission["link"]>,
+  protocol: "http" | "https",
+): string {
+  const secure = protocol === "https" ? "; Secure" : "";
+  const expires = new Date(link.expiresAt).toUTCString();
+  return `${LINK_COOKIE}=${link.token}; Path=${prefix}/; Expires=${expires}; HttpOnly; SameSite=Lax${secure}`;
+}

@@ -1,0 +1,22 @@
+/** Where a capsule is and who may use its ports, as the platform knows it now. */
+export interface CapsuleRoute {
+  /** State for people, such as `running` or `paused`. */
+  readonly status: string;
+  /** Address of the machine that the edge can reach; undefined unless the capsule runs. */
+  readonly address: string | undefined;
+  /** Whether a request may wake the capsule up. */
+  readonly wakes: boolean;
+  /** Who may use the port. */
+  readonly access: (port: number) => PortAccess;
+}
+
+/** `private`: only with a credential or a signed link. */
+export type PortAccess = "private" | "public";
+
+/** What the edge asks the platform. */
+export interface CapsuleDirectory {
+  /** The capsule, or undefined when there is none of this id. */
+  find(capsuleId: string, signal: AbortSignal): Promise<CapsuleRoute | undefined>;
+  /** Resumes a capsule whose route says that it wakes; returns when it runs. */
+  wake(capsuleId: string, signal: AbortSignal): Promise<void>;
+}
