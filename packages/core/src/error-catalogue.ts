@@ -1,24 +1,12 @@
+import { system, user } from "./catalogue-entry.ts";
+import type { CatalogueEntry } from "./catalogue-entry.ts";
+import { portErrors } from "./port-errors.ts";
+
 /**
  * Every error a user can meet. The key is the precise `reason`; `code` and `status` are what the wire contract
  * (contract 10 §1.2) allows for it. Placeholders in braces are filled from the error's context.
  * `docs/reference/errors.md` is generated from this table.
  */
-export interface CatalogueEntry {
-  /** The contract's `error.code`. */
-  readonly code: string;
-  readonly status: number;
-  /** Whose fault: the caller's request, or the platform and its surroundings. */
-  readonly fault: "user" | "system";
-  readonly message: string;
-  /** What the reader can do about it. */
-  readonly remedy: string;
-}
-
-const user = <const M extends string>(code: string, status: number, message: M, remedy: string) =>
-  ({ code, status, fault: "user", message, remedy }) as const;
-const system = <const M extends string>(code: string, status: number, message: M, remedy: string) =>
-  ({ code, status, fault: "system", message, remedy }) as const;
-
 export const errorCatalogue = {
   // Requests
   invalid_json: user(
@@ -139,6 +127,12 @@ export const errorCatalogue = {
     "template not found: {template}",
     "List templates with GET /v1/snapshots.",
   ),
+  metrics_unavailable: user(
+    "not_found",
+    404,
+    "metrics not available for a sandbox that is {status}",
+    "Only running and paused capsules have metrics.",
+  ),
   template_name_taken: user(
     "template_name_taken",
     409,
@@ -253,55 +247,7 @@ export const errorCatalogue = {
     "{operation} of {path} failed: {problem}",
     "Check the path and its file system.",
   ),
-  // Ports of capsules
-  port_invalid: user(
-    "invalid_request",
-    400,
-    "invalid port",
-    "A port is a number from 1 to 65535: {port}-{capsule id}.{domain}.",
-  ),
-  port_reserved: user(
-    "forbidden",
-    403,
-    "port {port} is reserved for the platform",
-    "Let the service listen on another port.",
-  ),
-  port_private: user(
-    "unauthorized",
-    401,
-    "port {port} of this capsule is private",
-    "Send X-API-Key, open a signed URL of this port, or make the port public.",
-  ),
-  port_not_listening: user(
-    "agent_error",
-    502,
-    "nothing listens on port {port} of the capsule",
-    "Start the service; the page answers as soon as it listens.",
-  ),
-  port_hung_up: user(
-    "agent_error",
-    502,
-    "the service on port {port} of the capsule ended the connection without a proper answer: {problem}",
-    "Check that the service speaks HTTP on this port; its own log says more.",
-  ),
-  port_timeout: user(
-    "agent_error",
-    504,
-    "the service on port {port} of the capsule did not {action} within {ms} ms",
-    "Check the load and the log of the service.",
-  ),
-  port_draining: system(
-    "host_unavailable",
-    503,
-    "the capsule is about to be paused or moved and takes no new connections",
-    "Try again in a moment.",
-  ),
-  port_unreachable: system(
-    "host_unavailable",
-    503,
-    "port {port} of the capsule cannot be reached: {problem}",
-    "Try again in a moment; ./wrenn doctor checks the host's network.",
-  ),
+  ...portErrors,
   // Host and its surroundings
   deadline_exceeded: system(
     "agent_error",

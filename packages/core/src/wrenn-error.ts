@@ -1,5 +1,6 @@
 import { errorCatalogue } from "./error-catalogue.ts";
-import type { CatalogueEntry, ErrorContext, ErrorReason } from "./error-catalogue.ts";
+import type { CatalogueEntry } from "./catalogue-entry.ts";
+import type { ErrorContext, ErrorReason } from "./error-catalogue.ts";
 
 /** Any context, for code that handles errors of every reason. */
 type AnyContext = Readonly<Record<string, string | number>>;

@@ -1,0 +1,18 @@
+/** One kind of error that a user can meet; the catalogue says what each field becomes on the wire. */
+export interface CatalogueEntry {
+  /** The contract's `error.code`. */
+  readonly code: string;
+  readonly status: number;
+  /** Whose fault: the caller's request, or the platform and its surroundings. */
+  readonly fault: "user" | "system";
+  readonly message: string;
+  /** What the reader can do about it. */
+  readonly remedy: string;
+}
+
+/** An error that the caller's request causes. */
+export const user = <const M extends string>(code: string, status: number, message: M, remedy: string) =>
+  ({ code, status, fault: "user", message, remedy }) as const;
+/** An error of the platform or its surroundings. */
+export const system = <const M extends string>(code: string, status: number, message: M, remedy: string) =>
+  ({ code, status, fault: "system", message, remedy }) as const;

@@ -1,0 +1,53 @@
+import { system, user } from "./catalogue-entry.ts";
+
+/** The part of the error catalogue that clients of services in capsules meet. */
+export const portErrors = {
+  port_invalid: user(
+    "invalid_request",
+    400,
+    "invalid port",
+    "A port is a number from 1 to 65535: {port}-{capsule id}.{domain}.",
+  ),
+  port_reserved: user(
+    "forbidden",
+    403,
+    "port {port} is reserved for the platform",
+    "Let the service listen on another port.",
+  ),
+  port_private: user(
+    "unauthorized",
+    401,
+    "port {port} of this capsule is private",
+    "Send X-API-Key, open a signed URL of this port, or make the port public.",
+  ),
+  port_not_listening: user(
+    "agent_error",
+    502,
+    "nothing listens on port {port} of the capsule",
+    "Start the service; the page answers as soon as it listens.",
+  ),
+  port_hung_up: user(
+    "agent_error",
+    502,
+    "the service on port {port} of the capsule ended the connection without a proper answer: {problem}",
+    "Check that the service speaks HTTP on this port; its own log says more.",
+  ),
+  port_timeout: user(
+    "agent_error",
+    504,
+    "the service on port {port} of the capsule did not {action} within {ms} ms",
+    "Check the load and the log of the service.",
+  ),
+  port_draining: system(
+    "host_unavailable",
+    503,
+    "the capsule is about to be paused or moved and takes no new connections",
+    "Try again in a moment.",
+  ),
+  port_unreachable: system(
+    "host_unavailable",
+    503,
+    "port {port} of the capsule cannot be reached: {problem}",
+    "Try again in a moment; ./wrenn doctor checks the host's network.",
+  ),
+};
