@@ -84,6 +84,26 @@ test("the guest's clock is the host's", async (t) => {
   assert.ok(guest >= before - 1000 && guest <= after + 1000, `guest ${guest}, host ${before}…${after}`);
 });
 
+test("metrics tell what a capsule uses", async (t) => {
+  const id = await server.capsule(t);
+  await server.exec(id, "sh", ["-c", "while :; do :; done"], { background: true });
+  type Metrics = { points: { cpu_pct: number; mem_bytes: number; disk_bytes: number }[] };
+  for (let attempt = 0; ; attempt++) {
+    const { status, body } = await server.call<Metrics>("GET", `/v1/capsules/${id}/metrics?range=5m`);
+    assert.equal(status, 200);
+    const last = body.points.at(-1);
+    if (last && body.points.length >= 2) {
+      assert.ok(last.cpu_pct > 20 && last.cpu_pct <= 100, `${last.cpu_pct} %`);
+      assert.ok(last.mem_bytes > 10e6 && last.mem_bytes < 512 * 2 ** 20);
+      assert.ok(last.disk_bytes > 0);
+      break;
+    }
+    assert.ok(attempt < 100, "two samples come");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  assert.equal((await server.call("GET", `/v1/capsules/${id}/metrics?range=3w`)).status, 400);
+});
+
 test("another shape is what was asked for", async (t) => {
   const id = await server.capsule(t, { memory_mb: 256 });
   const kib = Number((await server.shell(id, "awk '/MemTotal/ {print $2}' /proc/meminfo")).stdout);

@@ -7,6 +7,8 @@ import { recoverCapsules } from "./capsules/recover-capsules.ts";
 import { generationOf } from "./capsules/resume-capsule.ts";
 import type { HostAgentDependencies } from "./dependencies.ts";
 
+import { MetricSampler } from "./metrics/metric-sampler.ts";
+
 /** What becomes of the capsules when the host agent ends. */
 export type CapsulesAtEnd = "destroy" | "pause" | "leave";
 
@@ -28,6 +30,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
   const { capsules, queue } = registry;
   const closing = new AbortController();
   const sweeper = new IdleSweeper(registry, deps, (id) => verbs.pause(id, closing.signal));
+  const sampler = new MetricSampler(registry, deps);
   const withClosing = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, closing.signal]);
   const inQueue = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
     closing.signal.throwIfAborted();
@@ -90,6 +93,10 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     createSnapshot: (id, key, signal) => inQueue(id, () => createSnapshot(id, key, withClosing(signal))),
     deleteSnapshot,
     hold: (id) => sweeper.hold(id),
+    metrics: async (id, range) => {
+      registry.require(id);
+      return sampler.read(id, range);
+    },
     capsule: async (id) => registry.require(id).status(),
     listCapsules: async () => [...capsules.values()].map((capsule) => capsule.status()),
     processes: (id): CapsuleProcesses => registry.require(id).running().guest.processes,
@@ -98,6 +105,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     onChange: (observer) => registry.observe(observer),
     close: async (end) => {
       sweeper.close();
+      sampler.close();
       closing.abort(new WrennError("host_unavailable", {}));
       try {
         await endAll(end);

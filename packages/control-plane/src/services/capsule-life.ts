@@ -2,7 +2,7 @@ import { formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { insertSandbox } from "@wrenn/database";
 import type { Database, SandboxChange, SandboxRow, SandboxStatus, TemplateRow } from "@wrenn/database";
-import type { CapsuleStatus, CheckpointFacts, HostAgent } from "@wrenn/protocol";
+import type { CapsuleStatus, CheckpointFacts, HostAgent, MetricPoint, MetricRange } from "@wrenn/protocol";
 import type { Operations } from "./operations.ts";
 import type { TemplatesService } from "./templates.ts";
 
@@ -60,6 +60,14 @@ export class CapsuleLife {
     const waking = this.#wake(teamId, publicId).finally(() => this.#waking.delete(publicId));
     this.#waking.set(publicId, waking);
     return await waking;
+  }
+
+  /** @throws WrennError `metrics_unavailable` for a capsule that has ended or not begun. */
+  async metrics(teamId: string, publicId: string, range: MetricRange): Promise<readonly MetricPoint[]> {
+    const row = await this.#rows.get(teamId, publicId);
+    if (row.status !== "running" && row.status !== "paused")
+      throw new WrennError("metrics_unavailable", { status: row.status });
+    return await this.#options.hostAgent.metrics(publicId, range, AbortSignal.timeout(VERB_MS));
   }
 
   async checkpoint(teamId: string, publicId: string, name: string | undefined): Promise<CheckpointFacts> {

@@ -49,6 +49,9 @@ export interface HostAgent {
   /** Keeps the capsule awake until the returned function is called: something of it is in use. */
   hold(id: string): () => void;
 
+  /** How busy the capsule was; oldest first. A capsule that has been paused keeps what was measured before. */
+  metrics(id: string, range: MetricRange, signal: AbortSignal): Promise<readonly MetricPoint[]>;
+
   /** Everything this host holds. */
   listCapsules(signal: AbortSignal): Promise<readonly CapsuleStatus[]>;
 
@@ -76,6 +79,19 @@ export interface CapsuleSpec {
   readonly timeoutSec: number;
   /** Default environment of every process. */
   readonly envs: Readonly<Record<string, string>>;
+}
+
+export type MetricRange = "5m" | "10m" | "1h" | "2h" | "6h" | "12h" | "24h";
+
+export interface MetricPoint {
+  /** Unix seconds. */
+  readonly timestamp: number;
+  /** Of all its virtual CPUs together, 0 to 100. */
+  readonly cpuPercent: number;
+  /** Used in the guest. */
+  readonly memoryBytes: number;
+  /** Occupied on the host by what the capsule has written. */
+  readonly diskBytes: number;
 }
 
 /** A moment of a capsule that it can go back to. */
