@@ -8,6 +8,7 @@ import type { EdgeOptions } from "./edge-options.ts";
 import { answerError } from "./http/error-answer.ts";
 import { abortResponse, authorityOf, targetOf } from "./http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
+import { valuesOf } from "./http/raw-headers.ts";
 import { relay } from "./http/relay.ts";
 import { relayUpgrade, responseOn } from "./http/upgrade.ts";
 import { parsePortHost } from "./port-target.ts";
@@ -66,7 +67,13 @@ export function createEdge(options: EdgeOptions): Edge {
     try {
       const url = targetOf(request);
       const target = parsePortHost(authorityOf(request), options.domains);
-      if (target) return { request, target, url, prefix: "" };
+      if (target) {
+        // RFC 9112 §3.2: two names could mean two capsules.
+        if (valuesOf(request.rawHeaders, "host").length > 1) {
+          return new WrennError("invalid_field", { field: "Host", problem: "was sent more than once" });
+        }
+        return { request, target, url, prefix: "" };
+      }
       const form = options.pathForm ? parsePathForm(url) : undefined;
       return form && { request, ...form };
     } catch (error) {
