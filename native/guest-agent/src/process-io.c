@@ -34,8 +34,8 @@ static void finish_output(struct agent *agent, struct output *out) {
   }
 }
 
-/* In drop mode a process waits for a host that takes its output, but not for one that is away or stands still. */
-static bool may_drop(const struct output *out) { return out->process->drop_oldest && (!out->attached || out->impatient || out->process->forgotten); }
+/* In drop mode a process waits for a host that takes its output or is just connecting, but not for one that is away or stands still. */
+static bool may_drop(const struct output *out) { return out->process->drop_oldest && (out->impatient || out->process->forgotten); }
 
 /* Whether there is, or can be made, room to read into: free, of what the host has, or of what may be dropped. */
 static bool can_read(const struct agent *agent, const struct output *out) {

@@ -246,7 +246,6 @@ void processes_detach(struct agent *agent, int lane) {
         p->outputs[i].attached = false;
         /* Whoever comes next says anew what it has. */
         p->outputs[i].acknowledged = p->outputs[i].ring.start;
-        if (p->drop_oldest) process_rewatch(agent, p);
       }
 }
 
