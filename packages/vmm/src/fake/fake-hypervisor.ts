@@ -8,6 +8,8 @@ import type { ProcessIdentity } from "@wrenn/system";
 import type { BootSpec, Hypervisor, Machine, MachineDeath, MachineSpec, RestoreSpec } from "../hypervisor.ts";
 
 const STATE = "fake device state\n";
+/** How the files begin that real drivers lay over the memory (packages/memory-image/src/diff-file.ts). */
+const DIFF_MAGIC = Buffer.from("WRENNDIF");
 const POLL_MS = 5;
 
 interface FakeRecord {
@@ -61,6 +63,7 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
         throw new WrennError("machine_start_failed", { problem: "the device state is damaged" });
       if ((await stat(spec.memoryFile)).size !== spec.memoryMib << 20)
         throw new WrennError("machine_start_failed", { problem: "the memory has another size" });
+      if (spec.memoryDiff !== undefined) await requireDiff(spec.memoryDiff);
       return await start(spec);
     },
     adopt: async (directory) => {
@@ -177,6 +180,12 @@ async function requireFiles(paths: readonly string[]): Promise<void> {
     if (!(await exists(path)))
       throw new WrennError("machine_start_failed", { problem: `${path} does not exist` });
   }
+}
+
+async function requireDiff(path: string): Promise<void> {
+  await requireFiles([path]);
+  if (!(await readFile(path)).subarray(0, DIFF_MAGIC.length).equals(DIFF_MAGIC))
+    throw new WrennError("machine_start_failed", { problem: `${path} is no diff` });
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -158,6 +158,12 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     assert.equal(adopted?.id, machine.id);
     assert.ok(adopted);
     await guestListens(adopted);
+    await adopted.stop(signal);
+    const state = join(directory, `${machine.id}.adopted`);
+    await adopted.saveDeviceState(state, signal);
+    assert.ok((await stat(state)).size > 0);
+    await adopted.resume(signal);
+    await guestListens(adopted);
     process.kill(machine.process.pid, "SIGKILL");
     await adopted.death;
     assert.equal(await hypervisor.adopt(machine.directory, signal), undefined);
@@ -172,6 +178,8 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
       ["state missing", hypervisor, { deviceState: join(directory, "missing") }, "machine_start_failed"],
       ["state damaged", hypervisor, { deviceState: join(directory, "damaged") }, "machine_start_failed"],
       ["memory missing", hypervisor, { memoryFile: join(directory, "missing") }, "machine_start_failed"],
+      ["diff missing", hypervisor, { memoryDiff: join(directory, "missing") }, "machine_start_failed"],
+      ["diff damaged", hypervisor, { memoryDiff: join(directory, "damaged") }, "machine_start_failed"],
       ["another size", hypervisor, { memoryMib: subject.memoryMib * 2 }, "machine_start_failed"],
       ["disk missing", hypervisor, { disk: join(directory, "missing.qcow2") }, "machine_start_failed"],
     ];
