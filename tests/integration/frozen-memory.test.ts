@@ -22,7 +22,11 @@ const signal = AbortSignal.timeout(10 * 60_000);
 
 const directory = await mkdtemp("/tmp/wf-");
 await chmod(directory, 0o755);
-after(() => rm(directory, { recursive: true, force: true }));
+const machines: Machine[] = [];
+after(async () => {
+  for (const machine of machines) await machine.destroy();
+  await rm(directory, { recursive: true, force: true });
+});
 const hypervisor = await qemu();
 const artifacts = await minimalArtifacts();
 let count = 0;
@@ -66,7 +70,9 @@ async function freezeTemplate(): Promise<Frozen> {
 
 async function restore(from: Frozen): Promise<Machine> {
   const { disk, ...files } = from;
-  return await hypervisor.restore({ ...(await specOn(disk)), ...files }, signal);
+  const machine = await hypervisor.restore({ ...(await specOn(disk)), ...files }, signal);
+  machines.push(machine);
+  return machine;
 }
 
 /** Freezes a running machine as a diff against the base; it stays stopped and goes on, if at all, on a new disk. */

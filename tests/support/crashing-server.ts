@@ -14,6 +14,7 @@ const server = await startServer({
     cacheDirectory: process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
     host: "127.0.0.1",
     port: 0,
+    domain: "localhost",
     databaseUrl: undefined,
   },
   logger: process.env["WRENN_TEST_LOG"] === undefined ? silentLogger : createLog("text", "warn"),

@@ -17,6 +17,7 @@ export async function startTestServer(
       cacheDirectory: process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
       host: "127.0.0.1",
       port: 0,
+      domain: "localhost",
       databaseUrl: process.env["WRENN_TEST_DATABASE_URL"],
     },
     logger: silentLogger,

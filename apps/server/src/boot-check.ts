@@ -16,7 +16,13 @@ export async function bootCheck(
   const dataDirectory = await mkdtemp("/tmp/wrenn-doctor-");
   try {
     const agent = await startHostAgent(
-      { config: { ...config, dataDirectory }, logger: silentLogger, version: "0", progress: () => {} },
+      {
+        config: { ...config, dataDirectory },
+        logger: silentLogger,
+        version: "0",
+        progress: () => {},
+        connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
+      },
       signal,
     );
     try {

@@ -10,6 +10,8 @@ export interface ServerConfig {
   /** Run-time files whose socket paths must stay short. */
   readonly host: string;
   readonly port: number;
+  /** `{port}-{capsule id}` below it leads to a capsule's port. */
+  readonly domain: string;
   /** External PostgreSQL; the embedded one is used without it. */
   readonly databaseUrl: string | undefined;
 }
@@ -22,6 +24,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     cacheDirectory: env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
     host,
     port,
+    domain: (env["WRENN_DOMAIN"] ?? "localhost").toLowerCase(),
     databaseUrl: env["DATABASE_URL"],
   };
 }

@@ -13,7 +13,7 @@ import {
   LayerStore,
   SnapshotTemplates,
 } from "@wrenn/host-agent";
-import type { RunningHostAgent, StepObserver } from "@wrenn/host-agent";
+import type { PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { createSlotPool } from "@wrenn/network";
 import { createQemuHypervisor, probeAccelerator, readTscKhz } from "@wrenn/vmm";
 import type { Machine } from "@wrenn/vmm";
@@ -32,6 +32,7 @@ export interface HostAgentStart {
   readonly config: ServerConfig;
   readonly logger: Logger;
   readonly version: string;
+  readonly connections: PortConnections;
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
   readonly onStep?: StepObserver;
 }
@@ -93,6 +94,7 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     templates,
     snapshots,
     layers: new LayerStore(paths.layers, systemRandom),
+    connections: start.connections,
     flattenDisk: flattenChain,
     saveMemory,
     capsulesDirectory: paths.capsules,

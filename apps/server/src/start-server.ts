@@ -1,15 +1,24 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
+import type { ControlPlane } from "@wrenn/control-plane";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { openDatabase } from "@wrenn/database";
+import { ensureSecret, openDatabase } from "@wrenn/database";
+import { listenEdge } from "@wrenn/edge";
+import type { CapsuleDirectory, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { writeFileAtomic } from "@wrenn/system";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
 import { packageFile } from "./native-parts.ts";
+import { PortEdge } from "./port-edge.ts";
 import { findServer, removeServerRecord, writeServerRecord } from "./server-record.ts";
 import { startHostAgent } from "./start-host-agent.ts";
+
+const LINK_KEY_BYTES = 32;
+/** Contract 00 §5. */
+const KEEP_ALIVE_MS = 620_000;
 
 export interface ServerStart {
   readonly config: ServerConfig;
@@ -55,8 +64,23 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   release.defer(() => database.close());
   const apiKey = await localKey(paths.localClient, await ensureFirstTeam(database, systemRandom));
 
+  const ports = new PortEdge({
+    domain: config.domain,
+    linkKey: await ensureSecret(database.db, "port-links", Buffer.from(systemRandom.bytes(LINK_KEY_BYTES))),
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    onActivity: (id) => hostAgent.hold(id)(),
+  });
   const hostAgent = await startHostAgent(
-    { config, logger, version, progress: start.progress, ...(start.onStep ? { onStep: start.onStep } : {}) },
+    {
+      config,
+      logger,
+      version,
+      progress: start.progress,
+      connections: ports,
+      ...(start.onStep ? { onStep: start.onStep } : {}),
+    },
     signal,
   );
   let atEnd: CapsulesAtEnd = "leave";
@@ -64,13 +88,34 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   const controlPlane = await createControlPlane({
     database,
     hostAgent,
+    edge: ports,
     clock: systemClock,
     logger,
     random: systemRandom,
     version,
   });
+  ports.join(platformOf(controlPlane));
+  release.defer(controlPlane.ports.observe((id) => ports.edge.invalidate(id)));
+  release.defer(hostAgent.onChange(({ id }) => ports.edge.invalidate(id)));
+  const { request, upgrade } = controlPlane.handlers;
+  const front = await listenEdge({
+    edge: ports.edge,
+    host: config.host,
+    port: config.port,
+    fallback: {
+      // Without TLS there is no HTTP/2.
+      request: (incoming, response) => request(incoming as IncomingMessage, response as ServerResponse),
+      upgrade,
+    },
+    limits: { keepAliveMs: KEEP_ALIVE_MS },
+  });
+  release.defer(async () => {
+    ports.edge.close();
+    await front.close();
+  });
   release.defer(() => controlPlane.close());
-  const { url } = await controlPlane.listen({ host: config.host, port: config.port });
+  ports.listensAt("http", front.port);
+  const url = `http://${nameOf(config.host)}:${front.port}`;
   await writeServerRecord(paths.serverRecord, url);
   release.defer(() => removeServerRecord(paths.serverRecord));
   const owned = release.move();
@@ -83,6 +128,23 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
       await owned.disposeAsync();
     },
   };
+}
+
+/** The control plane as the edge asks it. */
+function platformOf({ ports }: ControlPlane): CapsuleDirectory & CredentialChecks {
+  return {
+    find: (id) => ports.find(id),
+    wake: (id) => ports.wake(id),
+    apiKey: (key, id) => ports.admits(id, { "x-api-key": key }),
+    bearer: (token, id) => ports.admits(id, { authorization: `Bearer ${token}` }),
+    session: async () => false,
+  };
+}
+
+/** How clients of this machine name an address that is listened on. */
+function nameOf(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** The first key is shown once by the database and kept for this machine's own command line. */

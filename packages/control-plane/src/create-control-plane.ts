@@ -1,3 +1,5 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
@@ -10,7 +12,7 @@ import Fastify from "fastify";
 import { ApiKeyAuth } from "./auth/api-key-auth.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
-import type { App, RouteServices } from "./routes/app.ts";
+import type { App, PortAddresses, RouteServices } from "./routes/app.ts";
 import { capsuleLifeRoutes } from "./routes/capsule-life.ts";
 import { capsuleRoutes } from "./routes/capsules.ts";
 import { execRoutes } from "./routes/exec.ts";
@@ -19,25 +21,26 @@ import { fileContentRoutes } from "./routes/file-content.ts";
 import { fileDownloadRoutes } from "./routes/file-downloads.ts";
 import { fileUploadRoutes } from "./routes/file-uploads.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { portRoutes } from "./routes/ports.ts";
 import { processRoutes } from "./routes/processes.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { templateRoutes } from "./routes/templates.ts";
 import { CapsulesService } from "./services/capsules.ts";
 import { Operations } from "./services/operations.ts";
 import { TemplatesService } from "./services/templates.ts";
-import { serveWebSockets } from "./websocket/serve-websockets.ts";
+import { PortsService } from "./services/ports.ts";
+import { UnderWay } from "./under-way.ts";
+import { createWebSockets } from "./websocket/serve-websockets.ts";
 
 /** JSON bodies are small; files have routes of their own. */
 const BODY_LIMIT = 1 << 20;
-/** Contract 00 §5. */
-const HEADER_MS = 10_000;
-const IDLE_MS = 620_000;
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 const CLOSE_MS = 5000;
 
 export interface ControlPlaneOptions {
   readonly database: Database;
   readonly hostAgent: HostAgent;
+  readonly edge: PortAddresses;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -45,36 +48,53 @@ export interface ControlPlaneOptions {
 }
 
 export interface ControlPlane {
-  /** Begins to answer; port 0 takes a free one. */
-  listen(address: { readonly host: string; readonly port: number }): Promise<{ readonly url: string }>;
+  /** Takes requests of the public API; who listens is the caller's affair. */
+  readonly handlers: {
+    readonly request: (request: IncomingMessage, response: ServerResponse) => void;
+    readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  };
+  /** What the edge asks about ports of capsules. */
+  readonly ports: PortsService;
+  /** Ends sessions, gives requests under way a moment, and waits for what was begun. */
   close(): Promise<void>;
 }
 
 /** The public API on top of one host agent. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { database, hostAgent, clock, logger } = options;
+  const { database, hostAgent, clock, logger, edge } = options;
   const auth = new ApiKeyAuth(database, clock, logger);
   const operations = new Operations(options);
   const templates = new TemplatesService(database, hostAgent, options.random);
   const capsules = new CapsulesService({ ...options, operations, templates });
   await capsules.reconcile(AbortSignal.timeout(30_000));
-  const services = { capsules, templates, hostAgent, auth, clock, logger, version: options.version };
+  const ports = new PortsService(database, capsules, auth);
+  const services = {
+    capsules,
+    templates,
+    ports,
+    edge,
+    hostAgent,
+    auth,
+    clock,
+    logger,
+    version: options.version,
+  };
   const app = await createApp(services, options.random);
-  const closeSessions = serveWebSockets(app.server, services, options.random);
+  const sessions = createWebSockets(services, options.random);
+  const underWay = new UnderWay();
   return {
-    listen: async ({ host, port }) => {
-      await app.listen({ host, port });
-      const address = app.server.address();
-      const name = host.includes(":") ? `[${host}]` : host === "0.0.0.0" ? "127.0.0.1" : host;
-      return { url: `http://${name}:${typeof address === "object" && address ? address.port : port}` };
+    handlers: {
+      request: (request, response) => {
+        underWay.follow(response);
+        app.routing(request, response);
+      },
+      upgrade: sessions.upgrade,
     },
+    ports,
     close: async () => {
-      // Requests under way are given a moment; a client that keeps a connection open does not hold the server up.
-      const force = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
-      closeSessions();
-      app.server.closeIdleConnections();
+      sessions.close();
+      await underWay.drain(CLOSE_MS);
       await app.close();
-      clearTimeout(force);
       await capsules.close();
       await auth.close();
     },
@@ -84,9 +104,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 async function createApp(services: RouteServices, random: Random): Promise<App> {
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
-    forceCloseConnections: "idle",
-    keepAliveTimeout: IDLE_MS,
-    http: { headersTimeout: HEADER_MS, requestTimeout: 0 },
     genReqId: (request) => {
       const given = request.headers["x-request-id"];
       return typeof given === "string" && REQUEST_ID.test(given) ? given : `req-${randomHex(random, 12)}`;
@@ -151,6 +168,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       fileRoutes,
       fileDownloadRoutes,
       fileArchiveRoutes,
+      portRoutes,
     ];
     for (const routes of parsed) routes(closed, services);
     await closed.register(async (raw) => {

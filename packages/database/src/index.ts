@@ -1,9 +1,11 @@
 export { openDatabase } from "./open-database.ts";
 export type { Database, DatabaseOptions } from "./open-database.ts";
-export { findApiKey, insertApiKey, touchApiKeys } from "./queries/api-keys.ts";
+export { deleteApiKey, findApiKey, insertApiKey, listApiKeys, touchApiKeys } from "./queries/api-keys.ts";
+export type { ApiKeyRow, KeyGrant } from "./queries/api-keys.ts";
 export { failRunningOperations, finishOperation, insertOperation } from "./queries/operations.ts";
 export {
   changeSandbox,
+  findAnySandbox,
   findSandbox,
   insertSandbox,
   listLiveSandboxes,
@@ -11,7 +13,33 @@ export {
   touchSandbox,
 } from "./queries/sandboxes.ts";
 export type { NewSandbox, SandboxChange, SandboxRow } from "./queries/sandboxes.ts";
+export { listPortAccess, setPortAccess } from "./queries/ports.ts";
+export { ensureSecret } from "./queries/secrets.ts";
 export { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "./queries/templates.ts";
 export type { TemplateRow } from "./queries/templates.ts";
 export { insertTeam, teamExists } from "./queries/teams.ts";
-export type { OperationKind, SandboxStatus, Schema } from "./schema.ts";
+export { putOneTimeToken, takeOneTimeToken } from "./queries/one-time-tokens.ts";
+export { ensureSigningKey } from "./queries/signing-keys.ts";
+export {
+  changeSessionTeam,
+  findSession,
+  insertRefreshToken,
+  insertSession,
+  revokeSession,
+  revokeSessions,
+  useRefreshToken,
+} from "./queries/sessions.ts";
+export type { LiveSession } from "./queries/sessions.ts";
+export {
+  activateUser,
+  adminExists,
+  changeUser,
+  findUser,
+  findUserByEmail,
+  insertMembership,
+  insertUser,
+  listMemberships,
+} from "./queries/users.ts";
+export type { UserRow } from "./queries/users.ts";
+export type { ApiKeyScope, OperationKind, SandboxStatus, Schema } from "./schema.ts";
+export type { Role } from "./account-tables.ts";

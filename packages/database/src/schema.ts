@@ -1,4 +1,14 @@
 import type { ColumnType, Generated } from "kysely";
+import type {
+  AuditLogTable,
+  InvitationsTable,
+  MembershipsTable,
+  OneTimeTokensTable,
+  RefreshTokensTable,
+  SessionsTable,
+  SigningKeysTable,
+  UsersTable,
+} from "./account-tables.ts";
 
 /** Columns with a default may be left out on insert. */
 type Defaulted<T> = ColumnType<T, T | undefined, T>;
@@ -11,6 +21,9 @@ export interface TeamsTable {
   deleted_at: Date | null;
 }
 
+/** What a key may do: look, use capsules, or change everything of the team. */
+export type ApiKeyScope = "read" | "run" | "manage";
+
 export interface ApiKeysTable {
   id: string;
   team_id: string;
@@ -19,6 +32,9 @@ export interface ApiKeysTable {
   key_prefix: string;
   created_at: Defaulted<Date>;
   last_used: Date | null;
+  created_by: ColumnType<string | null, string | null | undefined, never>;
+  scopes: Defaulted<ApiKeyScope[]>;
+  expires_at: ColumnType<Date | null, Date | null | undefined, never>;
 }
 
 export type SandboxStatus =
@@ -84,6 +100,18 @@ export interface TemplatesTable {
   created_at: Defaulted<Date>;
 }
 
+export interface PortAccessTable {
+  sandbox_id: string;
+  port: number;
+  access: "public" | "private";
+}
+
+export interface SecretsTable {
+  name: string;
+  value: Buffer;
+  created_at: Defaulted<Date>;
+}
+
 /** The database as kysely sees it. */
 export interface Schema {
   teams: TeamsTable;
@@ -91,4 +119,14 @@ export interface Schema {
   sandboxes: SandboxesTable;
   operations: OperationsTable;
   templates: TemplatesTable;
+  port_access: PortAccessTable;
+  secrets: SecretsTable;
+  users: UsersTable;
+  memberships: MembershipsTable;
+  sessions: SessionsTable;
+  refresh_tokens: RefreshTokensTable;
+  one_time_tokens: OneTimeTokensTable;
+  signing_keys: SigningKeysTable;
+  invitations: InvitationsTable;
+  audit_log: AuditLogTable;
 }

@@ -49,8 +49,8 @@ test("a key is found by its hash", async () => {
     hash,
     prefix: "wrn_aaaaaa",
   });
-  assert.equal((await findApiKey(database.db, hash))?.teamId, team);
-  assert.equal(await findApiKey(database.db, "b".repeat(64)), undefined);
+  assert.equal((await findApiKey(database.db, hash, new Date()))?.teamId, team);
+  assert.equal(await findApiKey(database.db, "b".repeat(64), new Date()), undefined);
 });
 
 test("capsules are seen by their own team only, newest first, without ended ones", async () => {

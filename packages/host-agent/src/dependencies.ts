@@ -29,6 +29,8 @@ export interface HostAgentDependencies {
   /** Writes the pages that a stopped machine's guest has changed since its template; gives the size of the file. */
   readonly saveMemory: (machine: Machine, path: string, signal: AbortSignal) => Promise<number>;
   readonly layers: LayerStore;
+  /** Connections from outside to ports of capsules, for as long as the edge of this host knows them. */
+  readonly connections: PortConnections;
   /** Writes a disk with all its layers but the lowest image to `target`. */
   readonly flattenDisk: (source: string, target: string, signal: AbortSignal) => Promise<void>;
   readonly snapshots: SnapshotTemplates;
@@ -38,6 +40,16 @@ export interface HostAgentDependencies {
   readonly closeSlots: () => Promise<void>;
   readonly facts: HostFactsSource;
   readonly onStep?: StepObserver;
+}
+
+/** What pausing has to wait for, and what keeps a capsule awake. */
+export interface PortConnections {
+  /** Whether any is open. */
+  inUse(capsuleId: string): boolean;
+  /** Refuses new ones, gives the others a moment, and ends what stays. */
+  drain(capsuleId: string, signal: AbortSignal): Promise<void>;
+  /** Takes new ones again. */
+  reset(capsuleId: string): void;
 }
 
 /** The part of the slot pool that capsules use. */

@@ -1,6 +1,6 @@
 export { createHostAgent } from "./create-host-agent.ts";
 export type { CapsulesAtEnd, RunningHostAgent } from "./create-host-agent.ts";
-export type { HostAgentDependencies, HostFactsSource, Slots } from "./dependencies.ts";
+export type { HostAgentDependencies, HostFactsSource, PortConnections, Slots } from "./dependencies.ts";
 export { LayerStore } from "./disks/layer-store.ts";
 export { operationSteps } from "./steps.ts";
 export type { Operation, Step, StepObserver } from "./steps.ts";

@@ -10,6 +10,7 @@ import type { HostAgent } from "@wrenn/protocol";
 import type { Clock, Logger } from "@wrenn/core";
 import type { ApiKeyAuth, Identity } from "../auth/api-key-auth.ts";
 import type { CapsulesService } from "../services/capsules.ts";
+import type { PortsService } from "../services/ports.ts";
 import type { TemplatesService } from "../services/templates.ts";
 
 /** Fastify with our schema types. */
@@ -21,10 +22,19 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
+/** How ports of capsules are reached from outside. */
+export interface PortAddresses {
+  portUrl(capsuleId: string, port: number): string;
+  /** A link that works for whoever has it, until `expiresAt` (ms since the epoch). */
+  portLink(capsuleId: string, port: number, expiresAt: number): string;
+}
+
 /** What routes work with. */
 export interface RouteServices {
   readonly capsules: CapsulesService;
   readonly templates: TemplatesService;
+  readonly ports: PortsService;
+  readonly edge: PortAddresses;
   readonly hostAgent: HostAgent;
   readonly auth: ApiKeyAuth;
   readonly clock: Clock;

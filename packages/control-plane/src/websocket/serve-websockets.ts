@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { parseId, problemOf, randomHex, WrennError } from "@wrenn/core";
@@ -33,8 +33,14 @@ interface Route {
   readonly session: (subprotocol: string) => Session;
 }
 
-/** Serves the WebSocket part of the API (contract 11) on an HTTP server; returns what ends every session. */
-export function serveWebSockets(server: Server, services: RouteServices, random: Random): () => void {
+export interface WebSockets {
+  readonly upgrade: (request: IncomingMessage, connection: Duplex, head: Buffer) => void;
+  /** Ends every session. */
+  readonly close: () => void;
+}
+
+/** The WebSocket part of the API (contract 11). */
+export function createWebSockets(services: RouteServices, random: Random): WebSockets {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE,
@@ -42,7 +48,7 @@ export function serveWebSockets(server: Server, services: RouteServices, random:
     handleProtocols: (offered) => (offered.has(BINARY_SUBPROTOCOL) ? BINARY_SUBPROTOCOL : false),
   });
   const closing = new AbortController();
-  server.on("upgrade", (request: IncomingMessage, connection: Duplex, head: Buffer) => {
+  const upgrade: WebSockets["upgrade"] = (request, connection, head) => {
     connection.on("error", () => connection.destroy());
     const requestId = `req-${randomHex(random, 12)}`;
     let route: Route;
@@ -59,8 +65,8 @@ export function serveWebSockets(server: Server, services: RouteServices, random:
           services.logger.error("websocket.failed", { request_id: requestId, problem: problemOf(error) }),
       );
     });
-  });
-  return () => closing.abort(new Error("the server is closing"));
+  };
+  return { upgrade, close: () => closing.abort(new Error("the server is closing")) };
 }
 
 async function serve(

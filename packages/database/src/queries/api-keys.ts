@@ -1,18 +1,33 @@
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
+import type { Kysely, Selectable } from "kysely";
+import type { ApiKeyScope, ApiKeysTable, Schema } from "../schema.ts";
 
 type Db = Kysely<Schema>;
 
-/** Team and key that a hash belongs to; undefined when there is none or its team is deleted. */
-export async function findApiKey(
-  db: Db,
-  hash: string,
-): Promise<{ readonly keyId: string; readonly teamId: string } | undefined> {
+export type ApiKeyRow = Selectable<ApiKeysTable>;
+
+/** What a key stands for. */
+export interface KeyGrant {
+  readonly keyId: string;
+  readonly teamId: string;
+  readonly name: string;
+  readonly scopes: readonly ApiKeyScope[];
+  readonly expiresAt: Date | null;
+}
+
+/** Grant of the key with this hash; undefined when there is none, it has expired, or its team is deleted. */
+export async function findApiKey(db: Db, hash: string, now: Date): Promise<KeyGrant | undefined> {
   return await db
     .selectFrom("api_keys")
     .innerJoin("teams", "teams.id", "api_keys.team_id")
-    .select(["api_keys.id as keyId", "api_keys.team_id as teamId"])
+    .select([
+      "api_keys.id as keyId",
+      "api_keys.team_id as teamId",
+      "api_keys.name as name",
+      "api_keys.scopes as scopes",
+      "api_keys.expires_at as expiresAt",
+    ])
     .where("api_keys.key_hash", "=", hash)
+    .where((eb) => eb.or([eb("api_keys.expires_at", "is", null), eb("api_keys.expires_at", ">", now)]))
     .where("teams.deleted_at", "is", null)
     .executeTakeFirst();
 }
@@ -25,9 +40,12 @@ export async function insertApiKey(
     readonly name: string;
     readonly hash: string;
     readonly prefix: string;
+    readonly createdBy?: string;
+    readonly scopes?: readonly ApiKeyScope[];
+    readonly expiresAt?: Date;
   },
-): Promise<void> {
-  await db
+): Promise<ApiKeyRow> {
+  return await db
     .insertInto("api_keys")
     .values({
       id: key.id,
@@ -36,8 +54,38 @@ export async function insertApiKey(
       key_hash: key.hash,
       key_prefix: key.prefix,
       last_used: null,
+      created_by: key.createdBy,
+      expires_at: key.expiresAt,
+      ...(key.scopes ? { scopes: [...key.scopes] } : {}),
     })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/** Keys of a team with the address of who made them, newest first. */
+export async function listApiKeys(
+  db: Db,
+  teamId: string,
+): Promise<readonly (ApiKeyRow & { readonly creator_email: string | null })[]> {
+  return await db
+    .selectFrom("api_keys")
+    .leftJoin("users", "users.id", "api_keys.created_by")
+    .selectAll("api_keys")
+    .select("users.email as creator_email")
+    .where("api_keys.team_id", "=", teamId)
+    .orderBy("api_keys.created_at", "desc")
+    .orderBy("api_keys.id")
     .execute();
+}
+
+/** Removes a key of a team; answers it when it was there. */
+export async function deleteApiKey(db: Db, teamId: string, id: string): Promise<ApiKeyRow | undefined> {
+  return await db
+    .deleteFrom("api_keys")
+    .where("id", "=", id)
+    .where("team_id", "=", teamId)
+    .returningAll()
+    .executeTakeFirst();
 }
 
 /** Marks keys as used just now; called for many requests at once. */

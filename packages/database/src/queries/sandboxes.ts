@@ -51,6 +51,11 @@ export async function findSandbox(db: Db, teamId: string, id: string): Promise<S
     .executeTakeFirst();
 }
 
+/** One capsule of whatever team. */
+export async function findAnySandbox(db: Db, id: string): Promise<SandboxRow | undefined> {
+  return await db.selectFrom("sandboxes").selectAll().where("id", "=", id).executeTakeFirst();
+}
+
 /** A team's capsules that have not ended, newest first. */
 export async function listSandboxes(db: Db, teamId: string): Promise<readonly SandboxRow[]> {
   return await db

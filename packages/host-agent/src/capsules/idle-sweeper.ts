@@ -49,7 +49,7 @@ export class IdleSweeper {
     for (const [id, capsule] of this.#registry.capsules) {
       const { timeoutSec } = capsule.spec;
       if (timeoutSec === 0 || capsule.state !== "running" || this.#held.has(id)) continue;
-      if (capsule.parts?.guest.inUse === true) {
+      if (capsule.parts?.guest.inUse === true || this.#deps.connections.inUse(id)) {
         capsule.lastActiveAt = now;
         continue;
       }

@@ -22,6 +22,7 @@ export async function pauseCapsule(
   };
   capsule.enter("pausing", parts);
   try {
+    await deps.connections.drain(capsule.id, signal);
     const { generation } = await capture(
       capsule,
       parts,
@@ -59,6 +60,7 @@ export async function pauseCapsule(
     }
   } catch (error) {
     capsule.enter("running", parts);
+    deps.connections.reset(capsule.id);
     await directory.writeJournal({ operation: "none", at: deps.clock.now() });
     throw error;
   }

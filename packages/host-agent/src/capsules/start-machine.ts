@@ -107,6 +107,7 @@ export async function startMachine(
     layers: origin.layers,
   });
   capsule.suspended = undefined;
+  deps.connections.reset(capsule.id);
   touch(capsule, deps);
   release.move();
   return { machine, guest, slot };

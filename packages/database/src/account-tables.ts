@@ -1,0 +1,84 @@
+import type { ColumnType, Generated } from "kysely";
+
+/** A time that the database sets. */
+type Stamp = ColumnType<Date, Date | undefined, Date>;
+
+export type UserStatus = "inactive" | "active" | "disabled" | "deleted";
+export type Role = "owner" | "admin" | "member";
+
+export interface UsersTable {
+  id: string;
+  email: string;
+  name: string;
+  password_hash: string;
+  status: UserStatus;
+  is_admin: ColumnType<boolean, boolean | undefined, boolean>;
+  created_at: Stamp;
+  deleted_at: ColumnType<Date | null, never, Date>;
+}
+
+export interface MembershipsTable {
+  user_id: string;
+  team_id: string;
+  role: Role;
+  is_default: ColumnType<boolean, boolean | undefined, boolean>;
+  joined_at: Stamp;
+}
+
+export interface SessionsTable {
+  id: string;
+  user_id: string;
+  team_id: string;
+  created_at: Stamp;
+  expires_at: Date;
+  revoked_at: ColumnType<Date | null, never, Date>;
+}
+
+export interface RefreshTokensTable {
+  hash: string;
+  session_id: string;
+  created_at: Stamp;
+  used_at: ColumnType<Date | null, never, Date>;
+}
+
+export type TokenPurpose = "activation" | "password_reset" | "bootstrap";
+
+export interface OneTimeTokensTable {
+  hash: string;
+  purpose: TokenPurpose;
+  user_id: string | null;
+  expires_at: Date;
+}
+
+export interface SigningKeysTable {
+  kid: string;
+  secret: Buffer;
+  created_at: Stamp;
+}
+
+export interface InvitationsTable {
+  id: string;
+  team_id: string;
+  email: string;
+  role: "admin" | "member";
+  invited_by: string;
+  created_at: Stamp;
+  expires_at: Date;
+}
+
+export interface AuditLogTable {
+  /** int8 comes as text from the driver. */
+  seq: Generated<string>;
+  id: string;
+  team_id: string;
+  actor_type: "user" | "api_key" | "system";
+  actor_id: string | null;
+  actor_name: string | null;
+  resource_type: string;
+  resource_id: string | null;
+  action: string;
+  scope: "team" | "admin";
+  status: "success" | "info" | "warning" | "error";
+  metadata: ColumnType<Record<string, string>, string, never>;
+  created_at: Stamp;
+}

@@ -1,0 +1,43 @@
+import type { Kysely } from "kysely";
+import type { TokenPurpose } from "../account-tables.ts";
+import type { Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+/** Puts a one-time token in the place of earlier ones of the same purpose. */
+export async function putOneTimeToken(
+  db: Db,
+  token: {
+    readonly hash: string;
+    readonly purpose: TokenPurpose;
+    readonly userId: string | null;
+    readonly expiresAt: Date;
+  },
+): Promise<void> {
+  const { hash, purpose, userId, expiresAt } = token;
+  await db
+    .deleteFrom("one_time_tokens")
+    .where("purpose", "=", purpose)
+    .where("user_id", "is not distinct from", userId)
+    .execute();
+  await db
+    .insertInto("one_time_tokens")
+    .values({ hash, purpose, user_id: userId, expires_at: expiresAt })
+    .execute();
+}
+
+/** Takes a token that is still good; of several who bring it one gets it. */
+export async function takeOneTimeToken(
+  db: Db,
+  hash: string,
+  purpose: TokenPurpose,
+  now: Date,
+): Promise<{ readonly userId: string | null } | undefined> {
+  return await db
+    .deleteFrom("one_time_tokens")
+    .where("hash", "=", hash)
+    .where("purpose", "=", purpose)
+    .where("expires_at", ">", now)
+    .returning("user_id as userId")
+    .executeTakeFirst();
+}

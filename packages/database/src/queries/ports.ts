@@ -1,0 +1,22 @@
+import type { Kysely } from "kysely";
+import type { PortAccessTable, Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+/** Ports of a capsule whose access was set, by number. */
+export async function listPortAccess(db: Db, sandboxId: string): Promise<readonly PortAccessTable[]> {
+  return await db
+    .selectFrom("port_access")
+    .selectAll()
+    .where("sandbox_id", "=", sandboxId)
+    .orderBy("port")
+    .execute();
+}
+
+export async function setPortAccess(db: Db, access: PortAccessTable): Promise<void> {
+  await db
+    .insertInto("port_access")
+    .values(access)
+    .onConflict((conflict) => conflict.columns(["sandbox_id", "port"]).doUpdateSet({ access: access.access }))
+    .execute();
+}

@@ -1,0 +1,17 @@
+import type { Kysely } from "kysely";
+import type { Schema } from "../schema.ts";
+
+/** The secret of that name; `fresh` becomes it when there is none, and of several at once the first one wins. */
+export async function ensureSecret(db: Kysely<Schema>, name: string, fresh: Buffer): Promise<Buffer> {
+  await db
+    .insertInto("secrets")
+    .values({ name, value: fresh })
+    .onConflict((conflict) => conflict.column("name").doNothing())
+    .execute();
+  const row = await db
+    .selectFrom("secrets")
+    .select("value")
+    .where("name", "=", name)
+    .executeTakeFirstOrThrow();
+  return row.value;
+}

@@ -1,0 +1,124 @@
+import type { Kysely } from "kysely";
+import type { Role } from "../account-tables.ts";
+import type { Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+export interface NewSession {
+  readonly id: string;
+  readonly userId: string;
+  readonly teamId: string;
+  readonly expiresAt: Date;
+}
+
+export async function insertSession(db: Db, session: NewSession): Promise<void> {
+  await db
+    .insertInto("sessions")
+    .values({
+      id: session.id,
+      user_id: session.userId,
+      team_id: session.teamId,
+      expires_at: session.expiresAt,
+    })
+    .execute();
+}
+
+/** What a live session stands for at this moment. */
+export interface LiveSession {
+  readonly id: string;
+  readonly userId: string;
+  readonly teamId: string;
+  readonly role: Role;
+  readonly status: string;
+  readonly isAdmin: boolean;
+  readonly email: string;
+  readonly name: string;
+}
+
+/**
+ * A session that is neither over nor revoked, with the membership of its user in `teamId`, or in the team it last
+ * turned to; undefined when any of it is gone.
+ */
+export async function findSession(
+  db: Db,
+  id: string,
+  teamId: string | undefined,
+  now: Date,
+): Promise<LiveSession | undefined> {
+  return await db
+    .selectFrom("sessions")
+    .innerJoin("users", "users.id", "sessions.user_id")
+    .innerJoin("memberships", "memberships.user_id", "sessions.user_id")
+    .innerJoin("teams", "teams.id", "memberships.team_id")
+    .select([
+      "sessions.id as id",
+      "sessions.user_id as userId",
+      "memberships.team_id as teamId",
+      "memberships.role as role",
+      "users.status as status",
+      "users.is_admin as isAdmin",
+      "users.email as email",
+      "users.name as name",
+    ])
+    .where("sessions.id", "=", id)
+    .where((eb) =>
+      eb("memberships.team_id", "=", teamId === undefined ? eb.ref("sessions.team_id") : eb.val(teamId)),
+    )
+    .where("sessions.revoked_at", "is", null)
+    .where("sessions.expires_at", ">", now)
+    .where("teams.deleted_at", "is", null)
+    .executeTakeFirst();
+}
+
+export async function changeSessionTeam(db: Db, id: string, teamId: string): Promise<void> {
+  await db.updateTable("sessions").set({ team_id: teamId }).where("id", "=", id).execute();
+}
+
+export async function revokeSession(db: Db, id: string, at: Date): Promise<void> {
+  await db
+    .updateTable("sessions")
+    .set({ revoked_at: at })
+    .where("id", "=", id)
+    .where("revoked_at", "is", null)
+    .execute();
+}
+
+/** Ends every session of a user, but the one to keep. */
+export async function revokeSessions(db: Db, userId: string, at: Date, keep?: string): Promise<void> {
+  const sessions = db
+    .updateTable("sessions")
+    .set({ revoked_at: at })
+    .where("user_id", "=", userId)
+    .where("revoked_at", "is", null);
+  await (keep === undefined ? sessions : sessions.where("id", "<>", keep)).execute();
+}
+
+export async function insertRefreshToken(db: Db, hash: string, sessionId: string): Promise<void> {
+  await db.insertInto("refresh_tokens").values({ hash, session_id: sessionId }).execute();
+}
+
+/**
+ * Uses a refresh token up.
+ *
+ * @returns its session, and when it had been used before; undefined for a token that was never given out.
+ */
+export async function useRefreshToken(
+  db: Db,
+  hash: string,
+  at: Date,
+): Promise<{ readonly sessionId: string; readonly usedBefore: Date | null } | undefined> {
+  const used = await db
+    .updateTable("refresh_tokens")
+    .set({ used_at: at })
+    .where("hash", "=", hash)
+    .where("used_at", "is", null)
+    .returning("session_id as sessionId")
+    .executeTakeFirst();
+  if (used) return { sessionId: used.sessionId, usedBefore: null };
+  const known = await db
+    .selectFrom("refresh_tokens")
+    .select(["session_id as sessionId", "used_at as usedBefore"])
+    .where("hash", "=", hash)
+    .executeTakeFirst();
+  return known;
+}

@@ -1,0 +1,30 @@
+import { sql } from "kysely";
+import type { Kysely } from "kysely";
+import type { Schema } from "../schema.ts";
+
+export interface SigningKey {
+  readonly kid: string;
+  readonly secret: Uint8Array;
+}
+
+/** All keys that signatures may be of, newest first; `fresh` becomes the first one where there is none. */
+export async function ensureSigningKey(
+  db: Kysely<Schema>,
+  fresh: SigningKey,
+): Promise<readonly [SigningKey, ...SigningKey[]]> {
+  return await db.transaction().execute(async (tx) => {
+    // Servers that start together agree on one.
+    await sql`lock table signing_keys in share row exclusive mode`.execute(tx);
+    const [newest, ...older] = await tx
+      .selectFrom("signing_keys")
+      .select(["kid", "secret"])
+      .orderBy("created_at", "desc")
+      .execute();
+    if (newest) return [newest, ...older];
+    await tx
+      .insertInto("signing_keys")
+      .values({ kid: fresh.kid, secret: Buffer.from(fresh.secret) })
+      .execute();
+    return [fresh];
+  });
+}

@@ -1,0 +1,133 @@
+import { sql } from "kysely";
+import type { Kysely, Selectable } from "kysely";
+import type { Role, UsersTable, UserStatus } from "../account-tables.ts";
+import type { Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+export type UserRow = Selectable<UsersTable>;
+
+export interface NewUser {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly passwordHash: string;
+  readonly status: UserStatus;
+  readonly isAdmin?: boolean;
+}
+
+/** Adds a user; an active one only if nobody has the address, else undefined is answered. */
+export async function insertUser(db: Db, user: NewUser): Promise<UserRow | undefined> {
+  return await db
+    .insertInto("users")
+    .values({
+      id: user.id,
+      email: user.email,
+      name: user.name,
+      password_hash: user.passwordHash,
+      status: user.status,
+      is_admin: user.isAdmin ?? false,
+    })
+    .onConflict((conflict) =>
+      conflict.column("email").where("status", "in", ["active", "disabled"]).doNothing(),
+    )
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Account of an address: the one that proved it, else the newest that waits for that. */
+export async function findUserByEmail(db: Db, email: string): Promise<UserRow | undefined> {
+  return await db
+    .selectFrom("users")
+    .selectAll()
+    .where("email", "=", email)
+    .where("status", "<>", "deleted")
+    .orderBy(sql`status = 'inactive'`)
+    .orderBy("created_at", "desc")
+    .executeTakeFirst();
+}
+
+/** Makes a waiting account the one of its address, and drops the others that wait; false when it has an owner. */
+export async function activateUser(db: Db, user: UserRow): Promise<boolean> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${user.email}, 0))`.execute(db);
+  const owned = await db
+    .selectFrom("users")
+    .select("id")
+    .where("email", "=", user.email)
+    .where("status", "in", ["active", "disabled"])
+    .executeTakeFirst();
+  if (owned || !(await changeUser(db, user.id, "inactive", { status: "active" }))) return false;
+  await db.deleteFrom("users").where("email", "=", user.email).where("status", "=", "inactive").execute();
+  return true;
+}
+
+export async function findUser(db: Db, id: string): Promise<UserRow | undefined> {
+  return await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
+}
+
+export interface UserChange {
+  readonly name?: string;
+  readonly passwordHash?: string;
+  readonly status?: UserStatus;
+  readonly deletedAt?: Date;
+}
+
+/** Changes an account that is in the state `from`; false when it is not. */
+export async function changeUser(db: Db, id: string, from: UserStatus, change: UserChange): Promise<boolean> {
+  const result = await db
+    .updateTable("users")
+    .set({
+      ...(change.name === undefined ? {} : { name: change.name }),
+      ...(change.passwordHash === undefined ? {} : { password_hash: change.passwordHash }),
+      ...(change.status === undefined ? {} : { status: change.status }),
+      ...(change.deletedAt === undefined ? {} : { deleted_at: change.deletedAt }),
+    })
+    .where("id", "=", id)
+    .where("status", "=", from)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** Whether somebody can administer the platform. */
+export async function adminExists(db: Db): Promise<boolean> {
+  const admin = db.selectFrom("users").select("id").where("is_admin", "=", true);
+  return (await admin.where("status", "=", "active").executeTakeFirst()) !== undefined;
+}
+
+export interface MembershipRow {
+  readonly teamId: string;
+  readonly role: Role;
+  readonly isDefault: boolean;
+}
+
+/** Teams of a user that exist: the default one first, then as they were joined. */
+export async function listMemberships(db: Db, userId: string): Promise<readonly MembershipRow[]> {
+  return await db
+    .selectFrom("memberships")
+    .innerJoin("teams", "teams.id", "memberships.team_id")
+    .select(["team_id as teamId", "role", "is_default as isDefault"])
+    .where("user_id", "=", userId)
+    .where("teams.deleted_at", "is", null)
+    .orderBy("is_default", "desc")
+    .orderBy("joined_at")
+    .orderBy("team_id")
+    .execute();
+}
+
+/** Makes somebody a member; one who is already stays what they are, and false is answered. */
+export async function insertMembership(
+  db: Db,
+  membership: MembershipRow & { readonly userId: string },
+): Promise<boolean> {
+  const result = await db
+    .insertInto("memberships")
+    .values({
+      user_id: membership.userId,
+      team_id: membership.teamId,
+      role: membership.role,
+      is_default: membership.isDefault,
+    })
+    .onConflict((conflict) => conflict.columns(["user_id", "team_id"]).doNothing())
+    .executeTakeFirst();
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}
