@@ -1,14 +1,19 @@
 import { WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
-import { decodeDiffIndex, diffDataOffset } from "./diff-file.ts";
-import { Checksums, writeDiff } from "./diff-writer.ts";
+import { writeDiff } from "./diff-writer.ts";
 import type { DirtyPages } from "./dirty-pages.ts";
-import { checksumGroup, decodeHeader, encodeHeader } from "./header.ts";
+import {
+  diffName,
+  generationSource,
+  readHeader,
+  verifyGeneration,
+  writeDurable,
+} from "./generation-files.ts";
+import { encodeHeader } from "./header.ts";
 import type { Header } from "./header.ts";
 import { overlay, sourcesOf, wholeFile } from "./mapping.ts";
 import { mergedPages } from "./merge.ts";
 import type { PageSource } from "./page-source.ts";
-import { pageSize } from "./page.ts";
 import type { StoreFiles } from "./store-files.ts";
 
 /** The immutable memory that a store's generations lie over. */
@@ -22,7 +27,6 @@ export interface BaseMemory {
 export type DumpOrigin = "base" | "current";
 
 const currentName = "current";
-const maxHeader = 64 << 20;
 
 /**
  * The generations of one memory in one directory: `<id>.diff` with pages, `<id>.header` with the mapping, and `current`
@@ -114,23 +118,7 @@ export class GenerationStore {
    * @throws WrennError `snapshot_corrupt` naming the group of pages that is wrong.
    */
   async verify(id: string, signal: AbortSignal): Promise<void> {
-    const header = await readHeader(this.#files, id);
-    const { name, dataOffset, size } = await this.#checkIndex(id, header.memorySize);
-    const groups = Math.ceil((size - dataOffset) / checksumGroup);
-    if (groups !== header.checksums.length) {
-      throw new WrennError("snapshot_corrupt", { what: name, problem: "its length is wrong" });
-    }
-    for (let group = 0; group < groups; group += 1) {
-      signal.throwIfAborted();
-      const sums = new Checksums();
-      sums.add(await this.#files.read(name, dataOffset + group * checksumGroup, checksumGroup));
-      if (sums.finish()[0] !== header.checksums[group]) {
-        throw new WrennError("snapshot_corrupt", {
-          what: name,
-          problem: `page group ${group} has a wrong crc`,
-        });
-      }
-    }
+    await verifyGeneration(this.#files, id, signal);
     this.#verified.add(id);
   }
 
@@ -181,22 +169,9 @@ export class GenerationStore {
 
   #sources(mapping: Header["mapping"], base: PageSource): Map<string, PageSource> {
     const sources = new Map<string, PageSource>();
-    for (const id of sourcesOf(mapping)) sources.set(id, id === this.#base.id ? base : this.#diffSource(id));
+    for (const id of sourcesOf(mapping))
+      sources.set(id, id === this.#base.id ? base : generationSource(this.#files, id));
     return sources;
-  }
-
-  #diffSource(id: string): PageSource {
-    return {
-      size: Infinity,
-      read: async (offset, length, signal) => {
-        signal.throwIfAborted();
-        const bytes = await this.#files.read(diffName(id), offset, length);
-        if (bytes.length !== length) {
-          throw new WrennError("snapshot_corrupt", { what: diffName(id), problem: "it is cut short" });
-        }
-        return bytes;
-      },
-    };
   }
 
   async #write(dirty: DirtyPages, under: Header["mapping"], signal: AbortSignal): Promise<Header> {
@@ -219,7 +194,7 @@ export class GenerationStore {
       checksums: written.checksums,
     };
     await this.#files.rename(`${id}.diff.tmp`, diffName(id));
-    await this.#writeWhole(`${id}.header`, encodeHeader(header));
+    await writeDurable(this.#files, `${id}.header`, encodeHeader(header));
     // The names must be durable before `current` can point at them.
     await this.#files.syncDirectory();
     signal.throwIfAborted();
@@ -227,49 +202,9 @@ export class GenerationStore {
   }
 
   async #switchTo(header: Header): Promise<void> {
-    await this.#writeWhole(currentName, Buffer.from(`${header.id}\n`));
+    await writeDurable(this.#files, currentName, Buffer.from(`${header.id}\n`));
     // From the rename on a reader may see the new generation, so the old one is no longer what this store serves.
     this.#current = header;
     await this.#files.syncDirectory();
   }
-
-  async #writeWhole(name: string, bytes: Buffer): Promise<void> {
-    const file = await this.#files.create(`${name}.tmp`);
-    try {
-      await file.write(bytes, 0);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await this.#files.rename(`${name}.tmp`, name);
-  }
-
-  async #checkIndex(
-    id: string,
-    memorySize: number,
-  ): Promise<{ name: string; dataOffset: number; size: number }> {
-    const name = diffName(id);
-    const size = await this.#files.size(name);
-    const largestIndex = diffDataOffset(memorySize / pageSize);
-    const index = decodeDiffIndex(await this.#files.read(name, 0, Math.min(size, largestIndex)), name);
-    const dataOffset = diffDataOffset(index.pages.length + index.zeros.length);
-    if (index.memorySize !== memorySize || size !== dataOffset + index.pages.length * pageSize) {
-      throw new WrennError("snapshot_corrupt", { what: name, problem: "its size does not fit its index" });
-    }
-    return { name, dataOffset, size };
-  }
-}
-
-/** @throws WrennError `snapshot_corrupt`. */
-async function readHeader(files: StoreFiles, id: string): Promise<Header> {
-  const name = `${id}.header`;
-  const size = await files.size(name);
-  if (size > maxHeader) throw new WrennError("snapshot_corrupt", { what: name, problem: "it is too large" });
-  const header = decodeHeader(await files.read(name, 0, size), name);
-  if (header.id !== id) throw new WrennError("snapshot_corrupt", { what: name, problem: "id is another's" });
-  return header;
-}
-
-function diffName(id: string): string {
-  return `${id}.diff`;
 }
