@@ -1,5 +1,6 @@
 import { system, user } from "./catalogue-entry.ts";
 import type { CatalogueEntry } from "./catalogue-entry.ts";
+import { accountErrors } from "./account-errors.ts";
 import { portErrors } from "./port-errors.ts";
 
 /**
@@ -248,6 +249,7 @@ export const errorCatalogue = {
     "Check the path and its file system.",
   ),
   ...portErrors,
+  ...accountErrors,
   // Host and its surroundings
   deadline_exceeded: system(
     "agent_error",

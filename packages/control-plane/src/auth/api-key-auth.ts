@@ -70,7 +70,7 @@ export class ApiKeyAuth {
   }
 
   async #lookUp(hash: string): Promise<Cached | undefined> {
-    const key = await findApiKey(this.#database.db, hash);
+    const key = await findApiKey(this.#database.db, hash, new Date(this.#clock.now()));
     if (!key) {
       this.#cache.delete(hash);
       return undefined;

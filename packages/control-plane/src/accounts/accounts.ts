@@ -1,0 +1,184 @@
+import { randomHex, WrennError } from "@wrenn/core";
+import type { Clock, Random } from "@wrenn/core";
+import {
+  activateUser,
+  changeUser,
+  findUser,
+  findUserByEmail,
+  insertMembership,
+  insertTeam,
+  insertUser,
+  listMemberships,
+  putOneTimeToken,
+  takeOneTimeToken,
+} from "@wrenn/database";
+import type { Database, UserRow } from "@wrenn/database";
+import type { Mailer } from "./mailer.ts";
+import type { Passwords } from "./passwords.ts";
+import { hashToken } from "./sessions.ts";
+import type { OpenedSession, Sessions } from "./sessions.ts";
+
+/** Contract 20 §2.5. */
+const ACTIVATION_MS = 30 * 60_000;
+const RESET_MS = 15 * 60_000;
+const TOKEN_BYTES = 32;
+
+export interface AccountsOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly passwords: Passwords;
+  readonly sessions: Sessions;
+  readonly mailer: Mailer;
+  /** Address of the dashboard, for links in mails. */
+  readonly publicUrl: string;
+}
+
+export interface Credentials {
+  readonly email: string;
+  readonly password: string;
+}
+
+/** People's accounts (contract 10 §3). What is answered never says whether an address has an account. */
+export class Accounts {
+  readonly #options: AccountsOptions;
+
+  constructor(options: AccountsOptions) {
+    this.#options = options;
+  }
+
+  /** Adds an account that waits for its address to be proved; the mail decides, not the answer. */
+  async signUp({ email, password, name }: Credentials & { readonly name: string }): Promise<void> {
+    const { database, mailer, passwords, publicUrl, random } = this.#options;
+    const passwordHash = await passwords.hash(password);
+    const owner = await findUserByEmail(database.db, email);
+    if (owner && owner.status !== "inactive") {
+      mailer.send({
+        to: email,
+        subject: "You already have an account",
+        text: "Somebody, probably you, signed up with this address. It has an account already: log in, or reset its password.",
+        link: `${publicUrl}/login`,
+      });
+      return;
+    }
+    const user = { id: random.uuid(), email, name, passwordHash, status: "inactive" as const };
+    const token = await database.db.transaction().execute(async (tx) => {
+      await insertUser(tx, user);
+      return await this.#issue(tx, "activation", user.id, ACTIVATION_MS);
+    });
+    mailer.send({
+      to: email,
+      subject: "Activate your account",
+      text: "Open this link within 30 minutes. If you did not sign up, do not open it.",
+      link: `${publicUrl}/activate?token=${token}`,
+    });
+  }
+
+  /** @throws WrennError `one_time_token_invalid`, `already_activated`. */
+  async activate(token: string): Promise<OpenedSession> {
+    const { database, sessions } = this.#options;
+    const { userId, teamId } = await database.db.transaction().execute(async (tx) => {
+      const user = await this.#take(tx, "activation", token);
+      if (!(await activateUser(tx, user))) throw new WrennError("already_activated", {});
+      return { userId: user.id, teamId: await this.#firstTeam(tx, user) };
+    });
+    return await sessions.open(userId, teamId);
+  }
+
+  /** @throws WrennError `login_failed`, and with the right password `account_not_activated`, `account_disabled`. */
+  async logIn({ email, password }: Credentials): Promise<OpenedSession> {
+    const { database, passwords, sessions } = this.#options;
+    const user = await findUserByEmail(database.db, email);
+    if (!(await passwords.verify(password, user?.password_hash)) || !user)
+      throw new WrennError("login_failed", {});
+    if (user.status === "inactive") throw new WrennError("account_not_activated", {});
+    if (user.status !== "active") throw new WrennError("account_disabled", {});
+    const [team] = await listMemberships(database.db, user.id);
+    const teamId =
+      team?.teamId ??
+      (await database.db.transaction().execute(async (tx) => await this.#firstTeam(tx, user)));
+    return await sessions.open(user.id, teamId);
+  }
+
+  /** Mails a link when the address has an active account. */
+  async requestReset(email: string): Promise<void> {
+    const { database, mailer, publicUrl } = this.#options;
+    const user = await findUserByEmail(database.db, email);
+    if (user?.status !== "active") return;
+    const token = await database.db
+      .transaction()
+      .execute(async (tx) => await this.#issue(tx, "password_reset", user.id, RESET_MS));
+    mailer.send({
+      to: email,
+      subject: "Reset your password",
+      text: "Open this link within 15 minutes. If you did not ask for it, nothing has changed.",
+      link: `${publicUrl}/reset-password?token=${token}`,
+    });
+  }
+
+  /** Sets a password by a mailed token and ends every session. @throws WrennError `one_time_token_invalid`. */
+  async confirmReset(token: string, password: string): Promise<void> {
+    const { database, mailer, passwords, sessions } = this.#options;
+    const passwordHash = await passwords.hash(password);
+    const user = await database.db.transaction().execute(async (tx) => {
+      const found = await this.#take(tx, "password_reset", token);
+      if (!(await changeUser(tx, found.id, "active", { passwordHash })))
+        throw new WrennError("one_time_token_invalid", {});
+      return found;
+    });
+    await sessions.revokeAll(user.id);
+    mailer.send({ to: user.email, subject: "Your password was reset", text: "All sessions were ended." });
+  }
+
+  /** Changes the password and ends every other session. @throws WrennError `wrong_password`. */
+  async changePassword(
+    session: { readonly id: string; readonly userId: string },
+    current: string,
+    next: string,
+  ): Promise<void> {
+    const { database, mailer, passwords, sessions } = this.#options;
+    const user = await findUser(database.db, session.userId);
+    if (!user || !(await passwords.verify(current, user.password_hash)))
+      throw new WrennError("wrong_password", {});
+    await changeUser(database.db, user.id, "active", { passwordHash: await passwords.hash(next) });
+    await sessions.revokeAll(user.id, session.id);
+    mailer.send({
+      to: user.email,
+      subject: "Your password was changed",
+      text: "All other sessions were ended. If it was not you, reset the password.",
+    });
+  }
+
+  async rename(userId: string, name: string): Promise<void> {
+    await changeUser(this.#options.database.db, userId, "active", { name });
+  }
+
+  async #issue(
+    db: Database["db"],
+    purpose: "activation" | "password_reset",
+    userId: string,
+    ms: number,
+  ): Promise<string> {
+    const token = randomHex(this.#options.random, TOKEN_BYTES);
+    const expiresAt = new Date(this.#options.clock.now() + ms);
+    await putOneTimeToken(db, { hash: hashToken(token), purpose, userId, expiresAt });
+    return token;
+  }
+
+  async #take(db: Database["db"], purpose: "activation" | "password_reset", token: string): Promise<UserRow> {
+    const now = new Date(this.#options.clock.now());
+    const taken = await takeOneTimeToken(db, hashToken(token), purpose, now);
+    const user = taken?.userId ? await findUser(db, taken.userId) : undefined;
+    if (!user) throw new WrennError("one_time_token_invalid", {});
+    return user;
+  }
+
+  async #firstTeam(db: Database["db"], user: UserRow): Promise<string> {
+    const { random } = this.#options;
+    const teamId = random.uuid();
+    const slug = `${randomHex(random, 3)}-${randomHex(random, 3)}`;
+    await insertTeam(db, { id: teamId, name: `${user.name}'s Team`, slug });
+    await insertMembership(db, { userId: user.id, teamId, role: "owner", isDefault: true });
+    return teamId;
+  }
+}

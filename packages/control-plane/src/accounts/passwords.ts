@@ -1,0 +1,72 @@
+import { argon2, timingSafeEqual } from "node:crypto";
+import { promisify } from "node:util";
+import type { Random } from "@wrenn/core";
+
+/** OWASP's second choice for argon2id: 19 MiB, two passes, one lane. */
+const MEMORY_KIB = 19_456;
+const PASSES = 2;
+const LANES = 1;
+const TAG_BYTES = 32;
+const SALT_BYTES = 16;
+/** Each hash holds its memory: more at once would be a way to exhaust the server. */
+const AT_ONCE = 4;
+const PHC = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d)\$([\w+/]{22})\$([\w+/]{43})$/;
+
+const derive = promisify(argon2);
+
+interface Parameters {
+  readonly memory: number;
+  readonly passes: number;
+  readonly parallelism: number;
+}
+
+/** Passwords as argon2id (RFC 9106), kept as PHC strings. */
+export class Passwords {
+  readonly #random: Random;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  async hash(password: string): Promise<string> {
+    const salt = Buffer.from(this.#random.bytes(SALT_BYTES));
+    const parameters = { memory: MEMORY_KIB, passes: PASSES, parallelism: LANES };
+    const tag = await this.#derive(password, salt, parameters);
+    return `$argon2id$v=19$m=${MEMORY_KIB},t=${PASSES},p=${LANES}$${unpadded(salt)}$${unpadded(tag)}`;
+  }
+
+  /** Whether the password is that of the hash. Without a hash it is not, after the same work. */
+  async verify(password: string, hash: string | undefined): Promise<boolean> {
+    const [, memory, passes, parallelism, salt = "", tag = ""] = PHC.exec(hash ?? "") ?? [];
+    if (tag === "") {
+      await this.hash(password);
+      return false;
+    }
+    const parameters = {
+      memory: Number(memory),
+      passes: Number(passes),
+      parallelism: Number(parallelism),
+    };
+    const derived = await this.#derive(password, Buffer.from(salt, "base64"), parameters);
+    return timingSafeEqual(derived, Buffer.from(tag, "base64"));
+  }
+
+  async #derive(password: string, nonce: Buffer, parameters: Parameters): Promise<Buffer> {
+    if (this.#running >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running += 1;
+    try {
+      return await derive("argon2id", { message: password, nonce, tagLength: TAG_BYTES, ...parameters });
+    } finally {
+      // The place goes to whoever waits longest.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running -= 1;
+    }
+  }
+}
+
+function unpadded(bytes: Buffer): string {
+  return bytes.toString("base64").replaceAll("=", "");
+}
