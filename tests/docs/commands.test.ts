@@ -33,6 +33,7 @@ for (const document of ["README.md", ...guides.toSorted()]) {
               WRENN_URL: server.url,
               WRENN_API_KEY: server.apiKey,
               URL: server.url,
+              PORT: new URL(server.url).port,
               KEY: server.apiKey,
               ID: id,
             },
