@@ -22,6 +22,8 @@
 enum {
   ARGUMENT_LIMIT = 65536,
   LABEL_LIMIT = 65536,
+  ARGUMENT_MOST = 131072,   /* of one string with its end: MAX_ARG_STRLEN */
+  ARGUMENTS_MOST = 6 << 20, /* of all, however large the stack may be */
   RING_DEFAULT = 262144,
   RING_MINIMUM = 4096,
   RING_MAXIMUM = 4 << 20,
@@ -59,6 +61,25 @@ static bool read_limits(struct spawn *spawn, struct reader *r) {
   return !r->failed;
 }
 
+/* What execve(2) would refuse with E2BIG: then it is an error of the request and not of a program that never ran. */
+static bool too_long(const struct spawn *spawn) {
+  size_t total = 0;
+  struct rlimit stack = {RLIM_INFINITY, RLIM_INFINITY};
+  (void)getrlimit(RLIMIT_STACK, &stack);
+  size_t most = stack.rlim_cur / 4 < ARGUMENTS_MOST ? stack.rlim_cur / 4 : ARGUMENTS_MOST;
+  for (char **argument = spawn->arguments; *argument; argument++) {
+    size_t length = strlen(*argument) + 1;
+    if (length > ARGUMENT_MOST) return true;
+    total += length + sizeof(char *);
+  }
+  for (size_t i = 0; i < spawn->environment.count; i++) {
+    size_t length = strlen(spawn->environment.entries[i]) + 1;
+    if (length > ARGUMENT_MOST) return true;
+    total += length + sizeof(char *);
+  }
+  return total > most;
+}
+
 static int check_cwd(struct spawn *spawn, struct buffer *detail) {
   struct stat st;
   char path[PATH_LIMIT + 1];
@@ -94,6 +115,7 @@ int spawn_decode(struct spawn *spawn, struct reader *r, struct buffer *detail) {
   ok = ok && spawn->ring_bytes >= RING_MINIMUM && spawn->ring_bytes <= RING_MAXIMUM && spawn->handle > 0 && spawn->handle < 1u << 30;
   bool known = ok && user_find(user, &spawn->user);
   int status = !ok ? fail_with(detail, STATUS_BAD_REQUEST, "START does not parse") : known ? check_cwd(spawn, detail) : fail_with(detail, STATUS_NO_SUCH_USER, user);
+  if (status == STATUS_OK && too_long(spawn)) status = E2BIG;
   free(user);
   return status;
 }

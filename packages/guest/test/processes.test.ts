@@ -106,6 +106,17 @@ test("environment, working directory and missing things", async () => {
   );
 });
 
+test("an argument list that the kernel would refuse is an error of the request", async () => {
+  const tooLong = (error: unknown): boolean => WrennError.is(error, "argument_list_too_long");
+  const start = async (args: readonly string[], envs = {}): Promise<unknown> =>
+    await session.processes.start(request("true", args, { envs }), signal);
+  await assert.rejects(start(["x".repeat(131_072)]), tooLong);
+  await assert.rejects(start([], { LONG: "x".repeat(131_072) }), tooLong);
+  await assert.rejects(start(Array.from({ length: 30 }, () => "x".repeat(100_000))), tooLong);
+  const longest = await shell(session, 'echo "${#0}"', { args: ["-c", 'echo "${#0}"', "x".repeat(131_071)] });
+  assert.equal(longest.stdout.toString(), "131071\n");
+});
+
 test("resource limits hold for the process and are checked", async () => {
   const limits = {
     openFiles: { soft: 77, hard: 99 },
