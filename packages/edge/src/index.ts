@@ -6,3 +6,7 @@ export type { CapsuleDirectory, CapsuleRoute, PortAccess } from "./routing/capsu
 export type { PortTarget } from "./port-target.ts";
 export { listenEdge } from "./edge-server.ts";
 export type { EdgeFallback, EdgeServer, EdgeServerOptions, EdgeTls } from "./edge-server.ts";
+export { localCertificate } from "./tls/certificate-store.ts";
+export type { CertificateStoreOptions, LocalCertificate } from "./tls/certificate-store.ts";
+export { startNameServer } from "./dns/name-server.ts";
+export type { NameServer, NameServerOptions } from "./dns/name-server.ts";
