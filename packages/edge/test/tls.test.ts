@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
@@ -116,22 +117,20 @@ test("HTTP/1.1 and WebSockets work over the same TLS port", async (t) => {
   const { port, server } = await startService(t, (_request, response) => response.end("one"));
   const sockets = new WebSocketServer({ server });
   t.after(() => sockets.close());
-  sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(`echo ${String(data)}`)));
+  sockets.on("connection", (socket) =>
+    socket.on("message", (data: Buffer) => socket.send(`echo ${data.toString()}`)),
+  );
   const tls = await (await certificate(t)).make();
   const edge = await startTestEdge(t, { tls });
   const common = { rejectUnauthorized: false, headers: { host: edge.host(port) } };
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  request(`https://127.0.0.1:${edge.server.port}/`, common, (incoming) =>
-    text(incoming).then(resolve, reject),
-  )
-    .on("error", reject)
-    .end();
-  assert.equal(await promise, "one");
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  request(`https://127.0.0.1:${edge.server.port}/`, common, resolve).on("error", reject).end();
+  assert.equal(await text(await promise), "one");
   const client = new WebSocket(`wss://127.0.0.1:${edge.server.port}/`, common);
   t.after(() => client.terminate());
   const answer = Promise.withResolvers<string>();
   client.on("open", () => client.send("hi"));
-  client.on("message", (data) => answer.resolve(String(data)));
+  client.on("message", (data: Buffer) => answer.resolve(data.toString()));
   client.on("error", answer.reject);
   assert.equal(await answer.promise, "echo hi");
 });

@@ -1,5 +1,3 @@
-import "reflect-metadata";
-import * as x509 from "@peculiar/x509";
 import type { Clock, Random } from "@wrenn/core";
 
 /** A certificate and its private key, both PEM. */
@@ -16,6 +14,14 @@ const DAY_MS = 86_400_000;
 const KEYS = { name: "ECDSA", namedCurve: "P-256" } as const;
 const SIGNATURE = { name: "ECDSA", hash: "SHA-256" } as const;
 
+/** Loaded when a certificate is made, which is rare; it wants the metadata API to be there before it. */
+async function loadX509() {
+  await import("reflect-metadata");
+  return import("@peculiar/x509");
+}
+
+type X509 = Awaited<ReturnType<typeof loadX509>>;
+
 /** Certificates of a small CA of this machine's own, for names that no public CA certifies. */
 export class CertificateMaker {
   readonly #clock: Clock;
@@ -28,6 +34,7 @@ export class CertificateMaker {
 
   /** Makes a CA that may sign for names below `domains` only, so that its theft opens nothing else. */
   async makeAuthority(domains: readonly string[]): Promise<PemPair> {
+    const x509 = await loadX509();
     const keys = await crypto.subtle.generateKey(KEYS, true, ["sign", "verify"]);
     const name = "CN=Wrenn local CA";
     const cert = await x509.X509CertificateGenerator.createSelfSigned({
@@ -37,15 +44,16 @@ export class CertificateMaker {
       extensions: [
         new x509.BasicConstraintsExtension(true, 0, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-        nameConstraints(domains),
+        new x509.Extension("2.5.29.30", true, nameConstraints(domains)),
         await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       ],
     });
-    return { cert: cert.toString("pem"), key: await pemOf(keys.privateKey) };
+    return { cert: cert.toString("pem"), key: await pemOf(x509, keys.privateKey) };
   }
 
   /** Makes a certificate for each of the domains and every name one label below it. */
   async makeWildcard(authority: PemPair, domains: readonly string[]): Promise<PemPair> {
+    const x509 = await loadX509();
     const issuer = new x509.X509Certificate(authority.cert);
     const signingKey = await crypto.subtle.importKey(
       "pkcs8",
@@ -71,7 +79,7 @@ export class CertificateMaker {
         await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       ],
     });
-    return { cert: cert.toString("pem") + "\n" + authority.cert, key: await pemOf(keys.privateKey) };
+    return { cert: cert.toString("pem") + "\n" + authority.cert, key: await pemOf(x509, keys.privateKey) };
   }
 
   #common(days: number) {
@@ -90,9 +98,9 @@ export class CertificateMaker {
 }
 
 /** NameConstraints (RFC 5280 §4.2.1.10) with permitted DNS subtrees, as DER. */
-function nameConstraints(domains: readonly string[]): x509.Extension {
+function nameConstraints(domains: readonly string[]): Buffer<ArrayBuffer> {
   const subtrees = domains.map((domain) => der(0x30, der(0x82, Buffer.from(domain, "latin1"))));
-  return new x509.Extension("2.5.29.30", true, der(0x30, der(0xa0, Buffer.concat(subtrees))));
+  return der(0x30, der(0xa0, Buffer.concat(subtrees)));
 }
 
 function der(tag: number, content: Buffer): Buffer<ArrayBuffer> {
@@ -101,6 +109,6 @@ function der(tag: number, content: Buffer): Buffer<ArrayBuffer> {
   return Buffer.concat([Buffer.from([tag, ...size]), content]);
 }
 
-async function pemOf(key: CryptoKey): Promise<string> {
+async function pemOf(x509: X509, key: CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
 }
