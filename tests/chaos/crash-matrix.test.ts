@@ -25,7 +25,7 @@ after(async () => {
 
 const program = `
 import hashlib, time
-data = bytes(range(256)) * 8192
+data = bytes(range(256)) * 1024
 n = 0
 while True:
     n += 1

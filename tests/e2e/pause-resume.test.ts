@@ -31,7 +31,7 @@ async function must(id: string, name: string, status: string): Promise<CapsuleBo
 /** A program whose memory and counter tell whether it was ever restarted or damaged. */
 const program = `
 import hashlib, time
-data = bytes(range(256)) * 16384
+data = bytes(range(256)) * 1024
 n = 0
 while True:
     n += 1

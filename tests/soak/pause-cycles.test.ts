@@ -17,7 +17,7 @@ test(
   async (t) => {
     const id = await server.capsule(t, { memory_mb: 256 });
     const program =
-      "import hashlib, time\ndata = bytearray(range(256)) * 8192\nn = 0\nwhile True:\n" +
+      "import hashlib, time\ndata = bytearray(range(256)) * 1024\nn = 0\nwhile True:\n" +
       "  n += 1\n  open('/tmp/n', 'w').write(f'{n} {hashlib.sha256(data).hexdigest()}')\n  time.sleep(0.05)\n";
     await server.exec(id, "python3", ["-c", program], { background: true });
     const read = async (beyond: number): Promise<{ n: number; sum: string }> => {

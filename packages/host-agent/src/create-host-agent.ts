@@ -110,6 +110,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
       try {
         await endAll(end);
       } finally {
+        await registry.settled();
         await deps.closeSlots();
       }
     },

@@ -37,17 +37,18 @@ export class CapsuleRegistry {
   watchForDeath(capsule: Capsule): void {
     const { parts } = capsule;
     if (!parts) return;
-    this.inBackground(capsule.id, "release", async () => {
-      const death = await parts.machine.death;
-      await this.queue.run(capsule.id, async () => {
-        if (capsule.parts !== parts || capsule.state === "destroying") return;
-        this.#deps.logger.error("capsule.machine_died", { capsule: capsule.id, problem: death.detail });
-        capsule.fail(`the capsule's machine died: ${death.detail}`);
-        await parts.guest.detach();
-        await parts.machine.destroy();
-        await this.#deps.slots.release(parts.slot);
-      });
-    });
+    void parts.machine.death.then((death) =>
+      this.inBackground(capsule.id, "release", () =>
+        this.queue.run(capsule.id, async () => {
+          if (capsule.parts !== parts || capsule.state === "destroying") return;
+          this.#deps.logger.error("capsule.machine_died", { capsule: capsule.id, problem: death.detail });
+          capsule.fail(`the capsule's machine died: ${death.detail}`);
+          await parts.guest.detach();
+          await parts.machine.destroy();
+          await this.#deps.slots.release(parts.slot);
+        }),
+      ),
+    );
   }
 
   /** Work that nobody waits for; its failure is logged. */
@@ -58,6 +59,11 @@ export class CapsuleRegistry {
       })
       .finally(() => this.#background.delete(running));
     this.#background.add(running);
+  }
+
+  /** Waits for all background work that does not wait for something itself. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#background);
   }
 
   /** Removes disk layers that no capsule and no template names any more. */

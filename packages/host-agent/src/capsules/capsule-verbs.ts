@@ -37,7 +37,9 @@ export class CapsuleVerbs {
 
   async pause(id: string, signal: AbortSignal): Promise<CapsuleStatus> {
     const capsule = this.#registry.require(id);
-    await pauseCapsule(capsule, capsule.running(), this.#deps, signal);
+    const parts = capsule.running();
+    await pauseCapsule(capsule, parts, this.#deps, signal);
+    this.#registry.inBackground(id, "slot_release", () => this.#deps.slots.release(parts.slot));
     const generation = generationOf(capsule, capsule.record.current);
     this.#registry.inBackground(id, "verification", async () => {
       await verifyNew(capsule, generation);

@@ -7,7 +7,7 @@ import { orDeath } from "./or-death.ts";
 
 /**
  * Freezes a running capsule into a new generation and gives its machine, memory and slot back. Open streams wait for the
- * next resume. When it fails the capsule runs on.
+ * next resume. When it fails the capsule runs on. The slot is the caller's to release: nobody has to wait for it.
  */
 export async function pauseCapsule(
   capsule: Capsule,
@@ -90,6 +90,5 @@ async function releaseMachine(
   capsule.enter("paused");
   await parts.machine.destroy();
   await sealLayers(capsule, deps);
-  await deps.slots.release(parts.slot);
   await capsule.directory.writeJournal({ operation: "none", at: deps.clock.now() });
 }
