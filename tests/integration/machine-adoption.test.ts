@@ -27,7 +27,14 @@ test("a machine whose owner was killed is adopted: frozen, let go on, its consol
   const id = `adopted-${process.pid}`;
   const readable = [directory, dirname(rootfs)];
   const shape = { id, directory: home, vcpus: 1, memoryMib: 256, disk, readable, uid, gid: uid };
-  const spec: BootSpec = { ...shape, kernel, initramfs, memoryFile };
+  // A kernel that tells all about its start writes to the console for as long as this test looks.
+  const spec: BootSpec = {
+    ...shape,
+    kernel,
+    initramfs,
+    memoryFile,
+    commandLine: "loglevel=7 ignore_loglevel",
+  };
 
   const program = fileURLToPath(new URL("../support/machine-owner.ts", import.meta.url));
   const owner = spawn(process.execPath, [program, JSON.stringify(spec)], {
