@@ -63,7 +63,7 @@ static bool seed_entropy(struct view entropy) {
 bool set_hostname(const char *name) {
   char hosts[512];
   if (sethostname(name, strlen(name))) return false;
-  snprintf(hosts, sizeof hosts, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 localhost ip6-localhost\n", name);
+  snprintf(hosts, sizeof hosts, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 ip6-localhost\n", name);
   (void)write_whole("/etc/hostname", name);
   return write_whole("/etc/hosts", hosts);
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "configure.h"
+#include "loopback.h"
 
 enum { ROOT_WAIT_MS = 10000 };
 
@@ -222,6 +223,7 @@ void init_guest(void) {
   mount_rest();
   configure_network();
   configure_resolver();
+  open_loopback();
   (void)set_hostname("capsule");
   signal(SIGPIPE, SIG_IGN);
   sigset_t set = init_signals();

@@ -13,6 +13,16 @@ export const guestModules = [
   "virtio_net",
   "virtio-rng",
   "virtio_console",
+  // Address translation, for services that listen on the guest's loopback address only.
+  "libcrc32c",
+  "nfnetlink",
+  "nf_defrag_ipv4",
+  "nf_defrag_ipv6",
+  "nf_conntrack",
+  "nf_nat",
+  "nf_tables",
+  "nft_chain_nat",
+  "nft_nat",
 ] as const;
 
 /**
