@@ -14,6 +14,8 @@ export interface ServerConfig {
   readonly domain: string;
   /** External PostgreSQL; the embedded one is used without it. */
   readonly databaseUrl: string | undefined;
+  /** Where people reach this server, for links in mails: `https://wrenn.example.org`; from domain and port without. */
+  readonly publicUrl?: string | undefined;
 }
 
 /** @throws WrennError `invalid_field` when an address does not parse. */
@@ -26,6 +28,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     port,
     domain: (env["WRENN_DOMAIN"] ?? "localhost").toLowerCase(),
     databaseUrl: env["DATABASE_URL"],
+    publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
   };
 }
 

@@ -93,6 +93,7 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
     logger,
     random: systemRandom,
     version,
+    publicUrl: config.publicUrl ?? `http://${config.domain}:${config.port}`,
   });
   ports.join(platformOf(controlPlane));
   release.defer(controlPlane.ports.observe((id) => ports.edge.invalidate(id)));

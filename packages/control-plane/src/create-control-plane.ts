@@ -8,11 +8,17 @@ import { randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
 import type { HostAgent } from "@wrenn/protocol";
+import type { Mailer } from "./accounts/mailer.ts";
 import Fastify from "fastify";
+import { openAccounts } from "./accounts/open-accounts.ts";
 import { ApiKeyAuth } from "./auth/api-key-auth.ts";
+import { Authenticator } from "./auth/authenticator.ts";
+import { requestScope } from "./auth/request-scope.ts";
+import { requireScope } from "./auth/identity.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
 import type { App, PortAddresses, RouteServices } from "./routes/app.ts";
+import { authRoutes } from "./routes/auth.ts";
 import { capsuleLifeRoutes } from "./routes/capsule-life.ts";
 import { capsuleRoutes } from "./routes/capsules.ts";
 import { execRoutes } from "./routes/exec.ts";
@@ -21,6 +27,7 @@ import { fileContentRoutes } from "./routes/file-content.ts";
 import { fileDownloadRoutes } from "./routes/file-downloads.ts";
 import { fileUploadRoutes } from "./routes/file-uploads.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { meRoutes } from "./routes/me.ts";
 import { portRoutes } from "./routes/ports.ts";
 import { processRoutes } from "./routes/processes.ts";
 import { serviceRoutes } from "./routes/service.ts";
@@ -45,6 +52,10 @@ export interface ControlPlaneOptions {
   readonly logger: Logger;
   readonly random: Random;
   readonly version: string;
+  /** Takes mails to people; without one they are in the log. */
+  readonly mailer?: Mailer;
+  /** Address of the dashboard, for links in mails; cookies need TLS when it has. */
+  readonly publicUrl: string;
 }
 
 export interface ControlPlane {
@@ -62,19 +73,21 @@ export interface ControlPlane {
 /** The public API on top of one host agent. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { database, hostAgent, clock, logger, edge } = options;
-  const auth = new ApiKeyAuth(database, clock, logger);
+  const keys = new ApiKeyAuth(database, clock, logger);
+  const people = await openAccounts(options);
   const operations = new Operations(options);
   const templates = new TemplatesService(database, hostAgent, options.random);
   const capsules = new CapsulesService({ ...options, operations, templates });
   await capsules.reconcile(AbortSignal.timeout(30_000));
-  const ports = new PortsService(database, capsules, auth);
+  const ports = new PortsService(database, capsules, keys);
   const services = {
     capsules,
     templates,
     ports,
     edge,
     hostAgent,
-    auth,
+    auth: new Authenticator(keys, people.sessions),
+    ...people,
     clock,
     logger,
     version: options.version,
@@ -96,7 +109,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       await underWay.drain(CLOSE_MS);
       await app.close();
       await capsules.close();
-      await auth.close();
+      await keys.close();
     },
   };
 }
@@ -123,7 +136,8 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
     });
   });
   app.setErrorHandler(async (error, request, reply) => {
-    const { status, body } = toWire(fromFastify(error, BODY_LIMIT), request.id, services.logger);
+    const { status, body, headers } = toWire(fromFastify(error, BODY_LIMIT), request.id, services.logger);
+    reply.headers(headers);
     return await reply.status(status).send(body);
   });
   app.setNotFoundHandler(async (request) => {
@@ -141,7 +155,12 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
         description:
           "Capsules: microVMs that start from frozen memory. Refusals carry a code, a message, a remedy and a request id.",
       },
-      components: { securitySchemes: { apiKey: { type: "apiKey", in: "header", name: "X-API-Key" } } },
+      components: {
+        securitySchemes: {
+          apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
+          session: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+        },
+      },
     },
   });
   await app.register(swaggerUi, { routePrefix: "/docs" });
@@ -151,15 +170,20 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
     { schema: { hide: true } },
     async (_request, reply) => await reply.type("application/yaml").send(app.swagger({ yaml: true })),
   );
-  await app.register(async (open) => serviceRoutes(open as App, services));
+  await app.register(async (open) => {
+    serviceRoutes(open, services);
+    authRoutes(open, services);
+  });
   await app.register(async (closed) => {
     closed.addHook("onRequest", async (request) => {
       request.identity = await services.auth.authenticate(request.headers);
+      requireScope(request.identity, requestScope(request));
     });
     closed.addHook("onRoute", (route) => {
-      route.schema = { ...route.schema, security: [{ apiKey: [] }] };
+      route.schema = { ...route.schema, security: [{ apiKey: [] }, { session: [] }] };
     });
     const parsed = [
+      meRoutes,
       capsuleRoutes,
       capsuleLifeRoutes,
       execRoutes,

@@ -71,7 +71,6 @@ export const accountErrors = {
     "Create a key with this scope, or log in.",
   ),
   role_missing: user("forbidden", 403, "this needs the role {role}", "Ask an owner or admin of the team."),
-  no_team: user("no_team", 403, "you belong to no team", "Create one, or accept an invitation."),
   team_not_found: user("not_found", 404, "team not found", "List your teams with GET /v1/teams."),
   not_a_member: user(
     "forbidden",

@@ -3,12 +3,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { findApiKey, touchApiKeys } from "@wrenn/database";
-import type { Database } from "@wrenn/database";
-
-/** Who a request acts for. */
-export interface Identity {
-  readonly teamId: string;
-}
+import type { Database, KeyGrant } from "@wrenn/database";
+import type { Identity } from "./identity.ts";
 
 const KEY = /^wrn_[0-9a-f]{32}$/;
 /** A revoked key works at most this long. */
@@ -17,9 +13,7 @@ const CACHE_SIZE = 10_000;
 /** Use is written down in batches: one row update for many requests. */
 const TOUCH_MS = 10_000;
 
-interface Cached {
-  readonly keyId: string;
-  readonly teamId: string;
+interface Cached extends KeyGrant {
   readonly until: number;
 }
 
@@ -49,7 +43,15 @@ export class ApiKeyAuth {
     const found = this.#fresh(hash) ?? (await this.#lookUp(hash));
     if (!found) throw new WrennError("api_key_invalid", {});
     this.#used.add(found.keyId);
-    return { teamId: found.teamId };
+    return {
+      teamId: found.teamId,
+      key: { id: found.keyId, name: found.name, scopes: found.scopes },
+    };
+  }
+
+  /** Makes a key that was just revoked useless at once. */
+  forget(): void {
+    this.#cache.clear();
   }
 
   /** Writes down which keys were used. */

@@ -18,7 +18,11 @@ export function toWire(
   error: unknown,
   requestId: string,
   logger: Logger,
-): { readonly status: number; readonly body: ErrorBody } {
+): {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: ErrorBody;
+} {
   const known = error instanceof WrennError ? error : new WrennError("internal", {}, { cause: error });
   if (known.entry.fault === "system") {
     logger.error("request.failed", {
@@ -30,6 +34,9 @@ export function toWire(
   }
   return {
     status: known.entry.status,
+    headers: WrennError.is(known, "rate_limited")
+      ? { "retry-after": String(known.context["retry_after"]) }
+      : {},
     body: {
       error: {
         code: known.entry.code,

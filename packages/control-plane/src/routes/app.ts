@@ -8,7 +8,14 @@ import type {
 } from "fastify";
 import type { HostAgent } from "@wrenn/protocol";
 import type { Clock, Logger } from "@wrenn/core";
-import type { ApiKeyAuth, Identity } from "../auth/api-key-auth.ts";
+import type { LiveSession } from "@wrenn/database";
+import { WrennError } from "@wrenn/core";
+import type { Accounts } from "../accounts/accounts.ts";
+import type { RateLimiter } from "../accounts/rate-limiter.ts";
+import type { Sessions } from "../accounts/sessions.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Identity } from "../auth/identity.ts";
+import type { RefreshCookie } from "../auth/refresh-cookie.ts";
 import type { CapsulesService } from "../services/capsules.ts";
 import type { PortsService } from "../services/ports.ts";
 import type { TemplatesService } from "../services/templates.ts";
@@ -36,7 +43,11 @@ export interface RouteServices {
   readonly ports: PortsService;
   readonly edge: PortAddresses;
   readonly hostAgent: HostAgent;
-  readonly auth: ApiKeyAuth;
+  readonly auth: Authenticator;
+  readonly accounts: Accounts;
+  readonly sessions: Sessions;
+  readonly limiter: RateLimiter;
+  readonly cookie: RefreshCookie;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly version: string;
@@ -49,8 +60,20 @@ declare module "fastify" {
   }
 }
 
+/** Who a request of the authenticated part acts for. */
+export function identityOf(request: { readonly identity: Identity | undefined }): Identity {
+  if (!request.identity) throw new Error("a route outside the authenticated part asks for an identity");
+  return request.identity;
+}
+
 /** Team that a request of the authenticated part acts for. */
 export function teamOf(request: { readonly identity: Identity | undefined }): string {
-  if (!request.identity) throw new Error("a route outside the authenticated part asks for a team");
-  return request.identity.teamId;
+  return identityOf(request).teamId;
+}
+
+/** The login that a request is of. @throws WrennError `session_required` for a key. */
+export function sessionOf(request: { readonly identity: Identity | undefined }): LiveSession {
+  const { session } = identityOf(request);
+  if (!session) throw new WrennError("session_required", {});
+  return session;
 }

@@ -7,7 +7,8 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
-import type { Identity } from "../auth/api-key-auth.ts";
+import { requireScope } from "../auth/identity.ts";
+import type { Identity } from "../auth/identity.ts";
 import { toWire } from "../errors/envelope.ts";
 import type { RouteServices } from "../routes/app.ts";
 import { execStream } from "./exec-stream.ts";
@@ -90,6 +91,7 @@ async function serve(
       socket.close(closeCode.policy, outcome);
       return;
     }
+    requireScope(identity, "run");
     const row = await capsules.running(identity.teamId, route.id);
     const touch = (): void => {
       capsules

@@ -1,0 +1,47 @@
+import type { Clock, Logger, Random } from "@wrenn/core";
+import type { Database } from "@wrenn/database";
+import { RefreshCookie } from "../auth/refresh-cookie.ts";
+import { AccessTokens } from "./access-tokens.ts";
+import { Accounts } from "./accounts.ts";
+import { logMailer } from "./mailer.ts";
+import type { Mailer } from "./mailer.ts";
+import { Passwords } from "./passwords.ts";
+import { RateLimiter } from "./rate-limiter.ts";
+import { Sessions } from "./sessions.ts";
+
+export interface AccountServices {
+  readonly accounts: Accounts;
+  readonly sessions: Sessions;
+  readonly limiter: RateLimiter;
+  readonly cookie: RefreshCookie;
+}
+
+export interface AccountServicesOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly mailer?: Mailer;
+  readonly publicUrl: string;
+}
+
+/** Everything about people, on top of the database. */
+export async function openAccounts(options: AccountServicesOptions): Promise<AccountServices> {
+  const { database, clock, logger, random, publicUrl } = options;
+  const tokens = await AccessTokens.open(database, clock, random);
+  const sessions = new Sessions(database, tokens, clock, random);
+  return {
+    accounts: new Accounts({
+      database,
+      clock,
+      random,
+      sessions,
+      publicUrl,
+      passwords: new Passwords(random),
+      mailer: options.mailer ?? logMailer(logger),
+    }),
+    sessions,
+    limiter: new RateLimiter(clock),
+    cookie: new RefreshCookie(publicUrl.startsWith("https:")),
+  };
+}

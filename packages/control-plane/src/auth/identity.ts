@@ -1,0 +1,26 @@
+import { WrennError } from "@wrenn/core";
+import type { LiveSession } from "@wrenn/database";
+
+export type Scope = "read" | "run" | "manage";
+
+/** Who a request acts for: the team of a key, or a person in one of their teams. */
+export interface Identity {
+  readonly teamId: string;
+  /** What a key may do; a person may do what their role says. */
+  readonly key?: { readonly id: string; readonly name: string; readonly scopes: readonly Scope[] };
+  readonly session?: LiveSession;
+}
+
+/** @throws WrennError `scope_missing`; people have every scope. */
+export function requireScope(identity: Identity, scope: Scope): void {
+  if (identity.key && !identity.key.scopes.includes(scope)) throw new WrennError("scope_missing", { scope });
+}
+
+/** @throws WrennError `session_required` for a key, or `role_missing`. */
+export function requireRole(identity: Identity, least: "admin" | "owner"): LiveSession {
+  const { session } = identity;
+  if (!session) throw new WrennError("session_required", {});
+  const enough = session.role === "owner" || session.role === least;
+  if (!enough) throw new WrennError("role_missing", { role: least });
+  return session;
+}

@@ -1,0 +1,145 @@
+import { WrennError } from "@wrenn/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import { emailAddress } from "../accounts/email-address.ts";
+import type { RateLimit } from "../accounts/rate-limiter.ts";
+import type { OpenedSession } from "../accounts/sessions.ts";
+import {
+  authJson,
+  AuthResponse,
+  Email,
+  GivenPassword,
+  OneTimeToken,
+  Password,
+  PersonName,
+} from "./account-schemas.ts";
+import type { App, RouteServices } from "./app.ts";
+import { refusals } from "./schemas.ts";
+
+const MINUTE = 60_000;
+/** From one address of the network: a household or an office. */
+const perAddress: RateLimit = { burst: 20, everyMs: 3000 };
+/** For one account: guesses at a password, and mails. */
+const perLogin: RateLimit = { burst: 10, everyMs: MINUTE / 2 };
+const perMail: RateLimit = { burst: 3, everyMs: 5 * MINUTE };
+
+/** Routes that need no credentials because they give them (contract 10 §3). */
+export function authRoutes(app: App, { accounts, sessions, limiter, cookie }: RouteServices): void {
+  const limit = (request: FastifyRequest): void => limiter.take(`address ${request.ip}`, perAddress);
+  const opened = (reply: FastifyReply, session: OpenedSession): Static<typeof AuthResponse> => {
+    cookie.set(reply, session.refreshToken);
+    return authJson(session);
+  };
+  const tags = ["accounts"];
+
+  app.post(
+    "/v1/auth/signup",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Sign up",
+        description: "The answer is the same for every address; the mail says what to do.",
+        tags,
+        body: Type.Object({ email: Email, password: Password, name: PersonName }),
+        response: { 201: Type.Object({ message: Type.String() }), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { password, name } = request.body;
+      const email = emailAddress(request.body.email);
+      limiter.take(`mail ${email}`, perMail);
+      await accounts.signUp({ email, password, name: name.trim() });
+      return await reply.status(201).send({ message: "account created; check your email to activate it" });
+    },
+  );
+
+  app.post(
+    "/v1/auth/activate",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Activate an account by its mailed token, and log in",
+        tags,
+        body: Type.Object({ token: OneTimeToken }),
+        response: { 200: AuthResponse, ...refusals },
+      },
+    },
+    async (request, reply) => opened(reply, await accounts.activate(request.body.token)),
+  );
+
+  app.post(
+    "/v1/auth/login",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Log in",
+        description: "Sets the cookie that POST /v1/auth/refresh renews the token by.",
+        tags,
+        body: Type.Object({ email: Email, password: GivenPassword }),
+        response: { 200: AuthResponse, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const email = emailAddress(request.body.email);
+      limiter.take(`login ${email}`, perLogin);
+      return opened(reply, await accounts.logIn({ email, password: request.body.password }));
+    },
+  );
+
+  app.post(
+    "/v1/auth/refresh",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Renew the token by the cookie",
+        description:
+          "The cookie is replaced. An old one that comes back later ends the session: somebody else has it too.",
+        tags,
+        response: { 200: AuthResponse, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const token = cookie.read(request.headers.cookie);
+      if (token === undefined) throw new WrennError("refresh_token_invalid", {});
+      return opened(reply, await sessions.refresh(token));
+    },
+  );
+
+  app.post(
+    "/v1/me/password/reset",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Ask for a mail that resets a password",
+        description: "Always 204.",
+        tags,
+        body: Type.Object({ email: Type.String({ maxLength: 254 }) }),
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const email = request.body.email.trim().toLowerCase();
+      limiter.take(`mail ${email}`, perMail);
+      await accounts.requestReset(email);
+      return await reply.status(204).send(null);
+    },
+  );
+
+  app.post(
+    "/v1/me/password/reset/confirm",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Set a password by a mailed token; ends all sessions",
+        tags,
+        body: Type.Object({ token: OneTimeToken, new_password: Password }),
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      await accounts.confirmReset(request.body.token, request.body.new_password);
+      return await reply.status(204).send(null);
+    },
+  );
+}

@@ -1,0 +1,53 @@
+import { WrennError } from "@wrenn/core";
+import type { CapsuleSpec, CapsuleStatus, HostAgent, TemplateFacts } from "@wrenn/protocol";
+
+const template: TemplateFacts = { name: "minimal", sizeBytes: 1, vcpus: 1, memoryMib: 512 };
+
+function unsupported(): never {
+  throw new WrennError("operation_failed", { operation: "this", problem: "the fake host cannot" });
+}
+
+/** A host whose capsules are entries of a map; it cannot pause, run or store anything. */
+export class FakeHostAgent implements HostAgent {
+  readonly capsules = new Map<string, CapsuleStatus>();
+
+  facts = async () => unsupported();
+  pauseCapsule = async () => unsupported();
+  resumeCapsule = async () => unsupported();
+  checkpointCapsule = async () => unsupported();
+  listCheckpoints = async () => [];
+  restoreCheckpoint = async () => unsupported();
+  deleteCheckpoint = async () => unsupported();
+  forkCapsule = async () => unsupported();
+  createSnapshot = async () => unsupported();
+  deleteSnapshot = async () => unsupported();
+  metrics = async () => [];
+  processes = () => unsupported();
+  files = () => unsupported();
+  hold = () => () => undefined;
+  onChange = () => () => undefined;
+  listTemplates = async () => [template];
+  listCapsules = async () => [...this.capsules.values()];
+
+  async createCapsule(spec: CapsuleSpec): Promise<CapsuleStatus> {
+    const status: CapsuleStatus = {
+      id: spec.id,
+      state: "running",
+      template: spec.template,
+      vcpus: spec.vcpus,
+      memoryMib: spec.memoryMib,
+      lastActiveAt: 0,
+      metadata: {},
+    };
+    this.capsules.set(spec.id, status);
+    return status;
+  }
+
+  async destroyCapsule(id: string): Promise<void> {
+    this.capsules.delete(id);
+  }
+
+  async capsule(id: string): Promise<CapsuleStatus> {
+    return this.capsules.get(id) ?? unsupported();
+  }
+}

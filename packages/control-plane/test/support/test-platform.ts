@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
+import type { Mail } from "@wrenn/control-plane";
+import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import type { Clock } from "@wrenn/core";
+import { openDatabase } from "@wrenn/database";
+import type { Database } from "@wrenn/database";
+import { FakeHostAgent } from "./fake-host-agent.ts";
+
+/** A clock that tests move; both of its times go together. */
+export class TestClock implements Clock {
+  #offset = 0;
+  now = (): number => systemClock.now() + this.#offset;
+  monotonic = (): number => systemClock.monotonic() + this.#offset;
+  sleep = async (ms: number, signal?: AbortSignal): Promise<void> => await systemClock.sleep(ms, signal);
+
+  advance(ms: number): void {
+    this.#offset += ms;
+  }
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // Tests say what they expect of it by their assertions.
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface Person {
+  readonly email: string;
+  readonly password: string;
+  readonly token: string;
+  readonly cookie: string;
+  readonly teamId: string;
+  readonly userId: string;
+}
+
+/** The control plane on a database of its own, on top of a fake host. */
+export class TestPlatform implements AsyncDisposable {
+  readonly clock = new TestClock();
+  readonly host = new FakeHostAgent();
+  readonly mails: Mail[] = [];
+  readonly database: Database;
+  readonly apiKey: string;
+  readonly #release: AsyncDisposableStack;
+  #url = "";
+
+  private constructor(database: Database, apiKey: string, release: AsyncDisposableStack) {
+    this.database = database;
+    this.apiKey = apiKey;
+    this.#release = release;
+  }
+
+  static async start(): Promise<TestPlatform> {
+    await using release = new AsyncDisposableStack();
+    const root = await mkdtemp("/tmp/wrenn-cp-");
+    await chmod(root, 0o711);
+    release.defer(() => rm(root, { recursive: true, force: true }));
+    const database = await openDatabase(
+      {
+        directory: join(root, "db"),
+        cacheDirectory: process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
+        logger: silentLogger,
+      },
+      AbortSignal.timeout(120_000),
+    );
+    release.defer(() => database.close());
+    const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
+    const platform = new TestPlatform(database, apiKey, release.move());
+    await platform.#serve();
+    return platform;
+  }
+
+  async call(
+    method: string,
+    path: string,
+    options: {
+      readonly body?: unknown;
+      readonly token?: string;
+      readonly key?: string;
+      readonly cookie?: string;
+    } = {},
+  ): Promise<Answer> {
+    const { body, token, key, cookie } = options;
+    const response = await fetch(this.#url + path, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(key === undefined ? {} : { "x-api-key": key }),
+        ...(cookie === undefined ? {} : { cookie }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (text === "" ? {} : JSON.parse(text)) as Answer["body"],
+    };
+  }
+
+  /** Token of the newest mail to an address. */
+  mailedToken(to: string): string {
+    const link = this.mails.findLast((mail) => mail.to === to)?.link ?? "";
+    return URL.parse(link)?.searchParams.get("token") ?? "";
+  }
+
+  /** Signs somebody up, activates them, and logs them in. */
+  async person(name: string): Promise<Person> {
+    const email = `${name}@example.org`;
+    const password = `password of ${name}`;
+    const signUp = await this.call("POST", "/v1/auth/signup", { body: { email, password, name } });
+    assert.equal(signUp.status, 201, JSON.stringify(signUp.body));
+    const active = await this.call("POST", "/v1/auth/activate", { body: { token: this.mailedToken(email) } });
+    assert.equal(active.status, 200, JSON.stringify(active.body));
+    this.clock.advance(60_000);
+    const { token, team_id: teamId, user_id: userId } = active.body;
+    return {
+      email,
+      password,
+      token: String(token),
+      cookie: refreshCookie(active),
+      teamId: String(teamId),
+      userId: String(userId),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#release.disposeAsync();
+  }
+
+  async #serve(): Promise<void> {
+    const controlPlane = await createControlPlane({
+      database: this.database,
+      hostAgent: this.host,
+      edge: { portUrl: () => "http://unused", portLink: () => "http://unused" },
+      clock: this.clock,
+      logger: silentLogger,
+      random: systemRandom,
+      version: "0.0.0",
+      mailer: { send: (mail) => void this.mails.push(mail) },
+      publicUrl: "https://wrenn.example.org",
+    });
+    this.#release.defer(() => controlPlane.close());
+    const server = createServer(controlPlane.handlers.request);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    this.#release.defer(async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    });
+    this.#url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+}
+
+/** The cookie pair that an answer sets. */
+export function refreshCookie(answer: Answer): string {
+  return answer.headers.get("set-cookie")?.split(";")[0] ?? "";
+}
+
+/** Reason of a refusal, from the error catalogue. */
+export function reasonOf(answer: Answer): unknown {
+  return (answer.body["error"] as { reason?: string } | undefined)?.reason;
+}
