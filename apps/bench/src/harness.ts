@@ -34,7 +34,7 @@ export async function measure(
     for (const { work, samples } of running) {
       context.signal.throwIfAborted();
       const value = await work.sample();
-      if (round >= 0) samples.push(value);
+      if (round >= 0) samples.push(...(typeof value === "number" ? [value] : value));
     }
   }
   return running.map(({ row, samples }) => ({

@@ -8,19 +8,25 @@ export interface BenchContext {
   readonly api: <T>(method: string, path: string, body?: unknown) => Promise<T>;
 }
 
+export interface Asked {
+  readonly p50?: number;
+  readonly p99?: number;
+  readonly better: "lower" | "higher";
+}
+
 /** One line of the table. */
 export interface Row {
   readonly name: string;
   readonly unit: "ms" | "MB/s" | "/s" | "MiB";
-  /** What the project asks of the median on the reference class of machine (two cores, software emulation). */
-  readonly asked?: { readonly p50: number; readonly better: "lower" | "higher" };
+  /** What the project asks on the reference class of machine (two cores, software emulation). */
+  readonly asked?: Asked;
   /** Makes what the samples need; the returned function removes it. */
   prepare(context: BenchContext): Promise<RunningRow>;
 }
 
 export interface RunningRow {
-  /** One measurement, in the row's unit. */
-  sample(): Promise<number>;
+  /** One measurement in the row's unit, or as many as one round gives. */
+  sample(): Promise<number | readonly number[]>;
   dispose(): Promise<void>;
 }
 

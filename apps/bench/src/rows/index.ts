@@ -2,7 +2,7 @@ import type { Row } from "../row.ts";
 import { createToAnswer, createToExec, destroy } from "./capsule-life.ts";
 import { execOverhead, execRoundTrip } from "./exec.ts";
 import { checkpointStop, fork, pause, resume } from "./freezing.ts";
-import { download, streamThroughput, terminalEcho, upload } from "./streams.ts";
+import { download, streamThroughput, terminalEcho, terminalEchoBusy, upload } from "./streams.ts";
 
 /** Every row of the table, in its order. */
 export const rows: readonly Row[] = [
@@ -16,6 +16,7 @@ export const rows: readonly Row[] = [
   checkpointStop,
   fork,
   terminalEcho,
+  terminalEchoBusy,
   streamThroughput,
   upload,
   download,

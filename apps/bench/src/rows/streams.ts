@@ -3,7 +3,7 @@ import { WebSocket } from "ws";
 import { timed } from "../row.ts";
 import type { BenchContext, Row } from "../row.ts";
 
-const ECHOES = 20;
+const ECHOES = 50;
 const TRANSFER_BYTES = 64 << 20;
 const STREAM_BYTES = 32 << 20;
 
@@ -25,33 +25,72 @@ async function open(
   return socket;
 }
 
-/** The median of some keystrokes' way to the guest's terminal and back. */
+async function openEcho(context: BenchContext, id: string): Promise<WebSocket> {
+  const socket = await open(context, `/v1/capsules/${id}/pty`, {
+    type: "start",
+    cmd: "sh",
+    args: ["-c", "stty raw; exec cat >/dev/null"],
+    binary: true,
+  });
+  await once(socket, "message");
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  return socket;
+}
+
+/** Keystrokes' way to the guest's terminal and back. */
+async function echoes(socket: WebSocket): Promise<readonly number[]> {
+  const times: number[] = [];
+  for (let n = 0; n < ECHOES; n++) {
+    times.push(
+      await timed(async () => {
+        socket.send(Buffer.from("x"));
+        await once(socket, "message");
+      }),
+    );
+  }
+  return times;
+}
+
 export const terminalEcho: Row = {
   name: "terminal echo (WebSocket)",
   unit: "ms",
-  asked: { p50: 3, better: "lower" },
+  asked: { p50: 3, p99: 12, better: "lower" },
   prepare: async (context) => {
     const { id, dispose } = await withCapsule(context);
-    const socket = await open(context, `/v1/capsules/${id}/pty`, {
-      type: "start",
+    const socket = await openEcho(context, id);
+    return {
+      sample: () => echoes(socket),
+      dispose: async () => {
+        socket.close();
+        await dispose();
+      },
+    };
+  },
+};
+
+/** The same while the capsule sends a file as fast as it can. */
+export const terminalEchoBusy: Row = {
+  name: "terminal echo during a download",
+  unit: "ms",
+  asked: { p99: 20, better: "lower" },
+  prepare: async (context) => {
+    const { id, dispose } = await withCapsule(context);
+    await context.api("POST", `/v1/capsules/${id}/exec`, {
       cmd: "sh",
-      args: ["-c", "stty raw; exec cat >/dev/null"],
-      binary: true,
+      args: ["-c", `head -c ${TRANSFER_BYTES} /dev/zero > /root/transfer`],
+      timeout_sec: 300,
     });
-    await once(socket, "message");
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const socket = await openEcho(context, id);
     return {
       sample: async () => {
-        const times: number[] = [];
-        for (let n = 0; n < ECHOES; n++) {
-          times.push(
-            await timed(async () => {
-              socket.send(Buffer.from("x"));
-              await once(socket, "message");
-            }),
-          );
-        }
-        return times.toSorted((a, b) => a - b)[ECHOES / 2] ?? 0;
+        const stop = new AbortController();
+        const loading = (async () => {
+          while (!stop.signal.aborted) await drain(context, id, stop.signal).catch(() => {});
+        })();
+        const times = await echoes(socket);
+        stop.abort();
+        await loading;
+        return times;
       },
       dispose: async () => {
         socket.close();
@@ -60,6 +99,16 @@ export const terminalEcho: Row = {
     };
   },
 };
+
+/** Downloads the file once. */
+async function drain(context: BenchContext, id: string, signal: AbortSignal): Promise<void> {
+  const answer = await fetch(contentUrl(context, id), {
+    headers: { "x-api-key": context.server.apiKey },
+    signal,
+  });
+  if (!answer.body) throw new Error("the download has no body");
+  for await (const chunk of answer.body) void chunk;
+}
 
 export const streamThroughput: Row = {
   name: "streaming exec, output",
@@ -126,13 +175,7 @@ export const download: Row = {
     });
     return {
       sample: async () => {
-        const elapsed = await timed(async () => {
-          const answer = await fetch(contentUrl(context, id), {
-            headers: { "x-api-key": context.server.apiKey },
-          });
-          if (!answer.body) throw new Error("the download has no body");
-          for await (const chunk of answer.body) void chunk;
-        });
+        const elapsed = await timed(() => drain(context, id, context.signal));
         return TRANSFER_BYTES / 1e3 / elapsed;
       },
       dispose,
