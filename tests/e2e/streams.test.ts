@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
+import fc from "fast-check";
 import { WebSocket } from "ws";
 import { StreamClient } from "../support/stream-client.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -167,6 +168,51 @@ test("frames that are no JSON, or too large, end the session and nothing else", 
   const huge = await StreamClient.open(server, `/v1/capsules/${id}/exec/stream`);
   huge.socket.send("x".repeat(2 << 20));
   assert.equal(await huge.ended(), 1009);
+  assert.equal((await server.shell(id, "echo alive")).stdout, "alive\n");
+});
+
+test("whatever a client sends first, the session ends with a word and the server goes on", async () => {
+  const field = fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.array(fc.string(), { maxLength: 3 }),
+  );
+  const message = fc.record(
+    {
+      type: fc.oneof(
+        fc.constantFrom("start", "connect", "input", "resize", "ack", "kill", "stdin", "auth"),
+        field,
+      ),
+      cmd: field,
+      args: field,
+      envs: fc.oneof(field, fc.dictionary(fc.string(), field, { maxKeys: 3 })),
+      cwd: field,
+      user: field,
+      tag: field,
+      from: field,
+      cols: field,
+      timeout_sec: field,
+    },
+    { requiredKeys: [] },
+  );
+  const frame = fc.oneof(
+    message.map((value) => JSON.stringify(value)),
+    fc.json(),
+    fc.string(),
+    fc.uint8Array({ maxLength: 200 }),
+  );
+  const path = fc.constantFrom("exec/stream", "pty", "processes/x/stream?from=0");
+  await fc.assert(
+    fc.asyncProperty(path, fc.array(frame, { minLength: 1, maxLength: 4 }), async (route, frames) => {
+      const client = await StreamClient.open(server, `/v1/capsules/${id}/${route}`);
+      for (const one of frames) client.socket.send(one);
+      await client.until(() => client.messages.at(-1) ?? client.closeCode, "an answer", 20);
+      client.socket.terminate();
+    }),
+    { numRuns: 120 },
+  );
   assert.equal((await server.shell(id, "echo alive")).stdout, "alive\n");
 });
 
