@@ -40,6 +40,8 @@ interface Parts {
 }
 
 const REPORT_MS = 1000;
+/** In the path form a service's pages share their origin with the platform: they get one of their own, without its cookies and storage. */
+const SHARED_ORIGIN = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
 /** Methods whose request has a length even when it has no body (RFC 9110 §8.6). */
 const WITH_LENGTH = new Set(["POST", "PUT", "PATCH"]);
 
@@ -97,7 +99,8 @@ export class RequestPlanner {
     const body = bodyOf(request);
     const method = request.method ?? "GET";
     const { upgrade } = request.headers;
-    const extra = admission.link ? ["Set-Cookie", linkCookie(arrival, admission.link, client.protocol)] : [];
+    const cookie = admission.link ? ["Set-Cookie", linkCookie(arrival, admission.link, client.protocol)] : [];
+    const extra = [...cookie, ...(prefix === "" ? [] : ["Content-Security-Policy", SHARED_ORIGIN])];
     let reportedAt = this.#parts.options.clock.monotonic();
     return {
       pool: this.#parts.pools.of(target.capsuleId, route.address, target.port),

@@ -134,6 +134,7 @@ test("the path form rewrites redirects and cookie paths, and takes no sessions",
   const plain = await get(`${prefix}/a%2Fb?x`);
   assert.equal(plain.headers["x-seen"], `${own} /a%2Fb?x`);
   assert.equal(plain.headers["x-prefix"], prefix);
+  assert.match(String(plain.headers["content-security-policy"]), /^sandbox (?!.*allow-same-origin)/);
   assert.deepEqual(plain.headers["set-cookie"], [`a=1; Path=${prefix}/app`, "b=2"]);
   assert.equal((await get(prefix)).headers["x-seen"], `${own} /`);
   assert.equal((await get(`${prefix}?q`)).headers["x-seen"], `${own} /?q`);
