@@ -68,7 +68,7 @@ export class ConnectionTracker {
     }
   }
 
-  /** Takes connections again: the pause failed, or the capsule runs again. */
+  /** Takes connections again, or forgets the capsule: the pause failed, it runs again, or it is destroyed. */
   reset(capsuleId: string): void {
     const entry = this.#entries.get(capsuleId);
     if (!entry) return;

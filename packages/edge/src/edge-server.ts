@@ -87,14 +87,19 @@ export async function listenEdge(options: EdgeServerOptions): Promise<EdgeServer
 }
 
 function serve(server: Server, { edge, fallback }: EdgeServerOptions): void {
-  const onRequest = (request: EdgeRequest, response: EdgeResponse): void => {
-    if (edge.handle(request, response)) return;
+  const toOthers = (request: EdgeRequest, response: EdgeResponse): void => {
     if (fallback) fallback.request(request, response);
     else answerNothing(response);
   };
-  server.on("request", onRequest);
-  // The service decides whether the body may come, so nothing is promised here.
-  server.on("checkContinue", onRequest);
+  server.on("request", (request: EdgeRequest, response: EdgeResponse) => {
+    if (!edge.handle(request, response)) toOthers(request, response);
+  });
+  server.on("checkContinue", (request: EdgeRequest, response: EdgeResponse) => {
+    // A service decides itself whether the body may come; for others it always may.
+    if (edge.handle(request, response)) return;
+    response.writeContinue();
+    toOthers(request, response);
+  });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (edge.upgrade(request, socket, head)) return;
     if (fallback) fallback.upgrade(request, socket, head);

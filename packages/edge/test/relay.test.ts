@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { listenEdge } from "@wrenn/edge";
 import { ask, rawClient } from "./support/http-client.ts";
 import { startByteService, startService, startTestEdge } from "./support/test-edge.ts";
 
@@ -192,4 +194,29 @@ test("a service that answers before it has read the body is heard", async (t) =>
   const text = await client.until(/too much/);
   assert.match(text, /^HTTP\/1.1 413/);
   await client.closed();
+});
+
+test("requests that are not for capsules go to the fallback, which need not know about Expect", async (t) => {
+  const { edge } = await startTestEdge(t);
+  const front = await listenEdge({
+    edge,
+    host: "127.0.0.1",
+    port: 0,
+    fallback: {
+      request: (request, response) => {
+        request.resume().on("end", () => (response as ServerResponse).end("fallback"));
+      },
+      upgrade: (_request, socket) => socket.end("fallback upgrade"),
+    },
+  });
+  t.after(() => front.close());
+  const client = rawClient(t, front.port);
+  client.socket.write("PUT / HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  await client.until(/^HTTP\/1.1 100 Continue\r\n\r\n/);
+  client.socket.write("ok");
+  await client.until(/200 OK[^]*fallback/);
+  const other = rawClient(t, front.port);
+  other.socket.write("GET / HTTP/1.1\r\nHost: api\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  await other.closed();
+  assert.equal(other.received(), "fallback upgrade");
 });
