@@ -39,10 +39,12 @@ int request_info(struct agent *agent, struct reader *r, struct buffer *body) {
   return STATUS_OK;
 }
 
+/* Written over and then cut: ext4 would write a file that was emptied first to disk before close returns. */
 static bool write_whole(const char *path, const char *text) {
-  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  size_t length = strlen(text);
+  int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (fd < 0) return false;
-  bool ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+  bool ok = write(fd, text, length) == (ssize_t)length && ftruncate(fd, (off_t)length) == 0;
   return close(fd) == 0 && ok;
 }
 

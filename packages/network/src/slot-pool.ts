@@ -1,5 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { setImmediate } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import { problemOf, randomHex, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import { claimBlock, releaseBlock, renewClaim } from "./address-block.ts";
@@ -14,6 +14,8 @@ import { readJournal, removeJournal, writeJournal } from "./slot-journal.ts";
 import { applyPolicy, setUpSlot, tearDownSlot } from "./slot-setup.ts";
 import { MAX_SLOT } from "./slot.ts";
 import type { Slot } from "./slot.ts";
+
+const REFILL_DELAY_MS = 300;
 
 export interface SlotPoolOptions {
   /** Holds the journal; one pool per directory at a time. */
@@ -91,8 +93,8 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
 
   const refill = async (): Promise<void> => {
     try {
-      // Spawning blocks for milliseconds: the caller that took a slot gets it first.
-      await setImmediate();
+      // Making slots takes processes: the capsule that took one starts first, as long as others are ready.
+      await setTimeout(ready.length > 0 ? REFILL_DELAY_MS : 0, undefined, { signal: closing.signal });
       while (ready.length < options.size && !closing.signal.aborted) ready.push(await make(closing.signal));
     } catch (error) {
       if (!closing.signal.aborted) logger.error("network.refill_failed", { problem: problemOf(error) });

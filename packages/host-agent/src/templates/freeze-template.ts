@@ -1,13 +1,13 @@
 import { chmod, chown, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withDeadline, WrennError } from "@wrenn/core";
-import type { Clock, Logger, Random } from "@wrenn/core";
-import type { GuestSession } from "@wrenn/guest";
-import type { Hypervisor, Machine } from "@wrenn/vmm";
-import type { Slots } from "../dependencies.ts";
+import type { Machine } from "@wrenn/vmm";
+import type { HostAgentDependencies } from "../dependencies.ts";
 import type { Shape } from "./template-source.ts";
 import { warmUp } from "./warm-up.ts";
 
+/** As long as the id of a capsule. */
+const PLACEHOLDER_NAME = `template-${"x".repeat(19)}`;
 /** A cold boot takes about three seconds under emulation; a busy machine may need many times that. */
 const BOOT_MS = 120_000;
 
@@ -19,23 +19,12 @@ export interface BootArtifacts {
   readonly rootfs: string;
 }
 
-export interface FreezeDependencies {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: Random;
-  readonly hypervisor: Hypervisor;
-  readonly slots: Slots;
-  readonly createDisk: (
-    disk: { readonly path: string; readonly backing: string; readonly sizeMib: number; readonly uid: number },
-    signal: AbortSignal,
-  ) => Promise<void>;
-  readonly connectGuest: (
-    machine: Machine,
-    onActivity: () => void,
-    signal: AbortSignal,
-  ) => Promise<GuestSession>;
+export type FreezeDependencies = Pick<
+  HostAgentDependencies,
+  "clock" | "logger" | "random" | "hypervisor" | "slots" | "createDisk" | "connectGuest"
+> & {
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
-}
+};
 
 export interface FreezeRequest {
   readonly name: string;
@@ -106,7 +95,13 @@ export async function freezeTemplate(
   );
   release.defer(() => guest.detach());
   await guest.configure(
-    { wallClockNs: BigInt(Math.round(deps.clock.now() * 1e6)), entropy: deps.random.bytes(256) },
+    {
+      wallClockNs: BigInt(Math.round(deps.clock.now() * 1e6)),
+      entropy: deps.random.bytes(256),
+      // Every capsule gets its own: that these files lie in memory, with room for a name, makes it quick.
+      hostname: PLACEHOLDER_NAME,
+      machineId: "0".repeat(32),
+    },
     signal,
   );
   const info = await guest.info(signal);
