@@ -18,6 +18,8 @@ import { requireScope } from "./auth/identity.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
 import type { App, PortAddresses, RouteServices } from "./routes/app.ts";
+import { apiKeyRoutes } from "./routes/api-keys.ts";
+import { auditLogRoutes } from "./routes/audit-logs.ts";
 import { authRoutes } from "./routes/auth.ts";
 import { capsuleLifeRoutes } from "./routes/capsule-life.ts";
 import { capsuleRoutes } from "./routes/capsules.ts";
@@ -27,13 +29,19 @@ import { fileContentRoutes } from "./routes/file-content.ts";
 import { fileDownloadRoutes } from "./routes/file-downloads.ts";
 import { fileUploadRoutes } from "./routes/file-uploads.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { invitationRoutes } from "./routes/invitations.ts";
 import { meRoutes } from "./routes/me.ts";
 import { portRoutes } from "./routes/ports.ts";
 import { processRoutes } from "./routes/processes.ts";
 import { serviceRoutes } from "./routes/service.ts";
+import { teamRoutes } from "./routes/teams.ts";
 import { templateRoutes } from "./routes/templates.ts";
+import { ApiKeysService } from "./services/api-keys.ts";
+import { AuditLog } from "./services/audit.ts";
 import { CapsulesService } from "./services/capsules.ts";
+import { InvitationsService } from "./services/invitations.ts";
 import { Operations } from "./services/operations.ts";
+import { TeamsService } from "./services/teams.ts";
 import { TemplatesService } from "./services/templates.ts";
 import { PortsService } from "./services/ports.ts";
 import { UnderWay } from "./under-way.ts";
@@ -75,6 +83,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const { database, hostAgent, clock, logger, edge } = options;
   const keys = new ApiKeyAuth(database, clock, logger);
   const people = await openAccounts(options);
+  const audit = new AuditLog(options.random);
   const operations = new Operations(options);
   const templates = new TemplatesService(database, hostAgent, options.random);
   const capsules = new CapsulesService({ ...options, operations, templates });
@@ -88,6 +97,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     hostAgent,
     auth: new Authenticator(keys, people.sessions),
     ...people,
+    apiKeys: new ApiKeysService({ ...options, keys, audit }),
+    invitations: new InvitationsService({ ...options, ...people, audit }),
+    teams: new TeamsService({ ...options, sessions: people.sessions, audit }),
+    database,
     clock,
     logger,
     version: options.version,
@@ -184,6 +197,10 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
     });
     const parsed = [
       meRoutes,
+      apiKeyRoutes,
+      teamRoutes,
+      invitationRoutes,
+      auditLogRoutes,
       capsuleRoutes,
       capsuleLifeRoutes,
       execRoutes,

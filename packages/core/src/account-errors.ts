@@ -71,6 +71,37 @@ export const accountErrors = {
     "Create a key with this scope, or log in.",
   ),
   role_missing: user("forbidden", 403, "this needs the role {role}", "Ask an owner or admin of the team."),
+  limit_reached: user(
+    "conflict",
+    409,
+    "this team has {limit} {things} already, and may not have more",
+    "Remove one that is not used.",
+  ),
+  api_key_not_found: user("not_found", 404, "API key not found", "List keys with GET /v1/api-keys."),
+  invitation_not_found: user(
+    "not_found",
+    404,
+    "no such invitation",
+    "It may be over, or withdrawn; ask for another one.",
+  ),
+  member_not_found: user(
+    "not_found",
+    404,
+    "no such member",
+    "List the members with GET /v1/teams/{id}/members.",
+  ),
+  owner_protected: user(
+    "forbidden",
+    403,
+    "the owner of a team cannot be changed, removed or leave",
+    "Delete the team instead.",
+  ),
+  other_team: user(
+    "forbidden",
+    403,
+    "the token acts in another team; switch to this team first",
+    "Switch with POST /v1/auth/switch-team.",
+  ),
   team_not_found: user("not_found", 404, "team not found", "List your teams with GET /v1/teams."),
   not_a_member: user(
     "forbidden",

@@ -43,3 +43,16 @@ export {
 export type { UserRow } from "./queries/users.ts";
 export type { ApiKeyScope, OperationKind, SandboxStatus, Schema } from "./schema.ts";
 export type { Role } from "./account-tables.ts";
+export { insertAudit, listAudit } from "./queries/audit-log.ts";
+export type { AuditRow } from "./queries/audit-log.ts";
+export {
+  changeRole,
+  deleteMembership,
+  findRole,
+  listMembers,
+  listUserTeams,
+  renameTeam,
+} from "./queries/members.ts";
+export type { Member, TeamOfUser } from "./queries/members.ts";
+export { deleteInvitation, listInvitations, putInvitation, takeInvitation } from "./queries/invitations.ts";
+export type { InvitationRow } from "./queries/invitations.ts";

@@ -14,6 +14,7 @@ export interface AccountServices {
   readonly sessions: Sessions;
   readonly limiter: RateLimiter;
   readonly cookie: RefreshCookie;
+  readonly mailer: Mailer;
 }
 
 export interface AccountServicesOptions {
@@ -30,7 +31,9 @@ export async function openAccounts(options: AccountServicesOptions): Promise<Acc
   const { database, clock, logger, random, publicUrl } = options;
   const tokens = await AccessTokens.open(database, clock, random);
   const sessions = new Sessions(database, tokens, clock, random);
+  const mailer = options.mailer ?? logMailer(logger);
   return {
+    mailer,
     accounts: new Accounts({
       database,
       clock,
@@ -38,7 +41,7 @@ export async function openAccounts(options: AccountServicesOptions): Promise<Acc
       sessions,
       publicUrl,
       passwords: new Passwords(random),
-      mailer: options.mailer ?? logMailer(logger),
+      mailer,
     }),
     sessions,
     limiter: new RateLimiter(clock),

@@ -8,7 +8,10 @@ import type {
 } from "fastify";
 import type { HostAgent } from "@wrenn/protocol";
 import type { Clock, Logger } from "@wrenn/core";
-import type { LiveSession } from "@wrenn/database";
+import type { Database, LiveSession } from "@wrenn/database";
+import type { ApiKeysService } from "../services/api-keys.ts";
+import type { InvitationsService } from "../services/invitations.ts";
+import type { TeamsService } from "../services/teams.ts";
 import { WrennError } from "@wrenn/core";
 import type { Accounts } from "../accounts/accounts.ts";
 import type { RateLimiter } from "../accounts/rate-limiter.ts";
@@ -47,6 +50,10 @@ export interface RouteServices {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
   readonly limiter: RateLimiter;
+  readonly apiKeys: ApiKeysService;
+  readonly teams: TeamsService;
+  readonly invitations: InvitationsService;
+  readonly database: Database;
   readonly cookie: RefreshCookie;
   readonly clock: Clock;
   readonly logger: Logger;

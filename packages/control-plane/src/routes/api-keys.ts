@@ -1,0 +1,107 @@
+import { formatId } from "@wrenn/core";
+import type { ApiKeyRow } from "@wrenn/database";
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import { sessionOf } from "./app.ts";
+import type { App, RouteServices } from "./app.ts";
+import { timestamp } from "./capsule-json.ts";
+import { refusals } from "./schemas.ts";
+
+const Scopes = Type.Array(Type.Union([Type.Literal("read"), Type.Literal("run"), Type.Literal("manage")]), {
+  minItems: 1,
+  maxItems: 3,
+  uniqueItems: true,
+});
+
+const ApiKey = Type.Object({
+  id: Type.String(),
+  team_id: Type.String(),
+  name: Type.String(),
+  key_prefix: Type.String(),
+  created_by: Type.Optional(Type.String()),
+  creator_email: Type.Optional(Type.String()),
+  created_at: Type.String(),
+  last_used: Type.Optional(Type.String()),
+  scopes: Scopes,
+  expires_at: Type.Optional(Type.String()),
+  key: Type.Optional(Type.String({ description: "The key itself; shown this once" })),
+});
+
+const tags = ["api keys"];
+
+/** API keys of the team that a person acts in (contract 10 §4). */
+export function apiKeyRoutes(app: App, { apiKeys, clock }: RouteServices): void {
+  app.post(
+    "/v1/api-keys",
+    {
+      schema: {
+        summary: "Create an API key",
+        description:
+          "`read` looks, `run` uses capsules, `manage` changes templates. The key is shown this once. At most 100 in a team.",
+        tags,
+        body: Type.Object({
+          name: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+          scopes: Type.Optional(Scopes),
+          expires_in_sec: Type.Optional(Type.Integer({ minimum: 60, maximum: 10 * 365 * 86_400 })),
+        }),
+        response: { 201: ApiKey, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { name = "Unnamed API Key", scopes, expires_in_sec: seconds } = request.body;
+      const { row, key } = await apiKeys.create(sessionOf(request), {
+        name,
+        ...(scopes ? { scopes } : {}),
+        ...(seconds === undefined ? {} : { expiresAt: new Date(clock.now() + seconds * 1000) }),
+      });
+      return await reply.status(201).send({ ...keyJson(row), key });
+    },
+  );
+
+  app.get(
+    "/v1/api-keys",
+    {
+      schema: {
+        summary: "List API keys, newest first",
+        description: "Members see their own.",
+        tags,
+        response: { 200: Type.Array(ApiKey), ...refusals },
+      },
+    },
+    async (request) =>
+      (await apiKeys.list(sessionOf(request))).map((row) => ({
+        ...keyJson(row),
+        ...(row.creator_email === null ? {} : { creator_email: row.creator_email }),
+      })),
+  );
+
+  app.delete(
+    "/v1/api-keys/:id",
+    {
+      schema: {
+        summary: "Revoke an API key",
+        tags,
+        params: Type.Object({ id: Type.String() }),
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      await apiKeys.revoke(sessionOf(request), request.params.id);
+      return await reply.status(204).send(null);
+    },
+  );
+}
+
+function keyJson(row: ApiKeyRow): Static<typeof ApiKey> {
+  return {
+    id: formatId("apiKey", row.id),
+    team_id: formatId("team", row.team_id),
+    name: row.name,
+    key_prefix: row.key_prefix,
+    ...(row.created_by === null ? {} : { created_by: formatId("user", row.created_by) }),
+    created_at: timestamp(row.created_at),
+    ...(row.last_used ? { last_used: timestamp(row.last_used) } : {}),
+    scopes: row.scopes,
+    ...(row.expires_at ? { expires_at: timestamp(row.expires_at) } : {}),
+  };
+}

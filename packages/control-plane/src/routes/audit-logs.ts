@@ -1,0 +1,91 @@
+import { formatId, parseId } from "@wrenn/core";
+import { listAudit } from "@wrenn/database";
+import type { AuditRow, Database } from "@wrenn/database";
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import { sessionOf } from "./app.ts";
+import type { App } from "./app.ts";
+import { timestamp } from "./capsule-json.ts";
+import { refusals } from "./schemas.ts";
+
+const Filter = Type.Optional(
+  Type.String({ maxLength: 400, description: "One or several, separated by commas" }),
+);
+
+const Entry = Type.Object({
+  id: Type.String(),
+  actor_type: Type.String({ description: "user, api_key or system" }),
+  actor_id: Type.Optional(Type.String()),
+  actor_name: Type.Optional(Type.String()),
+  resource_type: Type.String(),
+  resource_id: Type.Optional(Type.String()),
+  action: Type.String(),
+  scope: Type.String({ description: "team or admin" }),
+  status: Type.String({ description: "success, info, warning or error" }),
+  metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+  created_at: Type.String(),
+});
+
+/** The audit log of the team that a person acts in (contract 10 §12). */
+export function auditLogRoutes(app: App, { database }: { readonly database: Database }): void {
+  app.get(
+    "/v1/audit-logs",
+    {
+      schema: {
+        summary: "Who did what, newest first",
+        description:
+          "Go on with `next_before_id` as `before_id`; it is absent on the last page. Members see the scope team only.",
+        tags: ["audit"],
+        querystring: Type.Object({
+          before_id: Type.Optional(Type.String({ description: "Id of the last entry of the page before" })),
+          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+          resource_type: Filter,
+          action: Filter,
+        }),
+        response: {
+          200: Type.Object({
+            items: Type.Array(Entry),
+            next_before: Type.Optional(Type.String()),
+            next_before_id: Type.Optional(Type.String()),
+          }),
+          ...refusals,
+        },
+      },
+    },
+    async (request) => {
+      const { teamId, role } = sessionOf(request);
+      const { before_id: before, limit = 50, resource_type: resources, action } = request.query;
+      const rows = await listAudit(database.db, {
+        teamId,
+        scopes: role === "member" ? ["team"] : ["team", "admin"],
+        // One more than asked for says whether there is another page.
+        limit: limit + 1,
+        ...(before === undefined ? {} : { after: parseId("auditLog", before) }),
+        ...(resources === undefined ? {} : { resourceTypes: resources.split(",") }),
+        ...(action === undefined ? {} : { actions: action.split(",") }),
+      });
+      const items = rows.slice(0, limit).map(entryJson);
+      const last = items.at(-1);
+      return {
+        items,
+        ...(rows.length > limit && last ? { next_before: last.created_at, next_before_id: last.id } : {}),
+      };
+    },
+  );
+}
+
+function entryJson(row: AuditRow): Static<typeof Entry> {
+  return {
+    id: formatId("auditLog", row.id),
+    actor_type: row.actor_type,
+    ...(row.actor_id === null ? {} : { actor_id: row.actor_id }),
+    ...(row.actor_name === null ? {} : { actor_name: row.actor_name }),
+    resource_type: row.resource_type,
+    ...(row.resource_id === null ? {} : { resource_id: row.resource_id }),
+    action: row.action,
+    scope: row.scope,
+    status: row.status,
+    ...(Object.keys(row.metadata).length === 0 ? {} : { metadata: row.metadata }),
+    created_at: timestamp(row.created_at),
+  };
+}

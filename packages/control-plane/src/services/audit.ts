@@ -1,0 +1,48 @@
+import { formatId } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { insertAudit } from "@wrenn/database";
+import type { AuditRow, Database } from "@wrenn/database";
+import type { Identity } from "../auth/identity.ts";
+
+export interface AuditEntry {
+  readonly resource: string;
+  readonly resourceId?: string;
+  readonly action: string;
+  readonly scope?: AuditRow["scope"];
+  readonly status?: AuditRow["status"];
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** Says who did what (contract 20 §6), in the transaction that did it. */
+export class AuditLog {
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  async write(db: Database["db"], identity: Identity, entry: AuditEntry): Promise<void> {
+    await insertAudit(db, {
+      id: this.#random.uuid(),
+      team_id: identity.teamId,
+      ...actorOf(identity),
+      resource_type: entry.resource,
+      resource_id: entry.resourceId ?? null,
+      action: entry.action,
+      scope: entry.scope ?? "team",
+      status: entry.status ?? "success",
+      metadata: JSON.stringify(entry.metadata ?? {}),
+    });
+  }
+}
+
+function actorOf({ session, key }: Identity): Pick<AuditRow, "actor_type" | "actor_id" | "actor_name"> {
+  if (session)
+    return {
+      actor_type: "user",
+      actor_id: formatId("user", session.userId),
+      actor_name: session.name,
+    };
+  if (key) return { actor_type: "api_key", actor_id: formatId("apiKey", key.id), actor_name: key.name };
+  return { actor_type: "system", actor_id: null, actor_name: null };
+}

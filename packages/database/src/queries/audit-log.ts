@@ -1,0 +1,45 @@
+import type { Insertable, Kysely, Selectable } from "kysely";
+import type { AuditLogTable } from "../account-tables.ts";
+import type { Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+export type AuditRow = Selectable<AuditLogTable>;
+export type NewAuditRow = Omit<Insertable<AuditLogTable>, "seq">;
+
+/** Writes an entry; in the transaction of what it tells of, so that neither is there without the other. */
+export async function insertAudit(db: Db, entry: NewAuditRow): Promise<void> {
+  await db.insertInto("audit_log").values(entry).execute();
+}
+
+export interface AuditQuery {
+  readonly teamId: string;
+  readonly scopes: readonly AuditRow["scope"][];
+  /** Id of the entry to go on after. */
+  readonly after?: string;
+  readonly limit: number;
+  readonly resourceTypes?: readonly string[];
+  readonly actions?: readonly string[];
+}
+
+/** Entries of a team, newest first. */
+export async function listAudit(db: Db, query: AuditQuery): Promise<readonly AuditRow[]> {
+  const { teamId, scopes, after, limit, resourceTypes, actions } = query;
+  let rows = db
+    .selectFrom("audit_log")
+    .selectAll()
+    .where("team_id", "=", teamId)
+    .where("scope", "in", scopes);
+  if (resourceTypes) rows = rows.where("resource_type", "in", resourceTypes);
+  if (actions) rows = rows.where("action", "in", actions);
+  if (after !== undefined) {
+    rows = rows.where("seq", "<", (eb) =>
+      eb
+        .selectFrom("audit_log as last")
+        .select("last.seq")
+        .where("last.id", "=", after)
+        .where("last.team_id", "=", teamId),
+    );
+  }
+  return await rows.orderBy("seq", "desc").limit(limit).execute();
+}

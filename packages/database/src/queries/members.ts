@@ -1,0 +1,96 @@
+import type { Kysely } from "kysely";
+import type { Role } from "../account-tables.ts";
+import type { Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+export interface TeamOfUser {
+  readonly id: string;
+  readonly name: string;
+  readonly slug: string;
+  readonly createdAt: Date;
+  readonly role: Role;
+}
+
+/** Teams of a user that exist, as they were joined. */
+export async function listUserTeams(db: Db, userId: string): Promise<readonly TeamOfUser[]> {
+  return await db
+    .selectFrom("memberships")
+    .innerJoin("teams", "teams.id", "memberships.team_id")
+    .select([
+      "teams.id as id",
+      "teams.name as name",
+      "teams.slug as slug",
+      "teams.created_at as createdAt",
+      "memberships.role as role",
+    ])
+    .where("memberships.user_id", "=", userId)
+    .where("teams.deleted_at", "is", null)
+    .orderBy("memberships.joined_at")
+    .orderBy("teams.id")
+    .execute();
+}
+
+export interface Member {
+  readonly userId: string;
+  readonly name: string;
+  readonly email: string;
+  readonly role: Role;
+  readonly joinedAt: Date;
+}
+
+/** Members of a team, as they joined. */
+export async function listMembers(db: Db, teamId: string): Promise<readonly Member[]> {
+  return await db
+    .selectFrom("memberships")
+    .innerJoin("users", "users.id", "memberships.user_id")
+    .select([
+      "users.id as userId",
+      "users.name as name",
+      "users.email as email",
+      "memberships.role as role",
+      "memberships.joined_at as joinedAt",
+    ])
+    .where("memberships.team_id", "=", teamId)
+    .where("users.status", "<>", "deleted")
+    .orderBy("memberships.joined_at")
+    .orderBy("users.id")
+    .execute();
+}
+
+export async function findRole(db: Db, teamId: string, userId: string): Promise<Role | undefined> {
+  const member = db.selectFrom("memberships").select("role").where("team_id", "=", teamId);
+  return (await member.where("user_id", "=", userId).executeTakeFirst())?.role;
+}
+
+/** Changes the role of a member who is not the owner; false when there is no such member. */
+export async function changeRole(
+  db: Db,
+  teamId: string,
+  userId: string,
+  role: "admin" | "member",
+): Promise<boolean> {
+  const result = await db
+    .updateTable("memberships")
+    .set({ role })
+    .where("team_id", "=", teamId)
+    .where("user_id", "=", userId)
+    .where("role", "<>", "owner")
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** Ends a membership that is not the owner's; false when there is none. */
+export async function deleteMembership(db: Db, teamId: string, userId: string): Promise<boolean> {
+  const result = await db
+    .deleteFrom("memberships")
+    .where("team_id", "=", teamId)
+    .where("user_id", "=", userId)
+    .where("role", "<>", "owner")
+    .executeTakeFirst();
+  return result.numDeletedRows > 0n;
+}
+
+export async function renameTeam(db: Db, teamId: string, name: string): Promise<void> {
+  await db.updateTable("teams").set({ name }).where("id", "=", teamId).execute();
+}
