@@ -146,3 +146,23 @@ test("tokens that are forged, of another algorithm or malformed are refused", as
   assert.equal(reasonOf(await call("GET", "/v1/me", { key: platform.apiKey })), "session_required");
   assert.equal(reasonOf(await call("GET", "/v1/capsules", { token, key: "wrn_0" })), "api_key_invalid");
 });
+
+test("the first administrator is made by the token in the log, once", async () => {
+  const offered = platform.logged.find(({ event }) => event === "account.first_admin");
+  const body = {
+    token: String(offered?.fields["token"]),
+    email: "root@example.org",
+    password: "the first one",
+    name: "Root",
+  };
+  const taken = await platform.person("before-root");
+  const refused = await call("POST", "/v1/auth/bootstrap", { body: { ...body, email: taken.email } });
+  assert.equal(reasonOf(refused), "email_taken");
+  const made = await call("POST", "/v1/auth/bootstrap", { body });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  const [, payload = ""] = String(made.body["token"]).split(".");
+  const claims = JSON.parse(Buffer.from(payload, "base64url").toString()) as Record<string, unknown>;
+  assert.equal(claims["is_admin"], true);
+  const again = await call("POST", "/v1/auth/bootstrap", { body: { ...body, email: "second@example.org" } });
+  assert.equal(reasonOf(again), "one_time_token_invalid");
+});

@@ -3,6 +3,7 @@ import type { Database } from "@wrenn/database";
 import { RefreshCookie } from "../auth/refresh-cookie.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";
+import { FirstAdmin } from "./first-admin.ts";
 import { logMailer } from "./mailer.ts";
 import type { Mailer } from "./mailer.ts";
 import { Passwords } from "./passwords.ts";
@@ -12,6 +13,7 @@ import { Sessions } from "./sessions.ts";
 export interface AccountServices {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
+  readonly firstAdmin: FirstAdmin;
   readonly limiter: RateLimiter;
   readonly cookie: RefreshCookie;
   readonly mailer: Mailer;
@@ -32,15 +34,19 @@ export async function openAccounts(options: AccountServicesOptions): Promise<Acc
   const tokens = await AccessTokens.open(database, clock, random);
   const sessions = new Sessions(database, tokens, clock, random);
   const mailer = options.mailer ?? logMailer(logger);
+  const passwords = new Passwords(random);
+  const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords });
+  await firstAdmin.offer();
   return {
     mailer,
+    firstAdmin,
     accounts: new Accounts({
       database,
       clock,
       random,
       sessions,
       publicUrl,
-      passwords: new Passwords(random),
+      passwords,
       mailer,
     }),
     sessions,

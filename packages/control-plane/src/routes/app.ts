@@ -14,6 +14,7 @@ import type { InvitationsService } from "../services/invitations.ts";
 import type { TeamsService } from "../services/teams.ts";
 import { WrennError } from "@wrenn/core";
 import type { Accounts } from "../accounts/accounts.ts";
+import type { FirstAdmin } from "../accounts/first-admin.ts";
 import type { RateLimiter } from "../accounts/rate-limiter.ts";
 import type { Sessions } from "../accounts/sessions.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
@@ -49,6 +50,7 @@ export interface RouteServices {
   readonly auth: Authenticator;
   readonly accounts: Accounts;
   readonly sessions: Sessions;
+  readonly firstAdmin: FirstAdmin;
   readonly limiter: RateLimiter;
   readonly apiKeys: ApiKeysService;
   readonly teams: TeamsService;

@@ -25,7 +25,10 @@ const perLogin: RateLimit = { burst: 10, everyMs: MINUTE / 2 };
 const perMail: RateLimit = { burst: 3, everyMs: 5 * MINUTE };
 
 /** Routes that need no credentials because they give them (contract 10 §3). */
-export function authRoutes(app: App, { accounts, sessions, limiter, cookie }: RouteServices): void {
+export function authRoutes(
+  app: App,
+  { accounts, firstAdmin, sessions, limiter, cookie }: RouteServices,
+): void {
   const limit = (request: FastifyRequest): void => limiter.take(`address ${request.ip}`, perAddress);
   const opened = (reply: FastifyReply, session: OpenedSession): Static<typeof AuthResponse> => {
     cookie.set(reply, session.refreshToken);
@@ -51,6 +54,26 @@ export function authRoutes(app: App, { accounts, sessions, limiter, cookie }: Ro
       limiter.take(`mail ${email}`, perMail);
       await accounts.signUp({ email, password, name: name.trim() });
       return await reply.status(201).send({ message: "account created; check your email to activate it" });
+    },
+  );
+
+  app.post(
+    "/v1/auth/bootstrap",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Create the first administrator by the token in the server's log, and log in",
+        tags,
+        body: Type.Object({ token: OneTimeToken, email: Email, password: Password, name: PersonName }),
+        response: { 201: AuthResponse, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { token, password, name } = request.body;
+      const email = emailAddress(request.body.email);
+      await firstAdmin.create(token, { email, password, name: name.trim() });
+      const session = await accounts.logIn({ email, password });
+      return await reply.status(201).send(opened(reply, session));
     },
   );
 

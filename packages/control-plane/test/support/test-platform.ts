@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type { Mail } from "@wrenn/control-plane";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
-import type { Clock } from "@wrenn/core";
+import type { Clock, LogFields } from "@wrenn/core";
 import { openDatabase } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { FakeHostAgent } from "./fake-host-agent.ts";
@@ -44,6 +44,7 @@ export class TestPlatform implements AsyncDisposable {
   readonly clock = new TestClock();
   readonly host = new FakeHostAgent();
   readonly mails: Mail[] = [];
+  readonly logged: { readonly event: string; readonly fields: LogFields }[] = [];
   readonly database: Database;
   readonly apiKey: string;
   readonly #release: AsyncDisposableStack;
@@ -140,7 +141,10 @@ export class TestPlatform implements AsyncDisposable {
       hostAgent: this.host,
       edge: { portUrl: () => "http://unused", portLink: () => "http://unused" },
       clock: this.clock,
-      logger: silentLogger,
+      logger: {
+        ...silentLogger,
+        info: (event, fields = {}) => void this.logged.push({ event, fields }),
+      },
       random: systemRandom,
       version: "0.0.0",
       mailer: { send: (mail) => void this.mails.push(mail) },

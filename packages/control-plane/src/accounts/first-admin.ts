@@ -1,0 +1,54 @@
+import { randomHex, WrennError } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
+import { adminExists, insertUser, putOneTimeToken, takeOneTimeToken } from "@wrenn/database";
+import type { Database } from "@wrenn/database";
+import type { Passwords } from "./passwords.ts";
+import { hashToken } from "./sessions.ts";
+
+const TOKEN_MS = 24 * 3_600_000;
+const TOKEN_BYTES = 32;
+
+export interface FirstAdminOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly passwords: Passwords;
+}
+
+/** The first administrator is whoever reads the server's log, not whoever signs up first. */
+export class FirstAdmin {
+  readonly #options: FirstAdminOptions;
+
+  constructor(options: FirstAdminOptions) {
+    this.#options = options;
+  }
+
+  /** Writes a token into the log while there is no administrator; it replaces the one of an earlier start. */
+  async offer(): Promise<void> {
+    const { database, clock, logger, random } = this.#options;
+    if (await adminExists(database.db)) return;
+    const token = randomHex(random, TOKEN_BYTES);
+    await putOneTimeToken(database.db, {
+      hash: hashToken(token),
+      purpose: "bootstrap",
+      userId: null,
+      expiresAt: new Date(clock.now() + TOKEN_MS),
+    });
+    logger.info("account.first_admin", { token, use: "POST /v1/auth/bootstrap" });
+  }
+
+  /** Adds the administrator, who can log in at once. @throws WrennError `one_time_token_invalid`, `email_taken`. */
+  async create(token: string, admin: { email: string; password: string; name: string }): Promise<void> {
+    const { database, clock, passwords, random } = this.#options;
+    const { email, name } = admin;
+    const passwordHash = await passwords.hash(admin.password);
+    await database.db.transaction().execute(async (tx) => {
+      const taken = await takeOneTimeToken(tx, hashToken(token), "bootstrap", new Date(clock.now()));
+      if (!taken) throw new WrennError("one_time_token_invalid", {});
+      const user = { id: random.uuid(), email, name, passwordHash, status: "active" as const, isAdmin: true };
+      // A refusal takes the use of the token back.
+      if (!(await insertUser(tx, user))) throw new WrennError("email_taken", {});
+    });
+  }
+}
