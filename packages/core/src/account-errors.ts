@@ -1,4 +1,4 @@
-import { user } from "./catalogue-entry.ts";
+import { system, user } from "./catalogue-entry.ts";
 
 /** The part of the error catalogue about people, teams and what they may do. */
 export const accountErrors = {
@@ -101,6 +101,12 @@ export const accountErrors = {
     403,
     "the token acts in another team; switch to this team first",
     "Switch with POST /v1/auth/switch-team.",
+  ),
+  not_ready: system(
+    "host_unavailable",
+    503,
+    "the {part} does not answer",
+    "Wait a moment; if it stays so, see the server's log and run ./wrenn doctor.",
   ),
   team_not_found: user("not_found", 404, "team not found", "List your teams with GET /v1/teams."),
   not_a_member: user(

@@ -56,3 +56,4 @@ export {
 export type { Member, TeamOfUser } from "./queries/members.ts";
 export { deleteInvitation, listInvitations, putInvitation, takeInvitation } from "./queries/invitations.ts";
 export type { InvitationRow } from "./queries/invitations.ts";
+export { pingDatabase } from "./queries/ping.ts";

@@ -1,8 +1,13 @@
+import { withDeadline, WrennError } from "@wrenn/core";
+import { pingDatabase } from "@wrenn/database";
 import { Type } from "typebox";
 import type { App, RouteServices } from "./app.ts";
+import { refusals } from "./schemas.ts";
+
+const READY_MS = 2000;
 
 /** Routes about the server itself; no credentials. */
-export function serviceRoutes(app: App, { version }: RouteServices): void {
+export function serviceRoutes(app: App, { version, database, hostAgent }: RouteServices): void {
   app.get(
     "/health",
     {
@@ -14,4 +19,30 @@ export function serviceRoutes(app: App, { version }: RouteServices): void {
     },
     async () => ({ status: "ok" as const, version }),
   );
+
+  app.get(
+    "/ready",
+    {
+      schema: {
+        summary: "Whether the server can work",
+        description: "503 with the part that does not answer: the database, or the host.",
+        tags: ["service"],
+        response: { 200: Type.Object({ status: Type.Literal("ready") }), ...refusals },
+      },
+    },
+    async () => {
+      await answering("database", async () => await pingDatabase(database.db));
+      await answering("host", async (signal) => await hostAgent.listCapsules(signal));
+      return { status: "ready" as const };
+    },
+  );
+}
+
+// Whoever asks has no credentials: the cause is for the log.
+async function answering(part: string, ask: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  try {
+    await withDeadline(part, READY_MS, undefined, ask);
+  } catch (error) {
+    throw new WrennError("not_ready", { part }, { cause: error });
+  }
 }
