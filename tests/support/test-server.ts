@@ -3,14 +3,15 @@ import { join } from "node:path";
 import { silentLogger } from "@wrenn/core";
 import type { StepObserver } from "@wrenn/host-agent";
 import { startServer } from "@wrenn/server";
-import type { StartedServer } from "@wrenn/server";
+import type { ServerConfig, StartedServer } from "@wrenn/server";
 import { ApiCaller } from "./api-caller.ts";
 
 /** A server on real microVMs with a data directory of its own. */
 export async function startTestServer(
-  overrides: { readonly onStep?: StepObserver } = {},
+  overrides: { readonly onStep?: StepObserver; readonly config?: Partial<ServerConfig> } = {},
 ): Promise<TestServer> {
   const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");
+  const { config, ...start } = overrides;
   const server = await startServer({
     config: {
       dataDirectory,
@@ -19,11 +20,12 @@ export async function startTestServer(
       port: 0,
       domain: "localhost",
       databaseUrl: process.env["WRENN_TEST_DATABASE_URL"],
+      ...config,
     },
     logger: silentLogger,
     progress: () => {},
     signal: new AbortController().signal,
-    ...overrides,
+    ...start,
   });
   return new TestServer(server, dataDirectory);
 }

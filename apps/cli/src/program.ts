@@ -11,10 +11,13 @@ export function createProgram(): Command {
     .command("up")
     .description("install what is missing, build, and run the server in the foreground")
     .option("--listen <address>", "address and port of the API", "127.0.0.1:8080")
+    .option("--domain <name>", "domain of capsules' ports: {port}-{capsule}.{domain}")
+    .option("--tls [address]", "serve HTTPS too, with a certificate of an own CA unless one is given")
+    .option("--tls-cert <file>", "certificate chain, PEM")
+    .option("--tls-key <file>", "its private key, PEM")
+    .option("--dns <address>", "answer DNS queries for the domain, over UDP")
     .option("--log <format>", "log lines for people or machines: text, json", "text")
-    .action(async (options: { listen: string; log: string }) =>
-      (await import("./commands/up.ts")).up(options),
-    );
+    .action(async (options) => (await import("./commands/up.ts")).up(options));
 
   program
     .command("run")

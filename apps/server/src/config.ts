@@ -12,6 +12,14 @@ export interface ServerConfig {
   readonly port: number;
   /** `{port}-{capsule id}` below it leads to a capsule's port. */
   readonly domain: string;
+  /** HTTPS, with the operator's certificate or one of an own CA. */
+  readonly tls?: {
+    readonly host: string;
+    readonly port: number;
+    readonly files?: { readonly cert: string; readonly key: string };
+  };
+  /** A name server that knows the domain and nothing else. */
+  readonly dns?: { readonly host: string; readonly port: number };
   /** External PostgreSQL; the embedded one is used without it. */
   readonly databaseUrl: string | undefined;
   /** Where people reach this server, for links in mails: `https://wrenn.example.org`; from domain and port without. */
@@ -32,6 +40,29 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
   };
 }
 
+/** What the command line adds to the environment. */
+export interface ListenFlags {
+  readonly domain?: string;
+  readonly tls?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly dns?: string;
+}
+
+/** @throws WrennError `invalid_field` when an address does not parse, or a certificate comes without its key. */
+export function withFlags(config: ServerConfig, flags: ListenFlags): ServerConfig {
+  const { domain, tls, tlsCert, tlsKey, dns } = flags;
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new WrennError("invalid_field", { field: "--tls-cert and --tls-key", problem: "belong together" });
+  const files = tlsCert !== undefined && tlsKey !== undefined ? { cert: tlsCert, key: tlsKey } : undefined;
+  return {
+    ...config,
+    ...(domain === undefined ? {} : { domain: domain.toLowerCase() }),
+    ...(tls === undefined ? {} : { tls: { ...parseListen(tls), ...(files ? { files } : {}) } }),
+    ...(dns === undefined ? {} : { dns: parseListen(dns) }),
+  };
+}
+
 /** Files below the data directory. */
 export function dataPaths(dataDirectory: string) {
   return {
@@ -42,6 +73,8 @@ export function dataPaths(dataDirectory: string) {
     templates: join(dataDirectory, "templates"),
     network: join(dataDirectory, "network"),
     database: join(dataDirectory, "database"),
+    /** The own CA and its certificate. */
+    tls: join(dataDirectory, "tls"),
     /** Says which server runs here: pid, start time and URL. */
     serverRecord: join(dataDirectory, "server.json"),
     /** URL and key for the command line of the user who started the server. */

@@ -1,6 +1,6 @@
 export { bootCheck } from "./boot-check.ts";
-export { dataPaths, readConfig } from "./config.ts";
-export type { ServerConfig } from "./config.ts";
+export { dataPaths, readConfig, withFlags } from "./config.ts";
+export type { ListenFlags, ServerConfig } from "./config.ts";
 export { createLog } from "./log.ts";
 export { nativeParts } from "./native-parts.ts";
 export { findServer } from "./server-record.ts";

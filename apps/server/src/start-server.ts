@@ -1,24 +1,22 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type { ControlPlane } from "@wrenn/control-plane";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { ensureSecret, openDatabase } from "@wrenn/database";
-import { listenEdge } from "@wrenn/edge";
 import type { CapsuleDirectory, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { writeFileAtomic } from "@wrenn/system";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
+import { openListeners } from "./listeners.ts";
+import type { Listeners } from "./listeners.ts";
 import { packageFile } from "./native-parts.ts";
 import { PortEdge } from "./port-edge.ts";
 import { findServer, removeServerRecord, writeServerRecord } from "./server-record.ts";
 import { startHostAgent } from "./start-host-agent.ts";
 
 const LINK_KEY_BYTES = 32;
-/** Contract 00 §5. */
-const KEEP_ALIVE_MS = 620_000;
 
 export interface ServerStart {
   readonly config: ServerConfig;
@@ -33,6 +31,7 @@ export interface ServerStart {
 /** Control plane, database and host agent of one machine, in this process. */
 export interface StartedServer {
   readonly url: string;
+  readonly secure?: Listeners["secure"];
   /** Key of the first team, for the command line of this machine. */
   readonly apiKey: string;
   readonly hostAgent: RunningHostAgent;
@@ -98,30 +97,19 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   ports.join(platformOf(controlPlane));
   release.defer(controlPlane.ports.observe((id) => ports.edge.invalidate(id)));
   release.defer(hostAgent.onChange(({ id }) => ports.edge.invalidate(id)));
-  const { request, upgrade } = controlPlane.handlers;
-  const front = await listenEdge({
-    edge: ports.edge,
-    host: config.host,
-    port: config.port,
-    fallback: {
-      // Without TLS there is no HTTP/2.
-      request: (incoming, response) => request(incoming as IncomingMessage, response as ServerResponse),
-      upgrade,
-    },
-    limits: { keepAliveMs: KEEP_ALIVE_MS },
-  });
+  const listeners = await openListeners(config, ports, controlPlane, paths.tls, logger);
   release.defer(async () => {
     ports.edge.close();
-    await front.close();
+    await listeners[Symbol.asyncDispose]();
   });
   release.defer(() => controlPlane.close());
-  ports.listensAt("http", front.port);
-  const url = `http://${nameOf(config.host)}:${front.port}`;
+  const { url, secure } = listeners;
   await writeServerRecord(paths.serverRecord, url);
   release.defer(() => removeServerRecord(paths.serverRecord));
   const owned = release.move();
   return {
     url,
+    ...(secure ? { secure } : {}),
     apiKey,
     hostAgent,
     close: async (capsules) => {
@@ -140,12 +128,6 @@ function platformOf({ ports }: ControlPlane): CapsuleDirectory & CredentialCheck
     bearer: (token, id) => ports.admits(id, { authorization: `Bearer ${token}` }),
     session: async () => false,
   };
-}
-
-/** How clients of this machine name an address that is listened on. */
-function nameOf(host: string): string {
-  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** The first key is shown once by the database and kept for this machine's own command line. */

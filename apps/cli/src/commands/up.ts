@@ -1,36 +1,52 @@
 import { untilInterrupted } from "../client/with-endpoint.ts";
+import type { ListenFlags, StartedServer } from "@wrenn/server";
 import { ProgressDisplay } from "../output/progress.ts";
 import { prepareHost } from "../prepare-host.ts";
 
+/** Where HTTPS is served when no address is given with it. */
+const TLS_ADDRESS = "127.0.0.1:8443";
+
+export interface UpOptions extends Omit<ListenFlags, "tls"> {
+  readonly listen: string;
+  readonly log: string;
+  readonly tls?: string | true;
+}
+
 /** Installs and builds what is missing, then serves until interrupted. */
-export async function up(options: { readonly listen: string; readonly log: string }): Promise<void> {
+export async function up(options: UpOptions): Promise<void> {
   await prepareHost();
-  const { createLog, readConfig, startServer } = await import("@wrenn/server");
+  const { createLog, readConfig, startServer, withFlags } = await import("@wrenn/server");
   const startedAt = performance.now();
   const progress = new ProgressDisplay(process.stderr);
   const stopping = new AbortController();
   const interrupted = untilInterrupted().then(() => stopping.abort());
   const server = await startServer({
-    config: readConfig(process.env, options.listen),
+    config: withFlags(readConfig(process.env, options.listen), flagsOf(options)),
     logger: createLog(options.log === "json" ? "json" : "text", process.env["WRENN_LOG_LEVEL"] ?? "info"),
     progress: progress.update,
     signal: stopping.signal,
   });
   progress.done();
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  process.stdout.write(greeting(server.url, server.apiKey, seconds));
+  process.stdout.write(greeting(server, seconds));
   await interrupted;
   process.stderr.write("\nwrenn: stopping; running capsules are paused\n");
   await server.close("pause");
 }
 
-function greeting(url: string, apiKey: string, seconds: string): string {
+function flagsOf({ tls, ...flags }: UpOptions): ListenFlags {
+  return tls === undefined ? flags : { ...flags, tls: tls === true ? TLS_ADDRESS : tls };
+}
+
+function greeting({ url, apiKey, secure }: StartedServer, seconds: string): string {
   const header = `-H 'X-API-Key: ${apiKey}'`;
   return [
     "",
     `  Wrenn is ready after ${seconds} s`,
     "",
     `  URL      ${url}     (API reference: ${url}/docs)`,
+    ...(secure ? [`  HTTPS    ${secure.url}`] : []),
+    ...(secure?.authorityFile === undefined ? [] : [`  trust    ${secure.authorityFile}`]),
     `  API key  ${apiKey}`,
     "",
     "  Try, in another terminal:",

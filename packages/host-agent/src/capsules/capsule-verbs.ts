@@ -146,6 +146,7 @@ export class CapsuleVerbs {
     capsule.enter("destroying", parts);
     await releaseCapsule(capsule, parts, this.#deps);
     this.#registry.capsules.delete(id);
+    this.#deps.connections.reset(id);
     capsule.enter("gone");
     this.#registry.inBackground(id, "layers", () => this.#registry.collectLayers());
   }
