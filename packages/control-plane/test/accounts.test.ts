@@ -58,6 +58,15 @@ test("an activation token is over after half an hour", async () => {
   platform.clock.advance(31 * 60_000);
   const late = await call("POST", "/v1/auth/activate", { body: { token: platform.mailedToken(email) } });
   assert.equal(reasonOf(late), "one_time_token_invalid");
+  await call("POST", "/v1/auth/signup", {
+    body: { email: "later@example.org", password: "some password", name: "Later" },
+  });
+  const left = await platform.database.db
+    .selectFrom("users")
+    .select("id")
+    .where("email", "=", email)
+    .execute();
+  assert.deepEqual(left, []);
 });
 
 test("unknown addresses and wrong passwords are refused alike", async () => {

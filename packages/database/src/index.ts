@@ -34,6 +34,7 @@ export {
   activateUser,
   adminExists,
   changeUser,
+  deleteWaitingUsers,
   findUser,
   findUserByEmail,
   insertMembership,

@@ -3,6 +3,7 @@ import type { Clock, Random } from "@wrenn/core";
 import {
   activateUser,
   changeUser,
+  deleteWaitingUsers,
   findUser,
   findUserByEmail,
   insertMembership,
@@ -63,6 +64,7 @@ export class Accounts {
     }
     const user = { id: random.uuid(), email, name, passwordHash, status: "inactive" as const };
     const token = await database.db.transaction().execute(async (tx) => {
+      await deleteWaitingUsers(tx, new Date(this.#options.clock.now() - ACTIVATION_MS));
       await insertUser(tx, user);
       return await this.#issue(tx, "activation", user.id, ACTIVATION_MS);
     });

@@ -65,6 +65,11 @@ export async function findUser(db: Db, id: string): Promise<UserRow | undefined>
   return await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
 }
 
+/** Drops accounts that were not activated in time, with their tokens. */
+export async function deleteWaitingUsers(db: Db, before: Date): Promise<void> {
+  await db.deleteFrom("users").where("status", "=", "inactive").where("created_at", "<", before).execute();
+}
+
 export interface UserChange {
   readonly name?: string;
   readonly passwordHash?: string;
