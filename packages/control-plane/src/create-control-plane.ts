@@ -33,8 +33,10 @@ import { invitationRoutes } from "./routes/invitations.ts";
 import { meRoutes } from "./routes/me.ts";
 import { portRoutes } from "./routes/ports.ts";
 import { processRoutes } from "./routes/processes.ts";
+import { prometheusRoutes } from "./routes/prometheus.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { teamRoutes } from "./routes/teams.ts";
+import { usageRoutes } from "./routes/usage.ts";
 import { templateRoutes } from "./routes/templates.ts";
 import { ApiKeysService } from "./services/api-keys.ts";
 import { AuditLog } from "./services/audit.ts";
@@ -44,6 +46,7 @@ import { Operations } from "./services/operations.ts";
 import { TeamsService } from "./services/teams.ts";
 import { TemplatesService } from "./services/templates.ts";
 import { PortsService } from "./services/ports.ts";
+import { UsageService } from "./services/usage.ts";
 import { UnderWay } from "./under-way.ts";
 import { createWebSockets } from "./websocket/serve-websockets.ts";
 
@@ -89,7 +92,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const capsules = new CapsulesService({ ...options, operations, templates });
   await capsules.reconcile(AbortSignal.timeout(30_000));
   const ports = new PortsService(database, capsules, keys);
+  const usage = new UsageService(database, clock, logger);
   const services = {
+    usage,
     capsules,
     templates,
     ports,
@@ -121,6 +126,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       sessions.close();
       await underWay.drain(CLOSE_MS);
       await app.close();
+      usage.close();
       await capsules.close();
       await keys.close();
     },
@@ -183,6 +189,8 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
     { schema: { hide: true } },
     async (_request, reply) => await reply.type("application/yaml").send(app.swagger({ yaml: true })),
   );
+  // In the outermost scope, so that it sees the requests of all.
+  prometheusRoutes(app, services);
   await app.register(async (open) => {
     serviceRoutes(open, services);
     authRoutes(open, services);
@@ -201,6 +209,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       teamRoutes,
       invitationRoutes,
       auditLogRoutes,
+      usageRoutes,
       capsuleRoutes,
       capsuleLifeRoutes,
       execRoutes,

@@ -1,6 +1,7 @@
 import { system, user } from "./catalogue-entry.ts";
 import type { CatalogueEntry } from "./catalogue-entry.ts";
 import { accountErrors } from "./account-errors.ts";
+import { guestErrors } from "./guest-errors.ts";
 import { portErrors } from "./port-errors.ts";
 
 /**
@@ -134,6 +135,18 @@ export const errorCatalogue = {
     "metrics not available for a sandbox that is {status}",
     "Only running and paused capsules have metrics.",
   ),
+  quota_exceeded: user(
+    "forbidden",
+    403,
+    "your team may have {limit} {what}, and this would make {wanted}",
+    "Destroy or pause capsules, or ask the operator for a larger quota.",
+  ),
+  idempotency_conflict: user(
+    "conflict",
+    409,
+    "Idempotency-Key {key} was used for another request",
+    "Use a new key for each different request.",
+  ),
   template_name_taken: user(
     "template_name_taken",
     409,
@@ -158,96 +171,7 @@ export const errorCatalogue = {
     "sandbox must be running or paused",
     "Make the snapshot of a capsule that runs or is paused.",
   ),
-  // Processes
-  cwd_not_found: user(
-    "invalid_request",
-    400,
-    "cwd does not exist: {cwd}",
-    "Create the directory first, or leave cwd out to start in the user's home.",
-  ),
-  user_not_found: user(
-    "invalid_request",
-    400,
-    "no such user in the capsule: {user}",
-    "Use 'root', 'user', or a user you have added inside the capsule.",
-  ),
-  process_not_found: user(
-    "not_found",
-    404,
-    "process not found: {selector}",
-    "List processes with GET /v1/capsules/{id}/processes.",
-  ),
-  stdin_closed: user(
-    "conflict",
-    409,
-    "standard input of {selector} is closed",
-    "Start the process with stdin open, and write before it is closed or the process exits.",
-  ),
-  not_a_terminal: user("conflict", 409, "{selector} is not a terminal", "Start it through the pty endpoint."),
-  tag_in_use: user(
-    "conflict",
-    409,
-    "tag {tag} belongs to a live process",
-    "Choose another tag, or end that process first.",
-  ),
-  argument_list_too_long: user(
-    "invalid_request",
-    400,
-    "arguments and environment of {cmd} are too large",
-    "Pass large data through standard input or a file.",
-  ),
-  // Files
-  path_not_found: user(
-    "not_found",
-    404,
-    "no such file or directory: {path}",
-    "Check the path; relative paths start at the user's home.",
-  ),
-  path_exists: user(
-    "conflict",
-    409,
-    "{path} already exists",
-    "Use another path, or remove the existing one first.",
-  ),
-  path_invalid: user(
-    "invalid_request",
-    400,
-    "invalid path: {problem}",
-    "Paths are 1 to 4096 bytes without NUL.",
-  ),
-  not_a_directory: user("invalid_request", 400, "not a directory: {path}", "Give the path of a directory."),
-  is_a_directory: user(
-    "invalid_request",
-    400,
-    "is a directory: {path}",
-    "Give the path of a file, or download the directory as an archive.",
-  ),
-  not_a_file: user(
-    "invalid_request",
-    400,
-    "not a regular file: {path}",
-    "Devices, pipes and sockets cannot be read or written through the file API.",
-  ),
-  directory_not_empty: user("conflict", 409, "directory is not empty: {path}", "Remove it recursively."),
-  permission_denied: user(
-    "forbidden",
-    403,
-    "permission denied: {path}",
-    "Use a user that may do this, such as root.",
-  ),
-  disk_full_in_capsule: user(
-    "disk_full",
-    507,
-    "no space left in the capsule for {path}",
-    "Delete files in the capsule.",
-  ),
-  read_only_file_system: user("forbidden", 403, "read-only file system: {path}", "Write to another path."),
-  file_operation_failed: user(
-    "invalid_request",
-    400,
-    "{operation} of {path} failed: {problem}",
-    "Check the path and its file system.",
-  ),
+  ...guestErrors,
   ...portErrors,
   ...accountErrors,
   // Host and its surroundings

@@ -13,6 +13,20 @@ export {
   touchSandbox,
 } from "./queries/sandboxes.ts";
 export type { NewSandbox, SandboxChange, SandboxRow } from "./queries/sandboxes.ts";
+export { findIdempotencyKey, insertIdempotencyKey, pruneIdempotencyKeys } from "./queries/idempotency.ts";
+export { lockTeamUse } from "./queries/quotas.ts";
+export type { TeamUse } from "./queries/quotas.ts";
+export {
+  countByStatus,
+  listDailyUsage,
+  pruneUsageSamples,
+  rollUpUsage,
+  sampleUsage,
+  usageNow,
+  usageSeries,
+  USAGE_SAMPLE_SEC,
+} from "./queries/usage.ts";
+export type { DayOfUse, UseBucket } from "./queries/usage.ts";
 export { listPortAccess, setPortAccess } from "./queries/ports.ts";
 export { ensureSecret } from "./queries/secrets.ts";
 export { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "./queries/templates.ts";

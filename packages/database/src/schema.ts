@@ -17,6 +17,10 @@ export interface TeamsTable {
   id: string;
   name: string;
   slug: string;
+  max_capsules: Defaulted<number>;
+  max_vcpus: Defaulted<number>;
+  max_memory_mb: Defaulted<number>;
+  max_templates: Defaulted<number>;
   created_at: Defaulted<Date>;
   deleted_at: Date | null;
 }
@@ -112,6 +116,30 @@ export interface SecretsTable {
   created_at: Defaulted<Date>;
 }
 
+export interface IdempotencyKeysTable {
+  team_id: string;
+  key: string;
+  fingerprint: string;
+  sandbox_id: string;
+  created_at: Defaulted<Date>;
+}
+
+export interface UsageSamplesTable {
+  team_id: string;
+  sampled_at: Date;
+  running_count: number;
+  vcpus_reserved: number;
+  memory_mb_reserved: number;
+}
+
+export interface DailyUsageTable {
+  team_id: string;
+  /** A date as text, `YYYY-MM-DD`. */
+  day: string;
+  cpu_minutes: number;
+  ram_mb_minutes: number;
+}
+
 /** The database as kysely sees it. */
 export interface Schema {
   teams: TeamsTable;
@@ -121,6 +149,9 @@ export interface Schema {
   templates: TemplatesTable;
   port_access: PortAccessTable;
   secrets: SecretsTable;
+  idempotency_keys: IdempotencyKeysTable;
+  usage_samples: UsageSamplesTable;
+  daily_usage: DailyUsageTable;
   users: UsersTable;
   memberships: MembershipsTable;
   sessions: SessionsTable;

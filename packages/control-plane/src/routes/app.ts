@@ -22,6 +22,7 @@ import type { Identity } from "../auth/identity.ts";
 import type { RefreshCookie } from "../auth/refresh-cookie.ts";
 import type { CapsulesService } from "../services/capsules.ts";
 import type { PortsService } from "../services/ports.ts";
+import type { UsageService } from "../services/usage.ts";
 import type { TemplatesService } from "../services/templates.ts";
 
 /** Fastify with our schema types. */
@@ -45,6 +46,7 @@ export interface RouteServices {
   readonly capsules: CapsulesService;
   readonly templates: TemplatesService;
   readonly ports: PortsService;
+  readonly usage: UsageService;
   readonly edge: PortAddresses;
   readonly hostAgent: HostAgent;
   readonly auth: Authenticator;

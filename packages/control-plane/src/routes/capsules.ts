@@ -1,4 +1,8 @@
+import { createHash } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
+import { WrennError } from "@wrenn/core";
 import { Type } from "typebox";
+import type { Once } from "../services/capsules.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { capsuleJson } from "./capsule-json.ts";
@@ -40,7 +44,7 @@ export function capsuleRoutes(app: App, { capsules }: RouteServices): void {
       schema: {
         summary: "Create a capsule",
         description:
-          "Answers when the capsule is running. 400 for a bad field, 404 for an unknown template, 502 or 503 when the host cannot start it.",
+          "Answers when the capsule is running. With an `Idempotency-Key` header a repeated request gives the same capsule for a day. 400 for a bad field, 404 for an unknown template, 502 or 503 when the host cannot start it.",
         tags: ["capsules"],
         body: CreateBody,
         response: { 201: Capsule, ...refusals },
@@ -59,13 +63,14 @@ export function capsuleRoutes(app: App, { capsules }: RouteServices): void {
         timeout_sec: timeoutSec = 0,
         auto_resume: autoResume = false,
       } = request.body;
-      const row = await capsules.create(teamOf(request), {
+      const asked = {
         template,
         vcpus,
         memoryMb,
         timeoutSec,
         autoResume,
-      });
+      };
+      const row = await capsules.create(teamOf(request), asked, onceOf(request.headers, asked));
       return await reply.status(201).send(capsuleJson(row));
     },
   );
@@ -111,6 +116,18 @@ export function capsuleRoutes(app: App, { capsules }: RouteServices): void {
       return await reply.status(204).send(null);
     },
   );
+}
+
+/** `Idempotency-Key`, so that a client that lost the answer may ask again. @throws WrennError `invalid_field`. */
+function onceOf(headers: IncomingHttpHeaders, asked: object): Once | undefined {
+  const key = headers["idempotency-key"];
+  if (key === undefined) return undefined;
+  if (typeof key !== "string" || !/^[\x21-\x7e]{1,255}$/.test(key))
+    throw new WrennError("invalid_field", {
+      field: "Idempotency-Key",
+      problem: "must be 1 to 255 printable characters",
+    });
+  return { key, fingerprint: createHash("sha256").update(JSON.stringify(asked)).digest("hex") };
 }
 
 function applyDefaults(body: Record<string, unknown>): void {

@@ -3,6 +3,7 @@ import type { Random } from "@wrenn/core";
 import { insertSandbox } from "@wrenn/database";
 import type { Database, SandboxChange, SandboxRow, SandboxStatus, TemplateRow } from "@wrenn/database";
 import type { CapsuleStatus, CheckpointFacts, HostAgent, MetricPoint, MetricRange } from "@wrenn/protocol";
+import { requireTemplateRoom, withinQuota } from "./quotas.ts";
 import type { Operations } from "./operations.ts";
 import type { TemplatesService } from "./templates.ts";
 
@@ -105,21 +106,25 @@ export class CapsuleLife {
   async fork(teamId: string, publicId: string, count: number): Promise<readonly SandboxRow[]> {
     const { database, hostAgent, operations, random } = this.#options;
     const source = await this.#require(teamId, publicId, "running");
-    const children: SandboxRow[] = [];
-    for (let n = 0; n < count; n++) {
-      children.push(
-        await insertSandbox(database.db, {
-          id: random.uuid(),
-          teamId,
-          template: source.template,
-          vcpus: source.vcpus,
-          memoryMb: source.memory_mb,
-          diskMb: source.disk_mb,
-          timeoutSec: source.timeout_sec,
-          autoResume: source.auto_resume,
-        }),
-      );
-    }
+    const wanted = { capsules: count, vcpus: count * source.vcpus, memoryMb: count * source.memory_mb };
+    const children = await withinQuota(database, teamId, wanted, async (trx) => {
+      const rows: SandboxRow[] = [];
+      for (let n = 0; n < count; n++) {
+        rows.push(
+          await insertSandbox(trx, {
+            id: random.uuid(),
+            teamId,
+            template: source.template,
+            vcpus: source.vcpus,
+            memoryMb: source.memory_mb,
+            diskMb: source.disk_mb,
+            timeoutSec: source.timeout_sec,
+            autoResume: source.auto_resume,
+          }),
+        );
+      }
+      return rows;
+    });
     return await operations.run(source.id, "fork", async () => {
       try {
         const started = await hostAgent.forkCapsule(
@@ -160,6 +165,7 @@ export class CapsuleLife {
     const row = await this.#rows.get(teamId, publicId);
     if (row.status !== "running" && row.status !== "paused") throw new WrennError("snapshot_state", {});
     await templates.requireFree(teamId, name, overwrite);
+    await requireTemplateRoom(this.#options.database, teamId);
     return await operations.run(row.id, "snapshot", async () => {
       if (row.status === "running") {
         const status = await hostAgent.pauseCapsule(publicId, AbortSignal.timeout(VERB_MS));

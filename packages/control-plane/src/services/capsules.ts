@@ -2,7 +2,9 @@ import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import {
   changeSandbox,
+  findIdempotencyKey,
   findSandbox,
+  insertIdempotencyKey,
   insertSandbox,
   listLiveSandboxes,
   listSandboxes,
@@ -12,11 +14,15 @@ import type { Database, SandboxRow, SandboxStatus } from "@wrenn/database";
 import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
 
 import { CapsuleLife } from "./capsule-life.ts";
+import { withinQuota } from "./quotas.ts";
 import type { Operations } from "./operations.ts";
 import type { TemplatesService } from "./templates.ts";
 
 /** Fixed by the contract (10 §6). */
 const DISK_MB = 5120;
+
+const CREATE_MS = 10 * 60_000;
+const POLL_MS = 50;
 
 const liveStates: readonly SandboxStatus[] = [
   "pending",
@@ -34,6 +40,13 @@ export interface CapsuleRequest {
   readonly memoryMb: number;
   readonly timeoutSec: number;
   readonly autoResume: boolean;
+}
+
+/** Makes a create repeatable: the same key and request give the same capsule. */
+export interface Once {
+  readonly key: string;
+  /** Of the request. */
+  readonly fingerprint: string;
 }
 
 export interface CapsulesOptions {
@@ -74,14 +87,51 @@ export class CapsulesService {
   }
 
   /** A running capsule. @throws WrennError of the host when it could not be started; its row says so too. */
-  async create(teamId: string, request: CapsuleRequest): Promise<SandboxRow> {
+  async create(teamId: string, request: CapsuleRequest, once?: Once): Promise<SandboxRow> {
     const { database, random } = this.#options;
+    const known = once && (await findIdempotencyKey(database.db, teamId, once.key));
+    if (known) return await this.#createdBefore(teamId, known, once);
     const template = await this.#templates.find(teamId, request.template);
     const id = random.uuid();
     // A snapshot has the sizes that it was frozen with.
     const sized = { ...request, ...template.shape };
-    await insertSandbox(database.db, { id, teamId, diskMb: DISK_MB, ...sized });
+    const wanted = { capsules: 1, vcpus: sized.vcpus, memoryMb: sized.memoryMb };
+    const other = await withinQuota(database, teamId, wanted, async (trx) => {
+      // Asked again with the team locked: of two requests with one key the second waits here for the first.
+      const first = once && (await findIdempotencyKey(trx, teamId, once.key));
+      if (first) return first;
+      await insertSandbox(trx, { id, teamId, diskMb: DISK_MB, ...sized });
+      if (once) await insertIdempotencyKey(trx, { teamId, sandboxId: id, ...once });
+      return undefined;
+    });
+    if (other && once) return await this.#createdBefore(teamId, other, once);
     return await this.#operations.run(id, "create", () => this.#start(id, template.hostKey, sized));
+  }
+
+  /** What the first request with this key made, as soon as it is made. */
+  async #createdBefore(
+    teamId: string,
+    known: { readonly fingerprint: string; readonly sandbox_id: string },
+    once: Once,
+  ): Promise<SandboxRow> {
+    if (known.fingerprint !== once.fingerprint)
+      throw new WrennError("idempotency_conflict", { key: once.key });
+    const publicId = formatId("capsule", known.sandbox_id);
+    const deadline = this.#options.clock.monotonic() + CREATE_MS;
+    for (;;) {
+      const row = await this.get(teamId, publicId);
+      if (row.status !== "pending" && row.status !== "starting") {
+        if (row.status === "error")
+          throw new WrennError("operation_failed", {
+            operation: "creating the capsule",
+            problem: row.problem ?? "it failed",
+          });
+        return row;
+      }
+      if (this.#options.clock.monotonic() > deadline)
+        throw new WrennError("deadline_exceeded", { what: "creating the capsule", ms: CREATE_MS });
+      await this.#options.clock.sleep(POLL_MS);
+    }
   }
 
   /** @throws WrennError `capsule_not_found` for unknown and foreign ones, `invalid_id`. */
@@ -168,7 +218,7 @@ export class CapsulesService {
           timeoutSec: request.timeoutSec,
           envs: {},
         },
-        AbortSignal.timeout(10 * 60_000),
+        AbortSignal.timeout(CREATE_MS),
       );
       const row = await this.#change(id, everyState, {
         status: "running",

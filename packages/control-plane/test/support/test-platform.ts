@@ -7,7 +7,7 @@ import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type { Mail } from "@wrenn/control-plane";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields } from "@wrenn/core";
-import { openDatabase } from "@wrenn/database";
+import { openDatabase, sampleUsage } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { FakeHostAgent } from "./fake-host-agent.ts";
 
@@ -84,6 +84,7 @@ export class TestPlatform implements AsyncDisposable {
       readonly token?: string;
       readonly key?: string;
       readonly cookie?: string;
+      readonly headers?: Readonly<Record<string, string>>;
     } = {},
   ): Promise<Answer> {
     const { body, token, key, cookie } = options;
@@ -94,6 +95,7 @@ export class TestPlatform implements AsyncDisposable {
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(key === undefined ? {} : { "x-api-key": key }),
         ...(cookie === undefined ? {} : { cookie }),
+        ...options.headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
@@ -103,6 +105,15 @@ export class TestPlatform implements AsyncDisposable {
       headers: response.headers,
       body: (text === "" ? {} : JSON.parse(text)) as Answer["body"],
     };
+  }
+
+  async text(path: string): Promise<string> {
+    return await (await fetch(this.#url + path)).text();
+  }
+
+  /** What the control plane does every ten seconds. */
+  async sampleUsage(): Promise<void> {
+    await sampleUsage(this.database.db, new Date(this.clock.now()));
   }
 
   /** Token of the newest mail to an address. */

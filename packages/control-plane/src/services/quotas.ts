@@ -1,0 +1,50 @@
+import { WrennError } from "@wrenn/core";
+import { lockTeamUse } from "@wrenn/database";
+import type { Database } from "@wrenn/database";
+
+type Transaction = Parameters<typeof lockTeamUse>[0];
+
+export interface Wanted {
+  readonly capsules: number;
+  readonly vcpus: number;
+  readonly memoryMb: number;
+}
+
+/**
+ * Runs `work` in a transaction in which the team has room for what is wanted; nothing of the team can be created by others
+ * meanwhile.
+ *
+ * @throws WrennError `quota_exceeded` naming what there is too much of.
+ */
+export async function withinQuota<T>(
+  database: Database,
+  teamId: string,
+  wanted: Wanted,
+  work: (trx: Transaction) => Promise<T>,
+): Promise<T> {
+  return await database.db.transaction().execute(async (trx) => {
+    const use = await lockTeamUse(trx, teamId);
+    const rows = [
+      ["capsules", use.capsules + wanted.capsules, use.limits.capsules],
+      ["virtual CPUs", use.vcpus + wanted.vcpus, use.limits.vcpus],
+      ["MiB of memory", use.memoryMb + wanted.memoryMb, use.limits.memoryMb],
+    ] as const;
+    for (const [what, after, limit] of rows)
+      if (after > limit) throw new WrennError("quota_exceeded", { what, limit, wanted: after });
+    return await work(trx);
+  });
+}
+
+/** @throws WrennError `quota_exceeded` when the team has as many templates as it may have. */
+export async function requireTemplateRoom(database: Database, teamId: string): Promise<void> {
+  await database.db.transaction().execute(async (trx) => {
+    const { templates, limits } = await lockTeamUse(trx, teamId);
+    if (templates >= limits.templates) {
+      throw new WrennError("quota_exceeded", {
+        what: "templates",
+        limit: limits.templates,
+        wanted: templates + 1,
+      });
+    }
+  });
+}

@@ -1,0 +1,41 @@
+import type { Kysely, Selectable, Transaction } from "kysely";
+import type { IdempotencyKeysTable, Schema } from "../schema.ts";
+
+/** What was created with a key of a team, if anything. */
+export async function findIdempotencyKey(
+  db: Kysely<Schema> | Transaction<Schema>,
+  teamId: string,
+  key: string,
+): Promise<Selectable<IdempotencyKeysTable> | undefined> {
+  return await db
+    .selectFrom("idempotency_keys")
+    .selectAll()
+    .where("team_id", "=", teamId)
+    .where("key", "=", key)
+    .executeTakeFirst();
+}
+
+export async function insertIdempotencyKey(
+  trx: Transaction<Schema>,
+  entry: {
+    readonly teamId: string;
+    readonly key: string;
+    readonly fingerprint: string;
+    readonly sandboxId: string;
+  },
+): Promise<void> {
+  await trx
+    .insertInto("idempotency_keys")
+    .values({
+      team_id: entry.teamId,
+      key: entry.key,
+      fingerprint: entry.fingerprint,
+      sandbox_id: entry.sandboxId,
+    })
+    .execute();
+}
+
+/** Forgets keys that are older than `before`. */
+export async function pruneIdempotencyKeys(db: Kysely<Schema>, before: Date): Promise<void> {
+  await db.deleteFrom("idempotency_keys").where("created_at", "<", before).execute();
+}
