@@ -15,8 +15,10 @@ import { ApiKeyAuth } from "./auth/api-key-auth.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { requestScope } from "./auth/request-scope.ts";
 import { requireScope } from "./auth/identity.ts";
+import type { Identity } from "./auth/identity.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
+import { identityOf } from "./routes/app.ts";
 import type { App, PortAddresses, RouteServices } from "./routes/app.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { auditLogRoutes } from "./routes/audit-logs.ts";
@@ -40,6 +42,7 @@ import { usageRoutes } from "./routes/usage.ts";
 import { templateRoutes } from "./routes/templates.ts";
 import { ApiKeysService } from "./services/api-keys.ts";
 import { AuditLog } from "./services/audit.ts";
+import type { AuditEntry } from "./services/audit.ts";
 import { CapsulesService } from "./services/capsules.ts";
 import { InvitationsService } from "./services/invitations.ts";
 import { Operations } from "./services/operations.ts";
@@ -91,16 +94,19 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const templates = new TemplatesService(database, hostAgent, options.random);
   const capsules = new CapsulesService({ ...options, operations, templates });
   await capsules.reconcile(AbortSignal.timeout(30_000));
-  const ports = new PortsService(database, capsules, keys);
+  const auth = new Authenticator(keys, people.sessions);
+  const ports = new PortsService(database, capsules, auth);
   const usage = new UsageService(database, clock, logger);
   const services = {
     usage,
+    record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) =>
+      audit.write(database.db, identityOf(request), entry),
     capsules,
     templates,
     ports,
     edge,
     hostAgent,
-    auth: new Authenticator(keys, people.sessions),
+    auth,
     ...people,
     apiKeys: new ApiKeysService({ ...options, keys, audit }),
     invitations: new InvitationsService({ ...options, ...people, audit }),

@@ -43,6 +43,22 @@ test("a team cannot have more than its quota, however many ask at once", async (
   await platform.database.db.updateTable("teams").set({ max_memory_mb: 262_144 }).execute();
 });
 
+test("who created and destroyed a capsule stands in the audit log", async () => {
+  const person = await platform.person("auditor");
+  const made = await platform.call("POST", "/v1/capsules", { token: person.token, body: {} });
+  const id = String(made.body["id"]);
+  await platform.call("DELETE", `/v1/capsules/${id}`, { token: person.token });
+  const { body } = await platform.call("GET", "/v1/audit-logs", { token: person.token });
+  const items = body["items"] as { resource_id?: string; action: string; actor_name?: string }[];
+  assert.deepEqual(
+    items.filter(({ resource_id: of }) => of === id).map(({ action, actor_name: who }) => [action, who]),
+    [
+      ["destroy", "auditor"],
+      ["create", "auditor"],
+    ],
+  );
+});
+
 test("stats and usage tell what a team has and had", async () => {
   const before = await platform.call("GET", "/v1/capsules/stats", { key });
   const { running_count: running } = before.body["current"] as { running_count: number };

@@ -20,6 +20,7 @@ import type { Sessions } from "../accounts/sessions.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Identity } from "../auth/identity.ts";
 import type { RefreshCookie } from "../auth/refresh-cookie.ts";
+import type { AuditEntry } from "../services/audit.ts";
 import type { CapsulesService } from "../services/capsules.ts";
 import type { PortsService } from "../services/ports.ts";
 import type { UsageService } from "../services/usage.ts";
@@ -47,6 +48,8 @@ export interface RouteServices {
   readonly templates: TemplatesService;
   readonly ports: PortsService;
   readonly usage: UsageService;
+  /** Writes down what was done by whom. */
+  readonly record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) => Promise<void>;
   readonly edge: PortAddresses;
   readonly hostAgent: HostAgent;
   readonly auth: Authenticator;

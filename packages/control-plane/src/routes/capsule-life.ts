@@ -37,8 +37,10 @@ const CheckpointParams = Type.Object({
 });
 
 /** Pause, resume, fork and checkpoints (contract 10 §6; fork and checkpoints are ours). */
-export function capsuleLifeRoutes(app: App, { capsules }: RouteServices): void {
+export function capsuleLifeRoutes(app: App, { capsules, record }: RouteServices): void {
   const { life } = capsules;
+  const done = (request: Parameters<typeof teamOf>[0], id: string, action: string): Promise<void> =>
+    record(request, { resource: "sandbox", resourceId: id, action });
   const schema = { tags: ["capsules"], params: CapsuleParams };
 
   app.post(
@@ -52,7 +54,11 @@ export function capsuleLifeRoutes(app: App, { capsules }: RouteServices): void {
         response: { 200: Capsule, ...refusals },
       },
     },
-    async (request) => capsuleJson(await life.pause(teamOf(request), request.params.id)),
+    async (request) => {
+      const row = await life.pause(teamOf(request), request.params.id);
+      await done(request, request.params.id, "pause");
+      return capsuleJson(row);
+    },
   );
 
   app.post(
@@ -65,7 +71,11 @@ export function capsuleLifeRoutes(app: App, { capsules }: RouteServices): void {
         response: { 200: Capsule, ...refusals },
       },
     },
-    async (request) => capsuleJson(await life.resume(teamOf(request), request.params.id)),
+    async (request) => {
+      const row = await life.resume(teamOf(request), request.params.id);
+      await done(request, request.params.id, "resume");
+      return capsuleJson(row);
+    },
   );
 
   app.post(
@@ -126,6 +136,7 @@ export function capsuleLifeRoutes(app: App, { capsules }: RouteServices): void {
     },
     async (request, reply) => {
       const children = await life.fork(teamOf(request), request.params.id, request.body.count ?? 1);
+      await done(request, request.params.id, "fork");
       return await reply.status(201).send(children.map(capsuleJson));
     },
   );
@@ -169,8 +180,12 @@ export function capsuleLifeRoutes(app: App, { capsules }: RouteServices): void {
         response: { 200: Capsule, ...refusals },
       },
     },
-    async (request) =>
-      capsuleJson(await life.restore(teamOf(request), request.params.id, request.params.checkpoint)),
+    async (request) => {
+      const { id, checkpoint } = request.params;
+      const row = await life.restore(teamOf(request), id, checkpoint);
+      await done(request, id, "restore");
+      return capsuleJson(row);
+    },
   );
 
   app.delete(

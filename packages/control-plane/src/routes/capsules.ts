@@ -37,7 +37,7 @@ const CreateBody = Type.Object(
 );
 
 /** Capsules: create, list, read, destroy (contract 10 §6). */
-export function capsuleRoutes(app: App, { capsules }: RouteServices): void {
+export function capsuleRoutes(app: App, { capsules, record }: RouteServices): void {
   app.post(
     "/v1/capsules",
     {
@@ -71,7 +71,14 @@ export function capsuleRoutes(app: App, { capsules }: RouteServices): void {
         autoResume,
       };
       const row = await capsules.create(teamOf(request), asked, onceOf(request.headers, asked));
-      return await reply.status(201).send(capsuleJson(row));
+      const answer = capsuleJson(row);
+      await record(request, {
+        resource: "sandbox",
+        resourceId: answer.id,
+        action: "create",
+        metadata: { template: answer.template },
+      });
+      return await reply.status(201).send(answer);
     },
   );
 
@@ -112,7 +119,9 @@ export function capsuleRoutes(app: App, { capsules }: RouteServices): void {
       },
     },
     async (request, reply) => {
-      await capsules.destroy(teamOf(request), request.params.id);
+      const { id } = request.params;
+      await capsules.destroy(teamOf(request), id);
+      await record(request, { resource: "sandbox", resourceId: id, action: "destroy", status: "warning" });
       return await reply.status(204).send(null);
     },
   );

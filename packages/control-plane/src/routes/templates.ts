@@ -22,7 +22,10 @@ const Template = Type.Object({
 const types = ["base", "snapshot"] as const;
 
 /** Templates (contract 10 §9). */
-export function templateRoutes(app: App, { hostAgent, capsules, templates, clock }: RouteServices): void {
+export function templateRoutes(
+  app: App,
+  { hostAgent, capsules, templates, clock, record }: RouteServices,
+): void {
   const startedAt = new Date(clock.now());
 
   app.get(
@@ -65,6 +68,7 @@ export function templateRoutes(app: App, { hostAgent, capsules, templates, clock
         name,
         overwrite: request.query.overwrite ?? false,
       });
+      await record(request, { resource: "template", resourceId: row.name, action: "create" });
       return await reply.status(201).send(snapshotJson(row));
     },
   );
@@ -81,7 +85,9 @@ export function templateRoutes(app: App, { hostAgent, capsules, templates, clock
       },
     },
     async (request, reply) => {
-      await templates.remove(teamOf(request), request.params.name);
+      const { name } = request.params;
+      await templates.remove(teamOf(request), name);
+      await record(request, { resource: "template", resourceId: name, action: "delete", status: "warning" });
       return await reply.status(204).send(null);
     },
   );

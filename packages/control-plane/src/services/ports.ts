@@ -1,7 +1,8 @@
 import { parseId, WrennError } from "@wrenn/core";
 import { findAnySandbox, listPortAccess, setPortAccess } from "@wrenn/database";
 import type { Database, SandboxRow } from "@wrenn/database";
-import type { ApiKeyAuth } from "../auth/api-key-auth.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import { requireScope } from "../auth/identity.ts";
 import type { CapsulesService } from "./capsules.ts";
 
 type Access = "public" | "private";
@@ -18,10 +19,10 @@ export interface PortRoute {
 export class PortsService {
   readonly #database: Database;
   readonly #capsules: CapsulesService;
-  readonly #auth: ApiKeyAuth;
+  readonly #auth: Authenticator;
   readonly #observers = new Set<(capsuleId: string) => void>();
 
-  constructor(database: Database, capsules: CapsulesService, auth: ApiKeyAuth) {
+  constructor(database: Database, capsules: CapsulesService, auth: Authenticator) {
     this.#database = database;
     this.#capsules = capsules;
     this.#auth = auth;
@@ -71,8 +72,9 @@ export class PortsService {
   /** Whether credentials belong to the capsule's team. */
   async admits(publicId: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
     try {
-      const { teamId } = await this.#auth.authenticate(headers);
-      return (await this.#any(publicId))?.team_id === teamId;
+      const identity = await this.#auth.authenticate(headers);
+      requireScope(identity, "run");
+      return (await this.#any(publicId))?.team_id === identity.teamId;
     } catch (error) {
       if (error instanceof WrennError && error.entry.fault === "user") return false;
       throw error;
