@@ -33,6 +33,7 @@ import { fileUploadRoutes } from "./routes/file-uploads.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { invitationRoutes } from "./routes/invitations.ts";
 import { meRoutes } from "./routes/me.ts";
+import { networkRoutes } from "./routes/network.ts";
 import { portRoutes } from "./routes/ports.ts";
 import { processRoutes } from "./routes/processes.ts";
 import { prometheusRoutes } from "./routes/prometheus.ts";
@@ -216,6 +217,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       invitationRoutes,
       auditLogRoutes,
       usageRoutes,
+      networkRoutes,
       capsuleRoutes,
       capsuleLifeRoutes,
       execRoutes,

@@ -10,6 +10,7 @@ export {
   insertSandbox,
   listLiveSandboxes,
   listSandboxes,
+  setSandboxNetwork,
   touchSandbox,
 } from "./queries/sandboxes.ts";
 export type { NewSandbox, SandboxChange, SandboxRow } from "./queries/sandboxes.ts";
@@ -56,7 +57,7 @@ export {
   listMemberships,
 } from "./queries/users.ts";
 export type { UserRow } from "./queries/users.ts";
-export type { ApiKeyScope, OperationKind, SandboxStatus, Schema } from "./schema.ts";
+export type { ApiKeyScope, NetworkRules, OperationKind, SandboxStatus, Schema } from "./schema.ts";
 export type { Role } from "./account-tables.ts";
 export { insertAudit, listAudit } from "./queries/audit-log.ts";
 export type { AuditRow } from "./queries/audit-log.ts";

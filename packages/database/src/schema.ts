@@ -51,6 +51,13 @@ export type SandboxStatus =
   | "stopped"
   | "error";
 
+/** What a capsule may reach: IPv4 addresses and CIDR blocks; deny beats allow, `egress` decides the rest. */
+export interface NetworkRules {
+  readonly egress: "allow" | "deny";
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+}
+
 export interface SandboxesTable {
   id: string;
   team_id: string;
@@ -64,6 +71,7 @@ export interface SandboxesTable {
   problem: string | null;
   metadata: ColumnType<Record<string, string>, string | undefined, string>;
   auto_resume: Defaulted<boolean>;
+  network: ColumnType<NetworkRules | null, string | null | undefined, string | null>;
   version: Generated<number>;
   created_at: Defaulted<Date>;
   started_at: Date | null;

@@ -92,6 +92,8 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     forkCapsule: (id, children, signal) => inQueue(id, () => verbs.fork(id, children, withClosing(signal))),
     createSnapshot: (id, key, signal) => inQueue(id, () => createSnapshot(id, key, withClosing(signal))),
     deleteSnapshot,
+    setNetwork: (id, network, signal) =>
+      inQueue(id, () => verbs.setNetwork(id, network, withClosing(signal))),
     hold: (id) => sweeper.hold(id),
     metrics: async (id, range) => {
       registry.require(id);

@@ -1,6 +1,6 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { GuestSession } from "@wrenn/guest";
-import type { Slot } from "@wrenn/network";
+import type { NetworkPolicy, Slot } from "@wrenn/network";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
 import type { LayerStore } from "./disks/layer-store.ts";
 import type { StepObserver } from "./steps.ts";
@@ -55,6 +55,8 @@ export interface PortConnections {
 /** The part of the slot pool that capsules use. */
 export interface Slots {
   acquire(signal: AbortSignal): Promise<Slot>;
+  /** Replaces what the slot's guest may reach, at once. */
+  applyPolicy(slot: Slot, policy: NetworkPolicy, signal: AbortSignal): Promise<void>;
   /** The slot of a machine that outlived an earlier host agent. */
   adopt(number: number): Slot | undefined;
   release(slot: Slot): Promise<void>;

@@ -6,6 +6,7 @@ import type { Once } from "../services/capsules.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { capsuleJson } from "./capsule-json.ts";
+import { NetworkBody, networkRules } from "./network.ts";
 import { Capsule, CapsuleParams, refusals, SafeName } from "./schemas.ts";
 
 const DEFAULT_VCPUS = 1;
@@ -32,6 +33,7 @@ const CreateBody = Type.Object(
     auto_resume: Type.Optional(
       Type.Boolean({ description: "A paused capsule is resumed by whoever uses it" }),
     ),
+    network: Type.Optional(NetworkBody),
   },
   { examples: [{ template: "minimal", vcpus: 1, memory_mb: 512 }] },
 );
@@ -62,6 +64,7 @@ export function capsuleRoutes(app: App, { capsules, record }: RouteServices): vo
         memory_mb: memoryMb = DEFAULT_MEMORY_MB,
         timeout_sec: timeoutSec = 0,
         auto_resume: autoResume = false,
+        network,
       } = request.body;
       const asked = {
         template,
@@ -69,6 +72,7 @@ export function capsuleRoutes(app: App, { capsules, record }: RouteServices): vo
         memoryMb,
         timeoutSec,
         autoResume,
+        ...(network ? { network: networkRules(network) } : {}),
       };
       const row = await capsules.create(teamOf(request), asked, onceOf(request.headers, asked));
       const answer = capsuleJson(row);

@@ -120,6 +120,7 @@ export class CapsuleLife {
             diskMb: source.disk_mb,
             timeoutSec: source.timeout_sec,
             autoResume: source.auto_resume,
+            ...(source.network ? { network: source.network } : {}),
           }),
         );
       }
@@ -136,6 +137,7 @@ export class CapsuleLife {
             memoryMib: child.memory_mb,
             diskMib: child.disk_mb,
             timeoutSec: child.timeout_sec,
+            ...(source.network ? { network: source.network } : {}),
             envs: {},
           })),
           AbortSignal.timeout(VERB_MS),

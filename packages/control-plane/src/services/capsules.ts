@@ -8,10 +8,11 @@ import {
   insertSandbox,
   listLiveSandboxes,
   listSandboxes,
+  setSandboxNetwork,
   touchSandbox,
 } from "@wrenn/database";
 import type { Database, SandboxRow, SandboxStatus } from "@wrenn/database";
-import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
+import type { CapsuleStatus, HostAgent, NetworkRules } from "@wrenn/protocol";
 
 import { CapsuleLife } from "./capsule-life.ts";
 import { withinQuota } from "./quotas.ts";
@@ -22,6 +23,7 @@ import type { TemplatesService } from "./templates.ts";
 const DISK_MB = 5120;
 
 const CREATE_MS = 10 * 60_000;
+const NETWORK_MS = 30_000;
 const POLL_MS = 50;
 
 const liveStates: readonly SandboxStatus[] = [
@@ -40,6 +42,7 @@ export interface CapsuleRequest {
   readonly memoryMb: number;
   readonly timeoutSec: number;
   readonly autoResume: boolean;
+  readonly network?: NetworkRules;
 }
 
 /** Makes a create repeatable: the same key and request give the same capsule. */
@@ -162,6 +165,15 @@ export class CapsulesService {
     });
   }
 
+  /** Says what a capsule may reach, from now on and after every resume. */
+  async setNetwork(teamId: string, publicId: string, network: NetworkRules): Promise<void> {
+    const row = await this.get(teamId, publicId);
+    if (row.status !== "running" && row.status !== "paused")
+      throw new WrennError("capsule_not_running", { status: row.status });
+    await this.#options.hostAgent.setNetwork(publicId, network, AbortSignal.timeout(NETWORK_MS));
+    await setSandboxNetwork(this.#options.database.db, row.id, network);
+  }
+
   /** Counts as activity. @throws WrennError `capsule_not_running`. */
   async ping(teamId: string, publicId: string): Promise<void> {
     const row = await this.running(teamId, publicId);
@@ -216,6 +228,7 @@ export class CapsulesService {
           memoryMib: request.memoryMb,
           diskMib: DISK_MB,
           timeoutSec: request.timeoutSec,
+          ...(request.network ? { network: request.network } : {}),
           envs: {},
         },
         AbortSignal.timeout(CREATE_MS),

@@ -22,6 +22,7 @@ export class FakeHostAgent implements HostAgent {
   createSnapshot = async () => unsupported();
   deleteSnapshot = async () => unsupported();
   metrics = async () => [];
+  setNetwork = async () => undefined;
   processes = () => unsupported();
   files = () => unsupported();
   hold = () => () => undefined;

@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from "kysely";
-import type { SandboxesTable, SandboxStatus, Schema } from "../schema.ts";
+import type { NetworkRules, SandboxesTable, SandboxStatus, Schema } from "../schema.ts";
 
 type Db = Kysely<Schema>;
 
@@ -14,6 +14,7 @@ export interface NewSandbox {
   readonly diskMb: number;
   readonly timeoutSec: number;
   readonly autoResume?: boolean;
+  readonly network?: NetworkRules;
 }
 
 const ended: readonly SandboxStatus[] = ["stopped", "error"];
@@ -32,6 +33,7 @@ export async function insertSandbox(db: Db, sandbox: NewSandbox): Promise<Sandbo
       disk_mb: sandbox.diskMb,
       timeout_sec: sandbox.timeoutSec,
       auto_resume: sandbox.autoResume ?? false,
+      network: sandbox.network ? JSON.stringify(sandbox.network) : null,
       host_ip: null,
       problem: null,
       started_at: null,
@@ -108,6 +110,15 @@ export async function changeSandbox(
     .where("status", "in", from)
     .returningAll()
     .executeTakeFirst();
+}
+
+/** Says what a capsule may reach from now on. */
+export async function setSandboxNetwork(db: Db, id: string, network: NetworkRules): Promise<void> {
+  await db
+    .updateTable("sandboxes")
+    .set({ network: JSON.stringify(network) })
+    .where("id", "=", id)
+    .execute();
 }
 
 /** Something happened in a capsule. */

@@ -1,5 +1,5 @@
 import { WrennError } from "@wrenn/core";
-import type { CapsuleSpec, CapsuleStatus, CheckpointFacts } from "@wrenn/protocol";
+import type { CapsuleSpec, CapsuleStatus, CheckpointFacts, NetworkRules } from "@wrenn/protocol";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import type { Generation } from "../generations/generation.ts";
 import { Capsule } from "./capsule.ts";
@@ -137,6 +137,13 @@ export class CapsuleVerbs {
     } finally {
       await dropGenerations(source, (candidate) => candidate === generation);
     }
+  }
+
+  async setNetwork(id: string, network: NetworkRules, signal: AbortSignal): Promise<void> {
+    const capsule = this.#registry.require(id);
+    const { parts } = capsule;
+    if (parts) await this.#deps.slots.applyPolicy(parts.slot, network, signal);
+    await capsule.save({ spec: { ...capsule.spec, network } });
   }
 
   async destroy(id: string): Promise<void> {

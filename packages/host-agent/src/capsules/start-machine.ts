@@ -40,6 +40,9 @@ export async function startMachine(
   const slot = await deps.slots.acquire(signal);
   release.defer(() => deps.slots.release(slot));
 
+  // Before the guest can send anything.
+  if (spec.network) await deps.slots.applyPolicy(slot, spec.network, signal);
+
   await step("disk");
   const overlay = record.overlay + 1;
   const disk = directory.overlay(overlay);

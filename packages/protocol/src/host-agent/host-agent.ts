@@ -49,6 +49,8 @@ export interface HostAgent {
   /** Keeps the capsule awake until the returned function is called: something of it is in use. */
   hold(id: string): () => void;
 
+  /** Changes what a capsule may reach, at once when it runs. @throws WrennError `invalid_field` for what is no IPv4 network. */
+  setNetwork(id: string, network: NetworkRules, signal: AbortSignal): Promise<void>;
   /** How busy the capsule was; oldest first. A capsule that has been paused keeps what was measured before. */
   metrics(id: string, range: MetricRange, signal: AbortSignal): Promise<readonly MetricPoint[]>;
 
@@ -77,6 +79,8 @@ export interface CapsuleSpec {
   readonly diskMib: number;
   /** Idle seconds after which the capsule is paused; 0: never. */
   readonly timeoutSec: number;
+  /** What it may reach; without it the internet, and in any case nothing of the host and its networks. */
+  readonly network?: NetworkRules;
   /** Default environment of every process. */
   readonly envs: Readonly<Record<string, string>>;
 }
@@ -104,6 +108,13 @@ export interface CheckpointFacts {
   readonly memoryBytes: number;
   /** For how long the virtual CPUs stood still, milliseconds; only told when it is made. */
   readonly stoppedMs?: number;
+}
+
+/** IPv4 addresses and CIDR blocks. `deny` beats `allow`, and `egress` decides the rest. */
+export interface NetworkRules {
+  readonly egress: "allow" | "deny";
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
 }
 
 /** A capsule as its host sees it. */

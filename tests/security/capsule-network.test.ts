@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { networkInterfaces } from "node:os";
+import { after, before, test } from "node:test";
+import { runCommand, tryCommand } from "@wrenn/system";
+import { startTestServer } from "../support/test-server.ts";
+import type { TestServer } from "../support/test-server.ts";
+
+/*
+ * From inside of real guests. Every denial stands beside the same probe succeeding where it may: a server in a namespace with
+ * a public-looking address, and the denied address as the host itself reaches it.
+ */
+
+const internet = `wrtest-cn-${process.pid}`;
+const PUBLIC = "203.0.113.9";
+const PRIVATE = "172.20.0.9";
+const ANSWER = `require("net").createServer((s)=>s.on("error",()=>{}).end("hello\\n")).listen(8080,"0.0.0.0",()=>process.stdout.write("up"))`;
+
+let server: TestServer;
+let id: string;
+let other: { readonly id: string; readonly address: string };
+const hostServer = createServer((socket) => socket.on("error", () => {}).end("hello\n"));
+const stop = new AbortController();
+let serving: Promise<unknown> = Promise.resolve();
+
+before(async () => {
+  await runCommand(["ip", "netns", "add", internet]);
+  const link = internet.slice(0, 15);
+  await runCommand(["ip", "-batch", "-"], {
+    input: `link add ${link} type veth peer name eth0 netns ${internet}\naddr add 203.0.113.1/24 dev ${link}\nlink set ${link} up\n`,
+  });
+  await runCommand(["ip", "-n", internet, "-batch", "-"], {
+    input: `link set lo up\naddr add ${PUBLIC}/24 dev eth0\naddr add ${PRIVATE}/24 dev eth0\nlink set eth0 up\nroute add default via 203.0.113.1\n`,
+  });
+  await runCommand(["ip", "route", "add", `${PRIVATE}/32`, "via", PUBLIC]);
+  const up = Promise.withResolvers<void>();
+  serving = tryCommand(["ip", "netns", "exec", internet, process.execPath, "-e", ANSWER], {
+    signal: stop.signal,
+    onOutput: () => up.resolve(),
+  }).catch(() => {});
+  await up.promise;
+  await new Promise<void>((resolve) => hostServer.listen(0, "0.0.0.0", resolve));
+  server = await startTestServer();
+  id = await server.capsule(undefined);
+  const second = await server.capsule(undefined);
+  await server.exec(second, "python3", ["-m", "http.server", "8080"], { background: true });
+  const { body } = await server.call<{ host_ip: string }>("GET", `/v1/capsules/${second}`);
+  other = { id: second, address: body.host_ip };
+});
+after(async () => {
+  await server.close();
+  hostServer.close();
+  stop.abort();
+  await serving;
+  await tryCommand(["ip", "netns", "del", internet]);
+});
+
+/** Whether a connection from inside the guest is answered by somebody. */
+async function reaches(host: string, port: number, from = id): Promise<boolean> {
+  const script = `import socket,sys
+try:
+    s = socket.create_connection((${JSON.stringify(host)}, ${port}), 1.5)
+    s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')
+    sys.exit(0 if s.recv(1) else 1)
+except OSError: sys.exit(1)`;
+  const { body } = await server.exec(from, "python3", ["-c", script]);
+  assert.ok(body.exit_code === 0 || body.exit_code === 1, body.stderr);
+  return body.exit_code === 0;
+}
+
+test("by default a capsule reaches public addresses", async () => {
+  assert.equal(await reaches(PUBLIC, 8080), true);
+});
+
+test("no capsule reaches another, whose service the host reaches", async () => {
+  const seen = await tryCommand([
+    "curl",
+    "-s",
+    "-o",
+    "/dev/null",
+    "-w",
+    "%{http_code}",
+    "--retry",
+    "5",
+    "--retry-all-errors",
+    `http://${other.address}:8080/`,
+  ]);
+  assert.equal(seen.stdout, "200", "the service answers the host");
+  assert.equal(await reaches(other.address, 8080), false);
+});
+
+test("no capsule reaches the host, at none of its addresses", async () => {
+  const { port } = hostServer.address() as AddressInfo;
+  const addresses = Object.values(networkInterfaces())
+    .flat()
+    .filter((one) => one?.family === "IPv4" && !one.internal)
+    .map((one) => one?.address ?? "");
+  addresses.push("203.0.113.1", "169.254.0.22");
+  for (const address of addresses) assert.equal(await reaches(address, port), false, address);
+  const api = new URL(server.url);
+  assert.equal(await reaches("203.0.113.1", Number(api.port)), false);
+});
+
+test("private networks and the metadata address are out of reach, whatever the policy says", async () => {
+  const control = connect(8080, PRIVATE);
+  const [greeting] = (await once(control, "data")) as [Buffer];
+  assert.equal(greeting.toString(), "hello\n", "the host reaches it");
+  control.destroy();
+  assert.equal(await reaches(PRIVATE, 8080), false);
+  const open = await server.call("PUT", `/v1/capsules/${id}/network`, {
+    egress: "allow",
+    allow: ["172.16.0.0/12", "169.254.0.0/16"],
+  });
+  assert.equal(open.status, 200);
+  assert.equal(await reaches(PRIVATE, 8080), false);
+  assert.equal(await reaches("169.254.169.254", 80), false);
+  assert.equal(await reaches(PUBLIC, 8080), true);
+});
+
+test("a policy is changed on a running capsule at once, and holds after pause, resume and fork", async (t) => {
+  const set = (rules: object) => server.call<object>("PUT", `/v1/capsules/${id}/network`, rules);
+  assert.equal((await set({ egress: "deny" })).status, 200);
+  assert.equal(await reaches(PUBLIC, 8080), false);
+  await set({ egress: "deny", allow: ["203.0.113.0/24"] });
+  assert.equal(await reaches(PUBLIC, 8080), true);
+  await set({ egress: "deny", allow: ["203.0.113.0/24"], deny: [`${PUBLIC}/32`] });
+  assert.equal(await reaches(PUBLIC, 8080), false);
+  for (const verb of ["pause", "resume"])
+    assert.equal((await server.call("POST", `/v1/capsules/${id}/${verb}`)).status, 200);
+  assert.equal(await reaches(PUBLIC, 8080), false);
+  const forked = await server.call<{ id: string }[]>("POST", `/v1/capsules/${id}/fork`, {});
+  const child = forked.body[0]?.id ?? "";
+  t.after(() => server.call("DELETE", `/v1/capsules/${child}`));
+  assert.equal(await reaches(PUBLIC, 8080, child), false);
+  const shown = await server.call("GET", `/v1/capsules/${id}/network`);
+  assert.deepEqual(shown.body, { egress: "deny", allow: ["203.0.113.0/24"], deny: [`${PUBLIC}/32`] });
+});
+
+test("a capsule that is created without egress has none from its first moment", async (t) => {
+  const closed = await server.capsule(t, { network: { egress: "deny" } });
+  assert.equal(await reaches(PUBLIC, 8080, closed), false);
+  await server.call("PUT", `/v1/capsules/${closed}/network`, { egress: "allow" });
+  assert.equal(await reaches(PUBLIC, 8080, closed), true);
+});
+
+test("what is no IPv4 network is refused and changes nothing", async () => {
+  for (const entry of ["example.org", "300.1.1.1", "10.0.0.0/33", "::1/128"]) {
+    const { status, body } = await server.call<{ error: { reason: string } }>(
+      "PUT",
+      `/v1/capsules/${id}/network`,
+      { allow: [entry] },
+    );
+    assert.deepEqual([entry, status, body.error.reason], [entry, 400, "invalid_field"]);
+  }
+});
