@@ -2,6 +2,7 @@ import type { Row } from "../row.ts";
 import { createToAnswer, createToExec, destroy } from "./capsule-life.ts";
 import { execOverhead, execRoundTrip } from "./exec.ts";
 import { checkpointStop, fork, pause, resume } from "./freezing.ts";
+import { portProxy } from "./ports.ts";
 import { download, streamThroughput, terminalEcho, terminalEchoBusy, upload } from "./streams.ts";
 
 /** Every row of the table, in its order. */
@@ -20,4 +21,5 @@ export const rows: readonly Row[] = [
   streamThroughput,
   upload,
   download,
+  portProxy,
 ];

@@ -1,0 +1,58 @@
+import { Agent, request } from "node:http";
+import { timed } from "../row.ts";
+import type { Row } from "../row.ts";
+
+const PORT = 8000;
+const REQUESTS = 20;
+
+/** One small GET over a kept connection. */
+async function get(agent: Agent, url: URL, headers: Readonly<Record<string, string>>): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const sent = request(url, { agent, headers }, (response) => {
+    response.resume().once("end", resolve);
+    if (response.statusCode !== 200) reject(new Error(`${url.href} answered ${response.statusCode}`));
+  });
+  sent.once("error", reject).end();
+  await promise;
+}
+
+/**
+ * A request to a service in a capsule through the edge, minus the same request to the capsule's own address: neighbouring
+ * runs, so single values may be negative and only the median means something.
+ */
+export const portProxy: Row = {
+  name: "port proxy: added to a small GET",
+  unit: "ms",
+  asked: { p50: 1.5, better: "lower" },
+  prepare: async ({ api, server }) => {
+    const { id, host_ip: address } = await api<{ id: string; host_ip: string }>("POST", "/v1/capsules", {});
+    const program =
+      "import http.server\nclass H(http.server.BaseHTTPRequestHandler):\n protocol_version='HTTP/1.1'\n" +
+      " def do_GET(self):\n  self.send_response(200); self.send_header('content-length','2'); self.end_headers(); self.wfile.write(b'ok')\n" +
+      " def log_message(self, *a): pass\n" +
+      `http.server.ThreadingHTTPServer(('0.0.0.0', ${PORT}), H).serve_forever()\n`;
+    await api("POST", `/v1/capsules/${id}/exec`, { cmd: "python3", args: ["-c", program], background: true });
+    await api("POST", `/v1/capsules/${id}/exec`, {
+      cmd: "sh",
+      args: ["-c", `until curl -s localhost:${PORT} >/dev/null; do sleep 0.1; done`],
+    });
+    const agent = new Agent({ keepAlive: true });
+    const direct = new URL(`http://${address}:${PORT}/`);
+    const proxied = new URL(`/proxy/${id}/${PORT}/`, server.url);
+    const headers = { "x-api-key": server.apiKey };
+    return {
+      sample: async () => {
+        const added: number[] = [];
+        for (let n = 0; n < REQUESTS; n++) {
+          const plain = await timed(() => get(agent, direct, {}));
+          added.push((await timed(() => get(agent, proxied, headers))) - plain);
+        }
+        return added;
+      },
+      dispose: async () => {
+        agent.destroy();
+        await api("DELETE", `/v1/capsules/${id}`);
+      },
+    };
+  },
+};
