@@ -87,6 +87,20 @@ test("a missing cwd, an empty cmd and a capsule that is not there are told apart
   assert.equal((await server.exec("cl-short", "true")).status, 400);
 });
 
+test("resource limits hold for the command", async () => {
+  const files = await server.exec(id, "sh", ["-c", "ulimit -n; ulimit -f"], {
+    limits: { open_files: 17, file_bytes: 51_200 },
+  });
+  assert.equal(files.body.stdout, "17\n100\n");
+  const cpu = await server.exec(id, "sh", ["-c", "while :; do :; done"], {
+    limits: { cpu_seconds: 1 },
+    timeout_sec: 60,
+  });
+  assert.ok([137, 152].includes(cpu.body.exit_code), `ended with ${cpu.body.exit_code}`);
+  const wrong = await server.exec(id, "true", [], { limits: { open_files: -1 } });
+  assert.equal(wrong.status, 400);
+});
+
 test("an argument list that is too large is refused, and the capsule does not notice", async () => {
   const answer = await server.exec(id, "true", ["x".repeat(5_000_000)]);
   assert.equal(answer.status, 413);

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { WrennError } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
+import { LimitsBody, resourceLimits } from "../processes/resource-limits.ts";
 import { runForeground } from "../services/exec.ts";
 import type { ExecResult } from "../services/exec.ts";
 import { teamOf } from "./app.ts";
@@ -24,6 +25,7 @@ const ExecBody = Type.Object(
     envs: Type.Optional(Type.Record(Type.String({ pattern: "^[^=\\u0000]+$" }), Type.String())),
     cwd: Type.Optional(Type.String({ maxLength: 4096 })),
     user: Type.Optional(Type.String({ maxLength: 64 })),
+    limits: Type.Optional(LimitsBody),
     stdin: Type.Optional(
       Type.Boolean({ description: "Background only: keep standard input open for POST …/input" }),
     ),
@@ -80,6 +82,7 @@ export function execRoutes(app: App, { capsules, hostAgent, clock }: RouteServic
         tag,
         background = false,
         stdin = false,
+        limits,
         timeout_sec: timeoutSec = 0,
       } = request.body;
       if ([cmd, ...args, ...Object.values(envs)].some((text) => text.includes("\0"))) {
@@ -89,7 +92,11 @@ export function execRoutes(app: App, { capsules, hostAgent, clock }: RouteServic
         });
       }
       const row = await capsules.running(teamOf(request), id);
-      const where = { ...(cwd === undefined ? {} : { cwd }), ...(user === undefined ? {} : { user }) };
+      const where = {
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(user === undefined ? {} : { user }),
+        ...(limits === undefined ? {} : { limits: resourceLimits(limits) }),
+      };
       const processes = hostAgent.processes(id);
       if (background) {
         const process = await processes.start(

@@ -1,5 +1,11 @@
 import type { Clock } from "@wrenn/core";
-import type { CapsuleProcess, CapsuleProcesses, OutputChannel, ProcessExit } from "@wrenn/protocol";
+import type {
+  CapsuleProcess,
+  CapsuleProcesses,
+  OutputChannel,
+  ProcessExit,
+  ResourceLimits,
+} from "@wrenn/protocol";
 
 /** Each stream of a foreground command is kept up to here; the rest is counted, not kept. */
 export const OUTPUT_LIMIT = 8 << 20;
@@ -14,6 +20,7 @@ export interface ExecRequest {
   readonly envs: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly user?: string;
+  readonly limits?: ResourceLimits;
   readonly timeoutSec: number;
 }
 
@@ -45,6 +52,7 @@ export async function runForeground(
       envs: request.envs,
       ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
       ...(request.user === undefined ? {} : { user: request.user }),
+      ...(request.limits === undefined ? {} : { limits: request.limits }),
       stdin: false,
       output: "attached",
     },

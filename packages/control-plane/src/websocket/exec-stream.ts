@@ -2,6 +2,7 @@ import { problemOf } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
+import { LimitsBody, resourceLimits } from "../processes/resource-limits.ts";
 import { endTree } from "../services/exec.ts";
 import { forwardOutput } from "./forward-output.ts";
 import { SessionRefused } from "./session.ts";
@@ -17,6 +18,7 @@ const Start = Type.Object({
   user: Type.Optional(Type.String({ maxLength: 64 })),
   timeout_sec: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400 })),
   stdin: Type.Optional(Type.Boolean()),
+  limits: Type.Optional(LimitsBody),
   encoding: Type.Optional(Type.Union([Type.Literal("utf-8"), Type.Literal("base64")])),
 });
 
@@ -43,6 +45,7 @@ export const execStream: Session = async (socket, context) => {
         envs,
         ...(start.cwd === undefined ? {} : { cwd: start.cwd }),
         ...(start.user === undefined ? {} : { user: start.user }),
+        ...(start.limits === undefined ? {} : { limits: resourceLimits(start.limits) }),
         stdin,
         output: "attached",
       },
