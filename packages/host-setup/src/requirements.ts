@@ -19,8 +19,11 @@ export const requirements: readonly Requirement[] = [
   { name: "lz4", reason: "packs the guest's kernel and initramfs" },
 ];
 
-/** What the tests need besides: they fuzz the native parsers. */
+/** What the tests need besides: they fuzz the native parsers and speak to the server as other programs do. */
 export const testRequirements: readonly Requirement[] = [
   { name: "clang", reason: "builds the fuzz targets" },
   { name: "libclang-rt-14-dev", reason: "libFuzzer and the sanitizers that clang links in" },
+  { name: "cpio", reason: "reads back the archives that we write" },
+  { name: "curl", reason: "a client of the API, of ports and of TLS" },
+  { name: "python3", reason: "a web server and a client that are not ours" },
 ];
