@@ -1,34 +1,62 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { test } from "node:test";
-import { silentLogger, systemRandom } from "@wrenn/core";
+import { fileURLToPath } from "node:url";
+import { silentLogger, systemRandom, WrennError } from "@wrenn/core";
 import { createSlotPool } from "@wrenn/network";
+import type { Slot, SlotPool } from "@wrenn/network";
+import { tryCommand } from "@wrenn/system";
 
 const signal = new AbortController().signal;
 const skip = process.getuid?.() === 0 ? false : "needs root to make network namespaces";
 const forwardingPath = "/proc/sys/net/ipv4/ip_forward";
+const owner = fileURLToPath(new URL("../support/slot-owner.ts", import.meta.url));
+
+interface Told {
+  readonly instance: SlotPool["instance"];
+  readonly live: Slot;
+  readonly lost: Slot;
+}
 
 test(
-  "a pool opened after its predecessor vanished adopts live slots and sweeps the rest",
+  "a pool opened after its predecessor was killed adopts live slots with their policy and sweeps the rest",
   { skip },
   async () => {
     const forwarding = await readFile(forwardingPath, "utf8");
     const stateDirectory = await mkdtemp("/tmp/wrenn-network-");
     const options = { stateDirectory, logger: silentLogger, random: systemRandom, size: 0, uidBase: 300_000 };
-    // The first pool is left without a word, as by a crash: it holds nothing but what the kernel and the journal hold.
-    const first = await createSlotPool(options, signal);
-    const live = await first.acquire(signal);
-    const lost = await first.acquire(signal);
-    const second = await createSlotPool(options, signal);
-    assert.deepEqual(second.instance, first.instance);
-    assert.deepEqual(second.adopt(live.number), live);
-    assert.deepEqual(await second.sweep({ dryRun: true }), [lost.number]);
-    assert.deepEqual(await second.sweep(), [lost.number]);
-    assert.equal(second.adopt(lost.number), undefined);
-    assert.equal((await second.acquire(signal)).number, lost.number);
-    await second.release(lost);
-    await second.release(live);
-    await second.close();
+    const predecessor = spawn(process.execPath, [owner, stateDirectory], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [line] = (await once(predecessor.stdout, "data")) as [Buffer];
+    const { instance, live, lost } = JSON.parse(line.toString()) as Told;
+
+    await assert.rejects(createSlotPool(options, signal), (error) => WrennError.is(error, "network_in_use"));
+    const gone = once(predecessor, "close");
+    predecessor.kill("SIGKILL");
+    await gone;
+
+    const pool = await createSlotPool(options, signal);
+    assert.deepEqual(pool.instance, instance);
+    assert.deepEqual(pool.adopt(live.number), live);
+    assert.deepEqual(await pool.sweep({ dryRun: true }), [lost.number]);
+    assert.deepEqual(await pool.sweep(), [lost.number]);
+    assert.equal(pool.adopt(lost.number), undefined);
+    assert.equal((await pool.acquire(signal)).number, lost.number);
+
+    const rules = async (slot: Slot): Promise<string> => {
+      const chain = ["list", "chain", "inet", "wrenn", "by_name_nat"];
+      return (await tryCommand(["nsenter", `--net=${slot.namespace}`, "nft", ...chain])).stdout;
+    };
+    assert.match(await rules(live), /@named4 dnat/, "the policy stands");
+    assert.doesNotMatch(await rules(lost), /@named4 dnat/, "a new slot has none of it");
+
+    await pool.release(lost);
+    await pool.release(live);
+    await pool.close();
+    await assert.rejects(access(`${stateDirectory}/policies/slot-${live.number}.json`));
     await rm(stateDirectory, { recursive: true });
     await writeFile(forwardingPath, forwarding);
   },

@@ -289,6 +289,12 @@ export const errorCatalogue = {
     "a server already runs on {directory}: {url}",
     "Use that one, stop it, or set WRENN_DATA_DIR to another directory.",
   ),
+  network_in_use: user(
+    "conflict",
+    409,
+    "the network state in {directory} is in use by another process",
+    "Stop the other server first; it is the one whose state directory this is.",
+  ),
   internal: system(
     "internal_error",
     500,

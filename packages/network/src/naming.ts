@@ -48,6 +48,19 @@ export function linkPattern(id: string): string {
   return `wr-${id}-*`;
 }
 
+/** The unprivileged user of the instance's gateway process, above the users of its slots. */
+export function gatewayUid(instance: Instance): number {
+  return instance.uidBase + MAX_SLOT + 1 + instance.block;
+}
+
+/** The number of the slot whose host address this is, or undefined when it is none of the instance. */
+export function slotNumberAt(instance: Instance, address: string): number | undefined {
+  const [ten, block, high, low] = address.split(".").map(Number);
+  if (ten !== 10 || block !== instance.block || high === undefined || low === undefined) return undefined;
+  const number = high * 256 + low;
+  return number >= 1 && number <= MAX_SLOT ? number : undefined;
+}
+
 /** The host's one address towards all slots of the instance; above the slots' half of the block. */
 export function hostGateway(instance: Instance): string {
   return `10.${instance.block}.255.254`;

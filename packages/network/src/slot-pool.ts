@@ -1,17 +1,18 @@
-import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
-import { problemOf, randomHex, WrennError } from "@wrenn/core";
+import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
-import { claimBlock, releaseBlock, renewClaim } from "./address-block.ts";
-import { compileHostRules } from "./host-rules.ts";
+import type { NetworkDecision } from "./gateway/decision-log.ts";
+import { openHost } from "./host-network.ts";
 import { kernelSlots } from "./kernel-slots.ts";
-import { hostTable, slotOf } from "./naming.ts";
+import { slotOf } from "./naming.ts";
 import type { Instance } from "./naming.ts";
+import { readPolicies } from "./policy-journal.ts";
 import type { NetworkPolicy } from "./policy.ts";
 import { systemRunner } from "./runner.ts";
 import type { Runner } from "./runner.ts";
-import { readJournal, removeJournal, writeJournal } from "./slot-journal.ts";
-import { applyPolicy, setUpSlot, tearDownSlot } from "./slot-setup.ts";
+import { DEFAULT_LIMITS } from "./slot-limits.ts";
+import type { SlotLimits } from "./slot-limits.ts";
+import { setUpSlot, tearDownSlot } from "./slot-setup.ts";
 import { MAX_SLOT } from "./slot.ts";
 import type { Slot } from "./slot.ts";
 
@@ -25,6 +26,10 @@ export interface SlotPoolOptions {
   /** Slots kept ready. */
   readonly size: number;
   readonly uidBase: number;
+  /** For every slot; contract 30 §4 without. */
+  readonly limits?: SlotLimits;
+  /** DNS servers to forward to, as `ADDRESS` or `ADDRESS:PORT`; the host's own without. */
+  readonly resolvers?: readonly string[];
   readonly runner?: Runner;
 }
 
@@ -41,8 +46,14 @@ export interface SlotPool {
   adopt(number: number): Slot | undefined;
   /** Removes the slot and everything it knew (connections, counters, policy). Its machine must be gone. Idempotent. */
   release(slot: Slot): Promise<void>;
-  /** Replaces the policy of a live slot at once. */
+  /**
+   * Replaces the policy of a live slot at once; connections it forbids end. It is kept over restarts of the agent.
+   *
+   * @throws WrennError `invalid_field` when the policy is none; the old one stands after any error.
+   */
   applyPolicy(slot: Slot, policy: NetworkPolicy, signal: AbortSignal): Promise<void>;
+  /** What the slot's guest wanted to reach and what became of it: the newest few hundred, oldest first. */
+  decisions(slot: Slot, signal: AbortSignal): Promise<readonly NetworkDecision[]>;
   /** Removes slots of an earlier run that nobody adopted; with `dryRun` only names them. Call it after adopting. */
   sweep(options?: { readonly dryRun?: boolean }): Promise<readonly number[]>;
   /** Removes the ready slots, and where no slot is in use also the host's rules, address block and journal. */
@@ -57,19 +68,10 @@ export interface SlotPool {
 export async function createSlotPool(options: SlotPoolOptions, signal: AbortSignal): Promise<SlotPool> {
   const { logger, stateDirectory } = options;
   const runner = options.runner ?? systemRunner;
-  const journal = await readJournal(stateDirectory);
-  const instance: Instance = journal
-    ? { id: journal.instance, block: journal.block, uidBase: options.uidBase }
-    : {
-        id: randomHex(options.random, 2),
-        block: await claimBlock(runner, signal),
-        uidBase: options.uidBase,
-      };
-  if (journal) await renewClaim(instance.block, runner, signal);
-  else await writeJournal(stateDirectory, { instance: instance.id, block: instance.block });
-  await runner(["nft", "-f", "-"], { signal, input: compileHostRules(instance) });
-  await enableForwarding(logger);
-
+  const limits = options.limits ?? DEFAULT_LIMITS;
+  const host = await openHost({ ...options, runner }, signal);
+  const { instance, policies } = host;
+  const known = await readPolicies(stateDirectory);
   const orphans = new Set(await kernelSlots(instance.id));
   const ready: Slot[] = [];
   const used = new Set<number>();
@@ -84,7 +86,8 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
     making.add(number);
     try {
       const slot = slotOf(instance, number);
-      await setUpSlot(instance, slot, runner, signal);
+      await setUpSlot(instance, slot, limits, runner, signal);
+      await policies.open(number, signal);
       return slot;
     } finally {
       making.delete(number);
@@ -108,6 +111,7 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
   startRefill();
 
   const remove = async (number: number): Promise<void> => {
+    await policies.close(number);
     await tearDownSlot(instance, number, runner);
     if ((await kernelSlots(instance.id)).includes(number))
       throw new WrennError("operation_failed", {
@@ -129,6 +133,11 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
     adopt: (number) => {
       if (!orphans.delete(number)) return undefined;
       used.add(number);
+      // The kernel has enforced the policy all the while; what waits for this is names.
+      policies.reopen(number, known.get(number), closing.signal).catch((error: unknown) => {
+        if (!closing.signal.aborted)
+          logger.error("network.adopt_failed", { slot: number, problem: problemOf(error) });
+      });
       return slotOf(instance, number);
     },
     release: async (slot) => {
@@ -136,7 +145,8 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
       await remove(slot.number);
       used.delete(slot.number);
     },
-    applyPolicy: (slot, policy, signal) => applyPolicy(instance, slot, policy, runner, signal),
+    applyPolicy: (slot, policy, signal) => policies.apply(slot.number, policy, signal),
+    decisions: (slot, signal) => policies.decisions(slot.number, signal),
     sweep: async ({ dryRun = false } = {}) => {
       const unowned = [...orphans];
       if (dryRun) return unowned;
@@ -152,10 +162,7 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
       closing.abort(new WrennError("host_unavailable", {}));
       await refilling;
       for (const slot of ready.splice(0)) await remove(slot.number);
-      if (used.size + orphans.size > 0) return;
-      await runner(["nft", "delete", "table", "inet", hostTable(instance.id)], {});
-      await releaseBlock(instance.block, runner);
-      await removeJournal(stateDirectory);
+      await host.close(used.size + orphans.size > 0 ? "leave" : "remove");
     },
   };
 }
@@ -163,12 +170,4 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
 function lowestFree(taken: (number: number) => boolean): number {
   for (let number = 1; number <= MAX_SLOT; number += 1) if (!taken(number)) return number;
   throw new WrennError("host_full", { resource: "network slots" });
-}
-
-/** Guests reach the internet through the host, which must forward; other forwarding of the host is its administrator's affair. */
-async function enableForwarding(logger: Logger): Promise<void> {
-  const path = "/proc/sys/net/ipv4/ip_forward";
-  if ((await readFile(path, "utf8")).trim() === "1") return;
-  await writeFile(path, "1");
-  logger.info("network.forwarding_enabled", { path });
 }

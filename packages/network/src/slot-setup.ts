@@ -1,8 +1,8 @@
 import { hostGateway, linkName, namespaceName } from "./naming.ts";
 import type { Instance } from "./naming.ts";
-import { compilePolicy, DEFAULT_POLICY } from "./policy.ts";
-import type { NetworkPolicy } from "./policy.ts";
 import type { Runner } from "./runner.ts";
+import { compileLimits } from "./slot-limits.ts";
+import type { SlotLimits } from "./slot-limits.ts";
 import { compileSlotRules } from "./slot-rules.ts";
 import type { Slot } from "./slot.ts";
 
@@ -29,6 +29,7 @@ const SYSCTLS: readonly string[] = [
 export async function setUpSlot(
   instance: Instance,
   slot: Slot,
+  limits: SlotLimits,
   runner: Runner,
   signal: AbortSignal,
 ): Promise<void> {
@@ -47,7 +48,7 @@ export async function setUpSlot(
     });
     await runner(["ip", "netns", "exec", namespace, "nft", "-f", "-"], {
       signal,
-      input: compileSlotRules(instance, slot, DEFAULT_POLICY),
+      input: compileSlotRules(instance, slot, limits),
     });
     await runner(["ip", "-n", namespace, "-batch", "-"], {
       signal,
@@ -62,6 +63,10 @@ export async function setUpSlot(
         `addr add ${slot.gateway}/30 dev ${slot.tap}`,
         `link set ${slot.tap} txqueuelen ${TX_QUEUE_LENGTH} up`,
       ]),
+    });
+    await runner(["ip", "netns", "exec", namespace, "tc", "-batch", "-"], {
+      signal,
+      input: compileLimits(limits, [slot.tap, "eth0"]),
     });
     await runner(["ip", "netns", "exec", namespace, "sysctl", "-q", "-w", ...SYSCTLS], { signal });
   } catch (error) {
@@ -81,18 +86,16 @@ export async function tearDownSlot(instance: Instance, number: number, runner: R
   }).catch(() => {});
 }
 
-/** Replaces the policy of a live slot in one transaction; connections it forbids end. */
-export async function applyPolicy(
+/** Runs one nftables transaction in a live slot's namespace. */
+export async function changeRules(
   instance: Instance,
   slot: Slot,
-  policy: NetworkPolicy,
+  rules: string,
   runner: Runner,
   signal: AbortSignal,
 ): Promise<void> {
-  await runner(["ip", "netns", "exec", namespaceName(instance.id, slot.number), "nft", "-f", "-"], {
-    signal,
-    input: compilePolicy(policy),
-  });
+  const namespace = namespaceName(instance.id, slot.number);
+  await runner(["ip", "netns", "exec", namespace, "nft", "-f", "-"], { signal, input: rules });
 }
 
 function lines(commands: readonly string[]): string {

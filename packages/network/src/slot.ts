@@ -23,3 +23,7 @@ export const GUEST_GATEWAY = "169.254.0.22";
 export const GUEST_MAC = "02:fc:00:00:00:05";
 export const TAP_NAME = "tap0";
 export const MAX_SLOT = 32_767;
+/** Where the gateway's resolver listens, at the instance's host address; guests ask port 53 of their own gateway. */
+export const RESOLVER_PORT = 15_353;
+/** Where the gateway reads server names of TLS connections. */
+export const SERVER_NAME_PORT = 15_443;

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import { parseNetwork, withoutNested } from "../src/cidr.ts";
 import { linkName, slotNumberIn, slotOf } from "../src/naming.ts";
-import { compilePolicy } from "../src/policy.ts";
+import { compilePolicy } from "../src/policy-rules.ts";
+import { parsePolicy } from "../src/policy.ts";
 
 const instance = { id: "1a2b", block: 11, uidBase: 200_000 };
 
@@ -29,19 +30,40 @@ test("networks are normalised and nested ones dropped", () => {
   );
 });
 
-test("text that is not an IPv4 network never reaches nftables", () => {
-  for (const bad of ["::1", "1.2.3.4/33", "1.2.3.4; flush ruleset", "", "1.2.3.4/8/8"])
-    assert.throws(() => compilePolicy({ egress: "deny", allow: [bad], deny: [] }), WrennError, bad);
+test("text that is neither an IPv4 network nor a name never reaches nftables", () => {
+  for (const bad of [
+    "::1",
+    "1.2.3.4/33",
+    "1.2.3.4; flush ruleset",
+    "",
+    "1.2.3.4/8/8",
+    "1.2.3",
+    "a b.com",
+    "*.*.com",
+    "x.*",
+    "-a.com",
+  ])
+    assert.throws(() => parsePolicy({ egress: "deny", allow: [bad], deny: [] }), WrennError, bad);
 });
 
 test("a policy compiles to one transaction", () => {
-  assert.equal(
-    compilePolicy({ egress: "deny", allow: ["203.0.113.0/24"], deny: [] }),
-    `flush set inet wrenn allow4
+  const compile = (egress: "allow" | "deny", allow: string[], deny: string[] = []) =>
+    compilePolicy(instance, parsePolicy({ egress, allow, deny }), 7);
+  const flush = `flush set inet wrenn allow4
 flush set inet wrenn deny4
-add element inet wrenn allow4 { 203.0.113.0/24 }
+flush set inet wrenn named4
+flush chain inet wrenn by_name_nat
+flush chain inet wrenn by_name_egress
 flush chain inet wrenn default_egress
-add rule inet wrenn default_egress reject with icmpx admin-prohibited
+`;
+  assert.equal(
+    compile("deny", ["203.0.113.0/24"]),
+    `${flush}add element inet wrenn allow4 { 203.0.113.0/24 }
+add rule inet wrenn default_egress goto refuse
 `,
   );
+  const byName = compile("deny", ["example.com"]);
+  assert.match(byName, /by_name_nat tcp dport 443 ip daddr @named4 dnat ip to 10\.11\.255\.254:15443\n/);
+  assert.match(byName, /by_name_egress ct original ip daddr @named4 ct mark set 7 goto grant\n/);
+  assert.match(compile("allow", [], ["*.example.com"]), /by_name_nat tcp dport 443 dnat ip to/);
 });

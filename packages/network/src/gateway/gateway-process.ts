@@ -1,0 +1,92 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { problemOf, silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { slotNumberAt } from "../naming.ts";
+import type { NamedAddress } from "../policy-rules.ts";
+import { DEFAULT_POLICY, parsePolicy } from "../policy.ts";
+import { isNeverReachable } from "../never-reachable.ts";
+import { RESOLVER_PORT, SERVER_NAME_PORT } from "../slot.ts";
+import { listenForQueries } from "./dns-listener.ts";
+import type { FromGateway, ToGateway } from "./messages.ts";
+import { createResolver } from "./resolver.ts";
+import { listenForServerNames } from "./server-name-proxy.ts";
+import { SlotState } from "./slot-state.ts";
+import { createUpstream } from "./upstream.ts";
+
+/**
+ * The process that reads what guests send to the resolver and to port 443. It is nobody: a user of its own without capabilities,
+ * under Node's permission model, and the host's rules let it send to upstreams, to port 443 of public addresses, and nowhere else.
+ * It changes no rules itself; it asks the host agent to.
+ */
+const slots = new Map<number, SlotState>();
+const binds = new Map<number, (problem: string | undefined) => void>();
+const end = new AbortController();
+let nextRef = 1;
+
+function tell(message: FromGateway): void {
+  // A host agent that is gone takes this process with it.
+  if (process.connected) process.send?.(message);
+}
+
+async function bind(slot: number, epoch: number, addresses: readonly NamedAddress[]): Promise<void> {
+  const ref = nextRef++;
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  binds.set(ref, resolve);
+  tell({ type: "bind", ref, slot, epoch, addresses });
+  const problem = await promise;
+  if (problem !== undefined) throw new Error(problem);
+}
+
+async function start(options: Extract<ToGateway, { type: "start" }>): Promise<void> {
+  const instance = { id: "", block: options.block, uidBase: 0 };
+  process.setgroups?.([]);
+  process.setgid?.(options.uid);
+  process.setuid?.(options.uid);
+  const slotAt = (address: string): SlotState | undefined => {
+    const number = slotNumberAt(instance, address);
+    return number === undefined ? undefined : slots.get(number);
+  };
+  const common = { host: options.address, slotAt, clock: systemClock, logger: silentLogger };
+  const ask = createUpstream(options.upstreams, systemRandom);
+  const resolve = createResolver({ ...common, ask, bind });
+  await listenForQueries({ ...common, port: RESOLVER_PORT, resolve }, end.signal);
+  const lookUp = async (name: string, signal: AbortSignal): Promise<readonly string[]> => {
+    const { answers = [] } = await ask({ type: "A", class: "IN", name }, signal);
+    return answers.flatMap((a) => (a.type === "A" && !isNeverReachable(a.data) ? [a.data] : []));
+  };
+  await listenForServerNames({ ...common, port: SERVER_NAME_PORT, lookUp }, end.signal);
+}
+
+function changePolicy({ slot, epoch, policy, ref }: Extract<ToGateway, { type: "policy" }>): void {
+  const parsed = parsePolicy(policy);
+  const state = slots.get(slot);
+  if (state) state.change(parsed, epoch);
+  else slots.set(slot, new SlotState(slot, parsed, epoch));
+  tell({ type: "done", ref });
+}
+
+function forget(slot: number): void {
+  slots.get(slot)?.change(parsePolicy({ ...DEFAULT_POLICY, egress: "deny" }), 0);
+  slots.delete(slot);
+}
+
+process.on("message", (message: ToGateway) => {
+  if (message.type === "start") {
+    start(message).then(
+      () => tell({ type: "ready" }),
+      (error: unknown) => tell({ type: "failed", problem: problemOf(error) }),
+    );
+  } else if (message.type === "policy") changePolicy(message);
+  else if (message.type === "forget") forget(message.slot);
+  else if (message.type === "decisions")
+    tell({ type: "decisions", ref: message.ref, decisions: slots.get(message.slot)?.log.list() ?? [] });
+  else {
+    binds.get(message.ref)?.(message.problem);
+    binds.delete(message.ref);
+  }
+});
+
+process.on("disconnect", () => {
+  end.abort();
+  // What is still on its way must not keep it.
+  void delay(100).then(() => process.exit(0));
+});

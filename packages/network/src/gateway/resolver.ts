@@ -1,0 +1,146 @@
+import { decode } from "dns-packet";
+import type { Answer, DecodedPacket, Question } from "dns-packet";
+import { problemOf } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
+import { isNeverReachable } from "../never-reachable.ts";
+import type { NamedAddress } from "../policy-rules.ts";
+import { encodeReply, queryOf, RCODE } from "./dns-reply.ts";
+import type { Reply } from "./dns-reply.ts";
+import { judgeName } from "./judge-name.ts";
+import type { SlotState } from "./slot-state.ts";
+import type { AskUpstream } from "./upstream.ts";
+
+const MAX_ASKING = 64;
+const MIN_TTL_SEC = 30;
+const MAX_TTL_SEC = 3600;
+/** An address stays bound for longer than its record says, so that a client that resolved it just in time still gets through. */
+const GRACE_SEC = 60;
+const MAX_ADDRESSES = 64;
+
+export interface ResolverOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly ask: AskUpstream;
+  /** Lets the kernel pass these addresses for the slot under the policy of this epoch; rejects when it does not. */
+  readonly bind: (slot: number, epoch: number, addresses: readonly NamedAddress[]) => Promise<void>;
+}
+
+/** Answers one packet of a guest; undefined for those that are not answered at all. */
+export type Resolver = (
+  slot: SlotState,
+  packet: Buffer,
+  transport: "udp" | "tcp",
+  signal: AbortSignal,
+) => Promise<Buffer | undefined>;
+
+/**
+ * A forwarding resolver under each slot's policy. Under a policy that allows names, the kernel lets an address pass before the
+ * guest learns it. Addresses that no policy opens are left out, so that names of the host's own networks tell a guest nothing.
+ */
+export function createResolver(options: ResolverOptions): Resolver {
+  return async (slot, packet, transport, signal) => {
+    const decoded = decodeQuery(packet);
+    if (!decoded) return undefined;
+    const questions = decoded.questions ?? [];
+    const [question] = questions;
+    if (!question || questions.length !== 1) return undefined;
+    const query = queryOf(decoded, question, transport);
+    // Bits 11 to 14 are the kind of query; 0 is the ordinary one.
+    if ((((packet[2] ?? 0) >> 3) & 0xf) !== 0 || question.class !== "IN")
+      return encodeReply(query, { code: RCODE.notImplemented });
+    if (slot.asking >= MAX_ASKING) return encodeReply(query, { code: RCODE.refused });
+    slot.asking += 1;
+    try {
+      return encodeReply(query, await answer(options, slot, question, signal));
+    } catch (error) {
+      options.logger.debug("network.resolve_failed", { slot: slot.number, problem: problemOf(error) });
+      return encodeReply(query, { code: RCODE.serverFailure });
+    } finally {
+      slot.asking -= 1;
+    }
+  };
+}
+
+function decodeQuery(packet: Buffer): DecodedPacket | undefined {
+  try {
+    const decoded = decode(packet);
+    return decoded.type === "query" ? decoded : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Types that are answered with nothing: guests have no IPv6, and service bindings can hide a connection's server name. */
+function isWithheld(type: string): boolean {
+  return (
+    type === "AAAA" ||
+    type === "ANY" ||
+    type === "SVCB" ||
+    type === "HTTPS" ||
+    type === "UNKNOWN_64" ||
+    type === "UNKNOWN_65"
+  );
+}
+
+async function answer(
+  options: ResolverOptions,
+  slot: SlotState,
+  question: Question,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const name = question.name.toLowerCase();
+  const { policy, epoch } = slot;
+  const { allowed, rule } = judgeName(policy, name);
+  const verdict = allowed ? "allowed" : "denied";
+  slot.log.record({ kind: "name", subject: name, verdict, reason: rule, at: options.clock.now() });
+  if (!allowed) return { code: RCODE.refused };
+  if (isWithheld(question.type)) return { code: RCODE.ok };
+  const found = await options.ask(question, signal);
+  const records = bounded((found.answers ?? []).filter(isForGuests));
+  const addresses = records.flatMap((record) => (record.type === "A" ? [record.data] : []));
+  if (addresses.length > 0) await learn(options, slot, { name, epoch, records, addresses });
+  return { code: codeOf(found), answers: records, authorities: bounded(found.authorities ?? []) };
+}
+
+interface Learned {
+  readonly name: string;
+  readonly epoch: number;
+  readonly records: readonly Answer[];
+  readonly addresses: readonly string[];
+}
+
+/** Remembers what was observed and, where only allowed names may be reached, has the kernel let their addresses pass. */
+async function learn(options: ResolverOptions, slot: SlotState, learned: Learned): Promise<void> {
+  const { name, epoch, records, addresses } = learned;
+  const seconds = Math.max(MIN_TTL_SEC, Math.min(...records.map(ttlOf)));
+  const now = options.clock.now();
+  if (slot.holds(name, addresses, now + seconds * 1000)) return;
+  if (slot.policy.egress === "deny")
+    await options.bind(
+      slot.number,
+      epoch,
+      addresses.map((address) => ({ address, seconds: seconds + GRACE_SEC })),
+    );
+  // A policy that changed meanwhile has forgotten the binding, and must not find the name observed.
+  if (slot.epoch === epoch) slot.observe(name, addresses, now + (seconds + GRACE_SEC) * 1000);
+}
+
+function isForGuests(record: Answer): boolean {
+  return record.type !== "A" || !isNeverReachable(record.data);
+}
+
+/** At most so many records, none of which is kept by clients for longer than addresses can stay bound. */
+function bounded(records: readonly Answer[]): readonly Answer[] {
+  return records
+    .slice(0, MAX_ADDRESSES)
+    .map((record) => ("ttl" in record ? { ...record, ttl: Math.min(ttlOf(record), MAX_TTL_SEC) } : record));
+}
+
+function ttlOf(record: Answer): number {
+  return "ttl" in record && typeof record.ttl === "number" ? record.ttl : 0;
+}
+
+/** The response code is in the low four bits of the flags. */
+function codeOf(packet: DecodedPacket): number {
+  return (packet.flags ?? 0) & 0xf;
+}

@@ -1,0 +1,190 @@
+import { connect, createServer } from "node:net";
+import type { Socket } from "node:net";
+import { problemOf } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
+import { overlaps, parseNetwork } from "../cidr.ts";
+import { isNeverReachable } from "../never-reachable.ts";
+import type { ParsedPolicy } from "../policy.ts";
+import { readClientHello } from "./client-hello.ts";
+import { judgeName } from "./judge-name.ts";
+import type { SlotState } from "./slot-state.ts";
+
+const HELLO_MS = 10_000;
+const CONNECT_MS = 10_000;
+const KEEP_ALIVE_MS = 60_000;
+/** Connections of one slot; each has two sockets here. */
+const MAX_PER_SLOT = 1024;
+
+export interface ServerNameProxyOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly slotAt: (address: string) => SlotState | undefined;
+  /** Addresses of a name that the slot has not asked for. */
+  readonly lookUp: (name: string, signal: AbortSignal) => Promise<readonly string[]>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Takes TLS connections that a slot's rules lead here, reads the server name, and leads them to an address of that name when
+ * the policy allows it. The address that the guest had dialled does not count: a name cannot be claimed for another server.
+ * Nothing is decrypted.
+ */
+export async function listenForServerNames(
+  options: ServerNameProxyOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
+    socket.on("error", () => socket.destroy());
+    const slot = options.slotAt(socket.remoteAddress ?? "");
+    if (!slot || slot.splices.size >= MAX_PER_SLOT) return void socket.destroy();
+    serve(options, slot, socket, signal).catch((error: unknown) => {
+      options.logger.debug("network.splice_failed", { slot: slot.number, problem: problemOf(error) });
+      socket.resetAndDestroy();
+    });
+  });
+  const bound = Promise.withResolvers<void>();
+  server.once("error", bound.reject);
+  server.listen(options.port, options.host, bound.resolve);
+  await bound.promise;
+  signal.addEventListener("abort", () => server.close(), { once: true });
+}
+
+async function serve(
+  options: ServerNameProxyOptions,
+  slot: SlotState,
+  guest: Socket,
+  signal: AbortSignal,
+): Promise<void> {
+  const led: { name?: string; address?: string } = {};
+  const record = (verdict: "allowed" | "denied", reason: string): void =>
+    slot.log.record({
+      kind: "server_name",
+      subject: led.name ?? "",
+      verdict,
+      reason,
+      at: options.clock.now(),
+    });
+  // Registered before the name is known, so that connections that say nothing count too.
+  const judge = (policy: ParsedPolicy): void => {
+    const open = led.address === undefined || isOpen(policy, led.address);
+    if (led.name === undefined || !open || !judgeName(policy, led.name).allowed) guest.resetAndDestroy();
+  };
+  slot.splices.add(judge);
+  guest.once("close", () => slot.splices.delete(judge));
+
+  const hello = await readHello(guest, AbortSignal.any([signal, AbortSignal.timeout(HELLO_MS)]));
+  const { serverName: name } = hello;
+  if (name === undefined) {
+    record("denied", hello.problem ?? "the connection names no server");
+    return void guest.resetAndDestroy();
+  }
+  led.name = name;
+  const { allowed, rule } = judgeName(slot.policy, name);
+  if (!allowed) {
+    record("denied", rule);
+    return void guest.resetAndDestroy();
+  }
+  const known = slot.observed(name, options.clock.now());
+  if (!known && slot.policy.egress === "deny") {
+    record("denied", "the capsule has not resolved the name");
+    return void guest.resetAndDestroy();
+  }
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
+  const found = known ?? (await options.lookUp(name, deadline));
+  const addresses = found.filter((address) => isOpen(slot.policy, address));
+  if (addresses.length === 0) {
+    record("denied", "the name has no address that may be reached");
+    return void guest.resetAndDestroy();
+  }
+  record("allowed", rule);
+  const server = await dialFirst(addresses, deadline);
+  if (server.remoteAddress !== undefined) led.address = server.remoteAddress;
+  // The policy may have changed while the connection was made.
+  judge(slot.policy);
+  if (guest.destroyed) return void server.destroy();
+  splice(guest, server, hello.bytes);
+}
+
+/** The name may lead to an address that the policy denies as a network. */
+function isOpen(policy: ParsedPolicy, address: string): boolean {
+  const network = parseNetwork(address, "address");
+  return !isNeverReachable(address) && !policy.deny.networks.some((denied) => overlaps(denied, network));
+}
+
+interface Hello {
+  readonly bytes: Buffer;
+  readonly serverName: string | undefined;
+  readonly problem?: string;
+}
+
+async function readHello(guest: Socket, signal: AbortSignal): Promise<Hello> {
+  const { promise, resolve, reject } = Promise.withResolvers<Hello>();
+  let bytes = Buffer.alloc(0);
+  const onData = (piece: Buffer): void => {
+    bytes = Buffer.concat([bytes, piece]);
+    const result = readClientHello(bytes);
+    if (result.state === "invalid") resolve({ bytes, serverName: undefined, problem: result.problem });
+    else if (result.state === "complete") resolve({ bytes, serverName: result.serverName });
+  };
+  const onEnd = (): void => reject(new Error("the connection ended before its ClientHello"));
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  guest.on("data", onData).once("end", onEnd).once("close", onEnd);
+  guest.resume();
+  try {
+    return await promise;
+  } finally {
+    guest.pause();
+    guest.off("data", onData).off("end", onEnd).off("close", onEnd);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function dialFirst(addresses: readonly string[], signal: AbortSignal): Promise<Socket> {
+  let last: unknown = new Error("no address");
+  for (const address of addresses) {
+    signal.throwIfAborted();
+    try {
+      return await dial(address, signal);
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw last;
+}
+
+async function dial(address: string, signal: AbortSignal): Promise<Socket> {
+  const socket = connect({ host: address, port: 443, allowHalfOpen: true, noDelay: true });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  socket.once("connect", resolve).once("error", reject);
+  try {
+    await promise;
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    socket.off("error", reject);
+    socket.on("error", () => socket.destroy());
+  }
+}
+
+/** Bytes both ways, each end's end passed on as such; an abort of one side is an abort for the other, never a clean end. */
+function splice(guest: Socket, server: Socket, first: Buffer): void {
+  for (const [from, to] of [
+    [guest, server],
+    [server, guest],
+  ] as const) {
+    from.setKeepAlive(true, KEEP_ALIVE_MS);
+    from.once("close", () => {
+      if (!from.readableEnded || !from.writableFinished) to.resetAndDestroy();
+    });
+  }
+  server.write(first);
+  guest.pipe(server);
+  server.pipe(guest);
+}

@@ -1,0 +1,60 @@
+import type { ParsedPolicy } from "../policy.ts";
+import { DecisionLog } from "./decision-log.ts";
+
+/** Names that a slot may have observed at a time. */
+const MAX_NAMES = 1024;
+
+interface Observed {
+  readonly addresses: readonly string[];
+  /** Milliseconds since the Unix epoch. */
+  readonly until: number;
+}
+
+/** What the gateway knows of one slot. */
+export class SlotState {
+  readonly number: number;
+  readonly log = new DecisionLog();
+  /** Ends each connection that a policy no longer allows. */
+  readonly splices = new Set<(policy: ParsedPolicy) => void>();
+  policy: ParsedPolicy;
+  epoch: number;
+  /** Questions that wait for an answer. */
+  asking = 0;
+  readonly #observed = new Map<string, Observed>();
+
+  constructor(number: number, policy: ParsedPolicy, epoch: number) {
+    this.number = number;
+    this.policy = policy;
+    this.epoch = epoch;
+  }
+
+  /** What was observed under the old policy counts no more; connections that the new one forbids end. */
+  change(policy: ParsedPolicy, epoch: number): void {
+    this.policy = policy;
+    this.epoch = epoch;
+    this.#observed.clear();
+    for (const judge of this.splices) judge(policy);
+  }
+
+  observe(name: string, addresses: readonly string[], until: number): void {
+    this.#observed.delete(name);
+    this.#observed.set(name, { addresses, until });
+    if (this.#observed.size <= MAX_NAMES) return;
+    for (const oldest of this.#observed.keys()) {
+      this.#observed.delete(oldest);
+      return;
+    }
+  }
+
+  /** Addresses that the resolver has answered for the name and that still count; undefined when it was not asked. */
+  observed(name: string, now: number): readonly string[] | undefined {
+    const entry = this.#observed.get(name);
+    return entry && entry.until > now ? entry.addresses : undefined;
+  }
+
+  /** Whether all of the addresses stay bound at least until then. */
+  holds(name: string, addresses: readonly string[], until: number): boolean {
+    const entry = this.#observed.get(name);
+    return entry !== undefined && entry.until >= until && addresses.every((a) => entry.addresses.includes(a));
+  }
+}

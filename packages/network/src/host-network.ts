@@ -1,0 +1,87 @@
+import { randomHex, systemClock } from "@wrenn/core";
+import type { Logger, Random } from "@wrenn/core";
+import { claimBlock, releaseBlock, renewClaim } from "./address-block.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import { Gateway } from "./gateway/gateway.ts";
+import { enableForwarding, restoreForwarding } from "./host-forwarding.ts";
+import { compileHostRules } from "./host-rules.ts";
+import { hostGateway, hostTable } from "./naming.ts";
+import type { Instance } from "./naming.ts";
+import type { Runner } from "./runner.ts";
+import { readJournal, removeJournal, writeJournal } from "./slot-journal.ts";
+import { SlotPolicies } from "./slot-policies.ts";
+import { hostUpstreams, parseUpstream } from "./upstreams.ts";
+
+export interface HostNetworkOptions {
+  readonly stateDirectory: string;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly uidBase: number;
+  readonly resolvers?: readonly string[];
+  readonly runner: Runner;
+}
+
+/** What all slots of an installation share: its name and addresses, the host's rules, forwarding, and the gateway. */
+export interface HostNetwork {
+  readonly instance: Instance;
+  readonly policies: SlotPolicies;
+  /** Stops the gateway; `remove` also takes back everything from the host, once no slot is left. */
+  close(what: "leave" | "remove"): Promise<void>;
+}
+
+/** Opens the host's side, under the identity of an earlier run if there was one. On failure the lock is given back. */
+export async function openHost(options: HostNetworkOptions, signal: AbortSignal): Promise<HostNetwork> {
+  const { runner, logger, stateDirectory } = options;
+  await using release = new AsyncDisposableStack();
+  release.use(await lockDirectory(stateDirectory));
+  const upstreams = options.resolvers?.map((text) => parseUpstream(text)) ?? (await hostUpstreams());
+  if (upstreams.length === 0) logger.warn("network.no_resolvers", { path: "/etc/resolv.conf" });
+  const instance = await instanceOf(options, signal);
+  await runner(["nft", "-f", "-"], { signal, input: compileHostRules(instance, upstreams) });
+  await enableForwarding(logger);
+  // Every slot's link carries the address too; here it stands for the gateway before there is a slot.
+  const address = `${hostGateway(instance)}/32`;
+  await runner(["ip", "addr", "replace", address, "dev", "lo"], { signal });
+
+  const policies = new SlotPolicies({
+    instance,
+    stateDirectory,
+    runner,
+    clock: systemClock,
+    logger,
+    gateway: () => gateway,
+  });
+  const gateway = await Gateway.start(
+    { instance, upstreams, logger, bind: (...binding) => policies.bind(...binding) },
+    signal,
+  );
+  release.defer(() => gateway.close());
+  const owned = release.move();
+  return {
+    instance,
+    policies,
+    close: async (what) => {
+      await using _ = owned;
+      await gateway.close();
+      if (what === "leave") return;
+      await runner(["ip", "addr", "del", address, "dev", "lo"], {});
+      await runner(["nft", "delete", "table", "inet", hostTable(instance.id)], {});
+      await releaseBlock(instance.block, runner);
+      await removeJournal(stateDirectory);
+      await restoreForwarding(runner, logger);
+    },
+  };
+}
+
+async function instanceOf(options: HostNetworkOptions, signal: AbortSignal): Promise<Instance> {
+  const { runner, stateDirectory, uidBase } = options;
+  const journal = await readJournal(stateDirectory);
+  if (journal) {
+    await renewClaim(journal.block, runner, signal);
+    return { id: journal.instance, block: journal.block, uidBase };
+  }
+  const id = randomHex(options.random, 2);
+  const block = await claimBlock(runner, signal);
+  await writeJournal(stateDirectory, { instance: id, block });
+  return { id, block, uidBase };
+}
