@@ -123,6 +123,14 @@ test("a policy is changed on a running capsule at once, and holds after pause, r
   const set = (rules: object) => server.call<object>("PUT", `/v1/capsules/${id}/network`, rules);
   assert.equal((await set({ egress: "deny" })).status, 200);
   assert.equal(await reaches(PUBLIC, 8080), false);
+  const told = await server.call<{ subject: string; verdict: string }[]>(
+    "GET",
+    `/v1/capsules/${id}/network/decisions`,
+  );
+  assert.ok(
+    told.body.some(({ subject, verdict }) => subject.includes(PUBLIC) && verdict === "denied"),
+    JSON.stringify(told.body),
+  );
   await set({ egress: "deny", allow: ["203.0.113.0/24"] });
   assert.equal(await reaches(PUBLIC, 8080), true);
   await set({ egress: "deny", allow: ["203.0.113.0/24"], deny: [`${PUBLIC}/32`] });
@@ -146,7 +154,7 @@ test("a capsule that is created without egress has none from its first moment", 
 });
 
 test("what is no IPv4 network is refused and changes nothing", async () => {
-  for (const entry of ["example.org", "300.1.1.1", "10.0.0.0/33", "::1/128"]) {
+  for (const entry of ["exa mple.org", "300.1.1.1", "10.0.0.0/33", "::1/128", "*.*.org"]) {
     const { status, body } = await server.call<{ error: { reason: string } }>(
       "PUT",
       `/v1/capsules/${id}/network`,

@@ -94,6 +94,8 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     deleteSnapshot,
     setNetwork: (id, network, signal) =>
       inQueue(id, () => verbs.setNetwork(id, network, withClosing(signal))),
+    networkDecisions: async (id, signal) =>
+      await deps.slots.decisions(registry.require(id).running().slot, withClosing(signal)),
     hold: (id) => sweeper.hold(id),
     metrics: async (id, range) => {
       registry.require(id);

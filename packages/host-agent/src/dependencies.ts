@@ -1,6 +1,6 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { GuestSession } from "@wrenn/guest";
-import type { NetworkPolicy, Slot } from "@wrenn/network";
+import type { NetworkDecision, NetworkPolicy, Slot } from "@wrenn/network";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
 import type { LayerStore } from "./disks/layer-store.ts";
 import type { StepObserver } from "./steps.ts";
@@ -57,6 +57,8 @@ export interface Slots {
   acquire(signal: AbortSignal): Promise<Slot>;
   /** Replaces what the slot's guest may reach, at once. */
   applyPolicy(slot: Slot, policy: NetworkPolicy, signal: AbortSignal): Promise<void>;
+  /** What the slot's guest lately wanted to reach. */
+  decisions(slot: Slot, signal: AbortSignal): Promise<readonly NetworkDecision[]>;
   /** The slot of a machine that outlived an earlier host agent. */
   adopt(number: number): Slot | undefined;
   release(slot: Slot): Promise<void>;

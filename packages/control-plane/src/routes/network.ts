@@ -1,3 +1,4 @@
+import { parsePolicy } from "@wrenn/network";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { teamOf } from "./app.ts";
@@ -6,11 +7,12 @@ import { CapsuleParams, refusals } from "./schemas.ts";
 
 const MAX_ENTRIES = 1024;
 
-const Network4 = Type.String({
-  pattern: "^\\d{1,3}(\\.\\d{1,3}){3}(/\\d{1,2})?$",
-  description: "IPv4 address or CIDR block",
+const Entry = Type.String({
+  minLength: 1,
+  maxLength: 255,
+  description: "IPv4 address, CIDR block, domain name, or *. and a domain name",
 });
-const networks = Type.Optional(Type.Array(Network4, { maxItems: MAX_ENTRIES }));
+const networks = Type.Optional(Type.Array(Entry, { maxItems: MAX_ENTRIES }));
 
 export const NetworkBody = Type.Object(
   {
@@ -28,8 +30,20 @@ export const NetworkBody = Type.Object(
   },
 );
 
+const Decision = Type.Object({
+  kind: Type.String({ description: "name (DNS), server_name (TLS to port 443) or destination" }),
+  subject: Type.String(),
+  verdict: Type.String({ description: "allowed or denied" }),
+  reason: Type.String(),
+  count: Type.Integer(),
+  at: Type.String({ description: "Of the last time" }),
+});
+
+/** @throws WrennError `invalid_field` for an entry that is neither network nor name. */
 export function networkRules({ egress = "allow", allow = [], deny = [] }: Static<typeof NetworkBody>) {
-  return { egress, allow, deny };
+  const rules = { egress, allow, deny };
+  parsePolicy(rules);
+  return rules;
 }
 
 /** What capsules may reach; our addition to the contract. */
@@ -49,6 +63,23 @@ export function networkRoutes(app: App, { capsules, record }: RouteServices): vo
       const { egress, allow, deny } = network ?? networkRules({});
       return { egress, allow: [...allow], deny: [...deny] };
     },
+  );
+
+  app.get(
+    "/v1/capsules/:id/network/decisions",
+    {
+      schema: {
+        summary: "What a running capsule lately wanted to reach, and what became of it",
+        tags: ["network"],
+        params: CapsuleParams,
+        response: { 200: Type.Array(Decision), ...refusals },
+      },
+    },
+    async (request) =>
+      (await capsules.networkDecisions(teamOf(request), request.params.id)).map((one) => ({
+        ...one,
+        at: new Date(one.at).toISOString(),
+      })),
   );
 
   app.put(

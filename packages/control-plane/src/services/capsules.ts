@@ -12,7 +12,7 @@ import {
   touchSandbox,
 } from "@wrenn/database";
 import type { Database, SandboxRow, SandboxStatus } from "@wrenn/database";
-import type { CapsuleStatus, HostAgent, NetworkRules } from "@wrenn/protocol";
+import type { CapsuleStatus, HostAgent, NetworkDecision, NetworkRules } from "@wrenn/protocol";
 
 import { CapsuleLife } from "./capsule-life.ts";
 import { withinQuota } from "./quotas.ts";
@@ -172,6 +172,12 @@ export class CapsulesService {
       throw new WrennError("capsule_not_running", { status: row.status });
     await this.#options.hostAgent.setNetwork(publicId, network, AbortSignal.timeout(NETWORK_MS));
     await setSandboxNetwork(this.#options.database.db, row.id, network);
+  }
+
+  /** What a running capsule lately wanted to reach. @throws WrennError `capsule_not_running`. */
+  async networkDecisions(teamId: string, publicId: string): Promise<readonly NetworkDecision[]> {
+    await this.running(teamId, publicId);
+    return await this.#options.hostAgent.networkDecisions(publicId, AbortSignal.timeout(NETWORK_MS));
   }
 
   /** Counts as activity. @throws WrennError `capsule_not_running`. */

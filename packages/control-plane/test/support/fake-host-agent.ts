@@ -23,6 +23,7 @@ export class FakeHostAgent implements HostAgent {
   deleteSnapshot = async () => unsupported();
   metrics = async () => [];
   setNetwork = async () => undefined;
+  networkDecisions = async () => [];
   processes = () => unsupported();
   files = () => unsupported();
   hold = () => () => undefined;

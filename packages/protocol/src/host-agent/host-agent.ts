@@ -51,6 +51,8 @@ export interface HostAgent {
 
   /** Changes what a capsule may reach, at once when it runs. @throws WrennError `invalid_field` for what is no IPv4 network. */
   setNetwork(id: string, network: NetworkRules, signal: AbortSignal): Promise<void>;
+  /** What a running capsule lately wanted to reach, and what became of it; newest last. */
+  networkDecisions(id: string, signal: AbortSignal): Promise<readonly NetworkDecision[]>;
   /** How busy the capsule was; oldest first. A capsule that has been paused keeps what was measured before. */
   metrics(id: string, range: MetricRange, signal: AbortSignal): Promise<readonly MetricPoint[]>;
 
@@ -85,6 +87,19 @@ export interface CapsuleSpec {
   readonly envs: Readonly<Record<string, string>>;
 }
 
+/** Something that a capsule wanted to reach. */
+export interface NetworkDecision {
+  /** `name`: asked of the resolver. `server_name`: a TLS connection to port 443. `destination`: an address and a port. */
+  readonly kind: "name" | "server_name" | "destination";
+  readonly subject: string;
+  readonly verdict: "allowed" | "denied";
+  /** The entry of the policy that decided, or what was wrong. */
+  readonly reason: string;
+  readonly count: number;
+  /** Milliseconds since the Unix epoch, of the last time. */
+  readonly at: number;
+}
+
 export type MetricRange = "5m" | "10m" | "1h" | "2h" | "6h" | "12h" | "24h";
 
 export interface MetricPoint {
@@ -110,7 +125,7 @@ export interface CheckpointFacts {
   readonly stoppedMs?: number;
 }
 
-/** IPv4 addresses and CIDR blocks. `deny` beats `allow`, and `egress` decides the rest. */
+/** IPv4 addresses, CIDR blocks, domain names, and `*.` before a domain name. `deny` beats `allow`, and `egress` decides the rest. */
 export interface NetworkRules {
   readonly egress: "allow" | "deny";
   readonly allow: readonly string[];
