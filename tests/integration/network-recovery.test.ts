@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdtemp, rm } from "node:fs/promises";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { silentLogger, systemRandom, WrennError } from "@wrenn/core";
 import { createSlotPool } from "@wrenn/network";
 import type { Slot, SlotPool } from "@wrenn/network";
-import { tryCommand } from "@wrenn/system";
+import { runCommand, tryCommand } from "@wrenn/system";
 
 const signal = new AbortController().signal;
 const skip = process.getuid?.() === 0 ? false : "needs root to make network namespaces";
-const forwardingPath = "/proc/sys/net/ipv4/ip_forward";
 const owner = fileURLToPath(new URL("../support/slot-owner.ts", import.meta.url));
 
 interface Told {
@@ -24,11 +23,10 @@ test(
   "a pool opened after its predecessor was killed adopts live slots with their policy and sweeps the rest",
   { skip },
   async () => {
-    const forwarding = await readFile(forwardingPath, "utf8");
     const stateDirectory = await mkdtemp("/tmp/wrenn-network-");
     const options = { stateDirectory, logger: silentLogger, random: systemRandom, size: 0, uidBase: 300_000 };
     const predecessor = spawn(process.execPath, [owner, stateDirectory], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", "inherit"],
     });
     const [line] = (await once(predecessor.stdout, "data")) as [Buffer];
     const { instance, live, lost } = JSON.parse(line.toString()) as Told;
@@ -58,6 +56,42 @@ test(
     await pool.close();
     await assert.rejects(access(`${stateDirectory}/policies/slot-${live.number}.json`));
     await rm(stateDirectory, { recursive: true });
-    await writeFile(forwardingPath, forwarding);
+  },
+);
+
+test(
+  "a host that did not forward does so while there are slots, and is afterwards as it was",
+  { skip },
+  async () => {
+    // A namespace stands in for a host, so that nobody else on this machine is cut off.
+    const host = `wrhost-${process.pid}`;
+    const stateDirectory = await mkdtemp("/tmp/wrenn-network-");
+    await runCommand(["ip", "netns", "add", host]);
+    try {
+      await runCommand(["ip", "-n", host, "link", "set", "lo", "up"]);
+      const inHost = async (...argv: [string, ...string[]]): Promise<string> =>
+        (await runCommand(["ip", "netns", "exec", host, ...argv])).stdout;
+      await inHost("sysctl", "-q", "-w", "net.ipv4.ip_forward=0");
+    const state = async (): Promise<string[]> => [
+        await inHost("sysctl", "-n", "net.ipv4.ip_forward"),
+        await inHost("nft", "list", "ruleset"),
+        await inHost("ip", "route"),
+        await inHost("ip", "-brief", "addr"),
+      ];
+      const before = await state();
+      assert.equal(before[0], "0\n");
+      const pool = spawn("ip", ["netns", "exec", host, process.execPath, owner, stateDirectory], {
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      const gone = once(pool, "close");
+      await once(pool.stdout, "data");
+      assert.equal((await state())[0], "1\n");
+      pool.stdin.end();
+      assert.deepEqual(await gone, [0, null]);
+      assert.deepEqual(await state(), before);
+    } finally {
+      await runCommand(["ip", "netns", "del", host]);
+      await rm(stateDirectory, { recursive: true });
+    }
   },
 );

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { silentLogger, systemRandom } from "@wrenn/core";
 import { createSlotPool } from "@wrenn/network";
 import type { Slot, SlotPool, SlotPoolOptions } from "@wrenn/network";
@@ -8,13 +10,10 @@ import { runCommand, tryCommand } from "@wrenn/system";
 
 export const needsRoot = process.getuid?.() === 0 ? false : "needs root to make network namespaces";
 
-const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
-
-/** A slot pool with a directory of its own. Disposing releases its slots and leaves the host as it was. */
+/** A slot pool with a directory of its own. Disposing releases its slots. */
 export async function openPool(
   options: Partial<SlotPoolOptions> = {},
 ): Promise<{ readonly pool: SlotPool; readonly acquire: () => Promise<Slot> } & AsyncDisposable> {
-  const forwarding = await readFile(FORWARDING, "utf8");
   const stateDirectory = await mkdtemp("/tmp/wrenn-network-");
   const signal = new AbortController().signal;
   const pool = await createSlotPool(
@@ -33,7 +32,6 @@ export async function openPool(
       for (const slot of slots) await pool.release(slot);
       await pool.close();
       await rm(stateDirectory, { recursive: true });
-      await writeFile(FORWARDING, forwarding);
     },
   };
 }
@@ -73,9 +71,10 @@ export async function attachGuest(slot: Slot, name: string): Promise<AsyncDispos
 
 /**
  * A stand-in for the internet: a namespace behind a veth pair with these addresses of 203.0.113.0/24, to which the host has a
- * route; 203.0.113.1 is the host.
+ * route; 203.0.113.1 is the host. There is one at a time on a machine: others wait.
  */
 export async function openInternet(name: string, addresses: readonly string[]): Promise<AsyncDisposable> {
+  const turn = await takeTurn();
   await runCommand(["ip", "netns", "add", name]);
   await runCommand(["ip", "-batch", "-"], {
     input: `link add ${name} type veth peer name eth0 netns ${name}\naddr add 203.0.113.1/24 dev ${name}\nlink set ${name} up\n`,
@@ -93,8 +92,26 @@ export async function openInternet(name: string, addresses: readonly string[]): 
     [Symbol.asyncDispose]: async () => {
       await tryCommand(["ip", "netns", "del", name]);
       await tryCommand(["ip", "link", "del", name]);
+      await turn[Symbol.asyncDispose]();
     },
   };
+}
+
+/** An abstract Unix socket exists once on a machine and goes with its process. */
+async function takeTurn(): Promise<AsyncDisposable> {
+  const server = createServer();
+  for (const deadline = Date.now() + 300_000; ; await setTimeout(200)) {
+    const listening = once(server, "listening");
+    server.listen("\0wrenn-test-internet");
+    const error = await listening.then(
+      () => undefined,
+      (problem: unknown) => problem,
+    );
+    if (error === undefined) break;
+    if (Date.now() > deadline) throw error;
+  }
+  server.unref();
+  return { [Symbol.asyncDispose]: async () => void server.close() };
 }
 
 /** Runs a script of Node in a namespace until disposed; it is up when it has printed something. */

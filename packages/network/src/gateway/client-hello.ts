@@ -42,24 +42,20 @@ function incompleteOrTooLong(bytes: Buffer): HelloResult {
 
 /** The handshake bytes of the records that are there, the last of which may be cut. */
 function joinRecords(bytes: Buffer): { readonly message: Buffer; readonly problem?: string } {
-  const pieces: Buffer[] = [];
+  const message = Buffer.alloc(bytes.length);
+  let length = 0;
   let offset = 0;
   while (offset < bytes.length) {
     if (bytes[offset] !== HANDSHAKE_RECORD || (bytes[offset + 1] ?? 3) !== 3)
       return { message: Buffer.alloc(0), problem: "not TLS" };
     if (bytes.length < offset + 5) break;
     const end = offset + 5 + bytes.readUInt16BE(offset + 3);
-    pieces.push(bytes.subarray(offset + 5, end));
+    length += bytes.copy(message, length, offset + 5, end);
     // What follows the hello may be anything, early data for instance.
-    if (isWhole(pieces)) break;
+    if (length >= 4 && length >= 4 + message.readUIntBE(1, 3)) break;
     offset = end;
   }
-  return { message: Buffer.concat(pieces) };
-}
-
-function isWhole(pieces: readonly Buffer[]): boolean {
-  const message = Buffer.concat(pieces);
-  return message.length >= 4 && message.length >= 4 + message.readUIntBE(1, 3);
+  return { message: message.subarray(0, length) };
 }
 
 /** The host name in the extensions; undefined when there is none, null when they are malformed. */

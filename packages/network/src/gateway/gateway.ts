@@ -31,7 +31,7 @@ export interface GatewayOptions {
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #policies = new Map<number, { readonly policy: NetworkPolicy; readonly epoch: number }>();
-  readonly #waiting = new Map<number, (message: FromGateway) => void>();
+  readonly #waiting = new Map<number, (message: FromGateway | undefined) => void>();
   readonly #closing = new AbortController();
   #child: ChildProcess | undefined;
   #nextRef = 1;
@@ -58,7 +58,7 @@ export class Gateway {
   /** From when this resolves, names are judged by the new policy. */
   async setPolicy(slot: number, epoch: number, policy: NetworkPolicy, signal: AbortSignal): Promise<void> {
     this.#policies.set(slot, { policy, epoch });
-    // A process that is being started again gets it with the others.
+    // A process that died, or dies now, gets it with the others when it is started again; until then there are no names.
     if (this.#child) await this.#ask((ref) => ({ type: "policy", ref, slot, epoch, policy }), signal);
   }
 
@@ -70,7 +70,7 @@ export class Gateway {
   async decisions(slot: number, signal: AbortSignal): Promise<readonly NetworkDecision[]> {
     if (!this.#child) return [];
     const answer = await this.#ask((ref) => ({ type: "decisions", ref, slot }), signal);
-    return answer.type === "decisions" ? answer.decisions : [];
+    return answer?.type === "decisions" ? answer.decisions : [];
   }
 
   async close(): Promise<void> {
@@ -135,7 +135,7 @@ export class Gateway {
   #onExit(child: ChildProcess, problem: string): void {
     if (this.#child !== child) return;
     this.#child = undefined;
-    for (const settle of this.#waiting.values()) settle({ type: "failed", problem });
+    for (const settle of this.#waiting.values()) settle(undefined);
     if (this.#closing.signal.aborted) return;
     this.#options.logger.error("network.gateway_died", { problem });
     void this.#restart();
@@ -172,19 +172,14 @@ export class Gateway {
     if (this.#child?.connected) this.#child.send(message);
   }
 
-  async #ask(message: (ref: number) => ToGateway, signal: AbortSignal): Promise<FromGateway> {
+  /** The answer, or undefined when the process died over it. */
+  async #ask(message: (ref: number) => ToGateway, signal: AbortSignal): Promise<FromGateway | undefined> {
     const ref = this.#nextRef++;
-    const { promise, resolve } = Promise.withResolvers<FromGateway>();
+    const { promise, resolve } = Promise.withResolvers<FromGateway | undefined>();
     this.#waiting.set(ref, resolve);
     try {
       this.#tell(message(ref));
-      const answer = await withDeadline("the network gateway's answer", ANSWER_MS, signal, () => promise);
-      if (answer.type === "failed")
-        throw new WrennError("operation_failed", {
-          operation: "asking the network gateway",
-          problem: answer.problem,
-        });
-      return answer;
+      return await withDeadline("the network gateway's answer", ANSWER_MS, signal, () => promise);
     } finally {
       this.#waiting.delete(ref);
     }

@@ -12,6 +12,8 @@ import type { SlotState } from "./slot-state.ts";
 const HELLO_MS = 10_000;
 const CONNECT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
+/** Each piece has the hello read from its beginning. */
+const MAX_PIECES = 128;
 /** Connections of one slot; each has two sockets here. */
 const MAX_PER_SLOT = 1024;
 
@@ -121,9 +123,13 @@ interface Hello {
 async function readHello(guest: Socket, signal: AbortSignal): Promise<Hello> {
   const { promise, resolve, reject } = Promise.withResolvers<Hello>();
   let bytes = Buffer.alloc(0);
+  let pieces = 0;
   const onData = (piece: Buffer): void => {
     bytes = Buffer.concat([bytes, piece]);
+    pieces += 1;
     const result = readClientHello(bytes);
+    if (result.state === "incomplete" && pieces >= MAX_PIECES)
+      resolve({ bytes, serverName: undefined, problem: "the ClientHello comes in too many pieces" });
     if (result.state === "invalid") resolve({ bytes, serverName: undefined, problem: result.problem });
     else if (result.state === "complete") resolve({ bytes, serverName: result.serverName });
   };
