@@ -72,7 +72,7 @@ test(
       const inHost = async (...argv: [string, ...string[]]): Promise<string> =>
         (await runCommand(["ip", "netns", "exec", host, ...argv])).stdout;
       await inHost("sysctl", "-q", "-w", "net.ipv4.ip_forward=0");
-    const state = async (): Promise<string[]> => [
+      const state = async (): Promise<string[]> => [
         await inHost("sysctl", "-n", "net.ipv4.ip_forward"),
         await inHost("nft", "list", "ruleset"),
         await inHost("ip", "route"),
