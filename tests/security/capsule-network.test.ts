@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
 import { after, before, test } from "node:test";
 import { runCommand, tryCommand } from "@wrenn/system";
+import { HELLO_SERVER, openInternet, serveIn } from "../support/network-lab.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -13,36 +14,24 @@ import type { TestServer } from "../support/test-server.ts";
  * a public-looking address, and the denied address as the host itself reaches it.
  */
 
-const internet = `wrtest-cn-${process.pid}`;
+const internet = `wrcn-${process.pid}`;
 const PUBLIC = "203.0.113.9";
 const PRIVATE = "172.20.0.9";
-const ANSWER = `require("net").createServer((s)=>s.on("error",()=>{}).end("hello\\n")).listen(8080,"0.0.0.0",()=>process.stdout.write("up"))`;
 
 let server: TestServer;
 let id: string;
 let other: { readonly id: string; readonly address: string };
 const hostServer = createServer((socket) => socket.on("error", () => {}).end("hello\n"));
-const stop = new AbortController();
-let serving: Promise<unknown> = Promise.resolve();
+const stack = new AsyncDisposableStack();
 
 before(async () => {
-  await runCommand(["ip", "netns", "add", internet]);
-  const link = internet.slice(0, 15);
-  await runCommand(["ip", "-batch", "-"], {
-    input: `link add ${link} type veth peer name eth0 netns ${internet}\naddr add 203.0.113.1/24 dev ${link}\nlink set ${link} up\n`,
-  });
-  await runCommand(["ip", "-n", internet, "-batch", "-"], {
-    input: `link set lo up\naddr add ${PUBLIC}/24 dev eth0\naddr add ${PRIVATE}/24 dev eth0\nlink set eth0 up\nroute add default via 203.0.113.1\n`,
-  });
+  stack.use(await openInternet(internet, [PUBLIC]));
+  await runCommand(["ip", "-n", internet, "addr", "add", `${PRIVATE}/24`, "dev", "eth0"]);
   await runCommand(["ip", "route", "add", `${PRIVATE}/32`, "via", PUBLIC]);
-  const up = Promise.withResolvers<void>();
-  serving = tryCommand(["ip", "netns", "exec", internet, process.execPath, "-e", ANSWER], {
-    signal: stop.signal,
-    onOutput: () => up.resolve(),
-  }).catch(() => {});
-  await up.promise;
+  stack.use(await serveIn(internet, HELLO_SERVER));
   await new Promise<void>((resolve) => hostServer.listen(0, "0.0.0.0", resolve));
   server = await startTestServer();
+  stack.defer(() => server.close());
   id = await server.capsule(undefined);
   const second = await server.capsule(undefined);
   await server.exec(second, "python3", ["-m", "http.server", "8080"], { background: true });
@@ -50,11 +39,8 @@ before(async () => {
   other = { id: second, address: body.host_ip };
 });
 after(async () => {
-  await server.close();
   hostServer.close();
-  stop.abort();
-  await serving;
-  await tryCommand(["ip", "netns", "del", internet]);
+  await stack.disposeAsync();
 });
 
 /** Whether a connection from inside the guest is answered by somebody. */
@@ -106,7 +92,7 @@ test("no capsule reaches the host, at none of its addresses", async () => {
 test("private networks and the metadata address are out of reach, whatever the policy says", async () => {
   const control = connect(8080, PRIVATE);
   const [greeting] = (await once(control, "data")) as [Buffer];
-  assert.equal(greeting.toString(), "hello\n", "the host reaches it");
+  assert.equal(greeting.toString(), "hello", "the host reaches it");
   control.destroy();
   assert.equal(await reaches(PRIVATE, 8080), false);
   const open = await server.call("PUT", `/v1/capsules/${id}/network`, {

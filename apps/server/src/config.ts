@@ -22,6 +22,8 @@ export interface ServerConfig {
   readonly dns?: { readonly host: string; readonly port: number };
   /** External PostgreSQL; the embedded one is used without it. */
   readonly databaseUrl: string | undefined;
+  /** DNS servers that capsules' names are looked up at, `ADDRESS` or `ADDRESS:PORT`; the host's own without. */
+  readonly resolvers?: readonly string[] | undefined;
   /** Where people reach this server, for links in mails: `https://wrenn.example.org`; from domain and port without. */
   readonly publicUrl?: string | undefined;
 }
@@ -36,6 +38,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     port,
     domain: (env["WRENN_DOMAIN"] ?? "localhost").toLowerCase(),
     databaseUrl: env["DATABASE_URL"],
+    resolvers: env["WRENN_RESOLVERS"]?.split(",").map((text) => text.trim()),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
   };
 }

@@ -60,7 +60,14 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     shim: nativeParts.shim,
   });
   const slots = await createSlotPool(
-    { stateDirectory: paths.network, logger, random: systemRandom, size: READY_SLOTS, uidBase: UID_BASE },
+    {
+      stateDirectory: paths.network,
+      logger,
+      random: systemRandom,
+      size: READY_SLOTS,
+      uidBase: UID_BASE,
+      ...(config.resolvers ? { resolvers: config.resolvers } : {}),
+    },
     signal,
   );
   const store = createArtifactStore(config.cacheDirectory, logger);

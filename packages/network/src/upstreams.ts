@@ -13,7 +13,7 @@ export function parseUpstream(text: string): Upstream {
   const address = isIP(text) ? text : (match?.[1] ?? match?.[2] ?? "");
   const port = isIP(text) ? DNS_PORT : Number(match?.[3] ?? DNS_PORT);
   if (isIP(address) === 0 || port < 1 || port > 65_535)
-    throw new WrennError("invalid_field", { field: "resolver", problem: "must be ADDRESS or ADDRESS:PORT" });
+    throw new WrennError("invalid_field", { field: "resolvers", problem: "must be ADDRESS or ADDRESS:PORT" });
   return { address, port };
 }
 
