@@ -64,11 +64,13 @@ export async function setUpSlot(
         `link set ${slot.tap} txqueuelen ${TX_QUEUE_LENGTH} up`,
       ]),
     });
-    await runner(["ip", "netns", "exec", namespace, "tc", "-batch", "-"], {
-      signal,
-      input: compileLimits(limits, [slot.tap, "eth0"]),
-    });
-    await runner(["ip", "netns", "exec", namespace, "sysctl", "-q", "-w", ...SYSCTLS], { signal });
+    await Promise.all([
+      runner(["ip", "netns", "exec", namespace, "tc", "-batch", "-"], {
+        signal,
+        input: compileLimits(limits, [slot.tap, "eth0"]),
+      }),
+      runner(["ip", "netns", "exec", namespace, "sysctl", "-q", "-w", ...SYSCTLS], { signal }),
+    ]);
   } catch (error) {
     await tearDownSlot(instance, slot.number, runner).catch(() => {});
     throw error;

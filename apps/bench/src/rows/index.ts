@@ -2,6 +2,7 @@ import type { Row } from "../row.ts";
 import { createToAnswer, createToExec, destroy } from "./capsule-life.ts";
 import { execOverhead, execRoundTrip } from "./exec.ts";
 import { checkpointStop, fork, pause, resume } from "./freezing.ts";
+import { policyChange, slotFromPool, slotMade } from "./network-slots.ts";
 import { portProxy } from "./ports.ts";
 import { download, streamThroughput, terminalEcho, terminalEchoBusy, upload } from "./streams.ts";
 
@@ -22,4 +23,7 @@ export const rows: readonly Row[] = [
   upload,
   download,
   portProxy,
+  slotFromPool,
+  slotMade,
+  policyChange,
 ];
