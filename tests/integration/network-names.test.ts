@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import type { NetworkPolicy, Slot, SlotPool } from "@wrenn/network";
-import { runCommand } from "@wrenn/system";
+import type { NetworkPolicy, Slot } from "@wrenn/network";
+import { runCommand, tryCommand } from "@wrenn/system";
 import { clientHelloOf } from "../support/client-hello.ts";
 import { startDnsStub } from "../support/dns-stub.ts";
 import {
@@ -15,6 +18,7 @@ import {
   runIn,
   serveIn,
 } from "../support/network-lab.ts";
+import type { OpenPool } from "../support/network-lab.ts";
 
 const signal = new AbortController().signal;
 const name = `wrname-${process.pid}`;
@@ -37,14 +41,14 @@ async function tls(address: string, hello: Buffer): Promise<string> {
 }
 
 describe("egress by name", { skip: needsRoot }, () => {
-  let pool: SlotPool;
+  let opened: OpenPool;
   let slot: Slot;
   let stub: Awaited<ReturnType<typeof startDnsStub>>;
   let good: Buffer;
   let evil: Buffer;
   const stack = new AsyncDisposableStack();
   const set = (policy: Partial<NetworkPolicy>) =>
-    pool.applyPolicy(slot, { egress: "deny", allow: [], deny: [], ...policy }, signal);
+    opened.pool.applyPolicy(slot, { egress: "deny", allow: [], deny: [], ...policy }, signal);
 
   before(async () => {
     stub = stack.use(
@@ -53,10 +57,10 @@ describe("egress by name", { skip: needsRoot }, () => {
         "*.sub.example": ["203.0.113.9"],
         "evil.example": ["203.0.113.10"],
         "inside.example": ["10.0.0.5", "127.0.0.1"],
+        "many.example": Array.from({ length: 60 }, (_, n) => `203.0.113.${n + 100}`),
       }),
     );
-    const opened = stack.use(await openPool({ resolvers: [stub.address] }));
-    ({ pool } = opened);
+    opened = stack.use(await openPool({ resolvers: [stub.address] }));
     slot = await opened.acquire();
     stack.use(await attachGuest(slot, guest));
     stack.use(await openInternet(name, ["203.0.113.9", "203.0.113.10"]));
@@ -147,7 +151,7 @@ describe("egress by name", { skip: needsRoot }, () => {
     await lookUp("good.example");
     await lookUp("evil.example");
     await tls("203.0.113.9", evil);
-    const decisions = await pool.decisions(slot, signal);
+    const decisions = await opened.pool.decisions(slot, signal);
     const find = (kind: string, subject: string, verdict: string) =>
       decisions.filter((d) => d.kind === kind && d.subject === subject && d.verdict === verdict);
     assert.ok(
@@ -157,6 +161,58 @@ describe("egress by name", { skip: needsRoot }, () => {
     assert.equal(find("name", "evil.example", "denied").at(-1)?.reason, "egress deny");
     assert.ok(find("server_name", "evil.example", "denied").length > 0);
     assert.ok(find("destination", "tcp 203.0.113.9:8080", "denied").length > 0);
+  });
+
+  test("answers that are too long for a packet come over TCP", async () => {
+    await set({ allow: ["many.example"] });
+    assert.equal((await lookUp("many.example")).split(",").length, 60);
+  });
+
+  test("the next pool takes over the policy of a slot, for addresses and for names", async () => {
+    await set({ allow: ["good.example", "203.0.113.10"] });
+    await opened.reopen();
+    assert.equal(await reaches(guest, "203.0.113.10", 8080), true);
+    assert.equal(await reaches(guest, "203.0.113.9", 8080), false);
+    assert.equal(await lookUp("evil.example"), "EREFUSED");
+    assert.equal(await lookUp("good.example"), "203.0.113.9");
+    assert.equal(await reaches(guest, "203.0.113.9", 8080), true);
+  });
+
+  test("the gateway is nobody, and its user reaches port 443 of public addresses and nothing else", async () => {
+    const { stdout: pid } = await runCommand([
+      "pgrep",
+      "-P",
+      String(process.pid),
+      "-f",
+      "gateway-process.ts",
+    ]);
+    const status = await readFile(`/proc/${pid.trim()}/status`, "utf8");
+    const uid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1]);
+    assert.ok(uid > 300_000, `uid ${uid}`);
+    assert.match(status, new RegExp(`^Uid:\\s+${uid}\\s+${uid}\\s+${uid}\\s+${uid}$`, "m"));
+    assert.match(status, /^CapEff:\s+0+$/m);
+    assert.match(status, /^CapPrm:\s+0+$/m);
+    const local = createServer((socket) => socket.on("error", () => {}).end("local"));
+    await new Promise<void>((resolve) => local.listen(0, "0.0.0.0", resolve));
+    const { port } = local.address() as AddressInfo;
+    /** Whether curl gets a connection as this user; what is said on it does not matter. */
+    const connects = async (user: number, to: string): Promise<boolean> => {
+      const { code } = await tryCommand(["curl", "-s", "--max-time", "1", `telnet://${to}`], {
+        uid: user,
+        gid: user,
+        env: { PATH: process.env["PATH"] ?? "" },
+      });
+      // The servers end the connection at once, which is 0; a refused or silent one is not.
+      return code === 0;
+    };
+    try {
+      for (const to of [`127.0.0.1:${port}`, `203.0.113.1:${port}`, "203.0.113.9:8080"]) {
+        assert.equal(await connects(0, to), true, `${to} as root`);
+        assert.equal(await connects(uid, to), false, `${to} as the gateway`);
+      }
+    } finally {
+      local.close();
+    }
   });
 
   test("without its gateway a capsule has no names, and with the next one it has", async () => {

@@ -11,22 +11,36 @@ import { runCommand, tryCommand } from "@wrenn/system";
 export const needsRoot = process.getuid?.() === 0 ? false : "needs root to make network namespaces";
 
 /** A slot pool with a directory of its own. Disposing releases its slots. */
-export async function openPool(
-  options: Partial<SlotPoolOptions> = {},
-): Promise<{ readonly pool: SlotPool; readonly acquire: () => Promise<Slot> } & AsyncDisposable> {
+export interface OpenPool extends AsyncDisposable {
+  readonly pool: SlotPool;
+  readonly acquire: () => Promise<Slot>;
+  /** Closes the pool and opens it again, with the slots that are in use. */
+  readonly reopen: () => Promise<void>;
+}
+
+export async function openPool(options: Partial<SlotPoolOptions> = {}): Promise<OpenPool> {
   const stateDirectory = await mkdtemp("/tmp/wrenn-network-");
   const signal = new AbortController().signal;
-  const pool = await createSlotPool(
-    { stateDirectory, logger: silentLogger, random: systemRandom, size: 0, uidBase: 300_000, ...options },
-    signal,
-  );
+  const open = (): Promise<SlotPool> =>
+    createSlotPool(
+      { stateDirectory, logger: silentLogger, random: systemRandom, size: 0, uidBase: 300_000, ...options },
+      signal,
+    );
+  let pool = await open();
   const slots: Slot[] = [];
   return {
-    pool,
+    get pool() {
+      return pool;
+    },
     acquire: async () => {
       const slot = await pool.acquire(signal);
       slots.push(slot);
       return slot;
+    },
+    reopen: async () => {
+      await pool.close();
+      pool = await open();
+      for (const { number } of slots) pool.adopt(number);
     },
     [Symbol.asyncDispose]: async () => {
       for (const slot of slots) await pool.release(slot);

@@ -87,7 +87,12 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
     try {
       const slot = slotOf(instance, number);
       await setUpSlot(instance, slot, limits, runner, signal);
-      await policies.open(number, signal);
+      try {
+        await policies.open(number, signal);
+      } catch (error) {
+        await remove(number);
+        throw error;
+      }
       return slot;
     } finally {
       making.delete(number);

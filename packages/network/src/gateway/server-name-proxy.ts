@@ -16,6 +16,7 @@ const KEEP_ALIVE_MS = 60_000;
 const MAX_PIECES = 128;
 /** Connections of one slot; each has two sockets here. */
 const MAX_PER_SLOT = 1024;
+const MAX_CONNECTIONS = 16_384;
 
 export interface ServerNameProxyOptions {
   readonly host: string;
@@ -45,6 +46,7 @@ export async function listenForServerNames(
       socket.resetAndDestroy();
     });
   });
+  server.maxConnections = MAX_CONNECTIONS;
   const bound = Promise.withResolvers<void>();
   server.once("error", bound.reject);
   server.listen(options.port, options.host, bound.resolve);
