@@ -76,6 +76,8 @@ export function dataPaths(dataDirectory: string) {
     templates: join(dataDirectory, "templates"),
     network: join(dataDirectory, "network"),
     database: join(dataDirectory, "database"),
+    /** Which host and which control plane this is. */
+    installation: join(dataDirectory, "installation.json"),
     /** The own CA and its certificate. */
     tls: join(dataDirectory, "tls"),
     /** Says which server runs here: pid, start time and URL. */

@@ -9,6 +9,7 @@ import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-
 import { writeFileAtomic } from "@wrenn/system";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
+import { installationIds } from "./installation-ids.ts";
 import { openListeners } from "./listeners.ts";
 import type { Listeners } from "./listeners.ts";
 import { packageFile } from "./native-parts.ts";
@@ -84,9 +85,11 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   );
   let atEnd: CapsulesAtEnd = "leave";
   release.defer(() => hostAgent.close(atEnd));
+  const ids = await installationIds(paths.installation);
   const controlPlane = await createControlPlane({
     database,
-    hostAgent,
+    instanceId: ids.controlPlane,
+    localHost: { id: ids.host, agent: hostAgent },
     edge: ports,
     clock: systemClock,
     logger,
@@ -96,7 +99,7 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   });
   ports.join(platformOf(controlPlane));
   release.defer(controlPlane.ports.observe((id) => ports.edge.invalidate(id)));
-  release.defer(hostAgent.onChange(({ id }) => ports.edge.invalidate(id)));
+  release.defer(controlPlane.fleet.observe(({ id }) => ports.edge.invalidate(id)));
   const listeners = await openListeners(config, ports, controlPlane, paths.tls, logger);
   release.defer(async () => {
     ports.edge.close();

@@ -7,7 +7,6 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
-import type { HostAgent } from "@wrenn/protocol";
 import type { Mailer } from "./accounts/mailer.ts";
 import Fastify from "fastify";
 import { openAccounts } from "./accounts/open-accounts.ts";
@@ -18,6 +17,11 @@ import { requireScope } from "./auth/identity.ts";
 import type { Identity } from "./auth/identity.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
+import { Fleet } from "./hosts/fleet.ts";
+import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
+import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
+import { defaultCapacity } from "./hosts/placement.ts";
+import type { CapacityPolicy } from "./hosts/placement.ts";
 import { identityOf } from "./routes/app.ts";
 import type { App, PortAddresses, RouteServices } from "./routes/app.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
@@ -61,7 +65,14 @@ const CLOSE_MS = 5000;
 
 export interface ControlPlaneOptions {
   readonly database: Database;
-  readonly hostAgent: HostAgent;
+  /** UUID of this control plane, the same after a restart: it takes over what it had begun. */
+  readonly instanceId: string;
+  /** The host in this process, if there is one. */
+  readonly localHost?: LocalHost | undefined;
+  /** Opens links to hosts on other machines; without it there are none. */
+  readonly connectHost?: ConnectHost;
+  readonly capacity?: CapacityPolicy;
+  readonly times?: MonitorTimes;
   readonly edge: PortAddresses;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -81,20 +92,30 @@ export interface ControlPlane {
   };
   /** What the edge asks about ports of capsules. */
   readonly ports: PortsService;
+  /** Hosts that this control plane can ask. */
+  readonly fleet: Fleet;
   /** Ends sessions, gives requests under way a moment, and waits for what was begun. */
   close(): Promise<void>;
 }
 
-/** The public API on top of one host agent. */
+/** The public API on top of any number of hosts. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { database, hostAgent, clock, logger, edge } = options;
+  const { database, clock, logger, edge } = options;
+  const fleet = new Fleet(logger);
   const keys = new ApiKeyAuth(database, clock, logger);
   const people = await openAccounts(options);
   const audit = new AuditLog(options.random);
   const operations = new Operations(options);
-  const templates = new TemplatesService(database, hostAgent, options.random);
-  const capsules = new CapsulesService({ ...options, operations, templates });
-  await capsules.reconcile(AbortSignal.timeout(30_000));
+  const templates = new TemplatesService(database, fleet, options.random);
+  const capsules = new CapsulesService({
+    ...options,
+    fleet,
+    operations,
+    templates,
+    capacity: options.capacity ?? defaultCapacity,
+  });
+  const monitor = new HostMonitor({ ...options, fleet, times: options.times ?? defaultTimes });
+  await monitor.start();
   const auth = new Authenticator(keys, people.sessions);
   const ports = new PortsService(database, capsules, auth);
   const usage = new UsageService(database, clock, logger);
@@ -106,7 +127,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     templates,
     ports,
     edge,
-    hostAgent,
+    fleet,
     auth,
     ...people,
     apiKeys: new ApiKeysService({ ...options, keys, audit }),
@@ -129,12 +150,14 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       upgrade: sessions.upgrade,
     },
     ports,
+    fleet,
     close: async () => {
       sessions.close();
       await underWay.drain(CLOSE_MS);
       await app.close();
       usage.close();
       await capsules.close();
+      await monitor.close();
       await keys.close();
     },
   };

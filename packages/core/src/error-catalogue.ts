@@ -193,6 +193,12 @@ export const errorCatalogue = {
     "no servers available — try again later ({resource} is exhausted)",
     "Destroy or pause capsules, or add a host.",
   ),
+  no_hosts: system(
+    "no_hosts_available",
+    503,
+    "no host that could take the capsule is online",
+    "Start a host with ./wrenn host join, or see why those there are do not answer: GET /v1/hosts.",
+  ),
   machine_start_failed: system(
     "agent_error",
     502,

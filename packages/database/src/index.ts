@@ -2,14 +2,42 @@ export { openDatabase } from "./open-database.ts";
 export type { Database, DatabaseOptions } from "./open-database.ts";
 export { deleteApiKey, findApiKey, insertApiKey, listApiKeys, touchApiKeys } from "./queries/api-keys.ts";
 export type { ApiKeyRow, KeyGrant } from "./queries/api-keys.ts";
-export { failRunningOperations, finishOperation, insertOperation } from "./queries/operations.ts";
+export { failOrphanedOperations, finishOperation, insertOperation } from "./queries/operations.ts";
+export {
+  deleteControlPlane,
+  deleteSilentControlPlanes,
+  touchControlPlane,
+} from "./queries/control-planes.ts";
+export {
+  addHostTag,
+  changeHostStatus,
+  deleteHost,
+  findHost,
+  insertHost,
+  listHosts,
+  listHostTags,
+  markSilentHosts,
+  putLocalHost,
+  registerHost,
+  removeHostTag,
+  setHostCertificate,
+  touchHost,
+} from "./queries/hosts.ts";
+export type { HostRow, HostSize } from "./queries/hosts.ts";
+export { putHostToken, takeHostToken } from "./queries/host-tokens.ts";
+export { listHostLoads, lockHost } from "./queries/placement.ts";
+export type { HostLoad } from "./queries/placement.ts";
+export type { HostStatus, HostType } from "./host-tables.ts";
 export {
   changeSandbox,
   findAnySandbox,
   findSandbox,
   insertSandbox,
-  listLiveSandboxes,
+  findSandboxes,
   listSandboxes,
+  listSettledSandboxes,
+  markMissing,
+  moveSandbox,
   setSandboxNetwork,
   touchSandbox,
 } from "./queries/sandboxes.ts";

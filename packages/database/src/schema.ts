@@ -9,6 +9,7 @@ import type {
   SigningKeysTable,
   UsersTable,
 } from "./account-tables.ts";
+import type { ControlPlanesTable, HostsTable, HostTagsTable, HostTokensTable } from "./host-tables.ts";
 
 /** Columns with a default may be left out on insert. */
 type Defaulted<T> = ColumnType<T, T | undefined, T>;
@@ -21,6 +22,8 @@ export interface TeamsTable {
   max_vcpus: Defaulted<number>;
   max_memory_mb: Defaulted<number>;
   max_templates: Defaulted<number>;
+  /** Its capsules run on hosts of its own only. */
+  is_byoc: Defaulted<boolean>;
   created_at: Defaulted<Date>;
   deleted_at: Date | null;
 }
@@ -67,6 +70,8 @@ export interface SandboxesTable {
   memory_mb: number;
   disk_mb: number;
   timeout_sec: number;
+  /** Where it was placed; null only for rows of releases that knew one host. */
+  host_id: ColumnType<string | null, string | undefined, string>;
   host_ip: string | null;
   problem: string | null;
   metadata: ColumnType<Record<string, string>, string | undefined, string>;
@@ -95,6 +100,8 @@ export interface OperationsTable {
   kind: OperationKind;
   state: Defaulted<"running" | "succeeded" | "failed">;
   problem: string | null;
+  /** Control plane that runs it. */
+  owner: ColumnType<string | null, string, never>;
   created_at: Defaulted<Date>;
   finished_at: Date | null;
 }
@@ -104,6 +111,8 @@ export interface TemplatesTable {
   team_id: string;
   name: string;
   host_key: string;
+  /** Host that its files lie on. */
+  host_id: ColumnType<string | null, string, string>;
   vcpus: number;
   memory_mb: number;
   /** int8 comes as text from the driver. */
@@ -168,4 +177,8 @@ export interface Schema {
   signing_keys: SigningKeysTable;
   invitations: InvitationsTable;
   audit_log: AuditLogTable;
+  hosts: HostsTable;
+  host_tags: HostTagsTable;
+  host_tokens: HostTokensTable;
+  control_planes: ControlPlanesTable;
 }

@@ -6,7 +6,6 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from "fastify";
-import type { HostAgent } from "@wrenn/protocol";
 import type { Clock, Logger } from "@wrenn/core";
 import type { Database, LiveSession } from "@wrenn/database";
 import type { ApiKeysService } from "../services/api-keys.ts";
@@ -21,6 +20,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { Identity } from "../auth/identity.ts";
 import type { RefreshCookie } from "../auth/refresh-cookie.ts";
 import type { AuditEntry } from "../services/audit.ts";
+import type { Fleet } from "../hosts/fleet.ts";
 import type { CapsulesService } from "../services/capsules.ts";
 import type { PortsService } from "../services/ports.ts";
 import type { UsageService } from "../services/usage.ts";
@@ -51,7 +51,7 @@ export interface RouteServices {
   /** Writes down what was done by whom. */
   readonly record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) => Promise<void>;
   readonly edge: PortAddresses;
-  readonly hostAgent: HostAgent;
+  readonly fleet: Fleet;
   readonly auth: Authenticator;
   readonly accounts: Accounts;
   readonly sessions: Sessions;

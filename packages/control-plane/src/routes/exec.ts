@@ -56,7 +56,7 @@ const BackgroundAnswer = Type.Object({
 });
 
 /** Commands (contract 10 §7). */
-export function execRoutes(app: App, { capsules, hostAgent, clock }: RouteServices): void {
+export function execRoutes(app: App, { capsules, fleet, clock }: RouteServices): void {
   app.post(
     "/v1/capsules/:id/exec",
     {
@@ -97,7 +97,7 @@ export function execRoutes(app: App, { capsules, hostAgent, clock }: RouteServic
         ...(user === undefined ? {} : { user }),
         ...(limits === undefined ? {} : { limits: resourceLimits(limits) }),
       };
-      const processes = hostAgent.processes(id);
+      const processes = fleet.of(row).processes(id);
       if (background) {
         const process = await processes.start(
           {

@@ -6,7 +6,7 @@ import type { App, RouteServices } from "./app.ts";
 import { CapsuleParams } from "./schemas.ts";
 
 /** Whole directories; our addition to the contract. */
-export function fileArchiveRoutes(app: App, { capsules, hostAgent }: RouteServices): void {
+export function fileArchiveRoutes(app: App, { capsules, fleet }: RouteServices): void {
   app.get(
     "/v1/capsules/:id/files/archive",
     {
@@ -26,7 +26,8 @@ export function fileArchiveRoutes(app: App, { capsules, hostAgent }: RouteServic
       const { path, user } = request.query;
       const row = await capsules.running(teamOf(request), request.params.id);
       await capsules.touch(row.id);
-      const archive = await hostAgent
+      const archive = await fleet
+        .of(row)
         .files(request.params.id)
         .archive(path, { ...(user === undefined ? {} : { user }), signal: abortWhenGone(reply) });
       return await reply.type("application/gzip").send(Readable.from(archive, { objectMode: false }));

@@ -23,7 +23,7 @@ const UploadQuery = Type.Intersect([
 ]);
 
 /** A file's bytes under an address of their own, with ranges, entity tags and digests; our addition to the contract. */
-export function fileContentRoutes(app: App, { capsules, hostAgent }: RouteServices): void {
+export function fileContentRoutes(app: App, { capsules, fleet }: RouteServices): void {
   app.route({
     method: ["GET", "HEAD"],
     url: "/v1/capsules/:id/files/content",
@@ -39,7 +39,7 @@ export function fileContentRoutes(app: App, { capsules, hostAgent }: RouteServic
       const { path, user } = request.query;
       const row = await capsules.running(teamOf(request), request.params.id);
       const left = abortWhenGone(reply);
-      const files = hostAgent.files(request.params.id);
+      const files = fleet.of(row).files(request.params.id);
       const options = { ...(user === undefined ? {} : { user }), signal: left };
       const entry = await files.stat(path, { ...options, follow: true });
       if (entry.type === "directory") throw new WrennError("is_a_directory", { path });
@@ -95,7 +95,8 @@ export function fileContentRoutes(app: App, { capsules, hostAgent }: RouteServic
     async (request, reply) => {
       const { path, user, mode } = request.query;
       const row = await capsules.running(teamOf(request), request.params.id);
-      const entry = await hostAgent
+      const entry = await fleet
+        .of(row)
         .files(request.params.id)
         .write(path, verified(request.raw, request.headers), {
           ...(user === undefined ? {} : { user }),

@@ -10,7 +10,7 @@ const ReadBody = Type.Object({
 });
 
 /** Downloads by POST, as contract 10 §8 has them. */
-export function fileDownloadRoutes(app: App, { capsules, hostAgent }: RouteServices): void {
+export function fileDownloadRoutes(app: App, { capsules, fleet }: RouteServices): void {
   for (const kind of ["read", "stream/read"] as const) {
     app.post(
       `/v1/capsules/:id/files/${kind}`,
@@ -27,7 +27,8 @@ export function fileDownloadRoutes(app: App, { capsules, hostAgent }: RouteServi
         const { path, user } = request.body;
         const row = await capsules.running(teamOf(request), request.params.id);
         await capsules.touch(row.id);
-        const content = await hostAgent
+        const content = await fleet
+          .of(row)
           .files(request.params.id)
           .read(path, { ...(user === undefined ? {} : { user }), signal: abortWhenGone(reply) });
         const { size } = content.entry;

@@ -11,7 +11,7 @@ import { CapsuleParams, refusals } from "./schemas.ts";
 const WHOLE_LIMIT = 100_000_000;
 
 /** Uploads as forms, as contract 10 §8 has them. Their bodies are not parsed before they come here. */
-export function fileUploadRoutes(app: App, { capsules, hostAgent }: RouteServices): void {
+export function fileUploadRoutes(app: App, { capsules, fleet }: RouteServices): void {
   const upload = async (
     request: FastifyRequest,
     id: string,
@@ -21,10 +21,13 @@ export function fileUploadRoutes(app: App, { capsules, hostAgent }: RouteService
     const row = await capsules.running(teamOf(request), id);
     try {
       const { path, user, content } = await readUpload(request.raw);
-      await hostAgent.files(id).write(path, limited(content, limit), {
-        ...(user === undefined ? {} : { user }),
-        signal: abortWhenGone(reply),
-      });
+      await fleet
+        .of(row)
+        .files(id)
+        .write(path, limited(content, limit), {
+          ...(user === undefined ? {} : { user }),
+          signal: abortWhenGone(reply),
+        });
     } catch (error) {
       // Many clients read the answer only after they have sent everything.
       request.raw.unpipe();

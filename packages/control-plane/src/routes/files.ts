@@ -44,7 +44,7 @@ interface FileCall {
 }
 
 /** Files and directories (contract 10 §8; stat, exists, move, copy and chmod are ours). */
-export function fileRoutes(app: App, { capsules, hostAgent }: RouteServices): void {
+export function fileRoutes(app: App, { capsules, fleet }: RouteServices): void {
   const open = async (
     request: Parameters<typeof teamOf>[0],
     id: string,
@@ -53,7 +53,7 @@ export function fileRoutes(app: App, { capsules, hostAgent }: RouteServices): vo
     const row = await capsules.running(teamOf(request), id);
     await capsules.touch(row.id);
     return {
-      files: hostAgent.files(id),
+      files: fleet.of(row).files(id),
       options: { ...(asUser === undefined ? {} : { user: asUser }), signal: AbortSignal.timeout(CALL_MS) },
     };
   };

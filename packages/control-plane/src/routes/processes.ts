@@ -53,7 +53,7 @@ const LogsQuery = Type.Object({
 });
 
 /** Processes that were started through the API (contract 10 §7). */
-export function processRoutes(app: App, { capsules, hostAgent }: RouteServices): void {
+export function processRoutes(app: App, { capsules, fleet }: RouteServices): void {
   app.get(
     "/v1/capsules/:id/processes",
     {
@@ -65,8 +65,8 @@ export function processRoutes(app: App, { capsules, hostAgent }: RouteServices):
       },
     },
     async (request) => {
-      await capsules.running(teamOf(request), request.params.id);
-      const processes = await hostAgent.processes(request.params.id).list(AbortSignal.timeout(CALL_MS));
+      const row = await capsules.running(teamOf(request), request.params.id);
+      const processes = await fleet.of(row).processes(request.params.id).list(AbortSignal.timeout(CALL_MS));
       return {
         processes: processes.map(({ pid, tag, cmd, args }) => ({
           pid,
@@ -92,9 +92,9 @@ export function processRoutes(app: App, { capsules, hostAgent }: RouteServices):
       },
     },
     async (request, reply) => {
-      await capsules.running(teamOf(request), request.params.id);
+      const row = await capsules.running(teamOf(request), request.params.id);
       const signal = AbortSignal.timeout(CALL_MS);
-      const process = await hostAgent.processes(request.params.id).find(request.params.selector, signal);
+      const process = await fleet.of(row).processes(request.params.id).find(request.params.selector, signal);
       await process.kill(request.query.signal === "SIGTERM" ? SIGTERM : SIGKILL, "tree", signal);
       return await reply.status(204).send(null);
     },
@@ -107,7 +107,7 @@ export function processRoutes(app: App, { capsules, hostAgent }: RouteServices):
   ): Promise<CapsuleProcess> => {
     const row = await capsules.running(teamOf(request), id);
     await capsules.touch(row.id);
-    return await hostAgent.processes(id).find(selector, signal);
+    return await fleet.of(row).processes(id).find(selector, signal);
   };
 
   app.get(

@@ -22,10 +22,7 @@ const Template = Type.Object({
 const types = ["base", "snapshot"] as const;
 
 /** Templates (contract 10 §9). */
-export function templateRoutes(
-  app: App,
-  { hostAgent, capsules, templates, clock, record }: RouteServices,
-): void {
+export function templateRoutes(app: App, { fleet, capsules, templates, clock, record }: RouteServices): void {
   const startedAt = new Date(clock.now());
 
   app.get(
@@ -44,7 +41,7 @@ export function templateRoutes(
       const { type } = request.query;
       const own = type === "base" ? [] : (await templates.list(teamOf(request))).map(snapshotJson);
       if (type === "snapshot") return own;
-      const platform = await hostAgent.listTemplates(AbortSignal.timeout(10_000));
+      const platform = await fleet.templates();
       return [...own, ...platform.map((facts) => platformJson(facts, startedAt))];
     },
   );

@@ -2,7 +2,8 @@ import { formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { insertSandbox } from "@wrenn/database";
 import type { Database, SandboxChange, SandboxRow, SandboxStatus, TemplateRow } from "@wrenn/database";
-import type { CapsuleStatus, CheckpointFacts, HostAgent, MetricPoint, MetricRange } from "@wrenn/protocol";
+import type { CapsuleStatus, CheckpointFacts, MetricPoint, MetricRange } from "@wrenn/protocol";
+import type { Fleet } from "../hosts/fleet.ts";
 import { requireTemplateRoom, withinQuota } from "./quotas.ts";
 import type { Operations } from "./operations.ts";
 import type { TemplatesService } from "./templates.ts";
@@ -11,7 +12,7 @@ const VERB_MS = 5 * 60_000;
 
 export interface CapsuleLifeOptions {
   readonly database: Database;
-  readonly hostAgent: HostAgent;
+  readonly fleet: Fleet;
   readonly operations: Operations;
   readonly templates: TemplatesService;
   readonly random: Random;
@@ -39,7 +40,7 @@ export class CapsuleLife {
   async pause(teamId: string, publicId: string): Promise<SandboxRow> {
     const row = await this.#require(teamId, publicId, "running");
     return await this.#options.operations.run(row.id, "pause", async () => {
-      const status = await this.#options.hostAgent.pauseCapsule(publicId, AbortSignal.timeout(VERB_MS));
+      const status = await this.#options.fleet.of(row).pauseCapsule(publicId, AbortSignal.timeout(VERB_MS));
       return await this.#follow(row, status);
     });
   }
@@ -49,7 +50,7 @@ export class CapsuleLife {
     const row = await this.#rows.get(teamId, publicId);
     if (row.status !== "paused") throw new WrennError("capsule_not_paused", { status: row.status });
     return await this.#options.operations.run(row.id, "resume", async () => {
-      const status = await this.#options.hostAgent.resumeCapsule(publicId, AbortSignal.timeout(VERB_MS));
+      const status = await this.#options.fleet.of(row).resumeCapsule(publicId, AbortSignal.timeout(VERB_MS));
       return await this.#follow(row, status);
     });
   }
@@ -68,52 +69,52 @@ export class CapsuleLife {
     const row = await this.#rows.get(teamId, publicId);
     if (row.status !== "running" && row.status !== "paused")
       throw new WrennError("metrics_unavailable", { status: row.status });
-    return await this.#options.hostAgent.metrics(publicId, range, AbortSignal.timeout(VERB_MS));
+    return await this.#options.fleet.of(row).metrics(publicId, range, AbortSignal.timeout(VERB_MS));
   }
 
   async checkpoint(teamId: string, publicId: string, name: string | undefined): Promise<CheckpointFacts> {
     const row = await this.#require(teamId, publicId, "running");
     return await this.#options.operations.run(row.id, "checkpoint", () =>
-      this.#options.hostAgent.checkpointCapsule(publicId, name, AbortSignal.timeout(VERB_MS)),
+      this.#options.fleet.of(row).checkpointCapsule(publicId, name, AbortSignal.timeout(VERB_MS)),
     );
   }
 
   async checkpoints(teamId: string, publicId: string): Promise<readonly CheckpointFacts[]> {
     const row = await this.#rows.get(teamId, publicId);
     if (row.status !== "running" && row.status !== "paused") return [];
-    return await this.#options.hostAgent.listCheckpoints(publicId, AbortSignal.timeout(VERB_MS));
+    return await this.#options.fleet.of(row).listCheckpoints(publicId, AbortSignal.timeout(VERB_MS));
   }
 
   /** @throws WrennError `checkpoint_not_found`, `capsule_not_running` for a capsule that has ended. */
   async restore(teamId: string, publicId: string, checkpoint: string): Promise<SandboxRow> {
     const row = await this.#alive(teamId, publicId);
     return await this.#options.operations.run(row.id, "restore", async () => {
-      const status = await this.#options.hostAgent.restoreCheckpoint(
-        publicId,
-        checkpoint,
-        AbortSignal.timeout(VERB_MS),
-      );
+      const status = await this.#options.fleet
+        .of(row)
+        .restoreCheckpoint(publicId, checkpoint, AbortSignal.timeout(VERB_MS));
       return await this.#follow(row, status);
     });
   }
 
   async deleteCheckpoint(teamId: string, publicId: string, checkpoint: string): Promise<void> {
-    await this.#alive(teamId, publicId);
-    await this.#options.hostAgent.deleteCheckpoint(publicId, checkpoint, AbortSignal.timeout(VERB_MS));
+    const row = await this.#alive(teamId, publicId);
+    await this.#options.fleet.of(row).deleteCheckpoint(publicId, checkpoint, AbortSignal.timeout(VERB_MS));
   }
 
   /** All children run when it resolves; when it rejects none is left. */
   async fork(teamId: string, publicId: string, count: number): Promise<readonly SandboxRow[]> {
-    const { database, hostAgent, operations, random } = this.#options;
+    const { database, fleet, operations, random } = this.#options;
     const source = await this.#require(teamId, publicId, "running");
     const wanted = { capsules: count, vcpus: count * source.vcpus, memoryMb: count * source.memory_mb };
-    const children = await withinQuota(database, teamId, wanted, async (trx) => {
+    const hostId = source.host_id ?? missing(source);
+    const { children, operation } = await withinQuota(database, teamId, wanted, async (trx) => {
       const rows: SandboxRow[] = [];
       for (let n = 0; n < count; n++) {
         rows.push(
           await insertSandbox(trx, {
             id: random.uuid(),
             teamId,
+            hostId,
             template: source.template,
             vcpus: source.vcpus,
             memoryMb: source.memory_mb,
@@ -124,11 +125,12 @@ export class CapsuleLife {
           }),
         );
       }
-      return rows;
+      const ids = [source.id, ...rows.map(({ id }) => id)];
+      return { children: rows, operation: await operations.begin(trx, ids, "fork") };
     });
-    return await operations.run(source.id, "fork", async () => {
+    return await operations.finish(operation, async () => {
       try {
-        const started = await hostAgent.forkCapsule(
+        const started = await fleet.of(source).forkCapsule(
           publicId,
           children.map((child) => ({
             id: formatId("capsule", child.id),
@@ -163,12 +165,13 @@ export class CapsuleLife {
     publicId: string,
     { name, overwrite }: { readonly name: string; readonly overwrite: boolean },
   ): Promise<TemplateRow> {
-    const { hostAgent, operations, random, templates } = this.#options;
+    const { fleet, operations, random, templates } = this.#options;
     const row = await this.#rows.get(teamId, publicId);
     if (row.status !== "running" && row.status !== "paused") throw new WrennError("snapshot_state", {});
     await templates.requireFree(teamId, name, overwrite);
     await requireTemplateRoom(this.#options.database, teamId);
     return await operations.run(row.id, "snapshot", async () => {
+      const hostAgent = fleet.of(row);
       if (row.status === "running") {
         const status = await hostAgent.pauseCapsule(publicId, AbortSignal.timeout(VERB_MS));
         await this.#follow(row, status);
@@ -179,6 +182,7 @@ export class CapsuleLife {
         teamId,
         name,
         hostKey,
+        hostId: row.host_id ?? missing(row),
         vcpus: facts.vcpus,
         memoryMb: facts.memoryMib,
         sizeBytes: facts.sizeBytes,
@@ -214,7 +218,7 @@ export class CapsuleLife {
   /** Writes down what the host says; gives the row as it is then. */
   async #follow(row: SandboxRow, status: CapsuleStatus): Promise<SandboxRow> {
     const running = status.state === "running";
-    const changed = await this.#rows.change(row.id, ["pending", "starting", "running", "paused"], {
+    const changed = await this.#rows.change(row.id, ["pending", "starting", "running", "paused", "missing"], {
       status: running ? "running" : "paused",
       hostIp: status.hostAddress ?? null,
       metadata: status.metadata,
@@ -226,5 +230,5 @@ export class CapsuleLife {
 }
 
 function missing(row: SandboxRow): never {
-  throw new Error(`the host started no capsule for ${row.id}`);
+  throw new Error(`the host has nothing for ${row.id}`);
 }

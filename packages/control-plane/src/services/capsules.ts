@@ -2,22 +2,26 @@ import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import {
   changeSandbox,
+  findAnySandbox,
   findIdempotencyKey,
   findSandbox,
   insertIdempotencyKey,
   insertSandbox,
-  listLiveSandboxes,
   listSandboxes,
+  moveSandbox,
   setSandboxNetwork,
   touchSandbox,
 } from "@wrenn/database";
 import type { Database, SandboxRow, SandboxStatus } from "@wrenn/database";
-import type { CapsuleStatus, HostAgent, NetworkDecision, NetworkRules } from "@wrenn/protocol";
+import type { CapsuleStatus, NetworkDecision, NetworkRules } from "@wrenn/protocol";
 
+import type { Fleet } from "../hosts/fleet.ts";
+import { placeCapsule } from "../hosts/placement.ts";
+import type { CapacityPolicy } from "../hosts/placement.ts";
 import { CapsuleLife } from "./capsule-life.ts";
 import { withinQuota } from "./quotas.ts";
 import type { Operations } from "./operations.ts";
-import type { TemplatesService } from "./templates.ts";
+import type { FoundTemplate, TemplatesService } from "./templates.ts";
 
 /** Fixed by the contract (10 §6). */
 const DISK_MB = 5120;
@@ -52,9 +56,19 @@ export interface Once {
   readonly fingerprint: string;
 }
 
+/** A capsule that is about to be started. */
+interface CapsuleStart {
+  readonly id: string;
+  readonly teamId: string;
+  readonly template: FoundTemplate;
+  readonly sized: CapsuleRequest;
+  readonly hostId: string;
+}
+
 export interface CapsulesOptions {
   readonly database: Database;
-  readonly hostAgent: HostAgent;
+  readonly fleet: Fleet;
+  readonly capacity: CapacityPolicy;
   readonly operations: Operations;
   readonly templates: TemplatesService;
   readonly clock: Clock;
@@ -82,8 +96,8 @@ export class CapsulesService {
       get: (teamId, publicId) => this.get(teamId, publicId),
       change: (id, from, change) => this.#change(id, from, change),
     });
-    this.#unsubscribe = options.hostAgent.onChange((status) => {
-      this.#operations.background(this.#follow(status)).catch((error: unknown) => {
+    this.#unsubscribe = options.fleet.observe((status, hostId) => {
+      this.#operations.background(this.#follow(status, hostId)).catch((error: unknown) => {
         options.logger.error("capsule.state_lost", { capsule: status.id, problem: problemOf(error) });
       });
     });
@@ -99,25 +113,28 @@ export class CapsulesService {
     // A snapshot has the sizes that it was frozen with.
     const sized = { ...request, ...template.shape };
     const wanted = { capsules: 1, vcpus: sized.vcpus, memoryMb: sized.memoryMb };
-    const other = await withinQuota(database, teamId, wanted, async (trx) => {
+    const made = await withinQuota(database, teamId, wanted, async (trx) => {
       // Asked again with the team locked: of two requests with one key the second waits here for the first.
       const first = once && (await findIdempotencyKey(trx, teamId, once.key));
-      if (first) return first;
-      await insertSandbox(trx, { id, teamId, diskMb: DISK_MB, ...sized });
+      if (first) return { first };
+      const hostId = await this.#place(trx, { teamId, template, memoryMb: sized.memoryMb });
+      await insertSandbox(trx, { id, teamId, hostId, diskMb: DISK_MB, ...sized });
       if (once) await insertIdempotencyKey(trx, { teamId, sandboxId: id, ...once });
-      return undefined;
+      return { hostId, operation: await this.#operations.begin(trx, [id], "create") };
     });
-    if (other && once) return await this.#createdBefore(teamId, other, once);
-    return await this.#operations.run(id, "create", () => this.#start(id, template.hostKey, sized));
+    if (made.first) return await this.#createdBefore(teamId, made.first, once);
+    return await this.#operations.finish(made.operation, () =>
+      this.#startSomewhere({ id, teamId, template, sized, hostId: made.hostId }),
+    );
   }
 
   /** What the first request with this key made, as soon as it is made. */
   async #createdBefore(
     teamId: string,
     known: { readonly fingerprint: string; readonly sandbox_id: string },
-    once: Once,
+    once: Once | undefined,
   ): Promise<SandboxRow> {
-    if (known.fingerprint !== once.fingerprint)
+    if (once && known.fingerprint !== once.fingerprint)
       throw new WrennError("idempotency_conflict", { key: once.key });
     const publicId = formatId("capsule", known.sandbox_id);
     const deadline = this.#options.clock.monotonic() + CREATE_MS;
@@ -148,6 +165,8 @@ export class CapsulesService {
   async running(teamId: string, publicId: string): Promise<SandboxRow> {
     const row = await this.get(teamId, publicId);
     if (row.status === "paused" && row.auto_resume) return await this.life.wake(teamId, publicId);
+    // Nobody knows how it is until its host is back.
+    if (row.status === "missing") throw new WrennError("host_unavailable", {});
     if (row.status !== "running") throw new WrennError("capsule_not_running", { status: row.status });
     return row;
   }
@@ -160,7 +179,7 @@ export class CapsulesService {
   async destroy(teamId: string, publicId: string): Promise<void> {
     const row = await this.get(teamId, publicId);
     await this.#operations.run(row.id, "destroy", async () => {
-      await this.#options.hostAgent.destroyCapsule(publicId, AbortSignal.timeout(60_000));
+      await this.#options.fleet.of(row).destroyCapsule(publicId, AbortSignal.timeout(60_000));
       await this.#change(row.id, liveStates, { status: "stopped", hostIp: null });
     });
   }
@@ -170,20 +189,20 @@ export class CapsulesService {
     const row = await this.get(teamId, publicId);
     if (row.status !== "running" && row.status !== "paused")
       throw new WrennError("capsule_not_running", { status: row.status });
-    await this.#options.hostAgent.setNetwork(publicId, network, AbortSignal.timeout(NETWORK_MS));
+    await this.#options.fleet.of(row).setNetwork(publicId, network, AbortSignal.timeout(NETWORK_MS));
     await setSandboxNetwork(this.#options.database.db, row.id, network);
   }
 
   /** What a running capsule lately wanted to reach. @throws WrennError `capsule_not_running`. */
   async networkDecisions(teamId: string, publicId: string): Promise<readonly NetworkDecision[]> {
-    await this.running(teamId, publicId);
-    return await this.#options.hostAgent.networkDecisions(publicId, AbortSignal.timeout(NETWORK_MS));
+    const row = await this.running(teamId, publicId);
+    return await this.#options.fleet.of(row).networkDecisions(publicId, AbortSignal.timeout(NETWORK_MS));
   }
 
   /** Counts as activity. @throws WrennError `capsule_not_running`. */
   async ping(teamId: string, publicId: string): Promise<void> {
     const row = await this.running(teamId, publicId);
-    this.#options.hostAgent.hold(publicId)();
+    this.#options.fleet.of(row).hold(publicId)();
     await this.touch(row.id);
   }
 
@@ -192,89 +211,106 @@ export class CapsulesService {
     await touchSandbox(this.#options.database.db, id, this.#now());
   }
 
-  /**
-   * Puts right what an earlier process could not: capsules that no host knows have ended. Called once, when the host has said
-   * what it holds.
-   */
-  async reconcile(signal: AbortSignal): Promise<void> {
-    const { database, hostAgent, logger } = this.#options;
-    const held = new Map((await hostAgent.listCapsules(signal)).map((status) => [status.id, status]));
-    await this.#operations.failInterrupted();
-    for (const row of await listLiveSandboxes(database.db)) {
-      const status = held.get(formatId("capsule", row.id));
-      if (status) {
-        await this.#adoptState(row, status);
-        continue;
-      }
-      const pending = row.status === "pending" || row.status === "starting";
-      await this.#change(row.id, [row.status], {
-        status: pending ? "error" : "stopped",
-        hostIp: null,
-        problem: "the server was restarted",
-      });
-      logger.info("capsule.reconciled", { capsule: formatId("capsule", row.id), was: row.status });
-    }
-  }
-
   /** Waits for everything that was begun. */
   async close(): Promise<void> {
     this.#unsubscribe();
     await this.#operations.close();
   }
 
-  async #start(id: string, hostKey: string, request: CapsuleRequest): Promise<SandboxRow> {
-    const { hostAgent } = this.#options;
-    const publicId = formatId("capsule", id);
+  async #place(
+    trx: Parameters<typeof placeCapsule>[0],
+    wanted: {
+      readonly teamId: string;
+      readonly template: FoundTemplate;
+      readonly memoryMb: number;
+      readonly except?: readonly string[];
+    },
+  ): Promise<string> {
+    const { fleet, capacity } = this.#options;
+    return await placeCapsule(trx, fleet, capacity, {
+      ...wanted,
+      diskMb: DISK_MB,
+      onlyHost: wanted.template.hostId,
+    });
+  }
+
+  /** Starts a capsule where it was placed, and where that host cannot, on another one. */
+  async #startSomewhere(start: CapsuleStart): Promise<SandboxRow> {
+    const except = [start.hostId];
+    let { hostId } = start;
+    for (;;) {
+      try {
+        return await this.#start({ ...start, hostId });
+      } catch (error) {
+        const next = isFaultOfHost(error) ? await this.#placeElsewhere(start, except) : undefined;
+        if (next === undefined) {
+          await this.#change(start.id, liveStates, { status: "error", problem: problemOf(error) });
+          throw error;
+        }
+        this.#options.logger.warn("capsule.placed_again", {
+          capsule: formatId("capsule", start.id),
+          from: formatId("host", hostId),
+          to: formatId("host", next),
+          problem: problemOf(error),
+        });
+        hostId = next;
+        except.push(next);
+      }
+    }
+  }
+
+  /** @returns undefined when no other host takes it, so that the first one's error is told. */
+  async #placeElsewhere(start: CapsuleStart, except: readonly string[]): Promise<string | undefined> {
+    const { teamId, template, sized, id } = start;
     try {
-      const status = await hostAgent.createCapsule(
-        {
-          id: publicId,
-          template: hostKey,
-          vcpus: request.vcpus,
-          memoryMib: request.memoryMb,
-          diskMib: DISK_MB,
-          timeoutSec: request.timeoutSec,
-          ...(request.network ? { network: request.network } : {}),
-          envs: {},
-        },
-        AbortSignal.timeout(CREATE_MS),
-      );
-      const row = await this.#change(id, everyState, {
-        status: "running",
-        hostIp: status.hostAddress ?? null,
-        metadata: status.metadata,
-        startedAt: this.#now(),
+      return await this.#options.database.db.transaction().execute(async (trx) => {
+        const hostId = await this.#place(trx, { teamId, template, memoryMb: sized.memoryMb, except });
+        await moveSandbox(trx, id, hostId);
+        return hostId;
       });
-      if (!row) throw new WrennError("capsule_not_found", {});
-      return row;
     } catch (error) {
-      await this.#change(id, liveStates, { status: "error", problem: problemOf(error) });
+      if (WrennError.is(error, "no_hosts") || WrennError.is(error, "host_full")) return undefined;
       throw error;
     }
   }
 
-  /** Makes a row say what the host knows. */
-  async #adoptState(row: SandboxRow, status: CapsuleStatus): Promise<void> {
-    const running = status.state === "running";
-    if (running || status.state === "paused") {
-      await this.#change(row.id, liveStates, {
-        status: running ? "running" : "paused",
-        hostIp: status.hostAddress ?? null,
-      });
-    } else await this.#follow(status);
+  async #start({ id, template, sized, hostId }: CapsuleStart): Promise<SandboxRow> {
+    const status = await this.#options.fleet.agent(hostId).createCapsule(
+      {
+        id: formatId("capsule", id),
+        template: template.hostKey,
+        vcpus: sized.vcpus,
+        memoryMib: sized.memoryMb,
+        diskMib: DISK_MB,
+        timeoutSec: sized.timeoutSec,
+        ...(sized.network ? { network: sized.network } : {}),
+        envs: {},
+      },
+      AbortSignal.timeout(CREATE_MS),
+    );
+    const row = await this.#change(id, everyState, {
+      status: "running",
+      hostIp: status.hostAddress ?? null,
+      metadata: status.metadata,
+      startedAt: this.#now(),
+    });
+    if (!row) throw new WrennError("capsule_not_found", {});
+    return row;
   }
 
   /** The host says that a capsule changed by itself: it failed, or was paused because nobody used it. */
-  async #follow(status: CapsuleStatus): Promise<void> {
+  async #follow(status: CapsuleStatus, hostId: string): Promise<void> {
+    if (status.state !== "failed" && status.state !== "paused") return;
     const id = parseId("capsule", status.id);
+    const row = await findAnySandbox(this.#options.database.db, id);
+    if (row?.host_id !== hostId) return;
     if (status.state === "failed") {
       await this.#change(id, ["running", "paused"], {
         status: "error",
         hostIp: null,
         problem: status.problem ?? "the capsule failed",
       });
-    } else if (status.state === "paused")
-      await this.#change(id, ["running"], { status: "paused", hostIp: null });
+    } else await this.#change(id, ["running"], { status: "paused", hostIp: null });
   }
 
   async #change(
@@ -288,4 +324,9 @@ export class CapsulesService {
   #now(): Date {
     return new Date(this.#options.clock.now());
   }
+}
+
+/** Whether another host may do what this one could not. */
+function isFaultOfHost(error: unknown): boolean {
+  return error instanceof WrennError && error.entry.fault === "system";
 }

@@ -1,6 +1,6 @@
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { failRunningOperations, finishOperation, insertOperation } from "@wrenn/database";
+import { finishOperation, insertOperation } from "@wrenn/database";
 import type { Database, OperationKind } from "@wrenn/database";
 
 export interface OperationsOptions {
@@ -8,6 +8,13 @@ export interface OperationsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
+  /** UUID of this control plane. */
+  readonly instanceId: string;
+}
+
+/** Written down and not finished yet. */
+export interface BegunOperation {
+  readonly ids: readonly string[];
 }
 
 /** What hosts are asked to do: written down before, finished whether or not the client still waits. */
@@ -19,8 +26,34 @@ export class Operations {
     this.#options = options;
   }
 
+  /** Writes an operation down and carries it out. */
   async run<T>(sandboxId: string, kind: OperationKind, work: () => Promise<T>): Promise<T> {
-    return await this.background(this.#recorded(sandboxId, kind, work));
+    const begun = this.begin(this.#options.database.db, [sandboxId], kind);
+    return await this.background(begun.then((operation) => this.#finish(operation, work)));
+  }
+
+  /**
+   * Writes down that something is about to be done with capsules, in the transaction that makes their rows: from then on the
+   * reconciler leaves them to whoever does it.
+   */
+  async begin(
+    db: Database["db"],
+    sandboxIds: readonly string[],
+    kind: OperationKind,
+  ): Promise<BegunOperation> {
+    const { random, instanceId } = this.#options;
+    const ids: string[] = [];
+    for (const sandboxId of sandboxIds) {
+      const id = random.uuid();
+      await insertOperation(db, { id, sandboxId, kind, owner: instanceId });
+      ids.push(id);
+    }
+    return { ids };
+  }
+
+  /** Carries out what was begun. */
+  async finish<T>(operation: BegunOperation, work: () => Promise<T>): Promise<T> {
+    return await this.background(this.#finish(operation, work));
   }
 
   /** Keeps work that nobody may be waiting for any more, so that {@link close} does. */
@@ -36,11 +69,6 @@ export class Operations {
     }
   }
 
-  /** Operations of an earlier process have failed. */
-  async failInterrupted(): Promise<void> {
-    await failRunningOperations(this.#options.database.db, "the server was restarted", this.now());
-  }
-
   /** Waits for everything that was begun. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#running);
@@ -50,17 +78,16 @@ export class Operations {
     return new Date(this.#options.clock.now());
   }
 
-  async #recorded<T>(sandboxId: string, kind: OperationKind, work: () => Promise<T>): Promise<T> {
-    const { database, random } = this.#options;
-    const id = random.uuid();
-    await insertOperation(database.db, { id, sandboxId, kind });
+  async #finish<T>({ ids }: BegunOperation, work: () => Promise<T>): Promise<T> {
+    const { db } = this.#options.database;
+    let problem: string | null = null;
     try {
-      const result = await work();
-      await finishOperation(database.db, id, null, this.now());
-      return result;
+      return await work();
     } catch (error) {
-      await finishOperation(database.db, id, problemOf(error), this.now());
+      problem = problemOf(error);
       throw error;
+    } finally {
+      for (const id of ids) await finishOperation(db, id, problem, this.now());
     }
   }
 }

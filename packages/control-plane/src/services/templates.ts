@@ -2,15 +2,16 @@ import { WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "@wrenn/database";
 import type { Database, TemplateRow } from "@wrenn/database";
-import type { HostAgent } from "@wrenn/protocol";
+import type { Fleet } from "../hosts/fleet.ts";
 
-const LIST_MS = 10_000;
 const DELETE_MS = 60_000;
 
 /** A template as a capsule is started from it. */
 export interface FoundTemplate {
   /** What the host calls it. */
   readonly hostKey: string;
+  /** The only host that has it, for one that was made of a capsule. */
+  readonly hostId?: string | undefined;
   /** Sizes that cannot be changed, for one that was made of a capsule. */
   readonly shape?: { readonly vcpus: number; readonly memoryMb: number };
 }
@@ -19,6 +20,7 @@ export interface NewSnapshot {
   readonly teamId: string;
   readonly name: string;
   readonly hostKey: string;
+  readonly hostId: string;
   readonly vcpus: number;
   readonly memoryMb: number;
   readonly sizeBytes: number;
@@ -28,12 +30,12 @@ export interface NewSnapshot {
 /** Templates: the built-in ones of the hosts, and those that teams made of their capsules. */
 export class TemplatesService {
   readonly #database: Database;
-  readonly #hostAgent: HostAgent;
+  readonly #fleet: Fleet;
   readonly #random: Random;
 
-  constructor(database: Database, hostAgent: HostAgent, random: Random) {
+  constructor(database: Database, fleet: Fleet, random: Random) {
     this.#database = database;
-    this.#hostAgent = hostAgent;
+    this.#fleet = fleet;
     this.#random = random;
   }
 
@@ -42,7 +44,11 @@ export class TemplatesService {
     if (await this.#isPlatform(name)) return { hostKey: name };
     const row = await findTemplate(this.#database.db, teamId, name);
     if (!row) throw new WrennError("template_not_found", { template: name });
-    return { hostKey: row.host_key, shape: { vcpus: row.vcpus, memoryMb: row.memory_mb } };
+    return {
+      hostKey: row.host_key,
+      hostId: row.host_id ?? undefined,
+      shape: { vcpus: row.vcpus, memoryMb: row.memory_mb },
+    };
   }
 
   async list(teamId: string): Promise<readonly TemplateRow[]> {
@@ -60,7 +66,7 @@ export class TemplatesService {
   async put(snapshot: NewSnapshot): Promise<TemplateRow> {
     const replaced = await findTemplate(this.#database.db, snapshot.teamId, snapshot.name);
     const row = await putTemplate(this.#database.db, { id: this.#random.uuid(), ...snapshot });
-    if (replaced) await this.#removeUnused(replaced.host_key);
+    if (replaced) await this.#removeUnused(replaced);
     return row;
   }
 
@@ -69,18 +75,17 @@ export class TemplatesService {
     if (await this.#isPlatform(name)) throw new WrennError("template_protected", { template: name });
     const row = await findTemplate(this.#database.db, teamId, name);
     if (!row) throw new WrennError("template_not_found", { template: name });
-    await this.#hostAgent.deleteSnapshot(row.host_key, AbortSignal.timeout(DELETE_MS));
+    await this.#fleet.of(row).deleteSnapshot(row.host_key, AbortSignal.timeout(DELETE_MS));
     await deleteTemplate(this.#database.db, row.id);
   }
 
   async #isPlatform(name: string): Promise<boolean> {
-    const templates = await this.#hostAgent.listTemplates(AbortSignal.timeout(LIST_MS));
-    return templates.some((template) => template.name === name);
+    return (await this.#fleet.templates()).some((template) => template.name === name);
   }
 
-  async #removeUnused(hostKey: string): Promise<void> {
+  async #removeUnused(replaced: TemplateRow): Promise<void> {
     try {
-      await this.#hostAgent.deleteSnapshot(hostKey, AbortSignal.timeout(DELETE_MS));
+      await this.#fleet.of(replaced).deleteSnapshot(replaced.host_key, AbortSignal.timeout(DELETE_MS));
     } catch (error) {
       // Capsules that were started from it keep it.
       if (!WrennError.is(error, "template_in_use")) throw error;

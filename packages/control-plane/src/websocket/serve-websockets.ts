@@ -79,7 +79,7 @@ async function serve(
 ): Promise<void> {
   const socket = new SessionSocket(webSocket);
   const signal = AbortSignal.any([socket.closed, closing]);
-  const { capsules, hostAgent, logger, clock } = services;
+  const { capsules, fleet, logger, clock } = services;
   const startedAt = clock.monotonic();
   let outcome = "done";
   const fatal = route.kind === "pty" ? { fatal: true } : {};
@@ -99,8 +99,8 @@ async function serve(
         .catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
     };
     const context = {
-      processes: hostAgent.processes(route.id),
-      files: hostAgent.files(route.id),
+      processes: fleet.of(row).processes(route.id),
+      files: fleet.of(row).files(route.id),
       query: route.query,
       clock,
       logger,

@@ -11,7 +11,14 @@ function unsupported(): never {
 export class FakeHostAgent implements HostAgent {
   readonly capsules = new Map<string, CapsuleStatus>();
 
-  facts = async () => unsupported();
+  facts = async () => ({
+    version: "0.0.0",
+    architecture: "amd64",
+    cpuCores: 8,
+    memoryMib: 65_536,
+    diskGb: 1000,
+    accelerator: "none" as const,
+  });
   pauseCapsule = async () => unsupported();
   resumeCapsule = async () => unsupported();
   checkpointCapsule = async () => unsupported();

@@ -149,7 +149,8 @@ export class TestPlatform implements AsyncDisposable {
   async #serve(): Promise<void> {
     const controlPlane = await createControlPlane({
       database: this.database,
-      hostAgent: this.host,
+      instanceId: systemRandom.uuid(),
+      localHost: { id: systemRandom.uuid(), agent: this.host },
       edge: { portUrl: () => "http://unused", portLink: () => "http://unused" },
       clock: this.clock,
       logger: {

@@ -3,10 +3,15 @@ import type { OperationKind, Schema } from "../schema.ts";
 
 type Db = Kysely<Schema>;
 
-/** Says what a host is about to be asked. */
+/** Says what a host is about to be asked, and which control plane waits for the answer. */
 export async function insertOperation(
   db: Db,
-  operation: { readonly id: string; readonly sandboxId: string; readonly kind: OperationKind },
+  operation: {
+    readonly id: string;
+    readonly sandboxId: string;
+    readonly kind: OperationKind;
+    readonly owner: string;
+  },
 ): Promise<void> {
   await db
     .insertInto("operations")
@@ -14,6 +19,7 @@ export async function insertOperation(
       id: operation.id,
       sandbox_id: operation.sandboxId,
       kind: operation.kind,
+      owner: operation.owner,
       problem: null,
       finished_at: null,
     })
@@ -30,12 +36,24 @@ export async function finishOperation(db: Db, id: string, problem: string | null
     .execute();
 }
 
-/** Operations of a process that is no more. */
-export async function failRunningOperations(db: Db, problem: string, at: Date): Promise<number> {
+/** Operations that nobody waits for any more: of control planes that are gone, and of `owner` before it was started again. */
+export async function failOrphanedOperations(
+  db: Db,
+  problem: string,
+  at: Date,
+  owner?: string,
+): Promise<number> {
   const result = await db
     .updateTable("operations")
     .set({ state: "failed", problem, finished_at: at })
     .where("state", "=", "running")
+    .where((eb) =>
+      eb.or([
+        eb("owner", "is", null),
+        ...(owner === undefined ? [] : [eb("owner", "=", owner)]),
+        eb("owner", "not in", eb.selectFrom("control_planes").select("id")),
+      ]),
+    )
     .executeTakeFirst();
   return Number(result.numUpdatedRows);
 }

@@ -8,6 +8,7 @@ export type SandboxRow = Selectable<SandboxesTable>;
 export interface NewSandbox {
   readonly id: string;
   readonly teamId: string;
+  readonly hostId: string;
   readonly template: string;
   readonly vcpus: number;
   readonly memoryMb: number;
@@ -26,6 +27,7 @@ export async function insertSandbox(db: Db, sandbox: NewSandbox): Promise<Sandbo
     .values({
       id: sandbox.id,
       team_id: sandbox.teamId,
+      host_id: sandbox.hostId,
       template: sandbox.template,
       status: "pending",
       vcpus: sandbox.vcpus,
@@ -70,9 +72,49 @@ export async function listSandboxes(db: Db, teamId: string): Promise<readonly Sa
     .execute();
 }
 
-/** Every capsule, of any team, that should have something on a host. */
-export async function listLiveSandboxes(db: Db): Promise<readonly SandboxRow[]> {
-  return await db.selectFrom("sandboxes").selectAll().where("status", "not in", ended).execute();
+/**
+ * Capsules of a host that have not ended, without those that a control plane is doing something with: what becomes of them is
+ * told by whoever does it.
+ */
+export async function listSettledSandboxes(db: Db, hostId: string): Promise<readonly SandboxRow[]> {
+  return await db
+    .selectFrom("sandboxes")
+    .selectAll()
+    .where("host_id", "=", hostId)
+    .where("status", "not in", ended)
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom("operations")
+            .select("operations.id")
+            .whereRef("operations.sandbox_id", "=", "sandboxes.id")
+            .where("operations.state", "=", "running"),
+        ),
+      ),
+    )
+    .execute();
+}
+
+/** Capsules of whatever state, of those asked for. */
+export async function findSandboxes(db: Db, ids: readonly string[]): Promise<readonly SandboxRow[]> {
+  if (ids.length === 0) return [];
+  return await db.selectFrom("sandboxes").selectAll().where("id", "in", ids).execute();
+}
+
+/** Capsules of hosts that cannot be asked: nobody knows how they are. */
+export async function markMissing(db: Db, hostId: string, at: Date): Promise<void> {
+  await db
+    .updateTable("sandboxes")
+    .set((eb) => ({ status: "missing", version: eb("version", "+", 1), last_updated: at }))
+    .where("host_id", "=", hostId)
+    .where("status", "in", ["running", "starting"])
+    .execute();
+}
+
+/** A capsule that could not be started where it was placed gets another place. */
+export async function moveSandbox(db: Db, id: string, hostId: string): Promise<void> {
+  await db.updateTable("sandboxes").set({ host_id: hostId }).where("id", "=", id).execute();
 }
 
 export interface SandboxChange {
@@ -81,6 +123,8 @@ export interface SandboxChange {
   readonly problem?: string | null;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly startedAt?: Date;
+  /** Version of the row that the change was decided on; without it only the state must be right. */
+  readonly version?: number;
 }
 
 /**
@@ -108,6 +152,7 @@ export async function changeSandbox(
     }))
     .where("id", "=", id)
     .where("status", "in", from)
+    .$if(change.version !== undefined, (query) => query.where("version", "=", change.version ?? 0))
     .returningAll()
     .executeTakeFirst();
 }

@@ -10,6 +10,7 @@ export interface NewTemplate {
   readonly teamId: string;
   readonly name: string;
   readonly hostKey: string;
+  readonly hostId: string;
   readonly vcpus: number;
   readonly memoryMb: number;
   readonly sizeBytes: number;
@@ -41,6 +42,7 @@ export async function listTeamTemplates(db: Db, teamId: string): Promise<readonl
 export async function putTemplate(db: Db, template: NewTemplate): Promise<TemplateRow> {
   const content = {
     host_key: template.hostKey,
+    host_id: template.hostId,
     vcpus: template.vcpus,
     memory_mb: template.memoryMb,
     size_bytes: template.sizeBytes,

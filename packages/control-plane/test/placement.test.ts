@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { HostLoad } from "@wrenn/database";
+import fc from "fast-check";
+import { defaultCapacity, rank } from "../src/hosts/placement.ts";
+
+const policy = { memoryReserveMb: 1000, memoryOvercommit: 2, diskReserveMb: 1000, diskOvercommit: 2 };
+const wanted = { memoryMb: 512, diskMb: 5120 };
+const host = (id: string, used: Partial<HostLoad["used"]> = {}, size: Partial<HostLoad> = {}): HostLoad => ({
+  id,
+  cpuCores: 8,
+  memoryMb: 9000,
+  diskMb: 101_000,
+  used: { vcpus: 0, memoryMb: 0, diskMb: 0, ...used },
+  ...size,
+});
+
+test("the host whose scarcest resource is freest comes first; of equals the first", () => {
+  assert.deepEqual(rank([host("a"), host("b")], policy, wanted), ["a", "b"]);
+  assert.deepEqual(rank([host("a", { memoryMb: 8000 }), host("b", { vcpus: 1 })], policy, wanted), [
+    "b",
+    "a",
+  ]);
+  assert.deepEqual(rank([host("a", { vcpus: 80 }), host("b", { diskMb: 100_000 })], policy, wanted), [
+    "b",
+    "a",
+  ]);
+});
+
+test("a host without room is never chosen, and what it lacks is said", () => {
+  assert.deepEqual(rank([host("a", { memoryMb: 15_900 }), host("b")], policy, wanted), ["b"]);
+  assert.throws(() => rank([host("a", { memoryMb: 15_900 })], policy, wanted), /memory is exhausted/);
+  assert.throws(() => rank([host("a", { diskMb: 199_000 })], policy, wanted), /disk is exhausted/);
+  assert.throws(() => rank([], policy, wanted), /no host/);
+});
+
+test("a small machine is of use with the default policy", () => {
+  const small = host("a", {}, { cpuCores: 1, memoryMb: 2048, diskMb: 20_000 });
+  assert.deepEqual(rank([small], defaultCapacity, wanted), ["a"]);
+});
+
+test("whatever the loads: everything chosen fits, and nothing that fits is left out", () => {
+  const load = fc.record({
+    vcpus: fc.nat(200),
+    memoryMb: fc.nat(40_000),
+    diskMb: fc.nat(400_000),
+  });
+  fc.assert(
+    fc.property(fc.array(load, { minLength: 1, maxLength: 12 }), (loads) => {
+      const hosts = loads.map((used, index) => host(String(index), used));
+      const fits = ({ used }: HostLoad): boolean =>
+        used.memoryMb + wanted.memoryMb <= 16_000 && used.diskMb + wanted.diskMb <= 200_000;
+      const expected = hosts.filter(fits).map(({ id }) => id);
+      if (expected.length === 0) assert.throws(() => rank(hosts, policy, wanted), /exhausted/);
+      else assert.deepEqual([...rank(hosts, policy, wanted)].sort(), expected.sort());
+    }),
+  );
+});

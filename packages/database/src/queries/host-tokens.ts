@@ -1,0 +1,40 @@
+import type { Kysely } from "kysely";
+import type { HostTokenPurpose } from "../host-tables.ts";
+import type { Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+/** Puts a host's token in the place of earlier ones of the same purpose. */
+export async function putHostToken(
+  db: Db,
+  token: {
+    readonly hash: string;
+    readonly hostId: string;
+    readonly purpose: HostTokenPurpose;
+    readonly expiresAt: Date;
+  },
+): Promise<void> {
+  const { hash, hostId, purpose, expiresAt } = token;
+  await db.deleteFrom("host_tokens").where("host_id", "=", hostId).where("purpose", "=", purpose).execute();
+  await db
+    .insertInto("host_tokens")
+    .values({ hash, host_id: hostId, purpose, expires_at: expiresAt })
+    .execute();
+}
+
+/** Takes a token that is still good; of several who bring it one gets it. @returns its host. */
+export async function takeHostToken(
+  db: Db,
+  hash: string,
+  purpose: HostTokenPurpose,
+  now: Date,
+): Promise<string | undefined> {
+  const taken = await db
+    .deleteFrom("host_tokens")
+    .where("hash", "=", hash)
+    .where("purpose", "=", purpose)
+    .where("expires_at", ">", now)
+    .returning("host_id")
+    .executeTakeFirst();
+  return taken?.host_id;
+}
