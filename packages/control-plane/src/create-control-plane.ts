@@ -4,7 +4,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { randomHex, WrennError } from "@wrenn/core";
+import { formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
 import type { Mailer } from "./accounts/mailer.ts";
@@ -18,6 +18,9 @@ import type { Identity } from "./auth/identity.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
 import { Fleet } from "./hosts/fleet.ts";
+import { HostEnrolment } from "./hosts/host-enrolment.ts";
+import type { HostCertifier } from "./hosts/host-enrolment.ts";
+import { HostsService } from "./hosts/hosts-service.ts";
 import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
 import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
@@ -35,6 +38,8 @@ import { fileContentRoutes } from "./routes/file-content.ts";
 import { fileDownloadRoutes } from "./routes/file-downloads.ts";
 import { fileUploadRoutes } from "./routes/file-uploads.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { hostAgentRoutes } from "./routes/host-agents.ts";
+import { hostRoutes } from "./routes/hosts.ts";
 import { invitationRoutes } from "./routes/invitations.ts";
 import { meRoutes } from "./routes/me.ts";
 import { networkRoutes } from "./routes/network.ts";
@@ -48,6 +53,7 @@ import { templateRoutes } from "./routes/templates.ts";
 import { ApiKeysService } from "./services/api-keys.ts";
 import { AuditLog } from "./services/audit.ts";
 import type { AuditEntry } from "./services/audit.ts";
+import { PLATFORM_TEAM } from "./services/bootstrap.ts";
 import { CapsulesService } from "./services/capsules.ts";
 import { InvitationsService } from "./services/invitations.ts";
 import { Operations } from "./services/operations.ts";
@@ -71,6 +77,8 @@ export interface ControlPlaneOptions {
   readonly localHost?: LocalHost | undefined;
   /** Opens links to hosts on other machines; without it there are none. */
   readonly connectHost?: ConnectHost;
+  /** Signs certificates of hosts on other machines; without it none can register. */
+  readonly certifier?: HostCertifier;
   readonly capacity?: CapacityPolicy;
   readonly times?: MonitorTimes;
   readonly edge: PortAddresses;
@@ -114,7 +122,24 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     templates,
     capacity: options.capacity ?? defaultCapacity,
   });
-  const monitor = new HostMonitor({ ...options, fleet, times: options.times ?? defaultTimes });
+  const enrolment = new HostEnrolment({ ...options, signed: people.signed });
+  const monitor = new HostMonitor({
+    ...options,
+    fleet,
+    times: options.times ?? defaultTimes,
+    onTurn: async (host, turn) =>
+      await audit.write(
+        database.db,
+        { teamId: host.team_id ?? PLATFORM_TEAM },
+        {
+          resource: "host",
+          resourceId: formatId("host", host.id),
+          action: `marked_${turn}`,
+          scope: "admin",
+          status: turn === "down" ? "error" : "success",
+        },
+      ),
+  });
   await monitor.start();
   const auth = new Authenticator(keys, people.sessions);
   const ports = new PortsService(database, capsules, auth);
@@ -128,6 +153,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     ports,
     edge,
     fleet,
+    monitor,
+    enrolment,
+    hosts: new HostsService({ ...options, fleet, enrolment, audit }),
     auth,
     ...people,
     apiKeys: new ApiKeysService({ ...options, keys, audit }),
@@ -224,6 +252,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
   await app.register(async (open) => {
     serviceRoutes(open, services);
     authRoutes(open, services);
+    hostAgentRoutes(open, services);
   });
   await app.register(async (closed) => {
     closed.addHook("onRequest", async (request) => {
@@ -240,6 +269,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       invitationRoutes,
       auditLogRoutes,
       usageRoutes,
+      hostRoutes,
       networkRoutes,
       capsuleRoutes,
       capsuleLifeRoutes,

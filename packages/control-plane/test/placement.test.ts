@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { defaultCapacity, rank } from "../src/hosts/placement.ts";
 
 const policy = { memoryReserveMb: 1000, memoryOvercommit: 2, diskReserveMb: 1000, diskOvercommit: 2 };
-const wanted = { memoryMb: 512, diskMb: 5120 };
+const wanted = { vcpus: 1, memoryMb: 512, diskMb: 5120 };
 const host = (id: string, used: Partial<HostLoad["used"]> = {}, size: Partial<HostLoad> = {}): HostLoad => ({
   id,
   cpuCores: 8,
@@ -17,6 +17,7 @@ const host = (id: string, used: Partial<HostLoad["used"]> = {}, size: Partial<Ho
 
 test("the host whose scarcest resource is freest comes first; of equals the first", () => {
   assert.deepEqual(rank([host("a"), host("b")], policy, wanted), ["a", "b"]);
+  assert.deepEqual(rank([host("a"), host("b", {}, { cpuCores: 64 })], policy, wanted), ["b", "a"]);
   assert.deepEqual(rank([host("a", { memoryMb: 8000 }), host("b", { vcpus: 1 })], policy, wanted), [
     "b",
     "a",

@@ -1,5 +1,6 @@
 import { system, user } from "./catalogue-entry.ts";
 import type { CatalogueEntry } from "./catalogue-entry.ts";
+import { hostErrors } from "./host-errors.ts";
 import { accountErrors } from "./account-errors.ts";
 import { guestErrors } from "./guest-errors.ts";
 import { portErrors } from "./port-errors.ts";
@@ -174,30 +175,13 @@ export const errorCatalogue = {
   ...guestErrors,
   ...portErrors,
   ...accountErrors,
+  ...hostErrors,
   // Host and its surroundings
   deadline_exceeded: system(
     "agent_error",
     502,
     "{what} did not finish within {ms} ms",
     "Try again; if it repeats, the host is overloaded: see ./wrenn doctor.",
-  ),
-  host_unavailable: system(
-    "host_unavailable",
-    503,
-    "sandbox host is not reachable",
-    "Try again in a moment.",
-  ),
-  host_full: system(
-    "no_hosts_available",
-    503,
-    "no servers available — try again later ({resource} is exhausted)",
-    "Destroy or pause capsules, or add a host.",
-  ),
-  no_hosts: system(
-    "no_hosts_available",
-    503,
-    "no host that could take the capsule is online",
-    "Start a host with ./wrenn host join, or see why those there are do not answer: GET /v1/hosts.",
   ),
   machine_start_failed: system(
     "agent_error",

@@ -33,8 +33,10 @@ export {
   findAnySandbox,
   findSandbox,
   insertSandbox,
+  endSandboxesOf,
   findSandboxes,
   listSandboxes,
+  listHostSandboxes,
   listSettledSandboxes,
   markMissing,
   moveSandbox,
@@ -60,7 +62,7 @@ export { listPortAccess, setPortAccess } from "./queries/ports.ts";
 export { ensureSecret } from "./queries/secrets.ts";
 export { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "./queries/templates.ts";
 export type { TemplateRow } from "./queries/templates.ts";
-export { insertTeam, teamExists } from "./queries/teams.ts";
+export { findTeam, insertTeam, teamExists } from "./queries/teams.ts";
 export { putOneTimeToken, takeOneTimeToken } from "./queries/one-time-tokens.ts";
 export { ensureSigningKey } from "./queries/signing-keys.ts";
 export {

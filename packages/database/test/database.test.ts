@@ -37,12 +37,7 @@ const hostId = "33333333-3333-4333-8333-333333333333";
 const foreign = "22222222-2222-4222-8222-222222222222";
 await insertTeam(database.db, { id: team, name: "One", slug: "aaaaaa-aaaaaa" });
 await insertTeam(database.db, { id: foreign, name: "Two", slug: "bbbbbb-bbbbbb" });
-await putLocalHost(
-  database.db,
-  hostId,
-  { arch: "amd64", cpuCores: 2, memoryMb: 4096, diskGb: 100 },
-  new Date(),
-);
+await putLocalHost(database.db, hostId, { arch: "amd64", cpuCores: 2, memoryMb: 4096, diskGb: 100 });
 
 function newSandbox(id: string, teamId = team): Parameters<typeof insertSandbox>[1] {
   return { id, teamId, hostId, template: "minimal", vcpus: 1, memoryMb: 512, diskMb: 5120, timeoutSec: 0 };

@@ -8,6 +8,7 @@ import { logMailer } from "./mailer.ts";
 import type { Mailer } from "./mailer.ts";
 import { Passwords } from "./passwords.ts";
 import { RateLimiter } from "./rate-limiter.ts";
+import { SignedTokens } from "./signed-tokens.ts";
 import { Sessions } from "./sessions.ts";
 
 export interface AccountServices {
@@ -17,6 +18,7 @@ export interface AccountServices {
   readonly limiter: RateLimiter;
   readonly cookie: RefreshCookie;
   readonly mailer: Mailer;
+  readonly signed: SignedTokens;
 }
 
 export interface AccountServicesOptions {
@@ -31,7 +33,8 @@ export interface AccountServicesOptions {
 /** Everything about people, on top of the database. */
 export async function openAccounts(options: AccountServicesOptions): Promise<AccountServices> {
   const { database, clock, logger, random, publicUrl } = options;
-  const tokens = await AccessTokens.open(database, clock, random);
+  const signed = await SignedTokens.open(database, clock, random);
+  const tokens = new AccessTokens(signed);
   const sessions = new Sessions(database, tokens, clock, random);
   const mailer = options.mailer ?? logMailer(logger);
   const passwords = new Passwords(random);
@@ -39,6 +42,7 @@ export async function openAccounts(options: AccountServicesOptions): Promise<Acc
   await firstAdmin.offer();
   return {
     mailer,
+    signed,
     firstAdmin,
     accounts: new Accounts({
       database,

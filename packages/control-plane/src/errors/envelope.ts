@@ -10,7 +10,10 @@ export interface ErrorBody {
     readonly reason: string;
     readonly remedy: string;
     readonly request_id: string;
+    readonly sandbox_ids?: readonly string[];
   };
+  /** Again, where clients of the contract look for them. */
+  readonly sandbox_ids?: readonly string[];
 }
 
 /** What an error becomes on the wire. Anything that is not of the catalogue is ours, and its text stays in the log. */
@@ -32,6 +35,9 @@ export function toWire(
       cause: describe(known.cause),
     });
   }
+  const capsules = WrennError.is(known, "host_has_capsules")
+    ? { sandbox_ids: String(known.context["sandbox_ids"]).split(", ") }
+    : {};
   return {
     status: known.entry.status,
     headers: WrennError.is(known, "rate_limited")
@@ -44,7 +50,9 @@ export function toWire(
         reason: known.reason,
         remedy: known.remedy,
         request_id: requestId,
+        ...capsules,
       },
+      ...capsules,
     },
   };
 }

@@ -84,7 +84,7 @@ export class HostMonitor {
    */
   async start(): Promise<void> {
     const { database, fleet, localHost, instanceId } = this.#options;
-    await touchControlPlane(database.db, instanceId, this.#now());
+    await touchControlPlane(database.db, instanceId);
     await failOrphanedOperations(database.db, "the server was restarted", this.#now(), instanceId);
     if (localHost) {
       const facts = await localHost.agent.facts(AbortSignal.timeout(this.#options.times.answerMs));
@@ -94,7 +94,7 @@ export class HostMonitor {
         memoryMb: facts.memoryMib,
         diskGb: facts.diskGb,
       };
-      await putLocalHost(database.db, localHost.id, size, this.#now());
+      await putLocalHost(database.db, localHost.id, size);
       fleet.add(localHost.id, localHost.agent);
       await this.reconcile(localHost.id);
     }
@@ -118,7 +118,7 @@ export class HostMonitor {
   /** A host gave a sign of life. @returns whether there is such a host. */
   async heard(hostId: string): Promise<boolean> {
     const { database, onTurn } = this.#options;
-    const before = await touchHost(database.db, hostId, this.#now());
+    const before = await touchHost(database.db, hostId);
     if (before === undefined) return false;
     if (before === "unreachable" || before === "offline") {
       const host = (await listHosts(database.db)).find(({ id }) => id === hostId);
@@ -136,8 +136,7 @@ export class HostMonitor {
     await Promise.allSettled(this.#reconciling.values());
     fleet.close();
     try {
-      if (localHost)
-        await changeHostStatus(database.db, localHost.id, ["online", "draining"], "unreachable", this.#now());
+      if (localHost) await changeHostStatus(database.db, localHost.id, ["online", "draining"], "unreachable");
       await deleteControlPlane(database.db, instanceId);
     } catch (error) {
       // The lease runs out by itself.
@@ -160,16 +159,12 @@ export class HostMonitor {
   }
 
   async #look(): Promise<void> {
-    const { database, fleet, localHost, instanceId, clock, times, logger, onTurn } = this.#options;
-    await touchControlPlane(database.db, instanceId, this.#now());
-    if (localHost) await touchHost(database.db, localHost.id, this.#now());
-    await deleteSilentControlPlanes(database.db, new Date(clock.now() - times.leaseMs));
+    const { database, fleet, localHost, instanceId, times, logger, onTurn } = this.#options;
+    await touchControlPlane(database.db, instanceId);
+    if (localHost) await touchHost(database.db, localHost.id);
+    await deleteSilentControlPlanes(database.db, times.leaseMs);
     await failOrphanedOperations(database.db, "the control plane that did it ended", this.#now());
-    for (const host of await markSilentHosts(
-      database.db,
-      new Date(clock.now() - times.silentMs),
-      this.#now(),
-    )) {
+    for (const host of await markSilentHosts(database.db, times.silentMs)) {
       logger.warn("host.unreachable", { host: formatId("host", host.id) });
       await markMissing(database.db, host.id, this.#now());
       await onTurn?.(host, "down");

@@ -26,6 +26,7 @@ export const defaultCapacity: CapacityPolicy = {
 
 export interface PlaceRequest {
   readonly teamId: string;
+  readonly vcpus: number;
   readonly memoryMb: number;
   readonly diskMb: number;
   /** The only host that will do: files of a template lie there. */
@@ -57,26 +58,26 @@ export async function placeCapsule(
   return rank([again], policy, request)[0];
 }
 
-/** Hosts with room, the one whose scarcest resource is freest first. @throws WrennError `host_full`, `no_hosts`. */
+/** Hosts with room, the one first whose scarcest resource is freest with the capsule on it. @throws WrennError `host_full`, `no_hosts`. */
 export function rank(
   hosts: readonly HostLoad[],
   policy: CapacityPolicy,
-  wanted: { readonly memoryMb: number; readonly diskMb: number },
+  wanted: Pick<PlaceRequest, "vcpus" | "memoryMb" | "diskMb">,
 ): readonly [string, ...string[]] {
   if (hosts.length === 0) throw new WrennError("no_hosts", {});
   const measured = hosts.map((host) => {
     const memory = (host.memoryMb - policy.memoryReserveMb) * policy.memoryOvercommit;
     const disk = (host.diskMb - policy.diskReserveMb) * policy.diskOvercommit;
-    const short =
-      host.used.memoryMb + wanted.memoryMb > memory
-        ? "memory"
-        : host.used.diskMb + wanted.diskMb > disk
-          ? "disk"
-          : undefined;
+    const used = {
+      vcpus: host.used.vcpus + wanted.vcpus,
+      memory: host.used.memoryMb + wanted.memoryMb,
+      disk: host.used.diskMb + wanted.diskMb,
+    };
+    const short = used.memory > memory ? "memory" : used.disk > disk ? "disk" : undefined;
     const free = Math.min(
-      1 - host.used.memoryMb / memory,
-      1 - host.used.diskMb / disk,
-      1 / (1 + host.used.vcpus / Math.max(1, host.cpuCores)),
+      1 - used.memory / memory,
+      1 - used.disk / disk,
+      1 / (1 + used.vcpus / Math.max(1, host.cpuCores)),
     );
     return { id: host.id, short, free };
   });

@@ -6,7 +6,7 @@ import { hashApiKey } from "../auth/api-key-auth.ts";
 
 const PREFIX_LENGTH = 10;
 /** Owns the templates that everybody sees (contract 00 §2). */
-const PLATFORM_TEAM = "00000000-0000-0000-0000-000000000000";
+export const PLATFORM_TEAM = "00000000-0000-0000-0000-000000000000";
 
 /**
  * On the first start of an installation: the platform team, a first team, and a key of it.

@@ -28,6 +28,7 @@ const DISK_MB = 5120;
 
 const CREATE_MS = 10 * 60_000;
 const NETWORK_MS = 30_000;
+const DESTROY_MS = 60_000;
 const POLL_MS = 50;
 
 const liveStates: readonly SandboxStatus[] = [
@@ -117,7 +118,7 @@ export class CapsulesService {
       // Asked again with the team locked: of two requests with one key the second waits here for the first.
       const first = once && (await findIdempotencyKey(trx, teamId, once.key));
       if (first) return { first };
-      const hostId = await this.#place(trx, { teamId, template, memoryMb: sized.memoryMb });
+      const hostId = await this.#place(trx, { teamId, template, sized });
       await insertSandbox(trx, { id, teamId, hostId, diskMb: DISK_MB, ...sized });
       if (once) await insertIdempotencyKey(trx, { teamId, sandboxId: id, ...once });
       return { hostId, operation: await this.#operations.begin(trx, [id], "create") };
@@ -175,11 +176,19 @@ export class CapsulesService {
     return await listSandboxes(this.#options.database.db, teamId);
   }
 
-  /** Ends a capsule in whatever state it is; may be repeated. */
+  /**
+   * Ends a capsule in whatever state it is; may be repeated. One whose host does not answer is over for its team at once, and is
+   * destroyed when the host is back.
+   */
   async destroy(teamId: string, publicId: string): Promise<void> {
     const row = await this.get(teamId, publicId);
     await this.#operations.run(row.id, "destroy", async () => {
-      await this.#options.fleet.of(row).destroyCapsule(publicId, AbortSignal.timeout(60_000));
+      try {
+        await this.#options.fleet.of(row).destroyCapsule(publicId, AbortSignal.timeout(DESTROY_MS));
+      } catch (error) {
+        if (!(error instanceof WrennError && error.entry.code === "host_unavailable")) throw error;
+        this.#options.logger.warn("capsule.destroyed_later", { capsule: publicId });
+      }
       await this.#change(row.id, liveStates, { status: "stopped", hostIp: null });
     });
   }
@@ -219,18 +228,17 @@ export class CapsulesService {
 
   async #place(
     trx: Parameters<typeof placeCapsule>[0],
-    wanted: {
-      readonly teamId: string;
-      readonly template: FoundTemplate;
-      readonly memoryMb: number;
-      readonly except?: readonly string[];
-    },
+    wanted: Pick<CapsuleStart, "teamId" | "template" | "sized"> & { readonly except?: readonly string[] },
   ): Promise<string> {
     const { fleet, capacity } = this.#options;
+    const { teamId, template, sized, except = [] } = wanted;
     return await placeCapsule(trx, fleet, capacity, {
-      ...wanted,
+      teamId,
+      vcpus: sized.vcpus,
+      memoryMb: sized.memoryMb,
       diskMb: DISK_MB,
-      onlyHost: wanted.template.hostId,
+      onlyHost: template.hostId,
+      except,
     });
   }
 
@@ -264,7 +272,7 @@ export class CapsulesService {
     const { teamId, template, sized, id } = start;
     try {
       return await this.#options.database.db.transaction().execute(async (trx) => {
-        const hostId = await this.#place(trx, { teamId, template, memoryMb: sized.memoryMb, except });
+        const hostId = await this.#place(trx, { teamId, template, sized, except });
         await moveSandbox(trx, id, hostId);
         return hostId;
       });

@@ -10,6 +10,10 @@ function unsupported(): never {
 /** A host whose capsules are entries of a map; it cannot pause, run or store anything. */
 export class FakeHostAgent implements HostAgent {
   readonly capsules = new Map<string, CapsuleStatus>();
+  /** Nobody can ask it. */
+  cut = false;
+  /** What a create is refused with. */
+  refusal: WrennError | undefined;
 
   facts = async () => ({
     version: "0.0.0",
@@ -36,9 +40,16 @@ export class FakeHostAgent implements HostAgent {
   hold = () => () => undefined;
   onChange = () => () => undefined;
   listTemplates = async () => [template];
-  listCapsules = async () => [...this.capsules.values()];
+  close = () => undefined;
+
+  async listCapsules(): Promise<readonly CapsuleStatus[]> {
+    this.#answer();
+    return [...this.capsules.values()];
+  }
 
   async createCapsule(spec: CapsuleSpec): Promise<CapsuleStatus> {
+    this.#answer();
+    if (this.refusal) throw this.refusal;
     const status: CapsuleStatus = {
       id: spec.id,
       state: "running",
@@ -53,10 +64,15 @@ export class FakeHostAgent implements HostAgent {
   }
 
   async destroyCapsule(id: string): Promise<void> {
+    this.#answer();
     this.capsules.delete(id);
   }
 
   async capsule(id: string): Promise<CapsuleStatus> {
     return this.capsules.get(id) ?? unsupported();
+  }
+
+  #answer(): void {
+    if (this.cut) throw new WrennError("host_unavailable", {});
   }
 }

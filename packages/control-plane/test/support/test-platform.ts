@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
-import type { Mail } from "@wrenn/control-plane";
+import type { LocalHost, Mail } from "@wrenn/control-plane";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields } from "@wrenn/core";
 import { openDatabase, sampleUsage } from "@wrenn/database";
@@ -47,6 +47,8 @@ export class TestPlatform implements AsyncDisposable {
   readonly logged: { readonly event: string; readonly fields: LogFields }[] = [];
   readonly database: Database;
   readonly apiKey: string;
+  /** Agents of hosts on other machines, by address. */
+  readonly remote = new Map<string, FakeHostAgent>();
   readonly #release: AsyncDisposableStack;
   #url = "";
 
@@ -72,7 +74,7 @@ export class TestPlatform implements AsyncDisposable {
     release.defer(() => database.close());
     const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
     const platform = new TestPlatform(database, apiKey, release.move());
-    await platform.#serve();
+    platform.#url = (await platform.serve({ id: systemRandom.uuid(), agent: platform.host })).url;
     return platform;
   }
 
@@ -85,10 +87,12 @@ export class TestPlatform implements AsyncDisposable {
       readonly key?: string;
       readonly cookie?: string;
       readonly headers?: Readonly<Record<string, string>>;
+      /** Another control plane than the first. */
+      readonly url?: string;
     } = {},
   ): Promise<Answer> {
     const { body, token, key, cookie } = options;
-    const response = await fetch(this.#url + path, {
+    const response = await fetch((options.url ?? this.#url) + path, {
       method,
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
@@ -146,11 +150,25 @@ export class TestPlatform implements AsyncDisposable {
     await this.#release.disposeAsync();
   }
 
-  async #serve(): Promise<void> {
+  /** Starts a control plane on the database, beside those there are; `close` ends it before the platform does. */
+  async serve(
+    localHost: LocalHost | undefined,
+    instanceId = systemRandom.uuid(),
+  ): Promise<{ readonly url: string; readonly close: () => Promise<void> }> {
     const controlPlane = await createControlPlane({
       database: this.database,
-      instanceId: systemRandom.uuid(),
-      localHost: { id: systemRandom.uuid(), agent: this.host },
+      instanceId,
+      localHost,
+      connectHost: ({ address }) => this.remote.get(address) ?? assert.fail(`no host at ${address}`),
+      certifier: {
+        issue: async () => ({
+          certPem: "certificate",
+          caPem: "authority",
+          fingerprint: "f".repeat(64),
+          expiresAt: new Date(this.clock.now() + 7 * 86_400_000),
+        }),
+      },
+      times: { everyMs: 50, silentMs: 30_000, leaseMs: 20_000, answerMs: 5000 },
       edge: { portUrl: () => "http://unused", portLink: () => "http://unused" },
       clock: this.clock,
       logger: {
@@ -162,14 +180,18 @@ export class TestPlatform implements AsyncDisposable {
       mailer: { send: (mail) => void this.mails.push(mail) },
       publicUrl: "https://wrenn.example.org",
     });
-    this.#release.defer(() => controlPlane.close());
     const server = createServer(controlPlane.handlers.request);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    this.#release.defer(async () => {
+    let open = true;
+    const close = async (): Promise<void> => {
+      if (!open) return;
+      open = false;
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-    });
-    this.#url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      await controlPlane.close();
+    };
+    this.#release.defer(close);
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
   }
 }
 

@@ -1,14 +1,18 @@
+import { sql } from "kysely";
 import type { Kysely } from "kysely";
 import type { Schema } from "../schema.ts";
 
 type Db = Kysely<Schema>;
 
+/** The database's time: control planes need not agree on theirs. */
+const now = sql<Date>`now()`;
+
 /** This control plane is alive. */
-export async function touchControlPlane(db: Db, id: string, at: Date): Promise<void> {
+export async function touchControlPlane(db: Db, id: string): Promise<void> {
   await db
     .insertInto("control_planes")
-    .values({ id, last_seen: at })
-    .onConflict((conflict) => conflict.column("id").doUpdateSet({ last_seen: at }))
+    .values({ id, last_seen: now })
+    .onConflict((conflict) => conflict.column("id").doUpdateSet({ last_seen: now }))
     .execute();
 }
 
@@ -17,7 +21,10 @@ export async function deleteControlPlane(db: Db, id: string): Promise<void> {
   await db.deleteFrom("control_planes").where("id", "=", id).execute();
 }
 
-/** Forgets control planes that were silent since `before`: what they had begun nobody goes on with. */
-export async function deleteSilentControlPlanes(db: Db, before: Date): Promise<void> {
-  await db.deleteFrom("control_planes").where("last_seen", "<", before).execute();
+/** Forgets control planes that were silent for so long: what they had begun nobody goes on with. */
+export async function deleteSilentControlPlanes(db: Db, silentMs: number): Promise<void> {
+  await db
+    .deleteFrom("control_planes")
+    .where("last_seen", "<", sql<Date>`now() - ${silentMs} * interval '1 ms'`)
+    .execute();
 }

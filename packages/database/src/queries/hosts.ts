@@ -1,8 +1,12 @@
+import { sql } from "kysely";
 import type { Kysely, Selectable } from "kysely";
 import type { HostsTable, HostStatus, HostType } from "../host-tables.ts";
 import type { Schema } from "../schema.ts";
 
 type Db = Kysely<Schema>;
+
+/** The database's time: control planes and hosts need not agree on theirs. */
+const now = sql<Date>`now()`;
 
 export type HostRow = Selectable<HostsTable>;
 
@@ -42,8 +46,8 @@ export async function insertHost(
 }
 
 /** The host in the process of this control plane; it is what it was when it comes back. */
-export async function putLocalHost(db: Db, id: string, size: HostSize, at: Date): Promise<void> {
-  const facts = { ...columns(size), status: "online" as const, last_heartbeat_at: at, updated_at: at };
+export async function putLocalHost(db: Db, id: string, size: HostSize): Promise<void> {
+  const facts = { ...columns(size), status: "online" as const, last_heartbeat_at: now, updated_at: now };
   await db
     .insertInto("hosts")
     .values({ id, type: "regular", ...facts })
@@ -81,7 +85,6 @@ export async function registerHost(
   db: Db,
   id: string,
   host: HostSize & { readonly address: string },
-  at: Date,
 ): Promise<HostRow | undefined> {
   return await db
     .updateTable("hosts")
@@ -89,8 +92,8 @@ export async function registerHost(
       ...columns(host),
       address: host.address,
       status: "online",
-      last_heartbeat_at: at,
-      updated_at: at,
+      last_heartbeat_at: now,
+      updated_at: now,
     })
     .where("id", "=", id)
     .where("status", "=", "pending")
@@ -100,7 +103,7 @@ export async function registerHost(
 }
 
 /** A sign of life. @returns the status before, or undefined for a host that is not there. */
-export async function touchHost(db: Db, id: string, at: Date): Promise<HostStatus | undefined> {
+export async function touchHost(db: Db, id: string): Promise<HostStatus | undefined> {
   return await db.transaction().execute(async (trx) => {
     const host = await trx
       .selectFrom("hosts")
@@ -113,20 +116,25 @@ export async function touchHost(db: Db, id: string, at: Date): Promise<HostStatu
     const back = host.status === "unreachable" || host.status === "offline";
     await trx
       .updateTable("hosts")
-      .set({ last_heartbeat_at: at, ...(back ? { status: "online", updated_at: at } : {}) })
+      .set({ last_heartbeat_at: now, ...(back ? { status: "online" as const, updated_at: now } : {}) })
       .where("id", "=", id)
       .execute();
     return host.status;
   });
 }
 
-/** Hosts that were silent since `before` become unreachable. @returns those that just did. */
-export async function markSilentHosts(db: Db, before: Date, at: Date): Promise<readonly HostRow[]> {
+/** Hosts that were silent for so long become unreachable. @returns those that just did. */
+export async function markSilentHosts(db: Db, silentMs: number): Promise<readonly HostRow[]> {
   return await db
     .updateTable("hosts")
-    .set({ status: "unreachable", updated_at: at })
+    .set({ status: "unreachable", updated_at: now })
     .where("status", "in", ["online", "draining"])
-    .where((eb) => eb.or([eb("last_heartbeat_at", "<", before), eb("last_heartbeat_at", "is", null)]))
+    .where((eb) =>
+      eb.or([
+        eb("last_heartbeat_at", "<", sql<Date>`now() - ${silentMs} * interval '1 ms'`),
+        eb("last_heartbeat_at", "is", null),
+      ]),
+    )
     .where("deleted_at", "is", null)
     .returningAll()
     .execute();
@@ -138,11 +146,10 @@ export async function changeHostStatus(
   id: string,
   from: readonly HostStatus[],
   status: HostStatus,
-  at: Date,
 ): Promise<boolean> {
   const result = await db
     .updateTable("hosts")
-    .set({ status, updated_at: at })
+    .set({ status, updated_at: now })
     .where("id", "=", id)
     .where("status", "in", from)
     .where("deleted_at", "is", null)
@@ -164,12 +171,12 @@ export async function setHostCertificate(
 }
 
 /** Nobody sees the host any more; its tokens are worth nothing. */
-export async function deleteHost(db: Db, id: string, at: Date): Promise<void> {
+export async function deleteHost(db: Db, id: string): Promise<void> {
   await db.deleteFrom("host_tokens").where("host_id", "=", id).execute();
   await db.deleteFrom("host_tags").where("host_id", "=", id).execute();
   await db
     .updateTable("hosts")
-    .set({ status: "offline", deleted_at: at, updated_at: at })
+    .set({ status: "offline", deleted_at: now, updated_at: now })
     .where("id", "=", id)
     .execute();
 }

@@ -112,6 +112,33 @@ export async function markMissing(db: Db, hostId: string, at: Date): Promise<voi
     .execute();
 }
 
+/** What a host has, running or paused. */
+export async function listHostSandboxes(db: Db, hostId: string): Promise<readonly SandboxRow[]> {
+  return await db
+    .selectFrom("sandboxes")
+    .selectAll()
+    .where("host_id", "=", hostId)
+    .where("status", "not in", ended)
+    .orderBy("created_at")
+    .execute();
+}
+
+/** Everything on a host is over. */
+export async function endSandboxesOf(db: Db, hostId: string, problem: string, at: Date): Promise<void> {
+  await db
+    .updateTable("sandboxes")
+    .set((eb) => ({
+      status: "stopped",
+      host_ip: null,
+      problem,
+      version: eb("version", "+", 1),
+      last_updated: at,
+    }))
+    .where("host_id", "=", hostId)
+    .where("status", "not in", ended)
+    .execute();
+}
+
 /** A capsule that could not be started where it was placed gets another place. */
 export async function moveSandbox(db: Db, id: string, hostId: string): Promise<void> {
   await db.updateTable("sandboxes").set({ host_id: hostId }).where("id", "=", id).execute();

@@ -1,10 +1,20 @@
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
+import type { Kysely, Selectable } from "kysely";
+import type { Schema, TeamsTable } from "../schema.ts";
 
 type Db = Kysely<Schema>;
 
 export async function teamExists(db: Db, id: string): Promise<boolean> {
   return (await db.selectFrom("teams").select("id").where("id", "=", id).executeTakeFirst()) !== undefined;
+}
+
+/** A team that has not been deleted. */
+export async function findTeam(db: Db, id: string): Promise<Selectable<TeamsTable> | undefined> {
+  return await db
+    .selectFrom("teams")
+    .selectAll()
+    .where("id", "=", id)
+    .where("deleted_at", "is", null)
+    .executeTakeFirst();
 }
 
 export async function insertTeam(

@@ -1,0 +1,139 @@
+import { createHash } from "node:crypto";
+import { formatId, parseId, randomHex, WrennError } from "@wrenn/core";
+import type { Clock, Random } from "@wrenn/core";
+import { findHost, putHostToken, registerHost, setHostCertificate, takeHostToken } from "@wrenn/database";
+import type { Database, HostRow, HostSize } from "@wrenn/database";
+import { Type } from "typebox";
+import type { SignedTokens } from "../accounts/signed-tokens.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** Contract 20 §2.2 and §4. */
+const TOKEN_DAYS = 7;
+const REFRESH_DAYS = 60;
+const TOKEN_BYTES = 32;
+
+const Claims = Type.Object({ typ: Type.Literal("host"), host_id: Type.String() });
+
+/** Signs requests of hosts for certificates: the key stays where it was made. */
+export interface HostCertifier {
+  /** @throws WrennError `certificate_request_invalid`. */
+  issue(request: {
+    readonly hostId: string;
+    readonly address: string;
+    readonly csrPem: string;
+  }): Promise<HostCertificate>;
+}
+
+export interface HostCertificate {
+  readonly certPem: string;
+  readonly caPem: string;
+  /** SHA-256 of the certificate, hexadecimal. */
+  readonly fingerprint: string;
+  readonly expiresAt: Date;
+}
+
+/** What a host gets when it registers and each time it renews. */
+export interface HostCredentials {
+  readonly host: HostRow;
+  readonly token: string;
+  readonly refreshToken: string;
+  readonly certificate: HostCertificate;
+}
+
+export interface HostEnrolmentOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signed: SignedTokens;
+  readonly certifier?: HostCertifier | undefined;
+}
+
+/** How hosts of other machines get in, and stay in: tokens and certificates that are renewed long before they end. */
+export class HostEnrolment {
+  readonly #options: HostEnrolmentOptions;
+
+  constructor(options: HostEnrolmentOptions) {
+    this.#options = options;
+  }
+
+  /** A token that registers the host, once, within an hour; earlier ones are worth nothing from now on. */
+  async registrationToken(db: Database["db"], hostId: string): Promise<string> {
+    const token = this.#draw();
+    await putHostToken(db, {
+      hash: hashOf(token),
+      hostId,
+      purpose: "registration",
+      expiresAt: this.#in(HOUR_MS),
+    });
+    return token;
+  }
+
+  /** @throws WrennError `host_token_invalid`, `enrolment_off`, `certificate_request_invalid`. */
+  async register(
+    token: string,
+    request: HostSize & { readonly address: string; readonly csrPem: string },
+  ): Promise<HostCredentials> {
+    const { database } = this.#options;
+    // In one transaction: a registration that fails leaves the token as good as it was.
+    return await database.db.transaction().execute(async (trx) => {
+      const hostId = await takeHostToken(trx, hashOf(token), "registration", this.#in(0));
+      const host = hostId && (await registerHost(trx, hostId, request));
+      if (!host) throw new WrennError("host_token_invalid", {});
+      return await this.#credentials(trx, host, request.csrPem);
+    });
+  }
+
+  /** @throws WrennError `host_token_invalid`, `enrolment_off`, `certificate_request_invalid`. */
+  async refresh(refreshToken: string, csrPem: string): Promise<HostCredentials> {
+    const { database } = this.#options;
+    return await database.db.transaction().execute(async (trx) => {
+      const hostId = await takeHostToken(trx, hashOf(refreshToken), "refresh", this.#in(0));
+      const host = hostId && (await findHost(trx, hostId));
+      if (!host) throw new WrennError("host_token_invalid", {});
+      return await this.#credentials(trx, host, csrPem);
+    });
+  }
+
+  /** The host that a token is of. @throws WrennError `host_token_invalid`. */
+  async verify(token: string): Promise<string> {
+    try {
+      return await this.#options.signed.verify(token, Claims, (claims) => parseId("host", claims.host_id));
+    } catch (error) {
+      throw new WrennError("host_token_invalid", {}, { cause: error });
+    }
+  }
+
+  async #credentials(db: Database["db"], host: HostRow, csrPem: string): Promise<HostCredentials> {
+    const { certifier, signed } = this.#options;
+    if (!certifier || host.address === null) throw new WrennError("enrolment_off", {});
+    const certificate = await certifier.issue({ hostId: host.id, address: host.address, csrPem });
+    await setHostCertificate(db, host.id, certificate);
+    const refreshToken = this.#draw();
+    await putHostToken(db, {
+      hash: hashOf(refreshToken),
+      hostId: host.id,
+      purpose: "refresh",
+      expiresAt: this.#in(REFRESH_DAYS * DAY_MS),
+    });
+    const publicId = formatId("host", host.id);
+    const token = await signed.sign(
+      publicId,
+      { typ: "host", host_id: publicId },
+      (TOKEN_DAYS * DAY_MS) / 1000,
+    );
+    return { host, token, refreshToken, certificate };
+  }
+
+  #draw(): string {
+    return randomHex(this.#options.random, TOKEN_BYTES);
+  }
+
+  #in(ms: number): Date {
+    return new Date(this.#options.clock.now() + ms);
+  }
+}
+
+function hashOf(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}

@@ -1,0 +1,199 @@
+import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
+import {
+  addHostTag,
+  changeHostStatus,
+  deleteHost,
+  endSandboxesOf,
+  findHost,
+  findTeam,
+  insertHost,
+  listHostSandboxes,
+  listHosts,
+  listHostTags,
+  removeHostTag,
+} from "@wrenn/database";
+import type { Database, HostRow, HostType, LiveSession, SandboxRow } from "@wrenn/database";
+import { requireRole } from "../auth/identity.ts";
+import type { AuditLog } from "../services/audit.ts";
+import type { Fleet } from "./fleet.ts";
+import type { HostEnrolment } from "./host-enrolment.ts";
+
+const DESTROY_MS = 30_000;
+
+export interface NewHost {
+  readonly type: HostType;
+  readonly teamId: string | undefined;
+  readonly provider: string | undefined;
+  readonly availabilityZone: string | undefined;
+}
+
+export interface HostsOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly fleet: Fleet;
+  readonly enrolment: HostEnrolment;
+  readonly audit: AuditLog;
+}
+
+/**
+ * Hosts as people see them (contract 10 §11): administrators of the platform all of them, others those of the team that they act
+ * in. Only administrators change those of the platform; owners and admins of a team change its own.
+ */
+export class HostsService {
+  readonly #options: HostsOptions;
+
+  constructor(options: HostsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws WrennError `admin_required`, `role_missing`, `byoc_disabled`, `other_team`. */
+  async create(
+    session: LiveSession,
+    host: NewHost,
+  ): Promise<{ readonly host: HostRow; readonly registrationToken: string }> {
+    const { database, random, enrolment } = this.#options;
+    const teamId = host.type === "byoc" ? await this.#requireByoc(session, host.teamId) : null;
+    if (teamId === null) requireAdmin(session);
+    return await database.db.transaction().execute(async (trx) => {
+      const row = await insertHost(trx, {
+        id: random.uuid(),
+        type: host.type,
+        teamId,
+        provider: host.provider ?? null,
+        availabilityZone: host.availabilityZone ?? null,
+        createdBy: session.userId,
+      });
+      await this.#audit(trx, session, row, "create");
+      return { host: row, registrationToken: await enrolment.registrationToken(trx, row.id) };
+    });
+  }
+
+  async list(session: LiveSession): Promise<readonly HostRow[]> {
+    return await listHosts(this.#options.database.db, session.isAdmin ? undefined : session.teamId);
+  }
+
+  /** @throws WrennError `host_not_found`, also for one that the person may not see. */
+  async get(session: LiveSession, publicId: string): Promise<HostRow> {
+    const host = await findHost(this.#options.database.db, parseId("host", publicId));
+    if (!host || !(session.isAdmin || (host.team_id !== null && host.team_id === session.teamId)))
+      throw new WrennError("host_not_found", {});
+    return host;
+  }
+
+  /** @throws WrennError `host_registered`. */
+  async renewToken(
+    session: LiveSession,
+    publicId: string,
+  ): Promise<{ readonly host: HostRow; readonly registrationToken: string }> {
+    const { database, enrolment } = this.#options;
+    const host = await this.#changeable(session, publicId);
+    if (host.status !== "pending") throw new WrennError("host_registered", {});
+    return { host, registrationToken: await enrolment.registrationToken(database.db, host.id) };
+  }
+
+  /** Capsules that would go with the host: paused ones lie there, too. */
+  async capsules(
+    session: LiveSession,
+    publicId: string,
+  ): Promise<{ readonly host: HostRow; readonly capsules: readonly SandboxRow[] }> {
+    const host = await this.#changeable(session, publicId);
+    return { host, capsules: await listHostSandboxes(this.#options.database.db, host.id) };
+  }
+
+  /**
+   * Gives up a host. With `force` its capsules are destroyed; when it does not answer they are over all the same.
+   *
+   * @throws WrennError `host_has_capsules` without `force`, `host_is_local`.
+   */
+  async remove(session: LiveSession, publicId: string, force: boolean): Promise<void> {
+    const { database, fleet, clock } = this.#options;
+    const { host, capsules } = await this.capsules(session, publicId);
+    if (host.address === null && host.status !== "pending") throw new WrennError("host_is_local", {});
+    const ids = capsules.map(({ id }) => formatId("capsule", id));
+    if (ids.length > 0 && !force) throw new WrennError("host_has_capsules", { sandbox_ids: ids.join(", ") });
+    const now = new Date(clock.now());
+    // No capsule is placed there any more.
+    await changeHostStatus(database.db, host.id, ["online"], "draining");
+    await Promise.all(ids.map((id) => this.#destroy(host, id)));
+    await database.db.transaction().execute(async (trx) => {
+      await endSandboxesOf(trx, host.id, "its host was deleted", now);
+      await deleteHost(trx, host.id);
+      await this.#audit(trx, session, host, "delete", "warning");
+    });
+    fleet.remove(host.id);
+  }
+
+  /** A draining host keeps its capsules and gets no new ones. @throws WrennError `host_not_found`. */
+  async drain(session: LiveSession, publicId: string, draining: boolean): Promise<HostRow> {
+    const { database } = this.#options;
+    const host = await this.#changeable(session, publicId);
+    const [from, to] = draining ? (["online", "draining"] as const) : (["draining", "online"] as const);
+    await database.db.transaction().execute(async (trx) => {
+      if (await changeHostStatus(trx, host.id, [from], to))
+        await this.#audit(trx, session, host, draining ? "drain" : "undrain");
+    });
+    return await this.get(session, publicId);
+  }
+
+  async tags(session: LiveSession, publicId: string): Promise<readonly string[]> {
+    return await listHostTags(this.#options.database.db, (await this.get(session, publicId)).id);
+  }
+
+  async addTag(session: LiveSession, publicId: string, tag: string): Promise<void> {
+    await addHostTag(this.#options.database.db, (await this.#changeable(session, publicId)).id, tag);
+  }
+
+  async removeTag(session: LiveSession, publicId: string, tag: string): Promise<void> {
+    await removeHostTag(this.#options.database.db, (await this.#changeable(session, publicId)).id, tag);
+  }
+
+  async #requireByoc(session: LiveSession, teamId: string | undefined): Promise<string> {
+    if (teamId !== session.teamId) {
+      if (!session.isAdmin) throw new WrennError("other_team", {});
+    } else if (!session.isAdmin) requireRole({ teamId, session }, "admin");
+    const team = teamId === undefined ? undefined : await findTeam(this.#options.database.db, teamId);
+    if (!team) throw new WrennError("team_not_found", {});
+    if (!team.is_byoc) throw new WrennError("byoc_disabled", {});
+    return team.id;
+  }
+
+  async #changeable(session: LiveSession, publicId: string): Promise<HostRow> {
+    const host = await this.get(session, publicId);
+    if (!session.isAdmin) requireRole({ teamId: session.teamId, session }, "admin");
+    return host;
+  }
+
+  async #destroy(host: HostRow, capsule: string): Promise<void> {
+    const { fleet, logger } = this.#options;
+    try {
+      await fleet.agent(host.id).destroyCapsule(capsule, AbortSignal.timeout(DESTROY_MS));
+    } catch (error) {
+      logger.warn("host.capsule_left", {
+        host: formatId("host", host.id),
+        capsule,
+        problem: problemOf(error),
+      });
+    }
+  }
+
+  async #audit(
+    db: Database["db"],
+    session: LiveSession,
+    host: HostRow,
+    action: string,
+    status: "success" | "warning" = "success",
+  ): Promise<void> {
+    await this.#options.audit.write(
+      db,
+      { teamId: host.team_id ?? session.teamId, session },
+      { resource: "host", resourceId: formatId("host", host.id), action, scope: "admin", status },
+    );
+  }
+}
+
+function requireAdmin(session: LiveSession): void {
+  if (!session.isAdmin) throw new WrennError("admin_required", {});
+}

@@ -1,0 +1,283 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { formatId, parseId, WrennError } from "@wrenn/core";
+import { findAnySandbox } from "@wrenn/database";
+import { FakeHostAgent } from "./support/fake-host-agent.ts";
+import { reasonOf, TestPlatform } from "./support/test-platform.ts";
+import type { Answer, Person } from "./support/test-platform.ts";
+
+let platform: TestPlatform;
+let admin: Person;
+let person: Person;
+before(async () => {
+  platform = await TestPlatform.start();
+  admin = await platform.person("admin");
+  await platform.database.db
+    .updateTable("users")
+    .set({ is_admin: true })
+    .where("id", "=", parseId("user", admin.userId))
+    .execute();
+  person = await platform.person("person");
+  await settled();
+});
+after(() => platform[Symbol.asyncDispose]());
+
+const key = () => ({ key: platform.apiKey });
+const body = (extra: object = {}) => ({ template: "minimal", ...extra });
+const as = async (who: Person, method: string, path: string, options: object = {}): Promise<Answer> =>
+  await platform.call(method, path, { token: who.token, ...options });
+
+/** A few rounds of the monitor. */
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 300));
+}
+
+/** Waits until `check` holds. */
+async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; !(await check()); attempt++) {
+    assert.ok(attempt < 200, what);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const statusOf = async (id: string): Promise<unknown> =>
+  (await platform.call("GET", `/v1/capsules/${id}`, key())).body["status"];
+
+interface Joined {
+  readonly id: string;
+  readonly agent: FakeHostAgent;
+  readonly token: string;
+  readonly refreshToken: string;
+  beat(): Promise<Answer>;
+}
+
+async function join(address: string): Promise<Joined> {
+  const agent = new FakeHostAgent();
+  platform.remote.set(address, agent);
+  const announced = await as(admin, "POST", "/v1/hosts", { body: { type: "regular", provider: "test" } });
+  assert.equal(announced.status, 201, JSON.stringify(announced.body));
+  const registered = await platform.call("POST", "/v1/hosts/register", {
+    body: registration(String(announced.body["registration_token"]), address),
+  });
+  assert.equal(registered.status, 201, JSON.stringify(registered.body));
+  const { id } = registered.body["host"] as { id: string };
+  const token = String(registered.body["token"]);
+  await settled();
+  return {
+    id,
+    agent,
+    token,
+    refreshToken: String(registered.body["refresh_token"]),
+    beat: async () =>
+      await platform.call("POST", `/v1/hosts/${id}/heartbeat`, { headers: { "x-host-token": token } }),
+  };
+}
+
+function registration(token: string, address: string): object {
+  return { token, address, csr_pem: "csr", arch: "amd64", cpu_cores: 64, memory_mb: 500_000, disk_gb: 9000 };
+}
+
+test("a host is announced, registers once, is seen by administrators only, and renews what it was given", async () => {
+  assert.equal(
+    reasonOf(await as(person, "POST", "/v1/hosts", { body: { type: "regular" } })),
+    "admin_required",
+  );
+  const announced = await as(admin, "POST", "/v1/hosts", { body: { type: "regular" } });
+  const token = String(announced.body["registration_token"]);
+  const { id } = announced.body["host"] as { id: string };
+  const newer = await as(admin, "POST", `/v1/hosts/${id}/token`);
+  const register = async (with_: string): Promise<Answer> =>
+    await platform.call("POST", "/v1/hosts/register", { body: registration(with_, "once:1") });
+  platform.remote.set("once:1", new FakeHostAgent());
+  assert.equal(reasonOf(await register(token)), "host_token_invalid", "an older token is worth nothing");
+  const registered = await register(String(newer.body["registration_token"]));
+  assert.equal(registered.status, 201);
+  assert.equal(
+    reasonOf(await register(String(newer.body["registration_token"]))),
+    "host_token_invalid",
+    "twice",
+  );
+  assert.equal(reasonOf(await as(admin, "POST", `/v1/hosts/${id}/token`)), "host_registered");
+  assert.equal(reasonOf(await as(person, "GET", `/v1/hosts/${id}`)), "host_not_found");
+  const list = (await as(person, "GET", "/v1/hosts")).body;
+  assert.deepEqual(list, []);
+  const refreshToken = String(registered.body["refresh_token"]);
+  const refresh = async (refresh_token: string): Promise<Answer> =>
+    await platform.call("POST", "/v1/hosts/auth/refresh", { body: { refresh_token, csr_pem: "csr" } });
+  const refreshed = await refresh(refreshToken);
+  assert.equal(refreshed.status, 200);
+  assert.equal(reasonOf(await refresh(refreshToken)), "host_token_invalid", "a refresh token is good once");
+  const foreign = await platform.call(
+    "POST",
+    `/v1/hosts/${formatId("host", crypto.randomUUID())}/heartbeat`,
+    {
+      headers: { "x-host-token": String(refreshed.body["token"]) },
+    },
+  );
+  assert.equal(reasonOf(foreign), "host_mismatch");
+  const user = await platform.call("POST", `/v1/hosts/${id}/heartbeat`, {
+    headers: { "x-host-token": admin.token },
+  });
+  assert.equal(reasonOf(user), "host_token_invalid", "a person's token is no host's");
+  assert.equal((await as(admin, "DELETE", `/v1/hosts/${id}`)).status, 204);
+  const gone = await platform.call("POST", `/v1/hosts/${id}/heartbeat`, {
+    headers: { "x-host-token": String(refreshed.body["token"]) },
+  });
+  assert.equal(gone.status, 404, "the agent of a deleted host learns it");
+});
+
+test("capsules go to the freest host; a host that cannot start one is passed over", async () => {
+  const big = await join("big:1");
+  const made = await platform.call("POST", "/v1/capsules", { ...key(), body: body() });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  assert.ok(big.agent.capsules.has(String(made.body["id"])), "the bigger host has it");
+  big.agent.refusal = new WrennError("machine_start_failed", { problem: "no reason" });
+  const other = await platform.call("POST", "/v1/capsules", { ...key(), body: body() });
+  assert.equal(other.status, 201, JSON.stringify(other.body));
+  assert.ok(platform.host.capsules.has(String(other.body["id"])), "the local host has it");
+  big.agent.refusal = undefined;
+  assert.equal(
+    (await as(admin, "POST", `/v1/hosts/${big.id}/drain`, { body: { enabled: true } })).status,
+    200,
+  );
+  await platform.call("POST", "/v1/capsules", { ...key(), body: body() });
+  assert.equal(big.agent.capsules.size, 1, "a draining host gets no more");
+  const refused = await as(admin, "DELETE", `/v1/hosts/${big.id}`);
+  assert.equal(refused.status, 409);
+  assert.deepEqual(refused.body["sandbox_ids"], [made.body["id"]]);
+  assert.deepEqual((refused.body["error"] as { sandbox_ids: unknown }).sandbox_ids, [made.body["id"]]);
+  assert.equal((await as(admin, "DELETE", `/v1/hosts/${big.id}?force=true`)).status, 204);
+  assert.equal(big.agent.capsules.size, 0, "force destroys");
+  assert.equal(await statusOf(String(made.body["id"])), "stopped");
+});
+
+test("capsules of a silent host are missing, and running again when it is back; what ended meanwhile has ended", async () => {
+  const host = await join("flaky:1");
+  const ids: string[] = [];
+  for (let n = 0; n < 3; n++) {
+    const made = await platform.call("POST", "/v1/capsules", { ...key(), body: body() });
+    ids.push(String(made.body["id"]));
+  }
+  const [stays = "", lost = "", destroyed = ""] = ids;
+  assert.ok(ids.every((id) => host.agent.capsules.has(id)));
+  host.agent.cut = true;
+  await settled();
+  assert.equal(await statusOf(stays), "running", "nothing is concluded from a call that failed");
+  await platform.database.db
+    .updateTable("hosts")
+    .set({ last_heartbeat_at: new Date(0) })
+    .where("id", "=", parseId("host", host.id))
+    .execute();
+  await eventually("missing", async () => (await statusOf(stays)) === "missing");
+  const exec = await platform.call("POST", `/v1/capsules/${stays}/exec`, { ...key(), body: { cmd: "true" } });
+  assert.equal(exec.status, 503, JSON.stringify(exec.body));
+  // Destroyed while nobody can ask the host: over for the team, and for the host as soon as it is back.
+  assert.equal((await platform.call("DELETE", `/v1/capsules/${destroyed}`, key())).status, 204);
+  host.agent.capsules.delete(lost);
+  host.agent.cut = false;
+  assert.equal((await host.beat()).status, 204);
+  const turns = await platform.database.db
+    .selectFrom("audit_log")
+    .select("action")
+    .where("resource_id", "=", host.id)
+    .where("action", "like", "marked%")
+    .orderBy("seq")
+    .execute();
+  assert.deepEqual(
+    turns.map(({ action }) => action),
+    ["marked_down", "marked_up"],
+  );
+  await eventually("running again", async () => (await statusOf(stays)) === "running");
+  await eventually("lost one stopped", async () => (await statusOf(lost)) === "stopped");
+  await eventually("destroyed one released", async () => !host.agent.capsules.has(destroyed));
+  assert.equal(await statusOf(destroyed), "stopped");
+  assert.ok(host.agent.capsules.has(stays));
+  // A capsule that nobody knows is not ours to destroy.
+  const stranger = formatId("capsule", crypto.randomUUID());
+  const status = host.agent.capsules.get(stays) ?? assert.fail();
+  host.agent.capsules.set(stranger, { ...status, id: stranger });
+  await settled();
+  assert.ok(host.agent.capsules.has(stranger));
+  await as(admin, "DELETE", `/v1/hosts/${host.id}?force=true`);
+});
+
+test("a create that its control plane did not survive is settled by another one", async () => {
+  const host = await join("survivor:1");
+  const second = await platform.serve(undefined);
+  // The host takes its time; meanwhile the control plane that asked is gone without a word.
+  const dead = crypto.randomUUID();
+  const { db } = platform.database;
+  const rows = [crypto.randomUUID(), crypto.randomUUID()];
+  const [held = "", never = ""] = rows;
+  const team = await db.selectFrom("api_keys").select("team_id").executeTakeFirstOrThrow();
+  for (const id of rows) {
+    await db
+      .insertInto("sandboxes")
+      .values({
+        id,
+        team_id: team.team_id,
+        host_id: parseId("host", host.id),
+        template: "minimal",
+        status: "pending",
+        vcpus: 1,
+        memory_mb: 512,
+        disk_mb: 5120,
+        timeout_sec: 0,
+        host_ip: null,
+        problem: null,
+        started_at: null,
+        last_active_at: null,
+      })
+      .execute();
+    await db
+      .insertInto("operations")
+      .values({
+        id: crypto.randomUUID(),
+        sandbox_id: id,
+        kind: "create",
+        owner: dead,
+        problem: null,
+        finished_at: null,
+      })
+      .execute();
+  }
+  await host.agent.createCapsule({
+    id: formatId("capsule", held),
+    template: "minimal",
+    vcpus: 1,
+    memoryMib: 512,
+    diskMib: 5120,
+    timeoutSec: 0,
+    envs: {},
+  });
+  await eventually("settled", async () => (await findAnySandbox(db, held))?.status === "running");
+  await eventually("settled", async () => (await findAnySandbox(db, never))?.status === "error");
+  const answer = await platform.call("GET", `/v1/capsules/${formatId("capsule", held)}`, {
+    ...key(),
+    url: second.url,
+  });
+  assert.equal(answer.body["status"], "running");
+  await second.close();
+});
+
+test("two control planes share the hosts; the local host of one cannot be asked by the other", async () => {
+  const second = await platform.serve(undefined);
+  await settled();
+  const shared = await platform.call("POST", "/v1/capsules", { ...key(), body: body(), url: second.url });
+  assert.equal(shared.status, 201, JSON.stringify(shared.body));
+  const id = String(shared.body["id"]);
+  assert.equal((await platform.call("DELETE", `/v1/capsules/${id}`, key())).status, 204);
+  const hosts = (await as(admin, "GET", "/v1/hosts")).body as unknown as { id: string; address?: string }[];
+  for (const { id: hostId, address } of hosts)
+    if (address !== undefined) await as(admin, "DELETE", `/v1/hosts/${hostId}?force=true`);
+  const local = await platform.call("POST", "/v1/capsules", { ...key(), body: body() });
+  assert.equal(local.status, 201);
+  const elsewhere = await platform.call("POST", `/v1/capsules/${String(local.body["id"])}/exec`, {
+    ...key(),
+    body: { cmd: "true" },
+    url: second.url,
+  });
+  assert.equal(elsewhere.status, 503, JSON.stringify(elsewhere.body));
+  const none = await platform.call("POST", "/v1/capsules", { ...key(), body: body(), url: second.url });
+  assert.equal(reasonOf(none), "template_not_found", "without hosts there are no templates");
+});

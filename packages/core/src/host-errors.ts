@@ -1,0 +1,78 @@
+import { system, user } from "./catalogue-entry.ts";
+
+/** The part of the error catalogue about hosts. */
+export const hostErrors = {
+  host_unavailable: system(
+    "host_unavailable",
+    503,
+    "sandbox host is not reachable",
+    "Try again in a moment.",
+  ),
+  host_full: system(
+    "no_hosts_available",
+    503,
+    "no servers available — try again later ({resource} is exhausted)",
+    "Destroy or pause capsules, or add a host.",
+  ),
+  no_hosts: system(
+    "no_hosts_available",
+    503,
+    "no host that could take the capsule is online",
+    "Start a host with ./wrenn host join, or see why those there are do not answer: GET /v1/hosts.",
+  ),
+  host_not_found: user(
+    "not_found",
+    404,
+    "host not found",
+    "List the hosts that you may see with GET /v1/hosts.",
+  ),
+  host_token_invalid: user(
+    "unauthorized",
+    401,
+    "invalid or expired host token",
+    "A registration token works once and for an hour: make a new one with POST /v1/hosts/{id}/token.",
+  ),
+  host_mismatch: user("forbidden", 403, "the token is of another host", "Send this host's own token."),
+  host_registered: user(
+    "invalid_request",
+    400,
+    "the host is registered already",
+    "Delete it and create it again to set it up anew.",
+  ),
+  host_has_capsules: user(
+    "host_has_capsules",
+    409,
+    "the host has capsules: {sandbox_ids}",
+    "Destroy them first, or delete the host with force=true, which destroys them.",
+  ),
+  host_is_local: user(
+    "invalid_request",
+    400,
+    "this host belongs to a server's own machine",
+    "It goes when the server runs without a host of its own: ./wrenn up --no-host.",
+  ),
+  byoc_disabled: user(
+    "forbidden",
+    403,
+    "this team cannot bring hosts of its own",
+    "Ask an administrator of the platform to allow it.",
+  ),
+  admin_required: user(
+    "forbidden",
+    403,
+    "this needs an administrator of the platform",
+    "Ask somebody who is one.",
+  ),
+  enrolment_off: system(
+    "host_unavailable",
+    503,
+    "this control plane takes no hosts of other machines",
+    "Start it with an address that hosts can reach: ./wrenn up --hosts.",
+  ),
+  certificate_request_invalid: user(
+    "invalid_request",
+    400,
+    "csr_pem is no certificate request of this host: {problem}",
+    "Send a PEM-encoded PKCS #10 request with an EC P-256 key.",
+  ),
+};
