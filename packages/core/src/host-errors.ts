@@ -69,10 +69,4 @@ export const hostErrors = {
     "this control plane takes no hosts of other machines",
     "Start it with an address that hosts can reach: ./wrenn up --hosts.",
   ),
-  certificate_request_invalid: user(
-    "invalid_request",
-    400,
-    "csr_pem is no certificate request of this host: {problem}",
-    "Send a PEM-encoded PKCS #10 request with an EC P-256 key.",
-  ),
 };

@@ -17,7 +17,7 @@ const Claims = Type.Object({ typ: Type.Literal("host"), host_id: Type.String() }
 
 /** Signs requests of hosts for certificates: the key stays where it was made. */
 export interface HostCertifier {
-  /** @throws WrennError `certificate_request_invalid`. */
+  /** @throws WrennError for a request that is none, or for another host. */
   issue(request: {
     readonly hostId: string;
     readonly address: string;
@@ -69,7 +69,7 @@ export class HostEnrolment {
     return token;
   }
 
-  /** @throws WrennError `host_token_invalid`, `enrolment_off`, `certificate_request_invalid`. */
+  /** @throws WrennError `host_token_invalid`, `enrolment_off`, and of the certifier. */
   async register(
     token: string,
     request: HostSize & { readonly address: string; readonly csrPem: string },
@@ -84,7 +84,7 @@ export class HostEnrolment {
     });
   }
 
-  /** @throws WrennError `host_token_invalid`, `enrolment_off`, `certificate_request_invalid`. */
+  /** @throws WrennError `host_token_invalid`, `enrolment_off`, and of the certifier. */
   async refresh(refreshToken: string, csrPem: string): Promise<HostCredentials> {
     const { database } = this.#options;
     return await database.db.transaction().execute(async (trx) => {
