@@ -27,10 +27,15 @@ export class ServerProcess {
     return this.#caller;
   }
 
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   async start(): Promise<void> {
     const child = spawn(
       process.execPath,
-      [join(import.meta.dirname, "crashing-server.ts"), this.dataDirectory],
+      // As the launcher starts it.
+      ["--max-semi-space-size=4", join(import.meta.dirname, "crashing-server.ts"), this.dataDirectory],
       { stdio: ["ignore", "pipe", "inherit"] },
     );
     this.#child = child;
