@@ -24,7 +24,7 @@ export {
   touchHost,
 } from "./queries/hosts.ts";
 export type { HostRow, HostSize } from "./queries/hosts.ts";
-export { putHostToken, takeHostToken } from "./queries/host-tokens.ts";
+export { findRefreshToken, putHostToken, succeedRefreshToken, takeHostToken } from "./queries/host-tokens.ts";
 export { listHostLoads, lockHost } from "./queries/placement.ts";
 export type { HostLoad } from "./queries/placement.ts";
 export type { HostStatus, HostType } from "./host-tables.ts";

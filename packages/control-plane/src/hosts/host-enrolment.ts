@@ -1,7 +1,15 @@
 import { createHash } from "node:crypto";
 import { formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import { findHost, putHostToken, registerHost, setHostCertificate, takeHostToken } from "@wrenn/database";
+import {
+  findHost,
+  findRefreshToken,
+  putHostToken,
+  registerHost,
+  setHostCertificate,
+  succeedRefreshToken,
+  takeHostToken,
+} from "@wrenn/database";
 import type { Database, HostRow, HostSize } from "@wrenn/database";
 import { Type } from "typebox";
 import type { SignedTokens } from "../accounts/signed-tokens.ts";
@@ -84,14 +92,20 @@ export class HostEnrolment {
     });
   }
 
-  /** @throws WrennError `host_token_invalid`, `enrolment_off`, and of the certifier. */
+  /**
+   * Renews what a host was given. The token that was used stays good for an hour, until its successor is used, so that an answer
+   * that got lost locks no host out.
+   *
+   * @throws WrennError `host_token_invalid`, `enrolment_off`, and of the certifier.
+   */
   async refresh(refreshToken: string, csrPem: string): Promise<HostCredentials> {
     const { database } = this.#options;
     return await database.db.transaction().execute(async (trx) => {
-      const hostId = await takeHostToken(trx, hashOf(refreshToken), "refresh", this.#in(0));
+      const used = hashOf(refreshToken);
+      const hostId = await findRefreshToken(trx, used, this.#in(0));
       const host = hostId && (await findHost(trx, hostId));
       if (!host) throw new WrennError("host_token_invalid", {});
-      return await this.#credentials(trx, host, csrPem);
+      return await this.#credentials(trx, host, csrPem, used);
     });
   }
 
@@ -104,18 +118,24 @@ export class HostEnrolment {
     }
   }
 
-  async #credentials(db: Database["db"], host: HostRow, csrPem: string): Promise<HostCredentials> {
+  async #credentials(
+    db: Database["db"],
+    host: HostRow,
+    csrPem: string,
+    used?: string,
+  ): Promise<HostCredentials> {
     const { certifier, signed } = this.#options;
     if (!certifier || host.address === null) throw new WrennError("enrolment_off", {});
     const certificate = await certifier.issue({ hostId: host.id, address: host.address, csrPem });
     await setHostCertificate(db, host.id, certificate);
     const refreshToken = this.#draw();
-    await putHostToken(db, {
+    const fresh = {
       hash: hashOf(refreshToken),
       hostId: host.id,
-      purpose: "refresh",
       expiresAt: this.#in(REFRESH_DAYS * DAY_MS),
-    });
+    };
+    if (used === undefined) await putHostToken(db, { ...fresh, purpose: "refresh" });
+    else await succeedRefreshToken(db, { ...fresh, used, graceUntil: this.#in(HOUR_MS) });
     const publicId = formatId("host", host.id);
     const token = await signed.sign(
       publicId,

@@ -17,7 +17,7 @@ const Csr = Type.String({
 const Credentials = Type.Object({
   host: Host,
   token: Type.String({ description: "For heartbeats, seven days" }),
-  refresh_token: Type.String({ description: "Good once, for 60 days" }),
+  refresh_token: Type.String({ description: "Good for 60 days, until its successor is used" }),
   cert_pem: Type.String(),
   ca_cert_pem: Type.String(),
 });

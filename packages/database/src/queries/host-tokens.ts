@@ -38,3 +38,47 @@ export async function takeHostToken(
     .executeTakeFirst();
   return taken?.host_id;
 }
+
+/** The host of a refresh token that is still good. */
+export async function findRefreshToken(db: Db, hash: string, now: Date): Promise<string | undefined> {
+  const found = await db
+    .selectFrom("host_tokens")
+    .select("host_id")
+    .where("hash", "=", hash)
+    .where("purpose", "=", "refresh")
+    .where("expires_at", ">", now)
+    .executeTakeFirst();
+  return found?.host_id;
+}
+
+/**
+ * Puts a refresh token in the place of the one that was used. That one stays good until `graceUntil`, or until its successor
+ * is used: the answer that brought it may never have arrived.
+ */
+export async function succeedRefreshToken(
+  db: Db,
+  token: {
+    readonly hash: string;
+    readonly hostId: string;
+    readonly expiresAt: Date;
+    readonly used: string;
+    readonly graceUntil: Date;
+  },
+): Promise<void> {
+  const { hash, hostId, expiresAt, used, graceUntil } = token;
+  await db
+    .deleteFrom("host_tokens")
+    .where("host_id", "=", hostId)
+    .where("purpose", "=", "refresh")
+    .where("hash", "!=", used)
+    .execute();
+  await db
+    .updateTable("host_tokens")
+    .set((eb) => ({ expires_at: eb.fn<Date>("least", ["expires_at", eb.val(graceUntil)]) }))
+    .where("hash", "=", used)
+    .execute();
+  await db
+    .insertInto("host_tokens")
+    .values({ hash, host_id: hostId, purpose: "refresh", expires_at: expiresAt })
+    .execute();
+}
