@@ -39,6 +39,18 @@ export const hostErrors = {
     "the host is registered already",
     "Delete it and create it again to set it up anew.",
   ),
+  control_plane_unreachable: system(
+    "host_unavailable",
+    503,
+    "no control plane answers at {url}",
+    "Check the address, and that this machine may connect to it.",
+  ),
+  host_state_damaged: system(
+    "internal_error",
+    500,
+    "{path} does not hold what this host was given when it joined",
+    "Delete the host, remove the file, and join again with a new token.",
+  ),
   host_has_capsules: user(
     "host_has_capsules",
     409,

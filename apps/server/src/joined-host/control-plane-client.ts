@@ -1,0 +1,106 @@
+import { WrennError } from "@wrenn/core";
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import { Value } from "typebox/value";
+
+const CALL_MS = 15_000;
+
+const Credentials = Type.Object({
+  host: Type.Object({ id: Type.String() }),
+  token: Type.String(),
+  refresh_token: Type.String(),
+  cert_pem: Type.String(),
+  ca_cert_pem: Type.String(),
+});
+
+/** What a control plane gives a host. */
+export type IssuedCredentials = Static<typeof Credentials>;
+
+export interface Registration {
+  readonly token: string;
+  /** HOST:PORT at which control planes reach this host's agent. */
+  readonly address: string;
+  readonly csrPem: string;
+  readonly arch: string;
+  readonly cpuCores: number;
+  readonly memoryMb: number;
+  readonly diskGb: number;
+}
+
+/** The control plane answered, and refuses. */
+export class Refused extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** What a host says to a control plane over its public API (contract 10 §11). */
+export class ControlPlaneClient {
+  readonly #url: string;
+
+  /** @param url where the public API is, `https://wrenn.example.org`. */
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  /** @throws Refused, or WrennError `control_plane_unreachable`. */
+  async register(request: Registration, signal: AbortSignal): Promise<IssuedCredentials> {
+    const body = {
+      token: request.token,
+      address: request.address,
+      csr_pem: request.csrPem,
+      arch: request.arch,
+      cpu_cores: request.cpuCores,
+      memory_mb: request.memoryMb,
+      disk_gb: request.diskGb,
+    };
+    return Value.Parse(Credentials, await this.#post("/v1/hosts/register", body, {}, signal));
+  }
+
+  /** @throws Refused, or WrennError `control_plane_unreachable`. */
+  async refresh(refreshToken: string, csrPem: string, signal: AbortSignal): Promise<IssuedCredentials> {
+    const body = { refresh_token: refreshToken, csr_pem: csrPem };
+    return Value.Parse(Credentials, await this.#post("/v1/hosts/auth/refresh", body, {}, signal));
+  }
+
+  /** @throws Refused (404: the host was deleted), or WrennError `control_plane_unreachable`. */
+  async heartbeat(hostId: string, token: string, signal: AbortSignal): Promise<void> {
+    await this.#post(`/v1/hosts/${hostId}/heartbeat`, undefined, { "x-host-token": token }, signal);
+  }
+
+  async #post(
+    path: string,
+    body: object | undefined,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    let response: Response;
+    try {
+      response = await fetch(new URL(path, this.#url), {
+        method: "POST",
+        headers: { ...headers, ...(body ? { "content-type": "application/json" } : {}) },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+        redirect: "error",
+        signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]),
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new WrennError("control_plane_unreachable", { url: this.#url }, { cause: error });
+    }
+    const text = await response.text();
+    if (response.ok) return text === "" ? undefined : (JSON.parse(text) as unknown);
+    throw new Refused(response.status, messageOf(text) ?? `the control plane answered ${response.status}`);
+  }
+}
+
+function messageOf(text: string): string | undefined {
+  try {
+    return (JSON.parse(text) as { error?: { message?: string } }).error?.message;
+  } catch {
+    // Something else than a control plane answered.
+    return undefined;
+  }
+}
