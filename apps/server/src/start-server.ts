@@ -97,7 +97,7 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
     version,
     publicUrl: config.publicUrl ?? `http://${config.domain}:${config.port}`,
   });
-  ports.join(platformOf(controlPlane));
+  ports.join(platformOf(controlPlane, ids.host));
   release.defer(controlPlane.ports.observe((id) => ports.edge.invalidate(id)));
   release.defer(controlPlane.fleet.observe(({ id }) => ports.edge.invalidate(id)));
   const listeners = await openListeners(config, ports, controlPlane, paths.tls, logger);
@@ -122,10 +122,18 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   };
 }
 
-/** The control plane as the edge asks it. */
-function platformOf({ ports }: ControlPlane): CapsuleDirectory & CredentialChecks {
+/** The control plane as the edge asks it; capsules of other machines are reached through their hosts. */
+function platformOf({ ports, fleet }: ControlPlane, localHost: string): CapsuleDirectory & CredentialChecks {
   return {
-    find: (id) => ports.find(id),
+    find: async (id) => {
+      const route = await ports.find(id);
+      if (!route || route.hostId === localHost) return route;
+      const { hostId } = route;
+      return {
+        ...route,
+        connect: async (port, options) => await fleet.agent(hostId).dial(id, port, options),
+      };
+    },
     wake: (id) => ports.wake(id),
     apiKey: (key, id) => ports.admits(id, { "x-api-key": key }),
     bearer: (token, id) => ports.admits(id, { authorization: `Bearer ${token}` }),

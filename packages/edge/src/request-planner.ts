@@ -103,7 +103,11 @@ export class RequestPlanner {
     const extra = [...cookie, ...(prefix === "" ? [] : ["Content-Security-Policy", SHARED_ORIGIN])];
     let reportedAt = this.#parts.options.clock.monotonic();
     return {
-      pool: this.#parts.pools.of(target.capsuleId, route.address, target.port),
+      pool: this.#parts.pools.of(target.capsuleId, {
+        address: route.address,
+        port: target.port,
+        connect: route.connect,
+      }),
       port: target.port,
       method,
       path: admission.url,

@@ -1,5 +1,6 @@
 import { WrennError } from "@wrenn/core";
 import type { CapsuleFiles, CapsuleProcesses, HostAgent, HostFacts, TemplateFacts } from "@wrenn/protocol";
+import { connectTcp } from "@wrenn/system";
 import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
 import { CapsuleVerbs } from "./capsules/capsule-verbs.ts";
 import { IdleSweeper } from "./capsules/idle-sweeper.ts";
@@ -8,6 +9,8 @@ import { generationOf } from "./capsules/resume-capsule.ts";
 import type { HostAgentDependencies } from "./dependencies.ts";
 
 import { MetricSampler } from "./metrics/metric-sampler.ts";
+
+const DIAL_MS = 10_000;
 
 /** What becomes of the capsules when the host agent ends. */
 export type CapsulesAtEnd = "destroy" | "pause" | "leave";
@@ -106,6 +109,10 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     processes: (id): CapsuleProcesses => registry.require(id).running().guest.processes,
     files: (id): CapsuleFiles => registry.require(id).running().guest.files,
     listTemplates: () => deps.templates.list(),
+    dial: async (id, port, { halfOpen, signal }) => {
+      const { hostAddress: address } = registry.require(id).running().slot;
+      return await connectTcp({ address, port, halfOpen }, DIAL_MS, withClosing(signal));
+    },
     onChange: (observer) => registry.observe(observer),
     close: async (end) => {
       sweeper.close();

@@ -4,3 +4,5 @@ export { identifyProcess, isAlive } from "./process-identity.ts";
 export type { ProcessIdentity } from "./process-identity.ts";
 export { runCommand, tryCommand } from "./run-command.ts";
 export type { CommandOptions, CommandResult } from "./run-command.ts";
+export { connectTcp } from "./connect-tcp.ts";
+export type { TcpPlace } from "./connect-tcp.ts";

@@ -11,6 +11,8 @@ type Access = "public" | "private";
 export interface PortRoute {
   readonly status: string;
   readonly address: string | undefined;
+  /** UUID of its host. */
+  readonly hostId: string | null;
   readonly wakes: boolean;
   readonly access: (port: number) => Access;
 }
@@ -57,6 +59,7 @@ export class PortsService {
     return {
       status: row.status,
       address: row.status === "running" ? (row.host_ip ?? undefined) : undefined,
+      hostId: row.host_id,
       wakes: row.status === "paused" && row.auto_resume,
       access: (port) => access.get(port) ?? "private",
     };

@@ -35,6 +35,7 @@ export class FakeHostAgent implements HostAgent {
   metrics = async () => [];
   setNetwork = async () => undefined;
   networkDecisions = async () => [];
+  dial = async () => unsupported();
   processes = () => unsupported();
   files = () => unsupported();
   hold = () => () => undefined;

@@ -1,9 +1,20 @@
+import type { Duplex } from "node:stream";
+
 /** Where a capsule is and who may use its ports, as the platform knows it now. */
 export interface CapsuleRoute {
   /** State for people, such as `running` or `paused`. */
   readonly status: string;
   /** Address of the machine that the edge can reach; undefined unless the capsule runs. */
   readonly address: string | undefined;
+  /**
+   * Connects to a port of a capsule that this machine cannot reach itself; its address only names it then.
+   *
+   * @throws an error with the operating system's `code`.
+   */
+  readonly connect?: (
+    port: number,
+    options: { readonly halfOpen: boolean; readonly signal: AbortSignal },
+  ) => Promise<Duplex>;
   /** Whether a request may wake the capsule up. */
   readonly wakes: boolean;
   /** Who may use the port. */

@@ -1,13 +1,8 @@
-import { connect } from "node:net";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Clock } from "@wrenn/core";
 
-export interface DialPlace {
-  readonly address: string;
-  readonly port: number;
-  /** Whether each direction ends on its own: an upgraded service may go on after its client has finished. */
-  readonly halfOpen: boolean;
-}
+/** One attempt to connect to a service. @throws an error with the operating system's `code`. */
+export type Connect = (ms: number, signal: AbortSignal) => Promise<Duplex>;
 
 export interface DialLimits {
   /** Time for one attempt, in ms. */
@@ -28,16 +23,16 @@ const LONGEST_WAIT_MS = 250;
  * @throws the operating system's error, with its `code`; `ETIMEDOUT` when an attempt takes longer than the limit.
  */
 export async function dial(
-  place: DialPlace,
+  connect: Connect,
   limits: DialLimits,
   clock: Clock,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<Duplex> {
   const startedAt = clock.monotonic();
   for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     signal.throwIfAborted();
     try {
-      return await connectOnce(place, limits.connectMs, signal);
+      return await connect(limits.connectMs, signal);
     } catch (error) {
       const left = limits.waitForPortMs - (clock.monotonic() - startedAt);
       if (!STARTING.has(codeOf(error)) || left <= 0) throw error;
@@ -49,32 +44,4 @@ export async function dial(
 /** The operating system's or the HTTP parser's code of an error; empty when it has none. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
-}
-
-async function connectOnce(place: DialPlace, ms: number, signal: AbortSignal): Promise<Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const socket = connect({
-    host: place.address,
-    port: place.port,
-    noDelay: true,
-    allowHalfOpen: place.halfOpen,
-  });
-  const timer = setTimeout(() => {
-    socket.destroy(Object.assign(new Error(`no connection within ${ms} ms`), { code: "ETIMEDOUT" }));
-  }, ms);
-  const onAbort = (): void => void socket.destroy(asError(signal.reason));
-  signal.addEventListener("abort", onAbort, { once: true });
-  socket.once("connect", () => resolve(socket));
-  socket.once("error", reject);
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-    socket.removeListener("error", reject);
-  }
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

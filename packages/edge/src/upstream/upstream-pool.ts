@@ -2,12 +2,20 @@ import { Agent } from "node:http";
 import type { AgentOptions, ClientRequestArgs } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@wrenn/core";
+import { connectTcp } from "@wrenn/system";
+import type { CapsuleRoute } from "../routing/capsule-route.ts";
 import { dial } from "./dial.ts";
 import type { DialLimits } from "./dial.ts";
 
 /** Idle connections end before common servers end them (5 s in Node), which would race with a new request. */
 const IDLE_MS = 4000;
 const IDLE_CONNECTIONS = 20;
+
+export interface UpstreamPlace {
+  readonly address: string;
+  readonly port: number;
+  readonly connect: CapsuleRoute["connect"];
+}
 
 /** Connects to one port of one capsule. */
 type Dial = (halfOpen: boolean) => Promise<Duplex>;
@@ -22,9 +30,18 @@ export class UpstreamPool {
   readonly halfOpen: Agent;
   readonly #retired = new AbortController();
 
-  constructor(address: string, port: number, limits: DialLimits, clock: Clock) {
+  constructor(place: UpstreamPlace, limits: DialLimits, clock: Clock) {
+    const { address, port, connect: through } = place;
     const connect: Dial = async (halfOpen) =>
-      dial({ address, port, halfOpen }, limits, clock, this.#retired.signal);
+      dial(
+        async (ms, signal) =>
+          through
+            ? await through(port, { halfOpen, signal: AbortSignal.any([signal, AbortSignal.timeout(ms)]) })
+            : await connectTcp({ address, port, halfOpen }, ms, signal),
+        limits,
+        clock,
+        this.#retired.signal,
+      );
     this.kept = new DialAgent(connect, false, {
       keepAlive: true,
       maxFreeSockets: IDLE_CONNECTIONS,

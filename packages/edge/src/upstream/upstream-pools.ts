@@ -1,6 +1,7 @@
 import type { Clock } from "@wrenn/core";
 import type { DialLimits } from "./dial.ts";
 import { UpstreamPool } from "./upstream-pool.ts";
+import type { UpstreamPlace } from "./upstream-pool.ts";
 
 const POOLS = 4096;
 
@@ -16,9 +17,9 @@ export class UpstreamPools {
   }
 
   /** The address is part of the key: a capsule that moved never meets connections to its old place. */
-  of(capsuleId: string, address: string, port: number): UpstreamPool {
-    const key = `${capsuleId} ${address} ${port}`;
-    const pool = this.#pools.get(key) ?? new UpstreamPool(address, port, this.#limits, this.#clock);
+  of(capsuleId: string, place: UpstreamPlace): UpstreamPool {
+    const key = `${capsuleId} ${place.address} ${place.port}`;
+    const pool = this.#pools.get(key) ?? new UpstreamPool(place, this.#limits, this.#clock);
     this.#pools.delete(key);
     this.#pools.set(key, pool);
     if (this.#pools.size > POOLS) this.#drop(this.#pools.keys().next().value ?? key);

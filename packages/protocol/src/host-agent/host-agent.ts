@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { CapsuleFiles } from "./files.ts";
 import type { CapsuleProcesses } from "./processes.ts";
 
@@ -63,6 +64,18 @@ export interface HostAgent {
   processes(id: string): CapsuleProcesses;
   /** Files of a running capsule. */
   files(id: string): CapsuleFiles;
+
+  /**
+   * Connects to a port of a running capsule. With `halfOpen` each direction ends on its own. Aborting while it connects ends the
+   * attempt.
+   *
+   * @throws the operating system's error with its `code`, `ECONNREFUSED` while nothing listens.
+   */
+  dial(
+    id: string,
+    port: number,
+    options: { readonly halfOpen: boolean; readonly signal: AbortSignal },
+  ): Promise<Duplex>;
 
   /** Templates this host can start capsules from. */
   listTemplates(signal: AbortSignal): Promise<readonly TemplateFacts[]>;
