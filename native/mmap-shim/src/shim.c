@@ -2,7 +2,8 @@
  * LD_PRELOAD library for the VMM: the memory file named by WRENN_SHIM_MEMORY is mapped privately although the VMM asks
  * for a shared mapping. The VMM then leaves the memory out of its saved state ("shared" memory needs no saving), while
  * every write of the guest stays in this process: the file is the frozen memory of a template and never changes.
- * Pages that differ from it, those of a paused capsule, come from the file named by WRENN_SHIM_DIFF.
+ * Pages that differ from it, those of a paused capsule, come from the file named by WRENN_SHIM_DIFF, or, when they are not at
+ * hand as they are, from the page server at the socket WRENN_SHIM_PAGES; WRENN_SHIM_RANGES names the file that lists them.
  *
  * The environment is set by the jail and not by anything a guest can reach.
  */
@@ -20,10 +21,11 @@
 #include <unistd.h>
 
 #include "diff.h"
+#include "served.h"
 
 #define EXPORTED __attribute__((visibility("default")))
 
-enum { EXIT_NO_SYMBOL = 81, EXIT_BAD_DIFF = 82 };
+enum { EXIT_NO_SYMBOL = 81, EXIT_BAD_DIFF = 82, EXIT_BAD_RANGES = 83 };
 
 typedef void *(*mmap_function)(void *, size_t, int, int, int, off_t);
 typedef int (*open_function)(const char *, int, ...);
@@ -104,11 +106,36 @@ static void lay_diff_over(uint8_t *memory, size_t size) {
   close(fd);
 }
 
+static void hand_over_to_page_server(uint8_t *memory, size_t size) {
+  const char *socket_path = getenv("WRENN_SHIM_PAGES");
+  const char *path = getenv("WRENN_SHIM_RANGES");
+  if (!socket_path || !path) return;
+  struct range *ranges = NULL;
+  size_t count = 0;
+  int fd = real_open()(path, O_RDONLY | O_CLOEXEC);
+  const char *problem = fd < 0 ? strerror(errno) : ranges_read(fd, size, &ranges, &count);
+  if (problem) {
+    fprintf(stderr, "wrenn-shim: %s: %s\n", path, problem);
+    _exit(EXIT_BAD_RANGES);
+  }
+  close(fd);
+  errno = 0;
+  problem = serve_memory(memory, size, ranges, count, socket_path);
+  if (problem) {
+    fprintf(stderr, "wrenn-shim: %s: %s: %s\n", socket_path, problem, strerror(errno));
+    _exit(EXIT_BAD_RANGES);
+  }
+  free(ranges);
+}
+
 EXPORTED void *mmap64(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
   bool memory = (flags & MAP_TYPE) == MAP_SHARED && is_memory_file(fd);
   if (memory) flags = (flags & ~MAP_TYPE) | MAP_PRIVATE | MAP_NORESERVE;
   void *mapped = real_mmap()(address, length, protection, flags, fd, offset);
-  if (memory && mapped != MAP_FAILED && offset == 0) lay_diff_over(mapped, length);
+  if (memory && mapped != MAP_FAILED && offset == 0) {
+    lay_diff_over(mapped, length);
+    hand_over_to_page_server(mapped, length);
+  }
   return mapped;
 }
 

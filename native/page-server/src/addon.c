@@ -184,6 +184,9 @@ static napi_value report(napi_env env, napi_callback_info info) {
   set_number(env, result, "removes", atomic_load(&server->counters.removes));
   set_number(env, result, "otherEvents", atomic_load(&server->counters.other_events));
   set_number(env, result, "requests", atomic_load(&server->counters.requests));
+  napi_value complete;
+  napi_get_boolean(env, atomic_load(&server->complete), &complete);
+  napi_set_named_property(env, result, "complete", complete);
   size_t recorded = atomic_load(&server->recorded);
   void *data;
   napi_value buffer;
@@ -193,6 +196,21 @@ static napi_value report(napi_env env, napi_callback_info info) {
   napi_create_typedarray(env, napi_uint32_array, recorded, buffer, 0, &set);
   napi_set_named_property(env, result, "workingSet", set);
   return result;
+}
+
+/* fill(handle, pages) */
+static napi_value fill(napi_env env, napi_callback_info info) {
+  napi_value v[2];
+  size_t count = 2;
+  size_t length = 0;
+  void *pages = NULL;
+  napi_typedarray_type type;
+  napi_get_cb_info(env, info, &count, v, NULL, NULL);
+  if (count != 2 || napi_get_typedarray_info(env, v[1], &type, &length, &pages, NULL, NULL) != napi_ok || type != napi_uint32_array) return fail(env, "wrong arguments"), NULL;
+  struct handle *handle = unwrap(env, v[0]);
+  if (!handle) return NULL;
+  if (!server_fill(handle->server, pages, length)) return fail(env, "out of memory"), NULL;
+  return NULL;
 }
 
 /* failure(handle): why the thread ended, or undefined; only after it said that it ends */
@@ -223,7 +241,7 @@ NAPI_MODULE_INIT() {
   const struct {
     const char *name;
     napi_callback call;
-  } functions[] = {{"start", start}, {"provide", provide}, {"report", report}, {"failure", failure}, {"stop", stop}};
+  } functions[] = {{"start", start}, {"provide", provide}, {"fill", fill}, {"report", report}, {"failure", failure}, {"stop", stop}};
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;
     napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].call, NULL, &function);

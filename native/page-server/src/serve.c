@@ -165,6 +165,14 @@ void serve_prefetch(struct server *server) {
   if (offset < server->image.size && missing(server, offset)) bring(server, offset, server->around);
 }
 
+bool serve_is_missing(const struct server *server) {
+  for (size_t i = 0; i < server->prefetch_count; i++) {
+    uint64_t offset = (uint64_t)server->prefetch[i] * PAGE;
+    if (offset < server->image.size && missing(server, offset) && region_of_offset(server, offset)) return true;
+  }
+  return false;
+}
+
 void serve_provided(struct server *server, uint64_t offset, unsigned char *bytes, size_t length) {
   uint64_t block = offset / PAGE / BLOCK_PAGES;
   if (server->blocks[block] == BLOCK_IN_FLIGHT) {

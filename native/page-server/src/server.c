@@ -35,20 +35,47 @@ static void take_provided(struct server *server) {
   }
 }
 
+static void take_rest(struct server *server) {
+  pthread_mutex_lock(&server->lock);
+  if (server->rest) {
+    free(server->prefetch);
+    server->prefetch = server->rest;
+    server->prefetch_count = server->rest_count;
+    server->prefetch_done = 0;
+    server->rest = NULL;
+    server->filling = true;
+  }
+  pthread_mutex_unlock(&server->lock);
+}
+
+/* True when nothing can be missing any more and the machine knows it. A page that was refused for a moment is tried again. */
+static bool finished(struct server *server) {
+  if (!server->filling || server->prefetch_done < server->prefetch_count || server->wanted || server->in_flight) return false;
+  if (serve_is_missing(server)) {
+    server->prefetch_done = 0;
+    return false;
+  }
+  const char done = 'D';
+  if (send(server->peer, &done, 1, MSG_NOSIGNAL) == 1) atomic_store(&server->complete, true);
+  return true;
+}
+
 static void loop(struct server *server) {
   while (!server->failure && !atomic_load(&server->stopping)) {
     struct pollfd fds[3] = {{server->uffd, POLLIN, 0}, {server->peer, POLLIN, 0}, {server->wake, POLLIN, 0}};
-    bool idle_work = server->prefetch_done < server->prefetch_count;
+    bool idle_work = server->prefetch_done < server->prefetch_count && !server->wanted && server->in_flight < MAX_PREFETCH_IN_FLIGHT;
     int ready = poll(fds, 3, idle_work ? 0 : -1);
     if (ready < 0 && errno != EINTR) server->failure = "poll failed";
     if (ready <= 0) {
       if (ready == 0) serve_prefetch(server);
+      if (finished(server)) break;
       continue;
     }
     if (fds[2].revents) {
       uint64_t ignored;
       if (read(server->wake, &ignored, sizeof ignored) < 0 && errno != EAGAIN) server->failure = "eventfd failed";
       take_provided(server);
+      take_rest(server);
     }
     if (fds[0].revents & POLLIN) serve_events(server);
     else if (fds[0].revents) break; /* the machine's memory is gone */
@@ -57,6 +84,7 @@ static void loop(struct server *server) {
       ssize_t n = read(server->peer, ignored, sizeof ignored);
       if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) break; /* the machine ended */
     }
+    if (!server->failure && finished(server)) break;
   }
 }
 
@@ -98,6 +126,19 @@ bool server_provide(struct server *server, uint64_t offset, const void *bytes, s
   return true;
 }
 
+bool server_fill(struct server *server, const uint32_t *pages, size_t count) {
+  uint32_t *rest = malloc(count * sizeof *rest + 1);
+  if (!rest) return false;
+  memcpy(rest, pages, count * sizeof *rest);
+  pthread_mutex_lock(&server->lock);
+  free(server->rest);
+  server->rest = rest;
+  server->rest_count = count;
+  pthread_mutex_unlock(&server->lock);
+  wake(server);
+  return true;
+}
+
 void server_stop(struct server *server) {
   atomic_store(&server->stopping, true);
   wake(server);
@@ -116,6 +157,7 @@ void server_free(struct server *server) {
   }
   image_close(&server->image);
   free(server->prefetch);
+  free(server->rest);
   free(server->record);
   free(server->blocks);
   free(server->buffer);

@@ -6,7 +6,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { BLOCK_PAGES = 64, MAX_IN_FLIGHT = 32, MAX_CHILDREN = 16 };
+/* Blocks that prefetching may have under way: a fault must not wait behind many of them. */
+enum { BLOCK_PAGES = 64, MAX_IN_FLIGHT = 32, MAX_PREFETCH_IN_FLIGHT = 4, MAX_CHILDREN = 16 };
 
 enum { BLOCK_IDLE = 0, BLOCK_WANTED = 1, BLOCK_IN_FLIGHT = 2 };
 
@@ -32,11 +33,15 @@ struct server {
   int handshake_ms;
   uint32_t *prefetch;
   size_t prefetch_count, prefetch_done;
+  uint32_t *rest; /* handed over by server_fill, NULL once the thread has taken it; guarded by `lock` */
+  size_t rest_count;
+  bool filling; /* the prefetch list is all that may be missing */
+  atomic_bool complete;
   uint32_t *record; /* pages in the order of their faults */
   atomic_size_t recorded;
   uint8_t *blocks; /* state of each callback block */
   size_t wanted, in_flight;
-  pthread_mutex_t lock; /* guards `provided` */
+  pthread_mutex_t lock; /* guards `provided` and `rest` */
   struct provided *provided;
   atomic_bool stopping;
   struct counters counters;
@@ -54,6 +59,11 @@ bool server_listen(struct server *server, const char *path);
 bool server_start(struct server *server);
 /* Hands bytes for a request to the thread; from any thread. False when memory is short. */
 bool server_provide(struct server *server, uint64_t offset, const void *bytes, size_t length);
+/*
+ * Brings in `pages`, which are all that can be missing; then tells the machine that it needs no server any more and ends. From
+ * any thread, once. False when memory is short.
+ */
+bool server_fill(struct server *server, const uint32_t *pages, size_t count);
 /* Asks the thread to end and joins it. */
 void server_stop(struct server *server);
 /* Frees what the server holds; after server_stop, or when it was never started. */

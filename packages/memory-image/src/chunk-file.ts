@@ -46,8 +46,11 @@ export async function writeChunks(
 /** Reads a range of a chunk file, from wherever it is kept; fewer bytes only at its end. */
 export type Fetch = (offset: number, length: number, signal: AbortSignal) => Promise<Uint8Array>;
 
+/** Unpacked chunks that are kept, because faults come in neighbourhoods, several at a time. */
+const keptChunks = 16;
+
 /**
- * A memory kept as a chunk file. Keeps the chunk read last, because faults come in neighbourhoods.
+ * A memory kept as a chunk file.
  *
  * @throws WrennError `snapshot_corrupt` when head or index are damaged.
  */
@@ -66,9 +69,20 @@ export async function openChunks(fetch: Fetch, what: string, signal: AbortSignal
   const crc = head.readUInt32LE(28);
   head.writeUInt32LE(0, 28);
   if (crc32(head) !== crc) fail("crc is wrong");
-  let last: { readonly chunk: number; readonly bytes: Buffer } | undefined;
-  const load = async (chunk: number, signal: AbortSignal): Promise<Buffer> => {
-    if (last?.chunk === chunk) return last.bytes;
+  const kept = new Map<number, Promise<Buffer>>();
+  const load = (chunk: number, signal: AbortSignal): Promise<Buffer> => {
+    const known = kept.get(chunk) ?? fetchChunk(chunk, signal);
+    // The one used last is the last to go; one that failed is asked for again.
+    kept.delete(chunk);
+    kept.set(chunk, known);
+    known.catch(() => kept.delete(chunk));
+    for (const oldest of kept.keys()) {
+      if (kept.size <= keptChunks) break;
+      kept.delete(oldest);
+    }
+    return known;
+  };
+  const fetchChunk = async (chunk: number, signal: AbortSignal): Promise<Buffer> => {
     const at = headSize + chunk * entrySize;
     const length = head.readUInt32LE(at + 8);
     if (length > chunkBytes * 2) fail(`chunk ${chunk} is too long`);
@@ -78,7 +92,6 @@ export async function openChunks(fetch: Fetch, what: string, signal: AbortSignal
     if (bytes.length !== wanted || crc32(bytes) !== head.readUInt32LE(at + 12)) {
       fail(`chunk ${chunk} has a wrong crc`);
     }
-    last = { chunk, bytes };
     return bytes;
   };
   return {

@@ -20,3 +20,5 @@ export type { StoreFile, StoreFiles } from "./store-files.ts";
 export type { PageServerReport } from "./page-server/addon.ts";
 export { startPageServer } from "./page-server/page-server.ts";
 export type { PageServer, PageServerOptions } from "./page-server/page-server.ts";
+export { servePackedDiff } from "./page-server/serve-packed-diff.ts";
+export type { PackedDiff, ServedDiff } from "./page-server/serve-packed-diff.ts";

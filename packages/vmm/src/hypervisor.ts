@@ -80,7 +80,22 @@ export interface RestoreSpec extends MachineSpec {
   readonly memoryFile: string;
   /** A diff laid over the base (part of a paused capsule's state), if any. */
   readonly memoryDiff?: string;
+  /** Instead of `memoryDiff`: changed pages that are brought in when they are touched. */
+  readonly servedMemory?: ServedMemory;
   readonly deviceState: string;
+  /** The virtual CPUs stay stopped. */
+  readonly stopped?: boolean;
+}
+
+/**
+ * Memory that a page server (native/page-server) brings in. A machine whose server goes away before it has brought in every
+ * page ends itself; afterwards it needs none.
+ */
+export interface ServedMemory {
+  /** Unix socket on which the server waits; the machine's user may write it. */
+  readonly socket: string;
+  /** The file that lists the served pages; the machine's user may read it. */
+  readonly ranges: string;
 }
 
 /** One running (or stopped) machine. Methods reject with WrennError `machine_died` once it is dead. */

@@ -14,6 +14,7 @@ export interface PageServerAddon {
     notify: (offset: number, length: number) => void,
   ): object;
   provide(handle: object, offset: number, bytes: Uint8Array): void;
+  fill(handle: object, pages: Uint32Array): void;
   report(handle: object): PageServerReport;
   /** What made the thread end early, if anything did; only after it said that it ends. */
   failure(handle: object): string | undefined;
@@ -31,6 +32,8 @@ export interface PageServerReport {
   readonly otherEvents: number;
   /** Blocks asked of the callback. */
   readonly requests: number;
+  /** Every page is in the machine, and the machine has been told. */
+  readonly complete: boolean;
   /** Numbers of the pages that faulted, in order: what a later resume should prefetch. */
   readonly workingSet: Uint32Array;
 }

@@ -33,6 +33,11 @@ export interface PageServer {
   /** Resolves, never rejects, when no more faults are answered: undefined when the machine ended or after `stop`. */
   readonly ended: Promise<WrennError<"page_server_failed"> | undefined>;
   report(): PageServerReport;
+  /**
+   * Brings in `pages`, which are all that the machine can miss, tells the machine that it needs no server any more (the byte
+   * `D` on its connection), and ends. Only once the machine is connected.
+   */
+  fill(pages: Uint32Array): void;
   /** Ends the thread and closes every descriptor. A machine that still lives reads zeros afterwards: end it first. */
   stop(): void;
 }
@@ -81,6 +86,9 @@ export function startPageServer(options: PageServerOptions): PageServer {
   }
   return {
     ended: ended.promise,
+    fill: (pages) => {
+      if (last === undefined) addon.fill(handle, pages);
+    },
     report: () => last ?? addon.report(handle),
     stop,
   };

@@ -3,30 +3,60 @@ import { WrennError } from "@wrenn/core";
 import type { MemoryRegion } from "../hypervisor.ts";
 
 /** Address range, permissions, offset, device, inode, path. */
-const MAPPING = /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ (\d+)\s+(.*)$/;
+const MAPPING = /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) \S+ (\d+)\s+(.*)$/;
+
+interface Piece {
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly offset: bigint;
+  readonly inode: bigint;
+}
 
 /**
- * Where the guest's memory lies in the VMM: the mapping of its memory file (proc_pid_maps(5)). The kernel may show it in
- * several adjoining pieces. The file is known by its inode: how its path looks depends on whose root directory it is seen from.
+ * Where the guest's memory lies in the VMM: the mapping of its memory file (proc_pid_maps(5)). It may be in pieces with served
+ * pages, which no file lies below, between them: where the memory begins follows from any piece and its offset in the file. The
+ * file is known by its inode: how its path looks depends on whose root directory it is seen from.
  *
- * @throws WrennError `operation_failed` when the pieces do not make up one run of `size` bytes.
+ * @throws WrennError `operation_failed` when there is no run of `size` bytes around a piece.
  */
 export async function findMemoryRegion(pid: number, memoryFile: string, size: number): Promise<MemoryRegion> {
-  const maps = await readFile(`/proc/${pid}/maps`, "utf8");
+  const pieces = parseMaps(await readFile(`/proc/${pid}/maps`, "utf8"));
   const { ino } = await stat(memoryFile, { bigint: true });
-  let start: bigint | undefined;
-  let end = 0n;
-  for (const line of maps.split("\n")) {
-    const [, from, to, inode = "0"] = MAPPING.exec(line) ?? [];
-    if (from === undefined || to === undefined || BigInt(inode) !== ino) continue;
+  for (const piece of pieces) {
     // Another file system may have a file of the same number; only a whole memory is this large.
-    if (start !== undefined && BigInt(`0x${from}`) !== end) start = undefined;
-    start ??= BigInt(`0x${from}`);
-    end = BigInt(`0x${to}`);
-    if (end - start === BigInt(size)) return { pid, address: start, size };
+    const address = piece.from - piece.offset;
+    if (piece.inode === ino && isCovered(pieces, address, address + BigInt(size)))
+      return { pid, address, size };
   }
   throw new WrennError("operation_failed", {
     operation: "finding the guest's memory",
     problem: `no mapping of ${size} bytes of ${memoryFile}`,
   });
+}
+
+function parseMaps(maps: string): readonly Piece[] {
+  return maps.split("\n").flatMap((line) => {
+    const [, from, to, offset, inode] = MAPPING.exec(line) ?? [];
+    if (from === undefined || to === undefined || offset === undefined || inode === undefined) return [];
+    return [
+      {
+        from: BigInt(`0x${from}`),
+        to: BigInt(`0x${to}`),
+        offset: BigInt(`0x${offset}`),
+        inode: BigInt(inode),
+      },
+    ];
+  });
+}
+
+/** Whether the pieces, which ascend, leave no gap between two addresses. */
+function isCovered(pieces: readonly Piece[], from: bigint, to: bigint): boolean {
+  let at = from;
+  for (const piece of pieces) {
+    if (piece.to <= at) continue;
+    if (piece.from > at) return false;
+    at = piece.to;
+    if (at >= to) return true;
+  }
+  return false;
 }

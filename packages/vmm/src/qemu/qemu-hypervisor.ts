@@ -96,6 +96,8 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
           "/dev/zero",
           "/dev/urandom",
           ...(spec.network ? ["/dev/net/tun"] : []),
+          // The right to a descriptor that answers faults of the kernel too, without any privilege.
+          ...(!boots && spec.servedMemory ? ["/dev/userfaultfd"] : []),
           ...(options.accelerator === "kvm" ? ["/dev/kvm"] : []),
         ],
         environment: boots ? {} : shimEnvironment(options.shim, spec),
@@ -139,7 +141,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         spec,
         launch(spec, signal, async (qmp) => {
           await loadDeviceState(qmp, join(spec.directory, machineFiles.migration), spec.deviceState, signal);
-          await qmp.execute("cont", undefined, signal);
+          if (spec.stopped !== true) await qmp.execute("cont", undefined, signal);
         }),
       ),
     adopt: (directory, signal) => adopt(directory, cgroups, signal),
@@ -171,16 +173,26 @@ async function prepareDirectory(spec: MachineSpec): Promise<void> {
   await chown(spec.directory, spec.uid, spec.gid);
 }
 
-function memoryFiles({ memoryFile, memoryDiff }: RestoreSpec): readonly string[] {
-  return memoryDiff === undefined ? [memoryFile] : [memoryFile, memoryDiff];
+function memoryFiles({ memoryFile, memoryDiff, servedMemory }: RestoreSpec): readonly string[] {
+  return [
+    memoryFile,
+    ...(memoryDiff === undefined ? [] : [memoryDiff]),
+    ...(servedMemory ? [servedMemory.socket, servedMemory.ranges] : []),
+  ];
 }
 
 /** What native/mmap-shim reads. */
-function shimEnvironment(shim: string, { memoryFile, memoryDiff }: RestoreSpec): Record<string, string> {
+function shimEnvironment(
+  shim: string,
+  { memoryFile, memoryDiff, servedMemory }: RestoreSpec,
+): Record<string, string> {
   return {
     LD_PRELOAD: shim,
     WRENN_SHIM_MEMORY: memoryFile,
     ...(memoryDiff === undefined ? {} : { WRENN_SHIM_DIFF: memoryDiff }),
+    ...(servedMemory
+      ? { WRENN_SHIM_PAGES: servedMemory.socket, WRENN_SHIM_RANGES: servedMemory.ranges }
+      : {}),
   };
 }
 

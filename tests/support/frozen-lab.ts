@@ -1,0 +1,170 @@
+import { chmod, chown, mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { GuestSession } from "@wrenn/guest";
+import {
+  decodeDiffIndex,
+  diffDataOffset,
+  directoryFiles,
+  findDirtyPages,
+  writeDiff,
+} from "@wrenn/memory-image";
+import type { Hypervisor, Machine, RestoreSpec, ServedMemory } from "@wrenn/vmm";
+import { makeDisk, minimalArtifacts, qemu } from "./real-machines.ts";
+
+export const page = 4096;
+export const memoryMib = 256;
+
+/** What a machine is restored from. */
+export interface Frozen {
+  readonly memoryFile: string;
+  readonly memoryDiff?: string;
+  readonly servedMemory?: ServedMemory;
+  readonly stopped?: boolean;
+  readonly deviceState: string;
+  readonly disk: string;
+}
+
+/** Real machines that are frozen and restored without a host agent; everything of them goes with {@link close}. */
+export class FrozenLab {
+  readonly uid: number;
+  readonly directory: string;
+  readonly signal = AbortSignal.timeout(10 * 60_000);
+  readonly #hypervisor: Hypervisor;
+  readonly #artifacts: Awaited<ReturnType<typeof minimalArtifacts>>;
+  readonly #machines: Machine[] = [];
+  #count = 0;
+
+  private constructor(
+    uid: number,
+    directory: string,
+    hypervisor: Hypervisor,
+    artifacts: Awaited<ReturnType<typeof minimalArtifacts>>,
+  ) {
+    this.uid = uid;
+    this.directory = directory;
+    this.#hypervisor = hypervisor;
+    this.#artifacts = artifacts;
+  }
+
+  static async open(uid: number): Promise<FrozenLab> {
+    const directory = await mkdtemp("/tmp/wf-");
+    await chmod(directory, 0o755);
+    return new FrozenLab(uid, directory, await qemu(), await minimalArtifacts());
+  }
+
+  async close(): Promise<void> {
+    for (const machine of this.#machines) await machine.destroy();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** Boots a machine until its guest answers and freezes it. */
+  async template(): Promise<Frozen> {
+    const spec = await this.#specOn(this.#artifacts.rootfs);
+    const memoryFile = join(this.directory, "base.memory");
+    await writeFile(memoryFile, "");
+    await chown(memoryFile, this.uid, this.uid);
+    const { kernel, initramfs } = this.#artifacts;
+    const machine = await this.#hypervisor.boot({ ...spec, kernel, initramfs, memoryFile }, this.signal);
+    this.#machines.push(machine);
+    await this.answers(machine);
+    await machine.stop(this.signal);
+    const deviceState = join(this.directory, "base.state");
+    await machine.saveDeviceState(deviceState, this.signal);
+    await machine.destroy();
+    return { memoryFile, deviceState, disk: spec.disk };
+  }
+
+  async restore({ disk, ...files }: Frozen): Promise<Machine> {
+    const machine = await this.#hypervisor.restore({ ...(await this.#specOn(disk)), ...files }, this.signal);
+    this.#machines.push(machine);
+    return machine;
+  }
+
+  /** Freezes a running machine as a diff against the base; it stays stopped and goes on, if at all, on a new disk. */
+  async freeze(machine: Machine, base: Frozen): Promise<Frozen & { readonly memoryDiff: string }> {
+    const { directory, signal, uid } = this;
+    await machine.stop(signal);
+    const disk = await machine.activeDisk(signal);
+    const name = this.name(machine.id);
+    const next = join(dirname(disk), `${name}.qcow2`);
+    await makeDisk(next, uid, disk);
+    await machine.switchDisk(next, signal);
+    const deviceState = join(directory, `${name}.state`);
+    await machine.saveDeviceState(deviceState, signal);
+    const dirty = await findDirtyPages(await machine.memoryRegion(signal), signal);
+    const file = await directoryFiles(directory).create(`${name}.diff`);
+    await writeDiff(file, systemRandom.uuid(), dirty, signal);
+    await file.close();
+    const memoryDiff = join(directory, `${name}.diff`);
+    // The machine's user reads both; the host agent keeps them in directories that only this user may enter.
+    for (const path of [deviceState, memoryDiff]) await chmod(path, 0o644);
+    return { memoryFile: base.memoryFile, memoryDiff, deviceState, disk };
+  }
+
+  /** The kernel release that the guest names. */
+  async answers(machine: Machine): Promise<string> {
+    const guest = await GuestSession.connect(
+      {
+        ...machine.guestChannel,
+        clock: systemClock,
+        logger: silentLogger,
+        random: systemRandom,
+        onActivity: () => {},
+      },
+      this.signal,
+    );
+    const { kernelRelease } = await guest.info(this.signal);
+    await guest.detach();
+    return kernelRelease;
+  }
+
+  name(prefix: string): string {
+    return `${prefix}-${this.#count++}`;
+  }
+
+  async #specOn(backing: string): Promise<Omit<RestoreSpec, "memoryFile" | "deviceState">> {
+    const { directory, uid } = this;
+    const id = this.name(`frozen-${process.pid}`);
+    const home = join(directory, id);
+    await mkdir(home);
+    await chown(home, uid, uid);
+    const disk = join(home, "disk.qcow2");
+    await makeDisk(disk, uid, backing);
+    const readable = [directory, dirname(this.#artifacts.rootfs)];
+    return { id, directory: join(home, "run"), vcpus: 1, memoryMib, disk, readable, uid, gid: uid };
+  }
+}
+
+/** The pages that a diff changes. */
+export async function diffPages(path: string): Promise<Map<number, Buffer>> {
+  const bytes = await readFile(path);
+  const { pages, zeros } = decodeDiffIndex(bytes, path);
+  const data = diffDataOffset(pages.length + zeros.length);
+  const found = new Map(
+    pages.map((number, at) => [number, bytes.subarray(data + at * page, data + (at + 1) * page)]),
+  );
+  for (const number of zeros) found.set(number, Buffer.alloc(page));
+  return found;
+}
+
+/** Of the pages in `expected`, how many the stopped machine holds exactly. */
+export async function heldBy(
+  machine: Machine,
+  expected: ReadonlyMap<number, Buffer>,
+  signal: AbortSignal,
+): Promise<number> {
+  const { pid, address } = await machine.memoryRegion(signal);
+  const memory = await open(`/proc/${pid}/mem`);
+  const bytes = Buffer.alloc(page);
+  let held = 0;
+  try {
+    for (const [number, content] of expected) {
+      await memory.read(bytes, 0, page, Number(address) + number * page);
+      if (bytes.equals(content)) held += 1;
+    }
+  } finally {
+    await memory.close();
+  }
+  return held;
+}
