@@ -24,6 +24,8 @@ export interface ServerConfig {
   readonly databaseUrl: string | undefined;
   /** DNS servers that capsules' names are looked up at, `ADDRESS` or `ADDRESS:PORT`; the host's own without. */
   readonly resolvers?: readonly string[] | undefined;
+  /** Seconds after which the memory of a paused capsule is compressed; 0 for never. */
+  readonly packAfterSec?: number | undefined;
   /** Where people reach this server, for links in mails: `https://wrenn.example.org`; from domain and port without. */
   readonly publicUrl?: string | undefined;
 }
@@ -39,6 +41,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     domain: (env["WRENN_DOMAIN"] ?? "localhost").toLowerCase(),
     databaseUrl: env["DATABASE_URL"],
     resolvers: env["WRENN_RESOLVERS"]?.split(",").map((text) => text.trim()),
+    ...(env["WRENN_PACK_AFTER_SEC"] === undefined
+      ? {}
+      : { packAfterSec: parseSeconds("WRENN_PACK_AFTER_SEC", env["WRENN_PACK_AFTER_SEC"]) }),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
   };
 }
@@ -85,6 +90,11 @@ export function dataPaths(dataDirectory: string) {
     /** URL and key for the command line of the user who started the server. */
     localClient: join(dataDirectory, "local-client.json"),
   } as const;
+}
+
+function parseSeconds(field: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new WrennError("invalid_field", { field, problem: `must be a number of seconds, not '${text}'` });
 }
 
 function parseListen(text: string): { readonly host: string; readonly port: number } {

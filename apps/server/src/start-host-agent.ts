@@ -1,4 +1,4 @@
-import { chown, mkdir, readFile, statfs } from "node:fs/promises";
+import { access, chown, mkdir, readFile, statfs } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
@@ -20,12 +20,16 @@ import type { Machine } from "@wrenn/vmm";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
 import { mergeMemory, saveMemory } from "./memory-files.ts";
+import { packedMemory } from "./packed-memory.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
 
 /** Users of machines: one per network slot, from here on. Above what distributions hand out, below what containers use. */
 const UID_BASE = 200_000;
 /** Network slots kept ready. */
 const READY_SLOTS = 4;
+/** How long a capsule stays paused until its memory is compressed, unless the configuration says otherwise. */
+const PACK_AFTER_SEC = 3600;
+const USERFAULTFD = "/dev/userfaultfd";
 const DEFAULT_SHAPE = { vcpus: 1, memoryMib: 512 };
 
 export interface HostAgentStart {
@@ -104,6 +108,8 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     connections: start.connections,
     flattenDisk: flattenChain,
     saveMemory,
+    packedMemory,
+    ...(await packAfter(config.packAfterSec ?? PACK_AFTER_SEC, logger)),
     capsulesDirectory: paths.capsules,
     closeSlots: () => slots.close(),
     facts: {
@@ -124,6 +130,18 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
   } catch (error) {
     await agent.close("leave");
     throw error;
+  }
+}
+
+/** Nothing is packed that no machine of this host could be served from afterwards. */
+async function packAfter(seconds: number, logger: Logger): Promise<{ readonly packAfterSec?: number }> {
+  if (seconds === 0) return {};
+  try {
+    await access(USERFAULTFD);
+    return { packAfterSec: seconds };
+  } catch {
+    logger.warn("host.memory_not_packed", { problem: `${USERFAULTFD} does not exist (Linux 6.1 or newer)` });
+    return {};
   }
 }
 

@@ -8,6 +8,8 @@ import { recoverCapsules } from "./capsules/recover-capsules.ts";
 import { generationOf } from "./capsules/resume-capsule.ts";
 import type { HostAgentDependencies } from "./dependencies.ts";
 
+import { withPlainDiff } from "./generations/pack-generations.ts";
+import { PackingSweeper } from "./generations/packing-sweeper.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
 
 const DIAL_MS = 10_000;
@@ -33,6 +35,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
   const { capsules, queue } = registry;
   const closing = new AbortController();
   const sweeper = new IdleSweeper(registry, deps, (id) => verbs.pause(id, closing.signal));
+  const packing = new PackingSweeper(registry, deps);
   const sampler = new MetricSampler(registry, deps);
   const withClosing = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, closing.signal]);
   const inQueue = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
@@ -45,14 +48,16 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     if (capsule.state !== "paused")
       throw new WrennError("capsule_not_paused", { status: capsule.publicState() });
     const generation = generationOf(capsule, capsule.record.current);
-    const template = await deps.snapshots.create(
-      key,
-      {
-        template: capsule.record.template,
-        files: capsule.directory.generation(generation.id),
-        disk: deps.layers.path(generation.layers.at(-1) ?? ""),
-      },
-      signal,
+    const template = await withPlainDiff(capsule, generation, deps, signal, (memoryDiff) =>
+      deps.snapshots.create(
+        key,
+        {
+          template: capsule.record.template,
+          files: { ...capsule.directory.generation(generation.id), memoryDiff },
+          disk: deps.layers.path(generation.layers.at(-1) ?? ""),
+        },
+        signal,
+      ),
     );
     return { name: key, sizeBytes: template.sizeBytes, ...template.shape };
   };
@@ -72,6 +77,8 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
       else if (end === "pause" && capsule.state === "running")
         await verbs.pause(id, AbortSignal.timeout(60_000));
       if (end !== "leave") return;
+      // Without its page server a machine that is not complete would end.
+      await capsule.parts?.pages?.ended;
       await capsule.parts?.guest.detach();
       await capsule.parts?.machine.release();
     };
@@ -116,6 +123,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     onChange: (observer) => registry.observe(observer),
     close: async (end) => {
       sweeper.close();
+      packing.close();
       sampler.close();
       closing.abort(new WrennError("host_unavailable", {}));
       try {

@@ -3,6 +3,7 @@ import type { GuestSession } from "@wrenn/guest";
 import type { NetworkDecision, NetworkPolicy, Slot } from "@wrenn/network";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
 import type { LayerStore } from "./disks/layer-store.ts";
+import type { PackedMemory } from "./generations/packed-memory.ts";
 import type { StepObserver } from "./steps.ts";
 import type { SnapshotTemplates } from "./templates/snapshot-templates.ts";
 import type { TemplateSource } from "./templates/template-source.ts";
@@ -28,6 +29,9 @@ export interface HostAgentDependencies {
   ) => Promise<GuestSession>;
   /** Writes the pages that a stopped machine's guest has changed since its template; gives the size of the file. */
   readonly saveMemory: (machine: Machine, path: string, signal: AbortSignal) => Promise<number>;
+  readonly packedMemory: PackedMemory;
+  /** Memory of capsules that have been paused for so long is packed, seconds; without, never. */
+  readonly packAfterSec?: number;
   readonly layers: LayerStore;
   /** Connections from outside to ports of capsules, for as long as the edge of this host knows them. */
   readonly connections: PortConnections;

@@ -2,6 +2,7 @@ export { createHostAgent } from "./create-host-agent.ts";
 export type { CapsulesAtEnd, RunningHostAgent } from "./create-host-agent.ts";
 export type { HostAgentDependencies, HostFactsSource, PortConnections, Slots } from "./dependencies.ts";
 export { LayerStore } from "./disks/layer-store.ts";
+export type { PackedMemory, ServedPages, ServeRequest } from "./generations/packed-memory.ts";
 export { operationSteps } from "./steps.ts";
 export type { Operation, Step, StepObserver } from "./steps.ts";
 export { bootTemplate } from "./templates/boot-template.ts";

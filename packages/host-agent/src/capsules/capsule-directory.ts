@@ -28,6 +28,21 @@ export class CapsuleDirectory {
     return join(this.path, "generations");
   }
 
+  /** Socket of the page server, while a machine's memory is brought in. */
+  get pagesSocket(): string {
+    return join(this.path, "pages.sock");
+  }
+
+  /** Tells the machine which pages are brought in. */
+  get pagesRanges(): string {
+    return join(this.path, "pages.ranges");
+  }
+
+  /** Pages that the last life from packed memory needed first. */
+  get workingSet(): string {
+    return join(this.path, "working-set");
+  }
+
   overlay(number: number): string {
     return join(this.disk, `${number}.qcow2`);
   }
@@ -84,6 +99,11 @@ export class CapsuleDirectory {
       if (!needed) await rm(join(this.disk, name), { force: true });
     }
     const known = new Set(record.generations.map(({ id }) => id));
+    for (const { id, packed } of record.generations) {
+      const files = this.generation(id);
+      await rm(packed ? files.memoryDiff : files.memoryPacked, { force: true });
+      await rm(`${files.memoryPacked}.new`, { force: true });
+    }
     for (const name of await readdir(this.generations))
       if (!known.has(name)) await rm(join(this.generations, name), { recursive: true, force: true });
   }

@@ -25,8 +25,10 @@ export interface CapsuleRecord {
   readonly layers: readonly string[];
   readonly generations: readonly Generation[];
   readonly nextGeneration: number;
-  /** The generation that a resume starts from, for `paused`. */
+  /** The generation that a resume starts from, for `paused`; the one it last started from, for `running`. */
   readonly current?: string;
+  /** The machine's memory was not complete yet: if it has died, it goes back to `current`. */
+  readonly served?: true;
 }
 
 /** What `journal.json` says: the step that was about to be done, or that nothing is under way. */

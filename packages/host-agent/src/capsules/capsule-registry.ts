@@ -42,13 +42,34 @@ export class CapsuleRegistry {
         this.queue.run(capsule.id, async () => {
           if (capsule.parts !== parts || capsule.state === "destroying") return;
           this.#deps.logger.error("capsule.machine_died", { capsule: capsule.id, problem: death.detail });
-          capsule.fail(`the capsule's machine died: ${death.detail}`);
+          const incomplete = parts.pages?.isComplete() === false;
+          if (!incomplete) capsule.fail(`the capsule's machine died: ${death.detail}`);
           await parts.guest.detach();
           await parts.machine.destroy();
+          await parts.pages?.stop();
+          // It was cut off from its own memory in the first moments after a resume: the frozen moment is as it was.
+          if (incomplete) await capsule.fallBack();
           await this.#deps.slots.release(parts.slot);
         }),
       ),
     );
+  }
+
+  /** Writes down that the machine's memory is complete, once it is. */
+  watchPages(capsule: Capsule): void {
+    const { parts } = capsule;
+    const { pages } = parts ?? {};
+    if (!pages) return;
+    this.inBackground(capsule.id, "completion", async () => {
+      await pages.ended;
+      if (!pages.isComplete()) return;
+      await this.queue.run(capsule.id, async () => {
+        if (capsule.parts !== parts || capsule.state !== "running") return;
+        const { served: _complete, ...kept } = capsule.record;
+        await capsule.replace(kept);
+      });
+      await pages.stop();
+    });
   }
 
   /** Work that nobody waits for; its failure is logged. */

@@ -90,10 +90,11 @@ export class CapsuleVerbs {
     await parts?.guest.detach();
     await capsule.suspended?.detach();
     capsule.suspended = undefined;
-    const { slot: _released, ...kept } = capsule.record;
+    const { slot: _released, served: _incomplete, ...kept } = capsule.record;
     await capsule.replace({ ...kept, state: "paused", current: generation.id, layers: generation.layers });
     capsule.enter("paused");
     await parts?.machine.destroy();
+    await parts?.pages?.stop();
     if (parts) await this.#deps.slots.release(parts.slot);
     await capsule.directory.tidy(capsule.record);
     return await this.#resume(capsule, generation, signal);
@@ -184,6 +185,7 @@ export class CapsuleVerbs {
   async #resume(capsule: Capsule, generation: Generation, signal: AbortSignal): Promise<CapsuleStatus> {
     capsule.enter("running", await resumeCapsule(capsule, generation, this.#deps, signal));
     this.#registry.watchForDeath(capsule);
+    this.#registry.watchPages(capsule);
     return capsule.status();
   }
 }

@@ -3,6 +3,7 @@ import type { GuestSession } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { Machine } from "@wrenn/vmm";
+import type { ServedPages } from "../generations/packed-memory.ts";
 import type { CapsuleDirectory } from "./capsule-directory.ts";
 import type { CapsuleRecord } from "./capsule-record.ts";
 
@@ -11,6 +12,8 @@ export interface RunningParts {
   readonly machine: Machine;
   readonly guest: GuestSession;
   readonly slot: Slot;
+  /** While the machine's memory may be incomplete: what brings it in. */
+  readonly pages?: ServedPages;
 }
 
 /** One capsule in the memory of the host agent. Its state changes only inside the capsule's queue. */
@@ -91,6 +94,14 @@ export class Capsule {
   fail(problem: string): void {
     this.#problem = problem;
     this.enter("failed");
+  }
+
+  /** Gives up the machine and what it did: the capsule is paused at the generation that it was last resumed from. */
+  async fallBack(): Promise<void> {
+    const { slot: _released, served: _incomplete, ...kept } = this.#record;
+    await this.replace({ ...kept, state: "paused" });
+    await this.directory.tidy(this.#record);
+    this.enter("paused");
   }
 
   status(): CapsuleStatus {

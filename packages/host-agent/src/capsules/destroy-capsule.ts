@@ -29,7 +29,10 @@ export async function releaseCapsule(
     await parts?.guest.detach();
     await capsule.suspended?.detach();
   });
-  await step("machine", async () => parts?.machine.destroy());
+  await step("machine", async () => {
+    await parts?.machine.destroy();
+    await parts?.pages?.stop();
+  });
   await step("slot", async () => (parts ? deps.slots.release(parts.slot) : undefined));
   if (problems.length === 0) await step("directory", () => directory.remove());
   const [first] = problems;

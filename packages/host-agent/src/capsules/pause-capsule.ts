@@ -43,7 +43,7 @@ export async function pauseCapsule(
     );
     try {
       await journal("commit");
-      const { slot: _released, ...kept } = capsule.record;
+      const { slot: _released, served: _complete, ...kept } = capsule.record;
       await capsule.replace({
         ...kept,
         state: "paused",
@@ -89,6 +89,7 @@ async function releaseMachine(
   }
   capsule.enter("paused");
   await parts.machine.destroy();
+  await parts.pages?.stop();
   await sealLayers(capsule, deps);
   await capsule.directory.writeJournal({ operation: "none", at: deps.clock.now() });
 }

@@ -64,6 +64,14 @@ async function recoverOne(
     await directory.writeJournal(nothing);
     return capsule;
   }
+  if (!machine && record.served) {
+    // Its page server died with the earlier host agent, in the first moments after a resume.
+    await release();
+    await capsule.fallBack();
+    await directory.writeJournal(nothing);
+    deps.logger.warn("capsule.fell_back", { capsule: capsule.id, generation: capsule.record.current ?? "" });
+    return capsule;
+  }
   if (!machine || !slot) {
     await release();
     capsule.fail(

@@ -24,7 +24,7 @@ export async function resumeCapsule(
   try {
     return await startMachine(
       capsule,
-      { files, layers: generation.layers, newIdentity: false },
+      { files, packed: generation.packed === true, layers: generation.layers, newIdentity: false },
       deps,
       stepsOf("resume", capsule, deps, signal),
       signal,

@@ -6,6 +6,7 @@ import { renewIdentity } from "../identity.ts";
 import type { Step, StepJournal } from "../steps.ts";
 import type { Capsule, RunningParts } from "./capsule.ts";
 import { orDeath } from "./or-death.ts";
+import { servePages } from "./serve-pages.ts";
 
 /** A restore answers in a fraction of a second; on a saturated host it may take many times that. */
 const GUEST_ANSWER_MS = 30_000;
@@ -14,6 +15,8 @@ const GUEST_ANSWER_MS = 30_000;
 export interface Origin {
   /** Changed pages and device state; without them the template's own. */
   readonly files?: GenerationFiles;
+  /** The changed pages are there in compressed form only. */
+  readonly packed?: boolean;
   /** Disk layers below the new overlay, lowest first. */
   readonly layers: readonly string[];
   /** The guest becomes somebody else: new name, new machine id. */
@@ -56,6 +59,11 @@ export async function startMachine(
   );
 
   await step("machine");
+  const served =
+    origin.files && origin.packed === true
+      ? await servePages(capsule, origin.files.memoryPacked, slot.uid, deps, signal)
+      : undefined;
+  release.defer(async () => served?.pages.stop());
   const machine = await deps.hypervisor.restore(
     {
       id: spec.id,
@@ -69,7 +77,11 @@ export async function startMachine(
       gid: slot.uid,
       memoryFile: template.memoryFile,
       deviceState: origin.files?.deviceState ?? template.deviceState,
-      ...(origin.files ? { memoryDiff: origin.files.memoryDiff } : {}),
+      ...(served
+        ? { servedMemory: served.machine }
+        : origin.files
+          ? { memoryDiff: origin.files.memoryDiff }
+          : {}),
     },
     signal,
   );
@@ -108,12 +120,14 @@ export async function startMachine(
     restores,
     overlay,
     layers: origin.layers,
+    ...(served ? { served: true } : {}),
   });
+  served?.pages.fill();
   capsule.suspended = undefined;
   deps.connections.reset(capsule.id);
   touch(capsule, deps);
   release.move();
-  return { machine, guest, slot };
+  return { machine, guest, slot, ...(served ? { pages: served.pages } : {}) };
 }
 
 /** Journals the steps of an operation that starts a machine. */

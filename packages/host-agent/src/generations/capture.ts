@@ -3,6 +3,7 @@ import { problemOf, withDeadline } from "@wrenn/core";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import type { Capsule, RunningParts } from "../capsules/capsule.ts";
 import { orDeath } from "../capsules/or-death.ts";
+import { untilComplete } from "../capsules/serve-pages.ts";
 import { syncDirectory } from "@wrenn/system";
 import type { Generation } from "./generation.ts";
 
@@ -37,11 +38,13 @@ export interface CaptureRequest {
  */
 export async function capture(
   capsule: Capsule,
-  { machine, guest, slot }: RunningParts,
+  parts: RunningParts,
   request: CaptureRequest,
   deps: HostAgentDependencies,
   signal: AbortSignal,
 ): Promise<Captured> {
+  const { machine, guest, slot } = parts;
+  await untilComplete(parts, signal);
   const { directory, record, spec } = capsule;
   const { step } = request;
   const id = `g${record.nextGeneration}`;

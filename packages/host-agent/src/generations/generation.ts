@@ -17,12 +17,16 @@ export interface Generation {
   readonly memoryBytes: number;
   /** Identity of the hypervisor that saved the device state; no other can load it. */
   readonly hypervisor: string;
+  /** The changed pages are kept compressed, and there is no plain file. */
+  readonly packed?: true;
 }
 
 /** Paths of a generation's files. */
 export interface GenerationFiles {
   readonly directory: string;
   readonly memoryDiff: string;
+  /** The compressed form of `memoryDiff`. */
+  readonly memoryPacked: string;
   readonly deviceState: string;
   /** Checksums of both, written once they have been read back. */
   readonly checksums: string;
@@ -32,6 +36,7 @@ export function generationFiles(directory: string): GenerationFiles {
   return {
     directory,
     memoryDiff: join(directory, "memory.diff"),
+    memoryPacked: join(directory, "memory.chunks"),
     deviceState: join(directory, "device-state"),
     checksums: join(directory, "checksums.json"),
   };

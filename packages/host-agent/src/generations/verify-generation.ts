@@ -15,6 +15,8 @@ interface Checksum {
 
 interface Checksums {
   readonly memoryDiff: Checksum;
+  /** Of the compressed form, once there is one; then there is no plain file. */
+  readonly memoryPacked?: Checksum;
   readonly deviceState: Checksum;
 }
 
@@ -24,6 +26,18 @@ export async function recordChecksums(files: GenerationFiles): Promise<void> {
     memoryDiff: await checksumOf(files.memoryDiff),
     deviceState: await checksumOf(files.deviceState),
   };
+  await writeFileAtomic(files.checksums, `${JSON.stringify(checksums)}\n`);
+}
+
+/** Whether the generation was read back, so that {@link verifyGeneration} has something to compare with. */
+export async function isVerified(files: GenerationFiles): Promise<boolean> {
+  return (await readChecksums(files)) !== undefined;
+}
+
+/** Writes down what the compressed memory of a generation is. */
+export async function recordPackedChecksum(files: GenerationFiles): Promise<void> {
+  const known = await readChecksums(files);
+  const checksums = { ...known, memoryPacked: await checksumOf(files.memoryPacked) };
   await writeFileAtomic(files.checksums, `${JSON.stringify(checksums)}\n`);
 }
 
@@ -44,7 +58,7 @@ export async function verifyGeneration(
     });
   }
   const known = await readChecksums(files);
-  for (const name of ["memoryDiff", "deviceState"] as const) {
+  for (const name of [generation.packed ? "memoryPacked" : "memoryDiff", "deviceState"] as const) {
     const path = files[name];
     const size = await sizeOf(path);
     const expected = known?.[name];

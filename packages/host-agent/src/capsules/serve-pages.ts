@@ -1,0 +1,46 @@
+import { problemOf, withDeadline } from "@wrenn/core";
+import type { ServedMemory } from "@wrenn/vmm";
+import type { HostAgentDependencies } from "../dependencies.ts";
+import type { ServedPages } from "../generations/packed-memory.ts";
+import type { Capsule, RunningParts } from "./capsule.ts";
+import { orDeath } from "./or-death.ts";
+
+/** The rest of a memory comes in within seconds; a host that is busy may take many times that. */
+const FILL_MS = 120_000;
+
+/** Starts the page server for a machine of the capsule that starts from packed memory. */
+export async function servePages(
+  capsule: Capsule,
+  packed: string,
+  uid: number,
+  deps: HostAgentDependencies,
+  signal: AbortSignal,
+): Promise<{ readonly pages: ServedPages; readonly machine: ServedMemory }> {
+  const { directory, record, spec } = capsule;
+  const machine = { socket: directory.pagesSocket, ranges: directory.pagesRanges };
+  const pages = await deps.packedMemory.serve(
+    {
+      packed,
+      base: record.template.memoryFile,
+      memoryMib: spec.memoryMib,
+      machine,
+      uid,
+      workingSet: directory.workingSet,
+    },
+    signal,
+  );
+  void pages.ended.then((problem) => {
+    if (problem)
+      deps.logger.error("capsule.page_server_failed", { capsule: capsule.id, problem: problemOf(problem) });
+  });
+  return { pages, machine };
+}
+
+/** Waits until the machine has all of its memory: only then do its own pages tell what is to be frozen. */
+export async function untilComplete({ machine, pages }: RunningParts, signal: AbortSignal): Promise<void> {
+  if (!pages || pages.isComplete()) return;
+  const problem = await withDeadline("bringing in the capsule's packed memory", FILL_MS, signal, () =>
+    orDeath(machine.death, pages.ended),
+  );
+  if (problem) throw problem;
+}

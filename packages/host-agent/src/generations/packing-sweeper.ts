@@ -1,0 +1,48 @@
+import type { CapsuleRegistry } from "../capsules/capsule-registry.ts";
+import type { HostAgentDependencies } from "../dependencies.ts";
+import { packable, packGenerations } from "./pack-generations.ts";
+
+const TICK_MS = 60_000;
+const TICK_MIN_MS = 500;
+/** Packing is given up after this; the next tick tries again. */
+const PACK_MS = 10 * 60_000;
+
+/** Packs the memory of capsules that have been paused for long, one capsule at a time. */
+export class PackingSweeper {
+  readonly #registry: CapsuleRegistry;
+  readonly #deps: HostAgentDependencies;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #working = false;
+
+  constructor(registry: CapsuleRegistry, deps: HostAgentDependencies) {
+    this.#registry = registry;
+    this.#deps = deps;
+    if (deps.packAfterSec === undefined) return;
+    const tick = Math.max(TICK_MIN_MS, Math.min(TICK_MS, deps.packAfterSec * 250));
+    this.#timer = setInterval(() => this.sweep(), tick);
+    this.#timer.unref();
+  }
+
+  /** Begins to pack the first capsule that is due, unless one is being packed. */
+  sweep(): void {
+    const { clock, packAfterSec } = this.#deps;
+    if (this.#working || packAfterSec === undefined) return;
+    const olderThan = clock.now() - packAfterSec * 1000;
+    const due = [...this.#registry.capsules.values()].find((one) => packable(one, olderThan).length > 0);
+    if (!due) return;
+    this.#working = true;
+    this.#registry.inBackground(due.id, "packing", async () => {
+      try {
+        await this.#registry.queue.tryRun(due.id, () =>
+          packGenerations(due, olderThan, this.#deps, AbortSignal.timeout(PACK_MS)),
+        );
+      } finally {
+        this.#working = false;
+      }
+    });
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}

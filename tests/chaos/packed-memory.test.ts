@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { findLeftovers } from "@wrenn/system";
+import { leftSince } from "../support/left-of-capsules.ts";
+import { ServerProcess } from "../support/server-process.ts";
+
+/*
+ * The page server of a machine lives in the server process. Killed while memory is still to come, it takes its machine with it;
+ * the capsule is then where it was before the resume.
+ */
+
+let server: ServerProcess;
+let found: readonly string[];
+before(async () => {
+  process.env["WRENN_PACK_AFTER_SEC"] = "1";
+  found = await findLeftovers();
+  server = await ServerProcess.start();
+});
+after(async () => {
+  await server.close();
+  assert.deepEqual(await leftSince(found), []);
+});
+
+const verb = (id: string, name: string) =>
+  server.api.call<{ status: string }>("POST", `/v1/capsules/${id}/${name}`);
+
+async function packed(id: string): Promise<void> {
+  const root = join(server.dataDirectory, "capsules", id, "generations");
+  for (let attempt = 0; ; attempt++) {
+    const newest = (await readdir(root)).toSorted().findLast((name) => /^g\d+$/.test(name)) ?? "";
+    const names = await readdir(join(root, newest));
+    if (names.includes("memory.chunks") && !names.includes("memory.diff")) return;
+    assert.ok(attempt < 600, `${newest} is not packed: ${names.join(" ")}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+test("the server is killed while memory is brought in: nothing is lost, and other capsules do not notice", async () => {
+  const other = await server.api.capsule(undefined, { memory_mb: 256 });
+  const id = await server.api.capsule(undefined, { memory_mb: 512 });
+  // Bytes that do not compress, so that bringing them in takes its time.
+  await server.api.shell(
+    id,
+    "head -c 150M /dev/urandom > /dev/shm/big; sha256sum < /dev/shm/big > /root/sum",
+  );
+  assert.equal((await verb(id, "pause")).status, 200);
+  await packed(id);
+  assert.equal((await verb(id, "resume")).status, 200);
+  await server.kill();
+  // Long enough for the machine to notice.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await server.start();
+
+  const { body } = await server.api.call<{ status: string }>("GET", `/v1/capsules/${id}`);
+  assert.ok(body.status === "paused" || body.status === "running", `the capsule is ${body.status}`);
+  if (body.status === "paused") assert.equal((await verb(id, "resume")).status, 200);
+  const same = await server.api.shell(
+    id,
+    'test "$(sha256sum < /dev/shm/big)" = "$(cat /root/sum)" && echo same',
+  );
+  assert.equal(same.stdout, "same\n");
+  assert.equal((await server.api.shell(other, "echo fine")).stdout, "fine\n");
+  assert.equal((await verb(id, "pause")).status, 200);
+  assert.equal((await verb(id, "resume")).status, 200);
+  assert.equal((await server.api.shell(id, "echo fine")).stdout, "fine\n");
+});
