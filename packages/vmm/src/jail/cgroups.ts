@@ -1,5 +1,6 @@
 import { access, mkdir, readdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { WrennError } from "@wrenn/core";
 
 /** What a machine may use. */
 export interface ResourceLimits {
@@ -23,9 +24,15 @@ export interface Cgroups {
   remove(id: string): Promise<void>;
 }
 
-/** Finds out which kind of host this is. */
+const CONTROLLERS = ["memory", "pids", "cpu"] as const;
+
+/** Finds out which kind of host this is. @throws WrennError `dependency_missing` where there are no limits to be had. */
 export async function openCgroups(): Promise<Cgroups> {
-  return (await exists(join(ROOT, "cgroup.controllers"))) ? unified() : perController();
+  if (await exists(join(ROOT, "cgroup.controllers"))) return unified();
+  for (const controller of CONTROLLERS)
+    if (!(await exists(join(ROOT, controller, "tasks"))))
+      throw new WrennError("dependency_missing", { what: `the ${controller} controller below ${ROOT}` });
+  return perController();
 }
 
 function unified(): Cgroups {
@@ -33,10 +40,10 @@ function unified(): Cgroups {
   return {
     version: 2,
     create: async (id, limits) => {
-      await mkdir(join(ROOT, "wrenn"), { recursive: true });
+      await makeGroup(join(ROOT, "wrenn"));
       await writeFile(join(ROOT, "cgroup.subtree_control"), "+memory +pids +cpu");
       await writeFile(join(ROOT, "wrenn/cgroup.subtree_control"), "+memory +pids +cpu");
-      await mkdir(group(id), { recursive: true });
+      await makeGroup(group(id));
       await writeFile(join(group(id), "memory.max"), String(limits.memoryBytes));
       await writeFile(join(group(id), "pids.max"), String(limits.processes));
       await writeFile(join(group(id), "cpu.max"), `${Math.round(limits.cpu * PERIOD_US)} ${PERIOD_US}`);
@@ -58,16 +65,26 @@ function perController(): Cgroups {
       ];
       const joined: string[] = [];
       for (const [controller, file, value] of settings) {
-        await mkdir(group(controller, id), { recursive: true });
+        await makeGroup(join(ROOT, controller, "wrenn"));
+        await makeGroup(group(controller, id));
         await writeFile(join(group(controller, id), file), value);
         joined.push(join(group(controller, id), "cgroup.procs"));
       }
       return joined;
     },
     remove: async (id) => {
-      for (const controller of ["memory", "pids", "cpu"]) await removeGroup(group(controller, id));
+      for (const controller of CONTROLLERS) await removeGroup(group(controller, id));
     },
   };
+}
+
+// Node's recursive mkdir never ends where a file system refuses directories with ENOENT, as sysfs does.
+async function makeGroup(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
 }
 
 /** The kernel refuses while a process of the group is still being taken apart, which takes milliseconds. */
