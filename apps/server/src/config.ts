@@ -77,6 +77,8 @@ export function dataPaths(dataDirectory: string) {
     capsules: join(dataDirectory, "capsules"),
     /** Disk layers that capsules share. */
     layers: join(dataDirectory, "layers"),
+    /** Frozen templates that capsules and templates made of them depend on. */
+    bases: join(dataDirectory, "bases"),
     /** Templates made of capsules. */
     templates: join(dataDirectory, "templates"),
     network: join(dataDirectory, "network"),

@@ -3,7 +3,13 @@ import { availableParallelism, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { buildBootArtifacts, createArtifactStore, createOverlay, flattenChain } from "@wrenn/disk-image";
+import {
+  buildBootArtifacts,
+  createArtifactStore,
+  createOverlay,
+  flattenChain,
+  rebaseOverlay,
+} from "@wrenn/disk-image";
 import type { ImageRecipe } from "@wrenn/disk-image";
 import { GuestSession } from "@wrenn/guest";
 import {
@@ -12,6 +18,7 @@ import {
   createTemplateStore,
   LayerStore,
   SnapshotTemplates,
+  TemplateBases,
 } from "@wrenn/host-agent";
 import type { PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { createSlotPool } from "@wrenn/network";
@@ -86,9 +93,11 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     connectGuest: connectTo(logger),
   };
   const snapshots = new SnapshotTemplates(paths.templates, { mergeMemory, flattenDisk: flattenChain });
+  const bases = new TemplateBases(paths.bases, rebaseOverlay);
   const recipes = [
     bootTemplate({
       ...parts,
+      bases,
       name: recipe.name,
       defaultShape: DEFAULT_SHAPE,
       diskMib: recipe.diskMib,
@@ -104,6 +113,7 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     ...parts,
     templates,
     snapshots,
+    bases,
     layers: new LayerStore(paths.layers, systemRandom),
     connections: start.connections,
     flattenDisk: flattenChain,

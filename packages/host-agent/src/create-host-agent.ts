@@ -1,6 +1,7 @@
 import { WrennError } from "@wrenn/core";
 import type { CapsuleFiles, CapsuleProcesses, HostAgent, HostFacts, TemplateFacts } from "@wrenn/protocol";
 import { connectTcp } from "@wrenn/system";
+import { CapsuleDirectory } from "./capsules/capsule-directory.ts";
 import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
 import { CapsuleVerbs } from "./capsules/capsule-verbs.ts";
 import { IdleSweeper } from "./capsules/idle-sweeper.ts";
@@ -140,7 +141,12 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
         capsules.set(capsule.id, capsule);
         registry.watchForDeath(capsule);
       }
+      // What a capsule that could not be read needs is not known, so nothing is taken away then.
+      const directories = await CapsuleDirectory.list(deps.capsulesDirectory);
+      if (directories.some((id) => !capsules.has(id))) return;
       await registry.collectLayers();
+      const dependants = [...capsules.values()].map(({ record }) => record.template);
+      await deps.bases.collect([...dependants, ...deps.snapshots.list()]);
     },
   };
 }

@@ -6,6 +6,7 @@ import type { LayerStore } from "./disks/layer-store.ts";
 import type { PackedMemory } from "./generations/packed-memory.ts";
 import type { StepObserver } from "./steps.ts";
 import type { SnapshotTemplates } from "./templates/snapshot-templates.ts";
+import type { TemplateBases } from "./templates/template-bases.ts";
 import type { TemplateSource } from "./templates/template-source.ts";
 
 /** Everything the host agent is composed of; the composition root fills it in, tests replace parts. */
@@ -38,6 +39,7 @@ export interface HostAgentDependencies {
   /** Writes a disk with all its layers but the lowest image to `target`. */
   readonly flattenDisk: (source: string, target: string, signal: AbortSignal) => Promise<void>;
   readonly snapshots: SnapshotTemplates;
+  readonly bases: Pick<TemplateBases, "collect">;
   /** Where capsules live, one directory each. */
   readonly capsulesDirectory: string;
   /** Gives back what the slots hold, once no capsule is left. */

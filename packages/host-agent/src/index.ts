@@ -9,5 +9,6 @@ export { bootTemplate } from "./templates/boot-template.ts";
 export type { BootTemplateOptions } from "./templates/boot-template.ts";
 export { SnapshotTemplates } from "./templates/snapshot-templates.ts";
 export type { SnapshotFiles } from "./templates/snapshot-templates.ts";
+export { TemplateBases } from "./templates/template-bases.ts";
 export { createTemplateStore } from "./templates/template-store.ts";
 export type { FrozenTemplate, Shape, TemplateSource } from "./templates/template-source.ts";

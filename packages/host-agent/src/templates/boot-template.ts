@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { allocatedBytes } from "./allocated-bytes.ts";
 import { freezeTemplate, frozenFiles } from "./freeze-template.ts";
 import type { BootArtifacts, FreezeDependencies } from "./freeze-template.ts";
+import type { TemplateBases } from "./template-bases.ts";
 import type { TemplateRecipe } from "./template-store.ts";
 import type { FrozenTemplate, Shape } from "./template-source.ts";
 
@@ -14,6 +15,8 @@ export interface BootTemplateOptions extends FreezeDependencies {
   readonly name: string;
   readonly defaultShape: Shape;
   readonly diskMib: number;
+  /** Takes templates into the state directory. */
+  readonly bases: Pick<TemplateBases, "keep">;
   /** Builds or finds kernel, initramfs and root file system; `hash` names their content. */
   readonly artifacts: (signal: AbortSignal) => Promise<BootArtifacts & { readonly hash: string }>;
   /** Builds `kind/key` once: `build` fills an empty directory that appears under its final name only when it succeeded. */
@@ -59,7 +62,7 @@ export function bootTemplate(options: BootTemplateOptions): TemplateRecipe {
       deviceState: join(directory, frozenFiles.deviceState),
       disk: join(directory, frozenFiles.disk),
     };
-    return {
+    const cached: FrozenTemplate = {
       name: options.name,
       shape,
       hash: key,
@@ -71,6 +74,7 @@ export function bootTemplate(options: BootTemplateOptions): TemplateRecipe {
       frozenProcesses: false,
       sizeBytes: await allocatedBytes(Object.values(files)),
     };
+    return await options.bases.keep(cached, artifacts.rootfs, signal);
   };
   return { name: options.name, defaultShape: options.defaultShape, freeze };
 }

@@ -49,6 +49,10 @@ export class SnapshotTemplates {
     }
   }
 
+  list(): readonly FrozenTemplate[] {
+    return [...this.#templates.values()];
+  }
+
   get(key: string): FrozenTemplate | undefined {
     return this.#templates.get(key);
   }
