@@ -6,5 +6,5 @@ export { nativeParts } from "./native-parts.ts";
 export { findServer } from "./server-record.ts";
 export type { ServerRecord } from "./server-record.ts";
 export { startHostAgent } from "./start-host-agent.ts";
-export { startServer } from "./start-server.ts";
-export type { ServerStart, StartedServer } from "./start-server.ts";
+export { startControlPlane, startServer } from "./start-server.ts";
+export type { ServerStart, StartedControlPlane, StartedServer } from "./start-server.ts";

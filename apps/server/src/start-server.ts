@@ -29,19 +29,44 @@ export interface ServerStart {
   readonly onStep?: StepObserver;
 }
 
-/** Control plane, database and host agent of one machine, in this process. */
-export interface StartedServer {
+/** A control plane, and the host agent of this machine unless it runs none. */
+export interface StartedControlPlane {
   readonly url: string;
   readonly secure?: Listeners["secure"];
-  /** Key of the first team, for the command line of this machine. */
-  readonly apiKey: string;
-  readonly hostAgent: RunningHostAgent;
-  /** Stops everything; what becomes of the capsules is the caller's choice. */
+  /** Key of the first team, for the command line of this machine; another server of the database may have been first. */
+  readonly apiKey: string | undefined;
+  /** Stops everything; what becomes of the capsules of this machine is the caller's choice. */
   close(capsules: CapsulesAtEnd): Promise<void>;
 }
 
-/** Starts everything, in an order in which each part finds what it needs; undone in reverse when one fails. */
+/** Control plane, database and host agent of one machine, in this process. */
+export interface StartedServer extends StartedControlPlane {
+  readonly apiKey: string;
+  readonly hostAgent: RunningHostAgent;
+}
+
+/** Starts a machine that does everything itself. */
 export async function startServer(start: ServerStart): Promise<StartedServer> {
+  const { hostAgent, apiKey, ...started } = await assemble(start, true);
+  if (!hostAgent || apiKey === undefined) {
+    await started.close("leave");
+    throw new WrennError("dependency_missing", {
+      what: `${dataPaths(start.config.dataDirectory).localClient}, which holds the first API key`,
+    });
+  }
+  return { ...started, hostAgent, apiKey };
+}
+
+/** Starts a control plane whose capsules run on hosts that join. */
+export async function startControlPlane(start: ServerStart): Promise<StartedControlPlane> {
+  return await assemble(start, false);
+}
+
+/** Starts the parts in an order in which each finds what it needs; undone in reverse when one fails. */
+async function assemble(
+  start: ServerStart,
+  withHost: boolean,
+): Promise<StartedControlPlane & { readonly hostAgent: RunningHostAgent | undefined }> {
   const { config, logger, signal } = start;
   const paths = dataPaths(config.dataDirectory);
   await mkdir(config.dataDirectory, { recursive: true });
@@ -70,26 +95,28 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
     clock: systemClock,
     random: systemRandom,
     logger,
-    onActivity: (id) => hostAgent.hold(id)(),
+    onActivity: (id) => hostAgent?.hold(id)(),
   });
-  const hostAgent = await startHostAgent(
-    {
-      config,
-      logger,
-      version,
-      progress: start.progress,
-      connections: ports,
-      ...(start.onStep ? { onStep: start.onStep } : {}),
-    },
-    signal,
-  );
+  const hostAgent = !withHost
+    ? undefined
+    : await startHostAgent(
+        {
+          config,
+          logger,
+          version,
+          progress: start.progress,
+          connections: ports,
+          ...(start.onStep ? { onStep: start.onStep } : {}),
+        },
+        signal,
+      );
   let atEnd: CapsulesAtEnd = "leave";
-  release.defer(() => hostAgent.close(atEnd));
+  release.defer(async () => await hostAgent?.close(atEnd));
   const ids = await installationIds(paths.installation);
   const controlPlane = await createControlPlane({
     database,
     instanceId: ids.controlPlane,
-    localHost: { id: ids.host, agent: hostAgent },
+    localHost: hostAgent && { id: ids.host, agent: hostAgent },
     edge: ports,
     clock: systemClock,
     logger,
@@ -142,11 +169,12 @@ function platformOf({ ports, fleet }: ControlPlane, localHost: string): CapsuleD
 }
 
 /** The first key is shown once by the database and kept for this machine's own command line. */
-async function localKey(path: string, first: { readonly apiKey?: string }): Promise<string> {
+async function localKey(path: string, first: { readonly apiKey?: string }): Promise<string | undefined> {
   if (first.apiKey !== undefined)
     await writeFileAtomic(path, `${JSON.stringify({ apiKey: first.apiKey })}\n`);
-  const text = await readFile(path, "utf8").catch(() => {
-    throw new WrennError("dependency_missing", { what: `${path}, which holds the first API key` });
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
   });
-  return (JSON.parse(text) as { apiKey: string }).apiKey;
+  return text === undefined ? undefined : (JSON.parse(text) as { apiKey: string }).apiKey;
 }

@@ -1,5 +1,5 @@
 import { untilInterrupted } from "../client/with-endpoint.ts";
-import type { ListenFlags, StartedServer } from "@wrenn/server";
+import type { ListenFlags, StartedControlPlane } from "@wrenn/server";
 import { ProgressDisplay } from "../output/progress.ts";
 import { prepareHost } from "../prepare-host.ts";
 
@@ -10,17 +10,19 @@ export interface UpOptions extends Omit<ListenFlags, "tls"> {
   readonly listen: string;
   readonly log: string;
   readonly tls?: string | true;
+  /** False for a control plane without a host of its own. */
+  readonly host: boolean;
 }
 
 /** Installs and builds what is missing, then serves until interrupted. */
 export async function up(options: UpOptions): Promise<void> {
   await prepareHost();
-  const { createLog, readConfig, startServer, withFlags } = await import("@wrenn/server");
+  const { createLog, readConfig, startControlPlane, startServer, withFlags } = await import("@wrenn/server");
   const startedAt = performance.now();
   const progress = new ProgressDisplay(process.stderr);
   const stopping = new AbortController();
   const interrupted = untilInterrupted().then(() => stopping.abort());
-  const server = await startServer({
+  const server = await (options.host ? startServer : startControlPlane)({
     config: withFlags(readConfig(process.env, options.listen), flagsOf(options)),
     logger: createLog(options.log === "json" ? "json" : "text", process.env["WRENN_LOG_LEVEL"] ?? "info"),
     progress: progress.update,
@@ -30,16 +32,16 @@ export async function up(options: UpOptions): Promise<void> {
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   process.stdout.write(greeting(server, seconds));
   await interrupted;
-  process.stderr.write("\nwrenn: stopping; running capsules are paused\n");
+  process.stderr.write(`\nwrenn: stopping${options.host ? "; running capsules are paused" : ""}\n`);
   await server.close("pause");
 }
 
-function flagsOf({ tls, ...flags }: UpOptions): ListenFlags {
+function flagsOf({ tls, host: _host, ...flags }: UpOptions): ListenFlags {
   return tls === undefined ? flags : { ...flags, tls: tls === true ? TLS_ADDRESS : tls };
 }
 
-function greeting({ url, apiKey, secure }: StartedServer, seconds: string): string {
-  const header = `-H 'X-API-Key: ${apiKey}'`;
+function greeting({ url, apiKey, secure }: StartedControlPlane, seconds: string): string {
+  const header = `-H 'X-API-Key: ${apiKey ?? "…"}'`;
   return [
     "",
     `  Wrenn is ready after ${seconds} s`,
@@ -47,10 +49,10 @@ function greeting({ url, apiKey, secure }: StartedServer, seconds: string): stri
     `  URL      ${url}     (API reference: ${url}/docs)`,
     ...(secure ? [`  HTTPS    ${secure.url}`] : []),
     ...(secure?.authorityFile === undefined ? [] : [`  trust    ${secure.authorityFile}`]),
-    `  API key  ${apiKey}`,
+    `  API key  ${apiKey ?? "the one that the first server of this database was given"}`,
     "",
     "  Try, in another terminal:",
-    "    ./wrenn run -- python3 -c 'print(6*7)'",
+    ...(apiKey === undefined ? [] : ["    ./wrenn run -- python3 -c 'print(6*7)'"]),
     `    curl -s ${url}/v1/capsules -X POST ${header} -H 'Content-Type: application/json' -d '{}'`,
     `    curl -s ${url}/v1/capsules ${header}`,
     "",
