@@ -70,6 +70,10 @@ export interface SandboxesTable {
   memory_mb: number;
   disk_mb: number;
   timeout_sec: number;
+  /** Seconds that it may run at a stretch, whether or not it is in use; 0: no end. */
+  max_lifetime_sec: Defaulted<number>;
+  /** Since its creation or its last resume; null while it does not run. */
+  running_since: ColumnType<Date | null, Date | null | undefined, Date | null>;
   /** Where it was placed; null only for rows of releases that knew one host. */
   host_id: ColumnType<string | null, string | undefined, string>;
   host_ip: string | null;

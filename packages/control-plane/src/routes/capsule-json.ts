@@ -12,12 +12,21 @@ export function capsuleJson(row: SandboxRow): Static<typeof Capsule> {
     vcpus: row.vcpus,
     memory_mb: row.memory_mb,
     timeout_sec: row.timeout_sec,
+    ...lifetimeOf(row),
     ...(row.host_ip === null ? {} : { host_ip: row.host_ip }),
     created_at: timestamp(row.created_at),
     ...(row.started_at === null ? {} : { started_at: timestamp(row.started_at) }),
     ...(row.last_active_at === null ? {} : { last_active_at: timestamp(row.last_active_at) }),
     last_updated: timestamp(row.last_updated),
     ...(Object.keys(row.metadata).length === 0 ? {} : { metadata: row.metadata }),
+  };
+}
+
+function lifetimeOf({ max_lifetime_sec: seconds, running_since: since }: SandboxRow) {
+  if (seconds === 0) return {};
+  return {
+    max_lifetime_sec: seconds,
+    ...(since === null ? {} : { lifetime_ends_at: timestamp(new Date(since.getTime() + seconds * 1000)) }),
   };
 }
 

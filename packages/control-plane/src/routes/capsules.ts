@@ -30,6 +30,14 @@ const CreateBody = Type.Object(
         description: "Idle seconds after which the capsule is paused; 0: never",
       }),
     ),
+    max_lifetime_sec: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 2_592_000,
+        description:
+          "Seconds after which the capsule is paused whether or not it is in use, from its creation and from each resume; 0: never",
+      }),
+    ),
     auto_resume: Type.Optional(
       Type.Boolean({ description: "A paused capsule is resumed by whoever uses it" }),
     ),
@@ -63,6 +71,7 @@ export function capsuleRoutes(app: App, { capsules, record }: RouteServices): vo
         vcpus = DEFAULT_VCPUS,
         memory_mb: memoryMb = DEFAULT_MEMORY_MB,
         timeout_sec: timeoutSec = 0,
+        max_lifetime_sec: maxLifetimeSec = 0,
         auto_resume: autoResume = false,
         network,
       } = request.body;
@@ -71,6 +80,7 @@ export function capsuleRoutes(app: App, { capsules, record }: RouteServices): vo
         vcpus,
         memoryMb,
         timeoutSec,
+        maxLifetimeSec,
         autoResume,
         ...(network ? { network: networkRules(network) } : {}),
       };

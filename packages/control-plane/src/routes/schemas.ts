@@ -36,6 +36,10 @@ export const Capsule = Type.Object(
     vcpus: Type.Integer(),
     memory_mb: Type.Integer(),
     timeout_sec: Type.Integer(),
+    max_lifetime_sec: Type.Optional(Type.Integer({ description: "Left out when there is no limit" })),
+    lifetime_ends_at: Type.Optional(
+      Type.String({ description: "When a running capsule is paused whether or not it is in use" }),
+    ),
     host_ip: Type.Optional(Type.String({ description: "Address of the capsule on its host" })),
     created_at: Type.String({ description: "RFC 3339, UTC" }),
     started_at: Type.Optional(Type.String()),

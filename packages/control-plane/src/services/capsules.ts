@@ -46,6 +46,7 @@ export interface CapsuleRequest {
   readonly vcpus: number;
   readonly memoryMb: number;
   readonly timeoutSec: number;
+  readonly maxLifetimeSec: number;
   readonly autoResume: boolean;
   readonly network?: NetworkRules;
 }
@@ -291,6 +292,7 @@ export class CapsulesService {
         memoryMib: sized.memoryMb,
         diskMib: DISK_MB,
         timeoutSec: sized.timeoutSec,
+        ...(sized.maxLifetimeSec > 0 ? { maxLifetimeSec: sized.maxLifetimeSec } : {}),
         ...(sized.network ? { network: sized.network } : {}),
         envs: {},
       },

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Kysely, Selectable } from "kysely";
 import type { NetworkRules, SandboxesTable, SandboxStatus, Schema } from "../schema.ts";
 
@@ -14,6 +15,7 @@ export interface NewSandbox {
   readonly memoryMb: number;
   readonly diskMb: number;
   readonly timeoutSec: number;
+  readonly maxLifetimeSec?: number;
   readonly autoResume?: boolean;
   readonly network?: NetworkRules;
 }
@@ -34,6 +36,7 @@ export async function insertSandbox(db: Db, sandbox: NewSandbox): Promise<Sandbo
       memory_mb: sandbox.memoryMb,
       disk_mb: sandbox.diskMb,
       timeout_sec: sandbox.timeoutSec,
+      max_lifetime_sec: sandbox.maxLifetimeSec ?? 0,
       auto_resume: sandbox.autoResume ?? false,
       network: sandbox.network ? JSON.stringify(sandbox.network) : null,
       host_ip: null,
@@ -172,6 +175,7 @@ export async function changeSandbox(
       status: change.status,
       version: eb("version", "+", 1),
       last_updated: at,
+      ...(change.status === "missing" ? {} : { running_since: runningSince(change.status, at) }),
       ...(change.hostIp === undefined ? {} : { host_ip: change.hostIp }),
       ...(change.problem === undefined ? {} : { problem: change.problem }),
       ...(change.metadata === undefined ? {} : { metadata: JSON.stringify(change.metadata) }),
@@ -182,6 +186,12 @@ export async function changeSandbox(
     .$if(change.version !== undefined, (query) => query.where("version", "=", change.version ?? 0))
     .returningAll()
     .executeTakeFirst();
+}
+
+/** A capsule that runs already, or that was out of sight, has been running since before. */
+function runningSince(status: SandboxStatus, at: Date) {
+  if (status !== "running") return sql<null>`null`;
+  return sql<Date>`case when status in ('running', 'missing') then coalesce(running_since, ${at}) else ${at} end`;
 }
 
 /** Says what a capsule may reach from now on. */

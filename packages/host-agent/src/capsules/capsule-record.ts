@@ -15,6 +15,8 @@ export interface CapsuleRecord {
   readonly template: FrozenTemplate;
   /** Milliseconds since the Unix epoch. */
   readonly createdAt: number;
+  /** When its machine was started last, by a create or a resume, in milliseconds since the Unix epoch. */
+  readonly runningSince?: number;
   /** Number of the network slot, while it has one. */
   readonly slot?: number;
   /** Counts restores; the guest sees it as its generation. */

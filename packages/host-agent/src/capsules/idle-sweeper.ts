@@ -1,3 +1,4 @@
+import type { Capsule } from "./capsule.ts";
 import type { CapsuleRegistry } from "./capsule-registry.ts";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import { SKIPPED } from "@wrenn/core";
@@ -7,7 +8,13 @@ const TICK_MS = 1000;
 const RETRY_MS = 10_000;
 const RETRY_MAX_MS = 10 * 60_000;
 
-/** Pauses capsules that nobody has used for as long as they allow. */
+/** Whether a capsule has run for as long as it may, in use or not. */
+function isOver({ spec, record }: Capsule, now: number): boolean {
+  const { maxLifetimeSec = 0 } = spec;
+  return maxLifetimeSec > 0 && now - (record.runningSince ?? record.createdAt) >= maxLifetimeSec * 1000;
+}
+
+/** Pauses capsules that nobody has used for as long as they allow, and those that have run for as long as they may. */
 export class IdleSweeper {
   readonly #registry: CapsuleRegistry;
   readonly #deps: HostAgentDependencies;
@@ -47,15 +54,12 @@ export class IdleSweeper {
   sweep(): void {
     const now = this.#deps.clock.now();
     for (const [id, capsule] of this.#registry.capsules) {
-      const { timeoutSec } = capsule.spec;
-      if (timeoutSec === 0 || capsule.state !== "running" || this.#held.has(id)) continue;
-      if (capsule.parts?.guest.inUse === true || this.#deps.connections.inUse(id)) {
-        capsule.lastActiveAt = now;
-        continue;
-      }
-      if (now - capsule.lastActiveAt < timeoutSec * 1000) continue;
+      if (capsule.state !== "running") continue;
+      const over = isOver(capsule, now);
+      if (!over && !this.#isIdle(id, capsule, now)) continue;
       if (now < (this.#retries.get(id)?.at ?? 0)) continue;
-      this.#registry.inBackground(id, "idle_pause", () => this.#pauseIdle(id));
+      if (over) this.#deps.logger.info("capsule.lifetime_over", { capsule: id });
+      this.#registry.inBackground(id, "automatic_pause", () => this.#pauseUnasked(id));
     }
   }
 
@@ -63,7 +67,17 @@ export class IdleSweeper {
     clearInterval(this.#timer);
   }
 
-  async #pauseIdle(id: string): Promise<void> {
+  #isIdle(id: string, capsule: Capsule, now: number): boolean {
+    const { timeoutSec } = capsule.spec;
+    if (timeoutSec === 0 || this.#held.has(id)) return false;
+    if (capsule.parts?.guest.inUse === true || this.#deps.connections.inUse(id)) {
+      capsule.lastActiveAt = now;
+      return false;
+    }
+    return now - capsule.lastActiveAt >= timeoutSec * 1000;
+  }
+
+  async #pauseUnasked(id: string): Promise<void> {
     try {
       const outcome = await this.#registry.queue.tryRun(id, () => this.#pause(id));
       if (outcome !== SKIPPED) this.#retries.delete(id);

@@ -117,6 +117,7 @@ export async function startMachine(
   await capsule.save({
     state: "running",
     slot: slot.number,
+    runningSince: deps.clock.now(),
     restores,
     overlay,
     layers: origin.layers,

@@ -94,6 +94,8 @@ export interface CapsuleSpec {
   readonly diskMib: number;
   /** Idle seconds after which the capsule is paused; 0: never. */
   readonly timeoutSec: number;
+  /** Seconds after which it is paused whether or not it is in use, from its creation and from each resume; without it, never. */
+  readonly maxLifetimeSec?: number;
   /** What it may reach; without it the internet, and in any case nothing of the host and its networks. */
   readonly network?: NetworkRules;
   /** Default environment of every process. */
