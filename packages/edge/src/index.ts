@@ -1,3 +1,4 @@
+export { ConnectionTracker } from "./connection-tracker.ts";
 export { createEdge } from "./edge.ts";
 export type { Edge } from "./edge.ts";
 export type { EdgeLimits, EdgeOptions } from "./edge-options.ts";
