@@ -89,7 +89,9 @@ export async function flattenChain(source: string, target: string, signal: Abort
 
 /** Lets an overlay lie over `image`, a raw file of the same content as the one below it now. Nothing is copied or compared. */
 export async function rebaseOverlay(overlay: string, image: string, signal: AbortSignal): Promise<void> {
-  await runCommand(["qemu-img", "rebase", "-u", "-f", "qcow2", "-b", image, "-F", "raw", overlay], { signal });
+  await runCommand(["qemu-img", "rebase", "-u", "-f", "qcow2", "-b", image, "-F", "raw", overlay], {
+    signal,
+  });
 }
 
 /** Gives a new image the owner and rights of the old one, and makes it durable. */
