@@ -51,7 +51,13 @@ export function createProgram(): Command {
     .command("doctor")
     .description("check whether capsules can run on this machine, and say how to mend what is wrong")
     .option("--json", "print the findings as JSON")
-    .action(async (options: { json?: boolean }) => (await import("./commands/doctor.ts")).doctor(options));
+    .option("--sweep", "instead, remove what killed processes left on this machine and nobody owns")
+    .option("--dry-run", "with --sweep: only say what would be removed")
+    .action(async (options: { json?: boolean; sweep?: boolean; dryRun?: boolean }) =>
+      options.sweep === true
+        ? (await import("./commands/sweep.ts")).sweep(options)
+        : (await import("./commands/doctor.ts")).doctor(options),
+    );
 
   program
     .command("check")

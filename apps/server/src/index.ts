@@ -3,6 +3,7 @@ export { dataPaths, readConfig, withFlags } from "./config.ts";
 export type { ListenFlags, ServerConfig } from "./config.ts";
 export { createLog } from "./log.ts";
 export { nativeParts } from "./native-parts.ts";
+export { orphanFinders, sweepOrphans } from "./orphan-finders.ts";
 export { findServer } from "./server-record.ts";
 export type { ServerRecord } from "./server-record.ts";
 export { startHostAgent } from "./start-host-agent.ts";

@@ -18,6 +18,7 @@ import {
   createTemplateStore,
   LayerStore,
   SnapshotTemplates,
+  sweepHost,
   TemplateBases,
 } from "@wrenn/host-agent";
 import type { PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
@@ -27,6 +28,7 @@ import type { Machine } from "@wrenn/vmm";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
 import { mergeMemory, saveMemory } from "./memory-files.ts";
+import { orphanFinders } from "./orphan-finders.ts";
 import { packedMemory } from "./packed-memory.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
 
@@ -36,6 +38,8 @@ const UID_BASE = 200_000;
 const READY_SLOTS = 4;
 /** How long a capsule stays paused until its memory is compressed, unless the configuration says otherwise. */
 const PACK_AFTER_SEC = 3600;
+/** What nobody owns is removed once it is this old. */
+const SWEEP_GRACE_MS = 10 * 60_000;
 const USERFAULTFD = "/dev/userfaultfd";
 const DEFAULT_SHAPE = { vcpus: 1, memoryMib: 512 };
 
@@ -119,6 +123,8 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     flattenDisk: flattenChain,
     saveMemory,
     packedMemory,
+    sweepHost: () =>
+      sweepHost({ finders: orphanFinders(config.cacheDirectory), graceMs: SWEEP_GRACE_MS, dryRun: false }),
     ...(await packAfter(config.packAfterSec ?? PACK_AFTER_SEC, logger)),
     capsulesDirectory: paths.capsules,
     closeSlots: () => slots.close(),

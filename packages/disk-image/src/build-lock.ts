@@ -73,7 +73,7 @@ async function removeAbandoned(
 }
 
 /** Whether there is a lock whose holder is gone; one that cannot be read is a damaged file, nobody's. */
-async function isAbandoned(path: string): Promise<boolean> {
+export async function isAbandoned(path: string): Promise<boolean> {
   let text: string;
   try {
     text = await readFile(path, "utf8");

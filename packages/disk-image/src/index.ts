@@ -2,6 +2,7 @@ export { createArtifactStore } from "./artifact-store.ts";
 export type { ArtifactStore } from "./artifact-store.ts";
 export { buildBootArtifacts } from "./boot-artifacts.ts";
 export type { BootArtifactsOptions, BootFiles } from "./boot-artifacts.ts";
+export { findAbandonedBuilds, isAbandonedBuild, removeAbandonedBuild } from "./abandoned-builds.ts";
 export { flattenChain, readChain, rebaseOverlay } from "./chain.ts";
 export type { ChainLink } from "./chain.ts";
 export { checkFreeSpace } from "./free-space.ts";

@@ -11,6 +11,7 @@ import type { HostAgentDependencies } from "./dependencies.ts";
 
 import { withPlainDiff } from "./generations/pack-generations.ts";
 import { PackingSweeper } from "./generations/packing-sweeper.ts";
+import { HostSweeper } from "./sweep/host-sweeper.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
 
 const DIAL_MS = 10_000;
@@ -37,6 +38,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
   const closing = new AbortController();
   const sweeper = new IdleSweeper(registry, deps, (id) => verbs.pause(id, closing.signal));
   const packing = new PackingSweeper(registry, deps);
+  const hostSweeper = new HostSweeper(deps.sweepHost, deps.logger);
   const sampler = new MetricSampler(registry, deps);
   const withClosing = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, closing.signal]);
   const inQueue = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
@@ -125,6 +127,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     close: async (end) => {
       sweeper.close();
       packing.close();
+      await hostSweeper.close();
       sampler.close();
       closing.abort(new WrennError("host_unavailable", {}));
       try {

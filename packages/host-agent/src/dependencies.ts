@@ -4,6 +4,7 @@ import type { NetworkDecision, NetworkPolicy, Slot } from "@wrenn/network";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
 import type { LayerStore } from "./disks/layer-store.ts";
 import type { PackedMemory } from "./generations/packed-memory.ts";
+import type { Swept } from "./sweep/sweep-host.ts";
 import type { StepObserver } from "./steps.ts";
 import type { SnapshotTemplates } from "./templates/snapshot-templates.ts";
 import type { TemplateBases } from "./templates/template-bases.ts";
@@ -33,6 +34,8 @@ export interface HostAgentDependencies {
   readonly packedMemory: PackedMemory;
   /** Memory of capsules that have been paused for so long is packed, seconds; without, never. */
   readonly packAfterSec?: number;
+  /** Removes what nobody on this host owns any more. */
+  readonly sweepHost: () => Promise<readonly Swept[]>;
   readonly layers: LayerStore;
   /** Connections from outside to ports of capsules, for as long as the edge of this host knows them. */
   readonly connections: PortConnections;

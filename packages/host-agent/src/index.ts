@@ -3,6 +3,8 @@ export type { CapsulesAtEnd, RunningHostAgent } from "./create-host-agent.ts";
 export type { HostAgentDependencies, HostFactsSource, PortConnections, Slots } from "./dependencies.ts";
 export { LayerStore } from "./disks/layer-store.ts";
 export type { PackedMemory, ServedPages, ServeRequest } from "./generations/packed-memory.ts";
+export { sweepHost } from "./sweep/sweep-host.ts";
+export type { Orphan, OrphanFinder, Swept } from "./sweep/sweep-host.ts";
 export { operationSteps } from "./steps.ts";
 export type { Operation, Step, StepObserver } from "./steps.ts";
 export { bootTemplate } from "./templates/boot-template.ts";

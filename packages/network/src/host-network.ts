@@ -5,6 +5,7 @@ import { lockDirectory } from "./directory-lock.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { enableForwarding, restoreForwarding } from "./host-forwarding.ts";
 import { compileHostRules } from "./host-rules.ts";
+import { removeOwner, writeOwner } from "./instance-owner.ts";
 import { hostGateway, hostTable } from "./naming.ts";
 import type { Instance } from "./naming.ts";
 import type { Runner } from "./runner.ts";
@@ -37,6 +38,7 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
   const upstreams = options.resolvers?.map((text) => parseUpstream(text)) ?? (await hostUpstreams());
   if (upstreams.length === 0) logger.warn("network.no_resolvers", { path: "/etc/resolv.conf" });
   const instance = await instanceOf(options, signal);
+  await writeOwner(instance.id, { stateDirectory, block: instance.block });
   await runner(["nft", "-f", "-"], { signal, input: compileHostRules(instance, upstreams) });
   await enableForwarding(logger);
   // Every slot's link carries the address too; here it stands for the gateway before there is a slot.
@@ -68,6 +70,7 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
       await runner(["nft", "delete", "table", "inet", hostTable(instance.id)], {});
       await releaseBlock(instance.block, runner);
       await removeJournal(stateDirectory);
+      await removeOwner(instance.id);
       await restoreForwarding(runner, logger);
     },
   };

@@ -1,0 +1,88 @@
+import { access } from "node:fs/promises";
+import { dirname } from "node:path";
+import { findAbandonedBuilds, isAbandonedBuild, removeAbandonedBuild } from "@wrenn/disk-image";
+import { sweepHost } from "@wrenn/host-agent";
+import type { Orphan, OrphanFinder, Swept } from "@wrenn/host-agent";
+import { findOrphanInstances, removeInstance } from "@wrenn/network";
+import { endMachine, listEmptyGroups, listGroups, listMachines, openCgroups } from "@wrenn/vmm";
+
+const GRACE_MS = 60_000;
+
+/**
+ * Everything that killed processes of any installation on this machine may leave. What an installation can still take over
+ * at its next start is not among it: machines outlive their server on purpose.
+ *
+ * The order matters: a group is empty once its machine has been ended.
+ */
+export function orphanFinders(cacheDirectory: string): readonly OrphanFinder[] {
+  return [
+    { kind: "machine", find: machines },
+    { kind: "cgroup", find: groups },
+    { kind: "network", find: networks },
+    { kind: "build", find: () => builds(cacheDirectory) },
+  ];
+}
+
+/** Sweeps once, for the command line. Nothing younger than a minute is touched: it may be in the middle of being made. */
+export async function sweepOrphans(
+  cacheDirectory: string,
+  options: { readonly dryRun: boolean },
+): Promise<readonly Swept[]> {
+  return await sweepHost({ finders: orphanFinders(cacheDirectory), graceMs: GRACE_MS, ...options });
+}
+
+/** Machines that nobody can reach: their directory is gone, or they were booted for a template by a process that is gone. */
+async function machines(): Promise<readonly Orphan[]> {
+  const orphans: Orphan[] = [];
+  for (const machine of await listMachines()) {
+    const { directory, ageMs } = machine;
+    const reason = !(await exists(directory))
+      ? "its directory is gone"
+      : (await isAbandonedBuild(dirname(directory)))
+        ? "the process that was making a template of it is gone"
+        : undefined;
+    if (reason === undefined) continue;
+    const name = `${machine.supervisor.pid} ${directory}`;
+    orphans.push({ name, reason, ageMs, remove: () => endMachine(machine) });
+  }
+  return orphans;
+}
+
+async function groups(): Promise<readonly Orphan[]> {
+  const cgroups = await openCgroups();
+  const empty = await listEmptyGroups(cgroups.version, await listGroups(cgroups));
+  return empty.map(({ id, ageMs }): Orphan => {
+    return { name: id, reason: "no process is in it", ageMs, remove: () => cgroups.remove(id) };
+  });
+}
+
+async function networks(): Promise<readonly Orphan[]> {
+  return (await findOrphanInstances()).map((instance): Orphan => {
+    const { id, owner, slots } = instance;
+    return {
+      name: `${id} (${slots.length} slots)`,
+      reason: `its state in ${owner.stateDirectory} is gone`,
+      // State goes before the kernel's objects only when it is deleted by hand: there is nothing to wait for.
+      ageMs: Infinity,
+      remove: () => removeInstance(instance),
+    };
+  });
+}
+
+async function builds(cacheDirectory: string): Promise<readonly Orphan[]> {
+  return (await findAbandonedBuilds(cacheDirectory)).map((build): Orphan => {
+    return {
+      name: build.directory,
+      reason: "the process that was building it is gone",
+      ageMs: build.ageMs,
+      remove: () => removeAbandonedBuild(build),
+    };
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,39 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { checkInstanceId } from "./naming.ts";
+
+/** Gone after a reboot, as is all that the kernel knows of an instance. */
+const DIRECTORY = "/run/wrenn/instances";
+
+/** Whose an instance in the kernel is. */
+export interface InstanceOwner {
+  /** Where its journal lies; without the journal nobody can ever take the instance over. */
+  readonly stateDirectory: string;
+  readonly block: number;
+}
+
+export async function writeOwner(id: string, owner: InstanceOwner): Promise<void> {
+  await mkdir(DIRECTORY, { recursive: true, mode: 0o755 });
+  await writeFile(path(id), `${JSON.stringify(owner)}\n`, { mode: 0o644 });
+}
+
+/** Undefined when nothing is known of the instance. */
+export async function readOwner(id: string): Promise<InstanceOwner | undefined> {
+  checkInstanceId(id);
+  const text = await readFile(path(id), "utf8").catch(() => "");
+  try {
+    const { stateDirectory, block } = JSON.parse(text) as Partial<InstanceOwner>;
+    if (typeof stateDirectory !== "string" || typeof block !== "number") return undefined;
+    return Number.isInteger(block) && block >= 0 && block <= 255 ? { stateDirectory, block } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export async function removeOwner(id: string): Promise<void> {
+  await rm(path(id), { force: true });
+}
+
+function path(id: string): string {
+  return join(DIRECTORY, `${id}.json`);
+}
