@@ -58,6 +58,8 @@ export {
   USAGE_SAMPLE_SEC,
 } from "./queries/usage.ts";
 export type { DayOfUse, UseBucket } from "./queries/usage.ts";
+export { isPlace } from "./queries/page.ts";
+export type { Page } from "./queries/page.ts";
 export { listPortAccess, setPortAccess } from "./queries/ports.ts";
 export { ensureSecret } from "./queries/secrets.ts";
 export { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "./queries/templates.ts";

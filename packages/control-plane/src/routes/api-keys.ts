@@ -5,6 +5,7 @@ import type { Static } from "typebox";
 import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { timestamp } from "./capsule-json.ts";
+import { pageThrough, PageQuery, timeKey } from "./paging.ts";
 import { refusals } from "./schemas.ts";
 
 const Scopes = Type.Array(Type.Union([Type.Literal("read"), Type.Literal("run"), Type.Literal("manage")]), {
@@ -65,11 +66,16 @@ export function apiKeyRoutes(app: App, { apiKeys, clock }: RouteServices): void 
         summary: "List API keys, newest first",
         description: "Members see their own.",
         tags,
+        querystring: PageQuery,
         response: { 200: Type.Array(ApiKey), ...refusals },
       },
     },
-    async (request) =>
-      (await apiKeys.list(sessionOf(request))).map((row) => ({
+    async (request, reply) =>
+      pageThrough(reply, request, await apiKeys.list(sessionOf(request)), {
+        list: "api-keys",
+        keyOf: (row) => timeKey(row.created_at, row.id),
+        newestFirst: true,
+      }).map((row) => ({
         ...keyJson(row),
         ...(row.creator_email === null ? {} : { creator_email: row.creator_email }),
       })),

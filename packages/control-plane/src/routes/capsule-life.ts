@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { capsuleJson } from "./capsule-json.ts";
+import { pageThrough, PageQuery, timeKey } from "./paging.ts";
 import { Capsule, CapsuleParams, refusals, SafeName } from "./schemas.ts";
 
 const MAX_FORK = 32;
@@ -163,11 +164,16 @@ export function capsuleLifeRoutes(app: App, { capsules, record }: RouteServices)
       schema: {
         ...schema,
         summary: "List moments that the capsule can go back to, newest first",
+        querystring: PageQuery,
         response: { 200: Type.Array(Checkpoint), ...refusals },
       },
     },
-    async (request) =>
-      (await life.checkpoints(teamOf(request), request.params.id)).map((facts) => checkpointJson(facts)),
+    async (request, reply) =>
+      pageThrough(reply, request, await life.checkpoints(teamOf(request), request.params.id), {
+        list: "checkpoints",
+        keyOf: (facts) => timeKey(facts.createdAt, facts.id),
+        newestFirst: true,
+      }).map((facts) => checkpointJson(facts)),
   );
 
   app.post(

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
+import { isPlace } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Once } from "../services/capsules.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { capsuleJson } from "./capsule-json.ts";
 import { NetworkBody, networkRules } from "./network.ts";
+import { askedPage, offerNext, PageQuery } from "./paging.ts";
 import { Capsule, CapsuleParams, refusals, SafeName } from "./schemas.ts";
 
 const DEFAULT_VCPUS = 1;
@@ -102,10 +104,20 @@ export function capsuleRoutes(app: App, { capsules, record }: RouteServices): vo
       schema: {
         summary: "List capsules, newest first",
         tags: ["capsules"],
+        querystring: PageQuery,
         response: { 200: Type.Array(Capsule), ...refusals },
       },
     },
-    async (request) => (await capsules.list(teamOf(request))).map(capsuleJson),
+    async (request, reply) => {
+      const page = askedPage("capsules", request, isPlace);
+      if (!page) return (await capsules.list(teamOf(request))).map(capsuleJson);
+      // One more than asked for says whether there is another page.
+      const rows = await capsules.list(teamOf(request), { ...page, limit: page.limit + 1 });
+      const shown = rows.slice(0, page.limit);
+      const place = shown.at(-1)?.place;
+      if (rows.length > page.limit && place !== undefined) offerNext(reply, request, "capsules", place);
+      return shown.map(capsuleJson);
+    },
   );
 
   app.get(

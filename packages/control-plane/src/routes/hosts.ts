@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { Host, hostJson } from "./host-json.ts";
+import { pageThrough, PageQuery, timeKey } from "./paging.ts";
 import { ErrorSchema, refusals } from "./schemas.ts";
 
 const HostParams = Type.Object({ id: Type.String({ description: "Host id, `host-` and 25 characters" }) });
@@ -52,8 +53,20 @@ export function hostRoutes(app: App, { hosts }: RouteServices): void {
 
   app.get(
     "/v1/hosts",
-    { schema: { summary: "Hosts that you may see", tags, response: { 200: Type.Array(Host), ...refusals } } },
-    async (request) => (await hosts.list(sessionOf(request))).map(hostJson),
+    {
+      schema: {
+        summary: "Hosts that you may see",
+        tags,
+        querystring: PageQuery,
+        response: { 200: Type.Array(Host), ...refusals },
+      },
+    },
+    async (request, reply) =>
+      pageThrough(reply, request, await hosts.list(sessionOf(request)), {
+        list: "hosts",
+        keyOf: (host) => timeKey(host.created_at, host.id),
+        newestFirst: false,
+      }).map(hostJson),
   );
 
   app.get(
@@ -137,10 +150,16 @@ export function hostRoutes(app: App, { hosts }: RouteServices): void {
         summary: "Tags of a host",
         tags,
         params: HostParams,
+        querystring: PageQuery,
         response: { 200: Type.Array(Type.String()), ...refusals },
       },
     },
-    async (request) => [...(await hosts.tags(sessionOf(request), request.params.id))],
+    async (request, reply) =>
+      pageThrough(reply, request, await hosts.tags(sessionOf(request), request.params.id), {
+        list: "tags",
+        keyOf: (tag) => tag,
+        newestFirst: false,
+      }),
   );
 
   app.post(

@@ -7,6 +7,8 @@ import { Email } from "./account-schemas.ts";
 import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { timestamp } from "./capsule-json.ts";
+import { pageThrough, PageQuery, timeKey } from "./paging.ts";
+import type { ListOrder } from "./paging.ts";
 import { refusals } from "./schemas.ts";
 import { actingIn, TeamParams } from "./team-request.ts";
 
@@ -55,10 +57,17 @@ export function invitationRoutes(app: App, { invitations, limiter }: RouteServic
         summary: "Open invitations of a team",
         tags,
         params: TeamParams,
+        querystring: PageQuery,
         response: { 200: Type.Array(Invitation), ...refusals },
       },
     },
-    async (request) => (await invitations.ofTeam(actingIn(request, request.params.id))).map(invitationJson),
+    async (request, reply) =>
+      pageThrough(
+        reply,
+        request,
+        await invitations.ofTeam(actingIn(request, request.params.id)),
+        newestInvitation,
+      ).map(invitationJson),
   );
 
   app.delete(
@@ -84,10 +93,14 @@ export function invitationRoutes(app: App, { invitations, limiter }: RouteServic
       schema: {
         summary: "Invitations to you",
         tags,
+        querystring: PageQuery,
         response: { 200: Type.Array(Invitation), ...refusals },
       },
     },
-    async (request) => (await invitations.toPerson(sessionOf(request))).map(invitationJson),
+    async (request, reply) =>
+      pageThrough(reply, request, await invitations.toPerson(sessionOf(request)), newestInvitation).map(
+        invitationJson,
+      ),
   );
 
   for (const verb of ["accept", "decline"] as const) {
@@ -108,6 +121,12 @@ export function invitationRoutes(app: App, { invitations, limiter }: RouteServic
     );
   }
 }
+
+const newestInvitation: ListOrder<InvitationRow> = {
+  list: "invitations",
+  keyOf: (row) => timeKey(row.createdAt, row.id),
+  newestFirst: true,
+};
 
 function invitationJson(row: InvitationRow): Static<typeof Invitation> {
   return {

@@ -2,6 +2,7 @@ import { WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
+import { pageThrough, PageQuery } from "./paging.ts";
 import { CapsuleParams, refusals } from "./schemas.ts";
 
 const DEFAULT_LINK_SEC = 3600;
@@ -23,12 +24,17 @@ export function portRoutes(app: App, { capsules, ports, edge, clock }: RouteServ
         summary: "List ports whose access was set",
         tags: ["ports"],
         params: CapsuleParams,
+        querystring: PageQuery,
         response: { 200: Type.Array(Port), ...refusals },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { id } = request.params;
-      const known = await ports.list(teamOf(request), id);
+      const known = pageThrough(reply, request, await ports.list(teamOf(request), id), {
+        list: "ports",
+        keyOf: ({ port }) => String(port).padStart(5, "0"),
+        newestFirst: false,
+      });
       return known.map((one) => ({ ...one, url: edge.portUrl(id, one.port) }));
     },
   );

@@ -5,6 +5,7 @@ import type { Static } from "typebox";
 import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { timestamp } from "./capsule-json.ts";
+import { pageThrough, PageQuery, timeKey } from "./paging.ts";
 import { refusals } from "./schemas.ts";
 import { actingIn, TeamParams } from "./team-request.ts";
 
@@ -38,8 +39,20 @@ const none = { 204: Type.Null(), ...refusals };
 export function teamRoutes(app: App, { teams }: RouteServices): void {
   app.get(
     "/v1/teams",
-    { schema: { summary: "Your teams", tags, response: { 200: Type.Array(Team), ...refusals } } },
-    async (request) => (await teams.list(sessionOf(request).userId)).map(teamJson),
+    {
+      schema: {
+        summary: "Your teams",
+        tags,
+        querystring: PageQuery,
+        response: { 200: Type.Array(Team), ...refusals },
+      },
+    },
+    async (request, reply) =>
+      pageThrough(reply, request, await teams.list(sessionOf(request).userId), {
+        list: "teams",
+        keyOf: (team) => timeKey(team.joinedAt, team.id),
+        newestFirst: false,
+      }).map(teamJson),
   );
 
   app.post(
@@ -98,10 +111,16 @@ export function teamRoutes(app: App, { teams }: RouteServices): void {
         summary: "Members of a team, as they joined",
         tags,
         params: TeamParams,
+        querystring: PageQuery,
         response: { 200: Type.Array(MemberJson), ...refusals },
       },
     },
-    async (request) => (await teams.members(actingIn(request, request.params.id))).map(memberJson),
+    async (request, reply) =>
+      pageThrough(reply, request, await teams.members(actingIn(request, request.params.id)), {
+        list: "members",
+        keyOf: (member) => timeKey(member.joinedAt, member.userId),
+        newestFirst: false,
+      }).map(memberJson),
   );
 
   app.patch(

@@ -6,6 +6,7 @@ import type { Static } from "typebox";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { timestamp } from "./capsule-json.ts";
+import { pageFields, pageThrough } from "./paging.ts";
 import { refusals, SafeName } from "./schemas.ts";
 
 const Template = Type.Object({
@@ -33,16 +34,21 @@ export function templateRoutes(app: App, { fleet, capsules, templates, clock, re
         tags: ["templates"],
         querystring: Type.Object({
           type: Type.Optional(Type.Union(types.map((type) => Type.Literal(type)))),
+          ...pageFields,
         }),
         response: { 200: Type.Array(Template), ...refusals },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { type } = request.query;
       const own = type === "base" ? [] : (await templates.list(teamOf(request))).map(snapshotJson);
-      if (type === "snapshot") return own;
-      const platform = await fleet.templates();
-      return [...own, ...platform.map((facts) => platformJson(facts, startedAt))];
+      const platform = type === "snapshot" ? [] : await fleet.templates();
+      const all = [...own, ...platform.map((facts) => platformJson(facts, startedAt))];
+      return pageThrough(reply, request, all, {
+        list: "templates",
+        keyOf: (one) => `${one.platform ? 0 : 1}.${one.created_at}.${one.name}`,
+        newestFirst: true,
+      });
     },
   );
 

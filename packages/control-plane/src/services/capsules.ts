@@ -12,7 +12,7 @@ import {
   setSandboxNetwork,
   touchSandbox,
 } from "@wrenn/database";
-import type { Database, SandboxRow, SandboxStatus } from "@wrenn/database";
+import type { Database, Page, SandboxRow, SandboxStatus } from "@wrenn/database";
 import type { CapsuleStatus, NetworkDecision, NetworkRules } from "@wrenn/protocol";
 
 import type { Fleet } from "../hosts/fleet.ts";
@@ -173,8 +173,8 @@ export class CapsulesService {
     return row;
   }
 
-  async list(teamId: string): Promise<readonly SandboxRow[]> {
-    return await listSandboxes(this.#options.database.db, teamId);
+  async list(teamId: string, page?: Page): ReturnType<typeof listSandboxes> {
+    return await listSandboxes(this.#options.database.db, teamId, page);
   }
 
   /**

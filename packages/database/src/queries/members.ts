@@ -9,6 +9,7 @@ export interface TeamOfUser {
   readonly name: string;
   readonly slug: string;
   readonly createdAt: Date;
+  readonly joinedAt: Date;
   readonly role: Role;
 }
 
@@ -22,6 +23,7 @@ export async function listUserTeams(db: Db, userId: string): Promise<readonly Te
       "teams.name as name",
       "teams.slug as slug",
       "teams.created_at as createdAt",
+      "memberships.joined_at as joinedAt",
       "memberships.role as role",
     ])
     .where("memberships.user_id", "=", userId)

@@ -1,5 +1,7 @@
 import { sql } from "kysely";
 import type { Kysely, Selectable } from "kysely";
+import { olderThan, placeOf } from "./page.ts";
+import type { Page } from "./page.ts";
 import type { NetworkRules, SandboxesTable, SandboxStatus, Schema } from "../schema.ts";
 
 type Db = Kysely<Schema>;
@@ -63,15 +65,25 @@ export async function findAnySandbox(db: Db, id: string): Promise<SandboxRow | u
   return await db.selectFrom("sandboxes").selectAll().where("id", "=", id).executeTakeFirst();
 }
 
-/** A team's capsules that have not ended, newest first. */
-export async function listSandboxes(db: Db, teamId: string): Promise<readonly SandboxRow[]> {
+/** A team's capsules that have not ended, newest first: all, or a page of them with the place of each. */
+export async function listSandboxes(
+  db: Db,
+  teamId: string,
+  page?: Page,
+): Promise<readonly (SandboxRow & { readonly place?: string })[]> {
   return await db
     .selectFrom("sandboxes")
     .selectAll()
+    .$if(page !== undefined, (query) =>
+      query
+        .select(placeOf("created_at", "id").as("place"))
+        .where(olderThan(page?.after, "created_at", "id"))
+        .limit(page?.limit ?? 0),
+    )
     .where("team_id", "=", teamId)
     .where("status", "not in", ended)
     .orderBy("created_at", "desc")
-    .orderBy("id")
+    .orderBy("id", "desc")
     .execute();
 }
 
