@@ -9,6 +9,8 @@ let server: TestServer;
 const pids: number[] = [];
 before(async () => {
   server = await startTestServer();
+  // Another frozen template beside theirs.
+  await server.capsule(undefined);
   for (let n = 0; n < 2; n++) pids.push(await machineOf(await server.capsule(undefined, { memory_mb: 256 })));
 });
 after(() => server.close());
@@ -68,12 +70,14 @@ test("a machine sees its own files and nothing else of the host", async () => {
     // Directories on the way to its own files exist; they hold nothing but that way.
     if (found.isDirectory() && path === server.dataDirectory.slice(1)) {
       assert.deepEqual(
-        (await readdir(join(root, path))).filter((name) => name !== "capsules"),
+        (await readdir(join(root, path))).filter((name) => name !== "capsules" && name !== "bases"),
         [],
       );
     } else seen.push(path);
   }
   assert.deepEqual(seen, []);
+  const bases = await readdir(join(root, server.dataDirectory, "bases"));
+  assert.equal(bases.length, 1, "of the templates it sees the one that it was started from");
   const others = await readdir(join(root, server.capsulesDirectory));
   assert.equal(others.length, 1, "it sees its own capsule's directory only");
 });
