@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { silentLogger } from "@wrenn/core";
+import { TestDatabase } from "@wrenn/database/testing";
 import type { StepObserver } from "@wrenn/host-agent";
 import { startServer } from "@wrenn/server";
 import type { ServerConfig, StartedServer } from "@wrenn/server";
@@ -12,6 +13,8 @@ export async function startTestServer(
 ): Promise<TestServer> {
   const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");
   const { config, ...start } = overrides;
+  // On an external server each has a database of its own.
+  const database = await TestDatabase.create();
   const server = await startServer({
     config: {
       dataDirectory,
@@ -19,7 +22,7 @@ export async function startTestServer(
       host: "127.0.0.1",
       port: 0,
       domain: "localhost",
-      databaseUrl: process.env["WRENN_TEST_DATABASE_URL"],
+      databaseUrl: database.url,
       ...config,
     },
     logger: silentLogger,
@@ -27,7 +30,7 @@ export async function startTestServer(
     signal: new AbortController().signal,
     ...start,
   });
-  return new TestServer(server, dataDirectory);
+  return new TestServer(server, dataDirectory, database);
 }
 
 /** A server in this process. */
@@ -35,16 +38,20 @@ export class TestServer extends ApiCaller {
   readonly server: StartedServer;
   readonly dataDirectory: string;
 
-  constructor(server: StartedServer, dataDirectory: string) {
+  readonly #database: TestDatabase;
+
+  constructor(server: StartedServer, dataDirectory: string, database: TestDatabase) {
     super(server.url, server.apiKey);
     this.server = server;
     this.dataDirectory = dataDirectory;
+    this.#database = database;
   }
 
   /** Ends every capsule and removes the data directory. */
   async close(): Promise<void> {
     await this.server.close("destroy");
     await rm(this.dataDirectory, { recursive: true, force: true });
+    await this.#database[Symbol.asyncDispose]();
   }
 
   get capsulesDirectory(): string {

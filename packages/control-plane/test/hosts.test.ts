@@ -211,6 +211,16 @@ test("a create that its control plane did not survive is settled by another one"
   const { db } = platform.database;
   const rows = [crypto.randomUUID(), crypto.randomUUID()];
   const [held = "", never = ""] = rows;
+  // First of all, because the monitor may look at any moment.
+  await host.agent.createCapsule({
+    id: formatId("capsule", held),
+    template: "minimal",
+    vcpus: 1,
+    memoryMib: 512,
+    diskMib: 5120,
+    timeoutSec: 0,
+    envs: {},
+  });
   const team = await db.selectFrom("api_keys").select("team_id").executeTakeFirstOrThrow();
   for (const id of rows) {
     await db
@@ -243,15 +253,6 @@ test("a create that its control plane did not survive is settled by another one"
       })
       .execute();
   }
-  await host.agent.createCapsule({
-    id: formatId("capsule", held),
-    template: "minimal",
-    vcpus: 1,
-    memoryMib: 512,
-    diskMib: 5120,
-    timeoutSec: 0,
-    envs: {},
-  });
   await eventually("settled", async () => (await findAnySandbox(db, held))?.status === "running");
   await eventually("settled", async () => (await findAnySandbox(db, never))?.status === "error");
   const answer = await platform.call("GET", `/v1/capsules/${formatId("capsule", held)}`, {

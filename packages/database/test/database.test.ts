@@ -1,10 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { after, test } from "node:test";
-import { silentLogger } from "@wrenn/core";
 import {
   changeSandbox,
   findApiKey,
@@ -14,22 +9,14 @@ import {
   insertTeam,
   putLocalHost,
   listSandboxes,
-  openDatabase,
 } from "@wrenn/database";
-import type { Database } from "@wrenn/database";
-import { identifyProcess } from "@wrenn/system";
+import { TestDatabase } from "@wrenn/database/testing";
 
-const root = await mkdtemp("/tmp/wrenn-db-");
-await chmod(root, 0o711);
-const cacheDirectory = process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn";
-const signal = AbortSignal.timeout(120_000);
-const open = (name: string): Promise<Database> =>
-  openDatabase({ directory: join(root, name), cacheDirectory, logger: silentLogger }, signal);
-
-const database = await open("main");
+const files = await TestDatabase.create();
+const database = await files.open();
 after(async () => {
   await database.close();
-  await rm(root, { recursive: true, force: true });
+  await files[Symbol.asyncDispose]();
 });
 
 const team = "11111111-1111-4111-8111-111111111111";
@@ -95,35 +82,11 @@ test("a status outside the contract's vocabulary is refused by the database itse
 });
 
 test("what was written is there after a restart", async () => {
-  const first = await open("restart");
+  await using kept = await TestDatabase.create();
+  const first = await kept.open();
   await insertTeam(first.db, { id: team, name: "One", slug: "aaaaaa-aaaaaa" });
   await first.close();
-  const second = await open("restart");
+  const second = await kept.open();
   assert.equal((await second.db.selectFrom("teams").select("name").executeTakeFirstOrThrow()).name, "One");
   await second.close();
-});
-
-test("a server whose owner was killed is taken over, and stopped by its new owner", async () => {
-  const program = `
-    import { openDatabase } from "@wrenn/database";
-    import { silentLogger } from "@wrenn/core";
-    await openDatabase({ directory: ${JSON.stringify(join(root, "orphan"))}, cacheDirectory: ${JSON.stringify(cacheDirectory)}, logger: silentLogger }, AbortSignal.timeout(60000));
-    console.log("open");
-    setInterval(() => {}, 1000);
-  `;
-  const owner = spawn(process.execPath, ["--input-type=module-typescript", "-e", program], {
-    cwd: import.meta.dirname,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  await once(owner.stdout, "data");
-  owner.kill("SIGKILL");
-  await once(owner, "exit");
-  const pid = async (): Promise<number> =>
-    Number((await readFile(join(root, "orphan/data/postmaster.pid"), "utf8")).split("\n")[0]);
-  const orphan = await pid();
-  assert.ok(await identifyProcess(orphan));
-  const taken = await open("orphan");
-  assert.equal(await pid(), orphan);
-  await taken.close();
-  assert.equal(await identifyProcess(orphan), undefined);
 });

@@ -1,59 +1,81 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, test } from "node:test";
-import { silentLogger } from "@wrenn/core";
-import { findApiKey, findSandbox, openDatabase } from "@wrenn/database";
+import { test } from "node:test";
+import { findApiKey, findSandbox, listHostSandboxes, putLocalHost } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
+import { TestDatabase } from "@wrenn/database/testing";
 import { sql } from "kysely";
 import { Migrator } from "kysely/migration";
 
-const first = "0001-initial.sql";
-const team = "11111111-1111-4111-8111-111111111111";
-const sandbox = "22222222-2222-4222-8222-222222222222";
-const hash = "a".repeat(64);
+const migrations = join(import.meta.dirname, "../migrations");
 
-const root = await mkdtemp("/tmp/wrenn-migrations-");
-await chmod(root, 0o711);
-after(() => rm(root, { recursive: true, force: true }));
-const open = (): Promise<Database> =>
-  openDatabase(
-    {
-      directory: join(root, "db"),
-      cacheDirectory: process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
-      logger: silentLogger,
-    },
-    AbortSignal.timeout(120_000),
-  );
-
-/** Turns a database into one of the first version. */
-async function backToFirst({ db }: Database): Promise<void> {
-  await sql`drop schema public cascade`.execute(db);
-  await sql`create schema public`.execute(db);
-  const text = await readFile(join(import.meta.dirname, "../migrations", first), "utf8");
-  const provider = {
-    getMigrations: async () => ({
-      [first]: { up: async (tx: typeof db) => void (await sql.raw(text).execute(tx)) },
-    }),
-  };
-  const { error } = await new Migrator({ db, provider }).migrateToLatest();
-  assert.equal(error, undefined);
+/** Puts something else in the place of a database. */
+async function replaceBy(files: TestDatabase, fill: (database: Database) => Promise<void>): Promise<void> {
+  const old = await files.open();
+  try {
+    await sql`drop schema public cascade`.execute(old.db);
+    await sql`create schema public`.execute(old.db);
+    await fill(old);
+  } finally {
+    await old.close();
+  }
 }
 
-test("a database of the first version keeps its teams, keys and capsules, and its keys may do what they could", async () => {
-  const old = await open();
-  await backToFirst(old);
-  await sql`insert into teams (id, name, slug) values (${team}, 'One', 'one')`.execute(old.db);
-  await sql`insert into api_keys (id, team_id, name, key_hash, key_prefix)
-    values (${crypto.randomUUID()}, ${team}, 'k', ${hash}, 'wrn_aaaaaa')`.execute(old.db);
-  await sql`insert into sandboxes (id, team_id, template, status, vcpus, memory_mb, disk_mb, timeout_sec)
-    values (${sandbox}, ${team}, 'minimal', 'running', 1, 512, 5120, 0)`.execute(old.db);
-  await sql`insert into operations (id, sandbox_id, kind) values (${crypto.randomUUID()}, ${sandbox}, 'create')`.execute(
-    old.db,
+/** Everything that makes a schema, apart from the order in which it came about. */
+async function schemaOf({ db }: Database): Promise<readonly string[]> {
+  const { rows } = await sql<{ line: string }>`
+    select format('%s.%s %s null=%s default=%s', table_name, column_name, udt_name, is_nullable, column_default) as line
+      from information_schema.columns where table_schema = 'public'
+    union all select indexdef from pg_indexes where schemaname = 'public'
+    union all select format('%s %s', conrelid::regclass, pg_get_constraintdef(oid)) from pg_constraint
+      where connamespace = 'public'::regnamespace and contype <> 'n'
+    union all select format('%s %s', tgrelid::regclass, pg_get_triggerdef(oid)) from pg_trigger where not tgisinternal`.execute(
+    db,
   );
-  await old.close();
+  return rows.map(({ line }) => line).sort();
+}
 
-  const migrated = await open();
+test("an empty database gets every migration, once", async () => {
+  await using files = await TestDatabase.create();
+  for (let opened = 0; opened < 2; opened++) {
+    const database = await files.open();
+    const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(
+      database.db,
+    );
+    await database.close();
+    assert.deepEqual(
+      rows.map(({ name }) => name),
+      (await readdir(migrations)).sort(),
+    );
+  }
+});
+
+test("a database of the first version keeps its teams, keys and capsules, and its keys may do what they could", async () => {
+  const first = "0001-initial.sql";
+  const team = "11111111-1111-4111-8111-111111111111";
+  const sandbox = "22222222-2222-4222-8222-222222222222";
+  const hash = "a".repeat(64);
+  await using files = await TestDatabase.create();
+  await replaceBy(files, async ({ db }) => {
+    const text = await readFile(join(migrations, first), "utf8");
+    const provider = {
+      getMigrations: async () => ({
+        [first]: { up: async (tx: typeof db) => void (await sql.raw(text).execute(tx)) },
+      }),
+    };
+    const { error } = await new Migrator({ db, provider }).migrateToLatest();
+    assert.equal(error, undefined);
+    await sql`insert into teams (id, name, slug) values (${team}, 'One', 'one')`.execute(db);
+    await sql`insert into api_keys (id, team_id, name, key_hash, key_prefix)
+      values (${crypto.randomUUID()}, ${team}, 'k', ${hash}, 'wrn_aaaaaa')`.execute(db);
+    await sql`insert into sandboxes (id, team_id, template, status, vcpus, memory_mb, disk_mb, timeout_sec)
+      values (${sandbox}, ${team}, 'minimal', 'running', 1, 512, 5120, 0)`.execute(db);
+    await sql`insert into operations (id, sandbox_id, kind) values (${crypto.randomUUID()}, ${sandbox}, 'create')`.execute(
+      db,
+    );
+  });
+  const migrated = await files.open();
   try {
     const key = await findApiKey(migrated.db, hash, new Date());
     assert.equal(key?.teamId, team);
@@ -62,6 +84,46 @@ test("a database of the first version keeps its teams, keys and capsules, and it
     assert.equal(row?.status, "running");
     assert.equal(row.auto_resume, false);
     await sql`update operations set kind = 'pause'`.execute(migrated.db);
+  } finally {
+    await migrated.close();
+  }
+});
+
+test("a filled database of the release before keeps every row, and gets the schema of a new one", async () => {
+  const dump = await readFile(join(import.meta.dirname, "previous/0007.sql"), "utf8");
+  await using files = await TestDatabase.create();
+  const fresh = await files.open();
+  const wanted = await schemaOf(fresh);
+  await fresh.close();
+  await replaceBy(files, async ({ db }) => void (await sql.raw(dump).execute(db)));
+
+  const migrated = await files.open();
+  try {
+    assert.deepEqual(await schemaOf(migrated), wanted);
+    const inserted = Map.groupBy(dump.matchAll(/^INSERT INTO public\.(\w+) /gm), ([, table = ""]) => table);
+    inserted.delete("kysely_migration");
+    assert.ok(inserted.size >= 15, `${inserted.size} tables`);
+    for (const [table, rows] of inserted) {
+      const counted = await sql<{ count: string }>`select count(*) from ${sql.table(table)}`.execute(
+        migrated.db,
+      );
+      assert.equal(Number(counted.rows[0]?.count), rows.length, table);
+    }
+    // What was there before there were hosts belongs to the one that there was.
+    const host = crypto.randomUUID();
+    await putLocalHost(migrated.db, host, { arch: "amd64", cpuCores: 2, memoryMb: 4096, diskGb: 100 });
+    const capsules = await listHostSandboxes(migrated.db, host);
+    assert.deepEqual(capsules.map(({ status }) => status).sort(), [
+      "paused",
+      "running",
+      "running",
+      "running",
+    ]);
+    assert.deepEqual(new Set(capsules.map((row) => row.max_lifetime_sec)), new Set([0]));
+    assert.deepEqual(
+      capsules.filter((row) => row.auto_resume).map(({ status }) => status),
+      ["paused"],
+    );
   } finally {
     await migrated.close();
   }

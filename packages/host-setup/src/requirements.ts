@@ -26,5 +26,6 @@ export const testRequirements: readonly Requirement[] = [
   { name: "libclang-rt-14-dev", reason: "libFuzzer and the sanitizers that clang links in" },
   { name: "cpio", reason: "reads back the archives that we write" },
   { name: "curl", reason: "a client of the API, of ports and of TLS" },
+  { name: "postgresql", reason: "the database tests run on it as well as on the embedded one" },
   { name: "python3", reason: "a web server and a client that are not ours" },
 ];

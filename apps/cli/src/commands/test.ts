@@ -4,6 +4,7 @@ import { glob } from "node:fs/promises";
 import { CommandExit } from "../command-exit.ts";
 import { projectRoot } from "../project-root.ts";
 import { prepareHost } from "../prepare-host.ts";
+import { startPrivatePostgres } from "../testing/private-postgres.ts";
 import { check } from "./check.ts";
 import { findLeftovers } from "@wrenn/system";
 
@@ -12,8 +13,16 @@ const groups: readonly {
   readonly name: string;
   readonly patterns: readonly string[];
   readonly concurrency: number;
+  /** Run on a PostgreSQL of the distribution instead of the embedded one. */
+  readonly external?: true;
 }[] = [
   { name: "unit", patterns: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"], concurrency: 2 },
+  {
+    name: "external database",
+    patterns: ["packages/database/test/*.test.ts", "packages/control-plane/test/*.test.ts"],
+    concurrency: 2,
+    external: true,
+  },
   { name: "native", patterns: ["tests/native/*.test.ts"], concurrency: 1 },
   { name: "contract", patterns: ["tests/contract/**/*.test.ts"], concurrency: 1 },
   { name: "integration", patterns: ["tests/integration/**/*.test.ts"], concurrency: 1 },
@@ -26,6 +35,9 @@ const groups: readonly {
 
 /** A file that hangs is a failure, not a stuck build. */
 const FILE_TIMEOUT_MS = 15 * 60_000;
+
+/** Where tests make their databases; without it they start embedded servers. */
+const EXTERNAL_DATABASE = "WRENN_TEST_DATABASE_URL";
 
 interface Counts {
   passed: number;
@@ -43,7 +55,8 @@ export async function test(options: { readonly long?: boolean; readonly only?: s
     const files = await filesOf(group.patterns, options.only);
     if (files.length === 0) continue;
     process.stdout.write(`\n── ${group.name}\n`);
-    const counts = await runGroup(files, group.concurrency, options.long ?? false);
+    const run = () => runGroup(files, group.concurrency, options.long ?? false);
+    const counts = await (group.external ? onExternalDatabase(run) : run());
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
@@ -62,6 +75,16 @@ async function filesOf(patterns: readonly string[], only: string | undefined): P
       files.push(`${projectRoot}/${file}`);
   }
   return files.sort();
+}
+
+async function onExternalDatabase(run: () => Promise<Counts>): Promise<Counts> {
+  await using server = await startPrivatePostgres();
+  process.env[EXTERNAL_DATABASE] = server.url;
+  try {
+    return await run();
+  } finally {
+    delete process.env[EXTERNAL_DATABASE];
+  }
 }
 
 async function runGroup(files: string[], concurrency: number, long: boolean): Promise<Counts> {

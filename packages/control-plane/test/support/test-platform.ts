@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type { LocalHost, Mail } from "@wrenn/control-plane";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields } from "@wrenn/core";
-import { openDatabase, sampleUsage } from "@wrenn/database";
+import { sampleUsage } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
+import { TestDatabase } from "@wrenn/database/testing";
 import { FakeHostAgent } from "./fake-host-agent.ts";
 
 /** A clock that tests move; both of its times go together. */
@@ -60,17 +59,8 @@ export class TestPlatform implements AsyncDisposable {
 
   static async start(): Promise<TestPlatform> {
     await using release = new AsyncDisposableStack();
-    const root = await mkdtemp("/tmp/wrenn-cp-");
-    await chmod(root, 0o711);
-    release.defer(() => rm(root, { recursive: true, force: true }));
-    const database = await openDatabase(
-      {
-        directory: join(root, "db"),
-        cacheDirectory: process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
-        logger: silentLogger,
-      },
-      AbortSignal.timeout(120_000),
-    );
+    const files = release.use(await TestDatabase.create());
+    const database = await files.open();
     release.defer(() => database.close());
     const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
     const platform = new TestPlatform(database, apiKey, release.move());
