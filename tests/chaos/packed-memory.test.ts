@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { findLeftovers } from "@wrenn/system";
-import { leftSince } from "../support/left-of-capsules.ts";
+import { machinesBelow } from "../support/machines-below.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
 /*
@@ -12,15 +11,13 @@ import { ServerProcess } from "../support/server-process.ts";
  */
 
 let server: ServerProcess;
-let found: readonly string[];
 before(async () => {
   process.env["WRENN_PACK_AFTER_SEC"] = "1";
-  found = await findLeftovers();
   server = await ServerProcess.start();
 });
 after(async () => {
   await server.close();
-  assert.deepEqual(await leftSince(found), []);
+  assert.deepEqual(await machinesBelow(server.dataDirectory), []);
 });
 
 const verb = (id: string, name: string) =>

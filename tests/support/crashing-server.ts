@@ -16,6 +16,7 @@ const server = await startServer({
     port: 0,
     domain: "localhost",
     databaseUrl: undefined,
+    warmMachines: Number(process.env["WRENN_WARM_MACHINES"] ?? 0),
     packAfterSec: Number(process.env["WRENN_PACK_AFTER_SEC"] ?? 0),
   },
   logger: process.env["WRENN_TEST_LOG"] === undefined ? silentLogger : createLog("text", "warn"),

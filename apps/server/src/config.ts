@@ -26,6 +26,8 @@ export interface ServerConfig {
   readonly resolvers?: readonly string[] | undefined;
   /** Seconds after which the memory of a paused capsule is compressed; 0 for never. */
   readonly packAfterSec?: number | undefined;
+  /** Machines kept waiting for capsules of the template that is asked for most. */
+  readonly warmMachines?: number | undefined;
   /** Where people reach this server, for links in mails: `https://wrenn.example.org`; from domain and port without. */
   readonly publicUrl?: string | undefined;
 }
@@ -43,7 +45,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     resolvers: env["WRENN_RESOLVERS"]?.split(",").map((text) => text.trim()),
     ...(env["WRENN_PACK_AFTER_SEC"] === undefined
       ? {}
-      : { packAfterSec: parseSeconds("WRENN_PACK_AFTER_SEC", env["WRENN_PACK_AFTER_SEC"]) }),
+      : { packAfterSec: parseCount("WRENN_PACK_AFTER_SEC", env["WRENN_PACK_AFTER_SEC"], 999_999_999) }),
+    ...(env["WRENN_WARM_MACHINES"] === undefined
+      ? {}
+      : { warmMachines: parseCount("WRENN_WARM_MACHINES", env["WRENN_WARM_MACHINES"], 64) }),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
   };
 }
@@ -94,9 +99,12 @@ export function dataPaths(dataDirectory: string) {
   } as const;
 }
 
-function parseSeconds(field: string, text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new WrennError("invalid_field", { field, problem: `must be a number of seconds, not '${text}'` });
+function parseCount(field: string, text: string, most: number): number {
+  if (/^\d{1,9}$/.test(text) && Number(text) <= most) return Number(text);
+  throw new WrennError("invalid_field", {
+    field,
+    problem: `must be a number from 0 to ${most}, not '${text}'`,
+  });
 }
 
 function parseListen(text: string): { readonly host: string; readonly port: number } {

@@ -1,5 +1,5 @@
 import { access, chown, mkdir, readFile, statfs } from "node:fs/promises";
-import { availableParallelism, totalmem } from "node:os";
+import { availableParallelism, freemem, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
@@ -123,6 +123,8 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     flattenDisk: flattenChain,
     saveMemory,
     packedMemory,
+    warmMachines: config.warmMachines ?? 0,
+    freeMemoryMib: () => Math.floor(freemem() / 2 ** 20),
     sweepHost: () =>
       sweepHost({ finders: orphanFinders(config.cacheDirectory), graceMs: SWEEP_GRACE_MS, dryRun: false }),
     ...(await packAfter(config.packAfterSec ?? PACK_AFTER_SEC, logger)),

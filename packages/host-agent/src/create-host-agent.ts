@@ -12,6 +12,7 @@ import type { HostAgentDependencies } from "./dependencies.ts";
 import { withPlainDiff } from "./generations/pack-generations.ts";
 import { PackingSweeper } from "./generations/packing-sweeper.ts";
 import { HostSweeper } from "./sweep/host-sweeper.ts";
+import { MachinePool } from "./pool/machine-pool.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
 
 const DIAL_MS = 10_000;
@@ -33,7 +34,8 @@ export interface RunningHostAgent extends HostAgent {
 /** Composes the host agent: the one owner of the capsules of this host. */
 export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
   const registry = new CapsuleRegistry(deps);
-  const verbs = new CapsuleVerbs(registry, deps);
+  const pool = new MachinePool(deps);
+  const verbs = new CapsuleVerbs(registry, pool, deps);
   const { capsules, queue } = registry;
   const closing = new AbortController();
   const sweeper = new IdleSweeper(registry, deps, (id) => verbs.pause(id, closing.signal));
@@ -69,6 +71,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     const dependants = [...capsules.values()].filter(({ record }) => record.template.hash === key);
     if (dependants.length > 0)
       throw new WrennError("template_in_use", { dependants: dependants.map(({ id }) => id).join(", ") });
+    await pool.drop(key);
     await deps.snapshots.remove(key);
   };
 
@@ -131,6 +134,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
       sampler.close();
       closing.abort(new WrennError("host_unavailable", {}));
       try {
+        await pool.close();
         await endAll(end);
       } finally {
         await registry.settled();

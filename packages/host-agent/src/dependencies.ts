@@ -36,6 +36,10 @@ export interface HostAgentDependencies {
   readonly packAfterSec?: number;
   /** Removes what nobody on this host owns any more. */
   readonly sweepHost: () => Promise<readonly Swept[]>;
+  /** Machines kept waiting for capsules of the template that is asked for most; none without. */
+  readonly warmMachines?: number;
+  /** Memory of the host that could be used right now. */
+  readonly freeMemoryMib: () => number;
   readonly layers: LayerStore;
   /** Connections from outside to ports of capsules, for as long as the edge of this host knows them. */
   readonly connections: PortConnections;

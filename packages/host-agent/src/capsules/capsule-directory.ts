@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { writeFileAtomic } from "@wrenn/system";
 import { generationFiles } from "../generations/generation.ts";
 import type { GenerationFiles } from "../generations/generation.ts";
@@ -7,12 +7,27 @@ import type { CapsuleRecord, JournalEntry } from "./capsule-record.ts";
 
 /** The durable side of one capsule: `capsule.json`, `journal.json`, `disk/`, `generations/`, and `run/` (the machine's own). */
 export class CapsuleDirectory {
+  /** What names of directories begin with that were made for machines of the pool. */
+  static readonly pooled = "p-";
+
   readonly id: string;
   readonly path: string;
+  readonly #link: string | undefined;
 
-  constructor(root: string, id: string) {
+  /**
+   * @param name The directory's own name, when it was made before the capsule: the machine in it knows it by that, and the
+   *   capsule's id is a link to it.
+   */
+  constructor(root: string, id: string, name = id) {
     this.id = id;
-    this.path = join(root, id);
+    this.path = join(root, name);
+    this.#link = name === id ? undefined : join(root, id);
+  }
+
+  /** The directory of a capsule that exists. */
+  static async find(root: string, id: string): Promise<CapsuleDirectory> {
+    const name = await readlink(join(root, id)).catch(() => id);
+    return new CapsuleDirectory(root, id, name);
   }
 
   get disk(): string {
@@ -55,6 +70,7 @@ export class CapsuleDirectory {
     await mkdir(this.disk, { recursive: true, mode: 0o700 });
     await mkdir(this.generations, { mode: 0o700 });
     await this.writeRecord(record);
+    if (this.#link !== undefined) await symlink(basename(this.path), this.#link);
   }
 
   /**
@@ -110,12 +126,21 @@ export class CapsuleDirectory {
 
   async remove(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
+    if (this.#link !== undefined) await rm(this.#link, { force: true });
   }
 
   /** Ids of every capsule that has a directory below `root`. */
   static async list(root: string): Promise<readonly string[]> {
     await mkdir(root, { recursive: true, mode: 0o711 });
     return (await readdir(root)).filter((name) => name.startsWith("cl-"));
+  }
+
+  /** Names of directories of the pool that have not become a capsule's. */
+  static async listPooled(root: string): Promise<readonly string[]> {
+    const names = await readdir(root);
+    const taken = new Set<string>();
+    for (const name of names) taken.add(await readlink(join(root, name)).catch(() => ""));
+    return names.filter((name) => name.startsWith(CapsuleDirectory.pooled) && !taken.has(name));
   }
 }
 

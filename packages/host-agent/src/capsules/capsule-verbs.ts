@@ -2,6 +2,7 @@ import { WrennError } from "@wrenn/core";
 import type { CapsuleSpec, CapsuleStatus, CheckpointFacts, NetworkRules } from "@wrenn/protocol";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import type { Generation } from "../generations/generation.ts";
+import type { MachinePool, PreparedMachine } from "../pool/machine-pool.ts";
 import { Capsule } from "./capsule.ts";
 import { CapsuleDirectory } from "./capsule-directory.ts";
 import type { CapsuleRegistry } from "./capsule-registry.ts";
@@ -22,17 +23,26 @@ const FORK_WIDTH = 4;
 /** What can be done to a capsule. Every verb runs in the capsule's queue; callers of this class see to that. */
 export class CapsuleVerbs {
   readonly #registry: CapsuleRegistry;
+  readonly #pool: MachinePool;
   readonly #deps: HostAgentDependencies;
 
-  constructor(registry: CapsuleRegistry, deps: HostAgentDependencies) {
+  constructor(registry: CapsuleRegistry, pool: MachinePool, deps: HostAgentDependencies) {
     this.#registry = registry;
+    this.#pool = pool;
     this.#deps = deps;
   }
 
   async create(spec: CapsuleSpec, signal: AbortSignal): Promise<CapsuleStatus> {
     const template = await this.#deps.templates.frozen(spec.template, spec, signal);
+    this.#refuseTaken(spec.id);
     // A snapshot has the sizes that it was frozen with.
-    return await this.#create({ ...spec, ...template.shape }, newRecordOf(template), undefined, signal);
+    const prepared = this.#pool.take({ template, diskMib: spec.diskMib });
+    return await this.#create(
+      { ...spec, ...template.shape },
+      newRecordOf(template),
+      prepared ? { prepared } : {},
+      signal,
+    );
   }
 
   async pause(id: string, signal: AbortSignal): Promise<CapsuleStatus> {
@@ -127,7 +137,7 @@ export class CapsuleVerbs {
     try {
       return await inGroups(children, FORK_WIDTH, async (child) =>
         this.#registry.queue.run(child.id, () =>
-          this.#create({ ...child, ...source.record.template.shape }, make, parent, signal),
+          this.#create({ ...child, ...source.record.template.shape }, make, { parent }, signal),
         ),
       );
     } catch (error) {
@@ -159,20 +169,24 @@ export class CapsuleVerbs {
     this.#registry.inBackground(id, "layers", () => this.#registry.collectLayers());
   }
 
+  #refuseTaken(id: string): void {
+    if (this.#registry.capsules.has(id)) throw new WrennError("capsule_busy", { operation: "create" });
+  }
+
   async #create(
     spec: CapsuleSpec,
     recordOf: RecordOf,
-    parent: Parent | undefined,
+    from: { readonly parent?: Parent; readonly prepared?: PreparedMachine },
     signal: AbortSignal,
   ): Promise<CapsuleStatus> {
     const { capsules, announce } = this.#registry;
-    if (capsules.has(spec.id)) throw new WrennError("capsule_busy", { operation: "create" });
-    const directory = new CapsuleDirectory(this.#deps.capsulesDirectory, spec.id);
+    this.#refuseTaken(spec.id);
+    const directory = new CapsuleDirectory(this.#deps.capsulesDirectory, spec.id, from.prepared?.name);
     const now = this.#deps.clock.now();
     const capsule = new Capsule(recordOf(spec, now), directory, now, announce);
     capsules.set(spec.id, capsule);
     try {
-      capsule.enter("running", await createCapsule(capsule, parent, this.#deps, signal));
+      capsule.enter("running", await createCapsule(capsule, from, this.#deps, signal));
     } catch (error) {
       capsules.delete(spec.id);
       capsule.fail(error instanceof Error ? error.message : String(error));

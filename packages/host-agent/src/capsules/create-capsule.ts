@@ -1,6 +1,7 @@
 import type { CapsuleSpec } from "@wrenn/protocol";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import type { GenerationFiles } from "../generations/generation.ts";
+import type { PreparedMachine } from "../pool/machine-pool.ts";
 import type { FrozenTemplate } from "../templates/template-source.ts";
 import type { Capsule, RunningParts } from "./capsule.ts";
 import type { CapsuleRecord } from "./capsule-record.ts";
@@ -31,17 +32,30 @@ export interface Parent {
 /** Takes a new capsule to its first machine. Nothing of it is left when that fails. */
 export async function createCapsule(
   capsule: Capsule,
-  parent: Parent | undefined,
+  from: { readonly parent?: Parent; readonly prepared?: PreparedMachine },
   deps: HostAgentDependencies,
   signal: AbortSignal,
 ): Promise<RunningParts> {
   const { directory } = capsule;
+  const { parent, prepared } = from;
   await using release = new AsyncDisposableStack();
   release.defer(() => directory.remove());
-  await directory.create(capsule.record);
+  try {
+    await directory.create(capsule.record);
+  } catch (error) {
+    await prepared?.guest?.detach();
+    await prepared?.machine.destroy();
+    if (prepared) await deps.slots.release(prepared.slot);
+    throw error;
+  }
   const parts = await startMachine(
     capsule,
-    { ...(parent ? { files: parent.files } : {}), layers: parent?.layers ?? [], newIdentity: true },
+    {
+      ...(parent ? { files: parent.files } : {}),
+      ...(prepared ? { prepared } : {}),
+      layers: parent?.layers ?? [],
+      newIdentity: true,
+    },
     deps,
     stepsOf("create", capsule, deps, signal),
     signal,

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { problemOf } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { HostAgentDependencies } from "../dependencies.ts";
@@ -6,7 +7,7 @@ import type { RunningParts } from "./capsule.ts";
 import { CapsuleDirectory } from "./capsule-directory.ts";
 import type { JournalEntry } from "./capsule-record.ts";
 import { sealLayers } from "./pause-capsule.ts";
-import { touch } from "./start-machine.ts";
+import { touch } from "./touch.ts";
 
 const ANSWER_MS = 10_000;
 
@@ -21,8 +22,11 @@ export async function recoverCapsules(
   signal: AbortSignal,
 ): Promise<readonly Capsule[]> {
   const recovered: Capsule[] = [];
-  for (const id of await CapsuleDirectory.list(deps.capsulesDirectory)) {
-    const directory = new CapsuleDirectory(deps.capsulesDirectory, id);
+  const ids = await CapsuleDirectory.list(deps.capsulesDirectory);
+  for (const name of await CapsuleDirectory.listPooled(deps.capsulesDirectory))
+    await clearPooled(new CapsuleDirectory(deps.capsulesDirectory, name), deps, signal);
+  for (const id of ids) {
+    const directory = await CapsuleDirectory.find(deps.capsulesDirectory, id);
     try {
       const capsule = await recoverOne(directory, deps, announce, signal);
       deps.logger.info("capsule.recovered", { capsule: id, state: capsule?.state ?? "gone" });
@@ -47,7 +51,7 @@ async function recoverOne(
   const machine = await deps.hypervisor.adopt(directory.run, signal);
   const release = async (): Promise<void> => {
     await machine?.destroy();
-    await deps.hypervisor.clear(directory.id, directory.run);
+    await deps.hypervisor.clear(basename(directory.path), directory.run);
     if (slot) await deps.slots.release(slot);
   };
   if (!record || record.state === "creating" || journal.operation === "destroy") {
@@ -88,6 +92,18 @@ async function recoverOne(
   await directory.writeJournal(nothing);
   capsule.enter("running", parts);
   return capsule;
+}
+
+/** A machine that waited for a capsule; its slot is swept with all that nobody adopts. */
+async function clearPooled(
+  directory: CapsuleDirectory,
+  deps: HostAgentDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const machine = await deps.hypervisor.adopt(directory.run, signal);
+  await machine?.destroy();
+  await deps.hypervisor.clear(directory.id, directory.run);
+  await directory.remove();
 }
 
 const nothing: JournalEntry = { operation: "none", at: 0 };

@@ -1,27 +1,15 @@
-import { rm } from "node:fs/promises";
 import { withDeadline } from "@wrenn/core";
 import type { HostAgentDependencies } from "../dependencies.ts";
-import type { GenerationFiles } from "../generations/generation.ts";
 import { renewIdentity } from "../identity.ts";
 import type { Step, StepJournal } from "../steps.ts";
 import type { Capsule, RunningParts } from "./capsule.ts";
+import { obtainMachine } from "./obtain-machine.ts";
 import { orDeath } from "./or-death.ts";
-import { servePages } from "./serve-pages.ts";
+import type { Origin } from "./origin.ts";
+import { touch } from "./touch.ts";
 
 /** A restore answers in a fraction of a second; on a saturated host it may take many times that. */
 const GUEST_ANSWER_MS = 30_000;
-
-/** What a machine starts from. */
-export interface Origin {
-  /** Changed pages and device state; without them the template's own. */
-  readonly files?: GenerationFiles;
-  /** The changed pages are there in compressed form only. */
-  readonly packed?: boolean;
-  /** Disk layers below the new overlay, lowest first. */
-  readonly layers: readonly string[];
-  /** The guest becomes somebody else: new name, new machine id. */
-  readonly newIdentity: boolean;
-}
 
 /**
  * Takes a capsule to a machine whose guest answers as itself: from its template, or from a generation of it or of its parent.
@@ -35,63 +23,19 @@ export async function startMachine(
   step: StepJournal<"create" | "resume">,
   signal: AbortSignal,
 ): Promise<RunningParts> {
-  const { directory, spec, record } = capsule;
+  const { spec, record } = capsule;
   const { template } = record;
   await using release = new AsyncDisposableStack();
 
-  await step("slot");
-  const slot = await deps.slots.acquire(signal);
-  release.defer(() => deps.slots.release(slot));
-
-  // Before the guest can send anything.
-  if (spec.network) await deps.slots.applyPolicy(slot, spec.network, signal);
-
-  await step("disk");
-  const overlay = record.overlay + 1;
-  const disk = directory.overlay(overlay);
-  // One of the same number was left by an attempt that was interrupted.
-  await rm(disk, { force: true });
-  release.defer(() => rm(disk, { force: true }));
-  const layers = origin.layers.map((id) => deps.layers.path(id));
-  await deps.createDisk(
-    { path: disk, backing: layers.at(-1) ?? template.disk, sizeMib: spec.diskMib, uid: slot.uid },
-    signal,
-  );
-
-  await step("machine");
-  const served =
-    origin.files && origin.packed === true
-      ? await servePages(capsule, origin.files.memoryPacked, slot.uid, deps, signal)
-      : undefined;
-  release.defer(async () => served?.pages.stop());
-  const machine = await deps.hypervisor.restore(
-    {
-      id: spec.id,
-      directory: directory.run,
-      vcpus: spec.vcpus,
-      memoryMib: spec.memoryMib,
-      disk,
-      readable: [...template.readable, ...layers],
-      network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
-      uid: slot.uid,
-      gid: slot.uid,
-      memoryFile: template.memoryFile,
-      deviceState: origin.files?.deviceState ?? template.deviceState,
-      ...(served
-        ? { servedMemory: served.machine }
-        : origin.files
-          ? { memoryDiff: origin.files.memoryDiff }
-          : {}),
-    },
-    signal,
-  );
-  release.defer(() => machine.destroy());
+  const obtained = await obtainMachine(capsule, origin, release, deps, step, signal);
+  const { machine, slot, overlay, pages } = obtained;
 
   await step("guest");
   const { suspended } = capsule;
   const guest = await orDeath(
     machine.death,
     withDeadline("the guest agent's first answer", GUEST_ANSWER_MS, signal, async (inner) => {
+      if (obtained.guest) return obtained.guest;
       if (!suspended) return await deps.connectGuest(machine, () => touch(capsule, deps), inner);
       await suspended.wake(inner);
       return suspended;
@@ -121,14 +65,14 @@ export async function startMachine(
     restores,
     overlay,
     layers: origin.layers,
-    ...(served ? { served: true } : {}),
+    ...(pages ? { served: true } : {}),
   });
-  served?.pages.fill();
+  pages?.fill();
   capsule.suspended = undefined;
   deps.connections.reset(capsule.id);
   touch(capsule, deps);
   release.move();
-  return { machine, guest, slot, ...(served ? { pages: served.pages } : {}) };
+  return { machine, guest, slot, ...(pages ? { pages } : {}) };
 }
 
 /** Journals the steps of an operation that starts a machine. */
@@ -143,9 +87,4 @@ export function stepsOf(
     await capsule.directory.writeJournal({ operation, step: name, at: deps.clock.now() });
     await deps.onStep?.(capsule.id, operation, name);
   };
-}
-
-/** The capsule is in use. */
-export function touch(capsule: Capsule, { clock }: Pick<HostAgentDependencies, "clock">): void {
-  capsule.lastActiveAt = clock.now();
 }

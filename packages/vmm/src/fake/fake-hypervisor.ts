@@ -64,7 +64,9 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
       if ((await stat(spec.memoryFile)).size !== spec.memoryMib << 20)
         throw new WrennError("machine_start_failed", { problem: "the memory has another size" });
       if (spec.memoryDiff !== undefined) await requireDiff(spec.memoryDiff);
-      return await start(spec);
+      const machine = await start(spec);
+      if (spec.stopped === true) await machine.stop(signal);
+      return machine;
     },
     adopt: async (directory) => {
       const text = await readFile(join(directory, "record.json"), "utf8").catch(() => undefined);

@@ -135,6 +135,14 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     await machine.destroy();
   });
 
+  test(`${name}: a machine that is restored stopped stays so until it is resumed`, async () => {
+    const machine = await hypervisor.restore({ ...(await restoreSpec()), stopped: true }, signal);
+    await machine.saveDeviceState(join(directory, `${machine.id}.waiting`), signal);
+    await machine.resume(signal);
+    await guestListens(machine);
+    await machine.destroy();
+  });
+
   test(`${name}: the disk is switched to a new overlay while the machine is stopped`, async () => {
     const spec = await restoreSpec();
     const machine = await hypervisor.restore(spec, signal);

@@ -1,0 +1,7 @@
+import type { HostAgentDependencies } from "../dependencies.ts";
+import type { Capsule } from "./capsule.ts";
+
+/** The capsule is in use. */
+export function touch(capsule: Capsule, { clock }: Pick<HostAgentDependencies, "clock">): void {
+  capsule.lastActiveAt = clock.now();
+}

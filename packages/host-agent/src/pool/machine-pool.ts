@@ -1,0 +1,216 @@
+import { mkdir } from "node:fs/promises";
+import { abortable, problemOf, randomHex, withDeadline } from "@wrenn/core";
+import type { GuestSession } from "@wrenn/guest";
+import type { Slot } from "@wrenn/network";
+import type { Machine } from "@wrenn/vmm";
+import { CapsuleDirectory } from "../capsules/capsule-directory.ts";
+import { orDeath } from "../capsules/or-death.ts";
+import type { HostAgentDependencies } from "../dependencies.ts";
+import type { FrozenTemplate } from "../templates/template-source.ts";
+import { HotKeys } from "./hot-keys.ts";
+
+/** Machines are made after the create that asked for them is over, so that they do not slow it down. */
+const REFILL_DELAY_MS = 300;
+/** A restored guest answers in a fraction of a second; on a saturated host it may take many times that. */
+const GUEST_ANSWER_MS = 30_000;
+const TICK_MS = 30_000;
+/** Parts of the host's memory that have to be free for another machine, and for those that wait to be kept. */
+const FREE_TO_ADD = 0.25;
+const FREE_TO_KEEP = 0.12;
+
+/** What a waiting machine fits: the same template, sizes and disk, restored by the same hypervisor. */
+export interface PoolShape {
+  readonly template: FrozenTemplate;
+  readonly diskMib: number;
+}
+
+/** A machine that is restored, stopped, and nobody's yet, with its slot and disk. */
+export interface PreparedMachine {
+  readonly machine: Machine;
+  /**
+   * Has answered already, if nothing but the guest agent ran meanwhile: a template with processes of a user stays stopped until
+   * the network policy of its capsule holds.
+   */
+  readonly guest?: GuestSession;
+  /** What to call for bytes from or to the guest; the taker sets it. */
+  readonly activity: { onActivity: () => void };
+  readonly slot: Slot;
+  /** The directory that becomes that of a capsule. */
+  readonly name: string;
+}
+
+export type PoolDependencies = Pick<
+  HostAgentDependencies,
+  | "clock"
+  | "logger"
+  | "random"
+  | "hypervisor"
+  | "slots"
+  | "createDisk"
+  | "connectGuest"
+  | "capsulesDirectory"
+  | "facts"
+  | "warmMachines"
+  | "freeMemoryMib"
+>;
+
+interface Waiting extends PreparedMachine {
+  readonly key: string;
+}
+
+/**
+ * Machines of the template that is asked for most, restored before their capsules are. One that waits holds a network slot
+ * and about 30 MiB. It is dropped when its template is, when another template is asked for more, when it dies, and when the
+ * host runs short of memory.
+ */
+export class MachinePool {
+  readonly #deps: PoolDependencies;
+  readonly #size: number;
+  readonly #hot = new HotKeys();
+  readonly #shapes = new Map<string, PoolShape>();
+  readonly #closing = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #waiting: readonly Waiting[] = [];
+  #working: Promise<void> = Promise.resolve();
+
+  constructor(deps: PoolDependencies) {
+    this.#deps = deps;
+    this.#size = deps.warmMachines ?? 0;
+    this.#timer = setInterval(() => this.#settle(), TICK_MS);
+    this.#timer.unref();
+  }
+
+  /** A waiting machine for a new capsule of this shape, which is the caller's from now on. */
+  take(shape: PoolShape): PreparedMachine | undefined {
+    if (this.#size === 0) return undefined;
+    const key = keyOf(shape);
+    this.#hot.use(key);
+    this.#shapes.set(key, shape);
+    const taken = this.#waiting.find((one) => one.key === key);
+    this.#waiting = this.#waiting.filter((one) => one !== taken);
+    this.#settle();
+    return taken;
+  }
+
+  /** Nobody will ask for this template any more. Resolves when no machine of it waits. */
+  async drop(templateHash: string): Promise<void> {
+    for (const [key, { template }] of this.#shapes) {
+      if (template.hash !== templateHash) continue;
+      this.#hot.forget(key);
+      this.#shapes.delete(key);
+    }
+    this.#settle();
+    await this.#working;
+  }
+
+  /** Ends every machine that waits. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#closing.abort();
+    await this.#working;
+    await this.#dropAllBut(undefined);
+  }
+
+  /** Drops what is not wanted and makes what is, one after another and behind whatever is being done. */
+  #settle(): void {
+    this.#working = this.#working.then(async () => {
+      try {
+        await this.#dropAllBut(this.#isShort(FREE_TO_KEEP) ? undefined : this.#hot.hottest());
+        await this.#fill();
+      } catch (error) {
+        if (!this.#closing.signal.aborted)
+          this.#deps.logger.error("pool.refill_failed", { problem: problemOf(error) });
+      }
+    });
+  }
+
+  async #fill(): Promise<void> {
+    const { signal } = this.#closing;
+    for (;;) {
+      const key = this.#hot.hottest();
+      const shape = key === undefined ? undefined : this.#shapes.get(key);
+      if (key === undefined || !shape || signal.aborted || this.#isShort(FREE_TO_ADD)) return;
+      if (this.#waiting.filter((one) => one.key === key).length >= this.#size) return;
+      await this.#deps.clock.sleep(REFILL_DELAY_MS, signal);
+      const made = { ...(await this.#prepare(shape, signal)), key };
+      this.#waiting = [...this.#waiting, made];
+      void made.machine.death.then(({ detail }) => {
+        if (!this.#waiting.includes(made)) return;
+        this.#waiting = this.#waiting.filter((one) => one !== made);
+        this.#deps.logger.warn("pool.machine_died", { machine: made.name, problem: detail });
+        this.#working = this.#working.then(() => this.#discard(made));
+      });
+    }
+  }
+
+  async #prepare({ template, diskMib }: PoolShape, signal: AbortSignal): Promise<PreparedMachine> {
+    const deps = this.#deps;
+    const name = `${CapsuleDirectory.pooled}${randomHex(deps.random, 8)}`;
+    const directory = new CapsuleDirectory(deps.capsulesDirectory, name);
+    await using release = new AsyncDisposableStack();
+    const slot = await deps.slots.acquire(signal);
+    release.defer(() => deps.slots.release(slot));
+    release.defer(() => directory.remove());
+    await mkdir(directory.disk, { recursive: true, mode: 0o700 });
+    const disk = directory.overlay(0);
+    await deps.createDisk({ path: disk, backing: template.disk, sizeMib: diskMib, uid: slot.uid }, signal);
+    const machine = await deps.hypervisor.restore(
+      {
+        id: name,
+        directory: directory.run,
+        ...template.shape,
+        disk,
+        readable: template.readable,
+        network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
+        uid: slot.uid,
+        gid: slot.uid,
+        memoryFile: template.memoryFile,
+        deviceState: template.deviceState,
+        stopped: template.frozenProcesses,
+      },
+      signal,
+    );
+    release.defer(() => machine.destroy());
+    const activity = { onActivity: () => {} };
+    if (template.frozenProcesses) {
+      release.move();
+      return { machine, slot, name, activity };
+    }
+    const guest = await withDeadline("the guest agent's first answer", GUEST_ANSWER_MS, signal, (inner) =>
+      orDeath(
+        machine.death,
+        deps.connectGuest(machine, () => activity.onActivity(), inner),
+      ),
+    );
+    release.defer(() => guest.detach());
+    await orDeath(machine.death, abortable(signal, guest.connected()));
+    await machine.stop(signal);
+    release.move();
+    return { machine, slot, name, activity, guest };
+  }
+
+  async #dropAllBut(key: string | undefined): Promise<void> {
+    const dropped = this.#waiting.filter((one) => one.key !== key);
+    this.#waiting = this.#waiting.filter((one) => one.key === key);
+    for (const one of dropped) await this.#discard(one);
+  }
+
+  async #discard({ machine, guest, slot, name }: PreparedMachine): Promise<void> {
+    try {
+      await guest?.detach();
+      await machine.destroy();
+      await this.#deps.slots.release(slot);
+      await new CapsuleDirectory(this.#deps.capsulesDirectory, name).remove();
+    } catch (error) {
+      this.#deps.logger.error("pool.discard_failed", { machine: name, problem: problemOf(error) });
+    }
+  }
+
+  #isShort(part: number): boolean {
+    return this.#deps.freeMemoryMib() < this.#deps.facts.memoryMib * part;
+  }
+}
+
+function keyOf({ template, diskMib }: PoolShape): string {
+  return `${template.hash}/${template.shape.vcpus}/${template.shape.memoryMib}/${diskMib}`;
+}

@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import type { Slot } from "@wrenn/network";
+import type { Machine, MachineDeath, RestoreSpec } from "@wrenn/vmm";
+import { MachinePool } from "../src/pool/machine-pool.ts";
+import type { PoolDependencies } from "../src/pool/machine-pool.ts";
+import type { FrozenTemplate } from "../src/templates/template-source.ts";
+
+const root = await mkdtemp(join(tmpdir(), "wrenn-pool-"));
+after(() => rm(root, { recursive: true, force: true }));
+
+const nothing = (): Promise<never> => Promise.reject(new Error("the pool does not need this"));
+
+/** A host on which machines are names in a list. */
+class Host {
+  readonly directory: string;
+  readonly machines: string[] = [];
+  readonly slots = new Set<number>();
+  readonly specs: RestoreSpec[] = [];
+  free = 10_000;
+  readonly deaths = new Map<string, (death: MachineDeath) => void>();
+  readonly #pools: MachinePool[] = [];
+  #slots = 0;
+
+  constructor(name: string) {
+    this.directory = join(root, name);
+  }
+
+  pool(warmMachines: number): MachinePool {
+    const deps: PoolDependencies = {
+      clock: { ...systemClock, sleep: async () => {} },
+      logger: silentLogger,
+      random: systemRandom,
+      capsulesDirectory: this.directory,
+      createDisk: async () => {},
+      connectGuest: nothing,
+      warmMachines,
+      freeMemoryMib: () => this.free,
+      facts: {
+        version: "1",
+        architecture: "amd64",
+        cpuCores: 2,
+        memoryMib: 16_000,
+        diskGb: 1,
+        accelerator: "tcg",
+      },
+      hypervisor: {
+        name: "list",
+        identity: nothing,
+        boot: nothing,
+        adopt: nothing,
+        clear: nothing,
+        restore: async (spec) => this.#start(spec),
+      },
+      slots: {
+        acquire: async () => this.#slot(),
+        release: async ({ number }) => void this.slots.delete(number),
+        adopt: () => undefined,
+        applyPolicy: nothing,
+        decisions: nothing,
+      },
+    };
+    const pool = new MachinePool(deps);
+    this.#pools.push(pool);
+    return pool;
+  }
+
+  async close(): Promise<void> {
+    for (const pool of this.#pools) await pool.close();
+  }
+
+  async has(count: number): Promise<void> {
+    for (let attempt = 0; this.machines.length !== count; attempt++) {
+      assert.ok(attempt < 500, `${this.machines.length} machines instead of ${count}`);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  #start(spec: RestoreSpec): Machine {
+    const death = Promise.withResolvers<MachineDeath>();
+    this.machines.push(spec.id);
+    this.specs.push(spec);
+    this.deaths.set(spec.id, death.resolve);
+    const end = (): void => void this.machines.splice(this.machines.indexOf(spec.id), 1);
+    return {
+      id: spec.id,
+      directory: spec.directory,
+      process: { pid: 0, startTime: "0" },
+      guestChannel: { interactive: "", bulk: "" },
+      death: death.promise,
+      stop: nothing,
+      resume: nothing,
+      saveDeviceState: nothing,
+      switchDisk: nothing,
+      activeDisk: nothing,
+      memoryRegion: nothing,
+      release: nothing,
+      destroy: async () => {
+        if (this.machines.includes(spec.id)) end();
+      },
+    };
+  }
+
+  #slot(): Slot {
+    const number = ++this.#slots;
+    this.slots.add(number);
+    const addresses = { guestAddress: "", gateway: "", hostAddress: "", mac: "" };
+    return { number, namespace: "", tap: "", uid: 1000 + number, ...addresses };
+  }
+}
+
+function shape(hash: string) {
+  const template: FrozenTemplate = {
+    name: hash,
+    hash,
+    shape: { vcpus: 1, memoryMib: 256 },
+    memoryFile: `/${hash}/memory`,
+    deviceState: `/${hash}/state`,
+    disk: `/${hash}/disk`,
+    readable: [],
+    metadata: {},
+    sizeBytes: 0,
+    // Machines of such a template wait without having been spoken to.
+    frozenProcesses: true,
+  };
+  return { template, diskMib: 1000 };
+}
+
+test("machines of the template that is asked for most wait, stopped, and each is given out once", async () => {
+  const host = new Host("hot");
+  const pool = host.pool(2);
+  assert.equal(pool.take(shape("a")), undefined, "nothing waits before anything was asked for");
+  await host.has(2);
+  assert.ok(host.specs.every(({ stopped, memoryFile }) => stopped === true && memoryFile === "/a/memory"));
+  const [first, second] = [pool.take(shape("a")), pool.take(shape("a"))];
+  assert.ok(first && second && first.name !== second.name && first.slot.number !== second.slot.number);
+  await host.has(4);
+  assert.equal(pool.take({ ...shape("a"), diskMib: 2000 }), undefined, "another disk is another machine");
+  await pool.close();
+  assert.deepEqual(host.machines.toSorted(), [first.name, second.name].toSorted());
+  assert.equal(host.slots.size, 2, "what was given out is the taker's");
+});
+
+test("a template that is dropped or asked for less leaves no machine behind", async () => {
+  const host = new Host("stale");
+  const pool = host.pool(1);
+  pool.take(shape("a"));
+  await host.has(1);
+  await pool.drop("a");
+  assert.deepEqual([host.machines.length, host.slots.size, await readdir(host.directory)], [0, 0, []]);
+  pool.take(shape("b"));
+  await host.has(1);
+  for (let n = 0; n < 3; n++) pool.take(shape("c"));
+  for (let attempt = 0; host.specs.at(-1)?.memoryFile !== "/c/memory"; attempt++) {
+    assert.ok(attempt < 500, "the new habit is followed");
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await host.close();
+  assert.deepEqual([host.machines.length, host.slots.size, await readdir(host.directory)], [0, 0, []]);
+});
+
+test("a machine that dies while it waits is never given out", async () => {
+  const host = new Host("death");
+  const pool = host.pool(1);
+  pool.take(shape("a"));
+  await host.has(1);
+  const [name = ""] = host.machines;
+  // It is in the pool a moment after it is there.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  host.deaths.get(name)?.({ kind: "crashed", detail: "killed" });
+  await host.has(0);
+  assert.equal(pool.take(shape("a")), undefined);
+  await host.has(1);
+  assert.notEqual(host.machines[0], name);
+  await host.close();
+});
+
+test("no machine is made when memory is short, and none without being asked for", async () => {
+  const host = new Host("short");
+  host.free = 2000;
+  const pool = host.pool(1);
+  pool.take(shape("a"));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(host.machines.length, 0);
+  host.free = 10_000;
+  pool.take(shape("a"));
+  await host.has(1);
+  host.free = 1000;
+  assert.ok(pool.take(shape("a")));
+  const off = host.pool(0);
+  assert.equal(off.take(shape("a")), undefined);
+  await host.close();
+});
