@@ -87,9 +87,33 @@ const begin: Readonly<Record<keyof typeof operationSteps, () => Promise<unknown>
   },
   pause: () => verb(subject, "pause"),
   checkpoint: () => verb(subject, "checkpoints", {}),
+  fork: () => verb(subject, "fork", { count: 2 }),
+  snapshot: () => server.api.call("POST", "/v1/snapshots", { sandbox_id: subject, name: "matrix" }),
   destroy: () => server.api.call("DELETE", `/v1/capsules/${subject}`),
 };
 let armed = "";
+
+async function snapshotWorks(): Promise<void> {
+  const made = await server.api.call("POST", "/v1/snapshots", { sandbox_id: subject, name: "matrix" });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  const id = await server.api.capsule(undefined, { template: "matrix" });
+  assert.equal((await server.api.call("DELETE", `/v1/capsules/${id}`)).status, 204);
+  assert.equal((await server.api.call("DELETE", "/v1/snapshots/matrix")).status, 204);
+  assert.equal((await verb(subject, "resume")).status, 200);
+  await observe();
+}
+
+/** Ends what the fork has left, which has to be what the host has. */
+async function endChildren(): Promise<void> {
+  const { body } = await server.api.call<CapsuleBody[]>("GET", "/v1/capsules");
+  const present = await readdir(join(server.dataDirectory, "capsules"));
+  assert.deepEqual(present.toSorted(), body.map(({ id }) => id).toSorted());
+  for (const { id, status } of body.filter((one) => one.id !== subject)) {
+    assert.equal(status, "running");
+    await server.api.shell(id, "true");
+    assert.equal((await server.api.call("DELETE", `/v1/capsules/${id}`)).status, 204);
+  }
+}
 
 for (const [operation, steps] of Object.entries(operationSteps) as [
   keyof typeof operationSteps,
@@ -118,6 +142,18 @@ for (const [operation, steps] of Object.entries(operationSteps) as [
         assert.equal((await verb(subject, "resume")).status, 200);
         await observe();
       }
+      // A template is there as a whole or not at all, and its name is free again if it is not.
+      if (operation === "snapshot") {
+        const known = await server.api.call<{ name: string }[]>("GET", "/v1/snapshots");
+        assert.deepEqual(
+          known.body.filter(({ name }) => name === "matrix"),
+          [],
+        );
+        assert.deepEqual(await readdir(join(server.dataDirectory, "templates")), []);
+        await snapshotWorks();
+      }
+      // Children of a fork that had come so far run; the others are gone.
+      if (operation === "fork") await endChildren();
       const listed = await server.api.call<CapsuleBody[]>("GET", "/v1/capsules");
       const expected = subject === "" ? [] : [subject];
       assert.deepEqual(

@@ -30,9 +30,15 @@ interface Refusal {
   readonly error: { readonly code: string; readonly reason: string };
 }
 
-const verbs = { pause: "pause", resume: "resume", checkpoint: "checkpoints" } as const;
-const verb = <T = Refusal>(id: string, name: string) =>
-  server.call<T>("POST", `/v1/capsules/${id}/${name}`, name === "checkpoints" ? {} : undefined);
+const verb = <T = Refusal>(id: string, name: string, body?: unknown) =>
+  server.call<T>("POST", `/v1/capsules/${id}/${name}`, body);
+const operations = {
+  pause: (id: string) => verb(id, "pause"),
+  resume: (id: string) => verb(id, "resume"),
+  checkpoint: (id: string) => verb(id, "checkpoints", {}),
+  fork: (id: string) => verb(id, "fork", { count: 2 }),
+  snapshot: (id: string) => server.call<Refusal>("POST", "/v1/snapshots", { sandbox_id: id, name: "faulty" }),
+} as const;
 const statusOf = async (id: string): Promise<string> =>
   (await server.call<CapsuleBody>("GET", `/v1/capsules/${id}`)).body.status;
 
@@ -43,12 +49,14 @@ async function works(id: string): Promise<void> {
   assert.equal((await server.shell(id, "cat /root/file /dev/shm/file")).stdout, "kept\nkept\n");
 }
 
-for (const operation of ["pause", "resume", "checkpoint"] as const) {
+for (const operation of Object.keys(operations) as (keyof typeof operations)[]) {
   for (const step of operationSteps[operation]) {
     // After the commit of a pause its failure is nobody's any more: the generation is safe.
     const harmless = operation === "pause" && step === "release";
     test(`disk full at step "${step}" of ${operation}: ${harmless ? "it succeeds all the same" : "told, and the capsule is where it was"}`, async () => {
-      if (operation === "resume") assert.equal((await verb(subject, "pause")).status, 200);
+      // A snapshot pauses a capsule that runs, which would be another operation.
+      if (operation === "resume" || operation === "snapshot")
+        assert.equal((await verb(subject, "pause")).status, 200);
       const before = await statusOf(subject);
       fault = {
         operation,
@@ -57,13 +65,16 @@ for (const operation of ["pause", "resume", "checkpoint"] as const) {
           throw new WrennError("disk_full", { path: server.capsulesDirectory });
         },
       };
-      const answer = await verb(subject, verbs[operation]);
+      const answer = await operations[operation](subject);
       fault = undefined;
       if (harmless) assert.equal(answer.status, 200);
       else {
         assert.deepEqual([answer.status, answer.body.error.reason], [502, "disk_full"]);
         assert.equal(await statusOf(subject), before);
       }
+      const others = await readdir(server.capsulesDirectory);
+      assert.deepEqual(others, [subject], "no child of a fork that failed is left");
+      assert.deepEqual(await readdir(join(server.dataDirectory, "templates")), []);
       if ((await statusOf(subject)) === "paused") assert.equal((await verb(subject, "resume")).status, 200);
       await works(subject);
       const generations = await readdir(join(server.capsulesDirectory, subject, "generations"));
@@ -71,6 +82,23 @@ for (const operation of ["pause", "resume", "checkpoint"] as const) {
     });
   }
 }
+
+test("one child of a fork cannot start: told, no child is left, and the source goes on", async () => {
+  let children = 0;
+  fault = {
+    operation: "create",
+    step: "guest",
+    inject: async () => {
+      children += 1;
+      if (children === 2) throw new WrennError("disk_full", { path: server.capsulesDirectory });
+    },
+  };
+  const answer = await operations.fork(subject);
+  fault = undefined;
+  assert.deepEqual([answer.status, answer.body.error.reason], [502, "disk_full"]);
+  assert.deepEqual(await readdir(server.capsulesDirectory), [subject]);
+  await works(subject);
+});
 
 async function killMachine(id: string): Promise<void> {
   const record = await readFile(join(server.capsulesDirectory, id, "run", "machine.json"), "utf8");

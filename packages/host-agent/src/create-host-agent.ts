@@ -1,15 +1,13 @@
 import { WrennError } from "@wrenn/core";
-import type { CapsuleFiles, CapsuleProcesses, HostAgent, HostFacts, TemplateFacts } from "@wrenn/protocol";
+import type { CapsuleFiles, CapsuleProcesses, HostAgent, HostFacts } from "@wrenn/protocol";
 import { connectTcp } from "@wrenn/system";
 import { CapsuleDirectory } from "./capsules/capsule-directory.ts";
 import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
 import { CapsuleVerbs } from "./capsules/capsule-verbs.ts";
 import { IdleSweeper } from "./capsules/idle-sweeper.ts";
 import { recoverCapsules } from "./capsules/recover-capsules.ts";
-import { generationOf } from "./capsules/resume-capsule.ts";
 import type { HostAgentDependencies } from "./dependencies.ts";
 
-import { withPlainDiff } from "./generations/pack-generations.ts";
 import { PackingSweeper } from "./generations/packing-sweeper.ts";
 import { HostSweeper } from "./sweep/host-sweeper.ts";
 import { MachinePool } from "./pool/machine-pool.ts";
@@ -46,25 +44,6 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
   const inQueue = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
     closing.signal.throwIfAborted();
     return await queue.run(id, work);
-  };
-
-  const createSnapshot = async (id: string, key: string, signal: AbortSignal): Promise<TemplateFacts> => {
-    const capsule = registry.require(id);
-    if (capsule.state !== "paused")
-      throw new WrennError("capsule_not_paused", { status: capsule.publicState() });
-    const generation = generationOf(capsule, capsule.record.current);
-    const template = await withPlainDiff(capsule, generation, deps, signal, (memoryDiff) =>
-      deps.snapshots.create(
-        key,
-        {
-          template: capsule.record.template,
-          files: { ...capsule.directory.generation(generation.id), memoryDiff },
-          disk: deps.layers.path(generation.layers.at(-1) ?? ""),
-        },
-        signal,
-      ),
-    );
-    return { name: key, sizeBytes: template.sizeBytes, ...template.shape };
   };
 
   const deleteSnapshot = async (key: string): Promise<void> => {
@@ -106,7 +85,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
       inQueue(id, () => verbs.restore(id, checkpoint, withClosing(signal))),
     deleteCheckpoint: (id, checkpoint) => inQueue(id, () => verbs.deleteCheckpoint(id, checkpoint)),
     forkCapsule: (id, children, signal) => inQueue(id, () => verbs.fork(id, children, withClosing(signal))),
-    createSnapshot: (id, key, signal) => inQueue(id, () => createSnapshot(id, key, withClosing(signal))),
+    createSnapshot: (id, key, signal) => inQueue(id, () => verbs.snapshot(id, key, withClosing(signal))),
     deleteSnapshot,
     setNetwork: (id, network, signal) =>
       inQueue(id, () => verbs.setNetwork(id, network, withClosing(signal))),

@@ -7,6 +7,9 @@ export const operationSteps = {
   resume: ["slot", "disk", "machine", "guest", "identity", "commit"],
   pause: ["quiesce", "stop", "device-state", "memory", "commit", "release"],
   checkpoint: ["quiesce", "stop", "disk", "device-state", "memory", "continue", "commit"],
+  // Its frozen moment is a checkpoint, and each child a create, with their own steps.
+  fork: ["capture", "children", "drop"],
+  snapshot: ["memory", "device-state", "disk", "commit"],
   destroy: ["guest", "machine", "slot", "directory"],
 } as const;
 

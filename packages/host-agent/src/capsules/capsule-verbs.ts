@@ -1,5 +1,11 @@
 import { WrennError } from "@wrenn/core";
-import type { CapsuleSpec, CapsuleStatus, CheckpointFacts, NetworkRules } from "@wrenn/protocol";
+import type {
+  CapsuleSpec,
+  CapsuleStatus,
+  CheckpointFacts,
+  NetworkRules,
+  TemplateFacts,
+} from "@wrenn/protocol";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import type { Generation } from "../generations/generation.ts";
 import type { MachinePool, PreparedMachine } from "../pool/machine-pool.ts";
@@ -13,6 +19,8 @@ import type { Parent } from "./create-capsule.ts";
 import { releaseCapsule } from "./destroy-capsule.ts";
 import { pauseCapsule } from "./pause-capsule.ts";
 import { generationOf, resumeCapsule } from "./resume-capsule.ts";
+import { snapshotCapsule } from "./snapshot-capsule.ts";
+import { journalOf } from "./start-machine.ts";
 import { dropGenerations, dropOldPauses, verifyNew } from "./settle-generations.ts";
 
 /** Compacting a disk is given up after this; the next pause tries again. */
@@ -35,6 +43,9 @@ export class CapsuleVerbs {
   async create(spec: CapsuleSpec, signal: AbortSignal): Promise<CapsuleStatus> {
     const template = await this.#deps.templates.frozen(spec.template, spec, signal);
     this.#refuseTaken(spec.id);
+    const present = await this.#deps.hypervisor.identity(signal);
+    const { hypervisor: saved = present } = template;
+    if (saved !== present) throw new WrennError("snapshot_incompatible", { saved, present });
     // A snapshot has the sizes that it was frozen with.
     const prepared = this.#pool.take({ template, diskMib: spec.diskMib });
     return await this.#create(
@@ -125,6 +136,8 @@ export class CapsuleVerbs {
     signal: AbortSignal,
   ): Promise<readonly CapsuleStatus[]> {
     const source = this.#registry.require(id);
+    const step = journalOf("fork", source, this.#deps, signal);
+    await step("capture");
     const { generation } = await checkpointCapsule(
       source,
       source.running(),
@@ -135,11 +148,14 @@ export class CapsuleVerbs {
     const parent = { files: source.directory.generation(generation.id), layers: generation.layers };
     const make = newRecordOf(source.record.template);
     try {
-      return await inGroups(children, FORK_WIDTH, async (child) =>
+      await step("children");
+      const started = await inGroups(children, FORK_WIDTH, async (child) =>
         this.#registry.queue.run(child.id, () =>
           this.#create({ ...child, ...source.record.template.shape }, make, { parent }, signal),
         ),
       );
+      await step("drop");
+      return started;
     } catch (error) {
       await Promise.allSettled(
         children.map(({ id: child }) => this.#registry.queue.run(child, () => this.destroy(child))),
@@ -147,7 +163,13 @@ export class CapsuleVerbs {
       throw error;
     } finally {
       await dropGenerations(source, (candidate) => candidate === generation);
+      await source.directory.writeJournal({ operation: "none", at: this.#deps.clock.now() });
     }
+  }
+
+  async snapshot(id: string, key: string, signal: AbortSignal): Promise<TemplateFacts> {
+    const template = await snapshotCapsule(this.#registry.require(id), key, this.#deps, signal);
+    return { name: key, sizeBytes: template.sizeBytes, ...template.shape };
   }
 
   async setNetwork(id: string, network: NetworkRules, signal: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@ import type { PreparedMachine } from "../pool/machine-pool.ts";
 import type { FrozenTemplate } from "../templates/template-source.ts";
 import type { Capsule, RunningParts } from "./capsule.ts";
 import type { CapsuleRecord } from "./capsule-record.ts";
-import { startMachine, stepsOf } from "./start-machine.ts";
+import { startMachine, journalOf } from "./start-machine.ts";
 
 /** The record of a capsule that does not exist yet. */
 export function newRecord(spec: CapsuleSpec, template: FrozenTemplate, now: number): CapsuleRecord {
@@ -57,7 +57,7 @@ export async function createCapsule(
       newIdentity: true,
     },
     deps,
-    stepsOf("create", capsule, deps, signal),
+    journalOf<"create" | "resume">("create", capsule, deps, signal),
     signal,
   );
   await directory.writeJournal({ operation: "none", at: deps.clock.now() });

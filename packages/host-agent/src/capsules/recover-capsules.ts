@@ -6,6 +6,8 @@ import { Capsule } from "./capsule.ts";
 import type { RunningParts } from "./capsule.ts";
 import { CapsuleDirectory } from "./capsule-directory.ts";
 import type { JournalEntry } from "./capsule-record.ts";
+import { dropGenerations } from "./settle-generations.ts";
+import type { Generation } from "../generations/generation.ts";
 import { sealLayers } from "./pause-capsule.ts";
 import { touch } from "./touch.ts";
 
@@ -60,6 +62,8 @@ async function recoverOne(
     return undefined;
   }
   const capsule = new Capsule(record, directory, deps.clock.now(), announce);
+  // A fork that was interrupted: its children have what they need of it, or are gone.
+  if (record.generations.some(isOfFork)) await dropGenerations(capsule, isOfFork);
   if (record.state === "paused") {
     // A resume that was not committed, or a pause that was: either way the generation counts and the machine goes.
     await release();
@@ -104,6 +108,10 @@ async function clearPooled(
   await machine?.destroy();
   await deps.hypervisor.clear(directory.id, directory.run);
   await directory.remove();
+}
+
+function isOfFork({ kind }: Generation): boolean {
+  return kind === "fork";
 }
 
 const nothing: JournalEntry = { operation: "none", at: 0 };

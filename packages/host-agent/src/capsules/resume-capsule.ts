@@ -3,7 +3,7 @@ import type { HostAgentDependencies } from "../dependencies.ts";
 import type { Generation } from "../generations/generation.ts";
 import { verifyGeneration } from "../generations/verify-generation.ts";
 import type { Capsule, RunningParts } from "./capsule.ts";
-import { startMachine, stepsOf } from "./start-machine.ts";
+import { startMachine, journalOf } from "./start-machine.ts";
 
 /**
  * Starts a paused capsule from one of its generations. When that fails the capsule is paused as before, with every generation
@@ -26,7 +26,7 @@ export async function resumeCapsule(
       capsule,
       { files, packed: generation.packed === true, layers: generation.layers, newIdentity: false },
       deps,
-      stepsOf("resume", capsule, deps, signal),
+      journalOf<"create" | "resume">("resume", capsule, deps, signal),
       signal,
     );
   } catch (error) {

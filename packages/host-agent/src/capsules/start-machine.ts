@@ -1,7 +1,7 @@
 import { withDeadline } from "@wrenn/core";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import { renewIdentity } from "../identity.ts";
-import type { Step, StepJournal } from "../steps.ts";
+import type { Operation, Step, StepJournal } from "../steps.ts";
 import type { Capsule, RunningParts } from "./capsule.ts";
 import { obtainMachine } from "./obtain-machine.ts";
 import { orDeath } from "./or-death.ts";
@@ -75,16 +75,16 @@ export async function startMachine(
   return { machine, guest, slot, ...(pages ? { pages } : {}) };
 }
 
-/** Journals the steps of an operation that starts a machine. */
-export function stepsOf(
-  operation: "create" | "resume",
+/** Journals each step of an operation before it is done, unless it has been called off. */
+export function journalOf<O extends Operation>(
+  operation: O,
   capsule: Capsule,
   deps: HostAgentDependencies,
   signal: AbortSignal,
-): StepJournal<"create" | "resume"> {
-  return async (name: Step<"create" | "resume">) => {
+): StepJournal<O> {
+  return async (step: Step<O>) => {
     signal.throwIfAborted();
-    await capsule.directory.writeJournal({ operation, step: name, at: deps.clock.now() });
-    await deps.onStep?.(capsule.id, operation, name);
+    await capsule.directory.writeJournal({ operation, step, at: deps.clock.now() });
+    await deps.onStep?.(capsule.id, operation, step);
   };
 }

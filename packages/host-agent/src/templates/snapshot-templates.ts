@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { writeFileAtomic } from "@wrenn/system";
 import type { GenerationFiles } from "../generations/generation.ts";
+import type { StepJournal } from "../steps.ts";
 import { allocatedBytes } from "./allocated-bytes.ts";
 import { frozenFiles } from "./freeze-template.ts";
 import type { FrozenTemplate } from "./template-source.ts";
@@ -21,6 +22,8 @@ export interface SnapshotFiles {
 export interface SnapshotSource {
   readonly template: FrozenTemplate;
   readonly files: GenerationFiles;
+  /** Identity of the hypervisor that saved the device state. */
+  readonly hypervisor: string;
   /** The disk of that moment. */
   readonly disk: string;
 }
@@ -58,7 +61,12 @@ export class SnapshotTemplates {
   }
 
   /** @throws WrennError `operation_failed` when the key is taken; `disk_full`, `command_failed`. */
-  async create(key: string, source: SnapshotSource, signal: AbortSignal): Promise<FrozenTemplate> {
+  async create(
+    key: string,
+    source: SnapshotSource,
+    step: StepJournal<"snapshot">,
+    signal: AbortSignal,
+  ): Promise<FrozenTemplate> {
     if (this.#templates.has(key))
       throw new WrennError("operation_failed", { operation: `making template ${key}`, problem: "it exists" });
     const final = join(this.#directory, key);
@@ -68,13 +76,16 @@ export class SnapshotTemplates {
       await mkdir(building, { mode: 0o700 });
       const at = (name: keyof typeof frozenFiles, directory: string): string =>
         join(directory, frozenFiles[name]);
+      await step("memory");
       await this.#files.mergeMemory(
         source.template.memoryFile,
         source.files.memoryDiff,
         at("memory", building),
         signal,
       );
+      await step("device-state");
       await copyFile(source.files.deviceState, at("deviceState", building));
+      await step("disk");
       await this.#files.flattenDisk(source.disk, at("disk", building), signal);
       const paths = [at("memory", building), at("deviceState", building), at("disk", building)];
       for (const path of paths) {
@@ -95,8 +106,10 @@ export class SnapshotTemplates {
         ],
         metadata: source.template.metadata,
         frozenProcesses: true,
+        hypervisor: source.hypervisor,
       };
       await writeFileAtomic(join(building, RECORD), `${JSON.stringify(template)}\n`);
+      await step("commit");
       await rename(building, final);
       this.#templates.set(key, template);
       return template;

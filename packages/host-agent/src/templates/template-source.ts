@@ -14,6 +14,8 @@ export interface FrozenTemplate {
   readonly hash: string;
   readonly memoryFile: string;
   readonly deviceState: string;
+  /** Identity of the hypervisor that saved the device state, where the hash does not name it; no other can load it. */
+  readonly hypervisor?: string;
   /** qcow2 image that capsules put their overlay on. */
   readonly disk: string;
   /** Bytes its files occupy on the host's disk. */

@@ -1,0 +1,41 @@
+import { WrennError } from "@wrenn/core";
+import type { HostAgentDependencies } from "../dependencies.ts";
+import { withPlainDiff } from "../generations/pack-generations.ts";
+import type { FrozenTemplate } from "../templates/template-source.ts";
+import type { Capsule } from "./capsule.ts";
+import { generationOf } from "./resume-capsule.ts";
+import { journalOf } from "./start-machine.ts";
+
+/**
+ * Makes a template of a paused capsule, which stays as it is. Nothing of the template is left when that fails.
+ *
+ * @throws WrennError `capsule_not_paused`, `operation_failed`, `disk_full`, `snapshot_corrupt`, …
+ */
+export async function snapshotCapsule(
+  capsule: Capsule,
+  key: string,
+  deps: HostAgentDependencies,
+  signal: AbortSignal,
+): Promise<FrozenTemplate> {
+  if (capsule.state !== "paused")
+    throw new WrennError("capsule_not_paused", { status: capsule.publicState() });
+  const { directory, record } = capsule;
+  const generation = generationOf(capsule, record.current);
+  try {
+    return await withPlainDiff(capsule, generation, deps, signal, (memoryDiff) =>
+      deps.snapshots.create(
+        key,
+        {
+          template: record.template,
+          files: { ...directory.generation(generation.id), memoryDiff },
+          hypervisor: generation.hypervisor,
+          disk: deps.layers.path(generation.layers.at(-1) ?? ""),
+        },
+        journalOf("snapshot", capsule, deps, signal),
+        signal,
+      ),
+    );
+  } finally {
+    await directory.writeJournal({ operation: "none", at: deps.clock.now() });
+  }
+}
