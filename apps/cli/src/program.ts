@@ -47,6 +47,19 @@ export function createProgram(): Command {
       (await import("./commands/shell.ts")).shell(capsule, command, options),
     );
 
+  const db = program.command("db").description("care for the embedded database");
+  db.command("backup")
+    .description("write the database to a file; a running server goes on running")
+    .argument("<file>", "file to write; replaced when it is there")
+    .action(async (file: string) => (await import("./commands/db.ts")).backup(file));
+  db.command("restore")
+    .description("make the database of a backup; the server must not run")
+    .option("--force", "replace the database that is there, which is kept beside it")
+    .argument("<file>", "file that backup wrote")
+    .action(async (file: string, options: { force?: boolean }) =>
+      (await import("./commands/db.ts")).restore(file, options),
+    );
+
   program
     .command("doctor")
     .description("check whether capsules can run on this machine, and say how to mend what is wrong")

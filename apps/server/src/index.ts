@@ -2,6 +2,8 @@ export { bootCheck } from "./boot-check.ts";
 export { dataPaths, readConfig, withFlags } from "./config.ts";
 export type { ListenFlags, ServerConfig } from "./config.ts";
 export { createLog } from "./log.ts";
+export { backupDatabase, restoreDatabase } from "./database-care.ts";
+export type { DatabaseCare } from "./database-care.ts";
 export { nativeParts } from "./native-parts.ts";
 export { orphanFinders, sweepOrphans } from "./orphan-finders.ts";
 export { findServer } from "./server-record.ts";

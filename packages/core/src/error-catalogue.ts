@@ -2,6 +2,7 @@ import { system, user } from "./catalogue-entry.ts";
 import type { CatalogueEntry } from "./catalogue-entry.ts";
 import { hostErrors } from "./host-errors.ts";
 import { accountErrors } from "./account-errors.ts";
+import { databaseErrors } from "./database-errors.ts";
 import { guestErrors } from "./guest-errors.ts";
 import { portErrors } from "./port-errors.ts";
 
@@ -172,6 +173,7 @@ export const errorCatalogue = {
     "sandbox must be running or paused",
     "Make the snapshot of a capsule that runs or is paused.",
   ),
+  ...databaseErrors,
   ...guestErrors,
   ...portErrors,
   ...accountErrors,

@@ -67,6 +67,20 @@ export async function startEmbeddedServer(
   return { connection, close: () => stop(server) };
 }
 
+/** How to reach the server of a cluster that runs now, whoever started it; undefined when none does. */
+export async function runningEmbeddedServer(
+  directory: string,
+  signal: AbortSignal,
+): Promise<EmbeddedServer["connection"] | undefined> {
+  if (!(await leftOverServer(join(directory, "data")))) return undefined;
+  return { host: join(directory, "run"), user: (await postgresUser(signal)).name, database: DATABASE };
+}
+
+/** Whether there is a cluster in a directory. */
+export async function hasCluster(directory: string): Promise<boolean> {
+  return await exists(join(directory, "data", "PG_VERSION"));
+}
+
 async function prepareDirectories(paths: readonly string[], user: ServerUser): Promise<void> {
   for (const path of paths) {
     await mkdir(path, { recursive: true });

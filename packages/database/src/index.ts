@@ -1,3 +1,6 @@
+export { backupEmbedded, restoreEmbedded } from "./backup/embedded-backup.ts";
+export type { ClusterOptions, RestoreResult } from "./backup/embedded-backup.ts";
+export type { BackupSummary } from "./backup/write-backup.ts";
 export { openDatabase } from "./open-database.ts";
 export type { Database, DatabaseOptions } from "./open-database.ts";
 export { deleteApiKey, findApiKey, insertApiKey, listApiKeys, touchApiKeys } from "./queries/api-keys.ts";

@@ -9,26 +9,32 @@ import type { Migration, MigrationProvider } from "kysely/migration";
 const directory = join(import.meta.dirname, "../migrations");
 
 /** Plain SQL files, in the order of their numbers; they only ever go forward. */
-const provider: MigrationProvider = {
+const provider = (wanted: readonly string[]): MigrationProvider => ({
   getMigrations: async () => {
     const migrations: Record<string, Migration> = {};
-    for (const file of (await readdir(directory)).filter((name) => name.endsWith(".sql")).sort()) {
+    for (const file of wanted) {
       const text = await readFile(join(directory, file), "utf8");
       migrations[file] = { up: async (db) => void (await sql.raw(text).execute(db)) };
     }
     return migrations;
   },
-};
+});
+
+/** Names of the migrations that this version knows, in their order. */
+export async function listMigrations(): Promise<readonly string[]> {
+  return (await readdir(directory)).filter((name) => name.endsWith(".sql")).sort();
+}
 
 /**
  * Brings a database to this version's schema. Several processes may do so at once: one works, the others wait.
+ * With `wanted` only to the schema of these.
  *
  * @throws WrennError `operation_failed` naming the migration that failed; nothing of it remains.
  */
-export async function migrate<T>(db: Kysely<T>): Promise<void> {
+export async function migrate<T>(db: Kysely<T>, wanted?: readonly string[]): Promise<void> {
   const { error, results } = await new Migrator({
     db,
-    provider,
+    provider: provider(wanted ?? (await listMigrations())),
     // Numbers are given out before the work is done: a lower one may come later.
     allowUnorderedMigrations: true,
   }).migrateToLatest();
