@@ -8,7 +8,7 @@ import { join } from "node:path";
 const layers: readonly (readonly string[])[] = [
   ["core"],
   ["system", "protocol"],
-  ["vmm", "memory-image", "disk-image", "network", "guest", "database"],
+  ["vmm", "memory-image", "disk-image", "network", "guest", "database", "host-link"],
   ["host-setup", "host-agent", "control-plane", "edge"],
   ["server"],
   ["bench"],

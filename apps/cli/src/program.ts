@@ -21,6 +21,18 @@ export function createProgram(): Command {
     .action(async (options) => (await import("./commands/up.ts")).up(options));
 
   program
+    .command("host")
+    .description("machines that run capsules for control planes on others")
+    .command("join")
+    .description("run the host agent of this machine; the first time it registers with --url and --token")
+    .option("--url <url>", "where a control plane's API is")
+    .option("--token <token>", "registration token of the host, from POST /v1/hosts")
+    .option("--listen <address>", "address and port for control planes, mutual TLS only", "0.0.0.0:8090")
+    .option("--advertise <address>", "address and port at which control planes reach it, if another")
+    .option("--log <format>", "log lines for people or machines: text, json", "text")
+    .action(async (options) => (await import("./commands/host.ts")).hostJoin(options));
+
+  program
     .command("run")
     .description("run one command in a capsule of its own and remove the capsule")
     .passThroughOptions()

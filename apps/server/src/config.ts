@@ -90,6 +90,8 @@ export function dataPaths(dataDirectory: string) {
     database: join(dataDirectory, "database"),
     /** Which host and which control plane this is. */
     installation: join(dataDirectory, "installation.json"),
+    /** What this machine was given when it joined a control plane elsewhere. */
+    joinedHost: join(dataDirectory, "joined-host.json"),
     /** The own CA and its certificate. */
     tls: join(dataDirectory, "tls"),
     /** Says which server runs here: pid, start time and URL. */

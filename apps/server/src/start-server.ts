@@ -9,6 +9,7 @@ import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-
 import { writeFileAtomic } from "@wrenn/system";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
+import { openHostLinks } from "./host-links.ts";
 import { installationIds } from "./installation-ids.ts";
 import { openListeners } from "./listeners.ts";
 import type { Listeners } from "./listeners.ts";
@@ -113,8 +114,12 @@ async function assemble(
   let atEnd: CapsulesAtEnd = "leave";
   release.defer(async () => await hostAgent?.close(atEnd));
   const ids = await installationIds(paths.installation);
+  const links = await openHostLinks(database, logger);
+  release.defer(() => links.close());
   const controlPlane = await createControlPlane({
     database,
+    certifier: links.certifier,
+    connectHost: links.connectHost,
     instanceId: ids.controlPlane,
     localHost: hostAgent && { id: ids.host, agent: hostAgent },
     edge: ports,

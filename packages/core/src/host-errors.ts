@@ -45,6 +45,12 @@ export const hostErrors = {
     "no control plane answers at {url}",
     "Check the address, and that this machine may connect to it.",
   ),
+  join_incomplete: user(
+    "invalid_request",
+    400,
+    "this machine has not joined yet and is not told how",
+    "Announce it with POST /v1/hosts, then run ./wrenn host join --url URL --token TOKEN.",
+  ),
   host_state_damaged: system(
     "internal_error",
     500,
@@ -80,5 +86,11 @@ export const hostErrors = {
     503,
     "this control plane takes no hosts of other machines",
     "Start it with an address that hosts can reach: ./wrenn up --hosts.",
+  ),
+  certificate_request_invalid: user(
+    "invalid_request",
+    400,
+    "csr_pem is no certificate request of this host: {problem}",
+    "Send a PEM-encoded PKCS #10 request with an EC P-256 key.",
   ),
 };

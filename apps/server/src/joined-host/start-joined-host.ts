@@ -1,0 +1,147 @@
+import { chmod, mkdir, readFile } from "node:fs/promises";
+import { systemClock, WrennError } from "@wrenn/core";
+import type { Logger } from "@wrenn/core";
+import type { CapsulesAtEnd, RunningHostAgent } from "@wrenn/host-agent";
+import { makeHostRequest, serveHostAgent } from "@wrenn/host-link";
+import type { HostAgent } from "@wrenn/protocol";
+import { dataPaths } from "../config.ts";
+import type { ServerConfig } from "../config.ts";
+import { packageFile } from "../native-parts.ts";
+import { startHostAgent } from "../start-host-agent.ts";
+import { findServer, removeServerRecord, writeServerRecord } from "../server-record.ts";
+import { ControlPlaneClient } from "./control-plane-client.ts";
+import { readHostState, writeHostState } from "./host-state.ts";
+import type { HostState } from "./host-state.ts";
+import { stateOf, stayEnrolled } from "./stay-enrolled.ts";
+import { TrackedDials } from "./tracked-dials.ts";
+
+/** How a machine joins; only the first time it needs where and with what. */
+export interface JoinRequest {
+  /** Where a control plane's public API is. */
+  readonly url?: string | undefined;
+  /** Registration token of the announced host. */
+  readonly token?: string | undefined;
+  /** HOST:PORT at which control planes reach this machine; where it listens without. */
+  readonly advertise?: string | undefined;
+}
+
+export interface JoinedHostStart {
+  readonly config: ServerConfig;
+  readonly join: JoinRequest;
+  readonly logger: Logger;
+  readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
+  /** Aborts the start. */
+  readonly signal: AbortSignal;
+}
+
+export interface JoinedHost {
+  readonly hostId: string;
+  /** Where control planes reach it. */
+  readonly address: string;
+  /** Resolves when the host was deleted; its capsules are to be destroyed then. */
+  readonly deleted: Promise<void>;
+  close(capsules: CapsulesAtEnd): Promise<void>;
+}
+
+/**
+ * Starts the host agent of this machine, for control planes on other machines. The first time it registers with a token; from
+ * then on it is the host that it became.
+ *
+ * @throws WrennError `join_incomplete` when it has not joined and is not told how, and what registering refuses.
+ */
+export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHost> {
+  const { config, logger, signal } = start;
+  const paths = dataPaths(config.dataDirectory);
+  await mkdir(config.dataDirectory, { recursive: true });
+  // The machines run as users of their own and pass through here.
+  await chmod(config.dataDirectory, 0o711);
+  const other = await findServer(paths.serverRecord);
+  if (other) throw new WrennError("server_already_runs", { url: other.url, directory: config.dataDirectory });
+  const known = await readHostState(paths.joinedHost);
+  if (!known && (start.join.url === undefined || start.join.token === undefined))
+    throw new WrennError("join_incomplete", {});
+
+  await using release = new AsyncDisposableStack();
+  const { version } = JSON.parse(await readFile(packageFile, "utf8")) as { version: string };
+  const dials = new TrackedDials();
+  const agent = await startHostAgent(
+    { config, logger, version, progress: start.progress, connections: dials },
+    signal,
+  );
+  let atEnd: CapsulesAtEnd = "leave";
+  release.defer(() => agent.close(atEnd));
+  const address = start.join.advertise ?? `${config.host}:${config.port}`;
+  const state = known ?? (await register(agent, start.join, address, signal));
+  if (!known) await writeHostState(paths.joinedHost, state);
+  const served: HostAgent = { ...agent, dial: dials.through(agent) };
+  const link = await serveHostAgent({
+    agent: served,
+    host: config.host,
+    port: config.port,
+    credentials: credentialsOf(state),
+    clock: systemClock,
+    logger,
+  });
+  release.defer(() => link.close());
+  await writeServerRecord(paths.serverRecord, `https://${address}`);
+  release.defer(() => removeServerRecord(paths.serverRecord));
+  const closing = new AbortController();
+  const enrolled = stayEnrolled(
+    state,
+    {
+      client: new ControlPlaneClient(state.url),
+      clock: systemClock,
+      logger,
+      newRequest: async () => await makeHostRequest(),
+      renewed: async (next) => {
+        await writeHostState(paths.joinedHost, next);
+        link.renew(credentialsOf(next));
+      },
+    },
+    closing.signal,
+  );
+  const deleted = Promise.withResolvers<void>();
+  const beating = enrolled.then(
+    () => deleted.resolve(),
+    () => undefined,
+  );
+  const owned = release.move();
+  return {
+    hostId: state.hostId,
+    address,
+    deleted: deleted.promise,
+    close: async (capsules) => {
+      atEnd = capsules;
+      closing.abort(new Error("the host is closing"));
+      await beating;
+      await owned.disposeAsync();
+    },
+  };
+}
+
+async function register(
+  agent: RunningHostAgent,
+  { url = "", token = "" }: JoinRequest,
+  address: string,
+  signal: AbortSignal,
+): Promise<HostState> {
+  const facts = await agent.facts(signal);
+  const { keyPem, csrPem } = await makeHostRequest();
+  const issued = await new ControlPlaneClient(url).register(
+    {
+      token,
+      address,
+      csrPem,
+      arch: facts.architecture,
+      cpuCores: facts.cpuCores,
+      memoryMb: facts.memoryMib,
+      diskGb: facts.diskGb,
+    },
+    signal,
+  );
+  return stateOf(url, keyPem, issued, systemClock.now());
+}
+
+function credentialsOf({ keyPem, certPem, caPem }: HostState) {
+  return { key: keyPem, cert: certPem, ca: caPem };
+}

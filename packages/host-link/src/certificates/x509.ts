@@ -1,0 +1,18 @@
+export const KEYS = { name: "ECDSA", namedCurve: "P-256" } as const;
+export const SIGNATURE = { name: "ECDSA", hash: "SHA-256" } as const;
+
+/** Loaded when a certificate is made, which is rare; it wants the metadata API to be there before it. */
+export async function loadX509() {
+  await import("reflect-metadata");
+  return await import("@peculiar/x509");
+}
+
+type X509 = Awaited<ReturnType<typeof loadX509>>;
+
+export async function pemOfKey(x509: X509, key: CryptoKey): Promise<string> {
+  return x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
+}
+
+export async function keyOfPem(x509: X509, pem: string): Promise<CryptoKey> {
+  return await crypto.subtle.importKey("pkcs8", x509.PemConverter.decodeFirst(pem), KEYS, false, ["sign"]);
+}

@@ -1,0 +1,79 @@
+import type { Clock, Logger, Random } from "@wrenn/core";
+import type { CapsuleSpec, HostAgent } from "@wrenn/protocol";
+import type { Static } from "typebox";
+import type { SpecShape } from "../wire/arguments.ts";
+import { dialPort } from "./dial-port.ts";
+import { LinkClient } from "./link-client.ts";
+import { RemoteChanges } from "./remote-changes.ts";
+import { remoteFiles } from "./remote-files.ts";
+import { RemoteHolds } from "./remote-holds.ts";
+import { remoteProcesses } from "./remote-processes.ts";
+import { Transport } from "./transport.ts";
+import type { LinkTarget } from "./transport.ts";
+
+export interface HostLinkOptions extends LinkTarget {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+}
+
+/** The agent of a host on another machine. */
+export interface LinkedHostAgent extends HostAgent {
+  /** Ends its connections; what waits for an answer fails. */
+  close(): void;
+}
+
+/**
+ * A host agent on another machine, as if it were here: same results, same errors. Connections are made when they are needed. What
+ * cannot reach the host rejects with `host_unavailable`; whether the host has done it is then not known.
+ */
+export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
+  const transport = new Transport(options);
+  const client = new LinkClient(transport);
+  const changes = new RemoteChanges(client, options.clock, options.logger);
+  const holds = new RemoteHolds(client, options.random, options.logger);
+  return {
+    facts: (signal) => client.call("facts", [], signal),
+    createCapsule: (spec, signal) => client.call("createCapsule", [specOf(spec)], signal),
+    destroyCapsule: async (id, signal) => await client.call("destroyCapsule", [id], signal),
+    capsule: (id, signal) => client.call("capsule", [id], signal),
+    pauseCapsule: (id, signal) => client.call("pauseCapsule", [id], signal),
+    resumeCapsule: (id, signal) => client.call("resumeCapsule", [id], signal),
+    checkpointCapsule: (id, name, signal) => client.call("checkpointCapsule", [id, name ?? null], signal),
+    listCheckpoints: (id, signal) => client.call("listCheckpoints", [id], signal),
+    restoreCheckpoint: (id, checkpoint, signal) => client.call("restoreCheckpoint", [id, checkpoint], signal),
+    deleteCheckpoint: async (id, checkpoint, signal) =>
+      await client.call("deleteCheckpoint", [id, checkpoint], signal),
+    forkCapsule: (id, children, signal) => client.call("forkCapsule", [id, children.map(specOf)], signal),
+    createSnapshot: (id, key, signal) => client.call("createSnapshot", [id, key], signal),
+    deleteSnapshot: async (key, signal) => await client.call("deleteSnapshot", [key], signal),
+    setNetwork: async (id, network, signal) =>
+      await client.call(
+        "setNetwork",
+        [id, { ...network, allow: [...network.allow], deny: [...network.deny] }],
+        signal,
+      ),
+    networkDecisions: (id, signal) => client.call("networkDecisions", [id], signal),
+    metrics: (id, range, signal) => client.call("metrics", [id, range], signal),
+    listCapsules: (signal) => client.call("listCapsules", [], signal),
+    listTemplates: (signal) => client.call("listTemplates", [], signal),
+    hold: (id) => holds.hold(id),
+    dial: (id, port, given) => dialPort(transport, id, port, given),
+    processes: (id) => remoteProcesses(client, id),
+    files: (id) => remoteFiles(client, id),
+    onChange: (observer) => changes.observe(observer),
+    close: () => {
+      changes.close();
+      holds.close();
+      transport.close();
+    },
+  };
+}
+
+function specOf({ network, envs, ...spec }: CapsuleSpec): Static<typeof SpecShape> {
+  return {
+    ...spec,
+    envs: { ...envs },
+    ...(network ? { network: { ...network, allow: [...network.allow], deny: [...network.deny] } } : {}),
+  };
+}

@@ -1,0 +1,174 @@
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { WrennError } from "@wrenn/core";
+import type { Static, TSchema } from "typebox";
+import { Value } from "typebox/value";
+import { calls } from "../wire/calls.ts";
+import type { CallName } from "../wire/calls.ts";
+import { decodeFrames, encodeFrame } from "../wire/frames.ts";
+import type { Frame } from "../wire/frames.ts";
+import { damaged, errorFromWire } from "../wire/link-error.ts";
+import { Beat, End, Failure, Piece, SILENCE_MS } from "../wire/streams.ts";
+import { decodeValue, encodeValue } from "../wire/values.ts";
+import { unavailable } from "./transport.ts";
+import type { Lane, Transport } from "./transport.ts";
+
+const ANSWER_LIMIT = 64 << 20;
+const UPLOAD_BYTES = 256 << 10;
+
+export interface StreamPiece {
+  readonly value: unknown;
+  readonly payload: Uint8Array;
+}
+
+type Arguments<N extends CallName> = Static<(typeof calls)[N]["args"]>;
+type Result<N extends CallName> = Static<(typeof calls)[N]["result"]>;
+
+/** Questions and streams over a transport; what comes back has the shape that it must have, or is an error. */
+export class LinkClient {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** @throws the error of the host's agent; WrennError `host_unavailable`. */
+  async call<N extends CallName>(name: N, args: Arguments<N>, signal: AbortSignal): Promise<Result<N>> {
+    const value = await this.ask("call", `call/${name}`, encodeValue(args), signal);
+    return checked(calls[name].result, value) as Result<N>;
+  }
+
+  /** Sends a body and takes the answer's value. */
+  async ask(lane: Lane, path: string, body: string, signal: AbortSignal): Promise<unknown> {
+    const { request, response } = this.#transport.open(lane, path, signal, {
+      "content-type": "application/json",
+      "content-length": String(Buffer.byteLength(body)),
+    });
+    request.end(body);
+    return await valueOf(await response, signal);
+  }
+
+  /** Opens a stream; its pieces follow to their proper end. @throws like {@link call}, the iteration also in the middle. */
+  async stream(
+    lane: Lane,
+    name: string,
+    args: readonly unknown[],
+    signal: AbortSignal,
+  ): Promise<AsyncGenerator<StreamPiece>> {
+    const unread = new AbortController();
+    const body = encodeValue(args);
+    const { request, response } = this.#transport.open(
+      lane,
+      `stream/${name}`,
+      AbortSignal.any([signal, unread.signal]),
+      { "content-length": String(Buffer.byteLength(body)) },
+    );
+    request.end(body);
+    const answer = await response;
+    if (answer.statusCode !== 200) await valueOf(answer, signal);
+    return piecesOf(answer, signal, () => unread.abort(new Error("nobody reads the stream any more")));
+  }
+
+  /** Sends a file; when `content` throws the host keeps the old one. */
+  async upload(
+    args: readonly unknown[],
+    content: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const { request, response } = this.#transport.open("bulk", "upload", signal, {
+      "transfer-encoding": "chunked",
+    });
+    const send = async (frame: Buffer): Promise<void> => {
+      if (!request.write(frame)) await Promise.race([once(request, "drain", { signal }), response]);
+    };
+    let refused = false;
+    void response.then(() => (refused = true)).catch(() => undefined);
+    try {
+      await send(encodeFrame(args));
+      for await (const chunk of content) {
+        if (refused) break;
+        for (let at = 0; at < chunk.length; at += UPLOAD_BYTES)
+          await send(encodeFrame(null, chunk.subarray(at, at + UPLOAD_BYTES)));
+      }
+      request.end(encodeFrame({ end: true }));
+    } catch (error) {
+      request.destroy();
+      throw request.errored && !signal.aborted && error === request.errored ? unavailable(error) : error;
+    }
+    return await valueOf(await response, signal);
+  }
+}
+
+async function* piecesOf(
+  answer: IncomingMessage,
+  signal: AbortSignal,
+  giveUp: () => void,
+): AsyncGenerator<StreamPiece> {
+  let complete = false;
+  try {
+    for await (const { header, payload } of framesOf(answer, signal)) {
+      if (Value.Check(Beat, header)) continue;
+      complete = Value.Check(End, header);
+      if (complete) return;
+      if (Value.Check(Failure, header)) throw errorFromWire(header.error);
+      if (!Value.Check(Piece, header)) throw damaged("a frame of no known kind");
+      yield { value: header.value, payload };
+    }
+    throw unavailable(new Error("the stream was cut off"));
+  } finally {
+    // One that came to its end leaves its connection to the next.
+    if (complete) answer.resume();
+    else giveUp();
+  }
+}
+
+/** @throws WrennError `operation_failed` for a value of another shape. */
+export function checked<S extends TSchema>(shape: S, value: unknown): Static<S> {
+  // A method without a result answers with nothing at all.
+  if (Value.Check(shape, value)) return value;
+  throw damaged("an answer of another shape");
+}
+
+async function valueOf(response: IncomingMessage, signal: AbortSignal): Promise<unknown> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const part of response as AsyncIterable<Buffer>) {
+      length += part.length;
+      if (length > ANSWER_LIMIT) throw damaged("an answer that is too long");
+      parts.push(part);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw unavailable(error);
+  }
+  let answer: unknown;
+  try {
+    answer = decodeValue(Buffer.concat(parts, length).toString());
+  } catch (error) {
+    throw new WrennError("host_unavailable", {}, { cause: error });
+  }
+  if (typeof answer !== "object" || answer === null) throw damaged("an answer that is none");
+  if (response.statusCode === 200) return "value" in answer ? answer.value : undefined;
+  throw errorFromWire("error" in answer ? answer.error : undefined);
+}
+
+/** Frames as they come; a host that says nothing for too long, not even that it lives, is gone. */
+async function* framesOf(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<Frame> {
+  const silence = setTimeout(
+    () => response.destroy(new Error(`nothing was heard for ${SILENCE_MS} ms`)),
+    SILENCE_MS,
+  );
+  try {
+    for await (const frame of decodeFrames(response as AsyncIterable<Uint8Array>)) {
+      silence.refresh();
+      yield frame;
+      silence.refresh();
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw unavailable(error);
+  } finally {
+    clearTimeout(silence);
+  }
+}

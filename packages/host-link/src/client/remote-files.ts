@@ -1,0 +1,52 @@
+import type { ByteRange, CapsuleFiles, FileChange, FileEntry } from "@wrenn/protocol";
+import { FileChangeShape, FileEntryShape } from "../wire/shapes.ts";
+import { checked } from "./link-client.ts";
+import type { LinkClient, StreamPiece } from "./link-client.ts";
+
+/** Files of a capsule of another machine. */
+export function remoteFiles(client: LinkClient, id: string): CapsuleFiles {
+  return {
+    stat: async (path, given) => await client.call("file.stat", [id, path, sent(given)], given.signal),
+    list: async (path, depth, given) =>
+      await client.call("file.list", [id, path, depth, sent(given)], given.signal),
+    makeDirectory: async (path, given) =>
+      await client.call("file.makeDirectory", [id, path, sent(given)], given.signal),
+    remove: async (path, given) => await client.call("file.remove", [id, path, sent(given)], given.signal),
+    move: async (source, target, given) =>
+      await client.call("file.move", [id, source, target, sent(given)], given.signal),
+    copy: async (source, target, given) =>
+      await client.call("file.copy", [id, source, target, sent(given)], given.signal),
+    changeMode: async (path, mode, given) =>
+      await client.call("file.changeMode", [id, path, mode, sent(given)], given.signal),
+    read: async (path, given) => {
+      const pieces = await client.stream("bulk", "read", [id, path, sent(given)], given.signal);
+      const first = await pieces.next();
+      const entry: FileEntry = checked(FileEntryShape, first.done ? undefined : first.value.value);
+      return { entry, bytes: payloads(pieces) };
+    },
+    write: async (path, content, given) =>
+      checked(FileEntryShape, await client.upload([id, path, sent(given)], content, given.signal)),
+    archive: async (path, given) =>
+      payloads(await client.stream("bulk", "archive", [id, path, sent(given)], given.signal)),
+    watch: async (path, given) =>
+      changes(await client.stream("stream", "watch", [id, path, sent(given)], given.signal)),
+  };
+}
+
+interface Given {
+  readonly signal: AbortSignal;
+  readonly range?: ByteRange;
+}
+
+/** Options without what stays here. */
+function sent<T extends Given>({ signal: _signal, ...options }: T): Omit<T, "signal"> {
+  return options;
+}
+
+async function* payloads(pieces: AsyncIterable<StreamPiece>): AsyncGenerator<Uint8Array> {
+  for await (const { payload } of pieces) if (payload.length > 0) yield payload;
+}
+
+async function* changes(pieces: AsyncIterable<StreamPiece>): AsyncGenerator<FileChange> {
+  for await (const { value } of pieces) yield checked(FileChangeShape, value);
+}

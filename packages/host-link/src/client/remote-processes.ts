@@ -1,0 +1,56 @@
+import type {
+  CapsuleProcess,
+  CapsuleProcesses,
+  OutputEvent,
+  OutputStart,
+  ProcessFacts,
+} from "@wrenn/protocol";
+import { OutputShape } from "../wire/shapes.ts";
+import { checked } from "./link-client.ts";
+import type { LinkClient } from "./link-client.ts";
+
+/** Processes of a capsule of another machine. */
+export function remoteProcesses(client: LinkClient, id: string): CapsuleProcesses {
+  return {
+    start: async (request, signal) =>
+      remoteProcess(client, id, await client.call("process.start", [id, mutable(request)], signal)),
+    find: async (selector, signal) =>
+      remoteProcess(client, id, await client.call("process.find", [id, selector], signal)),
+    list: async (signal) => await client.call("process.list", [id], signal),
+  };
+}
+
+function remoteProcess(client: LinkClient, id: string, facts: ProcessFacts): CapsuleProcess {
+  const handle = { pid: facts.pid, startedAt: facts.startedAt };
+  return {
+    facts,
+    output: (from, signal) => output(client, id, handle, from, signal),
+    held: async (from, signal) => await client.call("process.held", [id, handle, { ...from }], signal),
+    wait: async (signal) => await client.call("process.wait", [id, handle], signal),
+    write: async (bytes, signal) => await client.call("process.write", [id, handle, bytes], signal),
+    closeInput: async (signal) => await client.call("process.closeInput", [id, handle], signal),
+    kill: async (signalNumber, scope, signal) =>
+      await client.call("process.kill", [id, handle, signalNumber, scope], signal),
+    resize: async (cols, rows, signal) =>
+      await client.call("process.resize", [id, handle, cols, rows], signal),
+  };
+}
+
+async function* output(
+  client: LinkClient,
+  id: string,
+  handle: { readonly pid: number; readonly startedAt: number },
+  from: OutputStart,
+  signal: AbortSignal,
+): AsyncGenerator<OutputEvent> {
+  const pieces = await client.stream("stream", "output", [id, handle, from], signal);
+  for await (const { value, payload } of pieces) {
+    const event = checked(OutputShape, value);
+    yield event.type === "data" ? { ...event, bytes: payload } : event;
+  }
+}
+
+/** The same value, for a type that does not say that nothing is written to it. */
+function mutable<T>(value: T): { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] } {
+  return value as never;
+}

@@ -1,0 +1,7 @@
+export { connectHostAgent } from "./client/connect-host-agent.ts";
+export type { HostLinkOptions, LinkedHostAgent } from "./client/connect-host-agent.ts";
+export type { LinkCredentials } from "./credentials.ts";
+export { serveHostAgent } from "./server/serve-host-agent.ts";
+export type { HostLinkServer, HostLinkServerOptions } from "./server/serve-host-agent.ts";
+export { HostAuthority } from "./certificates/host-authority.ts";
+export { makeHostRequest } from "./certificates/host-request.ts";

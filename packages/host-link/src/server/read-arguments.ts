@@ -1,0 +1,34 @@
+import type { IncomingMessage } from "node:http";
+import { WrennError } from "@wrenn/core";
+import type { Static, TSchema } from "typebox";
+import { Value } from "typebox/value";
+import { decodeValue } from "../wire/values.ts";
+
+/** Longest request that is no file. */
+const BODY_LIMIT = 16 << 20;
+
+/** The arguments of a request, of the shape that its method takes. @throws WrennError `invalid_field`. */
+export async function readArguments<S extends TSchema>(
+  request: IncomingMessage,
+  shape: S,
+): Promise<Static<S>> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    length += part.length;
+    if (length > BODY_LIMIT)
+      throw new WrennError("invalid_field", { field: "arguments", problem: "are too long" });
+    parts.push(part);
+  }
+  return checkArguments(decodeValue(Buffer.concat(parts, length).toString()), shape);
+}
+
+/** @throws WrennError `invalid_field`. */
+export function checkArguments<S extends TSchema>(value: unknown, shape: S): Static<S> {
+  if (Value.Check(shape, value)) return value;
+  const [first] = Value.Errors(shape, value);
+  throw new WrennError("invalid_field", {
+    field: `arguments${first?.instancePath ?? ""}`,
+    problem: first?.message ?? "are of another shape",
+  });
+}

@@ -1,0 +1,172 @@
+import type { CapsuleProcess, HostAgent } from "@wrenn/protocol";
+import { Type } from "typebox";
+import type { Static, TSchema } from "typebox";
+import { WrennError } from "@wrenn/core";
+import * as given from "./arguments.ts";
+import * as shape from "./shapes.ts";
+
+/** A question with one answer: both sides hold its arguments and its result to these shapes. */
+export interface Call<A extends TSchema, R extends TSchema> {
+  readonly args: A;
+  readonly result: R;
+  readonly run: (agent: HostAgent, args: Static<A>, signal: AbortSignal) => Promise<unknown>;
+}
+
+function call<A extends TSchema, R extends TSchema>(args: A, result: R, run: Call<A, R>["run"]): Call<A, R> {
+  return { args, result, run };
+}
+
+const { Id, Text, Count, Bytes, HandleShape: Handle, FileOptionsShape: Options } = given;
+const Nothing = Type.Undefined();
+const one = Type.Tuple([Id]);
+
+/** The methods of the interface that are not streams, by their names. */
+export const calls = {
+  facts: call(Type.Tuple([]), shape.HostFactsShape, (agent, _, signal) => agent.facts(signal)),
+  createCapsule: call(Type.Tuple([given.SpecShape]), shape.CapsuleStatusShape, (agent, [spec], signal) =>
+    agent.createCapsule(spec, signal),
+  ),
+  destroyCapsule: call(one, Nothing, (agent, [id], signal) => agent.destroyCapsule(id, signal)),
+  capsule: call(one, shape.CapsuleStatusShape, (agent, [id], signal) => agent.capsule(id, signal)),
+  pauseCapsule: call(one, shape.CapsuleStatusShape, (agent, [id], signal) => agent.pauseCapsule(id, signal)),
+  resumeCapsule: call(one, shape.CapsuleStatusShape, (agent, [id], signal) =>
+    agent.resumeCapsule(id, signal),
+  ),
+  checkpointCapsule: call(
+    Type.Tuple([Id, Type.Union([Text, Type.Null()])]),
+    shape.CheckpointShape,
+    (agent, [id, name], signal) => agent.checkpointCapsule(id, name ?? undefined, signal),
+  ),
+  listCheckpoints: call(one, Type.Array(shape.CheckpointShape), (agent, [id], signal) =>
+    agent.listCheckpoints(id, signal),
+  ),
+  restoreCheckpoint: call(Type.Tuple([Id, Text]), shape.CapsuleStatusShape, (agent, [id, at], signal) =>
+    agent.restoreCheckpoint(id, at, signal),
+  ),
+  deleteCheckpoint: call(Type.Tuple([Id, Text]), Nothing, (agent, [id, at], signal) =>
+    agent.deleteCheckpoint(id, at, signal),
+  ),
+  forkCapsule: call(
+    Type.Tuple([Id, Type.Array(given.SpecShape)]),
+    Type.Array(shape.CapsuleStatusShape),
+    (agent, [id, children], signal) => agent.forkCapsule(id, children, signal),
+  ),
+  createSnapshot: call(Type.Tuple([Id, Text]), shape.TemplateShape, (agent, [id, key], signal) =>
+    agent.createSnapshot(id, key, signal),
+  ),
+  deleteSnapshot: call(Type.Tuple([Text]), Nothing, (agent, [key], signal) =>
+    agent.deleteSnapshot(key, signal),
+  ),
+  setNetwork: call(Type.Tuple([Id, given.NetworkShape]), Nothing, (agent, [id, rules], signal) =>
+    agent.setNetwork(id, rules, signal),
+  ),
+  networkDecisions: call(one, Type.Array(shape.DecisionShape), (agent, [id], signal) =>
+    agent.networkDecisions(id, signal),
+  ),
+  metrics: call(
+    Type.Tuple([Id, given.RangeShape]),
+    Type.Array(shape.MetricShape),
+    (agent, [id, range], signal) => agent.metrics(id, range, signal),
+  ),
+  listCapsules: call(Type.Tuple([]), Type.Array(shape.CapsuleStatusShape), (agent, _, signal) =>
+    agent.listCapsules(signal),
+  ),
+  listTemplates: call(Type.Tuple([]), Type.Array(shape.TemplateShape), (agent, _, signal) =>
+    agent.listTemplates(signal),
+  ),
+
+  "process.start": call(
+    Type.Tuple([Id, given.StartShape]),
+    shape.ProcessShape,
+    async (agent, [id, request], signal) => (await agent.processes(id).start(request, signal)).facts,
+  ),
+  "process.find": call(
+    Type.Tuple([Id, Text]),
+    shape.ProcessShape,
+    async (agent, [id, selector], signal) => (await agent.processes(id).find(selector, signal)).facts,
+  ),
+  "process.list": call(one, Type.Array(shape.ProcessShape), (agent, [id], signal) =>
+    agent.processes(id).list(signal),
+  ),
+  "process.held": call(
+    Type.Tuple([Id, Handle, given.OffsetsShape]),
+    shape.HeldShape,
+    async (agent, [id, handle, from], signal) => (await found(agent, id, handle, signal)).held(from, signal),
+  ),
+  "process.wait": call(Type.Tuple([Id, Handle]), shape.ExitShape, async (agent, [id, handle], signal) =>
+    (await found(agent, id, handle, signal)).wait(signal),
+  ),
+  "process.write": call(
+    Type.Tuple([Id, Handle, Bytes]),
+    Nothing,
+    async (agent, [id, handle, bytes], signal) =>
+      (await found(agent, id, handle, signal)).write(bytes, signal),
+  ),
+  "process.closeInput": call(Type.Tuple([Id, Handle]), Nothing, async (agent, [id, handle], signal) =>
+    (await found(agent, id, handle, signal)).closeInput(signal),
+  ),
+  "process.kill": call(
+    Type.Tuple([Id, Handle, Count, Type.Union([Type.Literal("group"), Type.Literal("tree")])]),
+    Nothing,
+    async (agent, [id, handle, signalNumber, scope], signal) =>
+      (await found(agent, id, handle, signal)).kill(signalNumber, scope, signal),
+  ),
+  "process.resize": call(
+    Type.Tuple([Id, Handle, Count, Count]),
+    Nothing,
+    async (agent, [id, handle, cols, rows], signal) =>
+      (await found(agent, id, handle, signal)).resize(cols, rows, signal),
+  ),
+
+  "file.stat": call(
+    Type.Tuple([Id, Text, Options]),
+    shape.FileEntryShape,
+    (agent, [id, path, options], signal) => agent.files(id).stat(path, { ...options, signal }),
+  ),
+  "file.list": call(
+    Type.Tuple([Id, Text, Count, Options]),
+    Type.Array(shape.FileEntryShape),
+    (agent, [id, path, depth, options], signal) => agent.files(id).list(path, depth, { ...options, signal }),
+  ),
+  "file.makeDirectory": call(
+    Type.Tuple([Id, Text, Options]),
+    shape.FileEntryShape,
+    (agent, [id, path, options], signal) => agent.files(id).makeDirectory(path, { ...options, signal }),
+  ),
+  "file.remove": call(Type.Tuple([Id, Text, Options]), Nothing, (agent, [id, path, options], signal) =>
+    agent.files(id).remove(path, { recursive: false, ...options, signal }),
+  ),
+  "file.move": call(
+    Type.Tuple([Id, Text, Text, Options]),
+    shape.FileEntryShape,
+    (agent, [id, source, target, options], signal) =>
+      agent.files(id).move(source, target, { overwrite: false, ...options, signal }),
+  ),
+  "file.copy": call(
+    Type.Tuple([Id, Text, Text, Options]),
+    shape.FileEntryShape,
+    (agent, [id, source, target, options], signal) =>
+      agent.files(id).copy(source, target, { overwrite: false, recursive: false, ...options, signal }),
+  ),
+  "file.changeMode": call(
+    Type.Tuple([Id, Text, Count, Options]),
+    shape.FileEntryShape,
+    (agent, [id, path, mode, options], signal) =>
+      agent.files(id).changeMode(path, mode, { recursive: false, ...options, signal }),
+  ),
+} as const;
+
+export type CallName = keyof typeof calls;
+
+/** @throws WrennError `process_not_found` also when another process has the pid by now. */
+export async function found(
+  agent: HostAgent,
+  id: string,
+  { pid, startedAt }: Static<typeof given.HandleShape>,
+  signal: AbortSignal,
+): Promise<CapsuleProcess> {
+  const process = await agent.processes(id).find(String(pid), signal);
+  if (process.facts.startedAt !== startedAt)
+    throw new WrennError("process_not_found", { selector: String(pid) });
+  return process;
+}
