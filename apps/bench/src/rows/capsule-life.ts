@@ -3,7 +3,8 @@ import type { CapsuleSpec } from "@wrenn/protocol";
 import { timed } from "../row.ts";
 import type { BenchContext, Row } from "../row.ts";
 
-function specOf(): CapsuleSpec {
+/** A capsule of the default template. */
+export function specOf(): CapsuleSpec {
   return {
     id: newId("capsule", systemRandom),
     template: "minimal",

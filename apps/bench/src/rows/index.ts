@@ -1,7 +1,9 @@
 import type { Row } from "../row.ts";
 import { createToAnswer, createToExec, destroy } from "./capsule-life.ts";
+import { idleMemory, pausedProcesses } from "./density.ts";
 import { execOverhead, execRoundTrip } from "./exec.ts";
 import { checkpointStop, fork, pause, resume } from "./freezing.ts";
+import { createPooled, resumePacked } from "./prepared.ts";
 import { policyChange, slotFromPool, slotMade } from "./network-slots.ts";
 import { portProxy } from "./ports.ts";
 import { download, streamThroughput, terminalEcho, terminalEchoBusy, upload } from "./streams.ts";
@@ -9,14 +11,18 @@ import { download, streamThroughput, terminalEcho, terminalEchoBusy, upload } fr
 /** Every row of the table, in its order. */
 export const rows: readonly Row[] = [
   createToAnswer,
+  createPooled,
   createToExec,
   execRoundTrip,
   execOverhead,
   destroy,
   pause,
   resume,
+  resumePacked,
   checkpointStop,
   fork,
+  idleMemory,
+  pausedProcesses,
   terminalEcho,
   terminalEchoBusy,
   streamThroughput,

@@ -1,0 +1,49 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { silentLogger } from "@wrenn/core";
+import { readConfig, startServer } from "@wrenn/server";
+import type { ServerConfig } from "@wrenn/server";
+import type { BenchContext } from "./row.ts";
+
+/** A server that a row has for itself, because it is configured otherwise or is filled with capsules. */
+export interface OwnServer extends BenchContext {
+  readonly capsulesDirectory: string;
+  /** Ends every capsule of it. */
+  readonly close: () => Promise<void>;
+}
+
+export async function startOwnServer(
+  overrides: Partial<ServerConfig>,
+  signal: AbortSignal,
+): Promise<OwnServer> {
+  const dataDirectory = await mkdtemp("/tmp/wrenn-bench-");
+  const config = readConfig(process.env, "127.0.0.1:0");
+  const server = await startServer({
+    config: { ...config, ...overrides, dataDirectory },
+    logger: silentLogger,
+    progress: () => {},
+    signal,
+  });
+  return {
+    server,
+    signal,
+    capsulesDirectory: `${dataDirectory}/capsules`,
+    api: async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+      const response = await fetch(new URL(path, server.url), {
+        method,
+        signal,
+        headers: {
+          "x-api-key": server.apiKey,
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+      return (text === "" ? undefined : JSON.parse(text)) as T;
+    },
+    close: async () => {
+      await server.close("destroy");
+      await rm(dataDirectory, { recursive: true });
+    },
+  };
+}

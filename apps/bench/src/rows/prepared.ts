@@ -1,0 +1,61 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { startOwnServer } from "../own-server.ts";
+import { timed } from "../row.ts";
+import type { Row } from "../row.ts";
+import { specOf } from "./capsule-life.ts";
+
+/** Longer than a machine takes to be waiting again. */
+const REFILL_MS = 2500;
+const POLL_MS = 50;
+
+/** The host agent alone, with a machine that waits for the capsule. */
+export const createPooled: Row = {
+  name: "create → guest answers, machine waiting (host agent)",
+  unit: "ms",
+  asked: { p50: 80, better: "lower" },
+  prepare: async ({ signal }) => {
+    const { server, close } = await startOwnServer({ warmMachines: 1 }, signal);
+    return {
+      sample: async () => {
+        const spec = specOf();
+        const elapsed = await timed(() => server.hostAgent.createCapsule(spec, signal));
+        await server.hostAgent.destroyCapsule(spec.id, signal);
+        await setTimeout(REFILL_MS, undefined, { signal });
+        return elapsed;
+      },
+      dispose: close,
+    };
+  },
+};
+
+/** A capsule whose memory was compressed while it was paused. */
+export const resumePacked: Row = {
+  name: "resume from packed memory → guest answers (REST)",
+  unit: "ms",
+  prepare: async ({ signal }) => {
+    const { api, capsulesDirectory, close } = await startOwnServer({ packAfterSec: 1 }, signal);
+    const { id } = await api<{ id: string }>("POST", "/v1/capsules", { memory_mb: 256 });
+    await api("POST", `/v1/capsules/${id}/exec`, { cmd: "python3", args: ["-c", "import json, ssl"] });
+    const generations = join(capsulesDirectory, id, "generations");
+    const isPacked = async (): Promise<boolean> => {
+      const newest = (await readdir(generations)).toSorted(byNumber).at(-1) ?? "";
+      const files = await readdir(join(generations, newest));
+      return files.includes("memory.chunks") && !files.includes("memory.diff");
+    };
+    return {
+      sample: async () => {
+        await api("POST", `/v1/capsules/${id}/pause`);
+        while (!(await isPacked())) await setTimeout(POLL_MS, undefined, { signal });
+        return await timed(() => api("POST", `/v1/capsules/${id}/resume`));
+      },
+      dispose: close,
+    };
+  },
+};
+
+/** `g9` before `g10`. */
+function byNumber(left: string, right: string): number {
+  return Number(left.slice(1)) - Number(right.slice(1));
+}
