@@ -1,18 +1,19 @@
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ApiCaller } from "./api-caller.ts";
+import { TestProcess } from "./test-process.ts";
 
 /** A server in a process of its own that tests may kill and start again on the same data. */
 export class ServerProcess {
   readonly dataDirectory: string;
-  #child: ChildProcess | undefined;
+  readonly #process: TestProcess;
   #caller: ApiCaller | undefined;
 
   private constructor(dataDirectory: string) {
     this.dataDirectory = dataDirectory;
+    const script = join(import.meta.dirname, "crashing-server.ts");
+    // As the launcher starts it.
+    this.#process = new TestProcess([process.execPath, "--max-semi-space-size=4", script, dataDirectory]);
   }
 
   static async start(): Promise<ServerProcess> {
@@ -28,26 +29,11 @@ export class ServerProcess {
   }
 
   get pid(): number {
-    return this.#child?.pid ?? 0;
+    return this.#process.pid;
   }
 
   async start(): Promise<void> {
-    const child = spawn(
-      process.execPath,
-      // As the launcher starts it.
-      ["--max-semi-space-size=4", join(import.meta.dirname, "crashing-server.ts"), this.dataDirectory],
-      { stdio: ["ignore", "pipe", "inherit"] },
-    );
-    this.#child = child;
-    const lines: string[] = [];
-    const ready = Promise.withResolvers<string>();
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      lines.push(text);
-      const whole = lines.join("");
-      if (whole.includes("\n")) ready.resolve(whole);
-    });
-    child.once("exit", (code, signal) => ready.reject(new Error(`the server ended: ${signal ?? code}`)));
-    const { url, apiKey } = JSON.parse(await ready.promise) as { url: string; apiKey: string };
+    const { url, apiKey } = (await this.#process.start()) as { url: string; apiKey: string };
     this.#caller = new ApiCaller(url, apiKey);
   }
 
@@ -58,19 +44,16 @@ export class ServerProcess {
 
   /** Resolves when the process is gone. */
   async gone(): Promise<void> {
-    const child = this.#child;
-    if (child && child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    await this.#process.gone();
   }
 
   async kill(): Promise<void> {
-    this.#child?.kill("SIGKILL");
-    await this.gone();
+    await this.#process.kill();
   }
 
   /** Ends every capsule and removes the data. */
   async close(): Promise<void> {
-    this.#child?.kill("SIGTERM");
-    await this.gone();
+    await this.#process.stop();
     await rm(this.dataDirectory, { recursive: true, force: true });
   }
 }

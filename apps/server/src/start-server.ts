@@ -1,6 +1,6 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
-import type { ControlPlane } from "@wrenn/control-plane";
+import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { ensureSecret, openDatabase } from "@wrenn/database";
@@ -28,6 +28,8 @@ export interface ServerStart {
   readonly signal: AbortSignal;
   /** Test seam: called before each journalled step. */
   readonly onStep?: StepObserver;
+  /** Test seam: how quickly silence of hosts and control planes is noticed. */
+  readonly times?: MonitorTimes;
 }
 
 /** A control plane, and the host agent of this machine unless it runs none. */
@@ -120,6 +122,7 @@ async function assemble(
     database,
     certifier: links.certifier,
     connectHost: links.connectHost,
+    ...(start.times ? { times: start.times } : {}),
     instanceId: ids.controlPlane,
     localHost: hostAgent && { id: ids.host, agent: hostAgent },
     edge: ports,

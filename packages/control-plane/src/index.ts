@@ -3,4 +3,4 @@ export type { ControlPlane, ControlPlaneOptions } from "./create-control-plane.t
 export { ensureFirstTeam } from "./services/bootstrap.ts";
 export type { Mail, Mailer } from "./accounts/mailer.ts";
 export type { HostCertifier } from "./hosts/host-enrolment.ts";
-export type { ConnectHost, LocalHost } from "./hosts/host-monitor.ts";
+export type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";

@@ -32,6 +32,8 @@ export interface JoinedHostStart {
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
   /** Aborts the start. */
   readonly signal: AbortSignal;
+  /** Test seam: between two heartbeats, ms. */
+  readonly beatMs?: number;
 }
 
 export interface JoinedHost {
@@ -92,7 +94,8 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
       client: new ControlPlaneClient(state.url),
       clock: systemClock,
       logger,
-      newRequest: async () => await makeHostRequest(),
+      newRequest: makeHostRequest,
+      ...(start.beatMs === undefined ? {} : { beatMs: start.beatMs }),
       renewed: async (next) => {
         await writeHostState(paths.joinedHost, next);
         link.renew(credentialsOf(next));

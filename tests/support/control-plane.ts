@@ -1,0 +1,27 @@
+import { silentLogger } from "@wrenn/core";
+import { createLog, startControlPlane } from "@wrenn/server";
+
+/** A control plane without a host as a process of its own. Its arguments are JSON. Prints its address and key when it is ready. */
+const { dataDirectory, databaseUrl, port } = JSON.parse(process.argv[2] ?? "{}") as {
+  readonly dataDirectory: string;
+  readonly databaseUrl: string;
+  readonly port: number;
+};
+const controlPlane = await startControlPlane({
+  config: {
+    dataDirectory,
+    cacheDirectory: process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
+    host: "0.0.0.0",
+    port,
+    domain: "localhost",
+    databaseUrl,
+  },
+  logger: process.env["WRENN_TEST_LOG"] === undefined ? silentLogger : createLog("text", "debug"),
+  progress: () => {},
+  signal: new AbortController().signal,
+  times: { everyMs: 500, silentMs: 5000, leaseMs: 4000, answerMs: 5000 },
+});
+process.stdout.write(`${JSON.stringify({ url: controlPlane.url, apiKey: controlPlane.apiKey })}\n`);
+process.once("SIGTERM", () => {
+  void controlPlane.close("destroy").then(() => process.exit(0));
+});
