@@ -18,6 +18,7 @@ import { createCapsule, newRecord } from "./create-capsule.ts";
 import type { Parent } from "./create-capsule.ts";
 import { releaseCapsule } from "./destroy-capsule.ts";
 import { pauseCapsule } from "./pause-capsule.ts";
+import { inParallel } from "./in-parallel.ts";
 import { generationOf, resumeCapsule } from "./resume-capsule.ts";
 import { snapshotCapsule } from "./snapshot-capsule.ts";
 import { journalOf } from "./start-machine.ts";
@@ -25,8 +26,6 @@ import { dropGenerations, dropOldPauses, verifyNew } from "./settle-generations.
 
 /** Compacting a disk is given up after this; the next pause tries again. */
 const COMPACT_MS = 10 * 60_000;
-/** Children of a fork that start at the same time. */
-const FORK_WIDTH = 4;
 
 /** What can be done to a capsule. Every verb runs in the capsule's queue; callers of this class see to that. */
 export class CapsuleVerbs {
@@ -149,7 +148,7 @@ export class CapsuleVerbs {
     const make = newRecordOf(source.record.template);
     try {
       await step("children");
-      const started = await inGroups(children, FORK_WIDTH, async (child) =>
+      const started = await inParallel(children, this.#deps.facts.cpuCores, async (child) =>
         this.#registry.queue.run(child.id, () =>
           this.#create({ ...child, ...source.record.template.shape }, make, { parent }, signal),
         ),
@@ -241,16 +240,4 @@ function factsOf({ id, kind, name, createdAt, memoryBytes }: Generation): Checkp
     createdAt,
     memoryBytes,
   };
-}
-
-/** Like `Promise.all` over `work`, with at most `width` at a time; nothing new is begun after a failure. */
-async function inGroups<T, R>(
-  items: readonly T[],
-  width: number,
-  work: (item: T) => Promise<R>,
-): Promise<readonly R[]> {
-  const results: R[] = [];
-  for (let at = 0; at < items.length; at += width)
-    results.push(...(await Promise.all(items.slice(at, at + width).map(work))));
-  return results;
 }
