@@ -126,6 +126,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const monitor = new HostMonitor({
     ...options,
     fleet,
+    operations,
     times: options.times ?? defaultTimes,
     onTurn: async (host, turn) =>
       await audit.write(

@@ -5,7 +5,12 @@ export { openDatabase } from "./open-database.ts";
 export type { Database, DatabaseOptions } from "./open-database.ts";
 export { deleteApiKey, findApiKey, insertApiKey, listApiKeys, touchApiKeys } from "./queries/api-keys.ts";
 export type { ApiKeyRow, KeyGrant } from "./queries/api-keys.ts";
-export { failOrphanedOperations, finishOperation, insertOperation } from "./queries/operations.ts";
+export {
+  failForgottenOperations,
+  failOrphanedOperations,
+  finishOperation,
+  insertOperation,
+} from "./queries/operations.ts";
 export {
   deleteControlPlane,
   deleteSilentControlPlanes,

@@ -31,8 +31,11 @@ export async function openDatabase(options: DatabaseOptions, signal: AbortSignal
     ...(embedded ? embedded.connection : { connectionString: options.databaseUrl }),
     max: POOL_SIZE,
   });
-  // An idle connection that breaks is replaced at the next query, which reports what it meets.
-  pool.on("error", (error) => options.logger.warn("database.connection_lost", { problem: error.message }));
+  // A connection that breaks is replaced at the next query, which reports what it meets. The pool listens to idle ones only; one
+  // that breaks between two queries of a transaction would end the process.
+  const lost = (error: Error) => options.logger.warn("database.connection_lost", { problem: error.message });
+  pool.on("error", lost);
+  pool.on("connect", (client) => client.on("error", lost));
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   const close = async (): Promise<void> => {
     await db.destroy();

@@ -58,6 +58,8 @@ export interface HostMonitorOptions {
   readonly localHost?: LocalHost | undefined;
   readonly connectHost?: ConnectHost | undefined;
   readonly times: MonitorTimes;
+  /** What this control plane is carrying out. */
+  readonly operations: { sweep(): Promise<void> };
   /** Called when hosts become unreachable, and when they are back. */
   readonly onTurn?: ((host: HostRow, turn: "down" | "up") => Promise<void>) | undefined;
 }
@@ -159,11 +161,12 @@ export class HostMonitor {
   }
 
   async #look(): Promise<void> {
-    const { database, fleet, localHost, instanceId, times, logger, onTurn } = this.#options;
+    const { database, fleet, localHost, instanceId, times, logger, operations, onTurn } = this.#options;
     await touchControlPlane(database.db, instanceId);
     if (localHost) await touchHost(database.db, localHost.id);
     await deleteSilentControlPlanes(database.db, times.leaseMs);
     await failOrphanedOperations(database.db, "the control plane that did it ended", this.#now());
+    await operations.sweep();
     for (const host of await markSilentHosts(database.db, times.silentMs)) {
       logger.warn("host.unreachable", { host: formatId("host", host.id) });
       await markMissing(database.db, host.id, this.#now());

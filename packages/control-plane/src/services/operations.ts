@@ -1,6 +1,6 @@
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { finishOperation, insertOperation } from "@wrenn/database";
+import { failForgottenOperations, finishOperation, insertOperation } from "@wrenn/database";
 import type { Database, OperationKind } from "@wrenn/database";
 
 export interface OperationsOptions {
@@ -17,10 +17,17 @@ export interface BegunOperation {
   readonly ids: readonly string[];
 }
 
+/** Between {@link Operations.begin} and {@link Operations.finish} lies a commit. */
+const COMMIT_MS = 10_000;
+
 /** What hosts are asked to do: written down before, finished whether or not the client still waits. */
 export class Operations {
   readonly #options: OperationsOptions;
   readonly #running = new Set<Promise<unknown>>();
+  /** Operations that are being carried out. */
+  readonly #live = new Set<string>();
+  /** Those that are written down, and when. */
+  readonly #begun = new Map<string, number>();
 
   constructor(options: OperationsOptions) {
     this.#options = options;
@@ -45,6 +52,7 @@ export class Operations {
     const ids: string[] = [];
     for (const sandboxId of sandboxIds) {
       const id = random.uuid();
+      this.#begun.set(id, this.#options.clock.monotonic());
       await insertOperation(db, { id, sandboxId, kind, owner: instanceId });
       ids.push(id);
     }
@@ -69,6 +77,17 @@ export class Operations {
     }
   }
 
+  /**
+   * Ends operations whose end, or whose beginning, could not be told: the database was away. The reconciler makes their capsules
+   * right. Called again and again.
+   */
+  async sweep(): Promise<void> {
+    const { database, instanceId, clock } = this.#options;
+    for (const [id, since] of this.#begun) if (clock.monotonic() - since > COMMIT_MS) this.#begun.delete(id);
+    const known = [...this.#live, ...this.#begun.keys()];
+    await failForgottenOperations(database.db, instanceId, known, this.now());
+  }
+
   /** Waits for everything that was begun. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#running);
@@ -81,13 +100,21 @@ export class Operations {
   async #finish<T>({ ids }: BegunOperation, work: () => Promise<T>): Promise<T> {
     const { db } = this.#options.database;
     let problem: string | null = null;
+    for (const id of ids) {
+      this.#live.add(id);
+      this.#begun.delete(id);
+    }
     try {
       return await work();
     } catch (error) {
       problem = problemOf(error);
       throw error;
     } finally {
-      for (const id of ids) await finishOperation(db, id, problem, this.now());
+      try {
+        for (const id of ids) await finishOperation(db, id, problem, this.now());
+      } finally {
+        for (const id of ids) this.#live.delete(id);
+      }
     }
   }
 }

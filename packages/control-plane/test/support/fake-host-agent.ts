@@ -7,7 +7,7 @@ function unsupported(): never {
   throw new WrennError("operation_failed", { operation: "this", problem: "the fake host cannot" });
 }
 
-/** A host whose capsules are entries of a map; it cannot pause, run or store anything. */
+/** A host whose capsules are entries of a map; it cannot run or store anything. */
 export class FakeHostAgent implements HostAgent {
   readonly capsules = new Map<string, CapsuleStatus>();
   /** Nobody can ask it. */
@@ -23,8 +23,6 @@ export class FakeHostAgent implements HostAgent {
     diskGb: 1000,
     accelerator: "none" as const,
   });
-  pauseCapsule = async () => unsupported();
-  resumeCapsule = async () => unsupported();
   checkpointCapsule = async () => unsupported();
   listCheckpoints = async () => [];
   restoreCheckpoint = async () => unsupported();
@@ -64,6 +62,14 @@ export class FakeHostAgent implements HostAgent {
     return status;
   }
 
+  async pauseCapsule(id: string): Promise<CapsuleStatus> {
+    return await this.#turn(id, "paused");
+  }
+
+  async resumeCapsule(id: string): Promise<CapsuleStatus> {
+    return await this.#turn(id, "running");
+  }
+
   async destroyCapsule(id: string): Promise<void> {
     this.#answer();
     this.capsules.delete(id);
@@ -71,6 +77,13 @@ export class FakeHostAgent implements HostAgent {
 
   async capsule(id: string): Promise<CapsuleStatus> {
     return this.capsules.get(id) ?? unsupported();
+  }
+
+  async #turn(id: string, state: CapsuleStatus["state"]): Promise<CapsuleStatus> {
+    this.#answer();
+    const status = { ...(await this.capsule(id)), state };
+    this.capsules.set(id, status);
+    return status;
   }
 
   #answer(): void {

@@ -1,4 +1,5 @@
-import type { Kysely } from "kysely";
+import { sql } from "kysely";
+import type { Kysely, SqlBool } from "kysely";
 import type { OperationKind, Schema } from "../schema.ts";
 
 type Db = Kysely<Schema>;
@@ -56,4 +57,20 @@ export async function failOrphanedOperations(
     )
     .executeTakeFirst();
   return Number(result.numUpdatedRows);
+}
+
+/** Operations of a living control plane that it does not know of any more: what it wanted to write about them got lost. */
+export async function failForgottenOperations(
+  db: Db,
+  owner: string,
+  known: readonly string[],
+  at: Date,
+): Promise<void> {
+  await db
+    .updateTable("operations")
+    .set({ state: "failed", problem: "its end could not be written down", finished_at: at })
+    .where("state", "=", "running")
+    .where("owner", "=", owner)
+    .where(sql<SqlBool>`id <> all(${known}::uuid[])`)
+    .execute();
 }

@@ -4,6 +4,7 @@ import { randomHex, silentLogger, systemRandom } from "@wrenn/core";
 import { openDatabase } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import pg from "pg";
+import { runningEmbeddedServer } from "../../src/embedded-server.ts";
 
 const START_MS = 120_000;
 
@@ -50,6 +51,17 @@ export class TestDatabase implements AsyncDisposable {
       },
       AbortSignal.timeout(START_MS),
     );
+  }
+
+  /** How another process reaches it while it is open. */
+  async connectionUrl(): Promise<string> {
+    if (this.url !== undefined) return this.url;
+    const running = await runningEmbeddedServer(join(this.#directory, "db"), AbortSignal.timeout(START_MS));
+    if (!running) throw new Error("the database is not open");
+    const url = new URL(`postgresql://localhost/${running.database}`);
+    url.searchParams.set("host", running.host);
+    url.searchParams.set("user", running.user);
+    return url.href;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
