@@ -10,6 +10,7 @@ import type { Database } from "@wrenn/database";
 import type { Mailer } from "./accounts/mailer.ts";
 import Fastify from "fastify";
 import { openAccounts } from "./accounts/open-accounts.ts";
+import { actingFor } from "./auth/acting.ts";
 import { ApiKeyAuth } from "./auth/api-key-auth.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { requestScope } from "./auth/request-scope.ts";
@@ -17,6 +18,8 @@ import { requireScope } from "./auth/identity.ts";
 import type { Identity } from "./auth/identity.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
+import { DatabaseEventBus } from "./events/event-bus.ts";
+import { EventFeed } from "./events/event-feed.ts";
 import { Fleet } from "./hosts/fleet.ts";
 import { HostEnrolment } from "./hosts/host-enrolment.ts";
 import type { HostCertifier } from "./hosts/host-enrolment.ts";
@@ -32,6 +35,7 @@ import { auditLogRoutes } from "./routes/audit-logs.ts";
 import { authRoutes } from "./routes/auth.ts";
 import { capsuleLifeRoutes } from "./routes/capsule-life.ts";
 import { capsuleRoutes } from "./routes/capsules.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { execRoutes } from "./routes/exec.ts";
 import { fileArchiveRoutes } from "./routes/file-archive.ts";
 import { fileContentRoutes } from "./routes/file-content.ts";
@@ -145,7 +149,11 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const auth = new Authenticator(keys, people.sessions);
   const ports = new PortsService(database, capsules, auth);
   const usage = new UsageService(database, clock, logger);
+  const bus = new DatabaseEventBus(database);
+  const closing = new AbortController();
   const services = {
+    events: new EventFeed(database, bus, clock),
+    closing: closing.signal,
     usage,
     record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) =>
       audit.write(database.db, identityOf(request), entry),
@@ -182,11 +190,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     fleet,
     close: async () => {
       sessions.close();
+      closing.abort(new Error("the server is closing"));
       await underWay.drain(CLOSE_MS);
       await app.close();
       usage.close();
       await capsules.close();
       await monitor.close();
+      await bus.close();
       await keys.close();
     },
   };
@@ -260,6 +270,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       request.identity = await services.auth.authenticate(request.headers);
       requireScope(request.identity, requestScope(request));
     });
+    closed.addHook("onRequest", (request, _reply, done) => actingFor(identityOf(request), done));
     closed.addHook("onRoute", (route) => {
       route.schema = { ...route.schema, security: [{ apiKey: [] }, { session: [] }] };
     });
@@ -271,6 +282,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       auditLogRoutes,
       usageRoutes,
       hostRoutes,
+      eventRoutes,
       networkRoutes,
       capsuleRoutes,
       capsuleLifeRoutes,

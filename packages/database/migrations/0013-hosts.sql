@@ -58,3 +58,18 @@ create table control_planes (
 
 alter table operations add column owner uuid;
 create index operations_by_owner on operations (owner) where state = 'running';
+
+-- Hosts of the platform are told of to the platform's own team.
+create function emit_host_event() returns trigger language plpgsql as $$
+begin
+  perform emit_event(
+    coalesce(new.team_id, '00000000-0000-0000-0000-000000000000'),
+    case when new.status = 'unreachable' then 'host.down' else 'host.up' end,
+    null, 'host', new.id::text);
+  return null;
+end $$;
+create trigger host_events after update of status on hosts
+  for each row when (
+    new.address is not null and new.deleted_at is null
+    and (old.status = 'unreachable') <> (new.status = 'unreachable')
+  ) execute function emit_host_event();

@@ -113,3 +113,7 @@ export type { Member, TeamOfUser } from "./queries/members.ts";
 export { deleteInvitation, listInvitations, putInvitation, takeInvitation } from "./queries/invitations.ts";
 export type { InvitationRow } from "./queries/invitations.ts";
 export { pingDatabase } from "./queries/ping.ts";
+export { presentEventCursor, pruneEvents, readEvents } from "./queries/events.ts";
+export type { EventCursor, EventRow } from "./queries/events.ts";
+export type { Actor } from "./event-tables.ts";
+export type { Listening } from "./listener.ts";

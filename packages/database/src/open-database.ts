@@ -2,6 +2,8 @@ import type { Logger } from "@wrenn/core";
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { startEmbeddedServer } from "./embedded-server.ts";
+import { listen } from "./listener.ts";
+import type { Listening } from "./listener.ts";
 import { migrate } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
 
@@ -20,6 +22,8 @@ export interface DatabaseOptions {
 /** An open, migrated database. */
 export interface Database {
   readonly db: Kysely<Schema>;
+  /** Hears a channel's notifications; see {@link listen}. */
+  listen(channel: string, onPayload: (payload: string | undefined) => void): Listening;
   /** Closes the connections, and stops the embedded server. */
   close(): Promise<void>;
 }
@@ -27,10 +31,8 @@ export interface Database {
 /** Opens the database that is configured, or the embedded one. */
 export async function openDatabase(options: DatabaseOptions, signal: AbortSignal): Promise<Database> {
   const embedded = options.databaseUrl === undefined ? await startEmbeddedServer(options, signal) : undefined;
-  const pool = new pg.Pool({
-    ...(embedded ? embedded.connection : { connectionString: options.databaseUrl }),
-    max: POOL_SIZE,
-  });
+  const connection = embedded ? embedded.connection : { connectionString: options.databaseUrl };
+  const pool = new pg.Pool({ ...connection, max: POOL_SIZE });
   // A connection that breaks is replaced at the next query, which reports what it meets. The pool listens to idle ones only; one
   // that breaks between two queries of a transaction would end the process.
   const lost = (error: Error) => options.logger.warn("database.connection_lost", { problem: error.message });
@@ -43,7 +45,11 @@ export async function openDatabase(options: DatabaseOptions, signal: AbortSignal
   };
   try {
     await migrate(db);
-    return { db, close };
+    return {
+      db,
+      close,
+      listen: (channel, onPayload) => listen(connection, channel, onPayload, options.logger),
+    };
   } catch (error) {
     await close();
     throw error;

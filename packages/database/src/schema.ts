@@ -9,6 +9,7 @@ import type {
   SigningKeysTable,
   UsersTable,
 } from "./account-tables.ts";
+import type { Actor, EventsTable } from "./event-tables.ts";
 import type { ControlPlanesTable, HostsTable, HostTagsTable, HostTokensTable } from "./host-tables.ts";
 
 /** Columns with a default may be left out on insert. */
@@ -106,6 +107,8 @@ export interface OperationsTable {
   problem: string | null;
   /** Control plane that runs it. */
   owner: ColumnType<string | null, string, never>;
+  /** Who asked for it. */
+  actor: ColumnType<Actor | null, string | null | undefined, never>;
   created_at: Defaulted<Date>;
   finished_at: Date | null;
 }
@@ -181,6 +184,7 @@ export interface Schema {
   signing_keys: SigningKeysTable;
   invitations: InvitationsTable;
   audit_log: AuditLogTable;
+  events: EventsTable;
   hosts: HostsTable;
   host_tags: HostTagsTable;
   host_tokens: HostTokensTable;

@@ -1,6 +1,7 @@
 import type { Row } from "../row.ts";
 import { createToAnswer, createToExec, destroy } from "./capsule-life.ts";
 import { idleMemory, pausedProcesses } from "./density.ts";
+import { eventLatency } from "./events.ts";
 import { execOverhead, execRoundTrip } from "./exec.ts";
 import { checkpointStop, fork, pause, resume } from "./freezing.ts";
 import { createPooled, resumePacked } from "./prepared.ts";
@@ -29,6 +30,7 @@ export const rows: readonly Row[] = [
   upload,
   download,
   portProxy,
+  eventLatency,
   slotFromPool,
   slotMade,
   policyChange,

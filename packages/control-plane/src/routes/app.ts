@@ -20,6 +20,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { Identity } from "../auth/identity.ts";
 import type { RefreshCookie } from "../auth/refresh-cookie.ts";
 import type { AuditEntry } from "../services/audit.ts";
+import type { EventFeed } from "../events/event-feed.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import type { HostEnrolment } from "../hosts/host-enrolment.ts";
 import type { HostMonitor } from "../hosts/host-monitor.ts";
@@ -54,6 +55,9 @@ export interface RouteServices {
   /** Writes down what was done by whom. */
   readonly record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) => Promise<void>;
   readonly edge: PortAddresses;
+  readonly events: EventFeed;
+  /** Aborts when the control plane closes: answers without an end of their own end then. */
+  readonly closing: AbortSignal;
   readonly fleet: Fleet;
   readonly monitor: HostMonitor;
   readonly hosts: HostsService;

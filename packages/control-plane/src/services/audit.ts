@@ -1,7 +1,7 @@
-import { formatId } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { insertAudit } from "@wrenn/database";
-import type { AuditRow, Database } from "@wrenn/database";
+import type { Actor, AuditRow, Database } from "@wrenn/database";
+import { actorOf } from "../auth/acting.ts";
 import type { Identity } from "../auth/identity.ts";
 
 export interface AuditEntry {
@@ -25,7 +25,7 @@ export class AuditLog {
     await insertAudit(db, {
       id: this.#random.uuid(),
       team_id: identity.teamId,
-      ...actorOf(identity),
+      ...columnsOf(actorOf(identity)),
       resource_type: entry.resource,
       resource_id: entry.resourceId ?? null,
       action: entry.action,
@@ -36,13 +36,6 @@ export class AuditLog {
   }
 }
 
-function actorOf({ session, key }: Identity): Pick<AuditRow, "actor_type" | "actor_id" | "actor_name"> {
-  if (session)
-    return {
-      actor_type: "user",
-      actor_id: formatId("user", session.userId),
-      actor_name: session.name,
-    };
-  if (key) return { actor_type: "api_key", actor_id: formatId("apiKey", key.id), actor_name: key.name };
-  return { actor_type: "system", actor_id: null, actor_name: null };
+function columnsOf({ type, id, name }: Actor): Pick<AuditRow, "actor_type" | "actor_id" | "actor_name"> {
+  return { actor_type: type, actor_id: id ?? null, actor_name: name ?? null };
 }

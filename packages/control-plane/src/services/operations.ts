@@ -2,6 +2,7 @@ import { problemOf } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { failForgottenOperations, finishOperation, insertOperation } from "@wrenn/database";
 import type { Database, OperationKind } from "@wrenn/database";
+import { presentActor } from "../auth/acting.ts";
 
 export interface OperationsOptions {
   readonly database: Database;
@@ -53,7 +54,7 @@ export class Operations {
     for (const sandboxId of sandboxIds) {
       const id = random.uuid();
       this.#begun.set(id, this.#options.clock.monotonic());
-      await insertOperation(db, { id, sandboxId, kind, owner: instanceId });
+      await insertOperation(db, { id, sandboxId, kind, owner: instanceId, actor: presentActor() });
       ids.push(id);
     }
     return { ids };

@@ -2,6 +2,7 @@ import { problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import {
   listDailyUsage,
+  pruneEvents,
   pruneIdempotencyKeys,
   pruneUsageSamples,
   rollUpUsage,
@@ -17,6 +18,7 @@ const HOUR_MS = 3_600_000;
 /** Contract 00 §5. */
 const KEEP_SAMPLES_MS = 60 * DAY_MS;
 const KEEP_KEYS_MS = DAY_MS;
+const KEEP_EVENTS_MS = 7 * DAY_MS;
 const MAX_SPAN_DAYS = 92;
 const DEFAULT_SPAN_DAYS = 30;
 
@@ -73,6 +75,7 @@ export class UsageService {
     const now = this.#clock.now();
     await rollUpUsage(db, dayOf(now - DAY_MS));
     await pruneUsageSamples(db, new Date(now - KEEP_SAMPLES_MS));
+    await pruneEvents(db, new Date(now - KEEP_EVENTS_MS));
     await pruneIdempotencyKeys(db, new Date(now - KEEP_KEYS_MS));
   }
 

@@ -68,6 +68,10 @@ export class TestPlatform implements AsyncDisposable {
     return platform;
   }
 
+  get url(): string {
+    return this.#url;
+  }
+
   async call(
     method: string,
     path: string,

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Kysely, SqlBool } from "kysely";
+import type { Actor } from "../event-tables.ts";
 import type { OperationKind, Schema } from "../schema.ts";
 
 type Db = Kysely<Schema>;
@@ -12,6 +13,7 @@ export async function insertOperation(
     readonly sandboxId: string;
     readonly kind: OperationKind;
     readonly owner: string;
+    readonly actor?: Actor | undefined;
   },
 ): Promise<void> {
   await db
@@ -21,6 +23,7 @@ export async function insertOperation(
       sandbox_id: operation.sandboxId,
       kind: operation.kind,
       owner: operation.owner,
+      actor: operation.actor ? JSON.stringify(operation.actor) : null,
       problem: null,
       finished_at: null,
     })

@@ -1,0 +1,80 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { problemOf, WrennError } from "@wrenn/core";
+import type { EventRow } from "@wrenn/database";
+import { Type } from "typebox";
+import { cursorText, eventJson, parseCursor } from "../events/event-json.ts";
+import { teamOf } from "./app.ts";
+import type { App, RouteServices } from "./app.ts";
+import { refusals } from "./schemas.ts";
+
+/** A client that takes nothing for so long is let go; it comes back with its last id. */
+const STALLED_MS = 30_000;
+
+/** What happens to a team's capsules, templates and hosts, as server-sent events. */
+export function eventRoutes(app: App, { events, logger, closing }: RouteServices): void {
+  app.get(
+    "/v1/events",
+    {
+      schema: {
+        summary: "Events of the team, as they happen",
+        description:
+          "Server-sent events: `id` is the place in the stream, `event` the type, `data` a JSON object. A client that comes back with `Last-Event-ID` (or `after`) gets what it missed of the last seven days, in order and once. Without it the stream begins now. A comment comes at least every 15 s.",
+        tags: ["events"],
+        querystring: Type.Object({
+          after: Type.Optional(Type.String({ maxLength: 64 })),
+          types: Type.Optional(Type.String({ maxLength: 512, description: "Types, comma-separated" })),
+        }),
+        response: { 200: Type.Unknown(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const header = request.headers["last-event-id"];
+      const text = typeof header === "string" ? header : request.query.after;
+      const after = text === undefined ? await events.present() : parseCursor(text);
+      if (!after)
+        throw new WrennError("invalid_field", { field: "after", problem: "must be the id of an event" });
+      const types = request.query.types === undefined ? undefined : new Set(request.query.types.split(","));
+      const response = reply.raw;
+      const gone = new AbortController();
+      response.once("close", () => gone.abort(new Error("the client is gone")));
+      const signal = AbortSignal.any([gone.signal, closing]);
+      reply.hijack();
+      response.writeHead(200, {
+        "content-type": "text/event-stream",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+        "x-request-id": request.id,
+      });
+      try {
+        await write(response, `: ${cursorText(after)}\n\n`, signal);
+        for await (const batch of events.follow(teamOf(request), after, signal))
+          await write(response, textOf(batch, types), signal);
+      } catch (error) {
+        if (!signal.aborted)
+          logger.warn("events.ended", { request_id: request.id, problem: problemOf(error) });
+      } finally {
+        response.end();
+      }
+    },
+  );
+}
+
+function textOf(batch: readonly EventRow[], types: ReadonlySet<string> | undefined): string {
+  const wanted = batch.filter(({ type }) => !types || types.has(type));
+  if (wanted.length === 0) return ": \n\n";
+  return wanted
+    .map((row) => `id: ${cursorText(row)}\nevent: ${row.type}\ndata: ${JSON.stringify(eventJson(row))}\n\n`)
+    .join("");
+}
+
+async function write(response: ServerResponse, text: string, signal: AbortSignal): Promise<void> {
+  if (response.write(text)) return;
+  const stalled = AbortSignal.any([signal, AbortSignal.timeout(STALLED_MS)]);
+  try {
+    await once(response, "drain", { signal: stalled });
+  } catch (error) {
+    response.destroy();
+    throw error;
+  }
+}

@@ -1,0 +1,20 @@
+import type { ColumnType, Generated } from "kysely";
+
+/** Who did something: a person, a key, or nobody in particular. */
+export interface Actor {
+  readonly type: "user" | "api_key" | "system";
+  readonly id?: string;
+  readonly name?: string;
+}
+
+export interface EventsTable {
+  /** int8 and xid8 come as text from the driver. */
+  id: Generated<string>;
+  tx: Generated<string>;
+  team_id: string;
+  type: string;
+  actor: ColumnType<Actor, string, never>;
+  resource_type: "sandbox" | "snapshot" | "host";
+  resource_id: string;
+  created_at: Generated<Date>;
+}
