@@ -1,5 +1,12 @@
 import type { Row } from "../row.ts";
 import { createToAnswer, createToExec, destroy } from "./capsule-life.ts";
+import {
+  createThroughput,
+  listThousand,
+  memoryUnderLoad,
+  readLatency,
+  readThroughput,
+} from "./control-plane.ts";
 import { idleMemory, pausedProcesses } from "./density.ts";
 import { eventLatency } from "./events.ts";
 import { execOverhead, execRoundTrip } from "./exec.ts";
@@ -34,4 +41,9 @@ export const rows: readonly Row[] = [
   slotFromPool,
   slotMade,
   policyChange,
+  readThroughput,
+  readLatency,
+  listThousand,
+  createThroughput,
+  memoryUnderLoad,
 ];

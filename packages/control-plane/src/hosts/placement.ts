@@ -50,7 +50,11 @@ export async function placeCapsule(
   const { onlyHost, except = [] } = request;
   const wanted = fleet.ids().filter((id) => onlyHost === undefined || id === onlyHost);
   const candidates = wanted.filter((id) => !except.includes(id));
-  const first = rank(await listHostLoads(trx, request.teamId, candidates), policy, request)[0];
+  const [only] = candidates;
+  const first =
+    only !== undefined && candidates.length === 1
+      ? only
+      : rank(await listHostLoads(trx, request.teamId, candidates), policy, request)[0];
   // Locked, it is looked at again: somebody may have been quicker.
   if (!(await lockHost(trx, first))) throw new WrennError("no_hosts", {});
   const [again] = await listHostLoads(trx, request.teamId, [first]);

@@ -4,7 +4,7 @@ import {
   changeSandbox,
   findAnySandbox,
   findIdempotencyKey,
-  findSandbox,
+  findSandboxes,
   insertIdempotencyKey,
   insertSandbox,
   listSandboxes,
@@ -19,6 +19,7 @@ import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsule } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
 import { CapsuleLife } from "./capsule-life.ts";
+import { SharedReads } from "./shared-reads.ts";
 import { withinQuota } from "./quotas.ts";
 import type { Operations } from "./operations.ts";
 import type { FoundTemplate, TemplatesService } from "./templates.ts";
@@ -87,6 +88,7 @@ export class CapsulesService {
   readonly #unsubscribe: () => void;
   readonly #operations: Operations;
   readonly #templates: TemplatesService;
+  readonly #reads: SharedReads<SandboxRow>;
   /** Pause, resume, checkpoints, forks. */
   readonly life: CapsuleLife;
 
@@ -94,6 +96,7 @@ export class CapsulesService {
     this.#options = options;
     this.#operations = options.operations;
     this.#templates = options.templates;
+    this.#reads = new SharedReads((ids) => findSandboxes(options.database.db, ids));
     this.life = new CapsuleLife(options, {
       get: (teamId, publicId) => this.get(teamId, publicId),
       change: (id, from, change) => this.#change(id, from, change),
@@ -158,8 +161,8 @@ export class CapsulesService {
 
   /** @throws WrennError `capsule_not_found` for unknown and foreign ones, `invalid_id`. */
   async get(teamId: string, publicId: string): Promise<SandboxRow> {
-    const row = await findSandbox(this.#options.database.db, teamId, parseId("capsule", publicId));
-    if (!row) throw new WrennError("capsule_not_found", {});
+    const row = await this.#reads.read(parseId("capsule", publicId));
+    if (row?.team_id !== teamId) throw new WrennError("capsule_not_found", {});
     return row;
   }
 

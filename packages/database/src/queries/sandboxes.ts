@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Kysely, Selectable } from "kysely";
+import type { Kysely, Selectable, SqlBool } from "kysely";
 import { olderThan, placeOf } from "./page.ts";
 import type { Page } from "./page.ts";
 import type { NetworkRules, SandboxesTable, SandboxStatus, Schema } from "../schema.ts";
@@ -114,7 +114,12 @@ export async function listSettledSandboxes(db: Db, hostId: string): Promise<read
 /** Capsules of whatever state, of those asked for. */
 export async function findSandboxes(db: Db, ids: readonly string[]): Promise<readonly SandboxRow[]> {
   if (ids.length === 0) return [];
-  return await db.selectFrom("sandboxes").selectAll().where("id", "in", ids).execute();
+  return await db
+    .selectFrom("sandboxes")
+    .selectAll()
+    // One text for any number of them.
+    .where(sql<SqlBool>`id = any(${ids}::uuid[])`)
+    .execute();
 }
 
 /** Capsules of hosts that cannot be asked: nobody knows how they are. */

@@ -1,0 +1,86 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
+import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { openDatabase } from "@wrenn/database";
+import type { CapsuleSpec, CapsuleStatus, HostAgent } from "@wrenn/protocol";
+import { createLog } from "@wrenn/server";
+import { runCommand } from "@wrenn/system";
+
+/**
+ * A control plane in a process of its own, on a database of its own, with a host that does everything at once: what is measured
+ * is the control plane. Arguments: directory of the database, cache directory.
+ */
+const [directory = "", cacheDirectory = ""] = process.argv.slice(2);
+const NO_LIMIT = 1_000_000;
+
+const capsules = new Map<string, CapsuleStatus>();
+const methods: Readonly<Record<string, unknown>> = {
+  onChange: () => () => undefined,
+  hold: () => () => undefined,
+  facts: async () => ({
+    version: "0.0.0",
+    architecture: "amd64",
+    cpuCores: NO_LIMIT,
+    memoryMib: NO_LIMIT * 1024,
+    diskGb: NO_LIMIT,
+    accelerator: "none",
+  }),
+  listTemplates: async () => [{ name: "minimal", sizeBytes: 1, vcpus: 1, memoryMib: 512 }],
+  listCapsules: async () => [...capsules.values()],
+  createCapsule: async ({ id, template, vcpus, memoryMib }: CapsuleSpec) => {
+    const status = {
+      id,
+      state: "running",
+      template,
+      vcpus,
+      memoryMib,
+      lastActiveAt: 0,
+      metadata: {},
+    } as const;
+    capsules.set(id, status);
+    return status;
+  },
+  destroyCapsule: async (id: string) => void capsules.delete(id),
+};
+const agent = new Proxy({} as HostAgent, { get: (_target, method: string) => methods[method] });
+
+const database = await openDatabase(
+  { directory, cacheDirectory, logger: silentLogger },
+  AbortSignal.timeout(120_000),
+);
+// The server of the database was started before, and keeps every core.
+await runCommand(["taskset", "--all-tasks", "--cpu-list", "--pid", "0", String(process.pid)]);
+const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
+await database.db
+  .updateTable("teams")
+  .set({ max_capsules: NO_LIMIT, max_vcpus: NO_LIMIT, max_memory_mb: 2_000_000_000 })
+  .execute();
+const hostId = systemRandom.uuid();
+const controlPlane = await createControlPlane({
+  database,
+  instanceId: systemRandom.uuid(),
+  localHost: { id: hostId, agent },
+  edge: { portUrl: () => "", portLink: () => "" },
+  clock: systemClock,
+  // As a server of a quiet machine is run: each request is a line.
+  logger: createLog("json", "info"),
+  random: systemRandom,
+  version: "0.0.0",
+  publicUrl: "http://localhost",
+});
+
+const server = createServer(controlPlane.handlers.request);
+server.listen(0, "127.0.0.1", () => {
+  process.send?.({ port: (server.address() as AddressInfo).port, apiKey });
+});
+process.on("message", (message) => {
+  if (message === "memory") process.send?.({ memoryMiB: process.memoryUsage.rss() / (1 << 20) });
+});
+process.once("disconnect", () => {
+  server.closeAllConnections();
+  void controlPlane
+    .close()
+    .then(() => database.close())
+    .then(() => process.exit(0));
+});
