@@ -28,6 +28,8 @@ export interface ServerConfig {
   readonly packAfterSec?: number | undefined;
   /** Machines kept waiting for capsules of the template that is asked for most. */
   readonly warmMachines?: number | undefined;
+  /** How many times the memory and the disk of a host are promised to capsules. */
+  readonly overcommit?: { readonly memory: number; readonly disk: number };
   /** Where people reach this server, for links in mails: `https://wrenn.example.org`; from domain and port without. */
   readonly publicUrl?: string | undefined;
 }
@@ -50,6 +52,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
       ? {}
       : { warmMachines: parseCount("WRENN_WARM_MACHINES", env["WRENN_WARM_MACHINES"], 64) }),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
+    overcommit: {
+      memory: parseCount("WRENN_MEMORY_OVERCOMMIT", env["WRENN_MEMORY_OVERCOMMIT"] ?? "8", 1000),
+      disk: parseCount("WRENN_DISK_OVERCOMMIT", env["WRENN_DISK_OVERCOMMIT"] ?? "20", 1000),
+    },
   };
 }
 

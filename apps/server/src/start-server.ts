@@ -1,5 +1,5 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
-import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
+import { createControlPlane, defaultCapacity, ensureFirstTeam } from "@wrenn/control-plane";
 import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
@@ -122,6 +122,12 @@ async function assemble(
     database,
     certifier: links.certifier,
     connectHost: links.connectHost,
+    capacity: {
+      ...defaultCapacity,
+      ...(config.overcommit
+        ? { memoryOvercommit: config.overcommit.memory, diskOvercommit: config.overcommit.disk }
+        : {}),
+    },
     ...(start.times ? { times: start.times } : {}),
     instanceId: ids.controlPlane,
     localHost: hostAgent && { id: ids.host, agent: hostAgent },

@@ -4,3 +4,4 @@ export { ensureFirstTeam } from "./services/bootstrap.ts";
 export type { Mail, Mailer } from "./accounts/mailer.ts";
 export type { HostCertifier } from "./hosts/host-enrolment.ts";
 export type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
+export { defaultCapacity } from "./hosts/placement.ts";
