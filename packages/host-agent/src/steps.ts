@@ -9,7 +9,7 @@ export const operationSteps = {
   checkpoint: ["quiesce", "stop", "disk", "device-state", "memory", "continue", "commit"],
   // Its frozen moment is a checkpoint, and each child a create, with their own steps.
   fork: ["capture", "children", "drop"],
-  snapshot: ["memory", "device-state", "disk", "commit"],
+  snapshot: ["memory", "device-state", "disk", "commit", "answer"],
   destroy: ["guest", "machine", "slot", "directory"],
 } as const;
 

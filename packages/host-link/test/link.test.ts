@@ -21,6 +21,7 @@ const spec = {
   memoryMib: 512,
   diskMib: 5120,
   timeoutSec: 0,
+  maxLifetimeSec: 60,
   envs: { $: "a key like the wire's own", PATH: "/bin" },
 };
 

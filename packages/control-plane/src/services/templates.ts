@@ -65,7 +65,7 @@ export class TemplatesService {
   /** Puts a snapshot under its name; one that it replaces is removed as soon as no capsule uses it. */
   async put(snapshot: NewSnapshot): Promise<TemplateRow> {
     const replaced = await findTemplate(this.#database.db, snapshot.teamId, snapshot.name);
-    const row = await putTemplate(this.#database.db, { id: this.#random.uuid(), ...snapshot });
+    const row = await this.#record(snapshot);
     if (replaced) await this.#removeUnused(replaced);
     return row;
   }
@@ -77,6 +77,17 @@ export class TemplatesService {
     if (!row) throw new WrennError("template_not_found", { template: name });
     await this.#fleet.of(row).deleteSnapshot(row.host_key, AbortSignal.timeout(DELETE_MS));
     await deleteTemplate(this.#database.db, row.id);
+  }
+
+  /** What has no name could never be asked for or deleted: the host forgets it then. */
+  async #record(snapshot: NewSnapshot): Promise<TemplateRow> {
+    try {
+      return await putTemplate(this.#database.db, { id: this.#random.uuid(), ...snapshot });
+    } catch (error) {
+      const host = this.#fleet.agent(snapshot.hostId);
+      await host.deleteSnapshot(snapshot.hostKey, AbortSignal.timeout(DELETE_MS)).catch(() => {});
+      throw error;
+    }
   }
 
   async #isPlatform(name: string): Promise<boolean> {

@@ -39,6 +39,8 @@ export interface JournalEntry {
   readonly step?: Step;
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
+  /** Key of the template that a snapshot makes. */
+  readonly template?: string;
   /** The disk layer below the overlay that a checkpoint switches to. */
   readonly layer?: string;
 }

@@ -61,6 +61,8 @@ async function recoverOne(
     await directory.remove();
     return undefined;
   }
+  if (journal.operation === "snapshot" && journal.template !== undefined)
+    await deps.snapshots.remove(journal.template);
   const capsule = new Capsule(record, directory, deps.clock.now(), announce);
   // A fork that was interrupted: its children have what they need of it, or are gone.
   if (record.generations.some(isOfFork)) await dropGenerations(capsule, isOfFork);

@@ -2,9 +2,9 @@ import { WrennError } from "@wrenn/core";
 import type { HostAgentDependencies } from "../dependencies.ts";
 import { withPlainDiff } from "../generations/pack-generations.ts";
 import type { FrozenTemplate } from "../templates/template-source.ts";
+import type { Step } from "../steps.ts";
 import type { Capsule } from "./capsule.ts";
 import { generationOf } from "./resume-capsule.ts";
-import { journalOf } from "./start-machine.ts";
 
 /**
  * Makes a template of a paused capsule, which stays as it is. Nothing of the template is left when that fails.
@@ -21,8 +21,19 @@ export async function snapshotCapsule(
     throw new WrennError("capsule_not_paused", { status: capsule.publicState() });
   const { directory, record } = capsule;
   const generation = generationOf(capsule, record.current);
+  // Until the journal is clear again nobody has been told of the template: recovery removes it.
+  const step = async (name: Step<"snapshot">): Promise<void> => {
+    signal.throwIfAborted();
+    await directory.writeJournal({
+      operation: "snapshot",
+      step: name,
+      at: deps.clock.now(),
+      template: key,
+    });
+    await deps.onStep?.(capsule.id, "snapshot", name);
+  };
   try {
-    return await withPlainDiff(capsule, generation, deps, signal, (memoryDiff) =>
+    const template = await withPlainDiff(capsule, generation, deps, signal, (memoryDiff) =>
       deps.snapshots.create(
         key,
         {
@@ -31,10 +42,17 @@ export async function snapshotCapsule(
           hypervisor: generation.hypervisor,
           disk: deps.layers.path(generation.layers.at(-1) ?? ""),
         },
-        journalOf("snapshot", capsule, deps, signal),
+        step,
         signal,
       ),
     );
+    try {
+      await step("answer");
+    } catch (error) {
+      await deps.snapshots.remove(key);
+      throw error;
+    }
+    return template;
   } finally {
     await directory.writeJournal({ operation: "none", at: deps.clock.now() });
   }

@@ -20,6 +20,7 @@ export const SpecShape = Type.Object({
   memoryMib: Count,
   diskMib: Count,
   timeoutSec: Count,
+  maxLifetimeSec: Type.Optional(Count),
   network: Type.Optional(NetworkShape),
   envs: Type.Record(Type.String(), Type.String()),
 });
