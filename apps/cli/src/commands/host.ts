@@ -19,7 +19,11 @@ export async function hostJoin(options: HostJoinOptions): Promise<void> {
   const interrupted = untilInterrupted().then(() => stopping.abort());
   const host = await startJoinedHost({
     config: readConfig(process.env, options.listen),
-    join: { url: options.url, token: options.token, advertise: options.advertise },
+    join: {
+      url: options.url,
+      token: options.token ?? process.env["WRENN_HOST_TOKEN"],
+      advertise: options.advertise,
+    },
     logger: createLog(options.log === "json" ? "json" : "text", process.env["WRENN_LOG_LEVEL"] ?? "info"),
     progress: progress.update,
     signal: stopping.signal,
