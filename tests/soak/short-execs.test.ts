@@ -21,7 +21,7 @@ async function footprint(): Promise<{ fds: number; guestProcesses: number; guest
   const fds = (await readdir("/proc/self/fd")).length;
   const { stdout } = await server.shell(
     id,
-    "ls -d /proc/[0-9]* | wc -l; grep MemAvailable /proc/meminfo | tr -dc 0-9",
+    "ps --ppid 2 -p 2 --deselect -o pid= | wc -l; grep MemAvailable /proc/meminfo | tr -dc 0-9",
   );
   const [processes = 0, available = 0] = stdout.split("\n").map(Number);
   return { fds, guestProcesses: processes, guestMemory: available };
