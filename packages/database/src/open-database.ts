@@ -6,6 +6,7 @@ import { listen } from "./listener.ts";
 import type { Listening } from "./listener.ts";
 import { migrate } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
+import { columnTypes } from "./timestamps.ts";
 
 const POOL_SIZE = 16;
 
@@ -32,7 +33,7 @@ export interface Database {
 export async function openDatabase(options: DatabaseOptions, signal: AbortSignal): Promise<Database> {
   const embedded = options.databaseUrl === undefined ? await startEmbeddedServer(options, signal) : undefined;
   const connection = embedded ? embedded.connection : { connectionString: options.databaseUrl };
-  const pool = new pg.Pool({ ...connection, max: POOL_SIZE });
+  const pool = new pg.Pool({ ...connection, max: POOL_SIZE, types: columnTypes });
   // A connection that breaks is replaced at the next query, which reports what it meets. The pool listens to idle ones only; one
   // that breaks between two queries of a transaction would end the process.
   const lost = (error: Error) => options.logger.warn("database.connection_lost", { problem: error.message });
