@@ -59,6 +59,7 @@ import { AuditLog } from "./services/audit.ts";
 import type { AuditEntry } from "./services/audit.ts";
 import { PLATFORM_TEAM } from "./services/bootstrap.ts";
 import { CapsulesService } from "./services/capsules.ts";
+import { DeletionService } from "./services/deletion.ts";
 import { InvitationsService } from "./services/invitations.ts";
 import { Operations } from "./services/operations.ts";
 import { TeamsService } from "./services/teams.ts";
@@ -170,6 +171,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     apiKeys: new ApiKeysService({ ...options, keys, audit }),
     invitations: new InvitationsService({ ...options, ...people, audit }),
     teams: new TeamsService({ ...options, sessions: people.sessions, audit }),
+    deletion: new DeletionService({ ...options, ...people, keys, audit, capsules, templates }),
     database,
     clock,
     logger,

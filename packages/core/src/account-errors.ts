@@ -96,6 +96,30 @@ export const accountErrors = {
     "the owner of a team cannot be changed, removed or leave",
     "Delete the team instead.",
   ),
+  owns_team_with_members: user(
+    "owns_team_with_members",
+    409,
+    "you own a team that has other members: {teams}",
+    "Remove its members, or delete the team with DELETE /v1/teams/{id}.",
+  ),
+  last_admin: user(
+    "conflict",
+    409,
+    "you are the last administrator of the platform",
+    "Make somebody else an administrator first.",
+  ),
+  confirmation_mismatch: user(
+    "invalid_request",
+    400,
+    "confirmation is not your email address",
+    "Send the email address of the account that is to be deleted.",
+  ),
+  platform_team_protected: user(
+    "forbidden",
+    403,
+    "the platform's team cannot be deleted",
+    "Delete its templates and capsules one by one.",
+  ),
   other_team: user(
     "forbidden",
     403,

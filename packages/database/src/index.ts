@@ -73,6 +73,13 @@ export { ensureSecret } from "./queries/secrets.ts";
 export { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "./queries/templates.ts";
 export type { TemplateRow } from "./queries/templates.ts";
 export { findTeam, insertTeam, teamExists } from "./queries/teams.ts";
+export {
+  listOwnedTeams,
+  markTeamDeleted,
+  markUserDeleted,
+  otherAdminExists,
+  searchAcquaintances,
+} from "./queries/deletion.ts";
 export { putOneTimeToken, takeOneTimeToken } from "./queries/one-time-tokens.ts";
 export { ensureSigningKey } from "./queries/signing-keys.ts";
 export {

@@ -9,6 +9,7 @@ import type {
 import type { Clock, Logger } from "@wrenn/core";
 import type { Database, LiveSession } from "@wrenn/database";
 import type { ApiKeysService } from "../services/api-keys.ts";
+import type { DeletionService } from "../services/deletion.ts";
 import type { InvitationsService } from "../services/invitations.ts";
 import type { TeamsService } from "../services/teams.ts";
 import { WrennError } from "@wrenn/core";
@@ -69,6 +70,7 @@ export interface RouteServices {
   readonly limiter: RateLimiter;
   readonly apiKeys: ApiKeysService;
   readonly teams: TeamsService;
+  readonly deletion: DeletionService;
   readonly invitations: InvitationsService;
   readonly database: Database;
   readonly cookie: RefreshCookie;

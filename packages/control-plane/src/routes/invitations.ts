@@ -50,6 +50,31 @@ export function invitationRoutes(app: App, { invitations, limiter }: RouteServic
     },
   );
 
+  app.post(
+    "/v1/teams/:id/members",
+    {
+      schema: {
+        summary: "Invite somebody as a member",
+        description:
+          "Like POST /v1/teams/{id}/invitations: whoever it is becomes a member by accepting, so that 202 tells of an invitation.",
+        tags,
+        params: TeamParams,
+        body: Type.Object({ email: Email }),
+        response: {
+          202: Type.Object({ email: Type.String(), role: Role, status: Type.Literal("invited") }),
+          ...refusals,
+        },
+      },
+    },
+    async (request, reply) => {
+      const session = actingIn(request, request.params.id);
+      limiter.take(`invite ${session.userId}`, { burst: 20, everyMs: 60_000 });
+      const email = emailAddress(request.body.email);
+      await invitations.invite(session, email, "member");
+      return await reply.status(202).send({ email, role: "member", status: "invited" });
+    },
+  );
+
   app.get(
     "/v1/teams/:id/invitations",
     {

@@ -1,14 +1,19 @@
-import { parseId } from "@wrenn/core";
+import { formatId, parseId } from "@wrenn/core";
+import { searchAcquaintances } from "@wrenn/database";
 import { Type } from "typebox";
 import { authJson, AuthResponse, GivenPassword, Password, PersonName } from "./account-schemas.ts";
 import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { refusals } from "./schemas.ts";
 
+const SEARCH_LIMIT = 10;
 const tags = ["accounts"];
 
 /** Routes of somebody who is logged in, about themselves (contract 10 §3). */
-export function meRoutes(app: App, { accounts, sessions, limiter, cookie }: RouteServices): void {
+export function meRoutes(
+  app: App,
+  { accounts, sessions, limiter, cookie, deletion, database }: RouteServices,
+): void {
   app.get(
     "/v1/me",
     {
@@ -49,6 +54,49 @@ export function meRoutes(app: App, { accounts, sessions, limiter, cookie }: Rout
       await accounts.rename(userId, request.body.name.trim());
       sessions.forget();
       return authJson(await sessions.reissue(id, teamId));
+    },
+  );
+
+  app.delete(
+    "/v1/me",
+    {
+      schema: {
+        summary: "Delete your account with the teams that only you belong to",
+        tags,
+        body: Type.Object({
+          confirmation: Type.String({ maxLength: 254, description: "Your email address" }),
+        }),
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      await deletion.deleteAccount(sessionOf(request), request.body.confirmation);
+      cookie.clear(reply);
+      return await reply.status(204).send(null);
+    },
+  );
+
+  app.get(
+    "/v1/users/search",
+    {
+      schema: {
+        summary: "People of your teams whose email address begins like this",
+        description: "At most 10, by address. Nobody finds out who else has an account.",
+        tags,
+        querystring: Type.Object({
+          email: Type.String({ minLength: 3, maxLength: 254, pattern: "@", description: "Contains @" }),
+        }),
+        response: {
+          200: Type.Array(Type.Object({ user_id: Type.String(), email: Type.String() })),
+          ...refusals,
+        },
+      },
+    },
+    async (request) => {
+      const { userId } = sessionOf(request);
+      const prefix = request.query.email.trim().toLowerCase();
+      const found = await searchAcquaintances(database.db, userId, prefix, SEARCH_LIMIT);
+      return found.map(({ id, email }) => ({ user_id: formatId("user", id), email }));
     },
   );
 

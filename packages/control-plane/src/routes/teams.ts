@@ -36,7 +36,7 @@ const tags = ["teams"];
 const none = { 204: Type.Null(), ...refusals };
 
 /** Teams (contract 10 §5). Routes of one team need a token that acts in it. */
-export function teamRoutes(app: App, { teams }: RouteServices): void {
+export function teamRoutes(app: App, { teams, deletion }: RouteServices): void {
   app.get(
     "/v1/teams",
     {
@@ -100,6 +100,23 @@ export function teamRoutes(app: App, { teams }: RouteServices): void {
     },
     async (request, reply) => {
       await teams.rename(actingIn(request, request.params.id), request.body.name.trim());
+      return await reply.status(204).send(null);
+    },
+  );
+
+  app.delete(
+    "/v1/teams/:id",
+    {
+      schema: {
+        summary: "Delete a team with its capsules, templates, keys and invitations; its owner",
+        description: "Logins that act in it end.",
+        tags,
+        params: TeamParams,
+        response: none,
+      },
+    },
+    async (request, reply) => {
+      await deletion.deleteTeam(actingIn(request, request.params.id));
       return await reply.status(204).send(null);
     },
   );
