@@ -19,6 +19,8 @@ import type { Identity } from "./auth/identity.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
 import { DatabaseEventBus } from "./events/event-bus.ts";
+import { publicInternet } from "./channels/outgoing.ts";
+import type { OutgoingPolicy } from "./channels/outgoing.ts";
 import { EventFeed } from "./events/event-feed.ts";
 import { Fleet } from "./hosts/fleet.ts";
 import { HostEnrolment } from "./hosts/host-enrolment.ts";
@@ -36,6 +38,7 @@ import { authRoutes } from "./routes/auth.ts";
 import { capsuleLifeRoutes } from "./routes/capsule-life.ts";
 import { capsuleRoutes } from "./routes/capsules.ts";
 import { eventRoutes } from "./routes/events.ts";
+import { channelRoutes } from "./routes/channels.ts";
 import { execRoutes } from "./routes/exec.ts";
 import { fileArchiveRoutes } from "./routes/file-archive.ts";
 import { fileContentRoutes } from "./routes/file-content.ts";
@@ -87,6 +90,8 @@ export interface ControlPlaneOptions {
   readonly capacity?: CapacityPolicy;
   readonly times?: MonitorTimes;
   readonly edge: PortAddresses;
+  /** Where requests that users ask for may go; by default the public internet, over TLS. */
+  readonly outgoing?: OutgoingPolicy;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -155,6 +160,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const services = {
     events: new EventFeed(database, bus, clock),
     closing: closing.signal,
+    outgoing: options.outgoing ?? publicInternet,
+    random: options.random,
     usage,
     record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) =>
       audit.write(database.db, identityOf(request), entry),
@@ -283,6 +290,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       invitationRoutes,
       auditLogRoutes,
       usageRoutes,
+      channelRoutes,
       hostRoutes,
       eventRoutes,
       networkRoutes,

@@ -2,6 +2,7 @@ import { system, user } from "./catalogue-entry.ts";
 import type { CatalogueEntry } from "./catalogue-entry.ts";
 import { hostErrors } from "./host-errors.ts";
 import { accountErrors } from "./account-errors.ts";
+import { channelErrors } from "./channel-errors.ts";
 import { databaseErrors } from "./database-errors.ts";
 import { guestErrors } from "./guest-errors.ts";
 import { portErrors } from "./port-errors.ts";
@@ -176,6 +177,7 @@ export const errorCatalogue = {
   ...databaseErrors,
   ...guestErrors,
   ...portErrors,
+  ...channelErrors,
   ...accountErrors,
   ...hostErrors,
   // Host and its surroundings

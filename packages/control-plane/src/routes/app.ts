@@ -6,7 +6,7 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from "fastify";
-import type { Clock, Logger } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database, LiveSession } from "@wrenn/database";
 import type { ApiKeysService } from "../services/api-keys.ts";
 import type { DeletionService } from "../services/deletion.ts";
@@ -21,6 +21,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import type { Identity } from "../auth/identity.ts";
 import type { RefreshCookie } from "../auth/refresh-cookie.ts";
 import type { AuditEntry } from "../services/audit.ts";
+import type { OutgoingPolicy } from "../channels/outgoing.ts";
 import type { EventFeed } from "../events/event-feed.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import type { HostEnrolment } from "../hosts/host-enrolment.ts";
@@ -59,6 +60,9 @@ export interface RouteServices {
   readonly events: EventFeed;
   /** Aborts when the control plane closes: answers without an end of their own end then. */
   readonly closing: AbortSignal;
+  /** Where requests that users ask for may go. */
+  readonly outgoing: OutgoingPolicy;
+  readonly random: Random;
   readonly fleet: Fleet;
   readonly monitor: HostMonitor;
   readonly hosts: HostsService;

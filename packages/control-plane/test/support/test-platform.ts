@@ -8,6 +8,7 @@ import type { Clock, LogFields } from "@wrenn/core";
 import { sampleUsage } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
+import { isPublicAddress } from "../../src/channels/public-address.ts";
 import { FakeHostAgent } from "./fake-host-agent.ts";
 
 /** A clock that tests move; both of its times go together. */
@@ -48,6 +49,8 @@ export class TestPlatform implements AsyncDisposable {
   readonly apiKey: string;
   /** Agents of hosts on other machines, by address. */
   readonly remote = new Map<string, FakeHostAgent>();
+  /** Addresses that names of other services stand for. */
+  readonly names = new Map<string, readonly string[]>();
   readonly #release: AsyncDisposableStack;
   #url = "";
 
@@ -163,6 +166,11 @@ export class TestPlatform implements AsyncDisposable {
         }),
       },
       times: { everyMs: 50, silentMs: 30_000, leaseMs: 20_000, answerMs: 5000 },
+      outgoing: {
+        resolve: async (host) => this.names.get(host) ?? assert.fail(`no name ${host}`),
+        permits: (address) => address === "127.0.0.1" || isPublicAddress(address),
+        plainHttp: true,
+      },
       edge: { portUrl: () => "http://unused", portLink: () => "http://unused" },
       clock: this.clock,
       logger: {

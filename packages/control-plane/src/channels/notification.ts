@@ -1,0 +1,22 @@
+import type { EventJson } from "../events/event-json.ts";
+
+type Resource = EventJson["resource"] | { readonly id: string; readonly type: "channel" };
+
+/** What a channel is told: an event, or the test of a channel. */
+export type Notification = Omit<EventJson, "resource"> & { readonly resource: Resource };
+
+const nouns = { sandbox: "Capsule", snapshot: "Template", host: "Host", channel: "Channel" } as const;
+
+/** The text form (contract 20 §7): a summary, and one line for each fact. */
+export function textOf({ event, actor, resource, team_id: team, timestamp }: Notification): string {
+  const what = event.slice(event.lastIndexOf(".") + 1);
+  const who = [actor.type, actor.name ?? actor.id].filter((part) => part !== undefined).join(" ");
+  return [
+    `${nouns[resource.type]} ${resource.id} ${what}`,
+    `Event: ${event}`,
+    `Resource: ${resource.type} ${resource.id}`,
+    `Actor: ${who}`,
+    `Team: ${team}`,
+    `Time: ${timestamp}`,
+  ].join("\n");
+}

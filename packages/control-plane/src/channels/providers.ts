@@ -1,0 +1,140 @@
+import { createHmac } from "node:crypto";
+import { WrennError } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { textOf } from "./notification.ts";
+import type { Notification } from "./notification.ts";
+import type { OutgoingRequest } from "./outgoing.ts";
+
+export const providers = [
+  "webhook",
+  "slack",
+  "discord",
+  "teams",
+  "googlechat",
+  "telegram",
+  "matrix",
+] as const;
+export type Provider = (typeof providers)[number];
+export type ChannelConfig = Readonly<Record<string, string>>;
+
+type Compose = (config: ChannelConfig, notification: Notification, random: Random) => OutgoingRequest;
+
+/** How each service wants to be told (contract 20 §7). */
+const composers: Readonly<Record<Provider, { readonly keys: readonly string[]; readonly compose: Compose }>> =
+  {
+    webhook: { keys: ["url", "secret"], compose: webhook },
+    slack: {
+      keys: ["webhook_url"],
+      compose: (config, told) =>
+        post(urlOf(config, "webhook_url", /^\/services\/[^/]+\/[^/]+\/[^/]+$/), {
+          text: plain(textOf(told)),
+        }),
+    },
+    discord: {
+      keys: ["webhook_url"],
+      // Names that people chose must not call everybody.
+      compose: (config, told) =>
+        post(urlOf(config, "webhook_url", /^\/api\/webhooks\/\d+\/[\w-]+$/), {
+          content: textOf(told).slice(0, 2000),
+          allowed_mentions: { parse: [] },
+        }),
+    },
+    teams: {
+      keys: ["webhook_url"],
+      compose: (config, told) =>
+        post(urlOf(config, "webhook_url"), {
+          "@type": "MessageCard",
+          "@context": "https://schema.org/extensions",
+          summary: textOf(told).split("\n")[0],
+          text: textOf(told).replaceAll("\n", "\n\n"),
+        }),
+    },
+    googlechat: {
+      keys: ["webhook_url"],
+      compose: (config, told) => {
+        const url = urlOf(config, "webhook_url");
+        if (url.host !== "chat.googleapis.com") throw wrong("webhook_url", "must be on chat.googleapis.com");
+        return post(url, { text: plain(textOf(told)) });
+      },
+    },
+    telegram: {
+      keys: ["bot_token", "chat_id"],
+      compose: (config, told) => {
+        const token = valueOf(config, "bot_token", /^\d+:[\w-]{1,128}$/);
+        return post(new URL(`https://api.telegram.org/bot${token}/sendMessage`), {
+          chat_id: valueOf(config, "chat_id", /^(-?\d{1,20}|@\w{1,64})$/),
+          text: textOf(told),
+        });
+      },
+    },
+    matrix: {
+      keys: ["homeserver_url", "access_token", "room_id"],
+      compose: (config, told, random) => {
+        const room = encodeURIComponent(valueOf(config, "room_id", /^![^\s]{1,254}$/));
+        const path = `/_matrix/client/v3/rooms/${room}/send/m.room.message/${random.uuid()}`;
+        const token = valueOf(config, "access_token", /^[\x21-\x7e]{1,1024}$/);
+        return {
+          ...post(new URL(path, urlOf(config, "homeserver_url")), { msgtype: "m.text", body: textOf(told) }),
+          method: "PUT",
+          headers: { authorization: `Bearer ${token}` },
+        };
+      },
+    },
+  };
+
+/**
+ * The request that tells a service.
+ *
+ * @throws WrennError `invalid_field` for a configuration that is not of this service; values are not in it.
+ */
+export function compose(
+  provider: Provider,
+  config: ChannelConfig,
+  notification: Notification,
+  random: Random,
+): OutgoingRequest {
+  const { keys, compose: composeFor } = composers[provider];
+  if (Object.keys(config).some((key) => !keys.includes(key)))
+    throw new WrennError("invalid_field", {
+      field: "config",
+      problem: `of ${provider} has the keys ${keys.join(", ")}`,
+    });
+  return composeFor(config, notification, random);
+}
+
+/** Signed if there is a secret: HMAC-SHA256 over the time, a dot, and the body. */
+function webhook(config: ChannelConfig, notification: Notification, random: Random): OutgoingRequest {
+  const { event, timestamp, team_id, actor, resource } = notification;
+  const request = post(urlOf(config, "url"), { event, timestamp, team_id, actor, resource });
+  const headers = { "x-wrenn-timestamp": timestamp, "x-wrenn-delivery": random.uuid() };
+  if (config["secret"] === undefined) return { ...request, headers };
+  const secret = valueOf(config, "secret", /^[\x20-\x7e]{16,256}$/);
+  const signature = createHmac("sha256", secret).update(`${timestamp}.${request.body}`).digest("hex");
+  return { ...request, headers: { ...headers, "x-wrenn-signature": `sha256=${signature}` } };
+}
+
+function post(url: URL, body: object): OutgoingRequest {
+  return { method: "POST", url, headers: {}, body: JSON.stringify(body) };
+}
+
+/** Slack and Google Chat read `<…>` and `&` as markup; a name such as `<!channel>` would call everybody. */
+function plain(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+function valueOf(config: ChannelConfig, key: string, pattern: RegExp): string {
+  const value = config[key];
+  if (value === undefined || !pattern.test(value))
+    throw wrong(key, value === undefined ? "is required" : "has not the form that the service gives it");
+  return value;
+}
+
+function urlOf(config: ChannelConfig, key: string, path?: RegExp): URL {
+  const url = URL.parse(valueOf(config, key, /^https?:\/\/\S{1,2000}$/));
+  if (!url || (path && !path.test(url.pathname))) throw wrong(key, "is not a URL of this service");
+  return url;
+}
+
+function wrong(key: string, problem: string): WrennError {
+  return new WrennError("invalid_field", { field: `config.${key}`, problem });
+}
