@@ -73,6 +73,7 @@ export { ensureSecret } from "./queries/secrets.ts";
 export { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "./queries/templates.ts";
 export type { TemplateRow } from "./queries/templates.ts";
 export { findTeam, insertTeam, teamExists } from "./queries/teams.ts";
+export { pruneAudit, pruneLogins } from "./queries/account-upkeep.ts";
 export {
   listOwnedTeams,
   markTeamDeleted,

@@ -1,4 +1,4 @@
-import { randomHex, WrennError } from "@wrenn/core";
+import { formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import {
   activateUser,
@@ -13,7 +13,9 @@ import {
   putOneTimeToken,
   takeOneTimeToken,
 } from "@wrenn/database";
-import type { Database, UserRow } from "@wrenn/database";
+import type { Database, LiveSession, UserRow } from "@wrenn/database";
+import type { AuditLog } from "../services/audit.ts";
+import { PLATFORM_TEAM } from "../services/bootstrap.ts";
 import type { Mailer } from "./mailer.ts";
 import type { Passwords } from "./passwords.ts";
 import { hashToken } from "./sessions.ts";
@@ -23,6 +25,13 @@ import type { OpenedSession, Sessions } from "./sessions.ts";
 const ACTIVATION_MS = 30 * 60_000;
 const RESET_MS = 15 * 60_000;
 const TOKEN_BYTES = 32;
+const MAX_USER_AGENT = 200;
+
+/** Where a request came from, as far as it tells. */
+export interface Origin {
+  readonly address: string;
+  readonly userAgent: string;
+}
 
 export interface AccountsOptions {
   readonly database: Database;
@@ -31,6 +40,7 @@ export interface AccountsOptions {
   readonly passwords: Passwords;
   readonly sessions: Sessions;
   readonly mailer: Mailer;
+  readonly audit: AuditLog;
   /** Address of the dashboard, for links in mails. */
   readonly publicUrl: string;
 }
@@ -88,18 +98,22 @@ export class Accounts {
   }
 
   /** @throws WrennError `login_failed`, and with the right password `account_not_activated`, `account_disabled`. */
-  async logIn({ email, password }: Credentials): Promise<OpenedSession> {
+  async logIn({ email, password }: Credentials, origin: Origin): Promise<OpenedSession> {
     const { database, passwords, sessions } = this.#options;
     const user = await findUserByEmail(database.db, email);
-    if (!(await passwords.verify(password, user?.password_hash)) || !user)
+    if (!(await passwords.verify(password, user?.password_hash)) || !user) {
+      await this.#recordFailure(user, origin);
       throw new WrennError("login_failed", {});
+    }
     if (user.status === "inactive") throw new WrennError("account_not_activated", {});
     if (user.status !== "active") throw new WrennError("account_disabled", {});
     const [team] = await listMemberships(database.db, user.id);
     const teamId =
       team?.teamId ??
       (await database.db.transaction().execute(async (tx) => await this.#firstTeam(tx, user)));
-    return await sessions.open(user.id, teamId);
+    const opened = await sessions.open(user.id, teamId);
+    await this.recordVisit(opened.session, "login", origin);
+    return opened;
   }
 
   /** Mails a link when the address has an active account. */
@@ -151,8 +165,45 @@ export class Accounts {
     });
   }
 
+  /** Says in the audit log of the team that somebody acts in that they came or went. */
+  async recordVisit(session: LiveSession, action: "login" | "logout", origin: Origin): Promise<void> {
+    const { audit, database } = this.#options;
+    await audit.write(
+      database.db,
+      { teamId: session.teamId, session },
+      {
+        resource: "user",
+        resourceId: formatId("user", session.userId),
+        action,
+        scope: "admin",
+        metadata: metadataOf(origin),
+      },
+    );
+  }
+
   async rename(userId: string, name: string): Promise<void> {
     await changeUser(this.#options.database.db, userId, "active", { name });
+  }
+
+  /**
+   * A wrong password is known by the team that its account would have acted in, an unknown address by the platform's. Both take
+   * the same steps, so that the time of the answer does not tell them apart.
+   */
+  async #recordFailure(user: UserRow | undefined, origin: Origin): Promise<void> {
+    const { audit, database, random } = this.#options;
+    const [team] = await listMemberships(database.db, user?.id ?? random.uuid());
+    await audit.write(
+      database.db,
+      { teamId: team?.teamId ?? PLATFORM_TEAM },
+      {
+        resource: "user",
+        ...(user ? { resourceId: formatId("user", user.id) } : {}),
+        action: "login_failed",
+        scope: "admin",
+        status: "warning",
+        metadata: metadataOf(origin),
+      },
+    );
   }
 
   async #issue(
@@ -183,4 +234,9 @@ export class Accounts {
     await insertMembership(db, { userId: user.id, teamId, role: "owner", isDefault: true });
     return teamId;
   }
+}
+
+/** What clients say of themselves is bounded. */
+function metadataOf({ address, userAgent }: Origin): Readonly<Record<string, string>> {
+  return { address, user_agent: userAgent.slice(0, MAX_USER_AGENT) };
 }

@@ -1,6 +1,7 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
 import { RefreshCookie } from "../auth/refresh-cookie.ts";
+import { AuditLog } from "../services/audit.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";
 import { FirstAdmin } from "./first-admin.ts";
@@ -52,6 +53,7 @@ export async function openAccounts(options: AccountServicesOptions): Promise<Acc
       publicUrl,
       passwords,
       mailer,
+      audit: new AuditLog(random),
     }),
     sessions,
     limiter: new RateLimiter(clock),

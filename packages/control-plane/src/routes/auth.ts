@@ -2,6 +2,7 @@ import { WrennError } from "@wrenn/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
+import { originOf } from "../accounts/origin.ts";
 import { emailAddress } from "../accounts/email-address.ts";
 import type { RateLimit } from "../accounts/rate-limiter.ts";
 import type { OpenedSession } from "../accounts/sessions.ts";
@@ -72,7 +73,7 @@ export function authRoutes(
       const { token, password, name } = request.body;
       const email = emailAddress(request.body.email);
       await firstAdmin.create(token, { email, password, name: name.trim() });
-      const session = await accounts.logIn({ email, password });
+      const session = await accounts.logIn({ email, password }, originOf(request));
       return await reply.status(201).send(opened(reply, session));
     },
   );
@@ -106,7 +107,10 @@ export function authRoutes(
     async (request, reply) => {
       const email = emailAddress(request.body.email);
       limiter.take(`login ${email}`, perLogin);
-      return opened(reply, await accounts.logIn({ email, password: request.body.password }));
+      return opened(
+        reply,
+        await accounts.logIn({ email, password: request.body.password }, originOf(request)),
+      );
     },
   );
 

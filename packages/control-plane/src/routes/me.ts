@@ -1,6 +1,7 @@
 import { formatId, parseId } from "@wrenn/core";
 import { searchAcquaintances } from "@wrenn/database";
 import { Type } from "typebox";
+import { originOf } from "../accounts/origin.ts";
 import { authJson, AuthResponse, GivenPassword, Password, PersonName } from "./account-schemas.ts";
 import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
@@ -124,7 +125,9 @@ export function meRoutes(
       schema: { summary: "Log out", tags, response: { 204: Type.Null(), ...refusals } },
     },
     async (request, reply) => {
-      await sessions.revoke(sessionOf(request).id);
+      const session = sessionOf(request);
+      await sessions.revoke(session.id);
+      await accounts.recordVisit(session, "logout", originOf(request));
       cookie.clear(reply);
       return await reply.status(204).send(null);
     },

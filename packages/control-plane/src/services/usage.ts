@@ -2,8 +2,10 @@ import { problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import {
   listDailyUsage,
+  pruneAudit,
   pruneEvents,
   pruneIdempotencyKeys,
+  pruneLogins,
   pruneUsageSamples,
   rollUpUsage,
   sampleUsage,
@@ -19,6 +21,8 @@ const HOUR_MS = 3_600_000;
 const KEEP_SAMPLES_MS = 60 * DAY_MS;
 const KEEP_KEYS_MS = DAY_MS;
 const KEEP_EVENTS_MS = 7 * DAY_MS;
+const KEEP_LOGINS_MS = DAY_MS;
+const KEEP_AUDIT_MS = 366 * DAY_MS;
 const MAX_SPAN_DAYS = 92;
 const DEFAULT_SPAN_DAYS = 30;
 
@@ -76,6 +80,8 @@ export class UsageService {
     await rollUpUsage(db, dayOf(now - DAY_MS));
     await pruneUsageSamples(db, new Date(now - KEEP_SAMPLES_MS));
     await pruneEvents(db, new Date(now - KEEP_EVENTS_MS));
+    await pruneLogins(db, new Date(now), new Date(now - KEEP_LOGINS_MS));
+    await pruneAudit(db, new Date(now - KEEP_AUDIT_MS));
     await pruneIdempotencyKeys(db, new Date(now - KEEP_KEYS_MS));
   }
 

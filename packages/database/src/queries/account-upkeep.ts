@@ -1,0 +1,19 @@
+import type { Kysely } from "kysely";
+import type { Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+/** Drops what nobody can use any more: logins that ended before `ended` with their refresh tokens, links and invitations that are over. */
+export async function pruneLogins(db: Db, now: Date, ended: Date): Promise<void> {
+  await db
+    .deleteFrom("sessions")
+    .where((eb) => eb.or([eb("expires_at", "<", ended), eb("revoked_at", "<", ended)]))
+    .execute();
+  await db.deleteFrom("one_time_tokens").where("expires_at", "<", now).execute();
+  await db.deleteFrom("invitations").where("expires_at", "<", now).execute();
+}
+
+/** Drops entries of the audit log from before `at`. */
+export async function pruneAudit(db: Db, at: Date): Promise<void> {
+  await db.deleteFrom("audit_log").where("created_at", "<", at).execute();
+}
