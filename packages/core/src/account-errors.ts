@@ -77,6 +77,12 @@ export const accountErrors = {
     "this team has {limit} {things} already, and may not have more",
     "Remove one that is not used.",
   ),
+  events_gone: user(
+    "events_gone",
+    410,
+    "the events after this one are not kept any more",
+    "Look at the present state, then begin without Last-Event-ID and after.",
+  ),
   api_key_not_found: user("not_found", 404, "API key not found", "List keys with GET /v1/api-keys."),
   invitation_not_found: user(
     "not_found",

@@ -1,9 +1,9 @@
--- What happens, for whoever wants to hear of it: written by the change itself, in its transaction.
+-- What happens, for whoever wants to hear of it: written by the change itself, at its commit.
 
 create table events (
+  -- Given under a lock that is held to the end of the commit: events become visible in the order of their ids, so that the last
+  -- id that was seen is a place to go on from.
   id bigint generated always as identity primary key,
-  -- Readers go on after the last transaction that they have seen whole: ids alone are given before the commit.
-  tx xid8 not null default pg_current_xact_id(),
   team_id uuid not null references teams (id),
   type text not null,
   actor jsonb not null,
@@ -12,17 +12,23 @@ create table events (
   resource_id text not null,
   created_at timestamptz not null default clock_timestamp()
 );
-create index events_by_team on events (team_id, tx, id);
+create index events_by_team on events (team_id, id);
 create index events_by_age on events (created_at);
+
+-- Events up to here are kept no more.
+create table event_horizon (id bigint not null);
+insert into event_horizon values (0);
 
 -- Who asked for it.
 alter table operations add column actor jsonb;
 
-create function emit_event(team uuid, kind text, who jsonb, what text, which text) returns void language sql as $$
+create function emit_event(team uuid, kind text, who jsonb, what text, which text) returns void language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock(hashtext('wrenn_events'));
   insert into events (team_id, type, actor, resource_type, resource_id)
     values (team, kind, coalesce(who, '{"type": "system"}'), what, which);
-  select pg_notify('wrenn_events', team::text);
-$$;
+  perform pg_notify('wrenn_events', team::text);
+end $$;
 
 -- Who runs an operation on the capsule asked for its change; without one it changed by itself.
 create function capsule_actor(capsule uuid) returns jsonb language sql stable as $$
@@ -45,7 +51,7 @@ begin
   end if;
   return null;
 end $$;
-create trigger capsule_events after update of status on sandboxes
+create constraint trigger capsule_events after update of status on sandboxes deferrable initially deferred
   for each row when (old.status is distinct from new.status) execute function emit_capsule_event();
 
 create function emit_template_event() returns trigger language plpgsql as $$
@@ -57,5 +63,5 @@ begin
   end if;
   return null;
 end $$;
-create trigger template_events after insert or update of host_key or delete on templates
-  for each row execute function emit_template_event();
+create constraint trigger template_events after insert or update of host_key or delete on templates
+  deferrable initially deferred for each row execute function emit_template_event();

@@ -68,7 +68,7 @@ begin
     null, 'host', new.id::text);
   return null;
 end $$;
-create trigger host_events after update of status on hosts
+create constraint trigger host_events after update of status on hosts deferrable initially deferred
   for each row when (
     new.address is not null and new.deleted_at is null
     and (old.status = 'unreachable') <> (new.status = 'unreachable')

@@ -8,13 +8,17 @@ export interface Actor {
 }
 
 export interface EventsTable {
-  /** int8 and xid8 come as text from the driver. */
+  /** int8 comes as text from the driver. */
   id: Generated<string>;
-  tx: Generated<string>;
   team_id: string;
   type: string;
   actor: ColumnType<Actor, string, never>;
   resource_type: "sandbox" | "snapshot" | "host";
   resource_id: string;
   created_at: Generated<Date>;
+}
+
+export interface EventHorizonTable {
+  /** Events up to this one are kept no more. */
+  id: string;
 }

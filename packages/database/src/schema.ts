@@ -9,7 +9,7 @@ import type {
   SigningKeysTable,
   UsersTable,
 } from "./account-tables.ts";
-import type { Actor, EventsTable } from "./event-tables.ts";
+import type { Actor, EventHorizonTable, EventsTable } from "./event-tables.ts";
 import type { ControlPlanesTable, HostsTable, HostTagsTable, HostTokensTable } from "./host-tables.ts";
 
 /** Columns with a default may be left out on insert. */
@@ -185,6 +185,7 @@ export interface Schema {
   invitations: InvitationsTable;
   audit_log: AuditLogTable;
   events: EventsTable;
+  event_horizon: EventHorizonTable;
   hosts: HostsTable;
   host_tags: HostTagsTable;
   host_tokens: HostTokensTable;

@@ -1,11 +1,10 @@
+import { WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import { presentEventCursor, readEvents } from "@wrenn/database";
-import type { Database, EventCursor, EventRow } from "@wrenn/database";
+import { eventBounds, readEvents } from "@wrenn/database";
+import type { Database, EventRow } from "@wrenn/database";
 import type { EventBus } from "./event-bus.ts";
 
 const BATCH = 200;
-/** An event may not be told while a transaction that began before it is open, which is a matter of milliseconds. */
-const OPEN_MS = 10;
 /** Without any hint it is looked after so long: the last resort against a hint that nobody sent. */
 const QUIET_MS = 15_000;
 
@@ -21,13 +20,19 @@ export class EventFeed {
     this.#clock = clock;
   }
 
-  /** The place after everything that has happened. */
-  async present(): Promise<EventCursor> {
-    return await presentEventCursor(this.#database.db);
+  /**
+   * Where to begin: after the event that a client saw last, or after everything that has happened.
+   *
+   * @throws WrennError `events_gone` when what came after it is not kept any more.
+   */
+  async begin(last: string | undefined): Promise<string> {
+    const { newest, horizon } = await eventBounds(this.#database.db);
+    if (last !== undefined && BigInt(last) < BigInt(horizon)) throw new WrennError("events_gone", {});
+    return last ?? newest;
   }
 
   /** Events after a place as they come, in batches; an empty one after {@link QUIET_MS} without any. Ends with the signal's reason. */
-  async *follow(teamId: string, from: EventCursor, signal: AbortSignal): AsyncGenerator<readonly EventRow[]> {
+  async *follow(teamId: string, from: string, signal: AbortSignal): AsyncGenerator<readonly EventRow[]> {
     let hinted = Promise.withResolvers<void>();
     const unsubscribe = this.#bus.subscribe(teamId, () => hinted.resolve());
     const onAbort = (): void => hinted.resolve();
@@ -38,13 +43,12 @@ export class EventFeed {
         signal.throwIfAborted();
         // Made before the look: what happens during it is a hint for the next one.
         hinted = Promise.withResolvers<void>();
-        const { events, more } = await readEvents(this.#database.db, teamId, cursor, BATCH);
+        const events = await readEvents(this.#database.db, teamId, cursor, BATCH);
         const last = events.at(-1);
         if (last) {
-          cursor = { tx: last.tx, id: last.id };
+          cursor = last.id;
           yield events;
-        } else if (more) await this.#clock.sleep(OPEN_MS, signal);
-        else if (!(await this.#hintWithin(hinted.promise, signal))) yield [];
+        } else if (!(await this.#hintWithin(hinted.promise, signal))) yield [];
       }
     } finally {
       unsubscribe();

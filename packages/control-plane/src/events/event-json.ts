@@ -1,5 +1,5 @@
 import { formatId } from "@wrenn/core";
-import type { EventCursor, EventRow } from "@wrenn/database";
+import type { EventRow } from "@wrenn/database";
 
 /** An event as clients and notification channels get it (contract 20 §7). */
 export interface EventJson {
@@ -20,18 +20,19 @@ export function eventJson(row: EventRow): EventJson {
   };
 }
 
-export function cursorText({ tx, id }: EventCursor): string {
-  return `${tx}-${id}`;
-}
-
-/** @returns undefined for what is no cursor of ours. */
-export function parseCursor(text: string): EventCursor | undefined {
-  const [, tx, id] = /^(\d{1,19})-(\d{1,19})$/.exec(text) ?? [];
-  if (tx === undefined || id === undefined || BigInt(tx) > MAX || BigInt(id) > MAX) return undefined;
-  return { tx, id };
-}
-
-const MAX = 2n ** 63n - 1n;
+/** Every type that there is. */
+export const eventTypes = [
+  "capsule.created",
+  "capsule.running",
+  "capsule.paused",
+  "capsule.destroyed",
+  "capsule.failed",
+  "capsule.missing",
+  "template.snapshot.created",
+  "template.snapshot.deleted",
+  "host.up",
+  "host.down",
+] as const;
 
 function resourceId({ resource_type: type, resource_id: id }: EventRow): string {
   if (type === "sandbox") return formatId("capsule", id);

@@ -7,54 +7,45 @@ type Db = Kysely<Schema>;
 
 export type EventRow = Selectable<EventsTable>;
 
-/** Place in the stream of events: everything up to it has been seen. */
-export interface EventCursor {
-  readonly tx: string;
-  readonly id: string;
-}
-
-/** Larger than every id. */
-const END = "9223372036854775807";
-
-/**
- * Events of a team after a place, in their order.
- *
- * Only what no open transaction can still come before is given: transactions commit in another order than they begin, and a
- * reader that had gone past one would never see it.
- *
- * @returns also whether there is more that may not be given yet.
- */
+/** Events of a team after one of them, in their order. They become visible in it: what is read once is never followed by less. */
 export async function readEvents(
   db: Db,
   teamId: string,
-  after: EventCursor,
+  after: string,
   limit: number,
-): Promise<{ readonly events: readonly EventRow[]; readonly more: boolean }> {
-  const rows = await db
+): Promise<readonly EventRow[]> {
+  return await db
     .selectFrom("events")
     .selectAll()
-    .select(sql<boolean>`tx < pg_snapshot_xmin(pg_current_snapshot())`.as("settled"))
     .where("team_id", "=", teamId)
-    .where(sql<boolean>`(tx, id) > (${after.tx}::xid8, ${after.id}::bigint)`)
-    .orderBy("tx")
+    .where("id", ">", after)
     .orderBy("id")
     .limit(limit)
     .execute();
-  const open = rows.findIndex(({ settled }) => !settled);
-  return {
-    events: open < 0 ? rows : rows.slice(0, open),
-    more: open >= 0 || rows.length === limit,
-  };
 }
 
-/** The place after everything that has happened. */
-export async function presentEventCursor(db: Db): Promise<EventCursor> {
-  const { rows } = await sql<{
-    tx: string;
-  }>`select (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text as tx`.execute(db);
-  return { tx: rows[0]?.tx ?? "0", id: END };
+/** Id of the newest event of whatever team, and of the newest that is kept no more. */
+export async function eventBounds(db: Db): Promise<{ readonly newest: string; readonly horizon: string }> {
+  const { rows } = await sql<{ newest: string; horizon: string }>`
+    select coalesce((select max(id) from events), h.id) as newest, h.id as horizon from event_horizon h`.execute(
+    db,
+  );
+  return rows[0] ?? { newest: "0", horizon: "0" };
 }
 
+/** Forgets what is older, and remembers how far. */
 export async function pruneEvents(db: Db, before: Date): Promise<void> {
-  await db.deleteFrom("events").where("created_at", "<", before).execute();
+  await db.transaction().execute(async (trx) => {
+    const { max } = await trx
+      .selectFrom("events")
+      .select(({ fn }) => fn.max<string | null>("id").as("max"))
+      .where("created_at", "<", before)
+      .executeTakeFirstOrThrow();
+    if (max === null) return;
+    await trx.deleteFrom("events").where("id", "<=", max).execute();
+    await trx
+      .updateTable("event_horizon")
+      .set((eb) => ({ id: eb.fn<string>("greatest", ["id", eb.val(max)]) }))
+      .execute();
+  });
 }
