@@ -6,6 +6,7 @@ import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
+import { ensureSecret } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import type { Mailer } from "./accounts/mailer.ts";
 import Fastify from "fastify";
@@ -18,6 +19,9 @@ import { requireScope } from "./auth/identity.ts";
 import type { Identity } from "./auth/identity.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
+import { ChannelsService } from "./channels/channels-service.ts";
+import { DeliveryWorker } from "./channels/delivery-worker.ts";
+import { SealedConfigs } from "./channels/sealed-config.ts";
 import { DatabaseEventBus } from "./events/event-bus.ts";
 import { publicInternet } from "./channels/outgoing.ts";
 import type { OutgoingPolicy } from "./channels/outgoing.ts";
@@ -76,6 +80,8 @@ import { createWebSockets } from "./websocket/serve-websockets.ts";
 const BODY_LIMIT = 1 << 20;
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 const CLOSE_MS = 5000;
+/** Of AES-256. */
+const KEY_BYTES = 32;
 
 export interface ControlPlaneOptions {
   readonly database: Database;
@@ -157,10 +163,19 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const usage = new UsageService(database, clock, logger);
   const bus = new DatabaseEventBus(database);
   const closing = new AbortController();
+  const outgoing = options.outgoing ?? publicInternet;
+  const key = await ensureSecret(
+    database.db,
+    "channel-configs",
+    Buffer.from(options.random.bytes(KEY_BYTES)),
+  );
+  const sealed = new SealedConfigs(key, options.random);
+  const deliveries = new DeliveryWorker({ ...options, outgoing, sealed });
   const services = {
+    channels: new ChannelsService({ ...options, audit, sealed }),
     events: new EventFeed(database, bus, clock),
     closing: closing.signal,
-    outgoing: options.outgoing ?? publicInternet,
+    outgoing,
     random: options.random,
     usage,
     record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) =>
@@ -205,6 +220,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       usage.close();
       await capsules.close();
       await monitor.close();
+      await deliveries.close();
       await bus.close();
       await keys.close();
     },

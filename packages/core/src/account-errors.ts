@@ -83,6 +83,13 @@ export const accountErrors = {
     "the events after this one are not kept any more",
     "Look at the present state, then begin without Last-Event-ID and after.",
   ),
+  channel_not_found: user("not_found", 404, "channel not found", "List channels with GET /v1/channels."),
+  channel_name_taken: user(
+    "conflict",
+    409,
+    "the team has a channel named {name}",
+    "Choose another name, or change that channel.",
+  ),
   api_key_not_found: user("not_found", 404, "API key not found", "List keys with GET /v1/api-keys."),
   invitation_not_found: user(
     "not_found",

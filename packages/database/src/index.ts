@@ -125,3 +125,14 @@ export { eventBounds, pruneEvents, readEvents } from "./queries/events.ts";
 export type { EventRow } from "./queries/events.ts";
 export type { Actor } from "./event-tables.ts";
 export type { Listening } from "./listener.ts";
+export {
+  changeChannel,
+  deleteChannel,
+  findChannel,
+  findChannelNamed,
+  insertChannel,
+  listChannels,
+} from "./queries/channels.ts";
+export type { ChannelRow } from "./queries/channels.ts";
+export { claimDeliveries, settleDelivery } from "./queries/deliveries.ts";
+export type { Delivery } from "./queries/deliveries.ts";

@@ -9,6 +9,7 @@ import type {
   SigningKeysTable,
   UsersTable,
 } from "./account-tables.ts";
+import type { ChannelsTable, DeliveriesTable } from "./channel-tables.ts";
 import type { Actor, EventHorizonTable, EventsTable } from "./event-tables.ts";
 import type { ControlPlanesTable, HostsTable, HostTagsTable, HostTokensTable } from "./host-tables.ts";
 
@@ -23,6 +24,7 @@ export interface TeamsTable {
   max_vcpus: Defaulted<number>;
   max_memory_mb: Defaulted<number>;
   max_templates: Defaulted<number>;
+  max_channels: Defaulted<number>;
   /** Its capsules run on hosts of its own only. */
   is_byoc: Defaulted<boolean>;
   created_at: Defaulted<Date>;
@@ -184,6 +186,8 @@ export interface Schema {
   signing_keys: SigningKeysTable;
   invitations: InvitationsTable;
   audit_log: AuditLogTable;
+  channels: ChannelsTable;
+  deliveries: DeliveriesTable;
   events: EventsTable;
   event_horizon: EventHorizonTable;
   hosts: HostsTable;

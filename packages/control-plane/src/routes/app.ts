@@ -22,6 +22,7 @@ import type { Identity } from "../auth/identity.ts";
 import type { RefreshCookie } from "../auth/refresh-cookie.ts";
 import type { AuditEntry } from "../services/audit.ts";
 import type { OutgoingPolicy } from "../channels/outgoing.ts";
+import type { ChannelsService } from "../channels/channels-service.ts";
 import type { EventFeed } from "../events/event-feed.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import type { HostEnrolment } from "../hosts/host-enrolment.ts";
@@ -57,6 +58,7 @@ export interface RouteServices {
   /** Writes down what was done by whom. */
   readonly record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) => Promise<void>;
   readonly edge: PortAddresses;
+  readonly channels: ChannelsService;
   readonly events: EventFeed;
   /** Aborts when the control plane closes: answers without an end of their own end then. */
   readonly closing: AbortSignal;

@@ -17,6 +17,7 @@ export async function markTeamDeleted(db: Db, teamId: string, at: Date): Promise
   if (result.numUpdatedRows === 0n) return false;
   await db.deleteFrom("api_keys").where("team_id", "=", teamId).execute();
   await db.deleteFrom("invitations").where("team_id", "=", teamId).execute();
+  await db.deleteFrom("channels").where("team_id", "=", teamId).execute();
   return true;
 }
 

@@ -1,0 +1,76 @@
+import type { Kysely, Selectable } from "kysely";
+import type { ChannelsTable } from "../channel-tables.ts";
+import type { Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+export type ChannelRow = Selectable<ChannelsTable>;
+
+/** @returns undefined when the team has a channel of this name. */
+export async function insertChannel(
+  db: Db,
+  channel: Omit<ChannelRow, "created_at" | "updated_at">,
+): Promise<ChannelRow | undefined> {
+  return await db
+    .insertInto("channels")
+    .values(channel)
+    .onConflict((conflict) => conflict.columns(["team_id", "name"]).doNothing())
+    .returningAll()
+    .executeTakeFirst();
+}
+
+export async function listChannels(db: Db, teamId: string): Promise<readonly ChannelRow[]> {
+  return await db
+    .selectFrom("channels")
+    .selectAll()
+    .where("team_id", "=", teamId)
+    .orderBy("created_at", "desc")
+    .orderBy("id")
+    .execute();
+}
+
+export async function findChannel(db: Db, teamId: string, id: string): Promise<ChannelRow | undefined> {
+  return await db
+    .selectFrom("channels")
+    .selectAll()
+    .where("id", "=", id)
+    .where("team_id", "=", teamId)
+    .executeTakeFirst();
+}
+
+export async function findChannelNamed(
+  db: Db,
+  teamId: string,
+  name: string,
+): Promise<ChannelRow | undefined> {
+  return await db
+    .selectFrom("channels")
+    .selectAll()
+    .where("team_id", "=", teamId)
+    .where("name", "=", name)
+    .executeTakeFirst();
+}
+
+export async function changeChannel(
+  db: Db,
+  id: string,
+  change: Partial<Pick<ChannelRow, "name" | "events" | "config">>,
+  at: Date,
+): Promise<ChannelRow> {
+  return await db
+    .updateTable("channels")
+    .set({ ...change, updated_at: at })
+    .where("id", "=", id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/** @returns whether there was such a channel. */
+export async function deleteChannel(db: Db, teamId: string, id: string): Promise<boolean> {
+  const result = await db
+    .deleteFrom("channels")
+    .where("id", "=", id)
+    .where("team_id", "=", teamId)
+    .executeTakeFirst();
+  return result.numDeletedRows > 0n;
+}
