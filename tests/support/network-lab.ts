@@ -89,6 +89,7 @@ export async function attachGuest(slot: Slot, name: string): Promise<AsyncDispos
  */
 export async function openInternet(name: string, addresses: readonly string[]): Promise<AsyncDisposable> {
   const turn = await takeTurn();
+  await removeAbandoned();
   await runCommand(["ip", "netns", "add", name]);
   await runCommand(["ip", "-batch", "-"], {
     input: `link add ${name} type veth peer name eth0 netns ${name}\naddr add 203.0.113.1/24 dev ${name}\nlink set ${name} up\n`,
@@ -109,6 +110,15 @@ export async function openInternet(name: string, addresses: readonly string[]): 
       await turn[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Whoever has the turn is the only one with this network: what holds its address belonged to a run that was killed. */
+async function removeAbandoned(): Promise<void> {
+  const { stdout } = await runCommand(["ip", "-o", "-4", "addr", "show", "to", "203.0.113.1"]);
+  for (const [, link = ""] of stdout.matchAll(/^\d+: (\S+)/gm)) {
+    await tryCommand(["ip", "netns", "del", link]);
+    await tryCommand(["ip", "link", "del", link]);
+  }
 }
 
 /** An abstract Unix socket exists once on a machine and goes with its process. */

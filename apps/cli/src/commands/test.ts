@@ -4,6 +4,7 @@ import { glob } from "node:fs/promises";
 import { CommandExit } from "../command-exit.ts";
 import { projectRoot } from "../project-root.ts";
 import { prepareHost } from "../prepare-host.ts";
+import { endOrphans, TEST_RUN } from "../testing/end-orphans.ts";
 import { startPrivatePostgres } from "../testing/private-postgres.ts";
 import { check } from "./check.ts";
 import { findLeftovers } from "@wrenn/system";
@@ -33,8 +34,9 @@ const groups: readonly {
   { name: "documentation", patterns: ["tests/docs/**/*.test.ts"], concurrency: 1 },
 ];
 
-/** A file that hangs is a failure, not a stuck build. */
-const FILE_TIMEOUT_MS = 15 * 60_000;
+/** A file that hangs is a failure, not a stuck build. The long forms of single files take up to half an hour. */
+const FILE_TIMEOUT_MS = { short: 8 * 60_000, long: 60 * 60_000 };
+const ORPHANS = { everyMs: 30_000, olderThanMs: { short: 4 * 60_000, long: 40 * 60_000 } };
 
 /** Where tests make their databases; without it they start embedded servers. */
 const EXTERNAL_DATABASE = "WRENN_TEST_DATABASE_URL";
@@ -50,11 +52,12 @@ export async function test(options: { readonly long?: boolean; readonly only?: s
   await prepareHost({ forTests: true });
   if (options.only === undefined) await check();
   const before = await findLeftovers();
+  for (const item of before) process.stdout.write(`there before: ${item}\n`);
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   for (const group of groups) {
     const files = await filesOf(group.patterns, options.only);
     if (files.length === 0) continue;
-    process.stdout.write(`\n── ${group.name}\n`);
+    process.stdout.write(`\n── ${group.name}, ${minutes()} min after the start\n`);
     const run = () => runGroup(files, group.concurrency, options.long ?? false);
     const counts = await (group.external ? onExternalDatabase(run) : run());
     total.passed += counts.passed;
@@ -64,8 +67,14 @@ export async function test(options: { readonly long?: boolean; readonly only?: s
   const left = (await findLeftovers()).filter((item) => !before.includes(item));
   for (const item of left) process.stdout.write(`left behind: ${item}\n`);
   if (left.length > 0) total.failed++;
-  process.stdout.write(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
+  process.stdout.write(
+    `\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped, ${minutes()} min\n`,
+  );
   if (total.failed > 0 || total.passed === 0) throw new CommandExit(1);
+}
+
+function minutes(): string {
+  return (process.uptime() / 60).toFixed(1);
 }
 
 async function filesOf(patterns: readonly string[], only: string | undefined): Promise<string[]> {
@@ -90,7 +99,10 @@ async function onExternalDatabase(run: () => Promise<Counts>): Promise<Counts> {
 async function runGroup(files: string[], concurrency: number, long: boolean): Promise<Counts> {
   if (long) process.env["WRENN_TEST_LONG"] = "1";
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  const stream = runTests({ files, concurrency, isolation: "process", timeout: FILE_TIMEOUT_MS });
+  const form = long ? "long" : "short";
+  process.env[TEST_RUN] = String(process.pid);
+  const orphans = watchOrphans(ORPHANS.olderThanMs[form]);
+  const stream = runTests({ files, concurrency, isolation: "process", timeout: FILE_TIMEOUT_MS[form] });
   stream.on("test:summary", (summary) => {
     if (summary.file !== undefined) return;
     counts.passed = summary.counts.passed;
@@ -99,5 +111,14 @@ async function runGroup(files: string[], concurrency: number, long: boolean): Pr
   });
   const reporter = new spec();
   for await (const line of stream.compose(reporter)) process.stdout.write(line as string);
+  clearInterval(orphans);
   return counts;
+}
+
+function watchOrphans(olderThanMs: number): NodeJS.Timeout {
+  const look = async (): Promise<void> => {
+    for (const what of await endOrphans(String(process.pid), olderThanMs))
+      process.stdout.write(`left by its test and ended: ${what}\n`);
+  };
+  return setInterval(() => void look(), ORPHANS.everyMs);
 }

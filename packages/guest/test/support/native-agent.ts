@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { access, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
@@ -15,6 +15,7 @@ const program =
 export class NativeAgent implements AsyncDisposable {
   readonly directory: string;
   readonly #child: ReturnType<typeof spawn>;
+  readonly #end = (): void => void this.#child.kill("SIGKILL");
 
   private constructor(directory: string, cgroup: string | undefined) {
     this.directory = directory;
@@ -22,19 +23,15 @@ export class NativeAgent implements AsyncDisposable {
     this.#child = spawn(program, ["--listen", this.interactive, this.bulk, ...grouping], {
       stdio: "inherit",
     });
+    // A test that ends in the middle takes its agent along: it holds the test's output open.
+    process.once("exit", this.#end);
   }
 
   /** @param cgroup - directory of an empty cgroup (version 2) below which the agent puts each process. */
   static async start(cgroup?: string): Promise<NativeAgent> {
     const agent = new NativeAgent(await mkdtemp(join(tmpdir(), "wrenn-agent-")), cgroup);
-    for (;;) {
-      const listening = await access(agent.bulk).then(
-        () => true,
-        () => false,
-      );
-      if (listening) return agent;
-      await systemClock.sleep(2);
-    }
+    while (!(await listens(agent.interactive)) || !(await listens(agent.bulk))) await systemClock.sleep(2);
+    return agent;
   }
 
   get pid(): number {
@@ -66,8 +63,17 @@ export class NativeAgent implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
+    process.removeListener("exit", this.#end);
+    this.#end();
     if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "exit");
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Whether somebody listens: the socket's file is there a moment earlier. Flag and columns as in proc_net(5). */
+async function listens(path: string): Promise<boolean> {
+  const ACCEPTS = 0x10000;
+  const lines = (await readFile("/proc/net/unix", "utf8")).split("\n");
+  const columns = lines.map((line) => line.trim().split(/\s+/)).find((fields) => fields[7] === path);
+  return (Number.parseInt(columns?.[3] ?? "0", 16) & ACCEPTS) !== 0;
 }
