@@ -6,6 +6,7 @@ import { channelErrors } from "./channel-errors.ts";
 import { databaseErrors } from "./database-errors.ts";
 import { guestErrors } from "./guest-errors.ts";
 import { portErrors } from "./port-errors.ts";
+import { signInErrors } from "./sign-in-errors.ts";
 
 /**
  * Every error a user can meet. The key is the precise `reason`; `code` and `status` are what the wire contract
@@ -179,6 +180,7 @@ export const errorCatalogue = {
   ...portErrors,
   ...channelErrors,
   ...accountErrors,
+  ...signInErrors,
   ...hostErrors,
   // Host and its surroundings
   deadline_exceeded: system(

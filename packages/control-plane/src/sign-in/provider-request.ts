@@ -1,0 +1,71 @@
+import { problemOf, withDeadline, WrennError } from "@wrenn/core";
+import type { Static, TSchema } from "typebox";
+import { Value } from "typebox/value";
+
+const ANSWER_MS = 10_000;
+/** Key sets and profiles are a few KiB. */
+const MAX_BYTES = 256 * 1024;
+
+export interface ProviderRequest {
+  /** For errors. */
+  readonly provider: string;
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as a form by POST. */
+  readonly form?: Readonly<Record<string, string>>;
+}
+
+/**
+ * JSON of a provider. Its address is the operator's choice and may be in a private network; its answers are bounded in time
+ * and size all the same, and redirects are not followed, so that secrets go nowhere else.
+ *
+ * @throws WrennError `provider_failed`, which carries nothing of what was sent or answered but the status and the host.
+ */
+export async function requestJson<S extends TSchema>(
+  request: ProviderRequest,
+  shape: S,
+  signal: AbortSignal,
+): Promise<Static<S>> {
+  const { provider, url, headers, form } = request;
+  const failed = (problem: string, cause?: unknown): WrennError =>
+    new WrennError("provider_failed", { provider, problem: `${new URL(url).host} ${problem}` }, { cause });
+  let status: number;
+  let text: string;
+  try {
+    [status, text] = await withDeadline("its answer", ANSWER_MS, signal, async (within) => {
+      const response = await fetch(url, {
+        method: form ? "POST" : "GET",
+        headers: { accept: "application/json", "user-agent": "wrenn", ...headers },
+        ...(form ? { body: new URLSearchParams(form) } : {}),
+        redirect: "manual",
+        signal: within,
+      });
+      return [response.status, await boundedText(response)] as const;
+    });
+  } catch (error) {
+    throw failed(`does not answer: ${problemOf(error)}`, error);
+  }
+  if (status !== 200) throw failed(`answered ${status}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // The parser's message quotes the text.
+    throw failed("answered no JSON");
+  }
+  if (!Value.Check(shape, json)) throw failed("answered something else than was asked for");
+  return json;
+}
+
+/** Of the body as it is after decompression. */
+async function boundedText(response: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of response.body ?? []) {
+    size += piece.byteLength;
+    // Leaving the loop cancels the rest.
+    if (size > MAX_BYTES) throw new Error(`its answer is larger than ${MAX_BYTES} bytes`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString("utf8");
+}

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { after, beforeEach, test } from "node:test";
+import { WrennError } from "@wrenn/core";
+import { githubProvider } from "../src/sign-in/github-provider.ts";
+import type { IdentityProvider, ProviderProfile, SignInAttempt } from "../src/sign-in/identity-provider.ts";
+import { oidcProvider } from "../src/sign-in/oidc-provider.ts";
+import { FakeProvider } from "./support/fake-provider.ts";
+import type { TokenFault, TokenFlaws } from "./support/fake-provider.ts";
+import { TestClock } from "./support/test-platform.ts";
+
+const fake = await FakeProvider.start();
+after(() => fake[Symbol.asyncDispose]());
+const { issuer } = fake;
+const secrets = { clientId: fake.client.id, clientSecret: fake.client.secret };
+const clock = new TestClock();
+const github = githubProvider({ ...secrets, webUrl: issuer, apiUrl: issuer });
+const freshOidc = (): IdentityProvider => oidcProvider({ ...secrets, issuer, clock });
+const attempt: SignInAttempt = {
+  state: "state-of-this",
+  nonce: "nonce-of-this",
+  verifier: "v".repeat(43),
+  redirectUri: "https://wrenn.example.org/auth/oauth/any/callback",
+};
+const ada = { subject: "42", name: "Ada", email: "Ada@Example.org", verified: true };
+
+beforeEach(() => {
+  Object.assign(fake, { tokenFault: undefined, flaws: {}, userinfoOf: undefined, postOnly: false });
+  Object.assign(fake, { metadata: {}, broken: false, person: ada });
+});
+
+async function signIn(
+  provider: IdentityProvider,
+  change: Partial<SignInAttempt> = {},
+  signal = AbortSignal.timeout(30_000),
+): Promise<ProviderProfile> {
+  const { code, state } = fake.consent(await provider.authorizationUrl(attempt, signal));
+  assert.equal(state, attempt.state);
+  return await provider.profile(code, { ...attempt, ...change }, signal);
+}
+
+/** What a failure says; never anything secret. */
+async function problemWith(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => assert.fail("it did not fail"),
+    (failure: unknown) => failure,
+  );
+  assert.ok(WrennError.is(error, "provider_failed"), String(error));
+  assert.doesNotMatch(error.message, /secret of|access-token|eyJ/);
+  return error.message;
+}
+
+test("GitHub tells the number, the name and the primary verified address of somebody", async () => {
+  assert.deepEqual(await signIn(github), { subject: "42", name: "Ada", verifiedEmail: "ada@example.org" });
+  fake.person = { ...ada, name: "", verified: false };
+  assert.deepEqual(await signIn(github), { subject: "42", name: "login-name", verifiedEmail: undefined });
+  const url = await github.authorizationUrl(attempt, AbortSignal.timeout(1000));
+  assert.deepEqual([url.searchParams.get("scope"), url.pathname], ["user:email", "/login/oauth/authorize"]);
+  assert.ok(!url.href.includes(attempt.verifier));
+});
+
+test("an OpenID Connect provider tells them in its signed token, or at its userinfo endpoint", async () => {
+  const oidc = freshOidc();
+  const known = { subject: "42", name: "Ada", verifiedEmail: "ada@example.org" };
+  assert.deepEqual(await signIn(oidc), known);
+  fake.userinfoOf = "42";
+  assert.deepEqual(await signIn(oidc), known);
+  fake.userinfoOf = "43";
+  assert.match(await problemWith(signIn(oidc)), /somebody else/);
+  fake.userinfoOf = undefined;
+  fake.person = { ...ada, verified: false };
+  assert.equal((await signIn(oidc)).verifiedEmail, undefined);
+  const url = await oidc.authorizationUrl(attempt, AbortSignal.timeout(1000));
+  assert.deepEqual(
+    ["tenant", "scope", "nonce", "response_type"].map((key) => url.searchParams.get(key)),
+    ["1", "openid email profile", attempt.nonce, "code"],
+  );
+});
+
+test("a provider that takes the secret in the form only gets it there", async () => {
+  fake.postOnly = true;
+  assert.equal((await signIn(freshOidc())).subject, "42");
+});
+
+test("a code of another verifier or another address to come back to is refused", async () => {
+  for (const provider of [github, freshOidc()]) {
+    await problemWith(signIn(provider, { verifier: "w".repeat(43) }));
+    await problemWith(signIn(provider, { redirectUri: "https://evil.example.org/" }));
+  }
+});
+
+const now = Math.floor(Date.now() / 1000);
+const flaws: Readonly<Record<string, readonly [TokenFlaws, RegExp]>> = {
+  "of another issuer": [{ claims: { iss: "https://evil.example.org" } }, /"iss"/],
+  "for another client": [{ claims: { aud: "another" } }, /"aud"/],
+  "for several clients without saying which": [
+    { claims: { aud: [fake.client.id, "another"] } },
+    /does not say which/,
+  ],
+  "for us, but given to another client": [
+    { claims: { aud: [fake.client.id, "another"], azp: "another" } },
+    /for another client/,
+  ],
+  "of another attempt": [{ claims: { nonce: "another" } }, /of another attempt/],
+  "without a nonce": [{ without: "nonce" }, /"nonce"/],
+  "that is over": [{ claims: { exp: now - 120 } }, /"exp"/],
+  "without an end": [{ without: "exp" }, /"exp"/],
+  "from later on": [{ claims: { nbf: now + 600 } }, /"nbf"/],
+  "without a subject": [{ without: "sub" }, /"sub"/],
+  "with an empty subject": [{ claims: { sub: "" } }, /subject/],
+  "without a signature": [{ algorithm: "none" }, /"alg"/],
+  "signed by the public key as a shared secret": [{ algorithm: "HS256" }, /"alg"/],
+  "signed by a foreign key": [{ foreignKey: true }, /signature/],
+};
+for (const [what, [flaw, problem]] of Object.entries(flaws))
+  test(`an ID token ${what} is refused`, async () => {
+    fake.flaws = flaw;
+    assert.match(await problemWith(signIn(freshOidc())), problem);
+  });
+
+const faults: Readonly<Record<Exclude<TokenFault, "hang">, RegExp>> = {
+  error: /answered 500|refused the code/,
+  huge: /larger than/,
+  redirect: /answered 307/,
+  "no-json": /no JSON/,
+  close: /does not answer/,
+};
+for (const [fault, problem] of Object.entries(faults))
+  test(`a token endpoint with the fault "${fault}" is an error that tells no secret`, async () => {
+    fake.tokenFault = fault as TokenFault;
+    for (const provider of [github, freshOidc()]) assert.match(await problemWith(signIn(provider)), problem);
+    assert.ok(!fake.asked.includes("/elsewhere"));
+  });
+
+test("a token endpoint that hangs is left when the caller leaves", async () => {
+  fake.tokenFault = "hang";
+  const leaving = new AbortController();
+  setTimeout(() => leaving.abort(new Error("left")), 50);
+  await problemWith(signIn(github, {}, leaving.signal));
+});
+
+test("keys are kept, and asked for again when the provider has turned them, but not for every made-up key", async () => {
+  const oidc = freshOidc();
+  const askedForKeys = (): number => fake.asked.filter((path) => path === "/keys").length;
+  const before = askedForKeys();
+  await signIn(oidc);
+  await signIn(oidc);
+  assert.equal(askedForKeys() - before, 1);
+  fake.turnKey();
+  await problemWith(signIn(oidc));
+  assert.equal(askedForKeys() - before, 1);
+  clock.advance(31_000);
+  await signIn(oidc);
+  assert.equal(askedForKeys() - before, 2);
+});
+
+test("a configuration of another issuer or with an endpoint of another kind is refused, and asked for again", async () => {
+  const oidc = freshOidc();
+  fake.metadata = { issuer: `${issuer}/other` };
+  assert.match(await problemWith(signIn(oidc)), /another issuer/);
+  fake.metadata = { token_endpoint: "file:///etc/passwd" };
+  assert.match(await problemWith(signIn(oidc)), /without TLS/);
+  fake.broken = true;
+  assert.match(await problemWith(signIn(oidc)), /answered 503/);
+  fake.broken = false;
+  fake.metadata = {};
+  assert.equal((await signIn(oidc)).subject, "42");
+});
