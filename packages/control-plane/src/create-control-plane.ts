@@ -19,6 +19,7 @@ import { requireScope } from "./auth/identity.ts";
 import type { Identity } from "./auth/identity.ts";
 import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
+import { refusePath } from "./errors/path-errors.ts";
 import { ChannelsService } from "./channels/channels-service.ts";
 import { DeliveryWorker } from "./channels/delivery-worker.ts";
 import { SealedConfigs } from "./channels/sealed-config.ts";
@@ -78,6 +79,8 @@ import { createWebSockets } from "./websocket/serve-websockets.ts";
 
 /** JSON bodies are small; files have routes of their own. */
 const BODY_LIMIT = 1 << 20;
+/** Characters of one segment of a path that stands for something; routes want less. */
+const MAX_PARAMETER = 256;
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 const CLOSE_MS = 5000;
 /** Of AES-256. */
@@ -230,6 +233,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 async function createApp(services: RouteServices, random: Random): Promise<App> {
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: MAX_PARAMETER },
+    frameworkErrors: refusePath(services.logger),
     genReqId: (request) => {
       const given = request.headers["x-request-id"];
       return typeof given === "string" && REQUEST_ID.test(given) ? given : `req-${randomHex(random, 12)}`;

@@ -75,6 +75,18 @@ export const errorCatalogue = {
     "the range is outside of the file's {size} bytes",
     "Ask for a range inside of the file.",
   ),
+  url_invalid: user(
+    "invalid_request",
+    400,
+    "the path is not a valid one",
+    "Escape each byte that is no letter or digit as %XX, in UTF-8.",
+  ),
+  path_too_long: user(
+    "invalid_request",
+    414,
+    "a part of the path is too long",
+    "Use the id or name that the API gave; none is longer than 128 characters.",
+  ),
   route_not_found: user("not_found", 404, "no route {method} {path}", "See /docs for every route."),
   // Credentials
   credentials_missing: user(

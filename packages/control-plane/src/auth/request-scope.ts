@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 import type { Scope } from "./identity.ts";
 
 /** Reading routes that take their arguments in a body. */
-const READING = /^\/v1\/capsules\/:id\/files\/(read|stream\/read|list)$/;
+const READING = /^\/v1\/capsules\/:id\/files\/(read|stream\/read|list|stat|exists)$/;
 /** What outlives capsules, or is of the whole team. */
 const MANAGING = /^\/v1\/(snapshots|teams|api-keys|channels|invitations)\b/;
 

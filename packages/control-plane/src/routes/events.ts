@@ -22,6 +22,8 @@ export function eventRoutes(app: App, { events, auth, logger, closing }: RouteSe
   app.get(
     "/v1/events",
     {
+      // The answer to HEAD would never end.
+      exposeHeadRoute: false,
       schema: {
         summary: "Events of the team, as they happen",
         description:

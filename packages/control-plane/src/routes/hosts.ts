@@ -185,7 +185,7 @@ export function hostRoutes(app: App, { hosts }: RouteServices): void {
       schema: {
         summary: "Take a tag from a host",
         tags,
-        params: Type.Object({ id: Type.String(), tag: Type.String() }),
+        params: Type.Object({ id: Type.String(), tag: Tag }),
         response: none,
       },
     },

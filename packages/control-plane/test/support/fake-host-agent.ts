@@ -23,19 +23,19 @@ export class FakeHostAgent implements HostAgent {
     diskGb: 1000,
     accelerator: "none" as const,
   });
-  checkpointCapsule = async () => unsupported();
-  listCheckpoints = async () => [];
-  restoreCheckpoint = async () => unsupported();
-  deleteCheckpoint = async () => unsupported();
-  forkCapsule = async () => unsupported();
-  createSnapshot = async () => unsupported();
-  deleteSnapshot = async () => unsupported();
+  checkpointCapsule: HostAgent["checkpointCapsule"] = async () => unsupported();
+  listCheckpoints: HostAgent["listCheckpoints"] = async () => [];
+  restoreCheckpoint: HostAgent["restoreCheckpoint"] = async () => unsupported();
+  deleteCheckpoint: HostAgent["deleteCheckpoint"] = async () => unsupported();
+  forkCapsule: HostAgent["forkCapsule"] = async () => unsupported();
+  createSnapshot: HostAgent["createSnapshot"] = async () => unsupported();
+  deleteSnapshot: HostAgent["deleteSnapshot"] = async () => unsupported();
   metrics = async () => [];
   setNetwork = async () => undefined;
-  networkDecisions = async () => [];
+  networkDecisions: HostAgent["networkDecisions"] = async () => [];
   dial = async () => unsupported();
-  processes = () => unsupported();
-  files = () => unsupported();
+  processes: HostAgent["processes"] = () => unsupported();
+  files: HostAgent["files"] = () => unsupported();
   hold = () => () => undefined;
   onChange = () => () => undefined;
   listTemplates = async () => [template];

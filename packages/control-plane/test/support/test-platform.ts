@@ -42,7 +42,7 @@ export interface Person {
 /** The control plane on a database of its own, on top of a fake host. */
 export class TestPlatform implements AsyncDisposable {
   readonly clock = new TestClock();
-  readonly host = new FakeHostAgent();
+  readonly host: FakeHostAgent;
   readonly mails: Mail[] = [];
   readonly logged: { readonly event: string; readonly fields: LogFields }[] = [];
   readonly database: Database;
@@ -54,19 +54,25 @@ export class TestPlatform implements AsyncDisposable {
   readonly #release: AsyncDisposableStack;
   #url = "";
 
-  private constructor(database: Database, apiKey: string, release: AsyncDisposableStack) {
+  private constructor(
+    host: FakeHostAgent,
+    database: Database,
+    apiKey: string,
+    release: AsyncDisposableStack,
+  ) {
+    this.host = host;
     this.database = database;
     this.apiKey = apiKey;
     this.#release = release;
   }
 
-  static async start(): Promise<TestPlatform> {
+  static async start(host = new FakeHostAgent()): Promise<TestPlatform> {
     await using release = new AsyncDisposableStack();
     const files = release.use(await TestDatabase.create());
     const database = await files.open();
     release.defer(() => database.close());
     const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
-    const platform = new TestPlatform(database, apiKey, release.move());
+    const platform = new TestPlatform(host, database, apiKey, release.move());
     platform.#url = (await platform.serve({ id: systemRandom.uuid(), agent: platform.host })).url;
     return platform;
   }

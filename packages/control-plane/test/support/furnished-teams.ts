@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { formatId, newId, parseId, randomHex, systemRandom } from "@wrenn/core";
+import {
+  addHostTag,
+  insertApiKey,
+  insertHost,
+  insertMembership,
+  insertTeam,
+  insertUser,
+  putInvitation,
+  putTemplate,
+} from "@wrenn/database";
+import type { Role } from "@wrenn/database";
+import { AccessTokens } from "../../src/accounts/access-tokens.ts";
+import { Passwords } from "../../src/accounts/passwords.ts";
+import { Sessions } from "../../src/accounts/sessions.ts";
+import { SignedTokens } from "../../src/accounts/signed-tokens.ts";
+import { hashApiKey } from "../../src/auth/api-key-auth.ts";
+import type { Scope } from "../../src/auth/identity.ts";
+import { furniture } from "./furnished-host-agent.ts";
+import type { TestPlatform } from "./test-platform.ts";
+
+const DAY_MS = 86_400_000;
+/** Of everybody here. */
+export const PASSWORD = "the password of everybody";
+
+/** Kinds of things that a path or a body names. */
+export type Kind =
+  | "capsule"
+  | "checkpoint"
+  | "process"
+  | "port"
+  | "template"
+  | "channel"
+  | "host"
+  | "tag"
+  | "key"
+  | "invitation"
+  | "received"
+  | "team"
+  | "user";
+
+/** Kinds that are used up, and made again. */
+export type Made = "capsule" | "template" | "channel" | "host" | "key" | "invitation" | "user";
+
+export type Ids = Readonly<Record<Kind, string>>;
+
+const nothing: Ids = {
+  capsule: "",
+  checkpoint: furniture.checkpoint,
+  process: furniture.tag,
+  port: "8080",
+  template: "",
+  channel: "",
+  host: "",
+  tag: "",
+  key: "",
+  invitation: "",
+  received: "",
+  team: "",
+  user: "",
+};
+
+export interface Login {
+  readonly userId: string;
+  readonly email: string;
+  readonly token: string;
+}
+
+/** A team with people of every role and one thing of every kind, all of them named after its marker. */
+export interface FurnishedTeam {
+  readonly marker: string;
+  readonly people: Readonly<Record<Role, Login>>;
+  readonly keys: Readonly<Record<Scope | "all", string>>;
+  ids: Ids;
+}
+
+/** Makes teams, and their things again when a request has used them up. */
+export class Furnisher {
+  readonly #platform: TestPlatform;
+  readonly #sessions: Sessions;
+  readonly #passwordHash: string;
+  readonly #hostId: string;
+
+  readonly #makers: Readonly<Record<Made, (team: FurnishedTeam) => Promise<string>>> = {
+    capsule: async (team) => {
+      const key = team.keys.all;
+      // The host is small: what was there before goes.
+      if (team.ids.capsule !== "")
+        await this.#platform.call("DELETE", `/v1/capsules/${team.ids.capsule}`, { key });
+      const made = await this.#platform.call("POST", "/v1/capsules", { key, body: {} });
+      assert.equal(made.status, 201, JSON.stringify(made.body));
+      return String(made.body["id"]);
+    },
+    template: async (team) => {
+      const { db } = this.#platform.database;
+      const { marker } = team;
+      const name = `${marker}-${randomHex(systemRandom, 4)}`;
+      const id = systemRandom.uuid();
+      await putTemplate(db, {
+        id,
+        teamId: parseId("team", team.ids.team),
+        name,
+        hostKey: `tpl-${id}`,
+        hostId: this.#hostId,
+        vcpus: 1,
+        memoryMb: 512,
+        sizeBytes: 1,
+        metadata: { note: marker },
+      });
+      return name;
+    },
+    channel: async (team) => {
+      const { marker } = team;
+      const { token } = team.people.owner;
+      const made = await this.#platform.call("POST", "/v1/channels", {
+        token,
+        body: {
+          name: `${marker}-${randomHex(systemRandom, 4)}`,
+          provider: "webhook",
+          config: { url: `https://${marker}.example.org/`, secret: `secret of ${marker}, long enough` },
+          events: ["host.up"],
+        },
+      });
+      assert.equal(made.status, 201, JSON.stringify(made.body));
+      return String(made.body["id"]);
+    },
+    host: async (team) => {
+      const { db } = this.#platform.database;
+      const { marker } = team;
+      const id = systemRandom.uuid();
+      await insertHost(db, {
+        id,
+        type: "byoc",
+        teamId: parseId("team", team.ids.team),
+        provider: `provider ${marker}`,
+        availabilityZone: `zone ${marker}`,
+        createdBy: parseId("user", team.people.owner.userId),
+      });
+      await addHostTag(db, id, tagOf(team));
+      return formatId("host", id);
+    },
+    key: async (team) => {
+      const { db } = this.#platform.database;
+      const { marker } = team;
+      const key = await this.#key(parseId("team", team.ids.team), marker, ["read"]);
+      const row = db.selectFrom("api_keys").select("id").where("key_hash", "=", hashApiKey(key));
+      return formatId("apiKey", (await row.executeTakeFirstOrThrow()).id);
+    },
+    invitation: async (team) => {
+      const { marker } = team;
+      return await this.invite(team, `${marker}-${randomHex(systemRandom, 4)}@example.org`);
+    },
+    user: async (team) => {
+      const { marker } = team;
+      return (await this.login(marker, { teamId: parseId("team", team.ids.team), role: "member" })).userId;
+    },
+  };
+
+  private constructor(platform: TestPlatform, sessions: Sessions, passwordHash: string, hostId: string) {
+    this.#platform = platform;
+    this.#sessions = sessions;
+    this.#passwordHash = passwordHash;
+    this.#hostId = hostId;
+  }
+
+  static async open(platform: TestPlatform): Promise<Furnisher> {
+    const { database, clock } = platform;
+    const signed = await SignedTokens.open(database, clock, systemRandom);
+    const sessions = new Sessions(database, new AccessTokens(signed), clock, systemRandom);
+    const host = await database.db.selectFrom("hosts").select("id").executeTakeFirstOrThrow();
+    return new Furnisher(platform, sessions, await new Passwords(systemRandom).hash(PASSWORD), host.id);
+  }
+
+  /** `marker` is in every name; it has lower-case letters only. */
+  async team(marker: string): Promise<FurnishedTeam> {
+    const { db } = this.#platform.database;
+    const id = systemRandom.uuid();
+    await insertTeam(db, { id, name: `team ${marker}`, slug: `${marker}-${randomHex(systemRandom, 3)}` });
+    const people = {
+      owner: await this.login(marker, { teamId: id, role: "owner" }),
+      admin: await this.login(marker, { teamId: id, role: "admin" }),
+      member: await this.login(marker, { teamId: id, role: "member" }),
+    };
+    const keys = {
+      all: await this.#key(id, marker, ["read", "run", "manage"]),
+      read: await this.#key(id, marker, ["read"]),
+      run: await this.#key(id, marker, ["run"]),
+      manage: await this.#key(id, marker, ["manage"]),
+    };
+    const ids = { ...nothing, team: formatId("team", id) };
+    const team: FurnishedTeam = { marker, people, keys, ids };
+    for (const kind of ["capsule", "template", "channel", "host", "key", "invitation", "user"] as const)
+      await this.renew(team, kind);
+    return team;
+  }
+
+  /** Puts a fresh thing in the place of one that is used up. */
+  async renew(team: FurnishedTeam, kind: Made): Promise<void> {
+    const fresh = await this.#makers[kind](team);
+    team.ids = {
+      ...team.ids,
+      [kind]: fresh,
+      ...(kind === "host" ? { tag: tagOf(team) } : {}),
+      ...(kind === "invitation" ? { received: fresh } : {}),
+    };
+  }
+
+  /** An invitation of the team to somebody. */
+  async invite(team: FurnishedTeam, email: string): Promise<string> {
+    const id = systemRandom.uuid();
+    await putInvitation(this.#platform.database.db, {
+      id,
+      teamId: parseId("team", team.ids.team),
+      email,
+      role: "member",
+      invitedBy: parseId("user", team.people.owner.userId),
+      expiresAt: new Date(this.#platform.clock.now() + DAY_MS),
+    });
+    return id;
+  }
+
+  /** Somebody new who acts in a team. */
+  async login(
+    marker: string,
+    as: { readonly teamId: string; readonly role: Role; readonly isAdmin?: boolean },
+  ): Promise<Login> {
+    const { db } = this.#platform.database;
+    const id = systemRandom.uuid();
+    const email = `${marker}-${randomHex(systemRandom, 4)}@example.org`;
+    await insertUser(db, {
+      id,
+      email,
+      name: `person of ${marker}`,
+      passwordHash: this.#passwordHash,
+      status: "active",
+      isAdmin: as.isAdmin ?? false,
+    });
+    await insertMembership(db, { userId: id, teamId: as.teamId, role: as.role, isDefault: true });
+    const { token } = await this.#sessions.open(id, as.teamId);
+    return { userId: formatId("user", id), email, token };
+  }
+
+  async #key(teamId: string, marker: string, scopes: readonly Scope[]): Promise<string> {
+    const key = `wrn_${randomHex(systemRandom, 16)}`;
+    await insertApiKey(this.#platform.database.db, {
+      id: systemRandom.uuid(),
+      teamId,
+      name: `key of ${marker}`,
+      hash: hashApiKey(key),
+      prefix: key.slice(0, 10),
+      scopes: [...scopes],
+    });
+    return key;
+  }
+}
+
+function tagOf({ marker }: FurnishedTeam): string {
+  return `tag-of-${marker}`;
+}
+
+/** Well-formed, and nobody's. */
+export function unknownIds(): Ids {
+  return {
+    capsule: newId("capsule", systemRandom),
+    checkpoint: "g999",
+    process: "nobody",
+    port: "9999",
+    template: "nobody",
+    channel: newId("channel", systemRandom),
+    host: newId("host", systemRandom),
+    tag: "nobody",
+    key: newId("apiKey", systemRandom),
+    invitation: systemRandom.uuid(),
+    received: systemRandom.uuid(),
+    team: newId("team", systemRandom),
+    user: newId("user", systemRandom),
+  };
+}
