@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
+import { readSignIn } from "./identity-providers.ts";
+import type { SignInConfig } from "./identity-providers.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
 export interface ServerConfig {
@@ -32,6 +34,8 @@ export interface ServerConfig {
   readonly overcommit?: { readonly memory: number; readonly disk: number };
   /** Where people reach this server, for links in mails: `https://wrenn.example.org`; from domain and port without. */
   readonly publicUrl?: string | undefined;
+  /** Services whose accounts people may log in by. */
+  readonly signIn?: SignInConfig;
 }
 
 /** @throws WrennError `invalid_field` when an address does not parse. */
@@ -52,6 +56,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
       ? {}
       : { warmMachines: parseCount("WRENN_WARM_MACHINES", env["WRENN_WARM_MACHINES"], 64) }),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
+    signIn: readSignIn(env),
     overcommit: {
       memory: parseCount("WRENN_MEMORY_OVERCOMMIT", env["WRENN_MEMORY_OVERCOMMIT"] ?? "8", 1000),
       disk: parseCount("WRENN_DISK_OVERCOMMIT", env["WRENN_DISK_OVERCOMMIT"] ?? "20", 1000),

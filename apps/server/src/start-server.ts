@@ -10,6 +10,7 @@ import { writeFileAtomic } from "@wrenn/system";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
 import { openHostLinks } from "./host-links.ts";
+import { identityProviders } from "./identity-providers.ts";
 import { installationIds } from "./installation-ids.ts";
 import { openListeners } from "./listeners.ts";
 import type { Listeners } from "./listeners.ts";
@@ -129,6 +130,7 @@ async function assemble(
         : {}),
     },
     ...(start.times ? { times: start.times } : {}),
+    identityProviders: identityProviders(config.signIn ?? {}, systemClock),
     instanceId: ids.controlPlane,
     localHost: hostAgent && { id: ids.host, agent: hostAgent },
     edge: ports,

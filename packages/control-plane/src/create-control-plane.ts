@@ -61,9 +61,12 @@ import { prometheusRoutes } from "./routes/prometheus.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { teamRoutes } from "./routes/teams.ts";
 import { usageRoutes } from "./routes/usage.ts";
+import { myProviderRoutes } from "./routes/my-providers.ts";
+import { signInRoutes } from "./routes/sign-in.ts";
+import { openSignIn } from "./sign-in/open-sign-in.ts";
+import type { IdentityProvider } from "./sign-in/identity-provider.ts";
 import { templateRoutes } from "./routes/templates.ts";
 import { ApiKeysService } from "./services/api-keys.ts";
-import { AuditLog } from "./services/audit.ts";
 import type { AuditEntry } from "./services/audit.ts";
 import { PLATFORM_TEAM } from "./services/bootstrap.ts";
 import { CapsulesService } from "./services/capsules.ts";
@@ -105,6 +108,8 @@ export interface ControlPlaneOptions {
   readonly logger: Logger;
   readonly random: Random;
   readonly version: string;
+  /** Services whose accounts can be used to log in here. */
+  readonly identityProviders?: readonly IdentityProvider[];
   /** Takes mails to people; without one they are in the log. */
   readonly mailer?: Mailer;
   /** Address of the dashboard, for links in mails; cookies need TLS when it has. */
@@ -131,7 +136,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const fleet = new Fleet(logger);
   const keys = new ApiKeyAuth(database, clock, logger);
   const people = await openAccounts(options);
-  const audit = new AuditLog(options.random);
+  const { audit } = people;
   const operations = new Operations(options);
   const templates = new TemplatesService(database, fleet, options.random);
   const capsules = new CapsulesService({
@@ -193,6 +198,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     hosts: new HostsService({ ...options, fleet, enrolment, audit }),
     auth,
     ...people,
+    ...openSignIn({ ...options, ...people }),
     apiKeys: new ApiKeysService({ ...options, keys, audit }),
     invitations: new InvitationsService({ ...options, ...people, audit }),
     teams: new TeamsService({ ...options, sessions: people.sessions, audit }),
@@ -293,6 +299,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
   await app.register(async (open) => {
     serviceRoutes(open, services);
     authRoutes(open, services);
+    signInRoutes(open, services);
     hostAgentRoutes(open, services);
   });
   await app.register(async (closed) => {
@@ -306,6 +313,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
     });
     const parsed = [
       meRoutes,
+      myProviderRoutes,
       apiKeyRoutes,
       teamRoutes,
       invitationRoutes,

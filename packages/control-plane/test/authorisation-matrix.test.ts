@@ -38,6 +38,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   user: "user",
   invitation: "invitation",
   tag: "tag",
+  provider: "provider",
 };
 const roots: Readonly<Record<string, Kind>> = {
   capsules: "capsule",

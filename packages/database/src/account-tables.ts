@@ -10,7 +10,8 @@ export interface UsersTable {
   id: string;
   email: string;
   name: string;
-  password_hash: string;
+  /** Null for people who sign in by a provider only. */
+  password_hash: string | null;
   status: UserStatus;
   is_admin: ColumnType<boolean, boolean | undefined, boolean>;
   created_at: Stamp;
@@ -47,6 +48,26 @@ export interface OneTimeTokensTable {
   hash: string;
   purpose: TokenPurpose;
   user_id: string | null;
+  expires_at: Date;
+}
+
+/** Somebody at a provider, and who that is here. */
+export interface UserIdentitiesTable {
+  provider: string;
+  issuer: string;
+  subject: string;
+  user_id: string;
+  email: string;
+  created_at: Stamp;
+}
+
+export type SignInIntent = "login" | "signup" | "connect";
+
+export interface SignInAttemptsTable {
+  hash: string;
+  provider: string;
+  intent: SignInIntent;
+  session_id: string | null;
   expires_at: Date;
 }
 

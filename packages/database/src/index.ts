@@ -82,6 +82,9 @@ export {
   searchAcquaintances,
 } from "./queries/deletion.ts";
 export { putOneTimeToken, takeOneTimeToken } from "./queries/one-time-tokens.ts";
+export { deleteIdentity, findIdentityOwner, insertIdentity, listIdentities } from "./queries/identities.ts";
+export type { IdentityRow } from "./queries/identities.ts";
+export { findSignInAttempt, insertSignInAttempt, takeSignInAttempt } from "./queries/sign-in-attempts.ts";
 export { ensureSigningKey } from "./queries/signing-keys.ts";
 export {
   changeSessionTeam,
@@ -101,8 +104,10 @@ export {
   findUser,
   findUserByEmail,
   insertMembership,
+  insertProvenUser,
   insertUser,
   listMemberships,
+  lockUser,
 } from "./queries/users.ts";
 export type { UserRow } from "./queries/users.ts";
 export type { ApiKeyScope, NetworkRules, OperationKind, SandboxStatus, Schema } from "./schema.ts";

@@ -6,7 +6,9 @@ import type {
   OneTimeTokensTable,
   RefreshTokensTable,
   SessionsTable,
+  SignInAttemptsTable,
   SigningKeysTable,
+  UserIdentitiesTable,
   UsersTable,
 } from "./account-tables.ts";
 import type { ChannelsTable, DeliveriesTable } from "./channel-tables.ts";
@@ -183,6 +185,8 @@ export interface Schema {
   sessions: SessionsTable;
   refresh_tokens: RefreshTokensTable;
   one_time_tokens: OneTimeTokensTable;
+  user_identities: UserIdentitiesTable;
+  sign_in_attempts: SignInAttemptsTable;
   signing_keys: SigningKeysTable;
   invitations: InvitationsTable;
   audit_log: AuditLogTable;

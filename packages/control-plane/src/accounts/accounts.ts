@@ -6,8 +6,6 @@ import {
   deleteWaitingUsers,
   findUser,
   findUserByEmail,
-  insertMembership,
-  insertTeam,
   insertUser,
   listMemberships,
   putOneTimeToken,
@@ -16,6 +14,7 @@ import {
 import type { Database, LiveSession, UserRow } from "@wrenn/database";
 import type { AuditLog } from "../services/audit.ts";
 import { PLATFORM_TEAM } from "../services/bootstrap.ts";
+import { insertFirstTeam } from "./first-team.ts";
 import type { Mailer } from "./mailer.ts";
 import type { Passwords } from "./passwords.ts";
 import { hashToken } from "./sessions.ts";
@@ -88,31 +87,42 @@ export class Accounts {
 
   /** @throws WrennError `one_time_token_invalid`, `already_activated`. */
   async activate(token: string): Promise<OpenedSession> {
-    const { database, sessions } = this.#options;
+    const { database, random, sessions } = this.#options;
     const { userId, teamId } = await database.db.transaction().execute(async (tx) => {
       const user = await this.#take(tx, "activation", token);
       if (!(await activateUser(tx, user))) throw new WrennError("already_activated", {});
-      return { userId: user.id, teamId: await this.#firstTeam(tx, user) };
+      return { userId: user.id, teamId: await insertFirstTeam(tx, random, user) };
     });
     return await sessions.open(userId, teamId);
   }
 
   /** @throws WrennError `login_failed`, and with the right password `account_not_activated`, `account_disabled`. */
   async logIn({ email, password }: Credentials, origin: Origin): Promise<OpenedSession> {
-    const { database, passwords, sessions } = this.#options;
+    const { database, passwords } = this.#options;
     const user = await findUserByEmail(database.db, email);
     if (!(await passwords.verify(password, user?.password_hash)) || !user) {
-      await this.#recordFailure(user, origin);
+      await this.recordFailure(user, origin);
       throw new WrennError("login_failed", {});
     }
+    return await this.enter(user, origin);
+  }
+
+  /**
+   * Opens a session for somebody who has proved who they are, in their default team, or in a new one when they have none.
+   *
+   * @param provider - that says who it is; without one it was the password.
+   * @throws WrennError `account_not_activated`, `account_disabled`.
+   */
+  async enter(user: UserRow, origin: Origin, provider?: string): Promise<OpenedSession> {
+    const { database, random, sessions } = this.#options;
     if (user.status === "inactive") throw new WrennError("account_not_activated", {});
     if (user.status !== "active") throw new WrennError("account_disabled", {});
     const [team] = await listMemberships(database.db, user.id);
     const teamId =
       team?.teamId ??
-      (await database.db.transaction().execute(async (tx) => await this.#firstTeam(tx, user)));
+      (await database.db.transaction().execute(async (tx) => await insertFirstTeam(tx, random, user)));
     const opened = await sessions.open(user.id, teamId);
-    await this.recordVisit(opened.session, "login", origin);
+    await this.recordVisit(opened.session, "login", origin, provider);
     return opened;
   }
 
@@ -146,27 +156,44 @@ export class Accounts {
     mailer.send({ to: user.email, subject: "Your password was reset", text: "All sessions were ended." });
   }
 
-  /** Changes the password and ends every other session. @throws WrennError `wrong_password`. */
+  /**
+   * Changes the password, which the present one allows, or gives one to an account without; ends every other session.
+   *
+   * @throws WrennError `wrong_password`, `invalid_field` for a missing or different one.
+   */
   async changePassword(
     session: { readonly id: string; readonly userId: string },
-    current: string,
-    next: string,
+    given: { readonly current?: string; readonly next: string; readonly confirmation?: string },
   ): Promise<void> {
     const { database, mailer, passwords, sessions } = this.#options;
     const user = await findUser(database.db, session.userId);
-    if (!user || !(await passwords.verify(current, user.password_hash)))
+    if (!user) throw new WrennError("wrong_password", {});
+    const isFirst = user.password_hash === null;
+    if (isFirst && given.confirmation !== given.next)
+      throw new WrennError("invalid_field", {
+        field: "confirm_password",
+        problem: "is not the same as new_password",
+      });
+    if (!isFirst && given.current === undefined)
+      throw new WrennError("invalid_field", { field: "current_password", problem: "is missing" });
+    if (!isFirst && !(await passwords.verify(given.current ?? "", user.password_hash)))
       throw new WrennError("wrong_password", {});
-    await changeUser(database.db, user.id, "active", { passwordHash: await passwords.hash(next) });
+    await changeUser(database.db, user.id, "active", { passwordHash: await passwords.hash(given.next) });
     await sessions.revokeAll(user.id, session.id);
     mailer.send({
       to: user.email,
-      subject: "Your password was changed",
+      subject: isFirst ? "A password was added to your account" : "Your password was changed",
       text: "All other sessions were ended. If it was not you, reset the password.",
     });
   }
 
   /** Says in the audit log of the team that somebody acts in that they came or went. */
-  async recordVisit(session: LiveSession, action: "login" | "logout", origin: Origin): Promise<void> {
+  async recordVisit(
+    session: LiveSession,
+    action: "login" | "logout",
+    origin: Origin,
+    provider?: string,
+  ): Promise<void> {
     const { audit, database } = this.#options;
     await audit.write(
       database.db,
@@ -176,7 +203,7 @@ export class Accounts {
         resourceId: formatId("user", session.userId),
         action,
         scope: "admin",
-        metadata: metadataOf(origin),
+        metadata: metadataOf(origin, provider),
       },
     );
   }
@@ -186,10 +213,10 @@ export class Accounts {
   }
 
   /**
-   * A wrong password is known by the team that its account would have acted in, an unknown address by the platform's. Both take
+   * A wrong password, or a provider's account that may not come in, is known by the team that its account would have acted in, an unknown address by the platform's. Both take
    * the same steps, so that the time of the answer does not tell them apart.
    */
-  async #recordFailure(user: UserRow | undefined, origin: Origin): Promise<void> {
+  async recordFailure(user: UserRow | undefined, origin: Origin, provider?: string): Promise<void> {
     const { audit, database, random } = this.#options;
     const [team] = await listMemberships(database.db, user?.id ?? random.uuid());
     await audit.write(
@@ -201,7 +228,7 @@ export class Accounts {
         action: "login_failed",
         scope: "admin",
         status: "warning",
-        metadata: metadataOf(origin),
+        metadata: metadataOf(origin, provider),
       },
     );
   }
@@ -225,18 +252,13 @@ export class Accounts {
     if (!user) throw new WrennError("one_time_token_invalid", {});
     return user;
   }
-
-  async #firstTeam(db: Database["db"], user: UserRow): Promise<string> {
-    const { random } = this.#options;
-    const teamId = random.uuid();
-    const slug = `${randomHex(random, 3)}-${randomHex(random, 3)}`;
-    await insertTeam(db, { id: teamId, name: `${user.name}'s Team`, slug });
-    await insertMembership(db, { userId: user.id, teamId, role: "owner", isDefault: true });
-    return teamId;
-  }
 }
 
 /** What clients say of themselves is bounded. */
-function metadataOf({ address, userAgent }: Origin): Readonly<Record<string, string>> {
-  return { address, user_agent: userAgent.slice(0, MAX_USER_AGENT) };
+function metadataOf(
+  { address, userAgent }: Origin,
+  provider: string | undefined,
+): Readonly<Record<string, string>> {
+  const where = { address, user_agent: userAgent.slice(0, MAX_USER_AGENT) };
+  return provider === undefined ? where : { ...where, provider };
 }

@@ -1,6 +1,6 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
-import { RefreshCookie } from "../auth/refresh-cookie.ts";
+import { TokenCookie } from "../auth/token-cookie.ts";
 import { AuditLog } from "../services/audit.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";
@@ -17,10 +17,13 @@ export interface AccountServices {
   readonly sessions: Sessions;
   readonly firstAdmin: FirstAdmin;
   readonly limiter: RateLimiter;
-  readonly cookie: RefreshCookie;
+  readonly cookie: TokenCookie;
   readonly mailer: Mailer;
   readonly signed: SignedTokens;
+  readonly audit: AuditLog;
 }
+
+const REFRESH_SEC = 30 * 24 * 3600;
 
 export interface AccountServicesOptions {
   readonly database: Database;
@@ -41,9 +44,11 @@ export async function openAccounts(options: AccountServicesOptions): Promise<Acc
   const passwords = new Passwords(random);
   const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords });
   await firstAdmin.offer();
+  const audit = new AuditLog(random);
   return {
     mailer,
     signed,
+    audit,
     firstAdmin,
     accounts: new Accounts({
       database,
@@ -53,10 +58,15 @@ export async function openAccounts(options: AccountServicesOptions): Promise<Acc
       publicUrl,
       passwords,
       mailer,
-      audit: new AuditLog(random),
+      audit,
     }),
     sessions,
     limiter: new RateLimiter(clock),
-    cookie: new RefreshCookie(publicUrl.startsWith("https:")),
+    cookie: new TokenCookie({
+      name: "wrenn_refresh",
+      maxAgeSec: REFRESH_SEC,
+      sameSite: "Strict",
+      secure: publicUrl.startsWith("https:"),
+    }),
   };
 }

@@ -38,7 +38,7 @@ export class Passwords {
   }
 
   /** Whether the password is that of the hash. Without a hash it is not, after the same work. */
-  async verify(password: string, hash: string | undefined): Promise<boolean> {
+  async verify(password: string, hash: string | null | undefined): Promise<boolean> {
     const [, memory, passes, parallelism, salt = "", tag = ""] = PHC.exec(hash ?? "") ?? [];
     if (tag === "") {
       await this.hash(password);

@@ -19,7 +19,7 @@ import type { RateLimiter } from "../accounts/rate-limiter.ts";
 import type { Sessions } from "../accounts/sessions.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Identity } from "../auth/identity.ts";
-import type { RefreshCookie } from "../auth/refresh-cookie.ts";
+import type { TokenCookie } from "../auth/token-cookie.ts";
 import type { AuditEntry } from "../services/audit.ts";
 import type { OutgoingPolicy } from "../channels/outgoing.ts";
 import type { ChannelsService } from "../channels/channels-service.ts";
@@ -31,6 +31,9 @@ import type { HostsService } from "../hosts/hosts-service.ts";
 import type { CapsulesService } from "../services/capsules.ts";
 import type { PortsService } from "../services/ports.ts";
 import type { UsageService } from "../services/usage.ts";
+import type { Connections } from "../sign-in/connections.ts";
+import type { Providers } from "../sign-in/providers.ts";
+import type { SignIn } from "../sign-in/sign-in.ts";
 import type { TemplatesService } from "../services/templates.ts";
 
 /** Fastify with our schema types. */
@@ -79,7 +82,13 @@ export interface RouteServices {
   readonly deletion: DeletionService;
   readonly invitations: InvitationsService;
   readonly database: Database;
-  readonly cookie: RefreshCookie;
+  /** Refresh tokens travel in it. */
+  readonly cookie: TokenCookie;
+  readonly signIn: SignIn;
+  readonly connections: Connections;
+  readonly providers: Providers;
+  /** Binds an attempt to sign in by a provider to a browser. */
+  readonly attemptCookie: TokenCookie;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly version: string;

@@ -13,7 +13,7 @@ const tags = ["accounts"];
 /** Routes of somebody who is logged in, about themselves (contract 10 §3). */
 export function meRoutes(
   app: App,
-  { accounts, sessions, limiter, cookie, deletion, database }: RouteServices,
+  { accounts, sessions, limiter, cookie, deletion, connections, database }: RouteServices,
 ): void {
   app.get(
     "/v1/me",
@@ -33,9 +33,14 @@ export function meRoutes(
       },
     },
     async (request) => {
-      const { name, email } = sessionOf(request);
-      // Every account has a password: there is no other way to log in.
-      return { name, email, has_password: true, providers: [] };
+      const { name, email, userId } = sessionOf(request);
+      const { hasPassword, identities } = await connections.of(userId);
+      return {
+        name,
+        email,
+        has_password: hasPassword,
+        providers: identities.map(({ provider }) => provider),
+      };
     },
   );
 
@@ -105,16 +110,27 @@ export function meRoutes(
     "/v1/me/password",
     {
       schema: {
-        summary: "Change your password; ends your other sessions",
+        summary: "Change your password, or add one; ends your other sessions",
+        description:
+          "An account with a password sends current_password; one that signs in by a provider only, confirm_password.",
         tags,
-        body: Type.Object({ current_password: GivenPassword, new_password: Password }),
+        body: Type.Object({
+          current_password: Type.Optional(GivenPassword),
+          new_password: Password,
+          confirm_password: Type.Optional(GivenPassword),
+        }),
         response: { 204: Type.Null(), ...refusals },
       },
     },
     async (request, reply) => {
       const session = sessionOf(request);
       limiter.take(`password ${session.userId}`, { burst: 5, everyMs: 60_000 });
-      await accounts.changePassword(session, request.body.current_password, request.body.new_password);
+      const { current_password: current, new_password: next, confirm_password: confirmation } = request.body;
+      await accounts.changePassword(session, {
+        next,
+        ...(current === undefined ? {} : { current }),
+        ...(confirmation === undefined ? {} : { confirmation }),
+      });
       return await reply.status(204).send(null);
     },
   );

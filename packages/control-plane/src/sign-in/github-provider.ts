@@ -1,7 +1,7 @@
 import { WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import { codeChallenge } from "./code-challenge.ts";
-import type { IdentityProvider } from "./identity-provider.ts";
+import type { ClientOptions, IdentityProvider } from "./identity-provider.ts";
 import { emailOf, nameOf } from "./profile-fields.ts";
 import { requestJson } from "./provider-request.ts";
 
@@ -20,9 +20,7 @@ const Emails = Type.Array(
   Type.Object({ email: Type.String(), primary: Type.Boolean(), verified: Type.Boolean() }),
 );
 
-export interface GithubOptions {
-  readonly clientId: string;
-  readonly clientSecret: string;
+export interface GithubOptions extends ClientOptions {
   /** Of the pages that people see; GitHub Enterprise has its own. */
   readonly webUrl?: string;
   readonly apiUrl?: string;
@@ -33,6 +31,7 @@ export function githubProvider(options: GithubOptions): IdentityProvider {
   const {
     clientId,
     clientSecret,
+    answerMs,
     webUrl = "https://github.com",
     apiUrl = "https://api.github.com",
   } = options;
@@ -55,6 +54,7 @@ export function githubProvider(options: GithubOptions): IdentityProvider {
       const token = await requestJson(
         {
           provider: NAME,
+          answerMs,
           url: new URL("/login/oauth/access_token", webUrl).href,
           form: {
             client_id: clientId,
@@ -74,7 +74,7 @@ export function githubProvider(options: GithubOptions): IdentityProvider {
         authorization: `Bearer ${token.access_token}`,
         "x-github-api-version": API_VERSION,
       };
-      const get = { provider: NAME, headers };
+      const get = { provider: NAME, answerMs, headers };
       const user = await requestJson({ ...get, url: `${apiUrl}/user` }, User, signal);
       const emails = await requestJson({ ...get, url: `${apiUrl}/user/emails` }, Emails, signal);
       const primary = emails.find((one) => one.primary && one.verified);

@@ -18,6 +18,14 @@ export interface ProviderProfile {
   readonly verifiedEmail: string | undefined;
 }
 
+/** How we are known to a provider. */
+export interface ClientOptions {
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** For each answer, in milliseconds; 10 s without. */
+  readonly answerMs?: number | undefined;
+}
+
 /** A service that people have accounts at. */
 export interface IdentityProvider {
   /** In URLs, rows and answers. */

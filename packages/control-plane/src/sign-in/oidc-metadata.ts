@@ -36,59 +36,65 @@ interface Kept<T> {
   readonly at: number;
 }
 
+interface OidcPublicationsOptions {
+  readonly provider: string;
+  readonly issuer: string;
+  readonly answerMs: number | undefined;
+  readonly clock: Clock;
+}
+
 /** What a provider publishes about itself, asked for when it is needed and kept for an hour. */
 export class OidcPublications {
-  readonly #provider: string;
-  readonly #issuer: string;
-  readonly #clock: Clock;
+  readonly #options: OidcPublicationsOptions;
   #metadata: Kept<OidcMetadata> | undefined;
   #keys: Kept<JSONWebKeySet> | undefined;
 
-  constructor(provider: string, issuer: string, clock: Clock) {
-    this.#provider = provider;
-    this.#issuer = issuer;
-    this.#clock = clock;
+  constructor(options: OidcPublicationsOptions) {
+    this.#options = options;
   }
 
   /** @throws WrennError `provider_failed`, also when it speaks for another issuer or names an endpoint without TLS. */
   async metadata(signal: AbortSignal): Promise<OidcMetadata> {
+    const { provider, issuer, answerMs } = this.#options;
     if (this.#metadata && this.#age(this.#metadata) < KEEP_MS) return this.#metadata.value;
     const value = await requestJson(
       {
-        provider: this.#provider,
+        provider,
+        answerMs,
         // The path is appended, not resolved: an issuer may have one (§4.1).
-        url: `${this.#issuer.replace(/\/$/, "")}/.well-known/openid-configuration`,
+        url: `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`,
       },
       Metadata,
       signal,
     );
-    if (value.issuer !== this.#issuer) throw this.#failed("its configuration is that of another issuer");
+    if (value.issuer !== issuer) throw this.#failed("its configuration is that of another issuer");
     const endpoints = [value.authorization_endpoint, value.token_endpoint, value.jwks_uri];
     if (value.userinfo_endpoint !== undefined) endpoints.push(value.userinfo_endpoint);
     for (const endpoint of endpoints) {
       const url = URL.parse(endpoint);
-      const same = url?.protocol === new URL(this.#issuer).protocol;
+      const same = url?.protocol === new URL(issuer).protocol;
       if (!url || !(same || url.protocol === "https:"))
         throw this.#failed("its configuration names an endpoint without TLS");
     }
-    this.#metadata = { value, at: this.#clock.monotonic() };
+    this.#metadata = { value, at: this.#options.clock.monotonic() };
     return value;
   }
 
   /** `again` when a key was not among them. @throws WrennError `provider_failed`. */
   async keys(again: boolean, signal: AbortSignal): Promise<JSONWebKeySet> {
     if (this.#keys && this.#age(this.#keys) < (again ? KEYS_AGAIN_MS : KEEP_MS)) return this.#keys.value;
+    const { provider, answerMs } = this.#options;
     const { jwks_uri: url } = await this.metadata(signal);
-    const value = await requestJson({ provider: this.#provider, url }, Keys, signal);
-    this.#keys = { value, at: this.#clock.monotonic() };
+    const value = await requestJson({ provider, answerMs, url }, Keys, signal);
+    this.#keys = { value, at: this.#options.clock.monotonic() };
     return value;
   }
 
   #age({ at }: Kept<unknown>): number {
-    return this.#clock.monotonic() - at;
+    return this.#options.clock.monotonic() - at;
   }
 
   #failed(problem: string): WrennError {
-    return new WrennError("provider_failed", { provider: this.#provider, problem });
+    return new WrennError("provider_failed", { provider: this.#options.provider, problem });
   }
 }

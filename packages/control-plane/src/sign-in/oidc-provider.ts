@@ -3,7 +3,7 @@ import type { Clock } from "@wrenn/core";
 import { Type } from "typebox";
 import { codeChallenge } from "./code-challenge.ts";
 import { PersonClaims, verifyIdToken } from "./id-token.ts";
-import type { IdentityProvider } from "./identity-provider.ts";
+import type { ClientOptions, IdentityProvider } from "./identity-provider.ts";
 import { OidcPublications } from "./oidc-metadata.ts";
 import type { OidcMetadata } from "./oidc-metadata.ts";
 import { emailOf, nameOf } from "./profile-fields.ts";
@@ -17,18 +17,16 @@ const Tokens = Type.Object({
   access_token: Type.String({ minLength: 1, maxLength: 16_384, pattern: "^[\\x21-\\x7e]+$" }),
 });
 
-export interface OidcOptions {
+export interface OidcOptions extends ClientOptions {
   /** As the provider writes it, to the last slash. */
   readonly issuer: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
   readonly clock: Clock;
 }
 
 /** Any provider of OpenID Connect (Core 1.0, code flow) that publishes its configuration. */
 export function oidcProvider(options: OidcOptions): IdentityProvider {
-  const { issuer, clientId, clientSecret, clock } = options;
-  const published = new OidcPublications(NAME, issuer, clock);
+  const { issuer, clientId, clock, answerMs } = options;
+  const published = new OidcPublications({ provider: NAME, issuer, answerMs, clock });
 
   async function claimsOf(
     idToken: string,
@@ -54,7 +52,7 @@ export function oidcProvider(options: OidcOptions): IdentityProvider {
     if (claims.email !== undefined || url === undefined) return claims;
     // Many providers tell addresses there only.
     const headers = { authorization: `Bearer ${accessToken}` };
-    const told = await requestJson({ provider: NAME, url, headers }, PersonClaims, signal);
+    const told = await requestJson({ provider: NAME, answerMs, url, headers }, PersonClaims, signal);
     if (told.sub !== claims.sub)
       throw new WrennError("provider_failed", { provider: NAME, problem: "it told about somebody else" });
     return { ...claims, ...told };
@@ -87,7 +85,7 @@ export function oidcProvider(options: OidcOptions): IdentityProvider {
         redirect_uri: redirectUri,
         code_verifier: verifier,
       };
-      const request = authenticated(metadata, clientId, clientSecret, form);
+      const request = authenticated(metadata, options, form);
       const tokens = await requestJson(request, Tokens, signal);
       const claims = await claimsOf(tokens.id_token, tokens.access_token, nonce, signal);
       const { sub, name, preferred_username: nick, email, email_verified: verified } = claims;
@@ -104,11 +102,10 @@ export function oidcProvider(options: OidcOptions): IdentityProvider {
 /** By header unless the provider takes the secret in the form only (RFC 6749 §2.3.1, Discovery 1.0 §3). */
 function authenticated(
   metadata: OidcMetadata,
-  clientId: string,
-  clientSecret: string,
+  { clientId, clientSecret, answerMs }: ClientOptions,
   form: Readonly<Record<string, string>>,
 ): ProviderRequest {
-  const request = { provider: NAME, url: metadata.token_endpoint };
+  const request = { provider: NAME, answerMs, url: metadata.token_endpoint };
   const methods = metadata.token_endpoint_auth_methods_supported ?? ["client_secret_basic"];
   if (!methods.includes("client_secret_basic") && methods.includes("client_secret_post"))
     return { ...request, form: { ...form, client_id: clientId, client_secret: clientSecret } };

@@ -2,7 +2,7 @@ import { problemOf, withDeadline, WrennError } from "@wrenn/core";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 
-const ANSWER_MS = 10_000;
+const DEFAULT_ANSWER_MS = 10_000;
 /** Key sets and profiles are a few KiB. */
 const MAX_BYTES = 256 * 1024;
 
@@ -10,6 +10,8 @@ export interface ProviderRequest {
   /** For errors. */
   readonly provider: string;
   readonly url: string;
+  /** Milliseconds for the whole answer. */
+  readonly answerMs: number | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as a form by POST. */
   readonly form?: Readonly<Record<string, string>>;
@@ -26,13 +28,13 @@ export async function requestJson<S extends TSchema>(
   shape: S,
   signal: AbortSignal,
 ): Promise<Static<S>> {
-  const { provider, url, headers, form } = request;
+  const { provider, url, headers, form, answerMs = DEFAULT_ANSWER_MS } = request;
   const failed = (problem: string, cause?: unknown): WrennError =>
     new WrennError("provider_failed", { provider, problem: `${new URL(url).host} ${problem}` }, { cause });
   let status: number;
   let text: string;
   try {
-    [status, text] = await withDeadline("its answer", ANSWER_MS, signal, async (within) => {
+    [status, text] = await withDeadline("its answer", answerMs, signal, async (within) => {
       const response = await fetch(url, {
         method: form ? "POST" : "GET",
         headers: { accept: "application/json", "user-agent": "wrenn", ...headers },

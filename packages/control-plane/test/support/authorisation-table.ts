@@ -97,6 +97,11 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "POST /v1/auth/refresh": row("open", 401),
   "POST /v1/me/password/reset": row("open", 204, { body: (_, fresh) => ({ email: email(fresh) }) }),
   "POST /v1/me/password/reset/confirm": row("open", 400, { body: () => ({ token, new_password: PASSWORD }) }),
+  "GET /v1/auth/providers": row("open", 200),
+  "GET /auth/oauth/:provider": row("open", 404),
+  "GET /auth/oauth/:provider/callback": row("open", 404),
+  "GET /v1/auth/oauth/:provider": row("open", 404),
+  "GET /v1/auth/oauth/:provider/callback": row("open", 404),
   "POST /v1/auth/logout": row("person", 204, { spends: "team" }),
   "POST /v1/auth/switch-team": row("person", 200, {
     body: ({ team }) => ({ team_id: team }),
@@ -109,6 +114,9 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "POST /v1/me/password": row("person", 204, {
     body: () => ({ current_password: PASSWORD, new_password: PASSWORD }),
   }),
+  "GET /v1/me/providers": row("person", 200),
+  "GET /v1/me/providers/:provider/connect": row("person", 404, { malformed: 404 }),
+  "DELETE /v1/me/providers/:provider": row("person", 404, { malformed: 404 }),
   "GET /v1/users/search": row("person", 200, {
     query: ({ people }) => `?email=${people.owner.email}`,
   }),

@@ -37,6 +37,7 @@ export type Kind =
   | "key"
   | "invitation"
   | "received"
+  | "provider"
   | "team"
   | "user";
 
@@ -57,6 +58,8 @@ const nothing: Ids = {
   key: "",
   invitation: "",
   received: "",
+  // None is set up: what they answer is the same for everybody.
+  provider: "nowhere",
   team: "",
   user: "",
 };
@@ -274,6 +277,7 @@ export function unknownIds(): Ids {
     invitation: systemRandom.uuid(),
     received: systemRandom.uuid(),
     team: newId("team", systemRandom),
+    provider: "elsewhere",
     user: newId("user", systemRandom),
   };
 }

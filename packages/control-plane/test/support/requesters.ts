@@ -185,6 +185,7 @@ export const malformedIds: Ids = {
   key: "key-zzzzzzzzzzzzzzzzzzzzzzzzz",
   invitation: "1",
   received: "1",
+  provider: "no provider",
   team: "team-%00",
   user: "nobody",
 };

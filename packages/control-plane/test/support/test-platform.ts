@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
-import type { LocalHost, Mail } from "@wrenn/control-plane";
+import type { IdentityProvider, LocalHost, Mail } from "@wrenn/control-plane";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields } from "@wrenn/core";
 import { sampleUsage } from "@wrenn/database";
@@ -52,27 +52,33 @@ export class TestPlatform implements AsyncDisposable {
   /** Addresses that names of other services stand for. */
   readonly names = new Map<string, readonly string[]>();
   readonly #release: AsyncDisposableStack;
+  readonly #identityProviders: readonly IdentityProvider[];
   #url = "";
 
   private constructor(
     host: FakeHostAgent,
+    identityProviders: readonly IdentityProvider[],
     database: Database,
     apiKey: string,
     release: AsyncDisposableStack,
   ) {
     this.host = host;
+    this.#identityProviders = identityProviders;
     this.database = database;
     this.apiKey = apiKey;
     this.#release = release;
   }
 
-  static async start(host = new FakeHostAgent()): Promise<TestPlatform> {
+  static async start(
+    host = new FakeHostAgent(),
+    identityProviders: readonly IdentityProvider[] = [],
+  ): Promise<TestPlatform> {
     await using release = new AsyncDisposableStack();
     const files = release.use(await TestDatabase.create());
     const database = await files.open();
     release.defer(() => database.close());
     const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
-    const platform = new TestPlatform(host, database, apiKey, release.move());
+    const platform = new TestPlatform(host, identityProviders, database, apiKey, release.move());
     platform.#url = (await platform.serve({ id: systemRandom.uuid(), agent: platform.host })).url;
     return platform;
   }
@@ -97,6 +103,7 @@ export class TestPlatform implements AsyncDisposable {
     const { body, token, key, cookie } = options;
     const response = await fetch((options.url ?? this.#url) + path, {
       method,
+      redirect: "manual",
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -182,8 +189,10 @@ export class TestPlatform implements AsyncDisposable {
       logger: {
         ...silentLogger,
         info: (event, fields = {}) => void this.logged.push({ event, fields }),
+        warn: (event, fields = {}) => void this.logged.push({ event, fields }),
       },
       random: systemRandom,
+      identityProviders: this.#identityProviders,
       version: "0.0.0",
       mailer: { send: (mail) => void this.mails.push(mail) },
       publicUrl: "https://wrenn.example.org",

@@ -61,7 +61,7 @@ export async function otherAdminExists(db: Db, userId: string): Promise<boolean>
   return other !== undefined;
 }
 
-/** Ends an active account with its keys and its places in the teams of others; its address is free again. False when it is not active. */
+/** Ends an active account with its keys, its identities at providers and its places in the teams of others; its address is free again. False when it is not active. */
 export async function markUserDeleted(db: Db, userId: string, at: Date): Promise<boolean> {
   const result = await db
     .updateTable("users")
@@ -72,6 +72,7 @@ export async function markUserDeleted(db: Db, userId: string, at: Date): Promise
   if (result.numUpdatedRows === 0n) return false;
   await db.deleteFrom("api_keys").where("created_by", "=", userId).execute();
   await db.deleteFrom("one_time_tokens").where("user_id", "=", userId).execute();
+  await db.deleteFrom("user_identities").where("user_id", "=", userId).execute();
   await db.deleteFrom("memberships").where("user_id", "=", userId).where("role", "<>", "owner").execute();
   return true;
 }

@@ -11,7 +11,8 @@ export interface NewUser {
   readonly id: string;
   readonly email: string;
   readonly name: string;
-  readonly passwordHash: string;
+  /** Null for somebody who signs in by a provider. */
+  readonly passwordHash: string | null;
   readonly status: UserStatus;
   readonly isAdmin?: boolean;
 }
@@ -47,9 +48,17 @@ export async function findUserByEmail(db: Db, email: string): Promise<UserRow | 
     .executeTakeFirst();
 }
 
+/** Adds an active user whose address is proved, and drops those who wait for it; undefined when it has an owner. */
+export async function insertProvenUser(db: Db, user: Omit<NewUser, "status">): Promise<UserRow | undefined> {
+  await lockAddress(db, user.email);
+  const added = await insertUser(db, { ...user, status: "active" });
+  if (added) await deleteWaitingFor(db, user.email);
+  return added;
+}
+
 /** Makes a waiting account the one of its address, and drops the others that wait; false when it has an owner. */
 export async function activateUser(db: Db, user: UserRow): Promise<boolean> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${user.email}, 0))`.execute(db);
+  await lockAddress(db, user.email);
   const owned = await db
     .selectFrom("users")
     .select("id")
@@ -57,12 +66,26 @@ export async function activateUser(db: Db, user: UserRow): Promise<boolean> {
     .where("status", "in", ["active", "disabled"])
     .executeTakeFirst();
   if (owned || !(await changeUser(db, user.id, "inactive", { status: "active" }))) return false;
-  await db.deleteFrom("users").where("email", "=", user.email).where("status", "=", "inactive").execute();
+  await deleteWaitingFor(db, user.email);
   return true;
+}
+
+/** Until the end of the transaction nobody else proves this address. */
+async function lockAddress(db: Db, email: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${email}, 0))`.execute(db);
+}
+
+async function deleteWaitingFor(db: Db, email: string): Promise<void> {
+  await db.deleteFrom("users").where("email", "=", email).where("status", "=", "inactive").execute();
 }
 
 export async function findUser(db: Db, id: string): Promise<UserRow | undefined> {
   return await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
+}
+
+/** A user that nobody else changes until the end of the transaction. */
+export async function lockUser(db: Db, id: string): Promise<UserRow | undefined> {
+  return await db.selectFrom("users").selectAll().where("id", "=", id).forUpdate().executeTakeFirst();
 }
 
 /** Drops accounts that were not activated in time, with their tokens. */

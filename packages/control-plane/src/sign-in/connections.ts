@@ -1,0 +1,111 @@
+import { formatId, WrennError } from "@wrenn/core";
+import {
+  deleteIdentity,
+  findIdentityOwner,
+  findUser,
+  insertIdentity,
+  listIdentities,
+  lockUser,
+} from "@wrenn/database";
+import type { Database, IdentityRow, LiveSession } from "@wrenn/database";
+import type { Mailer } from "../accounts/mailer.ts";
+import type { AuditLog } from "../services/audit.ts";
+import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
+import type { Providers } from "./providers.ts";
+
+export interface ConnectionsOptions {
+  readonly database: Database;
+  readonly providers: Providers;
+  readonly mailer: Mailer;
+  readonly audit: AuditLog;
+}
+
+/** The ways in which somebody can log in to their account. */
+export interface LoginMethods {
+  readonly hasPassword: boolean;
+  readonly identities: readonly IdentityRow[];
+}
+
+/** Which accounts of providers open an account of ours (contract 10 §3). */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+  }
+
+  async of(userId: string): Promise<LoginMethods> {
+    const { db } = this.#options.database;
+    const user = await findUser(db, userId);
+    return {
+      hasPassword: user !== undefined && user.password_hash !== null,
+      identities: (await listIdentities(db, userId)).filter((identity) => this.#works(identity)),
+    };
+  }
+
+  /** Lets somebody at a provider log in to the account of a session; false when that is, or has, another one. */
+  async connect(
+    session: LiveSession,
+    provider: IdentityProvider,
+    { subject, verifiedEmail }: ProviderProfile,
+  ): Promise<boolean> {
+    const { database, mailer } = this.#options;
+    const { name, issuer, title } = provider;
+    const key = { provider: name, issuer, subject };
+    const isDone = await database.db.transaction().execute(async (tx) => {
+      await lockUser(tx, session.userId);
+      const owner = await findIdentityOwner(tx, key);
+      if (owner) return owner.id === session.userId ? "before" : undefined;
+      // One of an issuer that the operator has replaced is of no use any more.
+      const own = await listIdentities(tx, session.userId);
+      if (own.some((identity) => identity.provider === name && !this.#works(identity)))
+        await deleteIdentity(tx, session.userId, name);
+      const identity = { ...key, user_id: session.userId, email: verifiedEmail ?? "" };
+      if (!(await insertIdentity(tx, identity))) return undefined;
+      await this.#record(tx, session, "provider_connect", name);
+      return "now";
+    });
+    if (isDone === "now")
+      mailer.send({
+        to: session.email,
+        subject: `${title} was connected to your account`,
+        text: "It can be used to log in from now on. If it was not you, disconnect it and change your password.",
+      });
+    return isDone !== undefined;
+  }
+
+  /** @throws WrennError `provider_not_connected`, `last_login_method`. */
+  async disconnect(session: LiveSession, provider: string): Promise<void> {
+    await this.#options.database.db.transaction().execute(async (tx) => {
+      // Two at once must not each take the other for what remains.
+      const user = await lockUser(tx, session.userId);
+      const identities = await listIdentities(tx, session.userId);
+      if (!identities.some((identity) => identity.provider === provider))
+        throw new WrennError("provider_not_connected", {});
+      const others = identities.filter((identity) => identity.provider !== provider && this.#works(identity));
+      if ((user?.password_hash ?? null) === null && others.length === 0)
+        throw new WrennError("last_login_method", {});
+      await deleteIdentity(tx, session.userId, provider);
+      await this.#record(tx, session, "provider_disconnect", provider);
+    });
+  }
+
+  /** Those of providers that the operator has taken away open nothing. */
+  #works({ provider, issuer }: IdentityRow): boolean {
+    return this.#options.providers.find(provider)?.issuer === issuer;
+  }
+
+  async #record(db: Database["db"], session: LiveSession, action: string, provider: string): Promise<void> {
+    await this.#options.audit.write(
+      db,
+      { teamId: session.teamId, session },
+      {
+        resource: "user",
+        resourceId: formatId("user", session.userId),
+        action,
+        scope: "admin",
+        metadata: { provider },
+      },
+    );
+  }
+}

@@ -1,0 +1,48 @@
+import type { Random } from "@wrenn/core";
+import { findIdentityOwner, insertIdentity, insertProvenUser } from "@wrenn/database";
+import type { Database, UserRow } from "@wrenn/database";
+import { insertFirstTeam } from "../accounts/first-team.ts";
+import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
+import type { SignInProblem } from "./outcome.ts";
+
+/** Undoes the transaction that it leaves. */
+class Refused extends Error {
+  readonly problem: SignInProblem;
+
+  constructor(problem: SignInProblem) {
+    super(problem);
+    this.problem = problem;
+  }
+}
+
+/**
+ * Adds an account for somebody whom a provider knows and we do not, with a team. Their address is theirs by the provider's word,
+ * so accounts that wait for its proof go; an account that has proved it stays, and the newcomer is refused: whoever has it
+ * connects the provider there.
+ *
+ * @returns the new account; of several attempts at once the account that the first one made.
+ */
+export async function addNewcomer(
+  database: Database,
+  random: Random,
+  provider: IdentityProvider,
+  profile: ProviderProfile,
+): Promise<{ readonly user: UserRow; readonly isNew: boolean } | SignInProblem> {
+  const { verifiedEmail: email, name, subject } = profile;
+  if (email === undefined) return "email_unverified";
+  const key = { provider: provider.name, issuer: provider.issuer, subject };
+  try {
+    const user = await database.db.transaction().execute(async (tx) => {
+      const added = await insertProvenUser(tx, { id: random.uuid(), email, name, passwordHash: null });
+      if (!added) throw new Refused("email_taken");
+      if (!(await insertIdentity(tx, { ...key, user_id: added.id, email }))) throw new Refused("email_taken");
+      await insertFirstTeam(tx, random, added);
+      return added;
+    });
+    return { user, isNew: true };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const owner = await findIdentityOwner(database.db, key);
+    return owner ? { user: owner, isNew: false } : error.problem;
+  }
+}

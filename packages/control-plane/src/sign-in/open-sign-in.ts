@@ -1,0 +1,47 @@
+import type { Clock, Logger, Random } from "@wrenn/core";
+import type { Database } from "@wrenn/database";
+import type { Accounts } from "../accounts/accounts.ts";
+import type { Mailer } from "../accounts/mailer.ts";
+import { TokenCookie } from "../auth/token-cookie.ts";
+import type { AuditLog } from "../services/audit.ts";
+import { Connections } from "./connections.ts";
+import type { IdentityProvider } from "./identity-provider.ts";
+import { Providers } from "./providers.ts";
+import { ATTEMPT_MS, SignIn } from "./sign-in.ts";
+
+/** Everything about signing in by accounts of other services. */
+export interface SignInServices {
+  readonly signIn: SignIn;
+  readonly connections: Connections;
+  readonly providers: Providers;
+  readonly attemptCookie: TokenCookie;
+}
+
+export interface SignInServicesOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly accounts: Accounts;
+  readonly mailer: Mailer;
+  readonly audit: AuditLog;
+  readonly identityProviders?: readonly IdentityProvider[];
+  readonly publicUrl: string;
+}
+
+export function openSignIn(options: SignInServicesOptions): SignInServices {
+  const providers = new Providers(options.identityProviders ?? []);
+  const connections = new Connections({ ...options, providers });
+  return {
+    signIn: new SignIn({ ...options, connections, providers }),
+    connections,
+    providers,
+    // Lax: the provider leads the browser back here, and the cookie has to come along.
+    attemptCookie: new TokenCookie({
+      name: "oauth_state",
+      maxAgeSec: ATTEMPT_MS / 1000,
+      sameSite: "Lax",
+      secure: options.publicUrl.startsWith("https:"),
+    }),
+  };
+}

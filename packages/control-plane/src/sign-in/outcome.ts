@@ -1,0 +1,54 @@
+import type { OpenedSession } from "../accounts/sessions.ts";
+
+/** What a browser is told when signing in did not work (contract 20 §2.6); `email_unverified` and `provider_unavailable` are ours. */
+export type SignInProblem =
+  | "access_denied"
+  | "invalid_state"
+  | "missing_code"
+  | "exchange_failed"
+  | "account_deactivated"
+  | "no_account"
+  | "email_taken"
+  | "email_unverified"
+  | "already_linked"
+  | "provider_unavailable"
+  | "db_error";
+
+/** Where a browser goes when it comes back from a provider, and with what. */
+export interface SignInOutcome {
+  readonly location: string;
+  readonly session?: OpenedSession;
+}
+
+/** Pages of the dashboard that a browser goes to (contract 10 §3). */
+export class ResultPages {
+  readonly #publicUrl: string;
+
+  constructor(publicUrl: string) {
+    this.#publicUrl = publicUrl;
+  }
+
+  callbackOf(provider: string): string {
+    return `${this.#publicUrl}/auth/oauth/${encodeURIComponent(provider)}/callback`;
+  }
+
+  entered(provider: string, isNew: boolean): string {
+    return this.#entrance(provider, isNew ? "?new_signup=1" : "");
+  }
+
+  notEntered(provider: string, problem: SignInProblem): string {
+    return this.#entrance(provider, `?error=${problem}`);
+  }
+
+  connected(provider: string): string {
+    return `${this.#publicUrl}/dashboard/settings?connected=${encodeURIComponent(provider)}`;
+  }
+
+  notConnected(problem: SignInProblem): string {
+    return `${this.#publicUrl}/dashboard/settings?connect_error=${problem}`;
+  }
+
+  #entrance(provider: string, query: string): string {
+    return `${this.#publicUrl}/auth/${encodeURIComponent(provider)}/callback${query}`;
+  }
+}

@@ -1,0 +1,190 @@
+import { problemOf, randomHex, withDeadline, WrennError } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
+import {
+  findIdentityOwner,
+  findSession,
+  findSignInAttempt,
+  insertSignInAttempt,
+  takeSignInAttempt,
+} from "@wrenn/database";
+import type { Database, LiveSession } from "@wrenn/database";
+import type { Accounts, Origin } from "../accounts/accounts.ts";
+import { hashToken } from "../accounts/sessions.ts";
+import { attemptOf, isStateOf } from "./browser-secret.ts";
+import type { Connections } from "./connections.ts";
+import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
+import { addNewcomer } from "./newcomers.ts";
+import { ResultPages } from "./outcome.ts";
+import type { SignInOutcome, SignInProblem } from "./outcome.ts";
+import type { Providers } from "./providers.ts";
+
+/** How long somebody may take at the provider (contract 20 §2.6). */
+export const ATTEMPT_MS = 10 * 60_000;
+const SECRET_BYTES = 32;
+/** For all requests to a provider together. */
+const EXCHANGE_MS = 20_000;
+
+export interface SignInOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly accounts: Accounts;
+  readonly connections: Connections;
+  readonly providers: Providers;
+  /** Address of the dashboard, and of the callback below it. */
+  readonly publicUrl: string;
+}
+
+/** Why a browser leaves for a provider. */
+export type Purpose = "login" | "signup" | { readonly connectTo: LiveSession };
+
+/** What a browser brings back. */
+export interface Callback {
+  readonly code?: string;
+  readonly state?: string;
+  readonly error?: string;
+}
+
+/** A browser's way to a provider and back (contract 10 §3, contract 20 §2.6). */
+export class SignIn {
+  readonly #options: SignInOptions;
+  readonly #pages: ResultPages;
+
+  constructor(options: SignInOptions) {
+    this.#options = options;
+    this.#pages = new ResultPages(options.publicUrl);
+  }
+
+  /**
+   * Begins an attempt.
+   *
+   * @returns where the browser goes, and the secret for its cookie.
+   * @throws WrennError `provider_not_found`, `provider_failed`.
+   */
+  async begin(
+    name: string,
+    purpose: Purpose,
+    signal: AbortSignal,
+  ): Promise<{ readonly url: string; readonly secret: string }> {
+    const { clock, database, providers, random } = this.#options;
+    const provider = providers.get(name);
+    const secret = randomHex(random, SECRET_BYTES);
+    const attempt = attemptOf(secret, this.#pages.callbackOf(name));
+    const url = await provider.authorizationUrl(attempt, signal);
+    await insertSignInAttempt(database.db, {
+      hash: hashToken(secret),
+      provider: name,
+      ...(typeof purpose === "string"
+        ? { intent: purpose, session_id: null }
+        : { intent: "connect", session_id: purpose.connectTo.id }),
+      expires_at: new Date(clock.now() + ATTEMPT_MS),
+    });
+    return { url: url.href, secret };
+  }
+
+  /** Where a browser goes that cannot be sent to the provider. @throws what is no failure of the provider. */
+  unavailable(name: string, error: unknown): string {
+    if (!WrennError.is(error, "provider_failed")) throw error;
+    this.#warn(name, error);
+    return this.#pages.notEntered(name, "provider_unavailable");
+  }
+
+  /**
+   * Ends an attempt, whatever became of it. Only the browser that began it can, and once.
+   *
+   * @param secret - of the browser's cookie.
+   * @throws WrennError `provider_not_found`.
+   */
+  async finish(
+    name: string,
+    callback: Callback,
+    secret: string | undefined,
+    origin: Origin,
+    signal: AbortSignal,
+  ): Promise<SignInOutcome> {
+    const { clock, database, logger, providers } = this.#options;
+    const provider = providers.get(name);
+    const now = new Date(clock.now());
+    const hash = hashToken(secret ?? "");
+    const begun = await findSignInAttempt(database.db, hash, name, now);
+    const refused = (problem: SignInProblem): SignInOutcome => ({
+      location:
+        begun?.intent === "connect"
+          ? this.#pages.notConnected(problem)
+          : this.#pages.notEntered(name, problem),
+    });
+    const attempt = attemptOf(secret ?? "", this.#pages.callbackOf(name));
+    // What somebody else made up does not end an attempt.
+    const isOurs = begun !== undefined && isStateOf(attempt, callback.state);
+    const isFirst = isOurs && (await takeSignInAttempt(database.db, hash));
+    if (callback.error !== undefined) return refused("access_denied");
+    if (!isFirst) return refused("invalid_state");
+    const { code } = callback;
+    if (code === undefined || code === "") return refused("missing_code");
+    let profile: ProviderProfile;
+    try {
+      profile = await withDeadline(
+        `${name}'s answer`,
+        EXCHANGE_MS,
+        signal,
+        async (within) => await provider.profile(code, attempt, within),
+      );
+    } catch (error) {
+      this.#warn(name, error);
+      return refused("exchange_failed");
+    }
+    try {
+      const done =
+        begun.intent === "connect"
+          ? await this.#connect(begun.sessionId ?? "", provider, profile)
+          : await this.#enter(begun.intent, provider, profile, origin);
+      return typeof done === "string" ? refused(done) : done;
+    } catch (error) {
+      // A browser cannot be answered JSON, and nothing that others are to hear is left to be said.
+      logger.error("sign_in.failed", { provider: name, problem: problemOf(error) });
+      return refused("db_error");
+    }
+  }
+
+  async #enter(
+    intent: "login" | "signup",
+    provider: IdentityProvider,
+    profile: ProviderProfile,
+    origin: Origin,
+  ): Promise<SignInOutcome | SignInProblem> {
+    const { accounts, database, random } = this.#options;
+    const { name, issuer } = provider;
+    const known = await findIdentityOwner(database.db, { provider: name, issuer, subject: profile.subject });
+    if (!known && intent === "login") return "no_account";
+    const found = known
+      ? { user: known, isNew: false }
+      : await addNewcomer(database, random, provider, profile);
+    if (typeof found === "string") return found;
+    const { user, isNew } = found;
+    if (user.status !== "active") {
+      await accounts.recordFailure(user, origin, name);
+      return "account_deactivated";
+    }
+    const session = await accounts.enter(user, origin, name);
+    return { location: this.#pages.entered(name, isNew), session };
+  }
+
+  /** The log-in that began it must not be over: somebody else may sit there by now. */
+  async #connect(
+    sessionId: string,
+    provider: IdentityProvider,
+    profile: ProviderProfile,
+  ): Promise<SignInOutcome | SignInProblem> {
+    const { clock, connections, database } = this.#options;
+    const session = await findSession(database.db, sessionId, undefined, new Date(clock.now()));
+    if (!session) return "invalid_state";
+    if (session.status !== "active") return "account_deactivated";
+    const isConnected = await connections.connect(session, provider, profile);
+    return isConnected ? { location: this.#pages.connected(provider.name) } : "already_linked";
+  }
+
+  #warn(provider: string, error: unknown): void {
+    this.#options.logger.warn("sign_in.provider_failed", { provider, problem: problemOf(error) });
+  }
+}
