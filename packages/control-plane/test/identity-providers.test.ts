@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import { WrennError } from "@wrenn/core";
+import fc from "fast-check";
 import { githubProvider } from "../src/sign-in/github-provider.ts";
 import type { IdentityProvider, ProviderProfile, SignInAttempt } from "../src/sign-in/identity-provider.ts";
 import { oidcProvider } from "../src/sign-in/oidc-provider.ts";
@@ -106,6 +107,7 @@ const flaws: Readonly<Record<string, readonly [TokenFlaws, RegExp]>> = {
   "without an end": [{ without: "exp" }, /"exp"/],
   "from later on": [{ claims: { nbf: now + 600 } }, /"nbf"/],
   "without a subject": [{ without: "sub" }, /"sub"/],
+  "with a subject that is no ASCII": [{ claims: { sub: "a\0b" } }, /subject/],
   "with an empty subject": [{ claims: { sub: "" } }, /subject/],
   "without a signature": [{ algorithm: "none" }, /"alg"/],
   "signed by the public key as a shared secret": [{ algorithm: "HS256" }, /"alg"/],
@@ -136,6 +138,55 @@ test("a token endpoint that hangs is left when the caller leaves", async () => {
   const leaving = new AbortController();
   setTimeout(() => leaving.abort(new Error("left")), 50);
   await problemWith(signIn(github, {}, leaving.signal));
+});
+
+test("whatever a provider answers, it is a profile within bounds or a failure", async () => {
+  // Made of what is expected, so that it is not all refused at the first field.
+  const text = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.constantFrom("a@b", "\0", "\ud800", "x".repeat(300)),
+  );
+  const anything = fc.oneof(text, fc.double(), fc.boolean(), fc.constant(null), fc.jsonValue());
+  const user = fc.record(
+    { id: fc.oneof(fc.nat(), anything), login: anything, name: anything },
+    { requiredKeys: [] },
+  );
+  const email = fc.record({ email: anything, primary: fc.boolean(), verified: fc.boolean() });
+  const told = fc.record({
+    sub: fc.constant("42"),
+    email: anything,
+    email_verified: anything,
+    name: anything,
+  });
+  const paths = ["/user", "/user/emails", "/userinfo"] as const;
+  const answers = fc.tuple(user, fc.oneof(fc.array(email), anything), fc.oneof(told, anything));
+  const outcomes = { told: 0, failed: 0 };
+  fake.userinfoOf = "42";
+  const oidc = freshOidc();
+  const isText = (one: string): boolean => one.isWellFormed() && !/\p{Cc}/u.test(one);
+  try {
+    await fc.assert(
+      fc.asyncProperty(answers, async (bodies) => {
+        for (const [at, path] of paths.entries()) fake.instead.set(path, JSON.stringify(bodies[at]));
+        for (const provider of [github, oidc]) {
+          const profile = await signIn(provider).catch((error: unknown) => error);
+          if (WrennError.is(profile, "provider_failed")) {
+            outcomes.failed++;
+            continue;
+          }
+          const { subject, name, verifiedEmail = "a@b" } = profile as ProviderProfile;
+          assert.match(subject, /^[ -~]{1,255}$/);
+          assert.ok(isText(name) && name.length >= 1 && name.length <= 100, name);
+          assert.ok(isText(verifiedEmail) && verifiedEmail.length <= 254, verifiedEmail);
+          outcomes.told++;
+        }
+      }),
+      { numRuns: 100 },
+    );
+  } finally {
+    fake.instead.clear();
+  }
+  assert.ok(outcomes.told > 0 && outcomes.failed > 0, JSON.stringify(outcomes));
 });
 
 test("keys are kept, and asked for again when the provider has turned them, but not for every made-up key", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import { pruneLogins } from "@wrenn/database";
+import { sql } from "kysely";
 import type { TokenFault } from "./support/fake-provider.ts";
 import { placeOf, refreshOf, SignInLab } from "./support/sign-in-lab.ts";
 import type { ProviderName } from "./support/sign-in-lab.ts";
@@ -141,11 +142,51 @@ test("a state that is missing, forged, another's, used or over is refused", asyn
   refused(await lab.comeBack(late), "invalid_state");
 });
 
-test("of several that bring one state at once one is logged in", async () => {
+test("of several that bring one state at once, to any control plane, one is logged in", async () => {
   lab.newPerson("racing");
+  const other = await platform.serve(undefined);
   const journey = await lab.leave("github", "signup");
-  const answers = await Promise.all([1, 2, 3].map(() => lab.comeBack(journey)));
-  assert.equal(answers.filter((answer) => refreshOf(answer) !== undefined).length, 1);
+  const answers = await Promise.all(
+    [platform.url, other.url, platform.url, other.url].map(async (url) => {
+      const query = new URLSearchParams(fake.consent(journey.url)).toString();
+      return await call("GET", `/auth/oauth/github/callback?${query}`, { cookie: journey.cookie, url });
+    }),
+  );
+  const problems = answers.filter((answer) => placeOf(answer).endsWith("?error=invalid_state"));
+  assert.deepEqual(
+    [answers.filter((answer) => refreshOf(answer) !== undefined).length, problems.length],
+    [1, 3],
+  );
+  await other.close();
+});
+
+test("the database cannot finish an attempt: it knows neither state nor secret", async () => {
+  const journey = await lab.leave("oidc", "login");
+  const rows = JSON.stringify(await db.selectFrom("sign_in_attempts").selectAll().execute());
+  const query = journey.url.searchParams;
+  const known = [
+    journey.cookie.split("=")[1],
+    query.get("state"),
+    query.get("nonce"),
+    query.get("code_challenge"),
+  ];
+  for (const secret of known) {
+    assert.ok(secret !== undefined && secret !== null && secret.length >= 43);
+    assert.ok(!rows.includes(secret));
+  }
+  assert.equal(new Set(known).size, known.length);
+});
+
+test("a failure of the database is told to the browser, and heard of in the log", async () => {
+  lab.newPerson("stumbling");
+  const journey = await lab.leave("github", "signup");
+  await sql`alter table user_identities rename to mislaid`.execute(db);
+  const answer = await lab.comeBack(journey).finally(async () => {
+    await sql`alter table mislaid rename to user_identities`.execute(db);
+  });
+  refused(answer, "db_error");
+  const { fields } = platform.logged.findLast(({ event }) => event === "sign_in.failed") ?? {};
+  assert.match(String(fields?.["problem"]), /user_identities/);
 });
 
 test("a refusal at the provider is told, and ends the attempt; one that somebody made up does not", async () => {
@@ -261,4 +302,10 @@ test("going to a provider is limited by address", async () => {
   for (let i = 0; i < 40; i++) answers.push(await call("GET", "/auth/oauth/github"));
   assert.equal(answers.at(-1)?.status, 429);
   platform.clock.advance(120_000);
+});
+
+test("nothing secret of all this is in the log", () => {
+  const log = JSON.stringify(platform.logged);
+  assert.match(log, /sign_in.provider_failed/);
+  assert.doesNotMatch(log, /secret of|access-token|eyJ|[?&](code|state)=/);
 });

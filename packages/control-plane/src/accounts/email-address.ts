@@ -1,12 +1,18 @@
 import { WrennError } from "@wrenn/core";
 
-// One @ with something on both sides; whether mail arrives there is what activation proves.
+// One @ with something on both sides; whether mail arrives there is for others to prove.
 const ADDRESS = /^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u;
 
 /** The form in which addresses are compared. @throws WrennError `invalid_field`. */
 export function emailAddress(text: string): string {
-  const address = text.trim().toLowerCase();
-  if (!ADDRESS.test(address))
+  const address = tryEmailAddress(text);
+  if (address === undefined)
     throw new WrennError("invalid_field", { field: "email", problem: "is not an email address" });
   return address;
+}
+
+/** The same; undefined for what is no address. */
+export function tryEmailAddress(text: string): string | undefined {
+  const address = text.trim().toLowerCase();
+  return ADDRESS.test(address) ? address : undefined;
 }

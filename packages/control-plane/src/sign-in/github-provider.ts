@@ -76,7 +76,7 @@ export function githubProvider(options: GithubOptions): IdentityProvider {
       };
       const get = { provider: NAME, answerMs, headers };
       const user = await requestJson({ ...get, url: `${apiUrl}/user` }, User, signal);
-      const emails = await requestJson({ ...get, url: `${apiUrl}/user/emails` }, Emails, signal);
+      const emails = await requestJson({ ...get, url: `${apiUrl}/user/emails?per_page=100` }, Emails, signal);
       const primary = emails.find((one) => one.primary && one.verified);
       return {
         subject: String(user.id),

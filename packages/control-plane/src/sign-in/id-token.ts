@@ -24,7 +24,8 @@ const MAX_CHARS = 64 * 1024;
 
 /** Claims about a person (OpenID Connect Core 1.0 §5.1); some providers write booleans as text. */
 export const PersonClaims = Type.Object({
-  sub: Type.String({ minLength: 1, maxLength: 255 }),
+  // ASCII, says §2.
+  sub: Type.String({ minLength: 1, maxLength: 255, pattern: "^[\\x20-\\x7e]+$" }),
   name: Type.Optional(Type.Unknown()),
   preferred_username: Type.Optional(Type.Unknown()),
   email: Type.Optional(Type.Unknown()),

@@ -1,7 +1,8 @@
+import { tryEmailAddress } from "../accounts/email-address.ts";
+
 const MAX_NAME = 100;
 const MAX_EMAIL = 254;
 const CONTROLS = /\p{Cc}/gu;
-const ADDRESS = /^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u;
 
 /** The first of what a provider says that can be a name of ours. */
 export function nameOf(...candidates: readonly (string | null | undefined)[]): string {
@@ -14,6 +15,6 @@ export function nameOf(...candidates: readonly (string | null | undefined)[]): s
 
 /** An address in the form in which addresses are compared; undefined when it is none. */
 export function emailOf(text: string | null | undefined): string | undefined {
-  const address = text?.trim().toLowerCase() ?? "";
-  return address.length <= MAX_EMAIL && ADDRESS.test(address) ? address : undefined;
+  const address = tryEmailAddress(text ?? "")?.toWellFormed();
+  return address !== undefined && address.length <= MAX_EMAIL ? address : undefined;
 }

@@ -48,6 +48,8 @@ export class FakeProvider implements AsyncDisposable {
   metadata: Readonly<Record<string, unknown>> = {};
   /** Nobody answers at all. */
   broken = false;
+  /** What is answered instead, by path. */
+  readonly instead = new Map<string, string>();
   readonly asked: string[] = [];
   readonly issuer: string;
   readonly #server: Server;
@@ -101,6 +103,11 @@ export class FakeProvider implements AsyncDisposable {
       return;
     }
     const { issuer, person } = this;
+    const instead = this.instead.get(path);
+    if (instead !== undefined) {
+      response.writeHead(200, { "content-type": "application/json" }).end(instead);
+      return;
+    }
     switch (path) {
       case "/.well-known/openid-configuration":
         return json({

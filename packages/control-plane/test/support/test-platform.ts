@@ -190,6 +190,7 @@ export class TestPlatform implements AsyncDisposable {
         ...silentLogger,
         info: (event, fields = {}) => void this.logged.push({ event, fields }),
         warn: (event, fields = {}) => void this.logged.push({ event, fields }),
+        error: (event, fields = {}) => void this.logged.push({ event, fields }),
       },
       random: systemRandom,
       identityProviders: this.#identityProviders,
