@@ -181,10 +181,11 @@ test("a failure of the database is told to the browser, and heard of in the log"
   lab.newPerson("stumbling");
   const journey = await lab.leave("github", "signup");
   await sql`alter table user_identities rename to mislaid`.execute(db);
-  const answer = await lab.comeBack(journey).finally(async () => {
+  try {
+    refused(await lab.comeBack(journey), "db_error");
+  } finally {
     await sql`alter table mislaid rename to user_identities`.execute(db);
-  });
-  refused(answer, "db_error");
+  }
   const { fields } = platform.logged.findLast(({ event }) => event === "sign_in.failed") ?? {};
   assert.match(String(fields?.["problem"]), /user_identities/);
 });

@@ -103,6 +103,13 @@ export class FakeProvider implements AsyncDisposable {
       return;
     }
     const { issuer, person } = this;
+    if (path === "/authorize") {
+      const asked = new URL(request.url ?? "", issuer);
+      const back = new URL(asked.searchParams.get("redirect_uri") ?? "");
+      for (const [key, value] of Object.entries(this.consent(asked))) back.searchParams.set(key, value);
+      response.writeHead(302, { location: back.href }).end();
+      return;
+    }
     const instead = this.instead.get(path);
     if (instead !== undefined) {
       response.writeHead(200, { "content-type": "application/json" }).end(instead);
