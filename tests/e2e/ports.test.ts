@@ -82,14 +82,17 @@ test("a port is private: without a credential it is refused, with the team's key
   assert.equal(refused.status, 401, refused.text);
   assert.match(refused.text, /port_private|private/);
   const page = await ask(hostOf(8000), "/file", { accept: "text/html" });
-  assert.match(String(page.headers["content-type"]), /text\/html/);
+  assert.equal(page.status, 303, "a browser is sent to sign in");
   const answer = await ask(hostOf(8000), "/file", key());
   assert.deepEqual([answer.status, answer.text], [200, "hello\n"]);
   assert.equal((await ask(hostOf(8000), "/file", { "x-api-key": `wrn_${"0".repeat(32)}` })).status, 401);
 });
 
 test("a guest never sees the platform's credentials, and sees who asked", async () => {
-  const { text } = await ask(hostOf(9000), "/x//y?z=%20", { ...key(), cookie: "wrenn_sid=secret; own=1" });
+  const { text } = await ask(hostOf(9000), "/x//y?z=%20", {
+    ...key(),
+    cookie: "wrenn_refresh=secret; wrenn_session=secret; own=1",
+  });
   const seen = JSON.parse(text) as { path: string; headers: Record<string, string> };
   assert.equal(seen.path, "/x//y?z=%20");
   assert.ok(!text.includes(server.apiKey) && !text.includes("secret"), text);

@@ -27,6 +27,9 @@ export class HostLab implements AsyncDisposable {
     const gateway = `198.51.100.${number * 4 + 1}`;
     const address = `198.51.100.${number * 4 + 2}`;
     this.#names.push(name);
+    // Of a run that was killed; two that hold the same network would answer for each other.
+    await tryCommand(["ip", "link", "del", name]);
+    await tryCommand(["ip", "netns", "del", name]);
     await runCommand(["ip", "netns", "add", name]);
     await runCommand(["ip", "-batch", "-"], {
       input: `link add ${name} type veth peer name eth0 netns ${name}\naddr add ${gateway}/30 dev ${name}\nlink set ${name} up\n`,

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { silentLogger } from "@wrenn/core";
 import { TestDatabase } from "@wrenn/database/testing";
+import type { Logger } from "@wrenn/core";
 import type { StepObserver } from "@wrenn/host-agent";
 import { startServer } from "@wrenn/server";
 import type { ServerConfig, StartedServer } from "@wrenn/server";
@@ -9,7 +10,11 @@ import { ApiCaller } from "./api-caller.ts";
 
 /** A server on real microVMs with a data directory of its own. */
 export async function startTestServer(
-  overrides: { readonly onStep?: StepObserver; readonly config?: Partial<ServerConfig> } = {},
+  overrides: {
+    readonly onStep?: StepObserver;
+    readonly config?: Partial<ServerConfig>;
+    readonly logger?: Logger;
+  } = {},
 ): Promise<TestServer> {
   const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");
   const { config, ...start } = overrides;

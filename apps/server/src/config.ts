@@ -32,7 +32,7 @@ export interface ServerConfig {
   readonly warmMachines?: number | undefined;
   /** How many times the memory and the disk of a host are promised to capsules. */
   readonly overcommit?: { readonly memory: number; readonly disk: number };
-  /** Where people reach this server, for links in mails: `https://wrenn.example.org`; from domain and port without. */
+  /** Where people reach this server, for mails and sign-in: `https://wrenn.example.org`; see {@link publicUrlOf}. */
   readonly publicUrl?: string | undefined;
   /** Services whose accounts people may log in by. */
   readonly signIn?: SignInConfig;
@@ -62,6 +62,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
       disk: parseCount("WRENN_DISK_OVERCOMMIT", env["WRENN_DISK_OVERCOMMIT"] ?? "20", 1000),
     },
   };
+}
+
+/** Where people reach the server when nothing else is said: over TLS where it is served. */
+export function publicUrlOf({ publicUrl, domain, port, tls }: ServerConfig): string {
+  return publicUrl ?? (tls ? `https://${domain}:${tls.port}` : `http://${domain}:${port}`);
 }
 
 /** What the command line adds to the environment. */

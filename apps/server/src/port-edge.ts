@@ -1,6 +1,6 @@
 import type { PortConnections } from "@wrenn/host-agent";
 import { createEdge } from "@wrenn/edge";
-import type { CapsuleDirectory, CredentialChecks, Edge, EdgeOptions } from "@wrenn/edge";
+import type { CapsuleDirectory, CredentialChecks, Edge, EdgeOptions, SignInRequest } from "@wrenn/edge";
 
 /** How long connections may take to end before a pause ends them (contract 30 §3.3). */
 const DRAIN_MS = 5000;
@@ -11,6 +11,8 @@ export interface PortEdgeOptions extends Pick<
 > {
   /** Domain under which `{port}-{capsule}` is served. */
   readonly domain: string;
+  /** Where people reach the platform; by the domain where the edge listens without. */
+  readonly publicUrl: string | undefined;
 }
 
 /**
@@ -20,12 +22,14 @@ export interface PortEdgeOptions extends Pick<
 export class PortEdge implements PortConnections {
   readonly edge: Edge;
   readonly #domain: string;
+  readonly #publicUrl: string | undefined;
   #platform: (CapsuleDirectory & CredentialChecks) | undefined;
   #origin: { readonly protocol: string; readonly port: number } = { protocol: "http", port: 80 };
 
   constructor(options: PortEdgeOptions) {
-    const { domain, ...rest } = options;
+    const { domain, publicUrl, ...rest } = options;
     this.#domain = domain;
+    this.#publicUrl = publicUrl;
     this.edge = createEdge({
       ...rest,
       domains: [domain],
@@ -37,8 +41,9 @@ export class PortEdge implements PortConnections {
       credentials: {
         apiKey: async (key, id, signal) => await this.#require().apiKey(key, id, signal),
         bearer: async (token, id, signal) => await this.#require().bearer(token, id, signal),
-        session: async (cookie, id, signal) => await this.#require().session(cookie, id, signal),
+        session: async (login, id, signal) => await this.#require().session(login, id, signal),
       },
+      signIn: (asked) => this.#signIn(asked),
     });
   }
 
@@ -53,14 +58,25 @@ export class PortEdge implements PortConnections {
   }
 
   portUrl(capsuleId: string, port: number): string {
-    const { protocol, port: own } = this.#origin;
-    const suffix =
-      (protocol === "http" && own === 80) || (protocol === "https" && own === 443) ? "" : `:${own}`;
-    return `${protocol}://${port}-${capsuleId}.${this.#domain}${suffix}/`;
+    return `${this.#address(`${port}-${capsuleId}.${this.#domain}`)}/`;
   }
 
   portLink(capsuleId: string, port: number, expiresAt: number): string {
     return `${this.portUrl(capsuleId, port)}?${this.edge.linkQuery({ capsuleId, port }, expiresAt)}`;
+  }
+
+  portEntrance(
+    capsuleId: string,
+    port: number,
+    {
+      sessionId,
+      binding,
+      path,
+    }: { readonly sessionId: string; readonly binding: string; readonly path: string },
+  ): string {
+    const query = this.edge.ticketQuery({ capsuleId, port }, sessionId, binding);
+    const [address = ""] = path.split("#", 1);
+    return `${this.portUrl(capsuleId, port).slice(0, -1)}${address}${address.includes("?") ? "&" : "?"}${query}`;
   }
 
   inUse(capsuleId: string): boolean {
@@ -76,6 +92,19 @@ export class PortEdge implements PortConnections {
   reset(capsuleId: string): void {
     this.edge.invalidate(capsuleId);
     this.edge.connections.reset(capsuleId);
+  }
+
+  /** Over the protocol that addresses are told with: what is kept for a secure page is not seen by a plain one. */
+  #signIn({ target: { capsuleId, port }, url, protocol, binding }: SignInRequest): string {
+    if (protocol !== this.#origin.protocol) return `${this.portUrl(capsuleId, port).slice(0, -1)}${url}`;
+    const query = new URLSearchParams({ capsule: capsuleId, port: String(port), path: url, binding });
+    return `${this.#publicUrl ?? this.#address(this.#domain)}/v1/ports/sign-in?${query.toString()}`;
+  }
+
+  #address(name: string): string {
+    const { protocol, port } = this.#origin;
+    const usual = protocol === "http" ? 80 : 443;
+    return `${protocol}://${name}${port === usual ? "" : `:${port}`}`;
   }
 
   #require(): CapsuleDirectory & CredentialChecks {

@@ -7,7 +7,7 @@ import { ensureSecret, openDatabase } from "@wrenn/database";
 import type { CapsuleDirectory, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { writeFileAtomic } from "@wrenn/system";
-import { dataPaths } from "./config.ts";
+import { dataPaths, publicUrlOf } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
 import { openHostLinks } from "./host-links.ts";
 import { identityProviders } from "./identity-providers.ts";
@@ -95,6 +95,7 @@ async function assemble(
 
   const ports = new PortEdge({
     domain: config.domain,
+    publicUrl: config.publicUrl,
     linkKey: await ensureSecret(database.db, "port-links", Buffer.from(systemRandom.bytes(LINK_KEY_BYTES))),
     clock: systemClock,
     random: systemRandom,
@@ -138,7 +139,7 @@ async function assemble(
     logger,
     random: systemRandom,
     version,
-    publicUrl: config.publicUrl ?? `http://${config.domain}:${config.port}`,
+    publicUrl: publicUrlOf(config),
   });
   ports.join(platformOf(controlPlane, ids.host));
   release.defer(controlPlane.ports.observe((id) => ports.edge.invalidate(id)));
@@ -180,7 +181,7 @@ function platformOf({ ports, fleet }: ControlPlane, localHost: string): CapsuleD
     wake: (id) => ports.wake(id),
     apiKey: (key, id) => ports.admits(id, { "x-api-key": key }),
     bearer: (token, id) => ports.admits(id, { authorization: `Bearer ${token}` }),
-    session: async () => false,
+    session: (login, id) => ports.admitsSession(id, login),
   };
 }
 

@@ -55,6 +55,7 @@ import { hostRoutes } from "./routes/hosts.ts";
 import { invitationRoutes } from "./routes/invitations.ts";
 import { meRoutes } from "./routes/me.ts";
 import { networkRoutes } from "./routes/network.ts";
+import { portSignInRoutes } from "./routes/port-sign-in.ts";
 import { portRoutes } from "./routes/ports.ts";
 import { processRoutes } from "./routes/processes.ts";
 import { prometheusRoutes } from "./routes/prometheus.ts";
@@ -167,7 +168,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   });
   await monitor.start();
   const auth = new Authenticator(keys, people.sessions);
-  const ports = new PortsService(database, capsules, auth);
+  const ports = new PortsService(database, capsules, auth, people.sessions);
   const usage = new UsageService(database, clock, logger);
   const bus = new DatabaseEventBus(database);
   const closing = new AbortController();
@@ -300,6 +301,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
     serviceRoutes(open, services);
     authRoutes(open, services);
     signInRoutes(open, services);
+    portSignInRoutes(open, services);
     hostAgentRoutes(open, services);
   });
   await app.register(async (closed) => {

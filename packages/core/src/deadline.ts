@@ -16,6 +16,7 @@ export async function withDeadline<T>(
   const handle = setTimeout(() => timer.abort(new WrennError("deadline_exceeded", { what, ms })), ms);
   const signal = parent ? AbortSignal.any([parent, timer.signal]) : timer.signal;
   try {
+    signal.throwIfAborted();
     return await abortable(signal, task(signal));
   } finally {
     clearTimeout(handle);
@@ -24,12 +25,13 @@ export async function withDeadline<T>(
 
 /** Settles as `promise` does, or rejects with the signal's reason as soon as the signal aborts. */
 export async function abortable<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
   try {
-    return await Promise.race([promise, aborted]);
+    // Also where it is aborted already, so that somebody hears of a promise that is rejected later.
+    return await Promise.race([aborted, promise]);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }

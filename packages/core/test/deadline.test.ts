@@ -28,3 +28,20 @@ test("abortable passes results through and leaves no listener behind", async () 
   controller.abort();
   await assert.rejects(abortable(controller.signal, Promise.resolve(7)));
 });
+
+test("what was aborted before is not begun, and a promise that fails later is heard", async () => {
+  const reason = new Error("client left");
+  const unheard: unknown[] = [];
+  const onUnheard = (problem: unknown): void => void unheard.push(problem);
+  process.on("unhandledRejection", onUnheard);
+  let begun = false;
+  const task = async (): Promise<void> => {
+    begun = true;
+  };
+  await assert.rejects(withDeadline("the answer", 60_000, AbortSignal.abort(reason), task), reason);
+  assert.equal(begun, false);
+  await assert.rejects(abortable(AbortSignal.abort(reason), Promise.reject(new Error("later"))), reason);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  process.off("unhandledRejection", onUnheard);
+  assert.deepEqual(unheard, []);
+});

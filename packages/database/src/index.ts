@@ -89,6 +89,7 @@ export { ensureSigningKey } from "./queries/signing-keys.ts";
 export {
   changeSessionTeam,
   findSession,
+  findSessionOfToken,
   insertRefreshToken,
   insertSession,
   revokeSession,

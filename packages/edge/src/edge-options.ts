@@ -1,5 +1,6 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { CredentialChecks } from "./access/access-control.ts";
+import type { SignInAddress } from "./access/sign-in.ts";
 import type { ExchangeLimits } from "./http/exchange.ts";
 import type { CapsuleDirectory } from "./routing/capsule-route.ts";
 
@@ -8,10 +9,10 @@ export interface EdgeOptions {
   readonly domains: readonly string[];
   readonly capsules: CapsuleDirectory;
   readonly credentials: CredentialChecks;
-  /** Key of signed links, at least 32 bytes; links end when it changes. */
+  /** Signs links and sessions of ports, at least 32 bytes; they end when it changes. */
   readonly linkKey: Uint8Array;
-  /** Name of the platform's session cookie. All cookies named `wrenn_…` are kept from guests anyway. */
-  readonly sessionCookie?: string;
+  /** Where a person who may not (yet) use a private port is sent to; without it they are refused. */
+  readonly signIn?: SignInAddress;
   /** Serves `/proxy/{id}/{port}/…` on every other host name too. */
   readonly pathForm?: boolean;
   /** Ports that are never forwarded, beside 49983, the envd port of clients. */

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { problemOf, WrennError } from "@wrenn/core";
 import { LINK_PARAMETER, signLink } from "./access/signed-link.ts";
+import { signTicket, TICKET_PARAMETER } from "./access/port-session.ts";
 import { ConnectionTracker } from "./connection-tracker.ts";
 import { defaultLimits } from "./edge-options.ts";
 import type { EdgeOptions } from "./edge-options.ts";
@@ -29,6 +30,8 @@ export interface Edge {
   invalidate(capsuleId: string): void;
   /** Query string of a link to the port that works for whoever holds it, until `expiresAt` (ms since the epoch). */
   linkQuery(target: PortTarget, expiresAt: number): string;
+  /** Query string by which the browser that `binding` stands for opens the port for this login (UUID); see `SignInAddress`. */
+  ticketQuery(target: PortTarget, sessionId: string, binding: string): string;
   /** Connections under way, for draining before a pause. */
   readonly connections: ConnectionTracker;
   /** Ends everything that is under way. */
@@ -111,6 +114,8 @@ export function createEdge(options: EdgeOptions): Edge {
       pools.forget(capsuleId);
     },
     linkQuery: (target, expiresAt) => `${LINK_PARAMETER}=${signLink(options.linkKey, target, expiresAt)}`,
+    ticketQuery: (target, sessionId, binding) =>
+      `${TICKET_PARAMETER}=${signTicket(options.linkKey, target, sessionId, binding, clock.now())}`,
     close: () => {
       closed.abort(new WrennError("port_draining", {}));
       connections.closeAll();

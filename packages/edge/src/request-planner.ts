@@ -1,17 +1,19 @@
 import { WrennError } from "@wrenn/core";
 import { AccessControl } from "./access/access-control.ts";
 import type { Admission } from "./access/access-control.ts";
-import { LINK_COOKIE } from "./access/signed-link.ts";
+import { maySignIn, sendToSignIn } from "./access/sign-in.ts";
 import type { ConnectionTracker, Hold } from "./connection-tracker.ts";
 import { ENVD_PORT } from "./edge-options.ts";
 import type { EdgeLimits, EdgeOptions } from "./edge-options.ts";
 import type { Exchange } from "./http/exchange.ts";
-import { authorityOf, bodyOf, writeHead } from "./http/messages.ts";
+import { authorityOf, bodyOf, protocolOf } from "./http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
+import { redirectTo } from "./http/redirect.ts";
 import { requestHeaders } from "./http/request-headers.ts";
 import type { ClientFacts } from "./http/request-headers.ts";
 import { responseHeaders } from "./http/response-headers.ts";
 import type { PortTarget } from "./port-target.ts";
+import type { PortAccess } from "./routing/capsule-route.ts";
 import type { LiveRoute, RouteTable } from "./routing/route-table.ts";
 import type { UpstreamPools } from "./upstream/upstream-pools.ts";
 
@@ -54,12 +56,7 @@ export class RequestPlanner {
   constructor(parts: Parts) {
     const { options } = parts;
     this.#parts = parts;
-    this.#access = new AccessControl(
-      options.credentials,
-      options.linkKey,
-      options.sessionCookie ?? "wrenn_sid",
-      options.clock,
-    );
+    this.#access = new AccessControl(options.credentials, options.linkKey, options.clock);
     this.#reserved = new Set([ENVD_PORT, ...(options.reservedPorts ?? [])]);
   }
 
@@ -72,14 +69,8 @@ export class RequestPlanner {
     const { capsuleId, port } = arrival.target;
     if (this.#reserved.has(port)) throw new WrennError("port_reserved", { port });
     const found = await this.#parts.routes.find(capsuleId);
-    const admission = await this.#access.admit({
-      request: arrival.request,
-      target: arrival.target,
-      access: found.access(port),
-      url: arrival.url,
-      ownOrigin: arrival.prefix === "",
-      signal: this.#parts.closed,
-    });
+    const admission = await this.#admit(arrival, response, found.access(port));
+    if (!admission) return;
     if (redirects(arrival, admission)) return sendCleanUrl(arrival, admission, response);
     const route = await this.#parts.routes.live(capsuleId, found);
     const hold = this.#parts.connections.acquire(capsuleId);
@@ -92,6 +83,20 @@ export class RequestPlanner {
     }
   }
 
+  /** Undefined when the browser was sent to sign in. */
+  async #admit(arrival: Arrival, response: EdgeResponse, access: PortAccess): Promise<Admission | undefined> {
+    const { signIn, random } = this.#parts.options;
+    try {
+      return await this.#access.admit({ ...arrival, access, signal: this.#parts.closed });
+    } catch (error) {
+      const refused = error instanceof WrennError && error.reason === "port_private";
+      if (!refused || !signIn || arrival.prefix !== "" || !maySignIn(arrival.request, arrival.url))
+        throw error;
+      sendToSignIn(arrival, response, signIn, random);
+      return undefined;
+    }
+  }
+
   #exchange(arrival: Arrival, admission: Admission, route: LiveRoute, hold: Hold): Exchange {
     const { request, target, prefix } = arrival;
     const client = clientFacts(request);
@@ -99,8 +104,11 @@ export class RequestPlanner {
     const body = bodyOf(request);
     const method = request.method ?? "GET";
     const { upgrade } = request.headers;
-    const cookie = admission.link ? ["Set-Cookie", linkCookie(arrival, admission.link, client.protocol)] : [];
-    const extra = [...cookie, ...(prefix === "" ? [] : ["Content-Security-Policy", SHARED_ORIGIN])];
+    const cookie = cookieOf(arrival, admission);
+    const extra = [
+      ...(cookie === undefined ? [] : ["Set-Cookie", cookie]),
+      ...(prefix === "" ? [] : ["Content-Security-Policy", SHARED_ORIGIN]),
+    ];
     let reportedAt = this.#parts.options.clock.monotonic();
     return {
       pool: this.#parts.pools.of(target.capsuleId, {
@@ -152,38 +160,25 @@ function clientFacts(request: EdgeRequest): ClientFacts {
   return {
     address: (socket.remoteAddress ?? "").replace(/^::ffff:/, ""),
     host: authorityOf(request),
-    protocol: "encrypted" in socket && socket.encrypted ? "https" : "http",
+    protocol: protocolOf(request),
   };
 }
 
 /** A browser that followed a link goes on without the token, which would else leak through history and Referer. */
-function redirects({ request }: Arrival, { link }: Admission): boolean {
+function redirects({ request }: Arrival, { cookie }: Admission): boolean {
   return (
-    link !== undefined && request.method === "GET" && (request.headers.accept ?? "").includes("text/html")
+    cookie !== undefined && request.method === "GET" && (request.headers.accept ?? "").includes("text/html")
   );
 }
 
 function sendCleanUrl(arrival: Arrival, admission: Admission, response: EdgeResponse): void {
-  const headers = ["Location", arrival.prefix + admission.url.replace(/^\/{2,}/, "/"), "Content-Length", "0"];
-  if (admission.link) {
-    headers.push("Set-Cookie", linkCookie(arrival, admission.link, clientFacts(arrival.request).protocol));
-  }
-  writeHead(response, 303, "See Other", [
-    ...headers,
-    "Cache-Control",
-    "no-store",
-    "Referrer-Policy",
-    "no-referrer",
-  ]);
-  response.end();
+  const location = arrival.prefix + admission.url.replace(/^\/{2,}/, "/");
+  redirectTo(response, location, cookieOf(arrival, admission));
 }
 
-function linkCookie(
-  { prefix }: Arrival,
-  link: NonNullable<Admission["link"]>,
-  protocol: "http" | "https",
-): string {
-  const secure = protocol === "https" ? "; Secure" : "";
-  const expires = new Date(link.expiresAt).toUTCString();
-  return `${LINK_COOKIE}=${link.token}; Path=${prefix}/; Expires=${expires}; HttpOnly; SameSite=Lax${secure}`;
+function cookieOf({ request, prefix }: Arrival, { cookie }: Admission): string | undefined {
+  if (!cookie) return undefined;
+  const secure = protocolOf(request) === "https" ? "; Secure" : "";
+  const expires = new Date(cookie.expiresAt).toUTCString();
+  return `${cookie.name}=${cookie.token}; Path=${prefix}/; Expires=${expires}; HttpOnly; SameSite=Lax${secure}`;
 }

@@ -61,7 +61,7 @@ const controlPlane = await createControlPlane({
   database,
   instanceId: systemRandom.uuid(),
   localHost: { id: hostId, agent },
-  edge: { portUrl: () => "", portLink: () => "" },
+  edge: { portUrl: () => "", portLink: () => "", portEntrance: () => "" },
   clock: systemClock,
   // As a server of a quiet machine is run: each request is a line.
   logger: createLog("json", "info"),

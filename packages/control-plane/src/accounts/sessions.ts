@@ -3,6 +3,7 @@ import { randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import {
   changeSessionTeam,
+  findSessionOfToken,
   findSession,
   insertRefreshToken,
   insertSession,
@@ -64,6 +65,20 @@ export class Sessions {
       throw new WrennError("refresh_token_invalid", {});
     }
     return await this.#renew(used.sessionId);
+  }
+
+  /** The login of a refresh token that could be used now; the token stays unused. */
+  async peek(refreshToken: string): Promise<LiveSession | undefined> {
+    const known = await findSessionOfToken(this.#database.db, hashToken(refreshToken));
+    if (!known || (known.usedBefore && this.#clock.now() - known.usedBefore.getTime() > LEEWAY_MS))
+      return undefined;
+    const session = await findSession(this.#database.db, known.sessionId, undefined, this.#now());
+    return session?.status === "active" ? session : undefined;
+  }
+
+  /** Whether a login lives and its user belongs to the team. */
+  async admits(sessionId: string, teamId: string): Promise<boolean> {
+    return (await this.#find(sessionId, teamId))?.status === "active";
   }
 
   /** @throws WrennError `token_invalid`, `account_deactivated`. */

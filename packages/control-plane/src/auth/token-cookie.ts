@@ -11,31 +11,36 @@ export interface TokenCookieOptions {
   readonly secure: boolean;
 }
 
-/** 32 random bytes that a browser keeps where scripts cannot read them and other sites cannot make it send them in a form. */
+/**
+ * 32 random bytes that a browser keeps where scripts cannot read them and other sites cannot make it send them in a form. Over TLS the name
+ * begins with `__Host-`: browsers take it from this very host only, not from a page of a capsule below the domain (RFC 6265bis
+ * §4.1.3.2).
+ */
 export class TokenCookie {
-  readonly #options: TokenCookieOptions;
+  readonly #name: string;
+  readonly #maxAgeSec: number;
   readonly #attributes: string;
 
   constructor(options: TokenCookieOptions) {
-    const { sameSite, secure } = options;
-    this.#options = options;
+    const { name, maxAgeSec, sameSite, secure } = options;
+    this.#name = secure ? `__Host-${name}` : name;
+    this.#maxAgeSec = maxAgeSec;
     this.#attributes = `Path=/; HttpOnly; SameSite=${sameSite}${secure ? "; Secure" : ""}`;
   }
 
   set(reply: FastifyReply, token: string): void {
-    const { name, maxAgeSec } = this.#options;
-    reply.header("set-cookie", `${name}=${token}; Max-Age=${maxAgeSec}; ${this.#attributes}`);
+    reply.header("set-cookie", `${this.#name}=${token}; Max-Age=${this.#maxAgeSec}; ${this.#attributes}`);
   }
 
   clear(reply: FastifyReply): void {
-    reply.header("set-cookie", `${this.#options.name}=; Max-Age=0; ${this.#attributes}`);
+    reply.header("set-cookie", `${this.#name}=; Max-Age=0; ${this.#attributes}`);
   }
 
   /** The token of a Cookie header, or undefined. */
   read(header: string | undefined): string | undefined {
     for (const pair of header?.split(";") ?? []) {
       const [name, value = ""] = pair.trim().split("=", 2);
-      if (name === this.#options.name && TOKEN.test(value)) return value;
+      if (name === this.#name && TOKEN.test(value)) return value;
     }
     return undefined;
   }

@@ -50,6 +50,15 @@ export interface PortAddresses {
   portUrl(capsuleId: string, port: number): string;
   /** A link that works for whoever has it, until `expiresAt` (ms since the epoch). */
   portLink(capsuleId: string, port: number, expiresAt: number): string;
+  /**
+   * Where a browser gets into a port with a login (UUID). `binding` says which browser; `path` is a raw request target in
+   * origin form.
+   */
+  portEntrance(
+    capsuleId: string,
+    port: number,
+    login: { readonly sessionId: string; readonly binding: string; readonly path: string },
+  ): string;
 }
 
 /** What routes work with. */

@@ -1,6 +1,7 @@
 import { parseId, WrennError } from "@wrenn/core";
 import { findAnySandbox, listPortAccess, setPortAccess } from "@wrenn/database";
 import type { Database, SandboxRow } from "@wrenn/database";
+import type { Sessions } from "../accounts/sessions.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { requireScope } from "../auth/identity.ts";
 import type { CapsulesService } from "./capsules.ts";
@@ -22,12 +23,14 @@ export class PortsService {
   readonly #database: Database;
   readonly #capsules: CapsulesService;
   readonly #auth: Authenticator;
+  readonly #sessions: Sessions;
   readonly #observers = new Set<(capsuleId: string) => void>();
 
-  constructor(database: Database, capsules: CapsulesService, auth: Authenticator) {
+  constructor(database: Database, capsules: CapsulesService, auth: Authenticator, sessions: Sessions) {
     this.#database = database;
     this.#capsules = capsules;
     this.#auth = auth;
+    this.#sessions = sessions;
   }
 
   /** Tells the observer whenever the access of a capsule's ports changed; returns the unsubscriber. */
@@ -82,6 +85,12 @@ export class PortsService {
       if (error instanceof WrennError && error.entry.fault === "user") return false;
       throw error;
     }
+  }
+
+  /** Whether a login (UUID) lives and its user belongs to the capsule's team, whichever team it turned to last. */
+  async admitsSession(publicId: string, sessionId: string): Promise<boolean> {
+    const row = await this.#any(publicId);
+    return row !== undefined && (await this.#sessions.admits(sessionId, row.team_id));
   }
 
   async #any(publicId: string): Promise<SandboxRow | undefined> {

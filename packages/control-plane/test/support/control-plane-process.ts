@@ -47,7 +47,11 @@ const controlPlane = await createControlPlane({
   instanceId,
   localHost: { id: hostId, agent },
   times: { everyMs: 200, silentMs: 30_000, leaseMs: 20_000, answerMs: 5000 },
-  edge: { portUrl: () => "http://unused", portLink: () => "http://unused" },
+  edge: {
+    portUrl: () => "http://unused",
+    portLink: () => "http://unused",
+    portEntrance: () => "http://unused",
+  },
   clock: systemClock,
   logger: silentLogger,
   random: systemRandom,

@@ -184,7 +184,12 @@ export class TestPlatform implements AsyncDisposable {
         permits: (address) => address === "127.0.0.1" || isPublicAddress(address),
         plainHttp: true,
       },
-      edge: { portUrl: () => "http://unused", portLink: () => "http://unused" },
+      edge: {
+        portUrl: () => "http://unused",
+        portLink: () => "http://unused",
+        portEntrance: (capsule, port, login) =>
+          `http://${port}-${capsule}.test/?${new URLSearchParams(login).toString()}`,
+      },
       clock: this.clock,
       logger: {
         ...silentLogger,

@@ -114,11 +114,17 @@ export async function useRefreshToken(
     .where("used_at", "is", null)
     .returning("session_id as sessionId")
     .executeTakeFirst();
-  if (used) return { sessionId: used.sessionId, usedBefore: null };
-  const known = await db
+  return used ? { sessionId: used.sessionId, usedBefore: null } : await findSessionOfToken(db, hash);
+}
+
+/** The session of a refresh token, and when it was used; undefined for a token that was never given out. */
+export async function findSessionOfToken(
+  db: Db,
+  hash: string,
+): Promise<{ readonly sessionId: string; readonly usedBefore: Date | null } | undefined> {
+  return await db
     .selectFrom("refresh_tokens")
     .select(["session_id as sessionId", "used_at as usedBefore"])
     .where("hash", "=", hash)
     .executeTakeFirst();
-  return known;
 }

@@ -1,20 +1,29 @@
 import { WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import { authorityOf } from "../http/messages.ts";
+import { authorityOf, protocolOf } from "../http/messages.ts";
 import type { EdgeRequest } from "../http/messages.ts";
 import type { PortTarget } from "../port-target.ts";
 import type { PortAccess } from "../routing/capsule-route.ts";
-import { cookieValue } from "./cookies.ts";
+import { cookieName, cookieValues } from "./cookies.ts";
+import {
+  HOP_COOKIE,
+  SESSION_COOKIE,
+  signSession,
+  TICKET_PARAMETER,
+  verifySession,
+  verifyTicket,
+} from "./port-session.ts";
+import { takeParameter } from "./query-parameter.ts";
 import { fromOwnPage } from "./same-origin.ts";
-import { LINK_COOKIE, takeLinkToken, verifyLink } from "./signed-link.ts";
+import { LINK_COOKIE, LINK_PARAMETER, verifyLink } from "./signed-link.ts";
 
 /** Asks the platform about credentials; each answers whether it may use ports of the capsule. */
 export interface CredentialChecks {
   apiKey(key: string, capsuleId: string, signal: AbortSignal): Promise<boolean>;
   /** The token of `Authorization: Bearer`; false for a token that is not the platform's. */
   bearer(token: string, capsuleId: string, signal: AbortSignal): Promise<boolean>;
-  /** The value of the session cookie. */
-  session(cookie: string, capsuleId: string, signal: AbortSignal): Promise<boolean>;
+  /** A login, by its UUID: whether it still lives and its user belongs to the capsule's team. */
+  session(sessionId: string, capsuleId: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** How the request came in, as far as it matters for access. */
@@ -23,44 +32,60 @@ export interface AccessRequest {
   readonly target: PortTarget;
   readonly access: PortAccess;
   readonly url: string;
-  /** In the path form the service shares its origin with others, so a session does not count. */
-  readonly ownOrigin: boolean;
+  /** Of the path form, in which the service shares its origin with others, so that a session does not count; else empty. */
+  readonly prefix: string;
   readonly signal: AbortSignal;
 }
 
 export interface Admission {
-  /** Raw request target without our token. */
+  /** Raw request target without our tokens. */
   readonly url: string;
   readonly dropAuthorization: boolean;
-  /** A link was followed: its token becomes a cookie until then (ms since the epoch). */
-  readonly link: { readonly token: string; readonly expiresAt: number } | undefined;
+  /** A link was followed, or a ticket shown: the browser keeps this until then (ms since the epoch). */
+  readonly cookie: { readonly name: string; readonly token: string; readonly expiresAt: number } | undefined;
 }
 
 /** Decides who may use a port. */
 export class AccessControl {
   readonly #checks: CredentialChecks;
-  readonly #linkKey: Uint8Array;
-  readonly #sessionCookie: string;
+  readonly #key: Uint8Array;
   readonly #clock: Clock;
 
-  constructor(checks: CredentialChecks, linkKey: Uint8Array, sessionCookie: string, clock: Clock) {
+  /** @param key - signs links, tickets and sessions of ports. */
+  constructor(checks: CredentialChecks, key: Uint8Array, clock: Clock) {
     this.#checks = checks;
-    this.#linkKey = linkKey;
-    this.#sessionCookie = sessionCookie;
+    this.#key = key;
     this.#clock = clock;
   }
 
   /** @throws WrennError `port_private`. */
   async admit(asked: AccessRequest): Promise<Admission> {
-    const { url, token } = takeLinkToken(asked.url);
-    const expiresAt = token === undefined ? undefined : this.#linkEnd(asked.target, token);
-    const link = token === undefined || expiresAt === undefined ? undefined : { token, expiresAt };
+    const link = takeParameter(asked.url, LINK_PARAMETER);
+    const ticket = takeParameter(link.url, TICKET_PARAMETER);
+    const cookie = this.#followedLink(asked, link.value) ?? (await this.#shownTicket(asked, ticket.value));
     // A bearer token may be the service's own; only one that the platform knows is kept from it.
     const bearer = await this.#bearer(asked);
-    const admission = { url, dropAuthorization: bearer, link };
-    if (asked.access === "public" || link || bearer) return admission;
+    const admission = { url: ticket.url, dropAuthorization: bearer, cookie };
+    if (asked.access === "public" || cookie || bearer) return admission;
     if ((await this.#apiKey(asked)) || (await this.#cookies(asked))) return admission;
     throw new WrennError("port_private", { port: asked.target.port });
+  }
+
+  #followedLink(asked: AccessRequest, token: string | undefined): Admission["cookie"] {
+    const expiresAt = token === undefined ? undefined : this.#linkEnd(asked.target, token);
+    if (token === undefined || expiresAt === undefined) return undefined;
+    return { name: this.#name(asked, LINK_COOKIE), token, expiresAt };
+  }
+
+  async #shownTicket(asked: AccessRequest, ticket: string | undefined): Promise<Admission["cookie"]> {
+    const { request, target, prefix, signal } = asked;
+    if (ticket === undefined || prefix !== "") return undefined;
+    const now = this.#clock.now();
+    const hops = cookieValues(request.headers.cookie ?? "", this.#name(asked, HOP_COOKIE));
+    const sessionId = verifyTicket(this.#key, target, ticket, hops, now);
+    if (sessionId === undefined) return undefined;
+    if (!(await this.#checks.session(sessionId, target.capsuleId, signal))) return undefined;
+    return { name: this.#name(asked, SESSION_COOKIE), ...signSession(this.#key, target, sessionId, now) };
   }
 
   async #bearer({ request, target, signal }: AccessRequest): Promise<boolean> {
@@ -74,16 +99,26 @@ export class AccessControl {
   }
 
   /** A browser sends cookies by itself, also when another site asks; these requests are not admitted. */
-  async #cookies({ request, target, ownOrigin, signal }: AccessRequest): Promise<boolean> {
+  async #cookies(asked: AccessRequest): Promise<boolean> {
+    const { request, target, prefix, signal } = asked;
     const header = request.headers.cookie ?? "";
     if (header === "" || !fromOwnPage(request, authorityOf(request))) return false;
-    const token = cookieValue(header, LINK_COOKIE);
-    if (token !== undefined && this.#linkEnd(target, token) !== undefined) return true;
-    const session = ownOrigin ? cookieValue(header, this.#sessionCookie) : undefined;
-    return session !== undefined && this.#checks.session(session, target.capsuleId, signal);
+    const links = cookieValues(header, this.#name(asked, LINK_COOKIE));
+    if (links.some((token) => this.#linkEnd(target, token) !== undefined)) return true;
+    if (prefix !== "") return false;
+    for (const token of cookieValues(header, this.#name(asked, SESSION_COOKIE))) {
+      const sessionId = verifySession(this.#key, target, token, this.#clock.now());
+      if (sessionId === undefined) continue;
+      if (await this.#checks.session(sessionId, target.capsuleId, signal)) return true;
+    }
+    return false;
   }
 
   #linkEnd(target: PortTarget, token: string): number | undefined {
-    return verifyLink(this.#linkKey, target, token, this.#clock.now());
+    return verifyLink(this.#key, target, token, this.#clock.now());
+  }
+
+  #name({ request, prefix }: AccessRequest, base: string): string {
+    return cookieName(base, protocolOf(request), prefix);
   }
 }

@@ -1,13 +1,24 @@
 /** Cookies with these names belong to the platform: guests neither see nor set them. */
 const PLATFORM_COOKIE = /^(?:__host-|__secure-)?wrenn_/i;
 
-/** The value of a cookie in a Cookie header, or undefined. */
-export function cookieValue(header: string, name: string): string | undefined {
-  for (const pair of header.split(";")) {
-    const [key, value] = splitPair(pair);
-    if (key === name) return value;
-  }
-  return undefined;
+/** A page of another capsule may have set cookies of the same name for the whole domain. */
+const MOST_VALUES = 4;
+
+/**
+ * The name that a cookie of the edge has. Browsers keep names with `__Host-` for the host itself, so that no page of a
+ * neighbour can set one (RFC 6265bis §4.1.3.2); that takes TLS and a cookie for all paths.
+ */
+export function cookieName(base: string, protocol: "http" | "https", prefix: string): string {
+  return protocol === "https" && prefix === "" ? `__Host-${base}` : base;
+}
+
+/** The values of a cookie in a Cookie header, the first few of them. */
+export function cookieValues(header: string, name: string): string[] {
+  const pairs = header.split(";").map(splitPair);
+  return pairs
+    .filter(([key]) => key === name)
+    .map(([, value]) => value)
+    .slice(0, MOST_VALUES);
 }
 
 /** A Cookie header without the platform's cookies; undefined when nothing is left. */

@@ -16,6 +16,11 @@ export function authorityOf(request: EdgeRequest): string {
     : (request.headers.host ?? "");
 }
 
+/** How the client speaks to the edge. */
+export function protocolOf({ socket }: EdgeRequest): "http" | "https" {
+  return "encrypted" in socket && socket.encrypted ? "https" : "http";
+}
+
 /** The raw request target in origin form; the absolute form of HTTP/1.1 loses its origin (RFC 9112 §3.2.2). */
 export function targetOf(request: EdgeRequest): string {
   const url = request.url ?? "/";

@@ -9,6 +9,8 @@ import { createEdge, listenEdge } from "@wrenn/edge";
 import type { CapsuleRoute, Edge, EdgeOptions, EdgeServer, EdgeTls } from "@wrenn/edge";
 
 export const goodKey = "wrn_0123456789abcdef0123456789abcdef";
+/** UUID of a login. */
+export const goodSession = "0190b1c2-0000-7000-8000-000000000001";
 export const domain = "wrenn.test";
 
 export interface TestEdge {
@@ -52,7 +54,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     credentials: {
       apiKey: async (key) => key === goodKey,
       bearer: async (token) => token === "platform-token",
-      session: async (cookie) => cookie === "good-session",
+      session: async (id) => id === goodSession,
     },
     linkKey: new Uint8Array(32).fill(7),
     onActivity: (id) => activity.push(id),
