@@ -112,7 +112,7 @@ export class SignInLab implements AsyncDisposable {
 
   #journey(provider: ProviderName, answer: Answer, url: string): Journey {
     const [cookie = ""] = answer.headers.getSetCookie();
-    assert.match(cookie, /^oauth_state=[0-9a-f]{64}; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax; Secure$/);
+    assert.match(cookie, /^__Host-oauth_state=[0-9a-f]{64}; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax; Secure$/);
     return { provider, url: new URL(url), cookie: cookie.split(";")[0] ?? "" };
   }
 }
@@ -128,6 +128,6 @@ export function placeOf(answer: Answer): string {
 export function refreshOf(answer: Answer): string | undefined {
   return answer.headers
     .getSetCookie()
-    .find((cookie) => cookie.startsWith("wrenn_refresh="))
+    .find((cookie) => cookie.startsWith("__Host-wrenn_refresh="))
     ?.split(";")[0];
 }
