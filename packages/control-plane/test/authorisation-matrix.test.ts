@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { randomHex, systemRandom } from "@wrenn/core";
-import { expectations } from "./support/authorisation-table.ts";
+import { expectationOf, expectations } from "./support/authorisation-table.ts";
 import type { Expectation } from "./support/authorisation-table.ts";
 import { FurnishedHostAgent } from "./support/furnished-host-agent.ts";
 import { Furnisher, unknownIds } from "./support/furnished-teams.ts";
@@ -196,7 +196,7 @@ async function answersTo(
 
 for (const route of routes) {
   const name = `${route.method} ${route.url}`;
-  const wanted = expectations[name.replace(/^HEAD /, "GET ")];
+  const wanted = expectationOf(route);
   if (!wanted) continue;
   test(`${name} is ${wanted.access}, and tells nothing of others`, async () => {
     for (const who of [...nobodies, ...somebodies]) {

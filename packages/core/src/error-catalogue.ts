@@ -75,6 +75,12 @@ export const errorCatalogue = {
     "the range is outside of the file's {size} bytes",
     "Ask for a range inside of the file.",
   ),
+  request_refused: user(
+    "invalid_request",
+    400,
+    "the request cannot be answered: {problem}",
+    "Leave out headers and parts of the path that /docs does not name.",
+  ),
   url_invalid: user(
     "invalid_request",
     400,

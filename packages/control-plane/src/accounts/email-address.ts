@@ -1,7 +1,7 @@
 import { WrennError } from "@wrenn/core";
 
 // One @ with something on both sides; whether mail arrives there is for others to prove.
-const ADDRESS = /^[^\s@\p{Cc}]+@[^\s@\p{Cc}]+$/u;
+const ADDRESS = /^[^\s@\p{Cc}\p{Cs}]+@[^\s@\p{Cc}\p{Cs}]+$/u;
 
 /** The form in which addresses are compared. @throws WrennError `invalid_field`. */
 export function emailAddress(text: string): string {

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { FastifyError } from "fastify";
 
@@ -16,8 +17,18 @@ export function fromFastify(error: unknown, bodyLimit: number): unknown {
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return new WrennError("unsupported_media_type", { type: "this" }, { cause: error });
     default:
-      return error instanceof SyntaxError ? new WrennError("invalid_json", {}, { cause: error }) : error;
+      return error instanceof SyntaxError
+        ? new WrennError("invalid_json", {}, { cause: error })
+        : ofPlugin(error);
   }
+}
+
+/** What a plugin found wrong with a request; of its text nothing is told. */
+function ofPlugin(error: Error & { readonly statusCode?: number }): Error {
+  const { statusCode = 500 } = error;
+  if (statusCode < 400 || statusCode >= 500) return error;
+  const problem = STATUS_CODES[statusCode] ?? "Bad Request";
+  return new WrennError("request_refused", { problem }, { cause: error });
 }
 
 /** Names the field: "vcpus must be integer", "body must be object". */

@@ -9,7 +9,11 @@ const MAX_PASSWORD = 1024;
 export const Email = Type.String({ maxLength: 254, description: "Trimmed and lower-cased; contains @" });
 export const Password = Type.String({ minLength: 8, maxLength: MAX_PASSWORD });
 export const GivenPassword = Type.String({ maxLength: MAX_PASSWORD });
-export const PersonName = Type.String({ minLength: 1, maxLength: 100, pattern: String.raw`\S` });
+export const PersonName = Type.String({
+  minLength: 1,
+  maxLength: 100,
+  pattern: String.raw`^(?=.*\S)[^\p{Cc}\p{Cs}]*$`,
+});
 export const OneTimeToken = Type.String({ pattern: "^[0-9a-f]{64}$", description: "From the mailed link" });
 
 /** Answer of everything that logs somebody in (contract 10 §3). */

@@ -6,7 +6,7 @@ import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { timestamp } from "./capsule-json.ts";
 import { pageThrough, PageQuery, timeKey } from "./paging.ts";
-import { refusals } from "./schemas.ts";
+import { LINE, refusals } from "./schemas.ts";
 
 const Scopes = Type.Array(Type.Union([Type.Literal("read"), Type.Literal("run"), Type.Literal("manage")]), {
   minItems: 1,
@@ -41,7 +41,7 @@ export function apiKeyRoutes(app: App, { apiKeys, clock }: RouteServices): void 
           "`read` looks, `run` uses capsules, `manage` changes templates. The key is shown this once. At most 100 in a team.",
         tags,
         body: Type.Object({
-          name: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+          name: Type.Optional(Type.String({ minLength: 1, maxLength: 100, pattern: LINE })),
           scopes: Type.Optional(Scopes),
           expires_in_sec: Type.Optional(Type.Integer({ minimum: 60, maximum: 10 * 365 * 86_400 })),
         }),

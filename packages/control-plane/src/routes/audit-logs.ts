@@ -6,10 +6,10 @@ import type { Static } from "typebox";
 import { sessionOf } from "./app.ts";
 import type { App } from "./app.ts";
 import { timestamp } from "./capsule-json.ts";
-import { refusals } from "./schemas.ts";
+import { LINE, refusals } from "./schemas.ts";
 
 const Filter = Type.Optional(
-  Type.String({ maxLength: 400, description: "One or several, separated by commas" }),
+  Type.String({ maxLength: 400, pattern: LINE, description: "One or several, separated by commas" }),
 );
 
 const Entry = Type.Object({

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { originOf } from "../accounts/origin.ts";
-import { emailAddress } from "../accounts/email-address.ts";
+import { tryEmailAddress, emailAddress } from "../accounts/email-address.ts";
 import type { RateLimit } from "../accounts/rate-limiter.ts";
 import type { OpenedSession } from "../accounts/sessions.ts";
 import {
@@ -146,9 +146,11 @@ export function authRoutes(
       },
     },
     async (request, reply) => {
-      const email = request.body.email.trim().toLowerCase();
-      limiter.take(`mail ${email}`, perMail);
-      await accounts.requestReset(email);
+      const email = tryEmailAddress(request.body.email);
+      if (email !== undefined) {
+        limiter.take(`mail ${email}`, perMail);
+        await accounts.requestReset(email);
+      }
       return await reply.status(204).send(null);
     },
   );

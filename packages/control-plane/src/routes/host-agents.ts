@@ -5,7 +5,7 @@ import type { RateLimit } from "../accounts/rate-limiter.ts";
 import type { HostCredentials } from "../hosts/host-enrolment.ts";
 import type { App, RouteServices } from "./app.ts";
 import { Host, hostJson } from "./host-json.ts";
-import { refusals } from "./schemas.ts";
+import { LINE, refusals } from "./schemas.ts";
 
 const HOST_TOKEN = "x-host-token";
 const Size = Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 });
@@ -40,7 +40,7 @@ export function hostAgentRoutes(app: App, { enrolment, monitor, limiter }: Route
             description: "HOST:PORT at which control planes reach its agent",
           }),
           csr_pem: Csr,
-          arch: Type.String({ minLength: 1, maxLength: 16 }),
+          arch: Type.String({ minLength: 1, maxLength: 16, pattern: LINE }),
           cpu_cores: Size,
           memory_mb: Size,
           disk_gb: Size,

@@ -4,11 +4,11 @@ import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { Host, hostJson } from "./host-json.ts";
 import { pageThrough, PageQuery, timeKey } from "./paging.ts";
-import { ErrorSchema, refusals } from "./schemas.ts";
+import { ErrorSchema, LINE, refusals } from "./schemas.ts";
 
 const HostParams = Type.Object({ id: Type.String({ description: "Host id, `host-` and 25 characters" }) });
 const Tag = Type.String({ minLength: 1, maxLength: 64, pattern: "^[A-Za-z0-9][A-Za-z0-9._:=/-]*$" });
-const Label = Type.String({ minLength: 1, maxLength: 128 });
+const Label = Type.String({ minLength: 1, maxLength: 128, pattern: LINE });
 const WithToken = Type.Object({
   host: Host,
   registration_token: Type.String({ description: "Good once, for an hour" }),

@@ -90,7 +90,12 @@ export function meRoutes(
         description: "At most 10, by address. Nobody finds out who else has an account.",
         tags,
         querystring: Type.Object({
-          email: Type.String({ minLength: 3, maxLength: 254, pattern: "@", description: "Contains @" }),
+          email: Type.String({
+            minLength: 3,
+            maxLength: 254,
+            pattern: String.raw`^[^\p{Cc}\p{Cs}]*@[^\p{Cc}\p{Cs}]*$`,
+            description: "Contains @",
+          }),
         }),
         response: {
           200: Type.Array(Type.Object({ user_id: Type.String(), email: Type.String() })),

@@ -1,4 +1,5 @@
 import { furniture } from "./furnished-host-agent.ts";
+import type { ServedRoute } from "./route-list.ts";
 import { PASSWORD } from "./furnished-teams.ts";
 import type { FurnishedTeam, Ids, Kind, Made } from "./furnished-teams.ts";
 
@@ -242,3 +243,8 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "POST /v1/capsules/:id/files/write": row("run", 204, { raw: form }),
   "POST /v1/capsules/:id/files/stream/write": row("run", 204, { raw: form }),
 };
+
+/** What is expected of a route; HEAD is as GET. */
+export function expectationOf({ method, url }: ServedRoute): Expectation | undefined {
+  return expectations[`${method === "HEAD" ? "GET" : method} ${url.replace(/(.)\/$/, "$1")}`];
+}

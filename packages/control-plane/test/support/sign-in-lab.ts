@@ -112,7 +112,10 @@ export class SignInLab implements AsyncDisposable {
 
   #journey(provider: ProviderName, answer: Answer, url: string): Journey {
     const [cookie = ""] = answer.headers.getSetCookie();
-    assert.match(cookie, /^__Host-oauth_state=[0-9a-f]{64}; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax; Secure$/);
+    assert.match(
+      cookie,
+      /^__Host-oauth_state=[0-9a-f]{64}; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax; Secure$/,
+    );
     return { provider, url: new URL(url), cookie: cookie.split(";")[0] ?? "" };
   }
 }

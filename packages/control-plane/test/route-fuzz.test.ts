@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import { expectationOf } from "./support/authorisation-table.ts";
+import { FurnishedHostAgent, furniture } from "./support/furnished-host-agent.ts";
+import { Furnisher } from "./support/furnished-teams.ts";
+import type { FurnishedTeam } from "./support/furnished-teams.ts";
+import { requestsFor } from "./support/hostile-request.ts";
+import { rawRequest } from "./support/raw-request.ts";
+import type { RawAnswer } from "./support/raw-request.ts";
+import { RouteList } from "./support/route-list.ts";
+import type { ServedRoute } from "./support/route-list.ts";
+import { TestPlatform } from "./support/test-platform.ts";
+
+const LONG = process.env["WRENN_TEST_LONG"] === "1";
+/** Of each route; HEAD is answered by the code of GET. */
+const RUNS = LONG ? 2000 : 25;
+const HEAD_RUNS = LONG ? 500 : 5;
+/** Of a run that is to be repeated. */
+const seed = Number(process.env["WRENN_TEST_SEED"] ?? Math.trunc(Math.random() * 2 ** 31));
+
+/** Failures that are not the client's and that requests of the right form may meet here: the host is small, and the network has no names. */
+const excusable: Readonly<Record<string, readonly string[]>> = {
+  "POST /v1/capsules": ["host_full"],
+  "POST /v1/capsules/:id/fork": ["host_full"],
+  "POST /v1/channels/test": ["delivery_failed"],
+};
+
+using list = new RouteList();
+const platform = await TestPlatform.start(new FurnishedHostAgent());
+after(() => platform[Symbol.asyncDispose]());
+const furnisher = await Furnisher.open(platform);
+let ours = await furnisher.team("oursmarker");
+const theirs = await furnisher.team("theirsmarker");
+
+let asked = 0;
+
+/** Routes that anybody may call are limited by address. */
+function address(): string {
+  asked++;
+  return `127.${1 + (Math.floor(asked / 62_500) % 250)}.${1 + (Math.floor(asked / 250) % 250)}.${1 + (asked % 250)}`;
+}
+
+function idsOf(team: FurnishedTeam, route: ServedRoute): (parameter: string) => readonly string[] {
+  return (parameter) => {
+    const { ids } = team;
+    const own: Readonly<Record<string, readonly string[]>> = {
+      checkpoint: [ids.checkpoint],
+      selector: [furniture.pid, furniture.tag],
+      port: ["8080", "1"],
+      name: [ids.template],
+      user: [ids.user],
+      invitation: [ids.invitation],
+      tag: [ids.tag],
+      provider: [ids.provider, "github"],
+      "": ["index.css"],
+    };
+    const roots = { capsules: ids.capsule, teams: ids.team, hosts: ids.host, channels: ids.channel };
+    const root = route.url.split("/")[2] ?? "";
+    if (parameter !== "id") return own[parameter] ?? assert.fail(`nothing for :${parameter} of ${route.url}`);
+    return [root in roots ? roots[root as keyof typeof roots] : root === "api-keys" ? ids.key : ids.received];
+  };
+}
+
+/** What every answer must be like, whatever was asked. */
+function checkAnswer(name: string, method: string, { status, headers, text }: RawAnswer): void {
+  assert.ok(!`${text}${JSON.stringify(headers)}`.includes(theirs.marker), `${name} tells of others: ${text}`);
+  if (status < 400 || method === "HEAD") {
+    assert.ok(status < 500, `${name}: ${status}`);
+    return;
+  }
+  assert.match(String(headers["content-type"]), /^application\/json/, `${name}: ${status} ${text}`);
+  const { error } = JSON.parse(text) as { readonly error: Readonly<Record<string, unknown>> };
+  for (const field of ["code", "message", "reason", "remedy", "request_id"])
+    assert.equal(typeof error[field], "string", `${name}: ${text}`);
+  assert.equal(headers["x-request-id"], error["request_id"], name);
+  assert.ok(status < 500 || excusable[name]?.includes(String(error["reason"])), `${name}: ${status} ${text}`);
+}
+
+for (const route of list.all()) {
+  const name = `${route.method} ${route.url}`;
+  test(`${name} takes whatever comes`, async (t) => {
+    t.diagnostic(`seed ${seed}`);
+    const { access, spends } = expectationOf(route) ?? assert.fail(`nothing of ${name}`);
+    const manyRequests = requestsFor(route, (parameter) => idsOf(ours, route)(parameter));
+    const property = fc.asyncProperty(manyRequests, async (request) => {
+      const { token } = ours.people.owner;
+      const headers = {
+        ...request.headers,
+        ...(access === "open" ? {} : { authorization: `Bearer ${token}` }),
+      };
+      const answer = await rawRequest(platform.url, { ...request, headers, from: address() });
+      checkAnswer(name, route.method, answer);
+      assert.doesNotMatch(
+        answer.text,
+        /"(token_invalid|credentials_missing)"/,
+        `${name}: the token has ended`,
+      );
+      if (answer.status >= 300 || !spends) return;
+      if (spends === "team") ours = await furnisher.team("oursmarker");
+      else await furnisher.renew(ours, spends);
+    });
+    await fc.assert(property, { seed, numRuns: route.method === "HEAD" ? HEAD_RUNS : RUNS });
+    assert.equal((await rawRequest(platform.url, { method: "GET", path: "/health" })).status, 200);
+  });
+}
