@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import type { RequestRates } from "@wrenn/control-plane";
 import { WrennError } from "@wrenn/core";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
+import { readRates } from "./request-rates.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
 export interface ServerConfig {
@@ -36,6 +38,8 @@ export interface ServerConfig {
   readonly publicUrl?: string | undefined;
   /** Services whose accounts people may log in by. */
   readonly signIn?: SignInConfig;
+  /** How often clients may call the API; see docs/operations/limits.md. */
+  readonly rates?: Partial<RequestRates>;
 }
 
 /** @throws WrennError `invalid_field` when an address does not parse. */
@@ -57,6 +61,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
       : { warmMachines: parseCount("WRENN_WARM_MACHINES", env["WRENN_WARM_MACHINES"], 64) }),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
     signIn: readSignIn(env),
+    rates: readRates(env),
     overcommit: {
       memory: parseCount("WRENN_MEMORY_OVERCOMMIT", env["WRENN_MEMORY_OVERCOMMIT"] ?? "8", 1000),
       disk: parseCount("WRENN_DISK_OVERCOMMIT", env["WRENN_DISK_OVERCOMMIT"] ?? "20", 1000),

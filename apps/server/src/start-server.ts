@@ -131,6 +131,7 @@ async function assemble(
         : {}),
     },
     ...(start.times ? { times: start.times } : {}),
+    ...(config.rates ? { rates: config.rates } : {}),
     identityProviders: identityProviders(config.signIn ?? {}, systemClock),
     instanceId: ids.controlPlane,
     localHost: hostAgent && { id: ids.host, agent: hostAgent },

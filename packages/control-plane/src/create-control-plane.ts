@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import swagger from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
 import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { formatId, randomHex, WrennError } from "@wrenn/core";
@@ -15,6 +14,8 @@ import { actingFor } from "./auth/acting.ts";
 import { ApiKeyAuth } from "./auth/api-key-auth.ts";
 import { Authenticator } from "./auth/authenticator.ts";
 import { requestScope } from "./auth/request-scope.ts";
+import { defaultRates, RequestLimits } from "./auth/request-limits.ts";
+import type { RequestRates } from "./auth/request-limits.ts";
 import { requireScope } from "./auth/identity.ts";
 import type { Identity } from "./auth/identity.ts";
 import { toWire } from "./errors/envelope.ts";
@@ -42,6 +43,7 @@ import { auditLogRoutes } from "./routes/audit-logs.ts";
 import { authRoutes } from "./routes/auth.ts";
 import { capsuleLifeRoutes } from "./routes/capsule-life.ts";
 import { capsuleRoutes } from "./routes/capsules.ts";
+import { describeRoutes } from "./routes/description.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { channelRoutes } from "./routes/channels.ts";
 import { execRoutes } from "./routes/exec.ts";
@@ -102,6 +104,8 @@ export interface ControlPlaneOptions {
   readonly certifier?: HostCertifier;
   readonly capacity?: CapacityPolicy;
   readonly times?: MonitorTimes;
+  /** How often clients may call the API. */
+  readonly rates?: Partial<RequestRates>;
   readonly edge: PortAddresses;
   /** Where requests that users ask for may go; by default the public internet, over TLS. */
   readonly outgoing?: OutgoingPolicy;
@@ -200,6 +204,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     auth,
     ...people,
     ...openSignIn({ ...options, ...people }),
+    limits: new RequestLimits(clock, { ...defaultRates, ...options.rates }),
     apiKeys: new ApiKeysService({ ...options, keys, audit }),
     invitations: new InvitationsService({ ...options, ...people, audit }),
     teams: new TeamsService({ ...options, sessions: people.sessions, audit }),
@@ -288,25 +293,22 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       },
     },
   });
-  await app.register(swaggerUi, { routePrefix: "/docs" });
-  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
-  app.get(
-    "/openapi.yaml",
-    { schema: { hide: true } },
-    async (_request, reply) => await reply.type("application/yaml").send(app.swagger({ yaml: true })),
-  );
   // In the outermost scope, so that it sees the requests of all.
   prometheusRoutes(app, services);
+  await app.register(async (free) => {
+    serviceRoutes(free, services);
+    hostAgentRoutes(free, services);
+  });
   await app.register(async (open) => {
-    serviceRoutes(open, services);
+    open.addHook("onRequest", async (request) => services.limits.anonymous(request.ip));
+    await describeRoutes(open, app);
     authRoutes(open, services);
     signInRoutes(open, services);
     portSignInRoutes(open, services);
-    hostAgentRoutes(open, services);
   });
   await app.register(async (closed) => {
     closed.addHook("onRequest", async (request) => {
-      request.identity = await services.auth.authenticate(request.headers);
+      request.identity = await services.limits.admit(services.auth, request);
       requireScope(request.identity, requestScope(request));
     });
     closed.addHook("onRequest", (request, _reply, done) => actingFor(identityOf(request), done));

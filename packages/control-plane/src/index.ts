@@ -7,4 +7,6 @@ export type { IdentityProvider } from "./sign-in/identity-provider.ts";
 export { oidcProvider } from "./sign-in/oidc-provider.ts";
 export type { HostCertifier } from "./hosts/host-enrolment.ts";
 export type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
+export type { RateLimit } from "./accounts/rate-limiter.ts";
+export type { RequestRates } from "./auth/request-limits.ts";
 export { defaultCapacity } from "./hosts/placement.ts";

@@ -20,10 +20,10 @@ export class RateLimiter {
     this.#clock = clock;
   }
 
-  /** @throws WrennError `rate_limited` with the seconds to wait. */
-  take(key: string, { burst, everyMs }: RateLimit): void {
+  /** `count` events at once, of which those beyond a whole burst are not counted. @throws WrennError `rate_limited` with the seconds to wait. */
+  take(key: string, { burst, everyMs }: RateLimit, count = 1): void {
     const now = this.#clock.monotonic();
-    const fullAt = Math.max(this.#fullAt.get(key) ?? 0, now) + everyMs;
+    const fullAt = Math.max(this.#fullAt.get(key) ?? 0, now) + Math.min(count, burst) * everyMs;
     const wait = fullAt - now - burst * everyMs;
     if (wait > 0) throw new WrennError("rate_limited", { retry_after: Math.ceil(wait / 1000) });
     // Re-inserted: the map stays in the order of use.

@@ -15,6 +15,7 @@ import type { TeamsService } from "../services/teams.ts";
 import { WrennError } from "@wrenn/core";
 import type { Accounts } from "../accounts/accounts.ts";
 import type { FirstAdmin } from "../accounts/first-admin.ts";
+import type { RequestLimits } from "../auth/request-limits.ts";
 import type { RateLimiter } from "../accounts/rate-limiter.ts";
 import type { Sessions } from "../accounts/sessions.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
@@ -86,6 +87,7 @@ export interface RouteServices {
   readonly sessions: Sessions;
   readonly firstAdmin: FirstAdmin;
   readonly limiter: RateLimiter;
+  readonly limits: RequestLimits;
   readonly apiKeys: ApiKeysService;
   readonly teams: TeamsService;
   readonly deletion: DeletionService;

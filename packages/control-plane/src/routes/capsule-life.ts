@@ -38,7 +38,7 @@ const CheckpointParams = Type.Object({
 });
 
 /** Pause, resume, fork and checkpoints (contract 10 §6; fork and checkpoints are ours). */
-export function capsuleLifeRoutes(app: App, { capsules, record }: RouteServices): void {
+export function capsuleLifeRoutes(app: App, { capsules, limits, record }: RouteServices): void {
   const { life } = capsules;
   const done = (request: Parameters<typeof teamOf>[0], id: string, action: string): Promise<void> =>
     record(request, { resource: "sandbox", resourceId: id, action });
@@ -136,7 +136,9 @@ export function capsuleLifeRoutes(app: App, { capsules, record }: RouteServices)
       },
     },
     async (request, reply) => {
-      const children = await life.fork(teamOf(request), request.params.id, request.body.count ?? 1);
+      const { count = 1 } = request.body;
+      limits.create(teamOf(request), count);
+      const children = await life.fork(teamOf(request), request.params.id, count);
       await done(request, request.params.id, "fork");
       return await reply.status(201).send(children.map(capsuleJson));
     },

@@ -49,7 +49,7 @@ const CreateBody = Type.Object(
 );
 
 /** Capsules: create, list, read, destroy (contract 10 §6). */
-export function capsuleRoutes(app: App, { capsules, record }: RouteServices): void {
+export function capsuleRoutes(app: App, { capsules, limits, record }: RouteServices): void {
   app.post(
     "/v1/capsules",
     {
@@ -86,6 +86,7 @@ export function capsuleRoutes(app: App, { capsules, record }: RouteServices): vo
         autoResume,
         ...(network ? { network: networkRules(network) } : {}),
       };
+      limits.create(teamOf(request));
       const row = await capsules.create(teamOf(request), asked, onceOf(request.headers, asked));
       const answer = capsuleJson(row);
       await record(request, {

@@ -26,7 +26,7 @@ const tags = ["hosts"];
 const perAddress: RateLimit = { burst: 100, everyMs: 1000 };
 
 /** What hosts of other machines call (contract 10 §11); no credentials but their own tokens. */
-export function hostAgentRoutes(app: App, { enrolment, monitor, limiter }: RouteServices): void {
+export function hostAgentRoutes(app: App, { enrolment, monitor, limiter, limits }: RouteServices): void {
   app.post(
     "/v1/hosts/register",
     {
@@ -93,7 +93,10 @@ export function hostAgentRoutes(app: App, { enrolment, monitor, limiter }: Route
     async (request, reply) => {
       const token = request.headers[HOST_TOKEN];
       if (typeof token !== "string") throw new WrennError("host_token_invalid", {});
-      const hostId = await enrolment.verify(token);
+      const hostId = await enrolment.verify(token).catch((error: unknown) => {
+        limits.anonymous(request.ip);
+        throw error;
+      });
       if (hostId !== parseId("host", request.params.id)) throw new WrennError("host_mismatch", {});
       if (!(await monitor.heard(hostId))) throw new WrennError("host_not_found", {});
       return await reply.status(204).send(null);

@@ -135,22 +135,30 @@ async function serve(
 async function authenticate(
   socket: SessionSocket,
   request: IncomingMessage,
-  { auth }: RouteServices,
+  { auth, limits }: RouteServices,
   signal: AbortSignal,
 ): Promise<Identity | undefined> {
   try {
-    return await auth.authenticate(request.headers);
+    const identity = await auth.authenticate(request.headers);
+    limits.identified(identity);
+    return identity;
   } catch (error) {
-    if (!(error instanceof WrennError) || error.entry.fault === "system") throw error;
+    if (!(error instanceof WrennError) || isFinal(error)) throw error;
   }
   try {
     const message = await socket.receive(AbortSignal.any([signal, AbortSignal.timeout(AUTH_MS)]));
-    if (message?.type !== "json" || !Value.Check(Auth, message.value)) return undefined;
-    return await auth.authenticate({ authorization: `Bearer ${message.value.token}` });
+    const token = message?.type === "json" && Value.Check(Auth, message.value) ? message.value.token : "";
+    const headers = { authorization: `Bearer ${token}` };
+    return await limits.admit(auth, { headers, ip: request.socket.remoteAddress ?? "" });
   } catch (error) {
-    if (error instanceof WrennError && error.entry.fault === "system") throw error;
+    if (error instanceof WrennError && isFinal(error)) throw error;
     return undefined;
   }
+}
+
+/** Whether other credentials would not help. */
+function isFinal(error: WrennError): boolean {
+  return error.entry.fault === "system" || error.reason === "rate_limited";
 }
 
 /** @throws WrennError `invalid_id`, `route_not_found`. */

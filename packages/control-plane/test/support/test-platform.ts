@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
-import type { IdentityProvider, LocalHost, Mail } from "@wrenn/control-plane";
+import type { IdentityProvider, LocalHost, Mail, RequestRates } from "@wrenn/control-plane";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields } from "@wrenn/core";
 import { sampleUsage } from "@wrenn/database";
@@ -52,6 +52,7 @@ export class TestPlatform implements AsyncDisposable {
   /** Addresses that names of other services stand for. */
   readonly names = new Map<string, readonly string[]>();
   readonly #release: AsyncDisposableStack;
+  #rates: Partial<RequestRates> = {};
   readonly #identityProviders: readonly IdentityProvider[];
   #url = "";
 
@@ -72,6 +73,7 @@ export class TestPlatform implements AsyncDisposable {
   static async start(
     host = new FakeHostAgent(),
     identityProviders: readonly IdentityProvider[] = [],
+    rates: Partial<RequestRates> = {},
   ): Promise<TestPlatform> {
     await using release = new AsyncDisposableStack();
     const files = release.use(await TestDatabase.create());
@@ -79,6 +81,7 @@ export class TestPlatform implements AsyncDisposable {
     release.defer(() => database.close());
     const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
     const platform = new TestPlatform(host, identityProviders, database, apiKey, release.move());
+    platform.#rates = rates;
     platform.#url = (await platform.serve({ id: systemRandom.uuid(), agent: platform.host })).url;
     return platform;
   }
@@ -198,6 +201,7 @@ export class TestPlatform implements AsyncDisposable {
         error: (event, fields = {}) => void this.logged.push({ event, fields }),
       },
       random: systemRandom,
+      rates: this.#rates,
       identityProviders: this.#identityProviders,
       version: "0.0.0",
       mailer: { send: (mail) => void this.mails.push(mail) },
