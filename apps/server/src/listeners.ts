@@ -35,6 +35,7 @@ export async function openListeners(
       upgrade: handlers.upgrade,
     },
     limits: { keepAliveMs: KEEP_ALIVE_MS },
+    random: systemRandom,
   };
   const plain = await listenEdge({ ...shared, host: config.host, port: config.port });
   opened.defer(() => plain.close());

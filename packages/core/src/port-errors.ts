@@ -44,6 +44,12 @@ export const portErrors = {
     "the capsule is about to be paused or moved and takes no new connections",
     "Try again in a moment.",
   ),
+  tunnel_refused: user(
+    "agent_error",
+    501,
+    "CONNECT is served for WebSocket only, not for {protocol}",
+    "Name websocket in :protocol (RFC 8441), or use an ordinary request.",
+  ),
   port_unreachable: system(
     "host_unavailable",
     503,

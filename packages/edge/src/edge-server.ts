@@ -1,12 +1,16 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerOptions } from "node:http";
 import { createSecureServer } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { AddressInfo, Server } from "node:net";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import type { SecureContext } from "node:tls";
 import type { Edge } from "./edge.ts";
+import type { Random } from "@wrenn/core";
 import { bodyOf } from "./http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
+import { PlatformWebSockets } from "./http/platform-websocket.ts";
+import { serveTunnel } from "./http/tunnels.ts";
 
 export interface EdgeServerOptions {
   readonly edge: Edge;
@@ -18,6 +22,7 @@ export interface EdgeServerOptions {
   /** Takes requests that are not for a port of a capsule. */
   readonly fallback?: EdgeFallback;
   readonly limits?: Partial<EdgeServerLimits>;
+  readonly random: Random;
 }
 
 export interface EdgeTls {
@@ -71,6 +76,7 @@ export async function listenEdge(options: EdgeServerOptions): Promise<EdgeServer
     socket.once("close", () => sockets.delete(socket));
   });
   serve(server, options);
+  if (options.tls) serveTunnels(server, options, limits);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen(options.port, options.host, resolve);
@@ -104,6 +110,25 @@ function serve(server: Server, { edge, fallback }: EdgeServerOptions): void {
     if (edge.upgrade(request, socket, head)) return;
     if (fallback) fallback.upgrade(request, socket, head);
     else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  });
+}
+
+/** Clients of HTTP/2 learn from the settings that they may open WebSockets (RFC 8441), the platform's as well as those of capsules. */
+function serveTunnels(server: Server, options: EdgeServerOptions, limits: EdgeServerLimits): void {
+  const { edge, fallback, random } = options;
+  const platform = fallback && new PlatformWebSockets(fallback, httpOptions(limits), random);
+  server.once("close", () => platform?.close());
+  const takers = [
+    (request: Http2ServerRequest, response: Http2ServerResponse): boolean =>
+      edge.webSocketStream(request, response),
+    (request: Http2ServerRequest, response: Http2ServerResponse): boolean => {
+      platform?.relay(request, response);
+      return platform !== undefined;
+    },
+  ];
+  server.on("connect", (request: IncomingMessage | Http2ServerRequest, to: Duplex | Http2ServerResponse) => {
+    if (to instanceof Duplex) to.destroy();
+    else if ("stream" in request) serveTunnel(request, to, takers, random);
   });
 }
 
@@ -142,6 +167,7 @@ function secureServer(tls: EdgeTls, limits: EdgeServerLimits): Server {
       maxConcurrentStreams: 256,
       initialWindowSize: 1 << 20,
       maxHeaderListSize: limits.headerBytes,
+      enableConnectProtocol: true,
     },
     ...(contextFor && {
       SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void) =>

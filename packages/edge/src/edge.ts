@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import { problemOf, WrennError } from "@wrenn/core";
 import { LINK_PARAMETER, signLink } from "./access/signed-link.ts";
@@ -12,6 +13,7 @@ import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
 import { valuesOf } from "./http/raw-headers.ts";
 import { relay } from "./http/relay.ts";
 import { relayUpgrade, responseOn } from "./http/upgrade.ts";
+import { relayWebSocketStream } from "./http/websocket-stream.ts";
 import { parsePortHost } from "./port-target.ts";
 import type { PortTarget } from "./port-target.ts";
 import { RequestPlanner } from "./request-planner.ts";
@@ -26,6 +28,8 @@ export interface Edge {
   handle(request: EdgeRequest, response: EdgeResponse): boolean;
   /** The same for a request that asks for another protocol, such as WebSocket. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** The same for a WebSocket of HTTP/2 (RFC 8441). */
+  webSocketStream(request: Http2ServerRequest, response: Http2ServerResponse): boolean;
   /** The capsule was paused, resumed, moved or destroyed, or its access changed: nothing known about it holds. */
   invalidate(capsuleId: string): void;
   /** Query string of a link to the port that works for whoever holds it, until `expiresAt` (ms since the epoch). */
@@ -85,17 +89,24 @@ export function createEdge(options: EdgeOptions): Edge {
     }
   };
 
+  const take = (request: EdgeRequest, response: EdgeResponse, send: Send): boolean => {
+    const arrival = arrivalOf(request);
+    if (!arrival) return false;
+    request.on("error", () => {});
+    response.on("error", () => {});
+    if (arrival instanceof WrennError) answerError(request, response, arrival, random.uuid());
+    else void serve(arrival, response, send);
+    return true;
+  };
+
   return {
     connections,
-    handle: (request, response) => {
-      const arrival = arrivalOf(request);
-      if (!arrival) return false;
-      request.on("error", () => {});
-      response.on("error", () => {});
-      if (arrival instanceof WrennError) answerError(request, response, arrival, random.uuid());
-      else void serve(arrival, response, async (plan) => relay(request, response, plan.exchange));
-      return true;
-    },
+    handle: (request, response) =>
+      take(request, response, async ({ exchange }) => relay(request, response, exchange)),
+    webSocketStream: (request, response) =>
+      take(request, response, async ({ exchange }) =>
+        relayWebSocketStream(request, response, exchange, random),
+      ),
     upgrade: (request, socket, head) => {
       const arrival = arrivalOf(request);
       if (!arrival) return false;

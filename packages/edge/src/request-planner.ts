@@ -6,6 +6,7 @@ import type { ConnectionTracker, Hold } from "./connection-tracker.ts";
 import { ENVD_PORT } from "./edge-options.ts";
 import type { EdgeLimits, EdgeOptions } from "./edge-options.ts";
 import type { Exchange } from "./http/exchange.ts";
+import { askedProtocol } from "./http/asked-protocol.ts";
 import { authorityOf, bodyOf, protocolOf } from "./http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
 import { redirectTo } from "./http/redirect.ts";
@@ -102,8 +103,9 @@ export class RequestPlanner {
     const client = clientFacts(request);
     const own = `${route.address}:${target.port}`;
     const body = bodyOf(request);
-    const method = request.method ?? "GET";
-    const { upgrade } = request.headers;
+    const upgrade = askedProtocol(request);
+    // What HTTP/2 calls CONNECT is a GET to HTTP/1.1 (RFC 8441 §5).
+    const method = request.method === "CONNECT" ? "GET" : (request.method ?? "GET");
     const cookie = cookieOf(arrival, admission);
     const extra = [
       ...(cookie === undefined ? [] : ["Set-Cookie", cookie]),
@@ -128,7 +130,7 @@ export class RequestPlanner {
         dropAuthorization: admission.dropAuthorization,
         chunked: body === "unknown",
         emptyBody: body === "none" && WITH_LENGTH.has(method),
-        upgrade: isUpgrade(request) ? upgrade : undefined,
+        upgrade,
       }),
       rewriteResponse: (headers) => responseHeaders(headers, { prefix, authority: own, extra }),
       onBytes: () => {
@@ -143,16 +145,6 @@ export class RequestPlanner {
   #report(capsuleId: string): void {
     this.#parts.options.onActivity?.(capsuleId);
   }
-}
-
-/** Whether the connection, not only the message, is meant to change its protocol. */
-function isUpgrade(request: EdgeRequest): boolean {
-  return (
-    !("stream" in request) &&
-    request.headers.upgrade !== undefined &&
-    bodyOf(request) === "none" &&
-    /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(request.headers.connection ?? "")
-  );
 }
 
 function clientFacts(request: EdgeRequest): ClientFacts {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { systemRandom } from "@wrenn/core";
 import { listenEdge } from "@wrenn/edge";
 import { ask, rawClient } from "./support/http-client.ts";
 import { startByteService, startService, startTestEdge } from "./support/test-edge.ts";
@@ -202,6 +203,7 @@ test("requests that are not for capsules go to the fallback, which need not know
     edge,
     host: "127.0.0.1",
     port: 0,
+    random: systemRandom,
     fallback: {
       request: (request, response) => {
         request.resume().on("end", () => (response as ServerResponse).end("fallback"));

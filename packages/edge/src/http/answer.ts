@@ -18,7 +18,7 @@ interface Answer {
   readonly over: (error?: unknown) => void;
 }
 
-/** Streams a service's response to the client. */
+/** Streams a service's response to the client. One that cannot be told is `over` before anything is sent. */
 export function sendAnswer({ request, response, incoming, exchange, onBytes, over }: Answer): void {
   const broken = (): void => {
     if (!incoming.complete) over(new Error("the service ended its response too early"));
@@ -29,12 +29,18 @@ export function sendAnswer({ request, response, incoming, exchange, onBytes, ove
     endRequest(request);
     over();
   });
-  writeHead(
-    response,
-    incoming.statusCode ?? 502,
-    incoming.statusMessage ?? "",
-    exchange.rewriteResponse(incoming.rawHeaders),
-  );
+  const status = incoming.statusCode ?? 0;
+  if (status < 200 || status > 599) {
+    over(new Error(`it answered with status ${status}`));
+    return;
+  }
+  try {
+    writeHead(response, status, incoming.statusMessage ?? "", exchange.rewriteResponse(incoming.rawHeaders));
+  } catch (error) {
+    // What one version of HTTP lets a service say, another may forbid.
+    over(error);
+    return;
+  }
   pump(incoming, response, onBytes, () => {
     addTrailers(response, incoming.rawTrailers);
     response.end();

@@ -4,7 +4,7 @@ import type { RawHeaders } from "./raw-headers.ts";
 
 /** One request on its way to a service: everything decided, nothing sent. */
 export interface Exchange {
-  readonly pool: UpstreamPool;
+  readonly pool: Pick<UpstreamPool, "kept" | "single" | "halfOpen">;
   readonly port: number;
   readonly method: string;
   /** Raw request target. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { pairsOf } from "./raw-headers.ts";
+import { pairsOf, trailersOf } from "./raw-headers.ts";
 import type { RawHeaders } from "./raw-headers.ts";
 
 /** A request of either protocol version. */
@@ -27,14 +27,19 @@ export function targetOf(request: EdgeRequest): string {
   return url.replace(/^https?:\/\/[^/?#]*(?=([/?]?))/i, (_all, next: string) => (next === "/" ? "" : "/"));
 }
 
-/** Whether a body may follow, and whether its length is known. */
+/** Whether a body may follow, and whether its length is known. What follows a CONNECT is a tunnel (RFC 9110 §9.3.6). */
 export function bodyOf(request: EdgeRequest): "none" | "known" | "unknown" {
+  if (request.method === "CONNECT") return "none";
   if (request.headers["transfer-encoding"] !== undefined) return "unknown";
   if (request.headers["content-length"] !== undefined) return "known";
   return "stream" in request && !request.stream.endAfterHeaders ? "unknown" : "none";
 }
 
-/** Writes status and fields as given; HTTP/2 has no reason phrase and wants duplicates in lists. */
+/**
+ * Writes status and fields as given; HTTP/2 has no reason phrase and wants duplicates in lists.
+ *
+ * @throws Error for what the protocol does not allow, such as two Content-Type fields in HTTP/2; nothing was sent then.
+ */
 export function writeHead(response: EdgeResponse, status: number, reason: string, headers: RawHeaders): void {
   response.sendDate = false;
   if (!("stream" in response)) {
@@ -43,15 +48,24 @@ export function writeHead(response: EdgeResponse, status: number, reason: string
     response.flushHeaders();
     return;
   }
-  const grouped: Record<string, string[]> = {};
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    (grouped[headers[at]?.toLowerCase() ?? ""] ??= []).push(headers[at + 1] ?? "");
+  try {
+    for (const [name, value] of Object.entries(fieldsOf(headers))) response.setHeader(name, value);
+    response.writeHead(status);
+  } catch (error) {
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    throw error;
   }
-  for (const [name, values] of Object.entries(grouped)) {
-    const [only = ""] = values;
-    response.setHeader(name, values.length === 1 ? only : values);
+}
+
+/** Fields as HTTP/2 wants them: names in lower case, duplicates in lists. */
+export function fieldsOf(headers: RawHeaders): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = {};
+  for (const [name, value] of pairsOf(headers)) {
+    const key = name.toLowerCase();
+    const before = fields[key];
+    fields[key] = before === undefined ? value : [before, value].flat();
   }
-  response.writeHead(status);
+  return fields;
 }
 
 /** Ends the exchange so that the client cannot take it for complete. */
@@ -60,11 +74,12 @@ export function abortResponse(response: EdgeResponse): void {
   else response.socket?.destroy();
 }
 
-/** Fields after the body; HTTP/1.1 sends them only with a chunked one. */
+/** Fields after the body; HTTP/1.1 sends them only with a chunked one. Those of one hop, which HTTP/2 forbids, stay here. */
 export function addTrailers(response: EdgeResponse, raw: RawHeaders): void {
-  if (raw.length === 0) return;
-  if ("stream" in response) response.addTrailers(Object.fromEntries(pairsOf(raw)));
-  else response.addTrailers(pairsOf(raw));
+  const trailers = trailersOf(raw);
+  if (trailers.length === 0) return;
+  if ("stream" in response) response.addTrailers(Object.fromEntries(trailers));
+  else response.addTrailers(trailers);
 }
 
 /** Ends the response with a whole body. */

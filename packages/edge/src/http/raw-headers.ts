@@ -45,6 +45,13 @@ export function pairsOf(raw: RawHeaders): [string, string][] {
   return pairs;
 }
 
+/** Trailer fields that may travel further, as pairs. */
+export function trailersOf(raw: RawHeaders): [string, string][] {
+  const trailers: [string, string][] = [];
+  forEndToEnd(raw, (name, value) => trailers.push([name, value]));
+  return trailers;
+}
+
 /**
  * Names listed in Connection. Host, framing and our own credentials' fields are never dropped by it: a client could
  * otherwise make the next hop read the message differently.

@@ -1,6 +1,5 @@
 import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
+import { brokeOff, endWriting, reset } from "./endings.ts";
 import type { Exchange, UpgradedClient } from "./exchange.ts";
 import { pump } from "./pump.ts";
 
@@ -34,7 +33,7 @@ export async function splice(a: UpgradedClient, b: UpgradedClient, exchange: Exc
     from.socket.once("close", () => {
       open -= 1;
       // Closed before both ends were seen: the other side must not wait for bytes that cannot come.
-      if (!from.socket.readableEnded) reset(to.socket);
+      if (brokeOff(from.socket)) reset(to.socket);
       else if (!from.socket.writableFinished) to.socket.destroy();
       if (open === 0) resolve();
     });
@@ -42,7 +41,9 @@ export async function splice(a: UpgradedClient, b: UpgradedClient, exchange: Exc
       moved(from.head.length);
       to.socket.write(from.head);
     }
-    pump(from.socket, to.socket, moved, () => to.socket.end());
+    pump(from.socket, to.socket, moved, () => {
+      if (!brokeOff(from.socket)) endWriting(to.socket);
+    });
   };
   join(a, b);
   join(b, a);
@@ -54,11 +55,4 @@ export async function splice(a: UpgradedClient, b: UpgradedClient, exchange: Exc
     clearTimeout(idle);
     signal.removeEventListener("abort", breakBoth);
   }
-}
-
-/** A peer that gets a reset knows that the stream is not complete. */
-function reset(socket: Duplex): void {
-  if (socket.destroyed) return;
-  if (socket instanceof Socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
-  else socket.destroy();
 }

@@ -6,7 +6,7 @@ import type { Server as TcpServer, Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { newId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { createEdge, listenEdge } from "@wrenn/edge";
-import type { CapsuleRoute, Edge, EdgeOptions, EdgeServer, EdgeTls } from "@wrenn/edge";
+import type { CapsuleRoute, Edge, EdgeFallback, EdgeOptions, EdgeServer, EdgeTls } from "@wrenn/edge";
 
 export const goodKey = "wrn_0123456789abcdef0123456789abcdef";
 /** UUID of a login. */
@@ -28,6 +28,7 @@ export interface TestEdge {
 export interface TestEdgeOptions extends Partial<EdgeOptions> {
   readonly access?: "private" | "public";
   readonly tls?: EdgeTls;
+  readonly fallback?: EdgeFallback;
   readonly headersMs?: number;
 }
 
@@ -68,7 +69,9 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     edge,
     host: "127.0.0.1",
     port: 0,
+    random: systemRandom,
     ...(options.tls && { tls: options.tls }),
+    ...(options.fallback && { fallback: options.fallback }),
     ...(options.headersMs !== undefined && { limits: { headersMs: options.headersMs } }),
   });
   t.after(async () => {
