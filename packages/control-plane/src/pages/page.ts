@@ -8,6 +8,7 @@ export interface Page {
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:24rem;margin:15vh auto;padding:0 1.5rem;color:#222}
 h1{font-size:1.25rem}label{display:block;margin:.75rem 0}
+a{display:block;margin:.75rem 0;color:inherit}
 input,button{font:inherit;width:100%;box-sizing:border-box;padding:.5rem}output{color:#b00}
 @media(prefers-color-scheme:dark){body{background:#181a1f;color:#dde}output{color:#f88}}`;
 

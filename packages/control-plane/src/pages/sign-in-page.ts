@@ -1,4 +1,5 @@
 import { pageOf } from "./page.ts";
+import { WAY_BACK } from "./way-back.ts";
 
 /**
  * Browsers leave the login's cookie out where another site led here (SameSite=Strict), so the page first asks itself whether
@@ -22,6 +23,15 @@ form.addEventListener("submit", async (event) => {
     note.textContent = "the server does not answer";
   }
 });
+fetch("/v1/auth/providers").then((answer) => answer.json()).then((providers) => {
+  for (const {name, title} of providers) {
+    const link = document.createElement("a");
+    link.href = "/auth/oauth/" + encodeURIComponent(name) + "?intent=login";
+    link.textContent = "Sign in with " + title;
+    link.addEventListener("click", () => sessionStorage.setItem("${WAY_BACK}", again.pathname + again.search));
+    form.after(link);
+  }
+}).catch(() => {});
 if (first) post("/v1/auth/refresh").then((answer) => answer.ok && location.replace(again), () => {});
 `;
 

@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { originOf } from "../accounts/origin.ts";
 import type { RateLimit } from "../accounts/rate-limiter.ts";
 import type { App, RouteServices } from "./app.ts";
+import { resultPage } from "../pages/sign-in-result-page.ts";
 import { refusals } from "./schemas.ts";
 
 const tags = ["accounts"];
@@ -31,6 +32,24 @@ export function signInRoutes(app: App, services: RouteServices): void {
       },
     },
     async () => providers.all().map(({ name, title }) => ({ name, title })),
+  );
+
+  app.get(
+    "/auth/:provider/callback",
+    {
+      schema: {
+        summary: "What became of a log-in by a provider",
+        description: "A page for people.",
+        tags,
+        params: Provider,
+        querystring: Type.Object({ error: Given, new_signup: Given }),
+        response: { 200: Type.String(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { html, headers } = resultPage(providers.get(request.params.provider), request.query.error);
+      return await reply.headers(headers).send(html);
+    },
   );
 
   // The code of the contract and its documentation disagree about the path.

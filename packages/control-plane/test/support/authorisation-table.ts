@@ -100,6 +100,7 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "POST /v1/me/password/reset/confirm": row("open", 400, { body: () => ({ token, new_password: PASSWORD }) }),
   "GET /v1/auth/providers": row("open", 200),
   "GET /v1/ports/sign-in": row("open", 400),
+  "GET /auth/:provider/callback": row("open", 404),
   "GET /auth/oauth/:provider": row("open", 404),
   "GET /auth/oauth/:provider/callback": row("open", 404),
   "GET /v1/auth/oauth/:provider": row("open", 404),
