@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import type { RequestRates } from "@wrenn/control-plane";
+import type { RequestRates, SmtpServer } from "@wrenn/control-plane";
 import { WrennError } from "@wrenn/core";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
+import { readMailServer } from "./mail-server.ts";
 import { readRates } from "./request-rates.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
@@ -40,6 +41,8 @@ export interface ServerConfig {
   readonly signIn?: SignInConfig;
   /** How often clients may call the API; see docs/operations/limits.md. */
   readonly rates?: Partial<RequestRates>;
+  /** Takes mails to people; without it what they are to be told is in the log. */
+  readonly mailServer?: SmtpServer | undefined;
 }
 
 /** @throws WrennError `invalid_field` when an address does not parse. */
@@ -62,6 +65,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
     signIn: readSignIn(env),
     rates: readRates(env),
+    mailServer: readMailServer(env),
     overcommit: {
       memory: parseCount("WRENN_MEMORY_OVERCOMMIT", env["WRENN_MEMORY_OVERCOMMIT"] ?? "8", 1000),
       disk: parseCount("WRENN_DISK_OVERCOMMIT", env["WRENN_DISK_OVERCOMMIT"] ?? "20", 1000),

@@ -1,5 +1,5 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
-import { createControlPlane, defaultCapacity, ensureFirstTeam } from "@wrenn/control-plane";
+import { createControlPlane, defaultCapacity, ensureFirstTeam, smtpTransport } from "@wrenn/control-plane";
 import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
@@ -133,6 +133,7 @@ async function assemble(
     ...(start.times ? { times: start.times } : {}),
     ...(config.rates ? { rates: config.rates } : {}),
     identityProviders: identityProviders(config.signIn ?? {}, systemClock),
+    mailTransport: config.mailServer && smtpTransport(config.mailServer),
     instanceId: ids.controlPlane,
     localHost: hostAgent && { id: ids.host, agent: hostAgent },
     edge: ports,

@@ -5,9 +5,11 @@ import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { ensureSecret } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
-import type { Mailer } from "./accounts/mailer.ts";
+import { MailOutbox } from "./mail/mail-outbox.ts";
+import type { Mailer, MailTransport } from "./mail/mailer.ts";
+import { OutboxWorker } from "./outbox/outbox-worker.ts";
+import { SealedJson } from "./outbox/sealed-json.ts";
 import Fastify from "fastify";
 import { openAccounts } from "./accounts/open-accounts.ts";
 import { actingFor } from "./auth/acting.ts";
@@ -22,8 +24,8 @@ import { toWire } from "./errors/envelope.ts";
 import { fromFastify } from "./errors/from-fastify.ts";
 import { refusePath } from "./errors/path-errors.ts";
 import { ChannelsService } from "./channels/channels-service.ts";
-import { DeliveryWorker } from "./channels/delivery-worker.ts";
-import { SealedConfigs } from "./channels/sealed-config.ts";
+import { channelOutbox } from "./channels/channel-outbox.ts";
+import type { ChannelConfig } from "./channels/providers.ts";
 import { DatabaseEventBus } from "./events/event-bus.ts";
 import { publicInternet } from "./channels/outgoing.ts";
 import type { OutgoingPolicy } from "./channels/outgoing.ts";
@@ -89,8 +91,6 @@ const BODY_LIMIT = 1 << 20;
 const MAX_PARAMETER = 256;
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 const CLOSE_MS = 5000;
-/** Of AES-256. */
-const KEY_BYTES = 32;
 
 export interface ControlPlaneOptions {
   readonly database: Database;
@@ -115,7 +115,9 @@ export interface ControlPlaneOptions {
   readonly version: string;
   /** Services whose accounts can be used to log in here. */
   readonly identityProviders?: readonly IdentityProvider[];
-  /** Takes mails to people; without one they are in the log. */
+  /** The mail server; without one what people are to be told is in the log, and kept for administrators. */
+  readonly mailTransport?: MailTransport | undefined;
+  /** Test seam: takes mails instead of the outbox. */
   readonly mailer?: Mailer;
   /** Address of the dashboard, for links in mails; cookies need TLS when it has. */
   readonly publicUrl: string;
@@ -140,7 +142,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const { database, clock, logger, edge } = options;
   const fleet = new Fleet(logger);
   const keys = new ApiKeyAuth(database, clock, logger);
-  const people = await openAccounts(options);
+  const mails = await MailOutbox.open({ ...options, transport: options.mailTransport });
+  const people = await openAccounts({ ...options, mailer: options.mailer ?? mails });
   const { audit } = people;
   const operations = new Operations(options);
   const templates = new TemplatesService(database, fleet, options.random);
@@ -177,14 +180,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const bus = new DatabaseEventBus(database);
   const closing = new AbortController();
   const outgoing = options.outgoing ?? publicInternet;
-  const key = await ensureSecret(
-    database.db,
-    "channel-configs",
-    Buffer.from(options.random.bytes(KEY_BYTES)),
-  );
-  const sealed = new SealedConfigs(key, options.random);
-  const deliveries = new DeliveryWorker({ ...options, outgoing, sealed });
+  const sealed = await SealedJson.open<ChannelConfig>(database, options.random, "channel-configs");
+  const deliveries = new OutboxWorker(options, channelOutbox({ ...options, outgoing, sealed }));
+  const mailsOut = mails.outbox();
+  const postman = mailsOut && new OutboxWorker(options, mailsOut);
   const services = {
+    mails,
     channels: new ChannelsService({ ...options, audit, sealed }),
     events: new EventFeed(database, bus, clock),
     closing: closing.signal,
@@ -236,6 +237,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       await capsules.close();
       await monitor.close();
       await deliveries.close();
+      await postman?.close();
       await bus.close();
       await keys.close();
     },

@@ -1,7 +1,9 @@
 export { createControlPlane } from "./create-control-plane.ts";
 export type { ControlPlane, ControlPlaneOptions } from "./create-control-plane.ts";
 export { ensureFirstTeam } from "./services/bootstrap.ts";
-export type { Mail, Mailer } from "./accounts/mailer.ts";
+export type { Mail, Mailer, MailTransport } from "./mail/mailer.ts";
+export { smtpTransport } from "./mail/smtp-transport.ts";
+export type { SmtpServer } from "./mail/smtp-transport.ts";
 export { githubProvider } from "./sign-in/github-provider.ts";
 export type { IdentityProvider } from "./sign-in/identity-provider.ts";
 export { oidcProvider } from "./sign-in/oidc-provider.ts";

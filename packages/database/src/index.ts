@@ -141,4 +141,6 @@ export {
 } from "./queries/channels.ts";
 export type { ChannelRow } from "./queries/channels.ts";
 export { claimDeliveries, settleDelivery } from "./queries/deliveries.ts";
-export type { Delivery } from "./queries/deliveries.ts";
+export type { Delivery, DeliveryOutcome } from "./queries/deliveries.ts";
+export { claimMails, insertMail, listMails, pruneMails, settleMail } from "./queries/mails.ts";
+export type { MailRow, WaitingMail } from "./queries/mails.ts";

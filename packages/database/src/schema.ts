@@ -13,6 +13,7 @@ import type {
 } from "./account-tables.ts";
 import type { ChannelsTable, DeliveriesTable } from "./channel-tables.ts";
 import type { Actor, EventHorizonTable, EventsTable } from "./event-tables.ts";
+import type { MailsTable } from "./mail-tables.ts";
 import type { ControlPlanesTable, HostsTable, HostTagsTable, HostTokensTable } from "./host-tables.ts";
 
 /** Columns with a default may be left out on insert. */
@@ -193,6 +194,7 @@ export interface Schema {
   channels: ChannelsTable;
   deliveries: DeliveriesTable;
   events: EventsTable;
+  mails: MailsTable;
   event_horizon: EventHorizonTable;
   hosts: HostsTable;
   host_tags: HostTagsTable;

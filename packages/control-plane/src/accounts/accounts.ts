@@ -15,7 +15,7 @@ import type { Database, LiveSession, UserRow } from "@wrenn/database";
 import type { AuditLog } from "../services/audit.ts";
 import { PLATFORM_TEAM } from "../services/bootstrap.ts";
 import { insertFirstTeam } from "./first-team.ts";
-import type { Mailer } from "./mailer.ts";
+import type { Mailer } from "../mail/mailer.ts";
 import type { Passwords } from "./passwords.ts";
 import { hashToken } from "./sessions.ts";
 import type { OpenedSession, Sessions } from "./sessions.ts";
@@ -63,7 +63,8 @@ export class Accounts {
     const passwordHash = await passwords.hash(password);
     const owner = await findUserByEmail(database.db, email);
     if (owner && owner.status !== "inactive") {
-      mailer.send({
+      await mailer.send(database.db, {
+        kind: "account_exists",
         to: email,
         subject: "You already have an account",
         text: "Somebody, probably you, signed up with this address. It has an account already: log in, or reset its password.",
@@ -72,16 +73,18 @@ export class Accounts {
       return;
     }
     const user = { id: random.uuid(), email, name, passwordHash, status: "inactive" as const };
-    const token = await database.db.transaction().execute(async (tx) => {
+    await database.db.transaction().execute(async (tx) => {
       await deleteWaitingUsers(tx, new Date(this.#options.clock.now() - ACTIVATION_MS));
       await insertUser(tx, user);
-      return await this.#issue(tx, "activation", user.id, ACTIVATION_MS);
-    });
-    mailer.send({
-      to: email,
-      subject: "Activate your account",
-      text: "Open this link within 30 minutes. If you did not sign up, do not open it.",
-      link: `${publicUrl}/activate?token=${token}`,
+      const { token, ...issued } = await this.#issue(tx, "activation", user.id, ACTIVATION_MS);
+      await mailer.send(tx, {
+        ...issued,
+        kind: "activation",
+        to: email,
+        subject: "Activate your account",
+        text: "Open this link within 30 minutes. If you did not sign up, do not open it.",
+        link: `${publicUrl}/activate?token=${token}`,
+      });
     });
   }
 
@@ -131,14 +134,16 @@ export class Accounts {
     const { database, mailer, publicUrl } = this.#options;
     const user = await findUserByEmail(database.db, email);
     if (user?.status !== "active") return;
-    const token = await database.db
-      .transaction()
-      .execute(async (tx) => await this.#issue(tx, "password_reset", user.id, RESET_MS));
-    mailer.send({
-      to: email,
-      subject: "Reset your password",
-      text: "Open this link within 15 minutes. If you did not ask for it, nothing has changed.",
-      link: `${publicUrl}/reset-password?token=${token}`,
+    await database.db.transaction().execute(async (tx) => {
+      const { token, ...issued } = await this.#issue(tx, "password_reset", user.id, RESET_MS);
+      await mailer.send(tx, {
+        ...issued,
+        kind: "password_reset",
+        to: email,
+        subject: "Reset your password",
+        text: "Open this link within 15 minutes. If you did not ask for it, nothing has changed.",
+        link: `${publicUrl}/reset-password?token=${token}`,
+      });
     });
   }
 
@@ -150,10 +155,15 @@ export class Accounts {
       const found = await this.#take(tx, "password_reset", token);
       if (!(await changeUser(tx, found.id, "active", { passwordHash })))
         throw new WrennError("one_time_token_invalid", {});
+      await mailer.send(tx, {
+        kind: "password_changed",
+        to: found.email,
+        subject: "Your password was reset",
+        text: "All sessions were ended.",
+      });
       return found;
     });
     await sessions.revokeAll(user.id);
-    mailer.send({ to: user.email, subject: "Your password was reset", text: "All sessions were ended." });
   }
 
   /**
@@ -178,13 +188,17 @@ export class Accounts {
       throw new WrennError("invalid_field", { field: "current_password", problem: "is missing" });
     if (!isFirst && !(await passwords.verify(given.current ?? "", user.password_hash)))
       throw new WrennError("wrong_password", {});
-    await changeUser(database.db, user.id, "active", { passwordHash: await passwords.hash(given.next) });
-    await sessions.revokeAll(user.id, session.id);
-    mailer.send({
-      to: user.email,
-      subject: isFirst ? "A password was added to your account" : "Your password was changed",
-      text: "All other sessions were ended. If it was not you, reset the password.",
+    const passwordHash = await passwords.hash(given.next);
+    await database.db.transaction().execute(async (tx) => {
+      if (!(await changeUser(tx, user.id, "active", { passwordHash }))) return;
+      await mailer.send(tx, {
+        kind: isFirst ? "password_added" : "password_changed",
+        to: user.email,
+        subject: isFirst ? "A password was added to your account" : "Your password was changed",
+        text: "All other sessions were ended. If it was not you, reset the password.",
+      });
     });
+    await sessions.revokeAll(user.id, session.id);
   }
 
   /** Says in the audit log of the team that somebody acts in that they came or went. */
@@ -238,11 +252,12 @@ export class Accounts {
     purpose: "activation" | "password_reset",
     userId: string,
     ms: number,
-  ): Promise<string> {
+  ): Promise<{ readonly token: string; readonly tokenHash: string; readonly expiresAt: Date }> {
     const token = randomHex(this.#options.random, TOKEN_BYTES);
+    const tokenHash = hashToken(token);
     const expiresAt = new Date(this.#options.clock.now() + ms);
-    await putOneTimeToken(db, { hash: hashToken(token), purpose, userId, expiresAt });
-    return token;
+    await putOneTimeToken(db, { hash: tokenHash, purpose, userId, expiresAt });
+    return { token, tokenHash, expiresAt };
   }
 
   async #take(db: Database["db"], purpose: "activation" | "password_reset", token: string): Promise<UserRow> {

@@ -5,8 +5,7 @@ import { AuditLog } from "../services/audit.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";
 import { FirstAdmin } from "./first-admin.ts";
-import { logMailer } from "./mailer.ts";
-import type { Mailer } from "./mailer.ts";
+import type { Mailer } from "../mail/mailer.ts";
 import { Passwords } from "./passwords.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import { SignedTokens } from "./signed-tokens.ts";
@@ -30,17 +29,16 @@ export interface AccountServicesOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
-  readonly mailer?: Mailer;
+  readonly mailer: Mailer;
   readonly publicUrl: string;
 }
 
 /** Everything about people, on top of the database. */
 export async function openAccounts(options: AccountServicesOptions): Promise<AccountServices> {
-  const { database, clock, logger, random, publicUrl } = options;
+  const { database, clock, logger, random, publicUrl, mailer } = options;
   const signed = await SignedTokens.open(database, clock, random);
   const tokens = new AccessTokens(signed);
   const sessions = new Sessions(database, tokens, clock, random);
-  const mailer = options.mailer ?? logMailer(logger);
   const passwords = new Passwords(random);
   const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords });
   await firstAdmin.offer();

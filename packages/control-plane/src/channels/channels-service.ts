@@ -14,7 +14,7 @@ import type { AuditLog } from "../services/audit.ts";
 import type { Notification } from "./notification.ts";
 import { compose } from "./providers.ts";
 import type { ChannelConfig, Provider } from "./providers.ts";
-import type { SealedConfigs } from "./sealed-config.ts";
+import type { SealedJson } from "../outbox/sealed-json.ts";
 
 const SECRET_BYTES = 32;
 
@@ -30,7 +30,7 @@ export interface ChannelsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly audit: AuditLog;
-  readonly sealed: SealedConfigs;
+  readonly sealed: SealedJson<ChannelConfig>;
 }
 
 /** Channels of teams (contract 10 §10): any member may set them up, since they tell what members see anyway. */

@@ -25,6 +25,7 @@ import type { AuditEntry } from "../services/audit.ts";
 import type { OutgoingPolicy } from "../channels/outgoing.ts";
 import type { ChannelsService } from "../channels/channels-service.ts";
 import type { EventFeed } from "../events/event-feed.ts";
+import type { MailOutbox } from "../mail/mail-outbox.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import type { HostEnrolment } from "../hosts/host-enrolment.ts";
 import type { HostMonitor } from "../hosts/host-monitor.ts";
@@ -71,6 +72,7 @@ export interface RouteServices {
   /** Writes down what was done by whom. */
   readonly record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) => Promise<void>;
   readonly edge: PortAddresses;
+  readonly mails: MailOutbox;
   readonly channels: ChannelsService;
   readonly events: EventFeed;
   /** Aborts when the control plane closes: answers without an end of their own end then. */

@@ -2,7 +2,7 @@ import { formatId, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import { listOwnedTeams, markTeamDeleted, markUserDeleted, otherAdminExists } from "@wrenn/database";
 import type { Database, LiveSession } from "@wrenn/database";
-import type { Mailer } from "../accounts/mailer.ts";
+import type { Mailer } from "../mail/mailer.ts";
 import type { Sessions } from "../accounts/sessions.ts";
 import type { ApiKeyAuth } from "../auth/api-key-auth.ts";
 import { requireRole } from "../auth/identity.ts";
@@ -62,14 +62,15 @@ export class DeletionService {
     const at = new Date(clock.now());
     await database.db.transaction().execute(async (tx) => {
       await markUserDeleted(tx, session.userId, at);
+      await mailer.send(tx, {
+        kind: "account_deleted",
+        to: session.email,
+        subject: "Your account was deleted",
+        text: "Its API keys and the teams that only you belonged to are gone.",
+      });
     });
     await sessions.revokeAll(session.userId);
     keys.forget();
-    mailer.send({
-      to: session.email,
-      subject: "Your account was deleted",
-      text: "Its API keys and the teams that only you belonged to are gone.",
-    });
   }
 
   async #end(identity: Identity): Promise<void> {

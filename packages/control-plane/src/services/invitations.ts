@@ -8,7 +8,7 @@ import {
   takeInvitation,
 } from "@wrenn/database";
 import type { Database, InvitationRow, LiveSession } from "@wrenn/database";
-import type { Mailer } from "../accounts/mailer.ts";
+import type { Mailer } from "../mail/mailer.ts";
 import { requireRole } from "../auth/identity.ts";
 import type { AuditLog } from "./audit.ts";
 
@@ -39,6 +39,7 @@ export class InvitationsService {
     requireRole(identity, "admin");
     if ((await this.ofTeam(session)).length >= MAX_OPEN)
       throw new WrennError("limit_reached", { limit: MAX_OPEN, things: "invitations" });
+    const expiresAt = new Date(clock.now() + INVITATION_MS);
     await database.db.transaction().execute(async (tx) => {
       await putInvitation(tx, {
         id: random.uuid(),
@@ -46,7 +47,7 @@ export class InvitationsService {
         email,
         role,
         invitedBy: session.userId,
-        expiresAt: new Date(clock.now() + INVITATION_MS),
+        expiresAt,
       });
       await audit.write(tx, identity, {
         resource: "member",
@@ -54,12 +55,14 @@ export class InvitationsService {
         scope: "admin",
         metadata: { email, role },
       });
-    });
-    mailer.send({
-      to: email,
-      subject: "You are invited to a team",
-      text: `${session.name} (${session.email}) invites you. Log in with this address within a week to accept or decline.`,
-      link: `${publicUrl}/invitations`,
+      await mailer.send(tx, {
+        kind: "invitation",
+        to: email,
+        subject: "You are invited to a team",
+        text: `${session.name} (${session.email}) invites you. Log in with this address within a week to accept or decline.`,
+        link: `${publicUrl}/invitations`,
+        expiresAt,
+      });
     });
   }
 

@@ -6,6 +6,7 @@ import {
   pruneEvents,
   pruneIdempotencyKeys,
   pruneLogins,
+  pruneMails,
   pruneUsageSamples,
   rollUpUsage,
   sampleUsage,
@@ -22,6 +23,7 @@ const KEEP_SAMPLES_MS = 60 * DAY_MS;
 const KEEP_KEYS_MS = DAY_MS;
 const KEEP_EVENTS_MS = 7 * DAY_MS;
 const KEEP_LOGINS_MS = DAY_MS;
+const KEEP_MAILS_MS = 7 * DAY_MS;
 const KEEP_AUDIT_MS = 366 * DAY_MS;
 const MAX_SPAN_DAYS = 92;
 const DEFAULT_SPAN_DAYS = 30;
@@ -81,6 +83,7 @@ export class UsageService {
     await pruneUsageSamples(db, new Date(now - KEEP_SAMPLES_MS));
     await pruneEvents(db, new Date(now - KEEP_EVENTS_MS));
     await pruneLogins(db, new Date(now), new Date(now - KEEP_LOGINS_MS));
+    await pruneMails(db, new Date(now), new Date(now - KEEP_MAILS_MS));
     await pruneAudit(db, new Date(now - KEEP_AUDIT_MS));
     await pruneIdempotencyKeys(db, new Date(now - KEEP_KEYS_MS));
   }

@@ -8,7 +8,7 @@ import {
   lockUser,
 } from "@wrenn/database";
 import type { Database, IdentityRow, LiveSession } from "@wrenn/database";
-import type { Mailer } from "../accounts/mailer.ts";
+import type { Mailer } from "../mail/mailer.ts";
 import type { AuditLog } from "../services/audit.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
 import type { Providers } from "./providers.ts";
@@ -52,26 +52,25 @@ export class Connections {
     const { database, mailer } = this.#options;
     const { name, issuer, title } = provider;
     const key = { provider: name, issuer, subject };
-    const isDone = await database.db.transaction().execute(async (tx) => {
+    return await database.db.transaction().execute(async (tx) => {
       await lockUser(tx, session.userId);
       const owner = await findIdentityOwner(tx, key);
-      if (owner) return owner.id === session.userId ? "before" : undefined;
+      if (owner) return owner.id === session.userId;
       // One of an issuer that the operator has replaced is of no use any more.
       const own = await listIdentities(tx, session.userId);
       if (own.some((identity) => identity.provider === name && !this.#works(identity)))
         await deleteIdentity(tx, session.userId, name);
       const identity = { ...key, user_id: session.userId, email: verifiedEmail ?? "" };
-      if (!(await insertIdentity(tx, identity))) return undefined;
+      if (!(await insertIdentity(tx, identity))) return false;
       await this.#record(tx, session, "provider_connect", name);
-      return "now";
-    });
-    if (isDone === "now")
-      mailer.send({
+      await mailer.send(tx, {
+        kind: "provider_connected",
         to: session.email,
         subject: `${title} was connected to your account`,
         text: "It can be used to log in from now on. If it was not you, disconnect it and change your password.",
       });
-    return isDone !== undefined;
+      return true;
+    });
   }
 
   /** @throws WrennError `provider_not_connected`, `last_login_method`. */

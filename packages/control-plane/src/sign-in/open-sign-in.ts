@@ -1,7 +1,7 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
 import type { Accounts } from "../accounts/accounts.ts";
-import type { Mailer } from "../accounts/mailer.ts";
+import type { Mailer } from "../mail/mailer.ts";
 import { TokenCookie } from "../auth/token-cookie.ts";
 import type { AuditLog } from "../services/audit.ts";
 import { Connections } from "./connections.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
-import type { IdentityProvider, LocalHost, Mail, RequestRates } from "@wrenn/control-plane";
+import type { IdentityProvider, LocalHost, Mail, MailTransport, RequestRates } from "@wrenn/control-plane";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields } from "@wrenn/core";
 import { sampleUsage } from "@wrenn/database";
@@ -39,6 +39,17 @@ export interface Person {
   readonly userId: string;
 }
 
+/** Mails go the way that they go on a server, with or without a mail server. */
+interface Outbox {
+  readonly transport?: MailTransport;
+}
+
+interface PlatformParts {
+  readonly host: FakeHostAgent;
+  readonly identityProviders: readonly IdentityProvider[];
+  readonly outbox: Outbox | undefined;
+}
+
 /** The control plane on a database of its own, on top of a fake host. */
 export class TestPlatform implements AsyncDisposable {
   readonly clock = new TestClock();
@@ -54,17 +65,18 @@ export class TestPlatform implements AsyncDisposable {
   readonly #release: AsyncDisposableStack;
   #rates: Partial<RequestRates> = {};
   readonly #identityProviders: readonly IdentityProvider[];
+  readonly #outbox: Outbox | undefined;
   #url = "";
 
   private constructor(
-    host: FakeHostAgent,
-    identityProviders: readonly IdentityProvider[],
+    { host, identityProviders, outbox }: PlatformParts,
     database: Database,
     apiKey: string,
     release: AsyncDisposableStack,
   ) {
     this.host = host;
     this.#identityProviders = identityProviders;
+    this.#outbox = outbox;
     this.database = database;
     this.apiKey = apiKey;
     this.#release = release;
@@ -74,13 +86,14 @@ export class TestPlatform implements AsyncDisposable {
     host = new FakeHostAgent(),
     identityProviders: readonly IdentityProvider[] = [],
     rates: Partial<RequestRates> = {},
+    outbox?: Outbox,
   ): Promise<TestPlatform> {
     await using release = new AsyncDisposableStack();
     const files = release.use(await TestDatabase.create());
     const database = await files.open();
     release.defer(() => database.close());
     const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
-    const platform = new TestPlatform(host, identityProviders, database, apiKey, release.move());
+    const platform = new TestPlatform({ host, identityProviders, outbox }, database, apiKey, release.move());
     platform.#rates = rates;
     platform.#url = (await platform.serve({ id: systemRandom.uuid(), agent: platform.host })).url;
     return platform;
@@ -204,7 +217,9 @@ export class TestPlatform implements AsyncDisposable {
       rates: this.#rates,
       identityProviders: this.#identityProviders,
       version: "0.0.0",
-      mailer: { send: (mail) => void this.mails.push(mail) },
+      ...(this.#outbox
+        ? { mailTransport: this.#outbox.transport }
+        : { mailer: { send: async (_db, mail) => void this.mails.push(mail) } }),
       publicUrl: "https://wrenn.example.org",
     });
     const server = createServer(controlPlane.handlers.request);

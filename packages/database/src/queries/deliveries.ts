@@ -45,14 +45,13 @@ export async function claimDeliveries(db: Db, limit: number, claimMs: number): P
   }));
 }
 
-export async function settleDelivery(
-  db: Db,
-  id: string,
-  outcome:
-    | { readonly state: "delivered" }
-    | { readonly state: "failed"; readonly problem: string }
-    | { readonly state: "waiting"; readonly problem: string; readonly waitMs: number },
-): Promise<void> {
+/** What became of an attempt. */
+export type DeliveryOutcome =
+  | { readonly state: "delivered" }
+  | { readonly state: "failed"; readonly problem: string }
+  | { readonly state: "waiting"; readonly problem: string; readonly waitMs: number };
+
+export async function settleDelivery(db: Db, id: string, outcome: DeliveryOutcome): Promise<void> {
   await db
     .updateTable("deliveries")
     .set({

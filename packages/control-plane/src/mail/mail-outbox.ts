@@ -1,0 +1,105 @@
+import type { Clock, Logger, Random } from "@wrenn/core";
+import { claimMails, insertMail, listMails, settleMail } from "@wrenn/database";
+import type { Database, MailRow, Page, WaitingMail } from "@wrenn/database";
+import type { Outbox } from "../outbox/outbox-worker.ts";
+import { SealedJson } from "../outbox/sealed-json.ts";
+import { MailRefused } from "./mailer.ts";
+import type { Letter, Mail, Mailer, MailTransport } from "./mailer.ts";
+
+const CHANNEL = "wrenn_mails";
+const DEFAULT_LIFE_MS = 3 * 86_400_000;
+/** After the first failure, the second, and so on; after the last of them always the last, until the mail is over. */
+const WAITS_MS = [10_000, 30_000, 120_000, 600_000, 3_600_000] as const;
+
+/** What lies encrypted in the database. */
+interface Content {
+  readonly subject: string;
+  readonly text: string;
+  readonly link?: string;
+}
+
+export interface MailOutboxOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  /** Without a mail server administrators pass on what is to be told. */
+  readonly transport?: MailTransport | undefined;
+}
+
+/** A mail as administrators see it. */
+export interface ListedMail extends MailRow {
+  readonly place?: string;
+  /** There only when somebody has to pass it on. */
+  readonly passOn?: Content;
+}
+
+/** Mails on their way: in the database until the mail server has them, or until they are over. */
+export class MailOutbox implements Mailer {
+  readonly #options: MailOutboxOptions;
+  readonly #sealed: SealedJson<Content>;
+
+  private constructor(options: MailOutboxOptions, sealed: SealedJson<Content>) {
+    this.#options = options;
+    this.#sealed = sealed;
+  }
+
+  static async open(options: MailOutboxOptions): Promise<MailOutbox> {
+    return new MailOutbox(options, await SealedJson.open(options.database, options.random, "mails"));
+  }
+
+  async send(db: Database["db"], mail: Mail): Promise<void> {
+    const { clock, logger, random, transport } = this.#options;
+    const { kind, to, subject, text, link, tokenHash } = mail;
+    const id = random.uuid();
+    const content = { subject, text, ...(link === undefined ? {} : { link }) };
+    const expiresAt = mail.expiresAt ?? new Date(clock.now() + DEFAULT_LIFE_MS);
+    const state = transport ? "waiting" : "kept";
+    const row = {
+      id,
+      recipient: to,
+      kind,
+      content: this.#sealed.seal(id, content),
+      tokenHash,
+      state,
+      expiresAt,
+    };
+    await insertMail(db, { ...row, state }, CHANNEL);
+    // Whoever runs the server passes links on.
+    if (!transport)
+      logger.info("mail.not_configured", { to, subject, ...(link === undefined ? {} : { link }) });
+  }
+
+  /** Newest first. */
+  async list(page?: Page): Promise<readonly ListedMail[]> {
+    const { database, clock } = this.#options;
+    const rows = await listMails(database.db, new Date(clock.now()), page);
+    return rows.map((row) =>
+      row.state === "kept" && row.content ? { ...row, passOn: this.#sealed.open(row.id, row.content) } : row,
+    );
+  }
+
+  /** What a worker takes to the mail server; undefined without one. */
+  outbox(): Outbox<WaitingMail> | undefined {
+    const { database, clock, transport } = this.#options;
+    if (!transport) return undefined;
+    return {
+      channel: CHANNEL,
+      name: "mail",
+      claim: async (limit, claimMs) => await claimMails(database.db, limit, claimMs, new Date(clock.now())),
+      deliver: async ({ id, recipient, content }, signal) =>
+        await transport.deliver(id, letterOf(recipient, this.#sealed.open(id, content)), signal),
+      waitAfter: ({ attempts, expiresAt }, error) => {
+        const wait = WAITS_MS[attempts - 1] ?? WAITS_MS[4];
+        const isOver = clock.now() + wait >= expiresAt.getTime();
+        return error instanceof MailRefused || isOver ? undefined : wait;
+      },
+      settle: async (id, outcome) => await settleMail(database.db, id, outcome),
+    };
+  }
+}
+
+function letterOf(to: string, { subject, text, link }: Content): Letter {
+  const paragraphs = ["Hello,", text, ...(link === undefined ? [] : [link]), "-- \nWrenn"];
+  return { to, subject, text: `${paragraphs.join("\n\n")}\n` };
+}

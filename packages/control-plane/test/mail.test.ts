@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { after, beforeEach, test } from "node:test";
+import { smtpTransport } from "@wrenn/control-plane";
+import { sql } from "kysely";
+import { FakeHostAgent } from "./support/fake-host-agent.ts";
+import { MailServer } from "./support/mail-server.ts";
+import { TestPlatform } from "./support/test-platform.ts";
+
+const server = new MailServer();
+await server.start();
+const transport = smtpTransport({
+  host: "127.0.0.1",
+  port: server.port,
+  implicitTls: false,
+  requireTls: false,
+  login: { user: "wrenn", password: "of the mail server" },
+  from: { name: "Wrenn", address: "wrenn@example.org" },
+});
+const platform = await TestPlatform.start(new FakeHostAgent(), [], {}, { transport });
+after(async () => {
+  await platform[Symbol.asyncDispose]();
+  await server.stop();
+});
+beforeEach(async () => {
+  server.answers.clear();
+  server.received.length = 0;
+  await platform.database.db.deleteFrom("mails").execute();
+});
+
+async function eventually(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+  for (let n = 0; !(await check()); n++) {
+    assert.ok(n < 1500, what);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function signUp(name: string): Promise<void> {
+  const body = { email: `${name}@example.org`, password: "some password", name };
+  const { status } = await platform.call("POST", "/v1/auth/signup", { body });
+  assert.equal(status, 201);
+}
+
+/** The text of the newest mail, its encoding undone. */
+function newestText(): string {
+  const data = server.received.at(-1)?.data ?? "";
+  return data
+    .replaceAll("=\n", "")
+    .replaceAll(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+const states = async (): Promise<readonly (string | null)[][]> =>
+  (await platform.database.db.selectFrom("mails").select(["state", "problem"]).execute()).map((row) => [
+    row.state,
+    row.problem,
+  ]);
+/** What failed is tried again without the wait. */
+const dueNow = async (): Promise<void> =>
+  void (await sql`update mails set due_at = now() where state = 'waiting'`.execute(platform.database.db));
+
+test("a mail reaches the mail server with the link that activates; the log and the database do not show it", async () => {
+  await signUp("ada");
+  await eventually("it arrives", () => server.received.length === 1);
+  const [mail] = server.received;
+  assert.equal(mail?.from, "wrenn@example.org");
+  assert.equal(mail.to, "ada@example.org");
+  assert.match(mail.data, /^Subject: Activate your account$/m);
+  assert.match(mail.data, /^Message-ID: <[0-9a-f-]{36}@example\.org>$/m);
+  assert.deepEqual(server.logins, ["\0wrenn\0of the mail server"]);
+  const token = /activate\?token=([0-9a-f]{64})/.exec(newestText())?.[1] ?? "";
+  await eventually("it is settled", async () => (await states())[0]?.[0] === "delivered");
+  const [row] = await platform.database.db.selectFrom("mails").selectAll().execute();
+  assert.equal(row?.content, null);
+  assert.ok(!JSON.stringify(platform.logged).includes(token));
+  const active = await platform.call("POST", "/v1/auth/activate", { body: { token } });
+  assert.equal(active.status, 200);
+  assert.deepEqual(await states(), [], "a mail is gone with its token");
+});
+
+test("a mail server that is down loses nothing: what waits lies encrypted and arrives when it is back, once", async () => {
+  await server.stop();
+  await signUp("patient");
+  await eventually("it is tried", async () => (await states())[0]?.[1] !== null);
+  const [row] = await platform.database.db.selectFrom("mails").selectAll().execute();
+  assert.equal(row?.state, "waiting");
+  assert.match(row.problem ?? "", /ECONNREFUSED/);
+  assert.ok(!row.content?.includes("Activate"), "it lies encrypted");
+  assert.ok(row.due_at.getTime() > Date.now() + 1000, "the next attempt waits");
+  await server.start();
+  await dueNow();
+  await eventually("it arrives", () => server.received.length === 1);
+  await eventually("it is settled", async () => (await states())[0]?.[0] === "delivered");
+  assert.equal(server.received.length, 1);
+});
+
+test("what is refused for good is not tried again, what may pass is; no server makes the log show a mail", async () => {
+  server.answers.set("RCPT", "550 5.1.1 no such person");
+  await signUp("nobody");
+  await eventually("it is given up", async () => (await states())[0]?.[0] === "failed");
+  assert.match(String((await states())[0]?.[1]), /answer 550 at RCPT TO: .*no such person/);
+  await platform.database.db.deleteFrom("mails").execute();
+  server.answers.clear();
+  server.answers.set("END", "550 I repeat: secret-of-the-mail");
+  await signUp("echoed");
+  await eventually("it is tried", async () => (await states())[0]?.[1] !== null);
+  assert.equal((await states())[0]?.[0], "waiting");
+  assert.doesNotMatch(JSON.stringify([await states(), platform.logged]), /secret-of-the-mail/);
+  server.answers.clear();
+  await dueNow();
+  await eventually("it arrives", () => server.received.length === 1);
+});
+
+test("a link that is over or was replaced is not sent any more", async () => {
+  await server.stop();
+  await signUp("late");
+  await eventually("it is tried", async () => (await states())[0]?.[1] !== null);
+  platform.clock.advance(31 * 60_000);
+  await server.start();
+  await dueNow();
+  await signUp("later");
+  await eventually("the other one arrives", () => server.received.length > 0);
+  assert.deepEqual(
+    server.received.map(({ to }) => to),
+    ["later@example.org"],
+  );
+});
+
+test("what is undone is not told: mails are written with what they tell of", async () => {
+  const { db } = platform.database;
+  await sql`create function refuse() returns trigger language plpgsql as 'begin raise exception ''no''; end'`.execute(
+    db,
+  );
+  await sql`create trigger refuse before insert on mails for each row execute function refuse()`.execute(db);
+  const body = { email: "undone@example.org", password: "some password", name: "Undone" };
+  const { status } = await platform.call("POST", "/v1/auth/signup", { body });
+  await sql`drop function refuse cascade`.execute(db);
+  assert.equal(status, 500);
+  const left = await db.selectFrom("users").select("id").where("email", "=", body.email).execute();
+  assert.deepEqual(left, [], "nobody waits for a mail that was never written");
+});
