@@ -8,7 +8,7 @@ import { Value } from "typebox/value";
 import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
 import { requireScope } from "../auth/identity.ts";
-import type { Identity } from "../auth/identity.ts";
+import type { Identity, Scope } from "../auth/identity.ts";
 import { toWire } from "../errors/envelope.ts";
 import type { RouteServices } from "../routes/app.ts";
 import { execStream } from "./exec-stream.ts";
@@ -23,13 +23,22 @@ import { closeCode, SessionSocket } from "./session-socket.ts";
 const MAX_MESSAGE = 1 << 20;
 const AUTH_MS = 5000;
 const KEEP_ALIVE_MS = 30_000;
-const ROUTE = /^\/v1\/capsules\/([^/]+)\/(?:(exec\/stream)|(pty)|(files\/watch)|processes\/([^/]+)\/stream)$/;
+const PATH = /^\/v1\/capsules\/([^/]+)\/(.+)$/;
+const SELECTOR = /^processes\/([^/]+)\/stream$/;
+
+/** What there is below the path of a capsule, and what it needs of a key. */
+export const sessionRoutes = {
+  "exec/stream": "run",
+  pty: "run",
+  "files/watch": "read",
+  "processes/:selector/stream": "read",
+} as const satisfies Readonly<Record<string, Scope>>;
 
 const Auth = Type.Object({ type: Type.Literal("auth"), token: Type.String({ maxLength: 8192 }) });
 
 interface Route {
   readonly id: string;
-  readonly kind: "exec" | "pty" | "watch" | "process";
+  readonly kind: keyof typeof sessionRoutes;
   readonly query: URLSearchParams;
   readonly session: (subprotocol: string) => Session;
 }
@@ -91,7 +100,7 @@ async function serve(
       socket.close(closeCode.policy, outcome);
       return;
     }
-    requireScope(identity, "run");
+    requireScope(identity, sessionRoutes[route.kind]);
     const row = await capsules.running(identity.teamId, route.id);
     const touch = (): void => {
       capsules
@@ -164,20 +173,27 @@ function isFinal(error: WrennError): boolean {
 /** @throws WrennError `invalid_id`, `route_not_found`. */
 function findRoute(request: IncomingMessage): Route {
   const url = URL.parse(request.url ?? "", "http://localhost");
-  const match = url ? ROUTE.exec(url.pathname) : null;
-  if (!url || !match) {
+  const [, id = "", rest = ""] = PATH.exec(url?.pathname ?? "") ?? [];
+  const selector = SELECTOR.exec(rest)?.[1];
+  const kind = selector === undefined ? rest : "processes/:selector/stream";
+  if (!url || !isKind(kind)) {
     throw new WrennError("route_not_found", {
       method: "WebSocket",
       path: (request.url ?? "").split("?")[0] ?? "",
     });
   }
-  const [, id = "", exec, terminal, watch, selector] = match;
   parseId("capsule", id);
-  const { searchParams: query } = url;
-  if (exec !== undefined) return { id, kind: "exec", query, session: () => execStream };
-  if (watch !== undefined) return { id, kind: "watch", query, session: () => fileWatch };
-  if (terminal !== undefined) return { id, kind: "pty", query, session: pty };
-  return { id, kind: "process", query, session: () => processStream(decode(selector ?? "")) };
+  const sessions: Readonly<Record<typeof kind, Route["session"]>> = {
+    "exec/stream": () => execStream,
+    pty,
+    "files/watch": () => fileWatch,
+    "processes/:selector/stream": () => processStream(decode(selector ?? "")),
+  };
+  return { id, kind, query: url.searchParams, session: sessions[kind] };
+}
+
+function isKind(text: string): text is Route["kind"] {
+  return Object.hasOwn(sessionRoutes, text);
 }
 
 /** A selector as it was before it was escaped; one that is escaped wrongly stands for itself and is not found. */

@@ -222,7 +222,7 @@ export class TestPlatform implements AsyncDisposable {
         : { mailer: { send: async (_db, mail) => void this.mails.push(mail) } }),
       publicUrl: "https://wrenn.example.org",
     });
-    const server = createServer(controlPlane.handlers.request);
+    const server = createServer(controlPlane.handlers.request).on("upgrade", controlPlane.handlers.upgrade);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     let open = true;
     const close = async (): Promise<void> => {

@@ -1,3 +1,4 @@
+import { WrennError } from "@wrenn/core";
 import { channel } from "@wrenn/protocol";
 import type { ProcessFacts, StartRequest } from "@wrenn/protocol";
 import { encodeLabel } from "./process-label.ts";
@@ -10,8 +11,9 @@ export const DEFAULT_SIZE = { cols: 80, rows: 24 };
 const FLAG_TERMINAL = 1;
 const FLAG_INPUT = 2;
 
-/** The body of START (guest protocol §5). */
+/** The body of START (guest protocol §5). @throws WrennError `invalid_field` for a text that no program could be given. */
 export function encodeStart(handle: number, request: StartRequest, facts: ProcessFacts): Buffer {
+  requireTexts(request);
   const { cols, rows } = request.terminal ?? DEFAULT_SIZE;
   const body = new channel.BodyWriter()
     .u32(handle)
@@ -30,4 +32,12 @@ export function encodeStart(handle: number, request: StartRequest, facts: Proces
   });
   writeLimits(body, request.limits);
   return body.bytes(encodeLabel(facts, request.output)).finish();
+}
+
+/** Strings of execve(2) and of paths end with NUL: the guest would refuse the request without saying which field it was. */
+function requireTexts({ cmd, args, envs, cwd = "", user = "" }: StartRequest): void {
+  const fields = { cmd: [cmd], args, envs: Object.entries(envs).flat(), cwd: [cwd], user: [user] };
+  for (const [field, texts] of Object.entries(fields))
+    if (texts.some((text) => text.includes("\0")))
+      throw new WrennError("invalid_field", { field, problem: "must not contain NUL" });
 }

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import { sessionRoutes } from "../src/websocket/serve-websockets.ts";
+import { FurnishedHostAgent, furniture } from "./support/furnished-host-agent.ts";
+import { Furnisher, unknownIds } from "./support/furnished-teams.ts";
+import { makeWorld } from "./support/matrix-world.ts";
+import { malformedIds, mayAsk, nobodies, somebodies } from "./support/requesters.ts";
+import { hostile, nearlyValidFor } from "./support/schema-arbitrary.ts";
+import { TestPlatform } from "./support/test-platform.ts";
+import { webSocketCall } from "./support/web-socket-call.ts";
+import type { SocketAnswer } from "./support/web-socket-call.ts";
+
+const LONG = process.env["WRENN_TEST_LONG"] === "1";
+const RUNS = LONG ? 2000 : 40;
+const seed = Number(process.env["WRENN_TEST_SEED"] ?? Math.trunc(Math.random() * 2 ** 31));
+
+const platform = await TestPlatform.start(new FurnishedHostAgent(), [], { perAddress: undefined });
+after(() => platform[Symbol.asyncDispose]());
+const world = await makeWorld(platform, await Furnisher.open(platform));
+const { ours, theirs } = world;
+
+type Kind = keyof typeof sessionRoutes;
+const kinds = Object.keys(sessionRoutes) as Kind[];
+const start = JSON.stringify({ type: "start", cmd: "true" });
+
+function pathOf(kind: Kind, capsule: string): string {
+  const query = kind === "files/watch" ? `?path=${furniture.file}` : "";
+  return `/v1/capsules/${capsule}/${kind.replace(":selector", furniture.tag)}${query}`;
+}
+
+const errorsOf = ({ messages }: SocketAnswer): readonly unknown[] =>
+  messages
+    .map((text) => JSON.parse(text) as { readonly type?: string; readonly data?: unknown })
+    .filter(({ type }) => type === "error")
+    .map(({ data }) => data);
+
+for (const kind of kinds) {
+  test(`${kind} is for who may ${sessionRoutes[kind]}, and tells nothing of others`, async () => {
+    const auth = JSON.stringify({ type: "auth", token: "a.b.c" });
+    for (const who of nobodies) {
+      const answer = await webSocketCall(platform.url, pathOf(kind, ours.ids.capsule), {
+        headers: who.headers(world),
+        messages: [auth, start],
+      });
+      assert.deepEqual([errorsOf(answer), answer.code], [["authentication failed"], 1008], who.name);
+    }
+    for (const who of somebodies) {
+      const call = async (capsule: string): Promise<SocketAnswer> =>
+        await webSocketCall(platform.url, pathOf(kind, capsule), {
+          headers: who.headers(world),
+          messages: [start],
+        });
+      const own = await call(ours.ids.capsule);
+      const [foreign, unknown] = [await call(theirs.ids.capsule), await call(unknownIds().capsule)];
+      assert.deepEqual(foreign, unknown, who.name);
+      assert.deepEqual(errorsOf(foreign).length, 1, who.name);
+      const lets = mayAsk(who, sessionRoutes[kind]);
+      if (!lets) assert.match(String(errorsOf(own)[0]), /lacks the scope/, who.name);
+      else if (who.outside) assert.deepEqual(errorsOf(own), ["sandbox not found"], who.name);
+      else assert.deepEqual([errorsOf(own), own.code], [[], 1000], `${who.name}: ${own.messages.join()}`);
+      const malformed = await call(encodeURIComponent(malformedIds.capsule));
+      assert.deepEqual([malformed.status, malformed.code], [400, 0], who.name);
+    }
+  });
+
+  test(`${kind} lets a person in by the first message`, async () => {
+    const { token } = ours.people.member;
+    const answer = await webSocketCall(platform.url, pathOf(kind, ours.ids.capsule), {
+      messages: [JSON.stringify({ type: "auth", token }), start],
+    });
+    assert.deepEqual([errorsOf(answer), answer.code], [[], 1000], answer.messages.join());
+  });
+
+  test(`${kind} takes whatever comes first`, async (t) => {
+    t.diagnostic(`seed ${seed}`);
+    const opening = {
+      type: "object",
+      required: ["type", "cmd"],
+      properties: {
+        type: { anyOf: [{ const: "start" }, { const: "connect" }, { const: "auth" }] },
+        cmd: { type: "string", minLength: 1, maxLength: 4096 },
+        args: { type: "array", items: { type: "string" } },
+        envs: { type: "object", patternProperties: { "^[^=]+$": { type: "string" } } },
+        cols: { type: "integer", minimum: 0, maximum: 10_000 },
+        timeout_sec: { type: "integer", minimum: 0, maximum: 86_400 },
+        tag: { type: "string", minLength: 1, maxLength: 128 },
+        from: { type: "integer", minimum: 0 },
+      },
+    };
+    const messages = fc.oneof(
+      nearlyValidFor(opening).map((value) => JSON.stringify(value)),
+      hostile.map((value) => JSON.stringify(value)),
+      fc.constantFrom(
+        "",
+        "{",
+        "null",
+        "[".repeat(50_000),
+        `"${"a".repeat(1_000_000)}"`,
+        "a".repeat(1_200_000),
+      ),
+      fc.uint8Array({ maxLength: 200 }),
+    );
+    const property = fc.asyncProperty(messages, fc.boolean(), async (first, named) => {
+      const answer = await webSocketCall(platform.url, pathOf(kind, ours.ids.capsule), {
+        headers: named ? { "x-api-key": ours.keys.all } : {},
+        messages: [first, start],
+      });
+      assert.equal(answer.status, 101);
+      assert.ok([1000, 1008, 1009, 1011].includes(answer.code), String(answer.code));
+      const text = answer.messages.join();
+      assert.doesNotMatch(text, /internal error/);
+      assert.ok(!text.includes(theirs.marker), text);
+      if (!named && answer.code !== 1009) assert.deepEqual(errorsOf(answer), ["authentication failed"]);
+    });
+    await fc.assert(property, { seed, numRuns: RUNS });
+    assert.equal((await platform.call("GET", "/health")).status, 200);
+  });
+}
+
+test("paths of no session are refused before there is one", async () => {
+  for (const rest of ["", "exec", "pty/", "processes//stream", "processes/a/b/stream", "__proto__", "%00"]) {
+    const answer = await webSocketCall(platform.url, `/v1/capsules/${ours.ids.capsule}/${rest}`, {
+      headers: { "x-api-key": ours.keys.all },
+    });
+    assert.equal(answer.status, 404, rest);
+    assert.match(answer.messages.join(), /"reason":"route_not_found"/, rest);
+  }
+});
