@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import type { RequestRates, SmtpServer } from "@wrenn/control-plane";
 import { WrennError } from "@wrenn/core";
+import type { SlotLimits } from "@wrenn/network";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
 import { readMailServer } from "./mail-server.ts";
+import { readNetworkLimits } from "./network-limits.ts";
 import { readRates } from "./request-rates.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
@@ -39,6 +41,8 @@ export interface ServerConfig {
   readonly publicUrl?: string | undefined;
   /** Services whose accounts people may log in by. */
   readonly signIn?: SignInConfig;
+  /** What one capsule may take of this host's network; new slots get it. */
+  readonly networkLimits?: Partial<SlotLimits>;
   /** How often clients may call the API; see docs/operations/limits.md. */
   readonly rates?: Partial<RequestRates>;
   /** Takes mails to people; without it what they are to be told is in the log. */
@@ -66,6 +70,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     signIn: readSignIn(env),
     rates: readRates(env),
     mailServer: readMailServer(env),
+    networkLimits: readNetworkLimits(env),
     overcommit: {
       memory: parseCount("WRENN_MEMORY_OVERCOMMIT", env["WRENN_MEMORY_OVERCOMMIT"] ?? "8", 1000),
       disk: parseCount("WRENN_DISK_OVERCOMMIT", env["WRENN_DISK_OVERCOMMIT"] ?? "20", 1000),

@@ -81,6 +81,7 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
       random: systemRandom,
       size: READY_SLOTS,
       uidBase: UID_BASE,
+      ...(config.networkLimits ? { limits: config.networkLimits } : {}),
       ...(config.resolvers ? { resolvers: config.resolvers } : {}),
     },
     signal,

@@ -26,8 +26,8 @@ export interface SlotPoolOptions {
   /** Slots kept ready. */
   readonly size: number;
   readonly uidBase: number;
-  /** For every slot; contract 30 §4 without. */
-  readonly limits?: SlotLimits;
+  /** For every slot that is made; contract 30 §4 for what is not given. */
+  readonly limits?: Partial<SlotLimits>;
   /** DNS servers to forward to, as `ADDRESS` or `ADDRESS:PORT`; the host's own without. */
   readonly resolvers?: readonly string[];
   readonly runner?: Runner;
@@ -68,7 +68,7 @@ export interface SlotPool {
 export async function createSlotPool(options: SlotPoolOptions, signal: AbortSignal): Promise<SlotPool> {
   const { logger, stateDirectory } = options;
   const runner = options.runner ?? systemRunner;
-  const limits = options.limits ?? DEFAULT_LIMITS;
+  const limits: SlotLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const host = await openHost({ ...options, runner }, signal);
   const { instance, policies } = host;
   const known = await readPolicies(stateDirectory);

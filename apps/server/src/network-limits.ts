@@ -1,0 +1,46 @@
+import { WrennError } from "@wrenn/core";
+import type { SlotLimits } from "@wrenn/network";
+
+const MIB = 1 << 20;
+/** MiB a second; the kernel's shaper counts in nanoseconds and has no use for more. */
+const MOST_RATE = 100_000;
+/** MiB; the shaper keeps it in 32 bits. */
+const MOST_BURST = 2047;
+/** The shaper keeps a burst as the time that the rate takes for it. */
+const MOST_BURST_SECONDS = 60;
+const MOST_CONNECTIONS = 1_000_000;
+
+/** What one capsule may take of this host's network, as far as the environment says. @throws WrennError `invalid_field`. */
+export function readNetworkLimits(env: Readonly<Record<string, string | undefined>>): Partial<SlotLimits> {
+  const { WRENN_NETWORK_RATE: rate, WRENN_NETWORK_CONNECTIONS: connections } = env;
+  return {
+    ...(rate === undefined ? {} : parseRate("WRENN_NETWORK_RATE", rate)),
+    ...(connections === undefined
+      ? {}
+      : { connections: parseConnections("WRENN_NETWORK_CONNECTIONS", connections) }),
+  };
+}
+
+/** MiB a second, and after a colon how many may pass at once after a quiet time; without that half a second's worth. */
+function parseRate(field: string, text: string): Pick<SlotLimits, "bytesPerSecond" | "burstBytes"> {
+  const match = /^(\d{1,6})(?::(\d{1,4}))?$/.exec(text);
+  const rate = Number(match?.[1] ?? 0);
+  const burst = Number(match?.[2] ?? Math.min(Math.ceil(rate / 2), MOST_BURST));
+  const fits = burst >= 1 && burst <= Math.min(MOST_BURST, rate * MOST_BURST_SECONDS);
+  if (rate < 1 || rate > MOST_RATE || !fits)
+    throw new WrennError("invalid_field", {
+      field,
+      problem: `must be MiB a second (1 to ${MOST_RATE}) and at once (1 to ${MOST_BURST}, at most a minute's worth) like 200:100, not '${text}'`,
+    });
+  return { bytesPerSecond: rate * MIB, burstBytes: burst * MIB };
+}
+
+function parseConnections(field: string, text: string): number {
+  const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > MOST_CONNECTIONS)
+    throw new WrennError("invalid_field", {
+      field,
+      problem: `must be a number from 1 to ${MOST_CONNECTIONS}, not '${text}'`,
+    });
+  return count;
+}

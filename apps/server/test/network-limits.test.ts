@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readNetworkLimits } from "../src/network-limits.ts";
+
+const MIB = 1 << 20;
+
+test("limits of a capsule's network come from the environment: MiB a second, a burst, connections", () => {
+  assert.deepEqual(readNetworkLimits({}), {});
+  assert.deepEqual(readNetworkLimits({ WRENN_NETWORK_RATE: "200" }), {
+    bytesPerSecond: 200 * MIB,
+    burstBytes: 100 * MIB,
+  });
+  assert.deepEqual(readNetworkLimits({ WRENN_NETWORK_RATE: "5:7", WRENN_NETWORK_CONNECTIONS: "50" }), {
+    bytesPerSecond: 5 * MIB,
+    burstBytes: 7 * MIB,
+    connections: 50,
+  });
+  assert.equal(readNetworkLimits({ WRENN_NETWORK_RATE: "100000" }).burstBytes, 2047 * MIB);
+  for (const wrong of ["", "0", "-1", "1.5", "5:0", "5:", "1:61", "100001", "200:2048", "200:100:1", "many"])
+    assert.throws(() => readNetworkLimits({ WRENN_NETWORK_RATE: wrong }), { reason: "invalid_field" }, wrong);
+  for (const wrong of ["", "0", "-1", "1e3", "1000001"])
+    assert.throws(() => readNetworkLimits({ WRENN_NETWORK_CONNECTIONS: wrong }), { reason: "invalid_field" });
+});
