@@ -26,7 +26,7 @@ const ada = { subject: "42", name: "Ada", email: "Ada@Example.org", verified: tr
 
 beforeEach(() => {
   Object.assign(fake, { tokenFault: undefined, flaws: {}, userinfoOf: undefined, postOnly: false });
-  Object.assign(fake, { metadata: {}, broken: false, person: ada });
+  Object.assign(fake, { metadata: {}, broken: false, person: ada, userinfoSays: { email_verified: true } });
 });
 
 async function signIn(
@@ -75,6 +75,33 @@ test("an OpenID Connect provider tells them in its signed token, or at its useri
     ["tenant", "scope", "nonce", "response_type"].map((key) => url.searchParams.get(key)),
     ["1", "openid email profile", attempt.nonce, "code"],
   );
+});
+
+test("what is said of an address counts for that address only, and Entra ID says it by a claim of its own", async () => {
+  const told = async (
+    claims: Readonly<Record<string, unknown>>,
+    userinfo?: Readonly<Record<string, unknown>>,
+  ): Promise<string | undefined> => {
+    fake.flaws = { claims };
+    fake.userinfoOf = userinfo && "42";
+    fake.userinfoSays = userinfo ?? {};
+    return (await signIn(freshOidc())).verifiedEmail;
+  };
+  const [proved, other] = ["ada@example.org", "other@example.org"];
+  for (const yes of [true, "true"]) assert.equal(await told({ email_verified: yes }), proved);
+  for (const no of [false, "false", null, "yes", [true], {}])
+    assert.equal(await told({ email_verified: no }), undefined, JSON.stringify(no));
+  // Only the token says that an address is verified, and only the other answer which.
+  assert.equal(await told({ email_verified: true }, { email: other }), undefined);
+  assert.equal(await told({ email_verified: true }, { email: other, email_verified: false }), undefined);
+  assert.equal(await told({ email_verified: false }, { email: other, email_verified: true }), other);
+  // Only the token names an address, and only the other answer says anything of it.
+  assert.equal(await told({ email: other }, { email: proved, email_verified: true }), proved);
+  assert.equal(await told({ email: other }, { email: undefined, email_verified: true }), undefined);
+  for (const yes of [true, 1, "1", "true"])
+    assert.equal(await told({ email_verified: undefined, xms_edov: yes }), proved);
+  assert.equal(await told({ email_verified: false, xms_edov: true }), undefined);
+  assert.equal(await told({ email_verified: undefined, xms_edov: "0" }), undefined);
 });
 
 test("a provider that takes the secret in the form only gets it there", async () => {

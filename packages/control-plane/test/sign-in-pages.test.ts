@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { get } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { after, test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { signInPage } from "../src/pages/sign-in-page.ts";
-import { SignInLab } from "./support/sign-in-lab.ts";
+import { refreshOf, SignInLab } from "./support/sign-in-lab.ts";
 
 const lab = await SignInLab.start();
 after(() => lab[Symbol.asyncDispose]());
@@ -137,4 +140,23 @@ test("the page that asks to log in for a private port offers the providers, and 
   links[0]?.click();
   const way = sessionStorage.kept.get("wrenn_way_back");
   assert.equal(way, "/v1/ports/sign-in?capsule=cl-1&port=80&again=1");
+});
+
+test("who came by a provider gets into a private port of their team", async () => {
+  lab.newPerson("porter");
+  const entered = await lab.signIn("oidc", "signup");
+  const capsule = await lab.platform.call("POST", "/v1/capsules", {
+    token: await lab.tokenOf(entered),
+    body: {},
+  });
+  assert.equal(capsule.status, 201, JSON.stringify(capsule.body));
+  const cookie = refreshOf(await lab.signIn("oidc", "login")) ?? "";
+  const asked = { capsule: String(capsule.body["id"]), port: "8000", path: "/", binding: "b".repeat(43) };
+  const sent = get(`${url}/v1/ports/sign-in?${new URLSearchParams(asked).toString()}`, {
+    headers: { cookie, accept: "text/html" },
+  });
+  const [answer] = (await once(sent, "response")) as [IncomingMessage];
+  answer.resume();
+  assert.equal(answer.statusCode, 303);
+  assert.equal(new URL(answer.headers.location ?? "").host, `8000-${asked.capsule}.test`);
 });

@@ -30,6 +30,8 @@ export const PersonClaims = Type.Object({
   preferred_username: Type.Optional(Type.Unknown()),
   email: Type.Optional(Type.Unknown()),
   email_verified: Type.Optional(Type.Unknown()),
+  /** Entra ID's word for it: the domain of the address belongs to the tenant. */
+  xms_edov: Type.Optional(Type.Unknown()),
 });
 
 export type PersonClaims = Static<typeof PersonClaims>;

@@ -49,13 +49,16 @@ export function oidcProvider(options: OidcOptions): IdentityProvider {
       );
     });
     const { userinfo_endpoint: url } = await published.metadata(signal);
-    if (claims.email !== undefined || url === undefined) return claims;
+    const isWhole = claims.email !== undefined && isSaid(claims);
+    if (isWhole || url === undefined) return claims;
     // Many providers tell addresses there only.
     const headers = { authorization: `Bearer ${accessToken}` };
     const told = await requestJson({ provider: NAME, answerMs, url, headers }, PersonClaims, signal);
     if (told.sub !== claims.sub)
       throw new WrennError("provider_failed", { provider: NAME, problem: "it told about somebody else" });
-    return { ...claims, ...told };
+    if (told.email === undefined) return claims;
+    // What is said of an address is said of the one beside it: the two are never taken from different answers.
+    return { ...claims, ...told, email_verified: told.email_verified, xms_edov: told.xms_edov };
   }
 
   return {
@@ -88,12 +91,12 @@ export function oidcProvider(options: OidcOptions): IdentityProvider {
       const request = authenticated(metadata, options, form);
       const tokens = await requestJson(request, Tokens, signal);
       const claims = await claimsOf(tokens.id_token, tokens.access_token, nonce, signal);
-      const { sub, name, preferred_username: nick, email, email_verified: verified } = claims;
+      const { sub, name, preferred_username: nick, email } = claims;
       const address = emailOf(textOf(email));
       return {
         subject: sub,
         name: nameOf(textOf(name), textOf(nick), address?.split("@")[0]),
-        verifiedEmail: verified === true || verified === "true" ? address : undefined,
+        verifiedEmail: isVerified(claims) ? address : undefined,
       };
     },
   };
@@ -112,6 +115,15 @@ function authenticated(
   const pair = [clientId, clientSecret].map((part) => new URLSearchParams({ v: part }).toString().slice(2));
   const credentials = Buffer.from(pair.join(":")).toString("base64");
   return { ...request, form, headers: { authorization: `Basic ${credentials}` } };
+}
+
+function isSaid({ email_verified: verified, xms_edov: owned }: PersonClaims): boolean {
+  return verified !== undefined || owned !== undefined;
+}
+
+/** Whether the provider vouches for the address; some write it as text or as a number. */
+function isVerified({ email_verified: verified, xms_edov: owned }: PersonClaims): boolean {
+  return [true, "true", 1, "1"].some((yes) => (verified ?? owned) === yes);
 }
 
 function textOf(value: unknown): string | undefined {

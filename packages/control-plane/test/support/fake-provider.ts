@@ -42,6 +42,8 @@ export class FakeProvider implements AsyncDisposable {
   flaws: TokenFlaws = {};
   /** Addresses are told at the userinfo endpoint only, about this subject. */
   userinfoOf: string | undefined;
+  /** What it says there of the address. */
+  userinfoSays: Readonly<Record<string, unknown>> = { email_verified: true };
   /** The secret is taken in the form only. */
   postOnly = false;
   /** Replaces fields of the configuration. */
@@ -130,7 +132,7 @@ export class FakeProvider implements AsyncDisposable {
         return json({ keys: [{ ...this.#key.publicKey.export({ format: "jwk" }), kid: this.#key.id }] });
       case "/userinfo":
         assert.equal(request.headers.authorization, "Bearer access-token");
-        return json({ sub: this.userinfoOf, email: person.email, email_verified: person.verified });
+        return json({ sub: this.userinfoOf, email: person.email, ...this.userinfoSays });
       case "/user":
         assert.equal(request.headers.authorization, "Bearer access-token");
         return json({ id: Number(person.subject), login: "login-name", name: person.name || null });
