@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { WrennError, problemOf } from "@wrenn/core";
 import { tryCommand } from "@wrenn/system";
 import { createAptStatusReader } from "./apt-status.ts";
@@ -11,6 +12,8 @@ export interface InstallHost {
   readonly run: typeof tryCommand;
   /** Effective user id; only 0 may install. */
   readonly uid: number;
+  /** `ID` of /etc/os-release. */
+  readonly distribution: string;
 }
 
 export interface InstallOptions {
@@ -22,7 +25,6 @@ export interface InstallOptions {
   readonly host?: InstallHost;
 }
 
-const thisHost: InstallHost = { run: tryCommand, uid: process.geteuid?.() ?? -1 };
 const STEP = "installing Debian packages";
 /** Seconds to wait for another apt or dpkg to finish. */
 const LOCK_TIMEOUT_S = 300;
@@ -34,8 +36,9 @@ const LOCK_TIMEOUT_S = 300;
  * when apt fails even with fresh package lists.
  */
 export async function installMissing(options: InstallOptions): Promise<void> {
-  const host = options.host ?? thisHost;
-  const wanted = options.forTests === true ? [...requirements, ...testRequirements] : requirements;
+  const host = options.host ?? thisHost();
+  const all = options.forTests === true ? [...requirements, ...testRequirements] : requirements;
+  const wanted = all.filter(({ only }) => only === undefined || only === host.distribution);
   const missing = await findMissing(wanted, host, options.signal);
   if (missing.length === 0) return;
   if (host.uid !== 0) throw notInstallable(missing, "only root may install packages");
@@ -50,6 +53,19 @@ export async function installMissing(options: InstallOptions): Promise<void> {
   if (problem !== undefined) throw notInstallable(missing, problem);
   const still = await findMissing(missing, host, options.signal);
   if (still.length > 0) throw notInstallable(still, "apt ended well but did not install them");
+}
+
+function thisHost(): InstallHost {
+  return { run: tryCommand, uid: process.geteuid?.() ?? -1, distribution: distribution() };
+}
+
+/** The `ID` of /etc/os-release; "" where there is none. */
+function distribution(): string {
+  try {
+    return /^ID="?([^"\n]*)/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "";
+  } catch {
+    return "";
+  }
 }
 
 async function findMissing(

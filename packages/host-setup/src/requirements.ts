@@ -2,6 +2,8 @@
 export interface Requirement {
   readonly name: string;
   readonly reason: string;
+  /** The `ID` of /etc/os-release of the only distribution that has it as a package; the others do without. */
+  readonly only?: string;
 }
 
 /** What running, and building the native parts, needs. Names are those of Debian 12 and Ubuntu 22.04 or later. */
@@ -22,6 +24,7 @@ export const requirements: readonly Requirement[] = [
 
 /** What the tests need besides: they fuzz the native parsers and speak to the server as other programs do. */
 export const testRequirements: readonly Requirement[] = [
+  { name: "chromium-headless-shell", reason: "a browser that opens ports of capsules", only: "debian" },
   { name: "clang", reason: "builds the fuzz targets" },
   { name: "libclang-rt-14-dev", reason: "libFuzzer and the sanitizers that clang links in" },
   { name: "cpio", reason: "reads back the archives that we write" },
