@@ -147,7 +147,7 @@ for (const [what, [flaw, problem]] of Object.entries(flaws))
   });
 
 const faults: Readonly<Record<Exclude<TokenFault, "hang">, RegExp>> = {
-  error: /answered 500|refused the code/,
+  error: /(answered 500|refused the code) \(server_error\)$/,
   huge: /larger than/,
   redirect: /answered 307/,
   "no-json": /no JSON/,

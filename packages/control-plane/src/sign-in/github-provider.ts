@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import { codeChallenge } from "./code-challenge.ts";
 import type { ClientOptions, IdentityProvider } from "./identity-provider.ts";
 import { emailOf, nameOf } from "./profile-fields.ts";
-import { requestJson } from "./provider-request.ts";
+import { refusalOf, requestJson } from "./provider-request.ts";
 
 const NAME = "github";
 const API_VERSION = "2022-11-28";
@@ -68,7 +68,10 @@ export function githubProvider(options: GithubOptions): IdentityProvider {
         signal,
       );
       if (!("access_token" in token))
-        throw new WrennError("provider_failed", { provider: NAME, problem: "it refused the code" });
+        throw new WrennError("provider_failed", {
+          provider: NAME,
+          problem: `it refused the code${refusalOf(token)}`,
+        });
       const headers = {
         accept: "application/vnd.github+json",
         authorization: `Bearer ${token.access_token}`,

@@ -1,10 +1,13 @@
 import { problemOf, withDeadline, WrennError } from "@wrenn/core";
+import { Type } from "typebox";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 
 const DEFAULT_ANSWER_MS = 10_000;
 /** Key sets and profiles are a few KiB. */
 const MAX_BYTES = 256 * 1024;
+
+const Refusal = Type.Object({ error: Type.String({ pattern: "^[a-z_]{1,64}$" }) });
 
 export interface ProviderRequest {
   /** For errors. */
@@ -21,7 +24,7 @@ export interface ProviderRequest {
  * JSON of a provider. Its address is the operator's choice and may be in a private network; its answers are bounded in time
  * and size all the same, and redirects are not followed, so that secrets go nowhere else.
  *
- * @throws WrennError `provider_failed`, which carries nothing of what was sent or answered but the status and the host.
+ * @throws WrennError `provider_failed`, which carries nothing of what was sent or answered but the host, the status and the error code.
  */
 export async function requestJson<S extends TSchema>(
   request: ProviderRequest,
@@ -47,16 +50,25 @@ export async function requestJson<S extends TSchema>(
   } catch (error) {
     throw failed(`does not answer: ${problemOf(error)}`, error);
   }
-  if (status !== 200) throw failed(`answered ${status}`);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    // The parser's message quotes the text.
-    throw failed("answered no JSON");
-  }
+  const json = parsed(text);
+  if (status !== 200) throw failed(`answered ${status}${refusalOf(json)}`);
+  if (json === undefined) throw failed("answered no JSON");
   if (!Value.Check(shape, json)) throw failed("answered something else than was asked for");
   return json;
+}
+
+/** Undefined for what is no JSON; the parser's message would quote the text. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The error code of a refusal (RFC 6749 §5.2), which is a word; its description may be anything. */
+export function refusalOf(json: unknown): string {
+  return Value.Check(Refusal, json) ? ` (${json.error})` : "";
 }
 
 /** Of the body as it is after decompression. */
