@@ -4,19 +4,21 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { FakeProvider } from "@wrenn/control-plane/testing";
-import { silentLogger } from "@wrenn/core";
+import { newId, silentLogger, systemRandom } from "@wrenn/core";
 import { TestDatabase } from "@wrenn/database/testing";
 import { readConfig, startControlPlane } from "@wrenn/server";
+import { Chromium, noChromium } from "../support/chromium.ts";
 
 const provider = await FakeProvider.start();
 const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");
 const database = await TestDatabase.create();
-const listen = `127.0.0.1:${await freePort()}`;
-const url = `http://${listen}`;
+const port = await freePort();
+// Another site than the provider, as in life: browsers look at the host.
+const url = `http://localhost:${port}`;
 const config = readConfig({
   WRENN_DATA_DIR: dataDirectory,
   WRENN_CACHE_DIR: process.env["WRENN_CACHE_DIR"],
-  WRENN_LISTEN: listen,
+  WRENN_LISTEN: `127.0.0.1:${port}`,
   WRENN_PUBLIC_URL: url,
   WRENN_OIDC_ISSUER: provider.issuer,
   WRENN_OIDC_CLIENT_ID: provider.client.id,
@@ -85,3 +87,37 @@ test("a server that is set up by its environment lets a browser sign up and log 
     assert.deepEqual([capsules.status, await capsules.json()], [200, []]);
   }
 });
+
+test(
+  "in a browser the sign-in of a private port leads to the provider and back, and no script can read the login",
+  { skip: noChromium },
+  async (t) => {
+    provider.person = { subject: "alan", name: "Alan", email: "alan@example.org", verified: true };
+    const browser = await Chromium.start();
+    t.after(() => browser.close());
+    const capsule = newId("capsule", systemRandom);
+    const asked = new URLSearchParams({ capsule, port: "80", path: "/", binding: "b".repeat(43) });
+    const page = await browser.open(`${url}/v1/ports/sign-in?${asked.toString()}`);
+    const link = "document.querySelector('a')";
+    const title = "document.title";
+    await page.until(`${link}?.textContent`, `Sign in with ${new URL(provider.issuer).host}`);
+    await page.evaluate(`${link}.click()`);
+    await page.until(title, "You are not signed in");
+    await page.until(`${link}.getAttribute("href")`, "/auth/oauth/oidc?intent=signup");
+    await page.evaluate(`${link}.click()`);
+    // Logged in, and back at the port, which nobody has.
+    await page.until(title, "There is no such port");
+    const elsewhere = await browser.open(`${url}/auth/oidc/callback`);
+    await elsewhere.until(title, "You are signed in");
+    assert.equal(await elsewhere.evaluate("document.cookie"), "");
+    const me = `fetch("/v1/auth/refresh", {method: "POST"}).then((answer) => answer.json())`;
+    assert.equal((await elsewhere.evaluate<{ email: string }>(me)).email, "alan@example.org");
+
+    const other = await Chromium.start();
+    t.after(() => other.close());
+    const again = await other.open(`${url}/v1/ports/sign-in?${asked.toString()}`);
+    await again.until(`${link}?.textContent`, `Sign in with ${new URL(provider.issuer).host}`);
+    await again.evaluate(`${link}.click()`);
+    await again.until(title, "There is no such port");
+  },
+);
