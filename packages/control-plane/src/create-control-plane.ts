@@ -193,7 +193,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     random: options.random,
     usage,
     record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) =>
-      audit.write(database.db, identityOf(request), entry),
+      audit.writeAlone(identityOf(request), entry),
     capsules,
     templates,
     ports,

@@ -9,7 +9,7 @@ export {
   failForgottenOperations,
   failOrphanedOperations,
   finishOperation,
-  insertOperation,
+  insertOperations,
 } from "./queries/operations.ts";
 export {
   deleteControlPlane,
@@ -41,6 +41,7 @@ export {
   findAnySandbox,
   findSandbox,
   insertSandbox,
+  insertSandboxes,
   endSandboxesOf,
   findSandboxes,
   listSandboxes,
@@ -49,10 +50,11 @@ export {
   markMissing,
   moveSandbox,
   setSandboxNetwork,
+  startSandboxes,
   touchSandbox,
 } from "./queries/sandboxes.ts";
-export type { NewSandbox, SandboxChange, SandboxRow } from "./queries/sandboxes.ts";
-export { findIdempotencyKey, insertIdempotencyKey, pruneIdempotencyKeys } from "./queries/idempotency.ts";
+export type { NewSandbox, SandboxChange, SandboxRow, StartedSandbox } from "./queries/sandboxes.ts";
+export { findIdempotencyKey, insertIdempotencyKeys, pruneIdempotencyKeys } from "./queries/idempotency.ts";
 export { lockTeamUse } from "./queries/quotas.ts";
 export type { TeamUse } from "./queries/quotas.ts";
 export {
@@ -114,7 +116,7 @@ export type { UserRow } from "./queries/users.ts";
 export type { ApiKeyScope, NetworkRules, OperationKind, SandboxStatus, Schema } from "./schema.ts";
 export type { Role } from "./account-tables.ts";
 export { insertAudit, listAudit } from "./queries/audit-log.ts";
-export type { AuditRow } from "./queries/audit-log.ts";
+export type { AuditRow, NewAuditRow } from "./queries/audit-log.ts";
 export {
   changeRole,
   deleteMembership,

@@ -42,7 +42,7 @@ export async function openAccounts(options: AccountServicesOptions): Promise<Acc
   const passwords = new Passwords(random);
   const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords });
   await firstAdmin.offer();
-  const audit = new AuditLog(random);
+  const audit = new AuditLog(database, random);
   return {
     mailer,
     signed,

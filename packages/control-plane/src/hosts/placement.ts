@@ -47,19 +47,81 @@ export async function placeCapsule(
   policy: CapacityPolicy,
   request: PlaceRequest,
 ): Promise<string> {
-  const { onlyHost, except = [] } = request;
-  const wanted = fleet.ids().filter((id) => onlyHost === undefined || id === onlyHost);
-  const candidates = wanted.filter((id) => !except.includes(id));
-  const [only] = candidates;
-  const first =
-    only !== undefined && candidates.length === 1
-      ? only
-      : rank(await listHostLoads(trx, request.teamId, candidates), policy, request)[0];
-  // Locked, it is looked at again: somebody may have been quicker.
-  if (!(await lockHost(trx, first))) throw new WrennError("no_hosts", {});
-  const [again] = await listHostLoads(trx, request.teamId, [first]);
-  if (!again) throw new WrennError("no_hosts", {});
-  return rank([again], policy, request)[0];
+  const [placed] = await placeCapsules(trx, fleet, policy, [request]);
+  if (typeof placed === "string") return placed;
+  throw placed ?? new WrennError("no_hosts", {});
+}
+
+/** Does what {@link placeCapsule} does for several, each beside those before it; gives what it would throw for one. */
+export async function placeCapsules(
+  trx: Transaction,
+  fleet: Fleet,
+  policy: CapacityPolicy,
+  requests: readonly PlaceRequest[],
+): Promise<readonly (string | WrennError)[]> {
+  const reachable = fleet.ids();
+  const [only] = reachable;
+  const before = new Loads(trx, policy, reachable);
+  const chosen =
+    only !== undefined && reachable.length === 1
+      ? [only]
+      : await Promise.all(requests.map((request) => before.place(request)));
+  const wanted = [...new Set(chosen.filter((host) => typeof host === "string"))].sort();
+  const locked: string[] = [];
+  for (const id of wanted) if (await lockHost(trx, id)) locked.push(id);
+  // Locked, they are looked at again: somebody may have been quicker.
+  const now = new Loads(trx, policy, locked);
+  const placed: (string | WrennError)[] = [];
+  for (const [at, request] of requests.entries()) {
+    const first = chosen[at];
+    placed.push(first instanceof WrennError ? first : await now.place(request));
+  }
+  return placed;
+}
+
+/** What hosts have to carry, with what was promised meanwhile. */
+class Loads {
+  readonly #trx: Transaction;
+  readonly #policy: CapacityPolicy;
+  readonly #hosts: readonly string[];
+  /** By team: which hosts it may use differs. */
+  readonly #loads = new Map<string, Promise<readonly HostLoad[]>>();
+  readonly #promised = new Map<string, HostLoad["used"]>();
+
+  constructor(trx: Transaction, policy: CapacityPolicy, hosts: readonly string[]) {
+    this.#trx = trx;
+    this.#policy = policy;
+    this.#hosts = hosts;
+  }
+
+  async place(request: PlaceRequest): Promise<string | WrennError> {
+    const { teamId, onlyHost, except = [] } = request;
+    const known = this.#loads.get(teamId) ?? listHostLoads(this.#trx, teamId, this.#hosts);
+    this.#loads.set(teamId, known);
+    const candidates = (await known).filter(
+      ({ id }) => (onlyHost === undefined || id === onlyHost) && !except.includes(id),
+    );
+    try {
+      const [best] = rank(
+        candidates.map((host) => ({ ...host, used: sum(host.used, this.#promised.get(host.id)) })),
+        this.#policy,
+        request,
+      );
+      this.#promised.set(best, sum(request, this.#promised.get(best)));
+      return best;
+    } catch (error) {
+      if (error instanceof WrennError) return error;
+      throw error;
+    }
+  }
+}
+
+function sum(one: HostLoad["used"], other: HostLoad["used"] | undefined): HostLoad["used"] {
+  return {
+    vcpus: one.vcpus + (other?.vcpus ?? 0),
+    memoryMb: one.memoryMb + (other?.memoryMb ?? 0),
+    diskMb: one.diskMb + (other?.diskMb ?? 0),
+  };
 }
 
 /** Hosts with room, the one first whose scarcest resource is freest with the capsule on it. @throws WrennError `host_full`, `no_hosts`. */

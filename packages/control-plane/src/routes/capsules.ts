@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import { isPlace } from "@wrenn/database";
 import { Type } from "typebox";
-import type { Once } from "../services/capsules.ts";
+import type { Once } from "../services/reservations.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { capsuleJson } from "./capsule-json.ts";

@@ -1,8 +1,9 @@
 import type { Random } from "@wrenn/core";
 import { insertAudit } from "@wrenn/database";
-import type { Actor, AuditRow, Database } from "@wrenn/database";
+import type { Actor, AuditRow, Database, NewAuditRow } from "@wrenn/database";
 import { actorOf } from "../auth/acting.ts";
 import type { Identity } from "../auth/identity.ts";
+import { GroupedWrites } from "./grouped-writes.ts";
 
 export interface AuditEntry {
   readonly resource: string;
@@ -16,13 +17,31 @@ export interface AuditEntry {
 /** Says who did what (contract 20 §6), in the transaction that did it. */
 export class AuditLog {
   readonly #random: Random;
+  readonly #alone: GroupedWrites<NewAuditRow, undefined>;
 
-  constructor(random: Random) {
+  constructor(database: Database, random: Random) {
     this.#random = random;
+    this.#alone = new GroupedWrites(async (rows) => {
+      // Rows hold their teams as they are written; in one order, as everybody does who holds several.
+      await insertAudit(
+        database.db,
+        rows.toSorted((a, b) => (a.team_id < b.team_id ? -1 : 1)),
+      );
+      return rows.map(() => undefined);
+    });
   }
 
   async write(db: Database["db"], identity: Identity, entry: AuditEntry): Promise<void> {
-    await insertAudit(db, {
+    await insertAudit(db, this.#row(identity, entry));
+  }
+
+  /** The same for what has no transaction of its own; entries of other requests may share this one's. */
+  async writeAlone(identity: Identity, entry: AuditEntry): Promise<void> {
+    await this.#alone.write(this.#row(identity, entry));
+  }
+
+  #row(identity: Identity, entry: AuditEntry): NewAuditRow {
+    return {
       id: this.#random.uuid(),
       team_id: identity.teamId,
       ...columnsOf(actorOf(identity)),
@@ -32,7 +51,7 @@ export class AuditLog {
       scope: entry.scope ?? "team",
       status: entry.status ?? "success",
       metadata: JSON.stringify(entry.metadata ?? {}),
-    });
+    };
   }
 }
 

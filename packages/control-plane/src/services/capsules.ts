@@ -5,8 +5,6 @@ import {
   findAnySandbox,
   findIdempotencyKey,
   findSandboxes,
-  insertIdempotencyKey,
-  insertSandbox,
   listSandboxes,
   moveSandbox,
   setSandboxNetwork,
@@ -19,8 +17,9 @@ import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsule } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
 import { CapsuleLife } from "./capsule-life.ts";
+import { Reservations } from "./reservations.ts";
+import type { MadeBefore, Once } from "./reservations.ts";
 import { SharedReads } from "./shared-reads.ts";
-import { withinQuota } from "./quotas.ts";
 import type { Operations } from "./operations.ts";
 import type { FoundTemplate, TemplatesService } from "./templates.ts";
 
@@ -40,7 +39,6 @@ const liveStates: readonly SandboxStatus[] = [
   "hibernated",
   "missing",
 ];
-const everyState: readonly SandboxStatus[] = [...liveStates, "stopped", "error"];
 
 export interface CapsuleRequest {
   readonly template: string;
@@ -52,13 +50,6 @@ export interface CapsuleRequest {
   readonly network?: NetworkRules;
 }
 
-/** Makes a create repeatable: the same key and request give the same capsule. */
-export interface Once {
-  readonly key: string;
-  /** Of the request. */
-  readonly fingerprint: string;
-}
-
 /** A capsule that is about to be started. */
 interface CapsuleStart {
   readonly id: string;
@@ -66,6 +57,9 @@ interface CapsuleStart {
   readonly template: FoundTemplate;
   readonly sized: CapsuleRequest;
   readonly hostId: string;
+  readonly operationId: string;
+  /** Says that the operation's end is written down. */
+  readonly told: () => void;
 }
 
 export interface CapsulesOptions {
@@ -89,6 +83,7 @@ export class CapsulesService {
   readonly #operations: Operations;
   readonly #templates: TemplatesService;
   readonly #reads: SharedReads<SandboxRow>;
+  readonly #reservations: Reservations;
   /** Pause, resume, checkpoints, forks. */
   readonly life: CapsuleLife;
 
@@ -96,6 +91,7 @@ export class CapsulesService {
     this.#options = options;
     this.#operations = options.operations;
     this.#templates = options.templates;
+    this.#reservations = new Reservations({ ...options, now: () => this.#now() });
     this.#reads = new SharedReads((ids) => findSandboxes(options.database.db, ids));
     this.life = new CapsuleLife(options, {
       get: (teamId, publicId) => this.get(teamId, publicId),
@@ -110,35 +106,25 @@ export class CapsulesService {
 
   /** A running capsule. @throws WrennError of the host when it could not be started; its row says so too. */
   async create(teamId: string, request: CapsuleRequest, once?: Once): Promise<SandboxRow> {
-    const { database, random } = this.#options;
+    const { database } = this.#options;
     const known = once && (await findIdempotencyKey(database.db, teamId, once.key));
     if (known) return await this.#createdBefore(teamId, known, once);
     const template = await this.#templates.find(teamId, request.template);
-    const id = random.uuid();
     // A snapshot has the sizes that it was frozen with.
     const sized = { ...request, ...template.shape };
-    const wanted = { capsules: 1, vcpus: sized.vcpus, memoryMb: sized.memoryMb };
-    const made = await withinQuota(database, teamId, wanted, async (trx) => {
-      // Asked again with the team locked: of two requests with one key the second waits here for the first.
-      const first = once && (await findIdempotencyKey(trx, teamId, once.key));
-      if (first) return { first };
-      const hostId = await this.#place(trx, { teamId, template, sized });
-      await insertSandbox(trx, { id, teamId, hostId, diskMb: DISK_MB, ...sized });
-      if (once) await insertIdempotencyKey(trx, { teamId, sandboxId: id, ...once });
-      return { hostId, operation: await this.#operations.begin(trx, [id], "create") };
+    const made = await this.#reservations.reserve({
+      capsule: { teamId, diskMb: DISK_MB, ...sized },
+      onlyHost: template.hostId,
+      once,
     });
-    if (made.first) return await this.#createdBefore(teamId, made.first, once);
-    return await this.#operations.finish(made.operation, () =>
-      this.#startSomewhere({ id, teamId, template, sized, hostId: made.hostId }),
+    if ("before" in made) return await this.#createdBefore(teamId, made.before, once);
+    return await this.#operations.finish({ ids: [made.operationId] }, (told) =>
+      this.#startSomewhere({ ...made, teamId, template, sized, told }),
     );
   }
 
   /** What the first request with this key made, as soon as it is made. */
-  async #createdBefore(
-    teamId: string,
-    known: { readonly fingerprint: string; readonly sandbox_id: string },
-    once: Once | undefined,
-  ): Promise<SandboxRow> {
+  async #createdBefore(teamId: string, known: MadeBefore, once: Once | undefined): Promise<SandboxRow> {
     if (once && known.fingerprint !== once.fingerprint)
       throw new WrennError("idempotency_conflict", { key: once.key });
     const publicId = formatId("capsule", known.sandbox_id);
@@ -286,7 +272,8 @@ export class CapsulesService {
     }
   }
 
-  async #start({ id, template, sized, hostId }: CapsuleStart): Promise<SandboxRow> {
+  async #start(start: CapsuleStart): Promise<SandboxRow> {
+    const { id, template, sized, hostId, operationId, told } = start;
     const status = await this.#options.fleet.agent(hostId).createCapsule(
       {
         id: formatId("capsule", id),
@@ -301,13 +288,10 @@ export class CapsulesService {
       },
       AbortSignal.timeout(CREATE_MS),
     );
-    const row = await this.#change(id, everyState, {
-      status: "running",
-      hostIp: status.hostAddress ?? null,
-      metadata: status.metadata,
-      startedAt: this.#now(),
-    });
+    const { hostAddress: hostIp = null, metadata } = status;
+    const row = await this.#reservations.started({ id, operationId, hostIp, metadata });
     if (!row) throw new WrennError("capsule_not_found", {});
+    told();
     return row;
   }
 

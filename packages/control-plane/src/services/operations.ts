@@ -1,7 +1,7 @@
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { failForgottenOperations, finishOperation, insertOperation } from "@wrenn/database";
-import type { Database, OperationKind } from "@wrenn/database";
+import { failForgottenOperations, finishOperation, insertOperations } from "@wrenn/database";
+import type { Actor, Database, OperationKind } from "@wrenn/database";
 import { presentActor } from "../auth/acting.ts";
 
 export interface OperationsOptions {
@@ -49,19 +49,34 @@ export class Operations {
     sandboxIds: readonly string[],
     kind: OperationKind,
   ): Promise<BegunOperation> {
-    const { random, instanceId } = this.#options;
-    const ids: string[] = [];
-    for (const sandboxId of sandboxIds) {
-      const id = random.uuid();
-      this.#begun.set(id, this.#options.clock.monotonic());
-      await insertOperation(db, { id, sandboxId, kind, owner: instanceId, actor: presentActor() });
-      ids.push(id);
-    }
+    const actor = presentActor();
+    const ids = await this.beginAll(
+      db,
+      sandboxIds.map((sandboxId) => ({ sandboxId, actor })),
+      kind,
+    );
     return { ids };
   }
 
-  /** Carries out what was begun. */
-  async finish<T>(operation: BegunOperation, work: () => Promise<T>): Promise<T> {
+  /** The same for capsules of different actors; gives the id of each one's operation. */
+  async beginAll(
+    db: Database["db"],
+    sandboxes: readonly { readonly sandboxId: string; readonly actor: Actor | undefined }[],
+    kind: OperationKind,
+  ): Promise<readonly string[]> {
+    const { random, instanceId, clock } = this.#options;
+    const rows = sandboxes.map((one) => ({ ...one, id: random.uuid(), kind, owner: instanceId }));
+    for (const { id } of rows) this.#begun.set(id, clock.monotonic());
+    await insertOperations(db, rows);
+    return rows.map(({ id }) => id);
+  }
+
+  /**
+   * Carries out what was begun.
+   *
+   * @param work - calls `told` when it has written down the success itself, with what it changed.
+   */
+  async finish<T>(operation: BegunOperation, work: (told: () => void) => Promise<T>): Promise<T> {
     return await this.background(this.#finish(operation, work));
   }
 
@@ -98,21 +113,22 @@ export class Operations {
     return new Date(this.#options.clock.now());
   }
 
-  async #finish<T>({ ids }: BegunOperation, work: () => Promise<T>): Promise<T> {
+  async #finish<T>({ ids }: BegunOperation, work: (told: () => void) => Promise<T>): Promise<T> {
     const { db } = this.#options.database;
     let problem: string | null = null;
+    let told = false;
     for (const id of ids) {
       this.#live.add(id);
       this.#begun.delete(id);
     }
     try {
-      return await work();
+      return await work(() => (told = true));
     } catch (error) {
       problem = problemOf(error);
       throw error;
     } finally {
       try {
-        for (const id of ids) await finishOperation(db, id, problem, this.now());
+        if (!told) for (const id of ids) await finishOperation(db, id, problem, this.now());
       } finally {
         for (const id of ids) this.#live.delete(id);
       }

@@ -1,6 +1,6 @@
 import { WrennError } from "@wrenn/core";
 import { lockTeamUse } from "@wrenn/database";
-import type { Database } from "@wrenn/database";
+import type { Database, TeamUse } from "@wrenn/database";
 
 type Transaction = Parameters<typeof lockTeamUse>[0];
 
@@ -23,16 +23,22 @@ export async function withinQuota<T>(
   work: (trx: Transaction) => Promise<T>,
 ): Promise<T> {
   return await database.db.transaction().execute(async (trx) => {
-    const use = await lockTeamUse(trx, teamId);
-    const rows = [
-      ["capsules", use.capsules + wanted.capsules, use.limits.capsules],
-      ["virtual CPUs", use.vcpus + wanted.vcpus, use.limits.vcpus],
-      ["MiB of memory", use.memoryMb + wanted.memoryMb, use.limits.memoryMb],
-    ] as const;
-    for (const [what, after, limit] of rows)
-      if (after > limit) throw new WrennError("quota_exceeded", { what, limit, wanted: after });
+    const problem = exceeded(await lockTeamUse(trx, teamId), wanted);
+    if (problem) throw problem;
     return await work(trx);
   });
+}
+
+/** What there would be too much of; undefined when there is room. */
+export function exceeded(use: TeamUse, wanted: Wanted): WrennError | undefined {
+  const rows = [
+    ["capsules", use.capsules + wanted.capsules, use.limits.capsules],
+    ["virtual CPUs", use.vcpus + wanted.vcpus, use.limits.vcpus],
+    ["MiB of memory", use.memoryMb + wanted.memoryMb, use.limits.memoryMb],
+  ] as const;
+  for (const [what, after, limit] of rows)
+    if (after > limit) return new WrennError("quota_exceeded", { what, limit, wanted: after });
+  return undefined;
 }
 
 /** @throws WrennError `quota_exceeded` when the team has as many templates as it may have. */

@@ -7,9 +7,9 @@ type Db = Kysely<Schema>;
 export type AuditRow = Selectable<AuditLogTable>;
 export type NewAuditRow = Omit<Insertable<AuditLogTable>, "seq">;
 
-/** Writes an entry; in the transaction of what it tells of, so that neither is there without the other. */
-export async function insertAudit(db: Db, entry: NewAuditRow): Promise<void> {
-  await db.insertInto("audit_log").values(entry).execute();
+/** Writes entries; in the transaction of what they tell of, so that neither is there without the other. */
+export async function insertAudit(db: Db, entries: NewAuditRow | readonly NewAuditRow[]): Promise<void> {
+  await db.insertInto("audit_log").values(entries).execute();
 }
 
 export interface AuditQuery {

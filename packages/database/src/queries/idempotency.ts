@@ -15,23 +15,25 @@ export async function findIdempotencyKey(
     .executeTakeFirst();
 }
 
-export async function insertIdempotencyKey(
+export async function insertIdempotencyKeys(
   trx: Transaction<Schema>,
-  entry: {
+  entries: readonly {
     readonly teamId: string;
     readonly key: string;
     readonly fingerprint: string;
     readonly sandboxId: string;
-  },
+  }[],
 ): Promise<void> {
   await trx
     .insertInto("idempotency_keys")
-    .values({
-      team_id: entry.teamId,
-      key: entry.key,
-      fingerprint: entry.fingerprint,
-      sandbox_id: entry.sandboxId,
-    })
+    .values(
+      entries.map((entry) => ({
+        team_id: entry.teamId,
+        key: entry.key,
+        fingerprint: entry.fingerprint,
+        sandbox_id: entry.sandboxId,
+      })),
+    )
     .execute();
 }
 

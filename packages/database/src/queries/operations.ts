@@ -6,27 +6,29 @@ import type { OperationKind, Schema } from "../schema.ts";
 type Db = Kysely<Schema>;
 
 /** Says what a host is about to be asked, and which control plane waits for the answer. */
-export async function insertOperation(
+export async function insertOperations(
   db: Db,
-  operation: {
+  operations: readonly {
     readonly id: string;
     readonly sandboxId: string;
     readonly kind: OperationKind;
     readonly owner: string;
     readonly actor?: Actor | undefined;
-  },
+  }[],
 ): Promise<void> {
   await db
     .insertInto("operations")
-    .values({
-      id: operation.id,
-      sandbox_id: operation.sandboxId,
-      kind: operation.kind,
-      owner: operation.owner,
-      actor: operation.actor ? JSON.stringify(operation.actor) : null,
-      problem: null,
-      finished_at: null,
-    })
+    .values(
+      operations.map((operation) => ({
+        id: operation.id,
+        sandbox_id: operation.sandboxId,
+        kind: operation.kind,
+        owner: operation.owner,
+        actor: operation.actor ? JSON.stringify(operation.actor) : null,
+        problem: null,
+        finished_at: null,
+      })),
+    )
     .execute();
 }
 

@@ -59,7 +59,7 @@ export async function lockHost(trx: Transaction<Schema>, id: string): Promise<bo
     .select("status")
     .where("id", "=", id)
     .where("deleted_at", "is", null)
-    .forUpdate()
+    .forNoKeyUpdate()
     .executeTakeFirst();
   return host?.status === "online";
 }

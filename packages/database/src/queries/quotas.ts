@@ -25,7 +25,7 @@ export async function lockTeamUse(trx: Transaction<Schema>, teamId: string): Pro
     .selectFrom("teams")
     .select(["max_capsules", "max_vcpus", "max_memory_mb", "max_templates"])
     .where("id", "=", teamId)
-    .forUpdate()
+    .forNoKeyUpdate()
     .executeTakeFirstOrThrow();
   const use = await trx
     .selectFrom("sandboxes")

@@ -26,28 +26,38 @@ const ended: readonly SandboxStatus[] = ["stopped", "error"];
 
 /** A new capsule, `pending`. */
 export async function insertSandbox(db: Db, sandbox: NewSandbox): Promise<SandboxRow> {
-  return await db
-    .insertInto("sandboxes")
-    .values({
-      id: sandbox.id,
-      team_id: sandbox.teamId,
-      host_id: sandbox.hostId,
-      template: sandbox.template,
-      status: "pending",
-      vcpus: sandbox.vcpus,
-      memory_mb: sandbox.memoryMb,
-      disk_mb: sandbox.diskMb,
-      timeout_sec: sandbox.timeoutSec,
-      max_lifetime_sec: sandbox.maxLifetimeSec ?? 0,
-      auto_resume: sandbox.autoResume ?? false,
-      network: sandbox.network ? JSON.stringify(sandbox.network) : null,
-      host_ip: null,
-      problem: null,
-      started_at: null,
-      last_active_at: null,
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  const [row] = await insertSandboxes(db, [sandbox]);
+  if (!row) throw new Error("the row of the capsule was not written");
+  return row;
+}
+
+/** New capsules, `pending`. */
+export async function insertSandboxes(
+  db: Db,
+  sandboxes: readonly NewSandbox[],
+): Promise<readonly SandboxRow[]> {
+  return await db.insertInto("sandboxes").values(sandboxes.map(columnsOf)).returningAll().execute();
+}
+
+function columnsOf(sandbox: NewSandbox) {
+  return {
+    id: sandbox.id,
+    team_id: sandbox.teamId,
+    host_id: sandbox.hostId,
+    template: sandbox.template,
+    status: "pending" as const,
+    vcpus: sandbox.vcpus,
+    memory_mb: sandbox.memoryMb,
+    disk_mb: sandbox.diskMb,
+    timeout_sec: sandbox.timeoutSec,
+    max_lifetime_sec: sandbox.maxLifetimeSec ?? 0,
+    auto_resume: sandbox.autoResume ?? false,
+    network: sandbox.network ? JSON.stringify(sandbox.network) : null,
+    host_ip: null,
+    problem: null,
+    started_at: null,
+    last_active_at: null,
+  };
 }
 
 /** One capsule of a team; a foreign one is not there. */
@@ -209,6 +219,41 @@ export async function changeSandbox(
 function runningSince(status: SandboxStatus, at: Date) {
   if (status !== "running") return sql<null>`null`;
   return sql<Date>`case when status in ('running', 'missing') then coalesce(running_since, ${at}) else ${at} end`;
+}
+
+/** A capsule that a host started, and the operation that this ends. */
+export interface StartedSandbox {
+  readonly id: string;
+  readonly operationId: string;
+  readonly hostIp: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Capsules run from now on, and the operations that started them have succeeded. @returns their rows, in any order. */
+export async function startSandboxes(
+  db: Db,
+  started: readonly StartedSandbox[],
+  at: Date,
+): Promise<readonly SandboxRow[]> {
+  const given = started.map(({ id, operationId, hostIp, metadata }) => ({
+    id,
+    operation_id: operationId,
+    host_ip: hostIp,
+    metadata,
+  }));
+  const { rows } = await sql<SandboxRow>`
+    with given as (
+      select * from jsonb_to_recordset(${JSON.stringify(given)}::jsonb)
+        as given(id uuid, operation_id uuid, host_ip text, metadata jsonb)
+    ), finished as (
+      update operations set state = 'succeeded', finished_at = ${at}
+      from given where operations.id = given.operation_id and operations.state = 'running'
+    )
+    update sandboxes set status = 'running', version = version + 1, last_updated = ${at}, started_at = ${at},
+      running_since = ${runningSince("running", at)}, host_ip = given.host_ip, metadata = given.metadata
+    from given where sandboxes.id = given.id
+    returning sandboxes.*`.execute(db);
+  return rows;
 }
 
 /** Says what a capsule may reach from now on. */
