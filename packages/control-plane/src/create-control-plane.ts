@@ -12,6 +12,8 @@ import { OutboxWorker } from "./outbox/outbox-worker.ts";
 import { SealedJson } from "./outbox/sealed-json.ts";
 import Fastify from "fastify";
 import { openAccounts } from "./accounts/open-accounts.ts";
+import { AdminTeams } from "./admin/admin-teams.ts";
+import { AdminUsers } from "./admin/admin-users.ts";
 import { actingFor } from "./auth/acting.ts";
 import { ApiKeyAuth } from "./auth/api-key-auth.ts";
 import { Authenticator } from "./auth/authenticator.ts";
@@ -40,6 +42,7 @@ import { defaultCapacity } from "./hosts/placement.ts";
 import type { CapacityPolicy } from "./hosts/placement.ts";
 import { identityOf } from "./routes/app.ts";
 import type { App, PortAddresses, RouteServices } from "./routes/app.ts";
+import { adminRoutes } from "./routes/admin.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { auditLogRoutes } from "./routes/audit-logs.ts";
 import { authRoutes } from "./routes/auth.ts";
@@ -186,6 +189,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const postman = mailsOut && new OutboxWorker(options, mailsOut);
   const services = {
     mails,
+    adminUsers: new AdminUsers({ ...people, database, keys, capsules }),
+    adminTeams: new AdminTeams({ database, audit }),
     channels: new ChannelsService({ ...options, audit, sealed }),
     events: new EventFeed(database, bus, clock),
     closing: closing.signal,
@@ -340,6 +345,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       portRoutes,
     ];
     for (const routes of parsed) routes(closed, services);
+    await closed.register(async (admin) => adminRoutes(admin, services));
     await closed.register(async (raw) => {
       // Files are of any size: their routes take the body as it arrives.
       raw.removeAllContentTypeParsers();

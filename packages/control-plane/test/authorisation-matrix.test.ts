@@ -47,10 +47,11 @@ const roots: Readonly<Record<string, Kind>> = {
   channels: "channel",
   "api-keys": "key",
   invitations: "received",
+  users: "user",
 };
 
 function kindOf(url: string, parameter: string): Kind {
-  const kind = parameter === "id" ? roots[url.split("/")[2] ?? ""] : kinds[parameter];
+  const kind = parameter === "id" ? roots[url.replace("/admin/", "/").split("/")[2] ?? ""] : kinds[parameter];
   return kind ?? assert.fail(`the matrix has nothing for :${parameter} of ${url}`);
 }
 
@@ -132,7 +133,9 @@ function revealed(one: Asked): readonly string[] {
 
 async function replace(wanted: Expectation, url: string, who: Requester): Promise<void> {
   const { spends } = wanted;
-  if (spends === "team") world = await remade(who);
+  if (spends === "team" && wanted.access === "platform")
+    world = { ...world, ours: await furnisher.team("oursmarker") };
+  else if (spends === "team") world = await remade(who);
   else if (spends) await furnisher.renew(world.ours, spends);
   // Of somebody who may change the hosts of all.
   if (spends === "host") await furnisher.renew(world.theirs, "host");
@@ -162,7 +165,11 @@ function targetsOf(url: string, wanted: Expectation): readonly Target[] {
   const parameters = parametersOf(url);
   if (parameters.length === 0 && wanted.named.length === 0) return ["nothing"];
   return targets.filter(
-    (target) => target !== "nothing" && (!target.startsWith("nested") || parameters.length > 1),
+    (target) =>
+      // Theirs would be changed, like ours.
+      !(wanted.access === "platform" && target.includes("foreign")) &&
+      target !== "nothing" &&
+      (!target.startsWith("nested") || parameters.length > 1),
   );
 }
 

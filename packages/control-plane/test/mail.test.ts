@@ -137,3 +137,62 @@ test("what is undone is not told: mails are written with what they tell of", asy
   const left = await db.selectFrom("users").select("id").where("email", "=", body.email).execute();
   assert.deepEqual(left, [], "nobody waits for a mail that was never written");
 });
+
+test("without a mail server administrators see the links, until they are used; that they looked is written down", async () => {
+  await using quiet = await TestPlatform.start(new FakeHostAgent(), [], {}, {});
+  const offered = quiet.logged.find(({ event }) => event === "account.first_admin");
+  const made = await quiet.call("POST", "/v1/auth/bootstrap", {
+    body: {
+      token: offered?.fields["token"],
+      email: "root@example.org",
+      password: "the first one",
+      name: "Root",
+    },
+  });
+  const token = String(made.body["token"]);
+  const list = async (query = "") => {
+    const { status, body, headers } = await quiet.call("GET", `/v1/admin/mails${query}`, { token });
+    assert.equal(status, 200, JSON.stringify(body));
+    return { mails: body as unknown as Record<string, string>[], next: headers.get("x-next-cursor") };
+  };
+  for (const name of ["one", "two", "three"])
+    await quiet.call("POST", "/v1/auth/signup", {
+      body: { email: `${name}@example.org`, password: "some password", name },
+    });
+  const { mails } = await list();
+  assert.deepEqual(
+    mails.map(({ to, kind, state }) => [to, kind, state]),
+    ["three", "two", "one"].map((name) => [`${name}@example.org`, "activation", "kept"]),
+  );
+  const first = await list("?limit=2");
+  const rest = await list(`?limit=2&cursor=${first.next ?? ""}`);
+  assert.deepEqual([...first.mails, ...rest.mails], mails);
+  assert.equal(rest.next, null);
+  assert.ok(
+    quiet.logged.some(
+      ({ event, fields }) => event === "mail.not_configured" && fields["link"] === mails[0]?.["link"],
+    ),
+  );
+  const used = URL.parse(mails[0]?.["link"] ?? "")?.searchParams.get("token");
+  assert.equal((await quiet.call("POST", "/v1/auth/activate", { body: { token: used } })).status, 200);
+  assert.equal((await list()).mails.length, 2, "a used link is gone");
+  quiet.clock.advance(31 * 60_000);
+  const { body } = await quiet.call("POST", "/v1/auth/login", {
+    body: { email: "root@example.org", password: "the first one" },
+  });
+  const later = await quiet.call("GET", "/v1/admin/mails", { token: String(body["token"]) });
+  assert.deepEqual(later.body, [], "so are links that are over");
+  const log = await quiet.call("GET", "/v1/admin/audit-logs?resource_type=mail", {
+    token: String(body["token"]),
+  });
+  const reads = log.body["items"] as { action: string; metadata: Record<string, string> }[];
+  assert.deepEqual(
+    reads.map(({ action, metadata }) => [action, metadata["mails"]]),
+    [
+      ["read", "2"],
+      ["read", "1"],
+      ["read", "2"],
+      ["read", "3"],
+    ],
+  );
+});

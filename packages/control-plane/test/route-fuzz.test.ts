@@ -55,8 +55,14 @@ function idsOf(team: FurnishedTeam, route: ServedRoute): (parameter: string) => 
       provider: [ids.provider, "github"],
       "": ["index.css"],
     };
-    const roots = { capsules: ids.capsule, teams: ids.team, hosts: ids.host, channels: ids.channel };
-    const root = route.url.split("/")[2] ?? "";
+    const roots = {
+      capsules: ids.capsule,
+      teams: ids.team,
+      hosts: ids.host,
+      channels: ids.channel,
+      users: ids.user,
+    };
+    const root = route.url.replace("/admin/", "/").split("/")[2] ?? "";
     if (parameter !== "id") return own[parameter] ?? assert.fail(`nothing for :${parameter} of ${route.url}`);
     return [root in roots ? roots[root as keyof typeof roots] : root === "api-keys" ? ids.key : ids.received];
   };

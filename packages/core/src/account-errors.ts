@@ -121,6 +121,25 @@ export const accountErrors = {
     "you are the last administrator of the platform",
     "Make somebody else an administrator first.",
   ),
+  last_admin_protected: user(
+    "invalid_request",
+    400,
+    "this is the last administrator of the platform",
+    "Make somebody else an administrator first.",
+  ),
+  own_account: user(
+    "invalid_request",
+    400,
+    "you cannot deactivate your own account",
+    "Ask another administrator, or delete it with DELETE /v1/me.",
+  ),
+  user_not_found: user("not_found", 404, "user not found", "List users with GET /v1/admin/users."),
+  user_not_active: user(
+    "invalid_state",
+    409,
+    "the account is {status}",
+    "Activate it with PUT /v1/admin/users/{id}/active first.",
+  ),
   confirmation_mismatch: user(
     "invalid_request",
     400,

@@ -146,3 +146,13 @@ export { claimDeliveries, settleDelivery } from "./queries/deliveries.ts";
 export type { Delivery, DeliveryOutcome } from "./queries/deliveries.ts";
 export { claimMails, insertMail, listMails, pruneMails, settleMail } from "./queries/mails.ts";
 export type { MailRow, WaitingMail } from "./queries/mails.ts";
+export { deleteKeysOf, listAllUsers, lockAdministrators, setAdministrator } from "./queries/admin-users.ts";
+export type { ListedUser } from "./queries/admin-users.ts";
+export {
+  enableByoc,
+  findListedTeam,
+  listAllTeams,
+  lockTeamLimits,
+  setTeamLimits,
+} from "./queries/admin-teams.ts";
+export type { ListedTeam, TeamLimits } from "./queries/admin-teams.ts";

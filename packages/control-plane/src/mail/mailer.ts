@@ -9,9 +9,7 @@ export type MailKind =
   | "password_added"
   | "provider_connected"
   | "invitation"
-  | "account_deleted"
-  | "account_disabled"
-  | "team_deleted";
+  | "account_deleted";
 
 export interface Mail {
   readonly kind: MailKind;

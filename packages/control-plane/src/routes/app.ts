@@ -13,6 +13,8 @@ import type { DeletionService } from "../services/deletion.ts";
 import type { InvitationsService } from "../services/invitations.ts";
 import type { TeamsService } from "../services/teams.ts";
 import { WrennError } from "@wrenn/core";
+import type { AdminTeams } from "../admin/admin-teams.ts";
+import type { AdminUsers } from "../admin/admin-users.ts";
 import type { Accounts } from "../accounts/accounts.ts";
 import type { FirstAdmin } from "../accounts/first-admin.ts";
 import type { RequestLimits } from "../auth/request-limits.ts";
@@ -73,6 +75,8 @@ export interface RouteServices {
   readonly record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) => Promise<void>;
   readonly edge: PortAddresses;
   readonly mails: MailOutbox;
+  readonly adminUsers: AdminUsers;
+  readonly adminTeams: AdminTeams;
   readonly channels: ChannelsService;
   readonly events: EventFeed;
   /** Aborts when the control plane closes: answers without an end of their own end then. */

@@ -5,6 +5,7 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { sessionOf } from "./app.ts";
 import type { App } from "./app.ts";
+import { PLATFORM_TEAM } from "../services/bootstrap.ts";
 import { timestamp } from "./capsule-json.ts";
 import { LINE, refusals } from "./schemas.ts";
 
@@ -26,6 +27,19 @@ const Entry = Type.Object({
   created_at: Type.String(),
 });
 
+const Query = Type.Object({
+  before_id: Type.Optional(Type.String({ description: "Id of the last entry of the page before" })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+  resource_type: Filter,
+  action: Filter,
+});
+
+const AuditPage = Type.Object({
+  items: Type.Array(Entry),
+  next_before: Type.Optional(Type.String()),
+  next_before_id: Type.Optional(Type.String()),
+});
+
 /** The audit log of the team that a person acts in (contract 10 §12). */
 export function auditLogRoutes(app: App, { database }: { readonly database: Database }): void {
   app.get(
@@ -36,42 +50,58 @@ export function auditLogRoutes(app: App, { database }: { readonly database: Data
         description:
           "Go on with `next_before_id` as `before_id`; it is absent on the last page. Members see the scope team only.",
         tags: ["audit"],
-        querystring: Type.Object({
-          before_id: Type.Optional(Type.String({ description: "Id of the last entry of the page before" })),
-          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
-          resource_type: Filter,
-          action: Filter,
-        }),
-        response: {
-          200: Type.Object({
-            items: Type.Array(Entry),
-            next_before: Type.Optional(Type.String()),
-            next_before_id: Type.Optional(Type.String()),
-          }),
-          ...refusals,
-        },
+        querystring: Query,
+        response: { 200: AuditPage, ...refusals },
       },
     },
     async (request) => {
       const { teamId, role } = sessionOf(request);
-      const { before_id: before, limit = 50, resource_type: resources, action } = request.query;
-      const rows = await listAudit(database.db, {
+      return await auditPage(database, request.query, {
         teamId,
         scopes: role === "member" ? ["team"] : ["team", "admin"],
-        // One more than asked for says whether there is another page.
-        limit: limit + 1,
-        ...(before === undefined ? {} : { after: parseId("auditLog", before) }),
-        ...(resources === undefined ? {} : { resourceTypes: resources.split(",") }),
-        ...(action === undefined ? {} : { actions: action.split(",") }),
       });
-      const items = rows.slice(0, limit).map(entryJson);
-      const last = items.at(-1);
-      return {
-        items,
-        ...(rows.length > limit && last ? { next_before: last.created_at, next_before_id: last.id } : {}),
-      };
     },
   );
+}
+
+/** The audit log of the platform, for its administrators (contract 10 §13). */
+export function adminAuditLogRoutes(app: App, { database }: { readonly database: Database }): void {
+  app.get(
+    "/v1/admin/audit-logs",
+    {
+      schema: {
+        summary: "What was done with the platform, newest first",
+        description: "Go on with `next_before_id` as `before_id`; it is absent on the last page.",
+        tags: ["admin"],
+        querystring: Query,
+        response: { 200: AuditPage, ...refusals },
+      },
+    },
+    async (request) =>
+      await auditPage(database, request.query, { teamId: PLATFORM_TEAM, scopes: ["team", "admin"] }),
+  );
+}
+
+async function auditPage(
+  database: Database,
+  query: Static<typeof Query>,
+  of: { readonly teamId: string; readonly scopes: readonly AuditRow["scope"][] },
+): Promise<Static<typeof AuditPage>> {
+  const { before_id: before, limit = 50, resource_type: resources, action } = query;
+  const rows = await listAudit(database.db, {
+    ...of,
+    // One more than asked for says whether there is another page.
+    limit: limit + 1,
+    ...(before === undefined ? {} : { after: parseId("auditLog", before) }),
+    ...(resources === undefined ? {} : { resourceTypes: resources.split(",") }),
+    ...(action === undefined ? {} : { actions: action.split(",") }),
+  });
+  const items = rows.slice(0, limit).map(entryJson);
+  const last = items.at(-1);
+  return {
+    items,
+    ...(rows.length > limit && last ? { next_before: last.created_at, next_before_id: last.id } : {}),
+  };
 }
 
 function entryJson(row: AuditRow): Static<typeof Entry> {

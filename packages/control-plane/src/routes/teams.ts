@@ -23,7 +23,7 @@ const Team = Type.Object({
   role: Type.String({ description: "Yours: owner, admin or member" }),
 });
 
-const MemberJson = Type.Object({
+export const MemberJson = Type.Object({
   user_id: Type.String(),
   name: Type.String(),
   email: Type.String(),
@@ -193,7 +193,7 @@ function teamJson(team: TeamOfUser): Static<typeof Team> {
   };
 }
 
-function memberJson(member: Member): Static<typeof MemberJson> {
+export function memberJson(member: Member): Static<typeof MemberJson> {
   return {
     user_id: formatId("user", member.userId),
     name: member.name,

@@ -1,6 +1,13 @@
 import { formatId, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import { listOwnedTeams, markTeamDeleted, markUserDeleted, otherAdminExists } from "@wrenn/database";
+import {
+  findTeam,
+  listOwnedTeams,
+  lockAdministrators,
+  markTeamDeleted,
+  markUserDeleted,
+  otherAdminExists,
+} from "@wrenn/database";
 import type { Database, LiveSession } from "@wrenn/database";
 import type { Mailer } from "../mail/mailer.ts";
 import type { Sessions } from "../accounts/sessions.ts";
@@ -44,6 +51,30 @@ export class DeletionService {
   }
 
   /**
+   * Ends any team, for an administrator of the platform.
+   *
+   * @throws WrennError `team_not_found`, `platform_team_protected`, or what a host answers.
+   */
+  async deleteAnyTeam(session: LiveSession, teamId: string): Promise<void> {
+    const { database, audit } = this.#options;
+    const team = await findTeam(database.db, teamId);
+    if (!team) throw new WrennError("team_not_found", {});
+    await this.#end({ teamId, session });
+    await audit.write(
+      database.db,
+      { teamId: PLATFORM_TEAM, session },
+      {
+        resource: "team",
+        resourceId: formatId("team", teamId),
+        action: "delete",
+        scope: "admin",
+        status: "warning",
+        metadata: { name: team.name },
+      },
+    );
+  }
+
+  /**
    * Ends an account with the teams that only it belongs to; it can be repeated after a refusal.
    *
    * @throws WrennError `confirmation_mismatch`, `owns_team_with_members`, `last_admin`, or what a host answers.
@@ -61,6 +92,9 @@ export class DeletionService {
     for (const team of owned) await this.#end({ teamId: team.id, session });
     const at = new Date(clock.now());
     await database.db.transaction().execute(async (tx) => {
+      await lockAdministrators(tx);
+      if (session.isAdmin && !(await otherAdminExists(tx, session.userId)))
+        throw new WrennError("last_admin", {});
       await markUserDeleted(tx, session.userId, at);
       await mailer.send(tx, {
         kind: "account_deleted",

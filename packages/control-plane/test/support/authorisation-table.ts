@@ -4,10 +4,10 @@ import { PASSWORD } from "./furnished-teams.ts";
 import type { FurnishedTeam, Ids, Kind, Made } from "./furnished-teams.ts";
 
 /**
- * Who gets an answer: everybody; keys of a scope, and people; people; people of a role; a host. Hosts of machines are an
+ * Who gets an answer: everybody; keys of a scope, and people; people; people of a role; a host; administrators of the platform. Hosts of machines are an
  * administrator's of the platform, whosever they are.
  */
-export type Access = "open" | "read" | "run" | "manage" | "person" | "admin" | "owner" | "host";
+export type Access = "open" | "read" | "run" | "manage" | "person" | "admin" | "owner" | "host" | "platform";
 
 export interface Expectation {
   readonly access: Access;
@@ -50,6 +50,8 @@ function row(access: Access, ok: number, rest: Row = {}): Expectation {
   };
 }
 
+const platform = (ok: number, rest: Row = {}): Expectation =>
+  row("platform", ok, { platform: true, ...rest });
 const email = (fresh: string): string => `fresh-${fresh}@example.org`;
 const config = { url: "https://nowhere.example.org/" };
 const token = "0".repeat(64);
@@ -181,6 +183,17 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   }),
   "POST /v1/hosts/auth/refresh": row("open", 401, { body: () => ({ refresh_token: token, ...csr }) }),
   "POST /v1/hosts/:id/heartbeat": row("host", 204, { absent: 403 }),
+  // What administrators of the platform do, with things of any team alike
+  "GET /v1/admin/users": platform(200),
+  "PUT /v1/admin/users/:id/active": platform(204, { spends: "user", body: () => ({ active: false }) }),
+  "PUT /v1/admin/users/:id/admin": platform(204, { body: () => ({ admin: false }) }),
+  "GET /v1/admin/teams": platform(200),
+  "GET /v1/admin/teams/:id": platform(200),
+  "PATCH /v1/admin/teams/:id/limits": platform(200, { body: () => ({ max_capsules: 50 }) }),
+  "PUT /v1/admin/teams/:id/byoc": platform(204, { body: () => ({ enabled: true }) }),
+  "DELETE /v1/admin/teams/:id": platform(204, { spends: "team" }),
+  "GET /v1/admin/audit-logs": platform(200),
+  "GET /v1/admin/mails": platform(200),
   // Events and usage
   "GET /v1/events": row("read", 200),
   "GET /v1/capsules/stats": row("read", 200),

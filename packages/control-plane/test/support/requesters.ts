@@ -133,7 +133,8 @@ export const somebodies: readonly Requester[] = [
 const ranks = ["member", "admin", "owner"];
 
 /** Whether somebody is let to a route at all, whatever it is about. */
-export function mayAsk({ scopes, role, host }: Requester, access: Access): boolean {
+export function mayAsk({ scopes, role, host, platform }: Requester, access: Access): boolean {
+  if (access === "platform") return platform === true;
   if (access === "open") return true;
   if (access === "host") return host === true;
   if (access === "read" || access === "run" || access === "manage")
@@ -156,6 +157,8 @@ export function expectedStatuses(who: Requester, wanted: Expectation, target: Ta
           : [401, 403];
       return target.endsWith("malformed") ? [...refusals, 400] : refusals;
     }
+    // Who does not administer the platform gets no further, whatever it is about.
+    if (wanted.access === "platform") return [403];
     // The role is looked at for a thing that is there; what is malformed may be told before.
     if (target === "nothing" || (target === "own" && !who.outside)) return [403];
     return target.endsWith("malformed") ? [400, 403] : [403, wanted.absent];
