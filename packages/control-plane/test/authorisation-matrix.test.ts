@@ -160,6 +160,10 @@ async function endCapsules(): Promise<void> {
   }
 }
 
+function propertiesOf(schema: unknown): object {
+  return (schema as { readonly properties?: object } | undefined)?.properties ?? {};
+}
+
 /** Which of the targets mean something for a route. */
 function targetsOf(url: string, wanted: Expectation): readonly Target[] {
   const parameters = parametersOf(url);
@@ -217,6 +221,39 @@ for (const route of routes) {
     }
   });
 }
+
+test("a place in a list of others leads nowhere in one's own", async () => {
+  const [mine, other] = [world.ours.people.owner.token, world.theirs.people.owner.token];
+  const isTheirs = (body: unknown): boolean => JSON.stringify(body).includes(world.theirs.marker);
+  for (const { method, url, schema } of routes) {
+    if (method !== "GET" || !("cursor" in propertiesOf(schema.querystring)) || url.includes(":")) continue;
+    const first = await platform.call("GET", `${url}?limit=1`, { token: other });
+    const cursor = first.headers.get("x-next-cursor") ?? "none";
+    const { body } = await platform.call("GET", `${url}?cursor=${cursor}`, { token: mine });
+    assert.equal(isTheirs(body), false, `${url}: ${JSON.stringify(body)}`);
+  }
+  const { body: log } = await platform.call("GET", "/v1/audit-logs?limit=1", { token: other });
+  const before = String(log["next_before_id"]);
+  assert.match(before, /^log-/);
+  const { body: page } = await platform.call("GET", `/v1/audit-logs?before_id=${before}`, { token: mine });
+  assert.deepEqual(page["items"], []);
+});
+
+test("the events of a team, from the first on, are its own", async () => {
+  const { ours, theirs } = world;
+  const response = await fetch(`${platform.url}/v1/events?after=0`, {
+    headers: { authorization: `Bearer ${ours.people.owner.token}` },
+    signal: AbortSignal.timeout(10_000),
+  });
+  let text = "";
+  for await (const piece of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += piece;
+    if (text.includes(ours.ids.capsule)) break;
+  }
+  assert.ok(text.includes(ours.ids.team));
+  for (const secret of [theirs.marker, theirs.ids.team, theirs.ids.capsule])
+    assert.ok(!text.includes(secret));
+});
 
 test("nothing of the other team has changed", async () => {
   assert.deepEqual(await holdingsOf(platform, world.theirs), before);

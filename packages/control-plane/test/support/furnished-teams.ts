@@ -73,7 +73,7 @@ export interface Login {
 /** A team with people of every role and one thing of every kind, all of them named after its marker. */
 export interface FurnishedTeam {
   readonly marker: string;
-  readonly people: Readonly<Record<Role, Login>>;
+  people: Readonly<Record<Role, Login>>;
   readonly keys: Readonly<Record<Scope | "all", string>>;
   ids: Ids;
 }
@@ -207,6 +207,16 @@ export class Furnisher {
       ...(kind === "host" ? { tag: tagOf(team) } : {}),
       ...(kind === "invitation" ? { received: fresh } : {}),
     };
+  }
+
+  /** Lets the owner log in anew: tokens end after a while, and sessions by what is done with them. */
+  async logInOwner(team: FurnishedTeam): Promise<void> {
+    const { owner } = team.people;
+    const { token } = await this.#sessions.open(
+      parseId("user", owner.userId),
+      parseId("team", team.ids.team),
+    );
+    team.people = { ...team.people, owner: { ...owner, token } };
   }
 
   /** An invitation of the team to somebody. */

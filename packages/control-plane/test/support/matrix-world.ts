@@ -1,7 +1,7 @@
 import { formatId, parseId, randomHex, systemRandom } from "@wrenn/core";
 import { SignedTokens } from "../../src/accounts/signed-tokens.ts";
 import { hashApiKey } from "../../src/auth/api-key-auth.ts";
-import type { FurnishedTeam, Furnisher } from "./furnished-teams.ts";
+import type { FurnishedTeam, Furnisher, Login } from "./furnished-teams.ts";
 import type { World } from "./requesters.ts";
 import type { TestPlatform } from "./test-platform.ts";
 
@@ -16,7 +16,13 @@ export async function makeWorld(platform: TestPlatform, furnisher: Furnisher): P
   const stranger = await furnisher.team("strangermarker");
   const admin = await administrators(platform, furnisher);
   await signTraces(platform, theirs);
-  return { ours, theirs, stranger, admin, worthless: await worthlessCredentials(platform, stranger) };
+  return {
+    ours,
+    theirs,
+    stranger,
+    admin,
+    worthless: await worthlessCredentials(platform, furnisher, stranger),
+  };
 }
 
 /** A team whose owner administers the platform. */
@@ -38,6 +44,7 @@ async function signTraces(platform: TestPlatform, { people, ids, marker }: Furni
 /** Credentials that were good, or are good for something else. */
 async function worthlessCredentials(
   platform: TestPlatform,
+  furnisher: Furnisher,
   { people, ids }: FurnishedTeam,
 ): Promise<World["worthless"]> {
   const { database, clock } = platform;
@@ -80,12 +87,27 @@ async function worthlessCredentials(
   const hostId = formatId("host", host.id);
   return {
     endedToken: token,
+    removedToken: await removedMember(platform, furnisher, people.owner, ids.team),
     revokedKey: String(made.body["key"]),
     expiredKey,
     expiredToken: await past.sign(people.owner.userId, { sid: session.id, team_id: ids.team }, 60),
     hostId,
     hostToken: await present.sign(hostId, { typ: "host", host_id: hostId }, 3600),
   };
+}
+
+async function removedMember(
+  platform: TestPlatform,
+  furnisher: Furnisher,
+  owner: Login,
+  team: string,
+): Promise<string> {
+  const removed = await furnisher.login("removed", { teamId: parseId("team", team), role: "admin" });
+  const { status } = await platform.call("DELETE", `/v1/teams/${team}/members/${removed.userId}`, {
+    token: owner.token,
+  });
+  if (status !== 204) throw new Error("a member was not removed");
+  return removed.token;
 }
 
 /** What of a team must be as it was when others have done their worst. */

@@ -12,6 +12,8 @@ export interface World {
   readonly worthless: {
     readonly expiredToken: string;
     readonly endedToken: string;
+    /** Of somebody who is not of their team any more. */
+    readonly removedToken: string;
     readonly revokedKey: string;
     readonly expiredKey: string;
     readonly hostToken: string;
@@ -81,6 +83,7 @@ export const nobodies: readonly Requester[] = [
   { name: "an unsigned token", headers: ({ ours }) => bearer(unsigned(ours)) },
   { name: "an expired token", headers: ({ worthless }) => bearer(worthless.expiredToken) },
   { name: "the token of an ended session", headers: ({ worthless }) => bearer(worthless.endedToken) },
+  { name: "the token of a removed member", headers: ({ worthless }) => bearer(worthless.removedToken) },
   { name: "a host's token for a person's", headers: ({ worthless }) => bearer(worthless.hostToken) },
   {
     name: "a host",
