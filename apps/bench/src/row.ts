@@ -17,7 +17,7 @@ export interface Asked {
 /** One line of the table. */
 export interface Row {
   readonly name: string;
-  readonly unit: "ms" | "MB/s" | "/s" | "MiB" | "count";
+  readonly unit: "ms" | "MB/s" | "/s" | "MiB" | "KiB" | "count";
   /** What the project asks on the reference class of machine (two cores, software emulation). */
   readonly asked?: Asked;
   /** Makes what the samples need; the returned function removes it. */

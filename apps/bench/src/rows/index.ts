@@ -8,12 +8,14 @@ import {
   readThroughput,
 } from "./control-plane.ts";
 import { idleMemory, pausedProcesses } from "./density.ts";
+import { halfOpenMemory, requestBesideHalfOpen, webSocketMemory } from "./edge.ts";
 import { eventLatency } from "./events.ts";
 import { execOverhead, execRoundTrip } from "./exec.ts";
 import { checkpointStop, fork, pause, resume } from "./freezing.ts";
 import { createPooled, resumePacked } from "./prepared.ts";
 import { policyChange, slotFromPool, slotMade } from "./network-slots.ts";
 import { portProxy } from "./ports.ts";
+import { terminalEchoOtherSaturated, terminalEchoSaturatedPort } from "./saturated-port.ts";
 import { download, streamThroughput, terminalEcho, terminalEchoBusy, upload } from "./streams.ts";
 
 /** Every row of the table, in its order. */
@@ -33,10 +35,15 @@ export const rows: readonly Row[] = [
   pausedProcesses,
   terminalEcho,
   terminalEchoBusy,
+  terminalEchoSaturatedPort,
+  terminalEchoOtherSaturated,
   streamThroughput,
   upload,
   download,
   portProxy,
+  halfOpenMemory,
+  requestBesideHalfOpen,
+  webSocketMemory,
   eventLatency,
   slotFromPool,
   slotMade,

@@ -1,55 +1,11 @@
 import { once } from "node:events";
-import { WebSocket } from "ws";
+import { echoes, openEcho } from "../terminal.ts";
+import { openStream, withCapsule } from "../capsule.ts";
 import { timed } from "../row.ts";
 import type { BenchContext, Row } from "../row.ts";
 
-const ECHOES = 50;
 const TRANSFER_BYTES = 64 << 20;
 const STREAM_BYTES = 32 << 20;
-
-async function withCapsule({ api }: BenchContext) {
-  const { id } = await api<{ id: string }>("POST", "/v1/capsules", {});
-  return { id, dispose: async () => void (await api("DELETE", `/v1/capsules/${id}`)) };
-}
-
-async function open(
-  { server }: BenchContext,
-  path: string,
-  first: Readonly<Record<string, unknown>>,
-): Promise<WebSocket> {
-  const url = new URL(path, server.url);
-  url.protocol = "ws:";
-  const socket = new WebSocket(url, { headers: { "x-api-key": server.apiKey }, perMessageDeflate: false });
-  await once(socket, "open");
-  socket.send(JSON.stringify(first));
-  return socket;
-}
-
-async function openEcho(context: BenchContext, id: string): Promise<WebSocket> {
-  const socket = await open(context, `/v1/capsules/${id}/pty`, {
-    type: "start",
-    cmd: "sh",
-    args: ["-c", "stty raw; exec cat >/dev/null"],
-    binary: true,
-  });
-  await once(socket, "message");
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  return socket;
-}
-
-/** Keystrokes' way to the guest's terminal and back. */
-async function echoes(socket: WebSocket): Promise<readonly number[]> {
-  const times: number[] = [];
-  for (let n = 0; n < ECHOES; n++) {
-    times.push(
-      await timed(async () => {
-        socket.send(Buffer.from("x"));
-        await once(socket, "message");
-      }),
-    );
-  }
-  return times;
-}
 
 export const terminalEcho: Row = {
   name: "terminal echo (WebSocket)",
@@ -118,7 +74,7 @@ export const streamThroughput: Row = {
     return {
       sample: async () => {
         const elapsed = await timed(async () => {
-          const socket = await open(context, `/v1/capsules/${id}/exec/stream`, {
+          const socket = await openStream(context, `/v1/capsules/${id}/exec/stream`, {
             type: "start",
             cmd: "head",
             args: ["-c", String(STREAM_BYTES), "/dev/zero"],
