@@ -154,6 +154,12 @@ test("the audit log is paged without gaps, filtered, and shows members less", as
     if (next === undefined) break;
   }
   assert.deepEqual(seen, ["create", "create", "create", "join", "invite"]);
+  const at = async (before: string) =>
+    await call("GET", `/v1/audit-logs?before=${encodeURIComponent(before)}`, { token: owner.token });
+  assert.equal(((await at("2999-01-01T00:00:00.5+02:00")).body["items"] as unknown[]).length, 5);
+  assert.deepEqual((await at("2001-01-01T00:00:00Z")).body, { items: [] });
+  for (const bad of ["yesterday", "2026-13-01T00:00:00Z", "2026-01-01"])
+    assert.equal(reasonOf(await at(bad)), "invalid_field");
   const mine = await call("GET", "/v1/audit-logs", { token });
   assert.equal((mine.body["items"] as unknown[]).length, 3);
   const joins = await call("GET", "/v1/audit-logs?action=join,leave", { token: owner.token });

@@ -1,4 +1,4 @@
-import { formatId, parseId } from "@wrenn/core";
+import { formatId, parseId, WrennError } from "@wrenn/core";
 import { listAudit } from "@wrenn/database";
 import type { AuditRow, Database } from "@wrenn/database";
 import { Type } from "typebox";
@@ -12,6 +12,8 @@ import { LINE, refusals } from "./schemas.ts";
 const Filter = Type.Optional(
   Type.String({ maxLength: 400, pattern: LINE, description: "One or several, separated by commas" }),
 );
+
+const RFC3339 = String.raw`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`;
 
 const Entry = Type.Object({
   id: Type.String(),
@@ -28,6 +30,13 @@ const Entry = Type.Object({
 });
 
 const Query = Type.Object({
+  before: Type.Optional(
+    Type.String({
+      maxLength: 40,
+      pattern: RFC3339,
+      description: "Entries before that moment; with before_id, which is exact, it says nothing more",
+    }),
+  ),
   before_id: Type.Optional(Type.String({ description: "Id of the last entry of the page before" })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
   resource_type: Filter,
@@ -87,12 +96,13 @@ async function auditPage(
   query: Static<typeof Query>,
   of: { readonly teamId: string; readonly scopes: readonly AuditRow["scope"][] },
 ): Promise<Static<typeof AuditPage>> {
-  const { before_id: before, limit = 50, resource_type: resources, action } = query;
+  const { before, before_id: beforeId, limit = 50, resource_type: resources, action } = query;
   const rows = await listAudit(database.db, {
     ...of,
     // One more than asked for says whether there is another page.
     limit: limit + 1,
-    ...(before === undefined ? {} : { after: parseId("auditLog", before) }),
+    ...(beforeId === undefined ? {} : { after: parseId("auditLog", beforeId) }),
+    ...(before === undefined || beforeId !== undefined ? {} : { before: momentOf(before) }),
     ...(resources === undefined ? {} : { resourceTypes: resources.split(",") }),
     ...(action === undefined ? {} : { actions: action.split(",") }),
   });
@@ -102,6 +112,12 @@ async function auditPage(
     items,
     ...(rows.length > limit && last ? { next_before: last.created_at, next_before_id: last.id } : {}),
   };
+}
+
+function momentOf(text: string): Date {
+  const moment = new Date(text);
+  if (!Number.isNaN(moment.getTime())) return moment;
+  throw new WrennError("invalid_field", { field: "before", problem: "must be a moment of time" });
 }
 
 function entryJson(row: AuditRow): Static<typeof Entry> {

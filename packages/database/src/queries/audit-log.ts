@@ -17,6 +17,8 @@ export interface AuditQuery {
   readonly scopes: readonly AuditRow["scope"][];
   /** Id of the entry to go on after. */
   readonly after?: string;
+  /** Entries before that only. */
+  readonly before?: Date;
   readonly limit: number;
   readonly resourceTypes?: readonly string[];
   readonly actions?: readonly string[];
@@ -24,7 +26,7 @@ export interface AuditQuery {
 
 /** Entries of a team, newest first. */
 export async function listAudit(db: Db, query: AuditQuery): Promise<readonly AuditRow[]> {
-  const { teamId, scopes, after, limit, resourceTypes, actions } = query;
+  const { teamId, scopes, after, before, limit, resourceTypes, actions } = query;
   let rows = db
     .selectFrom("audit_log")
     .selectAll()
@@ -32,6 +34,7 @@ export async function listAudit(db: Db, query: AuditQuery): Promise<readonly Aud
     .where("scope", "in", scopes);
   if (resourceTypes) rows = rows.where("resource_type", "in", resourceTypes);
   if (actions) rows = rows.where("action", "in", actions);
+  if (before) rows = rows.where("created_at", "<", before);
   if (after !== undefined) {
     rows = rows.where("seq", "<", (eb) =>
       eb
