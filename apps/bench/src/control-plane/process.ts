@@ -13,6 +13,8 @@ import { runCommand } from "@wrenn/system";
  */
 const [directory = "", cacheDirectory = ""] = process.argv.slice(2);
 const NO_LIMIT = 1_000_000;
+/** One client is all there is: requests are counted and none is refused. */
+const countedOnly = { burst: NO_LIMIT, everyMs: 0.001 };
 
 const capsules = new Map<string, CapsuleStatus>();
 const methods: Readonly<Record<string, unknown>> = {
@@ -61,6 +63,7 @@ const controlPlane = await createControlPlane({
   database,
   instanceId: systemRandom.uuid(),
   localHost: { id: hostId, agent },
+  rates: { perKey: countedOnly, perAddress: countedOnly, creates: countedOnly },
   edge: { portUrl: () => "", portLink: () => "", portEntrance: () => "" },
   clock: systemClock,
   // As a server of a quiet machine is run: each request is a line.

@@ -20,7 +20,7 @@ export interface RequestRates {
 export const defaultRates: RequestRates = {
   perKey: { burst: 1000, everyMs: 2 },
   perAddress: { burst: 100, everyMs: 50 },
-  creates: { burst: 200, everyMs: 50 },
+  creates: { burst: 500, everyMs: 10 },
 };
 
 /** Who a request of the API says it is of, and from where. */
