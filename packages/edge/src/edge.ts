@@ -11,13 +11,14 @@ import { answerError } from "./http/error-answer.ts";
 import { abortResponse, authorityOf, targetOf } from "./http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
 import { valuesOf } from "./http/raw-headers.ts";
+import type { Rest } from "./http/exchange.ts";
 import { relay } from "./http/relay.ts";
 import { relayUpgrade, responseOn } from "./http/upgrade.ts";
 import { relayWebSocketStream } from "./http/websocket-stream.ts";
 import { parsePortHost } from "./port-target.ts";
 import type { PortTarget } from "./port-target.ts";
 import { RequestPlanner } from "./request-planner.ts";
-import type { Arrival, Plan } from "./request-planner.ts";
+import type { Arrival, Send } from "./request-planner.ts";
 import { parsePathForm } from "./routing/path-form.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { UpstreamPools } from "./upstream/upstream-pools.ts";
@@ -52,9 +53,9 @@ export function createEdge(options: EdgeOptions): Edge {
   const pools = new UpstreamPools(limits, clock);
   const planner = new RequestPlanner({ options, limits, connections, routes, pools, closed: closed.signal });
 
-  const serve = async (arrival: Arrival, response: EdgeResponse, send: Send): Promise<void> => {
+  const serve = async (arrival: Arrival, response: EdgeResponse, send: Send): Promise<Rest | undefined> => {
     try {
-      await planner.run(arrival, response, send);
+      return await planner.run(arrival, response, send);
     } catch (error) {
       const known = error instanceof WrennError ? error : new WrennError("internal", {}, { cause: error });
       const requestId = random.uuid();
@@ -67,6 +68,7 @@ export function createEdge(options: EdgeOptions): Edge {
         reason: known.reason,
         problem: known.reason === "internal" ? problemOf(error) : known.message,
       });
+      return undefined;
     }
   };
 
@@ -92,17 +94,20 @@ export function createEdge(options: EdgeOptions): Edge {
   const take = (request: EdgeRequest, response: EdgeResponse, send: Send): boolean => {
     const arrival = arrivalOf(request);
     if (!arrival) return false;
-    request.on("error", () => {});
-    response.on("error", () => {});
+    request.on("error", ignore);
+    response.on("error", ignore);
     if (arrival instanceof WrennError) answerError(request, response, arrival, random.uuid());
-    else void serve(arrival, response, send);
+    else void serve(arrival, response, send).then(goOn);
     return true;
   };
 
   return {
     connections,
     handle: (request, response) =>
-      take(request, response, async ({ exchange }) => relay(request, response, exchange)),
+      take(request, response, async ({ exchange }) => {
+        await relay(request, response, exchange);
+        return undefined;
+      }),
     webSocketStream: (request, response) =>
       take(request, response, async ({ exchange }) =>
         relayWebSocketStream(request, response, exchange, random),
@@ -110,13 +115,13 @@ export function createEdge(options: EdgeOptions): Edge {
     upgrade: (request, socket, head) => {
       const arrival = arrivalOf(request);
       if (!arrival) return false;
-      socket.on("error", () => {});
+      socket.on("error", ignore);
       const response = responseOn(request, socket);
       if (arrival instanceof WrennError) answerError(request, response, arrival, random.uuid());
       else {
         void serve(arrival, response, async ({ exchange }) =>
           relayUpgrade(request, response, { socket, head }, exchange),
-        );
+        ).then(goOn);
       }
       return true;
     },
@@ -135,4 +140,10 @@ export function createEdge(options: EdgeOptions): Edge {
   };
 }
 
-type Send = (plan: Plan) => Promise<void>;
+/** Does what is left of an exchange, without a reference to what was before. */
+async function goOn(rest: Rest | undefined): Promise<void> {
+  await rest?.();
+}
+
+/** For errors that somebody else hears of; a listener of its own would keep what is around it alive. */
+function ignore(): void {}

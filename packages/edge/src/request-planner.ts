@@ -5,7 +5,7 @@ import { maySignIn, sendToSignIn } from "./access/sign-in.ts";
 import type { ConnectionTracker, Hold } from "./connection-tracker.ts";
 import { ENVD_PORT } from "./edge-options.ts";
 import type { EdgeLimits, EdgeOptions } from "./edge-options.ts";
-import type { Exchange } from "./http/exchange.ts";
+import type { Exchange, Rest } from "./http/exchange.ts";
 import { askedProtocol } from "./http/asked-protocol.ts";
 import { authorityOf, bodyOf, protocolOf } from "./http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
@@ -32,6 +32,9 @@ export interface Arrival {
 export interface Plan {
   readonly exchange: Exchange;
 }
+
+/** Does the exchange, or its part that needs the request and the response. */
+export type Send = (plan: Plan) => Promise<Rest | undefined>;
 
 interface Parts {
   readonly options: EdgeOptions;
@@ -64,24 +67,37 @@ export class RequestPlanner {
   /**
    * Admits the request, holds the capsule, and lets `send` do the exchange.
    *
+   * @returns what is left to do when `send` has left something; the capsule is held until that is done.
    * @throws WrennError for every refusal; nothing was answered then.
    */
-  async run(arrival: Arrival, response: EdgeResponse, send: (plan: Plan) => Promise<void>): Promise<void> {
+  async run(arrival: Arrival, response: EdgeResponse, send: Send): Promise<Rest | undefined> {
     const { capsuleId, port } = arrival.target;
     if (this.#reserved.has(port)) throw new WrennError("port_reserved", { port });
     const found = await this.#parts.routes.find(capsuleId);
     const admission = await this.#admit(arrival, response, found.access(port));
-    if (!admission) return;
-    if (redirects(arrival, admission)) return sendCleanUrl(arrival, admission, response);
+    if (!admission) return undefined;
+    if (redirects(arrival, admission)) {
+      sendCleanUrl(arrival, admission, response);
+      return undefined;
+    }
     const route = await this.#parts.routes.live(capsuleId, found);
     const hold = this.#parts.connections.acquire(capsuleId);
     this.#report(capsuleId);
+    const release = this.#releasing(capsuleId, hold);
+    let rest: Rest | undefined;
     try {
-      await send({ exchange: this.#exchange(arrival, admission, route, hold) });
+      rest = await send({ exchange: this.#exchange(arrival, admission, route, hold) });
     } finally {
+      if (!rest) release();
+    }
+    return rest && heldUntil(rest, release);
+  }
+
+  #releasing(capsuleId: string, hold: Hold): () => void {
+    return () => {
       hold.release();
       this.#report(capsuleId);
-    }
+    };
   }
 
   /** Undefined when the browser was sent to sign in. */
@@ -145,6 +161,17 @@ export class RequestPlanner {
   #report(capsuleId: string): void {
     this.#parts.options.onActivity?.(capsuleId);
   }
+}
+
+/** The rest of an exchange, which holds the capsule for as long as it goes on. */
+function heldUntil(rest: Rest, release: () => void): Rest {
+  return async () => {
+    try {
+      await rest();
+    } finally {
+      release();
+    }
+  };
 }
 
 function clientFacts(request: EdgeRequest): ClientFacts {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { connect } from "node:net";
 import { WebSocket, WebSocketServer } from "ws";
 import fc from "fast-check";
@@ -143,4 +145,34 @@ test("draining waits, refuses what is new, and force ends what stays", async (t)
   const again = rawClient(t, edge.server.port);
   again.socket.write(ask);
   await again.until(/101/);
+});
+
+test("an upgraded connection keeps nothing of its request", async (t) => {
+  const port = await startByteService(t, (socket) => {
+    socket.once("data", () =>
+      socket.write("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: bytes\r\n\r\n"),
+    );
+  });
+  const edge = await startTestEdge(t);
+  const requests: WeakRef<object>[] = [];
+  const { server, port: front } = await startService(t, () => {});
+  server.on("upgrade", (request, socket, head) => {
+    requests.push(new WeakRef(request));
+    edge.edge.upgrade(request, socket, head);
+  });
+  const client = rawClient(t, front);
+  client.socket.write(
+    `GET / HTTP/1.1\r\nHost: ${edge.host(port)}\r\nConnection: Upgrade\r\nUpgrade: bytes\r\n\r\n`,
+  );
+  await client.until(/101/);
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  for (let attempt = 0; requests[0]?.deref(); attempt++) {
+    assert.ok(attempt < 50, "the request is still referred to");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    collect();
+  }
+  assert.equal(requests.length, 1);
+  assert.equal(edge.edge.connections.count(edge.capsuleId), 1);
+  client.socket.destroy();
 });

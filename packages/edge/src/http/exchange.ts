@@ -28,6 +28,12 @@ export interface ExchangeLimits {
   readonly upgradedIdleMs: number;
 }
 
+/**
+ * What is left of an exchange once its request and response are over. Connections may live for hours: it holds on to
+ * nothing else, so that the messages are forgotten. Never rejects.
+ */
+export type Rest = () => Promise<void>;
+
 /** A connection that changes its protocol: the client's socket, and what it sent after the request's head. */
 export interface UpgradedClient {
   readonly socket: Duplex;

@@ -51,7 +51,9 @@ export class PlatformWebSockets {
   async #relay(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
     const gone = new AbortController();
     try {
-      await relayWebSocketStream(request, response, this.#exchange(request, gone.signal), this.#random);
+      const exchange = this.#exchange(request, gone.signal);
+      const joined = await relayWebSocketStream(request, response, exchange, this.#random);
+      await joined?.();
     } catch (error) {
       if (response.headersSent || response.destroyed) abortResponse(response);
       else {

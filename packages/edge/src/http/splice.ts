@@ -1,19 +1,35 @@
 import { Socket } from "node:net";
 import { brokeOff, endWriting, reset } from "./endings.ts";
-import type { Exchange, UpgradedClient } from "./exchange.ts";
+import type { Exchange, Rest, UpgradedClient } from "./exchange.ts";
 import { pump } from "./pump.ts";
 
 /** How often TCP asks a silent peer whether it is still there. */
 const PROBE_MS = 60_000;
+const NOTHING = Buffer.alloc(0);
 
-/**
- * Joins two connections byte by byte, each direction ending on its own. A break on one side breaks the other.
- *
- * @returns when both are closed.
- */
-export async function splice(a: UpgradedClient, b: UpgradedClient, exchange: Exchange): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+/** What of an exchange goes on after its messages. */
+type Going = Pick<Exchange, "signal" | "limits" | "onBytes">;
+
+/** Joins two connections byte by byte, each direction ending on its own. A break on one side breaks the other. */
+export function splicing(a: UpgradedClient, b: UpgradedClient, exchange: Going): Rest {
   const { signal, limits, onBytes } = exchange;
+  return restOf(alone(a), alone(b), { signal, limits, onBytes });
+}
+
+// Closures keep everything alive that another closure of the same function mentions, so this one is on its own.
+function restOf(a: UpgradedClient, b: UpgradedClient, going: Going): Rest {
+  return async () => splice(a, b, going);
+}
+
+/** Without bytes the head is only a part of a larger buffer that it keeps. */
+function alone({ socket, head }: UpgradedClient): UpgradedClient {
+  return { socket, head: head.length === 0 ? NOTHING : head };
+}
+
+/** Resolves when both are closed. */
+async function splice(a: UpgradedClient, b: UpgradedClient, going: Going): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { signal, limits, onBytes } = going;
   let open = 2;
   const breakBoth = (): void => {
     for (const { socket } of [a, b]) reset(socket);

@@ -2,8 +2,8 @@ import { ServerResponse } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Exchange, UpgradedClient } from "./exchange.ts";
-import { splice } from "./splice.ts";
+import type { Exchange, Rest, UpgradedClient } from "./exchange.ts";
+import { splicing } from "./splice.ts";
 import { decline, openUpgrade, upgradeAnswer } from "./upgrade-answer.ts";
 import { upstreamError } from "./upstream-error.ts";
 
@@ -11,7 +11,7 @@ import { upstreamError } from "./upstream-error.ts";
  * Relays a request to change the protocol. When the service agrees, both connections are joined byte by byte; when
  * it answers otherwise, the answer goes to the client as to any request.
  *
- * @returns when the connection is over.
+ * @returns the joined connection; undefined when the service declined and its answer was sent.
  * @throws WrennError of the ports section when nothing was answered yet; the caller answers.
  */
 export async function relayUpgrade(
@@ -19,15 +19,17 @@ export async function relayUpgrade(
   response: ServerResponse,
   client: UpgradedClient,
   exchange: Exchange,
-): Promise<void> {
+): Promise<Rest | undefined> {
   const upstream = openUpgrade(exchange, exchange.headers);
   try {
     const answer = await upgradeAnswer(upstream, client.socket, exchange);
     if (answer.socket) {
       if (client.socket instanceof Socket) response.detachSocket(client.socket);
       client.socket.write(responseHead(answer.incoming, exchange));
-      await splice(client, { socket: answer.socket, head: answer.head }, exchange);
-    } else await decline(request, response, answer.incoming, exchange);
+      return splicing(client, { socket: answer.socket, head: answer.head }, exchange);
+    }
+    await decline(request, response, answer.incoming, exchange);
+    return undefined;
   } catch (error) {
     upstream.destroy();
     throw upstreamError(error, exchange.port, exchange.limits.connectMs);

@@ -3,11 +3,11 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { IncomingMessage } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
-import type { Exchange } from "./exchange.ts";
+import type { Exchange, Rest } from "./exchange.ts";
 import { fieldsOf } from "./messages.ts";
 import { pairsOf } from "./raw-headers.ts";
 import type { RawHeaders } from "./raw-headers.ts";
-import { splice } from "./splice.ts";
+import { splicing } from "./splice.ts";
 import { decline, openUpgrade, upgradeAnswer } from "./upgrade-answer.ts";
 import { upstreamError } from "./upstream-error.ts";
 
@@ -19,7 +19,7 @@ const KEY_BYTES = 16;
  * Relays a WebSocket of HTTP/2 (RFC 8441): an extended CONNECT becomes an upgrade of HTTP/1.1 to the service, and once
  * the service agrees, stream and connection are joined byte by byte.
  *
- * @returns when the WebSocket is over.
+ * @returns the joined WebSocket; undefined when the service declined and its answer was sent.
  * @throws WrennError of the ports section when nothing was answered yet; the caller answers.
  */
 export async function relayWebSocketStream(
@@ -27,7 +27,7 @@ export async function relayWebSocketStream(
   response: Http2ServerResponse,
   exchange: Exchange,
   random: Random,
-): Promise<void> {
+): Promise<Rest | undefined> {
   const { stream } = request;
   const key = Buffer.from(random.bytes(KEY_BYTES)).toString("base64");
   const upstream = openUpgrade(exchange, handshake(exchange.headers, key));
@@ -37,7 +37,7 @@ export async function relayWebSocketStream(
       // To the client any 2xx would mean that the WebSocket is open.
       if ((incoming.statusCode ?? 0) < 300) throw unwilling(exchange, incoming);
       await decline(request, response, incoming, exchange);
-      return;
+      return undefined;
     }
     if (!agrees(incoming, key)) {
       socket.destroy();
@@ -45,7 +45,7 @@ export async function relayWebSocketStream(
     }
     const fields = withoutFields(exchange.rewriteResponse(incoming.rawHeaders), ACCEPT_FIELDS);
     stream.respond({ ":status": 200, ...fieldsOf(fields) });
-    await splice({ socket: stream, head: Buffer.alloc(0) }, { socket, head }, exchange);
+    return splicing({ socket: stream, head: Buffer.alloc(0) }, { socket, head }, exchange);
   } catch (error) {
     upstream.destroy();
     throw upstreamError(error, exchange.port, exchange.limits.connectMs);
