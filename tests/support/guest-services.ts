@@ -12,7 +12,7 @@ export async function putFile(
   api: ApiCaller,
   id: string,
   path: string,
-  content: string | Buffer,
+  content: string | Buffer | Blob,
 ): Promise<void> {
   const url = new URL(`/v1/capsules/${id}/files/content?path=${encodeURIComponent(path)}`, api.url);
   const answer = await fetch(url, { method: "PUT", headers: { "x-api-key": api.apiKey }, body: content });
@@ -40,7 +40,7 @@ export async function startService(
 
 /** Waits until something listens on a port of the capsule. */
 export async function listening(api: ApiCaller, id: string, port: number, seconds = 30): Promise<void> {
-  const line = `for i in $(seq ${seconds * 5}); do ss -Hltn 'sport = :${port}' | grep -q . && exit; sleep 0.2; done; exit 1`;
-  const { exit_code } = await api.shell(id, line, { timeout_sec: seconds * 2 });
-  if (exit_code !== 0) throw new Error(`nothing listens on port ${port} after ${seconds} s`);
+  const line = `until ss -Hltn 'sport = :${port}' | grep -q .; do ((SECONDS < ${seconds})) || exit 1; sleep 0.2; done`;
+  const { body } = await api.exec(id, "bash", ["-c", line], { timeout_sec: seconds * 2 });
+  if (body.exit_code !== 0) throw new Error(`nothing listens on port ${port} after ${seconds} s`);
 }
