@@ -71,8 +71,6 @@ const controlPlane = await createControlPlane({
   random: systemRandom,
   version: "0.0.0",
   publicUrl: "http://localhost",
-  // One client is to be as fast as many.
-  rates: { perKey: undefined, perAddress: undefined, creates: undefined },
 });
 
 const server = createServer(controlPlane.handlers.request);
