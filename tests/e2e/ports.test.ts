@@ -174,6 +174,9 @@ s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.
 while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
 `;
   await server.exec(id, "python3", ["-c", program], { background: true });
+  const listens =
+    "for i in $(seq 100); do grep -q ':1B58 .* 0A ' /proc/net/tcp && exit 0; sleep 0.1; done; exit 1";
+  assert.equal((await server.shell(id, listens)).exit_code, 0);
   const url = new URL(server.url);
   const socket = new WebSocket(`ws://${url.host}/`, { headers: { host: hostOf(7000), ...key() } });
   await once(socket, "open");

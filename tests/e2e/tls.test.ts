@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { connect } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { tryCommand } from "@wrenn/system";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
+import { trafficService, trafficServiceIsUp } from "../support/traffic-service.ts";
 
 const DOMAIN = "wrenn.test";
 
@@ -87,4 +94,43 @@ test("ports of capsules are served under the wildcard, and their addresses say s
     "--retry-all-errors",
   );
   assert.match(stdout, new RegExp(`${id}\\s*2 200$`), stderr);
+});
+
+test("a WebSocket over HTTP/2 reaches a service in a capsule, and the platform's own terminals", async () => {
+  const id = await server.capsule(undefined);
+  await server.exec(id, "python3", ["-c", trafficService], { background: true });
+  assert.equal((await server.shell(id, trafficServiceIsUp)).exit_code, 0);
+  const ca = await readFile(authority);
+  const open = (name: string, path: string): { session: ClientHttp2Session; stream: ClientHttp2Stream } => {
+    const session = connect(`https://${name}`, {
+      createConnection: () =>
+        connectTls({ host: "127.0.0.1", port: Number(port), servername: name, ca, ALPNProtocols: ["h2"] }),
+    });
+    const stream = session.request(
+      {
+        ":method": "CONNECT",
+        ":protocol": "websocket",
+        ":path": path,
+        "sec-websocket-version": "13",
+        "x-api-key": server.apiKey,
+      },
+      { endStream: false },
+    );
+    return { session, stream };
+  };
+  const service = open(`8000-${id}.${DOMAIN}`, "/echo");
+  const [echoing] = (await once(service.stream, "response")) as [{ ":status": number }];
+  assert.equal(echoing[":status"], 200);
+  service.stream.end("bytes of any protocol");
+  assert.equal(await text(service.stream), "bytes of any protocol");
+  const platform = open(DOMAIN, `/v1/capsules/${id}/pty`);
+  const [opened] = (await once(platform.stream, "response")) as [{ ":status": number }];
+  assert.equal(opened[":status"], 200);
+  const missing = platform.session.request(
+    { ":method": "CONNECT", ":protocol": "websocket", ":path": "/v1/nothing", "sec-websocket-version": "13" },
+    { endStream: false },
+  );
+  const [refused] = (await once(missing, "response")) as [{ ":status": number }];
+  assert.equal(refused[":status"], 404);
+  for (const { session } of [service, platform]) session.destroy();
 });
