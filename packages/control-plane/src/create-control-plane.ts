@@ -345,7 +345,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       portRoutes,
     ];
     for (const routes of parsed) routes(closed, services);
-    await closed.register(async (admin) => adminRoutes(admin, services));
+    await closed.register(async (admin) => await adminRoutes(admin, services));
     await closed.register(async (raw) => {
       // Files are of any size: their routes take the body as it arrives.
       raw.removeAllContentTypeParsers();

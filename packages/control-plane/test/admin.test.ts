@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { formatId } from "@wrenn/core";
+import { FurnishedHostAgent, furniture } from "./support/furnished-host-agent.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer, Person } from "./support/test-platform.ts";
 
-const platform = await TestPlatform.start();
+const platform = await TestPlatform.start(new FurnishedHostAgent());
 after(() => platform[Symbol.asyncDispose]());
 const call = platform.call.bind(platform);
 const { db } = platform.database;
@@ -212,4 +213,73 @@ test("teams are listed with what they have, limited, given hosts of their own, a
   assert.equal(reasonOf(await as(root, "DELETE", path)), "team_not_found");
   const zero = `team-${"0".repeat(25)}`;
   assert.equal(reasonOf(await as(root, "DELETE", `/teams/${zero}`)), "platform_team_protected");
+});
+
+test("capsules of the platform are the administrators' own, and templates made of them are everybody's", async () => {
+  const person = await platform.person("guest");
+  const make = async (): Promise<string> => {
+    const made = await as(root, "POST", "/capsules", {});
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    return String(made.body["id"]);
+  };
+  const listed = async (who: Person, path: string): Promise<readonly Record<string, unknown>[]> => {
+    const { status, body } = await call("GET", `/v1${path}`, { token: who.token });
+    assert.equal(status, 200, JSON.stringify(body));
+    return body as unknown as Record<string, unknown>[];
+  };
+  const id = await make();
+  assert.deepEqual(
+    (await listed(root, "/admin/capsules")).map((one) => one["id"]),
+    [id],
+  );
+  assert.deepEqual(await listed(root, "/capsules"), [], "they are not of the administrator's team");
+  const foreign = await capsuleOf(person);
+  assert.equal((await as(root, "GET", `/capsules/${foreign}`)).status, 404);
+  const ran = await as(root, "POST", `/capsules/${id}/exec`, { cmd: "true" });
+  assert.equal(ran.status, 200, JSON.stringify(ran.body));
+  const file = await as(root, "POST", `/capsules/${id}/files/stat`, { path: furniture.file });
+  assert.equal(file.status, 200, JSON.stringify(file.body));
+
+  const shot = await as(root, "POST", `/capsules/${id}/snapshot`, { name: "shared" });
+  assert.deepEqual([shot.status, shot.body["platform"]], [201, true], JSON.stringify(shot.body));
+  assert.ok(!platform.host.capsules.has(id), "the capsule is gone");
+  const seen = (await listed(person, "/snapshots")).find(({ name }) => name === "shared");
+  assert.deepEqual([seen?.["platform"], seen?.["type"]], [true, "snapshot"]);
+  const { token } = person;
+  const body = { template: "shared" };
+  assert.equal((await call("POST", "/v1/capsules", { token, body })).status, 201);
+  const theirs = { sandbox_id: foreign, name: "shared" };
+  assert.equal(
+    reasonOf(await call("POST", "/v1/snapshots", { token, body: theirs })),
+    "template_name_reserved",
+  );
+  assert.equal(reasonOf(await call("DELETE", "/v1/snapshots/shared", { token })), "template_protected");
+
+  const second = await make();
+  assert.equal(
+    (await as(root, "POST", `/capsules/${second}/snapshot`, { name: "shared" })).status,
+    201,
+    "it is replaced",
+  );
+  const own = { sandbox_id: foreign, name: "their-own" };
+  assert.equal((await call("POST", "/v1/snapshots", { token, body: own })).status, 201);
+  const all = await listed(root, "/admin/templates");
+  assert.deepEqual(
+    all.map(({ name, team_id: team }) => [name, team]),
+    [
+      ["their-own", person.teamId],
+      ["shared", `team-${"0".repeat(25)}`],
+      ["minimal", `team-${"0".repeat(25)}`],
+    ],
+  );
+  assert.equal(reasonOf(await as(root, "DELETE", "/templates/minimal")), "template_protected");
+  assert.equal(reasonOf(await as(root, "DELETE", "/templates/their-own")), "template_not_found");
+  assert.equal((await as(root, "DELETE", "/templates/shared")).status, 204);
+  assert.equal(reasonOf(await call("POST", "/v1/capsules", { token, body })), "template_not_found");
+  assert.equal((await logged("template", "delete"))[0]?.resource_id, "shared");
+  assert.equal((await logged("sandbox", "create")).length, 2);
+
+  const third = await make();
+  assert.equal((await as(root, "DELETE", `/capsules/${third}`)).status, 204);
+  assert.deepEqual(await listed(root, "/admin/capsules"), []);
 });

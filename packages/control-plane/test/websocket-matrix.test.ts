@@ -118,6 +118,33 @@ for (const kind of kinds) {
   });
 }
 
+test("sessions in capsules of the platform are its administrators' only", async () => {
+  const admin = world.admin.people.owner;
+  const made = await platform.call("POST", "/v1/admin/capsules", { token: admin.token, body: {} });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  const id = String(made.body["id"]);
+  const adminPath = (kind: Kind, capsule: string): string =>
+    pathOf(kind, capsule).replace("/v1/", "/v1/admin/");
+  for (const kind of kinds) {
+    for (const who of somebodies) {
+      const answer = await webSocketCall(platform.url, adminPath(kind, id), {
+        headers: who.headers(world),
+        messages: [start],
+      });
+      const refusal = who.scopes ? /Bearer <token> required/ : /administrator of the platform/;
+      if (who.platform) assert.deepEqual([errorsOf(answer), answer.code], [[], 1000], who.name);
+      else assert.match(String(errorsOf(answer)[0]), refusal, who.name);
+    }
+    const auth = JSON.stringify({ type: "auth", token: admin.token });
+    const first = await webSocketCall(platform.url, adminPath(kind, id), { messages: [auth, start] });
+    assert.deepEqual([errorsOf(first), first.code], [[], 1000], first.messages.join());
+    const ofTeam = await webSocketCall(platform.url, adminPath(kind, ours.ids.capsule), {
+      messages: [auth, start],
+    });
+    assert.deepEqual(errorsOf(ofTeam), ["sandbox not found"]);
+  }
+});
+
 test("paths of no session are refused before there is one", async () => {
   for (const rest of ["", "exec", "pty/", "processes//stream", "processes/a/b/stream", "__proto__", "%00"]) {
     const answer = await webSocketCall(platform.url, `/v1/capsules/${ours.ids.capsule}/${rest}`, {

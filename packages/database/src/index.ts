@@ -72,8 +72,14 @@ export { isPlace } from "./queries/page.ts";
 export type { Page } from "./queries/page.ts";
 export { listPortAccess, setPortAccess } from "./queries/ports.ts";
 export { ensureSecret } from "./queries/secrets.ts";
-export { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "./queries/templates.ts";
-export type { TemplateRow } from "./queries/templates.ts";
+export {
+  deleteTemplate,
+  findTemplate,
+  listAllTemplates,
+  listTeamTemplates,
+  putTemplate,
+} from "./queries/templates.ts";
+export type { TemplateOfTeam, TemplateRow } from "./queries/templates.ts";
 export { findTeam, insertTeam, teamExists } from "./queries/teams.ts";
 export { pruneAudit, pruneLogins } from "./queries/account-upkeep.ts";
 export {

@@ -1,11 +1,9 @@
 import { isPlace } from "@wrenn/database";
 import { Type } from "typebox";
 import type { App, RouteServices } from "./app.ts";
-import { sessionOf } from "./app.ts";
 import { timestamp } from "./capsule-json.ts";
 import { askedPage, offerNext, PageQuery } from "./paging.ts";
 import { refusals } from "./schemas.ts";
-import { PLATFORM_TEAM } from "../services/bootstrap.ts";
 
 const Mail = Type.Object({
   id: Type.String(),
@@ -41,11 +39,10 @@ export function adminMailRoutes(app: App, { mails, record }: RouteServices): voi
       const shown = page ? rows.slice(0, page.limit) : rows;
       const place = shown.at(-1)?.place;
       if (page && rows.length > page.limit && place !== undefined) offerNext(reply, request, "mails", place);
-      const revealed = shown.filter(({ passOn }) => passOn).map(({ recipient }) => recipient);
-      if (revealed.length > 0) {
-        const identity = { teamId: PLATFORM_TEAM, session: sessionOf(request) };
-        const metadata = { mails: String(revealed.length) };
-        await record({ identity }, { resource: "mail", action: "read", scope: "admin", metadata });
+      const revealed = shown.filter(({ passOn }) => passOn).length;
+      if (revealed > 0) {
+        const metadata = { mails: String(revealed) };
+        await record(request, { resource: "mail", action: "read", scope: "admin", metadata });
       }
       return shown.map((row) => ({
         id: row.id,

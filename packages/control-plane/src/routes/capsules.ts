@@ -9,7 +9,7 @@ import type { App, RouteServices } from "./app.ts";
 import { capsuleJson } from "./capsule-json.ts";
 import { NetworkBody, networkRules } from "./network.ts";
 import { askedPage, offerNext, PageQuery } from "./paging.ts";
-import { Capsule, CapsuleParams, refusals, SafeName } from "./schemas.ts";
+import { CAPSULES, Capsule, CapsuleParams, refusals, SafeName } from "./schemas.ts";
 
 const DEFAULT_VCPUS = 1;
 const DEFAULT_MEMORY_MB = 512;
@@ -49,9 +49,9 @@ const CreateBody = Type.Object(
 );
 
 /** Capsules: create, list, read, destroy (contract 10 §6). */
-export function capsuleRoutes(app: App, { capsules, limits, record }: RouteServices): void {
+export function capsuleRoutes(app: App, { capsules, limits, record }: RouteServices, base = CAPSULES): void {
   app.post(
-    "/v1/capsules",
+    base,
     {
       schema: {
         summary: "Create a capsule",
@@ -100,7 +100,7 @@ export function capsuleRoutes(app: App, { capsules, limits, record }: RouteServi
   );
 
   app.get(
-    "/v1/capsules",
+    base,
     {
       schema: {
         summary: "List capsules, newest first",
@@ -122,7 +122,7 @@ export function capsuleRoutes(app: App, { capsules, limits, record }: RouteServi
   );
 
   app.get(
-    "/v1/capsules/:id",
+    `${base}/:id`,
     {
       schema: {
         summary: "Read a capsule",
@@ -135,7 +135,7 @@ export function capsuleRoutes(app: App, { capsules, limits, record }: RouteServi
   );
 
   app.delete(
-    "/v1/capsules/:id",
+    `${base}/:id`,
     {
       schema: {
         summary: "Destroy a capsule",

@@ -6,7 +6,7 @@ import { runForeground } from "../services/exec.ts";
 import type { ExecResult } from "../services/exec.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
-import { CapsuleParams, refusals } from "./schemas.ts";
+import { CAPSULES, CapsuleParams, refusals } from "./schemas.ts";
 
 const DEFAULT_TIMEOUT_SEC = 30;
 const MAX_TIMEOUT_SEC = 86_400;
@@ -56,9 +56,9 @@ const BackgroundAnswer = Type.Object({
 });
 
 /** Commands (contract 10 §7). */
-export function execRoutes(app: App, { capsules, fleet, clock }: RouteServices): void {
+export function execRoutes(app: App, { capsules, fleet, clock }: RouteServices, base = CAPSULES): void {
   app.post(
-    "/v1/capsules/:id/exec",
+    `${base}/:id/exec`,
     {
       schema: {
         summary: "Run a command",

@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { abortWhenGone, download } from "../files/transfer.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
-import { CapsuleParams } from "./schemas.ts";
+import { CAPSULES, CapsuleParams } from "./schemas.ts";
 
 const ReadBody = Type.Object({
   path: Type.String({ minLength: 1 }),
@@ -10,10 +10,10 @@ const ReadBody = Type.Object({
 });
 
 /** Downloads by POST, as contract 10 §8 has them. */
-export function fileDownloadRoutes(app: App, { capsules, fleet }: RouteServices): void {
+export function fileDownloadRoutes(app: App, { capsules, fleet }: RouteServices, base = CAPSULES): void {
   for (const kind of ["read", "stream/read"] as const) {
     app.post(
-      `/v1/capsules/:id/files/${kind}`,
+      `${base}/:id/files/${kind}`,
       {
         schema: {
           tags: ["files"],

@@ -5,13 +5,13 @@ import { readUpload } from "../files/multipart.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { abortWhenGone } from "../files/transfer.ts";
-import { CapsuleParams, refusals } from "./schemas.ts";
+import { CAPSULES, CapsuleParams, refusals } from "./schemas.ts";
 
 /** Contract 00 §5. */
 const WHOLE_LIMIT = 100_000_000;
 
 /** Uploads as forms, as contract 10 §8 has them. Their bodies are not parsed before they come here. */
-export function fileUploadRoutes(app: App, { capsules, fleet }: RouteServices): void {
+export function fileUploadRoutes(app: App, { capsules, fleet }: RouteServices, base = CAPSULES): void {
   const upload = async (
     request: FastifyRequest,
     id: string,
@@ -45,7 +45,7 @@ export function fileUploadRoutes(app: App, { capsules, fleet }: RouteServices): 
   };
 
   app.post(
-    "/v1/capsules/:id/files/write",
+    `${base}/:id/files/write`,
     { schema: { ...form, summary: "Upload a file of up to 100 MB" } },
     async (request, reply) => {
       await upload(request, request.params.id, reply, WHOLE_LIMIT);
@@ -54,7 +54,7 @@ export function fileUploadRoutes(app: App, { capsules, fleet }: RouteServices): 
   );
 
   app.post(
-    "/v1/capsules/:id/files/stream/write",
+    `${base}/:id/files/stream/write`,
     { schema: { ...form, summary: "Upload a file of any size" } },
     async (request, reply) => {
       await upload(request, request.params.id, reply, Infinity);

@@ -4,7 +4,7 @@ import { Type } from "typebox";
 import { Entry, entryJson } from "../files/entry-json.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
-import { CapsuleParams, refusals } from "./schemas.ts";
+import { CAPSULES, CapsuleParams, refusals } from "./schemas.ts";
 
 /** Recursive work on a large tree takes its time. */
 const CALL_MS = 10 * 60_000;
@@ -44,7 +44,7 @@ interface FileCall {
 }
 
 /** Files and directories (contract 10 §8; stat, exists, move, copy and chmod are ours). */
-export function fileRoutes(app: App, { capsules, fleet }: RouteServices): void {
+export function fileRoutes(app: App, { capsules, fleet }: RouteServices, base = CAPSULES): void {
   const open = async (
     request: Parameters<typeof teamOf>[0],
     id: string,
@@ -60,7 +60,7 @@ export function fileRoutes(app: App, { capsules, fleet }: RouteServices): void {
   const schema = { tags: ["files"], params: CapsuleParams };
 
   app.post(
-    "/v1/capsules/:id/files/list",
+    `${base}/:id/files/list`,
     {
       schema: {
         ...schema,
@@ -77,7 +77,7 @@ export function fileRoutes(app: App, { capsules, fleet }: RouteServices): void {
   );
 
   app.post(
-    "/v1/capsules/:id/files/mkdir",
+    `${base}/:id/files/mkdir`,
     {
       schema: {
         ...schema,
@@ -101,7 +101,7 @@ export function fileRoutes(app: App, { capsules, fleet }: RouteServices): void {
   );
 
   app.post(
-    "/v1/capsules/:id/files/remove",
+    `${base}/:id/files/remove`,
     {
       schema: {
         ...schema,
@@ -118,7 +118,7 @@ export function fileRoutes(app: App, { capsules, fleet }: RouteServices): void {
   );
 
   app.post(
-    "/v1/capsules/:id/files/stat",
+    `${base}/:id/files/stat`,
     {
       schema: {
         ...schema,
@@ -134,7 +134,7 @@ export function fileRoutes(app: App, { capsules, fleet }: RouteServices): void {
   );
 
   app.post(
-    "/v1/capsules/:id/files/exists",
+    `${base}/:id/files/exists`,
     {
       schema: {
         ...schema,
@@ -158,7 +158,7 @@ export function fileRoutes(app: App, { capsules, fleet }: RouteServices): void {
 
   for (const verb of ["move", "copy"] as const) {
     app.post(
-      `/v1/capsules/:id/files/${verb}`,
+      `${base}/:id/files/${verb}`,
       {
         schema: {
           ...schema,
@@ -181,7 +181,7 @@ export function fileRoutes(app: App, { capsules, fleet }: RouteServices): void {
   }
 
   app.post(
-    "/v1/capsules/:id/files/chmod",
+    `${base}/:id/files/chmod`,
     {
       schema: {
         ...schema,

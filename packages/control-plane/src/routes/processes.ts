@@ -10,7 +10,7 @@ import {
 } from "../processes/process-json.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
-import { CapsuleParams, refusals } from "./schemas.ts";
+import { CAPSULES, CapsuleParams, refusals } from "./schemas.ts";
 
 const SIGTERM = 15;
 const SIGKILL = 9;
@@ -53,9 +53,9 @@ const LogsQuery = Type.Object({
 });
 
 /** Processes that were started through the API (contract 10 §7). */
-export function processRoutes(app: App, { capsules, fleet }: RouteServices): void {
+export function processRoutes(app: App, { capsules, fleet }: RouteServices, base = CAPSULES): void {
   app.get(
-    "/v1/capsules/:id/processes",
+    `${base}/:id/processes`,
     {
       schema: {
         summary: "List live processes",
@@ -79,7 +79,7 @@ export function processRoutes(app: App, { capsules, fleet }: RouteServices): voi
   );
 
   app.delete(
-    "/v1/capsules/:id/processes/:selector",
+    `${base}/:id/processes/:selector`,
     {
       schema: {
         summary: "End a process and everything it started",
@@ -111,7 +111,7 @@ export function processRoutes(app: App, { capsules, fleet }: RouteServices): voi
   };
 
   app.get(
-    "/v1/capsules/:id/processes/:selector",
+    `${base}/:id/processes/:selector`,
     {
       schema: {
         summary: "Describe a process, also after its end",
@@ -128,7 +128,7 @@ export function processRoutes(app: App, { capsules, fleet }: RouteServices): voi
   );
 
   app.get(
-    "/v1/capsules/:id/processes/:selector/logs",
+    `${base}/:id/processes/:selector/logs`,
     {
       schema: {
         summary: "Read what a process has printed, also after its end",
@@ -151,7 +151,7 @@ export function processRoutes(app: App, { capsules, fleet }: RouteServices): voi
   );
 
   app.post(
-    "/v1/capsules/:id/processes/:selector/input",
+    `${base}/:id/processes/:selector/input`,
     {
       schema: {
         summary: "Write to a process's standard input",
@@ -172,7 +172,7 @@ export function processRoutes(app: App, { capsules, fleet }: RouteServices): voi
   );
 
   app.post(
-    "/v1/capsules/:id/processes/:selector/signal",
+    `${base}/:id/processes/:selector/signal`,
     {
       schema: {
         summary: "Send a signal",

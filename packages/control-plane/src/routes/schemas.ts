@@ -9,6 +9,9 @@ export const SafeName = Type.String({
   description: "1 to 64 of letters, digits, dot, underscore, hyphen; begins with a letter or digit",
 });
 
+/** Path of the capsules of the team that somebody acts in; those of the platform have the same routes below another one. */
+export const CAPSULES: string = "/v1/capsules";
+
 export const CapsuleParams = Type.Object({
   id: Type.String({ description: "Capsule id, `cl-` and 25 characters" }),
 });

@@ -3,20 +3,21 @@ import type { TemplateFacts } from "@wrenn/protocol";
 import { randomHex, systemRandom } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static } from "typebox";
+import { PLATFORM_TEAM } from "../services/bootstrap.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { timestamp } from "./capsule-json.ts";
 import { pageFields, pageThrough } from "./paging.ts";
 import { refusals, SafeName } from "./schemas.ts";
 
-const Template = Type.Object({
+export const Template = Type.Object({
   name: Type.String(),
   type: Type.String({ description: "base or snapshot" }),
   vcpus: Type.Optional(Type.Integer()),
   memory_mb: Type.Optional(Type.Integer()),
   size_bytes: Type.Integer(),
   created_at: Type.String(),
-  platform: Type.Boolean(),
+  platform: Type.Boolean({ description: "Everybody may use it" }),
   metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
 });
 
@@ -41,9 +42,11 @@ export function templateRoutes(app: App, { fleet, capsules, templates, clock, re
     },
     async (request, reply) => {
       const { type } = request.query;
-      const own = type === "base" ? [] : (await templates.list(teamOf(request))).map(snapshotJson);
-      const platform = type === "snapshot" ? [] : await fleet.templates();
-      const all = [...own, ...platform.map((facts) => platformJson(facts, startedAt))];
+      const teams = [...new Set([teamOf(request), PLATFORM_TEAM])];
+      const made =
+        type === "base" ? [] : (await Promise.all(teams.map((team) => templates.list(team)))).flat();
+      const builtIn = type === "snapshot" ? [] : await fleet.templates();
+      const all = [...made.map(snapshotJson), ...builtIn.map((facts) => platformJson(facts, startedAt))];
       return pageThrough(reply, request, all, {
         list: "templates",
         keyOf: (one) => `${one.platform ? 0 : 1}.${one.created_at}.${one.name}`,
@@ -96,7 +99,7 @@ export function templateRoutes(app: App, { fleet, capsules, templates, clock, re
   );
 }
 
-function platformJson(template: TemplateFacts, since: Date): Static<typeof Template> {
+export function platformJson(template: TemplateFacts, since: Date): Static<typeof Template> {
   return {
     name: template.name,
     type: "base",
@@ -108,7 +111,7 @@ function platformJson(template: TemplateFacts, since: Date): Static<typeof Templ
   };
 }
 
-function snapshotJson(row: TemplateRow): Static<typeof Template> {
+export function snapshotJson(row: TemplateRow): Static<typeof Template> {
   return {
     name: row.name,
     type: "snapshot",
@@ -116,7 +119,7 @@ function snapshotJson(row: TemplateRow): Static<typeof Template> {
     memory_mb: row.memory_mb,
     size_bytes: Number(row.size_bytes),
     created_at: timestamp(row.created_at),
-    platform: false,
+    platform: row.team_id === PLATFORM_TEAM,
     ...(Object.keys(row.metadata).length === 0 ? {} : { metadata: row.metadata }),
   };
 }

@@ -1,8 +1,15 @@
 import { WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
-import { deleteTemplate, findTemplate, listTeamTemplates, putTemplate } from "@wrenn/database";
-import type { Database, TemplateRow } from "@wrenn/database";
+import {
+  deleteTemplate,
+  findTemplate,
+  listAllTemplates,
+  listTeamTemplates,
+  putTemplate,
+} from "@wrenn/database";
+import type { Database, TemplateOfTeam, TemplateRow } from "@wrenn/database";
 import type { Fleet } from "../hosts/fleet.ts";
+import { PLATFORM_TEAM } from "./bootstrap.ts";
 
 const DELETE_MS = 60_000;
 
@@ -27,7 +34,7 @@ export interface NewSnapshot {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Templates: the built-in ones of the hosts, and those that teams made of their capsules. */
+/** Templates: the built-in ones of the hosts, those that the platform made of its capsules for everybody, and those of teams. */
 export class TemplatesService {
   readonly #database: Database;
   readonly #fleet: Fleet;
@@ -42,7 +49,10 @@ export class TemplatesService {
   /** @throws WrennError `template_not_found`. */
   async find(teamId: string, name: string): Promise<FoundTemplate> {
     if (await this.#isPlatform(name)) return { hostKey: name };
-    const row = await findTemplate(this.#database.db, teamId, name);
+    // A team's own comes before one that the platform gave the same name later.
+    const row =
+      (await findTemplate(this.#database.db, teamId, name)) ??
+      (await findTemplate(this.#database.db, PLATFORM_TEAM, name));
     if (!row) throw new WrennError("template_not_found", { template: name });
     return {
       hostKey: row.host_key,
@@ -55,9 +65,18 @@ export class TemplatesService {
     return await listTeamTemplates(this.#database.db, teamId);
   }
 
+  /** Templates of every team that exists, with its name; newest first. */
+  async listAll(): Promise<readonly TemplateOfTeam[]> {
+    return await listAllTemplates(this.#database.db);
+  }
+
   /** @throws WrennError `template_name_reserved`, `template_name_taken` unless it is to be replaced. */
   async requireFree(teamId: string, name: string, overwrite: boolean): Promise<void> {
-    if (await this.#isPlatform(name)) throw new WrennError("template_name_reserved", { template: name });
+    const isReserved =
+      (await this.#isPlatform(name)) ||
+      (teamId !== PLATFORM_TEAM &&
+        (await findTemplate(this.#database.db, PLATFORM_TEAM, name)) !== undefined);
+    if (isReserved) throw new WrennError("template_name_reserved", { template: name });
     if (!overwrite && (await findTemplate(this.#database.db, teamId, name)))
       throw new WrennError("template_name_taken", { template: name });
   }
@@ -74,7 +93,10 @@ export class TemplatesService {
   async remove(teamId: string, name: string): Promise<void> {
     if (await this.#isPlatform(name)) throw new WrennError("template_protected", { template: name });
     const row = await findTemplate(this.#database.db, teamId, name);
-    if (!row) throw new WrennError("template_not_found", { template: name });
+    if (!row) {
+      const isPublic = (await findTemplate(this.#database.db, PLATFORM_TEAM, name)) !== undefined;
+      throw new WrennError(isPublic ? "template_protected" : "template_not_found", { template: name });
+    }
     await this.#fleet.of(row).deleteSnapshot(row.host_key, AbortSignal.timeout(DELETE_MS));
     await deleteTemplate(this.#database.db, row.id);
   }

@@ -7,6 +7,7 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
+import { actingForPlatform } from "../admin/administrators.ts";
 import { requireScope } from "../auth/identity.ts";
 import type { Identity, Scope } from "../auth/identity.ts";
 import { toWire } from "../errors/envelope.ts";
@@ -23,7 +24,7 @@ import { closeCode, SessionSocket } from "./session-socket.ts";
 const MAX_MESSAGE = 1 << 20;
 const AUTH_MS = 5000;
 const KEEP_ALIVE_MS = 30_000;
-const PATH = /^\/v1\/capsules\/([^/]+)\/(.+)$/;
+const PATH = /^\/v1\/(admin\/)?capsules\/([^/]+)\/(.+)$/;
 const SELECTOR = /^processes\/([^/]+)\/stream$/;
 
 /** What there is below the path of a capsule, and what it needs of a key. */
@@ -37,6 +38,8 @@ export const sessionRoutes = {
 const Auth = Type.Object({ type: Type.Literal("auth"), token: Type.String({ maxLength: 8192 }) });
 
 interface Route {
+  /** Of capsules of the platform. */
+  readonly isAdmin: boolean;
   readonly id: string;
   readonly kind: keyof typeof sessionRoutes;
   readonly query: URLSearchParams;
@@ -93,13 +96,16 @@ async function serve(
   let outcome = "done";
   const fatal = route.kind === "pty" ? { fatal: true } : {};
   try {
-    const identity = await authenticate(socket, request, services, signal);
-    if (!identity) {
+    const authenticated = await authenticate(socket, request, services, signal);
+    if (!authenticated) {
       outcome = "authentication failed";
       await socket.send({ type: "error", data: outcome, ...fatal });
       socket.close(closeCode.policy, outcome);
       return;
     }
+    const identity = route.isAdmin
+      ? await actingForPlatform(services.database, authenticated)
+      : authenticated;
     requireScope(identity, sessionRoutes[route.kind]);
     const row = await capsules.running(identity.teamId, route.id);
     const touch = (): void => {
@@ -173,7 +179,7 @@ function isFinal(error: WrennError): boolean {
 /** @throws WrennError `invalid_id`, `route_not_found`. */
 function findRoute(request: IncomingMessage): Route {
   const url = URL.parse(request.url ?? "", "http://localhost");
-  const [, id = "", rest = ""] = PATH.exec(url?.pathname ?? "") ?? [];
+  const [, admin, id = "", rest = ""] = PATH.exec(url?.pathname ?? "") ?? [];
   const selector = SELECTOR.exec(rest)?.[1];
   const kind = selector === undefined ? rest : "processes/:selector/stream";
   if (!url || !isKind(kind)) {
@@ -189,7 +195,7 @@ function findRoute(request: IncomingMessage): Route {
     "files/watch": () => fileWatch,
     "processes/:selector/stream": () => processStream(decode(selector ?? "")),
   };
-  return { id, kind, query: url.searchParams, session: sessions[kind] };
+  return { isAdmin: admin !== undefined, id, kind, query: url.searchParams, session: sessions[kind] };
 }
 
 function isKind(text: string): text is Route["kind"] {

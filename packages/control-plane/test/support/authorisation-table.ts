@@ -72,6 +72,77 @@ const form = {
 /** Teams are no secret to who has their ids, and a route of one that a token does not act in says so. */
 const ofTeam = { absent: 403 };
 
+/** Capsules and what is in them. */
+const ofCapsules: Readonly<Record<string, Expectation>> = {
+  "GET /v1/capsules": row("read", 200),
+  "POST /v1/capsules": row("run", 201, {
+    body: ({ template }) => ({ template }),
+    named: ["template"],
+  }),
+  "GET /v1/capsules/:id": row("read", 200),
+  "DELETE /v1/capsules/:id": row("run", 204, { spends: "capsule" }),
+  "POST /v1/capsules/:id/pause": row("run", 200, { spends: "capsule" }),
+  "POST /v1/capsules/:id/resume": row("run", 409),
+  "POST /v1/capsules/:id/ping": row("run", 204),
+  "GET /v1/capsules/:id/metrics": row("read", 200),
+  "POST /v1/capsules/:id/fork": row("run", 201, { body: () => ({ count: 1 }), spends: "capsule" }),
+  "POST /v1/capsules/:id/checkpoints": row("run", 201, { body: () => ({}) }),
+  "GET /v1/capsules/:id/checkpoints": row("read", 200),
+  "POST /v1/capsules/:id/checkpoints/:checkpoint/restore": row("run", 200),
+  "DELETE /v1/capsules/:id/checkpoints/:checkpoint": row("run", 204),
+  "GET /v1/capsules/:id/network": row("read", 200),
+  "PUT /v1/capsules/:id/network": row("run", 200, { body: () => ({ egress: "deny" }) }),
+  "GET /v1/capsules/:id/network/decisions": row("read", 200),
+  "GET /v1/capsules/:id/ports": row("read", 200),
+  "PUT /v1/capsules/:id/ports/:port": row("run", 200, { nested: 200, body: () => ({ access: "private" }) }),
+  "POST /v1/capsules/:id/ports/:port/link": row("run", 201, { nested: 201, body: () => ({}) }),
+  // Processes
+  "POST /v1/capsules/:id/exec": row("run", 200, { body: () => ({ cmd: "true" }) }),
+  "GET /v1/capsules/:id/processes": row("read", 200),
+  "GET /v1/capsules/:id/processes/:selector": row("read", 200),
+  "DELETE /v1/capsules/:id/processes/:selector": row("run", 204),
+  "GET /v1/capsules/:id/processes/:selector/logs": row("read", 200),
+  "POST /v1/capsules/:id/processes/:selector/input": row("run", 204, { body: () => ({ data: "x" }) }),
+  "POST /v1/capsules/:id/processes/:selector/signal": row("run", 204, { body: () => ({ signal: "SIGINT" }) }),
+  // Files
+  "POST /v1/capsules/:id/files/list": row("read", 200, { body: () => path }),
+  "POST /v1/capsules/:id/files/stat": row("read", 200, { body: () => path }),
+  "POST /v1/capsules/:id/files/exists": row("read", 200, { body: () => path }),
+  "POST /v1/capsules/:id/files/read": row("read", 200, { body: () => path }),
+  "POST /v1/capsules/:id/files/stream/read": row("read", 200, { body: () => path }),
+  "POST /v1/capsules/:id/files/mkdir": row("run", 200, { body: () => path }),
+  "POST /v1/capsules/:id/files/remove": row("run", 204, { body: () => path }),
+  "POST /v1/capsules/:id/files/move": row("run", 200, { body: () => two }),
+  "POST /v1/capsules/:id/files/copy": row("run", 200, { body: () => two }),
+  "POST /v1/capsules/:id/files/chmod": row("run", 200, { body: () => ({ ...path, mode: "0600" }) }),
+  "GET /v1/capsules/:id/files/content": row("read", 200, { query }),
+  "PUT /v1/capsules/:id/files/content": row("run", 200, {
+    query,
+    raw: { type: "application/octet-stream", bytes: "bytes" },
+  }),
+  "GET /v1/capsules/:id/files/archive": row("read", 200, { query }),
+  "POST /v1/capsules/:id/files/write": row("run", 204, { raw: form }),
+  "POST /v1/capsules/:id/files/stream/write": row("run", 204, { raw: form }),
+};
+
+/** Routes of capsules that there are for those of the platform too: of a team's capsule they know nothing. */
+function ofPlatformCapsules(): Readonly<Record<string, Expectation>> {
+  const taken =
+    /^\w+ \/v1\/capsules\/:id($|\/exec$|\/processes|\/files\/(list|stat|exists|read|stream|mkdir|remove|move|copy|chmod|write))/;
+  return Object.fromEntries(
+    Object.entries(ofCapsules)
+      .filter(([name]) => taken.test(name))
+      .map(([name, { body, raw, query: search }]) => [
+        name.replace("/v1/", "/v1/admin/"),
+        platform(404, {
+          ...(body ? { body } : {}),
+          ...(raw ? { raw } : {}),
+          ...(search ? { query: search } : {}),
+        }),
+      ]),
+  );
+}
+
 /** What every route answers; a route that is not here fails the test. HEAD is as GET. */
 export const expectations: Readonly<Record<string, Expectation>> = {
   // The server itself
@@ -194,6 +265,13 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "DELETE /v1/admin/teams/:id": platform(204, { spends: "team" }),
   "GET /v1/admin/audit-logs": platform(200),
   "GET /v1/admin/mails": platform(200),
+  "GET /v1/admin/templates": platform(200),
+  // Those of teams are not the platform's.
+  "DELETE /v1/admin/templates/:name": platform(404),
+  "GET /v1/admin/capsules": platform(200),
+  "POST /v1/admin/capsules": platform(201, { body: () => ({}) }),
+  "POST /v1/admin/capsules/:id/snapshot": platform(404, { body: () => ({}) }),
+  ...ofPlatformCapsules(),
   // Events and usage
   "GET /v1/events": row("read", 200),
   "GET /v1/capsules/stats": row("read", 200),
@@ -206,56 +284,7 @@ export const expectations: Readonly<Record<string, Expectation>> = {
     spends: "capsule",
   }),
   "DELETE /v1/snapshots/:name": row("manage", 204, { spends: "template" }),
-  // Capsules
-  "GET /v1/capsules": row("read", 200),
-  "POST /v1/capsules": row("run", 201, {
-    body: ({ template }) => ({ template }),
-    named: ["template"],
-  }),
-  "GET /v1/capsules/:id": row("read", 200),
-  "DELETE /v1/capsules/:id": row("run", 204, { spends: "capsule" }),
-  "POST /v1/capsules/:id/pause": row("run", 200, { spends: "capsule" }),
-  "POST /v1/capsules/:id/resume": row("run", 409),
-  "POST /v1/capsules/:id/ping": row("run", 204),
-  "GET /v1/capsules/:id/metrics": row("read", 200),
-  "POST /v1/capsules/:id/fork": row("run", 201, { body: () => ({ count: 1 }), spends: "capsule" }),
-  "POST /v1/capsules/:id/checkpoints": row("run", 201, { body: () => ({}) }),
-  "GET /v1/capsules/:id/checkpoints": row("read", 200),
-  "POST /v1/capsules/:id/checkpoints/:checkpoint/restore": row("run", 200),
-  "DELETE /v1/capsules/:id/checkpoints/:checkpoint": row("run", 204),
-  "GET /v1/capsules/:id/network": row("read", 200),
-  "PUT /v1/capsules/:id/network": row("run", 200, { body: () => ({ egress: "deny" }) }),
-  "GET /v1/capsules/:id/network/decisions": row("read", 200),
-  "GET /v1/capsules/:id/ports": row("read", 200),
-  "PUT /v1/capsules/:id/ports/:port": row("run", 200, { nested: 200, body: () => ({ access: "private" }) }),
-  "POST /v1/capsules/:id/ports/:port/link": row("run", 201, { nested: 201, body: () => ({}) }),
-  // Processes
-  "POST /v1/capsules/:id/exec": row("run", 200, { body: () => ({ cmd: "true" }) }),
-  "GET /v1/capsules/:id/processes": row("read", 200),
-  "GET /v1/capsules/:id/processes/:selector": row("read", 200),
-  "DELETE /v1/capsules/:id/processes/:selector": row("run", 204),
-  "GET /v1/capsules/:id/processes/:selector/logs": row("read", 200),
-  "POST /v1/capsules/:id/processes/:selector/input": row("run", 204, { body: () => ({ data: "x" }) }),
-  "POST /v1/capsules/:id/processes/:selector/signal": row("run", 204, { body: () => ({ signal: "SIGINT" }) }),
-  // Files
-  "POST /v1/capsules/:id/files/list": row("read", 200, { body: () => path }),
-  "POST /v1/capsules/:id/files/stat": row("read", 200, { body: () => path }),
-  "POST /v1/capsules/:id/files/exists": row("read", 200, { body: () => path }),
-  "POST /v1/capsules/:id/files/read": row("read", 200, { body: () => path }),
-  "POST /v1/capsules/:id/files/stream/read": row("read", 200, { body: () => path }),
-  "POST /v1/capsules/:id/files/mkdir": row("run", 200, { body: () => path }),
-  "POST /v1/capsules/:id/files/remove": row("run", 204, { body: () => path }),
-  "POST /v1/capsules/:id/files/move": row("run", 200, { body: () => two }),
-  "POST /v1/capsules/:id/files/copy": row("run", 200, { body: () => two }),
-  "POST /v1/capsules/:id/files/chmod": row("run", 200, { body: () => ({ ...path, mode: "0600" }) }),
-  "GET /v1/capsules/:id/files/content": row("read", 200, { query }),
-  "PUT /v1/capsules/:id/files/content": row("run", 200, {
-    query,
-    raw: { type: "application/octet-stream", bytes: "bytes" },
-  }),
-  "GET /v1/capsules/:id/files/archive": row("read", 200, { query }),
-  "POST /v1/capsules/:id/files/write": row("run", 204, { raw: form }),
-  "POST /v1/capsules/:id/files/stream/write": row("run", 204, { raw: form }),
+  ...ofCapsules,
 };
 
 /** What is expected of a route; HEAD is as GET. */

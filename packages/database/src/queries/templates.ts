@@ -38,6 +38,21 @@ export async function listTeamTemplates(db: Db, teamId: string): Promise<readonl
     .execute();
 }
 
+export type TemplateOfTeam = TemplateRow & { readonly team_name: string };
+
+/** Templates of all teams that exist, newest first. */
+export async function listAllTemplates(db: Db): Promise<readonly TemplateOfTeam[]> {
+  return await db
+    .selectFrom("templates")
+    .innerJoin("teams", "teams.id", "templates.team_id")
+    .selectAll("templates")
+    .select("teams.name as team_name")
+    .where("teams.deleted_at", "is", null)
+    .orderBy("templates.created_at", "desc")
+    .orderBy("templates.id")
+    .execute();
+}
+
 /** Adds a template, or puts it in the place of one of the same name. */
 export async function putTemplate(db: Db, template: NewTemplate): Promise<TemplateRow> {
   const content = {
