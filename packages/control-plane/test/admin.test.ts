@@ -133,7 +133,7 @@ test("administrators are made and unmade, with immediate effect", async () => {
   assert.equal((await logged("user", "grant_admin"))[0]?.resource_id, person.userId);
   assert.equal((await logged("user", "revoke_admin"))[0]?.status, "warning");
   const unknown = `/users/usr-${"0".repeat(24)}1/admin`;
-  assert.equal(reasonOf(await as(root, "PUT", unknown, { admin: true })), "user_not_found");
+  assert.equal(reasonOf(await as(root, "PUT", unknown, { admin: true })), "account_not_found");
 });
 
 test("one administrator is always left, also when two take it from each other at once", async () => {

@@ -133,7 +133,7 @@ export const accountErrors = {
     "you cannot deactivate your own account",
     "Ask another administrator, or delete it with DELETE /v1/me.",
   ),
-  user_not_found: user("not_found", 404, "user not found", "List users with GET /v1/admin/users."),
+  account_not_found: user("not_found", 404, "user not found", "List users with GET /v1/admin/users."),
   user_not_active: user(
     "invalid_state",
     409,

@@ -41,13 +41,13 @@ export class AdminUsers {
   /**
    * Lets somebody in: one who was shut out, or one who has not opened the link of the activation mail.
    *
-   * @throws WrennError `user_not_found`, `email_taken`.
+   * @throws WrennError `account_not_found`, `email_taken`.
    */
   async activate(session: LiveSession, userId: string): Promise<void> {
     await this.#options.database.db.transaction().execute(async (tx) => {
       // Not locked: of an activation by its link at the same moment one finds that it is done.
       const user = await findUser(tx, userId);
-      if (!user || user.status === "deleted") throw new WrennError("user_not_found", {});
+      if (!user || user.status === "deleted") throw new WrennError("account_not_found", {});
       if (user.status === "active") return;
       const isDone =
         user.status === "inactive"
@@ -62,7 +62,7 @@ export class AdminUsers {
    * Shuts somebody out: logins and keys end with the answer, capsules of teams that they own are destroyed. May be repeated after a
    * host refused.
    *
-   * @throws WrennError `own_account`, `user_not_found`, `user_not_active`, `last_admin_protected`, or what a host answers.
+   * @throws WrennError `own_account`, `account_not_found`, `user_not_active`, `last_admin_protected`, or what a host answers.
    */
   async deactivate(session: LiveSession, userId: string): Promise<void> {
     const { database, sessions, keys, capsules } = this.#options;
@@ -84,14 +84,14 @@ export class AdminUsers {
         await capsules.destroy(team.id, formatId("capsule", id));
   }
 
-  /** @throws WrennError `user_not_found`, `user_not_active`. */
+  /** @throws WrennError `account_not_found`, `user_not_active`. */
   async grant(session: LiveSession, userId: string): Promise<void> {
     await this.#change(session, userId, true, (user) => {
       if (user.status !== "active") throw new WrennError("user_not_active", { status: user.status });
     });
   }
 
-  /** @throws WrennError `user_not_found`, `last_admin_protected`. */
+  /** @throws WrennError `account_not_found`, `last_admin_protected`. */
   async revoke(session: LiveSession, userId: string): Promise<void> {
     await this.#change(
       session,
@@ -129,7 +129,7 @@ export class AdminUsers {
 
   async #find(tx: Database["db"], userId: string): Promise<UserRow> {
     const user = await lockUser(tx, userId);
-    if (!user || user.status === "deleted") throw new WrennError("user_not_found", {});
+    if (!user || user.status === "deleted") throw new WrennError("account_not_found", {});
     return user;
   }
 
