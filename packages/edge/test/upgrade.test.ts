@@ -73,6 +73,21 @@ test("an upgraded connection is spliced whatever its chunks, and each direction 
   );
 });
 
+test("fields of an agreement reach the client byte by byte, whatever their encoding", async (t) => {
+  const port = await startByteService(t, (socket) => {
+    socket.once("data", () =>
+      socket.write("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: bytes\r\nX-Name: Zo\u00eb\r\n\r\n"),
+    );
+  });
+  const edge = await startTestEdge(t);
+  const client = rawClient(t, edge.server.port);
+  client.socket.write(
+    `GET / HTTP/1.1\r\nHost: ${edge.host(port)}\r\nConnection: Upgrade\r\nUpgrade: bytes\r\n\r\n`,
+  );
+  const head = await client.until(/\r\n\r\n/);
+  assert.ok(head.includes(`X-Name: ${Buffer.from("Zo\u00eb").toString("latin1")}\r\n`), head);
+});
+
 test("a service that declines the upgrade answers as to any request", async (t) => {
   const { port } = await startService(t, (_request, response) => {
     response.writeHead(426, { "X-Reason": "no" });

@@ -25,7 +25,7 @@ export async function relayUpgrade(
     const answer = await upgradeAnswer(upstream, client.socket, exchange);
     if (answer.socket) {
       if (client.socket instanceof Socket) response.detachSocket(client.socket);
-      client.socket.write(responseHead(answer.incoming, exchange));
+      client.socket.write(responseHead(answer.incoming, exchange), "latin1");
       return splicing(client, { socket: answer.socket, head: answer.head }, exchange);
     }
     await decline(request, response, answer.incoming, exchange);
@@ -36,7 +36,7 @@ export async function relayUpgrade(
   }
 }
 
-/** Status line and fields of the service's 101, with the fields that make it one. */
+/** Status line and fields of the service's 101, with the fields that make it one; a character is a byte, as Node reads fields. */
 function responseHead(incoming: IncomingMessage, exchange: Exchange): string {
   const headers = exchange.rewriteResponse(incoming.rawHeaders);
   headers.push("Connection", "Upgrade", "Upgrade", incoming.headers.upgrade ?? "");
