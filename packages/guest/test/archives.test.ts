@@ -89,5 +89,5 @@ test("who leaves early, or never reads, leaves nothing open in the guest", async
   }
   for (let waited = 0; waited < 500 && (await descriptors()) > before; waited++)
     await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.equal(await descriptors(), before);
+  assert.ok((await descriptors()) <= before);
 });

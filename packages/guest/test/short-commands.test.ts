@@ -86,5 +86,5 @@ test("commands that end in 1 ms lose neither output nor exit code, and leave not
   assert.ok(commands > batches * 10);
   for (let waited = 0; waited < 200 && (await descriptors()) > before; waited++)
     await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(await descriptors(), before);
+  assert.ok((await descriptors()) <= before);
 });

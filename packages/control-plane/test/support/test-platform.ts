@@ -11,14 +11,17 @@ import { TestDatabase } from "@wrenn/database/testing";
 import { isPublicAddress } from "../../src/channels/public-address.ts";
 import { FakeHostAgent } from "./fake-host-agent.ts";
 
-/** A clock that tests move; both of its times go together. */
+/** A clock that tests move: time passes, or somebody sets it back. */
 export class TestClock implements Clock {
   #offset = 0;
+  #passed = 0;
   now = (): number => systemClock.now() + this.#offset;
-  monotonic = (): number => systemClock.monotonic() + this.#offset;
+  monotonic = (): number => systemClock.monotonic() + this.#passed;
   sleep = async (ms: number, signal?: AbortSignal): Promise<void> => await systemClock.sleep(ms, signal);
 
   advance(ms: number): void {
+    // Who sets a clock back does not turn time back.
+    this.#passed += Math.max(0, ms);
     this.#offset += ms;
   }
 }
