@@ -47,6 +47,7 @@ import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { auditLogRoutes } from "./routes/audit-logs.ts";
 import { authRoutes } from "./routes/auth.ts";
 import { capsuleLifeRoutes } from "./routes/capsule-life.ts";
+import { capsuleMetricsRoutes } from "./routes/capsule-metrics.ts";
 import { capsuleRoutes } from "./routes/capsules.ts";
 import { describeRoutes } from "./routes/description.ts";
 import { eventRoutes } from "./routes/events.ts";
@@ -336,6 +337,7 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       networkRoutes,
       capsuleRoutes,
       capsuleLifeRoutes,
+      capsuleMetricsRoutes,
       execRoutes,
       processRoutes,
       templateRoutes,

@@ -239,6 +239,7 @@ test("capsules of the platform are the administrators' own, and templates made o
   assert.equal(ran.status, 200, JSON.stringify(ran.body));
   const file = await as(root, "POST", `/capsules/${id}/files/stat`, { path: furniture.file });
   assert.equal(file.status, 200, JSON.stringify(file.body));
+  assert.equal((await as(root, "GET", `/capsules/${id}/metrics`)).status, 200);
 
   const shot = await as(root, "POST", `/capsules/${id}/snapshot`, { name: "shared" });
   assert.deepEqual([shot.status, shot.body["platform"]], [201, true], JSON.stringify(shot.body));

@@ -7,6 +7,7 @@ import { adminUserRoutes } from "./admin-users.ts";
 import { identityOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { adminAuditLogRoutes } from "./audit-logs.ts";
+import { capsuleMetricsRoutes } from "./capsule-metrics.ts";
 import { capsuleRoutes } from "./capsules.ts";
 import { execRoutes } from "./exec.ts";
 import { fileDownloadRoutes } from "./file-downloads.ts";
@@ -31,7 +32,14 @@ export async function adminRoutes(app: App, services: RouteServices): Promise<vo
     adminMailRoutes,
   ];
   for (const routes of own) routes(app, services);
-  for (const routes of [capsuleRoutes, execRoutes, processRoutes, fileRoutes, fileDownloadRoutes])
+  for (const routes of [
+    capsuleRoutes,
+    capsuleMetricsRoutes,
+    execRoutes,
+    processRoutes,
+    fileRoutes,
+    fileDownloadRoutes,
+  ])
     routes(app, services, ADMIN_CAPSULES);
   await app.register(async (raw) => {
     // Files are of any size: their routes take the body as it arrives.

@@ -17,21 +17,6 @@ const Checkpoint = Type.Object({
   stopped_ms: Type.Optional(Type.Number({ description: "For how long the capsule stood still" })),
 });
 
-const metricRanges = ["5m", "10m", "1h", "2h", "6h", "12h", "24h"] as const;
-
-const Metrics = Type.Object({
-  sandbox_id: Type.String(),
-  range: Type.String(),
-  points: Type.Array(
-    Type.Object({
-      timestamp_unix: Type.Integer(),
-      cpu_pct: Type.Number({ description: "Of all virtual CPUs together, 0 to 100" }),
-      mem_bytes: Type.Integer({ description: "Used in the guest" }),
-      disk_bytes: Type.Integer({ description: "Occupied by what the capsule has written" }),
-    }),
-  ),
-});
-
 const CheckpointParams = Type.Object({
   id: Type.String(),
   checkpoint: Type.String({ pattern: "^g[0-9]{1,9}$", description: "Id of the checkpoint, such as g3" }),
@@ -91,35 +76,6 @@ export function capsuleLifeRoutes(app: App, { capsules, limits, record }: RouteS
     async (request, reply) => {
       await capsules.ping(teamOf(request), request.params.id);
       return await reply.status(204).send(null);
-    },
-  );
-
-  app.get(
-    "/v1/capsules/:id/metrics",
-    {
-      schema: {
-        ...schema,
-        summary: "How busy a capsule was",
-        querystring: Type.Object({
-          range: Type.Optional(Type.Union(metricRanges.map((range) => Type.Literal(range)))),
-        }),
-        response: { 200: Metrics, ...refusals },
-      },
-    },
-    async (request) => {
-      const { id } = request.params;
-      const { range = "10m" } = request.query;
-      const points = await life.metrics(teamOf(request), id, range);
-      return {
-        sandbox_id: id,
-        range,
-        points: points.map((point) => ({
-          timestamp_unix: point.timestamp,
-          cpu_pct: Math.round(point.cpuPercent * 100) / 100,
-          mem_bytes: point.memoryBytes,
-          disk_bytes: point.diskBytes,
-        })),
-      };
     },
   );
 

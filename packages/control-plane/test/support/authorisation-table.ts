@@ -128,7 +128,7 @@ const ofCapsules: Readonly<Record<string, Expectation>> = {
 /** Routes of capsules that there are for those of the platform too: of a team's capsule they know nothing. */
 function ofPlatformCapsules(): Readonly<Record<string, Expectation>> {
   const taken =
-    /^\w+ \/v1\/capsules\/:id($|\/exec$|\/processes|\/files\/(list|stat|exists|read|stream|mkdir|remove|move|copy|chmod|write))/;
+    /^\w+ \/v1\/capsules\/:id($|\/(exec|metrics)$|\/processes|\/files\/(list|stat|exists|read|stream|mkdir|remove|move|copy|chmod|write))/;
   return Object.fromEntries(
     Object.entries(ofCapsules)
       .filter(([name]) => taken.test(name))
