@@ -22,7 +22,7 @@ before(async () => {
   server = await ServerProcess.start();
   id = await server.api.capsule(undefined, { memory_mb: 256 });
   await server.api.exec(id, "python3", ["-c", trafficService], { background: true });
-  assert.equal((await server.api.shell(id, trafficServiceIsUp)).exit_code, 0);
+  assert.equal((await server.api.shell(id, trafficServiceIsUp, { timeout_sec: 120 })).exit_code, 0);
 });
 after(async () => {
   await server.close();

@@ -40,10 +40,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(('0.0.0.0', 9000), Handler).serve_forever()
 `;
   await server.exec(capsule, "python3", ["-c", echo], { background: true });
-  await server.shell(
-    capsule,
-    "for i in $(seq 100); do curl -s -o /dev/null localhost:8000 && curl -s -o /dev/null localhost:9000 && exit 0; sleep 0.1; done; exit 1",
-  );
+  const up =
+    "for i in $(seq 600); do curl -s -o /dev/null localhost:8000 && curl -s -o /dev/null localhost:9000 && exit 0; sleep 0.1; done; exit 1";
+  assert.equal((await server.shell(capsule, up, { timeout_sec: 120 })).exit_code, 0);
 }
 
 interface Reply {
@@ -175,8 +174,8 @@ while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).s
 `;
   await server.exec(id, "python3", ["-c", program], { background: true });
   const listens =
-    "for i in $(seq 100); do grep -q ':1B58 .* 0A ' /proc/net/tcp && exit 0; sleep 0.1; done; exit 1";
-  assert.equal((await server.shell(id, listens)).exit_code, 0);
+    "for i in $(seq 600); do grep -q ':1B58 .* 0A ' /proc/net/tcp && exit 0; sleep 0.1; done; exit 1";
+  assert.equal((await server.shell(id, listens, { timeout_sec: 120 })).exit_code, 0);
   const url = new URL(server.url);
   const socket = new WebSocket(`ws://${url.host}/`, { headers: { host: hostOf(7000), ...key() } });
   await once(socket, "open");

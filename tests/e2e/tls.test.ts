@@ -99,7 +99,7 @@ test("ports of capsules are served under the wildcard, and their addresses say s
 test("a WebSocket over HTTP/2 reaches a service in a capsule, and the platform's own terminals", async () => {
   const id = await server.capsule(undefined);
   await server.exec(id, "python3", ["-c", trafficService], { background: true });
-  assert.equal((await server.shell(id, trafficServiceIsUp)).exit_code, 0);
+  assert.equal((await server.shell(id, trafficServiceIsUp, { timeout_sec: 120 })).exit_code, 0);
   const ca = await readFile(authority);
   const open = (name: string, path: string): { session: ClientHttp2Session; stream: ClientHttp2Stream } => {
     const session = connect(`https://${name}`, {

@@ -69,4 +69,4 @@ export interface TrafficSeen {
 
 /** A shell line that waits until the service listens. */
 export const trafficServiceIsUp =
-  "for i in $(seq 100); do curl -sf -o /dev/null localhost:8000/ && exit 0; sleep 0.1; done; exit 1";
+  "for i in $(seq 600); do curl -sf -o /dev/null localhost:8000/ && exit 0; sleep 0.1; done; exit 1";
