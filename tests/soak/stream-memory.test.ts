@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { WebSocket } from "ws";
+import { watchGrowth } from "../support/resident-memory.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
 const long = process.env["WRENN_TEST_LONG"] === "1";
@@ -14,18 +14,11 @@ test(`${BYTES} bytes through a streaming exec arrive exactly, and the server's m
   const server = await ServerProcess.start();
   try {
     const { body } = await server.api.call<{ id: string }>("POST", "/v1/capsules", {});
-    const before = await residentMib(server.pid);
-    let peak = before;
-    const timer = setInterval(() => {
-      residentMib(server.pid).then(
-        (now) => (peak = Math.max(peak, now)),
-        () => undefined,
-      );
-    }, 100);
+    const growthSoFar = await watchGrowth(server.pid);
     const received = await streamed(server, body.id);
-    clearInterval(timer);
+    const growth = growthSoFar();
     assert.equal(received, BYTES);
-    assert.ok(peak - before < GROWTH_MIB, `${(peak - before).toFixed(0)} MiB`);
+    assert.ok(growth < GROWTH_MIB, `${growth.toFixed(0)} MiB`);
     await server.api.call("DELETE", `/v1/capsules/${body.id}`);
   } finally {
     await server.close();
@@ -50,9 +43,4 @@ async function streamed({ api }: ServerProcess, id: string): Promise<number> {
   await once(socket, "close");
   assert.equal(wrong, undefined);
   return received;
-}
-
-async function residentMib(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }

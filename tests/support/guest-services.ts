@@ -39,7 +39,7 @@ export async function startService(
 }
 
 /** Waits until something listens on a port of the capsule. */
-export async function listening(api: ApiCaller, id: string, port: number, seconds = 30): Promise<void> {
+export async function listening(api: ApiCaller, id: string, port: number, seconds = 60): Promise<void> {
   const line = `until ss -Hltn 'sport = :${port}' | grep -q .; do ((SECONDS < ${seconds})) || exit 1; sleep 0.2; done`;
   const { body } = await api.exec(id, "bash", ["-c", line], { timeout_sec: seconds * 2 });
   if (body.exit_code !== 0) throw new Error(`nothing listens on port ${port} after ${seconds} s`);
