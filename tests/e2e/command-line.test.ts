@@ -28,8 +28,8 @@ test("run without a server starts one, streams, passes the exit code on, and lea
 
 test("up prints URL, key and commands; run uses that server; Ctrl-C ends it and leaves nothing", async () => {
   const before = await findLeftovers();
-  const server = spawn(wrenn, ["up", "--listen", "127.0.0.1:0"], {
-    env: environment,
+  const server = spawn(wrenn, ["up"], {
+    env: { ...environment, WRENN_LISTEN: "127.0.0.1:0" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
@@ -43,6 +43,7 @@ test("up prints URL, key and commands; run uses that server; Ctrl-C ends it and 
   server.once("exit", (code) => ready.reject(new Error(`up ended with ${code}: ${log}`)));
   await ready.promise;
   assert.match(output, /URL +http:\/\/127\.0\.0\.1:\d+/);
+  assert.doesNotMatch(output, /:8080/, "the environment says where it listens");
   assert.match(output, /API key +wrn_[0-9a-f]{32}/);
 
   await test("options reach the command", async () => {

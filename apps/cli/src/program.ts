@@ -10,7 +10,7 @@ export function createProgram(): Command {
   program
     .command("up")
     .description("install what is missing, build, and run the server in the foreground")
-    .option("--listen <address>", "address and port of the API", "127.0.0.1:8080")
+    .option("--listen <address>", "address and port of the API (default: WRENN_LISTEN, or 127.0.0.1:8080)")
     .option("--domain <name>", "domain of capsules' ports: {port}-{capsule}.{domain}")
     .option("--tls [address]", "serve HTTPS too, with a certificate of an own CA unless one is given")
     .option("--tls-cert <file>", "certificate chain, PEM")

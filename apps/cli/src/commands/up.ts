@@ -7,7 +7,7 @@ import { prepareHost } from "../prepare-host.ts";
 const TLS_ADDRESS = "127.0.0.1:8443";
 
 export interface UpOptions extends Omit<ListenFlags, "tls"> {
-  readonly listen: string;
+  readonly listen?: string;
   readonly log: string;
   readonly tls?: string | true;
   /** False for a control plane without a host of its own. */
