@@ -37,7 +37,7 @@ const fileOrShared = 0x20_00_00_00;
  * Finds the pages of a private mapping that were written: present or swapped, and anonymous. The process must not run
  * guest code meanwhile.
  *
- * @throws WrennError `host_swap_on`; `machine_died` when the process is gone.
+ * @throws WrennError `host_swap_on`; `machine_died` when the process is gone, here or while its pages are read.
  */
 export async function findDirtyPages(
   memory: ProcessMemory,
@@ -105,7 +105,7 @@ async function* readRuns(
       const at = Number(memory.address) + run.firstPage * pageSize;
       for (let done = 0; done < length;) {
         // A copy of memory, at most 1 MiB: shorter than the detour over the thread pool.
-        const bytesRead = readSync(file.fd, buffer, done, length - done, at + done);
+        const bytesRead = readMemory(file.fd, buffer.subarray(done, length), at + done);
         if (bytesRead === 0) throw new WrennError("machine_died", { problem: "its memory ends early" });
         done += bytesRead;
       }
@@ -113,6 +113,15 @@ async function* readRuns(
     }
   } finally {
     await file.close();
+  }
+}
+
+/** A process that is taken apart answers with an error where it had memory a moment before. */
+function readMemory(descriptor: number, target: Buffer, at: number): number {
+  try {
+    return readSync(descriptor, target, 0, target.length, at);
+  } catch (error) {
+    throw new WrennError("machine_died", { problem: problemOf(error) }, { cause: error });
   }
 }
 

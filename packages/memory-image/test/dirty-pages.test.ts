@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -26,6 +28,42 @@ test("a host that swaps is refused", async () => {
   } finally {
     await rm(directory, { recursive: true });
   }
+});
+
+test("a process that is gone, or ended and is not waited for, is a machine that died", async (t) => {
+  const died = (error: unknown): boolean => WrennError.is(error, "machine_died");
+  const gone = spawn("true");
+  await once(gone, "close");
+  // The program that takes the shell's place never waits for the shell's child.
+  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 600"]);
+  t.after(() => parent.kill("SIGKILL"));
+  const [line] = (await once(parent.stdout, "data")) as [Buffer];
+  const ended = Number(line.toString("utf8"));
+  while (!/^State:\s+Z/m.test(await readFile(`/proc/${ended}/status`, "utf8")))
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  for (const pid of [gone.pid ?? 0, ended])
+    await assert.rejects(findDirtyPages({ pid, address: 4096n, size: pageSize }, signal), died);
+});
+
+test("a process that dies while its pages are read is a machine that died", async (t) => {
+  const child = spawn("sleep", ["600"]);
+  t.after(() => child.kill("SIGKILL"));
+  const { pid = 0 } = child;
+  await once(child, "spawn");
+  let stack: RegExpExecArray | null = null;
+  while (stack === null) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    stack = /^([0-9a-f]+)-([0-9a-f]+) .*\[stack\]$/m.exec(await readFile(`/proc/${pid}/maps`, "utf8"));
+  }
+  const [, from = "", to = ""] = stack;
+  const address = BigInt(`0x${from}`);
+  const dirty = await findDirtyPages({ pid, address, size: Number(BigInt(`0x${to}`) - address) }, signal);
+  assert.ok(dirty.count > 0, "a stack has been written to");
+  child.kill("SIGKILL");
+  await once(child, "close");
+  await assert.rejects(dirty.runs(signal)[Symbol.asyncIterator]().next(), (error) =>
+    WrennError.is(error, "machine_died"),
+  );
 });
 
 test("a diff index is what was written, and any flipped byte is found", () => {

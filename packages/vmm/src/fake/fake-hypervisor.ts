@@ -129,6 +129,7 @@ class FakeMachine implements Machine {
   }
 
   async memoryRegion(): Promise<never> {
+    await this.#requireAlive();
     throw new WrennError("operation_failed", {
       operation: "finding the guest's memory",
       problem: "a fake machine has none",
@@ -157,14 +158,17 @@ class FakeMachine implements Machine {
   }
 
   async #signal(name: "SIGSTOP" | "SIGCONT"): Promise<void> {
-    if (!(await isAlive(this.process)))
-      throw new WrennError("machine_died", { problem: "the process is gone" });
+    await this.#requireAlive();
     process.kill(this.process.pid, name);
   }
 
-  async #requireStopped(): Promise<void> {
+  async #requireAlive(): Promise<void> {
     if (!(await isAlive(this.process)))
       throw new WrennError("machine_died", { problem: "the process is gone" });
+  }
+
+  async #requireStopped(): Promise<void> {
+    await this.#requireAlive();
     if (this.#running)
       throw new WrennError("operation_failed", {
         operation: "freezing a machine",

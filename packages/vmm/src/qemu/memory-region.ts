@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { WrennError } from "@wrenn/core";
+import { problemOf, WrennError } from "@wrenn/core";
 import type { MemoryRegion } from "../hypervisor.ts";
 
 /** Address range, permissions, offset, device, inode, path. */
@@ -17,10 +17,11 @@ interface Piece {
  * pages, which no file lies below, between them: where the memory begins follows from any piece and its offset in the file. The
  * file is known by its inode: how its path looks depends on whose root directory it is seen from.
  *
- * @throws WrennError `operation_failed` when there is no run of `size` bytes around a piece.
+ * @throws WrennError `machine_died` when the process has no memory any more; `operation_failed` when there is no run of
+ *   `size` bytes around a piece.
  */
 export async function findMemoryRegion(pid: number, memoryFile: string, size: number): Promise<MemoryRegion> {
-  const pieces = parseMaps(await readFile(`/proc/${pid}/maps`, "utf8"));
+  const pieces = parseMaps(await readMaps(pid));
   const { ino } = await stat(memoryFile, { bigint: true });
   for (const piece of pieces) {
     // Another file system may have a file of the same number; only a whole memory is this large.
@@ -28,10 +29,24 @@ export async function findMemoryRegion(pid: number, memoryFile: string, size: nu
     if (piece.inode === ino && isCovered(pieces, address, address + BigInt(size)))
       return { pid, address, size };
   }
+  // One that died while its maps were read showed a part of them.
+  await readMaps(pid);
   throw new WrennError("operation_failed", {
     operation: "finding the guest's memory",
     problem: `no mapping of ${size} bytes of ${memoryFile}`,
   });
+}
+
+async function readMaps(pid: number): Promise<string> {
+  let maps = "";
+  try {
+    maps = await readFile(`/proc/${pid}/maps`, "utf8");
+  } catch (error) {
+    throw new WrennError("machine_died", { problem: problemOf(error) }, { cause: error });
+  }
+  // A process that has ended and is not waited for yet.
+  if (maps === "") throw new WrennError("machine_died", { problem: "its memory is gone" });
+  return maps;
 }
 
 function parseMaps(maps: string): readonly Piece[] {

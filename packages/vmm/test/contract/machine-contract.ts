@@ -115,6 +115,7 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     assert.equal(death.kind, "crashed");
     assert.ok(death.detail.length > 0);
     await assert.rejects(machine.stop(signal), (error) => WrennError.is(error, "machine_died"));
+    await assert.rejects(machine.memoryRegion(signal), (error) => WrennError.is(error, "machine_died"));
     await machine.destroy();
     await assert.rejects(access(machine.directory), { code: "ENOENT" });
   });
