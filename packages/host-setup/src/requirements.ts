@@ -31,4 +31,6 @@ export const testRequirements: readonly Requirement[] = [
   { name: "curl", reason: "a client of the API, of ports and of TLS" },
   { name: "postgresql", reason: "the database tests run on it as well as on the embedded one" },
   { name: "python3", reason: "a web server and a client that are not ours" },
+  { name: "python3-httpx", reason: "the library that the upstream Python SDK speaks HTTP with" },
+  { name: "python3-wsproto", reason: "the one that it speaks WebSocket with" },
 ];
