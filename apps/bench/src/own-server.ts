@@ -18,7 +18,7 @@ export async function startOwnServer(
   const dataDirectory = await mkdtemp("/tmp/wrenn-bench-");
   const config = readConfig(process.env, "127.0.0.1:0");
   const server = await startServer({
-    config: { ...config, ...overrides, dataDirectory },
+    config: { ...config, createAnswerMs: undefined, ...overrides, dataDirectory },
     logger: silentLogger,
     progress: () => {},
     signal,

@@ -35,6 +35,8 @@ export interface ServerConfig {
   readonly packAfterSec?: number | undefined;
   /** Machines kept waiting for capsules of the template that is asked for most. */
   readonly warmMachines?: number | undefined;
+  /** Milliseconds after which a create answers with a capsule that is still being made; without it, it never does. */
+  readonly createAnswerMs?: number | undefined;
   /** How many times the memory and the disk of a host are promised to capsules. */
   readonly overcommit?: { readonly memory: number; readonly disk: number };
   /** Where people reach this server, for mails and sign-in: `https://wrenn.example.org`; see {@link publicUrlOf}. */
@@ -66,6 +68,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     ...(env["WRENN_WARM_MACHINES"] === undefined
       ? {}
       : { warmMachines: parseCount("WRENN_WARM_MACHINES", env["WRENN_WARM_MACHINES"], 64) }),
+    createAnswerMs: 1000 * parseCount("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "4", 600),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
     signIn: readSignIn(env),
     rates: readRates(env),

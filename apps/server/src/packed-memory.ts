@@ -54,7 +54,7 @@ async function serve(request: ServeRequest, signal: AbortSignal): Promise<Served
         fetch: fetchFrom(file),
         what: request.packed,
         baseFile: request.base,
-        memorySize: request.memoryMib << 20,
+        memorySize: request.memoryMib * 2 ** 20,
         ...machine,
         workingSet: remembered,
       },

@@ -131,6 +131,7 @@ async function assemble(
         : {}),
     },
     ...(start.times ? { times: start.times } : {}),
+    createAnswerMs: config.createAnswerMs,
     ...(config.rates ? { rates: config.rates } : {}),
     identityProviders: identityProviders(config.signIn ?? {}, systemClock),
     mailTransport: config.mailServer && smtpTransport(config.mailServer),

@@ -5,7 +5,7 @@ import { FurnishedHostAgent, furniture } from "./support/furnished-host-agent.ts
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer, Person } from "./support/test-platform.ts";
 
-const platform = await TestPlatform.start(new FurnishedHostAgent());
+const platform = await TestPlatform.start({ host: new FurnishedHostAgent() });
 after(() => platform[Symbol.asyncDispose]());
 const call = platform.call.bind(platform);
 const { db } = platform.database;

@@ -22,7 +22,7 @@ import { RouteList } from "./support/route-list.ts";
 import { TestPlatform } from "./support/test-platform.ts";
 
 using list = new RouteList();
-const platform = await TestPlatform.start(new FurnishedHostAgent());
+const platform = await TestPlatform.start({ host: new FurnishedHostAgent() });
 after(() => platform[Symbol.asyncDispose]());
 const routes = list.all();
 const furnisher = await Furnisher.open(platform);

@@ -16,7 +16,7 @@ const transport = smtpTransport({
   login: { user: "wrenn", password: "of the mail server" },
   from: { name: "Wrenn", address: "wrenn@example.org" },
 });
-const platform = await TestPlatform.start(new FakeHostAgent(), [], {}, { transport });
+const platform = await TestPlatform.start({ outbox: { transport } });
 after(async () => {
   await platform[Symbol.asyncDispose]();
   await server.stop();
@@ -139,7 +139,7 @@ test("what is undone is not told: mails are written with what they tell of", asy
 });
 
 test("without a mail server administrators see the links, until they are used; that they looked is written down", async () => {
-  await using quiet = await TestPlatform.start(new FakeHostAgent(), [], {}, {});
+  await using quiet = await TestPlatform.start({ outbox: {} });
   const offered = quiet.logged.find(({ event }) => event === "account.first_admin");
   const made = await quiet.call("POST", "/v1/auth/bootstrap", {
     body: {

@@ -11,10 +11,13 @@ import { rawRequest } from "./support/raw-request.ts";
 import { reasonOf, TestClock, TestPlatform } from "./support/test-platform.ts";
 import type { Answer } from "./support/test-platform.ts";
 
-const platform = await TestPlatform.start(new FurnishedHostAgent(), [], {
-  perKey: { burst: 20, everyMs: 100 },
-  perAddress: { burst: 10, everyMs: 1000 },
-  creates: { burst: 4, everyMs: 5000 },
+const platform = await TestPlatform.start({
+  host: new FurnishedHostAgent(),
+  rates: {
+    perKey: { burst: 20, everyMs: 100 },
+    perAddress: { burst: 10, everyMs: 1000 },
+    creates: { burst: 4, everyMs: 5000 },
+  },
 });
 after(() => platform[Symbol.asyncDispose]());
 const { apiKey: key } = platform;

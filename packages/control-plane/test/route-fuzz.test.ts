@@ -28,7 +28,7 @@ const excusable: Readonly<Record<string, readonly string[]>> = {
 };
 
 using list = new RouteList();
-const platform = await TestPlatform.start(new FurnishedHostAgent());
+const platform = await TestPlatform.start({ host: new FurnishedHostAgent() });
 after(() => platform[Symbol.asyncDispose]());
 const furnisher = await Furnisher.open(platform);
 let ours = await furnisher.team("oursmarker");

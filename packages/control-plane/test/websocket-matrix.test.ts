@@ -15,7 +15,10 @@ const LONG = process.env["WRENN_TEST_LONG"] === "1";
 const RUNS = LONG ? 2000 : 40;
 const seed = Number(process.env["WRENN_TEST_SEED"] ?? Math.trunc(Math.random() * 2 ** 31));
 
-const platform = await TestPlatform.start(new FurnishedHostAgent(), [], { perAddress: undefined });
+const platform = await TestPlatform.start({
+  host: new FurnishedHostAgent(),
+  rates: { perAddress: undefined },
+});
 after(() => platform[Symbol.asyncDispose]());
 const world = await makeWorld(platform, await Furnisher.open(platform));
 const { ours, theirs } = world;

@@ -21,6 +21,7 @@ export async function bench(options: BenchOptions): Promise<void> {
   const server = await startServer({
     config: {
       ...readConfig(process.env, "127.0.0.1:0"),
+      createAnswerMs: undefined,
       dataDirectory: process.env["WRENN_DATA_DIR"] ?? "/var/lib/wrenn-bench",
     },
     logger: createLog("text", "error"),

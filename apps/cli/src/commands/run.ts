@@ -1,4 +1,5 @@
 import { ApiClient } from "../client/api-client.ts";
+import { createCapsule } from "../client/create-capsule.ts";
 import { streamExec } from "../client/stream-exec.ts";
 import { CommandExit } from "../command-exit.ts";
 import { withEndpoint } from "../client/with-endpoint.ts";
@@ -29,9 +30,8 @@ export async function run(command: readonly string[], options: RunOptions): Prom
   process.once("SIGTERM", interrupt);
   const code = await withEndpoint(process.env, interrupted.signal, async (endpoint, ownServer) => {
     const api = new ApiClient(endpoint);
-    const capsule = await api.request<{ id: string }>(
-      "POST",
-      "/v1/capsules",
+    const capsule = await createCapsule(
+      api,
       { template: options.template, vcpus: options.vcpus, memory_mb: options.memory },
       interrupted.signal,
     );

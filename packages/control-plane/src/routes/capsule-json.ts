@@ -18,6 +18,7 @@ export function capsuleJson(row: SandboxRow): Static<typeof Capsule> {
     ...(row.started_at === null ? {} : { started_at: timestamp(row.started_at) }),
     ...(row.last_active_at === null ? {} : { last_active_at: timestamp(row.last_active_at) }),
     last_updated: timestamp(row.last_updated),
+    ...(row.status === "error" && row.problem !== null ? { problem: row.problem } : {}),
     ...(Object.keys(row.metadata).length === 0 ? {} : { metadata: row.metadata }),
   };
 }

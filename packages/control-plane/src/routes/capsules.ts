@@ -56,7 +56,7 @@ export function capsuleRoutes(app: App, { capsules, limits, record }: RouteServi
       schema: {
         summary: "Create a capsule",
         description:
-          "Answers when the capsule is running. With an `Idempotency-Key` header a repeated request gives the same capsule for a day. 400 for a bad field, 404 for an unknown template, 502 or 503 when the host cannot start it.",
+          "Answers when the capsule is running, or after 4 seconds (`WRENN_CREATE_WAIT` of the server) with one that is still `pending` or `starting`: the first of its size on a host takes that long. Commands, files and sessions wait for such a capsule; GET says what became of it. With an `Idempotency-Key` header a repeated request gives the same capsule for a day. 400 for a bad field, 404 for an unknown template, 502 or 503 when the host cannot start it.",
         tags: ["capsules"],
         body: CreateBody,
         response: { 201: Capsule, ...refusals },

@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { WrennError } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { LimitsBody, resourceLimits } from "../processes/resource-limits.ts";
+import { COMMAND_PATIENCE_MS } from "../services/capsules.ts";
 import { runForeground } from "../services/exec.ts";
 import type { ExecResult } from "../services/exec.ts";
 import { teamOf } from "./app.ts";
@@ -91,7 +92,7 @@ export function execRoutes(app: App, { capsules, fleet, clock }: RouteServices, 
           problem: "must not contain NUL",
         });
       }
-      const row = await capsules.running(teamOf(request), id);
+      const row = await capsules.running(teamOf(request), id, COMMAND_PATIENCE_MS);
       const where = {
         ...(cwd === undefined ? {} : { cwd }),
         ...(user === undefined ? {} : { user }),

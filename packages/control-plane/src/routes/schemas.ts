@@ -51,6 +51,7 @@ export const Capsule = Type.Object(
     started_at: Type.Optional(Type.String()),
     last_active_at: Type.Optional(Type.String()),
     last_updated: Type.String(),
+    problem: Type.Optional(Type.String({ description: "Why a capsule whose status is error has failed" })),
     metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
   },
   { description: "A capsule" },

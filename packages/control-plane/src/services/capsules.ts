@@ -27,6 +27,10 @@ import type { FoundTemplate, TemplatesService } from "./templates.ts";
 const DISK_MB = 5120;
 
 const CREATE_MS = 10 * 60_000;
+/** How long a request waits for a capsule that is still being made: a little less than the patience of the SDK (contract 50 §1.1). */
+const STARTING_MS = 4000;
+/** The same for commands, whose clients are prepared to wait. */
+export const COMMAND_PATIENCE_MS = 30_000;
 const NETWORK_MS = 30_000;
 const DESTROY_MS = 60_000;
 const POLL_MS = 50;
@@ -68,6 +72,8 @@ export interface CapsulesOptions {
   readonly capacity: CapacityPolicy;
   readonly operations: Operations;
   readonly templates: TemplatesService;
+  /** Milliseconds after which a create answers with a capsule that is still being made; without it, it never does. */
+  readonly createAnswerMs?: number | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -104,7 +110,11 @@ export class CapsulesService {
     });
   }
 
-  /** A running capsule. @throws WrennError of the host when it could not be started; its row says so too. */
+  /**
+   * A running capsule, or one that is still being made when that takes long.
+   *
+   * @throws WrennError of the host when it could not be started; its row says so too.
+   */
   async create(teamId: string, request: CapsuleRequest, once?: Once): Promise<SandboxRow> {
     const { database } = this.#options;
     const known = once && (await findIdempotencyKey(database.db, teamId, once.key));
@@ -118,30 +128,49 @@ export class CapsulesService {
       once,
     });
     if ("before" in made) return await this.#createdBefore(teamId, made.before, once);
-    return await this.#operations.finish({ ids: [made.operationId] }, (told) =>
+    const started = this.#operations.finish({ ids: [made.operationId] }, (told) =>
       this.#startSomewhere({ ...made, teamId, template, sized, told }),
     );
+    return (await this.#soon(started)) ?? (await this.get(teamId, formatId("capsule", made.id)));
+  }
+
+  /** What `work` gives, if it does so in time. It goes on in any case. */
+  async #soon<T>(work: Promise<T>): Promise<T | undefined> {
+    const { createAnswerMs, clock } = this.#options;
+    if (createAnswerMs === undefined) return await work;
+    const answered = new AbortController();
+    const late = clock.sleep(createAnswerMs, answered.signal).catch(() => {});
+    try {
+      return (await Promise.race([work, late])) ?? undefined;
+    } finally {
+      answered.abort();
+      // What becomes of it is in its row from here on.
+      work.catch(() => {});
+    }
   }
 
   /** What the first request with this key made, as soon as it is made. */
   async #createdBefore(teamId: string, known: MadeBefore, once: Once | undefined): Promise<SandboxRow> {
     if (once && known.fingerprint !== once.fingerprint)
       throw new WrennError("idempotency_conflict", { key: once.key });
-    const publicId = formatId("capsule", known.sandbox_id);
-    const deadline = this.#options.clock.monotonic() + CREATE_MS;
+    const { createAnswerMs = CREATE_MS } = this.#options;
+    const row = await this.#made(teamId, formatId("capsule", known.sandbox_id), createAnswerMs);
+    if (row.status !== "error") return row;
+    throw new WrennError("operation_failed", {
+      operation: "creating the capsule",
+      problem: row.problem ?? "it failed",
+    });
+  }
+
+  /** The capsule as soon as it is made, or as it is after `patienceMs`. */
+  async #made(teamId: string, publicId: string, patienceMs: number): Promise<SandboxRow> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + patienceMs;
     for (;;) {
       const row = await this.get(teamId, publicId);
-      if (row.status !== "pending" && row.status !== "starting") {
-        if (row.status === "error")
-          throw new WrennError("operation_failed", {
-            operation: "creating the capsule",
-            problem: row.problem ?? "it failed",
-          });
-        return row;
-      }
-      if (this.#options.clock.monotonic() > deadline)
-        throw new WrennError("deadline_exceeded", { what: "creating the capsule", ms: CREATE_MS });
-      await this.#options.clock.sleep(POLL_MS);
+      const isBeingMade = row.status === "pending" || row.status === "starting";
+      if (!isBeingMade || clock.monotonic() >= deadline) return row;
+      await clock.sleep(POLL_MS);
     }
   }
 
@@ -152,9 +181,14 @@ export class CapsulesService {
     return row;
   }
 
-  /** Like {@link get}, but the capsule must be running; one that wants it is resumed first. @throws WrennError `capsule_not_running`. */
-  async running(teamId: string, publicId: string): Promise<SandboxRow> {
-    const row = await this.get(teamId, publicId);
+  /**
+   * Like {@link get}, but the capsule must be running; one that is being made is waited for, one that wants it is resumed.
+   *
+   * @param patienceMs - how long it is waited for.
+   * @throws WrennError `capsule_not_running`.
+   */
+  async running(teamId: string, publicId: string, patienceMs = STARTING_MS): Promise<SandboxRow> {
+    const row = await this.#made(teamId, publicId, patienceMs);
     if (row.status === "paused" && row.auto_resume) return await this.life.wake(teamId, publicId);
     // Nobody knows how it is until its host is back.
     if (row.status === "missing") throw new WrennError("host_unavailable", {});

@@ -12,6 +12,7 @@ import { requireScope } from "../auth/identity.ts";
 import type { Identity, Scope } from "../auth/identity.ts";
 import { toWire } from "../errors/envelope.ts";
 import type { RouteServices } from "../routes/app.ts";
+import { COMMAND_PATIENCE_MS } from "../services/capsules.ts";
 import { execStream } from "./exec-stream.ts";
 import { fileWatch } from "./file-watch.ts";
 import { processStream } from "./process-stream.ts";
@@ -107,7 +108,7 @@ async function serve(
       ? await actingForPlatform(services.database, authenticated)
       : authenticated;
     requireScope(identity, sessionRoutes[route.kind]);
-    const row = await capsules.running(identity.teamId, route.id);
+    const row = await capsules.running(identity.teamId, route.id, COMMAND_PATIENCE_MS);
     const touch = (): void => {
       capsules
         .touch(row.id)

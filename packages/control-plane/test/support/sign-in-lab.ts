@@ -35,10 +35,12 @@ export class SignInLab implements AsyncDisposable {
     const { issuer, client } = fake;
     const secrets = { clientId: client.id, clientSecret: client.secret, answerMs: 2000 };
     const clock = new TestClock();
-    const platform = await TestPlatform.start(new FakeHostAgent(), [
-      githubProvider({ ...secrets, webUrl: issuer, apiUrl: issuer }),
-      oidcProvider({ ...secrets, issuer, clock }),
-    ]);
+    const platform = await TestPlatform.start({
+      identityProviders: [
+        githubProvider({ ...secrets, webUrl: issuer, apiUrl: issuer }),
+        oidcProvider({ ...secrets, issuer, clock }),
+      ],
+    });
     return new SignInLab(fake, platform, clock);
   }
 

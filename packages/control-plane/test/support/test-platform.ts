@@ -48,9 +48,11 @@ interface Outbox {
 }
 
 interface PlatformParts {
-  readonly host: FakeHostAgent;
-  readonly identityProviders: readonly IdentityProvider[];
-  readonly outbox: Outbox | undefined;
+  readonly host?: FakeHostAgent;
+  readonly identityProviders?: readonly IdentityProvider[];
+  readonly rates?: Partial<RequestRates>;
+  readonly outbox?: Outbox;
+  readonly createAnswerMs?: number;
 }
 
 /** The control plane on a database of its own, on top of a fake host. */
@@ -66,38 +68,29 @@ export class TestPlatform implements AsyncDisposable {
   /** Addresses that names of other services stand for. */
   readonly names = new Map<string, readonly string[]>();
   readonly #release: AsyncDisposableStack;
-  #rates: Partial<RequestRates> = {};
-  readonly #identityProviders: readonly IdentityProvider[];
-  readonly #outbox: Outbox | undefined;
+  readonly #parts: PlatformParts;
   #url = "";
 
   private constructor(
-    { host, identityProviders, outbox }: PlatformParts,
+    parts: PlatformParts,
     database: Database,
     apiKey: string,
     release: AsyncDisposableStack,
   ) {
-    this.host = host;
-    this.#identityProviders = identityProviders;
-    this.#outbox = outbox;
+    this.host = parts.host ?? new FakeHostAgent();
+    this.#parts = parts;
     this.database = database;
     this.apiKey = apiKey;
     this.#release = release;
   }
 
-  static async start(
-    host = new FakeHostAgent(),
-    identityProviders: readonly IdentityProvider[] = [],
-    rates: Partial<RequestRates> = {},
-    outbox?: Outbox,
-  ): Promise<TestPlatform> {
+  static async start(parts: PlatformParts = {}): Promise<TestPlatform> {
     await using release = new AsyncDisposableStack();
     const files = release.use(await TestDatabase.create());
     const database = await files.open();
     release.defer(() => database.close());
     const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
-    const platform = new TestPlatform({ host, identityProviders, outbox }, database, apiKey, release.move());
-    platform.#rates = rates;
+    const platform = new TestPlatform(parts, database, apiKey, release.move());
     platform.#url = (await platform.serve({ id: systemRandom.uuid(), agent: platform.host })).url;
     return platform;
   }
@@ -184,6 +177,7 @@ export class TestPlatform implements AsyncDisposable {
     localHost: LocalHost | undefined,
     instanceId = systemRandom.uuid(),
   ): Promise<{ readonly url: string; readonly close: () => Promise<void> }> {
+    const { rates = {}, identityProviders = [], outbox, createAnswerMs } = this.#parts;
     const controlPlane = await createControlPlane({
       database: this.database,
       instanceId,
@@ -217,11 +211,12 @@ export class TestPlatform implements AsyncDisposable {
         error: (event, fields = {}) => void this.logged.push({ event, fields }),
       },
       random: systemRandom,
-      rates: this.#rates,
-      identityProviders: this.#identityProviders,
+      rates,
+      identityProviders,
+      createAnswerMs,
       version: "0.0.0",
-      ...(this.#outbox
-        ? { mailTransport: this.#outbox.transport }
+      ...(outbox
+        ? { mailTransport: outbox.transport }
         : { mailer: { send: async (_db, mail) => void this.mails.push(mail) } }),
       publicUrl: "https://wrenn.example.org",
     });

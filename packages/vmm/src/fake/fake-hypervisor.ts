@@ -51,7 +51,7 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
       signal.throwIfAborted();
       await requireFiles([spec.kernel, spec.initramfs, spec.disk]);
       const memory = await open(spec.memoryFile, "w");
-      await memory.truncate(spec.memoryMib << 20);
+      await memory.truncate(spec.memoryMib * 2 ** 20);
       await memory.write("frozen", 0);
       await memory.close();
       return await start(spec);
@@ -61,7 +61,7 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
       await requireFiles([spec.memoryFile, spec.deviceState, spec.disk]);
       if ((await readFile(spec.deviceState, "utf8")) !== STATE)
         throw new WrennError("machine_start_failed", { problem: "the device state is damaged" });
-      if ((await stat(spec.memoryFile)).size !== spec.memoryMib << 20)
+      if ((await stat(spec.memoryFile)).size !== spec.memoryMib * 2 ** 20)
         throw new WrennError("machine_start_failed", { problem: "the memory has another size" });
       if (spec.memoryDiff !== undefined) await requireDiff(spec.memoryDiff);
       const machine = await start(spec);

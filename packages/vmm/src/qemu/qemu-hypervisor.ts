@@ -50,7 +50,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     await prepareDirectory(spec);
     release.defer(() => cgroups.remove(spec.id));
     const groups = await cgroups.create(spec.id, {
-      memoryBytes: (spec.memoryMib + OVERHEAD_MIB) << 20,
+      memoryBytes: (spec.memoryMib + OVERHEAD_MIB) * 2 ** 20,
       processes: PROCESS_LIMIT,
       cpu: spec.vcpus + 0.25,
     });

@@ -91,7 +91,11 @@ export class QemuMachine implements Machine {
   }
 
   async memoryRegion(): Promise<MemoryRegion> {
-    return await findMemoryRegion(this.process.pid, this.#record.memoryFile, this.#record.memoryMib << 20);
+    return await findMemoryRegion(
+      this.process.pid,
+      this.#record.memoryFile,
+      this.#record.memoryMib * 2 ** 20,
+    );
   }
 
   async destroy(): Promise<void> {
