@@ -28,7 +28,18 @@ export class RawClient {
     const signal = AbortSignal.timeout(seconds * 1000);
     while (!wanted.test(this.text)) {
       if (this.socket.readableEnded || this.socket.destroyed) throw new Error(`it ended after: ${this.text}`);
-      await Promise.race([once(this.socket, "data", { signal }), once(this.socket, "close", { signal })]);
+      await this.#change(signal);
+    }
+  }
+
+  /** Something came, or the connection is over. */
+  async #change(signal: AbortSignal): Promise<void> {
+    const changed = new AbortController();
+    const either = AbortSignal.any([signal, changed.signal]);
+    try {
+      await Promise.race(["data", "close"].map((event) => once(this.socket, event, { signal: either })));
+    } finally {
+      changed.abort();
     }
   }
 }

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import { smtpTransport } from "@wrenn/control-plane";
 import { sql } from "kysely";
-import { FakeHostAgent } from "./support/fake-host-agent.ts";
 import { MailServer } from "./support/mail-server.ts";
 import { TestPlatform } from "./support/test-platform.ts";
 

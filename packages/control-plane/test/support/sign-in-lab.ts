@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { githubProvider } from "../../src/sign-in/github-provider.ts";
 import { oidcProvider } from "../../src/sign-in/oidc-provider.ts";
-import { FakeHostAgent } from "./fake-host-agent.ts";
 import { FakeProvider } from "./fake-provider.ts";
 import type { FakePerson } from "./fake-provider.ts";
 import { TestClock, TestPlatform } from "./test-platform.ts";
