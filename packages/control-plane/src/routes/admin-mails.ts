@@ -1,7 +1,7 @@
 import { isPlace } from "@wrenn/database";
 import { Type } from "typebox";
 import type { App, RouteServices } from "./app.ts";
-import { timestamp } from "./capsule-json.ts";
+import { timestamp } from "./timestamp.ts";
 import { askedPage, offerNext, PageQuery } from "./paging.ts";
 import { refusals } from "./schemas.ts";
 

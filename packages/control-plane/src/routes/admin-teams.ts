@@ -4,7 +4,7 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
-import { timestamp } from "./capsule-json.ts";
+import { timestamp } from "./timestamp.ts";
 import { NumberedQuery, numbering, stretchOf } from "./numbered-pages.ts";
 import { refusals } from "./schemas.ts";
 import { memberJson, MemberJson } from "./teams.ts";

@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
 import { NumberedQuery, numbering, stretchOf } from "./numbered-pages.ts";
-import { timestamp } from "./capsule-json.ts";
+import { timestamp } from "./timestamp.ts";
 import { refusals } from "./schemas.ts";
 
 const User = Type.Object({

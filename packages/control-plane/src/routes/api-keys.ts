@@ -4,7 +4,7 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
-import { timestamp } from "./capsule-json.ts";
+import { timestamp } from "./timestamp.ts";
 import { pageThrough, PageQuery, timeKey } from "./paging.ts";
 import { LINE, refusals } from "./schemas.ts";
 

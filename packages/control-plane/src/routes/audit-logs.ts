@@ -6,7 +6,7 @@ import type { Static } from "typebox";
 import { sessionOf } from "./app.ts";
 import type { App } from "./app.ts";
 import { PLATFORM_TEAM } from "../services/bootstrap.ts";
-import { timestamp } from "./capsule-json.ts";
+import { timestamp } from "./timestamp.ts";
 import { LINE, refusals } from "./schemas.ts";
 
 const Filter = Type.Optional(

@@ -2,6 +2,7 @@ import { formatId } from "@wrenn/core";
 import type { SandboxRow } from "@wrenn/database";
 import type { Static } from "typebox";
 import type { Capsule } from "./schemas.ts";
+import { timestamp } from "./timestamp.ts";
 
 /** A capsule as the contract shows it: absent values are left out. */
 export function capsuleJson(row: SandboxRow): Static<typeof Capsule> {
@@ -29,9 +30,4 @@ function lifetimeOf({ max_lifetime_sec: seconds, running_since: since }: Sandbox
     max_lifetime_sec: seconds,
     ...(since === null ? {} : { lifetime_ends_at: timestamp(new Date(since.getTime() + seconds * 1000)) }),
   };
-}
-
-/** RFC 3339 in UTC with whole seconds (contract 00 §3). */
-export function timestamp(date: Date): string {
-  return `${date.toISOString().slice(0, 19)}Z`;
 }

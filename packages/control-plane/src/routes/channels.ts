@@ -9,7 +9,7 @@ import { compose, providers } from "../channels/providers.ts";
 import { eventTypes } from "../events/event-json.ts";
 import { identityOf, sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
-import { timestamp } from "./capsule-json.ts";
+import { timestamp } from "./timestamp.ts";
 import { pageThrough, PageQuery, timeKey } from "./paging.ts";
 import { refusals } from "./schemas.ts";
 

@@ -2,7 +2,7 @@ import { formatId } from "@wrenn/core";
 import type { HostRow } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Static } from "typebox";
-import { timestamp } from "./capsule-json.ts";
+import { timestamp } from "./timestamp.ts";
 
 export const Host = Type.Object(
   {

@@ -6,7 +6,7 @@ import { emailAddress } from "../accounts/email-address.ts";
 import { Email } from "./account-schemas.ts";
 import { sessionOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
-import { timestamp } from "./capsule-json.ts";
+import { timestamp } from "./timestamp.ts";
 import { pageThrough, PageQuery, timeKey } from "./paging.ts";
 import type { ListOrder } from "./paging.ts";
 import { refusals } from "./schemas.ts";

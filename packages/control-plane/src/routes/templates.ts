@@ -6,7 +6,7 @@ import type { Static } from "typebox";
 import { PLATFORM_TEAM } from "../services/bootstrap.ts";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
-import { timestamp } from "./capsule-json.ts";
+import { timestamp } from "./timestamp.ts";
 import { pageFields, pageThrough } from "./paging.ts";
 import { refusals, SafeName } from "./schemas.ts";
 

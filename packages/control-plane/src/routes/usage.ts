@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { teamOf } from "./app.ts";
 import type { App, RouteServices } from "./app.ts";
-import { timestamp } from "./capsule-json.ts";
+import { timestamp } from "./timestamp.ts";
 import { refusals } from "./schemas.ts";
 
 const statsRanges = ["5m", "1h", "6h", "24h", "30d"] as const;
