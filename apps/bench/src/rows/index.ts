@@ -16,7 +16,14 @@ import { createPooled, resumePacked } from "./prepared.ts";
 import { policyChange, slotFromPool, slotMade } from "./network-slots.ts";
 import { portProxy } from "./ports.ts";
 import { terminalEchoOtherSaturated, terminalEchoSaturatedPort } from "./saturated-port.ts";
-import { download, streamThroughput, terminalEcho, terminalEchoBusy, upload } from "./streams.ts";
+import {
+  download,
+  streamThroughput,
+  terminalEcho,
+  terminalEchoBesideOutput,
+  terminalEchoBusy,
+  upload,
+} from "./streams.ts";
 
 /** Every row of the table, in its order. */
 export const rows: readonly Row[] = [
@@ -34,6 +41,7 @@ export const rows: readonly Row[] = [
   idleMemory,
   pausedProcesses,
   terminalEcho,
+  terminalEchoBesideOutput,
   terminalEchoBusy,
   terminalEchoSaturatedPort,
   terminalEchoOtherSaturated,

@@ -87,7 +87,7 @@ export function capsuleRoutes(app: App, { capsules, limits, record }: RouteServi
         ...(network ? { network: networkRules(network) } : {}),
       };
       limits.create(teamOf(request));
-      const row = await capsules.create(teamOf(request), asked, onceOf(request.headers, asked));
+      const row = await capsules.creation.create(teamOf(request), asked, onceOf(request.headers, asked));
       const answer = capsuleJson(row);
       await record(request, {
         resource: "sandbox",
