@@ -9,10 +9,17 @@ import type { Answer } from "./support/test-platform.ts";
 /** A host whose machines start when the test says so. */
 class SlowHostAgent extends FakeHostAgent {
   started = Promise.withResolvers<void>();
+  readonly #made = new Set<string>();
 
   override async createCapsule(spec: CapsuleSpec): Promise<CapsuleStatus> {
     await this.started.promise;
+    this.#made.add(spec.id);
     return await super.createCapsule(spec);
+  }
+
+  /** Waits until a capsule was made, whatever became of it since. */
+  async made(id: string): Promise<void> {
+    while (!this.#made.has(id)) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
@@ -73,12 +80,18 @@ test("one that fails after its answer says why in its status", async () => {
   host.refusal = undefined;
 });
 
-test("one that is destroyed while it is made never runs", async () => {
+test("one that is destroyed while it is made never runs, and its machine goes", async () => {
   host.started = Promise.withResolvers();
-  const { id } = (await create()).body;
-  assert.equal((await call("DELETE", `/v1/capsules/${String(id)}`)).status, 204);
+  const id = String((await create()).body["id"]);
+  assert.equal((await call("DELETE", `/v1/capsules/${id}`)).status, 204);
   host.started.resolve();
-  await until(id, "stopped");
+  await host.made(id);
+  for (let attempt = 0; host.capsules.has(id); attempt++) {
+    assert.equal((await call("GET", `/v1/capsules/${id}`)).body["status"], "stopped");
+    assert.ok(attempt < 200, "the host keeps it");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.equal((await call("GET", `/v1/capsules/${id}`)).body["status"], "stopped");
 });
 
 test("a create that is refused before its time is refused as ever", async () => {

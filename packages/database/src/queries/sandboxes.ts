@@ -251,7 +251,7 @@ export async function startSandboxes(
     )
     update sandboxes set status = 'running', version = version + 1, last_updated = ${at}, started_at = ${at},
       running_since = ${runningSince("running", at)}, host_ip = given.host_ip, metadata = given.metadata
-    from given where sandboxes.id = given.id
+    from given where sandboxes.id = given.id and sandboxes.status <> 'stopped'
     returning sandboxes.*`.execute(db);
   return rows;
 }
