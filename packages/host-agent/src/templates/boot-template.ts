@@ -9,7 +9,7 @@ import type { TemplateRecipe } from "./template-store.ts";
 import type { FrozenTemplate, Shape } from "./template-source.ts";
 
 /** Bumped when warming up or freezing changes in a way that old frozen templates must not serve. */
-const FREEZE_VERSION = 2;
+const FREEZE_VERSION = 3;
 
 export interface BootTemplateOptions extends FreezeDependencies {
   readonly name: string;

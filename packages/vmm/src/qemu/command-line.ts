@@ -109,7 +109,8 @@ function networkArguments(spec: MachineSpec): string[] {
 function startArguments(spec: BootSpec | RestoreSpec, settings: AcceleratorSettings): string[] {
   if (!("kernel" in spec)) return ["-incoming", "defer"];
   const kernelCommandLine = [
-    "console=ttyS0 panic=-1 quiet mitigations=off no_timer_check cryptomgr.notests",
+    // Without a keyboard controller and EFI the kernel would jump into the firmware, where the machine stands still for ever.
+    "console=ttyS0 panic=-1 reboot=t quiet mitigations=off no_timer_check cryptomgr.notests",
     `tsc_early_khz=${settings.tscKhz} tsc=reliable rdinit=/init`,
     spec.commandLine ?? "",
   ].join(" ");

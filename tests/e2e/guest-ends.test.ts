@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startTestServer } from "../support/test-server.ts";
+
+interface CapsuleBody {
+  readonly status: string;
+  readonly problem?: string;
+}
+
+const server = await startTestServer();
+after(() => server.close());
+
+/** What the kernel's trigger of emergencies does at each letter. */
+const ENDS = { b: "a reboot", c: "a kernel panic", o: "a power-off" };
+
+for (const [letter, what] of Object.entries(ENDS)) {
+  test(
+    `${what} inside a capsule ends it, and whoever waits for it is told`,
+    { timeout: 30_000 },
+    async (t) => {
+      const id = await server.capsule(t, {});
+      const trigger = `echo 1 > /proc/sys/kernel/sysrq; echo ${letter} > /proc/sysrq-trigger`;
+      const { status } = await server.exec(id, "sh", ["-c", `${trigger}; sleep 60`], { timeout_sec: 60 });
+      assert.equal(status, 502);
+      const read = async () => (await server.call<CapsuleBody>("GET", `/v1/capsules/${id}`)).body;
+      let capsule = await read();
+      for (let n = 0; n < 100 && capsule.status === "running"; n++) {
+        await sleep(100);
+        capsule = await read();
+      }
+      assert.equal(capsule.status, "error");
+      assert.match(capsule.problem ?? "", /machine died/);
+    },
+  );
+}
