@@ -43,6 +43,25 @@ test("environment and working directory apply; the default is root's home", asyn
   assert.equal(stdout, "/tmp\nhello world\n");
 });
 
+test("what the kernel cannot be told is an error of the request", async () => {
+  for (const words of [
+    { envs: { "A=B": "1" } },
+    { envs: { "": "1" } },
+    { args: ["a\0b"] },
+    { cmd: "a\0b" },
+  ]) {
+    const { status, body } = await server.call<{ error?: { reason: string } }>(
+      "POST",
+      `/v1/capsules/${id}/exec`,
+      { cmd: "env", ...words },
+    );
+    assert.deepEqual([status, body.error?.reason], [400, "invalid_field"], JSON.stringify(words));
+  }
+  const { status, body } = await server.exec(id, "env", [], { envs: { "A B": "1", é: "ü", EMPTY: "" } });
+  assert.equal(status, 200);
+  assert.match(body.stdout, /^A B=1\né=ü\nEMPTY=$/m);
+});
+
 test("output that is not UTF-8 comes back as base64 on both streams", async () => {
   const body = await server.shell(id, "printf '\\377\\000'; printf plain >&2");
   assert.equal(body.encoding, "base64");

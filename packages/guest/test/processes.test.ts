@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { WrennError } from "@wrenn/core";
+import { systemClock, WrennError } from "@wrenn/core";
 import { collect, request, shell } from "./support/collect.ts";
 import { NativeAgent } from "./support/native-agent.ts";
 
@@ -175,15 +175,16 @@ test("a terminal echoes, has a size, takes Ctrl-C, and shows a late reader what 
       if (event.type === "data") text.all += Buffer.from(event.bytes).toString();
   })();
   const until = async (pattern: RegExp): Promise<void> => {
-    while (!pattern.test(text.all)) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!pattern.test(text.all)) await systemClock.sleep(5, signal);
   };
   await process.write(Buffer.from("stty size; tty; echo $TERM\n"), signal);
   await until(/30 90\r\n\/dev\/pts\/\d+\r\nxterm-256color/);
   await process.resize(100, 40, signal);
   await process.write(Buffer.from("stty size\n"), signal);
   await until(/40 100/);
-  await process.write(Buffer.from("sleep 1000\n"), signal);
-  await until(/sleep 1000\r\n/);
+  // What a job prints says that the terminal is its own, so that it gets the signal.
+  await process.write(Buffer.from("sh -c 'echo be''gun; exec sleep 1000'\n"), signal);
+  await until(/begun\r\n/);
   await process.write(Buffer.from("\u0003"), signal);
   await process.write(Buffer.from("echo code $?\n"), signal);
   await until(/code 130/);

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
-import { WrennError } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
+import { EnvironmentBody, requireSayable } from "../processes/command-words.ts";
 import { LimitsBody, resourceLimits } from "../processes/resource-limits.ts";
 import { COMMAND_PATIENCE_MS } from "../services/capsules.ts";
 import { runForeground } from "../services/exec.ts";
@@ -23,7 +23,7 @@ const ExecBody = Type.Object(
     timeout_sec: Type.Optional(Type.Integer({ maximum: MAX_TIMEOUT_SEC, description: "0 or less: 30" })),
     background: Type.Optional(Type.Boolean()),
     tag: Type.Optional(Type.String({ pattern: "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$" })),
-    envs: Type.Optional(Type.Record(Type.String({ pattern: "^[^=\\u0000]+$" }), Type.String())),
+    envs: Type.Optional(EnvironmentBody),
     cwd: Type.Optional(Type.String({ maxLength: 4096 })),
     user: Type.Optional(Type.String({ maxLength: 64 })),
     limits: Type.Optional(LimitsBody),
@@ -86,12 +86,7 @@ export function execRoutes(app: App, { capsules, fleet, clock }: RouteServices, 
         limits,
         timeout_sec: timeoutSec = 0,
       } = request.body;
-      if ([cmd, ...args, ...Object.values(envs)].some((text) => text.includes("\0"))) {
-        throw new WrennError("invalid_field", {
-          field: "cmd, args and envs",
-          problem: "must not contain NUL",
-        });
-      }
+      requireSayable({ cmd, args, envs });
       const row = await capsules.running(teamOf(request), id, COMMAND_PATIENCE_MS);
       const where = {
         ...(cwd === undefined ? {} : { cwd }),

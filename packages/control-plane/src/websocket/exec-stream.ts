@@ -2,6 +2,7 @@ import { problemOf } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
+import { EnvironmentBody, requireSayable } from "../processes/command-words.ts";
 import { LimitsBody, resourceLimits } from "../processes/resource-limits.ts";
 import { endTree } from "../services/exec.ts";
 import { forwardOutput } from "./forward-output.ts";
@@ -13,7 +14,7 @@ const Start = Type.Object({
   type: Type.Literal("start"),
   cmd: Type.String({ minLength: 1, maxLength: 4096 }),
   args: Type.Optional(Type.Array(Type.String())),
-  envs: Type.Optional(Type.Record(Type.String({ pattern: "^[^=\\u0000]+$" }), Type.String())),
+  envs: Type.Optional(EnvironmentBody),
   cwd: Type.Optional(Type.String({ maxLength: 4096 })),
   user: Type.Optional(Type.String({ maxLength: 64 })),
   timeout_sec: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400 })),
@@ -38,6 +39,7 @@ export const execStream: Session = async (socket, context) => {
   const { cmd, args = [], envs = {}, stdin = false, encoding = "utf-8" } = start;
   let process: CapsuleProcess;
   try {
+    requireSayable({ cmd, args, envs });
     process = await context.processes.start(
       {
         cmd,

@@ -2,6 +2,7 @@ import { problemOf } from "@wrenn/core";
 import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
+import { EnvironmentBody, requireSayable } from "../processes/command-words.ts";
 import { PtyInput } from "./pty-input.ts";
 import { PtyOutput } from "./pty-output.ts";
 import { SessionRefused } from "./session.ts";
@@ -30,7 +31,7 @@ const Start = Type.Object({
   args: Type.Optional(Type.Array(Type.String())),
   cols: size,
   rows: size,
-  envs: Type.Optional(Type.Record(Type.String({ pattern: "^[^=\\u0000]+$" }), Type.String())),
+  envs: Type.Optional(EnvironmentBody),
   cwd: Type.Optional(Type.String({ maxLength: 4096 })),
   user: Type.Optional(Type.String({ maxLength: 64 })),
   ...mode,
@@ -122,6 +123,7 @@ async function open(
   }
   const { cmd = "", args = [], envs = {}, cwd, user } = message;
   try {
+    requireSayable({ cmd, args, envs });
     const process = await processes.start(
       {
         cmd: cmd === "" ? DEFAULT_COMMAND : cmd,

@@ -1,0 +1,24 @@
+import { WrennError } from "@wrenn/core";
+import { Type } from "typebox";
+
+/** Environment of a command, by name. */
+export const EnvironmentBody = Type.Record(Type.String(), Type.String());
+
+/** What a program is started with. */
+interface CommandWords {
+  readonly cmd: string;
+  readonly args: readonly string[];
+  readonly envs: Readonly<Record<string, string>>;
+}
+
+/** Refuses what execve(2) and environ(7) have no way to say. @throws WrennError `invalid_field`. */
+export function requireSayable({ cmd, args, envs }: CommandWords): void {
+  if ([cmd, ...args, ...Object.values(envs)].some((text) => text.includes("\0")))
+    throw new WrennError("invalid_field", { field: "cmd, args and envs", problem: "must not contain NUL" });
+  const name = Object.keys(envs).find((key) => key === "" || /[=\0]/.test(key));
+  if (name !== undefined)
+    throw new WrennError("invalid_field", {
+      field: "envs",
+      problem: `must have names without '=' and NUL, not ${JSON.stringify(name.slice(0, 64))}`,
+    });
+}
