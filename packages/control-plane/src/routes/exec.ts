@@ -3,6 +3,7 @@ import type { CapsuleProcess } from "@wrenn/protocol";
 import { EnvironmentBody, requireSayable } from "../processes/command-words.ts";
 import { LimitsBody, resourceLimits } from "../processes/resource-limits.ts";
 import { COMMAND_PATIENCE_MS } from "../services/capsules.ts";
+import { startProcess } from "../processes/start-process.ts";
 import { runForeground } from "../services/exec.ts";
 import type { ExecResult } from "../services/exec.ts";
 import { teamOf } from "./app.ts";
@@ -95,18 +96,15 @@ export function execRoutes(app: App, { capsules, fleet, clock }: RouteServices, 
       };
       const processes = fleet.of(row).processes(id);
       if (background) {
-        const process = await processes.start(
-          {
-            cmd,
-            args,
-            envs,
-            ...where,
-            ...(tag === undefined ? {} : { tag }),
-            stdin,
-            output: "detached",
-          },
-          AbortSignal.timeout(30_000),
-        );
+        const process = await startProcess(processes, {
+          cmd,
+          args,
+          envs,
+          ...where,
+          ...(tag === undefined ? {} : { tag }),
+          stdin,
+          output: "detached",
+        });
         await capsules.touch(row.id);
         return await reply.status(202).send({ sandbox_id: id, cmd, ...identityOf(process) });
       }

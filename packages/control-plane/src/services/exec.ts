@@ -1,3 +1,4 @@
+import { WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import type {
   CapsuleProcess,
@@ -6,11 +7,20 @@ import type {
   ProcessExit,
   ResourceLimits,
 } from "@wrenn/protocol";
+import { startProcess } from "../processes/start-process.ts";
 
 /** Each stream of a foreground command is kept up to here; the rest is counted, not kept. */
 export const OUTPUT_LIMIT = 8 << 20;
-/** A command that ignores TERM is killed after this. */
-const KILL_AFTER_MS = 2000;
+/** How long ending a command may take, in milliseconds. */
+export const endTimes = {
+  /** A command that ignores TERM is killed after this. */
+  killAfterMs: 2000,
+  /** The guest is asked to kill for this long. */
+  killMs: 10_000,
+  /** A killed command's exit and the rest of its output are waited for this long. */
+  exitMs: 30_000,
+} as const;
+type EndTimes = Readonly<Record<keyof typeof endTimes, number>>;
 const SIGTERM = 15;
 const SIGKILL = 9;
 
@@ -37,15 +47,19 @@ export interface ExecResult {
 /**
  * Runs a command to its end. When its time is up, it and everything it started is ended (TERM, then KILL), and what it had
  * printed is returned with a mark. When `signal` aborts, likewise, and the signal's reason is thrown.
+ *
+ * @throws WrennError `guest_unreachable` when a command whose time is up does not end; what `processes.start` throws.
  */
 export async function runForeground(
   processes: CapsuleProcesses,
   request: ExecRequest,
   clock: Clock,
   signal: AbortSignal,
+  times: EndTimes = endTimes,
 ): Promise<ExecResult> {
   const startedAt = clock.monotonic();
-  const process = await processes.start(
+  const process = await startProcess(
+    processes,
     {
       cmd: request.cmd,
       args: request.args,
@@ -59,12 +73,23 @@ export async function runForeground(
     signal,
   );
   let timedOut = false;
+  const over = new AbortController();
+  const stuck = new AbortController();
+  const giveUp = async (): Promise<void> => {
+    await endTree(process, times).catch(() => {});
+    await clock.sleep(times.exitMs, over.signal);
+    stuck.abort(new WrennError("guest_unreachable", { problem: "a command that was killed does not end" }));
+  };
   const timer = setTimeout(() => {
     timedOut = true;
-    endTree(process).catch(() => {});
+    // Rejects when the command ends after all.
+    giveUp().catch(() => {});
   }, request.timeoutSec * 1000);
   try {
-    const { stdout, stderr, exit, truncated } = await collect(process, signal);
+    const { stdout, stderr, exit, truncated } = await collect(
+      process,
+      AbortSignal.any([signal, stuck.signal]),
+    );
     return {
       stdout,
       stderr,
@@ -74,23 +99,25 @@ export async function runForeground(
       durationMs: Math.round(clock.monotonic() - startedAt),
     };
   } catch (error) {
-    endTree(process).catch(() => {});
+    endTree(process, times).catch(() => {});
     throw error;
   } finally {
     clearTimeout(timer);
+    over.abort();
   }
 }
 
 /** Ends a process and all it started: TERM, and KILL when that is not enough. */
-export async function endTree(process: CapsuleProcess): Promise<void> {
-  await process.kill(SIGTERM, "tree", AbortSignal.timeout(KILL_AFTER_MS));
+export async function endTree(process: CapsuleProcess, times: EndTimes = endTimes): Promise<void> {
+  const gentle = AbortSignal.timeout(times.killAfterMs);
   try {
-    await process.wait(AbortSignal.timeout(KILL_AFTER_MS));
+    await process.kill(SIGTERM, "tree", gentle);
+    await process.wait(gentle);
   } catch {
     // Not yet ended; the second signal cannot be ignored.
   }
   // Also when the process itself is gone: what it started may still be there.
-  await process.kill(SIGKILL, "tree", AbortSignal.timeout(10_000));
+  await process.kill(SIGKILL, "tree", AbortSignal.timeout(times.killMs));
 }
 
 async function collect(

@@ -4,6 +4,7 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { EnvironmentBody, requireSayable } from "../processes/command-words.ts";
 import { LimitsBody, resourceLimits } from "../processes/resource-limits.ts";
+import { startProcess } from "../processes/start-process.ts";
 import { endTree } from "../services/exec.ts";
 import { forwardOutput } from "./forward-output.ts";
 import { SessionRefused } from "./session.ts";
@@ -40,7 +41,8 @@ export const execStream: Session = async (socket, context) => {
   let process: CapsuleProcess;
   try {
     requireSayable({ cmd, args, envs });
-    process = await context.processes.start(
+    process = await startProcess(
+      context.processes,
       {
         cmd,
         args,

@@ -3,6 +3,7 @@ import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { EnvironmentBody, requireSayable } from "../processes/command-words.ts";
+import { startProcess } from "../processes/start-process.ts";
 import { PtyInput } from "./pty-input.ts";
 import { PtyOutput } from "./pty-output.ts";
 import { SessionRefused } from "./session.ts";
@@ -124,7 +125,8 @@ async function open(
   const { cmd = "", args = [], envs = {}, cwd, user } = message;
   try {
     requireSayable({ cmd, args, envs });
-    const process = await processes.start(
+    const process = await startProcess(
+      processes,
       {
         cmd: cmd === "" ? DEFAULT_COMMAND : cmd,
         args,
