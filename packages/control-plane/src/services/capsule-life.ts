@@ -180,7 +180,7 @@ export class CapsuleLife {
       }
       const hostKey = `tpl-${random.uuid()}`;
       const facts = await hostAgent.createSnapshot(publicId, hostKey, AbortSignal.timeout(VERB_MS));
-      return await templates.put({
+      const made = {
         teamId,
         name,
         hostKey,
@@ -189,7 +189,8 @@ export class CapsuleLife {
         memoryMb: facts.memoryMib,
         sizeBytes: facts.sizeBytes,
         metadata: row.metadata,
-      });
+      };
+      return await templates.put(made, overwrite);
     });
   }
 

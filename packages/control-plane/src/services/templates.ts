@@ -81,10 +81,14 @@ export class TemplatesService {
       throw new WrennError("template_name_taken", { template: name });
   }
 
-  /** Puts a snapshot under its name; one that it replaces is removed as soon as no capsule uses it. */
-  async put(snapshot: NewSnapshot): Promise<TemplateRow> {
+  /**
+   * Puts a snapshot under its name; one that it replaces is removed unless a capsule uses it.
+   *
+   * @throws WrennError `template_name_taken` when somebody else was quicker and it is not to be replaced.
+   */
+  async put(snapshot: NewSnapshot, overwrite: boolean): Promise<TemplateRow> {
     const replaced = await findTemplate(this.#database.db, snapshot.teamId, snapshot.name);
-    const row = await this.#record(snapshot);
+    const row = await this.#record(snapshot, overwrite);
     if (replaced) await this.#removeUnused(replaced);
     return row;
   }
@@ -102,9 +106,12 @@ export class TemplatesService {
   }
 
   /** What has no name could never be asked for or deleted: the host forgets it then. */
-  async #record(snapshot: NewSnapshot): Promise<TemplateRow> {
+  async #record(snapshot: NewSnapshot, overwrite: boolean): Promise<TemplateRow> {
     try {
-      return await putTemplate(this.#database.db, { id: this.#random.uuid(), ...snapshot });
+      const template = { id: this.#random.uuid(), ...snapshot };
+      const row = await putTemplate(this.#database.db, template, overwrite);
+      if (!row) throw new WrennError("template_name_taken", { template: snapshot.name });
+      return row;
     } catch (error) {
       const host = this.#fleet.agent(snapshot.hostId);
       await host.deleteSnapshot(snapshot.hostKey, AbortSignal.timeout(DELETE_MS)).catch(() => {});

@@ -100,7 +100,7 @@ export class Furnisher {
       const { marker } = team;
       const name = `${marker}-${randomHex(systemRandom, 4)}`;
       const id = systemRandom.uuid();
-      await putTemplate(db, {
+      const template = {
         id,
         teamId: parseId("team", team.ids.team),
         name,
@@ -110,7 +110,8 @@ export class Furnisher {
         memoryMb: 512,
         sizeBytes: 1,
         metadata: { note: marker },
-      });
+      };
+      await putTemplate(db, template, false);
       return name;
     },
     channel: async (team) => {

@@ -53,8 +53,12 @@ export async function listAllTemplates(db: Db): Promise<readonly TemplateOfTeam[
     .execute();
 }
 
-/** Adds a template, or puts it in the place of one of the same name. */
-export async function putTemplate(db: Db, template: NewTemplate): Promise<TemplateRow> {
+/** Adds a template, or with `overwrite` puts it in the place of one of the same name; undefined when the name is taken. */
+export async function putTemplate(
+  db: Db,
+  template: NewTemplate,
+  overwrite: boolean,
+): Promise<TemplateRow | undefined> {
   const content = {
     host_key: template.hostKey,
     host_id: template.hostId,
@@ -66,11 +70,12 @@ export async function putTemplate(db: Db, template: NewTemplate): Promise<Templa
   return await db
     .insertInto("templates")
     .values({ id: template.id, team_id: template.teamId, name: template.name, ...content })
-    .onConflict((conflict) =>
-      conflict.columns(["team_id", "name"]).doUpdateSet({ ...content, created_at: new Date() }),
-    )
+    .onConflict((conflict) => {
+      const same = conflict.columns(["team_id", "name"]);
+      return overwrite ? same.doUpdateSet({ ...content, created_at: new Date() }) : same.doNothing();
+    })
     .returningAll()
-    .executeTakeFirstOrThrow();
+    .executeTakeFirst();
 }
 
 /** Forgets a template; one that is not there is fine. */
