@@ -266,6 +266,9 @@ test("changes of a directory are told as they happen", async () => {
 });
 
 test("what cannot be done is refused with its own code", async () => {
+  for (const path of ["/", "//", "/etc/..", "/root/../"])
+    await refused(call("remove", { path }), 400, "path_invalid");
+  assert.equal((await server.shell(id, "ls /etc/passwd /usr/bin/env")).exit_code, 0);
   await refused(call("list", { path: "/nope" }), 404, "path_not_found");
   await refused(call("list", { path: "/etc/passwd" }), 400, "not_a_directory");
   await refused(call("stat", { path: "/etc/\0x" }), 400, "path_invalid");

@@ -171,10 +171,21 @@ static int do_stat(const char *path, struct reader *r, struct buffer *body) {
   return entry_write(body, final);
 }
 
-static int do_remove(const char *path, struct reader *r, struct buffer *body) {
+/* Removing a tree fails at its root only after everything below is gone: what cannot be removed is known before. A slash at the
+   end, which would lead through a link, goes. */
+static bool removable(char *path) {
+  struct stat st, root;
+  for (size_t length = strlen(path); length > 1 && path[length - 1] == '/';) path[--length] = 0;
+  const char *name = strrchr(path, '/') + 1;
+  if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return false;
+  return lstat(path, &st) || lstat("/", &root) || st.st_dev != root.st_dev || st.st_ino != root.st_ino;
+}
+
+static int do_remove(char *path, struct reader *r, struct buffer *body) {
   bool recursive = read_u8(r);
   struct stat st;
   if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "REMOVE does not parse");
+  if (!removable(path)) return fail_with(body, EINVAL, "the root directory, '.' and '..' cannot be removed");
   if (lstat(path, &st)) return errno;
   if (S_ISDIR(st.st_mode) && recursive) return tree_remove(path);
   return (S_ISDIR(st.st_mode) ? rmdir(path) : unlink(path)) ? errno : STATUS_OK;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdint.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,11 +55,17 @@ static int copy_bytes(int from, int to) {
   }
 }
 
+static bool same_file(int a, int b) {
+  struct stat first, second;
+  return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 static int copy_file(const char *source, const char *destination, const struct stat *st) {
   int from = open(source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (from < 0) return errno;
-  int to = open(destination, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, st->st_mode & 07777);
-  int problem = to < 0 ? errno : copy_bytes(from, to);
+  /* Truncated only when it is known to be another file: else nothing would be left to copy. */
+  int to = open(destination, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, st->st_mode & 07777);
+  int problem = to < 0 ? errno : same_file(from, to) ? EINVAL : ftruncate(to, 0) ? errno : copy_bytes(from, to);
   if (to >= 0) {
     struct timespec times[2] = {st->st_atim, st->st_mtim};
     (void)fchmod(to, st->st_mode & 07777);
@@ -130,9 +138,16 @@ int tree_copy(const char *source, const char *destination, bool recursive) {
 int tree_move(const char *source, const char *destination) {
   if (rename(source, destination) == 0) return 0;
   if (errno != EXDEV) return errno;
-  int problem = tree_copy(source, destination, true);
+  char copy[PATH_MAX];
+  uint32_t random;
+  if (getrandom(&random, sizeof random, 0) != sizeof random) return EIO;
+  int n = snprintf(copy, sizeof copy, "%s.wrenn-move-%08x", destination, random);
+  if (n < 0 || (size_t)n >= sizeof copy) return ENAMETOOLONG;
+  /* What is at the destination stays until the copy is whole, and rename decides whether it may be replaced. */
+  int problem = tree_copy(source, copy, true);
+  if (!problem && rename(copy, destination)) problem = errno;
   if (problem) {
-    (void)tree_remove(destination);
+    (void)tree_remove(copy);
     return problem;
   }
   struct stat st;

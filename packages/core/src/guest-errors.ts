@@ -53,6 +53,12 @@ export const guestErrors = {
     "{path} already exists",
     "Use another path, or remove the existing one first.",
   ),
+  path_in_use: user(
+    "conflict",
+    409,
+    "{path} is in use by the capsule's system",
+    "Mount points can be neither removed nor moved; unmount it first.",
+  ),
   path_invalid: user(
     "invalid_request",
     400,

@@ -39,9 +39,20 @@ export function fileError(error: unknown, { operation, path, user }: FileContext
       return new WrennError("path_invalid", { problem: "a name or the whole path is too long" }, cause);
     case status.noSuchUser:
       return new WrennError("user_not_found", { user }, cause);
+    case errno.ELOOP:
+      return new WrennError("path_invalid", { problem: `too many symbolic links: ${path}` }, cause);
+    case errno.EBUSY:
+      return new WrennError("path_in_use", { path }, cause);
     case errno.EINVAL:
       if (error.message === "not a regular file") return new WrennError("not_a_file", { path }, cause);
-      break;
+      return new WrennError(
+        "path_invalid",
+        {
+          problem:
+            (error instanceof GuestRefusal && error.message) || `${operation} is not possible for ${path}`,
+        },
+        cause,
+      );
     default:
   }
   if (error instanceof GuestRefusal) return generalError(error, `${operation} of ${path}`);

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock, WrennError } from "@wrenn/core";
@@ -135,6 +146,56 @@ test("make, move, copy, change mode and remove", async () => {
   await refuses(files.stat(at("made"), { signal }), "path_not_found");
 });
 
+test("a copy onto the file itself, by whatever name, leaves it as it is", async () => {
+  await files.write(at("self"), chunks(Buffer.from("mine")), { signal });
+  await link(at("self"), at("twin"));
+  for (const name of ["self", "twin"])
+    await refuses(
+      files.copy(at("self"), at(name), { signal, overwrite: true, recursive: false }),
+      "path_invalid",
+    );
+  assert.equal((await readAll(at("self"))).toString(), "mine");
+  await mkdir(at("selves"));
+  await writeFile(at("selves/one"), "1");
+  const whole = files.copy(at("selves"), at("selves"), { signal, overwrite: true, recursive: true });
+  await refuses(whole, "path_invalid");
+  assert.equal((await readAll(at("selves/one"))).toString(), "1");
+});
+
+test("a removal that cannot succeed removes nothing, and one of a link with a slash removes the link", async () => {
+  await mkdir(at("kept/below"), { recursive: true });
+  await writeFile(at("kept/below/file"), "here");
+  for (const end of ["/.", "/..", "/./", "/below/.."])
+    await refuses(files.remove(at("kept") + end, { signal, recursive: true }), "path_invalid");
+  await symlink(at("kept"), at("to-kept"));
+  await files.remove(`${at("to-kept")}/`, { signal, recursive: true });
+  assert.equal((await readAll(at("kept/below/file"))).toString(), "here");
+  await refuses(files.stat(at("to-kept"), { signal }), "path_not_found");
+  await files.remove(`${at("kept")}//`, { signal, recursive: true });
+  await refuses(files.stat(at("kept"), { signal }), "path_not_found");
+});
+
+test("a move to another file system replaces what rename would, and nothing else", async (t) => {
+  const other = await mkdtemp("/dev/shm/wrenn-files-");
+  t.after(() => rm(other, { recursive: true, force: true }));
+  await mkdir(at("moving"));
+  await writeFile(at("moving/new"), "new");
+  await mkdir(join(other, "full"));
+  await writeFile(join(other, "full/old"), "old");
+  const move = (from: string, to: string) => files.move(from, join(other, to), { signal, overwrite: true });
+  await refuses(move(at("moving"), "full"), "directory_not_empty");
+  assert.deepEqual(await readdir(other), ["full"]);
+  assert.deepEqual(await readdir(join(other, "full")), ["old"]);
+  await writeFile(join(other, "file"), "replaced");
+  await move(at("moving/new"), "file");
+  assert.equal(await readFile(join(other, "file"), "utf8"), "new");
+  await writeFile(at("moving/again"), "again");
+  await move(at("moving"), "moved");
+  assert.deepEqual(await readdir(join(other, "moved")), ["again"]);
+  await refuses(files.stat(at("moving"), { signal }), "path_not_found");
+  assert.deepEqual((await readdir(other)).toSorted(), ["file", "full", "moved"]);
+});
+
 test("every refusal is the user's fault and names its reason", async () => {
   await refuses(files.read(at("missing"), { signal }), "path_not_found");
   await refuses(files.read(root, { signal }), "is_a_directory");
@@ -147,6 +208,10 @@ test("every refusal is the user's fault and names its reason", async () => {
   await refuses(files.stat(`/${"x".repeat(5000)}`, { signal }), "path_invalid");
   await refuses(files.stat(`/${"x".repeat(300)}`, { signal }), "path_invalid");
   await refuses(files.stat(root, { signal, user: "nobody-here" }), "user_not_found");
+  await symlink("round", at("round"));
+  await refuses(files.list(at("round"), 1, { signal }), "path_invalid");
+  await refuses(files.move(root, at("inside/itself"), { signal, overwrite: false }), "path_invalid");
+  await refuses(files.remove("/proc", { signal, recursive: false }), "path_in_use");
 });
 
 test("a reader that stops early leaves nothing open in the agent", async () => {
