@@ -20,6 +20,7 @@ const STARTING_MS = 4000;
 /** The same for commands, whose clients are prepared to wait. */
 export const COMMAND_PATIENCE_MS = 30_000;
 const NETWORK_MS = 30_000;
+const STATE_MS = 10_000;
 const DESTROY_MS = 60_000;
 const POLL_MS = 50;
 
@@ -92,11 +93,27 @@ export class CapsulesService {
    * @throws WrennError `capsule_not_running`.
    */
   async running(teamId: string, publicId: string, patienceMs = STARTING_MS): Promise<SandboxRow> {
-    const row = await this.#made(teamId, publicId, patienceMs);
+    let row = await this.#made(teamId, publicId, patienceMs);
+    if (row.status === "running" && row.auto_resume)
+      row = await this.#fallenAsleep(row, publicId, patienceMs);
     if (row.status === "paused" && row.auto_resume) return await this.life.wake(teamId, publicId);
     // Nobody knows how it is until its host is back.
     if (row.status === "missing") throw new WrennError("host_unavailable", {});
     if (row.status !== "running") throw new WrennError("capsule_not_running", { status: row.status });
+    return row;
+  }
+
+  /** A capsule that runs, or whose row says that it does not any more: one that is on its way to sleep is waited for. */
+  async #fallenAsleep(before: SandboxRow, publicId: string, patienceMs: number): Promise<SandboxRow> {
+    const { clock, fleet } = this.#options;
+    const deadline = clock.monotonic() + patienceMs;
+    let row = before;
+    while (row.status === "running" && clock.monotonic() < deadline) {
+      const { state } = await fleet.of(row).capsule(publicId, AbortSignal.timeout(STATE_MS));
+      if (state !== "pausing" && state !== "paused") break;
+      await clock.sleep(POLL_MS);
+      row = await this.get(row.team_id, publicId);
+    }
     return row;
   }
 
