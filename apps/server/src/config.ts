@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { RequestRates, SmtpServer } from "@wrenn/control-plane";
 import { WrennError } from "@wrenn/core";
 import type { SlotLimits } from "@wrenn/network";
@@ -55,8 +55,9 @@ export interface ServerConfig {
 export function readConfig(env: Readonly<Record<string, string | undefined>>, listen?: string): ServerConfig {
   const { host, port } = parseListen(listen ?? env["WRENN_LISTEN"] ?? "127.0.0.1:8080");
   return {
-    dataDirectory: env["WRENN_DATA_DIR"] ?? "/var/lib/wrenn",
-    cacheDirectory: env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
+    // Other programs are told these paths, and have working directories of their own.
+    dataDirectory: resolve(env["WRENN_DATA_DIR"] ?? "/var/lib/wrenn"),
+    cacheDirectory: resolve(env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn"),
     host,
     port,
     domain: (env["WRENN_DOMAIN"] ?? "localhost").toLowerCase(),

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
 import { createControlPlane, defaultCapacity, ensureFirstTeam, smtpTransport } from "@wrenn/control-plane";
 import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
-import { systemClock, systemRandom, WrennError } from "@wrenn/core";
+import { problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { ensureSecret, openDatabase } from "@wrenn/database";
 import type { CapsuleDirectory, CredentialChecks } from "@wrenn/edge";
@@ -66,6 +66,17 @@ export async function startControlPlane(start: ServerStart): Promise<StartedCont
   return await assemble(start, false);
 }
 
+async function prepareDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+    // The database and the machines run as users of their own and pass through here.
+    await chmod(path, 0o711);
+  } catch (error) {
+    const problem = `cannot be used: ${problemOf(error)}`;
+    throw new WrennError("invalid_field", { field: "WRENN_DATA_DIR", problem }, { cause: error });
+  }
+}
+
 /** Starts the parts in an order in which each finds what it needs; undone in reverse when one fails. */
 async function assemble(
   start: ServerStart,
@@ -73,9 +84,7 @@ async function assemble(
 ): Promise<StartedControlPlane & { readonly hostAgent: RunningHostAgent | undefined }> {
   const { config, logger, signal } = start;
   const paths = dataPaths(config.dataDirectory);
-  await mkdir(config.dataDirectory, { recursive: true });
-  // The database and the machines run as users of their own and pass through here.
-  await chmod(config.dataDirectory, 0o711);
+  await prepareDirectory(config.dataDirectory);
   const other = await findServer(paths.serverRecord);
   if (other) throw new WrennError("server_already_runs", { url: other.url, directory: config.dataDirectory });
 

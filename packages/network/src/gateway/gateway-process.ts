@@ -90,3 +90,6 @@ process.on("disconnect", () => {
   // What is still on its way must not keep it.
   void delay(100).then(() => process.exit(0));
 });
+
+// Ctrl-C in a terminal reaches everything that runs in it. The server decides when this process ends.
+process.on("SIGINT", () => {});
