@@ -115,8 +115,9 @@ async function ownIds(who: Requester, url: string): Promise<Ids> {
 
 /** An answer without what the request itself named, and what is different each time. */
 function stripped({ answer, named }: Asked): string {
-  const text = named.filter((id) => id !== "").reduce((left, id) => left.replaceAll(id, "ID"), answer.text);
-  return text.replaceAll(/req-[0-9a-f]{24}/g, "REQUEST");
+  // The request's own id comes first: a port is so short that such an id may have it by chance.
+  const text = answer.text.replaceAll(/req-[0-9a-f]{24}/g, "REQUEST");
+  return named.filter((id) => id !== "").reduce((left, id) => left.replaceAll(id, "ID"), text);
 }
 
 function revealed(one: Asked): readonly string[] {

@@ -66,9 +66,14 @@ test("an image that is no overlay is not flattened", async () => {
 test("flattening that is broken off leaves nothing", async () => {
   const names = await readdir(directory);
   const abort = new AbortController();
-  const running = flattenChain(layers.at(-1) ?? "", join(directory, "never"), abort.signal);
-  setTimeout(() => abort.abort(new Error("stop")), 20);
-  await assert.rejects(running, /stop/);
+  const running = assert.rejects(
+    flattenChain(layers.at(-1) ?? "", join(directory, "never"), abort.signal),
+    /stop/,
+  );
+  // It has begun to write, and QEMU's program takes longer than this to start.
+  while ((await readdir(directory)).length === names.length) signal.throwIfAborted();
+  abort.abort(new Error("stop"));
+  await running;
   assert.deepEqual(await readdir(directory), names);
 });
 
