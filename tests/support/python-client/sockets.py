@@ -22,6 +22,7 @@ class Socket:
         first = next(self.events)
         assert not isinstance(first, RejectConnection), f"refused with {first.status_code}"
         assert isinstance(first, AcceptConnection), first
+        self.tcp.settimeout(SECONDS)
 
     def __enter__(self):
         return self
