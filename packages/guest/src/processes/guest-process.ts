@@ -1,4 +1,5 @@
 import { abortable, WrennError } from "@wrenn/core";
+import type { Clock } from "@wrenn/core";
 import type {
   CapsuleProcess,
   HeldOutput,
@@ -17,6 +18,7 @@ import { LOG_CAPACITY, OutputLog } from "./output-log.ts";
 import type { ProcessRecord } from "./process-record.ts";
 import { RING_BYTES } from "./start-request.ts";
 import { OutputReader } from "./output-reader.ts";
+import { OutputReaders } from "./output-readers.ts";
 
 /** Bytes of input that may be on their way before a writer waits. */
 const INPUT_BACKLOG = 1 << 20;
@@ -26,6 +28,7 @@ export interface GuestProcessOptions {
   readonly facts: ProcessFacts;
   readonly attached: boolean;
   readonly hasInput: boolean;
+  readonly clock: Clock;
   /** Lane of requests, and lane of this process's bytes. */
   readonly control: Lane;
   readonly data: Lane;
@@ -46,7 +49,7 @@ export class GuestProcess implements CapsuleProcess {
   readonly #options: GuestProcessOptions;
   readonly #inbound: Record<OutputChannel, InboundStream>;
   readonly #input: OutboundStream | undefined;
-  readonly #readers = new Set<OutputReader>();
+  readonly #readers: OutputReaders;
   readonly #exit = Promise.withResolvers<ProcessExit>();
   #finished: Finished | undefined;
   #failure: unknown;
@@ -58,6 +61,7 @@ export class GuestProcess implements CapsuleProcess {
     this.handle = options.handle;
     this.#facts = options.facts;
     this.#exit.promise.catch(() => {});
+    this.#readers = new OutputReaders(options.clock, () => this.readerMoved());
     const inbound = (name: OutputChannel, number: number): InboundStream =>
       new InboundStream(options.data, channel.streamId(options.handle, number), RING_BYTES, {
         onData: (offset, bytes) => {
@@ -141,7 +145,7 @@ export class GuestProcess implements CapsuleProcess {
   }
 
   async *output(from: OutputStart, signal: AbortSignal): AsyncGenerator<OutputEvent, void, undefined> {
-    const reader = new OutputReader(this, from);
+    const reader = new OutputReader(this, from, this.#options.clock);
     this.#readers.add(reader);
     try {
       yield* reader.events(signal);
@@ -208,8 +212,8 @@ export class GuestProcess implements CapsuleProcess {
   }
 
   /**
-   * How far the guest may send. Detached output never waits: the log drops its oldest bytes. Attached output waits for
-   * its slowest reader, and without one for the log to be read; a terminal without readers is like detached output.
+   * How far the guest may send. Detached output never waits: the log drops its oldest bytes. Attached output goes at the pace
+   * of its readers, and without one waits for the log to be read; a terminal without readers is like detached output.
    */
   #grant(name: OutputChannel): void {
     const inbound = this.#inbound[name];
@@ -219,10 +223,9 @@ export class GuestProcess implements CapsuleProcess {
       return;
     }
     const { start, end } = this.log.streams[name];
-    let base = this.#readers.size === 0 && !this.#facts.terminal && !this.#finished ? start : end;
-    for (const reader of this.#readers) base = Math.min(base, reader.position(name));
+    const base = this.#readers.size === 0 && !this.#facts.terminal && !this.#finished ? start : end;
     // A quarter of the guest's ring keeps the pipe full without a message for every read.
-    inbound.grantAtLeast(base + LOG_CAPACITY, RING_BYTES / 4);
+    inbound.grantAtLeast(Math.min(base, this.#readers.pace(name)) + LOG_CAPACITY, RING_BYTES / 4);
   }
 
   #streamEnded(): void {

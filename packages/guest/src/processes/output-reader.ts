@@ -1,4 +1,5 @@
 import { abortable } from "@wrenn/core";
+import type { Clock } from "@wrenn/core";
 import type { OutputChannel, OutputEvent, OutputStart } from "@wrenn/protocol";
 import type { GuestProcess } from "./guest-process.ts";
 
@@ -9,10 +10,14 @@ const channels: readonly OutputChannel[] = ["stdout", "stderr"];
 export class OutputReader {
   readonly #process: GuestProcess;
   readonly #position: Record<OutputChannel, number>;
+  readonly #clock: Clock;
   #nextResize: number;
+  #lastTaken: number;
 
-  constructor(process: GuestProcess, from: OutputStart) {
+  constructor(process: GuestProcess, from: OutputStart, clock: Clock) {
     this.#process = process;
+    this.#clock = clock;
+    this.#lastTaken = clock.monotonic();
     const { streams, resizes } = process.log;
     const start = (channel: OutputChannel): number => {
       // What fell out of the log before this reader came is announced to it as dropped.
@@ -30,10 +35,16 @@ export class OutputReader {
     return this.#position[channel];
   }
 
+  /** When this reader came for more, on the monotonic clock, ms. */
+  get lastTaken(): number {
+    return this.#lastTaken;
+  }
+
   /** Everything from here to the exit; not taking the next event is back-pressure. */
   async *events(signal: AbortSignal): AsyncGenerator<OutputEvent, void, undefined> {
     for (;;) {
       const { changed } = this.#process.log;
+      this.#lastTaken = this.#clock.monotonic();
       const events = this.#available();
       for (const event of events) yield event;
       this.#process.readerMoved();

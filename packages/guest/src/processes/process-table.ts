@@ -120,12 +120,13 @@ export class ProcessTable implements CapsuleProcesses {
   }
 
   #add(handle: number, facts: ProcessFacts, attached: boolean, hasInput: boolean): GuestProcess {
-    const { control, bulk } = this.#options;
+    const { control, bulk, clock } = this.#options;
     const process = new GuestProcess({
       handle,
       facts,
       attached,
       hasInput,
+      clock,
       control,
       data: facts.terminal ? control : bulk,
       onFinished: () => this.#finished(handle, attached || facts.terminal),

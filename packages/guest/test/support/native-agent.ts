@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import type { Clock } from "@wrenn/core";
 import { GuestSession } from "@wrenn/guest";
 
 /** `WRENN_TEST_GUEST_AGENT` names another build of the agent, for instance one with sanitizers. */
@@ -49,12 +50,13 @@ export class NativeAgent implements AsyncDisposable {
   /** A session with the agent; `paths` may lead through a proxy. */
   async connect(
     paths: { readonly interactive: string; readonly bulk: string } = this,
+    clock: Clock = systemClock,
   ): Promise<GuestSession> {
     return await GuestSession.connect(
       {
         interactive: paths.interactive,
         bulk: paths.bulk,
-        clock: systemClock,
+        clock,
         logger: silentLogger,
         random: systemRandom,
       },

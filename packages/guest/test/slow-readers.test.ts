@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "@wrenn/core";
+import type { Clock } from "@wrenn/core";
+import type { CapsuleProcess, OutputEvent, StartRequest } from "@wrenn/protocol";
+import { collect, request } from "./support/collect.ts";
+import { NativeAgent } from "./support/native-agent.ts";
+
+const signal = AbortSignal.timeout(60_000);
+const SIZE = 6_000_000;
+const flood = ["-c", `sleep 0.2; head -c ${SIZE} /dev/zero`];
+
+/** Time passes twenty times as fast. */
+const hasty: Clock = {
+  now: systemClock.now,
+  monotonic: () => systemClock.monotonic() * 20,
+  sleep: async (ms, aborted) => await systemClock.sleep(ms / 20, aborted),
+};
+
+/** Reads one event and no more until told to; then everything: bytes taken and bytes missed. */
+function stalled(process: CapsuleProcess): {
+  readonly goOn: () => void;
+  readonly seen: Promise<readonly number[]>;
+} {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const read = async (): Promise<readonly number[]> => {
+    let [taken, missed] = [0, 0];
+    const count = (event: OutputEvent): void => {
+      if (event.type === "data") taken += event.bytes.length;
+      if (event.type === "dropped") missed += event.to - event.from;
+    };
+    for await (const event of process.output("oldest", signal)) {
+      count(event);
+      await promise;
+    }
+    return [taken, missed];
+  };
+  return { goOn: resolve, seen: read() };
+}
+
+const kinds: readonly (readonly [string, StartRequest])[] = [
+  ["command", request("sh", flood, { output: "attached" })],
+  ["terminal", request("sh", flood, { output: "attached", terminal: { cols: 80, rows: 24 } })],
+];
+for (const [kind, start] of kinds) {
+  test(`a reader of a ${kind} that has stalled holds nobody up for good, and is told what it missed`, async () => {
+    await using agent = await NativeAgent.start();
+    const session = await agent.connect(agent, hasty);
+    const process = await session.processes.start(start, signal);
+    const slow = stalled(process);
+    const { stdout, exit, dropped } = await collect(process);
+    assert.deepEqual([stdout.length, exit, dropped], [SIZE, { exitCode: 0 }, []]);
+    slow.goOn();
+    const [taken = 0, missed = 0] = await slow.seen;
+    assert.equal(taken + missed, SIZE);
+    assert.ok(missed > 0);
+    await session.detach();
+  });
+}
+
+test("the only reader is waited for, however long it takes nothing, and so is one that is slow but moves", async () => {
+  await using agent = await NativeAgent.start();
+  const session = await agent.connect(agent, hasty);
+  const process = await session.processes.start(request("sh", flood, { output: "attached" }), signal);
+  const slow = stalled(process);
+  await systemClock.sleep(1500);
+  slow.goOn();
+  assert.deepEqual(await slow.seen, [SIZE, 0]);
+
+  const shared = await session.processes.start(request("sh", flood, { output: "attached" }), signal);
+  const crawl = async (): Promise<readonly number[]> => {
+    let [taken, missed] = [0, 0];
+    for await (const event of shared.output("oldest", signal)) {
+      if (event.type === "data") taken += event.bytes.length;
+      if (event.type === "dropped") missed += event.to - event.from;
+      await systemClock.sleep(5);
+    }
+    return [taken, missed];
+  };
+  const [crawled, quick] = await Promise.all([crawl(), collect(shared)]);
+  assert.deepEqual([crawled, quick.stdout.length, quick.dropped], [[SIZE, 0], SIZE, []]);
+  await session.detach();
+});
