@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { formatId, parseId, WrennError } from "@wrenn/core";
-import { findAnySandbox } from "@wrenn/database";
+import { discardTemplate, findAnySandbox, putTemplate } from "@wrenn/database";
 import { FakeHostAgent } from "./support/fake-host-agent.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer, Person } from "./support/test-platform.ts";
@@ -151,6 +151,36 @@ test("capsules go to the freest host; a host that cannot start one is passed ove
   assert.equal((await as(admin, "DELETE", `/v1/hosts/${big.id}?force=true`)).status, 204);
   assert.equal(big.agent.capsules.size, 0, "force destroys");
   assert.equal(await statusOf(String(made.body["id"])), "stopped");
+});
+
+test("a host with templates that were made on it is given up with force only, and they go with it", async () => {
+  const host = await join("templates:1");
+  const { db } = platform.database;
+  const id = crypto.randomUUID();
+  await putTemplate(db, {
+    id,
+    teamId: parseId("team", person.teamId),
+    name: "made-there",
+    hostKey: `tpl-${id}`,
+    hostId: parseId("host", host.id),
+    vcpus: 1,
+    memoryMb: 512,
+    sizeBytes: 1,
+    metadata: {},
+  });
+  await discardTemplate(db, { hostKey: "tpl-old", hostId: parseId("host", host.id) }, 60_000);
+  const preview = await as(admin, "GET", `/v1/hosts/${host.id}/delete-preview`);
+  assert.deepEqual([preview.body["sandbox_ids"], preview.body["templates"]], [[], ["made-there"]]);
+  const refused = await as(admin, "DELETE", `/v1/hosts/${host.id}`);
+  assert.deepEqual([refused.status, reasonOf(refused)], [409, "host_has_templates"]);
+  const list = async (): Promise<unknown[]> =>
+    ((await as(person, "GET", "/v1/snapshots")).body as unknown as { name: string }[]).filter(
+      ({ name }) => name === "made-there",
+    );
+  assert.equal((await list()).length, 1);
+  assert.equal((await as(admin, "DELETE", `/v1/hosts/${host.id}?force=true`)).status, 204);
+  assert.deepEqual(await list(), []);
+  assert.deepEqual(await db.selectFrom("discarded_templates").selectAll().execute(), []);
 });
 
 test("capsules of a silent host are missing, and running again when it is back; what ended meanwhile has ended", async () => {

@@ -63,6 +63,12 @@ export const hostErrors = {
     "the host has capsules: {sandbox_ids}",
     "Destroy them first, or delete the host with force=true, which destroys them.",
   ),
+  host_has_templates: user(
+    "conflict",
+    409,
+    "these templates lie on the host: {templates}",
+    "Delete them first, or delete the host with force=true, which deletes them.",
+  ),
   host_is_local: user(
     "invalid_request",
     400,

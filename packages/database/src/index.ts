@@ -72,14 +72,17 @@ export { isPlace } from "./queries/page.ts";
 export type { Page } from "./queries/page.ts";
 export { listPortAccess, setPortAccess } from "./queries/ports.ts";
 export { ensureSecret } from "./queries/secrets.ts";
+export { discardTemplate, forgetDiscarded, listDiscarded } from "./queries/discarded-templates.ts";
 export {
   deleteTemplate,
   findTemplate,
+  listHostTemplates,
   listAllTemplates,
   listTeamTemplates,
   putTemplate,
+  replaceTemplate,
 } from "./queries/templates.ts";
-export type { TemplateOfTeam, TemplateRow } from "./queries/templates.ts";
+export type { NewTemplate, TemplateOfTeam, TemplateRow } from "./queries/templates.ts";
 export { findTeam, insertTeam, teamExists } from "./queries/teams.ts";
 export { pruneAudit, pruneLogins } from "./queries/account-upkeep.ts";
 export {

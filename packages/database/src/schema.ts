@@ -133,6 +133,12 @@ export interface TemplatesTable {
   created_at: Defaulted<Date>;
 }
 
+export interface DiscardedTemplatesTable {
+  host_key: string;
+  host_id: string;
+  due_at: Date;
+}
+
 export interface PortAccessTable {
   sandbox_id: string;
   port: number;
@@ -176,6 +182,7 @@ export interface Schema {
   sandboxes: SandboxesTable;
   operations: OperationsTable;
   templates: TemplatesTable;
+  discarded_templates: DiscardedTemplatesTable;
   port_access: PortAccessTable;
   secrets: SecretsTable;
   idempotency_keys: IdempotencyKeysTable;

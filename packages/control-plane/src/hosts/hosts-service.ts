@@ -9,6 +9,7 @@ import {
   findTeam,
   insertHost,
   listHostSandboxes,
+  listHostTemplates,
   listHosts,
   listHostTags,
   removeHostTag,
@@ -94,26 +95,38 @@ export class HostsService {
     return { host, registrationToken: await enrolment.registrationToken(database.db, host.id) };
   }
 
-  /** Capsules that would go with the host: paused ones lie there, too. */
-  async capsules(
+  /** What would go with the host: capsules, paused ones too, and the names of templates that were made there. */
+  async contents(
     session: LiveSession,
     publicId: string,
-  ): Promise<{ readonly host: HostRow; readonly capsules: readonly SandboxRow[] }> {
+  ): Promise<{
+    readonly host: HostRow;
+    readonly capsules: readonly SandboxRow[];
+    readonly templates: readonly string[];
+  }> {
     const host = await this.#changeable(session, publicId);
-    return { host, capsules: await listHostSandboxes(this.#options.database.db, host.id) };
+    const { db } = this.#options.database;
+    const [capsules, templates] = await Promise.all([
+      listHostSandboxes(db, host.id),
+      listHostTemplates(db, host.id),
+    ]);
+    return { host, capsules, templates };
   }
 
   /**
-   * Gives up a host. With `force` its capsules are destroyed; when it does not answer they are over all the same.
+   * Gives up a host. With `force` its capsules are destroyed and its templates deleted; when it does not answer they are over
+   * all the same.
    *
-   * @throws WrennError `host_has_capsules` without `force`, `host_is_local`.
+   * @throws WrennError `host_has_capsules` and `host_has_templates` without `force`, `host_is_local`.
    */
   async remove(session: LiveSession, publicId: string, force: boolean): Promise<void> {
     const { database, fleet, clock } = this.#options;
-    const { host, capsules } = await this.capsules(session, publicId);
+    const { host, capsules, templates } = await this.contents(session, publicId);
     if (host.address === null && host.status !== "pending") throw new WrennError("host_is_local", {});
     const ids = capsules.map(({ id }) => formatId("capsule", id));
     if (ids.length > 0 && !force) throw new WrennError("host_has_capsules", { sandbox_ids: ids.join(", ") });
+    if (templates.length > 0 && !force)
+      throw new WrennError("host_has_templates", { templates: templates.join(", ") });
     const now = new Date(clock.now());
     // No capsule is placed there any more.
     await changeHostStatus(database.db, host.id, ["online"], "draining");

@@ -3,6 +3,7 @@ import type { Clock, Logger } from "@wrenn/core";
 import { changeSandbox, findSandboxes, listSettledSandboxes } from "@wrenn/database";
 import type { Database, SandboxChange, SandboxRow } from "@wrenn/database";
 import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
+import { removeDiscarded } from "./remove-discarded.ts";
 
 const DESTROY_MS = 60_000;
 /** For how long the files of a failed capsule are kept for whoever wants to know why. */
@@ -19,7 +20,7 @@ export interface ReconcileOptions {
  * its host answers and does not list it, and a host gives up a capsule only when it is told to.
  *
  * Rows are read before the host is asked, so that what is created meanwhile is not taken for lost; rows that somebody works on
- * are left alone, and each is changed only if it is still as it was read.
+ * are left alone, and each is changed only if it is still as it was read. Files of templates that nobody names are removed.
  *
  * @throws WrennError when the host does not answer.
  */
@@ -44,6 +45,7 @@ export async function reconcileHost(
       });
   }
   await releaseEnded(hostId, agent, [...held.keys()], options);
+  await removeDiscarded(hostId, agent, options);
 }
 
 /** What a row must be changed to, if anything. */

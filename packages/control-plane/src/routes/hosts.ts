@@ -13,7 +13,7 @@ const WithToken = Type.Object({
   host: Host,
   registration_token: Type.String({ description: "Good once, for an hour" }),
 });
-const CapsuleIds = Type.Array(Type.String());
+const CapsuleIds = Type.Optional(Type.Array(Type.String()));
 const InUse = Type.Object({
   error: Type.Object({ ...ErrorSchema.properties.error.properties, sandbox_ids: CapsuleIds }),
   sandbox_ids: CapsuleIds,
@@ -79,18 +79,26 @@ export function hostRoutes(app: App, { hosts }: RouteServices): void {
     "/v1/hosts/:id/delete-preview",
     {
       schema: {
-        summary: "What would go with a host: running and paused capsules",
+        summary: "What would go with a host: running and paused capsules, and templates made there",
         tags,
         params: HostParams,
         response: {
-          200: Type.Object({ host: Host, sandbox_ids: Type.Array(Type.String()) }),
+          200: Type.Object({
+            host: Host,
+            sandbox_ids: Type.Array(Type.String()),
+            templates: Type.Array(Type.String()),
+          }),
           ...refusals,
         },
       },
     },
     async (request) => {
-      const { host, capsules } = await hosts.capsules(sessionOf(request), request.params.id);
-      return { host: hostJson(host), sandbox_ids: capsules.map(({ id }) => formatId("capsule", id)) };
+      const { host, capsules, templates } = await hosts.contents(sessionOf(request), request.params.id);
+      return {
+        host: hostJson(host),
+        sandbox_ids: capsules.map(({ id }) => formatId("capsule", id)),
+        templates: [...templates],
+      };
     },
   );
 
@@ -99,7 +107,8 @@ export function hostRoutes(app: App, { hosts }: RouteServices): void {
     {
       schema: {
         summary: "Give up a host",
-        description: "409 `host_has_capsules` with their ids; `force` destroys them.",
+        description:
+          "409 `host_has_capsules` with their ids, or `conflict` for templates that were made there; `force` destroys both.",
         tags,
         params: HostParams,
         querystring: Type.Object({ force: Type.Optional(Type.Boolean()) }),

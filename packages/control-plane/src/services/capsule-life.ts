@@ -179,12 +179,14 @@ export class CapsuleLife {
         await this.#follow(row, status);
       }
       const hostKey = `tpl-${random.uuid()}`;
+      const hostId = row.host_id ?? missing(row);
+      await templates.begin(hostKey, hostId);
       const facts = await hostAgent.createSnapshot(publicId, hostKey, AbortSignal.timeout(VERB_MS));
       const made = {
         teamId,
         name,
         hostKey,
-        hostId: row.host_id ?? missing(row),
+        hostId,
         vcpus: facts.vcpus,
         memoryMb: facts.memoryMib,
         sizeBytes: facts.sizeBytes,

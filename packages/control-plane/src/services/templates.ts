@@ -2,16 +2,25 @@ import { WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import {
   deleteTemplate,
+  discardTemplate,
   findTemplate,
+  forgetDiscarded,
   listAllTemplates,
   listTeamTemplates,
   putTemplate,
+  replaceTemplate,
 } from "@wrenn/database";
-import type { Database, TemplateOfTeam, TemplateRow } from "@wrenn/database";
+import type { Database, NewTemplate, TemplateOfTeam, TemplateRow } from "@wrenn/database";
 import type { Fleet } from "../hosts/fleet.ts";
 import { PLATFORM_TEAM } from "./bootstrap.ts";
 
+type Transaction = Parameters<typeof replaceTemplate>[0];
+
 const DELETE_MS = 60_000;
+/** What has no name after this is not being made any more. */
+const MAKING_MS = 15 * 60_000;
+/** Capsules that are to be started from what is replaced now are known to the host after this. */
+const REPLACED_MS = 60_000;
 
 /** A template as a capsule is started from it. */
 export interface FoundTemplate {
@@ -81,16 +90,27 @@ export class TemplatesService {
       throw new WrennError("template_name_taken", { template: name });
   }
 
+  /** Before a host makes files of a template: what gets no name is removed, whatever ends first, host or control plane. */
+  async begin(hostKey: string, hostId: string): Promise<void> {
+    await discardTemplate(this.#database.db, { hostKey, hostId }, MAKING_MS);
+  }
+
   /**
-   * Puts a snapshot under its name; one that it replaces is removed unless a capsule uses it.
+   * Puts a snapshot under its name. Its host removes what it replaces, as soon as no capsule uses it.
    *
    * @throws WrennError `template_name_taken` when somebody else was quicker and it is not to be replaced.
    */
   async put(snapshot: NewSnapshot, overwrite: boolean): Promise<TemplateRow> {
-    const replaced = await findTemplate(this.#database.db, snapshot.teamId, snapshot.name);
-    const row = await this.#record(snapshot, overwrite);
-    if (replaced) await this.#removeUnused(replaced);
-    return row;
+    const template = { id: this.#random.uuid(), ...snapshot };
+    const row = await this.#database.db.transaction().execute(async (trx) => {
+      const put =
+        (await putTemplate(trx, template)) ?? (overwrite ? await replace(trx, template) : undefined);
+      if (put) await forgetDiscarded(trx, snapshot.hostKey);
+      return put;
+    });
+    if (row) return row;
+    await discardTemplate(this.#database.db, snapshot, 0);
+    throw new WrennError("template_name_taken", { template: snapshot.name });
   }
 
   /** @throws WrennError `template_not_found`, `template_protected`, `template_in_use` with the capsules that use it. */
@@ -105,30 +125,15 @@ export class TemplatesService {
     await deleteTemplate(this.#database.db, row.id);
   }
 
-  /** What has no name could never be asked for or deleted: the host forgets it then. */
-  async #record(snapshot: NewSnapshot, overwrite: boolean): Promise<TemplateRow> {
-    try {
-      const template = { id: this.#random.uuid(), ...snapshot };
-      const row = await putTemplate(this.#database.db, template, overwrite);
-      if (!row) throw new WrennError("template_name_taken", { template: snapshot.name });
-      return row;
-    } catch (error) {
-      const host = this.#fleet.agent(snapshot.hostId);
-      await host.deleteSnapshot(snapshot.hostKey, AbortSignal.timeout(DELETE_MS)).catch(() => {});
-      throw error;
-    }
-  }
-
   async #isPlatform(name: string): Promise<boolean> {
     return (await this.#fleet.templates()).some((template) => template.name === name);
   }
+}
 
-  async #removeUnused(replaced: TemplateRow): Promise<void> {
-    try {
-      await this.#fleet.of(replaced).deleteSnapshot(replaced.host_key, AbortSignal.timeout(DELETE_MS));
-    } catch (error) {
-      // Capsules that were started from it keep it.
-      if (!WrennError.is(error, "template_in_use")) throw error;
-    }
-  }
+async function replace(trx: Transaction, template: NewTemplate): Promise<TemplateRow | undefined> {
+  const changed = await replaceTemplate(trx, template);
+  if (!changed) return undefined;
+  const { host_key: hostKey, host_id: hostId } = changed.replaced;
+  if (hostId !== null) await discardTemplate(trx, { hostKey, hostId }, REPLACED_MS);
+  return changed.row;
 }

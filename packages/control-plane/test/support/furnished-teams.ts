@@ -111,7 +111,7 @@ export class Furnisher {
         sizeBytes: 1,
         metadata: { note: marker },
       };
-      await putTemplate(db, template, false);
+      await putTemplate(db, template);
       return name;
     },
     channel: async (team) => {

@@ -170,8 +170,10 @@ export async function setHostCertificate(
     .execute();
 }
 
-/** Nobody sees the host any more; its tokens are worth nothing. */
+/** Nobody sees the host any more, nor what lay on it; its tokens are worth nothing. */
 export async function deleteHost(db: Db, id: string): Promise<void> {
+  await db.deleteFrom("templates").where("host_id", "=", id).execute();
+  await db.deleteFrom("discarded_templates").where("host_id", "=", id).execute();
   await db.deleteFrom("host_tokens").where("host_id", "=", id).execute();
   await db.deleteFrom("host_tags").where("host_id", "=", id).execute();
   await db

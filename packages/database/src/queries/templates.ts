@@ -1,4 +1,4 @@
-import type { Kysely, Selectable } from "kysely";
+import type { Kysely, Selectable, Transaction } from "kysely";
 import type { Schema, TemplatesTable } from "../schema.ts";
 
 type Db = Kysely<Schema>;
@@ -53,13 +53,63 @@ export async function listAllTemplates(db: Db): Promise<readonly TemplateOfTeam[
     .execute();
 }
 
-/** Adds a template, or with `overwrite` puts it in the place of one of the same name; undefined when the name is taken. */
-export async function putTemplate(
-  db: Db,
+/** Names of the templates whose files lie on a host. */
+export async function listHostTemplates(db: Db, hostId: string): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("templates")
+    .select("name")
+    .where("host_id", "=", hostId)
+    .orderBy("name")
+    .execute();
+  return rows.map(({ name }) => name);
+}
+
+/** Adds a template; undefined when its name is taken. */
+export async function putTemplate(db: Db, template: NewTemplate): Promise<TemplateRow | undefined> {
+  return await db
+    .insertInto("templates")
+    .values({ id: template.id, team_id: template.teamId, name: template.name, ...contentOf(template) })
+    .onConflict((conflict) => conflict.columns(["team_id", "name"]).doNothing())
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Gives the name of a template to other files; undefined when there is none of that name. */
+export async function replaceTemplate(
+  trx: Transaction<Schema>,
   template: NewTemplate,
-  overwrite: boolean,
-): Promise<TemplateRow | undefined> {
-  const content = {
+): Promise<{ readonly row: TemplateRow; readonly replaced: TemplateRow } | undefined> {
+  const replaced = await trx
+    .selectFrom("templates")
+    .selectAll()
+    .where("team_id", "=", template.teamId)
+    .where("name", "=", template.name)
+    .forUpdate()
+    .executeTakeFirst();
+  if (!replaced) return undefined;
+  const row = await trx
+    .updateTable("templates")
+    .set({ ...contentOf(template), created_at: new Date() })
+    .where("id", "=", replaced.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return { row, replaced };
+}
+
+/** Forgets a template; one that is not there is fine. */
+export async function deleteTemplate(db: Db, id: string): Promise<void> {
+  await db.deleteFrom("templates").where("id", "=", id).execute();
+}
+
+function contentOf(template: NewTemplate): {
+  readonly host_key: string;
+  readonly host_id: string;
+  readonly vcpus: number;
+  readonly memory_mb: number;
+  readonly size_bytes: number;
+  readonly metadata: string;
+} {
+  return {
     host_key: template.hostKey,
     host_id: template.hostId,
     vcpus: template.vcpus,
@@ -67,18 +117,4 @@ export async function putTemplate(
     size_bytes: template.sizeBytes,
     metadata: JSON.stringify(template.metadata),
   };
-  return await db
-    .insertInto("templates")
-    .values({ id: template.id, team_id: template.teamId, name: template.name, ...content })
-    .onConflict((conflict) => {
-      const same = conflict.columns(["team_id", "name"]);
-      return overwrite ? same.doUpdateSet({ ...content, created_at: new Date() }) : same.doNothing();
-    })
-    .returningAll()
-    .executeTakeFirst();
-}
-
-/** Forgets a template; one that is not there is fine. */
-export async function deleteTemplate(db: Db, id: string): Promise<void> {
-  await db.deleteFrom("templates").where("id", "=", id).execute();
 }

@@ -1,0 +1,37 @@
+import { sql } from "kysely";
+import type { Kysely } from "kysely";
+import type { Schema } from "../schema.ts";
+
+type Db = Kysely<Schema>;
+
+/** Has a host remove files of a template after `inMs`, unless they get a name before; again: at another time. */
+export async function discardTemplate(
+  db: Db,
+  files: { readonly hostKey: string; readonly hostId: string },
+  inMs: number,
+): Promise<void> {
+  const due_at = sql<Date>`now() + ${inMs} * interval '1 ms'`;
+  await db
+    .insertInto("discarded_templates")
+    .values({ host_key: files.hostKey, host_id: files.hostId, due_at })
+    .onConflict((conflict) => conflict.column("host_key").doUpdateSet({ due_at }))
+    .execute();
+}
+
+/** The files have a name, or are gone. */
+export async function forgetDiscarded(db: Db, hostKey: string): Promise<void> {
+  await db.deleteFrom("discarded_templates").where("host_key", "=", hostKey).execute();
+}
+
+/** Keys of what a host is to remove now, at most `limit` of them, the longest due first. */
+export async function listDiscarded(db: Db, hostId: string, limit: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("discarded_templates")
+    .select("host_key")
+    .where("host_id", "=", hostId)
+    .where("due_at", "<=", sql<Date>`now()`)
+    .orderBy("due_at")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.host_key);
+}
