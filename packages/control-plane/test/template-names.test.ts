@@ -47,9 +47,9 @@ async function forgets(hostKey: string): Promise<void> {
 async function discarded(): Promise<Record<string, number>> {
   const rows = await platform.database.db
     .selectFrom("discarded_templates")
-    .select(["host_key", sql<number>`extract(epoch from due_at - now()) / 60`.as("minutes")])
+    .select(["host_key", sql<number>`(extract(epoch from due_at - now()) / 60)::float8`.as("minutes")])
     .execute();
-  return Object.fromEntries(rows.map((row) => [row.host_key, Math.ceil(Number(row.minutes))]));
+  return Object.fromEntries(rows.map((row) => [row.host_key, Math.ceil(row.minutes)]));
 }
 
 /** As if the time for it had come. */
