@@ -5,7 +5,7 @@ import { WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { identifyProcess, isAlive, runCommand } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
-import pg from "pg";
+import { singleClient } from "./connections.ts";
 import { installPostgresBinaries } from "./postgres-binaries.ts";
 import { postgresUser } from "./postgres-user.ts";
 import type { ServerUser } from "./postgres-user.ts";
@@ -179,7 +179,7 @@ async function untilReady(
   const deadline = performance.now() + READY_MS;
   for (;;) {
     signal.throwIfAborted();
-    const client = new pg.Client(connection);
+    const client = singleClient(connection);
     try {
       await client.connect();
       await client.end();

@@ -1,6 +1,6 @@
 import type { Logger } from "@wrenn/core";
 import { Kysely, PostgresDialect } from "kysely";
-import pg from "pg";
+import { openPool } from "./connections.ts";
 import { startEmbeddedServer } from "./embedded-server.ts";
 import { listen } from "./listener.ts";
 import type { Listening } from "./listener.ts";
@@ -33,12 +33,9 @@ export interface Database {
 export async function openDatabase(options: DatabaseOptions, signal: AbortSignal): Promise<Database> {
   const embedded = options.databaseUrl === undefined ? await startEmbeddedServer(options, signal) : undefined;
   const connection = embedded ? embedded.connection : { connectionString: options.databaseUrl };
-  const pool = new pg.Pool({ ...connection, max: POOL_SIZE, types: columnTypes });
-  // A connection that breaks is replaced at the next query, which reports what it meets. The pool listens to idle ones only; one
-  // that breaks between two queries of a transaction would end the process.
-  const lost = (error: Error) => options.logger.warn("database.connection_lost", { problem: error.message });
-  pool.on("error", lost);
-  pool.on("connect", (client) => client.on("error", lost));
+  const pool = openPool({ ...connection, max: POOL_SIZE, types: columnTypes }, (error) =>
+    options.logger.warn("database.connection_lost", { problem: error.message }),
+  );
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   const close = async (): Promise<void> => {
     await db.destroy();

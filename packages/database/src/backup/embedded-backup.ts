@@ -2,7 +2,7 @@ import { rename, rm } from "node:fs/promises";
 import { WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { Kysely, PostgresDialect } from "kysely";
-import pg from "pg";
+import { openPool, singleClient } from "../connections.ts";
 import { hasCluster, runningEmbeddedServer, startEmbeddedServer } from "../embedded-server.ts";
 import type { EmbeddedServer } from "../embedded-server.ts";
 import { listMigrations, migrate } from "../migrations.ts";
@@ -103,7 +103,7 @@ async function fill(
 
 async function migrateServer(server: EmbeddedServer, wanted?: readonly string[]): Promise<void> {
   const db = new Kysely<unknown>({
-    dialect: new PostgresDialect({ pool: new pg.Pool({ ...server.connection, max: 2 }) }),
+    dialect: new PostgresDialect({ pool: openPool({ ...server.connection, max: 2 }, () => {}) }),
   });
   try {
     await migrate(db, wanted);
@@ -113,7 +113,7 @@ async function migrateServer(server: EmbeddedServer, wanted?: readonly string[])
 }
 
 async function isUsed(connection: EmbeddedServer["connection"]): Promise<boolean> {
-  const client = new pg.Client(connection);
+  const client = singleClient(connection);
   await client.connect();
   try {
     const { rows } = await client.query<{ others: string }>(

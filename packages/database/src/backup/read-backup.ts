@@ -3,6 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { WrennError } from "@wrenn/core";
 import pg from "pg";
+import { singleClient } from "../connections.ts";
 import { BackupDigest, parseEnd, parseHeader, unreadable } from "./format.ts";
 import type { BackupHeader } from "./format.ts";
 import { dataTables } from "./write-backup.ts";
@@ -30,7 +31,7 @@ export async function loadBackup(
   file: string,
   signal: AbortSignal,
 ): Promise<BackupSummary> {
-  const client = new pg.Client(connection);
+  const client = singleClient(connection);
   await client.connect();
   try {
     await client.query("begin");

@@ -6,6 +6,7 @@ import { createGzip } from "node:zlib";
 import { WrennError } from "@wrenn/core";
 import { syncDirectory } from "@wrenn/system";
 import pg from "pg";
+import { singleClient } from "../connections.ts";
 import { backupHeader, BackupDigest } from "./format.ts";
 
 /** Rows that are fetched at once. */
@@ -29,7 +30,7 @@ export async function writeBackup(
   now: Date,
   signal: AbortSignal,
 ): Promise<BackupSummary> {
-  const client = new pg.Client(connection);
+  const client = singleClient(connection);
   await client.connect();
   const partial = `${file}.${process.pid}.partial`;
   const counts = new Map<string, number>();
