@@ -9,11 +9,12 @@ import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 const made: string[] = [];
 const forgotten: string[] = [];
 const used = new Set<string>();
+let isFull = false;
 const together = Promise.withResolvers<void>();
 const host = new FakeHostAgent();
 host.createSnapshot = async (_id, key) => {
   made.push(key);
-  if (made.length > 3) throw new WrennError("disk_full", { path: "/state" });
+  if (isFull) throw new WrennError("disk_full", { path: "/state" });
   // Both have found the name free when either is put under it.
   if (made.length === 2) together.resolve();
   await together.promise;
@@ -99,10 +100,24 @@ test("a snapshot that is to replace the one of its name does; the old files go w
 test("files of a snapshot that failed, or whose control plane died, are forgotten when it cannot come to its end any more", async () => {
   const capsule = await platform.call("POST", "/v1/capsules", { key, body: {} });
   const body = { sandbox_id: capsule.body["id"], name: "other" };
+  isFull = true;
   const failed = await platform.call("POST", "/v1/snapshots", { key, body });
   assert.equal(reasonOf(failed), "disk_full");
   const last = made.at(-1) ?? assert.fail();
   assert.deepEqual(await discarded(), { [last]: 15 });
   await due();
   await forgets(last);
+});
+
+test("who has as many templates as may be can still replace one", async () => {
+  isFull = false;
+  await platform.database.db.updateTable("teams").set({ max_templates: 1 }).execute();
+  const capsule = await platform.call("POST", "/v1/capsules", { key, body: {} });
+  const take = async (name: string) =>
+    await platform.call("POST", "/v1/snapshots?overwrite=true", {
+      key,
+      body: { sandbox_id: capsule.body["id"], name },
+    });
+  assert.equal(reasonOf(await take("third")), "quota_exceeded");
+  assert.equal((await take("same")).status, 201);
 });

@@ -170,8 +170,8 @@ export class CapsuleLife {
     const { fleet, operations, random, templates } = this.#options;
     const row = await this.#rows.get(teamId, publicId);
     if (row.status !== "running" && row.status !== "paused") throw new WrennError("snapshot_state", {});
-    await templates.requireFree(teamId, name, overwrite);
-    await requireTemplateRoom(this.#options.database, teamId);
+    const replaces = await templates.requireFree(teamId, name, overwrite);
+    if (!replaces) await requireTemplateRoom(this.#options.database, teamId);
     return await operations.run(row.id, "snapshot", async () => {
       const hostAgent = fleet.of(row);
       if (row.status === "running") {

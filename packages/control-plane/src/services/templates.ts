@@ -79,15 +79,19 @@ export class TemplatesService {
     return await listAllTemplates(this.#database.db);
   }
 
-  /** @throws WrennError `template_name_reserved`, `template_name_taken` unless it is to be replaced. */
-  async requireFree(teamId: string, name: string, overwrite: boolean): Promise<void> {
+  /**
+   * @returns whether there is one of this name, which is to be replaced.
+   * @throws WrennError `template_name_reserved`, `template_name_taken` unless it is to be replaced.
+   */
+  async requireFree(teamId: string, name: string, overwrite: boolean): Promise<boolean> {
     const isReserved =
       (await this.#isPlatform(name)) ||
       (teamId !== PLATFORM_TEAM &&
         (await findTemplate(this.#database.db, PLATFORM_TEAM, name)) !== undefined);
     if (isReserved) throw new WrennError("template_name_reserved", { template: name });
-    if (!overwrite && (await findTemplate(this.#database.db, teamId, name)))
-      throw new WrennError("template_name_taken", { template: name });
+    const isTaken = (await findTemplate(this.#database.db, teamId, name)) !== undefined;
+    if (isTaken && !overwrite) throw new WrennError("template_name_taken", { template: name });
+    return isTaken;
   }
 
   /** Before a host makes files of a template: what gets no name is removed, whatever ends first, host or control plane. */
