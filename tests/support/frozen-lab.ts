@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
-import { GuestSession } from "@wrenn/guest";
+import { GuestLink } from "@wrenn/guest";
 import {
   decodeDiffIndex,
   diffDataOffset,
@@ -104,7 +104,7 @@ export class FrozenLab {
 
   /** The kernel release that the guest names. */
   async answers(machine: Machine): Promise<string> {
-    const guest = await GuestSession.connect(
+    const guest = await GuestLink.connect(
       {
         ...machine.guestChannel,
         clock: systemClock,

@@ -1,6 +1,6 @@
 import type { PortConnections } from "@wrenn/host-agent";
 import { createEdge } from "@wrenn/edge";
-import type { CapsuleDirectory, CredentialChecks, Edge, EdgeOptions, SignInRequest } from "@wrenn/edge";
+import type { CapsuleRoutes, CredentialChecks, Edge, EdgeOptions, SignInRequest } from "@wrenn/edge";
 
 /** How long connections may take to end before a pause ends them (contract 30 §3.3). */
 const DRAIN_MS = 5000;
@@ -23,7 +23,7 @@ export class PortEdge implements PortConnections {
   readonly edge: Edge;
   readonly #domain: string;
   readonly #publicUrl: string | undefined;
-  #platform: (CapsuleDirectory & CredentialChecks) | undefined;
+  #platform: (CapsuleRoutes & CredentialChecks) | undefined;
   #origin: { readonly protocol: string; readonly port: number } = { protocol: "http", port: 80 };
 
   constructor(options: PortEdgeOptions) {
@@ -48,7 +48,7 @@ export class PortEdge implements PortConnections {
   }
 
   /** From now on requests can be answered. */
-  join(platform: CapsuleDirectory & CredentialChecks): void {
+  join(platform: CapsuleRoutes & CredentialChecks): void {
     this.#platform = platform;
   }
 
@@ -107,7 +107,7 @@ export class PortEdge implements PortConnections {
     return `${protocol}://${name}${port === usual ? "" : `:${port}`}`;
   }
 
-  #require(): CapsuleDirectory & CredentialChecks {
+  #require(): CapsuleRoutes & CredentialChecks {
     if (!this.#platform) throw new Error("the edge was asked before the control plane had joined");
     return this.#platform;
   }

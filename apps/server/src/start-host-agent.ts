@@ -11,7 +11,7 @@ import {
   rebaseOverlay,
 } from "@wrenn/disk-image";
 import type { ImageRecipe } from "@wrenn/disk-image";
-import { GuestSession } from "@wrenn/guest";
+import { GuestLink } from "@wrenn/guest";
 import {
   bootTemplate,
   createHostAgent,
@@ -181,8 +181,8 @@ async function createDisk(disk: {
 }
 
 function connectTo(logger: Logger) {
-  return (machine: Machine, onActivity: () => void, signal: AbortSignal): Promise<GuestSession> =>
-    GuestSession.connect(
+  return (machine: Machine, onActivity: () => void, signal: AbortSignal): Promise<GuestLink> =>
+    GuestLink.connect(
       { ...machine.guestChannel, clock: systemClock, logger, random: systemRandom, onActivity },
       signal,
     );

@@ -4,7 +4,7 @@ import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
 import { problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { ensureSecret, openDatabase } from "@wrenn/database";
-import type { CapsuleDirectory, CredentialChecks } from "@wrenn/edge";
+import type { CapsuleRoutes, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { writeFileAtomic } from "@wrenn/system";
 import { dataPaths, publicUrlOf } from "./config.ts";
@@ -179,7 +179,7 @@ async function assemble(
 }
 
 /** The control plane as the edge asks it; capsules of other machines are reached through their hosts. */
-function platformOf({ ports, fleet }: ControlPlane, localHost: string): CapsuleDirectory & CredentialChecks {
+function platformOf({ ports, fleet }: ControlPlane, localHost: string): CapsuleRoutes & CredentialChecks {
   return {
     find: async (id) => {
       const route = await ports.find(id);

@@ -16,7 +16,7 @@ static struct hello decode_hello(const uint8_t *record) {
   memcpy(hello.nonce, r.at, sizeof hello.nonce);
   r.at += sizeof hello.nonce;
   r.left -= sizeof hello.nonce;
-  hello.session = read_u64(&r);
+  hello.link_id = read_u64(&r);
   hello.lane = read_u32(&r);
   return hello;
 }

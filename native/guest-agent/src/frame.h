@@ -22,7 +22,7 @@ struct hello {
   uint32_t version;
   uint32_t epoch;
   uint8_t nonce[16];
-  uint64_t session;
+  uint64_t link_id;
   uint32_t lane;
 };
 

@@ -71,7 +71,7 @@ void lane_respond(struct agent *agent, const struct ticket *ticket, int status, 
   struct lane *lane = &agent->lanes[ticket->lane];
   struct request *request = find_request(lane, ticket->id);
   if (!request || request->done || request->serial != ticket->serial) {
-    /* The host that asked is gone (its session ended); nobody waits for this. */
+    /* The host that asked is gone (its link ended); nobody waits for this. */
     buffer_free(body);
     return;
   }
@@ -187,7 +187,7 @@ static void close_bulk_work(struct agent *agent) {
 static void handle_hello(struct agent *agent, struct lane *lane, const struct hello *hello) {
   bool repeated = lane->parser.synchronised && lane->connection.epoch == hello->epoch && memcmp(lane->connection.nonce, hello->nonce, sizeof hello->nonce) == 0;
   if (!repeated) {
-    if (lane->connection.session != hello->session) {
+    if (lane->connection.link_id != hello->link_id) {
       forget_requests(lane, UINT32_MAX);
       if (lane->number == 1)
         close_bulk_work(agent);

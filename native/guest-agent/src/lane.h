@@ -7,7 +7,7 @@
 struct agent;
 struct watch;
 
-/* Names one request for a late answer. Ids start again with every host session, serial numbers never do. */
+/* Names one request for a late answer. Ids start again with every host link, serial numbers never do. */
 struct ticket {
   int lane;
   uint32_t id; /* 0: none */
@@ -48,7 +48,7 @@ bool lane_connected(const struct lane *lane);
 void lane_send(struct lane *lane, enum frame_type type, uint32_t id, const void *head, size_t head_length, const void *tail, size_t tail_length);
 /* Writes queued output until the pipe is full; true when anything moved. */
 bool lane_flush(struct lane *lane);
-/* Answers a request; `body` is taken over and emptied. A ticket whose session is over is fine. */
+/* Answers a request; `body` is taken over and emptied. A ticket whose link is over is fine. */
 void lane_respond(struct agent *agent, const struct ticket *ticket, int status, struct buffer *body);
 
 #endif

@@ -61,7 +61,7 @@ int request_overflow(struct agent *agent, struct reader *r, struct buffer *body)
 
 /* A new connection on a lane: nothing is sent until the host attaches each stream again. */
 void processes_detach(struct agent *agent, int lane);
-/* A new host session: nobody waits any more for what the old one asked. */
+/* A new host link: nobody waits any more for what the old one asked. */
 void processes_forget_waiters(struct agent *agent);
 /* Bytes, windows and ends for streams; false when the stream is not a process's. */
 bool process_input(struct agent *agent, uint32_t stream, uint64_t offset, const uint8_t *bytes, size_t length);

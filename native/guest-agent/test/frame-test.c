@@ -8,12 +8,12 @@
 
 static const uint8_t magic[16] = {'W', 'R', 'E', 'N', 'N', '-', 'H', 'E', 'L', 'L', 'O', 0xFF, 0x00, 0xA5, 0x5A, 0x01};
 
-static void append_hello(struct buffer *out, uint32_t epoch, uint64_t session) {
+static void append_hello(struct buffer *out, uint32_t epoch, uint64_t link_id) {
   CHECK(buffer_append(out, magic, sizeof magic));
   write_u32(out, PROTOCOL_VERSION);
   write_u32(out, epoch);
   for (uint8_t i = 0; i < 16; i++) write_u8(out, i);
-  write_u64(out, session);
+  write_u64(out, link_id);
   write_u32(out, 1);
   for (int i = 0; i < 12; i++) write_u8(out, 0);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { formatId, parseId, WrennError } from "@wrenn/core";
-import { discardTemplate, findAnySandbox, putTemplate } from "@wrenn/database";
+import { discardTemplate, findAnyCapsule, putTemplate } from "@wrenn/database";
 import { FakeHostAgent } from "./support/fake-host-agent.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer, Person } from "./support/test-platform.ts";
@@ -164,7 +164,7 @@ test("a host with templates that were made on it is given up with force only, an
     hostKey: `tpl-${id}`,
     hostId: parseId("host", host.id),
     vcpus: 1,
-    memoryMb: 512,
+    memoryMib: 512,
     sizeBytes: 1,
     metadata: {},
   });
@@ -283,8 +283,8 @@ test("a create that its control plane did not survive is settled by another one"
       })
       .execute();
   }
-  await eventually("settled", async () => (await findAnySandbox(db, held))?.status === "running");
-  await eventually("settled", async () => (await findAnySandbox(db, never))?.status === "error");
+  await eventually("settled", async () => (await findAnyCapsule(db, held))?.status === "running");
+  await eventually("settled", async () => (await findAnyCapsule(db, never))?.status === "error");
   const answer = await platform.call("GET", `/v1/capsules/${formatId("capsule", held)}`, {
     ...key(),
     url: second.url,

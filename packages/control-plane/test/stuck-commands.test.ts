@@ -16,7 +16,7 @@ function stuckProcess(answers: { readonly kill: boolean }, kills: number[]): Cap
   return {
     facts: { pid: 7 } as CapsuleProcess["facts"],
     output: async function* (_from, signal): AsyncGenerator<OutputEvent> {
-      yield { type: "data", channel: "stdout", offset: 0, bytes: Buffer.from("printed") };
+      yield { type: "data", stream: "stdout", offset: 0, bytes: Buffer.from("printed") };
       await never(signal);
     },
     held: async (_from, signal) => await never(signal),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { sessionRoutes } from "../src/websocket/serve-websockets.ts";
+import { socketRoutes } from "../src/websocket/serve-websockets.ts";
 import { FurnishedHostAgent, furniture } from "./support/furnished-host-agent.ts";
 import { Furnisher, unknownIds } from "./support/furnished-teams.ts";
 import { makeWorld } from "./support/matrix-world.ts";
@@ -23,8 +23,8 @@ after(() => platform[Symbol.asyncDispose]());
 const world = await makeWorld(platform, await Furnisher.open(platform));
 const { ours, theirs } = world;
 
-type Kind = keyof typeof sessionRoutes;
-const kinds = Object.keys(sessionRoutes) as Kind[];
+type Kind = keyof typeof socketRoutes;
+const kinds = Object.keys(socketRoutes) as Kind[];
 const start = JSON.stringify({ type: "start", cmd: "true" });
 
 function pathOf(kind: Kind, capsule: string): string {
@@ -39,7 +39,7 @@ const errorsOf = ({ messages }: SocketAnswer): readonly unknown[] =>
     .map(({ data }) => data);
 
 for (const kind of kinds) {
-  test(`${kind} is for who may ${sessionRoutes[kind]}, and tells nothing of others`, async () => {
+  test(`${kind} is for who may ${socketRoutes[kind]}, and tells nothing of others`, async () => {
     const auth = JSON.stringify({ type: "auth", token: "a.b.c" });
     for (const who of nobodies) {
       const answer = await webSocketCall(platform.url, pathOf(kind, ours.ids.capsule), {
@@ -58,7 +58,7 @@ for (const kind of kinds) {
       const [foreign, unknown] = [await call(theirs.ids.capsule), await call(unknownIds().capsule)];
       assert.deepEqual(foreign, unknown, who.name);
       assert.deepEqual(errorsOf(foreign).length, 1, who.name);
-      const lets = mayAsk(who, sessionRoutes[kind]);
+      const lets = mayAsk(who, socketRoutes[kind]);
       if (!lets) assert.match(String(errorsOf(own)[0]), /lacks the scope/, who.name);
       else if (who.outside) assert.deepEqual(errorsOf(own), ["sandbox not found"], who.name);
       else assert.deepEqual([errorsOf(own), own.code], [[], 1000], `${who.name}: ${own.messages.join()}`);

@@ -37,23 +37,23 @@ export { listHostLoads, lockHost } from "./queries/placement.ts";
 export type { HostLoad } from "./queries/placement.ts";
 export type { HostStatus, HostType } from "./host-tables.ts";
 export {
-  changeSandbox,
-  findAnySandbox,
-  findSandbox,
-  insertSandbox,
-  insertSandboxes,
-  endSandboxesOf,
-  findSandboxes,
-  listSandboxes,
-  listHostSandboxes,
-  listSettledSandboxes,
+  changeCapsule,
+  findAnyCapsule,
+  findCapsule,
+  insertCapsule,
+  insertCapsules,
+  endCapsulesOf,
+  findCapsules,
+  listCapsules,
+  listHostCapsules,
+  listSettledCapsules,
   markMissing,
-  moveSandbox,
-  setSandboxNetwork,
-  startSandboxes,
-  touchSandbox,
-} from "./queries/sandboxes.ts";
-export type { NewSandbox, SandboxChange, SandboxRow, StartedSandbox } from "./queries/sandboxes.ts";
+  moveCapsule,
+  setCapsuleNetwork,
+  startCapsules,
+  touchCapsule,
+} from "./queries/capsules.ts";
+export type { NewCapsule, CapsuleChange, CapsuleRow, StartedCapsule } from "./queries/capsules.ts";
 export { findIdempotencyKey, insertIdempotencyKeys, pruneIdempotencyKeys } from "./queries/idempotency.ts";
 export { lockTeamUse } from "./queries/quotas.ts";
 export type { TeamUse } from "./queries/quotas.ts";
@@ -122,7 +122,7 @@ export {
   lockUser,
 } from "./queries/users.ts";
 export type { UserRow } from "./queries/users.ts";
-export type { ApiKeyScope, NetworkRules, OperationKind, SandboxStatus, Schema } from "./schema.ts";
+export type { ApiKeyScope, OperationKind, CapsuleRowStatus, Schema } from "./schema.ts";
 export type { Role } from "./account-tables.ts";
 export { insertAudit, listAudit } from "./queries/audit-log.ts";
 export type { AuditRow, NewAuditRow } from "./queries/audit-log.ts";

@@ -10,13 +10,13 @@ export interface Listening {
 }
 
 /**
- * Hears notifications of a channel on a connection of its own, which is made again whenever it breaks.
+ * Hears notifications of a topic on a connection of its own, which is made again whenever it breaks.
  *
  * @param onPayload called for each notification, and with undefined after each connect: something may have been missed before.
  */
 export function listen(
   config: pg.ClientConfig,
-  channel: string,
+  topic: string,
   onPayload: (payload: string | undefined) => void,
   logger: Logger,
 ): Listening {
@@ -42,7 +42,7 @@ export function listen(
     client.on("notification", ({ payload }) => onPayload(payload ?? ""));
     try {
       await client.connect();
-      await client.query(`listen ${pg.escapeIdentifier(channel)}`);
+      await client.query(`listen ${pg.escapeIdentifier(topic)}`);
       onPayload(undefined);
     } catch (error) {
       lost = true;

@@ -23,8 +23,8 @@ export interface DatabaseOptions {
 /** An open, migrated database. */
 export interface Database {
   readonly db: Kysely<Schema>;
-  /** Hears a channel's notifications; see {@link listen}. */
-  listen(channel: string, onPayload: (payload: string | undefined) => void): Listening;
+  /** Hears a topic's notifications; see {@link listen}. */
+  listen(topic: string, onPayload: (payload: string | undefined) => void): Listening;
   /** Closes the connections, and stops the embedded server. */
   close(): Promise<void>;
 }
@@ -46,7 +46,7 @@ export async function openDatabase(options: DatabaseOptions, signal: AbortSignal
     return {
       db,
       close,
-      listen: (channel, onPayload) => listen(connection, channel, onPayload, options.logger),
+      listen: (topic, onPayload) => listen(connection, topic, onPayload, options.logger),
     };
   } catch (error) {
     await close();

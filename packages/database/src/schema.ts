@@ -1,3 +1,4 @@
+import type { NetworkRules } from "@wrenn/protocol";
 import type { ColumnType, Generated } from "kysely";
 import type {
   AuditLogTable,
@@ -50,7 +51,7 @@ export interface ApiKeysTable {
   expires_at: ColumnType<Date | null, Date | null | undefined, never>;
 }
 
-export type SandboxStatus =
+export type CapsuleRowStatus =
   | "pending"
   | "starting"
   | "running"
@@ -60,18 +61,11 @@ export type SandboxStatus =
   | "stopped"
   | "error";
 
-/** What a capsule may reach: IPv4 addresses and CIDR blocks; deny beats allow, `egress` decides the rest. */
-export interface NetworkRules {
-  readonly egress: "allow" | "deny";
-  readonly allow: readonly string[];
-  readonly deny: readonly string[];
-}
-
-export interface SandboxesTable {
+export interface CapsulesTable {
   id: string;
   team_id: string;
   template: string;
-  status: SandboxStatus;
+  status: CapsuleRowStatus;
   vcpus: number;
   memory_mb: number;
   disk_mb: number;
@@ -179,7 +173,7 @@ export interface DailyUsageTable {
 export interface Schema {
   teams: TeamsTable;
   api_keys: ApiKeysTable;
-  sandboxes: SandboxesTable;
+  sandboxes: CapsulesTable;
   operations: OperationsTable;
   templates: TemplatesTable;
   discarded_templates: DiscardedTemplatesTable;

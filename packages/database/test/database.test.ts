@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import {
-  changeSandbox,
+  changeCapsule,
   findApiKey,
-  findSandbox,
+  findCapsule,
   insertApiKey,
-  insertSandbox,
+  insertCapsule,
   insertTeam,
   putLocalHost,
-  listSandboxes,
+  listCapsules,
 } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 
@@ -24,10 +24,10 @@ const hostId = "33333333-3333-4333-8333-333333333333";
 const foreign = "22222222-2222-4222-8222-222222222222";
 await insertTeam(database.db, { id: team, name: "One", slug: "aaaaaa-aaaaaa" });
 await insertTeam(database.db, { id: foreign, name: "Two", slug: "bbbbbb-bbbbbb" });
-await putLocalHost(database.db, hostId, { arch: "amd64", cpuCores: 2, memoryMb: 4096, diskGb: 100 });
+await putLocalHost(database.db, hostId, { arch: "amd64", cpuCores: 2, memoryMib: 4096, diskGb: 100 });
 
-function newSandbox(id: string, teamId = team): Parameters<typeof insertSandbox>[1] {
-  return { id, teamId, hostId, template: "minimal", vcpus: 1, memoryMb: 512, diskMb: 5120, timeoutSec: 0 };
+function newCapsule(id: string, teamId = team): Parameters<typeof insertCapsule>[1] {
+  return { id, teamId, hostId, template: "minimal", vcpus: 1, memoryMib: 512, diskMib: 5120, timeoutSec: 0 };
 }
 
 test("a key is found by its hash", async () => {
@@ -45,38 +45,38 @@ test("a key is found by its hash", async () => {
 
 test("capsules are seen by their own team only, newest first, without ended ones", async () => {
   const ids = Array.from({ length: 3 }, () => crypto.randomUUID());
-  for (const id of ids) await insertSandbox(database.db, newSandbox(id));
+  for (const id of ids) await insertCapsule(database.db, newCapsule(id));
   const [first = ""] = ids;
-  assert.equal(await findSandbox(database.db, foreign, first), undefined);
+  assert.equal(await findCapsule(database.db, foreign, first), undefined);
   assert.deepEqual(
-    (await listSandboxes(database.db, team)).map((row) => row.id),
+    (await listCapsules(database.db, team)).map((row) => row.id),
     ids.toReversed(),
   );
-  await changeSandbox(database.db, first, ["pending"], { status: "error", problem: "why" }, new Date());
+  await changeCapsule(database.db, first, ["pending"], { status: "error", problem: "why" }, new Date());
   assert.deepEqual(
-    (await listSandboxes(database.db, team)).map((row) => row.id),
+    (await listCapsules(database.db, team)).map((row) => row.id),
     ids.slice(1).toReversed(),
   );
-  assert.equal((await findSandbox(database.db, team, first))?.problem, "why");
+  assert.equal((await findCapsule(database.db, team, first))?.problem, "why");
 });
 
 test("of many that change a state at once exactly one wins", async () => {
   const id = crypto.randomUUID();
-  await insertSandbox(database.db, newSandbox(id));
+  await insertCapsule(database.db, newCapsule(id));
   const results = await Promise.all(
     Array.from({ length: 20 }, () =>
-      changeSandbox(database.db, id, ["pending"], { status: "running" }, new Date()),
+      changeCapsule(database.db, id, ["pending"], { status: "running" }, new Date()),
     ),
   );
   assert.equal(results.filter((row) => row !== undefined).length, 1);
-  assert.equal((await findSandbox(database.db, team, id))?.version, 2);
+  assert.equal((await findCapsule(database.db, team, id))?.version, 2);
 });
 
 test("a status outside the contract's vocabulary is refused by the database itself", async () => {
   const id = crypto.randomUUID();
-  await insertSandbox(database.db, newSandbox(id));
+  await insertCapsule(database.db, newCapsule(id));
   await assert.rejects(
-    changeSandbox(database.db, id, ["pending"], { status: "exploded" as never }, new Date()),
+    changeCapsule(database.db, id, ["pending"], { status: "exploded" as never }, new Date()),
     /check constraint/,
   );
 });

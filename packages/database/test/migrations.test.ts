@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { findApiKey, findSandbox, listHostSandboxes, putLocalHost } from "@wrenn/database";
+import { findApiKey, findCapsule, listHostCapsules, putLocalHost } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 import { sql } from "kysely";
@@ -54,14 +54,14 @@ test("an empty database gets every migration, once", async () => {
 test("a database of the first version keeps its teams, keys and capsules, and its keys may do what they could", async () => {
   const first = "0001-initial.sql";
   const team = "11111111-1111-4111-8111-111111111111";
-  const sandbox = "22222222-2222-4222-8222-222222222222";
+  const capsule = "22222222-2222-4222-8222-222222222222";
   const hash = "a".repeat(64);
   await using files = await TestDatabase.create();
   await replaceBy(files, async ({ db }) => {
     const text = await readFile(join(migrations, first), "utf8");
     const provider = {
       getMigrations: async () => ({
-        [first]: { up: async (tx: typeof db) => void (await sql.raw(text).execute(tx)) },
+        [first]: { up: async (trx: typeof db) => void (await sql.raw(text).execute(trx)) },
       }),
     };
     const { error } = await new Migrator({ db, provider }).migrateToLatest();
@@ -70,8 +70,8 @@ test("a database of the first version keeps its teams, keys and capsules, and it
     await sql`insert into api_keys (id, team_id, name, key_hash, key_prefix)
       values (${crypto.randomUUID()}, ${team}, 'k', ${hash}, 'wrn_aaaaaa')`.execute(db);
     await sql`insert into sandboxes (id, team_id, template, status, vcpus, memory_mb, disk_mb, timeout_sec)
-      values (${sandbox}, ${team}, 'minimal', 'running', 1, 512, 5120, 0)`.execute(db);
-    await sql`insert into operations (id, sandbox_id, kind) values (${crypto.randomUUID()}, ${sandbox}, 'create')`.execute(
+      values (${capsule}, ${team}, 'minimal', 'running', 1, 512, 5120, 0)`.execute(db);
+    await sql`insert into operations (id, sandbox_id, kind) values (${crypto.randomUUID()}, ${capsule}, 'create')`.execute(
       db,
     );
   });
@@ -80,7 +80,7 @@ test("a database of the first version keeps its teams, keys and capsules, and it
     const key = await findApiKey(migrated.db, hash, new Date());
     assert.equal(key?.teamId, team);
     assert.deepEqual(key.scopes, ["read", "run", "manage"]);
-    const row = await findSandbox(migrated.db, team, sandbox);
+    const row = await findCapsule(migrated.db, team, capsule);
     assert.equal(row?.status, "running");
     assert.equal(row.auto_resume, false);
     await sql`update operations set kind = 'pause'`.execute(migrated.db);
@@ -111,8 +111,8 @@ test("a filled database of the release before keeps every row, and gets the sche
     }
     // What was there before there were hosts belongs to the one that there was.
     const host = crypto.randomUUID();
-    await putLocalHost(migrated.db, host, { arch: "amd64", cpuCores: 2, memoryMb: 4096, diskGb: 100 });
-    const capsules = await listHostSandboxes(migrated.db, host);
+    await putLocalHost(migrated.db, host, { arch: "amd64", cpuCores: 2, memoryMib: 4096, diskGb: 100 });
+    const capsules = await listHostCapsules(migrated.db, host);
     assert.deepEqual(capsules.map(({ status }) => status).sort(), [
       "paused",
       "running",

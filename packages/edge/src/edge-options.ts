@@ -2,12 +2,12 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import type { CredentialChecks } from "./access/access-control.ts";
 import type { SignInAddress } from "./access/sign-in.ts";
 import type { ExchangeLimits } from "./http/exchange.ts";
-import type { CapsuleDirectory } from "./routing/capsule-route.ts";
+import type { CapsuleRoutes } from "./routing/capsule-route.ts";
 
 export interface EdgeOptions {
   /** Names under which `{port}-{capsule id}` is served, without leading dot; lower case. */
   readonly domains: readonly string[];
-  readonly capsules: CapsuleDirectory;
+  readonly capsules: CapsuleRoutes;
   readonly credentials: CredentialChecks;
   /** Signs links and sessions of ports, at least 32 bytes; they end when it changes. */
   readonly linkKey: Uint8Array;

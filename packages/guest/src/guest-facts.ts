@@ -1,4 +1,4 @@
-import type { channel } from "@wrenn/protocol";
+import type { guestChannel } from "@wrenn/protocol";
 
 export interface GuestInfo {
   readonly agentVersion: string;
@@ -17,7 +17,7 @@ export interface GuestConfiguration {
   readonly hostname?: string;
   /** 32 hex digits. */
   readonly machineId?: string;
-  readonly generation?: bigint;
+  readonly restoreCount?: bigint;
   readonly runHooks?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -53,7 +53,7 @@ export interface ListeningPort {
   readonly uid: number;
 }
 
-export function readCounters(answer: channel.BodyReader): GuestCounters {
+export function readCounters(answer: guestChannel.BodyReader): GuestCounters {
   return {
     wallClockNs: answer.bigint(),
     uptimeMs: answer.u64(),
@@ -72,7 +72,7 @@ export function readCounters(answer: channel.BodyReader): GuestCounters {
   };
 }
 
-export function readPorts(answer: channel.BodyReader): readonly ListeningPort[] {
+export function readPorts(answer: guestChannel.BodyReader): readonly ListeningPort[] {
   return answer.list(() => ({
     family: answer.u8() === 6 ? 6 : 4,
     port: answer.u16(),

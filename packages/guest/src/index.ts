@@ -5,5 +5,5 @@ export type {
   ListeningPort,
   QuiesceOptions,
 } from "./guest-facts.ts";
-export { GuestSession } from "./guest-session.ts";
-export type { GuestSessionOptions } from "./guest-session.ts";
+export { GuestLink } from "./guest-link.ts";
+export type { GuestLinkOptions } from "./guest-link.ts";

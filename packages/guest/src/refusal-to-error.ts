@@ -1,9 +1,9 @@
 import { WrennError } from "@wrenn/core";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import { GuestRefusal } from "./lane/guest-refusal.ts";
 import { StreamRefused } from "./lane/outbound-stream.ts";
 
-const { errno, status } = channel;
+const { errno, status } = guestChannel;
 
 /** What was being done to which path, for the message. */
 export interface FileContext {

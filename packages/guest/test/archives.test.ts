@@ -11,10 +11,10 @@ import { NativeAgent } from "./support/native-agent.ts";
 const run = promisify(execFile);
 const signal = AbortSignal.timeout(60_000);
 const agent = await NativeAgent.start();
-const session = await agent.connect();
+const link = await agent.connect();
 const root = await mkdtemp("/tmp/wrenn-archives-");
 after(async () => {
-  await session.detach();
+  await link.detach();
   await agent[Symbol.asyncDispose]();
   await rm(root, { recursive: true, force: true });
 });
@@ -36,7 +36,7 @@ test("an archive holds a directory exactly: contents, modes, links, long and odd
   await symlink("script", join(source, "link"));
 
   const parts: Uint8Array[] = [];
-  for await (const part of await session.files.archive(source, { signal })) parts.push(part);
+  for await (const part of await link.files.archive(source, { signal })) parts.push(part);
   const target = join(root, "target");
   await mkdir(target);
   await writeFile(join(root, "archive.tar.gz"), Buffer.concat(parts));
@@ -52,11 +52,11 @@ test("an archive holds a directory exactly: contents, modes, links, long and odd
 });
 
 test("what is no directory, or is missing, is refused before any byte", async () => {
-  await assert.rejects(session.files.archive(join(root, "missing"), { signal }), (error) =>
+  await assert.rejects(link.files.archive(join(root, "missing"), { signal }), (error) =>
     WrennError.is(error, "path_not_found"),
   );
   await writeFile(join(root, "file"), "");
-  await assert.rejects(session.files.archive(join(root, "file"), { signal }), (error) =>
+  await assert.rejects(link.files.archive(join(root, "file"), { signal }), (error) =>
     WrennError.is(error, "not_a_directory"),
   );
 });
@@ -70,7 +70,7 @@ test(
     await chmod(root, 0o755);
     await writeFile(join(source, "open"), "for all");
     await writeFile(join(source, "secret"), "for one", { mode: 0o600 });
-    const archive = await session.files.archive(source, { signal, user: "nobody" });
+    const archive = await link.files.archive(source, { signal, user: "nobody" });
     const read = async (): Promise<void> => {
       for await (const part of archive) assert.ok(part.length > 0);
     };
@@ -81,10 +81,10 @@ test(
 test("who leaves early, or never reads, leaves nothing open in the guest", async () => {
   const before = await descriptors();
   for (let round = 0; round < 5; round++) {
-    for await (const part of await session.files.archive(join(root, "source"), { signal }))
+    for await (const part of await link.files.archive(join(root, "source"), { signal }))
       if (part.length > 0) break;
     const controller = new AbortController();
-    await session.files.archive(join(root, "source"), { signal: controller.signal });
+    await link.files.archive(join(root, "source"), { signal: controller.signal });
     controller.abort();
   }
   for (let waited = 0; waited < 500 && (await descriptors()) > before; waited++)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { access } from "node:fs/promises";
 import { test } from "node:test";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import { encodeStart } from "../src/processes/start-request.ts";
 import { collect, request } from "./support/collect.ts";
 import { NativeAgent } from "./support/native-agent.ts";
@@ -12,9 +12,9 @@ const flood = request("sh", ["-c", "head -c 5000000 /dev/zero"], { output: "deta
 
 test("a burst in the background that fits the host's log is not lost on the way", async () => {
   await using agent = await NativeAgent.start();
-  const session = await agent.connect();
+  const link = await agent.connect();
   const bursts = Array.from({ length: 8 }, async () => {
-    const process = await session.processes.start(
+    const process = await link.processes.start(
       request("head", ["-c", "1000000", "/dev/zero"], { output: "detached" }),
       signal,
     );
@@ -23,17 +23,17 @@ test("a burst in the background that fits the host's log is not lost on the way"
     assert.deepEqual([stdout.length, dropped], [1_000_000, []]);
   });
   await Promise.all(bursts);
-  await session.detach();
+  await link.detach();
 });
 
 test("a process in the background does not wait for a host that is away", async () => {
   await using agent = await NativeAgent.start();
-  const session = await agent.connect();
-  const started = await session.processes.start(
+  const link = await agent.connect();
+  const started = await link.processes.start(
     request("sh", ["-c", "sleep 0.1; head -c 5000000 /dev/zero"], { output: "detached" }),
     signal,
   );
-  session.suspend();
+  link.suspend();
   const gone = async (): Promise<boolean> =>
     await access(`/proc/${started.facts.pid}`).then(
       () => false,
@@ -43,21 +43,21 @@ test("a process in the background does not wait for a host that is away", async 
     assert.ok(waited < 1000, "it still waits");
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  await session.wake(signal);
+  await link.wake(signal);
   const { stdout, exit, dropped } = await collect(started);
   assert.deepEqual(exit, { exitCode: 0 });
   const [, from, to] = /^stdout (\d+)-(\d+)$/.exec(dropped[0] ?? "") ?? [];
   assert.equal(Number(to) - Number(from) + stdout.length, 5_000_000, "what is missing is announced");
-  await session.detach();
+  await link.detach();
 });
 
 test("nor, for long, for one that takes nothing", { timeout: 30_000 }, async () => {
   await using agent = await NativeAgent.start();
-  const control = await RawLane.open(agent.interactive, channel.lanes.interactive);
-  const bulk = await RawLane.open(agent.bulk, channel.lanes.bulk);
+  const control = await RawLane.open(agent.interactive, guestChannel.lanes.interactive);
+  const bulk = await RawLane.open(agent.bulk, guestChannel.lanes.bulk);
   const facts = { pid: 0, cmd: flood.cmd, args: flood.args, terminal: false, startedAt: 0 };
-  control.request(1, channel.operation.start, encodeStart(7, flood, facts));
-  control.request(2, channel.operation.wait, new channel.BodyWriter().u32(7).finish());
+  control.request(1, guestChannel.operation.start, encodeStart(7, flood, facts));
+  control.request(2, guestChannel.operation.wait, new guestChannel.BodyWriter().u32(7).finish());
   assert.deepEqual([await control.status(1), await control.status(2)], [0, 0]);
   control.close();
   bulk.close();

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, test } from "node:test";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import fc from "fast-check";
 import { NativeAgent } from "./support/native-agent.ts";
 import { RawLane } from "./support/raw-lane.ts";
 
-const { operation, status } = channel;
+const { operation, status } = guestChannel;
 const agent = await NativeAgent.start();
-const control = await RawLane.open(agent.interactive, channel.lanes.interactive);
-const bulk = await RawLane.open(agent.bulk, channel.lanes.bulk);
+const control = await RawLane.open(agent.interactive, guestChannel.lanes.interactive);
+const bulk = await RawLane.open(agent.bulk, guestChannel.lanes.bulk);
 after(async () => {
   control.close();
   bulk.close();
@@ -26,7 +26,9 @@ test(
   async () => {
     for (const lane of [control, bulk]) {
       for (const length of [0, 1, 7]) {
-        lane.send(channel.encodeFrame(lane.epoch, channel.frameType.request, ++id, [Buffer.alloc(length)]));
+        lane.send(
+          guestChannel.encodeFrame(lane.epoch, guestChannel.frameType.request, ++id, [Buffer.alloc(length)]),
+        );
         assert.equal(await lane.status(id), status.badRequest, `${length} bytes`);
       }
       lane.request(++id, 999, Buffer.alloc(0));
@@ -65,7 +67,7 @@ test(
         assert.equal(await lane.status(id), status.badRequest, `operation ${op} with a byte too many`);
       }
     }
-    const resizeAndMore = new channel.BodyWriter().u32(1).u16(80).u16(24).u8(0).finish();
+    const resizeAndMore = new guestChannel.BodyWriter().u32(1).u16(80).u16(24).u8(0).finish();
     control.request(++id, operation.resize, resizeAndMore);
     assert.equal(
       await control.status(id),

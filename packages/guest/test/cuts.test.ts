@@ -25,14 +25,14 @@ test("whatever is cut, nothing is lost and nothing comes twice: output, input, e
       const paths = { interactive: join(directory, "a.sock"), bulk: join(directory, "b.sock") };
       await using first = await CuttingProxy.listen(paths.interactive, agent.interactive, interactive);
       await using second = await CuttingProxy.listen(paths.bulk, agent.bulk, bulk);
-      const session = await agent.connect(paths);
+      const link = await agent.connect(paths);
       try {
-        const numbers = session.processes
+        const numbers = link.processes
           .start(request("sh", ["-c", "seq 1 60000; seq 1 20000 >&2; exit 9"]), signal)
           .then((process) => collect(process));
         const hashed = (async () => {
           const input = randomBytes(700_000);
-          const process = await session.processes.start(request("sha256sum", [], { stdin: true }), signal);
+          const process = await link.processes.start(request("sha256sum", [], { stdin: true }), signal);
           const output = collect(process);
           for (let at = 0; at < input.length; at += 50_000)
             await process.write(input.subarray(at, at + 50_000), signal);
@@ -44,9 +44,9 @@ test("whatever is cut, nothing is lost and nothing comes twice: output, input, e
         })();
         const content = randomBytes(900_000);
         const path = join(directory, "file");
-        await session.files.write(path, Readable.from([content]), { signal });
+        await link.files.write(path, Readable.from([content]), { signal });
         const parts: Uint8Array[] = [];
-        for await (const part of (await session.files.read(path, { signal })).bytes) parts.push(part);
+        for await (const part of (await link.files.read(path, { signal })).bytes) parts.push(part);
         assert.ok(Buffer.concat(parts).equals(content), "the file came back changed");
 
         const { expected, got } = await hashed;
@@ -59,7 +59,7 @@ test("whatever is cut, nothing is lost and nothing comes twice: output, input, e
         assert.deepEqual([output.exit, output.dropped], [{ exitCode: 9 }, []]);
         assert.ok(first.cutCount + second.cutCount > 0, "nothing was cut");
       } finally {
-        await session.detach();
+        await link.detach();
         await rm(directory, { recursive: true, force: true });
       }
     }),

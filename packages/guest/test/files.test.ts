@@ -20,15 +20,15 @@ import { NativeAgent } from "./support/native-agent.ts";
 
 const signal = AbortSignal.timeout(120_000);
 const agent = await NativeAgent.start();
-const session = await agent.connect();
+const guestLink = await agent.connect();
 const root = await mkdtemp("/tmp/wrenn-files-");
 after(async () => {
-  await session.detach();
+  await guestLink.detach();
   await agent[Symbol.asyncDispose]();
   await rm(root, { recursive: true, force: true });
 });
 
-const { files } = session;
+const { files } = guestLink;
 const at = (...names: readonly string[]): string => join(root, ...names);
 
 async function* chunks(...parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {

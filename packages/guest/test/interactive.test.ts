@@ -8,10 +8,10 @@ import { NativeAgent } from "./support/native-agent.ts";
 const signal = AbortSignal.timeout(120_000);
 const FILES = 8000;
 const agent = await NativeAgent.start();
-const session = await agent.connect();
+const link = await agent.connect();
 const root = await mkdtemp("/tmp/wrenn-interactive-");
 after(async () => {
-  await session.detach();
+  await link.detach();
   await agent[Symbol.asyncDispose]();
   await rm(root, { recursive: true, force: true });
 });
@@ -30,7 +30,7 @@ before(async () => {
 async function echoesDuring(work: Promise<unknown>): Promise<number[]> {
   const over = new AbortController();
   const done = work.finally(() => over.abort());
-  const terminal = await session.processes.start(
+  const terminal = await link.processes.start(
     request("cat", [], { terminal: { cols: 80, rows: 24 } }),
     signal,
   );
@@ -54,16 +54,16 @@ for (const [name, work] of [
   [
     "a copy of a large tree",
     async () =>
-      await session.files.copy(join(root, "tree"), join(root, "copy"), {
+      await link.files.copy(join(root, "tree"), join(root, "copy"), {
         signal,
         overwrite: false,
         recursive: true,
       }),
   ],
-  ["a listing of a large tree", async () => await session.files.list(join(root, "tree"), 3, { signal })],
+  ["a listing of a large tree", async () => await link.files.list(join(root, "tree"), 3, { signal })],
   [
     "a removal of a large tree",
-    async () => await session.files.remove(join(root, "copy"), { signal, recursive: true }),
+    async () => await link.files.remove(join(root, "copy"), { signal, recursive: true }),
   ],
 ] as const) {
   test(`${name} does not hold up a terminal`, async () => {

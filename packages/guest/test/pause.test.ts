@@ -12,17 +12,17 @@ const wait = async (ms: number): Promise<void> => await new Promise((resolve) =>
 /** Cuts the link, lets the guest stand still, and wakes it: what a pause looks like from here. */
 async function pauseAndResume(
   agent: NativeAgent,
-  session: Awaited<ReturnType<NativeAgent["connect"]>>,
+  link: Awaited<ReturnType<NativeAgent["connect"]>>,
   ms: number,
 ): Promise<void> {
-  session.suspend();
+  link.suspend();
   process.kill(agent.pid, "SIGSTOP");
   await wait(ms);
   process.kill(agent.pid, "SIGCONT");
-  await session.wake(AbortSignal.timeout(10_000));
+  await link.wake(AbortSignal.timeout(10_000));
 }
 
-test("a session survives pauses at any moment: streams and requests just take longer", async () => {
+test("a link survives pauses at any moment: streams and requests just take longer", async () => {
   const pauses = fc.array(
     fc.record({ after: fc.integer({ min: 0, max: 30 }), frozen: fc.integer({ min: 0, max: 30 }) }),
     { minLength: 1, maxLength: 5 },
@@ -30,10 +30,10 @@ test("a session survives pauses at any moment: streams and requests just take lo
   await fc.assert(
     fc.asyncProperty(pauses, async (plan) => {
       await using agent = await NativeAgent.start();
-      const session = await agent.connect();
-      const counting = await session.processes.start(request("sh", ["-c", "seq 1 60000; exit 9"]), signal);
+      const link = await agent.connect();
+      const counting = await link.processes.start(request("sh", ["-c", "seq 1 60000; exit 9"]), signal);
       const numbers = collect(counting);
-      const hashing = await session.processes.start(request("sha256sum", [], { stdin: true }), signal);
+      const hashing = await link.processes.start(request("sha256sum", [], { stdin: true }), signal);
       const hash = collect(hashing);
       const input = randomBytes(600_000);
       const writing = (async () => {
@@ -43,7 +43,7 @@ test("a session survives pauses at any moment: streams and requests just take lo
       })();
       for (const { after, frozen } of plan) {
         await wait(after);
-        await pauseAndResume(agent, session, frozen);
+        await pauseAndResume(agent, link, frozen);
       }
       await writing;
       const expected = Array.from({ length: 60_000 }, (_, index) => `${index + 1}\n`).join("");
@@ -54,7 +54,7 @@ test("a session survives pauses at any moment: streams and requests just take lo
         (await hash).stdout.toString(),
         `${createHash("sha256").update(input).digest("hex")}  -\n`,
       );
-      await session.detach();
+      await link.detach();
     }),
     { numRuns: runs, endOnFailure: true },
   );
@@ -62,13 +62,13 @@ test("a session survives pauses at any moment: streams and requests just take lo
 
 test("what is asked during a pause is answered after it", async () => {
   await using agent = await NativeAgent.start();
-  const session = await agent.connect();
-  session.suspend();
-  const started = session.processes.start(request("echo", ["late"]), signal);
-  const asked = session.info(signal);
+  const link = await agent.connect();
+  link.suspend();
+  const started = link.processes.start(request("echo", ["late"]), signal);
+  const asked = link.info(signal);
   await wait(50);
-  await session.wake(AbortSignal.timeout(10_000));
+  await link.wake(AbortSignal.timeout(10_000));
   assert.equal((await collect(await started)).stdout.toString(), "late\n");
   assert.ok((await asked).uptimeMs > 0);
-  await session.detach();
+  await link.detach();
 });

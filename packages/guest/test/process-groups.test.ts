@@ -10,9 +10,9 @@ import { TestCgroup } from "./support/test-cgroup.ts";
 const signal = AbortSignal.timeout(60_000);
 const cgroup = await TestCgroup.make();
 const agent = await NativeAgent.start(cgroup?.path);
-const session = await agent.connect();
+const link = await agent.connect();
 after(async () => {
-  await session.detach();
+  await link.detach();
   await agent[Symbol.asyncDispose]();
   await cgroup?.remove();
 });
@@ -36,7 +36,7 @@ async function startPrinting(
   line: string,
   count: number,
 ): Promise<{ process: CapsuleProcess; pids: number[] }> {
-  const process = await session.processes.start(request("sh", ["-c", line]), signal);
+  const process = await link.processes.start(request("sh", ["-c", line]), signal);
   let text = "";
   for await (const event of process.output("oldest", signal)) {
     if (event.type === "data") text += Buffer.from(event.bytes).toString();
@@ -73,7 +73,7 @@ test("the tree can be killed when the process itself has long ended", needsCgrou
 test("a signal right after the start is not lost", async () => {
   await using plain = await NativeAgent.start();
   const other = await plain.connect();
-  for (const { processes } of [session, other]) {
+  for (const { processes } of [link, other]) {
     for (const scope of ["group", "tree"] as const) {
       for (let round = 0; round < 50; round++) {
         const process = await processes.start(request("sleep", ["1000"]), signal);
@@ -109,11 +109,11 @@ test(
   "freezing stops everything until it is thawed; without cgroups it is refused",
   needsCgroups,
   async () => {
-    const process = await session.processes.start(
+    const process = await link.processes.start(
       request("sh", ["-c", "while :; do echo tick; sleep 0.01; done"]),
       signal,
     );
-    await session.quiesce({ sync: false, dropCache: false, freeze: true }, signal);
+    await link.quiesce({ sync: false, dropCache: false, freeze: true }, signal);
     const end = async (): Promise<number> => {
       for await (const event of process.output("now", AbortSignal.timeout(300))) {
         if (event.type === "data") return event.offset + event.bytes.length;
@@ -122,7 +122,7 @@ test(
     };
     await new Promise((resolve) => setTimeout(resolve, 100));
     await assert.rejects(end(), { name: "TimeoutError" }, "nothing may be printed while frozen");
-    await session.thaw(signal);
+    await link.thaw(signal);
     assert.ok((await end()) > 0);
     await process.kill(9, "tree", signal);
 
@@ -137,18 +137,18 @@ test(
 );
 
 test("a cgroup goes with its last process", needsCgroups, async () => {
-  await Promise.all(Array.from({ length: 20 }, () => shell(session, "exit 0")));
+  await Promise.all(Array.from({ length: 20 }, () => shell(link, "exit 0")));
   const { pids } = await startPrinting("setsid sleep 1000 >/dev/null 2>&1 & echo $!", 1);
   // Those that still held a descendant when they were given up are looked after at each start.
   const onlyOne = async (): Promise<boolean> => {
-    await shell(session, "exit 0");
+    await shell(link, "exit 0");
     return (await cgroup?.groups())?.length === 1;
   };
   await until(onlyOne, "only the daemon's cgroup is left");
   process.kill(pids[0] ?? 0, "SIGKILL");
   await until(async () => !(await lives(pids[0] ?? 0)), "the daemon has ended");
   const none = async (): Promise<boolean> => {
-    await shell(session, "exit 0");
+    await shell(link, "exit 0");
     return (await cgroup?.groups())?.length === 0;
   };
   await until(none, "the daemon's cgroup is gone");

@@ -6,23 +6,23 @@ import { NativeAgent } from "./support/native-agent.ts";
 
 const signal = AbortSignal.timeout(120_000);
 const agent = await NativeAgent.start();
-const session = await agent.connect();
+const link = await agent.connect();
 after(async () => {
-  await session.detach();
+  await link.detach();
   await agent[Symbol.asyncDispose]();
 });
 
 test("output, errors and exit code are exact", async () => {
-  const { stdout, stderr, exit } = await shell(session, "printf out; printf err >&2; exit 7");
+  const { stdout, stderr, exit } = await shell(link, "printf out; printf err >&2; exit 7");
   assert.deepEqual([stdout.toString(), stderr.toString(), exit], ["out", "err", { exitCode: 7 }]);
 });
 
 test("death by signal is 128 + n with the signal named", async () => {
-  assert.deepEqual((await shell(session, "kill -9 $$")).exit, { exitCode: 137, signal: 9 });
+  assert.deepEqual((await shell(link, "kill -9 $$")).exit, { exitCode: 137, signal: 9 });
 });
 
 test("ten megabytes of both streams arrive byte-exact through a slow reader", async () => {
-  const process = await session.processes.start(
+  const process = await link.processes.start(
     request("sh", ["-c", "head -c 10000000 /dev/zero & head -c 5000000 /dev/zero >&2; wait"]),
     signal,
   );
@@ -30,7 +30,7 @@ test("ten megabytes of both streams arrive byte-exact through a slow reader", as
   let stderr = 0;
   for await (const event of process.output("oldest", signal)) {
     if (event.type !== "data") continue;
-    if (event.channel === "stdout") stdout += event.bytes.length;
+    if (event.stream === "stdout") stdout += event.bytes.length;
     else stderr += event.bytes.length;
     if (Math.random() < 0.02) await new Promise((resolve) => setTimeout(resolve, 2));
   }
@@ -38,7 +38,7 @@ test("ten megabytes of both streams arrive byte-exact through a slow reader", as
 });
 
 test("an attached process waits for its reader; a detached one never does", async () => {
-  const attached = await session.processes.start(
+  const attached = await link.processes.start(
     request("sh", ["-c", "head -c 8000000 /dev/zero; echo done >&2"]),
     signal,
   );
@@ -47,7 +47,7 @@ test("an attached process waits for its reader; a detached one never does", asyn
   const all = await collect(attached);
   assert.deepEqual([all.stdout.length, all.stderr.toString(), all.dropped], [8_000_000, "done\n", []]);
 
-  const detached = await session.processes.start(
+  const detached = await link.processes.start(
     request("sh", ["-c", "head -c 8000000 /dev/zero"], { output: "detached" }),
     signal,
   );
@@ -60,7 +60,7 @@ test("an attached process waits for its reader; a detached one never does", asyn
 });
 
 test("standard input is passed on exactly and closed", async () => {
-  const process = await session.processes.start(request("sha256sum", [], { stdin: true }), signal);
+  const process = await link.processes.start(request("sha256sum", [], { stdin: true }), signal);
   for (let part = 0; part < 64; part++) await process.write(Buffer.alloc(65_536, part), signal);
   await process.closeInput(signal);
   const expected = (await import("node:crypto")).createHash("sha256");
@@ -73,13 +73,13 @@ test("standard input is passed on exactly and closed", async () => {
 
 test("a grandchild that holds the pipe does not delay the exit", async () => {
   const start = performance.now();
-  const { stdout, exit } = await shell(session, "echo first; sleep 30 & echo second; exit 3");
+  const { stdout, exit } = await shell(link, "echo first; sleep 30 & echo second; exit 3");
   assert.deepEqual([stdout.toString(), exit], ["first\nsecond\n", { exitCode: 3 }]);
   assert.ok(performance.now() - start < 20_000);
 });
 
 test("a kill of the tree reaches every descendant", async () => {
-  const process = await session.processes.start(
+  const process = await link.processes.start(
     request("sh", ["-c", "sleep 1000 & sleep 1000 & echo ready; wait"]),
     signal,
   );
@@ -90,16 +90,16 @@ test("a kill of the tree reaches every descendant", async () => {
 
 test("environment, working directory and missing things", async () => {
   assert.equal(
-    (await shell(session, 'echo "$A:$(pwd)"', { envs: { A: "1 = 2" }, cwd: "/usr" })).stdout.toString(),
+    (await shell(link, 'echo "$A:$(pwd)"', { envs: { A: "1 = 2" }, cwd: "/usr" })).stdout.toString(),
     "1 = 2:/usr\n",
   );
-  await assert.rejects(shell(session, "true", { cwd: "/nowhere" }), (error) =>
+  await assert.rejects(shell(link, "true", { cwd: "/nowhere" }), (error) =>
     WrennError.is(error, "cwd_not_found"),
   );
-  await assert.rejects(shell(session, "true", { user: "nobody-here" }), (error) =>
+  await assert.rejects(shell(link, "true", { user: "nobody-here" }), (error) =>
     WrennError.is(error, "user_not_found"),
   );
-  const missing = await collect(await session.processes.start(request("no-such-program"), signal));
+  const missing = await collect(await link.processes.start(request("no-such-program"), signal));
   assert.deepEqual(
     [missing.exit, missing.stderr.toString()],
     [{ exitCode: 127 }, "no-such-program: not found\n"],
@@ -109,11 +109,11 @@ test("environment, working directory and missing things", async () => {
 test("an argument list that the kernel would refuse is an error of the request", async () => {
   const tooLong = (error: unknown): boolean => WrennError.is(error, "argument_list_too_long");
   const start = async (args: readonly string[], envs = {}): Promise<unknown> =>
-    await session.processes.start(request("true", args, { envs }), signal);
+    await link.processes.start(request("true", args, { envs }), signal);
   await assert.rejects(start(["x".repeat(131_072)]), tooLong);
   await assert.rejects(start([], { LONG: "x".repeat(131_072) }), tooLong);
   await assert.rejects(start(Array.from({ length: 30 }, () => "x".repeat(100_000))), tooLong);
-  const longest = await shell(session, 'echo "${#0}"', { args: ["-c", 'echo "${#0}"', "x".repeat(131_071)] });
+  const longest = await shell(link, 'echo "${#0}"', { args: ["-c", 'echo "${#0}"', "x".repeat(131_071)] });
   assert.equal(longest.stdout.toString(), "131071\n");
 });
 
@@ -123,10 +123,10 @@ test("resource limits hold for the process and are checked", async () => {
     coreBytes: { soft: 0, hard: Infinity },
     fileBytes: { soft: 4096, hard: 4096 },
   };
-  const { stdout } = await shell(session, "ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc", { limits });
+  const { stdout } = await shell(link, "ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc", { limits });
   assert.equal(stdout.toString(), "77\n99\n0\nunlimited\n");
   const writing = await shell(
-    session,
+    link,
     "f=$(mktemp); head -c 100000 /dev/zero > $f; code=$?; rm $f; exit $code",
     { limits },
   );
@@ -137,35 +137,35 @@ test("resource limits hold for the process and are checked", async () => {
     [1.5, 2],
     [Number.NaN, 1],
   ] as const) {
-    await assert.rejects(shell(session, "true", { limits: { processes: { soft, hard } } }), (error) =>
+    await assert.rejects(shell(link, "true", { limits: { processes: { soft, hard } } }), (error) =>
       WrennError.is(error, "invalid_field"),
     );
   }
 });
 
 test("processes are listed while they live and found by pid and tag", async () => {
-  const process = await session.processes.start(
+  const process = await link.processes.start(
     request("sleep", ["1000"], { tag: "mine", output: "detached" }),
     signal,
   );
-  const listed = await session.processes.list(signal);
+  const listed = await link.processes.list(signal);
   assert.ok(listed.some((facts) => facts.tag === "mine" && facts.cmd === "sleep"));
-  await assert.rejects(session.processes.start(request("true", [], { tag: "mine" }), signal), (error) =>
+  await assert.rejects(link.processes.start(request("true", [], { tag: "mine" }), signal), (error) =>
     WrennError.is(error, "tag_in_use"),
   );
-  assert.equal(await session.processes.find("mine", signal), process);
-  assert.equal(await session.processes.find(String(process.facts.pid), signal), process);
+  assert.equal(await link.processes.find("mine", signal), process);
+  assert.equal(await link.processes.find(String(process.facts.pid), signal), process);
   await process.kill(15, "group", signal);
   assert.deepEqual(await process.wait(signal), { exitCode: 143, signal: 15 });
-  assert.ok(!(await session.processes.list(signal)).some((facts) => facts.tag === "mine"));
-  await assert.rejects(session.processes.find("nothing", signal), (error) =>
+  assert.ok(!(await link.processes.list(signal)).some((facts) => facts.tag === "mine"));
+  await assert.rejects(link.processes.find("nothing", signal), (error) =>
     WrennError.is(error, "process_not_found"),
   );
 });
 
 test("a terminal echoes, has a size, takes Ctrl-C, and shows a late reader what was on it", async () => {
   const terminal = { cols: 90, rows: 30 };
-  const process = await session.processes.start(
+  const process = await link.processes.start(
     request("bash", ["--norc"], { terminal, stdin: true, envs: { PS1: "$ " } }),
     signal,
   );

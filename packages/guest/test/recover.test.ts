@@ -22,7 +22,7 @@ async function readUntil(process: CapsuleProcess, text: string): Promise<string>
   return seen;
 }
 
-test("a new session finds running and ended processes, with all their output", async () => {
+test("a new link finds running and ended processes, with all their output", async () => {
   await using agent = await NativeAgent.start();
   const before = await agent.connect();
   const running = await before.processes.start(
@@ -44,9 +44,9 @@ test("a new session finds running and ended processes, with all their output", a
   await before.detach();
   await pause(400);
 
-  const session = await agent.connect();
-  await session.recover(signal);
-  const found = await session.processes.find("running", signal);
+  const link = await agent.connect();
+  await link.recover(signal);
+  const found = await link.processes.find("running", signal);
   assert.deepEqual(
     [found.facts.pid, found.facts.cmd, found.facts.args.length, found.facts.startedAt],
     [running.facts.pid, "sh", 2, running.facts.startedAt],
@@ -54,19 +54,19 @@ test("a new session finds running and ended processes, with all their output", a
   await found.write(Buffer.from("two\n"), signal);
   const rest = await collect(found);
   assert.deepEqual([rest.stdout.toString(), rest.exit, rest.dropped], ["one\ntwo\n", { exitCode: 5 }, []]);
-  const late = await collect(await session.processes.find("ended", signal));
+  const late = await collect(await link.processes.find("ended", signal));
   assert.deepEqual(
     [late.stdout.toString(), late.stderr.toString(), late.exit, late.dropped],
     ["printed\n", "complained\n", { exitCode: 6 }, []],
   );
-  const meanwhile = await collect(await session.processes.find("ending", signal));
+  const meanwhile = await collect(await link.processes.find("ending", signal));
   assert.deepEqual([meanwhile.stdout.toString(), meanwhile.exit], ["alone\n", { exitCode: 7 }]);
-  await session.recover(signal);
-  assert.equal(await session.processes.find("running", signal), found, "a second time changes nothing");
-  await session.detach();
+  await link.recover(signal);
+  assert.equal(await link.processes.find("running", signal), found, "a second time changes nothing");
+  await link.detach();
 });
 
-test("a closed standard input stays closed for the new session", async () => {
+test("a closed standard input stays closed for the new link", async () => {
   await using agent = await NativeAgent.start();
   const before = await agent.connect();
   const process = await before.processes.start(
@@ -77,14 +77,14 @@ test("a closed standard input stays closed for the new session", async () => {
   await process.closeInput(signal);
   await readUntil(process, "end");
   await before.detach();
-  const session = await agent.connect();
-  await session.recover(signal);
-  const found = await session.processes.find("reader", signal);
+  const link = await agent.connect();
+  await link.recover(signal);
+  const found = await link.processes.find("reader", signal);
   await assert.rejects(found.write(Buffer.from("more"), signal), (error) =>
     WrennError.is(error, "stdin_closed"),
   );
   await found.kill(9, "tree", signal);
-  await session.detach();
+  await link.detach();
 });
 
 test("a terminal keeps its size and what was on it", async () => {
@@ -98,9 +98,9 @@ test("a terminal keeps its size and what was on it", async () => {
   await terminal.write(Buffer.from("echo on $((6*7)) screen\n"), signal);
   await readUntil(terminal, "on 42 screen");
   await before.detach();
-  const session = await agent.connect();
-  await session.recover(signal);
-  const found = await session.processes.find("tty", signal);
+  const link = await agent.connect();
+  await link.recover(signal);
+  const found = await link.processes.find("tty", signal);
   assert.match(await readUntil(found, "on 42 screen"), /on 42 screen/);
   await found.write(Buffer.from("stty size; exit 3\n"), signal);
   const seen: string[] = [];
@@ -110,7 +110,7 @@ test("a terminal keeps its size and what was on it", async () => {
   assert.match(text, /"cols":100,"rows":40/);
   assert.match(text, /40 100/);
   assert.match(text, /"exitCode":3/);
-  await session.detach();
+  await link.detach();
 });
 
 test("output that outgrew the guest's ring is announced as dropped, the rest is exact", async () => {
@@ -122,11 +122,11 @@ test("output that outgrew the guest's ring is announced as dropped, the rest is 
   );
   await process.wait(signal);
   await before.detach();
-  const session = await agent.connect();
-  await session.recover(signal);
+  const link = await agent.connect();
+  await link.recover(signal);
   let position = 0;
   let dropped = 0;
-  for await (const event of (await session.processes.find("long", signal)).output("oldest", signal)) {
+  for await (const event of (await link.processes.find("long", signal)).output("oldest", signal)) {
     if (event.type === "dropped") {
       dropped += event.to - event.from;
       position = event.to;
@@ -139,7 +139,7 @@ test("output that outgrew the guest's ring is announced as dropped, the rest is 
   }
   assert.ok(dropped > 0);
   assert.equal(position, 1_600_000);
-  await session.detach();
+  await link.detach();
 });
 
 test("host agents that die at any moment lose nothing that fits the guest's ring, and nothing comes twice", async () => {
@@ -168,15 +168,15 @@ test("host agents that die at any moment lose nothing that fits the guest's ring
           stale,
         });
         await using _two = await CuttingProxy.listen(paths.bulk, agent.bulk, { cuts: bytes, stale });
-        const session = await agent.connect(paths);
-        await session.recover(signal);
-        const echo = await session.processes.find("echoing", signal);
+        const link = await agent.connect(paths);
+        await link.recover(signal);
+        const echo = await link.processes.find("echoing", signal);
         const part = `life ${index}\n`;
         await echo.write(Buffer.from(part), signal);
         typed += part;
         assert.equal(await readUntil(echo, part), typed);
         await pause(ms);
-        await session.detach();
+        await link.detach();
         await rm(directory, { recursive: true });
       }
       const last = await agent.connect();

@@ -10,9 +10,9 @@ import { TestCgroup } from "./support/test-cgroup.ts";
 const signal = AbortSignal.timeout(1_200_000);
 const cgroup = await TestCgroup.make();
 const agent = await NativeAgent.start(cgroup?.path);
-const session = await agent.connect();
+const link = await agent.connect();
 after(async () => {
-  await session.detach();
+  await link.detach();
   await agent[Symbol.asyncDispose]();
   await cgroup?.remove();
 });
@@ -58,7 +58,7 @@ function encode({ out, err, end, heldOpen, kind }: Short): StartRequest {
 }
 
 async function check(command: Short): Promise<void> {
-  const process = await session.processes.start(encode(command), signal);
+  const process = await link.processes.start(encode(command), signal);
   const { stdout, stderr, exit, dropped } = await collect(process);
   const expected: ProcessExit =
     "code" in command.end

@@ -45,8 +45,8 @@ const kinds: readonly (readonly [string, StartRequest])[] = [
 for (const [kind, start] of kinds) {
   test(`a reader of a ${kind} that has stalled holds nobody up for good, and is told what it missed`, async () => {
     await using agent = await NativeAgent.start();
-    const session = await agent.connect(agent, hasty);
-    const process = await session.processes.start(start, signal);
+    const link = await agent.connect(agent, hasty);
+    const process = await link.processes.start(start, signal);
     const slow = stalled(process);
     const { stdout, exit, dropped } = await collect(process);
     assert.deepEqual([stdout.length, exit, dropped], [SIZE, { exitCode: 0 }, []]);
@@ -54,20 +54,20 @@ for (const [kind, start] of kinds) {
     const [taken = 0, missed = 0] = await slow.seen;
     assert.equal(taken + missed, SIZE);
     assert.ok(missed > 0);
-    await session.detach();
+    await link.detach();
   });
 }
 
 test("the only reader is waited for, however long it takes nothing, and so is one that is slow but moves", async () => {
   await using agent = await NativeAgent.start();
-  const session = await agent.connect(agent, hasty);
-  const process = await session.processes.start(request("sh", flood, { output: "attached" }), signal);
+  const link = await agent.connect(agent, hasty);
+  const process = await link.processes.start(request("sh", flood, { output: "attached" }), signal);
   const slow = stalled(process);
   await systemClock.sleep(1500);
   slow.goOn();
   assert.deepEqual(await slow.seen, [SIZE, 0]);
 
-  const shared = await session.processes.start(request("sh", flood, { output: "attached" }), signal);
+  const shared = await link.processes.start(request("sh", flood, { output: "attached" }), signal);
   const crawl = async (): Promise<readonly number[]> => {
     let [taken, missed] = [0, 0];
     for await (const event of shared.output("oldest", signal)) {
@@ -79,5 +79,5 @@ test("the only reader is waited for, however long it takes nothing, and so is on
   };
   const [crawled, quick] = await Promise.all([crawl(), collect(shared)]);
   assert.deepEqual([crawled, quick.stdout.length, quick.dropped], [[SIZE, 0], SIZE, []]);
-  await session.detach();
+  await link.detach();
 });

@@ -8,10 +8,10 @@ import { NativeAgent } from "./support/native-agent.ts";
 
 const signal = AbortSignal.timeout(60_000);
 const agent = await NativeAgent.start();
-const session = await agent.connect();
+const link = await agent.connect();
 const root = await mkdtemp("/tmp/wrenn-watches-");
 after(async () => {
-  await session.detach();
+  await link.detach();
   await agent[Symbol.asyncDispose]();
   await rm(root, { recursive: true, force: true });
 });
@@ -40,7 +40,7 @@ async function until(changes: AsyncIterable<FileChange>, last: string): Promise<
 
 test("changes come in order, with offsets that grow, from new directories too", async () => {
   const path = await directory("tree");
-  const changes = await session.files.watch(path, { signal, recursive: true });
+  const changes = await link.files.watch(path, { signal, recursive: true });
   await writeFile(join(path, "a"), "1");
   await chmod(join(path, "a"), 0o600);
   await rename(join(path, "a"), join(path, "b"));
@@ -74,7 +74,7 @@ test("a tree that appears at once is told as a whole", async () => {
   const outside = await directory("outside");
   await mkdir(join(outside, "x/y"), { recursive: true });
   await writeFile(join(outside, "x/y/z"), "");
-  const changes = await session.files.watch(path, { signal, recursive: true });
+  const changes = await link.files.watch(path, { signal, recursive: true });
   await rename(join(outside, "x"), join(path, "x"));
   const seen = (await until(changes, "create x/y/z")).map(told);
   assert.deepEqual(seen, ["create x/", "create x/y/", "create x/y/z"]);
@@ -84,8 +84,8 @@ test("without recursion nothing below is told; a file can be watched too", async
   const path = await directory("flat");
   await mkdir(join(path, "sub"));
   await writeFile(join(path, "file"), "");
-  const flat = await session.files.watch(path, { signal, recursive: false });
-  const one = await session.files.watch(join(path, "file"), { signal, recursive: false });
+  const flat = await link.files.watch(path, { signal, recursive: false });
+  const one = await link.files.watch(join(path, "file"), { signal, recursive: false });
   await writeFile(join(path, "sub", "hidden"), "");
   await appendFile(join(path, "file"), "more");
   assert.deepEqual((await until(flat, "write file")).map(told), ["write file"]);
@@ -94,7 +94,7 @@ test("without recursion nothing below is told; a file can be watched too", async
 
 test("changes that nobody takes are lost and said to be lost, in bounded memory", async () => {
   const path = await directory("busy");
-  const changes = await session.files.watch(path, { signal, recursive: false });
+  const changes = await link.files.watch(path, { signal, recursive: false });
   const name = (index: number): string => `${index}`.padStart(200, "x");
   for (let index = 0; index < 3000; index++) await writeFile(join(path, name(index)), "");
   const kinds = new Set<string>();
@@ -125,13 +125,13 @@ test("a watch ends when what it watches goes away, and refuses what is not there
   ];
   for (const leave of ways) {
     await directory("going");
-    const changes = await session.files.watch(path, { signal, recursive: true });
+    const changes = await link.files.watch(path, { signal, recursive: true });
     await leave();
     const seen: string[] = [];
     for await (const change of changes) seen.push(told(change));
     assert.equal(seen.at(-1), "remove /");
   }
-  await assert.rejects(session.files.watch(path, { signal, recursive: true }), (error) =>
+  await assert.rejects(link.files.watch(path, { signal, recursive: true }), (error) =>
     WrennError.is(error, "path_not_found"),
   );
 });

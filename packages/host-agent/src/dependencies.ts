@@ -1,6 +1,7 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
-import type { GuestSession } from "@wrenn/guest";
-import type { NetworkDecision, NetworkPolicy, Slot } from "@wrenn/network";
+import type { GuestLink } from "@wrenn/guest";
+import type { NetworkPolicy, Slot } from "@wrenn/network";
+import type { HostFacts, NetworkDecision } from "@wrenn/protocol";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
 import type { LayerStore } from "./disks/layer-store.ts";
 import type { PackedMemory } from "./generations/packed-memory.ts";
@@ -28,7 +29,7 @@ export interface HostAgentDependencies {
     machine: Machine,
     onActivity: () => void,
     signal: AbortSignal,
-  ) => Promise<GuestSession>;
+  ) => Promise<GuestLink>;
   /** Writes the pages that a stopped machine's guest has changed since its template; gives the size of the file. */
   readonly saveMemory: (machine: Machine, path: string, signal: AbortSignal) => Promise<number>;
   readonly packedMemory: PackedMemory;
@@ -51,7 +52,7 @@ export interface HostAgentDependencies {
   readonly capsulesDirectory: string;
   /** Gives back what the slots hold, once no capsule is left. */
   readonly closeSlots: () => Promise<void>;
-  readonly facts: HostFactsSource;
+  readonly facts: HostFacts;
   readonly onStep?: StepObserver;
 }
 
@@ -75,14 +76,4 @@ export interface Slots {
   /** The slot of a machine that outlived an earlier host agent. */
   adopt(number: number): Slot | undefined;
   release(slot: Slot): Promise<void>;
-}
-
-/** What is known of the machine that this runs on. */
-export interface HostFactsSource {
-  readonly version: string;
-  readonly architecture: string;
-  readonly cpuCores: number;
-  readonly memoryMib: number;
-  readonly diskGb: number;
-  readonly accelerator: "kvm" | "tcg";
 }

@@ -1,6 +1,6 @@
 import { randomHex } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import type { GuestSession } from "@wrenn/guest";
+import type { GuestLink } from "@wrenn/guest";
 import type { CapsuleSpec } from "@wrenn/protocol";
 
 const ENTROPY_BYTES = 256;
@@ -10,14 +10,14 @@ const ENTROPY_BYTES = 256;
  * hostname and machine-id renewed where it becomes another, restore hooks run (architecture §5). A failure fails the restore.
  */
 export async function renewIdentity(
-  guest: GuestSession,
+  guest: GuestLink,
   {
     spec,
-    generation,
+    restoreCount,
     anew,
   }: {
     readonly spec: CapsuleSpec;
-    readonly generation: number;
+    readonly restoreCount: number;
     /** The guest becomes somebody else; otherwise it keeps its name and machine id. */
     readonly anew: boolean;
   },
@@ -29,7 +29,7 @@ export async function renewIdentity(
       wallClockNs: BigInt(Math.round(source.clock.now() * 1e6)),
       entropy: source.random.bytes(ENTROPY_BYTES),
       ...(anew ? { hostname: spec.id, machineId: randomHex(source.random, 16) } : {}),
-      generation: BigInt(generation),
+      restoreCount: BigInt(restoreCount),
       runHooks: true,
       environment: {
         WRENN_SANDBOX: "true",

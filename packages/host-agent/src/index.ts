@@ -1,6 +1,6 @@
 export { createHostAgent } from "./create-host-agent.ts";
 export type { CapsulesAtEnd, RunningHostAgent } from "./create-host-agent.ts";
-export type { HostAgentDependencies, HostFactsSource, PortConnections, Slots } from "./dependencies.ts";
+export type { HostAgentDependencies, PortConnections, Slots } from "./dependencies.ts";
 export { LayerStore } from "./disks/layer-store.ts";
 export type { PackedMemory, ServedPages, ServeRequest } from "./generations/packed-memory.ts";
 export { sweepHost } from "./sweep/sweep-host.ts";

@@ -103,10 +103,10 @@ test("aborting a call ends it at the other side too", async () => {
 
 test("output arrives with its offsets and bytes, to its end", async () => {
   const list: OutputEvent[] = [
-    { type: "data", channel: "stdout", offset: 0, bytes: Buffer.from("out") },
+    { type: "data", stream: "stdout", offset: 0, bytes: Buffer.from("out") },
     { type: "resized", cols: 80, rows: 24 },
-    { type: "data", channel: "stderr", offset: 5, bytes: Buffer.alloc(300_000, 7) },
-    { type: "dropped", channel: "stdout", from: 3, to: 9 },
+    { type: "data", stream: "stderr", offset: 5, bytes: Buffer.alloc(300_000, 7) },
+    { type: "dropped", stream: "stdout", from: 3, to: 9 },
     { type: "exit", exit: { exitCode: 130, signal: 2 } },
   ];
   link.scripted.output = () => events(list);

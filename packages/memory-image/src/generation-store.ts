@@ -188,7 +188,7 @@ export class GenerationStore {
       id,
       base: this.#base.id,
       parent: this.#current?.id ?? this.#base.id,
-      generation: (this.#current?.generation ?? 0) + 1,
+      position: (this.#current?.position ?? 0) + 1,
       memorySize: this.#base.size,
       mapping: overlay(under, written.extents),
       checksums: written.checksums,

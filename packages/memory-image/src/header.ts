@@ -12,7 +12,7 @@ export interface Header {
   /** The generation that this one was laid over; the base for the first. */
   readonly parent: string;
   /** Counts up by one along a chain. */
-  readonly generation: number;
+  readonly position: number;
   /** Bytes. */
   readonly memorySize: number;
   readonly mapping: Mapping;
@@ -39,7 +39,7 @@ export function encodeHeader(header: Header): Buffer {
   bytes.writeUInt32LE(version, 8);
   bytes.writeUInt32LE(pageSize, 12);
   bytes.writeBigUInt64LE(BigInt(header.memorySize), 16);
-  bytes.writeBigUInt64LE(BigInt(header.generation), 24);
+  bytes.writeBigUInt64LE(BigInt(header.position), 24);
   writeId(bytes, header.id, 32);
   writeId(bytes, header.base, 48);
   writeId(bytes, header.parent, 64);
@@ -75,8 +75,8 @@ export function decodeHeader(bytes: Buffer, what: string): Header {
   if (memorySize === 0 || memorySize > maxMemory || memorySize % pageSize !== 0) {
     fail("memory_size is out of range");
   }
-  const generation = Number(bytes.readBigUInt64LE(24));
-  if (!Number.isSafeInteger(generation)) fail("generation is out of range");
+  const position = Number(bytes.readBigUInt64LE(24));
+  if (!Number.isSafeInteger(position)) fail("position is out of range");
   const extents = bytes.readUInt32LE(80);
   const sums = bytes.readUInt32LE(84);
   const extentsEnd = metadataSize + extents * extentSize;
@@ -99,7 +99,7 @@ export function decodeHeader(bytes: Buffer, what: string): Header {
     bytes.readUInt32LE(extentsEnd + index * 4),
   );
   const [id, base, parent] = [readId(bytes, 32), readId(bytes, 48), readId(bytes, 64)];
-  return { id, base, parent, generation, memorySize, mapping, checksums };
+  return { id, base, parent, position, memorySize, mapping, checksums };
 }
 
 function writeId(bytes: Buffer, id: string, at: number): void {

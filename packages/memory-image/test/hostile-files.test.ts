@@ -11,7 +11,7 @@ const header = encodeHeader({
   id,
   base,
   parent: base,
-  generation: 1,
+  position: 1,
   memorySize,
   mapping: [
     { offset: 0, length: 4 * pageSize, source: base, sourceOffset: 0 },

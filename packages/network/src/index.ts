@@ -1,6 +1,5 @@
 export { createSlotPool } from "./slot-pool.ts";
 export type { SlotPool, SlotPoolOptions } from "./slot-pool.ts";
-export type { NetworkDecision } from "./gateway/decision-log.ts";
 export { findOrphanInstances, removeInstance } from "./orphan-instances.ts";
 export type { OrphanInstance } from "./orphan-instances.ts";
 export { DEFAULT_POLICY, parsePolicy } from "./policy.ts";

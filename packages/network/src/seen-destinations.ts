@@ -1,4 +1,4 @@
-import type { NetworkDecision } from "./gateway/decision-log.ts";
+import type { NetworkDecision } from "@wrenn/protocol";
 
 /** How long the kernel remembers a destination after its last packet, in seconds. */
 export const SEEN_SECONDS = 3600;

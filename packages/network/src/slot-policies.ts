@@ -1,7 +1,7 @@
 import { isIPv4 } from "node:net";
 import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import type { NetworkDecision } from "./gateway/decision-log.ts";
+import type { NetworkDecision } from "@wrenn/protocol";
 import type { Gateway } from "./gateway/gateway.ts";
 import { namespaceName, slotOf } from "./naming.ts";
 import type { Instance } from "./naming.ts";

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
-import type { NetworkDecision } from "./gateway/decision-log.ts";
+import type { NetworkDecision } from "@wrenn/protocol";
 import { openHost } from "./host-network.ts";
 import { kernelSlots } from "./kernel-slots.ts";
 import { slotOf } from "./naming.ts";

@@ -2,7 +2,7 @@ export { probeAccelerator, readFinding } from "./accelerator.ts";
 export type { Accelerator } from "./accelerator.ts";
 export type * from "./hypervisor.ts";
 export { listGroups, openCgroups } from "./jail/cgroups.ts";
-export type { Cgroups, ResourceLimits } from "./jail/cgroups.ts";
+export type { Cgroups, CgroupLimits } from "./jail/cgroups.ts";
 export { endMachine, listEmptyGroups, listMachines } from "./jail/orphan-machines.ts";
 export type { JailedMachine } from "./jail/orphan-machines.ts";
 export { createFakeHypervisor } from "./fake/fake-hypervisor.ts";

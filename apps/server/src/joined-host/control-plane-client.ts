@@ -23,7 +23,7 @@ export interface Registration {
   readonly csrPem: string;
   readonly arch: string;
   readonly cpuCores: number;
-  readonly memoryMb: number;
+  readonly memoryMib: number;
   readonly diskGb: number;
 }
 
@@ -54,7 +54,7 @@ export class ControlPlaneClient {
       csr_pem: request.csrPem,
       arch: request.arch,
       cpu_cores: request.cpuCores,
-      memory_mb: request.memoryMb,
+      memory_mb: request.memoryMib,
       disk_gb: request.diskGb,
     };
     return Value.Parse(Credentials, await this.#post("/v1/hosts/register", body, {}, signal));

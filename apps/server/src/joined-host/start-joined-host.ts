@@ -137,7 +137,7 @@ async function register(
       csrPem,
       arch: facts.architecture,
       cpuCores: facts.cpuCores,
-      memoryMb: facts.memoryMib,
+      memoryMib: facts.memoryMib,
       diskGb: facts.diskGb,
     },
     signal,

@@ -73,11 +73,11 @@ export class Accounts {
       return;
     }
     const user = { id: random.uuid(), email, name, passwordHash, status: "inactive" as const };
-    await database.db.transaction().execute(async (tx) => {
-      await deleteWaitingUsers(tx, new Date(this.#options.clock.now() - ACTIVATION_MS));
-      await insertUser(tx, user);
-      const { token, ...issued } = await this.#issue(tx, "activation", user.id, ACTIVATION_MS);
-      await mailer.send(tx, {
+    await database.db.transaction().execute(async (trx) => {
+      await deleteWaitingUsers(trx, new Date(this.#options.clock.now() - ACTIVATION_MS));
+      await insertUser(trx, user);
+      const { token, ...issued } = await this.#issue(trx, "activation", user.id, ACTIVATION_MS);
+      await mailer.send(trx, {
         ...issued,
         kind: "activation",
         to: email,
@@ -91,10 +91,10 @@ export class Accounts {
   /** @throws WrennError `one_time_token_invalid`, `already_activated`. */
   async activate(token: string): Promise<OpenedSession> {
     const { database, random, sessions } = this.#options;
-    const { userId, teamId } = await database.db.transaction().execute(async (tx) => {
-      const user = await this.#take(tx, "activation", token);
-      if (!(await activateUser(tx, user))) throw new WrennError("already_activated", {});
-      return { userId: user.id, teamId: await insertFirstTeam(tx, random, user) };
+    const { userId, teamId } = await database.db.transaction().execute(async (trx) => {
+      const user = await this.#take(trx, "activation", token);
+      if (!(await activateUser(trx, user))) throw new WrennError("already_activated", {});
+      return { userId: user.id, teamId: await insertFirstTeam(trx, random, user) };
     });
     return await sessions.open(userId, teamId);
   }
@@ -123,7 +123,7 @@ export class Accounts {
     const [team] = await listMemberships(database.db, user.id);
     const teamId =
       team?.teamId ??
-      (await database.db.transaction().execute(async (tx) => await insertFirstTeam(tx, random, user)));
+      (await database.db.transaction().execute(async (trx) => await insertFirstTeam(trx, random, user)));
     const opened = await sessions.open(user.id, teamId);
     await this.recordVisit(opened.session, "login", origin, provider);
     return opened;
@@ -134,9 +134,9 @@ export class Accounts {
     const { database, mailer, publicUrl } = this.#options;
     const user = await findUserByEmail(database.db, email);
     if (user?.status !== "active") return;
-    await database.db.transaction().execute(async (tx) => {
-      const { token, ...issued } = await this.#issue(tx, "password_reset", user.id, RESET_MS);
-      await mailer.send(tx, {
+    await database.db.transaction().execute(async (trx) => {
+      const { token, ...issued } = await this.#issue(trx, "password_reset", user.id, RESET_MS);
+      await mailer.send(trx, {
         ...issued,
         kind: "password_reset",
         to: email,
@@ -151,11 +151,11 @@ export class Accounts {
   async confirmReset(token: string, password: string): Promise<void> {
     const { database, mailer, passwords, sessions } = this.#options;
     const passwordHash = await passwords.hash(password);
-    const user = await database.db.transaction().execute(async (tx) => {
-      const found = await this.#take(tx, "password_reset", token);
-      if (!(await changeUser(tx, found.id, "active", { passwordHash })))
+    const user = await database.db.transaction().execute(async (trx) => {
+      const found = await this.#take(trx, "password_reset", token);
+      if (!(await changeUser(trx, found.id, "active", { passwordHash })))
         throw new WrennError("one_time_token_invalid", {});
-      await mailer.send(tx, {
+      await mailer.send(trx, {
         kind: "password_changed",
         to: found.email,
         subject: "Your password was reset",
@@ -189,9 +189,9 @@ export class Accounts {
     if (!isFirst && !(await passwords.verify(given.current ?? "", user.password_hash)))
       throw new WrennError("wrong_password", {});
     const passwordHash = await passwords.hash(given.next);
-    await database.db.transaction().execute(async (tx) => {
-      if (!(await changeUser(tx, user.id, "active", { passwordHash }))) return;
-      await mailer.send(tx, {
+    await database.db.transaction().execute(async (trx) => {
+      if (!(await changeUser(trx, user.id, "active", { passwordHash }))) return;
+      await mailer.send(trx, {
         kind: isFirst ? "password_added" : "password_changed",
         to: user.email,
         subject: isFirst ? "A password was added to your account" : "Your password was changed",

@@ -43,12 +43,12 @@ export class FirstAdmin {
     const { database, clock, passwords, random } = this.#options;
     const { email, name } = admin;
     const passwordHash = await passwords.hash(admin.password);
-    await database.db.transaction().execute(async (tx) => {
-      const taken = await takeOneTimeToken(tx, hashToken(token), "bootstrap", new Date(clock.now()));
+    await database.db.transaction().execute(async (trx) => {
+      const taken = await takeOneTimeToken(trx, hashToken(token), "bootstrap", new Date(clock.now()));
       if (!taken) throw new WrennError("one_time_token_invalid", {});
       const user = { id: random.uuid(), email, name, passwordHash, status: "active" as const, isAdmin: true };
       // A refusal takes the use of the token back.
-      if (!(await insertUser(tx, user))) throw new WrennError("email_taken", {});
+      if (!(await insertUser(trx, user))) throw new WrennError("email_taken", {});
     });
   }
 }

@@ -45,17 +45,17 @@ export class AdminTeams {
    * @throws WrennError `team_not_found`.
    */
   async limit(session: LiveSession, teamId: string, change: Partial<TeamLimits>): Promise<TeamLimits> {
-    return await this.#options.database.db.transaction().execute(async (tx) => {
-      const before = await lockTeamLimits(tx, teamId);
+    return await this.#options.database.db.transaction().execute(async (trx) => {
+      const before = await lockTeamLimits(trx, teamId);
       if (!before) throw new WrennError("team_not_found", {});
       const after = { ...before, ...change };
       const changed = (Object.keys(after) as (keyof TeamLimits)[]).filter(
         (name) => after[name] !== before[name],
       );
       if (changed.length === 0) return after;
-      await setTeamLimits(tx, teamId, after);
+      await setTeamLimits(trx, teamId, after);
       const metadata = Object.fromEntries(changed.map((name) => [name, `${before[name]} -> ${after[name]}`]));
-      await this.#record(tx, session, teamId, "limit", metadata);
+      await this.#record(trx, session, teamId, "limit", metadata);
       return after;
     });
   }
@@ -63,15 +63,15 @@ export class AdminTeams {
   /** Lets a team have hosts of its own, for good. @throws WrennError `team_not_found`, `platform_team_protected`. */
   async enableByoc(session: LiveSession, teamId: string): Promise<void> {
     if (teamId === PLATFORM_TEAM) throw new WrennError("platform_team_protected", {});
-    await this.#options.database.db.transaction().execute(async (tx) => {
-      const team = await findTeam(tx, teamId);
+    await this.#options.database.db.transaction().execute(async (trx) => {
+      const team = await findTeam(trx, teamId);
       if (!team) throw new WrennError("team_not_found", {});
-      if (await enableByoc(tx, teamId)) await this.#record(tx, session, teamId, "enable_byoc", {});
+      if (await enableByoc(trx, teamId)) await this.#record(trx, session, teamId, "enable_byoc", {});
     });
   }
 
   async #record(
-    tx: Database["db"],
+    trx: Database["db"],
     session: LiveSession,
     teamId: string,
     action: string,
@@ -86,6 +86,6 @@ export class AdminTeams {
     } as const;
     // The team's own people see what was done with it.
     for (const place of new Set([PLATFORM_TEAM, teamId]))
-      await this.#options.audit.write(tx, { teamId: place, session }, entry);
+      await this.#options.audit.write(trx, { teamId: place, session }, entry);
   }
 }

@@ -44,17 +44,17 @@ export class AdminUsers {
    * @throws WrennError `account_not_found`, `email_taken`.
    */
   async activate(session: LiveSession, userId: string): Promise<void> {
-    await this.#options.database.db.transaction().execute(async (tx) => {
+    await this.#options.database.db.transaction().execute(async (trx) => {
       // Not locked: of an activation by its link at the same moment one finds that it is done.
-      const user = await findUser(tx, userId);
+      const user = await findUser(trx, userId);
       if (!user || user.status === "deleted") throw new WrennError("account_not_found", {});
       if (user.status === "active") return;
       const isDone =
         user.status === "inactive"
-          ? await activateUser(tx, user)
-          : await changeUser(tx, userId, "disabled", { status: "active" });
+          ? await activateUser(trx, user)
+          : await changeUser(trx, userId, "disabled", { status: "active" });
       if (!isDone) throw new WrennError("email_taken", {});
-      await this.#record(tx, session, user, "activate");
+      await this.#record(trx, session, user, "activate");
     });
   }
 
@@ -67,15 +67,15 @@ export class AdminUsers {
   async deactivate(session: LiveSession, userId: string): Promise<void> {
     const { database, sessions, keys, capsules } = this.#options;
     if (userId === session.userId) throw new WrennError("own_account", {});
-    await database.db.transaction().execute(async (tx) => {
-      await lockAdministrators(tx);
-      const user = await this.#find(tx, userId);
+    await database.db.transaction().execute(async (trx) => {
+      await lockAdministrators(trx);
+      const user = await this.#find(trx, userId);
       if (user.status === "disabled") return;
       if (user.status !== "active") throw new WrennError("user_not_active", { status: user.status });
-      await this.#requireOther(tx, session, user);
-      await changeUser(tx, userId, "active", { status: "disabled" });
-      await deleteKeysOf(tx, userId);
-      await this.#record(tx, session, user, "deactivate");
+      await this.#requireOther(trx, session, user);
+      await changeUser(trx, userId, "active", { status: "disabled" });
+      await deleteKeysOf(trx, userId);
+      await this.#record(trx, session, user, "deactivate");
     });
     await sessions.revokeAll(userId);
     keys.forget();
@@ -97,7 +97,7 @@ export class AdminUsers {
       session,
       userId,
       false,
-      async (user, tx) => await this.#requireOther(tx, session, user),
+      async (user, trx) => await this.#requireOther(trx, session, user),
     );
   }
 
@@ -105,37 +105,37 @@ export class AdminUsers {
     session: LiveSession,
     userId: string,
     isAdmin: boolean,
-    check: (user: UserRow, tx: Database["db"]) => void | Promise<void>,
+    check: (user: UserRow, trx: Database["db"]) => void | Promise<void>,
   ): Promise<void> {
     const { database, sessions } = this.#options;
-    await database.db.transaction().execute(async (tx) => {
-      await lockAdministrators(tx);
-      const user = await this.#find(tx, userId);
+    await database.db.transaction().execute(async (trx) => {
+      await lockAdministrators(trx);
+      const user = await this.#find(trx, userId);
       if (user.is_admin === isAdmin) return;
-      await check(user, tx);
-      await setAdministrator(tx, userId, isAdmin);
-      await this.#record(tx, session, user, isAdmin ? "grant_admin" : "revoke_admin");
+      await check(user, trx);
+      await setAdministrator(trx, userId, isAdmin);
+      await this.#record(trx, session, user, isAdmin ? "grant_admin" : "revoke_admin");
     });
     sessions.forget();
   }
 
   /** Of two administrators who take it from each other at once the second finds that it is none any more. */
-  async #requireOther(tx: Database["db"], session: LiveSession, user: UserRow): Promise<void> {
+  async #requireOther(trx: Database["db"], session: LiveSession, user: UserRow): Promise<void> {
     if (!user.is_admin) return;
-    if (!(await otherAdminExists(tx, user.id))) throw new WrennError("last_admin_protected", {});
-    const asking = await lockUser(tx, session.userId);
+    if (!(await otherAdminExists(trx, user.id))) throw new WrennError("last_admin_protected", {});
+    const asking = await lockUser(trx, session.userId);
     if (asking?.is_admin !== true || asking.status !== "active") throw new WrennError("admin_required", {});
   }
 
-  async #find(tx: Database["db"], userId: string): Promise<UserRow> {
-    const user = await lockUser(tx, userId);
+  async #find(trx: Database["db"], userId: string): Promise<UserRow> {
+    const user = await lockUser(trx, userId);
     if (!user || user.status === "deleted") throw new WrennError("account_not_found", {});
     return user;
   }
 
-  async #record(tx: Database["db"], session: LiveSession, user: UserRow, action: string): Promise<void> {
+  async #record(trx: Database["db"], session: LiveSession, user: UserRow, action: string): Promise<void> {
     await this.#options.audit.write(
-      tx,
+      trx,
       { teamId: PLATFORM_TEAM, session },
       {
         resource: "user",

@@ -27,7 +27,7 @@ export function channelOutbox({
   sealed,
 }: ChannelOutboxOptions): Outbox<Delivery> {
   return {
-    channel: "wrenn_deliveries",
+    topic: "wrenn_deliveries",
     name: "channel",
     claim: async (limit, claimMs) => await claimDeliveries(database.db, limit, claimMs),
     deliver: async ({ provider, config, event, channelId }, signal) => {

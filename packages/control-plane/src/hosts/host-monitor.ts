@@ -93,7 +93,7 @@ export class HostMonitor {
       const size = {
         arch: facts.architecture,
         cpuCores: facts.cpuCores,
-        memoryMb: facts.memoryMib,
+        memoryMib: facts.memoryMib,
         diskGb: facts.diskGb,
       };
       await putLocalHost(database.db, localHost.id, size);

@@ -4,17 +4,17 @@ import {
   addHostTag,
   changeHostStatus,
   deleteHost,
-  endSandboxesOf,
+  endCapsulesOf,
   findHost,
   findTeam,
   insertHost,
-  listHostSandboxes,
+  listHostCapsules,
   listHostTemplates,
   listHosts,
   listHostTags,
   removeHostTag,
 } from "@wrenn/database";
-import type { Database, HostRow, HostType, LiveSession, SandboxRow } from "@wrenn/database";
+import type { Database, HostRow, HostType, LiveSession, CapsuleRow } from "@wrenn/database";
 import { requireRole } from "../auth/identity.ts";
 import type { AuditLog } from "../services/audit.ts";
 import type { Fleet } from "./fleet.ts";
@@ -101,13 +101,13 @@ export class HostsService {
     publicId: string,
   ): Promise<{
     readonly host: HostRow;
-    readonly capsules: readonly SandboxRow[];
+    readonly capsules: readonly CapsuleRow[];
     readonly templates: readonly string[];
   }> {
     const host = await this.#changeable(session, publicId);
     const { db } = this.#options.database;
     const [capsules, templates] = await Promise.all([
-      listHostSandboxes(db, host.id),
+      listHostCapsules(db, host.id),
       listHostTemplates(db, host.id),
     ]);
     return { host, capsules, templates };
@@ -132,7 +132,7 @@ export class HostsService {
     await changeHostStatus(database.db, host.id, ["online"], "draining");
     await Promise.all(ids.map((id) => this.#destroy(host, id)));
     await database.db.transaction().execute(async (trx) => {
-      await endSandboxesOf(trx, host.id, "its host was deleted", now);
+      await endCapsulesOf(trx, host.id, "its host was deleted", now);
       await deleteHost(trx, host.id);
       await this.#audit(trx, session, host, "delete", "warning");
     });

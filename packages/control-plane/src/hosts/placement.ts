@@ -11,24 +11,24 @@ type Transaction = Parameters<typeof listHostLoads>[0];
  */
 export interface CapacityPolicy {
   /** Of memory, kept for the host itself, MiB. */
-  readonly memoryReserveMb: number;
+  readonly memoryReserveMib: number;
   readonly memoryOvercommit: number;
-  readonly diskReserveMb: number;
+  readonly diskReserveMib: number;
   readonly diskOvercommit: number;
 }
 
 export const defaultCapacity: CapacityPolicy = {
-  memoryReserveMb: 1024,
+  memoryReserveMib: 1024,
   memoryOvercommit: 8,
-  diskReserveMb: 5000,
+  diskReserveMib: 5000,
   diskOvercommit: 20,
 };
 
 export interface PlaceRequest {
   readonly teamId: string;
   readonly vcpus: number;
-  readonly memoryMb: number;
-  readonly diskMb: number;
+  readonly memoryMib: number;
+  readonly diskMib: number;
   /** The only host that will do: files of a template lie there. */
   readonly onlyHost?: string | undefined;
   /** Hosts that were tried in vain. */
@@ -119,8 +119,8 @@ class Loads {
 function sum(one: HostLoad["used"], other: HostLoad["used"] | undefined): HostLoad["used"] {
   return {
     vcpus: one.vcpus + (other?.vcpus ?? 0),
-    memoryMb: one.memoryMb + (other?.memoryMb ?? 0),
-    diskMb: one.diskMb + (other?.diskMb ?? 0),
+    memoryMib: one.memoryMib + (other?.memoryMib ?? 0),
+    diskMib: one.diskMib + (other?.diskMib ?? 0),
   };
 }
 
@@ -128,16 +128,16 @@ function sum(one: HostLoad["used"], other: HostLoad["used"] | undefined): HostLo
 export function rank(
   hosts: readonly HostLoad[],
   policy: CapacityPolicy,
-  wanted: Pick<PlaceRequest, "vcpus" | "memoryMb" | "diskMb">,
+  wanted: Pick<PlaceRequest, "vcpus" | "memoryMib" | "diskMib">,
 ): readonly [string, ...string[]] {
   if (hosts.length === 0) throw new WrennError("no_hosts", {});
   const measured = hosts.map((host) => {
-    const memory = (host.memoryMb - policy.memoryReserveMb) * policy.memoryOvercommit;
-    const disk = (host.diskMb - policy.diskReserveMb) * policy.diskOvercommit;
+    const memory = (host.memoryMib - policy.memoryReserveMib) * policy.memoryOvercommit;
+    const disk = (host.diskMib - policy.diskReserveMib) * policy.diskOvercommit;
     const used = {
       vcpus: host.used.vcpus + wanted.vcpus,
-      memory: host.used.memoryMb + wanted.memoryMb,
-      disk: host.used.diskMb + wanted.diskMb,
+      memory: host.used.memoryMib + wanted.memoryMib,
+      disk: host.used.diskMib + wanted.diskMib,
     };
     const short = used.memory > memory ? "memory" : used.disk > disk ? "disk" : undefined;
     const free = Math.min(

@@ -1,7 +1,7 @@
 import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import { changeSandbox, findSandboxes, listSettledSandboxes } from "@wrenn/database";
-import type { Database, SandboxChange, SandboxRow } from "@wrenn/database";
+import { changeCapsule, findCapsules, listSettledCapsules } from "@wrenn/database";
+import type { Database, CapsuleChange, CapsuleRow } from "@wrenn/database";
 import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
 import { removeDiscarded } from "./remove-discarded.ts";
 
@@ -31,13 +31,13 @@ export async function reconcileHost(
   signal: AbortSignal,
 ): Promise<void> {
   const { database, clock, logger } = options;
-  const rows = await listSettledSandboxes(database.db, hostId);
+  const rows = await listSettledCapsules(database.db, hostId);
   const held = new Map((await agent.listCapsules(signal)).map((status) => [status.id, status]));
   for (const row of rows) {
     const change = settle(row, held.get(formatId("capsule", row.id)));
     if (!change) continue;
     const at = new Date(clock.now());
-    if (await changeSandbox(database.db, row.id, [row.status], { ...change, version: row.version }, at))
+    if (await changeCapsule(database.db, row.id, [row.status], { ...change, version: row.version }, at))
       logger.info("capsule.reconciled", {
         capsule: formatId("capsule", row.id),
         was: row.status,
@@ -49,7 +49,7 @@ export async function reconcileHost(
 }
 
 /** What a row must be changed to, if anything. */
-export function settle(row: SandboxRow, status: CapsuleStatus | undefined): SandboxChange | undefined {
+export function settle(row: CapsuleRow, status: CapsuleStatus | undefined): CapsuleChange | undefined {
   switch (status?.state) {
     case "running":
     case "paused": {
@@ -81,7 +81,7 @@ async function releaseEnded(
   publicIds: readonly string[],
   { database, clock, logger }: ReconcileOptions,
 ): Promise<void> {
-  const rows = await findSandboxes(
+  const rows = await findCapsules(
     database.db,
     publicIds.map((id) => parseId("capsule", id)),
   );

@@ -84,7 +84,7 @@ export class MailOutbox implements Mailer {
     const { database, clock, transport } = this.#options;
     if (!transport) return undefined;
     return {
-      channel: CHANNEL,
+      topic: CHANNEL,
       name: "mail",
       claim: async (limit, claimMs) => await claimMails(database.db, limit, claimMs, new Date(clock.now())),
       deliver: async ({ id, recipient, content }, signal) =>

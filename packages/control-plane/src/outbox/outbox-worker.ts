@@ -18,7 +18,7 @@ interface Deliverable {
 /** A table of what is to be told, and how that is done. */
 export interface Outbox<T extends Deliverable> {
   /** Notified by the database when there is something. */
-  readonly channel: string;
+  readonly topic: string;
   /** In events of the log: `{name}.delivery_failed`. */
   readonly name: string;
   /** Takes what is due, for `claimMs`. */
@@ -48,7 +48,7 @@ export class OutboxWorker<T extends Deliverable> {
   constructor(options: OutboxWorkerOptions, outbox: Outbox<T>) {
     this.#options = options;
     this.#outbox = outbox;
-    this.#listening = options.database.listen(outbox.channel, () => this.#hint.resolve());
+    this.#listening = options.database.listen(outbox.topic, () => this.#hint.resolve());
     this.#loop = this.#work();
   }
 

@@ -1,4 +1,4 @@
-import type { ResourceLimits, ResourceName } from "@wrenn/protocol";
+import type { ProcessLimits, ResourceName } from "@wrenn/protocol";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 
@@ -32,7 +32,7 @@ export const LimitsBody = Type.Object(
   { description: "Resource limits of the command and of what it starts" },
 );
 
-export function resourceLimits(body: Static<typeof LimitsBody>): ResourceLimits {
+export function resourceLimits(body: Static<typeof LimitsBody>): ProcessLimits {
   const limits: Partial<Record<ResourceName, { readonly soft: number; readonly hard: number }>> = {};
   for (const [name, limit] of Object.entries(names)) {
     const value = body[name as keyof typeof names];

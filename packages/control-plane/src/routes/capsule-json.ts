@@ -1,11 +1,11 @@
 import { formatId } from "@wrenn/core";
-import type { SandboxRow } from "@wrenn/database";
+import type { CapsuleRow } from "@wrenn/database";
 import type { Static } from "typebox";
 import type { Capsule } from "./schemas.ts";
 import { timestamp } from "./timestamp.ts";
 
 /** A capsule as the contract shows it: absent values are left out. */
-export function capsuleJson(row: SandboxRow): Static<typeof Capsule> {
+export function capsuleJson(row: CapsuleRow): Static<typeof Capsule> {
   return {
     id: formatId("capsule", row.id),
     status: row.status,
@@ -24,7 +24,7 @@ export function capsuleJson(row: SandboxRow): Static<typeof Capsule> {
   };
 }
 
-function lifetimeOf({ max_lifetime_sec: seconds, running_since: since }: SandboxRow) {
+function lifetimeOf({ max_lifetime_sec: seconds, running_since: since }: CapsuleRow) {
   if (seconds === 0) return {};
   return {
     max_lifetime_sec: seconds,

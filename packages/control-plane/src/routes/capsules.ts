@@ -71,7 +71,7 @@ export function capsuleRoutes(app: App, { capsules, limits, record }: RouteServi
       const {
         template = "minimal",
         vcpus = DEFAULT_VCPUS,
-        memory_mb: memoryMb = DEFAULT_MEMORY_MB,
+        memory_mb: memoryMib = DEFAULT_MEMORY_MB,
         timeout_sec: timeoutSec = 0,
         max_lifetime_sec: maxLifetimeSec = 0,
         auto_resume: autoResume = false,
@@ -80,7 +80,7 @@ export function capsuleRoutes(app: App, { capsules, limits, record }: RouteServi
       const asked = {
         template,
         vcpus,
-        memoryMb,
+        memoryMib,
         timeoutSec,
         maxLifetimeSec,
         autoResume,

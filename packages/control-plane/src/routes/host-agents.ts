@@ -56,7 +56,7 @@ export function hostAgentRoutes(app: App, { enrolment, monitor, limiter, limits 
         arch,
         csrPem: request.body.csr_pem,
         cpuCores: request.body.cpu_cores,
-        memoryMb: request.body.memory_mb,
+        memoryMib: request.body.memory_mb,
         diskGb: request.body.disk_gb,
       });
       return await reply.status(201).send(credentialsJson(credentials));

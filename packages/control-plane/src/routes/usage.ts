@@ -52,14 +52,14 @@ export function usageRoutes(app: App, { usage }: RouteServices): void {
         current: {
           running_count: now.running,
           vcpus_reserved: now.vcpus,
-          memory_mb_reserved: now.memoryMb,
+          memory_mb_reserved: now.memoryMib,
         },
-        peaks: { running_count: peaks.running, vcpus: peaks.vcpus, memory_mb: peaks.memoryMb },
+        peaks: { running_count: peaks.running, vcpus: peaks.vcpus, memory_mb: peaks.memoryMib },
         series: {
           labels: series.map(({ at }) => timestamp(at)),
           running: series.map(({ running }) => running),
           vcpus: series.map(({ vcpus }) => vcpus),
-          memory_mb: series.map(({ memoryMb }) => memoryMb),
+          memory_mb: series.map(({ memoryMib }) => memoryMib),
         },
       };
     },

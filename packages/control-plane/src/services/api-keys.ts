@@ -41,8 +41,8 @@ export class ApiKeysService {
     if ((await listApiKeys(database.db, session.teamId)).length >= MAX_KEYS)
       throw new WrennError("limit_reached", { limit: MAX_KEYS, things: "API keys" });
     const key = `wrn_${randomHex(random, KEY_BYTES)}`;
-    const row = await database.db.transaction().execute(async (tx) => {
-      const inserted = await insertApiKey(tx, {
+    const row = await database.db.transaction().execute(async (trx) => {
+      const inserted = await insertApiKey(trx, {
         id: random.uuid(),
         teamId: session.teamId,
         name,
@@ -53,7 +53,7 @@ export class ApiKeysService {
         ...(expiresAt ? { expiresAt } : {}),
       });
       await audit.write(
-        tx,
+        trx,
         { teamId: session.teamId, session },
         {
           resource: "api_key",
@@ -76,13 +76,13 @@ export class ApiKeysService {
   async revoke(session: LiveSession, publicId: string): Promise<void> {
     const { database, keys, audit } = this.#options;
     const id = parseId("apiKey", publicId);
-    await database.db.transaction().execute(async (tx) => {
-      const removed = await deleteApiKey(tx, session.teamId, id);
+    await database.db.transaction().execute(async (trx) => {
+      const removed = await deleteApiKey(trx, session.teamId, id);
       if (!removed) return;
       if (session.role === "member" && removed.created_by !== session.userId)
         throw new WrennError("api_key_not_found", {});
       await audit.write(
-        tx,
+        trx,
         { teamId: session.teamId, session },
         {
           resource: "api_key",

@@ -1,7 +1,7 @@
 import { formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { findIdempotencyKey, moveSandbox } from "@wrenn/database";
-import type { Database, SandboxRow } from "@wrenn/database";
+import { findIdempotencyKey, moveCapsule } from "@wrenn/database";
+import type { Database, CapsuleRow } from "@wrenn/database";
 import type { NetworkRules } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsule } from "../hosts/placement.ts";
@@ -19,7 +19,7 @@ const CREATE_MS = 10 * 60_000;
 export interface CapsuleRequest {
   readonly template: string;
   readonly vcpus: number;
-  readonly memoryMb: number;
+  readonly memoryMib: number;
   readonly timeoutSec: number;
   readonly maxLifetimeSec: number;
   readonly autoResume: boolean;
@@ -54,9 +54,9 @@ export interface CapsuleCreationOptions {
 /** The rows that are made, and what the service says of them. */
 export interface CreatedRows {
   /** The capsule as it is. */
-  get(teamId: string, publicId: string): Promise<SandboxRow>;
+  get(teamId: string, publicId: string): Promise<CapsuleRow>;
   /** The capsule as soon as it is made, or as it is after `patienceMs`. */
-  made(teamId: string, publicId: string, patienceMs: number): Promise<SandboxRow>;
+  made(teamId: string, publicId: string, patienceMs: number): Promise<CapsuleRow>;
   /** The capsule has failed, in whatever state it was. */
   failed(id: string, problem: string): Promise<void>;
   now(): Date;
@@ -79,7 +79,7 @@ export class CapsuleCreation {
    *
    * @throws WrennError of the host when it could not be started; its row says so too.
    */
-  async create(teamId: string, request: CapsuleRequest, once?: Once): Promise<SandboxRow> {
+  async create(teamId: string, request: CapsuleRequest, once?: Once): Promise<CapsuleRow> {
     const { database } = this.#options;
     const known = once && (await findIdempotencyKey(database.db, teamId, once.key));
     if (known) return await this.#createdBefore(teamId, known, once);
@@ -87,7 +87,7 @@ export class CapsuleCreation {
     // A snapshot has the sizes that it was frozen with.
     const sized = { ...request, ...template.shape };
     const made = await this.#reservations.reserve({
-      capsule: { teamId, diskMb: DISK_MB, ...sized },
+      capsule: { teamId, diskMib: DISK_MB, ...sized },
       onlyHost: template.hostId,
       once,
     });
@@ -114,7 +114,7 @@ export class CapsuleCreation {
   }
 
   /** What the first request with this key made, as soon as it is made. */
-  async #createdBefore(teamId: string, known: MadeBefore, once: Once | undefined): Promise<SandboxRow> {
+  async #createdBefore(teamId: string, known: MadeBefore, once: Once | undefined): Promise<CapsuleRow> {
     if (once && known.fingerprint !== once.fingerprint)
       throw new WrennError("idempotency_conflict", { key: once.key });
     const { createAnswerMs = CREATE_MS } = this.#options;
@@ -135,15 +135,15 @@ export class CapsuleCreation {
     return await placeCapsule(trx, fleet, capacity, {
       teamId,
       vcpus: sized.vcpus,
-      memoryMb: sized.memoryMb,
-      diskMb: DISK_MB,
+      memoryMib: sized.memoryMib,
+      diskMib: DISK_MB,
       onlyHost: template.hostId,
       except,
     });
   }
 
   /** Starts a capsule where it was placed, and where that host cannot, on another one. */
-  async #startSomewhere(start: CapsuleStart): Promise<SandboxRow> {
+  async #startSomewhere(start: CapsuleStart): Promise<CapsuleRow> {
     const except = [start.hostId];
     let { hostId } = start;
     for (;;) {
@@ -173,7 +173,7 @@ export class CapsuleCreation {
     try {
       return await this.#options.database.db.transaction().execute(async (trx) => {
         const hostId = await this.#place(trx, { teamId, template, sized, except });
-        await moveSandbox(trx, id, hostId);
+        await moveCapsule(trx, id, hostId);
         return hostId;
       });
     } catch (error) {
@@ -182,14 +182,14 @@ export class CapsuleCreation {
     }
   }
 
-  async #start(start: CapsuleStart): Promise<SandboxRow> {
+  async #start(start: CapsuleStart): Promise<CapsuleRow> {
     const { id, template, sized, hostId, operationId, told } = start;
     const status = await this.#options.fleet.agent(hostId).createCapsule(
       {
         id: formatId("capsule", id),
         template: template.hostKey,
         vcpus: sized.vcpus,
-        memoryMib: sized.memoryMb,
+        memoryMib: sized.memoryMib,
         diskMib: DISK_MB,
         timeoutSec: sized.timeoutSec,
         ...(sized.maxLifetimeSec > 0 ? { maxLifetimeSec: sized.maxLifetimeSec } : {}),

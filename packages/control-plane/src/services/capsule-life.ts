@@ -1,7 +1,7 @@
 import { formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
-import { insertSandbox } from "@wrenn/database";
-import type { Database, SandboxChange, SandboxRow, SandboxStatus, TemplateRow } from "@wrenn/database";
+import { insertCapsule } from "@wrenn/database";
+import type { Database, CapsuleChange, CapsuleRow, CapsuleRowStatus, TemplateRow } from "@wrenn/database";
 import type { CapsuleStatus, CheckpointFacts, MetricPoint, MetricRange } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { requireTemplateRoom, withinQuota } from "./quotas.ts";
@@ -20,8 +20,12 @@ export interface CapsuleLifeOptions {
 
 /** The rows that the verbs work on. */
 export interface CapsuleRows {
-  get(teamId: string, publicId: string): Promise<SandboxRow>;
-  change(id: string, from: readonly SandboxStatus[], change: SandboxChange): Promise<SandboxRow | undefined>;
+  get(teamId: string, publicId: string): Promise<CapsuleRow>;
+  change(
+    id: string,
+    from: readonly CapsuleRowStatus[],
+    change: CapsuleChange,
+  ): Promise<CapsuleRow | undefined>;
 }
 
 /** Pause, resume, checkpoints, forks and snapshots of capsules (contract 10 §6 and §9). */
@@ -29,7 +33,7 @@ export class CapsuleLife {
   readonly #options: CapsuleLifeOptions;
   readonly #rows: CapsuleRows;
   /** Resumes under way, so that many users of a sleeping capsule wake it once. */
-  readonly #waking = new Map<string, Promise<SandboxRow>>();
+  readonly #waking = new Map<string, Promise<CapsuleRow>>();
 
   constructor(options: CapsuleLifeOptions, rows: CapsuleRows) {
     this.#options = options;
@@ -37,7 +41,7 @@ export class CapsuleLife {
   }
 
   /** @throws WrennError `capsule_not_running`. */
-  async pause(teamId: string, publicId: string): Promise<SandboxRow> {
+  async pause(teamId: string, publicId: string): Promise<CapsuleRow> {
     const row = await this.#require(teamId, publicId, "running");
     return await this.#options.operations.run(row.id, "pause", async () => {
       const status = await this.#options.fleet.of(row).pauseCapsule(publicId, AbortSignal.timeout(VERB_MS));
@@ -46,7 +50,7 @@ export class CapsuleLife {
   }
 
   /** @throws WrennError `capsule_not_paused`, `snapshot_corrupt`, `snapshot_incompatible`. */
-  async resume(teamId: string, publicId: string): Promise<SandboxRow> {
+  async resume(teamId: string, publicId: string): Promise<CapsuleRow> {
     const row = await this.#rows.get(teamId, publicId);
     if (row.status !== "paused") throw new WrennError("capsule_not_paused", { status: row.status });
     return await this.#options.operations.run(row.id, "resume", async () => {
@@ -56,7 +60,7 @@ export class CapsuleLife {
   }
 
   /** Resumes a capsule that somebody wants to use; who comes meanwhile waits for the same resume. */
-  async wake(teamId: string, publicId: string): Promise<SandboxRow> {
+  async wake(teamId: string, publicId: string): Promise<CapsuleRow> {
     const known = this.#waking.get(publicId);
     if (known) return await known;
     const waking = this.#wake(teamId, publicId).finally(() => this.#waking.delete(publicId));
@@ -86,7 +90,7 @@ export class CapsuleLife {
   }
 
   /** @throws WrennError `checkpoint_not_found`, `capsule_not_running` for a capsule that has ended. */
-  async restore(teamId: string, publicId: string, checkpoint: string): Promise<SandboxRow> {
+  async restore(teamId: string, publicId: string, checkpoint: string): Promise<CapsuleRow> {
     const row = await this.#alive(teamId, publicId);
     return await this.#options.operations.run(row.id, "restore", async () => {
       const status = await this.#options.fleet
@@ -102,23 +106,23 @@ export class CapsuleLife {
   }
 
   /** All children run when it resolves; when it rejects none is left. */
-  async fork(teamId: string, publicId: string, count: number): Promise<readonly SandboxRow[]> {
+  async fork(teamId: string, publicId: string, count: number): Promise<readonly CapsuleRow[]> {
     const { database, fleet, operations, random } = this.#options;
     const source = await this.#require(teamId, publicId, "running");
-    const wanted = { capsules: count, vcpus: count * source.vcpus, memoryMb: count * source.memory_mb };
+    const wanted = { capsules: count, vcpus: count * source.vcpus, memoryMib: count * source.memory_mb };
     const hostId = source.host_id ?? missing(source);
     const { children, operation } = await withinQuota(database, teamId, wanted, async (trx) => {
-      const rows: SandboxRow[] = [];
+      const rows: CapsuleRow[] = [];
       for (let n = 0; n < count; n++) {
         rows.push(
-          await insertSandbox(trx, {
+          await insertCapsule(trx, {
             id: random.uuid(),
             teamId,
             hostId,
             template: source.template,
             vcpus: source.vcpus,
-            memoryMb: source.memory_mb,
-            diskMb: source.disk_mb,
+            memoryMib: source.memory_mb,
+            diskMib: source.disk_mb,
             timeoutSec: source.timeout_sec,
             maxLifetimeSec: source.max_lifetime_sec,
             autoResume: source.auto_resume,
@@ -188,7 +192,7 @@ export class CapsuleLife {
         hostKey,
         hostId,
         vcpus: facts.vcpus,
-        memoryMb: facts.memoryMib,
+        memoryMib: facts.memoryMib,
         sizeBytes: facts.sizeBytes,
         metadata: row.metadata,
       };
@@ -196,7 +200,7 @@ export class CapsuleLife {
     });
   }
 
-  async #wake(teamId: string, publicId: string): Promise<SandboxRow> {
+  async #wake(teamId: string, publicId: string): Promise<CapsuleRow> {
     try {
       return await this.resume(teamId, publicId);
     } catch (error) {
@@ -207,13 +211,13 @@ export class CapsuleLife {
     }
   }
 
-  async #require(teamId: string, publicId: string, status: SandboxStatus): Promise<SandboxRow> {
+  async #require(teamId: string, publicId: string, status: CapsuleRowStatus): Promise<CapsuleRow> {
     const row = await this.#rows.get(teamId, publicId);
     if (row.status !== status) throw new WrennError("capsule_not_running", { status: row.status });
     return row;
   }
 
-  async #alive(teamId: string, publicId: string): Promise<SandboxRow> {
+  async #alive(teamId: string, publicId: string): Promise<CapsuleRow> {
     const row = await this.#rows.get(teamId, publicId);
     if (row.status !== "running" && row.status !== "paused")
       throw new WrennError("capsule_not_running", { status: row.status });
@@ -221,7 +225,7 @@ export class CapsuleLife {
   }
 
   /** Writes down what the host says; gives the row as it is then. */
-  async #follow(row: SandboxRow, status: CapsuleStatus): Promise<SandboxRow> {
+  async #follow(row: CapsuleRow, status: CapsuleStatus): Promise<CapsuleRow> {
     const running = status.state === "running";
     const changed = await this.#rows.change(row.id, ["pending", "starting", "running", "paused", "missing"], {
       status: running ? "running" : "paused",
@@ -234,6 +238,6 @@ export class CapsuleLife {
   }
 }
 
-function missing(row: SandboxRow): never {
+function missing(row: CapsuleRow): never {
   throw new Error(`the host has nothing for ${row.id}`);
 }

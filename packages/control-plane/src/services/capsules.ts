@@ -1,13 +1,13 @@
 import { parseId, problemOf, WrennError } from "@wrenn/core";
 import {
-  changeSandbox,
-  findAnySandbox,
-  findSandboxes,
-  listSandboxes,
-  setSandboxNetwork,
-  touchSandbox,
+  changeCapsule,
+  findAnyCapsule,
+  findCapsules,
+  listCapsules,
+  setCapsuleNetwork,
+  touchCapsule,
 } from "@wrenn/database";
-import type { Page, SandboxRow, SandboxStatus } from "@wrenn/database";
+import type { Page, CapsuleRow, CapsuleRowStatus } from "@wrenn/database";
 import type { CapsuleStatus, NetworkDecision, NetworkRules } from "@wrenn/protocol";
 import { CapsuleCreation } from "./capsule-creation.ts";
 import type { CapsuleCreationOptions } from "./capsule-creation.ts";
@@ -24,7 +24,7 @@ const STATE_MS = 10_000;
 const DESTROY_MS = 60_000;
 const POLL_MS = 50;
 
-const liveStates: readonly SandboxStatus[] = [
+const liveStates: readonly CapsuleRowStatus[] = [
   "pending",
   "starting",
   "running",
@@ -41,7 +41,7 @@ export class CapsulesService {
   readonly #options: CapsuleCreationOptions;
   readonly #unsubscribe: () => void;
   readonly #operations: Operations;
-  readonly #reads: SharedReads<SandboxRow>;
+  readonly #reads: SharedReads<CapsuleRow>;
   readonly creation: CapsuleCreation;
   /** Pause, resume, checkpoints, forks. */
   readonly life: CapsuleLife;
@@ -49,7 +49,7 @@ export class CapsulesService {
   constructor(options: CapsuleCreationOptions) {
     this.#options = options;
     this.#operations = options.operations;
-    this.#reads = new SharedReads((ids) => findSandboxes(options.database.db, ids));
+    this.#reads = new SharedReads((ids) => findCapsules(options.database.db, ids));
     this.creation = new CapsuleCreation(options, {
       get: (teamId, publicId) => this.get(teamId, publicId),
       made: (teamId, publicId, patienceMs) => this.#made(teamId, publicId, patienceMs),
@@ -68,7 +68,7 @@ export class CapsulesService {
   }
 
   /** The capsule as soon as it is made, or as it is after `patienceMs`. */
-  async #made(teamId: string, publicId: string, patienceMs: number): Promise<SandboxRow> {
+  async #made(teamId: string, publicId: string, patienceMs: number): Promise<CapsuleRow> {
     const { clock } = this.#options;
     const deadline = clock.monotonic() + patienceMs;
     for (;;) {
@@ -80,7 +80,7 @@ export class CapsulesService {
   }
 
   /** @throws WrennError `capsule_not_found` for unknown and foreign ones, `invalid_id`. */
-  async get(teamId: string, publicId: string): Promise<SandboxRow> {
+  async get(teamId: string, publicId: string): Promise<CapsuleRow> {
     const row = await this.#reads.read(parseId("capsule", publicId));
     if (row?.team_id !== teamId) throw new WrennError("capsule_not_found", {});
     return row;
@@ -92,7 +92,7 @@ export class CapsulesService {
    * @param patienceMs - how long it is waited for.
    * @throws WrennError `capsule_not_running`.
    */
-  async running(teamId: string, publicId: string, patienceMs = STARTING_MS): Promise<SandboxRow> {
+  async running(teamId: string, publicId: string, patienceMs = STARTING_MS): Promise<CapsuleRow> {
     let row = await this.#made(teamId, publicId, patienceMs);
     if (row.status === "running" && row.auto_resume)
       row = await this.#fallenAsleep(row, publicId, patienceMs);
@@ -104,7 +104,7 @@ export class CapsulesService {
   }
 
   /** A capsule that runs, or whose row says that it does not any more: one that is on its way to sleep is waited for. */
-  async #fallenAsleep(before: SandboxRow, publicId: string, patienceMs: number): Promise<SandboxRow> {
+  async #fallenAsleep(before: CapsuleRow, publicId: string, patienceMs: number): Promise<CapsuleRow> {
     const { clock, fleet } = this.#options;
     const deadline = clock.monotonic() + patienceMs;
     let row = before;
@@ -117,8 +117,8 @@ export class CapsulesService {
     return row;
   }
 
-  async list(teamId: string, page?: Page): ReturnType<typeof listSandboxes> {
-    return await listSandboxes(this.#options.database.db, teamId, page);
+  async list(teamId: string, page?: Page): ReturnType<typeof listCapsules> {
+    return await listCapsules(this.#options.database.db, teamId, page);
   }
 
   /**
@@ -144,7 +144,7 @@ export class CapsulesService {
     if (row.status !== "running" && row.status !== "paused")
       throw new WrennError("capsule_not_running", { status: row.status });
     await this.#options.fleet.of(row).setNetwork(publicId, network, AbortSignal.timeout(NETWORK_MS));
-    await setSandboxNetwork(this.#options.database.db, row.id, network);
+    await setCapsuleNetwork(this.#options.database.db, row.id, network);
   }
 
   /** What a running capsule lately wanted to reach. @throws WrennError `capsule_not_running`. */
@@ -162,7 +162,7 @@ export class CapsulesService {
 
   /** Something happened in the capsule. */
   async touch(id: string): Promise<void> {
-    await touchSandbox(this.#options.database.db, id, this.#now());
+    await touchCapsule(this.#options.database.db, id, this.#now());
   }
 
   /** Waits for everything that was begun. */
@@ -175,7 +175,7 @@ export class CapsulesService {
   async #follow(status: CapsuleStatus, hostId: string): Promise<void> {
     if (status.state !== "failed" && status.state !== "paused") return;
     const id = parseId("capsule", status.id);
-    const row = await findAnySandbox(this.#options.database.db, id);
+    const row = await findAnyCapsule(this.#options.database.db, id);
     if (row?.host_id !== hostId) return;
     if (status.state === "failed") {
       await this.#change(id, ["running", "paused"], {
@@ -188,10 +188,10 @@ export class CapsulesService {
 
   async #change(
     id: string,
-    from: readonly SandboxStatus[],
-    change: Parameters<typeof changeSandbox>[3],
-  ): Promise<SandboxRow | undefined> {
-    return await changeSandbox(this.#options.database.db, id, from, change, this.#now());
+    from: readonly CapsuleRowStatus[],
+    change: Parameters<typeof changeCapsule>[3],
+  ): Promise<CapsuleRow | undefined> {
+    return await changeCapsule(this.#options.database.db, id, from, change, this.#now());
   }
 
   #now(): Date {

@@ -91,12 +91,12 @@ export class DeletionService {
       throw new WrennError("owns_team_with_members", { teams: shared.map((team) => team.name).join(", ") });
     for (const team of owned) await this.#end({ teamId: team.id, session });
     const at = new Date(clock.now());
-    await database.db.transaction().execute(async (tx) => {
-      await lockAdministrators(tx);
-      if (session.isAdmin && !(await otherAdminExists(tx, session.userId)))
+    await database.db.transaction().execute(async (trx) => {
+      await lockAdministrators(trx);
+      if (session.isAdmin && !(await otherAdminExists(trx, session.userId)))
         throw new WrennError("last_admin", {});
-      await markUserDeleted(tx, session.userId, at);
-      await mailer.send(tx, {
+      await markUserDeleted(trx, session.userId, at);
+      await mailer.send(trx, {
         kind: "account_deleted",
         to: session.email,
         subject: "Your account was deleted",
@@ -113,9 +113,9 @@ export class DeletionService {
     if (teamId === PLATFORM_TEAM) throw new WrennError("platform_team_protected", {});
     await this.#destroyCapsules(teamId);
     for (const template of await templates.list(teamId)) await templates.remove(teamId, template.name);
-    await database.db.transaction().execute(async (tx) => {
-      if (!(await markTeamDeleted(tx, teamId, new Date(clock.now())))) return;
-      await audit.write(tx, identity, {
+    await database.db.transaction().execute(async (trx) => {
+      if (!(await markTeamDeleted(trx, teamId, new Date(clock.now())))) return;
+      await audit.write(trx, identity, {
         resource: "team",
         resourceId: formatId("team", teamId),
         action: "delete",

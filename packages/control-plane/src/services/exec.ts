@@ -3,9 +3,9 @@ import type { Clock } from "@wrenn/core";
 import type {
   CapsuleProcess,
   CapsuleProcesses,
-  OutputChannel,
+  OutputStream,
   ProcessExit,
-  ResourceLimits,
+  ProcessLimits,
 } from "@wrenn/protocol";
 import { startProcess } from "../processes/start-process.ts";
 
@@ -30,7 +30,7 @@ export interface ExecRequest {
   readonly envs: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly user?: string;
-  readonly limits?: ResourceLimits;
+  readonly limits?: ProcessLimits;
   readonly timeoutSec: number;
 }
 
@@ -124,15 +124,15 @@ async function collect(
   process: CapsuleProcess,
   signal: AbortSignal,
 ): Promise<Pick<ExecResult, "stdout" | "stderr" | "exit" | "truncated">> {
-  const parts: Record<OutputChannel, Uint8Array[]> = { stdout: [], stderr: [] };
-  const size: Record<OutputChannel, number> = { stdout: 0, stderr: 0 };
+  const parts: Record<OutputStream, Uint8Array[]> = { stdout: [], stderr: [] };
+  const size: Record<OutputStream, number> = { stdout: 0, stderr: 0 };
   let truncated = false;
   for await (const event of process.output("oldest", signal)) {
     if (event.type === "data") {
-      const room = OUTPUT_LIMIT - size[event.channel];
+      const room = OUTPUT_LIMIT - size[event.stream];
       truncated ||= event.bytes.length > room;
-      if (room > 0) parts[event.channel].push(event.bytes.subarray(0, room));
-      size[event.channel] += Math.min(room, event.bytes.length);
+      if (room > 0) parts[event.stream].push(event.bytes.subarray(0, room));
+      size[event.stream] += Math.min(room, event.bytes.length);
     } else if (event.type === "dropped") {
       truncated = true;
     } else if (event.type === "exit") {

@@ -40,8 +40,8 @@ export class InvitationsService {
     if ((await this.ofTeam(session)).length >= MAX_OPEN)
       throw new WrennError("limit_reached", { limit: MAX_OPEN, things: "invitations" });
     const expiresAt = new Date(clock.now() + INVITATION_MS);
-    await database.db.transaction().execute(async (tx) => {
-      await putInvitation(tx, {
+    await database.db.transaction().execute(async (trx) => {
+      await putInvitation(trx, {
         id: random.uuid(),
         teamId: session.teamId,
         email,
@@ -49,13 +49,13 @@ export class InvitationsService {
         invitedBy: session.userId,
         expiresAt,
       });
-      await audit.write(tx, identity, {
+      await audit.write(trx, identity, {
         resource: "member",
         action: "invite",
         scope: "admin",
         metadata: { email, role },
       });
-      await mailer.send(tx, {
+      await mailer.send(trx, {
         kind: "invitation",
         to: email,
         subject: "You are invited to a team",
@@ -85,14 +85,14 @@ export class InvitationsService {
   /** @throws WrennError `invitation_not_found`. */
   async accept(session: LiveSession, id: string): Promise<void> {
     const { database, audit } = this.#options;
-    await database.db.transaction().execute(async (tx) => {
-      const taken = await takeInvitation(tx, id, session.email, this.#now());
+    await database.db.transaction().execute(async (trx) => {
+      const taken = await takeInvitation(trx, id, session.email, this.#now());
       if (!taken) throw new WrennError("invitation_not_found", {});
       const { teamId, role } = taken;
-      const joined = await insertMembership(tx, { userId: session.userId, teamId, role, isDefault: false });
+      const joined = await insertMembership(trx, { userId: session.userId, teamId, role, isDefault: false });
       if (joined)
         await audit.write(
-          tx,
+          trx,
           { teamId, session },
           { resource: "member", action: "join", scope: "admin", metadata: { role } },
         );

@@ -35,8 +35,8 @@ export class Operations {
   }
 
   /** Writes an operation down and carries it out. */
-  async run<T>(sandboxId: string, kind: OperationKind, work: () => Promise<T>): Promise<T> {
-    const begun = this.begin(this.#options.database.db, [sandboxId], kind);
+  async run<T>(capsuleId: string, kind: OperationKind, work: () => Promise<T>): Promise<T> {
+    const begun = this.begin(this.#options.database.db, [capsuleId], kind);
     return await this.background(begun.then((operation) => this.#finish(operation, work)));
   }
 
@@ -46,13 +46,13 @@ export class Operations {
    */
   async begin(
     db: Database["db"],
-    sandboxIds: readonly string[],
+    capsuleIds: readonly string[],
     kind: OperationKind,
   ): Promise<BegunOperation> {
     const actor = presentActor();
     const ids = await this.beginAll(
       db,
-      sandboxIds.map((sandboxId) => ({ sandboxId, actor })),
+      capsuleIds.map((capsuleId) => ({ capsuleId, actor })),
       kind,
     );
     return { ids };
@@ -61,11 +61,11 @@ export class Operations {
   /** The same for capsules of different actors; gives the id of each one's operation. */
   async beginAll(
     db: Database["db"],
-    sandboxes: readonly { readonly sandboxId: string; readonly actor: Actor | undefined }[],
+    capsules: readonly { readonly capsuleId: string; readonly actor: Actor | undefined }[],
     kind: OperationKind,
   ): Promise<readonly string[]> {
     const { random, instanceId, clock } = this.#options;
-    const rows = sandboxes.map((one) => ({ ...one, id: random.uuid(), kind, owner: instanceId }));
+    const rows = capsules.map((one) => ({ ...one, id: random.uuid(), kind, owner: instanceId }));
     for (const { id } of rows) this.#begun.set(id, clock.monotonic());
     await insertOperations(db, rows);
     return rows.map(({ id }) => id);

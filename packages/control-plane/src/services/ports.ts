@@ -1,6 +1,6 @@
 import { parseId, WrennError } from "@wrenn/core";
-import { findAnySandbox, listPortAccess, setPortAccess } from "@wrenn/database";
-import type { Database, SandboxRow } from "@wrenn/database";
+import { findAnyCapsule, listPortAccess, setPortAccess } from "@wrenn/database";
+import type { Database, CapsuleRow } from "@wrenn/database";
 import type { Sessions } from "../accounts/sessions.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { requireScope } from "../auth/identity.ts";
@@ -93,7 +93,7 @@ export class PortsService {
     return row !== undefined && (await this.#sessions.admits(sessionId, row.team_id));
   }
 
-  async #any(publicId: string): Promise<SandboxRow | undefined> {
-    return await findAnySandbox(this.#database.db, parseId("capsule", publicId));
+  async #any(publicId: string): Promise<CapsuleRow | undefined> {
+    return await findAnyCapsule(this.#database.db, parseId("capsule", publicId));
   }
 }

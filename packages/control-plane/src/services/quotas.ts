@@ -7,7 +7,7 @@ type Transaction = Parameters<typeof lockTeamUse>[0];
 export interface Wanted {
   readonly capsules: number;
   readonly vcpus: number;
-  readonly memoryMb: number;
+  readonly memoryMib: number;
 }
 
 /**
@@ -34,7 +34,7 @@ export function exceeded(use: TeamUse, wanted: Wanted): WrennError | undefined {
   const rows = [
     ["capsules", use.capsules + wanted.capsules, use.limits.capsules],
     ["virtual CPUs", use.vcpus + wanted.vcpus, use.limits.vcpus],
-    ["MiB of memory", use.memoryMb + wanted.memoryMb, use.limits.memoryMb],
+    ["MiB of memory", use.memoryMib + wanted.memoryMib, use.limits.memoryMib],
   ] as const;
   for (const [what, after, limit] of rows)
     if (after > limit) return new WrennError("quota_exceeded", { what, limit, wanted: after });

@@ -2,11 +2,11 @@ import type { Random } from "@wrenn/core";
 import {
   findIdempotencyKey,
   insertIdempotencyKeys,
-  insertSandboxes,
+  insertCapsules,
   lockTeamUse,
-  startSandboxes,
+  startCapsules,
 } from "@wrenn/database";
-import type { Actor, Database, NewSandbox, SandboxRow, StartedSandbox, TeamUse } from "@wrenn/database";
+import type { Actor, Database, NewCapsule, CapsuleRow, StartedCapsule, TeamUse } from "@wrenn/database";
 import { presentActor } from "../auth/acting.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsules } from "../hosts/placement.ts";
@@ -26,7 +26,7 @@ export interface Once {
 
 /** A capsule that is wanted. */
 export interface Wish {
-  readonly capsule: Omit<NewSandbox, "id" | "hostId">;
+  readonly capsule: Omit<NewCapsule, "id" | "hostId">;
   /** The only host that will do. */
   readonly onlyHost: string | undefined;
   readonly once: Once | undefined;
@@ -74,7 +74,7 @@ interface Granted extends Asked {
 export class Reservations {
   readonly #options: ReservationsOptions;
   readonly #reserved: GroupedWrites<Asked, Answer | typeof AGAIN>;
-  readonly #started: GroupedWrites<StartedSandbox, SandboxRow | undefined>;
+  readonly #started: GroupedWrites<StartedCapsule, CapsuleRow | undefined>;
 
   constructor(options: ReservationsOptions) {
     const { database, now } = options;
@@ -84,7 +84,7 @@ export class Reservations {
         await database.db.transaction().execute(async (trx) => await this.#reserve(trx, asked)),
     );
     this.#started = new GroupedWrites(async (started) => {
-      const rows = new Map((await startSandboxes(database.db, started, now())).map((row) => [row.id, row]));
+      const rows = new Map((await startCapsules(database.db, started, now())).map((row) => [row.id, row]));
       return started.map(({ id }) => rows.get(id));
     });
   }
@@ -99,7 +99,7 @@ export class Reservations {
   }
 
   /** Says that a capsule runs, and ends its operation; undefined when its row is gone. */
-  async started(capsule: StartedSandbox): Promise<SandboxRow | undefined> {
+  async started(capsule: StartedCapsule): Promise<CapsuleRow | undefined> {
     return await this.#started.write(capsule);
   }
 
@@ -137,17 +137,17 @@ export class Reservations {
     const { fleet, capacity, operations, random } = this.#options;
     const wanted = granted.map(({ capsule, onlyHost }) => ({ ...capsule, onlyHost }));
     const places = await placeCapsules(trx, fleet, capacity, wanted);
-    const rows: (NewSandbox & Granted)[] = [];
+    const rows: (NewCapsule & Granted)[] = [];
     for (const [index, one] of granted.entries()) {
       const place = places[index];
       if (typeof place === "string") rows.push({ ...one, ...one.capsule, id: random.uuid(), hostId: place });
       else if (place) answers.set(one.at, place);
     }
     if (rows.length === 0) return;
-    await insertSandboxes(trx, rows);
-    const keys = rows.flatMap(({ id, teamId, once }) => (once ? [{ teamId, sandboxId: id, ...once }] : []));
+    await insertCapsules(trx, rows);
+    const keys = rows.flatMap(({ id, teamId, once }) => (once ? [{ teamId, capsuleId: id, ...once }] : []));
     if (keys.length > 0) await insertIdempotencyKeys(trx, keys);
-    const begun = rows.map(({ id, actor }) => ({ sandboxId: id, actor }));
+    const begun = rows.map(({ id, actor }) => ({ capsuleId: id, actor }));
     const ids = await operations.beginAll(trx, begun, "create");
     for (const [index, { id, hostId, at }] of rows.entries())
       answers.set(at, { id, hostId, operationId: ids[index] ?? "" });
@@ -156,12 +156,12 @@ export class Reservations {
 
 function withOneMore(
   use: TeamUse,
-  { vcpus, memoryMb }: { readonly vcpus: number; readonly memoryMb: number },
+  { vcpus, memoryMib }: { readonly vcpus: number; readonly memoryMib: number },
 ): TeamUse {
   return {
     ...use,
     capsules: use.capsules + 1,
     vcpus: use.vcpus + vcpus,
-    memoryMb: use.memoryMb + memoryMb,
+    memoryMib: use.memoryMib + memoryMib,
   };
 }

@@ -43,9 +43,9 @@ export class TeamsService {
     if (owned.length >= MAX_TEAMS)
       throw new WrennError("limit_reached", { limit: MAX_TEAMS, things: "teams of one owner" });
     const id = random.uuid();
-    await database.db.transaction().execute(async (tx) => {
-      await insertTeam(tx, { id, name, slug: `${randomHex(random, 3)}-${randomHex(random, 3)}` });
-      await insertMembership(tx, { userId: session.userId, teamId: id, role: "owner", isDefault: false });
+    await database.db.transaction().execute(async (trx) => {
+      await insertTeam(trx, { id, name, slug: `${randomHex(random, 3)}-${randomHex(random, 3)}` });
+      await insertMembership(trx, { userId: session.userId, teamId: id, role: "owner", isDefault: false });
     });
     return await this.#find(session.userId, id);
   }
@@ -64,9 +64,9 @@ export class TeamsService {
     const { database, audit } = this.#options;
     const identity = { teamId: session.teamId, session };
     requireRole(identity, "admin");
-    await database.db.transaction().execute(async (tx) => {
-      await renameTeam(tx, session.teamId, name);
-      await audit.write(tx, identity, { resource: "team", action: "rename", metadata: { name } });
+    await database.db.transaction().execute(async (trx) => {
+      await renameTeam(trx, session.teamId, name);
+      await audit.write(trx, identity, { resource: "team", action: "rename", metadata: { name } });
     });
   }
 
@@ -106,13 +106,13 @@ export class TeamsService {
   ): Promise<void> {
     const { database, audit, sessions } = this.#options;
     const { teamId } = session;
-    await database.db.transaction().execute(async (tx) => {
-      if (!(await work(tx))) {
-        const role = await findRole(tx, teamId, userId);
+    await database.db.transaction().execute(async (trx) => {
+      if (!(await work(trx))) {
+        const role = await findRole(trx, teamId, userId);
         throw new WrennError(role === "owner" ? "owner_protected" : "member_not_found", {});
       }
       await audit.write(
-        tx,
+        trx,
         { teamId, session },
         { resource: "member", resourceId: formatId("user", userId), action, scope: "admin" },
       );

@@ -29,7 +29,7 @@ export interface FoundTemplate {
   /** The only host that has it, for one that was made of a capsule. */
   readonly hostId?: string | undefined;
   /** Sizes that cannot be changed, for one that was made of a capsule. */
-  readonly shape?: { readonly vcpus: number; readonly memoryMb: number };
+  readonly shape?: { readonly vcpus: number; readonly memoryMib: number };
 }
 
 export interface NewSnapshot {
@@ -38,7 +38,7 @@ export interface NewSnapshot {
   readonly hostKey: string;
   readonly hostId: string;
   readonly vcpus: number;
-  readonly memoryMb: number;
+  readonly memoryMib: number;
   readonly sizeBytes: number;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -66,7 +66,7 @@ export class TemplatesService {
     return {
       hostKey: row.host_key,
       hostId: row.host_id ?? undefined,
-      shape: { vcpus: row.vcpus, memoryMb: row.memory_mb },
+      shape: { vcpus: row.vcpus, memoryMib: row.memory_mb },
     };
   }
 

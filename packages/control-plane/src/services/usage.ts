@@ -106,7 +106,7 @@ export class UsageService {
       peaks: {
         running: most(({ running }) => running),
         vcpus: most(({ vcpus }) => vcpus),
-        memoryMb: most(({ memoryMb }) => memoryMb),
+        memoryMib: most(({ memoryMib }) => memoryMib),
       },
     };
   }

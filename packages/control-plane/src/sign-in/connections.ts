@@ -52,18 +52,18 @@ export class Connections {
     const { database, mailer } = this.#options;
     const { name, issuer, title } = provider;
     const key = { provider: name, issuer, subject };
-    return await database.db.transaction().execute(async (tx) => {
-      await lockUser(tx, session.userId);
-      const owner = await findIdentityOwner(tx, key);
+    return await database.db.transaction().execute(async (trx) => {
+      await lockUser(trx, session.userId);
+      const owner = await findIdentityOwner(trx, key);
       if (owner) return owner.id === session.userId;
       // One of an issuer that the operator has replaced is of no use any more.
-      const own = await listIdentities(tx, session.userId);
+      const own = await listIdentities(trx, session.userId);
       if (own.some((identity) => identity.provider === name && !this.#works(identity)))
-        await deleteIdentity(tx, session.userId, name);
+        await deleteIdentity(trx, session.userId, name);
       const identity = { ...key, user_id: session.userId, email: verifiedEmail ?? "" };
-      if (!(await insertIdentity(tx, identity))) return false;
-      await this.#record(tx, session, "provider_connect", name);
-      await mailer.send(tx, {
+      if (!(await insertIdentity(trx, identity))) return false;
+      await this.#record(trx, session, "provider_connect", name);
+      await mailer.send(trx, {
         kind: "provider_connected",
         to: session.email,
         subject: `${title} was connected to your account`,
@@ -75,17 +75,17 @@ export class Connections {
 
   /** @throws WrennError `provider_not_connected`, `last_login_method`. */
   async disconnect(session: LiveSession, provider: string): Promise<void> {
-    await this.#options.database.db.transaction().execute(async (tx) => {
+    await this.#options.database.db.transaction().execute(async (trx) => {
       // Two at once must not each take the other for what remains.
-      const user = await lockUser(tx, session.userId);
-      const identities = await listIdentities(tx, session.userId);
+      const user = await lockUser(trx, session.userId);
+      const identities = await listIdentities(trx, session.userId);
       if (!identities.some((identity) => identity.provider === provider))
         throw new WrennError("provider_not_connected", {});
       const others = identities.filter((identity) => identity.provider !== provider && this.#works(identity));
       if ((user?.password_hash ?? null) === null && others.length === 0)
         throw new WrennError("last_login_method", {});
-      await deleteIdentity(tx, session.userId, provider);
-      await this.#record(tx, session, "provider_disconnect", provider);
+      await deleteIdentity(trx, session.userId, provider);
+      await this.#record(trx, session, "provider_disconnect", provider);
     });
   }
 

@@ -32,11 +32,12 @@ export async function addNewcomer(
   if (email === undefined) return "email_unverified";
   const key = { provider: provider.name, issuer: provider.issuer, subject };
   try {
-    const user = await database.db.transaction().execute(async (tx) => {
-      const added = await insertProvenUser(tx, { id: random.uuid(), email, name, passwordHash: null });
+    const user = await database.db.transaction().execute(async (trx) => {
+      const added = await insertProvenUser(trx, { id: random.uuid(), email, name, passwordHash: null });
       if (!added) throw new Refused("email_taken");
-      if (!(await insertIdentity(tx, { ...key, user_id: added.id, email }))) throw new Refused("email_taken");
-      await insertFirstTeam(tx, random, added);
+      if (!(await insertIdentity(trx, { ...key, user_id: added.id, email })))
+        throw new Refused("email_taken");
+      await insertFirstTeam(trx, random, added);
       return added;
     });
     return { user, isNew: true };

@@ -7,9 +7,9 @@ import { LimitsBody, resourceLimits } from "../processes/resource-limits.ts";
 import { startProcess } from "../processes/start-process.ts";
 import { endTree } from "../services/exec.ts";
 import { forwardOutput } from "./forward-output.ts";
-import { SessionRefused } from "./session.ts";
-import type { Session, SessionContext } from "./session.ts";
-import type { SessionSocket } from "./session-socket.ts";
+import { SocketRefused } from "./socket-handler.ts";
+import type { SocketHandler, SocketContext } from "./socket-handler.ts";
+import type { ClientSocket } from "./client-socket.ts";
 
 const Start = Type.Object({
   type: Type.Literal("start"),
@@ -31,12 +31,12 @@ const Control = Type.Object({ type: Type.String() });
  * Runs one command and streams its output (contract 11 §2). The command lives as long as its client: `stop`, a vanished
  * client and an expired `timeout_sec` end it with everything it started.
  */
-export const execStream: Session = async (socket, context) => {
+export const execStream: SocketHandler = async (socket, context) => {
   const first = await socket.receive(context.signal);
   if (!first) return;
   const start = first.type === "json" ? first.value : undefined;
   if (!Value.Check(Start, start))
-    throw new SessionRefused("first message must be type 'start' with a 'cmd' field");
+    throw new SocketRefused("first message must be type 'start' with a 'cmd' field");
   const { cmd, args = [], envs = {}, stdin = false, encoding = "utf-8" } = start;
   let process: CapsuleProcess;
   try {
@@ -56,7 +56,7 @@ export const execStream: Session = async (socket, context) => {
       context.signal,
     );
   } catch (error) {
-    throw new SessionRefused(`failed to start exec stream: ${problemOf(error)}`, { cause: error });
+    throw new SocketRefused(`failed to start exec stream: ${problemOf(error)}`, { cause: error });
   }
   let timedOut = false;
   const ended = new AbortController();
@@ -90,8 +90,8 @@ export const execStream: Session = async (socket, context) => {
 /** Takes the client's messages until the command has ended. */
 async function readClient(
   process: CapsuleProcess,
-  socket: SessionSocket,
-  context: SessionContext,
+  socket: ClientSocket,
+  context: SocketContext,
   ended: AbortSignal,
 ): Promise<void> {
   try {
@@ -112,7 +112,7 @@ async function readClient(
   }
 }
 
-function end(process: CapsuleProcess, { logger }: SessionContext): void {
+function end(process: CapsuleProcess, { logger }: SocketContext): void {
   endTree(process).catch((error: unknown) => {
     logger.warn("exec_stream.end_failed", { pid: process.facts.pid, problem: problemOf(error) });
   });

@@ -1,12 +1,12 @@
 import { problemOf } from "@wrenn/core";
-import { SessionRefused } from "./session.ts";
-import type { Session } from "./session.ts";
+import { SocketRefused } from "./socket-handler.ts";
+import type { SocketHandler } from "./socket-handler.ts";
 
 /**
  * Changes of a file or directory, `?path=` and optionally `&recursive=true` and `&user=`; our addition to the contract.
  * `watching` says that every later change is told, `overflow` that some were lost.
  */
-export const fileWatch: Session = async (socket, context) => {
+export const fileWatch: SocketHandler = async (socket, context) => {
   const path = context.query.get("path") ?? "";
   const user = context.query.get("user");
   const ended = new AbortController();
@@ -34,7 +34,7 @@ export const fileWatch: Session = async (socket, context) => {
     await socket.send({ type: "gone", path });
   } catch (error) {
     if (context.signal.aborted) throw error;
-    throw new SessionRefused(problemOf(error), { cause: error });
+    throw new SocketRefused(problemOf(error), { cause: error });
   } finally {
     ended.abort();
   }

@@ -1,5 +1,5 @@
 import type { CapsuleProcess, OutputEvent, OutputStart } from "@wrenn/protocol";
-import type { SessionSocket } from "./session-socket.ts";
+import type { ClientSocket } from "./client-socket.ts";
 import { TextPieces } from "./text-pieces.ts";
 
 export interface ForwardOptions {
@@ -14,7 +14,7 @@ export interface ForwardOptions {
 /** Sends a process's output as messages of contract 11 §2, the exit last. */
 export async function forwardOutput(
   process: CapsuleProcess,
-  socket: SessionSocket,
+  socket: ClientSocket,
   options: ForwardOptions,
   signal: AbortSignal,
 ): Promise<void> {
@@ -22,8 +22,8 @@ export async function forwardOutput(
   for await (const event of process.output(options.from, signal)) {
     if (event.type === "data") await sendData(event, pieces, socket, options);
     else if (event.type === "dropped") {
-      await sendRest(pieces, socket, [event.channel]);
-      await socket.send({ type: "dropped", stream: event.channel, from: event.from, to: event.to });
+      await sendRest(pieces, socket, [event.stream]);
+      await socket.send({ type: "dropped", stream: event.stream, from: event.from, to: event.to });
     } else if (event.type === "exit") {
       await sendRest(pieces, socket, ["stdout", "stderr"]);
       const { exitCode, signal: killedBy } = event.exit;
@@ -40,24 +40,24 @@ export async function forwardOutput(
 async function sendData(
   event: Extract<OutputEvent, { type: "data" }>,
   pieces: TextPieces,
-  socket: SessionSocket,
+  socket: ClientSocket,
   { encoding, offsets }: ForwardOptions,
 ): Promise<void> {
   const data =
     encoding === "base64"
       ? Buffer.from(event.bytes).toString("base64")
-      : pieces.next(event.channel, event.bytes);
+      : pieces.next(event.stream, event.bytes);
   if (data === "") return;
-  await socket.send({ type: event.channel, data, ...(offsets ? { offset: event.offset } : {}) });
+  await socket.send({ type: event.stream, data, ...(offsets ? { offset: event.offset } : {}) });
 }
 
 async function sendRest(
   pieces: TextPieces,
-  socket: SessionSocket,
-  channels: readonly ("stdout" | "stderr")[],
+  socket: ClientSocket,
+  streams: readonly ("stdout" | "stderr")[],
 ): Promise<void> {
-  for (const channel of channels) {
-    const data = pieces.rest(channel);
-    if (data !== "") await socket.send({ type: channel, data });
+  for (const stream of streams) {
+    const data = pieces.rest(stream);
+    if (data !== "") await socket.send({ type: stream, data });
   }
 }

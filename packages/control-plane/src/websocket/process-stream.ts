@@ -1,22 +1,22 @@
 import { problemOf } from "@wrenn/core";
 import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
 import { forwardOutput } from "./forward-output.ts";
-import { SessionRefused } from "./session.ts";
-import type { Session } from "./session.ts";
+import { SocketRefused } from "./socket-handler.ts";
+import type { SocketHandler } from "./socket-handler.ts";
 
 /**
  * Attaches to the output of a process (contract 11 §3): from now on, or, with `?from=`, from an offset of standard output
  * (`&from_stderr=` for the other stream). Messages of the client are read and dropped.
  */
 export const processStream =
-  (selector: string): Session =>
+  (selector: string): SocketHandler =>
   async (socket, context) => {
     const from = readFrom(context.query);
     let process: CapsuleProcess;
     try {
       process = await context.processes.find(selector, context.signal);
     } catch (error) {
-      throw new SessionRefused(`failed to connect to process: ${problemOf(error)}`, { cause: error });
+      throw new SocketRefused(`failed to connect to process: ${problemOf(error)}`, { cause: error });
     }
     const ended = new AbortController();
     const draining = drain();
@@ -53,6 +53,6 @@ function readFrom(query: URLSearchParams): OutputStart {
   const stdout = Number(from);
   const stderr = Number(query.get("from_stderr") ?? 0);
   if (![stdout, stderr].every((offset) => Number.isSafeInteger(offset) && offset >= 0) || from === "")
-    throw new SessionRefused("from must be 'oldest' or an offset in bytes");
+    throw new SocketRefused("from must be 'oldest' or an offset in bytes");
   return { stdout, stderr };
 }

@@ -1,5 +1,5 @@
 import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
-import type { SessionSocket } from "./session-socket.ts";
+import type { ClientSocket } from "./client-socket.ts";
 
 /** Bytes of output in one message (contract 11 §4.2). */
 const PART = 16_384;
@@ -16,13 +16,13 @@ export interface PtyOutputOptions {
 
 /** Sends a terminal's output to one viewer. */
 export class PtyOutput {
-  readonly #socket: SessionSocket;
+  readonly #socket: ClientSocket;
   readonly #options: PtyOutputOptions;
   #sent = 0;
   #acknowledged: number | undefined;
   #acknowledgement = Promise.withResolvers<void>();
 
-  constructor(socket: SessionSocket, options: PtyOutputOptions) {
+  constructor(socket: ClientSocket, options: PtyOutputOptions) {
     this.#socket = socket;
     this.#options = options;
   }

@@ -6,9 +6,9 @@ import { EnvironmentBody, requireSayable } from "../processes/command-words.ts";
 import { startProcess } from "../processes/start-process.ts";
 import { PtyInput } from "./pty-input.ts";
 import { PtyOutput } from "./pty-output.ts";
-import { SessionRefused } from "./session.ts";
-import type { Session, SessionContext } from "./session.ts";
-import type { Inbound, SessionSocket } from "./session-socket.ts";
+import { SocketRefused } from "./socket-handler.ts";
+import type { SocketHandler, SocketContext } from "./socket-handler.ts";
+import type { Inbound, ClientSocket } from "./client-socket.ts";
 
 const PING_MS = 30_000;
 const SIGKILL = 9;
@@ -66,7 +66,7 @@ interface Opened {
  * several may watch and type, and what the log still holds is shown to whoever connects.
  */
 export const pty =
-  (subprotocol: string): Session =>
+  (subprotocol: string): SocketHandler =>
   async (socket, context) => {
     const first = await socket.receive(context.signal);
     if (!first) return;
@@ -88,7 +88,7 @@ export const pty =
       await Promise.race([output.run(process, signal), failure.promise]);
     } catch (error) {
       if (context.signal.aborted) throw error;
-      throw new SessionRefused(`pty stream failed: ${problemOf(error)}`, { cause: error });
+      throw new SocketRefused(`pty stream failed: ${problemOf(error)}`, { cause: error });
     } finally {
       clearInterval(ping);
       ended.abort();
@@ -100,12 +100,12 @@ export const BINARY_SUBPROTOCOL = "wrenn.pty.binary";
 
 async function open(
   first: Inbound,
-  { processes, signal }: SessionContext,
+  { processes, signal }: SocketContext,
   binaryByProtocol: boolean,
 ): Promise<Opened> {
   const message = first.type === "json" ? first.value : undefined;
   if (Value.Check(Typed, message) && message.type === "connect") {
-    if (!Value.Check(Connect, message)) throw new SessionRefused("connect requires a 'tag' field");
+    if (!Value.Check(Connect, message)) throw new SocketRefused("connect requires a 'tag' field");
     const { from } = message;
     return {
       process: await connect(processes, message.tag, signal),
@@ -115,10 +115,10 @@ async function open(
     };
   }
   if (!Value.Check(Typed, message) || message.type !== "start")
-    throw new SessionRefused("first message must be type 'start' or 'connect'");
+    throw new SocketRefused("first message must be type 'start' or 'connect'");
   if (!Value.Check(Start, message)) {
     const [problem] = Value.Errors(Start, message);
-    throw new SessionRefused(
+    throw new SocketRefused(
       `failed to start pty: ${problem?.instancePath.slice(1) ?? "message"} ${problem?.message ?? "is not valid"}`,
     );
   }
@@ -146,12 +146,12 @@ async function open(
       extended: message.extended === true,
     };
   } catch (error) {
-    throw new SessionRefused(`failed to start pty: ${problemOf(error)}`, { cause: error });
+    throw new SocketRefused(`failed to start pty: ${problemOf(error)}`, { cause: error });
   }
 }
 
 async function connect(
-  processes: SessionContext["processes"],
+  processes: SocketContext["processes"],
   tag: string,
   signal: AbortSignal,
 ): Promise<CapsuleProcess> {
@@ -159,21 +159,21 @@ async function connect(
     const process = await processes.find(tag, signal);
     if (process.facts.terminal) return process;
   } catch (error) {
-    throw new SessionRefused(`failed to connect to pty: ${problemOf(error)}`, { cause: error });
+    throw new SocketRefused(`failed to connect to pty: ${problemOf(error)}`, { cause: error });
   }
-  throw new SessionRefused(`failed to connect to pty: ${tag} is not a terminal`);
+  throw new SocketRefused(`failed to connect to pty: ${tag} is not a terminal`);
 }
 
 interface Terminal {
   readonly process: CapsuleProcess;
   readonly input: PtyInput;
   readonly output: PtyOutput;
-  readonly context: SessionContext;
+  readonly context: SocketContext;
 }
 
 /** Takes the client's messages until it leaves. What is no known message is ignored, as the contract has it. */
 async function readClient(
-  socket: SessionSocket,
+  socket: ClientSocket,
   { process, input, output, context }: Terminal,
   signal: AbortSignal,
 ): Promise<void> {

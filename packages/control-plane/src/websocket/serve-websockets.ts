@@ -17,9 +17,9 @@ import { execStream } from "./exec-stream.ts";
 import { fileWatch } from "./file-watch.ts";
 import { processStream } from "./process-stream.ts";
 import { BINARY_SUBPROTOCOL, pty } from "./pty.ts";
-import { SessionRefused } from "./session.ts";
-import type { Session } from "./session.ts";
-import { closeCode, SessionSocket } from "./session-socket.ts";
+import { SocketRefused } from "./socket-handler.ts";
+import type { SocketHandler } from "./socket-handler.ts";
+import { closeCode, ClientSocket } from "./client-socket.ts";
 
 /** Largest message of a client; larger input is sent in several. */
 const MAX_MESSAGE = 1 << 20;
@@ -29,7 +29,7 @@ const PATH = /^\/v1\/(admin\/)?capsules\/([^/]+)\/(.+)$/;
 const SELECTOR = /^processes\/([^/]+)\/stream$/;
 
 /** What there is below the path of a capsule, and what it needs of a key. */
-export const sessionRoutes = {
+export const socketRoutes = {
   "exec/stream": "run",
   pty: "run",
   "files/watch": "read",
@@ -42,9 +42,9 @@ interface Route {
   /** Of capsules of the platform. */
   readonly isAdmin: boolean;
   readonly id: string;
-  readonly kind: keyof typeof sessionRoutes;
+  readonly kind: keyof typeof socketRoutes;
   readonly query: URLSearchParams;
-  readonly session: (subprotocol: string) => Session;
+  readonly session: (subprotocol: string) => SocketHandler;
 }
 
 export interface WebSockets {
@@ -90,7 +90,7 @@ async function serve(
   services: RouteServices,
   { requestId, closing }: { readonly requestId: string; readonly closing: AbortSignal },
 ): Promise<void> {
-  const socket = new SessionSocket(webSocket);
+  const socket = new ClientSocket(webSocket);
   const signal = AbortSignal.any([socket.closed, closing]);
   const { capsules, fleet, logger, clock } = services;
   const startedAt = clock.monotonic();
@@ -107,7 +107,7 @@ async function serve(
     const identity = route.isAdmin
       ? await actingForPlatform(services.database, authenticated)
       : authenticated;
-    requireScope(identity, sessionRoutes[route.kind]);
+    requireScope(identity, socketRoutes[route.kind]);
     const row = await capsules.running(identity.teamId, route.id, COMMAND_PATIENCE_MS);
     const touch = (): void => {
       capsules
@@ -133,7 +133,7 @@ async function serve(
     outcome = problemOf(error);
     if (!socket.closed.aborted) {
       const data =
-        error instanceof SessionRefused ? error.message : toWire(error, requestId, logger).body.error.message;
+        error instanceof SocketRefused ? error.message : toWire(error, requestId, logger).body.error.message;
       await socket.send({ type: "error", data: closing.aborted ? "the server is closing" : data, ...fatal });
       socket.close(closeCode.failure, "");
     }
@@ -149,7 +149,7 @@ async function serve(
 
 /** By header at the upgrade, otherwise by the first message, which must come in time (contract 11 §1.1). */
 async function authenticate(
-  socket: SessionSocket,
+  socket: ClientSocket,
   request: IncomingMessage,
   { auth, limits }: RouteServices,
   signal: AbortSignal,
@@ -200,7 +200,7 @@ function findRoute(request: IncomingMessage): Route {
 }
 
 function isKind(text: string): text is Route["kind"] {
-  return Object.hasOwn(sessionRoutes, text);
+  return Object.hasOwn(socketRoutes, text);
 }
 
 /** A selector as it was before it was escaped; one that is escaped wrongly stands for itself and is not found. */

@@ -1,7 +1,7 @@
-import type { OutputChannel } from "@wrenn/protocol";
+import type { OutputStream } from "@wrenn/protocol";
 
 /**
- * Turns the bytes of each channel into text whose concatenation is exact: a character cut by a chunk border waits for its
+ * Turns the bytes of each stream into text whose concatenation is exact: a character cut by a chunk border waits for its
  * rest, and what is no UTF-8 becomes U+FFFD.
  */
 export class TextPieces {
@@ -11,12 +11,12 @@ export class TextPieces {
   };
 
   /** Whole characters so far; may be empty. */
-  next(channel: OutputChannel, bytes: Uint8Array): string {
-    return this.#decoders[channel].decode(bytes, { stream: true });
+  next(stream: OutputStream, bytes: Uint8Array): string {
+    return this.#decoders[stream].decode(bytes, { stream: true });
   }
 
   /** What is left when a stream has ended, or was interrupted by a gap. */
-  rest(channel: OutputChannel): string {
-    return this.#decoders[channel].decode();
+  rest(stream: OutputStream): string {
+    return this.#decoders[stream].decode();
   }
 }

@@ -66,7 +66,7 @@ function processesOf(id: string): CapsuleProcesses {
   const process: CapsuleProcess = {
     facts: { pid: 7, tag: furniture.tag, cmd: `program-of-${id}`, args: [], terminal: false, startedAt: 0 },
     output: async function* output() {
-      yield { type: "data", channel: "stdout", offset: 0, bytes: printed };
+      yield { type: "data", stream: "stdout", offset: 0, bytes: printed };
       yield { type: "exit", exit };
     },
     held: async () => ({

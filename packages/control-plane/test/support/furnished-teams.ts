@@ -107,7 +107,7 @@ export class Furnisher {
         hostKey: `tpl-${id}`,
         hostId: this.#hostId,
         vcpus: 1,
-        memoryMb: 512,
+        memoryMib: 512,
         sizeBytes: 1,
         metadata: { note: marker },
       };

@@ -14,7 +14,7 @@ export type HostRow = Selectable<HostsTable>;
 export interface HostSize {
   readonly arch: string;
   readonly cpuCores: number;
-  readonly memoryMb: number;
+  readonly memoryMib: number;
   readonly diskGb: number;
 }
 
@@ -209,7 +209,7 @@ function columns(size: HostSize) {
   return {
     arch: size.arch,
     cpu_cores: size.cpuCores,
-    memory_mb: size.memoryMb,
+    memory_mb: size.memoryMib,
     disk_gb: size.diskGb,
   };
 }

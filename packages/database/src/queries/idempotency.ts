@@ -21,7 +21,7 @@ export async function insertIdempotencyKeys(
     readonly teamId: string;
     readonly key: string;
     readonly fingerprint: string;
-    readonly sandboxId: string;
+    readonly capsuleId: string;
   }[],
 ): Promise<void> {
   await trx
@@ -31,7 +31,7 @@ export async function insertIdempotencyKeys(
         team_id: entry.teamId,
         key: entry.key,
         fingerprint: entry.fingerprint,
-        sandbox_id: entry.sandboxId,
+        sandbox_id: entry.capsuleId,
       })),
     )
     .execute();

@@ -10,7 +10,7 @@ export async function insertOperations(
   db: Db,
   operations: readonly {
     readonly id: string;
-    readonly sandboxId: string;
+    readonly capsuleId: string;
     readonly kind: OperationKind;
     readonly owner: string;
     readonly actor?: Actor | undefined;
@@ -21,7 +21,7 @@ export async function insertOperations(
     .values(
       operations.map((operation) => ({
         id: operation.id,
-        sandbox_id: operation.sandboxId,
+        sandbox_id: operation.capsuleId,
         kind: operation.kind,
         owner: operation.owner,
         actor: operation.actor ? JSON.stringify(operation.actor) : null,

@@ -6,9 +6,9 @@ import type { Schema } from "../schema.ts";
 export interface HostLoad {
   readonly id: string;
   readonly cpuCores: number;
-  readonly memoryMb: number;
-  readonly diskMb: number;
-  readonly used: { readonly vcpus: number; readonly memoryMb: number; readonly diskMb: number };
+  readonly memoryMib: number;
+  readonly diskMib: number;
+  readonly used: { readonly vcpus: number; readonly memoryMib: number; readonly diskMib: number };
 }
 
 /**
@@ -46,9 +46,9 @@ export async function listHostLoads(
   return rows.map((row) => ({
     id: row.id,
     cpuCores: row.cpu_cores,
-    memoryMb: row.memory_mb,
-    diskMb: row.disk_gb * 1000,
-    used: { vcpus: Number(row.vcpus), memoryMb: Number(row.memory), diskMb: Number(row.disk) },
+    memoryMib: row.memory_mb,
+    diskMib: row.disk_gb * 1000,
+    used: { vcpus: Number(row.vcpus), memoryMib: Number(row.memory), diskMib: Number(row.disk) },
   }));
 }
 

@@ -4,11 +4,11 @@ import type { PortAccessTable, Schema } from "../schema.ts";
 type Db = Kysely<Schema>;
 
 /** Ports of a capsule whose access was set, by number. */
-export async function listPortAccess(db: Db, sandboxId: string): Promise<readonly PortAccessTable[]> {
+export async function listPortAccess(db: Db, capsuleId: string): Promise<readonly PortAccessTable[]> {
   return await db
     .selectFrom("port_access")
     .selectAll()
-    .where("sandbox_id", "=", sandboxId)
+    .where("sandbox_id", "=", capsuleId)
     .orderBy("port")
     .execute();
 }

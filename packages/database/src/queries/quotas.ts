@@ -7,12 +7,12 @@ export interface TeamUse {
   readonly limits: {
     readonly capsules: number;
     readonly vcpus: number;
-    readonly memoryMb: number;
+    readonly memoryMib: number;
     readonly templates: number;
   };
   readonly capsules: number;
   readonly vcpus: number;
-  readonly memoryMb: number;
+  readonly memoryMib: number;
   readonly templates: number;
 }
 
@@ -42,12 +42,12 @@ export async function lockTeamUse(trx: Transaction<Schema>, teamId: string): Pro
     limits: {
       capsules: team.max_capsules,
       vcpus: team.max_vcpus,
-      memoryMb: team.max_memory_mb,
+      memoryMib: team.max_memory_mb,
       templates: team.max_templates,
     },
     capsules: Number(use.capsules),
     vcpus: Number(use.vcpus),
-    memoryMb: Number(use.memory_mb),
+    memoryMib: Number(use.memory_mb),
     templates,
   };
 }

@@ -12,16 +12,16 @@ export async function ensureSigningKey(
   db: Kysely<Schema>,
   fresh: SigningKey,
 ): Promise<readonly [SigningKey, ...SigningKey[]]> {
-  return await db.transaction().execute(async (tx) => {
+  return await db.transaction().execute(async (trx) => {
     // Servers that start together agree on one.
-    await sql`lock table signing_keys in share row exclusive mode`.execute(tx);
-    const [newest, ...older] = await tx
+    await sql`lock table signing_keys in share row exclusive mode`.execute(trx);
+    const [newest, ...older] = await trx
       .selectFrom("signing_keys")
       .select(["kid", "secret"])
       .orderBy("created_at", "desc")
       .execute();
     if (newest) return [newest, ...older];
-    await tx
+    await trx
       .insertInto("signing_keys")
       .values({ kid: fresh.kid, secret: Buffer.from(fresh.secret) })
       .execute();

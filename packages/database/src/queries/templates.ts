@@ -12,7 +12,7 @@ export interface NewTemplate {
   readonly hostKey: string;
   readonly hostId: string;
   readonly vcpus: number;
-  readonly memoryMb: number;
+  readonly memoryMib: number;
   readonly sizeBytes: number;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -113,7 +113,7 @@ function contentOf(template: NewTemplate): {
     host_key: template.hostKey,
     host_id: template.hostId,
     vcpus: template.vcpus,
-    memory_mb: template.memoryMb,
+    memory_mb: template.memoryMib,
     size_bytes: template.sizeBytes,
     metadata: JSON.stringify(template.metadata),
   };

@@ -11,7 +11,7 @@ export interface UseBucket {
   readonly at: Date;
   readonly running: number;
   readonly vcpus: number;
-  readonly memoryMb: number;
+  readonly memoryMib: number;
 }
 
 export interface DayOfUse {
@@ -54,7 +54,7 @@ export async function usageSeries(
     at: new Date(Number(row.bucket) * 1000),
     running: row.running,
     vcpus: row.vcpus,
-    memoryMb: row.memory_mb,
+    memoryMib: row.memory_mb,
   }));
 }
 
@@ -67,7 +67,7 @@ export async function usageNow(db: Db, teamId: string): Promise<Omit<UseBucket, 
         + coalesce(sum(ceil(memory_mb / 2.0)) filter (where status = 'paused'), 0) as memory_mb
     from sandboxes where team_id = ${teamId} and status in ('running', 'starting', 'paused')`.execute(db);
   const [row] = rows;
-  return { running: Number(row?.running), vcpus: Number(row?.vcpus), memoryMb: Number(row?.memory_mb) };
+  return { running: Number(row?.running), vcpus: Number(row?.vcpus), memoryMib: Number(row?.memory_mb) };
 }
 
 /** Sums up the samples of one day (UTC) for every team; may be repeated. */

@@ -25,7 +25,7 @@ export interface CapsuleRoute {
 export type PortAccess = "private" | "public";
 
 /** What the edge asks the platform. */
-export interface CapsuleDirectory {
+export interface CapsuleRoutes {
   /** The capsule, or undefined when there is none of this id. */
   find(capsuleId: string, signal: AbortSignal): Promise<CapsuleRoute | undefined>;
   /** Resumes a capsule whose route says that it wakes; returns when it runs. */

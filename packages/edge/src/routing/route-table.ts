@@ -1,6 +1,6 @@
 import { withDeadline, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import type { CapsuleDirectory, CapsuleRoute } from "./capsule-route.ts";
+import type { CapsuleRoutes, CapsuleRoute } from "./capsule-route.ts";
 
 /** A route without an address for requests never leaves this table. */
 export interface LiveRoute extends CapsuleRoute {
@@ -21,12 +21,12 @@ const FIND_MS = 10_000;
 export class RouteTable {
   readonly #entries = new Map<string, Entry>();
   readonly #waking = new Map<string, Promise<void>>();
-  readonly #directory: CapsuleDirectory;
+  readonly #directory: CapsuleRoutes;
   readonly #clock: Clock;
   readonly #wakeMs: number;
   readonly #closed: AbortSignal;
 
-  constructor(directory: CapsuleDirectory, clock: Clock, wakeMs: number, closed: AbortSignal) {
+  constructor(directory: CapsuleRoutes, clock: Clock, wakeMs: number, closed: AbortSignal) {
     this.#directory = directory;
     this.#clock = clock;
     this.#wakeMs = wakeMs;

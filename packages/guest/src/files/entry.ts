@@ -1,5 +1,5 @@
 import { WrennError } from "@wrenn/core";
-import type { channel, FileEntry, FileType } from "@wrenn/protocol";
+import type { guestChannel, FileEntry, FileType } from "@wrenn/protocol";
 import { decodeName } from "./names.ts";
 
 const types: readonly (FileType | undefined)[] = [
@@ -14,7 +14,7 @@ const types: readonly (FileType | undefined)[] = [
 ];
 
 /** Reads one entry (guest protocol §6). */
-export function readEntry(reader: channel.BodyReader): FileEntry {
+export function readEntry(reader: guestChannel.BodyReader): FileEntry {
   const path = decodeName(reader.bytes());
   const type = types[reader.u8()];
   if (!type) throw new WrennError("guest_protocol", { problem: "an entry of unknown type" });

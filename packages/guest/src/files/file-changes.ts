@@ -1,5 +1,5 @@
 import { WrennError } from "@wrenn/core";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import type { FileChange, FileChangeType } from "@wrenn/protocol";
 import { decodeName } from "./names.ts";
 
@@ -43,7 +43,7 @@ function recordSize(bytes: Buffer): number {
 }
 
 function readChange(record: Buffer, offset: number): FileChange {
-  const reader = new channel.BodyReader(record);
+  const reader = new guestChannel.BodyReader(record);
   const kind = reader.u8();
   const directory = reader.u8() === 1;
   const path = decodeName(reader.bytes());

@@ -1,5 +1,5 @@
 import { abortable } from "@wrenn/core";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import { GuestRefusal } from "../lane/guest-refusal.ts";
 import { InboundStream } from "../lane/inbound-stream.ts";
 import type { Lane } from "../lane/lane.ts";
@@ -20,21 +20,26 @@ export class FileDownload {
   /** @param window - bytes that may wait here; at most the guest's ring where it keeps one. */
   constructor(lane: Lane, handle: number, window = DOWNLOAD_WINDOW) {
     this.#window = window;
-    this.#stream = new InboundStream(lane, channel.streamId(handle, channel.stream.output), window, {
-      onData: (_offset, bytes) => {
-        this.#chunks.push(bytes);
-        this.#notify();
+    this.#stream = new InboundStream(
+      lane,
+      guestChannel.streamId(handle, guestChannel.stream.output),
+      window,
+      {
+        onData: (_offset, bytes) => {
+          this.#chunks.push(bytes);
+          this.#notify();
+        },
+        onEnd: (_final, status) => {
+          if (status === 0) this.#ended = true;
+          else this.#failure = new GuestRefusal(status, "the file could not be read to its end");
+          this.#notify();
+        },
+        onFail: (cause) => {
+          this.#failure = cause;
+          this.#notify();
+        },
       },
-      onEnd: (_final, status) => {
-        if (status === 0) this.#ended = true;
-        else this.#failure = new GuestRefusal(status, "the file could not be read to its end");
-        this.#notify();
-      },
-      onFail: (cause) => {
-        this.#failure = cause;
-        this.#notify();
-      },
-    });
+    );
   }
 
   /** Lets the first bytes come. */

@@ -1,4 +1,4 @@
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import type {
   ByteRange,
   CapsuleFiles,
@@ -17,7 +17,7 @@ import { readChanges } from "./file-changes.ts";
 import { FileDownload } from "./file-download.ts";
 import { encodePath } from "./names.ts";
 
-const { operation } = channel;
+const { operation } = guestChannel;
 const TO_THE_END = 0xff_ff_ff_ff_ff_ff_ff_ffn;
 const FLAG_PARENTS = 1;
 const FLAG_EXCLUSIVE = 2;
@@ -148,7 +148,11 @@ export class GuestFiles implements CapsuleFiles {
       .u32(options.mode ?? DEFAULT_FILE_MODE)
       .u32(flags);
     await this.#request(operation.write, body, "writing", path, options);
-    const upload = new OutboundStream(this.#lane, channel.streamId(handle, channel.stream.input), 0);
+    const upload = new OutboundStream(
+      this.#lane,
+      guestChannel.streamId(handle, guestChannel.stream.input),
+      0,
+    );
     upload.resume();
     try {
       let size = 0;
@@ -158,7 +162,7 @@ export class GuestFiles implements CapsuleFiles {
         size += chunk.length;
       }
       await upload.write(new Uint8Array(), 0, options.signal);
-      const commit = new channel.BodyWriter().u32(handle).u64(size).u8(0);
+      const commit = new guestChannel.BodyWriter().u32(handle).u64(size).u8(0);
       return readEntry(await this.#request(operation.commit, commit, "writing", path, options));
     } catch (error) {
       // The temporary file goes, the old file stays.
@@ -173,13 +177,13 @@ export class GuestFiles implements CapsuleFiles {
   async #open(
     op: number,
     handle: number,
-    body: channel.BodyWriter,
+    body: guestChannel.BodyWriter,
     doing: string,
     path: string,
     options: FileOptions,
     window?: number,
   ): Promise<{
-    readonly answer: channel.BodyReader;
+    readonly answer: guestChannel.BodyReader;
     readonly bytes: AsyncGenerator<Buffer, void, undefined>;
   }> {
     const download = new FileDownload(this.#lane, handle, window);
@@ -202,16 +206,16 @@ export class GuestFiles implements CapsuleFiles {
 
   #abandon(handle: number): void {
     // A transfer that has ended is unknown to the guest, and one on a dead lane is gone with it.
-    this.#lane.request(operation.close, new channel.BodyWriter().u32(handle).finish()).catch(() => {});
+    this.#lane.request(operation.close, new guestChannel.BodyWriter().u32(handle).finish()).catch(() => {});
   }
 
   async #request(
     op: number,
-    body: channel.BodyWriter,
+    body: guestChannel.BodyWriter,
     doing: string,
     path: string,
     options: FileOptions,
-  ): Promise<channel.BodyReader> {
+  ): Promise<guestChannel.BodyReader> {
     try {
       return await this.#lane.request(op, body.finish(), options.signal);
     } catch (error) {
@@ -220,8 +224,8 @@ export class GuestFiles implements CapsuleFiles {
   }
 }
 
-function begin(path: string, options: FileOptions, handle?: number): channel.BodyWriter {
-  const body = new channel.BodyWriter();
+function begin(path: string, options: FileOptions, handle?: number): guestChannel.BodyWriter {
+  const body = new guestChannel.BodyWriter();
   if (handle !== undefined) body.u32(handle);
   return body.text(options.user ?? "").bytes(encodePath(path));
 }

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { WrennError } from "@wrenn/core";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import type { Frame, Hello, Welcome } from "@wrenn/protocol";
 
 const FIRST_REPEAT_MS = 50;
@@ -27,10 +27,10 @@ export class Connection {
     const { promise, resolve, reject } = Promise.withResolvers<Welcome>();
     this.welcome = promise;
     promise.catch(() => {});
-    const decoder = new channel.FrameDecoder(hello);
+    const decoder = new guestChannel.FrameDecoder(hello);
     const socket = connect(path);
     this.#socket = socket;
-    socket.on("connect", () => this.#sayHello(channel.encodeHello(hello)));
+    socket.on("connect", () => this.#sayHello(guestChannel.encodeHello(hello)));
     socket.on("error", (error) => (this.#cause ??= error));
     socket.on("data", (bytes: Buffer) => {
       try {
@@ -68,7 +68,7 @@ export class Connection {
 
   #welcomed(welcome: Welcome, resolve: (welcome: Welcome) => void): void {
     clearTimeout(this.#timer);
-    if (welcome.version !== channel.PROTOCOL_VERSION) {
+    if (welcome.version !== guestChannel.PROTOCOL_VERSION) {
       throw new WrennError("guest_protocol", { problem: `the guest speaks version ${welcome.version}` });
     }
     resolve(welcome);
@@ -81,7 +81,7 @@ export class Connection {
     const repeat = (): void => {
       // What is still queued has not been read: more of the same would not help.
       if (this.#socket.writableLength === 0) {
-        this.#socket.write(Buffer.alloc(channel.RESYNC_PADDING));
+        this.#socket.write(Buffer.alloc(guestChannel.RESYNC_PADDING));
         this.#socket.write(record);
       }
       wait = REPEAT_MS;

@@ -1,4 +1,4 @@
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import type { Frame } from "@wrenn/protocol";
 import type { Lane, LaneStream } from "./lane.ts";
 
@@ -61,13 +61,15 @@ export class InboundStream implements LaneStream {
   }
 
   receive(frame: Frame): void {
-    if (frame.type === channel.frameType.data) this.#takeData(new channel.BodyReader(frame.payload));
-    else if (frame.type === channel.frameType.end) this.#takeEnd(new channel.BodyReader(frame.payload));
+    if (frame.type === guestChannel.frameType.data)
+      this.#takeData(new guestChannel.BodyReader(frame.payload));
+    else if (frame.type === guestChannel.frameType.end)
+      this.#takeEnd(new guestChannel.BodyReader(frame.payload));
   }
 
   resume(): void {
     this.#acknowledged = this.#received;
-    this.#lane.send((epoch) => channel.encodeWindow(epoch, this.#id, this.#received, this.#limit));
+    this.#lane.send((epoch) => guestChannel.encodeWindow(epoch, this.#id, this.#received, this.#limit));
   }
 
   fail(cause: unknown): void {
@@ -80,7 +82,7 @@ export class InboundStream implements LaneStream {
     this.#lane.removeStream(this.#id);
   }
 
-  #takeData(reader: channel.BodyReader): void {
+  #takeData(reader: guestChannel.BodyReader): void {
     const offset = reader.u64();
     const bytes = reader.rest();
     const known = this.#received - offset;
@@ -91,7 +93,7 @@ export class InboundStream implements LaneStream {
     this.#handlers.onData(at, Buffer.from(fresh));
   }
 
-  #takeEnd(reader: channel.BodyReader): void {
+  #takeEnd(reader: guestChannel.BodyReader): void {
     const finalOffset = reader.u64();
     const status = reader.u32();
     // An end that overtakes bytes belongs to an earlier connection: the guest repeats it.

@@ -1,6 +1,6 @@
 import { WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import type { Frame, Welcome } from "@wrenn/protocol";
 import { Connection } from "./connection.ts";
 import { Requests } from "./requests.ts";
@@ -21,7 +21,7 @@ export interface LaneStream {
 export interface LaneOptions {
   readonly path: string;
   readonly number: number;
-  readonly session: bigint;
+  readonly linkId: bigint;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -47,7 +47,7 @@ export class Lane {
   constructor(options: LaneOptions) {
     this.#options = options;
     this.#requests = new Requests((id, op, answeredBelow, body) =>
-      this.send((epoch) => channel.encodeRequest(epoch, id, op, answeredBelow, body)),
+      this.send((epoch) => guestChannel.encodeRequest(epoch, id, op, answeredBelow, body)),
     );
     this.#ready.promise.catch(() => {});
     this.#connect();
@@ -59,7 +59,7 @@ export class Lane {
   }
 
   /** Sends a request and waits for its answer, whatever happens to the connection meanwhile. */
-  async request(op: number, body: Uint8Array, signal?: AbortSignal): Promise<channel.BodyReader> {
+  async request(op: number, body: Uint8Array, signal?: AbortSignal): Promise<guestChannel.BodyReader> {
     if (this.#closed) throw unreachable("the guest channel is closed");
     this.#options.onActivity();
     return await this.#requests.send(op, body, signal);
@@ -116,8 +116,8 @@ export class Lane {
   }
 
   #connect(): void {
-    const { path, number, session, random, logger } = this.#options;
-    const hello = { epoch: drawEpoch(random), nonce: random.bytes(16), session, lane: number };
+    const { path, number, linkId, random, logger } = this.#options;
+    const hello = { epoch: drawEpoch(random), nonce: random.bytes(16), linkId, lane: number };
     const connection = new Connection(path, hello, {
       onFrame: (frame) => this.#dispatch(frame),
       onClose: (cause) => {
@@ -144,7 +144,7 @@ export class Lane {
 
   #dispatch(frame: Frame): void {
     this.#options.onActivity();
-    if (frame.type === channel.frameType.response) this.#requests.receive(frame);
+    if (frame.type === guestChannel.frameType.response) this.#requests.receive(frame);
     else this.#streams.get(frame.id)?.receive(frame);
   }
 }

@@ -1,9 +1,9 @@
 import { abortable } from "@wrenn/core";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import type { Frame } from "@wrenn/protocol";
 import type { Lane, LaneStream } from "./lane.ts";
 
-const PART = channel.MAX_PAYLOAD - 8;
+const PART = guestChannel.MAX_PAYLOAD - 8;
 
 /** The guest does not take more: errno of why. */
 export class StreamRefused extends Error {
@@ -70,9 +70,9 @@ export class OutboundStream implements LaneStream {
   }
 
   receive(frame: Frame): void {
-    const reader = new channel.BodyReader(frame.payload);
-    if (frame.type === channel.frameType.window) this.#takeWindow(reader.u64(), reader.u64());
-    else if (frame.type === channel.frameType.end) {
+    const reader = new guestChannel.BodyReader(frame.payload);
+    if (frame.type === guestChannel.frameType.window) this.#takeWindow(reader.u64(), reader.u64());
+    else if (frame.type === guestChannel.frameType.end) {
       reader.u64();
       this.fail(new StreamRefused(reader.u32()));
     }
@@ -81,7 +81,7 @@ export class OutboundStream implements LaneStream {
   /** Asks the guest where it stands; its answer makes the rest be sent again. */
   resume(): void {
     this.#sent = this.#received;
-    this.#lane.send((epoch) => channel.encodeWindow(epoch, this.#id, 0, 0));
+    this.#lane.send((epoch) => guestChannel.encodeWindow(epoch, this.#id, 0, 0));
     this.#push();
   }
 
@@ -123,13 +123,13 @@ export class OutboundStream implements LaneStream {
       const next = position + chunk.length;
       for (let at = Math.max(this.#sent, position); at < Math.min(next, this.#limit); at = this.#sent) {
         const part = chunk.subarray(at - position, Math.min(at - position + PART, this.#limit - position));
-        this.#lane.send((epoch) => channel.encodeData(epoch, this.#id, at, part));
+        this.#lane.send((epoch) => guestChannel.encodeData(epoch, this.#id, at, part));
         this.#sent = at + part.length;
       }
       position = next;
     }
     if (this.#closed && this.#sent === this.#end)
-      this.#lane.send((epoch) => channel.encodeEnd(epoch, this.#id, this.#end));
+      this.#lane.send((epoch) => guestChannel.encodeEnd(epoch, this.#id, this.#end));
   }
 
   #throwFailure(): void {

@@ -1,12 +1,12 @@
 import { abortable, WrennError } from "@wrenn/core";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import type { Frame } from "@wrenn/protocol";
 import { GuestRefusal } from "./guest-refusal.ts";
 
 interface Pending {
   readonly op: number;
   readonly body: Uint8Array;
-  readonly resolve: (reader: channel.BodyReader) => void;
+  readonly resolve: (reader: guestChannel.BodyReader) => void;
   readonly reject: (reason: unknown) => void;
   readonly parts: Buffer[];
   size: number;
@@ -23,12 +23,16 @@ export class Requests {
   }
 
   /** @throws GuestRefusal when the guest answers with a status other than 0. */
-  async send(op: number, body: Uint8Array, signal: AbortSignal | undefined): Promise<channel.BodyReader> {
+  async send(
+    op: number,
+    body: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<guestChannel.BodyReader> {
     signal?.throwIfAborted();
-    if (body.length > channel.MAX_REQUEST - 8)
-      throw new GuestRefusal(channel.status.tooLarge, "the request is too large");
+    if (body.length > guestChannel.MAX_REQUEST - 8)
+      throw new GuestRefusal(guestChannel.status.tooLarge, "the request is too large");
     const id = this.#next++;
-    const { promise, resolve, reject } = Promise.withResolvers<channel.BodyReader>();
+    const { promise, resolve, reject } = Promise.withResolvers<guestChannel.BodyReader>();
     this.#pending.set(id, { op, body, resolve, reject, parts: [], size: 0 });
     this.#send(id, op, this.#answeredBelow(), body);
     // The answer of an abandoned request still arrives and must settle quietly.
@@ -49,20 +53,20 @@ export class Requests {
     const pending = this.#pending.get(frame.id);
     if (!pending) return;
     pending.size += frame.payload.length;
-    if (pending.size > channel.MAX_RESPONSE + channel.MAX_PAYLOAD) {
+    if (pending.size > guestChannel.MAX_RESPONSE + guestChannel.MAX_PAYLOAD) {
       this.#pending.delete(frame.id);
       pending.reject(new WrennError("guest_protocol", { problem: "an answer without end" }));
       return;
     }
     pending.parts.push(Buffer.from(frame.payload));
-    if (frame.flags & channel.FLAG_MORE) return;
+    if (frame.flags & guestChannel.FLAG_MORE) return;
     this.#pending.delete(frame.id);
     const [first] = pending.parts;
     const whole = pending.parts.length === 1 && first ? first : Buffer.concat(pending.parts);
-    const reader = new channel.BodyReader(whole);
+    const reader = new guestChannel.BodyReader(whole);
     try {
       const status = reader.u32();
-      if (status === channel.status.ok) pending.resolve(reader);
+      if (status === guestChannel.status.ok) pending.resolve(reader);
       else pending.reject(new GuestRefusal(status, reader.rest().toString("utf8").slice(0, 1000)));
     } catch (error) {
       pending.reject(error);

@@ -3,13 +3,13 @@ import type { Clock } from "@wrenn/core";
 import type {
   CapsuleProcess,
   HeldOutput,
-  OutputChannel,
+  OutputStream,
   OutputEvent,
   OutputStart,
   ProcessExit,
   ProcessFacts,
 } from "@wrenn/protocol";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import { InboundStream } from "../lane/inbound-stream.ts";
 import type { Lane } from "../lane/lane.ts";
 import { OutboundStream, StreamRefused } from "../lane/outbound-stream.ts";
@@ -38,7 +38,7 @@ export interface GuestProcessOptions {
 
 interface Finished {
   readonly exit: ProcessExit;
-  readonly final: Readonly<Record<OutputChannel, number>>;
+  readonly final: Readonly<Record<OutputStream, number>>;
 }
 
 /** One process in the guest, with its output log on the host. */
@@ -47,7 +47,7 @@ export class GuestProcess implements CapsuleProcess {
   readonly handle: number;
   #facts: ProcessFacts;
   readonly #options: GuestProcessOptions;
-  readonly #inbound: Record<OutputChannel, InboundStream>;
+  readonly #inbound: Record<OutputStream, InboundStream>;
   readonly #input: OutboundStream | undefined;
   readonly #readers: OutputReaders;
   readonly #exit = Promise.withResolvers<ProcessExit>();
@@ -62,8 +62,8 @@ export class GuestProcess implements CapsuleProcess {
     this.#facts = options.facts;
     this.#exit.promise.catch(() => {});
     this.#readers = new OutputReaders(options.clock, () => this.readerMoved());
-    const inbound = (name: OutputChannel, number: number): InboundStream =>
-      new InboundStream(options.data, channel.streamId(options.handle, number), RING_BYTES, {
+    const inbound = (name: OutputStream, number: number): InboundStream =>
+      new InboundStream(options.data, guestChannel.streamId(options.handle, number), RING_BYTES, {
         onData: (offset, bytes) => {
           this.log.append(name, offset, bytes);
           this.#grant(name);
@@ -72,13 +72,13 @@ export class GuestProcess implements CapsuleProcess {
         onFail: (cause) => this.fail(cause),
       });
     this.#inbound = {
-      stdout: inbound("stdout", channel.stream.output),
-      stderr: inbound("stderr", channel.stream.errors),
+      stdout: inbound("stdout", guestChannel.stream.output),
+      stderr: inbound("stderr", guestChannel.stream.errors),
     };
     if (options.hasInput)
       this.#input = new OutboundStream(
         options.data,
-        channel.streamId(options.handle, channel.stream.input),
+        guestChannel.streamId(options.handle, guestChannel.stream.input),
         0,
       );
     else this.#inputClosed = true;
@@ -103,7 +103,7 @@ export class GuestProcess implements CapsuleProcess {
     this.readerMoved();
   }
 
-  /** Continues a process that an earlier session started: its log begins with the oldest bytes that the guest holds. */
+  /** Continues a process that an earlier link started: its log begins with the oldest bytes that the guest holds. */
   recovered(record: ProcessRecord): void {
     for (const name of ["stdout", "stderr"] as const) {
       this.log.streams[name].skipTo(record.oldest[name]);
@@ -116,7 +116,7 @@ export class GuestProcess implements CapsuleProcess {
   }
 
   /** The reaper's word, and how far the output reaches that the process itself wrote. */
-  finish(exit: ProcessExit, final: Readonly<Record<OutputChannel, number>>): void {
+  finish(exit: ProcessExit, final: Readonly<Record<OutputStream, number>>): void {
     if (this.#finished) return;
     this.#finished = { exit, final };
     this.#exit.resolve(exit);
@@ -137,7 +137,7 @@ export class GuestProcess implements CapsuleProcess {
   }
 
   /** The exit, once a reader at `position` has had everything the process wrote. */
-  deliveredExit(position: Readonly<Record<OutputChannel, number>>): ProcessExit | undefined {
+  deliveredExit(position: Readonly<Record<OutputStream, number>>): ProcessExit | undefined {
     const finished = this.#finished;
     if (!finished) return undefined;
     const complete = position.stdout >= finished.final.stdout && position.stderr >= finished.final.stderr;
@@ -155,7 +155,7 @@ export class GuestProcess implements CapsuleProcess {
     }
   }
 
-  async held(from: Readonly<Record<OutputChannel, number>>): Promise<HeldOutput> {
+  async held(from: Readonly<Record<OutputStream, number>>): Promise<HeldOutput> {
     const { stdout, stderr } = this.log.streams;
     return { stdout: stdout.read(from.stdout), stderr: stderr.read(from.stderr) };
   }
@@ -180,20 +180,20 @@ export class GuestProcess implements CapsuleProcess {
   }
 
   async kill(signalNumber: number, scope: "group" | "tree", signal: AbortSignal): Promise<void> {
-    const body = new channel.BodyWriter()
+    const body = new guestChannel.BodyWriter()
       .u32(this.handle)
       .u32(signalNumber)
       .u32(scope === "tree" ? 2 : 1);
     await this.#tolerateUnknown(
-      this.#options.control.request(channel.operation.signal, body.finish(), signal),
+      this.#options.control.request(guestChannel.operation.signal, body.finish(), signal),
     );
   }
 
   async resize(cols: number, rows: number, signal: AbortSignal): Promise<void> {
     if (!this.#facts.terminal) throw new WrennError("not_a_terminal", { selector: this.#selector() });
-    const body = new channel.BodyWriter().u32(this.handle).u16(cols).u16(rows);
+    const body = new guestChannel.BodyWriter().u32(this.handle).u16(cols).u16(rows);
     await this.#tolerateUnknown(
-      this.#options.control.request(channel.operation.resize, body.finish(), signal),
+      this.#options.control.request(guestChannel.operation.resize, body.finish(), signal),
     );
     this.log.recordResize(cols, rows);
   }
@@ -215,7 +215,7 @@ export class GuestProcess implements CapsuleProcess {
    * How far the guest may send. Detached output never waits: the log drops its oldest bytes. Attached output goes at the pace
    * of its readers, and without one waits for the log to be read; a terminal without readers is like detached output.
    */
-  #grant(name: OutputChannel): void {
+  #grant(name: OutputStream): void {
     const inbound = this.#inbound[name];
     if (!this.#options.attached) {
       inbound.grant(Number.MAX_SAFE_INTEGER);
@@ -241,7 +241,7 @@ export class GuestProcess implements CapsuleProcess {
       await request;
     } catch (error) {
       // The process ended and was forgotten between the call and its arrival.
-      if (!(error instanceof GuestRefusal && error.status === channel.status.unknownHandle)) throw error;
+      if (!(error instanceof GuestRefusal && error.status === guestChannel.status.unknownHandle)) throw error;
     }
   }
 

@@ -1,12 +1,12 @@
 import { ByteLog } from "@wrenn/core";
-import type { OutputChannel } from "@wrenn/protocol";
+import type { OutputStream } from "@wrenn/protocol";
 
 /** How much of each stream the host keeps. */
 export const LOG_CAPACITY = 1 << 20;
 
 /** Both output streams of a process as the host keeps them, and the sizes a terminal had on the way. */
 export class OutputLog {
-  readonly streams: Readonly<Record<OutputChannel, ByteLog>> = {
+  readonly streams: Readonly<Record<OutputStream, ByteLog>> = {
     stdout: new ByteLog(LOG_CAPACITY),
     stderr: new ByteLog(LOG_CAPACITY),
   };
@@ -25,9 +25,9 @@ export class OutputLog {
   }
 
   /** `offset` is past the end where the guest had to drop bytes. */
-  append(channel: OutputChannel, offset: number, bytes: Uint8Array): void {
-    this.streams[channel].skipTo(offset);
-    this.streams[channel].append(bytes);
+  append(stream: OutputStream, offset: number, bytes: Uint8Array): void {
+    this.streams[stream].skipTo(offset);
+    this.streams[stream].append(bytes);
     this.notify();
   }
 

@@ -1,15 +1,15 @@
 import { abortable } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import type { OutputChannel, OutputEvent, OutputStart } from "@wrenn/protocol";
+import type { OutputStream, OutputEvent, OutputStart } from "@wrenn/protocol";
 import type { GuestProcess } from "./guest-process.ts";
 
 const PART = 65_536;
-const channels: readonly OutputChannel[] = ["stdout", "stderr"];
+const outputStreams: readonly OutputStream[] = ["stdout", "stderr"];
 
 /** One reader's place in a process's output. */
 export class OutputReader {
   readonly #process: GuestProcess;
-  readonly #position: Record<OutputChannel, number>;
+  readonly #position: Record<OutputStream, number>;
   readonly #clock: Clock;
   #nextResize: number;
   #lastTaken: number;
@@ -19,10 +19,10 @@ export class OutputReader {
     this.#clock = clock;
     this.#lastTaken = clock.monotonic();
     const { streams, resizes } = process.log;
-    const start = (channel: OutputChannel): number => {
+    const start = (stream: OutputStream): number => {
       // What fell out of the log before this reader came is announced to it as dropped.
       if (from === "oldest") return 0;
-      return from === "now" ? streams[channel].end : from[channel];
+      return from === "now" ? streams[stream].end : from[stream];
     };
     this.#position = { stdout: start("stdout"), stderr: start("stderr") };
     // The size in force at the first byte is told too.
@@ -31,8 +31,8 @@ export class OutputReader {
   }
 
   /** Offset up to which this reader has taken a stream. */
-  position(channel: OutputChannel): number {
-    return this.#position[channel];
+  position(stream: OutputStream): number {
+    return this.#position[stream];
   }
 
   /** When this reader came for more, on the monotonic clock, ms. */
@@ -61,23 +61,23 @@ export class OutputReader {
 
   #available(): OutputEvent[] {
     const events: OutputEvent[] = [];
-    for (const channel of channels) this.#take(channel, events);
+    for (const stream of outputStreams) this.#take(stream, events);
     return events;
   }
 
-  #take(channel: OutputChannel, events: OutputEvent[]): void {
-    const log = this.#process.log.streams[channel];
-    const position = this.#position[channel];
+  #take(stream: OutputStream, events: OutputEvent[]): void {
+    const log = this.#process.log.streams[stream];
+    const position = this.#position[stream];
     if (position < log.start) {
-      events.push({ type: "dropped", channel, from: position, to: log.start });
-      this.#position[channel] = log.start;
+      events.push({ type: "dropped", stream, from: position, to: log.start });
+      this.#position[stream] = log.start;
     }
-    const at = this.#position[channel];
-    const until = channel === "stdout" ? this.#takeResize(at, events) : Infinity;
+    const at = this.#position[stream];
+    const until = stream === "stdout" ? this.#takeResize(at, events) : Infinity;
     const { offset, bytes } = log.read(at, Math.min(PART, until - at));
     if (bytes.length === 0) return;
-    events.push({ type: "data", channel, offset, bytes });
-    this.#position[channel] = offset + bytes.length;
+    events.push({ type: "data", stream, offset, bytes });
+    this.#position[stream] = offset + bytes.length;
   }
 
   /** Tells resizes that are due at `position`; returns the offset of the next one. */

@@ -1,5 +1,5 @@
 import type { Clock } from "@wrenn/core";
-import type { OutputChannel } from "@wrenn/protocol";
+import type { OutputStream } from "@wrenn/protocol";
 import type { OutputReader } from "./output-reader.ts";
 
 /** A reader that takes nothing for so long holds nobody up any more who is further. */
@@ -36,11 +36,11 @@ export class OutputReaders {
    * connection of somebody who has long come back with another one, does not while others are further: it is told what it
    * missed. Without readers, `Infinity`.
    */
-  pace(channel: OutputChannel): number {
+  pace(stream: OutputStream): number {
     let [slowest, lead] = [Infinity, 0];
-    for (const reader of this.#readers) lead = Math.max(lead, reader.position(channel));
+    for (const reader of this.#readers) lead = Math.max(lead, reader.position(stream));
     for (const reader of this.#readers) {
-      const position = reader.position(channel);
+      const position = reader.position(stream);
       if (position === lead || !this.#hasStalled(reader)) slowest = Math.min(slowest, position);
     }
     if (slowest < lead) this.#wait();

@@ -1,4 +1,4 @@
-import type { channel, OutputChannel } from "@wrenn/protocol";
+import type { guestChannel, OutputStream } from "@wrenn/protocol";
 
 const FLAG_TERMINAL = 1;
 const FLAG_INPUT_ENDED = 2;
@@ -12,12 +12,12 @@ export interface ProcessRecord {
   readonly cols: number;
   readonly rows: number;
   /** Offset of the oldest byte that the guest still holds. */
-  readonly oldest: Readonly<Record<OutputChannel, number>>;
+  readonly oldest: Readonly<Record<OutputStream, number>>;
   readonly inputReceived: number;
   readonly label: Buffer;
 }
 
-export function readProcessRecord(reader: channel.BodyReader): ProcessRecord {
+export function readProcessRecord(reader: guestChannel.BodyReader): ProcessRecord {
   const handle = reader.u32();
   const pid = reader.u32();
   reader.u64(); // start time: the guest itself guards against reused pids

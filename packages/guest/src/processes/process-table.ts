@@ -1,6 +1,6 @@
 import { randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import type { CapsuleProcess, CapsuleProcesses, ProcessFacts, StartRequest } from "@wrenn/protocol";
 import type { Lane } from "../lane/lane.ts";
 import { startError } from "../refusal-to-error.ts";
@@ -28,7 +28,7 @@ export interface ProcessTableOptions {
   readonly random: Random;
 }
 
-/** The processes that were started through this session. */
+/** The processes that were started through this link. */
 export class ProcessTable implements CapsuleProcesses {
   readonly #options: ProcessTableOptions;
   readonly #processes = new Map<number, GuestProcess>();
@@ -62,7 +62,11 @@ export class ProcessTable implements CapsuleProcesses {
       );
     try {
       // WAIT follows at once on the same lane: an exit is never missed, and never waits for a second round trip.
-      const started = control.request(channel.operation.start, encodeStart(handle, request, facts), signal);
+      const started = control.request(
+        guestChannel.operation.start,
+        encodeStart(handle, request, facts),
+        signal,
+      );
       void this.#await(process).catch((error: unknown) => process.fail(error));
       const answer = await started;
       process.started(answer.u32());
@@ -75,9 +79,9 @@ export class ProcessTable implements CapsuleProcesses {
     }
   }
 
-  /** Takes over the processes that earlier sessions started and that the guest still knows, exited ones included. */
+  /** Takes over the processes that earlier links started and that the guest still knows, exited ones included. */
   async recover(signal: AbortSignal): Promise<void> {
-    const answer = await this.#options.control.request(channel.operation.list, new Uint8Array(), signal);
+    const answer = await this.#options.control.request(guestChannel.operation.list, new Uint8Array(), signal);
     // The guest lists the newest first.
     for (const record of answer.list(() => readProcessRecord(answer)).toReversed()) {
       if (!this.#processes.has(record.handle)) this.#takeOver(record);
@@ -136,11 +140,11 @@ export class ProcessTable implements CapsuleProcesses {
   }
 
   async #await(process: GuestProcess): Promise<void> {
-    const body = new channel.BodyWriter().u32(process.handle).finish();
-    this.#exitedNow(process, await this.#options.control.request(channel.operation.wait, body));
+    const body = new guestChannel.BodyWriter().u32(process.handle).finish();
+    this.#exitedNow(process, await this.#options.control.request(guestChannel.operation.wait, body));
   }
 
-  #exitedNow(process: GuestProcess, answer: channel.BodyReader): void {
+  #exitedNow(process: GuestProcess, answer: guestChannel.BodyReader): void {
     const code = answer.u32();
     const killedBy = answer.u32();
     const final = { stdout: answer.u64(), stderr: answer.u64() };
@@ -165,17 +169,20 @@ export class ProcessTable implements CapsuleProcesses {
   /** The guest needs to know nothing of it any more. */
   #forget(handle: number): void {
     this.#inGuest.delete(handle);
-    this.#tell(channel.operation.forget, new channel.BodyWriter().u32(handle));
+    this.#tell(guestChannel.operation.forget, new guestChannel.BodyWriter().u32(handle));
   }
 
   /** Nobody heard whether it was started: if it was, it ends. */
   #discard(handle: number): void {
-    this.#tell(channel.operation.signal, new channel.BodyWriter().u32(handle).u32(SIGKILL).u32(SCOPE_TREE));
+    this.#tell(
+      guestChannel.operation.signal,
+      new guestChannel.BodyWriter().u32(handle).u32(SIGKILL).u32(SCOPE_TREE),
+    );
     this.#forget(handle);
   }
 
   /** An order whose answer nobody waits for; a guest that is gone has forgotten everything anyway. */
-  #tell(op: number, body: channel.BodyWriter): void {
+  #tell(op: number, body: guestChannel.BodyWriter): void {
     this.#options.control.request(op, body.finish()).catch((error: unknown) => {
       this.#options.logger.debug("guest.order_failed", { op, problem: String(error) });
     });

@@ -1,5 +1,5 @@
 import { WrennError } from "@wrenn/core";
-import type { channel, ResourceLimits, ResourceName } from "@wrenn/protocol";
+import type { guestChannel, ProcessLimits, ResourceName } from "@wrenn/protocol";
 
 /** Numbers of the kernel's resources (x86-64 and arm64: include/uapi/asm-generic/resource.h). */
 const numbers: Readonly<Record<ResourceName, number>> = {
@@ -16,7 +16,7 @@ const numbers: Readonly<Record<ResourceName, number>> = {
 const RLIM_INFINITY = 0xff_ff_ff_ff_ff_ff_ff_ffn;
 
 /** @throws WrennError `invalid_field` for a limit that is no number, or a soft one above the hard one. */
-export function writeLimits(body: channel.BodyWriter, limits: ResourceLimits = {}): void {
+export function writeLimits(body: guestChannel.BodyWriter, limits: ProcessLimits = {}): void {
   const known = Object.keys(numbers) as ResourceName[];
   body.list(
     known.filter((name) => limits[name] !== undefined),

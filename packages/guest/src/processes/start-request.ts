@@ -1,5 +1,5 @@
 import { WrennError } from "@wrenn/core";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import type { ProcessFacts, StartRequest } from "@wrenn/protocol";
 import { encodeLabel } from "./process-label.ts";
 import { writeLimits } from "./resource-limits.ts";
@@ -15,7 +15,7 @@ const FLAG_INPUT = 2;
 export function encodeStart(handle: number, request: StartRequest, facts: ProcessFacts): Buffer {
   requireTexts(request);
   const { cols, rows } = request.terminal ?? DEFAULT_SIZE;
-  const body = new channel.BodyWriter()
+  const body = new guestChannel.BodyWriter()
     .u32(handle)
     .u32((request.terminal ? FLAG_TERMINAL : 0) | (request.stdin ? FLAG_INPUT : 0))
     .u8(request.output === "detached" ? 1 : 0)

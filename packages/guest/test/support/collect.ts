@@ -1,5 +1,5 @@
 import type { CapsuleProcess, OutputStart, ProcessExit, StartRequest } from "@wrenn/protocol";
-import type { GuestSession } from "@wrenn/guest";
+import type { GuestLink } from "@wrenn/guest";
 
 export interface Collected {
   readonly stdout: Buffer;
@@ -15,8 +15,8 @@ export async function collect(process: CapsuleProcess, from: OutputStart = "olde
   const dropped: string[] = [];
   let exit: ProcessExit | undefined;
   for await (const event of process.output(from, AbortSignal.timeout(60_000))) {
-    if (event.type === "data") parts[event.channel].push(event.bytes);
-    if (event.type === "dropped") dropped.push(`${event.channel} ${event.from}-${event.to}`);
+    if (event.type === "data") parts[event.stream].push(event.bytes);
+    if (event.type === "dropped") dropped.push(`${event.stream} ${event.from}-${event.to}`);
     if (event.type === "exit") exit = event.exit;
   }
   return { stdout: Buffer.concat(parts.stdout), stderr: Buffer.concat(parts.stderr), exit, dropped };
@@ -33,11 +33,11 @@ export function request(
 
 /** Runs a shell line to its end. */
 export async function shell(
-  session: GuestSession,
+  link: GuestLink,
   line: string,
   more: Partial<StartRequest> = {},
 ): Promise<Collected> {
   return await collect(
-    await session.processes.start(request("sh", ["-c", line], more), AbortSignal.timeout(10_000)),
+    await link.processes.start(request("sh", ["-c", line], more), AbortSignal.timeout(10_000)),
   );
 }

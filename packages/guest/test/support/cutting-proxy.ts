@@ -8,7 +8,7 @@ export interface CutPlan {
   readonly stale: number;
 }
 
-/** Stands between session and agent, and cuts connections wherever the plan says. */
+/** Stands between link and agent, and cuts connections wherever the plan says. */
 export class CuttingProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #target: string;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import { GuestSession } from "@wrenn/guest";
+import { GuestLink } from "@wrenn/guest";
 
 /** `WRENN_TEST_GUEST_AGENT` names another build of the agent, for instance one with sanitizers. */
 const program =
@@ -47,12 +47,12 @@ export class NativeAgent implements AsyncDisposable {
     return join(this.directory, "b.sock");
   }
 
-  /** A session with the agent; `paths` may lead through a proxy. */
+  /** A link to the agent; `paths` may lead through a proxy. */
   async connect(
     paths: { readonly interactive: string; readonly bulk: string } = this,
     clock: Clock = systemClock,
-  ): Promise<GuestSession> {
-    return await GuestSession.connect(
+  ): Promise<GuestLink> {
+    return await GuestLink.connect(
       {
         interactive: paths.interactive,
         bulk: paths.bulk,

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 
 /** One connection of a lane that sends whatever a test wants, well-formed or not. */
 export class RawLane {
@@ -9,11 +9,11 @@ export class RawLane {
   readonly #socket: Socket;
   readonly #answers = new Map<number, PromiseWithResolvers<number>>();
 
-  private constructor(socket: Socket, decoder: channel.FrameDecoder) {
+  private constructor(socket: Socket, decoder: guestChannel.FrameDecoder) {
     this.#socket = socket;
     socket.on("data", (bytes: Buffer) =>
       decoder.push(bytes, (frame) => {
-        if (frame.type === channel.frameType.response)
+        if (frame.type === guestChannel.frameType.response)
           this.#answer(frame.id).resolve(frame.payload.readUInt32LE());
       }),
     );
@@ -24,12 +24,12 @@ export class RawLane {
     const hello = {
       epoch: 0x1234_5678,
       nonce: randomBytes(16),
-      session: randomBytes(8).readBigUInt64LE(),
+      linkId: randomBytes(8).readBigUInt64LE(),
       lane,
     };
-    const raw = new RawLane(socket, new channel.FrameDecoder(hello));
+    const raw = new RawLane(socket, new guestChannel.FrameDecoder(hello));
     await new Promise((resolve) => socket.once("connect", resolve));
-    socket.write(channel.encodeHello(hello));
+    socket.write(guestChannel.encodeHello(hello));
     return raw;
   }
 
@@ -38,7 +38,7 @@ export class RawLane {
   }
 
   request(id: number, op: number, body: Uint8Array): void {
-    this.send(channel.encodeRequest(this.epoch, id, op, 0, body));
+    this.send(guestChannel.encodeRequest(this.epoch, id, op, 0, body));
   }
 
   /** Resolves with the status that the request is answered with. */

@@ -106,7 +106,7 @@ export class CapsuleVerbs {
     const generation = generationOf(capsule, checkpoint);
     const { parts } = capsule;
     if (capsule.state !== "paused") capsule.running();
-    // The session's streams belong to a future that is being given up.
+    // The link's streams belong to a future that is being given up.
     await parts?.guest.detach();
     await capsule.suspended?.detach();
     capsule.suspended = undefined;

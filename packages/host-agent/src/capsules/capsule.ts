@@ -1,5 +1,5 @@
 import { WrennError } from "@wrenn/core";
-import type { GuestSession } from "@wrenn/guest";
+import type { GuestLink } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { Machine } from "@wrenn/vmm";
@@ -10,7 +10,7 @@ import type { CapsuleRecord } from "./capsule-record.ts";
 /** What a capsule holds while it has a machine. */
 export interface RunningParts {
   readonly machine: Machine;
-  readonly guest: GuestSession;
+  readonly guest: GuestLink;
   readonly slot: Slot;
   /** While the machine's memory may be incomplete: what brings it in. */
   readonly pages?: ServedPages;
@@ -21,8 +21,8 @@ export class Capsule {
   readonly directory: CapsuleDirectory;
   readonly metadata: Record<string, string> = {};
   lastActiveAt: number;
-  /** The session of a paused capsule, which its open streams wait for. */
-  suspended: GuestSession | undefined;
+  /** The link to a paused capsule, which its open streams wait for. */
+  suspended: GuestLink | undefined;
   #record: CapsuleRecord;
   #state: CapsuleStatus["state"];
   #parts: RunningParts | undefined;

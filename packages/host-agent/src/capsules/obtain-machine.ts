@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { basename } from "node:path";
-import type { GuestSession } from "@wrenn/guest";
+import type { GuestLink } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
 import type { Machine } from "@wrenn/vmm";
 import type { HostAgentDependencies } from "../dependencies.ts";
@@ -14,8 +14,8 @@ import { touch } from "./touch.ts";
 /** A machine that runs and is not yet anybody. */
 export interface ObtainedMachine {
   readonly machine: Machine;
-  /** The session of a guest that has answered before. */
-  readonly guest?: GuestSession;
+  /** The link to a guest that has answered before. */
+  readonly guest?: GuestLink;
   readonly slot: Slot;
   /** Number of the overlay that it writes. */
   readonly overlay: number;

@@ -48,9 +48,9 @@ export async function startMachine(
   await orDeath(
     machine.death,
     withDeadline("renewing the capsule's identity", GUEST_ANSWER_MS, signal, async (inner) => {
-      await renewIdentity(guest, { spec, generation: restores, anew: origin.newIdentity }, deps, inner);
+      await renewIdentity(guest, { spec, restoreCount: restores, anew: origin.newIdentity }, deps, inner);
       if (origin.files === undefined && !template.frozenProcesses) return;
-      // Processes of a generation are known to the session that it was frozen with, and to no other.
+      // Processes of a generation are known to the link that it was frozen with, and to no other.
       if (!suspended) await guest.recover(inner);
       // Until here they stand still: none of them has seen the old clock and randomness.
       await guest.thaw(inner);

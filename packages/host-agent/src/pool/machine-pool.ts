@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { abortable, problemOf, randomHex, withDeadline } from "@wrenn/core";
-import type { GuestSession } from "@wrenn/guest";
+import type { GuestLink } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
 import type { Machine } from "@wrenn/vmm";
 import { CapsuleDirectory } from "../capsules/capsule-directory.ts";
@@ -31,7 +31,7 @@ export interface PreparedMachine {
    * Has answered already, if nothing but the guest agent ran meanwhile: a template with processes of a user stays stopped until
    * the network policy of its capsule holds.
    */
-  readonly guest?: GuestSession;
+  readonly guest?: GuestLink;
   /** What to call for bytes from or to the guest; the taker sets it. */
   readonly activity: { onActivity: () => void };
   readonly slot: Slot;

@@ -1,5 +1,5 @@
 import { WrennError } from "@wrenn/core";
-import type { GuestSession } from "@wrenn/guest";
+import type { GuestLink } from "@wrenn/guest";
 
 /**
  * Programs that users start first. Running them once brings their pages into the frozen memory, so that no capsule
@@ -15,7 +15,7 @@ const programs: readonly (readonly [string, ...string[]])[] = [
 ];
 
 /** @throws WrennError `operation_failed` when a program that the template promises does not work. */
-export async function warmUp(guest: GuestSession, signal: AbortSignal): Promise<void> {
+export async function warmUp(guest: GuestLink, signal: AbortSignal): Promise<void> {
   for (const [cmd, ...args] of programs) {
     const process = await guest.processes.start(
       { cmd, args, envs: {}, stdin: false, output: "detached" },

@@ -100,11 +100,11 @@ export const FileChangeShape = Type.Union([
   Type.Object({ type: Type.Literal("overflow"), offset: Count }),
 ]);
 
-const Channel = Type.Union([Type.Literal("stdout"), Type.Literal("stderr")]);
+const Stream = Type.Union([Type.Literal("stdout"), Type.Literal("stderr")]);
 /** The bytes of `data` are the frame's payload. */
 export const OutputShape = Type.Union([
-  Type.Object({ type: Type.Literal("data"), channel: Channel, offset: Count }),
-  Type.Object({ type: Type.Literal("dropped"), channel: Channel, from: Count, to: Count }),
+  Type.Object({ type: Type.Literal("data"), stream: Stream, offset: Count }),
+  Type.Object({ type: Type.Literal("dropped"), stream: Stream, from: Count, to: Count }),
   Type.Object({ type: Type.Literal("resized"), cols: Count, rows: Count }),
   Type.Object({ type: Type.Literal("exit"), exit: ExitShape }),
 ]);

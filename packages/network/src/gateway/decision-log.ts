@@ -1,17 +1,4 @@
-/** Something that a capsule wanted to reach, and what became of it. */
-export interface NetworkDecision {
-  /** `name`: asked of the resolver. `server_name`: a TLS connection to port 443. `destination`: an address and a port. */
-  readonly kind: "name" | "server_name" | "destination";
-  /** The name, or protocol, address and port. */
-  readonly subject: string;
-  readonly verdict: "allowed" | "denied";
-  /** The entry of the policy that decided, or what was wrong. */
-  readonly reason: string;
-  /** Times it was decided; for destinations the packets that were judged. */
-  readonly count: number;
-  /** Milliseconds since the Unix epoch, of the last time. */
-  readonly at: number;
-}
+import type { NetworkDecision } from "@wrenn/protocol";
 
 const MAX_DECISIONS = 512;
 /** A name from a guest is at most 255 bytes, each of which may be written as four characters. */

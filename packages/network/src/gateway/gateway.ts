@@ -8,7 +8,7 @@ import { gatewayUid, hostGateway } from "../naming.ts";
 import type { Instance } from "../naming.ts";
 import type { NamedAddress } from "../policy-rules.ts";
 import type { NetworkPolicy } from "../policy.ts";
-import type { NetworkDecision } from "./decision-log.ts";
+import type { NetworkDecision } from "@wrenn/protocol";
 import type { FromGateway, ToGateway } from "./messages.ts";
 
 const PROGRAM = fileURLToPath(new URL("gateway-process.ts", import.meta.url));

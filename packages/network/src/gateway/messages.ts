@@ -1,7 +1,7 @@
 import type { Upstream } from "../host-rules.ts";
 import type { NamedAddress } from "../policy-rules.ts";
 import type { NetworkPolicy } from "../policy.ts";
-import type { NetworkDecision } from "./decision-log.ts";
+import type { NetworkDecision } from "@wrenn/protocol";
 
 /** What the gateway process is told. `ref` comes back in the answer. */
 export type ToGateway =

@@ -4,7 +4,7 @@ import { helloMagic, PROTOCOL_VERSION, RECORD_SIZE, welcomeMagic } from "./const
 export interface Hello {
   readonly epoch: number;
   readonly nonce: Uint8Array;
-  readonly session: bigint;
+  readonly linkId: bigint;
   readonly lane: number;
 }
 
@@ -19,7 +19,7 @@ export function encodeHello(hello: Hello): Buffer {
   record.writeUInt32LE(PROTOCOL_VERSION, 16);
   record.writeUInt32LE(hello.epoch, 20);
   record.set(hello.nonce, 24);
-  record.writeBigUInt64LE(hello.session, 40);
+  record.writeBigUInt64LE(hello.linkId, 40);
   record.writeUInt32LE(hello.lane, 48);
   return record;
 }

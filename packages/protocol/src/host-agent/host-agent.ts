@@ -106,10 +106,12 @@ export interface CapsuleSpec {
 export interface NetworkDecision {
   /** `name`: asked of the resolver. `server_name`: a TLS connection to port 443. `destination`: an address and a port. */
   readonly kind: "name" | "server_name" | "destination";
+  /** The name, or protocol, address and port. */
   readonly subject: string;
   readonly verdict: "allowed" | "denied";
   /** The entry of the policy that decided, or what was wrong. */
   readonly reason: string;
+  /** Times it was decided; for destinations the packets that were judged. */
   readonly count: number;
   /** Milliseconds since the Unix epoch, of the last time. */
   readonly at: number;

@@ -28,7 +28,7 @@ export interface StartRequest {
   /** Attached processes are slowed down by slow readers; detached ones never wait, their oldest output is dropped and counted. */
   readonly output: "attached" | "detached";
   /** Limits of the process and what it starts; the guest's own where absent. */
-  readonly limits?: ResourceLimits;
+  readonly limits?: ProcessLimits;
 }
 
 /** Resources of setrlimit(2): CPU seconds, bytes, or counts. */
@@ -44,7 +44,7 @@ export type ResourceName =
   | "addressSpaceBytes";
 
 /** `Infinity` is no limit. A soft limit may be raised by the process up to the hard one. */
-export type ResourceLimits = Readonly<
+export type ProcessLimits = Readonly<
   Partial<Record<ResourceName, { readonly soft: number; readonly hard: number }>>
 >;
 
@@ -65,18 +65,18 @@ export interface ProcessExit {
   readonly signal?: number;
 }
 
-export type OutputChannel = "stdout" | "stderr";
+export type OutputStream = "stdout" | "stderr";
 
-/** What a reader of a process's output meets, in order per channel. A terminal's output is `stdout`. */
+/** What a reader of a process's output meets, in order per stream. A terminal's output is `stdout`. */
 export type OutputEvent =
   | {
       readonly type: "data";
-      readonly channel: OutputChannel;
+      readonly stream: OutputStream;
       readonly offset: number;
       readonly bytes: Uint8Array;
     }
   /** Bytes `from` up to `to` were dropped before this reader got them. */
-  | { readonly type: "dropped"; readonly channel: OutputChannel; readonly from: number; readonly to: number }
+  | { readonly type: "dropped"; readonly stream: OutputStream; readonly from: number; readonly to: number }
   /** The terminal was resized at this point of the output. */
   | { readonly type: "resized"; readonly cols: number; readonly rows: number }
   /** Last event: the process ended and all it wrote was delivered. */
@@ -105,7 +105,7 @@ export interface CapsuleProcess {
 
 /** `offset` is where `bytes` really begin: later than asked when older bytes were dropped. */
 export type HeldOutput = Readonly<
-  Record<OutputChannel, { readonly offset: number; readonly bytes: Uint8Array }>
+  Record<OutputStream, { readonly offset: number; readonly bytes: Uint8Array }>
 >;
 
 export type OutputStart = "oldest" | "now" | { readonly stdout: number; readonly stderr: number };

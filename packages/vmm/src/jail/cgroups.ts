@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
 
 /** What a machine may use. */
-export interface ResourceLimits {
+export interface CgroupLimits {
   readonly memoryBytes: number;
   readonly processes: number;
   /** In cores. */
@@ -19,7 +19,7 @@ const REMOVE_STEP_MS = 5;
 export interface Cgroups {
   readonly version: 1 | 2;
   /** Makes the machine's group and returns the files that a process joins it by. */
-  create(id: string, limits: ResourceLimits): Promise<readonly string[]>;
+  create(id: string, limits: CgroupLimits): Promise<readonly string[]>;
   /** Removes the group once its processes are gone. Idempotent. */
   remove(id: string): Promise<void>;
 }

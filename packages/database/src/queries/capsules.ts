@@ -2,57 +2,58 @@ import { sql } from "kysely";
 import type { Kysely, Selectable, SqlBool } from "kysely";
 import { olderThan, placeOf } from "./page.ts";
 import type { Page } from "./page.ts";
-import type { NetworkRules, SandboxesTable, SandboxStatus, Schema } from "../schema.ts";
+import type { NetworkRules } from "@wrenn/protocol";
+import type { CapsulesTable, CapsuleRowStatus, Schema } from "../schema.ts";
 
 type Db = Kysely<Schema>;
 
-export type SandboxRow = Selectable<SandboxesTable>;
+export type CapsuleRow = Selectable<CapsulesTable>;
 
-export interface NewSandbox {
+export interface NewCapsule {
   readonly id: string;
   readonly teamId: string;
   readonly hostId: string;
   readonly template: string;
   readonly vcpus: number;
-  readonly memoryMb: number;
-  readonly diskMb: number;
+  readonly memoryMib: number;
+  readonly diskMib: number;
   readonly timeoutSec: number;
   readonly maxLifetimeSec?: number;
   readonly autoResume?: boolean;
   readonly network?: NetworkRules;
 }
 
-const ended: readonly SandboxStatus[] = ["stopped", "error"];
+const ended: readonly CapsuleRowStatus[] = ["stopped", "error"];
 
 /** A new capsule, `pending`. */
-export async function insertSandbox(db: Db, sandbox: NewSandbox): Promise<SandboxRow> {
-  const [row] = await insertSandboxes(db, [sandbox]);
+export async function insertCapsule(db: Db, capsule: NewCapsule): Promise<CapsuleRow> {
+  const [row] = await insertCapsules(db, [capsule]);
   if (!row) throw new Error("the row of the capsule was not written");
   return row;
 }
 
 /** New capsules, `pending`. */
-export async function insertSandboxes(
+export async function insertCapsules(
   db: Db,
-  sandboxes: readonly NewSandbox[],
-): Promise<readonly SandboxRow[]> {
-  return await db.insertInto("sandboxes").values(sandboxes.map(columnsOf)).returningAll().execute();
+  capsules: readonly NewCapsule[],
+): Promise<readonly CapsuleRow[]> {
+  return await db.insertInto("sandboxes").values(capsules.map(columnsOf)).returningAll().execute();
 }
 
-function columnsOf(sandbox: NewSandbox) {
+function columnsOf(capsule: NewCapsule) {
   return {
-    id: sandbox.id,
-    team_id: sandbox.teamId,
-    host_id: sandbox.hostId,
-    template: sandbox.template,
+    id: capsule.id,
+    team_id: capsule.teamId,
+    host_id: capsule.hostId,
+    template: capsule.template,
     status: "pending" as const,
-    vcpus: sandbox.vcpus,
-    memory_mb: sandbox.memoryMb,
-    disk_mb: sandbox.diskMb,
-    timeout_sec: sandbox.timeoutSec,
-    max_lifetime_sec: sandbox.maxLifetimeSec ?? 0,
-    auto_resume: sandbox.autoResume ?? false,
-    network: sandbox.network ? JSON.stringify(sandbox.network) : null,
+    vcpus: capsule.vcpus,
+    memory_mb: capsule.memoryMib,
+    disk_mb: capsule.diskMib,
+    timeout_sec: capsule.timeoutSec,
+    max_lifetime_sec: capsule.maxLifetimeSec ?? 0,
+    auto_resume: capsule.autoResume ?? false,
+    network: capsule.network ? JSON.stringify(capsule.network) : null,
     host_ip: null,
     problem: null,
     started_at: null,
@@ -61,7 +62,7 @@ function columnsOf(sandbox: NewSandbox) {
 }
 
 /** One capsule of a team; a foreign one is not there. */
-export async function findSandbox(db: Db, teamId: string, id: string): Promise<SandboxRow | undefined> {
+export async function findCapsule(db: Db, teamId: string, id: string): Promise<CapsuleRow | undefined> {
   return await db
     .selectFrom("sandboxes")
     .selectAll()
@@ -71,16 +72,16 @@ export async function findSandbox(db: Db, teamId: string, id: string): Promise<S
 }
 
 /** One capsule of whatever team. */
-export async function findAnySandbox(db: Db, id: string): Promise<SandboxRow | undefined> {
+export async function findAnyCapsule(db: Db, id: string): Promise<CapsuleRow | undefined> {
   return await db.selectFrom("sandboxes").selectAll().where("id", "=", id).executeTakeFirst();
 }
 
 /** A team's capsules that have not ended, newest first: all, or a page of them with the place of each. */
-export async function listSandboxes(
+export async function listCapsules(
   db: Db,
   teamId: string,
   page?: Page,
-): Promise<readonly (SandboxRow & { readonly place?: string })[]> {
+): Promise<readonly (CapsuleRow & { readonly place?: string })[]> {
   return await db
     .selectFrom("sandboxes")
     .selectAll()
@@ -101,7 +102,7 @@ export async function listSandboxes(
  * Capsules of a host that have not ended, without those that a control plane is doing something with: what becomes of them is
  * told by whoever does it.
  */
-export async function listSettledSandboxes(db: Db, hostId: string): Promise<readonly SandboxRow[]> {
+export async function listSettledCapsules(db: Db, hostId: string): Promise<readonly CapsuleRow[]> {
   return await db
     .selectFrom("sandboxes")
     .selectAll()
@@ -122,7 +123,7 @@ export async function listSettledSandboxes(db: Db, hostId: string): Promise<read
 }
 
 /** Capsules of whatever state, of those asked for. */
-export async function findSandboxes(db: Db, ids: readonly string[]): Promise<readonly SandboxRow[]> {
+export async function findCapsules(db: Db, ids: readonly string[]): Promise<readonly CapsuleRow[]> {
   if (ids.length === 0) return [];
   return await db
     .selectFrom("sandboxes")
@@ -143,7 +144,7 @@ export async function markMissing(db: Db, hostId: string, at: Date): Promise<voi
 }
 
 /** What a host has, running or paused. */
-export async function listHostSandboxes(db: Db, hostId: string): Promise<readonly SandboxRow[]> {
+export async function listHostCapsules(db: Db, hostId: string): Promise<readonly CapsuleRow[]> {
   return await db
     .selectFrom("sandboxes")
     .selectAll()
@@ -154,7 +155,7 @@ export async function listHostSandboxes(db: Db, hostId: string): Promise<readonl
 }
 
 /** Everything on a host is over. */
-export async function endSandboxesOf(db: Db, hostId: string, problem: string, at: Date): Promise<void> {
+export async function endCapsulesOf(db: Db, hostId: string, problem: string, at: Date): Promise<void> {
   await db
     .updateTable("sandboxes")
     .set((eb) => ({
@@ -170,12 +171,12 @@ export async function endSandboxesOf(db: Db, hostId: string, problem: string, at
 }
 
 /** A capsule that could not be started where it was placed gets another place. */
-export async function moveSandbox(db: Db, id: string, hostId: string): Promise<void> {
+export async function moveCapsule(db: Db, id: string, hostId: string): Promise<void> {
   await db.updateTable("sandboxes").set({ host_id: hostId }).where("id", "=", id).execute();
 }
 
-export interface SandboxChange {
-  readonly status: SandboxStatus;
+export interface CapsuleChange {
+  readonly status: CapsuleRowStatus;
   readonly hostIp?: string | null;
   readonly problem?: string | null;
   readonly metadata?: Readonly<Record<string, string>>;
@@ -189,13 +190,13 @@ export interface SandboxChange {
  *
  * @returns the changed row, or undefined when somebody else was quicker.
  */
-export async function changeSandbox(
+export async function changeCapsule(
   db: Db,
   id: string,
-  from: readonly SandboxStatus[],
-  change: SandboxChange,
+  from: readonly CapsuleRowStatus[],
+  change: CapsuleChange,
   at: Date,
-): Promise<SandboxRow | undefined> {
+): Promise<CapsuleRow | undefined> {
   return await db
     .updateTable("sandboxes")
     .set((eb) => ({
@@ -216,13 +217,13 @@ export async function changeSandbox(
 }
 
 /** A capsule that runs already, or that was out of sight, has been running since before. */
-function runningSince(status: SandboxStatus, at: Date) {
+function runningSince(status: CapsuleRowStatus, at: Date) {
   if (status !== "running") return sql<null>`null`;
   return sql<Date>`case when status in ('running', 'missing') then coalesce(running_since, ${at}) else ${at} end`;
 }
 
 /** A capsule that a host started, and the operation that this ends. */
-export interface StartedSandbox {
+export interface StartedCapsule {
   readonly id: string;
   readonly operationId: string;
   readonly hostIp: string | null;
@@ -230,18 +231,18 @@ export interface StartedSandbox {
 }
 
 /** Capsules run from now on, and the operations that started them have succeeded. @returns their rows, in any order. */
-export async function startSandboxes(
+export async function startCapsules(
   db: Db,
-  started: readonly StartedSandbox[],
+  started: readonly StartedCapsule[],
   at: Date,
-): Promise<readonly SandboxRow[]> {
+): Promise<readonly CapsuleRow[]> {
   const given = started.map(({ id, operationId, hostIp, metadata }) => ({
     id,
     operation_id: operationId,
     host_ip: hostIp,
     metadata,
   }));
-  const { rows } = await sql<SandboxRow>`
+  const { rows } = await sql<CapsuleRow>`
     with given as (
       select * from jsonb_to_recordset(${JSON.stringify(given)}::jsonb)
         as given(id uuid, operation_id uuid, host_ip text, metadata jsonb)
@@ -257,7 +258,7 @@ export async function startSandboxes(
 }
 
 /** Says what a capsule may reach from now on. */
-export async function setSandboxNetwork(db: Db, id: string, network: NetworkRules): Promise<void> {
+export async function setCapsuleNetwork(db: Db, id: string, network: NetworkRules): Promise<void> {
   await db
     .updateTable("sandboxes")
     .set({ network: JSON.stringify(network) })
@@ -266,6 +267,6 @@ export async function setSandboxNetwork(db: Db, id: string, network: NetworkRule
 }
 
 /** Something happened in a capsule. */
-export async function touchSandbox(db: Db, id: string, at: Date): Promise<void> {
+export async function touchCapsule(db: Db, id: string, at: Date): Promise<void> {
   await db.updateTable("sandboxes").set({ last_active_at: at }).where("id", "=", id).execute();
 }

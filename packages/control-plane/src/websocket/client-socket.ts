@@ -19,7 +19,7 @@ export type Inbound =
   | { readonly type: "bytes"; readonly bytes: Buffer };
 
 /** A WebSocket as a session sees it: frames one after the other, sends that wait, one orderly end. */
-export class SessionSocket {
+export class ClientSocket {
   /** Aborts when the connection is gone or given up. */
   readonly closed: AbortSignal;
   readonly #socket: WebSocket;

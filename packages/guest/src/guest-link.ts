@@ -1,6 +1,6 @@
 import { abortable, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { channel } from "@wrenn/protocol";
+import { guestChannel } from "@wrenn/protocol";
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { GuestFiles } from "./files/guest-files.ts";
 import { GuestRefusal } from "./lane/guest-refusal.ts";
@@ -16,11 +16,11 @@ import type {
 } from "./guest-facts.ts";
 import { readCounters, readPorts } from "./guest-facts.ts";
 
-const { operation } = channel;
+const { operation } = guestChannel;
 const HANDLE_LIMIT = 2 ** 30;
 const RUN_HOOKS = 1;
 
-export interface GuestSessionOptions {
+export interface GuestLinkOptions {
   /** Unix sockets of the two lanes. */
   readonly interactive: string;
   readonly bulk: string;
@@ -32,20 +32,24 @@ export interface GuestSessionOptions {
 }
 
 /** The host's side of one guest's channel. */
-export class GuestSession {
+export class GuestLink {
   readonly processes: CapsuleProcesses;
   readonly files: CapsuleFiles;
   readonly #table: ProcessTable;
   readonly #control: Lane;
   readonly #bulk: Lane;
 
-  private constructor(options: GuestSessionOptions) {
+  private constructor(options: GuestLinkOptions) {
     const { clock, logger, random } = options;
-    const session = Buffer.from(random.bytes(8)).readBigUInt64LE();
-    const shared = { session, clock, logger, random, onActivity: options.onActivity ?? ((): void => {}) };
-    this.#control = new Lane({ ...shared, path: options.interactive, number: channel.lanes.interactive });
-    this.#bulk = new Lane({ ...shared, path: options.bulk, number: channel.lanes.bulk });
-    // Handles begin anywhere, so that those of an earlier session of the same guest are not met by chance.
+    const linkId = Buffer.from(random.bytes(8)).readBigUInt64LE();
+    const shared = { linkId, clock, logger, random, onActivity: options.onActivity ?? ((): void => {}) };
+    this.#control = new Lane({
+      ...shared,
+      path: options.interactive,
+      number: guestChannel.lanes.interactive,
+    });
+    this.#bulk = new Lane({ ...shared, path: options.bulk, number: guestChannel.lanes.bulk });
+    // Handles begin anywhere, so that those of an earlier link to the same guest are not met by chance.
     let handle = Buffer.from(random.bytes(4)).readUInt32LE() % (HANDLE_LIMIT / 2);
     const nextHandle = (): number => {
       handle = (handle % (HANDLE_LIMIT - 1)) + 1;
@@ -68,17 +72,17 @@ export class GuestSession {
    *
    * @throws the signal's reason when the guest does not answer before it aborts.
    */
-  static async connect(options: GuestSessionOptions, signal: AbortSignal): Promise<GuestSession> {
-    const session = new GuestSession(options);
+  static async connect(options: GuestLinkOptions, signal: AbortSignal): Promise<GuestLink> {
+    const link = new GuestLink(options);
     const { promise, reject } = Promise.withResolvers<never>();
     const abort = (): void => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
     try {
       signal.throwIfAborted();
-      await Promise.race([session.#control.ready, promise]);
-      return session;
+      await Promise.race([link.#control.ready, promise]);
+      return link;
     } catch (error) {
-      await session.detach();
+      await link.detach();
       throw error;
     } finally {
       signal.removeEventListener("abort", abort);
@@ -86,12 +90,12 @@ export class GuestSession {
   }
 
   /**
-   * Takes over what earlier sessions left in the guest, for a host agent that was restarted: its processes, with the
+   * Takes over what earlier links left in the guest, for a host agent that was restarted: its processes, with the
    * output that the guest still holds and the exits that happened meanwhile. Bytes that are gone are announced to readers
    * as dropped. Calling it again finds what is new.
    */
   async recover(signal: AbortSignal): Promise<void> {
-    // Both lanes: until the bulk lane has met the new session the guest may free bytes that the old one had.
+    // Both lanes: until the bulk lane has met the new link the guest may free bytes that the old one had.
     await abortable(signal, this.connected());
     try {
       await this.#table.recover(signal);
@@ -101,7 +105,12 @@ export class GuestSession {
   }
 
   async info(signal: AbortSignal): Promise<GuestInfo> {
-    const answer = await this.#ask("asking for versions", operation.info, new channel.BodyWriter(), signal);
+    const answer = await this.#ask(
+      "asking for versions",
+      operation.info,
+      new guestChannel.BodyWriter(),
+      signal,
+    );
     return {
       agentVersion: answer.text(),
       kernelRelease: answer.text(),
@@ -113,12 +122,12 @@ export class GuestSession {
 
   /** Sets clock, entropy, names and default environment, and runs the restore hooks. */
   async configure(settings: GuestConfiguration, signal: AbortSignal): Promise<void> {
-    const body = new channel.BodyWriter()
+    const body = new guestChannel.BodyWriter()
       .u64(settings.wallClockNs ?? 0n)
       .bytes(settings.entropy ?? new Uint8Array())
       .text(settings.hostname ?? "")
       .text(settings.machineId ?? "")
-      .u64(settings.generation ?? 0n)
+      .u64(settings.restoreCount ?? 0n)
       .u32(settings.runHooks === true ? RUN_HOOKS : 0);
     body.list(
       Object.entries(settings.environment ?? {}),
@@ -129,25 +138,32 @@ export class GuestSession {
 
   async counters(signal: AbortSignal): Promise<GuestCounters> {
     return readCounters(
-      await this.#ask("reading counters", operation.counters, new channel.BodyWriter(), signal),
+      await this.#ask("reading counters", operation.counters, new guestChannel.BodyWriter(), signal),
     );
   }
 
   async ports(signal: AbortSignal): Promise<readonly ListeningPort[]> {
-    return readPorts(await this.#ask("listing ports", operation.ports, new channel.BodyWriter(), signal));
+    return readPorts(
+      await this.#ask("listing ports", operation.ports, new guestChannel.BodyWriter(), signal),
+    );
   }
 
   async quiesce(options: QuiesceOptions, signal: AbortSignal): Promise<void> {
     const flags = (options.sync ? 1 : 0) | (options.dropCache ? 2 : 0) | (options.freeze ? 4 : 0);
-    await this.#ask("quiescing the guest", operation.quiesce, new channel.BodyWriter().u32(flags), signal);
+    await this.#ask(
+      "quiescing the guest",
+      operation.quiesce,
+      new guestChannel.BodyWriter().u32(flags),
+      signal,
+    );
   }
 
   async thaw(signal: AbortSignal): Promise<void> {
-    await this.#ask("thawing the guest", operation.thaw, new channel.BodyWriter(), signal);
+    await this.#ask("thawing the guest", operation.thaw, new guestChannel.BodyWriter(), signal);
   }
 
   /**
-   * Cuts both lanes before the machine is frozen. Processes, streams and requests of this session wait for {@link wake}:
+   * Cuts both lanes before the machine is frozen. Processes, streams and requests of this link wait for {@link wake}:
    * who reads or writes them notices a pause and nothing else.
    */
   suspend(): void {
@@ -156,7 +172,7 @@ export class GuestSession {
   }
 
   /**
-   * Connects to the guest again after it was restored from the state in which it was frozen when this session was suspended.
+   * Connects to the guest again after it was restored from the state in which it was frozen when this link was suspended.
    *
    * @throws the signal's reason when the guest does not answer before it aborts.
    */
@@ -186,9 +202,9 @@ export class GuestSession {
   async #ask(
     what: string,
     op: number,
-    body: channel.BodyWriter,
+    body: guestChannel.BodyWriter,
     signal: AbortSignal,
-  ): Promise<channel.BodyReader> {
+  ): Promise<guestChannel.BodyReader> {
     try {
       return await this.#control.request(op, body.finish(), signal);
     } catch (error) {

@@ -1,9 +1,9 @@
 import type { Clock, Logger } from "@wrenn/core";
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
-import type { SessionSocket } from "./session-socket.ts";
+import type { ClientSocket } from "./client-socket.ts";
 
 /** What a session works with once its client is known and its capsule runs. */
-export interface SessionContext {
+export interface SocketContext {
   readonly processes: CapsuleProcesses;
   readonly files: CapsuleFiles;
   /** Query of the upgrade request. */
@@ -19,9 +19,9 @@ export interface SessionContext {
 /**
  * One kind of session. Resolves after its last message; a rejection becomes the `error` message.
  */
-export type Session = (socket: SessionSocket, context: SessionContext) => Promise<void>;
+export type SocketHandler = (socket: ClientSocket, context: SocketContext) => Promise<void>;
 
 /** A refusal whose text the contract fixes (contract 11). */
-export class SessionRefused extends Error {
-  override readonly name = "SessionRefused";
+export class SocketRefused extends Error {
+  override readonly name = "SocketRefused";
 }
