@@ -1,7 +1,7 @@
 import type { ConnectHost, HostCertifier } from "@wrenn/control-plane";
 import { formatId, problemOf, systemClock, systemRandom } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { ensureSecret } from "@wrenn/database";
+import { secretQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { connectHostAgent, HostAuthority } from "@wrenn/host-link";
 
@@ -18,7 +18,7 @@ export interface HostLinks {
 
 export async function openHostLinks(database: Database, logger: Logger): Promise<HostLinks> {
   const fresh = Buffer.from(JSON.stringify(await HostAuthority.make(systemClock, systemRandom)));
-  const kept = Buffer.from(await ensureSecret(database.db, "host-authority", fresh)).toString();
+  const kept = Buffer.from(await secretQueries.ensureSecret(database.db, "host-authority", fresh)).toString();
   const keys = JSON.parse(kept) as { readonly cert: string; readonly key: string };
   const authority = new HostAuthority(keys, systemClock, systemRandom);
   let credentials = await authority.issueControlPlane();

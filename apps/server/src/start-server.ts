@@ -3,7 +3,7 @@ import { createControlPlane, defaultCapacity, ensureFirstTeam, smtpTransport } f
 import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
 import { problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { ensureSecret, openDatabase } from "@wrenn/database";
+import { openDatabase, secretQueries } from "@wrenn/database";
 import type { CapsuleRoutes, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { writeFileAtomic } from "@wrenn/system";
@@ -105,7 +105,11 @@ async function assemble(
   const ports = new PortEdge({
     domain: config.domain,
     publicUrl: config.publicUrl,
-    linkKey: await ensureSecret(database.db, "port-links", Buffer.from(systemRandom.bytes(LINK_KEY_BYTES))),
+    linkKey: await secretQueries.ensureSecret(
+      database.db,
+      "port-links",
+      Buffer.from(systemRandom.bytes(LINK_KEY_BYTES)),
+    ),
     clock: systemClock,
     random: systemRandom,
     logger,

@@ -12,19 +12,19 @@ import { OutboxWorker } from "./outbox/outbox-worker.ts";
 import { SealedJson } from "./outbox/sealed-json.ts";
 import Fastify from "fastify";
 import { openAccounts } from "./accounts/open-accounts.ts";
-import { AdminTeams } from "./admin/admin-teams.ts";
-import { AdminUsers } from "./admin/admin-users.ts";
-import { actingFor } from "./auth/acting.ts";
-import { ApiKeyAuth } from "./auth/api-key-auth.ts";
-import { Authenticator } from "./auth/authenticator.ts";
-import { requestScope } from "./auth/request-scope.ts";
-import { defaultRates, RequestLimits } from "./auth/request-limits.ts";
-import type { RequestRates } from "./auth/request-limits.ts";
-import { requireScope } from "./auth/identity.ts";
-import type { Identity } from "./auth/identity.ts";
-import { toWire } from "./errors/envelope.ts";
-import { fromFastify } from "./errors/from-fastify.ts";
-import { refusePath } from "./errors/path-errors.ts";
+import { AdminTeams } from "./teams/admin-teams.ts";
+import { AdminUsers } from "./accounts/admin-users.ts";
+import { actingFor } from "./http/acting.ts";
+import { ApiKeyAuth } from "./accounts/api-key-auth.ts";
+import { Authenticator } from "./accounts/authenticator.ts";
+import { requestScope } from "./http/request-scope.ts";
+import { defaultRates, RequestLimits } from "./http/request-limits.ts";
+import type { RequestRates } from "./http/request-limits.ts";
+import { requireScope } from "./http/identity.ts";
+import type { Identity } from "./http/identity.ts";
+import { toWire } from "./http/envelope.ts";
+import { fromFastify } from "./http/from-fastify.ts";
+import { refusePath } from "./http/path-errors.ts";
 import { ChannelsService } from "./channels/channels-service.ts";
 import { channelOutbox } from "./channels/channel-outbox.ts";
 import type { ChannelConfig } from "./channels/providers.ts";
@@ -40,54 +40,54 @@ import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
 import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
 import type { CapacityPolicy } from "./hosts/placement.ts";
-import { identityOf } from "./routes/app.ts";
-import type { App, PortAddresses, RouteServices } from "./routes/app.ts";
-import { adminRoutes } from "./routes/admin.ts";
-import { apiKeyRoutes } from "./routes/api-keys.ts";
-import { auditLogRoutes } from "./routes/audit-logs.ts";
-import { authRoutes } from "./routes/auth.ts";
-import { capsuleLifeRoutes } from "./routes/capsule-life.ts";
-import { capsuleMetricsRoutes } from "./routes/capsule-metrics.ts";
-import { capsuleRoutes } from "./routes/capsules.ts";
-import { describeRoutes } from "./routes/description.ts";
-import { eventRoutes } from "./routes/events.ts";
-import { channelRoutes } from "./routes/channels.ts";
-import { execRoutes } from "./routes/exec.ts";
-import { fileArchiveRoutes } from "./routes/file-archive.ts";
-import { fileContentRoutes } from "./routes/file-content.ts";
-import { fileDownloadRoutes } from "./routes/file-downloads.ts";
-import { fileUploadRoutes } from "./routes/file-uploads.ts";
-import { fileRoutes } from "./routes/files.ts";
-import { hostAgentRoutes } from "./routes/host-agents.ts";
-import { hostRoutes } from "./routes/hosts.ts";
-import { invitationRoutes } from "./routes/invitations.ts";
-import { meRoutes } from "./routes/me.ts";
-import { networkRoutes } from "./routes/network.ts";
-import { portSignInRoutes } from "./routes/port-sign-in.ts";
-import { portRoutes } from "./routes/ports.ts";
-import { processRoutes } from "./routes/processes.ts";
-import { prometheusRoutes } from "./routes/prometheus.ts";
-import { serviceRoutes } from "./routes/service.ts";
-import { teamRoutes } from "./routes/teams.ts";
-import { usageRoutes } from "./routes/usage.ts";
-import { myProviderRoutes } from "./routes/my-providers.ts";
-import { signInRoutes } from "./routes/sign-in.ts";
+import { identityOf } from "./http/app.ts";
+import type { App, PortAddresses, RouteServices } from "./http/app.ts";
+import { registerAdminRoutes } from "./http/admin-scope.ts";
+import { registerApiKeyRoutes } from "./accounts/api-key-routes.ts";
+import { registerAuditLogRoutes } from "./audit/audit-log-routes.ts";
+import { registerAuthRoutes } from "./accounts/account-routes.ts";
+import { registerCapsuleLifeRoutes } from "./capsules/capsule-life-routes.ts";
+import { registerCapsuleMetricsRoutes } from "./capsules/capsule-metrics-routes.ts";
+import { registerCapsuleRoutes } from "./capsules/capsule-routes.ts";
+import { registerDescribeRoutes } from "./http/description.ts";
+import { registerEventRoutes } from "./events/event-routes.ts";
+import { registerChannelRoutes } from "./channels/channel-routes.ts";
+import { registerExecRoutes } from "./processes/exec-routes.ts";
+import { registerFileArchiveRoutes } from "./files/file-archive-routes.ts";
+import { registerFileContentRoutes } from "./files/file-content-routes.ts";
+import { registerFileDownloadRoutes } from "./files/file-download-routes.ts";
+import { registerFileUploadRoutes } from "./files/file-upload-routes.ts";
+import { registerFileRoutes } from "./files/file-routes.ts";
+import { registerHostAgentRoutes } from "./hosts/host-agent-routes.ts";
+import { registerHostRoutes } from "./hosts/host-routes.ts";
+import { registerInvitationRoutes } from "./teams/invitation-routes.ts";
+import { registerMeRoutes } from "./accounts/me-routes.ts";
+import { registerNetworkRoutes } from "./network/network-routes.ts";
+import { registerPortSignInRoutes } from "./ports/port-sign-in-routes.ts";
+import { registerPortRoutes } from "./ports/port-routes.ts";
+import { registerProcessRoutes } from "./processes/process-routes.ts";
+import { registerPrometheusRoutes } from "./http/prometheus.ts";
+import { registerServiceRoutes } from "./http/service-routes.ts";
+import { registerTeamRoutes } from "./teams/team-routes.ts";
+import { registerUsageRoutes } from "./usage/usage-routes.ts";
+import { registerMyProviderRoutes } from "./sign-in/my-provider-routes.ts";
+import { registerSignInRoutes } from "./sign-in/sign-in-routes.ts";
 import { openSignIn } from "./sign-in/open-sign-in.ts";
 import type { IdentityProvider } from "./sign-in/identity-provider.ts";
-import { templateRoutes } from "./routes/templates.ts";
-import { ApiKeysService } from "./services/api-keys.ts";
-import type { AuditEntry } from "./services/audit.ts";
-import { PLATFORM_TEAM } from "./services/bootstrap.ts";
-import { CapsulesService } from "./services/capsules.ts";
-import { DeletionService } from "./services/deletion.ts";
-import { InvitationsService } from "./services/invitations.ts";
-import { Operations } from "./services/operations.ts";
-import { TeamsService } from "./services/teams.ts";
-import { TemplatesService } from "./services/templates.ts";
-import { PortsService } from "./services/ports.ts";
-import { UsageService } from "./services/usage.ts";
-import { UnderWay } from "./under-way.ts";
-import { createWebSockets } from "./websocket/serve-websockets.ts";
+import { registerTemplateRoutes } from "./templates/template-routes.ts";
+import { ApiKeysService } from "./accounts/api-keys.ts";
+import type { AuditEntry } from "./audit/audit.ts";
+import { PLATFORM_TEAM } from "./accounts/bootstrap.ts";
+import { CapsulesService } from "./capsules/capsules-service.ts";
+import { DeletionService } from "./teams/deletion.ts";
+import { InvitationsService } from "./teams/invitations.ts";
+import { Operations } from "./hosts/operations.ts";
+import { TeamsService } from "./teams/teams.ts";
+import { TemplatesService } from "./templates/templates.ts";
+import { PortsService } from "./ports/ports.ts";
+import { UsageService } from "./usage/usage.ts";
+import { UnderWay } from "./http/in-flight.ts";
+import { createWebSockets } from "./http/web-sockets.ts";
 
 /** JSON bodies are small; files have routes of their own. */
 const BODY_LIMIT = 1 << 20;
@@ -304,17 +304,17 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
     },
   });
   // In the outermost scope, so that it sees the requests of all.
-  prometheusRoutes(app, services);
+  registerPrometheusRoutes(app, services);
   await app.register(async (free) => {
-    serviceRoutes(free, services);
-    hostAgentRoutes(free, services);
+    registerServiceRoutes(free, services);
+    registerHostAgentRoutes(free, services);
   });
   await app.register(async (open) => {
     open.addHook("onRequest", async (request) => services.limits.anonymous(request.ip));
-    await describeRoutes(open, app);
-    authRoutes(open, services);
-    signInRoutes(open, services);
-    portSignInRoutes(open, services);
+    await registerDescribeRoutes(open, app);
+    registerAuthRoutes(open, services);
+    registerSignInRoutes(open, services);
+    registerPortSignInRoutes(open, services);
   });
   await app.register(async (closed) => {
     closed.addHook("onRequest", async (request) => {
@@ -326,35 +326,35 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       route.schema = { ...route.schema, security: [{ apiKey: [] }, { session: [] }] };
     });
     const parsed = [
-      meRoutes,
-      myProviderRoutes,
-      apiKeyRoutes,
-      teamRoutes,
-      invitationRoutes,
-      auditLogRoutes,
-      usageRoutes,
-      channelRoutes,
-      hostRoutes,
-      eventRoutes,
-      networkRoutes,
-      capsuleRoutes,
-      capsuleLifeRoutes,
-      capsuleMetricsRoutes,
-      execRoutes,
-      processRoutes,
-      templateRoutes,
-      fileRoutes,
-      fileDownloadRoutes,
-      fileArchiveRoutes,
-      portRoutes,
+      registerMeRoutes,
+      registerMyProviderRoutes,
+      registerApiKeyRoutes,
+      registerTeamRoutes,
+      registerInvitationRoutes,
+      registerAuditLogRoutes,
+      registerUsageRoutes,
+      registerChannelRoutes,
+      registerHostRoutes,
+      registerEventRoutes,
+      registerNetworkRoutes,
+      registerCapsuleRoutes,
+      registerCapsuleLifeRoutes,
+      registerCapsuleMetricsRoutes,
+      registerExecRoutes,
+      registerProcessRoutes,
+      registerTemplateRoutes,
+      registerFileRoutes,
+      registerFileDownloadRoutes,
+      registerFileArchiveRoutes,
+      registerPortRoutes,
     ];
     for (const routes of parsed) routes(closed, services);
-    await closed.register(async (admin) => await adminRoutes(admin, services));
+    await closed.register(async (admin) => await registerAdminRoutes(admin, services));
     await closed.register(async (raw) => {
       // Files are of any size: their routes take the body as it arrives.
       raw.removeAllContentTypeParsers();
       raw.addContentTypeParser("*", (_request, _body, done) => done(null));
-      for (const routes of [fileContentRoutes, fileUploadRoutes]) routes(raw, services);
+      for (const routes of [registerFileContentRoutes, registerFileUploadRoutes]) routes(raw, services);
     });
   });
   await app.ready();

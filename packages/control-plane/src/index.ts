@@ -1,6 +1,6 @@
 export { createControlPlane } from "./create-control-plane.ts";
 export type { ControlPlane, ControlPlaneOptions } from "./create-control-plane.ts";
-export { ensureFirstTeam } from "./services/bootstrap.ts";
+export { ensureFirstTeam } from "./accounts/bootstrap.ts";
 export type { Mail, Mailer, MailTransport } from "./mail/mailer.ts";
 export { smtpTransport } from "./mail/smtp-transport.ts";
 export type { SmtpServer } from "./mail/smtp-transport.ts";
@@ -9,6 +9,6 @@ export type { IdentityProvider } from "./sign-in/identity-provider.ts";
 export { oidcProvider } from "./sign-in/oidc-provider.ts";
 export type { HostCertifier } from "./hosts/host-enrolment.ts";
 export type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
-export type { RateLimit } from "./accounts/rate-limiter.ts";
-export type { RequestRates } from "./auth/request-limits.ts";
+export type { RateLimit } from "./http/rate-limiter.ts";
+export type { RequestRates } from "./http/request-limits.ts";
 export { defaultCapacity } from "./hosts/placement.ts";

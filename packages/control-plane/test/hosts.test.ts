@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { formatId, parseId, WrennError } from "@wrenn/core";
-import { discardTemplate, findAnyCapsule, putTemplate } from "@wrenn/database";
+import { capsuleQueries, discardedTemplateQueries, templateQueries } from "@wrenn/database";
 import { FakeHostAgent } from "./support/fake-host-agent.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer, Person } from "./support/test-platform.ts";
@@ -157,7 +157,7 @@ test("a host with templates that were made on it is given up with force only, an
   const host = await join("templates:1");
   const { db } = platform.database;
   const id = crypto.randomUUID();
-  await putTemplate(db, {
+  await templateQueries.putTemplate(db, {
     id,
     teamId: parseId("team", person.teamId),
     name: "made-there",
@@ -168,7 +168,11 @@ test("a host with templates that were made on it is given up with force only, an
     sizeBytes: 1,
     metadata: {},
   });
-  await discardTemplate(db, { hostKey: "tpl-old", hostId: parseId("host", host.id) }, 60_000);
+  await discardedTemplateQueries.discardTemplate(
+    db,
+    { hostKey: "tpl-old", hostId: parseId("host", host.id) },
+    60_000,
+  );
   const preview = await as(admin, "GET", `/v1/hosts/${host.id}/delete-preview`);
   assert.deepEqual([preview.body["sandbox_ids"], preview.body["templates"]], [[], ["made-there"]]);
   const refused = await as(admin, "DELETE", `/v1/hosts/${host.id}`);
@@ -283,8 +287,14 @@ test("a create that its control plane did not survive is settled by another one"
       })
       .execute();
   }
-  await eventually("settled", async () => (await findAnyCapsule(db, held))?.status === "running");
-  await eventually("settled", async () => (await findAnyCapsule(db, never))?.status === "error");
+  await eventually(
+    "settled",
+    async () => (await capsuleQueries.findAnyCapsule(db, held))?.status === "running",
+  );
+  await eventually(
+    "settled",
+    async () => (await capsuleQueries.findAnyCapsule(db, never))?.status === "error",
+  );
   const answer = await platform.call("GET", `/v1/capsules/${formatId("capsule", held)}`, {
     ...key(),
     url: second.url,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { pruneAudit, pruneLogins } from "@wrenn/database";
+import { upkeepQueries } from "@wrenn/database";
 import { TestPlatform } from "./support/test-platform.ts";
 
 const platform = await TestPlatform.start();
@@ -65,18 +65,18 @@ test("what is over is dropped, and what is in use stays", async () => {
     return [sessions.length, tokens.length, (await links.execute()).length];
   };
   const now = platform.clock.now();
-  await pruneLogins(db, new Date(now), new Date(now - 86_400_000));
+  await upkeepQueries.pruneLogins(db, new Date(now), new Date(now - 86_400_000));
   assert.deepEqual(await counts(), [2, 2, 1]);
   const later = new Date(now + 3_600_000);
-  await pruneLogins(db, later, later);
+  await upkeepQueries.pruneLogins(db, later, later);
   assert.deepEqual(await counts(), [1, 1, 0]);
   assert.equal((await call("GET", "/v1/me", { token })).status, 200);
 
   const entries = async (): Promise<number> =>
     (await db.selectFrom("audit_log").select("id").execute()).length;
   const before = await entries();
-  await pruneAudit(db, new Date(now - 86_400_000));
+  await upkeepQueries.pruneAudit(db, new Date(now - 86_400_000));
   assert.equal(await entries(), before);
-  await pruneAudit(db, later);
+  await upkeepQueries.pruneAudit(db, later);
   assert.deepEqual([before > 0, await entries()], [true, 0]);
 });

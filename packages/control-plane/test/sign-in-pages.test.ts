@@ -5,7 +5,7 @@ import { get } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { after, test } from "node:test";
 import { runInNewContext } from "node:vm";
-import { signInPage } from "../src/pages/sign-in-page.ts";
+import { signInPage } from "../src/sign-in/sign-in-page.ts";
 import { refreshOf, SignInLab } from "./support/sign-in-lab.ts";
 
 const lab = await SignInLab.start();

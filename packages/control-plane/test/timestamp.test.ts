@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { timestamp } from "../src/routes/timestamp.ts";
+import { timestamp } from "../src/http/timestamp.ts";
 
 test("timestamps are those of the standard library without the fraction", () => {
   const within = { min: new Date("0001-01-01T00:00:00Z"), max: new Date("9999-12-31T23:59:59.999Z") };

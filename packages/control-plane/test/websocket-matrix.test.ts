@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { socketRoutes } from "../src/websocket/serve-websockets.ts";
+import { socketRoutes } from "../src/http/web-sockets.ts";
 import { FurnishedHostAgent, furniture } from "./support/furnished-host-agent.ts";
 import { Furnisher, unknownIds } from "./support/furnished-teams.ts";
 import { makeWorld } from "./support/matrix-world.ts";

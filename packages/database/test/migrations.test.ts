@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { findApiKey, findCapsule, listHostCapsules, putLocalHost } from "@wrenn/database";
+import { apiKeyQueries, capsuleQueries, hostQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 import { sql } from "kysely";
@@ -77,10 +77,10 @@ test("a database of the first version keeps its teams, keys and capsules, and it
   });
   const migrated = await files.open();
   try {
-    const key = await findApiKey(migrated.db, hash, new Date());
+    const key = await apiKeyQueries.findApiKey(migrated.db, hash, new Date());
     assert.equal(key?.teamId, team);
     assert.deepEqual(key.scopes, ["read", "run", "manage"]);
-    const row = await findCapsule(migrated.db, team, capsule);
+    const row = await capsuleQueries.findCapsule(migrated.db, team, capsule);
     assert.equal(row?.status, "running");
     assert.equal(row.auto_resume, false);
     await sql`update operations set kind = 'pause'`.execute(migrated.db);
@@ -111,8 +111,13 @@ test("a filled database of the release before keeps every row, and gets the sche
     }
     // What was there before there were hosts belongs to the one that there was.
     const host = crypto.randomUUID();
-    await putLocalHost(migrated.db, host, { arch: "amd64", cpuCores: 2, memoryMib: 4096, diskGb: 100 });
-    const capsules = await listHostCapsules(migrated.db, host);
+    await hostQueries.putLocalHost(migrated.db, host, {
+      arch: "amd64",
+      cpuCores: 2,
+      memoryMib: 4096,
+      diskGb: 100,
+    });
+    const capsules = await capsuleQueries.listHostCapsules(migrated.db, host);
     assert.deepEqual(capsules.map(({ status }) => status).sort(), [
       "paused",
       "running",

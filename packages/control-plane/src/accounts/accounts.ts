@@ -1,19 +1,9 @@
 import { formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import {
-  activateUser,
-  changeUser,
-  deleteWaitingUsers,
-  findUser,
-  findUserByEmail,
-  insertUser,
-  listMemberships,
-  putOneTimeToken,
-  takeOneTimeToken,
-} from "@wrenn/database";
+import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
 import type { Database, LiveSession, UserRow } from "@wrenn/database";
-import type { AuditLog } from "../services/audit.ts";
-import { PLATFORM_TEAM } from "../services/bootstrap.ts";
+import type { AuditLog } from "../audit/audit.ts";
+import { PLATFORM_TEAM } from "./bootstrap.ts";
 import { insertFirstTeam } from "./first-team.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { Passwords } from "./passwords.ts";
@@ -61,7 +51,7 @@ export class Accounts {
   async signUp({ email, password, name }: Credentials & { readonly name: string }): Promise<void> {
     const { database, mailer, passwords, publicUrl, random } = this.#options;
     const passwordHash = await passwords.hash(password);
-    const owner = await findUserByEmail(database.db, email);
+    const owner = await userQueries.findUserByEmail(database.db, email);
     if (owner && owner.status !== "inactive") {
       await mailer.send(database.db, {
         kind: "account_exists",
@@ -74,8 +64,8 @@ export class Accounts {
     }
     const user = { id: random.uuid(), email, name, passwordHash, status: "inactive" as const };
     await database.db.transaction().execute(async (trx) => {
-      await deleteWaitingUsers(trx, new Date(this.#options.clock.now() - ACTIVATION_MS));
-      await insertUser(trx, user);
+      await userQueries.deleteWaitingUsers(trx, new Date(this.#options.clock.now() - ACTIVATION_MS));
+      await userQueries.insertUser(trx, user);
       const { token, ...issued } = await this.#issue(trx, "activation", user.id, ACTIVATION_MS);
       await mailer.send(trx, {
         ...issued,
@@ -93,7 +83,7 @@ export class Accounts {
     const { database, random, sessions } = this.#options;
     const { userId, teamId } = await database.db.transaction().execute(async (trx) => {
       const user = await this.#take(trx, "activation", token);
-      if (!(await activateUser(trx, user))) throw new WrennError("already_activated", {});
+      if (!(await userQueries.activateUser(trx, user))) throw new WrennError("already_activated", {});
       return { userId: user.id, teamId: await insertFirstTeam(trx, random, user) };
     });
     return await sessions.open(userId, teamId);
@@ -102,7 +92,7 @@ export class Accounts {
   /** @throws WrennError `login_failed`, and with the right password `account_not_activated`, `account_disabled`. */
   async logIn({ email, password }: Credentials, origin: Origin): Promise<OpenedSession> {
     const { database, passwords } = this.#options;
-    const user = await findUserByEmail(database.db, email);
+    const user = await userQueries.findUserByEmail(database.db, email);
     if (!(await passwords.verify(password, user?.password_hash)) || !user) {
       await this.recordFailure(user, origin);
       throw new WrennError("login_failed", {});
@@ -120,7 +110,7 @@ export class Accounts {
     const { database, random, sessions } = this.#options;
     if (user.status === "inactive") throw new WrennError("account_not_activated", {});
     if (user.status !== "active") throw new WrennError("account_disabled", {});
-    const [team] = await listMemberships(database.db, user.id);
+    const [team] = await userQueries.listMemberships(database.db, user.id);
     const teamId =
       team?.teamId ??
       (await database.db.transaction().execute(async (trx) => await insertFirstTeam(trx, random, user)));
@@ -132,7 +122,7 @@ export class Accounts {
   /** Mails a link when the address has an active account. */
   async requestReset(email: string): Promise<void> {
     const { database, mailer, publicUrl } = this.#options;
-    const user = await findUserByEmail(database.db, email);
+    const user = await userQueries.findUserByEmail(database.db, email);
     if (user?.status !== "active") return;
     await database.db.transaction().execute(async (trx) => {
       const { token, ...issued } = await this.#issue(trx, "password_reset", user.id, RESET_MS);
@@ -153,7 +143,7 @@ export class Accounts {
     const passwordHash = await passwords.hash(password);
     const user = await database.db.transaction().execute(async (trx) => {
       const found = await this.#take(trx, "password_reset", token);
-      if (!(await changeUser(trx, found.id, "active", { passwordHash })))
+      if (!(await userQueries.changeUser(trx, found.id, "active", { passwordHash })))
         throw new WrennError("one_time_token_invalid", {});
       await mailer.send(trx, {
         kind: "password_changed",
@@ -176,7 +166,7 @@ export class Accounts {
     given: { readonly current?: string; readonly next: string; readonly confirmation?: string },
   ): Promise<void> {
     const { database, mailer, passwords, sessions } = this.#options;
-    const user = await findUser(database.db, session.userId);
+    const user = await userQueries.findUser(database.db, session.userId);
     if (!user) throw new WrennError("wrong_password", {});
     const isFirst = user.password_hash === null;
     if (isFirst && given.confirmation !== given.next)
@@ -190,7 +180,7 @@ export class Accounts {
       throw new WrennError("wrong_password", {});
     const passwordHash = await passwords.hash(given.next);
     await database.db.transaction().execute(async (trx) => {
-      if (!(await changeUser(trx, user.id, "active", { passwordHash }))) return;
+      if (!(await userQueries.changeUser(trx, user.id, "active", { passwordHash }))) return;
       await mailer.send(trx, {
         kind: isFirst ? "password_added" : "password_changed",
         to: user.email,
@@ -223,7 +213,7 @@ export class Accounts {
   }
 
   async rename(userId: string, name: string): Promise<void> {
-    await changeUser(this.#options.database.db, userId, "active", { name });
+    await userQueries.changeUser(this.#options.database.db, userId, "active", { name });
   }
 
   /**
@@ -232,7 +222,7 @@ export class Accounts {
    */
   async recordFailure(user: UserRow | undefined, origin: Origin, provider?: string): Promise<void> {
     const { audit, database, random } = this.#options;
-    const [team] = await listMemberships(database.db, user?.id ?? random.uuid());
+    const [team] = await userQueries.listMemberships(database.db, user?.id ?? random.uuid());
     await audit.write(
       database.db,
       { teamId: team?.teamId ?? PLATFORM_TEAM },
@@ -256,14 +246,14 @@ export class Accounts {
     const token = randomHex(this.#options.random, TOKEN_BYTES);
     const tokenHash = hashToken(token);
     const expiresAt = new Date(this.#options.clock.now() + ms);
-    await putOneTimeToken(db, { hash: tokenHash, purpose, userId, expiresAt });
+    await oneTimeTokenQueries.putOneTimeToken(db, { hash: tokenHash, purpose, userId, expiresAt });
     return { token, tokenHash, expiresAt };
   }
 
   async #take(db: Database["db"], purpose: "activation" | "password_reset", token: string): Promise<UserRow> {
     const now = new Date(this.#options.clock.now());
-    const taken = await takeOneTimeToken(db, hashToken(token), purpose, now);
-    const user = taken?.userId ? await findUser(db, taken.userId) : undefined;
+    const taken = await oneTimeTokenQueries.takeOneTimeToken(db, hashToken(token), purpose, now);
+    const user = taken?.userId ? await userQueries.findUser(db, taken.userId) : undefined;
     if (!user) throw new WrennError("one_time_token_invalid", {});
     return user;
   }

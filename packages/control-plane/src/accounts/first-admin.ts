@@ -1,6 +1,6 @@
 import { randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { adminExists, insertUser, putOneTimeToken, takeOneTimeToken } from "@wrenn/database";
+import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import type { Passwords } from "./passwords.ts";
 import { hashToken } from "./sessions.ts";
@@ -27,9 +27,9 @@ export class FirstAdmin {
   /** Writes a token into the log while there is no administrator; it replaces the one of an earlier start. */
   async offer(): Promise<void> {
     const { database, clock, logger, random } = this.#options;
-    if (await adminExists(database.db)) return;
+    if (await userQueries.adminExists(database.db)) return;
     const token = randomHex(random, TOKEN_BYTES);
-    await putOneTimeToken(database.db, {
+    await oneTimeTokenQueries.putOneTimeToken(database.db, {
       hash: hashToken(token),
       purpose: "bootstrap",
       userId: null,
@@ -44,11 +44,16 @@ export class FirstAdmin {
     const { email, name } = admin;
     const passwordHash = await passwords.hash(admin.password);
     await database.db.transaction().execute(async (trx) => {
-      const taken = await takeOneTimeToken(trx, hashToken(token), "bootstrap", new Date(clock.now()));
+      const taken = await oneTimeTokenQueries.takeOneTimeToken(
+        trx,
+        hashToken(token),
+        "bootstrap",
+        new Date(clock.now()),
+      );
       if (!taken) throw new WrennError("one_time_token_invalid", {});
       const user = { id: random.uuid(), email, name, passwordHash, status: "active" as const, isAdmin: true };
       // A refusal takes the use of the token back.
-      if (!(await insertUser(trx, user))) throw new WrennError("email_taken", {});
+      if (!(await userQueries.insertUser(trx, user))) throw new WrennError("email_taken", {});
     });
   }
 }

@@ -1,6 +1,6 @@
 import { randomHex } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
-import { insertMembership, insertTeam } from "@wrenn/database";
+import { teamQueries, userQueries } from "@wrenn/database";
 import type { Database, UserRow } from "@wrenn/database";
 
 /** Gives somebody a team of their own (contract 10 §3). @returns its id. */
@@ -11,7 +11,7 @@ export async function insertFirstTeam(
 ): Promise<string> {
   const teamId = random.uuid();
   const slug = `${randomHex(random, 3)}-${randomHex(random, 3)}`;
-  await insertTeam(db, { id: teamId, name: `${user.name}'s Team`, slug });
-  await insertMembership(db, { userId: user.id, teamId, role: "owner", isDefault: true });
+  await teamQueries.insertTeam(db, { id: teamId, name: `${user.name}'s Team`, slug });
+  await userQueries.insertMembership(db, { userId: user.id, teamId, role: "owner", isDefault: true });
   return teamId;
 }

@@ -1,13 +1,13 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
-import { TokenCookie } from "../auth/token-cookie.ts";
-import { AuditLog } from "../services/audit.ts";
+import { TokenCookie } from "../http/token-cookie.ts";
+import { AuditLog } from "../audit/audit.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";
 import { FirstAdmin } from "./first-admin.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import { Passwords } from "./passwords.ts";
-import { RateLimiter } from "./rate-limiter.ts";
+import { RateLimiter } from "../http/rate-limiter.ts";
 import { SignedTokens } from "./signed-tokens.ts";
 import { Sessions } from "./sessions.ts";
 

@@ -1,16 +1,7 @@
 import { createHash } from "node:crypto";
 import { randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import {
-  changeSessionTeam,
-  findSessionOfToken,
-  findSession,
-  insertRefreshToken,
-  insertSession,
-  revokeSession,
-  revokeSessions,
-  useRefreshToken,
-} from "@wrenn/database";
+import { sessionQueries } from "@wrenn/database";
 import type { Database, LiveSession } from "@wrenn/database";
 import type { AccessTokens } from "./access-tokens.ts";
 
@@ -52,13 +43,17 @@ export class Sessions {
   async open(userId: string, teamId: string): Promise<OpenedSession> {
     const id = this.#random.uuid();
     const expiresAt = new Date(this.#clock.now() + SESSION_MS);
-    await insertSession(this.#database.db, { id, userId, teamId, expiresAt });
+    await sessionQueries.insertSession(this.#database.db, { id, userId, teamId, expiresAt });
     return await this.#renew(id);
   }
 
   /** @throws WrennError `refresh_token_invalid`; the session of a token that was used before is ended. */
   async refresh(refreshToken: string): Promise<OpenedSession> {
-    const used = await useRefreshToken(this.#database.db, hashToken(refreshToken), this.#now());
+    const used = await sessionQueries.useRefreshToken(
+      this.#database.db,
+      hashToken(refreshToken),
+      this.#now(),
+    );
     if (!used) throw new WrennError("refresh_token_invalid", {});
     if (used.usedBefore) {
       if (this.#clock.now() - used.usedBefore.getTime() > LEEWAY_MS) await this.revoke(used.sessionId);
@@ -69,10 +64,15 @@ export class Sessions {
 
   /** The login of a refresh token that could be used now; the token stays unused. */
   async peek(refreshToken: string): Promise<LiveSession | undefined> {
-    const known = await findSessionOfToken(this.#database.db, hashToken(refreshToken));
+    const known = await sessionQueries.findSessionOfToken(this.#database.db, hashToken(refreshToken));
     if (!known || (known.usedBefore && this.#clock.now() - known.usedBefore.getTime() > LEEWAY_MS))
       return undefined;
-    const session = await findSession(this.#database.db, known.sessionId, undefined, this.#now());
+    const session = await sessionQueries.findSession(
+      this.#database.db,
+      known.sessionId,
+      undefined,
+      this.#now(),
+    );
     return session?.status === "active" ? session : undefined;
   }
 
@@ -92,27 +92,27 @@ export class Sessions {
 
   /** @throws WrennError `not_a_member`. */
   async switchTeam(sessionId: string, teamId: string): Promise<{ session: LiveSession; token: string }> {
-    const session = await findSession(this.#database.db, sessionId, teamId, this.#now());
+    const session = await sessionQueries.findSession(this.#database.db, sessionId, teamId, this.#now());
     if (!session) throw new WrennError("not_a_member", {});
-    await changeSessionTeam(this.#database.db, sessionId, teamId);
+    await sessionQueries.changeSessionTeam(this.#database.db, sessionId, teamId);
     return { session, token: await this.#tokens.sign(session) };
   }
 
   /** Token with what the session stands for now. */
   async reissue(sessionId: string, teamId: string): Promise<{ session: LiveSession; token: string }> {
-    const session = await findSession(this.#database.db, sessionId, teamId, this.#now());
+    const session = await sessionQueries.findSession(this.#database.db, sessionId, teamId, this.#now());
     if (!session) throw new WrennError("token_invalid", {});
     return { session, token: await this.#tokens.sign(session) };
   }
 
   async revoke(sessionId: string): Promise<void> {
-    await revokeSession(this.#database.db, sessionId, this.#now());
+    await sessionQueries.revokeSession(this.#database.db, sessionId, this.#now());
     this.forget();
   }
 
   /** Ends all sessions of a user, but the one to keep. */
   async revokeAll(userId: string, keep?: string): Promise<void> {
-    await revokeSessions(this.#database.db, userId, this.#now(), keep);
+    await sessionQueries.revokeSessions(this.#database.db, userId, this.#now(), keep);
     this.forget();
   }
 
@@ -125,7 +125,7 @@ export class Sessions {
     const key = `${sessionId} ${teamId}`;
     const cached = this.#cache.get(key);
     if (cached && cached.until > this.#clock.monotonic()) return cached.session;
-    const session = await findSession(this.#database.db, sessionId, teamId, this.#now());
+    const session = await sessionQueries.findSession(this.#database.db, sessionId, teamId, this.#now());
     if (!session) return undefined;
     if (this.#cache.size >= CACHE_SIZE) this.#cache.clear();
     this.#cache.set(key, { session, until: this.#clock.monotonic() + CACHE_MS });
@@ -133,10 +133,10 @@ export class Sessions {
   }
 
   async #renew(sessionId: string): Promise<OpenedSession> {
-    const session = await findSession(this.#database.db, sessionId, undefined, this.#now());
+    const session = await sessionQueries.findSession(this.#database.db, sessionId, undefined, this.#now());
     if (session?.status !== "active") throw new WrennError("refresh_token_invalid", {});
     const refreshToken = randomHex(this.#random, TOKEN_BYTES);
-    await insertRefreshToken(this.#database.db, hashToken(refreshToken), sessionId);
+    await sessionQueries.insertRefreshToken(this.#database.db, hashToken(refreshToken), sessionId);
     return { session, token: await this.#tokens.sign(session), refreshToken };
   }
 

@@ -1,6 +1,6 @@
 import { randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import { ensureSigningKey } from "@wrenn/database";
+import { signingKeyQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { jwtVerify, SignJWT } from "jose";
 import type { Static, TSchema } from "typebox";
@@ -24,7 +24,7 @@ export class SignedTokens {
 
   static async open(database: Database, clock: Clock, random: Random): Promise<SignedTokens> {
     const fresh = { kid: randomHex(random, 8), secret: random.bytes(KEY_BYTES) };
-    const keys = await ensureSigningKey(database.db, fresh);
+    const keys = await signingKeyQueries.ensureSigningKey(database.db, fresh);
     return new SignedTokens(new Map(keys.map((key) => [key.kid, key.secret])), keys[0].kid, clock);
   }
 

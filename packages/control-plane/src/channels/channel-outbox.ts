@@ -1,5 +1,5 @@
 import type { Random } from "@wrenn/core";
-import { claimDeliveries, settleDelivery } from "@wrenn/database";
+import { deliveryQueries } from "@wrenn/database";
 import type { Database, Delivery } from "@wrenn/database";
 import { eventJson } from "../events/event-json.ts";
 import type { Outbox } from "../outbox/outbox-worker.ts";
@@ -29,13 +29,13 @@ export function channelOutbox({
   return {
     topic: "wrenn_deliveries",
     name: "channel",
-    claim: async (limit, claimMs) => await claimDeliveries(database.db, limit, claimMs),
+    claim: async (limit, claimMs) => await deliveryQueries.claimDeliveries(database.db, limit, claimMs),
     deliver: async ({ provider, config, event, channelId }, signal) => {
       const opened = sealed.open(channelId, config);
       // Ours to write down before, so it is one of them.
       await send(outgoing, compose(provider as Provider, opened, eventJson(event), random), signal);
     },
     waitAfter: ({ attempts }) => WAITS_MS[attempts - 1],
-    settle: async (id, outcome) => await settleDelivery(database.db, id, outcome),
+    settle: async (id, outcome) => await deliveryQueries.settleDelivery(database.db, id, outcome),
   };
 }

@@ -1,16 +1,8 @@
 import { formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import {
-  changeChannel,
-  deleteChannel,
-  findChannel,
-  findChannelNamed,
-  findTeam,
-  insertChannel,
-  listChannels,
-} from "@wrenn/database";
+import { channelQueries, teamQueries } from "@wrenn/database";
 import type { ChannelRow, Database, LiveSession } from "@wrenn/database";
-import type { AuditLog } from "../services/audit.ts";
+import type { AuditLog } from "../audit/audit.ts";
 import type { Notification } from "./notification.ts";
 import { compose } from "./providers.ts";
 import type { ChannelConfig, Provider } from "./providers.ts";
@@ -49,14 +41,14 @@ export class ChannelsService {
     const { database, random, sealed } = this.#options;
     const { teamId } = session;
     const { config, drawn } = this.#complete(channel.provider, channel.config, undefined);
-    const team = await findTeam(database.db, teamId);
+    const team = await teamQueries.findTeam(database.db, teamId);
     const limit = team?.max_channels ?? 0;
     const present = await this.list(teamId);
     if (present.length >= limit)
       throw new WrennError("quota_exceeded", { what: "channels", limit, wanted: present.length + 1 });
     const id = random.uuid();
     const row = await database.db.transaction().execute(async (trx) => {
-      const inserted = await insertChannel(trx, {
+      const inserted = await channelQueries.insertChannel(trx, {
         id,
         team_id: teamId,
         name: channel.name,
@@ -72,12 +64,16 @@ export class ChannelsService {
   }
 
   async list(teamId: string): Promise<readonly ChannelRow[]> {
-    return await listChannels(this.#options.database.db, teamId);
+    return await channelQueries.listChannels(this.#options.database.db, teamId);
   }
 
   /** @throws WrennError `channel_not_found`. */
   async get(teamId: string, publicId: string): Promise<ChannelRow> {
-    const row = await findChannel(this.#options.database.db, teamId, parseId("channel", publicId));
+    const row = await channelQueries.findChannel(
+      this.#options.database.db,
+      teamId,
+      parseId("channel", publicId),
+    );
     if (!row) throw new WrennError("channel_not_found", {});
     return row;
   }
@@ -92,9 +88,13 @@ export class ChannelsService {
     return await database.db.transaction().execute(async (trx) => {
       const row = await this.get(session.teamId, publicId);
       const { name, events } = change;
-      if (name !== undefined && name !== row.name && (await findChannelNamed(trx, session.teamId, name)))
+      if (
+        name !== undefined &&
+        name !== row.name &&
+        (await channelQueries.findChannelNamed(trx, session.teamId, name))
+      )
         throw new WrennError("channel_name_taken", { name });
-      const changed = await changeChannel(
+      const changed = await channelQueries.changeChannel(
         trx,
         row.id,
         { ...(name === undefined ? {} : { name }), ...(events ? { events: [...events] } : {}) },
@@ -115,7 +115,7 @@ export class ChannelsService {
     const row = await this.get(session.teamId, publicId);
     const { config } = this.#complete(row.provider as Provider, given, sealed.open(row.id, row.config));
     return await database.db.transaction().execute(async (trx) => {
-      const changed = await changeChannel(
+      const changed = await channelQueries.changeChannel(
         trx,
         row.id,
         { config: sealed.seal(row.id, config) },
@@ -130,8 +130,8 @@ export class ChannelsService {
   async remove(session: LiveSession, publicId: string): Promise<void> {
     const id = parseId("channel", publicId);
     await this.#options.database.db.transaction().execute(async (trx) => {
-      const row = await findChannel(trx, session.teamId, id);
-      if (!row || !(await deleteChannel(trx, session.teamId, id))) return;
+      const row = await channelQueries.findChannel(trx, session.teamId, id);
+      if (!row || !(await channelQueries.deleteChannel(trx, session.teamId, id))) return;
       await this.#audit(trx, session, row, "delete", "warning");
     });
   }

@@ -1,6 +1,6 @@
 import { WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import { eventBounds, readEvents } from "@wrenn/database";
+import { eventQueries } from "@wrenn/database";
 import type { Database, EventRow } from "@wrenn/database";
 import type { EventBus } from "./event-bus.ts";
 
@@ -26,7 +26,7 @@ export class EventFeed {
    * @throws WrennError `events_gone` when what came after it is not kept any more.
    */
   async begin(last: string | undefined): Promise<string> {
-    const { newest, horizon } = await eventBounds(this.#database.db);
+    const { newest, horizon } = await eventQueries.eventBounds(this.#database.db);
     if (last !== undefined && BigInt(last) < BigInt(horizon)) throw new WrennError("events_gone", {});
     return last ?? newest;
   }
@@ -43,7 +43,7 @@ export class EventFeed {
         signal.throwIfAborted();
         // Made before the look: what happens during it is a hint for the next one.
         hinted = Promise.withResolvers<void>();
-        const events = await readEvents(this.#database.db, teamId, cursor, BATCH);
+        const events = await eventQueries.readEvents(this.#database.db, teamId, cursor, BATCH);
         const last = events.at(-1);
         if (last) {
           cursor = last.id;

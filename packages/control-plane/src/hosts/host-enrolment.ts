@@ -1,15 +1,7 @@
 import { createHash } from "node:crypto";
 import { formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import {
-  findHost,
-  findRefreshToken,
-  putHostToken,
-  registerHost,
-  setHostCertificate,
-  succeedRefreshToken,
-  takeHostToken,
-} from "@wrenn/database";
+import { hostQueries, hostTokenQueries } from "@wrenn/database";
 import type { Database, HostRow, HostSize } from "@wrenn/database";
 import { Type } from "typebox";
 import type { SignedTokens } from "../accounts/signed-tokens.ts";
@@ -68,7 +60,7 @@ export class HostEnrolment {
   /** A token that registers the host, once, within an hour; earlier ones are worth nothing from now on. */
   async registrationToken(db: Database["db"], hostId: string): Promise<string> {
     const token = this.#draw();
-    await putHostToken(db, {
+    await hostTokenQueries.putHostToken(db, {
       hash: hashOf(token),
       hostId,
       purpose: "registration",
@@ -85,8 +77,8 @@ export class HostEnrolment {
     const { database } = this.#options;
     // In one transaction: a registration that fails leaves the token as good as it was.
     return await database.db.transaction().execute(async (trx) => {
-      const hostId = await takeHostToken(trx, hashOf(token), "registration", this.#in(0));
-      const host = hostId && (await registerHost(trx, hostId, request));
+      const hostId = await hostTokenQueries.takeHostToken(trx, hashOf(token), "registration", this.#in(0));
+      const host = hostId && (await hostQueries.registerHost(trx, hostId, request));
       if (!host) throw new WrennError("host_token_invalid", {});
       return await this.#credentials(trx, host, request.csrPem);
     });
@@ -102,8 +94,8 @@ export class HostEnrolment {
     const { database } = this.#options;
     return await database.db.transaction().execute(async (trx) => {
       const used = hashOf(refreshToken);
-      const hostId = await findRefreshToken(trx, used, this.#in(0));
-      const host = hostId && (await findHost(trx, hostId));
+      const hostId = await hostTokenQueries.findRefreshToken(trx, used, this.#in(0));
+      const host = hostId && (await hostQueries.findHost(trx, hostId));
       if (!host) throw new WrennError("host_token_invalid", {});
       return await this.#credentials(trx, host, csrPem, used);
     });
@@ -127,15 +119,15 @@ export class HostEnrolment {
     const { certifier, signed } = this.#options;
     if (!certifier || host.address === null) throw new WrennError("enrolment_off", {});
     const certificate = await certifier.issue({ hostId: host.id, address: host.address, csrPem });
-    await setHostCertificate(db, host.id, certificate);
+    await hostQueries.setHostCertificate(db, host.id, certificate);
     const refreshToken = this.#draw();
     const fresh = {
       hash: hashOf(refreshToken),
       hostId: host.id,
       expiresAt: this.#in(REFRESH_DAYS * DAY_MS),
     };
-    if (used === undefined) await putHostToken(db, { ...fresh, purpose: "refresh" });
-    else await succeedRefreshToken(db, { ...fresh, used, graceUntil: this.#in(HOUR_MS) });
+    if (used === undefined) await hostTokenQueries.putHostToken(db, { ...fresh, purpose: "refresh" });
+    else await hostTokenQueries.succeedRefreshToken(db, { ...fresh, used, graceUntil: this.#in(HOUR_MS) });
     const publicId = formatId("host", host.id);
     const token = await signed.sign(
       publicId,

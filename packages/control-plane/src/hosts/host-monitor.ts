@@ -1,17 +1,6 @@
 import { formatId, problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import {
-  changeHostStatus,
-  deleteControlPlane,
-  deleteSilentControlPlanes,
-  failOrphanedOperations,
-  listHosts,
-  markMissing,
-  markSilentHosts,
-  putLocalHost,
-  touchControlPlane,
-  touchHost,
-} from "@wrenn/database";
+import { capsuleQueries, controlPlaneQueries, hostQueries, operationQueries } from "@wrenn/database";
 import type { Database, HostRow } from "@wrenn/database";
 import type { HostAgent } from "@wrenn/protocol";
 import type { Fleet } from "./fleet.ts";
@@ -86,8 +75,13 @@ export class HostMonitor {
    */
   async start(): Promise<void> {
     const { database, fleet, localHost, instanceId } = this.#options;
-    await touchControlPlane(database.db, instanceId);
-    await failOrphanedOperations(database.db, "the server was restarted", this.#now(), instanceId);
+    await controlPlaneQueries.touchControlPlane(database.db, instanceId);
+    await operationQueries.failOrphanedOperations(
+      database.db,
+      "the server was restarted",
+      this.#now(),
+      instanceId,
+    );
     if (localHost) {
       const facts = await localHost.agent.facts(AbortSignal.timeout(this.#options.times.answerMs));
       const size = {
@@ -96,7 +90,7 @@ export class HostMonitor {
         memoryMib: facts.memoryMib,
         diskGb: facts.diskGb,
       };
-      await putLocalHost(database.db, localHost.id, size);
+      await hostQueries.putLocalHost(database.db, localHost.id, size);
       fleet.add(localHost.id, localHost.agent);
       await this.reconcile(localHost.id);
     }
@@ -120,10 +114,10 @@ export class HostMonitor {
   /** A host gave a sign of life. @returns whether there is such a host. */
   async heard(hostId: string): Promise<boolean> {
     const { database, onTurn } = this.#options;
-    const before = await touchHost(database.db, hostId);
+    const before = await hostQueries.touchHost(database.db, hostId);
     if (before === undefined) return false;
     if (before === "unreachable" || before === "offline") {
-      const host = (await listHosts(database.db)).find(({ id }) => id === hostId);
+      const host = (await hostQueries.listHosts(database.db)).find(({ id }) => id === hostId);
       if (host) await onTurn?.(host, "up");
       // It may have been given up by its link, too.
       this.#background(this.#look());
@@ -138,8 +132,9 @@ export class HostMonitor {
     await Promise.allSettled(this.#reconciling.values());
     fleet.close();
     try {
-      if (localHost) await changeHostStatus(database.db, localHost.id, ["online", "draining"], "unreachable");
-      await deleteControlPlane(database.db, instanceId);
+      if (localHost)
+        await hostQueries.changeHostStatus(database.db, localHost.id, ["online", "draining"], "unreachable");
+      await controlPlaneQueries.deleteControlPlane(database.db, instanceId);
     } catch (error) {
       // The lease runs out by itself.
       logger.warn("host.farewell_failed", { problem: problemOf(error) });
@@ -162,17 +157,21 @@ export class HostMonitor {
 
   async #look(): Promise<void> {
     const { database, fleet, localHost, instanceId, times, logger, operations, onTurn } = this.#options;
-    await touchControlPlane(database.db, instanceId);
-    if (localHost) await touchHost(database.db, localHost.id);
-    await deleteSilentControlPlanes(database.db, times.leaseMs);
-    await failOrphanedOperations(database.db, "the control plane that did it ended", this.#now());
+    await controlPlaneQueries.touchControlPlane(database.db, instanceId);
+    if (localHost) await hostQueries.touchHost(database.db, localHost.id);
+    await controlPlaneQueries.deleteSilentControlPlanes(database.db, times.leaseMs);
+    await operationQueries.failOrphanedOperations(
+      database.db,
+      "the control plane that did it ended",
+      this.#now(),
+    );
     await operations.sweep();
-    for (const host of await markSilentHosts(database.db, times.silentMs)) {
+    for (const host of await hostQueries.markSilentHosts(database.db, times.silentMs)) {
       logger.warn("host.unreachable", { host: formatId("host", host.id) });
-      await markMissing(database.db, host.id, this.#now());
+      await capsuleQueries.markMissing(database.db, host.id, this.#now());
       await onTurn?.(host, "down");
     }
-    this.#connect(await listHosts(database.db));
+    this.#connect(await hostQueries.listHosts(database.db));
     for (const hostId of fleet.ids())
       this.#background(
         this.reconcile(hostId).catch((error: unknown) =>

@@ -1,22 +1,9 @@
 import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import {
-  addHostTag,
-  changeHostStatus,
-  deleteHost,
-  endCapsulesOf,
-  findHost,
-  findTeam,
-  insertHost,
-  listHostCapsules,
-  listHostTemplates,
-  listHosts,
-  listHostTags,
-  removeHostTag,
-} from "@wrenn/database";
+import { capsuleQueries, hostQueries, teamQueries, templateQueries } from "@wrenn/database";
 import type { Database, HostRow, HostType, LiveSession, CapsuleRow } from "@wrenn/database";
-import { requireRole } from "../auth/identity.ts";
-import type { AuditLog } from "../services/audit.ts";
+import { requireRole } from "../http/identity.ts";
+import type { AuditLog } from "../audit/audit.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HostEnrolment } from "./host-enrolment.ts";
 
@@ -59,7 +46,7 @@ export class HostsService {
     const teamId = host.type === "byoc" ? await this.#requireByoc(session, host.teamId) : null;
     if (teamId === null) requireAdmin(session);
     return await database.db.transaction().execute(async (trx) => {
-      const row = await insertHost(trx, {
+      const row = await hostQueries.insertHost(trx, {
         id: random.uuid(),
         type: host.type,
         teamId,
@@ -73,12 +60,15 @@ export class HostsService {
   }
 
   async list(session: LiveSession): Promise<readonly HostRow[]> {
-    return await listHosts(this.#options.database.db, session.isAdmin ? undefined : session.teamId);
+    return await hostQueries.listHosts(
+      this.#options.database.db,
+      session.isAdmin ? undefined : session.teamId,
+    );
   }
 
   /** @throws WrennError `host_not_found`, also for one that the person may not see. */
   async get(session: LiveSession, publicId: string): Promise<HostRow> {
-    const host = await findHost(this.#options.database.db, parseId("host", publicId));
+    const host = await hostQueries.findHost(this.#options.database.db, parseId("host", publicId));
     if (!host || !(session.isAdmin || (host.team_id !== null && host.team_id === session.teamId)))
       throw new WrennError("host_not_found", {});
     return host;
@@ -107,8 +97,8 @@ export class HostsService {
     const host = await this.#changeable(session, publicId);
     const { db } = this.#options.database;
     const [capsules, templates] = await Promise.all([
-      listHostCapsules(db, host.id),
-      listHostTemplates(db, host.id),
+      capsuleQueries.listHostCapsules(db, host.id),
+      templateQueries.listHostTemplates(db, host.id),
     ]);
     return { host, capsules, templates };
   }
@@ -129,11 +119,11 @@ export class HostsService {
       throw new WrennError("host_has_templates", { templates: templates.join(", ") });
     const now = new Date(clock.now());
     // No capsule is placed there any more.
-    await changeHostStatus(database.db, host.id, ["online"], "draining");
+    await hostQueries.changeHostStatus(database.db, host.id, ["online"], "draining");
     await Promise.all(ids.map((id) => this.#destroy(host, id)));
     await database.db.transaction().execute(async (trx) => {
-      await endCapsulesOf(trx, host.id, "its host was deleted", now);
-      await deleteHost(trx, host.id);
+      await capsuleQueries.endCapsulesOf(trx, host.id, "its host was deleted", now);
+      await hostQueries.deleteHost(trx, host.id);
       await this.#audit(trx, session, host, "delete", "warning");
     });
     fleet.remove(host.id);
@@ -145,29 +135,38 @@ export class HostsService {
     const host = await this.#changeable(session, publicId);
     const [from, to] = draining ? (["online", "draining"] as const) : (["draining", "online"] as const);
     await database.db.transaction().execute(async (trx) => {
-      if (await changeHostStatus(trx, host.id, [from], to))
+      if (await hostQueries.changeHostStatus(trx, host.id, [from], to))
         await this.#audit(trx, session, host, draining ? "drain" : "undrain");
     });
     return await this.get(session, publicId);
   }
 
   async tags(session: LiveSession, publicId: string): Promise<readonly string[]> {
-    return await listHostTags(this.#options.database.db, (await this.get(session, publicId)).id);
+    return await hostQueries.listHostTags(this.#options.database.db, (await this.get(session, publicId)).id);
   }
 
   async addTag(session: LiveSession, publicId: string, tag: string): Promise<void> {
-    await addHostTag(this.#options.database.db, (await this.#changeable(session, publicId)).id, tag);
+    await hostQueries.addHostTag(
+      this.#options.database.db,
+      (await this.#changeable(session, publicId)).id,
+      tag,
+    );
   }
 
   async removeTag(session: LiveSession, publicId: string, tag: string): Promise<void> {
-    await removeHostTag(this.#options.database.db, (await this.#changeable(session, publicId)).id, tag);
+    await hostQueries.removeHostTag(
+      this.#options.database.db,
+      (await this.#changeable(session, publicId)).id,
+      tag,
+    );
   }
 
   async #requireByoc(session: LiveSession, teamId: string | undefined): Promise<string> {
     if (teamId !== session.teamId) {
       if (!session.isAdmin) throw new WrennError("other_team", {});
     } else if (!session.isAdmin) requireRole({ teamId, session }, "admin");
-    const team = teamId === undefined ? undefined : await findTeam(this.#options.database.db, teamId);
+    const team =
+      teamId === undefined ? undefined : await teamQueries.findTeam(this.#options.database.db, teamId);
     if (!team) throw new WrennError("team_not_found", {});
     if (!team.is_byoc) throw new WrennError("byoc_disabled", {});
     return team.id;

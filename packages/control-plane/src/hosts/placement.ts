@@ -1,9 +1,9 @@
 import { WrennError } from "@wrenn/core";
-import { listHostLoads, lockHost } from "@wrenn/database";
+import { placementQueries } from "@wrenn/database";
 import type { HostLoad } from "@wrenn/database";
 import type { Fleet } from "./fleet.ts";
 
-type Transaction = Parameters<typeof listHostLoads>[0];
+type Transaction = Parameters<typeof placementQueries.listHostLoads>[0];
 
 /**
  * How much may be promised of a host. Capsules share the memory of their template and fill their disks rarely, so that both are
@@ -68,7 +68,7 @@ export async function placeCapsules(
       : await Promise.all(requests.map((request) => before.place(request)));
   const wanted = [...new Set(chosen.filter((host) => typeof host === "string"))].sort();
   const locked: string[] = [];
-  for (const id of wanted) if (await lockHost(trx, id)) locked.push(id);
+  for (const id of wanted) if (await placementQueries.lockHost(trx, id)) locked.push(id);
   // Locked, they are looked at again: somebody may have been quicker.
   const now = new Loads(trx, policy, locked);
   const placed: (string | WrennError)[] = [];
@@ -96,7 +96,7 @@ class Loads {
 
   async place(request: PlaceRequest): Promise<string | WrennError> {
     const { teamId, onlyHost, except = [] } = request;
-    const known = this.#loads.get(teamId) ?? listHostLoads(this.#trx, teamId, this.#hosts);
+    const known = this.#loads.get(teamId) ?? placementQueries.listHostLoads(this.#trx, teamId, this.#hosts);
     this.#loads.set(teamId, known);
     const candidates = (await known).filter(
       ({ id }) => (onlyHost === undefined || id === onlyHost) && !except.includes(id),

@@ -1,6 +1,6 @@
 import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import { changeCapsule, findCapsules, listSettledCapsules } from "@wrenn/database";
+import { capsuleQueries } from "@wrenn/database";
 import type { Database, CapsuleChange, CapsuleRow } from "@wrenn/database";
 import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
 import { removeDiscarded } from "./remove-discarded.ts";
@@ -31,13 +31,21 @@ export async function reconcileHost(
   signal: AbortSignal,
 ): Promise<void> {
   const { database, clock, logger } = options;
-  const rows = await listSettledCapsules(database.db, hostId);
+  const rows = await capsuleQueries.listSettledCapsules(database.db, hostId);
   const held = new Map((await agent.listCapsules(signal)).map((status) => [status.id, status]));
   for (const row of rows) {
     const change = settle(row, held.get(formatId("capsule", row.id)));
     if (!change) continue;
     const at = new Date(clock.now());
-    if (await changeCapsule(database.db, row.id, [row.status], { ...change, version: row.version }, at))
+    if (
+      await capsuleQueries.changeCapsule(
+        database.db,
+        row.id,
+        [row.status],
+        { ...change, version: row.version },
+        at,
+      )
+    )
       logger.info("capsule.reconciled", {
         capsule: formatId("capsule", row.id),
         was: row.status,
@@ -81,7 +89,7 @@ async function releaseEnded(
   publicIds: readonly string[],
   { database, clock, logger }: ReconcileOptions,
 ): Promise<void> {
-  const rows = await findCapsules(
+  const rows = await capsuleQueries.findCapsules(
     database.db,
     publicIds.map((id) => parseId("capsule", id)),
   );

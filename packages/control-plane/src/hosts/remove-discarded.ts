@@ -1,6 +1,6 @@
 import { formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { discardTemplate, forgetDiscarded, listDiscarded } from "@wrenn/database";
+import { discardedTemplateQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import type { HostAgent } from "@wrenn/protocol";
 
@@ -20,14 +20,14 @@ export async function removeDiscarded(
   agent: HostAgent,
   { database, logger }: { readonly database: Database; readonly logger: Logger },
 ): Promise<void> {
-  for (const hostKey of await listDiscarded(database.db, hostId, AT_ONCE)) {
+  for (const hostKey of await discardedTemplateQueries.listDiscarded(database.db, hostId, AT_ONCE)) {
     try {
       await agent.deleteSnapshot(hostKey, AbortSignal.timeout(DELETE_MS));
-      await forgetDiscarded(database.db, hostKey);
+      await discardedTemplateQueries.forgetDiscarded(database.db, hostKey);
       logger.info("template.files_removed", { template: hostKey, host: formatId("host", hostId) });
     } catch (error) {
       if (WrennError.is(error, "host_unavailable")) throw error;
-      await discardTemplate(database.db, { hostKey, hostId }, AGAIN_MS);
+      await discardedTemplateQueries.discardTemplate(database.db, { hostKey, hostId }, AGAIN_MS);
       if (!WrennError.is(error, "template_in_use"))
         logger.warn("template.removal_failed", { template: hostKey, problem: problemOf(error) });
     }

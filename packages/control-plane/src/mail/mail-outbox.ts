@@ -1,5 +1,5 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { claimMails, insertMail, listMails, settleMail } from "@wrenn/database";
+import { mailQueries } from "@wrenn/database";
 import type { Database, MailRow, Page, WaitingMail } from "@wrenn/database";
 import type { Outbox } from "../outbox/outbox-worker.ts";
 import { SealedJson } from "../outbox/sealed-json.ts";
@@ -64,7 +64,7 @@ export class MailOutbox implements Mailer {
       state,
       expiresAt,
     };
-    await insertMail(db, { ...row, state }, CHANNEL);
+    await mailQueries.insertMail(db, { ...row, state }, CHANNEL);
     // Whoever runs the server passes links on.
     if (!transport)
       logger.info("mail.not_configured", { to, subject, ...(link === undefined ? {} : { link }) });
@@ -73,7 +73,7 @@ export class MailOutbox implements Mailer {
   /** Newest first. */
   async list(page?: Page): Promise<readonly ListedMail[]> {
     const { database, clock } = this.#options;
-    const rows = await listMails(database.db, new Date(clock.now()), page);
+    const rows = await mailQueries.listMails(database.db, new Date(clock.now()), page);
     return rows.map((row) =>
       row.state === "kept" && row.content ? { ...row, passOn: this.#sealed.open(row.id, row.content) } : row,
     );
@@ -86,7 +86,8 @@ export class MailOutbox implements Mailer {
     return {
       topic: CHANNEL,
       name: "mail",
-      claim: async (limit, claimMs) => await claimMails(database.db, limit, claimMs, new Date(clock.now())),
+      claim: async (limit, claimMs) =>
+        await mailQueries.claimMails(database.db, limit, claimMs, new Date(clock.now())),
       deliver: async ({ id, recipient, content }, signal) =>
         await transport.deliver(id, letterOf(recipient, this.#sealed.open(id, content)), signal),
       waitAfter: ({ attempts, expiresAt }, error) => {
@@ -94,7 +95,7 @@ export class MailOutbox implements Mailer {
         const isOver = clock.now() + wait >= expiresAt.getTime();
         return error instanceof MailRefused || isOver ? undefined : wait;
       },
-      settle: async (id, outcome) => await settleMail(database.db, id, outcome),
+      settle: async (id, outcome) => await mailQueries.settleMail(database.db, id, outcome),
     };
   }
 }

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import type { Random } from "@wrenn/core";
-import { ensureSecret } from "@wrenn/database";
+import { secretQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 
 const ALGORITHM = "aes-256-gcm";
@@ -22,7 +22,7 @@ export class SealedJson<T> {
   /** With the key of this name, which every control plane of the database shares. */
   static async open<T>(database: Database, random: Random, keyName: string): Promise<SealedJson<T>> {
     const fresh = Buffer.from(random.bytes(KEY_BYTES));
-    return new SealedJson<T>(await ensureSecret(database.db, keyName, fresh), random);
+    return new SealedJson<T>(await secretQueries.ensureSecret(database.db, keyName, fresh), random);
   }
 
   seal(rowId: string, value: T): Buffer {

@@ -1,15 +1,8 @@
 import { formatId, WrennError } from "@wrenn/core";
-import {
-  deleteIdentity,
-  findIdentityOwner,
-  findUser,
-  insertIdentity,
-  listIdentities,
-  lockUser,
-} from "@wrenn/database";
+import { identityQueries, userQueries } from "@wrenn/database";
 import type { Database, IdentityRow, LiveSession } from "@wrenn/database";
 import type { Mailer } from "../mail/mailer.ts";
-import type { AuditLog } from "../services/audit.ts";
+import type { AuditLog } from "../audit/audit.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
 import type { Providers } from "./providers.ts";
 
@@ -36,10 +29,12 @@ export class Connections {
 
   async of(userId: string): Promise<LoginMethods> {
     const { db } = this.#options.database;
-    const user = await findUser(db, userId);
+    const user = await userQueries.findUser(db, userId);
     return {
       hasPassword: user !== undefined && user.password_hash !== null,
-      identities: (await listIdentities(db, userId)).filter((identity) => this.#works(identity)),
+      identities: (await identityQueries.listIdentities(db, userId)).filter((identity) =>
+        this.#works(identity),
+      ),
     };
   }
 
@@ -53,15 +48,15 @@ export class Connections {
     const { name, issuer, title } = provider;
     const key = { provider: name, issuer, subject };
     return await database.db.transaction().execute(async (trx) => {
-      await lockUser(trx, session.userId);
-      const owner = await findIdentityOwner(trx, key);
+      await userQueries.lockUser(trx, session.userId);
+      const owner = await identityQueries.findIdentityOwner(trx, key);
       if (owner) return owner.id === session.userId;
       // One of an issuer that the operator has replaced is of no use any more.
-      const own = await listIdentities(trx, session.userId);
+      const own = await identityQueries.listIdentities(trx, session.userId);
       if (own.some((identity) => identity.provider === name && !this.#works(identity)))
-        await deleteIdentity(trx, session.userId, name);
+        await identityQueries.deleteIdentity(trx, session.userId, name);
       const identity = { ...key, user_id: session.userId, email: verifiedEmail ?? "" };
-      if (!(await insertIdentity(trx, identity))) return false;
+      if (!(await identityQueries.insertIdentity(trx, identity))) return false;
       await this.#record(trx, session, "provider_connect", name);
       await mailer.send(trx, {
         kind: "provider_connected",
@@ -77,14 +72,14 @@ export class Connections {
   async disconnect(session: LiveSession, provider: string): Promise<void> {
     await this.#options.database.db.transaction().execute(async (trx) => {
       // Two at once must not each take the other for what remains.
-      const user = await lockUser(trx, session.userId);
-      const identities = await listIdentities(trx, session.userId);
+      const user = await userQueries.lockUser(trx, session.userId);
+      const identities = await identityQueries.listIdentities(trx, session.userId);
       if (!identities.some((identity) => identity.provider === provider))
         throw new WrennError("provider_not_connected", {});
       const others = identities.filter((identity) => identity.provider !== provider && this.#works(identity));
       if ((user?.password_hash ?? null) === null && others.length === 0)
         throw new WrennError("last_login_method", {});
-      await deleteIdentity(trx, session.userId, provider);
+      await identityQueries.deleteIdentity(trx, session.userId, provider);
       await this.#record(trx, session, "provider_disconnect", provider);
     });
   }

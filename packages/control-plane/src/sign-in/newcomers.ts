@@ -1,5 +1,5 @@
 import type { Random } from "@wrenn/core";
-import { findIdentityOwner, insertIdentity, insertProvenUser } from "@wrenn/database";
+import { identityQueries, userQueries } from "@wrenn/database";
 import type { Database, UserRow } from "@wrenn/database";
 import { insertFirstTeam } from "../accounts/first-team.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
@@ -33,9 +33,14 @@ export async function addNewcomer(
   const key = { provider: provider.name, issuer: provider.issuer, subject };
   try {
     const user = await database.db.transaction().execute(async (trx) => {
-      const added = await insertProvenUser(trx, { id: random.uuid(), email, name, passwordHash: null });
+      const added = await userQueries.insertProvenUser(trx, {
+        id: random.uuid(),
+        email,
+        name,
+        passwordHash: null,
+      });
       if (!added) throw new Refused("email_taken");
-      if (!(await insertIdentity(trx, { ...key, user_id: added.id, email })))
+      if (!(await identityQueries.insertIdentity(trx, { ...key, user_id: added.id, email })))
         throw new Refused("email_taken");
       await insertFirstTeam(trx, random, added);
       return added;
@@ -43,7 +48,7 @@ export async function addNewcomer(
     return { user, isNew: true };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    const owner = await findIdentityOwner(database.db, key);
+    const owner = await identityQueries.findIdentityOwner(database.db, key);
     return owner ? { user: owner, isNew: false } : error.problem;
   }
 }

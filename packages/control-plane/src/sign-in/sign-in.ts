@@ -1,12 +1,6 @@
 import { problemOf, randomHex, withDeadline, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import {
-  findIdentityOwner,
-  findSession,
-  findSignInAttempt,
-  insertSignInAttempt,
-  takeSignInAttempt,
-} from "@wrenn/database";
+import { identityQueries, sessionQueries, signInAttemptQueries } from "@wrenn/database";
 import type { Database, LiveSession } from "@wrenn/database";
 import type { Accounts, Origin } from "../accounts/accounts.ts";
 import { hashToken } from "../accounts/sessions.ts";
@@ -72,7 +66,7 @@ export class SignIn {
     const secret = randomHex(random, SECRET_BYTES);
     const attempt = attemptOf(secret, this.#pages.callbackOf(name));
     const url = await provider.authorizationUrl(attempt, signal);
-    await insertSignInAttempt(database.db, {
+    await signInAttemptQueries.insertSignInAttempt(database.db, {
       hash: hashToken(secret),
       provider: name,
       ...(typeof purpose === "string"
@@ -107,7 +101,7 @@ export class SignIn {
     const provider = providers.get(name);
     const now = new Date(clock.now());
     const hash = hashToken(secret ?? "");
-    const begun = await findSignInAttempt(database.db, hash, name, now);
+    const begun = await signInAttemptQueries.findSignInAttempt(database.db, hash, name, now);
     const refused = (problem: SignInProblem): SignInOutcome => ({
       location:
         begun?.intent === "connect"
@@ -117,7 +111,7 @@ export class SignIn {
     const attempt = attemptOf(secret ?? "", this.#pages.callbackOf(name));
     // What somebody else made up does not end an attempt.
     const isOurs = begun !== undefined && isStateOf(attempt, callback.state);
-    const isFirst = isOurs && (await takeSignInAttempt(database.db, hash));
+    const isFirst = isOurs && (await signInAttemptQueries.takeSignInAttempt(database.db, hash));
     if (callback.error !== undefined) return refused("access_denied");
     if (!isFirst) return refused("invalid_state");
     const { code } = callback;
@@ -155,7 +149,11 @@ export class SignIn {
   ): Promise<SignInOutcome | SignInProblem> {
     const { accounts, database, random } = this.#options;
     const { name, issuer } = provider;
-    const known = await findIdentityOwner(database.db, { provider: name, issuer, subject: profile.subject });
+    const known = await identityQueries.findIdentityOwner(database.db, {
+      provider: name,
+      issuer,
+      subject: profile.subject,
+    });
     if (!known && intent === "login") return "no_account";
     const found = known
       ? { user: known, isNew: false }
@@ -177,7 +175,12 @@ export class SignIn {
     profile: ProviderProfile,
   ): Promise<SignInOutcome | SignInProblem> {
     const { clock, connections, database } = this.#options;
-    const session = await findSession(database.db, sessionId, undefined, new Date(clock.now()));
+    const session = await sessionQueries.findSession(
+      database.db,
+      sessionId,
+      undefined,
+      new Date(clock.now()),
+    );
     if (!session) return "invalid_state";
     if (session.status !== "active") return "account_deactivated";
     const isConnected = await connections.connect(session, provider, profile);

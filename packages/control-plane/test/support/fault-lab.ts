@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { ensureFirstTeam } from "@wrenn/control-plane";
 import { parseId, systemRandom } from "@wrenn/core";
-import { findAnyCapsule } from "@wrenn/database";
+import { capsuleQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 import { DatabaseLink } from "./database-link.ts";
@@ -144,7 +144,7 @@ export class FaultLab implements AsyncDisposable {
   }
 
   async status(publicId: string): Promise<string | undefined> {
-    return (await findAnyCapsule(this.database.db, parseId("capsule", publicId)))?.status;
+    return (await capsuleQueries.findAnyCapsule(this.database.db, parseId("capsule", publicId)))?.status;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,22 +1,20 @@
 import assert from "node:assert/strict";
 import { formatId, newId, parseId, randomHex, systemRandom } from "@wrenn/core";
 import {
-  addHostTag,
-  insertApiKey,
-  insertHost,
-  insertMembership,
-  insertTeam,
-  insertUser,
-  putInvitation,
-  putTemplate,
+  apiKeyQueries,
+  hostQueries,
+  invitationQueries,
+  teamQueries,
+  templateQueries,
+  userQueries,
 } from "@wrenn/database";
 import type { Role } from "@wrenn/database";
 import { AccessTokens } from "../../src/accounts/access-tokens.ts";
 import { Passwords } from "../../src/accounts/passwords.ts";
 import { Sessions } from "../../src/accounts/sessions.ts";
 import { SignedTokens } from "../../src/accounts/signed-tokens.ts";
-import { hashApiKey } from "../../src/auth/api-key-auth.ts";
-import type { Scope } from "../../src/auth/identity.ts";
+import { hashApiKey } from "../../src/accounts/api-key-auth.ts";
+import type { Scope } from "../../src/http/identity.ts";
 import { furniture } from "./furnished-host-agent.ts";
 import type { TestPlatform } from "./test-platform.ts";
 
@@ -111,7 +109,7 @@ export class Furnisher {
         sizeBytes: 1,
         metadata: { note: marker },
       };
-      await putTemplate(db, template);
+      await templateQueries.putTemplate(db, template);
       return name;
     },
     channel: async (team) => {
@@ -133,7 +131,7 @@ export class Furnisher {
       const { db } = this.#platform.database;
       const { marker } = team;
       const id = systemRandom.uuid();
-      await insertHost(db, {
+      await hostQueries.insertHost(db, {
         id,
         type: "byoc",
         teamId: parseId("team", team.ids.team),
@@ -141,7 +139,7 @@ export class Furnisher {
         availabilityZone: `zone ${marker}`,
         createdBy: parseId("user", team.people.owner.userId),
       });
-      await addHostTag(db, id, tagOf(team));
+      await hostQueries.addHostTag(db, id, tagOf(team));
       return formatId("host", id);
     },
     key: async (team) => {
@@ -180,7 +178,11 @@ export class Furnisher {
   async team(marker: string): Promise<FurnishedTeam> {
     const { db } = this.#platform.database;
     const id = systemRandom.uuid();
-    await insertTeam(db, { id, name: `team ${marker}`, slug: `${marker}-${randomHex(systemRandom, 3)}` });
+    await teamQueries.insertTeam(db, {
+      id,
+      name: `team ${marker}`,
+      slug: `${marker}-${randomHex(systemRandom, 3)}`,
+    });
     const people = {
       owner: await this.login(marker, { teamId: id, role: "owner" }),
       admin: await this.login(marker, { teamId: id, role: "admin" }),
@@ -223,7 +225,7 @@ export class Furnisher {
   /** An invitation of the team to somebody. */
   async invite(team: FurnishedTeam, email: string): Promise<string> {
     const id = systemRandom.uuid();
-    await putInvitation(this.#platform.database.db, {
+    await invitationQueries.putInvitation(this.#platform.database.db, {
       id,
       teamId: parseId("team", team.ids.team),
       email,
@@ -242,7 +244,7 @@ export class Furnisher {
     const { db } = this.#platform.database;
     const id = systemRandom.uuid();
     const email = `${marker}-${randomHex(systemRandom, 4)}@example.org`;
-    await insertUser(db, {
+    await userQueries.insertUser(db, {
       id,
       email,
       name: `person of ${marker}`,
@@ -250,14 +252,14 @@ export class Furnisher {
       status: "active",
       isAdmin: as.isAdmin ?? false,
     });
-    await insertMembership(db, { userId: id, teamId: as.teamId, role: as.role, isDefault: true });
+    await userQueries.insertMembership(db, { userId: id, teamId: as.teamId, role: as.role, isDefault: true });
     const { token } = await this.#sessions.open(id, as.teamId);
     return { userId: formatId("user", id), email, token };
   }
 
   async #key(teamId: string, marker: string, scopes: readonly Scope[]): Promise<string> {
     const key = `wrn_${randomHex(systemRandom, 16)}`;
-    await insertApiKey(this.#platform.database.db, {
+    await apiKeyQueries.insertApiKey(this.#platform.database.db, {
       id: systemRandom.uuid(),
       teamId,
       name: `key of ${marker}`,

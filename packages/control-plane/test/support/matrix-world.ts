@@ -1,6 +1,6 @@
 import { formatId, parseId, randomHex, systemRandom } from "@wrenn/core";
 import { SignedTokens } from "../../src/accounts/signed-tokens.ts";
-import { hashApiKey } from "../../src/auth/api-key-auth.ts";
+import { hashApiKey } from "../../src/accounts/api-key-auth.ts";
 import type { FurnishedTeam, Furnisher, Login } from "./furnished-teams.ts";
 import type { World } from "./requesters.ts";
 import type { TestPlatform } from "./test-platform.ts";

@@ -5,7 +5,7 @@ import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type { IdentityProvider, LocalHost, Mail, MailTransport, RequestRates } from "@wrenn/control-plane";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields } from "@wrenn/core";
-import { sampleUsage } from "@wrenn/database";
+import { usageQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 import { isPublicAddress } from "../../src/channels/public-address.ts";
@@ -139,7 +139,7 @@ export class TestPlatform implements AsyncDisposable {
 
   /** What the control plane does every ten seconds. */
   async sampleUsage(): Promise<void> {
-    await sampleUsage(this.database.db, new Date(this.clock.now()));
+    await usageQueries.sampleUsage(this.database.db, new Date(this.clock.now()));
   }
 
   /** Token of the newest mail to an address. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { silentLogger, systemClock, WrennError } from "@wrenn/core";
-import { backupEmbedded, insertAudit, insertTeam, openDatabase, restoreEmbedded } from "@wrenn/database";
+import { auditQueries, backupEmbedded, openDatabase, restoreEmbedded, teamQueries } from "@wrenn/database";
 import type { ClusterOptions, Database } from "@wrenn/database";
 import { sql } from "kysely";
 
@@ -56,7 +56,7 @@ await sql`create schema public`.execute(original.db);
 await sql.raw(await readFile(join(import.meta.dirname, "../previous/0007.sql"), "utf8")).execute(original.db);
 await original.close();
 const filled = await open("original");
-await insertTeam(filled.db, {
+await teamQueries.insertTeam(filled.db, {
   id: "77777777-7777-4777-8777-777777777777",
   name: 'quote " backslash \\ newline \n tab \t null-like \\N unicode \u{1F426} ü \u0001 \u2028',
   slug: "abcdef-abcdef",
@@ -74,7 +74,11 @@ test("a backup of a database in use holds every row of one moment, and only its 
   const adding = new AbortController();
   const writer = (async () => {
     while (!adding.signal.aborted)
-      await insertTeam(filled.db, { id: crypto.randomUUID(), name: "meanwhile", slug: crypto.randomUUID() });
+      await teamQueries.insertTeam(filled.db, {
+        id: crypto.randomUUID(),
+        name: "meanwhile",
+        slug: crypto.randomUUID(),
+      });
   })();
   const { rows, tables } = await backupEmbedded(cluster("original"), join(root, "busy.backup"), signal);
   adding.abort();
@@ -103,7 +107,7 @@ test("restored somewhere else every row is the same, and numbers go on after the
       .select("seq")
       .orderBy("seq", "desc")
       .executeTakeFirst();
-    await insertAudit(copy.db, {
+    await auditQueries.insertAudit(copy.db, {
       id: crypto.randomUUID(),
       team_id: "77777777-7777-4777-8777-777777777777",
       actor_type: "system",
@@ -144,7 +148,7 @@ test("a backup of a stopped database starts its server for the time that it take
 
 test("a database that is there is replaced only when that is asked for, and kept beside the new one", async () => {
   const other = await open("other");
-  await insertTeam(other.db, { id: crypto.randomUUID(), name: "kept", slug: "kept" });
+  await teamQueries.insertTeam(other.db, { id: crypto.randomUUID(), name: "kept", slug: "kept" });
   const kept = await contentOf(other);
   await other.close();
   await refused(restore("other", file), "database_not_empty", /already/);

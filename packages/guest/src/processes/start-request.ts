@@ -2,7 +2,7 @@ import { WrennError } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { ProcessFacts, StartRequest } from "@wrenn/protocol";
 import { encodeLabel } from "./process-label.ts";
-import { writeLimits } from "./resource-limits.ts";
+import { writeLimits } from "./process-limits.ts";
 
 /** What a fresh process may send unasked: one ring. */
 export const RING_BYTES = 262_144;

@@ -1,0 +1,186 @@
+import { WrennError } from "@wrenn/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import { originOf } from "./origin.ts";
+import { tryEmailAddress, emailAddress } from "./email-address.ts";
+import type { RateLimit, RateLimiter } from "../http/rate-limiter.ts";
+import type { OpenedSession, Sessions } from "./sessions.ts";
+import {
+  authJson,
+  AuthResponse,
+  Email,
+  GivenPassword,
+  OneTimeToken,
+  Password,
+  PersonName,
+} from "./account-json.ts";
+import type { App } from "../http/app.ts";
+import { refusals } from "../http/schemas.ts";
+import type { Accounts } from "./accounts.ts";
+import type { FirstAdmin } from "./first-admin.ts";
+import type { TokenCookie } from "../http/token-cookie.ts";
+
+const MINUTE = 60_000;
+/** From one address of the network: a household or an office. */
+const perAddress: RateLimit = { burst: 20, everyMs: 3000 };
+/** For one account: guesses at a password, and mails. */
+const perLogin: RateLimit = { burst: 10, everyMs: MINUTE / 2 };
+const perMail: RateLimit = { burst: 3, everyMs: 5 * MINUTE };
+
+export interface AuthRoutesDeps {
+  readonly accounts: Accounts;
+  readonly firstAdmin: FirstAdmin;
+  readonly sessions: Sessions;
+  readonly limiter: RateLimiter;
+  /** Refresh tokens travel in it. */
+  readonly cookie: TokenCookie;
+}
+
+/** Routes that need no credentials because they give them (contract 10 §3). */
+export function registerAuthRoutes(
+  app: App,
+  { accounts, firstAdmin, sessions, limiter, cookie }: AuthRoutesDeps,
+): void {
+  const limit = (request: FastifyRequest): void => limiter.take(`address ${request.ip}`, perAddress);
+  const opened = (reply: FastifyReply, session: OpenedSession): Static<typeof AuthResponse> => {
+    cookie.set(reply, session.refreshToken);
+    return authJson(session);
+  };
+  const tags = ["accounts"];
+
+  app.post(
+    "/v1/auth/signup",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Sign up",
+        description: "The answer is the same for every address; the mail says what to do.",
+        tags,
+        body: Type.Object({ email: Email, password: Password, name: PersonName }),
+        response: { 201: Type.Object({ message: Type.String() }), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { password, name } = request.body;
+      const email = emailAddress(request.body.email);
+      limiter.take(`mail ${email}`, perMail);
+      await accounts.signUp({ email, password, name: name.trim() });
+      return await reply.status(201).send({ message: "account created; check your email to activate it" });
+    },
+  );
+
+  app.post(
+    "/v1/auth/bootstrap",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Create the first administrator by the token in the server's log, and log in",
+        tags,
+        body: Type.Object({ token: OneTimeToken, email: Email, password: Password, name: PersonName }),
+        response: { 201: AuthResponse, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { token, password, name } = request.body;
+      const email = emailAddress(request.body.email);
+      await firstAdmin.create(token, { email, password, name: name.trim() });
+      const session = await accounts.logIn({ email, password }, originOf(request));
+      return await reply.status(201).send(opened(reply, session));
+    },
+  );
+
+  app.post(
+    "/v1/auth/activate",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Activate an account by its mailed token, and log in",
+        tags,
+        body: Type.Object({ token: OneTimeToken }),
+        response: { 200: AuthResponse, ...refusals },
+      },
+    },
+    async (request, reply) => opened(reply, await accounts.activate(request.body.token)),
+  );
+
+  app.post(
+    "/v1/auth/login",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Log in",
+        description: "Sets the cookie that POST /v1/auth/refresh renews the token by.",
+        tags,
+        body: Type.Object({ email: Email, password: GivenPassword }),
+        response: { 200: AuthResponse, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const email = emailAddress(request.body.email);
+      limiter.take(`login ${email}`, perLogin);
+      return opened(
+        reply,
+        await accounts.logIn({ email, password: request.body.password }, originOf(request)),
+      );
+    },
+  );
+
+  app.post(
+    "/v1/auth/refresh",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Renew the token by the cookie",
+        description:
+          "The cookie is replaced. An old one that comes back later ends the session: somebody else has it too.",
+        tags,
+        response: { 200: AuthResponse, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const token = cookie.read(request.headers.cookie);
+      if (token === undefined) throw new WrennError("refresh_token_invalid", {});
+      return opened(reply, await sessions.refresh(token));
+    },
+  );
+
+  app.post(
+    "/v1/me/password/reset",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Ask for a mail that resets a password",
+        description: "Always 204.",
+        tags,
+        body: Type.Object({ email: Type.String({ maxLength: 254 }) }),
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const email = tryEmailAddress(request.body.email);
+      if (email !== undefined) {
+        limiter.take(`mail ${email}`, perMail);
+        await accounts.requestReset(email);
+      }
+      return await reply.status(204).send(null);
+    },
+  );
+
+  app.post(
+    "/v1/me/password/reset/confirm",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Set a password by a mailed token; ends all sessions",
+        tags,
+        body: Type.Object({ token: OneTimeToken, new_password: Password }),
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      await accounts.confirmReset(request.body.token, request.body.new_password);
+      return await reply.status(204).send(null);
+    },
+  );
+}

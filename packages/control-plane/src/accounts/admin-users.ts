@@ -1,0 +1,140 @@
+import { formatId, WrennError } from "@wrenn/core";
+import { adminUserQueries, deletionQueries, userQueries } from "@wrenn/database";
+import type { Database, ListedUser, LiveSession, UserRow } from "@wrenn/database";
+import type { Sessions } from "./sessions.ts";
+import type { ApiKeyAuth } from "./api-key-auth.ts";
+import type { AuditLog } from "../audit/audit.ts";
+import { PLATFORM_TEAM } from "./bootstrap.ts";
+import type { CapsulesService } from "../capsules/capsules-service.ts";
+
+export interface AdminUsersOptions {
+  readonly database: Database;
+  readonly sessions: Sessions;
+  readonly keys: ApiKeyAuth;
+  readonly audit: AuditLog;
+  readonly capsules: CapsulesService;
+}
+
+/** Everybody's accounts, for administrators of the platform (contract 10 §13). Who asks has been found to be one. */
+export class AdminUsers {
+  readonly #options: AdminUsersOptions;
+
+  constructor(options: AdminUsersOptions) {
+    this.#options = options;
+  }
+
+  async list(offset: number, limit: number): Promise<{ users: readonly ListedUser[]; total: number }> {
+    return await adminUserQueries.listAllUsers(this.#options.database.db, { offset, limit });
+  }
+
+  /**
+   * Lets somebody in: one who was shut out, or one who has not opened the link of the activation mail.
+   *
+   * @throws WrennError `account_not_found`, `email_taken`.
+   */
+  async activate(session: LiveSession, userId: string): Promise<void> {
+    await this.#options.database.db.transaction().execute(async (trx) => {
+      // Not locked: of an activation by its link at the same moment one finds that it is done.
+      const user = await userQueries.findUser(trx, userId);
+      if (!user || user.status === "deleted") throw new WrennError("account_not_found", {});
+      if (user.status === "active") return;
+      const isDone =
+        user.status === "inactive"
+          ? await userQueries.activateUser(trx, user)
+          : await userQueries.changeUser(trx, userId, "disabled", { status: "active" });
+      if (!isDone) throw new WrennError("email_taken", {});
+      await this.#record(trx, session, user, "activate");
+    });
+  }
+
+  /**
+   * Shuts somebody out: logins and keys end with the answer, capsules of teams that they own are destroyed. May be repeated after a
+   * host refused.
+   *
+   * @throws WrennError `own_account`, `account_not_found`, `user_not_active`, `last_admin_protected`, or what a host answers.
+   */
+  async deactivate(session: LiveSession, userId: string): Promise<void> {
+    const { database, sessions, keys, capsules } = this.#options;
+    if (userId === session.userId) throw new WrennError("own_account", {});
+    await database.db.transaction().execute(async (trx) => {
+      await adminUserQueries.lockAdministrators(trx);
+      const user = await this.#find(trx, userId);
+      if (user.status === "disabled") return;
+      if (user.status !== "active") throw new WrennError("user_not_active", { status: user.status });
+      await this.#requireOther(trx, session, user);
+      await userQueries.changeUser(trx, userId, "active", { status: "disabled" });
+      await adminUserQueries.deleteKeysOf(trx, userId);
+      await this.#record(trx, session, user, "deactivate");
+    });
+    await sessions.revokeAll(userId);
+    keys.forget();
+    for (const team of await deletionQueries.listOwnedTeams(database.db, userId))
+      for (const { id } of await capsules.list(team.id))
+        await capsules.destroy(team.id, formatId("capsule", id));
+  }
+
+  /** @throws WrennError `account_not_found`, `user_not_active`. */
+  async grant(session: LiveSession, userId: string): Promise<void> {
+    await this.#change(session, userId, true, (user) => {
+      if (user.status !== "active") throw new WrennError("user_not_active", { status: user.status });
+    });
+  }
+
+  /** @throws WrennError `account_not_found`, `last_admin_protected`. */
+  async revoke(session: LiveSession, userId: string): Promise<void> {
+    await this.#change(
+      session,
+      userId,
+      false,
+      async (user, trx) => await this.#requireOther(trx, session, user),
+    );
+  }
+
+  async #change(
+    session: LiveSession,
+    userId: string,
+    isAdmin: boolean,
+    check: (user: UserRow, trx: Database["db"]) => void | Promise<void>,
+  ): Promise<void> {
+    const { database, sessions } = this.#options;
+    await database.db.transaction().execute(async (trx) => {
+      await adminUserQueries.lockAdministrators(trx);
+      const user = await this.#find(trx, userId);
+      if (user.is_admin === isAdmin) return;
+      await check(user, trx);
+      await adminUserQueries.setAdministrator(trx, userId, isAdmin);
+      await this.#record(trx, session, user, isAdmin ? "grant_admin" : "revoke_admin");
+    });
+    sessions.forget();
+  }
+
+  /** Of two administrators who take it from each other at once the second finds that it is none any more. */
+  async #requireOther(trx: Database["db"], session: LiveSession, user: UserRow): Promise<void> {
+    if (!user.is_admin) return;
+    if (!(await deletionQueries.otherAdminExists(trx, user.id)))
+      throw new WrennError("last_admin_protected", {});
+    const asking = await userQueries.lockUser(trx, session.userId);
+    if (asking?.is_admin !== true || asking.status !== "active") throw new WrennError("admin_required", {});
+  }
+
+  async #find(trx: Database["db"], userId: string): Promise<UserRow> {
+    const user = await userQueries.lockUser(trx, userId);
+    if (!user || user.status === "deleted") throw new WrennError("account_not_found", {});
+    return user;
+  }
+
+  async #record(trx: Database["db"], session: LiveSession, user: UserRow, action: string): Promise<void> {
+    await this.#options.audit.write(
+      trx,
+      { teamId: PLATFORM_TEAM, session },
+      {
+        resource: "user",
+        resourceId: formatId("user", user.id),
+        action,
+        scope: "admin",
+        status: action === "deactivate" || action === "revoke_admin" ? "warning" : "success",
+        metadata: { email: user.email },
+      },
+    );
+  }
+}

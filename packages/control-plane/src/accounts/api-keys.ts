@@ -1,0 +1,98 @@
+import { formatId, parseId, randomHex, WrennError } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { apiKeyQueries } from "@wrenn/database";
+import type { ApiKeyRow, Database, LiveSession } from "@wrenn/database";
+import { hashApiKey } from "./api-key-auth.ts";
+import type { ApiKeyAuth } from "./api-key-auth.ts";
+import type { Scope } from "../http/identity.ts";
+import type { AuditLog } from "../audit/audit.ts";
+
+const KEY_BYTES = 16;
+const PREFIX_LENGTH = 10;
+const MAX_KEYS = 100;
+
+export interface NewApiKey {
+  readonly name: string;
+  readonly scopes?: readonly Scope[];
+  readonly expiresAt?: Date;
+}
+
+export interface ApiKeysOptions {
+  readonly database: Database;
+  readonly random: Random;
+  readonly keys: ApiKeyAuth;
+  readonly audit: AuditLog;
+}
+
+/** API keys of teams (contract 10 §4). Members see and revoke their own, owners and admins every one. */
+export class ApiKeysService {
+  readonly #options: ApiKeysOptions;
+
+  constructor(options: ApiKeysOptions) {
+    this.#options = options;
+  }
+
+  /** @returns the row, and the key itself, which is kept nowhere. @throws WrennError `limit_reached`. */
+  async create(
+    session: LiveSession,
+    { name, scopes, expiresAt }: NewApiKey,
+  ): Promise<{ readonly row: ApiKeyRow; readonly key: string }> {
+    const { database, random, audit } = this.#options;
+    if ((await apiKeyQueries.listApiKeys(database.db, session.teamId)).length >= MAX_KEYS)
+      throw new WrennError("limit_reached", { limit: MAX_KEYS, things: "API keys" });
+    const key = `wrn_${randomHex(random, KEY_BYTES)}`;
+    const row = await database.db.transaction().execute(async (trx) => {
+      const inserted = await apiKeyQueries.insertApiKey(trx, {
+        id: random.uuid(),
+        teamId: session.teamId,
+        name,
+        hash: hashApiKey(key),
+        prefix: key.slice(0, PREFIX_LENGTH),
+        createdBy: session.userId,
+        ...(scopes ? { scopes } : {}),
+        ...(expiresAt ? { expiresAt } : {}),
+      });
+      await audit.write(
+        trx,
+        { teamId: session.teamId, session },
+        {
+          resource: "api_key",
+          resourceId: formatId("apiKey", inserted.id),
+          action: "create",
+          metadata: { name },
+        },
+      );
+      return inserted;
+    });
+    return { row, key };
+  }
+
+  async list(session: LiveSession): Promise<Awaited<ReturnType<typeof apiKeyQueries.listApiKeys>>> {
+    const rows = await apiKeyQueries.listApiKeys(this.#options.database.db, session.teamId);
+    return session.role === "member" ? rows.filter((row) => row.created_by === session.userId) : rows;
+  }
+
+  /** Makes a key useless at once; one that is not there is fine. @throws WrennError `api_key_not_found` for one of others. */
+  async revoke(session: LiveSession, publicId: string): Promise<void> {
+    const { database, keys, audit } = this.#options;
+    const id = parseId("apiKey", publicId);
+    await database.db.transaction().execute(async (trx) => {
+      const removed = await apiKeyQueries.deleteApiKey(trx, session.teamId, id);
+      if (!removed) return;
+      if (session.role === "member" && removed.created_by !== session.userId)
+        throw new WrennError("api_key_not_found", {});
+      await audit.write(
+        trx,
+        { teamId: session.teamId, session },
+        {
+          resource: "api_key",
+          resourceId: publicId,
+          action: "revoke",
+          status: "warning",
+          metadata: { name: removed.name },
+        },
+      );
+    });
+    keys.forget();
+  }
+}

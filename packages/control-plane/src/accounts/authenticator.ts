@@ -1,0 +1,28 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { WrennError } from "@wrenn/core";
+import type { Sessions } from "./sessions.ts";
+import type { ApiKeyAuth } from "./api-key-auth.ts";
+import type { Identity } from "../http/identity.ts";
+
+const BEARER = /^Bearer +([\w.~+/=-]{1,8192})$/i;
+
+/** Finds who a request acts for (contract 10 §1.1): by a key if there is one, and only by it; else by a token. */
+export class Authenticator {
+  readonly #keys: ApiKeyAuth;
+  readonly #sessions: Sessions;
+
+  constructor(keys: ApiKeyAuth, sessions: Sessions) {
+    this.#keys = keys;
+    this.#sessions = sessions;
+  }
+
+  /** @throws WrennError `credentials_missing`, `api_key_invalid`, `token_invalid`, `account_deactivated`. */
+  async authenticate(headers: IncomingHttpHeaders): Promise<Identity> {
+    if (headers["x-api-key"] !== undefined) return await this.#keys.authenticate(headers);
+    const [, token] = BEARER.exec(headers.authorization ?? "") ?? [];
+    if (token === undefined)
+      throw new WrennError(headers.authorization === undefined ? "credentials_missing" : "token_invalid", {});
+    const session = await this.#sessions.authenticate(token);
+    return { teamId: session.teamId, session };
+  }
+}

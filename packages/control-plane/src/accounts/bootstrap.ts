@@ -1,0 +1,39 @@
+import { randomHex } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { apiKeyQueries, teamQueries } from "@wrenn/database";
+import type { Database } from "@wrenn/database";
+import { hashApiKey } from "./api-key-auth.ts";
+
+const PREFIX_LENGTH = 10;
+/** Owns the templates that everybody sees (contract 00 §2). */
+export const PLATFORM_TEAM = "00000000-0000-0000-0000-000000000000";
+
+/**
+ * On the first start of an installation: the platform team, a first team, and a key of it.
+ *
+ * @returns the key, which is kept nowhere else, on the first start only.
+ */
+export async function ensureFirstTeam(
+  database: Database,
+  random: Random,
+): Promise<{ readonly apiKey?: string }> {
+  if (await teamQueries.teamExists(database.db, PLATFORM_TEAM)) return {};
+  return await database.db.transaction().execute(async (db) => {
+    await teamQueries.insertTeam(db, { id: PLATFORM_TEAM, name: "Platform", slug: "platform" });
+    const teamId = random.uuid();
+    await teamQueries.insertTeam(db, {
+      id: teamId,
+      name: "Default",
+      slug: `${randomHex(random, 3)}-${randomHex(random, 3)}`,
+    });
+    const apiKey = `wrn_${randomHex(random, 16)}`;
+    await apiKeyQueries.insertApiKey(db, {
+      id: random.uuid(),
+      teamId,
+      name: "First key",
+      hash: hashApiKey(apiKey),
+      prefix: apiKey.slice(0, PREFIX_LENGTH),
+    });
+    return { apiKey };
+  });
+}

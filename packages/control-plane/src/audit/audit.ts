@@ -1,0 +1,66 @@
+import type { Random } from "@wrenn/core";
+import { auditQueries } from "@wrenn/database";
+import type { Actor, AuditRow, Database, NewAuditRow } from "@wrenn/database";
+import { actorOf } from "../http/acting.ts";
+import type { Identity } from "../http/identity.ts";
+import { GroupedWrites } from "@wrenn/core";
+
+export interface AuditEntry {
+  readonly resource: string;
+  readonly resourceId?: string;
+  readonly action: string;
+  readonly scope?: AuditRow["scope"];
+  readonly status?: AuditRow["status"];
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** Says who did what (contract 20 §6), in the transaction that did it. */
+export class AuditLog {
+  readonly #random: Random;
+  readonly #alone: GroupedWrites<NewAuditRow, undefined>;
+
+  constructor(database: Database, random: Random) {
+    this.#random = random;
+    this.#alone = new GroupedWrites(async (rows) => {
+      // Rows hold their teams as they are written; in one order, as everybody does who holds several.
+      await auditQueries.insertAudit(
+        database.db,
+        rows.toSorted((a, b) => (a.team_id < b.team_id ? -1 : 1)),
+      );
+      return rows.map(() => undefined);
+    });
+  }
+
+  async write(db: Database["db"], identity: Identity, entry: AuditEntry): Promise<void> {
+    await auditQueries.insertAudit(db, this.#row(identity, entry));
+  }
+
+  /** The same for what has no transaction of its own; entries of other requests may share this one's. */
+  async writeAlone(identity: Identity, entry: AuditEntry): Promise<void> {
+    await this.#alone.write(this.#row(identity, entry));
+  }
+
+  #row(identity: Identity, entry: AuditEntry): NewAuditRow {
+    return {
+      id: this.#random.uuid(),
+      team_id: identity.teamId,
+      ...columnsOf(actorOf(identity)),
+      resource_type: entry.resource,
+      resource_id: entry.resourceId ?? null,
+      action: entry.action,
+      scope: entry.scope ?? "team",
+      status: entry.status ?? "success",
+      metadata: JSON.stringify(entry.metadata ?? {}),
+    };
+  }
+}
+
+function columnsOf({ type, id, name }: Actor): Pick<AuditRow, "actor_type" | "actor_id" | "actor_name"> {
+  return { actor_type: type, actor_id: id ?? null, actor_name: name ?? null };
+}
+
+/** Writes down what was done by whom. */
+export type RecordAudit = (
+  request: { readonly identity: Identity | undefined },
+  entry: AuditEntry,
+) => Promise<void>;

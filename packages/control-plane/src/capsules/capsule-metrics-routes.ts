@@ -1,0 +1,61 @@
+import { Type } from "typebox";
+import { teamOf } from "../http/app.ts";
+import type { App } from "../http/app.ts";
+import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
+import type { CapsulesService } from "./capsules-service.ts";
+
+const metricRanges = ["5m", "10m", "1h", "2h", "6h", "12h", "24h"] as const;
+
+const Metrics = Type.Object({
+  sandbox_id: Type.String(),
+  range: Type.String(),
+  points: Type.Array(
+    Type.Object({
+      timestamp_unix: Type.Integer(),
+      cpu_pct: Type.Number({ description: "Of all virtual CPUs together, 0 to 100" }),
+      mem_bytes: Type.Integer({ description: "Used in the guest" }),
+      disk_bytes: Type.Integer({ description: "Occupied by what the capsule has written" }),
+    }),
+  ),
+});
+
+export interface CapsuleMetricsRoutesDeps {
+  readonly capsules: CapsulesService;
+}
+
+/** What capsules used (contract 10 §6). */
+export function registerCapsuleMetricsRoutes(
+  app: App,
+  { capsules }: CapsuleMetricsRoutesDeps,
+  base = CAPSULES,
+): void {
+  app.get(
+    `${base}/:id/metrics`,
+    {
+      schema: {
+        tags: ["capsules"],
+        params: CapsuleParams,
+        summary: "How busy a capsule was",
+        querystring: Type.Object({
+          range: Type.Optional(Type.Union(metricRanges.map((range) => Type.Literal(range)))),
+        }),
+        response: { 200: Metrics, ...refusals },
+      },
+    },
+    async (request) => {
+      const { id } = request.params;
+      const { range = "10m" } = request.query;
+      const points = await capsules.life.metrics(teamOf(request), id, range);
+      return {
+        sandbox_id: id,
+        range,
+        points: points.map((point) => ({
+          timestamp_unix: point.timestamp,
+          cpu_pct: Math.round(point.cpuPercent * 100) / 100,
+          mem_bytes: point.memoryBytes,
+          disk_bytes: point.diskBytes,
+        })),
+      };
+    },
+  );
+}

@@ -1,0 +1,189 @@
+import { createHash } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
+import { WrennError } from "@wrenn/core";
+import { isPlace } from "@wrenn/database";
+import { Type } from "typebox";
+import type { Once } from "./reservations.ts";
+import { teamOf } from "../http/app.ts";
+import type { App } from "../http/app.ts";
+import { capsuleJson } from "./capsule-json.ts";
+import { NetworkBody, networkRules } from "../network/network-routes.ts";
+import { askedPage, offerNext, PageQuery } from "../http/paging.ts";
+import { CAPSULES, Capsule, CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
+import type { CapsulesService } from "./capsules-service.ts";
+import type { RequestLimits } from "../http/request-limits.ts";
+import type { RecordAudit } from "../audit/audit.ts";
+
+const DEFAULT_VCPUS = 1;
+const DEFAULT_MEMORY_MB = 512;
+
+const CreateBody = Type.Object(
+  {
+    template: Type.Optional(SafeName),
+    vcpus: Type.Optional(Type.Integer({ maximum: 64, description: "0 or less: 1" })),
+    memory_mb: Type.Optional(
+      Type.Integer({
+        minimum: 128,
+        maximum: 65_536,
+        description: "A guest with less than 128 does not boot; 0 or less: 512",
+      }),
+    ),
+    timeout_sec: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 2_592_000,
+        description: "Idle seconds after which the capsule is paused; 0: never",
+      }),
+    ),
+    max_lifetime_sec: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 2_592_000,
+        description:
+          "Seconds after which the capsule is paused whether or not it is in use, from its creation and from each resume; 0: never",
+      }),
+    ),
+    auto_resume: Type.Optional(
+      Type.Boolean({ description: "A paused capsule is resumed by whoever uses it" }),
+    ),
+    network: Type.Optional(NetworkBody),
+  },
+  { examples: [{ template: "minimal", vcpus: 1, memory_mb: 512 }] },
+);
+
+export interface CapsuleRoutesDeps {
+  readonly capsules: CapsulesService;
+  readonly limits: RequestLimits;
+  readonly record: RecordAudit;
+}
+
+/** Capsules: create, list, read, destroy (contract 10 §6). */
+export function registerCapsuleRoutes(
+  app: App,
+  { capsules, limits, record }: CapsuleRoutesDeps,
+  base = CAPSULES,
+): void {
+  app.post(
+    base,
+    {
+      schema: {
+        summary: "Create a capsule",
+        description:
+          "Answers when the capsule is running, or after 4 seconds (`WRENN_CREATE_WAIT` of the server) with one that is still `pending` or `starting`: the first of its size on a host takes that long. Commands, files and sessions wait for such a capsule; GET says what became of it. With an `Idempotency-Key` header a repeated request gives the same capsule for a day. 400 for a bad field, 404 for an unknown template, 502 or 503 when the host cannot start it.",
+        tags: ["capsules"],
+        body: CreateBody,
+        response: { 201: Capsule, ...refusals },
+      },
+      preValidation: async (request) => {
+        // Sizes of zero and less mean the default; only then is a lower bound meaningful.
+        const body = request.body as Record<string, unknown> | undefined | null;
+        if (typeof body === "object" && body !== null) applyDefaults(body);
+      },
+    },
+    async (request, reply) => {
+      const {
+        template = "minimal",
+        vcpus = DEFAULT_VCPUS,
+        memory_mb: memoryMib = DEFAULT_MEMORY_MB,
+        timeout_sec: timeoutSec = 0,
+        max_lifetime_sec: maxLifetimeSec = 0,
+        auto_resume: autoResume = false,
+        network,
+      } = request.body;
+      const asked = {
+        template,
+        vcpus,
+        memoryMib,
+        timeoutSec,
+        maxLifetimeSec,
+        autoResume,
+        ...(network ? { network: networkRules(network) } : {}),
+      };
+      limits.create(teamOf(request));
+      const row = await capsules.creation.create(teamOf(request), asked, onceOf(request.headers, asked));
+      const answer = capsuleJson(row);
+      await record(request, {
+        resource: "sandbox",
+        resourceId: answer.id,
+        action: "create",
+        metadata: { template: answer.template },
+      });
+      return await reply.status(201).send(answer);
+    },
+  );
+
+  app.get(
+    base,
+    {
+      schema: {
+        summary: "List capsules, newest first",
+        tags: ["capsules"],
+        querystring: PageQuery,
+        response: { 200: Type.Array(Capsule), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const page = askedPage("capsules", request, isPlace);
+      if (!page) return (await capsules.list(teamOf(request))).map(capsuleJson);
+      // One more than asked for says whether there is another page.
+      const rows = await capsules.list(teamOf(request), { ...page, limit: page.limit + 1 });
+      const shown = rows.slice(0, page.limit);
+      const place = shown.at(-1)?.place;
+      if (rows.length > page.limit && place !== undefined) offerNext(reply, request, "capsules", place);
+      return shown.map(capsuleJson);
+    },
+  );
+
+  app.get(
+    `${base}/:id`,
+    {
+      schema: {
+        summary: "Read a capsule",
+        tags: ["capsules"],
+        params: CapsuleParams,
+        response: { 200: Capsule, ...refusals },
+      },
+    },
+    async (request) => capsuleJson(await capsules.get(teamOf(request), request.params.id)),
+  );
+
+  app.delete(
+    `${base}/:id`,
+    {
+      schema: {
+        summary: "Destroy a capsule",
+        description: "Works from every state and may be repeated.",
+        tags: ["capsules"],
+        params: CapsuleParams,
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      await capsules.destroy(teamOf(request), id);
+      await record(request, { resource: "sandbox", resourceId: id, action: "destroy", status: "warning" });
+      return await reply.status(204).send(null);
+    },
+  );
+}
+
+/** `Idempotency-Key`, so that a client that lost the answer may ask again. @throws WrennError `invalid_field`. */
+function onceOf(headers: IncomingHttpHeaders, asked: object): Once | undefined {
+  const key = headers["idempotency-key"];
+  if (key === undefined) return undefined;
+  if (typeof key !== "string" || !/^[\x21-\x7e]{1,255}$/.test(key))
+    throw new WrennError("invalid_field", {
+      field: "Idempotency-Key",
+      problem: "must be 1 to 255 printable characters",
+    });
+  return { key, fingerprint: createHash("sha256").update(JSON.stringify(asked)).digest("hex") };
+}
+
+function applyDefaults(body: Record<string, unknown>): void {
+  if (isNotPositive(body["vcpus"])) body["vcpus"] = DEFAULT_VCPUS;
+  if (isNotPositive(body["memory_mb"])) body["memory_mb"] = DEFAULT_MEMORY_MB;
+}
+
+function isNotPositive(value: unknown): boolean {
+  return typeof value === "number" && value <= 0;
+}

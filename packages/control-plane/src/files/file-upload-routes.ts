@@ -1,0 +1,75 @@
+import { Type } from "typebox";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { limited } from "./limited.ts";
+import { readUpload } from "./multipart.ts";
+import { teamOf } from "../http/app.ts";
+import type { App } from "../http/app.ts";
+import { abortWhenGone } from "./transfer.ts";
+import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
+import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { Fleet } from "../hosts/fleet.ts";
+
+/** Contract 00 §5. */
+const WHOLE_LIMIT = 100_000_000;
+
+export interface FileUploadRoutesDeps {
+  readonly capsules: CapsulesService;
+  readonly fleet: Fleet;
+}
+
+/** Uploads as forms, as contract 10 §8 has them. Their bodies are not parsed before they come here. */
+export function registerFileUploadRoutes(
+  app: App,
+  { capsules, fleet }: FileUploadRoutesDeps,
+  base = CAPSULES,
+): void {
+  const upload = async (
+    request: FastifyRequest,
+    id: string,
+    reply: FastifyReply,
+    limit: number,
+  ): Promise<void> => {
+    const row = await capsules.running(teamOf(request), id);
+    try {
+      const { path, user, content } = await readUpload(request.raw);
+      await fleet
+        .of(row)
+        .files(id)
+        .write(path, limited(content, limit), {
+          ...(user === undefined ? {} : { user }),
+          signal: abortWhenGone(reply),
+        });
+    } catch (error) {
+      // Many clients read the answer only after they have sent everything.
+      request.raw.unpipe();
+      request.raw.resume();
+      throw error;
+    }
+    await capsules.touch(row.id);
+  };
+  const schema = { tags: ["files"], params: CapsuleParams };
+  const form = {
+    ...schema,
+    consumes: ["multipart/form-data"],
+    description: "A form with the text field `path`, optionally `user`, and then the file field `file`.",
+    response: { 204: Type.Null(), ...refusals },
+  };
+
+  app.post(
+    `${base}/:id/files/write`,
+    { schema: { ...form, summary: "Upload a file of up to 100 MB" } },
+    async (request, reply) => {
+      await upload(request, request.params.id, reply, WHOLE_LIMIT);
+      return await reply.status(204).send(null);
+    },
+  );
+
+  app.post(
+    `${base}/:id/files/stream/write`,
+    { schema: { ...form, summary: "Upload a file of any size" } },
+    async (request, reply) => {
+      await upload(request, request.params.id, reply, Infinity);
+      return await reply.status(204).send(null);
+    },
+  );
+}

@@ -1,0 +1,41 @@
+import { problemOf } from "@wrenn/core";
+import { SocketRefused } from "../http/socket-handler.ts";
+import type { SocketHandler } from "../http/socket-handler.ts";
+
+/**
+ * Changes of a file or directory, `?path=` and optionally `&recursive=true` and `&user=`; our addition to the contract.
+ * `watching` says that every later change is told, `overflow` that some were lost.
+ */
+export const fileWatch: SocketHandler = async (socket, context) => {
+  const path = context.query.get("path") ?? "";
+  const user = context.query.get("user");
+  const ended = new AbortController();
+  const signal = AbortSignal.any([context.signal, ended.signal]);
+  try {
+    const changes = await context.files.watch(path, {
+      recursive: context.query.get("recursive") === "true",
+      ...(user === null ? {} : { user }),
+      signal,
+    });
+    await socket.send({ type: "watching", path });
+    for await (const change of changes) {
+      if (change.type === "overflow") await socket.send({ type: "overflow", offset: change.offset });
+      else {
+        await socket.send({
+          type: "change",
+          change: change.type,
+          offset: change.offset,
+          path: change.path,
+          directory: change.directory,
+          ...(change.oldPath === undefined ? {} : { old_path: change.oldPath }),
+        });
+      }
+    }
+    await socket.send({ type: "gone", path });
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    throw new SocketRefused(problemOf(error), { cause: error });
+  } finally {
+    ended.abort();
+  }
+};

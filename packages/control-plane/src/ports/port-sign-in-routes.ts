@@ -1,0 +1,69 @@
+import { WrennError } from "@wrenn/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
+import { noSuchPortPage, signInPage } from "../sign-in/sign-in-page.ts";
+import type { Page } from "../sign-in/page.ts";
+import type { App, PortAddresses } from "../http/app.ts";
+import { refusals } from "../http/schemas.ts";
+import type { Sessions } from "../accounts/sessions.ts";
+import type { PortsService } from "./ports.ts";
+import type { TokenCookie } from "../http/token-cookie.ts";
+
+const PortSignIn = Type.Object({
+  capsule: Type.String({ maxLength: 64 }),
+  port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  path: Type.String({ maxLength: 4096, pattern: "^/[!-~]*$" }),
+  binding: Type.String({ pattern: "^[\\w-]{43}$" }),
+});
+
+export interface PortSignInRoutesDeps {
+  readonly sessions: Sessions;
+  readonly ports: PortsService;
+  readonly edge: PortAddresses;
+  /** Refresh tokens travel in it. */
+  readonly cookie: TokenCookie;
+}
+
+/** Where the edge sends a person's browser that asks for a private port: a login here opens it there. */
+export function registerPortSignInRoutes(
+  app: App,
+  { sessions, ports, edge, cookie }: PortSignInRoutesDeps,
+): void {
+  app.get(
+    "/v1/ports/sign-in",
+    {
+      schema: {
+        summary: "Open a private port in a browser by the login of the platform",
+        description:
+          "Browsers are sent here by private ports; 303 back to the port, or a page that asks to log in.",
+        tags: ["ports"],
+        querystring: PortSignIn,
+        response: { 200: Type.String(), 303: Type.Null(), 404: Type.String(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      refuseScripts(request);
+      const { capsule, port, path, binding } = request.query;
+      const token = cookie.read(request.headers.cookie);
+      const login = token === undefined ? undefined : await sessions.peek(token);
+      if (!login) return await send(reply.status(200), signInPage);
+      const admitted = await ports.admitsSession(capsule, login.id);
+      if (!admitted) return await send(reply.status(404), noSuchPortPage);
+      return await reply
+        .headers({ "cache-control": "no-store", "referrer-policy": "no-referrer" })
+        .redirect(edge.portEntrance(capsule, port, { sessionId: login.id, binding, path }), 303);
+    },
+  );
+}
+
+/** Only the address bar and links lead here: pages of capsules are of the same site, and get nothing by asking. */
+function refuseScripts({ headers }: FastifyRequest): void {
+  const mode = headers["sec-fetch-mode"] ?? "navigate";
+  const destination = headers["sec-fetch-dest"] ?? "document";
+  if (mode !== "navigate" || destination !== "document")
+    throw new WrennError("invalid_field", { field: "Sec-Fetch-Dest", problem: "must be document" });
+}
+
+async function send(reply: FastifyReply, { html, headers }: Page): Promise<never> {
+  return await reply.headers(headers).send(html);
+}

@@ -1,0 +1,102 @@
+import { parseId, WrennError } from "@wrenn/core";
+import { capsuleQueries, portQueries } from "@wrenn/database";
+import type { Database, CapsuleRow } from "@wrenn/database";
+import type { Sessions } from "../accounts/sessions.ts";
+import type { Authenticator } from "../accounts/authenticator.ts";
+import { requireScope } from "../http/identity.ts";
+import type { CapsulesService } from "../capsules/capsules-service.ts";
+
+type Access = "public" | "private";
+
+/** Where a capsule's ports are and who may use them, as the edge asks for it. */
+export interface PortRoute {
+  readonly status: string;
+  readonly address: string | undefined;
+  /** UUID of its host. */
+  readonly hostId: string | null;
+  readonly wakes: boolean;
+  readonly access: (port: number) => Access;
+}
+
+/** Ports of capsules: what users set, and what the edge needs to know. */
+export class PortsService {
+  readonly #database: Database;
+  readonly #capsules: CapsulesService;
+  readonly #auth: Authenticator;
+  readonly #sessions: Sessions;
+  readonly #observers = new Set<(capsuleId: string) => void>();
+
+  constructor(database: Database, capsules: CapsulesService, auth: Authenticator, sessions: Sessions) {
+    this.#database = database;
+    this.#capsules = capsules;
+    this.#auth = auth;
+    this.#sessions = sessions;
+  }
+
+  /** Tells the observer whenever the access of a capsule's ports changed; returns the unsubscriber. */
+  observe(observer: (capsuleId: string) => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  async list(teamId: string, publicId: string): Promise<readonly { port: number; access: Access }[]> {
+    const row = await this.#capsules.get(teamId, publicId);
+    return (await portQueries.listPortAccess(this.#database.db, row.id)).map(({ port, access }) => ({
+      port,
+      access,
+    }));
+  }
+
+  async set(teamId: string, publicId: string, port: number, access: Access): Promise<void> {
+    const row = await this.#capsules.get(teamId, publicId);
+    if (row.status === "stopped" || row.status === "error")
+      throw new WrennError("capsule_not_running", { status: row.status });
+    await portQueries.setPortAccess(this.#database.db, { sandbox_id: row.id, port, access });
+    for (const observer of this.#observers) observer(publicId);
+  }
+
+  /** The capsule of whatever team; undefined when there is none. */
+  async find(publicId: string): Promise<PortRoute | undefined> {
+    const row = await this.#any(publicId);
+    if (!row) return undefined;
+    const access = new Map(
+      (await portQueries.listPortAccess(this.#database.db, row.id)).map((one) => [one.port, one.access]),
+    );
+    return {
+      status: row.status,
+      address: row.status === "running" ? (row.host_ip ?? undefined) : undefined,
+      hostId: row.host_id,
+      wakes: row.status === "paused" && row.auto_resume,
+      access: (port) => access.get(port) ?? "private",
+    };
+  }
+
+  /** Resumes a paused capsule on behalf of somebody who was admitted to it. */
+  async wake(publicId: string): Promise<void> {
+    const row = await this.#any(publicId);
+    if (!row) throw new WrennError("capsule_not_found", {});
+    await this.#capsules.life.wake(row.team_id, publicId);
+  }
+
+  /** Whether credentials belong to the capsule's team. */
+  async admits(publicId: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
+    try {
+      const identity = await this.#auth.authenticate(headers);
+      requireScope(identity, "run");
+      return (await this.#any(publicId))?.team_id === identity.teamId;
+    } catch (error) {
+      if (error instanceof WrennError && error.entry.fault === "user") return false;
+      throw error;
+    }
+  }
+
+  /** Whether a login (UUID) lives and its user belongs to the capsule's team, whichever team it turned to last. */
+  async admitsSession(publicId: string, sessionId: string): Promise<boolean> {
+    const row = await this.#any(publicId);
+    return row !== undefined && (await this.#sessions.admits(sessionId, row.team_id));
+  }
+
+  async #any(publicId: string): Promise<CapsuleRow | undefined> {
+    return await capsuleQueries.findAnyCapsule(this.#database.db, parseId("capsule", publicId));
+  }
+}

@@ -1,0 +1,171 @@
+import { Type } from "typebox";
+import type { CapsuleProcess } from "@wrenn/protocol";
+import { EnvironmentBody, requireSayable } from "./command-text.ts";
+import { LimitsBody, resourceLimits } from "./process-limits.ts";
+import { COMMAND_PATIENCE_MS } from "../capsules/capsules-service.ts";
+import { startProcess } from "./start-process.ts";
+import { runForeground } from "./exec.ts";
+import type { ExecResult } from "./exec.ts";
+import { teamOf } from "../http/app.ts";
+import type { App } from "../http/app.ts";
+import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
+import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { Fleet } from "../hosts/fleet.ts";
+import type { Clock } from "@wrenn/core";
+
+const DEFAULT_TIMEOUT_SEC = 30;
+const MAX_TIMEOUT_SEC = 86_400;
+
+const ExecBody = Type.Object(
+  {
+    cmd: Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      description: "Program, found through PATH; no shell is involved",
+    }),
+    args: Type.Optional(Type.Array(Type.String(), { maxItems: 10_000 })),
+    timeout_sec: Type.Optional(Type.Integer({ maximum: MAX_TIMEOUT_SEC, description: "0 or less: 30" })),
+    background: Type.Optional(Type.Boolean()),
+    tag: Type.Optional(Type.String({ pattern: "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$" })),
+    envs: Type.Optional(EnvironmentBody),
+    cwd: Type.Optional(Type.String({ maxLength: 4096 })),
+    user: Type.Optional(Type.String({ maxLength: 64 })),
+    limits: Type.Optional(LimitsBody),
+    stdin: Type.Optional(
+      Type.Boolean({ description: "Background only: keep standard input open for POST …/input" }),
+    ),
+  },
+  { examples: [{ cmd: "python3", args: ["-c", "print(6*7)"] }] },
+);
+
+const ExecAnswer = Type.Object({
+  sandbox_id: Type.String(),
+  cmd: Type.String(),
+  stdout: Type.String(),
+  stderr: Type.String(),
+  exit_code: Type.Integer({ description: "The program's own, or 128 + signal" }),
+  duration_ms: Type.Integer(),
+  encoding: Type.String({ description: "utf-8, or base64 for both streams when either is not valid UTF-8" }),
+  signal: Type.Optional(Type.Integer({ description: "Signal that ended it" })),
+  timed_out: Type.Optional(
+    Type.Boolean({ description: "Its time was up; the output is what it had printed" }),
+  ),
+  truncated: Type.Optional(Type.Boolean({ description: "Output beyond 8 MiB per stream was left out" })),
+});
+
+const BackgroundAnswer = Type.Object({
+  sandbox_id: Type.String(),
+  cmd: Type.String(),
+  pid: Type.Integer(),
+  tag: Type.String(),
+});
+
+export interface ExecRoutesDeps {
+  readonly capsules: CapsulesService;
+  readonly fleet: Fleet;
+  readonly clock: Clock;
+}
+
+/** Commands (contract 10 §7). */
+export function registerExecRoutes(
+  app: App,
+  { capsules, fleet, clock }: ExecRoutesDeps,
+  base = CAPSULES,
+): void {
+  app.post(
+    `${base}/:id/exec`,
+    {
+      schema: {
+        summary: "Run a command",
+        description:
+          "In the foreground: answers when the command has ended. A command whose time is up is ended with everything it started, and the answer carries `timed_out`. " +
+          "In the background: answers 202 at once. 400 for a bad field, a missing cwd or user; 404; 409 when the capsule is not running.",
+        tags: ["commands"],
+        params: CapsuleParams,
+        body: ExecBody,
+        response: { 200: ExecAnswer, 202: BackgroundAnswer, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const {
+        cmd,
+        args = [],
+        envs = {},
+        cwd,
+        user,
+        tag,
+        background = false,
+        stdin = false,
+        limits,
+        timeout_sec: timeoutSec = 0,
+      } = request.body;
+      requireSayable({ cmd, args, envs });
+      const row = await capsules.running(teamOf(request), id, COMMAND_PATIENCE_MS);
+      const where = {
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(user === undefined ? {} : { user }),
+        ...(limits === undefined ? {} : { limits: resourceLimits(limits) }),
+      };
+      const processes = fleet.of(row).processes(id);
+      if (background) {
+        const process = await startProcess(processes, {
+          cmd,
+          args,
+          envs,
+          ...where,
+          ...(tag === undefined ? {} : { tag }),
+          stdin,
+          output: "detached",
+        });
+        await capsules.touch(row.id);
+        return await reply.status(202).send({ sandbox_id: id, cmd, ...identityOf(process) });
+      }
+      const left = new AbortController();
+      // A client that leaves takes its command with it.
+      reply.raw.once("close", () => {
+        if (!reply.raw.writableFinished) left.abort(new Error("the client left"));
+      });
+      const result = await runForeground(
+        processes,
+        { cmd, args, envs, ...where, timeoutSec: timeoutSec > 0 ? timeoutSec : DEFAULT_TIMEOUT_SEC },
+        clock,
+        left.signal,
+      );
+      capsules.touch(row.id).catch((error: unknown) => request.log.warn({ error }, "touch failed"));
+      return await reply.status(200).send({ sandbox_id: id, cmd, ...execJson(result) });
+    },
+  );
+}
+
+function identityOf(process: CapsuleProcess): { readonly pid: number; readonly tag: string } {
+  return { pid: process.facts.pid, tag: process.facts.tag ?? String(process.facts.pid) };
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Both streams as text, or both as base64 when either is no text. */
+function execJson(result: ExecResult) {
+  const rest = {
+    exit_code: result.exit.exitCode,
+    duration_ms: result.durationMs,
+    ...(result.exit.signal === undefined ? {} : { signal: result.exit.signal }),
+    ...(result.timedOut ? { timed_out: true } : {}),
+    ...(result.truncated ? { truncated: true } : {}),
+  };
+  try {
+    return {
+      stdout: utf8.decode(result.stdout),
+      stderr: utf8.decode(result.stderr),
+      ...rest,
+      encoding: "utf-8",
+    };
+  } catch {
+    return {
+      stdout: result.stdout.toString("base64"),
+      stderr: result.stderr.toString("base64"),
+      ...rest,
+      encoding: "base64",
+    };
+  }
+}

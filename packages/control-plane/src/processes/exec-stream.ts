@@ -1,0 +1,119 @@
+import { problemOf } from "@wrenn/core";
+import type { CapsuleProcess } from "@wrenn/protocol";
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+import { EnvironmentBody, requireSayable } from "./command-text.ts";
+import { LimitsBody, resourceLimits } from "./process-limits.ts";
+import { startProcess } from "./start-process.ts";
+import { endTree } from "./exec.ts";
+import { forwardOutput } from "./forward-output.ts";
+import { SocketRefused } from "../http/socket-handler.ts";
+import type { SocketHandler, SocketContext } from "../http/socket-handler.ts";
+import type { ClientSocket } from "../http/client-socket.ts";
+
+const Start = Type.Object({
+  type: Type.Literal("start"),
+  cmd: Type.String({ minLength: 1, maxLength: 4096 }),
+  args: Type.Optional(Type.Array(Type.String())),
+  envs: Type.Optional(EnvironmentBody),
+  cwd: Type.Optional(Type.String({ maxLength: 4096 })),
+  user: Type.Optional(Type.String({ maxLength: 64 })),
+  timeout_sec: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400 })),
+  stdin: Type.Optional(Type.Boolean()),
+  limits: Type.Optional(LimitsBody),
+  encoding: Type.Optional(Type.Union([Type.Literal("utf-8"), Type.Literal("base64")])),
+});
+
+const Input = Type.Object({ type: Type.Literal("stdin"), data: Type.String() });
+const Control = Type.Object({ type: Type.String() });
+
+/**
+ * Runs one command and streams its output (contract 11 §2). The command lives as long as its client: `stop`, a vanished
+ * client and an expired `timeout_sec` end it with everything it started.
+ */
+export const execStream: SocketHandler = async (socket, context) => {
+  const first = await socket.receive(context.signal);
+  if (!first) return;
+  const start = first.type === "json" ? first.value : undefined;
+  if (!Value.Check(Start, start))
+    throw new SocketRefused("first message must be type 'start' with a 'cmd' field");
+  const { cmd, args = [], envs = {}, stdin = false, encoding = "utf-8" } = start;
+  let process: CapsuleProcess;
+  try {
+    requireSayable({ cmd, args, envs });
+    process = await startProcess(
+      context.processes,
+      {
+        cmd,
+        args,
+        envs,
+        ...(start.cwd === undefined ? {} : { cwd: start.cwd }),
+        ...(start.user === undefined ? {} : { user: start.user }),
+        ...(start.limits === undefined ? {} : { limits: resourceLimits(start.limits) }),
+        stdin,
+        output: "attached",
+      },
+      context.signal,
+    );
+  } catch (error) {
+    throw new SocketRefused(`failed to start exec stream: ${problemOf(error)}`, { cause: error });
+  }
+  let timedOut = false;
+  const ended = new AbortController();
+  const timer =
+    start.timeout_sec === undefined || start.timeout_sec === 0
+      ? undefined
+      : setTimeout(() => {
+          timedOut = true;
+          end(process, context);
+        }, start.timeout_sec * 1000);
+  try {
+    await socket.send({ type: "start", pid: process.facts.pid });
+    const reading = readClient(process, socket, context, ended.signal);
+    await forwardOutput(
+      process,
+      socket,
+      { from: "oldest", encoding, offsets: false, timedOut: () => timedOut },
+      context.signal,
+    );
+    ended.abort();
+    await reading;
+  } catch (error) {
+    end(process, context);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    ended.abort();
+  }
+};
+
+/** Takes the client's messages until the command has ended. */
+async function readClient(
+  process: CapsuleProcess,
+  socket: ClientSocket,
+  context: SocketContext,
+  ended: AbortSignal,
+): Promise<void> {
+  try {
+    for (;;) {
+      const message = await socket.receive(ended);
+      if (!message) return;
+      if (message.type === "bytes") await process.write(message.bytes, ended);
+      else if (Value.Check(Input, message.value))
+        await process.write(Buffer.from(message.value.data, "base64"), ended);
+      else if (Value.Check(Control, message.value)) {
+        if (message.value.type === "stdin_close") await process.closeInput(ended);
+        else if (message.value.type === "stop") end(process, context);
+      }
+    }
+  } catch (error) {
+    // Input that nobody reads any more is no failure of the command, whose exit follows.
+    if (!ended.aborted) context.logger.debug("exec_stream.input_failed", { problem: problemOf(error) });
+  }
+}
+
+function end(process: CapsuleProcess, { logger }: SocketContext): void {
+  endTree(process).catch((error: unknown) => {
+    logger.warn("exec_stream.end_failed", { pid: process.facts.pid, problem: problemOf(error) });
+  });
+}

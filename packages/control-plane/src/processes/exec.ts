@@ -1,0 +1,148 @@
+import { WrennError } from "@wrenn/core";
+import type { Clock } from "@wrenn/core";
+import type {
+  CapsuleProcess,
+  CapsuleProcesses,
+  OutputStream,
+  ProcessExit,
+  ProcessLimits,
+} from "@wrenn/protocol";
+import { startProcess } from "./start-process.ts";
+
+/** Each stream of a foreground command is kept up to here; the rest is counted, not kept. */
+export const OUTPUT_LIMIT = 8 << 20;
+/** How long ending a command may take, in milliseconds. */
+export const endTimes = {
+  /** A command that ignores TERM is killed after this. */
+  killAfterMs: 2000,
+  /** The guest is asked to kill for this long. */
+  killMs: 10_000,
+  /** A killed command's exit and the rest of its output are waited for this long. */
+  exitMs: 30_000,
+} as const;
+type EndTimes = Readonly<Record<keyof typeof endTimes, number>>;
+const SIGTERM = 15;
+const SIGKILL = 9;
+
+export interface ExecRequest {
+  readonly cmd: string;
+  readonly args: readonly string[];
+  readonly envs: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly user?: string;
+  readonly limits?: ProcessLimits;
+  readonly timeoutSec: number;
+}
+
+export interface ExecResult {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly exit: ProcessExit;
+  readonly durationMs: number;
+  readonly timedOut: boolean;
+  /** Something was left out of the streams because it did not fit. */
+  readonly truncated: boolean;
+}
+
+/**
+ * Runs a command to its end. When its time is up, it and everything it started is ended (TERM, then KILL), and what it had
+ * printed is returned with a mark. When `signal` aborts, likewise, and the signal's reason is thrown.
+ *
+ * @throws WrennError `guest_unreachable` when a command whose time is up does not end; what `processes.start` throws.
+ */
+export async function runForeground(
+  processes: CapsuleProcesses,
+  request: ExecRequest,
+  clock: Clock,
+  signal: AbortSignal,
+  times: EndTimes = endTimes,
+): Promise<ExecResult> {
+  const startedAt = clock.monotonic();
+  const process = await startProcess(
+    processes,
+    {
+      cmd: request.cmd,
+      args: request.args,
+      envs: request.envs,
+      ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
+      ...(request.user === undefined ? {} : { user: request.user }),
+      ...(request.limits === undefined ? {} : { limits: request.limits }),
+      stdin: false,
+      output: "attached",
+    },
+    signal,
+  );
+  let timedOut = false;
+  const over = new AbortController();
+  const stuck = new AbortController();
+  const giveUp = async (): Promise<void> => {
+    await endTree(process, times).catch(() => {});
+    await clock.sleep(times.exitMs, over.signal);
+    stuck.abort(new WrennError("guest_unreachable", { problem: "a command that was killed does not end" }));
+  };
+  const timer = setTimeout(() => {
+    timedOut = true;
+    // Rejects when the command ends after all.
+    giveUp().catch(() => {});
+  }, request.timeoutSec * 1000);
+  try {
+    const { stdout, stderr, exit, truncated } = await collect(
+      process,
+      AbortSignal.any([signal, stuck.signal]),
+    );
+    return {
+      stdout,
+      stderr,
+      exit,
+      truncated,
+      timedOut,
+      durationMs: Math.round(clock.monotonic() - startedAt),
+    };
+  } catch (error) {
+    endTree(process, times).catch(() => {});
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    over.abort();
+  }
+}
+
+/** Ends a process and all it started: TERM, and KILL when that is not enough. */
+export async function endTree(process: CapsuleProcess, times: EndTimes = endTimes): Promise<void> {
+  const gentle = AbortSignal.timeout(times.killAfterMs);
+  try {
+    await process.kill(SIGTERM, "tree", gentle);
+    await process.wait(gentle);
+  } catch {
+    // Not yet ended; the second signal cannot be ignored.
+  }
+  // Also when the process itself is gone: what it started may still be there.
+  await process.kill(SIGKILL, "tree", AbortSignal.timeout(times.killMs));
+}
+
+async function collect(
+  process: CapsuleProcess,
+  signal: AbortSignal,
+): Promise<Pick<ExecResult, "stdout" | "stderr" | "exit" | "truncated">> {
+  const parts: Record<OutputStream, Uint8Array[]> = { stdout: [], stderr: [] };
+  const size: Record<OutputStream, number> = { stdout: 0, stderr: 0 };
+  let truncated = false;
+  for await (const event of process.output("oldest", signal)) {
+    if (event.type === "data") {
+      const room = OUTPUT_LIMIT - size[event.stream];
+      truncated ||= event.bytes.length > room;
+      if (room > 0) parts[event.stream].push(event.bytes.subarray(0, room));
+      size[event.stream] += Math.min(room, event.bytes.length);
+    } else if (event.type === "dropped") {
+      truncated = true;
+    } else if (event.type === "exit") {
+      return {
+        stdout: Buffer.concat(parts.stdout),
+        stderr: Buffer.concat(parts.stderr),
+        exit: event.exit,
+        truncated,
+      };
+    }
+  }
+  throw new Error("the output ended without an exit");
+}

@@ -1,0 +1,202 @@
+import { WrennError } from "@wrenn/core";
+import type { CapsuleProcess } from "@wrenn/protocol";
+import { constants } from "node:os";
+import { Type } from "typebox";
+import { processFacts, ProcessFactsAnswer, processLogs, ProcessLogsAnswer } from "./process-json.ts";
+import { teamOf } from "../http/app.ts";
+import type { App } from "../http/app.ts";
+import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
+import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { Fleet } from "../hosts/fleet.ts";
+
+const SIGTERM = 15;
+const SIGKILL = 9;
+const CALL_MS = 10_000;
+
+const ProcessParams = Type.Object({
+  id: Type.String(),
+  selector: Type.String({ maxLength: 128, description: "pid (all digits) or tag" }),
+});
+
+const ProcessList = Type.Object({
+  processes: Type.Array(
+    Type.Object({
+      pid: Type.Integer(),
+      tag: Type.Optional(Type.String()),
+      cmd: Type.String(),
+      args: Type.Optional(Type.Array(Type.String())),
+    }),
+  ),
+});
+
+const SignalBody = Type.Object({
+  signal: Type.String({ pattern: "^SIG[A-Z0-9]{1,10}$", description: "Such as SIGINT or SIGUSR1" }),
+  scope: Type.Optional(
+    Type.Union([Type.Literal("group"), Type.Literal("tree")], {
+      description: "The process group (the default), or everything the process started",
+    }),
+  ),
+});
+
+const InputBody = Type.Object({
+  data: Type.Optional(Type.String()),
+  encoding: Type.Optional(Type.Union([Type.Literal("utf-8"), Type.Literal("base64")])),
+  close: Type.Optional(Type.Boolean({ description: "Closes standard input after the data" })),
+});
+
+const LogsQuery = Type.Object({
+  from: Type.Optional(Type.Integer({ minimum: 0, description: "Offset in standard output" })),
+  from_stderr: Type.Optional(Type.Integer({ minimum: 0, description: "Offset in standard error" })),
+});
+
+export interface ProcessRoutesDeps {
+  readonly capsules: CapsulesService;
+  readonly fleet: Fleet;
+}
+
+/** Processes that were started through the API (contract 10 §7). */
+export function registerProcessRoutes(
+  app: App,
+  { capsules, fleet }: ProcessRoutesDeps,
+  base = CAPSULES,
+): void {
+  app.get(
+    `${base}/:id/processes`,
+    {
+      schema: {
+        summary: "List live processes",
+        tags: ["commands"],
+        params: CapsuleParams,
+        response: { 200: ProcessList, ...refusals },
+      },
+    },
+    async (request) => {
+      const row = await capsules.running(teamOf(request), request.params.id);
+      const processes = await fleet.of(row).processes(request.params.id).list(AbortSignal.timeout(CALL_MS));
+      return {
+        processes: processes.map(({ pid, tag, cmd, args }) => ({
+          pid,
+          ...(tag === undefined ? {} : { tag }),
+          cmd,
+          ...(args.length === 0 ? {} : { args: [...args] }),
+        })),
+      };
+    },
+  );
+
+  app.delete(
+    `${base}/:id/processes/:selector`,
+    {
+      schema: {
+        summary: "End a process and everything it started",
+        tags: ["commands"],
+        params: ProcessParams,
+        querystring: Type.Object({
+          signal: Type.Optional(Type.String({ description: "SIGTERM, or anything else for SIGKILL" })),
+        }),
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const row = await capsules.running(teamOf(request), request.params.id);
+      const signal = AbortSignal.timeout(CALL_MS);
+      const process = await fleet.of(row).processes(request.params.id).find(request.params.selector, signal);
+      await process.kill(request.query.signal === "SIGTERM" ? SIGTERM : SIGKILL, "tree", signal);
+      return await reply.status(204).send(null);
+    },
+  );
+
+  const find = async (
+    request: Parameters<typeof teamOf>[0],
+    { id, selector }: { readonly id: string; readonly selector: string },
+    signal: AbortSignal,
+  ): Promise<CapsuleProcess> => {
+    const row = await capsules.running(teamOf(request), id);
+    await capsules.touch(row.id);
+    return await fleet.of(row).processes(id).find(selector, signal);
+  };
+
+  app.get(
+    `${base}/:id/processes/:selector`,
+    {
+      schema: {
+        summary: "Describe a process, also after its end",
+        description: "Ended processes are kept for 10 minutes, the newest 100 of them.",
+        tags: ["commands"],
+        params: ProcessParams,
+        response: { 200: ProcessFactsAnswer, ...refusals },
+      },
+    },
+    async (request) => {
+      const process = await find(request, request.params, AbortSignal.timeout(CALL_MS));
+      return processFacts(process.facts);
+    },
+  );
+
+  app.get(
+    `${base}/:id/processes/:selector/logs`,
+    {
+      schema: {
+        summary: "Read what a process has printed, also after its end",
+        description:
+          "The newest 1 MiB of each stream is kept. `offset` says where the text begins, `next` where to read on; an offset later than asked means that the bytes between were dropped.",
+        tags: ["commands"],
+        params: ProcessParams,
+        querystring: LogsQuery,
+        response: { 200: ProcessLogsAnswer, ...refusals },
+      },
+    },
+    async (request) => {
+      const signal = AbortSignal.timeout(CALL_MS);
+      const process = await find(request, request.params, signal);
+      const { from = 0, from_stderr: fromErrors = 0 } = request.query;
+      // Read before the facts: an exit that is told means that nothing came after what is shown.
+      const { exit } = process.facts;
+      return processLogs(await process.held({ stdout: from, stderr: fromErrors }, signal), exit);
+    },
+  );
+
+  app.post(
+    `${base}/:id/processes/:selector/input`,
+    {
+      schema: {
+        summary: "Write to a process's standard input",
+        tags: ["commands"],
+        params: ProcessParams,
+        body: InputBody,
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const signal = AbortSignal.timeout(CALL_MS);
+      const process = await find(request, request.params, signal);
+      const { data = "", encoding = "utf-8", close = false } = request.body;
+      if (data !== "") await process.write(Buffer.from(data, encoding), signal);
+      if (close) await process.closeInput(signal);
+      return await reply.status(204).send(null);
+    },
+  );
+
+  app.post(
+    `${base}/:id/processes/:selector/signal`,
+    {
+      schema: {
+        summary: "Send a signal",
+        tags: ["commands"],
+        params: ProcessParams,
+        body: SignalBody,
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { signal: name, scope = "group" } = request.body;
+      const number = Object.entries(constants.signals).find(([known]) => known === name)?.[1];
+      if (number === undefined)
+        throw new WrennError("invalid_field", { field: "signal", problem: `is no signal of Linux: ${name}` });
+      const signal = AbortSignal.timeout(CALL_MS);
+      const process = await find(request, request.params, signal);
+      await process.kill(number, scope, signal);
+      return await reply.status(204).send(null);
+    },
+  );
+}

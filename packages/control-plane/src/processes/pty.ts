@@ -1,0 +1,195 @@
+import { problemOf } from "@wrenn/core";
+import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+import { EnvironmentBody, requireSayable } from "./command-text.ts";
+import { startProcess } from "./start-process.ts";
+import { PtyInput } from "./pty-input.ts";
+import { PtyOutput } from "./pty-output.ts";
+import { SocketRefused } from "../http/socket-handler.ts";
+import type { SocketHandler, SocketContext } from "../http/socket-handler.ts";
+import type { Inbound, ClientSocket } from "../http/client-socket.ts";
+
+const PING_MS = 30_000;
+const SIGKILL = 9;
+const CALL_MS = 10_000;
+const MAX_SIZE = 10_000;
+const DEFAULT_COMMAND = "/bin/bash";
+const DEFAULT_COLS = 80;
+const DEFAULT_ROWS = 24;
+
+const size = Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_SIZE }));
+const mode = {
+  /** Output as binary frames; input may be binary in any case. */
+  binary: Type.Optional(Type.Boolean()),
+  /** Offsets, `dropped` and `resized` messages. */
+  extended: Type.Optional(Type.Boolean()),
+};
+
+const Start = Type.Object({
+  type: Type.Literal("start"),
+  cmd: Type.Optional(Type.String({ maxLength: 4096 })),
+  args: Type.Optional(Type.Array(Type.String())),
+  cols: size,
+  rows: size,
+  envs: Type.Optional(EnvironmentBody),
+  cwd: Type.Optional(Type.String({ maxLength: 4096 })),
+  user: Type.Optional(Type.String({ maxLength: 64 })),
+  ...mode,
+});
+
+const Connect = Type.Object({
+  type: Type.Literal("connect"),
+  tag: Type.String({ minLength: 1, maxLength: 128 }),
+  from: Type.Optional(Type.Integer({ minimum: 0 })),
+  ...mode,
+});
+
+const Input = Type.Object({ type: Type.Literal("input"), data: Type.String() });
+const Resize = Type.Object({
+  type: Type.Literal("resize"),
+  cols: Type.Integer({ minimum: 1, maximum: MAX_SIZE }),
+  rows: Type.Integer({ minimum: 1, maximum: MAX_SIZE }),
+});
+const Acknowledge = Type.Object({ type: Type.Literal("ack"), bytes: Type.Integer({ minimum: 0 }) });
+const Typed = Type.Object({ type: Type.String() });
+
+interface Opened {
+  readonly process: CapsuleProcess;
+  readonly from: OutputStart;
+  readonly binary: boolean;
+  readonly extended: boolean;
+}
+
+/**
+ * A terminal (contract 11 §4). It belongs to the capsule and not to the socket: a client may leave and come back by its tag,
+ * several may watch and type, and what the log still holds is shown to whoever connects.
+ */
+export const pty =
+  (subprotocol: string): SocketHandler =>
+  async (socket, context) => {
+    const first = await socket.receive(context.signal);
+    if (!first) return;
+    const opened = await open(first, context, subprotocol === BINARY_SUBPROTOCOL);
+    const { process } = opened;
+    const ended = new AbortController();
+    const signal = AbortSignal.any([context.signal, ended.signal]);
+    const output = new PtyOutput(socket, opened);
+    await socket.send({ type: "started", tag: process.facts.tag ?? "", pid: process.facts.pid });
+    const ping = setInterval(() => void socket.send({ type: "ping" }).catch(() => {}), PING_MS);
+    const failure = Promise.withResolvers<never>();
+    failure.promise.catch(() => {});
+    const input = new PtyInput(process, (error) => failure.reject(error), signal);
+    try {
+      const reading = readClient(socket, { process, input, output, context }, signal);
+      reading.catch((error: unknown) => {
+        if (!signal.aborted) failure.reject(error);
+      });
+      await Promise.race([output.run(process, signal), failure.promise]);
+    } catch (error) {
+      if (context.signal.aborted) throw error;
+      throw new SocketRefused(`pty stream failed: ${problemOf(error)}`, { cause: error });
+    } finally {
+      clearInterval(ping);
+      ended.abort();
+    }
+  };
+
+/** Sub-protocol with which a client asks for binary frames before its first message. */
+export const BINARY_SUBPROTOCOL = "wrenn.pty.binary";
+
+async function open(
+  first: Inbound,
+  { processes, signal }: SocketContext,
+  binaryByProtocol: boolean,
+): Promise<Opened> {
+  const message = first.type === "json" ? first.value : undefined;
+  if (Value.Check(Typed, message) && message.type === "connect") {
+    if (!Value.Check(Connect, message)) throw new SocketRefused("connect requires a 'tag' field");
+    const { from } = message;
+    return {
+      process: await connect(processes, message.tag, signal),
+      from: from === undefined ? "oldest" : { stdout: from, stderr: 0 },
+      binary: binaryByProtocol || message.binary === true,
+      extended: message.extended === true || from !== undefined,
+    };
+  }
+  if (!Value.Check(Typed, message) || message.type !== "start")
+    throw new SocketRefused("first message must be type 'start' or 'connect'");
+  if (!Value.Check(Start, message)) {
+    const [problem] = Value.Errors(Start, message);
+    throw new SocketRefused(
+      `failed to start pty: ${problem?.instancePath.slice(1) ?? "message"} ${problem?.message ?? "is not valid"}`,
+    );
+  }
+  const { cmd = "", args = [], envs = {}, cwd, user } = message;
+  try {
+    requireSayable({ cmd, args, envs });
+    const process = await startProcess(
+      processes,
+      {
+        cmd: cmd === "" ? DEFAULT_COMMAND : cmd,
+        args,
+        envs,
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(user === undefined ? {} : { user }),
+        terminal: { cols: message.cols || DEFAULT_COLS, rows: message.rows || DEFAULT_ROWS },
+        stdin: true,
+        output: "attached",
+      },
+      signal,
+    );
+    return {
+      process,
+      from: "oldest",
+      binary: binaryByProtocol || message.binary === true,
+      extended: message.extended === true,
+    };
+  } catch (error) {
+    throw new SocketRefused(`failed to start pty: ${problemOf(error)}`, { cause: error });
+  }
+}
+
+async function connect(
+  processes: SocketContext["processes"],
+  tag: string,
+  signal: AbortSignal,
+): Promise<CapsuleProcess> {
+  try {
+    const process = await processes.find(tag, signal);
+    if (process.facts.terminal) return process;
+  } catch (error) {
+    throw new SocketRefused(`failed to connect to pty: ${problemOf(error)}`, { cause: error });
+  }
+  throw new SocketRefused(`failed to connect to pty: ${tag} is not a terminal`);
+}
+
+interface Terminal {
+  readonly process: CapsuleProcess;
+  readonly input: PtyInput;
+  readonly output: PtyOutput;
+  readonly context: SocketContext;
+}
+
+/** Takes the client's messages until it leaves. What is no known message is ignored, as the contract has it. */
+async function readClient(
+  socket: ClientSocket,
+  { process, input, output, context }: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const message = await socket.receive(signal);
+    if (!message) return;
+    context.touch();
+    if (message.type === "bytes") {
+      await input.write(message.bytes);
+      continue;
+    }
+    const { value } = message;
+    if (Value.Check(Input, value)) await input.write(Buffer.from(value.data, "base64"));
+    else if (Value.Check(Resize, value)) input.resize(value.cols, value.rows);
+    else if (Value.Check(Acknowledge, value)) output.acknowledge(value.bytes);
+    else if (Value.Check(Typed, value) && value.type === "kill")
+      await process.kill(SIGKILL, "tree", AbortSignal.timeout(CALL_MS));
+  }
+}

@@ -1,0 +1,155 @@
+import { formatId, parseId } from "@wrenn/core";
+import type { ListedTeam } from "@wrenn/database";
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import { sessionOf } from "../http/app.ts";
+import type { App } from "../http/app.ts";
+import { timestamp } from "../http/timestamp.ts";
+import { NumberedQuery, numbering, stretchOf } from "../http/numbered-pages.ts";
+import { refusals } from "../http/schemas.ts";
+import { memberJson, MemberJson } from "./team-routes.ts";
+import type { AdminTeams } from "./admin-teams.ts";
+import type { DeletionService } from "./deletion.ts";
+
+const MAX_LIMIT = 1_000_000_000;
+
+const Team = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  slug: Type.String(),
+  is_byoc: Type.Boolean(),
+  created_at: Type.String(),
+  deleted_at: Type.Union([Type.String(), Type.Null()]),
+  member_count: Type.Integer(),
+  owner_name: Type.String({ description: "Empty for a team that nobody owns" }),
+  owner_email: Type.String(),
+  active_sandbox_count: Type.Integer({ description: "Neither paused nor ended" }),
+  channel_count: Type.Integer(),
+});
+
+const Count = Type.Integer({ minimum: 0, maximum: MAX_LIMIT });
+const limits = {
+  max_capsules: Count,
+  max_vcpus: Count,
+  max_memory_mb: Count,
+  max_templates: Count,
+  max_channels: Count,
+};
+const Limits = Type.Object(limits);
+
+const TeamParams = Type.Object({ id: Type.String() });
+const tags = ["admin"];
+const none = { 204: Type.Null(), ...refusals };
+
+export interface AdminTeamRoutesDeps {
+  readonly adminTeams: AdminTeams;
+  readonly deletion: DeletionService;
+}
+
+/** Teams, for administrators of the platform (contract 10 §13). */
+export function registerAdminTeamRoutes(app: App, { adminTeams, deletion }: AdminTeamRoutesDeps): void {
+  app.get(
+    "/v1/admin/teams",
+    {
+      schema: {
+        summary: "Every team, living ones first, then newest first",
+        tags,
+        querystring: NumberedQuery,
+        response: { 200: Type.Object({ teams: Type.Array(Team), ...numbering }), ...refusals },
+      },
+    },
+    async (request) => {
+      const { offset, limit, about } = stretchOf(request.query);
+      const { teams, total } = await adminTeams.list(offset, limit);
+      return { teams: teams.map(teamJson), ...about(total) };
+    },
+  );
+
+  app.get(
+    "/v1/admin/teams/:id",
+    {
+      schema: {
+        summary: "A team, its members, and how much it may have",
+        tags,
+        params: TeamParams,
+        response: {
+          200: Type.Object({ team: Team, members: Type.Array(MemberJson), limits: Type.Optional(Limits) }),
+          ...refusals,
+        },
+      },
+    },
+    async (request) => {
+      const { team, members, limits: present } = await adminTeams.get(parseId("team", request.params.id));
+      return {
+        team: teamJson(team),
+        members: members.map(memberJson),
+        ...(present ? { limits: present } : {}),
+      };
+    },
+  );
+
+  app.patch(
+    "/v1/admin/teams/:id/limits",
+    {
+      schema: {
+        summary: "Say how much a team may have",
+        description: "What it has beyond that stays; it gets no more.",
+        tags,
+        params: TeamParams,
+        body: Type.Partial(Limits),
+        response: { 200: Limits, ...refusals },
+      },
+    },
+    async (request) =>
+      await adminTeams.limit(sessionOf(request), parseId("team", request.params.id), request.body),
+  );
+
+  app.put(
+    "/v1/admin/teams/:id/byoc",
+    {
+      schema: {
+        summary: "Let a team have hosts of its own; there is no way back",
+        tags,
+        params: TeamParams,
+        body: Type.Object({ enabled: Type.Literal(true) }),
+        response: none,
+      },
+    },
+    async (request, reply) => {
+      await adminTeams.enableByoc(sessionOf(request), parseId("team", request.params.id));
+      return await reply.status(204).send(null);
+    },
+  );
+
+  app.delete(
+    "/v1/admin/teams/:id",
+    {
+      schema: {
+        summary: "Delete a team with its capsules, templates, keys and invitations",
+        tags,
+        params: TeamParams,
+        response: none,
+      },
+    },
+    async (request, reply) => {
+      await deletion.deleteAnyTeam(sessionOf(request), parseId("team", request.params.id));
+      return await reply.status(204).send(null);
+    },
+  );
+}
+
+function teamJson(team: ListedTeam): Static<typeof Team> {
+  return {
+    id: formatId("team", team.id),
+    name: team.name,
+    slug: team.slug,
+    is_byoc: team.isByoc,
+    created_at: timestamp(team.createdAt),
+    deleted_at: team.deletedAt === null ? null : timestamp(team.deletedAt),
+    member_count: team.memberCount,
+    owner_name: team.ownerName ?? "",
+    owner_email: team.ownerEmail ?? "",
+    active_sandbox_count: team.activeCapsules,
+    channel_count: team.channelCount,
+  };
+}

@@ -1,0 +1,88 @@
+import { formatId, WrennError } from "@wrenn/core";
+import { adminTeamQueries, memberQueries, teamQueries } from "@wrenn/database";
+import type { Database, ListedTeam, LiveSession, Member, TeamLimits } from "@wrenn/database";
+import type { AuditLog } from "../audit/audit.ts";
+import { PLATFORM_TEAM } from "../accounts/bootstrap.ts";
+
+export interface AdminTeamsOptions {
+  readonly database: Database;
+  readonly audit: AuditLog;
+}
+
+/** Every team, for administrators of the platform (contract 10 §13). Who asks has been found to be one. */
+export class AdminTeams {
+  readonly #options: AdminTeamsOptions;
+
+  constructor(options: AdminTeamsOptions) {
+    this.#options = options;
+  }
+
+  async list(offset: number, limit: number): Promise<{ teams: readonly ListedTeam[]; total: number }> {
+    return await adminTeamQueries.listAllTeams(this.#options.database.db, { offset, limit });
+  }
+
+  /** @throws WrennError `team_not_found`. */
+  async get(
+    teamId: string,
+  ): Promise<{ team: ListedTeam; members: readonly Member[]; limits: TeamLimits | undefined }> {
+    const { db } = this.#options.database;
+    const team = await adminTeamQueries.findListedTeam(db, teamId);
+    if (!team) throw new WrennError("team_not_found", {});
+    return {
+      team,
+      members: await memberQueries.listMembers(db, teamId),
+      limits: await adminTeamQueries.lockTeamLimits(db, teamId),
+    };
+  }
+
+  /**
+   * Says how much a team may have. What it has beyond that stays; it gets no more.
+   *
+   * @throws WrennError `team_not_found`.
+   */
+  async limit(session: LiveSession, teamId: string, change: Partial<TeamLimits>): Promise<TeamLimits> {
+    return await this.#options.database.db.transaction().execute(async (trx) => {
+      const before = await adminTeamQueries.lockTeamLimits(trx, teamId);
+      if (!before) throw new WrennError("team_not_found", {});
+      const after = { ...before, ...change };
+      const changed = (Object.keys(after) as (keyof TeamLimits)[]).filter(
+        (name) => after[name] !== before[name],
+      );
+      if (changed.length === 0) return after;
+      await adminTeamQueries.setTeamLimits(trx, teamId, after);
+      const metadata = Object.fromEntries(changed.map((name) => [name, `${before[name]} -> ${after[name]}`]));
+      await this.#record(trx, session, teamId, "limit", metadata);
+      return after;
+    });
+  }
+
+  /** Lets a team have hosts of its own, for good. @throws WrennError `team_not_found`, `platform_team_protected`. */
+  async enableByoc(session: LiveSession, teamId: string): Promise<void> {
+    if (teamId === PLATFORM_TEAM) throw new WrennError("platform_team_protected", {});
+    await this.#options.database.db.transaction().execute(async (trx) => {
+      const team = await teamQueries.findTeam(trx, teamId);
+      if (!team) throw new WrennError("team_not_found", {});
+      if (await adminTeamQueries.enableByoc(trx, teamId))
+        await this.#record(trx, session, teamId, "enable_byoc", {});
+    });
+  }
+
+  async #record(
+    trx: Database["db"],
+    session: LiveSession,
+    teamId: string,
+    action: string,
+    metadata: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const entry = {
+      resource: "team",
+      resourceId: formatId("team", teamId),
+      action,
+      scope: "admin",
+      metadata,
+    } as const;
+    // The team's own people see what was done with it.
+    for (const place of new Set([PLATFORM_TEAM, teamId]))
+      await this.#options.audit.write(trx, { teamId: place, session }, entry);
+  }
+}

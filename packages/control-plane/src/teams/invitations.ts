@@ -1,0 +1,114 @@
+import { WrennError } from "@wrenn/core";
+import type { Clock, Random } from "@wrenn/core";
+import { invitationQueries, userQueries } from "@wrenn/database";
+import type { Database, InvitationRow, LiveSession } from "@wrenn/database";
+import type { Mailer } from "../mail/mailer.ts";
+import { requireRole } from "../http/identity.ts";
+import type { AuditLog } from "../audit/audit.ts";
+
+const INVITATION_MS = 7 * 86_400_000;
+const MAX_OPEN = 200;
+
+export interface InvitationsOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly mailer: Mailer;
+  readonly audit: AuditLog;
+  readonly publicUrl: string;
+}
+
+/** Ways into a team: nobody becomes a member without agreeing, and inviting does not tell who has an account. */
+export class InvitationsService {
+  readonly #options: InvitationsOptions;
+
+  constructor(options: InvitationsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws WrennError `role_missing`, `limit_reached`. */
+  async invite(session: LiveSession, email: string, role: "admin" | "member"): Promise<void> {
+    const { database, mailer, random, audit, clock, publicUrl } = this.#options;
+    const identity = { teamId: session.teamId, session };
+    requireRole(identity, "admin");
+    if ((await this.ofTeam(session)).length >= MAX_OPEN)
+      throw new WrennError("limit_reached", { limit: MAX_OPEN, things: "invitations" });
+    const expiresAt = new Date(clock.now() + INVITATION_MS);
+    await database.db.transaction().execute(async (trx) => {
+      await invitationQueries.putInvitation(trx, {
+        id: random.uuid(),
+        teamId: session.teamId,
+        email,
+        role,
+        invitedBy: session.userId,
+        expiresAt,
+      });
+      await audit.write(trx, identity, {
+        resource: "member",
+        action: "invite",
+        scope: "admin",
+        metadata: { email, role },
+      });
+      await mailer.send(trx, {
+        kind: "invitation",
+        to: email,
+        subject: "You are invited to a team",
+        text: `${session.name} (${session.email}) invites you. Log in with this address within a week to accept or decline.`,
+        link: `${publicUrl}/invitations`,
+        expiresAt,
+      });
+    });
+  }
+
+  async ofTeam(session: LiveSession): Promise<readonly InvitationRow[]> {
+    requireRole({ teamId: session.teamId, session }, "admin");
+    return await invitationQueries.listInvitations(
+      this.#options.database.db,
+      { teamId: session.teamId },
+      this.#now(),
+    );
+  }
+
+  async toPerson({ email }: LiveSession): Promise<readonly InvitationRow[]> {
+    return await invitationQueries.listInvitations(this.#options.database.db, { email }, this.#now());
+  }
+
+  /** @throws WrennError `invitation_not_found`. */
+  async withdraw(session: LiveSession, id: string): Promise<void> {
+    requireRole({ teamId: session.teamId, session }, "admin");
+    if (!(await invitationQueries.deleteInvitation(this.#options.database.db, session.teamId, id)))
+      throw new WrennError("invitation_not_found", {});
+  }
+
+  /** @throws WrennError `invitation_not_found`. */
+  async accept(session: LiveSession, id: string): Promise<void> {
+    const { database, audit } = this.#options;
+    await database.db.transaction().execute(async (trx) => {
+      const taken = await invitationQueries.takeInvitation(trx, id, session.email, this.#now());
+      if (!taken) throw new WrennError("invitation_not_found", {});
+      const { teamId, role } = taken;
+      const joined = await userQueries.insertMembership(trx, {
+        userId: session.userId,
+        teamId,
+        role,
+        isDefault: false,
+      });
+      if (joined)
+        await audit.write(
+          trx,
+          { teamId, session },
+          { resource: "member", action: "join", scope: "admin", metadata: { role } },
+        );
+    });
+  }
+
+  /** @throws WrennError `invitation_not_found`. */
+  async decline(session: LiveSession, id: string): Promise<void> {
+    if (!(await invitationQueries.takeInvitation(this.#options.database.db, id, session.email, this.#now())))
+      throw new WrennError("invitation_not_found", {});
+  }
+
+  #now(): Date {
+    return new Date(this.#options.clock.now());
+  }
+}

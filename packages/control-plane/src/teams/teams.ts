@@ -1,0 +1,133 @@
+import { formatId, randomHex, WrennError } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { memberQueries, teamQueries, userQueries } from "@wrenn/database";
+import type { Database, LiveSession, Member, TeamOfUser } from "@wrenn/database";
+import type { Sessions } from "../accounts/sessions.ts";
+import { requireRole } from "../http/identity.ts";
+import type { AuditLog } from "../audit/audit.ts";
+
+const MAX_TEAMS = 20;
+
+export interface TeamsOptions {
+  readonly database: Database;
+  readonly random: Random;
+  readonly sessions: Sessions;
+  readonly audit: AuditLog;
+}
+
+/** Teams and their members (contract 10 §5). */
+export class TeamsService {
+  readonly #options: TeamsOptions;
+
+  constructor(options: TeamsOptions) {
+    this.#options = options;
+  }
+
+  async list(userId: string): Promise<readonly TeamOfUser[]> {
+    return await memberQueries.listUserTeams(this.#options.database.db, userId);
+  }
+
+  /** @throws WrennError `limit_reached`. */
+  async create(session: LiveSession, name: string): Promise<TeamOfUser> {
+    const { database, random } = this.#options;
+    const owned = (await this.list(session.userId)).filter((team) => team.role === "owner");
+    if (owned.length >= MAX_TEAMS)
+      throw new WrennError("limit_reached", { limit: MAX_TEAMS, things: "teams of one owner" });
+    const id = random.uuid();
+    await database.db.transaction().execute(async (trx) => {
+      await teamQueries.insertTeam(trx, {
+        id,
+        name,
+        slug: `${randomHex(random, 3)}-${randomHex(random, 3)}`,
+      });
+      await userQueries.insertMembership(trx, {
+        userId: session.userId,
+        teamId: id,
+        role: "owner",
+        isDefault: false,
+      });
+    });
+    return await this.#find(session.userId, id);
+  }
+
+  /** The team that somebody acts in. */
+  async get(session: LiveSession): Promise<{ team: TeamOfUser; members: readonly Member[] }> {
+    return { team: await this.#find(session.userId, session.teamId), members: await this.members(session) };
+  }
+
+  async members(session: LiveSession): Promise<readonly Member[]> {
+    return await memberQueries.listMembers(this.#options.database.db, session.teamId);
+  }
+
+  /** @throws WrennError `role_missing`. */
+  async rename(session: LiveSession, name: string): Promise<void> {
+    const { database, audit } = this.#options;
+    const identity = { teamId: session.teamId, session };
+    requireRole(identity, "admin");
+    await database.db.transaction().execute(async (trx) => {
+      await memberQueries.renameTeam(trx, session.teamId, name);
+      await audit.write(trx, identity, { resource: "team", action: "rename", metadata: { name } });
+    });
+  }
+
+  /** @throws WrennError `role_missing`, `owner_protected`, `member_not_found`. */
+  async changeRole(session: LiveSession, userId: string, role: "admin" | "member"): Promise<void> {
+    requireRole({ teamId: session.teamId, session }, "admin");
+    await this.#change(
+      session,
+      userId,
+      "role_change",
+      async (db) => await memberQueries.changeRole(db, session.teamId, userId, role),
+    );
+  }
+
+  /** @throws WrennError `role_missing`, `owner_protected`, `member_not_found`. */
+  async remove(session: LiveSession, userId: string): Promise<void> {
+    requireRole({ teamId: session.teamId, session }, "admin");
+    await this.#change(
+      session,
+      userId,
+      "remove",
+      async (db) => await memberQueries.deleteMembership(db, session.teamId, userId),
+    );
+  }
+
+  /** @throws WrennError `owner_protected`. */
+  async leave(session: LiveSession): Promise<void> {
+    const { teamId, userId } = session;
+    await this.#change(
+      session,
+      userId,
+      "leave",
+      async (db) => await memberQueries.deleteMembership(db, teamId, userId),
+    );
+  }
+
+  async #change(
+    session: LiveSession,
+    userId: string,
+    action: string,
+    work: (db: Database["db"]) => Promise<boolean>,
+  ): Promise<void> {
+    const { database, audit, sessions } = this.#options;
+    const { teamId } = session;
+    await database.db.transaction().execute(async (trx) => {
+      if (!(await work(trx))) {
+        const role = await memberQueries.findRole(trx, teamId, userId);
+        throw new WrennError(role === "owner" ? "owner_protected" : "member_not_found", {});
+      }
+      await audit.write(
+        trx,
+        { teamId, session },
+        { resource: "member", resourceId: formatId("user", userId), action, scope: "admin" },
+      );
+    });
+    sessions.forget();
+  }
+
+  async #find(userId: string, teamId: string): Promise<TeamOfUser> {
+    const team = (await this.list(userId)).find(({ id }) => id === teamId);
+    if (!team) throw new WrennError("team_not_found", {});
+    return team;
+  }
+}
