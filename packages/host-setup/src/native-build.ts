@@ -53,7 +53,7 @@ async function buildPart(
     const problem = compilerProblem(result.stderr) ?? `make ended with exit code ${result.code}`;
     throw new WrennError("native_build_failed", { part, problem, command: `make -C ${directory} all` });
   }
-  await writeFileAtomic(join(build, ".stamp"), hash, 0o644);
+  await writeFileAtomic(join(build, ".stamp"), hash, { mode: 0o644 });
 }
 
 async function findParts(native: string): Promise<readonly string[]> {

@@ -1,14 +1,31 @@
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Writes a file so that a crash leaves either the old content or the new, never a mixture: temp, fsync, rename, fsync of the directory. */
-export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+export interface WriteOptions {
+  /** Default: 0o600. */
+  readonly mode?: number;
+  /**
+   * Whether the content and its name are on disk when the call returns (default). Without it, readers still see the old
+   * content or the new, but a power cut may lose both.
+   */
+  readonly durable?: boolean;
+}
+
+/**
+ * Replaces a file so that readers see either the old content or the new, never a mixture; by default a crash leaves either of
+ * them too: temporary file, fsync, rename, fsync of the directory.
+ */
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array,
+  { mode = 0o600, durable = true }: WriteOptions = {},
+): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     const file = await open(temporary, "w", mode);
     try {
       await file.writeFile(data);
-      await file.sync();
+      if (durable) await file.sync();
     } finally {
       await file.close();
     }
@@ -17,7 +34,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
     await rm(temporary, { force: true });
     throw error;
   }
-  await syncDirectory(dirname(path));
+  if (durable) await syncDirectory(dirname(path));
 }
 
 /** Makes renames and new names in a directory durable. */

@@ -1,4 +1,6 @@
 export { syncDirectory, writeFileAtomic } from "./atomic-file.ts";
+export type { WriteOptions } from "./atomic-file.ts";
+export { exists, hasCode, readFileIfPresent } from "./files.ts";
 export { findLeftovers } from "./leftovers.ts";
 export { identifyProcess, isAlive } from "./process-identity.ts";
 export type { ProcessIdentity } from "./process-identity.ts";

@@ -39,5 +39,5 @@ export async function readHostState(path: string): Promise<HostState | undefined
 }
 
 export async function writeHostState(path: string, state: HostState): Promise<void> {
-  await writeFileAtomic(path, `${JSON.stringify(state)}\n`, 0o600);
+  await writeFileAtomic(path, `${JSON.stringify(state)}\n`);
 }
