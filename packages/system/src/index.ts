@@ -2,6 +2,7 @@ export { syncDirectory, writeFileAtomic } from "./atomic-file.ts";
 export type { WriteOptions } from "./atomic-file.ts";
 export { exists, hasCode, readFileIfPresent } from "./files.ts";
 export { findLeftovers } from "./leftovers.ts";
+export { holdLock, tryLock } from "./lock.ts";
 export { identifyProcess, isAlive } from "./process-identity.ts";
 export type { ProcessIdentity } from "./process-identity.ts";
 export { runCommand, tryCommand } from "./run-command.ts";
