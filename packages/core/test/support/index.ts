@@ -1,0 +1,2 @@
+export { eventually } from "./eventually.ts";
+export type { EventuallyOptions } from "./eventually.ts";
