@@ -1,5 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
+export const DAY_MS = 86_400_000;
+
 /** Time as the program sees it; injected so that tests can move it. */
 export interface Clock {
   /** Wall time in milliseconds since the Unix epoch. */

@@ -1,7 +1,9 @@
+export { Bell } from "./bell.ts";
 export { ByteLog } from "./byte-log.ts";
-export { systemClock } from "./clock.ts";
+export { DAY_MS, systemClock } from "./clock.ts";
 export type { Clock } from "./clock.ts";
 export { abortable, withDeadline } from "./deadline.ts";
+export { defined } from "./defined.ts";
 export { errorCatalogue } from "./error-catalogue.ts";
 export type { CatalogueEntry } from "./catalogue-entry.ts";
 export type { ErrorContext, ErrorReason } from "./error-catalogue.ts";
@@ -14,4 +16,4 @@ export type { LogFields, Logger } from "./logger.ts";
 export { randomHex, systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { SharedReads } from "./shared-reads.ts";
-export { problemOf, WrennError } from "./wrenn-error.ts";
+export { asError, problemOf, WrennError } from "./wrenn-error.ts";

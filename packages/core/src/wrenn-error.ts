@@ -38,6 +38,11 @@ export function problemOf(error: unknown): string {
   return String(error);
 }
 
+/** Anything that was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
 function fill(template: string, context: AnyContext): string {
   return template.replaceAll(/\{(\w+)\}/g, (whole, name: string) => String(context[name] ?? whole));
 }
