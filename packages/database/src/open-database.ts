@@ -5,7 +5,7 @@ import { startEmbeddedServer } from "./embedded-server.ts";
 import { listen } from "./listener.ts";
 import type { Listening } from "./listener.ts";
 import { migrate } from "./migrations.ts";
-import type { Schema } from "./schema.ts";
+import type { Db, Schema } from "./schema.ts";
 import { columnTypes } from "./timestamps.ts";
 
 const POOL_SIZE = 16;
@@ -22,7 +22,7 @@ export interface DatabaseOptions {
 
 /** An open, migrated database. */
 export interface Database {
-  readonly db: Kysely<Schema>;
+  readonly db: Db;
   /** Hears a topic's notifications; see {@link listen}. */
   listen(topic: string, onPayload: (payload: string | undefined) => void): Listening;
   /** Closes the connections, and stops the embedded server. */

@@ -1,5 +1,5 @@
 import type { NetworkRules } from "@wrenn/protocol";
-import type { ColumnType, Generated } from "kysely";
+import type { ColumnType, Generated, Kysely, Transaction } from "kysely";
 import type {
   AuditLogTable,
   InvitationsTable,
@@ -202,3 +202,8 @@ export interface Schema {
   host_tokens: HostTokensTable;
   control_planes: ControlPlanesTable;
 }
+
+/** What a query runs on: a pooled connection, or a transaction. */
+export type Db = Kysely<Schema>;
+/** What a query runs on that must be part of a transaction. */
+export type Trx = Transaction<Schema>;

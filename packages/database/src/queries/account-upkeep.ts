@@ -1,7 +1,4 @@
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 /** Drops what nobody can use any more: logins that ended before `ended` with their refresh tokens, links, invitations and attempts to sign in that are over. */
 export async function pruneLogins(db: Db, now: Date, ended: Date): Promise<void> {

@@ -1,9 +1,6 @@
 import { sql } from "kysely";
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
+import type { Db } from "../schema.ts";
 import type { Stretch } from "./admin-users.ts";
-
-type Db = Kysely<Schema>;
 
 /** A team as administrators see it. */
 export interface ListedTeam {

@@ -1,9 +1,7 @@
 import { sql } from "kysely";
-import type { ExpressionBuilder, Kysely } from "kysely";
+import type { ExpressionBuilder } from "kysely";
 import type { UserStatus } from "../account-tables.ts";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db, Schema } from "../schema.ts";
 
 /** A part of a list that is counted through. */
 export interface Stretch {

@@ -1,7 +1,5 @@
-import type { Kysely, Selectable } from "kysely";
-import type { ApiKeyScope, ApiKeysTable, Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Selectable } from "kysely";
+import type { ApiKeyScope, ApiKeysTable, Db } from "../schema.ts";
 
 export type ApiKeyRow = Selectable<ApiKeysTable>;
 

@@ -1,8 +1,6 @@
-import type { Insertable, Kysely, Selectable } from "kysely";
+import type { Insertable, Selectable } from "kysely";
 import type { AuditLogTable } from "../account-tables.ts";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 export type AuditRow = Selectable<AuditLogTable>;
 export type NewAuditRow = Omit<Insertable<AuditLogTable>, "seq">;

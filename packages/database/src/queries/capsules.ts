@@ -1,11 +1,9 @@
 import { sql } from "kysely";
-import type { Kysely, Selectable, SqlBool } from "kysely";
+import type { Selectable, SqlBool } from "kysely";
 import { olderThan, placeOf } from "./page.ts";
 import type { Page } from "./page.ts";
 import type { NetworkRules } from "@wrenn/protocol";
-import type { CapsulesTable, CapsuleRowStatus, Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { CapsuleRowStatus, CapsulesTable, Db } from "../schema.ts";
 
 export type CapsuleRow = Selectable<CapsulesTable>;
 

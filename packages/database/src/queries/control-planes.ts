@@ -1,8 +1,5 @@
 import { sql } from "kysely";
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 /** The database's time: control planes need not agree on theirs. */
 const now = sql<Date>`now()`;

@@ -1,7 +1,4 @@
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 /**
  * Ends a team for everybody: its keys and invitations go, its logins turn invalid. Memberships, usage and the audit log stay.

@@ -1,9 +1,6 @@
 import { sql } from "kysely";
-import type { Kysely } from "kysely";
 import type { EventRow } from "./events.ts";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 /** Something to tell a channel. */
 export interface Delivery {

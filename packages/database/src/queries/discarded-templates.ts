@@ -1,8 +1,5 @@
 import { sql } from "kysely";
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 /** Has a host remove files of a template after `inMs`, unless they get a name before; again: at another time. */
 export async function discardTemplate(

@@ -1,9 +1,7 @@
 import { sql } from "kysely";
-import type { Kysely, Selectable } from "kysely";
+import type { Selectable } from "kysely";
 import type { EventsTable } from "../event-tables.ts";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 export type EventRow = Selectable<EventsTable>;
 

@@ -1,9 +1,7 @@
 import { sql } from "kysely";
-import type { Kysely, Selectable } from "kysely";
+import type { Selectable } from "kysely";
 import type { HostsTable, HostStatus, HostType } from "../host-tables.ts";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 /** The database's time: control planes and hosts need not agree on theirs. */
 const now = sql<Date>`now()`;

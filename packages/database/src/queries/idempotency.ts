@@ -1,9 +1,9 @@
-import type { Kysely, Selectable, Transaction } from "kysely";
-import type { IdempotencyKeysTable, Schema } from "../schema.ts";
+import type { Selectable } from "kysely";
+import type { Db, IdempotencyKeysTable, Trx } from "../schema.ts";
 
 /** What was created with a key of a team, if anything. */
 export async function findIdempotencyKey(
-  db: Kysely<Schema> | Transaction<Schema>,
+  db: Db,
   teamId: string,
   key: string,
 ): Promise<Selectable<IdempotencyKeysTable> | undefined> {
@@ -16,7 +16,7 @@ export async function findIdempotencyKey(
 }
 
 export async function insertIdempotencyKeys(
-  trx: Transaction<Schema>,
+  trx: Trx,
   entries: readonly {
     readonly teamId: string;
     readonly key: string;
@@ -38,6 +38,6 @@ export async function insertIdempotencyKeys(
 }
 
 /** Forgets keys that are older than `before`. */
-export async function pruneIdempotencyKeys(db: Kysely<Schema>, before: Date): Promise<void> {
+export async function pruneIdempotencyKeys(db: Db, before: Date): Promise<void> {
   await db.deleteFrom("idempotency_keys").where("created_at", "<", before).execute();
 }

@@ -1,9 +1,7 @@
-import type { Kysely, Selectable } from "kysely";
+import type { Selectable } from "kysely";
 import type { UserIdentitiesTable } from "../account-tables.ts";
-import type { Schema } from "../schema.ts";
+import type { Db } from "../schema.ts";
 import type { UserRow } from "./users.ts";
-
-type Db = Kysely<Schema>;
 
 export type IdentityRow = Selectable<UserIdentitiesTable>;
 

@@ -1,7 +1,4 @@
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 export interface InvitationRow {
   readonly id: string;

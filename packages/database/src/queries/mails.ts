@@ -1,12 +1,10 @@
 import { sql } from "kysely";
-import type { Kysely, Selectable } from "kysely";
+import type { Selectable } from "kysely";
 import type { MailsTable } from "../mail-tables.ts";
-import type { Schema } from "../schema.ts";
+import type { Db } from "../schema.ts";
 import type { DeliveryOutcome } from "./deliveries.ts";
 import { olderThan, placeOf } from "./page.ts";
 import type { Page } from "./page.ts";
-
-type Db = Kysely<Schema>;
 
 export type MailRow = Selectable<MailsTable>;
 

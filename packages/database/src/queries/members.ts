@@ -1,8 +1,5 @@
-import type { Kysely } from "kysely";
 import type { Role } from "../account-tables.ts";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 export interface TeamOfUser {
   readonly id: string;

@@ -1,8 +1,5 @@
-import type { Kysely } from "kysely";
 import type { TokenPurpose } from "../account-tables.ts";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 /** Puts a one-time token in the place of earlier ones of the same purpose. */
 export async function putOneTimeToken(

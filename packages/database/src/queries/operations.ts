@@ -1,9 +1,7 @@
 import { sql } from "kysely";
-import type { Kysely, SqlBool } from "kysely";
+import type { SqlBool } from "kysely";
 import type { Actor } from "../event-tables.ts";
-import type { OperationKind, Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db, OperationKind } from "../schema.ts";
 
 /** Says what a host is about to be asked, and which control plane waits for the answer. */
 export async function insertOperations(

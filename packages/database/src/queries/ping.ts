@@ -1,8 +1,7 @@
 import { sql } from "kysely";
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
+import type { Db } from "../schema.ts";
 
 /** Rejects unless the database answers. */
-export async function pingDatabase(db: Kysely<Schema>): Promise<void> {
+export async function pingDatabase(db: Db): Promise<void> {
   await sql`select 1`.execute(db);
 }

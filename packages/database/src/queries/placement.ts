@@ -1,6 +1,5 @@
 import { sql } from "kysely";
-import type { Transaction } from "kysely";
-import type { Schema } from "../schema.ts";
+import type { Trx } from "../schema.ts";
 
 /** A host that can take capsules, and what those that it has may use. Memory and disk in MiB. */
 export interface HostLoad {
@@ -18,7 +17,7 @@ export interface HostLoad {
  * @param reachable limits them to hosts that the caller can ask.
  */
 export async function listHostLoads(
-  trx: Transaction<Schema>,
+  trx: Trx,
   teamId: string,
   reachable: readonly string[],
 ): Promise<readonly HostLoad[]> {
@@ -53,7 +52,7 @@ export async function listHostLoads(
 }
 
 /** Nobody else places anything on the host until the end of the transaction. @returns whether it still takes capsules. */
-export async function lockHost(trx: Transaction<Schema>, id: string): Promise<boolean> {
+export async function lockHost(trx: Trx, id: string): Promise<boolean> {
   const host = await trx
     .selectFrom("hosts")
     .select("status")

@@ -1,7 +1,4 @@
-import type { Kysely } from "kysely";
-import type { PortAccessTable, Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db, PortAccessTable } from "../schema.ts";
 
 /** Ports of a capsule whose access was set, by number. */
 export async function listPortAccess(db: Db, capsuleId: string): Promise<readonly PortAccessTable[]> {

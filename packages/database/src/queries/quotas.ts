@@ -1,6 +1,5 @@
 import { sql } from "kysely";
-import type { Kysely, Transaction } from "kysely";
-import type { Schema } from "../schema.ts";
+import type { Db, Trx } from "../schema.ts";
 
 /** What a team may have, and what it has. Memory in MiB. */
 export interface TeamUse {
@@ -20,7 +19,7 @@ export interface TeamUse {
  * Locks the team until the end of the transaction, so that two creates at once cannot both take the last place, and says what it
  * has: every capsule that has not ended counts, CPUs and memory only of those that are not paused.
  */
-export async function lockTeamUse(trx: Transaction<Schema>, teamId: string): Promise<TeamUse> {
+export async function lockTeamUse(trx: Trx, teamId: string): Promise<TeamUse> {
   const team = await trx
     .selectFrom("teams")
     .select(["max_capsules", "max_vcpus", "max_memory_mb", "max_templates"])
@@ -52,7 +51,7 @@ export async function lockTeamUse(trx: Transaction<Schema>, teamId: string): Pro
   };
 }
 
-async function countTemplates(db: Kysely<Schema>, teamId: string): Promise<number> {
+async function countTemplates(db: Db, teamId: string): Promise<number> {
   const { count } = await db
     .selectFrom("templates")
     .select(({ fn }) => fn.countAll<string>().as("count"))

@@ -1,8 +1,7 @@
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
+import type { Db } from "../schema.ts";
 
 /** The secret of that name; `fresh` becomes it when there is none, and of several at once the first one wins. */
-export async function ensureSecret(db: Kysely<Schema>, name: string, fresh: Buffer): Promise<Buffer> {
+export async function ensureSecret(db: Db, name: string, fresh: Buffer): Promise<Buffer> {
   await db
     .insertInto("secrets")
     .values({ name, value: fresh })

@@ -1,8 +1,5 @@
-import type { Kysely } from "kysely";
 import type { SignInAttemptsTable, SignInIntent } from "../account-tables.ts";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 /** A browser on its way to a provider and back. */
 export interface SignInAttemptRow {

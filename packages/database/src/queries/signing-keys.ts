@@ -1,6 +1,5 @@
 import { sql } from "kysely";
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
+import type { Db } from "../schema.ts";
 
 export interface SigningKey {
   readonly kid: string;
@@ -9,7 +8,7 @@ export interface SigningKey {
 
 /** All keys that signatures may be of, newest first; `fresh` becomes the first one where there is none. */
 export async function ensureSigningKey(
-  db: Kysely<Schema>,
+  db: Db,
   fresh: SigningKey,
 ): Promise<readonly [SigningKey, ...SigningKey[]]> {
   return await db.transaction().execute(async (trx) => {

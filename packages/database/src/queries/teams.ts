@@ -1,7 +1,5 @@
-import type { Kysely, Selectable } from "kysely";
-import type { Schema, TeamsTable } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Selectable } from "kysely";
+import type { Db, TeamsTable } from "../schema.ts";
 
 export async function teamExists(db: Db, id: string): Promise<boolean> {
   return (await db.selectFrom("teams").select("id").where("id", "=", id).executeTakeFirst()) !== undefined;

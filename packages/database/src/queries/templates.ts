@@ -1,7 +1,5 @@
-import type { Kysely, Selectable, Transaction } from "kysely";
-import type { Schema, TemplatesTable } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Selectable } from "kysely";
+import type { Db, TemplatesTable, Trx } from "../schema.ts";
 
 export type TemplateRow = Selectable<TemplatesTable>;
 
@@ -76,7 +74,7 @@ export async function putTemplate(db: Db, template: NewTemplate): Promise<Templa
 
 /** Gives the name of a template to other files; undefined when there is none of that name. */
 export async function replaceTemplate(
-  trx: Transaction<Schema>,
+  trx: Trx,
   template: NewTemplate,
 ): Promise<{ readonly row: TemplateRow; readonly replaced: TemplateRow } | undefined> {
   const replaced = await trx

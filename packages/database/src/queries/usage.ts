@@ -1,8 +1,5 @@
 import { sql } from "kysely";
-import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 /** Seconds between samples (contract 20). */
 export const USAGE_SAMPLE_SEC = 10;

@@ -1,9 +1,7 @@
 import { sql } from "kysely";
-import type { Kysely, Selectable } from "kysely";
+import type { Selectable } from "kysely";
 import type { Role, UsersTable, UserStatus } from "../account-tables.ts";
-import type { Schema } from "../schema.ts";
-
-type Db = Kysely<Schema>;
+import type { Db } from "../schema.ts";
 
 export type UserRow = Selectable<UsersTable>;
 
