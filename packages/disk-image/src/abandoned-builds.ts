@@ -1,6 +1,6 @@
-import { access, readdir, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { isAbandoned } from "./build-lock.ts";
+import { tryLock } from "@wrenn/system";
 
 const BUILDING = /^(.+)\.building-[^/]+$/;
 
@@ -23,17 +23,19 @@ export async function findAbandonedBuilds(cacheDirectory: string): Promise<reado
   return found;
 }
 
-/** Whether this is the directory of a build that nobody goes on with. */
+/** Whether this is the directory of a build whose process is gone. */
 export async function isAbandonedBuild(directory: string): Promise<boolean> {
-  const final = BUILDING.exec(directory)?.[1];
-  if (final === undefined) return false;
-  const locked = await access(`${final}.lock`).then(
-    () => true,
-    () => false,
-  );
-  return !locked || (await isAbandoned(`${final}.lock`));
+  await using lock = await lockOfBuild(directory);
+  return lock !== undefined;
 }
 
 export async function removeAbandonedBuild({ directory }: AbandonedBuild): Promise<void> {
-  if (await isAbandonedBuild(directory)) await rm(directory, { recursive: true, force: true });
+  await using lock = await lockOfBuild(directory);
+  if (lock) await rm(directory, { recursive: true, force: true });
+}
+
+/** The lock of the artifact that was being built in `directory`; undefined while the builder holds it, and for other directories. */
+async function lockOfBuild(directory: string): Promise<AsyncDisposable | undefined> {
+  const final = BUILDING.exec(directory)?.[1];
+  return final === undefined ? undefined : await tryLock(`${final}.lock`);
 }

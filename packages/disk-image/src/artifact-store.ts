@@ -1,10 +1,8 @@
-import { access, chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Logger } from "@wrenn/core";
-import { systemClock, systemRandom } from "@wrenn/core";
-import { identifyProcess, syncDirectory } from "@wrenn/system";
-import { takeLock } from "./build-lock.ts";
-import type { LockDependencies } from "./build-lock.ts";
+import type { Clock, Logger } from "@wrenn/core";
+import { systemClock } from "@wrenn/core";
+import { exists, holdLock, syncDirectory } from "@wrenn/system";
 
 /**
  * Things that are expensive to make and never change: each lives in `<directory>/<kind>/<key>/` and is made once,
@@ -28,7 +26,7 @@ export interface ArtifactStore {
 export function createArtifactStore(
   directory: string,
   logger: Logger,
-  dependencies: LockDependencies = { clock: systemClock, random: systemRandom },
+  clock: Clock = systemClock,
 ): ArtifactStore {
   return {
     buildOnce: async (kind, key, build, signal) => {
@@ -36,7 +34,7 @@ export function createArtifactStore(
       const final = join(parent, key);
       await mkdir(parent, { recursive: true, mode: 0o755 });
       if (await exists(final)) return final;
-      await using lock = await takeLock(`${final}.lock`, dependencies, signal);
+      await using lock = await holdLock(`${final}.lock`, signal, clock);
       void lock;
       if (await exists(final)) return final;
       await removeDebris(parent, key);
@@ -59,13 +57,12 @@ export function createArtifactStore(
   };
 }
 
-/** What earlier builders and waiters left when they were killed; the lock is ours, so nobody builds here. */
+/** Removes builds of killed processes; the caller holds the lock, so no build of this key is alive. */
 async function removeDebris(parent: string, key: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    const isBuild = name.startsWith(`${key}.building-`);
-    const waiter = name.startsWith(`${key}.lock.`) ? /\.(\d+)-[0-9a-f]+$/.exec(name)?.[1] : undefined;
-    const isDeadWaiter = waiter !== undefined && (await identifyProcess(Number(waiter))) === undefined;
-    if (isBuild || isDeadWaiter) await rm(join(parent, name), { recursive: true, force: true });
+    // Version 0.1 kept its locks in files.
+    const isDebris = name.startsWith(`${key}.building-`) || name.startsWith(`${key}.lock`);
+    if (isDebris) await rm(join(parent, name), { recursive: true, force: true });
   }
 }
 
@@ -76,11 +73,4 @@ async function syncTree(directory: string): Promise<void> {
     else if (entry.isFile()) await syncDirectory(path);
   }
   await syncDirectory(directory);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

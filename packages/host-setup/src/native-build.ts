@@ -2,9 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { WrennError } from "@wrenn/core";
-import { tryCommand, writeFileAtomic } from "@wrenn/system";
+import { holdLock, tryCommand, writeFileAtomic } from "@wrenn/system";
 import { compilerProblem } from "./compiler-problem.ts";
-import { holdFileLock } from "./file-lock.ts";
 import type { Progress } from "./progress.ts";
 
 export interface NativeBuildOptions {
@@ -43,7 +42,7 @@ async function buildPart(
 ): Promise<void> {
   const build = join(directory, "build");
   await mkdir(build, { recursive: true });
-  await using lock = await holdFileLock(join(build, ".lock"), signal);
+  await using lock = await holdLock(join(build, ".lock"), signal);
   void lock;
   if ((await readStamp(directory)) === hash) return;
   // Everything anew: a build that was killed leaves a truncated file which make takes for finished.

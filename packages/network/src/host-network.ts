@@ -1,7 +1,9 @@
-import { randomHex, systemClock } from "@wrenn/core";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { randomHex, systemClock, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
+import { tryLock } from "@wrenn/system";
 import { claimBlock, releaseBlock, renewClaim } from "./address-block.ts";
-import { lockDirectory } from "./directory-lock.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { enableForwarding, restoreForwarding } from "./host-forwarding.ts";
 import { compileHostRules } from "./host-rules.ts";
@@ -34,7 +36,7 @@ export interface HostNetwork {
 export async function openHost(options: HostNetworkOptions, signal: AbortSignal): Promise<HostNetwork> {
   const { runner, logger, stateDirectory } = options;
   await using release = new AsyncDisposableStack();
-  release.use(await lockDirectory(stateDirectory));
+  release.use(await lockState(stateDirectory));
   const upstreams = options.resolvers?.map((text) => parseUpstream(text)) ?? (await hostUpstreams());
   if (upstreams.length === 0) logger.warn("network.no_resolvers", { path: "/etc/resolv.conf" });
   const instance = await instanceOf(options, signal);
@@ -74,6 +76,14 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
       await restoreForwarding(runner, logger);
     },
   };
+}
+
+/** Claims the state directory for this process. @throws WrennError `network_in_use` when another process has it. */
+async function lockState(directory: string): Promise<AsyncDisposable> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const lock = await tryLock(join(directory, "lock"));
+  if (!lock) throw new WrennError("network_in_use", { directory });
+  return lock;
 }
 
 async function instanceOf(options: HostNetworkOptions, signal: AbortSignal): Promise<Instance> {

@@ -45,11 +45,11 @@ export async function tryLock(path: string): Promise<AsyncDisposable | undefined
  */
 export async function holdLock(
   path: string,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   clock: Clock = systemClock,
 ): Promise<AsyncDisposable> {
   for (;;) {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     const lock = await tryLock(path);
     if (lock) return lock;
     await clock.sleep(RETRY_MS, signal);

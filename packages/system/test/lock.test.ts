@@ -44,7 +44,7 @@ test("a lock has one holder at a time and leaves no file", async () => {
 });
 
 test("the lock of a killed process is taken over by exactly one waiter", async (t) => {
-  const program = join(import.meta.dirname, "support/lock-holder.ts");
+  const program = join(import.meta.dirname, "support/lock-process.ts");
   const holder = spawn(process.execPath, [program, path], { stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => holder.kill("SIGKILL"));
   await once(holder.stdout, "data");
