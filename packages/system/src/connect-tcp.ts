@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
+import { asError } from "@wrenn/core";
 
 export interface TcpPlace {
   readonly address: string;
@@ -37,8 +38,4 @@ export async function connectTcp(place: TcpPlace, ms: number, signal: AbortSigna
     signal.removeEventListener("abort", onAbort);
     socket.removeListener("error", reject);
   }
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

@@ -1,7 +1,7 @@
 import { request as httpRequest } from "node:http";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { WrennError } from "@wrenn/core";
+import { asError, WrennError } from "@wrenn/core";
 import { sendAnswer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 import { abortResponse } from "./messages.ts";
@@ -85,8 +85,4 @@ export async function decline(
   } finally {
     exchange.signal.removeEventListener("abort", onAbort);
   }
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }
