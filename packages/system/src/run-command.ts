@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import { WrennError } from "@wrenn/core";
+import { hasCode } from "./files.ts";
 
 const OUTPUT_LIMIT = 1 << 20;
 
@@ -59,15 +61,15 @@ export async function tryCommand(
   child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
-  child.once("error", (error: NodeJS.ErrnoException) => {
+  child.once("error", (error) => {
     reject(
-      error.code === "ENOENT"
+      hasCode(error, "ENOENT")
         ? new WrennError("dependency_missing", { what: program }, { cause: error })
         : error,
     );
   });
   child.once("close", (code, signal) => {
-    resolve({ code: code ?? 128 + (signal === "SIGKILL" ? 9 : 15), stdout, stderr });
+    resolve({ code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), stdout, stderr });
   });
   try {
     const result = await promise;

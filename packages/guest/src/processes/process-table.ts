@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
@@ -16,7 +17,6 @@ const KEEP_EXITED = 100;
 /** So many of them survive a restart of the host agent. Each holds a ring of guest memory. */
 const KEEP_IN_GUEST = 16;
 
-const SIGKILL = 9;
 const SCOPE_TREE = 2;
 
 export interface ProcessTableOptions {
@@ -176,7 +176,7 @@ export class ProcessTable implements CapsuleProcesses {
   #discard(handle: number): void {
     this.#tell(
       guestChannel.operation.signal,
-      new guestChannel.BodyWriter().u32(handle).u32(SIGKILL).u32(SCOPE_TREE),
+      new guestChannel.BodyWriter().u32(handle).u32(constants.signals.SIGKILL).u32(SCOPE_TREE),
     );
     this.#forget(handle);
   }
