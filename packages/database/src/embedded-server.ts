@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, open, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { identifyProcess, isAlive, runCommand } from "@wrenn/system";
+import { exists, identifyProcess, isAlive, runCommand } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
 import { singleClient } from "./connections.ts";
 import { installPostgresBinaries } from "./postgres-binaries.ts";
@@ -212,13 +212,6 @@ async function stop(server: ProcessIdentity): Promise<void> {
       });
     await pause();
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function pause(): Promise<void> {

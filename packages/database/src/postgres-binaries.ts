@@ -1,7 +1,8 @@
-import { access, cp, mkdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, readFile, rename, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { WrennError } from "@wrenn/core";
+import { exists, hasCode } from "@wrenn/system";
 
 interface Link {
   readonly source: string;
@@ -25,14 +26,14 @@ export async function installPostgresBinaries(cacheDirectory: string): Promise<s
   const links = JSON.parse(await readFile(join(building, "pg-symlinks.json"), "utf8")) as Link[];
   for (const link of links) {
     const path = join(building, link.target.slice("native/".length));
-    await symlink(basename(link.source), path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "EEXIST") throw error;
+    await symlink(basename(link.source), path).catch((error: unknown) => {
+      if (!hasCode(error, "EEXIST")) throw error;
     });
   }
-  await rename(building, target).catch(async (error: NodeJS.ErrnoException) => {
+  await rename(building, target).catch(async (error: unknown) => {
     // Another process was quicker; its copy is the same.
     await rm(building, { recursive: true, force: true });
-    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+    if (!hasCode(error, "ENOTEMPTY", "EEXIST")) throw error;
   });
   return target;
 }
@@ -45,11 +46,4 @@ function packageDirectory(): string {
   } catch (error) {
     throw new WrennError("dependency_missing", { what: `the npm package ${name}` }, { cause: error });
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

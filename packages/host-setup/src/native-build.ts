@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { WrennError } from "@wrenn/core";
-import { holdLock, tryCommand, writeFileAtomic } from "@wrenn/system";
+import { holdLock, readFileIfPresent, tryCommand, writeFileAtomic } from "@wrenn/system";
 import { compilerProblem } from "./compiler-problem.ts";
 import type { Progress } from "./progress.ts";
 
@@ -82,10 +82,5 @@ async function hashSources(directory: string): Promise<string> {
 }
 
 async function readStamp(directory: string): Promise<string | undefined> {
-  try {
-    return await readFile(join(directory, "build/.stamp"), "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  return await readFileIfPresent(join(directory, "build/.stamp"));
 }

@@ -1,6 +1,7 @@
-import { access, mkdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "@wrenn/core";
+import { exists } from "@wrenn/system";
 import type { Runner } from "./runner.ts";
 
 const SWITCH = "/proc/sys/net/ipv4/ip_forward";
@@ -18,11 +19,7 @@ export async function enableForwarding(logger: Logger): Promise<void> {
 /** Puts the switch back once no installation on this machine is left that needs it. Call it after the own table is gone. */
 export async function restoreForwarding(runner: Runner, logger: Logger): Promise<void> {
   const path = await mark();
-  const marked = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (!marked) return;
+  if (!(await exists(path))) return;
   const { stdout } = await runner(["nft", "list", "tables", "inet"], {});
   if (/^table inet wrenn_[0-9a-f]{4}$/m.test(stdout)) return;
   await writeFile(SWITCH, "0");

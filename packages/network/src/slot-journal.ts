@@ -1,6 +1,6 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "@wrenn/system";
+import { readFileIfPresent, writeFileAtomic } from "@wrenn/system";
 import { checkInstanceId } from "./naming.ts";
 
 /** What must outlive the agent: the instance's name and addresses. Which slots exist is read from the kernel. */
@@ -11,10 +11,7 @@ export interface SlotJournal {
 
 /** The journal of an earlier run, or undefined when there was none or it was closed cleanly. */
 export async function readJournal(stateDirectory: string): Promise<SlotJournal | undefined> {
-  const text = await readFile(path(stateDirectory), "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  const text = await readFileIfPresent(path(stateDirectory));
   if (text === undefined) return undefined;
   const { instance, block } = JSON.parse(text) as SlotJournal;
   checkInstanceId(instance);

@@ -1,6 +1,5 @@
-import { access } from "node:fs/promises";
 import { problemOf } from "@wrenn/core";
-import { runCommand } from "@wrenn/system";
+import { exists, runCommand } from "@wrenn/system";
 
 /** What machines will run on, and why. */
 export interface Accelerator {
@@ -35,11 +34,4 @@ export function readFinding(line: string): Accelerator {
     readonly mips: number;
   };
   return { accelerator: finding.usable ? "kvm" : "tcg", reason: finding.reason, mips: finding.mips };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

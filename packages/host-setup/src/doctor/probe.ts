@@ -1,6 +1,6 @@
-import { open, readFile, statfs } from "node:fs/promises";
+import { open, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { tryCommand } from "@wrenn/system";
+import { hasCode, readFileIfPresent, tryCommand } from "@wrenn/system";
 import type { CommandResult } from "@wrenn/system";
 
 /** How a check looks at the host; tests put a described host in its place. */
@@ -30,21 +30,14 @@ export const hostProbe: Probe = {
   uid: process.geteuid?.() ?? -1,
   nodeVersion: process.versions.node,
   now: () => Date.now(),
-  readText: async (path) => {
-    try {
-      return await readFile(path, "utf8");
-    } catch (error) {
-      if (codeOf(error) === "ENOENT") return undefined;
-      throw error;
-    }
-  },
+  readText: readFileIfPresent,
   tryOpen: async (path) => {
     try {
       const file = await open(path, "r+");
       await file.close();
       return undefined;
     } catch (error) {
-      return codeOf(error);
+      return error instanceof Error && "code" in error ? String(error.code) : String(error);
     }
   },
   freeBytes,
@@ -57,11 +50,7 @@ async function freeBytes(path: string): Promise<number> {
     return bavail * bsize;
   } catch (error) {
     const parent = dirname(path);
-    if (codeOf(error) === "ENOENT" && parent !== path) return await freeBytes(parent);
+    if (hasCode(error, "ENOENT") && parent !== path) return await freeBytes(parent);
     throw error;
   }
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error);
 }

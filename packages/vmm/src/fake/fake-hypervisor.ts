@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { access, mkdir, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
-import { identifyProcess, isAlive } from "@wrenn/system";
+import { exists, identifyProcess, isAlive } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
 import type { BootSpec, Hypervisor, Machine, MachineDeath, MachineSpec, RestoreSpec } from "../hypervisor.ts";
 
@@ -192,13 +192,6 @@ async function requireDiff(path: string): Promise<void> {
   await requireFiles([path]);
   if (!(await readFile(path)).subarray(0, DIFF_MAGIC.length).equals(DIFF_MAGIC))
     throw new WrennError("machine_start_failed", { problem: `${path} is no diff` });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function pause(): Promise<void> {

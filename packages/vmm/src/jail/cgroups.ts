@@ -1,6 +1,7 @@
-import { access, mkdir, readdir, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
+import { exists, hasCode } from "@wrenn/system";
 
 /** What a machine may use. */
 export interface CgroupLimits {
@@ -83,7 +84,7 @@ async function makeGroup(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if (!hasCode(error, "EEXIST")) throw error;
   }
 }
 
@@ -94,9 +95,8 @@ async function removeGroup(path: string): Promise<void> {
       await rmdir(path);
       return;
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") return;
-      if (code !== "EBUSY" || attempt === REMOVE_ATTEMPTS) throw error;
+      if (hasCode(error, "ENOENT")) return;
+      if (!hasCode(error, "EBUSY") || attempt === REMOVE_ATTEMPTS) throw error;
       await new Promise((resolve) => setTimeout(resolve, REMOVE_STEP_MS));
     }
   }
@@ -107,11 +107,4 @@ export async function listGroups(cgroups: Cgroups): Promise<readonly string[]> {
   const directory = cgroups.version === 2 ? join(ROOT, "wrenn") : join(ROOT, "memory/wrenn");
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { WrennError } from "@wrenn/core";
+import { hasCode } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
 
 /** One program in a jail of its own; what each part means stands in native/jail/src/options.h. */
@@ -49,8 +50,7 @@ export async function startJailed(request: JailedProgram, signal: AbortSignal): 
   try {
     await promise;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT")
-      throw new WrennError("dependency_missing", { what: request.jail });
+    if (hasCode(error, "ENOENT")) throw new WrennError("dependency_missing", { what: request.jail });
     throw error;
   } finally {
     signal.removeEventListener("abort", abort);

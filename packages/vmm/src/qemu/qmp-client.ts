@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { abortable, problemOf, withDeadline, WrennError } from "@wrenn/core";
-import { isAlive } from "@wrenn/system";
+import { hasCode, isAlive } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
 import type { QmpCommands } from "./qmp-commands.ts";
 
@@ -156,8 +156,7 @@ export async function dial(path: string, signal: AbortSignal, listener?: Process
       socket.removeAllListeners("error");
       return socket;
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== "ENOENT" && code !== "ECONNREFUSED") {
+      if (!hasCode(error, "ENOENT", "ECONNREFUSED")) {
         throw new WrennError(
           "operation_failed",
           { operation: `connecting to ${path}`, problem: problemOf(error) },
