@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { Bell } from "@wrenn/core";
 import { WebSocket } from "ws";
 import type { ApiCaller } from "./api-caller.ts";
 
@@ -13,7 +14,7 @@ export class StreamClient {
   readonly messages: StreamMessage[] = [];
   /** Binary frames, joined. */
   readonly bytes: Buffer[] = [];
-  #changed = Promise.withResolvers<void>();
+  readonly #change = new Bell();
   closeCode: number | undefined;
 
   private constructor(socket: WebSocket) {
@@ -21,13 +22,13 @@ export class StreamClient {
     socket.on("message", (data: Buffer, isBinary: boolean) => {
       if (isBinary) this.bytes.push(data);
       else this.messages.push(JSON.parse(data.toString("utf8")) as StreamMessage);
-      this.#wake();
+      this.#change.ring();
     });
     socket.once("close", (code) => {
       this.closeCode = code;
-      this.#wake();
+      this.#change.ring();
     });
-    socket.on("error", () => this.#wake());
+    socket.on("error", () => this.#change.ring());
   }
 
   /** Opens `path` with the server's key, and sends `first` when given. */
@@ -111,18 +112,13 @@ export class StreamClient {
         throw new Error(
           `${what} did not come; messages: ${JSON.stringify(this.messages.slice(-5))}; text: ${this.text.slice(-500)}`,
         );
-      const timer = setTimeout(() => this.#wake(), Math.min(left, 1000));
-      await this.#changed.promise;
+      const timer = setTimeout(() => this.#change.ring(), Math.min(left, 1000));
+      await this.#change.next;
       clearTimeout(timer);
     }
   }
 
   close(): void {
     this.socket.close();
-  }
-
-  #wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
   }
 }

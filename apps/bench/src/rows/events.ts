@@ -1,3 +1,4 @@
+import { Bell } from "@wrenn/core";
 import type { BenchContext, Row } from "../row.ts";
 
 /** From the change in the database to a subscriber of server-sent events. Both clocks are this machine's, in milliseconds. */
@@ -8,16 +9,16 @@ export const eventLatency: Row = {
   prepare: async (context) => {
     const stop = new AbortController();
     const latencies: number[] = [];
-    let arrived = Promise.withResolvers<void>();
+    const arrivals = new Bell();
     const reading = follow(context, stop.signal, (timestamp) => {
       latencies.push(Date.now() - Date.parse(timestamp));
-      arrived.resolve();
+      arrivals.ring();
     });
     return {
       sample: async () => {
-        arrived = Promise.withResolvers<void>();
+        const arrival = arrivals.next;
         const { id } = await context.api<{ id: string }>("POST", "/v1/capsules", {});
-        await arrived.promise;
+        await arrival;
         await context.api("DELETE", `/v1/capsules/${id}`);
         return latencies.splice(0);
       },

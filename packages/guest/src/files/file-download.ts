@@ -1,4 +1,4 @@
-import { abortable } from "@wrenn/core";
+import { abortable, Bell } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import { GuestRefusal } from "../lane/guest-refusal.ts";
 import { InboundStream } from "../lane/inbound-stream.ts";
@@ -15,7 +15,7 @@ export class FileDownload {
   #taken = 0;
   #ended = false;
   #failure: unknown;
-  #change = Promise.withResolvers<void>();
+  readonly #change = new Bell();
 
   /** @param window - bytes that may wait here; at most the guest's ring where it keeps one. */
   constructor(lane: Lane, handle: number, window = DOWNLOAD_WINDOW) {
@@ -27,16 +27,16 @@ export class FileDownload {
       {
         onData: (_offset, bytes) => {
           this.#chunks.push(bytes);
-          this.#notify();
+          this.#change.ring();
         },
         onEnd: (_final, status) => {
           if (status === 0) this.#ended = true;
           else this.#failure = new GuestRefusal(status, "the file could not be read to its end");
-          this.#notify();
+          this.#change.ring();
         },
         onFail: (cause) => {
           this.#failure = cause;
-          this.#notify();
+          this.#change.ring();
         },
       },
     );
@@ -50,7 +50,7 @@ export class FileDownload {
   /** @throws whatever ended the stream before its end. */
   async *bytes(signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
     for (;;) {
-      const { promise } = this.#change;
+      const change = this.#change.next;
       const chunk = this.#chunks.shift();
       if (chunk) {
         this.#taken += chunk.length;
@@ -60,16 +60,11 @@ export class FileDownload {
       }
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#ended) return;
-      await abortable(signal, promise);
+      await abortable(signal, change);
     }
   }
 
   close(): void {
     this.#stream.close();
-  }
-
-  #notify(): void {
-    this.#change.resolve();
-    this.#change = Promise.withResolvers<void>();
   }
 }

@@ -1,4 +1,4 @@
-import { abortable } from "@wrenn/core";
+import { abortable, Bell } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { Frame } from "@wrenn/protocol";
 import type { Lane, LaneStream } from "./lane.ts";
@@ -28,7 +28,7 @@ export class OutboundStream implements LaneStream {
   #limit: number;
   #closed = false;
   #failure: unknown;
-  #change = Promise.withResolvers<void>();
+  readonly #change = new Bell();
 
   constructor(lane: Lane, id: number, limit: number) {
     this.#lane = lane;
@@ -58,7 +58,7 @@ export class OutboundStream implements LaneStream {
       this.#push();
     }
     while (this.#end - this.#received > backlog) {
-      await abortable(signal, this.#change.promise);
+      await abortable(signal, this.#change.next);
       this.#throwFailure();
     }
   }
@@ -88,7 +88,7 @@ export class OutboundStream implements LaneStream {
   fail(cause: unknown): void {
     this.#failure ??= cause;
     this.#queue.length = 0;
-    this.#notify();
+    this.#change.ring();
   }
 
   remove(): void {
@@ -102,7 +102,7 @@ export class OutboundStream implements LaneStream {
     this.#sent = Math.max(this.#sent, received);
     this.#limit = Math.max(this.#limit, limit);
     this.#push();
-    this.#notify();
+    this.#change.ring();
   }
 
   #forget(count: number): void {
@@ -134,10 +134,5 @@ export class OutboundStream implements LaneStream {
 
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  #notify(): void {
-    this.#change.resolve();
-    this.#change = Promise.withResolvers<void>();
   }
 }

@@ -1,4 +1,4 @@
-import { ByteLog } from "@wrenn/core";
+import { Bell, ByteLog } from "@wrenn/core";
 import type { OutputStream } from "@wrenn/protocol";
 
 /** How much of each stream the host keeps. */
@@ -12,16 +12,15 @@ export class OutputLog {
   };
   /** Resizes in order; `offset` counts terminal output. */
   readonly resizes: { readonly offset: number; readonly cols: number; readonly rows: number }[] = [];
-  #change = Promise.withResolvers<void>();
+  readonly #change = new Bell();
 
   /** Resolves at the next change of anything a reader may wait for. */
   get changed(): Promise<void> {
-    return this.#change.promise;
+    return this.#change.next;
   }
 
   notify(): void {
-    this.#change.resolve();
-    this.#change = Promise.withResolvers<void>();
+    this.#change.ring();
   }
 
   /** `offset` is past the end where the guest had to drop bytes. */
