@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import { defined } from "@wrenn/core";
 
 interface Answer {
   readonly id?: number;
@@ -32,9 +33,7 @@ export class DevtoolsPipe {
     const id = this.#last;
     const answer = Promise.withResolvers<unknown>();
     this.#waiting.set(id, answer);
-    this.#writer.write(
-      `${JSON.stringify({ id, method, params, ...(session === undefined ? {} : { sessionId: session }) })}\0`,
-    );
+    this.#writer.write(`${JSON.stringify({ id, method, params, ...defined({ sessionId: session }) })}\0`);
     return (await answer.promise) as T;
   }
 

@@ -1,6 +1,6 @@
 import { chown, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { silentLogger } from "@wrenn/core";
+import { defined, silentLogger } from "@wrenn/core";
 import { buildBootArtifacts, createArtifactStore, createOverlay } from "@wrenn/disk-image";
 import type { BootFiles, ImageRecipe } from "@wrenn/disk-image";
 import { nativeParts } from "@wrenn/server";
@@ -31,7 +31,7 @@ export async function qemu(program?: string): Promise<Hypervisor> {
     tscKhz: tscKhz ?? 0,
     jail: nativeParts.jail,
     shim: nativeParts.shim,
-    ...(program === undefined ? {} : { qemu: program }),
+    ...defined({ qemu: program }),
   });
 }
 

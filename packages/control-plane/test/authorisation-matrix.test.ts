@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { randomHex, systemRandom } from "@wrenn/core";
+import { defined, randomHex, systemRandom } from "@wrenn/core";
 import { expectationOf, expectations } from "./support/authorisation-table.ts";
 import type { Expectation } from "./support/authorisation-table.ts";
 import { FurnishedHostAgent } from "./support/furnished-host-agent.ts";
@@ -96,8 +96,8 @@ async function ask(
   const answer = await rawRequest(platform.url, {
     method,
     path: path + (wanted.query?.(world.theirs) ?? ""),
-    headers: { ...(type === undefined ? {} : { "content-type": type }), ...who.headers(world) },
-    ...(body === undefined ? {} : { body }),
+    headers: { ...defined({ "content-type": type }), ...who.headers(world) },
+    ...defined({ body }),
     // Routes that anybody may call are limited by address.
     from: `127.0.${1 + (Math.floor(asked / 250) % 250)}.${1 + (asked % 250)}`,
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { formatId, parseId } from "@wrenn/core";
+import { defined, formatId, parseId } from "@wrenn/core";
 import { TestPlatform } from "./support/test-platform.ts";
 
 let platform: TestPlatform;
@@ -32,7 +32,7 @@ class Listener {
     const response = await fetch(`${options.url ?? platform.url}/v1/events${query}`, {
       headers: {
         "x-api-key": options.key ?? platform.apiKey,
-        ...(options.last === undefined ? {} : { "last-event-id": options.last }),
+        ...defined({ "last-event-id": options.last }),
       },
       signal: listener.#stop.signal,
     });

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { hasCode } from "./files.ts";
 
 const OUTPUT_LIMIT = 1 << 20;
@@ -42,8 +42,7 @@ export async function tryCommand(
     cwd: options.cwd,
     env: options.env ?? process.env,
     stdio: ["pipe", "pipe", "pipe"],
-    ...(options.uid === undefined ? {} : { uid: options.uid }),
-    ...(options.gid === undefined ? {} : { gid: options.gid }),
+    ...defined({ uid: options.uid, gid: options.gid }),
   });
   const kill = (): void => void child.kill("SIGKILL");
   options.signal?.addEventListener("abort", kill, { once: true });

@@ -3,7 +3,7 @@ import { createCapsule } from "../client/create-capsule.ts";
 import { streamExec } from "../client/stream-exec.ts";
 import { CommandExit } from "../command-exit.ts";
 import { withEndpoint } from "../client/with-endpoint.ts";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 
 export interface RunOptions {
   readonly template: string;
@@ -43,8 +43,7 @@ export async function run(command: readonly string[], options: RunOptions): Prom
           cmd: cmd ?? "",
           args,
           envs,
-          ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-          ...(options.timeout === undefined ? {} : { timeout_sec: options.timeout }),
+          ...defined({ cwd: options.cwd, timeout_sec: options.timeout }),
         },
         { input: process.stdin, output: process.stdout, errors: process.stderr, signal: interrupted.signal },
       );

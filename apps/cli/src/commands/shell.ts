@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { ApiClient } from "../client/api-client.ts";
 import { attachTerminal } from "../client/attach-terminal.ts";
 import { findEndpoint } from "../client/local-server.ts";
@@ -26,8 +26,7 @@ export async function shell(
           type: "start",
           cmd,
           args,
-          ...(user === undefined ? {} : { user }),
-          ...(cwd === undefined ? {} : { cwd }),
+          ...defined({ user, cwd }),
         }
       : { type: "connect", tag: options.attach };
   let tag = options.attach;

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import fc from "fast-check";
 import { escaped, oddHeaders, queries, segments, texts, types } from "./hostile-inputs.ts";
 import type { RawRequest } from "./raw-request.ts";
@@ -19,8 +20,8 @@ export function requestsFor(route: ServedRoute, ids: IdSource): fc.Arbitrary<Omi
   return parts.map(({ path, query, body, headers }) => ({
     method: route.method,
     path: path + query,
-    headers: { ...headers, ...(body.type === undefined ? {} : { "content-type": body.type }) },
-    ...(body.bytes === undefined ? {} : { body: body.bytes }),
+    headers: { ...headers, ...defined({ "content-type": body.type }) },
+    ...defined({ body: body.bytes }),
   }));
 }
 

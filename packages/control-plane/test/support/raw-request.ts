@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { defined } from "@wrenn/core";
 
 const DEADLINE_MS = 10_000;
 const MAX_ANSWER = 16 << 20;
@@ -34,7 +35,7 @@ export async function rawRequest(server: string, asked: RawRequest): Promise<Raw
       },
       agent: false,
       signal: AbortSignal.timeout(DEADLINE_MS),
-      ...(asked.from === undefined ? {} : { localAddress: asked.from }),
+      ...defined({ localAddress: asked.from }),
     });
     outgoing.once("error", reject);
     outgoing.once("response", (response) => {

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type { IdentityProvider, LocalHost, Mail, MailTransport, RequestRates } from "@wrenn/control-plane";
-import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { defined, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields } from "@wrenn/core";
 import { usageQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
@@ -119,8 +119,7 @@ export class TestPlatform implements AsyncDisposable {
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(key === undefined ? {} : { "x-api-key": key }),
-        ...(cookie === undefined ? {} : { cookie }),
+        ...defined({ "x-api-key": key, cookie }),
         ...options.headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

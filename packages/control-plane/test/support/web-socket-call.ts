@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { WebSocket } from "ws";
 import type { RawData } from "ws";
 
@@ -24,7 +25,7 @@ export async function webSocketCall(
 ): Promise<SocketAnswer> {
   const socket = new WebSocket(server.replace(/^http/, "ws") + path, {
     headers: { ...said.headers },
-    ...(said.from === undefined ? {} : { localAddress: said.from }),
+    ...defined({ localAddress: said.from }),
   });
   const { promise, resolve, reject } = Promise.withResolvers<SocketAnswer>();
   const messages: string[] = [];

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { sql } from "kysely";
 import type { Selectable, SqlBool } from "kysely";
 import { olderThan, placeOf } from "./page.ts";
@@ -202,10 +203,9 @@ export async function changeCapsule(
       version: eb("version", "+", 1),
       last_updated: at,
       ...(change.status === "missing" ? {} : { running_since: runningSince(change.status, at) }),
-      ...(change.hostIp === undefined ? {} : { host_ip: change.hostIp }),
-      ...(change.problem === undefined ? {} : { problem: change.problem }),
+      ...defined({ host_ip: change.hostIp, problem: change.problem }),
       ...(change.metadata === undefined ? {} : { metadata: JSON.stringify(change.metadata) }),
-      ...(change.startedAt === undefined ? {} : { started_at: change.startedAt }),
+      ...defined({ started_at: change.startedAt }),
     }))
     .where("id", "=", id)
     .where("status", "in", from)

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { sql } from "kysely";
 import type { Selectable } from "kysely";
 import type { Role, UsersTable, UserStatus } from "../account-tables.ts";
@@ -103,10 +104,12 @@ export async function changeUser(db: Db, id: string, from: UserStatus, change: U
   const result = await db
     .updateTable("users")
     .set({
-      ...(change.name === undefined ? {} : { name: change.name }),
-      ...(change.passwordHash === undefined ? {} : { password_hash: change.passwordHash }),
-      ...(change.status === undefined ? {} : { status: change.status }),
-      ...(change.deletedAt === undefined ? {} : { deleted_at: change.deletedAt }),
+      ...defined({
+        name: change.name,
+        password_hash: change.passwordHash,
+        status: change.status,
+        deleted_at: change.deletedAt,
+      }),
     })
     .where("id", "=", id)
     .where("status", "=", from)

@@ -1,6 +1,6 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { randomHex, silentLogger, systemRandom } from "@wrenn/core";
+import { defined, randomHex, silentLogger, systemRandom } from "@wrenn/core";
 import { openDatabase } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import pg from "pg";
@@ -46,7 +46,7 @@ export class TestDatabase implements AsyncDisposable {
       {
         directory: join(this.#directory, "db"),
         cacheDirectory: process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn",
-        ...(this.url === undefined ? {} : { databaseUrl: this.url }),
+        ...defined({ databaseUrl: this.url }),
         logger: silentLogger,
       },
       AbortSignal.timeout(START_MS),

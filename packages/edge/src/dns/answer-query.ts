@@ -1,4 +1,5 @@
 import { isIPv6 } from "node:net";
+import { defined } from "@wrenn/core";
 import { AUTHORITATIVE_ANSWER, decode, encode, RECURSION_DESIRED } from "dns-packet";
 import type { Answer, DecodedPacket } from "dns-packet";
 
@@ -31,7 +32,7 @@ export function answerQuery(packet: Buffer, zone: Zone): Buffer | undefined {
   const reply = (code: number, answers: Answer[] = []): Buffer =>
     encode({
       type: "response",
-      ...(query.id !== undefined && { id: query.id }),
+      ...defined({ id: query.id }),
       flags: (query.flag_rd ? RECURSION_DESIRED : 0) | (code === 0 ? AUTHORITATIVE_ANSWER : 0) | code,
       questions: questions.slice(0, 1),
       answers,

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { writeHead } from "./messages.ts";
 import type { EdgeResponse } from "./messages.ts";
 
@@ -10,7 +11,7 @@ export function redirectTo(response: EdgeResponse, location: string, cookie: str
     Object.entries({
       Location: location,
       "Content-Length": "0",
-      ...(cookie === undefined ? {} : { "Set-Cookie": cookie }),
+      ...defined({ "Set-Cookie": cookie }),
       "Cache-Control": "no-store",
       "Referrer-Policy": "no-referrer",
     }).flat(),

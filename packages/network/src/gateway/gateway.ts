@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { problemOf, systemClock, withDeadline, WrennError } from "@wrenn/core";
+import { defined, problemOf, systemClock, withDeadline, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import type { Upstream } from "../host-rules.ts";
 import { gatewayUid, hostGateway } from "../naming.ts";
@@ -159,8 +159,7 @@ export class Gateway {
     if (message.type !== "bind") return;
     const { ref, slot, epoch, addresses } = message;
     const answer = (problem?: string): void => {
-      if (child.connected)
-        child.send({ type: "bound", ref, ...(problem === undefined ? {} : { problem }) } satisfies ToGateway);
+      if (child.connected) child.send({ type: "bound", ref, ...defined({ problem }) } satisfies ToGateway);
     };
     this.#options.bind(slot, epoch, addresses).then(
       () => answer(),

@@ -1,6 +1,6 @@
 import { access, chmod, chown, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { problemOf, WrennError } from "@wrenn/core";
+import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { isAlive, runCommand, writeFileAtomic } from "@wrenn/system";
 import type { BootSpec, Hypervisor, Machine, MachineSpec, RestoreSpec } from "../hypervisor.ts";
@@ -189,7 +189,7 @@ function shimEnvironment(
   return {
     LD_PRELOAD: shim,
     WRENN_SHIM_MEMORY: memoryFile,
-    ...(memoryDiff === undefined ? {} : { WRENN_SHIM_DIFF: memoryDiff }),
+    ...defined({ WRENN_SHIM_DIFF: memoryDiff }),
     ...(servedMemory
       ? { WRENN_SHIM_PAGES: servedMemory.socket, WRENN_SHIM_RANGES: servedMemory.ranges }
       : {}),
