@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { defined } from "@wrenn/core";
 import { StreamClient } from "../support/stream-client.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
@@ -13,7 +14,7 @@ before(async () => {
 after(() => server.close());
 
 const open = (first: Readonly<Record<string, unknown>>, protocols?: string[]): Promise<StreamClient> =>
-  StreamClient.open(server, `/v1/capsules/${id}/pty`, first, protocols ? { protocols } : {});
+  StreamClient.open(server, `/v1/capsules/${id}/pty`, first, defined({ protocols }));
 
 const shell = { type: "start", cmd: "bash", args: ["--norc", "--noprofile"], envs: { PS1: "$ " } };
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chown, open, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { defined } from "@wrenn/core";
 import { encodeDiffIndex, servePackedDiff, writeChunks } from "@wrenn/memory-image";
 import type { Fetch, ServedDiff } from "@wrenn/memory-image";
 import { diffPages, FrozenLab, heldBy, memoryMib, page } from "../support/frozen-lab.ts";
@@ -68,7 +69,7 @@ async function serve(
       baseFile: memoryFile,
       memorySize,
       ...servedMemory,
-      ...(workingSet ? { workingSet } : {}),
+      ...defined({ workingSet }),
     },
     signal,
   );

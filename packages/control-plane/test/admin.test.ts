@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { formatId } from "@wrenn/core";
+import { defined, formatId } from "@wrenn/core";
 import { FurnishedHostAgent, furniture } from "./support/furnished-host-agent.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer, Person } from "./support/test-platform.ts";
@@ -17,7 +17,7 @@ async function administrator(name: string): Promise<Person> {
 }
 const root = await administrator("root");
 const as = async ({ token }: Person, method: string, path: string, body?: object): Promise<Answer> =>
-  await call(method, `/v1/admin${path}`, { token, ...(body ? { body } : {}) });
+  await call(method, `/v1/admin${path}`, { token, ...defined({ body }) });
 
 async function keyOf({ token }: Person): Promise<string> {
   return String((await call("POST", "/v1/api-keys", { token, body: {} })).body["key"]);

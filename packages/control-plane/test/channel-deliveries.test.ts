@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, beforeEach, test } from "node:test";
+import { defined } from "@wrenn/core";
 import { sql } from "kysely";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer } from "./support/test-platform.ts";
@@ -43,7 +44,7 @@ beforeEach(() => {
 });
 
 const as = async (method: string, path: string, body?: object): Promise<Answer> =>
-  await platform.call(method, path, { token: person.token, ...(body ? { body } : {}) });
+  await platform.call(method, path, { token: person.token, ...defined({ body }) });
 const webhook = (extra: object = {}) => ({
   name: " My Hook ",
   provider: "webhook",
@@ -153,7 +154,7 @@ test("a team sees and changes its own channels only; what makes no sense is refu
   ] as const) {
     const answer = await platform.call(method, `/v1/channels/${id}${path}`, {
       token: other.token,
-      ...(body ? { body } : {}),
+      ...defined({ body }),
     });
     assert.equal(reasonOf(answer), "channel_not_found", method);
   }

@@ -14,7 +14,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { systemClock, WrennError } from "@wrenn/core";
+import { defined, systemClock, WrennError } from "@wrenn/core";
 import type { ErrorReason } from "@wrenn/core";
 import { NativeAgent } from "./support/native-agent.ts";
 
@@ -39,7 +39,7 @@ async function readAll(
   path: string,
   range?: { readonly start: number; readonly end?: number },
 ): Promise<Buffer> {
-  const { bytes } = await files.read(path, { signal, ...(range ? { range } : {}) });
+  const { bytes } = await files.read(path, { signal, ...defined({ range }) });
   const parts: Uint8Array[] = [];
   for await (const part of bytes) parts.push(part);
   return Buffer.concat(parts);

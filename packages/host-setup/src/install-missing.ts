@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { WrennError, problemOf } from "@wrenn/core";
+import { defined, problemOf, WrennError } from "@wrenn/core";
 import { tryCommand } from "@wrenn/system";
 import { createAptStatusReader } from "./apt-status.ts";
 import { missingPackages } from "./missing-packages.ts";
@@ -109,7 +109,7 @@ async function apt(
     const result = await host.run(["apt-get", "-q", "-o", `DPkg::Lock::Timeout=${LOCK_TIMEOUT_S}`, ...args], {
       env: environment,
       onOutput,
-      ...(options.signal ? { signal: options.signal } : {}),
+      ...defined({ signal: options.signal }),
     });
     return result.code === 0 ? undefined : firstError(result.stderr, result.code);
   } catch (error) {

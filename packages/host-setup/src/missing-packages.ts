@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import type { tryCommand } from "@wrenn/system";
 import type { Requirement } from "./requirements.ts";
 
@@ -14,7 +15,7 @@ export async function missingPackages(
   const format = "--showformat=${Package} ${db:Status-Status}\\n";
   const names = wanted.map(({ name }) => name);
   // The exit code is 1 as soon as one name is unknown; the lines say what is known of the others.
-  const { stdout } = await run(["dpkg-query", "--show", format, ...names], signal ? { signal } : {});
+  const { stdout } = await run(["dpkg-query", "--show", format, ...names], defined({ signal }));
   const installed = new Set(
     stdout
       .split("\n")

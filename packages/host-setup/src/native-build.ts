@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { holdLock, readFileIfPresent, tryCommand, writeFileAtomic } from "@wrenn/system";
 import { compilerProblem } from "./compiler-problem.ts";
 import type { Progress } from "./progress.ts";
@@ -47,7 +47,7 @@ async function buildPart(
   if ((await readStamp(directory)) === hash) return;
   // Everything anew: a build that was killed leaves a truncated file which make takes for finished.
   const argv = ["make", "--always-make", "--directory", directory, "all"] as const;
-  const result = await tryCommand(argv, signal ? { signal } : {});
+  const result = await tryCommand(argv, defined({ signal }));
   if (result.code !== 0) {
     const problem = compilerProblem(result.stderr) ?? `make ended with exit code ${result.code}`;
     throw new WrennError("native_build_failed", { part, problem, command: `make -C ${directory} all` });

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import type { Endpoint } from "./local-server.ts";
 
 /** What the API says when it refuses. */
@@ -33,7 +34,7 @@ export class ApiClient {
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(signal ? { signal } : {}),
+      ...defined({ signal }),
     });
     const text = await response.text();
     const answer: unknown = text === "" ? undefined : JSON.parse(text);

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { furniture } from "./furnished-host-agent.ts";
 import type { ServedRoute } from "./route-list.ts";
 import { PASSWORD } from "./furnished-teams.ts";
@@ -135,7 +136,7 @@ function ofPlatformCapsules(): Readonly<Record<string, Expectation>> {
       .map(([name, { body, raw, query: search }]) => [
         name.replace("/v1/", "/v1/admin/"),
         platform(404, {
-          ...(body ? { body } : {}),
+          ...defined({ body }),
           ...(raw ? { raw } : {}),
           ...(search ? { query: search } : {}),
         }),

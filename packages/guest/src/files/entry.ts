@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { guestChannel, FileEntry, FileType } from "@wrenn/protocol";
 import { decodeName } from "./names.ts";
 
@@ -42,6 +42,6 @@ export function readEntry(reader: guestChannel.BodyReader): FileEntry {
     modifiedNs,
     inode,
     ...(type === "symlink" ? { symlinkTarget: link } : {}),
-    ...(targetType ? { targetType } : {}),
+    ...defined({ targetType }),
   };
 }

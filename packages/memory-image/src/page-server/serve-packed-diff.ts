@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { systemRandom, WrennError } from "@wrenn/core";
+import { defined, systemRandom, WrennError } from "@wrenn/core";
 import { openChunks } from "../chunk-file.ts";
 import type { Fetch } from "../chunk-file.ts";
 import { decodeDiffIndex, diffDataOffset } from "../diff-file.ts";
@@ -70,7 +70,7 @@ export async function servePackedDiff(packed: PackedDiff, signal: AbortSignal): 
     remote,
     faultAround,
     handshakeMs,
-    ...(packed.workingSet ? { prefetch: packed.workingSet } : {}),
+    ...defined({ prefetch: packed.workingSet }),
   });
   return {
     fill: () => server.fill(plan.pages),

@@ -87,7 +87,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         uid: spec.uid,
         gid: spec.gid,
         cgroups: groups,
-        ...(spec.network ? { namespace: spec.network.namespace } : {}),
+        ...defined({ namespace: spec.network?.namespace }),
         readable: [...spec.readable, ...(boots ? [spec.kernel, spec.initramfs] : memoryFiles(spec))],
         libraries: boots ? [] : [options.shim],
         writable: [...diskDirectories(spec), ...(boots ? [spec.memoryFile] : [])],
