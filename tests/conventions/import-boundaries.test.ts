@@ -7,7 +7,7 @@ import { join } from "node:path";
 /** Dependencies point downwards only: a workspace may import from lower layers (architecture §3). */
 const layers: readonly (readonly string[])[] = [
   ["core"],
-  ["system", "protocol"],
+  ["system", "protocol", "certificates"],
   ["vmm", "memory-image", "disk-image", "network", "guest", "database", "host-link"],
   ["host-setup", "host-agent", "control-plane", "edge"],
   ["server"],

@@ -3,5 +3,5 @@ export type { HostLinkOptions, LinkedHostAgent } from "./client/connect-host-age
 export type { LinkCredentials } from "./credentials.ts";
 export { serveHostAgent } from "./server/serve-host-agent.ts";
 export type { HostLinkServer, HostLinkServerOptions } from "./server/serve-host-agent.ts";
-export { HostAuthority } from "./certificates/host-authority.ts";
-export { makeHostRequest } from "./certificates/host-request.ts";
+export { HostAuthority } from "./host-authority.ts";
+export { makeHostRequest } from "@wrenn/certificates";

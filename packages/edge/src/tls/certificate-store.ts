@@ -2,8 +2,8 @@ import { X509Certificate } from "node:crypto";
 import { mkdir, readFile, writeFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock, Random } from "@wrenn/core";
-import { CertificateMaker } from "./authority.ts";
-import type { PemPair } from "./authority.ts";
+import { CertificateMaker } from "@wrenn/certificates";
+import type { PemPair } from "@wrenn/certificates";
 
 export interface CertificateStoreOptions {
   /** Directory of the CA and its certificate; made when missing, for the owner only. */

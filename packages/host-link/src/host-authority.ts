@@ -2,9 +2,9 @@ import { createHash, X509Certificate as NodeCertificate } from "node:crypto";
 import { isIP } from "node:net";
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import { CONTROL_PLANE } from "../credentials.ts";
-import type { LinkCredentials } from "../credentials.ts";
-import { keyOfPem, KEYS, loadX509, pemOfKey, SIGNATURE } from "./x509.ts";
+import { CONTROL_PLANE } from "./credentials.ts";
+import type { LinkCredentials } from "./credentials.ts";
+import { keyOfPem, KEYS, loadX509, pemOfKey, SIGNATURE } from "@wrenn/certificates";
 
 const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3650;
