@@ -1,114 +1,126 @@
+import { isIP } from "node:net";
+import { DAY_MS } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
+import { keyOfPem, loadX509, makeKeys, pemOfKey, SIGNATURE } from "./x509.ts";
+import type { PemPair } from "./x509.ts";
 
-/** A certificate and its private key, both PEM. */
-export interface PemPair {
+const NAME_CONSTRAINTS = "2.5.29.30";
+
+export interface CertificateDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+interface Validity {
+  readonly days: number;
+  /** How far the clocks of those who verify it may be behind. */
+  readonly clockSkewMs: number;
+}
+
+export interface AuthorityOptions extends Validity {
+  /** Common name. */
+  readonly name: string;
+  /** Domains that it may sign for, names below them included. Default: every name. */
+  readonly domains?: readonly string[];
+}
+
+export interface CertificateOptions extends Validity {
+  /** Common name. */
+  readonly name: string;
+  readonly usage: "serverAuth" | "clientAuth";
+  /** DNS names, possibly with a wildcard, and IP addresses. */
+  readonly alternativeNames?: readonly string[];
+}
+
+export interface IssuedCertificate {
+  /** PEM. */
   readonly cert: string;
-  readonly key: string;
+  readonly expiresAt: Date;
 }
 
-/** A CA stays, because people install it; what it signs is renewed by a restart long before it ends. */
-const AUTHORITY_DAYS = 3650;
-/** Apple's limit for certificates that are trusted is 825 days, that of browsers for public ones 398. */
-const LEAF_DAYS = 397;
-const DAY_MS = 86_400_000;
-const KEYS = { name: "ECDSA", namedCurve: "P-256" } as const;
-const SIGNATURE = { name: "ECDSA", hash: "SHA-256" } as const;
-
-/** Loaded when a certificate is made, which is rare; it wants the metadata API to be there before it. */
-async function loadX509() {
-  await import("reflect-metadata");
-  return import("@peculiar/x509");
+/** Makes an authority that signs certificates but no further authorities. */
+export async function makeAuthority(options: AuthorityOptions, deps: CertificateDeps): Promise<PemPair> {
+  const x509 = await loadX509();
+  const keys = await makeKeys();
+  const cert = await x509.X509CertificateGenerator.createSelfSigned({
+    ...common(options, deps),
+    name: `CN=${options.name}`,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      ...(options.domains
+        ? [new x509.Extension(NAME_CONSTRAINTS, true, await nameConstraints(options.domains))]
+        : []),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { cert: cert.toString("pem"), key: await pemOfKey(x509, keys.privateKey) };
 }
 
-type X509 = Awaited<ReturnType<typeof loadX509>>;
+/** Signs a certificate for a public key. */
+export async function issueCertificate(
+  authority: PemPair,
+  publicKey: CryptoKey,
+  options: CertificateOptions,
+  deps: CertificateDeps,
+): Promise<IssuedCertificate> {
+  const x509 = await loadX509();
+  const issuer = new x509.X509Certificate(authority.cert);
+  const fields = common(options, deps);
+  const cert = await x509.X509CertificateGenerator.create({
+    ...fields,
+    subject: `CN=${options.name}`,
+    issuer: issuer.subject,
+    publicKey,
+    signingKey: await keyOfPem(x509, authority.key),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[options.usage]]),
+      ...(options.alternativeNames
+        ? [
+            new x509.SubjectAlternativeNameExtension(
+              options.alternativeNames.map((value) => ({ type: isIP(value) === 0 ? "dns" : "ip", value })),
+            ),
+          ]
+        : []),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+    ],
+  });
+  return { cert: cert.toString("pem"), expiresAt: fields.notAfter };
+}
 
-/** Certificates of a small CA of this machine's own, for names that no public CA certifies. */
-export class CertificateMaker {
-  readonly #clock: Clock;
-  readonly #random: Random;
+/** Makes a key and signs a certificate for it. */
+export async function issueKeyAndCertificate(
+  authority: PemPair,
+  options: CertificateOptions,
+  deps: CertificateDeps,
+): Promise<IssuedCertificate & PemPair> {
+  const keys = await makeKeys();
+  const issued = await issueCertificate(authority, keys.publicKey, options, deps);
+  return { ...issued, key: await pemOfKey(await loadX509(), keys.privateKey) };
+}
 
-  constructor(clock: Clock, random: Random) {
-    this.#clock = clock;
-    this.#random = random;
-  }
-
-  /** Makes a CA that may sign for names below `domains` only, so that its theft opens nothing else. */
-  async makeAuthority(domains: readonly string[]): Promise<PemPair> {
-    const x509 = await loadX509();
-    const keys = await crypto.subtle.generateKey(KEYS, true, ["sign", "verify"]);
-    const name = "CN=Wrenn local CA";
-    const cert = await x509.X509CertificateGenerator.createSelfSigned({
-      ...this.#common(AUTHORITY_DAYS),
-      name,
-      keys,
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-        new x509.Extension("2.5.29.30", true, nameConstraints(domains)),
-        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-      ],
-    });
-    return { cert: cert.toString("pem"), key: await pemOf(x509, keys.privateKey) };
-  }
-
-  /** Makes a certificate for each of the domains and every name one label below it. */
-  async makeWildcard(authority: PemPair, domains: readonly string[]): Promise<PemPair> {
-    const x509 = await loadX509();
-    const issuer = new x509.X509Certificate(authority.cert);
-    const signingKey = await crypto.subtle.importKey(
-      "pkcs8",
-      x509.PemConverter.decodeFirst(authority.key),
-      KEYS,
-      false,
-      ["sign"],
-    );
-    const keys = await crypto.subtle.generateKey(KEYS, true, ["sign", "verify"]);
-    const names = domains.flatMap((domain) => [domain, `*.${domain}`]);
-    const cert = await x509.X509CertificateGenerator.create({
-      ...this.#common(LEAF_DAYS),
-      subject: `CN=${domains[0] ?? "wrenn"}`,
-      issuer: issuer.subject,
-      publicKey: keys.publicKey,
-      signingKey,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: "dns", value }))),
-        await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-      ],
-    });
-    return { cert: cert.toString("pem") + "\n" + authority.cert, key: await pemOf(x509, keys.privateKey) };
-  }
-
-  #common(days: number) {
-    const now = this.#clock.now();
-    const serial = this.#random.bytes(16);
-    // A serial number is positive and as short as it can be (RFC 5280 §4.1.2.2).
-    serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
-    return {
-      serialNumber: Buffer.from(serial).toString("hex"),
-      // Clocks of clients may be a little behind.
-      notBefore: new Date(now - DAY_MS),
-      notAfter: new Date(now + days * DAY_MS),
-      signingAlgorithm: SIGNATURE,
-    };
-  }
+function common({ days, clockSkewMs }: Validity, { clock, random }: CertificateDeps) {
+  const now = clock.now();
+  const serial = random.bytes(16);
+  // A serial number is positive and as short as it can be (RFC 5280 §4.1.2.2).
+  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
+  return {
+    serialNumber: Buffer.from(serial).toString("hex"),
+    notBefore: new Date(now - clockSkewMs),
+    notAfter: new Date(now + days * DAY_MS),
+    signingAlgorithm: SIGNATURE,
+  };
 }
 
 /** NameConstraints (RFC 5280 §4.2.1.10) with permitted DNS subtrees, as DER. */
-function nameConstraints(domains: readonly string[]): Buffer<ArrayBuffer> {
-  const subtrees = domains.map((domain) => der(0x30, der(0x82, Buffer.from(domain, "latin1"))));
-  return der(0x30, der(0xa0, Buffer.concat(subtrees)));
-}
-
-function der(tag: number, content: Buffer): Buffer<ArrayBuffer> {
-  const { length } = content;
-  const size = length < 0x80 ? [length] : [0x82, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.from([tag, ...size]), content]);
-}
-
-async function pemOf(x509: X509, key: CryptoKey): Promise<string> {
-  return x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
+async function nameConstraints(domains: readonly string[]): Promise<ArrayBuffer> {
+  const { AsnConvert } = await import("@peculiar/asn1-schema");
+  const { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } =
+    await import("@peculiar/asn1-x509");
+  const subtrees = domains.map((dNSName) => new GeneralSubtree({ base: new GeneralName({ dNSName }) }));
+  return AsnConvert.serialize(new NameConstraints({ permittedSubtrees: new GeneralSubtrees(subtrees) }));
 }

@@ -1,4 +1,9 @@
-export { CertificateMaker } from "./authority.ts";
-export type { PemPair } from "./authority.ts";
-export { makeHostRequest } from "./certificate-request.ts";
-export { keyOfPem, KEYS, loadX509, pemOfKey, SIGNATURE } from "./x509.ts";
+export { issueCertificate, issueKeyAndCertificate, makeAuthority } from "./authority.ts";
+export type {
+  AuthorityOptions,
+  CertificateDeps,
+  CertificateOptions,
+  IssuedCertificate,
+} from "./authority.ts";
+export { makeCertificateRequest, readCertificateRequest } from "./certificate-request.ts";
+export type { PemPair } from "./x509.ts";

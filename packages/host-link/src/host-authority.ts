@@ -1,25 +1,24 @@
-import { createHash, X509Certificate as NodeCertificate } from "node:crypto";
-import { isIP } from "node:net";
-import { problemOf, WrennError } from "@wrenn/core";
+import { createHash, X509Certificate } from "node:crypto";
+import {
+  issueCertificate,
+  issueKeyAndCertificate,
+  makeAuthority,
+  makeCertificateRequest,
+  readCertificateRequest,
+} from "@wrenn/certificates";
+import type { PemPair } from "@wrenn/certificates";
 import type { Clock, Random } from "@wrenn/core";
 import { CONTROL_PLANE } from "./credentials.ts";
 import type { LinkCredentials } from "./credentials.ts";
-import { keyOfPem, KEYS, loadX509, pemOfKey, SIGNATURE } from "@wrenn/certificates";
 
-const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3650;
 /** Contract 20 §2.7. */
 const HOST_DAYS = 7;
 const CONTROL_PLANE_DAYS = 1;
-const CSR_LIMIT = 8192;
+/** Clocks of other machines may be a little behind. */
+const CLOCK_SKEW_MS = 60_000;
 
-/** The authority's certificate and key, PEM; its keeper is the database of the control planes. */
-export interface AuthorityKeys {
-  readonly cert: string;
-  readonly key: string;
-}
-
-export interface IssuedCertificate {
+export interface IssuedHostCertificate {
   readonly certPem: string;
   readonly caPem: string;
   /** SHA-256 of the certificate, hexadecimal. */
@@ -29,31 +28,21 @@ export interface IssuedCertificate {
 
 /** The certificate authority of an installation: it says who is a host and who is a control plane, and nothing else. */
 export class HostAuthority {
-  readonly #keys: AuthorityKeys;
+  readonly #keys: PemPair;
   readonly #clock: Clock;
   readonly #random: Random;
 
-  constructor(keys: AuthorityKeys, clock: Clock, random: Random) {
+  /** @param keys - the authority's certificate and key; its keeper is the database of the control planes. */
+  constructor(keys: PemPair, clock: Clock, random: Random) {
     this.#keys = keys;
     this.#clock = clock;
     this.#random = random;
   }
 
   /** A new authority. */
-  static async make(clock: Clock, random: Random): Promise<AuthorityKeys> {
-    const x509 = await loadX509();
-    const keys = await crypto.subtle.generateKey(KEYS, true, ["sign", "verify"]);
-    const cert = await x509.X509CertificateGenerator.createSelfSigned({
-      ...common(clock, random, AUTHORITY_DAYS),
-      name: "CN=Wrenn hosts",
-      keys,
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-      ],
-    });
-    return { cert: cert.toString("pem"), key: await pemOfKey(x509, keys.privateKey) };
+  static async make(clock: Clock, random: Random): Promise<PemPair> {
+    const options = { name: "Wrenn hosts", days: AUTHORITY_DAYS, clockSkewMs: CLOCK_SKEW_MS };
+    return await makeAuthority(options, { clock, random });
   }
 
   /**
@@ -66,90 +55,41 @@ export class HostAuthority {
     readonly hostId: string;
     readonly address: string;
     readonly csrPem: string;
-  }): Promise<IssuedCertificate> {
-    const publicKey = await this.#keyOf(request.csrPem);
-    return await this.#issue(publicKey, request.hostId, HOST_DAYS, "serverAuth", request.address);
-  }
-
-  /** A key and certificate of a day for a control plane; they can ask and not serve. */
-  async issueControlPlane(): Promise<LinkCredentials & { readonly expiresAt: Date }> {
-    const x509 = await loadX509();
-    const keys = await crypto.subtle.generateKey(KEYS, true, ["sign", "verify"]);
-    const issued = await this.#issue(keys.publicKey, CONTROL_PLANE, CONTROL_PLANE_DAYS, "clientAuth");
+  }): Promise<IssuedHostCertificate> {
+    const { hostId, address, csrPem } = request;
+    const host = address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+    const issued = await issueCertificate(
+      this.#keys,
+      await readCertificateRequest(csrPem),
+      {
+        name: hostId,
+        days: HOST_DAYS,
+        clockSkewMs: CLOCK_SKEW_MS,
+        usage: "serverAuth",
+        alternativeNames: [host],
+      },
+      { clock: this.#clock, random: this.#random },
+    );
     return {
-      key: await pemOfKey(x509, keys.privateKey),
-      cert: issued.certPem,
-      ca: issued.caPem,
+      certPem: issued.cert,
+      caPem: this.#keys.cert,
+      fingerprint: createHash("sha256").update(new X509Certificate(issued.cert).raw).digest("hex"),
       expiresAt: issued.expiresAt,
     };
   }
 
-  async #keyOf(csrPem: string): Promise<CryptoKey> {
-    if (csrPem.length > CSR_LIMIT)
-      throw new WrennError("certificate_request_invalid", { problem: "it is too long" });
-    const x509 = await loadX509();
-    try {
-      const request = new x509.Pkcs10CertificateRequest(csrPem);
-      const key = await request.publicKey.export(KEYS, ["verify"]);
-      if (!(await request.verify())) throw new Error("its signature is wrong");
-      return key;
-    } catch (error) {
-      throw new WrennError("certificate_request_invalid", { problem: problemOf(error) }, { cause: error });
-    }
-  }
-
-  async #issue(
-    publicKey: CryptoKey,
-    name: string,
-    days: number,
-    usage: "serverAuth" | "clientAuth",
-    address?: string,
-  ): Promise<IssuedCertificate> {
-    const x509 = await loadX509();
-    const issuer = new x509.X509Certificate(this.#keys.cert);
-    const times = common(this.#clock, this.#random, days);
-    const host = address?.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
-    const cert = await x509.X509CertificateGenerator.create({
-      ...times,
-      subject: `CN=${name}`,
-      issuer: issuer.subject,
-      publicKey,
-      signingKey: await keyOfPem(x509, this.#keys.key),
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[usage]]),
-        ...(host === undefined
-          ? []
-          : [
-              new x509.SubjectAlternativeNameExtension([
-                { type: isIP(host) === 0 ? "dns" : "ip", value: host },
-              ]),
-            ]),
-        await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey),
-      ],
-    });
-    const certPem = cert.toString("pem");
-    return {
-      certPem,
-      caPem: this.#keys.cert,
-      fingerprint: createHash("sha256").update(new NodeCertificate(certPem).raw).digest("hex"),
-      expiresAt: times.notAfter,
-    };
+  /** A key and certificate of a day for a control plane; they can ask and not serve. */
+  async issueControlPlane(): Promise<LinkCredentials & { readonly expiresAt: Date }> {
+    const issued = await issueKeyAndCertificate(
+      this.#keys,
+      { name: CONTROL_PLANE, days: CONTROL_PLANE_DAYS, clockSkewMs: CLOCK_SKEW_MS, usage: "clientAuth" },
+      { clock: this.#clock, random: this.#random },
+    );
+    return { ...issued, ca: this.#keys.cert };
   }
 }
 
-function common(clock: Clock, random: Random, days: number) {
-  const now = clock.now();
-  const serial = random.bytes(16);
-  // A serial number is positive and as short as it can be (RFC 5280 §4.1.2.2).
-  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
-  return {
-    serialNumber: Buffer.from(serial).toString("hex"),
-    // Clocks of other machines may be a little behind.
-    notBefore: new Date(now - 60_000),
-    notAfter: new Date(now + days * DAY_MS),
-    signingAlgorithm: SIGNATURE,
-  };
+/** A new private key of a host, and a request for a certificate of it. The token that it is sent with names the host. */
+export async function makeHostRequest(): Promise<{ readonly keyPem: string; readonly csrPem: string }> {
+  return await makeCertificateRequest("wrenn-host");
 }

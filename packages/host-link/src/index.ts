@@ -3,5 +3,4 @@ export type { HostLinkOptions, LinkedHostAgent } from "./client/connect-host-age
 export type { LinkCredentials } from "./credentials.ts";
 export { serveHostAgent } from "./server/serve-host-agent.ts";
 export type { HostLinkServer, HostLinkServerOptions } from "./server/serve-host-agent.ts";
-export { HostAuthority } from "./host-authority.ts";
-export { makeHostRequest } from "@wrenn/certificates";
+export { HostAuthority, makeHostRequest } from "./host-authority.ts";
