@@ -4,8 +4,8 @@ import { Type } from "typebox";
 import { codeChallenge } from "./code-challenge.ts";
 import { PersonClaims, verifyIdToken } from "./id-token.ts";
 import type { ClientOptions, IdentityProvider } from "./identity-provider.ts";
-import { OidcPublications } from "./oidc-metadata.ts";
-import type { OidcMetadata } from "./oidc-metadata.ts";
+import { OidcDiscovery } from "./oidc-discovery.ts";
+import type { OidcMetadata } from "./oidc-discovery.ts";
 import { emailOf, nameOf } from "./profile-fields.ts";
 import { requestJson } from "./provider-request.ts";
 import type { ProviderRequest } from "./provider-request.ts";
@@ -26,7 +26,7 @@ export interface OidcOptions extends ClientOptions {
 /** Any provider of OpenID Connect (Core 1.0, code flow) that publishes its configuration. */
 export function oidcProvider(options: OidcOptions): IdentityProvider {
   const { issuer, clientId, clock, answerMs } = options;
-  const published = new OidcPublications({ provider: NAME, issuer, answerMs, clock });
+  const published = new OidcDiscovery({ provider: NAME, issuer, answerMs, clock });
 
   async function claimsOf(
     idToken: string,

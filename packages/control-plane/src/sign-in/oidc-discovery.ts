@@ -36,7 +36,7 @@ interface Kept<T> {
   readonly at: number;
 }
 
-interface OidcPublicationsOptions {
+interface OidcDiscoveryOptions {
   readonly provider: string;
   readonly issuer: string;
   readonly answerMs: number | undefined;
@@ -44,12 +44,12 @@ interface OidcPublicationsOptions {
 }
 
 /** What a provider publishes about itself, asked for when it is needed and kept for an hour. */
-export class OidcPublications {
-  readonly #options: OidcPublicationsOptions;
+export class OidcDiscovery {
+  readonly #options: OidcDiscoveryOptions;
   #metadata: Kept<OidcMetadata> | undefined;
   #keys: Kept<JSONWebKeySet> | undefined;
 
-  constructor(options: OidcPublicationsOptions) {
+  constructor(options: OidcDiscoveryOptions) {
     this.#options = options;
   }
 
