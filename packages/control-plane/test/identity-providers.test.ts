@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
+import { inspect } from "node:util";
 import { WrennError } from "@wrenn/core";
 import fc from "fast-check";
 import { githubProvider } from "../src/sign-in/github-provider.ts";
@@ -26,6 +27,8 @@ const ada = { subject: "42", name: "Ada", email: "Ada@Example.org", verified: tr
 
 beforeEach(() => {
   Object.assign(fake, { tokenFault: undefined, flaws: {}, userinfoOf: undefined, postOnly: false });
+  Object.assign(fake, { tokenFields: {} });
+  fake.instead.clear();
   Object.assign(fake, { metadata: {}, broken: false, person: ada, userinfoSays: { email_verified: true } });
 });
 
@@ -46,7 +49,10 @@ async function problemWith(work: Promise<unknown>): Promise<string> {
     (failure: unknown) => failure,
   );
   assert.ok(WrennError.is(error, "provider_failed"), String(error));
-  assert.doesNotMatch(error.message, /secret of|access-token|eyJ/);
+  assert.doesNotMatch(
+    inspect(error, { depth: Infinity, showHidden: true }),
+    /secret of|access-token|eyJ|nonce-of-this|vvvvv/,
+  );
   return error.message;
 }
 
@@ -66,7 +72,7 @@ test("an OpenID Connect provider tells them in its signed token, or at its useri
   fake.userinfoOf = "42";
   assert.deepEqual(await signIn(oidc), known);
   fake.userinfoOf = "43";
-  assert.match(await problemWith(signIn(oidc)), /somebody else/);
+  assert.match(await problemWith(signIn(oidc)), /"sub"/);
   fake.userinfoOf = undefined;
   fake.person = { ...ada, verified: false };
   assert.equal((await signIn(oidc)).verifiedEmail, undefined);
@@ -122,13 +128,14 @@ const flaws: Readonly<Record<string, readonly [TokenFlaws, RegExp]>> = {
   "for another client": [{ claims: { aud: "another" } }, /"aud"/],
   "for several clients without saying which": [
     { claims: { aud: [fake.client.id, "another"] } },
-    /does not say which/,
+    /"aud".*additional untrusted audiences/,
   ],
   "for us, but given to another client": [
     { claims: { aud: [fake.client.id, "another"], azp: "another" } },
-    /for another client/,
+    /"azp"/,
   ],
-  "of another attempt": [{ claims: { nonce: "another" } }, /of another attempt/],
+  "for us only, but given to another client": [{ claims: { azp: "another" } }, /for another client/],
+  "of another attempt": [{ claims: { nonce: "another" } }, /"nonce"/],
   "without a nonce": [{ without: "nonce" }, /"nonce"/],
   "that is over": [{ claims: { exp: now - 120 } }, /"exp"/],
   "without an end": [{ without: "exp" }, /"exp"/],
@@ -139,12 +146,76 @@ const flaws: Readonly<Record<string, readonly [TokenFlaws, RegExp]>> = {
   "without a signature": [{ algorithm: "none" }, /"alg"/],
   "signed by the public key as a shared secret": [{ algorithm: "HS256" }, /"alg"/],
   "signed by a foreign key": [{ foreignKey: true }, /signature/],
+  "longer than 64 KiB": [{ claims: { name: "x".repeat(64 * 1024) } }, /something else/],
 };
 for (const [what, [flaw, problem]] of Object.entries(flaws))
   test(`an ID token ${what} is refused`, async () => {
     fake.flaws = flaw;
     assert.match(await problemWith(signIn(freshOidc())), problem);
   });
+
+test("the times in an ID token are compared with the injected clock", async () => {
+  const other = new TestClock();
+  const oidc = oidcProvider({ ...secrets, issuer, clock: other });
+  // The token of the test provider expires after five minutes; one more is allowed for clocks that differ.
+  other.advance(345_000);
+  assert.equal((await signIn(oidc)).subject, "42");
+  other.advance(20_000);
+  assert.match(await problemWith(signIn(oidc)), /"exp"/);
+  fake.flaws = { claims: { nbf: now + 300, exp: now + 600 } };
+  assert.equal((await signIn(oidc)).subject, "42");
+});
+
+const hostileAnswers: Readonly<Record<string, readonly [string, unknown]>> = {
+  "an access token that would break a header": [
+    "/token",
+    { access_token: "secret of\nnobody", token_type: "bearer", id_token: "eyJ" },
+  ],
+  "an access token longer than 16 KiB": [
+    "/token",
+    { access_token: "x".repeat(16_385), token_type: "bearer", id_token: "eyJ" },
+  ],
+  "no ID token": ["/token", { access_token: "access-token", token_type: "bearer" }],
+  "more than 100 keys": ["/keys", { keys: Array.from({ length: 101 }, () => ({ kty: "EC" })) }],
+  "a userinfo subject that is not ASCII": ["/userinfo", { sub: "secret of\0nobody" }],
+};
+for (const [what, [path, body]] of Object.entries(hostileAnswers))
+  test(`an answer with ${what} is rejected, and the error does not contain it`, async () => {
+    fake.userinfoOf = "42";
+    fake.instead.set(path, JSON.stringify(body));
+    assert.match(await problemWith(signIn(freshOidc())), /something else than was asked for/);
+  });
+
+test("an access token of an unknown type is rejected, and the error does not contain it", async () => {
+  fake.tokenFields = { token_type: "mac" };
+  assert.match(await problemWith(signIn(freshOidc())), /token_type/);
+});
+
+test("a signed userinfo answer is rejected", async () => {
+  fake.userinfoOf = "42";
+  fake.instead.set("/userinfo", "eyJhbGciOiJub25lIn0.eyJzdWIiOiI0MiJ9.");
+  assert.match(await problemWith(signIn(freshOidc())), /no JSON/);
+});
+
+test("fields of a provider's answers that are not used change nothing", async () => {
+  fake.metadata = {
+    authorization_response_iss_parameter_supported: true,
+    id_token_signing_alg_values_supported: ["RS256"],
+    mtls_endpoint_aliases: { token_endpoint: "https://evil.example.org/token" },
+  };
+  fake.tokenFields = { expires_in: null, refresh_token: null, scope: null };
+  assert.equal((await signIn(freshOidc())).subject, "42");
+});
+
+test("the callback address is sent with the code exactly as it was sent with the browser", async () => {
+  const redirectUri = "HTTPS://Wrenn.example.org:443/auth/oauth/oidc/callback";
+  const oidc = freshOidc();
+  const url = await oidc.authorizationUrl({ ...attempt, redirectUri }, AbortSignal.timeout(30_000));
+  assert.equal(url.searchParams.get("redirect_uri"), redirectUri);
+  const { code } = fake.consent(url);
+  const profile = await oidc.profile(code, { ...attempt, redirectUri }, AbortSignal.timeout(30_000));
+  assert.equal(profile.subject, "42");
+});
 
 const faults: Readonly<Record<Exclude<TokenFault, "hang">, RegExp>> = {
   error: /(answered 500|refused the code) \(server_error\)$/,
@@ -219,6 +290,11 @@ test("whatever a provider answers, it is a profile within bounds or a failure", 
 test("keys are kept, and asked for again when the provider has turned them, but not for every made-up key", async () => {
   const oidc = freshOidc();
   const askedForKeys = (): number => fake.asked.filter((path) => path === "/keys").length;
+  /** Without changing the time of day, at which tokens expire. */
+  const later = (ms: number): void => {
+    clock.advance(ms);
+    clock.advance(-ms);
+  };
   const before = askedForKeys();
   await signIn(oidc);
   await signIn(oidc);
@@ -229,6 +305,21 @@ test("keys are kept, and asked for again when the provider has turned them, but 
   clock.advance(31_000);
   await signIn(oidc);
   assert.equal(askedForKeys() - before, 2);
+  // A key that the provider does not publish either is looked for once in that time.
+  clock.advance(31_000);
+  fake.instead.set("/keys", JSON.stringify({ keys: [] }));
+  fake.turnKey();
+  for (const _ of [1, 2]) assert.match(await problemWith(signIn(oidc)), /no applicable key/);
+  assert.equal(askedForKeys() - before, 3);
+  fake.instead.clear();
+  clock.advance(31_000);
+  await signIn(oidc);
+  later(3_590_000);
+  await signIn(oidc);
+  assert.equal(askedForKeys() - before, 4);
+  later(10_000);
+  await signIn(oidc);
+  assert.equal(askedForKeys() - before, 5);
 });
 
 test("a configuration of another issuer or with an endpoint of another kind is refused, and asked for again", async () => {

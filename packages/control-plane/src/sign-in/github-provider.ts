@@ -1,6 +1,6 @@
 import { WrennError } from "@wrenn/core";
+import { calculatePKCECodeChallenge } from "openid-client";
 import { Type } from "typebox";
-import { codeChallenge } from "./code-challenge.ts";
 import type { ClientOptions, IdentityProvider } from "./identity-provider.ts";
 import { emailOf, nameOf } from "./profile-fields.ts";
 import { refusalOf, requestJson } from "./provider-request.ts";
@@ -46,7 +46,8 @@ export function githubProvider(options: GithubOptions): IdentityProvider {
         redirect_uri: redirectUri,
         scope: "user:email",
         state,
-        ...codeChallenge(verifier),
+        code_challenge: await calculatePKCECodeChallenge(verifier),
+        code_challenge_method: "S256",
       }).toString();
       return url;
     },

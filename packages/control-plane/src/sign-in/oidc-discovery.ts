@@ -1,15 +1,11 @@
 import type { Clock } from "@wrenn/core";
 import { WrennError } from "@wrenn/core";
-import type { JSONWebKeySet } from "jose";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { requestJson } from "./provider-request.ts";
 
-/** Providers change endpoints and keys without telling anybody. */
-const KEEP_MS = 3_600_000;
-/** How soon an unknown key makes the keys be asked for again: made-up key ids must not become load for the provider. */
-const KEYS_AGAIN_MS = 30_000;
-const MAX_KEYS = 100;
+/** Providers change endpoints and keys without notice. */
+export const KEEP_MS = 3_600_000;
 
 /** OpenID Connect Discovery 1.0 §3, as far as it is used. */
 const Metadata = Type.Object({
@@ -20,43 +16,35 @@ const Metadata = Type.Object({
   userinfo_endpoint: Type.Optional(Type.String()),
   token_endpoint_auth_methods_supported: Type.Optional(Type.Array(Type.String())),
 });
-const Keys = Type.Object({
-  keys: Type.Array(
-    Type.Intersect([Type.Object({ kty: Type.String() }), Type.Record(Type.String(), Type.Unknown())]),
-    {
-      maxItems: MAX_KEYS,
-    },
-  ),
-});
 
 export type OidcMetadata = Static<typeof Metadata>;
 
-interface Kept<T> {
-  readonly value: T;
-  readonly at: number;
-}
-
-interface OidcDiscoveryOptions {
+export interface OidcDiscoveryOptions {
+  /** For errors. */
   readonly provider: string;
+  /** As the provider writes it, to the last slash. */
   readonly issuer: string;
-  readonly answerMs: number | undefined;
+  readonly answerMs?: number | undefined;
   readonly clock: Clock;
 }
 
-/** What a provider publishes about itself, asked for when it is needed and kept for an hour. */
+/**
+ * A provider's published configuration, fetched when it is needed and kept for an hour. Not by the `discovery` of
+ * `openid-client`: that also accepts other spellings of the issuer, and a placeholder in that of Entra ID.
+ */
 export class OidcDiscovery {
   readonly #options: OidcDiscoveryOptions;
-  #metadata: Kept<OidcMetadata> | undefined;
-  #keys: Kept<JSONWebKeySet> | undefined;
+  /** `at` by the monotonic clock. */
+  #kept: { readonly value: OidcMetadata; readonly at: number } | undefined;
 
   constructor(options: OidcDiscoveryOptions) {
     this.#options = options;
   }
 
-  /** @throws WrennError `provider_failed`, also when it speaks for another issuer or names an endpoint without TLS. */
+  /** @throws WrennError `provider_failed`, also when it is that of another issuer or names an endpoint without TLS. */
   async metadata(signal: AbortSignal): Promise<OidcMetadata> {
-    const { provider, issuer, answerMs } = this.#options;
-    if (this.#metadata && this.#age(this.#metadata) < KEEP_MS) return this.#metadata.value;
+    const { provider, issuer, answerMs, clock } = this.#options;
+    if (this.#kept && clock.monotonic() - this.#kept.at < KEEP_MS) return this.#kept.value;
     const value = await requestJson(
       {
         provider,
@@ -76,22 +64,8 @@ export class OidcDiscovery {
       if (!url || !(same || url.protocol === "https:"))
         throw this.#failed("its configuration names an endpoint without TLS");
     }
-    this.#metadata = { value, at: this.#options.clock.monotonic() };
+    this.#kept = { value, at: clock.monotonic() };
     return value;
-  }
-
-  /** `again` when a key was not among them. @throws WrennError `provider_failed`. */
-  async keys(again: boolean, signal: AbortSignal): Promise<JSONWebKeySet> {
-    if (this.#keys && this.#age(this.#keys) < (again ? KEYS_AGAIN_MS : KEEP_MS)) return this.#keys.value;
-    const { provider, answerMs } = this.#options;
-    const { jwks_uri: url } = await this.metadata(signal);
-    const value = await requestJson({ provider, answerMs, url }, Keys, signal);
-    this.#keys = { value, at: this.#options.clock.monotonic() };
-    return value;
-  }
-
-  #age({ at }: Kept<unknown>): number {
-    return this.#options.clock.monotonic() - at;
   }
 
   #failed(problem: string): WrennError {

@@ -17,13 +17,14 @@ export interface ProviderRequest {
   readonly answerMs: number | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as a form by POST. */
-  readonly form?: Readonly<Record<string, string>>;
+  readonly form?: Readonly<Record<string, string>> | URLSearchParams;
 }
 
 /**
  * JSON of a provider. Its address is the operator's choice and may be in a private network; its answers are bounded in time
  * and size all the same, and redirects are not followed, so that secrets go nowhere else.
  *
+ * @returns the fields of the shape only: providers add others, some of them malformed.
  * @throws WrennError `provider_failed`, which carries nothing of what was sent or answered but the host, the status and the error code.
  */
 export async function requestJson<S extends TSchema>(
@@ -53,8 +54,9 @@ export async function requestJson<S extends TSchema>(
   const json = parsed(text);
   if (status !== 200) throw failed(`answered ${status}${refusalOf(json)}`);
   if (json === undefined) throw failed("answered no JSON");
-  if (!Value.Check(shape, json)) throw failed("answered something else than was asked for");
-  return json;
+  const fields = Value.Clean(shape, json);
+  if (!Value.Check(shape, fields)) throw failed("answered something else than was asked for");
+  return fields;
 }
 
 /** Undefined for what is no JSON; the parser's message would quote the text. */

@@ -48,6 +48,8 @@ export class FakeProvider implements AsyncDisposable {
   postOnly = false;
   /** Replaces fields of the configuration. */
   metadata: Readonly<Record<string, unknown>> = {};
+  /** Added to the answer of the token endpoint. */
+  tokenFields: Readonly<Record<string, unknown>> = {};
   /** Nobody answers at all. */
   broken = false;
   /** What is answered instead, by path. */
@@ -187,7 +189,7 @@ export class FakeProvider implements AsyncDisposable {
       this.#isClient(request, form, github);
     if (!right) return json({ error: "invalid_grant" }, github ? 200 : 400);
     const tokens = { access_token: "access-token", token_type: "bearer" };
-    json(github ? tokens : { ...tokens, id_token: await this.#idToken(grant.nonce) });
+    json(github ? tokens : { ...tokens, id_token: await this.#idToken(grant.nonce), ...this.tokenFields });
   }
 
   #isClient(request: IncomingMessage, form: URLSearchParams, github: boolean): boolean {
@@ -196,7 +198,8 @@ export class FakeProvider implements AsyncDisposable {
     const [, basic = ""] = /^Basic (.*)$/.exec(request.headers.authorization ?? "") ?? [];
     const [id = "", secret = ""] = Buffer.from(basic, "base64").toString().split(":");
     const plain = (text: string): string => decodeURIComponent(text.replaceAll("+", " "));
-    return plain(id) === CLIENT.id && plain(secret) === CLIENT.secret && !form.has("client_secret");
+    // Some providers do not decode the id, so that letters which may stay as they are have to.
+    return id === CLIENT.id && plain(secret) === CLIENT.secret && !form.has("client_secret");
   }
 
   async #idToken(nonce: string | undefined): Promise<string> {
