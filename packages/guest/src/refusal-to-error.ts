@@ -1,9 +1,12 @@
+import { constants } from "node:os";
 import { WrennError } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import { GuestRefusal } from "./lane/guest-refusal.ts";
 import { StreamRefused } from "./lane/outbound-stream.ts";
 
-const { errno, status } = guestChannel;
+const { status } = guestChannel;
+/** The guest runs the same operating system on the same architecture as its host, so errno has the same numbers in both. */
+const { errno } = constants;
 
 /** What was being done to which path, for the message. */
 export interface FileContext {

@@ -60,27 +60,6 @@ export const status = {
   badCwd: 1006,
 } as const;
 
-/** Linux errno values (x86-64) that have an error of their own in the catalogue. */
-export const errno = {
-  EPERM: 1,
-  ENOENT: 2,
-  E2BIG: 7,
-  EACCES: 13,
-  EBUSY: 16,
-  EEXIST: 17,
-  ENOTDIR: 20,
-  EISDIR: 21,
-  EINVAL: 22,
-  ENOSPC: 28,
-  EROFS: 30,
-  EPIPE: 32,
-  ENAMETOOLONG: 36,
-  ELOOP: 40,
-  ENOTEMPTY: 39,
-  ENOTTY: 25,
-  EDQUOT: 122,
-} as const;
-
 /** Stream numbers within a handle. */
 export const stream = { input: 0, output: 1, errors: 2 } as const;
 
