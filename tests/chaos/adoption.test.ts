@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { findLeftovers } from "@wrenn/system";
 import { leftSince } from "../support/left-of-capsules.ts";
 import { ServerProcess } from "../support/server-process.ts";
@@ -96,16 +97,12 @@ test("capsules outlive the server: after kill -9 all answer, and every stream go
     assert.equal((await again.next("exit"))["exit_code"], 4);
   }
   for (const id of ids) {
-    for (let attempt = 0; ; attempt++) {
+    const logs = await eventually("the ticker ends", async () => {
       const { body } = await server.api.call<Logs>("GET", `/v1/capsules/${id}/processes/ticker/logs`);
-      if (body.exit) {
-        assert.equal(body.exit.exit_code, 6);
-        assert.equal(body.stdout.data, Array.from({ length: 40 }, (_, n) => `tick ${n + 1}\n`).join(""));
-        break;
-      }
-      assert.ok(attempt < 200, "the ticker ends");
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+      return body.exit && { exit: body.exit, stdout: body.stdout };
+    });
+    assert.equal(logs.exit.exit_code, 6);
+    assert.equal(logs.stdout.data, Array.from({ length: 40 }, (_, n) => `tick ${n + 1}\n`).join(""));
   }
   for (const id of ids) await server.api.call("DELETE", `/v1/capsules/${id}`);
 });
@@ -143,14 +140,10 @@ test("a machine that is killed under a running server fails its capsule and noth
   process.kill(pid, "SIGKILL");
   const error = await stream.next("error");
   assert.match(String(error["data"]), /machine|guest/);
-  for (
-    let attempt = 0;
-    (await server.api.call<CapsuleBody>("GET", `/v1/capsules/${dead}`)).body.status !== "error";
-    attempt++
-  ) {
-    assert.ok(attempt < 100, "the capsule is shown as failed");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await eventually(
+    "the capsule is shown as failed",
+    async () => (await server.api.call<CapsuleBody>("GET", `/v1/capsules/${dead}`)).body.status === "error",
+  );
   const refused = await server.api.exec(dead, "true");
   assert.equal(refused.status, 409);
   assert.equal((await server.api.call("DELETE", `/v1/capsules/${dead}`)).status, 204);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { operationSteps } from "@wrenn/host-agent";
 import { findLeftovers } from "@wrenn/system";
 import { leftSince } from "../support/left-of-capsules.ts";
@@ -55,18 +56,15 @@ async function ensureSubject(): Promise<void> {
 
 /** Reads the program's counter, which must go on, and its checksum, which must not change. */
 async function observe(): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
+  const look = async (): Promise<{ number: number; sum: string } | undefined> => {
     const { stdout } = await server.api.shell(subject, "cat /tmp/count 2>/dev/null || true");
     const [number = "0", sum = ""] = stdout.split(" ");
-    if (Number(number) > count && sum !== "") {
-      assert.ok(checksum === "" || checksum === sum, "the program's memory changed");
-      count = Number(number);
-      checksum = sum;
-      return;
-    }
-    assert.ok(attempt < 150, `the program does not go on from ${count}: ${stdout}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    return Number(number) > count && sum !== "" ? { number: Number(number), sum } : undefined;
+  };
+  const { number, sum } = await eventually(`the program counts beyond ${count}`, look, { intervalMs: 100 });
+  assert.ok(checksum === "" || checksum === sum, "the program's memory changed");
+  count = number;
+  checksum = sum;
 }
 
 async function statusOf(id: string): Promise<string> {

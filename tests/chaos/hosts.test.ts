@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { silentLogger } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { openDatabase } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { ApiCaller } from "../support/api-caller.ts";
@@ -129,13 +130,9 @@ async function statusOf(id: string, at = 0): Promise<string> {
   return (await api(at).call<{ status: string }>("GET", `/v1/capsules/${id}`)).body.status;
 }
 
-/** The issue's word: states are right again within 30 s. */
-async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await check().catch(() => false))) {
-    assert.ok(Date.now() < deadline, what);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+/** States are right again within 30 s (the default of `eventually`); until then requests may fail. */
+async function recovers(what: string, check: () => Promise<boolean>): Promise<void> {
+  await eventually(what, async () => await check().catch(() => false), { intervalMs: 200 });
 }
 
 /** One capsule on each host, in the order of the hosts. */
@@ -144,7 +141,7 @@ let capsules: string[] = [];
 test("capsules are spread over the hosts, and every control plane reaches all of them", async () => {
   let made: string[] = [];
   // Hosts are found one after the other.
-  await eventually("each host has a capsule", async () => {
+  await recovers("each host has a capsule", async () => {
     await destroyAll();
     made = [await create(), await create()];
     const rows = await database.db
@@ -163,7 +160,7 @@ test("capsules are spread over the hosts, and every control plane reaches all of
   capsules = first?.host_id === host(0).id ? made : made.toReversed();
   for (const id of capsules)
     for (const at of [0, 1])
-      await eventually("reached", async () => (await shell(id, "echo from $((40 + 2))", at)) === "from 42");
+      await recovers("reached", async () => (await shell(id, "echo from $((40 + 2))", at)) === "from 42");
 });
 
 test("files, streams and ports of capsules of other machines are as those of this one", async () => {
@@ -175,7 +172,7 @@ test("files, streams and ports of capsules of other machines are as those of thi
   assert.ok(Buffer.from(await (await fetch(url, { headers })).arrayBuffer()).equals(content));
   const background = { cmd: "python3", args: ["-m", "http.server", "8000"], background: true };
   await api().call("POST", `/v1/capsules/${id}/exec`, background);
-  await eventually("the service answers", async () => {
+  await recovers("the service answers", async () => {
     const answer = await fetch(new URL(`/proxy/${id}/8000/big`, api(1).url), { headers });
     return Buffer.from(await answer.arrayBuffer()).equals(content);
   });
@@ -189,7 +186,7 @@ test("a host whose cable is cut: its capsules are missing, the others go on; plu
   const [here = "", there = ""] = capsules;
   const boot = await shell(there, "cat /proc/sys/kernel/random/boot_id; echo kept > /tmp/kept");
   await host(1).cable.plug(false);
-  await eventually("missing", async () => (await statusOf(there)) === "missing");
+  await recovers("missing", async () => (await statusOf(there)) === "missing");
   assert.equal(await shell(here, "echo on"), "on");
   const refused = await api().call("POST", `/v1/capsules/${there}/exec`, { cmd: "true" });
   assert.equal(refused.status, 503, JSON.stringify(refused.body));
@@ -197,7 +194,7 @@ test("a host whose cable is cut: its capsules are missing, the others go on; plu
   assert.equal(await shell(placed, "echo placed"), "placed");
   assert.equal((await api().call("DELETE", `/v1/capsules/${placed}`)).status, 204);
   await host(1).cable.plug(true);
-  await eventually("running", async () => (await statusOf(there, 1)) === "running");
+  await recovers("running", async () => (await statusOf(there, 1)) === "running");
   assert.equal(await shell(there, "cat /proc/sys/kernel/random/boot_id; cat /tmp/kept", 1), `${boot}\nkept`);
 });
 
@@ -206,8 +203,8 @@ test("a host agent that is killed takes its capsules over, and needs no token to
   const boot = await shell(id, "cat /proc/sys/kernel/random/boot_id");
   await host(0).process.kill();
   await host(0).process.start();
-  await eventually("answers", async () => (await shell(id, "cat /proc/sys/kernel/random/boot_id")) === boot);
-  await eventually("running", async () => (await statusOf(id, 1)) === "running");
+  await recovers("answers", async () => (await shell(id, "cat /proc/sys/kernel/random/boot_id")) === boot);
+  await recovers("running", async () => (await statusOf(id, 1)) === "running");
 });
 
 test("a control plane that is killed in the middle of a create leaves nothing undecided", async () => {
@@ -225,31 +222,32 @@ test("a control plane that is killed in the middle of a create leaves nothing un
       .call<{ id: string }>("POST", "/v1/capsules", {})
       .catch(() => undefined)
       .finally(() => (asked.isOver = true));
-    while (!asked.isOver && (await fresh()) === undefined)
-      await new Promise((resolve) => setTimeout(resolve, 2));
+    await eventually("it is answered or written down", async () => asked.isOver || (await fresh()), {
+      intervalMs: 2,
+    });
     await planes[0]?.kill();
     if ((await answered) === undefined) break;
     assert.ok(tries < 20, "the kill is always late");
     for (const row of await database.db.selectFrom("sandboxes").select("id").execute()) before_.add(row.id);
     await begin(planes[0] ?? assert.fail());
-    await eventually("it takes capsules", async () => (await hostsOnline()) === 2);
+    await recovers("it takes capsules", async () => (await hostsOnline()) === 2);
   }
   assert.equal(await shell(capsules[0] ?? "", "echo the other goes on", 1), "the other goes on");
-  await eventually("decided", async () => /^(running|error)$/.test((await fresh())?.status ?? ""));
+  await recovers("decided", async () => /^(running|error)$/.test((await fresh())?.status ?? ""));
   const { rows } = {
     rows: await database.db.selectFrom("operations").selectAll().where("state", "=", "running").execute(),
   };
   assert.deepEqual(rows, []);
   await begin(planes[0] ?? assert.fail());
-  await eventually("it is ready", async () => (await api().call("GET", "/ready")).status === 200);
+  await recovers("it is ready", async () => (await api().call("GET", "/ready")).status === 200);
   await destroyAll();
 });
 
 test("a host that is deleted learns it, destroys what it has, and ends", async () => {
   // Hosts told the control plane that was away that they are there, so that the other one has not heard of them.
-  await eventually("both hosts are there", async () => (await hostsOnline()) === 2);
+  await recovers("both hosts are there", async () => (await hostsOnline()) === 2);
   let id = "";
-  await eventually("it takes capsules", async () => (id = await create()) !== "");
+  await recovers("it takes capsules", async () => (id = await create()) !== "");
   const row = await database.db
     .selectFrom("sandboxes")
     .select("host_id")
@@ -266,8 +264,5 @@ test("a host that is deleted learns it, destroys what it has, and ends", async (
     host(index).process.gone(),
     new Promise((_resolve, reject) => setTimeout(() => reject(new Error("it goes on")), 30_000).unref()),
   ]);
-  await eventually(
-    "the other takes what comes",
-    async () => (await shell(await create(), "echo ok")) === "ok",
-  );
+  await recovers("the other takes what comes", async () => (await shell(await create(), "echo ok")) === "ok");
 });

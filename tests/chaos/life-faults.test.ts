@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { operationSteps } from "@wrenn/host-agent";
 import { startTestServer } from "../support/test-server.ts";
 
@@ -125,10 +126,7 @@ for (const step of ["quiesce", "stop", "device-state", "memory"] as const) {
     const answer = await verb(id, "pause");
     fault = undefined;
     assert.deepEqual([answer.status, answer.body.error.code], [502, "agent_error"]);
-    for (let attempt = 0; (await statusOf(id)) !== "error"; attempt++) {
-      assert.ok(attempt < 100, `the capsule is ${await statusOf(id)}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await eventually("the capsule has failed", async () => (await statusOf(id)) === "error");
   });
 }
 
@@ -138,10 +136,9 @@ test("a damaged, cut, missing or foreign generation is refused, and the capsule 
   await server.shell(id, "echo kept > /root/file; echo kept > /dev/shm/file");
   assert.equal((await verb(id, "pause")).status, 200);
   const generation = join(server.capsulesDirectory, id, "generations", "g1");
-  for (let attempt = 0; !(await readdir(generation)).includes("checksums.json"); attempt++) {
-    assert.ok(attempt < 100, "the generation is read back");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await eventually("the generation is read back", async () =>
+    (await readdir(generation)).includes("checksums.json"),
+  );
   const flip = async (path: string): Promise<void> => {
     const file = await open(path, "r+");
     const byte = Buffer.alloc(1);

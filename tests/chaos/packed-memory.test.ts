@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { machinesBelow } from "../support/machines-below.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
@@ -25,13 +26,16 @@ const verb = (id: string, name: string) =>
 
 async function packed(id: string): Promise<void> {
   const root = join(server.dataDirectory, "capsules", id, "generations");
-  for (let attempt = 0; ; attempt++) {
-    const newest = (await readdir(root)).toSorted().findLast((name) => /^g\d+$/.test(name)) ?? "";
-    const names = await readdir(join(root, newest));
-    if (names.includes("memory.chunks") && !names.includes("memory.diff")) return;
-    assert.ok(attempt < 600, `${newest} is not packed: ${names.join(" ")}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  let names: string[] = [];
+  await eventually(
+    "the newest generation is packed",
+    async () => {
+      const newest = (await readdir(root)).toSorted().findLast((name) => /^g\d+$/.test(name)) ?? "";
+      names = await readdir(join(root, newest));
+      return names.includes("memory.chunks") && !names.includes("memory.diff");
+    },
+    { timeoutMs: 60_000, details: () => names },
+  );
 }
 
 test("the server is killed while memory is brought in: nothing is lost, and other capsules do not notice", async () => {

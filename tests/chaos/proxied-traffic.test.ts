@@ -4,6 +4,7 @@ import { Agent, request } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { findLeftovers } from "@wrenn/system";
 import { WebSocket } from "ws";
 import { leftSince } from "../support/left-of-capsules.ts";
@@ -92,9 +93,11 @@ test("a server that is killed under proxied traffic: clients see broken transfer
     // Ends with the server.
     for (;;) answers.push(await text(await get("/small")));
   })().catch(() => {});
-  while (answers.length < 20 || downloads.some(({ bytes }) => bytes() < 1 << 20)) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await eventually(
+    "requests are answered and every download has begun",
+    () => answers.length >= 20 && downloads.every(({ bytes }) => bytes() >= 1 << 20),
+    { timeoutMs: 60_000 },
+  );
   await server.kill();
   assert.deepEqual(await Promise.all(downloads.map(({ over }) => over)), ["broken", "broken", "broken"]);
   assert.deepEqual(new Set(await Promise.all(closed)), new Set([1006]), "no WebSocket was closed properly");
@@ -111,13 +114,16 @@ test("a server that is killed under proxied traffic: clients see broken transfer
   );
   assert.equal(now.pid, before.pid, "the service is the same process");
   // Its own connection is open while it answers.
-  for (let attempt = 0; now.closed < now.opened - 1; attempt++) {
-    assert.ok(attempt < 100, `${now.opened - now.closed} connections are open for the service`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    now = await seen();
-  }
+  await eventually(
+    "the service has one open connection",
+    async () => {
+      now = await seen();
+      return now.closed >= now.opened - 1;
+    },
+    { intervalMs: 100, details: () => now },
+  );
   assert.deepEqual(now.failed, []);
   (await openEcho()).terminate();
   const again = await download("/chunked");
-  while (again.bytes() < 1 << 20) await new Promise((resolve) => setTimeout(resolve, 20));
+  await eventually("the download has begun", () => again.bytes() >= 1 << 20);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { after, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { leftSince } from "../support/left-of-capsules.ts";
 import { startTestServer } from "../support/test-server.ts";
 import { findLeftovers } from "@wrenn/system";
@@ -88,19 +89,15 @@ test("metrics tell what a capsule uses", async (t) => {
   const id = await server.capsule(t);
   await server.exec(id, "sh", ["-c", "while :; do :; done"], { background: true });
   type Metrics = { points: { cpu_pct: number; mem_bytes: number; disk_bytes: number }[] };
-  for (let attempt = 0; ; attempt++) {
+  const second = async (): Promise<Metrics["points"][number] | undefined> => {
     const { status, body } = await server.call<Metrics>("GET", `/v1/capsules/${id}/metrics?range=5m`);
     assert.equal(status, 200);
-    const last = body.points.at(-1);
-    if (last && body.points.length >= 2) {
-      assert.ok(last.cpu_pct > 20 && last.cpu_pct <= 100, `${last.cpu_pct} %`);
-      assert.ok(last.mem_bytes > 10e6 && last.mem_bytes < 512 * 2 ** 20);
-      assert.ok(last.disk_bytes > 0);
-      break;
-    }
-    assert.ok(attempt < 100, "two samples come");
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
+    return body.points.length >= 2 ? body.points.at(-1) : undefined;
+  };
+  const last = await eventually("there are two samples", second, { timeoutMs: 60_000, intervalMs: 500 });
+  assert.ok(last.cpu_pct > 20 && last.cpu_pct <= 100, `${last.cpu_pct} %`);
+  assert.ok(last.mem_bytes > 10e6 && last.mem_bytes < 512 * 2 ** 20);
+  assert.ok(last.disk_bytes > 0);
   assert.equal((await server.call("GET", `/v1/capsules/${id}/metrics?range=3w`)).status, 400);
 });
 

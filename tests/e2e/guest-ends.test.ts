@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { eventually } from "@wrenn/core/testing";
 import { startTestServer } from "../support/test-server.ts";
 
 interface CapsuleBody {
@@ -23,12 +23,10 @@ for (const [letter, what] of Object.entries(ENDS)) {
       const trigger = `echo 1 > /proc/sys/kernel/sysrq; echo ${letter} > /proc/sysrq-trigger`;
       const { status } = await server.exec(id, "sh", ["-c", `${trigger}; sleep 60`], { timeout_sec: 60 });
       assert.equal(status, 502);
-      const read = async () => (await server.call<CapsuleBody>("GET", `/v1/capsules/${id}`)).body;
-      let capsule = await read();
-      for (let n = 0; n < 100 && capsule.status === "running"; n++) {
-        await sleep(100);
-        capsule = await read();
-      }
+      const capsule = await eventually("the capsule has ended", async () => {
+        const { body } = await server.call<CapsuleBody>("GET", `/v1/capsules/${id}`);
+        return body.status === "running" ? undefined : body;
+      });
       assert.equal(capsule.status, "error");
       assert.match(capsule.problem ?? "", /machine died/);
     },

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -33,10 +34,11 @@ test("its memory is the same after a pause in which it was packed, in a fork, an
   assert.equal(first, second);
   assert.equal((await server.call("POST", `/v1/capsules/${id}/pause`)).status, 200);
   const generation = join(server.capsulesDirectory, id, "generations", "g1");
-  for (let attempt = 0; !(await readdir(generation)).includes("memory.chunks"); attempt++) {
-    assert.ok(attempt < 600, "a long pause packs the memory");
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  await eventually(
+    "a long pause packs the memory",
+    async () => (await readdir(generation)).includes("memory.chunks"),
+    { timeoutMs: 60_000 },
+  );
   assert.equal((await server.call("POST", `/v1/capsules/${id}/resume`)).status, 200);
   assert.equal(await digest(id), before_);
   const forked = await server.call<{ id: string }[]>("POST", `/v1/capsules/${id}/fork`, { count: 1 });

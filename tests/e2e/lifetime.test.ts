@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { ServerProcess } from "../support/server-process.ts";
 
 let server: ServerProcess;
@@ -18,10 +19,7 @@ const read = async (id: string): Promise<CapsuleBody> =>
   (await server.api.call<CapsuleBody>("GET", `/v1/capsules/${id}`)).body;
 
 async function becomes(id: string, status: string): Promise<void> {
-  for (let attempt = 0; (await read(id)).status !== status; attempt++) {
-    assert.ok(attempt < 400, `${id} is ${(await read(id)).status}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await eventually(`${id} is ${status}`, async () => (await read(id)).status === status, { intervalMs: 50 });
 }
 
 test("a capsule that has run for as long as it may is paused though it is in use, and goes on after a resume", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { findLeftovers } from "@wrenn/system";
 import { machinesBelow } from "../support/machines-below.ts";
 import { ServerProcess } from "../support/server-process.ts";
@@ -33,17 +34,16 @@ async function waiting(): Promise<readonly string[]> {
 }
 
 async function oneWaits(): Promise<string> {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    const [name] = await waiting();
-    const record = await readFile(join(capsules(), name ?? "", "run", "record.json"), "utf8").catch(() => "");
-    // Restoring takes a moment longer than the record of its process.
-    if (name !== undefined && record !== "") {
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-      return name;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return assert.fail("no machine waits");
+  const name = await eventually("a machine waits", async () => {
+    const [first] = await waiting();
+    const record = await readFile(join(capsules(), first ?? "", "run", "record.json"), "utf8").catch(
+      () => "",
+    );
+    return record === "" ? undefined : first;
+  });
+  // Restoring takes a moment longer than the record of its process.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  return name;
 }
 
 async function pooled(request: Record<string, unknown> = {}): Promise<string> {

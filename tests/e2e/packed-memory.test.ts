@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -38,13 +39,12 @@ async function started(t: Parameters<TestServer["capsule"]>[0]): Promise<string>
 }
 
 async function counted(id: string, atLeast: number): Promise<{ count: number; sum: string }> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  const look = async (): Promise<{ count: number; sum: string } | undefined> => {
     const { stdout } = await server.shell(id, "cat /tmp/count 2>/dev/null || true");
     const [count = "0", sum = ""] = stdout.split(" ");
-    if (Number(count) >= atLeast && sum !== "") return { count: Number(count), sum };
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return assert.fail("the program does not count");
+    return Number(count) >= atLeast && sum !== "" ? { count: Number(count), sum } : undefined;
+  };
+  return await eventually(`the program has counted to ${atLeast}`, look, { intervalMs: 100 });
 }
 
 function directoryOf(id: string, generation: string): string {
@@ -53,12 +53,16 @@ function directoryOf(id: string, generation: string): string {
 
 async function packedFiles(id: string, generation: string): Promise<readonly string[]> {
   const directory = directoryOf(id, generation);
-  for (let attempt = 0; attempt < 300; attempt++) {
-    const names = await readdir(directory);
-    if (names.includes("memory.chunks") && !names.includes("memory.diff")) return names;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return assert.fail(`${directory} is not packed: ${(await readdir(directory)).join(" ")}`);
+  let names: readonly string[] = [];
+  await eventually(
+    `${generation} is packed`,
+    async () => {
+      names = await readdir(directory);
+      return names.includes("memory.chunks") && !names.includes("memory.diff");
+    },
+    { details: () => names },
+  );
+  return names;
 }
 
 test("memory of a long pause is packed; resumed, its program goes on where it was, again and again", async (t) => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { StreamClient } from "../support/stream-client.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
@@ -38,7 +39,6 @@ while True:
     open('/tmp/count', 'w').write(f'{n} {hashlib.sha256(data).hexdigest()[:16]}')
     time.sleep(0.02)
 `;
-const checksum = "".padEnd(0);
 
 async function startProgram(id: string): Promise<void> {
   const { status } = await server.exec(id, "python3", ["-c", program], { background: true, tag: "counter" });
@@ -47,13 +47,12 @@ async function startProgram(id: string): Promise<void> {
 }
 
 async function reads(id: string, atLeast: number): Promise<{ count: number; sum: string }> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  const look = async (): Promise<{ count: number; sum: string } | undefined> => {
     const { stdout } = await server.shell(id, "cat /tmp/count 2>/dev/null || true");
-    const [count = "0", sum = checksum] = stdout.split(" ");
-    if (Number(count) >= atLeast && sum !== "") return { count: Number(count), sum };
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return assert.fail("the program does not count");
+    const [count = "0", sum = ""] = stdout.split(" ");
+    return Number(count) >= atLeast && sum !== "" ? { count: Number(count), sum } : undefined;
+  };
+  return await eventually(`the program has counted to ${atLeast}`, look, { intervalMs: 100 });
 }
 
 test("a paused capsule holds no process; resumed, its program goes on where it was", async (t) => {
@@ -237,12 +236,11 @@ test("an idle capsule is paused; what is in use is not; with auto_resume use wak
   const idle = await server.capsule(t, { timeout_sec: 1, auto_resume: true });
   const busy = await server.capsule(t, { timeout_sec: 1 });
   const working = server.shell(busy, "sleep 6; echo done");
-  for (let attempt = 0; ; attempt++) {
-    const { body } = await server.call<CapsuleBody>("GET", `/v1/capsules/${idle}`);
-    if (body.status === "paused") break;
-    assert.ok(attempt < 200, "the idle capsule is paused");
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  await eventually(
+    "the idle capsule is paused",
+    async () => (await server.call<CapsuleBody>("GET", `/v1/capsules/${idle}`)).body.status === "paused",
+    { intervalMs: 100 },
+  );
   assert.equal((await working).stdout, "done\n");
   const answers = await Promise.all([1, 2, 3].map((n) => server.shell(idle, `echo awake ${n}`)));
   assert.deepEqual(

@@ -5,6 +5,7 @@ import type { IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { silentLogger } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -112,8 +113,9 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 9000), Handler).serve_forever()`;
   assert.doesNotMatch(inside.body, /cookie|wrenn_/i);
 
   assert.equal((await bearer(token, "POST", "/v1/auth/logout")).status, 204);
-  for (let tries = 0; (await browser.open(page)).answer.statusCode === 200; tries++) {
-    assert.ok(tries < 50, "a login that was ended opens ports for a few seconds at most");
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  await eventually(
+    "a login that was ended opens no port",
+    async () => (await browser.open(page)).answer.statusCode !== 200,
+    { timeoutMs: 10_000, intervalMs: 200 },
+  );
 });

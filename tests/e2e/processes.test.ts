@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { startTestServer } from "../support/test-server.ts";
 import type { Answer } from "../support/api-caller.ts";
 import type { TestServer } from "../support/test-server.ts";
@@ -40,23 +41,19 @@ const of = <T>(method: string, selector: string | number, rest = "", body?: unkn
   server.call<T>(method, `/v1/capsules/${id}/processes/${selector}${rest}`, body);
 
 async function logsOfEnded(selector: string | number): Promise<Logs> {
-  for (let attempt = 0; attempt < 100; attempt++) {
+  const ended = async (): Promise<Logs | undefined> => {
     const { body } = await of<Logs>("GET", selector, "/logs");
-    if (body.exit) return body;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return assert.fail(`${selector} did not end`);
+    return body.exit ? body : undefined;
+  };
+  return await eventually(`${selector} ends`, ended, { intervalMs: 100 });
 }
 
 async function printed(selector: string, text: string): Promise<void> {
-  for (
-    let attempt = 0;
-    !(await of<Logs>("GET", selector, "/logs")).body.stdout.data.includes(text);
-    attempt++
-  ) {
-    assert.ok(attempt < 100, `${selector} prints ${text}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  await eventually(
+    `${selector} prints ${text}`,
+    async () => (await of<Logs>("GET", selector, "/logs")).body.stdout.data.includes(text),
+    { intervalMs: 100 },
+  );
 }
 
 test("what a background process printed can be read during and after its life", async () => {

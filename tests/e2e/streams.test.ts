@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import fc from "fast-check";
 import { WebSocket } from "ws";
 import { StreamClient } from "../support/stream-client.ts";
@@ -103,10 +104,10 @@ test("stop, and a client that vanishes, end the command with everything it start
     await client.next("start");
     if (leave === "stop") client.send({ type: "stop" });
     else client.socket.terminate();
-    await eventually(async () => {
+    await eventually(`sleep ${marker} has ended after ${leave}`, async () => {
       const { stdout } = await server.shell(id, `pgrep -f '^sleep ${marker}' | wc -l`);
       return stdout.trim() === "0";
-    }, `sleep ${marker} has ended after ${leave}`);
+    });
   }
 });
 
@@ -249,11 +250,3 @@ test("without credentials the first message must authenticate, in time", async (
   });
   assert.deepEqual(await silent.next("error", 20), { type: "error", data: "authentication failed" });
 });
-
-async function eventually(check: () => Promise<boolean>, what: string): Promise<void> {
-  for (let attempt = 0; attempt < 60; attempt++) {
-    if (await check()) return;
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-  assert.fail(`never: ${what}`);
-}

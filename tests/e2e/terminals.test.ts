@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { defined } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { StreamClient } from "../support/stream-client.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
@@ -44,8 +45,10 @@ test("a terminal is a terminal: size, TERM, Ctrl-C, job control, exit code", asy
 
 /** Waits until the command is executed: a key that comes before belongs to the shell. */
 async function runs(command: string): Promise<void> {
-  for (let attempt = 0; (await server.exec(id, "pgrep", ["-xf", command])).body.exit_code !== 0; attempt++)
-    assert.ok(attempt < 200, `${command} runs`);
+  await eventually(
+    `${command} runs`,
+    async () => (await server.exec(id, "pgrep", ["-xf", command])).body.exit_code === 0,
+  );
 }
 
 test("a resize reaches the program; sizes of zero are ignored", async () => {

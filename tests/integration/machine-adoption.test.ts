@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import type { BootSpec } from "@wrenn/vmm";
 import { makeDisk, minimalArtifacts, qemu } from "../support/real-machines.ts";
 
@@ -52,9 +53,10 @@ test("a machine whose owner was killed is adopted: frozen, let go on, its consol
   assert.equal((await machine.memoryRegion(signal)).size, 256 << 20);
   const console = join(home, "console.log");
   const before = (await stat(console)).size;
-  for (let attempt = 0; attempt < 300 && (await stat(console)).size === before; attempt++)
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.ok((await stat(console)).size > before, "the console goes on without its first owner");
+  await eventually(
+    "the console goes on without its first owner",
+    async () => (await stat(console)).size > before,
+  );
   await machine.stop(signal);
   const state = join(directory, "state");
   await machine.saveDeviceState(state, signal);

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { silentLogger, systemRandom } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { sweepHost } from "@wrenn/host-agent";
 import type { OrphanFinder, Swept } from "@wrenn/host-agent";
 import { createSlotPool } from "@wrenn/network";
@@ -42,11 +43,11 @@ test("a machine whose directory is gone is ended, and its group removed; its nei
     assert.ok(await isAlive(lost.process), "a dry run removes nothing");
     assert.deepEqual(outcomes(await sweep(isLost, false)).slice(0, 1), ["machine removed"]);
     const cgroups = await openCgroups();
-    for (let attempt = 0; (await listGroups(cgroups)).includes(lost.id); attempt++) {
-      assert.ok(attempt < 100, "the group is removed once it is empty");
+    await eventually("the group is removed once it is empty", async () => {
+      if (!(await listGroups(cgroups)).includes(lost.id)) return true;
       await sweep(isLost, false);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+      return false;
+    });
     assert.equal(await isAlive(lost.process), false);
     assert.deepEqual(await sweep(isKept, false), []);
     assert.match(await lab.answers(kept), /^\d/);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -21,13 +22,12 @@ test(
       "  n += 1\n  open('/tmp/n', 'w').write(f'{n} {hashlib.sha256(data).hexdigest()}')\n  time.sleep(0.05)\n";
     await server.exec(id, "python3", ["-c", program], { background: true });
     const read = async (beyond: number): Promise<{ n: number; sum: string }> => {
-      for (let attempt = 0; ; attempt++) {
+      const look = async (): Promise<{ n: number; sum: string } | undefined> => {
         const { stdout } = await server.shell(id, "cat /tmp/n 2>/dev/null || true");
         const [n = "0", sum = ""] = stdout.split(" ");
-        if (Number(n) > beyond && sum.length === 64) return { n: Number(n), sum };
-        assert.ok(attempt < 200, `the program stands still at ${n}`);
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+        return Number(n) > beyond && sum.length === 64 ? { n: Number(n), sum } : undefined;
+      };
+      return await eventually(`the program counts beyond ${beyond}`, look, { intervalMs: 50 });
     };
     let last = await read(0);
     const times: number[] = [];

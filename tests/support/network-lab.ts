@@ -1,12 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { setTimeout } from "node:timers/promises";
 import { silentLogger, systemRandom } from "@wrenn/core";
 import { createSlotPool } from "@wrenn/network";
 import type { Slot, SlotPool, SlotPoolOptions } from "@wrenn/network";
-import { runCommand, tryCommand } from "@wrenn/system";
+import { holdLock, runCommand, tryCommand } from "@wrenn/system";
 
 export const needsRoot = process.getuid?.() === 0 ? false : "needs root to make network namespaces";
 
@@ -88,7 +86,7 @@ export async function attachGuest(slot: Slot, name: string): Promise<AsyncDispos
  * route; 203.0.113.1 is the host. There is one at a time on a machine: others wait.
  */
 export async function openInternet(name: string, addresses: readonly string[]): Promise<AsyncDisposable> {
-  const turn = await takeTurn();
+  const turn = await holdLock("/tmp/wrenn-test-internet", AbortSignal.timeout(300_000));
   await removeAbandoned();
   await runCommand(["ip", "netns", "add", name]);
   await runCommand(["ip", "-batch", "-"], {
@@ -119,23 +117,6 @@ async function removeAbandoned(): Promise<void> {
     await tryCommand(["ip", "netns", "del", link]);
     await tryCommand(["ip", "link", "del", link]);
   }
-}
-
-/** An abstract Unix socket exists once on a machine and goes with its process. */
-async function takeTurn(): Promise<AsyncDisposable> {
-  const server = createServer();
-  for (const deadline = Date.now() + 300_000; ; await setTimeout(200)) {
-    const listening = once(server, "listening");
-    server.listen("\0wrenn-test-internet");
-    const error = await listening.then(
-      () => undefined,
-      (problem: unknown) => problem,
-    );
-    if (error === undefined) break;
-    if (Date.now() > deadline) throw error;
-  }
-  server.unref();
-  return { [Symbol.asyncDispose]: async () => void server.close() };
 }
 
 /** Runs a script of Node in a namespace until disposed; it is up when it has printed something. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { identifyProcess } from "@wrenn/system";
 import { endOrphans, TEST_RUN } from "../src/testing/end-orphans.ts";
 
@@ -18,5 +19,5 @@ test("of a test run, processes without parents are ended: not those of other run
   assert.deepEqual(await endOrphans(run, 60_000), [], "young");
   assert.notEqual(await identifyProcess(pid), undefined);
   assert.deepEqual(await endOrphans(run, 0), [`${pid} sleep 300 `]);
-  while ((await identifyProcess(pid)) !== undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually("the process is gone", async () => (await identifyProcess(pid)) === undefined);
 });

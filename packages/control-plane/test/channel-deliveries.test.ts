@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, beforeEach, test } from "node:test";
 import { defined } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { sql } from "kysely";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer } from "./support/test-platform.ts";
@@ -52,13 +53,6 @@ const webhook = (extra: object = {}) => ({
   events: ["capsule.created", "capsule.destroyed"],
   ...extra,
 });
-
-async function eventually(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  for (let n = 0; !(await check()); n++) {
-    assert.ok(n < 1000, `${what}: ${JSON.stringify(got)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 async function capsule(): Promise<string> {
   const { status: made, body } = await platform.call("POST", "/v1/capsules", { key, body: {} });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { defined, formatId, parseId } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { TestPlatform } from "./support/test-platform.ts";
 
 let platform: TestPlatform;
@@ -75,10 +76,7 @@ class Listener {
   }
 
   async until(what: string, check: () => boolean): Promise<void> {
-    for (let n = 0; !check(); n++) {
-      assert.ok(n < 2000, `${what}: ${JSON.stringify(this.told)}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await eventually(what, check, { timeoutMs: 40_000, details: () => this.told });
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 
 const platform = await TestPlatform.start();
@@ -33,14 +34,10 @@ test("a capsule that is used while it falls asleep is woken when it has, if it w
 test("one that does not want to be woken stays asleep", async () => {
   const id = await create({});
   hostSays(id, "paused");
-  for (let attempt = 0; ; attempt++) {
+  const refused = await eventually("the host is heard", async () => {
     const answer = await platform.call("POST", `/v1/capsules/${id}/ping`, { key });
-    if (answer.status === 409) {
-      assert.equal(reasonOf(answer), "capsule_not_running");
-      break;
-    }
-    assert.ok(attempt < 200, "the host is heard");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    return answer.status === 409 && answer;
+  });
+  assert.equal(reasonOf(refused), "capsule_not_running");
   assert.equal(host.capsules.get(id)?.state, "paused");
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { formatId, parseId, WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { capsuleQueries, discardedTemplateQueries, templateQueries } from "@wrenn/database";
 import { FakeHostAgent } from "./support/fake-host-agent.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
@@ -30,14 +31,6 @@ const as = async (who: Person, method: string, path: string, options: object = {
 /** A few rounds of the monitor. */
 async function settled(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 300));
-}
-
-/** Waits until `check` holds. */
-async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; !(await check()); attempt++) {
-    assert.ok(attempt < 200, what);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 const statusOf = async (id: string): Promise<unknown> =>

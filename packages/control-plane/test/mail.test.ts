@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { smtpTransport } from "@wrenn/control-plane";
 import { sql } from "kysely";
 import { MailServer } from "./support/mail-server.ts";
@@ -25,13 +26,6 @@ beforeEach(async () => {
   server.received.length = 0;
   await platform.database.db.deleteFrom("mails").execute();
 });
-
-async function eventually(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  for (let n = 0; !(await check()); n++) {
-    assert.ok(n < 1500, what);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 async function signUp(name: string): Promise<void> {
   const body = { email: `${name}@example.org`, password: "some password", name };

@@ -5,6 +5,7 @@ import { get } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { after, test } from "node:test";
 import { runInNewContext } from "node:vm";
+import { eventually } from "@wrenn/core/testing";
 import { signInPage } from "../src/sign-in/sign-in-page.ts";
 import { refreshOf, SignInLab } from "./support/sign-in-lab.ts";
 
@@ -127,8 +128,7 @@ test("the page that asks to log in for a private port offers the providers, and 
       return await answer;
     },
   });
-  for (let wait = 0; links.length < 2 && wait < 500; wait++)
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually("the page has both links", () => links.length >= 2);
   await Promise.all(asked);
   assert.deepEqual(
     links.map(({ href, textContent }) => [href, textContent]),

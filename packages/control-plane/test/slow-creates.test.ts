@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import { FakeHostAgent } from "./support/fake-host-agent.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
@@ -19,7 +20,7 @@ class SlowHostAgent extends FakeHostAgent {
 
   /** Waits until a capsule was made, whatever became of it since. */
   async made(id: string): Promise<void> {
-    while (!this.#made.has(id)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually(`${id} is made`, () => this.#made.has(id), { intervalMs: 5 });
   }
 }
 
@@ -32,12 +33,10 @@ const create = (headers: Record<string, string> = {}): Promise<Answer> =>
   platform.call("POST", "/v1/capsules", { key: platform.apiKey, body: {}, headers });
 
 async function until(id: unknown, status: string): Promise<Answer> {
-  for (let attempt = 0; ; attempt++) {
+  return await eventually(`it is ${status}`, async () => {
     const answer = await call("GET", `/v1/capsules/${String(id)}`);
-    if (answer.body["status"] === status) return answer;
-    assert.ok(attempt < 200, `it is ${String(answer.body["status"])}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return answer.body["status"] === status && answer;
+  });
 }
 
 test("a create that takes long answers with a capsule that is being made, and what is asked of it waits", async () => {
@@ -86,11 +85,10 @@ test("one that is destroyed while it is made never runs, and its machine goes", 
   assert.equal((await call("DELETE", `/v1/capsules/${id}`)).status, 204);
   host.started.resolve();
   await host.made(id);
-  for (let attempt = 0; host.capsules.has(id); attempt++) {
+  await eventually("the host has dropped it", async () => {
     assert.equal((await call("GET", `/v1/capsules/${id}`)).body["status"], "stopped");
-    assert.ok(attempt < 200, "the host keeps it");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return !host.capsules.has(id);
+  });
   assert.equal((await call("GET", `/v1/capsules/${id}`)).body["status"], "stopped");
 });
 

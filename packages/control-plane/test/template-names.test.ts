@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { sql } from "kysely";
 import { FakeHostAgent } from "./support/fake-host-agent.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
@@ -27,14 +28,6 @@ host.deleteSnapshot = async (key) => {
 const platform = await TestPlatform.start({ host });
 after(() => platform[Symbol.asyncDispose]());
 const { apiKey: key } = platform;
-
-/** Waits until `check` holds. */
-async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; !(await check()); attempt++) {
-    assert.ok(attempt < 200, what);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 /** Waits until the host has forgotten a template, and nobody has to tell it any more. */
 async function forgets(hostKey: string): Promise<void> {

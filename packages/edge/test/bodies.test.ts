@@ -11,7 +11,7 @@ import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
+import { eventually } from "@wrenn/core/testing";
 import fc from "fast-check";
 import { ask } from "./support/http-client.ts";
 import { startService, startTestEdge } from "./support/test-edge.ts";
@@ -77,11 +77,16 @@ test("a client that does not read stops the service from sending", async (t) => 
   outgoing.end();
   const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
   incoming.pause();
-  let seen = -1;
-  while (seen !== sent) {
-    seen = sent;
-    await delay(200);
-  }
+  let before = -1;
+  await eventually(
+    "the service is held up",
+    () => {
+      const held = sent === before;
+      before = sent;
+      return held;
+    },
+    { intervalMs: 200 },
+  );
   assert.ok(sent < 40 << 20, `${sent} bytes were taken from the service`);
   outgoing.destroy();
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { systemRandom } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { listenEdge } from "@wrenn/edge";
 import { ask, rawClient } from "./support/http-client.ts";
 import { startByteService, startService, startTestEdge } from "./support/test-edge.ts";
@@ -131,10 +131,7 @@ test("a client that goes away ends the request at the service", async (t) => {
   await client.until(/begin/);
   client.socket.destroy();
   await gone.promise;
-  for (let tries = 0; edge.edge.connections.count(edge.capsuleId) > 0; tries += 1) {
-    assert.ok(tries < 100, "the capsule is still held");
-    await delay(10);
-  }
+  await eventually("the capsule is released", () => edge.edge.connections.count(edge.capsuleId) === 0);
 });
 
 for (const [name, head] of [

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { constants } from "node:http2";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { WebSocketServer } from "ws";
 import { acceptField, acceptWebSocket, startHttp2Lab, statusOf } from "./support/http2-lab.ts";
 import { domain, goodKey, startByteService, startService } from "./support/test-edge.ts";
@@ -128,10 +129,15 @@ test("a slow reader of a WebSocket over HTTP/2 slows its service and nothing els
   const slow = open(port, { ":path": "/flood" });
   assert.equal(await statusOf(slow), 200);
   let before = -1;
-  while (before !== sent) {
-    before = sent;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-  }
+  await eventually(
+    "the service is held up",
+    () => {
+      const held = sent === before;
+      before = sent;
+      return held;
+    },
+    { intervalMs: 300 },
+  );
   assert.ok(sent > 0 && sent < 64 << 20, `${sent} bytes were taken from the service`);
   const quick = open(port);
   assert.equal(await text(quick), "quick");

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
 import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { NativeAgent } from "./support/native-agent.ts";
 
 const run = promisify(execFile);
@@ -87,7 +88,5 @@ test("who leaves early, or never reads, leaves nothing open in the guest", async
     await link.files.archive(join(root, "source"), { signal: controller.signal });
     controller.abort();
   }
-  for (let waited = 0; waited < 500 && (await descriptors()) > before; waited++)
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok((await descriptors()) <= before);
+  await eventually("the agent has closed the files", async () => (await descriptors()) <= before);
 });

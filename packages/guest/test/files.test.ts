@@ -14,8 +14,9 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { defined, systemClock, WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { ErrorReason } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { NativeAgent } from "./support/native-agent.ts";
 
 const signal = AbortSignal.timeout(120_000);
@@ -89,8 +90,7 @@ test("a write is atomic: what fails midway leaves the old file and no debris", a
   await assert.rejects(files.write(at("kept/file"), failing(), { signal }), /the client left/);
   assert.equal(await readFile(at("kept/file"), "utf8"), "old");
   // Closing the transfer is not waited for by the caller.
-  for (let waited = 0; waited < 200 && (await readdir(at("kept"))).length > 1; waited++)
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually("the temporary file is gone", async () => (await readdir(at("kept"))).length === 1);
   assert.deepEqual(await readdir(at("kept")), ["file"]);
 });
 
@@ -223,7 +223,5 @@ test("a reader that stops early leaves nothing open in the agent", async () => {
   await files.stat(root, { signal });
   // The agent closes what nobody reads when it comes to it.
   const open = async (): Promise<number> => (await readdir(`/proc/${agent.pid}/fd`)).length;
-  const deadline = Date.now() + 10_000;
-  while ((await open()) > before && Date.now() < deadline) await systemClock.sleep(10);
-  assert.ok((await open()) <= before);
+  await eventually("the agent has closed the files", async () => (await open()) <= before);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { collect, request, shell } from "./support/collect.ts";
 import { NativeAgent } from "./support/native-agent.ts";
@@ -17,14 +18,6 @@ after(async () => {
   await cgroup?.remove();
 });
 const needsCgroups = { skip: cgroup ? false : "no cgroup version 2 to use here" };
-
-async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-  for (let attempt = 0; attempt < 1000; attempt++) {
-    if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.fail(`it never came to this: ${what}`);
-}
 
 const lives = async (pid: number): Promise<boolean> => {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
@@ -53,21 +46,24 @@ test("a kill of the tree reaches descendants that left session and parents", nee
   assert.deepEqual(await Promise.all(pids.map(lives)), [true, true]);
   await process.kill(9, "tree", signal);
   assert.deepEqual(await process.wait(signal), { exitCode: 137, signal: 9 });
-  await until(async () => !(await Promise.all(pids.map(lives))).includes(true), "all descendants have ended");
+  await eventually(
+    "all descendants have ended",
+    async () => !(await Promise.all(pids.map(lives))).includes(true),
+  );
 });
 
 test("a gentle signal to the tree reaches descendants that left the session", needsCgroups, async () => {
   const { process, pids } = await startPrinting("setsid sleep 1000 & echo $!; wait", 1);
   await process.kill(15, "tree", signal);
   assert.deepEqual(await process.wait(signal), { exitCode: 143, signal: 15 });
-  await until(async () => !(await lives(pids[0] ?? 0)), "the descendant has ended");
+  await eventually("the descendant has ended", async () => !(await lives(pids[0] ?? 0)));
 });
 
 test("the tree can be killed when the process itself has long ended", needsCgroups, async () => {
   const { process, pids } = await startPrinting("setsid sleep 1000 & echo $!; exit 0", 1);
   assert.deepEqual(await process.wait(signal), { exitCode: 0 });
   await process.kill(9, "tree", signal);
-  await until(async () => !(await lives(pids[0] ?? 0)), "the descendant has ended");
+  await eventually("the descendant has ended", async () => !(await lives(pids[0] ?? 0)));
 });
 
 test("a signal right after the start is not lost", async () => {
@@ -90,7 +86,7 @@ test("a signal to the group reaches the rest of it when its leader has ended", a
   assert.deepEqual(await process.wait(signal), { exitCode: 4 });
   assert.equal(await lives(pids[0] ?? 0), true);
   await process.kill(15, "group", signal);
-  await until(async () => !(await lives(pids[0] ?? 0)), "the rest of the group has ended");
+  await eventually("the rest of the group has ended", async () => !(await lives(pids[0] ?? 0)));
 });
 
 test("without cgroups, too", async () => {
@@ -101,7 +97,7 @@ test("without cgroups, too", async () => {
   await process.kill(15, "group", signal);
   // The pipe reaches its end only when the last of the group is gone.
   const { stdout } = await collect(process);
-  await until(async () => !(await lives(Number(stdout.toString()))), "the rest of the group has ended");
+  await eventually("the rest of the group has ended", async () => !(await lives(Number(stdout.toString()))));
   await other.detach();
 });
 
@@ -144,12 +140,12 @@ test("a cgroup goes with its last process", needsCgroups, async () => {
     await shell(link, "exit 0");
     return (await cgroup?.groups())?.length === 1;
   };
-  await until(onlyOne, "only the daemon's cgroup is left");
+  await eventually("only the daemon's cgroup is left", onlyOne);
   process.kill(pids[0] ?? 0, "SIGKILL");
-  await until(async () => !(await lives(pids[0] ?? 0)), "the daemon has ended");
+  await eventually("the daemon has ended", async () => !(await lives(pids[0] ?? 0)));
   const none = async (): Promise<boolean> => {
     await shell(link, "exit 0");
     return (await cgroup?.groups())?.length === 0;
   };
-  await until(none, "the daemon's cgroup is gone");
+  await eventually("the daemon's cgroup is gone", none);
 });

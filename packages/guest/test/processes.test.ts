@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { systemClock, WrennError } from "@wrenn/core";
+import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { collect, request, shell } from "./support/collect.ts";
 import { NativeAgent } from "./support/native-agent.ts";
 
@@ -175,7 +176,7 @@ test("a terminal echoes, has a size, takes Ctrl-C, and shows a late reader what 
       if (event.type === "data") text.all += Buffer.from(event.bytes).toString();
   })();
   const until = async (pattern: RegExp): Promise<void> => {
-    while (!pattern.test(text.all)) await systemClock.sleep(5, signal);
+    await eventually(`${pattern} on the terminal`, () => pattern.test(text.all), { details: () => text.all });
   };
   await process.write(Buffer.from("stty size; tty; echo $TERM\n"), signal);
   await until(/30 90\r\n\/dev\/pts\/\d+\r\nxterm-256color/);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { after, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import type { ProcessExit, StartRequest } from "@wrenn/protocol";
 import fc from "fast-check";
 import { collect, request } from "./support/collect.ts";
@@ -84,7 +85,5 @@ test("commands that end in 1 ms lose neither output nor exit code, and leave not
   );
   t.diagnostic(`${commands} commands`);
   assert.ok(commands > batches * 10);
-  for (let waited = 0; waited < 200 && (await descriptors()) > before; waited++)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.ok((await descriptors()) <= before);
+  await eventually("the agent has closed the files", async () => (await descriptors()) <= before);
 });

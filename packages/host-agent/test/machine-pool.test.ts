@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import type { Slot } from "@wrenn/network";
 import type { Machine, MachineDeath, RestoreSpec } from "@wrenn/vmm";
 import { MachinePool } from "../src/pool/machine-pool.ts";
@@ -74,10 +75,10 @@ class Host {
   }
 
   async has(count: number): Promise<void> {
-    for (let attempt = 0; this.machines.length !== count; attempt++) {
-      assert.ok(attempt < 500, `${this.machines.length} machines instead of ${count}`);
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await eventually(`there are ${count} machines`, () => this.machines.length === count, {
+      intervalMs: 2,
+      details: () => this.machines,
+    });
   }
 
   #start(spec: RestoreSpec): Machine {
@@ -155,10 +156,9 @@ test("a template that is dropped or asked for less leaves no machine behind", as
   pool.take(shape("b"));
   await host.has(1);
   for (let n = 0; n < 3; n++) pool.take(shape("c"));
-  for (let attempt = 0; host.specs.at(-1)?.memoryFile !== "/c/memory"; attempt++) {
-    assert.ok(attempt < 500, "the new habit is followed");
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
+  await eventually("the new habit is followed", () => host.specs.at(-1)?.memoryFile === "/c/memory", {
+    intervalMs: 2,
+  });
   await host.close();
   assert.deepEqual([host.machines.length, host.slots.size, await readdir(host.directory)], [0, 0, []]);
 });

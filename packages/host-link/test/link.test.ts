@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import type { CapsuleStatus, HostAgent, OutputEvent } from "@wrenn/protocol";
 import { chunks, events, running, service } from "./support/scripted-agent.ts";
 import { TestLink } from "./support/test-link.ts";
@@ -95,10 +96,7 @@ test("aborting a call ends it at the other side too", async () => {
   await new Promise((resolve) => setTimeout(resolve, 100));
   giveUp.abort(new Error("enough"));
   await assert.rejects(waiting, /enough/);
-  for (let n = 0; link.scripted.aborted === 0; n++) {
-    assert.ok(n < 100, "the agent learns it");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await eventually("the agent's call is aborted", () => link.scripted.aborted > 0);
 });
 
 test("output arrives with its offsets and bytes, to its end", async () => {
@@ -137,35 +135,25 @@ test("files of any size arrive whole both ways; a failure in the middle is one o
 test("changes are told from how everything is on; a broken link begins anew", async () => {
   const seen: CapsuleStatus[] = [];
   const unsubscribe = agent.onChange((status) => seen.push(status));
-  const until = async (what: string, check: () => boolean): Promise<void> => {
-    for (let n = 0; !check(); n++) {
-      assert.ok(n < 300, what);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
-  await until("the present", () => seen.length === 1);
+  await eventually("the present", () => seen.length === 1);
   const paused = { ...running, state: "paused" } as const;
   for (const observer of link.scripted.observers) observer(paused);
-  await until("the change", () => seen.length === 2);
+  await eventually("the change", () => seen.length === 2);
   assert.deepEqual(seen, [running, paused]);
   await link.server.close();
   link.scripted.present = [paused];
   await link.serve();
-  await until("the present again", () => seen.length === 3);
+  await eventually("the present again", () => seen.length === 3);
   assert.deepEqual(seen.at(-1), paused);
   unsubscribe();
-  await until("nobody observes", () => link.scripted.observers.size === 0);
+  await eventually("nobody observes", () => link.scripted.observers.size === 0);
 });
 
 test("a hold is one at the host, too, until it ends", async () => {
   const release = agent.hold("cl-1");
-  for (let n = 0; link.scripted.holds === 0 && n < 100; n++)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(link.scripted.holds, 1);
+  await eventually("it is held at the host", () => link.scripted.holds === 1);
   release();
-  for (let n = 0; link.scripted.holds > 0 && n < 100; n++)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(link.scripted.holds, 0);
+  await eventually("it is released at the host", () => link.scripted.holds === 0);
 });
 
 test("ports are reached through the host; each direction ends on its own, and refusals keep their code", async () => {

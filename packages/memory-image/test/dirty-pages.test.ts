@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import {
   decodeDiffIndex,
   decodeHeader,
@@ -39,8 +40,9 @@ test("a process that is gone, or ended and is not waited for, is a machine that 
   t.after(() => parent.kill("SIGKILL"));
   const [line] = (await once(parent.stdout, "data")) as [Buffer];
   const ended = Number(line.toString("utf8"));
-  while (!/^State:\s+Z/m.test(await readFile(`/proc/${ended}/status`, "utf8")))
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually("the child is a zombie", async () =>
+    /^State:\s+Z/m.test(await readFile(`/proc/${ended}/status`, "utf8")),
+  );
   for (const pid of [gone.pid ?? 0, ended])
     await assert.rejects(findDirtyPages({ pid, address: 4096n, size: pageSize }, signal), died);
 });
@@ -50,11 +52,9 @@ test("a process that dies while its pages are read is a machine that died", asyn
   t.after(() => child.kill("SIGKILL"));
   const { pid = 0 } = child;
   await once(child, "spawn");
-  let stack: RegExpExecArray | null = null;
-  while (stack === null) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    stack = /^([0-9a-f]+)-([0-9a-f]+) .*\[stack\]$/m.exec(await readFile(`/proc/${pid}/maps`, "utf8"));
-  }
+  const stack = await eventually("the child has a stack", async () =>
+    /^([0-9a-f]+)-([0-9a-f]+) .*\[stack\]$/m.exec(await readFile(`/proc/${pid}/maps`, "utf8")),
+  );
   const [, from = "", to = ""] = stack;
   const address = BigInt(`0x${from}`);
   const dirty = await findDirtyPages({ pid, address, size: Number(BigInt(`0x${to}`) - address) }, signal);

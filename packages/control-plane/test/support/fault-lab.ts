@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { ensureFirstTeam } from "@wrenn/control-plane";
 import { parseId, systemRandom } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { capsuleQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
@@ -132,13 +133,15 @@ export class FaultLab implements AsyncDisposable {
    * @returns statuses by id.
    */
   async rightAgain(): Promise<ReadonlyMap<string, string>> {
-    const deadline = performance.now() + RIGHT_AGAIN_MS;
-    for (;;) {
-      const wrong = await this.#wrong();
-      if (wrong.length === 0) break;
-      assert.ok(performance.now() < deadline, `after ${RIGHT_AGAIN_MS} ms: ${wrong.join(", ")}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    let wrong: readonly string[] = [];
+    await eventually(
+      "everything is right again",
+      async () => {
+        wrong = await this.#wrong();
+        return wrong.length === 0;
+      },
+      { timeoutMs: RIGHT_AGAIN_MS, intervalMs: 50, details: () => wrong },
+    );
     const rows = await this.database.db.selectFrom("sandboxes").select(["id", "status"]).execute();
     return new Map(rows.map(({ id, status }) => [id, status]));
   }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { GuestLink } from "@wrenn/guest";
 
 /** `WRENN_TEST_GUEST_AGENT` names another build of the agent, for instance one with sanitizers. */
@@ -31,7 +32,9 @@ export class NativeAgent implements AsyncDisposable {
   /** @param cgroup - directory of an empty cgroup (version 2) below which the agent puts each process. */
   static async start(cgroup?: string): Promise<NativeAgent> {
     const agent = new NativeAgent(await mkdtemp(join(tmpdir(), "wrenn-agent-")), cgroup);
-    while (!(await listens(agent.interactive)) || !(await listens(agent.bulk))) await systemClock.sleep(2);
+    const listening = async (): Promise<boolean> =>
+      (await listens(agent.interactive)) && (await listens(agent.bulk));
+    await eventually("the guest agent listens", listening, { intervalMs: 2 });
     return agent;
   }
 
