@@ -1,7 +1,7 @@
 export { backupEmbedded, restoreEmbedded } from "./backup/embedded-backup.ts";
 export type { ClusterOptions, RestoreResult } from "./backup/embedded-backup.ts";
 export type { BackupSummary } from "./backup/write-backup.ts";
-export { openDatabase } from "./open-database.ts";
+export { openDatabase, pingDatabase } from "./open-database.ts";
 export type { Database, DatabaseOptions } from "./open-database.ts";
 export * as apiKeyQueries from "./queries/api-keys.ts";
 export type { ApiKeyRow, KeyGrant } from "./queries/api-keys.ts";
@@ -47,7 +47,6 @@ export * as memberQueries from "./queries/members.ts";
 export type { Member, TeamOfUser } from "./queries/members.ts";
 export * as invitationQueries from "./queries/invitations.ts";
 export type { InvitationRow } from "./queries/invitations.ts";
-export { pingDatabase } from "./queries/ping.ts";
 export * as eventQueries from "./queries/events.ts";
 export type { EventRow } from "./queries/events.ts";
 export type { Actor } from "./event-tables.ts";

@@ -1,5 +1,5 @@
 import type { Logger } from "@wrenn/core";
-import { Kysely, PostgresDialect } from "kysely";
+import { Kysely, PostgresDialect, sql } from "kysely";
 import { openPool } from "./connections.ts";
 import { startEmbeddedServer } from "./embedded-server.ts";
 import { listen } from "./listener.ts";
@@ -52,4 +52,9 @@ export async function openDatabase(options: DatabaseOptions, signal: AbortSignal
     await close();
     throw error;
   }
+}
+
+/** Rejects unless the database answers. */
+export async function pingDatabase(db: Db): Promise<void> {
+  await sql`select 1`.execute(db);
 }

@@ -3,7 +3,6 @@ import { mkdir, readFile, readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { defined, WrennError } from "@wrenn/core";
 import { holdLock, readFileIfPresent, tryCommand, writeFileAtomic } from "@wrenn/system";
-import { compilerProblem } from "./compiler-problem.ts";
 import type { Progress } from "./progress.ts";
 
 export interface NativeBuildOptions {
@@ -14,6 +13,7 @@ export interface NativeBuildOptions {
 }
 
 const STEP = "building the native parts";
+const PROBLEM_LENGTH = 500;
 
 /**
  * Builds every native part whose sources changed since its last complete build. Any number of processes may ask at the same
@@ -83,4 +83,17 @@ async function hashSources(directory: string): Promise<string> {
 
 async function readStamp(directory: string): Promise<string | undefined> {
   return await readFileIfPresent(join(directory, "build/.stamp"));
+}
+
+/**
+ * The line of a failed build that says what is wrong: the compiler's or linker's first error, else what make said last.
+ */
+function compilerProblem(stderr: string): string | undefined {
+  const lines = stderr.split("\n").filter((line) => line.trim() !== "");
+  const line =
+    lines.find((text) => /(?:fatal )?error:/.test(text)) ??
+    lines.find((text) => text.includes("undefined reference to") || text.includes("cannot find -l")) ??
+    lines.find((text) => text.startsWith("make")) ??
+    lines.at(-1);
+  return line?.trim().slice(0, PROBLEM_LENGTH);
 }

@@ -13,8 +13,6 @@ import {
   verifySession,
   verifyTicket,
 } from "./port-session.ts";
-import { takeParameter } from "./query-parameter.ts";
-import { fromOwnPage } from "./same-origin.ts";
 import { LINK_COOKIE, LINK_PARAMETER, verifyLink } from "./signed-link.ts";
 
 /** Asks the platform about credentials; each answers whether it may use ports of the capsule. */
@@ -121,4 +119,37 @@ export class AccessControl {
   #name({ request, prefix }: AccessRequest, base: string): string {
     return cookieName(base, protocolOf(request), prefix);
   }
+}
+
+/**
+ * Whether a request with cookies comes from a page of the same capsule and port, from the address bar, or from
+ * following a link. Capsules are same-site to each other and to the dashboard, so SameSite alone does not tell.
+ */
+function fromOwnPage(request: EdgeRequest, host: string): boolean {
+  const { origin } = request.headers;
+  if (origin !== undefined && origin.replace(/^https?:\/\//, "").toLowerCase() !== host.toLowerCase())
+    return false;
+  const site = request.headers["sec-fetch-site"];
+  if (site === undefined || site === "same-origin" || site === "none") return true;
+  const navigates = request.headers["sec-fetch-mode"] === "navigate";
+  return navigates && (request.method === "GET" || request.method === "HEAD");
+}
+
+/** Takes a parameter out of the query of a raw request target; every other byte of it stays as it was. */
+function takeParameter(
+  url: string,
+  name: string,
+): { readonly url: string; readonly value: string | undefined } {
+  const at = url.indexOf("?");
+  if (at === -1 || !url.includes(`${name}=`, at)) return { url, value: undefined };
+  let value: string | undefined;
+  const kept = url
+    .slice(at + 1)
+    .split("&")
+    .filter((pair) => {
+      if (!pair.startsWith(`${name}=`)) return true;
+      value ??= pair.slice(name.length + 1);
+      return false;
+    });
+  return { url: url.slice(0, at) + (kept.length > 0 ? `?${kept.join("&")}` : ""), value };
 }

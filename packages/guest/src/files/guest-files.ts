@@ -1,3 +1,5 @@
+import { pipeline, Readable } from "node:stream";
+import { constants, createGzip } from "node:zlib";
 import { guestChannel } from "@wrenn/protocol";
 import type {
   ByteRange,
@@ -11,7 +13,6 @@ import type {
 import type { Lane } from "../lane/lane.ts";
 import { OutboundStream } from "../lane/outbound-stream.ts";
 import { fileError } from "../refusal-to-error.ts";
-import { compress } from "./compress.ts";
 import { readEntry } from "./entry.ts";
 import { readChanges } from "./file-changes.ts";
 import { FileDownload } from "./file-download.ts";
@@ -244,4 +245,12 @@ async function* contents(
   } finally {
     close();
   }
+}
+
+/** The bytes compressed with gzip (RFC 1952). A failure of the source is one of the result; leaving early ends the source. */
+function compress(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const gzip = createGzip({ level: constants.Z_BEST_SPEED });
+  // Whoever iterates meets the error; the callback only says that nobody else needs to.
+  pipeline(Readable.from(source, { objectMode: false }), gzip, () => {});
+  return gzip;
 }

@@ -32,3 +32,10 @@ export interface CheckResult extends Finding {
 export const ok = (found: string): Finding => ({ status: "ok", found, remedy: "" });
 export const warn = (found: string, remedy: string): Finding => ({ status: "warn", found, remedy });
 export const fail = (found: string, remedy: string): Finding => ({ status: "fail", found, remedy });
+
+export const GIB = 2 ** 30;
+
+/** Bytes for people, in GiB with one decimal. */
+export function inGib(bytes: number): string {
+  return `${(bytes / GIB).toFixed(1)} GiB`;
+}

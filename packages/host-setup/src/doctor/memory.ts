@@ -1,6 +1,5 @@
-import { fail, ok } from "./check.ts";
+import { fail, GIB, inGib, ok } from "./check.ts";
 import type { Check } from "./check.ts";
-import { GIB, inGib } from "./size.ts";
 
 const NEEDED = GIB;
 
