@@ -22,14 +22,13 @@ import {
   TemplateBases,
 } from "@wrenn/host-agent";
 import type { PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
+import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } from "@wrenn/memory-image";
 import { createSlotPool } from "@wrenn/network";
 import { createQemuHypervisor, probeAccelerator, readTscKhz } from "@wrenn/vmm";
 import type { Machine } from "@wrenn/vmm";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
-import { mergeMemory, saveMemory } from "./memory-files.ts";
 import { orphanFinders } from "./orphan-finders.ts";
-import { packedMemory } from "./packed-memory.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
 
 /** Users of machines: one per network slot, from here on. Above what distributions hand out, below what containers use. */
@@ -122,8 +121,9 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
     layers: new LayerStore(paths.layers, systemRandom),
     connections: start.connections,
     flattenDisk: flattenChain,
-    saveMemory,
-    packedMemory,
+    saveMemory: async (machine, path, inner) =>
+      await saveMemory(await machine.memoryRegion(inner), path, inner),
+    packedMemory: { pack: packMemory, unpack: unpackMemory, serve: servePackedMemory },
     warmMachines: config.warmMachines ?? 0,
     freeMemoryMib: () => Math.floor(freemem() / 2 ** 20),
     sweepHost: () =>

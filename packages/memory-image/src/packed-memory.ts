@@ -1,17 +1,40 @@
 import { chmod, chown, open, readFile, rm, writeFile } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import type { PackedMemory, ServedPages, ServeRequest } from "@wrenn/host-agent";
-import { directoryFiles, openChunks, servePackedDiff, writeChunks } from "@wrenn/memory-image";
-import type { Fetch } from "@wrenn/memory-image";
 import { WrennError } from "@wrenn/core";
+import { openChunks, writeChunks } from "./chunk-file.ts";
+import type { Fetch } from "./chunk-file.ts";
+import { servePackedDiff } from "./page-server/serve-packed-diff.ts";
+import type { ServedDiff } from "./page-server/serve-packed-diff.ts";
+import { directoryFiles } from "./store-files.ts";
 
 const COPY_BYTES = 1 << 20;
 
-/** Packed memory as zstd chunks in local files. */
-export const packedMemory: PackedMemory = { pack, unpack, serve };
+/** The packed memory of one machine and the files through which the machine gets it. */
+export interface ServeMemoryRequest {
+  /** The chunk file that {@link packMemory} wrote. */
+  readonly packed: string;
+  /** The memory that the diff lies over. */
+  readonly base: string;
+  readonly memoryMib: number;
+  /** Paths of the socket and of the ranges file to create. The machine's user can use both; `stop` removes them. */
+  readonly machine: { readonly socket: string; readonly ranges: string };
+  /** The machine's user. */
+  readonly uid: number;
+  /** File with the pages that an earlier life needed first: read at the start, written when every page has been served. */
+  readonly workingSet: string;
+}
 
-async function pack(diff: string, target: string, signal: AbortSignal): Promise<void> {
+/** The pages of one machine while some of them are still missing. */
+export interface ServedMemoryPages extends Pick<ServedDiff, "fill" | "ended"> {
+  /** Whether the machine has every page. It then needs no server. */
+  isComplete(): boolean;
+  /** Ends the server, and the machine too if it is not complete. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Writes the diff in `diff` to `target` as zstd chunks, durably. */
+export async function packMemory(diff: string, target: string, signal: AbortSignal): Promise<void> {
   await using from = await open(diff, "r");
   const { size } = await from.stat();
   const to = await directoryFiles(dirname(target)).create(basename(target));
@@ -27,7 +50,8 @@ async function pack(diff: string, target: string, signal: AbortSignal): Promise<
   }
 }
 
-async function unpack(packed: string, target: string, signal: AbortSignal): Promise<void> {
+/** Writes the diff in a chunk file to `target`, byte for byte. @throws WrennError `snapshot_corrupt`. */
+export async function unpackMemory(packed: string, target: string, signal: AbortSignal): Promise<void> {
   await using from = await open(packed, "r");
   const chunks = await openChunks(fetchFrom(from), packed, signal);
   const to = await directoryFiles(dirname(target)).create(basename(target));
@@ -39,7 +63,15 @@ async function unpack(packed: string, target: string, signal: AbortSignal): Prom
   }
 }
 
-async function serve(request: ServeRequest, signal: AbortSignal): Promise<ServedPages> {
+/**
+ * Starts a page server for one machine whose memory is a chunk file.
+ *
+ * @throws WrennError `snapshot_corrupt`, `page_server_failed`.
+ */
+export async function servePackedMemory(
+  request: ServeMemoryRequest,
+  signal: AbortSignal,
+): Promise<ServedMemoryPages> {
   const { machine, workingSet, uid } = request;
   await rm(machine.socket, { force: true });
   const file = await open(request.packed, "r");
@@ -73,7 +105,7 @@ async function serve(request: ServeRequest, signal: AbortSignal): Promise<Served
         const needed = new Set([...remembered, ...server.report().workingSet]);
         await writeFile(workingSet, Buffer.from(Uint32Array.from(needed).buffer), { mode: 0o600 });
       }
-      // A failed server is of no use any more; its machine ends with it.
+      // A machine cannot run without the pages of a failed server, so it ends too.
       if (problem) await stop();
       return problem;
     });
@@ -84,7 +116,7 @@ async function serve(request: ServeRequest, signal: AbortSignal): Promise<Served
   }
 }
 
-/** What is remembered only saves time: without it, or when it is damaged, pages come when they are touched. */
+/** The working set only saves time: if it is missing or damaged, each page is served when it is touched. */
 async function readWorkingSet(path: string): Promise<Uint32Array> {
   const bytes = await readFile(path).catch(() => Buffer.alloc(0));
   const count = Math.floor(bytes.length / 4);

@@ -1,40 +1,37 @@
 import { open, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { systemRandom } from "@wrenn/core";
-import {
-  decodeDiffIndex,
-  diffDataOffset,
-  directoryFiles,
-  findDirtyPages,
-  pageSize,
-  writeDiff,
-} from "@wrenn/memory-image";
 import { runCommand } from "@wrenn/system";
-import type { Machine } from "@wrenn/vmm";
+import { decodeDiffIndex, diffDataOffset } from "./diff-file.ts";
+import { writeDiff } from "./diff-writer.ts";
+import { findDirtyPages } from "./dirty-pages.ts";
+import type { ProcessMemory } from "./dirty-pages.ts";
+import { pageSize } from "./page.ts";
+import { directoryFiles } from "./store-files.ts";
 
 /** Pages are copied in pieces of this many. */
 const PIECE_PAGES = 256;
 const HEADER_BYTES = 48;
 
 /**
- * Writes the pages that a stopped machine's guest has changed since its template to `path`.
+ * Writes the pages of a stopped machine's memory that differ from its template to the diff file `path`.
  *
  * @returns the size of the file, bytes.
  * @throws WrennError `host_swap_on`, `machine_died`.
  */
-export async function saveMemory(machine: Machine, path: string, signal: AbortSignal): Promise<number> {
-  const dirty = await findDirtyPages(await machine.memoryRegion(signal), signal);
+export async function saveMemory(memory: ProcessMemory, path: string, signal: AbortSignal): Promise<number> {
+  const dirty = await findDirtyPages(memory, signal);
   const files = directoryFiles(dirname(path));
-  const file = await files.create("memory.diff");
+  const file = await files.create(basename(path));
   try {
     await writeDiff(file, systemRandom.uuid(), dirty, signal);
   } finally {
     await file.close();
   }
-  return await files.size("memory.diff");
+  return await files.size(basename(path));
 }
 
-/** Writes base memory with the pages of a diff over it to `target`; holes of the base stay holes. */
+/** Writes base memory with the pages of a diff over it to `target`. Holes of the base stay holes. */
 export async function mergeMemory(
   base: string,
   diff: string,
