@@ -5,7 +5,6 @@ export { createLog } from "./log.ts";
 export { backupDatabase, restoreDatabase } from "./database-care.ts";
 export type { DatabaseCare } from "./database-care.ts";
 export { nativeParts } from "./native-parts.ts";
-export { orphanFinders, sweepOrphans } from "./orphan-finders.ts";
 export { findServer } from "./server-record.ts";
 export type { ServerRecord } from "./server-record.ts";
 export { startHostAgent } from "./start-host-agent.ts";

@@ -17,6 +17,7 @@ import {
   createHostAgent,
   createTemplateStore,
   LayerStore,
+  orphanFinders,
   SnapshotTemplates,
   sweepHost,
   TemplateBases,
@@ -28,7 +29,6 @@ import { createQemuHypervisor, probeAccelerator, readTscKhz } from "@wrenn/vmm";
 import type { Machine } from "@wrenn/vmm";
 import { dataPaths } from "./config.ts";
 import type { ServerConfig } from "./config.ts";
-import { orphanFinders } from "./orphan-finders.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
 
 /** Users of machines: one per network slot, from here on. Above what distributions hand out, below what containers use. */

@@ -3,6 +3,7 @@ export type { CapsulesAtEnd, RunningHostAgent } from "./create-host-agent.ts";
 export type { HostAgentDependencies, PortConnections, Slots } from "./dependencies.ts";
 export { LayerStore } from "./disks/layer-store.ts";
 export type { PackedMemory, ServedPages, ServeRequest } from "./generations/packed-memory.ts";
+export { orphanFinders, sweepOrphans } from "./sweep/orphan-finders.ts";
 export { sweepHost } from "./sweep/sweep-host.ts";
 export type { Orphan, OrphanFinder, Swept } from "./sweep/sweep-host.ts";
 export { operationSteps } from "./steps.ts";

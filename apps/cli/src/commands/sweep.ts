@@ -1,4 +1,5 @@
-import { readConfig, sweepOrphans } from "@wrenn/server";
+import { sweepOrphans } from "@wrenn/host-agent";
+import { readConfig } from "@wrenn/server";
 import { CommandExit } from "../command-exit.ts";
 
 /** Removes, or with `dryRun` names, what nobody on this machine owns; the exit code is 1 when something resists. */

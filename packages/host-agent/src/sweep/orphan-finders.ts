@@ -1,16 +1,16 @@
 import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import { findAbandonedBuilds, isAbandonedBuild, removeAbandonedBuild } from "@wrenn/disk-image";
-import { sweepHost } from "@wrenn/host-agent";
-import type { Orphan, OrphanFinder, Swept } from "@wrenn/host-agent";
 import { findOrphanInstances, removeInstance } from "@wrenn/network";
 import { endMachine, listEmptyGroups, listGroups, listMachines, openCgroups } from "@wrenn/vmm";
+import { sweepHost } from "./sweep-host.ts";
+import type { Orphan, OrphanFinder, Swept } from "./sweep-host.ts";
 
 const GRACE_MS = 60_000;
 
 /**
- * Everything that killed processes of any installation on this machine may leave. What an installation can still take over
- * at its next start is not among it: machines outlive their server on purpose.
+ * Finders for everything that killed processes of any installation on this machine can leave behind. They leave out what
+ * an installation can still take over at its next start: machines outlive their server on purpose.
  *
  * The order matters: a group is empty once its machine has been ended.
  */
@@ -23,7 +23,7 @@ export function orphanFinders(cacheDirectory: string): readonly OrphanFinder[] {
   ];
 }
 
-/** Sweeps once, for the command line. Nothing younger than a minute is touched: it may be in the middle of being made. */
+/** Sweeps once, for the command line. Skips what is younger than a minute, because it may still be being created. */
 export async function sweepOrphans(
   cacheDirectory: string,
   options: { readonly dryRun: boolean },
@@ -31,7 +31,7 @@ export async function sweepOrphans(
   return await sweepHost({ finders: orphanFinders(cacheDirectory), graceMs: GRACE_MS, ...options });
 }
 
-/** Machines that nobody can reach: their directory is gone, or they were booted for a template by a process that is gone. */
+/** Machines without an owner: their directory is gone, or the process that booted them for a template has exited. */
 async function machines(): Promise<readonly Orphan[]> {
   const orphans: Orphan[] = [];
   for (const machine of await listMachines()) {
