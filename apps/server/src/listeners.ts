@@ -4,9 +4,8 @@ import type { ControlPlane } from "@wrenn/control-plane";
 import { systemClock, systemRandom } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { listenEdge, localCertificate, startNameServer } from "@wrenn/edge";
-import type { EdgeTls } from "@wrenn/edge";
+import type { EdgeTls, PortEdge } from "@wrenn/edge";
 import type { ServerConfig } from "./config.ts";
-import type { PortEdge } from "./port-edge.ts";
 
 /** Contract 00 §5. */
 const KEEP_ALIVE_MS = 620_000;

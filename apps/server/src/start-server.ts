@@ -4,6 +4,7 @@ import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
 import { problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { openDatabase, secretQueries } from "@wrenn/database";
+import { PortEdge } from "@wrenn/edge";
 import type { CapsuleRoutes, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { writeFileAtomic } from "@wrenn/system";
@@ -15,7 +16,6 @@ import { installationIds } from "./installation-ids.ts";
 import { openListeners } from "./listeners.ts";
 import type { Listeners } from "./listeners.ts";
 import { packageFile } from "./native-parts.ts";
-import { PortEdge } from "./port-edge.ts";
 import { findServer, removeServerRecord, writeServerRecord } from "./server-record.ts";
 import { startHostAgent } from "./start-host-agent.ts";
 

@@ -8,6 +8,9 @@ export interface Hold {
   release(): void;
 }
 
+/** How long connections may take to end before a pause closes them (contract 30 §3.3). */
+const DRAIN_MS = 5000;
+
 interface Entry {
   draining: boolean;
   readonly holds: Set<AbortController>;
@@ -59,6 +62,11 @@ export class ConnectionTracker {
     clearTimeout(timer);
     signal?.throwIfAborted();
     return entry.holds.size === 0;
+  }
+
+  /** Drains the capsule's connections before a pause, and closes those that do not end in time. */
+  async drainOrClose(capsuleId: string, signal: AbortSignal): Promise<void> {
+    if (!(await this.drain(capsuleId, DRAIN_MS, signal))) this.forceClose(capsuleId);
   }
 
   /** Ends every connection of the capsule at once. */

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
 import { systemClock, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
+import { TrackedDials } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent } from "@wrenn/host-agent";
 import { makeHostRequest, serveHostAgent } from "@wrenn/host-link";
 import type { HostAgent } from "@wrenn/protocol";
@@ -13,7 +14,6 @@ import { ControlPlaneClient } from "./control-plane-client.ts";
 import { readHostState, writeHostState } from "./host-state.ts";
 import type { HostState } from "./host-state.ts";
 import { stateOf, stayEnrolled } from "./stay-enrolled.ts";
-import { TrackedDials } from "./tracked-dials.ts";
 
 /** How a machine joins; only the first time it needs where and with what. */
 export interface JoinRequest {

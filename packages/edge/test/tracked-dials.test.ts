@@ -2,17 +2,16 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
+import { TrackedDials } from "@wrenn/edge";
 import type { HostAgent } from "@wrenn/protocol";
-import { TrackedDials } from "../src/joined-host/tracked-dials.ts";
 
 function fixture(dial: HostAgent["dial"]) {
   const dials = new TrackedDials();
-  // Nothing else of the agent is asked.
-  return { dials, dial: dials.through({ dial } as HostAgent) };
+  return { dials, dial: dials.through({ dial }) };
 }
 const options = { halfOpen: false, signal: new AbortController().signal };
 
-test("a connection is in use from its begin to its end; one that failed is not", async () => {
+test("a connection is in use from its start to its end; a failed one is not", async () => {
   let fail = false;
   const { dials, dial } = fixture(async () => {
     if (fail) throw new Error("refused");
@@ -29,7 +28,7 @@ test("a connection is in use from its begin to its end; one that failed is not",
   assert.equal(dials.inUse("cl-1"), false);
 });
 
-test("a pause refuses new connections, waits for those there are, and is over when they end", async () => {
+test("a pause rejects new connections and waits until the open ones end", async () => {
   const { dials, dial } = fixture(async () => new PassThrough());
   const connection = await dial("cl-1", 80, options);
   const drained = dials.drain("cl-1", options.signal);

@@ -1,13 +1,9 @@
 import type { Duplex } from "node:stream";
-import { ConnectionTracker } from "@wrenn/edge";
-import type { PortConnections } from "@wrenn/host-agent";
 import type { HostAgent } from "@wrenn/protocol";
+import { ConnectionTracker } from "./connection-tracker.ts";
 
-/** How long connections may take to end before a pause ends them (contract 30 §3.3). */
-const DRAIN_MS = 5000;
-
-/** Connections that edges of other machines have to ports of this host's capsules, so that a pause can wait for them. */
-export class TrackedDials implements PortConnections {
+/** Connections from the edges of other machines to ports of this host's capsules, so that a pause can wait for them. */
+export class TrackedDials {
   readonly #connections = new ConnectionTracker();
 
   inUse(capsuleId: string): boolean {
@@ -15,16 +11,15 @@ export class TrackedDials implements PortConnections {
   }
 
   async drain(capsuleId: string, signal: AbortSignal): Promise<void> {
-    if (await this.#connections.drain(capsuleId, DRAIN_MS, signal)) return;
-    this.#connections.forceClose(capsuleId);
+    await this.#connections.drainOrClose(capsuleId, signal);
   }
 
   reset(capsuleId: string): void {
     this.#connections.reset(capsuleId);
   }
 
-  /** The agent's own dial, with each connection known here from its begin to its end. */
-  through(agent: HostAgent): HostAgent["dial"] {
+  /** The agent's `dial`, with each connection tracked from its start to its end. */
+  through(agent: Pick<HostAgent, "dial">): HostAgent["dial"] {
     return async (id, port, options): Promise<Duplex> => {
       const hold = this.#connections.acquire(id);
       try {

@@ -1,9 +1,9 @@
-import type { PortConnections } from "@wrenn/host-agent";
-import { createEdge } from "@wrenn/edge";
-import type { CapsuleRoutes, CredentialChecks, Edge, EdgeOptions, SignInRequest } from "@wrenn/edge";
-
-/** How long connections may take to end before a pause ends them (contract 30 §3.3). */
-const DRAIN_MS = 5000;
+import type { CredentialChecks } from "./access/access-control.ts";
+import type { SignInRequest } from "./access/sign-in.ts";
+import { createEdge } from "./edge.ts";
+import type { Edge } from "./edge.ts";
+import type { EdgeOptions } from "./edge-options.ts";
+import type { CapsuleRoutes } from "./routing/capsule-route.ts";
 
 export interface PortEdgeOptions extends Pick<
   EdgeOptions,
@@ -11,15 +11,15 @@ export interface PortEdgeOptions extends Pick<
 > {
   /** Domain under which `{port}-{capsule}` is served. */
   readonly domain: string;
-  /** Where people reach the platform; by the domain where the edge listens without. */
+  /** Where browsers reach the platform. Default: the domain, at the port that the edge listens on. */
   readonly publicUrl: string | undefined;
 }
 
 /**
- * The edge of this host. Host agent and control plane are made with it, and it asks the control plane, so the control plane is
- * joined last.
+ * The edge of one server: the addresses of ports under its domain, and the connections that a pause waits for. Host agent
+ * and control plane are created with it, and it queries the control plane, so the control plane joins last.
  */
-export class PortEdge implements PortConnections {
+export class PortEdge {
   readonly edge: Edge;
   readonly #domain: string;
   readonly #publicUrl: string | undefined;
@@ -47,12 +47,12 @@ export class PortEdge implements PortConnections {
     });
   }
 
-  /** From now on requests can be answered. */
+  /** Connects the edge to the control plane. Requests fail before that. */
   join(platform: CapsuleRoutes & CredentialChecks): void {
     this.#platform = platform;
   }
 
-  /** Where clients reach the edge, for the addresses that users are told. */
+  /** Sets where clients reach the edge, for the addresses that users are given. */
   listensAt(protocol: "http" | "https", port: number): void {
     this.#origin = { protocol, port };
   }
@@ -85,8 +85,7 @@ export class PortEdge implements PortConnections {
 
   async drain(capsuleId: string, signal: AbortSignal): Promise<void> {
     this.edge.invalidate(capsuleId);
-    if (await this.edge.connections.drain(capsuleId, DRAIN_MS, signal)) return;
-    this.edge.connections.forceClose(capsuleId);
+    await this.edge.connections.drainOrClose(capsuleId, signal);
   }
 
   reset(capsuleId: string): void {
@@ -94,7 +93,7 @@ export class PortEdge implements PortConnections {
     this.edge.connections.reset(capsuleId);
   }
 
-  /** Over the protocol that addresses are told with: what is kept for a secure page is not seen by a plain one. */
+  /** Uses the protocol of the edge's own addresses: a cookie that was set over HTTPS is not sent over HTTP. */
   #signIn({ target: { capsuleId, port }, url, protocol, binding }: SignInRequest): string {
     if (protocol !== this.#origin.protocol) return `${this.portUrl(capsuleId, port).slice(0, -1)}${url}`;
     const query = new URLSearchParams({ capsule: capsuleId, port: String(port), path: url, binding });
