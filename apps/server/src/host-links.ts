@@ -1,13 +1,9 @@
 import type { ConnectHost, HostCertifier } from "@wrenn/control-plane";
-import { formatId, problemOf, systemClock, systemRandom } from "@wrenn/core";
+import { formatId, systemClock, systemRandom } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { secretQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
-import { connectHostAgent, HostAuthority } from "@wrenn/host-link";
-
-/** Our own certificate lives a day; a new one is there after half of it, or as soon as making one succeeds again. */
-const RENEW_MS = 12 * 3_600_000;
-const RETRY_MS = 60_000;
+import { connectHostAgent, ControlPlaneCredentials, HostAuthority } from "@wrenn/host-link";
 
 /** What a control plane needs for hosts on other machines: the authority that all of the database share, and links. */
 export interface HostLinks {
@@ -21,18 +17,7 @@ export async function openHostLinks(database: Database, logger: Logger): Promise
   const kept = Buffer.from(await secretQueries.ensureSecret(database.db, "host-authority", fresh)).toString();
   const keys = JSON.parse(kept) as { readonly cert: string; readonly key: string };
   const authority = new HostAuthority(keys, systemClock, systemRandom);
-  let credentials = await authority.issueControlPlane();
-  const renew = async (): Promise<void> => {
-    try {
-      credentials = await authority.issueControlPlane();
-      timer = later(RENEW_MS);
-    } catch (error) {
-      logger.error("link.renewal_failed", { problem: problemOf(error) });
-      timer = later(RETRY_MS);
-    }
-  };
-  const later = (ms: number): NodeJS.Timeout => setTimeout(() => void renew(), ms).unref();
-  let timer = later(RENEW_MS);
+  const credentials = await ControlPlaneCredentials.issue({ authority, logger });
   return {
     certifier: {
       issue: async ({ hostId, ...request }) =>
@@ -42,11 +27,11 @@ export async function openHostLinks(database: Database, logger: Logger): Promise
       connectHostAgent({
         hostId: formatId("host", id),
         address,
-        credentials: () => credentials,
+        credentials: () => credentials.current,
         clock: systemClock,
         logger,
         random: systemRandom,
       }),
-    close: () => clearTimeout(timer),
+    close: () => credentials.close(),
   };
 }

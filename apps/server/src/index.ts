@@ -10,4 +10,4 @@ export type { ServerRecord } from "./server-record.ts";
 export { startHostAgent } from "./start-host-agent.ts";
 export { startControlPlane, startServer } from "./start-server.ts";
 export type { ServerStart, StartedControlPlane, StartedServer } from "./start-server.ts";
-export { startJoinedHost } from "./joined-host/start-joined-host.ts";
+export { startJoinedHost } from "./start-joined-host.ts";

@@ -1,7 +1,7 @@
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import { Refused } from "./control-plane-client.ts";
-import type { ControlPlaneClient, IssuedCredentials } from "./control-plane-client.ts";
+import { ControlPlaneRefusal } from "./control-plane-client.ts";
+import type { ControlPlaneClient, IssuedCredentials, Registration } from "./control-plane-client.ts";
 import type { HostState } from "./host-state.ts";
 
 const BEAT_MS = 10_000;
@@ -20,8 +20,8 @@ export interface StayEnrolledOptions {
 }
 
 /**
- * Sends heartbeats and renews what the host was given, for as long as the control plane knows it. It never gives up: whatever
- * fails is tried again with the next beat.
+ * Sends heartbeats and renews the host's credentials until the control plane deletes the host. Failures are retried with the
+ * next beat, without a limit.
  *
  * @returns when the host was deleted. @throws the signal's reason.
  */
@@ -42,11 +42,11 @@ export async function stayEnrolled(
       failures = 0;
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Refused && error.status === 404) return "deleted";
+      if (error instanceof ControlPlaneRefusal && error.status === 404) return "deleted";
       failures++;
       logger.warn("host.heartbeat_failed", { failures, problem: problemOf(error) });
-      // A token that is refused may have ended while this machine slept.
-      if (error instanceof Refused && error.status === 401)
+      // A rejected token may have expired while this machine was suspended.
+      if (error instanceof ControlPlaneRefusal && error.status === 401)
         state = await renew(state, options, signal).catch((renewal: unknown) => {
           logger.error("host.renewal_failed", { problem: problemOf(renewal) });
           return state;
@@ -69,8 +69,21 @@ async function renew(
   return next;
 }
 
-/** What is kept of what was issued. */
-export function stateOf(url: string, keyPem: string, issued: IssuedCredentials, now: number): HostState {
+/** Registers a host whose token an operator has passed on. @throws ControlPlaneRefusal, or WrennError `control_plane_unreachable`. */
+export async function enrol(
+  url: string,
+  registration: Omit<Registration, "csrPem">,
+  deps: Pick<StayEnrolledOptions, "newRequest" | "clock"> & {
+    readonly client: Pick<ControlPlaneClient, "register">;
+  },
+  signal: AbortSignal,
+): Promise<HostState> {
+  const { keyPem, csrPem } = await deps.newRequest();
+  const issued = await deps.client.register({ ...registration, csrPem }, signal);
+  return stateOf(url, keyPem, issued, deps.clock.now());
+}
+
+function stateOf(url: string, keyPem: string, issued: IssuedCredentials, now: number): HostState {
   return {
     url,
     hostId: issued.host.id,

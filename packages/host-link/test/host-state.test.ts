@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { readHostState, writeHostState } from "../src/joined-host/host-state.ts";
+import { readHostState, writeHostState } from "@wrenn/host-link";
 
-test("what a host was given is read back, and readable by its owner only", async () => {
+test("the credentials of a host are kept in a file that only its owner can read", async () => {
   const directory = await mkdtemp("/tmp/wrenn-host-");
   const path = join(directory, "host.json");
   try {

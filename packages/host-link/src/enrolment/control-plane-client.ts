@@ -27,8 +27,8 @@ export interface Registration {
   readonly diskGb: number;
 }
 
-/** The control plane answered, and refuses. */
-export class Refused extends Error {
+/** The control plane answered with an error status. */
+export class ControlPlaneRefusal extends Error {
   readonly status: number;
 
   constructor(status: number, message: string) {
@@ -46,7 +46,7 @@ export class ControlPlaneClient {
     this.#url = url;
   }
 
-  /** @throws Refused, or WrennError `control_plane_unreachable`. */
+  /** @throws ControlPlaneRefusal, or WrennError `control_plane_unreachable`. */
   async register(request: Registration, signal: AbortSignal): Promise<IssuedCredentials> {
     const body = {
       token: request.token,
@@ -60,13 +60,13 @@ export class ControlPlaneClient {
     return Value.Parse(Credentials, await this.#post("/v1/hosts/register", body, {}, signal));
   }
 
-  /** @throws Refused, or WrennError `control_plane_unreachable`. */
+  /** @throws ControlPlaneRefusal, or WrennError `control_plane_unreachable`. */
   async refresh(refreshToken: string, csrPem: string, signal: AbortSignal): Promise<IssuedCredentials> {
     const body = { refresh_token: refreshToken, csr_pem: csrPem };
     return Value.Parse(Credentials, await this.#post("/v1/hosts/auth/refresh", body, {}, signal));
   }
 
-  /** @throws Refused (404: the host was deleted), or WrennError `control_plane_unreachable`. */
+  /** @throws ControlPlaneRefusal (404: the host was deleted), or WrennError `control_plane_unreachable`. */
   async heartbeat(hostId: string, token: string, signal: AbortSignal): Promise<void> {
     await this.#post(`/v1/hosts/${hostId}/heartbeat`, undefined, { "x-host-token": token }, signal);
   }
@@ -92,7 +92,10 @@ export class ControlPlaneClient {
     }
     const text = await response.text();
     if (response.ok) return text === "" ? undefined : (JSON.parse(text) as unknown);
-    throw new Refused(response.status, messageOf(text) ?? `the control plane answered ${response.status}`);
+    throw new ControlPlaneRefusal(
+      response.status,
+      messageOf(text) ?? `the control plane answered ${response.status}`,
+    );
   }
 }
 

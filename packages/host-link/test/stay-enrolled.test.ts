@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLogger, systemClock, WrennError } from "@wrenn/core";
-import { Refused } from "../src/joined-host/control-plane-client.ts";
-import type { HostState } from "../src/joined-host/host-state.ts";
-import { stayEnrolled } from "../src/joined-host/stay-enrolled.ts";
-import type { StayEnrolledOptions } from "../src/joined-host/stay-enrolled.ts";
+import { ControlPlaneRefusal, stayEnrolled } from "@wrenn/host-link";
+import type { HostState, StayEnrolledOptions } from "@wrenn/host-link";
 
 const HOUR = 3_600_000;
 
@@ -23,7 +21,7 @@ function fixture(answers: readonly (Error | "fine")[]) {
     client: {
       heartbeat: async (_id, token) => {
         seen.push(token);
-        const answer = left.shift() ?? new Refused(404, "gone");
+        const answer = left.shift() ?? new ControlPlaneRefusal(404, "gone");
         if (answer !== "fine") throw answer;
       },
       refresh: async (refreshToken, csr) => ({
@@ -52,7 +50,13 @@ const never = new AbortController().signal;
 const away = (): Error => new WrennError("control_plane_unreachable", { url: "http://cp" });
 
 test("heartbeats go on through every failure, until the host is deleted", async () => {
-  const { options, state, seen, kept } = fixture(["fine", away(), new Refused(500, "?"), away(), "fine"]);
+  const { options, state, seen, kept } = fixture([
+    "fine",
+    away(),
+    new ControlPlaneRefusal(500, "?"),
+    away(),
+    "fine",
+  ]);
   assert.equal(await stayEnrolled(state, options, never), "deleted");
   assert.deepEqual(
     seen,
@@ -77,7 +81,11 @@ test("token and certificate are renewed when two thirds of their week are over, 
 });
 
 test("a token that is refused is renewed at once; when that fails too, it is tried again", async () => {
-  const { options, state, kept } = fixture([new Refused(401, "over"), new Refused(401, "over"), "fine"]);
+  const { options, state, kept } = fixture([
+    new ControlPlaneRefusal(401, "over"),
+    new ControlPlaneRefusal(401, "over"),
+    "fine",
+  ]);
   let refusals = 1;
   const { refresh } = options.client;
   const client: StayEnrolledOptions["client"] = {

@@ -3,25 +3,30 @@ import { systemClock, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { TrackedDials } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent } from "@wrenn/host-agent";
-import { makeHostRequest, serveHostAgent } from "@wrenn/host-link";
+import {
+  ControlPlaneClient,
+  enrol,
+  makeHostRequest,
+  readHostState,
+  serveHostAgent,
+  stayEnrolled,
+  writeHostState,
+} from "@wrenn/host-link";
+import type { HostState } from "@wrenn/host-link";
 import type { HostAgent } from "@wrenn/protocol";
-import { dataPaths } from "../config.ts";
-import type { ServerConfig } from "../config.ts";
-import { packageFile } from "../native-parts.ts";
-import { startHostAgent } from "../start-host-agent.ts";
-import { findServer, removeServerRecord, writeServerRecord } from "../server-record.ts";
-import { ControlPlaneClient } from "./control-plane-client.ts";
-import { readHostState, writeHostState } from "./host-state.ts";
-import type { HostState } from "./host-state.ts";
-import { stateOf, stayEnrolled } from "./stay-enrolled.ts";
+import { dataPaths } from "./config.ts";
+import type { ServerConfig } from "./config.ts";
+import { packageFile } from "./native-parts.ts";
+import { startHostAgent } from "./start-host-agent.ts";
+import { findServer, removeServerRecord, writeServerRecord } from "./server-record.ts";
 
-/** How a machine joins; only the first time it needs where and with what. */
+/** How a machine joins. URL and token are needed the first time only. */
 export interface JoinRequest {
   /** Where a control plane's public API is. */
   readonly url?: string | undefined;
   /** Registration token of the announced host. */
   readonly token?: string | undefined;
-  /** HOST:PORT at which control planes reach this machine; where it listens without. */
+  /** HOST:PORT at which control planes reach this machine. Default: the address that it listens on. */
   readonly advertise?: string | undefined;
 }
 
@@ -46,10 +51,10 @@ export interface JoinedHost {
 }
 
 /**
- * Starts the host agent of this machine, for control planes on other machines. The first time it registers with a token; from
- * then on it is the host that it became.
+ * Starts the host agent of this machine, for control planes on other machines. The first start registers the host with a
+ * token; later starts use the credentials that were issued then.
  *
- * @throws WrennError `join_incomplete` when it has not joined and is not told how, and what registering refuses.
+ * @throws WrennError `join_incomplete` without URL or token on the first start, and whatever {@link enrol} throws.
  */
 export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHost> {
   const { config, logger, signal } = start;
@@ -129,20 +134,19 @@ async function register(
   signal: AbortSignal,
 ): Promise<HostState> {
   const facts = await agent.facts(signal);
-  const { keyPem, csrPem } = await makeHostRequest();
-  const issued = await new ControlPlaneClient(url).register(
+  return await enrol(
+    url,
     {
       token,
       address,
-      csrPem,
       arch: facts.architecture,
       cpuCores: facts.cpuCores,
       memoryMib: facts.memoryMib,
       diskGb: facts.diskGb,
     },
+    { client: new ControlPlaneClient(url), newRequest: makeHostRequest, clock: systemClock },
     signal,
   );
-  return stateOf(url, keyPem, issued, systemClock.now());
 }
 
 function credentialsOf({ keyPem, certPem, caPem }: HostState) {
