@@ -1,12 +1,10 @@
-export { bootCheck } from "./boot-check.ts";
-export { dataPaths, readConfig, withFlags } from "./config.ts";
-export type { ListenFlags, ServerConfig } from "./config.ts";
+export { dataPaths, readConfig, withFlags } from "./config/server-config.ts";
+export type { ListenFlags, ServerConfig } from "./config/server-config.ts";
+export { readLocalClient } from "./config/local-client.ts";
 export { createLog } from "./log.ts";
-export { backupDatabase, restoreDatabase } from "./database-care.ts";
-export type { DatabaseCare } from "./database-care.ts";
+export { backupDatabase, restoreDatabase } from "./database-maintenance.ts";
+export type { DatabaseMaintenance } from "./database-maintenance.ts";
 export { nativeParts } from "./native-parts.ts";
-export { findServer } from "./server-record.ts";
-export type { ServerRecord } from "./server-record.ts";
 export { startHostAgent } from "./start-host-agent.ts";
 export { startControlPlane, startServer } from "./start-server.ts";
 export type { ServerStart, StartedControlPlane, StartedServer } from "./start-server.ts";

@@ -5,7 +5,7 @@ import { systemClock, systemRandom } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { listenEdge, localCertificate, startNameServer } from "@wrenn/edge";
 import type { EdgeTls, PortEdge } from "@wrenn/edge";
-import type { ServerConfig } from "./config.ts";
+import type { ServerConfig } from "./config/server-config.ts";
 
 /** Contract 00 §5. */
 const KEEP_ALIVE_MS = 620_000;

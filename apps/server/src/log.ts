@@ -1,7 +1,8 @@
+import { Writable } from "node:stream";
+import { formatLogLine } from "@wrenn/core";
 import type { LogFields, Logger } from "@wrenn/core";
 import { pino } from "pino";
 import type { Logger as Pino } from "pino";
-import { textLog } from "./text-log.ts";
 
 /** The process's log: JSON lines for machines or text for people, on standard error. */
 export function createLog(
@@ -11,6 +12,17 @@ export function createLog(
 ): Logger {
   const base = pino({ level, base: null }, format === "json" ? output : textLog(output));
   return wrap(base);
+}
+
+function textLog(output: NodeJS.WritableStream): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      for (const line of chunk.toString("utf8").split("\n")) {
+        if (line !== "") output.write(`${formatLogLine(line)}\n`);
+      }
+      done();
+    },
+  });
 }
 
 function wrap(base: Pino): Logger {

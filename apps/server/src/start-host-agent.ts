@@ -27,8 +27,8 @@ import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } 
 import { createSlotPool } from "@wrenn/network";
 import { createQemuHypervisor, probeAccelerator, readTscKhz } from "@wrenn/vmm";
 import type { Machine } from "@wrenn/vmm";
-import { dataPaths } from "./config.ts";
-import type { ServerConfig } from "./config.ts";
+import { dataPaths } from "./config/server-config.ts";
+import type { ServerConfig } from "./config/server-config.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
 
 /** Users of machines: one per network slot, from here on. Above what distributions hand out, below what containers use. */

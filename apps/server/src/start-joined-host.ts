@@ -14,11 +14,11 @@ import {
 } from "@wrenn/host-link";
 import type { HostState } from "@wrenn/host-link";
 import type { HostAgent } from "@wrenn/protocol";
-import { dataPaths } from "./config.ts";
-import type { ServerConfig } from "./config.ts";
+import { findServer, removeServerRecord, writeServerRecord } from "@wrenn/system";
+import { dataPaths } from "./config/server-config.ts";
+import type { ServerConfig } from "./config/server-config.ts";
 import { packageFile } from "./native-parts.ts";
 import { startHostAgent } from "./start-host-agent.ts";
-import { findServer, removeServerRecord, writeServerRecord } from "./server-record.ts";
 
 /** How a machine joins. URL and token are needed the first time only. */
 export interface JoinRequest {

@@ -7,16 +7,16 @@ import { openDatabase, secretQueries } from "@wrenn/database";
 import { PortEdge } from "@wrenn/edge";
 import type { CapsuleRoutes, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
-import { writeFileAtomic } from "@wrenn/system";
-import { dataPaths, publicUrlOf } from "./config.ts";
-import type { ServerConfig } from "./config.ts";
+import { findServer, removeServerRecord, writeServerRecord } from "@wrenn/system";
+import { dataPaths, publicUrlOf } from "./config/server-config.ts";
+import type { ServerConfig } from "./config/server-config.ts";
 import { openHostLinks } from "./host-links.ts";
-import { identityProviders } from "./identity-providers.ts";
-import { installationIds } from "./installation-ids.ts";
+import { identityProviders } from "./config/identity-providers.ts";
+import { installationIds } from "./config/installation-ids.ts";
+import { readLocalClient, writeLocalClient } from "./config/local-client.ts";
 import { openListeners } from "./listeners.ts";
 import type { Listeners } from "./listeners.ts";
 import { packageFile } from "./native-parts.ts";
-import { findServer, removeServerRecord, writeServerRecord } from "./server-record.ts";
 import { startHostAgent } from "./start-host-agent.ts";
 
 const LINK_KEY_BYTES = 32;
@@ -100,7 +100,10 @@ async function assemble(
     signal,
   );
   release.defer(() => database.close());
-  const apiKey = await localKey(paths.localClient, await ensureFirstTeam(database, systemRandom));
+  const first = await ensureFirstTeam(database, systemRandom);
+  // The database shows the first key once; it is kept for the command line of this machine.
+  if (first.apiKey !== undefined) await writeLocalClient(paths.localClient, { apiKey: first.apiKey });
+  const apiKey = (await readLocalClient(paths.localClient))?.apiKey;
 
   const ports = new PortEdge({
     domain: config.domain,
@@ -199,15 +202,4 @@ function platformOf({ ports, fleet }: ControlPlane, localHost: string): CapsuleR
     bearer: (token, id) => ports.admits(id, { authorization: `Bearer ${token}` }),
     session: (login, id) => ports.admitsSession(id, login),
   };
-}
-
-/** The first key is shown once by the database and kept for this machine's own command line. */
-async function localKey(path: string, first: { readonly apiKey?: string }): Promise<string | undefined> {
-  if (first.apiKey !== undefined)
-    await writeFileAtomic(path, `${JSON.stringify({ apiKey: first.apiKey })}\n`);
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  return text === undefined ? undefined : (JSON.parse(text) as { apiKey: string }).apiKey;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "@wrenn/core";
-import { identityProviders, readSignIn } from "../src/identity-providers.ts";
+import { identityProviders, readSignIn } from "../src/config/identity-providers.ts";
 
 const github = { WRENN_GITHUB_CLIENT_ID: "id", WRENN_GITHUB_CLIENT_SECRET: "secret" };
 const oidc = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readMailServer } from "../src/mail-server.ts";
+import { readMailServer } from "../src/config/mail-server.ts";
 
 const from = "Wrenn <wrenn@example.org>";
 const sender = { name: "Wrenn", address: "wrenn@example.org" };

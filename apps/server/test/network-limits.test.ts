@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readNetworkLimits } from "../src/network-limits.ts";
+import { readNetworkLimits } from "../src/config/network-limits.ts";
 
 const MIB = 1 << 20;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readRates } from "../src/request-rates.ts";
+import { readRates } from "../src/config/request-rates.ts";
 
 test("rates of the API come from the environment: a second's worth, a burst, or none at all", () => {
   assert.deepEqual(readRates({}), {});

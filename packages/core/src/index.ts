@@ -11,6 +11,7 @@ export { formatId, newId, parseId } from "./ids.ts";
 export type { IdKind } from "./ids.ts";
 export { GroupedWrites } from "./grouped-writes.ts";
 export { KeyedQueue, SKIPPED } from "./keyed-queue.ts";
+export { formatLogLine } from "./log-line.ts";
 export { silentLogger } from "./logger.ts";
 export type { LogFields, Logger } from "./logger.ts";
 export { randomHex, systemRandom } from "./random.ts";

@@ -3,6 +3,8 @@ export type { InstallHost, InstallOptions } from "./install-missing.ts";
 export { buildNative } from "./native-build.ts";
 export type { NativeBuildOptions } from "./native-build.ts";
 export type { Progress } from "./progress.ts";
+export { bootCheck } from "./doctor/boot.ts";
+export type { BootCheckDeps } from "./doctor/boot.ts";
 export type { Check, CheckResult, CheckStatus, Finding } from "./doctor/check.ts";
 export { hostProbe } from "./doctor/probe.ts";
 export type { Probe } from "./doctor/probe.ts";

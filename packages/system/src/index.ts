@@ -7,5 +7,7 @@ export { identifyProcess, isAlive } from "./process-identity.ts";
 export type { ProcessIdentity } from "./process-identity.ts";
 export { runCommand, tryCommand } from "./run-command.ts";
 export type { CommandOptions, CommandResult } from "./run-command.ts";
+export { findServer, removeServerRecord, writeServerRecord } from "./server-record.ts";
+export type { ServerRecord } from "./server-record.ts";
 export { connectTcp } from "./connect-tcp.ts";
 export type { TcpPlace } from "./connect-tcp.ts";

@@ -1,5 +1,6 @@
-import { readFile } from "node:fs/promises";
-import { dataPaths, findServer, readConfig } from "@wrenn/server";
+import { WrennError } from "@wrenn/core";
+import { dataPaths, readConfig, readLocalClient } from "@wrenn/server";
+import { findServer } from "@wrenn/system";
 
 /** Where the API is and what opens it. */
 export interface Endpoint {
@@ -21,6 +22,10 @@ export async function findEndpoint(
   const paths = dataPaths(readConfig(env).dataDirectory);
   const server = await findServer(paths.serverRecord);
   if (!server) return undefined;
-  const client = JSON.parse(await readFile(paths.localClient, "utf8")) as { readonly apiKey: string };
-  return { url: server.url, apiKey: apiKey ?? client.apiKey };
+  const key = apiKey ?? (await readLocalClient(paths.localClient))?.apiKey;
+  if (key === undefined)
+    throw new WrennError("dependency_missing", {
+      what: `${paths.localClient}, which holds the first API key`,
+    });
+  return { url: server.url, apiKey: key };
 }

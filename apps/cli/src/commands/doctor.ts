@@ -1,4 +1,6 @@
+import { silentLogger } from "@wrenn/core";
 import {
+  bootCheck,
   buildNative,
   doctorJson,
   hostProbe,
@@ -7,8 +9,7 @@ import {
   runDoctor,
   standardChecks,
 } from "@wrenn/host-setup";
-import type { Check } from "@wrenn/host-setup";
-import { bootCheck, nativeParts, readConfig } from "@wrenn/server";
+import { nativeParts, readConfig, startHostAgent } from "@wrenn/server";
 import { CommandExit } from "../command-exit.ts";
 import { projectRoot } from "../project-root.ts";
 
@@ -23,7 +24,8 @@ export async function doctor(options: { readonly json?: boolean }): Promise<void
   await buildNative({ projectRoot, progress: () => {}, signal }).catch(() => {});
   const checks = standardChecks({ dataDirectory, kvmProbe: nativeParts.kvmProbe });
   const host = await runDoctor({ probe: hostProbe, checks, signal });
-  const boot = await runDoctor({ probe: hostProbe, checks: [bootsForReal(isHealthy(host))], signal });
+  const lastCheck = bootCheck({ startAgent, possible: isHealthy(host) });
+  const boot = await runDoctor({ probe: hostProbe, checks: [lastCheck], signal });
   const results = [...host, ...boot];
   process.stdout.write(
     options.json
@@ -33,18 +35,16 @@ export async function doctor(options: { readonly json?: boolean }): Promise<void
   if (!isHealthy(results)) throw new CommandExit(1);
 }
 
-/** Starts one real machine and runs one command in it, if everything it needs is there. */
-function bootsForReal(possible: boolean): Check {
-  return {
-    id: "boot",
-    title: "A real machine",
-    why: "it is what everything else is for",
-    inspect: async (_probe, signal) => {
-      if (!possible) return { status: "fail", found: "not tried", remedy: "Mend what failed above first." };
-      const result = await bootCheck(readConfig(process.env), signal);
-      return "ms" in result
-        ? { status: "ok", found: `started and ran a command in ${result.ms} ms`, remedy: "" }
-        : { status: "fail", found: result.problem, remedy: "WRENN_LOG_LEVEL=debug ./wrenn up shows more." };
+/** A host agent for one check: it serves no ports and its log goes nowhere. */
+async function startAgent(dataDirectory: string, signal: AbortSignal) {
+  return await startHostAgent(
+    {
+      config: { ...readConfig(process.env), dataDirectory },
+      logger: silentLogger,
+      version: "0",
+      progress: () => {},
+      connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
     },
-  };
+    signal,
+  );
 }

@@ -2,11 +2,11 @@ import { systemClock, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { backupEmbedded, restoreEmbedded } from "@wrenn/database";
 import type { BackupSummary, RestoreResult } from "@wrenn/database";
-import { dataPaths } from "./config.ts";
-import type { ServerConfig } from "./config.ts";
-import { findServer } from "./server-record.ts";
+import { findServer } from "@wrenn/system";
+import { dataPaths } from "./config/server-config.ts";
+import type { ServerConfig } from "./config/server-config.ts";
 
-export interface DatabaseCare {
+export interface DatabaseMaintenance {
   readonly config: ServerConfig;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -17,28 +17,28 @@ export interface DatabaseCare {
  *
  * @throws WrennError `database_external`, `database_missing`.
  */
-export async function backupDatabase(care: DatabaseCare, file: string): Promise<BackupSummary> {
-  return await backupEmbedded(embedded(care), file, care.signal);
+export async function backupDatabase(task: DatabaseMaintenance, file: string): Promise<BackupSummary> {
+  return await backupEmbedded(embedded(task), file, task.signal);
 }
 
 /**
- * Puts a backup in the place of the embedded database.
+ * Replaces the embedded database by a backup.
  *
- * @throws WrennError `server_already_runs`, and what {@link restoreEmbedded} throws.
+ * @throws WrennError `server_already_runs`, and whatever {@link restoreEmbedded} throws.
  */
 export async function restoreDatabase(
-  care: DatabaseCare,
+  task: DatabaseMaintenance,
   file: string,
   options: { readonly replace: boolean },
 ): Promise<RestoreResult> {
-  const cluster = embedded(care);
-  const { dataDirectory } = care.config;
+  const cluster = embedded(task);
+  const { dataDirectory } = task.config;
   const server = await findServer(dataPaths(dataDirectory).serverRecord);
   if (server) throw new WrennError("server_already_runs", { url: server.url, directory: dataDirectory });
-  return await restoreEmbedded(cluster, file, options, care.signal);
+  return await restoreEmbedded(cluster, file, options, task.signal);
 }
 
-function embedded({ config, logger }: DatabaseCare) {
+function embedded({ config, logger }: DatabaseMaintenance) {
   if (config.databaseUrl !== undefined) throw new WrennError("database_external", {});
   return {
     directory: dataPaths(config.dataDirectory).database,

@@ -8,7 +8,7 @@ import { tryCommand } from "@wrenn/system";
 import { ApiCaller } from "../support/api-caller.ts";
 import { projectRoot } from "../support/sources.ts";
 
-const root = await mkdtemp("/tmp/wrenn-care-");
+const root = await mkdtemp("/tmp/wrenn-db-");
 await chmod(root, 0o711);
 after(() => rm(root, { recursive: true, force: true }));
 

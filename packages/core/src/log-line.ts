@@ -1,5 +1,3 @@
-import { Writable } from "node:stream";
-
 const LEVELS: Readonly<Record<number, string>> = {
   20: "debug",
   30: "info",
@@ -9,20 +7,10 @@ const LEVELS: Readonly<Record<number, string>> = {
 };
 const HIDDEN = new Set(["level", "time", "event", "pid", "hostname", "msg"]);
 
-/** Turns pino's JSON lines into lines for people: time, level, event, then the fields. */
-export function textLog(output: NodeJS.WritableStream): Writable {
-  return new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      for (const line of chunk.toString("utf8").split("\n")) {
-        if (line !== "") output.write(`${formatLine(line)}\n`);
-      }
-      done();
-    },
-  });
-}
-
-/** One JSON line as text; a line that is not JSON is passed on as it is. */
-export function formatLine(line: string): string {
+/**
+ * Formats one JSON line of the log for people: time, level, event, then the fields. Returns a line that is not JSON unchanged.
+ */
+export function formatLogLine(line: string): string {
   let record: Record<string, unknown>;
   try {
     record = JSON.parse(line) as Record<string, unknown>;

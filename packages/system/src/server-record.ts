@@ -1,21 +1,22 @@
 import { readFile, rm } from "node:fs/promises";
-import { identifyProcess, isAlive, writeFileAtomic } from "@wrenn/system";
-import type { ProcessIdentity } from "@wrenn/system";
+import { writeFileAtomic } from "./atomic-file.ts";
+import { identifyProcess, isAlive } from "./process-identity.ts";
+import type { ProcessIdentity } from "./process-identity.ts";
 
-/** A running server, as other commands of this machine find it. */
+/** A running server, recorded for other commands on this machine. */
 export interface ServerRecord {
   readonly process: ProcessIdentity;
   readonly url: string;
 }
 
-/** Says that this process serves `url`. */
+/** Records that this process serves `url`. */
 export async function writeServerRecord(path: string, url: string): Promise<void> {
   const self = await identifyProcess(process.pid);
   if (!self) throw new Error("/proc does not show this process");
   await writeFileAtomic(path, `${JSON.stringify({ process: self, url })}\n`);
 }
 
-/** The server that runs on this data directory, or undefined when none does. */
+/** The running server that this file records, or undefined. */
 export async function findServer(path: string): Promise<ServerRecord | undefined> {
   const record = await readRecord(path);
   return record && (await isAlive(record.process)) ? record : undefined;
