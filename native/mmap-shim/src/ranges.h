@@ -13,7 +13,7 @@ struct range {
 };
 
 /*
- * Reads a WRENNRNG file (packages/memory-image/src/served-ranges.ts): ascending ranges of pages, none empty, none beyond
+ * Reads a WRENNRNG file (packages/memory-image/src/page-server/served-ranges.ts): ascending ranges of pages, none empty, none beyond
  * `memory_size`. Returns NULL, or what is wrong with the file. `*ranges` is the caller's to free.
  */
 const char *ranges_read(int fd, size_t memory_size, struct range **ranges, size_t *count);

@@ -14,7 +14,7 @@ export interface ServerConfig {
   readonly dataDirectory: string;
   /** Kernels, images, frozen templates: rebuilt when missing, shared by every server of the machine. */
   readonly cacheDirectory: string;
-  /** Run-time files whose socket paths must stay short. */
+  /** Address that the API listens on. */
   readonly host: string;
   readonly port: number;
   /** `{port}-{capsule id}` below it leads to a capsule's port. */

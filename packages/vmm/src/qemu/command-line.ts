@@ -34,7 +34,7 @@ export const DISK_ID = "disk0";
 
 /**
  * Arguments of QEMU. Booting and restoring give the same devices in the same order: a device state fits no other list.
- * Every switch is explained in decision 5; leaving one out costs a hang or idle CPU time.
+ * docs/decisions/0005-jail.md explains the switches whose absence costs a hang, memory in the saved state or idle CPU time.
  */
 export function commandLine(spec: BootSpec | RestoreSpec, settings: AcceleratorSettings): readonly string[] {
   const path = (name: keyof typeof machineFiles): string => join(spec.directory, machineFiles[name]);
