@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { access, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { projectRoot } from "../support/sources.ts";
+import { listDocuments, projectRoot } from "../support/sources.ts";
 
 const documents = await listDocuments();
 
@@ -45,16 +45,3 @@ test("decisions are numbered without gaps or doubles", async () => {
     numbers.map((_, index) => index + 1),
   );
 });
-
-async function listDocuments(): Promise<readonly string[]> {
-  const found: string[] = [];
-  const walk = async (folder: string): Promise<void> => {
-    for (const entry of await readdir(join(projectRoot, folder), { withFileTypes: true })) {
-      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isDirectory() && !["node_modules", ".git", "build"].includes(entry.name)) await walk(path);
-      else if (entry.isFile() && entry.name.endsWith(".md")) found.push(path);
-    }
-  };
-  await walk("");
-  return found;
-}

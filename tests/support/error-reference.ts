@@ -10,7 +10,7 @@ export function renderErrorReference(): string {
     "",
     "Generated from `packages/core/src/error-catalogue.ts` by `npm run reference`; do not edit.",
     "",
-    "Every refusal of the API has this body. `code` is what the wire contract fixes; `reason` is the precise entry below; braces stand for what the message names.",
+    "Every refusal of the API has this body. `code` is what [clients dispatch on](rest-api.md#errors); `reason` is the precise entry below; braces stand for what the message names.",
     "",
     "```json",
     JSON.stringify(

@@ -20,3 +20,17 @@ export async function listSources(folders: readonly string[]): Promise<readonly 
   for (const folder of folders) await walk(folder);
   return found.sort();
 }
+
+/** Paths, relative to the project, of every Markdown document. */
+export async function listDocuments(): Promise<readonly string[]> {
+  const found: string[] = [];
+  const walk = async (folder: string): Promise<void> => {
+    for (const entry of await readdir(join(projectRoot, folder), { withFileTypes: true })) {
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (entry.isDirectory() && !["node_modules", ".git", "build"].includes(entry.name)) await walk(path);
+      else if (entry.isFile() && entry.name.endsWith(".md")) found.push(path);
+    }
+  };
+  await walk("");
+  return found.sort();
+}
