@@ -4,7 +4,7 @@ import { listSources, projectRoot } from "../support/sources.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Dependencies point downwards only: a workspace may import from lower layers (architecture §3). */
+/** Dependencies point downwards only: a workspace may import from lower layers (ARCHITECTURE.md#layout). */
 const layers: readonly (readonly string[])[] = [
   ["core"],
   ["system", "protocol", "certificates"],

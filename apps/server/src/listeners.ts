@@ -7,7 +7,7 @@ import { listenEdge, localCertificate, startNameServer } from "@wrenn/edge";
 import type { EdgeTls, PortEdge } from "@wrenn/edge";
 import type { ServerConfig } from "./config/server-config.ts";
 
-/** Contract 00 §5. */
+/** See docs/reference/values.md#limits-and-times. */
 const KEEP_ALIVE_MS = 620_000;
 
 export interface Listeners extends AsyncDisposable {

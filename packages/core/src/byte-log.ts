@@ -1,5 +1,5 @@
 /**
- * A bounded log of bytes with offsets from zero (architecture D5). Old bytes fall out when the log is full;
+ * A bounded log of bytes with offsets from zero (ARCHITECTURE.md#the-decisions-that-shape-everything). Old bytes fall out when the log is full;
  * a reader that asks for them is told from which offset the log still holds bytes.
  */
 export class ByteLog {

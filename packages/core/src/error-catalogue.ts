@@ -10,7 +10,7 @@ import { signInErrors } from "./sign-in-errors.ts";
 
 /**
  * Every error a user can meet. The key is the precise `reason`; `code` and `status` are what the wire contract
- * (contract 10 §1.2) allows for it. Placeholders in braces are filled from the error's context.
+ * (docs/reference/rest-api.md#errors) allows for it. Placeholders in braces are filled from the error's context.
  * `docs/reference/errors.md` is generated from this table.
  */
 export const errorCatalogue = {

@@ -1,6 +1,6 @@
 /**
  * Public identifiers: a prefix and 25 lower-case base36 characters that encode a random 128-bit UUIDv4
- * (contract 00 §3). The database keeps the UUID; every boundary speaks the prefixed form.
+ * (docs/reference/values.md#ids). The database keeps the UUID; every boundary speaks the prefixed form.
  */
 import { WrennError } from "./wrenn-error.ts";
 import type { Random } from "./random.ts";

@@ -8,7 +8,7 @@ export interface Hold {
   release(): void;
 }
 
-/** How long connections may take to end before a pause closes them (contract 30 §3.3). */
+/** How long connections may take to end before a pause closes them (docs/reference/hosts.md#draining). */
 const DRAIN_MS = 5000;
 
 interface Entry {
@@ -18,7 +18,7 @@ interface Entry {
 }
 
 /**
- * Which requests and connections are under way in which capsule (contract 30 §8), so that pausing can refuse new
+ * Which requests and connections are under way in which capsule (docs/reference/ports.md#connections), so that pausing can refuse new
  * ones, wait for the others and end what stays: nothing is half open in a snapshot.
  */
 export class ConnectionTracker {

@@ -11,7 +11,7 @@ export interface PortTarget {
 const LABEL = /^(\d+)-(cl-[0-9a-z]*)$/;
 
 /**
- * Reads `{port}-{capsule id}.{domain}` (contract 20 §9). Letter case, a trailing dot and a port suffix do not matter.
+ * Reads `{port}-{capsule id}.{domain}` (docs/reference/ports.md#addresses). Letter case, a trailing dot and a port suffix do not matter.
  *
  * @returns undefined when the name is not one of a capsule's port in any of the domains.
  * @throws WrennError `port_invalid`, `invalid_id`.

@@ -12,7 +12,7 @@ import { CONTROL_PLANE } from "./credentials.ts";
 import type { LinkCredentials } from "./credentials.ts";
 
 const AUTHORITY_DAYS = 3650;
-/** Contract 20 §2.7. */
+/** See docs/reference/control-plane.md#certificates-of-hosts. */
 const HOST_DAYS = 7;
 const CONTROL_PLANE_DAYS = 1;
 /** Clocks of other machines may be a little behind. */

@@ -3,7 +3,7 @@ import { overlaps, parseNetwork } from "./cidr.ts";
 import { blockCidr } from "./naming.ts";
 import type { Runner } from "./runner.ts";
 
-/** Contract 30 §4 puts slots into 10.11.0.0/16; further installations on the machine move upwards. */
+/** Slots are in 10.11.0.0/16 (docs/reference/hosts.md#network); further installations on the machine move upwards. */
 const FIRST_BLOCK = 11;
 const LAST_BLOCK = 250;
 

@@ -8,7 +8,7 @@ export interface SlotLimits {
   readonly connections: number;
 }
 
-/** Contract 30 §4 for the rates, which it asks from the guest only. */
+/** Defaults of docs/reference/hosts.md#network. */
 export const DEFAULT_LIMITS: SlotLimits = {
   bytesPerSecond: 209_715_200,
   burstBytes: 104_857_600,

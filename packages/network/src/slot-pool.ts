@@ -26,7 +26,7 @@ export interface SlotPoolOptions {
   /** Slots kept ready. */
   readonly size: number;
   readonly uidBase: number;
-  /** For every slot that is made; contract 30 §4 for what is not given. */
+  /** For every slot that is made. Default: docs/reference/hosts.md#network. */
   readonly limits?: Partial<SlotLimits>;
   /** DNS servers to forward to, as `ADDRESS` or `ADDRESS:PORT`; the host's own without. */
   readonly resolvers?: readonly string[];

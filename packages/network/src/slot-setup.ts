@@ -6,7 +6,7 @@ import type { SlotLimits } from "./slot-limits.ts";
 import { compileSlotRules } from "./slot-rules.ts";
 import type { Slot } from "./slot.ts";
 
-/** Contract 30 §4. */
+/** See docs/reference/hosts.md#network. */
 const TX_QUEUE_LENGTH = 5000;
 
 const SYSCTLS: readonly string[] = [

@@ -19,7 +19,7 @@ export interface Slot {
 
 export const GUEST_ADDRESS = "169.254.0.21";
 export const GUEST_GATEWAY = "169.254.0.22";
-/** Locally administered; fixed by contract 30 §4. */
+/** Locally administered and fixed (docs/reference/hosts.md#network). */
 export const GUEST_MAC = "02:fc:00:00:00:05";
 export const TAP_NAME = "tap0";
 export const MAX_SLOT = 32_767;

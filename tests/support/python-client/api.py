@@ -1,4 +1,4 @@
-"""The API as the upstream Python SDK uses it (contract 50): its library, its five seconds, its closed enumerations."""
+"""The API as the upstream Python SDK uses it (docs/reference/rest-api.md#clients): its library, its five seconds, its closed enumerations."""
 
 from datetime import datetime
 

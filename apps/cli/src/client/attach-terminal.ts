@@ -18,7 +18,7 @@ type ServerMessage =
 const ACKNOWLEDGE_BYTES = 32_768;
 
 /**
- * Joins the local terminal to one in a capsule (contract 11 §4) until its program ends; gives the exit code.
+ * Joins the local terminal to one in a capsule (docs/reference/websocket-api.md#terminals) until its program ends; gives the exit code.
  *
  * @param first - the `start` or `connect` message.
  * @param onStarted - told the tag with which the terminal can be found again.

@@ -22,7 +22,7 @@ export interface ExecStreams {
   readonly signal: AbortSignal;
 }
 
-/** What the server sends on an exec stream (contract 11 §2), with our `encoding: base64`. */
+/** What the server sends on an exec stream (docs/reference/websocket-api.md#commands), with our `encoding: base64`. */
 type ServerMessage =
   | { readonly type: "start"; readonly pid: number }
   | { readonly type: "stdout" | "stderr"; readonly data: string }

@@ -12,7 +12,7 @@ export interface HostLoad {
 
 /**
  * Hosts that a team's capsules may be placed on: its own when it brought some, those of the platform otherwise. A paused capsule
- * counts half of its memory and two thirds of its disk, since it may come back (contract 20 §5).
+ * counts half of its memory and two thirds of its disk, since it may come back (docs/reference/control-plane.md#placement).
  *
  * @param reachable limits them to hosts that the caller can ask.
  */

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Db } from "../schema.ts";
 
-/** Seconds between samples (contract 20). */
+/** Seconds between samples (docs/reference/control-plane.md#usage). */
 export const USAGE_SAMPLE_SEC = 10;
 
 export interface UseBucket {

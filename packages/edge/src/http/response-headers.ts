@@ -25,7 +25,7 @@ export function responseHeaders(raw: RawHeaders, rewrite: ResponseRewrite): stri
   return headers;
 }
 
-/** Contract 30 §9: root-relative and own absolute targets get the prefix, all others stay as they are. */
+/** See docs/reference/ports.md#redirects: root-relative and own absolute targets get the prefix, all others stay as they are. */
 function redirect(location: string, { prefix, authority }: ResponseRewrite): string {
   if (prefix === "") return location;
   if (location.startsWith("/") && !location.startsWith("//")) return prefix + location;

@@ -14,7 +14,7 @@ export interface PathForm {
 const PATH = /^(\/proxy\/([^/?#]*)(?:\/([^/?#]*))?)(.*)$/s;
 
 /**
- * Reads `/proxy/{capsule id}/{port}/{rest}` (contract 30 §9).
+ * Reads `/proxy/{capsule id}/{port}/{rest}` (docs/reference/ports.md#path-form).
  *
  * @returns undefined for any other path.
  * @throws WrennError `invalid_id`, `port_invalid`.

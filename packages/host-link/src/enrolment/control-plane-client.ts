@@ -37,7 +37,7 @@ export class ControlPlaneRefusal extends Error {
   }
 }
 
-/** What a host says to a control plane over its public API (contract 10 §11). */
+/** What a host says to a control plane over its public API (docs/reference/rest-api.md#hosts). */
 export class ControlPlaneClient {
   readonly #url: string;
 

@@ -1,4 +1,4 @@
-/** Processes of one capsule. Offsets count bytes of one output stream from its first byte (architecture D5). */
+/** Processes of one capsule. Offsets count bytes of one output stream from its first byte (ARCHITECTURE.md#the-decisions-that-shape-everything). */
 export interface CapsuleProcesses {
   /**
    * Starts a process.
