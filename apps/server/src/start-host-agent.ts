@@ -1,4 +1,4 @@
-import { access, chown, mkdir, readFile, statfs } from "node:fs/promises";
+import { chown, mkdir, readFile, statfs } from "node:fs/promises";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { systemClock, systemRandom, WrennError } from "@wrenn/core";
@@ -25,6 +25,7 @@ import {
 import type { PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } from "@wrenn/memory-image";
 import { createSlotPool } from "@wrenn/network";
+import { exists } from "@wrenn/system";
 import { createQemuHypervisor, probeAccelerator, readTscKhz } from "@wrenn/vmm";
 import type { Machine } from "@wrenn/vmm";
 import { dataPaths } from "./config/server-config.ts";
@@ -155,13 +156,9 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
 /** Nothing is packed that no machine of this host could be served from afterwards. */
 async function packAfter(seconds: number, logger: Logger): Promise<{ readonly packAfterSec?: number }> {
   if (seconds === 0) return {};
-  try {
-    await access(USERFAULTFD);
-    return { packAfterSec: seconds };
-  } catch {
-    logger.warn("host.memory_not_packed", { problem: `${USERFAULTFD} does not exist (Linux 6.1 or newer)` });
-    return {};
-  }
+  if (await exists(USERFAULTFD)) return { packAfterSec: seconds };
+  logger.warn("host.memory_not_packed", { problem: `${USERFAULTFD} does not exist (Linux 6.1 or newer)` });
+  return {};
 }
 
 /** A capsule's disk belongs to its machine's user, and so does the directory, where later overlays appear. */

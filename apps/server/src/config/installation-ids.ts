@@ -1,6 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { systemRandom } from "@wrenn/core";
-import { writeFileAtomic } from "@wrenn/system";
+import { readFileIfPresent, writeFileAtomic } from "@wrenn/system";
 
 /** UUIDs that stay with a data directory: what runs on it is the same host and the same control plane after a restart. */
 export interface InstallationIds {
@@ -12,10 +11,7 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Reads them, or draws them on the first start. @throws Error for a file that is there and says something else. */
 export async function installationIds(path: string): Promise<InstallationIds> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  const text = await readFileIfPresent(path);
   if (text === undefined) {
     const drawn = { host: systemRandom.uuid(), controlPlane: systemRandom.uuid() };
     await writeFileAtomic(path, `${JSON.stringify(drawn)}\n`);

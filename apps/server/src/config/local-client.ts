@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { writeFileAtomic } from "@wrenn/system";
+import { readFileIfPresent, writeFileAtomic } from "@wrenn/system";
 
 /** What the command line of this machine needs to call its server. */
 export interface LocalClient {
@@ -8,10 +7,7 @@ export interface LocalClient {
 
 /** @returns undefined where no server has written one yet. */
 export async function readLocalClient(path: string): Promise<LocalClient | undefined> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  const text = await readFileIfPresent(path);
   return text === undefined ? undefined : (JSON.parse(text) as LocalClient);
 }
 

@@ -1,7 +1,7 @@
-import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import { findAbandonedBuilds, isAbandonedBuild, removeAbandonedBuild } from "@wrenn/disk-image";
 import { findOrphanInstances, removeInstance } from "@wrenn/network";
+import { exists } from "@wrenn/system";
 import { endMachine, listEmptyGroups, listGroups, listMachines, openCgroups } from "@wrenn/vmm";
 import { sweepHost } from "./sweep-host.ts";
 import type { Orphan, OrphanFinder, Swept } from "./sweep-host.ts";
@@ -78,11 +78,4 @@ async function builds(cacheDirectory: string): Promise<readonly Orphan[]> {
       remove: () => removeAbandonedBuild(build),
     };
   });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,6 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { WrennError } from "@wrenn/core";
-import { writeFileAtomic } from "@wrenn/system";
+import { readFileIfPresent, writeFileAtomic } from "@wrenn/system";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Value } from "typebox/value";
@@ -24,13 +23,8 @@ export type HostState = Static<typeof State>;
 
 /** @returns undefined for a machine that has not joined. @throws WrennError `host_state_damaged`. */
 export async function readHostState(path: string): Promise<HostState | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const text = await readFileIfPresent(path);
+  if (text === undefined) return undefined;
   try {
     return Value.Parse(State, JSON.parse(text));
   } catch (error) {

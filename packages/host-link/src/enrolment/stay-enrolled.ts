@@ -1,4 +1,4 @@
-import { problemOf } from "@wrenn/core";
+import { DAY_MS, problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { ControlPlaneRefusal } from "./control-plane-client.ts";
 import type { ControlPlaneClient, IssuedCredentials, Registration } from "./control-plane-client.ts";
@@ -6,7 +6,7 @@ import type { HostState } from "./host-state.ts";
 
 const BEAT_MS = 10_000;
 /** Certificate and token live seven days; both are renewed when two thirds are over. */
-const RENEW_MS = (7 * 86_400_000 * 2) / 3;
+const RENEW_MS = (7 * DAY_MS * 2) / 3;
 
 export interface StayEnrolledOptions {
   readonly client: Pick<ControlPlaneClient, "heartbeat" | "refresh">;
