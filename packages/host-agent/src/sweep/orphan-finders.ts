@@ -9,7 +9,7 @@ import type { Orphan, OrphanFinder, Swept } from "./sweep-host.ts";
 const GRACE_MS = 60_000;
 
 /**
- * Finders for everything that killed processes of any installation on this machine can leave behind. They leave out what
+ * Finders of everything that killed processes of any installation on this machine can leave behind. They leave out what
  * an installation can still take over at its next start: machines outlive their server on purpose.
  *
  * The order matters: a group is empty once its machine has been ended.
