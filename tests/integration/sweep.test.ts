@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { silentLogger, systemRandom } from "@wrenn/core";
@@ -7,7 +9,7 @@ import { eventually } from "@wrenn/core/testing";
 import { orphanFinders, sweepHost } from "@wrenn/host-agent";
 import type { OrphanFinder, Swept } from "@wrenn/host-agent";
 import { createSlotPool } from "@wrenn/network";
-import { identifyProcess, isAlive, tryCommand } from "@wrenn/system";
+import { isAlive, tryCommand, tryLock } from "@wrenn/system";
 import { listGroups, openCgroups } from "@wrenn/vmm";
 import { FrozenLab } from "../support/frozen-lab.ts";
 
@@ -81,13 +83,22 @@ test("the network of an installation whose state is gone is removed; one that ca
 
 test("what a killed builder left in the cache is removed; a build under way is not", async () => {
   const kind = join(directory, "cache", "frozen");
-  const dead = { pid: 1, startTime: "1" };
-  const builds = { dead, alive: await identifyProcess(process.pid), "without-lock": undefined };
-  for (const [key, holder] of Object.entries(builds)) {
+  for (const key of ["dead", "alive", "without-lock"])
     await mkdir(join(kind, `${key}.building-abc`), { recursive: true });
-    if (holder) await writeFile(join(kind, `${key}.lock`), JSON.stringify(holder));
-  }
   await mkdir(join(kind, "finished"));
+  const script = `import { tryLock } from "@wrenn/system";
+    await tryLock(${JSON.stringify(join(kind, "dead.lock"))});
+    process.stdout.write("locked");
+    setInterval(() => {}, 60_000);`;
+  const builder = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    cwd: import.meta.dirname,
+  });
+  await once(builder.stdout, "data");
+  assert.equal(await tryLock(join(kind, "dead.lock")), undefined, "a builder holds the lock");
+  builder.kill("SIGKILL");
+  await once(builder, "close");
+  await using alive = await tryLock(join(kind, "alive.lock"));
+  assert.ok(alive);
   const swept = await sweep((name) => name.startsWith(kind), false);
   assert.deepEqual(swept.map(({ name, outcome }) => `${basename(name)} ${outcome}`).toSorted(), [
     "dead.building-abc removed",
