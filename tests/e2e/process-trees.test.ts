@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { startTestServer } from "../support/test-server.ts";
 
 const server = await startTestServer();
@@ -32,7 +33,8 @@ test("a hundred commands leave no cgroup, zombie or process behind", async () =>
   for (let round = 0; round < 10; round++)
     await Promise.all(Array.from({ length: 10 }, () => server.shell(id, "true")));
   // What has just ended is cleared away a moment later.
-  let after_ = await counted();
-  for (let attempt = 0; after_ !== before && attempt < 50; attempt++) after_ = await counted();
-  assert.equal(after_, before);
+  let last = "";
+  await eventually("everything is cleared away", async () => (last = await counted()) === before, {
+    details: () => ({ before, last }),
+  });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { DAY_MS } from "@wrenn/core";
 import { FaultLab } from "./support/fault-lab.ts";
 import type { Moment } from "./support/fault-lab.ts";
 import { TestPlatform } from "./support/test-platform.ts";
@@ -187,7 +188,7 @@ test("a clock that jumps ends no capsule, strands no host and keeps keys working
   const made = await platform.call("POST", "/v1/capsules", { key, body: { timeout_sec: 60 } });
   assert.equal(made.status, 201);
   const path = `/v1/capsules/${String(made.body["id"])}`;
-  for (const jump of [3_600_000, -7_200_000, 30 * 86_400_000, -60 * 86_400_000]) {
+  for (const jump of [3_600_000, -7_200_000, 30 * DAY_MS, -60 * DAY_MS]) {
     platform.clock.advance(jump);
     // A few rounds of the monitor.
     await new Promise((resolve) => setTimeout(resolve, 300));

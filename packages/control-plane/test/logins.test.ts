@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { DAY_MS } from "@wrenn/core";
 import { upkeepQueries } from "@wrenn/database";
 import { TestPlatform } from "./support/test-platform.ts";
 
@@ -65,7 +66,7 @@ test("what is over is dropped, and what is in use stays", async () => {
     return [sessions.length, tokens.length, (await links.execute()).length];
   };
   const now = platform.clock.now();
-  await upkeepQueries.pruneLogins(db, new Date(now), new Date(now - 86_400_000));
+  await upkeepQueries.pruneLogins(db, new Date(now), new Date(now - DAY_MS));
   assert.deepEqual(await counts(), [2, 2, 1]);
   const later = new Date(now + 3_600_000);
   await upkeepQueries.pruneLogins(db, later, later);
@@ -75,7 +76,7 @@ test("what is over is dropped, and what is in use stays", async () => {
   const entries = async (): Promise<number> =>
     (await db.selectFrom("audit_log").select("id").execute()).length;
   const before = await entries();
-  await upkeepQueries.pruneAudit(db, new Date(now - 86_400_000));
+  await upkeepQueries.pruneAudit(db, new Date(now - DAY_MS));
   assert.equal(await entries(), before);
   await upkeepQueries.pruneAudit(db, later);
   assert.deepEqual([before > 0, await entries()], [true, 0]);

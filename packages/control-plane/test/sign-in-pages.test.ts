@@ -5,6 +5,7 @@ import { get } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { after, test } from "node:test";
 import { runInNewContext } from "node:vm";
+import { defined } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { signInPage } from "../src/sign-in/sign-in-page.ts";
 import { refreshOf, SignInLab } from "./support/sign-in-lab.ts";
@@ -49,7 +50,7 @@ test("a log-in ends on a page that goes back to the page that asked for it, and 
   assert.ok(policy.includes(`script-src 'sha256-${createHash("sha256").update(script).digest("base64")}'`));
   const wayFrom = (kept: string | undefined): string | undefined => {
     let gone: string | undefined;
-    const sessionStorage = storage(kept === undefined ? {} : { wrenn_way_back: kept });
+    const sessionStorage = storage(defined({ wrenn_way_back: kept }));
     const location = { replace: (to: string) => void (gone = to) };
     runInNewContext(script, { sessionStorage, location });
     assert.equal(sessionStorage.kept.size, 0, "it is used once");

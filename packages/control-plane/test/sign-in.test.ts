@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
+import { DAY_MS } from "@wrenn/core";
 import { upkeepQueries } from "@wrenn/database";
 import { sql } from "kysely";
 import type { TokenFault } from "./support/fake-provider.ts";
@@ -294,7 +295,7 @@ test("attempts that nobody finished are dropped", async () => {
     (await db.selectFrom("sign_in_attempts").select("hash").execute()).length;
   assert.ok((await count()) > 0);
   const now = platform.clock.now();
-  await upkeepQueries.pruneLogins(db, new Date(now + 601_000), new Date(now - 86_400_000));
+  await upkeepQueries.pruneLogins(db, new Date(now + 601_000), new Date(now - DAY_MS));
   assert.equal(await count(), 0);
 });
 

@@ -58,10 +58,15 @@ test("a failed build leaves nothing, and the next one may succeed", () =>
 test("an aborted build leaves nothing, and an aborted wait does not disturb the builder", () =>
   inTemporaryDirectory(async (directory) => {
     const store = createArtifactStore(directory, silentLogger);
+    const begun = Promise.withResolvers<void>();
     const building = Promise.withResolvers<void>();
     const abort = new AbortController();
-    const first = store.buildOnce("kind", "key", () => building.promise, abort.signal);
-    await delay(20);
+    const build = async (): Promise<void> => {
+      begun.resolve();
+      await building.promise;
+    };
+    const first = store.buildOnce("kind", "key", build, abort.signal);
+    await begun.promise;
     const second = new AbortController();
     const waiting = store.buildOnce("kind", "key", () => assert.fail("built twice"), second.signal);
     await delay(20);

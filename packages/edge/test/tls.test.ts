@@ -11,7 +11,7 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { WebSocket, WebSocketServer } from "ws";
-import { systemClock, systemRandom } from "@wrenn/core";
+import { DAY_MS, systemClock, systemRandom } from "@wrenn/core";
 import { localCertificate } from "@wrenn/edge";
 import { domain, startByteService, startService, startTestEdge } from "./support/test-edge.ts";
 
@@ -34,7 +34,7 @@ test("the local CA signs for its domains and nothing else, and stays the same", 
   assert.equal(leaf.checkHost(`8000-cl-abc.${domain}`), `*.${domain}`);
   assert.equal(leaf.checkHost("example.com"), undefined);
   assert.equal((await stat(join(directory, `authority-${domain}.key`))).mode & 0o777, 0o600);
-  const later = { ...systemClock, now: () => Date.now() + 380 * 86_400_000 };
+  const later = { ...systemClock, now: () => Date.now() + 380 * DAY_MS };
   const renewed = await make(later);
   assert.notEqual(renewed.cert, first.cert);
   assert.ok(new X509Certificate(renewed.cert).verify(authority.publicKey));

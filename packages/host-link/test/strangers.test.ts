@@ -4,7 +4,7 @@ import { connect as connectTcp } from "node:net";
 import { request } from "node:https";
 import { after, before, test } from "node:test";
 import { connect as connectTls } from "node:tls";
-import { systemClock, systemRandom } from "@wrenn/core";
+import { DAY_MS, systemClock, systemRandom } from "@wrenn/core";
 import { HostAuthority } from "@wrenn/host-link";
 import type { LinkCredentials } from "@wrenn/host-link";
 import { authority, hostCredentials, keys, TestLink } from "./support/test-link.ts";
@@ -35,7 +35,7 @@ test("only a control plane of the same authority is served", async () => {
   await refused("a host's certificate", await hostCredentials("host-2"));
   const yesterday = new HostAuthority(
     keys,
-    { ...systemClock, now: () => Date.now() - 2 * 86_400_000 },
+    { ...systemClock, now: () => Date.now() - 2 * DAY_MS },
     systemRandom,
   );
   await refused("a certificate that is over", await yesterday.issueControlPlane());

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatId, newId, parseId, randomHex, systemRandom } from "@wrenn/core";
+import { DAY_MS, formatId, newId, parseId, randomHex, systemRandom } from "@wrenn/core";
 import {
   apiKeyQueries,
   hostQueries,
@@ -18,7 +18,6 @@ import type { Scope } from "../../src/http/identity.ts";
 import { furniture } from "./furnished-host-agent.ts";
 import type { TestPlatform } from "./test-platform.ts";
 
-const DAY_MS = 86_400_000;
 /** Of everybody here. */
 export const PASSWORD = "the password of everybody";
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { defined } from "@wrenn/core";
 import { githubProvider } from "../../src/sign-in/github-provider.ts";
 import { oidcProvider } from "../../src/sign-in/oidc-provider.ts";
 import { FakeProvider } from "./fake-provider.ts";
@@ -88,7 +89,7 @@ export class SignInLab implements AsyncDisposable {
       Object.entries(back).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
     );
     const path = `/auth/oauth/${provider}/callback?${query.toString()}`;
-    const answer = await this.platform.call("GET", path, cookie === undefined ? {} : { cookie });
+    const answer = await this.platform.call("GET", path, defined({ cookie }));
     assert.equal(answer.status, 302, JSON.stringify(answer.body));
     return answer;
   }

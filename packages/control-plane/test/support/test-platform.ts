@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type { IdentityProvider, LocalHost, Mail, MailTransport, RequestRates } from "@wrenn/control-plane";
-import { defined, silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { DAY_MS, defined, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields } from "@wrenn/core";
 import { usageQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
@@ -187,7 +187,7 @@ export class TestPlatform implements AsyncDisposable {
           certPem: "certificate",
           caPem: "authority",
           fingerprint: "f".repeat(64),
-          expiresAt: new Date(this.clock.now() + 7 * 86_400_000),
+          expiresAt: new Date(this.clock.now() + 7 * DAY_MS),
         }),
       },
       times: { everyMs: 50, silentMs: 30_000, leaseMs: 20_000, answerMs: 5000 },

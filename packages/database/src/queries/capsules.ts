@@ -203,9 +203,12 @@ export async function changeCapsule(
       version: eb("version", "+", 1),
       last_updated: at,
       ...(change.status === "missing" ? {} : { running_since: runningSince(change.status, at) }),
-      ...defined({ host_ip: change.hostIp, problem: change.problem }),
-      ...(change.metadata === undefined ? {} : { metadata: JSON.stringify(change.metadata) }),
-      ...defined({ started_at: change.startedAt }),
+      ...defined({
+        host_ip: change.hostIp,
+        problem: change.problem,
+        metadata: change.metadata && JSON.stringify(change.metadata),
+        started_at: change.startedAt,
+      }),
     }))
     .where("id", "=", id)
     .where("status", "in", from)
