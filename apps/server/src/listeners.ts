@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { readFile } from "node:fs/promises";
 import type { ControlPlane } from "@wrenn/control-plane";
-import { systemClock, systemRandom } from "@wrenn/core";
+import { defined, systemClock, systemRandom } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { listenEdge, localCertificate, startNameServer } from "@wrenn/edge";
 import type { EdgeTls, PortEdge } from "@wrenn/edge";
@@ -47,7 +47,7 @@ export async function openListeners(
     ports.listensAt("https", server.port);
     secure = {
       url: `https://${config.domain}:${server.port}`,
-      ...(authorityFile === undefined ? {} : { authorityFile }),
+      ...defined({ authorityFile }),
     };
   }
   if (config.dns) {
@@ -58,7 +58,7 @@ export async function openListeners(
   const owned = opened.move();
   return {
     url: `http://${nameOf(config.host)}:${plain.port}`,
-    ...(secure ? { secure } : {}),
+    ...defined({ secure }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

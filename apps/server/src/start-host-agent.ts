@@ -1,7 +1,7 @@
 import { chown, mkdir, readFile, statfs } from "node:fs/promises";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { dirname } from "node:path";
-import { systemClock, systemRandom, WrennError } from "@wrenn/core";
+import { defined, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import {
   buildBootArtifacts,
@@ -81,8 +81,7 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
       random: systemRandom,
       size: READY_SLOTS,
       uidBase: UID_BASE,
-      ...(config.networkLimits ? { limits: config.networkLimits } : {}),
-      ...(config.resolvers ? { resolvers: config.resolvers } : {}),
+      ...defined({ limits: config.networkLimits, resolvers: config.resolvers }),
     },
     signal,
   );
@@ -140,7 +139,7 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
       diskGb: Math.floor((disk.blocks * disk.bsize) / 1e9),
       accelerator: accelerator.accelerator,
     },
-    ...(start.onStep ? { onStep: start.onStep } : {}),
+    ...defined({ onStep: start.onStep }),
   });
   try {
     await agent.recover(signal);

@@ -1,5 +1,5 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
-import { systemClock, WrennError } from "@wrenn/core";
+import { defined, systemClock, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { TrackedDials } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent } from "@wrenn/host-agent";
@@ -100,7 +100,7 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
       clock: systemClock,
       logger,
       newRequest: makeHostRequest,
-      ...(start.beatMs === undefined ? {} : { beatMs: start.beatMs }),
+      ...defined({ beatMs: start.beatMs }),
       renewed: async (next) => {
         await writeHostState(paths.joinedHost, next);
         link.renew(credentialsOf(next));

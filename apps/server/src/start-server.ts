@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
 import { createControlPlane, defaultCapacity, ensureFirstTeam, smtpTransport } from "@wrenn/control-plane";
 import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
-import { problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
+import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { openDatabase, secretQueries } from "@wrenn/database";
 import { PortEdge } from "@wrenn/edge";
@@ -94,7 +94,7 @@ async function assemble(
     {
       directory: paths.database,
       cacheDirectory: config.cacheDirectory,
-      ...(config.databaseUrl === undefined ? {} : { databaseUrl: config.databaseUrl }),
+      ...defined({ databaseUrl: config.databaseUrl }),
       logger,
     },
     signal,
@@ -127,7 +127,7 @@ async function assemble(
           version,
           progress: start.progress,
           connections: ports,
-          ...(start.onStep ? { onStep: start.onStep } : {}),
+          ...defined({ onStep: start.onStep }),
         },
         signal,
       );
@@ -146,9 +146,8 @@ async function assemble(
         ? { memoryOvercommit: config.overcommit.memory, diskOvercommit: config.overcommit.disk }
         : {}),
     },
-    ...(start.times ? { times: start.times } : {}),
+    ...defined({ times: start.times, rates: config.rates }),
     createAnswerMs: config.createAnswerMs,
-    ...(config.rates ? { rates: config.rates } : {}),
     identityProviders: identityProviders(config.signIn ?? {}, systemClock),
     mailTransport: config.mailServer && smtpTransport(config.mailServer),
     instanceId: ids.controlPlane,
@@ -175,7 +174,7 @@ async function assemble(
   const owned = release.move();
   return {
     url,
-    ...(secure ? { secure } : {}),
+    ...defined({ secure }),
     apiKey,
     hostAgent,
     close: async (capsules) => {

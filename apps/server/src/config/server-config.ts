@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import type { RequestRates, SmtpServer } from "@wrenn/control-plane";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { SlotLimits } from "@wrenn/network";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
@@ -104,9 +104,11 @@ export function withFlags(config: ServerConfig, flags: ListenFlags): ServerConfi
   const files = tlsCert !== undefined && tlsKey !== undefined ? { cert: tlsCert, key: tlsKey } : undefined;
   return {
     ...config,
-    ...(domain === undefined ? {} : { domain: domain.toLowerCase() }),
-    ...(tls === undefined ? {} : { tls: { ...parseListen(tls), ...(files ? { files } : {}) } }),
-    ...(dns === undefined ? {} : { dns: parseListen(dns) }),
+    ...defined({
+      domain: domain?.toLowerCase(),
+      tls: tls === undefined ? undefined : { ...parseListen(tls), ...defined({ files }) },
+      dns: dns === undefined ? undefined : parseListen(dns),
+    }),
   };
 }
 
