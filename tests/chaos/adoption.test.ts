@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
-import { findLeftovers } from "@wrenn/system";
+import { findLeftovers, identifyProcess } from "@wrenn/system";
 import { leftSince } from "../support/left-of-capsules.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { StreamClient } from "../support/stream-client.ts";
@@ -114,7 +114,7 @@ test("a machine that died while no server ran is a failed capsule, and gives eve
   const { pid } = JSON.parse(await readFile(record, "utf8")) as { pid: number };
   await server.kill();
   process.kill(pid, "SIGKILL");
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await eventually("the machine is gone", async () => (await identifyProcess(pid)) === undefined);
   await server.start();
   assert.equal((await server.api.call<CapsuleBody>("GET", `/v1/capsules/${dead}`)).body.status, "error");
   assert.equal((await server.api.shell(alive, "echo fine")).stdout, "fine\n");

@@ -5,6 +5,7 @@ import { request as httpRequest } from "node:http";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { runCommand } from "@wrenn/system";
 import { StreamClient } from "../support/stream-client.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -88,10 +89,10 @@ test("an upload that fails leaves the old file: wrong digest, vanished client, e
   vanishing.write("only a part");
   await new Promise((resolve) => setTimeout(resolve, 300));
   vanishing.destroy();
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  const count = async (): Promise<string> =>
+    (await server.shell(id, "ls -A /tmp | grep -c kept")).stdout.trim();
+  await eventually("no temporary file stays", async () => (await count()) === "1");
   assert.equal(await (await get("/tmp/kept")).text(), "old");
-  const { stdout } = await server.shell(id, "ls -A /tmp | grep -c kept");
-  assert.equal(stdout.trim(), "1", "no temporary file stays");
 });
 
 test("forms: write and stream/write with path before file", async () => {

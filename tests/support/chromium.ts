@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
+import { eventually } from "@wrenn/core/testing";
 import { DevtoolsPipe } from "./devtools-pipe.ts";
 
 const PROGRAM = "/usr/bin/chromium-headless-shell";
@@ -94,14 +94,12 @@ export class Page {
 
   /** Waits until an expression has a value that is asked for; says what it was the last time otherwise. */
   async until(expression: string, wanted: string | number | boolean, seconds = 30): Promise<void> {
-    const end = performance.now() + seconds * 1000;
-    for (;;) {
-      const value = await this.evaluate(expression).catch(String);
-      if (value === wanted) return;
-      if (performance.now() > end)
-        throw new Error(`${expression} is ${JSON.stringify(value)}, not ${JSON.stringify(wanted)}`);
-      await delay(50);
-    }
+    let value: unknown;
+    await eventually(
+      `${expression} is ${JSON.stringify(wanted)}`,
+      async () => (value = await this.evaluate(expression).catch(String)) === wanted,
+      { timeoutMs: seconds * 1000, intervalMs: 50, details: () => value },
+    );
   }
 }
 
