@@ -11,7 +11,8 @@ const RETRY_MS = 100;
 /**
  * Takes the lock named by `path` unless a process on this machine holds it. The directory of `path` must exist; `path` itself need
  * not. A lock is a Unix socket in the kernel's abstract namespace: it exists for one holder at a time, leaves no file, and is
- * released by the kernel however its process ends. It does not keep that process alive.
+ * released by the kernel however its process ends. It does not keep that process alive. Processes see each other's locks within one
+ * network namespace; any user of the machine can take one, so a lock orders our own processes and protects from no one.
  *
  * @returns the lock, released by disposing it; undefined while it is held.
  * @throws the operating system's error, `ENOENT` when the directory does not exist.
