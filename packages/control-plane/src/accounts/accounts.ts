@@ -3,7 +3,7 @@ import type { Clock, Random } from "@wrenn/core";
 import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
 import type { Database, LiveSession, UserRow } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
-import { PLATFORM_TEAM } from "./bootstrap.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import { insertFirstTeam } from "./first-team.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { Passwords } from "./passwords.ts";

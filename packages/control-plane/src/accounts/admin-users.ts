@@ -4,7 +4,7 @@ import type { Database, ListedUser, LiveSession, UserRow } from "@wrenn/database
 import type { Sessions } from "./sessions.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
 import type { AuditLog } from "../audit/audit.ts";
-import { PLATFORM_TEAM } from "./bootstrap.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { CapsulesService } from "../capsules/capsules-service.ts";
 
 export interface AdminUsersOptions {

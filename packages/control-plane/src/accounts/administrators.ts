@@ -2,7 +2,7 @@ import { WrennError } from "@wrenn/core";
 import { userQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import type { Identity } from "../http/identity.ts";
-import { PLATFORM_TEAM } from "./bootstrap.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 
 /**
  * Lets an administrator act in the platform's team, whatever team they came from. Whether somebody is one is read from the database

@@ -2,12 +2,12 @@ import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { Sessions } from "./sessions.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
-import type { Identity } from "../http/identity.ts";
+import type { Identity, RequestAuthenticator } from "../http/identity.ts";
 
 const BEARER = /^Bearer +([\w.~+/=-]{1,8192})$/i;
 
 /** Finds who a request acts for (contract 10 §1.1): by a key if there is one, and only by it; else by a token. */
-export class Authenticator {
+export class Authenticator implements RequestAuthenticator {
   readonly #keys: ApiKeyAuth;
   readonly #sessions: Sessions;
 

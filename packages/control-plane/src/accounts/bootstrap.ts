@@ -2,11 +2,10 @@ import { randomHex } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { apiKeyQueries, teamQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import { hashApiKey } from "./api-key-auth.ts";
 
 const PREFIX_LENGTH = 10;
-/** Owns the templates that everybody sees (contract 00 §2). */
-export const PLATFORM_TEAM = "00000000-0000-0000-0000-000000000000";
 
 /**
  * On the first start of an installation: the platform team, a first team, and a key of it.

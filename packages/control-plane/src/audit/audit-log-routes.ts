@@ -5,7 +5,7 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { PLATFORM_TEAM } from "../accounts/bootstrap.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import { timestamp } from "../http/timestamp.ts";
 import { LINE, refusals } from "../http/schemas.ts";
 

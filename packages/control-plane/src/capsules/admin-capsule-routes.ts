@@ -1,6 +1,6 @@
 import { randomHex } from "@wrenn/core";
 import { Type } from "typebox";
-import { PLATFORM_TEAM } from "../accounts/bootstrap.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
 import { snapshotJson, Template } from "../templates/template-routes.ts";

@@ -8,7 +8,7 @@ import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
 import type { EventFeed } from "./event-feed.ts";
-import type { Authenticator } from "../accounts/authenticator.ts";
+import type { RequestAuthenticator } from "../http/identity.ts";
 import type { Logger } from "@wrenn/core";
 
 const ID = /^\d{1,18}$/;
@@ -20,7 +20,7 @@ const STALLED_MS = 30_000;
 
 export interface EventRoutesDeps {
   readonly events: EventFeed;
-  readonly auth: Authenticator;
+  readonly auth: RequestAuthenticator;
   readonly logger: Logger;
   /** Aborts when the control plane closes: answers without an end of their own end then. */
   readonly closing: AbortSignal;

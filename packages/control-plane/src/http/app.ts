@@ -33,7 +33,7 @@ import type { HostEnrolment } from "../hosts/host-enrolment.ts";
 import type { HostMonitor } from "../hosts/host-monitor.ts";
 import type { HostsService } from "../hosts/hosts-service.ts";
 import type { CapsulesService } from "../capsules/capsules-service.ts";
-import type { PortsService } from "../ports/ports.ts";
+import type { PortAddresses, PortsService } from "../ports/ports.ts";
 import type { UsageService } from "../usage/usage.ts";
 import type { Connections } from "../sign-in/connections.ts";
 import type { Providers } from "../sign-in/providers.ts";
@@ -48,22 +48,6 @@ export type App = FastifyInstance<
   FastifyBaseLogger,
   TypeBoxTypeProvider
 >;
-
-/** How ports of capsules are reached from outside. */
-export interface PortAddresses {
-  portUrl(capsuleId: string, port: number): string;
-  /** A link that works for whoever has it, until `expiresAt` (ms since the epoch). */
-  portLink(capsuleId: string, port: number, expiresAt: number): string;
-  /**
-   * Where a browser gets into a port with a login (UUID). `binding` says which browser; `path` is a raw request target in
-   * origin form.
-   */
-  portEntrance(
-    capsuleId: string,
-    port: number,
-    login: { readonly sessionId: string; readonly binding: string; readonly path: string },
-  ): string;
-}
 
 /** What routes work with. */
 export interface RouteServices {

@@ -1,5 +1,9 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { LiveSession } from "@wrenn/database";
+
+/** Owns the templates that every team sees (contract 00 §2). */
+export const PLATFORM_TEAM = "00000000-0000-0000-0000-000000000000";
 
 export type Scope = "read" | "run" | "manage";
 
@@ -9,6 +13,12 @@ export interface Identity {
   /** What a key may do; a person may do what their role says. */
   readonly key?: { readonly id: string; readonly name: string; readonly scopes: readonly Scope[] };
   readonly session?: LiveSession;
+}
+
+/** Finds the identity that a request's credentials stand for. */
+export interface RequestAuthenticator {
+  /** @throws WrennError when the credentials are missing or not valid. */
+  authenticate(headers: IncomingHttpHeaders): Promise<Identity>;
 }
 
 /** @throws WrennError `scope_missing`; people have every scope. */

@@ -4,8 +4,7 @@ import type { Clock } from "@wrenn/core";
 import { RateLimiter } from "./rate-limiter.ts";
 import type { RateLimit } from "./rate-limiter.ts";
 import { clientNetwork } from "./client-network.ts";
-import type { Authenticator } from "../accounts/authenticator.ts";
-import type { Identity } from "./identity.ts";
+import type { Identity, RequestAuthenticator } from "./identity.ts";
 
 /** How often the API may be called; what is undefined is not limited. */
 export interface RequestRates {
@@ -49,9 +48,9 @@ export class RequestLimits {
    * Lets in whoever has credentials, as often as they may. The good ones are never counted against an address: a proxy, or a
    * household, is one for many.
    *
-   * @throws WrennError `rate_limited`, and those of {@link Authenticator.authenticate}.
+   * @throws WrennError `rate_limited`, and those of {@link RequestAuthenticator.authenticate}.
    */
-  async admit(auth: Authenticator, { headers, ip }: Caller): Promise<Identity> {
+  async admit(auth: RequestAuthenticator, { headers, ip }: Caller): Promise<Identity> {
     let identity: Identity;
     try {
       identity = await auth.authenticate(headers);

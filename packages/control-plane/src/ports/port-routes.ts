@@ -1,11 +1,11 @@
 import { WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import { teamOf } from "../http/app.ts";
-import type { App, PortAddresses } from "../http/app.ts";
+import type { App } from "../http/app.ts";
 import { pageThrough, PageQuery } from "../http/paging.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
 import type { CapsulesService } from "../capsules/capsules-service.ts";
-import type { PortsService } from "./ports.ts";
+import type { PortAddresses, PortsService } from "./ports.ts";
 import type { Clock } from "@wrenn/core";
 
 const DEFAULT_LINK_SEC = 3600;

@@ -3,10 +3,10 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { noSuchPortPage, signInPage } from "../sign-in/sign-in-page.ts";
 import type { Page } from "../sign-in/page.ts";
-import type { App, PortAddresses } from "../http/app.ts";
+import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
 import type { Sessions } from "../accounts/sessions.ts";
-import type { PortsService } from "./ports.ts";
+import type { PortAddresses, PortsService } from "./ports.ts";
 import type { TokenCookie } from "../http/token-cookie.ts";
 
 const PortSignIn = Type.Object({

@@ -2,11 +2,27 @@ import { parseId, WrennError } from "@wrenn/core";
 import { capsuleQueries, portQueries } from "@wrenn/database";
 import type { Database, CapsuleRow } from "@wrenn/database";
 import type { Sessions } from "../accounts/sessions.ts";
-import type { Authenticator } from "../accounts/authenticator.ts";
 import { requireScope } from "../http/identity.ts";
+import type { RequestAuthenticator } from "../http/identity.ts";
 import type { CapsulesService } from "../capsules/capsules-service.ts";
 
 type Access = "public" | "private";
+
+/** How ports of capsules are reached from outside. */
+export interface PortAddresses {
+  portUrl(capsuleId: string, port: number): string;
+  /** A link that works for whoever has it, until `expiresAt` (ms since the epoch). */
+  portLink(capsuleId: string, port: number, expiresAt: number): string;
+  /**
+   * Where a browser gets into a port with a login (UUID). `binding` says which browser; `path` is a raw request target in
+   * origin form.
+   */
+  portEntrance(
+    capsuleId: string,
+    port: number,
+    login: { readonly sessionId: string; readonly binding: string; readonly path: string },
+  ): string;
+}
 
 /** Where a capsule's ports are and who may use them, as the edge asks for it. */
 export interface PortRoute {
@@ -22,11 +38,11 @@ export interface PortRoute {
 export class PortsService {
   readonly #database: Database;
   readonly #capsules: CapsulesService;
-  readonly #auth: Authenticator;
+  readonly #auth: RequestAuthenticator;
   readonly #sessions: Sessions;
   readonly #observers = new Set<(capsuleId: string) => void>();
 
-  constructor(database: Database, capsules: CapsulesService, auth: Authenticator, sessions: Sessions) {
+  constructor(database: Database, capsules: CapsulesService, auth: RequestAuthenticator, sessions: Sessions) {
     this.#database = database;
     this.#capsules = capsules;
     this.#auth = auth;

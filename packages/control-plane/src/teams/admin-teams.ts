@@ -2,7 +2,7 @@ import { formatId, WrennError } from "@wrenn/core";
 import { adminTeamQueries, memberQueries, teamQueries } from "@wrenn/database";
 import type { Database, ListedTeam, LiveSession, Member, TeamLimits } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
-import { PLATFORM_TEAM } from "../accounts/bootstrap.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 
 export interface AdminTeamsOptions {
   readonly database: Database;

@@ -8,7 +8,7 @@ import type { ApiKeyAuth } from "../accounts/api-key-auth.ts";
 import { requireRole } from "../http/identity.ts";
 import type { Identity } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
-import { PLATFORM_TEAM } from "../accounts/bootstrap.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { CapsulesService } from "../capsules/capsules-service.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 

@@ -1,6 +1,6 @@
 import { formatId } from "@wrenn/core";
 import { Type } from "typebox";
-import { PLATFORM_TEAM } from "../accounts/bootstrap.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { App } from "../http/app.ts";
 import { pageThrough, PageQuery } from "../http/paging.ts";
 import { refusals, SafeName } from "../http/schemas.ts";

@@ -3,7 +3,7 @@ import type { TemplateFacts } from "@wrenn/protocol";
 import { randomHex, systemRandom } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static } from "typebox";
-import { PLATFORM_TEAM } from "../accounts/bootstrap.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { timestamp } from "../http/timestamp.ts";

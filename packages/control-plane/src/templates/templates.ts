@@ -3,7 +3,7 @@ import type { Random } from "@wrenn/core";
 import { discardedTemplateQueries, templateQueries } from "@wrenn/database";
 import type { Database, NewTemplate, TemplateOfTeam, TemplateRow } from "@wrenn/database";
 import type { Fleet } from "../hosts/fleet.ts";
-import { PLATFORM_TEAM } from "../accounts/bootstrap.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 
 type Transaction = Parameters<typeof templateQueries.replaceTemplate>[0];
 
