@@ -1,30 +1,27 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import swagger from "@fastify/swagger";
-import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
-import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { formatId, randomHex, WrennError } from "@wrenn/core";
+import { formatId } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
 import { MailOutbox } from "./mail/mail-outbox.ts";
 import type { Mailer, MailTransport } from "./mail/mailer.ts";
 import { OutboxWorker } from "./outbox/outbox-worker.ts";
 import { SealedJson } from "./outbox/sealed-json.ts";
-import Fastify from "fastify";
+import { actingForPlatform } from "./accounts/administrators.ts";
+import { registerAdminUserRoutes } from "./accounts/admin-user-routes.ts";
+import { ADMIN_CAPSULES, registerAdminCapsuleRoutes } from "./capsules/admin-capsule-routes.ts";
+import { registerAdminMailRoutes } from "./mail/admin-mail-routes.ts";
+import { registerAdminTeamRoutes } from "./teams/admin-team-routes.ts";
+import { registerAdminTemplateRoutes } from "./templates/admin-template-routes.ts";
 import { openAccounts } from "./accounts/open-accounts.ts";
 import { AdminTeams } from "./teams/admin-teams.ts";
 import { AdminUsers } from "./accounts/admin-users.ts";
-import { actingFor } from "./http/acting.ts";
 import { ApiKeyAuth } from "./accounts/api-key-auth.ts";
 import { Authenticator } from "./accounts/authenticator.ts";
-import { requestScope } from "./http/request-scope.ts";
 import { defaultRates, RequestLimits } from "./http/request-limits.ts";
 import type { RequestRates } from "./http/request-limits.ts";
-import { requireScope } from "./http/identity.ts";
 import type { Identity } from "./http/identity.ts";
-import { toWire } from "./http/envelope.ts";
-import { fromFastify } from "./http/from-fastify.ts";
-import { refusePath } from "./http/path-errors.ts";
+import { createApp } from "./http/create-app.ts";
 import { ChannelsService } from "./channels/channels-service.ts";
 import { channelOutbox } from "./channels/channel-outbox.ts";
 import type { ChannelConfig } from "./channels/providers.ts";
@@ -42,14 +39,19 @@ import { defaultCapacity } from "./hosts/placement.ts";
 import type { CapacityPolicy } from "./hosts/placement.ts";
 import { identityOf } from "./http/app.ts";
 import type { App, RouteServices } from "./http/app.ts";
-import { registerAdminRoutes } from "./http/admin-scope.ts";
+import {
+  addAdminRoutes,
+  addAuthenticatedRoutes,
+  addPublicRoutes,
+  addRawBodyRoutes,
+} from "./http/route-groups.ts";
 import { registerApiKeyRoutes } from "./accounts/api-key-routes.ts";
-import { registerAuditLogRoutes } from "./audit/audit-log-routes.ts";
+import { registerAdminAuditLogRoutes, registerAuditLogRoutes } from "./audit/audit-log-routes.ts";
 import { registerAuthRoutes } from "./accounts/account-routes.ts";
 import { registerCapsuleLifeRoutes } from "./capsules/capsule-life-routes.ts";
 import { registerCapsuleMetricsRoutes } from "./capsules/capsule-metrics-routes.ts";
 import { registerCapsuleRoutes } from "./capsules/capsule-routes.ts";
-import { registerDescribeRoutes } from "./http/description.ts";
+import { registerDescription } from "./http/openapi.ts";
 import { registerEventRoutes } from "./events/event-routes.ts";
 import { registerChannelRoutes } from "./channels/channel-routes.ts";
 import { registerExecRoutes } from "./processes/exec-routes.ts";
@@ -90,11 +92,6 @@ import { UsageService } from "./usage/usage.ts";
 import { UnderWay } from "./http/in-flight.ts";
 import { createWebSockets } from "./http/web-sockets.ts";
 
-/** JSON bodies are small; files have routes of their own. */
-const BODY_LIMIT = 1 << 20;
-/** Characters of one segment of a path that stands for something; routes want less. */
-const MAX_PARAMETER = 256;
-const REQUEST_ID = /^[\w.:-]{1,64}$/;
 const CLOSE_MS = 5000;
 
 export interface ControlPlaneOptions {
@@ -224,7 +221,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     logger,
     version: options.version,
   };
-  const app = await createApp(services, options.random);
+  const app = await createApp(options, options.version);
+  await registerFeatures(app, services);
+  await app.ready();
   const sessions = createWebSockets(services, options.random);
   const underWay = new UnderWay();
   return {
@@ -253,80 +252,20 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   };
 }
 
-async function createApp(services: RouteServices, random: Random): Promise<App> {
-  const app = Fastify({
-    bodyLimit: BODY_LIMIT,
-    routerOptions: { maxParamLength: MAX_PARAMETER },
-    frameworkErrors: refusePath(services.logger),
-    genReqId: (request) => {
-      const given = request.headers["x-request-id"];
-      return typeof given === "string" && REQUEST_ID.test(given) ? given : `req-${randomHex(random, 12)}`;
-    },
-  })
-    .withTypeProvider<TypeBoxTypeProvider>()
-    .setValidatorCompiler(TypeBoxValidatorCompiler);
-  app.decorateRequest("identity", undefined);
-  app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
-  app.addHook("onResponse", async (request, reply) => {
-    services.logger.info("request", {
-      method: request.method,
-      path: request.url.split("?")[0],
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime),
-      request_id: request.id,
-    });
-  });
-  app.setErrorHandler(async (error, request, reply) => {
-    const { status, body, headers } = toWire(fromFastify(error, BODY_LIMIT), request.id, services.logger);
-    reply.headers(headers);
-    return await reply.status(status).send(body);
-  });
-  app.setNotFoundHandler(async (request) => {
-    throw new WrennError("route_not_found", {
-      method: request.method,
-      path: request.url.split("?")[0] ?? "",
-    });
-  });
-  await app.register(swagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: {
-        title: "Wrenn",
-        version: services.version,
-        description:
-          "Capsules: microVMs that start from frozen memory. Refusals carry a code, a message, a remedy and a request id.",
-      },
-      components: {
-        securitySchemes: {
-          apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
-          session: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
-        },
-      },
-    },
-  });
+async function registerFeatures(app: App, services: RouteServices): Promise<void> {
+  const { database, limits } = services;
   // In the outermost scope, so that it sees the requests of all.
   registerPrometheusRoutes(app, services);
-  await app.register(async (free) => {
-    registerServiceRoutes(free, services);
-    registerHostAgentRoutes(free, services);
+  registerServiceRoutes(app, services);
+  registerHostAgentRoutes(app, services);
+  await addPublicRoutes(app, limits, async (group) => {
+    await registerDescription(group, app);
+    registerAuthRoutes(group, services);
+    registerSignInRoutes(group, services);
+    registerPortSignInRoutes(group, services);
   });
-  await app.register(async (open) => {
-    open.addHook("onRequest", async (request) => services.limits.anonymous(request.ip));
-    await registerDescribeRoutes(open, app);
-    registerAuthRoutes(open, services);
-    registerSignInRoutes(open, services);
-    registerPortSignInRoutes(open, services);
-  });
-  await app.register(async (closed) => {
-    closed.addHook("onRequest", async (request) => {
-      request.identity = await services.limits.admit(services.auth, request);
-      requireScope(request.identity, requestScope(request));
-    });
-    closed.addHook("onRequest", (request, _reply, done) => actingFor(identityOf(request), done));
-    closed.addHook("onRoute", (route) => {
-      route.schema = { ...route.schema, security: [{ apiKey: [] }, { session: [] }] };
-    });
-    const parsed = [
+  await addAuthenticatedRoutes(app, { authenticator: services.auth, limits }, async (group) => {
+    for (const register of [
       registerMeRoutes,
       registerMyProviderRoutes,
       registerApiKeyRoutes,
@@ -348,16 +287,32 @@ async function createApp(services: RouteServices, random: Random): Promise<App> 
       registerFileDownloadRoutes,
       registerFileArchiveRoutes,
       registerPortRoutes,
-    ];
-    for (const routes of parsed) routes(closed, services);
-    await closed.register(async (admin) => await registerAdminRoutes(admin, services));
-    await closed.register(async (raw) => {
-      // Files are of any size: their routes take the body as it arrives.
-      raw.removeAllContentTypeParsers();
-      raw.addContentTypeParser("*", (_request, _body, done) => done(null));
-      for (const routes of [registerFileContentRoutes, registerFileUploadRoutes]) routes(raw, services);
+    ])
+      register(group, services);
+    await addRawBodyRoutes(group, (raw) => {
+      for (const register of [registerFileContentRoutes, registerFileUploadRoutes]) register(raw, services);
+    });
+    const actForPlatform = async (identity: Identity) => await actingForPlatform(database, identity);
+    await addAdminRoutes(group, actForPlatform, async (admin) => {
+      for (const register of [
+        registerAdminUserRoutes,
+        registerAdminTeamRoutes,
+        registerAdminTemplateRoutes,
+        registerAdminCapsuleRoutes,
+        registerAdminAuditLogRoutes,
+        registerAdminMailRoutes,
+      ])
+        register(admin, services);
+      for (const register of [
+        registerCapsuleRoutes,
+        registerCapsuleMetricsRoutes,
+        registerExecRoutes,
+        registerProcessRoutes,
+        registerFileRoutes,
+        registerFileDownloadRoutes,
+      ])
+        register(admin, services, ADMIN_CAPSULES);
+      await addRawBodyRoutes(admin, (raw) => registerFileUploadRoutes(raw, services, ADMIN_CAPSULES));
     });
   });
-  await app.ready();
-  return app;
 }

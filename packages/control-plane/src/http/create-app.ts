@@ -1,0 +1,59 @@
+import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import { randomHex, WrennError } from "@wrenn/core";
+import type { Logger, Random } from "@wrenn/core";
+import Fastify from "fastify";
+import type { App } from "./app.ts";
+import { toWire } from "./envelope.ts";
+import { fromFastify, refusePath } from "./fastify-errors.ts";
+import { registerOpenApi } from "./openapi.ts";
+
+/** JSON bodies are small; files have routes of their own. */
+const BODY_LIMIT = 1 << 20;
+/** Characters of one segment of a path that stands for something; routes want less. */
+const MAX_PARAMETER = 256;
+const REQUEST_ID = /^[\w.:-]{1,64}$/;
+
+export interface AppDeps {
+  readonly logger: Logger;
+  readonly random: Random;
+}
+
+/** Fastify as the API uses it: request ids, a log line for each request, errors as envelopes, a description; no routes yet. */
+export async function createApp({ logger, random }: AppDeps, version: string): Promise<App> {
+  const app = Fastify({
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: MAX_PARAMETER },
+    frameworkErrors: refusePath(logger),
+    genReqId: (request) => {
+      const given = request.headers["x-request-id"];
+      return typeof given === "string" && REQUEST_ID.test(given) ? given : `req-${randomHex(random, 12)}`;
+    },
+  })
+    .withTypeProvider<TypeBoxTypeProvider>()
+    .setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.decorateRequest("identity", undefined);
+  app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
+  app.addHook("onResponse", async (request, reply) => {
+    logger.info("request", {
+      method: request.method,
+      path: request.url.split("?")[0],
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+      request_id: request.id,
+    });
+  });
+  app.setErrorHandler(async (error, request, reply) => {
+    const { status, body, headers } = toWire(fromFastify(error, BODY_LIMIT), request.id, logger);
+    reply.headers(headers);
+    return await reply.status(status).send(body);
+  });
+  app.setNotFoundHandler(async (request) => {
+    throw new WrennError("route_not_found", {
+      method: request.method,
+      path: request.url.split("?")[0] ?? "",
+    });
+  });
+  await registerOpenApi(app, version);
+  return app;
+}

@@ -1,0 +1,35 @@
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import type { App } from "./app.ts";
+
+/** Collects the schemas of every route that is registered from now on into the description of the API. */
+export async function registerOpenApi(app: App, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Wrenn",
+        version,
+        description:
+          "Capsules: microVMs that start from frozen memory. Refusals carry a code, a message, a remedy and a request id.",
+      },
+      components: {
+        securitySchemes: {
+          apiKey: { type: "apiKey", in: "header", name: "X-API-Key" },
+          session: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+        },
+      },
+    },
+  });
+}
+
+/** The description of the API, and a page that shows it. `whole` is what it describes. */
+export async function registerDescription(app: App, whole: App): Promise<void> {
+  await app.register(swaggerUi, { routePrefix: "/docs" });
+  app.get("/openapi.json", { schema: { hide: true } }, async () => whole.swagger());
+  app.get(
+    "/openapi.yaml",
+    { schema: { hide: true } },
+    async (_request, reply) => await reply.type("application/yaml").send(whole.swagger({ yaml: true })),
+  );
+}

@@ -1,0 +1,84 @@
+import type { FastifyRequest } from "fastify";
+import { actingFor } from "./acting.ts";
+import { identityOf } from "./app.ts";
+import type { App } from "./app.ts";
+import { requireScope } from "./identity.ts";
+import type { Identity, RequestAuthenticator, Scope } from "./identity.ts";
+import type { RequestLimits } from "./request-limits.ts";
+
+/** Reading routes that take their arguments in a body. */
+const READING = /^\/v1\/capsules\/:id\/files\/(read|stream\/read|list|stat|exists)$/;
+/** What outlives capsules, or is of the whole team. */
+const MANAGING = /^\/v1\/(snapshots|teams|api-keys|channels|invitations)\b/;
+
+/** Adds routes to a group; the group's hooks run before each of them. */
+type AddRoutes = (group: App) => void | Promise<void>;
+
+/** Routes that need no credentials; each address may call them as often as the limits allow. */
+export async function addPublicRoutes(app: App, limits: RequestLimits, addRoutes: AddRoutes): Promise<void> {
+  await app.register(async (group) => {
+    group.addHook("onRequest", async (request) => limits.anonymous(request.ip));
+    await addRoutes(group);
+  });
+}
+
+export interface AuthenticatedRoutesDeps {
+  readonly authenticator: RequestAuthenticator;
+  readonly limits: RequestLimits;
+}
+
+/** Routes for API keys and logins: `request.identity` is set before any of them runs. */
+export async function addAuthenticatedRoutes(
+  app: App,
+  { authenticator, limits }: AuthenticatedRoutesDeps,
+  addRoutes: AddRoutes,
+): Promise<void> {
+  await app.register(async (group) => {
+    group.addHook("onRequest", async (request) => {
+      request.identity = await limits.admit(authenticator, request);
+      requireScope(request.identity, requestScope(request));
+    });
+    group.addHook("onRequest", (request, _reply, done) => actingFor(identityOf(request), done));
+    group.addHook("onRoute", (route) => {
+      route.schema = { ...route.schema, security: [{ apiKey: [] }, { session: [] }] };
+    });
+    await addRoutes(group);
+  });
+}
+
+/**
+ * Routes for administrators of the platform, inside the authenticated routes.
+ *
+ * @param actForPlatform - the identity of an administrator who acts for the platform; throws for everyone else.
+ */
+export async function addAdminRoutes(
+  app: App,
+  actForPlatform: (identity: Identity) => Promise<Identity>,
+  addRoutes: AddRoutes,
+): Promise<void> {
+  await app.register(async (group) => {
+    group.addHook("onRequest", async (request) => {
+      request.identity = await actForPlatform(identityOf(request));
+    });
+    group.addHook("onRoute", (route) => {
+      route.schema = { ...route.schema, tags: ["admin"], security: [{ session: [] }] };
+    });
+    await addRoutes(group);
+  });
+}
+
+/** Routes that take the body as it arrives, of any size and type. */
+export async function addRawBodyRoutes(app: App, addRoutes: AddRoutes): Promise<void> {
+  await app.register(async (group) => {
+    group.removeAllContentTypeParsers();
+    group.addContentTypeParser("*", (_request, _body, done) => done(null));
+    await addRoutes(group);
+  });
+}
+
+/** Scope that a key needs for a request: reading needs the least, whatever lasts beyond a capsule the most. */
+function requestScope({ method, routeOptions }: FastifyRequest): Scope {
+  const url = routeOptions.url ?? "";
+  if (method === "GET" || method === "HEAD" || READING.test(url)) return "read";
+  return MANAGING.test(url) ? "manage" : "run";
+}
