@@ -22,7 +22,7 @@ export interface Origin {
   readonly userAgent: string;
 }
 
-export interface AccountsOptions {
+export interface AccountsDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly random: Random;
@@ -41,15 +41,15 @@ export interface Credentials {
 
 /** People's accounts (contract 10 §3). What is answered never says whether an address has an account. */
 export class Accounts {
-  readonly #options: AccountsOptions;
+  readonly #deps: AccountsDeps;
 
-  constructor(options: AccountsOptions) {
-    this.#options = options;
+  constructor(deps: AccountsDeps) {
+    this.#deps = deps;
   }
 
   /** Adds an account that waits for its address to be proved; the mail decides, not the answer. */
   async signUp({ email, password, name }: Credentials & { readonly name: string }): Promise<void> {
-    const { database, mailer, passwords, publicUrl, random } = this.#options;
+    const { database, mailer, passwords, publicUrl, random } = this.#deps;
     const passwordHash = await passwords.hash(password);
     const owner = await userQueries.findUserByEmail(database.db, email);
     if (owner && owner.status !== "inactive") {
@@ -64,7 +64,7 @@ export class Accounts {
     }
     const user = { id: random.uuid(), email, name, passwordHash, status: "inactive" as const };
     await database.db.transaction().execute(async (trx) => {
-      await userQueries.deleteWaitingUsers(trx, new Date(this.#options.clock.now() - ACTIVATION_MS));
+      await userQueries.deleteWaitingUsers(trx, new Date(this.#deps.clock.now() - ACTIVATION_MS));
       await userQueries.insertUser(trx, user);
       const { token, ...issued } = await this.#issue(trx, "activation", user.id, ACTIVATION_MS);
       await mailer.send(trx, {
@@ -80,7 +80,7 @@ export class Accounts {
 
   /** @throws WrennError `one_time_token_invalid`, `already_activated`. */
   async activate(token: string): Promise<OpenedSession> {
-    const { database, random, sessions } = this.#options;
+    const { database, random, sessions } = this.#deps;
     const { userId, teamId } = await database.db.transaction().execute(async (trx) => {
       const user = await this.#take(trx, "activation", token);
       if (!(await userQueries.activateUser(trx, user))) throw new WrennError("already_activated", {});
@@ -91,7 +91,7 @@ export class Accounts {
 
   /** @throws WrennError `login_failed`, and with the right password `account_not_activated`, `account_disabled`. */
   async logIn({ email, password }: Credentials, origin: Origin): Promise<OpenedSession> {
-    const { database, passwords } = this.#options;
+    const { database, passwords } = this.#deps;
     const user = await userQueries.findUserByEmail(database.db, email);
     if (!(await passwords.verify(password, user?.password_hash)) || !user) {
       await this.recordFailure(user, origin);
@@ -107,7 +107,7 @@ export class Accounts {
    * @throws WrennError `account_not_activated`, `account_disabled`.
    */
   async enter(user: UserRow, origin: Origin, provider?: string): Promise<OpenedSession> {
-    const { database, random, sessions } = this.#options;
+    const { database, random, sessions } = this.#deps;
     if (user.status === "inactive") throw new WrennError("account_not_activated", {});
     if (user.status !== "active") throw new WrennError("account_disabled", {});
     const [team] = await userQueries.listMemberships(database.db, user.id);
@@ -121,7 +121,7 @@ export class Accounts {
 
   /** Mails a link when the address has an active account. */
   async requestReset(email: string): Promise<void> {
-    const { database, mailer, publicUrl } = this.#options;
+    const { database, mailer, publicUrl } = this.#deps;
     const user = await userQueries.findUserByEmail(database.db, email);
     if (user?.status !== "active") return;
     await database.db.transaction().execute(async (trx) => {
@@ -139,7 +139,7 @@ export class Accounts {
 
   /** Sets a password by a mailed token and ends every session. @throws WrennError `one_time_token_invalid`. */
   async confirmReset(token: string, password: string): Promise<void> {
-    const { database, mailer, passwords, sessions } = this.#options;
+    const { database, mailer, passwords, sessions } = this.#deps;
     const passwordHash = await passwords.hash(password);
     const user = await database.db.transaction().execute(async (trx) => {
       const found = await this.#take(trx, "password_reset", token);
@@ -165,7 +165,7 @@ export class Accounts {
     session: { readonly id: string; readonly userId: string },
     given: { readonly current?: string; readonly next: string; readonly confirmation?: string },
   ): Promise<void> {
-    const { database, mailer, passwords, sessions } = this.#options;
+    const { database, mailer, passwords, sessions } = this.#deps;
     const user = await userQueries.findUser(database.db, session.userId);
     if (!user) throw new WrennError("wrong_password", {});
     const isFirst = user.password_hash === null;
@@ -198,7 +198,7 @@ export class Accounts {
     origin: Origin,
     provider?: string,
   ): Promise<void> {
-    const { audit, database } = this.#options;
+    const { audit, database } = this.#deps;
     await audit.write(
       database.db,
       { teamId: session.teamId, session },
@@ -213,7 +213,7 @@ export class Accounts {
   }
 
   async rename(userId: string, name: string): Promise<void> {
-    await userQueries.changeUser(this.#options.database.db, userId, "active", { name });
+    await userQueries.changeUser(this.#deps.database.db, userId, "active", { name });
   }
 
   /**
@@ -221,7 +221,7 @@ export class Accounts {
    * the same steps, so that the time of the answer does not tell them apart.
    */
   async recordFailure(user: UserRow | undefined, origin: Origin, provider?: string): Promise<void> {
-    const { audit, database, random } = this.#options;
+    const { audit, database, random } = this.#deps;
     const [team] = await userQueries.listMemberships(database.db, user?.id ?? random.uuid());
     await audit.write(
       database.db,
@@ -238,22 +238,26 @@ export class Accounts {
   }
 
   async #issue(
-    db: Database["db"],
+    trx: Database["db"],
     purpose: "activation" | "password_reset",
     userId: string,
     ms: number,
   ): Promise<{ readonly token: string; readonly tokenHash: string; readonly expiresAt: Date }> {
-    const token = randomHex(this.#options.random, TOKEN_BYTES);
+    const token = randomHex(this.#deps.random, TOKEN_BYTES);
     const tokenHash = hashToken(token);
-    const expiresAt = new Date(this.#options.clock.now() + ms);
-    await oneTimeTokenQueries.putOneTimeToken(db, { hash: tokenHash, purpose, userId, expiresAt });
+    const expiresAt = new Date(this.#deps.clock.now() + ms);
+    await oneTimeTokenQueries.putOneTimeToken(trx, { hash: tokenHash, purpose, userId, expiresAt });
     return { token, tokenHash, expiresAt };
   }
 
-  async #take(db: Database["db"], purpose: "activation" | "password_reset", token: string): Promise<UserRow> {
-    const now = new Date(this.#options.clock.now());
-    const taken = await oneTimeTokenQueries.takeOneTimeToken(db, hashToken(token), purpose, now);
-    const user = taken?.userId ? await userQueries.findUser(db, taken.userId) : undefined;
+  async #take(
+    trx: Database["db"],
+    purpose: "activation" | "password_reset",
+    token: string,
+  ): Promise<UserRow> {
+    const now = new Date(this.#deps.clock.now());
+    const taken = await oneTimeTokenQueries.takeOneTimeToken(trx, hashToken(token), purpose, now);
+    const user = taken?.userId ? await userQueries.findUser(trx, taken.userId) : undefined;
     if (!user) throw new WrennError("one_time_token_invalid", {});
     return user;
   }

@@ -17,16 +17,16 @@ export async function ensureFirstTeam(
   random: Random,
 ): Promise<{ readonly apiKey?: string }> {
   if (await teamQueries.teamExists(database.db, PLATFORM_TEAM)) return {};
-  return await database.db.transaction().execute(async (db) => {
-    await teamQueries.insertTeam(db, { id: PLATFORM_TEAM, name: "Platform", slug: "platform" });
+  return await database.db.transaction().execute(async (trx) => {
+    await teamQueries.insertTeam(trx, { id: PLATFORM_TEAM, name: "Platform", slug: "platform" });
     const teamId = random.uuid();
-    await teamQueries.insertTeam(db, {
+    await teamQueries.insertTeam(trx, {
       id: teamId,
       name: "Default",
       slug: `${randomHex(random, 3)}-${randomHex(random, 3)}`,
     });
     const apiKey = `wrn_${randomHex(random, 16)}`;
-    await apiKeyQueries.insertApiKey(db, {
+    await apiKeyQueries.insertApiKey(trx, {
       id: random.uuid(),
       teamId,
       name: "First key",

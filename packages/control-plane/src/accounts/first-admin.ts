@@ -8,7 +8,7 @@ import { hashToken } from "./sessions.ts";
 const TOKEN_MS = 24 * 3_600_000;
 const TOKEN_BYTES = 32;
 
-export interface FirstAdminOptions {
+export interface FirstAdminDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -18,15 +18,15 @@ export interface FirstAdminOptions {
 
 /** The first administrator is whoever reads the server's log, not whoever signs up first. */
 export class FirstAdmin {
-  readonly #options: FirstAdminOptions;
+  readonly #deps: FirstAdminDeps;
 
-  constructor(options: FirstAdminOptions) {
-    this.#options = options;
+  constructor(deps: FirstAdminDeps) {
+    this.#deps = deps;
   }
 
   /** Writes a token into the log while there is no administrator; it replaces the one of an earlier start. */
   async offer(): Promise<void> {
-    const { database, clock, logger, random } = this.#options;
+    const { database, clock, logger, random } = this.#deps;
     if (await userQueries.adminExists(database.db)) return;
     const token = randomHex(random, TOKEN_BYTES);
     await oneTimeTokenQueries.putOneTimeToken(database.db, {
@@ -40,7 +40,7 @@ export class FirstAdmin {
 
   /** Adds the administrator, who can log in at once. @throws WrennError `one_time_token_invalid`, `email_taken`. */
   async create(token: string, admin: { email: string; password: string; name: string }): Promise<void> {
-    const { database, clock, passwords, random } = this.#options;
+    const { database, clock, passwords, random } = this.#deps;
     const { email, name } = admin;
     const passwordHash = await passwords.hash(admin.password);
     await database.db.transaction().execute(async (trx) => {

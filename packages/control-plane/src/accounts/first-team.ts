@@ -5,13 +5,13 @@ import type { Database, UserRow } from "@wrenn/database";
 
 /** Gives somebody a team of their own (contract 10 §3). @returns its id. */
 export async function insertFirstTeam(
-  db: Database["db"],
+  trx: Database["db"],
   random: Random,
   user: Pick<UserRow, "id" | "name">,
 ): Promise<string> {
   const teamId = random.uuid();
   const slug = `${randomHex(random, 3)}-${randomHex(random, 3)}`;
-  await teamQueries.insertTeam(db, { id: teamId, name: `${user.name}'s Team`, slug });
-  await userQueries.insertMembership(db, { userId: user.id, teamId, role: "owner", isDefault: true });
+  await teamQueries.insertTeam(trx, { id: teamId, name: `${user.name}'s Team`, slug });
+  await userQueries.insertMembership(trx, { userId: user.id, teamId, role: "owner", isDefault: true });
   return teamId;
 }

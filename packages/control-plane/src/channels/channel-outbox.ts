@@ -12,7 +12,7 @@ import type { ChannelConfig, Provider } from "./providers.ts";
 /** After the first failure, the second, and so on; after the last it is given up. */
 const WAITS_MS = [10_000, 30_000, 120_000, 600_000, 3_600_000];
 
-export interface ChannelOutboxOptions {
+export interface ChannelOutboxDeps {
   readonly database: Database;
   readonly random: Random;
   readonly outgoing: OutgoingPolicy;
@@ -20,12 +20,7 @@ export interface ChannelOutboxOptions {
 }
 
 /** Tells channels what they want to hear of. */
-export function channelOutbox({
-  database,
-  random,
-  outgoing,
-  sealed,
-}: ChannelOutboxOptions): Outbox<Delivery> {
+export function channelOutbox({ database, random, outgoing, sealed }: ChannelOutboxDeps): Outbox<Delivery> {
   return {
     topic: "wrenn_deliveries",
     name: "channel",

@@ -17,7 +17,7 @@ export interface NewChannel {
   readonly events: readonly string[];
 }
 
-export interface ChannelsOptions {
+export interface ChannelsDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly random: Random;
@@ -27,10 +27,10 @@ export interface ChannelsOptions {
 
 /** Channels of teams (contract 10 §10): any member may set them up, since they tell what members see anyway. */
 export class ChannelsService {
-  readonly #options: ChannelsOptions;
+  readonly #deps: ChannelsDeps;
 
-  constructor(options: ChannelsOptions) {
-    this.#options = options;
+  constructor(deps: ChannelsDeps) {
+    this.#deps = deps;
   }
 
   /** @returns also the secret of a webhook that was given none; it is shown this once. @throws WrennError `channel_name_taken`, `quota_exceeded`, `invalid_field`. */
@@ -38,7 +38,7 @@ export class ChannelsService {
     session: LiveSession,
     channel: NewChannel,
   ): Promise<{ readonly row: ChannelRow; readonly secret: string | undefined }> {
-    const { database, random, sealed } = this.#options;
+    const { database, random, sealed } = this.#deps;
     const { teamId } = session;
     const { config, drawn } = this.#complete(channel.provider, channel.config, undefined);
     const team = await teamQueries.findTeam(database.db, teamId);
@@ -64,13 +64,13 @@ export class ChannelsService {
   }
 
   async list(teamId: string): Promise<readonly ChannelRow[]> {
-    return await channelQueries.listChannels(this.#options.database.db, teamId);
+    return await channelQueries.listChannels(this.#deps.database.db, teamId);
   }
 
   /** @throws WrennError `channel_not_found`. */
   async get(teamId: string, publicId: string): Promise<ChannelRow> {
     const row = await channelQueries.findChannel(
-      this.#options.database.db,
+      this.#deps.database.db,
       teamId,
       parseId("channel", publicId),
     );
@@ -84,7 +84,7 @@ export class ChannelsService {
     publicId: string,
     change: { readonly name?: string | undefined; readonly events?: readonly string[] | undefined },
   ): Promise<ChannelRow> {
-    const { database, clock } = this.#options;
+    const { database, clock } = this.#deps;
     return await database.db.transaction().execute(async (trx) => {
       const row = await this.get(session.teamId, publicId);
       const { name, events } = change;
@@ -111,7 +111,7 @@ export class ChannelsService {
    * @throws WrennError `channel_not_found`, `invalid_field`.
    */
   async configure(session: LiveSession, publicId: string, given: ChannelConfig): Promise<ChannelRow> {
-    const { database, clock, sealed } = this.#options;
+    const { database, clock, sealed } = this.#deps;
     const row = await this.get(session.teamId, publicId);
     const { config } = this.#complete(row.provider as Provider, given, sealed.open(row.id, row.config));
     return await database.db.transaction().execute(async (trx) => {
@@ -129,7 +129,7 @@ export class ChannelsService {
   /** One that is not there is fine. */
   async remove(session: LiveSession, publicId: string): Promise<void> {
     const id = parseId("channel", publicId);
-    await this.#options.database.db.transaction().execute(async (trx) => {
+    await this.#deps.database.db.transaction().execute(async (trx) => {
       const row = await channelQueries.findChannel(trx, session.teamId, id);
       if (!row || !(await channelQueries.deleteChannel(trx, session.teamId, id))) return;
       await this.#audit(trx, session, row, "delete", "warning");
@@ -142,7 +142,7 @@ export class ChannelsService {
     given: ChannelConfig,
     before: ChannelConfig | undefined,
   ): { readonly config: ChannelConfig; readonly drawn: string | undefined } {
-    const { random } = this.#options;
+    const { random } = this.#deps;
     const needsSecret = provider === "webhook" && given["secret"] === undefined;
     const kept = needsSecret ? before?.["secret"] : undefined;
     const drawn = needsSecret && kept === undefined ? randomHex(random, SECRET_BYTES) : undefined;
@@ -153,14 +153,14 @@ export class ChannelsService {
   }
 
   async #audit(
-    db: Database["db"],
+    trx: Database["db"],
     session: LiveSession,
     row: ChannelRow,
     action: string,
     status: "success" | "info" | "warning",
   ): Promise<void> {
-    await this.#options.audit.write(
-      db,
+    await this.#deps.audit.write(
+      trx,
       { teamId: session.teamId, session },
       {
         resource: "channel",

@@ -18,7 +18,7 @@ interface Content {
   readonly link?: string;
 }
 
-export interface MailOutboxOptions {
+export interface MailOutboxDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -36,20 +36,20 @@ export interface ListedMail extends MailRow {
 
 /** Mails on their way: in the database until the mail server has them, or until they are over. */
 export class MailOutbox implements Mailer {
-  readonly #options: MailOutboxOptions;
+  readonly #deps: MailOutboxDeps;
   readonly #sealed: SealedJson<Content>;
 
-  private constructor(options: MailOutboxOptions, sealed: SealedJson<Content>) {
-    this.#options = options;
+  private constructor(deps: MailOutboxDeps, sealed: SealedJson<Content>) {
+    this.#deps = deps;
     this.#sealed = sealed;
   }
 
-  static async open(options: MailOutboxOptions): Promise<MailOutbox> {
-    return new MailOutbox(options, await SealedJson.open(options.database, options.random, "mails"));
+  static async open(deps: MailOutboxDeps): Promise<MailOutbox> {
+    return new MailOutbox(deps, await SealedJson.open(deps.database, deps.random, "mails"));
   }
 
   async send(db: Database["db"], mail: Mail): Promise<void> {
-    const { clock, logger, random, transport } = this.#options;
+    const { clock, logger, random, transport } = this.#deps;
     const { kind, to, subject, text, link, tokenHash } = mail;
     const id = random.uuid();
     const content = { subject, text, ...(link === undefined ? {} : { link }) };
@@ -72,7 +72,7 @@ export class MailOutbox implements Mailer {
 
   /** Newest first. */
   async list(page?: Page): Promise<readonly ListedMail[]> {
-    const { database, clock } = this.#options;
+    const { database, clock } = this.#deps;
     const rows = await mailQueries.listMails(database.db, new Date(clock.now()), page);
     return rows.map((row) =>
       row.state === "kept" && row.content ? { ...row, passOn: this.#sealed.open(row.id, row.content) } : row,
@@ -81,7 +81,7 @@ export class MailOutbox implements Mailer {
 
   /** What a worker takes to the mail server; undefined without one. */
   outbox(): Outbox<WaitingMail> | undefined {
-    const { database, clock, transport } = this.#options;
+    const { database, clock, transport } = this.#deps;
     if (!transport) return undefined;
     return {
       topic: CHANNEL,

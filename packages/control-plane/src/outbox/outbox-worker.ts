@@ -30,7 +30,7 @@ export interface Outbox<T extends Deliverable> {
   settle(id: string, outcome: DeliveryOutcome): Promise<void>;
 }
 
-export interface OutboxWorkerOptions {
+export interface OutboxWorkerDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -38,17 +38,17 @@ export interface OutboxWorkerOptions {
 
 /** Delivers what is in an outbox. Any number of control planes do so at once; each thing is tried by one at a time. */
 export class OutboxWorker<T extends Deliverable> {
-  readonly #options: OutboxWorkerOptions;
+  readonly #deps: OutboxWorkerDeps;
   readonly #outbox: Outbox<T>;
   readonly #listening: Listening;
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
   #hint = Promise.withResolvers<void>();
 
-  constructor(options: OutboxWorkerOptions, outbox: Outbox<T>) {
-    this.#options = options;
+  constructor(deps: OutboxWorkerDeps, outbox: Outbox<T>) {
+    this.#deps = deps;
     this.#outbox = outbox;
-    this.#listening = options.database.listen(outbox.topic, () => this.#hint.resolve());
+    this.#listening = deps.database.listen(outbox.topic, () => this.#hint.resolve());
     this.#loop = this.#work();
   }
 
@@ -60,7 +60,7 @@ export class OutboxWorker<T extends Deliverable> {
   }
 
   async #work(): Promise<void> {
-    const { clock, logger } = this.#options;
+    const { clock, logger } = this.#deps;
     const { signal } = this.#closing;
     while (!signal.aborted) {
       this.#hint = Promise.withResolvers<void>();
@@ -89,7 +89,7 @@ export class OutboxWorker<T extends Deliverable> {
       if (this.#closing.signal.aborted) return;
       const problem = problemOf(error);
       const waitMs = this.#outbox.waitAfter(item, error);
-      this.#options.logger.info(`${this.#outbox.name}.delivery_failed`, { delivery: id, attempts, problem });
+      this.#deps.logger.info(`${this.#outbox.name}.delivery_failed`, { delivery: id, attempts, problem });
       await this.#outbox.settle(
         id,
         waitMs === undefined ? { state: "failed", problem } : { state: "waiting", problem, waitMs },

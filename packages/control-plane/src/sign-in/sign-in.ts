@@ -18,7 +18,7 @@ const SECRET_BYTES = 32;
 /** For all requests to a provider together. */
 const EXCHANGE_MS = 20_000;
 
-export interface SignInOptions {
+export interface SignInDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -42,12 +42,12 @@ export interface Callback {
 
 /** A browser's way to a provider and back (contract 10 §3, contract 20 §2.6). */
 export class SignIn {
-  readonly #options: SignInOptions;
+  readonly #deps: SignInDeps;
   readonly #pages: ResultPages;
 
-  constructor(options: SignInOptions) {
-    this.#options = options;
-    this.#pages = new ResultPages(options.publicUrl);
+  constructor(deps: SignInDeps) {
+    this.#deps = deps;
+    this.#pages = new ResultPages(deps.publicUrl);
   }
 
   /**
@@ -61,7 +61,7 @@ export class SignIn {
     purpose: Purpose,
     signal: AbortSignal,
   ): Promise<{ readonly url: string; readonly secret: string }> {
-    const { clock, database, providers, random } = this.#options;
+    const { clock, database, providers, random } = this.#deps;
     const provider = providers.get(name);
     const secret = randomHex(random, SECRET_BYTES);
     const attempt = attemptOf(secret, this.#pages.callbackOf(name));
@@ -97,7 +97,7 @@ export class SignIn {
     origin: Origin,
     signal: AbortSignal,
   ): Promise<SignInOutcome> {
-    const { clock, database, logger, providers } = this.#options;
+    const { clock, database, logger, providers } = this.#deps;
     const provider = providers.get(name);
     const now = new Date(clock.now());
     const hash = hashToken(secret ?? "");
@@ -147,7 +147,7 @@ export class SignIn {
     profile: ProviderProfile,
     origin: Origin,
   ): Promise<SignInOutcome | SignInProblem> {
-    const { accounts, database, random } = this.#options;
+    const { accounts, database, random } = this.#deps;
     const { name, issuer } = provider;
     const known = await identityQueries.findIdentityOwner(database.db, {
       provider: name,
@@ -174,7 +174,7 @@ export class SignIn {
     provider: IdentityProvider,
     profile: ProviderProfile,
   ): Promise<SignInOutcome | SignInProblem> {
-    const { clock, connections, database } = this.#options;
+    const { clock, connections, database } = this.#deps;
     const session = await sessionQueries.findSession(
       database.db,
       sessionId,
@@ -188,6 +188,6 @@ export class SignIn {
   }
 
   #warn(provider: string, error: unknown): void {
-    this.#options.logger.warn("sign_in.provider_failed", { provider, problem: problemOf(error) });
+    this.#deps.logger.warn("sign_in.provider_failed", { provider, problem: problemOf(error) });
   }
 }

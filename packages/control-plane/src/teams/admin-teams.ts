@@ -4,28 +4,28 @@ import type { Database, ListedTeam, LiveSession, Member, TeamLimits } from "@wre
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
 
-export interface AdminTeamsOptions {
+export interface AdminTeamsDeps {
   readonly database: Database;
   readonly audit: AuditLog;
 }
 
 /** Every team, for administrators of the platform (contract 10 §13). Who asks has been found to be one. */
 export class AdminTeams {
-  readonly #options: AdminTeamsOptions;
+  readonly #deps: AdminTeamsDeps;
 
-  constructor(options: AdminTeamsOptions) {
-    this.#options = options;
+  constructor(deps: AdminTeamsDeps) {
+    this.#deps = deps;
   }
 
   async list(offset: number, limit: number): Promise<{ teams: readonly ListedTeam[]; total: number }> {
-    return await adminTeamQueries.listAllTeams(this.#options.database.db, { offset, limit });
+    return await adminTeamQueries.listAllTeams(this.#deps.database.db, { offset, limit });
   }
 
   /** @throws WrennError `team_not_found`. */
   async get(
     teamId: string,
   ): Promise<{ team: ListedTeam; members: readonly Member[]; limits: TeamLimits | undefined }> {
-    const { db } = this.#options.database;
+    const { db } = this.#deps.database;
     const team = await adminTeamQueries.findListedTeam(db, teamId);
     if (!team) throw new WrennError("team_not_found", {});
     return {
@@ -41,7 +41,7 @@ export class AdminTeams {
    * @throws WrennError `team_not_found`.
    */
   async limit(session: LiveSession, teamId: string, change: Partial<TeamLimits>): Promise<TeamLimits> {
-    return await this.#options.database.db.transaction().execute(async (trx) => {
+    return await this.#deps.database.db.transaction().execute(async (trx) => {
       const before = await adminTeamQueries.lockTeamLimits(trx, teamId);
       if (!before) throw new WrennError("team_not_found", {});
       const after = { ...before, ...change };
@@ -59,7 +59,7 @@ export class AdminTeams {
   /** Lets a team have hosts of its own, for good. @throws WrennError `team_not_found`, `platform_team_protected`. */
   async enableByoc(session: LiveSession, teamId: string): Promise<void> {
     if (teamId === PLATFORM_TEAM) throw new WrennError("platform_team_protected", {});
-    await this.#options.database.db.transaction().execute(async (trx) => {
+    await this.#deps.database.db.transaction().execute(async (trx) => {
       const team = await teamQueries.findTeam(trx, teamId);
       if (!team) throw new WrennError("team_not_found", {});
       if (await adminTeamQueries.enableByoc(trx, teamId))
@@ -83,6 +83,6 @@ export class AdminTeams {
     } as const;
     // The team's own people see what was done with it.
     for (const place of new Set([PLATFORM_TEAM, teamId]))
-      await this.#options.audit.write(trx, { teamId: place, session }, entry);
+      await this.#deps.audit.write(trx, { teamId: place, session }, entry);
   }
 }

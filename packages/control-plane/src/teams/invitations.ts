@@ -9,7 +9,7 @@ import type { AuditLog } from "../audit/audit.ts";
 const INVITATION_MS = 7 * 86_400_000;
 const MAX_OPEN = 200;
 
-export interface InvitationsOptions {
+export interface InvitationsDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly random: Random;
@@ -20,15 +20,15 @@ export interface InvitationsOptions {
 
 /** Ways into a team: nobody becomes a member without agreeing, and inviting does not tell who has an account. */
 export class InvitationsService {
-  readonly #options: InvitationsOptions;
+  readonly #deps: InvitationsDeps;
 
-  constructor(options: InvitationsOptions) {
-    this.#options = options;
+  constructor(deps: InvitationsDeps) {
+    this.#deps = deps;
   }
 
   /** @throws WrennError `role_missing`, `limit_reached`. */
   async invite(session: LiveSession, email: string, role: "admin" | "member"): Promise<void> {
-    const { database, mailer, random, audit, clock, publicUrl } = this.#options;
+    const { database, mailer, random, audit, clock, publicUrl } = this.#deps;
     const identity = { teamId: session.teamId, session };
     requireRole(identity, "admin");
     if ((await this.ofTeam(session)).length >= MAX_OPEN)
@@ -63,26 +63,26 @@ export class InvitationsService {
   async ofTeam(session: LiveSession): Promise<readonly InvitationRow[]> {
     requireRole({ teamId: session.teamId, session }, "admin");
     return await invitationQueries.listInvitations(
-      this.#options.database.db,
+      this.#deps.database.db,
       { teamId: session.teamId },
       this.#now(),
     );
   }
 
   async toPerson({ email }: LiveSession): Promise<readonly InvitationRow[]> {
-    return await invitationQueries.listInvitations(this.#options.database.db, { email }, this.#now());
+    return await invitationQueries.listInvitations(this.#deps.database.db, { email }, this.#now());
   }
 
   /** @throws WrennError `invitation_not_found`. */
   async withdraw(session: LiveSession, id: string): Promise<void> {
     requireRole({ teamId: session.teamId, session }, "admin");
-    if (!(await invitationQueries.deleteInvitation(this.#options.database.db, session.teamId, id)))
+    if (!(await invitationQueries.deleteInvitation(this.#deps.database.db, session.teamId, id)))
       throw new WrennError("invitation_not_found", {});
   }
 
   /** @throws WrennError `invitation_not_found`. */
   async accept(session: LiveSession, id: string): Promise<void> {
-    const { database, audit } = this.#options;
+    const { database, audit } = this.#deps;
     await database.db.transaction().execute(async (trx) => {
       const taken = await invitationQueries.takeInvitation(trx, id, session.email, this.#now());
       if (!taken) throw new WrennError("invitation_not_found", {});
@@ -104,11 +104,11 @@ export class InvitationsService {
 
   /** @throws WrennError `invitation_not_found`. */
   async decline(session: LiveSession, id: string): Promise<void> {
-    if (!(await invitationQueries.takeInvitation(this.#options.database.db, id, session.email, this.#now())))
+    if (!(await invitationQueries.takeInvitation(this.#deps.database.db, id, session.email, this.#now())))
       throw new WrennError("invitation_not_found", {});
   }
 
   #now(): Date {
-    return new Date(this.#options.clock.now());
+    return new Date(this.#deps.clock.now());
   }
 }

@@ -8,7 +8,7 @@ import type { AuditLog } from "../audit/audit.ts";
 
 const MAX_TEAMS = 20;
 
-export interface TeamsOptions {
+export interface TeamsDeps {
   readonly database: Database;
   readonly random: Random;
   readonly sessions: Sessions;
@@ -17,19 +17,19 @@ export interface TeamsOptions {
 
 /** Teams and their members (contract 10 §5). */
 export class TeamsService {
-  readonly #options: TeamsOptions;
+  readonly #deps: TeamsDeps;
 
-  constructor(options: TeamsOptions) {
-    this.#options = options;
+  constructor(deps: TeamsDeps) {
+    this.#deps = deps;
   }
 
   async list(userId: string): Promise<readonly TeamOfUser[]> {
-    return await memberQueries.listUserTeams(this.#options.database.db, userId);
+    return await memberQueries.listUserTeams(this.#deps.database.db, userId);
   }
 
   /** @throws WrennError `limit_reached`. */
   async create(session: LiveSession, name: string): Promise<TeamOfUser> {
-    const { database, random } = this.#options;
+    const { database, random } = this.#deps;
     const owned = (await this.list(session.userId)).filter((team) => team.role === "owner");
     if (owned.length >= MAX_TEAMS)
       throw new WrennError("limit_reached", { limit: MAX_TEAMS, things: "teams of one owner" });
@@ -56,12 +56,12 @@ export class TeamsService {
   }
 
   async members(session: LiveSession): Promise<readonly Member[]> {
-    return await memberQueries.listMembers(this.#options.database.db, session.teamId);
+    return await memberQueries.listMembers(this.#deps.database.db, session.teamId);
   }
 
   /** @throws WrennError `role_missing`. */
   async rename(session: LiveSession, name: string): Promise<void> {
-    const { database, audit } = this.#options;
+    const { database, audit } = this.#deps;
     const identity = { teamId: session.teamId, session };
     requireRole(identity, "admin");
     await database.db.transaction().execute(async (trx) => {
@@ -77,7 +77,7 @@ export class TeamsService {
       session,
       userId,
       "role_change",
-      async (db) => await memberQueries.changeRole(db, session.teamId, userId, role),
+      async (trx) => await memberQueries.changeRole(trx, session.teamId, userId, role),
     );
   }
 
@@ -88,7 +88,7 @@ export class TeamsService {
       session,
       userId,
       "remove",
-      async (db) => await memberQueries.deleteMembership(db, session.teamId, userId),
+      async (trx) => await memberQueries.deleteMembership(trx, session.teamId, userId),
     );
   }
 
@@ -99,7 +99,7 @@ export class TeamsService {
       session,
       userId,
       "leave",
-      async (db) => await memberQueries.deleteMembership(db, teamId, userId),
+      async (trx) => await memberQueries.deleteMembership(trx, teamId, userId),
     );
   }
 
@@ -107,9 +107,9 @@ export class TeamsService {
     session: LiveSession,
     userId: string,
     action: string,
-    work: (db: Database["db"]) => Promise<boolean>,
+    work: (trx: Database["db"]) => Promise<boolean>,
   ): Promise<void> {
-    const { database, audit, sessions } = this.#options;
+    const { database, audit, sessions } = this.#deps;
     const { teamId } = session;
     await database.db.transaction().execute(async (trx) => {
       if (!(await work(trx))) {
