@@ -3,94 +3,83 @@ import type { Duplex } from "node:stream";
 import { formatId } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
-import { MailOutbox } from "./mail/mail-outbox.ts";
-import type { Mailer, MailTransport } from "./mail/mailer.ts";
-import { OutboxWorker } from "./outbox/outbox-worker.ts";
-import { SealedJson } from "./outbox/sealed-json.ts";
 import { actingForPlatform } from "./accounts/administrators.ts";
-import { registerAdminUserRoutes } from "./accounts/admin-user-routes.ts";
-import { ADMIN_CAPSULES, registerAdminCapsuleRoutes } from "./capsules/admin-capsule-routes.ts";
-import { registerAdminMailRoutes } from "./mail/admin-mail-routes.ts";
-import { registerAdminTeamRoutes } from "./teams/admin-team-routes.ts";
-import { registerAdminTemplateRoutes } from "./templates/admin-template-routes.ts";
-import { openAccounts } from "./accounts/open-accounts.ts";
-import { AdminTeams } from "./teams/admin-teams.ts";
+import { registerAccountAdmin } from "./accounts/admin-user-routes.ts";
 import { AdminUsers } from "./accounts/admin-users.ts";
-import { ApiKeyAuth } from "./accounts/api-key-auth.ts";
-import { Authenticator } from "./accounts/authenticator.ts";
-import { defaultRates, RequestLimits } from "./http/request-limits.ts";
-import type { RequestRates } from "./http/request-limits.ts";
-import type { Identity } from "./http/identity.ts";
-import { createApp } from "./http/create-app.ts";
-import { ChannelsService } from "./channels/channels-service.ts";
-import { channelOutbox } from "./channels/channel-outbox.ts";
-import type { ChannelConfig } from "./channels/providers.ts";
-import { DatabaseEventBus } from "./events/event-bus.ts";
+import { registerLogin } from "./accounts/login-routes.ts";
+import { openAccounts } from "./accounts/open-accounts.ts";
+import { registerAccounts } from "./accounts/register-accounts.ts";
+import { registerAuditLog, registerAuditLogAdmin } from "./audit/audit-log-routes.ts";
+import { AuditLog } from "./audit/audit.ts";
+import type { RecordAudit } from "./audit/audit.ts";
+import { ADMIN_CAPSULES, registerAdminCapsuleRoutes } from "./capsules/admin-capsule-routes.ts";
+import { registerCapsuleLifeRoutes } from "./capsules/capsule-life-routes.ts";
+import { registerCapsuleMetricsRoutes } from "./capsules/capsule-metrics-routes.ts";
+import { registerCapsuleRoutes } from "./capsules/capsule-routes.ts";
+import { CapsulesService } from "./capsules/capsules-service.ts";
+import { registerChannels } from "./channels/channel-routes.ts";
+import { openChannels } from "./channels/open-channels.ts";
 import { publicInternet } from "./channels/outgoing.ts";
 import type { OutgoingPolicy } from "./channels/outgoing.ts";
+import { DatabaseEventBus } from "./events/event-bus.ts";
 import { EventFeed } from "./events/event-feed.ts";
+import { registerEvents } from "./events/event-routes.ts";
+import { registerFileArchiveRoutes } from "./files/file-archive-routes.ts";
+import { registerFileContentRoutes } from "./files/file-content-routes.ts";
+import { registerFileDownloadRoutes } from "./files/file-download-routes.ts";
+import { registerFileRoutes } from "./files/file-routes.ts";
+import { registerFileUploadRoutes } from "./files/file-upload-routes.ts";
 import { Fleet } from "./hosts/fleet.ts";
+import { registerHostAgentRoutes } from "./hosts/host-agent-routes.ts";
 import { HostEnrolment } from "./hosts/host-enrolment.ts";
 import type { HostCertifier } from "./hosts/host-enrolment.ts";
-import { HostsService } from "./hosts/hosts-service.ts";
 import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
 import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
+import { registerHostRoutes } from "./hosts/host-routes.ts";
+import { HostsService } from "./hosts/hosts-service.ts";
+import { Operations } from "./hosts/operations.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
 import type { CapacityPolicy } from "./hosts/placement.ts";
 import { identityOf } from "./http/app.ts";
-import type { App, RouteServices } from "./http/app.ts";
+import { createApp } from "./http/create-app.ts";
+import { PLATFORM_TEAM } from "./http/identity.ts";
+import type { Identity } from "./http/identity.ts";
+import { InFlight } from "./http/in-flight.ts";
+import { registerDescription } from "./http/openapi.ts";
+import { registerPrometheus } from "./http/prometheus.ts";
+import { RateLimiter } from "./http/rate-limiter.ts";
+import { defaultRates, RequestLimits } from "./http/request-limits.ts";
+import type { RequestRates } from "./http/request-limits.ts";
 import {
   addAdminRoutes,
   addAuthenticatedRoutes,
   addPublicRoutes,
   addRawBodyRoutes,
 } from "./http/route-groups.ts";
-import { registerApiKeyRoutes } from "./accounts/api-key-routes.ts";
-import { registerAdminAuditLogRoutes, registerAuditLogRoutes } from "./audit/audit-log-routes.ts";
-import { registerAuthRoutes } from "./accounts/account-routes.ts";
-import { registerCapsuleLifeRoutes } from "./capsules/capsule-life-routes.ts";
-import { registerCapsuleMetricsRoutes } from "./capsules/capsule-metrics-routes.ts";
-import { registerCapsuleRoutes } from "./capsules/capsule-routes.ts";
-import { registerDescription } from "./http/openapi.ts";
-import { registerEventRoutes } from "./events/event-routes.ts";
-import { registerChannelRoutes } from "./channels/channel-routes.ts";
-import { registerExecRoutes } from "./processes/exec-routes.ts";
-import { registerFileArchiveRoutes } from "./files/file-archive-routes.ts";
-import { registerFileContentRoutes } from "./files/file-content-routes.ts";
-import { registerFileDownloadRoutes } from "./files/file-download-routes.ts";
-import { registerFileUploadRoutes } from "./files/file-upload-routes.ts";
-import { registerFileRoutes } from "./files/file-routes.ts";
-import { registerHostAgentRoutes } from "./hosts/host-agent-routes.ts";
-import { registerHostRoutes } from "./hosts/host-routes.ts";
-import { registerInvitationRoutes } from "./teams/invitation-routes.ts";
-import { registerMeRoutes } from "./accounts/me-routes.ts";
-import { registerNetworkRoutes } from "./network/network-routes.ts";
-import { registerPortSignInRoutes } from "./ports/port-sign-in-routes.ts";
-import { registerPortRoutes } from "./ports/port-routes.ts";
-import { registerProcessRoutes } from "./processes/process-routes.ts";
-import { registerPrometheusRoutes } from "./http/prometheus.ts";
 import { registerServiceRoutes } from "./http/service-routes.ts";
-import { registerTeamRoutes } from "./teams/team-routes.ts";
-import { registerUsageRoutes } from "./usage/usage-routes.ts";
-import { registerMyProviderRoutes } from "./sign-in/my-provider-routes.ts";
-import { registerSignInRoutes } from "./sign-in/sign-in-routes.ts";
-import { openSignIn } from "./sign-in/open-sign-in.ts";
-import type { IdentityProvider } from "./sign-in/identity-provider.ts";
-import { registerTemplateRoutes } from "./templates/template-routes.ts";
-import { ApiKeysService } from "./accounts/api-keys.ts";
-import type { AuditEntry } from "./audit/audit.ts";
-import { PLATFORM_TEAM } from "./http/identity.ts";
-import { CapsulesService } from "./capsules/capsules-service.ts";
-import { DeletionService } from "./teams/deletion.ts";
-import { InvitationsService } from "./teams/invitations.ts";
-import { Operations } from "./hosts/operations.ts";
-import { TeamsService } from "./teams/teams.ts";
-import { TemplatesService } from "./templates/templates.ts";
+import { createWebSockets } from "./http/web-sockets.ts";
+import { registerMailAdmin } from "./mail/admin-mail-routes.ts";
+import type { Mailer, MailTransport } from "./mail/mailer.ts";
+import { openMail } from "./mail/open-mail.ts";
+import { registerNetworkRoutes } from "./network/network-routes.ts";
+import { registerPorts } from "./ports/port-routes.ts";
+import { registerPortSignIn } from "./ports/port-sign-in-routes.ts";
 import { PortsService } from "./ports/ports.ts";
 import type { PortAddresses } from "./ports/ports.ts";
+import { registerExecRoutes } from "./processes/exec-routes.ts";
+import { registerProcessRoutes } from "./processes/process-routes.ts";
+import type { IdentityProvider } from "./sign-in/identity-provider.ts";
+import { registerConnections } from "./sign-in/my-provider-routes.ts";
+import { openSignIn } from "./sign-in/open-sign-in.ts";
+import { registerSignIn } from "./sign-in/sign-in-routes.ts";
+import { registerTeamAdmin } from "./teams/admin-team-routes.ts";
+import { openTeams } from "./teams/open-teams.ts";
+import { registerTeams } from "./teams/register-teams.ts";
+import { registerAdminTemplateRoutes } from "./templates/admin-template-routes.ts";
+import { registerTemplateRoutes } from "./templates/template-routes.ts";
+import { TemplatesService } from "./templates/templates.ts";
+import { registerUsage } from "./usage/usage-routes.ts";
 import { UsageService } from "./usage/usage.ts";
-import { UnderWay } from "./http/in-flight.ts";
-import { createWebSockets } from "./http/web-sockets.ts";
 
 const CLOSE_MS = 5000;
 
@@ -143,27 +132,72 @@ export interface ControlPlane {
 
 /** The public API on top of any number of hosts. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { database, clock, logger, edge } = options;
+  const { database, clock, logger, random, instanceId, localHost, publicUrl, edge, version } = options;
+  const { outgoing = publicInternet, identityProviders = [] } = options;
+  await using opened = new AsyncDisposableStack();
+  const closing = new AbortController();
+  const limiter = new RateLimiter(clock);
+  const limits = new RequestLimits(clock, { ...defaultRates, ...options.rates });
+  const audit = new AuditLog(database, random);
+  const record: RecordAudit = async (request, entry) => await audit.writeAlone(identityOf(request), entry);
+
+  const { mailOutbox, mailWorker } = await openMail({
+    database,
+    clock,
+    logger,
+    random,
+    transport: options.mailTransport,
+  });
+  const mailer = options.mailer ?? mailOutbox;
+  const { accounts, apiKeyAuth, apiKeys, authenticator, firstAdmin, refreshCookie, sessions, signedTokens } =
+    await openAccounts({ database, clock, logger, random, mailer, audit, publicUrl });
+  opened.defer(() => apiKeyAuth.close());
+  const bus = new DatabaseEventBus(database);
+  opened.defer(() => bus.close());
+  const events = new EventFeed(database, bus, clock);
+  if (mailWorker) opened.defer(() => mailWorker.close());
+  const { channels, channelWorker } = await openChannels({
+    database,
+    clock,
+    logger,
+    random,
+    audit,
+    outgoing,
+  });
+  opened.defer(() => channelWorker.close());
+
   const fleet = new Fleet(logger);
-  const keys = new ApiKeyAuth(database, clock, logger);
-  const mails = await MailOutbox.open({ ...options, transport: options.mailTransport });
-  const people = await openAccounts({ ...options, mailer: options.mailer ?? mails });
-  const { audit } = people;
-  const operations = new Operations(options);
-  const templates = new TemplatesService(database, fleet, options.random);
+  const operations = new Operations({ database, clock, logger, random, instanceId });
+  const templates = new TemplatesService(database, fleet, random);
   const capsules = new CapsulesService({
-    ...options,
+    database,
     fleet,
     operations,
     templates,
     capacity: options.capacity ?? defaultCapacity,
+    createAnswerMs: options.createAnswerMs,
+    clock,
+    logger,
+    random,
   });
-  const enrolment = new HostEnrolment({ ...options, signed: people.signed });
+  const enrolment = new HostEnrolment({
+    database,
+    clock,
+    random,
+    signed: signedTokens,
+    certifier: options.certifier,
+  });
+  const hosts = new HostsService({ database, clock, logger, random, fleet, enrolment, audit });
   const monitor = new HostMonitor({
-    ...options,
+    database,
     fleet,
-    operations,
+    clock,
+    logger,
+    instanceId,
+    localHost,
+    connectHost: options.connectHost,
     times: options.times ?? defaultTimes,
+    operations,
     onTurn: async (host, turn) =>
       await audit.write(
         database.db,
@@ -178,141 +212,147 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       ),
   });
   await monitor.start();
-  const auth = new Authenticator(keys, people.sessions);
-  const ports = new PortsService(database, capsules, auth, people.sessions);
-  const usage = new UsageService(database, clock, logger);
-  const bus = new DatabaseEventBus(database);
-  const closing = new AbortController();
-  const outgoing = options.outgoing ?? publicInternet;
-  const sealed = await SealedJson.open<ChannelConfig>(database, options.random, "channel-configs");
-  const deliveries = new OutboxWorker(options, channelOutbox({ ...options, outgoing, sealed }));
-  const mailsOut = mails.outbox();
-  const postman = mailsOut && new OutboxWorker(options, mailsOut);
-  const services = {
-    mails,
-    adminUsers: new AdminUsers({ ...people, database, keys, capsules }),
-    adminTeams: new AdminTeams({ database, audit }),
-    channels: new ChannelsService({ ...options, audit, sealed }),
-    events: new EventFeed(database, bus, clock),
-    closing: closing.signal,
-    outgoing,
-    random: options.random,
-    usage,
-    record: (request: { readonly identity: Identity | undefined }, entry: AuditEntry) =>
-      audit.writeAlone(identityOf(request), entry),
-    capsules,
+  opened.defer(() => monitor.close());
+  opened.defer(() => capsules.close());
+
+  const destroyCapsules = async (teamId: string): Promise<void> => {
+    for (const { id } of await capsules.list(teamId)) await capsules.destroy(teamId, formatId("capsule", id));
+  };
+  const adminUsers = new AdminUsers({ database, sessions, apiKeyAuth, audit, destroyCapsules });
+  const { adminTeams, deletion, invitations, teams } = openTeams({
+    database,
+    clock,
+    random,
+    mailer,
+    sessions,
+    apiKeyAuth,
+    audit,
+    destroyCapsules,
     templates,
-    ports,
-    edge,
-    fleet,
-    monitor,
-    enrolment,
-    hosts: new HostsService({ ...options, fleet, enrolment, audit }),
-    auth,
-    ...people,
-    ...openSignIn({ ...options, ...people }),
-    limits: new RequestLimits(clock, { ...defaultRates, ...options.rates }),
-    apiKeys: new ApiKeysService({ ...options, keys, audit }),
-    invitations: new InvitationsService({ ...options, ...people, audit }),
-    teams: new TeamsService({ ...options, sessions: people.sessions, audit }),
-    deletion: new DeletionService({ ...options, ...people, keys, audit, capsules, templates }),
+    publicUrl,
+  });
+  const { attemptCookie, connections, providers, signIn } = openSignIn({
     database,
     clock,
     logger,
-    version: options.version,
-  };
-  const app = await createApp(options, options.version);
-  await registerFeatures(app, services);
+    random,
+    accounts,
+    mailer,
+    audit,
+    identityProviders,
+    publicUrl,
+  });
+  const ports = new PortsService({ database, capsules, authenticator, sessions });
+  const usage = new UsageService(database, clock, logger);
+  opened.defer(() => usage.close());
+
+  const app = await createApp({ logger, random }, version);
+  opened.defer(async () => await app.close());
+  // In the outermost scope, so that it sees the requests of all.
+  registerPrometheus(app, { database, version });
+  registerServiceRoutes(app, { version, database, hosts: fleet });
+  registerHostAgentRoutes(app, { enrolment, monitor, limiter, limits });
+  await addPublicRoutes(app, limits, async (group) => {
+    await registerDescription(group, app);
+    registerLogin(group, { accounts, firstAdmin, sessions, limiter, refreshCookie });
+    registerSignIn(group, {
+      signIn,
+      providers,
+      attemptCookie,
+      refreshCookie,
+      limiter,
+      closing: closing.signal,
+    });
+    registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
+  });
+  await addAuthenticatedRoutes(app, { authenticator, limits }, async (group) => {
+    registerAccounts(group, {
+      accounts,
+      sessions,
+      limiter,
+      refreshCookie,
+      connections,
+      deletion,
+      database,
+      apiKeys,
+      clock,
+    });
+    registerConnections(group, {
+      signIn,
+      connections,
+      providers,
+      attemptCookie,
+      limiter,
+      closing: closing.signal,
+    });
+    registerTeams(group, { teams, deletion, invitations, limiter });
+    registerAuditLog(group, { database });
+    registerUsage(group, { usage });
+    registerChannels(group, { channels, clock, limiter, outgoing, random, record });
+    registerHostRoutes(group, { hosts });
+    registerEvents(group, { events, authenticator, logger, closing: closing.signal });
+    registerNetworkRoutes(group, { capsules, record });
+    registerCapsuleRoutes(group, { capsules, limits, record });
+    registerCapsuleLifeRoutes(group, { capsules, limits, record });
+    registerCapsuleMetricsRoutes(group, { capsules });
+    registerExecRoutes(group, { capsules, fleet, clock });
+    registerProcessRoutes(group, { capsules, fleet });
+    registerTemplateRoutes(group, { fleet, capsules, templates, clock, record });
+    registerFileRoutes(group, { capsules, fleet });
+    registerFileDownloadRoutes(group, { capsules, fleet });
+    registerFileArchiveRoutes(group, { capsules, fleet });
+    registerPorts(group, { capsules, ports, edge, clock });
+    await addRawBodyRoutes(group, (raw) => {
+      registerFileContentRoutes(raw, { capsules, fleet });
+      registerFileUploadRoutes(raw, { capsules, fleet });
+    });
+    const actForPlatform = async (identity: Identity) => await actingForPlatform(database, identity);
+    await addAdminRoutes(group, actForPlatform, async (admin) => {
+      registerAccountAdmin(admin, { adminUsers });
+      registerTeamAdmin(admin, { adminTeams, deletion });
+      registerAdminTemplateRoutes(admin, { templates, fleet, clock, record });
+      registerAdminCapsuleRoutes(admin, { capsules, random, record });
+      registerAuditLogAdmin(admin, { database });
+      registerMailAdmin(admin, { mailOutbox, record });
+      registerCapsuleRoutes(admin, { capsules, limits, record }, ADMIN_CAPSULES);
+      registerCapsuleMetricsRoutes(admin, { capsules }, ADMIN_CAPSULES);
+      registerExecRoutes(admin, { capsules, fleet, clock }, ADMIN_CAPSULES);
+      registerProcessRoutes(admin, { capsules, fleet }, ADMIN_CAPSULES);
+      registerFileRoutes(admin, { capsules, fleet }, ADMIN_CAPSULES);
+      registerFileDownloadRoutes(admin, { capsules, fleet }, ADMIN_CAPSULES);
+      await addRawBodyRoutes(admin, (raw) =>
+        registerFileUploadRoutes(raw, { capsules, fleet }, ADMIN_CAPSULES),
+      );
+    });
+  });
   await app.ready();
-  const sessions = createWebSockets(services, options.random);
-  const underWay = new UnderWay();
+  const sockets = createWebSockets({
+    authenticator,
+    capsules,
+    clock,
+    database,
+    fleet,
+    limits,
+    logger,
+    random,
+  });
+  const requests = new InFlight();
+  const release = opened.move();
   return {
     handlers: {
       request: (request, response) => {
-        underWay.follow(response);
+        requests.follow(response);
         app.routing(request, response);
       },
-      upgrade: sessions.upgrade,
+      upgrade: sockets.upgrade,
     },
     ports,
     fleet,
     close: async () => {
-      sessions.close();
+      sockets.close();
       closing.abort(new Error("the server is closing"));
-      await underWay.drain(CLOSE_MS);
-      await app.close();
-      usage.close();
-      await capsules.close();
-      await monitor.close();
-      await deliveries.close();
-      await postman?.close();
-      await bus.close();
-      await keys.close();
+      await requests.drain(CLOSE_MS);
+      await release.disposeAsync();
     },
   };
-}
-
-async function registerFeatures(app: App, services: RouteServices): Promise<void> {
-  const { database, limits } = services;
-  // In the outermost scope, so that it sees the requests of all.
-  registerPrometheusRoutes(app, services);
-  registerServiceRoutes(app, services);
-  registerHostAgentRoutes(app, services);
-  await addPublicRoutes(app, limits, async (group) => {
-    await registerDescription(group, app);
-    registerAuthRoutes(group, services);
-    registerSignInRoutes(group, services);
-    registerPortSignInRoutes(group, services);
-  });
-  await addAuthenticatedRoutes(app, { authenticator: services.auth, limits }, async (group) => {
-    for (const register of [
-      registerMeRoutes,
-      registerMyProviderRoutes,
-      registerApiKeyRoutes,
-      registerTeamRoutes,
-      registerInvitationRoutes,
-      registerAuditLogRoutes,
-      registerUsageRoutes,
-      registerChannelRoutes,
-      registerHostRoutes,
-      registerEventRoutes,
-      registerNetworkRoutes,
-      registerCapsuleRoutes,
-      registerCapsuleLifeRoutes,
-      registerCapsuleMetricsRoutes,
-      registerExecRoutes,
-      registerProcessRoutes,
-      registerTemplateRoutes,
-      registerFileRoutes,
-      registerFileDownloadRoutes,
-      registerFileArchiveRoutes,
-      registerPortRoutes,
-    ])
-      register(group, services);
-    await addRawBodyRoutes(group, (raw) => {
-      for (const register of [registerFileContentRoutes, registerFileUploadRoutes]) register(raw, services);
-    });
-    const actForPlatform = async (identity: Identity) => await actingForPlatform(database, identity);
-    await addAdminRoutes(group, actForPlatform, async (admin) => {
-      for (const register of [
-        registerAdminUserRoutes,
-        registerAdminTeamRoutes,
-        registerAdminTemplateRoutes,
-        registerAdminCapsuleRoutes,
-        registerAdminAuditLogRoutes,
-        registerAdminMailRoutes,
-      ])
-        register(admin, services);
-      for (const register of [
-        registerCapsuleRoutes,
-        registerCapsuleMetricsRoutes,
-        registerExecRoutes,
-        registerProcessRoutes,
-        registerFileRoutes,
-        registerFileDownloadRoutes,
-      ])
-        register(admin, services, ADMIN_CAPSULES);
-      await addRawBodyRoutes(admin, (raw) => registerFileUploadRoutes(raw, services, ADMIN_CAPSULES));
-    });
-  });
 }

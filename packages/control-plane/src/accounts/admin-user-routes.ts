@@ -21,12 +21,12 @@ const UserParams = Type.Object({ id: Type.String() });
 const tags = ["admin"];
 const none = { 204: Type.Null(), ...refusals };
 
-export interface AdminUserRoutesDeps {
+export interface AccountAdminDeps {
   readonly adminUsers: AdminUsers;
 }
 
 /** People, for administrators of the platform (contract 10 §13). */
-export function registerAdminUserRoutes(app: App, { adminUsers }: AdminUserRoutesDeps): void {
+export function registerAccountAdmin(app: App, { adminUsers }: AccountAdminDeps): void {
   app.get(
     "/v1/admin/users",
     {

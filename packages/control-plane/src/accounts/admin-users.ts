@@ -5,26 +5,26 @@ import type { Sessions } from "./sessions.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
 
-export interface AdminUsersOptions {
+export interface AdminUsersDeps {
   readonly database: Database;
   readonly sessions: Sessions;
-  readonly keys: ApiKeyAuth;
+  readonly apiKeyAuth: ApiKeyAuth;
   readonly audit: AuditLog;
-  readonly capsules: CapsulesService;
+  /** Destroys every capsule of a team. */
+  readonly destroyCapsules: (teamId: string) => Promise<void>;
 }
 
 /** Everybody's accounts, for administrators of the platform (contract 10 §13). Who asks has been found to be one. */
 export class AdminUsers {
-  readonly #options: AdminUsersOptions;
+  readonly #deps: AdminUsersDeps;
 
-  constructor(options: AdminUsersOptions) {
-    this.#options = options;
+  constructor(deps: AdminUsersDeps) {
+    this.#deps = deps;
   }
 
   async list(offset: number, limit: number): Promise<{ users: readonly ListedUser[]; total: number }> {
-    return await adminUserQueries.listAllUsers(this.#options.database.db, { offset, limit });
+    return await adminUserQueries.listAllUsers(this.#deps.database.db, { offset, limit });
   }
 
   /**
@@ -33,7 +33,7 @@ export class AdminUsers {
    * @throws WrennError `account_not_found`, `email_taken`.
    */
   async activate(session: LiveSession, userId: string): Promise<void> {
-    await this.#options.database.db.transaction().execute(async (trx) => {
+    await this.#deps.database.db.transaction().execute(async (trx) => {
       // Not locked: of an activation by its link at the same moment one finds that it is done.
       const user = await userQueries.findUser(trx, userId);
       if (!user || user.status === "deleted") throw new WrennError("account_not_found", {});
@@ -54,7 +54,7 @@ export class AdminUsers {
    * @throws WrennError `own_account`, `account_not_found`, `user_not_active`, `last_admin_protected`, or what a host answers.
    */
   async deactivate(session: LiveSession, userId: string): Promise<void> {
-    const { database, sessions, keys, capsules } = this.#options;
+    const { database, sessions, apiKeyAuth, destroyCapsules } = this.#deps;
     if (userId === session.userId) throw new WrennError("own_account", {});
     await database.db.transaction().execute(async (trx) => {
       await adminUserQueries.lockAdministrators(trx);
@@ -67,10 +67,9 @@ export class AdminUsers {
       await this.#record(trx, session, user, "deactivate");
     });
     await sessions.revokeAll(userId);
-    keys.forget();
+    apiKeyAuth.forget();
     for (const team of await deletionQueries.listOwnedTeams(database.db, userId))
-      for (const { id } of await capsules.list(team.id))
-        await capsules.destroy(team.id, formatId("capsule", id));
+      await destroyCapsules(team.id);
   }
 
   /** @throws WrennError `account_not_found`, `user_not_active`. */
@@ -96,7 +95,7 @@ export class AdminUsers {
     isAdmin: boolean,
     check: (user: UserRow, trx: Database["db"]) => void | Promise<void>,
   ): Promise<void> {
-    const { database, sessions } = this.#options;
+    const { database, sessions } = this.#deps;
     await database.db.transaction().execute(async (trx) => {
       await adminUserQueries.lockAdministrators(trx);
       const user = await this.#find(trx, userId);
@@ -124,7 +123,7 @@ export class AdminUsers {
   }
 
   async #record(trx: Database["db"], session: LiveSession, user: UserRow, action: string): Promise<void> {
-    await this.#options.audit.write(
+    await this.#deps.audit.write(
       trx,
       { teamId: PLATFORM_TEAM, session },
       {

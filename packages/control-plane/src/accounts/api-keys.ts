@@ -17,19 +17,19 @@ export interface NewApiKey {
   readonly expiresAt?: Date;
 }
 
-export interface ApiKeysOptions {
+export interface ApiKeysDeps {
   readonly database: Database;
   readonly random: Random;
-  readonly keys: ApiKeyAuth;
+  readonly apiKeyAuth: ApiKeyAuth;
   readonly audit: AuditLog;
 }
 
 /** API keys of teams (contract 10 §4). Members see and revoke their own, owners and admins every one. */
 export class ApiKeysService {
-  readonly #options: ApiKeysOptions;
+  readonly #deps: ApiKeysDeps;
 
-  constructor(options: ApiKeysOptions) {
-    this.#options = options;
+  constructor(deps: ApiKeysDeps) {
+    this.#deps = deps;
   }
 
   /** @returns the row, and the key itself, which is kept nowhere. @throws WrennError `limit_reached`. */
@@ -37,7 +37,7 @@ export class ApiKeysService {
     session: LiveSession,
     { name, scopes, expiresAt }: NewApiKey,
   ): Promise<{ readonly row: ApiKeyRow; readonly key: string }> {
-    const { database, random, audit } = this.#options;
+    const { database, random, audit } = this.#deps;
     if ((await apiKeyQueries.listApiKeys(database.db, session.teamId)).length >= MAX_KEYS)
       throw new WrennError("limit_reached", { limit: MAX_KEYS, things: "API keys" });
     const key = `wrn_${randomHex(random, KEY_BYTES)}`;
@@ -68,13 +68,13 @@ export class ApiKeysService {
   }
 
   async list(session: LiveSession): Promise<Awaited<ReturnType<typeof apiKeyQueries.listApiKeys>>> {
-    const rows = await apiKeyQueries.listApiKeys(this.#options.database.db, session.teamId);
+    const rows = await apiKeyQueries.listApiKeys(this.#deps.database.db, session.teamId);
     return session.role === "member" ? rows.filter((row) => row.created_by === session.userId) : rows;
   }
 
   /** Makes a key useless at once; one that is not there is fine. @throws WrennError `api_key_not_found` for one of others. */
   async revoke(session: LiveSession, publicId: string): Promise<void> {
-    const { database, keys, audit } = this.#options;
+    const { database, apiKeyAuth, audit } = this.#deps;
     const id = parseId("apiKey", publicId);
     await database.db.transaction().execute(async (trx) => {
       const removed = await apiKeyQueries.deleteApiKey(trx, session.teamId, id);
@@ -93,6 +93,6 @@ export class ApiKeysService {
         },
       );
     });
-    keys.forget();
+    apiKeyAuth.forget();
   }
 }

@@ -10,28 +10,33 @@ import type { Accounts } from "./accounts.ts";
 import type { Sessions } from "./sessions.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 import type { TokenCookie } from "../http/token-cookie.ts";
-import type { DeletionService } from "../teams/deletion.ts";
-import type { Connections } from "../sign-in/connections.ts";
-import type { Database } from "@wrenn/database";
+import type { Database, LiveSession } from "@wrenn/database";
 
 const SEARCH_LIMIT = 10;
 const tags = ["accounts"];
+
+/** How an account can be logged in to. */
+interface LoginMethods {
+  readonly hasPassword: boolean;
+  /** At which providers. */
+  readonly identities: readonly { readonly provider: string }[];
+}
 
 export interface MeRoutesDeps {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
   readonly limiter: RateLimiter;
   /** Refresh tokens travel in it. */
-  readonly cookie: TokenCookie;
-  readonly deletion: DeletionService;
-  readonly connections: Connections;
+  readonly refreshCookie: TokenCookie;
+  readonly connections: { loginMethods(userId: string): Promise<LoginMethods> };
+  readonly deletion: { deleteAccount(session: LiveSession, confirmation: string): Promise<void> };
   readonly database: Database;
 }
 
 /** Routes of somebody who is logged in, about themselves (contract 10 §3). */
 export function registerMeRoutes(
   app: App,
-  { accounts, sessions, limiter, cookie, deletion, connections, database }: MeRoutesDeps,
+  { accounts, sessions, limiter, refreshCookie, connections, deletion, database }: MeRoutesDeps,
 ): void {
   app.get(
     "/v1/me",
@@ -52,7 +57,7 @@ export function registerMeRoutes(
     },
     async (request) => {
       const { name, email, userId } = sessionOf(request);
-      const { hasPassword, identities } = await connections.of(userId);
+      const { hasPassword, identities } = await connections.loginMethods(userId);
       return {
         name,
         email,
@@ -95,7 +100,7 @@ export function registerMeRoutes(
     },
     async (request, reply) => {
       await deletion.deleteAccount(sessionOf(request), request.body.confirmation);
-      cookie.clear(reply);
+      refreshCookie.clear(reply);
       return await reply.status(204).send(null);
     },
   );
@@ -167,7 +172,7 @@ export function registerMeRoutes(
       const session = sessionOf(request);
       await sessions.revoke(session.id);
       await accounts.recordVisit(session, "logout", originOf(request));
-      cookie.clear(reply);
+      refreshCookie.clear(reply);
       return await reply.status(204).send(null);
     },
   );

@@ -1,70 +1,65 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
+import type { AuditLog } from "../audit/audit.ts";
 import { TokenCookie } from "../http/token-cookie.ts";
-import { AuditLog } from "../audit/audit.ts";
+import type { Mailer } from "../mail/mailer.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";
+import { ApiKeyAuth } from "./api-key-auth.ts";
+import { ApiKeysService } from "./api-keys.ts";
+import { Authenticator } from "./authenticator.ts";
 import { FirstAdmin } from "./first-admin.ts";
-import type { Mailer } from "../mail/mailer.ts";
 import { Passwords } from "./passwords.ts";
-import { RateLimiter } from "../http/rate-limiter.ts";
-import { SignedTokens } from "./signed-tokens.ts";
 import { Sessions } from "./sessions.ts";
+import { SignedTokens } from "./signed-tokens.ts";
 
 export interface AccountServices {
   readonly accounts: Accounts;
-  readonly sessions: Sessions;
+  readonly apiKeyAuth: ApiKeyAuth;
+  readonly apiKeys: ApiKeysService;
+  readonly authenticator: Authenticator;
   readonly firstAdmin: FirstAdmin;
-  readonly limiter: RateLimiter;
-  readonly cookie: TokenCookie;
-  readonly mailer: Mailer;
-  readonly signed: SignedTokens;
-  readonly audit: AuditLog;
+  /** Refresh tokens travel in it. */
+  readonly refreshCookie: TokenCookie;
+  readonly sessions: Sessions;
+  readonly signedTokens: SignedTokens;
 }
 
 const REFRESH_SEC = 30 * 24 * 3600;
 
-export interface AccountServicesOptions {
+export interface AccountServicesDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
   readonly mailer: Mailer;
+  readonly audit: AuditLog;
+  /** Address of the dashboard, for links in mails; cookies need TLS when it has. */
   readonly publicUrl: string;
 }
 
-/** Everything about people, on top of the database. */
-export async function openAccounts(options: AccountServicesOptions): Promise<AccountServices> {
-  const { database, clock, logger, random, publicUrl, mailer } = options;
-  const signed = await SignedTokens.open(database, clock, random);
-  const tokens = new AccessTokens(signed);
-  const sessions = new Sessions(database, tokens, clock, random);
+/** Opens accounts, logins and API keys. While there is no administrator, a token that creates the first one is logged. */
+export async function openAccounts(deps: AccountServicesDeps): Promise<AccountServices> {
+  const { database, clock, logger, random, publicUrl, mailer, audit } = deps;
+  const signedTokens = await SignedTokens.open(database, clock, random);
+  const sessions = new Sessions(database, new AccessTokens(signedTokens), clock, random);
   const passwords = new Passwords(random);
   const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords });
   await firstAdmin.offer();
-  const audit = new AuditLog(database, random);
+  const apiKeyAuth = new ApiKeyAuth(database, clock, logger);
   return {
-    mailer,
-    signed,
-    audit,
+    accounts: new Accounts({ database, clock, random, sessions, publicUrl, passwords, mailer, audit }),
+    apiKeyAuth,
+    apiKeys: new ApiKeysService({ database, random, apiKeyAuth, audit }),
+    authenticator: new Authenticator(apiKeyAuth, sessions),
     firstAdmin,
-    accounts: new Accounts({
-      database,
-      clock,
-      random,
-      sessions,
-      publicUrl,
-      passwords,
-      mailer,
-      audit,
-    }),
-    sessions,
-    limiter: new RateLimiter(clock),
-    cookie: new TokenCookie({
+    refreshCookie: new TokenCookie({
       name: "wrenn_refresh",
       maxAgeSec: REFRESH_SEC,
       sameSite: "Strict",
       secure: publicUrl.startsWith("https:"),
     }),
+    sessions,
+    signedTokens,
   };
 }

@@ -49,8 +49,12 @@ const AuditPage = Type.Object({
   next_before_id: Type.Optional(Type.String()),
 });
 
+export interface AuditLogRoutesDeps {
+  readonly database: Database;
+}
+
 /** The audit log of the team that a person acts in (contract 10 §12). */
-export function registerAuditLogRoutes(app: App, { database }: { readonly database: Database }): void {
+export function registerAuditLog(app: App, { database }: AuditLogRoutesDeps): void {
   app.get(
     "/v1/audit-logs",
     {
@@ -74,7 +78,7 @@ export function registerAuditLogRoutes(app: App, { database }: { readonly databa
 }
 
 /** The audit log of the platform, for its administrators (contract 10 §13). */
-export function registerAdminAuditLogRoutes(app: App, { database }: { readonly database: Database }): void {
+export function registerAuditLogAdmin(app: App, { database }: AuditLogRoutesDeps): void {
   app.get(
     "/v1/admin/audit-logs",
     {

@@ -58,7 +58,7 @@ export interface ChannelRoutesDeps {
 }
 
 /** Ways to tell people what happened (contract 10 §10). */
-export function registerChannelRoutes(
+export function registerChannels(
   app: App,
   { channels, clock, limiter, outgoing, random, record }: ChannelRoutesDeps,
 ): void {

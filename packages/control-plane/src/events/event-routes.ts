@@ -20,14 +20,14 @@ const STALLED_MS = 30_000;
 
 export interface EventRoutesDeps {
   readonly events: EventFeed;
-  readonly auth: RequestAuthenticator;
+  readonly authenticator: RequestAuthenticator;
   readonly logger: Logger;
   /** Aborts when the control plane closes: answers without an end of their own end then. */
   readonly closing: AbortSignal;
 }
 
 /** What happens to a team's capsules, templates and hosts, as server-sent events. */
-export function registerEventRoutes(app: App, { events, auth, logger, closing }: EventRoutesDeps): void {
+export function registerEvents(app: App, { events, authenticator, logger, closing }: EventRoutesDeps): void {
   const streams = new Map<string, number>();
 
   app.get(
@@ -77,7 +77,7 @@ export function registerEventRoutes(app: App, { events, auth, logger, closing }:
         await write(response, `: ${after}\n\n`, signal);
         for await (const batch of events.follow(team, after, signal)) {
           // Access that was taken away, or is over, ends the stream with the next batch, which comes soon in any case.
-          await auth.authenticate(request.headers);
+          await authenticator.authenticate(request.headers);
           await write(response, textOf(batch, types), signal);
         }
       } catch (error) {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 
 /** Requests that have not been answered yet. */
-export class UnderWay {
+export class InFlight {
   readonly #responses = new Set<ServerResponse>();
 
   follow(response: ServerResponse): void {

@@ -9,7 +9,7 @@ const STATUSES = ["pending", "starting", "running", "paused", "hibernated", "mis
 const BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
-export interface PrometheusRoutesDeps {
+export interface PrometheusDeps {
   readonly database: Database;
   readonly version: string;
 }
@@ -18,7 +18,7 @@ export interface PrometheusRoutesDeps {
  * `/metrics` for Prometheus. It needs no credentials and tells about all teams, so it is answered to this machine only; a
  * collector elsewhere goes through whatever proxy its operator trusts.
  */
-export function registerPrometheusRoutes(app: App, { database, version }: PrometheusRoutesDeps): void {
+export function registerPrometheus(app: App, { database, version }: PrometheusDeps): void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "wrenn_" });
   new Gauge({

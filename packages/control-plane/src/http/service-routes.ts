@@ -4,18 +4,24 @@ import { Type } from "typebox";
 import type { App } from "./app.ts";
 import { refusals } from "./schemas.ts";
 import type { Database } from "@wrenn/database";
-import type { Fleet } from "../hosts/fleet.ts";
+import type { HostAgent } from "@wrenn/protocol";
 
 const READY_MS = 2000;
+
+/** The hosts that this control plane is connected to. */
+interface ConnectedHosts {
+  ids(): readonly string[];
+  agent(id: string): Pick<HostAgent, "listCapsules">;
+}
 
 export interface ServiceRoutesDeps {
   readonly version: string;
   readonly database: Database;
-  readonly fleet: Fleet;
+  readonly hosts: ConnectedHosts;
 }
 
 /** Routes about the server itself; no credentials. */
-export function registerServiceRoutes(app: App, { version, database, fleet }: ServiceRoutesDeps): void {
+export function registerServiceRoutes(app: App, { version, database, hosts }: ServiceRoutesDeps): void {
   app.get(
     "/health",
     {
@@ -44,7 +50,7 @@ export function registerServiceRoutes(app: App, { version, database, fleet }: Se
       await answering(
         "host",
         async (signal) =>
-          await Promise.any(fleet.ids().map(async (id) => await fleet.agent(id).listCapsules(signal))),
+          await Promise.any(hosts.ids().map(async (id) => await hosts.agent(id).listCapsules(signal))),
       );
       return { status: "ready" as const };
     },

@@ -2,17 +2,20 @@ import type { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { parseId, problemOf, randomHex, WrennError } from "@wrenn/core";
-import type { Random } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
+import type { Database } from "@wrenn/database";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
 import { actingForPlatform } from "../accounts/administrators.ts";
 import { requireScope } from "./identity.ts";
-import type { Identity, Scope } from "./identity.ts";
+import type { Identity, RequestAuthenticator, Scope } from "./identity.ts";
 import { toWire } from "./envelope.ts";
-import type { RouteServices } from "./app.ts";
+import type { RequestLimits } from "./request-limits.ts";
 import { COMMAND_PATIENCE_MS } from "../capsules/capsules-service.ts";
+import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { Fleet } from "../hosts/fleet.ts";
 import { execStream } from "../processes/exec-stream.ts";
 import { fileWatch } from "../files/file-watch.ts";
 import { processStream } from "../processes/process-stream.ts";
@@ -53,8 +56,19 @@ export interface WebSockets {
   readonly close: () => void;
 }
 
+export interface WebSocketsDeps {
+  readonly authenticator: RequestAuthenticator;
+  readonly capsules: CapsulesService;
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly fleet: Fleet;
+  readonly limits: RequestLimits;
+  readonly logger: Logger;
+  readonly random: Random;
+}
+
 /** The WebSocket part of the API (contract 11). */
-export function createWebSockets(services: RouteServices, random: Random): WebSockets {
+export function createWebSockets(deps: WebSocketsDeps): WebSockets {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE,
@@ -64,19 +78,18 @@ export function createWebSockets(services: RouteServices, random: Random): WebSo
   const closing = new AbortController();
   const upgrade: WebSockets["upgrade"] = (request, connection, head) => {
     connection.on("error", () => connection.destroy());
-    const requestId = `req-${randomHex(random, 12)}`;
+    const requestId = `req-${randomHex(deps.random, 12)}`;
     let route: Route;
     try {
       route = findRoute(request);
     } catch (error) {
-      refuse(connection, toWire(error, requestId, services.logger));
+      refuse(connection, toWire(error, requestId, deps.logger));
       return;
     }
     if (connection instanceof Socket) connection.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
     sockets.handleUpgrade(request, connection, head, (socket) => {
-      serve(socket, request, route, services, { requestId, closing: closing.signal }).catch(
-        (error: unknown) =>
-          services.logger.error("websocket.failed", { request_id: requestId, problem: problemOf(error) }),
+      serve(socket, request, route, deps, { requestId, closing: closing.signal }).catch((error: unknown) =>
+        deps.logger.error("websocket.failed", { request_id: requestId, problem: problemOf(error) }),
       );
     });
   };
@@ -87,26 +100,24 @@ async function serve(
   webSocket: WebSocket,
   request: IncomingMessage,
   route: Route,
-  services: RouteServices,
+  deps: WebSocketsDeps,
   { requestId, closing }: { readonly requestId: string; readonly closing: AbortSignal },
 ): Promise<void> {
   const socket = new ClientSocket(webSocket);
   const signal = AbortSignal.any([socket.closed, closing]);
-  const { capsules, fleet, logger, clock } = services;
+  const { capsules, fleet, logger, clock } = deps;
   const startedAt = clock.monotonic();
   let outcome = "done";
   const fatal = route.kind === "pty" ? { fatal: true } : {};
   try {
-    const authenticated = await authenticate(socket, request, services, signal);
+    const authenticated = await authenticate(socket, request, deps, signal);
     if (!authenticated) {
       outcome = "authentication failed";
       await socket.send({ type: "error", data: outcome, ...fatal });
       socket.close(closeCode.policy, outcome);
       return;
     }
-    const identity = route.isAdmin
-      ? await actingForPlatform(services.database, authenticated)
-      : authenticated;
+    const identity = route.isAdmin ? await actingForPlatform(deps.database, authenticated) : authenticated;
     requireScope(identity, socketRoutes[route.kind]);
     const row = await capsules.running(identity.teamId, route.id, COMMAND_PATIENCE_MS);
     const touch = (): void => {
@@ -151,11 +162,11 @@ async function serve(
 async function authenticate(
   socket: ClientSocket,
   request: IncomingMessage,
-  { auth, limits }: RouteServices,
+  { authenticator, limits }: WebSocketsDeps,
   signal: AbortSignal,
 ): Promise<Identity | undefined> {
   try {
-    const identity = await auth.authenticate(request.headers);
+    const identity = await authenticator.authenticate(request.headers);
     limits.identified(identity);
     return identity;
   } catch (error) {
@@ -165,7 +176,7 @@ async function authenticate(
     const message = await socket.receive(AbortSignal.any([signal, AbortSignal.timeout(AUTH_MS)]));
     const token = message?.type === "json" && Value.Check(Auth, message.value) ? message.value.token : "";
     const headers = { authorization: `Bearer ${token}` };
-    return await limits.admit(auth, { headers, ip: request.socket.remoteAddress ?? "" });
+    return await limits.admit(authenticator, { headers, ip: request.socket.remoteAddress ?? "" });
   } catch (error) {
     if (error instanceof WrennError && isFinal(error)) throw error;
     return undefined;

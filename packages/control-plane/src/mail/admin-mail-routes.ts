@@ -21,13 +21,13 @@ const Mail = Type.Object({
   link: Type.Optional(Type.String()),
 });
 
-export interface AdminMailRoutesDeps {
-  readonly mails: MailOutbox;
+export interface MailAdminDeps {
+  readonly mailOutbox: MailOutbox;
   readonly record: RecordAudit;
 }
 
 /** Mails on their way, for administrators of the platform: without a mail server they pass links on. */
-export function registerAdminMailRoutes(app: App, { mails, record }: AdminMailRoutesDeps): void {
+export function registerMailAdmin(app: App, { mailOutbox, record }: MailAdminDeps): void {
   app.get(
     "/v1/admin/mails",
     {
@@ -42,7 +42,7 @@ export function registerAdminMailRoutes(app: App, { mails, record }: AdminMailRo
     },
     async (request, reply) => {
       const page = askedPage("mails", request, isPlace);
-      const rows = await mails.list(page && { ...page, limit: page.limit + 1 });
+      const rows = await mailOutbox.list(page && { ...page, limit: page.limit + 1 });
       const shown = page ? rows.slice(0, page.limit) : rows;
       const place = shown.at(-1)?.place;
       if (page && rows.length > page.limit && place !== undefined) offerNext(reply, request, "mails", place);

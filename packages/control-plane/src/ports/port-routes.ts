@@ -26,7 +26,7 @@ export interface PortRoutesDeps {
 }
 
 /** Ports of capsules on the web; our addition to the contract. */
-export function registerPortRoutes(app: App, { capsules, ports, edge, clock }: PortRoutesDeps): void {
+export function registerPorts(app: App, { capsules, ports, edge, clock }: PortRoutesDeps): void {
   app.get(
     "/v1/capsules/:id/ports",
     {

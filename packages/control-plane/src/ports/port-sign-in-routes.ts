@@ -16,19 +16,16 @@ const PortSignIn = Type.Object({
   binding: Type.String({ pattern: "^[\\w-]{43}$" }),
 });
 
-export interface PortSignInRoutesDeps {
+export interface PortSignInDeps {
   readonly sessions: Sessions;
   readonly ports: PortsService;
   readonly edge: PortAddresses;
   /** Refresh tokens travel in it. */
-  readonly cookie: TokenCookie;
+  readonly refreshCookie: TokenCookie;
 }
 
 /** Where the edge sends a person's browser that asks for a private port: a login here opens it there. */
-export function registerPortSignInRoutes(
-  app: App,
-  { sessions, ports, edge, cookie }: PortSignInRoutesDeps,
-): void {
+export function registerPortSignIn(app: App, { sessions, ports, edge, refreshCookie }: PortSignInDeps): void {
   app.get(
     "/v1/ports/sign-in",
     {
@@ -44,7 +41,7 @@ export function registerPortSignInRoutes(
     async (request, reply) => {
       refuseScripts(request);
       const { capsule, port, path, binding } = request.query;
-      const token = cookie.read(request.headers.cookie);
+      const token = refreshCookie.read(request.headers.cookie);
       const login = token === undefined ? undefined : await sessions.peek(token);
       if (!login) return await send(reply.status(200), signInPage);
       const admitted = await ports.admitsSession(capsule, login.id);

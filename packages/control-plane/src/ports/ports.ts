@@ -34,19 +34,20 @@ export interface PortRoute {
   readonly access: (port: number) => Access;
 }
 
+export interface PortsDeps {
+  readonly database: Database;
+  readonly capsules: CapsulesService;
+  readonly authenticator: RequestAuthenticator;
+  readonly sessions: Sessions;
+}
+
 /** Ports of capsules: what users set, and what the edge needs to know. */
 export class PortsService {
-  readonly #database: Database;
-  readonly #capsules: CapsulesService;
-  readonly #auth: RequestAuthenticator;
-  readonly #sessions: Sessions;
+  readonly #deps: PortsDeps;
   readonly #observers = new Set<(capsuleId: string) => void>();
 
-  constructor(database: Database, capsules: CapsulesService, auth: RequestAuthenticator, sessions: Sessions) {
-    this.#database = database;
-    this.#capsules = capsules;
-    this.#auth = auth;
-    this.#sessions = sessions;
+  constructor(deps: PortsDeps) {
+    this.#deps = deps;
   }
 
   /** Tells the observer whenever the access of a capsule's ports changed; returns the unsubscriber. */
@@ -56,18 +57,18 @@ export class PortsService {
   }
 
   async list(teamId: string, publicId: string): Promise<readonly { port: number; access: Access }[]> {
-    const row = await this.#capsules.get(teamId, publicId);
-    return (await portQueries.listPortAccess(this.#database.db, row.id)).map(({ port, access }) => ({
+    const row = await this.#deps.capsules.get(teamId, publicId);
+    return (await portQueries.listPortAccess(this.#deps.database.db, row.id)).map(({ port, access }) => ({
       port,
       access,
     }));
   }
 
   async set(teamId: string, publicId: string, port: number, access: Access): Promise<void> {
-    const row = await this.#capsules.get(teamId, publicId);
+    const row = await this.#deps.capsules.get(teamId, publicId);
     if (row.status === "stopped" || row.status === "error")
       throw new WrennError("capsule_not_running", { status: row.status });
-    await portQueries.setPortAccess(this.#database.db, { sandbox_id: row.id, port, access });
+    await portQueries.setPortAccess(this.#deps.database.db, { sandbox_id: row.id, port, access });
     for (const observer of this.#observers) observer(publicId);
   }
 
@@ -76,7 +77,7 @@ export class PortsService {
     const row = await this.#any(publicId);
     if (!row) return undefined;
     const access = new Map(
-      (await portQueries.listPortAccess(this.#database.db, row.id)).map((one) => [one.port, one.access]),
+      (await portQueries.listPortAccess(this.#deps.database.db, row.id)).map((one) => [one.port, one.access]),
     );
     return {
       status: row.status,
@@ -91,13 +92,13 @@ export class PortsService {
   async wake(publicId: string): Promise<void> {
     const row = await this.#any(publicId);
     if (!row) throw new WrennError("capsule_not_found", {});
-    await this.#capsules.life.wake(row.team_id, publicId);
+    await this.#deps.capsules.life.wake(row.team_id, publicId);
   }
 
   /** Whether credentials belong to the capsule's team. */
   async admits(publicId: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
     try {
-      const identity = await this.#auth.authenticate(headers);
+      const identity = await this.#deps.authenticator.authenticate(headers);
       requireScope(identity, "run");
       return (await this.#any(publicId))?.team_id === identity.teamId;
     } catch (error) {
@@ -109,10 +110,10 @@ export class PortsService {
   /** Whether a login (UUID) lives and its user belongs to the capsule's team, whichever team it turned to last. */
   async admitsSession(publicId: string, sessionId: string): Promise<boolean> {
     const row = await this.#any(publicId);
-    return row !== undefined && (await this.#sessions.admits(sessionId, row.team_id));
+    return row !== undefined && (await this.#deps.sessions.admits(sessionId, row.team_id));
   }
 
   async #any(publicId: string): Promise<CapsuleRow | undefined> {
-    return await capsuleQueries.findAnyCapsule(this.#database.db, parseId("capsule", publicId));
+    return await capsuleQueries.findAnyCapsule(this.#deps.database.db, parseId("capsule", publicId));
   }
 }

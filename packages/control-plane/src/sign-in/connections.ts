@@ -6,7 +6,7 @@ import type { AuditLog } from "../audit/audit.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
 import type { Providers } from "./providers.ts";
 
-export interface ConnectionsOptions {
+export interface ConnectionsDeps {
   readonly database: Database;
   readonly providers: Providers;
   readonly mailer: Mailer;
@@ -21,14 +21,14 @@ export interface LoginMethods {
 
 /** Which accounts of providers open an account of ours (contract 10 §3). */
 export class Connections {
-  readonly #options: ConnectionsOptions;
+  readonly #deps: ConnectionsDeps;
 
-  constructor(options: ConnectionsOptions) {
-    this.#options = options;
+  constructor(deps: ConnectionsDeps) {
+    this.#deps = deps;
   }
 
-  async of(userId: string): Promise<LoginMethods> {
-    const { db } = this.#options.database;
+  async loginMethods(userId: string): Promise<LoginMethods> {
+    const { db } = this.#deps.database;
     const user = await userQueries.findUser(db, userId);
     return {
       hasPassword: user !== undefined && user.password_hash !== null,
@@ -44,7 +44,7 @@ export class Connections {
     provider: IdentityProvider,
     { subject, verifiedEmail }: ProviderProfile,
   ): Promise<boolean> {
-    const { database, mailer } = this.#options;
+    const { database, mailer } = this.#deps;
     const { name, issuer, title } = provider;
     const key = { provider: name, issuer, subject };
     return await database.db.transaction().execute(async (trx) => {
@@ -70,7 +70,7 @@ export class Connections {
 
   /** @throws WrennError `provider_not_connected`, `last_login_method`. */
   async disconnect(session: LiveSession, provider: string): Promise<void> {
-    await this.#options.database.db.transaction().execute(async (trx) => {
+    await this.#deps.database.db.transaction().execute(async (trx) => {
       // Two at once must not each take the other for what remains.
       const user = await userQueries.lockUser(trx, session.userId);
       const identities = await identityQueries.listIdentities(trx, session.userId);
@@ -86,12 +86,12 @@ export class Connections {
 
   /** Those of providers that the operator has taken away open nothing. */
   #works({ provider, issuer }: IdentityRow): boolean {
-    return this.#options.providers.find(provider)?.issuer === issuer;
+    return this.#deps.providers.find(provider)?.issuer === issuer;
   }
 
-  async #record(db: Database["db"], session: LiveSession, action: string, provider: string): Promise<void> {
-    await this.#options.audit.write(
-      db,
+  async #record(trx: Database["db"], session: LiveSession, action: string, provider: string): Promise<void> {
+    await this.#deps.audit.write(
+      trx,
       { teamId: session.teamId, session },
       {
         resource: "user",

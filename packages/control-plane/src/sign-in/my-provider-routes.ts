@@ -11,7 +11,7 @@ import type { RateLimiter } from "../http/rate-limiter.ts";
 const tags = ["accounts"];
 const Provider = Type.Object({ provider: Type.String({ maxLength: 64 }) });
 
-export interface MyProviderRoutesDeps {
+export interface ConnectionRoutesDeps {
   readonly signIn: SignIn;
   readonly connections: Connections;
   readonly providers: Providers;
@@ -23,9 +23,9 @@ export interface MyProviderRoutesDeps {
 }
 
 /** Routes of somebody who is logged in, about the accounts elsewhere that they log in by (contract 10 §3). */
-export function registerMyProviderRoutes(
+export function registerConnections(
   app: App,
-  { signIn, connections, providers, attemptCookie, limiter, closing }: MyProviderRoutesDeps,
+  { signIn, connections, providers, attemptCookie, limiter, closing }: ConnectionRoutesDeps,
 ): void {
   app.get(
     "/v1/me/providers",
@@ -50,7 +50,7 @@ export function registerMyProviderRoutes(
       },
     },
     async (request) => {
-      const { identities } = await connections.of(sessionOf(request).userId);
+      const { identities } = await connections.loginMethods(sessionOf(request).userId);
       return providers.all().map(({ name, title }) => {
         const identity = identities.find(({ provider }) => provider === name);
         if (!identity) return { name, title, connected: false };

@@ -17,7 +17,7 @@ export interface SignInServices {
   readonly attemptCookie: TokenCookie;
 }
 
-export interface SignInServicesOptions {
+export interface SignInServicesDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -25,15 +25,16 @@ export interface SignInServicesOptions {
   readonly accounts: Accounts;
   readonly mailer: Mailer;
   readonly audit: AuditLog;
-  readonly identityProviders?: readonly IdentityProvider[];
+  readonly identityProviders: readonly IdentityProvider[];
   readonly publicUrl: string;
 }
 
-export function openSignIn(options: SignInServicesOptions): SignInServices {
-  const providers = new Providers(options.identityProviders ?? []);
-  const connections = new Connections({ ...options, providers });
+export function openSignIn(deps: SignInServicesDeps): SignInServices {
+  const { database, clock, logger, random, accounts, mailer, audit, publicUrl } = deps;
+  const providers = new Providers(deps.identityProviders);
+  const connections = new Connections({ database, providers, mailer, audit });
   return {
-    signIn: new SignIn({ ...options, connections, providers }),
+    signIn: new SignIn({ database, clock, logger, random, accounts, connections, providers, publicUrl }),
     connections,
     providers,
     // Lax: the provider leads the browser back here, and the cookie has to come along.
@@ -41,7 +42,7 @@ export function openSignIn(options: SignInServicesOptions): SignInServices {
       name: "oauth_state",
       maxAgeSec: ATTEMPT_MS / 1000,
       sameSite: "Lax",
-      secure: options.publicUrl.startsWith("https:"),
+      secure: publicUrl.startsWith("https:"),
     }),
   };
 }

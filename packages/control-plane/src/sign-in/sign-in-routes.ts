@@ -1,7 +1,11 @@
 import { Type } from "typebox";
 import { originOf } from "../accounts/origin.ts";
 import type { RateLimit } from "../http/rate-limiter.ts";
-import type { App, RouteServices } from "../http/app.ts";
+import type { RateLimiter } from "../http/rate-limiter.ts";
+import type { TokenCookie } from "../http/token-cookie.ts";
+import type { App } from "../http/app.ts";
+import type { Providers } from "./providers.ts";
+import type { SignIn } from "./sign-in.ts";
 import { resultPage } from "./sign-in-result-page.ts";
 import { refusals } from "../http/schemas.ts";
 
@@ -15,10 +19,23 @@ const Provider = Type.Object({ provider: Type.String({ maxLength: 64 }) });
 const redirects = { 302: Type.Null({ description: "The way on" }), ...refusals };
 const browserHeaders = { "cache-control": "no-store", "referrer-policy": "no-referrer" };
 
-/** Routes that browsers take to a provider and back (contract 10 §3); no scripts, but redirects and cookies. */
-export function registerSignInRoutes(app: App, services: RouteServices): void {
-  const { signIn, providers, attemptCookie, cookie, limiter, closing } = services;
+export interface SignInRoutesDeps {
+  readonly signIn: SignIn;
+  readonly providers: Providers;
+  /** Binds an attempt to sign in by a provider to a browser. */
+  readonly attemptCookie: TokenCookie;
+  /** Refresh tokens travel in it. */
+  readonly refreshCookie: TokenCookie;
+  readonly limiter: RateLimiter;
+  /** Aborts when the control plane closes. */
+  readonly closing: AbortSignal;
+}
 
+/** Routes that browsers take to a provider and back (contract 10 §3); no scripts, but redirects and cookies. */
+export function registerSignIn(
+  app: App,
+  { signIn, providers, attemptCookie, refreshCookie, limiter, closing }: SignInRoutesDeps,
+): void {
   app.get(
     "/v1/auth/providers",
     {
@@ -110,7 +127,7 @@ export function registerSignInRoutes(app: App, services: RouteServices): void {
           originOf(request),
           closing,
         );
-        if (session) cookie.set(reply, session.refreshToken);
+        if (session) refreshCookie.set(reply, session.refreshToken);
         return reply.headers(browserHeaders).redirect(location, 302);
       },
     );

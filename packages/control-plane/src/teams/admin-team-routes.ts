@@ -41,13 +41,13 @@ const TeamParams = Type.Object({ id: Type.String() });
 const tags = ["admin"];
 const none = { 204: Type.Null(), ...refusals };
 
-export interface AdminTeamRoutesDeps {
+export interface TeamAdminDeps {
   readonly adminTeams: AdminTeams;
   readonly deletion: DeletionService;
 }
 
 /** Teams, for administrators of the platform (contract 10 §13). */
-export function registerAdminTeamRoutes(app: App, { adminTeams, deletion }: AdminTeamRoutesDeps): void {
+export function registerTeamAdmin(app: App, { adminTeams, deletion }: TeamAdminDeps): void {
   app.get(
     "/v1/admin/teams",
     {

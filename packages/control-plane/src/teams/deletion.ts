@@ -9,26 +9,31 @@ import { requireRole } from "../http/identity.ts";
 import type { Identity } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
-import type { TemplatesService } from "../templates/templates.ts";
 
-export interface DeletionOptions {
+/** The templates of teams. */
+interface TeamTemplates {
+  list(teamId: string): Promise<readonly { readonly name: string }[]>;
+  remove(teamId: string, name: string): Promise<unknown>;
+}
+
+export interface DeletionDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly mailer: Mailer;
   readonly sessions: Sessions;
-  readonly keys: ApiKeyAuth;
+  readonly apiKeyAuth: ApiKeyAuth;
   readonly audit: AuditLog;
-  readonly capsules: CapsulesService;
-  readonly templates: TemplatesService;
+  /** Destroys every capsule of a team. */
+  readonly destroyCapsules: (teamId: string) => Promise<void>;
+  readonly templates: TeamTemplates;
 }
 
 /** The end of teams and of accounts (contract 10 §3 and §5, effects of contract 20 §3). */
 export class DeletionService {
-  readonly #options: DeletionOptions;
+  readonly #deps: DeletionDeps;
 
-  constructor(options: DeletionOptions) {
-    this.#options = options;
+  constructor(deps: DeletionDeps) {
+    this.#deps = deps;
   }
 
   /**
@@ -49,7 +54,7 @@ export class DeletionService {
    * @throws WrennError `team_not_found`, `platform_team_protected`, or what a host answers.
    */
   async deleteAnyTeam(session: LiveSession, teamId: string): Promise<void> {
-    const { database, audit } = this.#options;
+    const { database, audit } = this.#deps;
     const team = await teamQueries.findTeam(database.db, teamId);
     if (!team) throw new WrennError("team_not_found", {});
     await this.#end({ teamId, session });
@@ -73,7 +78,7 @@ export class DeletionService {
    * @throws WrennError `confirmation_mismatch`, `owns_team_with_members`, `last_admin`, or what a host answers.
    */
   async deleteAccount(session: LiveSession, confirmation: string): Promise<void> {
-    const { database, clock, mailer, sessions, keys } = this.#options;
+    const { database, clock, mailer, sessions, apiKeyAuth } = this.#deps;
     if (confirmation.trim().toLowerCase() !== session.email)
       throw new WrennError("confirmation_mismatch", {});
     if (session.isAdmin && !(await deletionQueries.otherAdminExists(database.db, session.userId)))
@@ -97,14 +102,14 @@ export class DeletionService {
       });
     });
     await sessions.revokeAll(session.userId);
-    keys.forget();
+    apiKeyAuth.forget();
   }
 
   async #end(identity: Identity): Promise<void> {
-    const { database, clock, audit, sessions, keys, templates } = this.#options;
+    const { database, clock, audit, sessions, apiKeyAuth, destroyCapsules, templates } = this.#deps;
     const { teamId } = identity;
     if (teamId === PLATFORM_TEAM) throw new WrennError("platform_team_protected", {});
-    await this.#destroyCapsules(teamId);
+    await destroyCapsules(teamId);
     for (const template of await templates.list(teamId)) await templates.remove(teamId, template.name);
     await database.db.transaction().execute(async (trx) => {
       if (!(await deletionQueries.markTeamDeleted(trx, teamId, new Date(clock.now())))) return;
@@ -117,13 +122,8 @@ export class DeletionService {
       });
     });
     sessions.forget();
-    keys.forget();
+    apiKeyAuth.forget();
     // Those that were created while the first ones were destroyed; from here on nobody can create more.
-    await this.#destroyCapsules(teamId);
-  }
-
-  async #destroyCapsules(teamId: string): Promise<void> {
-    const { capsules } = this.#options;
-    for (const { id } of await capsules.list(teamId)) await capsules.destroy(teamId, formatId("capsule", id));
+    await destroyCapsules(teamId);
   }
 }

@@ -36,7 +36,7 @@ export interface UsageRoutesDeps {
 }
 
 /** What a team has and had (contract 10 §6). */
-export function registerUsageRoutes(app: App, { usage }: UsageRoutesDeps): void {
+export function registerUsage(app: App, { usage }: UsageRoutesDeps): void {
   app.get(
     "/v1/capsules/stats",
     {

@@ -28,23 +28,23 @@ const perAddress: RateLimit = { burst: 20, everyMs: 3000 };
 const perLogin: RateLimit = { burst: 10, everyMs: MINUTE / 2 };
 const perMail: RateLimit = { burst: 3, everyMs: 5 * MINUTE };
 
-export interface AuthRoutesDeps {
+export interface LoginRoutesDeps {
   readonly accounts: Accounts;
   readonly firstAdmin: FirstAdmin;
   readonly sessions: Sessions;
   readonly limiter: RateLimiter;
   /** Refresh tokens travel in it. */
-  readonly cookie: TokenCookie;
+  readonly refreshCookie: TokenCookie;
 }
 
 /** Routes that need no credentials because they give them (contract 10 §3). */
-export function registerAuthRoutes(
+export function registerLogin(
   app: App,
-  { accounts, firstAdmin, sessions, limiter, cookie }: AuthRoutesDeps,
+  { accounts, firstAdmin, sessions, limiter, refreshCookie }: LoginRoutesDeps,
 ): void {
   const limit = (request: FastifyRequest): void => limiter.take(`address ${request.ip}`, perAddress);
   const opened = (reply: FastifyReply, session: OpenedSession): Static<typeof AuthResponse> => {
-    cookie.set(reply, session.refreshToken);
+    refreshCookie.set(reply, session.refreshToken);
     return authJson(session);
   };
   const tags = ["accounts"];
@@ -139,7 +139,7 @@ export function registerAuthRoutes(
       },
     },
     async (request, reply) => {
-      const token = cookie.read(request.headers.cookie);
+      const token = refreshCookie.read(request.headers.cookie);
       if (token === undefined) throw new WrennError("refresh_token_invalid", {});
       return opened(reply, await sessions.refresh(token));
     },

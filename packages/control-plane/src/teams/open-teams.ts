@@ -1,0 +1,29 @@
+import type { Random } from "@wrenn/core";
+import { AdminTeams } from "./admin-teams.ts";
+import { DeletionService } from "./deletion.ts";
+import type { DeletionDeps } from "./deletion.ts";
+import { InvitationsService } from "./invitations.ts";
+import { TeamsService } from "./teams.ts";
+
+export interface TeamServices {
+  readonly adminTeams: AdminTeams;
+  readonly deletion: DeletionService;
+  readonly invitations: InvitationsService;
+  readonly teams: TeamsService;
+}
+
+export interface TeamServicesDeps extends DeletionDeps {
+  readonly random: Random;
+  /** Address of the dashboard, for links in mails. */
+  readonly publicUrl: string;
+}
+
+export function openTeams(deps: TeamServicesDeps): TeamServices {
+  const { database, clock, random, mailer, sessions, audit, publicUrl } = deps;
+  return {
+    adminTeams: new AdminTeams({ database, audit }),
+    deletion: new DeletionService(deps),
+    invitations: new InvitationsService({ database, clock, random, mailer, audit, publicUrl }),
+    teams: new TeamsService({ database, random, sessions, audit }),
+  };
+}
