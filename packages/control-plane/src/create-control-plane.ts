@@ -1,8 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
 import { formatId } from "@wrenn/core";
-import type { Clock, Logger, Random } from "@wrenn/core";
-import type { Database } from "@wrenn/database";
 import { actingForPlatform } from "./accounts/administrators.ts";
 import { registerAccountAdmin } from "./accounts/admin-user-routes.ts";
 import { AdminUsers } from "./accounts/admin-users.ts";
@@ -20,7 +16,7 @@ import { CapsulesService } from "./capsules/capsules-service.ts";
 import { registerChannels } from "./channels/channel-routes.ts";
 import { openChannels } from "./channels/open-channels.ts";
 import { publicInternet } from "./channels/outgoing.ts";
-import type { OutgoingPolicy } from "./channels/outgoing.ts";
+import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 import { DatabaseEventBus } from "./events/event-bus.ts";
 import { EventFeed } from "./events/event-feed.ts";
 import { registerEvents } from "./events/event-routes.ts";
@@ -32,14 +28,11 @@ import { registerFileUploadRoutes } from "./files/file-upload-routes.ts";
 import { Fleet } from "./hosts/fleet.ts";
 import { registerHostAgentRoutes } from "./hosts/host-agent-routes.ts";
 import { HostEnrolment } from "./hosts/host-enrolment.ts";
-import type { HostCertifier } from "./hosts/host-enrolment.ts";
 import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
-import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
 import { registerHostRoutes } from "./hosts/host-routes.ts";
 import { HostsService } from "./hosts/hosts-service.ts";
 import { Operations } from "./hosts/operations.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
-import type { CapacityPolicy } from "./hosts/placement.ts";
 import { identityOf } from "./http/app.ts";
 import { createApp } from "./http/create-app.ts";
 import { PLATFORM_TEAM } from "./http/identity.ts";
@@ -49,7 +42,6 @@ import { registerDescription } from "./http/openapi.ts";
 import { registerPrometheus } from "./http/prometheus.ts";
 import { RateLimiter } from "./http/rate-limiter.ts";
 import { defaultRates, RequestLimits } from "./http/request-limits.ts";
-import type { RequestRates } from "./http/request-limits.ts";
 import {
   addAdminRoutes,
   addAuthenticatedRoutes,
@@ -59,16 +51,13 @@ import {
 import { registerServiceRoutes } from "./http/service-routes.ts";
 import { createWebSockets } from "./http/web-sockets.ts";
 import { registerMailAdmin } from "./mail/admin-mail-routes.ts";
-import type { Mailer, MailTransport } from "./mail/mailer.ts";
 import { openMail } from "./mail/open-mail.ts";
 import { registerNetworkRoutes } from "./network/network-routes.ts";
 import { registerPorts } from "./ports/port-routes.ts";
 import { registerPortSignIn } from "./ports/port-sign-in-routes.ts";
 import { PortsService } from "./ports/ports.ts";
-import type { PortAddresses } from "./ports/ports.ts";
 import { registerExecRoutes } from "./processes/exec-routes.ts";
 import { registerProcessRoutes } from "./processes/process-routes.ts";
-import type { IdentityProvider } from "./sign-in/identity-provider.ts";
 import { registerConnections } from "./sign-in/my-provider-routes.ts";
 import { openSignIn } from "./sign-in/open-sign-in.ts";
 import { registerSignIn } from "./sign-in/sign-in-routes.ts";
@@ -82,53 +71,6 @@ import { registerUsage } from "./usage/usage-routes.ts";
 import { UsageService } from "./usage/usage.ts";
 
 const CLOSE_MS = 5000;
-
-export interface ControlPlaneOptions {
-  readonly database: Database;
-  /** UUID of this control plane, the same after a restart: it takes over what it had begun. */
-  readonly instanceId: string;
-  /** The host in this process, if there is one. */
-  readonly localHost?: LocalHost | undefined;
-  /** Opens links to hosts on other machines; without it there are none. */
-  readonly connectHost?: ConnectHost;
-  /** Signs certificates of hosts on other machines; without it none can register. */
-  readonly certifier?: HostCertifier;
-  readonly capacity?: CapacityPolicy;
-  readonly times?: MonitorTimes;
-  /** Milliseconds after which a create answers with a capsule that is still being made; without it, it never does. */
-  readonly createAnswerMs?: number | undefined;
-  /** How often clients may call the API. */
-  readonly rates?: Partial<RequestRates>;
-  readonly edge: PortAddresses;
-  /** Where requests that users ask for may go; by default the public internet, over TLS. */
-  readonly outgoing?: OutgoingPolicy;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly random: Random;
-  readonly version: string;
-  /** Services whose accounts can be used to log in here. */
-  readonly identityProviders?: readonly IdentityProvider[];
-  /** The mail server; without one what people are to be told is in the log, and kept for administrators. */
-  readonly mailTransport?: MailTransport | undefined;
-  /** Test seam: takes mails instead of the outbox. */
-  readonly mailer?: Mailer;
-  /** Address of the dashboard, for links in mails; cookies need TLS when it has. */
-  readonly publicUrl: string;
-}
-
-export interface ControlPlane {
-  /** Takes requests of the public API; who listens is the caller's affair. */
-  readonly handlers: {
-    readonly request: (request: IncomingMessage, response: ServerResponse) => void;
-    readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-  };
-  /** What the edge asks about ports of capsules. */
-  readonly ports: PortsService;
-  /** Hosts that this control plane can ask. */
-  readonly fleet: Fleet;
-  /** Ends sessions, gives requests under way a moment, and waits for what was begun. */
-  close(): Promise<void>;
-}
 
 /** The public API on top of any number of hosts. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {

@@ -1,5 +1,5 @@
 export { createControlPlane } from "./create-control-plane.ts";
-export type { ControlPlane, ControlPlaneOptions } from "./create-control-plane.ts";
+export type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 export { ensureFirstTeam } from "./accounts/bootstrap.ts";
 export type { Mail, Mailer, MailTransport } from "./mail/mailer.ts";
 export { smtpTransport } from "./mail/smtp-transport.ts";

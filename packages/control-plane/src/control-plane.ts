@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Clock, Logger, Random } from "@wrenn/core";
+import type { Database } from "@wrenn/database";
+import type { OutgoingPolicy } from "./channels/outgoing.ts";
+import type { Fleet } from "./hosts/fleet.ts";
+import type { HostCertifier } from "./hosts/host-enrolment.ts";
+import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
+import type { CapacityPolicy } from "./hosts/placement.ts";
+import type { RequestRates } from "./http/request-limits.ts";
+import type { Mailer, MailTransport } from "./mail/mailer.ts";
+import type { PortAddresses, PortsService } from "./ports/ports.ts";
+import type { IdentityProvider } from "./sign-in/identity-provider.ts";
+
+export interface ControlPlaneOptions {
+  readonly database: Database;
+  /** UUID of this control plane, the same after a restart: it takes over what it had begun. */
+  readonly instanceId: string;
+  /** The host in this process, if there is one. */
+  readonly localHost?: LocalHost | undefined;
+  /** Opens links to hosts on other machines; without it there are none. */
+  readonly connectHost?: ConnectHost;
+  /** Signs certificates of hosts on other machines; without it none can register. */
+  readonly certifier?: HostCertifier;
+  readonly capacity?: CapacityPolicy;
+  readonly times?: MonitorTimes;
+  /** Milliseconds after which a create answers with a capsule that is still being made; without it, it never does. */
+  readonly createAnswerMs?: number | undefined;
+  /** How often clients may call the API. */
+  readonly rates?: Partial<RequestRates>;
+  readonly edge: PortAddresses;
+  /** Where requests that users ask for may go; by default the public internet, over TLS. */
+  readonly outgoing?: OutgoingPolicy;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly version: string;
+  /** Services whose accounts can be used to log in here. */
+  readonly identityProviders?: readonly IdentityProvider[];
+  /** The mail server; without one what people are to be told is in the log, and kept for administrators. */
+  readonly mailTransport?: MailTransport | undefined;
+  /** Test seam: takes mails instead of the outbox. */
+  readonly mailer?: Mailer;
+  /** Address of the dashboard, for links in mails; cookies need TLS when it has. */
+  readonly publicUrl: string;
+}
+
+export interface ControlPlane {
+  /** Takes requests of the public API; who listens is the caller's affair. */
+  readonly handlers: {
+    readonly request: (request: IncomingMessage, response: ServerResponse) => void;
+    readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  };
+  /** What the edge asks about ports of capsules. */
+  readonly ports: PortsService;
+  /** Hosts that this control plane can ask. */
+  readonly fleet: Fleet;
+  /** Ends sessions, gives requests under way a moment, and waits for what was begun. */
+  close(): Promise<void>;
+}
