@@ -283,7 +283,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   return {
     handlers: {
       request: (request, response) => {
-        requests.follow(response);
+        requests.add(response);
         app.routing(request, response);
       },
       upgrade: sockets.upgrade,

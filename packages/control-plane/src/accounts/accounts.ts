@@ -17,7 +17,7 @@ const TOKEN_BYTES = 32;
 const MAX_USER_AGENT = 200;
 
 /** Where a request came from, as far as it tells. */
-export interface Origin {
+export interface ClientDetails {
   readonly address: string;
   readonly userAgent: string;
 }
@@ -90,14 +90,14 @@ export class Accounts {
   }
 
   /** @throws WrennError `login_failed`, and with the right password `account_not_activated`, `account_disabled`. */
-  async logIn({ email, password }: Credentials, origin: Origin): Promise<OpenedSession> {
+  async logIn({ email, password }: Credentials, client: ClientDetails): Promise<OpenedSession> {
     const { database, passwords } = this.#deps;
     const user = await userQueries.findUserByEmail(database.db, email);
     if (!(await passwords.verify(password, user?.password_hash)) || !user) {
-      await this.recordFailure(user, origin);
+      await this.recordFailedLogin(user, client);
       throw new WrennError("login_failed", {});
     }
-    return await this.enter(user, origin);
+    return await this.openSession(user, client);
   }
 
   /**
@@ -106,7 +106,7 @@ export class Accounts {
    * @param provider - that says who it is; without one it was the password.
    * @throws WrennError `account_not_activated`, `account_disabled`.
    */
-  async enter(user: UserRow, origin: Origin, provider?: string): Promise<OpenedSession> {
+  async openSession(user: UserRow, client: ClientDetails, provider?: string): Promise<OpenedSession> {
     const { database, random, sessions } = this.#deps;
     if (user.status === "inactive") throw new WrennError("account_not_activated", {});
     if (user.status !== "active") throw new WrennError("account_disabled", {});
@@ -115,7 +115,7 @@ export class Accounts {
       team?.teamId ??
       (await database.db.transaction().execute(async (trx) => await insertFirstTeam(trx, random, user)));
     const opened = await sessions.open(user.id, teamId);
-    await this.recordVisit(opened.session, "login", origin, provider);
+    await this.recordLogin(opened.session, "login", client, provider);
     return opened;
   }
 
@@ -192,10 +192,10 @@ export class Accounts {
   }
 
   /** Says in the audit log of the team that somebody acts in that they came or went. */
-  async recordVisit(
+  async recordLogin(
     session: LiveSession,
     action: "login" | "logout",
-    origin: Origin,
+    client: ClientDetails,
     provider?: string,
   ): Promise<void> {
     const { audit, database } = this.#deps;
@@ -207,7 +207,7 @@ export class Accounts {
         resourceId: formatId("user", session.userId),
         action,
         scope: "admin",
-        metadata: metadataOf(origin, provider),
+        metadata: metadataOf(client, provider),
       },
     );
   }
@@ -220,7 +220,11 @@ export class Accounts {
    * A wrong password, or a provider's account that may not come in, is known by the team that its account would have acted in, an unknown address by the platform's. Both take
    * the same steps, so that the time of the answer does not tell them apart.
    */
-  async recordFailure(user: UserRow | undefined, origin: Origin, provider?: string): Promise<void> {
+  async recordFailedLogin(
+    user: UserRow | undefined,
+    client: ClientDetails,
+    provider?: string,
+  ): Promise<void> {
     const { audit, database, random } = this.#deps;
     const [team] = await userQueries.listMemberships(database.db, user?.id ?? random.uuid());
     await audit.write(
@@ -232,7 +236,7 @@ export class Accounts {
         action: "login_failed",
         scope: "admin",
         status: "warning",
-        metadata: metadataOf(origin, provider),
+        metadata: metadataOf(client, provider),
       },
     );
   }
@@ -265,7 +269,7 @@ export class Accounts {
 
 /** What clients say of themselves is bounded. */
 function metadataOf(
-  { address, userAgent }: Origin,
+  { address, userAgent }: ClientDetails,
   provider: string | undefined,
 ): Readonly<Record<string, string>> {
   const where = { address, user_agent: userAgent.slice(0, MAX_USER_AGENT) };

@@ -2,7 +2,7 @@ import { formatId, parseId } from "@wrenn/core";
 import { Type } from "typebox";
 import { sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { NumberedQuery, numbering, stretchOf } from "../http/numbered-pages.ts";
+import { NumberedQuery, pageInfoFields, pageSlice } from "../http/numbered-pages.ts";
 import { timestamp } from "../http/timestamp.ts";
 import { refusals } from "../http/schemas.ts";
 import type { AdminUsers } from "./admin-users.ts";
@@ -34,11 +34,11 @@ export function registerAccountAdmin(app: App, { adminUsers }: AccountAdminDeps)
         summary: "Everybody who has an account, newest first",
         tags,
         querystring: NumberedQuery,
-        response: { 200: Type.Object({ users: Type.Array(User), ...numbering }), ...refusals },
+        response: { 200: Type.Object({ users: Type.Array(User), ...pageInfoFields }), ...refusals },
       },
     },
     async (request) => {
-      const { offset, limit, about } = stretchOf(request.query);
+      const { offset, limit, pageInfo } = pageSlice(request.query);
       const { users, total } = await adminUsers.list(offset, limit);
       return {
         users: users.map((user) => ({
@@ -51,7 +51,7 @@ export function registerAccountAdmin(app: App, { adminUsers }: AccountAdminDeps)
           teams_joined: user.teamsJoined,
           teams_owned: user.teamsOwned,
         })),
-        ...about(total),
+        ...pageInfo(total),
       };
     },
   );

@@ -2,7 +2,7 @@ import { WrennError } from "@wrenn/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
-import { originOf } from "./origin.ts";
+import { clientDetails } from "./origin.ts";
 import { tryEmailAddress, emailAddress } from "./email-address.ts";
 import type { RateLimit, RateLimiter } from "../http/rate-limiter.ts";
 import type { OpenedSession, Sessions } from "./sessions.ts";
@@ -85,7 +85,7 @@ export function registerLogin(
       const { token, password, name } = request.body;
       const email = emailAddress(request.body.email);
       await firstAdmin.create(token, { email, password, name: name.trim() });
-      const session = await accounts.logIn({ email, password }, originOf(request));
+      const session = await accounts.logIn({ email, password }, clientDetails(request));
       return await reply.status(201).send(opened(reply, session));
     },
   );
@@ -121,7 +121,7 @@ export function registerLogin(
       limiter.take(`login ${email}`, perLogin);
       return opened(
         reply,
-        await accounts.logIn({ email, password: request.body.password }, originOf(request)),
+        await accounts.logIn({ email, password: request.body.password }, clientDetails(request)),
       );
     },
   );

@@ -1,7 +1,7 @@
 import { formatId, parseId } from "@wrenn/core";
 import { deletionQueries } from "@wrenn/database";
 import { Type } from "typebox";
-import { originOf } from "./origin.ts";
+import { clientDetails } from "./origin.ts";
 import { authJson, AuthResponse, GivenPassword, Password, PersonName } from "./account-json.ts";
 import { sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
@@ -171,7 +171,7 @@ export function registerMeRoutes(
     async (request, reply) => {
       const session = sessionOf(request);
       await sessions.revoke(session.id);
-      await accounts.recordVisit(session, "logout", originOf(request));
+      await accounts.recordLogin(session, "logout", clientDetails(request));
       refreshCookie.clear(reply);
       return await reply.status(204).send(null);
     },

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from "fastify";
-import type { Origin } from "./accounts.ts";
+import type { ClientDetails } from "./accounts.ts";
 
 /** Where a request came from, for the audit log. */
-export function originOf(request: FastifyRequest): Origin {
+export function clientDetails(request: FastifyRequest): ClientDetails {
   return { address: request.ip, userAgent: request.headers["user-agent"] ?? "" };
 }

@@ -19,7 +19,7 @@ export interface ChannelOutboxDeps {
   readonly sealed: SealedJson<ChannelConfig>;
 }
 
-/** Tells channels what they want to hear of. */
+/** Delivers the notifications of channels. */
 export function channelOutbox({ database, random, outgoing, sealed }: ChannelOutboxDeps): Outbox<Delivery> {
   return {
     topic: "wrenn_deliveries",

@@ -40,7 +40,7 @@ export class ChannelsService {
   ): Promise<{ readonly row: ChannelRow; readonly secret: string | undefined }> {
     const { database, random, sealed } = this.#deps;
     const { teamId } = session;
-    const { config, drawn } = this.#complete(channel.provider, channel.config, undefined);
+    const { config, generated } = this.#completeConfig(channel.provider, channel.config, undefined);
     const team = await teamQueries.findTeam(database.db, teamId);
     const limit = team?.max_channels ?? 0;
     const present = await this.list(teamId);
@@ -60,7 +60,7 @@ export class ChannelsService {
       await this.#audit(trx, session, inserted, "create", "success");
       return inserted;
     });
-    return { row, secret: drawn };
+    return { row, secret: generated };
   }
 
   async list(teamId: string): Promise<readonly ChannelRow[]> {
@@ -113,7 +113,7 @@ export class ChannelsService {
   async configure(session: LiveSession, publicId: string, given: ChannelConfig): Promise<ChannelRow> {
     const { database, clock, sealed } = this.#deps;
     const row = await this.get(session.teamId, publicId);
-    const { config } = this.#complete(row.provider as Provider, given, sealed.open(row.id, row.config));
+    const { config } = this.#completeConfig(row.provider as Provider, given, sealed.open(row.id, row.config));
     return await database.db.transaction().execute(async (trx) => {
       const changed = await channelQueries.changeChannel(
         trx,
@@ -137,19 +137,19 @@ export class ChannelsService {
   }
 
   /** Checks a configuration by making a request of it, and gives a webhook a secret. */
-  #complete(
+  #completeConfig(
     provider: Provider,
     given: ChannelConfig,
     before: ChannelConfig | undefined,
-  ): { readonly config: ChannelConfig; readonly drawn: string | undefined } {
+  ): { readonly config: ChannelConfig; readonly generated: string | undefined } {
     const { random } = this.#deps;
     const needsSecret = provider === "webhook" && given["secret"] === undefined;
     const kept = needsSecret ? before?.["secret"] : undefined;
-    const drawn = needsSecret && kept === undefined ? randomHex(random, SECRET_BYTES) : undefined;
-    const secret = kept ?? drawn;
+    const generated = needsSecret && kept === undefined ? randomHex(random, SECRET_BYTES) : undefined;
+    const secret = kept ?? generated;
     const config = secret === undefined ? given : { ...given, secret };
     compose(provider, config, sample, random);
-    return { config, drawn };
+    return { config, generated };
   }
 
   async #audit(

@@ -19,62 +19,66 @@ export type ChannelConfig = Readonly<Record<string, string>>;
 
 type Compose = (config: ChannelConfig, notification: Notification, random: Random) => OutgoingRequest;
 
-/** How each service wants to be told (contract 20 §7). */
+/** The request that each service expects (contract 20 §7). */
 const composers: Readonly<Record<Provider, { readonly keys: readonly string[]; readonly compose: Compose }>> =
   {
     webhook: { keys: ["url", "secret"], compose: webhook },
     slack: {
       keys: ["webhook_url"],
-      compose: (config, told) =>
+      compose: (config, notification) =>
         post(urlOf(config, "webhook_url", /^\/services\/[^/]+\/[^/]+\/[^/]+$/), {
-          text: plain(textOf(told)),
+          text: escapeMarkup(textOf(notification)),
         }),
     },
     discord: {
       keys: ["webhook_url"],
       // Names that people chose must not call everybody.
-      compose: (config, told) =>
+      compose: (config, notification) =>
         post(urlOf(config, "webhook_url", /^\/api\/webhooks\/\d+\/[\w-]+$/), {
-          content: textOf(told).slice(0, 2000),
+          content: textOf(notification).slice(0, 2000),
           allowed_mentions: { parse: [] },
         }),
     },
     teams: {
       keys: ["webhook_url"],
-      compose: (config, told) =>
+      compose: (config, notification) =>
         post(urlOf(config, "webhook_url"), {
           "@type": "MessageCard",
           "@context": "https://schema.org/extensions",
-          summary: textOf(told).split("\n")[0],
-          text: textOf(told).replaceAll("\n", "\n\n"),
+          summary: textOf(notification).split("\n")[0],
+          text: textOf(notification).replaceAll("\n", "\n\n"),
         }),
     },
     googlechat: {
       keys: ["webhook_url"],
-      compose: (config, told) => {
+      compose: (config, notification) => {
         const url = urlOf(config, "webhook_url");
-        if (url.host !== "chat.googleapis.com") throw wrong("webhook_url", "must be on chat.googleapis.com");
-        return post(url, { text: plain(textOf(told)) });
+        if (url.host !== "chat.googleapis.com")
+          throw invalidConfig("webhook_url", "must be on chat.googleapis.com");
+        return post(url, { text: escapeMarkup(textOf(notification)) });
       },
     },
     telegram: {
       keys: ["bot_token", "chat_id"],
-      compose: (config, told) => {
+      compose: (config, notification) => {
         const token = valueOf(config, "bot_token", /^\d+:[\w-]{1,128}$/);
         return post(new URL(`https://api.telegram.org/bot${token}/sendMessage`), {
           chat_id: valueOf(config, "chat_id", /^(-?\d{1,20}|@\w{1,64})$/),
-          text: textOf(told),
+          text: textOf(notification),
         });
       },
     },
     matrix: {
       keys: ["homeserver_url", "access_token", "room_id"],
-      compose: (config, told, random) => {
+      compose: (config, notification, random) => {
         const room = encodeURIComponent(valueOf(config, "room_id", /^![^\s]{1,254}$/));
         const path = `/_matrix/client/v3/rooms/${room}/send/m.room.message/${random.uuid()}`;
         const token = valueOf(config, "access_token", /^[\x21-\x7e]{1,1024}$/);
         return {
-          ...post(new URL(path, urlOf(config, "homeserver_url")), { msgtype: "m.text", body: textOf(told) }),
+          ...post(new URL(path, urlOf(config, "homeserver_url")), {
+            msgtype: "m.text",
+            body: textOf(notification),
+          }),
           method: "PUT",
           headers: { authorization: `Bearer ${token}` },
         };
@@ -118,23 +122,26 @@ function post(url: URL, body: object): OutgoingRequest {
 }
 
 /** Slack and Google Chat read `<…>` and `&` as markup; a name such as `<!channel>` would call everybody. */
-function plain(text: string): string {
+function escapeMarkup(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 function valueOf(config: ChannelConfig, key: string, pattern: RegExp): string {
   const value = config[key];
   if (value === undefined || !pattern.test(value))
-    throw wrong(key, value === undefined ? "is required" : "has not the form that the service gives it");
+    throw invalidConfig(
+      key,
+      value === undefined ? "is required" : "has not the form that the service gives it",
+    );
   return value;
 }
 
 function urlOf(config: ChannelConfig, key: string, path?: RegExp): URL {
   const url = URL.parse(valueOf(config, key, /^https?:\/\/\S{1,2000}$/));
-  if (!url || (path && !path.test(url.pathname))) throw wrong(key, "is not a URL of this service");
+  if (!url || (path && !path.test(url.pathname))) throw invalidConfig(key, "is not a URL of this service");
   return url;
 }
 
-function wrong(key: string, problem: string): WrennError {
+function invalidConfig(key: string, problem: string): WrennError {
   return new WrennError("invalid_field", { field: `config.${key}`, problem });
 }

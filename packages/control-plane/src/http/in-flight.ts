@@ -4,7 +4,7 @@ import type { ServerResponse } from "node:http";
 export class InFlight {
   readonly #responses = new Set<ServerResponse>();
 
-  follow(response: ServerResponse): void {
+  add(response: ServerResponse): void {
     this.#responses.add(response);
     response.once("close", () => this.#responses.delete(response));
   }

@@ -8,20 +8,20 @@ export const NumberedQuery = Type.Object({
   page: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 1 })),
 });
 
-/** What a page says of itself, beside its entries. */
-export const numbering = {
+/** Fields of a page next to its entries. */
+export const pageInfoFields = {
   total: Type.Integer(),
   page: Type.Integer(),
   per_page: Type.Integer(),
   total_pages: Type.Integer(),
 };
 
-/** Which entries a page has, and what it says of itself. */
-export function stretchOf({ page = 1 }: { readonly page?: number }) {
+/** The entries of a page, by offset and limit, and its fields once the total is known. */
+export function pageSlice({ page = 1 }: { readonly page?: number }) {
   return {
     offset: (page - 1) * PER_PAGE,
     limit: PER_PAGE,
-    about: (total: number) => ({
+    pageInfo: (total: number) => ({
       total,
       page,
       per_page: PER_PAGE,

@@ -46,7 +46,7 @@ export function registerMailAdmin(app: App, { mailOutbox, record }: MailAdminDep
       const shown = page ? rows.slice(0, page.limit) : rows;
       const place = shown.at(-1)?.place;
       if (page && rows.length > page.limit && place !== undefined) offerNext(reply, request, "mails", place);
-      const revealed = shown.filter(({ passOn }) => passOn).length;
+      const revealed = shown.filter(({ toForward: passOn }) => passOn).length;
       if (revealed > 0) {
         const metadata = { mails: String(revealed) };
         await record(request, { resource: "mail", action: "read", scope: "admin", metadata });
@@ -60,7 +60,7 @@ export function registerMailAdmin(app: App, { mailOutbox, record }: MailAdminDep
         ...(row.problem === null ? {} : { problem: row.problem }),
         created_at: timestamp(row.created_at),
         expires_at: timestamp(row.expires_at),
-        ...row.passOn,
+        ...row.toForward,
       }));
     },
   );

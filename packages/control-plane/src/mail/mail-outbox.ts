@@ -31,7 +31,7 @@ export interface MailOutboxDeps {
 export interface ListedMail extends MailRow {
   readonly place?: string;
   /** There only when somebody has to pass it on. */
-  readonly passOn?: Content;
+  readonly toForward?: Content;
 }
 
 /** Mails on their way: in the database until the mail server has them, or until they are over. */
@@ -80,7 +80,7 @@ export class MailOutbox implements Mailer {
   }
 
   /** What a worker takes to the mail server; undefined without one. */
-  outbox(): Outbox<WaitingMail> | undefined {
+  deliveries(): Outbox<WaitingMail> | undefined {
     const { database, clock, transport } = this.#deps;
     if (!transport) return undefined;
     return {

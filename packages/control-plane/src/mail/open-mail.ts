@@ -18,6 +18,6 @@ export async function openMail(
 ): Promise<{ readonly mailOutbox: MailOutbox; readonly mailWorker: OutboxWorker<WaitingMail> | undefined }> {
   const { database, clock, logger } = deps;
   const mailOutbox = await MailOutbox.open(deps);
-  const deliveries = mailOutbox.outbox();
+  const deliveries = mailOutbox.deliveries();
   return { mailOutbox, mailWorker: deliveries && new OutboxWorker({ database, clock, logger }, deliveries) };
 }

@@ -57,7 +57,7 @@ export function smtpTransport(server: SmtpServer): MailTransport {
             }),
         );
       } catch (error) {
-        throw told(error);
+        throw deliveryError(error);
       } finally {
         transport.close();
       }
@@ -75,14 +75,14 @@ interface Failure {
 }
 
 /** Until these nothing was said that a server could repeat: neither the mail nor a password. */
-const tellable = new Set(["CONN", "MAIL FROM", "RCPT TO"]);
+const loggableCommands = new Set(["CONN", "MAIL FROM", "RCPT TO"]);
 
 /** What went wrong, fit for the log. */
-function told(error: unknown): Error {
+function deliveryError(error: unknown): Error {
   if (error instanceof WrennError) return error;
   const { message = "", code = "unknown", command, responseCode } = error as Failure;
   const what = responseCode === undefined ? code : `answer ${responseCode}`;
-  const said = command !== undefined && tellable.has(command) ? `: ${clean(message)}` : "";
+  const said = command !== undefined && loggableCommands.has(command) ? `: ${clean(message)}` : "";
   const problem = `the mail server did not take it: ${what} at ${command ?? "the beginning"}${said}`;
   // RFC 5321 §4.2.1: 5yz is final. Of other commands it may be our configuration, which somebody will put right.
   const isFinal = command === "RCPT TO" && responseCode !== undefined && responseCode >= 500;

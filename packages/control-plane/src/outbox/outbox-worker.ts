@@ -2,11 +2,11 @@ import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { Database, DeliveryOutcome, Listening } from "@wrenn/database";
 
-const AT_ONCE = 10;
+const BATCH_SIZE = 10;
 /** Longer than an attempt can take. */
 const CLAIM_MS = 60_000;
 /** Between two looks without a notification: what failed is due by then at the latest. */
-const LOOK_MS = 5000;
+const POLL_MS = 5000;
 
 /** Something in a table that somebody outside is to be told. */
 interface Deliverable {
@@ -66,14 +66,14 @@ export class OutboxWorker<T extends Deliverable> {
       this.#hint = Promise.withResolvers<void>();
       let claimed: readonly T[] = [];
       try {
-        claimed = await this.#outbox.claim(AT_ONCE, CLAIM_MS);
+        claimed = await this.#outbox.claim(BATCH_SIZE, CLAIM_MS);
         await Promise.all(claimed.map((item) => this.#deliver(item)));
       } catch (error) {
         logger.warn(`${this.#outbox.name}.deliveries_failed`, { problem: problemOf(error) });
       }
       if (claimed.length > 0) continue;
       const over = new AbortController();
-      const quiet = clock.sleep(LOOK_MS, AbortSignal.any([signal, over.signal])).catch(() => undefined);
+      const quiet = clock.sleep(POLL_MS, AbortSignal.any([signal, over.signal])).catch(() => undefined);
       await Promise.race([this.#hint.promise, quiet]);
       over.abort();
     }

@@ -33,7 +33,7 @@ export class Connections {
     return {
       hasPassword: user !== undefined && user.password_hash !== null,
       identities: (await identityQueries.listIdentities(db, userId)).filter((identity) =>
-        this.#works(identity),
+        this.#isConfigured(identity),
       ),
     };
   }
@@ -53,7 +53,7 @@ export class Connections {
       if (owner) return owner.id === session.userId;
       // One of an issuer that the operator has replaced is of no use any more.
       const own = await identityQueries.listIdentities(trx, session.userId);
-      if (own.some((identity) => identity.provider === name && !this.#works(identity)))
+      if (own.some((identity) => identity.provider === name && !this.#isConfigured(identity)))
         await identityQueries.deleteIdentity(trx, session.userId, name);
       const identity = { ...key, user_id: session.userId, email: verifiedEmail ?? "" };
       if (!(await identityQueries.insertIdentity(trx, identity))) return false;
@@ -76,7 +76,9 @@ export class Connections {
       const identities = await identityQueries.listIdentities(trx, session.userId);
       if (!identities.some((identity) => identity.provider === provider))
         throw new WrennError("provider_not_connected", {});
-      const others = identities.filter((identity) => identity.provider !== provider && this.#works(identity));
+      const others = identities.filter(
+        (identity) => identity.provider !== provider && this.#isConfigured(identity),
+      );
       if ((user?.password_hash ?? null) === null && others.length === 0)
         throw new WrennError("last_login_method", {});
       await identityQueries.deleteIdentity(trx, session.userId, provider);
@@ -85,7 +87,7 @@ export class Connections {
   }
 
   /** Those of providers that the operator has taken away open nothing. */
-  #works({ provider, issuer }: IdentityRow): boolean {
+  #isConfigured({ provider, issuer }: IdentityRow): boolean {
     return this.#deps.providers.find(provider)?.issuer === issuer;
   }
 

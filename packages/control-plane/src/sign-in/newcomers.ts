@@ -6,7 +6,7 @@ import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
 import type { SignInProblem } from "./outcome.ts";
 
 /** Undoes the transaction that it leaves. */
-class Refused extends Error {
+class SignUpRefused extends Error {
   readonly problem: SignInProblem;
 
   constructor(problem: SignInProblem) {
@@ -22,7 +22,7 @@ class Refused extends Error {
  *
  * @returns the new account; of several attempts at once the account that the first one made.
  */
-export async function addNewcomer(
+export async function createAccount(
   database: Database,
   random: Random,
   provider: IdentityProvider,
@@ -39,15 +39,15 @@ export async function addNewcomer(
         name,
         passwordHash: null,
       });
-      if (!added) throw new Refused("email_taken");
+      if (!added) throw new SignUpRefused("email_taken");
       if (!(await identityQueries.insertIdentity(trx, { ...key, user_id: added.id, email })))
-        throw new Refused("email_taken");
+        throw new SignUpRefused("email_taken");
       await insertFirstTeam(trx, random, added);
       return added;
     });
     return { user, isNew: true };
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof SignUpRefused)) throw error;
     const owner = await identityQueries.findIdentityOwner(database.db, key);
     return owner ? { user: owner, isNew: false } : error.problem;
   }

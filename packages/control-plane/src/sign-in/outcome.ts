@@ -15,40 +15,40 @@ export type SignInProblem =
   | "db_error";
 
 /** Where a browser goes when it comes back from a provider, and with what. */
-export interface SignInOutcome {
+export interface SignInResult {
   readonly location: string;
   readonly session?: OpenedSession;
 }
 
 /** Pages of the dashboard that a browser goes to (contract 10 §3). */
-export class ResultPages {
+export class SignInRedirects {
   readonly #publicUrl: string;
 
   constructor(publicUrl: string) {
     this.#publicUrl = publicUrl;
   }
 
-  callbackOf(provider: string): string {
+  callbackUrl(provider: string): string {
     return `${this.#publicUrl}/auth/oauth/${encodeURIComponent(provider)}/callback`;
   }
 
-  entered(provider: string, isNew: boolean): string {
-    return this.#entrance(provider, isNew ? "?new_signup=1" : "");
+  loggedIn(provider: string, isNew: boolean): string {
+    return this.#callbackPage(provider, isNew ? "?new_signup=1" : "");
   }
 
-  notEntered(provider: string, problem: SignInProblem): string {
-    return this.#entrance(provider, `?error=${problem}`);
+  loginFailed(provider: string, problem: SignInProblem): string {
+    return this.#callbackPage(provider, `?error=${problem}`);
   }
 
   connected(provider: string): string {
     return `${this.#publicUrl}/dashboard/settings?connected=${encodeURIComponent(provider)}`;
   }
 
-  notConnected(problem: SignInProblem): string {
+  connectFailed(problem: SignInProblem): string {
     return `${this.#publicUrl}/dashboard/settings?connect_error=${problem}`;
   }
 
-  #entrance(provider: string, query: string): string {
+  #callbackPage(provider: string, query: string): string {
     return `${this.#publicUrl}/auth/${encodeURIComponent(provider)}/callback${query}`;
   }
 }

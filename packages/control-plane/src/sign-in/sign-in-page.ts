@@ -1,5 +1,5 @@
 import { pageOf } from "./page.ts";
-import { WAY_BACK } from "./way-back.ts";
+import { RETURN_TO_KEY } from "./way-back.ts";
 
 /**
  * Browsers leave the login's cookie out where another site led here (SameSite=Strict), so the page first asks itself whether
@@ -28,7 +28,7 @@ fetch("/v1/auth/providers").then((answer) => answer.json()).then((providers) => 
     const link = document.createElement("a");
     link.href = "/auth/oauth/" + encodeURIComponent(name) + "?intent=login";
     link.textContent = "Sign in with " + title;
-    link.addEventListener("click", () => sessionStorage.setItem("${WAY_BACK}", again.pathname + again.search));
+    link.addEventListener("click", () => sessionStorage.setItem("${RETURN_TO_KEY}", again.pathname + again.search));
     form.after(link);
   }
 }).catch(() => {});

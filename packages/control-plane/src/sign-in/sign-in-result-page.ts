@@ -2,12 +2,12 @@ import type { IdentityProvider } from "./identity-provider.ts";
 import type { SignInProblem } from "./outcome.ts";
 import { pageOf } from "./page.ts";
 import type { Page } from "./page.ts";
-import { WAY_BACK } from "./way-back.ts";
+import { RETURN_TO_KEY } from "./way-back.ts";
 
 /** Comes back to the page that the person left, if it was one that asks to log in; other addresses are nobody's business here. */
 const SCRIPT = `
-const way = sessionStorage.getItem("${WAY_BACK}") ?? "";
-sessionStorage.removeItem("${WAY_BACK}");
+const way = sessionStorage.getItem("${RETURN_TO_KEY}") ?? "";
+sessionStorage.removeItem("${RETURN_TO_KEY}");
 if (way.startsWith("/v1/ports/sign-in?")) location.replace(way);
 `;
 

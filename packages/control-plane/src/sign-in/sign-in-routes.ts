@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { originOf } from "../accounts/origin.ts";
+import { clientDetails } from "../accounts/origin.ts";
 import type { RateLimit } from "../http/rate-limiter.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 import type { TokenCookie } from "../http/token-cookie.ts";
@@ -124,7 +124,7 @@ export function registerSignIn(
             ...(error === undefined ? {} : { error }),
           },
           attemptCookie.read(request.headers.cookie),
-          originOf(request),
+          clientDetails(request),
           closing,
         );
         if (session) refreshCookie.set(reply, session.refreshToken);

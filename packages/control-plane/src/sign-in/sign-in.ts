@@ -2,14 +2,14 @@ import { problemOf, randomHex, withDeadline, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { identityQueries, sessionQueries, signInAttemptQueries } from "@wrenn/database";
 import type { Database, LiveSession } from "@wrenn/database";
-import type { Accounts, Origin } from "../accounts/accounts.ts";
+import type { Accounts, ClientDetails } from "../accounts/accounts.ts";
 import { hashToken } from "../accounts/sessions.ts";
 import { attemptOf, isStateOf } from "./browser-secret.ts";
 import type { Connections } from "./connections.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
-import { addNewcomer } from "./newcomers.ts";
-import { ResultPages } from "./outcome.ts";
-import type { SignInOutcome, SignInProblem } from "./outcome.ts";
+import { createAccount } from "./newcomers.ts";
+import { SignInRedirects } from "./outcome.ts";
+import type { SignInResult, SignInProblem } from "./outcome.ts";
 import type { Providers } from "./providers.ts";
 
 /** How long somebody may take at the provider (contract 20 §2.6). */
@@ -43,11 +43,11 @@ export interface Callback {
 /** A browser's way to a provider and back (contract 10 §3, contract 20 §2.6). */
 export class SignIn {
   readonly #deps: SignInDeps;
-  readonly #pages: ResultPages;
+  readonly #redirects: SignInRedirects;
 
   constructor(deps: SignInDeps) {
     this.#deps = deps;
-    this.#pages = new ResultPages(deps.publicUrl);
+    this.#redirects = new SignInRedirects(deps.publicUrl);
   }
 
   /**
@@ -64,7 +64,7 @@ export class SignIn {
     const { clock, database, providers, random } = this.#deps;
     const provider = providers.get(name);
     const secret = randomHex(random, SECRET_BYTES);
-    const attempt = attemptOf(secret, this.#pages.callbackOf(name));
+    const attempt = attemptOf(secret, this.#redirects.callbackUrl(name));
     const url = await provider.authorizationUrl(attempt, signal);
     await signInAttemptQueries.insertSignInAttempt(database.db, {
       hash: hashToken(secret),
@@ -81,7 +81,7 @@ export class SignIn {
   unavailable(name: string, error: unknown): string {
     if (!WrennError.is(error, "provider_failed")) throw error;
     this.#warn(name, error);
-    return this.#pages.notEntered(name, "provider_unavailable");
+    return this.#redirects.loginFailed(name, "provider_unavailable");
   }
 
   /**
@@ -94,21 +94,21 @@ export class SignIn {
     name: string,
     callback: Callback,
     secret: string | undefined,
-    origin: Origin,
+    client: ClientDetails,
     signal: AbortSignal,
-  ): Promise<SignInOutcome> {
+  ): Promise<SignInResult> {
     const { clock, database, logger, providers } = this.#deps;
     const provider = providers.get(name);
     const now = new Date(clock.now());
     const hash = hashToken(secret ?? "");
     const begun = await signInAttemptQueries.findSignInAttempt(database.db, hash, name, now);
-    const refused = (problem: SignInProblem): SignInOutcome => ({
+    const refused = (problem: SignInProblem): SignInResult => ({
       location:
         begun?.intent === "connect"
-          ? this.#pages.notConnected(problem)
-          : this.#pages.notEntered(name, problem),
+          ? this.#redirects.connectFailed(problem)
+          : this.#redirects.loginFailed(name, problem),
     });
-    const attempt = attemptOf(secret ?? "", this.#pages.callbackOf(name));
+    const attempt = attemptOf(secret ?? "", this.#redirects.callbackUrl(name));
     // What somebody else made up does not end an attempt.
     const isOurs = begun !== undefined && isStateOf(attempt, callback.state);
     const isFirst = isOurs && (await signInAttemptQueries.takeSignInAttempt(database.db, hash));
@@ -132,7 +132,7 @@ export class SignIn {
       const done =
         begun.intent === "connect"
           ? await this.#connect(begun.sessionId ?? "", provider, profile)
-          : await this.#enter(begun.intent, provider, profile, origin);
+          : await this.#logIn(begun.intent, provider, profile, client);
       return typeof done === "string" ? refused(done) : done;
     } catch (error) {
       // A browser cannot be answered JSON, and nothing that others are to hear is left to be said.
@@ -141,12 +141,12 @@ export class SignIn {
     }
   }
 
-  async #enter(
+  async #logIn(
     intent: "login" | "signup",
     provider: IdentityProvider,
     profile: ProviderProfile,
-    origin: Origin,
-  ): Promise<SignInOutcome | SignInProblem> {
+    client: ClientDetails,
+  ): Promise<SignInResult | SignInProblem> {
     const { accounts, database, random } = this.#deps;
     const { name, issuer } = provider;
     const known = await identityQueries.findIdentityOwner(database.db, {
@@ -157,15 +157,15 @@ export class SignIn {
     if (!known && intent === "login") return "no_account";
     const found = known
       ? { user: known, isNew: false }
-      : await addNewcomer(database, random, provider, profile);
+      : await createAccount(database, random, provider, profile);
     if (typeof found === "string") return found;
     const { user, isNew } = found;
     if (user.status !== "active") {
-      await accounts.recordFailure(user, origin, name);
+      await accounts.recordFailedLogin(user, client, name);
       return "account_deactivated";
     }
-    const session = await accounts.enter(user, origin, name);
-    return { location: this.#pages.entered(name, isNew), session };
+    const session = await accounts.openSession(user, client, name);
+    return { location: this.#redirects.loggedIn(name, isNew), session };
   }
 
   /** The log-in that began it must not be over: somebody else may sit there by now. */
@@ -173,7 +173,7 @@ export class SignIn {
     sessionId: string,
     provider: IdentityProvider,
     profile: ProviderProfile,
-  ): Promise<SignInOutcome | SignInProblem> {
+  ): Promise<SignInResult | SignInProblem> {
     const { clock, connections, database } = this.#deps;
     const session = await sessionQueries.findSession(
       database.db,
@@ -184,7 +184,7 @@ export class SignIn {
     if (!session) return "invalid_state";
     if (session.status !== "active") return "account_deactivated";
     const isConnected = await connections.connect(session, provider, profile);
-    return isConnected ? { location: this.#pages.connected(provider.name) } : "already_linked";
+    return isConnected ? { location: this.#redirects.connected(provider.name) } : "already_linked";
   }
 
   #warn(provider: string, error: unknown): void {

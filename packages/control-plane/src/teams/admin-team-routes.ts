@@ -5,7 +5,7 @@ import type { Static } from "typebox";
 import { sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { timestamp } from "../http/timestamp.ts";
-import { NumberedQuery, numbering, stretchOf } from "../http/numbered-pages.ts";
+import { NumberedQuery, pageInfoFields, pageSlice } from "../http/numbered-pages.ts";
 import { refusals } from "../http/schemas.ts";
 import { memberJson, MemberJson } from "./team-routes.ts";
 import type { AdminTeams } from "./admin-teams.ts";
@@ -55,13 +55,13 @@ export function registerTeamAdmin(app: App, { adminTeams, deletion }: TeamAdminD
         summary: "Every team, living ones first, then newest first",
         tags,
         querystring: NumberedQuery,
-        response: { 200: Type.Object({ teams: Type.Array(Team), ...numbering }), ...refusals },
+        response: { 200: Type.Object({ teams: Type.Array(Team), ...pageInfoFields }), ...refusals },
       },
     },
     async (request) => {
-      const { offset, limit, about } = stretchOf(request.query);
+      const { offset, limit, pageInfo } = pageSlice(request.query);
       const { teams, total } = await adminTeams.list(offset, limit);
-      return { teams: teams.map(teamJson), ...about(total) };
+      return { teams: teams.map(teamJson), ...pageInfo(total) };
     },
   );
 
@@ -101,7 +101,7 @@ export function registerTeamAdmin(app: App, { adminTeams, deletion }: TeamAdminD
       },
     },
     async (request) =>
-      await adminTeams.limit(sessionOf(request), parseId("team", request.params.id), request.body),
+      await adminTeams.setLimits(sessionOf(request), parseId("team", request.params.id), request.body),
   );
 
   app.put(

@@ -40,7 +40,7 @@ export class AdminTeams {
    *
    * @throws WrennError `team_not_found`.
    */
-  async limit(session: LiveSession, teamId: string, change: Partial<TeamLimits>): Promise<TeamLimits> {
+  async setLimits(session: LiveSession, teamId: string, change: Partial<TeamLimits>): Promise<TeamLimits> {
     return await this.#deps.database.db.transaction().execute(async (trx) => {
       const before = await adminTeamQueries.lockTeamLimits(trx, teamId);
       if (!before) throw new WrennError("team_not_found", {});

@@ -45,7 +45,7 @@ export class DeletionService {
   async deleteTeam(session: LiveSession): Promise<void> {
     const identity = { teamId: session.teamId, session };
     requireRole(identity, "owner");
-    await this.#end(identity);
+    await this.#endTeam(identity);
   }
 
   /**
@@ -57,7 +57,7 @@ export class DeletionService {
     const { database, audit } = this.#deps;
     const team = await teamQueries.findTeam(database.db, teamId);
     if (!team) throw new WrennError("team_not_found", {});
-    await this.#end({ teamId, session });
+    await this.#endTeam({ teamId, session });
     await audit.write(
       database.db,
       { teamId: PLATFORM_TEAM, session },
@@ -87,7 +87,7 @@ export class DeletionService {
     const shared = owned.filter((team) => team.others > 0);
     if (shared.length > 0)
       throw new WrennError("owns_team_with_members", { teams: shared.map((team) => team.name).join(", ") });
-    for (const team of owned) await this.#end({ teamId: team.id, session });
+    for (const team of owned) await this.#endTeam({ teamId: team.id, session });
     const at = new Date(clock.now());
     await database.db.transaction().execute(async (trx) => {
       await adminUserQueries.lockAdministrators(trx);
@@ -105,7 +105,7 @@ export class DeletionService {
     apiKeyAuth.forget();
   }
 
-  async #end(identity: Identity): Promise<void> {
+  async #endTeam(identity: Identity): Promise<void> {
     const { database, clock, audit, sessions, apiKeyAuth, destroyCapsules, templates } = this.#deps;
     const { teamId } = identity;
     if (teamId === PLATFORM_TEAM) throw new WrennError("platform_team_protected", {});

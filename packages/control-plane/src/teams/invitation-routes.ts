@@ -10,7 +10,7 @@ import { timestamp } from "../http/timestamp.ts";
 import { pageThrough, PageQuery, timeKey } from "../http/paging.ts";
 import type { ListOrder } from "../http/paging.ts";
 import { refusals } from "../http/schemas.ts";
-import { actingIn, TeamParams } from "./team-request.ts";
+import { sessionInTeam, TeamParams } from "./team-request.ts";
 import type { InvitationsService } from "./invitations.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 
@@ -49,7 +49,7 @@ export function registerInvitationRoutes(app: App, { invitations, limiter }: Inv
       },
     },
     async (request, reply) => {
-      const session = actingIn(request, request.params.id);
+      const session = sessionInTeam(request, request.params.id);
       limiter.take(`invite ${session.userId}`, { burst: 20, everyMs: 60_000 });
       const { email, role = "member" } = request.body;
       await invitations.invite(session, emailAddress(email), role);
@@ -74,7 +74,7 @@ export function registerInvitationRoutes(app: App, { invitations, limiter }: Inv
       },
     },
     async (request, reply) => {
-      const session = actingIn(request, request.params.id);
+      const session = sessionInTeam(request, request.params.id);
       limiter.take(`invite ${session.userId}`, { burst: 20, everyMs: 60_000 });
       const email = emailAddress(request.body.email);
       await invitations.invite(session, email, "member");
@@ -97,7 +97,7 @@ export function registerInvitationRoutes(app: App, { invitations, limiter }: Inv
       pageThrough(
         reply,
         request,
-        await invitations.ofTeam(actingIn(request, request.params.id)),
+        await invitations.listForTeam(sessionInTeam(request, request.params.id)),
         newestInvitation,
       ).map(invitationJson),
   );
@@ -114,7 +114,7 @@ export function registerInvitationRoutes(app: App, { invitations, limiter }: Inv
     },
     async (request, reply) => {
       const { id, invitation } = request.params;
-      await invitations.withdraw(actingIn(request, id), invitation);
+      await invitations.withdraw(sessionInTeam(request, id), invitation);
       return await reply.status(204).send(null);
     },
   );
@@ -130,7 +130,7 @@ export function registerInvitationRoutes(app: App, { invitations, limiter }: Inv
       },
     },
     async (request, reply) =>
-      pageThrough(reply, request, await invitations.toPerson(sessionOf(request)), newestInvitation).map(
+      pageThrough(reply, request, await invitations.listForPerson(sessionOf(request)), newestInvitation).map(
         invitationJson,
       ),
   );

@@ -31,7 +31,7 @@ export class InvitationsService {
     const { database, mailer, random, audit, clock, publicUrl } = this.#deps;
     const identity = { teamId: session.teamId, session };
     requireRole(identity, "admin");
-    if ((await this.ofTeam(session)).length >= MAX_OPEN)
+    if ((await this.listForTeam(session)).length >= MAX_OPEN)
       throw new WrennError("limit_reached", { limit: MAX_OPEN, things: "invitations" });
     const expiresAt = new Date(clock.now() + INVITATION_MS);
     await database.db.transaction().execute(async (trx) => {
@@ -60,7 +60,7 @@ export class InvitationsService {
     });
   }
 
-  async ofTeam(session: LiveSession): Promise<readonly InvitationRow[]> {
+  async listForTeam(session: LiveSession): Promise<readonly InvitationRow[]> {
     requireRole({ teamId: session.teamId, session }, "admin");
     return await invitationQueries.listInvitations(
       this.#deps.database.db,
@@ -69,7 +69,7 @@ export class InvitationsService {
     );
   }
 
-  async toPerson({ email }: LiveSession): Promise<readonly InvitationRow[]> {
+  async listForPerson({ email }: LiveSession): Promise<readonly InvitationRow[]> {
     return await invitationQueries.listInvitations(this.#deps.database.db, { email }, this.#now());
   }
 

@@ -4,14 +4,14 @@ import type { Database, TeamUse } from "@wrenn/database";
 
 type Transaction = Parameters<typeof quotaQueries.lockTeamUse>[0];
 
-export interface Wanted {
+export interface RequestedResources {
   readonly capsules: number;
   readonly vcpus: number;
   readonly memoryMib: number;
 }
 
 /**
- * Runs `work` in a transaction in which the team has room for what is wanted; nothing of the team can be created by others
+ * Runs `work` in a transaction in which the team has room for what is requested; nothing of the team can be created by others
  * meanwhile.
  *
  * @throws WrennError `quota_exceeded` naming what there is too much of.
@@ -19,22 +19,22 @@ export interface Wanted {
 export async function withinQuota<T>(
   database: Database,
   teamId: string,
-  wanted: Wanted,
+  requested: RequestedResources,
   work: (trx: Transaction) => Promise<T>,
 ): Promise<T> {
   return await database.db.transaction().execute(async (trx) => {
-    const problem = exceeded(await quotaQueries.lockTeamUse(trx, teamId), wanted);
+    const problem = exceeded(await quotaQueries.lockTeamUse(trx, teamId), requested);
     if (problem) throw problem;
     return await work(trx);
   });
 }
 
 /** What there would be too much of; undefined when there is room. */
-export function exceeded(use: TeamUse, wanted: Wanted): WrennError | undefined {
+export function exceeded(use: TeamUse, requested: RequestedResources): WrennError | undefined {
   const rows = [
-    ["capsules", use.capsules + wanted.capsules, use.limits.capsules],
-    ["virtual CPUs", use.vcpus + wanted.vcpus, use.limits.vcpus],
-    ["MiB of memory", use.memoryMib + wanted.memoryMib, use.limits.memoryMib],
+    ["capsules", use.capsules + requested.capsules, use.limits.capsules],
+    ["virtual CPUs", use.vcpus + requested.vcpus, use.limits.vcpus],
+    ["MiB of memory", use.memoryMib + requested.memoryMib, use.limits.memoryMib],
   ] as const;
   for (const [what, after, limit] of rows)
     if (after > limit) return new WrennError("quota_exceeded", { what, limit, wanted: after });

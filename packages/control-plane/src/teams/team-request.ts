@@ -7,7 +7,7 @@ import { sessionOf } from "../http/app.ts";
 export const TeamParams = Type.Object({ id: Type.String() });
 
 /** The login of a request about a team that it acts in. @throws WrennError `session_required`, `other_team`. */
-export function actingIn(request: FastifyRequest, teamId: string): LiveSession {
+export function sessionInTeam(request: FastifyRequest, teamId: string): LiveSession {
   const session = sessionOf(request);
   if (parseId("team", teamId) !== session.teamId) throw new WrennError("other_team", {});
   return session;

@@ -7,7 +7,7 @@ import type { App } from "../http/app.ts";
 import { timestamp } from "../http/timestamp.ts";
 import { pageThrough, PageQuery, timeKey } from "../http/paging.ts";
 import { refusals } from "../http/schemas.ts";
-import { actingIn, TeamParams } from "./team-request.ts";
+import { sessionInTeam, TeamParams } from "./team-request.ts";
 import type { TeamsService } from "./teams.ts";
 import type { DeletionService } from "./deletion.ts";
 
@@ -89,7 +89,7 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
       },
     },
     async (request) => {
-      const { team, members } = await teams.get(actingIn(request, request.params.id));
+      const { team, members } = await teams.get(sessionInTeam(request, request.params.id));
       return { team: teamJson(team), members: members.map(memberJson) };
     },
   );
@@ -106,7 +106,7 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
       },
     },
     async (request, reply) => {
-      await teams.rename(actingIn(request, request.params.id), request.body.name.trim());
+      await teams.rename(sessionInTeam(request, request.params.id), request.body.name.trim());
       return await reply.status(204).send(null);
     },
   );
@@ -123,7 +123,7 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
       },
     },
     async (request, reply) => {
-      await deletion.deleteTeam(actingIn(request, request.params.id));
+      await deletion.deleteTeam(sessionInTeam(request, request.params.id));
       return await reply.status(204).send(null);
     },
   );
@@ -140,7 +140,7 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
       },
     },
     async (request, reply) =>
-      pageThrough(reply, request, await teams.members(actingIn(request, request.params.id)), {
+      pageThrough(reply, request, await teams.members(sessionInTeam(request, request.params.id)), {
         list: "members",
         keyOf: (member) => timeKey(member.joinedAt, member.userId),
         newestFirst: false,
@@ -160,7 +160,7 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
     },
     async (request, reply) => {
       const { id, user } = request.params;
-      await teams.changeRole(actingIn(request, id), parseId("user", user), request.body.role);
+      await teams.changeRole(sessionInTeam(request, id), parseId("user", user), request.body.role);
       return await reply.status(204).send(null);
     },
   );
@@ -172,7 +172,7 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
     },
     async (request, reply) => {
       const { id, user } = request.params;
-      await teams.remove(actingIn(request, id), parseId("user", user));
+      await teams.remove(sessionInTeam(request, id), parseId("user", user));
       return await reply.status(204).send(null);
     },
   );
@@ -183,7 +183,7 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
       schema: { summary: "Leave a team that you do not own", tags, params: TeamParams, response: none },
     },
     async (request, reply) => {
-      await teams.leave(actingIn(request, request.params.id));
+      await teams.leave(sessionInTeam(request, request.params.id));
       return await reply.status(204).send(null);
     },
   );

@@ -85,15 +85,15 @@ export class UsageService {
       usageQueries.usageSeries(db, teamId, since(seconds), bucket),
       usageQueries.usageSeries(db, teamId, since(month.seconds), month.seconds),
     ]);
-    const most = (value: (one: Omit<UseBucket, "at">) => number): number =>
+    const peak = (value: (one: Omit<UseBucket, "at">) => number): number =>
       Math.max(...[now, ...long].map(value));
     return {
       now,
       series,
       peaks: {
-        running: most(({ running }) => running),
-        vcpus: most(({ vcpus }) => vcpus),
-        memoryMib: most(({ memoryMib }) => memoryMib),
+        running: peak(({ running }) => running),
+        vcpus: peak(({ vcpus }) => vcpus),
+        memoryMib: peak(({ memoryMib }) => memoryMib),
       },
     };
   }
@@ -101,11 +101,11 @@ export class UsageService {
   /** @throws WrennError `invalid_field` for dates that are none, in the wrong order, or too far apart. */
   async usage(
     teamId: string,
-    asked: { readonly from?: string; readonly to?: string },
+    range: { readonly from?: string; readonly to?: string },
   ): Promise<{ readonly from: string; readonly to: string; readonly days: readonly DayOfUse[] }> {
     const today = dayOf(this.#clock.now());
-    const to = asked.to ?? today;
-    const from = asked.from ?? dayOf(parseDay("to", to) - (DEFAULT_SPAN_DAYS - 1) * DAY_MS);
+    const to = range.to ?? today;
+    const from = range.from ?? dayOf(parseDay("to", to) - (DEFAULT_SPAN_DAYS - 1) * DAY_MS);
     const span = (parseDay("to", to) - parseDay("from", from)) / DAY_MS;
     if (span < 0) throw new WrennError("invalid_field", { field: "from", problem: "must not be after to" });
     if (span > MAX_SPAN_DAYS)
