@@ -58,7 +58,7 @@ import { registerPortSignIn } from "./ports/port-sign-in-routes.ts";
 import { PortsService } from "./ports/ports.ts";
 import { registerExecRoutes } from "./processes/exec-routes.ts";
 import { registerProcessRoutes } from "./processes/process-routes.ts";
-import { registerConnections } from "./sign-in/my-provider-routes.ts";
+import { registerConnections } from "./sign-in/connection-routes.ts";
 import { openSignIn } from "./sign-in/open-sign-in.ts";
 import { registerSignIn } from "./sign-in/sign-in-routes.ts";
 import { registerTeamAdmin } from "./teams/admin-team-routes.ts";

@@ -2,6 +2,7 @@ import { formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
 import type { Database, LiveSession, UserRow } from "@wrenn/database";
+import type { FastifyRequest } from "fastify";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
 import { insertFirstTeam } from "./first-team.ts";
@@ -16,10 +17,15 @@ const RESET_MS = 15 * 60_000;
 const TOKEN_BYTES = 32;
 const MAX_USER_AGENT = 200;
 
-/** Where a request came from, as far as it tells. */
+/** The client of a request, for the audit log. */
 export interface ClientDetails {
   readonly address: string;
+  /** As the client names itself. */
   readonly userAgent: string;
+}
+
+export function clientDetails({ ip, headers }: FastifyRequest): ClientDetails {
+  return { address: ip, userAgent: headers["user-agent"] ?? "" };
 }
 
 export interface AccountsDeps {

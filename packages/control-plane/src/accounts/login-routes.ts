@@ -2,7 +2,6 @@ import { WrennError } from "@wrenn/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
-import { clientDetails } from "./origin.ts";
 import { tryEmailAddress, emailAddress } from "./email-address.ts";
 import type { RateLimit, RateLimiter } from "../http/rate-limiter.ts";
 import type { OpenedSession, Sessions } from "./sessions.ts";
@@ -17,6 +16,7 @@ import {
 } from "./account-json.ts";
 import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
+import { clientDetails } from "./accounts.ts";
 import type { Accounts } from "./accounts.ts";
 import type { FirstAdmin } from "./first-admin.ts";
 import type { TokenCookie } from "../http/token-cookie.ts";

@@ -1,11 +1,11 @@
 import { formatId, parseId } from "@wrenn/core";
 import { deletionQueries } from "@wrenn/database";
 import { Type } from "typebox";
-import { clientDetails } from "./origin.ts";
 import { authJson, AuthResponse, GivenPassword, Password, PersonName } from "./account-json.ts";
 import { sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
+import { clientDetails } from "./accounts.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Sessions } from "./sessions.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";

@@ -6,6 +6,12 @@ export interface Page {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/**
+ * Key in the tab's storage under which a page keeps the address to return to when a person leaves it for a provider. The tab
+ * keeps it on the way through another site, and only pages of this origin can write it.
+ */
+export const RETURN_TO_KEY = "wrenn_way_back";
+
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:24rem;margin:15vh auto;padding:0 1.5rem;color:#222}
 h1{font-size:1.25rem}label{display:block;margin:.75rem 0}
 a{display:block;margin:.75rem 0;color:inherit}

@@ -1,5 +1,4 @@
-import { pageOf } from "./page.ts";
-import { RETURN_TO_KEY } from "./way-back.ts";
+import { pageOf, RETURN_TO_KEY } from "./page.ts";
 
 /**
  * Browsers leave the login's cookie out where another site led here (SameSite=Strict), so the page first asks itself whether

@@ -1,8 +1,7 @@
 import type { IdentityProvider } from "./identity-provider.ts";
-import type { SignInProblem } from "./outcome.ts";
-import { pageOf } from "./page.ts";
+import type { SignInProblem } from "./sign-in-redirects.ts";
+import { pageOf, RETURN_TO_KEY } from "./page.ts";
 import type { Page } from "./page.ts";
-import { RETURN_TO_KEY } from "./way-back.ts";
 
 /** Comes back to the page that the person left, if it was one that asks to log in; other addresses are nobody's business here. */
 const SCRIPT = `

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { clientDetails } from "../accounts/origin.ts";
+import { clientDetails } from "../accounts/accounts.ts";
 import type { RateLimit } from "../http/rate-limiter.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 import type { TokenCookie } from "../http/token-cookie.ts";

@@ -7,9 +7,9 @@ import { hashToken } from "../accounts/sessions.ts";
 import { attemptOf, isStateOf } from "./browser-secret.ts";
 import type { Connections } from "./connections.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
-import { createAccount } from "./newcomers.ts";
-import { SignInRedirects } from "./outcome.ts";
-import type { SignInResult, SignInProblem } from "./outcome.ts";
+import { createAccount } from "./create-account.ts";
+import { SignInRedirects } from "./sign-in-redirects.ts";
+import type { SignInResult, SignInProblem } from "./sign-in-redirects.ts";
 import type { Providers } from "./providers.ts";
 
 /** How long somebody may take at the provider (contract 20 §2.6). */

@@ -10,7 +10,7 @@ import { timestamp } from "../http/timestamp.ts";
 import { pageThrough, PageQuery, timeKey } from "../http/paging.ts";
 import type { ListOrder } from "../http/paging.ts";
 import { refusals } from "../http/schemas.ts";
-import { sessionInTeam, TeamParams } from "./team-request.ts";
+import { sessionInTeam, TeamParams } from "./team-routes.ts";
 import type { InvitationsService } from "./invitations.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 

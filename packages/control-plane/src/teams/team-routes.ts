@@ -1,5 +1,6 @@
-import { formatId, parseId } from "@wrenn/core";
-import type { Member, TeamOfUser } from "@wrenn/database";
+import { formatId, parseId, WrennError } from "@wrenn/core";
+import type { LiveSession, Member, TeamOfUser } from "@wrenn/database";
+import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { sessionOf } from "../http/app.ts";
@@ -7,7 +8,6 @@ import type { App } from "../http/app.ts";
 import { timestamp } from "../http/timestamp.ts";
 import { pageThrough, PageQuery, timeKey } from "../http/paging.ts";
 import { refusals } from "../http/schemas.ts";
-import { sessionInTeam, TeamParams } from "./team-request.ts";
 import type { TeamsService } from "./teams.ts";
 import type { DeletionService } from "./deletion.ts";
 
@@ -33,6 +33,7 @@ export const MemberJson = Type.Object({
   joined_at: Type.String(),
 });
 
+export const TeamParams = Type.Object({ id: Type.String() });
 const MemberParams = Type.Object({ id: Type.String(), user: Type.String() });
 const tags = ["teams"];
 const none = { 204: Type.Null(), ...refusals };
@@ -187,6 +188,13 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
       return await reply.status(204).send(null);
     },
   );
+}
+
+/** The login of a request about a team that it acts in. @throws WrennError `session_required`, `other_team`. */
+export function sessionInTeam(request: FastifyRequest, teamId: string): LiveSession {
+  const session = sessionOf(request);
+  if (parseId("team", teamId) !== session.teamId) throw new WrennError("other_team", {});
+  return session;
 }
 
 function teamJson(team: TeamOfUser): Static<typeof Team> {

@@ -3,7 +3,7 @@ import { identityQueries, userQueries } from "@wrenn/database";
 import type { Database, UserRow } from "@wrenn/database";
 import { insertFirstTeam } from "../accounts/first-team.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
-import type { SignInProblem } from "./outcome.ts";
+import type { SignInProblem } from "./sign-in-redirects.ts";
 
 /** Undoes the transaction that it leaves. */
 class SignUpRefused extends Error {
