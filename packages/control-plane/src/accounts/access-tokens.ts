@@ -1,7 +1,7 @@
 import { formatId, parseId } from "@wrenn/core";
 import type { LiveSession } from "@wrenn/database";
 import { Type } from "typebox";
-import type { SignedTokens } from "./signed-tokens.ts";
+import type { SignedTokens } from "../secrets/signed-tokens.ts";
 
 const LIFETIME_S = 15 * 60;
 

@@ -11,7 +11,7 @@ import { Authenticator } from "./authenticator.ts";
 import { FirstAdmin } from "./first-admin.ts";
 import { Passwords } from "./passwords.ts";
 import { Sessions } from "./sessions.ts";
-import { SignedTokens } from "./signed-tokens.ts";
+import { SignedTokens } from "../secrets/signed-tokens.ts";
 
 export interface AccountServices {
   readonly accounts: Accounts;

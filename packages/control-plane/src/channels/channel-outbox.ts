@@ -3,7 +3,7 @@ import { deliveryQueries } from "@wrenn/database";
 import type { Database, Delivery } from "@wrenn/database";
 import { eventJson } from "../events/event-json.ts";
 import type { Outbox } from "../outbox/outbox-worker.ts";
-import type { SealedJson } from "../outbox/sealed-json.ts";
+import type { SealedJson } from "../secrets/sealed-json.ts";
 import { send } from "./outgoing.ts";
 import type { OutgoingPolicy } from "./outgoing.ts";
 import { compose } from "./providers.ts";

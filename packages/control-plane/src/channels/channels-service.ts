@@ -6,7 +6,7 @@ import type { AuditLog } from "../audit/audit.ts";
 import type { Notification } from "./notification.ts";
 import { compose } from "./providers.ts";
 import type { ChannelConfig, Provider } from "./providers.ts";
-import type { SealedJson } from "../outbox/sealed-json.ts";
+import type { SealedJson } from "../secrets/sealed-json.ts";
 
 const SECRET_BYTES = 32;
 

@@ -2,7 +2,7 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database, Delivery } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import { OutboxWorker } from "../outbox/outbox-worker.ts";
-import { SealedJson } from "../outbox/sealed-json.ts";
+import { SealedJson } from "../secrets/sealed-json.ts";
 import { channelOutbox } from "./channel-outbox.ts";
 import { ChannelsService } from "./channels-service.ts";
 import type { OutgoingPolicy } from "./outgoing.ts";

@@ -4,7 +4,7 @@ import type { Clock, Random } from "@wrenn/core";
 import { hostQueries, hostTokenQueries } from "@wrenn/database";
 import type { Database, HostRow, HostSize } from "@wrenn/database";
 import { Type } from "typebox";
-import type { SignedTokens } from "../accounts/signed-tokens.ts";
+import type { SignedTokens } from "../secrets/signed-tokens.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

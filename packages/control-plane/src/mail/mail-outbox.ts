@@ -2,7 +2,7 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import { mailQueries } from "@wrenn/database";
 import type { Database, MailRow, Page, WaitingMail } from "@wrenn/database";
 import type { Outbox } from "../outbox/outbox-worker.ts";
-import { SealedJson } from "../outbox/sealed-json.ts";
+import { SealedJson } from "../secrets/sealed-json.ts";
 import { MailRefused } from "./mailer.ts";
 import type { Letter, Mail, Mailer, MailTransport } from "./mailer.ts";
 

@@ -12,7 +12,7 @@ import type { Role } from "@wrenn/database";
 import { AccessTokens } from "../../src/accounts/access-tokens.ts";
 import { Passwords } from "../../src/accounts/passwords.ts";
 import { Sessions } from "../../src/accounts/sessions.ts";
-import { SignedTokens } from "../../src/accounts/signed-tokens.ts";
+import { SignedTokens } from "../../src/secrets/signed-tokens.ts";
 import { hashApiKey } from "../../src/accounts/api-key-auth.ts";
 import type { Scope } from "../../src/http/identity.ts";
 import { furniture } from "./furnished-host-agent.ts";

@@ -1,5 +1,5 @@
 import { formatId, parseId, randomHex, systemRandom } from "@wrenn/core";
-import { SignedTokens } from "../../src/accounts/signed-tokens.ts";
+import { SignedTokens } from "../../src/secrets/signed-tokens.ts";
 import { hashApiKey } from "../../src/accounts/api-key-auth.ts";
 import type { FurnishedTeam, Furnisher, Login } from "./furnished-teams.ts";
 import type { World } from "./requesters.ts";
