@@ -46,7 +46,7 @@ export function registerMailAdmin(app: App, { mailOutbox, record }: MailAdminDep
       const shown = page ? rows.slice(0, page.limit) : rows;
       const place = shown.at(-1)?.place;
       if (page && rows.length > page.limit && place !== undefined) offerNext(reply, request, "mails", place);
-      const revealed = shown.filter(({ toForward: passOn }) => passOn).length;
+      const revealed = shown.filter(({ toForward }) => toForward).length;
       if (revealed > 0) {
         const metadata = { mails: String(revealed) };
         await record(request, { resource: "mail", action: "read", scope: "admin", metadata });

@@ -30,7 +30,7 @@ export interface MailOutboxDeps {
 /** A mail as administrators see it. */
 export interface ListedMail extends MailRow {
   readonly place?: string;
-  /** There only when somebody has to pass it on. */
+  /** Only while there is no mail server: administrators forward it. */
   readonly toForward?: Content;
 }
 
@@ -75,7 +75,9 @@ export class MailOutbox implements Mailer {
     const { database, clock } = this.#deps;
     const rows = await mailQueries.listMails(database.db, new Date(clock.now()), page);
     return rows.map((row) =>
-      row.state === "kept" && row.content ? { ...row, passOn: this.#sealed.open(row.id, row.content) } : row,
+      row.state === "kept" && row.content
+        ? { ...row, toForward: this.#sealed.open(row.id, row.content) }
+        : row,
     );
   }
 
