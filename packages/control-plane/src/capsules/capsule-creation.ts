@@ -6,7 +6,7 @@ import type { NetworkRules } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsule } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
-import type { Operations } from "../hosts/operations.ts";
+import type { Operations } from "../capsules/operations.ts";
 import { Reservations } from "./reservations.ts";
 import type { MadeBefore, Once } from "./reservations.ts";
 import type { FoundTemplate, TemplatesService } from "../templates/templates.ts";

@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "./capsules-service.ts";
+import type { CapsulesService } from "./capsule-rows.ts";
 
 const metricRanges = ["5m", "10m", "1h", "2h", "6h", "12h", "24h"] as const;
 

@@ -6,11 +6,11 @@ import { Type } from "typebox";
 import type { Once } from "./reservations.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { capsuleJson } from "./capsule-json.ts";
+import { capsuleJson } from "./capsule-api.ts";
 import { NetworkBody, networkRules } from "../network/network-routes.ts";
 import { askedPage, offerNext, PageQuery } from "../http/paging.ts";
 import { CAPSULES, Capsule, CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
-import type { CapsulesService } from "./capsules-service.ts";
+import type { CapsulesService } from "./capsule-rows.ts";
 import type { RequestLimits } from "../http/request-limits.ts";
 import type { RecordAudit } from "../audit/audit.ts";
 

@@ -6,7 +6,7 @@ import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsules } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
 import { GroupedWrites } from "@wrenn/core";
-import type { Operations } from "../hosts/operations.ts";
+import type { Operations } from "../capsules/operations.ts";
 import { exceeded } from "../teams/quotas.ts";
 
 type Transaction = Parameters<typeof quotaQueries.lockTeamUse>[0];

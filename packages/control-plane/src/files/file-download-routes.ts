@@ -3,7 +3,7 @@ import { abortWhenGone, download } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CAPSULES, CapsuleParams } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { CapsulesService } from "../capsules/capsule-rows.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 
 const ReadBody = Type.Object({

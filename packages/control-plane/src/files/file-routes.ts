@@ -5,7 +5,7 @@ import { Entry, entryJson } from "./entry-json.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { CapsulesService } from "../capsules/capsule-rows.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 
 /** Recursive work on a large tree takes its time. */

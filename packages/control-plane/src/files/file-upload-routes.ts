@@ -6,7 +6,7 @@ import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { abortWhenGone } from "./transfer.ts";
 import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { CapsulesService } from "../capsules/capsule-rows.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 
 /** Contract 00 §5. */

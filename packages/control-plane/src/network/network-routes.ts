@@ -4,7 +4,7 @@ import type { Static } from "typebox";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { CapsulesService } from "../capsules/capsule-rows.ts";
 import type { RecordAudit } from "../audit/audit.ts";
 
 const MAX_ENTRIES = 1024;

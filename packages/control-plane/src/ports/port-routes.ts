@@ -4,7 +4,7 @@ import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { pageThrough, PageQuery } from "../http/paging.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { CapsulesService } from "../capsules/capsule-rows.ts";
 import type { PortAddresses, PortsService } from "./ports.ts";
 import type { Clock } from "@wrenn/core";
 

@@ -4,7 +4,7 @@ import type { Database, CapsuleRow } from "@wrenn/database";
 import type { Sessions } from "../accounts/sessions.ts";
 import { requireScope } from "../http/identity.ts";
 import type { RequestAuthenticator } from "../http/identity.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { CapsulesService } from "../capsules/capsule-rows.ts";
 
 type Access = "public" | "private";
 

@@ -2,14 +2,14 @@ import { Type } from "typebox";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { EnvironmentBody, requireSayable } from "./command-text.ts";
 import { LimitsBody, resourceLimits } from "./process-limits.ts";
-import { COMMAND_PATIENCE_MS } from "../capsules/capsules-service.ts";
+import { COMMAND_PATIENCE_MS } from "../capsules/capsule-rows.ts";
 import { startProcess } from "./start-process.ts";
 import { runForeground } from "./exec.ts";
 import type { ExecResult } from "./exec.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { CapsulesService } from "../capsules/capsule-rows.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import type { Clock } from "@wrenn/core";
 

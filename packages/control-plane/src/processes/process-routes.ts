@@ -6,7 +6,7 @@ import { processFacts, ProcessFactsAnswer, processLogs, ProcessLogsAnswer } from
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { CapsulesService } from "../capsules/capsule-rows.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 
 const SIGTERM = 15;

@@ -10,7 +10,7 @@ import { timestamp } from "../http/timestamp.ts";
 import { pageFields, pageThrough } from "../http/paging.ts";
 import { refusals, SafeName } from "../http/schemas.ts";
 import type { Fleet } from "../hosts/fleet.ts";
-import type { CapsulesService } from "../capsules/capsules-service.ts";
+import type { CapsulesService } from "../capsules/capsule-rows.ts";
 import type { TemplatesService } from "./templates.ts";
 import type { Clock } from "@wrenn/core";
 import type { RecordAudit } from "../audit/audit.ts";

@@ -2,10 +2,10 @@ import type { CheckpointFacts } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { capsuleJson } from "./capsule-json.ts";
+import { capsuleJson } from "./capsule-api.ts";
 import { pageThrough, PageQuery, timeKey } from "../http/paging.ts";
 import { Capsule, CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
-import type { CapsulesService } from "./capsules-service.ts";
+import type { CapsulesService } from "./capsule-rows.ts";
 import type { RequestLimits } from "../http/request-limits.ts";
 import type { RecordAudit } from "../audit/audit.ts";
 

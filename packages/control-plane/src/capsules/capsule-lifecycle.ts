@@ -5,7 +5,7 @@ import type { Database, CapsuleChange, CapsuleRow, CapsuleRowStatus, TemplateRow
 import type { CapsuleStatus, CheckpointFacts, MetricPoint, MetricRange } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { requireTemplateRoom, withinQuota } from "../teams/quotas.ts";
-import type { Operations } from "../hosts/operations.ts";
+import type { Operations } from "../capsules/operations.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 
 const VERB_MS = 5 * 60_000;

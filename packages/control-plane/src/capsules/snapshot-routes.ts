@@ -4,7 +4,7 @@ import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
 import { snapshotJson, Template } from "../templates/template-routes.ts";
-import type { CapsulesService } from "./capsules-service.ts";
+import type { CapsulesService } from "./capsule-rows.ts";
 import type { Random } from "@wrenn/core";
 import type { RecordAudit } from "../audit/audit.ts";
 

@@ -4,8 +4,8 @@ import type { Page, CapsuleRow, CapsuleRowStatus } from "@wrenn/database";
 import type { CapsuleStatus, NetworkDecision, NetworkRules } from "@wrenn/protocol";
 import { CapsuleCreation } from "./capsule-creation.ts";
 import type { CapsuleCreationOptions } from "./capsule-creation.ts";
-import { CapsuleLife } from "./capsule-life.ts";
-import type { Operations } from "../hosts/operations.ts";
+import { CapsuleLife } from "./capsule-lifecycle.ts";
+import type { Operations } from "../capsules/operations.ts";
 import { SharedReads } from "@wrenn/core";
 
 /** How long a request waits for a capsule that is still being made: a little less than the patience of the SDK (contract 50 §1.1). */
