@@ -8,11 +8,9 @@ import { registerAccounts } from "./accounts/register-accounts.ts";
 import { registerAuditLog, registerAuditLogAdmin } from "./audit/audit-log-routes.ts";
 import { AuditLog } from "./audit/audit.ts";
 import type { RecordAudit } from "./audit/audit.ts";
-import { ADMIN_CAPSULES, registerAdminCapsuleRoutes } from "./capsules/snapshot-routes.ts";
-import { registerCapsuleLifeRoutes } from "./capsules/capsule-lifecycle-routes.ts";
-import { registerCapsuleMetricsRoutes } from "./capsules/capsule-metrics-routes.ts";
-import { registerCapsuleRoutes } from "./capsules/capsule-routes.ts";
-import { CapsulesService } from "./capsules/capsule-rows.ts";
+import { openCapsules } from "./capsules/open-capsules.ts";
+import { Operations } from "./capsules/operations.ts";
+import { registerCapsules, registerCapsulesAdmin } from "./capsules/register-capsules.ts";
 import { registerChannels } from "./channels/channel-routes.ts";
 import { openChannels } from "./channels/open-channels.ts";
 import { publicInternet } from "./channels/outgoing.ts";
@@ -20,18 +18,18 @@ import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 import { DatabaseEventBus } from "./events/event-bus.ts";
 import { EventFeed } from "./events/event-feed.ts";
 import { registerEvents } from "./events/event-routes.ts";
-import { registerFileArchiveRoutes } from "./files/file-archive-routes.ts";
-import { registerFileContentRoutes } from "./files/file-content-routes.ts";
-import { registerFileDownloadRoutes } from "./files/file-download-routes.ts";
-import { registerFileRoutes } from "./files/file-routes.ts";
-import { registerFileUploadRoutes } from "./files/file-upload-routes.ts";
+import {
+  registerFileContent,
+  registerFileContentAdmin,
+  registerFiles,
+  registerFilesAdmin,
+} from "./files/register-files.ts";
 import { Fleet } from "./hosts/fleet.ts";
 import { registerHostAgentRoutes } from "./hosts/host-agent-routes.ts";
 import { HostEnrolment } from "./hosts/host-enrolment.ts";
 import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
 import { registerHostRoutes } from "./hosts/host-routes.ts";
 import { HostsService } from "./hosts/hosts-service.ts";
-import { Operations } from "./capsules/operations.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
 import { identityOf } from "./http/app.ts";
 import { createApp } from "./http/create-app.ts";
@@ -52,20 +50,19 @@ import { registerServiceRoutes } from "./http/service-routes.ts";
 import { createWebSockets } from "./http/web-sockets.ts";
 import { registerMailAdmin } from "./mail/admin-mail-routes.ts";
 import { openMail } from "./mail/open-mail.ts";
-import { registerNetworkRoutes } from "./network/network-routes.ts";
+import { registerNetwork } from "./network/network-routes.ts";
 import { registerPorts } from "./ports/port-routes.ts";
 import { registerPortSignIn } from "./ports/port-sign-in-routes.ts";
 import { PortsService } from "./ports/ports.ts";
-import { registerExecRoutes } from "./processes/exec-routes.ts";
-import { registerProcessRoutes } from "./processes/process-routes.ts";
+import { registerProcesses, registerProcessesAdmin } from "./processes/register-processes.ts";
 import { registerConnections } from "./sign-in/connection-routes.ts";
 import { openSignIn } from "./sign-in/open-sign-in.ts";
 import { registerSignIn } from "./sign-in/sign-in-routes.ts";
 import { registerTeamAdmin } from "./teams/admin-team-routes.ts";
 import { openTeams } from "./teams/open-teams.ts";
 import { registerTeams } from "./teams/register-teams.ts";
-import { registerAdminTemplateRoutes } from "./templates/admin-template-routes.ts";
-import { registerTemplateRoutes } from "./templates/template-routes.ts";
+import { registerTemplatesAdmin } from "./templates/admin-template-routes.ts";
+import { registerTemplates } from "./templates/template-routes.ts";
 import { TemplatesService } from "./templates/templates.ts";
 import { registerUsage } from "./usage/usage-routes.ts";
 import { UsageService } from "./usage/usage.ts";
@@ -111,17 +108,19 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const fleet = new Fleet(logger);
   const operations = new Operations({ database, clock, logger, random, instanceId });
   const templates = new TemplatesService(database, fleet, random);
-  const capsules = new CapsulesService({
-    database,
-    fleet,
-    operations,
-    templates,
-    capacity: options.capacity ?? defaultCapacity,
-    createAnswerMs: options.createAnswerMs,
-    clock,
-    logger,
-    random,
-  });
+  const capsules = openCapsules(
+    {
+      database,
+      fleet,
+      operations,
+      templates,
+      capacity: options.capacity ?? defaultCapacity,
+      clock,
+      logger,
+      random,
+    },
+    { createAnswerMs: options.createAnswerMs },
+  );
   const enrolment = new HostEnrolment({
     database,
     clock,
@@ -157,9 +156,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   opened.defer(() => monitor.close());
   opened.defer(() => capsules.close());
 
-  const destroyCapsules = async (teamId: string): Promise<void> => {
-    for (const { id } of await capsules.list(teamId)) await capsules.destroy(teamId, formatId("capsule", id));
-  };
+  const destroyCapsules = async (teamId: string) => await capsules.lifecycle.destroyAll(teamId);
   const adminUsers = new AdminUsers({ database, sessions, apiKeyAuth, audit, destroyCapsules });
   const { adminTeams, deletion, invitations, teams } = openTeams({
     database,
@@ -184,7 +181,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     identityProviders,
     publicUrl,
   });
-  const ports = new PortsService({ database, capsules, authenticator, sessions });
+  const ports = new PortsService({
+    database,
+    capsuleRows: capsules.rows,
+    runningCapsules: capsules.running,
+    authenticator,
+    sessions,
+  });
   const usage = new UsageService(database, clock, logger);
   opened.defer(() => usage.close());
 
@@ -233,47 +236,32 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerChannels(group, { channels, clock, limiter, outgoing, random, record });
     registerHostRoutes(group, { hosts });
     registerEvents(group, { events, authenticator, logger, closing: closing.signal });
-    registerNetworkRoutes(group, { capsules, record });
-    registerCapsuleRoutes(group, { capsules, limits, record });
-    registerCapsuleLifeRoutes(group, { capsules, limits, record });
-    registerCapsuleMetricsRoutes(group, { capsules });
-    registerExecRoutes(group, { capsules, fleet, clock });
-    registerProcessRoutes(group, { capsules, fleet });
-    registerTemplateRoutes(group, { fleet, capsules, templates, clock, record });
-    registerFileRoutes(group, { capsules, fleet });
-    registerFileDownloadRoutes(group, { capsules, fleet });
-    registerFileArchiveRoutes(group, { capsules, fleet });
-    registerPorts(group, { capsules, ports, edge, clock });
-    await addRawBodyRoutes(group, (raw) => {
-      registerFileContentRoutes(raw, { capsules, fleet });
-      registerFileUploadRoutes(raw, { capsules, fleet });
-    });
+    registerNetwork(group, { networks: capsules.networks, record });
+    registerCapsules(group, { ...capsules, fleet, limits, random, record });
+    registerProcesses(group, { capsules: capsules.running, clock, logger });
+    registerTemplates(group, { fleet, templates, clock, record });
+    registerFiles(group, { capsules: capsules.running });
+    registerPorts(group, { capsuleRows: capsules.rows, ports, edge, clock });
+    await addRawBodyRoutes(group, (raw) => registerFileContent(raw, { capsules: capsules.running }));
     const actForPlatform = async (identity: Identity) => await actingForPlatform(database, identity);
     await addAdminRoutes(group, actForPlatform, async (admin) => {
       registerAccountAdmin(admin, { adminUsers });
       registerTeamAdmin(admin, { adminTeams, deletion });
-      registerAdminTemplateRoutes(admin, { templates, fleet, clock, record });
-      registerAdminCapsuleRoutes(admin, { capsules, random, record });
+      registerTemplatesAdmin(admin, { templates, fleet, clock, record });
+      registerCapsulesAdmin(admin, { ...capsules, fleet, limits, random, record });
+      registerProcessesAdmin(admin, { capsules: capsules.running, clock, logger });
+      registerFilesAdmin(admin, { capsules: capsules.running });
       registerAuditLogAdmin(admin, { database });
       registerMailAdmin(admin, { mailOutbox, record });
-      registerCapsuleRoutes(admin, { capsules, limits, record }, ADMIN_CAPSULES);
-      registerCapsuleMetricsRoutes(admin, { capsules }, ADMIN_CAPSULES);
-      registerExecRoutes(admin, { capsules, fleet, clock }, ADMIN_CAPSULES);
-      registerProcessRoutes(admin, { capsules, fleet }, ADMIN_CAPSULES);
-      registerFileRoutes(admin, { capsules, fleet }, ADMIN_CAPSULES);
-      registerFileDownloadRoutes(admin, { capsules, fleet }, ADMIN_CAPSULES);
-      await addRawBodyRoutes(admin, (raw) =>
-        registerFileUploadRoutes(raw, { capsules, fleet }, ADMIN_CAPSULES),
-      );
+      await addRawBodyRoutes(admin, (raw) => registerFileContentAdmin(raw, { capsules: capsules.running }));
     });
   });
   await app.ready();
   const sockets = createWebSockets({
     authenticator,
-    capsules,
+    capsules: capsules.running,
     clock,
     database,
-    fleet,
     limits,
     logger,
     random,

@@ -1,22 +1,22 @@
 import { formatId, problemOf, WrennError } from "@wrenn/core";
-import type { Clock, Logger, Random } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries } from "@wrenn/database";
-import type { Database, CapsuleRow } from "@wrenn/database";
-import type { NetworkRules } from "@wrenn/protocol";
+import type { CapsuleRow, Database } from "@wrenn/database";
+import type { CapsuleStatus, NetworkRules } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsule } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
-import type { Operations } from "../capsules/operations.ts";
-import { Reservations } from "./reservations.ts";
-import type { MadeBefore, Once } from "./reservations.ts";
 import type { FoundTemplate, TemplatesService } from "../templates/templates.ts";
+import type { CapsuleRows } from "./capsule-rows.ts";
+import type { Operations } from "./operations.ts";
+import type { EarlierCreate, IdempotencyKey, Reservation, Reservations } from "./reservations.ts";
 
 /** Fixed by the contract (10 §6). */
 const DISK_MB = 5120;
 
 const CREATE_MS = 10 * 60_000;
 
-export interface CapsuleRequest {
+export interface CreateRequest {
   readonly template: string;
   readonly vcpus: number;
   readonly memoryMib: number;
@@ -27,80 +27,70 @@ export interface CapsuleRequest {
 }
 
 /** A capsule that is about to be started. */
-interface CapsuleStart {
-  readonly id: string;
+interface CapsuleStart extends Reservation {
   readonly teamId: string;
   readonly template: FoundTemplate;
-  readonly sized: CapsuleRequest;
-  readonly hostId: string;
-  readonly operationId: string;
-  /** Says that the operation's end is written down. */
-  readonly told: () => void;
+  /** The request with the sizes of the template, where it fixes them. */
+  readonly sized: CreateRequest;
 }
 
-export interface CapsuleCreationOptions {
+export interface CapsuleCreationDeps {
   readonly database: Database;
+  readonly rows: CapsuleRows;
+  readonly reservations: Reservations;
   readonly fleet: Fleet;
   readonly capacity: CapacityPolicy;
   readonly operations: Operations;
   readonly templates: TemplatesService;
-  /** Milliseconds after which a create answers with a capsule that is still being made; without it, it never does. */
-  readonly createAnswerMs?: number | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly random: Random;
 }
 
-/** The rows that are made, and what the service says of them. */
-export interface CreatedRows {
-  /** The capsule as it is. */
-  get(teamId: string, publicId: string): Promise<CapsuleRow>;
-  /** The capsule as soon as it is made, or as it is after `patienceMs`. */
-  made(teamId: string, publicId: string, patienceMs: number): Promise<CapsuleRow>;
-  /** The capsule has failed, in whatever state it was. */
-  failed(id: string, problem: string): Promise<void>;
-  now(): Date;
+export interface CapsuleCreationOptions {
+  /** Milliseconds after which {@link CapsuleCreation.create} returns a capsule that is still being created. Default: never. */
+  readonly createAnswerMs?: number | undefined;
 }
 
-/** Makes capsules: a place is reserved, a host is asked, another one when that cannot. */
+/** Creates capsules: reserves a place, asks the host to start it, and tries another host when that one fails. */
 export class CapsuleCreation {
+  readonly #deps: CapsuleCreationDeps;
   readonly #options: CapsuleCreationOptions;
-  readonly #rows: CreatedRows;
-  readonly #reservations: Reservations;
 
-  constructor(options: CapsuleCreationOptions, rows: CreatedRows) {
+  constructor(deps: CapsuleCreationDeps, options: CapsuleCreationOptions) {
+    this.#deps = deps;
     this.#options = options;
-    this.#rows = rows;
-    this.#reservations = new Reservations({ ...options, now: () => rows.now() });
   }
 
   /**
-   * A running capsule, or one that is still being made when that takes long.
+   * A running capsule, or one that is still being created when that takes long.
    *
-   * @throws WrennError of the host when it could not be started; its row says so too.
+   * @throws WrennError of the host when it could not be started; its row has the problem too.
    */
-  async create(teamId: string, request: CapsuleRequest, once?: Once): Promise<CapsuleRow> {
-    const { database } = this.#options;
-    const known = once && (await idempotencyQueries.findIdempotencyKey(database.db, teamId, once.key));
-    if (known) return await this.#createdBefore(teamId, known, once);
-    const template = await this.#options.templates.find(teamId, request.template);
+  async create(teamId: string, request: CreateRequest, idempotencyKey?: IdempotencyKey): Promise<CapsuleRow> {
+    const { database, operations, reservations, rows, templates } = this.#deps;
+    const known =
+      idempotencyKey &&
+      (await idempotencyQueries.findIdempotencyKey(database.db, teamId, idempotencyKey.key));
+    if (known) return await this.#createdEarlier(teamId, known, idempotencyKey);
+    const template = await templates.find(teamId, request.template);
     // A snapshot has the sizes that it was frozen with.
     const sized = { ...request, ...template.shape };
-    const made = await this.#reservations.reserve({
+    const reserved = await reservations.reserve({
       capsule: { teamId, diskMib: DISK_MB, ...sized },
       onlyHost: template.hostId,
-      once,
+      idempotencyKey,
     });
-    if ("before" in made) return await this.#createdBefore(teamId, made.before, once);
-    const started = this.#options.operations.finish({ ids: [made.operationId] }, (told) =>
-      this.#startSomewhere({ ...made, teamId, template, sized, told }),
+    if ("earlier" in reserved) return await this.#createdEarlier(teamId, reserved.earlier, idempotencyKey);
+    const started = operations.finishRecorded([reserved.operationId], () =>
+      this.#start({ ...reserved, teamId, template, sized }),
     );
-    return (await this.#soon(started)) ?? (await this.#rows.get(teamId, formatId("capsule", made.id)));
+    return (await this.#answerEarly(started)) ?? (await rows.get(teamId, formatId("capsule", reserved.id)));
   }
 
-  /** What `work` gives, if it does so in time. It goes on in any case. */
-  async #soon<T>(work: Promise<T>): Promise<T | undefined> {
-    const { createAnswerMs, clock } = this.#options;
+  /** The result of `work`, or undefined when it takes longer than `createAnswerMs`. The work continues in either case. */
+  async #answerEarly<T>(work: Promise<T>): Promise<T | undefined> {
+    const { clock } = this.#deps;
+    const { createAnswerMs } = this.#options;
     if (createAnswerMs === undefined) return await work;
     const answered = new AbortController();
     const late = clock.sleep(createAnswerMs, answered.signal).catch(() => {});
@@ -108,17 +98,22 @@ export class CapsuleCreation {
       return (await Promise.race([work, late])) ?? undefined;
     } finally {
       answered.abort();
-      // What becomes of it is in its row from here on.
+      // From here on its outcome is read from its row.
       work.catch(() => {});
     }
   }
 
-  /** What the first request with this key made, as soon as it is made. */
-  async #createdBefore(teamId: string, known: MadeBefore, once: Once | undefined): Promise<CapsuleRow> {
-    if (once && known.fingerprint !== once.fingerprint)
-      throw new WrennError("idempotency_conflict", { key: once.key });
+  /** What the first request with this key created, once its creation has ended. */
+  async #createdEarlier(
+    teamId: string,
+    earlier: EarlierCreate,
+    idempotencyKey: IdempotencyKey | undefined,
+  ): Promise<CapsuleRow> {
+    if (idempotencyKey && earlier.fingerprint !== idempotencyKey.fingerprint)
+      throw new WrennError("idempotency_conflict", { key: idempotencyKey.key });
     const { createAnswerMs = CREATE_MS } = this.#options;
-    const row = await this.#rows.made(teamId, formatId("capsule", known.sandbox_id), createAnswerMs);
+    const publicId = formatId("capsule", earlier.sandbox_id);
+    const row = await this.#deps.rows.getCreated(teamId, publicId, createAnswerMs);
     if (row.status !== "error") return row;
     throw new WrennError("operation_failed", {
       operation: "creating the capsule",
@@ -126,53 +121,57 @@ export class CapsuleCreation {
     });
   }
 
-  async #place(
-    trx: Parameters<typeof placeCapsule>[0],
-    wanted: Pick<CapsuleStart, "teamId" | "template" | "sized"> & { readonly except?: readonly string[] },
-  ): Promise<string> {
-    const { fleet, capacity } = this.#options;
-    const { teamId, template, sized, except = [] } = wanted;
-    return await placeCapsule(trx, fleet, capacity, {
-      teamId,
-      vcpus: sized.vcpus,
-      memoryMib: sized.memoryMib,
-      diskMib: DISK_MB,
-      onlyHost: template.hostId,
-      except,
-    });
+  /** Starts a reserved capsule and records that it runs, or that it failed. */
+  async #start(start: CapsuleStart): Promise<CapsuleRow> {
+    const { rows } = this.#deps;
+    const { id, operationId } = start;
+    try {
+      const { hostAddress: hostIp = null, metadata } = await this.#startOnSomeHost(start);
+      const row = await rows.recordStarted({ id, operationId, hostIp, metadata });
+      if (!row) throw new WrennError("capsule_not_found", {});
+      return row;
+    } catch (error) {
+      await rows.recordFailed(id, problemOf(error));
+      throw error;
+    }
   }
 
-  /** Starts a capsule where it was placed, and where that host cannot, on another one. */
-  async #startSomewhere(start: CapsuleStart): Promise<CapsuleRow> {
-    const except = [start.hostId];
+  /** Starts a capsule on the host where it was placed, or on another one when that host fails. */
+  async #startOnSomeHost(start: CapsuleStart): Promise<CapsuleStatus> {
+    const tried = [start.hostId];
     let { hostId } = start;
     for (;;) {
       try {
-        return await this.#start({ ...start, hostId });
+        return await this.#startOnHost(start, hostId);
       } catch (error) {
-        const next = isFaultOfHost(error) ? await this.#placeElsewhere(start, except) : undefined;
-        if (next === undefined) {
-          await this.#rows.failed(start.id, problemOf(error));
-          throw error;
-        }
-        this.#options.logger.warn("capsule.placed_again", {
+        const next = isFaultOfHost(error) ? await this.#placeElsewhere(start, tried) : undefined;
+        if (next === undefined) throw error;
+        this.#deps.logger.warn("capsule.placed_again", {
           capsule: formatId("capsule", start.id),
           from: formatId("host", hostId),
           to: formatId("host", next),
           problem: problemOf(error),
         });
         hostId = next;
-        except.push(next);
+        tried.push(next);
       }
     }
   }
 
-  /** @returns undefined when no other host takes it, so that the first one's error is told. */
-  async #placeElsewhere(start: CapsuleStart, except: readonly string[]): Promise<string | undefined> {
+  /** @returns undefined when no other host has room for it. */
+  async #placeElsewhere(start: CapsuleStart, tried: readonly string[]): Promise<string | undefined> {
+    const { database, fleet, capacity } = this.#deps;
     const { teamId, template, sized, id } = start;
     try {
-      return await this.#options.database.db.transaction().execute(async (trx) => {
-        const hostId = await this.#place(trx, { teamId, template, sized, except });
+      return await database.db.transaction().execute(async (trx) => {
+        const hostId = await placeCapsule(trx, fleet, capacity, {
+          teamId,
+          vcpus: sized.vcpus,
+          memoryMib: sized.memoryMib,
+          diskMib: DISK_MB,
+          onlyHost: template.hostId,
+          except: tried,
+        });
         await capsuleQueries.moveCapsule(trx, id, hostId);
         return hostId;
       });
@@ -182,9 +181,8 @@ export class CapsuleCreation {
     }
   }
 
-  async #start(start: CapsuleStart): Promise<CapsuleRow> {
-    const { id, template, sized, hostId, operationId, told } = start;
-    const status = await this.#options.fleet.agent(hostId).createCapsule(
+  async #startOnHost({ id, template, sized }: CapsuleStart, hostId: string): Promise<CapsuleStatus> {
+    return await this.#deps.fleet.agent(hostId).createCapsule(
       {
         id: formatId("capsule", id),
         template: template.hostKey,
@@ -198,15 +196,10 @@ export class CapsuleCreation {
       },
       AbortSignal.timeout(CREATE_MS),
     );
-    const { hostAddress: hostIp = null, metadata } = status;
-    const row = await this.#reservations.started({ id, operationId, hostIp, metadata });
-    if (!row) throw new WrennError("capsule_not_found", {});
-    told();
-    return row;
   }
 }
 
-/** Whether another host may do what this one could not. */
+/** Whether another host may succeed where this one failed. */
 function isFaultOfHost(error: unknown): boolean {
   return error instanceof WrennError && error.entry.fault === "system";
 }

@@ -1,43 +1,30 @@
-import type { CheckpointFacts } from "@wrenn/protocol";
 import { Type } from "typebox";
+import type { RecordAudit } from "../audit/audit.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { capsuleJson } from "./capsule-api.ts";
-import { pageThrough, PageQuery, timeKey } from "../http/paging.ts";
-import { Capsule, CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
-import type { CapsulesService } from "./capsule-rows.ts";
 import type { RequestLimits } from "../http/request-limits.ts";
-import type { RecordAudit } from "../audit/audit.ts";
+import { CapsuleParams, refusals } from "../http/schemas.ts";
+import { Capsule, capsuleJson } from "./capsule-api.ts";
+import type { CapsuleForks } from "./capsule-forks.ts";
+import type { CapsuleLifecycle } from "./capsule-lifecycle.ts";
+import type { RunningCapsules } from "./running-capsules.ts";
 
 const MAX_FORK = 32;
 
-const Checkpoint = Type.Object({
-  id: Type.String(),
-  kind: Type.String({ description: "checkpoint, or pause for the last pauses" }),
-  name: Type.Optional(Type.String()),
-  created_at: Type.String(),
-  memory_bytes: Type.Integer({ description: "Size of the changed pages" }),
-  stopped_ms: Type.Optional(Type.Number({ description: "For how long the capsule stood still" })),
-});
-
-const CheckpointParams = Type.Object({
-  id: Type.String(),
-  checkpoint: Type.String({ pattern: "^g[0-9]{1,9}$", description: "Id of the checkpoint, such as g3" }),
-});
-
-export interface CapsuleLifeRoutesDeps {
-  readonly capsules: CapsulesService;
+export interface CapsuleLifecycleRoutesDeps {
+  readonly lifecycle: CapsuleLifecycle;
+  readonly running: RunningCapsules;
+  readonly forks: CapsuleForks;
   readonly limits: RequestLimits;
   readonly record: RecordAudit;
 }
 
-/** Pause, resume, fork and checkpoints (contract 10 §6; fork and checkpoints are ours). */
-export function registerCapsuleLifeRoutes(
+/** Pause, resume, ping and fork (contract 10 §6; fork is our addition). */
+export function registerCapsuleLifecycleRoutes(
   app: App,
-  { capsules, limits, record }: CapsuleLifeRoutesDeps,
+  { lifecycle, running, forks, limits, record }: CapsuleLifecycleRoutesDeps,
 ): void {
-  const { life } = capsules;
-  const done = (request: Parameters<typeof teamOf>[0], id: string, action: string): Promise<void> =>
+  const recordAction = (request: Parameters<typeof teamOf>[0], id: string, action: string): Promise<void> =>
     record(request, { resource: "sandbox", resourceId: id, action });
   const schema = { tags: ["capsules"], params: CapsuleParams };
 
@@ -53,8 +40,8 @@ export function registerCapsuleLifeRoutes(
       },
     },
     async (request) => {
-      const row = await life.pause(teamOf(request), request.params.id);
-      await done(request, request.params.id, "pause");
+      const row = await lifecycle.pause(teamOf(request), request.params.id);
+      await recordAction(request, request.params.id, "pause");
       return capsuleJson(row);
     },
   );
@@ -70,8 +57,8 @@ export function registerCapsuleLifeRoutes(
       },
     },
     async (request) => {
-      const row = await life.resume(teamOf(request), request.params.id);
-      await done(request, request.params.id, "resume");
+      const row = await lifecycle.resume(teamOf(request), request.params.id);
+      await recordAction(request, request.params.id, "resume");
       return capsuleJson(row);
     },
   );
@@ -86,7 +73,7 @@ export function registerCapsuleLifeRoutes(
       },
     },
     async (request, reply) => {
-      await capsules.ping(teamOf(request), request.params.id);
+      await running.ping(teamOf(request), request.params.id);
       return await reply.status(204).send(null);
     },
   );
@@ -106,88 +93,9 @@ export function registerCapsuleLifeRoutes(
     async (request, reply) => {
       const { count = 1 } = request.body;
       limits.create(teamOf(request), count);
-      const children = await life.fork(teamOf(request), request.params.id, count);
-      await done(request, request.params.id, "fork");
+      const children = await forks.fork(teamOf(request), request.params.id, count);
+      await recordAction(request, request.params.id, "fork");
       return await reply.status(201).send(children.map(capsuleJson));
     },
   );
-
-  app.post(
-    "/v1/capsules/:id/checkpoints",
-    {
-      schema: {
-        ...schema,
-        summary: "Keep this moment of a running capsule",
-        body: Type.Object({ name: Type.Optional(SafeName) }),
-        response: { 201: Checkpoint, ...refusals },
-      },
-    },
-    async (request, reply) => {
-      const facts = await life.checkpoint(teamOf(request), request.params.id, request.body.name);
-      return await reply.status(201).send(checkpointJson(facts));
-    },
-  );
-
-  app.get(
-    "/v1/capsules/:id/checkpoints",
-    {
-      schema: {
-        ...schema,
-        summary: "List moments that the capsule can go back to, newest first",
-        querystring: PageQuery,
-        response: { 200: Type.Array(Checkpoint), ...refusals },
-      },
-    },
-    async (request, reply) =>
-      pageThrough(reply, request, await life.checkpoints(teamOf(request), request.params.id), {
-        list: "checkpoints",
-        keyOf: (facts) => timeKey(facts.createdAt, facts.id),
-        newestFirst: true,
-      }).map((facts) => checkpointJson(facts)),
-  );
-
-  app.post(
-    "/v1/capsules/:id/checkpoints/:checkpoint/restore",
-    {
-      schema: {
-        ...schema,
-        summary: "Go back to a moment; what came after it is lost",
-        params: CheckpointParams,
-        response: { 200: Capsule, ...refusals },
-      },
-    },
-    async (request) => {
-      const { id, checkpoint } = request.params;
-      const row = await life.restore(teamOf(request), id, checkpoint);
-      await done(request, id, "restore");
-      return capsuleJson(row);
-    },
-  );
-
-  app.delete(
-    "/v1/capsules/:id/checkpoints/:checkpoint",
-    {
-      schema: {
-        ...schema,
-        summary: "Delete a checkpoint",
-        params: CheckpointParams,
-        response: { 204: Type.Null(), ...refusals },
-      },
-    },
-    async (request, reply) => {
-      await life.deleteCheckpoint(teamOf(request), request.params.id, request.params.checkpoint);
-      return await reply.status(204).send(null);
-    },
-  );
-}
-
-function checkpointJson({ id, kind, name, createdAt, memoryBytes, stoppedMs }: CheckpointFacts) {
-  return {
-    id,
-    kind,
-    ...(name === undefined ? {} : { name }),
-    created_at: new Date(createdAt).toISOString(),
-    memory_bytes: memoryBytes,
-    ...(stoppedMs === undefined ? {} : { stopped_ms: Math.round(stoppedMs * 10) / 10 }),
-  };
 }

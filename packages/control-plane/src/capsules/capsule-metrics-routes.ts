@@ -1,9 +1,12 @@
+import { WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "./capsule-rows.ts";
+import { CapsuleParams, refusals } from "../http/schemas.ts";
+import type { Fleet } from "../hosts/fleet.ts";
+import type { CapsuleRows } from "./capsule-rows.ts";
 
+const CALL_MS = 5 * 60_000;
 const metricRanges = ["5m", "10m", "1h", "2h", "6h", "12h", "24h"] as const;
 
 const Metrics = Type.Object({
@@ -20,14 +23,15 @@ const Metrics = Type.Object({
 });
 
 export interface CapsuleMetricsRoutesDeps {
-  readonly capsules: CapsulesService;
+  readonly rows: CapsuleRows;
+  readonly fleet: Fleet;
 }
 
 /** What capsules used (contract 10 §6). */
 export function registerCapsuleMetricsRoutes(
   app: App,
-  { capsules }: CapsuleMetricsRoutesDeps,
-  base = CAPSULES,
+  { rows, fleet }: CapsuleMetricsRoutesDeps,
+  base: string,
 ): void {
   app.get(
     `${base}/:id/metrics`,
@@ -45,7 +49,10 @@ export function registerCapsuleMetricsRoutes(
     async (request) => {
       const { id } = request.params;
       const { range = "10m" } = request.query;
-      const points = await capsules.life.metrics(teamOf(request), id, range);
+      const row = await rows.get(teamOf(request), id);
+      if (row.status !== "running" && row.status !== "paused")
+        throw new WrennError("metrics_unavailable", { status: row.status });
+      const points = await fleet.of(row).metrics(id, range, AbortSignal.timeout(CALL_MS));
       return {
         sandbox_id: id,
         range,

@@ -3,14 +3,16 @@ import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import { isPlace } from "@wrenn/database";
 import { Type } from "typebox";
-import type { Once } from "./reservations.ts";
+import type { CapsuleCreation } from "./capsule-creation.ts";
+import type { CapsuleLifecycle } from "./capsule-lifecycle.ts";
+import type { CapsuleRows } from "./capsule-rows.ts";
+import type { IdempotencyKey } from "./reservations.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { capsuleJson } from "./capsule-api.ts";
+import { Capsule, capsuleJson } from "./capsule-api.ts";
 import { NetworkBody, networkRules } from "../network/network-routes.ts";
 import { askedPage, offerNext, PageQuery } from "../http/paging.ts";
-import { CAPSULES, Capsule, CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
-import type { CapsulesService } from "./capsule-rows.ts";
+import { CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
 import type { RequestLimits } from "../http/request-limits.ts";
 import type { RecordAudit } from "../audit/audit.ts";
 
@@ -52,7 +54,9 @@ const CreateBody = Type.Object(
 );
 
 export interface CapsuleRoutesDeps {
-  readonly capsules: CapsulesService;
+  readonly rows: CapsuleRows;
+  readonly creation: CapsuleCreation;
+  readonly lifecycle: CapsuleLifecycle;
   readonly limits: RequestLimits;
   readonly record: RecordAudit;
 }
@@ -60,8 +64,8 @@ export interface CapsuleRoutesDeps {
 /** Capsules: create, list, read, destroy (contract 10 §6). */
 export function registerCapsuleRoutes(
   app: App,
-  { capsules, limits, record }: CapsuleRoutesDeps,
-  base = CAPSULES,
+  { rows, creation, lifecycle, limits, record }: CapsuleRoutesDeps,
+  base: string,
 ): void {
   app.post(
     base,
@@ -90,7 +94,7 @@ export function registerCapsuleRoutes(
         auto_resume: autoResume = false,
         network,
       } = request.body;
-      const asked = {
+      const create = {
         template,
         vcpus,
         memoryMib,
@@ -100,7 +104,7 @@ export function registerCapsuleRoutes(
         ...(network ? { network: networkRules(network) } : {}),
       };
       limits.create(teamOf(request));
-      const row = await capsules.creation.create(teamOf(request), asked, onceOf(request.headers, asked));
+      const row = await creation.create(teamOf(request), create, idempotencyKeyOf(request.headers, create));
       const answer = capsuleJson(row);
       await record(request, {
         resource: "sandbox",
@@ -124,12 +128,12 @@ export function registerCapsuleRoutes(
     },
     async (request, reply) => {
       const page = askedPage("capsules", request, isPlace);
-      if (!page) return (await capsules.list(teamOf(request))).map(capsuleJson);
+      if (!page) return (await rows.list(teamOf(request))).map(capsuleJson);
       // One more than asked for says whether there is another page.
-      const rows = await capsules.list(teamOf(request), { ...page, limit: page.limit + 1 });
-      const shown = rows.slice(0, page.limit);
+      const found = await rows.list(teamOf(request), { ...page, limit: page.limit + 1 });
+      const shown = found.slice(0, page.limit);
       const place = shown.at(-1)?.place;
-      if (rows.length > page.limit && place !== undefined) offerNext(reply, request, "capsules", place);
+      if (found.length > page.limit && place !== undefined) offerNext(reply, request, "capsules", place);
       return shown.map(capsuleJson);
     },
   );
@@ -144,7 +148,7 @@ export function registerCapsuleRoutes(
         response: { 200: Capsule, ...refusals },
       },
     },
-    async (request) => capsuleJson(await capsules.get(teamOf(request), request.params.id)),
+    async (request) => capsuleJson(await rows.get(teamOf(request), request.params.id)),
   );
 
   app.delete(
@@ -160,15 +164,15 @@ export function registerCapsuleRoutes(
     },
     async (request, reply) => {
       const { id } = request.params;
-      await capsules.destroy(teamOf(request), id);
+      await lifecycle.destroy(teamOf(request), id);
       await record(request, { resource: "sandbox", resourceId: id, action: "destroy", status: "warning" });
       return await reply.status(204).send(null);
     },
   );
 }
 
-/** `Idempotency-Key`, so that a client that lost the answer may ask again. @throws WrennError `invalid_field`. */
-function onceOf(headers: IncomingHttpHeaders, asked: object): Once | undefined {
+/** `Idempotency-Key`, so that a client that lost the answer can repeat the request. @throws WrennError `invalid_field`. */
+function idempotencyKeyOf(headers: IncomingHttpHeaders, create: object): IdempotencyKey | undefined {
   const key = headers["idempotency-key"];
   if (key === undefined) return undefined;
   if (typeof key !== "string" || !/^[\x21-\x7e]{1,255}$/.test(key))
@@ -176,7 +180,7 @@ function onceOf(headers: IncomingHttpHeaders, asked: object): Once | undefined {
       field: "Idempotency-Key",
       problem: "must be 1 to 255 printable characters",
     });
-  return { key, fingerprint: createHash("sha256").update(JSON.stringify(asked)).digest("hex") };
+  return { key, fingerprint: createHash("sha256").update(JSON.stringify(create)).digest("hex") };
 }
 
 function applyDefaults(body: Record<string, unknown>): void {

@@ -4,7 +4,10 @@ import { operationQueries } from "@wrenn/database";
 import type { Actor, Database, OperationKind } from "@wrenn/database";
 import { presentActor } from "../http/acting.ts";
 
-export interface OperationsOptions {
+/** How long a host may take for one operation on a capsule that exists. */
+export const OPERATION_MS = 5 * 60_000;
+
+export interface OperationsDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -13,80 +16,80 @@ export interface OperationsOptions {
   readonly instanceId: string;
 }
 
-/** Written down and not finished yet. */
-export interface BegunOperation {
-  readonly ids: readonly string[];
-}
-
-/** Between {@link Operations.begin} and {@link Operations.finish} lies a commit. */
+/** A transaction that begins operations commits within this time. */
 const COMMIT_MS = 10_000;
 
-/** What hosts are asked to do: written down before, finished whether or not the client still waits. */
+/**
+ * Operations of hosts on capsules: recorded before they begin and when they end, and carried out whether or not the client
+ * still waits.
+ */
 export class Operations {
-  readonly #options: OperationsOptions;
+  readonly #deps: OperationsDeps;
   readonly #running = new Set<Promise<unknown>>();
-  /** Operations that are being carried out. */
+  /** Ids of operations that are being carried out. */
   readonly #live = new Set<string>();
-  /** Those that are written down, and when. */
+  /** Ids of operations that were begun, and when. */
   readonly #begun = new Map<string, number>();
 
-  constructor(options: OperationsOptions) {
-    this.#options = options;
+  constructor(deps: OperationsDeps) {
+    this.#deps = deps;
   }
 
-  /** Writes an operation down and carries it out. */
+  /** Begins an operation on one capsule, carries it out and records how it ended. */
   async run<T>(capsuleId: string, kind: OperationKind, work: () => Promise<T>): Promise<T> {
-    const begun = this.begin(this.#options.database.db, [capsuleId], kind);
-    return await this.background(begun.then((operation) => this.#finish(operation, work)));
+    const begun = this.begin(this.#deps.database.db, [capsuleId], kind);
+    return await this.background(begun.then((ids) => this.#finish(ids, work)));
   }
 
   /**
-   * Writes down that something is about to be done with capsules, in the transaction that makes their rows: from then on the
-   * reconciler leaves them to whoever does it.
+   * Records operations that are about to begin, in the transaction that inserts the rows of their capsules: from then on
+   * reconciliation leaves these capsules alone.
+   *
+   * @returns the ids of the operations, for {@link finish}.
    */
   async begin(
     db: Database["db"],
     capsuleIds: readonly string[],
     kind: OperationKind,
-  ): Promise<BegunOperation> {
+  ): Promise<readonly string[]> {
     const actor = presentActor();
-    const ids = await this.beginAll(
+    return await this.beginAll(
       db,
       capsuleIds.map((capsuleId) => ({ capsuleId, actor })),
       kind,
     );
-    return { ids };
   }
 
-  /** The same for capsules of different actors; gives the id of each one's operation. */
+  /** Like {@link begin}, for capsules of different actors; the ids are in the order of `capsules`. */
   async beginAll(
     db: Database["db"],
     capsules: readonly { readonly capsuleId: string; readonly actor: Actor | undefined }[],
     kind: OperationKind,
   ): Promise<readonly string[]> {
-    const { random, instanceId, clock } = this.#options;
+    const { random, instanceId, clock } = this.#deps;
     const rows = capsules.map((one) => ({ ...one, id: random.uuid(), kind, owner: instanceId }));
     for (const { id } of rows) this.#begun.set(id, clock.monotonic());
     await operationQueries.insertOperations(db, rows);
     return rows.map(({ id }) => id);
   }
 
-  /**
-   * Carries out what was begun.
-   *
-   * @param work - calls `told` when it has written down the success itself, with what it changed.
-   */
-  async finish<T>(operation: BegunOperation, work: (told: () => void) => Promise<T>): Promise<T> {
-    return await this.background(this.#finish(operation, work));
+  /** Carries out operations that were begun, and records that they succeeded or why they failed. */
+  async finish<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
+    return await this.background(this.#finish(ids, work));
   }
 
-  /** Keeps work that nobody may be waiting for any more, so that {@link close} does. */
+  /** Like {@link finish}, for work whose last statement records the success itself: only a failure is recorded here. */
+  async finishRecorded<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
+    return await this.background(this.#keepLive(ids, () => this.#recordFailure(ids, work)));
+  }
+
+  /** Keeps work that no client may be waiting for, so that {@link close} waits for it. */
   async background<T>(work: Promise<T>): Promise<T> {
     this.#running.add(work);
     try {
       return await work;
     } catch (error) {
-      this.#options.logger.debug("capsule.operation_failed", { problem: problemOf(error) });
+      this.#deps.logger.debug("capsule.operation_failed", { problem: problemOf(error) });
       throw error;
     } finally {
       this.#running.delete(work);
@@ -94,14 +97,14 @@ export class Operations {
   }
 
   /**
-   * Ends operations whose end, or whose beginning, could not be told: the database was away. The reconciler makes their capsules
-   * right. Called again and again.
+   * Fails operations whose beginning or end could not be recorded because the database was not available. Reconciliation corrects
+   * the rows of their capsules. Called periodically.
    */
   async sweep(): Promise<void> {
-    const { database, instanceId, clock } = this.#options;
+    const { database, instanceId, clock } = this.#deps;
     for (const [id, since] of this.#begun) if (clock.monotonic() - since > COMMIT_MS) this.#begun.delete(id);
     const known = [...this.#live, ...this.#begun.keys()];
-    await operationQueries.failForgottenOperations(database.db, instanceId, known, this.now());
+    await operationQueries.failForgottenOperations(database.db, instanceId, known, this.#now());
   }
 
   /** Waits for everything that was begun. */
@@ -109,29 +112,42 @@ export class Operations {
     await Promise.allSettled(this.#running);
   }
 
-  now(): Date {
-    return new Date(this.#options.clock.now());
+  async #finish<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
+    return await this.#keepLive(ids, async () => {
+      const result = await this.#recordFailure(ids, work);
+      await this.#recordEnd(ids, null);
+      return result;
+    });
   }
 
-  async #finish<T>({ ids }: BegunOperation, work: (told: () => void) => Promise<T>): Promise<T> {
-    const { db } = this.#options.database;
-    let problem: string | null = null;
-    let told = false;
+  async #keepLive<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
     for (const id of ids) {
       this.#live.add(id);
       this.#begun.delete(id);
     }
     try {
-      return await work(() => (told = true));
-    } catch (error) {
-      problem = problemOf(error);
-      throw error;
+      return await work();
     } finally {
-      try {
-        if (!told) for (const id of ids) await operationQueries.finishOperation(db, id, problem, this.now());
-      } finally {
-        for (const id of ids) this.#live.delete(id);
-      }
+      for (const id of ids) this.#live.delete(id);
     }
+  }
+
+  async #recordFailure<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await this.#recordEnd(ids, problemOf(error));
+      throw error;
+    }
+  }
+
+  /** @param problem - null for success. */
+  async #recordEnd(ids: readonly string[], problem: string | null): Promise<void> {
+    for (const id of ids)
+      await operationQueries.finishOperation(this.#deps.database.db, id, problem, this.#now());
+  }
+
+  #now(): Date {
+    return new Date(this.#deps.clock.now());
   }
 }

@@ -1,152 +1,144 @@
+import { GroupedWrites } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries, quotaQueries } from "@wrenn/database";
-import type { Actor, Database, NewCapsule, CapsuleRow, StartedCapsule, TeamUse } from "@wrenn/database";
+import type { Actor, Database, NewCapsule, TeamUse } from "@wrenn/database";
 import { presentActor } from "../http/acting.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsules } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
-import { GroupedWrites } from "@wrenn/core";
-import type { Operations } from "../capsules/operations.ts";
 import { exceeded } from "../teams/quotas.ts";
+import type { Operations } from "./operations.ts";
 
 type Transaction = Parameters<typeof quotaQueries.lockTeamUse>[0];
 
 /** Makes a create repeatable: the same key and request give the same capsule. */
-export interface Once {
+export interface IdempotencyKey {
   readonly key: string;
   /** Of the request. */
   readonly fingerprint: string;
 }
 
-/** A capsule that is wanted. */
-export interface Wish {
+export interface ReservationRequest {
   readonly capsule: Omit<NewCapsule, "id" | "hostId">;
-  /** The only host that will do. */
+  /** The only host that has the template. */
   readonly onlyHost: string | undefined;
-  readonly once: Once | undefined;
+  readonly idempotencyKey: IdempotencyKey | undefined;
 }
 
-/** What the first request with a key made. */
-export interface MadeBefore {
+/** What the first create with an idempotency key made. */
+export interface EarlierCreate {
   readonly fingerprint: string;
   readonly sandbox_id: string;
 }
 
+/** A capsule with its row, its place on a host, and the operation that is to create it. */
 export interface Reservation {
   readonly id: string;
   readonly hostId: string;
   readonly operationId: string;
 }
 
-export interface ReservationsOptions {
+type ReservationResult = Reservation | { readonly earlier: EarlierCreate };
+
+/** Another request of the same transaction has this idempotency key: what it creates can be read after the commit. */
+const RETRY = Symbol("retry");
+
+type GroupResult = ReservationResult | typeof RETRY;
+
+interface GroupedRequest extends ReservationRequest {
+  readonly actor: Actor | undefined;
+}
+
+/** A request that the quota of its team admits. */
+interface AdmittedRequest extends GroupedRequest {
+  /** Index in the group. */
+  readonly index: number;
+}
+
+export interface ReservationsDeps {
   readonly database: Database;
   readonly fleet: Fleet;
   readonly capacity: CapacityPolicy;
   readonly operations: Operations;
   readonly random: Random;
-  readonly now: () => Date;
-}
-
-/** The same key was asked with a moment ago, in the same transaction: what that made is there at its commit. */
-const AGAIN = Symbol("ask again");
-
-type Answer = Reservation | { readonly before: MadeBefore };
-
-interface Asked extends Wish {
-  readonly actor: Actor | undefined;
-}
-
-/** One that can be made as far as its team is concerned. */
-interface Granted extends Asked {
-  readonly at: number;
 }
 
 /**
- * Places for capsules within the quota of their team and the room of a host: row and operation are written in the transaction
- * that found the room. Requests that come together share it.
+ * Reserves places for capsules within the quota of their team and the capacity of a host: row and operation are written in the
+ * transaction that found the room. Requests that arrive together share it.
  */
 export class Reservations {
-  readonly #options: ReservationsOptions;
-  readonly #reserved: GroupedWrites<Asked, Answer | typeof AGAIN>;
-  readonly #started: GroupedWrites<StartedCapsule, CapsuleRow | undefined>;
+  readonly #deps: ReservationsDeps;
+  readonly #groups: GroupedWrites<GroupedRequest, GroupResult>;
 
-  constructor(options: ReservationsOptions) {
-    const { database, now } = options;
-    this.#options = options;
-    this.#reserved = new GroupedWrites(
-      async (asked) =>
-        await database.db.transaction().execute(async (trx) => await this.#reserve(trx, asked)),
+  constructor(deps: ReservationsDeps) {
+    this.#deps = deps;
+    this.#groups = new GroupedWrites(
+      async (requests) =>
+        await deps.database.db.transaction().execute(async (trx) => await this.#reserve(trx, requests)),
     );
-    this.#started = new GroupedWrites(async (started) => {
-      const rows = new Map(
-        (await capsuleQueries.startCapsules(database.db, started, now())).map((row) => [row.id, row]),
-      );
-      return started.map(({ id }) => rows.get(id));
-    });
   }
 
   /** @throws WrennError `quota_exceeded`, `host_full`, `no_hosts`. */
-  async reserve(wish: Wish): Promise<Answer> {
-    const asked = { ...wish, actor: presentActor() };
+  async reserve(request: ReservationRequest): Promise<ReservationResult> {
+    const grouped = { ...request, actor: presentActor() };
     for (;;) {
-      const answer = await this.#reserved.write(asked);
-      if (answer !== AGAIN) return answer;
+      const result = await this.#groups.write(grouped);
+      if (result !== RETRY) return result;
     }
   }
 
-  /** Says that a capsule runs, and ends its operation; undefined when its row is gone. */
-  async started(capsule: StartedCapsule): Promise<CapsuleRow | undefined> {
-    return await this.#started.write(capsule);
-  }
-
-  async #reserve(trx: Transaction, asked: readonly Asked[]): Promise<(Answer | typeof AGAIN | Error)[]> {
-    const answers = new Map<number, Answer | typeof AGAIN | Error>();
-    const granted: Granted[] = [];
-    const byTeam = Map.groupBy(asked.entries(), ([, { capsule }]) => capsule.teamId);
-    // In one order everywhere, so that two groups never wait for each other.
+  async #reserve(trx: Transaction, requests: readonly GroupedRequest[]): Promise<(GroupResult | Error)[]> {
+    const results = new Map<number, GroupResult | Error>();
+    const admitted: AdmittedRequest[] = [];
+    const byTeam = Map.groupBy(requests.entries(), ([, { capsule }]) => capsule.teamId);
+    // Every transaction locks teams in the same order, so that two groups never wait for each other.
     for (const [teamId, entries] of [...byTeam].sort(([a], [b]) => (a < b ? -1 : 1))) {
       let use = await quotaQueries.lockTeamUse(trx, teamId);
       const keys = new Set<string>();
-      for (const [at, one] of entries) {
-        // Asked again with the team locked: of two requests with one key the second waits here for the first.
-        const before = one.once && (await idempotencyQueries.findIdempotencyKey(trx, teamId, one.once.key));
-        const problem = exceeded(use, { capsules: 1, ...one.capsule });
-        if (before) answers.set(at, { before });
-        else if (one.once && keys.has(one.once.key)) answers.set(at, AGAIN);
-        else if (problem) answers.set(at, problem);
+      for (const [index, request] of entries) {
+        const { capsule, idempotencyKey: key } = request;
+        // Read again with the team locked: of two requests with one key the second waits here for the first.
+        const earlier = key && (await idempotencyQueries.findIdempotencyKey(trx, teamId, key.key));
+        const problem = exceeded(use, { capsules: 1, ...capsule });
+        if (earlier) results.set(index, { earlier });
+        else if (key && keys.has(key.key)) results.set(index, RETRY);
+        else if (problem) results.set(index, problem);
         else {
-          use = withOneMore(use, one.capsule);
-          if (one.once) keys.add(one.once.key);
-          granted.push({ ...one, at });
+          use = withOneMore(use, capsule);
+          if (key) keys.add(key.key);
+          admitted.push({ ...request, index });
         }
       }
     }
-    await this.#write(trx, granted, answers);
-    return asked.map((_one, at) => answers.get(at) ?? new Error("a request was lost in its group"));
+    await this.#write(trx, admitted, results);
+    return requests.map((_request, index) => results.get(index) ?? new Error("a request has no result"));
   }
 
   async #write(
     trx: Transaction,
-    granted: readonly Granted[],
-    answers: Map<number, Answer | typeof AGAIN | Error>,
+    admitted: readonly AdmittedRequest[],
+    results: Map<number, GroupResult | Error>,
   ): Promise<void> {
-    const { fleet, capacity, operations, random } = this.#options;
-    const wanted = granted.map(({ capsule, onlyHost }) => ({ ...capsule, onlyHost }));
+    const { fleet, capacity, operations, random } = this.#deps;
+    const wanted = admitted.map(({ capsule, onlyHost }) => ({ ...capsule, onlyHost }));
     const places = await placeCapsules(trx, fleet, capacity, wanted);
-    const rows: (NewCapsule & Granted)[] = [];
-    for (const [index, one] of granted.entries()) {
-      const place = places[index];
+    const rows: (NewCapsule & AdmittedRequest)[] = [];
+    for (const [at, one] of admitted.entries()) {
+      const place = places[at];
       if (typeof place === "string") rows.push({ ...one, ...one.capsule, id: random.uuid(), hostId: place });
-      else if (place) answers.set(one.at, place);
+      else if (place) results.set(one.index, place);
     }
     if (rows.length === 0) return;
     await capsuleQueries.insertCapsules(trx, rows);
-    const keys = rows.flatMap(({ id, teamId, once }) => (once ? [{ teamId, capsuleId: id, ...once }] : []));
+    const keys = rows.flatMap(({ id, teamId, idempotencyKey }) =>
+      idempotencyKey ? [{ teamId, capsuleId: id, ...idempotencyKey }] : [],
+    );
     if (keys.length > 0) await idempotencyQueries.insertIdempotencyKeys(trx, keys);
     const begun = rows.map(({ id, actor }) => ({ capsuleId: id, actor }));
     const ids = await operations.beginAll(trx, begun, "create");
-    for (const [index, { id, hostId, at }] of rows.entries())
-      answers.set(at, { id, hostId, operationId: ids[index] ?? "" });
+    for (const [at, { id, hostId, index }] of rows.entries())
+      results.set(index, { id, hostId, operationId: ids[at] ?? "" });
   }
 }
 

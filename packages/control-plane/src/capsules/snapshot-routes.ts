@@ -1,26 +1,55 @@
 import { randomHex } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
 import { Type } from "typebox";
 import { PLATFORM_TEAM } from "../http/identity.ts";
+import type { RecordAudit } from "../audit/audit.ts";
+import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
-import { snapshotJson, Template } from "../templates/template-routes.ts";
-import type { CapsulesService } from "./capsule-rows.ts";
-import type { Random } from "@wrenn/core";
-import type { RecordAudit } from "../audit/audit.ts";
+import { snapshotJson, Template } from "../templates/template-json.ts";
+import { ADMIN_CAPSULES } from "./capsule-api.ts";
+import type { CapsuleLifecycle } from "./capsule-lifecycle.ts";
+import type { CapsuleSnapshots } from "./capsule-snapshots.ts";
 
-/** Path of capsules of the platform's team. */
-export const ADMIN_CAPSULES = "/v1/admin/capsules";
-
-export interface AdminCapsuleRoutesDeps {
-  readonly capsules: CapsulesService;
+export interface SnapshotRoutesDeps {
+  readonly snapshots: CapsuleSnapshots;
   readonly random: Random;
   readonly record: RecordAudit;
 }
 
-/** What can be done with capsules of the platform only: templates for everybody are made of them (contract 10 §13). */
-export function registerAdminCapsuleRoutes(
+/** Templates that are made from capsules (contract 10 §9). */
+export function registerSnapshotRoutes(app: App, { snapshots, random, record }: SnapshotRoutesDeps): void {
+  app.post(
+    "/v1/snapshots",
+    {
+      schema: {
+        summary: "Make a template of a capsule",
+        description:
+          "A running capsule is paused for it and stays paused. Capsules that start from the template have its sizes. 409 when the name is taken and `overwrite` is not set, or belongs to a built-in template.",
+        tags: ["templates"],
+        body: Type.Object({ sandbox_id: Type.String(), name: Type.Optional(SafeName) }),
+        querystring: Type.Object({ overwrite: Type.Optional(Type.Boolean()) }),
+        response: { 201: Template, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { sandbox_id: id, name = randomName(random) } = request.body;
+      const { overwrite = false } = request.query;
+      const row = await snapshots.create(teamOf(request), id, { name, overwrite });
+      await record(request, { resource: "template", resourceId: row.name, action: "create" });
+      return await reply.status(201).send(snapshotJson(row));
+    },
+  );
+}
+
+export interface SnapshotAdminRoutesDeps extends SnapshotRoutesDeps {
+  readonly lifecycle: CapsuleLifecycle;
+}
+
+/** Templates for all teams, made from capsules of the platform (contract 10 §13). */
+export function registerSnapshotAdminRoutes(
   app: App,
-  { capsules, random, record }: AdminCapsuleRoutesDeps,
+  { lifecycle, snapshots, random, record }: SnapshotAdminRoutesDeps,
 ): void {
   app.post(
     `${ADMIN_CAPSULES}/:id/snapshot`,
@@ -36,11 +65,15 @@ export function registerAdminCapsuleRoutes(
     },
     async (request, reply) => {
       const { id } = request.params;
-      const { name = `snapshot-${randomHex(random, 4)}` } = request.body ?? {};
-      const row = await capsules.life.snapshot(PLATFORM_TEAM, id, { name, overwrite: true });
-      await capsules.destroy(PLATFORM_TEAM, id);
+      const { name = randomName(random) } = request.body ?? {};
+      const row = await snapshots.create(PLATFORM_TEAM, id, { name, overwrite: true });
+      await lifecycle.destroy(PLATFORM_TEAM, id);
       await record(request, { resource: "template", resourceId: name, action: "create", scope: "admin" });
       return await reply.status(201).send(snapshotJson(row));
     },
   );
+}
+
+function randomName(random: Random): string {
+  return `snapshot-${randomHex(random, 4)}`;
 }

@@ -4,16 +4,14 @@ import { abortWhenGone } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
-import type { Fleet } from "../hosts/fleet.ts";
+import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
 export interface FileArchiveRoutesDeps {
-  readonly capsules: CapsulesService;
-  readonly fleet: Fleet;
+  readonly capsules: CapsuleOpener;
 }
 
 /** Whole directories; our addition to the contract. */
-export function registerFileArchiveRoutes(app: App, { capsules, fleet }: FileArchiveRoutesDeps): void {
+export function registerFileArchiveRoutes(app: App, { capsules }: FileArchiveRoutesDeps): void {
   app.get(
     "/v1/capsules/:id/files/archive",
     {
@@ -31,12 +29,12 @@ export function registerFileArchiveRoutes(app: App, { capsules, fleet }: FileArc
     },
     async (request, reply) => {
       const { path, user } = request.query;
-      const row = await capsules.running(teamOf(request), request.params.id);
-      await capsules.touch(row.id);
-      const archive = await fleet
-        .of(row)
-        .files(request.params.id)
-        .archive(path, { ...(user === undefined ? {} : { user }), signal: abortWhenGone(reply) });
+      const capsule = await capsules.open(teamOf(request), request.params.id);
+      await capsule.touch();
+      const archive = await capsule.files.archive(path, {
+        ...(user === undefined ? {} : { user }),
+        signal: abortWhenGone(reply),
+      });
       return await reply.type("application/gzip").send(Readable.from(archive, { objectMode: false }));
     },
   );

@@ -7,8 +7,7 @@ import { abortWhenGone, download } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
-import type { Fleet } from "../hosts/fleet.ts";
+import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
 const ContentQuery = Type.Object({
   path: Type.String({ minLength: 1, maxLength: 16_384 }),
@@ -25,12 +24,11 @@ const UploadQuery = Type.Intersect([
 ]);
 
 export interface FileContentRoutesDeps {
-  readonly capsules: CapsulesService;
-  readonly fleet: Fleet;
+  readonly capsules: CapsuleOpener;
 }
 
 /** A file's bytes under an address of their own, with ranges, entity tags and digests; our addition to the contract. */
-export function registerFileContentRoutes(app: App, { capsules, fleet }: FileContentRoutesDeps): void {
+export function registerFileContentRoutes(app: App, { capsules }: FileContentRoutesDeps): void {
   app.route({
     method: ["GET", "HEAD"],
     url: "/v1/capsules/:id/files/content",
@@ -44,9 +42,9 @@ export function registerFileContentRoutes(app: App, { capsules, fleet }: FileCon
     },
     handler: async (request, reply) => {
       const { path, user } = request.query;
-      const row = await capsules.running(teamOf(request), request.params.id);
+      const capsule = await capsules.open(teamOf(request), request.params.id);
       const left = abortWhenGone(reply);
-      const files = fleet.of(row).files(request.params.id);
+      const { files } = capsule;
       const options = { ...(user === undefined ? {} : { user }), signal: left };
       const entry = await files.stat(path, { ...options, follow: true });
       if (entry.type === "directory") throw new WrennError("is_a_directory", { path });
@@ -77,7 +75,7 @@ export function registerFileContentRoutes(app: App, { capsules, fleet }: FileCon
           .header("content-range", `bytes ${wanted.start}-${wanted.end}/${entry.size}`)
           .header("content-length", wanted.end - wanted.start + 1);
       } else if (entry.size > 0) void reply.header("content-length", entry.size);
-      await capsules.touch(row.id);
+      await capsule.touch();
       if (request.method === "HEAD") return await reply.send();
       const content = await files.read(path, { ...options, ...(wanted ? { range: wanted } : {}) });
       // Files of /proc say that they are empty and are not: only their end tells their length.
@@ -101,17 +99,14 @@ export function registerFileContentRoutes(app: App, { capsules, fleet }: FileCon
     },
     async (request, reply) => {
       const { path, user, mode } = request.query;
-      const row = await capsules.running(teamOf(request), request.params.id);
-      const entry = await fleet
-        .of(row)
-        .files(request.params.id)
-        .write(path, verified(request.raw, request.headers), {
-          ...(user === undefined ? {} : { user }),
-          ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
-          exclusive: request.headers["if-none-match"] === "*",
-          signal: abortWhenGone(reply),
-        });
-      await capsules.touch(row.id);
+      const capsule = await capsules.open(teamOf(request), request.params.id);
+      const entry = await capsule.files.write(path, verified(request.raw, request.headers), {
+        ...(user === undefined ? {} : { user }),
+        ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
+        exclusive: request.headers["if-none-match"] === "*",
+        signal: abortWhenGone(reply),
+      });
+      await capsule.touch();
       void reply.header("etag", entityTag(entry));
       return { entry: entryJson(entry) };
     },

@@ -2,9 +2,8 @@ import { Type } from "typebox";
 import { abortWhenGone, download } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { CAPSULES, CapsuleParams } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
-import type { Fleet } from "../hosts/fleet.ts";
+import { CapsuleParams } from "../http/schemas.ts";
+import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
 const ReadBody = Type.Object({
   path: Type.String({ minLength: 1 }),
@@ -12,15 +11,14 @@ const ReadBody = Type.Object({
 });
 
 export interface FileDownloadRoutesDeps {
-  readonly capsules: CapsulesService;
-  readonly fleet: Fleet;
+  readonly capsules: CapsuleOpener;
 }
 
 /** Downloads by POST, as contract 10 §8 has them. */
 export function registerFileDownloadRoutes(
   app: App,
-  { capsules, fleet }: FileDownloadRoutesDeps,
-  base = CAPSULES,
+  { capsules }: FileDownloadRoutesDeps,
+  base: string,
 ): void {
   for (const kind of ["read", "stream/read"] as const) {
     app.post(
@@ -36,12 +34,12 @@ export function registerFileDownloadRoutes(
       },
       async (request, reply) => {
         const { path, user } = request.body;
-        const row = await capsules.running(teamOf(request), request.params.id);
-        await capsules.touch(row.id);
-        const content = await fleet
-          .of(row)
-          .files(request.params.id)
-          .read(path, { ...(user === undefined ? {} : { user }), signal: abortWhenGone(reply) });
+        const capsule = await capsules.open(teamOf(request), request.params.id);
+        await capsule.touch();
+        const content = await capsule.files.read(path, {
+          ...(user === undefined ? {} : { user }),
+          signal: abortWhenGone(reply),
+        });
         const { size } = content.entry;
         // The streaming form is chunked in the contract; the plain one has a length.
         if (kind === "read" && size > 0) void reply.header("content-length", size);

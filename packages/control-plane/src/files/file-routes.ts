@@ -4,9 +4,8 @@ import { Type } from "typebox";
 import { Entry, entryJson } from "./entry-json.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
-import type { Fleet } from "../hosts/fleet.ts";
+import { CapsuleParams, refusals } from "../http/schemas.ts";
+import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
 /** Recursive work on a large tree takes its time. */
 const CALL_MS = 10 * 60_000;
@@ -46,21 +45,20 @@ interface FileCall {
 }
 
 export interface FileRoutesDeps {
-  readonly capsules: CapsulesService;
-  readonly fleet: Fleet;
+  readonly capsules: CapsuleOpener;
 }
 
 /** Files and directories (contract 10 §8; stat, exists, move, copy and chmod are ours). */
-export function registerFileRoutes(app: App, { capsules, fleet }: FileRoutesDeps, base = CAPSULES): void {
+export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base: string): void {
   const open = async (
     request: Parameters<typeof teamOf>[0],
     id: string,
     asUser: string | undefined,
   ): Promise<FileCall> => {
-    const row = await capsules.running(teamOf(request), id);
-    await capsules.touch(row.id);
+    const capsule = await capsules.open(teamOf(request), id);
+    await capsule.touch();
     return {
-      files: fleet.of(row).files(id),
+      files: capsule.files,
       options: { ...(asUser === undefined ? {} : { user: asUser }), signal: AbortSignal.timeout(CALL_MS) },
     };
   };

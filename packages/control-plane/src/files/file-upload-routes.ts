@@ -5,47 +5,38 @@ import { readUpload } from "./multipart.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { abortWhenGone } from "./transfer.ts";
-import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
-import type { Fleet } from "../hosts/fleet.ts";
+import { CapsuleParams, refusals } from "../http/schemas.ts";
+import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
 /** Contract 00 §5. */
 const WHOLE_LIMIT = 100_000_000;
 
 export interface FileUploadRoutesDeps {
-  readonly capsules: CapsulesService;
-  readonly fleet: Fleet;
+  readonly capsules: CapsuleOpener;
 }
 
 /** Uploads as forms, as contract 10 §8 has them. Their bodies are not parsed before they come here. */
-export function registerFileUploadRoutes(
-  app: App,
-  { capsules, fleet }: FileUploadRoutesDeps,
-  base = CAPSULES,
-): void {
+export function registerFileUploadRoutes(app: App, { capsules }: FileUploadRoutesDeps, base: string): void {
   const upload = async (
     request: FastifyRequest,
     id: string,
     reply: FastifyReply,
     limit: number,
   ): Promise<void> => {
-    const row = await capsules.running(teamOf(request), id);
+    const capsule = await capsules.open(teamOf(request), id);
     try {
       const { path, user, content } = await readUpload(request.raw);
-      await fleet
-        .of(row)
-        .files(id)
-        .write(path, limited(content, limit), {
-          ...(user === undefined ? {} : { user }),
-          signal: abortWhenGone(reply),
-        });
+      await capsule.files.write(path, limited(content, limit), {
+        ...(user === undefined ? {} : { user }),
+        signal: abortWhenGone(reply),
+      });
     } catch (error) {
       // Many clients read the answer only after they have sent everything.
       request.raw.unpipe();
       request.raw.resume();
       throw error;
     }
-    await capsules.touch(row.id);
+    await capsule.touch();
   };
   const schema = { tags: ["files"], params: CapsuleParams };
   const form = {

@@ -13,9 +13,8 @@ import { requireScope } from "./identity.ts";
 import type { Identity, RequestAuthenticator, Scope } from "./identity.ts";
 import { toWire } from "./envelope.ts";
 import type { RequestLimits } from "./request-limits.ts";
-import { COMMAND_PATIENCE_MS } from "../capsules/capsule-rows.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
-import type { Fleet } from "../hosts/fleet.ts";
+import { COMMAND_PATIENCE_MS } from "../capsules/running-capsules.ts";
+import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 import { execStream } from "../processes/exec-stream.ts";
 import { fileWatch } from "../files/file-watch.ts";
 import { processStream } from "../processes/process-stream.ts";
@@ -58,10 +57,9 @@ export interface WebSockets {
 
 export interface WebSocketsDeps {
   readonly authenticator: RequestAuthenticator;
-  readonly capsules: CapsulesService;
+  readonly capsules: CapsuleOpener;
   readonly clock: Clock;
   readonly database: Database;
-  readonly fleet: Fleet;
   readonly limits: RequestLimits;
   readonly logger: Logger;
   readonly random: Random;
@@ -105,7 +103,7 @@ async function serve(
 ): Promise<void> {
   const socket = new ClientSocket(webSocket);
   const signal = AbortSignal.any([socket.closed, closing]);
-  const { capsules, fleet, logger, clock } = deps;
+  const { capsules, logger, clock } = deps;
   const startedAt = clock.monotonic();
   let outcome = "done";
   const fatal = route.kind === "pty" ? { fatal: true } : {};
@@ -119,15 +117,13 @@ async function serve(
     }
     const identity = route.isAdmin ? await actingForPlatform(deps.database, authenticated) : authenticated;
     requireScope(identity, socketRoutes[route.kind]);
-    const row = await capsules.running(identity.teamId, route.id, COMMAND_PATIENCE_MS);
+    const capsule = await capsules.open(identity.teamId, route.id, COMMAND_PATIENCE_MS);
     const touch = (): void => {
-      capsules
-        .touch(row.id)
-        .catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
+      capsule.touch().catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
     };
     const context = {
-      processes: fleet.of(row).processes(route.id),
-      files: fleet.of(row).files(route.id),
+      processes: capsule.processes,
+      files: capsule.files,
       query: route.query,
       clock,
       logger,

@@ -1,10 +1,10 @@
 import { parsePolicy } from "@wrenn/network";
+import type { NetworkDecision, NetworkRules } from "@wrenn/protocol";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
 import type { RecordAudit } from "../audit/audit.ts";
 
 const MAX_ENTRIES = 1024;
@@ -14,7 +14,7 @@ const Entry = Type.String({
   maxLength: 255,
   description: "IPv4 address, CIDR block, domain name, or *. and a domain name",
 });
-const networks = Type.Optional(Type.Array(Entry, { maxItems: MAX_ENTRIES }));
+const entries = Type.Optional(Type.Array(Entry, { maxItems: MAX_ENTRIES }));
 
 export const NetworkBody = Type.Object(
   {
@@ -23,8 +23,8 @@ export const NetworkBody = Type.Object(
         description: "What is in neither list; allow when absent",
       }),
     ),
-    allow: networks,
-    deny: networks,
+    allow: entries,
+    deny: entries,
   },
   {
     description:
@@ -48,13 +48,23 @@ export function networkRules({ egress = "allow", allow = [], deny = [] }: Static
   return rules;
 }
 
-export interface NetworkRoutesDeps {
-  readonly capsules: CapsulesService;
+/** What the routes need of the capsules of teams. */
+export interface NetworkControl {
+  /** @returns undefined for a capsule with the default rules. @throws WrennError `capsule_not_found`. */
+  rules(teamId: string, publicId: string): Promise<NetworkRules | undefined>;
+  /** @throws WrennError `capsule_not_found`, `capsule_not_running`. */
+  setRules(teamId: string, publicId: string, rules: NetworkRules): Promise<void>;
+  /** Latest decisions about connections of a running capsule. @throws WrennError `capsule_not_running`. */
+  decisions(teamId: string, publicId: string): Promise<readonly NetworkDecision[]>;
+}
+
+export interface NetworkDeps {
+  readonly networks: NetworkControl;
   readonly record: RecordAudit;
 }
 
 /** What capsules may reach; our addition to the contract. */
-export function registerNetworkRoutes(app: App, { capsules, record }: NetworkRoutesDeps): void {
+export function registerNetwork(app: App, { networks, record }: NetworkDeps): void {
   app.get(
     "/v1/capsules/:id/network",
     {
@@ -66,8 +76,8 @@ export function registerNetworkRoutes(app: App, { capsules, record }: NetworkRou
       },
     },
     async (request) => {
-      const { network } = await capsules.get(teamOf(request), request.params.id);
-      const { egress, allow, deny } = network ?? networkRules({});
+      const rules = await networks.rules(teamOf(request), request.params.id);
+      const { egress, allow, deny } = rules ?? networkRules({});
       return { egress, allow: [...allow], deny: [...deny] };
     },
   );
@@ -83,7 +93,7 @@ export function registerNetworkRoutes(app: App, { capsules, record }: NetworkRou
       },
     },
     async (request) =>
-      (await capsules.networkDecisions(teamOf(request), request.params.id)).map((one) => ({
+      (await networks.decisions(teamOf(request), request.params.id)).map((one) => ({
         ...one,
         at: new Date(one.at).toISOString(),
       })),
@@ -103,7 +113,7 @@ export function registerNetworkRoutes(app: App, { capsules, record }: NetworkRou
     async (request) => {
       const { id } = request.params;
       const rules = networkRules(request.body);
-      await capsules.setNetwork(teamOf(request), id, rules);
+      await networks.setRules(teamOf(request), id, rules);
       await record(request, { resource: "sandbox", resourceId: id, action: "network" });
       return rules;
     },

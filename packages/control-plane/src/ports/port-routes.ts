@@ -4,7 +4,7 @@ import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { pageThrough, PageQuery } from "../http/paging.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
+import type { CapsuleRows } from "../capsules/capsule-rows.ts";
 import type { PortAddresses, PortsService } from "./ports.ts";
 import type { Clock } from "@wrenn/core";
 
@@ -19,14 +19,14 @@ const access = Type.Union([Type.Literal("public"), Type.Literal("private")]);
 const Port = Type.Object({ port: Type.Integer(), access, url: Type.String() });
 
 export interface PortRoutesDeps {
-  readonly capsules: CapsulesService;
+  readonly capsuleRows: CapsuleRows;
   readonly ports: PortsService;
   readonly edge: PortAddresses;
   readonly clock: Clock;
 }
 
 /** Ports of capsules on the web; our addition to the contract. */
-export function registerPorts(app: App, { capsules, ports, edge, clock }: PortRoutesDeps): void {
+export function registerPorts(app: App, { capsuleRows, ports, edge, clock }: PortRoutesDeps): void {
   app.get(
     "/v1/capsules/:id/ports",
     {
@@ -84,7 +84,7 @@ export function registerPorts(app: App, { capsules, ports, edge, clock }: PortRo
     },
     async (request, reply) => {
       const { id, port } = request.params;
-      const row = await capsules.get(teamOf(request), id);
+      const row = await capsuleRows.get(teamOf(request), id);
       if (row.status === "stopped" || row.status === "error")
         throw new WrennError("capsule_not_running", { status: row.status });
       const expiresAt = clock.now() + (request.body.expires_in_sec ?? DEFAULT_LINK_SEC) * 1000;

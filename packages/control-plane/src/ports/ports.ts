@@ -4,7 +4,8 @@ import type { Database, CapsuleRow } from "@wrenn/database";
 import type { Sessions } from "../accounts/sessions.ts";
 import { requireScope } from "../http/identity.ts";
 import type { RequestAuthenticator } from "../http/identity.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
+import type { CapsuleRows } from "../capsules/capsule-rows.ts";
+import type { RunningCapsules } from "../capsules/running-capsules.ts";
 
 type Access = "public" | "private";
 
@@ -36,7 +37,8 @@ export interface PortRoute {
 
 export interface PortsDeps {
   readonly database: Database;
-  readonly capsules: CapsulesService;
+  readonly capsuleRows: CapsuleRows;
+  readonly runningCapsules: RunningCapsules;
   readonly authenticator: RequestAuthenticator;
   readonly sessions: Sessions;
 }
@@ -57,7 +59,7 @@ export class PortsService {
   }
 
   async list(teamId: string, publicId: string): Promise<readonly { port: number; access: Access }[]> {
-    const row = await this.#deps.capsules.get(teamId, publicId);
+    const row = await this.#deps.capsuleRows.get(teamId, publicId);
     return (await portQueries.listPortAccess(this.#deps.database.db, row.id)).map(({ port, access }) => ({
       port,
       access,
@@ -65,7 +67,7 @@ export class PortsService {
   }
 
   async set(teamId: string, publicId: string, port: number, access: Access): Promise<void> {
-    const row = await this.#deps.capsules.get(teamId, publicId);
+    const row = await this.#deps.capsuleRows.get(teamId, publicId);
     if (row.status === "stopped" || row.status === "error")
       throw new WrennError("capsule_not_running", { status: row.status });
     await portQueries.setPortAccess(this.#deps.database.db, { sandbox_id: row.id, port, access });
@@ -92,7 +94,7 @@ export class PortsService {
   async wake(publicId: string): Promise<void> {
     const row = await this.#any(publicId);
     if (!row) throw new WrennError("capsule_not_found", {});
-    await this.#deps.capsules.life.wake(row.team_id, publicId);
+    await this.#deps.runningCapsules.resume(row.team_id, publicId);
   }
 
   /** Whether credentials belong to the capsule's team. */

@@ -2,16 +2,16 @@ import { Type } from "typebox";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { EnvironmentBody, requireSayable } from "./command-text.ts";
 import { LimitsBody, resourceLimits } from "./process-limits.ts";
-import { COMMAND_PATIENCE_MS } from "../capsules/capsule-rows.ts";
+import { COMMAND_PATIENCE_MS } from "../capsules/running-capsules.ts";
 import { startProcess } from "./start-process.ts";
 import { runForeground } from "./exec.ts";
 import type { ExecResult } from "./exec.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
-import type { Fleet } from "../hosts/fleet.ts";
-import type { Clock } from "@wrenn/core";
+import { CapsuleParams, refusals } from "../http/schemas.ts";
+import type { CapsuleOpener } from "../capsules/running-capsules.ts";
+import { problemOf } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
 
 const DEFAULT_TIMEOUT_SEC = 30;
 const MAX_TIMEOUT_SEC = 86_400;
@@ -61,16 +61,16 @@ const BackgroundAnswer = Type.Object({
 });
 
 export interface ExecRoutesDeps {
-  readonly capsules: CapsulesService;
-  readonly fleet: Fleet;
+  readonly capsules: CapsuleOpener;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** Commands (contract 10 §7). */
 export function registerExecRoutes(
   app: App,
-  { capsules, fleet, clock }: ExecRoutesDeps,
-  base = CAPSULES,
+  { capsules, clock, logger }: ExecRoutesDeps,
+  base: string,
 ): void {
   app.post(
     `${base}/:id/exec`,
@@ -101,13 +101,13 @@ export function registerExecRoutes(
         timeout_sec: timeoutSec = 0,
       } = request.body;
       requireSayable({ cmd, args, envs });
-      const row = await capsules.running(teamOf(request), id, COMMAND_PATIENCE_MS);
+      const capsule = await capsules.open(teamOf(request), id, COMMAND_PATIENCE_MS);
       const where = {
         ...(cwd === undefined ? {} : { cwd }),
         ...(user === undefined ? {} : { user }),
         ...(limits === undefined ? {} : { limits: resourceLimits(limits) }),
       };
-      const processes = fleet.of(row).processes(id);
+      const { processes } = capsule;
       if (background) {
         const process = await startProcess(processes, {
           cmd,
@@ -118,7 +118,7 @@ export function registerExecRoutes(
           stdin,
           output: "detached",
         });
-        await capsules.touch(row.id);
+        await capsule.touch();
         return await reply.status(202).send({ sandbox_id: id, cmd, ...identityOf(process) });
       }
       const left = new AbortController();
@@ -132,7 +132,7 @@ export function registerExecRoutes(
         clock,
         left.signal,
       );
-      capsules.touch(row.id).catch((error: unknown) => request.log.warn({ error }, "touch failed"));
+      capsule.touch().catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
       return await reply.status(200).send({ sandbox_id: id, cmd, ...execJson(result) });
     },
   );

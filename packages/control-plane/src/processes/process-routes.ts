@@ -5,9 +5,8 @@ import { Type } from "typebox";
 import { processFacts, ProcessFactsAnswer, processLogs, ProcessLogsAnswer } from "./process-json.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { CAPSULES, CapsuleParams, refusals } from "../http/schemas.ts";
-import type { CapsulesService } from "../capsules/capsule-rows.ts";
-import type { Fleet } from "../hosts/fleet.ts";
+import { CapsuleParams, refusals } from "../http/schemas.ts";
+import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
 const SIGTERM = 15;
 const SIGKILL = 9;
@@ -50,16 +49,11 @@ const LogsQuery = Type.Object({
 });
 
 export interface ProcessRoutesDeps {
-  readonly capsules: CapsulesService;
-  readonly fleet: Fleet;
+  readonly capsules: CapsuleOpener;
 }
 
 /** Processes that were started through the API (contract 10 §7). */
-export function registerProcessRoutes(
-  app: App,
-  { capsules, fleet }: ProcessRoutesDeps,
-  base = CAPSULES,
-): void {
+export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps, base: string): void {
   app.get(
     `${base}/:id/processes`,
     {
@@ -71,8 +65,8 @@ export function registerProcessRoutes(
       },
     },
     async (request) => {
-      const row = await capsules.running(teamOf(request), request.params.id);
-      const processes = await fleet.of(row).processes(request.params.id).list(AbortSignal.timeout(CALL_MS));
+      const capsule = await capsules.open(teamOf(request), request.params.id);
+      const processes = await capsule.processes.list(AbortSignal.timeout(CALL_MS));
       return {
         processes: processes.map(({ pid, tag, cmd, args }) => ({
           pid,
@@ -98,9 +92,9 @@ export function registerProcessRoutes(
       },
     },
     async (request, reply) => {
-      const row = await capsules.running(teamOf(request), request.params.id);
+      const capsule = await capsules.open(teamOf(request), request.params.id);
       const signal = AbortSignal.timeout(CALL_MS);
-      const process = await fleet.of(row).processes(request.params.id).find(request.params.selector, signal);
+      const process = await capsule.processes.find(request.params.selector, signal);
       await process.kill(request.query.signal === "SIGTERM" ? SIGTERM : SIGKILL, "tree", signal);
       return await reply.status(204).send(null);
     },
@@ -111,9 +105,9 @@ export function registerProcessRoutes(
     { id, selector }: { readonly id: string; readonly selector: string },
     signal: AbortSignal,
   ): Promise<CapsuleProcess> => {
-    const row = await capsules.running(teamOf(request), id);
-    await capsules.touch(row.id);
-    return await fleet.of(row).processes(id).find(selector, signal);
+    const capsule = await capsules.open(teamOf(request), id);
+    await capsule.touch();
+    return await capsule.processes.find(selector, signal);
   };
 
   app.get(

@@ -4,7 +4,7 @@ import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { App } from "../http/app.ts";
 import { pageThrough, PageQuery } from "../http/paging.ts";
 import { refusals, SafeName } from "../http/schemas.ts";
-import { platformJson, snapshotJson, Template } from "./template-routes.ts";
+import { platformJson, snapshotJson, Template } from "./template-json.ts";
 import type { TemplatesService } from "./templates.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import type { Clock } from "@wrenn/core";
@@ -17,7 +17,7 @@ const TeamsTemplate = Type.Object({
 });
 const tags = ["admin"];
 
-export interface AdminTemplateRoutesDeps {
+export interface TemplatesAdminDeps {
   readonly templates: TemplatesService;
   readonly fleet: Fleet;
   readonly clock: Clock;
@@ -25,9 +25,9 @@ export interface AdminTemplateRoutesDeps {
 }
 
 /** Templates of all teams, and those that everybody sees, for administrators of the platform (contract 10 §13). */
-export function registerAdminTemplateRoutes(
+export function registerTemplatesAdmin(
   app: App,
-  { templates, fleet, clock, record }: AdminTemplateRoutesDeps,
+  { templates, fleet, clock, record }: TemplatesAdminDeps,
 ): void {
   const startedAt = new Date(clock.now());
 

@@ -1,0 +1,104 @@
+import { formatId, problemOf } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { capsuleQueries } from "@wrenn/database";
+import type { CapsuleRow, Database } from "@wrenn/database";
+import type { CapsuleStatus } from "@wrenn/protocol";
+import type { Fleet } from "../hosts/fleet.ts";
+import { withinQuota } from "../teams/quotas.ts";
+import type { CapsuleRows } from "./capsule-rows.ts";
+import { OPERATION_MS } from "./operations.ts";
+import type { Operations } from "./operations.ts";
+
+export interface CapsuleForksDeps {
+  readonly database: Database;
+  readonly rows: CapsuleRows;
+  readonly fleet: Fleet;
+  readonly operations: Operations;
+  readonly random: Random;
+}
+
+/** Starts capsules from the present moment of a running one. */
+export class CapsuleForks {
+  readonly #deps: CapsuleForksDeps;
+
+  constructor(deps: CapsuleForksDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * All children run when it resolves; when it rejects, no child is left.
+   *
+   * @throws WrennError `capsule_not_running`, `quota_exceeded`, and of the host.
+   */
+  async fork(teamId: string, publicId: string, count: number): Promise<readonly CapsuleRow[]> {
+    const { rows, operations } = this.#deps;
+    const source = await rows.getInState(teamId, publicId, ["running"]);
+    const { children, operationIds } = await this.#reserve(source, count);
+    return await operations.finish(operationIds, async () => {
+      try {
+        const started = await this.#start(source, children);
+        return await Promise.all(
+          children.map((child, index) => rows.recordStatus(child, started[index] ?? missing(child))),
+        );
+      } catch (error) {
+        for (const child of children)
+          await rows.change(child.id, ["pending"], { status: "error", problem: problemOf(error) });
+        throw error;
+      }
+    });
+  }
+
+  /** Inserts the rows of the children and begins one operation on all of them and their source. */
+  async #reserve(
+    source: CapsuleRow,
+    count: number,
+  ): Promise<{ readonly children: readonly CapsuleRow[]; readonly operationIds: readonly string[] }> {
+    const { database, operations, random } = this.#deps;
+    const wanted = { capsules: count, vcpus: count * source.vcpus, memoryMib: count * source.memory_mb };
+    const hostId = source.host_id ?? missing(source);
+    return await withinQuota(database, source.team_id, wanted, async (trx) => {
+      const children: CapsuleRow[] = [];
+      for (let n = 0; n < count; n++) {
+        children.push(
+          await capsuleQueries.insertCapsule(trx, {
+            id: random.uuid(),
+            teamId: source.team_id,
+            hostId,
+            template: source.template,
+            vcpus: source.vcpus,
+            memoryMib: source.memory_mb,
+            diskMib: source.disk_mb,
+            timeoutSec: source.timeout_sec,
+            maxLifetimeSec: source.max_lifetime_sec,
+            autoResume: source.auto_resume,
+            ...(source.network ? { network: source.network } : {}),
+          }),
+        );
+      }
+      const ids = [source.id, ...children.map(({ id }) => id)];
+      return { children, operationIds: await operations.begin(trx, ids, "fork") };
+    });
+  }
+
+  async #start(source: CapsuleRow, children: readonly CapsuleRow[]): Promise<readonly CapsuleStatus[]> {
+    return await this.#deps.fleet.of(source).forkCapsule(
+      formatId("capsule", source.id),
+      children.map((child) => ({
+        id: formatId("capsule", child.id),
+        template: child.template,
+        vcpus: child.vcpus,
+        memoryMib: child.memory_mb,
+        diskMib: child.disk_mb,
+        timeoutSec: child.timeout_sec,
+        ...(child.max_lifetime_sec > 0 ? { maxLifetimeSec: child.max_lifetime_sec } : {}),
+        ...(source.network ? { network: source.network } : {}),
+        envs: {},
+      })),
+      AbortSignal.timeout(OPERATION_MS),
+    );
+  }
+}
+
+function missing(row: CapsuleRow): never {
+  throw new Error(`the host has nothing for ${row.id}`);
+}

@@ -1,0 +1,40 @@
+import type { NetworkDecision, NetworkRules } from "@wrenn/protocol";
+import type { Fleet } from "../hosts/fleet.ts";
+import type { NetworkControl } from "../network/network-routes.ts";
+import type { CapsuleRows } from "./capsule-rows.ts";
+import type { RunningCapsules } from "./running-capsules.ts";
+
+const CALL_MS = 30_000;
+
+export interface CapsuleNetworksDeps {
+  readonly rows: CapsuleRows;
+  readonly running: RunningCapsules;
+  readonly fleet: Fleet;
+}
+
+/** The network rules of capsules: kept in their rows and enforced by their hosts. */
+export class CapsuleNetworks implements NetworkControl {
+  readonly #deps: CapsuleNetworksDeps;
+
+  constructor(deps: CapsuleNetworksDeps) {
+    this.#deps = deps;
+  }
+
+  async rules(teamId: string, publicId: string): Promise<NetworkRules | undefined> {
+    const { network } = await this.#deps.rows.get(teamId, publicId);
+    return network ?? undefined;
+  }
+
+  /** Takes effect at once, and again after every resume. @throws WrennError `capsule_not_running`. */
+  async setRules(teamId: string, publicId: string, rules: NetworkRules): Promise<void> {
+    const { rows, fleet } = this.#deps;
+    const row = await rows.getInState(teamId, publicId, ["running", "paused"]);
+    await fleet.of(row).setNetwork(publicId, rules, AbortSignal.timeout(CALL_MS));
+    await rows.setNetwork(row.id, rules);
+  }
+
+  async decisions(teamId: string, publicId: string): Promise<readonly NetworkDecision[]> {
+    const { host } = await this.#deps.running.open(teamId, publicId);
+    return await host.networkDecisions(publicId, AbortSignal.timeout(CALL_MS));
+  }
+}

@@ -1,0 +1,57 @@
+import type { CapsuleRow } from "@wrenn/database";
+import type { CheckpointFacts } from "@wrenn/protocol";
+import type { Fleet } from "../hosts/fleet.ts";
+import type { CapsuleRows } from "./capsule-rows.ts";
+import { OPERATION_MS } from "./operations.ts";
+import type { Operations } from "./operations.ts";
+
+export interface CheckpointsDeps {
+  readonly rows: CapsuleRows;
+  readonly fleet: Fleet;
+  readonly operations: Operations;
+}
+
+/** Checkpoints of capsules: moments that a capsule can be restored to. */
+export class Checkpoints {
+  readonly #deps: CheckpointsDeps;
+
+  constructor(deps: CheckpointsDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws WrennError `capsule_not_running`. */
+  async create(teamId: string, publicId: string, name: string | undefined): Promise<CheckpointFacts> {
+    const { rows, fleet, operations } = this.#deps;
+    const row = await rows.getInState(teamId, publicId, ["running"]);
+    return await operations.run(row.id, "checkpoint", () =>
+      fleet.of(row).checkpointCapsule(publicId, name, AbortSignal.timeout(OPERATION_MS)),
+    );
+  }
+
+  /** Empty for a capsule that neither runs nor is paused. */
+  async list(teamId: string, publicId: string): Promise<readonly CheckpointFacts[]> {
+    const { rows, fleet } = this.#deps;
+    const row = await rows.get(teamId, publicId);
+    if (row.status !== "running" && row.status !== "paused") return [];
+    return await fleet.of(row).listCheckpoints(publicId, AbortSignal.timeout(OPERATION_MS));
+  }
+
+  /** @throws WrennError `checkpoint_not_found`, `capsule_not_running` for a capsule that has ended. */
+  async restore(teamId: string, publicId: string, checkpoint: string): Promise<CapsuleRow> {
+    const { rows, fleet, operations } = this.#deps;
+    const row = await rows.getInState(teamId, publicId, ["running", "paused"]);
+    return await operations.run(row.id, "restore", async () => {
+      const status = await fleet
+        .of(row)
+        .restoreCheckpoint(publicId, checkpoint, AbortSignal.timeout(OPERATION_MS));
+      return await rows.recordStatus(row, status);
+    });
+  }
+
+  /** @throws WrennError `checkpoint_not_found`, `capsule_not_running` for a capsule that has ended. */
+  async delete(teamId: string, publicId: string, checkpoint: string): Promise<void> {
+    const { rows, fleet } = this.#deps;
+    const row = await rows.getInState(teamId, publicId, ["running", "paused"]);
+    await fleet.of(row).deleteCheckpoint(publicId, checkpoint, AbortSignal.timeout(OPERATION_MS));
+  }
+}

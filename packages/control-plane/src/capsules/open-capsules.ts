@@ -1,0 +1,51 @@
+import { CapsuleCreation } from "./capsule-creation.ts";
+import type { CapsuleCreationDeps, CapsuleCreationOptions } from "./capsule-creation.ts";
+import { CapsuleForks } from "./capsule-forks.ts";
+import { CapsuleLifecycle } from "./capsule-lifecycle.ts";
+import { CapsuleNetworks } from "./capsule-networks.ts";
+import { CapsuleRows } from "./capsule-rows.ts";
+import { CapsuleSnapshots } from "./capsule-snapshots.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { Reservations } from "./reservations.ts";
+import type { ReservationsDeps } from "./reservations.ts";
+import { RunningCapsules } from "./running-capsules.ts";
+
+export type OpenCapsulesDeps = Omit<CapsuleCreationDeps, "rows" | "reservations"> & ReservationsDeps;
+
+/** What the platform does with capsules, each part for those that need it. */
+export interface Capsules {
+  readonly rows: CapsuleRows;
+  readonly creation: CapsuleCreation;
+  readonly lifecycle: CapsuleLifecycle;
+  readonly running: RunningCapsules;
+  readonly checkpoints: Checkpoints;
+  readonly forks: CapsuleForks;
+  readonly snapshots: CapsuleSnapshots;
+  readonly networks: CapsuleNetworks;
+  /** Ends the subscription to the hosts and waits for operations that were begun. */
+  readonly close: () => Promise<void>;
+}
+
+/** Builds the parts in the order in which they depend on each other, and begins to record what hosts report. */
+export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOptions): Capsules {
+  const rows = new CapsuleRows(deps);
+  const reservations = new Reservations(deps);
+  const creation = new CapsuleCreation({ ...deps, rows, reservations }, options);
+  const lifecycle = new CapsuleLifecycle({ ...deps, rows });
+  const running = new RunningCapsules({ ...deps, rows, lifecycle });
+  const unsubscribe = lifecycle.followHosts();
+  return {
+    rows,
+    creation,
+    lifecycle,
+    running,
+    checkpoints: new Checkpoints({ ...deps, rows }),
+    forks: new CapsuleForks({ ...deps, rows }),
+    snapshots: new CapsuleSnapshots({ ...deps, rows }),
+    networks: new CapsuleNetworks({ ...deps, rows, running }),
+    close: async () => {
+      unsubscribe();
+      await deps.operations.close();
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import { ADMIN_CAPSULES, CAPSULES } from "../capsules/capsule-api.ts";
+import type { CapsuleOpener } from "../capsules/running-capsules.ts";
+import type { App } from "../http/app.ts";
+import { registerFileArchiveRoutes } from "./file-archive-routes.ts";
+import { registerFileContentRoutes } from "./file-content-routes.ts";
+import { registerFileDownloadRoutes } from "./file-download-routes.ts";
+import { registerFileRoutes } from "./file-routes.ts";
+import { registerFileUploadRoutes } from "./file-upload-routes.ts";
+
+export interface FilesDeps {
+  readonly capsules: CapsuleOpener;
+}
+
+/** Files in capsules of the caller's team. */
+export function registerFiles(app: App, deps: FilesDeps): void {
+  registerFileRoutes(app, deps, CAPSULES);
+  registerFileDownloadRoutes(app, deps, CAPSULES);
+  registerFileArchiveRoutes(app, deps);
+}
+
+/** Routes of {@link registerFiles} whose bodies are files; `rawApp` must not parse bodies. */
+export function registerFileContent(rawApp: App, deps: FilesDeps): void {
+  registerFileContentRoutes(rawApp, deps);
+  registerFileUploadRoutes(rawApp, deps, CAPSULES);
+}
+
+/** Files in capsules of the platform's team, in the scope of platform administrators. */
+export function registerFilesAdmin(app: App, deps: FilesDeps): void {
+  registerFileRoutes(app, deps, ADMIN_CAPSULES);
+  registerFileDownloadRoutes(app, deps, ADMIN_CAPSULES);
+}
+
+/** Routes of {@link registerFilesAdmin} whose bodies are files; `rawApp` must not parse bodies. */
+export function registerFileContentAdmin(rawApp: App, deps: FilesDeps): void {
+  registerFileUploadRoutes(rawApp, deps, ADMIN_CAPSULES);
+}

@@ -1,0 +1,20 @@
+import { ADMIN_CAPSULES, CAPSULES } from "../capsules/capsule-api.ts";
+import type { App } from "../http/app.ts";
+import { registerExecRoutes } from "./exec-routes.ts";
+import type { ExecRoutesDeps } from "./exec-routes.ts";
+import { registerProcessRoutes } from "./process-routes.ts";
+import type { ProcessRoutesDeps } from "./process-routes.ts";
+
+export type ProcessesDeps = ExecRoutesDeps & ProcessRoutesDeps;
+
+/** Commands and processes in capsules of the caller's team. */
+export function registerProcesses(app: App, deps: ProcessesDeps): void {
+  registerExecRoutes(app, deps, CAPSULES);
+  registerProcessRoutes(app, deps, CAPSULES);
+}
+
+/** The same for capsules of the platform's team, in the scope of platform administrators. */
+export function registerProcessesAdmin(app: App, deps: ProcessesDeps): void {
+  registerExecRoutes(app, deps, ADMIN_CAPSULES);
+  registerProcessRoutes(app, deps, ADMIN_CAPSULES);
+}
