@@ -11,6 +11,7 @@ import type { RecordAudit } from "./audit/audit.ts";
 import { openCapsules } from "./capsules/open-capsules.ts";
 import { Operations } from "./capsules/operations.ts";
 import { registerCapsules, registerCapsulesAdmin } from "./capsules/register-capsules.ts";
+import { COMMAND_PATIENCE_MS } from "./capsules/running-capsules.ts";
 import { registerChannels } from "./channels/channel-routes.ts";
 import { openChannels } from "./channels/open-channels.ts";
 import { publicInternet } from "./channels/outgoing.ts";
@@ -19,6 +20,7 @@ import { DatabaseEventBus } from "./events/event-bus.ts";
 import { EventFeed } from "./events/event-feed.ts";
 import { registerEvents } from "./events/event-routes.ts";
 import {
+  fileSockets,
   registerFileContent,
   registerFileContentAdmin,
   registerFiles,
@@ -47,6 +49,7 @@ import {
   addRawBodyRoutes,
 } from "./http/route-groups.ts";
 import { registerServiceRoutes } from "./http/service-routes.ts";
+import type { SocketRoute } from "./http/socket-route.ts";
 import { createWebSockets } from "./http/web-sockets.ts";
 import { registerMailAdmin } from "./mail/admin-mail-routes.ts";
 import { openMail } from "./mail/open-mail.ts";
@@ -54,7 +57,7 @@ import { registerNetwork } from "./network/network-routes.ts";
 import { registerPorts } from "./ports/port-routes.ts";
 import { registerPortSignIn } from "./ports/port-sign-in-routes.ts";
 import { PortsService } from "./ports/ports.ts";
-import { registerProcesses, registerProcessesAdmin } from "./processes/register-processes.ts";
+import { processSockets, registerProcesses, registerProcessesAdmin } from "./processes/register-processes.ts";
 import { registerConnections } from "./sign-in/connection-routes.ts";
 import { openSignIn } from "./sign-in/open-sign-in.ts";
 import { registerSignIn } from "./sign-in/sign-in-routes.ts";
@@ -68,6 +71,9 @@ import { registerUsage } from "./usage/usage-routes.ts";
 import { UsageService } from "./usage/usage.ts";
 
 const CLOSE_MS = 5000;
+
+/** Every WebSocket route, below the path of a capsule. */
+export const socketRoutes: readonly SocketRoute[] = [...processSockets, ...fileSockets];
 
 /** The public API on top of any number of hosts. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -191,6 +197,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const usage = new UsageService(database, clock, logger);
   opened.defer(() => usage.close());
 
+  const actForPlatform = async (identity: Identity) => await actingForPlatform(database, identity);
   const app = await createApp({ logger, random }, version);
   opened.defer(async () => await app.close());
   // In the outermost scope, so that it sees the requests of all.
@@ -243,7 +250,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerFiles(group, { capsules: capsules.running });
     registerPorts(group, { capsuleRows: capsules.rows, ports, edge, clock });
     await addRawBodyRoutes(group, (raw) => registerFileContent(raw, { capsules: capsules.running }));
-    const actForPlatform = async (identity: Identity) => await actingForPlatform(database, identity);
     await addAdminRoutes(group, actForPlatform, async (admin) => {
       registerAccountAdmin(admin, { adminUsers });
       registerTeamAdmin(admin, { adminTeams, deletion });
@@ -258,10 +264,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   });
   await app.ready();
   const sockets = createWebSockets({
+    routes: socketRoutes,
     authenticator,
-    capsules: capsules.running,
+    actForPlatform,
+    openCapsule: async ({ teamId }, capsuleId) =>
+      await capsules.running.open(teamId, capsuleId, COMMAND_PATIENCE_MS),
     clock,
-    database,
     limits,
     logger,
     random,

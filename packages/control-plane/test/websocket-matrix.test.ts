@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { socketRoutes } from "../src/http/web-sockets.ts";
+import { socketRoutes } from "../src/create-control-plane.ts";
 import { FurnishedHostAgent, furniture } from "./support/furnished-host-agent.ts";
 import { Furnisher, unknownIds } from "./support/furnished-teams.ts";
 import { makeWorld } from "./support/matrix-world.ts";
@@ -23,11 +23,9 @@ after(() => platform[Symbol.asyncDispose]());
 const world = await makeWorld(platform, await Furnisher.open(platform));
 const { ours, theirs } = world;
 
-type Kind = keyof typeof socketRoutes;
-const kinds = Object.keys(socketRoutes) as Kind[];
 const start = JSON.stringify({ type: "start", cmd: "true" });
 
-function pathOf(kind: Kind, capsule: string): string {
+function pathOf(kind: string, capsule: string): string {
   const query = kind === "files/watch" ? `?path=${furniture.file}` : "";
   return `/v1/capsules/${capsule}/${kind.replace(":selector", furniture.tag)}${query}`;
 }
@@ -38,8 +36,8 @@ const errorsOf = ({ messages }: SocketAnswer): readonly unknown[] =>
     .filter(({ type }) => type === "error")
     .map(({ data }) => data);
 
-for (const kind of kinds) {
-  test(`${kind} is for who may ${socketRoutes[kind]}, and tells nothing of others`, async () => {
+for (const { path: kind, scope } of socketRoutes) {
+  test(`${kind} is for who may ${scope}, and tells nothing of others`, async () => {
     const auth = JSON.stringify({ type: "auth", token: "a.b.c" });
     for (const who of nobodies) {
       const answer = await webSocketCall(platform.url, pathOf(kind, ours.ids.capsule), {
@@ -58,7 +56,7 @@ for (const kind of kinds) {
       const [foreign, unknown] = [await call(theirs.ids.capsule), await call(unknownIds().capsule)];
       assert.deepEqual(foreign, unknown, who.name);
       assert.deepEqual(errorsOf(foreign).length, 1, who.name);
-      const lets = mayAsk(who, socketRoutes[kind]);
+      const lets = mayAsk(who, scope);
       if (!lets) assert.match(String(errorsOf(own)[0]), /lacks the scope/, who.name);
       else if (who.outside) assert.deepEqual(errorsOf(own), ["sandbox not found"], who.name);
       else assert.deepEqual([errorsOf(own), own.code], [[], 1000], `${who.name}: ${own.messages.join()}`);
@@ -126,9 +124,9 @@ test("sessions in capsules of the platform are its administrators' only", async 
   const made = await platform.call("POST", "/v1/admin/capsules", { token: admin.token, body: {} });
   assert.equal(made.status, 201, JSON.stringify(made.body));
   const id = String(made.body["id"]);
-  const adminPath = (kind: Kind, capsule: string): string =>
+  const adminPath = (kind: string, capsule: string): string =>
     pathOf(kind, capsule).replace("/v1/", "/v1/admin/");
-  for (const kind of kinds) {
+  for (const { path: kind } of socketRoutes) {
     for (const who of somebodies) {
       const answer = await webSocketCall(platform.url, adminPath(kind, id), {
         headers: who.headers(world),

@@ -34,7 +34,8 @@ export class CapsuleNetworks implements NetworkControl {
   }
 
   async decisions(teamId: string, publicId: string): Promise<readonly NetworkDecision[]> {
-    const { host } = await this.#deps.running.open(teamId, publicId);
-    return await host.networkDecisions(publicId, AbortSignal.timeout(CALL_MS));
+    const { running, fleet } = this.#deps;
+    const row = await running.get(teamId, publicId);
+    return await fleet.of(row).networkDecisions(publicId, AbortSignal.timeout(CALL_MS));
   }
 }

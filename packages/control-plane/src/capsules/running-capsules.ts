@@ -1,7 +1,7 @@
 import { WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import type { CapsuleRow } from "@wrenn/database";
-import type { CapsuleFiles, CapsuleProcesses, HostAgent } from "@wrenn/protocol";
+import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import type { CapsuleLifecycle } from "./capsule-lifecycle.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
@@ -15,7 +15,6 @@ const POLL_MS = 50;
 
 /** A running capsule that a request uses. Its properties throw `host_unavailable` when its host cannot be reached. */
 export interface RunningCapsule {
-  readonly host: HostAgent;
   readonly processes: CapsuleProcesses;
   readonly files: CapsuleFiles;
   /** Records activity. */
@@ -50,13 +49,21 @@ export class RunningCapsules implements CapsuleOpener {
     this.#deps = deps;
   }
 
+  /** The row of a capsule, which runs when this resolves. @throws like {@link open}. */
+  async get(teamId: string, publicId: string, patienceMs = STARTING_MS): Promise<CapsuleRow> {
+    let row = await this.#deps.rows.getCreated(teamId, publicId, patienceMs);
+    if (row.status === "running" && row.auto_resume) row = await this.#awaitPause(row, publicId, patienceMs);
+    if (row.status === "paused" && row.auto_resume) return await this.resume(teamId, publicId);
+    // Its state is not known until its host is back.
+    if (row.status === "missing") throw new WrennError("host_unavailable", {});
+    if (row.status !== "running") throw new WrennError("capsule_not_running", { status: row.status });
+    return row;
+  }
+
   async open(teamId: string, publicId: string, patienceMs = STARTING_MS): Promise<RunningCapsule> {
     const { rows, fleet } = this.#deps;
-    const row = await this.#require(teamId, publicId, patienceMs);
+    const row = await this.get(teamId, publicId, patienceMs);
     return {
-      get host() {
-        return fleet.of(row);
-      },
       get processes() {
         return fleet.of(row).processes(publicId);
       },
@@ -78,19 +85,10 @@ export class RunningCapsules implements CapsuleOpener {
 
   /** Counts as activity. @throws WrennError `capsule_not_running`. */
   async ping(teamId: string, publicId: string): Promise<void> {
-    const capsule = await this.open(teamId, publicId);
-    capsule.host.hold(publicId)();
-    await capsule.touch();
-  }
-
-  async #require(teamId: string, publicId: string, patienceMs: number): Promise<CapsuleRow> {
-    let row = await this.#deps.rows.getCreated(teamId, publicId, patienceMs);
-    if (row.status === "running" && row.auto_resume) row = await this.#awaitPause(row, publicId, patienceMs);
-    if (row.status === "paused" && row.auto_resume) return await this.resume(teamId, publicId);
-    // Its state is not known until its host is back.
-    if (row.status === "missing") throw new WrennError("host_unavailable", {});
-    if (row.status !== "running") throw new WrennError("capsule_not_running", { status: row.status });
-    return row;
+    const { rows, fleet } = this.#deps;
+    const row = await this.get(teamId, publicId);
+    fleet.of(row).hold(publicId)();
+    await rows.touch(row.id);
   }
 
   /** The row of a capsule that runs, or, when its host is pausing it, the row after the pause was recorded. */

@@ -1,6 +1,6 @@
 import { problemOf } from "@wrenn/core";
-import { SocketRefused } from "../http/socket-handler.ts";
-import type { SocketHandler } from "../http/socket-handler.ts";
+import { SocketRefused } from "../http/socket-route.ts";
+import type { SocketHandler } from "../http/socket-route.ts";
 
 /**
  * Changes of a file or directory, `?path=` and optionally `&recursive=true` and `&user=`; our addition to the contract.

@@ -1,11 +1,13 @@
 import { ADMIN_CAPSULES, CAPSULES } from "../capsules/capsule-api.ts";
 import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 import type { App } from "../http/app.ts";
+import type { SocketRoute } from "../http/socket-route.ts";
 import { registerFileArchiveRoutes } from "./file-archive-routes.ts";
 import { registerFileContentRoutes } from "./file-content-routes.ts";
 import { registerFileDownloadRoutes } from "./file-download-routes.ts";
 import { registerFileRoutes } from "./file-routes.ts";
 import { registerFileUploadRoutes } from "./file-upload-routes.ts";
+import { fileWatch } from "./file-watch.ts";
 
 export interface FilesDeps {
   readonly capsules: CapsuleOpener;
@@ -34,3 +36,8 @@ export function registerFilesAdmin(app: App, deps: FilesDeps): void {
 export function registerFileContentAdmin(rawApp: App, deps: FilesDeps): void {
   registerFileUploadRoutes(rawApp, deps, ADMIN_CAPSULES);
 }
+
+/** Sessions that watch files. */
+export const fileSockets: readonly SocketRoute[] = [
+  { path: "files/watch", scope: "read", handler: fileWatch },
+];

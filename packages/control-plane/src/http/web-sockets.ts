@@ -3,24 +3,17 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { parseId, problemOf, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import type { Database } from "@wrenn/database";
+import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
-import { actingForPlatform } from "../accounts/administrators.ts";
 import { requireScope } from "./identity.ts";
-import type { Identity, RequestAuthenticator, Scope } from "./identity.ts";
+import type { Identity, RequestAuthenticator } from "./identity.ts";
 import { toWire } from "./envelope.ts";
 import type { RequestLimits } from "./request-limits.ts";
-import { COMMAND_PATIENCE_MS } from "../capsules/running-capsules.ts";
-import type { CapsuleOpener } from "../capsules/running-capsules.ts";
-import { execStream } from "../processes/exec-stream.ts";
-import { fileWatch } from "../files/file-watch.ts";
-import { processStream } from "../processes/process-stream.ts";
-import { BINARY_SUBPROTOCOL, pty } from "../processes/pty.ts";
-import { SocketRefused } from "./socket-handler.ts";
-import type { SocketHandler } from "./socket-handler.ts";
+import { SocketRefused } from "./socket-route.ts";
+import type { SocketRoute } from "./socket-route.ts";
 import { closeCode, ClientSocket } from "./client-socket.ts";
 
 /** Largest message of a client; larger input is sent in several. */
@@ -28,25 +21,25 @@ const MAX_MESSAGE = 1 << 20;
 const AUTH_MS = 5000;
 const KEEP_ALIVE_MS = 30_000;
 const PATH = /^\/v1\/(admin\/)?capsules\/([^/]+)\/(.+)$/;
-const SELECTOR = /^processes\/([^/]+)\/stream$/;
-
-/** What there is below the path of a capsule, and what it needs of a key. */
-export const socketRoutes = {
-  "exec/stream": "run",
-  pty: "run",
-  "files/watch": "read",
-  "processes/:selector/stream": "read",
-} as const satisfies Readonly<Record<string, Scope>>;
 
 const Auth = Type.Object({ type: Type.Literal("auth"), token: Type.String({ maxLength: 8192 }) });
 
-interface Route {
-  /** Of capsules of the platform. */
+/** A request to open a session. */
+interface SocketRequest {
+  /** For a capsule of the platform. */
   readonly isAdmin: boolean;
-  readonly id: string;
-  readonly kind: keyof typeof socketRoutes;
+  readonly capsuleId: string;
+  readonly route: SocketRoute;
+  readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  readonly session: (subprotocol: string) => SocketHandler;
+}
+
+/** The capsule that a session works with. */
+export interface SocketCapsule {
+  readonly processes: CapsuleProcesses;
+  readonly files: CapsuleFiles;
+  /** Records activity. */
+  touch(): Promise<void>;
 }
 
 export interface WebSockets {
@@ -56,10 +49,13 @@ export interface WebSockets {
 }
 
 export interface WebSocketsDeps {
+  readonly routes: readonly SocketRoute[];
   readonly authenticator: RequestAuthenticator;
-  readonly capsules: CapsuleOpener;
+  /** The identity of an administrator who acts for the platform; throws for everyone else. */
+  readonly actForPlatform: (identity: Identity) => Promise<Identity>;
+  /** A running capsule of the team that the identity acts for. */
+  readonly openCapsule: (identity: Identity, capsuleId: string) => Promise<SocketCapsule>;
   readonly clock: Clock;
-  readonly database: Database;
   readonly limits: RequestLimits;
   readonly logger: Logger;
   readonly random: Random;
@@ -67,27 +63,30 @@ export interface WebSocketsDeps {
 
 /** The WebSocket part of the API (contract 11). */
 export function createWebSockets(deps: WebSocketsDeps): WebSockets {
+  const match = createMatcher(deps.routes);
+  const subprotocols = deps.routes.flatMap(({ subprotocol = [] }) => subprotocol);
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE,
     perMessageDeflate: false,
-    handleProtocols: (offered) => (offered.has(BINARY_SUBPROTOCOL) ? BINARY_SUBPROTOCOL : false),
+    handleProtocols: (offered) => subprotocols.find((known) => offered.has(known)) ?? false,
   });
   const closing = new AbortController();
   const upgrade: WebSockets["upgrade"] = (request, connection, head) => {
     connection.on("error", () => connection.destroy());
     const requestId = `req-${randomHex(deps.random, 12)}`;
-    let route: Route;
+    let socketRequest: SocketRequest;
     try {
-      route = findRoute(request);
+      socketRequest = match(request);
     } catch (error) {
       refuse(connection, toWire(error, requestId, deps.logger));
       return;
     }
     if (connection instanceof Socket) connection.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
     sockets.handleUpgrade(request, connection, head, (socket) => {
-      serve(socket, request, route, deps, { requestId, closing: closing.signal }).catch((error: unknown) =>
-        deps.logger.error("websocket.failed", { request_id: requestId, problem: problemOf(error) }),
+      serve(socket, request, socketRequest, deps, { requestId, closing: closing.signal }).catch(
+        (error: unknown) =>
+          deps.logger.error("websocket.failed", { request_id: requestId, problem: problemOf(error) }),
       );
     });
   };
@@ -97,16 +96,16 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
 async function serve(
   webSocket: WebSocket,
   request: IncomingMessage,
-  route: Route,
+  { isAdmin, capsuleId, route, params, query }: SocketRequest,
   deps: WebSocketsDeps,
   { requestId, closing }: { readonly requestId: string; readonly closing: AbortSignal },
 ): Promise<void> {
   const socket = new ClientSocket(webSocket);
   const signal = AbortSignal.any([socket.closed, closing]);
-  const { capsules, logger, clock } = deps;
+  const { actForPlatform, openCapsule, logger, clock } = deps;
   const startedAt = clock.monotonic();
   let outcome = "done";
-  const fatal = route.kind === "pty" ? { fatal: true } : {};
+  const fatal = route.hasFatalErrors === true ? { fatal: true } : {};
   try {
     const authenticated = await authenticate(socket, request, deps, signal);
     if (!authenticated) {
@@ -115,23 +114,25 @@ async function serve(
       socket.close(closeCode.policy, outcome);
       return;
     }
-    const identity = route.isAdmin ? await actingForPlatform(deps.database, authenticated) : authenticated;
-    requireScope(identity, socketRoutes[route.kind]);
-    const capsule = await capsules.open(identity.teamId, route.id, COMMAND_PATIENCE_MS);
+    const identity = isAdmin ? await actForPlatform(authenticated) : authenticated;
+    requireScope(identity, route.scope);
+    const capsule = await openCapsule(identity, capsuleId);
     const touch = (): void => {
       capsule.touch().catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
     };
     const context = {
       processes: capsule.processes,
       files: capsule.files,
-      query: route.query,
+      params,
+      query,
+      subprotocol: webSocket.protocol,
       clock,
       logger,
       touch: throttle(touch, () => clock.monotonic()),
       signal,
     };
     try {
-      await route.session(webSocket.protocol)(socket, context);
+      await route.handler(socket, context);
     } finally {
       touch();
     }
@@ -184,33 +185,31 @@ function isFinal(error: WrennError): boolean {
   return error.entry.fault === "system" || error.reason === "rate_limited";
 }
 
-/** @throws WrennError `invalid_id`, `route_not_found`. */
-function findRoute(request: IncomingMessage): Route {
-  const url = URL.parse(request.url ?? "", "http://localhost");
-  const [, admin, id = "", rest = ""] = PATH.exec(url?.pathname ?? "") ?? [];
-  const selector = SELECTOR.exec(rest)?.[1];
-  const kind = selector === undefined ? rest : "processes/:selector/stream";
-  if (!url || !isKind(kind)) {
+/** @returns a function that finds the route of an upgrade. It throws WrennError `invalid_id`, `route_not_found`. */
+function createMatcher(routes: readonly SocketRoute[]): (request: IncomingMessage) => SocketRequest {
+  const patterns = routes.map((route) => ({
+    route,
+    pattern: new RegExp(`^${route.path.replaceAll(/:(\w+)/g, "(?<$1>[^/]+)")}$`),
+  }));
+  return (request) => {
+    const url = URL.parse(request.url ?? "", "http://localhost");
+    const [, admin, capsuleId = "", rest = ""] = PATH.exec(url?.pathname ?? "") ?? [];
+    for (const { route, pattern } of patterns) {
+      const match = pattern.exec(rest);
+      if (!url || !match) continue;
+      parseId("capsule", capsuleId);
+      const segments = Object.entries(match.groups ?? {});
+      const params = Object.fromEntries(segments.map(([name, text]) => [name, decode(text)]));
+      return { isAdmin: admin !== undefined, capsuleId, route, params, query: url.searchParams };
+    }
     throw new WrennError("route_not_found", {
       method: "WebSocket",
       path: (request.url ?? "").split("?")[0] ?? "",
     });
-  }
-  parseId("capsule", id);
-  const sessions: Readonly<Record<typeof kind, Route["session"]>> = {
-    "exec/stream": () => execStream,
-    pty,
-    "files/watch": () => fileWatch,
-    "processes/:selector/stream": () => processStream(decode(selector ?? "")),
   };
-  return { isAdmin: admin !== undefined, id, kind, query: url.searchParams, session: sessions[kind] };
 }
 
-function isKind(text: string): text is Route["kind"] {
-  return Object.hasOwn(socketRoutes, text);
-}
-
-/** A selector as it was before it was escaped; one that is escaped wrongly stands for itself and is not found. */
+/** A segment of a path without its escapes; one that is escaped wrongly is returned as it is, and is found nowhere. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -7,8 +7,8 @@ import { LimitsBody, resourceLimits } from "./process-limits.ts";
 import { startProcess } from "./start-process.ts";
 import { endTree } from "./exec.ts";
 import { forwardOutput } from "./forward-output.ts";
-import { SocketRefused } from "../http/socket-handler.ts";
-import type { SocketHandler, SocketContext } from "../http/socket-handler.ts";
+import { SocketRefused } from "../http/socket-route.ts";
+import type { SocketHandler, SocketContext } from "../http/socket-route.ts";
 import type { ClientSocket } from "../http/client-socket.ts";
 
 const Start = Type.Object({

@@ -1,50 +1,48 @@
 import { problemOf } from "@wrenn/core";
 import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
 import { forwardOutput } from "./forward-output.ts";
-import { SocketRefused } from "../http/socket-handler.ts";
-import type { SocketHandler } from "../http/socket-handler.ts";
+import { SocketRefused } from "../http/socket-route.ts";
+import type { SocketHandler } from "../http/socket-route.ts";
 
 /**
  * Attaches to the output of a process (contract 11 §3): from now on, or, with `?from=`, from an offset of standard output
  * (`&from_stderr=` for the other stream). Messages of the client are read and dropped.
  */
-export const processStream =
-  (selector: string): SocketHandler =>
-  async (socket, context) => {
-    const from = readFrom(context.query);
-    let process: CapsuleProcess;
-    try {
-      process = await context.processes.find(selector, context.signal);
-    } catch (error) {
-      throw new SocketRefused(`failed to connect to process: ${problemOf(error)}`, { cause: error });
-    }
-    const ended = new AbortController();
-    const draining = drain();
-    try {
-      await socket.send({ type: "start", pid: process.facts.pid });
-      await forwardOutput(
-        process,
-        socket,
-        {
-          from,
-          encoding: context.query.get("encoding") === "base64" ? "base64" : "utf-8",
-          offsets: context.query.has("from"),
-        },
-        context.signal,
-      );
-    } finally {
-      ended.abort();
-      await draining;
-    }
+export const processStream: SocketHandler = async (socket, context) => {
+  const from = readFrom(context.query);
+  let process: CapsuleProcess;
+  try {
+    process = await context.processes.find(context.params["selector"] ?? "", context.signal);
+  } catch (error) {
+    throw new SocketRefused(`failed to connect to process: ${problemOf(error)}`, { cause: error });
+  }
+  const ended = new AbortController();
+  const draining = drain();
+  try {
+    await socket.send({ type: "start", pid: process.facts.pid });
+    await forwardOutput(
+      process,
+      socket,
+      {
+        from,
+        encoding: context.query.get("encoding") === "base64" ? "base64" : "utf-8",
+        offsets: context.query.has("from"),
+      },
+      context.signal,
+    );
+  } finally {
+    ended.abort();
+    await draining;
+  }
 
-    async function drain(): Promise<void> {
-      try {
-        while (await socket.receive(ended.signal));
-      } catch {
-        // The session has ended.
-      }
+  async function drain(): Promise<void> {
+    try {
+      while (await socket.receive(ended.signal));
+    } catch {
+      // The session has ended.
     }
-  };
+  }
+};
 
 function readFrom(query: URLSearchParams): OutputStart {
   const from = query.get("from");

@@ -6,8 +6,8 @@ import { EnvironmentBody, requireSayable } from "./command-text.ts";
 import { startProcess } from "./start-process.ts";
 import { PtyInput } from "./pty-input.ts";
 import { PtyOutput } from "./pty-output.ts";
-import { SocketRefused } from "../http/socket-handler.ts";
-import type { SocketHandler, SocketContext } from "../http/socket-handler.ts";
+import { SocketRefused } from "../http/socket-route.ts";
+import type { SocketHandler, SocketContext } from "../http/socket-route.ts";
 import type { Inbound, ClientSocket } from "../http/client-socket.ts";
 
 const PING_MS = 30_000;
@@ -65,45 +65,40 @@ interface Opened {
  * A terminal (contract 11 §4). It belongs to the capsule and not to the socket: a client may leave and come back by its tag,
  * several may watch and type, and what the log still holds is shown to whoever connects.
  */
-export const pty =
-  (subprotocol: string): SocketHandler =>
-  async (socket, context) => {
-    const first = await socket.receive(context.signal);
-    if (!first) return;
-    const opened = await open(first, context, subprotocol === BINARY_SUBPROTOCOL);
-    const { process } = opened;
-    const ended = new AbortController();
-    const signal = AbortSignal.any([context.signal, ended.signal]);
-    const output = new PtyOutput(socket, opened);
-    await socket.send({ type: "started", tag: process.facts.tag ?? "", pid: process.facts.pid });
-    const ping = setInterval(() => void socket.send({ type: "ping" }).catch(() => {}), PING_MS);
-    const failure = Promise.withResolvers<never>();
-    failure.promise.catch(() => {});
-    const input = new PtyInput(process, (error) => failure.reject(error), signal);
-    try {
-      const reading = readClient(socket, { process, input, output, context }, signal);
-      reading.catch((error: unknown) => {
-        if (!signal.aborted) failure.reject(error);
-      });
-      await Promise.race([output.run(process, signal), failure.promise]);
-    } catch (error) {
-      if (context.signal.aborted) throw error;
-      throw new SocketRefused(`pty stream failed: ${problemOf(error)}`, { cause: error });
-    } finally {
-      clearInterval(ping);
-      ended.abort();
-    }
-  };
+export const pty: SocketHandler = async (socket, context) => {
+  const first = await socket.receive(context.signal);
+  if (!first) return;
+  const opened = await open(first, context);
+  const { process } = opened;
+  const ended = new AbortController();
+  const signal = AbortSignal.any([context.signal, ended.signal]);
+  const output = new PtyOutput(socket, opened);
+  await socket.send({ type: "started", tag: process.facts.tag ?? "", pid: process.facts.pid });
+  const ping = setInterval(() => void socket.send({ type: "ping" }).catch(() => {}), PING_MS);
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => {});
+  const input = new PtyInput(process, (error) => failure.reject(error), signal);
+  try {
+    const reading = readClient(socket, { process, input, output, context }, signal);
+    reading.catch((error: unknown) => {
+      if (!signal.aborted) failure.reject(error);
+    });
+    await Promise.race([output.run(process, signal), failure.promise]);
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    throw new SocketRefused(`pty stream failed: ${problemOf(error)}`, { cause: error });
+  } finally {
+    clearInterval(ping);
+    ended.abort();
+  }
+};
 
 /** Sub-protocol with which a client asks for binary frames before its first message. */
 export const BINARY_SUBPROTOCOL = "wrenn.pty.binary";
 
-async function open(
-  first: Inbound,
-  { processes, signal }: SocketContext,
-  binaryByProtocol: boolean,
-): Promise<Opened> {
+async function open(first: Inbound, { processes, subprotocol, signal }: SocketContext): Promise<Opened> {
   const message = first.type === "json" ? first.value : undefined;
+  const binaryByProtocol = subprotocol === BINARY_SUBPROTOCOL;
   if (Value.Check(Typed, message) && message.type === "connect") {
     if (!Value.Check(Connect, message)) throw new SocketRefused("connect requires a 'tag' field");
     const { from } = message;

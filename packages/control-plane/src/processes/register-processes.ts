@@ -1,9 +1,13 @@
 import { ADMIN_CAPSULES, CAPSULES } from "../capsules/capsule-api.ts";
 import type { App } from "../http/app.ts";
+import type { SocketRoute } from "../http/socket-route.ts";
 import { registerExecRoutes } from "./exec-routes.ts";
 import type { ExecRoutesDeps } from "./exec-routes.ts";
+import { execStream } from "./exec-stream.ts";
 import { registerProcessRoutes } from "./process-routes.ts";
 import type { ProcessRoutesDeps } from "./process-routes.ts";
+import { processStream } from "./process-stream.ts";
+import { BINARY_SUBPROTOCOL, pty } from "./pty.ts";
 
 export type ProcessesDeps = ExecRoutesDeps & ProcessRoutesDeps;
 
@@ -18,3 +22,10 @@ export function registerProcessesAdmin(app: App, deps: ProcessesDeps): void {
   registerExecRoutes(app, deps, ADMIN_CAPSULES);
   registerProcessRoutes(app, deps, ADMIN_CAPSULES);
 }
+
+/** Sessions with commands, terminals and processes. */
+export const processSockets: readonly SocketRoute[] = [
+  { path: "exec/stream", scope: "run", handler: execStream },
+  { path: "pty", scope: "run", hasFatalErrors: true, subprotocol: BINARY_SUBPROTOCOL, handler: pty },
+  { path: "processes/:selector/stream", scope: "read", handler: processStream },
+];

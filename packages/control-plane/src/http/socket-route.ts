@@ -1,13 +1,31 @@
 import type { Clock, Logger } from "@wrenn/core";
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import type { ClientSocket } from "./client-socket.ts";
+import type { Scope } from "./identity.ts";
+
+/** A WebSocket route of capsules, contributed by the feature that handles it. */
+export interface SocketRoute {
+  /** Below the path of a capsule; a segment that begins with a colon is a parameter: `processes/:selector/stream`. */
+  readonly path: string;
+  /** What a key needs. */
+  readonly scope: Scope;
+  /** Whether `error` messages carry `"fatal": true`. */
+  readonly hasFatalErrors?: boolean;
+  /** Sub-protocol that clients may choose at the upgrade. */
+  readonly subprotocol?: string;
+  readonly handler: SocketHandler;
+}
 
 /** What a session works with once its client is known and its capsule runs. */
 export interface SocketContext {
   readonly processes: CapsuleProcesses;
   readonly files: CapsuleFiles;
+  /** Values of the parameters in the route's path. */
+  readonly params: Readonly<Record<string, string>>;
   /** Query of the upgrade request. */
   readonly query: URLSearchParams;
+  /** The chosen sub-protocol, or empty. */
+  readonly subprotocol: string;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The capsule is in use. */
