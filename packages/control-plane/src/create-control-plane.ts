@@ -1,4 +1,3 @@
-import { formatId } from "@wrenn/core";
 import { actingForPlatform } from "./accounts/administrators.ts";
 import { registerAccountAdmin } from "./accounts/admin-user-routes.ts";
 import { AdminUsers } from "./accounts/admin-users.ts";
@@ -27,15 +26,14 @@ import {
   registerFilesAdmin,
 } from "./files/register-files.ts";
 import { Fleet } from "./hosts/fleet.ts";
-import { registerHostAgentRoutes } from "./hosts/host-agent-routes.ts";
+import { registerHostAgents } from "./hosts/host-agent-routes.ts";
 import { HostEnrolment } from "./hosts/host-enrolment.ts";
 import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
-import { registerHostRoutes } from "./hosts/host-routes.ts";
+import { registerHosts } from "./hosts/host-routes.ts";
 import { HostsService } from "./hosts/hosts-service.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
 import { identityOf } from "./http/app.ts";
 import { createApp } from "./http/create-app.ts";
-import { PLATFORM_TEAM } from "./http/identity.ts";
 import type { Identity } from "./http/identity.ts";
 import { InFlight } from "./http/in-flight.ts";
 import { registerDescription } from "./http/openapi.ts";
@@ -131,33 +129,14 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     database,
     clock,
     random,
-    signed: signedTokens,
+    signedTokens,
     certifier: options.certifier,
   });
   const hosts = new HostsService({ database, clock, logger, random, fleet, enrolment, audit });
-  const monitor = new HostMonitor({
-    database,
-    fleet,
-    clock,
-    logger,
-    instanceId,
-    localHost,
-    connectHost: options.connectHost,
-    times: options.times ?? defaultTimes,
-    operations,
-    onTurn: async (host, turn) =>
-      await audit.write(
-        database.db,
-        { teamId: host.team_id ?? PLATFORM_TEAM },
-        {
-          resource: "host",
-          resourceId: formatId("host", host.id),
-          action: `marked_${turn}`,
-          scope: "admin",
-          status: turn === "down" ? "error" : "success",
-        },
-      ),
-  });
+  const monitor = new HostMonitor(
+    { database, fleet, clock, logger, audit, localHost, connectHost: options.connectHost, operations },
+    { instanceId, times: options.times ?? defaultTimes },
+  );
   await monitor.start();
   opened.defer(() => monitor.close());
   opened.defer(() => capsules.close());
@@ -203,7 +182,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   // In the outermost scope, so that it sees the requests of all.
   registerPrometheus(app, { database, version });
   registerServiceRoutes(app, { version, database, hosts: fleet });
-  registerHostAgentRoutes(app, { enrolment, monitor, limiter, limits });
+  registerHostAgents(app, { enrolment, monitor, limiter, limits });
   await addPublicRoutes(app, limits, async (group) => {
     await registerDescription(group, app);
     registerLogin(group, { accounts, firstAdmin, sessions, limiter, refreshCookie });
@@ -241,7 +220,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerAuditLog(group, { database });
     registerUsage(group, { usage });
     registerChannels(group, { channels, clock, limiter, outgoing, random, record });
-    registerHostRoutes(group, { hosts });
+    registerHosts(group, { hosts });
     registerEvents(group, { events, authenticator, logger, closing: closing.signal });
     registerNetwork(group, { networks: capsules.networks, record });
     registerCapsules(group, { ...capsules, fleet, limits, random, record });

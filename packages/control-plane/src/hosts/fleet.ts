@@ -4,7 +4,7 @@ import type { CapsuleStatus, HostAgent, TemplateFacts } from "@wrenn/protocol";
 
 const LIST_MS = 10_000;
 
-/** Told of every change of state of any capsule, with the id of its host. */
+/** Called with every change of state of any capsule and the id of its host. */
 export type FleetObserver = (status: CapsuleStatus, hostId: string) => void;
 
 interface Member {
@@ -56,7 +56,7 @@ export class Fleet {
     return this.agent(row.host_id);
   }
 
-  /** Tells the observer of every change; returns the unsubscriber. */
+  /** Reports every change to the observer. @returns the unsubscriber. */
   observe(observer: FleetObserver): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);

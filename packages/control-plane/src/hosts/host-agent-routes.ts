@@ -27,7 +27,7 @@ const tags = ["hosts"];
 /** A fleet behind one address may come back at once. */
 const perAddress: RateLimit = { burst: 100, everyMs: 1000 };
 
-export interface HostAgentRoutesDeps {
+export interface HostAgentsDeps {
   readonly enrolment: HostEnrolment;
   readonly monitor: HostMonitor;
   readonly limiter: RateLimiter;
@@ -35,10 +35,7 @@ export interface HostAgentRoutesDeps {
 }
 
 /** What hosts of other machines call (contract 10 §11); no credentials but their own tokens. */
-export function registerHostAgentRoutes(
-  app: App,
-  { enrolment, monitor, limiter, limits }: HostAgentRoutesDeps,
-): void {
+export function registerHostAgents(app: App, { enrolment, monitor, limiter, limits }: HostAgentsDeps): void {
   app.post(
     "/v1/hosts/register",
     {
@@ -110,7 +107,7 @@ export function registerHostAgentRoutes(
         throw error;
       });
       if (hostId !== parseId("host", request.params.id)) throw new WrennError("host_mismatch", {});
-      if (!(await monitor.heard(hostId))) throw new WrennError("host_not_found", {});
+      if (!(await monitor.recordHeartbeat(hostId))) throw new WrennError("host_not_found", {});
       return await reply.status(204).send(null);
     },
   );

@@ -41,30 +41,30 @@ export interface HostCredentials {
   readonly certificate: HostCertificate;
 }
 
-export interface HostEnrolmentOptions {
+export interface HostEnrolmentDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly random: Random;
-  readonly signed: SignedTokens;
+  readonly signedTokens: SignedTokens;
   readonly certifier?: HostCertifier | undefined;
 }
 
 /** How hosts of other machines get in, and stay in: tokens and certificates that are renewed long before they end. */
 export class HostEnrolment {
-  readonly #options: HostEnrolmentOptions;
+  readonly #deps: HostEnrolmentDeps;
 
-  constructor(options: HostEnrolmentOptions) {
-    this.#options = options;
+  constructor(deps: HostEnrolmentDeps) {
+    this.#deps = deps;
   }
 
   /** A token that registers the host, once, within an hour; earlier ones are worth nothing from now on. */
   async registrationToken(db: Database["db"], hostId: string): Promise<string> {
-    const token = this.#draw();
+    const token = this.#newToken();
     await hostTokenQueries.putHostToken(db, {
       hash: hashOf(token),
       hostId,
       purpose: "registration",
-      expiresAt: this.#in(HOUR_MS),
+      expiresAt: this.#after(HOUR_MS),
     });
     return token;
   }
@@ -74,10 +74,10 @@ export class HostEnrolment {
     token: string,
     request: HostSize & { readonly address: string; readonly csrPem: string },
   ): Promise<HostCredentials> {
-    const { database } = this.#options;
+    const { database } = this.#deps;
     // In one transaction: a registration that fails leaves the token as good as it was.
     return await database.db.transaction().execute(async (trx) => {
-      const hostId = await hostTokenQueries.takeHostToken(trx, hashOf(token), "registration", this.#in(0));
+      const hostId = await hostTokenQueries.takeHostToken(trx, hashOf(token), "registration", this.#after(0));
       const host = hostId && (await hostQueries.registerHost(trx, hostId, request));
       if (!host) throw new WrennError("host_token_invalid", {});
       return await this.#credentials(trx, host, request.csrPem);
@@ -91,10 +91,10 @@ export class HostEnrolment {
    * @throws WrennError `host_token_invalid`, `enrolment_off`, and of the certifier.
    */
   async refresh(refreshToken: string, csrPem: string): Promise<HostCredentials> {
-    const { database } = this.#options;
+    const { database } = this.#deps;
     return await database.db.transaction().execute(async (trx) => {
       const used = hashOf(refreshToken);
-      const hostId = await hostTokenQueries.findRefreshToken(trx, used, this.#in(0));
+      const hostId = await hostTokenQueries.findRefreshToken(trx, used, this.#after(0));
       const host = hostId && (await hostQueries.findHost(trx, hostId));
       if (!host) throw new WrennError("host_token_invalid", {});
       return await this.#credentials(trx, host, csrPem, used);
@@ -104,7 +104,7 @@ export class HostEnrolment {
   /** The host that a token is of. @throws WrennError `host_token_invalid`. */
   async verify(token: string): Promise<string> {
     try {
-      return await this.#options.signed.verify(token, Claims, (claims) => parseId("host", claims.host_id));
+      return await this.#deps.signedTokens.verify(token, Claims, (claims) => parseId("host", claims.host_id));
     } catch (error) {
       throw new WrennError("host_token_invalid", {}, { cause: error });
     }
@@ -116,20 +116,20 @@ export class HostEnrolment {
     csrPem: string,
     used?: string,
   ): Promise<HostCredentials> {
-    const { certifier, signed } = this.#options;
+    const { certifier, signedTokens } = this.#deps;
     if (!certifier || host.address === null) throw new WrennError("enrolment_off", {});
     const certificate = await certifier.issue({ hostId: host.id, address: host.address, csrPem });
     await hostQueries.setHostCertificate(db, host.id, certificate);
-    const refreshToken = this.#draw();
+    const refreshToken = this.#newToken();
     const fresh = {
       hash: hashOf(refreshToken),
       hostId: host.id,
-      expiresAt: this.#in(REFRESH_DAYS * DAY_MS),
+      expiresAt: this.#after(REFRESH_DAYS * DAY_MS),
     };
     if (used === undefined) await hostTokenQueries.putHostToken(db, { ...fresh, purpose: "refresh" });
-    else await hostTokenQueries.succeedRefreshToken(db, { ...fresh, used, graceUntil: this.#in(HOUR_MS) });
+    else await hostTokenQueries.succeedRefreshToken(db, { ...fresh, used, graceUntil: this.#after(HOUR_MS) });
     const publicId = formatId("host", host.id);
-    const token = await signed.sign(
+    const token = await signedTokens.sign(
       publicId,
       { typ: "host", host_id: publicId },
       (TOKEN_DAYS * DAY_MS) / 1000,
@@ -137,12 +137,12 @@ export class HostEnrolment {
     return { host, token, refreshToken, certificate };
   }
 
-  #draw(): string {
-    return randomHex(this.#options.random, TOKEN_BYTES);
+  #newToken(): string {
+    return randomHex(this.#deps.random, TOKEN_BYTES);
   }
 
-  #in(ms: number): Date {
-    return new Date(this.#options.clock.now() + ms);
+  #after(ms: number): Date {
+    return new Date(this.#deps.clock.now() + ms);
   }
 }
 

@@ -3,6 +3,8 @@ import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, controlPlaneQueries, hostQueries, operationQueries } from "@wrenn/database";
 import type { Database, HostRow } from "@wrenn/database";
 import type { HostAgent } from "@wrenn/protocol";
+import type { AuditLog } from "../audit/audit.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { Fleet } from "./fleet.ts";
 import { reconcileHost } from "./reconcile-host.ts";
 
@@ -37,20 +39,23 @@ export const defaultTimes: MonitorTimes = {
   answerMs: 10_000,
 };
 
-export interface HostMonitorOptions {
+export interface HostMonitorDeps {
   readonly database: Database;
   readonly fleet: Fleet;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** UUID of this control plane, the same after a restart. */
-  readonly instanceId: string;
+  /** Records when hosts become unreachable, and when they are back. */
+  readonly audit: AuditLog;
   readonly localHost?: LocalHost | undefined;
   readonly connectHost?: ConnectHost | undefined;
-  readonly times: MonitorTimes;
-  /** What this control plane is carrying out. */
+  /** Fails operations of this control plane whose end could not be recorded. */
   readonly operations: { sweep(): Promise<void> };
-  /** Called when hosts become unreachable, and when they are back. */
-  readonly onTurn?: ((host: HostRow, turn: "down" | "up") => Promise<void>) | undefined;
+}
+
+export interface HostMonitorOptions {
+  /** UUID of this control plane, the same after a restart. */
+  readonly instanceId: string;
+  readonly times: MonitorTimes;
 }
 
 /**
@@ -59,13 +64,15 @@ export interface HostMonitorOptions {
  * nobody else was quicker.
  */
 export class HostMonitor {
+  readonly #deps: HostMonitorDeps;
   readonly #options: HostMonitorOptions;
   readonly #closing = new AbortController();
   readonly #addresses = new Map<string, string>();
   readonly #reconciling = new Map<string, Promise<void>>();
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(options: HostMonitorOptions) {
+  constructor(deps: HostMonitorDeps, options: HostMonitorOptions) {
+    this.#deps = deps;
     this.#options = options;
   }
 
@@ -74,7 +81,8 @@ export class HostMonitor {
    * host's capsules are right.
    */
   async start(): Promise<void> {
-    const { database, fleet, localHost, instanceId } = this.#options;
+    const { database, fleet, localHost } = this.#deps;
+    const { instanceId, times } = this.#options;
     await controlPlaneQueries.touchControlPlane(database.db, instanceId);
     await operationQueries.failOrphanedOperations(
       database.db,
@@ -83,7 +91,7 @@ export class HostMonitor {
       instanceId,
     );
     if (localHost) {
-      const facts = await localHost.agent.facts(AbortSignal.timeout(this.#options.times.answerMs));
+      const facts = await localHost.agent.facts(AbortSignal.timeout(times.answerMs));
       const size = {
         arch: facts.architecture,
         cpuCores: facts.cpuCores,
@@ -94,7 +102,7 @@ export class HostMonitor {
       fleet.add(localHost.id, localHost.agent);
       await this.reconcile(localHost.id);
     }
-    await this.#look();
+    await this.#inspectHosts();
     this.#loop = this.#watch();
   }
 
@@ -102,31 +110,32 @@ export class HostMonitor {
   async reconcile(hostId: string): Promise<void> {
     const known = this.#reconciling.get(hostId);
     if (known) return await known;
-    const { fleet, times } = this.#options;
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(times.answerMs)]);
-    const work = reconcileHost(hostId, fleet.agent(hostId), this.#options, signal).finally(() =>
+    const answered = AbortSignal.timeout(this.#options.times.answerMs);
+    const signal = AbortSignal.any([this.#closing.signal, answered]);
+    const work = reconcileHost(hostId, this.#deps.fleet.agent(hostId), this.#deps, signal).finally(() =>
       this.#reconciling.delete(hostId),
     );
     this.#reconciling.set(hostId, work);
     await work;
   }
 
-  /** A host gave a sign of life. @returns whether there is such a host. */
-  async heard(hostId: string): Promise<boolean> {
-    const { database, onTurn } = this.#options;
+  /** Records a heartbeat of a host. @returns whether the host exists. */
+  async recordHeartbeat(hostId: string): Promise<boolean> {
+    const { database } = this.#deps;
     const before = await hostQueries.touchHost(database.db, hostId);
     if (before === undefined) return false;
     if (before === "unreachable" || before === "offline") {
       const host = (await hostQueries.listHosts(database.db)).find(({ id }) => id === hostId);
-      if (host) await onTurn?.(host, "up");
-      // It may have been given up by its link, too.
-      this.#background(this.#look());
+      if (host) await this.#auditReachability(host, "up");
+      // The link to it may have been closed, too.
+      this.#background(this.#inspectHosts());
     }
     return true;
   }
 
   async close(): Promise<void> {
-    const { database, fleet, localHost, instanceId, logger } = this.#options;
+    const { database, fleet, localHost, logger } = this.#deps;
+    const { instanceId } = this.#options;
     this.#closing.abort(new Error("the control plane is closing"));
     await this.#loop;
     await Promise.allSettled(this.#reconciling.values());
@@ -142,12 +151,13 @@ export class HostMonitor {
   }
 
   async #watch(): Promise<void> {
-    const { clock, logger, times } = this.#options;
+    const { clock, logger } = this.#deps;
+    const { times } = this.#options;
     const { signal } = this.#closing;
     while (!signal.aborted) {
       try {
         await clock.sleep(times.everyMs, signal);
-        await this.#look();
+        await this.#inspectHosts();
       } catch (error) {
         // A database that is away comes back; meanwhile nothing is concluded.
         if (!signal.aborted) logger.warn("host.watch_failed", { problem: problemOf(error) });
@@ -155,8 +165,9 @@ export class HostMonitor {
     }
   }
 
-  async #look(): Promise<void> {
-    const { database, fleet, localHost, instanceId, times, logger, operations, onTurn } = this.#options;
+  async #inspectHosts(): Promise<void> {
+    const { database, fleet, localHost, logger, operations } = this.#deps;
+    const { instanceId, times } = this.#options;
     await controlPlaneQueries.touchControlPlane(database.db, instanceId);
     if (localHost) await hostQueries.touchHost(database.db, localHost.id);
     await controlPlaneQueries.deleteSilentControlPlanes(database.db, times.leaseMs);
@@ -169,9 +180,9 @@ export class HostMonitor {
     for (const host of await hostQueries.markSilentHosts(database.db, times.silentMs)) {
       logger.warn("host.unreachable", { host: formatId("host", host.id) });
       await capsuleQueries.markMissing(database.db, host.id, this.#now());
-      await onTurn?.(host, "down");
+      await this.#auditReachability(host, "down");
     }
-    this.#connect(await hostQueries.listHosts(database.db));
+    this.#updateLinks(await hostQueries.listHosts(database.db));
     for (const hostId of fleet.ids())
       this.#background(
         this.reconcile(hostId).catch((error: unknown) =>
@@ -181,8 +192,8 @@ export class HostMonitor {
   }
 
   /** Opens links to hosts that are new or moved, and closes those to hosts that are gone. */
-  #connect(hosts: readonly HostRow[]): void {
-    const { fleet, connectHost, localHost } = this.#options;
+  #updateLinks(hosts: readonly HostRow[]): void {
+    const { fleet, connectHost, localHost } = this.#deps;
     if (!connectHost) return;
     const present = new Map<string, string>();
     for (const { id, address, status } of hosts)
@@ -200,14 +211,28 @@ export class HostMonitor {
     }
   }
 
+  async #auditReachability(host: HostRow, reachability: "down" | "up"): Promise<void> {
+    await this.#deps.audit.write(
+      this.#deps.database.db,
+      { teamId: host.team_id ?? PLATFORM_TEAM },
+      {
+        resource: "host",
+        resourceId: formatId("host", host.id),
+        action: `marked_${reachability}`,
+        scope: "admin",
+        status: reachability === "down" ? "error" : "success",
+      },
+    );
+  }
+
   #background(work: Promise<void>): void {
     work.catch((error: unknown) => {
       if (!this.#closing.signal.aborted)
-        this.#options.logger.warn("host.watch_failed", { problem: problemOf(error) });
+        this.#deps.logger.warn("host.watch_failed", { problem: problemOf(error) });
     });
   }
 
   #now(): Date {
-    return new Date(this.#options.clock.now());
+    return new Date(this.#deps.clock.now());
   }
 }

@@ -22,12 +22,12 @@ const InUse = Type.Object({
 const tags = ["hosts"];
 const none = { 204: Type.Null(), ...refusals };
 
-export interface HostRoutesDeps {
+export interface HostsDeps {
   readonly hosts: HostsService;
 }
 
 /** Hosts, as people manage them (contract 10 §11). */
-export function registerHostRoutes(app: App, { hosts }: HostRoutesDeps): void {
+export function registerHosts(app: App, { hosts }: HostsDeps): void {
   app.post(
     "/v1/hosts",
     {
@@ -154,7 +154,7 @@ export function registerHostRoutes(app: App, { hosts }: HostRoutesDeps): void {
       },
     },
     async (request) =>
-      hostJson(await hosts.drain(sessionOf(request), request.params.id, request.body.enabled)),
+      hostJson(await hosts.setDraining(sessionOf(request), request.params.id, request.body.enabled)),
   );
 
   app.get(

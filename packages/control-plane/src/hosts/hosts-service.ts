@@ -16,7 +16,7 @@ export interface NewHost {
   readonly availabilityZone: string | undefined;
 }
 
-export interface HostsOptions {
+export interface HostsServiceDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -31,10 +31,10 @@ export interface HostsOptions {
  * in. Only administrators change those of the platform; owners and admins of a team change its own.
  */
 export class HostsService {
-  readonly #options: HostsOptions;
+  readonly #deps: HostsServiceDeps;
 
-  constructor(options: HostsOptions) {
-    this.#options = options;
+  constructor(deps: HostsServiceDeps) {
+    this.#deps = deps;
   }
 
   /** @throws WrennError `admin_required`, `role_missing`, `byoc_disabled`, `other_team`. */
@@ -42,7 +42,7 @@ export class HostsService {
     session: LiveSession,
     host: NewHost,
   ): Promise<{ readonly host: HostRow; readonly registrationToken: string }> {
-    const { database, random, enrolment } = this.#options;
+    const { database, random, enrolment } = this.#deps;
     const teamId = host.type === "byoc" ? await this.#requireByoc(session, host.teamId) : null;
     if (teamId === null) requireAdmin(session);
     return await database.db.transaction().execute(async (trx) => {
@@ -60,15 +60,12 @@ export class HostsService {
   }
 
   async list(session: LiveSession): Promise<readonly HostRow[]> {
-    return await hostQueries.listHosts(
-      this.#options.database.db,
-      session.isAdmin ? undefined : session.teamId,
-    );
+    return await hostQueries.listHosts(this.#deps.database.db, session.isAdmin ? undefined : session.teamId);
   }
 
   /** @throws WrennError `host_not_found`, also for one that the person may not see. */
   async get(session: LiveSession, publicId: string): Promise<HostRow> {
-    const host = await hostQueries.findHost(this.#options.database.db, parseId("host", publicId));
+    const host = await hostQueries.findHost(this.#deps.database.db, parseId("host", publicId));
     if (!host || !(session.isAdmin || (host.team_id !== null && host.team_id === session.teamId)))
       throw new WrennError("host_not_found", {});
     return host;
@@ -79,8 +76,8 @@ export class HostsService {
     session: LiveSession,
     publicId: string,
   ): Promise<{ readonly host: HostRow; readonly registrationToken: string }> {
-    const { database, enrolment } = this.#options;
-    const host = await this.#changeable(session, publicId);
+    const { database, enrolment } = this.#deps;
+    const host = await this.#getChangeable(session, publicId);
     if (host.status !== "pending") throw new WrennError("host_registered", {});
     return { host, registrationToken: await enrolment.registrationToken(database.db, host.id) };
   }
@@ -94,8 +91,8 @@ export class HostsService {
     readonly capsules: readonly CapsuleRow[];
     readonly templates: readonly string[];
   }> {
-    const host = await this.#changeable(session, publicId);
-    const { db } = this.#options.database;
+    const host = await this.#getChangeable(session, publicId);
+    const { db } = this.#deps.database;
     const [capsules, templates] = await Promise.all([
       capsuleQueries.listHostCapsules(db, host.id),
       templateQueries.listHostTemplates(db, host.id),
@@ -110,7 +107,7 @@ export class HostsService {
    * @throws WrennError `host_has_capsules` and `host_has_templates` without `force`, `host_is_local`.
    */
   async remove(session: LiveSession, publicId: string, force: boolean): Promise<void> {
-    const { database, fleet, clock } = this.#options;
+    const { database, fleet, clock } = this.#deps;
     const { host, capsules, templates } = await this.contents(session, publicId);
     if (host.address === null && host.status !== "pending") throw new WrennError("host_is_local", {});
     const ids = capsules.map(({ id }) => formatId("capsule", id));
@@ -130,9 +127,9 @@ export class HostsService {
   }
 
   /** A draining host keeps its capsules and gets no new ones. @throws WrennError `host_not_found`. */
-  async drain(session: LiveSession, publicId: string, draining: boolean): Promise<HostRow> {
-    const { database } = this.#options;
-    const host = await this.#changeable(session, publicId);
+  async setDraining(session: LiveSession, publicId: string, draining: boolean): Promise<HostRow> {
+    const { database } = this.#deps;
+    const host = await this.#getChangeable(session, publicId);
     const [from, to] = draining ? (["online", "draining"] as const) : (["draining", "online"] as const);
     await database.db.transaction().execute(async (trx) => {
       if (await hostQueries.changeHostStatus(trx, host.id, [from], to))
@@ -142,21 +139,21 @@ export class HostsService {
   }
 
   async tags(session: LiveSession, publicId: string): Promise<readonly string[]> {
-    return await hostQueries.listHostTags(this.#options.database.db, (await this.get(session, publicId)).id);
+    return await hostQueries.listHostTags(this.#deps.database.db, (await this.get(session, publicId)).id);
   }
 
   async addTag(session: LiveSession, publicId: string, tag: string): Promise<void> {
     await hostQueries.addHostTag(
-      this.#options.database.db,
-      (await this.#changeable(session, publicId)).id,
+      this.#deps.database.db,
+      (await this.#getChangeable(session, publicId)).id,
       tag,
     );
   }
 
   async removeTag(session: LiveSession, publicId: string, tag: string): Promise<void> {
     await hostQueries.removeHostTag(
-      this.#options.database.db,
-      (await this.#changeable(session, publicId)).id,
+      this.#deps.database.db,
+      (await this.#getChangeable(session, publicId)).id,
       tag,
     );
   }
@@ -166,20 +163,20 @@ export class HostsService {
       if (!session.isAdmin) throw new WrennError("other_team", {});
     } else if (!session.isAdmin) requireRole({ teamId, session }, "admin");
     const team =
-      teamId === undefined ? undefined : await teamQueries.findTeam(this.#options.database.db, teamId);
+      teamId === undefined ? undefined : await teamQueries.findTeam(this.#deps.database.db, teamId);
     if (!team) throw new WrennError("team_not_found", {});
     if (!team.is_byoc) throw new WrennError("byoc_disabled", {});
     return team.id;
   }
 
-  async #changeable(session: LiveSession, publicId: string): Promise<HostRow> {
+  async #getChangeable(session: LiveSession, publicId: string): Promise<HostRow> {
     const host = await this.get(session, publicId);
     if (!session.isAdmin) requireRole({ teamId: session.teamId, session }, "admin");
     return host;
   }
 
   async #destroy(host: HostRow, capsule: string): Promise<void> {
-    const { fleet, logger } = this.#options;
+    const { fleet, logger } = this.#deps;
     try {
       await fleet.agent(host.id).destroyCapsule(capsule, AbortSignal.timeout(DESTROY_MS));
     } catch (error) {
@@ -198,7 +195,7 @@ export class HostsService {
     action: string,
     status: "success" | "warning" = "success",
   ): Promise<void> {
-    await this.#options.audit.write(
+    await this.#deps.audit.write(
       db,
       { teamId: host.team_id ?? session.teamId, session },
       { resource: "host", resourceId: formatId("host", host.id), action, scope: "admin", status },

@@ -9,7 +9,7 @@ const DESTROY_MS = 60_000;
 /** For how long the files of a failed capsule are kept for whoever wants to know why. */
 const KEEP_FAILED_MS = 24 * 3_600_000;
 
-export interface ReconcileOptions {
+export interface ReconcileDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -27,10 +27,10 @@ export interface ReconcileOptions {
 export async function reconcileHost(
   hostId: string,
   agent: HostAgent,
-  options: ReconcileOptions,
+  deps: ReconcileDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const { database, clock, logger } = options;
+  const { database, clock, logger } = deps;
   const rows = await capsuleQueries.listSettledCapsules(database.db, hostId);
   const held = new Map((await agent.listCapsules(signal)).map((status) => [status.id, status]));
   for (const row of rows) {
@@ -52,8 +52,8 @@ export async function reconcileHost(
         is: change.status,
       });
   }
-  await releaseEnded(hostId, agent, [...held.keys()], options);
-  await removeDiscarded(hostId, agent, options);
+  await releaseEnded(hostId, agent, [...held.keys()], deps);
+  await removeDiscarded(hostId, agent, deps);
 }
 
 /** What a row must be changed to, if anything. */
@@ -87,7 +87,7 @@ async function releaseEnded(
   hostId: string,
   agent: HostAgent,
   publicIds: readonly string[],
-  { database, clock, logger }: ReconcileOptions,
+  { database, clock, logger }: ReconcileDeps,
 ): Promise<void> {
   const rows = await capsuleQueries.findCapsules(
     database.db,
