@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock, WrennError } from "@wrenn/core";
 import type { CapsuleProcess, CapsuleProcesses, OutputEvent } from "@wrenn/protocol";
-import { runForeground } from "../src/processes/exec.ts";
+import { runForeground } from "../src/processes/run-foreground.ts";
 
 /** Never settles by itself. */
 async function never(signal: AbortSignal): Promise<never> {

@@ -5,14 +5,14 @@ import { Type } from "typebox";
 export const EnvironmentBody = Type.Record(Type.String(), Type.String());
 
 /** What a program is started with. */
-interface CommandWords {
+interface CommandText {
   readonly cmd: string;
   readonly args: readonly string[];
   readonly envs: Readonly<Record<string, string>>;
 }
 
-/** Refuses what execve(2) and environ(7) have no way to say. @throws WrennError `invalid_field`. */
-export function requireSayable({ cmd, args, envs }: CommandWords): void {
+/** Rejects text that execve(2) and environ(7) cannot carry. @throws WrennError `invalid_field`. */
+export function validateCommandText({ cmd, args, envs }: CommandText): void {
   if ([cmd, ...args, ...Object.values(envs)].some((text) => text.includes("\0")))
     throw new WrennError("invalid_field", { field: "cmd, args and envs", problem: "must not contain NUL" });
   const name = Object.keys(envs).find((key) => key === "" || /[=\0]/.test(key));

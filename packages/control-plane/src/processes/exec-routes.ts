@@ -1,11 +1,11 @@
 import { Type } from "typebox";
 import type { CapsuleProcess } from "@wrenn/protocol";
-import { EnvironmentBody, requireSayable } from "./command-text.ts";
-import { LimitsBody, resourceLimits } from "./process-limits.ts";
+import { EnvironmentBody, validateCommandText } from "./command-text.ts";
+import { LimitsBody, processLimits } from "./process-limits.ts";
 import { COMMAND_PATIENCE_MS } from "../capsules/running-capsules.ts";
 import { startProcess } from "./start-process.ts";
-import { runForeground } from "./exec.ts";
-import type { ExecResult } from "./exec.ts";
+import { runForeground } from "./run-foreground.ts";
+import type { ExecResult } from "./run-foreground.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
@@ -100,12 +100,12 @@ export function registerExecRoutes(
         limits,
         timeout_sec: timeoutSec = 0,
       } = request.body;
-      requireSayable({ cmd, args, envs });
+      validateCommandText({ cmd, args, envs });
       const capsule = await capsules.open(teamOf(request), id, COMMAND_PATIENCE_MS);
       const where = {
         ...(cwd === undefined ? {} : { cwd }),
         ...(user === undefined ? {} : { user }),
-        ...(limits === undefined ? {} : { limits: resourceLimits(limits) }),
+        ...(limits === undefined ? {} : { limits: processLimits(limits) }),
       };
       const { processes } = capsule;
       if (background) {

@@ -2,10 +2,10 @@ import { problemOf } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
-import { EnvironmentBody, requireSayable } from "./command-text.ts";
-import { LimitsBody, resourceLimits } from "./process-limits.ts";
+import { EnvironmentBody, validateCommandText } from "./command-text.ts";
+import { LimitsBody, processLimits } from "./process-limits.ts";
 import { startProcess } from "./start-process.ts";
-import { endTree } from "./exec.ts";
+import { endTree } from "./run-foreground.ts";
 import { forwardOutput } from "./forward-output.ts";
 import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketHandler, SocketContext } from "../http/socket-route.ts";
@@ -40,7 +40,7 @@ export const execStream: SocketHandler = async (socket, context) => {
   const { cmd, args = [], envs = {}, stdin = false, encoding = "utf-8" } = start;
   let process: CapsuleProcess;
   try {
-    requireSayable({ cmd, args, envs });
+    validateCommandText({ cmd, args, envs });
     process = await startProcess(
       context.processes,
       {
@@ -49,7 +49,7 @@ export const execStream: SocketHandler = async (socket, context) => {
         envs,
         ...(start.cwd === undefined ? {} : { cwd: start.cwd }),
         ...(start.user === undefined ? {} : { user: start.user }),
-        ...(start.limits === undefined ? {} : { limits: resourceLimits(start.limits) }),
+        ...(start.limits === undefined ? {} : { limits: processLimits(start.limits) }),
         stdin,
         output: "attached",
       },

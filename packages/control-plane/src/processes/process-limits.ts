@@ -32,7 +32,7 @@ export const LimitsBody = Type.Object(
   { description: "Resource limits of the command and of what it starts" },
 );
 
-export function resourceLimits(body: Static<typeof LimitsBody>): ProcessLimits {
+export function processLimits(body: Static<typeof LimitsBody>): ProcessLimits {
   const limits: Partial<Record<ResourceName, { readonly soft: number; readonly hard: number }>> = {};
   for (const [name, limit] of Object.entries(names)) {
     const value = body[name as keyof typeof names];

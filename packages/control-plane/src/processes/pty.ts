@@ -2,7 +2,7 @@ import { problemOf } from "@wrenn/core";
 import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
-import { EnvironmentBody, requireSayable } from "./command-text.ts";
+import { EnvironmentBody, validateCommandText } from "./command-text.ts";
 import { startProcess } from "./start-process.ts";
 import { PtyInput } from "./pty-input.ts";
 import { PtyOutput } from "./pty-output.ts";
@@ -119,7 +119,7 @@ async function open(first: Inbound, { processes, subprotocol, signal }: SocketCo
   }
   const { cmd = "", args = [], envs = {}, cwd, user } = message;
   try {
-    requireSayable({ cmd, args, envs });
+    validateCommandText({ cmd, args, envs });
     const process = await startProcess(
       processes,
       {
