@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import type { CheckpointFacts } from "@wrenn/protocol";
 import { Type } from "typebox";
 import type { RecordAudit } from "../audit/audit.ts";
@@ -104,7 +105,7 @@ function checkpointJson({ id, kind, name, createdAt, memoryBytes, stoppedMs }: C
   return {
     id,
     kind,
-    ...(name === undefined ? {} : { name }),
+    ...defined({ name }),
     created_at: new Date(createdAt).toISOString(),
     memory_bytes: memoryBytes,
     ...(stoppedMs === undefined ? {} : { stopped_ms: Math.round(stoppedMs * 10) / 10 }),

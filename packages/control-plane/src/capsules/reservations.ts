@@ -1,15 +1,13 @@
 import { GroupedWrites } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries, quotaQueries } from "@wrenn/database";
-import type { Actor, Database, NewCapsule, TeamUse } from "@wrenn/database";
+import type { Actor, Database, NewCapsule, TeamUse, Trx } from "@wrenn/database";
 import { presentActor } from "../http/acting.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsules } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
 import { exceeded } from "../teams/quotas.ts";
 import type { Operations } from "./operations.ts";
-
-type Transaction = Parameters<typeof quotaQueries.lockTeamUse>[0];
 
 /** Makes a create repeatable: the same key and request give the same capsule. */
 export interface IdempotencyKey {
@@ -88,7 +86,7 @@ export class Reservations {
     }
   }
 
-  async #reserve(trx: Transaction, requests: readonly GroupedRequest[]): Promise<(GroupResult | Error)[]> {
+  async #reserve(trx: Trx, requests: readonly GroupedRequest[]): Promise<(GroupResult | Error)[]> {
     const results = new Map<number, GroupResult | Error>();
     const admitted: AdmittedRequest[] = [];
     const byTeam = Map.groupBy(requests.entries(), ([, { capsule }]) => capsule.teamId);
@@ -116,7 +114,7 @@ export class Reservations {
   }
 
   async #write(
-    trx: Transaction,
+    trx: Trx,
     admitted: readonly AdmittedRequest[],
     results: Map<number, GroupResult | Error>,
   ): Promise<void> {

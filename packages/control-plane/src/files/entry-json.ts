@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import type { FileEntry, FileType } from "@wrenn/protocol";
 import { Type } from "typebox";
 
@@ -34,7 +35,7 @@ export function entryJson(entry: FileEntry) {
     owner: entry.owner,
     group: entry.group,
     modified_at: Number(entry.modifiedNs / 1_000_000_000n),
-    ...(entry.symlinkTarget === undefined ? {} : { symlink_target: entry.symlinkTarget }),
+    ...defined({ symlink_target: entry.symlinkTarget }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { Readable } from "node:stream";
 import { Type } from "typebox";
 import { abortWhenGone } from "./transfer.ts";
@@ -32,7 +33,7 @@ export function registerFileArchiveRoutes(app: App, { capsules }: FileArchiveRou
       const capsule = await capsules.open(teamOf(request), request.params.id);
       await capsule.touch();
       const archive = await capsule.files.archive(path, {
-        ...(user === undefined ? {} : { user }),
+        ...defined({ user }),
         signal: abortWhenGone(reply),
       });
       return await reply.type("application/gzip").send(Readable.from(archive, { objectMode: false }));

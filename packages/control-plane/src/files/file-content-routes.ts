@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { readRange } from "./byte-range.ts";
 import { verified } from "./content-digest.ts";
 import { Entry, entityTag, entryJson } from "./entry-json.ts";
@@ -45,7 +45,7 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
       const capsule = await capsules.open(teamOf(request), request.params.id);
       const left = abortWhenGone(reply);
       const { files } = capsule;
-      const options = { ...(user === undefined ? {} : { user }), signal: left };
+      const options = { ...defined({ user }), signal: left };
       const entry = await files.stat(path, { ...options, follow: true });
       if (entry.type === "directory") throw new WrennError("is_a_directory", { path });
       if (entry.type !== "file") throw new WrennError("not_a_file", { path });
@@ -101,7 +101,7 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
       const { path, user, mode } = request.query;
       const capsule = await capsules.open(teamOf(request), request.params.id);
       const entry = await capsule.files.write(path, verified(request.raw, request.headers), {
-        ...(user === undefined ? {} : { user }),
+        ...defined({ user }),
         ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
         exclusive: request.headers["if-none-match"] === "*",
         signal: abortWhenGone(reply),

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { Type } from "typebox";
 import { abortWhenGone, download } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
@@ -37,7 +38,7 @@ export function registerFileDownloadRoutes(
         const capsule = await capsules.open(teamOf(request), request.params.id);
         await capsule.touch();
         const content = await capsule.files.read(path, {
-          ...(user === undefined ? {} : { user }),
+          ...defined({ user }),
           signal: abortWhenGone(reply),
         });
         const { size } = content.entry;

@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { CapsuleFiles } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Entry, entryJson } from "./entry-json.ts";
@@ -59,7 +59,7 @@ export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base:
     await capsule.touch();
     return {
       files: capsule.files,
-      options: { ...(asUser === undefined ? {} : { user: asUser }), signal: AbortSignal.timeout(CALL_MS) },
+      options: { ...defined({ user: asUser }), signal: AbortSignal.timeout(CALL_MS) },
     };
   };
   const schema = { tags: ["files"], params: CapsuleParams };

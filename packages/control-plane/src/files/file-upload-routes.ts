@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { Type } from "typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { limited } from "./limited.ts";
@@ -27,7 +28,7 @@ export function registerFileUploadRoutes(app: App, { capsules }: FileUploadRoute
     try {
       const { path, user, content } = await readUpload(request.raw);
       await capsule.files.write(path, limited(content, limit), {
-        ...(user === undefined ? {} : { user }),
+        ...defined({ user }),
         signal: abortWhenGone(reply),
       });
     } catch (error) {

@@ -1,4 +1,4 @@
-import { problemOf } from "@wrenn/core";
+import { defined, problemOf } from "@wrenn/core";
 import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketHandler } from "../http/socket-route.ts";
 
@@ -27,7 +27,7 @@ export const fileWatch: SocketHandler = async (socket, context) => {
           offset: change.offset,
           path: change.path,
           directory: change.directory,
-          ...(change.oldPath === undefined ? {} : { old_path: change.oldPath }),
+          ...defined({ old_path: change.oldPath }),
         });
       }
     }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { formatId, parseId, randomHex, WrennError } from "@wrenn/core";
+import { DAY_MS, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { hostQueries, hostTokenQueries } from "@wrenn/database";
 import type { Database, HostRow, HostSize } from "@wrenn/database";
@@ -7,7 +7,6 @@ import { Type } from "typebox";
 import type { SignedTokens } from "../secrets/signed-tokens.ts";
 
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** Contract 20 §2.2 and §4. */
 const TOKEN_DAYS = 7;
 const REFRESH_DAYS = 60;

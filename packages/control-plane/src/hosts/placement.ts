@@ -1,9 +1,7 @@
 import { WrennError } from "@wrenn/core";
 import { placementQueries } from "@wrenn/database";
-import type { HostLoad } from "@wrenn/database";
+import type { HostLoad, Trx } from "@wrenn/database";
 import type { Fleet } from "./fleet.ts";
-
-type Transaction = Parameters<typeof placementQueries.listHostLoads>[0];
 
 /**
  * How much may be promised of a host. Capsules share the memory of their template and fill their disks rarely, so that both are
@@ -42,7 +40,7 @@ export interface PlaceRequest {
  * @throws WrennError `host_full` naming what there is too little of, `no_hosts` when none can be asked.
  */
 export async function placeCapsule(
-  trx: Transaction,
+  trx: Trx,
   fleet: Fleet,
   policy: CapacityPolicy,
   request: PlaceRequest,
@@ -54,7 +52,7 @@ export async function placeCapsule(
 
 /** Does what {@link placeCapsule} does for several, each beside those before it; gives what it would throw for one. */
 export async function placeCapsules(
-  trx: Transaction,
+  trx: Trx,
   fleet: Fleet,
   policy: CapacityPolicy,
   requests: readonly PlaceRequest[],
@@ -81,14 +79,14 @@ export async function placeCapsules(
 
 /** What hosts have to carry, with what was promised meanwhile. */
 class Loads {
-  readonly #trx: Transaction;
+  readonly #trx: Trx;
   readonly #policy: CapacityPolicy;
   readonly #hosts: readonly string[];
   /** By team: which hosts it may use differs. */
   readonly #loads = new Map<string, Promise<readonly HostLoad[]>>();
   readonly #promised = new Map<string, HostLoad["used"]>();
 
-  constructor(trx: Transaction, policy: CapacityPolicy, hosts: readonly string[]) {
+  constructor(trx: Trx, policy: CapacityPolicy, hosts: readonly string[]) {
     this.#trx = trx;
     this.#policy = policy;
     this.#hosts = hosts;

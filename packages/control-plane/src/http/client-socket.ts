@@ -1,4 +1,4 @@
-import { abortable } from "@wrenn/core";
+import { abortable, Bell } from "@wrenn/core";
 import type { RawData, WebSocket } from "ws";
 
 /** What a client may have sent ahead before its socket is no longer read. */
@@ -26,7 +26,8 @@ export class ClientSocket {
   readonly #inbound: Buffer[] = [];
   readonly #binary: boolean[] = [];
   #inboundBytes = 0;
-  #arrived = Promise.withResolvers<void>();
+  /** Rings when a frame arrives, and at the end. */
+  readonly #arrivals = new Bell();
   readonly #gone = new AbortController();
   readonly #ping: NodeJS.Timeout;
 
@@ -53,7 +54,7 @@ export class ClientSocket {
         return binary ? { type: "bytes", bytes: frame } : { type: "json", value: parse(frame) };
       }
       if (this.closed.aborted) return undefined;
-      await abortable(signal, this.#arrived.promise);
+      await abortable(signal, this.#arrivals.next);
     }
   }
 
@@ -95,18 +96,13 @@ export class ClientSocket {
     this.#binary.push(isBinary);
     this.#inboundBytes += data.length;
     if (this.#inboundBytes > INBOUND_HIGH) this.#socket.pause();
-    this.#wake();
+    this.#arrivals.ring();
   }
 
   #end(): void {
     clearInterval(this.#ping);
     this.#gone.abort(new Error("the client is gone"));
-    this.#wake();
-  }
-
-  #wake(): void {
-    this.#arrived.resolve();
-    this.#arrived = Promise.withResolvers<void>();
+    this.#arrivals.ring();
   }
 }
 

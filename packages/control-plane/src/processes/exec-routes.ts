@@ -10,7 +10,7 @@ import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
 import type { CapsuleOpener } from "../capsules/running-capsules.ts";
-import { problemOf } from "@wrenn/core";
+import { defined, problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 
 const DEFAULT_TIMEOUT_SEC = 30;
@@ -103,9 +103,7 @@ export function registerExecRoutes(
       validateCommandText({ cmd, args, envs });
       const capsule = await capsules.open(teamOf(request), id, COMMAND_PATIENCE_MS);
       const where = {
-        ...(cwd === undefined ? {} : { cwd }),
-        ...(user === undefined ? {} : { user }),
-        ...(limits === undefined ? {} : { limits: processLimits(limits) }),
+        ...defined({ cwd, user, limits: limits && processLimits(limits) }),
       };
       const { processes } = capsule;
       if (background) {
@@ -114,7 +112,7 @@ export function registerExecRoutes(
           args,
           envs,
           ...where,
-          ...(tag === undefined ? {} : { tag }),
+          ...defined({ tag }),
           stdin,
           output: "detached",
         });
@@ -149,7 +147,7 @@ function execJson(result: ExecResult) {
   const rest = {
     exit_code: result.exit.exitCode,
     duration_ms: result.durationMs,
-    ...(result.exit.signal === undefined ? {} : { signal: result.exit.signal }),
+    ...defined({ signal: result.exit.signal }),
     ...(result.timedOut ? { timed_out: true } : {}),
     ...(result.truncated ? { truncated: true } : {}),
   };

@@ -1,4 +1,4 @@
-import { problemOf } from "@wrenn/core";
+import { defined, problemOf } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
@@ -47,9 +47,11 @@ export const execStream: SocketHandler = async (socket, context) => {
         cmd,
         args,
         envs,
-        ...(start.cwd === undefined ? {} : { cwd: start.cwd }),
-        ...(start.user === undefined ? {} : { user: start.user }),
-        ...(start.limits === undefined ? {} : { limits: processLimits(start.limits) }),
+        ...defined({
+          cwd: start.cwd,
+          user: start.user,
+          limits: start.limits && processLimits(start.limits),
+        }),
         stdin,
         output: "attached",
       },

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import type { CapsuleProcess, OutputEvent, OutputStart } from "@wrenn/protocol";
 import type { ClientSocket } from "../http/client-socket.ts";
 import { TextPieces } from "./text-pieces.ts";
@@ -30,7 +31,7 @@ export async function forwardOutput(
       await socket.send({
         type: "exit",
         exit_code: exitCode,
-        ...(killedBy === undefined ? {} : { signal: killedBy }),
+        ...defined({ signal: killedBy }),
         ...(options.timedOut?.() === true ? { timed_out: true } : {}),
       });
     }

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import type { HeldOutput, ProcessExit, ProcessFacts } from "@wrenn/protocol";
 import { Type } from "typebox";
 
@@ -19,7 +20,7 @@ export const ProcessFactsAnswer = Type.Object({
 export function processFacts({ pid, tag, cmd, args, terminal, startedAt, exit }: ProcessFacts) {
   return {
     pid,
-    ...(tag === undefined ? {} : { tag }),
+    ...defined({ tag }),
     cmd,
     args: [...args],
     terminal,
@@ -88,5 +89,5 @@ function unfinishedBytes(bytes: Uint8Array): number {
 const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;
 
 function exitJson({ exitCode, signal }: ProcessExit) {
-  return { exit_code: exitCode, ...(signal === undefined ? {} : { signal }) };
+  return { exit_code: exitCode, ...defined({ signal }) };
 }

@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { constants } from "node:os";
 import { Type } from "typebox";
@@ -8,8 +8,7 @@ import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
 import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
-const SIGTERM = 15;
-const SIGKILL = 9;
+const { SIGKILL, SIGTERM } = constants.signals;
 const CALL_MS = 10_000;
 
 const ProcessParams = Type.Object({
@@ -70,7 +69,7 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
       return {
         processes: processes.map(({ pid, tag, cmd, args }) => ({
           pid,
-          ...(tag === undefined ? {} : { tag }),
+          ...defined({ tag }),
           cmd,
           ...(args.length === 0 ? {} : { args: [...args] }),
         })),

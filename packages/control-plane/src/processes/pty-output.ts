@@ -1,3 +1,4 @@
+import { Bell, defined } from "@wrenn/core";
 import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
 import type { ClientSocket } from "../http/client-socket.ts";
 
@@ -20,7 +21,7 @@ export class PtyOutput {
   readonly #options: PtyOutputOptions;
   #sent = 0;
   #acknowledged: number | undefined;
-  #acknowledgement = Promise.withResolvers<void>();
+  readonly #acknowledgements = new Bell();
 
   constructor(socket: ClientSocket, options: PtyOutputOptions) {
     this.#socket = socket;
@@ -30,12 +31,12 @@ export class PtyOutput {
   /** The viewer has shown this many bytes more. From the first call on it is never sent too much ahead. */
   acknowledge(bytes: number): void {
     this.#acknowledged = Math.min(this.#sent, (this.#acknowledged ?? 0) + bytes);
-    this.#wake();
+    this.#acknowledgements.ring();
   }
 
   /** Ends with the exit message. */
   async run(process: CapsuleProcess, signal: AbortSignal): Promise<void> {
-    const wake = (): void => this.#wake();
+    const wake = (): void => this.#acknowledgements.ring();
     signal.addEventListener("abort", wake, { once: true });
     try {
       for await (const event of process.output(this.#options.from, signal)) {
@@ -49,7 +50,7 @@ export class PtyOutput {
           await this.#socket.send({
             type: "exit",
             exit_code: exitCode,
-            ...(killedBy === undefined ? {} : { signal: killedBy }),
+            ...defined({ signal: killedBy }),
           });
         }
       }
@@ -63,7 +64,7 @@ export class PtyOutput {
       const part = bytes.subarray(at, at + PART);
       while (this.#acknowledged !== undefined && this.#sent - this.#acknowledged > UNACKNOWLEDGED) {
         signal.throwIfAborted();
-        await this.#acknowledgement.promise;
+        await this.#acknowledgements.next;
       }
       this.#sent += part.length;
       if (this.#options.binary) await this.#socket.sendBytes(part);
@@ -80,10 +81,5 @@ export class PtyOutput {
     if (this.#options.extended) await this.#socket.send({ type: "dropped", from, to });
     else if (this.#options.from !== "oldest" || this.#sent > 0)
       await this.#socket.send({ type: "error", data: `output was dropped: bytes ${from} to ${to}` });
-  }
-
-  #wake(): void {
-    this.#acknowledgement.resolve();
-    this.#acknowledgement = Promise.withResolvers<void>();
   }
 }

@@ -1,4 +1,5 @@
-import { problemOf } from "@wrenn/core";
+import { constants } from "node:os";
+import { defined, problemOf } from "@wrenn/core";
 import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
@@ -10,8 +11,8 @@ import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketHandler, SocketContext } from "../http/socket-route.ts";
 import type { Inbound, ClientSocket } from "../http/client-socket.ts";
 
+const { SIGKILL } = constants.signals;
 const PING_MS = 30_000;
-const SIGKILL = 9;
 const CALL_MS = 10_000;
 const MAX_SIZE = 10_000;
 const DEFAULT_COMMAND = "/bin/bash";
@@ -126,8 +127,7 @@ async function open(first: Inbound, { processes, subprotocol, signal }: SocketCo
         cmd: cmd === "" ? DEFAULT_COMMAND : cmd,
         args,
         envs,
-        ...(cwd === undefined ? {} : { cwd }),
-        ...(user === undefined ? {} : { user }),
+        ...defined({ cwd, user }),
         terminal: { cols: message.cols || DEFAULT_COLS, rows: message.rows || DEFAULT_ROWS },
         stdin: true,
         output: "attached",

@@ -1,4 +1,5 @@
-import { WrennError } from "@wrenn/core";
+import { constants } from "node:os";
+import { defined, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import type {
   CapsuleProcess,
@@ -9,6 +10,7 @@ import type {
 } from "@wrenn/protocol";
 import { startProcess } from "./start-process.ts";
 
+const { SIGKILL, SIGTERM } = constants.signals;
 /** Each stream of a foreground command is kept up to here; the rest is counted, not kept. */
 export const OUTPUT_LIMIT = 8 << 20;
 /** How long ending a command may take, in milliseconds. */
@@ -21,8 +23,6 @@ export const endTimes = {
   exitMs: 30_000,
 } as const;
 type EndTimes = Readonly<Record<keyof typeof endTimes, number>>;
-const SIGTERM = 15;
-const SIGKILL = 9;
 
 export interface ExecRequest {
   readonly cmd: string;
@@ -64,9 +64,7 @@ export async function runForeground(
       cmd: request.cmd,
       args: request.args,
       envs: request.envs,
-      ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
-      ...(request.user === undefined ? {} : { user: request.user }),
-      ...(request.limits === undefined ? {} : { limits: request.limits }),
+      ...defined({ cwd: request.cwd, user: request.user, limits: request.limits }),
       stdin: false,
       output: "attached",
     },

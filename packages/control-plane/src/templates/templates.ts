@@ -1,11 +1,9 @@
 import { WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { discardedTemplateQueries, templateQueries } from "@wrenn/database";
-import type { Database, NewTemplate, TemplateOfTeam, TemplateRow } from "@wrenn/database";
+import type { Database, NewTemplate, TemplateOfTeam, TemplateRow, Trx } from "@wrenn/database";
 import type { Fleet } from "../hosts/fleet.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
-
-type Transaction = Parameters<typeof templateQueries.replaceTemplate>[0];
 
 const DELETE_MS = 60_000;
 /** What has no name after this is not being made any more. */
@@ -127,7 +125,7 @@ export class TemplatesService {
   }
 }
 
-async function replace(trx: Transaction, template: NewTemplate): Promise<TemplateRow | undefined> {
+async function replace(trx: Trx, template: NewTemplate): Promise<TemplateRow | undefined> {
   const changed = await templateQueries.replaceTemplate(trx, template);
   if (!changed) return undefined;
   const { host_key: hostKey, host_id: hostId } = changed.replaced;
