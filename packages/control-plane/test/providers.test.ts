@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemRandom, WrennError } from "@wrenn/core";
-import { compose } from "../src/channels/providers.ts";
-import type { ChannelConfig, Provider } from "../src/channels/providers.ts";
+import { composeRequest } from "../src/channels/channel-providers.ts";
+import type { ChannelConfig, ChannelProvider } from "../src/channels/channel-providers.ts";
 
 const told = {
   event: "capsule.paused",
@@ -11,11 +11,12 @@ const told = {
   actor: { type: "user" as const, id: "usr-1", name: "<!channel> & co" },
   resource: { id: "cl-1", type: "sandbox" as const },
 };
-const make = (provider: Provider, config: ChannelConfig) => compose(provider, config, told, systemRandom);
+const make = (provider: ChannelProvider, config: ChannelConfig) =>
+  composeRequest(provider, config, told, systemRandom);
 const first = "Capsule cl-1 paused\nEvent: capsule.paused\nResource: sandbox cl-1\n";
 
 test("each service is told in its own form, and names call nobody", () => {
-  const texts: readonly [Provider, ChannelConfig, string, string][] = [
+  const texts: readonly [ChannelProvider, ChannelConfig, string, string][] = [
     ["slack", { webhook_url: "https://hooks.slack.com/services/T/B/X" }, "/services/T/B/X", "text"],
     ["discord", { webhook_url: "https://discord.com/api/webhooks/1/t-x" }, "/api/webhooks/1/t-x", "content"],
     ["googlechat", { webhook_url: "https://chat.googleapis.com/v1/x?key=k" }, "/v1/x", "text"],
@@ -44,7 +45,7 @@ test("each service is told in its own form, and names call nobody", () => {
 });
 
 test("a configuration that is not the service's is refused, and its values are not told", () => {
-  const wrong: readonly [Provider, ChannelConfig][] = [
+  const wrong: readonly [ChannelProvider, ChannelConfig][] = [
     ["webhook", {}],
     ["webhook", { url: "ftp://sEcReT" }],
     ["webhook", { url: "https://x.org", secret: "sEcReT" }],

@@ -5,7 +5,7 @@ import type { Database, LiveSession, UserRow } from "@wrenn/database";
 import type { FastifyRequest } from "fastify";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
-import { insertFirstTeam } from "./first-team.ts";
+import { insertPersonalTeam } from "./personal-team.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { Passwords } from "./passwords.ts";
 import { hashToken } from "./sessions.ts";
@@ -90,7 +90,7 @@ export class Accounts {
     const { userId, teamId } = await database.db.transaction().execute(async (trx) => {
       const user = await this.#take(trx, "activation", token);
       if (!(await userQueries.activateUser(trx, user))) throw new WrennError("already_activated", {});
-      return { userId: user.id, teamId: await insertFirstTeam(trx, random, user) };
+      return { userId: user.id, teamId: await insertPersonalTeam(trx, random, user) };
     });
     return await sessions.open(userId, teamId);
   }
@@ -119,7 +119,7 @@ export class Accounts {
     const [team] = await userQueries.listMemberships(database.db, user.id);
     const teamId =
       team?.teamId ??
-      (await database.db.transaction().execute(async (trx) => await insertFirstTeam(trx, random, user)));
+      (await database.db.transaction().execute(async (trx) => await insertPersonalTeam(trx, random, user)));
     const opened = await sessions.open(user.id, teamId);
     await this.recordLogin(opened.session, "login", client, provider);
     return opened;

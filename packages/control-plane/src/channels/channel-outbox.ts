@@ -6,8 +6,8 @@ import type { Outbox } from "../outbox/outbox-worker.ts";
 import type { SealedJson } from "../secrets/sealed-json.ts";
 import { send } from "./outgoing.ts";
 import type { OutgoingPolicy } from "./outgoing.ts";
-import { compose } from "./providers.ts";
-import type { ChannelConfig, Provider } from "./providers.ts";
+import { composeRequest } from "./channel-providers.ts";
+import type { ChannelConfig, ChannelProvider } from "./channel-providers.ts";
 
 /** After the first failure, the second, and so on; after the last it is given up. */
 const WAITS_MS = [10_000, 30_000, 120_000, 600_000, 3_600_000];
@@ -28,7 +28,11 @@ export function channelOutbox({ database, random, outgoing, sealed }: ChannelOut
     deliver: async ({ provider, config, event, channelId }, signal) => {
       const opened = sealed.open(channelId, config);
       // Ours to write down before, so it is one of them.
-      await send(outgoing, compose(provider as Provider, opened, eventJson(event), random), signal);
+      await send(
+        outgoing,
+        composeRequest(provider as ChannelProvider, opened, eventJson(event), random),
+        signal,
+      );
     },
     waitAfter: ({ attempts }) => WAITS_MS[attempts - 1],
     settle: async (id, outcome) => await deliveryQueries.settleDelivery(database.db, id, outcome),

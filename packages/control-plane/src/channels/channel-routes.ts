@@ -5,7 +5,7 @@ import type { Static } from "typebox";
 import type { RateLimit, RateLimiter } from "../http/rate-limiter.ts";
 import { actorOf } from "../http/acting.ts";
 import { send } from "./outgoing.ts";
-import { compose, providers } from "./providers.ts";
+import { composeRequest, channelProviders } from "./channel-providers.ts";
 import { eventTypes } from "../events/event-json.ts";
 import { identityOf, sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
@@ -17,7 +17,7 @@ import type { Clock, Random } from "@wrenn/core";
 import type { OutgoingPolicy } from "./outgoing.ts";
 import type { RecordAudit } from "../audit/audit.ts";
 
-const Provider = Type.Union(providers.map((provider) => Type.Literal(provider)));
+const Provider = Type.Union(channelProviders.map((provider) => Type.Literal(provider)));
 const Config = Type.Record(Type.String({ maxLength: 64 }), Type.String({ maxLength: 2048 }), {
   maxProperties: 8,
 });
@@ -180,7 +180,7 @@ export function registerChannels(
     async (request) => {
       const { teamId } = sessionOf(request);
       const { provider, config } = request.body;
-      const test = compose(
+      const test = composeRequest(
         provider,
         config,
         {

@@ -4,15 +4,15 @@ import { channelQueries, teamQueries } from "@wrenn/database";
 import type { ChannelRow, Database, LiveSession } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import type { Notification } from "./notification.ts";
-import { compose } from "./providers.ts";
-import type { ChannelConfig, Provider } from "./providers.ts";
+import { composeRequest } from "./channel-providers.ts";
+import type { ChannelConfig, ChannelProvider } from "./channel-providers.ts";
 import type { SealedJson } from "../secrets/sealed-json.ts";
 
 const SECRET_BYTES = 32;
 
 export interface NewChannel {
   readonly name: string;
-  readonly provider: Provider;
+  readonly provider: ChannelProvider;
   readonly config: ChannelConfig;
   readonly events: readonly string[];
 }
@@ -113,7 +113,11 @@ export class ChannelsService {
   async configure(session: LiveSession, publicId: string, given: ChannelConfig): Promise<ChannelRow> {
     const { database, clock, sealed } = this.#deps;
     const row = await this.get(session.teamId, publicId);
-    const { config } = this.#completeConfig(row.provider as Provider, given, sealed.open(row.id, row.config));
+    const { config } = this.#completeConfig(
+      row.provider as ChannelProvider,
+      given,
+      sealed.open(row.id, row.config),
+    );
     return await database.db.transaction().execute(async (trx) => {
       const changed = await channelQueries.changeChannel(
         trx,
@@ -138,7 +142,7 @@ export class ChannelsService {
 
   /** Checks a configuration by making a request of it, and gives a webhook a secret. */
   #completeConfig(
-    provider: Provider,
+    provider: ChannelProvider,
     given: ChannelConfig,
     before: ChannelConfig | undefined,
   ): { readonly config: ChannelConfig; readonly generated: string | undefined } {
@@ -148,7 +152,7 @@ export class ChannelsService {
     const generated = needsSecret && kept === undefined ? randomHex(random, SECRET_BYTES) : undefined;
     const secret = kept ?? generated;
     const config = secret === undefined ? given : { ...given, secret };
-    compose(provider, config, sample, random);
+    composeRequest(provider, config, sample, random);
     return { config, generated };
   }
 

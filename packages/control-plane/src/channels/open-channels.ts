@@ -6,7 +6,7 @@ import { SealedJson } from "../secrets/sealed-json.ts";
 import { channelOutbox } from "./channel-outbox.ts";
 import { ChannelsService } from "./channels-service.ts";
 import type { OutgoingPolicy } from "./outgoing.ts";
-import type { ChannelConfig } from "./providers.ts";
+import type { ChannelConfig } from "./channel-providers.ts";
 
 export interface ChannelServicesDeps {
   readonly database: Database;

@@ -4,7 +4,7 @@ import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
 import type { SignIn } from "./sign-in.ts";
 import type { Connections } from "./connections.ts";
-import type { Providers } from "./providers.ts";
+import type { IdentityProviders } from "./identity-providers.ts";
 import type { TokenCookie } from "../http/token-cookie.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 
@@ -14,7 +14,7 @@ const Provider = Type.Object({ provider: Type.String({ maxLength: 64 }) });
 export interface ConnectionRoutesDeps {
   readonly signIn: SignIn;
   readonly connections: Connections;
-  readonly providers: Providers;
+  readonly providers: IdentityProviders;
   /** Binds an attempt to sign in by a provider to a browser. */
   readonly attemptCookie: TokenCookie;
   readonly limiter: RateLimiter;

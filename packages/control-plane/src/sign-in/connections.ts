@@ -4,11 +4,11 @@ import type { Database, IdentityRow, LiveSession } from "@wrenn/database";
 import type { Mailer } from "../mail/mailer.ts";
 import type { AuditLog } from "../audit/audit.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
-import type { Providers } from "./providers.ts";
+import type { IdentityProviders } from "./identity-providers.ts";
 
 export interface ConnectionsDeps {
   readonly database: Database;
-  readonly providers: Providers;
+  readonly providers: IdentityProviders;
   readonly mailer: Mailer;
   readonly audit: AuditLog;
 }

@@ -1,7 +1,7 @@
 import type { Random } from "@wrenn/core";
 import { identityQueries, userQueries } from "@wrenn/database";
 import type { Database, UserRow } from "@wrenn/database";
-import { insertFirstTeam } from "../accounts/first-team.ts";
+import { insertPersonalTeam } from "../accounts/personal-team.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
 import type { SignInProblem } from "./sign-in-redirects.ts";
 
@@ -42,7 +42,7 @@ export async function createAccount(
       if (!added) throw new SignUpRefused("email_taken");
       if (!(await identityQueries.insertIdentity(trx, { ...key, user_id: added.id, email })))
         throw new SignUpRefused("email_taken");
-      await insertFirstTeam(trx, random, added);
+      await insertPersonalTeam(trx, random, added);
       return added;
     });
     return { user, isNew: true };

@@ -6,14 +6,14 @@ import { TokenCookie } from "../http/token-cookie.ts";
 import type { AuditLog } from "../audit/audit.ts";
 import { Connections } from "./connections.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
-import { Providers } from "./providers.ts";
+import { IdentityProviders } from "./identity-providers.ts";
 import { ATTEMPT_MS, SignIn } from "./sign-in.ts";
 
 /** Everything about signing in by accounts of other services. */
 export interface SignInServices {
   readonly signIn: SignIn;
   readonly connections: Connections;
-  readonly providers: Providers;
+  readonly providers: IdentityProviders;
   readonly attemptCookie: TokenCookie;
 }
 
@@ -31,7 +31,7 @@ export interface SignInServicesDeps {
 
 export function openSignIn(deps: SignInServicesDeps): SignInServices {
   const { database, clock, logger, random, accounts, mailer, audit, publicUrl } = deps;
-  const providers = new Providers(deps.identityProviders);
+  const providers = new IdentityProviders(deps.identityProviders);
   const connections = new Connections({ database, providers, mailer, audit });
   return {
     signIn: new SignIn({ database, clock, logger, random, accounts, connections, providers, publicUrl }),

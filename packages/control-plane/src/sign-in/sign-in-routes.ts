@@ -4,7 +4,7 @@ import type { RateLimit } from "../http/rate-limiter.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 import type { TokenCookie } from "../http/token-cookie.ts";
 import type { App } from "../http/app.ts";
-import type { Providers } from "./providers.ts";
+import type { IdentityProviders } from "./identity-providers.ts";
 import type { SignIn } from "./sign-in.ts";
 import { resultPage } from "./sign-in-result-page.ts";
 import { refusals } from "../http/schemas.ts";
@@ -21,7 +21,7 @@ const browserHeaders = { "cache-control": "no-store", "referrer-policy": "no-ref
 
 export interface SignInRoutesDeps {
   readonly signIn: SignIn;
-  readonly providers: Providers;
+  readonly providers: IdentityProviders;
   /** Binds an attempt to sign in by a provider to a browser. */
   readonly attemptCookie: TokenCookie;
   /** Refresh tokens travel in it. */

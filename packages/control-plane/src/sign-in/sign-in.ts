@@ -4,13 +4,13 @@ import { identityQueries, sessionQueries, signInAttemptQueries } from "@wrenn/da
 import type { Database, LiveSession } from "@wrenn/database";
 import type { Accounts, ClientDetails } from "../accounts/accounts.ts";
 import { hashToken } from "../accounts/sessions.ts";
-import { attemptOf, isStateOf } from "./browser-secret.ts";
+import { deriveAttempt, matchesState } from "./browser-secret.ts";
 import type { Connections } from "./connections.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
 import { createAccount } from "./create-account.ts";
 import { SignInRedirects } from "./sign-in-redirects.ts";
 import type { SignInResult, SignInProblem } from "./sign-in-redirects.ts";
-import type { Providers } from "./providers.ts";
+import type { IdentityProviders } from "./identity-providers.ts";
 
 /** How long somebody may take at the provider (contract 20 §2.6). */
 export const ATTEMPT_MS = 10 * 60_000;
@@ -25,16 +25,16 @@ export interface SignInDeps {
   readonly random: Random;
   readonly accounts: Accounts;
   readonly connections: Connections;
-  readonly providers: Providers;
+  readonly providers: IdentityProviders;
   /** Address of the dashboard, and of the callback below it. */
   readonly publicUrl: string;
 }
 
 /** Why a browser leaves for a provider. */
-export type Purpose = "login" | "signup" | { readonly connectTo: LiveSession };
+export type SignInPurpose = "login" | "signup" | { readonly connectTo: LiveSession };
 
 /** What a browser brings back. */
-export interface Callback {
+export interface ProviderCallback {
   readonly code?: string;
   readonly state?: string;
   readonly error?: string;
@@ -58,13 +58,13 @@ export class SignIn {
    */
   async begin(
     name: string,
-    purpose: Purpose,
+    purpose: SignInPurpose,
     signal: AbortSignal,
   ): Promise<{ readonly url: string; readonly secret: string }> {
     const { clock, database, providers, random } = this.#deps;
     const provider = providers.get(name);
     const secret = randomHex(random, SECRET_BYTES);
-    const attempt = attemptOf(secret, this.#redirects.callbackUrl(name));
+    const attempt = deriveAttempt(secret, this.#redirects.callbackUrl(name));
     const url = await provider.authorizationUrl(attempt, signal);
     await signInAttemptQueries.insertSignInAttempt(database.db, {
       hash: hashToken(secret),
@@ -92,7 +92,7 @@ export class SignIn {
    */
   async finish(
     name: string,
-    callback: Callback,
+    callback: ProviderCallback,
     secret: string | undefined,
     client: ClientDetails,
     signal: AbortSignal,
@@ -108,9 +108,9 @@ export class SignIn {
           ? this.#redirects.connectFailed(problem)
           : this.#redirects.loginFailed(name, problem),
     });
-    const attempt = attemptOf(secret ?? "", this.#redirects.callbackUrl(name));
+    const attempt = deriveAttempt(secret ?? "", this.#redirects.callbackUrl(name));
     // What somebody else made up does not end an attempt.
-    const isOurs = begun !== undefined && isStateOf(attempt, callback.state);
+    const isOurs = begun !== undefined && matchesState(attempt, callback.state);
     const isFirst = isOurs && (await signInAttemptQueries.takeSignInAttempt(database.db, hash));
     if (callback.error !== undefined) return refused("access_denied");
     if (!isFirst) return refused("invalid_state");

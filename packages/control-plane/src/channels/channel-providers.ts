@@ -1,11 +1,11 @@
 import { createHmac } from "node:crypto";
 import { WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
-import { textOf } from "./notification.ts";
+import { notificationText } from "./notification.ts";
 import type { Notification } from "./notification.ts";
 import type { OutgoingRequest } from "./outgoing.ts";
 
-export const providers = [
+export const channelProviders = [
   "webhook",
   "slack",
   "discord",
@@ -14,85 +14,86 @@ export const providers = [
   "telegram",
   "matrix",
 ] as const;
-export type Provider = (typeof providers)[number];
+export type ChannelProvider = (typeof channelProviders)[number];
 export type ChannelConfig = Readonly<Record<string, string>>;
 
 type Compose = (config: ChannelConfig, notification: Notification, random: Random) => OutgoingRequest;
 
 /** The request that each service expects (contract 20 §7). */
-const composers: Readonly<Record<Provider, { readonly keys: readonly string[]; readonly compose: Compose }>> =
-  {
-    webhook: { keys: ["url", "secret"], compose: webhook },
-    slack: {
-      keys: ["webhook_url"],
-      compose: (config, notification) =>
-        post(urlOf(config, "webhook_url", /^\/services\/[^/]+\/[^/]+\/[^/]+$/), {
-          text: escapeMarkup(textOf(notification)),
+const composers: Readonly<
+  Record<ChannelProvider, { readonly keys: readonly string[]; readonly compose: Compose }>
+> = {
+  webhook: { keys: ["url", "secret"], compose: webhook },
+  slack: {
+    keys: ["webhook_url"],
+    compose: (config, notification) =>
+      post(urlOf(config, "webhook_url", /^\/services\/[^/]+\/[^/]+\/[^/]+$/), {
+        text: escapeMarkup(notificationText(notification)),
+      }),
+  },
+  discord: {
+    keys: ["webhook_url"],
+    // Names that people chose must not call everybody.
+    compose: (config, notification) =>
+      post(urlOf(config, "webhook_url", /^\/api\/webhooks\/\d+\/[\w-]+$/), {
+        content: notificationText(notification).slice(0, 2000),
+        allowed_mentions: { parse: [] },
+      }),
+  },
+  teams: {
+    keys: ["webhook_url"],
+    compose: (config, notification) =>
+      post(urlOf(config, "webhook_url"), {
+        "@type": "MessageCard",
+        "@context": "https://schema.org/extensions",
+        summary: notificationText(notification).split("\n")[0],
+        text: notificationText(notification).replaceAll("\n", "\n\n"),
+      }),
+  },
+  googlechat: {
+    keys: ["webhook_url"],
+    compose: (config, notification) => {
+      const url = urlOf(config, "webhook_url");
+      if (url.host !== "chat.googleapis.com")
+        throw invalidConfig("webhook_url", "must be on chat.googleapis.com");
+      return post(url, { text: escapeMarkup(notificationText(notification)) });
+    },
+  },
+  telegram: {
+    keys: ["bot_token", "chat_id"],
+    compose: (config, notification) => {
+      const token = valueOf(config, "bot_token", /^\d+:[\w-]{1,128}$/);
+      return post(new URL(`https://api.telegram.org/bot${token}/sendMessage`), {
+        chat_id: valueOf(config, "chat_id", /^(-?\d{1,20}|@\w{1,64})$/),
+        text: notificationText(notification),
+      });
+    },
+  },
+  matrix: {
+    keys: ["homeserver_url", "access_token", "room_id"],
+    compose: (config, notification, random) => {
+      const room = encodeURIComponent(valueOf(config, "room_id", /^![^\s]{1,254}$/));
+      const path = `/_matrix/client/v3/rooms/${room}/send/m.room.message/${random.uuid()}`;
+      const token = valueOf(config, "access_token", /^[\x21-\x7e]{1,1024}$/);
+      return {
+        ...post(new URL(path, urlOf(config, "homeserver_url")), {
+          msgtype: "m.text",
+          body: notificationText(notification),
         }),
+        method: "PUT",
+        headers: { authorization: `Bearer ${token}` },
+      };
     },
-    discord: {
-      keys: ["webhook_url"],
-      // Names that people chose must not call everybody.
-      compose: (config, notification) =>
-        post(urlOf(config, "webhook_url", /^\/api\/webhooks\/\d+\/[\w-]+$/), {
-          content: textOf(notification).slice(0, 2000),
-          allowed_mentions: { parse: [] },
-        }),
-    },
-    teams: {
-      keys: ["webhook_url"],
-      compose: (config, notification) =>
-        post(urlOf(config, "webhook_url"), {
-          "@type": "MessageCard",
-          "@context": "https://schema.org/extensions",
-          summary: textOf(notification).split("\n")[0],
-          text: textOf(notification).replaceAll("\n", "\n\n"),
-        }),
-    },
-    googlechat: {
-      keys: ["webhook_url"],
-      compose: (config, notification) => {
-        const url = urlOf(config, "webhook_url");
-        if (url.host !== "chat.googleapis.com")
-          throw invalidConfig("webhook_url", "must be on chat.googleapis.com");
-        return post(url, { text: escapeMarkup(textOf(notification)) });
-      },
-    },
-    telegram: {
-      keys: ["bot_token", "chat_id"],
-      compose: (config, notification) => {
-        const token = valueOf(config, "bot_token", /^\d+:[\w-]{1,128}$/);
-        return post(new URL(`https://api.telegram.org/bot${token}/sendMessage`), {
-          chat_id: valueOf(config, "chat_id", /^(-?\d{1,20}|@\w{1,64})$/),
-          text: textOf(notification),
-        });
-      },
-    },
-    matrix: {
-      keys: ["homeserver_url", "access_token", "room_id"],
-      compose: (config, notification, random) => {
-        const room = encodeURIComponent(valueOf(config, "room_id", /^![^\s]{1,254}$/));
-        const path = `/_matrix/client/v3/rooms/${room}/send/m.room.message/${random.uuid()}`;
-        const token = valueOf(config, "access_token", /^[\x21-\x7e]{1,1024}$/);
-        return {
-          ...post(new URL(path, urlOf(config, "homeserver_url")), {
-            msgtype: "m.text",
-            body: textOf(notification),
-          }),
-          method: "PUT",
-          headers: { authorization: `Bearer ${token}` },
-        };
-      },
-    },
-  };
+  },
+};
 
 /**
  * The request that tells a service.
  *
  * @throws WrennError `invalid_field` for a configuration that is not of this service; values are not in it.
  */
-export function compose(
-  provider: Provider,
+export function composeRequest(
+  provider: ChannelProvider,
   config: ChannelConfig,
   notification: Notification,
   random: Random,

@@ -2,7 +2,7 @@ import { WrennError } from "@wrenn/core";
 import type { IdentityProvider } from "./identity-provider.ts";
 
 /** The providers that the operator has set up, by name. */
-export class Providers {
+export class IdentityProviders {
   readonly #byName: ReadonlyMap<string, IdentityProvider>;
 
   constructor(providers: readonly IdentityProvider[]) {

@@ -4,7 +4,7 @@ import { teamQueries, userQueries } from "@wrenn/database";
 import type { Database, UserRow } from "@wrenn/database";
 
 /** Gives somebody a team of their own (contract 10 §3). @returns its id. */
-export async function insertFirstTeam(
+export async function insertPersonalTeam(
   trx: Database["db"],
   random: Random,
   user: Pick<UserRow, "id" | "name">,
