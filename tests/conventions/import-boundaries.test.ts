@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { listSources, projectRoot } from "../support/sources.ts";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 
 /** Dependencies point downwards only: a workspace may import from lower layers (ARCHITECTURE.md#layout). */
 const layers: readonly (readonly string[])[] = [
@@ -13,6 +13,20 @@ const layers: readonly (readonly string[])[] = [
   ["server"],
   ["bench"],
   ["cli"],
+];
+
+/**
+ * Rooms (folders) of the control plane, from the lowest floor up. A file imports from its own room and from rooms of lower floors;
+ * what is above them opens and registers each room.
+ */
+const controlPlaneFloors: readonly (readonly string[])[] = [
+  ["http", "outbox", "secrets"],
+  ["audit", "events", "usage"],
+  ["channels", "hosts", "mail", "network"],
+  ["accounts", "templates"],
+  ["sign-in", "teams"],
+  ["capsules"],
+  ["files", "ports", "processes"],
 ];
 
 const IMPORT =
@@ -39,6 +53,29 @@ test("workspaces import only from lower layers, by package name, and never leave
         problems.push(`${file}: test support in product code: ${specifier}`);
       if (imported === owner) continue;
       if (layerOf(imported) >= layerOf(owner)) problems.push(`${file}: ${owner} must not import ${imported}`);
+    }
+  }
+  assert.deepEqual(problems, []);
+});
+
+test("rooms of the control plane import only from lower floors", async () => {
+  const source = "packages/control-plane/src";
+  const roomOf = (path: string): string => relative(source, dirname(path));
+  const floorOf = (room: string): number => controlPlaneFloors.findIndex((floor) => floor.includes(room));
+  const problems: string[] = [];
+  for (const file of await listSources([source])) {
+    const room = roomOf(file);
+    // The files above all rooms are the composition.
+    if (room === "") continue;
+    if (floorOf(room) === -1) problems.push(`${file}: its room has no floor`);
+    const text = await readFile(join(projectRoot, file), "utf8");
+    for (const [, named, dynamic] of text.matchAll(IMPORT)) {
+      const specifier = named ?? dynamic ?? "";
+      if (!specifier.startsWith(".")) continue;
+      const imported = roomOf(join(file, "..", specifier));
+      if (imported === room) continue;
+      if (imported === "" || floorOf(imported) >= floorOf(room))
+        problems.push(`${file}: ${room} must not import ${specifier}`);
     }
   }
   assert.deepEqual(problems, []);
