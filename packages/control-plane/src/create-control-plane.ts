@@ -1,5 +1,5 @@
 import { actingForPlatform } from "./accounts/administrators.ts";
-import { registerAccountAdmin } from "./accounts/admin-user-routes.ts";
+import { registerAccountsAdmin } from "./accounts/admin-user-routes.ts";
 import { AdminUsers } from "./accounts/admin-users.ts";
 import { registerLogin } from "./accounts/login-routes.ts";
 import { openAccounts } from "./accounts/open-accounts.ts";
@@ -59,7 +59,7 @@ import { processSockets, registerProcesses, registerProcessesAdmin } from "./pro
 import { registerConnections } from "./sign-in/connection-routes.ts";
 import { openSignIn } from "./sign-in/open-sign-in.ts";
 import { registerSignIn } from "./sign-in/sign-in-routes.ts";
-import { registerTeamAdmin } from "./teams/admin-team-routes.ts";
+import { registerTeamsAdmin } from "./teams/admin-team-routes.ts";
 import { openTeams } from "./teams/open-teams.ts";
 import { registerTeams } from "./teams/register-teams.ts";
 import { registerTemplatesAdmin } from "./templates/admin-template-routes.ts";
@@ -230,8 +230,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerPorts(group, { capsuleRows: capsules.rows, ports, edge, clock });
     await addRawBodyRoutes(group, (raw) => registerFileContent(raw, { capsules: capsules.running }));
     await addAdminRoutes(group, actForPlatform, async (admin) => {
-      registerAccountAdmin(admin, { adminUsers });
-      registerTeamAdmin(admin, { adminTeams, deletion });
+      registerAccountsAdmin(admin, { adminUsers });
+      registerTeamsAdmin(admin, { adminTeams, deletion });
       registerTemplatesAdmin(admin, { templates, fleet, clock, record });
       registerCapsulesAdmin(admin, { ...capsules, fleet, limits, random, record });
       registerProcessesAdmin(admin, { capsules: capsules.running, clock, logger });

@@ -21,12 +21,12 @@ const UserParams = Type.Object({ id: Type.String() });
 const tags = ["admin"];
 const none = { 204: Type.Null(), ...refusals };
 
-export interface AccountAdminDeps {
+export interface AccountsAdminDeps {
   readonly adminUsers: AdminUsers;
 }
 
 /** People, for administrators of the platform (contract 10 §13). */
-export function registerAccountAdmin(app: App, { adminUsers }: AccountAdminDeps): void {
+export function registerAccountsAdmin(app: App, { adminUsers }: AccountsAdminDeps): void {
   app.get(
     "/v1/admin/users",
     {

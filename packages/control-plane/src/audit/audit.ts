@@ -1,7 +1,7 @@
 import type { Random } from "@wrenn/core";
 import { auditQueries } from "@wrenn/database";
 import type { Actor, AuditRow, Database, NewAuditRow } from "@wrenn/database";
-import { actorOf } from "../http/acting.ts";
+import { actorOf } from "../http/current-identity.ts";
 import type { Identity } from "../http/identity.ts";
 import { GroupedWrites } from "@wrenn/core";
 

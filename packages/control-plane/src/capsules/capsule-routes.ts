@@ -11,7 +11,7 @@ import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { Capsule, capsuleJson } from "./capsule-api.ts";
 import { NetworkBody, networkRules } from "../network/network-routes.ts";
-import { askedPage, offerNext, PageQuery } from "../http/paging.ts";
+import { requestedPage, linkNextPage, PageQuery } from "../http/paging.ts";
 import { CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
 import type { RequestLimits } from "../http/request-limits.ts";
 import type { RecordAudit } from "../audit/audit.ts";
@@ -127,13 +127,13 @@ export function registerCapsuleRoutes(
       },
     },
     async (request, reply) => {
-      const page = askedPage("capsules", request, isPlace);
+      const page = requestedPage("capsules", request, isPlace);
       if (!page) return (await rows.list(teamOf(request))).map(capsuleJson);
       // One more than asked for says whether there is another page.
       const found = await rows.list(teamOf(request), { ...page, limit: page.limit + 1 });
       const shown = found.slice(0, page.limit);
       const place = shown.at(-1)?.place;
-      if (found.length > page.limit && place !== undefined) offerNext(reply, request, "capsules", place);
+      if (found.length > page.limit && place !== undefined) linkNextPage(reply, request, "capsules", place);
       return shown.map(capsuleJson);
     },
   );

@@ -2,7 +2,7 @@ import { problemOf } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { operationQueries } from "@wrenn/database";
 import type { Actor, Database, OperationKind } from "@wrenn/database";
-import { presentActor } from "../http/acting.ts";
+import { currentActor } from "../http/current-identity.ts";
 
 /** How long a host may take for one operation on a capsule that exists. */
 export const OPERATION_MS = 5 * 60_000;
@@ -52,7 +52,7 @@ export class Operations {
     capsuleIds: readonly string[],
     kind: OperationKind,
   ): Promise<readonly string[]> {
-    const actor = presentActor();
+    const actor = currentActor();
     return await this.beginAll(
       db,
       capsuleIds.map((capsuleId) => ({ capsuleId, actor })),

@@ -2,7 +2,7 @@ import { GroupedWrites } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries, quotaQueries } from "@wrenn/database";
 import type { Actor, Database, NewCapsule, TeamUse, Trx } from "@wrenn/database";
-import { presentActor } from "../http/acting.ts";
+import { currentActor } from "../http/current-identity.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsules } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
@@ -79,7 +79,7 @@ export class Reservations {
 
   /** @throws WrennError `quota_exceeded`, `host_full`, `no_hosts`. */
   async reserve(request: ReservationRequest): Promise<ReservationResult> {
-    const grouped = { ...request, actor: presentActor() };
+    const grouped = { ...request, actor: currentActor() };
     for (;;) {
       const result = await this.#groups.write(grouped);
       if (result !== RETRY) return result;

@@ -3,7 +3,7 @@ import type { ChannelRow } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import type { RateLimit, RateLimiter } from "../http/rate-limiter.ts";
-import { actorOf } from "../http/acting.ts";
+import { actorOf } from "../http/current-identity.ts";
 import { send } from "./outgoing.ts";
 import { composeRequest, channelProviders } from "./channel-providers.ts";
 import { eventTypes } from "../events/event-json.ts";

@@ -27,8 +27,8 @@ export interface PageRequest {
   readonly query: { readonly limit?: number; readonly cursor?: string };
 }
 
-/** A page that was asked for. */
-export interface AskedPage {
+/** The page that a request asks for. */
+export interface RequestedPage {
   readonly limit: number;
   /** Key of the last entry of the page before. */
   readonly after?: string;
@@ -39,11 +39,11 @@ export interface AskedPage {
  *
  * @throws WrennError `invalid_field` for a cursor that this list did not give out.
  */
-export function askedPage(
+export function requestedPage(
   list: string,
   { query }: PageRequest,
   isKey: (key: string) => boolean = () => true,
-): AskedPage | undefined {
+): RequestedPage | undefined {
   const { limit = DEFAULT_LIMIT, cursor } = query;
   if (cursor === undefined) return query.limit === undefined ? undefined : { limit };
   const [name, key] = splitOnce(Buffer.from(cursor, "base64url").toString("utf8"));
@@ -55,7 +55,7 @@ export function askedPage(
 /**
  * Tells the client how to go on: `X-Next-Cursor`, and the same as a `Link`. The body stays the bare array that clients know.
  */
-export function offerNext(reply: FastifyReply, request: PageRequest, list: string, lastKey: string): void {
+export function linkNextPage(reply: FastifyReply, request: PageRequest, list: string, lastKey: string): void {
   const cursor = cursorOf(list, lastKey);
   const [path = "", search = ""] = request.url.split("?");
   const query = new URLSearchParams(search);
@@ -82,7 +82,7 @@ export function pageThrough<T>(
   entries: readonly T[],
   { list, keyOf, newestFirst }: ListOrder<T>,
 ): T[] {
-  const page = askedPage(list, request);
+  const page = requestedPage(list, request);
   if (!page) return [...entries];
   const { after, limit } = page;
   const sign = newestFirst ? -1 : 1;
@@ -92,7 +92,7 @@ export function pageThrough<T>(
     .sort((one, other) => sign * compare(one.key, other.key));
   const shown = rest.slice(0, limit);
   const last = shown.at(-1);
-  if (rest.length > limit && last) offerNext(reply, request, list, last.key);
+  if (rest.length > limit && last) linkNextPage(reply, request, list, last.key);
   return shown.map(({ entry }) => entry);
 }
 

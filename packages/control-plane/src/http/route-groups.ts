@@ -1,5 +1,5 @@
 import type { FastifyRequest } from "fastify";
-import { actingFor } from "./acting.ts";
+import { runWithIdentity } from "./current-identity.ts";
 import { identityOf } from "./app.ts";
 import type { App } from "./app.ts";
 import { requireScope } from "./identity.ts";
@@ -38,7 +38,7 @@ export async function addAuthenticatedRoutes(
       request.identity = await limits.admit(authenticator, request);
       requireScope(request.identity, requestScope(request));
     });
-    group.addHook("onRequest", (request, _reply, done) => actingFor(identityOf(request), done));
+    group.addHook("onRequest", (request, _reply, done) => runWithIdentity(identityOf(request), done));
     group.addHook("onRoute", (route) => {
       route.schema = { ...route.schema, security: [{ apiKey: [] }, { session: [] }] };
     });

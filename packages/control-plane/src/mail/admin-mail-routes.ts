@@ -2,7 +2,7 @@ import { isPlace } from "@wrenn/database";
 import { Type } from "typebox";
 import type { App } from "../http/app.ts";
 import { timestamp } from "../http/timestamp.ts";
-import { askedPage, offerNext, PageQuery } from "../http/paging.ts";
+import { requestedPage, linkNextPage, PageQuery } from "../http/paging.ts";
 import { refusals } from "../http/schemas.ts";
 import type { MailOutbox } from "./mail-outbox.ts";
 import type { RecordAudit } from "../audit/audit.ts";
@@ -41,11 +41,12 @@ export function registerMailAdmin(app: App, { mailOutbox, record }: MailAdminDep
       },
     },
     async (request, reply) => {
-      const page = askedPage("mails", request, isPlace);
+      const page = requestedPage("mails", request, isPlace);
       const rows = await mailOutbox.list(page && { ...page, limit: page.limit + 1 });
       const shown = page ? rows.slice(0, page.limit) : rows;
       const place = shown.at(-1)?.place;
-      if (page && rows.length > page.limit && place !== undefined) offerNext(reply, request, "mails", place);
+      if (page && rows.length > page.limit && place !== undefined)
+        linkNextPage(reply, request, "mails", place);
       const revealed = shown.filter(({ toForward }) => toForward).length;
       if (revealed > 0) {
         const metadata = { mails: String(revealed) };

@@ -41,13 +41,13 @@ const TeamParams = Type.Object({ id: Type.String() });
 const tags = ["admin"];
 const none = { 204: Type.Null(), ...refusals };
 
-export interface TeamAdminDeps {
+export interface TeamsAdminDeps {
   readonly adminTeams: AdminTeams;
   readonly deletion: DeletionService;
 }
 
 /** Teams, for administrators of the platform (contract 10 §13). */
-export function registerTeamAdmin(app: App, { adminTeams, deletion }: TeamAdminDeps): void {
+export function registerTeamsAdmin(app: App, { adminTeams, deletion }: TeamsAdminDeps): void {
   app.get(
     "/v1/admin/teams",
     {
