@@ -75,67 +75,47 @@ export const socketRoutes: readonly SocketRoute[] = [...processSockets, ...fileS
 
 /** The public API on top of any number of hosts. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { database, clock, logger, random, instanceId, localHost, publicUrl, edge, version } = options;
-  const { outgoing = publicInternet, identityProviders = [] } = options;
+  const { database, clock, logger, random, instanceId, version, publicUrl, edge } = options;
+  const { capacity = defaultCapacity, times = defaultTimes, outgoing = publicInternet } = options;
+  const {
+    localHost,
+    connectHost,
+    certifier,
+    createAnswerMs,
+    mailTransport,
+    identityProviders = [],
+  } = options;
+  const base = { database, clock, logger, random };
+  // Closes what is open, the last first: at the end, or when something that comes later cannot be opened.
   await using opened = new AsyncDisposableStack();
-  const closing = new AbortController();
+  const shutdown = new AbortController();
+  const closing = shutdown.signal;
   const limiter = new RateLimiter(clock);
   const limits = new RequestLimits(clock, { ...defaultRates, ...options.rates });
   const audit = new AuditLog(database, random);
   const record: RecordAudit = async (request, entry) => await audit.writeAlone(identityOf(request), entry);
 
-  const { mailOutbox, mailWorker } = await openMail({
-    database,
-    clock,
-    logger,
-    random,
-    transport: options.mailTransport,
-  });
+  const { mailOutbox, mailWorker } = await openMail({ ...base, mailTransport });
+  if (mailWorker) opened.defer(() => mailWorker.close());
   const mailer = options.mailer ?? mailOutbox;
   const { accounts, apiKeyAuth, apiKeys, authenticator, firstAdmin, refreshCookie, sessions, signedTokens } =
-    await openAccounts({ database, clock, logger, random, mailer, audit, publicUrl });
+    await openAccounts({ ...base, mailer, audit, publicUrl });
   opened.defer(() => apiKeyAuth.close());
   const bus = new DatabaseEventBus(database);
   opened.defer(() => bus.close());
   const events = new EventFeed(database, bus, clock);
-  if (mailWorker) opened.defer(() => mailWorker.close());
-  const { channels, channelWorker } = await openChannels({
-    database,
-    clock,
-    logger,
-    random,
-    audit,
-    outgoing,
-  });
+  const { channels, channelWorker } = await openChannels({ ...base, audit, outgoing });
   opened.defer(() => channelWorker.close());
 
   const fleet = new Fleet(logger);
-  const operations = new Operations({ database, clock, logger, random, instanceId });
+  const operations = new Operations({ ...base, instanceId });
   const templates = new TemplatesService(database, fleet, random);
-  const capsules = openCapsules(
-    {
-      database,
-      fleet,
-      operations,
-      templates,
-      capacity: options.capacity ?? defaultCapacity,
-      clock,
-      logger,
-      random,
-    },
-    { createAnswerMs: options.createAnswerMs },
-  );
-  const enrolment = new HostEnrolment({
-    database,
-    clock,
-    random,
-    signedTokens,
-    certifier: options.certifier,
-  });
-  const hosts = new HostsService({ database, clock, logger, random, fleet, enrolment, audit });
+  const capsules = openCapsules({ ...base, fleet, operations, templates, capacity }, { createAnswerMs });
+  const enrolment = new HostEnrolment({ database, clock, random, signedTokens, certifier });
+  const hosts = new HostsService({ ...base, fleet, enrolment, audit });
   const monitor = new HostMonitor(
-    { database, fleet, clock, logger, audit, localHost, connectHost: options.connectHost, operations },
-    { instanceId, times: options.times ?? defaultTimes },
+    { database, fleet, clock, logger, audit, localHost, connectHost, operations },
+    { instanceId, times },
   );
   await monitor.start();
   opened.defer(() => monitor.close());
@@ -156,10 +136,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     publicUrl,
   });
   const { attemptCookie, connections, providers, signIn } = openSignIn({
-    database,
-    clock,
-    logger,
-    random,
+    ...base,
     accounts,
     mailer,
     audit,
@@ -186,14 +163,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   await addPublicRoutes(app, limits, async (group) => {
     await registerDescription(group, app);
     registerLogin(group, { accounts, firstAdmin, sessions, limiter, refreshCookie });
-    registerSignIn(group, {
-      signIn,
-      providers,
-      attemptCookie,
-      refreshCookie,
-      limiter,
-      closing: closing.signal,
-    });
+    registerSignIn(group, { signIn, providers, attemptCookie, refreshCookie, limiter, closing });
     registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
   });
   await addAuthenticatedRoutes(app, { authenticator, limits }, async (group) => {
@@ -208,20 +178,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       apiKeys,
       clock,
     });
-    registerConnections(group, {
-      signIn,
-      connections,
-      providers,
-      attemptCookie,
-      limiter,
-      closing: closing.signal,
-    });
+    registerConnections(group, { signIn, connections, providers, attemptCookie, limiter, closing });
     registerTeams(group, { teams, deletion, invitations, limiter });
     registerAuditLog(group, { database });
     registerUsage(group, { usage });
     registerChannels(group, { channels, clock, limiter, outgoing, random, record });
     registerHosts(group, { hosts });
-    registerEvents(group, { events, authenticator, logger, closing: closing.signal });
+    registerEvents(group, { events, authenticator, logger, closing });
     registerNetwork(group, { networks: capsules.networks, record });
     registerCapsules(group, { ...capsules, fleet, limits, random, record });
     registerProcesses(group, { capsules: capsules.running, clock, logger });
@@ -267,7 +230,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     fleet,
     close: async () => {
       sockets.close();
-      closing.abort(new Error("the server is closing"));
+      shutdown.abort(new Error("the server is closing"));
       await requests.drain(CLOSE_MS);
       await release.disposeAsync();
     },
