@@ -1,7 +1,7 @@
 import { formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
-import type { Database, LiveSession, UserRow } from "@wrenn/database";
+import type { Database, LiveSession, Trx, UserRow } from "@wrenn/database";
 import type { FastifyRequest } from "fastify";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
@@ -248,7 +248,7 @@ export class Accounts {
   }
 
   async #issue(
-    trx: Database["db"],
+    trx: Trx,
     purpose: "activation" | "password_reset",
     userId: string,
     ms: number,
@@ -260,11 +260,7 @@ export class Accounts {
     return { token, tokenHash, expiresAt };
   }
 
-  async #take(
-    trx: Database["db"],
-    purpose: "activation" | "password_reset",
-    token: string,
-  ): Promise<UserRow> {
+  async #take(trx: Trx, purpose: "activation" | "password_reset", token: string): Promise<UserRow> {
     const now = new Date(this.#deps.clock.now());
     const taken = await oneTimeTokenQueries.takeOneTimeToken(trx, hashToken(token), purpose, now);
     const user = taken?.userId ? await userQueries.findUser(trx, taken.userId) : undefined;

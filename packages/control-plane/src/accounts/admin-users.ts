@@ -1,6 +1,6 @@
 import { formatId, WrennError } from "@wrenn/core";
 import { adminUserQueries, deletionQueries, userQueries } from "@wrenn/database";
-import type { Database, ListedUser, LiveSession, UserRow } from "@wrenn/database";
+import type { Database, ListedUser, LiveSession, Trx, UserRow } from "@wrenn/database";
 import type { Sessions } from "./sessions.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
 import type { AuditLog } from "../audit/audit.ts";
@@ -93,7 +93,7 @@ export class AdminUsers {
     session: LiveSession,
     userId: string,
     isAdmin: boolean,
-    check: (user: UserRow, trx: Database["db"]) => void | Promise<void>,
+    check: (user: UserRow, trx: Trx) => void | Promise<void>,
   ): Promise<void> {
     const { database, sessions } = this.#deps;
     await database.db.transaction().execute(async (trx) => {
@@ -108,7 +108,7 @@ export class AdminUsers {
   }
 
   /** Of two administrators who take it from each other at once the second finds that it is none any more. */
-  async #requireOther(trx: Database["db"], session: LiveSession, user: UserRow): Promise<void> {
+  async #requireOther(trx: Trx, session: LiveSession, user: UserRow): Promise<void> {
     if (!user.is_admin) return;
     if (!(await deletionQueries.otherAdminExists(trx, user.id)))
       throw new WrennError("last_admin_protected", {});
@@ -116,13 +116,13 @@ export class AdminUsers {
     if (asking?.is_admin !== true || asking.status !== "active") throw new WrennError("admin_required", {});
   }
 
-  async #find(trx: Database["db"], userId: string): Promise<UserRow> {
+  async #find(trx: Trx, userId: string): Promise<UserRow> {
     const user = await userQueries.lockUser(trx, userId);
     if (!user || user.status === "deleted") throw new WrennError("account_not_found", {});
     return user;
   }
 
-  async #record(trx: Database["db"], session: LiveSession, user: UserRow, action: string): Promise<void> {
+  async #record(trx: Trx, session: LiveSession, user: UserRow, action: string): Promise<void> {
     await this.#deps.audit.write(
       trx,
       { teamId: PLATFORM_TEAM, session },

@@ -1,11 +1,11 @@
-import { randomHex, WrennError } from "@wrenn/core";
+import { DAY_MS, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import type { Passwords } from "./passwords.ts";
 import { hashToken } from "./sessions.ts";
 
-const TOKEN_MS = 24 * 3_600_000;
+const TOKEN_MS = DAY_MS;
 const TOKEN_BYTES = 32;
 
 export interface FirstAdminDeps {

@@ -1,11 +1,11 @@
 import { randomHex } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { teamQueries, userQueries } from "@wrenn/database";
-import type { Database, UserRow } from "@wrenn/database";
+import type { Trx, UserRow } from "@wrenn/database";
 
 /** Gives somebody a team of their own (contract 10 §3). @returns its id. */
 export async function insertPersonalTeam(
-  trx: Database["db"],
+  trx: Trx,
   random: Random,
   user: Pick<UserRow, "id" | "name">,
 ): Promise<string> {

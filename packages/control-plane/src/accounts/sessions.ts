@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { randomHex, WrennError } from "@wrenn/core";
+import { DAY_MS, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { sessionQueries } from "@wrenn/database";
 import type { Database, LiveSession } from "@wrenn/database";
 import type { AccessTokens } from "./access-tokens.ts";
 
-const SESSION_MS = 30 * 24 * 3_600_000;
+const SESSION_MS = 30 * DAY_MS;
 /** Two tabs that renew at once are one client, not a thief. */
 const LEEWAY_MS = 10_000;
 /** A revoked session, or a membership that ended, works at most this long. */

@@ -1,6 +1,6 @@
 import type { Random } from "@wrenn/core";
 import { auditQueries } from "@wrenn/database";
-import type { Actor, AuditRow, Database, NewAuditRow } from "@wrenn/database";
+import type { Actor, AuditRow, Database, Db, NewAuditRow } from "@wrenn/database";
 import { actorOf } from "../http/current-identity.ts";
 import type { Identity } from "../http/identity.ts";
 import { GroupedWrites } from "@wrenn/core";
@@ -31,7 +31,7 @@ export class AuditLog {
     });
   }
 
-  async write(db: Database["db"], identity: Identity, entry: AuditEntry): Promise<void> {
+  async write(db: Db, identity: Identity, entry: AuditEntry): Promise<void> {
     await auditQueries.insertAudit(db, this.#row(identity, entry));
   }
 

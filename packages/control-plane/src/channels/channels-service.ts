@@ -1,7 +1,7 @@
 import { formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { channelQueries, teamQueries } from "@wrenn/database";
-import type { ChannelRow, Database, LiveSession } from "@wrenn/database";
+import type { ChannelRow, Database, LiveSession, Trx } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import type { Notification } from "./notification.ts";
 import { composeRequest } from "./channel-providers.ts";
@@ -157,7 +157,7 @@ export class ChannelsService {
   }
 
   async #audit(
-    trx: Database["db"],
+    trx: Trx,
     session: LiveSession,
     row: ChannelRow,
     action: string,

@@ -1,13 +1,14 @@
+import { DAY_MS } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { mailQueries } from "@wrenn/database";
-import type { Database, MailRow, Page, WaitingMail } from "@wrenn/database";
+import type { Database, Db, MailRow, Page, WaitingMail } from "@wrenn/database";
 import type { Outbox } from "../outbox/outbox-worker.ts";
 import { SealedJson } from "../secrets/sealed-json.ts";
 import { MailRefused } from "./mailer.ts";
 import type { Letter, Mail, Mailer, MailTransport } from "./mailer.ts";
 
 const CHANNEL = "wrenn_mails";
-const DEFAULT_LIFE_MS = 3 * 86_400_000;
+const DEFAULT_LIFE_MS = 3 * DAY_MS;
 /** After the first failure, the second, and so on; after the last of them always the last, until the mail is over. */
 const WAITS_MS = [10_000, 30_000, 120_000, 600_000, 3_600_000] as const;
 
@@ -48,7 +49,7 @@ export class MailOutbox implements Mailer {
     return new MailOutbox(deps, await SealedJson.open(deps.database, deps.random, "mails"));
   }
 
-  async send(db: Database["db"], mail: Mail): Promise<void> {
+  async send(db: Db, mail: Mail): Promise<void> {
     const { clock, logger, random, transport } = this.#deps;
     const { kind, to, subject, text, link, tokenHash } = mail;
     const id = random.uuid();

@@ -1,4 +1,4 @@
-import type { Database } from "@wrenn/database";
+import type { Db } from "@wrenn/database";
 
 /** What a mail is about. */
 export type MailKind =
@@ -27,7 +27,7 @@ export interface Mail {
 /** Takes mails to people. */
 export interface Mailer {
   /** Takes a mail over in the transaction of what it tells of; it is delivered after the commit, or not at all. */
-  send(db: Database["db"], mail: Mail): Promise<void>;
+  send(db: Db, mail: Mail): Promise<void>;
 }
 
 /** Takes a mail to the mail server. */

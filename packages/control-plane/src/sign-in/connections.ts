@@ -1,6 +1,6 @@
 import { formatId, WrennError } from "@wrenn/core";
 import { identityQueries, userQueries } from "@wrenn/database";
-import type { Database, IdentityRow, LiveSession } from "@wrenn/database";
+import type { Database, IdentityRow, LiveSession, Trx } from "@wrenn/database";
 import type { Mailer } from "../mail/mailer.ts";
 import type { AuditLog } from "../audit/audit.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
@@ -91,7 +91,7 @@ export class Connections {
     return this.#deps.providers.find(provider)?.issuer === issuer;
   }
 
-  async #record(trx: Database["db"], session: LiveSession, action: string, provider: string): Promise<void> {
+  async #record(trx: Trx, session: LiveSession, action: string, provider: string): Promise<void> {
     await this.#deps.audit.write(
       trx,
       { teamId: session.teamId, session },

@@ -1,6 +1,6 @@
 import { formatId, WrennError } from "@wrenn/core";
 import { adminTeamQueries, memberQueries, teamQueries } from "@wrenn/database";
-import type { Database, ListedTeam, LiveSession, Member, TeamLimits } from "@wrenn/database";
+import type { Database, ListedTeam, LiveSession, Member, TeamLimits, Trx } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
 
@@ -68,7 +68,7 @@ export class AdminTeams {
   }
 
   async #record(
-    trx: Database["db"],
+    trx: Trx,
     session: LiveSession,
     teamId: string,
     action: string,

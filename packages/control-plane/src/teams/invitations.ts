@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { DAY_MS, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { invitationQueries, userQueries } from "@wrenn/database";
 import type { Database, InvitationRow, LiveSession } from "@wrenn/database";
@@ -6,7 +6,7 @@ import type { Mailer } from "../mail/mailer.ts";
 import { requireRole } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
 
-const INVITATION_MS = 7 * 86_400_000;
+const INVITATION_MS = 7 * DAY_MS;
 const MAX_OPEN = 200;
 
 export interface InvitationsDeps {

@@ -1,8 +1,6 @@
 import { WrennError } from "@wrenn/core";
 import { quotaQueries } from "@wrenn/database";
-import type { Database, TeamUse } from "@wrenn/database";
-
-type Transaction = Parameters<typeof quotaQueries.lockTeamUse>[0];
+import type { Database, TeamUse, Trx } from "@wrenn/database";
 
 export interface RequestedResources {
   readonly capsules: number;
@@ -20,7 +18,7 @@ export async function withinQuota<T>(
   database: Database,
   teamId: string,
   requested: RequestedResources,
-  work: (trx: Transaction) => Promise<T>,
+  work: (trx: Trx) => Promise<T>,
 ): Promise<T> {
   return await database.db.transaction().execute(async (trx) => {
     const problem = exceeded(await quotaQueries.lockTeamUse(trx, teamId), requested);

@@ -1,7 +1,7 @@
 import { formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { memberQueries, teamQueries, userQueries } from "@wrenn/database";
-import type { Database, LiveSession, Member, TeamOfUser } from "@wrenn/database";
+import type { Database, LiveSession, Member, TeamOfUser, Trx } from "@wrenn/database";
 import type { Sessions } from "../accounts/sessions.ts";
 import { requireRole } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
@@ -107,7 +107,7 @@ export class TeamsService {
     session: LiveSession,
     userId: string,
     action: string,
-    work: (trx: Database["db"]) => Promise<boolean>,
+    work: (trx: Trx) => Promise<boolean>,
   ): Promise<void> {
     const { database, audit, sessions } = this.#deps;
     const { teamId } = session;

@@ -1,9 +1,8 @@
-import { problemOf, WrennError } from "@wrenn/core";
+import { DAY_MS, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { eventQueries, idempotencyQueries, mailQueries, upkeepQueries, usageQueries } from "@wrenn/database";
 import type { Database, DayOfUse, UseBucket } from "@wrenn/database";
 
-const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 /** Contract 00 §5. */
 const KEEP_SAMPLES_MS = 60 * DAY_MS;
