@@ -1,4 +1,4 @@
-import { formatId } from "@wrenn/core";
+import { defined, formatId } from "@wrenn/core";
 import type { ApiKeyRow } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Static } from "typebox";
@@ -59,8 +59,10 @@ export function registerApiKeyRoutes(app: App, { apiKeys, clock }: ApiKeyRoutesD
       const { name = "Unnamed API Key", scopes, expires_in_sec: seconds } = request.body;
       const { row, key } = await apiKeys.create(sessionOf(request), {
         name,
-        ...(scopes ? { scopes } : {}),
-        ...(seconds === undefined ? {} : { expiresAt: new Date(clock.now() + seconds * 1000) }),
+        ...defined({
+          scopes,
+          expiresAt: seconds === undefined ? undefined : new Date(clock.now() + seconds * 1000),
+        }),
       });
       return await reply.status(201).send({ ...keyJson(row), key });
     },

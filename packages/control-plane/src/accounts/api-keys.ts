@@ -1,4 +1,4 @@
-import { formatId, parseId, randomHex, WrennError } from "@wrenn/core";
+import { defined, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { apiKeyQueries } from "@wrenn/database";
 import type { ApiKeyRow, Database, LiveSession } from "@wrenn/database";
@@ -49,8 +49,7 @@ export class ApiKeysService {
         hash: hashApiKey(key),
         prefix: key.slice(0, PREFIX_LENGTH),
         createdBy: session.userId,
-        ...(scopes ? { scopes } : {}),
-        ...(expiresAt ? { expiresAt } : {}),
+        ...defined({ scopes, expiresAt }),
       });
       await audit.write(
         trx,

@@ -1,4 +1,4 @@
-import { formatId, parseId } from "@wrenn/core";
+import { defined, formatId, parseId } from "@wrenn/core";
 import { deletionQueries } from "@wrenn/database";
 import { Type } from "typebox";
 import { authJson, AuthResponse, GivenPassword, Password, PersonName } from "./account-json.ts";
@@ -156,8 +156,7 @@ export function registerMeRoutes(
       const { current_password: current, new_password: next, confirm_password: confirmation } = request.body;
       await accounts.changePassword(session, {
         next,
-        ...(current === undefined ? {} : { current }),
-        ...(confirmation === undefined ? {} : { confirmation }),
+        ...defined({ current, confirmation }),
       });
       return await reply.status(204).send(null);
     },

@@ -1,4 +1,4 @@
-import { formatId, parseId, WrennError } from "@wrenn/core";
+import { defined, formatId, parseId, WrennError } from "@wrenn/core";
 import { auditQueries } from "@wrenn/database";
 import type { AuditRow, Database } from "@wrenn/database";
 import { Type } from "typebox";
@@ -107,8 +107,7 @@ async function auditPage(
     limit: limit + 1,
     ...(beforeId === undefined ? {} : { after: parseId("auditLog", beforeId) }),
     ...(before === undefined || beforeId !== undefined ? {} : { before: momentOf(before) }),
-    ...(resources === undefined ? {} : { resourceTypes: resources.split(",") }),
-    ...(action === undefined ? {} : { actions: action.split(",") }),
+    ...defined({ resourceTypes: resources?.split(","), actions: action?.split(",") }),
   });
   const items = rows.slice(0, limit).map(entryJson);
   const last = items.at(-1);

@@ -1,4 +1,4 @@
-import { formatId, WrennError } from "@wrenn/core";
+import { defined, formatId, WrennError } from "@wrenn/core";
 import type { ChannelRow } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Static } from "typebox";
@@ -80,9 +80,7 @@ export function registerChannels(
         config,
         events,
       });
-      return await reply
-        .status(201)
-        .send({ ...channelJson(row), ...(secret === undefined ? {} : { secret }) });
+      return await reply.status(201).send({ ...channelJson(row), ...defined({ secret }) });
     },
   );
 

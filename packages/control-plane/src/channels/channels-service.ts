@@ -1,4 +1,4 @@
-import { formatId, parseId, randomHex, WrennError } from "@wrenn/core";
+import { defined, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { channelQueries, teamQueries } from "@wrenn/database";
 import type { ChannelRow, Database, LiveSession, Trx } from "@wrenn/database";
@@ -97,7 +97,7 @@ export class ChannelsService {
       const changed = await channelQueries.changeChannel(
         trx,
         row.id,
-        { ...(name === undefined ? {} : { name }), ...(events ? { events: [...events] } : {}) },
+        defined({ name, events: events && [...events] }),
         new Date(clock.now()),
       );
       await this.#audit(trx, session, changed, "update", "info");

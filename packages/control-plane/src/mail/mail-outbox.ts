@@ -1,4 +1,4 @@
-import { DAY_MS } from "@wrenn/core";
+import { DAY_MS, defined } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { mailQueries } from "@wrenn/database";
 import type { Database, Db, MailRow, Page, WaitingMail } from "@wrenn/database";
@@ -53,7 +53,7 @@ export class MailOutbox implements Mailer {
     const { clock, logger, random, transport } = this.#deps;
     const { kind, to, subject, text, link, tokenHash } = mail;
     const id = random.uuid();
-    const content = { subject, text, ...(link === undefined ? {} : { link }) };
+    const content = { subject, text, ...defined({ link }) };
     const expiresAt = mail.expiresAt ?? new Date(clock.now() + DEFAULT_LIFE_MS);
     const state = transport ? "waiting" : "kept";
     const row = {
@@ -67,8 +67,7 @@ export class MailOutbox implements Mailer {
     };
     await mailQueries.insertMail(db, { ...row, state }, CHANNEL);
     // Whoever runs the server passes links on.
-    if (!transport)
-      logger.info("mail.not_configured", { to, subject, ...(link === undefined ? {} : { link }) });
+    if (!transport) logger.info("mail.not_configured", { to, subject, ...defined({ link }) });
   }
 
   /** Newest first. */

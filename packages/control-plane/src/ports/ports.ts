@@ -12,7 +12,7 @@ type Access = "public" | "private";
 /** How ports of capsules are reached from outside. */
 export interface PortAddresses {
   portUrl(capsuleId: string, port: number): string;
-  /** A link that works for whoever has it, until `expiresAt` (ms since the epoch). */
+  /** A link that works for every holder until `expiresAt` (ms since the epoch). */
   portLink(capsuleId: string, port: number, expiresAt: number): string;
   /**
    * Where a browser gets into a port with a login (UUID). `binding` says which browser; `path` is a raw request target in

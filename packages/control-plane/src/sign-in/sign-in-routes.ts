@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { Type } from "typebox";
 import { clientDetails } from "../accounts/accounts.ts";
 import type { RateLimit } from "../http/rate-limiter.ts";
@@ -118,11 +119,7 @@ export function registerSignIn(
         const { code, state, error } = request.query;
         const { location, session } = await signIn.finish(
           provider,
-          {
-            ...(code === undefined ? {} : { code }),
-            ...(state === undefined ? {} : { state }),
-            ...(error === undefined ? {} : { error }),
-          },
+          defined({ code, state, error }),
           attemptCookie.read(request.headers.cookie),
           clientDetails(request),
           closing,

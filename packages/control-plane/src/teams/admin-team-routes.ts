@@ -1,4 +1,4 @@
-import { formatId, parseId } from "@wrenn/core";
+import { defined, formatId, parseId } from "@wrenn/core";
 import type { ListedTeam } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Static } from "typebox";
@@ -83,7 +83,7 @@ export function registerTeamsAdmin(app: App, { adminTeams, deletion }: TeamsAdmi
       return {
         team: teamJson(team),
         members: members.map(memberJson),
-        ...(present ? { limits: present } : {}),
+        ...defined({ limits: present }),
       };
     },
   );
