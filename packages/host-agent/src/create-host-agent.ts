@@ -4,11 +4,11 @@ import { connectTcp } from "@wrenn/system";
 import { CapsuleDirectory } from "./capsules/capsule-directory.ts";
 import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
 import { CapsuleVerbs } from "./capsules/capsule-verbs.ts";
-import { IdleSweeper } from "./capsules/idle-sweeper.ts";
-import { recoverCapsules } from "./capsules/recover-capsules.ts";
-import type { HostAgentDependencies } from "./dependencies.ts";
+import { IdleSweeper } from "./capsules/upkeep/idle-sweeper.ts";
+import { recoverCapsules } from "./capsules/operations/recover-capsules.ts";
+import type { HostAgentDependencies } from "./host-agent-deps.ts";
 
-import { PackingSweeper } from "./generations/packing-sweeper.ts";
+import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
 import { HostSweeper } from "./sweep/host-sweeper.ts";
 import { MachinePool } from "./pool/machine-pool.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";

@@ -1,8 +1,8 @@
 export { createHostAgent } from "./create-host-agent.ts";
 export type { CapsulesAtEnd, RunningHostAgent } from "./create-host-agent.ts";
-export type { HostAgentDependencies, PortConnections, Slots } from "./dependencies.ts";
+export type { HostAgentDependencies, PortConnections, Slots } from "./host-agent-deps.ts";
 export { LayerStore } from "./disks/layer-store.ts";
-export type { PackedMemory, ServedPages, ServeRequest } from "./generations/packed-memory.ts";
+export type { PackedMemory, ServedPages, ServeRequest } from "./memory/memory.ts";
 export { orphanFinders, sweepOrphans } from "./sweep/orphan-finders.ts";
 export { sweepHost } from "./sweep/sweep-host.ts";
 export type { Orphan, OrphanFinder, Swept } from "./sweep/sweep-host.ts";
@@ -14,4 +14,4 @@ export { SnapshotTemplates } from "./templates/snapshot-templates.ts";
 export type { SnapshotFiles } from "./templates/snapshot-templates.ts";
 export { TemplateBases } from "./templates/template-bases.ts";
 export { createTemplateStore } from "./templates/template-store.ts";
-export type { FrozenTemplate, Shape, TemplateSource } from "./templates/template-source.ts";
+export type { FrozenTemplate, Shape, TemplateSource } from "./templates/frozen-template.ts";

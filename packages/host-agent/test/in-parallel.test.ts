@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inParallel } from "../src/capsules/in-parallel.ts";
+import { inParallel } from "../src/capsules/operations/in-parallel.ts";
 
 test("results are in order, and never more than the width is under way", async () => {
   let running = 0;

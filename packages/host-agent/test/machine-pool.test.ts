@@ -9,7 +9,7 @@ import type { Slot } from "@wrenn/network";
 import type { Machine, MachineDeath, RestoreSpec } from "@wrenn/vmm";
 import { MachinePool } from "../src/pool/machine-pool.ts";
 import type { PoolDependencies } from "../src/pool/machine-pool.ts";
-import type { FrozenTemplate } from "../src/templates/template-source.ts";
+import type { FrozenTemplate } from "../src/templates/frozen-template.ts";
 
 const root = await mkdtemp(join(tmpdir(), "wrenn-pool-"));
 after(() => rm(root, { recursive: true, force: true }));

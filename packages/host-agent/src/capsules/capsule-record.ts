@@ -1,7 +1,7 @@
 import type { CapsuleSpec } from "@wrenn/protocol";
 import type { Operation, Step } from "../steps.ts";
 import type { Generation } from "../generations/generation.ts";
-import type { FrozenTemplate } from "../templates/template-source.ts";
+import type { FrozenTemplate } from "../templates/frozen-template.ts";
 
 /**
  * What `capsule.json` keeps of a capsule across restarts of the host agent. `state` changes only when an operation is

@@ -1,8 +1,8 @@
 import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
-import type { HostAgentDependencies } from "../dependencies.ts";
+import type { HostAgentDependencies } from "../host-agent-deps.ts";
 import type { Capsule } from "./capsule.ts";
-import { collectLayers } from "./settle-generations.ts";
+import { collectLayers } from "./upkeep/settle-generations.ts";
 
 /** The capsules of this host. Foreground verbs are serialised per capsule by {@link queue}. */
 export class CapsuleRegistry {

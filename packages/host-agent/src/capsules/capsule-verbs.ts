@@ -6,23 +6,23 @@ import type {
   NetworkRules,
   TemplateFacts,
 } from "@wrenn/protocol";
-import type { HostAgentDependencies } from "../dependencies.ts";
+import type { HostAgentDependencies } from "../host-agent-deps.ts";
 import type { Generation } from "../generations/generation.ts";
 import type { MachinePool, PreparedMachine } from "../pool/machine-pool.ts";
 import { Capsule } from "./capsule.ts";
 import { CapsuleDirectory } from "./capsule-directory.ts";
 import type { CapsuleRegistry } from "./capsule-registry.ts";
-import { checkpointCapsule } from "./checkpoint-capsule.ts";
-import { compactLayers } from "./compact-layers.ts";
-import { createCapsule, newRecord } from "./create-capsule.ts";
-import type { Parent } from "./create-capsule.ts";
-import { releaseCapsule } from "./destroy-capsule.ts";
-import { pauseCapsule } from "./pause-capsule.ts";
-import { inParallel } from "./in-parallel.ts";
-import { generationOf, resumeCapsule } from "./resume-capsule.ts";
-import { snapshotCapsule } from "./snapshot-capsule.ts";
-import { journalOf } from "./start-machine.ts";
-import { dropGenerations, dropOldPauses, verifyNew } from "./settle-generations.ts";
+import { checkpointCapsule } from "./operations/checkpoint-capsule.ts";
+import { compactLayers } from "./upkeep/compact-layers.ts";
+import { createCapsule, newRecord } from "./operations/create-capsule.ts";
+import type { Parent } from "./operations/create-capsule.ts";
+import { releaseCapsule } from "./operations/destroy-capsule.ts";
+import { pauseCapsule } from "./operations/pause-capsule.ts";
+import { inParallel } from "./operations/in-parallel.ts";
+import { generationOf, resumeCapsule } from "./operations/resume-capsule.ts";
+import { snapshotCapsule } from "./operations/snapshot-capsule.ts";
+import { journalOf } from "./operations/start-machine.ts";
+import { dropGenerations, dropOldPauses, verifyNew } from "./upkeep/settle-generations.ts";
 
 /** Compacting a disk is given up after this; the next pause tries again. */
 const COMPACT_MS = 10 * 60_000;

@@ -3,7 +3,7 @@ import type { GuestLink } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { Machine } from "@wrenn/vmm";
-import type { ServedPages } from "../generations/packed-memory.ts";
+import type { ServedPages } from "../memory/memory.ts";
 import type { CapsuleDirectory } from "./capsule-directory.ts";
 import type { CapsuleRecord } from "./capsule-record.ts";
 

@@ -1,4 +1,4 @@
-import type { HostAgentDependencies } from "../dependencies.ts";
+import type { HostAgentDependencies } from "../host-agent-deps.ts";
 import type { Capsule } from "./capsule.ts";
 
 /** The capsule is in use. */

@@ -3,7 +3,7 @@ import { problemOf } from "@wrenn/core";
 import type { MetricPoint, MetricRange } from "@wrenn/protocol";
 import type { Capsule } from "../capsules/capsule.ts";
 import type { CapsuleRegistry } from "../capsules/capsule-registry.ts";
-import type { HostAgentDependencies } from "../dependencies.ts";
+import type { HostAgentDependencies } from "../host-agent-deps.ts";
 import { MetricTiers } from "./metric-tiers.ts";
 
 const TICK_MS = 5000;

@@ -4,9 +4,9 @@ import type { GuestLink } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
 import type { Machine } from "@wrenn/vmm";
 import { CapsuleDirectory } from "../capsules/capsule-directory.ts";
-import { orDeath } from "../capsules/or-death.ts";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { FrozenTemplate } from "../templates/template-source.ts";
+import { orDeath } from "../machines/running-machine.ts";
+import type { HostAgentDependencies } from "../host-agent-deps.ts";
+import type { FrozenTemplate } from "../templates/frozen-template.ts";
 import { HotKeys } from "./hot-keys.ts";
 
 /** Machines are made after the create that asked for them is over, so that they do not slow it down. */

@@ -1,12 +1,12 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createHash } from "node:crypto";
-import { allocatedBytes } from "./allocated-bytes.ts";
+import { allocatedBytes } from "../disks/disks.ts";
 import { freezeTemplate, frozenFiles } from "./freeze-template.ts";
 import type { BootArtifacts, FreezeDependencies } from "./freeze-template.ts";
 import type { TemplateBases } from "./template-bases.ts";
 import type { TemplateRecipe } from "./template-store.ts";
-import type { FrozenTemplate, Shape } from "./template-source.ts";
+import type { FrozenTemplate, Shape } from "./frozen-template.ts";
 
 /** Bumped when warming up or freezing changes in a way that old frozen templates must not serve. */
 const FREEZE_VERSION = 3;

@@ -2,8 +2,8 @@ import { chmod, chown, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withDeadline, WrennError } from "@wrenn/core";
 import type { Machine } from "@wrenn/vmm";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { Shape } from "./template-source.ts";
+import type { HostAgentDependencies } from "../host-agent-deps.ts";
+import type { Shape } from "./frozen-template.ts";
 import { warmUp } from "./warm-up.ts";
 
 /** As long as the id of a capsule. */

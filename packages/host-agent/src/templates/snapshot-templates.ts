@@ -4,9 +4,9 @@ import { WrennError } from "@wrenn/core";
 import { writeFileAtomic } from "@wrenn/system";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { StepJournal } from "../steps.ts";
-import { allocatedBytes } from "./allocated-bytes.ts";
+import { allocatedBytes } from "../disks/disks.ts";
 import { frozenFiles } from "./freeze-template.ts";
-import type { FrozenTemplate } from "./template-source.ts";
+import type { FrozenTemplate } from "./frozen-template.ts";
 
 const RECORD = "template.json";
 const UNFINISHED = ".unfinished";

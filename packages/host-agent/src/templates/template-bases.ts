@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { KeyedQueue } from "@wrenn/core";
 import { syncDirectory, writeFileAtomic } from "@wrenn/system";
 import { frozenFiles } from "./freeze-template.ts";
-import type { FrozenTemplate } from "./template-source.ts";
+import type { FrozenTemplate } from "./frozen-template.ts";
 
 const RECORD = "template.json";
 const ROOT = "root";

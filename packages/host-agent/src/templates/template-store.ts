@@ -1,7 +1,7 @@
 import { KeyedQueue, WrennError } from "@wrenn/core";
 import type { TemplateFacts } from "@wrenn/protocol";
 import type { SnapshotTemplates } from "./snapshot-templates.ts";
-import type { FrozenTemplate, Shape, TemplateSource } from "./template-source.ts";
+import type { FrozenTemplate, Shape, TemplateSource } from "./frozen-template.ts";
 
 /** A template that the host can make from its own sources. */
 export interface TemplateRecipe {

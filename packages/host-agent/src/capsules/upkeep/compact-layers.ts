@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { Capsule } from "./capsule.ts";
-import { generationOf } from "./resume-capsule.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { Capsule } from "../capsule.ts";
+import { generationOf } from "../operations/resume-capsule.ts";
 
 /** Reads of a disk slow down with every layer, about twofold at twenty. */
 const MAX_LAYERS = 8;

@@ -1,9 +1,9 @@
 import { rename, rm } from "node:fs/promises";
 import { syncDirectory } from "@wrenn/system";
-import type { Capsule } from "../capsules/capsule.ts";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { Generation } from "./generation.ts";
-import { isVerified, recordPackedChecksum, verifyGeneration } from "./verify-generation.ts";
+import type { Capsule } from "../capsule.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { Generation } from "../../generations/generation.ts";
+import { isVerified, recordPackedChecksum, verifyGeneration } from "../../generations/verify-generation.ts";
 
 /** Generations of a paused capsule that were made before `olderThan` (Unix milliseconds) and are not packed yet. */
 export function packable(capsule: Capsule, olderThan: number): readonly Generation[] {

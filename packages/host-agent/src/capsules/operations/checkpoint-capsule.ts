@@ -1,8 +1,8 @@
-import type { HostAgentDependencies } from "../dependencies.ts";
-import { capture } from "../generations/capture.ts";
-import type { Generation } from "../generations/generation.ts";
-import type { Step } from "../steps.ts";
-import type { Capsule, RunningParts } from "./capsule.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import { capture } from "./capture-generation.ts";
+import type { Generation } from "../../generations/generation.ts";
+import type { Step } from "../../steps.ts";
+import type { Capsule, RunningParts } from "../capsule.ts";
 
 /**
  * Writes a generation of a running capsule, which goes on after a short stop.

@@ -1,10 +1,10 @@
 import type { CapsuleSpec } from "@wrenn/protocol";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { GenerationFiles } from "../generations/generation.ts";
-import type { PreparedMachine } from "../pool/machine-pool.ts";
-import type { FrozenTemplate } from "../templates/template-source.ts";
-import type { Capsule, RunningParts } from "./capsule.ts";
-import type { CapsuleRecord } from "./capsule-record.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { GenerationFiles } from "../../generations/generation.ts";
+import type { PreparedMachine } from "../../pool/machine-pool.ts";
+import type { FrozenTemplate } from "../../templates/frozen-template.ts";
+import type { Capsule, RunningParts } from "../capsule.ts";
+import type { CapsuleRecord } from "../capsule-record.ts";
 import { startMachine, journalOf } from "./start-machine.ts";
 
 /** The record of a capsule that does not exist yet. */

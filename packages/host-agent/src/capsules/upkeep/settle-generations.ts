@@ -1,8 +1,8 @@
 import { rename, rm } from "node:fs/promises";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { Generation } from "../generations/generation.ts";
-import { recordChecksums } from "../generations/verify-generation.ts";
-import type { Capsule } from "./capsule.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { Generation } from "../../generations/generation.ts";
+import { recordChecksums } from "../../generations/verify-generation.ts";
+import type { Capsule } from "../capsule.ts";
 
 /** Pauses that are kept: the newest, and the one before it in case that the newest turns out to be damaged. */
 const KEEP_PAUSES = 2;

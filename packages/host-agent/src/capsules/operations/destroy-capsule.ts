@@ -1,7 +1,7 @@
 import { problemOf, WrennError } from "@wrenn/core";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { Step } from "../steps.ts";
-import type { Capsule, RunningParts } from "./capsule.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { Step } from "../../steps.ts";
+import type { Capsule, RunningParts } from "../capsule.ts";
 
 /**
  * Ends a capsule from any state and removes everything it had. Every part is tried even when another refuses, because

@@ -1,11 +1,11 @@
 import { chmod, mkdir, open, rm } from "node:fs/promises";
 import { problemOf, withDeadline } from "@wrenn/core";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { Capsule, RunningParts } from "../capsules/capsule.ts";
-import { orDeath } from "../capsules/or-death.ts";
-import { untilComplete } from "../capsules/serve-pages.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { Capsule, RunningParts } from "../capsule.ts";
+import { orDeath } from "../../machines/running-machine.ts";
+import { untilComplete } from "./serve-pages.ts";
 import { syncDirectory } from "@wrenn/system";
-import type { Generation } from "./generation.ts";
+import type { Generation } from "../../generations/generation.ts";
 
 /** Freezing processes takes milliseconds; one that cannot be frozen fails the operation instead of holding it up. */
 const QUIESCE_MS = 30_000;

@@ -3,13 +3,13 @@ import { basename } from "node:path";
 import type { GuestLink } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
 import type { Machine } from "@wrenn/vmm";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { ServedPages } from "../generations/packed-memory.ts";
-import type { StepJournal } from "../steps.ts";
-import type { Capsule } from "./capsule.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { ServedPages } from "../../memory/memory.ts";
+import type { StepJournal } from "../../steps.ts";
+import type { Capsule } from "../capsule.ts";
 import { servePages } from "./serve-pages.ts";
 import type { Origin } from "./origin.ts";
-import { touch } from "./touch.ts";
+import { touch } from "../touch.ts";
 
 /** A machine that runs and is not yet anybody. */
 export interface ObtainedMachine {

@@ -1,9 +1,9 @@
 import { problemOf, withDeadline } from "@wrenn/core";
 import type { ServedMemory } from "@wrenn/vmm";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { ServedPages } from "../generations/packed-memory.ts";
-import type { Capsule, RunningParts } from "./capsule.ts";
-import { orDeath } from "./or-death.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { ServedPages } from "../../memory/memory.ts";
+import type { Capsule, RunningParts } from "../capsule.ts";
+import { orDeath } from "../../machines/running-machine.ts";
 
 /** The rest of a memory comes in within seconds; a host that is busy may take many times that. */
 const FILL_MS = 120_000;

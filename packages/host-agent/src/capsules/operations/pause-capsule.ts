@@ -1,9 +1,9 @@
 import { problemOf } from "@wrenn/core";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import { capture } from "../generations/capture.ts";
-import type { Step } from "../steps.ts";
-import type { Capsule, RunningParts } from "./capsule.ts";
-import { orDeath } from "./or-death.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import { capture } from "./capture-generation.ts";
+import type { Step } from "../../steps.ts";
+import type { Capsule, RunningParts } from "../capsule.ts";
+import { orDeath } from "../../machines/running-machine.ts";
 
 /**
  * Freezes a running capsule into a new generation and gives its machine, memory and slot back. Open streams wait for the

@@ -1,5 +1,5 @@
-import type { CapsuleRegistry } from "../capsules/capsule-registry.ts";
-import type { HostAgentDependencies } from "../dependencies.ts";
+import type { CapsuleRegistry } from "../capsule-registry.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
 import { packable, packGenerations } from "./pack-generations.ts";
 
 const TICK_MS = 60_000;

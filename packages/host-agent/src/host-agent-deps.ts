@@ -4,12 +4,12 @@ import type { NetworkPolicy, Slot } from "@wrenn/network";
 import type { HostFacts, NetworkDecision } from "@wrenn/protocol";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
 import type { LayerStore } from "./disks/layer-store.ts";
-import type { PackedMemory } from "./generations/packed-memory.ts";
+import type { PackedMemory } from "./memory/memory.ts";
 import type { Swept } from "./sweep/sweep-host.ts";
 import type { StepObserver } from "./steps.ts";
 import type { SnapshotTemplates } from "./templates/snapshot-templates.ts";
 import type { TemplateBases } from "./templates/template-bases.ts";
-import type { TemplateSource } from "./templates/template-source.ts";
+import type { TemplateSource } from "./templates/frozen-template.ts";
 
 /** Everything the host agent is composed of; the composition root fills it in, tests replace parts. */
 export interface HostAgentDependencies {

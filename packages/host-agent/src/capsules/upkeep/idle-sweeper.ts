@@ -1,6 +1,6 @@
-import type { Capsule } from "./capsule.ts";
-import type { CapsuleRegistry } from "./capsule-registry.ts";
-import type { HostAgentDependencies } from "../dependencies.ts";
+import type { Capsule } from "../capsule.ts";
+import type { CapsuleRegistry } from "../capsule-registry.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
 import { SKIPPED } from "@wrenn/core";
 
 const TICK_MS = 1000;

@@ -1,8 +1,8 @@
 import { WrennError } from "@wrenn/core";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import type { Generation } from "../generations/generation.ts";
-import { verifyGeneration } from "../generations/verify-generation.ts";
-import type { Capsule, RunningParts } from "./capsule.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { Generation } from "../../generations/generation.ts";
+import { verifyGeneration } from "../../generations/verify-generation.ts";
+import type { Capsule, RunningParts } from "../capsule.ts";
 import { startMachine, journalOf } from "./start-machine.ts";
 
 /**

@@ -1,12 +1,12 @@
 import { withDeadline } from "@wrenn/core";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import { renewIdentity } from "../identity.ts";
-import type { Operation, Step, StepJournal } from "../steps.ts";
-import type { Capsule, RunningParts } from "./capsule.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import { renewIdentity } from "./renew-identity.ts";
+import type { Operation, Step, StepJournal } from "../../steps.ts";
+import type { Capsule, RunningParts } from "../capsule.ts";
 import { obtainMachine } from "./obtain-machine.ts";
-import { orDeath } from "./or-death.ts";
+import { orDeath } from "../../machines/running-machine.ts";
 import type { Origin } from "./origin.ts";
-import { touch } from "./touch.ts";
+import { touch } from "../touch.ts";
 
 /** A restore answers in a fraction of a second; on a saturated host it may take many times that. */
 const GUEST_ANSWER_MS = 30_000;

@@ -1,9 +1,9 @@
 import { WrennError } from "@wrenn/core";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import { withPlainDiff } from "../generations/pack-generations.ts";
-import type { FrozenTemplate } from "../templates/template-source.ts";
-import type { Step } from "../steps.ts";
-import type { Capsule } from "./capsule.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import { withPlainDiff } from "../upkeep/pack-generations.ts";
+import type { FrozenTemplate } from "../../templates/frozen-template.ts";
+import type { Step } from "../../steps.ts";
+import type { Capsule } from "../capsule.ts";
 import { generationOf } from "./resume-capsule.ts";
 
 /**

@@ -1,15 +1,15 @@
 import { basename } from "node:path";
 import { problemOf } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
-import type { HostAgentDependencies } from "../dependencies.ts";
-import { Capsule } from "./capsule.ts";
-import type { RunningParts } from "./capsule.ts";
-import { CapsuleDirectory } from "./capsule-directory.ts";
-import type { JournalEntry } from "./capsule-record.ts";
-import { dropGenerations } from "./settle-generations.ts";
-import type { Generation } from "../generations/generation.ts";
+import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import { Capsule } from "../capsule.ts";
+import type { RunningParts } from "../capsule.ts";
+import { CapsuleDirectory } from "../capsule-directory.ts";
+import type { JournalEntry } from "../capsule-record.ts";
+import { dropGenerations } from "../upkeep/settle-generations.ts";
+import type { Generation } from "../../generations/generation.ts";
 import { sealLayers } from "./pause-capsule.ts";
-import { touch } from "./touch.ts";
+import { touch } from "../touch.ts";
 
 const ANSWER_MS = 10_000;
 
