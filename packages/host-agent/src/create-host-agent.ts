@@ -63,9 +63,9 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
         await verbs.pause(id, AbortSignal.timeout(60_000));
       if (end !== "leave") return;
       // Without its page server a machine that is not complete would end.
-      await capsule.parts?.pages?.ended;
-      await capsule.parts?.guest.detach();
-      await capsule.parts?.machine.release();
+      await capsule.running?.pages?.ended;
+      await capsule.running?.guest.detach();
+      await capsule.running?.machine.release();
     };
     const ends = await Promise.allSettled([...capsules.keys()].map((id) => queue.run(id, () => work(id))));
     await queue.drain();
@@ -90,7 +90,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     setNetwork: (id, network, signal) =>
       inQueue(id, () => verbs.setNetwork(id, network, withClosing(signal))),
     networkDecisions: async (id, signal) =>
-      await deps.slots.decisions(registry.require(id).running().slot, withClosing(signal)),
+      await deps.slots.decisions(registry.require(id).requireRunning().slot, withClosing(signal)),
     hold: (id) => sweeper.hold(id),
     metrics: async (id, range) => {
       registry.require(id);
@@ -98,11 +98,11 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     },
     capsule: async (id) => registry.require(id).status(),
     listCapsules: async () => [...capsules.values()].map((capsule) => capsule.status()),
-    processes: (id): CapsuleProcesses => registry.require(id).running().guest.processes,
-    files: (id): CapsuleFiles => registry.require(id).running().guest.files,
+    processes: (id): CapsuleProcesses => registry.require(id).requireRunning().guest.processes,
+    files: (id): CapsuleFiles => registry.require(id).requireRunning().guest.files,
     listTemplates: () => deps.templates.list(),
     dial: async (id, port, { halfOpen, signal }) => {
-      const { hostAddress: address } = registry.require(id).running().slot;
+      const { hostAddress: address } = registry.require(id).requireRunning().slot;
       return await connectTcp({ address, port, halfOpen }, DIAL_MS, withClosing(signal));
     },
     onChange: (observer) => registry.observe(observer),

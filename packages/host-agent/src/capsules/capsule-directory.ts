@@ -124,6 +124,14 @@ export class CapsuleDirectory {
       if (!known.has(name)) await rm(join(this.generations, name), { recursive: true, force: true });
   }
 
+  /** Removes the files of a generation that no record names any longer. */
+  async removeGeneration(id: string): Promise<void> {
+    const { directory } = this.generation(id);
+    // Renamed first: a verification that is still running must not create a file in the directory that is being removed.
+    await rename(directory, `${directory}.dropped`);
+    await rm(`${directory}.dropped`, { recursive: true, force: true });
+  }
+
   async remove(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
     if (this.#link !== undefined) await rm(this.#link, { force: true });

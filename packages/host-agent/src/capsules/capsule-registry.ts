@@ -2,7 +2,6 @@ import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { HostAgentDependencies } from "../host-agent-deps.ts";
 import type { Capsule } from "./capsule.ts";
-import { collectLayers } from "./upkeep/settle-generations.ts";
 
 /** The capsules of this host. Foreground verbs are serialised per capsule by {@link queue}. */
 export class CapsuleRegistry {
@@ -35,21 +34,21 @@ export class CapsuleRegistry {
 
   /** A machine that dies on its own leaves a failed capsule that holds nothing but its files. */
   watchForDeath(capsule: Capsule): void {
-    const { parts } = capsule;
-    if (!parts) return;
-    void parts.machine.death.then((death) =>
+    const { running } = capsule;
+    if (!running) return;
+    void running.machine.death.then((death) =>
       this.inBackground(capsule.id, "release", () =>
         this.queue.run(capsule.id, async () => {
-          if (capsule.parts !== parts || capsule.state === "destroying") return;
+          if (capsule.running !== running || capsule.state === "destroying") return;
           this.#deps.logger.error("capsule.machine_died", { capsule: capsule.id, problem: death.detail });
-          const incomplete = parts.pages?.isComplete() === false;
+          const incomplete = running.pages?.isComplete() === false;
           if (!incomplete) capsule.fail(`the capsule's machine died: ${death.detail}`);
-          await parts.guest.detach();
-          await parts.machine.destroy();
-          await parts.pages?.stop();
+          await running.guest.detach();
+          await running.machine.destroy();
+          await running.pages?.stop();
           // It was cut off from its own memory in the first moments after a resume: the frozen moment is as it was.
           if (incomplete) await capsule.fallBack();
-          await this.#deps.slots.release(parts.slot);
+          await this.#deps.slots.release(running.slot);
         }),
       ),
     );
@@ -57,14 +56,14 @@ export class CapsuleRegistry {
 
   /** Writes down that the machine's memory is complete, once it is. */
   watchPages(capsule: Capsule): void {
-    const { parts } = capsule;
-    const { pages } = parts ?? {};
+    const { running } = capsule;
+    const { pages } = running ?? {};
     if (!pages) return;
     this.inBackground(capsule.id, "completion", async () => {
       await pages.ended;
       if (!pages.isComplete()) return;
       await this.queue.run(capsule.id, async () => {
-        if (capsule.parts !== parts || capsule.state !== "running") return;
+        if (capsule.running !== running || capsule.state !== "running") return;
         const { served: _complete, ...kept } = capsule.record;
         await capsule.replace(kept);
       });
@@ -87,8 +86,14 @@ export class CapsuleRegistry {
     await Promise.allSettled(this.#background);
   }
 
-  /** Removes disk layers that no capsule and no template names any more. */
+  /** Removes disk layers that no capsule needs. */
   async collectLayers(): Promise<void> {
-    await this.queue.run("layers", () => collectLayers(this.capsules.values(), [], this.#deps));
+    await this.queue.run("layers", async () => {
+      const used = new Set<string>();
+      for (const { record } of this.capsules.values())
+        for (const { layers } of [record, ...record.generations]) for (const layer of layers) used.add(layer);
+      const removed = await this.#deps.layers.collect(used);
+      if (removed.length > 0) this.#deps.logger.info("layers.collected", { count: removed.length });
+    });
   }
 }

@@ -8,7 +8,8 @@ import type {
 } from "@wrenn/protocol";
 import type { HostAgentDependencies } from "../host-agent-deps.ts";
 import type { Generation } from "../generations/generation.ts";
-import type { MachinePool, PreparedMachine } from "../pool/machine-pool.ts";
+import type { MachinePool } from "../pool/machine-pool.ts";
+import type { PreparedMachine } from "../machines/running-machine.ts";
 import { Capsule } from "./capsule.ts";
 import { CapsuleDirectory } from "./capsule-directory.ts";
 import type { CapsuleRegistry } from "./capsule-registry.ts";
@@ -19,10 +20,10 @@ import type { Parent } from "./operations/create-capsule.ts";
 import { releaseCapsule } from "./operations/destroy-capsule.ts";
 import { pauseCapsule } from "./operations/pause-capsule.ts";
 import { inParallel } from "./operations/in-parallel.ts";
-import { generationOf, resumeCapsule } from "./operations/resume-capsule.ts";
+import { resumeCapsule } from "./operations/resume-capsule.ts";
 import { snapshotCapsule } from "./operations/snapshot-capsule.ts";
 import { journalOf } from "./operations/start-machine.ts";
-import { dropGenerations, dropOldPauses, verifyNew } from "./upkeep/settle-generations.ts";
+import { dropOldPauses, verifyNew } from "./upkeep/settle-generations.ts";
 
 /** Compacting a disk is given up after this; the next pause tries again. */
 const COMPACT_MS = 10 * 60_000;
@@ -57,10 +58,10 @@ export class CapsuleVerbs {
 
   async pause(id: string, signal: AbortSignal): Promise<CapsuleStatus> {
     const capsule = this.#registry.require(id);
-    const parts = capsule.running();
-    await pauseCapsule(capsule, parts, this.#deps, signal);
-    this.#registry.inBackground(id, "slot_release", () => this.#deps.slots.release(parts.slot));
-    const generation = generationOf(capsule, capsule.record.current);
+    const running = capsule.requireRunning();
+    await pauseCapsule(capsule, running, this.#deps, signal);
+    this.#registry.inBackground(id, "slot_release", () => this.#deps.slots.release(running.slot));
+    const generation = capsule.currentGeneration();
     this.#registry.inBackground(id, "verification", async () => {
       await verifyNew(capsule, generation);
       await this.#registry.queue.run(id, async () => {
@@ -76,14 +77,14 @@ export class CapsuleVerbs {
     const capsule = this.#registry.require(id);
     if (capsule.state !== "paused")
       throw new WrennError("capsule_not_paused", { status: capsule.publicState() });
-    return await this.#resume(capsule, generationOf(capsule, capsule.record.current), signal);
+    return await this.#resume(capsule, capsule.currentGeneration(), signal);
   }
 
   async checkpoint(id: string, name: string | undefined, signal: AbortSignal): Promise<CheckpointFacts> {
     const capsule = this.#registry.require(id);
     const { generation, stoppedMs } = await checkpointCapsule(
       capsule,
-      capsule.running(),
+      capsule.requireRunning(),
       { kind: "checkpoint", ...(name === undefined ? {} : { name }) },
       this.#deps,
       signal,
@@ -103,29 +104,29 @@ export class CapsuleVerbs {
   /** A failure after the machine is gone leaves the capsule paused at the chosen generation. */
   async restore(id: string, checkpoint: string, signal: AbortSignal): Promise<CapsuleStatus> {
     const capsule = this.#registry.require(id);
-    const generation = generationOf(capsule, checkpoint);
-    const { parts } = capsule;
-    if (capsule.state !== "paused") capsule.running();
+    const generation = capsule.generation(checkpoint);
+    const { running } = capsule;
+    if (capsule.state !== "paused") capsule.requireRunning();
     // The link's streams belong to a future that is being given up.
-    await parts?.guest.detach();
+    await running?.guest.detach();
     await capsule.suspended?.detach();
     capsule.suspended = undefined;
     const { slot: _released, served: _incomplete, ...kept } = capsule.record;
     await capsule.replace({ ...kept, state: "paused", current: generation.id, layers: generation.layers });
     capsule.enter("paused");
-    await parts?.machine.destroy();
-    await parts?.pages?.stop();
-    if (parts) await this.#deps.slots.release(parts.slot);
+    await running?.machine.destroy();
+    await running?.pages?.stop();
+    if (running) await this.#deps.slots.release(running.slot);
     await capsule.directory.tidy(capsule.record);
     return await this.#resume(capsule, generation, signal);
   }
 
   async deleteCheckpoint(id: string, checkpoint: string): Promise<void> {
     const capsule = this.#registry.require(id);
-    const generation = generationOf(capsule, checkpoint);
+    const generation = capsule.generation(checkpoint);
     if (capsule.state === "paused" && capsule.record.current === generation.id)
       throw new WrennError("checkpoint_in_use", { checkpoint });
-    await dropGenerations(capsule, (candidate) => candidate === generation);
+    await capsule.dropGenerations((candidate) => candidate === generation);
     await this.#registry.collectLayers();
   }
 
@@ -139,7 +140,7 @@ export class CapsuleVerbs {
     await step("capture");
     const { generation } = await checkpointCapsule(
       source,
-      source.running(),
+      source.requireRunning(),
       { kind: "fork" },
       this.#deps,
       signal,
@@ -161,7 +162,7 @@ export class CapsuleVerbs {
       );
       throw error;
     } finally {
-      await dropGenerations(source, (candidate) => candidate === generation);
+      await source.dropGenerations((candidate) => candidate === generation);
       await source.directory.writeJournal({ operation: "none", at: this.#deps.clock.now() });
     }
   }
@@ -173,17 +174,17 @@ export class CapsuleVerbs {
 
   async setNetwork(id: string, network: NetworkRules, signal: AbortSignal): Promise<void> {
     const capsule = this.#registry.require(id);
-    const { parts } = capsule;
-    if (parts) await this.#deps.slots.applyPolicy(parts.slot, network, signal);
+    const { running } = capsule;
+    if (running) await this.#deps.slots.applyPolicy(running.slot, network, signal);
     await capsule.save({ spec: { ...capsule.spec, network } });
   }
 
   async destroy(id: string): Promise<void> {
     const capsule = this.#registry.capsules.get(id);
     if (!capsule) return;
-    const { parts } = capsule;
-    capsule.enter("destroying", parts);
-    await releaseCapsule(capsule, parts, this.#deps);
+    const { running } = capsule;
+    capsule.enter("destroying", running);
+    await releaseCapsule(capsule, running, this.#deps);
     this.#registry.capsules.delete(id);
     this.#deps.connections.reset(id);
     capsule.enter("gone");
@@ -203,8 +204,8 @@ export class CapsuleVerbs {
     const { capsules, announce } = this.#registry;
     this.#refuseTaken(spec.id);
     const directory = new CapsuleDirectory(this.#deps.capsulesDirectory, spec.id, from.prepared?.name);
-    const now = this.#deps.clock.now();
-    const capsule = new Capsule(recordOf(spec, now), directory, now, announce);
+    const { clock } = this.#deps;
+    const capsule = new Capsule(recordOf(spec, clock.now()), directory, clock, announce);
     capsules.set(spec.id, capsule);
     try {
       capsule.enter("running", await createCapsule(capsule, from, this.#deps, signal));

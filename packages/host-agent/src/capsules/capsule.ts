@@ -1,20 +1,11 @@
 import { WrennError } from "@wrenn/core";
+import type { Clock } from "@wrenn/core";
 import type { GuestLink } from "@wrenn/guest";
-import type { Slot } from "@wrenn/network";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
-import type { Machine } from "@wrenn/vmm";
-import type { ServedPages } from "../memory/memory.ts";
+import type { RunningMachine } from "../machines/running-machine.ts";
+import type { Generation } from "../generations/generation.ts";
 import type { CapsuleDirectory } from "./capsule-directory.ts";
 import type { CapsuleRecord } from "./capsule-record.ts";
-
-/** What a capsule holds while it has a machine. */
-export interface RunningParts {
-  readonly machine: Machine;
-  readonly guest: GuestLink;
-  readonly slot: Slot;
-  /** While the machine's memory may be incomplete: what brings it in. */
-  readonly pages?: ServedPages;
-}
 
 /** One capsule in the memory of the host agent. Its state changes only inside the capsule's queue. */
 export class Capsule {
@@ -25,19 +16,21 @@ export class Capsule {
   suspended: GuestLink | undefined;
   #record: CapsuleRecord;
   #state: CapsuleStatus["state"];
-  #parts: RunningParts | undefined;
+  #running: RunningMachine | undefined;
   #problem: string | undefined;
+  readonly #clock: Pick<Clock, "now">;
   readonly #onChange: (status: CapsuleStatus) => void;
 
   constructor(
     record: CapsuleRecord,
     directory: CapsuleDirectory,
-    now: number,
+    clock: Pick<Clock, "now">,
     onChange: (status: CapsuleStatus) => void,
   ) {
     this.#record = record;
     this.directory = directory;
-    this.lastActiveAt = now;
+    this.#clock = clock;
+    this.lastActiveAt = clock.now();
     this.#onChange = onChange;
     this.#state = record.state;
     Object.assign(this.metadata, record.template.metadata);
@@ -60,8 +53,13 @@ export class Capsule {
   }
 
   /** Machine, guest and slot, if the capsule has them; whatever its state. */
-  get parts(): RunningParts | undefined {
-    return this.#parts;
+  get running(): RunningMachine | undefined {
+    return this.#running;
+  }
+
+  /** The capsule is in use: its idle time starts again. */
+  touch(): void {
+    this.lastActiveAt = this.#clock.now();
   }
 
   /** Changes the record on disk, then in memory. */
@@ -76,17 +74,17 @@ export class Capsule {
   }
 
   /** @throws WrennError `capsule_not_running` unless the capsule runs. */
-  running(): RunningParts {
-    if (this.#state !== "running" || !this.#parts) {
+  requireRunning(): RunningMachine {
+    if (this.#state !== "running" || !this.#running) {
       throw new WrennError("capsule_not_running", { status: this.publicState() });
     }
-    return this.#parts;
+    return this.#running;
   }
 
   /** Enters a state; observers hear of it. */
-  enter(state: CapsuleStatus["state"], parts?: RunningParts): void {
+  enter(state: CapsuleStatus["state"], running?: RunningMachine): void {
     this.#state = state;
-    this.#parts = parts;
+    this.#running = running;
     this.#onChange(this.status());
   }
 
@@ -94,6 +92,27 @@ export class Capsule {
   fail(problem: string): void {
     this.#problem = problem;
     this.enter("failed");
+  }
+
+  /** The generation with this id. @throws WrennError `checkpoint_not_found`. */
+  generation(id: string): Generation {
+    const found = this.#record.generations.find((generation) => generation.id === id);
+    if (!found) throw new WrennError("checkpoint_not_found", { checkpoint: id });
+    return found;
+  }
+
+  /** The generation that the capsule resumes from, or last resumed from. @throws WrennError `checkpoint_not_found`. */
+  currentGeneration(): Generation {
+    return this.generation(this.#record.current ?? "");
+  }
+
+  /** Removes generations from the record, then their files. */
+  async dropGenerations(isDropped: (generation: Generation) => boolean): Promise<void> {
+    const dropped = this.#record.generations.filter(isDropped);
+    await this.save({
+      generations: this.#record.generations.filter((generation) => !isDropped(generation)),
+    });
+    for (const { id } of dropped) await this.directory.removeGeneration(id);
   }
 
   /** Gives up the machine and what it did: the capsule is paused at the generation that it was last resumed from. */
@@ -111,7 +130,7 @@ export class Capsule {
       template: this.spec.template,
       vcpus: this.spec.vcpus,
       memoryMib: this.spec.memoryMib,
-      ...(this.#parts ? { hostAddress: this.#parts.slot.hostAddress } : {}),
+      ...(this.#running ? { hostAddress: this.#running.slot.hostAddress } : {}),
       lastActiveAt: this.lastActiveAt,
       metadata: this.metadata,
       ...(this.#problem === undefined ? {} : { problem: this.#problem }),

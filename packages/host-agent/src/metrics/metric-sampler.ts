@@ -52,7 +52,7 @@ export class MetricSampler {
   }
 
   async #sample(capsule: Capsule): Promise<void> {
-    const { guest } = capsule.running();
+    const { guest } = capsule.requireRunning();
     const lastActiveAt = capsule.lastActiveAt;
     const counters = await guest.counters(AbortSignal.timeout(ANSWER_MS));
     // Our own question is not somebody's use of the capsule.

@@ -1,10 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { abortable, problemOf, randomHex, withDeadline } from "@wrenn/core";
-import type { GuestLink } from "@wrenn/guest";
-import type { Slot } from "@wrenn/network";
-import type { Machine } from "@wrenn/vmm";
 import { CapsuleDirectory } from "../capsules/capsule-directory.ts";
-import { orDeath } from "../machines/running-machine.ts";
+import { whileAlive } from "../machines/running-machine.ts";
+import type { PreparedMachine } from "../machines/running-machine.ts";
 import type { HostAgentDependencies } from "../host-agent-deps.ts";
 import type { FrozenTemplate } from "../templates/frozen-template.ts";
 import { HotKeys } from "./hot-keys.ts";
@@ -22,21 +20,6 @@ const FREE_TO_KEEP = 0.12;
 export interface PoolShape {
   readonly template: FrozenTemplate;
   readonly diskMib: number;
-}
-
-/** A machine that is restored, stopped, and nobody's yet, with its slot and disk. */
-export interface PreparedMachine {
-  readonly machine: Machine;
-  /**
-   * Has answered already, if nothing but the guest agent ran meanwhile: a template with processes of a user stays stopped until
-   * the network policy of its capsule holds.
-   */
-  readonly guest?: GuestLink;
-  /** What to call for bytes from or to the guest; the taker sets it. */
-  readonly activity: { onActivity: () => void };
-  readonly slot: Slot;
-  /** The directory that becomes that of a capsule. */
-  readonly name: string;
 }
 
 export type PoolDependencies = Pick<
@@ -177,13 +160,13 @@ export class MachinePool {
       return { machine, slot, name, activity };
     }
     const guest = await withDeadline("the guest agent's first answer", GUEST_ANSWER_MS, signal, (inner) =>
-      orDeath(
-        machine.death,
+      whileAlive(
+        machine,
         deps.connectGuest(machine, () => activity.onActivity(), inner),
       ),
     );
     release.defer(() => guest.detach());
-    await orDeath(machine.death, abortable(signal, guest.connected()));
+    await whileAlive(machine, abortable(signal, guest.connected()));
     await machine.stop(signal);
     release.move();
     return { machine, slot, name, activity, guest };

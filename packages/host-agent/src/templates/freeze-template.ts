@@ -1,7 +1,7 @@
 import { chmod, chown, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withDeadline, WrennError } from "@wrenn/core";
-import type { Machine } from "@wrenn/vmm";
+import { whileAlive } from "../machines/running-machine.ts";
 import type { HostAgentDependencies } from "../host-agent-deps.ts";
 import type { Shape } from "./frozen-template.ts";
 import { warmUp } from "./warm-up.ts";
@@ -91,7 +91,10 @@ export async function freezeTemplate(
   release.defer(() => machine.destroy());
 
   const guest = await withDeadline("booting the template", BOOT_MS, signal, (inner) =>
-    Promise.race([deps.connectGuest(machine, () => {}, inner), deathOf(machine)]),
+    whileAlive(
+      machine,
+      deps.connectGuest(machine, () => {}, inner),
+    ),
   );
   release.defer(() => guest.detach());
   await guest.configure(
@@ -126,9 +129,4 @@ export async function freezeTemplate(
       });
   }
   return { kernel_version: info.kernelRelease, agent_version: info.agentVersion, vmm: deps.hypervisor.name };
-}
-
-async function deathOf(machine: Machine): Promise<never> {
-  const death = await machine.death;
-  throw new WrennError("machine_died", { problem: death.detail });
 }

@@ -1,8 +1,9 @@
 import { chmod, mkdir, open, rm } from "node:fs/promises";
 import { problemOf, withDeadline } from "@wrenn/core";
 import type { HostAgentDependencies } from "../../host-agent-deps.ts";
-import type { Capsule, RunningParts } from "../capsule.ts";
-import { orDeath } from "../../machines/running-machine.ts";
+import type { Capsule } from "../capsule.ts";
+import { whileAlive } from "../../machines/running-machine.ts";
+import type { RunningMachine } from "../../machines/running-machine.ts";
 import { untilComplete } from "./serve-pages.ts";
 import { syncDirectory } from "@wrenn/system";
 import type { Generation } from "../../generations/generation.ts";
@@ -38,18 +39,18 @@ export interface CaptureRequest {
  */
 export async function capture(
   capsule: Capsule,
-  parts: RunningParts,
+  running: RunningMachine,
   request: CaptureRequest,
   deps: HostAgentDependencies,
   signal: AbortSignal,
 ): Promise<Captured> {
-  const { machine, guest, slot } = parts;
-  await untilComplete(parts, signal);
+  const { machine, guest, slot } = running;
+  await untilComplete(running, signal);
   const { directory, record, spec } = capsule;
   const { step } = request;
   const id = `g${record.nextGeneration}`;
   const files = directory.generation(id);
-  const alive = <T>(work: Promise<T>): Promise<T> => orDeath(machine.death, work);
+  const alive = <T>(work: Promise<T>): Promise<T> => whileAlive(machine, work);
   /** What lets the machine run on after a failure must not hide that failure. */
   const goOn = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {

@@ -2,7 +2,8 @@ import type { HostAgentDependencies } from "../../host-agent-deps.ts";
 import { capture } from "./capture-generation.ts";
 import type { Generation } from "../../generations/generation.ts";
 import type { Step } from "../../steps.ts";
-import type { Capsule, RunningParts } from "../capsule.ts";
+import type { RunningMachine } from "../../machines/running-machine.ts";
+import type { Capsule } from "../capsule.ts";
 
 /**
  * Writes a generation of a running capsule, which goes on after a short stop.
@@ -11,7 +12,7 @@ import type { Capsule, RunningParts } from "../capsule.ts";
  */
 export async function checkpointCapsule(
   capsule: Capsule,
-  parts: RunningParts,
+  running: RunningMachine,
   { kind, name }: { readonly kind: "checkpoint" | "fork"; readonly name?: string },
   deps: HostAgentDependencies,
   signal: AbortSignal,
@@ -32,7 +33,7 @@ export async function checkpointCapsule(
   try {
     const { generation, overlay } = await capture(
       capsule,
-      parts,
+      running,
       {
         kind,
         ...(name === undefined ? {} : { name }),

@@ -1,9 +1,10 @@
 import type { CapsuleSpec } from "@wrenn/protocol";
 import type { HostAgentDependencies } from "../../host-agent-deps.ts";
 import type { GenerationFiles } from "../../generations/generation.ts";
-import type { PreparedMachine } from "../../pool/machine-pool.ts";
+import type { PreparedMachine } from "../../machines/running-machine.ts";
 import type { FrozenTemplate } from "../../templates/frozen-template.ts";
-import type { Capsule, RunningParts } from "../capsule.ts";
+import type { RunningMachine } from "../../machines/running-machine.ts";
+import type { Capsule } from "../capsule.ts";
 import type { CapsuleRecord } from "../capsule-record.ts";
 import { startMachine, journalOf } from "./start-machine.ts";
 
@@ -35,7 +36,7 @@ export async function createCapsule(
   from: { readonly parent?: Parent; readonly prepared?: PreparedMachine },
   deps: HostAgentDependencies,
   signal: AbortSignal,
-): Promise<RunningParts> {
+): Promise<RunningMachine> {
   const { directory } = capsule;
   const { parent, prepared } = from;
   await using release = new AsyncDisposableStack();
@@ -48,7 +49,7 @@ export async function createCapsule(
     if (prepared) await deps.slots.release(prepared.slot);
     throw error;
   }
-  const parts = await startMachine(
+  const running = await startMachine(
     capsule,
     {
       ...(parent ? { files: parent.files } : {}),
@@ -62,5 +63,5 @@ export async function createCapsule(
   );
   await directory.writeJournal({ operation: "none", at: deps.clock.now() });
   release.move();
-  return parts;
+  return running;
 }

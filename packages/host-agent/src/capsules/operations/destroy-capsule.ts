@@ -1,7 +1,8 @@
 import { problemOf, WrennError } from "@wrenn/core";
 import type { HostAgentDependencies } from "../../host-agent-deps.ts";
 import type { Step } from "../../steps.ts";
-import type { Capsule, RunningParts } from "../capsule.ts";
+import type { RunningMachine } from "../../machines/running-machine.ts";
+import type { Capsule } from "../capsule.ts";
 
 /**
  * Ends a capsule from any state and removes everything it had. Every part is tried even when another refuses, because
@@ -11,7 +12,7 @@ import type { Capsule, RunningParts } from "../capsule.ts";
  */
 export async function releaseCapsule(
   capsule: Capsule,
-  parts: RunningParts | undefined,
+  running: RunningMachine | undefined,
   deps: HostAgentDependencies,
 ): Promise<void> {
   const { directory } = capsule;
@@ -26,14 +27,14 @@ export async function releaseCapsule(
     await action().catch((error: unknown) => problems.push(error));
   };
   await step("guest", async () => {
-    await parts?.guest.detach();
+    await running?.guest.detach();
     await capsule.suspended?.detach();
   });
   await step("machine", async () => {
-    await parts?.machine.destroy();
-    await parts?.pages?.stop();
+    await running?.machine.destroy();
+    await running?.pages?.stop();
   });
-  await step("slot", async () => (parts ? deps.slots.release(parts.slot) : undefined));
+  await step("slot", async () => (running ? deps.slots.release(running.slot) : undefined));
   if (problems.length === 0) await step("directory", () => directory.remove());
   const [first] = problems;
   if (first !== undefined) {

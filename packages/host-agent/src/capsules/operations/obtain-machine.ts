@@ -9,7 +9,6 @@ import type { StepJournal } from "../../steps.ts";
 import type { Capsule } from "../capsule.ts";
 import { servePages } from "./serve-pages.ts";
 import type { Origin } from "./origin.ts";
-import { touch } from "../touch.ts";
 
 /** A machine that runs and is not yet anybody. */
 export interface ObtainedMachine {
@@ -64,7 +63,7 @@ export async function obtainMachine(
   await step("machine");
   if (prepared) {
     const { machine, guest, activity } = prepared;
-    activity.onActivity = () => touch(capsule, deps);
+    activity.onActivity = () => capsule.touch();
     await machine.resume(signal);
     return { machine, slot, overlay, ...(guest ? { guest } : {}) };
   }

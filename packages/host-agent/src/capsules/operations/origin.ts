@@ -1,5 +1,5 @@
 import type { GenerationFiles } from "../../generations/generation.ts";
-import type { PreparedMachine } from "../../pool/machine-pool.ts";
+import type { PreparedMachine } from "../../machines/running-machine.ts";
 
 /** What a machine starts from. */
 export interface Origin {

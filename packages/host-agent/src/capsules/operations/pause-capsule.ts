@@ -2,8 +2,9 @@ import { problemOf } from "@wrenn/core";
 import type { HostAgentDependencies } from "../../host-agent-deps.ts";
 import { capture } from "./capture-generation.ts";
 import type { Step } from "../../steps.ts";
-import type { Capsule, RunningParts } from "../capsule.ts";
-import { orDeath } from "../../machines/running-machine.ts";
+import type { Capsule } from "../capsule.ts";
+import { whileAlive } from "../../machines/running-machine.ts";
+import type { RunningMachine } from "../../machines/running-machine.ts";
 
 /**
  * Freezes a running capsule into a new generation and gives its machine, memory and slot back. Open streams wait for the
@@ -11,7 +12,7 @@ import { orDeath } from "../../machines/running-machine.ts";
  */
 export async function pauseCapsule(
   capsule: Capsule,
-  parts: RunningParts,
+  running: RunningMachine,
   deps: HostAgentDependencies,
   signal: AbortSignal,
 ): Promise<void> {
@@ -20,12 +21,12 @@ export async function pauseCapsule(
     await directory.writeJournal({ operation: "pause", step: name, at: deps.clock.now() });
     await deps.onStep?.(capsule.id, "pause", name);
   };
-  capsule.enter("pausing", parts);
+  capsule.enter("pausing", running);
   try {
     await deps.connections.drain(capsule.id, signal);
     const { generation } = await capture(
       capsule,
-      parts,
+      running,
       {
         kind: "pause",
         goesOn: false,
@@ -52,19 +53,19 @@ export async function pauseCapsule(
         current: generation.id,
       });
     } catch (error) {
-      await parts.machine.resume(signal);
-      await orDeath(parts.machine.death, parts.guest.thaw(signal));
+      await running.machine.resume(signal);
+      await whileAlive(running.machine, running.guest.thaw(signal));
       throw error;
     } finally {
       for (const layer of generation.layers) deps.layers.unpin(layer);
     }
   } catch (error) {
-    capsule.enter("running", parts);
+    capsule.enter("running", running);
     deps.connections.reset(capsule.id);
     await directory.writeJournal({ operation: "none", at: deps.clock.now() });
     throw error;
   }
-  await releaseMachine(capsule, parts, deps, journal);
+  await releaseMachine(capsule, running, deps, journal);
 }
 
 /** The last overlay has become a layer that later machines of other users read. */
@@ -76,20 +77,20 @@ export async function sealLayers(capsule: Capsule, deps: HostAgentDependencies):
 /** The generation is safe: from here on nothing leads back to the machine. */
 async function releaseMachine(
   capsule: Capsule,
-  parts: RunningParts,
+  running: RunningMachine,
   deps: HostAgentDependencies,
   journal: (name: Step<"pause">) => Promise<void>,
 ): Promise<void> {
-  parts.guest.suspend();
-  capsule.suspended = parts.guest;
+  running.guest.suspend();
+  capsule.suspended = running.guest;
   try {
     await journal("release");
   } catch (error) {
     deps.logger.warn("capsule.journal_failed", { capsule: capsule.id, problem: problemOf(error) });
   }
   capsule.enter("paused");
-  await parts.machine.destroy();
-  await parts.pages?.stop();
+  await running.machine.destroy();
+  await running.pages?.stop();
   await sealLayers(capsule, deps);
   await capsule.directory.writeJournal({ operation: "none", at: deps.clock.now() });
 }

@@ -2,14 +2,12 @@ import { basename } from "node:path";
 import { problemOf } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { RunningMachine } from "../../machines/running-machine.ts";
 import { Capsule } from "../capsule.ts";
-import type { RunningParts } from "../capsule.ts";
 import { CapsuleDirectory } from "../capsule-directory.ts";
 import type { JournalEntry } from "../capsule-record.ts";
-import { dropGenerations } from "../upkeep/settle-generations.ts";
 import type { Generation } from "../../generations/generation.ts";
 import { sealLayers } from "./pause-capsule.ts";
-import { touch } from "../touch.ts";
 
 const ANSWER_MS = 10_000;
 
@@ -63,9 +61,9 @@ async function recoverOne(
   }
   if (journal.operation === "snapshot" && journal.template !== undefined)
     await deps.snapshots.remove(journal.template);
-  const capsule = new Capsule(record, directory, deps.clock.now(), announce);
+  const capsule = new Capsule(record, directory, deps.clock, announce);
   // A fork that was interrupted: its children have what they need of it, or are gone.
-  if (record.generations.some(isOfFork)) await dropGenerations(capsule, isOfFork);
+  if (record.generations.some(isOfFork)) await capsule.dropGenerations(isOfFork);
   if (record.state === "paused") {
     // A resume that was not committed, or a pause that was: either way the generation counts and the machine goes.
     await release();
@@ -89,14 +87,14 @@ async function recoverOne(
     );
     return capsule;
   }
-  const parts = await rejoin(capsule, { machine, slot }, journal, deps, signal);
-  if (!parts) {
+  const running = await rejoin(capsule, { machine, slot }, journal, deps, signal);
+  if (!running) {
     await release();
     return capsule;
   }
   await directory.tidy(capsule.record);
   await directory.writeJournal(nothing);
-  capsule.enter("running", parts);
+  capsule.enter("running", running);
   return capsule;
 }
 
@@ -121,11 +119,11 @@ const nothing: JournalEntry = { operation: "none", at: 0 };
 /** Connects to the guest of a live machine and lets it run on, wherever an interrupted pause or checkpoint had stopped it. */
 async function rejoin(
   capsule: Capsule,
-  { machine, slot }: Pick<RunningParts, "machine" | "slot">,
+  { machine, slot }: Pick<RunningMachine, "machine" | "slot">,
   journal: JournalEntry,
   deps: HostAgentDependencies,
   signal: AbortSignal,
-): Promise<RunningParts | undefined> {
+): Promise<RunningMachine | undefined> {
   try {
     const interrupted = journal.operation === "pause" || journal.operation === "checkpoint";
     if (interrupted) {
@@ -133,7 +131,7 @@ async function rejoin(
       await machine.resume(signal);
     }
     const answer = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-    const guest = await deps.connectGuest(machine, () => touch(capsule, deps), answer);
+    const guest = await deps.connectGuest(machine, () => capsule.touch(), answer);
     await guest.recover(answer);
     if (interrupted) await guest.thaw(answer);
     return { machine, guest, slot };

@@ -1,8 +1,8 @@
-import { WrennError } from "@wrenn/core";
 import type { HostAgentDependencies } from "../../host-agent-deps.ts";
 import type { Generation } from "../../generations/generation.ts";
 import { verifyGeneration } from "../../generations/verify-generation.ts";
-import type { Capsule, RunningParts } from "../capsule.ts";
+import type { RunningMachine } from "../../machines/running-machine.ts";
+import type { Capsule } from "../capsule.ts";
 import { startMachine, journalOf } from "./start-machine.ts";
 
 /**
@@ -16,7 +16,7 @@ export async function resumeCapsule(
   generation: Generation,
   deps: HostAgentDependencies,
   signal: AbortSignal,
-): Promise<RunningParts> {
+): Promise<RunningMachine> {
   const { directory } = capsule;
   const files = directory.generation(generation.id);
   await verifyGeneration(generation, files, await deps.hypervisor.identity(signal));
@@ -35,11 +35,4 @@ export async function resumeCapsule(
   } finally {
     await directory.writeJournal({ operation: "none", at: deps.clock.now() });
   }
-}
-
-/** The generation with this id. @throws WrennError `checkpoint_not_found`. */
-export function generationOf(capsule: Capsule, id: string | undefined): Generation {
-  const found = capsule.record.generations.find((generation) => generation.id === id);
-  if (!found) throw new WrennError("checkpoint_not_found", { checkpoint: id ?? "" });
-  return found;
 }

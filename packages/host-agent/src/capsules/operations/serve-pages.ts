@@ -2,8 +2,9 @@ import { problemOf, withDeadline } from "@wrenn/core";
 import type { ServedMemory } from "@wrenn/vmm";
 import type { HostAgentDependencies } from "../../host-agent-deps.ts";
 import type { ServedPages } from "../../memory/memory.ts";
-import type { Capsule, RunningParts } from "../capsule.ts";
-import { orDeath } from "../../machines/running-machine.ts";
+import type { Capsule } from "../capsule.ts";
+import { whileAlive } from "../../machines/running-machine.ts";
+import type { RunningMachine } from "../../machines/running-machine.ts";
 
 /** The rest of a memory comes in within seconds; a host that is busy may take many times that. */
 const FILL_MS = 120_000;
@@ -37,10 +38,10 @@ export async function servePages(
 }
 
 /** Waits until the machine has all of its memory: only then do its own pages tell what is to be frozen. */
-export async function untilComplete({ machine, pages }: RunningParts, signal: AbortSignal): Promise<void> {
+export async function untilComplete({ machine, pages }: RunningMachine, signal: AbortSignal): Promise<void> {
   if (!pages || pages.isComplete()) return;
   const problem = await withDeadline("bringing in the capsule's packed memory", FILL_MS, signal, () =>
-    orDeath(machine.death, pages.ended),
+    whileAlive(machine, pages.ended),
   );
   if (problem) throw problem;
 }

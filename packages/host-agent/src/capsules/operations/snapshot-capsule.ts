@@ -4,7 +4,6 @@ import { withPlainDiff } from "../upkeep/pack-generations.ts";
 import type { FrozenTemplate } from "../../templates/frozen-template.ts";
 import type { Step } from "../../steps.ts";
 import type { Capsule } from "../capsule.ts";
-import { generationOf } from "./resume-capsule.ts";
 
 /**
  * Makes a template of a paused capsule, which stays as it is. Nothing of the template is left when that fails.
@@ -20,7 +19,7 @@ export async function snapshotCapsule(
   if (capsule.state !== "paused")
     throw new WrennError("capsule_not_paused", { status: capsule.publicState() });
   const { directory, record } = capsule;
-  const generation = generationOf(capsule, record.current);
+  const generation = capsule.currentGeneration();
   // Until the journal is clear again nobody has been told of the template: recovery removes it.
   const step = async (name: Step<"snapshot">): Promise<void> => {
     signal.throwIfAborted();

@@ -2,11 +2,11 @@ import { withDeadline } from "@wrenn/core";
 import type { HostAgentDependencies } from "../../host-agent-deps.ts";
 import { renewIdentity } from "./renew-identity.ts";
 import type { Operation, Step, StepJournal } from "../../steps.ts";
-import type { Capsule, RunningParts } from "../capsule.ts";
+import type { Capsule } from "../capsule.ts";
 import { obtainMachine } from "./obtain-machine.ts";
-import { orDeath } from "../../machines/running-machine.ts";
+import { whileAlive } from "../../machines/running-machine.ts";
+import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Origin } from "./origin.ts";
-import { touch } from "../touch.ts";
 
 /** A restore answers in a fraction of a second; on a saturated host it may take many times that. */
 const GUEST_ANSWER_MS = 30_000;
@@ -22,7 +22,7 @@ export async function startMachine(
   deps: HostAgentDependencies,
   step: StepJournal<"create" | "resume">,
   signal: AbortSignal,
-): Promise<RunningParts> {
+): Promise<RunningMachine> {
   const { spec, record } = capsule;
   const { template } = record;
   await using release = new AsyncDisposableStack();
@@ -32,11 +32,11 @@ export async function startMachine(
 
   await step("guest");
   const { suspended } = capsule;
-  const guest = await orDeath(
-    machine.death,
+  const guest = await whileAlive(
+    machine,
     withDeadline("the guest agent's first answer", GUEST_ANSWER_MS, signal, async (inner) => {
       if (obtained.guest) return obtained.guest;
-      if (!suspended) return await deps.connectGuest(machine, () => touch(capsule, deps), inner);
+      if (!suspended) return await deps.connectGuest(machine, () => capsule.touch(), inner);
       await suspended.wake(inner);
       return suspended;
     }),
@@ -45,8 +45,8 @@ export async function startMachine(
 
   await step("identity");
   const restores = record.restores + 1;
-  await orDeath(
-    machine.death,
+  await whileAlive(
+    machine,
     withDeadline("renewing the capsule's identity", GUEST_ANSWER_MS, signal, async (inner) => {
       await renewIdentity(guest, { spec, restoreCount: restores, anew: origin.newIdentity }, deps, inner);
       if (origin.files === undefined && !template.frozenProcesses) return;
@@ -70,7 +70,7 @@ export async function startMachine(
   pages?.fill();
   capsule.suspended = undefined;
   deps.connections.reset(capsule.id);
-  touch(capsule, deps);
+  capsule.touch();
   release.move();
   return { machine, guest, slot, ...(pages ? { pages } : {}) };
 }

@@ -1,7 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { HostAgentDependencies } from "../../host-agent-deps.ts";
 import type { Capsule } from "../capsule.ts";
-import { generationOf } from "../operations/resume-capsule.ts";
 
 /** Reads of a disk slow down with every layer, about twofold at twenty. */
 const MAX_LAYERS = 8;
@@ -18,7 +17,7 @@ export async function compactLayers(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (capsule.state !== "paused") return false;
-  const generation = generationOf(capsule, capsule.record.current);
+  const generation = capsule.currentGeneration();
   const top = generation.layers.at(-1);
   if (top === undefined || generation.layers.length <= MAX_LAYERS) return false;
   const { id, path } = deps.layers.reserve();

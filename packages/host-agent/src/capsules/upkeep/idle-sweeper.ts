@@ -45,8 +45,7 @@ export class IdleSweeper {
       const left = (this.#held.get(id) ?? 1) - 1;
       if (left === 0) this.#held.delete(id);
       else this.#held.set(id, left);
-      const capsule = this.#registry.capsules.get(id);
-      if (capsule) capsule.lastActiveAt = this.#deps.clock.now();
+      this.#registry.capsules.get(id)?.touch();
     };
   }
 
@@ -70,8 +69,8 @@ export class IdleSweeper {
   #isIdle(id: string, capsule: Capsule, now: number): boolean {
     const { timeoutSec } = capsule.spec;
     if (timeoutSec === 0 || this.#held.has(id)) return false;
-    if (capsule.parts?.guest.inUse === true || this.#deps.connections.inUse(id)) {
-      capsule.lastActiveAt = now;
+    if (capsule.running?.guest.inUse === true || this.#deps.connections.inUse(id)) {
+      capsule.touch();
       return false;
     }
     return now - capsule.lastActiveAt >= timeoutSec * 1000;
