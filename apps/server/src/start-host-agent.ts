@@ -87,50 +87,33 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
   );
   const store = createArtifactStore(config.cacheDirectory, logger);
   const recipe = JSON.parse(await readFile(minimalRecipe, "utf8")) as ImageRecipe;
-  const parts = {
-    clock: systemClock,
-    logger,
-    random: systemRandom,
-    hypervisor,
-    slots,
-    createDisk,
-    connectGuest: connectTo(logger),
+  const base = { clock: systemClock, logger, random: systemRandom };
+  const machines = { hypervisor, slots, connectGuest: connectTo(logger) };
+  const disks = {
+    create: createDisk,
+    flatten: flattenChain,
+    layers: new LayerStore(paths.layers, systemRandom),
   };
   const snapshots = new SnapshotTemplates(paths.templates, { mergeMemory, flattenDisk: flattenChain });
   const bases = new TemplateBases(paths.bases, rebaseOverlay);
   const recipes = [
-    bootTemplate({
-      ...parts,
-      bases,
-      name: recipe.name,
-      defaultShape: DEFAULT_SHAPE,
-      diskMib: recipe.diskMib,
-      progress,
-      artifacts: (inner) =>
-        buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner),
-      buildOnce: (kind, key, build, inner) => store.buildOnce(kind, key, build, inner),
-    }),
+    bootTemplate(
+      {
+        ...base,
+        machines,
+        disks,
+        bases,
+        progress,
+        artifacts: (inner) =>
+          buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner),
+        buildOnce: (kind, key, build, inner) => store.buildOnce(kind, key, build, inner),
+      },
+      { name: recipe.name, defaultShape: DEFAULT_SHAPE, diskMib: recipe.diskMib },
+    ),
   ];
   const templates = createTemplateStore(recipes, snapshots);
   const disk = await statfs(config.dataDirectory);
-  const agent = createHostAgent({
-    ...parts,
-    templates,
-    snapshots,
-    bases,
-    layers: new LayerStore(paths.layers, systemRandom),
-    connections: start.connections,
-    flattenDisk: flattenChain,
-    saveMemory: async (machine, path, inner) =>
-      await saveMemory(await machine.memoryRegion(inner), path, inner),
-    packedMemory: { pack: packMemory, unpack: unpackMemory, serve: servePackedMemory },
-    warmMachines: config.warmMachines ?? 0,
-    freeMemoryMib: () => Math.floor(freemem() / 2 ** 20),
-    sweepHost: () =>
-      sweepHost({ finders: orphanFinders(config.cacheDirectory), graceMs: SWEEP_GRACE_MS, dryRun: false }),
-    ...(await packAfter(config.packAfterSec ?? PACK_AFTER_SEC, logger)),
-    capsulesDirectory: paths.capsules,
-    closeSlots: () => slots.close(),
+  const host = {
     facts: {
       version: start.version,
       architecture: process.arch === "arm64" ? "arm64" : "amd64",
@@ -139,8 +122,31 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
       diskGb: Math.floor((disk.blocks * disk.bsize) / 1e9),
       accelerator: accelerator.accelerator,
     },
-    ...defined({ onStep: start.onStep }),
-  });
+    freeMemoryMib: () => Math.floor(freemem() / 2 ** 20),
+    sweep: () =>
+      sweepHost({ finders: orphanFinders(config.cacheDirectory), graceMs: SWEEP_GRACE_MS, dryRun: false }),
+  };
+  const agent = createHostAgent(
+    {
+      ...base,
+      machines,
+      disks,
+      memory: {
+        save: async (machine, path, inner) =>
+          await saveMemory(await machine.memoryRegion(inner), path, inner),
+        packed: { pack: packMemory, unpack: unpackMemory, serve: servePackedMemory },
+      },
+      templates: { source: templates, snapshots, bases },
+      connections: start.connections,
+      host,
+      ...defined({ onStep: start.onStep }),
+    },
+    {
+      capsulesDirectory: paths.capsules,
+      warmMachines: config.warmMachines ?? 0,
+      ...(await packAfter(config.packAfterSec ?? PACK_AFTER_SEC, logger)),
+    },
+  );
   try {
     await agent.recover(signal);
     await slots.sweep();

@@ -6,7 +6,7 @@ import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
 import { CapsuleVerbs } from "./capsules/capsule-verbs.ts";
 import { IdleSweeper } from "./capsules/upkeep/idle-sweeper.ts";
 import { recoverCapsules } from "./capsules/operations/recover-capsules.ts";
-import type { HostAgentDependencies } from "./host-agent-deps.ts";
+import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
 
 import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
 import { HostSweeper } from "./sweep/host-sweeper.ts";
@@ -30,15 +30,15 @@ export interface RunningHostAgent extends HostAgent {
 }
 
 /** Composes the host agent: the one owner of the capsules of this host. */
-export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
+export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions): RunningHostAgent {
   const registry = new CapsuleRegistry(deps);
-  const pool = new MachinePool(deps);
-  const verbs = new CapsuleVerbs(registry, pool, deps);
+  const pool = new MachinePool(deps, options);
+  const verbs = new CapsuleVerbs(registry, pool, { ...deps, ...options });
   const { capsules, queue } = registry;
   const closing = new AbortController();
   const sweeper = new IdleSweeper(registry, deps, (id) => verbs.pause(id, closing.signal));
-  const packing = new PackingSweeper(registry, deps);
-  const hostSweeper = new HostSweeper(deps.sweepHost, deps.logger);
+  const packing = new PackingSweeper(registry, deps, options);
+  const hostSweeper = new HostSweeper(deps.host.sweep, deps.logger);
   const sampler = new MetricSampler(registry, deps);
   const withClosing = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, closing.signal]);
   const inQueue = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
@@ -51,7 +51,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     if (dependants.length > 0)
       throw new WrennError("template_in_use", { dependants: dependants.map(({ id }) => id).join(", ") });
     await pool.drop(key);
-    await deps.snapshots.remove(key);
+    await deps.templates.snapshots.remove(key);
   };
 
   const endAll = async (end: CapsulesAtEnd): Promise<void> => {
@@ -73,7 +73,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
   };
 
   return {
-    facts: async (): Promise<HostFacts> => deps.facts,
+    facts: async (): Promise<HostFacts> => deps.host.facts,
     createCapsule: (spec, signal) => inQueue(spec.id, () => verbs.create(spec, withClosing(signal))),
     destroyCapsule: (id) => inQueue(id, () => verbs.destroy(id)),
     pauseCapsule: (id, signal) => inQueue(id, () => verbs.pause(id, withClosing(signal))),
@@ -90,7 +90,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     setNetwork: (id, network, signal) =>
       inQueue(id, () => verbs.setNetwork(id, network, withClosing(signal))),
     networkDecisions: async (id, signal) =>
-      await deps.slots.decisions(registry.require(id).requireRunning().slot, withClosing(signal)),
+      await deps.machines.slots.decisions(registry.require(id).requireRunning().slot, withClosing(signal)),
     hold: (id) => sweeper.hold(id),
     metrics: async (id, range) => {
       registry.require(id);
@@ -100,7 +100,7 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
     listCapsules: async () => [...capsules.values()].map((capsule) => capsule.status()),
     processes: (id): CapsuleProcesses => registry.require(id).requireRunning().guest.processes,
     files: (id): CapsuleFiles => registry.require(id).requireRunning().guest.files,
-    listTemplates: () => deps.templates.list(),
+    listTemplates: () => deps.templates.source.list(),
     dial: async (id, port, { halfOpen, signal }) => {
       const { hostAddress: address } = registry.require(id).requireRunning().slot;
       return await connectTcp({ address, port, halfOpen }, DIAL_MS, withClosing(signal));
@@ -117,22 +117,22 @@ export function createHostAgent(deps: HostAgentDependencies): RunningHostAgent {
         await endAll(end);
       } finally {
         await registry.settled();
-        await deps.closeSlots();
+        await deps.machines.slots.close();
       }
     },
     recover: async (signal) => {
-      await deps.layers.open();
-      await deps.snapshots.open();
-      for (const capsule of await recoverCapsules(deps, registry.announce, signal)) {
+      await deps.disks.layers.open();
+      await deps.templates.snapshots.open();
+      for (const capsule of await recoverCapsules({ ...deps, ...options }, registry.announce, signal)) {
         capsules.set(capsule.id, capsule);
         registry.watchForDeath(capsule);
       }
       // What a capsule that could not be read needs is not known, so nothing is taken away then.
-      const directories = await CapsuleDirectory.list(deps.capsulesDirectory);
+      const directories = await CapsuleDirectory.list(options.capsulesDirectory);
       if (directories.some((id) => !capsules.has(id))) return;
       await registry.collectLayers();
       const dependants = [...capsules.values()].map(({ record }) => record.template);
-      await deps.bases.collect([...dependants, ...deps.snapshots.list()]);
+      await deps.templates.bases.collect([...dependants, ...deps.templates.snapshots.list()]);
     },
   };
 }

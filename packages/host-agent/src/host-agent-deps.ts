@@ -1,59 +1,43 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
-import type { GuestLink } from "@wrenn/guest";
-import type { NetworkPolicy, Slot } from "@wrenn/network";
-import type { HostFacts, NetworkDecision } from "@wrenn/protocol";
-import type { Hypervisor, Machine } from "@wrenn/vmm";
-import type { LayerStore } from "./disks/layer-store.ts";
-import type { PackedMemory } from "./memory/memory.ts";
+import type { HostFacts } from "@wrenn/protocol";
+import type { Disks } from "./disks/disks.ts";
+import type { Machines } from "./machines/machines.ts";
+import type { Memory } from "./memory/memory.ts";
 import type { Swept } from "./sweep/sweep-host.ts";
 import type { StepObserver } from "./steps.ts";
-import type { SnapshotTemplates } from "./templates/snapshot-templates.ts";
-import type { TemplateBases } from "./templates/template-bases.ts";
-import type { TemplateSource } from "./templates/frozen-template.ts";
+import type { Templates } from "./templates/template-store.ts";
 
-/** Everything the host agent is composed of; the composition root fills it in, tests replace parts. */
-export interface HostAgentDependencies {
+/** What the host agent is composed of. Each function takes the part that it uses, by a narrower type. */
+export interface HostAgentDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
-  readonly hypervisor: Hypervisor;
-  readonly slots: Slots;
-  readonly templates: TemplateSource;
-  /** Makes the writable disk of a capsule on top of a template's. */
-  readonly createDisk: (
-    disk: { readonly path: string; readonly backing: string; readonly sizeMib: number; readonly uid: number },
-    signal: AbortSignal,
-  ) => Promise<void>;
-  /** `onActivity` is called for bytes in either direction. */
-  readonly connectGuest: (
-    machine: Machine,
-    onActivity: () => void,
-    signal: AbortSignal,
-  ) => Promise<GuestLink>;
-  /** Writes the pages that a stopped machine's guest has changed since its template; gives the size of the file. */
-  readonly saveMemory: (machine: Machine, path: string, signal: AbortSignal) => Promise<number>;
-  readonly packedMemory: PackedMemory;
-  /** Memory of capsules that have been paused for so long is packed, seconds; without, never. */
-  readonly packAfterSec?: number;
-  /** Removes what nobody on this host owns any more. */
-  readonly sweepHost: () => Promise<readonly Swept[]>;
-  /** Machines kept waiting for capsules of the template that is asked for most; none without. */
-  readonly warmMachines?: number;
-  /** Memory of the host that could be used right now. */
-  readonly freeMemoryMib: () => number;
-  readonly layers: LayerStore;
+  readonly machines: Machines;
+  readonly disks: Disks;
+  readonly memory: Memory;
+  readonly templates: Templates;
   /** Connections from outside to ports of capsules, for as long as the edge of this host knows them. */
   readonly connections: PortConnections;
-  /** Writes a disk with all its layers but the lowest image to `target`. */
-  readonly flattenDisk: (source: string, target: string, signal: AbortSignal) => Promise<void>;
-  readonly snapshots: SnapshotTemplates;
-  readonly bases: Pick<TemplateBases, "collect">;
-  /** Where capsules live, one directory each. */
-  readonly capsulesDirectory: string;
-  /** Gives back what the slots hold, once no capsule is left. */
-  readonly closeSlots: () => Promise<void>;
-  readonly facts: HostFacts;
+  readonly host: Host;
   readonly onStep?: StepObserver;
+}
+
+export interface HostAgentOptions {
+  /** Where capsules are stored, one directory each. */
+  readonly capsulesDirectory: string;
+  /** Machines kept ready for the template that is requested most; default: none. */
+  readonly warmMachines?: number;
+  /** Seconds that a capsule is paused before its memory is packed; default: never. */
+  readonly packAfterSec?: number;
+}
+
+/** The computer that the capsules share. */
+export interface Host {
+  readonly facts: HostFacts;
+  /** Memory that could be used right now. */
+  readonly freeMemoryMib: () => number;
+  /** Removes what killed processes left behind. */
+  readonly sweep: () => Promise<readonly Swept[]>;
 }
 
 /** What pausing has to wait for, and what keeps a capsule awake. */
@@ -64,16 +48,4 @@ export interface PortConnections {
   drain(capsuleId: string, signal: AbortSignal): Promise<void>;
   /** Takes new ones again. */
   reset(capsuleId: string): void;
-}
-
-/** The part of the slot pool that capsules use. */
-export interface Slots {
-  acquire(signal: AbortSignal): Promise<Slot>;
-  /** Replaces what the slot's guest may reach, at once. */
-  applyPolicy(slot: Slot, policy: NetworkPolicy, signal: AbortSignal): Promise<void>;
-  /** What the slot's guest lately wanted to reach. */
-  decisions(slot: Slot, signal: AbortSignal): Promise<readonly NetworkDecision[]>;
-  /** The slot of a machine that outlived an earlier host agent. */
-  adopt(number: number): Slot | undefined;
-  release(slot: Slot): Promise<void>;
 }

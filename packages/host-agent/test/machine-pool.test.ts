@@ -8,7 +8,7 @@ import { eventually } from "@wrenn/core/testing";
 import type { Slot } from "@wrenn/network";
 import type { Machine, MachineDeath, RestoreSpec } from "@wrenn/vmm";
 import { MachinePool } from "../src/pool/machine-pool.ts";
-import type { PoolDependencies } from "../src/pool/machine-pool.ts";
+import type { MachinePoolDeps } from "../src/pool/machine-pool.ts";
 import type { FrozenTemplate } from "../src/templates/frozen-template.ts";
 
 const root = await mkdtemp(join(tmpdir(), "wrenn-pool-"));
@@ -32,40 +32,29 @@ class Host {
   }
 
   pool(warmMachines: number): MachinePool {
-    const deps: PoolDependencies = {
+    const deps: MachinePoolDeps = {
       clock: { ...systemClock, sleep: async () => {} },
       logger: silentLogger,
       random: systemRandom,
-      capsulesDirectory: this.directory,
-      createDisk: async () => {},
-      connectGuest: nothing,
-      warmMachines,
-      freeMemoryMib: () => this.free,
-      facts: {
-        version: "1",
-        architecture: "amd64",
-        cpuCores: 2,
-        memoryMib: 16_000,
-        diskGb: 1,
-        accelerator: "tcg",
+      machines: {
+        hypervisor: {
+          name: "list",
+          identity: nothing,
+          boot: nothing,
+          adopt: nothing,
+          clear: nothing,
+          restore: async (spec) => this.#start(spec),
+        },
+        slots: {
+          acquire: async () => this.#slot(),
+          release: async ({ number }) => void this.slots.delete(number),
+        },
+        connectGuest: nothing,
       },
-      hypervisor: {
-        name: "list",
-        identity: nothing,
-        boot: nothing,
-        adopt: nothing,
-        clear: nothing,
-        restore: async (spec) => this.#start(spec),
-      },
-      slots: {
-        acquire: async () => this.#slot(),
-        release: async ({ number }) => void this.slots.delete(number),
-        adopt: () => undefined,
-        applyPolicy: nothing,
-        decisions: nothing,
-      },
+      disks: { create: async () => {} },
+      host: { facts: { memoryMib: 16_000 }, freeMemoryMib: () => this.free },
     };
-    const pool = new MachinePool(deps);
+    const pool = new MachinePool(deps, { capsulesDirectory: this.directory, warmMachines });
     this.#pools.push(pool);
     return pool;
   }

@@ -1,17 +1,25 @@
 import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
+import type { Logger } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
-import type { HostAgentDependencies } from "../host-agent-deps.ts";
+import type { Disks } from "../disks/disks.ts";
+import type { Machines } from "../machines/machines.ts";
 import type { Capsule } from "./capsule.ts";
+
+export interface CapsuleRegistryDeps {
+  readonly logger: Logger;
+  readonly machines: Pick<Machines<"release">, "slots">;
+  readonly disks: Pick<Disks, "layers">;
+}
 
 /** The capsules of this host. Foreground verbs are serialised per capsule by {@link queue}. */
 export class CapsuleRegistry {
   readonly capsules = new Map<string, Capsule>();
   readonly queue = new KeyedQueue();
-  readonly #deps: HostAgentDependencies;
+  readonly #deps: CapsuleRegistryDeps;
   readonly #observers = new Set<(status: CapsuleStatus) => void>();
   readonly #background = new Set<Promise<void>>();
 
-  constructor(deps: HostAgentDependencies) {
+  constructor(deps: CapsuleRegistryDeps) {
     this.#deps = deps;
   }
 
@@ -48,7 +56,7 @@ export class CapsuleRegistry {
           await running.pages?.stop();
           // It was cut off from its own memory in the first moments after a resume: the frozen moment is as it was.
           if (incomplete) await capsule.fallBack();
-          await this.#deps.slots.release(running.slot);
+          await this.#deps.machines.slots.release(running.slot);
         }),
       ),
     );
@@ -92,7 +100,7 @@ export class CapsuleRegistry {
       const used = new Set<string>();
       for (const { record } of this.capsules.values())
         for (const { layers } of [record, ...record.generations]) for (const layer of layers) used.add(layer);
-      const removed = await this.#deps.layers.collect(used);
+      const removed = await this.#deps.disks.layers.collect(used);
       if (removed.length > 0) this.#deps.logger.info("layers.collected", { count: removed.length });
     });
   }

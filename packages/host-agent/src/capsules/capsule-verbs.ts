@@ -6,7 +6,7 @@ import type {
   NetworkRules,
   TemplateFacts,
 } from "@wrenn/protocol";
-import type { HostAgentDependencies } from "../host-agent-deps.ts";
+import type { HostAgentDeps, HostAgentOptions } from "../host-agent-deps.ts";
 import type { Generation } from "../generations/generation.ts";
 import type { MachinePool } from "../pool/machine-pool.ts";
 import type { PreparedMachine } from "../machines/running-machine.ts";
@@ -32,18 +32,22 @@ const COMPACT_MS = 10 * 60_000;
 export class CapsuleVerbs {
   readonly #registry: CapsuleRegistry;
   readonly #pool: MachinePool;
-  readonly #deps: HostAgentDependencies;
+  readonly #deps: HostAgentDeps & Pick<HostAgentOptions, "capsulesDirectory">;
 
-  constructor(registry: CapsuleRegistry, pool: MachinePool, deps: HostAgentDependencies) {
+  constructor(
+    registry: CapsuleRegistry,
+    pool: MachinePool,
+    deps: HostAgentDeps & Pick<HostAgentOptions, "capsulesDirectory">,
+  ) {
     this.#registry = registry;
     this.#pool = pool;
     this.#deps = deps;
   }
 
   async create(spec: CapsuleSpec, signal: AbortSignal): Promise<CapsuleStatus> {
-    const template = await this.#deps.templates.frozen(spec.template, spec, signal);
+    const template = await this.#deps.templates.source.frozen(spec.template, spec, signal);
     this.#refuseTaken(spec.id);
-    const present = await this.#deps.hypervisor.identity(signal);
+    const present = await this.#deps.machines.hypervisor.identity(signal);
     const { hypervisor: saved = present } = template;
     if (saved !== present) throw new WrennError("snapshot_incompatible", { saved, present });
     // A snapshot has the sizes that it was frozen with.
@@ -60,7 +64,7 @@ export class CapsuleVerbs {
     const capsule = this.#registry.require(id);
     const running = capsule.requireRunning();
     await pauseCapsule(capsule, running, this.#deps, signal);
-    this.#registry.inBackground(id, "slot_release", () => this.#deps.slots.release(running.slot));
+    this.#registry.inBackground(id, "slot_release", () => this.#deps.machines.slots.release(running.slot));
     const generation = capsule.currentGeneration();
     this.#registry.inBackground(id, "verification", async () => {
       await verifyNew(capsule, generation);
@@ -116,7 +120,7 @@ export class CapsuleVerbs {
     capsule.enter("paused");
     await running?.machine.destroy();
     await running?.pages?.stop();
-    if (running) await this.#deps.slots.release(running.slot);
+    if (running) await this.#deps.machines.slots.release(running.slot);
     await capsule.directory.tidy(capsule.record);
     return await this.#resume(capsule, generation, signal);
   }
@@ -149,7 +153,7 @@ export class CapsuleVerbs {
     const make = newRecordOf(source.record.template);
     try {
       await step("children");
-      const started = await inParallel(children, this.#deps.facts.cpuCores, async (child) =>
+      const started = await inParallel(children, this.#deps.host.facts.cpuCores, async (child) =>
         this.#registry.queue.run(child.id, () =>
           this.#create({ ...child, ...source.record.template.shape }, make, { parent }, signal),
         ),
@@ -175,7 +179,7 @@ export class CapsuleVerbs {
   async setNetwork(id: string, network: NetworkRules, signal: AbortSignal): Promise<void> {
     const capsule = this.#registry.require(id);
     const { running } = capsule;
-    if (running) await this.#deps.slots.applyPolicy(running.slot, network, signal);
+    if (running) await this.#deps.machines.slots.applyPolicy(running.slot, network, signal);
     await capsule.save({ spec: { ...capsule.spec, network } });
   }
 

@@ -1,6 +1,19 @@
 import { stat } from "node:fs/promises";
+import type { LayerStore } from "./layer-store.ts";
 
-/** Bytes on disk: a memory file is mostly holes. */
+/** What makes the disks of capsules. */
+export interface Disks {
+  /** Makes the writable disk of a capsule on top of another image. */
+  readonly create: (
+    disk: { readonly path: string; readonly backing: string; readonly sizeMib: number; readonly uid: number },
+    signal: AbortSignal,
+  ) => Promise<void>;
+  /** Writes a disk with all its layers but the lowest image to `target`. */
+  readonly flatten: (source: string, target: string, signal: AbortSignal) => Promise<void>;
+  readonly layers: LayerStore;
+}
+
+/** Bytes that files occupy on disk: memory files and disk images are mostly holes. */
 export async function allocatedBytes(paths: readonly string[]): Promise<number> {
   let total = 0;
   for (const path of paths) total += (await stat(path)).blocks * 512;

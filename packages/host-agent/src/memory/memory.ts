@@ -1,5 +1,12 @@
 import type { WrennError } from "@wrenn/core";
-import type { ServedMemory } from "@wrenn/vmm";
+import type { Machine, ServedMemory } from "@wrenn/vmm";
+
+/** What freezes the memory of machines and keeps it. */
+export interface Memory {
+  /** Writes the pages that a stopped machine's guest has changed since its template; returns the size of the file. */
+  readonly save: (machine: Machine, path: string, signal: AbortSignal) => Promise<number>;
+  readonly packed: PackedMemory;
+}
 
 /** Frozen memory in its compressed form, and how machines get at it; the composition root knows. */
 export interface PackedMemory {

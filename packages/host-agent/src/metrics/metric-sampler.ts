@@ -1,9 +1,10 @@
-import { stat } from "node:fs/promises";
 import { problemOf } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
 import type { MetricPoint, MetricRange } from "@wrenn/protocol";
 import type { Capsule } from "../capsules/capsule.ts";
 import type { CapsuleRegistry } from "../capsules/capsule-registry.ts";
-import type { HostAgentDependencies } from "../host-agent-deps.ts";
+import { allocatedBytes } from "../disks/disks.ts";
+import type { Disks } from "../disks/disks.ts";
 import { MetricTiers } from "./metric-tiers.ts";
 
 const TICK_MS = 5000;
@@ -14,15 +15,21 @@ interface Ticks {
   readonly total: number;
 }
 
+export interface MetricSamplerDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly disks: Pick<Disks, "layers">;
+}
+
 /** Asks every running guest for its counters now and then. What a guest says is clamped: it cannot claim more than it has. */
 export class MetricSampler {
   readonly #registry: CapsuleRegistry;
-  readonly #deps: HostAgentDependencies;
+  readonly #deps: MetricSamplerDeps;
   readonly #tiers = new Map<string, MetricTiers>();
   readonly #ticks = new Map<string, Ticks>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(registry: CapsuleRegistry, deps: HostAgentDependencies) {
+  constructor(registry: CapsuleRegistry, deps: MetricSamplerDeps) {
     this.#registry = registry;
     this.#deps = deps;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -75,13 +82,10 @@ export class MetricSampler {
   /** What the capsule's own disk layers occupy on the host. */
   async #diskBytes(capsule: Capsule): Promise<number> {
     const { record, directory } = capsule;
-    const paths = [
+    return await allocatedBytes([
       directory.overlay(record.overlay),
-      ...record.layers.map((id) => this.#deps.layers.path(id)),
-    ];
-    let total = 0;
-    for (const path of paths) total += (await stat(path)).blocks * 512;
-    return total;
+      ...record.layers.map((id) => this.#deps.disks.layers.path(id)),
+    ]);
   }
 }
 

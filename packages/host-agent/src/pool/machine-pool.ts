@@ -1,9 +1,13 @@
 import { mkdir } from "node:fs/promises";
 import { abortable, problemOf, randomHex, withDeadline } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
 import { CapsuleDirectory } from "../capsules/capsule-directory.ts";
 import { whileAlive } from "../machines/running-machine.ts";
 import type { PreparedMachine } from "../machines/running-machine.ts";
-import type { HostAgentDependencies } from "../host-agent-deps.ts";
+import type { HostFacts } from "@wrenn/protocol";
+import type { Disks } from "../disks/disks.ts";
+import type { Host, HostAgentOptions } from "../host-agent-deps.ts";
+import type { Machines } from "../machines/machines.ts";
 import type { FrozenTemplate } from "../templates/frozen-template.ts";
 import { HotKeys } from "./hot-keys.ts";
 
@@ -22,20 +26,14 @@ export interface PoolShape {
   readonly diskMib: number;
 }
 
-export type PoolDependencies = Pick<
-  HostAgentDependencies,
-  | "clock"
-  | "logger"
-  | "random"
-  | "hypervisor"
-  | "slots"
-  | "createDisk"
-  | "connectGuest"
-  | "capsulesDirectory"
-  | "facts"
-  | "warmMachines"
-  | "freeMemoryMib"
->;
+export interface MachinePoolDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly machines: Machines<"acquire" | "release">;
+  readonly disks: Pick<Disks, "create">;
+  readonly host: Pick<Host, "freeMemoryMib"> & { readonly facts: Pick<HostFacts, "memoryMib"> };
+}
 
 interface Waiting extends PreparedMachine {
   readonly key: string;
@@ -47,7 +45,8 @@ interface Waiting extends PreparedMachine {
  * host runs short of memory.
  */
 export class MachinePool {
-  readonly #deps: PoolDependencies;
+  readonly #deps: MachinePoolDeps;
+  readonly #directory: string;
   readonly #size: number;
   readonly #hot = new HotKeys();
   readonly #shapes = new Map<string, PoolShape>();
@@ -56,9 +55,13 @@ export class MachinePool {
   #waiting: readonly Waiting[] = [];
   #working: Promise<void> = Promise.resolve();
 
-  constructor(deps: PoolDependencies) {
+  constructor(
+    deps: MachinePoolDeps,
+    { capsulesDirectory, warmMachines = 0 }: Pick<HostAgentOptions, "capsulesDirectory" | "warmMachines">,
+  ) {
     this.#deps = deps;
-    this.#size = deps.warmMachines ?? 0;
+    this.#directory = capsulesDirectory;
+    this.#size = warmMachines;
     this.#timer = setInterval(() => this.#settle(), TICK_MS);
     this.#timer.unref();
   }
@@ -129,15 +132,15 @@ export class MachinePool {
   async #prepare({ template, diskMib }: PoolShape, signal: AbortSignal): Promise<PreparedMachine> {
     const deps = this.#deps;
     const name = `${CapsuleDirectory.pooled}${randomHex(deps.random, 8)}`;
-    const directory = new CapsuleDirectory(deps.capsulesDirectory, name);
+    const directory = new CapsuleDirectory(this.#directory, name);
     await using release = new AsyncDisposableStack();
-    const slot = await deps.slots.acquire(signal);
-    release.defer(() => deps.slots.release(slot));
+    const slot = await deps.machines.slots.acquire(signal);
+    release.defer(() => deps.machines.slots.release(slot));
     release.defer(() => directory.remove());
     await mkdir(directory.disk, { recursive: true, mode: 0o700 });
     const disk = directory.overlay(0);
-    await deps.createDisk({ path: disk, backing: template.disk, sizeMib: diskMib, uid: slot.uid }, signal);
-    const machine = await deps.hypervisor.restore(
+    await deps.disks.create({ path: disk, backing: template.disk, sizeMib: diskMib, uid: slot.uid }, signal);
+    const machine = await deps.machines.hypervisor.restore(
       {
         id: name,
         directory: directory.run,
@@ -162,7 +165,7 @@ export class MachinePool {
     const guest = await withDeadline("the guest agent's first answer", GUEST_ANSWER_MS, signal, (inner) =>
       whileAlive(
         machine,
-        deps.connectGuest(machine, () => activity.onActivity(), inner),
+        deps.machines.connectGuest(machine, () => activity.onActivity(), inner),
       ),
     );
     release.defer(() => guest.detach());
@@ -182,15 +185,15 @@ export class MachinePool {
     try {
       await guest?.detach();
       await machine.destroy();
-      await this.#deps.slots.release(slot);
-      await new CapsuleDirectory(this.#deps.capsulesDirectory, name).remove();
+      await this.#deps.machines.slots.release(slot);
+      await new CapsuleDirectory(this.#directory, name).remove();
     } catch (error) {
       this.#deps.logger.error("pool.discard_failed", { machine: name, problem: problemOf(error) });
     }
   }
 
   #isShort(part: number): boolean {
-    return this.#deps.freeMemoryMib() < this.#deps.facts.memoryMib * part;
+    return this.#deps.host.freeMemoryMib() < this.#deps.host.facts.memoryMib * part;
   }
 }
 

@@ -2,8 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createHash } from "node:crypto";
 import { allocatedBytes } from "../disks/disks.ts";
-import { freezeTemplate, frozenFiles } from "./freeze-template.ts";
-import type { BootArtifacts, FreezeDependencies } from "./freeze-template.ts";
+import { freezeTemplate } from "./freeze-template.ts";
+import { frozenFiles } from "./frozen-template.ts";
+import type { BootArtifacts, FreezeTemplateDeps } from "./freeze-template.ts";
 import type { TemplateBases } from "./template-bases.ts";
 import type { TemplateRecipe } from "./template-store.ts";
 import type { FrozenTemplate, Shape } from "./frozen-template.ts";
@@ -11,10 +12,7 @@ import type { FrozenTemplate, Shape } from "./frozen-template.ts";
 /** Bumped when warming up or freezing changes in a way that old frozen templates must not serve. */
 const FREEZE_VERSION = 3;
 
-export interface BootTemplateOptions extends FreezeDependencies {
-  readonly name: string;
-  readonly defaultShape: Shape;
-  readonly diskMib: number;
+export interface BootTemplateDeps extends FreezeTemplateDeps {
   /** Takes templates into the state directory. */
   readonly bases: Pick<TemplateBases, "keep">;
   /** Builds or finds kernel, initramfs and root file system; `hash` names their content. */
@@ -28,25 +26,34 @@ export interface BootTemplateOptions extends FreezeDependencies {
   ) => Promise<string>;
 }
 
+export interface BootTemplateOptions {
+  readonly name: string;
+  readonly defaultShape: Shape;
+  readonly diskMib: number;
+}
+
 /** A template that is booted from artifacts and frozen once per shape. */
-export function bootTemplate(options: BootTemplateOptions): TemplateRecipe {
+export function bootTemplate(
+  deps: BootTemplateDeps,
+  { name, defaultShape, diskMib }: BootTemplateOptions,
+): TemplateRecipe {
   const freeze = async (shape: Shape, signal: AbortSignal): Promise<FrozenTemplate> => {
-    const artifacts = await options.artifacts(signal);
-    const hypervisor = await options.hypervisor.identity(signal);
+    const artifacts = await deps.artifacts(signal);
+    const hypervisor = await deps.machines.hypervisor.identity(signal);
     const key = hashOf({
       version: FREEZE_VERSION,
       artifacts: artifacts.hash,
       hypervisor,
       shape,
-      diskMib: options.diskMib,
+      diskMib,
     });
-    const directory = await options.buildOnce(
+    const directory = await deps.buildOnce(
       "frozen",
       key,
       async (building) => {
         const metadata = await freezeTemplate(
-          { name: options.name, shape, artifacts, directory: building, diskMib: options.diskMib },
-          options,
+          { name, shape, artifacts, directory: building, diskMib },
+          deps,
           signal,
         );
         await writeFile(join(building, "metadata.json"), JSON.stringify(metadata));
@@ -63,7 +70,7 @@ export function bootTemplate(options: BootTemplateOptions): TemplateRecipe {
       disk: join(directory, frozenFiles.disk),
     };
     const cached: FrozenTemplate = {
-      name: options.name,
+      name,
       shape,
       hash: key,
       memoryFile: files.memory,
@@ -74,9 +81,9 @@ export function bootTemplate(options: BootTemplateOptions): TemplateRecipe {
       frozenProcesses: false,
       sizeBytes: await allocatedBytes(Object.values(files)),
     };
-    return await options.bases.keep(cached, artifacts.rootfs, signal);
+    return await deps.bases.keep(cached, artifacts.rootfs, signal);
   };
-  return { name: options.name, defaultShape: options.defaultShape, freeze };
+  return { name, defaultShape, freeze };
 }
 
 function hashOf(value: unknown): string {

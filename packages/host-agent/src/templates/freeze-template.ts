@@ -1,8 +1,11 @@
 import { chmod, chown, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withDeadline, WrennError } from "@wrenn/core";
+import type { Clock, Random } from "@wrenn/core";
+import type { Disks } from "../disks/disks.ts";
 import { whileAlive } from "../machines/running-machine.ts";
-import type { HostAgentDependencies } from "../host-agent-deps.ts";
+import type { Machines } from "../machines/machines.ts";
+import { frozenFiles } from "./frozen-template.ts";
 import type { Shape } from "./frozen-template.ts";
 import { warmUp } from "./warm-up.ts";
 
@@ -19,12 +22,13 @@ export interface BootArtifacts {
   readonly rootfs: string;
 }
 
-export type FreezeDependencies = Pick<
-  HostAgentDependencies,
-  "clock" | "logger" | "random" | "hypervisor" | "slots" | "createDisk" | "connectGuest"
-> & {
+export interface FreezeTemplateDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly machines: Machines<"acquire" | "release">;
+  readonly disks: Pick<Disks, "create">;
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
-};
+}
 
 export interface FreezeRequest {
   readonly name: string;
@@ -35,14 +39,6 @@ export interface FreezeRequest {
   readonly diskMib: number;
 }
 
-/** Names of the files in a frozen template's directory. */
-export const frozenFiles = {
-  memory: "memory",
-  deviceState: "device-state",
-  disk: "disk.qcow2",
-  machine: "m",
-} as const;
-
 /**
  * Boots a machine from artifacts, warms it, and freezes it into `directory`: memory, device state and disk.
  * Afterwards the files are read-only and nothing of the machine is left; on failure nothing is left either, except
@@ -52,17 +48,17 @@ export const frozenFiles = {
  */
 export async function freezeTemplate(
   request: FreezeRequest,
-  deps: FreezeDependencies,
+  deps: FreezeTemplateDeps,
   signal: AbortSignal,
 ): Promise<Record<string, string>> {
   const { directory, shape, artifacts } = request;
   const path = (name: keyof typeof frozenFiles): string => join(directory, frozenFiles[name]);
   await using release = new AsyncDisposableStack();
-  const slot = await deps.slots.acquire(signal);
-  release.defer(() => deps.slots.release(slot));
+  const slot = await deps.machines.slots.acquire(signal);
+  release.defer(() => deps.machines.slots.release(slot));
 
   await mkdir(directory, { recursive: true });
-  await deps.createDisk(
+  await deps.disks.create(
     { path: path("disk"), backing: artifacts.rootfs, sizeMib: request.diskMib, uid: slot.uid },
     signal,
   );
@@ -70,7 +66,7 @@ export async function freezeTemplate(
   await chown(path("memory"), slot.uid, slot.uid);
 
   deps.progress({ step: `boot ${request.name}` });
-  const machine = await deps.hypervisor.boot(
+  const machine = await deps.machines.hypervisor.boot(
     {
       id: `freeze-${slot.number}`,
       directory: path("machine"),
@@ -93,7 +89,7 @@ export async function freezeTemplate(
   const guest = await withDeadline("booting the template", BOOT_MS, signal, (inner) =>
     whileAlive(
       machine,
-      deps.connectGuest(machine, () => {}, inner),
+      deps.machines.connectGuest(machine, () => {}, inner),
     ),
   );
   release.defer(() => guest.detach());
@@ -128,5 +124,9 @@ export async function freezeTemplate(
         problem: `${name} is empty`,
       });
   }
-  return { kernel_version: info.kernelRelease, agent_version: info.agentVersion, vmm: deps.hypervisor.name };
+  return {
+    kernel_version: info.kernelRelease,
+    agent_version: info.agentVersion,
+    vmm: deps.machines.hypervisor.name,
+  };
 }

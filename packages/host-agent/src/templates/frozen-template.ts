@@ -28,6 +28,14 @@ export interface FrozenTemplate {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Names of the files in a frozen template's directory. */
+export const frozenFiles = {
+  memory: "memory",
+  deviceState: "device-state",
+  disk: "disk.qcow2",
+  machine: "m",
+} as const;
+
 /** Finds templates by name, freezing them on first use of a shape. */
 export interface TemplateSource {
   /** @throws WrennError `template_not_found`. */

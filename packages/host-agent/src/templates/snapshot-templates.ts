@@ -5,7 +5,7 @@ import { writeFileAtomic } from "@wrenn/system";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { StepJournal } from "../steps.ts";
 import { allocatedBytes } from "../disks/disks.ts";
-import { frozenFiles } from "./freeze-template.ts";
+import { frozenFiles } from "./frozen-template.ts";
 import type { FrozenTemplate } from "./frozen-template.ts";
 
 const RECORD = "template.json";

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { KeyedQueue } from "@wrenn/core";
 import { syncDirectory, writeFileAtomic } from "@wrenn/system";
-import { frozenFiles } from "./freeze-template.ts";
+import { frozenFiles } from "./frozen-template.ts";
 import type { FrozenTemplate } from "./frozen-template.ts";
 
 const RECORD = "template.json";

@@ -1,7 +1,15 @@
 import { KeyedQueue, WrennError } from "@wrenn/core";
 import type { TemplateFacts } from "@wrenn/protocol";
+import type { TemplateBases } from "./template-bases.ts";
 import type { SnapshotTemplates } from "./snapshot-templates.ts";
 import type { FrozenTemplate, Shape, TemplateSource } from "./frozen-template.ts";
+
+/** The templates of this host, and what capsules and templates depend on. */
+export interface Templates {
+  readonly source: TemplateSource;
+  readonly snapshots: SnapshotTemplates;
+  readonly bases: Pick<TemplateBases, "collect">;
+}
 
 /** A template that the host can make from its own sources. */
 export interface TemplateRecipe {

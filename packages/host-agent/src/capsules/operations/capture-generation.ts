@@ -1,6 +1,6 @@
 import { chmod, mkdir, open, rm } from "node:fs/promises";
 import { problemOf, withDeadline } from "@wrenn/core";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps } from "../../host-agent-deps.ts";
 import type { Capsule } from "../capsule.ts";
 import { whileAlive } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
@@ -41,7 +41,7 @@ export async function capture(
   capsule: Capsule,
   running: RunningMachine,
   request: CaptureRequest,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   signal: AbortSignal,
 ): Promise<Captured> {
   const { machine, guest, slot } = running;
@@ -63,15 +63,15 @@ export async function capture(
   undo.defer(() => rm(files.directory, { recursive: true, force: true }));
   await rm(files.directory, { recursive: true, force: true });
   await mkdir(files.directory, { recursive: true, mode: 0o700 });
-  const layer = await deps.layers.freeze(directory.overlay(record.overlay));
+  const layer = await deps.disks.layers.freeze(directory.overlay(record.overlay));
   const layers = [...record.layers, layer];
   let overlay = record.overlay;
   if (request.goesOn) {
     overlay++;
     const disk = directory.overlay(overlay);
     await rm(disk, { force: true });
-    await deps.createDisk(
-      { path: disk, backing: deps.layers.path(layer), sizeMib: spec.diskMib, uid: slot.uid },
+    await deps.disks.create(
+      { path: disk, backing: deps.disks.layers.path(layer), sizeMib: spec.diskMib, uid: slot.uid },
       signal,
     );
   }
@@ -79,7 +79,7 @@ export async function capture(
   undo.defer(async () => {
     // A disk that was switched stays so: the new overlay is the capsule's disk from now on.
     if (switched) await capsule.save({ overlay, layers });
-    deps.layers.unpin(layer);
+    deps.disks.layers.unpin(layer);
   });
 
   await step.quiesce();
@@ -96,12 +96,12 @@ export async function capture(
     await step.disk(layer);
     await machine.switchDisk(directory.overlay(overlay), signal);
     switched = true;
-    await deps.layers.seal(layer);
+    await deps.disks.layers.seal(layer);
   }
   await step.deviceState();
   await machine.saveDeviceState(files.deviceState, signal);
   await step.memory();
-  const memoryBytes = await deps.saveMemory(machine, files.memoryDiff, signal);
+  const memoryBytes = await deps.memory.save(machine, files.memoryDiff, signal);
   // Machines of later slots, each with a user of its own, read it; nobody else comes through the directory.
   await chmod(files.memoryDiff, 0o444);
   if (request.goesOn) {
@@ -113,7 +113,7 @@ export async function capture(
     syncFile(files.deviceState),
     syncFile(files.memoryDiff),
     syncDirectory(files.directory),
-    deps.layers.sync(layer),
+    deps.disks.layers.sync(layer),
   ]);
   undo.move();
   return {
@@ -125,7 +125,7 @@ export async function capture(
       createdAt: deps.clock.now(),
       layers,
       memoryBytes,
-      hypervisor: await deps.hypervisor.identity(signal),
+      hypervisor: await deps.machines.hypervisor.identity(signal),
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps } from "../../host-agent-deps.ts";
 import { capture } from "./capture-generation.ts";
 import type { Generation } from "../../generations/generation.ts";
 import type { Step } from "../../steps.ts";
@@ -14,7 +14,7 @@ export async function checkpointCapsule(
   capsule: Capsule,
   running: RunningMachine,
   { kind, name }: { readonly kind: "checkpoint" | "fork"; readonly name?: string },
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   signal: AbortSignal,
 ): Promise<{ readonly generation: Generation; readonly stoppedMs: number }> {
   const { directory } = capsule;
@@ -64,7 +64,7 @@ export async function checkpointCapsule(
     } finally {
       // Whatever becomes of the generation: this is the disk that the machine writes to now.
       await capsule.save({ overlay, layers: generation.layers });
-      for (const layer of generation.layers) deps.layers.unpin(layer);
+      for (const layer of generation.layers) deps.disks.layers.unpin(layer);
     }
     await capsule.save({
       generations: [...capsule.record.generations, generation],

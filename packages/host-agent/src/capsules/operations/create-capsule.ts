@@ -1,5 +1,5 @@
 import type { CapsuleSpec } from "@wrenn/protocol";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps } from "../../host-agent-deps.ts";
 import type { GenerationFiles } from "../../generations/generation.ts";
 import type { PreparedMachine } from "../../machines/running-machine.ts";
 import type { FrozenTemplate } from "../../templates/frozen-template.ts";
@@ -34,7 +34,7 @@ export interface Parent {
 export async function createCapsule(
   capsule: Capsule,
   from: { readonly parent?: Parent; readonly prepared?: PreparedMachine },
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   signal: AbortSignal,
 ): Promise<RunningMachine> {
   const { directory } = capsule;
@@ -46,7 +46,7 @@ export async function createCapsule(
   } catch (error) {
     await prepared?.guest?.detach();
     await prepared?.machine.destroy();
-    if (prepared) await deps.slots.release(prepared.slot);
+    if (prepared) await deps.machines.slots.release(prepared.slot);
     throw error;
   }
   const running = await startMachine(

@@ -1,5 +1,5 @@
 import { problemOf, WrennError } from "@wrenn/core";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps } from "../../host-agent-deps.ts";
 import type { Step } from "../../steps.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Capsule } from "../capsule.ts";
@@ -13,7 +13,7 @@ import type { Capsule } from "../capsule.ts";
 export async function releaseCapsule(
   capsule: Capsule,
   running: RunningMachine | undefined,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
 ): Promise<void> {
   const { directory } = capsule;
   const problems: unknown[] = [];
@@ -34,7 +34,7 @@ export async function releaseCapsule(
     await running?.machine.destroy();
     await running?.pages?.stop();
   });
-  await step("slot", async () => (running ? deps.slots.release(running.slot) : undefined));
+  await step("slot", async () => (running ? deps.machines.slots.release(running.slot) : undefined));
   if (problems.length === 0) await step("directory", () => directory.remove());
   const [first] = problems;
   if (first !== undefined) {

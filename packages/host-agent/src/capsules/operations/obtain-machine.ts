@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { GuestLink } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
 import type { Machine } from "@wrenn/vmm";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps } from "../../host-agent-deps.ts";
 import type { ServedPages } from "../../memory/memory.ts";
 import type { StepJournal } from "../../steps.ts";
 import type { Capsule } from "../capsule.ts";
@@ -26,7 +26,7 @@ export async function obtainMachine(
   capsule: Capsule,
   origin: Origin,
   release: AsyncDisposableStack,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   step: StepJournal<"create" | "resume">,
   signal: AbortSignal,
 ): Promise<ObtainedMachine> {
@@ -35,26 +35,26 @@ export async function obtainMachine(
   const { prepared } = origin;
 
   if (prepared) {
-    release.defer(() => deps.slots.release(prepared.slot));
+    release.defer(() => deps.machines.slots.release(prepared.slot));
     release.defer(() => prepared.machine.destroy());
     release.defer(async () => prepared.guest?.detach());
   }
   await step("slot");
-  const slot = prepared?.slot ?? (await deps.slots.acquire(signal));
-  if (!prepared) release.defer(() => deps.slots.release(slot));
+  const slot = prepared?.slot ?? (await deps.machines.slots.acquire(signal));
+  if (!prepared) release.defer(() => deps.machines.slots.release(slot));
 
   // Before the guest can send anything.
-  if (spec.network) await deps.slots.applyPolicy(slot, spec.network, signal);
+  if (spec.network) await deps.machines.slots.applyPolicy(slot, spec.network, signal);
 
   await step("disk");
   const overlay = record.overlay + 1;
   const disk = directory.overlay(overlay);
-  const layers = origin.layers.map((id) => deps.layers.path(id));
+  const layers = origin.layers.map((id) => deps.disks.layers.path(id));
   if (!prepared) {
     // One of the same number was left by an attempt that was interrupted.
     await rm(disk, { force: true });
     release.defer(() => rm(disk, { force: true }));
-    await deps.createDisk(
+    await deps.disks.create(
       { path: disk, backing: layers.at(-1) ?? template.disk, sizeMib: spec.diskMib, uid: slot.uid },
       signal,
     );
@@ -72,7 +72,7 @@ export async function obtainMachine(
       ? await servePages(capsule, origin.files.memoryPacked, slot.uid, deps, signal)
       : undefined;
   release.defer(async () => served?.pages.stop());
-  const machine = await deps.hypervisor.restore(
+  const machine = await deps.machines.hypervisor.restore(
     {
       id: basename(directory.path),
       directory: directory.run,

@@ -1,5 +1,5 @@
 import { problemOf } from "@wrenn/core";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps } from "../../host-agent-deps.ts";
 import { capture } from "./capture-generation.ts";
 import type { Step } from "../../steps.ts";
 import type { Capsule } from "../capsule.ts";
@@ -13,7 +13,7 @@ import type { RunningMachine } from "../../machines/running-machine.ts";
 export async function pauseCapsule(
   capsule: Capsule,
   running: RunningMachine,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { directory } = capsule;
@@ -57,7 +57,7 @@ export async function pauseCapsule(
       await whileAlive(running.machine, running.guest.thaw(signal));
       throw error;
     } finally {
-      for (const layer of generation.layers) deps.layers.unpin(layer);
+      for (const layer of generation.layers) deps.disks.layers.unpin(layer);
     }
   } catch (error) {
     capsule.enter("running", running);
@@ -69,16 +69,16 @@ export async function pauseCapsule(
 }
 
 /** The last overlay has become a layer that later machines of other users read. */
-export async function sealLayers(capsule: Capsule, deps: HostAgentDependencies): Promise<void> {
+export async function sealLayers(capsule: Capsule, deps: HostAgentDeps): Promise<void> {
   const layers = new Set(capsule.record.generations.flatMap((generation) => generation.layers));
-  for (const layer of layers) await deps.layers.seal(layer);
+  for (const layer of layers) await deps.disks.layers.seal(layer);
 }
 
 /** The generation is safe: from here on nothing leads back to the machine. */
 async function releaseMachine(
   capsule: Capsule,
   running: RunningMachine,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   journal: (name: Step<"pause">) => Promise<void>,
 ): Promise<void> {
   running.guest.suspend();

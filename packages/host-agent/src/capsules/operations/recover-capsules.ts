@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { problemOf } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps, HostAgentOptions } from "../../host-agent-deps.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import { Capsule } from "../capsule.ts";
 import { CapsuleDirectory } from "../capsule-directory.ts";
@@ -17,7 +17,7 @@ const ANSWER_MS = 10_000;
  * paused, failed, or gone.
  */
 export async function recoverCapsules(
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps & Pick<HostAgentOptions, "capsulesDirectory">,
   announce: (status: CapsuleStatus) => void,
   signal: AbortSignal,
 ): Promise<readonly Capsule[]> {
@@ -41,18 +41,18 @@ export async function recoverCapsules(
 
 async function recoverOne(
   directory: CapsuleDirectory,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   announce: (status: CapsuleStatus) => void,
   signal: AbortSignal,
 ): Promise<Capsule | undefined> {
   const record = await directory.readRecord();
   const journal = (await directory.readJournal().catch(() => undefined)) ?? nothing;
-  const slot = record?.slot === undefined ? undefined : deps.slots.adopt(record.slot);
-  const machine = await deps.hypervisor.adopt(directory.run, signal);
+  const slot = record?.slot === undefined ? undefined : deps.machines.slots.adopt(record.slot);
+  const machine = await deps.machines.hypervisor.adopt(directory.run, signal);
   const release = async (): Promise<void> => {
     await machine?.destroy();
-    await deps.hypervisor.clear(basename(directory.path), directory.run);
-    if (slot) await deps.slots.release(slot);
+    await deps.machines.hypervisor.clear(basename(directory.path), directory.run);
+    if (slot) await deps.machines.slots.release(slot);
   };
   if (!record || record.state === "creating" || journal.operation === "destroy") {
     await release();
@@ -60,7 +60,7 @@ async function recoverOne(
     return undefined;
   }
   if (journal.operation === "snapshot" && journal.template !== undefined)
-    await deps.snapshots.remove(journal.template);
+    await deps.templates.snapshots.remove(journal.template);
   const capsule = new Capsule(record, directory, deps.clock, announce);
   // A fork that was interrupted: its children have what they need of it, or are gone.
   if (record.generations.some(isOfFork)) await capsule.dropGenerations(isOfFork);
@@ -101,12 +101,12 @@ async function recoverOne(
 /** A machine that waited for a capsule; its slot is swept with all that nobody adopts. */
 async function clearPooled(
   directory: CapsuleDirectory,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const machine = await deps.hypervisor.adopt(directory.run, signal);
+  const machine = await deps.machines.hypervisor.adopt(directory.run, signal);
   await machine?.destroy();
-  await deps.hypervisor.clear(directory.id, directory.run);
+  await deps.machines.hypervisor.clear(directory.id, directory.run);
   await directory.remove();
 }
 
@@ -121,7 +121,7 @@ async function rejoin(
   capsule: Capsule,
   { machine, slot }: Pick<RunningMachine, "machine" | "slot">,
   journal: JournalEntry,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   signal: AbortSignal,
 ): Promise<RunningMachine | undefined> {
   try {
@@ -131,7 +131,7 @@ async function rejoin(
       await machine.resume(signal);
     }
     const answer = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-    const guest = await deps.connectGuest(machine, () => capsule.touch(), answer);
+    const guest = await deps.machines.connectGuest(machine, () => capsule.touch(), answer);
     await guest.recover(answer);
     if (interrupted) await guest.thaw(answer);
     return { machine, guest, slot };

@@ -1,4 +1,4 @@
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps } from "../../host-agent-deps.ts";
 import type { Generation } from "../../generations/generation.ts";
 import { verifyGeneration } from "../../generations/verify-generation.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
@@ -14,12 +14,12 @@ import { startMachine, journalOf } from "./start-machine.ts";
 export async function resumeCapsule(
   capsule: Capsule,
   generation: Generation,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   signal: AbortSignal,
 ): Promise<RunningMachine> {
   const { directory } = capsule;
   const files = directory.generation(generation.id);
-  await verifyGeneration(generation, files, await deps.hypervisor.identity(signal));
+  await verifyGeneration(generation, files, await deps.machines.hypervisor.identity(signal));
   capsule.enter("resuming");
   try {
     return await startMachine(

@@ -1,6 +1,6 @@
 import { problemOf, withDeadline } from "@wrenn/core";
 import type { ServedMemory } from "@wrenn/vmm";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps } from "../../host-agent-deps.ts";
 import type { ServedPages } from "../../memory/memory.ts";
 import type { Capsule } from "../capsule.ts";
 import { whileAlive } from "../../machines/running-machine.ts";
@@ -14,12 +14,12 @@ export async function servePages(
   capsule: Capsule,
   packed: string,
   uid: number,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   signal: AbortSignal,
 ): Promise<{ readonly pages: ServedPages; readonly machine: ServedMemory }> {
   const { directory, record, spec } = capsule;
   const machine = { socket: directory.pagesSocket, ranges: directory.pagesRanges };
-  const pages = await deps.packedMemory.serve(
+  const pages = await deps.memory.packed.serve(
     {
       packed,
       base: record.template.memoryFile,

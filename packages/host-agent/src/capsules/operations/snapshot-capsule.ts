@@ -1,5 +1,5 @@
 import { WrennError } from "@wrenn/core";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps } from "../../host-agent-deps.ts";
 import { withPlainDiff } from "../upkeep/pack-generations.ts";
 import type { FrozenTemplate } from "../../templates/frozen-template.ts";
 import type { Step } from "../../steps.ts";
@@ -13,7 +13,7 @@ import type { Capsule } from "../capsule.ts";
 export async function snapshotCapsule(
   capsule: Capsule,
   key: string,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   signal: AbortSignal,
 ): Promise<FrozenTemplate> {
   if (capsule.state !== "paused")
@@ -33,13 +33,13 @@ export async function snapshotCapsule(
   };
   try {
     const template = await withPlainDiff(capsule, generation, deps, signal, (memoryDiff) =>
-      deps.snapshots.create(
+      deps.templates.snapshots.create(
         key,
         {
           template: record.template,
           files: { ...directory.generation(generation.id), memoryDiff },
           hypervisor: generation.hypervisor,
-          disk: deps.layers.path(generation.layers.at(-1) ?? ""),
+          disk: deps.disks.layers.path(generation.layers.at(-1) ?? ""),
         },
         step,
         signal,
@@ -48,7 +48,7 @@ export async function snapshotCapsule(
     try {
       await step("answer");
     } catch (error) {
-      await deps.snapshots.remove(key);
+      await deps.templates.snapshots.remove(key);
       throw error;
     }
     return template;

@@ -1,5 +1,5 @@
 import { withDeadline } from "@wrenn/core";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { HostAgentDeps } from "../../host-agent-deps.ts";
 import { renewIdentity } from "./renew-identity.ts";
 import type { Operation, Step, StepJournal } from "../../steps.ts";
 import type { Capsule } from "../capsule.ts";
@@ -19,7 +19,7 @@ const GUEST_ANSWER_MS = 30_000;
 export async function startMachine(
   capsule: Capsule,
   origin: Origin,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   step: StepJournal<"create" | "resume">,
   signal: AbortSignal,
 ): Promise<RunningMachine> {
@@ -36,7 +36,7 @@ export async function startMachine(
     machine,
     withDeadline("the guest agent's first answer", GUEST_ANSWER_MS, signal, async (inner) => {
       if (obtained.guest) return obtained.guest;
-      if (!suspended) return await deps.connectGuest(machine, () => capsule.touch(), inner);
+      if (!suspended) return await deps.machines.connectGuest(machine, () => capsule.touch(), inner);
       await suspended.wake(inner);
       return suspended;
     }),
@@ -79,7 +79,7 @@ export async function startMachine(
 export function journalOf<O extends Operation>(
   operation: O,
   capsule: Capsule,
-  deps: HostAgentDependencies,
+  deps: HostAgentDeps,
   signal: AbortSignal,
 ): StepJournal<O> {
   return async (step: Step<O>) => {

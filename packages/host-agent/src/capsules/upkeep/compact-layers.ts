@@ -1,29 +1,35 @@
 import { rm } from "node:fs/promises";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { Logger } from "@wrenn/core";
+import type { Disks } from "../../disks/disks.ts";
 import type { Capsule } from "../capsule.ts";
 
 /** Reads of a disk slow down with every layer, about twofold at twenty. */
 const MAX_LAYERS = 8;
 
+export interface CompactLayersDeps {
+  readonly logger: Logger;
+  readonly disks: Pick<Disks, "flatten" | "layers">;
+}
+
 /**
- * Writes the layers of a paused capsule into one, so that pausing and resuming for ever does not slow it down. Runs in the
+ * Writes the layers of a paused capsule into one, so that its disk stays quick however often it is paused and resumed. Runs in the
  * capsule's queue; a failure leaves everything as it was.
  *
  * @returns whether layers have become unused.
  */
 export async function compactLayers(
   capsule: Capsule,
-  deps: HostAgentDependencies,
+  deps: CompactLayersDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (capsule.state !== "paused") return false;
   const generation = capsule.currentGeneration();
   const top = generation.layers.at(-1);
   if (top === undefined || generation.layers.length <= MAX_LAYERS) return false;
-  const { id, path } = deps.layers.reserve();
+  const { id, path } = deps.disks.layers.reserve();
   try {
-    await deps.flattenDisk(deps.layers.path(top), path, signal);
-    await deps.layers.seal(id);
+    await deps.disks.flatten(deps.disks.layers.path(top), path, signal);
+    await deps.disks.layers.seal(id);
     await capsule.save({
       layers: [id],
       generations: capsule.record.generations.map((one) =>
@@ -36,6 +42,6 @@ export async function compactLayers(
     await rm(path, { force: true });
     throw error;
   } finally {
-    deps.layers.unpin(id);
+    deps.disks.layers.unpin(id);
   }
 }

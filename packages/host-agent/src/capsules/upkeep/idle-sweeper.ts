@@ -1,12 +1,19 @@
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { PortConnections } from "../../host-agent-deps.ts";
 import { SKIPPED } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
 
 const TICK_MS = 1000;
 /** A pause that failed is tried again after this long, and then after twice as long each time. */
 const RETRY_MS = 10_000;
 const RETRY_MAX_MS = 10 * 60_000;
+
+export interface IdleSweeperDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly connections: Pick<PortConnections, "inUse">;
+}
 
 /** Whether a capsule has run for as long as it may, in use or not. */
 function isOver({ spec, record }: Capsule, now: number): boolean {
@@ -17,17 +24,13 @@ function isOver({ spec, record }: Capsule, now: number): boolean {
 /** Pauses capsules that nobody has used for as long as they allow, and those that have run for as long as they may. */
 export class IdleSweeper {
   readonly #registry: CapsuleRegistry;
-  readonly #deps: HostAgentDependencies;
+  readonly #deps: IdleSweeperDeps;
   readonly #pause: (id: string) => Promise<unknown>;
   readonly #held = new Map<string, number>();
   readonly #retries = new Map<string, { readonly at: number; readonly wait: number }>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(
-    registry: CapsuleRegistry,
-    deps: HostAgentDependencies,
-    pause: (id: string) => Promise<unknown>,
-  ) {
+  constructor(registry: CapsuleRegistry, deps: IdleSweeperDeps, pause: (id: string) => Promise<unknown>) {
     this.#registry = registry;
     this.#deps = deps;
     this.#pause = pause;

@@ -1,9 +1,15 @@
 import { rename, rm } from "node:fs/promises";
+import type { Logger } from "@wrenn/core";
 import { syncDirectory } from "@wrenn/system";
 import type { Capsule } from "../capsule.ts";
-import type { HostAgentDependencies } from "../../host-agent-deps.ts";
+import type { Memory } from "../../memory/memory.ts";
 import type { Generation } from "../../generations/generation.ts";
 import { isVerified, recordPackedChecksum, verifyGeneration } from "../../generations/verify-generation.ts";
+
+export interface PackGenerationsDeps {
+  readonly logger: Logger;
+  readonly memory: Pick<Memory, "packed">;
+}
 
 /** Generations of a paused capsule that were made before `olderThan` (Unix milliseconds) and are not packed yet. */
 export function packable(capsule: Capsule, olderThan: number): readonly Generation[] {
@@ -18,7 +24,7 @@ export function packable(capsule: Capsule, olderThan: number): readonly Generati
 export async function packGenerations(
   capsule: Capsule,
   olderThan: number,
-  deps: HostAgentDependencies,
+  deps: PackGenerationsDeps,
   signal: AbortSignal,
 ): Promise<void> {
   for (const generation of packable(capsule, olderThan)) {
@@ -28,7 +34,7 @@ export async function packGenerations(
     await verifyGeneration(generation, files, generation.hypervisor);
     const building = `${files.memoryPacked}.new`;
     try {
-      await deps.packedMemory.pack(files.memoryDiff, building, signal);
+      await deps.memory.packed.pack(files.memoryDiff, building, signal);
       await rename(building, files.memoryPacked);
     } finally {
       await rm(building, { force: true });
@@ -49,14 +55,14 @@ export async function packGenerations(
 export async function withPlainDiff<T>(
   capsule: Capsule,
   generation: Generation,
-  deps: Pick<HostAgentDependencies, "packedMemory">,
+  deps: Pick<PackGenerationsDeps, "memory">,
   signal: AbortSignal,
   work: (diff: string) => Promise<T>,
 ): Promise<T> {
   const files = capsule.directory.generation(generation.id);
   if (!generation.packed) return await work(files.memoryDiff);
   try {
-    await deps.packedMemory.unpack(files.memoryPacked, files.memoryDiff, signal);
+    await deps.memory.packed.unpack(files.memoryPacked, files.memoryDiff, signal);
     return await work(files.memoryDiff);
   } finally {
     await rm(files.memoryDiff, { force: true });
