@@ -1,21 +1,28 @@
 import { WrennError } from "@wrenn/core";
-import type { CapsuleFiles, CapsuleProcesses, HostAgent, HostFacts } from "@wrenn/protocol";
+import type { CapsuleFiles, CapsuleProcesses, HostAgent, HostFacts, NetworkRules } from "@wrenn/protocol";
 import { connectTcp } from "@wrenn/system";
 import { CapsuleDirectory } from "./capsules/capsule-directory.ts";
 import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
-import { CapsuleVerbs } from "./capsules/capsule-verbs.ts";
-import { IdleSweeper } from "./capsules/upkeep/idle-sweeper.ts";
+import { checkpointCapsule } from "./capsules/operations/checkpoint-capsule.ts";
+import { deleteCheckpoint, listCheckpoints } from "./capsules/operations/checkpoints.ts";
+import { createCapsule } from "./capsules/operations/create-capsule.ts";
+import { destroyCapsule } from "./capsules/operations/destroy-capsule.ts";
+import { forkCapsule } from "./capsules/operations/fork-capsule.ts";
+import { pauseCapsule } from "./capsules/operations/pause-capsule.ts";
 import { recoverCapsules } from "./capsules/operations/recover-capsules.ts";
-import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
-
+import { restoreCheckpoint } from "./capsules/operations/restore-checkpoint.ts";
+import { resumeCapsule } from "./capsules/operations/resume-capsule.ts";
+import { snapshotCapsule } from "./capsules/operations/snapshot-capsule.ts";
+import { IdleSweeper } from "./capsules/upkeep/idle-sweeper.ts";
 import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
-import { HostSweeper } from "./sweep/host-sweeper.ts";
-import { MachinePool } from "./pool/machine-pool.ts";
+import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
+import { MachinePool } from "./pool/machine-pool.ts";
+import { HostSweeper } from "./sweep/host-sweeper.ts";
 
 const DIAL_MS = 10_000;
 
-/** What becomes of the capsules when the host agent ends. */
+/** What happens to the capsules when the host agent ends. */
 export type CapsulesAtEnd = "destroy" | "pause" | "leave";
 
 /** A host agent that can be shut down. */
@@ -33,10 +40,10 @@ export interface RunningHostAgent extends HostAgent {
 export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions): RunningHostAgent {
   const registry = new CapsuleRegistry(deps);
   const pool = new MachinePool(deps, options);
-  const verbs = new CapsuleVerbs(registry, pool, { ...deps, ...options });
+  const operationDeps = { ...deps, ...options, registry, pool };
   const { capsules, queue } = registry;
   const closing = new AbortController();
-  const sweeper = new IdleSweeper(registry, deps, (id) => verbs.pause(id, closing.signal));
+  const sweeper = new IdleSweeper(registry, deps, (id) => pauseCapsule(id, operationDeps, closing.signal));
   const packing = new PackingSweeper(registry, deps, options);
   const hostSweeper = new HostSweeper(deps.host.sweep, deps.logger);
   const sampler = new MetricSampler(registry, deps);
@@ -44,6 +51,13 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
   const inQueue = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
     closing.signal.throwIfAborted();
     return await queue.run(id, work);
+  };
+
+  const setNetwork = async (id: string, network: NetworkRules, signal: AbortSignal): Promise<void> => {
+    const capsule = registry.require(id);
+    const { running } = capsule;
+    if (running) await deps.machines.slots.applyPolicy(running.slot, network, signal);
+    await capsule.save({ spec: { ...capsule.spec, network } });
   };
 
   const deleteSnapshot = async (key: string): Promise<void> => {
@@ -58,9 +72,9 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     const work = async (id: string): Promise<void> => {
       const capsule = capsules.get(id);
       if (!capsule) return;
-      if (end === "destroy") await verbs.destroy(id);
+      if (end === "destroy") await destroyCapsule(id, operationDeps);
       else if (end === "pause" && capsule.state === "running")
-        await verbs.pause(id, AbortSignal.timeout(60_000));
+        await pauseCapsule(id, operationDeps, AbortSignal.timeout(60_000));
       if (end !== "leave") return;
       // Without its page server a machine that is not complete would end.
       await capsule.running?.pages?.ended;
@@ -74,21 +88,23 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
 
   return {
     facts: async (): Promise<HostFacts> => deps.host.facts,
-    createCapsule: (spec, signal) => inQueue(spec.id, () => verbs.create(spec, withClosing(signal))),
-    destroyCapsule: (id) => inQueue(id, () => verbs.destroy(id)),
-    pauseCapsule: (id, signal) => inQueue(id, () => verbs.pause(id, withClosing(signal))),
-    resumeCapsule: (id, signal) => inQueue(id, () => verbs.resume(id, withClosing(signal))),
+    createCapsule: (spec, signal) =>
+      inQueue(spec.id, () => createCapsule(spec, operationDeps, withClosing(signal))),
+    destroyCapsule: (id) => inQueue(id, () => destroyCapsule(id, operationDeps)),
+    pauseCapsule: (id, signal) => inQueue(id, () => pauseCapsule(id, operationDeps, withClosing(signal))),
+    resumeCapsule: (id, signal) => inQueue(id, () => resumeCapsule(id, operationDeps, withClosing(signal))),
     checkpointCapsule: (id, name, signal) =>
-      inQueue(id, () => verbs.checkpoint(id, name, withClosing(signal))),
-    listCheckpoints: async (id) => verbs.checkpoints(id),
+      inQueue(id, () => checkpointCapsule(id, name, operationDeps, withClosing(signal))),
+    listCheckpoints: async (id) => listCheckpoints(id, operationDeps),
     restoreCheckpoint: (id, checkpoint, signal) =>
-      inQueue(id, () => verbs.restore(id, checkpoint, withClosing(signal))),
-    deleteCheckpoint: (id, checkpoint) => inQueue(id, () => verbs.deleteCheckpoint(id, checkpoint)),
-    forkCapsule: (id, children, signal) => inQueue(id, () => verbs.fork(id, children, withClosing(signal))),
-    createSnapshot: (id, key, signal) => inQueue(id, () => verbs.snapshot(id, key, withClosing(signal))),
+      inQueue(id, () => restoreCheckpoint(id, checkpoint, operationDeps, withClosing(signal))),
+    deleteCheckpoint: (id, checkpoint) => inQueue(id, () => deleteCheckpoint(id, checkpoint, operationDeps)),
+    forkCapsule: (id, children, signal) =>
+      inQueue(id, () => forkCapsule(id, children, operationDeps, withClosing(signal))),
+    createSnapshot: (id, key, signal) =>
+      inQueue(id, () => snapshotCapsule(id, key, operationDeps, withClosing(signal))),
     deleteSnapshot,
-    setNetwork: (id, network, signal) =>
-      inQueue(id, () => verbs.setNetwork(id, network, withClosing(signal))),
+    setNetwork: (id, network, signal) => inQueue(id, () => setNetwork(id, network, withClosing(signal))),
     networkDecisions: async (id, signal) =>
       await deps.machines.slots.decisions(registry.require(id).requireRunning().slot, withClosing(signal)),
     hold: (id) => sweeper.hold(id),
@@ -123,7 +139,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     recover: async (signal) => {
       await deps.disks.layers.open();
       await deps.templates.snapshots.open();
-      for (const capsule of await recoverCapsules({ ...deps, ...options }, registry.announce, signal)) {
+      for (const capsule of await recoverCapsules(operationDeps, registry.announce, signal)) {
         capsules.set(capsule.id, capsule);
         registry.watchForDeath(capsule);
       }

@@ -30,6 +30,11 @@ export class CapsuleRegistry {
     return capsule;
   }
 
+  /** @throws WrennError `capsule_busy` when there is a capsule with this id. */
+  requireUnused(id: string): void {
+    if (this.capsules.has(id)) throw new WrennError("capsule_busy", { operation: "create" });
+  }
+
   observe(observer: (status: CapsuleStatus) => void): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);

@@ -1,58 +1,66 @@
 import { chmod, mkdir, open, rm } from "node:fs/promises";
 import { problemOf, withDeadline } from "@wrenn/core";
-import type { HostAgentDeps } from "../../host-agent-deps.ts";
-import type { Capsule } from "../capsule.ts";
+import type { Clock, Logger } from "@wrenn/core";
+import { syncDirectory } from "@wrenn/system";
+import type { Disks } from "../../disks/disks.ts";
+import type { Generation } from "../../generations/generation.ts";
+import type { Machines } from "../../machines/machines.ts";
 import { whileAlive } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
+import type { Memory } from "../../memory/memory.ts";
+import type { Capsule } from "../capsule.ts";
+import type { OperationJournal } from "./operation-journal.ts";
 import { untilComplete } from "./serve-pages.ts";
-import { syncDirectory } from "@wrenn/system";
-import type { Generation } from "../../generations/generation.ts";
 
 /** Freezing processes takes milliseconds; one that cannot be frozen fails the operation instead of holding it up. */
 const QUIESCE_MS = 30_000;
 
-export interface Captured {
-  readonly generation: Generation;
-  /** What a capsule that goes on writes from now on. */
-  readonly overlay: number;
+export interface CaptureGenerationDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly machines: Pick<Machines, "hypervisor">;
+  readonly disks: Pick<Disks, "create" | "layers">;
+  readonly memory: Pick<Memory, "save">;
 }
 
-export interface CaptureRequest {
-  readonly kind: Generation["kind"];
-  readonly name?: string;
-  /** The machine goes on afterwards; without, it stays stopped. */
-  readonly goesOn: boolean;
-  readonly step: {
-    readonly quiesce: () => Promise<void>;
-    readonly stop: () => Promise<void>;
-    /** `layer` is what the disk was until now. */
-    readonly disk: (layer: string) => Promise<void>;
-    readonly deviceState: () => Promise<void>;
-    readonly memory: () => Promise<void>;
-    readonly goOn: () => Promise<void>;
-  };
+/** A pause leaves the machine stopped; after a checkpoint or fork it continues on a new overlay. */
+export type CaptureRequest =
+  | { readonly kind: "pause"; readonly journal: OperationJournal<"pause"> }
+  | {
+      readonly kind: "checkpoint" | "fork";
+      readonly name?: string;
+      readonly journal: OperationJournal<"checkpoint">;
+    };
+
+export interface CapturedGeneration {
+  readonly generation: Generation;
+  /** Number of the overlay that the machine writes after a checkpoint or fork. */
+  readonly overlay: number;
+  /** For how long the virtual CPUs stood still, milliseconds; 0 for a pause. */
+  readonly stoppedMs: number;
 }
 
 /**
  * Writes a generation of a running capsule: disk, device state and changed pages of one frozen moment. The record does not
- * name it yet. When a step fails the machine runs on and nothing of the generation is left.
+ * name it yet. When a step fails the machine keeps running and nothing of the generation is left.
  */
-export async function capture(
+export async function captureGeneration(
   capsule: Capsule,
   running: RunningMachine,
   request: CaptureRequest,
-  deps: HostAgentDeps,
+  deps: CaptureGenerationDeps,
   signal: AbortSignal,
-): Promise<Captured> {
+): Promise<CapturedGeneration> {
   const { machine, guest, slot } = running;
   await untilComplete(running, signal);
   const { directory, record, spec } = capsule;
-  const { step } = request;
+  const { journal } = request;
+  const { layers: layerStore } = deps.disks;
   const id = `g${record.nextGeneration}`;
   const files = directory.generation(id);
   const alive = <T>(work: Promise<T>): Promise<T> => whileAlive(machine, work);
-  /** What lets the machine run on after a failure must not hide that failure. */
-  const goOn = async (what: string, work: () => Promise<void>): Promise<void> => {
+  /** Letting the machine run again after a failure must not hide that failure. */
+  const letRun = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {
       await alive(work());
     } catch (error) {
@@ -63,15 +71,15 @@ export async function capture(
   undo.defer(() => rm(files.directory, { recursive: true, force: true }));
   await rm(files.directory, { recursive: true, force: true });
   await mkdir(files.directory, { recursive: true, mode: 0o700 });
-  const layer = await deps.disks.layers.freeze(directory.overlay(record.overlay));
+  const layer = await layerStore.freeze(directory.overlay(record.overlay));
   const layers = [...record.layers, layer];
   let overlay = record.overlay;
-  if (request.goesOn) {
+  if (request.kind !== "pause") {
     overlay++;
     const disk = directory.overlay(overlay);
     await rm(disk, { force: true });
     await deps.disks.create(
-      { path: disk, backing: deps.disks.layers.path(layer), sizeMib: spec.diskMib, uid: slot.uid },
+      { path: disk, backing: layerStore.path(layer), sizeMib: spec.diskMib, uid: slot.uid },
       signal,
     );
   }
@@ -79,33 +87,37 @@ export async function capture(
   undo.defer(async () => {
     // A disk that was switched stays so: the new overlay is the capsule's disk from now on.
     if (switched) await capsule.save({ overlay, layers });
-    deps.disks.layers.unpin(layer);
+    layerStore.unpin(layer);
   });
 
-  await step.quiesce();
-  undo.defer(() => goOn("thaw", () => guest.thaw(AbortSignal.timeout(QUIESCE_MS))));
+  await journal.step("quiesce");
+  undo.defer(() => letRun("thaw", () => guest.thaw(AbortSignal.timeout(QUIESCE_MS))));
   await alive(
     withDeadline("freezing the guest's processes", QUIESCE_MS, signal, (inner) =>
       guest.quiesce({ freeze: true }, inner),
     ),
   );
-  await step.stop();
-  undo.defer(() => goOn("resume", () => machine.resume(AbortSignal.timeout(QUIESCE_MS))));
+  await journal.step("stop");
+  const stoppedAt = deps.clock.monotonic();
+  undo.defer(() => letRun("resume", () => machine.resume(AbortSignal.timeout(QUIESCE_MS))));
   await machine.stop(signal);
-  if (request.goesOn) {
-    await step.disk(layer);
+  if (request.kind !== "pause") {
+    request.journal.add({ layer });
+    await request.journal.step("disk");
     await machine.switchDisk(directory.overlay(overlay), signal);
     switched = true;
-    await deps.disks.layers.seal(layer);
+    await layerStore.seal(layer);
   }
-  await step.deviceState();
+  await journal.step("device-state");
   await machine.saveDeviceState(files.deviceState, signal);
-  await step.memory();
+  await journal.step("memory");
   const memoryBytes = await deps.memory.save(machine, files.memoryDiff, signal);
   // Machines of later slots, each with a user of its own, read it; nobody else comes through the directory.
   await chmod(files.memoryDiff, 0o444);
-  if (request.goesOn) {
-    await step.goOn();
+  let stoppedMs = 0;
+  if (request.kind !== "pause") {
+    await request.journal.step("continue");
+    stoppedMs = deps.clock.monotonic() - stoppedAt;
     await machine.resume(signal);
     await alive(guest.thaw(signal));
   }
@@ -113,15 +125,16 @@ export async function capture(
     syncFile(files.deviceState),
     syncFile(files.memoryDiff),
     syncDirectory(files.directory),
-    deps.disks.layers.sync(layer),
+    layerStore.sync(layer),
   ]);
   undo.move();
   return {
     overlay,
+    stoppedMs,
     generation: {
       id,
       kind: request.kind,
-      ...(request.name === undefined ? {} : { name: request.name }),
+      ...(request.kind === "pause" || request.name === undefined ? {} : { name: request.name }),
       createdAt: deps.clock.now(),
       layers,
       memoryBytes,

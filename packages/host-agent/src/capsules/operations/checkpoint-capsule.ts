@@ -1,68 +1,63 @@
-import type { HostAgentDeps } from "../../host-agent-deps.ts";
-import { capture } from "./capture-generation.ts";
+import type { CheckpointFacts } from "@wrenn/protocol";
 import type { Generation } from "../../generations/generation.ts";
-import type { Step } from "../../steps.ts";
-import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Capsule } from "../capsule.ts";
+import type { CapsuleRegistry } from "../capsule-registry.ts";
+import { verifyNew } from "../upkeep/settle-generations.ts";
+import { captureGeneration } from "./capture-generation.ts";
+import type { CaptureGenerationDeps } from "./capture-generation.ts";
+import { checkpointFacts } from "./checkpoints.ts";
+import { OperationJournal } from "./operation-journal.ts";
+import type { OperationJournalDeps } from "./operation-journal.ts";
+
+export type AddGenerationDeps = CaptureGenerationDeps & OperationJournalDeps;
+
+export interface CheckpointCapsuleDeps extends AddGenerationDeps {
+  readonly registry: CapsuleRegistry;
+}
+
+/** Keeps this moment of a running capsule, which goes on after a short stop. */
+export async function checkpointCapsule(
+  id: string,
+  name: string | undefined,
+  deps: CheckpointCapsuleDeps,
+  signal: AbortSignal,
+): Promise<CheckpointFacts> {
+  const capsule = deps.registry.require(id);
+  const { generation, stoppedMs } = await addGeneration(
+    capsule,
+    { kind: "checkpoint", ...(name === undefined ? {} : { name }) },
+    deps,
+    signal,
+  );
+  deps.registry.inBackground(id, "verification", () => verifyNew(capsule, generation));
+  return { ...checkpointFacts(generation), stoppedMs };
+}
 
 /**
- * Writes a generation of a running capsule, which goes on after a short stop.
+ * Adds a generation to the record of a running capsule, which goes on after a short stop.
  *
  * @returns the generation and for how long the virtual CPUs stood still, in milliseconds.
  */
-export async function checkpointCapsule(
+export async function addGeneration(
   capsule: Capsule,
-  running: RunningMachine,
-  { kind, name }: { readonly kind: "checkpoint" | "fork"; readonly name?: string },
-  deps: HostAgentDeps,
+  moment: { readonly kind: "checkpoint" | "fork"; readonly name?: string },
+  deps: AddGenerationDeps,
   signal: AbortSignal,
 ): Promise<{ readonly generation: Generation; readonly stoppedMs: number }> {
-  const { directory } = capsule;
-  let stoppedAt = 0;
-  let stoppedMs = 0;
-  let layer: string | undefined;
-  const journal = async (step: Step<"checkpoint">): Promise<void> => {
-    await directory.writeJournal({
-      operation: "checkpoint",
-      step,
-      at: deps.clock.now(),
-      ...(layer === undefined ? {} : { layer }),
-    });
-    await deps.onStep?.(capsule.id, "checkpoint", step);
-  };
+  const running = capsule.requireRunning();
+  const journal = new OperationJournal(capsule, "checkpoint", deps);
   try {
-    const { generation, overlay } = await capture(
+    const { generation, overlay, stoppedMs } = await captureGeneration(
       capsule,
       running,
-      {
-        kind,
-        ...(name === undefined ? {} : { name }),
-        goesOn: true,
-        step: {
-          quiesce: () => journal("quiesce"),
-          stop: async () => {
-            await journal("stop");
-            stoppedAt = deps.clock.monotonic();
-          },
-          disk: async (frozen) => {
-            layer = frozen;
-            await journal("disk");
-          },
-          deviceState: () => journal("device-state"),
-          memory: () => journal("memory"),
-          goOn: async () => {
-            await journal("continue");
-            stoppedMs = deps.clock.monotonic() - stoppedAt;
-          },
-        },
-      },
+      { ...moment, journal },
       deps,
       signal,
     );
     try {
-      await journal("commit");
+      await journal.step("commit");
     } finally {
-      // Whatever becomes of the generation: this is the disk that the machine writes to now.
+      // Whether or not the generation is kept: this is the disk that the machine writes to now.
       await capsule.save({ overlay, layers: generation.layers });
       for (const layer of generation.layers) deps.disks.layers.unpin(layer);
     }
@@ -72,6 +67,6 @@ export async function checkpointCapsule(
     });
     return { generation, stoppedMs };
   } finally {
-    await directory.writeJournal({ operation: "none", at: deps.clock.now() });
+    await journal.clear();
   }
 }

@@ -1,15 +1,85 @@
-import type { CapsuleSpec } from "@wrenn/protocol";
-import type { HostAgentDeps } from "../../host-agent-deps.ts";
+import { WrennError } from "@wrenn/core";
+import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { GenerationFiles } from "../../generations/generation.ts";
-import type { PreparedMachine } from "../../machines/running-machine.ts";
+import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
+import type { MachinePool } from "../../pool/machine-pool.ts";
 import type { FrozenTemplate } from "../../templates/frozen-template.ts";
-import type { RunningMachine } from "../../machines/running-machine.ts";
-import type { Capsule } from "../capsule.ts";
+import type { Templates } from "../../templates/template-store.ts";
+import { Capsule } from "../capsule.ts";
+import { CapsuleDirectory } from "../capsule-directory.ts";
 import type { CapsuleRecord } from "../capsule-record.ts";
-import { startMachine, journalOf } from "./start-machine.ts";
+import type { CapsuleRegistry } from "../capsule-registry.ts";
+import { OperationJournal } from "./operation-journal.ts";
+import type { OperationJournalDeps } from "./operation-journal.ts";
+import { startMachine } from "./start-machine.ts";
+import type { StartMachineDeps } from "./start-machine.ts";
+
+export interface StartCapsuleDeps extends StartMachineDeps, OperationJournalDeps {
+  readonly registry: CapsuleRegistry;
+  readonly capsulesDirectory: string;
+}
+
+export interface CreateCapsuleDeps extends StartCapsuleDeps {
+  readonly templates: Pick<Templates, "source">;
+  readonly pool: Pick<MachinePool, "take">;
+}
+
+/** What a capsule begins with, besides its template. */
+export interface CapsuleOrigin {
+  /** Generation of the capsule that it is a fork of. */
+  readonly parent?: { readonly files: GenerationFiles; readonly layers: readonly string[] };
+  /** A machine of the pool. */
+  readonly prepared?: PreparedMachine;
+}
+
+/** Starts a capsule from its template. Nothing is left behind when that fails. */
+export async function createCapsule(
+  spec: CapsuleSpec,
+  deps: CreateCapsuleDeps,
+  signal: AbortSignal,
+): Promise<CapsuleStatus> {
+  const template = await deps.templates.source.frozen(spec.template, spec, signal);
+  deps.registry.requireUnused(spec.id);
+  const present = await deps.machines.hypervisor.identity(signal);
+  const { hypervisor: saved = present } = template;
+  if (saved !== present) throw new WrennError("snapshot_incompatible", { saved, present });
+  const prepared = deps.pool.take({ template, diskMib: spec.diskMib });
+  return await startCapsule(
+    // A snapshot has the sizes that it was frozen with.
+    { ...spec, ...template.shape },
+    template,
+    prepared ? { prepared } : {},
+    deps,
+    signal,
+  );
+}
+
+/** Registers a new capsule and starts its first machine; the caller has made sure that the id is unused. */
+export async function startCapsule(
+  spec: CapsuleSpec,
+  template: FrozenTemplate,
+  origin: CapsuleOrigin,
+  deps: StartCapsuleDeps,
+  signal: AbortSignal,
+): Promise<CapsuleStatus> {
+  const { clock, registry } = deps;
+  const directory = new CapsuleDirectory(deps.capsulesDirectory, spec.id, origin.prepared?.name);
+  const record = newRecord(spec, template, clock.now());
+  const capsule = new Capsule(record, directory, clock, registry.announce);
+  registry.capsules.set(spec.id, capsule);
+  try {
+    capsule.enter("running", await startFirstMachine(capsule, origin, deps, signal));
+  } catch (error) {
+    registry.capsules.delete(spec.id);
+    capsule.fail(error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+  registry.watchForDeath(capsule);
+  return capsule.status();
+}
 
 /** The record of a capsule that does not exist yet. */
-export function newRecord(spec: CapsuleSpec, template: FrozenTemplate, now: number): CapsuleRecord {
+function newRecord(spec: CapsuleSpec, template: FrozenTemplate, now: number): CapsuleRecord {
   return {
     version: 1,
     spec,
@@ -24,23 +94,17 @@ export function newRecord(spec: CapsuleSpec, template: FrozenTemplate, now: numb
   };
 }
 
-/** Where a fork begins: a generation of its parent. */
-export interface Parent {
-  readonly files: GenerationFiles;
-  readonly layers: readonly string[];
-}
-
-/** Takes a new capsule to its first machine. Nothing of it is left when that fails. */
-export async function createCapsule(
+/** Makes the capsule's directory and takes the steps to its machine. */
+async function startFirstMachine(
   capsule: Capsule,
-  from: { readonly parent?: Parent; readonly prepared?: PreparedMachine },
-  deps: HostAgentDeps,
+  { parent, prepared }: CapsuleOrigin,
+  deps: StartCapsuleDeps,
   signal: AbortSignal,
 ): Promise<RunningMachine> {
   const { directory } = capsule;
-  const { parent, prepared } = from;
-  await using release = new AsyncDisposableStack();
-  release.defer(() => directory.remove());
+  const journal = new OperationJournal(capsule, "create", deps, signal);
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => directory.remove());
   try {
     await directory.create(capsule.record);
   } catch (error) {
@@ -57,11 +121,11 @@ export async function createCapsule(
       layers: parent?.layers ?? [],
       newIdentity: true,
     },
+    journal,
     deps,
-    journalOf<"create" | "resume">("create", capsule, deps, signal),
     signal,
   );
-  await directory.writeJournal({ operation: "none", at: deps.clock.now() });
-  release.move();
+  await journal.clear();
+  undo.move();
   return running;
 }

@@ -1,26 +1,49 @@
 import { problemOf, WrennError } from "@wrenn/core";
-import type { HostAgentDeps } from "../../host-agent-deps.ts";
-import type { Step } from "../../steps.ts";
+import type { PortConnections } from "../../host-agent-deps.ts";
+import type { Machines } from "../../machines/machines.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
+import type { Step } from "../../steps.ts";
 import type { Capsule } from "../capsule.ts";
+import type { CapsuleRegistry } from "../capsule-registry.ts";
+import { OperationJournal } from "./operation-journal.ts";
+import type { OperationJournalDeps } from "./operation-journal.ts";
+
+export interface DestroyCapsuleDeps extends OperationJournalDeps {
+  readonly registry: CapsuleRegistry;
+  readonly machines: Pick<Machines<"release">, "slots">;
+  readonly connections: Pick<PortConnections, "reset">;
+}
+
+/** Ends a capsule from any state and removes everything it had. An unknown capsule is fine. */
+export async function destroyCapsule(id: string, deps: DestroyCapsuleDeps): Promise<void> {
+  const { registry } = deps;
+  const capsule = registry.capsules.get(id);
+  if (!capsule) return;
+  const { running } = capsule;
+  capsule.enter("destroying", running);
+  await releaseCapsule(capsule, running, deps);
+  registry.capsules.delete(id);
+  deps.connections.reset(id);
+  capsule.enter("gone");
+  registry.inBackground(id, "layers", () => registry.collectLayers());
+}
 
 /**
- * Ends a capsule from any state and removes everything it had. Every part is tried even when another refuses, because
- * what stays behind costs the host; releasing a part twice is harmless, so a later call may try again.
+ * Releases everything that a capsule holds. Every step is tried even when another fails, because what stays behind costs
+ * the host; releasing something twice is harmless, so a later call may try again.
  *
- * @throws WrennError `operation_failed` with the first refusal, after everything was tried.
+ * @throws WrennError `operation_failed` with the first failure, after everything was tried.
  */
-export async function releaseCapsule(
+async function releaseCapsule(
   capsule: Capsule,
   running: RunningMachine | undefined,
-  deps: HostAgentDeps,
+  deps: DestroyCapsuleDeps,
 ): Promise<void> {
-  const { directory } = capsule;
+  const journal = new OperationJournal(capsule, "destroy", deps);
   const problems: unknown[] = [];
   const step = async (name: Step<"destroy">, action: () => Promise<void>): Promise<void> => {
     try {
-      await directory.writeJournal({ operation: "destroy", step: name, at: deps.clock.now() });
-      await deps.onStep?.(capsule.id, "destroy", name);
+      await journal.step(name);
     } catch (error) {
       problems.push(error);
     }
@@ -35,7 +58,7 @@ export async function releaseCapsule(
     await running?.pages?.stop();
   });
   await step("slot", async () => (running ? deps.machines.slots.release(running.slot) : undefined));
-  if (problems.length === 0) await step("directory", () => directory.remove());
+  if (problems.length === 0) await step("directory", () => capsule.directory.remove());
   const [first] = problems;
   if (first !== undefined) {
     throw new WrennError(

@@ -1,96 +1,122 @@
 import { problemOf } from "@wrenn/core";
-import type { HostAgentDeps } from "../../host-agent-deps.ts";
-import { capture } from "./capture-generation.ts";
-import type { Step } from "../../steps.ts";
-import type { Capsule } from "../capsule.ts";
+import type { CapsuleStatus } from "@wrenn/protocol";
+import type { Disks } from "../../disks/disks.ts";
+import type { PortConnections } from "../../host-agent-deps.ts";
+import type { Machines } from "../../machines/machines.ts";
 import { whileAlive } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
+import type { Capsule } from "../capsule.ts";
+import type { CapsuleRegistry } from "../capsule-registry.ts";
+import { compactLayers } from "../upkeep/compact-layers.ts";
+import { dropOldPauses, verifyNew } from "../upkeep/settle-generations.ts";
+import { captureGeneration } from "./capture-generation.ts";
+import type { CaptureGenerationDeps } from "./capture-generation.ts";
+import { OperationJournal } from "./operation-journal.ts";
+import type { OperationJournalDeps } from "./operation-journal.ts";
+
+/** Compacting a disk is given up after this; the next pause tries again. */
+const COMPACT_MS = 10 * 60_000;
+
+export interface PauseCapsuleDeps extends CaptureGenerationDeps, OperationJournalDeps {
+  readonly registry: CapsuleRegistry;
+  readonly machines: Pick<Machines<"release">, "hypervisor" | "slots">;
+  readonly disks: Disks;
+  readonly connections: Pick<PortConnections, "drain" | "reset">;
+}
 
 /**
- * Freezes a running capsule into a new generation and gives its machine, memory and slot back. Open streams wait for the
- * next resume. When it fails the capsule runs on. The slot is the caller's to release: nobody has to wait for it.
+ * Freezes a running capsule into a new generation and releases its machine, memory and slot. Open streams wait for the
+ * next resume. When it fails the capsule keeps running.
  */
 export async function pauseCapsule(
-  capsule: Capsule,
-  running: RunningMachine,
-  deps: HostAgentDeps,
+  id: string,
+  deps: PauseCapsuleDeps,
   signal: AbortSignal,
-): Promise<void> {
-  const { directory } = capsule;
-  const journal = async (name: Step<"pause">): Promise<void> => {
-    await directory.writeJournal({ operation: "pause", step: name, at: deps.clock.now() });
-    await deps.onStep?.(capsule.id, "pause", name);
-  };
+): Promise<CapsuleStatus> {
+  const capsule = deps.registry.require(id);
+  const running = capsule.requireRunning();
+  const journal = new OperationJournal(capsule, "pause", deps);
   capsule.enter("pausing", running);
   try {
-    await deps.connections.drain(capsule.id, signal);
-    const { generation } = await capture(
-      capsule,
-      running,
-      {
-        kind: "pause",
-        goesOn: false,
-        step: {
-          quiesce: () => journal("quiesce"),
-          stop: () => journal("stop"),
-          disk: async () => {},
-          deviceState: () => journal("device-state"),
-          memory: () => journal("memory"),
-          goOn: async () => {},
-        },
-      },
-      deps,
-      signal,
-    );
-    try {
-      await journal("commit");
-      const { slot: _released, served: _complete, ...kept } = capsule.record;
-      await capsule.replace({
-        ...kept,
-        state: "paused",
-        generations: [...kept.generations, generation],
-        nextGeneration: kept.nextGeneration + 1,
-        current: generation.id,
-      });
-    } catch (error) {
-      await running.machine.resume(signal);
-      await whileAlive(running.machine, running.guest.thaw(signal));
-      throw error;
-    } finally {
-      for (const layer of generation.layers) deps.disks.layers.unpin(layer);
-    }
+    await deps.connections.drain(id, signal);
+    await commitGeneration(capsule, running, journal, deps, signal);
   } catch (error) {
     capsule.enter("running", running);
-    deps.connections.reset(capsule.id);
-    await directory.writeJournal({ operation: "none", at: deps.clock.now() });
+    deps.connections.reset(id);
+    await journal.clear();
     throw error;
   }
-  await releaseMachine(capsule, running, deps, journal);
+  await releaseMachine(capsule, running, journal, deps);
+  settleInBackground(capsule, running, deps);
+  return capsule.status();
 }
 
-/** The last overlay has become a layer that later machines of other users read. */
-export async function sealLayers(capsule: Capsule, deps: HostAgentDeps): Promise<void> {
-  const layers = new Set(capsule.record.generations.flatMap((generation) => generation.layers));
-  for (const layer of layers) await deps.disks.layers.seal(layer);
+/** Every layer of a generation is read by later machines of other users and is never written again. */
+export async function sealLayers(capsule: Capsule, { layers }: Pick<Disks, "layers">): Promise<void> {
+  const ids = new Set(capsule.record.generations.flatMap((generation) => generation.layers));
+  for (const id of ids) await layers.seal(id);
 }
 
-/** The generation is safe: from here on nothing leads back to the machine. */
+/** Writes the generation and makes it the one that the capsule resumes from. */
+async function commitGeneration(
+  capsule: Capsule,
+  running: RunningMachine,
+  journal: OperationJournal<"pause">,
+  deps: PauseCapsuleDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { generation } = await captureGeneration(capsule, running, { kind: "pause", journal }, deps, signal);
+  try {
+    await journal.step("commit");
+    const { slot: _released, served: _complete, ...kept } = capsule.record;
+    await capsule.replace({
+      ...kept,
+      state: "paused",
+      generations: [...kept.generations, generation],
+      nextGeneration: kept.nextGeneration + 1,
+      current: generation.id,
+    });
+  } catch (error) {
+    await running.machine.resume(signal);
+    await whileAlive(running.machine, running.guest.thaw(signal));
+    throw error;
+  } finally {
+    for (const layer of generation.layers) deps.disks.layers.unpin(layer);
+  }
+}
+
+/** The generation is safe: from here on the pause cannot be undone. */
 async function releaseMachine(
   capsule: Capsule,
   running: RunningMachine,
-  deps: HostAgentDeps,
-  journal: (name: Step<"pause">) => Promise<void>,
+  journal: OperationJournal<"pause">,
+  deps: PauseCapsuleDeps,
 ): Promise<void> {
   running.guest.suspend();
   capsule.suspended = running.guest;
   try {
-    await journal("release");
+    await journal.step("release");
   } catch (error) {
     deps.logger.warn("capsule.journal_failed", { capsule: capsule.id, problem: problemOf(error) });
   }
   capsule.enter("paused");
   await running.machine.destroy();
   await running.pages?.stop();
-  await sealLayers(capsule, deps);
-  await capsule.directory.writeJournal({ operation: "none", at: deps.clock.now() });
+  await sealLayers(capsule, deps.disks);
+  await journal.clear();
+}
+
+/** What the caller does not wait for: the slot, reading the generation back, and removing what it replaces. */
+function settleInBackground(capsule: Capsule, { slot }: RunningMachine, deps: PauseCapsuleDeps): void {
+  const { registry } = deps;
+  registry.inBackground(capsule.id, "slot_release", () => deps.machines.slots.release(slot));
+  const generation = capsule.currentGeneration();
+  registry.inBackground(capsule.id, "verification", async () => {
+    await verifyNew(capsule, generation);
+    await registry.queue.run(capsule.id, async () => {
+      await dropOldPauses(capsule);
+      await compactLayers(capsule, deps, AbortSignal.timeout(COMPACT_MS));
+    });
+    await registry.collectLayers();
+  });
 }

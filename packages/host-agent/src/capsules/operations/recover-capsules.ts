@@ -1,7 +1,10 @@
 import { basename } from "node:path";
 import { problemOf } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
-import type { HostAgentDeps, HostAgentOptions } from "../../host-agent-deps.ts";
+import type { Disks } from "../../disks/disks.ts";
+import type { Machines } from "../../machines/machines.ts";
+import type { Templates } from "../../templates/template-store.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import { Capsule } from "../capsule.ts";
 import { CapsuleDirectory } from "../capsule-directory.ts";
@@ -11,13 +14,22 @@ import { sealLayers } from "./pause-capsule.ts";
 
 const ANSWER_MS = 10_000;
 
+export interface RecoverCapsulesDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly machines: Machines<"adopt" | "release">;
+  readonly disks: Pick<Disks, "layers">;
+  readonly templates: Pick<Templates, "snapshots">;
+  readonly capsulesDirectory: string;
+}
+
 /**
  * Takes over what an earlier host agent left: live machines are adopted, operations it was in the middle of are finished
  * when their commit was written and rolled back otherwise, and what is neither is removed. Every capsule ends up running,
  * paused, failed, or gone.
  */
 export async function recoverCapsules(
-  deps: HostAgentDeps & Pick<HostAgentOptions, "capsulesDirectory">,
+  deps: RecoverCapsulesDeps,
   announce: (status: CapsuleStatus) => void,
   signal: AbortSignal,
 ): Promise<readonly Capsule[]> {
@@ -41,7 +53,7 @@ export async function recoverCapsules(
 
 async function recoverOne(
   directory: CapsuleDirectory,
-  deps: HostAgentDeps,
+  deps: RecoverCapsulesDeps,
   announce: (status: CapsuleStatus) => void,
   signal: AbortSignal,
 ): Promise<Capsule | undefined> {
@@ -67,7 +79,7 @@ async function recoverOne(
   if (record.state === "paused") {
     // A resume that was not committed, or a pause that was: either way the generation counts and the machine goes.
     await release();
-    await sealLayers(capsule, deps);
+    await sealLayers(capsule, deps.disks);
     await directory.tidy(record);
     await directory.writeJournal(nothing);
     return capsule;
@@ -101,7 +113,7 @@ async function recoverOne(
 /** A machine that waited for a capsule; its slot is swept with all that nobody adopts. */
 async function clearPooled(
   directory: CapsuleDirectory,
-  deps: HostAgentDeps,
+  deps: RecoverCapsulesDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const machine = await deps.machines.hypervisor.adopt(directory.run, signal);
@@ -121,7 +133,7 @@ async function rejoin(
   capsule: Capsule,
   { machine, slot }: Pick<RunningMachine, "machine" | "slot">,
   journal: JournalEntry,
-  deps: HostAgentDeps,
+  deps: RecoverCapsulesDeps,
   signal: AbortSignal,
 ): Promise<RunningMachine | undefined> {
   try {

@@ -14,21 +14,21 @@ export async function renewIdentity(
   {
     spec,
     restoreCount,
-    anew,
+    newIdentity,
   }: {
     readonly spec: CapsuleSpec;
     readonly restoreCount: number;
-    /** The guest becomes somebody else; otherwise it keeps its name and machine id. */
-    readonly anew: boolean;
+    /** The guest gets a new name and a new machine id; otherwise it keeps them. */
+    readonly newIdentity: boolean;
   },
-  source: { readonly clock: Clock; readonly random: Random },
+  deps: { readonly clock: Clock; readonly random: Random },
   signal: AbortSignal,
 ): Promise<void> {
   await guest.configure(
     {
-      wallClockNs: BigInt(Math.round(source.clock.now() * 1e6)),
-      entropy: source.random.bytes(ENTROPY_BYTES),
-      ...(anew ? { hostname: spec.id, machineId: randomHex(source.random, 16) } : {}),
+      wallClockNs: BigInt(Math.round(deps.clock.now() * 1e6)),
+      entropy: deps.random.bytes(ENTROPY_BYTES),
+      ...(newIdentity ? { hostname: spec.id, machineId: randomHex(deps.random, 16) } : {}),
       restoreCount: BigInt(restoreCount),
       runHooks: true,
       environment: {

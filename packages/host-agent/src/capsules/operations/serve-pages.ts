@@ -1,7 +1,7 @@
 import { problemOf, withDeadline } from "@wrenn/core";
 import type { ServedMemory } from "@wrenn/vmm";
-import type { HostAgentDeps } from "../../host-agent-deps.ts";
-import type { ServedPages } from "../../memory/memory.ts";
+import type { Logger } from "@wrenn/core";
+import type { Memory, ServedPages } from "../../memory/memory.ts";
 import type { Capsule } from "../capsule.ts";
 import { whileAlive } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
@@ -9,12 +9,17 @@ import type { RunningMachine } from "../../machines/running-machine.ts";
 /** The rest of a memory comes in within seconds; a host that is busy may take many times that. */
 const FILL_MS = 120_000;
 
+export interface ServePagesDeps {
+  readonly logger: Logger;
+  readonly memory: Pick<Memory, "packed">;
+}
+
 /** Starts the page server for a machine of the capsule that starts from packed memory. */
 export async function servePages(
   capsule: Capsule,
   packed: string,
   uid: number,
-  deps: HostAgentDeps,
+  deps: ServePagesDeps,
   signal: AbortSignal,
 ): Promise<{ readonly pages: ServedPages; readonly machine: ServedMemory }> {
   const { directory, record, spec } = capsule;

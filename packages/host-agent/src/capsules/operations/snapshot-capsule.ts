@@ -1,9 +1,19 @@
 import { WrennError } from "@wrenn/core";
-import type { HostAgentDeps } from "../../host-agent-deps.ts";
+import type { TemplateFacts } from "@wrenn/protocol";
+import type { Disks } from "../../disks/disks.ts";
+import type { Memory } from "../../memory/memory.ts";
+import type { Templates } from "../../templates/template-store.ts";
+import type { CapsuleRegistry } from "../capsule-registry.ts";
 import { withPlainDiff } from "../upkeep/pack-generations.ts";
-import type { FrozenTemplate } from "../../templates/frozen-template.ts";
-import type { Step } from "../../steps.ts";
-import type { Capsule } from "../capsule.ts";
+import { OperationJournal } from "./operation-journal.ts";
+import type { OperationJournalDeps } from "./operation-journal.ts";
+
+export interface SnapshotCapsuleDeps extends OperationJournalDeps {
+  readonly registry: CapsuleRegistry;
+  readonly disks: Pick<Disks, "layers">;
+  readonly memory: Pick<Memory, "packed">;
+  readonly templates: Pick<Templates, "snapshots">;
+}
 
 /**
  * Makes a template of a paused capsule, which stays as it is. Nothing of the template is left when that fails.
@@ -11,29 +21,23 @@ import type { Capsule } from "../capsule.ts";
  * @throws WrennError `capsule_not_paused`, `operation_failed`, `disk_full`, `snapshot_corrupt`, …
  */
 export async function snapshotCapsule(
-  capsule: Capsule,
+  id: string,
   key: string,
-  deps: HostAgentDeps,
+  deps: SnapshotCapsuleDeps,
   signal: AbortSignal,
-): Promise<FrozenTemplate> {
+): Promise<TemplateFacts> {
+  const capsule = deps.registry.require(id);
   if (capsule.state !== "paused")
     throw new WrennError("capsule_not_paused", { status: capsule.publicState() });
   const { directory, record } = capsule;
+  const { snapshots } = deps.templates;
   const generation = capsule.currentGeneration();
-  // Until the journal is clear again nobody has been told of the template: recovery removes it.
-  const step = async (name: Step<"snapshot">): Promise<void> => {
-    signal.throwIfAborted();
-    await directory.writeJournal({
-      operation: "snapshot",
-      step: name,
-      at: deps.clock.now(),
-      template: key,
-    });
-    await deps.onStep?.(capsule.id, "snapshot", name);
-  };
+  // The caller learns of the template only after the journal is clear; until then recovery removes it.
+  const journal = new OperationJournal(capsule, "snapshot", deps, signal);
+  journal.add({ template: key });
   try {
     const template = await withPlainDiff(capsule, generation, deps, signal, (memoryDiff) =>
-      deps.templates.snapshots.create(
+      snapshots.create(
         key,
         {
           template: record.template,
@@ -41,18 +45,18 @@ export async function snapshotCapsule(
           hypervisor: generation.hypervisor,
           disk: deps.disks.layers.path(generation.layers.at(-1) ?? ""),
         },
-        step,
+        journal.step,
         signal,
       ),
     );
     try {
-      await step("answer");
+      await journal.step("answer");
     } catch (error) {
-      await deps.templates.snapshots.remove(key);
+      await snapshots.remove(key);
       throw error;
     }
-    return template;
+    return { name: key, sizeBytes: template.sizeBytes, ...template.shape };
   } finally {
-    await directory.writeJournal({ operation: "none", at: deps.clock.now() });
+    await journal.clear();
   }
 }

@@ -1,68 +1,110 @@
+import { rm } from "node:fs/promises";
+import { basename } from "node:path";
 import { withDeadline } from "@wrenn/core";
-import type { HostAgentDeps } from "../../host-agent-deps.ts";
-import { renewIdentity } from "./renew-identity.ts";
-import type { Operation, Step, StepJournal } from "../../steps.ts";
-import type { Capsule } from "../capsule.ts";
-import { obtainMachine } from "./obtain-machine.ts";
+import type { Clock, Logger, Random } from "@wrenn/core";
+import type { GuestLink } from "@wrenn/guest";
+import type { Disks } from "../../disks/disks.ts";
+import type { GenerationFiles } from "../../generations/generation.ts";
+import type { PortConnections } from "../../host-agent-deps.ts";
+import type { Machines } from "../../machines/machines.ts";
 import { whileAlive } from "../../machines/running-machine.ts";
-import type { RunningMachine } from "../../machines/running-machine.ts";
-import type { Origin } from "./origin.ts";
+import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
+import type { Memory } from "../../memory/memory.ts";
+import type { Capsule } from "../capsule.ts";
+import type { OperationJournal } from "./operation-journal.ts";
+import { renewIdentity } from "./renew-identity.ts";
+import { servePages } from "./serve-pages.ts";
 
 /** A restore answers in a fraction of a second; on a saturated host it may take many times that. */
 const GUEST_ANSWER_MS = 30_000;
 
+export interface StartMachineDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+  readonly machines: Machines<"acquire" | "applyPolicy" | "release">;
+  readonly disks: Pick<Disks, "create" | "layers">;
+  readonly memory: Pick<Memory, "packed">;
+  readonly connections: Pick<PortConnections, "reset">;
+}
+
+/** What a machine starts from: a generation, or the state of the capsule's template. */
+export interface MachineOrigin {
+  /** Changed pages and device state; without them the template's own. */
+  readonly files?: GenerationFiles;
+  /** The changed pages exist in compressed form only. */
+  readonly packed?: boolean;
+  /** A machine of the pool, which has the template's state already. */
+  readonly prepared?: PreparedMachine;
+  /** Disk layers below the new overlay, lowest first. */
+  readonly layers: readonly string[];
+  /** The guest gets a new name and a new machine id. */
+  readonly newIdentity: boolean;
+}
+
+type StartJournal = OperationJournal<"create"> | OperationJournal<"resume">;
+
+/** A machine that runs, before its guest has the identity of the capsule. */
+interface StartedMachine extends Omit<RunningMachine, "guest"> {
+  /** The link to a guest that has answered before. */
+  readonly guest?: GuestLink;
+}
+
 /**
- * Takes a capsule to a machine whose guest answers as itself: from its template, or from a generation of it or of its parent.
- * Every step is journalled first; when one fails, everything before it is released in reverse order and the record is as
- * it was.
+ * Takes a capsule to a machine whose guest answers with the capsule's identity: from its template, or from a generation of
+ * it or of its parent. Every step is journalled first; when one fails, everything before it is released in reverse order
+ * and the record is as it was.
  */
 export async function startMachine(
   capsule: Capsule,
-  origin: Origin,
-  deps: HostAgentDeps,
-  step: StepJournal<"create" | "resume">,
+  origin: MachineOrigin,
+  journal: StartJournal,
+  deps: StartMachineDeps,
   signal: AbortSignal,
 ): Promise<RunningMachine> {
   const { spec, record } = capsule;
   const { template } = record;
-  await using release = new AsyncDisposableStack();
+  await using undo = new AsyncDisposableStack();
 
-  const obtained = await obtainMachine(capsule, origin, release, deps, step, signal);
-  const { machine, slot, overlay, pages } = obtained;
+  const overlay = record.overlay + 1;
+  const started = origin.prepared
+    ? await takePrepared(capsule, origin.prepared, journal, undo, deps, signal)
+    : await restoreMachine(capsule, origin, overlay, journal, undo, deps, signal);
+  const { machine, slot, pages } = started;
 
-  await step("guest");
+  await journal.step("guest");
   const { suspended } = capsule;
   const guest = await whileAlive(
     machine,
     withDeadline("the guest agent's first answer", GUEST_ANSWER_MS, signal, async (inner) => {
-      if (obtained.guest) return obtained.guest;
+      if (started.guest) return started.guest;
       if (!suspended) return await deps.machines.connectGuest(machine, () => capsule.touch(), inner);
       await suspended.wake(inner);
       return suspended;
     }),
   );
-  release.defer(async () => (suspended ? guest.suspend() : await guest.detach()));
+  undo.defer(async () => (suspended ? guest.suspend() : await guest.detach()));
 
-  await step("identity");
-  const restores = record.restores + 1;
+  await journal.step("identity");
+  const restoreCount = record.restores + 1;
   await whileAlive(
     machine,
     withDeadline("renewing the capsule's identity", GUEST_ANSWER_MS, signal, async (inner) => {
-      await renewIdentity(guest, { spec, restoreCount: restores, anew: origin.newIdentity }, deps, inner);
+      await renewIdentity(guest, { spec, restoreCount, newIdentity: origin.newIdentity }, deps, inner);
       if (origin.files === undefined && !template.frozenProcesses) return;
-      // Processes of a generation are known to the link that it was frozen with, and to no other.
+      // Processes of a generation are known only to the link that it was frozen with.
       if (!suspended) await guest.recover(inner);
-      // Until here they stand still: none of them has seen the old clock and randomness.
+      // They are frozen until here: none of them has seen the old clock and randomness.
       await guest.thaw(inner);
     }),
   );
 
-  await step("commit");
+  await journal.step("commit");
   await capsule.save({
     state: "running",
     slot: slot.number,
     runningSince: deps.clock.now(),
-    restores,
+    restores: restoreCount,
     overlay,
     layers: origin.layers,
     ...(pages ? { served: true } : {}),
@@ -71,20 +113,91 @@ export async function startMachine(
   capsule.suspended = undefined;
   deps.connections.reset(capsule.id);
   capsule.touch();
-  release.move();
+  undo.move();
   return { machine, guest, slot, ...(pages ? { pages } : {}) };
 }
 
-/** Journals each step of an operation before it is done, unless it has been called off. */
-export function journalOf<O extends Operation>(
-  operation: O,
+/** Lets a machine of the pool run. It has a slot and a disk already, so that only the network policy is missing. */
+async function takePrepared(
   capsule: Capsule,
-  deps: HostAgentDeps,
+  prepared: PreparedMachine,
+  journal: StartJournal,
+  undo: AsyncDisposableStack,
+  { machines: { slots } }: Pick<StartMachineDeps, "machines">,
   signal: AbortSignal,
-): StepJournal<O> {
-  return async (step: Step<O>) => {
-    signal.throwIfAborted();
-    await capsule.directory.writeJournal({ operation, step, at: deps.clock.now() });
-    await deps.onStep?.(capsule.id, operation, step);
-  };
+): Promise<StartedMachine> {
+  const { machine, guest, slot, activity } = prepared;
+  undo.defer(() => slots.release(slot));
+  undo.defer(() => machine.destroy());
+  undo.defer(async () => guest?.detach());
+
+  await journal.step("slot");
+  // Before the guest can send anything.
+  if (capsule.spec.network) await slots.applyPolicy(slot, capsule.spec.network, signal);
+
+  // It was made together with the machine.
+  await journal.step("disk");
+
+  await journal.step("machine");
+  activity.onActivity = () => capsule.touch();
+  await machine.resume(signal);
+  return { machine, slot, ...(guest ? { guest } : {}) };
+}
+
+/** Restores a machine from memory, device state and disk of the origin. */
+async function restoreMachine(
+  capsule: Capsule,
+  { files, packed, layers }: MachineOrigin,
+  overlay: number,
+  journal: StartJournal,
+  undo: AsyncDisposableStack,
+  deps: StartMachineDeps,
+  signal: AbortSignal,
+): Promise<StartedMachine> {
+  const { directory, spec } = capsule;
+  const { template } = capsule.record;
+  const { hypervisor, slots } = deps.machines;
+
+  await journal.step("slot");
+  const slot = await slots.acquire(signal);
+  undo.defer(() => slots.release(slot));
+  // Before the guest can send anything.
+  if (spec.network) await slots.applyPolicy(slot, spec.network, signal);
+
+  await journal.step("disk");
+  const disk = directory.overlay(overlay);
+  const below = layers.map((id) => deps.disks.layers.path(id));
+  // An interrupted attempt may have left one with the same number.
+  await rm(disk, { force: true });
+  undo.defer(() => rm(disk, { force: true }));
+  await deps.disks.create(
+    { path: disk, backing: below.at(-1) ?? template.disk, sizeMib: spec.diskMib, uid: slot.uid },
+    signal,
+  );
+
+  await journal.step("machine");
+  const served =
+    files && packed === true
+      ? await servePages(capsule, files.memoryPacked, slot.uid, deps, signal)
+      : undefined;
+  undo.defer(async () => served?.pages.stop());
+  const machine = await hypervisor.restore(
+    {
+      id: basename(directory.path),
+      directory: directory.run,
+      vcpus: spec.vcpus,
+      memoryMib: spec.memoryMib,
+      disk,
+      readable: [...template.readable, ...below],
+      network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
+      uid: slot.uid,
+      gid: slot.uid,
+      memoryFile: template.memoryFile,
+      deviceState: files?.deviceState ?? template.deviceState,
+      ...(served ? { servedMemory: served.machine } : files ? { memoryDiff: files.memoryDiff } : {}),
+    },
+    signal,
+  );
+  undo.defer(() => machine.destroy());
+  return { machine, slot, ...(served ? { pages: served.pages } : {}) };
 }

@@ -1,0 +1,50 @@
+import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
+import type { Host } from "../../host-agent-deps.ts";
+import { addGeneration } from "./checkpoint-capsule.ts";
+import type { AddGenerationDeps } from "./checkpoint-capsule.ts";
+import { startCapsule } from "./create-capsule.ts";
+import type { StartCapsuleDeps } from "./create-capsule.ts";
+import { destroyCapsule } from "./destroy-capsule.ts";
+import { inParallel } from "./in-parallel.ts";
+import { OperationJournal } from "./operation-journal.ts";
+
+export type ForkCapsuleDeps = StartCapsuleDeps &
+  AddGenerationDeps & {
+    readonly host: Pick<Host, "facts">;
+  };
+
+/** Starts capsules from this moment of a running one, which goes on. All of them run, or none is left. */
+export async function forkCapsule(
+  id: string,
+  children: readonly CapsuleSpec[],
+  deps: ForkCapsuleDeps,
+  signal: AbortSignal,
+): Promise<readonly CapsuleStatus[]> {
+  const { registry } = deps;
+  const source = registry.require(id);
+  const journal = new OperationJournal(source, "fork", deps, signal);
+  await journal.step("capture");
+  const { generation } = await addGeneration(source, { kind: "fork" }, deps, signal);
+  const parent = { files: source.directory.generation(generation.id), layers: generation.layers };
+  const { template } = source.record;
+  const startChild = async (child: CapsuleSpec): Promise<CapsuleStatus> => {
+    registry.requireUnused(child.id);
+    return await startCapsule({ ...child, ...template.shape }, template, { parent }, deps, signal);
+  };
+  try {
+    await journal.step("children");
+    const started = await inParallel(children, deps.host.facts.cpuCores, (child) =>
+      registry.queue.run(child.id, () => startChild(child)),
+    );
+    await journal.step("drop");
+    return started;
+  } catch (error) {
+    await Promise.allSettled(
+      children.map((child) => registry.queue.run(child.id, () => destroyCapsule(child.id, deps))),
+    );
+    throw error;
+  } finally {
+    await source.dropGenerations((candidate) => candidate === generation);
+    await journal.clear();
+  }
+}

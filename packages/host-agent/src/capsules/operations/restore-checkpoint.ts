@@ -1,0 +1,31 @@
+import type { CapsuleStatus } from "@wrenn/protocol";
+import { resumeFrom } from "./resume-capsule.ts";
+import type { ResumeCapsuleDeps } from "./resume-capsule.ts";
+
+/**
+ * Takes a running or paused capsule back to one of its generations; what happened after it is lost. A failure after the
+ * machine has ended leaves the capsule paused at that generation.
+ */
+export async function restoreCheckpoint(
+  id: string,
+  checkpoint: string,
+  deps: ResumeCapsuleDeps,
+  signal: AbortSignal,
+): Promise<CapsuleStatus> {
+  const capsule = deps.registry.require(id);
+  const generation = capsule.generation(checkpoint);
+  const { running } = capsule;
+  if (capsule.state !== "paused") capsule.requireRunning();
+  // The link's streams belong to what happened after the checkpoint.
+  await running?.guest.detach();
+  await capsule.suspended?.detach();
+  capsule.suspended = undefined;
+  const { slot: _released, served: _incomplete, ...kept } = capsule.record;
+  await capsule.replace({ ...kept, state: "paused", current: generation.id, layers: generation.layers });
+  capsule.enter("paused");
+  await running?.machine.destroy();
+  await running?.pages?.stop();
+  if (running) await deps.machines.slots.release(running.slot);
+  await capsule.directory.tidy(capsule.record);
+  return await resumeFrom(capsule, generation, deps, signal);
+}
