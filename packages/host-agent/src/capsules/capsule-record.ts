@@ -5,7 +5,7 @@ import type { FrozenTemplate } from "../templates/frozen-template.ts";
 
 /**
  * What `capsule.json` keeps of a capsule across restarts of the host agent. `state` changes only when an operation is
- * complete: what an interrupted operation has to go back to, or on to, is always told by it.
+ * complete, so that recovery knows whether to finish an interrupted operation or to roll it back.
  */
 export interface CapsuleRecord {
   readonly version: 1;
@@ -19,7 +19,7 @@ export interface CapsuleRecord {
   readonly runningSince?: number;
   /** Number of the network slot, while it has one. */
   readonly slot?: number;
-  /** Counts restores; the guest sees it as its generation. */
+  /** How often a machine of the capsule was restored; the guest receives it as its restore count. */
   readonly restores: number;
   /** Number of the writable overlay, `disk/<n>.qcow2`. */
   readonly overlay: number;

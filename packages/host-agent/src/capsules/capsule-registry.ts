@@ -84,7 +84,7 @@ export class CapsuleRegistry {
     });
   }
 
-  /** Work that nobody waits for; its failure is logged. */
+  /** Work that no caller waits for; its failure is logged. */
   inBackground(id: string, what: string, work: () => Promise<void>): void {
     const running = work()
       .catch((error: unknown) => {

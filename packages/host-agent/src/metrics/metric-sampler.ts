@@ -62,7 +62,7 @@ export class MetricSampler {
     const { guest } = capsule.requireRunning();
     const lastActiveAt = capsule.lastActiveAt;
     const counters = await guest.counters(AbortSignal.timeout(ANSWER_MS));
-    // Our own question is not somebody's use of the capsule.
+    // Sampling does not count as use of the capsule.
     capsule.lastActiveAt = lastActiveAt;
     const now: Ticks = { busy: counters.cpuBusyTicks, total: counters.cpuTotalTicks };
     const before = this.#ticks.get(capsule.id);

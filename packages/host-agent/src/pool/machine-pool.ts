@@ -78,7 +78,7 @@ export class MachinePool {
     return taken;
   }
 
-  /** Nobody will ask for this template any more. Resolves when no machine of it waits. */
+  /** The template is removed. Resolves when no machine of it waits. */
   async drop(templateHash: string): Promise<void> {
     for (const [key, { template }] of this.#shapes) {
       if (template.hash !== templateHash) continue;

@@ -112,7 +112,7 @@ export async function captureGeneration(
   await machine.saveDeviceState(files.deviceState, signal);
   await journal.step("memory");
   const memoryBytes = await deps.memory.save(machine, files.memoryDiff, signal);
-  // Machines of later slots, each with a user of its own, read it; nobody else comes through the directory.
+  // Machines of later slots, each with its own user, read it; the directory keeps all other users out.
   await chmod(files.memoryDiff, 0o444);
   let stoppedMs = 0;
   if (request.kind !== "pause") {

@@ -2,7 +2,7 @@ import type { CheckpointFacts } from "@wrenn/protocol";
 import type { Generation } from "../../generations/generation.ts";
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
-import { verifyNew } from "../upkeep/settle-generations.ts";
+import { verifyNewGeneration } from "../upkeep/settle-generations.ts";
 import { captureGeneration } from "./capture-generation.ts";
 import type { CaptureGenerationDeps } from "./capture-generation.ts";
 import { checkpointFacts } from "./checkpoints.ts";
@@ -15,7 +15,7 @@ export interface CheckpointCapsuleDeps extends AddGenerationDeps {
   readonly registry: CapsuleRegistry;
 }
 
-/** Keeps this moment of a running capsule, which goes on after a short stop. */
+/** Keeps this moment of a running capsule, which continues after a short stop. */
 export async function checkpointCapsule(
   id: string,
   name: string | undefined,
@@ -29,12 +29,12 @@ export async function checkpointCapsule(
     deps,
     signal,
   );
-  deps.registry.inBackground(id, "verification", () => verifyNew(capsule, generation));
+  deps.registry.inBackground(id, "verification", () => verifyNewGeneration(capsule, generation));
   return { ...checkpointFacts(generation), stoppedMs };
 }
 
 /**
- * Adds a generation to the record of a running capsule, which goes on after a short stop.
+ * Adds a generation to the record of a running capsule, which continues after a short stop.
  *
  * @returns the generation and for how long the virtual CPUs stood still, in milliseconds.
  */

@@ -13,7 +13,7 @@ export type ForkCapsuleDeps = StartCapsuleDeps &
     readonly host: Pick<Host, "facts">;
   };
 
-/** Starts capsules from this moment of a running one, which goes on. All of them run, or none is left. */
+/** Starts capsules from this moment of a running one, which continues. All of them run, or none is left. */
 export async function forkCapsule(
   id: string,
   children: readonly CapsuleSpec[],

@@ -7,8 +7,7 @@ import { whileAlive } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
-import { compactLayers } from "../upkeep/compact-layers.ts";
-import { dropOldPauses, verifyNew } from "../upkeep/settle-generations.ts";
+import { compactLayers, dropOldPauses, verifyNewGeneration } from "../upkeep/settle-generations.ts";
 import { captureGeneration } from "./capture-generation.ts";
 import type { CaptureGenerationDeps } from "./capture-generation.ts";
 import { OperationJournal } from "./operation-journal.ts";
@@ -112,7 +111,7 @@ function settleInBackground(capsule: Capsule, { slot }: RunningMachine, deps: Pa
   registry.inBackground(capsule.id, "slot_release", () => deps.machines.slots.release(slot));
   const generation = capsule.currentGeneration();
   registry.inBackground(capsule.id, "verification", async () => {
-    await verifyNew(capsule, generation);
+    await verifyNewGeneration(capsule, generation);
     await registry.queue.run(capsule.id, async () => {
       await dropOldPauses(capsule);
       await compactLayers(capsule, deps, AbortSignal.timeout(COMPACT_MS));

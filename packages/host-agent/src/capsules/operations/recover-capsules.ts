@@ -36,11 +36,11 @@ export async function recoverCapsules(
   const recovered: Capsule[] = [];
   const ids = await CapsuleDirectory.list(deps.capsulesDirectory);
   for (const name of await CapsuleDirectory.listPooled(deps.capsulesDirectory))
-    await clearPooled(new CapsuleDirectory(deps.capsulesDirectory, name), deps, signal);
+    await removePooled(new CapsuleDirectory(deps.capsulesDirectory, name), deps, signal);
   for (const id of ids) {
     const directory = await CapsuleDirectory.find(deps.capsulesDirectory, id);
     try {
-      const capsule = await recoverOne(directory, deps, announce, signal);
+      const capsule = await recoverCapsule(directory, deps, announce, signal);
       deps.logger.info("capsule.recovered", { capsule: id, state: capsule?.state ?? "gone" });
       if (capsule) recovered.push(capsule);
     } catch (error) {
@@ -51,14 +51,14 @@ export async function recoverCapsules(
   return recovered;
 }
 
-async function recoverOne(
+async function recoverCapsule(
   directory: CapsuleDirectory,
   deps: RecoverCapsulesDeps,
   announce: (status: CapsuleStatus) => void,
   signal: AbortSignal,
 ): Promise<Capsule | undefined> {
   const record = await directory.readRecord();
-  const journal = (await directory.readJournal().catch(() => undefined)) ?? nothing;
+  const journal = (await directory.readJournal().catch(() => undefined)) ?? noOperation;
   const slot = record?.slot === undefined ? undefined : deps.machines.slots.adopt(record.slot);
   const machine = await deps.machines.hypervisor.adopt(directory.run, signal);
   const release = async (): Promise<void> => {
@@ -81,14 +81,14 @@ async function recoverOne(
     await release();
     await sealLayers(capsule, deps.disks);
     await directory.tidy(record);
-    await directory.writeJournal(nothing);
+    await directory.writeJournal(noOperation);
     return capsule;
   }
   if (!machine && record.served) {
     // Its page server died with the earlier host agent, in the first moments after a resume.
     await release();
     await capsule.fallBack();
-    await directory.writeJournal(nothing);
+    await directory.writeJournal(noOperation);
     deps.logger.warn("capsule.fell_back", { capsule: capsule.id, generation: capsule.record.current ?? "" });
     return capsule;
   }
@@ -99,19 +99,19 @@ async function recoverOne(
     );
     return capsule;
   }
-  const running = await rejoin(capsule, { machine, slot }, journal, deps, signal);
+  const running = await takeOverMachine(capsule, { machine, slot }, journal, deps, signal);
   if (!running) {
     await release();
     return capsule;
   }
   await directory.tidy(capsule.record);
-  await directory.writeJournal(nothing);
+  await directory.writeJournal(noOperation);
   capsule.enter("running", running);
   return capsule;
 }
 
-/** A machine that waited for a capsule; its slot is swept with all that nobody adopts. */
-async function clearPooled(
+/** Removes a machine of the pool; its slot is swept with all others that no capsule adopts. */
+async function removePooled(
   directory: CapsuleDirectory,
   deps: RecoverCapsulesDeps,
   signal: AbortSignal,
@@ -126,10 +126,10 @@ function isOfFork({ kind }: Generation): boolean {
   return kind === "fork";
 }
 
-const nothing: JournalEntry = { operation: "none", at: 0 };
+const noOperation: JournalEntry = { operation: "none", at: 0 };
 
-/** Connects to the guest of a live machine and lets it run on, wherever an interrupted pause or checkpoint had stopped it. */
-async function rejoin(
+/** Connects to the guest of a live machine, and resumes it where an interrupted pause or checkpoint had stopped it. */
+async function takeOverMachine(
   capsule: Capsule,
   { machine, slot }: Pick<RunningMachine, "machine" | "slot">,
   journal: JournalEntry,

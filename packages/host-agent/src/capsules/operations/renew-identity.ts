@@ -6,8 +6,9 @@ import type { CapsuleSpec } from "@wrenn/protocol";
 const ENTROPY_BYTES = 256;
 
 /**
- * Makes a restored machine a machine of its own before anything is served from it: clock stepped, kernel RNG reseeded from the host,
- * hostname and machine-id renewed where it becomes another, restore hooks run (architecture §5). A failure fails the restore.
+ * Gives a restored machine the identity of its capsule before anything is served from it: its clock is stepped, its kernel
+ * RNG is reseeded from the host, hostname and machine id are renewed in a new capsule, and restore hooks run. A failure fails
+ * the restore.
  */
 export async function renewIdentity(
   guest: GuestLink,

@@ -15,13 +15,13 @@ export interface IdleSweeperDeps {
   readonly connections: Pick<PortConnections, "inUse">;
 }
 
-/** Whether a capsule has run for as long as it may, in use or not. */
-function isOver({ spec, record }: Capsule, now: number): boolean {
+/** Whether a capsule has run for its maximum lifetime, in use or not. */
+function isLifetimeOver({ spec, record }: Capsule, now: number): boolean {
   const { maxLifetimeSec = 0 } = spec;
   return maxLifetimeSec > 0 && now - (record.runningSince ?? record.createdAt) >= maxLifetimeSec * 1000;
 }
 
-/** Pauses capsules that nobody has used for as long as they allow, and those that have run for as long as they may. */
+/** Pauses capsules that have been idle for their timeout, and those that have run for their maximum lifetime. */
 export class IdleSweeper {
   readonly #registry: CapsuleRegistry;
   readonly #deps: IdleSweeperDeps;
@@ -57,11 +57,11 @@ export class IdleSweeper {
     const now = this.#deps.clock.now();
     for (const [id, capsule] of this.#registry.capsules) {
       if (capsule.state !== "running") continue;
-      const over = isOver(capsule, now);
+      const over = isLifetimeOver(capsule, now);
       if (!over && !this.#isIdle(id, capsule, now)) continue;
       if (now < (this.#retries.get(id)?.at ?? 0)) continue;
       if (over) this.#deps.logger.info("capsule.lifetime_over", { capsule: id });
-      this.#registry.inBackground(id, "automatic_pause", () => this.#pauseUnasked(id));
+      this.#registry.inBackground(id, "automatic_pause", () => this.#pauseAutomatically(id));
     }
   }
 
@@ -79,7 +79,7 @@ export class IdleSweeper {
     return now - capsule.lastActiveAt >= timeoutSec * 1000;
   }
 
-  async #pauseUnasked(id: string): Promise<void> {
+  async #pauseAutomatically(id: string): Promise<void> {
     try {
       const outcome = await this.#registry.queue.tryRun(id, () => this.#pause(id));
       if (outcome !== SKIPPED) this.#retries.delete(id);
