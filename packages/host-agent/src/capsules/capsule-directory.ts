@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { writeFileAtomic } from "@wrenn/system";
+import { readFileIfPresent, writeFileAtomic } from "@wrenn/system";
 import { generationFiles } from "../generations/generation.ts";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { CapsuleRecord, JournalEntry } from "./capsule-record.ts";
@@ -80,13 +80,13 @@ export class CapsuleDirectory {
   async writeRecord(record: CapsuleRecord): Promise<void> {
     const path = join(this.path, "capsule.json");
     const text = `${JSON.stringify(record, undefined, 2)}\n`;
-    if (record.generations.length > 0) await writeFileAtomic(path, text);
-    else await replaceFile(path, text);
+    await writeFileAtomic(path, text, { durable: record.generations.length > 0 });
   }
 
   /** Writes down what is about to be done, so that it survives our own crash. After that of the host the record counts. */
   async writeJournal(entry: JournalEntry): Promise<void> {
-    await replaceFile(join(this.path, "journal.json"), `${JSON.stringify(entry)}\n`);
+    const path = join(this.path, "journal.json");
+    await writeFileAtomic(path, `${JSON.stringify(entry)}\n`, { durable: false });
   }
 
   /** The record; undefined when creation did not come that far, or when the host lost power before it was on disk. */
@@ -152,17 +152,7 @@ export class CapsuleDirectory {
   }
 }
 
-/** Readers see the old content or the new one; neither is on disk yet. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text, { mode: 0o600 });
-  await rename(`${path}.new`, path);
-}
-
 async function readJson<T>(path: string): Promise<T | undefined> {
-  try {
-    return JSON.parse(await readFile(path, "utf8")) as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const text = await readFileIfPresent(path);
+  return text === undefined ? undefined : (JSON.parse(text) as T);
 }

@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import type { GuestLink } from "@wrenn/guest";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
@@ -130,10 +130,9 @@ export class Capsule {
       template: this.spec.template,
       vcpus: this.spec.vcpus,
       memoryMib: this.spec.memoryMib,
-      ...(this.#running ? { hostAddress: this.#running.slot.hostAddress } : {}),
+      ...defined({ hostAddress: this.#running?.slot.hostAddress, problem: this.#problem }),
       lastActiveAt: this.lastActiveAt,
       metadata: this.metadata,
-      ...(this.#problem === undefined ? {} : { problem: this.#problem }),
     };
   }
 

@@ -1,8 +1,8 @@
-import { access, chmod, copyFile, link, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { constants } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { KeyedQueue } from "@wrenn/core";
-import { syncDirectory, writeFileAtomic } from "@wrenn/system";
+import { exists, hasCode, syncDirectory, writeFileAtomic } from "@wrenn/system";
 import { frozenFiles } from "./frozen-template.ts";
 import type { FrozenTemplate } from "./frozen-template.ts";
 
@@ -94,16 +94,8 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EXDEV" && code !== "EPERM" && code !== "EMLINK") throw error;
+    if (!hasCode(error, "EXDEV", "EPERM", "EMLINK")) throw error;
     await copyFile(from, to, constants.COPYFILE_FICLONE);
     await chmod(to, 0o444);
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

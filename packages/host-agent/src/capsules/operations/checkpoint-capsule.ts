@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import type { CheckpointFacts } from "@wrenn/protocol";
 import type { Generation } from "../../generations/generation.ts";
 import type { Capsule } from "../capsule.ts";
@@ -25,7 +26,7 @@ export async function checkpointCapsule(
   const capsule = deps.registry.require(id);
   const { generation, stoppedMs } = await addGeneration(
     capsule,
-    { kind: "checkpoint", ...(name === undefined ? {} : { name }) },
+    { kind: "checkpoint", ...defined({ name }) },
     deps,
     signal,
   );

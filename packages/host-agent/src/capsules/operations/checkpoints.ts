@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { CheckpointFacts } from "@wrenn/protocol";
 import type { Generation } from "../../generations/generation.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
@@ -35,7 +35,7 @@ export function checkpointFacts({ id, kind, name, createdAt, memoryBytes }: Gene
   return {
     id,
     kind: kind === "pause" ? "pause" : "checkpoint",
-    ...(name === undefined ? {} : { name }),
+    ...defined({ name }),
     createdAt,
     memoryBytes,
   };

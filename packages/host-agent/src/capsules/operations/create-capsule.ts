@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { GenerationFiles } from "../../generations/generation.ts";
 import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
@@ -48,7 +48,7 @@ export async function createCapsule(
     // A snapshot has the sizes that it was frozen with.
     { ...spec, ...template.shape },
     template,
-    prepared ? { prepared } : {},
+    defined({ prepared }),
     deps,
     signal,
   );
@@ -116,8 +116,7 @@ async function startFirstMachine(
   const running = await startMachine(
     capsule,
     {
-      ...(parent ? { files: parent.files } : {}),
-      ...(prepared ? { prepared } : {}),
+      ...defined({ files: parent?.files, prepared }),
       layers: parent?.layers ?? [],
       newIdentity: true,
     },

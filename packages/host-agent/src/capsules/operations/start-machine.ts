@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { basename } from "node:path";
-import { withDeadline } from "@wrenn/core";
+import { defined, withDeadline } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { GuestLink } from "@wrenn/guest";
 import type { Disks } from "../../disks/disks.ts";
@@ -114,7 +114,7 @@ export async function startMachine(
   deps.connections.reset(capsule.id);
   capsule.touch();
   undo.move();
-  return { machine, guest, slot, ...(pages ? { pages } : {}) };
+  return { machine, guest, slot, ...defined({ pages }) };
 }
 
 /** Lets a machine of the pool run. It has a slot and a disk already, so that only the network policy is missing. */
@@ -141,7 +141,7 @@ async function takePrepared(
   await journal.step("machine");
   activity.onActivity = () => capsule.touch();
   await machine.resume(signal);
-  return { machine, slot, ...(guest ? { guest } : {}) };
+  return { machine, slot, ...defined({ guest }) };
 }
 
 /** Restores a machine from memory, device state and disk of the origin. */
@@ -199,5 +199,5 @@ async function restoreMachine(
     signal,
   );
   undo.defer(() => machine.destroy());
-  return { machine, slot, ...(served ? { pages: served.pages } : {}) };
+  return { machine, slot, ...defined({ pages: served?.pages }) };
 }
