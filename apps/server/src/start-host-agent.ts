@@ -22,12 +22,12 @@ import {
   sweepHost,
   TemplateBases,
 } from "@wrenn/host-agent";
-import type { PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
+import type { Host, PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } from "@wrenn/memory-image";
 import { createSlotPool } from "@wrenn/network";
 import { exists } from "@wrenn/system";
 import { createQemuHypervisor, probeAccelerator, readTscKhz } from "@wrenn/vmm";
-import type { Machine } from "@wrenn/vmm";
+import type { Accelerator, Machine } from "@wrenn/vmm";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
@@ -43,52 +43,35 @@ const SWEEP_GRACE_MS = 10 * 60_000;
 const USERFAULTFD = "/dev/userfaultfd";
 const DEFAULT_SHAPE = { vcpus: 1, memoryMib: 512 };
 
-export interface HostAgentStart {
-  readonly config: ServerConfig;
+export interface StartHostAgentDeps {
   readonly logger: Logger;
-  readonly version: string;
   readonly connections: PortConnections;
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
   readonly onStep?: StepObserver;
+}
+
+export interface StartHostAgentOptions {
+  readonly config: ServerConfig;
+  readonly version: string;
 }
 
 /**
  * Composes the host agent of this machine, makes the built-in template if it is not there, and clears away what an earlier
  * run left behind.
  */
-export async function startHostAgent(start: HostAgentStart, signal: AbortSignal): Promise<RunningHostAgent> {
-  const { config, logger, progress } = start;
+export async function startHostAgent(
+  { logger, connections, progress, onStep }: StartHostAgentDeps,
+  { config, version }: StartHostAgentOptions,
+  signal: AbortSignal,
+): Promise<RunningHostAgent> {
   const paths = dataPaths(config.dataDirectory);
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o711 });
   await mkdir(config.cacheDirectory, { recursive: true, mode: 0o755 });
-  const accelerator = await probeAccelerator(nativeParts.kvmProbe, signal);
-  logger.info("host.accelerator", { ...accelerator });
-  const tscKhz = await readTscKhz(signal);
-  if (tscKhz === undefined)
-    throw new WrennError("dependency_missing", { what: "the TSC frequency (dmesg or /proc/cpuinfo)" });
-
-  const hypervisor = await createQemuHypervisor({
-    logger,
-    accelerator: accelerator.accelerator,
-    tscKhz,
-    jail: nativeParts.jail,
-    shim: nativeParts.shim,
-  });
-  const slots = await createSlotPool(
-    {
-      stateDirectory: paths.network,
-      logger,
-      random: systemRandom,
-      size: READY_SLOTS,
-      uidBase: UID_BASE,
-      ...defined({ limits: config.networkLimits, resolvers: config.resolvers }),
-    },
-    signal,
-  );
-  const store = createArtifactStore(config.cacheDirectory, logger);
-  const recipe = JSON.parse(await readFile(minimalRecipe, "utf8")) as ImageRecipe;
+  const probed = await probeAccelerator(nativeParts.kvmProbe, signal);
+  const { accelerator } = probed;
+  logger.info("host.accelerator", { ...probed });
   const base = { clock: systemClock, logger, random: systemRandom };
-  const machines = { hypervisor, slots, connectGuest: connectTo(logger) };
+  const machines = await createMachines(config, accelerator, logger, signal);
   const disks = {
     create: createDisk,
     flatten: flattenChain,
@@ -96,36 +79,22 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
   };
   const snapshots = new SnapshotTemplates(paths.templates, { mergeMemory, flattenDisk: flattenChain });
   const bases = new TemplateBases(paths.bases, rebaseOverlay);
-  const recipes = [
-    bootTemplate(
-      {
-        ...base,
-        machines,
-        disks,
-        bases,
-        progress,
-        artifacts: (inner) =>
-          buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner),
-        buildOnce: (kind, key, build, inner) => store.buildOnce(kind, key, build, inner),
-      },
-      { name: recipe.name, defaultShape: DEFAULT_SHAPE, diskMib: recipe.diskMib },
-    ),
-  ];
-  const templates = createTemplateStore(recipes, snapshots);
-  const disk = await statfs(config.dataDirectory);
-  const host = {
-    facts: {
-      version: start.version,
-      architecture: process.arch === "arm64" ? "arm64" : "amd64",
-      cpuCores: availableParallelism(),
-      memoryMib: Math.floor(totalmem() / 2 ** 20),
-      diskGb: Math.floor((disk.blocks * disk.bsize) / 1e9),
-      accelerator: accelerator.accelerator,
+  const store = createArtifactStore(config.cacheDirectory, logger);
+  const recipe = JSON.parse(await readFile(minimalRecipe, "utf8")) as ImageRecipe;
+  const builtIn = bootTemplate(
+    {
+      ...base,
+      machines,
+      disks,
+      bases,
+      progress,
+      artifacts: (inner) =>
+        buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner),
+      buildOnce: (kind, key, build, inner) => store.buildOnce(kind, key, build, inner),
     },
-    freeMemoryMib: () => Math.floor(freemem() / 2 ** 20),
-    sweep: () =>
-      sweepHost({ finders: orphanFinders(config.cacheDirectory), graceMs: SWEEP_GRACE_MS, dryRun: false }),
-  };
+    { name: recipe.name, defaultShape: DEFAULT_SHAPE, diskMib: recipe.diskMib },
+  );
+  const source = createTemplateStore([builtIn], snapshots);
   const agent = createHostAgent(
     {
       ...base,
@@ -136,10 +105,10 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
           await saveMemory(await machine.memoryRegion(inner), path, inner),
         packed: { pack: packMemory, unpack: unpackMemory, serve: servePackedMemory },
       },
-      templates: { source: templates, snapshots, bases },
-      connections: start.connections,
-      host,
-      ...defined({ onStep: start.onStep }),
+      templates: { source, snapshots, bases },
+      connections,
+      host: await describeHost(config, version, accelerator),
+      ...defined({ onStep }),
     },
     {
       capsulesDirectory: paths.capsules,
@@ -149,13 +118,65 @@ export async function startHostAgent(start: HostAgentStart, signal: AbortSignal)
   );
   try {
     await agent.recover(signal);
-    await slots.sweep();
-    await templates.frozen(recipe.name, DEFAULT_SHAPE, signal);
+    await machines.slots.sweep();
+    await source.frozen(recipe.name, DEFAULT_SHAPE, signal);
     return agent;
   } catch (error) {
     await agent.close("leave");
     throw error;
   }
+}
+
+/** @throws WrennError `dependency_missing` when the frequency of the TSC cannot be read. */
+async function createMachines(
+  config: ServerConfig,
+  accelerator: Accelerator["accelerator"],
+  logger: Logger,
+  signal: AbortSignal,
+) {
+  const tscKhz = await readTscKhz(signal);
+  if (tscKhz === undefined)
+    throw new WrennError("dependency_missing", { what: "the TSC frequency (dmesg or /proc/cpuinfo)" });
+  const hypervisor = await createQemuHypervisor({
+    logger,
+    accelerator,
+    tscKhz,
+    jail: nativeParts.jail,
+    shim: nativeParts.shim,
+  });
+  const slots = await createSlotPool(
+    {
+      stateDirectory: dataPaths(config.dataDirectory).network,
+      logger,
+      random: systemRandom,
+      size: READY_SLOTS,
+      uidBase: UID_BASE,
+      ...defined({ limits: config.networkLimits, resolvers: config.resolvers }),
+    },
+    signal,
+  );
+  return { hypervisor, slots, connectGuest: connectTo(logger) };
+}
+
+async function describeHost(
+  config: ServerConfig,
+  version: string,
+  accelerator: Accelerator["accelerator"],
+): Promise<Host> {
+  const disk = await statfs(config.dataDirectory);
+  return {
+    facts: {
+      version,
+      architecture: process.arch === "arm64" ? "arm64" : "amd64",
+      cpuCores: availableParallelism(),
+      memoryMib: Math.floor(totalmem() / 2 ** 20),
+      diskGb: Math.floor((disk.blocks * disk.bsize) / 1e9),
+      accelerator,
+    },
+    freeMemoryMib: () => Math.floor(freemem() / 2 ** 20),
+    sweep: () =>
+      sweepHost({ finders: orphanFinders(config.cacheDirectory), graceMs: SWEEP_GRACE_MS, dryRun: false }),
+  };
 }
 
 /** Nothing is packed that no machine of this host could be served from afterwards. */

@@ -72,7 +72,8 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
   const { version } = JSON.parse(await readFile(packageFile, "utf8")) as { version: string };
   const dials = new TrackedDials();
   const agent = await startHostAgent(
-    { config, logger, version, progress: start.progress, connections: dials },
+    { logger, connections: dials, progress: start.progress },
+    { config, version },
     signal,
   );
   let atEnd: CapsulesAtEnd = "leave";

@@ -121,14 +121,8 @@ async function assemble(
   const hostAgent = !withHost
     ? undefined
     : await startHostAgent(
-        {
-          config,
-          logger,
-          version,
-          progress: start.progress,
-          connections: ports,
-          ...defined({ onStep: start.onStep }),
-        },
+        { logger, connections: ports, progress: start.progress, ...defined({ onStep: start.onStep }) },
+        { config, version },
         signal,
       );
   let atEnd: CapsulesAtEnd = "leave";

@@ -1,6 +1,6 @@
 export { createHostAgent } from "./create-host-agent.ts";
 export type { CapsulesAtEnd, RunningHostAgent } from "./create-host-agent.ts";
-export type { HostAgentDeps, HostAgentOptions, PortConnections } from "./host-agent-deps.ts";
+export type { Host, HostAgentDeps, HostAgentOptions, PortConnections } from "./host-agent-deps.ts";
 export { LayerStore } from "./disks/layer-store.ts";
 export type { PackedMemory, ServedPages, ServeRequest } from "./memory/memory.ts";
 export { orphanFinders, sweepOrphans } from "./sweep/orphan-finders.ts";

@@ -39,12 +39,11 @@ export async function doctor(options: { readonly json?: boolean }): Promise<void
 async function startAgent(dataDirectory: string, signal: AbortSignal) {
   return await startHostAgent(
     {
-      config: { ...readConfig(process.env), dataDirectory },
       logger: silentLogger,
-      version: "0",
-      progress: () => {},
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
+      progress: () => {},
     },
+    { config: { ...readConfig(process.env), dataDirectory }, version: "0" },
     signal,
   );
 }
