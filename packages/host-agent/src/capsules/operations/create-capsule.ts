@@ -2,7 +2,6 @@ import { defined, WrennError } from "@wrenn/core";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { GenerationFiles } from "../../generations/generation.ts";
 import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
-import type { MachinePool } from "../../pool/machine-pool.ts";
 import type { FrozenTemplate } from "../../templates/frozen-template.ts";
 import type { Templates } from "../../templates/template-store.ts";
 import { Capsule } from "../capsule.ts";
@@ -21,7 +20,13 @@ export interface StartCapsuleDeps extends StartMachineDeps, OperationJournalDeps
 
 export interface CreateCapsuleDeps extends StartCapsuleDeps {
   readonly templates: Pick<Templates, "source">;
-  readonly pool: Pick<MachinePool, "take">;
+  readonly pool: PreparedMachines;
+}
+
+/** Machines that wait for capsules. */
+export interface PreparedMachines {
+  /** A machine of this template and disk size, which belongs to the caller from now on; undefined when none waits. */
+  take(shape: { readonly template: FrozenTemplate; readonly diskMib: number }): PreparedMachine | undefined;
 }
 
 /** What a capsule begins with, besides its template. */
