@@ -1,16 +1,16 @@
 import { once } from "node:events";
 import { WebSocket } from "ws";
-import type { BenchContext } from "./row.ts";
+import type { ApiContext } from "./row.ts";
 
 /** A capsule of a row's own. */
-export async function withCapsule({ api }: BenchContext) {
+export async function withCapsule({ api }: ApiContext) {
   const { id } = await api<{ id: string }>("POST", "/v1/capsules", {});
   return { id, dispose: async () => void (await api("DELETE", `/v1/capsules/${id}`)) };
 }
 
 /** Opens a stream of the API. */
 export async function openStream(
-  { server }: BenchContext,
+  { server }: ApiContext,
   path: string,
   first: Readonly<Record<string, unknown>>,
 ): Promise<WebSocket> {

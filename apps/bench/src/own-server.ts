@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { silentLogger } from "@wrenn/core";
 import { readConfig, startServer } from "@wrenn/server";
 import type { ServerConfig } from "@wrenn/server";
-import type { BenchContext } from "./row.ts";
+import type { ApiContext, ApiServer, BenchContext } from "./row.ts";
 
 /** A server that a row has for itself, because it is configured otherwise or is filled with capsules. */
 export interface OwnServer extends BenchContext {
@@ -27,23 +27,28 @@ export async function startOwnServer(
     server,
     signal,
     capsulesDirectory: `${dataDirectory}/capsules`,
-    api: async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-      const response = await fetch(new URL(path, server.url), {
-        method,
-        signal,
-        headers: {
-          "x-api-key": server.apiKey,
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      const text = await response.text();
-      if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-      return (text === "" ? undefined : JSON.parse(text)) as T;
-    },
+    api: apiOf(server, signal),
     close: async () => {
       await server.close("destroy");
       await rm(dataDirectory, { recursive: true });
     },
+  };
+}
+
+/** Calls the public API of a server. */
+export function apiOf(server: ApiServer, signal: AbortSignal): ApiContext["api"] {
+  return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const response = await fetch(new URL(path, server.url), {
+      method,
+      signal,
+      headers: {
+        "x-api-key": server.apiKey,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return (text === "" ? undefined : JSON.parse(text)) as T;
   };
 }

@@ -1,11 +1,19 @@
 import type { StartedServer } from "@wrenn/server";
 
-/** What every row measures against: a server with nothing else to do. */
-export interface BenchContext {
-  readonly server: StartedServer;
-  readonly signal: AbortSignal;
+/** Where a public API is, and the key for it. */
+export type ApiServer = Pick<StartedServer, "url" | "apiKey">;
+
+/** What rows that use only the public API need. */
+export interface ApiContext {
+  readonly server: ApiServer;
   /** Calls the public API; rejects on a status other than 2xx. */
   readonly api: <T>(method: string, path: string, body?: unknown) => Promise<T>;
+}
+
+/** What every row measures against: a server with nothing else to do. */
+export interface BenchContext extends ApiContext {
+  readonly server: StartedServer;
+  readonly signal: AbortSignal;
 }
 
 export interface Asked {

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import type { WebSocket } from "ws";
 import { openStream } from "./capsule.ts";
 import { timed } from "./row.ts";
-import type { BenchContext } from "./row.ts";
+import type { ApiContext } from "./row.ts";
 
 const ECHOES = 50;
 
 /** A terminal whose guest does nothing with what is typed: the terminal itself echoes. */
-export async function openEcho(context: BenchContext, id: string): Promise<WebSocket> {
+export async function openEcho(context: ApiContext, id: string): Promise<WebSocket> {
   const socket = await openStream(context, `/v1/capsules/${id}/pty`, {
     type: "start",
     cmd: "sh",

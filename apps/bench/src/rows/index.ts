@@ -15,6 +15,7 @@ import { checkpointStop, fork, pause, resume } from "./freezing.ts";
 import { createPooled, resumePacked } from "./prepared.ts";
 import { policyChange, slotFromPool, slotMade } from "./network-slots.ts";
 import { portProxy } from "./ports.ts";
+import { terminalEchoJoinedHost } from "./joined-host.ts";
 import { terminalEchoOtherSaturated, terminalEchoSaturatedPort } from "./saturated-port.ts";
 import {
   download,
@@ -41,6 +42,7 @@ export const rows: readonly Row[] = [
   idleMemory,
   pausedProcesses,
   terminalEcho,
+  terminalEchoJoinedHost,
   terminalEchoBesideOutput,
   terminalEchoBusy,
   terminalEchoSaturatedPort,
