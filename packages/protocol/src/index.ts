@@ -1,3 +1,3 @@
 export * as guestChannel from "./guest-channel/index.ts";
 export type { Frame, Hello, Welcome } from "./guest-channel/index.ts";
-export type * from "./host-agent/index.ts";
+export * from "./host-agent/index.ts";

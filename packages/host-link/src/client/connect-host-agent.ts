@@ -1,7 +1,5 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
-import type { CapsuleSpec, HostAgent } from "@wrenn/protocol";
-import type { Static } from "typebox";
-import type { SpecShape } from "../wire/arguments.ts";
+import type { HostAgent } from "@wrenn/protocol";
 import { dialPort } from "./dial-port.ts";
 import { LinkClient } from "./link-client.ts";
 import { RemoteChanges } from "./remote-changes.ts";
@@ -34,7 +32,7 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
   const holds = new RemoteHolds(client, options.random, options.logger);
   return {
     facts: (signal) => client.call("facts", [], signal),
-    createCapsule: (spec, signal) => client.call("createCapsule", [specOf(spec)], signal),
+    createCapsule: (spec, signal) => client.call("createCapsule", [spec], signal),
     destroyCapsule: async (id, signal) => await client.call("destroyCapsule", [id], signal),
     capsule: (id, signal) => client.call("capsule", [id], signal),
     pauseCapsule: (id, signal) => client.call("pauseCapsule", [id], signal),
@@ -44,15 +42,10 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     restoreCheckpoint: (id, checkpoint, signal) => client.call("restoreCheckpoint", [id, checkpoint], signal),
     deleteCheckpoint: async (id, checkpoint, signal) =>
       await client.call("deleteCheckpoint", [id, checkpoint], signal),
-    forkCapsule: (id, children, signal) => client.call("forkCapsule", [id, children.map(specOf)], signal),
+    forkCapsule: (id, children, signal) => client.call("forkCapsule", [id, children], signal),
     createSnapshot: (id, key, signal) => client.call("createSnapshot", [id, key], signal),
     deleteSnapshot: async (key, signal) => await client.call("deleteSnapshot", [key], signal),
-    setNetwork: async (id, network, signal) =>
-      await client.call(
-        "setNetwork",
-        [id, { ...network, allow: [...network.allow], deny: [...network.deny] }],
-        signal,
-      ),
+    setNetwork: async (id, network, signal) => await client.call("setNetwork", [id, network], signal),
     networkDecisions: (id, signal) => client.call("networkDecisions", [id], signal),
     metrics: (id, range, signal) => client.call("metrics", [id, range], signal),
     listCapsules: (signal) => client.call("listCapsules", [], signal),
@@ -67,13 +60,5 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
       holds.close();
       transport.close();
     },
-  };
-}
-
-function specOf({ network, envs, ...spec }: CapsuleSpec): Static<typeof SpecShape> {
-  return {
-    ...spec,
-    envs: { ...envs },
-    ...(network ? { network: { ...network, allow: [...network.allow], deny: [...network.deny] } } : {}),
   };
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { DIAL_PROTOCOL } from "../wire/dial.ts";
+import { DIAL_PROTOCOL } from "../wire/streams.ts";
 import { errorFromWire } from "../wire/link-error.ts";
 import { decodeValue } from "../wire/values.ts";
 import { unavailable } from "./transport.ts";

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { WrennError } from "@wrenn/core";
+import type { Described } from "@wrenn/protocol";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 import { calls } from "../wire/calls.ts";
@@ -21,8 +22,8 @@ export interface StreamPiece {
   readonly payload: Uint8Array;
 }
 
-type Arguments<N extends CallName> = Static<(typeof calls)[N]["args"]>;
-type Result<N extends CallName> = Static<(typeof calls)[N]["result"]>;
+type Arguments<N extends CallName> = Described<(typeof calls)[N]["args"]>;
+type Result<N extends CallName> = Described<(typeof calls)[N]["result"]>;
 
 /** Questions and streams over a transport; what comes back has the shape that it must have, or is an error. */
 export class LinkClient {

@@ -1,7 +1,6 @@
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import type { CapsuleStatus } from "@wrenn/protocol";
-import { CapsuleStatusShape } from "../wire/shapes.ts";
+import { CapsuleStatus } from "@wrenn/protocol";
 import { checked } from "./link-client.ts";
 import type { LinkClient } from "./link-client.ts";
 
@@ -47,7 +46,7 @@ export class RemoteChanges {
       try {
         for await (const { value } of await this.#client.stream("stream", "changes", [], signal)) {
           wait = FIRST_WAIT_MS;
-          const status = checked(CapsuleStatusShape, value);
+          const status = checked(CapsuleStatus, value);
           for (const observer of this.#observers) observer(status);
         }
       } catch (error) {

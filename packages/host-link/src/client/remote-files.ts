@@ -1,5 +1,5 @@
-import type { ByteRange, CapsuleFiles, FileChange, FileEntry } from "@wrenn/protocol";
-import { FileChangeShape, FileEntryShape } from "../wire/shapes.ts";
+import { FileChange, FileEntry } from "@wrenn/protocol";
+import type { ByteRange, CapsuleFiles } from "@wrenn/protocol";
 import { checked } from "./link-client.ts";
 import type { LinkClient, StreamPiece } from "./link-client.ts";
 
@@ -21,11 +21,11 @@ export function remoteFiles(client: LinkClient, id: string): CapsuleFiles {
     read: async (path, given) => {
       const pieces = await client.stream("bulk", "read", [id, path, sent(given)], given.signal);
       const first = await pieces.next();
-      const entry: FileEntry = checked(FileEntryShape, first.done ? undefined : first.value.value);
+      const entry: FileEntry = checked(FileEntry, first.done ? undefined : first.value.value);
       return { entry, bytes: payloads(pieces) };
     },
     write: async (path, content, given) =>
-      checked(FileEntryShape, await client.upload([id, path, sent(given)], content, given.signal)),
+      checked(FileEntry, await client.upload([id, path, sent(given)], content, given.signal)),
     archive: async (path, given) =>
       payloads(await client.stream("bulk", "archive", [id, path, sent(given)], given.signal)),
     watch: async (path, given) =>
@@ -48,5 +48,5 @@ async function* payloads(pieces: AsyncIterable<StreamPiece>): AsyncGenerator<Uin
 }
 
 async function* changes(pieces: AsyncIterable<StreamPiece>): AsyncGenerator<FileChange> {
-  for await (const { value } of pieces) yield checked(FileChangeShape, value);
+  for await (const { value } of pieces) yield checked(FileChange, value);
 }

@@ -5,7 +5,7 @@ import type {
   OutputStart,
   ProcessFacts,
 } from "@wrenn/protocol";
-import { OutputShape } from "../wire/shapes.ts";
+import { OutputHeader } from "../wire/streams.ts";
 import { checked } from "./link-client.ts";
 import type { LinkClient } from "./link-client.ts";
 
@@ -13,7 +13,7 @@ import type { LinkClient } from "./link-client.ts";
 export function remoteProcesses(client: LinkClient, id: string): CapsuleProcesses {
   return {
     start: async (request, signal) =>
-      remoteProcess(client, id, await client.call("process.start", [id, mutable(request)], signal)),
+      remoteProcess(client, id, await client.call("process.start", [id, request], signal)),
     find: async (selector, signal) =>
       remoteProcess(client, id, await client.call("process.find", [id, selector], signal)),
     list: async (signal) => await client.call("process.list", [id], signal),
@@ -25,7 +25,7 @@ function remoteProcess(client: LinkClient, id: string, facts: ProcessFacts): Cap
   return {
     facts,
     output: (from, signal) => output(client, id, handle, from, signal),
-    held: async (from, signal) => await client.call("process.held", [id, handle, { ...from }], signal),
+    held: async (from, signal) => await client.call("process.held", [id, handle, from], signal),
     wait: async (signal) => await client.call("process.wait", [id, handle], signal),
     write: async (bytes, signal) => await client.call("process.write", [id, handle, bytes], signal),
     closeInput: async (signal) => await client.call("process.closeInput", [id, handle], signal),
@@ -45,12 +45,7 @@ async function* output(
 ): AsyncGenerator<OutputEvent> {
   const pieces = await client.stream("stream", "output", [id, handle, from], signal);
   for await (const { value, payload } of pieces) {
-    const event = checked(OutputShape, value);
+    const event = checked(OutputHeader, value);
     yield event.type === "data" ? { ...event, bytes: payload } : event;
   }
-}
-
-/** The same value, for a type that does not say that nothing is written to it. */
-function mutable<T>(value: T): { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] } {
-  return value as never;
 }

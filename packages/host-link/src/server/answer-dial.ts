@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { HostAgent } from "@wrenn/protocol";
-import { DIAL_PROTOCOL } from "../wire/dial.ts";
+import { DIAL_PROTOCOL } from "../wire/streams.ts";
 import { errorToWire } from "../wire/link-error.ts";
 import { encodeValue } from "../wire/values.ts";
 

@@ -1,6 +1,6 @@
 import { decodeFrames } from "../wire/frames.ts";
 import type { Frame } from "../wire/frames.ts";
-import { End, UploadShape } from "../wire/streams.ts";
+import { End, UploadArguments } from "../wire/streams.ts";
 import { encodeValue } from "../wire/values.ts";
 import { Value } from "typebox/value";
 import { checkArguments } from "./read-arguments.ts";
@@ -10,7 +10,7 @@ import type { Answering } from "./serve-host-agent.ts";
 export async function answerUpload({ agent, request, response, signal }: Answering): Promise<void> {
   const frames = decodeFrames(request as AsyncIterable<Uint8Array>);
   const first = await frames.next();
-  const [id, path, options] = checkArguments(first.done ? undefined : first.value.header, UploadShape);
+  const [id, path, options] = checkArguments(first.done ? undefined : first.value.header, UploadArguments);
   const entry = await agent.files(id).write(path, contentOf(frames), { ...options, signal });
   response.writeHead(200, { "content-type": "application/json" });
   response.end(encodeValue({ value: entry }));

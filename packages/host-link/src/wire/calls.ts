@@ -1,156 +1,170 @@
-import type { CapsuleProcess, HostAgent } from "@wrenn/protocol";
-import { Type } from "typebox";
-import type { Static, TSchema } from "typebox";
 import { WrennError } from "@wrenn/core";
-import * as given from "./arguments.ts";
-import * as shape from "./shapes.ts";
+import {
+  Bytes,
+  CapsuleSpec,
+  CapsuleStatus,
+  CheckpointFacts,
+  Count,
+  FileEntry,
+  HeldOutput,
+  HostFacts,
+  Id,
+  KillScope,
+  MetricPoint,
+  MetricRange,
+  NetworkDecision,
+  NetworkRules,
+  OutputOffsets,
+  ProcessExit,
+  ProcessFacts,
+  StartRequest,
+  TemplateFacts,
+  Text,
+} from "@wrenn/protocol";
+import type { CapsuleProcess, Described, HostAgent } from "@wrenn/protocol";
+import { Type } from "typebox";
+import type { TSchema } from "typebox";
+import { FileArguments, ProcessHandle } from "./arguments.ts";
 
 /** A question with one answer: both sides hold its arguments and its result to these shapes. */
 export interface Call<A extends TSchema, R extends TSchema> {
   readonly args: A;
   readonly result: R;
-  readonly run: (agent: HostAgent, args: Static<A>, signal: AbortSignal) => Promise<unknown>;
+  readonly run: (agent: HostAgent, args: Described<A>, signal: AbortSignal) => Promise<unknown>;
 }
 
 function call<A extends TSchema, R extends TSchema>(args: A, result: R, run: Call<A, R>["run"]): Call<A, R> {
   return { args, result, run };
 }
 
-const { Id, Text, Count, Bytes, HandleShape: Handle, FileOptionsShape: Options } = given;
 const Nothing = Type.Undefined();
 const one = Type.Tuple([Id]);
 
 /** The methods of the interface that are not streams, by their names. */
 export const calls = {
-  facts: call(Type.Tuple([]), shape.HostFactsShape, (agent, _, signal) => agent.facts(signal)),
-  createCapsule: call(Type.Tuple([given.SpecShape]), shape.CapsuleStatusShape, (agent, [spec], signal) =>
+  facts: call(Type.Tuple([]), HostFacts, (agent, _, signal) => agent.facts(signal)),
+  createCapsule: call(Type.Tuple([CapsuleSpec]), CapsuleStatus, (agent, [spec], signal) =>
     agent.createCapsule(spec, signal),
   ),
   destroyCapsule: call(one, Nothing, (agent, [id], signal) => agent.destroyCapsule(id, signal)),
-  capsule: call(one, shape.CapsuleStatusShape, (agent, [id], signal) => agent.capsule(id, signal)),
-  pauseCapsule: call(one, shape.CapsuleStatusShape, (agent, [id], signal) => agent.pauseCapsule(id, signal)),
-  resumeCapsule: call(one, shape.CapsuleStatusShape, (agent, [id], signal) =>
-    agent.resumeCapsule(id, signal),
-  ),
+  capsule: call(one, CapsuleStatus, (agent, [id], signal) => agent.capsule(id, signal)),
+  pauseCapsule: call(one, CapsuleStatus, (agent, [id], signal) => agent.pauseCapsule(id, signal)),
+  resumeCapsule: call(one, CapsuleStatus, (agent, [id], signal) => agent.resumeCapsule(id, signal)),
   checkpointCapsule: call(
     Type.Tuple([Id, Type.Union([Text, Type.Null()])]),
-    shape.CheckpointShape,
+    CheckpointFacts,
     (agent, [id, name], signal) => agent.checkpointCapsule(id, name ?? undefined, signal),
   ),
-  listCheckpoints: call(one, Type.Array(shape.CheckpointShape), (agent, [id], signal) =>
+  listCheckpoints: call(one, Type.Array(CheckpointFacts), (agent, [id], signal) =>
     agent.listCheckpoints(id, signal),
   ),
-  restoreCheckpoint: call(Type.Tuple([Id, Text]), shape.CapsuleStatusShape, (agent, [id, at], signal) =>
+  restoreCheckpoint: call(Type.Tuple([Id, Text]), CapsuleStatus, (agent, [id, at], signal) =>
     agent.restoreCheckpoint(id, at, signal),
   ),
   deleteCheckpoint: call(Type.Tuple([Id, Text]), Nothing, (agent, [id, at], signal) =>
     agent.deleteCheckpoint(id, at, signal),
   ),
   forkCapsule: call(
-    Type.Tuple([Id, Type.Array(given.SpecShape)]),
-    Type.Array(shape.CapsuleStatusShape),
+    Type.Tuple([Id, Type.Array(CapsuleSpec)]),
+    Type.Array(CapsuleStatus),
     (agent, [id, children], signal) => agent.forkCapsule(id, children, signal),
   ),
-  createSnapshot: call(Type.Tuple([Id, Text]), shape.TemplateShape, (agent, [id, key], signal) =>
+  createSnapshot: call(Type.Tuple([Id, Text]), TemplateFacts, (agent, [id, key], signal) =>
     agent.createSnapshot(id, key, signal),
   ),
   deleteSnapshot: call(Type.Tuple([Text]), Nothing, (agent, [key], signal) =>
     agent.deleteSnapshot(key, signal),
   ),
-  setNetwork: call(Type.Tuple([Id, given.NetworkShape]), Nothing, (agent, [id, rules], signal) =>
+  setNetwork: call(Type.Tuple([Id, NetworkRules]), Nothing, (agent, [id, rules], signal) =>
     agent.setNetwork(id, rules, signal),
   ),
-  networkDecisions: call(one, Type.Array(shape.DecisionShape), (agent, [id], signal) =>
+  networkDecisions: call(one, Type.Array(NetworkDecision), (agent, [id], signal) =>
     agent.networkDecisions(id, signal),
   ),
-  metrics: call(
-    Type.Tuple([Id, given.RangeShape]),
-    Type.Array(shape.MetricShape),
-    (agent, [id, range], signal) => agent.metrics(id, range, signal),
+  metrics: call(Type.Tuple([Id, MetricRange]), Type.Array(MetricPoint), (agent, [id, range], signal) =>
+    agent.metrics(id, range, signal),
   ),
-  listCapsules: call(Type.Tuple([]), Type.Array(shape.CapsuleStatusShape), (agent, _, signal) =>
+  listCapsules: call(Type.Tuple([]), Type.Array(CapsuleStatus), (agent, _, signal) =>
     agent.listCapsules(signal),
   ),
-  listTemplates: call(Type.Tuple([]), Type.Array(shape.TemplateShape), (agent, _, signal) =>
+  listTemplates: call(Type.Tuple([]), Type.Array(TemplateFacts), (agent, _, signal) =>
     agent.listTemplates(signal),
   ),
 
   "process.start": call(
-    Type.Tuple([Id, given.StartShape]),
-    shape.ProcessShape,
+    Type.Tuple([Id, StartRequest]),
+    ProcessFacts,
     async (agent, [id, request], signal) => (await agent.processes(id).start(request, signal)).facts,
   ),
   "process.find": call(
     Type.Tuple([Id, Text]),
-    shape.ProcessShape,
+    ProcessFacts,
     async (agent, [id, selector], signal) => (await agent.processes(id).find(selector, signal)).facts,
   ),
-  "process.list": call(one, Type.Array(shape.ProcessShape), (agent, [id], signal) =>
+  "process.list": call(one, Type.Array(ProcessFacts), (agent, [id], signal) =>
     agent.processes(id).list(signal),
   ),
   "process.held": call(
-    Type.Tuple([Id, Handle, given.OffsetsShape]),
-    shape.HeldShape,
+    Type.Tuple([Id, ProcessHandle, OutputOffsets]),
+    HeldOutput,
     async (agent, [id, handle, from], signal) => (await found(agent, id, handle, signal)).held(from, signal),
   ),
-  "process.wait": call(Type.Tuple([Id, Handle]), shape.ExitShape, async (agent, [id, handle], signal) =>
+  "process.wait": call(Type.Tuple([Id, ProcessHandle]), ProcessExit, async (agent, [id, handle], signal) =>
     (await found(agent, id, handle, signal)).wait(signal),
   ),
   "process.write": call(
-    Type.Tuple([Id, Handle, Bytes]),
+    Type.Tuple([Id, ProcessHandle, Bytes]),
     Nothing,
     async (agent, [id, handle, bytes], signal) =>
       (await found(agent, id, handle, signal)).write(bytes, signal),
   ),
-  "process.closeInput": call(Type.Tuple([Id, Handle]), Nothing, async (agent, [id, handle], signal) =>
+  "process.closeInput": call(Type.Tuple([Id, ProcessHandle]), Nothing, async (agent, [id, handle], signal) =>
     (await found(agent, id, handle, signal)).closeInput(signal),
   ),
   "process.kill": call(
-    Type.Tuple([Id, Handle, Count, Type.Union([Type.Literal("group"), Type.Literal("tree")])]),
+    Type.Tuple([Id, ProcessHandle, Count, KillScope]),
     Nothing,
     async (agent, [id, handle, signalNumber, scope], signal) =>
       (await found(agent, id, handle, signal)).kill(signalNumber, scope, signal),
   ),
   "process.resize": call(
-    Type.Tuple([Id, Handle, Count, Count]),
+    Type.Tuple([Id, ProcessHandle, Count, Count]),
     Nothing,
     async (agent, [id, handle, cols, rows], signal) =>
       (await found(agent, id, handle, signal)).resize(cols, rows, signal),
   ),
 
-  "file.stat": call(
-    Type.Tuple([Id, Text, Options]),
-    shape.FileEntryShape,
-    (agent, [id, path, options], signal) => agent.files(id).stat(path, { ...options, signal }),
+  "file.stat": call(Type.Tuple([Id, Text, FileArguments]), FileEntry, (agent, [id, path, options], signal) =>
+    agent.files(id).stat(path, { ...options, signal }),
   ),
   "file.list": call(
-    Type.Tuple([Id, Text, Count, Options]),
-    Type.Array(shape.FileEntryShape),
+    Type.Tuple([Id, Text, Count, FileArguments]),
+    Type.Array(FileEntry),
     (agent, [id, path, depth, options], signal) => agent.files(id).list(path, depth, { ...options, signal }),
   ),
   "file.makeDirectory": call(
-    Type.Tuple([Id, Text, Options]),
-    shape.FileEntryShape,
+    Type.Tuple([Id, Text, FileArguments]),
+    FileEntry,
     (agent, [id, path, options], signal) => agent.files(id).makeDirectory(path, { ...options, signal }),
   ),
-  "file.remove": call(Type.Tuple([Id, Text, Options]), Nothing, (agent, [id, path, options], signal) =>
+  "file.remove": call(Type.Tuple([Id, Text, FileArguments]), Nothing, (agent, [id, path, options], signal) =>
     agent.files(id).remove(path, { recursive: false, ...options, signal }),
   ),
   "file.move": call(
-    Type.Tuple([Id, Text, Text, Options]),
-    shape.FileEntryShape,
+    Type.Tuple([Id, Text, Text, FileArguments]),
+    FileEntry,
     (agent, [id, source, target, options], signal) =>
       agent.files(id).move(source, target, { overwrite: false, ...options, signal }),
   ),
   "file.copy": call(
-    Type.Tuple([Id, Text, Text, Options]),
-    shape.FileEntryShape,
+    Type.Tuple([Id, Text, Text, FileArguments]),
+    FileEntry,
     (agent, [id, source, target, options], signal) =>
       agent.files(id).copy(source, target, { overwrite: false, recursive: false, ...options, signal }),
   ),
   "file.changeMode": call(
-    Type.Tuple([Id, Text, Count, Options]),
-    shape.FileEntryShape,
+    Type.Tuple([Id, Text, Count, FileArguments]),
+    FileEntry,
     (agent, [id, path, mode, options], signal) =>
       agent.files(id).changeMode(path, mode, { recursive: false, ...options, signal }),
   ),
@@ -162,7 +176,7 @@ export type CallName = keyof typeof calls;
 export async function found(
   agent: HostAgent,
   id: string,
-  { pid, startedAt }: Static<typeof given.HandleShape>,
+  { pid, startedAt }: Described<typeof ProcessHandle>,
   signal: AbortSignal,
 ): Promise<CapsuleProcess> {
   const process = await agent.processes(id).find(String(pid), signal);

@@ -1,19 +1,21 @@
+import { Id, OutputData, OutputMark, OutputStart, Text } from "@wrenn/protocol";
 import { Type } from "typebox";
-import * as given from "./arguments.ts";
-
-const { Id, Text, FileOptionsShape } = given;
+import { FileArguments, ProcessHandle } from "./arguments.ts";
 
 /** Arguments of the methods whose answer is a stream of frames. */
 export const streams = {
-  output: Type.Tuple([Id, given.HandleShape, given.FromShape]),
-  read: Type.Tuple([Id, Text, FileOptionsShape]),
-  archive: Type.Tuple([Id, Text, FileOptionsShape]),
-  watch: Type.Tuple([Id, Text, FileOptionsShape]),
+  output: Type.Tuple([Id, ProcessHandle, OutputStart]),
+  read: Type.Tuple([Id, Text, FileArguments]),
+  archive: Type.Tuple([Id, Text, FileArguments]),
+  watch: Type.Tuple([Id, Text, FileArguments]),
   changes: Type.Tuple([]),
 } as const;
 
+/** An event of a process's output. The bytes of `data` are the frame's payload. */
+export const OutputHeader = Type.Union([Type.Omit(OutputData, ["bytes"]), OutputMark]);
+
 /** Begins the body of an upload; the content follows as payloads. */
-export const UploadShape = Type.Tuple([Id, Text, FileOptionsShape]);
+export const UploadArguments = Type.Tuple([Id, Text, FileArguments]);
 
 /** Sent in quiet times, so that either side notices when the other is gone. */
 export const BEAT_MS = 10_000;
@@ -25,3 +27,6 @@ export const Beat = Type.Object({ beat: Type.Literal(true) });
 export const End = Type.Object({ end: Type.Literal(true) });
 export const Failure = Type.Object({ error: Type.Unknown() });
 export const Piece = Type.Object({ value: Type.Unknown() });
+
+/** What a connection is upgraded to when it becomes one to a port of a capsule. */
+export const DIAL_PROTOCOL = "wrenn-dial";

@@ -1,3 +1,7 @@
+import { Type } from "typebox";
+import { Count, Text } from "./scalars.ts";
+import type { Described } from "./scalars.ts";
+
 /**
  * Files of one capsule. Paths are absolute, `~`-prefixed, or relative to the user's home. Names that are not valid UTF-8
  * are shown with each such byte as U+DC80 + (byte − 0x80), written as a JSON escape, and accepted back the same way.
@@ -48,20 +52,21 @@ export interface CapsuleFiles {
   ): Promise<AsyncIterable<FileChange>>;
 }
 
-export type FileChangeType = "create" | "write" | "remove" | "rename" | "chmod";
-
 /** One change; `offset` grows from one to the next. Paths are relative to what is watched, "" is itself. */
-export type FileChange =
-  | {
-      readonly type: FileChangeType;
-      readonly offset: number;
-      readonly path: string;
-      readonly directory: boolean;
-      /** Where it was before; present for `rename` only. */
-      readonly oldPath?: string;
-    }
+export const FileChange = Type.Union([
+  Type.Object({
+    type: Type.Enum(["create", "write", "remove", "rename", "chmod"]),
+    offset: Count,
+    path: Text,
+    directory: Type.Boolean(),
+    /** Where it was before; present for `rename` only. */
+    oldPath: Type.Optional(Text),
+  }),
   /** Changes were lost here: look at the files themselves. */
-  | { readonly type: "overflow"; readonly offset: number };
+  Type.Object({ type: Type.Literal("overflow"), offset: Count }),
+]);
+export type FileChange = Described<typeof FileChange>;
+export type FileChangeType = Exclude<FileChange["type"], "overflow">;
 
 export interface FileOptions {
   /** User whose permissions hold; root when absent. */
@@ -69,44 +74,46 @@ export interface FileOptions {
   readonly signal: AbortSignal;
 }
 
-export interface WriteOptions {
+export const WriteOptions = Type.Object({
   /** Permission bits of a new file; 0644 when absent. An existing file keeps its own. */
-  readonly mode?: number;
+  mode: Type.Optional(Count),
   /** Fails with `path_exists` instead of replacing. */
-  readonly exclusive?: boolean;
-}
+  exclusive: Type.Optional(Type.Boolean()),
+});
+export type WriteOptions = Described<typeof WriteOptions>;
 
 /** Bytes from `start` up to and including `end`; without `end` up to the end of the file. */
-export interface ByteRange {
-  readonly start: number;
-  readonly end?: number;
-}
+export const ByteRange = Type.Object({ start: Count, end: Type.Optional(Count) });
+export type ByteRange = Described<typeof ByteRange>;
 
-export type FileType =
-  | "file"
-  | "directory"
-  | "symlink"
-  | "character-device"
-  | "block-device"
-  | "fifo"
-  | "socket";
+export const FileType = Type.Enum([
+  "file",
+  "directory",
+  "symlink",
+  "character-device",
+  "block-device",
+  "fifo",
+  "socket",
+]);
+export type FileType = Described<typeof FileType>;
 
-export interface FileEntry {
-  readonly name: string;
-  readonly path: string;
-  readonly type: FileType;
-  readonly mode: number;
-  readonly owner: string;
-  readonly group: string;
-  readonly uid: number;
-  readonly gid: number;
-  readonly size: number;
-  readonly modifiedNs: bigint;
-  readonly inode: bigint;
-  readonly symlinkTarget?: string;
+export const FileEntry = Type.Object({
+  name: Text,
+  path: Text,
+  type: FileType,
+  mode: Count,
+  owner: Text,
+  group: Text,
+  uid: Count,
+  gid: Count,
+  size: Count,
+  modifiedNs: Type.BigInt(),
+  inode: Type.BigInt(),
+  symlinkTarget: Type.Optional(Text),
   /** Type of what a symlink points to; absent when dangling or not a symlink. */
-  readonly targetType?: FileType;
-}
+  targetType: Type.Optional(FileType),
+});
+export type FileEntry = Described<typeof FileEntry>;
 
 export interface FileContent {
   readonly entry: FileEntry;

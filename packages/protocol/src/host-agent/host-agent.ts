@@ -1,4 +1,15 @@
 import type { Duplex } from "node:stream";
+import type {
+  CapsuleSpec,
+  CapsuleStatus,
+  CheckpointFacts,
+  HostFacts,
+  MetricPoint,
+  MetricRange,
+  NetworkDecision,
+  NetworkRules,
+  TemplateFacts,
+} from "./facts.ts";
 import type { CapsuleFiles } from "./files.ts";
 import type { CapsuleProcesses } from "./processes.ts";
 
@@ -82,111 +93,4 @@ export interface HostAgent {
 
   /** Tells the observer of every change of state of any capsule; returns the unsubscriber. */
   onChange(observer: (status: CapsuleStatus) => void): () => void;
-}
-
-export interface CapsuleSpec {
-  /** Public id, `cl-…`. */
-  readonly id: string;
-  /** Name, or the key of a template that was made of a capsule. */
-  readonly template: string;
-  readonly vcpus: number;
-  readonly memoryMib: number;
-  readonly diskMib: number;
-  /** Idle seconds after which the capsule is paused; 0: never. */
-  readonly timeoutSec: number;
-  /** Seconds after which it is paused whether or not it is in use, from its creation and from each resume; without it, never. */
-  readonly maxLifetimeSec?: number;
-  /** What it may reach; without it the internet, and in any case nothing of the host and its networks. */
-  readonly network?: NetworkRules;
-  /** Default environment of every process. */
-  readonly envs: Readonly<Record<string, string>>;
-}
-
-/** Something that a capsule wanted to reach. */
-export interface NetworkDecision {
-  /** `name`: asked of the resolver. `server_name`: a TLS connection to port 443. `destination`: an address and a port. */
-  readonly kind: "name" | "server_name" | "destination";
-  /** The name, or protocol, address and port. */
-  readonly subject: string;
-  readonly verdict: "allowed" | "denied";
-  /** The entry of the policy that decided, or what was wrong. */
-  readonly reason: string;
-  /** Times it was decided; for destinations the packets that were judged. */
-  readonly count: number;
-  /** Milliseconds since the Unix epoch, of the last time. */
-  readonly at: number;
-}
-
-export type MetricRange = "5m" | "10m" | "1h" | "2h" | "6h" | "12h" | "24h";
-
-export interface MetricPoint {
-  /** Unix seconds. */
-  readonly timestamp: number;
-  /** Of all its virtual CPUs together, 0 to 100. */
-  readonly cpuPercent: number;
-  /** Used in the guest. */
-  readonly memoryBytes: number;
-  /** Occupied on the host by what the capsule has written. */
-  readonly diskBytes: number;
-}
-
-/** A moment of a capsule that it can go back to. */
-export interface CheckpointFacts {
-  readonly id: string;
-  readonly kind: "pause" | "checkpoint";
-  readonly name?: string;
-  /** Milliseconds since the Unix epoch. */
-  readonly createdAt: number;
-  readonly memoryBytes: number;
-  /** For how long the virtual CPUs stood still, milliseconds; only told when it is made. */
-  readonly stoppedMs?: number;
-}
-
-/** IPv4 addresses, CIDR blocks, domain names, and `*.` before a domain name. `deny` beats `allow`, and `egress` decides the rest. */
-export interface NetworkRules {
-  readonly egress: "allow" | "deny";
-  readonly allow: readonly string[];
-  readonly deny: readonly string[];
-}
-
-/** A capsule as its host sees it. */
-export interface CapsuleStatus {
-  readonly id: string;
-  readonly state:
-    | "creating"
-    | "running"
-    | "pausing"
-    | "paused"
-    | "resuming"
-    | "destroying"
-    | "gone"
-    | "failed";
-  readonly template: string;
-  readonly vcpus: number;
-  readonly memoryMib: number;
-  /** Address of the capsule as the host reaches it, once it has a network slot. */
-  readonly hostAddress?: string;
-  /** Milliseconds since the Unix epoch of the last byte, request or connection. */
-  readonly lastActiveAt: number;
-  /** Versions of what runs it: kernel_version, vmm_version, agent_version, envd_version. */
-  readonly metadata: Readonly<Record<string, string>>;
-  /** Why it failed, for `failed`. */
-  readonly problem?: string;
-}
-
-export interface TemplateFacts {
-  readonly name: string;
-  readonly sizeBytes: number;
-  readonly vcpus: number;
-  readonly memoryMib: number;
-}
-
-export interface HostFacts {
-  readonly version: string;
-  readonly architecture: string;
-  readonly cpuCores: number;
-  readonly memoryMib: number;
-  readonly diskGb: number;
-  /** "kvm" or "tcg"; software emulation is not a security boundary by QEMU's own policy. */
-  readonly accelerator: "kvm" | "tcg" | "none";
 }

@@ -1,3 +1,5 @@
-export type * from "./files.ts";
+export * from "./facts.ts";
+export * from "./files.ts";
 export type * from "./host-agent.ts";
-export type * from "./processes.ts";
+export * from "./processes.ts";
+export * from "./scalars.ts";

@@ -1,3 +1,7 @@
+import { Type } from "typebox";
+import { Bytes, Count, Text } from "./scalars.ts";
+import type { Described } from "./scalars.ts";
+
 /** Processes of one capsule. Offsets count bytes of one output stream from its first byte (ARCHITECTURE.md#the-decisions-that-shape-everything). */
 export interface CapsuleProcesses {
   /**
@@ -12,75 +16,105 @@ export interface CapsuleProcesses {
   list(signal: AbortSignal): Promise<readonly ProcessFacts[]>;
 }
 
-export interface StartRequest {
-  readonly cmd: string;
-  readonly args: readonly string[];
-  readonly envs: Readonly<Record<string, string>>;
+/** `Infinity` is no limit. */
+const Limit = Type.Refine(Type.Unsafe<number>({}), (value) => typeof value === "number" && value >= 0);
+/** A soft limit may be raised by the process up to the hard one. */
+const LimitPair = Type.Object({ soft: Limit, hard: Limit });
+
+/** Limits by resource of setrlimit(2): CPU seconds, bytes, or counts. */
+export const ProcessLimits = Type.Partial(
+  Type.Object({
+    cpuSeconds: LimitPair,
+    fileBytes: LimitPair,
+    dataBytes: LimitPair,
+    stackBytes: LimitPair,
+    coreBytes: LimitPair,
+    processes: LimitPair,
+    openFiles: LimitPair,
+    lockedBytes: LimitPair,
+    addressSpaceBytes: LimitPair,
+  }),
+);
+export type ProcessLimits = Described<typeof ProcessLimits>;
+export type ResourceName = keyof ProcessLimits;
+
+export const StartRequest = Type.Object({
+  cmd: Type.String(),
+  args: Type.Array(Type.String()),
+  envs: Type.Record(Type.String(), Type.String()),
   /** Working directory; the user's home when absent. */
-  readonly cwd?: string;
+  cwd: Type.Optional(Text),
   /** User name or uid; the template's default user when absent. */
-  readonly user?: string;
-  readonly tag?: string;
+  user: Type.Optional(Text),
+  tag: Type.Optional(Text),
   /** Present for a terminal. */
-  readonly terminal?: { readonly cols: number; readonly rows: number };
+  terminal: Type.Optional(Type.Object({ cols: Count, rows: Count })),
   /** Whether standard input is a pipe; /dev/null otherwise. A terminal always has input. */
-  readonly stdin: boolean;
+  stdin: Type.Boolean(),
   /** Attached processes are slowed down by slow readers; detached ones never wait, their oldest output is dropped and counted. */
-  readonly output: "attached" | "detached";
+  output: Type.Enum(["attached", "detached"]),
   /** Limits of the process and what it starts; the guest's own where absent. */
-  readonly limits?: ProcessLimits;
-}
+  limits: Type.Optional(ProcessLimits),
+});
+export type StartRequest = Described<typeof StartRequest>;
 
-/** Resources of setrlimit(2): CPU seconds, bytes, or counts. */
-export type ResourceName =
-  | "cpuSeconds"
-  | "fileBytes"
-  | "dataBytes"
-  | "stackBytes"
-  | "coreBytes"
-  | "processes"
-  | "openFiles"
-  | "lockedBytes"
-  | "addressSpaceBytes";
-
-/** `Infinity` is no limit. A soft limit may be raised by the process up to the hard one. */
-export type ProcessLimits = Readonly<
-  Partial<Record<ResourceName, { readonly soft: number; readonly hard: number }>>
->;
-
-export interface ProcessFacts {
-  readonly pid: number;
-  readonly tag?: string;
-  readonly cmd: string;
-  readonly args: readonly string[];
-  readonly terminal: boolean;
-  readonly startedAt: number;
-  readonly exit?: ProcessExit;
-}
-
-export interface ProcessExit {
+export const ProcessExit = Type.Object({
   /** As the kernel's reaper said: the exit code, or 128 + signal. */
-  readonly exitCode: number;
+  exitCode: Type.Integer(),
   /** Signal number that ended it, if one did. */
-  readonly signal?: number;
-}
+  signal: Type.Optional(Count),
+});
+export type ProcessExit = Described<typeof ProcessExit>;
 
-export type OutputStream = "stdout" | "stderr";
+export const ProcessFacts = Type.Object({
+  pid: Count,
+  tag: Type.Optional(Text),
+  cmd: Text,
+  args: Type.Array(Type.String()),
+  terminal: Type.Boolean(),
+  startedAt: Type.Number(),
+  exit: Type.Optional(ProcessExit),
+});
+export type ProcessFacts = Described<typeof ProcessFacts>;
+
+export const OutputStream = Type.Enum(["stdout", "stderr"]);
+export type OutputStream = Described<typeof OutputStream>;
+
+/** Bytes of one stream, from `offset` on. */
+export const OutputData = Type.Object({
+  type: Type.Literal("data"),
+  stream: OutputStream,
+  offset: Count,
+  bytes: Bytes,
+});
+
+/** What a reader meets between the bytes. */
+export const OutputMark = Type.Union([
+  /** Bytes `from` up to `to` were dropped before this reader got them. */
+  Type.Object({ type: Type.Literal("dropped"), stream: OutputStream, from: Count, to: Count }),
+  /** The terminal was resized at this point of the output. */
+  Type.Object({ type: Type.Literal("resized"), cols: Count, rows: Count }),
+  /** Last event: the process ended and all it wrote was delivered. */
+  Type.Object({ type: Type.Literal("exit"), exit: ProcessExit }),
+]);
 
 /** What a reader of a process's output meets, in order per stream. A terminal's output is `stdout`. */
-export type OutputEvent =
-  | {
-      readonly type: "data";
-      readonly stream: OutputStream;
-      readonly offset: number;
-      readonly bytes: Uint8Array;
-    }
-  /** Bytes `from` up to `to` were dropped before this reader got them. */
-  | { readonly type: "dropped"; readonly stream: OutputStream; readonly from: number; readonly to: number }
-  /** The terminal was resized at this point of the output. */
-  | { readonly type: "resized"; readonly cols: number; readonly rows: number }
-  /** Last event: the process ended and all it wrote was delivered. */
-  | { readonly type: "exit"; readonly exit: ProcessExit };
+export type OutputEvent = Described<typeof OutputData> | Described<typeof OutputMark>;
+
+/** An offset of each output stream. */
+export const OutputOffsets = Type.Object({ stdout: Count, stderr: Count });
+export type OutputOffsets = Described<typeof OutputOffsets>;
+
+export const OutputStart = Type.Union([Type.Literal("oldest"), Type.Literal("now"), OutputOffsets]);
+export type OutputStart = Described<typeof OutputStart>;
+
+/** `offset` is where `bytes` really begin: later than asked when older bytes were dropped. */
+const HeldBytes = Type.Object({ offset: Count, bytes: Bytes });
+export const HeldOutput = Type.Object({ stdout: HeldBytes, stderr: HeldBytes });
+export type HeldOutput = Described<typeof HeldOutput>;
+
+export const KillScope = Type.Enum(["group", "tree"]);
+export type KillScope = Described<typeof KillScope>;
 
 export interface CapsuleProcess {
   readonly facts: ProcessFacts;
@@ -90,7 +124,7 @@ export interface CapsuleProcess {
    */
   output(from: OutputStart, signal: AbortSignal): AsyncIterable<OutputEvent>;
   /** What the log still holds of both streams, from the given offsets on, without waiting for more. */
-  held(from: { readonly stdout: number; readonly stderr: number }, signal: AbortSignal): Promise<HeldOutput>;
+  held(from: OutputOffsets, signal: AbortSignal): Promise<HeldOutput>;
   /** Resolves with the exit once the reaper knows it. */
   wait(signal: AbortSignal): Promise<ProcessExit>;
   /** Writes to standard input; resolves when the guest has taken the bytes. @throws WrennError `stdin_closed`. */
@@ -98,14 +132,7 @@ export interface CapsuleProcess {
   /** Closes standard input after everything written so far. */
   closeInput(signal: AbortSignal): Promise<void>;
   /** Sends a signal to the process group, or to every process it started. An exited process is fine. */
-  kill(signalNumber: number, scope: "group" | "tree", signal: AbortSignal): Promise<void>;
+  kill(signalNumber: number, scope: KillScope, signal: AbortSignal): Promise<void>;
   /** Changes the size of the terminal. @throws WrennError `not_a_terminal`. */
   resize(cols: number, rows: number, signal: AbortSignal): Promise<void>;
 }
-
-/** `offset` is where `bytes` really begin: later than asked when older bytes were dropped. */
-export type HeldOutput = Readonly<
-  Record<OutputStream, { readonly offset: number; readonly bytes: Uint8Array }>
->;
-
-export type OutputStart = "oldest" | "now" | { readonly stdout: number; readonly stderr: number };

@@ -1,2 +1,0 @@
-/** What a connection is upgraded to when it becomes one to a port of a capsule. */
-export const DIAL_PROTOCOL = "wrenn-dial";

@@ -1,0 +1,106 @@
+import { Type } from "typebox";
+import { Count, Id, Text } from "./scalars.ts";
+import type { Described } from "./scalars.ts";
+
+/** IPv4 addresses, CIDR blocks, domain names, and `*.` before a domain name. `deny` beats `allow`, and `egress` decides the rest. */
+export const NetworkRules = Type.Object({
+  egress: Type.Enum(["allow", "deny"]),
+  allow: Type.Array(Text),
+  deny: Type.Array(Text),
+});
+export type NetworkRules = Described<typeof NetworkRules>;
+
+export const CapsuleSpec = Type.Object({
+  /** Public id, `cl-…`. */
+  id: Id,
+  /** Name, or the key of a template that was made of a capsule. */
+  template: Text,
+  vcpus: Count,
+  memoryMib: Count,
+  diskMib: Count,
+  /** Idle seconds after which the capsule is paused; 0: never. */
+  timeoutSec: Count,
+  /** Seconds after which it is paused whether or not it is in use, from its creation and from each resume; without it, never. */
+  maxLifetimeSec: Type.Optional(Count),
+  /** What it may reach; without it the internet, and in any case nothing of the host and its networks. */
+  network: Type.Optional(NetworkRules),
+  /** Default environment of every process. */
+  envs: Type.Record(Type.String(), Type.String()),
+});
+export type CapsuleSpec = Described<typeof CapsuleSpec>;
+
+/** Something that a capsule wanted to reach. */
+export const NetworkDecision = Type.Object({
+  /** `name`: asked of the resolver. `server_name`: a TLS connection to port 443. `destination`: an address and a port. */
+  kind: Type.Enum(["name", "server_name", "destination"]),
+  /** The name, or protocol, address and port. */
+  subject: Text,
+  verdict: Type.Enum(["allowed", "denied"]),
+  /** The entry of the policy that decided, or what was wrong. */
+  reason: Text,
+  /** Times it was decided; for destinations the packets that were judged. */
+  count: Count,
+  /** Milliseconds since the Unix epoch, of the last time. */
+  at: Type.Number(),
+});
+export type NetworkDecision = Described<typeof NetworkDecision>;
+
+export const MetricRange = Type.Enum(["5m", "10m", "1h", "2h", "6h", "12h", "24h"]);
+export type MetricRange = Described<typeof MetricRange>;
+
+export const MetricPoint = Type.Object({
+  /** Unix seconds. */
+  timestamp: Type.Number(),
+  /** Of all its virtual CPUs together, 0 to 100. */
+  cpuPercent: Type.Number(),
+  /** Used in the guest. */
+  memoryBytes: Type.Number(),
+  /** Occupied on the host by what the capsule has written. */
+  diskBytes: Type.Number(),
+});
+export type MetricPoint = Described<typeof MetricPoint>;
+
+/** A moment of a capsule that it can go back to. */
+export const CheckpointFacts = Type.Object({
+  id: Id,
+  kind: Type.Enum(["pause", "checkpoint"]),
+  name: Type.Optional(Text),
+  /** Milliseconds since the Unix epoch. */
+  createdAt: Type.Number(),
+  memoryBytes: Count,
+  /** How long the virtual CPUs were stopped, milliseconds; present only in the answer that makes it. */
+  stoppedMs: Type.Optional(Type.Number()),
+});
+export type CheckpointFacts = Described<typeof CheckpointFacts>;
+
+/** A capsule as its host sees it. */
+export const CapsuleStatus = Type.Object({
+  id: Id,
+  state: Type.Enum(["creating", "running", "pausing", "paused", "resuming", "destroying", "gone", "failed"]),
+  template: Text,
+  vcpus: Count,
+  memoryMib: Count,
+  /** Address of the capsule as the host reaches it, once it has a network slot. */
+  hostAddress: Type.Optional(Type.String({ maxLength: 64 })),
+  /** Milliseconds since the Unix epoch of the last byte, request or connection. */
+  lastActiveAt: Type.Number(),
+  /** Versions of what runs it: kernel_version, vmm_version, agent_version, envd_version. */
+  metadata: Type.Record(Type.String(), Text),
+  /** Why it failed, for `failed`. */
+  problem: Type.Optional(Text),
+});
+export type CapsuleStatus = Described<typeof CapsuleStatus>;
+
+export const TemplateFacts = Type.Object({ name: Text, sizeBytes: Count, vcpus: Count, memoryMib: Count });
+export type TemplateFacts = Described<typeof TemplateFacts>;
+
+export const HostFacts = Type.Object({
+  version: Text,
+  architecture: Text,
+  cpuCores: Count,
+  memoryMib: Count,
+  diskGb: Count,
+  /** "kvm" or "tcg"; software emulation is not a security boundary by QEMU's own policy. */
+  accelerator: Type.Enum(["kvm", "tcg", "none"]),
+});
+export type HostFacts = Described<typeof HostFacts>;
