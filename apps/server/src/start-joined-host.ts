@@ -87,7 +87,6 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
     host: config.host,
     port: config.port,
     credentials: credentialsOf(state),
-    clock: systemClock,
     logger,
   });
   release.defer(() => link.close());

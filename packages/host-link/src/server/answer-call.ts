@@ -4,11 +4,11 @@ import { calls } from "../wire/calls.ts";
 import type { Call } from "../wire/calls.ts";
 import { LeaseShape } from "../wire/lease.ts";
 import { encodeValue } from "../wire/values.ts";
-import { readArguments } from "./read-arguments.ts";
-import type { Answering } from "./serve-host-agent.ts";
+import { readArguments } from "./link-request.ts";
+import type { LinkRequest } from "./link-request.ts";
 
 /** A question with one answer. */
-export async function answerCall(work: Answering): Promise<void> {
+export async function answerCall(work: LinkRequest): Promise<void> {
   const { request, response, path, agent, signal, leases } = work;
   const name = path[1] ?? "";
   let value: unknown;

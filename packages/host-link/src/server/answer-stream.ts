@@ -6,8 +6,8 @@ import { found } from "../wire/calls.ts";
 import { encodeFrame } from "../wire/frames.ts";
 import { errorToWire } from "../wire/link-error.ts";
 import { BEAT_MS, streams } from "../wire/streams.ts";
-import { readArguments } from "./read-arguments.ts";
-import type { Answering } from "./serve-host-agent.ts";
+import { readArguments } from "./link-request.ts";
+import type { LinkRequest } from "./link-request.ts";
 
 interface Piece {
   readonly value?: unknown;
@@ -18,7 +18,7 @@ interface Piece {
 const PAYLOAD_BYTES = 256 << 10;
 
 /** An answer in pieces, ended by a frame that says so: whatever else ends it is a failure. */
-export async function answerStream(work: Answering): Promise<void> {
+export async function answerStream(work: LinkRequest): Promise<void> {
   const { response, signal } = work;
   const pieces = await open(work);
   response.writeHead(200, { "content-type": "application/octet-stream" });
@@ -37,7 +37,7 @@ export async function answerStream(work: Answering): Promise<void> {
   }
 }
 
-async function open({ agent, path, request, signal }: Answering): Promise<AsyncIterable<Piece>> {
+async function open({ agent, path, request, signal }: LinkRequest): Promise<AsyncIterable<Piece>> {
   const name = path[1] ?? "";
   switch (name) {
     case "output": {

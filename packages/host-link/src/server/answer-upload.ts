@@ -3,11 +3,11 @@ import type { Frame } from "../wire/frames.ts";
 import { End, UploadArguments } from "../wire/streams.ts";
 import { encodeValue } from "../wire/values.ts";
 import { Value } from "typebox/value";
-import { checkArguments } from "./read-arguments.ts";
-import type { Answering } from "./serve-host-agent.ts";
+import { checkArguments } from "./link-request.ts";
+import type { LinkRequest } from "./link-request.ts";
 
 /** A file that arrives as frames: what it is, its content, and the word that it is complete. Anything else leaves the old file. */
-export async function answerUpload({ agent, request, response, signal }: Answering): Promise<void> {
+export async function answerUpload({ agent, request, response, signal }: LinkRequest): Promise<void> {
   const frames = decodeFrames(request as AsyncIterable<Uint8Array>);
   const first = await frames.next();
   const [id, path, options] = checkArguments(first.done ? undefined : first.value.header, UploadArguments);

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { problemOf, WrennError } from "@wrenn/core";
-import type { Clock, Logger } from "@wrenn/core";
+import type { Logger } from "@wrenn/core";
 import type { HostAgent } from "@wrenn/protocol";
 import { CONTROL_PLANE } from "../credentials.ts";
 import type { LinkCredentials } from "../credentials.ts";
@@ -16,6 +16,7 @@ import { answerDial } from "./answer-dial.ts";
 import { answerStream } from "./answer-stream.ts";
 import { answerUpload } from "./answer-upload.ts";
 import { HoldLeases } from "./hold-leases.ts";
+import type { LinkRequest } from "./link-request.ts";
 
 /** Longer than clients keep idle connections. */
 const KEEP_ALIVE_MS = 60_000;
@@ -28,7 +29,6 @@ export interface HostLinkServerOptions {
   readonly host: string;
   readonly port: number;
   readonly credentials: LinkCredentials;
-  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -39,19 +39,6 @@ export interface HostLinkServer {
   close(): Promise<void>;
 }
 
-/** What the answers to one request work with. */
-export interface Answering {
-  readonly agent: HostAgent;
-  readonly leases: HoldLeases;
-  readonly clock: Clock;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** Path without the leading slash, in parts. */
-  readonly path: readonly string[];
-  /** Aborts when the client is gone. */
-  readonly signal: AbortSignal;
-}
-
 /**
  * Serves a host agent to control planes: HTTP over TLS 1.3, where both sides show a certificate of the same authority and the
  * client's is one of a control plane. Everybody else is refused before a byte of a request is read.
@@ -59,7 +46,7 @@ export interface Answering {
  * @throws the operating system's error when the address cannot be used.
  */
 export async function serveHostAgent(options: HostLinkServerOptions): Promise<HostLinkServer> {
-  const { agent, clock, logger } = options;
+  const { agent, logger } = options;
   const leases = new HoldLeases(agent);
   const server = createServer({
     ...options.credentials,
@@ -91,7 +78,7 @@ export async function serveHostAgent(options: HostLinkServerOptions): Promise<Ho
     const gone = new AbortController();
     response.once("close", () => gone.abort(new Error("the control plane is gone")));
     const path = (request.url ?? "").slice(1).split("/");
-    answer({ agent, leases, clock, request, response, path, signal: gone.signal }).catch((error: unknown) =>
+    answer({ agent, leases, request, response, path, signal: gone.signal }).catch((error: unknown) =>
       refuse(response, error),
     );
   });
@@ -113,7 +100,7 @@ export async function serveHostAgent(options: HostLinkServerOptions): Promise<Ho
   };
 }
 
-async function answer(work: Answering): Promise<void> {
+async function answer(work: LinkRequest): Promise<void> {
   const [kind] = work.path;
   if (!(work.request.socket instanceof TLSSocket) || !work.request.socket.authorized)
     throw new Error("a request came past the handshake");

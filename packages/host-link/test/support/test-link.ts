@@ -28,7 +28,7 @@ export class TestLink implements AsyncDisposable {
 
   async serve(): Promise<void> {
     this.#server = await serveHostAgent({
-      ...shared,
+      logger: silentLogger,
       agent: this.scripted.agent,
       host: "127.0.0.1",
       port: this.port,

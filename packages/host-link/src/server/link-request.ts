@@ -1,8 +1,22 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { WrennError } from "@wrenn/core";
+import type { HostAgent } from "@wrenn/protocol";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 import { decodeValue } from "../wire/values.ts";
+import type { HoldLeases } from "./hold-leases.ts";
+
+/** One request of a control plane, and what answering it takes. */
+export interface LinkRequest {
+  readonly agent: HostAgent;
+  readonly leases: HoldLeases;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Path without the leading slash, in parts. */
+  readonly path: readonly string[];
+  /** Aborts when the client is gone. */
+  readonly signal: AbortSignal;
+}
 
 /** Longest request that is no file. */
 const BODY_LIMIT = 16 << 20;
