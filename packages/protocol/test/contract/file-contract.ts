@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import type { ByteRange, CapsuleFiles, FileChange } from "@wrenn/protocol";
+import { FileEntry } from "@wrenn/protocol";
+import { Value } from "typebox/value";
+import { chunks, collect, rejects } from "./contract-lab.ts";
+import type { ContractLab } from "./contract-lab.ts";
+
+/** What HostAgent promises of files. */
+export function fileContract(name: string, lab: ContractLab): void {
+  const { signal } = lab;
+  const at = (path: string): string => `${lab.subject.directory}/${path}`;
+  let files: CapsuleFiles;
+  before(async () => {
+    files = lab.agent.files(await lab.capsule());
+  });
+  const contentOf = async (path: string, range?: ByteRange): Promise<string> => {
+    const { bytes } = await files.read(at(path), { signal, ...(range ? { range } : {}) });
+    return (await collect(bytes)).toString();
+  };
+  const write = async (path: string, text: string): Promise<FileEntry> =>
+    await files.write(at(path), chunks(text), { signal });
+
+  test(`${name}: a file of several megabytes goes up and comes down unchanged`, async () => {
+    const big = Buffer.alloc(5_000_001, "0123456789abcde");
+    const entry = await files.write(at("new/big"), chunks(big, "end"), { signal, mode: 0o640 });
+    assert.ok(Value.Check(FileEntry, entry));
+    assert.deepEqual(
+      [entry.name, entry.path, entry.type, entry.size, entry.mode],
+      ["big", at("new/big"), "file", big.length + 3, 0o640],
+    );
+    const { entry: read, bytes } = await files.read(at("new/big"), { signal });
+    assert.equal(read.size, entry.size);
+    assert.ok((await collect(bytes)).equals(Buffer.concat([big, Buffer.from("end")])));
+  });
+
+  test(`${name}: a range ends with its last byte`, async () => {
+    await write("ten", "0123456789");
+    assert.equal(await contentOf("ten", { start: 3, end: 5 }), "345");
+    assert.equal(await contentOf("ten", { start: 7 }), "789");
+    assert.equal(await contentOf("ten", { start: 20 }), "");
+  });
+
+  test(`${name}: a write that fails leaves the old file`, async () => {
+    await write("kept", "old");
+    const failing = chunks("half of the new", new Error("the client left"));
+    await assert.rejects(files.write(at("kept"), failing, { signal }), /the client left/);
+    assert.equal(await contentOf("kept"), "old");
+    const exclusive = { signal, exclusive: true };
+    await rejects(() => files.write(at("kept"), chunks("new"), exclusive), "path_exists");
+    assert.equal(await contentOf("kept"), "old");
+  });
+
+  test(`${name}: directories are made, listed as deep as asked, and removed`, async () => {
+    assert.equal((await files.makeDirectory(at("tree/a"), { signal })).type, "directory");
+    await rejects(() => files.makeDirectory(at("tree/a"), { signal }), "path_exists");
+    await write("tree/a/file", "x");
+    const paths = async (depth: number): Promise<readonly string[]> =>
+      (await files.list(at("tree"), depth, { signal })).map(({ path }) => path);
+    assert.deepEqual(await paths(1), [at("tree/a")]);
+    assert.deepEqual(await paths(2), [at("tree/a"), at("tree/a/file")]);
+    await rejects(() => files.remove(at("tree"), { signal, recursive: false }), "directory_not_empty");
+    await files.remove(at("tree"), { signal, recursive: true });
+    await rejects(() => files.stat(at("tree"), { signal }), "path_not_found", /tree/);
+  });
+
+  test(`${name}: files are moved, copied, and given another mode`, async () => {
+    await write("source", "content");
+    await files.copy(at("source"), at("copy"), { signal, overwrite: false, recursive: false });
+    await rejects(
+      () => files.copy(at("source"), at("copy"), { signal, overwrite: false, recursive: false }),
+      "path_exists",
+    );
+    await rejects(() => files.move(at("source"), at("copy"), { signal, overwrite: false }), "path_exists");
+    const moved = await files.move(at("source"), at("moved"), { signal, overwrite: false });
+    assert.equal(moved.path, at("moved"));
+    assert.deepEqual([await contentOf("copy"), await contentOf("moved")], ["content", "content"]);
+    await rejects(() => files.stat(at("source"), { signal }), "path_not_found");
+    assert.equal((await files.changeMode(at("moved"), 0o600, { signal, recursive: false })).mode, 0o600);
+  });
+
+  test(`${name}: what cannot be done says why`, async () => {
+    await write("file", "x");
+    await files.makeDirectory(at("directory"), { signal });
+    await rejects(() => files.read(at("missing"), { signal }), "path_not_found", /missing/);
+    await rejects(() => files.read(at("directory"), { signal }), "is_a_directory");
+    await rejects(() => files.list(at("file"), 1, { signal }), "not_a_directory");
+    await rejects(() => files.write(at("directory"), chunks(), { signal }), "is_a_directory");
+    await rejects(() => files.remove(at("missing"), { signal, recursive: true }), "path_not_found");
+    await rejects(() => files.stat("", { signal }), "path_invalid");
+    await rejects(() => files.stat(at("file"), { signal, user: "no-such-user" }), "user_not_found");
+    const aborted = AbortSignal.abort(new Error("enough"));
+    await assert.rejects(files.stat(at("file"), { signal: aborted }), /enough/);
+  });
+
+  test(`${name}: an archive is a compressed tar of what is in the directory`, async () => {
+    await write("archived/inside", "the content");
+    const tar = gunzipSync(await collect(await files.archive(at("archived"), { signal })));
+    assert.ok(tar.includes("inside") && tar.includes("the content"));
+    await rejects(() => files.archive(at("missing"), { signal }), "path_not_found");
+  });
+
+  test(`${name}: changes are seen in their order, up to the end of what is watched`, async () => {
+    await files.makeDirectory(at("watched"), { signal });
+    const changes = await files.watch(at("watched"), { signal, recursive: false });
+    await write("watched/made", "x");
+    await files.remove(at("watched"), { signal, recursive: true });
+    const seen: FileChange[] = [];
+    for await (const change of changes) seen.push(change);
+    const kinds = seen.map((change) =>
+      change.type === "overflow" ? "overflow" : `${change.type} ${change.path}`,
+    );
+    const offsets = seen.map(({ offset }) => offset);
+    assert.ok(kinds.length > 0 && kinds.includes("remove "), kinds.join());
+    assert.deepEqual(
+      offsets,
+      offsets.toSorted((a, b) => a - b),
+    );
+    await rejects(() => files.watch(at("missing"), { signal, recursive: false }), "path_not_found");
+  });
+
+  test(`${name}: watching can be given up`, async () => {
+    await files.makeDirectory(at("quiet"), { signal });
+    const giveUp = new AbortController();
+    const changes = await files.watch(at("quiet"), { signal: giveUp.signal, recursive: true });
+    const reading = Array.fromAsync(changes);
+    setTimeout(() => giveUp.abort(new Error("enough")), 50);
+    await assert.rejects(reading, /enough/);
+  });
+}

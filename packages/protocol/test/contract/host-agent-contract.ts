@@ -1,0 +1,251 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { after, test } from "node:test";
+import { newId, systemRandom } from "@wrenn/core";
+import { CapsuleStatus, HostFacts, TemplateFacts } from "@wrenn/protocol";
+import { Value } from "typebox/value";
+import { collect, ContractLab, eventually, rejects } from "./contract-lab.ts";
+import type { ContractSubject } from "./contract-lab.ts";
+import { fileContract } from "./file-contract.ts";
+import { processContract } from "./process-contract.ts";
+
+/** The definition of HostAgent: the real agent, a link to an agent, and the fake pass exactly this. */
+export async function hostAgentContract(name: string, open: () => Promise<ContractSubject>): Promise<void> {
+  const subject = await open();
+  after(() => subject.close());
+  const lab = new ContractLab(subject);
+  const { agent, signal } = lab;
+  const told: CapsuleStatus[] = [];
+  after(agent.onChange((status) => told.push(status)));
+  const statesOf = (id: string): readonly string[] =>
+    told.filter((status) => status.id === id).map(({ state }) => state);
+
+  test(`${name}: the host has facts and templates`, async () => {
+    assert.ok(Value.Check(HostFacts, await agent.facts(signal)));
+    const templates = await agent.listTemplates(signal);
+    assert.ok(templates.every((template) => Value.Check(TemplateFacts, template)));
+    assert.ok(templates.some((template) => template.name === subject.template));
+  });
+
+  test(`${name}: every method but destroy and hold rejects an unknown capsule`, async () => {
+    const id = newId("capsule", systemRandom);
+    const rules = { egress: "deny", allow: [], deny: [] } as const;
+    const uses: readonly (() => unknown)[] = [
+      () => agent.capsule(id, signal),
+      () => agent.pauseCapsule(id, signal),
+      () => agent.resumeCapsule(id, signal),
+      () => agent.checkpointCapsule(id, undefined, signal),
+      () => agent.listCheckpoints(id, signal),
+      () => agent.restoreCheckpoint(id, "g1", signal),
+      () => agent.deleteCheckpoint(id, "g1", signal),
+      () => agent.forkCapsule(id, [lab.spec()], signal),
+      () => agent.createSnapshot(id, "key", signal),
+      () => agent.setNetwork(id, rules, signal),
+      () => agent.networkDecisions(id, signal),
+      () => agent.metrics(id, "5m", signal),
+      () => agent.dial(id, 80, { halfOpen: false, signal }),
+      () => agent.processes(id).list(signal),
+      () => agent.processes(id).find("1", signal),
+      () => agent.files(id).stat("/", { signal }),
+    ];
+    for (const use of uses) await rejects(use, "capsule_not_found");
+    await agent.destroyCapsule(id, signal);
+    agent.hold(id)();
+  });
+
+  test(`${name}: a created capsule runs, is listed and observed; its id is taken`, async () => {
+    const spec = lab.spec();
+    const status = await agent.createCapsule(spec, signal);
+    assert.ok(Value.Check(CapsuleStatus, status));
+    const { id, template, vcpus, memoryMib } = spec;
+    assert.deepEqual(
+      [status.id, status.state, status.template, status.vcpus, status.memoryMib],
+      [id, "running", template, vcpus, memoryMib],
+    );
+    assert.equal((await agent.capsule(id, signal)).state, "running");
+    assert.ok((await agent.listCapsules(signal)).some((one) => one.id === id && one.state === "running"));
+    await eventually("observers hear of it", () => statesOf(id).at(-1) === "running");
+    await rejects(() => agent.createCapsule(spec, signal), "capsule_busy");
+    assert.equal((await agent.capsule(id, signal)).state, "running", "the first is unharmed");
+  });
+
+  test(`${name}: a create that fails or is aborted leaves nothing`, async () => {
+    const isListed = async (id: string): Promise<boolean> =>
+      (await agent.listCapsules(signal)).some((one) => one.id === id);
+    const unknown = lab.spec({ template: "no-such-template" });
+    await rejects(() => agent.createCapsule(unknown, signal), "template_not_found", /no-such-template/);
+    assert.equal(await isListed(unknown.id), false);
+    const aborted = lab.spec();
+    await assert.rejects(agent.createCapsule(aborted, AbortSignal.abort(new Error("enough"))), /enough/);
+    assert.equal(await isListed(aborted.id), false);
+    const late = new AbortController();
+    const { id } = lab.spec();
+    const creating = agent.createCapsule(lab.spec({ id }), late.signal).catch((error: unknown) => error);
+    setImmediate(() => late.abort(new Error("enough")));
+    const outcome = await creating;
+    if (outcome instanceof Error) assert.match(outcome.message, /enough/);
+    // The abort may have met a create that was complete: what is listed then is a whole capsule.
+    await eventually("nothing is left half made", async () => {
+      if (!(await isListed(id))) return true;
+      return (await agent.capsule(id, signal)).state === "running";
+    });
+    await agent.destroyCapsule(id, signal);
+    assert.equal(await isListed(id), false);
+  });
+
+  test(`${name}: a paused capsule has no machine to use, and can be resumed`, async () => {
+    const id = await lab.capsule();
+    await rejects(() => agent.resumeCapsule(id, signal), "capsule_not_paused", /running/);
+    await rejects(() => agent.createSnapshot(id, "key", signal), "capsule_not_paused", /running/);
+    assert.equal((await agent.pauseCapsule(id, signal)).state, "paused");
+    const uses: readonly (() => unknown)[] = [
+      () => agent.pauseCapsule(id, signal),
+      () => agent.checkpointCapsule(id, undefined, signal),
+      () => agent.forkCapsule(id, [lab.spec()], signal),
+      () => agent.networkDecisions(id, signal),
+      () => agent.dial(id, 80, { halfOpen: false, signal }),
+      () => agent.processes(id).list(signal),
+      () => agent.files(id).stat("/", { signal }),
+    ];
+    for (const use of uses) await rejects(use, "capsule_not_running", /paused/);
+    await agent.setNetwork(id, { egress: "deny", allow: [], deny: [] }, signal);
+    assert.ok(Array.isArray(await agent.metrics(id, "5m", signal)));
+    assert.equal((await agent.resumeCapsule(id, signal)).state, "running");
+    await agent.processes(id).list(signal);
+    await eventually("observers saw both", () => {
+      const states = statesOf(id).filter((state) => state === "paused" || state === "running");
+      return states.join().endsWith("running,paused,running");
+    });
+  });
+
+  test(`${name}: checkpoints are listed newest first, restored and deleted`, async () => {
+    const id = await lab.capsule();
+    const first = await agent.checkpointCapsule(id, "first", signal);
+    assert.deepEqual([first.kind, first.name, typeof first.stoppedMs], ["checkpoint", "first", "number"]);
+    const second = await agent.checkpointCapsule(id, undefined, signal);
+    await agent.pauseCapsule(id, signal);
+    const listed = await agent.listCheckpoints(id, signal);
+    assert.deepEqual(
+      listed.map(({ kind }) => kind),
+      ["pause", "checkpoint", "checkpoint"],
+    );
+    const [pause] = listed;
+    assert.ok(pause);
+    assert.deepEqual(
+      listed.slice(1).map((one) => [one.id, one.name, one.stoppedMs]),
+      [
+        [second.id, undefined, undefined],
+        [first.id, "first", undefined],
+      ],
+    );
+    await rejects(() => agent.deleteCheckpoint(id, pause.id, signal), "checkpoint_in_use");
+    await rejects(() => agent.deleteCheckpoint(id, "g99", signal), "checkpoint_not_found", /g99/);
+    await rejects(() => agent.restoreCheckpoint(id, "g99", signal), "checkpoint_not_found", /g99/);
+    assert.equal((await agent.restoreCheckpoint(id, first.id, signal)).state, "running");
+    assert.equal((await agent.restoreCheckpoint(id, second.id, signal)).state, "running");
+    await agent.deleteCheckpoint(id, first.id, signal);
+    const left = await agent.listCheckpoints(id, signal);
+    assert.ok(!left.some((one) => one.id === first.id) && left.some((one) => one.id === second.id));
+  });
+
+  test(`${name}: forks run next to their source; an aborted fork leaves none`, async () => {
+    const id = await lab.capsule();
+    const children = [lab.spec(), lab.spec()];
+    const forks = await agent.forkCapsule(id, children, signal);
+    assert.deepEqual(
+      forks.map((fork) => [fork.id, fork.state]),
+      children.map((child) => [child.id, "running"]),
+    );
+    assert.equal((await agent.capsule(id, signal)).state, "running");
+    assert.deepEqual(await agent.listCheckpoints(id, signal), []);
+    const never = lab.spec();
+    await assert.rejects(agent.forkCapsule(id, [never], AbortSignal.abort(new Error("enough"))), /enough/);
+    await rejects(() => agent.capsule(never.id, signal), "capsule_not_found");
+    assert.equal((await agent.capsule(id, signal)).state, "running");
+  });
+
+  test(`${name}: a snapshot of a paused capsule is a template until it is deleted`, async () => {
+    const id = await lab.capsule();
+    await agent.pauseCapsule(id, signal);
+    const key = `snapshot-${id}`;
+    const template = await agent.createSnapshot(id, key, signal);
+    assert.deepEqual([template.name, template.vcpus, template.memoryMib], [key, 1, 64]);
+    assert.equal((await agent.capsule(id, signal)).state, "paused");
+    await rejects(() => agent.createSnapshot(id, key, signal), "operation_failed", /it exists/);
+    const dependant = await lab.capsule({ template: key });
+    await rejects(() => agent.deleteSnapshot(key, signal), "template_in_use", new RegExp(dependant));
+    await agent.destroyCapsule(dependant, signal);
+    await agent.deleteSnapshot(key, signal);
+    await agent.deleteSnapshot(key, signal);
+    await rejects(() => lab.capsule({ template: key }), "template_not_found");
+  });
+
+  test(`${name}: destroy ends a capsule in any state, and may be repeated`, async () => {
+    const [running, paused] = [await lab.capsule(), await lab.capsule()];
+    await agent.pauseCapsule(paused, signal);
+    for (const id of [running, paused]) {
+      await agent.destroyCapsule(id, signal);
+      await agent.destroyCapsule(id, signal);
+      await rejects(() => agent.capsule(id, signal), "capsule_not_found");
+      await eventually("observers hear of the end", () => statesOf(id).at(-1) === "gone");
+    }
+    assert.ok((await agent.listCapsules(signal)).every((one) => one.id !== running && one.id !== paused));
+  });
+
+  test(`${name}: a capsule that is held stays awake, and one that is idle is paused`, async () => {
+    const [held, idle] = [await lab.capsule({ timeoutSec: 1 }), await lab.capsule({ timeoutSec: 1 })];
+    const release = agent.hold(held);
+    const stateOf = async (id: string): Promise<string> => (await agent.capsule(id, signal)).state;
+    await eventually("the idle one is paused", async () => (await stateOf(idle)) === "paused");
+    assert.equal(await stateOf(held), "running");
+    release();
+    release();
+    await eventually("the other follows", async () => (await stateOf(held)) === "paused");
+  });
+
+  test(`${name}: what a capsule may reach can be changed; what is no network is refused`, async () => {
+    const id = await lab.capsule({ network: { egress: "deny", allow: ["198.51.100.0/24"], deny: [] } });
+    await agent.setNetwork(id, { egress: "allow", allow: ["*.example.org"], deny: ["192.0.2.1"] }, signal);
+    assert.ok(Array.isArray(await agent.networkDecisions(id, signal)));
+    const wrong = { egress: "allow", allow: [], deny: ["not a network"] } as const;
+    await rejects(() => agent.setNetwork(id, wrong, signal), "invalid_field", /not a network/);
+  });
+
+  test(`${name}: a port is dialled; each direction ends on its own, and a refusal keeps its code`, async () => {
+    const id = await lab.capsule();
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      const parts: Buffer[] = [];
+      socket.on("data", (part: Buffer) => parts.push(part));
+      // Answers only when the client has finished.
+      socket.on("end", () => socket.end(`got ${Buffer.concat(parts).toString()}`));
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const socket = await agent.dial(id, port, { halfOpen: true, signal });
+    socket.end("question");
+    assert.equal((await collect(socket)).toString(), "got question");
+    server.close();
+    await once(server, "close");
+    await assert.rejects(agent.dial(id, port, { halfOpen: false, signal }), { code: "ECONNREFUSED" });
+    await assert.rejects(
+      agent.dial(id, port, { halfOpen: false, signal: AbortSignal.abort(new Error("enough")) }),
+      /enough/,
+    );
+  });
+
+  test(`${name}: an observer that unsubscribed hears nothing`, async () => {
+    const heard: string[] = [];
+    const unsubscribe = agent.onChange(({ id }) => heard.push(id));
+    const first = await lab.capsule();
+    await eventually("it hears of the first", () => heard.includes(first));
+    unsubscribe();
+    const second = await lab.capsule();
+    await eventually("the other observer hears of the second", () => statesOf(second).length > 0);
+    assert.ok(!heard.includes(second));
+  });
+
+  processContract(name, lab);
+  fileContract(name, lab);
+}

@@ -1,0 +1,164 @@
+import { abortable, WrennError } from "@wrenn/core";
+import type {
+  CapsuleProcess,
+  HeldOutput,
+  KillScope,
+  OutputEvent,
+  OutputOffsets,
+  OutputStart,
+  OutputStream,
+  ProcessExit,
+  ProcessFacts,
+  StartRequest,
+} from "@wrenn/protocol";
+
+/** What a fake program can do. */
+export interface ProgramIo {
+  readonly args: readonly string[];
+  readonly print: (bytes: Uint8Array | string, stream?: OutputStream) => void;
+  readonly exit: (exitCode: number) => void;
+  readonly onInput: (take: (bytes: Uint8Array) => void, end: () => void) => void;
+}
+
+export type Program = (io: ProgramIo) => void;
+
+/** A process whose program is a function. Output is kept from its first byte. */
+export class FakeProcess implements CapsuleProcess {
+  readonly #facts: ProcessFacts;
+  readonly #events: OutputEvent[] = [];
+  readonly #end: Record<OutputStream, number> = { stdout: 0, stderr: 0 };
+  readonly #exit = Promise.withResolvers<ProcessExit>();
+  #exited: ProcessExit | undefined;
+  #failure: unknown;
+  #inputOpen: boolean;
+  #takeInput: (bytes: Uint8Array) => void = () => undefined;
+  #endInput: () => void = () => undefined;
+  #change = Promise.withResolvers<void>();
+
+  constructor(pid: number, tag: string, request: StartRequest, program: Program) {
+    const { cmd, args, terminal } = request;
+    this.#facts = { pid, tag, cmd, args, terminal: terminal !== undefined, startedAt: Date.now() };
+    this.#inputOpen = request.stdin || terminal !== undefined;
+    this.#exit.promise.catch(() => undefined);
+    if (terminal) this.#emit({ type: "resized", ...terminal });
+    program({
+      args,
+      print: (bytes, stream = "stdout") => this.#print(Buffer.from(bytes), stream),
+      exit: (exitCode) => this.exit({ exitCode }),
+      onInput: (take, end) => {
+        this.#takeInput = take;
+        this.#endInput = end;
+      },
+    });
+  }
+
+  get facts(): ProcessFacts {
+    return this.#exited ? { ...this.#facts, exit: this.#exited } : this.#facts;
+  }
+
+  get alive(): boolean {
+    return this.#exited === undefined && this.#failure === undefined;
+  }
+
+  exit(exit: ProcessExit): void {
+    if (!this.alive) return;
+    this.#exited = exit;
+    this.#exit.resolve(exit);
+    this.#ring();
+  }
+
+  /** Nothing more can be learned about it: its capsule is gone. */
+  fail(cause: unknown): void {
+    if (!this.alive) return;
+    this.#failure = cause;
+    this.#exit.reject(cause);
+    this.#ring();
+  }
+
+  async *output(from: OutputStart, signal: AbortSignal): AsyncGenerator<OutputEvent> {
+    const position =
+      from === "now" ? { ...this.#end } : from === "oldest" ? { stdout: 0, stderr: 0 } : { ...from };
+    for (let next = from === "now" ? this.#events.length : 0; ;) {
+      signal.throwIfAborted();
+      const event = this.#events[next];
+      if (event) {
+        next++;
+        const rest = event.type === "data" ? restOf(event, position[event.stream]) : event;
+        if (rest) yield rest;
+      } else if (this.#exited) {
+        yield { type: "exit", exit: this.#exited };
+        return;
+      } else if (this.#failure === undefined) await abortable(signal, this.#change.promise);
+      else throw this.#failure;
+    }
+  }
+
+  async held(from: OutputOffsets): Promise<HeldOutput> {
+    return { stdout: this.#held("stdout", from.stdout), stderr: this.#held("stderr", from.stderr) };
+  }
+
+  async wait(signal: AbortSignal): Promise<ProcessExit> {
+    return await abortable(signal, this.#exit.promise);
+  }
+
+  async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#failure !== undefined) throw this.#failure;
+    if (!this.#inputOpen || !this.alive)
+      throw new WrennError("stdin_closed", { selector: this.#facts.tag ?? String(this.#facts.pid) });
+    this.#takeInput(bytes);
+  }
+
+  async closeInput(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (!this.#inputOpen) return;
+    this.#inputOpen = false;
+    this.#endInput();
+  }
+
+  async kill(signalNumber: number, _scope: KillScope, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.exit({ exitCode: 128 + signalNumber, signal: signalNumber });
+  }
+
+  async resize(cols: number, rows: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { terminal, tag, pid } = this.#facts;
+    if (!terminal) throw new WrennError("not_a_terminal", { selector: tag ?? String(pid) });
+    this.#emit({ type: "resized", cols, rows });
+  }
+
+  #print(bytes: Uint8Array, stream: OutputStream): void {
+    if (bytes.length === 0) return;
+    this.#emit({ type: "data", stream, offset: this.#end[stream], bytes });
+    this.#end[stream] += bytes.length;
+  }
+
+  #held(stream: OutputStream, from: number): HeldOutput["stdout"] {
+    const parts: Uint8Array[] = [];
+    for (const event of this.#events) {
+      const rest = event.type === "data" && event.stream === stream ? restOf(event, from) : undefined;
+      if (rest) parts.push(rest.bytes);
+    }
+    return { offset: Math.min(from, this.#end[stream]), bytes: Buffer.concat(parts) };
+  }
+
+  #emit(event: OutputEvent): void {
+    this.#events.push(event);
+    this.#ring();
+  }
+
+  #ring(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers<void>();
+  }
+}
+
+type DataEvent = Extract<OutputEvent, { readonly type: "data" }>;
+
+/** The part of an event that a reader from `position` on has not had. */
+function restOf(event: DataEvent, position: number): DataEvent | undefined {
+  const skip = Math.max(0, position - event.offset);
+  if (skip >= event.bytes.length) return undefined;
+  return skip === 0 ? event : { ...event, offset: event.offset + skip, bytes: event.bytes.subarray(skip) };
+}

@@ -1,0 +1,3 @@
+export { FakeHostAgent } from "./fake-host-agent.ts";
+export { hostAgentContract } from "../contract/host-agent-contract.ts";
+export type { ContractSubject } from "../contract/contract-lab.ts";
