@@ -24,9 +24,9 @@ const foreign = new HostAuthority(
 
 async function refused(what: string, credentials: LinkCredentials): Promise<void> {
   const agent = await link.client({ credentials });
-  link.scripted.asked.length = 0;
+  link.asked.length = 0;
   await assert.rejects(agent.facts(signal), { reason: "host_unavailable" }, what);
-  assert.deepEqual(link.scripted.asked, [], `${what}: the agent was asked`);
+  assert.deepEqual(link.asked, [], `${what}: the agent was asked`);
 }
 
 test("only a control plane of the same authority is served", async () => {
@@ -80,6 +80,14 @@ test("renewed credentials are shown from the next connection on, and what is ope
   link.server.renew(await hostCredentials());
 });
 
+/** One frame whose header is this value. */
+function frame(header: unknown): Buffer {
+  const text = Buffer.from(JSON.stringify(header));
+  const lengths = Buffer.alloc(8);
+  lengths.writeUInt32BE(text.length);
+  return Buffer.concat([lengths, text]);
+}
+
 /** Sends anything as a control plane. */
 async function send(path: string, body: string | Buffer): Promise<{ status: number; text: string }> {
   const { key, cert, ca } = await authority.issueControlPlane();
@@ -102,7 +110,7 @@ async function send(path: string, body: string | Buffer): Promise<{ status: numb
 }
 
 test("what is no request of ours is refused with a reason, and the agent is not asked", async () => {
-  link.scripted.asked.length = 0;
+  link.asked.length = 0;
   const garbage: readonly (readonly [string, string | Buffer])[] = [
     ["/", ""],
     ["/call/constructor", "[]"],
@@ -115,6 +123,10 @@ test("what is no request of ours is refused with a reason, and the agent is not 
     ["/call/hold", '[{"id":"cl-1","key":"k","ms":999999999}]'],
     ["/stream/output", '["cl-1",{"pid":-1,"startedAt":0},"oldest"]'],
     ["/stream/nothing", "[]"],
+    ["/input", ""],
+    ["/input", Buffer.from([255, 255, 255, 255, 0, 0, 0, 0])],
+    ["/input", frame(["cl-1", { pid: -1, startedAt: 0 }])],
+    ["/input", frame(["cl-1"])],
     ["/upload", Buffer.from([255, 255, 255, 255, 0, 0, 0, 0])],
     ["/upload", Buffer.from([0, 0, 0, 2, 0, 0, 0, 0, 123])],
     ["/upload", ""],
@@ -124,8 +136,7 @@ test("what is no request of ours is refused with a reason, and the agent is not 
     assert.equal(status, 500, `${path} ${String(body)}: ${text}`);
     assert.match(text, /"error":\{/, path);
   }
-  assert.deepEqual(link.scripted.asked, []);
-  assert.equal(link.scripted.holds, 0);
+  assert.deepEqual(link.asked, []);
 });
 
 test("nobody at the address is one typed error, at once", async () => {

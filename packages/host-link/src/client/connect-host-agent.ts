@@ -5,14 +5,20 @@ import { LinkClient } from "./link-client.ts";
 import { RemoteChanges } from "./remote-changes.ts";
 import { remoteFiles } from "./remote-files.ts";
 import { RemoteHolds } from "./remote-holds.ts";
+import { RemoteInputs } from "./remote-inputs.ts";
 import { remoteProcesses } from "./remote-processes.ts";
 import { Transport } from "./transport.ts";
 import type { LinkTarget } from "./transport.ts";
+
+/** Longer than people pause while they type; a stream that is opened again costs one round trip. */
+const INPUT_IDLE_MS = 60_000;
 
 export interface HostLinkOptions extends LinkTarget {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
+  /** Test seam: after this long without input the stream that carries it is closed, ms. */
+  readonly inputIdleMs?: number;
 }
 
 /** The agent of a host on another machine. */
@@ -30,6 +36,7 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
   const client = new LinkClient(transport);
   const changes = new RemoteChanges(client, options.clock, options.logger);
   const holds = new RemoteHolds(client, options.random, options.logger);
+  const inputs = new RemoteInputs(client, options.inputIdleMs ?? INPUT_IDLE_MS);
   return {
     facts: (signal) => client.call("facts", [], signal),
     createCapsule: (spec, signal) => client.call("createCapsule", [spec], signal),
@@ -52,7 +59,7 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     listTemplates: (signal) => client.call("listTemplates", [], signal),
     hold: (id) => holds.hold(id),
     dial: (id, port, given) => dialPort(transport, id, port, given),
-    processes: (id) => remoteProcesses(client, id),
+    processes: (id) => remoteProcesses(client, inputs, id),
     files: (id) => remoteFiles(client, id),
     onChange: (observer) => changes.observe(observer),
     close: () => {

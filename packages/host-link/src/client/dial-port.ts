@@ -15,6 +15,7 @@ export async function dialPort(
   port: number,
   { halfOpen, signal }: { readonly halfOpen: boolean; readonly signal: AbortSignal },
 ): Promise<Duplex> {
+  signal.throwIfAborted();
   const attempt = new AbortController();
   const onAbort = (): void => attempt.abort(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });

@@ -22,6 +22,18 @@ export interface StreamPiece {
   readonly payload: Uint8Array;
 }
 
+/** A stream in both directions. */
+export interface Exchange {
+  /** Resolves when the connection takes more. @throws WrennError `host_unavailable`. */
+  send(frame: Buffer): Promise<void>;
+  /** Says that no frame follows; the answer goes on to its end. */
+  end(): void;
+  /** Gives up both directions. */
+  destroy(): void;
+  /** The answer, to its proper end. @throws like {@link LinkClient.call}, also in the middle. */
+  pieces(): AsyncGenerator<StreamPiece>;
+}
+
 type Arguments<N extends CallName> = Described<(typeof calls)[N]["args"]>;
 type Result<N extends CallName> = Described<(typeof calls)[N]["result"]>;
 
@@ -68,6 +80,34 @@ export class LinkClient {
     const answer = await response;
     if (answer.statusCode !== 200) await valueOf(answer, signal);
     return piecesOf(answer, signal, () => unread.abort(new Error("nobody reads the stream any more")));
+  }
+
+  /** Opens a stream in both directions: frames are sent while pieces of the answer arrive. */
+  exchange(path: string): Exchange {
+    const broken = new AbortController();
+    const { signal } = broken;
+    const destroy = (): void => broken.abort(new Error("the exchange was given up"));
+    const { request, response } = this.#transport.open("stream", path, signal, {
+      "transfer-encoding": "chunked",
+    });
+    return {
+      send: async (frame) => {
+        try {
+          signal.throwIfAborted();
+          if (request.destroyed) throw new Error("the connection is closed");
+          if (!request.write(frame)) await once(request, "drain", { signal });
+        } catch (error) {
+          throw unavailable(error);
+        }
+      },
+      end: () => request.end(encodeFrame({ end: true })),
+      destroy,
+      pieces: async function* pieces() {
+        const answer = await response;
+        if (answer.statusCode !== 200) await valueOf(answer, signal);
+        yield* piecesOf(answer, signal, destroy);
+      },
+    };
   }
 
   /** Sends a file; when `content` throws the host keeps the old one. */

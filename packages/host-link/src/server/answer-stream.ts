@@ -1,43 +1,21 @@
-import { once } from "node:events";
-import type { ServerResponse } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
 import { found } from "../wire/calls.ts";
-import { encodeFrame } from "../wire/frames.ts";
-import { errorToWire } from "../wire/link-error.ts";
-import { BEAT_MS, streams } from "../wire/streams.ts";
+import { streams } from "../wire/streams.ts";
 import { readArguments } from "./link-request.ts";
 import type { LinkRequest } from "./link-request.ts";
-
-interface Piece {
-  readonly value?: unknown;
-  readonly payload?: Uint8Array;
-}
+import { sendPieces } from "./send-pieces.ts";
+import type { AnswerPiece } from "./send-pieces.ts";
 
 /** Payloads are cut to this, so that a frame never waits long behind another. */
 const PAYLOAD_BYTES = 256 << 10;
 
 /** An answer in pieces, ended by a frame that says so: whatever else ends it is a failure. */
 export async function answerStream(work: LinkRequest): Promise<void> {
-  const { response, signal } = work;
-  const pieces = await open(work);
-  response.writeHead(200, { "content-type": "application/octet-stream" });
-  response.flushHeaders();
-  const beat = setInterval(() => {
-    if (!response.writableNeedDrain) response.write(encodeFrame({ beat: true }));
-  }, BEAT_MS);
-  try {
-    for await (const { value, payload } of pieces)
-      await send(response, { value: value ?? null }, payload, signal);
-    response.end(encodeFrame({ end: true }));
-  } catch (error) {
-    if (!signal.aborted) response.end(encodeFrame({ error: errorToWire(error) }));
-  } finally {
-    clearInterval(beat);
-  }
+  await sendPieces(work.response, await open(work), work.signal);
 }
 
-async function open({ agent, path, request, signal }: LinkRequest): Promise<AsyncIterable<Piece>> {
+async function open({ agent, path, request, signal }: LinkRequest): Promise<AsyncIterable<AnswerPiece>> {
   const name = path[1] ?? "";
   switch (name) {
     case "output": {
@@ -68,7 +46,7 @@ async function open({ agent, path, request, signal }: LinkRequest): Promise<Asyn
 
 async function* outputOf(
   events: ReturnType<Awaited<ReturnType<typeof found>>["output"]>,
-): AsyncGenerator<Piece> {
+): AsyncGenerator<AnswerPiece> {
   for await (const event of events) {
     if (event.type === "data") {
       const { bytes, ...header } = event;
@@ -77,17 +55,17 @@ async function* outputOf(
   }
 }
 
-async function* valuesOf(values: AsyncIterable<unknown>): AsyncGenerator<Piece> {
+async function* valuesOf(values: AsyncIterable<unknown>): AsyncGenerator<AnswerPiece> {
   for await (const value of values) yield { value };
 }
 
-async function* cut(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece> {
+async function* cut(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<AnswerPiece> {
   for await (const chunk of chunks)
     for (let at = 0; at < chunk.length; at += PAYLOAD_BYTES)
       yield { payload: chunk.subarray(at, at + PAYLOAD_BYTES) };
 }
 
-async function* withFirst(first: Piece, rest: AsyncIterable<Piece>): AsyncGenerator<Piece> {
+async function* withFirst(first: AnswerPiece, rest: AsyncIterable<AnswerPiece>): AsyncGenerator<AnswerPiece> {
   yield first;
   yield* rest;
 }
@@ -113,14 +91,4 @@ async function* changesOf(agent: HostAgent, signal: AbortSignal): AsyncGenerator
     unsubscribe();
     signal.removeEventListener("abort", end);
   }
-}
-
-async function send(
-  response: ServerResponse,
-  header: object,
-  payload: Uint8Array | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  signal.throwIfAborted();
-  if (!response.write(encodeFrame(header, payload))) await once(response, "drain", { signal });
 }

@@ -13,6 +13,7 @@ import { errorToWire } from "../wire/link-error.ts";
 import { encodeValue } from "../wire/values.ts";
 import { answerCall } from "./answer-call.ts";
 import { answerDial } from "./answer-dial.ts";
+import { answerInput } from "./answer-input.ts";
 import { answerStream } from "./answer-stream.ts";
 import { answerUpload } from "./answer-upload.ts";
 import { HoldLeases } from "./hold-leases.ts";
@@ -106,6 +107,7 @@ async function answer(work: LinkRequest): Promise<void> {
     throw new Error("a request came past the handshake");
   if (kind === "call") return await answerCall(work);
   if (kind === "stream") return await answerStream(work);
+  if (kind === "input") return await answerInput(work);
   if (kind === "upload") return await answerUpload(work);
   throw new WrennError("route_not_found", { method: work.request.method ?? "", path: kind ?? "" });
 }

@@ -1,6 +1,5 @@
 import { WrennError } from "@wrenn/core";
 import {
-  Bytes,
   CapsuleSpec,
   CapsuleStatus,
   CheckpointFacts,
@@ -111,15 +110,6 @@ export const calls = {
   ),
   "process.wait": call(Type.Tuple([Id, ProcessHandle]), ProcessExit, async (agent, [id, handle], signal) =>
     (await found(agent, id, handle, signal)).wait(signal),
-  ),
-  "process.write": call(
-    Type.Tuple([Id, ProcessHandle, Bytes]),
-    Nothing,
-    async (agent, [id, handle, bytes], signal) =>
-      (await found(agent, id, handle, signal)).write(bytes, signal),
-  ),
-  "process.closeInput": call(Type.Tuple([Id, ProcessHandle]), Nothing, async (agent, [id, handle], signal) =>
-    (await found(agent, id, handle, signal)).closeInput(signal),
   ),
   "process.kill": call(
     Type.Tuple([Id, ProcessHandle, Count, KillScope]),

@@ -1,4 +1,4 @@
-import { Id, OutputData, OutputMark, OutputStart, Text } from "@wrenn/protocol";
+import { Count, Id, OutputData, OutputMark, OutputStart, Text } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { FileArguments, ProcessHandle } from "./arguments.ts";
 
@@ -16,6 +16,18 @@ export const OutputHeader = Type.Union([Type.Omit(OutputData, ["bytes"]), Output
 
 /** Begins the body of an upload; the content follows as payloads. */
 export const UploadArguments = Type.Tuple([Id, Text, FileArguments]);
+
+/** Begins the body of an input stream; items follow. */
+export const InputArguments = Type.Tuple([Id, ProcessHandle]);
+
+/** A piece of input, whose bytes are the payload, or the end of the input. Items are numbered from 1 without gaps. */
+export const InputItem = Type.Union([
+  Type.Object({ write: Count }, { additionalProperties: false }),
+  Type.Object({ close: Count }, { additionalProperties: false }),
+]);
+
+/** The answer to the item of that number: the guest has taken it, or has not and never will. */
+export const InputTaken = Type.Object({ taken: Count, error: Type.Optional(Type.Unknown()) });
 
 /** Sent in quiet times, so that either side notices when the other is gone. */
 export const BEAT_MS = 10_000;

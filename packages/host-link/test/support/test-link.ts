@@ -1,7 +1,8 @@
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { connectHostAgent, HostAuthority, makeHostRequest, serveHostAgent } from "@wrenn/host-link";
 import type { HostLinkServer, LinkCredentials, LinkedHostAgent } from "@wrenn/host-link";
-import { ScriptedAgent } from "./scripted-agent.ts";
+import type { HostAgent } from "@wrenn/protocol";
+import { FakeHostAgent } from "@wrenn/protocol/testing";
 
 const shared = { clock: systemClock, logger: silentLogger, random: systemRandom };
 export const keys = await HostAuthority.make(systemClock, systemRandom);
@@ -13,15 +14,23 @@ export async function hostCredentials(hostId = "host-1", from = authority): Prom
   return { key: keyPem, cert: certPem, ca: caPem };
 }
 
-/** A scripted agent, its server, and a client of it. */
+/** A host agent, its server, and clients of it. */
 export class TestLink implements AsyncDisposable {
-  readonly scripted = new ScriptedAgent();
+  /** Unless another agent is served. */
+  readonly fake = new FakeHostAgent();
+  /** Names of the methods that were called. */
+  readonly asked: string[] = [];
+  readonly #served: HostAgent;
   readonly #clients: LinkedHostAgent[] = [];
   #server: HostLinkServer | undefined;
   port = 0;
 
-  static async open(): Promise<TestLink> {
-    const link = new TestLink();
+  private constructor(agent: HostAgent | undefined) {
+    this.#served = noting(this.asked, agent ?? this.fake);
+  }
+
+  static async open(agent?: HostAgent): Promise<TestLink> {
+    const link = new TestLink(agent);
     await link.serve();
     return link;
   }
@@ -29,7 +38,7 @@ export class TestLink implements AsyncDisposable {
   async serve(): Promise<void> {
     this.#server = await serveHostAgent({
       logger: silentLogger,
-      agent: this.scripted.agent,
+      agent: this.#served,
       host: "127.0.0.1",
       port: this.port,
       credentials: await hostCredentials(),
@@ -47,6 +56,7 @@ export class TestLink implements AsyncDisposable {
       readonly hostId?: string;
       readonly credentials?: LinkCredentials;
       readonly port?: number;
+      readonly inputIdleMs?: number;
     } = {},
   ): Promise<LinkedHostAgent> {
     const credentials = options.credentials ?? (await authority.issueControlPlane());
@@ -55,6 +65,7 @@ export class TestLink implements AsyncDisposable {
       hostId: options.hostId ?? "host-1",
       address: `127.0.0.1:${options.port ?? this.port}`,
       credentials: () => credentials,
+      ...(options.inputIdleMs === undefined ? {} : { inputIdleMs: options.inputIdleMs }),
     });
     this.#clients.push(agent);
     return agent;
@@ -63,5 +74,20 @@ export class TestLink implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) client.close();
     await this.#server?.close();
+    this.fake.close();
   }
+}
+
+/** The same agent; the names of its methods are noted when they are called. */
+function noting(asked: string[], agent: HostAgent): HostAgent {
+  return new Proxy(agent, {
+    get: (target, name: keyof HostAgent) => {
+      const method: unknown = target[name];
+      if (typeof method !== "function") return method;
+      return (...args: readonly unknown[]): unknown => {
+        asked.push(name);
+        return Reflect.apply(method, target, args);
+      };
+    },
+  });
 }

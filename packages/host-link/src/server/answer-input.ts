@@ -1,0 +1,124 @@
+import { WrennError } from "@wrenn/core";
+import type { CapsuleProcess } from "@wrenn/protocol";
+import { Value } from "typebox/value";
+import { found } from "../wire/calls.ts";
+import { decodeFrames } from "../wire/frames.ts";
+import type { Frame } from "../wire/frames.ts";
+import { errorToWire } from "../wire/link-error.ts";
+import { End, InputArguments, InputItem } from "../wire/streams.ts";
+import { checkArguments } from "./link-request.ts";
+import type { LinkRequest } from "./link-request.ts";
+import { sendPieces } from "./send-pieces.ts";
+import type { AnswerPiece } from "./send-pieces.ts";
+
+/** Input that the guest has not taken yet; beyond it no more is read from the connection. */
+const BACKLOG_BYTES = 1 << 20;
+/** What an item counts for in addition to its bytes, so that empty items are bounded, too. */
+const ITEM_BYTES = 64;
+
+/** Input of one process: pieces arrive in order, and each is answered when the guest has taken it. */
+export async function answerInput({ agent, request, response, signal }: LinkRequest): Promise<void> {
+  // The connection outlives the last frame that is read: it still carries the answer.
+  const frames = decodeFrames(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>);
+  const first = await frames.next();
+  const [id, handle] = checkArguments(first.done ? undefined : first.value.header, InputArguments);
+  const relay = new InputRelay(await found(agent, id, handle, signal), signal);
+  const reading = relay.read(frames).finally(() => request.resume());
+  await sendPieces(response, relay.answers(), signal);
+  await reading;
+}
+
+class InputRelay {
+  readonly #process: CapsuleProcess;
+  readonly #signal: AbortSignal;
+  readonly #answers: { readonly piece: AnswerPiece; readonly cost: number }[] = [];
+  #last = 0;
+  /** Items that the guest has neither taken nor refused. */
+  #open = 0;
+  /** What the items cost whose answers are not sent yet. */
+  #backlog = 0;
+  /** The process has exited or the client sends no more: the open items are the last. */
+  #finishing = false;
+  /** The answer is complete: what still arrives is dropped, and its sender learns of the end. */
+  #over = false;
+  #failure: unknown;
+  #change = Promise.withResolvers<void>();
+
+  constructor(process: CapsuleProcess, signal: AbortSignal) {
+    this.#process = process;
+    this.#signal = signal;
+    const finish = (): void => this.#finish();
+    process.wait(signal).then(finish, finish);
+  }
+
+  /** Gives what arrives to the process. */
+  async read(frames: AsyncIterable<Frame>): Promise<void> {
+    try {
+      for await (const { header, payload } of frames) {
+        if (Value.Check(End, header)) return;
+        if (this.#over) continue;
+        this.#take(header, payload);
+        while (this.#backlog > BACKLOG_BYTES && !this.#over) await this.#change.promise;
+      }
+      throw new Error("the input was cut off");
+    } catch (error) {
+      this.#failure ??= error;
+    } finally {
+      this.#finish();
+    }
+  }
+
+  /** One answer for each item, in the order in which the guest takes them, until nothing follows. */
+  async *answers(): AsyncGenerator<AnswerPiece> {
+    try {
+      for (;;) {
+        for (let next = this.#answers.shift(); next; next = this.#answers.shift()) {
+          yield next.piece;
+          this.#backlog -= next.cost;
+          this.#ring();
+        }
+        if (this.#failure !== undefined) throw this.#failure;
+        if (this.#finishing && this.#open === 0) return;
+        await this.#change.promise;
+      }
+    } finally {
+      this.#over = true;
+      this.#ring();
+    }
+  }
+
+  #take(header: unknown, payload: Uint8Array): void {
+    if (!Value.Check(InputItem, header)) throw invalid("is of another shape");
+    const number = "write" in header ? header.write : header.close;
+    if (number !== this.#last + 1) throw invalid(`has the number ${number} after ${this.#last}`);
+    this.#last = number;
+    this.#open++;
+    const cost = payload.length + ITEM_BYTES;
+    this.#backlog += cost;
+    const settle = (error?: unknown): void => {
+      this.#open--;
+      if (error === undefined) this.#answers.push({ piece: { value: { taken: number } }, cost });
+      else if (WrennError.is(error, "stdin_closed"))
+        this.#answers.push({ piece: { value: { taken: number, error: errorToWire(error) } }, cost });
+      else this.#failure ??= error;
+      this.#ring();
+    };
+    const taken =
+      "write" in header ? this.#process.write(payload, this.#signal) : this.#process.closeInput(this.#signal);
+    taken.then(() => settle(), settle);
+  }
+
+  #finish(): void {
+    this.#finishing = true;
+    this.#ring();
+  }
+
+  #ring(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers<void>();
+  }
+}
+
+function invalid(problem: string): WrennError {
+  return new WrennError("invalid_field", { field: "input", problem });
+}
