@@ -165,6 +165,7 @@ export class GuestProcess implements CapsuleProcess {
   }
 
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     if (this.#inputClosed || !this.#input || !this.alive) throw this.#stdinClosed();
     try {
       await this.#input.write(bytes, INPUT_BACKLOG, signal);

@@ -210,7 +210,7 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     await agent.setNetwork(id, { egress: "allow", allow: ["*.example.org"], deny: ["192.0.2.1"] }, signal);
     assert.ok(Array.isArray(await agent.networkDecisions(id, signal)));
     const wrong = { egress: "allow", allow: [], deny: ["not a network"] } as const;
-    await rejects(() => agent.setNetwork(id, wrong, signal), "invalid_field", /not a network/);
+    await rejects(() => agent.setNetwork(id, wrong, signal), "invalid_field", /deny must hold IPv4/);
   });
 
   test(`${name}: a port is dialled; each direction ends on its own, and a refusal keeps its code`, async () => {

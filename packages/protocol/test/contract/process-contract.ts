@@ -141,17 +141,17 @@ export function processContract(name: string, lab: ContractLab): void {
     for (const reader of readers) assert.equal(textOf(await reader), "for both");
   });
 
-  test(`${name}: readers of a terminal meet its sizes; nothing else has one`, async () => {
+  test(`${name}: readers of a terminal meet its size before what it prints; nothing else has one`, async () => {
     const terminal = await cat({ terminal: { cols: 80, rows: 24 }, stdin: false });
     assert.equal(terminal.facts.terminal, true);
     await terminal.resize(100, 30, signal);
+    await terminal.write(Buffer.from("x\n"), signal);
     const sizes: string[] = [];
     for await (const event of terminal.output("oldest", signal)) {
       if (event.type === "resized") sizes.push(`${event.cols}x${event.rows}`);
       if (event.type === "data") break;
-      if (sizes.length === 2) await terminal.write(Buffer.from("x\n"), signal);
     }
-    assert.deepEqual(sizes, ["80x24", "100x30"]);
+    assert.equal(sizes.at(-1), "100x30");
     await finish(terminal);
     const pipe = await start("sleep", ["5"], { tag: "pipe" });
     await rejects(() => pipe.resize(80, 24, signal), "not_a_terminal", /pipe/);

@@ -21,6 +21,8 @@ import { FakeProcesses } from "./fake-processes.ts";
 
 const MINIMAL: TemplateFacts = { name: "minimal", sizeBytes: 1, vcpus: 1, memoryMib: 512 };
 const NETWORK = /^(?:(?:\d{1,3}\.){3}\d{1,3}(?:\/\d{1,2})?|(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)+)$/i;
+const NO_NETWORK =
+  "must hold IPv4 addresses, CIDR blocks or domain names such as example.com and *.example.com";
 
 interface Contents {
   readonly processes: FakeProcesses;
@@ -186,8 +188,7 @@ export class FakeHostAgent implements HostAgent {
     this.#require(id);
     for (const field of ["allow", "deny"] as const)
       for (const entry of network[field])
-        if (!NETWORK.test(entry))
-          throw new WrennError("invalid_field", { field, problem: `${entry} is no network and no name` });
+        if (!NETWORK.test(entry)) throw new WrennError("invalid_field", { field, problem: NO_NETWORK });
   }
 
   async networkDecisions(id: string): Promise<readonly NetworkDecision[]> {

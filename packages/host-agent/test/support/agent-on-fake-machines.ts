@@ -1,0 +1,179 @@
+import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { GuestLink } from "@wrenn/guest";
+import {
+  createHostAgent,
+  createTemplateStore,
+  LayerStore,
+  SnapshotTemplates,
+  TemplateBases,
+} from "@wrenn/host-agent";
+import type { FrozenTemplate, RunningHostAgent, Shape } from "@wrenn/host-agent";
+import { parsePolicy } from "@wrenn/network";
+import type { Slot } from "@wrenn/network";
+import { createFakeHypervisor } from "@wrenn/vmm";
+import type { Hypervisor, Machine } from "@wrenn/vmm";
+
+const guestAgent = join(import.meta.dirname, "../../../../native/guest-agent/build/wrenn-guest-agent");
+/** How the files begin that lie over frozen memory. */
+const EMPTY_DIFF = "WRENNDIF";
+const SHAPE = { vcpus: 1, memoryMib: 64 };
+
+/** The real host agent; its machines are guest agents on this machine, which share its files, users and network. */
+export interface AgentOnFakeMachines {
+  readonly agent: RunningHostAgent;
+  readonly template: string;
+  /** An empty directory. */
+  readonly directory: string;
+  close(): Promise<void>;
+}
+
+export async function startAgentOnFakeMachines(): Promise<AgentOnFakeMachines> {
+  // Sockets are below it, and their paths are short.
+  const root = await mkdtemp("/tmp/wa-");
+  const at = (name: string): string => join(root, name);
+  const directory = at("files");
+  await mkdir(directory);
+  const base = { clock: systemClock, logger: silentLogger, random: systemRandom };
+  const hypervisor = createFakeHypervisor(guestAgent);
+  const snapshots = new SnapshotTemplates(at("templates"), {
+    mergeMemory: (memory, _diff, target) => copyFile(memory, target),
+    flattenDisk: (source, target) => copyFile(source, target),
+  });
+  const freeze = (shape: Shape, signal: AbortSignal): Promise<FrozenTemplate> =>
+    freezeOn(hypervisor, at("frozen"), shape, signal);
+  const agent = createHostAgent({
+    ...base,
+    hypervisor,
+    slots: fakeSlots(),
+    connectGuest,
+    templates: createTemplateStore([{ name: "minimal", defaultShape: SHAPE, freeze }], snapshots),
+    snapshots,
+    bases: new TemplateBases(at("bases"), async () => {}),
+    layers: new LayerStore(at("layers"), systemRandom),
+    createDisk: (disk) => writeFile(disk.path, "disk"),
+    flattenDisk: (source, target) => copyFile(source, target),
+    saveMemory: async (_machine, path) => {
+      await writeFile(path, EMPTY_DIFF);
+      return EMPTY_DIFF.length;
+    },
+    packedMemory: { pack: unused, unpack: unused, serve: unused },
+    connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
+    sweepHost: async () => [],
+    freeMemoryMib: () => 0,
+    capsulesDirectory: at("capsules"),
+    closeSlots: async () => {},
+    facts: {
+      version: "0.0.0",
+      architecture: "amd64",
+      cpuCores: 2,
+      memoryMib: 1024,
+      diskGb: 1,
+      accelerator: "none",
+    },
+  });
+  await agent.recover(AbortSignal.timeout(60_000));
+  return {
+    agent,
+    template: "minimal",
+    directory,
+    close: async () => {
+      await agent.close("destroy");
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+const unused = (): Promise<never> => Promise.reject(new Error("memory is not packed here"));
+
+/** A link to a guest agent that leaves the clock, the names and the processes of this machine alone. */
+async function connectGuest(
+  machine: Machine,
+  onActivity: () => void,
+  signal: AbortSignal,
+): Promise<GuestLink> {
+  const link = await GuestLink.connect(
+    {
+      ...machine.guestChannel,
+      clock: systemClock,
+      logger: silentLogger,
+      random: systemRandom,
+      onActivity,
+    },
+    signal,
+  );
+  const configure = link.configure.bind(link);
+  return Object.assign(link, {
+    configure: async (settings: Parameters<typeof configure>[0], inner: AbortSignal) => {
+      const { environment } = settings;
+      await configure(environment ? { environment } : {}, inner);
+    },
+    quiesce: async () => {},
+  });
+}
+
+/** Slots that lead to this machine's loopback interface. */
+function fakeSlots() {
+  let last = 0;
+  return {
+    acquire: async (): Promise<Slot> => ({
+      number: ++last,
+      namespace: "/proc/self/ns/net",
+      tap: "tap0",
+      mac: "02:fc:00:00:00:05",
+      guestAddress: "127.0.0.1",
+      gateway: "127.0.0.1",
+      hostAddress: "127.0.0.1",
+      uid: 0,
+    }),
+    applyPolicy: async (_slot: Slot, policy: Parameters<typeof parsePolicy>[0]): Promise<void> => {
+      parsePolicy(policy);
+    },
+    decisions: async () => [],
+    adopt: () => undefined,
+    release: async () => {},
+  };
+}
+
+/** Boots a machine and keeps its memory and device state. */
+async function freezeOn(
+  hypervisor: Hypervisor,
+  directory: string,
+  shape: Shape,
+  signal: AbortSignal,
+): Promise<FrozenTemplate> {
+  const at = (name: string): string => join(directory, name);
+  await mkdir(directory);
+  for (const name of ["kernel", "initramfs", "disk"]) await writeFile(at(name), name);
+  const machine = await hypervisor.boot(
+    {
+      ...shape,
+      id: "template",
+      directory: at("run"),
+      kernel: at("kernel"),
+      initramfs: at("initramfs"),
+      disk: at("disk"),
+      memoryFile: at("memory"),
+      readable: [],
+      uid: 0,
+      gid: 0,
+    },
+    signal,
+  );
+  await machine.stop(signal);
+  await machine.saveDeviceState(at("device-state"), signal);
+  await machine.destroy();
+  return {
+    name: "minimal",
+    shape,
+    hash: "minimal",
+    memoryFile: at("memory"),
+    deviceState: at("device-state"),
+    disk: at("disk"),
+    sizeBytes: (await stat(at("memory"))).size,
+    readable: [directory],
+    frozenProcesses: false,
+    metadata: {},
+  };
+}
