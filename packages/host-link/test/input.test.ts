@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer, request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { after, afterEach, before, beforeEach, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import type { CapsuleProcess, CapsuleProcesses } from "@wrenn/protocol";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
 import { decodeFrames, encodeFrame } from "../src/wire/frames.ts";
@@ -79,13 +80,6 @@ async function printed({ facts }: CapsuleProcess): Promise<string> {
   return Buffer.from((await process.held({ stdout: 0, stderr: 0 }, signal)).stdout.bytes).toString();
 }
 
-async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  for (let n = 0; !(await check()); n++) {
-    assert.ok(n < 500, what);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 test("keystrokes cost no request after the first", async () => {
   const process = await cat();
   await process.write(Buffer.from("a"), signal);
@@ -124,7 +118,7 @@ test("a write that is aborted while the guest takes nothing harms no other", asy
   const giveUp = new AbortController();
   const aborted = assert.rejects(process.write(Buffer.from("second,"), giveUp.signal), /enough/);
   const third = process.write(Buffer.from("third,"), signal);
-  await until("the host has both", () => host.given >= "first,second,third,".length);
+  await eventually("the host has both", () => host.given >= "first,second,third,".length);
   giveUp.abort(new Error("enough"));
   await aborted;
   gate.resolve();
@@ -140,7 +134,7 @@ test("while the guest takes nothing, little is read from the client", async () =
   host.gate = gate.promise;
   const part = Buffer.alloc(1 << 20, "x");
   const writes = Array.from({ length: 32 }, () => process.write(part, signal));
-  await until("some arrives", () => host.given > 0);
+  await eventually("some arrives", () => host.given > 0);
   await new Promise((resolve) => setTimeout(resolve, 300));
   assert.ok(host.given <= 2 << 20, `${host.given} bytes`);
   gate.resolve();
@@ -154,7 +148,7 @@ test("a broken link rejects writes whose fate is unknown; the next write opens a
   const gate = Promise.withResolvers<void>();
   host.gate = gate.promise;
   const lost = [process.write(Buffer.from("lost"), signal), process.closeInput(signal)];
-  await until("the host has it", () => host.given > "before,".length);
+  await eventually("the host has it", () => host.given > "before,".length);
   const outcomes = Promise.allSettled([lost[0]]);
   lost[1]?.catch(() => undefined);
   await link.server.close();

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import type {
   CapsuleFiles,
   CapsuleProcesses,
@@ -117,13 +118,6 @@ const spec = {
 };
 const command = { cmd: "sleep", args: ["60"], envs: {}, stdin: false, output: "attached" } as const;
 
-async function until(what: string, check: () => boolean): Promise<void> {
-  for (let n = 0; !check(); n++) {
-    assert.ok(n < 300, what);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 test("calls arrive as they were made, and their results come back", async () => {
   assert.deepEqual(odd.given, [spec]);
   odd.given.length = 0;
@@ -156,10 +150,10 @@ test("aborting a call ends it at the other side too", async () => {
   const process = await agent.processes("cl-1").start(command, signal);
   const giveUp = new AbortController();
   const waiting = assert.rejects(process.wait(giveUp.signal), /enough/);
-  await until("the agent waits", () => odd.waits === 1);
+  await eventually("the agent waits", () => odd.waits === 1);
   giveUp.abort(new Error("enough"));
   await waiting;
-  await until("the agent no longer waits", () => odd.waits === 0);
+  await eventually("the agent no longer waits", () => odd.waits === 0);
 });
 
 test("output arrives with its offsets and bytes, to its end", async () => {
@@ -183,9 +177,9 @@ test("a file that breaks off in the middle is a failure on both sides", async ()
 test("an observer begins with the present state; after a broken link it gets the present state again", async () => {
   const seen: CapsuleStatus[] = [];
   const unsubscribe = agent.onChange((status) => seen.push(status));
-  await until("the present", () => seen.length === 1);
+  await eventually("the present", () => seen.length === 1);
   await agent.pauseCapsule("cl-1", signal);
-  await until("the change", () => seen.length === 2);
+  await eventually("the change", () => seen.length === 2);
   assert.deepEqual(
     seen.map(({ state }) => state),
     ["running", "paused"],
@@ -193,17 +187,17 @@ test("an observer begins with the present state; after a broken link it gets the
   await link.server.close();
   await odd.resumeCapsule("cl-1", signal);
   await link.serve();
-  await until("the present again", () => seen.length === 3);
+  await eventually("the present again", () => seen.length === 3);
   assert.equal(seen.at(-1)?.state, "running");
   unsubscribe();
-  await until("no one observes", () => odd.observers === 0);
+  await eventually("no one observes", () => odd.observers === 0);
 });
 
 test("a hold is one at the host, too, until it ends", async () => {
   const release = agent.hold("cl-1");
-  await until("it is held", () => odd.holdsOf("cl-1") === 1);
+  await eventually("it is held", () => odd.holdsOf("cl-1") === 1);
   release();
-  await until("it is released", () => odd.holdsOf("cl-1") === 0);
+  await eventually("it is released", () => odd.holdsOf("cl-1") === 0);
 });
 
 test("a connection to a port breaks when its service does", async () => {

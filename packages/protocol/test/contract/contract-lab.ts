@@ -3,8 +3,6 @@ import { newId, systemRandom } from "@wrenn/core";
 import type { ErrorReason } from "@wrenn/core";
 import type { CapsuleSpec, HostAgent } from "@wrenn/protocol";
 
-const PATIENCE_MS = 20_000;
-
 /** An implementation of HostAgent to be tested. */
 export interface ContractSubject {
   readonly agent: HostAgent;
@@ -57,14 +55,6 @@ export async function rejects(work: () => unknown, reason: ErrorReason, message?
     { name: "WrennError", reason, ...(message ? { message } : {}) },
     `${reason} from ${work.toString()}`,
   );
-}
-
-export async function eventually(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (!(await check())) {
-    assert.ok(Date.now() < deadline, what);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 export async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
