@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { formatId, parseId, WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { capsuleQueries, discardedTemplateQueries, templateQueries } from "@wrenn/database";
-import { FakeHostAgent } from "./support/fake-host-agent.ts";
+import { FakeHostAgent } from "@wrenn/protocol/testing";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer, Person } from "./support/test-platform.ts";
 

@@ -3,7 +3,7 @@ import { after, test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
-import { FakeHostAgent } from "./support/fake-host-agent.ts";
+import { FakeHostAgent } from "@wrenn/protocol/testing";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer } from "./support/test-platform.ts";
 

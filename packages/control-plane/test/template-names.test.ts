@@ -3,7 +3,7 @@ import { after, test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { sql } from "kysely";
-import { FakeHostAgent } from "./support/fake-host-agent.ts";
+import { FakeHostAgent } from "@wrenn/protocol/testing";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 
 /** What the host was asked to make and to forget, and what capsules use. */

@@ -10,7 +10,7 @@ import { capsuleQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 import { DatabaseLink } from "./database-link.ts";
-import { FakeHostAgent } from "./fake-host-agent.ts";
+import { FakeHostAgent } from "@wrenn/protocol/testing";
 
 /** Within this everything must be right again after a fault. */
 const RIGHT_AGAIN_MS = 30_000;

@@ -7,42 +7,58 @@ import type {
   CapsuleStatus,
   CheckpointFacts,
   FileEntry,
-  HostAgent,
+  NetworkDecision,
+  TemplateFacts,
 } from "@wrenn/protocol";
-import { FakeHostAgent } from "./fake-host-agent.ts";
+import { FakeHostAgent } from "@wrenn/protocol/testing";
 
 /** Of every furnished capsule. */
 export const furniture = { pid: "7", tag: "worker", checkpoint: "g1", file: "/root/notes" } as const;
 
-/** A host whose capsules each have a process, a file and a checkpoint, which all name their capsule. */
+/**
+ * A host whose capsules each have a process, a file and a checkpoint, which all name their capsule, and which requests do not use up:
+ * a matrix of requests finds them every time.
+ */
 export class FurnishedHostAgent extends FakeHostAgent {
-  override checkpointCapsule: HostAgent["checkpointCapsule"] = async (id) => checkpointOf(id);
-  override listCheckpoints: HostAgent["listCheckpoints"] = async (id) => [checkpointOf(id)];
-  override restoreCheckpoint: HostAgent["restoreCheckpoint"] = async (id, checkpoint) => {
-    requireCheckpoint(checkpoint);
-    return await this.capsule(id);
-  };
-  override deleteCheckpoint: HostAgent["deleteCheckpoint"] = async (_id, checkpoint) =>
-    requireCheckpoint(checkpoint);
-  override forkCapsule: HostAgent["forkCapsule"] = async (_id, children) =>
-    await Promise.all(children.map((child) => this.createCapsule(child)));
-  override createSnapshot: HostAgent["createSnapshot"] = async (_id, key) => ({
-    name: key,
-    sizeBytes: 1,
-    vcpus: 1,
-    memoryMib: 512,
-  });
-  override deleteSnapshot: HostAgent["deleteSnapshot"] = async () => undefined;
-  override networkDecisions: HostAgent["networkDecisions"] = async (id) => [
-    { kind: "name", subject: `${id}.example.org`, verdict: "denied", reason: "egress", count: 1, at: 0 },
-  ];
-  override processes: HostAgent["processes"] = (id) => processesOf(id);
-  override files: HostAgent["files"] = (id) => filesOf(id);
-
   override async createCapsule(spec: CapsuleSpec): Promise<CapsuleStatus> {
     const status = { ...(await super.createCapsule(spec)), metadata: { note: `metadata of ${spec.id}` } };
     this.capsules.set(spec.id, status);
     return status;
+  }
+
+  override async checkpointCapsule(id: string): Promise<CheckpointFacts> {
+    return checkpointOf(id);
+  }
+
+  override async listCheckpoints(id: string): Promise<readonly CheckpointFacts[]> {
+    return [checkpointOf(id)];
+  }
+
+  override async restoreCheckpoint(id: string, checkpoint: string): Promise<CapsuleStatus> {
+    requireCheckpoint(checkpoint);
+    return await this.capsule(id);
+  }
+
+  override async deleteCheckpoint(_id: string, checkpoint: string): Promise<void> {
+    requireCheckpoint(checkpoint);
+  }
+
+  override async networkDecisions(id: string): Promise<readonly NetworkDecision[]> {
+    const subject = `${id}.example.org`;
+    return [{ kind: "name", subject, verdict: "denied", reason: "egress", count: 1, at: 0 }];
+  }
+
+  /** Templates that tests wrote into the database are here as well. */
+  protected override templateOf(name: string): TemplateFacts {
+    return { name, sizeBytes: 1, vcpus: 1, memoryMib: 512 };
+  }
+
+  override processes(id: string): CapsuleProcesses {
+    return processesOf(id);
+  }
+
+  override files(id: string): CapsuleFiles {
+    return filesOf(id);
   }
 }
 

@@ -9,7 +9,7 @@ import { usageQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 import { isPublicAddress } from "../../src/channels/public-address.ts";
-import { FakeHostAgent } from "./fake-host-agent.ts";
+import { FakeHostAgent } from "@wrenn/protocol/testing";
 
 /** A clock that tests move: time passes, or somebody sets it back. */
 export class TestClock implements Clock {
