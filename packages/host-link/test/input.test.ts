@@ -221,7 +221,7 @@ test("answers that no host gives reject the writes", async () => {
     ["of no known kind", encodeFrame({ something: 1 }), "operation_failed"],
     ["that is no frame", Buffer.from([255, 255, 255, 255, 0, 0, 0, 0]), "host_unavailable"],
     ["that ends in the middle", Buffer.from([0, 0]), "host_unavailable"],
-    ["an error that is none", encodeFrame({ value: { taken: 1, error: 5 } }), "operation_failed"],
+    ["with something else as the error", encodeFrame({ value: { taken: 1, error: 5 } }), "operation_failed"],
   ];
   const process = await cat();
   for (const [what, bytes, reason] of answers) {

@@ -15,9 +15,11 @@ import type { CapsuleProcesses } from "./processes.ts";
 
 /**
  * What the control plane knows of a host: nothing but this interface. On one machine it is a direct object, between
- * machines an RPC client; both pass the same contract suite with the same error texts.
+ * machines the client of a link; both pass the contract in `test/contract`, with the same error texts.
  *
  * Every method rejects with `capsule_not_found` for an unknown id and `capsule_not_running` where a running capsule is needed.
+ * A signal that aborts ends the wait and undoes what is not complete. An abort that comes after the host has completed an operation
+ * changes nothing there, so a caller that gives up an operation looks or destroys.
  */
 export interface HostAgent {
   /** Facts of the host, for scheduling and for users. */

@@ -127,7 +127,12 @@ export interface CapsuleProcess {
   held(from: OutputOffsets, signal: AbortSignal): Promise<HeldOutput>;
   /** Resolves with the exit once the reaper knows it. */
   wait(signal: AbortSignal): Promise<ProcessExit>;
-  /** Writes to standard input; resolves when the guest has taken the bytes. @throws WrennError `stdin_closed`. */
+  /**
+   * Writes to standard input, after everything that was written before the call; resolves when the guest has taken the bytes. Aborting
+   * ends the wait: bytes that are on their way may still arrive.
+   *
+   * @throws WrennError `stdin_closed`; `host_unavailable` when the link to the host broke and nothing is known of the bytes.
+   */
   write(bytes: Uint8Array, signal: AbortSignal): Promise<void>;
   /** Closes standard input after everything written so far. */
   closeInput(signal: AbortSignal): Promise<void>;
