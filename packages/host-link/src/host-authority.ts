@@ -8,8 +8,16 @@ import {
 } from "@wrenn/certificates";
 import type { PemPair } from "@wrenn/certificates";
 import type { Clock, Random } from "@wrenn/core";
-import { CONTROL_PLANE } from "./credentials.ts";
-import type { LinkCredentials } from "./credentials.ts";
+
+/** A private key, its certificate, and the authority that both sides trust; all PEM. */
+export interface LinkCredentials {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca: string;
+}
+
+/** The name in the certificates of control planes. */
+export const CONTROL_PLANE = "wrenn-control-plane";
 
 const AUTHORITY_DAYS = 3650;
 /** See docs/reference/control-plane.md#certificates-of-hosts. */

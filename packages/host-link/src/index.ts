@@ -1,6 +1,6 @@
 export { connectHostAgent } from "./client/connect-host-agent.ts";
 export type { HostLinkOptions, LinkedHostAgent } from "./client/connect-host-agent.ts";
-export type { LinkCredentials } from "./credentials.ts";
+export type { LinkCredentials } from "./host-authority.ts";
 export { serveHostAgent } from "./server/serve-host-agent.ts";
 export type { HostLinkServer, HostLinkServerOptions } from "./server/serve-host-agent.ts";
 export { HostAuthority, makeHostRequest } from "./host-authority.ts";

@@ -1,6 +1,6 @@
 import { problemOf, randomHex } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
-import { LEASE_MS } from "../wire/lease.ts";
+import { LEASE_MS } from "../wire/calls.ts";
 import { encodeValue } from "../wire/values.ts";
 import type { LinkClient } from "./link-client.ts";
 

@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import { connect } from "node:tls";
 import type { ConnectionOptions, PeerCertificate, TLSSocket } from "node:tls";
 import { WrennError } from "@wrenn/core";
-import type { LinkCredentials } from "../credentials.ts";
+import type { LinkCredentials } from "../host-authority.ts";
 
 const CONNECT_MS = 5000;
 const PROBE_MS = 10_000;

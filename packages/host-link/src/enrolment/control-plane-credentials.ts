@@ -1,6 +1,6 @@
 import { problemOf } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import type { LinkCredentials } from "../credentials.ts";
+import type { LinkCredentials } from "../host-authority.ts";
 import type { HostAuthority } from "../host-authority.ts";
 
 /** The certificate lives for a day. It is renewed after half of it, or as soon as renewing succeeds again. */

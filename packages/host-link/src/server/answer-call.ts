@@ -1,8 +1,7 @@
 import { WrennError } from "@wrenn/core";
 import type { TSchema } from "typebox";
-import { calls } from "../wire/calls.ts";
+import { calls, LeaseShape } from "../wire/calls.ts";
 import type { Call } from "../wire/calls.ts";
-import { LeaseShape } from "../wire/lease.ts";
 import { encodeValue } from "../wire/values.ts";
 import { readArguments } from "./link-request.ts";
 import type { LinkRequest } from "./link-request.ts";

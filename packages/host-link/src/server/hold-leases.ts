@@ -1,5 +1,5 @@
 import type { HostAgent } from "@wrenn/protocol";
-import type { Lease } from "../wire/lease.ts";
+import type { Lease } from "../wire/calls.ts";
 
 interface Held {
   readonly release: () => void;

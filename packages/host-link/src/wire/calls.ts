@@ -1,5 +1,6 @@
 import { WrennError } from "@wrenn/core";
 import {
+  ByteRange,
   CapsuleSpec,
   CapsuleStatus,
   CheckpointFacts,
@@ -19,11 +20,24 @@ import {
   StartRequest,
   TemplateFacts,
   Text,
+  WriteOptions,
 } from "@wrenn/protocol";
 import type { CapsuleProcess, Described, HostAgent } from "@wrenn/protocol";
 import { Type } from "typebox";
-import type { TSchema } from "typebox";
-import { FileArguments, ProcessHandle } from "./arguments.ts";
+import type { Static, TSchema } from "typebox";
+
+/** A pid may be used again; with its start it names one process. */
+export const ProcessHandle = Type.Object({ pid: Count, startedAt: Type.Number() });
+
+/** Options of the methods for files, without the signal; each method has some of them. */
+export const FileArguments = Type.Object({
+  user: Type.Optional(Text),
+  follow: Type.Optional(Type.Boolean()),
+  recursive: Type.Optional(Type.Boolean()),
+  overwrite: Type.Optional(Type.Boolean()),
+  range: Type.Optional(ByteRange),
+  ...WriteOptions.properties,
+});
 
 /** A question with one answer: both sides hold its arguments and its result to these shapes. */
 export interface Call<A extends TSchema, R extends TSchema> {
@@ -174,3 +188,17 @@ export async function found(
     throw new WrennError("process_not_found", { selector: String(pid) });
   return process;
 }
+
+/** How long a hold lasts when its control plane is silent. */
+export const LEASE_MS = 60_000;
+
+/** Keeps a capsule awake for `ms`, or lets it go with 0. Renewed under its key for as long as it is wanted. */
+export const LeaseShape = Type.Tuple([
+  Type.Object({
+    id: Type.String({ minLength: 1, maxLength: 64 }),
+    key: Type.String({ minLength: 1, maxLength: 64 }),
+    ms: Type.Integer({ minimum: 0, maximum: LEASE_MS }),
+  }),
+]);
+
+export type Lease = Static<typeof LeaseShape>;

@@ -1,6 +1,6 @@
 import { Count, Id, OutputData, OutputMark, OutputStart, Text } from "@wrenn/protocol";
 import { Type } from "typebox";
-import { FileArguments, ProcessHandle } from "./arguments.ts";
+import { FileArguments, ProcessHandle } from "./calls.ts";
 
 /** Arguments of the methods whose answer is a stream of frames. */
 export const streams = {
