@@ -12,6 +12,7 @@ import {
 import type { FrozenTemplate, RunningHostAgent, Shape } from "@wrenn/host-agent";
 import { parsePolicy } from "@wrenn/network";
 import type { Slot } from "@wrenn/network";
+import type { HostFacts } from "@wrenn/protocol";
 import { createFakeHypervisor } from "@wrenn/vmm";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
 
@@ -19,6 +20,15 @@ const guestAgent = join(import.meta.dirname, "../../../../native/guest-agent/bui
 /** How the files begin that lie over frozen memory. */
 const EMPTY_DIFF = "WRENNDIF";
 const SHAPE = { vcpus: 1, memoryMib: 64 };
+
+const facts: HostFacts = {
+  version: "0.0.0",
+  architecture: "amd64",
+  cpuCores: 2,
+  memoryMib: 1024,
+  diskGb: 1,
+  accelerator: "none",
+};
 
 /** The real host agent; its machines are guest agents on this machine, which share its files, users and network. */
 export interface AgentOnFakeMachines {
@@ -35,7 +45,6 @@ export async function startAgentOnFakeMachines(): Promise<AgentOnFakeMachines> {
   const at = (name: string): string => join(root, name);
   const directory = at("files");
   await mkdir(directory);
-  const base = { clock: systemClock, logger: silentLogger, random: systemRandom };
   const hypervisor = createFakeHypervisor(guestAgent);
   const snapshots = new SnapshotTemplates(at("templates"), {
     mergeMemory: (memory, _diff, target) => copyFile(memory, target),
@@ -43,36 +52,34 @@ export async function startAgentOnFakeMachines(): Promise<AgentOnFakeMachines> {
   });
   const freeze = (shape: Shape, signal: AbortSignal): Promise<FrozenTemplate> =>
     freezeOn(hypervisor, at("frozen"), shape, signal);
-  const agent = createHostAgent({
-    ...base,
-    hypervisor,
-    slots: fakeSlots(),
-    connectGuest,
-    templates: createTemplateStore([{ name: "minimal", defaultShape: SHAPE, freeze }], snapshots),
-    snapshots,
-    bases: new TemplateBases(at("bases"), async () => {}),
-    layers: new LayerStore(at("layers"), systemRandom),
-    createDisk: (disk) => writeFile(disk.path, "disk"),
-    flattenDisk: (source, target) => copyFile(source, target),
-    saveMemory: async (_machine, path) => {
-      await writeFile(path, EMPTY_DIFF);
-      return EMPTY_DIFF.length;
+  const agent = createHostAgent(
+    {
+      clock: systemClock,
+      logger: silentLogger,
+      random: systemRandom,
+      machines: { hypervisor, slots: fakeSlots(), connectGuest },
+      disks: {
+        create: (disk) => writeFile(disk.path, "disk"),
+        flatten: (source, target) => copyFile(source, target),
+        layers: new LayerStore(at("layers"), systemRandom),
+      },
+      memory: {
+        save: async (_machine, path) => {
+          await writeFile(path, EMPTY_DIFF);
+          return EMPTY_DIFF.length;
+        },
+        packed: { pack: unused, unpack: unused, serve: unused },
+      },
+      templates: {
+        source: createTemplateStore([{ name: "minimal", defaultShape: SHAPE, freeze }], snapshots),
+        snapshots,
+        bases: new TemplateBases(at("bases"), async () => {}),
+      },
+      connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
+      host: { facts, freeMemoryMib: () => 0, sweep: async () => [] },
     },
-    packedMemory: { pack: unused, unpack: unused, serve: unused },
-    connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
-    sweepHost: async () => [],
-    freeMemoryMib: () => 0,
-    capsulesDirectory: at("capsules"),
-    closeSlots: async () => {},
-    facts: {
-      version: "0.0.0",
-      architecture: "amd64",
-      cpuCores: 2,
-      memoryMib: 1024,
-      diskGb: 1,
-      accelerator: "none",
-    },
-  });
+    { capsulesDirectory: at("capsules") },
+  );
   await agent.recover(AbortSignal.timeout(60_000));
   return {
     agent,
@@ -133,6 +140,7 @@ function fakeSlots() {
     decisions: async () => [],
     adopt: () => undefined,
     release: async () => {},
+    close: async () => {},
   };
 }
 
