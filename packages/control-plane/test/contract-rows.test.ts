@@ -3,7 +3,7 @@ import { after, test } from "node:test";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer } from "./support/test-platform.ts";
 
-/** Rows of the contract that no other test shows (docs/reference/contract-coverage.md). */
+/** Rows of the contract that no other test shows (docs/reference/coverage.md). */
 const platform = await TestPlatform.start();
 after(() => platform[Symbol.asyncDispose]());
 const { apiKey: key } = platform;

@@ -14,7 +14,7 @@ export interface AccessClaims {
   readonly teamId: string;
 }
 
-/** Short-lived tokens of sessions (contract 20 §2.1). */
+/** Short-lived tokens of sessions (docs/reference/control-plane.md#access-tokens). */
 export class AccessTokens {
   readonly #signed: SignedTokens;
 

@@ -16,7 +16,7 @@ export const PersonName = Type.String({
 });
 export const OneTimeToken = Type.String({ pattern: "^[0-9a-f]{64}$", description: "From the mailed link" });
 
-/** Answer of everything that logs somebody in (contract 10 §3). */
+/** The auth response (docs/reference/rest-api.md#accounts). */
 export const AuthResponse = Type.Object({
   token: Type.String({ description: "For Authorization: Bearer; works 15 minutes" }),
   user_id: Type.String(),

@@ -11,7 +11,7 @@ import type { Passwords } from "./passwords.ts";
 import { hashToken } from "./sessions.ts";
 import type { OpenedSession, Sessions } from "./sessions.ts";
 
-/** Contract 20 §2.5. */
+/** See docs/reference/control-plane.md#mailed-tokens. */
 const ACTIVATION_MS = 30 * 60_000;
 const RESET_MS = 15 * 60_000;
 const TOKEN_BYTES = 32;
@@ -45,7 +45,7 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** People's accounts (contract 10 §3). What is answered never says whether an address has an account. */
+/** People's accounts (docs/reference/rest-api.md#accounts). What is answered never says whether an address has an account. */
 export class Accounts {
   readonly #deps: AccountsDeps;
 

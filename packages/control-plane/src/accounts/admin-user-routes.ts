@@ -25,7 +25,7 @@ export interface AccountsAdminDeps {
   readonly adminUsers: AdminUsers;
 }
 
-/** People, for administrators of the platform (contract 10 §13). */
+/** People, for administrators of the platform (docs/reference/rest-api.md#administration). */
 export function registerAccountsAdmin(app: App, { adminUsers }: AccountsAdminDeps): void {
   app.get(
     "/v1/admin/users",

@@ -15,7 +15,7 @@ export interface AdminUsersDeps {
   readonly destroyCapsules: (teamId: string) => Promise<void>;
 }
 
-/** Everybody's accounts, for administrators of the platform (contract 10 §13). Who asks has been found to be one. */
+/** Everybody's accounts, for administrators of the platform (docs/reference/rest-api.md#administration). Who asks has been found to be one. */
 export class AdminUsers {
   readonly #deps: AdminUsersDeps;
 

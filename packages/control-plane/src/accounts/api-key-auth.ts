@@ -17,7 +17,7 @@ interface Cached extends KeyGrant {
   readonly until: number;
 }
 
-/** Finds the team of an API key (contract 10 §1.1). */
+/** Finds the team of an API key (docs/reference/rest-api.md#credentials). */
 export class ApiKeyAuth {
   readonly #database: Database;
   readonly #clock: Clock;

@@ -37,7 +37,7 @@ export interface ApiKeyRoutesDeps {
   readonly clock: Clock;
 }
 
-/** API keys of the team that a person acts in (contract 10 §4). */
+/** API keys of the team that a person acts in (docs/reference/rest-api.md#api-keys). */
 export function registerApiKeyRoutes(app: App, { apiKeys, clock }: ApiKeyRoutesDeps): void {
   app.post(
     "/v1/api-keys",

@@ -24,7 +24,7 @@ export interface ApiKeysDeps {
   readonly audit: AuditLog;
 }
 
-/** API keys of teams (contract 10 §4). Members see and revoke their own, owners and admins every one. */
+/** API keys of teams (docs/reference/rest-api.md#api-keys). Members see and revoke their own, owners and admins every one. */
 export class ApiKeysService {
   readonly #deps: ApiKeysDeps;
 

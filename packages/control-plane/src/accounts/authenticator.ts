@@ -6,7 +6,7 @@ import type { Identity, RequestAuthenticator } from "../http/identity.ts";
 
 const BEARER = /^Bearer +([\w.~+/=-]{1,8192})$/i;
 
-/** Finds who a request acts for (contract 10 §1.1): by a key if there is one, and only by it; else by a token. */
+/** Finds who a request acts for (docs/reference/rest-api.md#credentials): by a key if there is one, and only by it; else by a token. */
 export class Authenticator implements RequestAuthenticator {
   readonly #keys: ApiKeyAuth;
   readonly #sessions: Sessions;

@@ -37,7 +37,7 @@ export interface LoginRoutesDeps {
   readonly refreshCookie: TokenCookie;
 }
 
-/** Routes that need no credentials because they give them (contract 10 §3). */
+/** Routes that need no credentials because they give them (docs/reference/rest-api.md#accounts). */
 export function registerLogin(
   app: App,
   { accounts, firstAdmin, sessions, limiter, refreshCookie }: LoginRoutesDeps,

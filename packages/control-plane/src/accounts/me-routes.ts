@@ -33,7 +33,7 @@ export interface MeRoutesDeps {
   readonly database: Database;
 }
 
-/** Routes of somebody who is logged in, about themselves (contract 10 §3). */
+/** Routes about the user who is logged in (docs/reference/rest-api.md#accounts). */
 export function registerMeRoutes(
   app: App,
   { accounts, sessions, limiter, refreshCookie, connections, deletion, database }: MeRoutesDeps,

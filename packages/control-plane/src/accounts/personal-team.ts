@@ -3,7 +3,7 @@ import type { Random } from "@wrenn/core";
 import { teamQueries, userQueries } from "@wrenn/database";
 import type { Trx, UserRow } from "@wrenn/database";
 
-/** Gives somebody a team of their own (contract 10 §3). @returns its id. */
+/** Creates a user's first team (docs/reference/rest-api.md#accounts). @returns its id. */
 export async function insertPersonalTeam(
   trx: Trx,
   random: Random,

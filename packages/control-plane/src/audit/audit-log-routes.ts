@@ -53,7 +53,7 @@ export interface AuditLogRoutesDeps {
   readonly database: Database;
 }
 
-/** The audit log of the team that a person acts in (contract 10 §12). */
+/** The audit log of the team that a person acts in (docs/reference/rest-api.md#audit-log). */
 export function registerAuditLog(app: App, { database }: AuditLogRoutesDeps): void {
   app.get(
     "/v1/audit-logs",
@@ -77,7 +77,7 @@ export function registerAuditLog(app: App, { database }: AuditLogRoutesDeps): vo
   );
 }
 
-/** The audit log of the platform, for its administrators (contract 10 §13). */
+/** The audit log of the platform, for its administrators (docs/reference/rest-api.md#administration). */
 export function registerAuditLogAdmin(app: App, { database }: AuditLogRoutesDeps): void {
   app.get(
     "/v1/admin/audit-logs",

@@ -14,7 +14,7 @@ export interface AuditEntry {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** Says who did what (contract 20 §6), in the transaction that did it. */
+/** Says who did what (docs/reference/control-plane.md#audit-log), in the transaction that did it. */
 export class AuditLog {
   readonly #random: Random;
   readonly #alone: GroupedWrites<NewAuditRow, undefined>;

@@ -19,7 +19,7 @@ export interface CapsuleLifecycleRoutesDeps {
   readonly record: RecordAudit;
 }
 
-/** Pause, resume, ping and fork (contract 10 §6; fork is our addition). */
+/** Pause, resume, ping and fork (docs/reference/rest-api.md#capsules; fork is our addition). */
 export function registerCapsuleLifecycleRoutes(
   app: App,
   { lifecycle, running, forks, limits, record }: CapsuleLifecycleRoutesDeps,

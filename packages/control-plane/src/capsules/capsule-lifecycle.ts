@@ -15,7 +15,7 @@ export interface CapsuleLifecycleDeps {
   readonly logger: Logger;
 }
 
-/** Pauses, resumes and destroys capsules, and records states that hosts report (contract 10 §6). */
+/** Pauses, resumes and destroys capsules, and records states that hosts report (docs/reference/rest-api.md#capsules). */
 export class CapsuleLifecycle {
   readonly #deps: CapsuleLifecycleDeps;
 

@@ -27,7 +27,7 @@ export interface CapsuleMetricsRoutesDeps {
   readonly fleet: Fleet;
 }
 
-/** What capsules used (contract 10 §6). */
+/** Metrics of capsules (docs/reference/rest-api.md#use-and-metrics). */
 export function registerCapsuleMetricsRoutes(
   app: App,
   { rows, fleet }: CapsuleMetricsRoutesDeps,

@@ -61,7 +61,7 @@ export interface CapsuleRoutesDeps {
   readonly record: RecordAudit;
 }
 
-/** Capsules: create, list, read, destroy (contract 10 §6). */
+/** Capsules: create, list, read, destroy (docs/reference/rest-api.md#capsules). */
 export function registerCapsuleRoutes(
   app: App,
   { rows, creation, lifecycle, limits, record }: CapsuleRoutesDeps,

@@ -24,7 +24,7 @@ export interface SnapshotOptions {
   readonly overwrite: boolean;
 }
 
-/** Makes templates from capsules (contract 10 §9). */
+/** Makes templates from capsules (docs/reference/rest-api.md#templates). */
 export class CapsuleSnapshots {
   readonly #deps: CapsuleSnapshotsDeps;
 

@@ -6,7 +6,7 @@ import type { Fleet } from "../hosts/fleet.ts";
 import type { CapsuleLifecycle } from "./capsule-lifecycle.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 
-/** How long a request waits for a capsule that is still being created: a little less than the patience of the SDK (contract 50 §1.1). */
+/** How long a request waits for a capsule that is still being created: a little less than the patience of the SDK (docs/reference/rest-api.md#clients). */
 const STARTING_MS = 4000;
 /** The same for commands, whose clients are prepared to wait. */
 export const COMMAND_PATIENCE_MS = 30_000;

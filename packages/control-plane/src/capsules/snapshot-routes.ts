@@ -17,7 +17,7 @@ export interface SnapshotRoutesDeps {
   readonly record: RecordAudit;
 }
 
-/** Templates that are made from capsules (contract 10 §9). */
+/** Templates that are made from capsules (docs/reference/rest-api.md#templates). */
 export function registerSnapshotRoutes(app: App, { snapshots, random, record }: SnapshotRoutesDeps): void {
   app.post(
     "/v1/snapshots",
@@ -46,7 +46,7 @@ export interface SnapshotAdminRoutesDeps extends SnapshotRoutesDeps {
   readonly lifecycle: CapsuleLifecycle;
 }
 
-/** Templates for all teams, made from capsules of the platform (contract 10 §13). */
+/** Templates for all teams, made from capsules of the platform (docs/reference/rest-api.md#administration). */
 export function registerSnapshotAdminRoutes(
   app: App,
   { lifecycle, snapshots, random, record }: SnapshotAdminRoutesDeps,

@@ -19,7 +19,7 @@ export type ChannelConfig = Readonly<Record<string, string>>;
 
 type Compose = (config: ChannelConfig, notification: Notification, random: Random) => OutgoingRequest;
 
-/** The request that each service expects (contract 20 §7). */
+/** The request that each service expects (docs/reference/control-plane.md#events). */
 const composers: Readonly<
   Record<ChannelProvider, { readonly keys: readonly string[]; readonly compose: Compose }>
 > = {

@@ -57,7 +57,7 @@ export interface ChannelRoutesDeps {
   readonly record: RecordAudit;
 }
 
-/** Ways to tell people what happened (contract 10 §10). */
+/** Ways to tell people what happened (docs/reference/rest-api.md#channels). */
 export function registerChannels(
   app: App,
   { channels, clock, limiter, outgoing, random, record }: ChannelRoutesDeps,

@@ -25,7 +25,7 @@ export interface ChannelsDeps {
   readonly sealed: SealedJson<ChannelConfig>;
 }
 
-/** Channels of teams (contract 10 §10): any member may set them up, since they tell what members see anyway. */
+/** Channels of teams (docs/reference/rest-api.md#channels): any member may set them up, since they tell what members see anyway. */
 export class ChannelsService {
   readonly #deps: ChannelsDeps;
 

@@ -7,7 +7,7 @@ export type Notification = Omit<EventJson, "resource"> & { readonly resource: Re
 
 const nouns = { sandbox: "Capsule", snapshot: "Template", host: "Host", channel: "Channel" } as const;
 
-/** The text form (contract 20 §7): a summary, and one line for each fact. */
+/** The text form (docs/reference/control-plane.md#channels): a summary, and one line for each fact. */
 export function notificationText({ event, actor, resource, team_id: team, timestamp }: Notification): string {
   const what = event.slice(event.lastIndexOf(".") + 1);
   const who = [actor.type, actor.name ?? actor.id].filter((part) => part !== undefined).join(" ");

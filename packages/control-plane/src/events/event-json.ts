@@ -1,7 +1,7 @@
 import { formatId } from "@wrenn/core";
 import type { EventRow } from "@wrenn/database";
 
-/** An event as clients and notification channels get it (contract 20 §7). */
+/** An event as clients and notification channels get it (docs/reference/control-plane.md#events). */
 export interface EventJson {
   readonly event: string;
   readonly timestamp: string;

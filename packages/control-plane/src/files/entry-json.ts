@@ -21,7 +21,7 @@ export const Entry = Type.Object(
   { description: "A file. Bytes of names that are not UTF-8 stand as U+DC80 to U+DCFF" },
 );
 
-/** An entry as contract 10 §8 has it: a link shows the type of its target, and only three types exist. */
+/** An entry (docs/reference/rest-api.md#files): a link shows the type of its target, and only three types exist. */
 export function entryJson(entry: FileEntry) {
   const shown = entry.type === "symlink" ? (entry.targetType ?? "symlink") : entry.type;
   return {

@@ -15,7 +15,7 @@ export interface FileDownloadRoutesDeps {
   readonly capsules: CapsuleOpener;
 }
 
-/** Downloads by POST, as contract 10 §8 has them. */
+/** Downloads by POST (docs/reference/rest-api.md#files). */
 export function registerFileDownloadRoutes(
   app: App,
   { capsules }: FileDownloadRoutesDeps,

@@ -48,7 +48,7 @@ export interface FileRoutesDeps {
   readonly capsules: CapsuleOpener;
 }
 
-/** Files and directories (contract 10 §8; stat, exists, move, copy and chmod are ours). */
+/** Files and directories (docs/reference/rest-api.md#files). */
 export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base: string): void {
   const open = async (
     request: Parameters<typeof teamOf>[0],

@@ -9,14 +9,14 @@ import { abortWhenGone } from "./transfer.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
 import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
-/** Contract 00 §5. */
+/** See docs/reference/values.md#limits-and-times. */
 const WHOLE_LIMIT = 100_000_000;
 
 export interface FileUploadRoutesDeps {
   readonly capsules: CapsuleOpener;
 }
 
-/** Uploads as forms, as contract 10 §8 has them. Their bodies are not parsed before they come here. */
+/** Uploads as forms (docs/reference/rest-api.md#files). Their bodies are not parsed before they come here. */
 export function registerFileUploadRoutes(app: App, { capsules }: FileUploadRoutesDeps, base: string): void {
   const upload = async (
     request: FastifyRequest,

@@ -34,7 +34,7 @@ export interface HostAgentsDeps {
   readonly limits: RequestLimits;
 }
 
-/** What hosts of other machines call (contract 10 §11); no credentials but their own tokens. */
+/** What hosts of other machines call (docs/reference/rest-api.md#hosts); no credentials but their own tokens. */
 export function registerHostAgents(app: App, { enrolment, monitor, limiter, limits }: HostAgentsDeps): void {
   app.post(
     "/v1/hosts/register",

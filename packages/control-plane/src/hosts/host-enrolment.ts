@@ -7,7 +7,7 @@ import { Type } from "typebox";
 import type { SignedTokens } from "../secrets/signed-tokens.ts";
 
 const HOUR_MS = 3_600_000;
-/** Contract 20 §2.2 and §4. */
+/** See docs/reference/control-plane.md#host-tokens. */
 const TOKEN_DAYS = 7;
 const REFRESH_DAYS = 60;
 const TOKEN_BYTES = 32;

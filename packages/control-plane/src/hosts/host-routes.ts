@@ -26,7 +26,7 @@ export interface HostsDeps {
   readonly hosts: HostsService;
 }
 
-/** Hosts, as people manage them (contract 10 §11). */
+/** Hosts, as people manage them (docs/reference/rest-api.md#hosts). */
 export function registerHosts(app: App, { hosts }: HostsDeps): void {
   app.post(
     "/v1/hosts",

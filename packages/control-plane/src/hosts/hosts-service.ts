@@ -27,7 +27,7 @@ export interface HostsServiceDeps {
 }
 
 /**
- * Hosts as people see them (contract 10 §11): administrators of the platform all of them, others those of the team that they act
+ * Hosts as people see them (docs/reference/rest-api.md#hosts): administrators of the platform all of them, others those of the team that they act
  * in. Only administrators change those of the platform; owners and admins of a team change its own.
  */
 export class HostsService {

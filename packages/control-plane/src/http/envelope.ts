@@ -1,7 +1,7 @@
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 
-/** The body of every refusal (contract 10 §1); fields beyond code and message are ours. */
+/** The body of every refusal (docs/reference/rest-api.md#errors); fields beyond code and message are ours. */
 export interface ErrorBody {
   readonly error: {
     readonly code: string;

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { LiveSession } from "@wrenn/database";
 
-/** Owns the templates that every team sees (contract 00 §2). */
+/** Owns the templates that every team sees (docs/reference/values.md#platform-team). */
 export const PLATFORM_TEAM = "00000000-0000-0000-0000-000000000000";
 
 export type Scope = "read" | "run" | "manage";

@@ -3,7 +3,7 @@ import { Type } from "typebox";
 const PER_PAGE = 100;
 const MAX_PAGE = 1_000_000;
 
-/** Lists that the contract counts through instead of giving cursors (contract 10 §13). */
+/** Lists that are numbered instead of having cursors (docs/reference/rest-api.md#pages). */
 export const NumberedQuery = Type.Object({
   page: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 1 })),
 });

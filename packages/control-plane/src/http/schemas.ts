@@ -3,7 +3,7 @@ import { Type } from "typebox";
 /** A line of text: control characters and halves of characters are of no use in it, and the database takes neither. */
 export const LINE = String.raw`^[^\p{Cc}\p{Cs}]*$`;
 
-/** What the contract calls a safe name (contract 00 §3). */
+/** A safe name (docs/reference/values.md#names). */
 export const SafeName = Type.String({
   pattern: "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$",
   description: "1 to 64 of letters, digits, dot, underscore, hyphen; begins with a letter or digit",

@@ -39,7 +39,7 @@ export interface SocketContext {
  */
 export type SocketHandler = (socket: ClientSocket, context: SocketContext) => Promise<void>;
 
-/** A refusal whose text the contract fixes (contract 11). */
+/** A refusal whose text is fixed (docs/reference/websocket-api.md#sessions). */
 export class SocketRefused extends Error {
   override readonly name = "SocketRefused";
 }

@@ -7,7 +7,7 @@ let lastDay = Number.NaN;
 let lastDayText = "";
 
 /**
- * RFC 3339 in UTC with whole seconds (contract 00 §3). Written by hand since `toISOString` takes a third of the time in which a
+ * RFC 3339 in UTC with whole seconds (docs/reference/values.md#timestamps). Written by hand since `toISOString` takes a third of the time in which a
  * long list is answered.
  */
 export function timestamp(date: Date): string {

@@ -61,7 +61,7 @@ export interface WebSocketsDeps {
   readonly random: Random;
 }
 
-/** The WebSocket part of the API (contract 11). */
+/** The WebSocket part of the API (docs/reference/websocket-api.md). */
 export function createWebSockets(deps: WebSocketsDeps): WebSockets {
   const match = createMatcher(deps.routes);
   const subprotocols = deps.routes.flatMap(({ subprotocol = [] }) => subprotocol);
@@ -155,7 +155,7 @@ async function serve(
   }
 }
 
-/** By header at the upgrade, otherwise by the first message, which must come in time (contract 11 §1.1). */
+/** By header at the upgrade, otherwise by the first message, which must come in time (docs/reference/websocket-api.md#authentication). */
 async function authenticate(
   socket: ClientSocket,
   request: IncomingMessage,

@@ -66,7 +66,7 @@ export interface ExecRoutesDeps {
   readonly logger: Logger;
 }
 
-/** Commands (contract 10 §7). */
+/** Commands (docs/reference/rest-api.md#commands). */
 export function registerExecRoutes(
   app: App,
   { capsules, clock, logger }: ExecRoutesDeps,

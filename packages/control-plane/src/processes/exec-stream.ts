@@ -28,7 +28,7 @@ const Input = Type.Object({ type: Type.Literal("stdin"), data: Type.String() });
 const Control = Type.Object({ type: Type.String() });
 
 /**
- * Runs one command and streams its output (contract 11 §2). The command lives as long as its client: `stop`, a vanished
+ * Runs one command and streams its output (docs/reference/websocket-api.md#commands). The command lives as long as its client: `stop`, a vanished
  * client and an expired `timeout_sec` end it with everything it started.
  */
 export const execStream: SocketHandler = async (socket, context) => {

@@ -12,7 +12,7 @@ export interface ForwardOptions {
   readonly timedOut?: () => boolean;
 }
 
-/** Sends a process's output as messages of contract 11 §2, the exit last. */
+/** Sends a process's output as messages (docs/reference/websocket-api.md#commands), the exit last. */
 export async function forwardOutput(
   process: CapsuleProcess,
   socket: ClientSocket,

@@ -51,7 +51,7 @@ export interface ProcessRoutesDeps {
   readonly capsules: CapsuleOpener;
 }
 
-/** Processes that were started through the API (contract 10 §7). */
+/** Processes that were started through the API (docs/reference/rest-api.md#processes). */
 export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps, base: string): void {
   app.get(
     `${base}/:id/processes`,

@@ -5,7 +5,7 @@ import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketHandler } from "../http/socket-route.ts";
 
 /**
- * Attaches to the output of a process (contract 11 §3): from now on, or, with `?from=`, from an offset of standard output
+ * Attaches to the output of a process (docs/reference/websocket-api.md#processes): from now on, or, with `?from=`, from an offset of standard output
  * (`&from_stderr=` for the other stream). Messages of the client are read and dropped.
  */
 export const processStream: SocketHandler = async (socket, context) => {

@@ -2,7 +2,7 @@ import { Bell, defined } from "@wrenn/core";
 import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
 import type { ClientSocket } from "../http/client-socket.ts";
 
-/** Bytes of output in one message (contract 11 §4.2). */
+/** Bytes of output in one message (docs/reference/websocket-api.md#terminals). */
 const PART = 16_384;
 /** A client that acknowledges is sent this much ahead, as VS Code's terminal does. */
 const UNACKNOWLEDGED = 100_000;

@@ -63,7 +63,7 @@ interface Opened {
 }
 
 /**
- * A terminal (contract 11 §4). It belongs to the capsule and not to the socket: a client may leave and come back by its tag,
+ * A terminal (docs/reference/websocket-api.md#terminals). It belongs to the capsule and not to the socket: a client may leave and come back by its tag,
  * several may watch and type, and what the log still holds is shown to whoever connects.
  */
 export const pty: SocketHandler = async (socket, context) => {

@@ -22,7 +22,7 @@ export interface ConnectionRoutesDeps {
   readonly closing: AbortSignal;
 }
 
-/** Routes of somebody who is logged in, about the accounts elsewhere that they log in by (contract 10 §3). */
+/** Routes about the accounts at providers that the user logs in by (docs/reference/rest-api.md#accounts). */
 export function registerConnections(
   app: App,
   { signIn, connections, providers, attemptCookie, limiter, closing }: ConnectionRoutesDeps,

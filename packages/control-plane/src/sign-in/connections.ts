@@ -19,7 +19,7 @@ export interface LoginMethods {
   readonly identities: readonly IdentityRow[];
 }
 
-/** Which accounts of providers open an account of ours (contract 10 §3). */
+/** Which accounts at providers log in to which account here (docs/reference/rest-api.md#accounts). */
 export class Connections {
   readonly #deps: ConnectionsDeps;
 

@@ -1,6 +1,6 @@
 import type { OpenedSession } from "../accounts/sessions.ts";
 
-/** What a browser is told when signing in did not work (contract 20 §2.6); `email_unverified` and `provider_unavailable` are ours. */
+/** Why logging in by a provider failed, for the page that the browser returns to (docs/reference/control-plane.md#sign-in-by-providers). */
 export type SignInProblem =
   | "access_denied"
   | "invalid_state"
@@ -20,7 +20,7 @@ export interface SignInResult {
   readonly session?: OpenedSession;
 }
 
-/** Pages of the dashboard that a browser goes to (contract 10 §3). */
+/** Pages of the dashboard that a browser goes to (docs/reference/rest-api.md#accounts). */
 export class SignInRedirects {
   readonly #publicUrl: string;
 

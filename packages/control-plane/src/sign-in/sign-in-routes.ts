@@ -32,7 +32,7 @@ export interface SignInRoutesDeps {
   readonly closing: AbortSignal;
 }
 
-/** Routes that browsers take to a provider and back (contract 10 §3); no scripts, but redirects and cookies. */
+/** Routes that browsers take to a provider and back (docs/reference/rest-api.md#accounts); no scripts, but redirects and cookies. */
 export function registerSignIn(
   app: App,
   { signIn, providers, attemptCookie, refreshCookie, limiter, closing }: SignInRoutesDeps,

@@ -12,7 +12,7 @@ import { SignInRedirects } from "./sign-in-redirects.ts";
 import type { SignInResult, SignInProblem } from "./sign-in-redirects.ts";
 import type { IdentityProviders } from "./identity-providers.ts";
 
-/** How long somebody may take at the provider (contract 20 §2.6). */
+/** How long an attempt to log in by a provider lives (docs/reference/control-plane.md#sign-in-by-providers). */
 export const ATTEMPT_MS = 10 * 60_000;
 const SECRET_BYTES = 32;
 /** For all requests to a provider together. */
@@ -40,7 +40,7 @@ export interface ProviderCallback {
   readonly error?: string;
 }
 
-/** A browser's way to a provider and back (contract 10 §3, contract 20 §2.6). */
+/** A browser's way to a provider and back (docs/reference/control-plane.md#sign-in-by-providers). */
 export class SignIn {
   readonly #deps: SignInDeps;
   readonly #redirects: SignInRedirects;

@@ -46,7 +46,7 @@ export interface TeamsAdminDeps {
   readonly deletion: DeletionService;
 }
 
-/** Teams, for administrators of the platform (contract 10 §13). */
+/** Teams, for administrators of the platform (docs/reference/rest-api.md#administration). */
 export function registerTeamsAdmin(app: App, { adminTeams, deletion }: TeamsAdminDeps): void {
   app.get(
     "/v1/admin/teams",

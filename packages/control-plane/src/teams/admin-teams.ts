@@ -9,7 +9,7 @@ export interface AdminTeamsDeps {
   readonly audit: AuditLog;
 }
 
-/** Every team, for administrators of the platform (contract 10 §13). Who asks has been found to be one. */
+/** Every team, for administrators of the platform (docs/reference/rest-api.md#administration). Who asks has been found to be one. */
 export class AdminTeams {
   readonly #deps: AdminTeamsDeps;
 

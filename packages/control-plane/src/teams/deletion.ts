@@ -28,7 +28,7 @@ export interface DeletionDeps {
   readonly templates: TeamTemplates;
 }
 
-/** The end of teams and of accounts (contract 10 §3 and §5, effects of contract 20 §3). */
+/** The end of teams and of accounts (docs/reference/control-plane.md#teams-and-roles). */
 export class DeletionService {
   readonly #deps: DeletionDeps;
 

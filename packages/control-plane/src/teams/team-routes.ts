@@ -43,7 +43,7 @@ export interface TeamRoutesDeps {
   readonly deletion: DeletionService;
 }
 
-/** Teams (contract 10 §5). Routes of one team need a token that acts in it. */
+/** Teams (docs/reference/rest-api.md#teams). Routes of one team need a token that acts in it. */
 export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps): void {
   app.get(
     "/v1/teams",

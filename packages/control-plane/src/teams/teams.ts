@@ -15,7 +15,7 @@ export interface TeamsDeps {
   readonly audit: AuditLog;
 }
 
-/** Teams and their members (contract 10 §5). */
+/** Teams and their members (docs/reference/rest-api.md#teams). */
 export class TeamsService {
   readonly #deps: TeamsDeps;
 

@@ -24,7 +24,7 @@ export interface TemplatesAdminDeps {
   readonly record: RecordAudit;
 }
 
-/** Templates of all teams, and those that everybody sees, for administrators of the platform (contract 10 §13). */
+/** Templates of all teams, and those that everybody sees, for administrators of the platform (docs/reference/rest-api.md#administration). */
 export function registerTemplatesAdmin(
   app: App,
   { templates, fleet, clock, record }: TemplatesAdminDeps,

@@ -19,7 +19,7 @@ export interface TemplatesDeps {
   readonly record: RecordAudit;
 }
 
-/** Templates (contract 10 §9). */
+/** Templates (docs/reference/rest-api.md#templates). */
 export function registerTemplates(app: App, { fleet, templates, clock, record }: TemplatesDeps): void {
   const startedAt = new Date(clock.now());
 

@@ -35,7 +35,7 @@ export interface UsageRoutesDeps {
   readonly usage: UsageService;
 }
 
-/** What a team has and had (contract 10 §6). */
+/** Current and past use of a team (docs/reference/rest-api.md#use-and-metrics). */
 export function registerUsage(app: App, { usage }: UsageRoutesDeps): void {
   app.get(
     "/v1/capsules/stats",

@@ -4,7 +4,7 @@ import { eventQueries, idempotencyQueries, mailQueries, upkeepQueries, usageQuer
 import type { Database, DayOfUse, UseBucket } from "@wrenn/database";
 
 const HOUR_MS = 3_600_000;
-/** Contract 00 §5. */
+/** See docs/reference/values.md#limits-and-times. */
 const KEEP_SAMPLES_MS = 60 * DAY_MS;
 const KEEP_KEYS_MS = DAY_MS;
 const KEEP_EVENTS_MS = 7 * DAY_MS;
@@ -16,7 +16,7 @@ const DEFAULT_SPAN_DAYS = 30;
 
 export type StatsRange = "5m" | "1h" | "6h" | "24h" | "30d";
 
-/** Length and bucket of each range, seconds (contract 10 §6). */
+/** Length and bucket of each range, seconds (docs/reference/rest-api.md#use-and-metrics). */
 const ranges: Readonly<Record<StatsRange, { readonly seconds: number; readonly bucket: number }>> = {
   "5m": { seconds: 300, bucket: 3 },
   "1h": { seconds: 3600, bucket: 30 },

@@ -136,7 +136,7 @@ export class Capsule {
     };
   }
 
-  /** The state in the words of the public API, whose vocabulary is closed (contract 00 §4). */
+  /** The state in the words of the public API, whose vocabulary is closed (docs/reference/values.md#capsule-states). */
   publicState(): string {
     switch (this.#state) {
       case "creating":

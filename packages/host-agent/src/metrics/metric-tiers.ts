@@ -5,7 +5,7 @@ interface Tier {
   readonly size: number;
 }
 
-/** Fine for the last ten minutes, coarser for longer: 10 min of 5 s, 2 h of 30 s, 24 h of 5 min (contract 30 §11). */
+/** Fine for the last ten minutes, coarser for longer: 10 min of 5 s, 2 h of 30 s, 24 h of 5 min (docs/reference/hosts.md#metrics). */
 const tiers: readonly Tier[] = [
   { stepMs: 5_000, size: 120 },
   { stepMs: 30_000, size: 240 },
