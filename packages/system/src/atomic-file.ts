@@ -1,7 +1,7 @@
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-export interface WriteOptions {
+export interface AtomicWriteOptions {
   /** Default: 0o600. */
   readonly mode?: number;
   /**
@@ -18,7 +18,7 @@ export interface WriteOptions {
 export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array,
-  { mode = 0o600, durable = true }: WriteOptions = {},
+  { mode = 0o600, durable = true }: AtomicWriteOptions = {},
 ): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {

@@ -1,5 +1,5 @@
 export { syncDirectory, writeFileAtomic } from "./atomic-file.ts";
-export type { WriteOptions } from "./atomic-file.ts";
+export type { AtomicWriteOptions } from "./atomic-file.ts";
 export { exists, hasCode, readFileIfPresent } from "./files.ts";
 export { findLeftovers } from "./leftovers.ts";
 export { holdLock, tryLock } from "./lock.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { WebSocket } from "ws";
 import type { ApiClient } from "./api-client.ts";
 
-export interface ExecRequest {
+export interface CommandRequest {
   readonly cmd: string;
   readonly args: readonly string[];
   readonly envs: Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ const INPUT_HIGH_WATER = 1 << 20;
 export async function streamExec(
   api: ApiClient,
   capsuleId: string,
-  request: ExecRequest,
+  request: CommandRequest,
   streams: ExecStreams,
 ): Promise<{ readonly code: number; readonly timedOut: boolean }> {
   const socket = new WebSocket(api.socketUrl(`/v1/capsules/${capsuleId}/exec/stream`), {

@@ -12,7 +12,7 @@ import type { Operations } from "./operations.ts";
 import type { EarlierCreate, IdempotencyKey, Reservation, Reservations } from "./reservations.ts";
 
 /** Fixed by the contract (10 §6). */
-const DISK_MB = 5120;
+const DISK_MIB = 5120;
 
 const CREATE_MS = 10 * 60_000;
 
@@ -76,7 +76,7 @@ export class CapsuleCreation {
     // A snapshot has the sizes that it was frozen with.
     const sized = { ...request, ...template.shape };
     const reserved = await reservations.reserve({
-      capsule: { teamId, diskMib: DISK_MB, ...sized },
+      capsule: { teamId, diskMib: DISK_MIB, ...sized },
       onlyHost: template.hostId,
       idempotencyKey,
     });
@@ -168,7 +168,7 @@ export class CapsuleCreation {
           teamId,
           vcpus: sized.vcpus,
           memoryMib: sized.memoryMib,
-          diskMib: DISK_MB,
+          diskMib: DISK_MIB,
           onlyHost: template.hostId,
           except: tried,
         });
@@ -188,7 +188,7 @@ export class CapsuleCreation {
         template: template.hostKey,
         vcpus: sized.vcpus,
         memoryMib: sized.memoryMib,
-        diskMib: DISK_MB,
+        diskMib: DISK_MIB,
         timeoutSec: sized.timeoutSec,
         ...(sized.maxLifetimeSec > 0 ? { maxLifetimeSec: sized.maxLifetimeSec } : {}),
         ...(sized.network ? { network: sized.network } : {}),

@@ -17,7 +17,7 @@ import type { RequestLimits } from "../http/request-limits.ts";
 import type { RecordAudit } from "../audit/audit.ts";
 
 const DEFAULT_VCPUS = 1;
-const DEFAULT_MEMORY_MB = 512;
+const DEFAULT_MEMORY_MIB = 512;
 
 const CreateBody = Type.Object(
   {
@@ -88,7 +88,7 @@ export function registerCapsuleRoutes(
       const {
         template = "minimal",
         vcpus = DEFAULT_VCPUS,
-        memory_mb: memoryMib = DEFAULT_MEMORY_MB,
+        memory_mb: memoryMib = DEFAULT_MEMORY_MIB,
         timeout_sec: timeoutSec = 0,
         max_lifetime_sec: maxLifetimeSec = 0,
         auto_resume: autoResume = false,
@@ -185,7 +185,7 @@ function idempotencyKeyOf(headers: IncomingHttpHeaders, create: object): Idempot
 
 function applyDefaults(body: Record<string, unknown>): void {
   if (isNotPositive(body["vcpus"])) body["vcpus"] = DEFAULT_VCPUS;
-  if (isNotPositive(body["memory_mb"])) body["memory_mb"] = DEFAULT_MEMORY_MB;
+  if (isNotPositive(body["memory_mb"])) body["memory_mb"] = DEFAULT_MEMORY_MIB;
 }
 
 function isNotPositive(value: unknown): boolean {

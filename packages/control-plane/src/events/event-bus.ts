@@ -1,6 +1,6 @@
 import type { Database, Listening } from "@wrenn/database";
 
-const CHANNEL = "wrenn_events";
+const TOPIC = "wrenn_events";
 
 /** Tells that something happened to a team; what it was is read from the database. */
 export interface EventBus {
@@ -15,7 +15,7 @@ export class DatabaseEventBus implements EventBus {
   readonly #subscribers = new Map<string, Set<() => void>>();
 
   constructor(database: Database) {
-    this.#listening = database.listen(CHANNEL, (teamId) => {
+    this.#listening = database.listen(TOPIC, (teamId) => {
       const hinted = teamId === undefined ? [...this.#subscribers.values()] : [this.#subscribers.get(teamId)];
       for (const hints of hinted) for (const hint of hints ?? []) hint();
     });

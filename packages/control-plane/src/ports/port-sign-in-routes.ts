@@ -2,7 +2,7 @@ import { WrennError } from "@wrenn/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { noSuchPortPage, signInPage } from "../sign-in/sign-in-page.ts";
-import type { Page } from "../sign-in/page.ts";
+import type { HtmlPage } from "../sign-in/page.ts";
 import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
 import type { Sessions } from "../accounts/sessions.ts";
@@ -61,6 +61,6 @@ function refuseScripts({ headers }: FastifyRequest): void {
     throw new WrennError("invalid_field", { field: "Sec-Fetch-Dest", problem: "must be document" });
 }
 
-async function send(reply: FastifyReply, { html, headers }: Page): Promise<never> {
+async function send(reply: FastifyReply, { html, headers }: HtmlPage): Promise<never> {
   return await reply.headers(headers).send(html);
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
 /** A page of the platform for a person's browser. */
-export interface Page {
+export interface HtmlPage {
   readonly html: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -22,7 +22,7 @@ input,button{font:inherit;width:100%;box-sizing:border-box;padding:.5rem}output{
  * @param body - HTML; nothing in it comes from outside.
  * @param script - runs in the page; the policy lets nothing else run, and nobody frame it.
  */
-export function pageOf(title: string, body: string, script = ""): Page {
+export function pageOf(title: string, body: string, script = ""): HtmlPage {
   const policy = [
     "default-src 'none'",
     `style-src ${sourceOf(STYLE)}`,

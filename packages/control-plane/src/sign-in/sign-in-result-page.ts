@@ -1,7 +1,7 @@
 import type { IdentityProvider } from "./identity-provider.ts";
 import type { SignInProblem } from "./sign-in-redirects.ts";
 import { pageOf, RETURN_TO_KEY } from "./page.ts";
-import type { Page } from "./page.ts";
+import type { HtmlPage } from "./page.ts";
 
 /** Comes back to the page that the person left, if it was one that asks to log in; other addresses are nobody's business here. */
 const SCRIPT = `
@@ -29,7 +29,7 @@ const explanations: Readonly<Record<SignInProblem, string>> = {
 };
 
 /** What became of a log-in. */
-export function resultPage({ name, title }: IdentityProvider, error: string | undefined): Page {
+export function resultPage({ name, title }: IdentityProvider, error: string | undefined): HtmlPage {
   if (error === undefined)
     return pageOf("You are signed in", "<p>You can go back to what you were doing.</p>", SCRIPT);
   const known = Object.hasOwn(explanations, error) ? (error as SignInProblem) : undefined;

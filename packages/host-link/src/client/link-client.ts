@@ -7,12 +7,12 @@ import { Value } from "typebox/value";
 import { calls } from "../wire/calls.ts";
 import type { CallName } from "../wire/calls.ts";
 import { decodeFrames, encodeFrame } from "../wire/frames.ts";
-import type { Frame } from "../wire/frames.ts";
+import type { LinkFrame } from "../wire/frames.ts";
 import { damaged, errorFromWire } from "../wire/link-error.ts";
 import { Beat, End, Failure, Piece, SILENCE_MS } from "../wire/streams.ts";
 import { decodeValue, encodeValue } from "../wire/values.ts";
 import { unavailable } from "./transport.ts";
-import type { Lane, Transport } from "./transport.ts";
+import type { TrafficClass, Transport } from "./transport.ts";
 
 const ANSWER_LIMIT = 64 << 20;
 const UPLOAD_BYTES = 256 << 10;
@@ -23,7 +23,7 @@ export interface StreamPiece {
 }
 
 /** A stream in both directions. */
-export interface Exchange {
+export interface LinkExchange {
   /** Resolves when the connection takes more. @throws WrennError `host_unavailable`. */
   send(frame: Buffer): Promise<void>;
   /** Says that no frame follows; the answer goes on to its end. */
@@ -52,8 +52,8 @@ export class LinkClient {
   }
 
   /** Sends a body and takes the answer's value. */
-  async ask(lane: Lane, path: string, body: string, signal: AbortSignal): Promise<unknown> {
-    const { request, response } = this.#transport.open(lane, path, signal, {
+  async ask(traffic: TrafficClass, path: string, body: string, signal: AbortSignal): Promise<unknown> {
+    const { request, response } = this.#transport.open(traffic, path, signal, {
       "content-type": "application/json",
       "content-length": String(Buffer.byteLength(body)),
     });
@@ -63,7 +63,7 @@ export class LinkClient {
 
   /** Opens a stream; its pieces follow to their proper end. @throws like {@link call}, the iteration also in the middle. */
   async stream(
-    lane: Lane,
+    traffic: TrafficClass,
     name: string,
     args: readonly unknown[],
     signal: AbortSignal,
@@ -71,7 +71,7 @@ export class LinkClient {
     const unread = new AbortController();
     const body = encodeValue(args);
     const { request, response } = this.#transport.open(
-      lane,
+      traffic,
       `stream/${name}`,
       AbortSignal.any([signal, unread.signal]),
       { "content-length": String(Buffer.byteLength(body)) },
@@ -83,7 +83,7 @@ export class LinkClient {
   }
 
   /** Opens a stream in both directions: frames are sent while pieces of the answer arrive. */
-  exchange(path: string): Exchange {
+  exchange(path: string): LinkExchange {
     const broken = new AbortController();
     const { signal } = broken;
     const destroy = (): void => broken.abort(new Error("the exchange was given up"));
@@ -195,7 +195,7 @@ async function valueOf(response: IncomingMessage, signal: AbortSignal): Promise<
 }
 
 /** Frames as they come; a host that says nothing for too long, not even that it lives, is gone. */
-async function* framesOf(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<Frame> {
+async function* framesOf(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<LinkFrame> {
   const silence = setTimeout(
     () => response.destroy(new Error(`nothing was heard for ${SILENCE_MS} ms`)),
     SILENCE_MS,

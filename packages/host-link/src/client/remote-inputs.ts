@@ -4,7 +4,7 @@ import { encodeFrame } from "../wire/frames.ts";
 import { damaged, errorFromWire } from "../wire/link-error.ts";
 import { InputTaken } from "../wire/streams.ts";
 import { checked } from "./link-client.ts";
-import type { Exchange, LinkClient } from "./link-client.ts";
+import type { LinkExchange, LinkClient } from "./link-client.ts";
 
 /** Larger writes are sent in parts, so that no frame becomes too long. */
 const PART_BYTES = 256 << 10;
@@ -58,7 +58,7 @@ interface Item extends PromiseWithResolvers<void> {
 }
 
 class InputStream {
-  readonly #exchange: Exchange;
+  readonly #exchange: LinkExchange;
   readonly #facts: ProcessFacts;
   readonly #idle: NodeJS.Timeout;
   readonly #onOver: () => void;
@@ -69,7 +69,7 @@ class InputStream {
   #over = false;
   #change = Promise.withResolvers<void>();
 
-  constructor(exchange: Exchange, id: string, facts: ProcessFacts, idleMs: number, onOver: () => void) {
+  constructor(exchange: LinkExchange, id: string, facts: ProcessFacts, idleMs: number, onOver: () => void) {
     this.#exchange = exchange;
     this.#facts = facts;
     this.#onOver = onOver;

@@ -19,17 +19,17 @@ export interface LinkTarget {
 }
 
 /** What a request is for; each kind has connections of its own, so that none waits for another. */
-export type Lane = "call" | "stream" | "bulk" | "dial";
+export type TrafficClass = "call" | "stream" | "bulk" | "dial";
 
 /** Connections to one host: TLS 1.3, both sides known by certificates of one authority. */
 export class Transport {
   readonly #target: LinkTarget;
-  readonly #lanes: Readonly<Record<Lane, Agent>>;
+  readonly #agents: Readonly<Record<TrafficClass, Agent>>;
 
   constructor(target: LinkTarget) {
     this.#target = target;
-    const lane = (maxFreeSockets: number): Agent => new LinkAgent(target, maxFreeSockets);
-    this.#lanes = { call: lane(16), stream: lane(16), bulk: lane(4), dial: lane(0) };
+    const agent = (maxFreeSockets: number): Agent => new LinkAgent(target, maxFreeSockets);
+    this.#agents = { call: agent(16), stream: agent(16), bulk: agent(4), dial: agent(0) };
   }
 
   /**
@@ -38,7 +38,7 @@ export class Transport {
    * @throws WrennError `host_unavailable` when the host cannot be reached; the signal's reason.
    */
   open(
-    lane: Lane,
+    traffic: TrafficClass,
     path: string,
     signal: AbortSignal,
     headers: Readonly<Record<string, string>> = {},
@@ -46,7 +46,7 @@ export class Transport {
     signal.throwIfAborted();
     const { host, port } = split(this.#target.address);
     const request = httpsRequest({
-      agent: this.#lanes[lane],
+      agent: this.#agents[traffic],
       host,
       port,
       path: `/${path}`,
@@ -63,7 +63,7 @@ export class Transport {
   }
 
   close(): void {
-    for (const lane of Object.values(this.#lanes)) lane.destroy();
+    for (const agent of Object.values(this.#agents)) agent.destroy();
   }
 }
 

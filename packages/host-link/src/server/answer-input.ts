@@ -3,7 +3,7 @@ import type { CapsuleProcess } from "@wrenn/protocol";
 import { Value } from "typebox/value";
 import { found } from "../wire/calls.ts";
 import { decodeFrames } from "../wire/frames.ts";
-import type { Frame } from "../wire/frames.ts";
+import type { LinkFrame } from "../wire/frames.ts";
 import { errorToWire } from "../wire/link-error.ts";
 import { End, InputArguments, InputItem } from "../wire/streams.ts";
 import { checkArguments } from "./link-request.ts";
@@ -52,7 +52,7 @@ class InputRelay {
   }
 
   /** Gives what arrives to the process. */
-  async read(frames: AsyncIterable<Frame>): Promise<void> {
+  async read(frames: AsyncIterable<LinkFrame>): Promise<void> {
     try {
       for await (const { header, payload } of frames) {
         if (Value.Check(End, header)) return;

@@ -1,5 +1,5 @@
 import { decodeFrames } from "../wire/frames.ts";
-import type { Frame } from "../wire/frames.ts";
+import type { LinkFrame } from "../wire/frames.ts";
 import { End, UploadArguments } from "../wire/streams.ts";
 import { encodeValue } from "../wire/values.ts";
 import { Value } from "typebox/value";
@@ -16,7 +16,7 @@ export async function answerUpload({ agent, request, response, signal }: LinkReq
   response.end(encodeValue({ value: entry }));
 }
 
-async function* contentOf(frames: AsyncGenerator<Frame>): AsyncGenerator<Uint8Array> {
+async function* contentOf(frames: AsyncGenerator<LinkFrame>): AsyncGenerator<Uint8Array> {
   for await (const { header, payload } of frames) {
     if (Value.Check(End, header)) return;
     yield payload;

@@ -9,7 +9,7 @@ const PREFIX = 8;
  * One piece of a stream: its header, a value, and bytes. On the wire both lengths as 32-bit big-endian numbers, then the header as
  * JSON, then the bytes.
  */
-export interface Frame {
+export interface LinkFrame {
   readonly header: unknown;
   readonly payload: Uint8Array;
 }
@@ -27,7 +27,7 @@ export function encodeFrame(header: unknown, payload: Uint8Array = NOTHING): Buf
 }
 
 /** Cuts chunks into frames. @throws Error for a frame that is too long or damaged, and for an end in the middle of one. */
-export async function* decodeFrames(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Frame> {
+export async function* decodeFrames(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<LinkFrame> {
   const pending: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of chunks) {

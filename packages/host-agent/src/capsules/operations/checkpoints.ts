@@ -3,12 +3,15 @@ import type { CheckpointFacts } from "@wrenn/protocol";
 import type { Generation } from "../../generations/generation.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
 
-export interface CheckpointsDeps {
+export interface CheckpointOperationDeps {
   readonly registry: CapsuleRegistry;
 }
 
 /** Moments that the capsule can go back to, newest first: checkpoints and the last pauses. */
-export function listCheckpoints(id: string, { registry }: CheckpointsDeps): readonly CheckpointFacts[] {
+export function listCheckpoints(
+  id: string,
+  { registry }: CheckpointOperationDeps,
+): readonly CheckpointFacts[] {
   const { generations } = registry.require(id).record;
   return generations
     .filter(({ kind }) => kind !== "fork")
@@ -20,7 +23,7 @@ export function listCheckpoints(id: string, { registry }: CheckpointsDeps): read
 export async function deleteCheckpoint(
   id: string,
   checkpoint: string,
-  { registry }: CheckpointsDeps,
+  { registry }: CheckpointOperationDeps,
 ): Promise<void> {
   const capsule = registry.require(id);
   const generation = capsule.generation(checkpoint);
