@@ -9,7 +9,7 @@ const CITED = /\b((?:docs\/[\w/.-]+|[A-Z]+)\.md)(?:#([\w-]+))?/g;
 /** A link of a Markdown page to another page, or to a heading. */
 const LINK = /\]\(([^)#:\s]*)#([^)\s]+)\)/g;
 /** Numbered sections of texts that are not in this repository. */
-const OUTSIDE = /\bcontract \d\d\b|\bF[-‑]\d\d\b|\barchitecture (?:D|§)\d/gi;
+const OUTSIDE = /\bcontract \(?\d\d\b|\bF[-‑]\d\d\b|\barchitecture (?:D|§)\d/gi;
 
 const documents = await listDocuments();
 const sources = [

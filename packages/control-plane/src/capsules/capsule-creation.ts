@@ -11,7 +11,7 @@ import type { CapsuleRows } from "./capsule-rows.ts";
 import type { Operations } from "./operations.ts";
 import type { EarlierCreate, IdempotencyKey, Reservation, Reservations } from "./reservations.ts";
 
-/** Fixed by the contract (10 §6). */
+/** Size of every capsule's disk (docs/reference/values.md#limits-and-times). */
 const DISK_MIB = 5120;
 
 const CREATE_MS = 10 * 60_000;
