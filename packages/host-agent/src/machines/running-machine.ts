@@ -4,6 +4,9 @@ import type { Slot } from "@wrenn/network";
 import type { Machine } from "@wrenn/vmm";
 import type { ServedPages } from "../memory/memory.ts";
 
+/** A restored guest answers in a fraction of a second; on a saturated host it may take many times that. */
+export const GUEST_ANSWER_MS = 30_000;
+
 /** What a capsule holds while it has a machine. */
 export interface RunningMachine {
   readonly machine: Machine;

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { abortable, problemOf, randomHex, withDeadline } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { CapsuleDirectory } from "../capsules/capsule-directory.ts";
-import { whileAlive } from "../machines/running-machine.ts";
+import { GUEST_ANSWER_MS, whileAlive } from "../machines/running-machine.ts";
 import type { PreparedMachine } from "../machines/running-machine.ts";
 import type { HostFacts } from "@wrenn/protocol";
 import type { Disks } from "../disks/disks.ts";
@@ -13,8 +13,6 @@ import { HotKeys } from "./hot-keys.ts";
 
 /** Machines are made after the create that asked for them is over, so that they do not slow it down. */
 const REFILL_DELAY_MS = 300;
-/** A restored guest answers in a fraction of a second; on a saturated host it may take many times that. */
-const GUEST_ANSWER_MS = 30_000;
 const TICK_MS = 30_000;
 /** Parts of the host's memory that have to be free for another machine, and for those that wait to be kept. */
 const FREE_TO_ADD = 0.25;

@@ -7,16 +7,13 @@ import type { Disks } from "../../disks/disks.ts";
 import type { GenerationFiles } from "../../generations/generation.ts";
 import type { PortConnections } from "../../host-agent-deps.ts";
 import type { Machines } from "../../machines/machines.ts";
-import { whileAlive } from "../../machines/running-machine.ts";
+import { GUEST_ANSWER_MS, whileAlive } from "../../machines/running-machine.ts";
 import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
 import type { Memory } from "../../memory/memory.ts";
 import type { Capsule } from "../capsule.ts";
 import type { OperationJournal } from "./operation-journal.ts";
 import { renewIdentity } from "./renew-identity.ts";
 import { servePages } from "./serve-pages.ts";
-
-/** A restore answers in a fraction of a second; on a saturated host it may take many times that. */
-const GUEST_ANSWER_MS = 30_000;
 
 export interface StartMachineDeps {
   readonly clock: Clock;
