@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { Bell, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import { eventQueries } from "@wrenn/database";
 import type { Database, EventRow } from "@wrenn/database";
@@ -33,22 +33,22 @@ export class EventFeed {
 
   /** Events after a place as they come, in batches; an empty one after {@link QUIET_MS} without any. Ends with the signal's reason. */
   async *follow(teamId: string, from: string, signal: AbortSignal): AsyncGenerator<readonly EventRow[]> {
-    let hinted = Promise.withResolvers<void>();
-    const unsubscribe = this.#bus.subscribe(teamId, () => hinted.resolve());
-    const onAbort = (): void => hinted.resolve();
+    const hints = new Bell();
+    const unsubscribe = this.#bus.subscribe(teamId, () => hints.ring());
+    const onAbort = (): void => hints.ring();
     signal.addEventListener("abort", onAbort, { once: true });
     try {
       let cursor = from;
       for (;;) {
         signal.throwIfAborted();
-        // Made before the look: what happens during it is a hint for the next one.
-        hinted = Promise.withResolvers<void>();
+        // Taken before the look: what happens during it is a hint for the next one.
+        const hint = hints.next;
         const events = await eventQueries.readEvents(this.#database.db, teamId, cursor, BATCH);
         const last = events.at(-1);
         if (last) {
           cursor = last.id;
           yield events;
-        } else if (!(await this.#hintWithin(hinted.promise, signal))) yield [];
+        } else if (!(await this.#hintWithin(hint, signal))) yield [];
       }
     } finally {
       unsubscribe();

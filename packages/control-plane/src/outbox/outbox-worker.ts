@@ -1,4 +1,4 @@
-import { problemOf } from "@wrenn/core";
+import { Bell, problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { Database, DeliveryOutcome, Listening } from "@wrenn/database";
 
@@ -43,18 +43,18 @@ export class OutboxWorker<T extends Deliverable> {
   readonly #listening: Listening;
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
-  #hint = Promise.withResolvers<void>();
+  readonly #hints = new Bell();
 
   constructor(deps: OutboxWorkerDeps, outbox: Outbox<T>) {
     this.#deps = deps;
     this.#outbox = outbox;
-    this.#listening = deps.database.listen(outbox.topic, () => this.#hint.resolve());
+    this.#listening = deps.database.listen(outbox.topic, () => this.#hints.ring());
     this.#loop = this.#work();
   }
 
   async close(): Promise<void> {
     this.#closing.abort(new Error("the control plane is closing"));
-    this.#hint.resolve();
+    this.#hints.ring();
     await this.#listening.close();
     await this.#loop;
   }
@@ -63,7 +63,7 @@ export class OutboxWorker<T extends Deliverable> {
     const { clock, logger } = this.#deps;
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      this.#hint = Promise.withResolvers<void>();
+      const hint = this.#hints.next;
       let claimed: readonly T[] = [];
       try {
         claimed = await this.#outbox.claim(BATCH_SIZE, CLAIM_MS);
@@ -74,7 +74,7 @@ export class OutboxWorker<T extends Deliverable> {
       if (claimed.length > 0) continue;
       const over = new AbortController();
       const quiet = clock.sleep(POLL_MS, AbortSignal.any([signal, over.signal])).catch(() => undefined);
-      await Promise.race([this.#hint.promise, quiet]);
+      await Promise.race([hint, quiet]);
       over.abort();
     }
   }

@@ -1,3 +1,4 @@
+import { Bell } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 
 /** Keystrokes that may wait for a terminal that does not read. */
@@ -24,7 +25,7 @@ export class PtyInput {
   readonly #items: Item[] = [];
   #bytes = 0;
   #working = false;
-  #room = Promise.withResolvers<void>();
+  readonly #room = new Bell();
   #failure: unknown;
   readonly #onFailure: (error: unknown) => void;
 
@@ -79,8 +80,7 @@ export class PtyInput {
       else {
         await this.#process.write(item.bytes, this.#signal);
         this.#bytes -= item.bytes.length;
-        this.#room.resolve();
-        this.#room = Promise.withResolvers<void>();
+        this.#room.ring();
       }
     }
   }
@@ -89,7 +89,7 @@ export class PtyInput {
     const { promise, resolve } = Promise.withResolvers<false>();
     const timer = setTimeout(() => resolve(false), ms);
     try {
-      return await Promise.race([this.#room.promise.then(() => true), promise]);
+      return await Promise.race([this.#room.next.then(() => true), promise]);
     } finally {
       clearTimeout(timer);
     }

@@ -1,4 +1,4 @@
-import { abortable, WrennError } from "@wrenn/core";
+import { abortable, Bell, WrennError } from "@wrenn/core";
 import type { ProcessFacts } from "@wrenn/protocol";
 import { encodeFrame } from "../wire/frames.ts";
 import { damaged, errorFromWire } from "../wire/link-error.ts";
@@ -67,7 +67,7 @@ class InputStream {
   readonly #sent = new Map<number, Item>();
   readonly #received: Promise<void>;
   #over = false;
-  #change = Promise.withResolvers<void>();
+  readonly #change = new Bell();
 
   constructor(exchange: LinkExchange, id: string, facts: ProcessFacts, idleMs: number, onOver: () => void) {
     this.#exchange = exchange;
@@ -99,7 +99,7 @@ class InputStream {
       while (!this.#over) {
         const item = this.#waiting.shift();
         if (!item) {
-          await this.#change.promise;
+          await this.#change.next;
           continue;
         }
         const parts = partsOf(item.content);
@@ -163,8 +163,7 @@ class InputStream {
   }
 
   #ring(): void {
-    this.#change.resolve();
-    this.#change = Promise.withResolvers<void>();
+    this.#change.ring();
   }
 }
 

@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { Bell, WrennError } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { Value } from "typebox/value";
 import { found } from "../wire/calls.ts";
@@ -42,7 +42,7 @@ class InputRelay {
   /** The answer is complete: what still arrives is dropped, and its sender learns of the end. */
   #over = false;
   #failure: unknown;
-  #change = Promise.withResolvers<void>();
+  readonly #change = new Bell();
 
   constructor(process: CapsuleProcess, signal: AbortSignal) {
     this.#process = process;
@@ -58,7 +58,7 @@ class InputRelay {
         if (Value.Check(End, header)) return;
         if (this.#over) continue;
         this.#take(header, payload);
-        while (this.#backlog > BACKLOG_BYTES && !this.#over) await this.#change.promise;
+        while (this.#backlog > BACKLOG_BYTES && !this.#over) await this.#change.next;
       }
       throw new Error("the input was cut off");
     } catch (error) {
@@ -79,7 +79,7 @@ class InputRelay {
         }
         if (this.#failure !== undefined) throw this.#failure;
         if (this.#finishing && this.#open === 0) return;
-        await this.#change.promise;
+        await this.#change.next;
       }
     } finally {
       this.#over = true;
@@ -114,8 +114,7 @@ class InputRelay {
   }
 
   #ring(): void {
-    this.#change.resolve();
-    this.#change = Promise.withResolvers<void>();
+    this.#change.ring();
   }
 }
 

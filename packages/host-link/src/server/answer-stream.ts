@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { Bell, WrennError } from "@wrenn/core";
 import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
 import { found } from "../wire/calls.ts";
 import { streams } from "../wire/streams.ts";
@@ -73,18 +73,17 @@ async function* withFirst(first: AnswerPiece, rest: AsyncIterable<AnswerPiece>):
 /** What everything is now, then every change. Observed before the present is asked for, so that nothing falls in between. */
 async function* changesOf(agent: HostAgent, signal: AbortSignal): AsyncGenerator<CapsuleStatus> {
   const waiting: CapsuleStatus[] = [];
-  let wake = Promise.withResolvers<void>();
-  const end = (): void => wake.resolve();
+  const bell = new Bell();
+  const end = (): void => bell.ring();
   const unsubscribe = agent.onChange((status) => {
     waiting.push(status);
-    wake.resolve();
+    bell.ring();
   });
   signal.addEventListener("abort", end, { once: true });
   try {
     yield* await agent.listCapsules(signal);
     while (!signal.aborted) {
-      if (waiting.length === 0) await wake.promise;
-      wake = Promise.withResolvers<void>();
+      if (waiting.length === 0) await bell.next;
       yield* waiting.splice(0);
     }
   } finally {

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { abortable } from "@wrenn/core";
+import { abortable, Bell } from "@wrenn/core";
 import type { FileChange, FileChangeType, FileOptions } from "@wrenn/protocol";
 
 interface TreeChange {
@@ -15,7 +15,7 @@ interface Watcher {
   readonly changes: FileChange[];
   offset: number;
   gone: boolean;
-  change: PromiseWithResolvers<void>;
+  readonly change: Bell;
 }
 
 /** Who watches a fake tree. */
@@ -33,7 +33,7 @@ export class Watchers {
       changes: [],
       offset: 0,
       gone: false,
-      change: Promise.withResolvers(),
+      change: new Bell(),
     };
     this.#watchers.add(watcher);
     return this.#changes(watcher, signal);
@@ -46,8 +46,7 @@ export class Watchers {
       const old = oldPath === undefined ? {} : { oldPath: posix.relative(watcher.root, oldPath) };
       watcher.changes.push({ ...change, offset: watcher.offset++, path: below, ...old });
       watcher.gone ||= below === "" && change.type === "remove";
-      watcher.change.resolve();
-      watcher.change = Promise.withResolvers();
+      watcher.change.ring();
     }
   }
 
@@ -56,7 +55,7 @@ export class Watchers {
       for (;;) {
         for (let next = watcher.changes.shift(); next; next = watcher.changes.shift()) yield next;
         if (watcher.gone) return;
-        await abortable(signal, watcher.change.promise);
+        await abortable(signal, watcher.change.next);
       }
     } finally {
       this.#watchers.delete(watcher);
