@@ -1,7 +1,7 @@
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { operationQueries } from "@wrenn/database";
-import type { Actor, Database, OperationKind } from "@wrenn/database";
+import type { Actor, Database, Db, OperationKind } from "@wrenn/database";
 import { currentActor } from "../http/current-identity.ts";
 
 /** How long a host may take for one operation on a capsule that exists. */
@@ -47,11 +47,7 @@ export class Operations {
    *
    * @returns the ids of the operations, for {@link finish}.
    */
-  async begin(
-    db: Database["db"],
-    capsuleIds: readonly string[],
-    kind: OperationKind,
-  ): Promise<readonly string[]> {
+  async begin(db: Db, capsuleIds: readonly string[], kind: OperationKind): Promise<readonly string[]> {
     const actor = currentActor();
     return await this.beginAll(
       db,
@@ -62,7 +58,7 @@ export class Operations {
 
   /** Like {@link begin}, for capsules of different actors; the ids are in the order of `capsules`. */
   async beginAll(
-    db: Database["db"],
+    db: Db,
     capsules: readonly { readonly capsuleId: string; readonly actor: Actor | undefined }[],
     kind: OperationKind,
   ): Promise<readonly string[]> {

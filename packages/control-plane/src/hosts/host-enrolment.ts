@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { DAY_MS, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { hostQueries, hostTokenQueries } from "@wrenn/database";
-import type { Database, HostRow, HostSize } from "@wrenn/database";
+import type { Database, Db, HostRow, HostSize } from "@wrenn/database";
 import { Type } from "typebox";
 import type { SignedTokens } from "../secrets/signed-tokens.ts";
 
@@ -57,7 +57,7 @@ export class HostEnrolment {
   }
 
   /** A token that registers the host, once, within an hour; earlier ones are worth nothing from now on. */
-  async registrationToken(db: Database["db"], hostId: string): Promise<string> {
+  async registrationToken(db: Db, hostId: string): Promise<string> {
     const token = this.#newToken();
     await hostTokenQueries.putHostToken(db, {
       hash: hashOf(token),
@@ -109,12 +109,7 @@ export class HostEnrolment {
     }
   }
 
-  async #credentials(
-    db: Database["db"],
-    host: HostRow,
-    csrPem: string,
-    used?: string,
-  ): Promise<HostCredentials> {
+  async #credentials(db: Db, host: HostRow, csrPem: string, used?: string): Promise<HostCredentials> {
     const { certifier, signedTokens } = this.#deps;
     if (!certifier || host.address === null) throw new WrennError("enrolment_off", {});
     const certificate = await certifier.issue({ hostId: host.id, address: host.address, csrPem });

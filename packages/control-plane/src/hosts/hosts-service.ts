@@ -1,7 +1,7 @@
 import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { capsuleQueries, hostQueries, teamQueries, templateQueries } from "@wrenn/database";
-import type { Database, HostRow, HostType, LiveSession, CapsuleRow } from "@wrenn/database";
+import type { CapsuleRow, Database, Db, HostRow, HostType, LiveSession } from "@wrenn/database";
 import { requireRole } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
 import type { Fleet } from "./fleet.ts";
@@ -189,7 +189,7 @@ export class HostsService {
   }
 
   async #audit(
-    db: Database["db"],
+    db: Db,
     session: LiveSession,
     host: HostRow,
     action: string,

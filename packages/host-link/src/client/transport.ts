@@ -2,7 +2,7 @@ import { request as httpsRequest, Agent } from "node:https";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { connect } from "node:tls";
 import type { ConnectionOptions, PeerCertificate, TLSSocket } from "node:tls";
-import { WrennError } from "@wrenn/core";
+import { asError, WrennError } from "@wrenn/core";
 import type { LinkCredentials } from "../host-authority.ts";
 
 const CONNECT_MS = 5000;
@@ -114,8 +114,4 @@ class LinkAgent extends Agent {
 function split(address: string): { readonly host: string; readonly port: number } {
   const at = address.lastIndexOf(":");
   return { host: address.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(address.slice(at + 1)) };
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

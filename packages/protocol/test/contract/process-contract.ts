@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { constants } from "node:os";
 import { before, test } from "node:test";
 import type {
   CapsuleProcess,
@@ -10,7 +11,7 @@ import type {
 import { rejects } from "./contract-lab.ts";
 import type { ContractLab } from "./contract-lab.ts";
 
-const SIGKILL = 9;
+const { SIGKILL } = constants.signals;
 
 /** What HostAgent promises of processes. Subjects know the programs `echo`, `cat`, `sleep` and `printenv`. */
 export function processContract(name: string, lab: ContractLab): void {
