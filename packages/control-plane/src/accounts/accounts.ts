@@ -1,4 +1,4 @@
-import { formatId, randomHex, WrennError } from "@wrenn/core";
+import { defined, formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
 import type { Database, LiveSession, Trx, UserRow } from "@wrenn/database";
@@ -238,7 +238,7 @@ export class Accounts {
       { teamId: team?.teamId ?? PLATFORM_TEAM },
       {
         resource: "user",
-        ...(user ? { resourceId: formatId("user", user.id) } : {}),
+        ...defined({ resourceId: user && formatId("user", user.id) }),
         action: "login_failed",
         scope: "admin",
         status: "warning",

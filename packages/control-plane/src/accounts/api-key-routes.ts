@@ -86,7 +86,7 @@ export function registerApiKeyRoutes(app: App, { apiKeys, clock }: ApiKeyRoutesD
         newestFirst: true,
       }).map((row) => ({
         ...keyJson(row),
-        ...(row.creator_email === null ? {} : { creator_email: row.creator_email }),
+        ...defined({ creator_email: row.creator_email ?? undefined }),
       })),
   );
 
@@ -115,8 +115,8 @@ function keyJson(row: ApiKeyRow): Static<typeof ApiKey> {
     key_prefix: row.key_prefix,
     ...(row.created_by === null ? {} : { created_by: formatId("user", row.created_by) }),
     created_at: timestamp(row.created_at),
-    ...(row.last_used ? { last_used: timestamp(row.last_used) } : {}),
+    ...defined({ last_used: row.last_used ? timestamp(row.last_used) : undefined }),
     scopes: row.scopes,
-    ...(row.expires_at ? { expires_at: timestamp(row.expires_at) } : {}),
+    ...defined({ expires_at: row.expires_at ? timestamp(row.expires_at) : undefined }),
   };
 }

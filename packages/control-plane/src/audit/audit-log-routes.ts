@@ -105,7 +105,7 @@ async function auditPage(
     ...of,
     // One more than asked for says whether there is another page.
     limit: limit + 1,
-    ...(beforeId === undefined ? {} : { after: parseId("auditLog", beforeId) }),
+    ...defined({ after: beforeId === undefined ? undefined : parseId("auditLog", beforeId) }),
     ...(before === undefined || beforeId !== undefined ? {} : { before: momentOf(before) }),
     ...defined({ resourceTypes: resources?.split(","), actions: action?.split(",") }),
   });
@@ -127,10 +127,9 @@ function entryJson(row: AuditRow): Static<typeof Entry> {
   return {
     id: formatId("auditLog", row.id),
     actor_type: row.actor_type,
-    ...(row.actor_id === null ? {} : { actor_id: row.actor_id }),
-    ...(row.actor_name === null ? {} : { actor_name: row.actor_name }),
+    ...defined({ actor_id: row.actor_id ?? undefined, actor_name: row.actor_name ?? undefined }),
     resource_type: row.resource_type,
-    ...(row.resource_id === null ? {} : { resource_id: row.resource_id }),
+    ...defined({ resource_id: row.resource_id ?? undefined }),
     action: row.action,
     scope: row.scope,
     status: row.status,

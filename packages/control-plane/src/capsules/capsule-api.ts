@@ -1,4 +1,4 @@
-import { formatId } from "@wrenn/core";
+import { defined, formatId } from "@wrenn/core";
 import type { CapsuleRow } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Static } from "typebox";
@@ -45,10 +45,12 @@ export function capsuleJson(row: CapsuleRow): Static<typeof Capsule> {
     memory_mb: row.memory_mb,
     timeout_sec: row.timeout_sec,
     ...lifetimeOf(row),
-    ...(row.host_ip === null ? {} : { host_ip: row.host_ip }),
+    ...defined({ host_ip: row.host_ip ?? undefined }),
     created_at: timestamp(row.created_at),
-    ...(row.started_at === null ? {} : { started_at: timestamp(row.started_at) }),
-    ...(row.last_active_at === null ? {} : { last_active_at: timestamp(row.last_active_at) }),
+    ...defined({
+      started_at: row.started_at ? timestamp(row.started_at) : undefined,
+      last_active_at: row.last_active_at ? timestamp(row.last_active_at) : undefined,
+    }),
     last_updated: timestamp(row.last_updated),
     ...(row.status === "error" && row.problem !== null ? { problem: row.problem } : {}),
     ...(Object.keys(row.metadata).length === 0 ? {} : { metadata: row.metadata }),

@@ -1,4 +1,4 @@
-import { formatId, problemOf, WrennError } from "@wrenn/core";
+import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries } from "@wrenn/database";
 import type { CapsuleRow, Database } from "@wrenn/database";
@@ -191,7 +191,7 @@ export class CapsuleCreation {
         diskMib: DISK_MIB,
         timeoutSec: sized.timeoutSec,
         ...(sized.maxLifetimeSec > 0 ? { maxLifetimeSec: sized.maxLifetimeSec } : {}),
-        ...(sized.network ? { network: sized.network } : {}),
+        ...defined({ network: sized.network }),
         envs: {},
       },
       AbortSignal.timeout(CREATE_MS),

@@ -1,4 +1,4 @@
-import { formatId, problemOf } from "@wrenn/core";
+import { defined, formatId, problemOf } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { capsuleQueries } from "@wrenn/database";
 import type { CapsuleRow, Database } from "@wrenn/database";
@@ -71,7 +71,7 @@ export class CapsuleForks {
             timeoutSec: source.timeout_sec,
             maxLifetimeSec: source.max_lifetime_sec,
             autoResume: source.auto_resume,
-            ...(source.network ? { network: source.network } : {}),
+            ...defined({ network: source.network ?? undefined }),
           }),
         );
       }
@@ -91,7 +91,7 @@ export class CapsuleForks {
         diskMib: child.disk_mb,
         timeoutSec: child.timeout_sec,
         ...(child.max_lifetime_sec > 0 ? { maxLifetimeSec: child.max_lifetime_sec } : {}),
-        ...(source.network ? { network: source.network } : {}),
+        ...defined({ network: source.network ?? undefined }),
         envs: {},
       })),
       AbortSignal.timeout(OPERATION_MS),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { isPlace } from "@wrenn/database";
 import { Type } from "typebox";
 import type { CapsuleCreation } from "./capsule-creation.ts";
@@ -101,7 +101,7 @@ export function registerCapsuleRoutes(
         timeoutSec,
         maxLifetimeSec,
         autoResume,
-        ...(network ? { network: networkRules(network) } : {}),
+        ...defined({ network: network && networkRules(network) }),
       };
       limits.create(teamOf(request));
       const row = await creation.create(teamOf(request), create, idempotencyKeyOf(request.headers, create));

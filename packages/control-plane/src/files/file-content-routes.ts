@@ -77,7 +77,7 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
       } else if (entry.size > 0) void reply.header("content-length", entry.size);
       await capsule.touch();
       if (request.method === "HEAD") return await reply.send();
-      const content = await files.read(path, { ...options, ...(wanted ? { range: wanted } : {}) });
+      const content = await files.read(path, { ...options, ...defined({ range: wanted }) });
       // Files of /proc say that they are empty and are not: only their end tells their length.
       return await reply.send(download(content, wanted ? wanted.end - wanted.start + 1 : entry.size));
     },

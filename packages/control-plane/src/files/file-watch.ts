@@ -14,7 +14,7 @@ export const fileWatch: SocketHandler = async (socket, context) => {
   try {
     const changes = await context.files.watch(path, {
       recursive: context.query.get("recursive") === "true",
-      ...(user === null ? {} : { user }),
+      ...defined({ user: user ?? undefined }),
       signal,
     });
     await socket.send({ type: "watching", path });

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { isPlace } from "@wrenn/database";
 import { Type } from "typebox";
 import type { App } from "../http/app.ts";
@@ -58,7 +59,7 @@ export function registerMailAdmin(app: App, { mailOutbox, record }: MailAdminDep
         kind: row.kind,
         state: row.state,
         attempts: row.attempts,
-        ...(row.problem === null ? {} : { problem: row.problem }),
+        ...defined({ problem: row.problem ?? undefined }),
         created_at: timestamp(row.created_at),
         expires_at: timestamp(row.expires_at),
         ...row.toForward,

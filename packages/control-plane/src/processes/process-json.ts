@@ -25,7 +25,7 @@ export function processFacts({ pid, tag, cmd, args, terminal, startedAt, exit }:
     args: [...args],
     terminal,
     started_at: new Date(startedAt).toISOString(),
-    ...(exit ? { exit: exitJson(exit) } : {}),
+    ...defined({ exit: exit && exitJson(exit) }),
   };
 }
 
@@ -42,7 +42,7 @@ export function processLogs(held: HeldOutput, exit: ProcessExit | undefined) {
   return {
     stdout: piece(held.stdout),
     stderr: piece(held.stderr),
-    ...(exit ? { exit: exitJson(exit) } : {}),
+    ...defined({ exit: exit && exitJson(exit) }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { problemOf, WrennError } from "@wrenn/core";
+import { defined, problemOf, WrennError } from "@wrenn/core";
 import {
   allowInsecureRequests,
   authorizationCodeGrant,
@@ -194,7 +194,7 @@ export class OidcClient {
         answerMs,
         url,
         ...(authorization === undefined ? {} : { headers: { authorization } }),
-        ...(form ? { form } : {}),
+        ...defined({ form }),
       },
       shape,
       signal,

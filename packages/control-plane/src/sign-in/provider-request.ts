@@ -1,4 +1,4 @@
-import { problemOf, withDeadline, WrennError } from "@wrenn/core";
+import { defined, problemOf, withDeadline, WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
@@ -42,7 +42,7 @@ export async function requestJson<S extends TSchema>(
       const response = await fetch(url, {
         method: form ? "POST" : "GET",
         headers: { accept: "application/json", "user-agent": "wrenn", ...headers },
-        ...(form ? { body: new URLSearchParams(form) } : {}),
+        ...defined({ body: form && new URLSearchParams(form) }),
         redirect: "manual",
         signal: within,
       });

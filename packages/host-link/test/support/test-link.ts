@@ -1,4 +1,4 @@
-import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { defined, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { connectHostAgent, HostAuthority, makeHostRequest, serveHostAgent } from "@wrenn/host-link";
 import type { HostLinkServer, LinkCredentials, LinkedHostAgent } from "@wrenn/host-link";
 import type { HostAgent } from "@wrenn/protocol";
@@ -65,7 +65,7 @@ export class TestLink implements AsyncDisposable {
       hostId: options.hostId ?? "host-1",
       address: `127.0.0.1:${options.port ?? this.port}`,
       credentials: () => credentials,
-      ...(options.inputIdleMs === undefined ? {} : { inputIdleMs: options.inputIdleMs }),
+      ...defined({ inputIdleMs: options.inputIdleMs }),
     });
     this.#clients.push(agent);
     return agent;

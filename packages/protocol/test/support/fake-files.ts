@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { gzipSync } from "node:zlib";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type {
   ByteRange,
   CapsuleFiles,
@@ -203,7 +203,7 @@ export class FakeFiles implements CapsuleFiles {
 
   #changed(type: FileChangeType, path: string, oldPath?: string): void {
     const directory = this.isDirectory(path);
-    this.#watchers.tell({ type, path, directory, ...(oldPath === undefined ? {} : { oldPath }) });
+    this.#watchers.tell({ type, path, directory, ...defined({ oldPath }) });
   }
 
   #below(path: string): readonly string[] {

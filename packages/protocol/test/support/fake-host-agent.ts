@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type {
   CapsuleFiles,
   CapsuleProcesses,
@@ -309,7 +309,7 @@ export class FakeHostAgent implements HostAgent {
     const moment: CheckpointFacts = {
       id: `g${++this.#checkpoints}`,
       kind,
-      ...(name === undefined ? {} : { name }),
+      ...defined({ name }),
       createdAt: Date.now(),
       memoryBytes: 1,
     };
