@@ -1,4 +1,4 @@
-import { abortable, WrennError } from "@wrenn/core";
+import { abortable, Bell, WrennError } from "@wrenn/core";
 import type {
   CapsuleProcess,
   HeldOutput,
@@ -33,7 +33,7 @@ export class FakeProcess implements CapsuleProcess {
   #inputOpen: boolean;
   #takeInput: (bytes: Uint8Array) => void = () => undefined;
   #endInput: () => void = () => undefined;
-  #change = Promise.withResolvers<void>();
+  readonly #change = new Bell();
 
   constructor(pid: number, tag: string, request: StartRequest, program: Program) {
     const { cmd, args, terminal } = request;
@@ -64,7 +64,7 @@ export class FakeProcess implements CapsuleProcess {
     if (!this.alive) return;
     this.#exited = exit;
     this.#exit.resolve(exit);
-    this.#ring();
+    this.#change.ring();
   }
 
   /** Nothing more can be learned about it: its capsule is gone. */
@@ -72,7 +72,7 @@ export class FakeProcess implements CapsuleProcess {
     if (!this.alive) return;
     this.#failure = cause;
     this.#exit.reject(cause);
-    this.#ring();
+    this.#change.ring();
   }
 
   async *output(from: OutputStart, signal: AbortSignal): AsyncGenerator<OutputEvent> {
@@ -88,7 +88,7 @@ export class FakeProcess implements CapsuleProcess {
       } else if (this.#exited) {
         yield { type: "exit", exit: this.#exited };
         return;
-      } else if (this.#failure === undefined) await abortable(signal, this.#change.promise);
+      } else if (this.#failure === undefined) await abortable(signal, this.#change.next);
       else throw this.#failure;
     }
   }
@@ -145,12 +145,7 @@ export class FakeProcess implements CapsuleProcess {
 
   #emit(event: OutputEvent): void {
     this.#events.push(event);
-    this.#ring();
-  }
-
-  #ring(): void {
-    this.#change.resolve();
-    this.#change = Promise.withResolvers<void>();
+    this.#change.ring();
   }
 }
 
