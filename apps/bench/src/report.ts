@@ -1,6 +1,6 @@
 import type { RowResult } from "./harness.ts";
 import type { MachineFacts } from "./machine-facts.ts";
-import type { Asked } from "./row.ts";
+import type { Target } from "./row.ts";
 import type { Summary } from "./statistics.ts";
 
 /** The table for people: figures beside what is asked, and the machine they were measured on. */
@@ -37,14 +37,14 @@ function figure(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
 }
 
-function describe(asked: Asked): string {
+function describe(asked: Target): string {
   const sign = asked.better === "lower" ? "≤" : "≥";
   return quantiles
     .flatMap((name) => (asked[name] === undefined ? [] : [`${name} ${sign} ${figure(asked[name])}`]))
     .join(", ");
 }
 
-function verdict(asked: Asked, summary: Summary): string {
+function verdict(asked: Target, summary: Summary): string {
   const met = quantiles.every((name) => {
     const limit = asked[name];
     return (

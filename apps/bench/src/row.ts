@@ -16,7 +16,7 @@ export interface BenchContext extends ApiContext {
   readonly signal: AbortSignal;
 }
 
-export interface Asked {
+export interface Target {
   readonly p50?: number;
   readonly p99?: number;
   readonly better: "lower" | "higher";
@@ -27,7 +27,7 @@ export interface Row {
   readonly name: string;
   readonly unit: "ms" | "MB/s" | "/s" | "MiB" | "KiB" | "count";
   /** What the project asks on the reference class of machine (two cores, software emulation). */
-  readonly asked?: Asked;
+  readonly asked?: Target;
   /** Makes what the samples need; the returned function removes it. */
   prepare(context: BenchContext): Promise<RunningRow>;
 }

@@ -190,7 +190,7 @@ function platformOf({ ports, fleet }: ControlPlane, localHost: string): CapsuleR
         connect: async (port, options) => await fleet.agent(hostId).dial(id, port, options),
       };
     },
-    wake: (id) => ports.wake(id),
+    resume: (id) => ports.resume(id),
     apiKey: (key, id) => ports.admits(id, { "x-api-key": key }),
     bearer: (token, id) => ports.admits(id, { authorization: `Bearer ${token}` }),
     session: (login, id) => ports.admitsSession(id, login),

@@ -30,13 +30,13 @@ export interface EdgeLimits extends ExchangeLimits {
   /** For how long a connection that is refused is tried again before the client is told. */
   readonly waitForPortMs: number;
   /** Longest wait for a capsule that is being woken. */
-  readonly wakeMs: number;
+  readonly resumeMs: number;
 }
 
 export const defaultLimits: EdgeLimits = {
   connectMs: 5000,
   waitForPortMs: 1500,
-  wakeMs: 30_000,
+  resumeMs: 30_000,
   responseMs: 600_000,
   idleMs: 600_000,
   upgradedIdleMs: 3_600_000,

@@ -49,7 +49,7 @@ export function createEdge(options: EdgeOptions): Edge {
   const { clock, logger, random } = options;
   const closed = new AbortController();
   const connections = new ConnectionTracker();
-  const routes = new RouteTable(options.capsules, clock, limits.wakeMs, closed.signal);
+  const routes = new RouteTable(options.capsules, clock, limits.resumeMs, closed.signal);
   const pools = new UpstreamPools(limits, clock);
   const planner = new RequestPlanner({ options, limits, connections, routes, pools, closed: closed.signal });
 
@@ -97,7 +97,7 @@ export function createEdge(options: EdgeOptions): Edge {
     request.on("error", ignore);
     response.on("error", ignore);
     if (arrival instanceof WrennError) answerError(request, response, arrival, random.uuid());
-    else void serve(arrival, response, send).then(goOn);
+    else void serve(arrival, response, send).then(resumeRelay);
     return true;
   };
 
@@ -121,7 +121,7 @@ export function createEdge(options: EdgeOptions): Edge {
       else {
         void serve(arrival, response, async ({ exchange }) =>
           relayUpgrade(request, response, { socket, head }, exchange),
-        ).then(goOn);
+        ).then(resumeRelay);
       }
       return true;
     },
@@ -141,7 +141,7 @@ export function createEdge(options: EdgeOptions): Edge {
 }
 
 /** Does what is left of an exchange, without a reference to what was before. */
-async function goOn(rest: Rest | undefined): Promise<void> {
+async function resumeRelay(rest: Rest | undefined): Promise<void> {
   await rest?.();
 }
 

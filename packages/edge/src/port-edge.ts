@@ -36,7 +36,7 @@ export class PortEdge {
       pathForm: true,
       capsules: {
         find: async (id, signal) => await this.#require().find(id, signal),
-        wake: async (id, signal) => await this.#require().wake(id, signal),
+        resume: async (id, signal) => await this.#require().resume(id, signal),
       },
       credentials: {
         apiKey: async (key, id, signal) => await this.#require().apiKey(key, id, signal),

@@ -54,15 +54,15 @@ test("a browser gets a page, with nothing of the request in it unescaped", async
   assert.match(String(answer.headers["content-security-policy"]), /default-src 'none'/);
 });
 
-test("a paused capsule says so, or wakes once for many requests", async (t) => {
+test("a paused capsule rejects requests, or is resumed once for all of them", async (t) => {
   const { port } = await startService(t, (_request, response) => response.end("awake"));
   const edge = await startTestEdge(t);
   const get = async () => ask({ port: edge.server.port, host: edge.host(port) });
-  edge.route = { status: "paused", address: undefined, wakes: false, access: () => "public" };
+  edge.route = { status: "paused", address: undefined, autoResume: false, access: () => "public" };
   const asleep = await get();
   assert.equal(asleep.status, 409);
   assert.match(asleep.body, /not running \(status: paused\)/);
-  edge.route = { ...edge.route, wakes: true };
+  edge.route = { ...edge.route, autoResume: true };
   edge.edge.invalidate(edge.capsuleId);
   const answers = await Promise.all([get(), get(), get()]);
   assert.deepEqual(
@@ -72,9 +72,9 @@ test("a paused capsule says so, or wakes once for many requests", async (t) => {
   assert.deepEqual(edge.woken, [edge.capsuleId]);
 });
 
-test("nobody wakes a capsule whose private port they may not use", async (t) => {
+test("a request that may not use a private port does not resume the capsule", async (t) => {
   const edge = await startTestEdge(t);
-  edge.route = { status: "paused", address: undefined, wakes: true, access: () => "private" };
+  edge.route = { status: "paused", address: undefined, autoResume: true, access: () => "private" };
   assert.equal((await ask({ port: edge.server.port, host: edge.host(80) })).status, 401);
   assert.deepEqual(edge.woken, []);
 });

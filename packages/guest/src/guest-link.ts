@@ -163,7 +163,7 @@ export class GuestLink {
   }
 
   /**
-   * Cuts both lanes before the machine is frozen. Processes, streams and requests of this link wait for {@link wake}:
+   * Cuts both lanes before the machine is frozen. Processes, streams and requests of this link wait for {@link resume}:
    * who reads or writes them notices a pause and nothing else.
    */
   suspend(): void {
@@ -176,9 +176,9 @@ export class GuestLink {
    *
    * @throws the signal's reason when the guest does not answer before it aborts.
    */
-  async wake(signal: AbortSignal): Promise<void> {
-    this.#control.wake();
-    this.#bulk.wake();
+  async resume(signal: AbortSignal): Promise<void> {
+    this.#control.resume();
+    this.#bulk.resume();
     await abortable(signal, this.#control.ready);
   }
 

@@ -36,7 +36,7 @@ test("a process in the background does not wait for a host that is away", async 
   );
   link.suspend();
   await eventually("the process is gone", () => !existsSync(`/proc/${started.facts.pid}`));
-  await link.wake(signal);
+  await link.resume(signal);
   const { stdout, exit, dropped } = await collect(started);
   assert.deepEqual(exit, { exitCode: 0 });
   const [, from, to] = /^stdout (\d+)-(\d+)$/.exec(dropped[0] ?? "") ?? [];

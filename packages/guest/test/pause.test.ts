@@ -19,7 +19,7 @@ async function pauseAndResume(
   process.kill(agent.pid, "SIGSTOP");
   await wait(ms);
   process.kill(agent.pid, "SIGCONT");
-  await link.wake(AbortSignal.timeout(10_000));
+  await link.resume(AbortSignal.timeout(10_000));
 }
 
 test("a link survives pauses at any moment: streams and requests just take longer", async () => {
@@ -67,7 +67,7 @@ test("what is asked during a pause is answered after it", async () => {
   const started = link.processes.start(request("echo", ["late"]), signal);
   const asked = link.info(signal);
   await wait(50);
-  await link.wake(AbortSignal.timeout(10_000));
+  await link.resume(AbortSignal.timeout(10_000));
   assert.equal((await collect(await started)).stdout.toString(), "late\n");
   assert.ok((await asked).uptimeMs > 0);
   await link.detach();

@@ -31,12 +31,12 @@ export async function startEdgeLab(): Promise<EdgeLab> {
     { stdio: ["ignore", "inherit", "inherit", "ipc"] },
   );
   const ended = once(child, "exit");
-  const told = async <T>(): Promise<T> =>
+  const receive = async <T>(): Promise<T> =>
     await Promise.race([
       once(child, "message").then(([message]) => message as T),
       ended.then(([code]) => Promise.reject(new Error(`the edge ended: ${String(code)}`))),
     ]);
-  const { port, domain } = await told<{ port: number; domain: string }>();
+  const { port, domain } = await receive<{ port: number; domain: string }>();
   const host = `Host: ${servicePort}-${domain}\r\n`;
   const open = async (text: string): Promise<Socket> => {
     const socket = connect(port, "127.0.0.1");
@@ -47,7 +47,7 @@ export async function startEdgeLab(): Promise<EdgeLab> {
   };
   return {
     memory: async () => {
-      const answer = told<{ kib: number }>();
+      const answer = receive<{ kib: number }>();
       child.send("memory");
       return (await answer).kib;
     },

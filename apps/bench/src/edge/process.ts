@@ -12,9 +12,9 @@ const edge = createEdge({
   capsules: {
     find: async (asked) =>
       asked === id
-        ? { status: "running", address: "127.0.0.1", wakes: false, access: () => "public" }
+        ? { status: "running", address: "127.0.0.1", autoResume: false, access: () => "public" }
         : undefined,
-    wake: async () => undefined,
+    resume: async () => undefined,
   },
   credentials: { apiKey: async () => false, bearer: async () => false, session: async () => false },
   linkKey: systemRandom.bytes(32),

@@ -31,7 +31,7 @@ export interface PortRoute {
   readonly address: string | undefined;
   /** UUID of its host. */
   readonly hostId: string | null;
-  readonly wakes: boolean;
+  readonly autoResume: boolean;
   readonly access: (port: number) => Access;
 }
 
@@ -85,13 +85,13 @@ export class PortsService {
       status: row.status,
       address: row.status === "running" ? (row.host_ip ?? undefined) : undefined,
       hostId: row.host_id,
-      wakes: row.status === "paused" && row.auto_resume,
+      autoResume: row.status === "paused" && row.auto_resume,
       access: (port) => access.get(port) ?? "private",
     };
   }
 
   /** Resumes a paused capsule on behalf of somebody who was admitted to it. */
-  async wake(publicId: string): Promise<void> {
+  async resume(publicId: string): Promise<void> {
     const row = await this.#any(publicId);
     if (!row) throw new WrennError("capsule_not_found", {});
     await this.#deps.runningCapsules.resume(row.team_id, publicId);

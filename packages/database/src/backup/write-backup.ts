@@ -59,20 +59,20 @@ export async function writeBackup(
 
 async function* linesOf(client: pg.Client, counts: Map<string, number>, now: Date): AsyncGenerator<string> {
   const digest = new BackupDigest();
-  const told = (line: string): string => {
+  const hashed = (line: string): string => {
     digest.add(line);
     return line;
   };
   const migrations = await column(client, "select name from kysely_migration order by name");
-  yield told(JSON.stringify(backupHeader(now, migrations)));
+  yield hashed(JSON.stringify(backupHeader(now, migrations)));
   for (const table of await dataTables(client)) {
-    yield told(`T ${table}`);
+    yield hashed(`T ${table}`);
     const name = pg.escapeIdentifier(table);
     await client.query(`declare rows no scroll cursor for select row_to_json(t)::text from public.${name} t`);
     counts.set(table, 0);
     for (;;) {
       const rows = await column(client, `fetch ${FETCH} from rows`);
-      for (const row of rows) yield told(`R ${row}`);
+      for (const row of rows) yield hashed(`R ${row}`);
       counts.set(table, (counts.get(table) ?? 0) + rows.length);
       if (rows.length < FETCH) break;
     }

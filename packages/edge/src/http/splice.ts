@@ -8,17 +8,17 @@ const PROBE_MS = 60_000;
 const NOTHING = Buffer.alloc(0);
 
 /** What of an exchange goes on after its messages. */
-type Going = Pick<Exchange, "signal" | "limits" | "onBytes">;
+type SpliceOptions = Pick<Exchange, "signal" | "limits" | "onBytes">;
 
 /** Joins two connections byte by byte, each direction ending on its own. A break on one side breaks the other. */
-export function splicing(a: UpgradedClient, b: UpgradedClient, exchange: Going): Rest {
+export function splicing(a: UpgradedClient, b: UpgradedClient, exchange: SpliceOptions): Rest {
   const { signal, limits, onBytes } = exchange;
   return restOf(alone(a), alone(b), { signal, limits, onBytes });
 }
 
 // Closures keep everything alive that another closure of the same function mentions, so this one is on its own.
-function restOf(a: UpgradedClient, b: UpgradedClient, going: Going): Rest {
-  return async () => splice(a, b, going);
+function restOf(a: UpgradedClient, b: UpgradedClient, options: SpliceOptions): Rest {
+  return async () => splice(a, b, options);
 }
 
 /** Without bytes the head is only a part of a larger buffer that it keeps. */
@@ -27,9 +27,9 @@ function alone({ socket, head }: UpgradedClient): UpgradedClient {
 }
 
 /** Resolves when both are closed. */
-async function splice(a: UpgradedClient, b: UpgradedClient, going: Going): Promise<void> {
+async function splice(a: UpgradedClient, b: UpgradedClient, options: SpliceOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const { signal, limits, onBytes } = going;
+  const { signal, limits, onBytes } = options;
   let open = 2;
   const breakBoth = (): void => {
     for (const { socket } of [a, b]) reset(socket);

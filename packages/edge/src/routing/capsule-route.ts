@@ -15,8 +15,8 @@ export interface CapsuleRoute {
     port: number,
     options: { readonly halfOpen: boolean; readonly signal: AbortSignal },
   ) => Promise<Duplex>;
-  /** Whether a request may wake the capsule up. */
-  readonly wakes: boolean;
+  /** Whether a request resumes the capsule while it is paused. */
+  readonly autoResume: boolean;
   /** Who may use the port. */
   readonly access: (port: number) => PortAccess;
 }
@@ -28,6 +28,6 @@ export type PortAccess = "private" | "public";
 export interface CapsuleRoutes {
   /** The capsule, or undefined when there is none of this id. */
   find(capsuleId: string, signal: AbortSignal): Promise<CapsuleRoute | undefined>;
-  /** Resumes a capsule whose route says that it wakes; returns when it runs. */
-  wake(capsuleId: string, signal: AbortSignal): Promise<void>;
+  /** Resumes a capsule whose route has `autoResume`; resolves when it runs. */
+  resume(capsuleId: string, signal: AbortSignal): Promise<void>;
 }

@@ -21,15 +21,15 @@ const FIND_MS = 10_000;
 export class RouteTable {
   readonly #entries = new Map<string, Entry>();
   readonly #waking = new Map<string, Promise<void>>();
-  readonly #directory: CapsuleRoutes;
+  readonly #capsules: CapsuleRoutes;
   readonly #clock: Clock;
-  readonly #wakeMs: number;
+  readonly #resumeMs: number;
   readonly #closed: AbortSignal;
 
   constructor(directory: CapsuleRoutes, clock: Clock, wakeMs: number, closed: AbortSignal) {
-    this.#directory = directory;
+    this.#capsules = directory;
     this.#clock = clock;
-    this.#wakeMs = wakeMs;
+    this.#resumeMs = wakeMs;
     this.#closed = closed;
   }
 
@@ -43,14 +43,14 @@ export class RouteTable {
   }
 
   /**
-   * The route of a running capsule; wakes it when it sleeps and may be woken.
+   * The route of a running capsule; a paused one that has `autoResume` is resumed first.
    *
    * @throws WrennError `capsule_not_found`, `capsule_not_running`, `deadline_exceeded`.
    */
   async live(capsuleId: string, found: CapsuleRoute): Promise<LiveRoute> {
     if (isLive(found)) return found;
-    if (!found.wakes) throw new WrennError("capsule_not_running", { status: found.status });
-    await this.#wake(capsuleId);
+    if (!found.autoResume) throw new WrennError("capsule_not_running", { status: found.status });
+    await this.#resume(capsuleId);
     this.invalidate(capsuleId);
     const woken = await this.find(capsuleId);
     if (isLive(woken)) return woken;
@@ -63,7 +63,7 @@ export class RouteTable {
 
   async #ask(capsuleId: string): Promise<CapsuleRoute | undefined> {
     const route = withDeadline("finding the capsule", FIND_MS, this.#closed, async (signal) =>
-      this.#directory.find(capsuleId, signal),
+      this.#capsules.find(capsuleId, signal),
     );
     const entry: Entry = { route, askedAt: this.#clock.monotonic() };
     this.#entries.delete(capsuleId);
@@ -83,11 +83,11 @@ export class RouteTable {
     }
   }
 
-  async #wake(capsuleId: string): Promise<void> {
+  async #resume(capsuleId: string): Promise<void> {
     let waking = this.#waking.get(capsuleId);
     if (!waking) {
-      waking = withDeadline("waking the capsule", this.#wakeMs, this.#closed, async (signal) =>
-        this.#directory.wake(capsuleId, signal),
+      waking = withDeadline("waking the capsule", this.#resumeMs, this.#closed, async (signal) =>
+        this.#capsules.resume(capsuleId, signal),
       ).finally(() => this.#waking.delete(capsuleId));
       this.#waking.set(capsuleId, waking);
     }

@@ -38,7 +38,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
   const running: CapsuleRoute = {
     status: "running",
     address: "127.0.0.1",
-    wakes: false,
+    autoResume: false,
     access: () => options.access ?? "public",
   };
   const woken: string[] = [];
@@ -47,7 +47,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     domains: [domain],
     capsules: {
       find: async (id) => (id === capsuleId ? test.route : undefined),
-      wake: async (id) => {
+      resume: async (id) => {
         woken.push(id);
         test.route = running;
       },

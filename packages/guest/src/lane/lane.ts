@@ -96,7 +96,7 @@ export class Lane {
     this.#streams.clear();
   }
 
-  /** Cuts the connection and makes no new one until {@link wake}. Requests and streams wait and lose nothing. */
+  /** Cuts the connection and makes no new one until {@link resume}. Requests and streams wait and lose nothing. */
   suspend(): void {
     if (this.#closed || this.#suspended) return;
     this.#suspended = true;
@@ -108,7 +108,7 @@ export class Lane {
   }
 
   /** Connects again to the same guest, which may have been restored in another machine. */
-  wake(): void {
+  resume(): void {
     if (this.#closed || !this.#suspended) return;
     this.#suspended = false;
     this.#retryMs = RECONNECT_MS;

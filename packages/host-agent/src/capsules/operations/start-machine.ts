@@ -76,7 +76,7 @@ export async function startMachine(
     withDeadline("the guest agent's first answer", GUEST_ANSWER_MS, signal, async (inner) => {
       if (started.guest) return started.guest;
       if (!suspended) return await deps.machines.connectGuest(machine, () => capsule.touch(), inner);
-      await suspended.wake(inner);
+      await suspended.resume(inner);
       return suspended;
     }),
   );
