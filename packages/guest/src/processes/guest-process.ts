@@ -18,6 +18,7 @@ import { LOG_CAPACITY, OutputLog } from "./output-log.ts";
 import type { ProcessRecord } from "./process-record.ts";
 import { RING_BYTES } from "./start-request.ts";
 import { OutputReader } from "./output-reader.ts";
+import type { ReadableOutput } from "./output-reader.ts";
 import { OutputReaders } from "./output-readers.ts";
 
 /** Bytes of input that may be on their way before a writer waits. */
@@ -42,7 +43,7 @@ interface Finished {
 }
 
 /** One process in the guest, with its output log on the host. */
-export class GuestProcess implements CapsuleProcess {
+export class GuestProcess implements CapsuleProcess, ReadableOutput {
   readonly log = new OutputLog();
   readonly handle: number;
   #facts: ProcessFacts;

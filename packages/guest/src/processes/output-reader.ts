@@ -1,24 +1,35 @@
 import { abortable } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import type { OutputStream, OutputEvent, OutputStart } from "@wrenn/protocol";
-import type { GuestProcess } from "./guest-process.ts";
+import type { OutputEvent, OutputStart, OutputStream, ProcessExit } from "@wrenn/protocol";
+import type { OutputLog } from "./output-log.ts";
 
 const PART = 65_536;
 const outputStreams: readonly OutputStream[] = ["stdout", "stderr"];
 
+/** The output of a process, and how it ended. */
+export interface ReadableOutput {
+  readonly log: OutputLog;
+  /** A reader has taken bytes. */
+  readerMoved(): void;
+  /** The exit, once a reader at `position` has had everything that the process wrote. */
+  deliveredExit(position: Readonly<Record<OutputStream, number>>): ProcessExit | undefined;
+  /** @throws the error that ended the link to the process. */
+  throwFailure(): void;
+}
+
 /** One reader's place in a process's output. */
 export class OutputReader {
-  readonly #process: GuestProcess;
+  readonly #output: ReadableOutput;
   readonly #position: Record<OutputStream, number>;
   readonly #clock: Clock;
   #nextResize: number;
   #lastTaken: number;
 
-  constructor(process: GuestProcess, from: OutputStart, clock: Clock) {
-    this.#process = process;
+  constructor(output: ReadableOutput, from: OutputStart, clock: Clock) {
+    this.#output = output;
     this.#clock = clock;
     this.#lastTaken = clock.monotonic();
-    const { streams, resizes } = process.log;
+    const { streams, resizes } = output.log;
     const start = (stream: OutputStream): number => {
       // What fell out of the log before this reader came is announced to it as dropped.
       if (from === "oldest") return 0;
@@ -43,18 +54,18 @@ export class OutputReader {
   /** Everything from here to the exit; not taking the next event is back-pressure. */
   async *events(signal: AbortSignal): AsyncGenerator<OutputEvent, void, undefined> {
     for (;;) {
-      const { changed } = this.#process.log;
+      const { changed } = this.#output.log;
       this.#lastTaken = this.#clock.monotonic();
       const events = this.#available();
       for (const event of events) yield event;
-      this.#process.readerMoved();
+      this.#output.readerMoved();
       if (events.length > 0) continue;
-      const exit = this.#process.deliveredExit(this.#position);
+      const exit = this.#output.deliveredExit(this.#position);
       if (exit) {
         yield { type: "exit", exit };
         return;
       }
-      this.#process.throwFailure();
+      this.#output.throwFailure();
       await abortable(signal, changed);
     }
   }
@@ -66,7 +77,7 @@ export class OutputReader {
   }
 
   #take(stream: OutputStream, events: OutputEvent[]): void {
-    const log = this.#process.log.streams[stream];
+    const log = this.#output.log.streams[stream];
     const position = this.#position[stream];
     if (position < log.start) {
       events.push({ type: "dropped", stream, from: position, to: log.start });
@@ -83,7 +94,7 @@ export class OutputReader {
   /** Tells resizes that are due at `position`; returns the offset of the next one. */
   #takeResize(position: number, events: OutputEvent[]): number {
     for (;;) {
-      const resize = this.#process.log.resizes[this.#nextResize];
+      const resize = this.#output.log.resizes[this.#nextResize];
       if (!resize) return Infinity;
       if (resize.offset > position) return resize.offset;
       events.push({ type: "resized", cols: resize.cols, rows: resize.rows });
