@@ -102,11 +102,15 @@ export class CapsuleRegistry {
   /** Removes disk layers that no capsule needs. */
   async collectLayers(): Promise<void> {
     await this.queue.run("layers", async () => {
-      const used = new Set<string>();
-      for (const { record } of this.capsules.values())
-        for (const { layers } of [record, ...record.generations]) for (const layer of layers) used.add(layer);
-      const removed = await this.#deps.disks.layers.collect(used);
+      const removed = await this.#deps.disks.layers.collect(() => this.#layersInUse());
       if (removed.length > 0) this.#deps.logger.info("layers.collected", { count: removed.length });
     });
+  }
+
+  #layersInUse(): ReadonlySet<string> {
+    const used = new Set<string>();
+    for (const { record } of this.capsules.values())
+      for (const { layers } of [record, ...record.generations]) for (const layer of layers) used.add(layer);
+    return used;
   }
 }

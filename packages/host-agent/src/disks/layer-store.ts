@@ -66,15 +66,21 @@ export class LayerStore {
     this.#pinned.delete(id);
   }
 
-  /** Removes every layer that is neither in `used` nor pinned; gives their ids. */
-  async collect(used: ReadonlySet<string>): Promise<readonly string[]> {
-    const removed: string[] = [];
-    for (const name of await readdir(this.#directory)) {
-      const id = name.slice(0, -SUFFIX.length);
-      if (!name.endsWith(SUFFIX) || used.has(id) || this.#pinned.has(id)) continue;
-      await rm(join(this.#directory, name), { force: true });
-      removed.push(id);
-    }
-    return removed;
+  /**
+   * Removes every layer that is neither used nor pinned.
+   *
+   * @param listUsed - the layers that records name at the moment of the call.
+   * @returns the ids of the removed layers.
+   */
+  async collect(listUsed: () => ReadonlySet<string>): Promise<readonly string[]> {
+    const names = await readdir(this.#directory);
+    // One moment for all of it: an operation names a layer in a record before it unpins it, and never the other way round.
+    const used = listUsed();
+    const unused = names
+      .filter((name) => name.endsWith(SUFFIX))
+      .map((name) => name.slice(0, -SUFFIX.length))
+      .filter((id) => !used.has(id) && !this.#pinned.has(id));
+    for (const id of unused) await rm(this.path(id), { force: true });
+    return unused;
   }
 }
