@@ -18,12 +18,15 @@ export const idleMemory: Row = {
   unit: "MiB",
   asked: { p50: 30, better: "lower" },
   prepare: async ({ signal }) => {
+    await using undo = new AsyncDisposableStack();
     const own = await startOwnServer({}, signal);
+    undo.defer(own.close);
     for (let n = 0; n < IDLE; n++) await own.api("POST", "/v1/capsules", { memory_mb: 256 });
     await setTimeout(SETTLE_MS, undefined, { signal });
+    const owned = undo.move();
     return {
       sample: async () => await Promise.all((await machinesOf(own)).map(pssOf)),
-      dispose: own.close,
+      dispose: () => owned.disposeAsync(),
     };
   },
 };
@@ -33,13 +36,16 @@ export const pausedProcesses: Row = {
   unit: "count",
   asked: { p50: 0, better: "lower" },
   prepare: async ({ signal }) => {
+    await using undo = new AsyncDisposableStack();
     const own = await startOwnServer({}, signal);
+    undo.defer(own.close);
     const one = async (): Promise<void> => {
       const { id } = await own.api<{ id: string }>("POST", "/v1/capsules", { memory_mb: 256 });
       await own.api("POST", `/v1/capsules/${id}/pause`);
     };
     for (let n = 0; n < PAUSED; n += WIDTH) await Promise.all(Array.from({ length: WIDTH }, one));
-    return { sample: async () => (await machinesOf(own)).length, dispose: own.close };
+    const owned = undo.move();
+    return { sample: async () => (await machinesOf(own)).length, dispose: () => owned.disposeAsync() };
   },
 };
 

@@ -35,7 +35,9 @@ export const resumePacked: Row = {
   name: "resume from packed memory → guest answers (REST)",
   unit: "ms",
   prepare: async ({ signal }) => {
+    await using undo = new AsyncDisposableStack();
     const { api, capsulesDirectory, close } = await startOwnServer({ packAfterSec: 1 }, signal);
+    undo.defer(close);
     const { id } = await api<{ id: string }>("POST", "/v1/capsules", { memory_mb: 256 });
     await api("POST", `/v1/capsules/${id}/exec`, { cmd: "python3", args: ["-c", "import json, ssl"] });
     const generations = join(capsulesDirectory, id, "generations");
@@ -44,13 +46,14 @@ export const resumePacked: Row = {
       const files = await readdir(join(generations, newest));
       return files.includes("memory.chunks") && !files.includes("memory.diff");
     };
+    const owned = undo.move();
     return {
       sample: async () => {
         await api("POST", `/v1/capsules/${id}/pause`);
         while (!(await isPacked())) await setTimeout(POLL_MS, undefined, { signal });
         return await timed(() => api("POST", `/v1/capsules/${id}/resume`));
       },
-      dispose: close,
+      dispose: () => owned.disposeAsync(),
     };
   },
 };
