@@ -20,6 +20,9 @@
 
 enum {
   READ_SIZE = 65536,
+  /* One turn of reading. A host that sends without a pause must not keep the loop from the other lane and from sending. */
+  TURN_BYTES = 4 * READ_SIZE,
+  TURN_RECORDS = 128,
   OUTPUT_HIGH_WATER = 262144,
   REQUEST_LIMIT = 4096,
   REQUEST_BYTES = 4 << 20,
@@ -233,10 +236,11 @@ static void handle_frame(struct agent *agent, struct lane *lane, const struct fr
   }
 }
 
-static void drain_input(struct agent *agent, struct lane *lane) {
+/* Handles what has arrived, at most `budget` records of it; false when the budget was used up first. */
+static bool handle_input(struct agent *agent, struct lane *lane, int *budget) {
   struct frame frame;
   struct hello hello;
-  for (;;) {
+  while (*budget > 0) {
     switch (parser_next(&lane->parser, &frame, &hello)) {
       case PARSED_HELLO:
         handle_hello(agent, lane, &hello);
@@ -245,38 +249,53 @@ static void drain_input(struct agent *agent, struct lane *lane) {
         handle_frame(agent, lane, &frame);
         break;
       case PARSED_NOTHING:
-        return;
+        return true;
     }
+    (*budget)--;
   }
+  return false;
 }
 
 static void disconnect(struct agent *agent, struct lane *lane) {
   watch_set(agent, lane->watch, 0);
   close(lane->fd);
   lane->fd = -1;
+  lane->unread = false;
   lane->parser.synchronised = false;
   lane->parser.input.start = lane->parser.input.end = 0;
   lane->output.start = lane->output.end = 0;
 }
 
-/* Edge-triggered: everything there is must be read now. A virtio port whose host is away reads as 0 and is simply left alone. */
 static void lane_ready(struct agent *agent, void *owner, uint32_t events) {
   struct lane *lane = owner;
+  if (events & EPOLLIN)
+    lane->unread = true;
+  else if (lane->listener >= 0 && events & (EPOLLHUP | EPOLLERR))
+    disconnect(agent, lane);
+}
+
+/*
+ * Edge-triggered: what a turn leaves is not announced again, so `unread` stays set. Answers are written between reads: a guest
+ * that reads more slowly than the host repeats its greeting would otherwise never answer it.
+ * A virtio port whose host is away reads as 0 and is simply left alone.
+ */
+bool lane_read(struct agent *agent, struct lane *lane) {
   static uint8_t bytes[READ_SIZE];
-  if (events & EPOLLIN) {
-    for (;;) {
-      ssize_t n = read(lane->fd, bytes, sizeof bytes);
-      if (n > 0) {
-        if (!parser_feed(&lane->parser, bytes, (size_t)n)) lane->parser.synchronised = false;
-        drain_input(agent, lane);
-        continue;
-      }
-      if (n < 0 && errno == EINTR) continue;
-      if (lane->listener >= 0 && (n == 0 || errno != EAGAIN)) disconnect(agent, lane);
-      return;
+  int budget = TURN_RECORDS;
+  for (size_t taken = 0; lane->unread && taken < TURN_BYTES;) {
+    if (!handle_input(agent, lane, &budget)) break;
+    (void)lane_flush(lane);
+    ssize_t n = read(lane->fd, bytes, sizeof bytes);
+    if (n > 0) {
+      taken += (size_t)n;
+      if (!parser_feed(&lane->parser, bytes, (size_t)n)) lane->parser.synchronised = false;
+      continue;
     }
+    if (n < 0 && errno == EINTR) continue;
+    lane->unread = false;
+    if (lane->listener >= 0 && (n == 0 || errno != EAGAIN)) disconnect(agent, lane);
   }
-  if (lane->listener >= 0 && events & (EPOLLHUP | EPOLLERR)) disconnect(agent, lane);
+  return lane->unread;
 }
 
 static bool lane_init(struct lane *lane, int number) {

@@ -30,6 +30,7 @@ struct lane {
   int listener; /* test mode: unix socket that takes one connection at a time */
   struct watch *watch;
   struct watch *listener_watch;
+  bool unread; /* there may be bytes to read or to handle */
   struct parser parser;
   struct buffer output;
   struct hello connection; /* the hello of the current connection */
@@ -42,6 +43,8 @@ struct lane {
 
 bool lane_open_port(struct agent *agent, int number, const char *name);
 bool lane_listen(struct agent *agent, int number, const char *path);
+/* Reads and handles one turn's worth of what the host sent; true when there may be more. */
+bool lane_read(struct agent *agent, struct lane *lane);
 /* Whether more output should be queued now. */
 bool lane_has_room(const struct lane *lane);
 bool lane_connected(const struct lane *lane);

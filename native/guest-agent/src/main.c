@@ -48,9 +48,10 @@ static void children_ready(struct agent *agent, void *owner, uint32_t events) {
   processes_reap(agent);
 }
 
-/* Queues and writes what the lanes take at once, the interactive one first; true when there may be more. */
+/* Reads, queues and writes one turn of each lane, the interactive one first; true when there may be more. */
 static bool pump(struct agent *agent) {
   bool moved = false;
+  for (int i = 0; i < 2; i++) moved |= lane_read(agent, &agent->lanes[i]);
   for (int i = 0; i < 2; i++) {
     struct lane *lane = &agent->lanes[i];
     moved |= processes_pump(agent, lane);

@@ -1,11 +1,12 @@
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { WrennError } from "@wrenn/core";
+import type { Clock } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { Frame, Hello, Welcome } from "@wrenn/protocol";
 
 const FIRST_REPEAT_MS = 50;
-const REPEAT_MS = 250;
+const REPEAT_MAX_MS = 2000;
 
 export interface ConnectionEvents {
   readonly onFrame: (frame: Frame) => void;
@@ -19,10 +20,12 @@ export class Connection {
   /** Resolves with the guest's welcome. */
   readonly welcome: Promise<Welcome>;
   readonly #socket: Socket;
-  #timer: NodeJS.Timeout | undefined;
+  /** Aborted once the greeting need not be repeated. */
+  readonly #greeted = new AbortController();
   #cause: unknown;
 
-  constructor(path: string, hello: Hello, events: ConnectionEvents) {
+  /** @param clock - measures the pauses between repeated greetings. */
+  constructor(path: string, hello: Hello, events: ConnectionEvents, clock: Clock) {
     this.epoch = hello.epoch;
     const { promise, resolve, reject } = Promise.withResolvers<Welcome>();
     this.welcome = promise;
@@ -30,7 +33,10 @@ export class Connection {
     const decoder = new guestChannel.FrameDecoder(hello);
     const socket = connect(path);
     this.#socket = socket;
-    socket.on("connect", () => this.#sayHello(guestChannel.encodeHello(hello)));
+    socket.on("connect", () => {
+      // Rejects only with the abort that ends it.
+      this.#greet(guestChannel.encodeHello(hello), clock).catch(() => {});
+    });
     socket.on("error", (error) => (this.#cause ??= error));
     socket.on("data", (bytes: Buffer) => {
       try {
@@ -42,7 +48,7 @@ export class Connection {
       }
     });
     socket.once("close", () => {
-      clearTimeout(this.#timer);
+      this.#greeted.abort();
       this.#cause ??= new Error("the connection ended");
       reject(this.#cause);
       events.onClose(this.#cause);
@@ -67,26 +73,25 @@ export class Connection {
   }
 
   #welcomed(welcome: Welcome, resolve: (welcome: Welcome) => void): void {
-    clearTimeout(this.#timer);
+    this.#greeted.abort();
     if (welcome.version !== guestChannel.PROTOCOL_VERSION) {
       throw new WrennError("guest_protocol", { problem: `the guest speaks version ${welcome.version}` });
     }
     resolve(welcome);
   }
 
-  /** The guest may not listen yet, or be in the middle of a frame of an earlier connection, which the padding completes. */
-  #sayHello(record: Buffer): void {
+  /**
+   * Sends the hello until the guest answers. The guest may not listen yet, or be in the middle of a frame of an earlier
+   * connection, which the padding completes. The pauses double: a slow guest has to read every repetition.
+   */
+  async #greet(record: Buffer, clock: Clock): Promise<void> {
     this.#socket.write(record);
-    let wait = FIRST_REPEAT_MS;
-    const repeat = (): void => {
+    for (let pause = FIRST_REPEAT_MS; ; pause = Math.min(pause * 2, REPEAT_MAX_MS)) {
+      await clock.sleep(pause, this.#greeted.signal);
       // What is still queued has not been read: more of the same would not help.
-      if (this.#socket.writableLength === 0) {
-        this.#socket.write(Buffer.alloc(guestChannel.RESYNC_PADDING));
-        this.#socket.write(record);
-      }
-      wait = REPEAT_MS;
-      this.#timer = setTimeout(repeat, wait);
-    };
-    this.#timer = setTimeout(repeat, wait);
+      if (this.#socket.writableLength > 0) continue;
+      this.#socket.write(Buffer.alloc(guestChannel.RESYNC_PADDING));
+      this.#socket.write(record);
+    }
   }
 }

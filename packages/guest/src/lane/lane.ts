@@ -3,6 +3,7 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { Frame, Welcome } from "@wrenn/protocol";
 import { Connection } from "./connection.ts";
+import type { ConnectionEvents } from "./connection.ts";
 import { Requests } from "./requests.ts";
 
 const RECONNECT_MS = 20;
@@ -116,9 +117,9 @@ export class Lane {
   }
 
   #connect(): void {
-    const { path, number, linkId, random, logger } = this.#options;
+    const { path, number, linkId, random, logger, clock } = this.#options;
     const hello = { epoch: drawEpoch(random), nonce: random.bytes(16), linkId, lane: number };
-    const connection = new Connection(path, hello, {
+    const events: ConnectionEvents = {
       onFrame: (frame) => this.#dispatch(frame),
       onClose: (cause) => {
         this.#synchronised = false;
@@ -128,7 +129,8 @@ export class Lane {
         this.#retry = setTimeout(() => this.#connect(), this.#retryMs);
         this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MAX_MS);
       },
-    });
+    };
+    const connection = new Connection(path, hello, events, clock);
     this.#connection = connection;
     connection.welcome.then(
       (welcome) => {

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { systemClock } from "@wrenn/core";
+import type { Clock } from "@wrenn/core";
+import { guestChannel } from "@wrenn/protocol";
+import { Connection } from "../src/lane/connection.ts";
+import { encodeStart } from "../src/processes/start-request.ts";
+import { request } from "./support/collect.ts";
+import { NativeAgent } from "./support/native-agent.ts";
+import { RawLane } from "./support/raw-lane.ts";
+
+const { operation, status } = guestChannel;
+
+/** A signal to a whole tree takes the agent about a millisecond: without cgroups it reads all of /proc. */
+const SLOW_REQUESTS = 60_000;
+
+test(
+  "an agent that reads more slowly than the host sends answers in between, on both lanes",
+  { timeout: 20_000 },
+  async () => {
+    await using agent = await NativeAgent.start();
+    const facts = { pid: 0, cmd: "sleep", args: [], terminal: false, startedAt: 0 };
+    const signalTree = new guestChannel.BodyWriter().u32(1).u32(0).u32(2).finish();
+    const interactive = await RawLane.open(agent.interactive, guestChannel.lanes.interactive);
+    const bulk = await RawLane.open(agent.bulk, guestChannel.lanes.bulk);
+    interactive.request(1, operation.start, encodeStart(1, request("sleep", ["60"]), facts));
+    const slow = Array.from({ length: SLOW_REQUESTS }, (_, index) =>
+      guestChannel.encodeRequest(interactive.epoch, index + 2, operation.signal, index + 2, signalTree),
+    );
+    interactive.send([Buffer.concat(slow.flat())]);
+    assert.equal(await interactive.status(1), status.ok);
+    bulk.request(1, operation.stat, Buffer.alloc(0));
+    assert.equal(await bulk.status(1), status.badRequest);
+    interactive.close();
+    bulk.close();
+  },
+);
+
+test("a host repeats its greeting to a guest that reads it and does not answer, at doubling intervals", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "wrenn-greeting-"));
+  const path = join(directory, "lane.sock");
+  let read = 0;
+  const server = createServer((socket) =>
+    socket.on("data", (bytes) => (read += bytes.length)).on("error", () => {}),
+  );
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const pauses: number[] = [];
+  const enough = Promise.withResolvers<void>();
+  const clock: Clock = {
+    ...systemClock,
+    sleep: async (ms, signal) => {
+      pauses.push(ms);
+      if (pauses.length === 9) enough.resolve();
+      // Long enough for the server to read the greeting before it.
+      await systemClock.sleep(pauses.length < 9 ? 5 : 60_000, signal);
+    },
+  };
+  const hello = { epoch: 7, nonce: randomBytes(16), linkId: 1n, lane: guestChannel.lanes.interactive };
+  const connection = new Connection(path, hello, { onFrame: () => {}, onClose: () => {} }, clock);
+  await enough.promise;
+  assert.deepEqual(pauses, [50, 100, 200, 400, 800, 1600, 2000, 2000, 2000]);
+  assert.ok(read >= guestChannel.RESYNC_PADDING, "nothing was repeated");
+  connection.close();
+  await assert.rejects(connection.welcome);
+  server.close();
+  await rm(directory, { recursive: true });
+});
