@@ -22,9 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 3) return 0;
   size_t cut = data[0] % size;
   struct parser p = {.synchronised = data[1] & 1, .epoch = data[2]};
-  (void)parser_feed(&p, data, cut);
+  (void)buffer_append(&p.input, data, cut);
   drain(&p);
-  (void)parser_feed(&p, data + cut, size - cut);
+  (void)buffer_append(&p.input, data + cut, size - cut);
   drain(&p);
   buffer_free(&p.input);
   return 0;

@@ -14,10 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "feed.h"
 #include "files.h"
 #include "paths.h"
-#include "requests.h"
+#include "status.h"
 #include "tar.h"
 
 enum { DEPTH_LIMIT = 128, PART = 65536, RING = 1 << 20, LIMIT = 16 };
@@ -175,8 +174,8 @@ static void close_archive(void *source) {
 
 static const struct feed_kind archives = {.capacity = RING, .limit = LIMIT, .open = open_archive, .make = make, .close = close_archive};
 
-int request_archive(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body) {
+int request_archive(struct feeds *feeds, const struct ticket *ticket, struct reader *r, struct buffer *body) {
   struct archive *a = calloc(1, sizeof *a);
   if (a) a->file = -1;
-  return feed_begin(agent, ticket, &archives, a, r, body);
+  return feed_begin(feeds, ticket, &archives, a, r, body);
 }

@@ -2,9 +2,8 @@
 #ifndef WRENN_ARCHIVE_H
 #define WRENN_ARCHIVE_H
 
-#include "agent.h"
-#include "wire.h"
+#include "feed.h"
 
-int request_archive(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
+int request_archive(struct feeds *feeds, const struct ticket *ticket, struct reader *r, struct buffer *body);
 
 #endif

@@ -35,7 +35,7 @@ void buffer_consume(struct buffer *b, size_t length) {
   b->start += length;
   if (b->start == b->end) {
     b->start = b->end = 0;
-    /* One large answer must not hold its memory for ever. */
+    /* One large answer must not hold its memory indefinitely. */
     if (b->capacity > (1u << 20)) buffer_free(b);
   }
 }

@@ -17,15 +17,6 @@
 
 enum { DEPTH_LIMIT = 8, SWEEP = 8, FREEZE_STEP_MS = 2, FREEZE_LIMIT_MS = 5000 };
 
-/* Set once at start, before there are workers. */
-static char root[CGROUP_PATH / 2];
-
-/* Given up while processes were still in them. */
-static struct {
-  uint64_t *numbers;
-  size_t count;
-} leftovers;
-
 static bool write_file(const char *path, const char *text) {
   int fd = open(path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return false;
@@ -34,36 +25,38 @@ static bool write_file(const char *path, const char *text) {
   return ok;
 }
 
-static bool write_control(const char *name, const char *text) {
+static bool write_control(const struct cgroups *cgroups, const char *name, const char *text) {
   char path[CGROUP_PATH];
-  snprintf(path, sizeof path, "%s/%s", root, name);
+  snprintf(path, sizeof path, "%s/%s", cgroups->root, name);
   return write_file(path, text);
 }
 
-bool cgroup_available(void) { return *root != 0; }
+bool cgroup_available(const struct cgroups *cgroups) { return *cgroups->root != 0; }
 
-bool cgroup_use(const char *path) {
+bool cgroup_use(struct cgroups *cgroups, const char *root) {
   char kill[CGROUP_PATH];
-  if (strlen(path) >= sizeof root) return false;
+  if (strlen(root) >= sizeof cgroups->root) return false;
   /* The oldest kernel whose cgroups can be killed as a whole is 5.14. */
-  snprintf(kill, sizeof kill, "%s/cgroup.kill", path);
+  snprintf(kill, sizeof kill, "%s/cgroup.kill", root);
   if (access(kill, W_OK)) return false;
-  memcpy(root, path, strlen(path) + 1);
+  memcpy(cgroups->root, root, strlen(root) + 1);
   return true;
 }
 
-bool cgroup_prepare(void) {
+bool cgroup_prepare(struct cgroups *cgroups) {
   static const char user[] = "/sys/fs/cgroup/user";
   (void)mkdir("/sys/fs/cgroup/agent", 0755);
   (void)write_file("/sys/fs/cgroup/agent/cgroup.procs", "0");
   (void)write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpu +memory +pids +io");
-  if ((mkdir(user, 0755) && errno != EEXIST) || !cgroup_use(user)) return false;
+  if ((mkdir(user, 0755) && errno != EEXIST) || !cgroup_use(cgroups, user)) return false;
   /* Users' processes give way to the agent when the machine is busy. */
-  (void)write_control("cpu.weight", "50");
+  (void)write_control(cgroups, "cpu.weight", "50");
   return true;
 }
 
-static void directory_of(uint64_t number, char path[CGROUP_PATH]) { snprintf(path, CGROUP_PATH, "%s/p%llu", root, (unsigned long long)number); }
+static void directory_of(const struct cgroups *cgroups, uint64_t number, char path[CGROUP_PATH]) {
+  snprintf(path, CGROUP_PATH, "%s/p%llu", cgroups->root, (unsigned long long)number);
+}
 
 /* Calls `each` for the cgroups below one: users may have made their own there. */
 static void each_below(const char *path, int depth, void (*each)(const char *path, int depth, const void *context), const void *context) {
@@ -83,44 +76,43 @@ static void remove_below(const char *path, int depth, const void *context) {
   (void)rmdir(path);
 }
 
-bool cgroup_remove(uint64_t number) {
+bool cgroup_remove(const struct cgroups *cgroups, uint64_t number) {
   char path[CGROUP_PATH];
   if (number == 0) return true;
-  directory_of(number, path);
+  directory_of(cgroups, number, path);
   if (rmdir(path) == 0 || errno == ENOENT) return true;
   each_below(path, 0, remove_below, NULL);
   return rmdir(path) == 0 || errno == ENOENT;
 }
 
 /* Tries a few of them again, in turn. */
-static void sweep(void) {
-  static size_t at;
-  for (size_t tries = 0; tries < SWEEP && tries < leftovers.count; tries++, at++) {
-    at %= leftovers.count;
-    if (cgroup_remove(leftovers.numbers[at])) leftovers.numbers[at] = leftovers.numbers[--leftovers.count];
+static void sweep(struct cgroups *cgroups) {
+  for (size_t tries = 0; tries < SWEEP && tries < cgroups->leftover_count; tries++, cgroups->sweep_at++) {
+    cgroups->sweep_at %= cgroups->leftover_count;
+    uint64_t *number = &cgroups->leftovers[cgroups->sweep_at];
+    if (cgroup_remove(cgroups, *number)) *number = cgroups->leftovers[--cgroups->leftover_count];
   }
 }
 
-void cgroup_release(uint64_t number) {
-  if (cgroup_remove(number)) return;
-  uint64_t *numbers = realloc(leftovers.numbers, (leftovers.count + 1) * sizeof *numbers);
-  if (!numbers) return; /* an empty directory more, which hurts nobody */
-  numbers[leftovers.count++] = number;
-  leftovers.numbers = numbers;
+void cgroup_release(struct cgroups *cgroups, uint64_t number) {
+  if (cgroup_remove(cgroups, number)) return;
+  uint64_t *numbers = realloc(cgroups->leftovers, (cgroups->leftover_count + 1) * sizeof *numbers);
+  if (!numbers) return; /* an empty directory more, which does no harm */
+  numbers[cgroups->leftover_count++] = number;
+  cgroups->leftovers = numbers;
 }
 
-uint64_t cgroup_create(void) {
-  static uint64_t last;
+uint64_t cgroup_create(struct cgroups *cgroups) {
   char path[CGROUP_PATH];
-  sweep();
+  sweep(cgroups);
   /* A number is never used twice: what is left in an old cgroup does not meet a new process. */
-  directory_of(++last, path);
-  return mkdir(path, 0755) == 0 ? last : 0;
+  directory_of(cgroups, ++cgroups->last, path);
+  return mkdir(path, 0755) == 0 ? cgroups->last : 0;
 }
 
-pid_t cgroup_fork(uint64_t number) {
+pid_t cgroup_fork(const struct cgroups *cgroups, uint64_t number) {
   char path[CGROUP_PATH];
-  directory_of(number, path);
+  directory_of(cgroups, number, path);
   int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return -1;
   struct clone_args arguments = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (__u64)fd};
@@ -148,10 +140,10 @@ static void signal_below(const char *path, int depth, const void *context) {
   each_below(path, depth, signal_below, context);
 }
 
-void cgroup_signal(uint64_t number, pid_t group, int signal) {
+void cgroup_signal(const struct cgroups *cgroups, uint64_t number, pid_t group, int signal) {
   char path[CGROUP_PATH + 16];
   if (number == 0) return;
-  directory_of(number, path);
+  directory_of(cgroups, number, path);
   if (signal == SIGKILL && group == 0) {
     strcat(path, "/cgroup.kill");
     (void)write_file(path, "1");
@@ -161,11 +153,11 @@ void cgroup_signal(uint64_t number, pid_t group, int signal) {
   signal_below(path, 0, &sending);
 }
 
-bool cgroup_freeze(bool frozen) { return write_control("cgroup.freeze", frozen ? "1" : "0"); }
+bool cgroup_freeze(const struct cgroups *cgroups, bool frozen) { return write_control(cgroups, "cgroup.freeze", frozen ? "1" : "0"); }
 
-bool cgroup_frozen(void) {
+bool cgroup_frozen(const struct cgroups *cgroups) {
   char path[CGROUP_PATH];
-  snprintf(path, sizeof path, "%s/cgroup.events", root);
+  snprintf(path, sizeof path, "%s/cgroup.events", cgroups->root);
   for (int waited = 0; waited < FREEZE_LIMIT_MS; waited += FREEZE_STEP_MS) {
     char text[256] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -3,31 +3,40 @@
 #define WRENN_CGROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 enum { CGROUP_PATH = 256 };
 
+struct cgroups {
+  char root[CGROUP_PATH / 2]; /* "" when there are none; set once at start */
+  uint64_t last;              /* number of the newest */
+  uint64_t *leftovers;        /* numbers of those that were given up while processes were still in them */
+  size_t leftover_count;
+  size_t sweep_at;
+};
+
 /* Prepares the guest's hierarchy at start; the agent runs without when that fails. */
-bool cgroup_prepare(void);
+bool cgroup_prepare(struct cgroups *cgroups);
 /* Uses an existing cgroup (version 2) instead, for tests on any machine. */
-bool cgroup_use(const char *root);
-bool cgroup_available(void);
+bool cgroup_use(struct cgroups *cgroups, const char *root);
+bool cgroup_available(const struct cgroups *cgroups);
 
 /* A new, empty cgroup; its number, 0 when it cannot be made. */
-uint64_t cgroup_create(void);
+uint64_t cgroup_create(struct cgroups *cgroups);
 /* Removes a cgroup that no process is in; false when some are. */
-bool cgroup_remove(uint64_t number);
+bool cgroup_remove(const struct cgroups *cgroups, uint64_t number);
 /* Gives a cgroup up: it is removed as soon as its last process has ended. */
-void cgroup_release(uint64_t number);
+void cgroup_release(struct cgroups *cgroups, uint64_t number);
 /* A fork whose child is in the cgroup from its first moment, so that no signal to the cgroup misses it. The child may only do what is safe after a fork of threads. */
-pid_t cgroup_fork(uint64_t number);
+pid_t cgroup_fork(const struct cgroups *cgroups, uint64_t number);
 /* Signals the processes of a cgroup: those of one process group, or all when `group` is 0. */
-void cgroup_signal(uint64_t number, pid_t group, int signal);
+void cgroup_signal(const struct cgroups *cgroups, uint64_t number, pid_t group, int signal);
 
-/* Freezes or thaws all of them; the kernel says later that everything stands still. */
-bool cgroup_freeze(bool frozen);
-/* Waits until everything stands still; false when it does not within some seconds. */
-bool cgroup_frozen(void);
+/* Freezes or thaws all of them; the kernel reports later that every process has stopped. */
+bool cgroup_freeze(const struct cgroups *cgroups, bool frozen);
+/* Waits until every process has stopped; false when that takes longer than some seconds. */
+bool cgroup_frozen(const struct cgroups *cgroups);
 
 #endif

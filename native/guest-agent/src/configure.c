@@ -13,17 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "environment.h"
+#include "agent.h"
+#include "counters.h"
 #include "hooks.h"
-#include "requests.h"
+#include "status.h"
 
 enum { ENTROPY_LIMIT = 512, FLAG_HOOKS = 1 };
-
-uint64_t wall_clock_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 int request_info(struct agent *agent, struct reader *r, struct buffer *body) {
   struct utsname name;

@@ -2,14 +2,14 @@
 #ifndef WRENN_CONFIGURE_H
 #define WRENN_CONFIGURE_H
 
-#include "agent.h"
-#include "wire.h"
+#include "request-table.h"
+
+struct agent;
 
 #define AGENT_VERSION "0.1.0"
 
 int request_info(struct agent *agent, struct reader *r, struct buffer *body);
 int request_configure(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
-uint64_t wall_clock_ns(void);
 bool set_hostname(const char *name);
 
 #endif

@@ -10,7 +10,7 @@
 #include <sys/sysinfo.h>
 #include <time.h>
 
-#include "requests.h"
+#include "status.h"
 
 enum { PORT_LIMIT = 4096, TCP_LISTEN = 10 };
 
@@ -108,8 +108,13 @@ int run_ports(uint16_t op, struct reader *r, struct buffer *body) {
   return STATUS_OK;
 }
 
-int run_counters(uint16_t op, struct reader *r, struct buffer *body) {
+uint64_t wall_clock_ns(void) {
   struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int run_counters(uint16_t op, struct reader *r, struct buffer *body) {
   struct timespec up;
   struct statvfs disk = {0};
   double load = 0;
@@ -117,12 +122,11 @@ int run_counters(uint16_t op, struct reader *r, struct buffer *body) {
   uint64_t total;
   (void)op;
   if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "COUNTERS does not parse");
-  clock_gettime(CLOCK_REALTIME, &now);
   clock_gettime(CLOCK_MONOTONIC, &up);
   cpu_ticks(&busy, &total);
   (void)statvfs("/", &disk);
   (void)getloadavg(&load, 1);
-  write_u64(body, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+  write_u64(body, wall_clock_ns());
   write_u64(body, (uint64_t)up.tv_sec * 1000u + (uint64_t)up.tv_nsec / 1000000u);
   write_u32(body, (uint32_t)get_nprocs());
   write_u64(body, busy);

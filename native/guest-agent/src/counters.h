@@ -2,9 +2,10 @@
 #ifndef WRENN_COUNTERS_H
 #define WRENN_COUNTERS_H
 
-#include "errand.h"
+#include "blocking-job.h"
 
-errand_function run_counters;
-errand_function run_ports;
+blocking_function run_counters;
+blocking_function run_ports;
+uint64_t wall_clock_ns(void);
 
 #endif

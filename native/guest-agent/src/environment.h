@@ -2,8 +2,12 @@
 #ifndef WRENN_ENVIRONMENT_H
 #define WRENN_ENVIRONMENT_H
 
-#include "agent.h"
 #include "wire.h"
+
+struct environment {
+  char **entries; /* NAME=value */
+  size_t count;
+};
 
 bool environment_set(struct environment *environment, const char *name, const char *value);
 /* Reads a list of (name, value) pairs into it; false when it does not parse or a name is empty or has '='. */

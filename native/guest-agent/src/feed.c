@@ -5,16 +5,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "process.h"
-#include "requests.h"
-#include "transfer.h"
-
-enum { DATA_PART = 65536 };
+#include "output-stream.h"
+#include "status.h"
 
 struct feed {
   struct job job; /* first: a job is its feed */
-  struct feed *next;
-  uint32_t handle;
+  struct stream stream;
+  struct feeds *feeds;
   const struct feed_kind *kind;
   void *source;
   /* A worker's while `busy` */
@@ -25,29 +22,20 @@ struct feed {
   /* The loop's */
   bool busy;
   bool opened;
-  bool dropped; /* not in the table any more; freed when no job owns it */
+  bool dropped; /* removed from the table; freed when no job owns it */
   bool lost;    /* records were dropped, which must still be said */
   struct watch watch;
   struct ticket opener;
   struct ticket closer;
   struct ring ring;
-  uint64_t sent;
-  uint64_t limit;
-  bool attached;
+  struct output_stream output;
   bool ended; /* nothing more will be put */
-  bool end_due;
 };
 
-struct feed *feed_find(struct agent *agent, uint32_t handle) {
-  for (struct feed *f = agent->feeds; f; f = f->next)
-    if (f->handle == handle) return f;
-  return NULL;
-}
-
-static void submit(struct feed *feed, enum job_class class, void (*work)(struct job *), void (*done)(struct agent *, struct job *)) {
+static void submit(struct feed *feed, enum job_class class, void (*work)(struct job *), void (*done)(struct job *)) {
   feed->busy = true;
   feed->job = (struct job){.work = work, .done = done};
-  job_submit(class, &feed->job);
+  job_submit(feed->feeds->jobs, class, &feed->job);
 }
 
 /* --- on a worker --- */
@@ -122,87 +110,106 @@ static void drain_made(struct feed *feed) {
   } else {
     put_bytes(feed);
   }
-  if (feed->making == MAKING_DONE && buffer_length(&feed->made) == 0 && !feed->lost) feed->ended = feed->end_due = true;
+  if (feed->making == MAKING_DONE && buffer_length(&feed->made) == 0 && !feed->lost) feed->ended = true;
 }
 
-static void closed(struct agent *agent, struct job *job) {
+static void closed(struct job *job) {
   struct feed *feed = (struct feed *)job;
   struct buffer body = {0};
-  if (feed->closer.id != 0) lane_respond(agent, &feed->closer, STATUS_OK, &body);
-  agent->feed_count--;
+  request_answer(&feed->closer, STATUS_OK, &body);
   buffer_free(&feed->request);
   buffer_free(&feed->made);
   ring_close(&feed->ring);
   free(feed);
 }
 
-static void made(struct agent *agent, struct job *job);
+static void made(struct job *job);
 
 /* Begins what is due next, unless a job is under way: then its end comes back here. */
-static void advance(struct agent *agent, struct feed *feed) {
+static void advance(struct feed *feed) {
   if (feed->busy) return;
   if (feed->dropped) {
-    watch_set(agent, &feed->watch, 0);
+    watch_set(feed->feeds->loop, &feed->watch, 0);
     submit(feed, JOB_FILES, work_close, closed);
     return;
   }
   drain_made(feed);
   if (feed->ended || feed->making == MAKING_DONE) return;
   if (feed->kind->descriptor)
-    watch_set(agent, &feed->watch, EPOLLIN);
-  else if (feed->attached && buffer_length(&feed->made) == 0 && ring_free(&feed->ring) >= feed->ring.capacity / 2)
+    watch_set(feed->feeds->loop, &feed->watch, EPOLLIN);
+  else if (feed->output.attached && buffer_length(&feed->made) == 0 && ring_free(&feed->ring) >= feed->ring.capacity / 2)
     submit(feed, JOB_PART, work_make, made);
 }
 
-static void made(struct agent *agent, struct job *job) {
+static void made(struct job *job) {
   struct feed *feed = (struct feed *)job;
   feed->busy = false;
-  advance(agent, feed);
+  advance(feed);
 }
 
-static void readable(struct agent *agent, void *owner, uint32_t events) {
+static void readable(void *owner, uint32_t events) {
   struct feed *feed = owner;
   (void)events;
-  watch_set(agent, &feed->watch, 0);
+  watch_set(feed->feeds->loop, &feed->watch, 0);
   if (!feed->busy) submit(feed, JOB_PART, work_make, made);
 }
 
-static void unlist(struct agent *agent, struct feed *feed) {
-  struct feed **link = &agent->feeds;
-  while (*link != feed) link = &(*link)->next;
-  *link = feed->next;
+static void unlist(struct feed *feed) {
+  stream_remove(feed->feeds->streams, &feed->stream);
   feed->dropped = true;
 }
 
-static void was_opened(struct agent *agent, struct job *job) {
+static void was_opened(struct job *job) {
   struct feed *feed = (struct feed *)job;
   struct buffer detail = feed->made;
   feed->busy = false;
   feed->made = (struct buffer){0};
   feed->opened = feed->status == STATUS_OK;
   if (feed->opened && feed->kind->descriptor) feed->watch = (struct watch){.ready = readable, .owner = feed, .fd = feed->kind->descriptor(feed->source)};
-  lane_respond(agent, &feed->opener, feed->status, &detail);
-  if (!feed->opened && !feed->dropped) unlist(agent, feed);
-  advance(agent, feed);
+  request_answer(&feed->opener, feed->status, &detail);
+  if (!feed->opened && !feed->dropped) unlist(feed);
+  advance(feed);
 }
 
-static size_t count(const struct agent *agent, const struct feed_kind *kind) {
-  size_t found = 0;
-  for (const struct feed *f = agent->feeds; f; f = f->next) found += f->kind == kind;
-  return found;
+static struct feed *feed_of(struct stream *stream) { return STREAM_OWNER(stream, struct feed, stream); }
+
+static void window(struct stream *stream, uint32_t n, uint64_t received, uint64_t limit) {
+  struct feed *feed = feed_of(stream);
+  if (n != STREAM_OUTPUT) return;
+  ring_release(&feed->ring, received);
+  output_window(&feed->output, received, feed->ring.end, limit);
+  if (feed->opened) advance(feed);
 }
 
-static int refuse(const struct agent *agent, const struct feed_kind *kind, bool in_use, struct reader *r, uint32_t handle, struct buffer *body) {
-  if (r->failed || handle == 0 || handle >= 1u << 30) return fail_with(body, STATUS_BAD_REQUEST, "not a handle");
-  if (in_use) return fail_with(body, STATUS_BAD_REQUEST, "handle is in use");
-  if (count(agent, kind) >= kind->limit) return fail_with(body, STATUS_BUSY, "too many at once");
-  return STATUS_OK;
+static void detach(struct stream *stream) { feed_of(stream)->output.attached = false; }
+
+static bool pump(struct stream *stream, struct lane *lane) {
+  struct feed *feed = feed_of(stream);
+  return feed->opened && output_pump(&feed->output, lane, &feed->ring, feed->ended, feed->ended ? feed->status : STATUS_OK);
 }
 
-int feed_begin(struct agent *agent, const struct ticket *ticket, const struct feed_kind *kind, void *source, struct reader *r, struct buffer *body) {
+static void close_feed(struct stream *stream, const struct ticket *ticket) {
+  struct feed *feed = feed_of(stream);
+  if (ticket) feed->closer = *ticket;
+  unlist(feed);
+  advance(feed);
+}
+
+static const struct stream_kind feed_streams = {.window = window, .detach = detach, .pump = pump, .close = close_feed};
+
+static bool is_of_kind(const struct stream *stream, const void *kind) {
+  return stream->kind == &feed_streams && STREAM_OWNER(stream, const struct feed, stream)->kind == kind;
+}
+
+static int refuse(const struct feeds *feeds, const struct feed_kind *kind, const struct reader *r, uint32_t handle, struct buffer *body) {
+  int status = stream_check_handle(feeds->streams, r->failed ? 0 : handle, body);
+  if (status == STATUS_OK && streams_count(feeds->streams, LANE_BULK, is_of_kind, kind) >= kind->limit) status = fail_with(body, STATUS_BUSY, "too many at once");
+  return status;
+}
+
+int feed_begin(struct feeds *feeds, const struct ticket *ticket, const struct feed_kind *kind, void *source, struct reader *r, struct buffer *body) {
   uint32_t handle = read_u32(r);
-  bool in_use = feed_find(agent, handle) || transfer_exists(agent, handle) || process_find(agent, handle);
-  int status = source ? refuse(agent, kind, in_use, r, handle, body) : ENOMEM;
+  int status = source ? refuse(feeds, kind, r, handle, body) : ENOMEM;
   struct feed *feed = status == STATUS_OK ? calloc(1, sizeof *feed) : NULL;
   if (status == STATUS_OK && (!feed || !ring_open(&feed->ring, kind->capacity) || !buffer_append(&feed->request, r->at, r->left))) status = ENOMEM;
   if (status != STATUS_OK) {
@@ -211,82 +218,14 @@ int feed_begin(struct agent *agent, const struct ticket *ticket, const struct fe
     free(source);
     return status;
   }
-  feed->handle = handle;
+  feed->stream = (struct stream){.kind = &feed_streams, .handle = handle, .lane = LANE_BULK};
+  feed->feeds = feeds;
+  feed->output.id = stream_id(handle, STREAM_OUTPUT);
   feed->kind = kind;
   feed->source = source;
   feed->opener = *ticket;
   feed->watch.fd = -1;
-  feed->next = agent->feeds;
-  agent->feeds = feed;
-  agent->feed_count++;
+  stream_add(feeds->streams, &feed->stream);
   submit(feed, JOB_FILES, work_open, was_opened);
   return STATUS_LATER;
-}
-
-bool feed_close(struct agent *agent, uint32_t handle, const struct ticket *ticket) {
-  struct feed *feed = feed_find(agent, handle);
-  if (!feed) return false;
-  if (ticket) feed->closer = *ticket;
-  unlist(agent, feed);
-  advance(agent, feed);
-  return true;
-}
-
-void feeds_close_all(struct agent *agent) {
-  while (agent->feeds) (void)feed_close(agent, agent->feeds->handle, NULL);
-}
-
-void feeds_detach(struct agent *agent, int lane) {
-  for (struct feed *f = agent->feeds; lane == 1 && f; f = f->next) f->attached = false;
-}
-
-bool feed_window(struct agent *agent, uint32_t stream, uint64_t received, uint64_t limit) {
-  struct feed *feed = feed_find(agent, stream / 4);
-  if (!feed) return false;
-  if (stream % 4 != 1) return true;
-  ring_release(&feed->ring, received);
-  if (!feed->attached || feed->sent < feed->ring.start) feed->sent = feed->ring.start;
-  feed->attached = true;
-  feed->limit = limit;
-  feed->end_due = feed->ended;
-  if (feed->opened) advance(agent, feed);
-  return true;
-}
-
-static void put_u64(uint8_t *to, uint64_t value) {
-  for (int i = 0; i < 8; i++) to[i] = (uint8_t)(value >> (8 * i));
-}
-
-static bool send_bytes(struct lane *lane, struct feed *feed) {
-  size_t length;
-  uint8_t head[8];
-  if (feed->sent >= feed->ring.end || feed->sent >= feed->limit) return false;
-  const uint8_t *bytes = ring_peek(&feed->ring, feed->sent, &length);
-  if (length > DATA_PART) length = DATA_PART;
-  if (length > feed->limit - feed->sent) length = (size_t)(feed->limit - feed->sent);
-  put_u64(head, feed->sent);
-  lane_send(lane, FRAME_DATA, feed->handle * 4 + 1, head, sizeof head, bytes, length);
-  feed->sent += length;
-  return true;
-}
-
-static bool pump_feed(struct lane *lane, struct feed *feed) {
-  bool queued = false;
-  if (!feed->attached || !feed->opened) return false;
-  while (lane_has_room(lane) && send_bytes(lane, feed)) queued = true;
-  if (!feed->end_due || feed->sent < feed->ring.end || !lane_has_room(lane)) return queued;
-  uint8_t end[12] = {0};
-  put_u64(end, feed->ring.end);
-  end[8] = (uint8_t)feed->status;
-  end[9] = (uint8_t)(feed->status >> 8);
-  lane_send(lane, FRAME_END, feed->handle * 4 + 1, end, sizeof end, NULL, 0);
-  feed->end_due = false;
-  return true;
-}
-
-bool feeds_pump(struct agent *agent, struct lane *lane) {
-  bool queued = false;
-  if (lane->number != 1 || !lane_connected(lane)) return false;
-  for (struct feed *f = agent->feeds; f; f = f->next) queued |= pump_feed(lane, f);
-  return queued;
 }

@@ -3,7 +3,8 @@
 #define WRENN_FEED_H
 
 #include "jobs.h"
-#include "ring.h"
+#include "request-table.h"
+#include "stream-table.h"
 #include "wire.h"
 
 enum making { MAKING_MORE, MAKING_DONE };
@@ -24,16 +25,13 @@ struct feed_kind {
   int (*descriptor)(const void *source);
 };
 
-struct feed;
+struct feeds {
+  struct loop *loop;
+  struct jobs *jobs;
+  struct stream_table *streams;
+};
 
 /* Begins a feed for a request whose next field is the handle; `source` is taken over. STATUS_LATER or the status to answer. */
-int feed_begin(struct agent *agent, const struct ticket *ticket, const struct feed_kind *kind, void *source, struct reader *r, struct buffer *body);
-struct feed *feed_find(struct agent *agent, uint32_t handle);
-/* Answers the ticket when everything is closed; false when there is no such feed. */
-bool feed_close(struct agent *agent, uint32_t handle, const struct ticket *ticket);
-void feeds_close_all(struct agent *agent);
-void feeds_detach(struct agent *agent, int lane);
-bool feed_window(struct agent *agent, uint32_t stream, uint64_t received, uint64_t limit);
-bool feeds_pump(struct agent *agent, struct lane *lane);
+int feed_begin(struct feeds *feeds, const struct ticket *ticket, const struct feed_kind *kind, void *source, struct reader *r, struct buffer *body);
 
 #endif

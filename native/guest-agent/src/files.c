@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "paths.h"
-#include "requests.h"
+#include "status.h"
 #include "tree.h"
 
 enum operation { OP_STAT = 32, OP_LIST, OP_MKDIR, OP_REMOVE, OP_MOVE, OP_COPY, OP_CHMOD, OP_SYMLINK };

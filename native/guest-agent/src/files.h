@@ -2,10 +2,10 @@
 #ifndef WRENN_FILES_H
 #define WRENN_FILES_H
 
-#include "errand.h"
+#include "blocking-job.h"
 #include "users.h"
 
-errand_function run_file;
+blocking_function run_file;
 /* Appends the entry of a path (not following a final link); errno when it cannot be read. */
 int entry_write(struct buffer *body, const char *path);
 /* Reads user and path, takes on the user's rights and resolves the path; STATUS_OK or the status to answer. The caller calls user_restore. */

@@ -8,7 +8,9 @@
 static const uint8_t hello_magic[16] = {'W', 'R', 'E', 'N', 'N', '-', 'H', 'E', 'L', 'L', 'O', 0xFF, 0x00, 0xA5, 0x5A, 0x01};
 static const uint8_t welcome_magic[16] = {'W', 'R', 'E', 'N', 'N', '-', 'W', 'E', 'L', 'C', 'M', 0xFF, 0x00, 0x5A, 0xA5, 0x01};
 
-bool parser_feed(struct parser *p, const void *bytes, size_t length) { return buffer_append(&p->input, bytes, length); }
+uint8_t *parser_room(struct parser *p, size_t length) { return buffer_reserve(&p->input, length) ? p->input.bytes + p->input.end : NULL; }
+
+void parser_fed(struct parser *p, size_t length) { p->input.end += length; }
 
 static struct hello decode_hello(const uint8_t *record) {
   struct reader r = {record + sizeof hello_magic, RECORD_SIZE - sizeof hello_magic, false};

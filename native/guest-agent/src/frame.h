@@ -42,8 +42,10 @@ struct parser {
 
 enum parsed { PARSED_NOTHING, PARSED_FRAME, PARSED_HELLO };
 
-/* Adds received bytes; false when memory is short. */
-bool parser_feed(struct parser *p, const void *bytes, size_t length);
+/* Room for `length` more bytes of input, for reading straight into it; NULL when memory is short. */
+uint8_t *parser_room(struct parser *p, size_t length);
+/* This many bytes were put there. */
+void parser_fed(struct parser *p, size_t length);
 /*
  * The next whole thing in the input. A frame's payload is valid until the next call.
  * After a hello the caller sets `synchronised` and `epoch` if it accepts it.

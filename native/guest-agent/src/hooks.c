@@ -10,8 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "configure.h"
-#include "requests.h"
+#include "agent.h"
+#include "counters.h"
+#include "status.h"
 
 #define DIRECTORY "/etc/wrenn/on-restore.d"
 
@@ -31,9 +32,8 @@ static struct {
 static int is_hook(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 
 /* A hook that hangs is ended with what it started, and counts as failed. */
-static void time_over(struct agent *agent, void *owner, uint32_t events) {
+static void time_over(void *owner, uint32_t events) {
   uint64_t count;
-  (void)agent;
   (void)owner;
   (void)events;
   ssize_t ignored = read(run.timer.fd, &count, sizeof count);
@@ -44,7 +44,7 @@ static void time_over(struct agent *agent, void *owner, uint32_t events) {
 static void set_timer(struct agent *agent, int seconds) {
   if (run.timer.fd < 0) {
     run.timer = (struct watch){.ready = time_over, .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
-    watch_set(agent, &run.timer, EPOLLIN);
+    watch_set(&agent->loop, &run.timer, EPOLLIN);
   }
   struct itimerspec when = {.it_value.tv_sec = seconds};
   (void)timerfd_settime(run.timer.fd, 0, &when, NULL);
@@ -77,7 +77,7 @@ static void finish(struct agent *agent, int status) {
   struct ticket ticket = run.ticket;
   struct ticket next = run.next;
   run.ticket = run.next = (struct ticket){0};
-  lane_respond(agent, &ticket, status, &body);
+  request_answer(&ticket, status, &body);
   if (next.id != 0) (void)hooks_begin(agent, &next);
 }
 

@@ -2,7 +2,11 @@
 #ifndef WRENN_HOOKS_H
 #define WRENN_HOOKS_H
 
-#include "agent.h"
+#include <sys/types.h>
+
+#include "request-table.h"
+
+struct agent;
 
 /* Runs all of them, after those of an earlier request; the ticket is answered when the last one has ended. STATUS_LATER or STATUS_BUSY. */
 int hooks_begin(struct agent *agent, const struct ticket *ticket);

@@ -14,26 +14,13 @@ enum { STACK_BYTES = 8 << 20, NICENESS = 5 };
 
 static const int workers[JOB_CLASSES] = {[JOB_PART] = 2, [JOB_FILES] = 4, [JOB_MACHINE] = 2};
 
-struct queue {
-  struct job *first;
-  struct job **end;
-};
-
-static struct {
-  pthread_mutex_t lock;
-  pthread_cond_t more[JOB_CLASSES];
-  struct queue waiting[JOB_CLASSES];
-  struct queue finished;
-  int wake;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = -1};
-
-static void put(struct queue *queue, struct job *job) {
+static void put(struct job_queue *queue, struct job *job) {
   job->next = NULL;
   *queue->end = job;
   queue->end = &job->next;
 }
 
-static struct job *take(struct queue *queue) {
+static struct job *take(struct job_queue *queue) {
   struct job *job = queue->first;
   if (!job) return NULL;
   queue->first = job->next;
@@ -42,60 +29,61 @@ static struct job *take(struct queue *queue) {
 }
 
 static _Noreturn void *worker(void *argument) {
-  size_t class = (size_t)argument;
+  const struct job_crew *crew = argument;
+  struct jobs *jobs = crew->jobs;
   /* On Linux a thread has its own niceness: work gives way to keystrokes. */
   (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
   for (;;) {
-    (void)pthread_mutex_lock(&pool.lock);
+    (void)pthread_mutex_lock(&jobs->lock);
     struct job *job;
-    while (!(job = take(&pool.waiting[class]))) (void)pthread_cond_wait(&pool.more[class], &pool.lock);
-    (void)pthread_mutex_unlock(&pool.lock);
+    while (!(job = take(&jobs->waiting[crew->class]))) (void)pthread_cond_wait(&jobs->more[crew->class], &jobs->lock);
+    (void)pthread_mutex_unlock(&jobs->lock);
     job->work(job);
-    (void)pthread_mutex_lock(&pool.lock);
-    put(&pool.finished, job);
-    (void)pthread_mutex_unlock(&pool.lock);
+    (void)pthread_mutex_lock(&jobs->lock);
+    put(&jobs->finished, job);
+    (void)pthread_mutex_unlock(&jobs->lock);
     uint64_t one = 1;
-    ssize_t ignored = write(pool.wake, &one, sizeof one);
+    ssize_t ignored = write(jobs->wake.fd, &one, sizeof one);
     (void)ignored;
   }
 }
 
-static void finished_ready(struct agent *agent, void *owner, uint32_t events) {
+static void finished_ready(void *owner, uint32_t events) {
+  struct jobs *jobs = owner;
   uint64_t count;
-  (void)owner;
   (void)events;
-  ssize_t ignored = read(pool.wake, &count, sizeof count);
+  ssize_t ignored = read(jobs->wake.fd, &count, sizeof count);
   (void)ignored;
   for (;;) {
-    (void)pthread_mutex_lock(&pool.lock);
-    struct job *job = take(&pool.finished);
-    (void)pthread_mutex_unlock(&pool.lock);
+    (void)pthread_mutex_lock(&jobs->lock);
+    struct job *job = take(&jobs->finished);
+    (void)pthread_mutex_unlock(&jobs->lock);
     if (!job) return;
-    job->done(agent, job);
+    job->done(job);
   }
 }
 
-void job_submit(enum job_class class, struct job *job) {
-  (void)pthread_mutex_lock(&pool.lock);
-  put(&pool.waiting[class], job);
-  (void)pthread_cond_signal(&pool.more[class]);
-  (void)pthread_mutex_unlock(&pool.lock);
+void job_submit(struct jobs *jobs, enum job_class class, struct job *job) {
+  (void)pthread_mutex_lock(&jobs->lock);
+  put(&jobs->waiting[class], job);
+  (void)pthread_cond_signal(&jobs->more[class]);
+  (void)pthread_mutex_unlock(&jobs->lock);
 }
 
-bool jobs_start(struct agent *agent) {
-  static struct watch watch = {.ready = finished_ready};
+bool jobs_start(struct jobs *jobs, struct loop *loop) {
   pthread_attr_t attributes;
   pthread_t thread;
-  pool.finished.end = &pool.finished.first;
-  pool.wake = watch.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (pool.wake < 0 || pthread_attr_init(&attributes) || pthread_attr_setstacksize(&attributes, STACK_BYTES)) return false;
+  *jobs = (struct jobs){.wake = {.ready = finished_ready, .owner = jobs, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)}};
+  jobs->finished.end = &jobs->finished.first;
+  if (jobs->wake.fd < 0 || pthread_mutex_init(&jobs->lock, NULL) || pthread_attr_init(&attributes) || pthread_attr_setstacksize(&attributes, STACK_BYTES)) return false;
   bool ok = true;
-  for (size_t class = 0; class < JOB_CLASSES; class++) {
-    pool.waiting[class].end = &pool.waiting[class].first;
-    ok = ok && pthread_cond_init(&pool.more[class], NULL) == 0;
-    for (int i = 0; ok && i < workers[class]; i++) ok = pthread_create(&thread, &attributes, worker, (void *)class) == 0;
+  for (enum job_class class = 0; class < JOB_CLASSES; class++) {
+    jobs->waiting[class].end = &jobs->waiting[class].first;
+    jobs->crews[class] = (struct job_crew){jobs, class};
+    ok = ok && pthread_cond_init(&jobs->more[class], NULL) == 0;
+    for (int i = 0; ok && i < workers[class]; i++) ok = pthread_create(&thread, &attributes, worker, &jobs->crews[class]) == 0;
   }
   (void)pthread_attr_destroy(&attributes);
-  watch_set(agent, &watch, EPOLLIN);
+  watch_set(loop, &jobs->wake, EPOLLIN);
   return ok;
 }

@@ -5,22 +5,44 @@
 #ifndef WRENN_JOBS_H
 #define WRENN_JOBS_H
 
-#include "agent.h"
+#include <pthread.h>
+
+#include "loop.h"
 
 struct job {
   struct job *next;
-  void (*work)(struct job *job);                      /* on a worker */
-  void (*done)(struct agent *agent, struct job *job); /* in the loop, afterwards */
+  void (*work)(struct job *job); /* on a worker */
+  void (*done)(struct job *job); /* in the loop, afterwards */
 };
 
 /*
- * Each class has workers of its own: parts of streams never queue behind file requests, of which one may take minutes,
+ * Each class has its own workers: parts of streams never queue behind file requests, of which one may take minutes,
  * and what the host asks about the machine never behind what a user's file system makes hang.
  */
 enum job_class { JOB_PART, JOB_FILES, JOB_MACHINE, JOB_CLASSES };
 
+struct job_queue {
+  struct job *first;
+  struct job **end;
+};
+
+/* What the workers of one class are started with. */
+struct job_crew {
+  struct jobs *jobs;
+  enum job_class class;
+};
+
+struct jobs {
+  pthread_mutex_t lock;
+  pthread_cond_t more[JOB_CLASSES];
+  struct job_queue waiting[JOB_CLASSES];
+  struct job_queue finished;
+  struct job_crew crews[JOB_CLASSES];
+  struct watch wake;
+};
+
 /* Starts the workers; false when they cannot be had. */
-bool jobs_start(struct agent *agent);
-void job_submit(enum job_class class, struct job *job);
+bool jobs_start(struct jobs *jobs, struct loop *loop);
+void job_submit(struct jobs *jobs, enum job_class class, struct job *job);
 
 #endif

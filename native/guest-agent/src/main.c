@@ -7,91 +7,86 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent.h"
-#include "cgroup.h"
 #include "configure.h"
-#include "feed.h"
+#include "dispatch.h"
+#include "hooks.h"
 #include "init.h"
-#include "jobs.h"
-#include "process.h"
-#include "transfer.h"
+#include "processes.h"
 
-enum { EVENTS = 64 };
-
-void watch_set(struct agent *agent, struct watch *watch, uint32_t events) {
-  if (watch->fd < 0 || watch->events == events) return;
-  struct epoll_event event = {.events = events, .data.ptr = watch};
-  if (events == 0)
-    (void)epoll_ctl(agent->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-  else
-    (void)epoll_ctl(agent->epoll, watch->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, watch->fd, &event);
-  watch->events = events;
-  if (events != 0) return;
-  /* Its owner may be freed next: an event of this round must not find it. */
-  for (int i = 0; i < agent->round_count; i++)
-    if (agent->round[i].data.ptr == watch) agent->round[i].data.ptr = NULL;
-}
-
-static void children_ready(struct agent *agent, void *owner, uint32_t events) {
+static void children_ready(void *owner, uint32_t events) {
+  struct agent *agent = owner;
   struct signalfd_siginfo info;
-  (void)owner;
+  struct rusage usage;
+  int status;
   (void)events;
-  while (read(agent->signals, &info, sizeof info) == sizeof info) continue;
-  processes_reap(agent);
+  while (read(agent->children.fd, &info, sizeof info) == sizeof info) continue;
+  for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;)
+    if (!processes_collect(&agent->processes, pid, status, &usage)) hooks_collect(agent, pid, status);
 }
+
+static void on_session(void *owner, struct lane *lane, bool new_link) {
+  struct agent *agent = owner;
+  requests_reconnect(&agent->requests[lane->id], new_link);
+  if (new_link) streams_close(&agent->streams, lane->id);
+  streams_detach(&agent->streams, lane->id);
+}
+
+static void on_request(void *owner, struct lane *lane, const struct frame *frame) {
+  struct agent *agent = owner;
+  requests_receive(&agent->requests[lane->id], frame);
+}
+
+static void on_stream(void *owner, struct lane *lane, const struct frame *frame) {
+  struct agent *agent = owner;
+  (void)lane;
+  streams_receive(&agent->streams, frame);
+}
+
+static const struct lane_events lane_events = {on_session, on_request, on_stream};
 
 /* Reads, queues and writes one turn of each lane, the interactive one first; true when there may be more. */
 static bool pump(struct agent *agent) {
   bool moved = false;
-  for (int i = 0; i < 2; i++) moved |= lane_read(agent, &agent->lanes[i]);
-  for (int i = 0; i < 2; i++) {
-    struct lane *lane = &agent->lanes[i];
-    moved |= processes_pump(agent, lane);
-    moved |= transfers_pump(agent, lane);
-    moved |= feeds_pump(agent, lane);
-    moved |= lane_flush(lane);
+  for (int i = 0; i < LANES; i++) moved |= lane_read(&agent->lanes[i]);
+  for (int i = 0; i < LANES; i++) {
+    moved |= streams_pump(&agent->streams, &agent->lanes[i]);
+    moved |= lane_flush(&agent->lanes[i]);
   }
   return moved;
 }
 
 static _Noreturn void serve(struct agent *agent) {
-  struct epoll_event events[EVENTS];
-  bool more = false;
-  for (;;) {
-    /* One lane's worth at a time: a keystroke that arrives meanwhile waits for no more than that. */
-    int count = epoll_wait(agent->epoll, events, EVENTS, more ? 0 : -1);
-    if (count < 0 && errno != EINTR) abort();
-    agent->round = events;
-    agent->round_count = count;
-    for (int i = 0; i < count; i++) {
-      struct watch *watch = events[i].data.ptr;
-      if (watch) watch->ready(agent, watch->owner, events[i].events);
-    }
-    agent->round_count = 0;
-    more = pump(agent);
-  }
+  /* One lane's worth at a time: a keystroke that arrives in between waits for no more than that. */
+  for (bool more = false;; more = pump(agent)) loop_turn(&agent->loop, !more);
 }
 
-static bool prepare(struct agent *agent, struct watch *signals) {
+/* Puts the parts together, from the loop upwards. */
+static bool prepare(struct agent *agent) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
   sigprocmask(SIG_BLOCK, &set, NULL);
   signal(SIGPIPE, SIG_IGN);
-  agent->epoll = epoll_create1(EPOLL_CLOEXEC);
-  agent->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-  if (agent->epoll < 0 || agent->signals < 0 || getrandom(&agent->instance, sizeof agent->instance, 0) != sizeof agent->instance) return false;
-  *signals = (struct watch){.ready = children_ready, .fd = agent->signals};
-  watch_set(agent, signals, EPOLLIN);
-  return true;
+  agent->children = (struct watch){.ready = children_ready, .owner = agent, .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)};
+  if (!loop_open(&agent->loop) || agent->children.fd < 0 || getrandom(&agent->instance, sizeof agent->instance, 0) != sizeof agent->instance) return false;
+  watch_set(&agent->loop, &agent->children, EPOLLIN);
+  for (enum lane_id id = 0; id < LANES; id++) {
+    lane_init(&agent->lanes[id], id, &agent->loop, agent->instance, &lane_events, agent);
+    requests_init(&agent->requests[id], &agent->lanes[id], dispatch, agent);
+  }
+  agent->processes = (struct processes){.loop = &agent->loop, .streams = &agent->streams, .cgroups = &agent->cgroups, .defaults = &agent->defaults};
+  agent->transfers = (struct transfers){.jobs = &agent->jobs, .streams = &agent->streams};
+  agent->feeds = (struct feeds){.loop = &agent->loop, .jobs = &agent->jobs, .streams = &agent->streams};
+  return jobs_start(&agent->jobs, &agent->loop);
 }
 
 static void protect_from_oom(void) {
@@ -110,41 +105,42 @@ static int usage(void) {
 /* How the agent was asked to run, from its arguments or from being PID 1. */
 struct role {
   bool guest;
-  const char *sockets[2];
+  const char *sockets[LANES];
   const char *cgroup;
 };
 
 static bool parse(int argc, char **argv, struct role *role) {
   if (argc < 4 || strcmp(argv[1], "--listen") != 0) return false;
-  role->sockets[0] = argv[2];
-  role->sockets[1] = argv[3];
+  role->sockets[LANE_INTERACTIVE] = argv[2];
+  role->sockets[LANE_BULK] = argv[3];
   if (argc == 6 && strcmp(argv[4], "--cgroup") == 0) role->cgroup = argv[5];
   return argc == 4 || role->cgroup || (argc == 5 && strcmp(argv[4], "--no-cgroup") == 0);
 }
 
-static bool begin(struct agent *agent, const struct role *role, struct watch *signals) {
+static bool begin(struct agent *agent, const struct role *role) {
+  static const char *const ports[LANES] = {[LANE_INTERACTIVE] = "wrenn.interactive", [LANE_BULK] = "wrenn.bulk"};
   umask(022);
-  if (role->cgroup && !cgroup_use(role->cgroup)) return false;
-  if (!prepare(agent, signals) || !jobs_start(agent)) return false;
-  if (role->guest) return lane_open_port(agent, 0, "wrenn.interactive") && lane_open_port(agent, 1, "wrenn.bulk");
-  return lane_listen(agent, 0, role->sockets[0]) && lane_listen(agent, 1, role->sockets[1]);
+  if (role->cgroup && !cgroup_use(&agent->cgroups, role->cgroup)) return false;
+  if (!prepare(agent)) return false;
+  bool ok = true;
+  for (int i = 0; ok && i < LANES; i++) ok = role->guest ? lane_open_port(&agent->lanes[i], ports[i]) : lane_listen(&agent->lanes[i], role->sockets[i]);
+  return ok;
 }
 
 int main(int argc, char **argv) {
   static struct agent agent;
-  static struct watch signals;
   struct role role = {.guest = getpid() == 1};
   if (role.guest) {
     init_guest();
     protect_from_oom();
-    if (!cgroup_prepare()) dprintf(1, "wrenn-guest-agent: no cgroups: a kill reaches sessions only, nothing can be frozen\n");
+    if (!cgroup_prepare(&agent.cgroups)) dprintf(1, "wrenn-guest-agent: no cgroups: a kill reaches sessions only, nothing can be frozen\n");
   } else if (argc == 2 && strcmp(argv[1], "--version") == 0) {
     puts(AGENT_VERSION);
     return 0;
   } else if (!parse(argc, argv, &role)) {
     return usage();
   }
-  if (!begin(&agent, &role, &signals)) {
+  if (!begin(&agent, &role)) {
     dprintf(2, "wrenn-guest-agent: cannot start: %s\n", strerror(errno));
     return 1;
   }

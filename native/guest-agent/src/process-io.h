@@ -6,15 +6,18 @@
 
 enum { INPUT_CAPACITY = 65536 };
 
-/* Descriptor callbacks. */
-void output_ready(struct agent *agent, void *owner, uint32_t events);
-void input_ready(struct agent *agent, void *owner, uint32_t events);
+/* Reads once; false when there is nothing to read now, no room, or nothing will ever come. */
+bool process_read(struct output *out);
+/* Writes pending input as far as its reader takes it, and closes it after its end. */
+void process_write_input(struct process *process);
+void process_close_input(struct process *process);
 /* Watches a process's descriptors for exactly what can be done with them now. */
-void process_rewatch(struct agent *agent, struct process *process);
+void process_rewatch(struct process *process);
 /* Reads what the process had written when it exited. */
-void process_drain(struct agent *agent, struct process *process);
+void process_drain(struct process *process);
 /* Answers WAIT once the process is over and drained. */
-void process_settle(struct agent *agent, struct process *process);
-void process_close_input(struct agent *agent, struct process *process);
+void process_settle(struct process *process);
+/* Closes every descriptor and frees what was read and not sent. */
+void process_close(struct process *process);
 
 #endif

@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "cgroup.h"
 #include "signal-one.h"
+#include "status.h"
 
 /* Never by the number of the group alone: once the process was collected it may be another's. */
 static void signal_members(const struct process *process, int number, enum signal_scope scope) {
-  if (cgroup_available())
-    cgroup_signal(process->cgroup, scope == SIGNAL_GROUP ? process->pid : 0, number);
+  const struct cgroups *cgroups = process->processes->cgroups;
+  if (cgroup_available(cgroups))
+    cgroup_signal(cgroups, process->cgroup, scope == SIGNAL_GROUP ? process->pid : 0, number);
   else
     signal_by_proc(process->pid, process->start_time, number, scope == SIGNAL_TREE);
 }

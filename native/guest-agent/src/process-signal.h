@@ -6,7 +6,7 @@
 
 enum signal_scope { SIGNAL_PROCESS, SIGNAL_GROUP, SIGNAL_TREE };
 
-/* STATUS_OK also when nobody is left to signal. */
+/* STATUS_OK also when no process is left to signal. */
 int process_signal(const struct process *process, int number, enum signal_scope scope);
 
 #endif

@@ -1,35 +1,59 @@
-/* Processes that the host started: their life, output rings, standard input. */
+/* A process that the host started, with its descriptors and its streams. */
 #ifndef WRENN_PROCESS_H
 #define WRENN_PROCESS_H
 
-#include "agent.h"
-#include "ring.h"
-#include "wire.h"
+#include <sys/types.h>
 
-/* One output stream of a process. */
+#include "cgroup.h"
+#include "environment.h"
+#include "input-stream.h"
+#include "output-stream.h"
+#include "request-table.h"
+#include "stream-table.h"
+
+enum { OUTPUTS = 2 };
+
+struct processes {
+  struct loop *loop;
+  struct stream_table *streams;
+  struct cgroups *cgroups;
+  const struct environment *defaults;
+  struct process *first;
+  size_t count;
+  size_t ring_bytes;     /* of all of them */
+  struct watch patience; /* the timer after which processes in drop mode no longer wait for the host */
+  bool patience_runs;
+};
+
+/* One output of a process. */
 struct output {
   struct process *process;
-  uint32_t stream;
-  struct watch watch;
+  struct output_stream stream;
+  struct watch pipe; /* without a descriptor where a terminal's master is read instead */
   struct ring ring;
-  size_t most; /* what the ring may grow to */
+  size_t most;           /* what the ring may grow to */
   uint64_t acknowledged; /* the host has what is below; it stays in the ring while there is room, for a host that forgot it */
-  uint64_t sent;
-  uint64_t limit;
-  uint64_t drain_to; /* after exit: what the process had written reaches up to here */
-  bool attached;
-  bool impatient; /* drop mode: the host has not taken anything for too long, so bytes are dropped until it does */
-  bool end_due;
-  bool ended; /* end of file was read */
+  uint64_t drain_to;     /* after exit: what the process had written reaches up to here */
+  bool impatient;        /* drop mode: the host has not taken anything for too long, so bytes are dropped until it does */
+  bool ended;            /* end of file was read */
+};
+
+/* Standard input. */
+struct input {
+  struct input_stream stream;
+  struct watch pipe;     /* without a descriptor where a terminal's master is written instead */
+  struct buffer pending; /* received, and not yet written */
+  uint64_t end;          /* UINT64_MAX until the host closes it */
+  bool closed;
 };
 
 struct process {
+  struct processes *processes;
   struct process *next;
-  uint32_t handle;
+  struct stream stream;
   pid_t pid;
   uint64_t start_time;
-  uint64_t cgroup; /* 0: none, or nobody is in it any more */
-  int lane; /* lane of its streams */
+  uint64_t cgroup; /* 0: it has none, or no process is left in it */
   bool terminal;
   bool drop_oldest;
   bool exited;
@@ -40,39 +64,11 @@ struct process {
   uint64_t user_us;
   uint64_t system_us;
   uint64_t peak_kib;
-  struct output outputs[2]; /* stdout or terminal, stderr */
-  struct watch input_watch; /* standard input pipe; a terminal writes to its master instead */
-  struct buffer input;
-  uint64_t input_received;
-  uint64_t input_end; /* UINT64_MAX until the host closes it */
-  bool input_closed;
-  bool input_window_due;
+  struct watch master;            /* of the terminal: input is written to it, output read from it */
+  struct output outputs[OUTPUTS]; /* standard output or the terminal's, standard error */
+  struct input input;
   struct ticket waiter; /* of WAIT */
   struct buffer label;
 };
-
-int request_start(struct agent *agent, struct reader *r, struct buffer *body);
-int request_wait(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
-int request_signal(struct agent *agent, struct reader *r, struct buffer *body);
-int request_resize(struct agent *agent, struct reader *r, struct buffer *body);
-int request_list(struct agent *agent, struct reader *r, struct buffer *body);
-int request_forget(struct agent *agent, struct reader *r, struct buffer *body);
-int request_overflow(struct agent *agent, struct reader *r, struct buffer *body);
-
-/* A new connection on a lane: nothing is sent until the host attaches each stream again. */
-void processes_detach(struct agent *agent, int lane);
-/* A new host link: nobody waits any more for what the old one asked. */
-void processes_forget_waiters(struct agent *agent);
-/* Bytes, windows and ends for streams; false when the stream is not a process's. */
-bool process_input(struct agent *agent, uint32_t stream, uint64_t offset, const uint8_t *bytes, size_t length);
-bool process_input_end(struct agent *agent, uint32_t stream, uint64_t offset);
-bool process_window(struct agent *agent, uint32_t stream, uint64_t received, uint64_t limit);
-/* Collects exited children. */
-void processes_reap(struct agent *agent);
-/* Sends what a lane has room for; true when anything was queued. */
-bool processes_pump(struct agent *agent, struct lane *lane);
-/* Frees a process that the host has forgotten once nothing of it is left. */
-void process_retire(struct agent *agent, struct process *process);
-struct process *process_find(struct agent *agent, uint32_t handle);
 
 #endif

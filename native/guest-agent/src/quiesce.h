@@ -2,10 +2,11 @@
 #ifndef WRENN_QUIESCE_H
 #define WRENN_QUIESCE_H
 
-#include "agent.h"
-#include "wire.h"
+#include "cgroup.h"
+#include "jobs.h"
+#include "request-table.h"
 
-int request_quiesce(const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body);
-int request_thaw(struct reader *r, struct buffer *body);
+int request_quiesce(const struct cgroups *cgroups, struct jobs *jobs, const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body);
+int request_thaw(const struct cgroups *cgroups, struct reader *r, struct buffer *body);
 
 #endif

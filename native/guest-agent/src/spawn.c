@@ -13,11 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cgroup.h"
-#include "environment.h"
 #include "paths.h"
 #include "proc-stat.h"
-#include "requests.h"
+#include "status.h"
 
 enum {
   ARGUMENT_LIMIT = 65536,
@@ -128,12 +126,12 @@ void spawn_free(struct spawn *spawn) {
   buffer_free(&spawn->label);
 }
 
-static bool build_environment(const struct agent *agent, const struct spawn *spawn, struct environment *environment) {
+static bool build_environment(const struct environment *defaults, const struct spawn *spawn, struct environment *environment) {
   bool ok = environment_set(environment, "PATH", default_path) && environment_set(environment, "HOME", spawn->user.home) &&
             environment_set(environment, "USER", spawn->user.name) && environment_set(environment, "LOGNAME", spawn->user.name) &&
             environment_set(environment, "SHELL", spawn->user.shell) && environment_set(environment, "LANG", "C.UTF-8");
   if (spawn->terminal) ok = ok && environment_set(environment, "TERM", "xterm-256color") && environment_set(environment, "COLORTERM", "truecolor");
-  if (!spawn->clean_environment) ok = ok && environment_merge(environment, &agent->defaults);
+  if (!spawn->clean_environment) ok = ok && environment_merge(environment, defaults);
   return ok && environment_merge(environment, &spawn->environment);
 }
 
@@ -264,21 +262,21 @@ static bool open_pipes(const struct spawn *spawn, struct descriptors *d) {
   return true;
 }
 
-int spawn_run(struct agent *agent, const struct spawn *spawn, struct spawned *spawned, struct buffer *detail) {
+int spawn_run(struct cgroups *cgroups, const struct environment *defaults, const struct spawn *spawn, struct spawned *spawned, struct buffer *detail) {
   struct descriptors d = {{-1, -1}, {-1, -1}, {-1, -1}};
   struct environment environment = {0};
   struct child child = {.spawn = spawn};
   uint64_t cgroup = 0;
-  bool ok = build_environment(agent, spawn, &environment);
+  bool ok = build_environment(defaults, spawn, &environment);
   child.environment = ok ? environment_array(&environment) : NULL;
   child.path = environment_get(&environment, "PATH");
-  ok = ok && child.environment && child.path && (spawn->terminal ? open_terminal(spawn, &d) : open_pipes(spawn, &d)) && (!cgroup_available() || (cgroup = cgroup_create()) != 0);
+  ok = ok && child.environment && child.path && (spawn->terminal ? open_terminal(spawn, &d) : open_pipes(spawn, &d)) && (!cgroup_available(cgroups) || (cgroup = cgroup_create(cgroups)) != 0);
   pid_t pid = -1;
   if (ok) {
     child.input = d.input[0];
     child.output = d.output[1];
     child.errors = d.errors[1];
-    pid = cgroup != 0 ? cgroup_fork(cgroup) : fork();
+    pid = cgroup != 0 ? cgroup_fork(cgroups, cgroup) : fork();
     if (pid == 0) run_child(&child);
   }
   int problem = errno;
@@ -288,13 +286,14 @@ int spawn_run(struct agent *agent, const struct spawn *spawn, struct spawned *sp
     close_pair(d.input);
     close_pair(d.output);
     close_pair(d.errors);
-    cgroup_release(cgroup);
+    cgroup_release(cgroups, cgroup);
     return fail_with(detail, problem ? problem : ENOMEM, strerror(problem));
   }
   close(d.input[0]);
   close(d.output[1]);
   close(d.errors[1]);
   struct proc_stat stat;
-  *spawned = (struct spawned){.pid = pid, .start_time = proc_stat(pid, &stat) ? stat.start_time : 0, .cgroup = cgroup, .input = d.input[1], .output = {d.output[0], d.errors[0]}};
+  *spawned = (struct spawned){.pid = pid, .start_time = proc_stat(pid, &stat) ? stat.start_time : 0, .cgroup = cgroup, .master = -1, .input = d.input[1], .output = {d.output[0], d.errors[0]}};
+  if (spawn->terminal) spawned->master = spawned->output[0], spawned->output[0] = -1;
   return STATUS_OK;
 }

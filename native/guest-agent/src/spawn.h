@@ -2,7 +2,8 @@
 #ifndef WRENN_SPAWN_H
 #define WRENN_SPAWN_H
 
-#include "agent.h"
+#include "cgroup.h"
+#include "environment.h"
 #include "users.h"
 #include "wire.h"
 
@@ -37,12 +38,13 @@ struct spawned {
   pid_t pid;
   uint64_t start_time;
   uint64_t cgroup;
+  int master; /* of a terminal, instead of the others */
   int input;
   int output[2];
 };
 
 int spawn_decode(struct spawn *spawn, struct reader *r, struct buffer *detail);
 void spawn_free(struct spawn *spawn);
-int spawn_run(struct agent *agent, const struct spawn *spawn, struct spawned *spawned, struct buffer *detail);
+int spawn_run(struct cgroups *cgroups, const struct environment *defaults, const struct spawn *spawn, struct spawned *spawned, struct buffer *detail);
 
 #endif

@@ -2,6 +2,8 @@
 #ifndef WRENN_STATUS_H
 #define WRENN_STATUS_H
 
+#include "buffer.h"
+
 enum status {
   STATUS_OK = 0,
   STATUS_BUSY = 1000,
@@ -13,5 +15,8 @@ enum status {
   STATUS_BAD_CWD = 1006,
   STATUS_LATER = -1, /* the handler answers by itself later */
 };
+
+/* Puts a readable detail into the body of an error. */
+int fail_with(struct buffer *body, int status, const char *detail);
 
 #endif

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "files.h"
-#include "requests.h"
+#include "status.h"
 
 enum { FLAG_PARENTS = 1, FLAG_EXCLUSIVE = 2, FLAGS = 3 };
 

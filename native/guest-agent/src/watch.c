@@ -13,10 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "feed.h"
 #include "files.h"
 #include "paths.h"
-#include "requests.h"
+#include "status.h"
 #include "watch-directories.h"
 
 enum { DEPTH_LIMIT = 128 };
@@ -225,8 +224,8 @@ static int open_watcher(void *source, struct reader *r, struct buffer *detail) {
 static const struct feed_kind watches = {
     .capacity = RING, .limit = WATCH_LIMIT, .lossy = true, .put_loss = put_loss, .open = open_watcher, .make = make, .close = close_watcher, .descriptor = descriptor};
 
-int request_watch(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body) {
+int request_watch(struct feeds *feeds, const struct ticket *ticket, struct reader *r, struct buffer *body) {
   struct watcher *w = calloc(1, sizeof *w);
   if (w) w->inotify = -1;
-  return feed_begin(agent, ticket, &watches, w, r, body);
+  return feed_begin(feeds, ticket, &watches, w, r, body);
 }

@@ -2,9 +2,8 @@
 #ifndef WRENN_WATCH_H
 #define WRENN_WATCH_H
 
-#include "agent.h"
-#include "wire.h"
+#include "feed.h"
 
-int request_watch(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
+int request_watch(struct feeds *feeds, const struct ticket *ticket, struct reader *r, struct buffer *body);
 
 #endif

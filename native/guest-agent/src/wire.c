@@ -56,6 +56,10 @@ static void put(struct buffer *b, uint64_t value, size_t size) {
   (void)buffer_append(b, bytes, size);
 }
 
+void store_u64(uint8_t *to, uint64_t value) {
+  for (int i = 0; i < 8; i++) to[i] = (uint8_t)(value >> (8 * i));
+}
+
 void write_u8(struct buffer *b, uint8_t value) { put(b, value, 1); }
 void write_u16(struct buffer *b, uint16_t value) { put(b, value, 2); }
 void write_u32(struct buffer *b, uint32_t value) { put(b, value, 4); }

@@ -31,6 +31,8 @@ char *read_text(struct reader *r, size_t limit);
 /* Whether everything parsed and nothing is left over. */
 static inline bool read_finished(const struct reader *r) { return !r->failed && r->left == 0; }
 
+/* Eight bytes at `to`. */
+void store_u64(uint8_t *to, uint64_t value);
 void write_u8(struct buffer *b, uint8_t value);
 void write_u16(struct buffer *b, uint16_t value);
 void write_u32(struct buffer *b, uint32_t value);

@@ -55,9 +55,9 @@ static void cut_and_recover(const struct buffer *old, size_t cut, const struct b
   struct parser p = {0};
   struct seen before = {0};
   struct seen after = {0};
-  CHECK(parser_feed(&p, buffer_data(old), cut));
+  CHECK(buffer_append(&p.input, buffer_data(old), cut));
   drain(&p, &before);
-  CHECK(parser_feed(&p, buffer_data(recovery), buffer_length(recovery)));
+  CHECK(buffer_append(&p.input, buffer_data(recovery), buffer_length(recovery)));
   drain(&p, &after);
   CHECK(after.hellos >= 1);
   CHECK(after.last_id == 77);
@@ -91,7 +91,7 @@ static void byte_by_byte(void) {
   append_hello(&all, 6, 1);
   append_frame(&all, 6, 3, 10);
   for (size_t i = 0; i < buffer_length(&all); i++) {
-    CHECK(parser_feed(&p, buffer_data(&all) + i, 1));
+    CHECK(buffer_append(&p.input, buffer_data(&all) + i, 1));
     drain(&p, &seen);
   }
   CHECK(seen.hellos == 2 && seen.frames == 3 && seen.last_id == 3);
@@ -109,7 +109,7 @@ static void partial_magics(void) {
     append_hello(&all, 5, 1);
     append_frame(&all, 4, 1, 5);
     append_frame(&all, 5, 2, 5);
-    CHECK(parser_feed(&p, buffer_data(&all), buffer_length(&all)));
+    CHECK(buffer_append(&p.input, buffer_data(&all), buffer_length(&all)));
     drain(&p, &seen);
     /* A frame of another epoch makes the lane lose its synchronisation: nothing after it is obeyed. */
     CHECK(seen.hellos == 1 && seen.frames == 0 && !p.synchronised);
@@ -128,7 +128,7 @@ static void a_bad_frame_hides_no_hello(void) {
   write_u32(&all, 1);
   append_hello(&all, 6, 1);
   for (int i = 0; i < 200; i++) write_u8(&all, 0);
-  CHECK(parser_feed(&p, buffer_data(&all), buffer_length(&all)));
+  CHECK(buffer_append(&p.input, buffer_data(&all), buffer_length(&all)));
   drain(&p, &seen);
   CHECK(seen.hellos == 1 && p.epoch == 6);
   buffer_free(&all);
@@ -144,7 +144,7 @@ static void refused(uint32_t epoch, uint32_t length, uint16_t zero) {
   write_u16(&all, FRAME_DATA);
   write_u16(&all, zero);
   write_u32(&all, 1);
-  CHECK(parser_feed(&p, buffer_data(&all), buffer_length(&all)));
+  CHECK(buffer_append(&p.input, buffer_data(&all), buffer_length(&all)));
   drain(&p, &seen);
   CHECK(seen.frames == 0 && !p.synchronised);
   buffer_free(&all);
