@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
 import { silentLogger, systemRandom } from "@wrenn/core";
@@ -69,6 +69,10 @@ test("the network of an installation whose state is gone is removed; one that ca
   // A slot in use stays in the kernel, for the next server.
   await pool.close();
   assert.deepEqual(await sweep(isMine, true), [], "it waits for the next server");
+  // A journal that cannot be read proves nothing.
+  await rename(stateDirectory, `${stateDirectory}.away`);
+  await mkdir(join(stateDirectory, "slots.json"), { recursive: true });
+  assert.deepEqual(await sweep(isMine, true), [], "whether it can be taken over is not known");
   await rm(stateDirectory, { recursive: true });
   assert.deepEqual(outcomes(await sweep(isMine, true)), ["network found"]);
   assert.deepEqual(outcomes(await sweep(isMine, false)), ["network removed"]);

@@ -38,7 +38,10 @@ export async function openPool(options: Partial<SlotPoolOptions> = {}): Promise<
     reopen: async () => {
       await pool.close();
       pool = await open();
-      for (const { number } of slots) pool.adopt(number);
+      for (const [at, { number }] of slots.entries()) {
+        const adopted = pool.adopt(number);
+        if (adopted) slots[at] = adopted;
+      }
     },
     [Symbol.asyncDispose]: async () => {
       for (const slot of slots) await pool.release(slot);

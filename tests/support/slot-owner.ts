@@ -1,9 +1,21 @@
 import { silentLogger, systemRandom } from "@wrenn/core";
 import { createSlotPool } from "@wrenn/network";
+import type { Runner } from "@wrenn/network";
+import { runCommand } from "@wrenn/system";
 
 // Opens a pool in the directory that is the argument, takes two slots, gives the first a policy, says so, and stays until it is
-// killed, or closes everything when its input ends.
+// killed, or closes everything when its input ends. With a second argument it makes a third slot only up to that many commands, and
+// stays in the middle of it.
 const signal = AbortSignal.timeout(60_000);
+let commandsLeft = Infinity;
+const runner: Runner = async (argv, options) => {
+  if (commandsLeft === 0) {
+    process.stdout.write("stuck\n");
+    await new Promise(() => {});
+  }
+  commandsLeft -= 1;
+  return await runCommand(argv, options);
+};
 const pool = await createSlotPool(
   {
     stateDirectory: process.argv[2] ?? "",
@@ -11,6 +23,7 @@ const pool = await createSlotPool(
     random: systemRandom,
     size: 0,
     uidBase: 300_000,
+    runner,
   },
   signal,
 );
@@ -18,6 +31,12 @@ const live = await pool.acquire(signal);
 const lost = await pool.acquire(signal);
 await pool.applyPolicy(live, { egress: "deny", allow: ["example.com"], deny: [] }, signal);
 process.stdout.write(`${JSON.stringify({ instance: pool.instance, live, lost })}\n`);
+const commands = process.argv[3];
+if (commands !== undefined) {
+  commandsLeft = Number(commands);
+  await pool.acquire(signal);
+  process.stdout.write("made\n");
+}
 for await (const _ of process.stdin);
 for (const slot of [live, lost]) await pool.release(slot);
 await pool.close();

@@ -7,9 +7,10 @@ import { claimBlock, releaseBlock, renewClaim } from "./address-block.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { enableForwarding, restoreForwarding } from "./host-forwarding.ts";
 import { compileHostRules } from "./host-rules.ts";
-import { removeOwner, writeOwner } from "./instance-owner.ts";
+import { ownedInstances, removeOwner, writeOwner } from "./instance-owner.ts";
 import { hostGateway, hostTable } from "./naming.ts";
 import type { Instance } from "./naming.ts";
+import { instancesInKernel } from "./orphan-instances.ts";
 import type { Runner } from "./runner.ts";
 import { readJournal, removeJournal, writeJournal } from "./slot-journal.ts";
 import { SlotPolicies } from "./slot-policies.ts";
@@ -93,7 +94,10 @@ async function instanceOf(options: HostNetworkOptions, signal: AbortSignal): Pro
     await renewClaim(journal.block, runner, signal);
     return { id: journal.instance, block: journal.block, uidBase };
   }
-  const id = randomHex(options.random, 2);
+  const taken = new Set([...(await instancesInKernel()), ...(await ownedInstances())]);
+  let id = randomHex(options.random, 2);
+  // Two installations with one id would remove each other's slots.
+  while (taken.has(id)) id = randomHex(options.random, 2);
   const block = await claimBlock(runner, signal);
   await writeJournal(stateDirectory, { instance: id, block });
   return { id, block, uidBase };

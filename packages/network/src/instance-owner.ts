@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkInstanceId } from "./naming.ts";
 
@@ -28,6 +28,12 @@ export async function readOwner(id: string): Promise<InstanceOwner | undefined> 
   } catch {
     return undefined;
   }
+}
+
+/** Ids of all instances that have an owner. */
+export async function ownedInstances(): Promise<readonly string[]> {
+  const names = await readdir(DIRECTORY).catch(() => []);
+  return names.flatMap((name) => /^([0-9a-f]{4})\.json$/.exec(name)?.[1] ?? []);
 }
 
 export async function removeOwner(id: string): Promise<void> {

@@ -15,14 +15,18 @@ export interface OrphanInstance {
   readonly slots: readonly number[];
 }
 
-/** Instances in the kernel whose journal does not exist any more, or is another's. */
+/**
+ * Instances in the kernel whose journal no longer exists, or is another's. A journal that cannot be read proves nothing: its
+ * instance may be in use.
+ */
 export async function findOrphanInstances(): Promise<readonly OrphanInstance[]> {
   const orphans: OrphanInstance[] = [];
   for (const id of await instancesInKernel()) {
     const owner = await readOwner(id);
     if (!owner) continue;
-    const journal = await readJournal(owner.stateDirectory).catch(() => undefined);
-    if (journal?.instance !== id) orphans.push({ id, owner, slots: await kernelSlots(id) });
+    const journal = await readJournal(owner.stateDirectory).catch(() => "unreadable" as const);
+    if (journal !== "unreadable" && journal?.instance !== id)
+      orphans.push({ id, owner, slots: await kernelSlots(id) });
   }
   return orphans;
 }
@@ -41,7 +45,8 @@ export async function removeInstance({ id, owner, slots }: OrphanInstance): Prom
   await removeOwner(id);
 }
 
-async function instancesInKernel(): Promise<readonly string[]> {
+/** Ids of all instances of which the kernel holds anything. */
+export async function instancesInKernel(): Promise<readonly string[]> {
   const names = [
     ...(await readdir("/run/netns").catch(() => [])),
     ...(await readdir("/sys/class/net")),

@@ -1,4 +1,8 @@
-import { runCommand } from "@wrenn/system";
+import { WrennError } from "@wrenn/core";
+import { tryCommand } from "@wrenn/system";
+
+/** Characters of a program's standard error that an error repeats. */
+const PROBLEM_LIMIT = 500;
 
 /** Runs one program from an argument vector; input goes to its standard input. Rejects when its exit code is not 0. */
 export type Runner = (
@@ -6,5 +10,22 @@ export type Runner = (
   options: { readonly input?: string; readonly signal?: AbortSignal },
 ) => Promise<{ readonly stdout: string }>;
 
-/** The machine's own programs. */
-export const systemRunner: Runner = (argv, options) => runCommand(argv, options);
+/**
+ * The machine's own programs.
+ *
+ * @throws WrennError `command_failed` with everything that the program reported: the last line of `ip -batch` names only the
+ * line of its input, the one before it says what was wrong.
+ */
+export const systemRunner: Runner = async (argv, options) => {
+  const result = await tryCommand(argv, options);
+  if (result.code === 0) return result;
+  const words = result.stderr
+    .trim()
+    .split(/\s*\n\s*/)
+    .join("; ")
+    .slice(-PROBLEM_LIMIT);
+  throw new WrennError("command_failed", {
+    command: argv[0],
+    problem: words || `exit code ${result.code}`,
+  });
+};

@@ -3,17 +3,20 @@ import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import type { NetworkDecision } from "@wrenn/protocol";
 import { openHost } from "./host-network.ts";
+import type { HostNetwork } from "./host-network.ts";
 import { kernelSlots } from "./kernel-slots.ts";
 import { slotOf } from "./naming.ts";
 import type { Instance } from "./naming.ts";
 import { readPolicies } from "./policy-journal.ts";
+import type { PolicyRecord } from "./policy-journal.ts";
 import type { NetworkPolicy } from "./policy.ts";
 import { systemRunner } from "./runner.ts";
 import type { Runner } from "./runner.ts";
 import { DEFAULT_LIMITS } from "./slot-limits.ts";
 import type { SlotLimits } from "./slot-limits.ts";
-import { setUpSlot, tearDownSlot } from "./slot-setup.ts";
-import { MAX_SLOT } from "./slot.ts";
+import { SlotNumbers } from "./slot-numbers.ts";
+import type { SlotPolicies } from "./slot-policies.ts";
+import { NothingMade, setUpSlot, tearDownSlot } from "./slot-setup.ts";
 import type { Slot } from "./slot.ts";
 
 const REFILL_DELAY_MS = 300;
@@ -44,7 +47,10 @@ export interface SlotPool {
   acquire(signal: AbortSignal): Promise<Slot>;
   /** Takes over the slot of a capsule that outlived an earlier pool; undefined when it is gone from the kernel. */
   adopt(number: number): Slot | undefined;
-  /** Removes the slot and everything it knew (connections, counters, policy). Its machine must be gone. Idempotent. */
+  /**
+   * Removes the slot and everything it knew (connections, counters, policy). Its machine must be gone. Idempotent: a slot that was
+   * released before is left alone, even when another caller has its number.
+   */
   release(slot: Slot): Promise<void>;
   /**
    * Replaces the policy of a live slot at once; connections it forbids end. It is kept over restarts of the agent.
@@ -54,7 +60,10 @@ export interface SlotPool {
   applyPolicy(slot: Slot, policy: NetworkPolicy, signal: AbortSignal): Promise<void>;
   /** What the slot's guest wanted to reach and what became of it: the newest few hundred, oldest first. */
   decisions(slot: Slot, signal: AbortSignal): Promise<readonly NetworkDecision[]>;
-  /** Removes slots of an earlier run that nobody adopted; with `dryRun` only names them. Call it after adopting. */
+  /**
+   * Removes slots of an earlier run that were not adopted; with `dryRun` only names them. Call it after adopting: from then on the
+   * pool also removes slots that it finds later, or whose removal failed, when it refills.
+   */
   sweep(options?: { readonly dryRun?: boolean }): Promise<readonly number[]>;
   /** Removes the ready slots, and where no slot is in use also the host's rules, address block and journal. */
   close(): Promise<void>;
@@ -66,36 +75,133 @@ export interface SlotPool {
  * @throws WrennError `dependency_missing` without iproute2 or nftables; `command_failed` without root.
  */
 export async function createSlotPool(options: SlotPoolOptions, signal: AbortSignal): Promise<SlotPool> {
-  const { logger, stateDirectory } = options;
   const runner = options.runner ?? systemRunner;
-  const limits: SlotLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const host = await openHost({ ...options, runner }, signal);
+  const { id } = host.instance;
+  return openSlots(
+    {
+      host,
+      runner,
+      slotsInKernel: () => kernelSlots(id),
+      known: await readPolicies(options.stateDirectory),
+      orphans: await kernelSlots(id),
+      logger: options.logger,
+    },
+    { size: options.size, limits: { ...DEFAULT_LIMITS, ...options.limits } },
+  );
+}
+
+export interface SlotsDeps {
+  readonly host: Pick<HostNetwork, "instance" | "close"> & {
+    readonly policies: Pick<SlotPolicies, "open" | "reopen" | "close" | "apply" | "decisions">;
+  };
+  readonly runner: Runner;
+  /** Numbers of the slots of which the kernel holds anything. */
+  readonly slotsInKernel: () => Promise<readonly number[]>;
+  /** Policies of slots of an earlier run. */
+  readonly known: ReadonlyMap<number, PolicyRecord>;
+  /** What the kernel held when the pool was opened. */
+  readonly orphans: readonly number[];
+  readonly logger: Logger;
+}
+
+export interface SlotsOptions {
+  readonly size: number;
+  readonly limits: SlotLimits;
+}
+
+/**
+ * The pool on a host network that is open. Every number is reserved before the kernel is asked for its slot and stays taken, without
+ * a gap, until the slot was removed. A slot is removed only by the caller that made, holds or adopted it.
+ */
+export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): SlotPool {
+  const { host, runner, slotsInKernel, known, logger } = deps;
   const { instance, policies } = host;
-  const known = await readPolicies(stateDirectory);
-  const orphans = new Set(await kernelSlots(instance.id));
+  const numbers = new SlotNumbers(deps.orphans);
   const ready: Slot[] = [];
-  const used = new Set<number>();
-  const making = new Set<number>();
+  /** The slot that each number in use was given out as. */
+  const leases = new Map<number, Slot>();
+  const removals = new Map<Slot, Promise<void>>();
+  const makings = new Set<Promise<unknown>>();
   const closing = new AbortController();
+  let isAdoptionOver = false;
   let refilling: Promise<void> | undefined;
 
-  const make = async (signal: AbortSignal): Promise<Slot> => {
-    const number = lowestFree(
-      (n) => used.has(n) || making.has(n) || orphans.has(n) || ready.some((r) => r.number === n),
-    );
-    making.add(number);
+  const remove = async (number: number): Promise<void> => {
+    await policies.close(number);
+    await tearDownSlot(instance, number, runner);
+    if ((await slotsInKernel()).includes(number))
+      throw new WrennError("operation_failed", {
+        operation: `removing network slot ${number}`,
+        problem: "the kernel still holds it",
+      });
+  };
+
+  /** Removes a slot that `holder` has. The number is free afterwards; on failure `holder` has it again. */
+  const take = async (number: number, holder: "orphan" | "ready" | "used"): Promise<void> => {
+    if (!numbers.move(number, holder, "removing")) return;
     try {
-      const slot = slotOf(instance, number);
-      await setUpSlot(instance, slot, limits, runner, signal);
-      try {
+      await remove(number);
+      leases.delete(number);
+      numbers.free(number);
+    } catch (error) {
+      numbers.move(number, "removing", holder);
+      throw error;
+    }
+  };
+
+  /** Makes the slot of a reserved number. @returns undefined when its name was taken in the kernel: then it is an orphan. */
+  const tryMake = async (number: number, signal: AbortSignal): Promise<Slot | undefined> => {
+    try {
+      if (!(await slotsInKernel()).includes(number)) {
+        const slot = slotOf(instance, number);
+        await setUpSlot(instance, slot, limits, runner, signal);
         await policies.open(number, signal);
-      } catch (error) {
-        await remove(number);
+        signal.throwIfAborted();
+        return slot;
+      }
+    } catch (error) {
+      if (!(error instanceof NothingMade)) {
+        await giveUp(number);
         throw error;
       }
-      return slot;
+      if (!(await slotsInKernel()).includes(number)) {
+        numbers.free(number);
+        throw error.cause;
+      }
+    }
+    // A process that was killed while it made this slot has left it: it is removed like the others of an earlier run.
+    numbers.move(number, "making", "orphan");
+    logger.warn("network.slot_found", { slot: number });
+    return undefined;
+  };
+
+  /** Removes what was made of a slot that could not be completed. */
+  const giveUp = async (number: number): Promise<void> => {
+    try {
+      await remove(number);
+      numbers.free(number);
+    } catch (error) {
+      numbers.move(number, "making", "orphan");
+      logger.error("network.undo_failed", { slot: number, problem: problemOf(error) });
+    }
+  };
+
+  const make = async (holder: "ready" | "used", signal: AbortSignal): Promise<Slot> => {
+    for (;;) {
+      const number = numbers.reserve();
+      const slot = await tryMake(number, signal);
+      if (slot && numbers.move(number, "making", holder)) return slot;
+    }
+  };
+
+  /** Keeps the making of a slot, so that the pool is closed only after it. */
+  const tracked = async (work: Promise<Slot>): Promise<Slot> => {
+    makings.add(work);
+    try {
+      return await work;
     } finally {
-      making.delete(number);
+      makings.delete(work);
     }
   };
 
@@ -103,7 +209,8 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
     try {
       // Making slots takes processes: the capsule that took one starts first, as long as others are ready.
       await setTimeout(ready.length > 0 ? REFILL_DELAY_MS : 0, undefined, { signal: closing.signal });
-      while (ready.length < options.size && !closing.signal.aborted) ready.push(await make(closing.signal));
+      if (isAdoptionOver) await sweepAll();
+      while (ready.length < size && !closing.signal.aborted) ready.push(await make("ready", closing.signal));
     } catch (error) {
       if (!closing.signal.aborted) logger.error("network.refill_failed", { problem: problemOf(error) });
     } finally {
@@ -113,66 +220,84 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
   const startRefill = (): void => {
     if (!closing.signal.aborted) refilling ??= refill();
   };
-  startRefill();
 
-  const remove = async (number: number): Promise<void> => {
-    await policies.close(number);
-    await tearDownSlot(instance, number, runner);
-    if ((await kernelSlots(instance.id)).includes(number))
-      throw new WrennError("operation_failed", {
-        operation: `removing network slot ${number}`,
-        problem: "the kernel still holds it",
-      });
+  /** Removes every orphan. What cannot be removed keeps none of the others. */
+  const sweepAll = async (): Promise<readonly number[]> => {
+    const unowned = numbers.of("orphan");
+    const problems: unknown[] = [];
+    for (const number of unowned) {
+      try {
+        await take(number, "orphan");
+        logger.info("network.swept", { slot: number });
+      } catch (error) {
+        problems.push(error);
+      }
+    }
+    if (problems.length > 0) throw problems[0];
+    return unowned;
   };
 
+  const requireLease = (slot: Slot): void => {
+    if (leases.get(slot.number) !== slot)
+      throw new WrennError("invalid_field", { field: "slot", problem: `${slot.number} is not in use` });
+  };
+
+  startRefill();
   return {
     instance,
     acquire: async (signal) => {
       signal.throwIfAborted();
       closing.signal.throwIfAborted();
-      const slot = ready.shift() ?? (await make(AbortSignal.any([signal, closing.signal])));
-      used.add(slot.number);
+      let slot = ready.shift();
+      if (slot) numbers.move(slot.number, "ready", "used");
+      else slot = await tracked(make("used", AbortSignal.any([signal, closing.signal])));
+      leases.set(slot.number, slot);
       startRefill();
       return slot;
     },
     adopt: (number) => {
-      if (!orphans.delete(number)) return undefined;
-      used.add(number);
+      if (!numbers.move(number, "orphan", "used")) return undefined;
+      const slot = slotOf(instance, number);
+      leases.set(number, slot);
       // The kernel has enforced the policy all the while; what waits for this is names.
       policies.reopen(number, known.get(number), closing.signal).catch((error: unknown) => {
         if (!closing.signal.aborted)
           logger.error("network.adopt_failed", { slot: number, problem: problemOf(error) });
       });
-      return slotOf(instance, number);
+      return slot;
     },
     release: async (slot) => {
-      if (!used.has(slot.number)) return;
-      await remove(slot.number);
-      used.delete(slot.number);
-    },
-    applyPolicy: (slot, policy, signal) => policies.apply(slot.number, policy, signal),
-    decisions: (slot, signal) => policies.decisions(slot.number, signal),
-    sweep: async ({ dryRun = false } = {}) => {
-      const unowned = [...orphans];
-      if (dryRun) return unowned;
-      for (const number of unowned) {
-        await remove(number);
-        orphans.delete(number);
-        logger.info("network.swept", { slot: number });
+      const { number } = slot;
+      if (leases.get(number) !== slot) return;
+      let removal = removals.get(slot);
+      if (!removal) {
+        removal = take(number, "used").finally(() => removals.delete(slot));
+        removals.set(slot, removal);
       }
-      return unowned;
+      await removal;
+    },
+    applyPolicy: async (slot, policy, signal) => {
+      requireLease(slot);
+      await policies.apply(slot.number, policy, signal);
+    },
+    decisions: async (slot, signal) => {
+      requireLease(slot);
+      return await policies.decisions(slot.number, signal);
+    },
+    sweep: async ({ dryRun = false } = {}) => {
+      if (dryRun) return numbers.of("orphan");
+      isAdoptionOver = true;
+      return await sweepAll();
     },
     close: async () => {
       if (closing.signal.aborted) return;
       closing.abort(new WrennError("host_unavailable", {}));
       await refilling;
-      for (const slot of ready.splice(0)) await remove(slot.number);
-      await host.close(used.size + orphans.size > 0 ? "leave" : "remove");
+      await Promise.allSettled(makings);
+      await Promise.allSettled(removals.values());
+      const ends = await Promise.allSettled(ready.splice(0).map(({ number }) => take(number, "ready")));
+      await host.close(numbers.size > 0 ? "leave" : "remove");
+      for (const end of ends) if (end.status === "rejected") throw end.reason;
     },
   };
-}
-
-function lowestFree(taken: (number: number) => boolean): number {
-  for (let number = 1; number <= MAX_SLOT; number += 1) if (!taken(number)) return number;
-  throw new WrennError("host_full", { resource: "network slots" });
 }

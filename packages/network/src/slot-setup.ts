@@ -1,3 +1,4 @@
+import { problemOf, WrennError } from "@wrenn/core";
 import { hostGateway, linkName, namespaceName } from "./naming.ts";
 import type { Instance } from "./naming.ts";
 import type { Runner } from "./runner.ts";
@@ -22,20 +23,31 @@ const SYSCTLS: readonly string[] = [
   "net.ipv4.ip_forward=1",
 ];
 
+/** The set-up of a slot ended before it made anything. */
+export class NothingMade extends Error {
+  constructor(cause: unknown) {
+    super(problemOf(cause), { cause });
+  }
+}
+
 /**
  * Makes a slot in the kernel: namespace, veth pair, persistent TAP, rules. Forwarding starts only once the rules stand.
- * On failure nothing of it is left.
+ * After a failure the caller, who reserved the number, removes what was made with {@link tearDownSlot}.
+ *
+ * @throws WrennError `command_failed` naming the slot and what the kernel reported; {@link NothingMade} with it as its cause when
+ * the kernel refused the namespace, for instance because its name was taken: then there is nothing to remove.
  */
 export async function setUpSlot(
   instance: Instance,
   slot: Slot,
   limits: SlotLimits,
-  runner: Runner,
+  plainRunner: Runner,
   signal: AbortSignal,
 ): Promise<void> {
   const namespace = namespaceName(instance.id, slot.number);
   const link = linkName(instance.id, slot.number);
   const gateway = hostGateway(instance);
+  const runner = namingSlot(slot, plainRunner);
   try {
     await runner(["ip", "-batch", "-"], {
       signal,
@@ -46,35 +58,59 @@ export async function setUpSlot(
         `link set ${link} addrgenmode none up`,
       ]),
     });
-    await runner(["ip", "netns", "exec", namespace, "nft", "-f", "-"], {
-      signal,
-      input: compileSlotRules(instance, slot, limits),
-    });
-    await runner(["ip", "-n", namespace, "-batch", "-"], {
-      signal,
-      input: lines([
-        "link set lo up",
-        // Not a peer address: with arp_ignore=1 the kernel would not answer for one.
-        `addr add ${slot.hostAddress}/32 dev eth0`,
-        "link set eth0 up",
-        `route add ${gateway} dev eth0`,
-        `route add default via ${gateway}`,
-        `tuntap add dev ${slot.tap} mode tap user ${slot.uid} group ${slot.uid}`,
-        `addr add ${slot.gateway}/30 dev ${slot.tap}`,
-        `link set ${slot.tap} txqueuelen ${TX_QUEUE_LENGTH} up`,
-      ]),
-    });
-    await Promise.all([
-      runner(["ip", "netns", "exec", namespace, "tc", "-batch", "-"], {
-        signal,
-        input: compileLimits(limits, [slot.tap, "eth0"]),
-      }),
-      runner(["ip", "netns", "exec", namespace, "sysctl", "-q", "-w", ...SYSCTLS], { signal }),
-    ]);
   } catch (error) {
-    await tearDownSlot(instance, slot.number, runner).catch(() => {});
-    throw error;
+    throw failedAtFirstLine(error) ? new NothingMade(error) : error;
   }
+  await runner(["ip", "netns", "exec", namespace, "nft", "-f", "-"], {
+    signal,
+    input: compileSlotRules(instance, slot, limits),
+  });
+  await runner(["ip", "-n", namespace, "-batch", "-"], {
+    signal,
+    input: lines([
+      "link set lo up",
+      // Not a peer address: with arp_ignore=1 the kernel would not answer for one.
+      `addr add ${slot.hostAddress}/32 dev eth0`,
+      "link set eth0 up",
+      `route add ${gateway} dev eth0`,
+      `route add default via ${gateway}`,
+      `tuntap add dev ${slot.tap} mode tap user ${slot.uid} group ${slot.uid}`,
+      `addr add ${slot.gateway}/30 dev ${slot.tap}`,
+      `link set ${slot.tap} txqueuelen ${TX_QUEUE_LENGTH} up`,
+    ]),
+  });
+  const ends = await Promise.allSettled([
+    runner(["ip", "netns", "exec", namespace, "tc", "-batch", "-"], {
+      signal,
+      input: compileLimits(limits, [slot.tap, "eth0"]),
+    }),
+    runner(["ip", "netns", "exec", namespace, "sysctl", "-q", "-w", ...SYSCTLS], { signal }),
+  ]);
+  // Neither process is still in the namespace when it is removed because the other one failed.
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
+
+function failedAtFirstLine(error: unknown): boolean {
+  return (
+    WrennError.is(error, "command_failed") && String(error.context["problem"]).endsWith("Command failed -:1")
+  );
+}
+
+/** A runner whose errors name the slot that was being set up. */
+function namingSlot({ number }: Slot, runner: Runner): Runner {
+  return async (argv, options) => {
+    try {
+      return await runner(argv, options);
+    } catch (error) {
+      if (!WrennError.is(error, "command_failed")) throw error;
+      const command = `setting up network slot ${number}: ${argv.join(" ").slice(0, 80)}`;
+      throw new WrennError(
+        "command_failed",
+        { command, problem: String(error.context["problem"]) },
+        { cause: error },
+      );
+    }
+  };
 }
 
 /** Removes whatever of the slot exists. Idempotent. A process that still lives in the namespace loses its way out at once. */
