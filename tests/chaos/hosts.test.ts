@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { silentLogger } from "@wrenn/core";
+import { silentLogger, systemRandom } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { openDatabase } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
+import { reservePort } from "@wrenn/system";
 import { ApiCaller } from "../support/api-caller.ts";
 import { HostLab } from "../support/host-lab.ts";
 import type { LabHost } from "../support/host-lab.ts";
@@ -38,7 +36,8 @@ before(async () => {
   for (const name of ["one", "two"]) {
     const dataDirectory = join(root, name);
     await mkdir(dataDirectory);
-    const port = await freePort();
+    // A control plane keeps its address when it is started again: its hosts know it by it.
+    const port = await reservePort(systemRandom);
     const argument = {
       dataDirectory,
       port,
@@ -57,16 +56,6 @@ after(async () => {
   await lab[Symbol.asyncDispose]();
   await rm(root, { recursive: true, force: true });
 });
-
-/** A control plane keeps its address when it is started again: its hosts know it by it. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Starts a control plane; the key is the one that the first was given. */
 async function begin(plane: TestProcess): Promise<void> {

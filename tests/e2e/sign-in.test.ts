@@ -1,18 +1,17 @@
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { FakeProvider } from "@wrenn/control-plane/testing";
 import { newId, silentLogger, systemRandom } from "@wrenn/core";
 import { TestDatabase } from "@wrenn/database/testing";
 import { readConfig, startControlPlane } from "@wrenn/server";
+import { reservePort } from "@wrenn/system";
 import { Chromium, noChromium } from "../support/chromium.ts";
 
 const provider = await FakeProvider.start();
 const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");
 const database = await TestDatabase.create();
-const port = await freePort();
+const port = await reservePort(systemRandom);
 // Another site than the provider, as in life: browsers look at the host.
 const url = `http://localhost:${port}`;
 const config = readConfig({
@@ -37,14 +36,6 @@ after(async () => {
   await database[Symbol.asyncDispose]();
   await provider[Symbol.asyncDispose]();
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 /** Follows redirects with the server's cookies, as a browser does. @returns where they end on the server. */
 async function visit(start: string, jar: Map<string, string>): Promise<string> {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -20,9 +21,10 @@ export async function writeFileAtomic(
   data: string | Uint8Array,
   { mode = 0o600, durable = true }: AtomicWriteOptions = {},
 ): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  // A name for each call: of two calls for one path neither renames or removes what the other is writing.
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  const file = await open(temporary, "wx", mode);
   try {
-    const file = await open(temporary, "w", mode);
     try {
       await file.writeFile(data);
       if (durable) await file.sync();

@@ -5,6 +5,7 @@ export { findLeftovers } from "./leftovers.ts";
 export { holdLock, tryLock } from "./lock.ts";
 export { identifyProcess, isAlive } from "./process-identity.ts";
 export type { ProcessIdentity } from "./process-identity.ts";
+export { reservePort } from "./reserve-port.ts";
 export { runCommand, tryCommand } from "./run-command.ts";
 export type { CommandOptions, CommandResult } from "./run-command.ts";
 export { findServer, removeServerRecord, writeServerRecord } from "./server-record.ts";

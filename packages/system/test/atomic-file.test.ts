@@ -16,6 +16,16 @@ test("a file is replaced whole, with its mode, and no temporary file stays", asy
   assert.deepEqual(await readdir(directory), ["state.json"]);
 });
 
+test("of writes of one file at once each is whole, and none fails or leaves a temporary file", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "wrenn-atomic-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const path = join(directory, "state.json");
+  const texts = Array.from({ length: 40 }, (_, at) => String(at).repeat(10_000 - at * 100));
+  await Promise.all(texts.map((text) => writeFileAtomic(path, text, { durable: false })));
+  assert.ok(texts.includes(await readFile(path, "utf8")));
+  assert.deepEqual(await readdir(directory), ["state.json"]);
+});
+
 test("a write that cannot happen leaves the old file", async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "wrenn-atomic-"));
   t.after(() => rm(directory, { recursive: true }));

@@ -2,13 +2,12 @@ import { fork } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { silentLogger, systemClock } from "@wrenn/core";
+import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { openDatabase } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { readConfig, startControlPlane } from "@wrenn/server";
+import { reservePort } from "@wrenn/system";
 import { apiOf } from "../own-server.ts";
 import type { ApiContext } from "../row.ts";
 
@@ -49,7 +48,8 @@ export async function startJoinedHostLab(signal: AbortSignal): Promise<JoinedHos
     JSON.stringify({
       dataDirectory: join(root, "host"),
       cacheDirectory,
-      port: await freePort(),
+      // The host registers the port before it listens on it.
+      port: await reservePort(systemRandom),
       url,
       token: await announceHost(database),
     }),
@@ -92,14 +92,4 @@ async function announceHost({ db }: Database): Promise<string> {
     })
     .execute();
   return token;
-}
-
-/** The host registers the port that it listens on, so the number is needed before it listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
