@@ -17,6 +17,29 @@ interface Told {
   readonly actor: string;
 }
 
+test("of streams that are opened at once no more are admitted than a team may have", async () => {
+  const stop = new AbortController();
+  const answers = await Promise.all(
+    Array.from({ length: 110 }, () =>
+      fetch(`${platform.url}/v1/events`, {
+        headers: { "x-api-key": platform.apiKey },
+        signal: stop.signal,
+      }),
+    ),
+  );
+  assert.equal(answers.filter(({ status }) => status === 200).length, 100);
+  stop.abort();
+  await eventually("their places are free again", async () => {
+    const one = new AbortController();
+    const { status } = await fetch(`${platform.url}/v1/events`, {
+      headers: { "x-api-key": platform.apiKey },
+      signal: one.signal,
+    });
+    one.abort();
+    return status === 200;
+  });
+});
+
 /** A client of the stream: what it was told, and where it is. */
 class Listener {
   readonly told: Told[] = [];

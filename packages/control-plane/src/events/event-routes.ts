@@ -60,13 +60,18 @@ export function registerEvents(app: App, { events, authenticator, logger, closin
       const open = streams.get(team) ?? 0;
       if (open >= MAX_STREAMS)
         throw new WrennError("limit_reached", { limit: MAX_STREAMS, things: "event streams" });
-      const after = await events.begin(text);
+      // Counted before anything is awaited: requests that arrive together cannot take the same place.
+      streams.set(team, open + 1);
+      const release = (): void => void streams.set(team, (streams.get(team) ?? 1) - 1);
+      const after = await events.begin(text).catch((error: unknown) => {
+        release();
+        throw error;
+      });
       const response = reply.raw;
       const gone = new AbortController();
       response.once("close", () => gone.abort(new Error("the client is gone")));
       const signal = AbortSignal.any([gone.signal, closing]);
       reply.hijack();
-      streams.set(team, open + 1);
       response.writeHead(200, {
         "content-type": "text/event-stream",
         "cache-control": "no-store",
@@ -84,7 +89,7 @@ export function registerEvents(app: App, { events, authenticator, logger, closin
         if (!signal.aborted)
           logger.warn("events.ended", { request_id: request.id, problem: problemOf(error) });
       } finally {
-        streams.set(team, (streams.get(team) ?? 1) - 1);
+        release();
         response.end();
       }
     },
