@@ -80,6 +80,7 @@ export async function servePackedMemory(
     for (const path of [machine.socket, machine.ranges]) await rm(path, { force: true });
     await file.close();
   };
+  let started: ServedDiff | undefined;
   try {
     const server = await servePackedDiff(
       {
@@ -92,6 +93,7 @@ export async function servePackedMemory(
       },
       signal,
     );
+    started = server;
     await chown(machine.socket, uid, uid);
     await chmod(machine.ranges, 0o444);
     let stopped: Promise<void> | undefined;
@@ -111,6 +113,7 @@ export async function servePackedMemory(
     });
     return { fill: () => server.fill(), isComplete: () => server.report().complete, ended, stop };
   } catch (error) {
+    started?.stop();
     await removeFiles();
     throw error;
   }

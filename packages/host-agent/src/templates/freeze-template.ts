@@ -1,6 +1,6 @@
 import { chmod, chown, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { withDeadline, WrennError } from "@wrenn/core";
+import { randomHex, withDeadline, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import type { Disks } from "../disks/disks.ts";
 import { whileAlive } from "../machines/running-machine.ts";
@@ -68,7 +68,8 @@ export async function freezeTemplate(
   deps.progress({ step: `boot ${request.name}` });
   const machine = await deps.machines.hypervisor.boot(
     {
-      id: `freeze-${slot.number}`,
+      // It names the cgroup: unique among all installations of this machine, of which each has such a slot.
+      id: `freeze-${randomHex(deps.random, 8)}`,
       directory: path("machine"),
       vcpus: shape.vcpus,
       memoryMib: shape.memoryMib,

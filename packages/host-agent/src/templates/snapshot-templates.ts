@@ -33,6 +33,8 @@ export class SnapshotTemplates {
   readonly #directory: string;
   readonly #files: SnapshotFiles;
   readonly #templates = new Map<string, FrozenTemplate>();
+  /** Keys of templates that are being made. */
+  readonly #building = new Set<string>();
 
   constructor(directory: string, files: SnapshotFiles) {
     this.#directory = directory;
@@ -67,12 +69,13 @@ export class SnapshotTemplates {
     step: StepJournal<"snapshot">,
     signal: AbortSignal,
   ): Promise<FrozenTemplate> {
-    if (this.#templates.has(key))
+    if (this.#templates.has(key) || this.#building.has(key))
       throw new WrennError("operation_failed", { operation: `making template ${key}`, problem: "it exists" });
     const final = join(this.#directory, key);
     const building = `${final}${UNFINISHED}`;
-    await rm(building, { recursive: true, force: true });
+    this.#building.add(key);
     try {
+      await rm(building, { recursive: true, force: true });
       await mkdir(building, { mode: 0o700 });
       const at = (name: keyof typeof frozenFiles, directory: string): string =>
         join(directory, frozenFiles[name]);
@@ -116,6 +119,8 @@ export class SnapshotTemplates {
     } catch (error) {
       await rm(building, { recursive: true, force: true });
       throw error;
+    } finally {
+      this.#building.delete(key);
     }
   }
 

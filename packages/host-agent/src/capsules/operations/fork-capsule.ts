@@ -27,8 +27,11 @@ export async function forkCapsule(
   const { generation } = await addGeneration(source, { kind: "fork" }, deps, signal);
   const parent = { files: source.directory.generation(generation.id), layers: generation.layers };
   const { template } = source.record;
+  /** Children that this fork began to start: only these are destroyed when it fails. */
+  const begun: CapsuleSpec[] = [];
   const startChild = async (child: CapsuleSpec): Promise<CapsuleStatus> => {
     registry.requireUnused(child.id);
+    begun.push(child);
     return await startCapsule({ ...child, ...template.shape }, template, { parent }, deps, signal);
   };
   try {
@@ -40,7 +43,7 @@ export async function forkCapsule(
     return started;
   } catch (error) {
     await Promise.allSettled(
-      children.map((child) => registry.queue.run(child.id, () => destroyCapsule(child.id, deps))),
+      begun.map((child) => registry.queue.run(child.id, () => destroyCapsule(child.id, deps))),
     );
     throw error;
   } finally {
