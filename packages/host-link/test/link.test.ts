@@ -135,6 +135,61 @@ test("calls arrive as they were made, and their results come back", async () => 
   assert.equal(stat.name, "a\udc80");
 });
 
+test("a create or fork that completes as its caller aborts is not left on the host", async () => {
+  const late = new Map<string, () => void>();
+  /** Hands a result over only when the test says so, whether or not it was aborted. */
+  class Late extends FakeHostAgent {
+    override async createCapsule(one: CapsuleSpec, inner?: AbortSignal): Promise<CapsuleStatus> {
+      const made = await super.createCapsule(one, inner);
+      if (one.id !== "cl-source") await this.#held(one.id);
+      return made;
+    }
+
+    override async forkCapsule(id: string, children: readonly CapsuleSpec[], inner?: AbortSignal) {
+      const made = await super.forkCapsule(id, children, inner);
+      await this.#held("fork");
+      return made;
+    }
+
+    async #held(what: string): Promise<void> {
+      await new Promise<void>((resolve) => late.set(what, resolve));
+    }
+  }
+  const host = new Late();
+  await using lateLink = await TestLink.open(host);
+  const client = await lateLink.client();
+  await client.createCapsule({ ...spec, id: "cl-source" }, signal);
+  const ways: readonly (readonly [string, (inner: AbortSignal) => Promise<unknown>])[] = [
+    ["cl-late", (inner) => client.createCapsule({ ...spec, id: "cl-late" }, inner)],
+    [
+      "fork",
+      (inner) =>
+        client.forkCapsule(
+          "cl-source",
+          [
+            { ...spec, id: "cl-a" },
+            { ...spec, id: "cl-b" },
+          ],
+          inner,
+        ),
+    ],
+  ];
+  for (const [what, make] of ways) {
+    for (const isCut of [false, true]) {
+      const abort = new AbortController();
+      const rejected = assert.rejects(make(abort.signal));
+      await eventually("it is made", () => late.has(what));
+      if (isCut) client.close();
+      else abort.abort(new Error("left"));
+      await rejected;
+      late.get(what)?.();
+      late.delete(what);
+      await eventually("it is gone", () => [...host.capsules.keys()].join() === "cl-source");
+    }
+  }
+  host.close();
+});
+
 test("a process is the one it was: another one with the same pid is not found", async () => {
   const process = await agent.processes("cl-1").start(command, signal);
   const held = await process.held({ stdout: 0, stderr: 0 }, signal);

@@ -1,5 +1,6 @@
+import { problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import type { HostAgent } from "@wrenn/protocol";
+import type { CapsuleSpec, HostAgent } from "@wrenn/protocol";
 import { dialPort } from "./dial-port.ts";
 import { LinkClient } from "./link-client.ts";
 import { RemoteChanges } from "./remote-changes.ts";
@@ -12,6 +13,7 @@ import type { LinkTarget } from "./transport.ts";
 
 /** Longer than people pause while they type; a stream that is opened again costs one round trip. */
 const INPUT_IDLE_MS = 60_000;
+const DESTROY_MS = 60_000;
 
 export interface HostLinkOptions extends LinkTarget {
   readonly clock: Clock;
@@ -37,9 +39,32 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
   const changes = new RemoteChanges(client, options.clock, options.logger);
   const holds = new RemoteHolds(client, options.random, options.logger);
   const inputs = new RemoteInputs(client, options.inputIdleMs ?? INPUT_IDLE_MS);
+  /**
+   * What `make` makes. When it is aborted, or the host goes out of reach, the host may have made it: it is asked to end it. A host
+   * that does not get that request either ends it when it finds that its answer cannot be delivered.
+   */
+  const orDestroyed = async <T>(
+    capsules: readonly CapsuleSpec[],
+    signal: AbortSignal,
+    make: () => Promise<T>,
+  ): Promise<T> => {
+    // Nothing is asked of the host then.
+    signal.throwIfAborted();
+    try {
+      return await make();
+    } catch (error) {
+      if (!signal.aborted && !WrennError.is(error, "host_unavailable")) throw error;
+      for (const { id } of capsules)
+        client.call("destroyCapsule", [id], AbortSignal.timeout(DESTROY_MS)).catch((problem: unknown) => {
+          options.logger.debug("link.destroy_failed", { capsule: id, problem: problemOf(problem) });
+        });
+      throw error;
+    }
+  };
   return {
     facts: (signal) => client.call("facts", [], signal),
-    createCapsule: (spec, signal) => client.call("createCapsule", [spec], signal),
+    createCapsule: (spec, signal) =>
+      orDestroyed([spec], signal, () => client.call("createCapsule", [spec], signal)),
     destroyCapsule: async (id, signal) => await client.call("destroyCapsule", [id], signal),
     capsule: (id, signal) => client.call("capsule", [id], signal),
     pauseCapsule: (id, signal) => client.call("pauseCapsule", [id], signal),
@@ -49,7 +74,8 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     restoreCheckpoint: (id, checkpoint, signal) => client.call("restoreCheckpoint", [id, checkpoint], signal),
     deleteCheckpoint: async (id, checkpoint, signal) =>
       await client.call("deleteCheckpoint", [id, checkpoint], signal),
-    forkCapsule: (id, children, signal) => client.call("forkCapsule", [id, children], signal),
+    forkCapsule: (id, children, signal) =>
+      orDestroyed(children, signal, () => client.call("forkCapsule", [id, children], signal)),
     createSnapshot: (id, key, signal) => client.call("createSnapshot", [id, key], signal),
     deleteSnapshot: async (key, signal) => await client.call("deleteSnapshot", [key], signal),
     setNetwork: async (id, network, signal) => await client.call("setNetwork", [id, network], signal),

@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import {
   ByteRange,
   CapsuleSpec,
@@ -44,10 +44,17 @@ export interface Call<A extends TSchema, R extends TSchema> {
   readonly args: A;
   readonly result: R;
   readonly run: (agent: HostAgent, args: Described<A>, signal: AbortSignal) => Promise<unknown>;
+  /** Ends what the call made, when its answer could not be delivered. */
+  readonly undo?: (agent: HostAgent, args: Described<A>, signal: AbortSignal) => Promise<unknown>;
 }
 
-function call<A extends TSchema, R extends TSchema>(args: A, result: R, run: Call<A, R>["run"]): Call<A, R> {
-  return { args, result, run };
+function call<A extends TSchema, R extends TSchema>(
+  args: A,
+  result: R,
+  run: Call<A, R>["run"],
+  undo?: Call<A, R>["undo"],
+): Call<A, R> {
+  return { args, result, run, ...defined({ undo }) };
 }
 
 const Nothing = Type.Undefined();
@@ -56,8 +63,11 @@ const one = Type.Tuple([Id]);
 /** The methods of the interface that are not streams, by their names. */
 export const calls = {
   facts: call(Type.Tuple([]), HostFacts, (agent, _, signal) => agent.facts(signal)),
-  createCapsule: call(Type.Tuple([CapsuleSpec]), CapsuleStatus, (agent, [spec], signal) =>
-    agent.createCapsule(spec, signal),
+  createCapsule: call(
+    Type.Tuple([CapsuleSpec]),
+    CapsuleStatus,
+    (agent, [spec], signal) => agent.createCapsule(spec, signal),
+    (agent, [spec], signal) => agent.destroyCapsule(spec.id, signal),
   ),
   destroyCapsule: call(one, Nothing, (agent, [id], signal) => agent.destroyCapsule(id, signal)),
   capsule: call(one, CapsuleStatus, (agent, [id], signal) => agent.capsule(id, signal)),
@@ -81,6 +91,7 @@ export const calls = {
     Type.Tuple([Id, Type.Array(CapsuleSpec)]),
     Type.Array(CapsuleStatus),
     (agent, [id, children], signal) => agent.forkCapsule(id, children, signal),
+    (agent, [, children], signal) => Promise.all(children.map(({ id }) => agent.destroyCapsule(id, signal))),
   ),
   createSnapshot: call(Type.Tuple([Id, Text]), TemplateFacts, (agent, [id, key], signal) =>
     agent.createSnapshot(id, key, signal),

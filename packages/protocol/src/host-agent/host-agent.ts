@@ -25,7 +25,10 @@ export interface HostAgent {
   /** Facts of the host, for scheduling and for users. */
   facts(signal: AbortSignal): Promise<HostFacts>;
 
-  /** Starts a capsule from its template and returns when it runs. Nothing is left behind when it rejects. */
+  /**
+   * Starts a capsule from its template and returns when it runs. Nothing is left behind when it rejects, aborted or not; over a link
+   * it may be a moment until the host has removed it.
+   */
   createCapsule(spec: CapsuleSpec, signal: AbortSignal): Promise<CapsuleStatus>;
   /** Ends a capsule in whatever state it is. Idempotent: an unknown capsule is fine. */
   destroyCapsule(id: string, signal: AbortSignal): Promise<void>;

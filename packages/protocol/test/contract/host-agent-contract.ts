@@ -86,12 +86,10 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     const creating = agent.createCapsule(lab.spec({ id }), late.signal).catch((error: unknown) => error);
     setImmediate(() => late.abort(new Error("enough")));
     const outcome = await creating;
-    if (outcome instanceof Error) assert.match(outcome.message, /enough/);
-    // The abort may have met a create that was complete: what is listed then is a whole capsule.
-    await eventually("nothing is left half made", async () => {
-      if (!(await isListed(id))) return true;
-      return (await agent.capsule(id, signal)).state === "running";
-    });
+    if (outcome instanceof Error) {
+      assert.match(outcome.message, /enough/);
+      await eventually("nothing is left of it", async () => !(await isListed(id)));
+    } else assert.equal((await agent.capsule(id, signal)).state, "running");
     await agent.destroyCapsule(id, signal);
     assert.equal(await isListed(id), false);
   });
@@ -165,6 +163,11 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     await assert.rejects(agent.forkCapsule(id, [never], AbortSignal.abort(new Error("enough"))), /enough/);
     await rejects(() => agent.capsule(never.id, signal), "capsule_not_found");
     assert.equal((await agent.capsule(id, signal)).state, "running");
+    const refused = lab.spec();
+    const [{ id: other = "" } = {}] = forks;
+    await rejects(() => agent.forkCapsule(id, [refused, { ...refused, id: other }], signal), "capsule_busy");
+    await rejects(() => agent.capsule(refused.id, signal), "capsule_not_found");
+    assert.equal((await agent.capsule(other, signal)).state, "running", "it was not made by that fork");
   });
 
   test(`${name}: a snapshot of a paused capsule is a template until it is deleted`, async () => {
