@@ -8,6 +8,7 @@ import { createLog, startServer } from "@wrenn/server";
  * data directory names ("pause:memory"). Prints its address and key when it is ready.
  */
 const dataDirectory = process.argv[2] ?? "";
+const createWait = process.env["WRENN_CREATE_WAIT"];
 const server = await startServer({
   config: {
     dataDirectory,
@@ -16,6 +17,7 @@ const server = await startServer({
     port: 0,
     domain: "localhost",
     databaseUrl: undefined,
+    createAnswerMs: createWait === undefined ? undefined : 1000 * Number(createWait),
     warmMachines: Number(process.env["WRENN_WARM_MACHINES"] ?? 0),
     packAfterSec: Number(process.env["WRENN_PACK_AFTER_SEC"] ?? 0),
   },

@@ -12,10 +12,16 @@ test("directories are absolute, whatever the environment says", () => {
   assert.deepEqual([dataDirectory, cacheDirectory], [resolve("data"), resolve("../cache")]);
 });
 
+test("a create is answered early after 2.5 s, or what the environment says", () => {
+  assert.equal(readConfig({}).createAnswerMs, 2500);
+  assert.equal(readConfig({ WRENN_CREATE_WAIT: "0.25" }).createAnswerMs, 250);
+});
+
 test("values that make no sense are named", () => {
   for (const [name, value] of [
     ["WRENN_LISTEN", "nonsense"],
     ["WRENN_CREATE_WAIT", "-1"],
+    ["WRENN_CREATE_WAIT", "2.5s"],
     ["WRENN_WARM_MACHINES", "many"],
   ] as const)
     assert.throws(() => readConfig({ [name]: value }), { reason: "invalid_field" }, name);

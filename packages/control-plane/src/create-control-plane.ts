@@ -110,11 +110,23 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const fleet = new Fleet(logger);
   const operations = new Operations({ ...base, instanceId });
   const templates = new TemplatesService(database, fleet, random);
-  const capsules = openCapsules({ ...base, fleet, operations, templates, capacity }, { createAnswerMs });
+  const capsules = openCapsules(
+    { ...base, fleet, operations, templates, capacity, audit, instanceId },
+    { createAnswerMs },
+  );
   const enrolment = new HostEnrolment({ database, clock, random, signedTokens, certifier });
   const hosts = new HostsService({ ...base, fleet, enrolment, audit });
   const monitor = new HostMonitor(
-    { database, fleet, clock, logger, audit, localHost, connectHost, operations },
+    {
+      database,
+      fleet,
+      clock,
+      logger,
+      audit,
+      localHost,
+      connectHost,
+      upkeep: [operations, capsules.unanswered],
+    },
     { instanceId, times },
   );
   await monitor.start();

@@ -163,6 +163,12 @@ export const errorCatalogue = {
     "your team may have {limit} {what}, and this would make {wanted}",
     "Destroy or pause capsules, or ask the operator for a larger quota.",
   ),
+  client_left: user(
+    "client_closed_request",
+    499,
+    "the client left before its answer",
+    "Repeat the request, with an Idempotency-Key to get the same capsule.",
+  ),
   idempotency_conflict: user(
     "conflict",
     409,

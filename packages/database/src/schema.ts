@@ -153,6 +153,14 @@ export interface IdempotencyKeysTable {
   created_at: Defaulted<Date>;
 }
 
+export interface UnansweredCreatesTable {
+  sandbox_id: string;
+  owner: string;
+  answering: Defaulted<boolean>;
+  due_at: Date | null;
+  created_at: Date;
+}
+
 export interface UsageSamplesTable {
   team_id: string;
   sampled_at: Date;
@@ -180,6 +188,7 @@ export interface Schema {
   port_access: PortAccessTable;
   secrets: SecretsTable;
   idempotency_keys: IdempotencyKeysTable;
+  unanswered_creates: UnansweredCreatesTable;
   usage_samples: UsageSamplesTable;
   daily_usage: DailyUsageTable;
   users: UsersTable;

@@ -69,7 +69,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     ...(env["WRENN_WARM_MACHINES"] === undefined
       ? {}
       : { warmMachines: parseCount("WRENN_WARM_MACHINES", env["WRENN_WARM_MACHINES"], 64) }),
-    createAnswerMs: 1000 * parseCount("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "4", 600),
+    createAnswerMs: 1000 * parseSeconds("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "2.5", 600),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
     signIn: readSignIn(env),
     rates: readRates(env),
@@ -142,6 +142,14 @@ function parseCount(field: string, text: string, most: number): number {
   throw new WrennError("invalid_field", {
     field,
     problem: `must be a number from 0 to ${most}, not '${text}'`,
+  });
+}
+
+function parseSeconds(field: string, text: string, most: number): number {
+  if (/^\d{1,9}(\.\d{1,3})?$/.test(text) && Number(text) <= most) return Number(text);
+  throw new WrennError("invalid_field", {
+    field,
+    problem: `must be seconds from 0 to ${most}, such as 2.5, not '${text}'`,
   });
 }
 

@@ -1,7 +1,7 @@
 import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries } from "@wrenn/database";
-import type { CapsuleRow, Database } from "@wrenn/database";
+import type { CapsuleRow, Database, EarlierCreate } from "@wrenn/database";
 import type { CapsuleStatus, NetworkRules } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsule } from "../hosts/placement.ts";
@@ -9,12 +9,17 @@ import type { CapacityPolicy } from "../hosts/placement.ts";
 import type { FoundTemplate, TemplatesService } from "../templates/templates.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import type { Operations } from "./operations.ts";
-import type { EarlierCreate, IdempotencyKey, Reservation, Reservations } from "./reservations.ts";
+import type { WaitingClient } from "../http/waiting-client.ts";
+import type { IdempotencyKey, Reservation, Reservations } from "./reservations.ts";
+import type { UnansweredCreates } from "./unanswered-creates.ts";
 
 /** Size of every capsule's disk (docs/reference/values.md#limits-and-times). */
 const DISK_MIB = 5120;
 
 const CREATE_MS = 10 * 60_000;
+/** What an early answer may still wait for: the database, to record that it is being sent, and to read the capsule. */
+const EARLY_ANSWER_MS = 500;
+const DESTROY_MS = 60_000;
 
 export interface CreateRequest {
   readonly template: string;
@@ -32,12 +37,20 @@ interface CapsuleStart extends Reservation {
   readonly template: FoundTemplate;
   /** The request with the sizes of the template, where it fixes them. */
   readonly sized: CreateRequest;
+  /** Aborts when the capsule is no longer to be made. */
+  readonly signal: AbortSignal;
+}
+
+export interface CreateOptions {
+  readonly client: WaitingClient;
+  readonly idempotencyKey?: IdempotencyKey | undefined;
 }
 
 export interface CapsuleCreationDeps {
   readonly database: Database;
   readonly rows: CapsuleRows;
   readonly reservations: Reservations;
+  readonly unanswered: UnansweredCreates;
   readonly fleet: Fleet;
   readonly capacity: CapacityPolicy;
   readonly operations: Operations;
@@ -47,7 +60,10 @@ export interface CapsuleCreationDeps {
 }
 
 export interface CapsuleCreationOptions {
-  /** Milliseconds after which {@link CapsuleCreation.create} returns a capsule that is still being created. Default: never. */
+  /**
+   * Milliseconds from the arrival of a request after which {@link CapsuleCreation.create} returns a capsule that is still being
+   * created. Default: never.
+   */
   readonly createAnswerMs?: number | undefined;
 }
 
@@ -62,77 +78,132 @@ export class CapsuleCreation {
   }
 
   /**
-   * A running capsule, or one that is still being created when that takes long.
+   * A running capsule, or one that is still being created when that takes long. When the client leaves before its answer the capsule
+   * is destroyed: at once, or, for a request that can be repeated, when it is not repeated in time.
    *
-   * @throws WrennError of the host when it could not be started; its row has the problem too.
+   * @throws WrennError of the host when it could not be started; its row has the problem too. `client_left`.
    */
-  async create(teamId: string, request: CreateRequest, idempotencyKey?: IdempotencyKey): Promise<CapsuleRow> {
-    const { database, operations, reservations, rows, templates } = this.#deps;
-    const known =
+  async create(
+    teamId: string,
+    request: CreateRequest,
+    { client, idempotencyKey }: CreateOptions,
+  ): Promise<CapsuleRow> {
+    const { database, operations, reservations, templates, unanswered } = this.#deps;
+    let earlier =
       idempotencyKey &&
       (await idempotencyQueries.findIdempotencyKey(database.db, teamId, idempotencyKey.key));
-    if (known) return await this.#createdEarlier(teamId, known, idempotencyKey);
-    const template = await templates.find(teamId, request.template);
-    // A snapshot has the sizes that it was frozen with.
-    const sized = { ...request, ...template.shape };
-    const reserved = await reservations.reserve({
-      capsule: { teamId, diskMib: DISK_MIB, ...sized },
-      onlyHost: template.hostId,
-      idempotencyKey,
-    });
-    if ("earlier" in reserved) return await this.#createdEarlier(teamId, reserved.earlier, idempotencyKey);
-    const started = operations.finishRecorded([reserved.operationId], () =>
-      this.#start({ ...reserved, teamId, template, sized }),
-    );
-    return (await this.#answerEarly(started)) ?? (await rows.get(teamId, formatId("capsule", reserved.id)));
+    for (;;) {
+      const repeated =
+        earlier && idempotencyKey && (await this.#repeat(teamId, earlier, idempotencyKey, client));
+      if (repeated) return repeated;
+      const template = await templates.find(teamId, request.template);
+      // A snapshot has the sizes that it was frozen with.
+      const sized = { ...request, ...template.shape };
+      client.left.throwIfAborted();
+      const reserved = await reservations.reserve({
+        capsule: { teamId, diskMib: DISK_MIB, ...sized },
+        onlyHost: template.hostId,
+        idempotencyKey,
+      });
+      if ("earlier" in reserved) {
+        earlier = reserved.earlier;
+        continue;
+      }
+      unanswered.follow([reserved.id], client, { isRepeatable: idempotencyKey !== undefined });
+      const limit = AbortSignal.timeout(CREATE_MS);
+      // A request that can be repeated is carried out whether or not its client waits.
+      const signal = idempotencyKey ? limit : AbortSignal.any([limit, client.left]);
+      const started = operations.finishRecorded([reserved.operationId], () =>
+        this.#start({ ...reserved, teamId, template, sized, signal }),
+      );
+      return (await this.#answerEarly(started, client)) ?? (await this.#unfinished(reserved.row, client));
+    }
+  }
+
+  /** The result of `work`, which an answer needs; undefined when the answer would be late by it. It continues in either case. */
+  async beforeAnswer<T>(work: Promise<T>, client: WaitingClient): Promise<T | undefined> {
+    return await this.#answerEarly(work, client, EARLY_ANSWER_MS);
   }
 
   /** The result of `work`, or undefined when it takes longer than `createAnswerMs`. The work continues in either case. */
-  async #answerEarly<T>(work: Promise<T>): Promise<T | undefined> {
-    const { clock } = this.#deps;
+  async #answerEarly<T>(work: Promise<T>, client: WaitingClient, moreMs = 0): Promise<T | undefined> {
+    const { clock, logger } = this.#deps;
     const { createAnswerMs } = this.#options;
     if (createAnswerMs === undefined) return await work;
     const answered = new AbortController();
-    const late = clock.sleep(createAnswerMs, answered.signal).catch(() => {});
+    const left = Math.max(0, createAnswerMs + moreMs - client.waitedMs());
+    const late = clock.sleep(left, answered.signal).catch(() => {});
     try {
       return (await Promise.race([work, late])) ?? undefined;
     } finally {
       answered.abort();
-      // From here on its outcome is read from its row.
-      work.catch(() => {});
+      work.catch((error: unknown) => logger.debug("capsule.answered_before", { problem: problemOf(error) }));
     }
   }
 
-  /** What the first request with this key created, once its creation has ended. */
-  async #createdEarlier(
+  /** A capsule that is still being made, as it is now, or as it was reserved when the database does not answer in time. */
+  async #unfinished(reserved: CapsuleRow, client: WaitingClient): Promise<CapsuleRow> {
+    const { rows, unanswered } = this.#deps;
+    const current = (async () => {
+      await unanswered.markAnswering([reserved.id]);
+      return await rows.get(reserved.team_id, formatId("capsule", reserved.id));
+    })();
+    return (await this.beforeAnswer(current, client)) ?? reserved;
+  }
+
+  /** What the first request with this key created, once its creation has ended; undefined when it was destroyed. */
+  async #repeat(
     teamId: string,
     earlier: EarlierCreate,
-    idempotencyKey: IdempotencyKey | undefined,
-  ): Promise<CapsuleRow> {
-    if (idempotencyKey && earlier.fingerprint !== idempotencyKey.fingerprint)
-      throw new WrennError("idempotency_conflict", { key: idempotencyKey.key });
+    { key, fingerprint }: IdempotencyKey,
+    client: WaitingClient,
+  ): Promise<CapsuleRow | undefined> {
+    const { rows, unanswered } = this.#deps;
+    if (earlier.fingerprint !== fingerprint) throw new WrennError("idempotency_conflict", { key });
+    if (earlier.is_over) return undefined;
+    client.left.throwIfAborted();
+    const { sandbox_id: id } = earlier;
+    const isClaimed = await unanswered.claim(id);
+    if (isClaimed) unanswered.follow([id], client, { isRepeatable: true });
     const { createAnswerMs = CREATE_MS } = this.#options;
-    const publicId = formatId("capsule", earlier.sandbox_id);
-    const row = await this.#deps.rows.getCreated(teamId, publicId, createAnswerMs);
-    if (row.status !== "error") return row;
-    throw new WrennError("operation_failed", {
-      operation: "creating the capsule",
-      problem: row.problem ?? "it failed",
-    });
+    const patienceMs = Math.max(0, createAnswerMs - client.waitedMs());
+    const row = await rows.getCreated(teamId, formatId("capsule", id), patienceMs);
+    if (row.status === "stopped") return undefined;
+    if (row.status === "error")
+      throw new WrennError("operation_failed", {
+        operation: "creating the capsule",
+        problem: row.problem ?? "it failed",
+      });
+    if (isClaimed) await this.beforeAnswer(unanswered.markAnswering([id]), client);
+    return row;
   }
 
   /** Starts a reserved capsule and records that it runs, or that it failed. */
   async #start(start: CapsuleStart): Promise<CapsuleRow> {
     const { rows } = this.#deps;
-    const { id, operationId } = start;
+    const { id, operationId, signal } = start;
     try {
       const { hostAddress: hostIp = null, metadata } = await this.#startOnSomeHost(start);
       const row = await rows.recordStarted({ id, operationId, hostIp, metadata });
-      if (!row) throw new WrennError("capsule_not_found", {});
-      return row;
+      if (row) return row;
+      await this.#destroyUnwanted(id);
+      throw new WrennError("capsule_not_found", {});
     } catch (error) {
-      await rows.recordFailed(id, problemOf(error));
+      // Whoever ended the creation records how the capsule ended.
+      if (!isClientLeft(signal)) await rows.recordFailed(id, problemOf(error));
       throw error;
+    }
+  }
+
+  /** A capsule that was started after it was destroyed in the database. Its host, if it does not answer now, is reconciled later. */
+  async #destroyUnwanted(id: string): Promise<void> {
+    const { database, fleet, logger } = this.#deps;
+    const publicId = formatId("capsule", id);
+    try {
+      const row = await capsuleQueries.findAnyCapsule(database.db, id);
+      if (row) await fleet.of(row).destroyCapsule(publicId, AbortSignal.timeout(DESTROY_MS));
+    } catch (error) {
+      logger.warn("capsule.destroyed_later", { capsule: publicId, problem: problemOf(error) });
     }
   }
 
@@ -144,7 +215,8 @@ export class CapsuleCreation {
       try {
         return await this.#startOnHost(start, hostId);
       } catch (error) {
-        const next = isFaultOfHost(error) ? await this.#placeElsewhere(start, tried) : undefined;
+        const isRetried = isFaultOfHost(error) && !start.signal.aborted;
+        const next = isRetried ? await this.#placeElsewhere(start, tried) : undefined;
         if (next === undefined) throw error;
         this.#deps.logger.warn("capsule.placed_again", {
           capsule: formatId("capsule", start.id),
@@ -172,8 +244,7 @@ export class CapsuleCreation {
           onlyHost: template.hostId,
           except: tried,
         });
-        await capsuleQueries.moveCapsule(trx, id, hostId);
-        return hostId;
+        return (await capsuleQueries.moveCapsule(trx, id, hostId)) ? hostId : undefined;
       });
     } catch (error) {
       if (WrennError.is(error, "no_hosts") || WrennError.is(error, "host_full")) return undefined;
@@ -181,7 +252,8 @@ export class CapsuleCreation {
     }
   }
 
-  async #startOnHost({ id, template, sized }: CapsuleStart, hostId: string): Promise<CapsuleStatus> {
+  async #startOnHost({ id, template, sized, signal }: CapsuleStart, hostId: string): Promise<CapsuleStatus> {
+    signal.throwIfAborted();
     return await this.#deps.fleet.agent(hostId).createCapsule(
       {
         id: formatId("capsule", id),
@@ -194,7 +266,7 @@ export class CapsuleCreation {
         ...defined({ network: sized.network }),
         envs: {},
       },
-      AbortSignal.timeout(CREATE_MS),
+      signal,
     );
   }
 }
@@ -202,4 +274,8 @@ export class CapsuleCreation {
 /** Whether another host may succeed where this one failed. */
 function isFaultOfHost(error: unknown): boolean {
   return error instanceof WrennError && error.entry.fault === "system";
+}
+
+function isClientLeft(signal: AbortSignal): boolean {
+  return signal.aborted && WrennError.is(signal.reason, "client_left");
 }

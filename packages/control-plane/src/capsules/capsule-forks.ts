@@ -8,10 +8,18 @@ import { withinQuota } from "../teams/quotas.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import { OPERATION_MS } from "./operations.ts";
 import type { Operations } from "./operations.ts";
+import type { UnansweredCreates } from "./unanswered-creates.ts";
+import type { WaitingClient } from "../http/waiting-client.ts";
+
+export interface ForkOptions {
+  readonly count: number;
+  readonly client: WaitingClient;
+}
 
 export interface CapsuleForksDeps {
   readonly database: Database;
   readonly rows: CapsuleRows;
+  readonly unanswered: UnansweredCreates;
   readonly fleet: Fleet;
   readonly operations: Operations;
   readonly random: Random;
@@ -26,21 +34,32 @@ export class CapsuleForks {
   }
 
   /**
-   * All children run when it resolves; when it rejects, no child is left.
+   * All children run when it resolves; when it rejects, or the client leaves before its answer, no child is left.
    *
-   * @throws WrennError `capsule_not_running`, `quota_exceeded`, and of the host.
+   * @throws WrennError `capsule_not_running`, `quota_exceeded`, and of the host; `client_left`.
    */
-  async fork(teamId: string, publicId: string, count: number): Promise<readonly CapsuleRow[]> {
-    const { rows, operations } = this.#deps;
+  async fork(
+    teamId: string,
+    publicId: string,
+    { count, client }: ForkOptions,
+  ): Promise<readonly CapsuleRow[]> {
+    const { rows, operations, unanswered } = this.#deps;
     const source = await rows.getInState(teamId, publicId, ["running"]);
+    client.left.throwIfAborted();
     const { children, operationIds } = await this.#reserve(source, count);
+    const ids = children.map(({ id }) => id);
+    unanswered.follow(ids, client, { isRepeatable: false });
     return await operations.finish(operationIds, async () => {
       try {
-        const started = await this.#start(source, children);
-        return await Promise.all(
+        const started = await this.#start(source, children, client.left);
+        const running = await Promise.all(
           children.map((child, index) => rows.recordStatus(child, started[index] ?? missing(child))),
         );
+        await unanswered.markAnswering(ids);
+        return running;
       } catch (error) {
+        // The children of a client that left are destroyed, by the rule that follows its request.
+        if (client.left.aborted) throw error;
         for (const child of children)
           await rows.change(child.id, ["pending"], { status: "error", problem: problemOf(error) });
         throw error;
@@ -53,7 +72,7 @@ export class CapsuleForks {
     source: CapsuleRow,
     count: number,
   ): Promise<{ readonly children: readonly CapsuleRow[]; readonly operationIds: readonly string[] }> {
-    const { database, operations, random } = this.#deps;
+    const { database, operations, random, unanswered } = this.#deps;
     const wanted = { capsules: count, vcpus: count * source.vcpus, memoryMib: count * source.memory_mb };
     const hostId = source.host_id ?? missing(source);
     return await withinQuota(database, source.team_id, wanted, async (trx) => {
@@ -75,12 +94,18 @@ export class CapsuleForks {
           }),
         );
       }
-      const ids = [source.id, ...children.map(({ id }) => id)];
-      return { children, operationIds: await operations.begin(trx, ids, "fork") };
+      const ids = children.map(({ id }) => id);
+      await unanswered.insert(trx, ids);
+      return { children, operationIds: await operations.begin(trx, [source.id, ...ids], "fork") };
     });
   }
 
-  async #start(source: CapsuleRow, children: readonly CapsuleRow[]): Promise<readonly CapsuleStatus[]> {
+  async #start(
+    source: CapsuleRow,
+    children: readonly CapsuleRow[],
+    left: AbortSignal,
+  ): Promise<readonly CapsuleStatus[]> {
+    left.throwIfAborted();
     return await this.#deps.fleet.of(source).forkCapsule(
       formatId("capsule", source.id),
       children.map((child) => ({
@@ -94,7 +119,7 @@ export class CapsuleForks {
         ...defined({ network: source.network ?? undefined }),
         envs: {},
       })),
-      AbortSignal.timeout(OPERATION_MS),
+      AbortSignal.any([left, AbortSignal.timeout(OPERATION_MS)]),
     );
   }
 }

@@ -4,6 +4,7 @@ import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import type { RequestLimits } from "../http/request-limits.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
+import { waitingClient } from "../http/waiting-client.ts";
 import { Capsule, capsuleJson } from "./capsule-api.ts";
 import type { CapsuleForks } from "./capsule-forks.ts";
 import type { CapsuleLifecycle } from "./capsule-lifecycle.ts";
@@ -85,7 +86,7 @@ export function registerCapsuleLifecycleRoutes(
         ...schema,
         summary: "Start capsules from this moment of a running one",
         description:
-          "The capsule goes on after a stop of some tens of milliseconds. All children run, or none is left.",
+          "The capsule goes on after a stop of some tens of milliseconds. All children run, or none is left; none is left of a client that closes its connection before the answer.",
         body: Type.Object({ count: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_FORK })) }),
         response: { 201: Type.Array(Capsule), ...refusals },
       },
@@ -93,8 +94,10 @@ export function registerCapsuleLifecycleRoutes(
     async (request, reply) => {
       const { count = 1 } = request.body;
       limits.create(teamOf(request), count);
-      const children = await forks.fork(teamOf(request), request.params.id, count);
+      const client = waitingClient(reply);
+      const children = await forks.fork(teamOf(request), request.params.id, { count, client });
       await recordAction(request, request.params.id, "fork");
+      await client.requirePresent();
       return await reply.status(201).send(children.map(capsuleJson));
     },
   );

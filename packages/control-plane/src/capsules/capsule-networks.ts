@@ -29,6 +29,7 @@ export class CapsuleNetworks implements NetworkControl {
   async setRules(teamId: string, publicId: string, rules: NetworkRules): Promise<void> {
     const { rows, fleet } = this.#deps;
     const row = await rows.getInState(teamId, publicId, ["running", "paused"]);
+    await rows.touch(row.id);
     await fleet.of(row).setNetwork(publicId, rules, AbortSignal.timeout(CALL_MS));
     await rows.setNetwork(row.id, rules);
   }

@@ -14,6 +14,7 @@ import { NetworkBody, networkRules } from "../network/network-routes.ts";
 import { requestedPage, linkNextPage, PageQuery } from "../http/paging.ts";
 import { CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
 import type { RequestLimits } from "../http/request-limits.ts";
+import { waitingClient } from "../http/waiting-client.ts";
 import type { RecordAudit } from "../audit/audit.ts";
 
 const DEFAULT_VCPUS = 1;
@@ -73,7 +74,7 @@ export function registerCapsuleRoutes(
       schema: {
         summary: "Create a capsule",
         description:
-          "Answers when the capsule is running, or after 4 seconds (`WRENN_CREATE_WAIT` of the server) with one that is still `pending` or `starting`: the first of its size on a host takes that long. Commands, files and sessions wait for such a capsule; GET says what became of it. With an `Idempotency-Key` header a repeated request gives the same capsule for a day. 400 for a bad field, 404 for an unknown template, 502 or 503 when the host cannot start it.",
+          "Answers when the capsule is running, or within 3.5 seconds (`WRENN_CREATE_WAIT` of the server) with one that is still `pending` or `starting`: the first of its size on a host takes that long. Commands, files and sessions wait for such a capsule; GET returns how it ended. A client that closes its connection before the answer leaves no capsule. With an `Idempotency-Key` header a repeated request gives the same capsule for a day, until that is destroyed; after a client left, its capsule is kept 60 seconds for the repetition. 400 for a bad field, 404 for an unknown template, 502 or 503 when the host cannot start it.",
         tags: ["capsules"],
         body: CreateBody,
         response: { 201: Capsule, ...refusals },
@@ -103,15 +104,21 @@ export function registerCapsuleRoutes(
         autoResume,
         ...defined({ network: network && networkRules(network) }),
       };
+      const client = waitingClient(reply);
       limits.create(teamOf(request));
-      const row = await creation.create(teamOf(request), create, idempotencyKeyOf(request.headers, create));
+      const row = await creation.create(teamOf(request), create, {
+        client,
+        idempotencyKey: idempotencyKeyOf(request.headers, create),
+      });
       const answer = capsuleJson(row);
-      await record(request, {
+      const recorded = record(request, {
         resource: "sandbox",
         resourceId: answer.id,
         action: "create",
         metadata: { template: answer.template },
       });
+      await creation.beforeAnswer(recorded, client);
+      await client.requirePresent();
       return await reply.status(201).send(answer);
     },
   );

@@ -1,8 +1,9 @@
-import { WrennError } from "@wrenn/core";
-import type { Random } from "@wrenn/core";
+import { problemOf, WrennError } from "@wrenn/core";
+import type { Logger, Random } from "@wrenn/core";
 import type { Database, TemplateRow } from "@wrenn/database";
 import type { Fleet } from "../hosts/fleet.ts";
 import { requireTemplateRoom } from "../teams/quotas.ts";
+import type { WaitingClient } from "../http/waiting-client.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import { OPERATION_MS } from "./operations.ts";
@@ -15,6 +16,7 @@ export interface CapsuleSnapshotsDeps {
   readonly operations: Operations;
   readonly templates: TemplatesService;
   readonly random: Random;
+  readonly logger: Logger;
 }
 
 export interface SnapshotOptions {
@@ -22,6 +24,8 @@ export interface SnapshotOptions {
   readonly name: string;
   /** Whether a template with this name is replaced. */
   readonly overwrite: boolean;
+  /** The client, when it did not choose the name: without the answer it could not name the template. */
+  readonly client?: WaitingClient | undefined;
 }
 
 /** Makes templates from capsules (docs/reference/rest-api.md#templates). */
@@ -33,14 +37,15 @@ export class CapsuleSnapshots {
   }
 
   /**
-   * Makes a template from a capsule. A running capsule is paused first and stays paused.
+   * Makes a template from a capsule. A running capsule is paused first and stays paused. No template is left of `client` when it
+   * leaves before its answer.
    *
    * @throws WrennError `template_name_reserved`, `template_name_taken`, `quota_exceeded`, `snapshot_state` when the capsule
    * neither runs nor is paused.
    */
   async create(teamId: string, publicId: string, options: SnapshotOptions): Promise<TemplateRow> {
     const { database, rows, fleet, operations, random, templates } = this.#deps;
-    const { name, overwrite } = options;
+    const { name, overwrite, client } = options;
     const row = await rows.get(teamId, publicId);
     if (row.status !== "running" && row.status !== "paused") throw new WrennError("snapshot_state", {});
     const replaces = await templates.requireFree(teamId, name, overwrite);
@@ -55,7 +60,11 @@ export class CapsuleSnapshots {
       const hostId = row.host_id;
       if (hostId === null) throw new Error(`capsule ${row.id} has no host`);
       await templates.begin(hostKey, hostId);
-      const facts = await hostAgent.createSnapshot(publicId, hostKey, AbortSignal.timeout(OPERATION_MS));
+      const limit = AbortSignal.timeout(OPERATION_MS);
+      const signal = client ? AbortSignal.any([limit, client.left]) : limit;
+      const facts = await hostAgent.createSnapshot(publicId, hostKey, signal);
+      if (client?.left.aborted === true) await templates.discard(hostKey, hostId);
+      client?.left.throwIfAborted();
       const snapshot = {
         teamId,
         name,
@@ -66,7 +75,19 @@ export class CapsuleSnapshots {
         sizeBytes: facts.sizeBytes,
         metadata: row.metadata,
       };
-      return await templates.put(snapshot, overwrite);
+      const template = await templates.put(snapshot, overwrite);
+      if (client) this.#removeUnlessAnswered(teamId, name, client);
+      return template;
+    });
+  }
+
+  #removeUnlessAnswered(teamId: string, name: string, { outcome }: WaitingClient): void {
+    const { operations, templates, logger } = this.#deps;
+    void outcome.then((outcome) => {
+      if (outcome === "answered") return;
+      operations.background(templates.remove(teamId, name)).catch((error: unknown) => {
+        logger.warn("template.client_left", { template: name, problem: problemOf(error) });
+      });
     });
   }
 }

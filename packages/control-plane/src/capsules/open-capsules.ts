@@ -8,9 +8,13 @@ import { CapsuleSnapshots } from "./capsule-snapshots.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Reservations } from "./reservations.ts";
 import type { ReservationsDeps } from "./reservations.ts";
+import { UnansweredCreates } from "./unanswered-creates.ts";
+import type { UnansweredCreatesDeps } from "./unanswered-creates.ts";
 import { RunningCapsules } from "./running-capsules.ts";
 
-export type OpenCapsulesDeps = Omit<CapsuleCreationDeps, "rows" | "reservations"> & ReservationsDeps;
+export type OpenCapsulesDeps = Omit<CapsuleCreationDeps, "rows" | "reservations" | "unanswered"> &
+  Omit<ReservationsDeps, "unanswered"> &
+  UnansweredCreatesDeps;
 
 /** What the platform does with capsules, each part for those that need it. */
 export interface Capsules {
@@ -22,6 +26,7 @@ export interface Capsules {
   readonly forks: CapsuleForks;
   readonly snapshots: CapsuleSnapshots;
   readonly networks: CapsuleNetworks;
+  readonly unanswered: UnansweredCreates;
   /** Ends the subscription to the hosts and waits for operations that were begun. */
   readonly close: () => Promise<void>;
 }
@@ -29,8 +34,9 @@ export interface Capsules {
 /** Builds the parts in the order in which they depend on each other, and begins to record what hosts report. */
 export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOptions): Capsules {
   const rows = new CapsuleRows(deps);
-  const reservations = new Reservations(deps);
-  const creation = new CapsuleCreation({ ...deps, rows, reservations }, options);
+  const unanswered = new UnansweredCreates(deps);
+  const reservations = new Reservations({ ...deps, unanswered });
+  const creation = new CapsuleCreation({ ...deps, rows, reservations, unanswered }, options);
   const lifecycle = new CapsuleLifecycle({ ...deps, rows });
   const running = new RunningCapsules({ ...deps, rows, lifecycle });
   const unsubscribe = lifecycle.followHosts();
@@ -40,8 +46,9 @@ export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOpt
     lifecycle,
     running,
     checkpoints: new Checkpoints({ ...deps, rows }),
-    forks: new CapsuleForks({ ...deps, rows }),
+    forks: new CapsuleForks({ ...deps, rows, unanswered }),
     snapshots: new CapsuleSnapshots({ ...deps, rows }),
+    unanswered,
     networks: new CapsuleNetworks({ ...deps, rows, running }),
     close: async () => {
       unsubscribe();

@@ -1,13 +1,14 @@
 import { GroupedWrites } from "@wrenn/core";
-import type { Random } from "@wrenn/core";
+import type { Clock, Random } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries, quotaQueries } from "@wrenn/database";
-import type { Actor, Database, NewCapsule, TeamUse, Trx } from "@wrenn/database";
+import type { Actor, CapsuleRow, Database, EarlierCreate, NewCapsule, TeamUse, Trx } from "@wrenn/database";
 import { currentActor } from "../http/current-identity.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsules } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
 import { exceeded } from "../teams/quotas.ts";
 import type { Operations } from "./operations.ts";
+import type { UnansweredCreates } from "./unanswered-creates.ts";
 
 /** Makes a create repeatable: the same key and request give the same capsule. */
 export interface IdempotencyKey {
@@ -23,17 +24,13 @@ export interface ReservationRequest {
   readonly idempotencyKey: IdempotencyKey | undefined;
 }
 
-/** What the first create with an idempotency key made. */
-export interface EarlierCreate {
-  readonly fingerprint: string;
-  readonly sandbox_id: string;
-}
-
 /** A capsule with its row, its place on a host, and the operation that is to create it. */
 export interface Reservation {
   readonly id: string;
   readonly hostId: string;
   readonly operationId: string;
+  /** Its row as it was written. */
+  readonly row: CapsuleRow;
 }
 
 type ReservationResult = Reservation | { readonly earlier: EarlierCreate };
@@ -58,6 +55,8 @@ export interface ReservationsDeps {
   readonly fleet: Fleet;
   readonly capacity: CapacityPolicy;
   readonly operations: Operations;
+  readonly unanswered: UnansweredCreates;
+  readonly clock: Clock;
   readonly random: Random;
 }
 
@@ -99,7 +98,9 @@ export class Reservations {
         // Read again with the team locked: of two requests with one key the second waits here for the first.
         const earlier = key && (await idempotencyQueries.findIdempotencyKey(trx, teamId, key.key));
         const problem = exceeded(use, { capsules: 1, ...capsule });
-        if (earlier) results.set(index, { earlier });
+        // What another request has this key for is a conflict, even when its capsule is over.
+        const isRepeated = earlier && (!earlier.is_over || earlier.fingerprint !== key?.fingerprint);
+        if (isRepeated) results.set(index, { earlier });
         else if (key && keys.has(key.key)) results.set(index, RETRY);
         else if (problem) results.set(index, problem);
         else {
@@ -118,7 +119,7 @@ export class Reservations {
     admitted: readonly AdmittedRequest[],
     results: Map<number, GroupResult | Error>,
   ): Promise<void> {
-    const { fleet, capacity, operations, random } = this.#deps;
+    const { fleet, capacity, operations, unanswered, random, clock } = this.#deps;
     const wanted = admitted.map(({ capsule, onlyHost }) => ({ ...capsule, onlyHost }));
     const places = await placeCapsules(trx, fleet, capacity, wanted);
     const rows: (NewCapsule & AdmittedRequest)[] = [];
@@ -128,15 +129,21 @@ export class Reservations {
       else if (place) results.set(one.index, place);
     }
     if (rows.length === 0) return;
-    await capsuleQueries.insertCapsules(trx, rows);
+    const inserted = new Map((await capsuleQueries.insertCapsules(trx, rows)).map((row) => [row.id, row]));
+    await unanswered.insert(
+      trx,
+      rows.map(({ id }) => id),
+    );
     const keys = rows.flatMap(({ id, teamId, idempotencyKey }) =>
       idempotencyKey ? [{ teamId, capsuleId: id, ...idempotencyKey }] : [],
     );
-    if (keys.length > 0) await idempotencyQueries.insertIdempotencyKeys(trx, keys);
+    if (keys.length > 0) await idempotencyQueries.putIdempotencyKeys(trx, keys, new Date(clock.now()));
     const begun = rows.map(({ id, actor }) => ({ capsuleId: id, actor }));
     const ids = await operations.beginAll(trx, begun, "create");
-    for (const [at, { id, hostId, index }] of rows.entries())
-      results.set(index, { id, hostId, operationId: ids[at] ?? "" });
+    for (const [at, { id, hostId, index }] of rows.entries()) {
+      const row = inserted.get(id);
+      if (row) results.set(index, { id, hostId, operationId: ids[at] ?? "", row });
+    }
   }
 }
 

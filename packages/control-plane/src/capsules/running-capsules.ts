@@ -63,6 +63,8 @@ export class RunningCapsules implements CapsuleOpener {
   async open(teamId: string, publicId: string, patienceMs = STARTING_MS): Promise<RunningCapsule> {
     const { rows, fleet } = this.#deps;
     const row = await this.get(teamId, publicId, patienceMs);
+    // The first use is recorded as it begins: a capsule that is used is not one that its client left behind.
+    if (row.last_active_at === null) await rows.touch(row.id);
     return {
       get processes() {
         return fleet.of(row).processes(publicId);

@@ -6,6 +6,7 @@ import type { RecordAudit } from "../audit/audit.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
+import { waitingClient } from "../http/waiting-client.ts";
 import { snapshotJson, Template } from "../templates/template-json.ts";
 import { ADMIN_CAPSULES } from "./capsule-api.ts";
 import type { CapsuleLifecycle } from "./capsule-lifecycle.ts";
@@ -25,7 +26,7 @@ export function registerSnapshotRoutes(app: App, { snapshots, random, record }: 
       schema: {
         summary: "Make a template of a capsule",
         description:
-          "A running capsule is paused for it and stays paused. Capsules that start from the template have its sizes. 409 when the name is taken and `overwrite` is not set, or belongs to a built-in template.",
+          "A running capsule is paused for it and stays paused. Without `name` one is chosen, and no template is left of a client that closes its connection before the answer. Capsules that start from the template have its sizes. 409 when the name is taken and `overwrite` is not set, or belongs to a built-in template.",
         tags: ["templates"],
         body: Type.Object({ sandbox_id: Type.String(), name: Type.Optional(SafeName) }),
         querystring: Type.Object({ overwrite: Type.Optional(Type.Boolean()) }),
@@ -35,8 +36,10 @@ export function registerSnapshotRoutes(app: App, { snapshots, random, record }: 
     async (request, reply) => {
       const { sandbox_id: id, name = randomName(random) } = request.body;
       const { overwrite = false } = request.query;
-      const row = await snapshots.create(teamOf(request), id, { name, overwrite });
+      const client = request.body.name === undefined ? waitingClient(reply) : undefined;
+      const row = await snapshots.create(teamOf(request), id, { name, overwrite, client });
       await record(request, { resource: "template", resourceId: row.name, action: "create" });
+      await client?.requirePresent();
       return await reply.status(201).send(snapshotJson(row));
     },
   );
@@ -66,7 +69,8 @@ export function registerSnapshotAdminRoutes(
     async (request, reply) => {
       const { id } = request.params;
       const { name = randomName(random) } = request.body ?? {};
-      const row = await snapshots.create(PLATFORM_TEAM, id, { name, overwrite: true });
+      const client = request.body?.name === undefined ? waitingClient(reply) : undefined;
+      const row = await snapshots.create(PLATFORM_TEAM, id, { name, overwrite: true, client });
       await lifecycle.destroy(PLATFORM_TEAM, id);
       await record(request, { resource: "template", resourceId: name, action: "create", scope: "admin" });
       return await reply.status(201).send(snapshotJson(row));

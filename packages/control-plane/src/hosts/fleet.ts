@@ -1,8 +1,13 @@
+import { setTimeout } from "node:timers/promises";
 import { formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import type { CapsuleStatus, HostAgent, TemplateFacts } from "@wrenn/protocol";
 
 const LIST_MS = 10_000;
+/** How long the answer of a host is waited for: a create must not wait for the slowest host. */
+const FIRST_LIST_MS = 2000;
+/** The same once there is an answer that can be used instead. */
+const NEXT_LIST_MS = 500;
 
 /** Called with every change of state of any capsule and the id of its host. */
 export type FleetObserver = (status: CapsuleStatus, hostId: string) => void;
@@ -10,6 +15,8 @@ export type FleetObserver = (status: CapsuleStatus, hostId: string) => void;
 interface Member {
   readonly agent: HostAgent;
   readonly leave: () => void;
+  /** What it answered last; empty when it did not. */
+  templates?: readonly TemplateFacts[];
 }
 
 /** The host agents that this control plane can ask, by the ids of their hosts. */
@@ -62,21 +69,36 @@ export class Fleet {
     return () => this.#observers.delete(observer);
   }
 
-  /** Built-in templates, each once. A host that does not answer does not keep the others from being heard. */
+  /**
+   * Built-in templates, each once. A host that does not answer does not keep the others from being heard; of one that is slow its
+   * last answer counts.
+   */
   async templates(): Promise<readonly TemplateFacts[]> {
     const byName = new Map<string, TemplateFacts>();
-    const ask = async ([hostId, { agent }]: readonly [string, Member]): Promise<readonly TemplateFacts[]> => {
+    const ask = async (hostId: string, member: Member): Promise<readonly TemplateFacts[]> => {
       try {
-        return await agent.listTemplates(AbortSignal.timeout(LIST_MS));
+        member.templates = await member.agent.listTemplates(AbortSignal.timeout(LIST_MS));
+        return member.templates;
       } catch (error) {
         this.#logger.warn("host.templates_unknown", {
           host: formatId("host", hostId),
           problem: problemOf(error),
         });
-        return [];
+        member.templates ??= [];
+        return member.templates;
       }
     };
-    for (const facts of (await Promise.all([...this.#members].map(ask))).flat())
+    const askPatiently = async ([hostId, member]: readonly [string, Member]) => {
+      const asked = ask(hostId, member);
+      const patienceMs = member.templates ? NEXT_LIST_MS : FIRST_LIST_MS;
+      const heard = new AbortController();
+      const late = setTimeout(patienceMs, member.templates ?? [], { signal: heard.signal });
+      late.catch(() => {});
+      const templates = await Promise.race([asked, late]);
+      heard.abort();
+      return templates;
+    };
+    for (const facts of (await Promise.all([...this.#members].map(askPatiently))).flat())
       if (!byName.has(facts.name)) byName.set(facts.name, facts);
     return [...byName.values()];
   }

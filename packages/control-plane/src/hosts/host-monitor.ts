@@ -48,8 +48,8 @@ export interface HostMonitorDeps {
   readonly audit: AuditLog;
   readonly localHost?: LocalHost | undefined;
   readonly connectHost?: ConnectHost | undefined;
-  /** Fails operations of this control plane whose end could not be recorded. */
-  readonly operations: { sweep(): Promise<void> };
+  /** What else is swept at each look at the hosts: outcomes that could not be recorded, and what control planes left that ended. */
+  readonly upkeep: readonly { sweep(): Promise<void> }[];
 }
 
 export interface HostMonitorOptions {
@@ -166,7 +166,7 @@ export class HostMonitor {
   }
 
   async #inspectHosts(): Promise<void> {
-    const { database, fleet, localHost, logger, operations } = this.#deps;
+    const { database, fleet, localHost, logger, upkeep } = this.#deps;
     const { instanceId, times } = this.#options;
     await controlPlaneQueries.touchControlPlane(database.db, instanceId);
     if (localHost) await hostQueries.touchHost(database.db, localHost.id);
@@ -176,7 +176,7 @@ export class HostMonitor {
       "the control plane that did it ended",
       this.#now(),
     );
-    await operations.sweep();
+    for (const part of upkeep) await part.sweep();
     for (const host of await hostQueries.markSilentHosts(database.db, times.silentMs)) {
       logger.warn("host.unreachable", { host: formatId("host", host.id) });
       await capsuleQueries.markMissing(database.db, host.id, this.#now());

@@ -52,7 +52,7 @@ export async function reconcileHost(
         is: change.status,
       });
   }
-  await releaseEnded(hostId, agent, [...held.keys()], deps);
+  await releaseEnded(hostId, agent, held, deps);
   await removeDiscarded(hostId, agent, deps);
 }
 
@@ -86,9 +86,10 @@ export function settle(row: CapsuleRow, status: CapsuleStatus | undefined): Caps
 async function releaseEnded(
   hostId: string,
   agent: HostAgent,
-  publicIds: readonly string[],
+  held: ReadonlyMap<string, CapsuleStatus>,
   { database, clock, logger }: ReconcileDeps,
 ): Promise<void> {
+  const publicIds = [...held.keys()];
   const rows = await capsuleQueries.findCapsules(
     database.db,
     publicIds.map((id) => parseId("capsule", id)),
@@ -101,9 +102,12 @@ async function releaseEnded(
       logger.warn("capsule.unknown", { capsule: publicId, host: formatId("host", hostId) });
       continue;
     }
+    const { state } = held.get(publicId) ?? {};
     const over =
       row.status === "stopped" ||
       row.host_id !== hostId ||
+      // Its creation ended without its host's answer: there is nothing to look into, and no one knows that it runs.
+      (row.status === "error" && row.started_at === null && state !== "failed") ||
       (row.status === "error" && clock.now() - row.last_updated.getTime() > KEEP_FAILED_MS);
     if (!over) continue;
     try {

@@ -78,6 +78,8 @@ export class PortsService {
   async find(publicId: string): Promise<PortRoute | undefined> {
     const row = await this.#any(publicId);
     if (!row) return undefined;
+    // A capsule that is used through its ports is not one that its client left behind.
+    if (row.status === "running" && row.last_active_at === null) await this.#deps.capsuleRows.touch(row.id);
     const access = new Map(
       (await portQueries.listPortAccess(this.#deps.database.db, row.id)).map((one) => [one.port, one.access]),
     );

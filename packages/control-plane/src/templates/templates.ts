@@ -88,6 +88,11 @@ export class TemplatesService {
     await discardedTemplateQueries.discardTemplate(this.#database.db, { hostKey, hostId }, MAKING_MS);
   }
 
+  /** Files of a template that gets no name after all: its host removes them. */
+  async discard(hostKey: string, hostId: string): Promise<void> {
+    await discardedTemplateQueries.discardTemplate(this.#database.db, { hostKey, hostId }, 0);
+  }
+
   /**
    * Puts a snapshot under its name. Its host removes what it replaces, as soon as no capsule uses it.
    *

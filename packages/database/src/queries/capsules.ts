@@ -169,9 +169,15 @@ export async function endCapsulesOf(db: Db, hostId: string, problem: string, at:
     .execute();
 }
 
-/** A capsule that could not be started where it was placed gets another place. */
-export async function moveCapsule(db: Db, id: string, hostId: string): Promise<void> {
-  await db.updateTable("sandboxes").set({ host_id: hostId }).where("id", "=", id).execute();
+/** A capsule that could not be started where it was placed gets another place. @returns false when it has ended. */
+export async function moveCapsule(db: Db, id: string, hostId: string): Promise<boolean> {
+  const result = await db
+    .updateTable("sandboxes")
+    .set({ host_id: hostId })
+    .where("id", "=", id)
+    .where("status", "not in", ended)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
 }
 
 export interface CapsuleChange {
@@ -231,7 +237,10 @@ export interface StartedCapsule {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Capsules run from now on, and the operations that started them have succeeded. @returns their rows, in any order. */
+/**
+ * Capsules run from now on, the operations that started them have succeeded, and clients that wait for them are about to be
+ * answered. @returns their rows, in any order.
+ */
 export async function startCapsules(
   db: Db,
   started: readonly StartedCapsule[],
@@ -250,6 +259,9 @@ export async function startCapsules(
     ), finished as (
       update operations set state = 'succeeded', finished_at = ${at}
       from given where operations.id = given.operation_id and operations.state = 'running'
+    ), answering as (
+      update unanswered_creates set answering = true
+      from given where unanswered_creates.sandbox_id = given.id and unanswered_creates.due_at is null
     )
     update sandboxes set status = 'running', version = version + 1, last_updated = ${at}, started_at = ${at},
       running_since = ${runningSince("running", at)}, host_ip = given.host_ip, metadata = given.metadata

@@ -1,21 +1,41 @@
-import type { Selectable } from "kysely";
-import type { Db, IdempotencyKeysTable, Trx } from "../schema.ts";
+import { sql } from "kysely";
+import type { SqlBool } from "kysely";
+import type { Db, Trx } from "../schema.ts";
+
+/** What the first create with an idempotency key made. */
+export interface EarlierCreate {
+  readonly fingerprint: string;
+  readonly sandbox_id: string;
+  /** The capsule was destroyed, or failed before any client was told of it: the key makes another one. */
+  readonly is_over: boolean;
+}
 
 /** What was created with a key of a team, if anything. */
 export async function findIdempotencyKey(
   db: Db,
   teamId: string,
   key: string,
-): Promise<Selectable<IdempotencyKeysTable> | undefined> {
+): Promise<EarlierCreate | undefined> {
   return await db
-    .selectFrom("idempotency_keys")
-    .selectAll()
-    .where("team_id", "=", teamId)
-    .where("key", "=", key)
-    .executeTakeFirst();
+    .selectFrom("idempotency_keys as k")
+    .innerJoin("sandboxes as s", "s.id", "k.sandbox_id")
+    .select([
+      "k.fingerprint",
+      "k.sandbox_id",
+      sql<SqlBool>`s.status = 'stopped' or (s.status = 'error' and (
+        exists (select from operations o where o.sandbox_id = s.id and o.kind = 'destroy' and o.state = 'succeeded')
+        or exists (select from unanswered_creates u where u.sandbox_id = s.id and u.due_at is not null)))`.as(
+        "is_over",
+      ),
+    ])
+    .where("k.team_id", "=", teamId)
+    .where("k.key", "=", key)
+    .executeTakeFirst()
+    .then((row) => row && { ...row, is_over: Boolean(row.is_over) });
 }
 
-export async function insertIdempotencyKeys(
+/** Keeps keys with the capsules that they made. A key whose capsule is over is given the new one. */
+export async function putIdempotencyKeys(
   trx: Trx,
   entries: readonly {
     readonly teamId: string;
@@ -23,6 +43,7 @@ export async function insertIdempotencyKeys(
     readonly fingerprint: string;
     readonly capsuleId: string;
   }[],
+  at: Date,
 ): Promise<void> {
   await trx
     .insertInto("idempotency_keys")
@@ -32,9 +53,22 @@ export async function insertIdempotencyKeys(
         key: entry.key,
         fingerprint: entry.fingerprint,
         sandbox_id: entry.capsuleId,
+        created_at: at,
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(["team_id", "key"]).doUpdateSet((eb) => ({
+        sandbox_id: eb.ref("excluded.sandbox_id"),
+        created_at: eb.ref("excluded.created_at"),
       })),
     )
     .execute();
+}
+
+/** Forgets the keys of capsules that no client was told of. */
+export async function deleteKeysOf(trx: Trx, capsuleIds: readonly string[]): Promise<void> {
+  if (capsuleIds.length > 0)
+    await trx.deleteFrom("idempotency_keys").where("sandbox_id", "in", capsuleIds).execute();
 }
 
 /** Forgets keys that are older than `before`. */

@@ -164,7 +164,7 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     await rejects(() => agent.capsule(never.id, signal), "capsule_not_found");
     assert.equal((await agent.capsule(id, signal)).state, "running");
     const refused = lab.spec();
-    const [{ id: other = "" } = {}] = forks;
+    const other = forks[0]?.id ?? "";
     await rejects(() => agent.forkCapsule(id, [refused, { ...refused, id: other }], signal), "capsule_busy");
     await rejects(() => agent.capsule(refused.id, signal), "capsule_not_found");
     assert.equal((await agent.capsule(other, signal)).state, "running", "it was not made by that fork");
