@@ -57,8 +57,11 @@ export class SlotPolicies {
    */
   async reopen(number: number, record: PolicyRecord | undefined, signal: AbortSignal): Promise<void> {
     const known = record ?? { policy: DEFAULT_POLICY, epoch: FIRST_EPOCH };
-    this.#hold(number, known);
-    await this.#queue.run(String(number), () => this.#put(number, known, signal));
+    const held = this.#hold(number, known);
+    await this.#queue.run(String(number), async () => {
+      // Released since: the number may have a new slot, which has a policy of its own.
+      if (this.#held.get(number) === held) await this.#put(number, known, signal);
+    });
   }
 
   /**
@@ -134,15 +137,21 @@ export class SlotPolicies {
     return [...names, ...readSeen(stdout, clock.now())].sort((a, b) => a.at - b.at);
   }
 
-  /** Forgets a slot that is gone. */
+  /** Forgets a slot, once the changes of it that have begun are over: none of them reaches the next slot of its number. */
   async close(number: number): Promise<void> {
     this.#held.delete(number);
-    this.#options.gateway().forget(number);
-    await removePolicy(this.#options.stateDirectory, number);
+    await this.#queue.run(String(number), async () => {
+      // Also what a change that failed has put back.
+      this.#held.delete(number);
+      this.#options.gateway().forget(number);
+      await removePolicy(this.#options.stateDirectory, number);
+    });
   }
 
-  #hold(number: number, record: PolicyRecord): void {
-    this.#held.set(number, { ...record, parsed: parsePolicy(record.policy) });
+  #hold(number: number, record: PolicyRecord): Held {
+    const held = { ...record, parsed: parsePolicy(record.policy) };
+    this.#held.set(number, held);
+    return held;
   }
 
   async #put(number: number, { policy, epoch }: PolicyRecord, signal: AbortSignal): Promise<void> {
