@@ -35,11 +35,15 @@ test("a process that is gone, or ended and is not waited for, is a machine that 
   const died = (error: unknown): boolean => WrennError.is(error, "machine_died");
   const gone = spawn("true");
   await once(gone, "close");
-  // The program that takes the shell's place never waits for the shell's child.
-  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 600"]);
+  // The program that takes the shell's place never waits for the shell's child, which lives until that has happened: a shell may.
+  const parent = spawn("sh", ["-c", "exec 3<&0; cat <&3 >&2 & echo $!; exec sleep 600"]);
   t.after(() => parent.kill("SIGKILL"));
   const [line] = (await once(parent.stdout, "data")) as [Buffer];
   const ended = Number(line.toString("utf8"));
+  await eventually("the shell has been replaced", async () => {
+    return (await readFile(`/proc/${parent.pid ?? 0}/comm`, "utf8")) === "sleep\n";
+  });
+  parent.stdin.end();
   await eventually("the child is a zombie", async () =>
     /^State:\s+Z/m.test(await readFile(`/proc/${ended}/status`, "utf8")),
   );
