@@ -25,7 +25,7 @@ export interface Target {
 /** One line of the table. */
 export interface Row {
   readonly name: string;
-  readonly unit: "ms" | "MB/s" | "/s" | "MiB" | "KiB" | "count";
+  readonly unit: "ms" | "ratio" | "MB/s" | "/s" | "MiB" | "KiB" | "count";
   /** What the project asks on the reference class of machine (two cores, software emulation). */
   readonly asked?: Target;
   /** Makes what the samples need; the returned function removes it. */
@@ -36,6 +36,26 @@ export interface RunningRow {
   /** One measurement in the row's unit, or as many as one round gives. */
   sample(): Promise<number | readonly number[]>;
   dispose(): Promise<void>;
+}
+
+/**
+ * How many times as long as `base` the `whole` takes, of which `base` is a part: a difference of the two would be negative where the
+ * noise of the machine is greater. The two follow each other, each first in turn, so that neither finds the machine warmer.
+ */
+export function pairedRatio(
+  whole: () => Promise<unknown>,
+  base: () => Promise<unknown>,
+): () => Promise<number> {
+  let isBaseFirst = false;
+  return async () => {
+    isBaseFirst = !isBaseFirst;
+    if (isBaseFirst) {
+      const baseMs = await timed(base);
+      return (await timed(whole)) / baseMs;
+    }
+    const wholeMs = await timed(whole);
+    return wholeMs / (await timed(base));
+  };
 }
 
 /** Milliseconds that `task` takes. */
