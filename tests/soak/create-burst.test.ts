@@ -16,7 +16,7 @@ const RUNNING_MS = 240_000;
 
 let server: ServerProcess;
 before(async () => {
-  process.env["WRENN_CREATE_WAIT"] = "2.5";
+  process.env["WRENN_CREATE_WAIT"] = "2";
   server = await ServerProcess.start();
 });
 after(async () => {
@@ -61,10 +61,14 @@ async function live(n: number): Promise<void> {
   const { exit_code: exitCode, stdout } = await api.shell(id, `echo capsule ${n}`);
   assert.deepEqual([exitCode, stdout], [0, `capsule ${n}\n`]);
   // The guest's own kernel refuses the connection: its network passes packets in both directions.
-  const port = await api.call<{ error?: { reason: string } }>("GET", `/proxy/${id}/4444/`);
-  assert.equal(port.body.error?.reason, "port_not_listening", `capsule ${n}: ${JSON.stringify(port.body)}`);
+  // One that is starved of the processor may not take a connection in the time of a client.
+  await eventually(`the guest of capsule ${n} refuses a connection`, async () => {
+    const { body } = await api.call<{ error?: { reason: string } }>("GET", `/proxy/${id}/4444/`);
+    return body.error?.reason === "port_not_listening";
+  });
   addresses.delete(address);
-  assert.equal((await api.call("DELETE", `/v1/capsules/${id}`)).status, 204);
+  const { status, body } = await api.call("DELETE", `/v1/capsules/${id}`);
+  assert.equal(status, 204, `destroying capsule ${n}: ${JSON.stringify(body)}`);
 }
 
 test(
@@ -72,11 +76,12 @@ test(
   { timeout: 3_000_000 },
   async (t) => {
     let next = 0;
+    const problems: string[] = [];
     const worker = async (): Promise<void> => {
-      for (let n = next++; n < CAPSULES; n = next++) await live(n);
+      for (let n = next++; n < CAPSULES; n = next++)
+        await live(n).catch((error: unknown) => problems.push(String(error)));
     };
-    const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker));
-    const problems = ends.flatMap((end) => (end.status === "rejected" ? [String(end.reason)] : []));
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
     for (const [name, all] of Object.entries({ answerMs, runningMs }))
       t.diagnostic(`${name}: ${summary(all)}`);
     assert.deepEqual(problems, []);

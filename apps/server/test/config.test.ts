@@ -12,8 +12,8 @@ test("directories are absolute, whatever the environment says", () => {
   assert.deepEqual([dataDirectory, cacheDirectory], [resolve("data"), resolve("../cache")]);
 });
 
-test("a create is answered early after 2.5 s, or what the environment says", () => {
-  assert.equal(readConfig({}).createAnswerMs, 2500);
+test("a create is answered early after 2 s, or what the environment says", () => {
+  assert.equal(readConfig({}).createAnswerMs, 2000);
   assert.equal(readConfig({ WRENN_CREATE_WAIT: "0.25" }).createAnswerMs, 250);
 });
 

@@ -69,7 +69,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     ...(env["WRENN_WARM_MACHINES"] === undefined
       ? {}
       : { warmMachines: parseCount("WRENN_WARM_MACHINES", env["WRENN_WARM_MACHINES"], 64) }),
-    createAnswerMs: 1000 * parseSeconds("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "2.5", 600),
+    createAnswerMs: 1000 * parseSeconds("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "2", 600),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
     signIn: readSignIn(env),
     rates: readRates(env),

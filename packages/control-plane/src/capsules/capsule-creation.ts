@@ -18,7 +18,7 @@ const DISK_MIB = 5120;
 
 const CREATE_MS = 10 * 60_000;
 /** What an early answer may still wait for: the database, to record that it is being sent, and to read the capsule. */
-const EARLY_ANSWER_MS = 500;
+const EARLY_ANSWER_MS = 300;
 const DESTROY_MS = 60_000;
 
 export interface CreateRequest {

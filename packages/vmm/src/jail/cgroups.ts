@@ -13,7 +13,8 @@ export interface CgroupLimits {
 
 const ROOT = "/sys/fs/cgroup";
 const PERIOD_US = 100_000;
-const REMOVE_ATTEMPTS = 200;
+/** Processes that were killed need the processor once more to end; among many machines that takes seconds. */
+const REMOVE_ATTEMPTS = 4000;
 const REMOVE_STEP_MS = 5;
 
 /** Limits of a host with the unified hierarchy (v2) or with one hierarchy per controller (v1). */
