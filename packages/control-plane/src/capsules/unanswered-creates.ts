@@ -109,7 +109,7 @@ export class UnansweredCreates {
 
   /**
    * Destroys capsules that are due, of these or of all, unless they were used: their rows first, so that no request finds them, then
-   * on their hosts. What a host does not do now is done when it is reconciled.
+   * in the background on their hosts. What a host does not do now is done when it is reconciled.
    *
    * @returns how many were due.
    */
@@ -129,11 +129,8 @@ export class UnansweredCreates {
       const operationIds = begun.length === 0 ? [] : await operations.beginAll(trx, begun, "destroy");
       return { due, ended, operationIds };
     });
-    await Promise.all(
-      ended.map((capsule, at) =>
-        operations.finish([operationIds[at] ?? ""], () => this.#destroyOnHost(capsule)),
-      ),
-    );
+    for (const [at, capsule] of ended.entries())
+      this.#background(() => operations.finish([operationIds[at] ?? ""], () => this.#destroyOnHost(capsule)));
     return due.length;
   }
 
@@ -181,7 +178,7 @@ export class UnansweredCreates {
     const { operations, logger } = this.#deps;
     // What fails here is done by the next sweep.
     operations.background(work()).catch((error: unknown) => {
-      logger.warn("capsule.outcome_unrecorded", { problem: problemOf(error) });
+      logger.warn("capsule.client_left_failed", { problem: problemOf(error) });
     });
   }
 

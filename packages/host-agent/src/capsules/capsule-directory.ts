@@ -1,6 +1,7 @@
 import { mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { readFileIfPresent, writeFileAtomic } from "@wrenn/system";
+import { WrennError } from "@wrenn/core";
+import { exists, readFileIfPresent, writeFileAtomic } from "@wrenn/system";
 import { generationFiles } from "../generations/generation.ts";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { CapsuleRecord, JournalEntry } from "./capsule-record.ts";
@@ -64,6 +65,11 @@ export class CapsuleDirectory {
 
   generation(id: string): GenerationFiles {
     return generationFiles(join(this.generations, id));
+  }
+
+  /** @throws WrennError `capsule_busy` when there is a directory, or a link to one, for the capsule's id. */
+  async requireAbsent(): Promise<void> {
+    if (await exists(this.#link ?? this.path)) throw new WrennError("capsule_busy", { operation: "create" });
   }
 
   async create(record: CapsuleRecord): Promise<void> {

@@ -109,8 +109,10 @@ async function startFirstMachine(
   const { directory } = capsule;
   const journal = new OperationJournal(capsule, "create", deps, signal);
   await using undo = new AsyncDisposableStack();
-  undo.defer(() => directory.remove());
   try {
+    // Another's, which could not be read at the start of the host agent, is not this operation's to remove.
+    await directory.requireAbsent();
+    undo.defer(() => directory.remove());
     await directory.create(capsule.record);
   } catch (error) {
     await prepared?.guest?.detach();
