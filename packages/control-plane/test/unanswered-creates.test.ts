@@ -55,7 +55,7 @@ test("the create of a client that leaves is aborted on the host; audit and event
   const id = await asked();
   outgoing.destroy();
   await gone(id);
-  assert.equal(host.creating.size, 0, "the host was told to stop");
+  assert.equal(host.creating.size, 0, "the host ended it");
   assert.deepEqual(await eventsOf(id), ["capsule.destroyed by system"]);
   assert.deepEqual(await auditOf(id), [
     { action: "destroy", status: "warning", template: "minimal", reason },
@@ -186,7 +186,7 @@ test("a capsule that was used stays, although its client left", async () => {
   }
 });
 
-test("a key whose capsule failed before its client was told of it makes another", async () => {
+test("a key whose capsule failed before any client had an answer makes another", async () => {
   host.isSlow = true;
   const key = { "idempotency-key": "interrupted" };
   const outgoing = send("/v1/capsules", key);

@@ -6,8 +6,9 @@ import { newId, systemRandom, WrennError } from "@wrenn/core";
 import { startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 
 test("a create that is refused leaves the directory that was there under its id", async (t) => {
-  const { agent, directory, template, close } = await startAgentOnFakeMachines();
-  t.after(close);
+  const subject = await startAgentOnFakeMachines();
+  t.after(() => subject.close());
+  const { agent, directory, template } = subject;
   const id = newId("capsule", systemRandom);
   // As after a start of the host agent that could not read the capsule.
   const found = join(directory, "../capsules", id);

@@ -59,7 +59,7 @@ export class SlotPolicies {
     const known = record ?? { policy: DEFAULT_POLICY, epoch: FIRST_EPOCH };
     const held = this.#hold(number, known);
     await this.#queue.run(String(number), async () => {
-      // Released since: the number may have a new slot, which has a policy of its own.
+      // Released since: the number may have a new slot with another policy.
       if (this.#held.get(number) === held) await this.#put(number, known, signal);
     });
   }

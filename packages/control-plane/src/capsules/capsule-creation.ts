@@ -189,7 +189,7 @@ export class CapsuleCreation {
       await this.#destroyUnwanted(id);
       throw new WrennError("capsule_not_found", {});
     } catch (error) {
-      // Whoever ended the creation records how the capsule ended.
+      // Of a client that left the rule that follows its request records how the capsule ended.
       if (!isClientLeft(signal)) await rows.recordFailed(id, problemOf(error));
       throw error;
     }

@@ -55,7 +55,7 @@ export class UnansweredCreates {
     await unansweredQueries.insertUnanswered(trx, capsuleIds, this.#deps.instanceId, this.#now());
   }
 
-  /** A repeated request waits for a capsule. @returns false when another client was told of the capsule before. */
+  /** A repeated request waits for a capsule. @returns false when another client has had an answer. */
   async claim(capsuleId: string): Promise<boolean> {
     return await unansweredQueries.claimUnanswered(this.#deps.database.db, capsuleId, this.#deps.instanceId);
   }

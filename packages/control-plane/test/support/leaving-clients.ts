@@ -57,7 +57,7 @@ export async function openLeavingClients() {
   const create = (headers: Record<string, string> = {}, body: object = {}): Promise<Answer> =>
     call("POST", "/v1/capsules", { headers, body });
 
-  /** A request on a connection of its own, which the test closes. */
+  /** A request on a new connection, which the test closes. */
   function send(path: string, headers: Record<string, string> = {}, body: object = {}): ClientRequest {
     const text = JSON.stringify(body);
     const outgoing = request(platform.url + path, {

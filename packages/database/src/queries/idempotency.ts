@@ -6,7 +6,7 @@ import type { Db, Trx } from "../schema.ts";
 export interface EarlierCreate {
   readonly fingerprint: string;
   readonly sandbox_id: string;
-  /** The capsule was destroyed, or failed before any client was told of it: the key makes another one. */
+  /** The capsule was destroyed, or failed before any client had an answer: the key makes another one. */
   readonly is_over: boolean;
 }
 
@@ -65,7 +65,7 @@ export async function putIdempotencyKeys(
     .execute();
 }
 
-/** Forgets the keys of capsules that no client was told of. */
+/** Forgets the keys of capsules of which no client had an answer. */
 export async function deleteKeysOf(trx: Trx, capsuleIds: readonly string[]): Promise<void> {
   if (capsuleIds.length > 0)
     await trx.deleteFrom("idempotency_keys").where("sandbox_id", "in", capsuleIds).execute();

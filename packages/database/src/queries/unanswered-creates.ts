@@ -28,7 +28,7 @@ export async function deleteUnanswered(db: Db, capsuleIds: readonly string[]): P
   await db.deleteFrom("unanswered_creates").where(isOneOf(capsuleIds)).execute();
 }
 
-/** Clients that left before their answer. A capsule that another client was told of has no row: nothing changes for it. */
+/** Clients that left before their answer. A capsule of which another client has an answer has no row: nothing changes for it. */
 export async function setDue(db: Db, capsuleIds: readonly string[], dueAt: Date): Promise<void> {
   await db
     .updateTable("unanswered_creates")
