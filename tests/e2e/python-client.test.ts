@@ -12,7 +12,8 @@ const program = fileURLToPath(new URL("../support/python-client/main.py", import
 const CHECKS = 27;
 
 test("a Python client that behaves as the upstream SDK does finds what it expects", async (t) => {
-  const server = await startTestServer();
+  // As servers answer by default: this client waits five seconds.
+  const server = await startTestServer({ config: { createAnswerMs: 2000 } });
   t.after(() => server.close());
   const client = spawn(PYTHON, [program, server.url], {
     stdio: ["ignore", "pipe", "inherit"],

@@ -171,7 +171,7 @@ describe("egress by name", { skip: needsRoot }, () => {
 
   test("the next pool takes over the policy of a slot, for addresses and for names", async () => {
     await set({ allow: ["good.example", "203.0.113.10"] });
-    await opened.reopen();
+    [slot = slot] = await opened.reopen();
     assert.equal(await reaches(guest, "203.0.113.10", 8080), true);
     assert.equal(await reaches(guest, "203.0.113.9", 8080), false);
     assert.equal(await lookUp("evil.example"), "EREFUSED");

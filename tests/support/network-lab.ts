@@ -12,8 +12,8 @@ export const needsRoot = process.getuid?.() === 0 ? false : "needs root to make 
 export interface OpenPool extends AsyncDisposable {
   readonly pool: SlotPool;
   readonly acquire: () => Promise<Slot>;
-  /** Closes the pool and opens it again, with the slots that are in use. */
-  readonly reopen: () => Promise<void>;
+  /** Closes the pool and opens it again. @returns the slots that are in use, as the new pool knows them. */
+  readonly reopen: () => Promise<readonly Slot[]>;
 }
 
 export async function openPool(options: Partial<SlotPoolOptions> = {}): Promise<OpenPool> {
@@ -42,6 +42,7 @@ export async function openPool(options: Partial<SlotPoolOptions> = {}): Promise<
         const adopted = pool.adopt(number);
         if (adopted) slots[at] = adopted;
       }
+      return slots;
     },
     [Symbol.asyncDispose]: async () => {
       for (const slot of slots) await pool.release(slot);

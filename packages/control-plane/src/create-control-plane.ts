@@ -129,6 +129,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     },
     { instanceId, times },
   );
+  await capsules.unanswered.takeOver();
   await monitor.start();
   opened.defer(() => monitor.close());
   opened.defer(() => capsules.close());

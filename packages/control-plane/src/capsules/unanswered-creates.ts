@@ -1,4 +1,4 @@
-import { formatId, GroupedWrites, problemOf, WrennError } from "@wrenn/core";
+import { DAY_MS, formatId, GroupedWrites, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries, unansweredQueries } from "@wrenn/database";
 import type { Database, DueCapsule, Trx } from "@wrenn/database";
@@ -95,16 +95,15 @@ export class UnansweredCreates {
 
   /** Writes what could not be written before, settles what other processes left, and destroys what is due. Called periodically. */
   async sweep(): Promise<void> {
-    const { database, instanceId, clock } = this.#deps;
     const unwritten = [...this.#outcomes.keys()];
     if (unwritten.length > 0) await this.#write(unwritten);
-    await unansweredQueries.settleLost(database.db, {
-      owner: instanceId,
-      known: [...this.#waiting.keys(), ...this.#outcomes.keys()],
-      before: new Date(clock.now() - COMMIT_MS),
-      dueAt: new Date(clock.now() + KEPT_FOR_RETRY_MS),
-    });
+    await this.#settleLost(this.#deps.clock.now() - COMMIT_MS);
     while ((await this.destroyDue()) === AT_ONCE);
+  }
+
+  /** Settles what an earlier process with this instance id left, before the first request: no client of it waits any longer. */
+  async takeOver(): Promise<void> {
+    await this.#settleLost(this.#deps.clock.now() + DAY_MS);
   }
 
   /**
@@ -132,6 +131,17 @@ export class UnansweredCreates {
     for (const [at, capsule] of ended.entries())
       this.#background(() => operations.finish([operationIds[at] ?? ""], () => this.#destroyOnHost(capsule)));
     return due.length;
+  }
+
+  /** @param before - rows of this control plane that are younger may be of transactions that have just been committed. */
+  async #settleLost(before: number): Promise<void> {
+    const { database, instanceId, clock } = this.#deps;
+    await unansweredQueries.settleLost(database.db, {
+      owner: instanceId,
+      known: [...this.#waiting.keys(), ...this.#outcomes.keys()],
+      before: new Date(before),
+      dueAt: new Date(clock.now() + KEPT_FOR_RETRY_MS),
+    });
   }
 
   async #recordDestroyed(trx: Trx, { id, team_id: teamId, template }: DueCapsule): Promise<boolean> {
