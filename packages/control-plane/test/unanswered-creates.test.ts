@@ -161,6 +161,23 @@ test("a request with a key that is not repeated leaves no capsule after 60 secon
   await call("DELETE", `/v1/capsules/${String(again.body["id"])}`);
 });
 
+test("a capsule whose host does not answer when it is due is over at once, and destroyed when the host is back", async () => {
+  host.isSlow = true;
+  const outgoing = send("/v1/capsules", { "idempotency-key": "cut" });
+  const id = await asked();
+  outgoing.destroy();
+  await left();
+  host.creating.get(id)?.();
+  host.isSlow = false;
+  await eventually("it runs", async () => (await rowOf(id)).status === "running");
+  host.cut = true;
+  platform.clock.advance(61_000);
+  await eventually("its row is over", async () => (await rowOf(id)).status === "stopped");
+  assert.ok(host.capsules.has(id));
+  host.cut = false;
+  await gone(id);
+});
+
 test("a capsule that was used stays, although its client left", async () => {
   const uses: readonly (readonly [string, (id: string) => Promise<Answer>])[] = [
     ["a ping", (id) => call("POST", `/v1/capsules/${id}/ping`)],
