@@ -12,6 +12,7 @@ import {
 } from "@wrenn/disk-image";
 import type { ImageRecipe } from "@wrenn/disk-image";
 import { GuestLink } from "@wrenn/guest";
+import type { GuestLinkOptions } from "@wrenn/guest";
 import {
   bootTemplate,
   createHostAgent,
@@ -155,7 +156,7 @@ async function createMachines(
     },
     signal,
   );
-  return { hypervisor, slots, connectGuest: connectTo(logger) };
+  return { hypervisor, slots, ...guestLinks(logger) };
 }
 
 async function describeHost(
@@ -203,10 +204,18 @@ async function createDisk(disk: {
   await chown(dirname(disk.path), disk.uid, disk.uid);
 }
 
-function connectTo(logger: Logger) {
-  return (machine: Machine, onActivity: () => void, signal: AbortSignal): Promise<GuestLink> =>
-    GuestLink.connect(
-      { ...machine.guestChannel, clock: systemClock, logger, random: systemRandom, onActivity },
-      signal,
-    );
+function guestLinks(logger: Logger) {
+  const optionsOf = (machine: Machine, onActivity: () => void): GuestLinkOptions => ({
+    ...machine.guestChannel,
+    clock: systemClock,
+    logger,
+    random: systemRandom,
+    onActivity,
+  });
+  return {
+    connectGuest: (machine: Machine, onActivity: () => void, signal: AbortSignal): Promise<GuestLink> =>
+      GuestLink.connect(optionsOf(machine, onActivity), signal),
+    openGuest: (machine: Machine, onActivity: () => void): GuestLink =>
+      GuestLink.open(optionsOf(machine, onActivity)),
+  };
 }

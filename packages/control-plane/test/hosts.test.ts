@@ -230,6 +230,22 @@ test("capsules of a silent host are missing, and running again when it is back; 
   await as(admin, "DELETE", `/v1/hosts/${host.id}?force=true`);
 });
 
+test("a capsule that waits because its host's disk is full says so, and no longer when it continues", async () => {
+  const host = await join("full:1");
+  const made = await platform.call("POST", "/v1/capsules", { ...key(), body: body() });
+  const id = String(made.body["id"]);
+  const status = host.agent.capsules.get(id) ?? assert.fail();
+  const problem = "the capsule waits: no space left on /var/lib/wrenn of its host";
+  const shown = async (): Promise<unknown> =>
+    (await platform.call("GET", `/v1/capsules/${id}`, key())).body["problem"];
+  host.agent.capsules.set(id, { ...status, problem });
+  await eventually("it says why it waits", async () => (await shown()) === problem);
+  assert.equal(await statusOf(id), "running");
+  host.agent.capsules.set(id, status);
+  await eventually("it says nothing", async () => (await shown()) === undefined);
+  await as(admin, "DELETE", `/v1/hosts/${host.id}?force=true`);
+});
+
 test("a create that its control plane did not survive is settled by another one", async () => {
   const host = await join("survivor:1");
   const second = await platform.serve(undefined);

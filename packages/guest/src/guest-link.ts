@@ -67,6 +67,11 @@ export class GuestLink {
     this.files = new GuestFiles(this.#bulk, nextHandle);
   }
 
+  /** A link to a guest that need not answer yet: requests wait until it does. */
+  static open(options: GuestLinkOptions): GuestLink {
+    return new GuestLink(options);
+  }
+
   /**
    * Connects to a guest and returns when its agent has answered on the interactive lane; the bulk lane follows.
    *

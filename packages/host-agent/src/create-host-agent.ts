@@ -15,6 +15,7 @@ import { resumeCapsule } from "./capsules/operations/resume-capsule.ts";
 import { snapshotCapsule } from "./capsules/operations/snapshot-capsule.ts";
 import { IdleSweeper } from "./capsules/upkeep/idle-sweeper.ts";
 import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
+import { asDiskFull } from "./disks/full-disk.ts";
 import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
 import { MachinePool } from "./pool/machine-pool.ts";
@@ -50,7 +51,11 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
   const withClosing = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, closing.signal]);
   const inQueue = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
     closing.signal.throwIfAborted();
-    return await queue.run(id, work);
+    try {
+      return await queue.run(id, work);
+    } catch (error) {
+      throw asDiskFull(error, options.capsulesDirectory);
+    }
   };
 
   const setNetwork = async (id: string, network: NetworkRules, signal: AbortSignal): Promise<void> => {

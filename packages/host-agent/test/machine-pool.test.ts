@@ -50,6 +50,9 @@ class Host {
           release: async ({ number }) => void this.slots.delete(number),
         },
         connectGuest: nothing,
+        openGuest: () => {
+          throw new Error("not here");
+        },
       },
       disks: { create: async () => {} },
       host: { facts: { memoryMib: 16_000 }, freeMemoryMib: () => this.free },
@@ -82,6 +85,8 @@ class Host {
       process: { pid: 0, startTime: "0" },
       guestChannel: { interactive: "", bulk: "" },
       death: death.promise,
+      stall: undefined,
+      onStall: () => () => {},
       stop: nothing,
       resume: nothing,
       saveDeviceState: nothing,

@@ -106,12 +106,20 @@ export interface Machine {
   readonly process: ProcessIdentity;
   /** Unix sockets of the guest channel's two lanes. */
   readonly guestChannel: { readonly interactive: string; readonly bulk: string };
-  /** Resolves, never rejects, when the VMM process is gone, with the cause. */
+  /** Resolves, never rejects, when the VMM process is gone, with the cause. A machine that the VMM gives up is ended, too. */
   readonly death: Promise<MachineDeath>;
+  /** Set while the VMM holds a machine that should run. The driver lets it continue as soon as the cause is gone. */
+  readonly stall: MachineStall | undefined;
 
-  /** Stops the virtual CPUs. Idempotent. */
+  /** Calls the observer when a stall begins and, with undefined, when it ends; returns the unsubscriber. */
+  onStall(observer: (stall: MachineStall | undefined) => void): () => void;
+  /**
+   * Stops the virtual CPUs. Idempotent.
+   *
+   * @throws WrennError `disk_full` while the machine is stalled; it continues by itself as if this had not been called.
+   */
   stop(signal: AbortSignal): Promise<void>;
-  /** Lets the virtual CPUs run. Idempotent. */
+  /** Lets the virtual CPUs run; a stalled machine does so when its stall ends. Idempotent. */
   resume(signal: AbortSignal): Promise<void>;
   /** Writes the device state, without memory, to `path`. The machine must be stopped; it can be resumed afterwards. */
   saveDeviceState(path: string, signal: AbortSignal): Promise<void>;
@@ -133,9 +141,19 @@ export interface MemoryRegion {
   readonly size: number;
 }
 
+/**
+ * The host has no room for what the guest writes to its disk. The guest stands still and loses nothing: the write is
+ * repeated when there is room again.
+ */
+export interface MachineStall {
+  readonly reason: "disk_full";
+  /** Where there is no room. */
+  readonly path: string;
+}
+
 /** Why a machine is gone. */
 export interface MachineDeath {
-  /** `asked`: destroy or the guest's own power-off; `crashed`: signal or exit code nobody asked for. */
+  /** `asked`: destroy or the guest's own power-off; `crashed`: a signal, an exit code, or a VMM that gave up the machine. */
   readonly kind: "asked" | "crashed";
   /** Readable cause with exit code or signal, and the last line the VMM printed. */
   readonly detail: string;

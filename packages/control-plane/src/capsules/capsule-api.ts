@@ -29,7 +29,12 @@ export const Capsule = Type.Object(
     started_at: Type.Optional(Type.String()),
     last_active_at: Type.Optional(Type.String()),
     last_updated: Type.String(),
-    problem: Type.Optional(Type.String({ description: "Why a capsule whose status is error has failed" })),
+    problem: Type.Optional(
+      Type.String({
+        description:
+          "Why a capsule whose status is error has failed, or why a running one stands still: the disk of its host is full",
+      }),
+    ),
     metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
   },
   { description: "A capsule" },
@@ -52,7 +57,9 @@ export function capsuleJson(row: CapsuleRow): Static<typeof Capsule> {
       last_active_at: row.last_active_at ? timestamp(row.last_active_at) : undefined,
     }),
     last_updated: timestamp(row.last_updated),
-    ...(row.status === "error" && row.problem !== null ? { problem: row.problem } : {}),
+    ...((row.status === "error" || row.status === "running") && row.problem !== null
+      ? { problem: row.problem }
+      : {}),
     ...(Object.keys(row.metadata).length === 0 ? {} : { metadata: row.metadata }),
   };
 }

@@ -30,6 +30,8 @@ export interface CapsuleRowsDeps {
 
 /** The rows of capsules: what the database says about them, and changes of their state by compare-and-set. */
 export class CapsuleRows {
+  /** Capsules that their hosts reported to wait. */
+  readonly #waiting = new Set<string>();
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #reads: SharedReads<CapsuleRow>;
@@ -115,9 +117,15 @@ export class CapsuleRows {
     return changed;
   }
 
-  /** Records a change that a host reported without an operation: the capsule failed, or was paused because it was idle. */
+  /**
+   * Records a change that a host reported without an operation: the capsule failed, was paused because it was idle, or waits
+   * because the host's disk is full. That it continues is recorded here or by the next comparison with its host.
+   */
   async recordReported(status: CapsuleStatus, hostId: string): Promise<void> {
-    if (status.state !== "failed" && status.state !== "paused") return;
+    const isWaiting = status.state === "running" && status.problem !== undefined;
+    const continues = status.state === "running" && this.#waiting.delete(status.id);
+    if (status.state !== "failed" && status.state !== "paused" && !isWaiting && !continues) return;
+    if (isWaiting) this.#waiting.add(status.id);
     const id = parseId("capsule", status.id);
     const row = await capsuleQueries.findAnyCapsule(this.#database.db, id);
     if (row?.host_id !== hostId) return;
@@ -127,6 +135,8 @@ export class CapsuleRows {
         hostIp: null,
         problem: status.problem ?? "the capsule failed",
       });
+    } else if (status.state === "running") {
+      await this.change(id, ["running"], { status: "running", problem: status.problem ?? null });
     } else await this.change(id, ["running"], { status: "paused", hostIp: null });
   }
 

@@ -62,9 +62,10 @@ export function settle(row: CapsuleRow, status: CapsuleStatus | undefined): Caps
     case "running":
     case "paused": {
       const hostIp = status.hostAddress ?? null;
-      return row.status === status.state && row.host_ip === hostIp
+      const problem = status.problem ?? null;
+      return row.status === status.state && row.host_ip === hostIp && row.problem === problem
         ? undefined
-        : { status: status.state, hostIp, metadata: status.metadata };
+        : { status: status.state, hostIp, problem, metadata: status.metadata };
     }
     case "failed":
       return { status: "error", hostIp: null, problem: status.problem ?? "the capsule failed" };

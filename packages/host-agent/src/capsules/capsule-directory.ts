@@ -95,6 +95,15 @@ export class CapsuleDirectory {
     await writeFileAtomic(path, `${JSON.stringify(entry)}\n`, { durable: false });
   }
 
+  /** No operation is in flight. Without room for saying so the journal is removed, which says the same. */
+  async clearJournal(at: number): Promise<void> {
+    try {
+      await this.writeJournal({ operation: "none", at });
+    } catch {
+      await rm(join(this.path, "journal.json"), { force: true });
+    }
+  }
+
   /** The record; undefined when creation did not come that far, or when the host lost power before it was on disk. */
   async readRecord(): Promise<CapsuleRecord | undefined> {
     try {

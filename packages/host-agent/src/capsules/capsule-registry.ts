@@ -1,8 +1,10 @@
 import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
+import type { MachineStall } from "@wrenn/vmm";
 import type { Disks } from "../disks/disks.ts";
 import type { Machines } from "../machines/machines.ts";
+import type { RunningMachine } from "../machines/running-machine.ts";
 import type { Capsule } from "./capsule.ts";
 
 export interface CapsuleRegistryDeps {
@@ -45,10 +47,14 @@ export class CapsuleRegistry {
     for (const observer of this.#observers) observer(status);
   };
 
-  /** A machine that dies on its own leaves a failed capsule that holds nothing but its files. */
+  /**
+   * A machine that dies on its own leaves a failed capsule that holds nothing but its files. One that the host's full disk holds
+   * up is announced, and again when it continues.
+   */
   watchForDeath(capsule: Capsule): void {
     const { running } = capsule;
     if (!running) return;
+    this.#watchForStalls(capsule, running);
     void running.machine.death.then((death) =>
       this.inBackground(capsule.id, "release", () =>
         this.queue.run(capsule.id, async () => {
@@ -65,6 +71,19 @@ export class CapsuleRegistry {
         }),
       ),
     );
+  }
+
+  #watchForStalls(capsule: Capsule, running: RunningMachine): void {
+    const report = (stall: MachineStall | undefined): void => {
+      if (capsule.running !== running) return;
+      const { logger } = this.#deps;
+      if (stall)
+        logger.error("capsule.stalled", { capsule: capsule.id, reason: stall.reason, path: stall.path });
+      else logger.info("capsule.continues", { capsule: capsule.id });
+      this.announce(capsule.status());
+    };
+    running.machine.onStall(report);
+    if (running.machine.stall) report(running.machine.stall);
   }
 
   /** Writes down that the machine's memory is complete, once it is. */

@@ -130,10 +130,17 @@ export class Capsule {
       template: this.spec.template,
       vcpus: this.spec.vcpus,
       memoryMib: this.spec.memoryMib,
-      ...defined({ hostAddress: this.#running?.slot.hostAddress, problem: this.#problem }),
+      ...defined({ hostAddress: this.#running?.slot.hostAddress, problem: this.#problem ?? this.#stall() }),
       lastActiveAt: this.lastActiveAt,
       metadata: this.metadata,
     };
+  }
+
+  /** Why a capsule that runs stands still. */
+  #stall(): string | undefined {
+    const stall = this.#running?.machine.stall;
+    if (!stall) return undefined;
+    return `the capsule waits: ${new WrennError("disk_full", { path: stall.path }).message} of its host`;
   }
 
   /** The state in the words of the public API, whose vocabulary is closed (docs/reference/values.md#capsule-states). */

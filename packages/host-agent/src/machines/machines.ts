@@ -13,6 +13,8 @@ export interface Machines<S extends keyof Slots = keyof Slots> {
     onActivity: () => void,
     signal: AbortSignal,
   ) => Promise<GuestLink>;
+  /** The same for a guest that cannot answer yet: its requests wait. */
+  readonly openGuest: (machine: Machine, onActivity: () => void) => GuestLink;
 }
 
 /** The part of the slot pool that capsules use. */

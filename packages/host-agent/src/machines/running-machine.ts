@@ -1,7 +1,7 @@
 import { WrennError } from "@wrenn/core";
 import type { GuestLink } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
-import type { Machine } from "@wrenn/vmm";
+import type { Machine, MachineStall } from "@wrenn/vmm";
 import type { ServedPages } from "../memory/memory.ts";
 
 /** A restored guest answers in a fraction of a second; on a saturated host it may take many times that. */
@@ -31,10 +31,60 @@ export interface PreparedMachine {
   readonly name: string;
 }
 
-/** Settles as `work` does, or rejects with `machine_died` as soon as the machine is dead. */
-export async function whileAlive<T>({ death }: Pick<Machine, "death">, work: Promise<T>): Promise<T> {
-  const died = death.then(({ detail }) => {
+/**
+ * Settles as `work` does, which a guest has to answer. Rejects with `machine_died` as soon as the machine is dead, and with
+ * `disk_full` as soon as the host has no room for what the guest writes: it would not answer until there is room.
+ */
+export async function whileAlive<T>(
+  machine: Pick<Machine, "death" | "stall" | "onStall">,
+  work: Promise<T>,
+): Promise<T> {
+  const stalled = Promise.withResolvers<never>();
+  const died = machine.death.then(({ detail }) => {
     throw new WrennError("machine_died", { problem: detail });
   });
-  return await Promise.race([work, died]);
+  const onStall = (stall: MachineStall | undefined): void => {
+    if (stall) stalled.reject(new WrennError("disk_full", { path: stall.path }));
+  };
+  const unsubscribe = machine.onStall(onStall);
+  onStall(machine.stall);
+  try {
+    return await Promise.race([work, died, stalled.promise]);
+  } finally {
+    unsubscribe();
+  }
+}
+
+/** @throws WrennError `disk_full` while the host has no room for what the machine's guest writes. */
+export function requireNoStall({ stall }: Pick<Machine, "stall">): void {
+  if (stall) throw new WrennError("disk_full", { path: stall.path });
+}
+
+/**
+ * Does what a guest has to answer; in a stalled machine once that runs again. Work that a stall interrupts is aborted and done
+ * again afterwards.
+ *
+ * @param failed - called with the error of work that is done later.
+ */
+export async function onceRunning(
+  machine: Pick<Machine, "death" | "stall" | "onStall">,
+  work: (signal: AbortSignal) => Promise<void>,
+  failed: (error: unknown) => void,
+): Promise<void> {
+  if (!machine.stall) {
+    const attempt = new AbortController();
+    try {
+      return await whileAlive(machine, work(attempt.signal));
+    } catch (error) {
+      if (!WrennError.is(error, "disk_full")) throw error;
+      attempt.abort(error);
+    }
+  }
+  const again = (): void => void onceRunning(machine, work, failed).catch(failed);
+  if (!machine.stall) return again();
+  const unsubscribe = machine.onStall((stall) => {
+    if (stall) return;
+    unsubscribe();
+    again();
+  });
 }

@@ -94,23 +94,26 @@ export async function freezeTemplate(
     ),
   );
   release.defer(() => guest.detach());
-  await guest.configure(
-    {
-      wallClockNs: BigInt(Math.round(deps.clock.now() * 1e6)),
-      entropy: deps.random.bytes(256),
-      // Every capsule gets its own: that these files lie in memory, with room for a name, makes it quick.
-      hostname: PLACEHOLDER_NAME,
-      machineId: "0".repeat(32),
-    },
-    signal,
+  const alive = <T>(work: Promise<T>): Promise<T> => whileAlive(machine, work);
+  await alive(
+    guest.configure(
+      {
+        wallClockNs: BigInt(Math.round(deps.clock.now() * 1e6)),
+        entropy: deps.random.bytes(256),
+        // Every capsule gets its own: that these files lie in memory, with room for a name, makes it quick.
+        hostname: PLACEHOLDER_NAME,
+        machineId: "0".repeat(32),
+      },
+      signal,
+    ),
   );
-  const info = await guest.info(signal);
+  const info = await alive(guest.info(signal));
 
   deps.progress({ step: `warm up ${request.name}` });
-  await warmUp(guest, signal);
+  await alive(warmUp(guest, signal));
 
   deps.progress({ step: `freeze ${request.name}` });
-  await guest.quiesce({ sync: true }, signal);
+  await alive(guest.quiesce({ sync: true }, signal));
   await guest.detach();
   await machine.stop(signal);
   await machine.saveDeviceState(path("deviceState"), signal);

@@ -2,6 +2,7 @@ import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { GuestLink } from "@wrenn/guest";
+import type { GuestLinkOptions } from "@wrenn/guest";
 import {
   createHostAgent,
   createTemplateStore,
@@ -9,7 +10,7 @@ import {
   SnapshotTemplates,
   TemplateBases,
 } from "@wrenn/host-agent";
-import type { FrozenTemplate, RunningHostAgent, Shape } from "@wrenn/host-agent";
+import type { FrozenTemplate, RunningHostAgent, Shape, StepObserver } from "@wrenn/host-agent";
 import { parsePolicy } from "@wrenn/network";
 import type { Slot } from "@wrenn/network";
 import type { HostFacts } from "@wrenn/protocol";
@@ -36,10 +37,14 @@ export interface AgentOnFakeMachines {
   readonly template: string;
   /** An empty directory. */
   readonly directory: string;
+  /** Directory of a capsule's machine. */
+  machineDirectory(id: string): string;
   close(): Promise<void>;
 }
 
-export async function startAgentOnFakeMachines(): Promise<AgentOnFakeMachines> {
+export async function startAgentOnFakeMachines(
+  observers: { readonly onStep?: StepObserver } = {},
+): Promise<AgentOnFakeMachines> {
   // Sockets are below it, and their paths are short.
   const root = await mkdtemp("/tmp/wa-");
   const at = (name: string): string => join(root, name);
@@ -57,7 +62,12 @@ export async function startAgentOnFakeMachines(): Promise<AgentOnFakeMachines> {
       clock: systemClock,
       logger: silentLogger,
       random: systemRandom,
-      machines: { hypervisor, slots: fakeSlots(), connectGuest },
+      machines: {
+        hypervisor,
+        slots: fakeSlots(),
+        connectGuest,
+        openGuest: (machine, onActivity) => harmless(GuestLink.open(linkOptions(machine, onActivity))),
+      },
       disks: {
         create: (disk) => writeFile(disk.path, "disk"),
         flatten: (source, target) => copyFile(source, target),
@@ -77,6 +87,7 @@ export async function startAgentOnFakeMachines(): Promise<AgentOnFakeMachines> {
       },
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
       host: { facts, freeMemoryMib: () => 0, sweep: async () => [] },
+      ...observers,
     },
     { capsulesDirectory: at("capsules") },
   );
@@ -85,6 +96,7 @@ export async function startAgentOnFakeMachines(): Promise<AgentOnFakeMachines> {
     agent,
     template: "minimal",
     directory,
+    machineDirectory: (id) => join(at("capsules"), id, "run"),
     close: async () => {
       await agent.close("destroy");
       await rm(root, { recursive: true, force: true });
@@ -94,22 +106,24 @@ export async function startAgentOnFakeMachines(): Promise<AgentOnFakeMachines> {
 
 const unused = (): Promise<never> => Promise.reject(new Error("memory is not packed here"));
 
-/** A link to a guest agent that leaves the clock, the names and the processes of this machine alone. */
+const linkOptions = (machine: Machine, onActivity: () => void): GuestLinkOptions => ({
+  ...machine.guestChannel,
+  clock: systemClock,
+  logger: silentLogger,
+  random: systemRandom,
+  onActivity,
+});
+
 async function connectGuest(
   machine: Machine,
   onActivity: () => void,
   signal: AbortSignal,
 ): Promise<GuestLink> {
-  const link = await GuestLink.connect(
-    {
-      ...machine.guestChannel,
-      clock: systemClock,
-      logger: silentLogger,
-      random: systemRandom,
-      onActivity,
-    },
-    signal,
-  );
+  return harmless(await GuestLink.connect(linkOptions(machine, onActivity), signal));
+}
+
+/** A link that leaves the clock, the names and the processes of this machine alone. */
+function harmless(link: GuestLink): GuestLink {
   const configure = link.configure.bind(link);
   return Object.assign(link, {
     configure: async (settings: Parameters<typeof configure>[0], inner: AbortSignal) => {

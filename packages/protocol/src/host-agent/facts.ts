@@ -86,7 +86,7 @@ export const CapsuleStatus = Type.Object({
   lastActiveAt: Type.Number(),
   /** Versions of what runs it: kernel_version, vmm_version, agent_version, envd_version. */
   metadata: Type.Record(Type.String(), Text),
-  /** Why it failed, for `failed`. */
+  /** Why it failed, for `failed`; for `running`, why it stands still: the host's disk is full. */
   problem: Type.Optional(Text),
 });
 export type CapsuleStatus = Described<typeof CapsuleStatus>;

@@ -1,16 +1,35 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, mkdir, open, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { exists, identifyProcess, isAlive } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
-import type { BootSpec, Hypervisor, Machine, MachineDeath, MachineSpec, RestoreSpec } from "../hypervisor.ts";
+import type {
+  BootSpec,
+  Hypervisor,
+  Machine,
+  MachineDeath,
+  MachineSpec,
+  MachineStall,
+  RestoreSpec,
+} from "../hypervisor.ts";
 
 const STATE = "fake device state\n";
 /** How the files begin that real drivers lay over the memory (packages/memory-image/src/diff-file.ts). */
 const DIFF_MAGIC = Buffer.from("WRENNDIF");
 const POLL_MS = 5;
+/** Name, in a machine's directory, of the fault that a test gives it. */
+const FAULT = "fault";
+
+/** `disk_full`: its host has no room for what the guest writes. `broken`: its VMM cannot go on. */
+export type FakeFault = "disk_full" | "broken";
+
+/** Gives a fake machine a fault, or takes it away; it shows within moments. */
+export async function setFakeFault(machine: Pick<Machine, "directory">, fault?: FakeFault): Promise<void> {
+  const path = join(machine.directory, FAULT);
+  await (fault === undefined ? rm(path, { force: true }) : writeFile(path, fault));
+}
 
 interface FakeRecord {
   readonly id: string;
@@ -42,7 +61,7 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
     if (!process) throw new WrennError("machine_start_failed", { problem: "the agent ended at once" });
     const record: FakeRecord = { id: spec.id, process, disk: spec.disk };
     await writeFile(join(spec.directory, "record.json"), JSON.stringify(record));
-    return new FakeMachine(spec.directory, record);
+    return await FakeMachine.watch(spec.directory, record);
   };
   return {
     name: "fake",
@@ -72,7 +91,7 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
       const text = await readFile(join(directory, "record.json"), "utf8").catch(() => undefined);
       if (text === undefined) return undefined;
       const record = JSON.parse(text) as FakeRecord;
-      return (await isAlive(record.process)) ? new FakeMachine(directory, record) : undefined;
+      return (await isAlive(record.process)) ? await FakeMachine.watch(directory, record) : undefined;
     },
     clear: async (_id, directory) => await rm(directory, { recursive: true, force: true }),
   };
@@ -88,8 +107,11 @@ class FakeMachine implements Machine {
   #running = true;
   #asked = false;
   #watching = true;
+  #broken = false;
+  #stall: MachineStall | undefined;
+  readonly #observers = new Set<(stall: MachineStall | undefined) => void>();
 
-  constructor(directory: string, record: FakeRecord) {
+  private constructor(directory: string, record: FakeRecord) {
     this.id = record.id;
     this.directory = directory;
     this.process = record.process;
@@ -98,14 +120,34 @@ class FakeMachine implements Machine {
     this.death = this.#watch();
   }
 
+  /** The machine in `directory`, whose fault, if it has one, is known. */
+  static async watch(directory: string, record: FakeRecord): Promise<FakeMachine> {
+    const machine = new FakeMachine(directory, record);
+    await machine.#applyFault();
+    return machine;
+  }
+
+  get stall(): MachineStall | undefined {
+    return this.#stall;
+  }
+
+  onStall(observer: (stall: MachineStall | undefined) => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
   async stop(): Promise<void> {
+    await this.#applyFault();
+    this.#requireNoStall();
     await this.#signal("SIGSTOP");
     this.#running = false;
   }
 
   async resume(): Promise<void> {
-    await this.#signal("SIGCONT");
+    await this.#requireAlive();
     this.#running = true;
+    await this.#applyFault();
+    if (!this.#stall) await this.#signal("SIGCONT");
   }
 
   async saveDeviceState(path: string): Promise<void> {
@@ -152,9 +194,32 @@ class FakeMachine implements Machine {
   async #watch(): Promise<MachineDeath> {
     while (await isAlive(this.process)) {
       if (!this.#watching) await new Promise(() => {});
+      await this.#applyFault();
       await pause();
     }
+    if (this.#broken) return { kind: "crashed", detail: "the VMM gave up the machine" };
     return { kind: this.#asked ? "asked" : "crashed", detail: "the process is gone" };
+  }
+
+  /** Does to the machine what its fault does: a full disk holds it while it should run, a broken VMM ends it. */
+  async #applyFault(): Promise<void> {
+    const fault = await readFile(join(this.directory, FAULT), "utf8").catch(() => "");
+    if (fault === "" && !this.#stall) return;
+    if (!(await isAlive(this.process))) return;
+    if (fault === "broken") {
+      this.#broken = true;
+      process.kill(this.process.pid, "SIGKILL");
+      return;
+    }
+    const isStalled = fault === "disk_full" && this.#running;
+    if (isStalled === (this.#stall !== undefined)) return;
+    process.kill(this.process.pid, isStalled ? "SIGSTOP" : "SIGCONT");
+    this.#stall = isStalled ? { reason: "disk_full", path: dirname(this.#disk) } : undefined;
+    for (const observer of this.#observers) observer(this.#stall);
+  }
+
+  #requireNoStall(): void {
+    if (this.#stall) throw new WrennError("disk_full", { path: this.#stall.path });
   }
 
   async #signal(name: "SIGSTOP" | "SIGCONT"): Promise<void> {
@@ -169,6 +234,7 @@ class FakeMachine implements Machine {
 
   async #requireStopped(): Promise<void> {
     await this.#requireAlive();
+    this.#requireNoStall();
     if (this.#running)
       throw new WrennError("operation_failed", {
         operation: "freezing a machine",

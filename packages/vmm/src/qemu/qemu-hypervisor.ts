@@ -70,8 +70,10 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     );
     release.defer(() => qmp.close());
     await withLastWords(spec.directory, ready(qmp));
+    const machine = new QemuMachine(spec.directory, record, qmp, cgroups);
+    await machine.inspect(signal);
     release.move();
-    return new QemuMachine(spec.directory, record, qmp, cgroups);
+    return machine;
   };
 
   const start = async (
@@ -158,7 +160,9 @@ async function adopt(directory: string, cgroups: Cgroups, signal: AbortSignal): 
   const record = JSON.parse(text) as MachineRecord;
   if (!(await isAlive(record.process))) return undefined;
   const qmp = await QmpClient.connect(join(directory, machineFiles.qmp), record.process, signal);
-  return new QemuMachine(directory, record, qmp, cgroups);
+  const machine = new QemuMachine(directory, record, qmp, cgroups);
+  await machine.inspect(signal);
+  return machine;
 }
 
 async function prepareDirectory(spec: MachineSpec): Promise<void> {

@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { isAlive } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
-import type { Machine, MachineDeath, MemoryRegion } from "../hypervisor.ts";
+import type { Machine, MachineDeath, MachineStall, MemoryRegion } from "../hypervisor.ts";
 import type { Cgroups } from "../jail/cgroups.ts";
 import { DISK_ID, machineFiles } from "./command-line.ts";
-import { lastConsoleLine } from "./console-tail.ts";
+import { lastComplaint, lastConsoleLine } from "./console-tail.ts";
 import { saveDeviceState } from "./device-state.ts";
 import { findMemoryRegion } from "./memory-region.ts";
 import type { QmpClient } from "./qmp-client.ts";
+import { brokenBy, plainPath, RunStateMonitor } from "./run-state.ts";
 
 const DEATH_STEP_MS = 2;
 const DEATH_ATTEMPTS = 2500;
@@ -33,7 +34,10 @@ export class QemuMachine implements Machine {
   readonly #record: MachineRecord;
   readonly #qmp: QmpClient;
   readonly #cgroups: Cgroups;
+  readonly #state: RunStateMonitor;
   #asked = false;
+  /** Why QEMU was ended although it did not exit by itself. */
+  #broken: string | undefined;
   #released = false;
   #destroying: Promise<void> | undefined;
 
@@ -51,26 +55,40 @@ export class QemuMachine implements Machine {
       // The guest's own power-off or reset; -no-reboot makes both the end.
       if (event === "SHUTDOWN") this.#asked = true;
     });
+    this.#state = new RunStateMonitor({ qmp, onBroken: (state) => void this.#giveUp(brokenBy(state)) });
     void qmp.closed.then(async () => {
       if (!this.#released) resolve(await this.#explainDeath());
     });
   }
 
+  get stall(): MachineStall | undefined {
+    return this.#state.stall;
+  }
+
+  onStall(observer: (stall: MachineStall | undefined) => void): () => void {
+    return this.#state.observe(observer);
+  }
+
+  /** Finds out whether QEMU stopped the machine on its own before this process watched it. */
+  async inspect(signal: AbortSignal): Promise<void> {
+    await this.#state.inspect(signal);
+  }
+
   async stop(signal: AbortSignal): Promise<void> {
-    await this.#qmp.execute("stop", undefined, signal);
+    await this.#state.stop(signal);
   }
 
   async resume(signal: AbortSignal): Promise<void> {
-    await this.#qmp.execute("cont", undefined, signal);
+    await this.#state.resume(signal);
   }
 
   async saveDeviceState(path: string, signal: AbortSignal): Promise<void> {
-    await this.#requireStopped(signal);
+    await this.#state.requireStopped(signal);
     await saveDeviceState(this.#qmp, this.#path("migration"), path, this.#record.uid, signal);
   }
 
   async switchDisk(path: string, signal: AbortSignal): Promise<void> {
-    await this.#requireStopped(signal);
+    await this.#state.requireStopped(signal);
     await this.#qmp.execute(
       "blockdev-snapshot-sync",
       { device: DISK_ID, "snapshot-file": path, format: "qcow2", mode: "existing" },
@@ -135,13 +153,9 @@ export class QemuMachine implements Machine {
     });
   }
 
-  async #requireStopped(signal: AbortSignal): Promise<void> {
-    const { status } = await this.#qmp.execute("query-status", undefined, signal);
-    if (status === "running")
-      throw new WrennError("operation_failed", {
-        operation: "freezing a machine",
-        problem: "its CPUs are running",
-      });
+  async #giveUp(why: string): Promise<void> {
+    this.#broken ??= why;
+    if (await isAlive(this.process)) process.kill(this.process.pid, "SIGKILL");
   }
 
   async #explainDeath(): Promise<MachineDeath> {
@@ -153,10 +167,12 @@ export class QemuMachine implements Machine {
         : exit.signal > 0
           ? `signal ${exit.signal}`
           : `exit code ${exit.code}`;
-    const lastWords = await lastConsoleLine(this.directory);
+    const lastWords = await (this.#broken === undefined ? lastConsoleLine : lastComplaint)(this.directory);
+    const cause = this.#broken ?? how;
+    const isAsked = this.#broken === undefined && (this.#asked || exit?.code === 0);
     return {
-      kind: this.#asked || exit?.code === 0 ? "asked" : "crashed",
-      detail: lastWords === "" ? how : `${how}: ${lastWords}`,
+      kind: isAsked ? "asked" : "crashed",
+      detail: lastWords === "" ? cause : `${cause}: ${lastWords}`,
     };
   }
 
@@ -175,11 +191,4 @@ export class QemuMachine implements Machine {
   #path(name: keyof typeof machineFiles): string {
     return join(this.directory, machineFiles[name]);
   }
-}
-
-/** QEMU describes an image whose backing file is not the one of its header as `json:{…}`. */
-function plainPath(file: string): string | undefined {
-  if (!file.startsWith("json:")) return file;
-  const { file: inner } = JSON.parse(file.slice("json:".length)) as { file?: { filename?: string } };
-  return inner?.filename;
 }

@@ -10,7 +10,12 @@ export interface QmpCommands {
   };
   readonly "query-block": {
     arguments: undefined;
-    return: readonly { readonly device: string; readonly inserted?: { readonly file: string } }[];
+    return: readonly {
+      readonly device: string;
+      /** How the last request ended that QEMU made for the guest; `cont` resets it. */
+      readonly "io-status"?: "ok" | "failed" | "nospace";
+      readonly inserted?: { readonly file: string };
+    }[];
   };
   readonly "query-migrate": {
     arguments: undefined;
@@ -38,13 +43,21 @@ export interface QmpCommands {
   };
 }
 
+/** Every state that QEMU's documentation lists, and whatever a later version adds. */
 export type RunState =
   | "running"
   | "paused"
-  | "inmigrate"
-  | "postmigrate"
   | "prelaunch"
-  | "shutdown"
-  | "internal-error"
+  | "postmigrate"
+  | "inmigrate"
   | "finish-migrate"
-  | "io-error";
+  | "io-error"
+  | "internal-error"
+  | "guest-panicked"
+  | "shutdown"
+  | "suspended"
+  | "watchdog"
+  | "debug"
+  | "save-vm"
+  | "restore-vm"
+  | "colo";

@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import type { BootSpec, Hypervisor, Machine, RestoreSpec } from "@wrenn/vmm";
 
 /** What a driver brings to be tested. */
@@ -21,6 +22,20 @@ export interface Subject {
   /** Makes a writable disk at `path` that a machine of user `uid` can open; on top of `backing`, or of the root file system. */
   readonly makeDisk: (path: string, uid: number, backing?: string) => Promise<void>;
   readonly readable: readonly string[];
+  /** Boots a machine whose guest writes more to its disk than the host has room for. */
+  readonly startOverfilling: (spec: SpecOfMachine, signal: AbortSignal) => Promise<Overfilling>;
+  /** Boots a machine that its VMM cannot keep running; left out where the VMM has no such case. */
+  readonly startBreaking?: (spec: SpecOfMachine, signal: AbortSignal) => Promise<Machine>;
+}
+
+export type SpecOfMachine = Omit<BootSpec, "kernel" | "initramfs" | "memoryFile">;
+
+export interface Overfilling extends AsyncDisposable {
+  readonly machine: Machine;
+  /** Frees space on the host. */
+  makeRoom(): Promise<void>;
+  /** Resolves when the guest has written everything and has read it back unchanged. */
+  readonly written: Promise<void>;
 }
 
 const uid = 199_001;
@@ -32,7 +47,7 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
   const signal = AbortSignal.timeout(10 * 60_000);
   let count = 0;
 
-  const specOf = async (backing?: string): Promise<Omit<BootSpec, "kernel" | "initramfs" | "memoryFile">> => {
+  const specOf = async (backing?: string): Promise<SpecOfMachine> => {
     const id = `contract-${process.pid}-${count++}`;
     const home = join(directory, id);
     await mkdir(home);
@@ -178,6 +193,55 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     assert.equal(await hypervisor.adopt(machine.directory, signal), undefined);
     await adopted.destroy();
     assert.equal(await hypervisor.adopt(join(directory, "nothing"), signal), undefined);
+  });
+
+  test(`${name}: a machine whose host has no room for its writes cannot be frozen, and continues without loss`, async () => {
+    await using filling = await subject.startOverfilling(await specOf(), signal);
+    const { machine } = filling;
+    const isFull = (error: unknown): boolean => WrennError.is(error, "disk_full");
+    await eventually("the machine is stalled", () => machine.stall, { timeoutMs: 60_000 });
+    assert.equal(machine.stall?.reason, "disk_full");
+    const state = join(directory, `${machine.id}.stalled`);
+    await assert.rejects(machine.stop(signal), isFull);
+    await assert.rejects(machine.saveDeviceState(state, signal), isFull);
+    await assert.rejects(machine.switchDisk(join(directory, "missing.qcow2"), signal), isFull);
+    await assert.rejects(access(state), { code: "ENOENT" });
+    await machine.resume(signal);
+
+    // A host agent that starts now has not seen the event.
+    await machine.release();
+    const adopted = await hypervisor.adopt(machine.directory, signal);
+    assert.ok(adopted);
+    assert.deepEqual(adopted.stall, machine.stall);
+    await assert.rejects(adopted.stop(signal), isFull);
+
+    const seen: unknown[] = [];
+    adopted.onStall((stall) => seen.push(stall));
+    await filling.makeRoom();
+    await filling.written;
+    await eventually("the stall is over", () => adopted.stall === undefined);
+    assert.deepEqual(seen, [undefined]);
+    await adopted.stop(signal);
+    await adopted.saveDeviceState(state, signal);
+    assert.ok((await stat(state)).size > 0);
+    await adopted.destroy();
+  });
+
+  const { startBreaking } = subject;
+  const canBreak = startBreaking ? {} : { skip: "nothing makes this VMM give up a machine here" };
+  test(`${name}: a machine that its VMM gives up is a crash with the cause`, canBreak, async () => {
+    const machine = await startBreaking?.(await specOf(), signal);
+    assert.ok(machine);
+    const death = await machine.death;
+    assert.equal(death.kind, "crashed");
+    assert.match(death.detail, /gave up the machine/);
+    assert.equal(await alive(machine), false);
+    await assert.rejects(machine.resume(signal), (error) => WrennError.is(error, "machine_died"));
+    const state = join(directory, `${machine.id}.broken`);
+    await assert.rejects(machine.saveDeviceState(state, signal), (error) =>
+      WrennError.is(error, "machine_died"),
+    );
+    await machine.destroy();
   });
 
   test(`${name}: what cannot start says why and leaves nothing`, async () => {

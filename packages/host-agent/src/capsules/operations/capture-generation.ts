@@ -5,7 +5,7 @@ import { syncDirectory } from "@wrenn/system";
 import type { Disks } from "../../disks/disks.ts";
 import type { Generation } from "../../generations/generation.ts";
 import type { Machines } from "../../machines/machines.ts";
-import { whileAlive } from "../../machines/running-machine.ts";
+import { onceRunning, requireNoStall, whileAlive } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Memory } from "../../memory/memory.ts";
 import type { Capsule } from "../capsule.ts";
@@ -52,6 +52,7 @@ export async function captureGeneration(
   signal: AbortSignal,
 ): Promise<CapturedGeneration> {
   const { machine, guest, slot } = running;
+  requireNoStall(machine);
   await untilComplete(running, signal);
   const { directory, record, spec } = capsule;
   const { journal } = request;
@@ -61,10 +62,12 @@ export async function captureGeneration(
   const alive = <T>(work: Promise<T>): Promise<T> => whileAlive(machine, work);
   /** Letting the machine run again after a failure must not hide that failure. */
   const letRun = async (what: string, work: () => Promise<void>): Promise<void> => {
-    try {
-      await alive(work());
-    } catch (error) {
+    const failed = (error: unknown): void =>
       deps.logger.error("capsule.undo_failed", { capsule: capsule.id, what, problem: problemOf(error) });
+    try {
+      await onceRunning(machine, work, failed);
+    } catch (error) {
+      failed(error);
     }
   };
   await using undo = new AsyncDisposableStack();

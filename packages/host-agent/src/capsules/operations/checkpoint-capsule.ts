@@ -1,6 +1,7 @@
 import { defined } from "@wrenn/core";
 import type { CheckpointFacts } from "@wrenn/protocol";
 import type { Generation } from "../../generations/generation.ts";
+import { requireNoStall } from "../../machines/running-machine.ts";
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
 import { verifyNewGeneration } from "../upkeep/settle-generations.ts";
@@ -46,6 +47,7 @@ export async function addGeneration(
   signal: AbortSignal,
 ): Promise<{ readonly generation: Generation; readonly stoppedMs: number }> {
   const running = capsule.requireRunning();
+  requireNoStall(running.machine);
   const journal = new OperationJournal(capsule, "checkpoint", deps);
   try {
     const { generation, overlay, stoppedMs } = await captureGeneration(

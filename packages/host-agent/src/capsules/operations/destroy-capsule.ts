@@ -1,4 +1,5 @@
 import { problemOf, WrennError } from "@wrenn/core";
+import { isDiskFull } from "../../disks/full-disk.ts";
 import type { PortConnections } from "../../host-agent-deps.ts";
 import type { Machines } from "../../machines/machines.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
@@ -45,7 +46,8 @@ async function releaseCapsule(
     try {
       await journal.step(name);
     } catch (error) {
-      problems.push(error);
+      // A full disk must not keep anyone from destroying what fills it.
+      if (!isDiskFull(error)) problems.push(error);
     }
     await action().catch((error: unknown) => problems.push(error));
   };

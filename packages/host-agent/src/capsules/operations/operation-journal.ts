@@ -39,6 +39,6 @@ export class OperationJournal<O extends Operation> {
 
   /** No operation is in flight: recovery has nothing to finish or to roll back. */
   async clear(): Promise<void> {
-    await this.#capsule.directory.writeJournal({ operation: "none", at: this.#deps.clock.now() });
+    await this.#capsule.directory.clearJournal(this.#deps.clock.now());
   }
 }

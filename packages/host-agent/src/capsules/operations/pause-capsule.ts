@@ -3,7 +3,7 @@ import type { CapsuleStatus } from "@wrenn/protocol";
 import type { Disks } from "../../disks/disks.ts";
 import type { PortConnections } from "../../host-agent-deps.ts";
 import type { Machines } from "../../machines/machines.ts";
-import { whileAlive } from "../../machines/running-machine.ts";
+import { onceRunning, requireNoStall } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
@@ -15,6 +15,7 @@ import type { OperationJournalDeps } from "./operation-journal.ts";
 
 /** Compacting a disk is given up after this; the next pause tries again. */
 const COMPACT_MS = 10 * 60_000;
+const THAW_MS = 30_000;
 
 export interface PauseCapsuleDeps extends CaptureGenerationDeps, OperationJournalDeps {
   readonly registry: CapsuleRegistry;
@@ -34,6 +35,7 @@ export async function pauseCapsule(
 ): Promise<CapsuleStatus> {
   const capsule = deps.registry.require(id);
   const running = capsule.requireRunning();
+  requireNoStall(running.machine);
   const journal = new OperationJournal(capsule, "pause", deps);
   capsule.enter("pausing", running);
   try {
@@ -77,7 +79,13 @@ async function commitGeneration(
     });
   } catch (error) {
     await running.machine.resume(signal);
-    await whileAlive(running.machine, running.guest.thaw(signal));
+    const failed = (cause: unknown): void =>
+      deps.logger.error("capsule.undo_failed", {
+        capsule: capsule.id,
+        what: "thaw",
+        problem: problemOf(cause),
+      });
+    await onceRunning(running.machine, () => running.guest.thaw(AbortSignal.timeout(THAW_MS)), failed);
     throw error;
   } finally {
     for (const layer of generation.layers) deps.disks.layers.unpin(layer);

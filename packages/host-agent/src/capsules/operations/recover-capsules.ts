@@ -1,10 +1,11 @@
 import { basename } from "node:path";
-import { problemOf } from "@wrenn/core";
+import { abortable, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { Disks } from "../../disks/disks.ts";
 import type { Machines } from "../../machines/machines.ts";
 import type { Templates } from "../../templates/template-store.ts";
+import { onceRunning } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import { Capsule } from "../capsule.ts";
 import { CapsuleDirectory } from "../capsule-directory.ts";
@@ -13,6 +14,8 @@ import type { Generation } from "../../generations/generation.ts";
 import { sealLayers } from "./pause-capsule.ts";
 
 const ANSWER_MS = 10_000;
+/** Attempts to reach a guest whose machine was stalled while it was taken over. */
+const LATE_ATTEMPTS = 10;
 
 export interface RecoverCapsulesDeps {
   readonly clock: Clock;
@@ -81,14 +84,14 @@ async function recoverCapsule(
     await release();
     await sealLayers(capsule, deps.disks);
     await directory.tidy(record);
-    await directory.writeJournal(noOperation);
+    await directory.clearJournal(deps.clock.now());
     return capsule;
   }
   if (!machine && record.served) {
     // Its page server died with the earlier host agent, in the first moments after a resume.
     await release();
     await capsule.fallBack();
-    await directory.writeJournal(noOperation);
+    await directory.clearJournal(deps.clock.now());
     deps.logger.warn("capsule.fell_back", { capsule: capsule.id, generation: capsule.record.current ?? "" });
     return capsule;
   }
@@ -105,7 +108,7 @@ async function recoverCapsule(
     return capsule;
   }
   await directory.tidy(capsule.record);
-  await directory.writeJournal(noOperation);
+  await directory.clearJournal(deps.clock.now());
   capsule.enter("running", running);
   return capsule;
 }
@@ -142,16 +145,45 @@ async function takeOverMachine(
       await adoptSwitchedDisk(capsule, await machine.activeDisk(signal), journal.layer);
       await machine.resume(signal);
     }
-    const answer = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
-    const guest = await deps.machines.connectGuest(machine, () => capsule.touch(), answer);
-    await guest.recover(answer);
-    if (interrupted) await guest.thaw(answer);
+    // With a full disk the capsule is what it was: its guest answers when there is room, and the requests for it wait.
+    const guest = deps.machines.openGuest(machine, () => capsule.touch());
+    try {
+      await greetGuest(capsule, { machine, guest }, deps, signal);
+    } catch (error) {
+      await guest.detach();
+      throw error;
+    }
     return { machine, guest, slot };
   } catch (error) {
     deps.logger.error("capsule.takeover_failed", { capsule: capsule.id, problem: problemOf(error) });
     capsule.fail(`the capsule could not be taken over: ${problemOf(error)}`);
     return undefined;
   }
+}
+
+/**
+ * Finds the processes of a guest that an earlier host agent knew, and lets them run. A guest that could not answer until now
+ * gets more attempts.
+ */
+async function greetGuest(
+  capsule: Capsule,
+  { machine, guest }: Pick<RunningMachine, "machine" | "guest">,
+  deps: RecoverCapsulesDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const greet = async (stalled: AbortSignal): Promise<void> => {
+    const answer = AbortSignal.any([stalled, AbortSignal.timeout(ANSWER_MS)]);
+    await guest.recover(answer);
+    // Nothing is frozen unless an operation was interrupted, by this host agent's predecessor or by the one before.
+    await guest.thaw(answer);
+  };
+  let attempts = 0;
+  const failed = (cause: unknown): void => {
+    deps.logger.error("capsule.takeover_failed", { capsule: capsule.id, problem: problemOf(cause) });
+    if (WrennError.is(cause, "machine_died") || ++attempts === LATE_ATTEMPTS) return;
+    onceRunning(machine, greet, failed).catch(failed);
+  };
+  await abortable(signal, onceRunning(machine, greet, failed));
 }
 
 /** A checkpoint may have put the machine on a new overlay without having written that down. */

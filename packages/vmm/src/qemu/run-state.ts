@@ -1,0 +1,192 @@
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { WrennError } from "@wrenn/core";
+import type { MachineStall } from "../hypervisor.ts";
+import { DISK_ID } from "./command-line.ts";
+import type { QmpClient } from "./qmp-client.ts";
+import type { RunState } from "./qmp-commands.ts";
+
+/** Events after which QEMU may have stopped the machine on its own. */
+const TELLING_EVENTS: ReadonlySet<string> = new Set(["STOP", "SUSPEND", "GUEST_PANICKED", "WATCHDOG"]);
+/** States that a machine enters by a command of this driver, and in which it is whole: it can be saved and resumed. */
+const STOPPED: ReadonlySet<RunState> = new Set(["paused", "postmigrate", "prelaunch"]);
+/** States on the way to one of those, or with running CPUs. */
+const MOVING: ReadonlySet<RunState> = new Set([
+  "running",
+  "inmigrate",
+  "finish-migrate",
+  "save-vm",
+  "restore-vm",
+]);
+
+const INSPECT_MS = 10_000;
+/** The host's disk is looked at again after these; each wait is twice the one before. */
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 5000;
+/** A repeated write fails within this time, if it fails. */
+const SETTLE_MS = 50;
+const HOST_DISK = "the host's disk";
+/** With less room a machine that continues would stop again at its next cluster. */
+const ROOM_BYTES = 1 << 20;
+
+export interface RunStateDeps {
+  readonly qmp: QmpClient;
+  /** QEMU gave up the machine: it is in a state from which nothing can be saved or continued. */
+  readonly onBroken: (state: RunState) => void;
+}
+
+interface Look {
+  readonly status: RunState;
+  /** Where a write of the guest found no room; it waits in QEMU. */
+  readonly fullPath: string | undefined;
+}
+
+/**
+ * Whether the CPUs of one machine run, and who stopped them. QEMU stops a machine without being asked: when the host's disk
+ * is full, when KVM cannot go on, when the guest reports a panic. Only states known to be whole count as stopped.
+ */
+export class RunStateMonitor {
+  readonly #deps: RunStateDeps;
+  readonly #observers = new Set<(stall: MachineStall | undefined) => void>();
+  readonly #closed = new AbortController();
+  #stall: MachineStall | undefined;
+
+  constructor(deps: RunStateDeps) {
+    this.#deps = deps;
+    deps.qmp.onEvent((event) => {
+      // What it found is acted on; a connection that ends meanwhile is the machine's death.
+      if (TELLING_EVENTS.has(event)) this.inspect(AbortSignal.timeout(INSPECT_MS)).catch(() => {});
+    });
+    void deps.qmp.closed.then(() => this.#closed.abort());
+  }
+
+  get stall(): MachineStall | undefined {
+    return this.#stall;
+  }
+
+  observe(observer: (stall: MachineStall | undefined) => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  /** Finds out whether QEMU has stopped the machine on its own, also before this process watched it. */
+  async inspect(signal: AbortSignal): Promise<void> {
+    const { status } = await this.#deps.qmp.execute("query-status", undefined, signal);
+    if (status === "io-error") this.#beginStall((await this.#look(signal)).fullPath ?? HOST_DISK);
+    else if (!STOPPED.has(status) && !MOVING.has(status)) this.#deps.onBroken(status);
+  }
+
+  /** @throws WrennError `disk_full`, `machine_died` when QEMU stopped the machine before; `operation_failed`. */
+  async stop(signal: AbortSignal): Promise<void> {
+    this.#requireNoStall();
+    await this.#deps.qmp.execute("stop", undefined, signal);
+    await this.requireStopped(signal);
+  }
+
+  /** @throws WrennError `machine_died` when QEMU gave the machine up. */
+  async resume(signal: AbortSignal): Promise<void> {
+    const { status, fullPath } = await this.#look(signal);
+    if (status === "io-error") this.#beginStall(fullPath ?? HOST_DISK);
+    if (this.#stall) return;
+    this.#requireWhole(status);
+    await this.#deps.qmp.execute("cont", undefined, signal);
+  }
+
+  /** @throws WrennError `operation_failed` when the CPUs run, `disk_full` or `machine_died` when QEMU stopped them. */
+  async requireStopped(signal: AbortSignal): Promise<void> {
+    this.#requireNoStall();
+    const { status, fullPath } = await this.#look(signal);
+    // Also where the last write before a stop found no room: that machine should run, and will when there is room.
+    if (fullPath !== undefined && status !== "running") this.#beginStall(fullPath);
+    this.#requireNoStall();
+    this.#requireWhole(status);
+    if (STOPPED.has(status)) return;
+    throw new WrennError("operation_failed", {
+      operation: "freezing a machine",
+      problem: status === "running" ? "its CPUs are running" : `QEMU is ${status}`,
+    });
+  }
+
+  #requireNoStall(): void {
+    if (this.#stall) throw new WrennError("disk_full", { path: this.#stall.path });
+  }
+
+  #requireWhole(status: RunState): void {
+    if (STOPPED.has(status) || MOVING.has(status)) return;
+    this.#deps.onBroken(status);
+    throw new WrennError("machine_died", { problem: brokenBy(status) });
+  }
+
+  async #look(signal: AbortSignal): Promise<Look> {
+    const { qmp } = this.#deps;
+    const { status } = await qmp.execute("query-status", undefined, signal);
+    const disk = (await qmp.execute("query-block", undefined, signal)).find(
+      ({ device }) => device === DISK_ID,
+    );
+    const isFull = status === "io-error" || disk?.["io-status"] === "nospace";
+    return { status, fullPath: isFull ? placeOf(disk?.inserted?.file) : undefined };
+  }
+
+  #beginStall(path: string): void {
+    if (this.#stall) return;
+    this.#set({ reason: "disk_full", path });
+    void this.#continueWhenThereIsRoom(path);
+  }
+
+  #set(stall: MachineStall | undefined): void {
+    this.#stall = stall;
+    for (const observer of this.#observers) observer(stall);
+  }
+
+  async #continueWhenThereIsRoom(path: string): Promise<void> {
+    const { signal } = this.#closed;
+    for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
+      try {
+        await sleep(wait, undefined, { signal, ref: false });
+        if (!(await hasRoom(path)) || !(await this.#continues(signal))) continue;
+        this.#set(undefined);
+        // What QEMU did since was taken for a part of the stall.
+        await this.inspect(signal);
+        return;
+      } catch {
+        // The next attempt, unless the machine is gone or another process has taken it over.
+      }
+    }
+  }
+
+  /** Repeats the write. @returns whether it found room. */
+  async #continues(signal: AbortSignal): Promise<boolean> {
+    await this.#deps.qmp.execute("cont", undefined, signal);
+    await sleep(SETTLE_MS, undefined, { signal, ref: false });
+    return (await this.#look(signal)).fullPath === undefined;
+  }
+}
+
+/** Why a machine in this state cannot continue. */
+export function brokenBy(status: RunState): string {
+  return `QEMU gave up the machine, its state is ${status}`;
+}
+
+/** The directory of the image that QEMU writes to. */
+function placeOf(file: string | undefined): string {
+  const path = file === undefined ? undefined : plainPath(file);
+  return path === undefined ? HOST_DISK : dirname(path);
+}
+
+async function hasRoom(path: string): Promise<boolean> {
+  try {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize >= ROOM_BYTES;
+  } catch {
+    // A place that cannot be examined: QEMU finds out by repeating the write.
+    return true;
+  }
+}
+
+/** QEMU describes an image whose backing file is not the one of its header as `json:{…}`. */
+export function plainPath(file: string): string | undefined {
+  if (!file.startsWith("json:")) return file;
+  const { file: inner } = JSON.parse(file.slice("json:".length)) as { file?: { filename?: string } };
+  return inner?.filename;
+}
