@@ -35,7 +35,16 @@ async function saidToBeSavedBy(id: string, change: (hypervisor: string) => strin
 const foreign: Readonly<Record<string, (hypervisor: string) => string>> = {
   "another version of QEMU": (text) => text.replace(/version [\d.]+/, "version 99.0.0"),
   "another machine type": (text) => text.replace("microvm", "q35"),
+  "another CPU": (text) => text.replace(/(kvm|tcg)\/[^/]*\//, "$1/Penryn/"),
   "another list of devices": (text) => text.replace("blk,net", "blk,net,balloon"),
+};
+
+/** What the error names. */
+const named: Readonly<Record<string, RegExp>> = {
+  "another version of QEMU": /fit this host: QEMU: .*99\.0\.0/,
+  "another machine type": /fit this host: machine type: .*q35/,
+  "another CPU": /fit this host: CPU: it was saved with Penryn/,
+  "another list of devices": /fit this host: devices: .*balloon/,
 };
 
 /** The same for a template that was made of a capsule. */
@@ -63,6 +72,7 @@ test("a generation of a foreign machine is refused, and the capsule keeps its st
     });
     const { status, body } = await call("POST", `/v1/capsules/${id}/resume`);
     assert.deepEqual([what, status, body.error?.reason], [what, 502, "snapshot_incompatible"]);
+    assert.match(body.error?.message ?? "", named[what] ?? /^$/);
     assert.equal((await call("GET", `/v1/capsules/${id}`)).body.status, "paused");
   }
   await saidToBeSavedBy(id, () => genuine);

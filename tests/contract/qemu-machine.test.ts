@@ -18,13 +18,7 @@ after(() => rm(directory, { recursive: true, force: true }));
 /** Boots, under KVM, a kernel that KVM cannot continue. */
 async function startBreaking(spec: SpecOfMachine, signal: AbortSignal): Promise<Machine> {
   const { jail, shim } = nativeParts;
-  const underKvm = await createQemuHypervisor({
-    logger: silentLogger,
-    accelerator: "kvm",
-    tscKhz: 0,
-    jail,
-    shim,
-  });
+  const underKvm = await createQemuHypervisor({ logger: silentLogger, accelerator: "kvm", jail, shim });
   const at = (name: string): string => join(directory, `${spec.id}.${name}`);
   await writeBreakingKernel(at("kernel"));
   await writeFile(at("initramfs"), "never read");

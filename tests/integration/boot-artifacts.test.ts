@@ -164,6 +164,7 @@ describe("boot artifacts of the minimal template", () => {
           ...options,
           // Only the image is built anew.
           store: {
+            ...options.store,
             buildOnce: (kind, ...rest) =>
               (kind === "rootfs" ? scratch : options.store).buildOnce(kind, ...rest),
           },

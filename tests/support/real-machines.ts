@@ -4,7 +4,7 @@ import { defined, silentLogger } from "@wrenn/core";
 import { buildBootArtifacts, createArtifactStore, createOverlay } from "@wrenn/disk-image";
 import type { BootFiles, ImageRecipe } from "@wrenn/disk-image";
 import { nativeParts } from "@wrenn/server";
-import { createQemuHypervisor, readTscKhz } from "@wrenn/vmm";
+import { createQemuHypervisor, measureTscKhz } from "@wrenn/vmm";
 import type { Hypervisor } from "@wrenn/vmm";
 import { projectRoot } from "./sources.ts";
 
@@ -24,11 +24,11 @@ export async function minimalArtifacts(): Promise<BootFiles> {
 
 /** The QEMU driver under software emulation, which every machine has. */
 export async function qemu(program?: string): Promise<Hypervisor> {
-  const tscKhz = await readTscKhz(AbortSignal.timeout(5000));
+  const tscKhz = await measureTscKhz(nativeParts.kvmProbe, AbortSignal.timeout(5000));
   return await createQemuHypervisor({
     logger: silentLogger,
     accelerator: "tcg",
-    tscKhz: tscKhz ?? 0,
+    tscKhz,
     jail: nativeParts.jail,
     shim: nativeParts.shim,
     ...defined({ qemu: program }),

@@ -1,7 +1,7 @@
 import { chown, mkdir, readFile, statfs } from "node:fs/promises";
 import { availableParallelism, freemem, totalmem } from "node:os";
-import { dirname } from "node:path";
-import { defined, systemClock, systemRandom, WrennError } from "@wrenn/core";
+import { dirname, join } from "node:path";
+import { defined, systemClock, systemRandom } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import {
   buildBootArtifacts,
@@ -27,7 +27,7 @@ import type { Host, PortConnections, RunningHostAgent, StepObserver } from "@wre
 import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } from "@wrenn/memory-image";
 import { createSlotPool } from "@wrenn/network";
 import { exists } from "@wrenn/system";
-import { createQemuHypervisor, probeAccelerator, readTscKhz } from "@wrenn/vmm";
+import { createQemuHypervisor, measureTscKhz, probeAccelerator, settleTscKhz } from "@wrenn/vmm";
 import type { Accelerator, Machine } from "@wrenn/vmm";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
@@ -41,6 +41,8 @@ const READY_SLOTS = 4;
 const PACK_AFTER_SEC = 3600;
 /** What nobody owns is removed once it is this old. */
 const SWEEP_GRACE_MS = 10 * 60_000;
+/** Frequency that emulated guests are told; next to the templates, which are frozen with it. */
+const TSC_FILE = "tsc-khz";
 const USERFAULTFD = "/dev/userfaultfd";
 const DEFAULT_SHAPE = { vcpus: 1, memoryMib: 512 };
 
@@ -91,6 +93,7 @@ export async function startHostAgent(
       progress,
       artifacts: (inner) =>
         buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner),
+      findBuilt: (kind, key) => store.find(kind, key),
       buildOnce: (kind, key, build, inner) => store.buildOnce(kind, key, build, inner),
     },
     { name: recipe.name, defaultShape: DEFAULT_SHAPE, diskMib: recipe.diskMib },
@@ -119,6 +122,8 @@ export async function startHostAgent(
   );
   try {
     await agent.recover(signal);
+    const incompatible = await agent.incompatibleCapsules(signal);
+    if (incompatible.count > 0) logger.warn("host.capsules_incompatible", { ...incompatible });
     await machines.slots.sweep();
     await source.frozen(recipe.name, DEFAULT_SHAPE, signal);
     return agent;
@@ -128,23 +133,27 @@ export async function startHostAgent(
   }
 }
 
-/** @throws WrennError `dependency_missing` when the frequency of the TSC cannot be read. */
+/** @throws WrennError `tsc_unusable` when the frequency of the TSC cannot be measured. */
 async function createMachines(
   config: ServerConfig,
   accelerator: Accelerator["accelerator"],
   logger: Logger,
   signal: AbortSignal,
 ) {
-  const tscKhz = await readTscKhz(signal);
-  if (tscKhz === undefined)
-    throw new WrennError("dependency_missing", { what: "the TSC frequency (dmesg or /proc/cpuinfo)" });
-  const hypervisor = await createQemuHypervisor({
-    logger,
-    accelerator,
-    tscKhz,
-    jail: nativeParts.jail,
-    shim: nativeParts.shim,
-  });
+  const { jail, shim, kvmProbe } = nativeParts;
+  const base = { logger, jail, shim };
+  const hypervisor = await createQemuHypervisor(
+    accelerator === "kvm"
+      ? { ...base, accelerator }
+      : {
+          ...base,
+          accelerator,
+          tscKhz: await settleTscKhz(
+            await measureTscKhz(kvmProbe, signal),
+            join(config.cacheDirectory, TSC_FILE),
+          ),
+        },
+  );
   const slots = await createSlotPool(
     {
       stateDirectory: dataPaths(config.dataDirectory).network,

@@ -246,8 +246,8 @@ export const errorCatalogue = {
   snapshot_incompatible: system(
     "agent_error",
     502,
-    "the snapshot was saved by another virtual machine monitor: {saved}, not {present}",
-    "Install the version it was saved with, resume there, and make a template of the capsule's files instead.",
+    "the snapshot does not fit this host: {difference}",
+    "Use it on a host that has what it was saved with: the same QEMU, CPU, host kernel and accelerator. Nothing of it is lost.",
   ),
   host_swap_on: system(
     "agent_error",
@@ -278,6 +278,12 @@ export const errorCatalogue = {
     500,
     "{what} is missing on the host",
     "Run ./wrenn up, which installs what is missing, or ./wrenn doctor.",
+  ),
+  tsc_unusable: system(
+    "internal_error",
+    500,
+    "the frequency of the host's time stamp counter cannot be measured: {problem}",
+    "Emulated machines need a counter of constant rate (constant_tsc in /proc/cpuinfo): use another host, or one with KVM.",
   ),
   packages_not_installable: system(
     "internal_error",

@@ -9,6 +9,8 @@ import { exists, holdLock, syncDirectory } from "@wrenn/system";
  * however many processes ask for it at the same time. What appears under its key is complete.
  */
 export interface ArtifactStore {
+  /** The directory of an artifact that was built. */
+  find(kind: string, key: string): Promise<string | undefined>;
   /**
    * The directory of an artifact; `build` fills an empty directory when it does not exist yet.
    *
@@ -29,6 +31,10 @@ export function createArtifactStore(
   clock: Clock = systemClock,
 ): ArtifactStore {
   return {
+    find: async (kind, key) => {
+      const path = join(directory, kind, key);
+      return (await exists(path)) ? path : undefined;
+    },
     buildOnce: async (kind, key, build, signal) => {
       const parent = join(directory, kind);
       const final = join(parent, key);

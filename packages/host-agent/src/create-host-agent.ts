@@ -3,6 +3,8 @@ import type { CapsuleFiles, CapsuleProcesses, HostAgent, HostFacts, NetworkRules
 import { connectTcp } from "@wrenn/system";
 import { CapsuleDirectory } from "./capsules/capsule-directory.ts";
 import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
+import { findIncompatible } from "./capsules/incompatible-capsules.ts";
+import type { IncompatibleCapsules } from "./capsules/incompatible-capsules.ts";
 import { checkpointCapsule } from "./capsules/operations/checkpoint-capsule.ts";
 import { deleteCheckpoint, listCheckpoints } from "./capsules/operations/checkpoints.ts";
 import { createCapsule } from "./capsules/operations/create-capsule.ts";
@@ -30,6 +32,8 @@ export type CapsulesAtEnd = "destroy" | "pause" | "leave";
 export interface RunningHostAgent extends HostAgent {
   /** Takes over what an earlier process left. Call it once, before anything else. */
   recover(signal: AbortSignal): Promise<void>;
+  /** Paused capsules that this host cannot resume. */
+  incompatibleCapsules(signal: AbortSignal): Promise<IncompatibleCapsules>;
   /**
    * Ends the host agent. With `destroy` nothing of any capsule is left; `pause` keeps capsules without machines; `leave` lets
    * machines run, for the next host agent to take over.
@@ -141,6 +145,8 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
         await deps.machines.slots.close();
       }
     },
+    incompatibleCapsules: async (signal) =>
+      findIncompatible(capsules.values(), await deps.machines.hypervisor.identity(signal)),
     recover: async (signal) => {
       await deps.disks.layers.open();
       await deps.templates.snapshots.open();

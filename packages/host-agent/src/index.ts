@@ -15,3 +15,4 @@ export type { SnapshotFiles } from "./templates/snapshot-templates.ts";
 export { TemplateBases } from "./templates/template-bases.ts";
 export { createTemplateStore } from "./templates/template-store.ts";
 export type { FrozenTemplate, Shape, TemplateSource } from "./templates/frozen-template.ts";
+export type { IncompatibleCapsules } from "./capsules/incompatible-capsules.ts";

@@ -40,6 +40,7 @@ class Host {
         hypervisor: {
           name: "list",
           identity: nothing,
+          guestClock: undefined,
           boot: nothing,
           adopt: nothing,
           clear: nothing,
@@ -85,6 +86,7 @@ class Host {
       process: { pid: 0, startTime: "0" },
       guestChannel: { interactive: "", bulk: "" },
       death: death.promise,
+      identity: "list",
       stall: undefined,
       onStall: () => () => {},
       stop: nothing,

@@ -9,10 +9,13 @@ export interface Hypervisor {
   readonly name: string;
 
   /**
-   * Everything a frozen machine depends on besides its own files: VMM version, machine type, device list, CPU model.
-   * A device state saved under one identity must only be restored under the same.
+   * Everything a frozen machine depends on besides its own files: VMM version, accelerator, the CPU that guests see, device
+   * list. A device state saved under one identity must only be restored under the same; `describeDifference` names what differs.
    */
   identity(signal: AbortSignal): Promise<string>;
+
+  /** The clock that guests take from this host when they boot; undefined where the VMM keeps their clock right. */
+  readonly guestClock: GuestClock | undefined;
 
   /**
    * Boots a machine from a kernel.
@@ -37,6 +40,14 @@ export interface Hypervisor {
 
   /** Removes what a dead machine left: its directory and its cgroup. Idempotent. */
   clear(id: string, directory: string): Promise<void>;
+}
+
+/** A counter of the host that guests read for the time. They are told its frequency when they boot, and never again. */
+export interface GuestClock {
+  /** What guests that boot now are told, in kHz. */
+  readonly khz: number;
+  /** What a frozen guest was told; undefined when its memory does not show it. */
+  frozenKhz(memoryFile: string, signal: AbortSignal): Promise<number | undefined>;
 }
 
 /** What every machine needs. */
@@ -102,6 +113,8 @@ export interface ServedMemory {
 export interface Machine {
   readonly id: string;
   readonly directory: string;
+  /** Identity of the hypervisor when it started this machine: whatever is saved of it fits that identity only. */
+  readonly identity: string;
   /** The VMM process itself. */
   readonly process: ProcessIdentity;
   /** Unix sockets of the guest channel's two lanes. */

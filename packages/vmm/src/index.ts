@@ -1,6 +1,7 @@
 export { probeAccelerator, readFinding } from "./accelerator.ts";
 export type { Accelerator } from "./accelerator.ts";
 export type * from "./hypervisor.ts";
+export { describeDifference } from "./machine-identity.ts";
 export { listGroups, openCgroups } from "./jail/cgroups.ts";
 export type { Cgroups, CgroupLimits } from "./jail/cgroups.ts";
 export { endMachine, listEmptyGroups, listMachines } from "./jail/orphan-machines.ts";
@@ -9,4 +10,4 @@ export { createFakeHypervisor, setFakeFault } from "./fake/fake-hypervisor.ts";
 export type { FakeFault } from "./fake/fake-hypervisor.ts";
 export { createQemuHypervisor } from "./qemu/qemu-hypervisor.ts";
 export type { QemuOptions } from "./qemu/qemu-hypervisor.ts";
-export { readTscKhz } from "./tsc-frequency.ts";
+export { isSameFrequency, measureTscKhz, readMeasurement, settleTscKhz } from "./tsc-frequency.ts";

@@ -1,25 +1,49 @@
-import { readFile } from "node:fs/promises";
-import { tryCommand } from "@wrenn/system";
+import { problemOf, WrennError } from "@wrenn/core";
+import { readFileIfPresent, runCommand, writeFileAtomic } from "@wrenn/system";
 
 /**
- * Frequency of the host's time stamp counter in kHz: what the kernel measured at boot, else the nominal CPU frequency.
- * A guest under software emulation reads the host's counter and has no timer to measure it with.
+ * Measurements of one counter differ by less, and so do a measurement and what a kernel found out at its boot. A clock that is
+ * wrong by this much is wrong by 20 seconds a day.
  */
-export async function readTscKhz(signal: AbortSignal): Promise<number | undefined> {
-  const log = await tryCommand(["dmesg"], { signal }).catch(() => undefined);
-  return tscFromKernelLog(log?.stdout ?? "") ?? tscFromCpuInfo(await readFile("/proc/cpuinfo", "utf8"));
+const TOLERANCE = 250e-6;
+
+/** Whether two frequencies are those of one counter. */
+export function isSameFrequency(oneKhz: number, otherKhz: number): boolean {
+  return Math.abs(oneKhz - otherKhz) <= TOLERANCE * Math.max(oneKhz, otherKhz);
 }
 
-/** From "tsc: Refined TSC clocksource calibration: 2596.110 MHz" or "tsc: Detected 2596.110 MHz processor"; the refined one is better. */
-export function tscFromKernelLog(log: string): number | undefined {
-  const match =
-    /tsc: Refined TSC clocksource calibration: ([\d.]+) MHz/.exec(log) ??
-    /tsc: Detected ([\d.]+) MHz/.exec(log);
-  return match?.[1] === undefined ? undefined : Math.round(Number(match[1]) * 1000);
+/**
+ * Measures the frequency of the host's time stamp counter, in kHz. A guest under software emulation reads the host's counter
+ * and has no timer to measure it with. The frequency that the CPU runs at is another one, and changes.
+ *
+ * @param program - the built native/kvm-probe.
+ * @throws WrennError `tsc_unusable` when the counter's rate is not constant; `command_failed`, `dependency_missing`.
+ */
+export async function measureTscKhz(program: string, signal: AbortSignal): Promise<number> {
+  const { stdout } = await runCommand([program, "--tsc"], { signal });
+  return readMeasurement(stdout);
 }
 
-/** From the "cpu MHz" line, which is the current and not always the nominal frequency. */
-export function tscFromCpuInfo(cpuinfo: string): number | undefined {
-  const match = /^cpu MHz\s*:\s*([\d.]+)/m.exec(cpuinfo);
-  return match?.[1] === undefined ? undefined : Math.round(Number(match[1]) * 1000);
+/** The program's one line of JSON. */
+export function readMeasurement(line: string): number {
+  let problem = "its measurement cannot be read";
+  try {
+    const answer = JSON.parse(line) as { readonly khz?: number; readonly problem?: string };
+    if (typeof answer.khz === "number" && answer.khz >= 1) return Math.round(answer.khz);
+    problem = answer.problem ?? problem;
+  } catch (error) {
+    problem = problemOf(error);
+  }
+  throw new WrennError("tsc_unusable", { problem });
+}
+
+/**
+ * The frequency that guests of this host are told: the one that `file` has from an earlier start, unless the counter is clearly
+ * another one now. Noise between two measurements thus makes no template a different one.
+ */
+export async function settleTscKhz(measuredKhz: number, file: string): Promise<number> {
+  const settled = Number((await readFileIfPresent(file))?.trim());
+  if (settled > 0 && isSameFrequency(settled, measuredKhz)) return settled;
+  await writeFileAtomic(file, `${measuredKhz}\n`);
+  return measuredKhz;
 }

@@ -3,6 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { WrennError } from "@wrenn/core";
 import { writeFileAtomic } from "@wrenn/system";
+import { describeDifference } from "@wrenn/vmm";
 import type { Generation, GenerationFiles } from "./generation.ts";
 
 /** What is read back before a resume; larger files were read back when they were written, and no resume waits for them. */
@@ -53,8 +54,7 @@ export async function verifyGeneration(
 ): Promise<void> {
   if (generation.hypervisor !== hypervisor) {
     throw new WrennError("snapshot_incompatible", {
-      saved: generation.hypervisor,
-      present: hypervisor,
+      difference: describeDifference(generation.hypervisor, hypervisor),
     });
   }
   const known = await readChecksums(files);

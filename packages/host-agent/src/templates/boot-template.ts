@@ -1,6 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createHash } from "node:crypto";
+import { defined } from "@wrenn/core";
+import { isSameFrequency } from "@wrenn/vmm";
+import type { GuestClock } from "@wrenn/vmm";
 import { allocatedBytes } from "../disks/disks.ts";
 import { freezeTemplate } from "./freeze-template.ts";
 import { frozenFiles } from "./frozen-template.ts";
@@ -11,12 +14,15 @@ import type { FrozenTemplate, Shape } from "./frozen-template.ts";
 
 /** Bumped when warming up or freezing changes in a way that old frozen templates must not serve. */
 const FREEZE_VERSION = 3;
+const KIND = "frozen";
 
 export interface BootTemplateDeps extends FreezeTemplateDeps {
   /** Takes templates into the state directory. */
   readonly bases: Pick<TemplateBases, "keep">;
   /** Builds or finds kernel, initramfs and root file system; `hash` names their content. */
   readonly artifacts: (signal: AbortSignal) => Promise<BootArtifacts & { readonly hash: string }>;
+  /** The directory of `kind/key`, if it was built. */
+  readonly findBuilt: (kind: string, key: string) => Promise<string | undefined>;
   /** Builds `kind/key` once: `build` fills an empty directory that appears under its final name only when it succeeded. */
   readonly buildOnce: (
     kind: string,
@@ -37,18 +43,25 @@ export function bootTemplate(
   deps: BootTemplateDeps,
   { name, defaultShape, diskMib }: BootTemplateOptions,
 ): TemplateRecipe {
+  /** Earlier versions did not name the clock in the key. What they froze is used where its clock is right. */
+  const isUnmarkedUsable = async (key: string, clock: GuestClock, signal: AbortSignal): Promise<boolean> => {
+    const directory = await deps.findBuilt(KIND, key);
+    if (directory === undefined) return false;
+    const frozenKhz = await clock.frozenKhz(join(directory, frozenFiles.memory), signal);
+    return frozenKhz !== undefined && isSameFrequency(frozenKhz, clock.khz);
+  };
+
   const freeze = async (shape: Shape, signal: AbortSignal): Promise<FrozenTemplate> => {
     const artifacts = await deps.artifacts(signal);
     const hypervisor = await deps.machines.hypervisor.identity(signal);
-    const key = hashOf({
-      version: FREEZE_VERSION,
-      artifacts: artifacts.hash,
-      hypervisor,
-      shape,
-      diskMib,
-    });
+    const content = { version: FREEZE_VERSION, artifacts: artifacts.hash, hypervisor, shape, diskMib };
+    const { guestClock } = deps.machines.hypervisor;
+    const key =
+      !guestClock || (await isUnmarkedUsable(hashOf(content), guestClock, signal))
+        ? hashOf(content)
+        : hashOf({ ...content, clockKhz: guestClock.khz });
     const directory = await deps.buildOnce(
-      "frozen",
+      KIND,
       key,
       async (building) => {
         const metadata = await freezeTemplate(
@@ -81,7 +94,8 @@ export function bootTemplate(
       frozenProcesses: false,
       sizeBytes: await allocatedBytes(Object.values(files)),
     };
-    return await deps.bases.keep(cached, artifacts.rootfs, signal);
+    const kept = await deps.bases.keep(cached, artifacts.rootfs, signal);
+    return { ...kept, ...defined({ clockKhz: guestClock?.khz }) };
   };
   return { name, defaultShape, freeze };
 }

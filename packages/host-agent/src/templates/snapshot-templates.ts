@@ -1,6 +1,6 @@
 import { chmod, chown, copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { writeFileAtomic } from "@wrenn/system";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { StepJournal } from "../steps.ts";
@@ -110,6 +110,7 @@ export class SnapshotTemplates {
         metadata: source.template.metadata,
         frozenProcesses: true,
         hypervisor: source.hypervisor,
+        ...defined({ clockKhz: source.template.clockKhz }),
       };
       await writeFileAtomic(join(building, RECORD), `${JSON.stringify(template)}\n`);
       await step("commit");

@@ -28,7 +28,7 @@ export function standardChecks(places: {
     packagesCheck,
     qemuCheck,
     kvmCheck(places.kvmProbe),
-    tscCheck(),
+    tscCheck(places.kvmProbe),
     userNamespacesCheck,
     cgroupsCheck,
     nftablesCheck,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { WrennError } from "@wrenn/core";
 import type { Check, CheckStatus } from "../../src/doctor/check.ts";
 import { cgroupsCheck } from "../../src/doctor/cgroups.ts";
 import { clockCheck } from "../../src/doctor/clock.ts";
@@ -129,18 +130,18 @@ const cases: readonly Case[] = [
   },
   {
     name: "known",
-    check: tscCheck(() => Promise.resolve(2_596_110)),
+    check: tscCheck("probe", () => Promise.resolve(2_596_110)),
     host: {},
     status: "ok",
     found: /2596 MHz/,
   },
   {
     name: "unknown",
-    check: tscCheck(() => Promise.resolve(undefined)),
+    check: tscCheck("probe", () => Promise.reject(new WrennError("tsc_unusable", { problem: "unsteady" }))),
     host: {},
     status: "warn",
-    found: /unknown/,
-    remedy: /dmesg/,
+    found: /unknown.*unsteady/,
+    remedy: /constant_tsc/,
   },
   { name: "allowed", check: userNamespacesCheck, host: {}, status: "ok", found: /can be made/ },
   {

@@ -15,6 +15,7 @@ import type {
   RestoreSpec,
 } from "../hypervisor.ts";
 
+const IDENTITY = "fake/1";
 const STATE = "fake device state\n";
 /** How the files begin that real drivers lay over the memory (packages/memory-image/src/diff-file.ts). */
 const DIFF_MAGIC = Buffer.from("WRENNDIF");
@@ -65,7 +66,8 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
   };
   return {
     name: "fake",
-    identity: async () => "fake/1",
+    identity: async () => IDENTITY,
+    guestClock: undefined,
     boot: async (spec: BootSpec, signal) => {
       signal.throwIfAborted();
       await requireFiles([spec.kernel, spec.initramfs, spec.disk]);
@@ -100,6 +102,7 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
 class FakeMachine implements Machine {
   readonly id: string;
   readonly directory: string;
+  readonly identity = IDENTITY;
   readonly process: ProcessIdentity;
   readonly guestChannel: { readonly interactive: string; readonly bulk: string };
   readonly death: Promise<MachineDeath>;

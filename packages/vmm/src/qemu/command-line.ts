@@ -14,20 +14,53 @@ export const machineFiles = {
   console: "console.log",
 } as const;
 
-export interface AcceleratorSettings {
-  readonly accelerator: "kvm" | "tcg";
-  /** Frequency of the host's time stamp counter; the guest has no other way to learn it. */
-  readonly tscKhz: number;
-}
+export type AcceleratorSettings =
+  | {
+      readonly accelerator: "kvm";
+      /** A CPU model of QEMU that all hosts of a fleet can offer; the host's own CPU by default. */
+      readonly cpuModel?: string;
+    }
+  | {
+      readonly accelerator: "tcg";
+      /** Frequency of the host's time stamp counter; an emulated guest has no other way to learn it. */
+      readonly tscKhz: number;
+    };
 
 /** Room for translated code, in MiB: with less than 64 a Python start is several times slower, with more nothing is gained. */
 const TRANSLATION_MIB = 128;
 
 /**
- * A named CPU model keeps frozen machines portable. `+arat` lets the guest stop its periodic tick when idle;
+ * Under emulation a named CPU model keeps frozen machines portable. `+arat` lets the guest stop its periodic tick when idle;
  * without it each idle machine costs 4 % of a core.
  */
-const CPU_MODEL = "Nehalem,-spec-ctrl,+arat";
+const EMULATED_CPU = "Nehalem,-spec-ctrl,+arat";
+
+/**
+ * Left out under KVM: nested virtualisation is the largest part of KVM that a guest can attack, performance counters show what
+ * neighbours do, and architectural capabilities belong to the host.
+ */
+const HIDDEN_FEATURES = "-vmx,-svm,pmu=off,-arch-capabilities";
+
+/** `-cpu` for these settings. */
+export function cpuArgument(settings: AcceleratorSettings): string {
+  if (settings.accelerator === "tcg") return EMULATED_CPU;
+  // Without `enforce` QEMU starts on a host that lacks a feature of the model, and only prints a warning.
+  return settings.cpuModel === undefined
+    ? `host,${HIDDEN_FEATURES}`
+    : `${settings.cpuModel},${HIDDEN_FEATURES},enforce`;
+}
+
+/** The same CPU in QMP's words. */
+export function cpuUnderKvm(cpuModel: string | undefined): {
+  readonly name: string;
+  readonly props: Readonly<Record<string, boolean>>;
+} {
+  const names = HIDDEN_FEATURES.split(",").map((text) => text.replace(/^-|=off$/g, ""));
+  return { name: cpuModel ?? "host", props: Object.fromEntries(names.map((name) => [name, false])) };
+}
+
+/** Argument of the guest's kernel that tells it the frequency of the counter, in kHz. */
+export const TSC_ARGUMENT = "tsc_early_khz";
 
 /** Device id of the disk. */
 export const DISK_ID = "disk0";
@@ -71,20 +104,16 @@ export function commandLine(spec: BootSpec | RestoreSpec, settings: AcceleratorS
   ];
 }
 
-/** What makes device states of two machines interchangeable, apart from QEMU's own version. */
-export function machineIdentity(settings: AcceleratorSettings): string {
-  return `microvm/${settings.accelerator}/${CPU_MODEL}/blk,net,serial2,rng/1`;
-}
-
 function machineArguments(spec: MachineSpec, settings: AcceleratorSettings): string[] {
   const accelerator = settings.accelerator === "kvm" ? "kvm" : `tcg,thread=multi,tb-size=${TRANSLATION_MIB}`;
   return [
     "-M",
-    "microvm,memory-backend=memory",
+    // Pages that the host merges show by their timing what neighbours hold; a core dump would hold the guest's memory.
+    "microvm,memory-backend=memory,mem-merge=off,dump-guest-core=off",
     "-accel",
     accelerator,
     "-cpu",
-    settings.accelerator === "kvm" ? "host,-arch-capabilities" : CPU_MODEL,
+    cpuArgument(settings),
     "-m",
     String(spec.memoryMib),
     "-smp",
@@ -109,9 +138,11 @@ function networkArguments(spec: MachineSpec): string[] {
 function startArguments(spec: BootSpec | RestoreSpec, settings: AcceleratorSettings): string[] {
   if (!("kernel" in spec)) return ["-incoming", "defer"];
   const kernelCommandLine = [
-    // Without a keyboard controller and EFI the kernel would jump into the firmware, where the machine stands still for ever.
+    // Without a keyboard controller and EFI the kernel would jump into the firmware, where the machine stands still.
     "console=ttyS0 panic=-1 reboot=t quiet mitigations=off no_timer_check cryptomgr.notests",
-    `tsc_early_khz=${settings.tscKhz} tsc=reliable rdinit=/init`,
+    // KVM tells its guests how fast their counter is, and keeps their clock right on hosts where it is not constant.
+    ...(settings.accelerator === "tcg" ? [`${TSC_ARGUMENT}=${settings.tscKhz} tsc=reliable`] : []),
+    "rdinit=/init",
     spec.commandLine ?? "",
   ].join(" ");
   return ["-kernel", spec.kernel, "-initrd", spec.initramfs, "-append", kernelCommandLine.trim()];

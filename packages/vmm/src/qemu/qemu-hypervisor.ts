@@ -1,16 +1,18 @@
 import { access, chmod, chown, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { defined, problemOf, WrennError } from "@wrenn/core";
+import { abortable, defined, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { isAlive, runCommand, writeFileAtomic } from "@wrenn/system";
+import { isAlive, writeFileAtomic } from "@wrenn/system";
 import type { BootSpec, Hypervisor, Machine, MachineSpec, RestoreSpec } from "../hypervisor.ts";
 import { openCgroups } from "../jail/cgroups.ts";
 import type { Cgroups } from "../jail/cgroups.ts";
 import { startJailed } from "../jail/start-jailed.ts";
-import { commandLine, machineFiles, machineIdentity } from "./command-line.ts";
+import { commandLine, machineFiles } from "./command-line.ts";
 import type { AcceleratorSettings } from "./command-line.ts";
 import { lastConsoleLine } from "./console-tail.ts";
 import { loadDeviceState } from "./device-state.ts";
+import { frozenTscKhz } from "./frozen-tsc.ts";
+import { createQemuIdentity, identityOfProcess } from "./qemu-identity.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import type { MachineRecord } from "./qemu-machine.ts";
 import { QmpClient } from "./qmp-client.ts";
@@ -22,7 +24,7 @@ const PROCESS_LIMIT = 256;
 /** Longest path of a unix socket (unix(7)). */
 const SOCKET_PATH_LIMIT = 107;
 
-export interface QemuOptions extends AcceleratorSettings {
+export type QemuOptions = AcceleratorSettings & {
   readonly logger: Logger;
   /** Program of native/jail. */
   readonly jail: string;
@@ -30,13 +32,13 @@ export interface QemuOptions extends AcceleratorSettings {
   readonly shim: string;
   /** The QEMU to start; Debian's by default. */
   readonly qemu?: string;
-}
+};
 
 /** Machines of QEMU's microvm type, each in a jail of its own. */
 export async function createQemuHypervisor(options: QemuOptions): Promise<Hypervisor> {
   const qemu = options.qemu ?? "/usr/bin/qemu-system-x86_64";
   const cgroups = await openCgroups();
-  let version: Promise<string> | undefined;
+  const presentIdentity = createQemuIdentity(qemu, options);
 
   const launch = async (
     spec: BootSpec | RestoreSpec,
@@ -45,6 +47,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
   ): Promise<Machine> => {
     signal.throwIfAborted();
     await requireFile(qemu);
+    const identity = await presentIdentity();
     await using release = new AsyncDisposableStack();
     release.defer(() => rm(spec.directory, { recursive: true, force: true }));
     await prepareDirectory(spec);
@@ -56,12 +59,13 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     });
     const process = await start(spec, groups, signal);
     release.defer(() => endProcess(process.pid));
-    const record: MachineRecord = {
+    const record = {
       id: spec.id,
       uid: spec.uid,
       memoryFile: spec.memoryFile,
       memoryMib: spec.memoryMib,
       process,
+      identity,
     };
     await writeFileAtomic(join(spec.directory, machineFiles.record), JSON.stringify(record));
     const qmp = await withLastWords(
@@ -127,12 +131,8 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
 
   return {
     name: `qemu-${options.accelerator}`,
-    identity: async (signal) => {
-      version ??= runCommand([qemu, "--version"], { signal }).then(
-        (result) => result.stdout.split("\n")[0] ?? "",
-      );
-      return `${await version} ${machineIdentity(options)}`;
-    },
+    identity: (signal) => abortable(signal, presentIdentity()),
+    guestClock: options.accelerator === "tcg" ? { khz: options.tscKhz, frozenKhz: frozenTscKhz } : undefined,
     boot: (spec, signal) =>
       explained(
         spec,
@@ -160,7 +160,8 @@ async function adopt(directory: string, cgroups: Cgroups, signal: AbortSignal): 
   const record = JSON.parse(text) as MachineRecord;
   if (!(await isAlive(record.process))) return undefined;
   const qmp = await QmpClient.connect(join(directory, machineFiles.qmp), record.process, signal);
-  const machine = new QemuMachine(directory, record, qmp, cgroups);
+  const identity = record.identity ?? (await identityOfProcess(record.process.pid, qmp, signal));
+  const machine = new QemuMachine(directory, { ...record, identity }, qmp, cgroups);
   await machine.inspect(signal);
   return machine;
 }

@@ -22,12 +22,15 @@ export interface MachineRecord {
   readonly memoryFile: string;
   readonly memoryMib: number;
   readonly process: ProcessIdentity;
+  /** Identity of the hypervisor that started it; machines of earlier versions have none in their record. */
+  readonly identity?: string;
 }
 
 /** One QEMU process. */
 export class QemuMachine implements Machine {
   readonly id: string;
   readonly directory: string;
+  readonly identity: string;
   readonly process: ProcessIdentity;
   readonly guestChannel: { readonly interactive: string; readonly bulk: string };
   readonly death: Promise<MachineDeath>;
@@ -41,8 +44,14 @@ export class QemuMachine implements Machine {
   #released = false;
   #destroying: Promise<void> | undefined;
 
-  constructor(directory: string, record: MachineRecord, qmp: QmpClient, cgroups: Cgroups) {
+  constructor(
+    directory: string,
+    record: MachineRecord & { readonly identity: string },
+    qmp: QmpClient,
+    cgroups: Cgroups,
+  ) {
     this.id = record.id;
+    this.identity = record.identity;
     this.directory = directory;
     this.process = record.process;
     this.guestChannel = { interactive: this.#path("interactive"), bulk: this.#path("bulk") };

@@ -4,6 +4,13 @@ export interface QmpCommands {
   readonly stop: { arguments: undefined; return: object };
   readonly cont: { arguments: undefined; return: object };
   readonly quit: { arguments: undefined; return: object };
+  readonly "query-version": {
+    arguments: undefined;
+    return: {
+      readonly qemu: { readonly major: number; readonly minor: number; readonly micro: number };
+      readonly package: string;
+    };
+  };
   readonly "query-status": {
     arguments: undefined;
     return: { readonly status: RunState; readonly running: boolean };

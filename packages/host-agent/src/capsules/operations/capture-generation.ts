@@ -141,7 +141,7 @@ export async function captureGeneration(
       createdAt: deps.clock.now(),
       layers,
       memoryBytes,
-      hypervisor: await deps.machines.hypervisor.identity(signal),
+      hypervisor: machine.identity,
     },
   };
 }

@@ -1,7 +1,8 @@
-import { defined, WrennError } from "@wrenn/core";
+import { defined } from "@wrenn/core";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { GenerationFiles } from "../../generations/generation.ts";
 import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
+import { requireCompatible } from "../../templates/compatible-template.ts";
 import type { FrozenTemplate } from "../../templates/frozen-template.ts";
 import type { Templates } from "../../templates/template-store.ts";
 import { Capsule } from "../capsule.ts";
@@ -45,9 +46,7 @@ export async function createCapsule(
 ): Promise<CapsuleStatus> {
   const template = await deps.templates.source.frozen(spec.template, spec, signal);
   deps.registry.requireUnused(spec.id);
-  const present = await deps.machines.hypervisor.identity(signal);
-  const { hypervisor: saved = present } = template;
-  if (saved !== present) throw new WrennError("snapshot_incompatible", { saved, present });
+  await requireCompatible(template, deps.machines.hypervisor, signal);
   const prepared = deps.pool.take({ template, diskMib: spec.diskMib });
   return await startCapsule(
     // A snapshot has the sizes that it was frozen with.

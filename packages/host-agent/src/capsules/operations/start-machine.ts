@@ -10,6 +10,7 @@ import type { Machines } from "../../machines/machines.ts";
 import { GUEST_ANSWER_MS, whileAlive } from "../../machines/running-machine.ts";
 import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
 import type { Memory } from "../../memory/memory.ts";
+import { clockDifference } from "../../templates/compatible-template.ts";
 import type { Capsule } from "../capsule.ts";
 import type { OperationJournal } from "./operation-journal.ts";
 import { renewIdentity } from "./renew-identity.ts";
@@ -173,6 +174,9 @@ async function restoreMachine(
   );
 
   await journal.step("machine");
+  const clockProblem = clockDifference(template, hypervisor);
+  if (clockProblem !== undefined)
+    deps.logger.warn("capsule.clock_rate_wrong", { capsule: capsule.id, problem: clockProblem });
   const served =
     files && packed === true
       ? await servePages(capsule, files.memoryPacked, slot.uid, deps, signal)

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { access, constants } from "node:fs/promises";
+import { release } from "node:os";
+import { suite, test } from "node:test";
+import { silentLogger } from "@wrenn/core";
+import { nativeParts } from "@wrenn/server";
+import { createQemuHypervisor, describeDifference } from "@wrenn/vmm";
+import { qemu } from "../support/real-machines.ts";
+
+const signal = AbortSignal.timeout(60_000);
+const { jail, shim } = nativeParts;
+const hasKvm = await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
+  () => true,
+  () => false,
+);
+
+const underKvm = async (cpuModel?: string): Promise<string> => {
+  const settings = cpuModel === undefined ? {} : { cpuModel };
+  const options = { logger: silentLogger, accelerator: "kvm", jail, shim, ...settings } as const;
+  return await (await createQemuHypervisor(options)).identity(signal);
+};
+
+suite("the identity of machines under KVM", { skip: hasKvm ? false : "/dev/kvm cannot be opened" }, () => {
+  test("names the CPU that guests see and the host's kernel, the same at each start", async () => {
+    const identity = await underKvm();
+    assert.match(
+      identity,
+      /^QEMU emulator version .* microvm\/kvm\/host@[0-9a-f]{16}@linux-.+\/blk,net,serial2,rng\/1$/,
+    );
+    assert.ok(identity.includes(`@linux-${release()}/`));
+    assert.equal(await underKvm(), identity);
+  });
+
+  test("is another one for another CPU, and the difference is named", async () => {
+    const [own, nehalem, epyc] = [await underKvm(), await underKvm("Nehalem"), await underKvm("EPYC-Rome")];
+    assert.equal(new Set([own, nehalem, epyc]).size, 3);
+    assert.match(
+      describeDifference(nehalem, epyc),
+      /^CPU: it was saved with Nehalem@.*, here is EPYC-Rome@[0-9a-f]+$/,
+    );
+    assert.ok(!nehalem.includes("@linux-"), "a model is the same on every host of a fleet");
+  });
+
+  test("of a CPU model that QEMU does not know is an error", async () => {
+    await assert.rejects(underKvm("Nonesuch"), {
+      reason: "operation_failed",
+      message: /CPU that guests see/,
+    });
+  });
+
+  test("differs from that of emulated machines in the accelerator", async () => {
+    const emulated = await (await qemu()).identity(signal);
+    assert.match(
+      describeDifference(emulated, await underKvm()),
+      /^accelerator: it was saved with tcg, here is kvm/,
+    );
+  });
+});
