@@ -1,6 +1,6 @@
 import { chown, mkdir, readFile, statfs } from "node:fs/promises";
 import { availableParallelism, freemem, totalmem } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { defined, systemClock, systemRandom } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import {
@@ -27,11 +27,11 @@ import type { Host, PortConnections, RunningHostAgent, StepObserver } from "@wre
 import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } from "@wrenn/memory-image";
 import { createSlotPool } from "@wrenn/network";
 import { exists } from "@wrenn/system";
-import { createQemuHypervisor, measureTscKhz, probeAccelerator, settleTscKhz } from "@wrenn/vmm";
-import type { Accelerator, Machine } from "@wrenn/vmm";
+import type { Accelerator, Hypervisor, Machine } from "@wrenn/vmm";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
+import { openHypervisor, reportChanges } from "./open-hypervisor.ts";
 
 /** Users of machines: one per network slot, from here on. Above what distributions hand out, below what containers use. */
 const UID_BASE = 200_000;
@@ -41,8 +41,6 @@ const READY_SLOTS = 4;
 const PACK_AFTER_SEC = 3600;
 /** What nobody owns is removed once it is this old. */
 const SWEEP_GRACE_MS = 10 * 60_000;
-/** Frequency that emulated guests are told; next to the templates, which are frozen with it. */
-const TSC_FILE = "tsc-khz";
 const USERFAULTFD = "/dev/userfaultfd";
 const DEFAULT_SHAPE = { vcpus: 1, memoryMib: 512 };
 
@@ -70,11 +68,9 @@ export async function startHostAgent(
   const paths = dataPaths(config.dataDirectory);
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o711 });
   await mkdir(config.cacheDirectory, { recursive: true, mode: 0o755 });
-  const probed = await probeAccelerator(nativeParts.kvmProbe, signal);
-  const { accelerator } = probed;
-  logger.info("host.accelerator", { ...probed });
+  const { hypervisor, accelerator } = await openHypervisor(config, logger, signal);
   const base = { clock: systemClock, logger, random: systemRandom };
-  const machines = await createMachines(config, accelerator, logger, signal);
+  const machines = await createMachines(config, hypervisor, logger, signal);
   const disks = {
     create: createDisk,
     flatten: flattenChain,
@@ -111,7 +107,7 @@ export async function startHostAgent(
       },
       templates: { source, snapshots, bases },
       connections,
-      host: await describeHost(config, version, accelerator),
+      host: await describeHost(config, version, accelerator.accelerator),
       ...defined({ onStep }),
     },
     {
@@ -122,8 +118,7 @@ export async function startHostAgent(
   );
   try {
     await agent.recover(signal);
-    const incompatible = await agent.incompatibleCapsules(signal);
-    if (incompatible.count > 0) logger.warn("host.capsules_incompatible", { ...incompatible });
+    await reportChanges(config, accelerator, await agent.incompatibleCapsules(signal), logger);
     await machines.slots.sweep();
     await source.frozen(recipe.name, DEFAULT_SHAPE, signal);
     return agent;
@@ -133,27 +128,12 @@ export async function startHostAgent(
   }
 }
 
-/** @throws WrennError `tsc_unusable` when the frequency of the TSC cannot be measured. */
 async function createMachines(
   config: ServerConfig,
-  accelerator: Accelerator["accelerator"],
+  hypervisor: Hypervisor,
   logger: Logger,
   signal: AbortSignal,
 ) {
-  const { jail, shim, kvmProbe } = nativeParts;
-  const base = { logger, jail, shim };
-  const hypervisor = await createQemuHypervisor(
-    accelerator === "kvm"
-      ? { ...base, accelerator }
-      : {
-          ...base,
-          accelerator,
-          tscKhz: await settleTscKhz(
-            await measureTscKhz(kvmProbe, signal),
-            join(config.cacheDirectory, TSC_FILE),
-          ),
-        },
-  );
   const slots = await createSlotPool(
     {
       stateDirectory: dataPaths(config.dataDirectory).network,

@@ -23,8 +23,19 @@ test("values that make no sense are named", () => {
     ["WRENN_CREATE_WAIT", "-1"],
     ["WRENN_CREATE_WAIT", "2.5s"],
     ["WRENN_WARM_MACHINES", "many"],
+    ["WRENN_ACCELERATOR", "KVM"],
+    ["WRENN_CPU_MODEL", "EPYC,+vmx"],
+    ["WRENN_CPU_MODEL", ""],
   ] as const)
     assert.throws(() => readConfig({ [name]: value }), { reason: "invalid_field" }, name);
+});
+
+test("what machines run on is chosen by the host unless the operator chooses it", () => {
+  assert.equal(readConfig({}).accelerator, "auto");
+  for (const accelerator of ["auto", "kvm", "tcg"])
+    assert.equal(readConfig({ WRENN_ACCELERATOR: accelerator }).accelerator, accelerator);
+  assert.equal(readConfig({}).cpuModel, undefined);
+  assert.equal(readConfig({ WRENN_CPU_MODEL: "Skylake-Server-v4" }).cpuModel, "Skylake-Server-v4");
 });
 
 test("a data directory that cannot be is the operator's to mend", async () => {

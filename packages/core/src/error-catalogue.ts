@@ -247,7 +247,7 @@ export const errorCatalogue = {
     "agent_error",
     502,
     "the snapshot does not fit this host: {difference}",
-    "Use it on a host that has what it was saved with: the same QEMU, CPU, host kernel and accelerator. Nothing of it is lost.",
+    "Use it on a host that has what it was saved with: the same QEMU, CPU and host kernel, and WRENN_ACCELERATOR for the accelerator. Nothing of it is lost.",
   ),
   host_swap_on: system(
     "agent_error",
@@ -278,6 +278,12 @@ export const errorCatalogue = {
     500,
     "{what} is missing on the host",
     "Run ./wrenn up, which installs what is missing, or ./wrenn doctor.",
+  ),
+  kvm_unusable: system(
+    "internal_error",
+    500,
+    "WRENN_ACCELERATOR is kvm, but KVM cannot be used: {problem}",
+    "Load the module kvm_intel or kvm_amd, switch virtualisation on in the firmware or at the cloud provider, or set WRENN_ACCELERATOR=auto.",
   ),
   tsc_unusable: system(
     "internal_error",

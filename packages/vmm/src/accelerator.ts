@@ -1,4 +1,4 @@
-import { problemOf } from "@wrenn/core";
+import { problemOf, WrennError } from "@wrenn/core";
 import { exists, runCommand } from "@wrenn/system";
 
 /** What machines will run on, and why. */
@@ -9,29 +9,49 @@ export interface Accelerator {
   readonly mips: number;
 }
 
-/**
- * Decides between KVM and software emulation by running guest code for at most a second: a KVM device that only emulates is
- * not used.
- *
- * @param program - the built native/kvm-probe.
- */
-export async function probeAccelerator(program: string, signal: AbortSignal): Promise<Accelerator> {
-  if (!(await exists("/dev/kvm"))) return { accelerator: "tcg", reason: "/dev/kvm does not exist", mips: 0 };
-  try {
-    const { stdout } = await runCommand([program], { signal });
-    return readFinding(stdout);
-  } catch (error) {
-    signal.throwIfAborted();
-    return { accelerator: "tcg", reason: `the KVM probe failed: ${problemOf(error)}`, mips: 0 };
-  }
+/** `auto`: KVM where it runs guest code natively, else software emulation. The others leave no choice. */
+export type AcceleratorChoice = "auto" | "kvm" | "tcg";
+
+/** What the probe saw of KVM. */
+export interface KvmFinding {
+  /** It runs guest code natively. */
+  readonly usable: boolean;
+  /** It runs guest code, if only by emulating it. */
+  readonly works: boolean;
+  readonly reason: string;
+  readonly mips: number;
 }
 
-/** The probe's one line of JSON as a decision. */
-export function readFinding(line: string): Accelerator {
-  const finding = JSON.parse(line) as {
-    readonly usable: boolean;
-    readonly reason: string;
-    readonly mips: number;
-  };
-  return { accelerator: finding.usable ? "kvm" : "tcg", reason: finding.reason, mips: finding.mips };
+const DEVICE = "/dev/kvm";
+
+/**
+ * Decides between KVM and software emulation. `auto` runs guest code for at most a second of CPU time: a KVM device that only
+ * emulates is not used. `kvm` takes any KVM that runs guest code; `tcg` does not touch KVM.
+ *
+ * @param program - the built native/kvm-probe.
+ * @throws WrennError `kvm_unusable` when `kvm` is chosen and cannot be had.
+ */
+export async function chooseAccelerator(
+  program: string,
+  choice: AcceleratorChoice,
+  signal: AbortSignal,
+  probe: typeof probeKvm = probeKvm,
+): Promise<Accelerator> {
+  if (choice === "tcg") return { accelerator: "tcg", reason: "WRENN_ACCELERATOR=tcg", mips: 0 };
+  const { usable, works, reason, mips } = await probe(program, signal);
+  if (choice === "auto") return { accelerator: usable ? "kvm" : "tcg", reason, mips };
+  if (!works) throw new WrennError("kvm_unusable", { problem: reason });
+  return { accelerator: "kvm", reason: `WRENN_ACCELERATOR=kvm: ${reason}`, mips };
+}
+
+async function probeKvm(program: string, signal: AbortSignal): Promise<KvmFinding> {
+  const unusable = { usable: false, works: false, mips: 0 };
+  if (!(await exists(DEVICE))) return { ...unusable, reason: `${DEVICE} does not exist` };
+  try {
+    const { stdout } = await runCommand([program, DEVICE], { signal });
+    return JSON.parse(stdout) as KvmFinding;
+  } catch (error) {
+    signal.throwIfAborted();
+    return { ...unusable, reason: `the KVM probe failed: ${problemOf(error)}` };
+  }
 }

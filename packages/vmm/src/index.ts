@@ -1,5 +1,5 @@
-export { probeAccelerator, readFinding } from "./accelerator.ts";
-export type { Accelerator } from "./accelerator.ts";
+export { chooseAccelerator } from "./accelerator.ts";
+export type { Accelerator, AcceleratorChoice, KvmFinding } from "./accelerator.ts";
 export type * from "./hypervisor.ts";
 export { describeDifference } from "./machine-identity.ts";
 export { listGroups, openCgroups } from "./jail/cgroups.ts";

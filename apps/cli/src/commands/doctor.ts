@@ -18,11 +18,11 @@ const LIMIT_MS = 15 * 60_000;
 
 /** Says whether capsules can run here; the exit code is 0 only if they can. */
 export async function doctor(options: { readonly json?: boolean }): Promise<void> {
-  const { dataDirectory } = readConfig(process.env);
+  const { dataDirectory, accelerator = "auto" } = readConfig(process.env);
   const signal = AbortSignal.timeout(LIMIT_MS);
   // The probes are built when there is a compiler; without one the check of the packages says so.
   await buildNative({ projectRoot, progress: () => {}, signal }).catch(() => {});
-  const checks = standardChecks({ dataDirectory, kvmProbe: nativeParts.kvmProbe });
+  const checks = standardChecks({ dataDirectory, kvmProbe: nativeParts.kvmProbe, accelerator });
   const host = await runDoctor({ probe: hostProbe, checks, signal });
   const lastCheck = bootCheck({ startAgent, possible: isHealthy(host) });
   const boot = await runDoctor({ probe: hostProbe, checks: [lastCheck], signal });

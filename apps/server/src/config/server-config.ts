@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import type { RequestRates, SmtpServer } from "@wrenn/control-plane";
 import { defined, WrennError } from "@wrenn/core";
 import type { SlotLimits } from "@wrenn/network";
+import type { AcceleratorChoice } from "@wrenn/vmm";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
 import { readMailServer } from "./mail-server.ts";
@@ -31,6 +32,10 @@ export interface ServerConfig {
   readonly databaseUrl: string | undefined;
   /** DNS servers that capsules' names are looked up at, `ADDRESS` or `ADDRESS:PORT`; the host's own without. */
   readonly resolvers?: readonly string[] | undefined;
+  /** What machines run on; default: KVM where it runs guest code natively. */
+  readonly accelerator?: AcceleratorChoice;
+  /** CPU model of QEMU that machines have under KVM; without it, all that this host's CPU has. */
+  readonly cpuModel?: string | undefined;
   /** Seconds after which the memory of a paused capsule is compressed; 0 for never. */
   readonly packAfterSec?: number | undefined;
   /** Machines kept waiting for capsules of the template that is asked for most. */
@@ -63,6 +68,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     domain: (env["WRENN_DOMAIN"] ?? "localhost").toLowerCase(),
     databaseUrl: env["DATABASE_URL"],
     resolvers: env["WRENN_RESOLVERS"]?.split(",").map((text) => text.trim()),
+    accelerator: parseAccelerator(env["WRENN_ACCELERATOR"] ?? "auto"),
+    ...(env["WRENN_CPU_MODEL"] === undefined ? {} : { cpuModel: parseCpuModel(env["WRENN_CPU_MODEL"]) }),
     ...(env["WRENN_PACK_AFTER_SEC"] === undefined
       ? {}
       : { packAfterSec: parseCount("WRENN_PACK_AFTER_SEC", env["WRENN_PACK_AFTER_SEC"], 999_999_999) }),
@@ -124,6 +131,8 @@ export function dataPaths(dataDirectory: string) {
     templates: join(dataDirectory, "templates"),
     network: join(dataDirectory, "network"),
     database: join(dataDirectory, "database"),
+    /** What machines ran on at the last start. */
+    accelerator: join(dataDirectory, "accelerator.json"),
     /** Which host and which control plane this is. */
     installation: join(dataDirectory, "installation.json"),
     /** What this machine was given when it joined a control plane elsewhere. */
@@ -135,6 +144,23 @@ export function dataPaths(dataDirectory: string) {
     /** URL and key for the command line of the user who started the server. */
     localClient: join(dataDirectory, "local-client.json"),
   } as const;
+}
+
+function parseAccelerator(text: string): AcceleratorChoice {
+  if (text === "auto" || text === "kvm" || text === "tcg") return text;
+  throw new WrennError("invalid_field", {
+    field: "WRENN_ACCELERATOR",
+    problem: `must be auto, kvm or tcg, not '${text}'`,
+  });
+}
+
+/** A name and nothing else: what follows a comma would be options of QEMU. */
+function parseCpuModel(text: string): string {
+  if (/^[A-Za-z0-9._-]{1,64}$/.test(text)) return text;
+  throw new WrennError("invalid_field", {
+    field: "WRENN_CPU_MODEL",
+    problem: `must be the name of a CPU model of QEMU, such as EPYC or Skylake-Server-v4, not '${text}'`,
+  });
 }
 
 function parseCount(field: string, text: string, most: number): number {

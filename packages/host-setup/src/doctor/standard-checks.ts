@@ -1,3 +1,4 @@
+import type { AcceleratorChoice } from "@wrenn/vmm";
 import { cgroupsCheck } from "./cgroups.ts";
 import type { Check } from "./check.ts";
 import { clockCheck } from "./clock.ts";
@@ -21,13 +22,15 @@ export function standardChecks(places: {
   readonly dataDirectory: string;
   /** The built native/kvm-probe. */
   readonly kvmProbe: string;
+  /** What the configuration demands that machines run on. */
+  readonly accelerator: AcceleratorChoice;
 }): readonly Check[] {
   return [
     kernelCheck,
     nodeCheck,
     packagesCheck,
     qemuCheck,
-    kvmCheck(places.kvmProbe),
+    kvmCheck(places.kvmProbe, places.accelerator),
     tscCheck(places.kvmProbe),
     userNamespacesCheck,
     cgroupsCheck,

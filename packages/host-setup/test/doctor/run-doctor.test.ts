@@ -90,7 +90,11 @@ test("an aborted run throws the signal's reason", async () => {
 });
 
 test("on this very host every standard check comes to a finding", async () => {
-  const checks = standardChecks({ dataDirectory: "/nowhere/yet", kvmProbe: "/nowhere/probe" });
+  const checks = standardChecks({
+    dataDirectory: "/nowhere/yet",
+    kvmProbe: "/nowhere/probe",
+    accelerator: "auto",
+  });
   const results = await runDoctor({ probe: hostProbe, checks, signal });
   assert.equal(new Set(results.map(({ id }) => id)).size, 15);
   for (const { id, found, status, remedy } of results) {

@@ -1,0 +1,68 @@
+import { join } from "node:path";
+import { defined } from "@wrenn/core";
+import type { Logger } from "@wrenn/core";
+import type { IncompatibleCapsules } from "@wrenn/host-agent";
+import { readFileIfPresent, writeFileAtomic } from "@wrenn/system";
+import { chooseAccelerator, createQemuHypervisor, measureTscKhz, settleTscKhz } from "@wrenn/vmm";
+import type { Accelerator, Hypervisor } from "@wrenn/vmm";
+import { dataPaths } from "./config/server-config.ts";
+import type { ServerConfig } from "./config/server-config.ts";
+import { nativeParts } from "./native-parts.ts";
+
+/** Frequency that emulated guests are told; next to the templates, which are frozen with it. */
+const TSC_FILE = "tsc-khz";
+
+/** What machines of this host are started with. */
+export interface OpenedHypervisor {
+  readonly hypervisor: Hypervisor;
+  readonly accelerator: Accelerator;
+}
+
+/**
+ * Chooses what machines run on, and logs the choice with its reason.
+ *
+ * @throws WrennError `kvm_unusable`, `tsc_unusable`, `dependency_missing`.
+ */
+export async function openHypervisor(
+  config: ServerConfig,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<OpenedHypervisor> {
+  const { jail, shim, kvmProbe } = nativeParts;
+  const accelerator = await chooseAccelerator(kvmProbe, config.accelerator ?? "auto", signal);
+  logger.info("host.accelerator", { ...accelerator });
+  const base = { logger, jail, shim };
+  if (accelerator.accelerator === "kvm") {
+    const { cpuModel } = config;
+    const hypervisor = await createQemuHypervisor({ ...base, accelerator: "kvm", ...defined({ cpuModel }) });
+    return { hypervisor, accelerator };
+  }
+  const measured = await measureTscKhz(kvmProbe, signal);
+  const tscKhz = await settleTscKhz(measured, join(config.cacheDirectory, TSC_FILE));
+  return { hypervisor: await createQemuHypervisor({ ...base, accelerator: "tcg", tscKhz }), accelerator };
+}
+
+/** Warns when machines run on something else than at the last start, and of paused capsules that cannot be resumed here. */
+export async function reportChanges(
+  config: ServerConfig,
+  { accelerator, reason }: Accelerator,
+  incompatible: IncompatibleCapsules,
+  logger: Logger,
+): Promise<void> {
+  const file = dataPaths(config.dataDirectory).accelerator;
+  const before = readRecord(await readFileIfPresent(file));
+  const facts = { paused_capsules_not_resumable: incompatible.count };
+  if (before !== undefined && before !== accelerator)
+    logger.warn("host.accelerator_changed", { before, now: accelerator, reason, ...facts });
+  if (incompatible.count > 0)
+    logger.warn("host.capsules_incompatible", { ...facts, difference: incompatible.differences.join(" | ") });
+  await writeFileAtomic(file, `${JSON.stringify({ accelerator })}\n`);
+}
+
+function readRecord(text: string | undefined): string | undefined {
+  try {
+    return (JSON.parse(text ?? "{}") as { readonly accelerator?: string }).accelerator;
+  } catch {
+    return undefined;
+  }
+}
