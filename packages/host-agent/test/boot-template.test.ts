@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock, systemRandom } from "@wrenn/core";
-import { bootTemplate } from "@wrenn/host-agent";
+import { bootTemplate, createTemplateStore } from "@wrenn/host-agent";
 import type { GuestClock } from "@wrenn/vmm";
 import { requireCompatible } from "../src/templates/compatible-template.ts";
 
@@ -104,6 +104,23 @@ test("what an earlier version froze is used where its guest was told the right f
   assert.notEqual((await cache.freezeOn({ identity: "tcg/wrong", clockKhz: 2_445_402 })).hash, wrong);
   const unknown = await cache.freezeAsBefore("tcg/unknown", undefined);
   assert.notEqual((await cache.freezeOn({ identity: "tcg/unknown", clockKhz: 2_445_402 })).hash, unknown);
+});
+
+test("a host agent freezes a template again when the hypervisor is replaced while it runs", async () => {
+  const cache = new TemplateCache();
+  const host = { identity: "kvm/qemu@1" };
+  const store = createTemplateStore([
+    {
+      name: "minimal",
+      defaultShape: SHAPE,
+      freeze: () => cache.freezeOn(host),
+      identity: async () => host.identity,
+    },
+  ]);
+  const before = await store.frozen("minimal", SHAPE, signal);
+  assert.equal((await store.frozen("minimal", SHAPE, signal)).hash, before.hash);
+  host.identity = "kvm/qemu@2";
+  assert.notEqual((await store.frozen("minimal", SHAPE, signal)).hash, before.hash);
 });
 
 test("a template made of a capsule is refused where time would pass at a wrong rate, with the frequencies", async () => {

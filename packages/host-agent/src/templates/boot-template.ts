@@ -97,7 +97,7 @@ export function bootTemplate(
     const kept = await deps.bases.keep(cached, artifacts.rootfs, signal);
     return { ...kept, ...defined({ clockKhz: guestClock?.khz }) };
   };
-  return { name, defaultShape, freeze };
+  return { name, defaultShape, freeze, identity: (signal) => deps.machines.hypervisor.identity(signal) };
 }
 
 function hashOf(value: unknown): string {

@@ -17,6 +17,8 @@ export interface TemplateRecipe {
   readonly defaultShape: Shape;
   /** Builds the artifacts if needed and freezes a machine of this shape; content-addressed, so the second call is a look-up. */
   readonly freeze: (shape: Shape, signal: AbortSignal) => Promise<FrozenTemplate>;
+  /** What a frozen machine of this moment fits. When it changes while the host agent runs, machines are frozen again. */
+  readonly identity?: (signal: AbortSignal) => Promise<string>;
 }
 
 /**
@@ -36,7 +38,8 @@ export function createTemplateStore(
       if (snapshot) return snapshot;
       const recipe = recipes.find((candidate) => candidate.name === name);
       if (!recipe) throw new WrennError("template_not_found", { template: name });
-      const key = `${name}/${shape.vcpus}/${shape.memoryMib}`;
+      const identity = (await recipe.identity?.(signal)) ?? "";
+      const key = `${name}/${shape.vcpus}/${shape.memoryMib}/${identity}`;
       const known = frozen.get(key);
       if (known) return known;
       return await queue.run(key, async () => {
