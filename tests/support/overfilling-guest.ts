@@ -8,9 +8,9 @@ import type { BootSpec, Hypervisor, Machine } from "@wrenn/vmm";
 import { makeDisk } from "./real-machines.ts";
 
 /** Room for the start of a guest, but not for what it is told to write afterwards. */
-const ROOM = "24m";
+const ROOM = "12m";
 const MORE_ROOM = "256m";
-const WRITTEN = 32_000_000;
+const WRITTEN = 16_000_000;
 
 /** Writes more than there is room for, and reads it back from the disk. */
 const SCRIPT = `set -e

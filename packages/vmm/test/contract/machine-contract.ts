@@ -199,7 +199,7 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     await using filling = await subject.startOverfilling(await specOf(), signal);
     const { machine } = filling;
     const isFull = (error: unknown): boolean => WrennError.is(error, "disk_full");
-    await eventually("the machine is stalled", () => machine.stall, { timeoutMs: 60_000 });
+    await eventually("the machine is stalled", () => machine.stall, { timeoutMs: 300_000 });
     assert.equal(machine.stall?.reason, "disk_full");
     const state = join(directory, `${machine.id}.stalled`);
     await assert.rejects(machine.stop(signal), isFull);
