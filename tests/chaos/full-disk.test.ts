@@ -66,10 +66,11 @@ yes wrenn | head -c ${WRITTEN} | cmp - /filled`;
   await refused("/pause");
 
   await runCommand(["mount", "-o", "remount,size=1g", capsules]);
-  const { exit } = await eventually("the writer has ended", async () => {
+  const ended = async (): Promise<Logs | undefined> => {
     const { body } = await server.api.call<Logs>("GET", `/v1/capsules/${id}/processes/writer/logs`);
     return body.exit ? body : undefined;
-  });
+  };
+  const { exit } = await eventually("the writer has ended", ended, { timeoutMs: 120_000 });
   assert.equal(exit?.exit_code, 0, "what was written is on the disk, unchanged");
   await eventually("the capsule waits no longer", async () => (await waits()) === undefined);
   assert.equal((await server.api.shell(id, "wc -c < /filled")).stdout, `${WRITTEN}\n`);
