@@ -7,7 +7,7 @@ import { runCommand } from "@wrenn/system";
 import type { BootSpec, Hypervisor, Machine } from "@wrenn/vmm";
 import { makeDisk } from "./real-machines.ts";
 
-/** Room for the start of a guest, but not for what it is told to write afterwards. */
+/** Room for the start of a guest, but not for what it writes afterwards. */
 const ROOM = "12m";
 const MORE_ROOM = "256m";
 const WRITTEN = 16_000_000;

@@ -9,7 +9,7 @@ import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { nativeParts } from "./native-parts.ts";
 
-/** Frequency that emulated guests are told; next to the templates, which are frozen with it. */
+/** Frequency that emulated guests boot with; next to the templates, which are frozen with it. */
 const TSC_FILE = "tsc-khz";
 
 /** What machines of this host are started with. */

@@ -42,11 +42,11 @@ export interface Hypervisor {
   clear(id: string, directory: string): Promise<void>;
 }
 
-/** A counter of the host that guests read for the time. They are told its frequency when they boot, and never again. */
+/** A counter of the host that guests read for the time. Their kernel receives its frequency at the boot and keeps it. */
 export interface GuestClock {
-  /** What guests that boot now are told, in kHz. */
+  /** What guests that boot now receive, in kHz. */
   readonly khz: number;
-  /** What a frozen guest was told; undefined when its memory does not show it. */
+  /** What a frozen guest received; undefined when its memory does not show it. */
   frozenKhz(memoryFile: string, signal: AbortSignal): Promise<number | undefined>;
 }
 

@@ -38,7 +38,7 @@ export function readMeasurement(line: string): number {
 }
 
 /**
- * The frequency that guests of this host are told: the one that `file` has from an earlier start, unless the counter is clearly
+ * The frequency that guests of this host boot with: the one that `file` has from an earlier start, unless the counter is clearly
  * another one now. Noise between two measurements thus makes no template a different one.
  */
 export async function settleTscKhz(measuredKhz: number, file: string): Promise<number> {

@@ -47,7 +47,7 @@ const machineType = "microvm,memory-backend=memory,mem-merge=off,dump-guest-core
 const kernelArguments =
   "console=ttyS0 panic=-1 reboot=t quiet mitigations=off no_timer_check cryptomgr.notests";
 
-test("an emulated machine has a named CPU and is told how fast the host's counter is", () => {
+test("an emulated machine has a named CPU and the frequency of the host's counter", () => {
   const found = options(boot, tcg);
   assert.deepEqual(found.get("-M"), [machineType]);
   assert.deepEqual(found.get("-accel"), ["tcg,thread=multi,tb-size=128"]);

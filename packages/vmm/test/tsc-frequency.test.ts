@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import { isSameFrequency, readMeasurement, settleTscKhz } from "@wrenn/vmm";
 import { frozenTscKhz } from "../src/qemu/frozen-tsc.ts";
 
-const directory = await mkdtemp("/tmp/wt-");
+const directory = await mkdtemp("/tmp/wtsc-");
 after(() => rm(directory, { recursive: true, force: true }));
 const signal = AbortSignal.timeout(10_000);
 const CHUNK = 4 << 20;

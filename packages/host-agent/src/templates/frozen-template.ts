@@ -16,7 +16,7 @@ export interface FrozenTemplate {
   readonly deviceState: string;
   /** Identity of the hypervisor that saved the device state, where the hash does not name it; no other can load it. */
   readonly hypervisor?: string;
-  /** Frequency of the host's counter that its guest was told at its boot, where guests read that counter for the time. */
+  /** Frequency of the host's counter that its guest was booted with, where guests read that counter for the time. */
   readonly clockKhz?: number;
   /** qcow2 image that capsules put their overlay on. */
   readonly disk: string;

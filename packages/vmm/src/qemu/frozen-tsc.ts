@@ -6,7 +6,7 @@ const CHUNK = 4 << 20;
 const OVERLAP = 64;
 
 /**
- * The frequency that a frozen guest was told: its kernel keeps the command line in its memory. Undefined when it is not there.
+ * The frequency that a frozen guest was booted with: its kernel keeps the command line in its memory. Undefined when it is not there.
  */
 export async function frozenTscKhz(memoryFile: string, signal: AbortSignal): Promise<number | undefined> {
   const file = await open(memoryFile, "r");
