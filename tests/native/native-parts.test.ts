@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { problemOf } from "@wrenn/core";
 import { tryCommand } from "@wrenn/system";
 import { projectRoot } from "../support/sources.ts";
 
@@ -32,3 +33,23 @@ for (const part of fuzzers) {
     },
   );
 }
+
+/** Why a device cannot be opened; false when it can. */
+async function unavailable(path: string): Promise<string | false> {
+  try {
+    await using device = await open(path, "r+");
+    void device;
+    return false;
+  } catch (error) {
+    return problemOf(error);
+  }
+}
+
+test(
+  "mmap-shim: memory below a KVM machine is private, its dirty pages are found, and a page server answers its faults",
+  { skip: (await unavailable("/dev/kvm")) || (await unavailable("/dev/userfaultfd")) },
+  async () => {
+    const result = await tryCommand(["make", "-C", join(native, "mmap-shim"), "kvm-test"]);
+    assert.equal(result.code, 0, `${result.stdout.slice(-4000)}\n${result.stderr.slice(-4000)}`);
+  },
+);
