@@ -15,7 +15,20 @@ export interface BootArtifactsOptions {
   readonly recipe: ImageRecipe;
   /** Program that becomes /init. */
   readonly guestAgent: string;
+  /** The kernel; Debian's current cloud kernel by default. */
+  readonly kernel?: GuestKernel;
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
+}
+
+/** A kernel as an artifact. */
+export interface GuestKernel {
+  /** Has `vmlinux`, `release` and, for each module, `modules/<name>.ko`. */
+  readonly directory: string;
+  /** Names the content of the directory. */
+  readonly key: string;
+  readonly release: string;
+  /** Modules for the guest agent to load, in the order they depend on each other. */
+  readonly modules: readonly string[];
 }
 
 export interface BootFiles {
@@ -37,14 +50,14 @@ export async function buildBootArtifacts(
   signal: AbortSignal,
 ): Promise<BootFiles> {
   const { store, recipe, guestAgent, progress } = options;
-  const kernel = await kernelDirectory(store, progress, signal);
+  const kernel = options.kernel ?? (await debianKernel(store, progress, signal));
   const agent = await readFile(guestAgent);
-  const initramfsKey = hashOf(kernel.key, agent, guestModules.join());
+  const initramfsKey = hashOf(kernel.key, agent, kernel.modules.join());
   const initramfs = await store.buildOnce(
     "initramfs",
     initramfsKey,
     async (directory) => {
-      const modules = guestModules.map((name) => ({
+      const modules = kernel.modules.map((name) => ({
         name,
         path: join(kernel.directory, "modules", `${name}.ko`),
       }));
@@ -81,11 +94,11 @@ export async function buildBootArtifacts(
 }
 
 /** The kernel is looked up once and then kept: a newer package does not throw every frozen template away by itself. */
-async function kernelDirectory(
+async function debianKernel(
   store: ArtifactStore,
   progress: BootArtifactsOptions["progress"],
   signal: AbortSignal,
-): Promise<{ readonly directory: string; readonly key: string; readonly release: string }> {
+): Promise<GuestKernel> {
   const key = hashOf("debian-cloud-kernel", String(BUILD_VERSION), guestModules.join());
   const directory = await store.buildOnce(
     "kernel",
@@ -97,7 +110,7 @@ async function kernelDirectory(
     signal,
   );
   const release = await readFile(join(directory, "release"), "utf8");
-  return { directory, key: hashOf(key, release), release };
+  return { directory, key: hashOf(key, release), release, modules: guestModules };
 }
 
 function hashOf(...parts: readonly (string | Uint8Array)[]): string {

@@ -1,8 +1,9 @@
-import { chown, glob, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { glob, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { runCommand, tryCommand } from "@wrenn/system";
+import { downloadPackage } from "./debian-package.ts";
 import { guestModules } from "./initramfs.ts";
 import { extractKernel } from "./kernel-image.ts";
 
@@ -17,9 +18,7 @@ const META_PACKAGE = "linux-image-cloud-amd64";
 export async function unpackDebianKernel(directory: string, signal: AbortSignal): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), "wrenn-kernel-"));
   try {
-    // apt downloads as a user of its own, which must be able to write here.
-    await makeWritableForApt(work);
-    const archive = (await download(work, signal)) ?? (await downloadWithFreshLists(work, signal));
+    const archive = await downloadPackage(META_PACKAGE, findKernelPackage, work, signal);
     await runCommand(["dpkg-deb", "--extract", archive, join(work, "tree")], { signal });
     await takeKernel(join(work, "tree"), directory);
     await takeModules(join(work, "tree"), directory, signal);
@@ -28,33 +27,14 @@ export async function unpackDebianKernel(directory: string, signal: AbortSignal)
   }
 }
 
-/** The downloaded package, or undefined where the host's package lists are missing or too old. */
-async function download(work: string, signal: AbortSignal): Promise<string | undefined> {
-  const depends = await tryCommand(["apt-cache", "depends", META_PACKAGE], { signal });
-  const name = realKernelPackage(depends.stdout);
-  if (name === undefined) return undefined;
-  const { code } = await tryCommand(["apt-get", "download", name], { cwd: work, signal });
-  const archive = (await readdir(work)).find((file) => file.endsWith(".deb"));
-  return code === 0 && archive !== undefined ? join(work, archive) : undefined;
-}
-
-async function downloadWithFreshLists(work: string, signal: AbortSignal): Promise<string> {
-  await runCommand(["apt-get", "update"], { signal });
-  const archive = await download(work, signal);
-  if (archive === undefined)
-    throw new WrennError("dependency_missing", { what: `the Debian package ${META_PACKAGE}` });
-  return archive;
+async function findKernelPackage(signal: AbortSignal): Promise<string | undefined> {
+  const { stdout } = await tryCommand(["apt-cache", "depends", META_PACKAGE], { signal });
+  return realKernelPackage(stdout);
 }
 
 /** The package that the meta package stands for, from `apt-cache depends`. */
 export function realKernelPackage(depends: string): string | undefined {
   return /^\s*Depends: (linux-image-[\w.+-]+)$/m.exec(depends)?.[1];
-}
-
-async function makeWritableForApt(directory: string): Promise<void> {
-  const passwd = await readFile("/etc/passwd", "utf8");
-  const uid = /^_apt:[^:]*:(\d+):/m.exec(passwd)?.[1];
-  if (uid !== undefined && process.getuid?.() === 0) await chown(directory, Number(uid), 0);
 }
 
 async function takeKernel(tree: string, directory: string): Promise<void> {

@@ -1,10 +1,11 @@
 export { createArtifactStore } from "./artifact-store.ts";
 export type { ArtifactStore } from "./artifact-store.ts";
 export { buildBootArtifacts } from "./boot-artifacts.ts";
-export type { BootArtifactsOptions, BootFiles } from "./boot-artifacts.ts";
+export type { BootArtifactsOptions, BootFiles, GuestKernel } from "./boot-artifacts.ts";
 export { findAbandonedBuilds, isAbandonedBuild, removeAbandonedBuild } from "./abandoned-builds.ts";
 export { flattenChain, readChain, rebaseOverlay } from "./chain.ts";
 export type { ChainLink } from "./chain.ts";
+export { downloadPackage } from "./debian-package.ts";
 export { checkFreeSpace } from "./free-space.ts";
 export { createOverlay } from "./qcow2.ts";
 export type { Overlay } from "./qcow2.ts";
