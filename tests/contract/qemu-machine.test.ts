@@ -9,7 +9,7 @@ import { machineContract } from "../../packages/vmm/test/contract/machine-contra
 import type { SpecOfMachine } from "../../packages/vmm/test/contract/machine-contract.ts";
 import { writeBreakingKernel } from "../support/breaking-kernel.ts";
 import { startOverfillingGuest } from "../support/overfilling-guest.ts";
-import { makeDisk, minimalArtifacts, qemu } from "../support/real-machines.ts";
+import { accelerator, makeDisk, minimalArtifacts, qemu } from "../support/real-machines.ts";
 
 const directory = await mkdtemp("/tmp/wq-");
 await chmod(directory, 0o755);
@@ -35,7 +35,7 @@ const hasKvm = await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
   () => false,
 );
 
-await machineContract("qemu", async () => {
+await machineContract(`qemu-${accelerator()}`, async () => {
   const artifacts = await minimalArtifacts();
   const hypervisor = await qemu();
   return {

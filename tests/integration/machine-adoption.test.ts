@@ -11,13 +11,13 @@ import type { BootSpec } from "@wrenn/vmm";
 import { makeDisk, minimalArtifacts, qemu } from "../support/real-machines.ts";
 
 const uid = 199_003;
-const signal = AbortSignal.timeout(5 * 60_000);
 const directory = await mkdtemp("/tmp/wa-");
 await chmod(directory, 0o755);
 after(() => rm(directory, { recursive: true, force: true }));
 
 test("a machine whose owner was killed is adopted: frozen, let go on, its console read, its death told", async (t) => {
   const { kernel, initramfs, rootfs } = await minimalArtifacts();
+  const signal = AbortSignal.timeout(5 * 60_000);
   await chown(directory, uid, uid);
   const disk = join(directory, "disk.qcow2");
   await makeDisk(disk, uid, rootfs);

@@ -1,38 +1,67 @@
-import { chown, readFile } from "node:fs/promises";
+import { chown, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { defined, silentLogger } from "@wrenn/core";
 import { buildBootArtifacts, createArtifactStore, createOverlay } from "@wrenn/disk-image";
-import type { BootFiles, ImageRecipe } from "@wrenn/disk-image";
+import type { BootFiles, GuestKernel, ImageRecipe } from "@wrenn/disk-image";
 import { nativeParts } from "@wrenn/server";
-import { createQemuHypervisor, measureTscKhz } from "@wrenn/vmm";
+import { chooseAccelerator, createQemuHypervisor, measureTscKhz } from "@wrenn/vmm";
 import type { Hypervisor } from "@wrenn/vmm";
+import { buildKvmKernel } from "./kvm-kernel.ts";
 import { projectRoot } from "./sources.ts";
 
 export const cacheDirectory = process.env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn";
+
+/** Which machines the tests start: `tcg` (the default), which every host has, or `kvm`. Set by `./wrenn test`. */
+const ACCELERATOR = "WRENN_TEST_ACCELERATOR";
+
+const store = createArtifactStore(cacheDirectory, silentLogger);
+
+/** Long enough to build a kernel on a busy host. */
+const ARTIFACTS_TIMEOUT_MS = 45 * 60_000;
 
 /** Kernel, initramfs and root file system of the built-in template, from the cache when they are there. */
 export async function minimalArtifacts(): Promise<BootFiles> {
   const recipe = JSON.parse(
     await readFile(join(projectRoot, "images/minimal/recipe.json"), "utf8"),
   ) as ImageRecipe;
-  const store = createArtifactStore(cacheDirectory, silentLogger);
+  const signal = AbortSignal.timeout(ARTIFACTS_TIMEOUT_MS);
+  const kernel = await testKernel(signal);
   return await buildBootArtifacts(
-    { store, recipe, guestAgent: nativeParts.guestAgent, progress: () => {} },
-    AbortSignal.timeout(10 * 60_000),
+    { store, recipe, guestAgent: nativeParts.guestAgent, progress: () => {}, ...defined({ kernel }) },
+    signal,
   );
 }
 
-/** The QEMU driver under software emulation, which every machine has. */
+/** The QEMU driver under software emulation or KVM. */
 export async function qemu(program?: string): Promise<Hypervisor> {
-  const tscKhz = await measureTscKhz(nativeParts.kvmProbe, AbortSignal.timeout(5000));
-  return await createQemuHypervisor({
+  const common = {
     logger: silentLogger,
-    accelerator: "tcg",
-    tscKhz,
     jail: nativeParts.jail,
     shim: nativeParts.shim,
     ...defined({ qemu: program }),
-  });
+  };
+  if (accelerator() === "kvm") return await createQemuHypervisor({ ...common, accelerator: "kvm" });
+  const tscKhz = await measureTscKhz(nativeParts.kvmProbe, AbortSignal.timeout(5000));
+  return await createQemuHypervisor({ ...common, accelerator: "tcg", tscKhz });
+}
+
+export function accelerator(): "kvm" | "tcg" {
+  const name = process.env[ACCELERATOR] ?? "tcg";
+  if (name !== "kvm" && name !== "tcg") throw new Error(`${ACCELERATOR} is ${name}, not kvm or tcg`);
+  return name;
+}
+
+function report(step: string): void {
+  process.stdout.write(`${step}\n`);
+}
+
+/** The kernel to boot instead of Debian's, which cannot run where KVM only emulates. */
+async function testKernel(signal: AbortSignal): Promise<GuestKernel | undefined> {
+  if (accelerator() === "tcg") return undefined;
+  await using device = await open("/dev/kvm", "r+");
+  void device;
+  const finding = await chooseAccelerator(nativeParts.kvmProbe, "auto", signal);
+  return finding.accelerator === "kvm" ? undefined : await buildKvmKernel(store, report, signal);
 }
 
 /** A writable disk for a machine of user `uid`. */

@@ -93,7 +93,7 @@ export function createProgram(): Command {
     .command("test")
     .description("install what is missing and run every test")
     .option("--long", "also the full matrices and soaks")
-    .option("--only <part>", "only test files whose path contains this")
+    .option("--only <part>", "only test files whose path contains this, or the group of this name")
     .action(async (options: { long?: boolean; only?: string }) =>
       (await import("./commands/test.ts")).test(options),
     );

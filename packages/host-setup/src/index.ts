@@ -1,4 +1,4 @@
-export { installMissing } from "./install-missing.ts";
+export { installMissing, requireKernelBuildTools } from "./install-missing.ts";
 export type { InstallHost, InstallOptions } from "./install-missing.ts";
 export { buildNative } from "./native-build.ts";
 export type { NativeBuildOptions } from "./native-build.ts";

@@ -4,7 +4,7 @@ import { tryCommand } from "@wrenn/system";
 import { createAptStatusReader } from "./apt-status.ts";
 import { missingPackages } from "./missing-packages.ts";
 import type { Progress } from "./progress.ts";
-import { requirements, testRequirements } from "./requirements.ts";
+import { kernelBuildRequirements, requirements, testRequirements } from "./requirements.ts";
 import type { Requirement } from "./requirements.ts";
 
 /** What the installer needs of the host. */
@@ -20,6 +20,8 @@ export interface InstallOptions {
   readonly progress: Progress;
   /** Also what only the tests need. */
   readonly forTests?: boolean;
+  /** Also what only their long form needs. */
+  readonly forLongTests?: boolean;
   readonly signal?: AbortSignal;
   /** The host to work on; without it this one. */
   readonly host?: InstallHost;
@@ -37,7 +39,11 @@ const LOCK_TIMEOUT_S = 300;
  */
 export async function installMissing(options: InstallOptions): Promise<void> {
   const host = options.host ?? thisHost();
-  const all = options.forTests === true ? [...requirements, ...testRequirements] : requirements;
+  const all = [
+    ...requirements,
+    ...(options.forTests === true ? testRequirements : []),
+    ...(options.forLongTests === true ? kernelBuildRequirements : []),
+  ];
   const wanted = all.filter(({ only }) => only === undefined || only === host.distribution);
   const missing = await findMissing(wanted, host, options.signal);
   if (missing.length === 0) return;
@@ -53,6 +59,16 @@ export async function installMissing(options: InstallOptions): Promise<void> {
   if (problem !== undefined) throw notInstallable(missing, problem);
   const still = await findMissing(missing, host, options.signal);
   if (still.length > 0) throw notInstallable(still, "apt ended well but did not install them");
+}
+
+/**
+ * Makes sure that the kernel of the KVM tests can be built here; installs nothing.
+ *
+ * @throws WrennError `packages_not_installable` with the command that installs what is missing.
+ */
+export async function requireKernelBuildTools(signal: AbortSignal, host = thisHost()): Promise<void> {
+  const missing = await findMissing(kernelBuildRequirements, host, signal);
+  if (missing.length > 0) throw notInstallable(missing, "building a kernel needs them");
 }
 
 function thisHost(): InstallHost {

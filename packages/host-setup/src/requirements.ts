@@ -34,3 +34,13 @@ export const testRequirements: readonly Requirement[] = [
   { name: "python3-httpx", reason: "the library that the upstream Python SDK speaks HTTP with" },
   { name: "python3-wsproto", reason: "the one that it speaks WebSocket with" },
 ];
+
+/** What `./wrenn test --long` needs besides: it builds a kernel for hosts whose KVM emulates kernel code. */
+export const kernelBuildRequirements: readonly Requirement[] = [
+  { name: "bc", reason: "computes constants of the kernel" },
+  { name: "bison", reason: "makes the parser of the kernel's configuration" },
+  { name: "flex", reason: "makes the scanner of the kernel's configuration" },
+  { name: "libelf-dev", reason: "reads the kernel's object files" },
+  { name: "patch", reason: "applies the changes to the kernel's source" },
+  { name: "xz-utils", reason: "unpacks the kernel's source" },
+];

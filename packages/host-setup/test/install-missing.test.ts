@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { installMissing } from "@wrenn/host-setup";
+import { WrennError } from "@wrenn/core";
+import { installMissing, requireKernelBuildTools } from "@wrenn/host-setup";
 import type { InstallHost } from "@wrenn/host-setup";
-import { requirements, testRequirements } from "../src/requirements.ts";
+import { kernelBuildRequirements, requirements, testRequirements } from "../src/requirements.ts";
 
 /** A host without any of the packages, and what apt-get was asked to install there. */
 function bareHost(distribution: string): { host: InstallHost; installed: string[] } {
@@ -35,4 +36,18 @@ test("what only the tests need is installed for them only, and only where the di
     ubuntu.installed,
     debian.installed.filter((name) => name !== "chromium-headless-shell"),
   );
+});
+
+test("tools that build a kernel are installed for long test runs only; a build without them names the command", async () => {
+  const long = bareHost("debian");
+  await installMissing({ progress: () => {}, host: long.host, forTests: true, forLongTests: true });
+  const names = [...requirements, ...testRequirements, ...kernelBuildRequirements].map(({ name }) => name);
+  assert.deepEqual(long.installed, names);
+  const bare = bareHost("debian");
+  await assert.rejects(requireKernelBuildTools(AbortSignal.timeout(5000), bare.host), (error) => {
+    assert.ok(WrennError.is(error, "packages_not_installable"));
+    assert.match(error.message, /bc bison flex libelf-dev patch xz-utils/);
+    return true;
+  });
+  assert.deepEqual(bare.installed, [], "nothing is installed in the middle of a test");
 });

@@ -1,6 +1,7 @@
 import { run as runTests } from "node:test";
 import { spec } from "node:test/reporters";
-import { glob } from "node:fs/promises";
+import { glob, open } from "node:fs/promises";
+import { problemOf } from "@wrenn/core";
 import { CommandExit } from "../command-exit.ts";
 import { projectRoot } from "../project-root.ts";
 import { prepareHost } from "../prepare-host.ts";
@@ -16,6 +17,8 @@ const groups: readonly {
   readonly concurrency: number;
   /** Run on a PostgreSQL of the distribution instead of the embedded one. */
   readonly external?: true;
+  /** Run with machines under KVM instead of software emulation, in the long form only. */
+  readonly kvm?: true;
 }[] = [
   { name: "unit", patterns: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"], concurrency: 2 },
   {
@@ -27,6 +30,15 @@ const groups: readonly {
   { name: "native", patterns: ["tests/native/*.test.ts"], concurrency: 1 },
   { name: "contract", patterns: ["tests/contract/**/*.test.ts"], concurrency: 1 },
   { name: "integration", patterns: ["tests/integration/**/*.test.ts"], concurrency: 1 },
+  {
+    name: "kvm",
+    patterns: [
+      "tests/contract/qemu-machine.test.ts",
+      "tests/integration/{frozen-memory,machine-adoption,served-memory}.test.ts",
+    ],
+    concurrency: 1,
+    kvm: true,
+  },
   { name: "security", patterns: ["tests/security/**/*.test.ts"], concurrency: 1 },
   { name: "end-to-end", patterns: ["tests/e2e/**/*.test.ts"], concurrency: 1 },
   { name: "chaos", patterns: ["tests/chaos/**/*.test.ts"], concurrency: 1 },
@@ -41,6 +53,9 @@ const ORPHANS = { everyMs: 30_000, olderThanMs: { short: 4 * 60_000, long: 40 * 
 /** Where tests make their databases; without it they start embedded servers. */
 const EXTERNAL_DATABASE = "WRENN_TEST_DATABASE_URL";
 
+/** What machines of the tests run on; read by tests/support/real-machines.ts. */
+const ACCELERATOR = "WRENN_TEST_ACCELERATOR";
+
 interface Counts {
   passed: number;
   failed: number;
@@ -49,17 +64,22 @@ interface Counts {
 
 /** Installs what is missing, runs the static checks and every test, and ends with one line of counts. */
 export async function test(options: { readonly long?: boolean; readonly only?: string }): Promise<void> {
-  await prepareHost({ forTests: true });
+  const long = options.long ?? false;
+  await prepareHost({ forTests: true, forLongTests: long });
   if (options.only === undefined) await check();
   const before = await findLeftovers();
   for (const item of before) process.stdout.write(`there before: ${item}\n`);
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   for (const group of groups) {
-    const files = await filesOf(group.patterns, options.only);
-    if (files.length === 0) continue;
+    const files = await filesOf(group, options.only);
+    if (files.length === 0 || (group.kvm && !long)) continue;
     process.stdout.write(`\n── ${group.name}, ${minutes()} min after the start\n`);
-    const run = () => runGroup(files, group.concurrency, options.long ?? false);
-    const counts = await (group.external ? onExternalDatabase(run) : run());
+    const run = () => runGroup(files, group.concurrency, long);
+    const counts = await (group.external
+      ? onExternalDatabase(run)
+      : group.kvm
+        ? underKvm(files, run)
+        : run());
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
@@ -77,11 +97,12 @@ function minutes(): string {
   return (process.uptime() / 60).toFixed(1);
 }
 
-async function filesOf(patterns: readonly string[], only: string | undefined): Promise<string[]> {
+/** The group's files whose path contains `only`; all of them where it is the group's name. */
+async function filesOf(group: (typeof groups)[number], only: string | undefined): Promise<string[]> {
   const files: string[] = [];
-  for await (const file of glob([...patterns], { cwd: projectRoot })) {
-    if (!file.includes("node_modules") && (only === undefined || file.includes(only)))
-      files.push(`${projectRoot}/${file}`);
+  for await (const file of glob([...group.patterns], { cwd: projectRoot })) {
+    const chosen = only === undefined || only === group.name || file.includes(only);
+    if (!file.includes("node_modules") && chosen) files.push(`${projectRoot}/${file}`);
   }
   return files.sort();
 }
@@ -93,6 +114,23 @@ async function onExternalDatabase(run: () => Promise<Counts>): Promise<Counts> {
     return await run();
   } finally {
     delete process.env[EXTERNAL_DATABASE];
+  }
+}
+
+/** Where KVM cannot be used at all, the files count as skipped. */
+async function underKvm(files: readonly string[], run: () => Promise<Counts>): Promise<Counts> {
+  try {
+    await using device = await open("/dev/kvm", "r+");
+    void device;
+  } catch (error) {
+    process.stdout.write(`skipped, ${files.length} files: ${problemOf(error)}\n`);
+    return { passed: 0, failed: 0, skipped: files.length };
+  }
+  process.env[ACCELERATOR] = "kvm";
+  try {
+    return await run();
+  } finally {
+    delete process.env[ACCELERATOR];
   }
 }
 
