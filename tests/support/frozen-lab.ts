@@ -154,17 +154,43 @@ export async function heldBy(
   expected: ReadonlyMap<number, Buffer>,
   signal: AbortSignal,
 ): Promise<number> {
-  const { pid, address } = await machine.memoryRegion(signal);
-  const memory = await open(`/proc/${pid}/mem`);
-  const bytes = Buffer.alloc(page);
   let held = 0;
-  try {
-    for (const [number, content] of expected) {
-      await memory.read(bytes, 0, page, Number(address) + number * page);
-      if (bytes.equals(content)) held += 1;
-    }
-  } finally {
-    await memory.close();
-  }
+  for await (const { content, found } of compared(machine, expected, signal))
+    if (found.equals(content)) held += 1;
   return held;
+}
+
+/** Per page in `expected`: how many of its bytes the stopped machine holds differently. */
+export async function differingBytes(
+  machine: Machine,
+  expected: ReadonlyMap<number, Buffer>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, number>> {
+  const counts = new Map<number, number>();
+  for await (const { number, content, found } of compared(machine, expected, signal))
+    counts.set(number, found.filter((byte, at) => byte !== content[at]).length);
+  return counts;
+}
+
+async function* compared(
+  machine: Machine,
+  expected: ReadonlyMap<number, Buffer>,
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly number: number; readonly content: Buffer; readonly found: Buffer }> {
+  const { pid, address } = await machine.memoryRegion(signal);
+  await using memory = await open(`/proc/${pid}/mem`);
+  const found = Buffer.alloc(page);
+  for (const [number, content] of expected) {
+    await memory.read(found, 0, page, Number(address) + number * page);
+    yield { number, content, found };
+  }
+}
+
+/** Numbers of the pages that are the stopped machine's and not its memory file's. */
+export async function anonymousPages(machine: Machine, signal: AbortSignal): Promise<ReadonlySet<number>> {
+  const dirty = await findDirtyPages(await machine.memoryRegion(signal), signal);
+  const numbers = new Set<number>();
+  for await (const { firstPage, bytes } of dirty.runs(signal))
+    for (let at = 0; at < bytes.length / page; at++) numbers.add(firstPage + at);
+  return numbers;
 }
