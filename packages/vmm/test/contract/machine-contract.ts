@@ -290,7 +290,7 @@ async function guestListens(machine: Machine): Promise<void> {
   const socket = connect(machine.guestChannel.interactive);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const repeat = setInterval(() => socket.write(hello), 100);
-  const late = setTimeout(() => reject(new Error("the guest does not answer")), 120_000);
+  const late = setTimeout(() => reject(new Error("the guest does not answer")), 300_000);
   socket.on("data", (bytes) => {
     if (bytes.includes("WRENN-WELCM")) resolve();
   });
