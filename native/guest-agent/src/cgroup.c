@@ -15,7 +15,7 @@
 
 #include "signal-one.h"
 
-enum { DEPTH_LIMIT = 8, SWEEP = 8, FREEZE_STEP_MS = 2, FREEZE_LIMIT_MS = 5000 };
+enum { DEPTH_LIMIT = 8, SWEEP = 8, MOVE_ROUNDS = 16, FREEZE_STEP_MS = 2, FREEZE_LIMIT_MS = 5000 };
 
 static bool write_file(const char *path, const char *text) {
   int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -33,29 +33,34 @@ static bool write_control(const struct cgroups *cgroups, const char *name, const
 
 bool cgroup_available(const struct cgroups *cgroups) { return *cgroups->root != 0; }
 
-bool cgroup_use(struct cgroups *cgroups, const char *root) {
+bool cgroup_use(struct cgroups *cgroups, const char *parent) {
   char kill[CGROUP_PATH];
-  if (strlen(root) >= sizeof cgroups->root) return false;
+  if (strlen(parent) + sizeof "/hooks" > sizeof cgroups->root) return false;
+  snprintf(cgroups->root, sizeof cgroups->root, "%s/user", parent);
+  snprintf(cgroups->hooks, sizeof cgroups->hooks, "%s/hooks", parent);
   /* The oldest kernel whose cgroups can be killed as a whole is 5.14. */
-  snprintf(kill, sizeof kill, "%s/cgroup.kill", root);
-  if (access(kill, W_OK)) return false;
-  memcpy(cgroups->root, root, strlen(root) + 1);
-  return true;
+  snprintf(kill, sizeof kill, "%s/cgroup.kill", cgroups->root);
+  bool made = (mkdir(cgroups->root, 0755) == 0 || errno == EEXIST) && (mkdir(cgroups->hooks, 0755) == 0 || errno == EEXIST);
+  if (made && access(kill, W_OK) == 0) return true;
+  *cgroups->root = 0;
+  return false;
 }
 
 bool cgroup_prepare(struct cgroups *cgroups) {
-  static const char user[] = "/sys/fs/cgroup/user";
   (void)mkdir("/sys/fs/cgroup/agent", 0755);
   (void)write_file("/sys/fs/cgroup/agent/cgroup.procs", "0");
   (void)write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpu +memory +pids +io");
-  if ((mkdir(user, 0755) && errno != EEXIST) || !cgroup_use(cgroups, user)) return false;
+  if (!cgroup_use(cgroups, "/sys/fs/cgroup")) return false;
   /* Users' processes give way to the agent when the machine is busy. */
   (void)write_control(cgroups, "cpu.weight", "50");
   return true;
 }
 
 static void directory_of(const struct cgroups *cgroups, uint64_t number, char path[CGROUP_PATH]) {
-  snprintf(path, CGROUP_PATH, "%s/p%llu", cgroups->root, (unsigned long long)number);
+  if (number == CGROUP_HOOKS)
+    snprintf(path, CGROUP_PATH, "%s", cgroups->hooks);
+  else
+    snprintf(path, CGROUP_PATH, "%s/p%llu", cgroups->root, (unsigned long long)number);
 }
 
 /* Calls `each` for the cgroups below one: users may have made their own there. */
@@ -122,6 +127,39 @@ pid_t cgroup_fork(const struct cgroups *cgroups, uint64_t number) {
   close(fd);
   errno = problem;
   return pid;
+}
+
+static void move_below(const char *path, int depth, const void *context) {
+  char procs[4 * CGROUP_PATH + 16];
+  char pid[32];
+  snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
+  FILE *file = fopen(procs, "re");
+  if (!file) return;
+  while (fgets(pid, sizeof pid, file)) (void)write_file(context, pid);
+  fclose(file);
+  each_below(path, depth, move_below, context);
+}
+
+static bool hooks_populated(const struct cgroups *cgroups) {
+  char path[CGROUP_PATH];
+  char text[256] = "";
+  snprintf(path, sizeof path, "%s/cgroup.events", cgroups->hooks);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  return n > 0 && strstr(text, "populated 1");
+}
+
+void cgroup_keep_hooks(struct cgroups *cgroups) {
+  char to[CGROUP_PATH + 16];
+  if (!cgroup_available(cgroups) || !hooks_populated(cgroups)) return;
+  uint64_t number = cgroup_create(cgroups);
+  if (number == 0) return;
+  directory_of(cgroups, number, to);
+  strcat(to, "/cgroup.procs");
+  /* Again for children that were made meanwhile: each round meets fewer of them. */
+  for (int round = 0; round < MOVE_ROUNDS && hooks_populated(cgroups); round++) move_below(cgroups->hooks, 0, to);
+  cgroup_release(cgroups, number);
 }
 
 struct sending {

@@ -9,8 +9,12 @@
 
 enum { CGROUP_PATH = 256 };
 
+/* Stands for the cgroup that the running hook has: beside those of the processes, so that freezing them leaves it alone. */
+#define CGROUP_HOOKS UINT64_MAX
+
 struct cgroups {
-  char root[CGROUP_PATH / 2]; /* "" when there are none; set once at start */
+  char root[CGROUP_PATH / 2]; /* where each process has its own; "" when there are none; set once at start */
+  char hooks[CGROUP_PATH / 2];
   uint64_t last;              /* number of the newest */
   uint64_t *leftovers;        /* numbers of those that were given up while processes were still in them */
   size_t leftover_count;
@@ -19,8 +23,8 @@ struct cgroups {
 
 /* Prepares the guest's hierarchy at start; the agent runs without when that fails. */
 bool cgroup_prepare(struct cgroups *cgroups);
-/* Uses an existing cgroup (version 2) instead, for tests on any machine. */
-bool cgroup_use(struct cgroups *cgroups, const char *root);
+/* Makes both below an existing cgroup (version 2) that is the agent's alone; called by tests, on any machine. */
+bool cgroup_use(struct cgroups *cgroups, const char *parent);
 bool cgroup_available(const struct cgroups *cgroups);
 
 /* A new, empty cgroup; its number, 0 when it cannot be made. */
@@ -33,6 +37,9 @@ void cgroup_release(struct cgroups *cgroups, uint64_t number);
 pid_t cgroup_fork(const struct cgroups *cgroups, uint64_t number);
 /* Signals the processes of a cgroup: those of one process group, or all when `group` is 0. */
 void cgroup_signal(const struct cgroups *cgroups, uint64_t number, pid_t group, int signal);
+
+/* Moves what is left in the cgroup of hooks into a new one among those of the processes, where it stands still with them. */
+void cgroup_keep_hooks(struct cgroups *cgroups);
 
 /* Freezes or thaws all of them; the kernel reports later that every process has stopped. */
 bool cgroup_freeze(const struct cgroups *cgroups, bool frozen);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime-directory.h"
+
 enum { ENTRY_LIMIT = 16384 };
 
 static char **find(const struct environment *environment, const char *name) {
@@ -31,6 +33,15 @@ bool environment_set(struct environment *environment, const char *name, const ch
   entries[environment->count++] = entry;
   environment->entries = entries;
   return true;
+}
+
+bool environment_of_user(struct environment *environment, const struct user *user) {
+  static const char path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  char directory[64];
+  bool ok = environment_set(environment, "PATH", path) && environment_set(environment, "HOME", user->home) && environment_set(environment, "USER", user->name) &&
+            environment_set(environment, "LOGNAME", user->name) && environment_set(environment, "SHELL", user->shell) && environment_set(environment, "LANG", "C.UTF-8");
+  if (runtime_directory(user, directory, sizeof directory)) ok = ok && environment_set(environment, "XDG_RUNTIME_DIR", directory);
+  return ok;
 }
 
 bool environment_read(struct environment *environment, struct reader *r) {

@@ -2,6 +2,7 @@
 #ifndef WRENN_ENVIRONMENT_H
 #define WRENN_ENVIRONMENT_H
 
+#include "users.h"
 #include "wire.h"
 
 struct environment {
@@ -9,6 +10,8 @@ struct environment {
   size_t count;
 };
 
+/* What every process of a user has, unless something later replaces it. */
+bool environment_of_user(struct environment *environment, const struct user *user);
 bool environment_set(struct environment *environment, const char *name, const char *value);
 /* Reads a list of (name, value) pairs into it; false when it does not parse or a name is empty or has '='. */
 bool environment_read(struct environment *environment, struct reader *r);

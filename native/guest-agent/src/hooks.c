@@ -2,6 +2,7 @@
 #include "hooks.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "child.h"
 #include "counters.h"
 #include "status.h"
 
@@ -20,7 +22,7 @@ enum { SECONDS = 5 };
 
 static struct {
   struct ticket ticket; /* of the request whose hooks run; id 0: none run */
-  struct ticket next;   /* a request that came meanwhile */
+  struct ticket next; /* a request that came meanwhile */
   struct dirent **names;
   int count;
   int position;
@@ -33,33 +35,44 @@ static int is_hook(const struct dirent *entry) { return entry->d_name[0] != '.';
 
 /* A hook that hangs is ended with what it started, and counts as failed. */
 static void time_over(void *owner, uint32_t events) {
+  struct agent *agent = owner;
   uint64_t count;
-  (void)owner;
   (void)events;
-  ssize_t ignored = read(run.timer.fd, &count, sizeof count);
-  (void)ignored;
+  /* Stopped or started again in this very round. */
+  if (read(run.timer.fd, &count, sizeof count) != sizeof count) return;
+  cgroup_signal(&agent->cgroups, CGROUP_HOOKS, 0, SIGKILL);
   if (run.pid > 0) (void)kill(-run.pid, SIGKILL);
 }
 
 static void set_timer(struct agent *agent, int seconds) {
   if (run.timer.fd < 0) {
-    run.timer = (struct watch){.ready = time_over, .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
+    run.timer = (struct watch){.ready = time_over, .owner = agent, .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
     watch_set(&agent->loop, &run.timer, EPOLLIN);
   }
   struct itimerspec when = {.it_value.tv_sec = seconds};
   (void)timerfd_settime(run.timer.fd, 0, &when, NULL);
 }
 
+/*
+ * Like a command of root, in a cgroup beside those of the commands: these stand still until the host thaws them, and what a
+ * hook started must not keep it from running.
+ */
 static bool start_hook(struct agent *agent) {
-  run.pid = fork();
-  if (run.pid == 0) {
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    setsid();
-    execl(run.path, run.path, (char *)NULL);
-    _exit(127);
+  struct user user;
+  struct environment environment = {0};
+  char *arguments[] = {run.path, NULL};
+  bool ok = user_find("root", &user) && environment_of_user(&environment, &user) && environment_merge(&environment, &agent->defaults);
+  char **array = ok ? environment_array(&environment) : NULL;
+  int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  run.pid = -1;
+  if (array && input >= 0) {
+    struct child child = {.user = &user, .cwd = "/", .arguments = arguments, .environment = array, .path = environment_get(&environment, "PATH"), .input = input, .output = 1, .errors = 2};
+    run.pid = cgroup_available(&agent->cgroups) ? cgroup_fork(&agent->cgroups, CGROUP_HOOKS) : fork();
+    if (run.pid == 0) child_run(&child);
   }
+  if (input >= 0) close(input);
+  free(array);
+  environment_free(&environment);
   if (run.pid > 0) set_timer(agent, SECONDS);
   return run.pid > 0;
 }
@@ -110,6 +123,8 @@ void hooks_collect(struct agent *agent, pid_t pid, int wait_status) {
   if (run.pid <= 0 || pid != run.pid) return;
   run.pid = 0;
   set_timer(agent, 0);
+  /* What it started goes on, and from now on stands still with everything else. */
+  cgroup_keep_hooks(&agent->cgroups);
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
     proceed(agent);
   else

@@ -21,6 +21,7 @@
 
 #include "configure.h"
 #include "loopback.h"
+#include "runtime-directory.h"
 
 enum { ROOT_WAIT_MS = 10000 };
 
@@ -96,6 +97,13 @@ static void switch_root(void) {
   if (chdir("/root-fs") || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/")) give_up("switch root");
 }
 
+/* With exactly this mode, whatever the mask is and was when an image was made. */
+static void make_directory(const char *path, mode_t mode) {
+  struct stat st;
+  if (mkdir(path, mode) && errno != EEXIST) note(path, strerror(errno));
+  if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && (st.st_mode & 07777) != mode && chmod(path, mode)) note(path, strerror(errno));
+}
+
 static void mount_rest(void) {
   static const struct {
     const char *type, *target, *options;
@@ -104,14 +112,18 @@ static void mount_rest(void) {
       {"tmpfs", "/run", "mode=0755,size=25%", MS_NOSUID | MS_NODEV},
       {"devpts", "/dev/pts", "gid=5,mode=620,ptmxmode=666", MS_NOSUID | MS_NOEXEC},
       {"tmpfs", "/dev/shm", "mode=1777", MS_NOSUID | MS_NODEV},
+      {"mqueue", "/dev/mqueue", "", MS_NOSUID | MS_NODEV | MS_NOEXEC},
       {"cgroup2", "/sys/fs/cgroup", "", MS_NOSUID | MS_NODEV | MS_NOEXEC},
   };
   for (size_t i = 0; i < sizeof mounts / sizeof *mounts; i++) {
     mkdir(mounts[i].target, 0755);
     if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags, mounts[i].options)) note(mounts[i].target, strerror(errno));
   }
-  mkdir("/run/lock", 01777);
-  mkdir("/run/wrenn", 0755);
+  make_directory("/run/lock", 01777);
+  make_directory("/run/user", 0755);
+  make_directory("/run/wrenn", 0755);
+  make_directory("/tmp", 01777);
+  make_directory("/var/tmp", 01777);
   (void)symlink("/proc/self/fd", "/dev/fd");
   (void)symlink("/proc/self/fd/0", "/dev/stdin");
   (void)symlink("/proc/self/fd/1", "/dev/stdout");
@@ -224,6 +236,7 @@ void init_guest(void) {
   configure_network();
   configure_resolver();
   open_loopback();
+  runtime_directories_use("/run/user");
   (void)set_hostname("capsule");
   signal(SIGPIPE, SIG_IGN);
   sigset_t set = init_signals();

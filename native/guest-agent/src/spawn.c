@@ -3,16 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "paths.h"
 #include "proc-stat.h"
 #include "status.h"
@@ -30,8 +29,6 @@ enum {
   FLAG_INTERACTIVE = 4,
   FLAG_CLEAN = 8,
 };
-
-static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 static char **read_arguments(struct reader *r) {
   uint32_t count = read_u32(r);
@@ -127,102 +124,11 @@ void spawn_free(struct spawn *spawn) {
 }
 
 static bool build_environment(const struct environment *defaults, const struct spawn *spawn, struct environment *environment) {
-  bool ok = environment_set(environment, "PATH", default_path) && environment_set(environment, "HOME", spawn->user.home) &&
-            environment_set(environment, "USER", spawn->user.name) && environment_set(environment, "LOGNAME", spawn->user.name) &&
-            environment_set(environment, "SHELL", spawn->user.shell) && environment_set(environment, "LANG", "C.UTF-8");
+  bool ok = environment_of_user(environment, &spawn->user);
   if (spawn->terminal) ok = ok && environment_set(environment, "TERM", "xterm-256color") && environment_set(environment, "COLORTERM", "truecolor");
   if (!spawn->clean_environment) ok = ok && environment_merge(environment, defaults);
   return ok && environment_merge(environment, &spawn->environment);
 }
-
-/* --- in the child: nothing below allocates or takes a lock, which a worker may have held at the fork --- */
-
-struct child {
-  const struct spawn *spawn;
-  char **environment;
-  const char *path;
-  int input;
-  int output;
-  int errors;
-};
-
-static void say(const char *program, const char *problem) {
-  ssize_t ignored = write(2, program, strlen(program));
-  ignored = write(2, ": ", 2);
-  ignored = write(2, problem, strlen(problem));
-  ignored = write(2, "\n", 1);
-  (void)ignored;
-}
-
-static int try_path(const struct child *child) {
-  const char *program = child->spawn->arguments[0];
-  if (strchr(program, '/')) {
-    execve(program, child->spawn->arguments, child->environment);
-    return errno;
-  }
-  int problem = ENOENT;
-  char candidate[4096];
-  for (const char *at = child->path; *at;) {
-    size_t length = strcspn(at, ":");
-    int n = snprintf(candidate, sizeof candidate, "%.*s%s%s", (int)length, at, length ? "/" : "", program);
-    if (n > 0 && (size_t)n < sizeof candidate) execve(candidate, child->spawn->arguments, child->environment);
-    if (errno != ENOENT && errno != ENOTDIR) problem = errno;
-    at += length + (at[length] == ':');
-  }
-  return problem;
-}
-
-static bool become(const struct user *user) {
-  if (geteuid() != 0) return true;
-  /* Raw calls: the library's versions would look for other threads in a copy of a process that has none. */
-  return syscall(SYS_setgroups, user->group_count, user->groups) == 0 && syscall(SYS_setresgid, user->gid, user->gid, user->gid) == 0 &&
-         syscall(SYS_setresuid, user->uid, user->uid, user->uid) == 0;
-}
-
-static void reset_signals(void) {
-  sigset_t none;
-  sigemptyset(&none);
-  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void score_for_oom(void) {
-  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  ssize_t ignored = write(fd, "100", 3);
-  (void)ignored;
-  close(fd);
-}
-
-static _Noreturn void run_child(const struct child *child) {
-  const struct spawn *spawn = child->spawn;
-  setsid();
-  if (spawn->terminal) ioctl(child->input, TIOCSCTTY, 0);
-  dup2(child->input, 0);
-  dup2(child->output, 1);
-  dup2(child->errors, 2);
-  reset_signals();
-  score_for_oom();
-  for (uint32_t i = 0; i < spawn->limit_count; i++) {
-    struct rlimit limit = {spawn->limits[i].soft, spawn->limits[i].hard};
-    if (setrlimit((__rlimit_resource_t)spawn->limits[i].resource, &limit) == 0) continue;
-    say("cannot set a resource limit", strerrordesc_np(errno));
-    _exit(126);
-  }
-  if (!become(&spawn->user)) {
-    say(spawn->user.name, "cannot become this user");
-    _exit(126);
-  }
-  if (chdir(spawn->cwd)) {
-    say(spawn->cwd, strerrordesc_np(errno));
-    _exit(126);
-  }
-  int problem = try_path(child);
-  say(spawn->arguments[0], problem == ENOENT ? "not found" : strerrordesc_np(problem));
-  _exit(problem == ENOENT ? 127 : 126);
-}
-
-/* --- in the agent --- */
 
 struct descriptors {
   int input[2];
@@ -245,15 +151,28 @@ static bool open_terminal(const struct spawn *spawn, struct descriptors *d) {
   d->input[0] = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
   struct winsize size = {.ws_col = spawn->columns ? spawn->columns : 80, .ws_row = spawn->rows ? spawn->rows : 24};
   if (d->input[0] < 0 || ioctl(d->output[0], TIOCSWINSZ, &size)) return false;
-  if (geteuid() == 0 && fchown(d->input[0], spawn->user.uid, spawn->user.gid)) return false;
+  /* As login has it: other users may write to it by way of the group, with write(1), and open it in no other way. */
+  gid_t group;
+  bool grouped = group_find("tty", &group);
+  if (geteuid() == 0 && (fchown(d->input[0], spawn->user.uid, grouped ? group : spawn->user.gid) || fchmod(d->input[0], grouped ? 0620 : 0600))) return false;
   d->output[1] = fcntl(d->input[0], F_DUPFD_CLOEXEC, 3);
   d->errors[1] = fcntl(d->input[0], F_DUPFD_CLOEXEC, 3);
   return d->output[1] >= 0 && d->errors[1] >= 0;
 }
 
+/*
+ * A program may open its own standard streams again, as /dev/stderr: they belong to its user. Through another process it reaches
+ * only pipes that it holds already, so that a program that went on as another user may open them in their own direction.
+ */
+static bool give_to_user(const struct spawn *spawn, int pipe, mode_t mode) {
+  if (pipe < 0 || geteuid() != 0) return true;
+  return fchown(pipe, spawn->user.uid, spawn->user.gid) == 0 && fchmod(pipe, mode) == 0;
+}
+
 static bool open_pipes(const struct spawn *spawn, struct descriptors *d) {
   if (spawn->input ? pipe2(d->input, O_CLOEXEC) : (d->input[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0) return false;
   if (pipe2(d->output, O_CLOEXEC) || pipe2(d->errors, O_CLOEXEC)) return false;
+  if (!give_to_user(spawn, d->input[1], 0644) || !give_to_user(spawn, d->output[1], 0622) || !give_to_user(spawn, d->errors[1], 0622)) return false;
   if (d->input[1] >= 0) (void)fcntl(d->input[1], F_SETFL, O_NONBLOCK);
   (void)fcntl(d->output[0], F_SETFL, O_NONBLOCK);
   (void)fcntl(d->errors[0], F_SETFL, O_NONBLOCK);
@@ -265,7 +184,7 @@ static bool open_pipes(const struct spawn *spawn, struct descriptors *d) {
 int spawn_run(struct cgroups *cgroups, const struct environment *defaults, const struct spawn *spawn, struct spawned *spawned, struct buffer *detail) {
   struct descriptors d = {{-1, -1}, {-1, -1}, {-1, -1}};
   struct environment environment = {0};
-  struct child child = {.spawn = spawn};
+  struct child child = {.user = &spawn->user, .cwd = spawn->cwd, .arguments = spawn->arguments, .limits = spawn->limits, .limit_count = spawn->limit_count, .terminal = spawn->terminal};
   uint64_t cgroup = 0;
   bool ok = build_environment(defaults, spawn, &environment);
   child.environment = ok ? environment_array(&environment) : NULL;
@@ -277,7 +196,7 @@ int spawn_run(struct cgroups *cgroups, const struct environment *defaults, const
     child.output = d.output[1];
     child.errors = d.errors[1];
     pid = cgroup != 0 ? cgroup_fork(cgroups, cgroup) : fork();
-    if (pid == 0) run_child(&child);
+    if (pid == 0) child_run(&child);
   }
   int problem = errno;
   free(child.environment);

@@ -3,15 +3,10 @@
 #define WRENN_SPAWN_H
 
 #include "cgroup.h"
+#include "child.h"
 #include "environment.h"
 #include "users.h"
 #include "wire.h"
-
-struct limit {
-  uint32_t resource;
-  uint64_t soft;
-  uint64_t hard;
-};
 
 /* A START request, decoded. */
 struct spawn {
@@ -33,7 +28,7 @@ struct spawn {
   struct buffer label;
 };
 
-/* Our ends of a started process's descriptors; -1 where there is none. */
+/* The agent's ends of a started process's descriptors; -1 for each that it does not have. */
 struct spawned {
   pid_t pid;
   uint64_t start_time;

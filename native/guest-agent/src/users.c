@@ -145,6 +145,25 @@ void group_name(gid_t gid, char text[USER_TEXT]) {
   if (!scan_lines("/etc/group", match_group, &search)) snprintf(text, USER_TEXT, "%u", gid);
 }
 
+struct named_group {
+  const char *name;
+  gid_t *gid;
+};
+
+static bool match_group_name(char *line, void *context) {
+  struct named_group *search = context;
+  char *rest = line;
+  line[strcspn(line, "\n")] = 0;
+  const char *name = next_field(&rest);
+  (void)next_field(&rest);
+  return name && strcmp(name, search->name) == 0 && parse_number(next_field(&rest), search->gid);
+}
+
+bool group_find(const char *name, gid_t *gid) {
+  struct named_group search = {name, gid};
+  return scan_lines("/etc/group", match_group_name, &search);
+}
+
 bool user_assume(const struct user *user) {
   if (geteuid() != 0) return true; /* test mode: one user is all there is */
   /* The raw call changes this thread only; the library's would change every thread. */

@@ -26,6 +26,8 @@ bool user_find(const char *name_or_uid, struct user *user);
 /* Name of a uid or gid, or its number in decimal. */
 void user_name(uid_t uid, char text[USER_TEXT]);
 void group_name(gid_t gid, char text[USER_TEXT]);
+/* Finds a group by name. */
+bool group_find(const char *name, gid_t *gid);
 /* Parses one line of passwd(5); false when it is not one. Exposed for tests and fuzzing. */
 bool passwd_parse(const char *line, struct user *user);
 

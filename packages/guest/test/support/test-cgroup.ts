@@ -32,9 +32,13 @@ export class TestCgroup {
     return undefined;
   }
 
-  /** Names of the cgroups in it. */
+  get #ofProcesses(): string {
+    return join(this.path, "user");
+  }
+
+  /** Names of the cgroups of processes in it. */
   async groups(): Promise<readonly string[]> {
-    const entries = await readdir(this.path, { withFileTypes: true });
+    const entries = await readdir(this.#ofProcesses, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
   }
 
@@ -42,8 +46,8 @@ export class TestCgroup {
     await writeFile(join(this.path, "cgroup.kill"), "1");
     for (let attempt = 0; ; attempt++) {
       try {
-        for (const group of await this.groups()) await rmdir(join(this.path, group));
-        await rmdir(this.path);
+        for (const group of await this.groups()) await rmdir(join(this.#ofProcesses, group));
+        for (const group of [this.#ofProcesses, join(this.path, "hooks"), this.path]) await rmdir(group);
         return;
       } catch (error) {
         // Killed processes take a moment to leave.

@@ -1,0 +1,36 @@
+/*
+ * What a new process is before its program runs: the same for commands and restore hooks. Nothing of the agent is handed down
+ * but the descriptors that are named here.
+ */
+#ifndef WRENN_CHILD_H
+#define WRENN_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "users.h"
+
+struct limit {
+  uint32_t resource;
+  uint64_t soft;
+  uint64_t hard;
+};
+
+struct child {
+  const struct user *user;
+  const char *cwd;
+  char **arguments;   /* NULL-terminated */
+  char **environment; /* NULL-terminated */
+  const char *path;   /* where the program is looked for */
+  const struct limit *limits;
+  uint32_t limit_count;
+  bool terminal; /* the input is a terminal, which becomes the controlling one */
+  int input;
+  int output;
+  int errors;
+};
+
+/* Becomes the child, after a fork of threads. What goes wrong is written to its standard error; then it exits with 126 or 127. */
+_Noreturn void child_run(const struct child *child);
+
+#endif
