@@ -7,18 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "counters.h"
+#include "etc-file.h"
 #include "hooks.h"
+#include "names.h"
 #include "status.h"
 
-enum { ENTROPY_LIMIT = 512, FLAG_HOOKS = 1 };
+enum { ENTROPY_LIMIT = 512, FLAG_HOOKS = 1, FLAG_SLEW = 2, FLAGS = 3, NAMING_SECONDS = 3 };
 
 int request_info(struct agent *agent, struct reader *r, struct buffer *body) {
   struct utsname name;
@@ -32,15 +37,6 @@ int request_info(struct agent *agent, struct reader *r, struct buffer *body) {
   write_u64(body, (uint64_t)up.tv_sec * 1000u + (uint64_t)up.tv_nsec / 1000000u);
   write_u64(body, wall_clock_ns());
   return STATUS_OK;
-}
-
-/* Written over and then cut: ext4 would write a file that was emptied first to disk before close returns. */
-static bool write_whole(const char *path, const char *text) {
-  size_t length = strlen(text);
-  int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (fd < 0) return false;
-  bool ok = write(fd, text, length) == (ssize_t)length && ftruncate(fd, (off_t)length) == 0;
-  return close(fd) == 0 && ok;
 }
 
 static bool seed_entropy(struct view entropy) {
@@ -57,59 +53,155 @@ static bool seed_entropy(struct view entropy) {
   return ok;
 }
 
-bool set_hostname(const char *name) {
-  char hosts[512];
-  if (sethostname(name, strlen(name))) return false;
-  snprintf(hosts, sizeof hosts, "127.0.0.1 localhost\n127.0.1.1 %s\n::1 ip6-localhost\n", name);
-  (void)write_whole("/etc/hostname", name);
-  return write_whole("/etc/hosts", hosts);
-}
-
 static bool valid_hostname(const char *name) {
   return strlen(name) <= 63 && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == strlen(name);
 }
 
 static bool valid_machine_id(const char *id) { return strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32; }
 
-static int set_clock(uint64_t ns) {
+/* The kernel runs the clock faster or slower, by 500 ppm, until the difference is gone; a step ends that. */
+static int slew_clock(uint64_t ns) {
+  int64_t behind = (int64_t)(ns - wall_clock_ns());
+  struct timeval delta = {.tv_sec = behind / 1000000000, .tv_usec = behind % 1000000000 / 1000};
+  return adjtime(&delta, NULL) ? errno : STATUS_OK;
+}
+
+static int step_clock(uint64_t ns) {
   struct timespec now = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
   return clock_settime(CLOCK_REALTIME, &now) ? errno : STATUS_OK;
 }
 
-static int apply(struct view entropy, uint64_t clock_ns, const char *hostname, const char *machine_id, uint64_t generation, struct buffer *detail) {
-  char text[64];
-  if (clock_ns != 0 && set_clock(clock_ns)) return fail_with(detail, EPERM, "cannot set the clock");
-  if (entropy.length > 0 && !seed_entropy(entropy)) return fail_with(detail, EPERM, "cannot seed the random number generator");
-  if (*hostname && !set_hostname(hostname)) return fail_with(detail, EIO, "cannot set the hostname");
-  if (*machine_id) {
-    snprintf(text, sizeof text, "%s\n", machine_id);
-    if (!write_whole("/etc/machine-id", text)) return fail_with(detail, EIO, "cannot write /etc/machine-id");
-  }
+/*
+ * The files that name the machine, written on a worker: users' files may lie on file systems of users' processes, which stand
+ * still until the host thaws them. What cannot be written, or not in time, is a warning.
+ */
+struct naming {
+  struct job job; /* first: a job is its naming */
+  struct agent *agent;
+  struct ticket ticket;
+  char *hostname; /* "": as it is */
+  char *machine_id;
+  char old_hostname[65];
+  uint64_t generation; /* 0: as it is */
+  bool hooks;
+  struct buffer warnings; /* the worker's until the job is done */
+  uint32_t warning_count;
+  struct watch timer; /* its descriptor is -1 once the request is answered, or goes on to the hooks */
+};
+
+void configure_answer(struct buffer *body, struct buffer *warnings) {
+  write_u64(body, wall_clock_ns());
+  if (buffer_length(warnings) > 0) (void)buffer_append(body, buffer_data(warnings), buffer_length(warnings));
+  buffer_free(warnings);
+}
+
+static void note_warning(void *context, const char *path, const char *problem) {
+  struct naming *naming = context;
+  char text[256];
+  snprintf(text, sizeof text, "%s: %s", path, problem);
+  write_text(&naming->warnings, text);
+  naming->warning_count++;
+}
+
+static void write_generation(struct naming *naming) {
+  char text[32];
   (void)mkdir("/run/wrenn", 0755);
-  snprintf(text, sizeof text, "%llu\n", (unsigned long long)generation);
-  if (generation != 0 && !write_whole("/run/wrenn/generation", text)) return fail_with(detail, EIO, "cannot write /run/wrenn/generation");
+  snprintf(text, sizeof text, "%llu\n", (unsigned long long)naming->generation);
+  const char *problem = etc_file_replace("/run/wrenn/generation", text);
+  if (problem) note_warning(naming, "/run/wrenn/generation", problem);
+}
+
+static void write_names(struct job *job) {
+  struct naming *naming = (struct naming *)job;
+  if (*naming->hostname) hostname_write(naming->hostname, naming->old_hostname, note_warning, naming);
+  if (*naming->machine_id) machine_id_write(naming->machine_id, note_warning, naming);
+  if (naming->generation != 0) write_generation(naming);
+}
+
+/* Hooks come last, so that they find everything as it will be. */
+static void go_on(struct naming *naming, struct buffer *warnings, uint32_t count) {
+  struct buffer list = {0};
+  struct buffer body = {0};
+  watch_set(&naming->agent->loop, &naming->timer, 0);
+  close(naming->timer.fd);
+  naming->timer.fd = -1;
+  write_u32(&list, count);
+  if (buffer_length(warnings) > 0) (void)buffer_append(&list, buffer_data(warnings), buffer_length(warnings));
+  int status = naming->hooks ? hooks_begin(naming->agent, &naming->ticket, &list) : STATUS_OK;
+  if (status == STATUS_LATER) return;
+  if (status == STATUS_OK) configure_answer(&body, &list);
+  request_answer(&naming->ticket, status, &body);
+}
+
+static void naming_done(struct job *job) {
+  struct naming *naming = (struct naming *)job;
+  if (naming->timer.fd >= 0) go_on(naming, &naming->warnings, naming->warning_count);
+  buffer_free(&naming->warnings);
+  free(naming->hostname);
+  free(naming->machine_id);
+  free(naming);
+}
+
+/* The worker still has the rest; the machine goes on without waiting for it. */
+static void naming_late(void *owner, uint32_t events) {
+  struct buffer warnings = {0};
+  (void)events;
+  write_text(&warnings, "files that name the machine: their file system does not answer");
+  go_on(owner, &warnings, 1);
+  buffer_free(&warnings);
+}
+
+/* Takes the strings of `naming` over. */
+static int naming_begin(struct agent *agent, const struct ticket *ticket, const struct naming *named, struct buffer *body) {
+  struct naming *naming = calloc(1, sizeof *naming);
+  struct itimerspec when = {.it_value.tv_sec = NAMING_SECONDS};
+  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (!naming || timer < 0) {
+    if (timer >= 0) close(timer);
+    free(naming);
+    free(named->hostname);
+    free(named->machine_id);
+    return fail_with(body, ENOMEM, "out of memory");
+  }
+  *naming = *named;
+  naming->job = (struct job){.work = write_names, .done = naming_done};
+  naming->agent = agent;
+  naming->ticket = *ticket;
+  naming->timer = (struct watch){.ready = naming_late, .owner = naming, .fd = timer};
+  (void)timerfd_settime(timer, 0, &when, NULL);
+  watch_set(&agent->loop, &naming->timer, EPOLLIN);
+  job_submit(&agent->jobs, JOB_MACHINE, &naming->job);
+  return STATUS_LATER;
+}
+
+/* What a machine is unless it is a copy: its time, its randomness and its name. Each failure is fatal. */
+static int apply_essentials(const struct naming *naming, struct view entropy, uint64_t clock_ns, bool slew, char old_hostname[65], struct buffer *detail) {
+  if (clock_ns != 0 && (slew ? slew_clock(clock_ns) : step_clock(clock_ns))) return fail_with(detail, EPERM, "cannot set the clock");
+  if (entropy.length > 0 && !seed_entropy(entropy)) return fail_with(detail, EPERM, "cannot seed the random number generator");
+  if (*naming->hostname && !hostname_set(naming->hostname, old_hostname)) return fail_with(detail, EPERM, "the kernel refuses the hostname");
   return STATUS_OK;
 }
 
 int request_configure(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body) {
   uint64_t clock_ns = read_u64(r);
   struct view entropy = read_bytes(r);
-  char *hostname = read_text(r, 63);
-  char *machine_id = read_text(r, 32);
-  uint64_t generation = read_u64(r);
+  struct naming naming = {.hostname = read_text(r, 63), .machine_id = read_text(r, 32)};
+  naming.generation = read_u64(r);
   uint32_t flags = read_u32(r);
   struct environment defaults = {0};
-  bool ok = hostname && machine_id && environment_read(&defaults, r) && read_finished(r) && flags <= FLAG_HOOKS && entropy.length <= ENTROPY_LIMIT && valid_hostname(hostname) &&
-            (!*machine_id || valid_machine_id(machine_id));
-  int status = ok ? apply(entropy, clock_ns, hostname, machine_id, generation, body) : fail_with(body, STATUS_BAD_REQUEST, "CONFIGURE does not parse");
+  bool ok = naming.hostname && naming.machine_id && environment_read(&defaults, r) && read_finished(r) && flags <= FLAGS && entropy.length <= ENTROPY_LIMIT &&
+            valid_hostname(naming.hostname) && (!*naming.machine_id || valid_machine_id(naming.machine_id));
+  int status = ok ? apply_essentials(&naming, entropy, clock_ns, flags & FLAG_SLEW, naming.old_hostname, body) : fail_with(body, STATUS_BAD_REQUEST, "CONFIGURE does not parse");
   if (status == STATUS_OK && !environment_merge(&agent->defaults, &defaults)) status = fail_with(body, ENOMEM, "out of memory");
-  /* Last, so that hooks find everything as it will be. */
-  if (status == STATUS_OK && flags & FLAG_HOOKS)
-    status = hooks_begin(agent, ticket);
-  else if (status == STATUS_OK)
-    write_u64(body, wall_clock_ns());
   environment_free(&defaults);
-  free(hostname);
-  free(machine_id);
-  return status;
+  naming.hooks = flags & FLAG_HOOKS;
+  if (status == STATUS_OK && (*naming.hostname || *naming.machine_id || naming.generation != 0)) return naming_begin(agent, ticket, &naming, body);
+  free(naming.hostname);
+  free(naming.machine_id);
+  if (status != STATUS_OK) return status;
+  struct buffer warnings = {0};
+  write_u32(&warnings, 0);
+  if (naming.hooks) return hooks_begin(agent, ticket, &warnings);
+  configure_answer(body, &warnings);
+  return STATUS_OK;
 }

@@ -13,7 +13,7 @@
 
 #include "agent.h"
 #include "child.h"
-#include "counters.h"
+#include "configure.h"
 #include "status.h"
 
 #define DIRECTORY "/etc/wrenn/on-restore.d"
@@ -22,7 +22,9 @@ enum { SECONDS = 5 };
 
 static struct {
   struct ticket ticket; /* of the request whose hooks run; id 0: none run */
+  struct buffer warnings;
   struct ticket next; /* a request that came meanwhile */
+  struct buffer next_warnings;
   struct dirent **names;
   int count;
   int position;
@@ -84,14 +86,17 @@ static void finish(struct agent *agent, int status) {
   run.names = NULL;
   run.count = 0;
   if (status == STATUS_OK)
-    write_u64(&body, wall_clock_ns());
+    configure_answer(&body, &run.warnings);
   else
     (void)fail_with(&body, status, run.path);
+  buffer_free(&run.warnings);
   struct ticket ticket = run.ticket;
   struct ticket next = run.next;
+  struct buffer next_warnings = run.next_warnings;
   run.ticket = run.next = (struct ticket){0};
+  run.warnings = run.next_warnings = (struct buffer){0};
   request_answer(&ticket, status, &body);
-  if (next.id != 0) (void)hooks_begin(agent, &next);
+  if (next.id != 0) (void)hooks_begin(agent, &next, &next_warnings);
 }
 
 /* Starts the next one that can be executed, or ends the run. */
@@ -105,13 +110,18 @@ static void proceed(struct agent *agent) {
   finish(agent, STATUS_OK);
 }
 
-int hooks_begin(struct agent *agent, const struct ticket *ticket) {
+int hooks_begin(struct agent *agent, const struct ticket *ticket, struct buffer *warnings) {
+  if (run.next.id != 0) {
+    buffer_free(warnings);
+    return STATUS_BUSY;
+  }
   if (run.ticket.id != 0) {
-    if (run.next.id != 0) return STATUS_BUSY;
     run.next = *ticket;
+    run.next_warnings = *warnings;
     return STATUS_LATER;
   }
   run.ticket = *ticket;
+  run.warnings = *warnings;
   run.position = 0;
   run.count = scandir(DIRECTORY, &run.names, is_hook, alphasort);
   if (run.count < 0) run.count = 0; /* no directory, no hooks */

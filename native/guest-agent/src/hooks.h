@@ -8,8 +8,11 @@
 
 struct agent;
 
-/* Runs all of them, after those of an earlier request; the ticket is answered when the last one has ended. STATUS_LATER or STATUS_BUSY. */
-int hooks_begin(struct agent *agent, const struct ticket *ticket);
+/*
+ * Runs all of them, after those of an earlier request; the ticket is answered when the last one has ended, with `warnings`, which are
+ * taken over. STATUS_LATER or STATUS_BUSY.
+ */
+int hooks_begin(struct agent *agent, const struct ticket *ticket, struct buffer *warnings);
 /* A child of the agent ended that is no process of the host's. */
 void hooks_collect(struct agent *agent, pid_t pid, int wait_status);
 

@@ -19,8 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "configure.h"
+#include "etc-file.h"
 #include "loopback.h"
+#include "names.h"
 #include "runtime-directory.h"
 
 enum { ROOT_WAIT_MS = 10000 };
@@ -182,10 +183,23 @@ static void configure_resolver(void) {
   char text[160];
   kernel_option("wrenn.dns", dns);
   if (!*dns) return;
-  int fd = open("/etc/resolv.conf", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-  int n = snprintf(text, sizeof text, "nameserver %s\n", dns);
-  if (fd < 0 || write(fd, text, (size_t)n) != n) note("/etc/resolv.conf", strerror(errno));
-  if (fd >= 0) close(fd);
+  snprintf(text, sizeof text, "nameserver %s\n", dns);
+  /* An image may have a link there, to the file of a resolver that does not run here. */
+  const char *problem = etc_file_replace("/etc/resolv.conf", text);
+  if (problem) note("/etc/resolv.conf", problem);
+}
+
+static void warn_on_console(void *context, const char *path, const char *problem) {
+  (void)context;
+  note(path, problem);
+}
+
+/* Until the host has a name for it. */
+static void name_machine(void) {
+  static const char name[] = "capsule";
+  char old[65];
+  if (!hostname_set(name, old)) note("hostname", strerror(errno));
+  hostname_write(name, old, warn_on_console, NULL);
 }
 
 static sigset_t init_signals(void) {
@@ -237,7 +251,7 @@ void init_guest(void) {
   configure_resolver();
   open_loopback();
   runtime_directories_use("/run/user");
-  (void)set_hostname("capsule");
+  name_machine();
   signal(SIGPIPE, SIG_IGN);
   sigset_t set = init_signals();
   sigprocmask(SIG_BLOCK, &set, NULL);

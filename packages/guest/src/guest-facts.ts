@@ -12,6 +12,8 @@ export interface GuestInfo {
 /** What is absent stays as it is in the guest. */
 export interface GuestConfiguration {
   readonly wallClockNs?: bigint;
+  /** The clock approaches `wallClockNs` by running faster or slower, by 0.5 ms a second; default: it is stepped. */
+  readonly slewClock?: boolean;
   /** At most 512 bytes, all of them counted as entropy. */
   readonly entropy?: Uint8Array;
   readonly hostname?: string;

@@ -19,6 +19,7 @@ import { readCounters, readPorts } from "./guest-facts.ts";
 const { operation } = guestChannel;
 const HANDLE_LIMIT = 2 ** 30;
 const RUN_HOOKS = 1;
+const SLEW_CLOCK = 2;
 
 export interface GuestLinkOptions {
   /** Unix sockets of the two lanes. */
@@ -125,20 +126,27 @@ export class GuestLink {
     };
   }
 
-  /** Sets clock, entropy, names and default environment, and runs the restore hooks. */
-  async configure(settings: GuestConfiguration, signal: AbortSignal): Promise<void> {
+  /**
+   * Sets clock, entropy, names and default environment, and runs the restore hooks.
+   *
+   * @returns what could not be done and does not matter much, such as a file of a user that cannot be written; for the log.
+   */
+  async configure(settings: GuestConfiguration, signal: AbortSignal): Promise<readonly string[]> {
     const body = new guestChannel.BodyWriter()
       .u64(settings.wallClockNs ?? 0n)
       .bytes(settings.entropy ?? new Uint8Array())
       .text(settings.hostname ?? "")
       .text(settings.machineId ?? "")
       .u64(settings.restoreCount ?? 0n)
-      .u32(settings.runHooks === true ? RUN_HOOKS : 0);
+      .u32((settings.runHooks === true ? RUN_HOOKS : 0) | (settings.slewClock === true ? SLEW_CLOCK : 0));
     body.list(
       Object.entries(settings.environment ?? {}),
       ([name, value]) => void body.text(name).text(value),
     );
-    await this.#ask("configuring the guest", operation.configure, body, signal);
+    const answer = await this.#ask("configuring the guest", operation.configure, body, signal);
+    answer.bigint();
+    // An agent of an earlier version has no warnings: what it could not do was an error.
+    return answer.left === 0 ? [] : answer.list(() => answer.text());
   }
 
   async counters(signal: AbortSignal): Promise<GuestCounters> {
