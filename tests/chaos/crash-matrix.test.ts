@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
 import { operationSteps } from "@wrenn/host-agent";
 import { findLeftovers } from "@wrenn/system";
+import { assertClock } from "../support/guest-clock.ts";
 import { leftSince } from "../support/left-of-capsules.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
@@ -134,6 +135,7 @@ for (const [operation, steps] of Object.entries(operationSteps) as [
       } else {
         assert.ok(status === "running" || status === "paused", `${subject} is ${status}`);
         if (status === "paused") assert.equal((await verb(subject, "resume")).status, 200);
+        await assertClock(server.api, subject, "after the outage");
         await observe();
         // It can be worked with as if nothing had happened.
         assert.equal((await verb(subject, "pause")).status, 200);

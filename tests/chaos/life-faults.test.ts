@@ -5,6 +5,7 @@ import { after, test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { operationSteps } from "@wrenn/host-agent";
+import { assertClock } from "../support/guest-clock.ts";
 import { startTestServer } from "../support/test-server.ts";
 
 /*
@@ -48,6 +49,7 @@ await server.shell(subject, "echo kept > /root/file; echo kept > /dev/shm/file")
 
 async function works(id: string): Promise<void> {
   assert.equal((await server.shell(id, "cat /root/file /dev/shm/file")).stdout, "kept\nkept\n");
+  await assertClock(server, id, "after a failure");
 }
 
 for (const operation of Object.keys(operations) as (keyof typeof operations)[]) {
@@ -103,7 +105,13 @@ test("one child of a fork cannot start: told, no child is left, and the source g
 
 async function killMachine(id: string): Promise<void> {
   const record = await readFile(join(server.capsulesDirectory, id, "run", "machine.json"), "utf8");
-  process.kill((JSON.parse(record) as { pid: number }).pid, "SIGKILL");
+  const { pid } = JSON.parse(record) as { pid: number };
+  process.kill(pid, "SIGKILL");
+  // On a busy machine a killed process still lives for a moment, in which its memory can be saved.
+  await eventually("its memory is gone", async () => {
+    const sizes = await readFile(`/proc/${pid}/statm`, "utf8").catch(() => "0 ");
+    return sizes.startsWith("0 ");
+  });
 }
 
 for (const step of ["guest", "identity"] as const) {

@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
 import { findLeftovers } from "@wrenn/system";
+import { assertClock } from "../support/guest-clock.ts";
 import { machinesBelow } from "../support/machines-below.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
@@ -56,6 +57,7 @@ async function pooled(request: Record<string, unknown> = {}): Promise<string> {
 test("a capsule of the pool can do what every capsule can, and is like no other", async () => {
   const first = await server.api.capsule(undefined, { memory_mb: 256 });
   const id = await pooled();
+  await assertClock(server.api, id, "begun in a waiting machine");
   const facts = "cat /etc/machine-id; hostname; head -c 16 /dev/urandom | sha256sum";
   const [one, other] = [await server.api.shell(first, facts), await server.api.shell(id, facts)];
   const shared = one.stdout

@@ -3,6 +3,7 @@ import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
+import { assertClock } from "../support/guest-clock.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -74,6 +75,7 @@ test("memory of a long pause is packed; resumed, its program goes on where it wa
     const files = await packedFiles(id, `g${cycle}`);
     assert.deepEqual(files.toSorted(), ["checksums.json", "device-state", "memory.chunks"]);
     assert.equal((await verb(id, "resume")).status, 200);
+    await assertClock(server, id, "resumed from packed memory");
     const now = await counted(id, last + 1);
     assert.equal(now.sum, before.sum, "the program's memory is what it was");
     last = now.count;

@@ -194,7 +194,7 @@ async function createDisk(disk: {
 }
 
 function guestLinks(logger: Logger) {
-  const optionsOf = (machine: Machine, onActivity: () => void): GuestLinkOptions => ({
+  const optionsOf = (machine: Pick<Machine, "guestChannel">, onActivity: () => void): GuestLinkOptions => ({
     ...machine.guestChannel,
     clock: systemClock,
     logger,
@@ -202,9 +202,12 @@ function guestLinks(logger: Logger) {
     onActivity,
   });
   return {
-    connectGuest: (machine: Machine, onActivity: () => void, signal: AbortSignal): Promise<GuestLink> =>
-      GuestLink.connect(optionsOf(machine, onActivity), signal),
-    openGuest: (machine: Machine, onActivity: () => void): GuestLink =>
+    connectGuest: (
+      machine: Pick<Machine, "guestChannel">,
+      onActivity: () => void,
+      signal: AbortSignal,
+    ): Promise<GuestLink> => GuestLink.connect(optionsOf(machine, onActivity), signal),
+    openGuest: (machine: Pick<Machine, "guestChannel">, onActivity: () => void): GuestLink =>
       GuestLink.open(optionsOf(machine, onActivity)),
   };
 }

@@ -1,5 +1,6 @@
 import { WrennError } from "@wrenn/core";
 import type { CapsuleFiles, CapsuleProcesses, HostAgent, HostFacts, NetworkRules } from "@wrenn/protocol";
+import { parsePolicy } from "@wrenn/network";
 import { connectTcp } from "@wrenn/system";
 import { CapsuleDirectory } from "./capsules/capsule-directory.ts";
 import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
@@ -15,10 +16,12 @@ import { recoverCapsules } from "./capsules/operations/recover-capsules.ts";
 import { restoreCheckpoint } from "./capsules/operations/restore-checkpoint.ts";
 import { resumeCapsule } from "./capsules/operations/resume-capsule.ts";
 import { snapshotCapsule } from "./capsules/operations/snapshot-capsule.ts";
+import { ClockKeeper } from "./capsules/upkeep/clock-keeper.ts";
 import { IdleSweeper } from "./capsules/upkeep/idle-sweeper.ts";
 import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
 import { asDiskFull } from "./disks/full-disk.ts";
 import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
+import { holdMachines } from "./machines/hold-machines.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
 import { MachinePool } from "./pool/machine-pool.ts";
 import { HostSweeper } from "./sweep/host-sweeper.ts";
@@ -43,12 +46,14 @@ export interface RunningHostAgent extends HostAgent {
 
 /** Composes the host agent: the one owner of the capsules of this host. */
 export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions): RunningHostAgent {
-  const registry = new CapsuleRegistry(deps);
-  const pool = new MachinePool(deps, options);
-  const operationDeps = { ...deps, ...options, registry, pool };
+  const machines = { ...deps.machines, ...holdMachines(deps.machines.hypervisor, deps) };
+  const registry = new CapsuleRegistry({ ...deps, machines });
+  const pool = new MachinePool({ ...deps, machines }, options);
+  const operationDeps = { ...deps, ...options, machines, registry, pool };
   const { capsules, queue } = registry;
   const closing = new AbortController();
   const sweeper = new IdleSweeper(registry, deps, (id) => pauseCapsule(id, operationDeps, closing.signal));
+  const clockKeeper = new ClockKeeper(registry, operationDeps);
   const packing = new PackingSweeper(registry, deps, options);
   const hostSweeper = new HostSweeper(deps.host.sweep, deps.logger);
   const sampler = new MetricSampler(registry, deps);
@@ -65,6 +70,8 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
   const setNetwork = async (id: string, network: NetworkRules, signal: AbortSignal): Promise<void> => {
     const capsule = registry.require(id);
     const { running } = capsule;
+    // Also while there is no slot that would: what is stored here is applied by the next start.
+    parsePolicy(network);
     if (running) await deps.machines.slots.applyPolicy(running.slot, network, signal);
     await capsule.save({ spec: { ...capsule.spec, network } });
   };
@@ -133,6 +140,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     onChange: (observer) => registry.observe(observer),
     close: async (end) => {
       sweeper.close();
+      clockKeeper.close();
       packing.close();
       await hostSweeper.close();
       sampler.close();

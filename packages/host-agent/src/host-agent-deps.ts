@@ -1,7 +1,7 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { HostFacts } from "@wrenn/protocol";
 import type { Disks } from "./disks/disks.ts";
-import type { Machines } from "./machines/machines.ts";
+import type { HostMachines } from "./machines/machines.ts";
 import type { Memory } from "./memory/memory.ts";
 import type { Swept } from "./sweep/sweep-host.ts";
 import type { StepObserver } from "./steps.ts";
@@ -12,7 +12,7 @@ export interface HostAgentDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
-  readonly machines: Machines;
+  readonly machines: HostMachines;
   readonly disks: Disks;
   readonly memory: Memory;
   readonly templates: Templates;

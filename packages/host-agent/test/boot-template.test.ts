@@ -47,7 +47,6 @@ class TemplateCache {
           },
           slots: { acquire: nothing, release: nothing },
           connectGuest: nothing,
-          openGuest: nothing,
         },
         bases: { keep: async (template) => template },
         artifacts: async () => ({ kernel: "", initramfs: "", rootfs: "/rootfs", hash: "artifacts" }),

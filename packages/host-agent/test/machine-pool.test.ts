@@ -51,9 +51,6 @@ class Host {
           release: async ({ number }) => void this.slots.delete(number),
         },
         connectGuest: nothing,
-        openGuest: () => {
-          throw new Error("not here");
-        },
       },
       disks: { create: async () => {} },
       host: { facts: { memoryMib: 16_000 }, freeMemoryMib: () => this.free },

@@ -9,7 +9,7 @@ import type { Capsule } from "./capsule.ts";
 
 export interface CapsuleRegistryDeps {
   readonly logger: Logger;
-  readonly machines: Pick<Machines<"release">, "slots">;
+  readonly machines: Pick<Machines<"release">, "slots" | "clocks">;
   readonly disks: Pick<Disks, "layers">;
 }
 
@@ -76,10 +76,14 @@ export class CapsuleRegistry {
   #watchForStalls(capsule: Capsule, running: RunningMachine): void {
     const report = (stall: MachineStall | undefined): void => {
       if (capsule.running !== running) return;
-      const { logger } = this.#deps;
+      const { logger, machines } = this.#deps;
       if (stall)
         logger.error("capsule.stalled", { capsule: capsule.id, reason: stall.reason, path: stall.path });
-      else logger.info("capsule.continues", { capsule: capsule.id });
+      else {
+        logger.info("capsule.continues", { capsule: capsule.id });
+        // The time of the stall has not passed for its guest.
+        machines.clocks.doubt(running.machine);
+      }
       this.announce(capsule.status());
     };
     running.machine.onStall(report);

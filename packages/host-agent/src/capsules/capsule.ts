@@ -62,6 +62,16 @@ export class Capsule {
     this.lastActiveAt = this.#clock.now();
   }
 
+  /** Does something in the guest that does not count as use of the capsule. */
+  async unnoticed<T>(work: () => Promise<T>): Promise<T> {
+    const { lastActiveAt } = this;
+    try {
+      return await work();
+    } finally {
+      this.lastActiveAt = lastActiveAt;
+    }
+  }
+
   /** Changes the record on disk, then in memory. */
   async save(change: Partial<CapsuleRecord>): Promise<void> {
     await this.replace({ ...this.#record, ...change });

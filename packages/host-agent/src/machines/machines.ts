@@ -2,20 +2,31 @@ import type { GuestLink } from "@wrenn/guest";
 import type { NetworkPolicy, Slot } from "@wrenn/network";
 import type { NetworkDecision } from "@wrenn/protocol";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
+import type { GuestClocks } from "./guest-clocks.ts";
+import type { HeldHypervisor, LetRun } from "./held-machine.ts";
 
 /** What starts machines, connects them to the network, and reaches the guests in them. `S`: the calls to the slots that are used. */
 export interface Machines<S extends keyof Slots = keyof Slots> {
-  readonly hypervisor: Hypervisor;
+  readonly hypervisor: HeldHypervisor;
   readonly slots: Pick<Slots, S>;
-  /** `onActivity` is called for bytes in either direction. */
-  readonly connectGuest: (
-    machine: Machine,
-    onActivity: () => void,
-    signal: AbortSignal,
-  ) => Promise<GuestLink>;
+  readonly connectGuest: ConnectGuest;
   /** The same for a guest that cannot answer yet: its requests wait. */
-  readonly openGuest: (machine: Machine, onActivity: () => void) => GuestLink;
+  readonly openGuest: (machine: Pick<Machine, "guestChannel">, onActivity: () => void) => GuestLink;
+  readonly letRun: LetRun;
+  readonly clocks: Pick<GuestClocks, "check" | "doubt" | "isDue">;
 }
+
+/** The same, as the composition root has them: machines that are not held yet. */
+export interface HostMachines extends Pick<Machines, "slots" | "connectGuest" | "openGuest"> {
+  readonly hypervisor: Hypervisor;
+}
+
+/** Connects to the guest agent of a machine. `onActivity` is called for bytes in either direction. */
+export type ConnectGuest = (
+  machine: Pick<Machine, "guestChannel">,
+  onActivity: () => void,
+  signal: AbortSignal,
+) => Promise<GuestLink>;
 
 /** The part of the slot pool that capsules use. */
 export interface Slots {

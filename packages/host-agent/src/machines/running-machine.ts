@@ -3,13 +3,14 @@ import type { GuestLink } from "@wrenn/guest";
 import type { Slot } from "@wrenn/network";
 import type { Machine, MachineStall } from "@wrenn/vmm";
 import type { ServedPages } from "../memory/memory.ts";
+import type { HeldMachine } from "./held-machine.ts";
 
 /** A restored guest answers in a fraction of a second; on a saturated host it may take many times that. */
 export const GUEST_ANSWER_MS = 30_000;
 
 /** What a capsule holds while it has a machine. */
 export interface RunningMachine {
-  readonly machine: Machine;
+  readonly machine: HeldMachine;
   readonly guest: GuestLink;
   readonly slot: Slot;
   /** While the machine's memory may be incomplete: what brings it in. */
@@ -18,7 +19,7 @@ export interface RunningMachine {
 
 /** A machine that is restored and stopped before its capsule exists, with its slot and disk. */
 export interface PreparedMachine {
-  readonly machine: Machine;
+  readonly machine: HeldMachine;
   /**
    * Has answered already, if only the guest agent has run so far: a template with processes of a user stays stopped until
    * the network policy of its capsule holds.

@@ -4,7 +4,11 @@ import type { Machine, ServedMemory } from "@wrenn/vmm";
 /** What freezes the memory of machines and keeps it. */
 export interface Memory {
   /** Writes the pages that a stopped machine's guest has changed since its template; returns the size of the file. */
-  readonly save: (machine: Machine, path: string, signal: AbortSignal) => Promise<number>;
+  readonly save: (
+    machine: Pick<Machine, "memoryRegion">,
+    path: string,
+    signal: AbortSignal,
+  ) => Promise<number>;
   readonly packed: PackedMemory;
 }
 

@@ -60,10 +60,7 @@ export class MetricSampler {
 
   async #sample(capsule: Capsule): Promise<void> {
     const { guest } = capsule.requireRunning();
-    const lastActiveAt = capsule.lastActiveAt;
-    const counters = await guest.counters(AbortSignal.timeout(ANSWER_MS));
-    // Sampling does not count as use of the capsule.
-    capsule.lastActiveAt = lastActiveAt;
+    const counters = await capsule.unnoticed(() => guest.counters(AbortSignal.timeout(ANSWER_MS)));
     const now: Ticks = { busy: counters.cpuBusyTicks, total: counters.cpuTotalTicks };
     const before = this.#ticks.get(capsule.id);
     this.#ticks.set(capsule.id, now);

@@ -28,7 +28,7 @@ export interface MachinePoolDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
-  readonly machines: Machines<"acquire" | "release">;
+  readonly machines: Pick<Machines<"acquire" | "release">, "hypervisor" | "slots" | "connectGuest">;
   readonly disks: Pick<Disks, "create">;
   readonly host: Pick<Host, "freeMemoryMib"> & { readonly facts: Pick<HostFacts, "memoryMib"> };
 }

@@ -25,7 +25,7 @@ export interface BootArtifacts {
 export interface FreezeTemplateDeps {
   readonly clock: Clock;
   readonly random: Random;
-  readonly machines: Machines<"acquire" | "release">;
+  readonly machines: Pick<Machines<"acquire" | "release">, "hypervisor" | "slots" | "connectGuest">;
   readonly disks: Pick<Disks, "create">;
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
 }

@@ -1,6 +1,7 @@
 import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
 import { GuestLink } from "@wrenn/guest";
 import type { GuestLinkOptions } from "@wrenn/guest";
 import {
@@ -31,26 +32,43 @@ const facts: HostFacts = {
   accelerator: "none",
 };
 
+export interface AgentOnFakeMachinesOptions {
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  readonly onStep?: StepObserver;
+  /** Sees each machine before the host agent does, and may replace its methods. */
+  readonly onMachine?: (machine: Machine) => void;
+  /** Sees each link to a guest before the host agent does, and may replace its methods. */
+  readonly onGuest?: (link: GuestLink, machine: Pick<Machine, "guestChannel">) => void;
+  readonly onSlotRelease?: (slot: Slot) => void;
+  /** What an earlier host agent left, with `leave`. */
+  readonly root?: string;
+}
+
 /** The real host agent; its machines are guest agents on this machine, which share its files, users and network. */
 export interface AgentOnFakeMachines {
   readonly agent: RunningHostAgent;
   readonly template: string;
   /** An empty directory. */
   readonly directory: string;
+  /** Everything that the host agent stores. */
+  readonly root: string;
+  readonly layers: LayerStore;
   /** Directory of a capsule's machine. */
   machineDirectory(id: string): string;
   close(): Promise<void>;
 }
 
 export async function startAgentOnFakeMachines(
-  observers: { readonly onStep?: StepObserver } = {},
+  options: AgentOnFakeMachinesOptions = {},
 ): Promise<AgentOnFakeMachines> {
   // Sockets are below it, and their paths are short.
-  const root = await mkdtemp("/tmp/wa-");
+  const root = options.root ?? (await mkdtemp("/tmp/wa-"));
   const at = (name: string): string => join(root, name);
   const directory = at("files");
-  await mkdir(directory);
-  const hypervisor = createFakeHypervisor(guestAgent);
+  await mkdir(directory, { recursive: true });
+  const hypervisor = watched(createFakeHypervisor(guestAgent), options.onMachine ?? ((): void => {}));
+  const layers = new LayerStore(at("layers"), systemRandom);
   const snapshots = new SnapshotTemplates(at("templates"), {
     mergeMemory: (memory, _diff, target) => copyFile(memory, target),
     flattenDisk: (source, target) => copyFile(source, target),
@@ -59,19 +77,27 @@ export async function startAgentOnFakeMachines(
     freezeOn(hypervisor, at("frozen"), shape, signal);
   const agent = createHostAgent(
     {
-      clock: systemClock,
-      logger: silentLogger,
+      clock: options.clock ?? systemClock,
+      logger: options.logger ?? silentLogger,
       random: systemRandom,
       machines: {
         hypervisor,
-        slots: fakeSlots(),
-        connectGuest,
-        openGuest: (machine, onActivity) => harmless(GuestLink.open(linkOptions(machine, onActivity))),
+        slots: fakeSlots(options.onSlotRelease ?? ((): void => {})),
+        connectGuest: async (machine, onActivity, signal) => {
+          const link = await connectGuest(machine, onActivity, signal);
+          options.onGuest?.(link, machine);
+          return link;
+        },
+        openGuest: (machine, onActivity) => {
+          const link = harmless(GuestLink.open(linkOptions(machine, onActivity)));
+          options.onGuest?.(link, machine);
+          return link;
+        },
       },
       disks: {
         create: (disk) => writeFile(disk.path, "disk"),
         flatten: (source, target) => copyFile(source, target),
-        layers: new LayerStore(at("layers"), systemRandom),
+        layers,
       },
       memory: {
         save: async (_machine, path) => {
@@ -87,7 +113,7 @@ export async function startAgentOnFakeMachines(
       },
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
       host: { facts, freeMemoryMib: () => 0, sweep: async () => [] },
-      ...observers,
+      ...(options.onStep ? { onStep: options.onStep } : {}),
     },
     { capsulesDirectory: at("capsules") },
   );
@@ -96,6 +122,8 @@ export async function startAgentOnFakeMachines(
     agent,
     template: "minimal",
     directory,
+    root,
+    layers,
     machineDirectory: (id) => join(at("capsules"), id, "run"),
     close: async () => {
       await agent.close("destroy");
@@ -106,7 +134,7 @@ export async function startAgentOnFakeMachines(
 
 const unused = (): Promise<never> => Promise.reject(new Error("memory is not packed here"));
 
-const linkOptions = (machine: Machine, onActivity: () => void): GuestLinkOptions => ({
+const linkOptions = (machine: Pick<Machine, "guestChannel">, onActivity: () => void): GuestLinkOptions => ({
   ...machine.guestChannel,
   clock: systemClock,
   logger: silentLogger,
@@ -114,8 +142,22 @@ const linkOptions = (machine: Machine, onActivity: () => void): GuestLinkOptions
   onActivity,
 });
 
+/** A hypervisor that shows each of its machines to `onMachine`. */
+function watched(hypervisor: Hypervisor, onMachine: (machine: Machine) => void): Hypervisor {
+  const show = <M extends Machine | undefined>(machine: M): M => {
+    if (machine) onMachine(machine);
+    return machine;
+  };
+  return {
+    ...hypervisor,
+    boot: async (...request) => show(await hypervisor.boot(...request)),
+    restore: async (...request) => show(await hypervisor.restore(...request)),
+    adopt: async (...request) => show(await hypervisor.adopt(...request)),
+  };
+}
+
 async function connectGuest(
-  machine: Machine,
+  machine: Pick<Machine, "guestChannel">,
   onActivity: () => void,
   signal: AbortSignal,
 ): Promise<GuestLink> {
@@ -128,32 +170,33 @@ function harmless(link: GuestLink): GuestLink {
   return Object.assign(link, {
     configure: async (settings: Parameters<typeof configure>[0], inner: AbortSignal) => {
       const { environment } = settings;
-      await configure(environment ? { environment } : {}, inner);
+      return await configure(environment ? { environment } : {}, inner);
     },
     quiesce: async () => {},
   });
 }
 
 /** Slots that lead to this machine's loopback interface. */
-function fakeSlots() {
+function fakeSlots(onRelease: (slot: Slot) => void) {
   let last = 0;
+  const slot = (number: number): Slot => ({
+    number,
+    namespace: "/proc/self/ns/net",
+    tap: "tap0",
+    mac: "02:fc:00:00:00:05",
+    guestAddress: "127.0.0.1",
+    gateway: "127.0.0.1",
+    hostAddress: "127.0.0.1",
+    uid: 0,
+  });
   return {
-    acquire: async (): Promise<Slot> => ({
-      number: ++last,
-      namespace: "/proc/self/ns/net",
-      tap: "tap0",
-      mac: "02:fc:00:00:00:05",
-      guestAddress: "127.0.0.1",
-      gateway: "127.0.0.1",
-      hostAddress: "127.0.0.1",
-      uid: 0,
-    }),
+    acquire: async (): Promise<Slot> => slot(++last),
     applyPolicy: async (_slot: Slot, policy: Parameters<typeof parsePolicy>[0]): Promise<void> => {
       parsePolicy(policy);
     },
     decisions: async () => [],
-    adopt: () => undefined,
-    release: async () => {},
+    adopt: slot,
+    release: async (released: Slot) => onRelease(released),
     close: async () => {},
   };
 }
@@ -166,7 +209,7 @@ async function freezeOn(
   signal: AbortSignal,
 ): Promise<FrozenTemplate> {
   const at = (name: string): string => join(directory, name);
-  await mkdir(directory);
+  await mkdir(directory, { recursive: true });
   for (const name of ["kernel", "initramfs", "disk"]) await writeFile(at(name), name);
   const machine = await hypervisor.boot(
     {

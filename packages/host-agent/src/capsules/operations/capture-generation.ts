@@ -1,16 +1,17 @@
 import { chmod, mkdir, open, rm } from "node:fs/promises";
-import { problemOf, withDeadline } from "@wrenn/core";
+import { withDeadline } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { syncDirectory } from "@wrenn/system";
 import type { Disks } from "../../disks/disks.ts";
 import type { Generation } from "../../generations/generation.ts";
 import type { Machines } from "../../machines/machines.ts";
-import { onceRunning, requireNoStall, whileAlive } from "../../machines/running-machine.ts";
+import { requireNoStall, whileAlive } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Memory } from "../../memory/memory.ts";
 import type { Capsule } from "../capsule.ts";
 import type { OperationJournal } from "./operation-journal.ts";
 import { untilComplete } from "./serve-pages.ts";
+import { undoFreeze, undoStop } from "./undo-stop.ts";
 
 /** Freezing processes takes milliseconds; one that cannot be frozen fails the operation instead of holding it up. */
 const QUIESCE_MS = 30_000;
@@ -18,7 +19,7 @@ const QUIESCE_MS = 30_000;
 export interface CaptureGenerationDeps {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly machines: Pick<Machines, "hypervisor">;
+  readonly machines: Pick<Machines, "hypervisor" | "letRun">;
   readonly disks: Pick<Disks, "create" | "layers">;
   readonly memory: Pick<Memory, "save">;
 }
@@ -60,16 +61,6 @@ export async function captureGeneration(
   const id = `g${record.nextGeneration}`;
   const files = directory.generation(id);
   const alive = <T>(work: Promise<T>): Promise<T> => whileAlive(machine, work);
-  /** Letting the machine run again after a failure must not hide that failure. */
-  const letRun = async (what: string, work: () => Promise<void>): Promise<void> => {
-    const failed = (error: unknown): void =>
-      deps.logger.error("capsule.undo_failed", { capsule: capsule.id, what, problem: problemOf(error) });
-    try {
-      await onceRunning(machine, work, failed);
-    } catch (error) {
-      failed(error);
-    }
-  };
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rm(files.directory, { recursive: true, force: true }));
   await rm(files.directory, { recursive: true, force: true });
@@ -77,6 +68,15 @@ export async function captureGeneration(
   const layer = await layerStore.freeze(directory.overlay(record.overlay));
   const layers = [...record.layers, layer];
   let overlay = record.overlay;
+  let switched = false;
+  undo.defer(async () => {
+    // A disk that was switched stays so: the new overlay is the capsule's disk from now on.
+    try {
+      if (switched) await capsule.save({ overlay, layers });
+    } finally {
+      layerStore.unpin(layer);
+    }
+  });
   if (request.kind !== "pause") {
     overlay++;
     const disk = directory.overlay(overlay);
@@ -86,15 +86,10 @@ export async function captureGeneration(
       signal,
     );
   }
-  let switched = false;
-  undo.defer(async () => {
-    // A disk that was switched stays so: the new overlay is the capsule's disk from now on.
-    if (switched) await capsule.save({ overlay, layers });
-    layerStore.unpin(layer);
-  });
 
   await journal.step("quiesce");
-  undo.defer(() => letRun("thaw", () => guest.thaw(AbortSignal.timeout(QUIESCE_MS))));
+  let stopped = false;
+  undo.defer(() => (stopped ? undoStop : undoFreeze)(capsule, running, deps));
   await alive(
     withDeadline("freezing the guest's processes", QUIESCE_MS, signal, (inner) =>
       guest.quiesce({ freeze: true }, inner),
@@ -102,7 +97,7 @@ export async function captureGeneration(
   );
   await journal.step("stop");
   const stoppedAt = deps.clock.monotonic();
-  undo.defer(() => letRun("resume", () => machine.resume(AbortSignal.timeout(QUIESCE_MS))));
+  stopped = true;
   await machine.stop(signal);
   if (request.kind !== "pause") {
     request.journal.add({ layer });
@@ -121,8 +116,11 @@ export async function captureGeneration(
   if (request.kind !== "pause") {
     await request.journal.step("continue");
     stoppedMs = deps.clock.monotonic() - stoppedAt;
-    await machine.resume(signal);
-    await alive(guest.thaw(signal));
+    await deps.machines.letRun(machine, async () => guest, signal);
+    stopped = false;
+    await alive(
+      withDeadline("thawing the guest's processes", QUIESCE_MS, signal, (inner) => guest.thaw(inner)),
+    );
   }
   await Promise.all([
     syncFile(files.deviceState),

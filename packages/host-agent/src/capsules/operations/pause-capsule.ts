@@ -1,9 +1,8 @@
-import { problemOf } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { Disks } from "../../disks/disks.ts";
 import type { PortConnections } from "../../host-agent-deps.ts";
 import type { Machines } from "../../machines/machines.ts";
-import { onceRunning, requireNoStall } from "../../machines/running-machine.ts";
+import { requireNoStall } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
@@ -12,14 +11,15 @@ import { captureGeneration } from "./capture-generation.ts";
 import type { CaptureGenerationDeps } from "./capture-generation.ts";
 import { OperationJournal } from "./operation-journal.ts";
 import type { OperationJournalDeps } from "./operation-journal.ts";
+import { attempt, releaseMachine } from "./release-machine.ts";
+import { undoStop } from "./undo-stop.ts";
 
 /** Compacting a disk is given up after this; the next pause tries again. */
 const COMPACT_MS = 10 * 60_000;
-const THAW_MS = 30_000;
 
 export interface PauseCapsuleDeps extends CaptureGenerationDeps, OperationJournalDeps {
   readonly registry: CapsuleRegistry;
-  readonly machines: Pick<Machines<"release">, "hypervisor" | "slots">;
+  readonly machines: Pick<Machines<"release">, "hypervisor" | "letRun" | "slots">;
   readonly disks: Disks;
   readonly connections: Pick<PortConnections, "drain" | "reset">;
 }
@@ -44,11 +44,11 @@ export async function pauseCapsule(
   } catch (error) {
     capsule.enter("running", running);
     deps.connections.reset(id);
-    await journal.clear();
+    await attempt(capsule, "journal", () => journal.clear(), deps);
     throw error;
   }
-  await releaseMachine(capsule, running, journal, deps);
-  settleInBackground(capsule, running, deps);
+  await leaveMachine(capsule, running, journal, deps);
+  settleInBackground(capsule, deps);
   return capsule.status();
 }
 
@@ -78,22 +78,15 @@ async function commitGeneration(
       current: generation.id,
     });
   } catch (error) {
-    await running.machine.resume(signal);
-    const failed = (cause: unknown): void =>
-      deps.logger.error("capsule.undo_failed", {
-        capsule: capsule.id,
-        what: "thaw",
-        problem: problemOf(cause),
-      });
-    await onceRunning(running.machine, () => running.guest.thaw(AbortSignal.timeout(THAW_MS)), failed);
+    await undoStop(capsule, running, deps);
     throw error;
   } finally {
     for (const layer of generation.layers) deps.disks.layers.unpin(layer);
   }
 }
 
-/** The generation is safe: from here on the pause cannot be undone. */
-async function releaseMachine(
+/** The generation is safe, so from here on the pause cannot be undone: what fails is logged, and the rest is done all the same. */
+async function leaveMachine(
   capsule: Capsule,
   running: RunningMachine,
   journal: OperationJournal<"pause">,
@@ -101,22 +94,16 @@ async function releaseMachine(
 ): Promise<void> {
   running.guest.suspend();
   capsule.suspended = running.guest;
-  try {
-    await journal.step("release");
-  } catch (error) {
-    deps.logger.warn("capsule.journal_failed", { capsule: capsule.id, problem: problemOf(error) });
-  }
+  await attempt(capsule, "journal", () => journal.step("release"), deps);
   capsule.enter("paused");
-  await running.machine.destroy();
-  await running.pages?.stop();
-  await sealLayers(capsule, deps.disks);
-  await journal.clear();
+  await releaseMachine(capsule, running, deps);
+  await attempt(capsule, "layers", () => sealLayers(capsule, deps.disks), deps);
+  await attempt(capsule, "journal", () => journal.clear(), deps);
 }
 
-/** What the caller does not wait for: the slot, reading the generation back, and removing what it replaces. */
-function settleInBackground(capsule: Capsule, { slot }: RunningMachine, deps: PauseCapsuleDeps): void {
+/** What the caller does not wait for: reading the generation back, and removing what it replaces. */
+function settleInBackground(capsule: Capsule, deps: PauseCapsuleDeps): void {
   const { registry } = deps;
-  registry.inBackground(capsule.id, "slot_release", () => deps.machines.slots.release(slot));
   const generation = capsule.currentGeneration();
   registry.inBackground(capsule.id, "verification", async () => {
     await verifyNewGeneration(capsule, generation);

@@ -131,7 +131,7 @@ function isOfFork({ kind }: Generation): boolean {
 
 const noOperation: JournalEntry = { operation: "none", at: 0 };
 
-/** Connects to the guest of a live machine, and resumes it where an interrupted pause or checkpoint had stopped it. */
+/** Connects to the guest of a live machine, which runs on where an interrupted pause or checkpoint had stopped it. */
 async function takeOverMachine(
   capsule: Capsule,
   { machine, slot }: Pick<RunningMachine, "machine" | "slot">,
@@ -141,14 +141,11 @@ async function takeOverMachine(
 ): Promise<RunningMachine | undefined> {
   try {
     const interrupted = journal.operation === "pause" || journal.operation === "checkpoint";
-    if (interrupted) {
-      await adoptSwitchedDisk(capsule, await machine.activeDisk(signal), journal.layer);
-      await machine.resume(signal);
-    }
+    if (interrupted) await adoptSwitchedDisk(capsule, await machine.activeDisk(signal), journal.layer);
     // With a full disk the capsule is what it was: its guest answers when there is room, and the requests for it wait.
     const guest = deps.machines.openGuest(machine, () => capsule.touch());
     try {
-      await greetGuest(capsule, { machine, guest }, deps, signal);
+      await greetGuest(capsule, { machine, guest }, interrupted, deps, signal);
     } catch (error) {
       await guest.detach();
       throw error;
@@ -162,17 +159,21 @@ async function takeOverMachine(
 }
 
 /**
- * Finds the processes of a guest that an earlier host agent knew, and lets them run. A guest that could not answer until now
+ * Gives a guest the time, finds the processes in it that an earlier host agent knew, and lets them run. A guest that could not answer until now
  * gets more attempts.
  */
 async function greetGuest(
   capsule: Capsule,
   { machine, guest }: Pick<RunningMachine, "machine" | "guest">,
+  interrupted: boolean,
   deps: RecoverCapsulesDeps,
   signal: AbortSignal,
 ): Promise<void> {
+  const { clocks, letRun } = deps.machines;
   const greet = async (stalled: AbortSignal): Promise<void> => {
     const answer = AbortSignal.any([stalled, AbortSignal.timeout(ANSWER_MS)]);
+    if (interrupted) await letRun(machine, async () => guest, answer);
+    else await clocks.check(machine, guest, answer);
     await guest.recover(answer);
     // Nothing is frozen unless an operation was interrupted, by this host agent's predecessor or by the one before.
     await guest.thaw(answer);

@@ -20,7 +20,7 @@ export interface StartMachineDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
-  readonly machines: Machines<"acquire" | "applyPolicy" | "release">;
+  readonly machines: Omit<Machines<"acquire" | "applyPolicy" | "release">, "clocks">;
   readonly disks: Pick<Disks, "create" | "layers">;
   readonly memory: Pick<Memory, "packed">;
   readonly connections: Pick<PortConnections, "reset">;
@@ -42,7 +42,7 @@ export interface MachineOrigin {
 
 type StartJournal = OperationJournal<"create"> | OperationJournal<"resume">;
 
-/** A machine that runs, before its guest has the identity of the capsule. */
+/** A machine before its guest has the time of the host and the identity of the capsule; that of the pool stands still. */
 interface StartedMachine extends Omit<RunningMachine, "guest"> {
   /** The link to a guest that has answered before. */
   readonly guest?: GuestLink;
@@ -72,16 +72,17 @@ export async function startMachine(
 
   await journal.step("guest");
   const { suspended } = capsule;
-  const guest = await whileAlive(
-    machine,
-    withDeadline("the guest agent's first answer", GUEST_ANSWER_MS, signal, async (inner) => {
-      if (started.guest) return started.guest;
-      if (!suspended) return await deps.machines.connectGuest(machine, () => capsule.touch(), inner);
+  const reach = async (inner: AbortSignal): Promise<GuestLink> => {
+    if (suspended) {
+      undo.defer(() => suspended.suspend());
       await suspended.resume(inner);
       return suspended;
-    }),
-  );
-  undo.defer(async () => (suspended ? guest.suspend() : await guest.detach()));
+    }
+    const link = started.guest ?? (await deps.machines.connectGuest(machine, () => capsule.touch(), inner));
+    undo.defer(() => link.detach());
+    return link;
+  };
+  const guest = await deps.machines.letRun(machine, reach, signal);
 
   await journal.step("identity");
   const restoreCount = record.restores + 1;
@@ -92,7 +93,7 @@ export async function startMachine(
       if (origin.files === undefined && !template.frozenProcesses) return;
       // Processes of a generation are known only to the link that it was frozen with.
       if (!suspended) await guest.recover(inner);
-      // They are frozen until here: none of them has seen the old clock and randomness.
+      // They are frozen until here: none of them has seen the old randomness.
       await guest.thaw(inner);
     }),
   );
@@ -115,7 +116,7 @@ export async function startMachine(
   return { machine, guest, slot, ...defined({ pages }) };
 }
 
-/** Lets a machine of the pool run. It has a slot and a disk already, so that only the network policy is missing. */
+/** Takes a machine of the pool. It has a slot and a disk already, so that only the network policy is missing. */
 async function takePrepared(
   capsule: Capsule,
   prepared: PreparedMachine,
@@ -138,7 +139,6 @@ async function takePrepared(
 
   await journal.step("machine");
   activity.onActivity = () => capsule.touch();
-  await machine.resume(signal);
   return { machine, slot, ...defined({ guest }) };
 }
 
