@@ -27,6 +27,15 @@ test("layers that are neither used nor pinned are removed", async () => {
   assert.equal(await exists(store.path(id)), false);
 });
 
+test("a layer that could not be made is not kept", async () => {
+  const id = systemRandom.uuid();
+  const store = new LayerStore(join(directory, "failed"), { ...systemRandom, uuid: () => id });
+  await store.open();
+  await assert.rejects(store.freeze(join(directory, "no-such-overlay")), { code: "ENOENT" });
+  await writeFile(store.path(id), "disk");
+  assert.deepEqual(await store.collect(() => new Set()), [id]);
+});
+
 test("a layer that a record begins to name during a collection is kept", async () => {
   const { store, id } = await storeWithLayer("committed");
   const used = new Set<string>();

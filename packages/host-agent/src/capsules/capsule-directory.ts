@@ -1,7 +1,7 @@
-import { mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { lstat, mkdir, readdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { WrennError } from "@wrenn/core";
-import { exists, readFileIfPresent, writeFileAtomic } from "@wrenn/system";
+import { hasCode, readFileIfPresent, writeFileAtomic } from "@wrenn/system";
 import { generationFiles } from "../generations/generation.ts";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { CapsuleRecord, JournalEntry } from "./capsule-record.ts";
@@ -67,11 +67,18 @@ export class CapsuleDirectory {
     return generationFiles(join(this.generations, id));
   }
 
-  /** @throws WrennError `capsule_busy` when there is a directory, or a link to one, for the capsule's id. */
-  async requireAbsent(): Promise<void> {
-    if (await exists(this.#link ?? this.path)) throw new WrennError("capsule_busy", { operation: "create" });
+  /**
+   * Takes the place of a new capsule, which {@link remove} gives back. What lies there already belongs to another capsule, perhaps
+   * one that could not be read at the start, and is left alone.
+   *
+   * @throws WrennError `capsule_busy`.
+   */
+  async claim(): Promise<void> {
+    if (await isTaken(this.#link ?? this.path)) throw new WrennError("capsule_busy", { operation: "create" });
+    if (this.#link === undefined) await mkdir(this.path, { mode: 0o700 });
   }
 
+  /** Fills the place that was claimed. */
   async create(record: CapsuleRecord): Promise<void> {
     await mkdir(this.disk, { recursive: true, mode: 0o700 });
     await mkdir(this.generations, { mode: 0o700 });
@@ -170,4 +177,14 @@ export class CapsuleDirectory {
 async function readJson<T>(path: string): Promise<T | undefined> {
   const text = await readFileIfPresent(path);
   return text === undefined ? undefined : (JSON.parse(text) as T);
+}
+
+async function isTaken(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
 }

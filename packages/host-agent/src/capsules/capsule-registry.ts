@@ -62,12 +62,14 @@ export class CapsuleRegistry {
           this.#deps.logger.error("capsule.machine_died", { capsule: capsule.id, problem: death.detail });
           const incomplete = running.pages?.isComplete() === false;
           if (!incomplete) capsule.fail(`the capsule's machine died: ${death.detail}`);
-          await running.guest.detach();
-          await running.machine.destroy();
-          await running.pages?.stop();
+          await using release = new AsyncDisposableStack();
+          // Each is done although another fails; the process is dead, so that nothing uses the slot.
+          release.defer(() => this.#deps.machines.slots.release(running.slot));
           // It was cut off from its own memory in the first moments after a resume: the frozen moment is as it was.
-          if (incomplete) await capsule.fallBack();
-          await this.#deps.machines.slots.release(running.slot);
+          if (incomplete) release.defer(() => capsule.fallBack());
+          release.defer(() => running.pages?.stop());
+          release.defer(() => running.machine.destroy());
+          await running.guest.detach();
         }),
       ),
     );

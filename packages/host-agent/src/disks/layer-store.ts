@@ -34,7 +34,12 @@ export class LayerStore {
   async freeze(overlay: string): Promise<string> {
     const id = this.#random.uuid();
     this.#pinned.add(id);
-    await link(overlay, this.path(id));
+    try {
+      await link(overlay, this.path(id));
+    } catch (error) {
+      this.#pinned.delete(id);
+      throw error;
+    }
     return id;
   }
 

@@ -170,6 +170,18 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     assert.equal((await agent.capsule(other, signal)).state, "running", "it was not made by that fork");
   });
 
+  test(`${name}: a fork whose child's id is taken does nothing, and the capsule with that id is unharmed`, async () => {
+    const [id, other] = [await lab.capsule(), await lab.capsule()];
+    const never = lab.spec();
+    for (const taken of [lab.spec({ id: other }), lab.spec({ id }), never])
+      await rejects(() => agent.forkCapsule(id, [never, taken], signal), "capsule_busy");
+    for (const unharmed of [id, other]) {
+      assert.equal((await agent.capsule(unharmed, signal)).state, "running");
+      await agent.processes(unharmed).list(signal);
+    }
+    await rejects(() => agent.capsule(never.id, signal), "capsule_not_found");
+  });
+
   test(`${name}: a snapshot of a paused capsule is a template until it is deleted`, async () => {
     const id = await lab.capsule();
     await agent.pauseCapsule(id, signal);
@@ -184,6 +196,17 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     await agent.deleteSnapshot(key, signal);
     await agent.deleteSnapshot(key, signal);
     await rejects(() => lab.capsule({ template: key }), "template_not_found");
+  });
+
+  test(`${name}: of two snapshots that take one key at once, one is a template and the other changes nothing`, async () => {
+    const ids = [await lab.capsule(), await lab.capsule()];
+    for (const id of ids) await agent.pauseCapsule(id, signal);
+    const key = `snapshot-${ids.join("-")}`;
+    const made = await Promise.allSettled(ids.map((id) => agent.createSnapshot(id, key, signal)));
+    assert.deepEqual(made.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+    const child = await lab.capsule({ template: key });
+    await agent.destroyCapsule(child, signal);
+    await agent.deleteSnapshot(key, signal);
   });
 
   test(`${name}: destroy ends a capsule in any state, and may be repeated`, async () => {
@@ -215,6 +238,9 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     assert.ok(Array.isArray(await agent.networkDecisions(id, signal)));
     const wrong = { egress: "allow", allow: [], deny: ["not a network"] } as const;
     await rejects(() => agent.setNetwork(id, wrong, signal), "invalid_field", /deny must hold IPv4/);
+    await agent.pauseCapsule(id, signal);
+    await rejects(() => agent.setNetwork(id, wrong, signal), "invalid_field", /deny must hold IPv4/);
+    assert.equal((await agent.resumeCapsule(id, signal)).state, "running");
   });
 
   test(`${name}: a port is dialled; each direction ends on its own, and a refusal keeps its code`, async () => {

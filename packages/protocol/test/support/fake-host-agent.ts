@@ -142,7 +142,8 @@ export class FakeHostAgent implements HostAgent {
     this.#reach(signal);
     const source = this.#running(id);
     if (this.refusal) throw this.refusal;
-    if (children.some((child) => this.capsules.has(child.id)))
+    const ids = new Set(children.map((child) => child.id));
+    if (ids.size < children.length || [...ids].some((child) => this.capsules.has(child)))
       throw new WrennError("capsule_busy", { operation: "create" });
     const { files } = this.#contentsOf(id);
     return children.map((child) => this.#start(child, source, files.copyAll()));

@@ -61,8 +61,11 @@ export async function addGeneration(
       await journal.step("commit");
     } finally {
       // Whether or not the generation is kept: this is the disk that the machine writes to now.
-      await capsule.save({ overlay, layers: generation.layers });
-      for (const layer of generation.layers) deps.disks.layers.unpin(layer);
+      try {
+        await capsule.save({ overlay, layers: generation.layers });
+      } finally {
+        for (const layer of generation.layers) deps.disks.layers.unpin(layer);
+      }
     }
     await capsule.save({
       generations: [...capsule.record.generations, generation],

@@ -98,6 +98,17 @@ function newRecord(spec: CapsuleSpec, template: FrozenTemplate, now: number): Ca
   };
 }
 
+/** Ends a machine of the pool that its capsule cannot take, and removes its directory. */
+async function discard(
+  { machine, guest, slot, name }: PreparedMachine,
+  deps: StartCapsuleDeps,
+): Promise<void> {
+  await guest?.detach();
+  await machine.destroy();
+  await deps.machines.slots.release(slot);
+  await new CapsuleDirectory(deps.capsulesDirectory, name).remove();
+}
+
 /** Makes the capsule's directory and takes the steps to its machine. */
 async function startFirstMachine(
   capsule: Capsule,
@@ -109,14 +120,11 @@ async function startFirstMachine(
   const journal = new OperationJournal(capsule, "create", deps, signal);
   await using undo = new AsyncDisposableStack();
   try {
-    // Another's, which could not be read at the start of the host agent, is not this operation's to remove.
-    await directory.requireAbsent();
+    await directory.claim();
     undo.defer(() => directory.remove());
     await directory.create(capsule.record);
   } catch (error) {
-    await prepared?.guest?.detach();
-    await prepared?.machine.destroy();
-    if (prepared) await deps.machines.slots.release(prepared.slot);
+    if (prepared) await discard(prepared, deps);
     throw error;
   }
   const running = await startMachine(

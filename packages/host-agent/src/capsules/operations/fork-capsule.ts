@@ -1,3 +1,4 @@
+import { WrennError } from "@wrenn/core";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { Host } from "../../host-agent-deps.ts";
 import { addGeneration } from "./checkpoint-capsule.ts";
@@ -13,7 +14,11 @@ export type ForkCapsuleDeps = StartCapsuleDeps &
     readonly host: Pick<Host, "facts">;
   };
 
-/** Starts capsules from this moment of a running one, which continues. All of them run, or none is left. */
+/**
+ * Starts capsules from this moment of a running one, which continues. All of them run, or none is left.
+ *
+ * @throws WrennError `capsule_busy` before anything is done when a child's id is taken.
+ */
 export async function forkCapsule(
   id: string,
   children: readonly CapsuleSpec[],
@@ -22,17 +27,20 @@ export async function forkCapsule(
 ): Promise<readonly CapsuleStatus[]> {
   const { registry } = deps;
   const source = registry.require(id);
+  const ids = new Set(children.map((child) => child.id));
+  if (ids.size < children.length) throw new WrennError("capsule_busy", { operation: "create" });
+  for (const child of ids) registry.requireUnused(child);
   const journal = new OperationJournal(source, "fork", deps, signal);
   await journal.step("capture");
   const { generation } = await addGeneration(source, { kind: "fork" }, deps, signal);
   const parent = { files: source.directory.generation(generation.id), layers: generation.layers };
   const { template } = source.record;
-  /** Children that this fork began to start: only these are destroyed when it fails. */
-  const begun: CapsuleSpec[] = [];
+  const startedIds: string[] = [];
   const startChild = async (child: CapsuleSpec): Promise<CapsuleStatus> => {
     registry.requireUnused(child.id);
-    begun.push(child);
-    return await startCapsule({ ...child, ...template.shape }, template, { parent }, deps, signal);
+    const status = await startCapsule({ ...child, ...template.shape }, template, { parent }, deps, signal);
+    startedIds.push(child.id);
+    return status;
   };
   try {
     await journal.step("children");
@@ -42,8 +50,9 @@ export async function forkCapsule(
     await journal.step("drop");
     return started;
   } catch (error) {
+    // A child that could not be started has left nothing; an id that was taken meanwhile is another capsule's.
     await Promise.allSettled(
-      begun.map((child) => registry.queue.run(child.id, () => destroyCapsule(child.id, deps))),
+      startedIds.map((child) => registry.queue.run(child, () => destroyCapsule(child, deps))),
     );
     throw error;
   } finally {

@@ -1,4 +1,5 @@
 import type { CapsuleStatus } from "@wrenn/protocol";
+import { releaseMachine } from "./release-machine.ts";
 import { resumeFrom } from "./resume-capsule.ts";
 import type { ResumeCapsuleDeps } from "./resume-capsule.ts";
 
@@ -23,9 +24,7 @@ export async function restoreCheckpoint(
   const { slot: _released, served: _incomplete, ...kept } = capsule.record;
   await capsule.replace({ ...kept, state: "paused", current: generation.id, layers: generation.layers });
   capsule.enter("paused");
-  await running?.machine.destroy();
-  await running?.pages?.stop();
-  if (running) await deps.machines.slots.release(running.slot);
+  if (running) await releaseMachine(capsule, running, deps);
   await capsule.directory.tidy(capsule.record);
   return await resumeFrom(capsule, generation, deps, signal);
 }

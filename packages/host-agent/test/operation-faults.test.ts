@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { mkdir, readdir, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { newId, systemRandom } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
+import { exists } from "@wrenn/system";
+import { startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
+
+const signal = AbortSignal.timeout(60_000);
+const released: number[] = [];
+let destroyFailures = 0;
+const host = await startAgentOnFakeMachines({
+  onSlotRelease: ({ number }) => released.push(number),
+  onMachine: (machine) => {
+    const destroy = machine.destroy.bind(machine);
+    Object.assign(machine, {
+      destroy: async () => {
+        if (destroyFailures-- > 0) throw new Error("the process cannot be ended");
+        await destroy();
+      },
+    });
+  },
+});
+after(() => host.close());
+const { agent, template } = host;
+
+const newSpec = () => ({
+  id: newId("capsule", systemRandom),
+  template,
+  vcpus: 1,
+  memoryMib: 64,
+  diskMib: 64,
+  timeoutSec: 0,
+  envs: {},
+});
+const filesOf = (id: string): string => join(host.root, "capsules", id);
+
+test("a create leaves the files of a capsule alone that has its id and is not known", async () => {
+  const spec = newSpec();
+  // As a capsule whose record could not be read at the start.
+  await mkdir(join(filesOf(spec.id), "generations"), { recursive: true });
+  await writeFile(join(filesOf(spec.id), "capsule.json"), "damaged");
+  await assert.rejects(agent.createCapsule(spec, signal), { name: "WrennError", reason: "capsule_busy" });
+  assert.deepEqual(await readdir(filesOf(spec.id)), ["capsule.json", "generations"]);
+});
+
+test("a checkpoint that fails before it stops anything keeps no disk layer", async () => {
+  const { id } = await agent.createCapsule(newSpec(), signal);
+  const nextOverlay = join(filesOf(id), "disk", "1.qcow2");
+  await mkdir(nextOverlay);
+  await assert.rejects(agent.checkpointCapsule(id, undefined, signal));
+  assert.equal((await host.layers.collect(() => new Set())).length, 1);
+  await rmdir(nextOverlay);
+  await agent.checkpointCapsule(id, undefined, signal);
+  await agent.destroyCapsule(id, signal);
+});
+
+test("a pause whose machine cannot be ended at once is one, and gives its slot back later", async () => {
+  const { id } = await agent.createCapsule(newSpec(), signal);
+  const { length } = released;
+  destroyFailures = 1;
+  assert.equal((await agent.pauseCapsule(id, signal)).state, "paused");
+  assert.equal(await exists(join(filesOf(id), "run")), true);
+  assert.equal(released.length, length, "a machine that lives shares its slot with no other");
+  await eventually("the slot is released", () => released.length === length + 1);
+  assert.equal(await exists(join(filesOf(id), "run")), false);
+  assert.equal((await agent.resumeCapsule(id, signal)).state, "running");
+});
