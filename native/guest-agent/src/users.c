@@ -2,16 +2,18 @@
 #include "users.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { LINE_LIMIT = 8192 };
+enum { LINE_LIMIT = 8192, FILE_LIMIT = 16 << 20 };
 
 /* The next field of a colon-separated line, cut out in place; NULL at the end. */
 static char *next_field(char **rest) { return strsep(rest, ":"); }
@@ -49,9 +51,19 @@ bool passwd_parse(const char *line, struct user *user) {
   return copy_text(user->name, name) && copy_text(user->home, home && *home ? home : "/") && copy_text(user->shell, shell && *shell ? shell : "/bin/sh");
 }
 
+/* Opens a file that users may have replaced: with a FIFO, which would keep the agent waiting, or with what has no end. */
+static FILE *open_regular(const char *path) {
+  struct stat st;
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0) return NULL;
+  FILE *file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_LIMIT ? fdopen(fd, "r") : NULL;
+  if (!file) close(fd);
+  return file;
+}
+
 /* Calls `each` for every line until it returns true; overlong lines are skipped whole. */
 static bool scan_lines(const char *path, bool (*each)(char *line, void *context), void *context) {
-  FILE *file = fopen(path, "re");
+  FILE *file = open_regular(path);
   if (!file) return false;
   char line[LINE_LIMIT];
   bool found = false;

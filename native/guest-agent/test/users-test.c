@@ -1,7 +1,13 @@
 /* Lines of passwd(5), whole and broken, and the paths that hang on a user's home. */
+#define _GNU_SOURCE
 #include "../src/users.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "../src/paths.h"
 #include "check.h"
@@ -59,6 +65,26 @@ static void paths(void) {
   CHECK(!path_resolve(&user, text + 2, out));
 }
 
+/* In mounts that this program alone sees: a FIFO in place of passwd(5) is no passwd(5), and nothing waits for its other end. */
+static void replaced_files(void) {
+  struct user user;
+  gid_t gid;
+  char directory[] = "/tmp/wrenn-users-XXXXXX";
+  if (geteuid() != 0 || unshare(CLONE_NEWNS) || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL)) return;
+  CHECK(group_find("root", &gid) && gid == 0 && !group_find("no such group", &gid));
+  CHECK(mkdtemp(directory) && chdir(directory) == 0 && mkfifo("fifo", 0644) == 0);
+  int fd = open("large", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  CHECK(fd >= 0 && ftruncate(fd, 1 << 30) == 0 && close(fd) == 0);
+  alarm(20);
+  static const char *const replacements[] = {"fifo", "large", "/dev/zero"};
+  for (size_t i = 0; i < sizeof replacements / sizeof *replacements; i++) {
+    CHECK(mount(replacements[i], "/etc/passwd", NULL, MS_BIND, NULL) == 0);
+    CHECK(user_find("root", &user) && user.uid == 0 && !user_find("nobody", &user));
+    CHECK(umount("/etc/passwd") == 0);
+  }
+  CHECK(unlink("fifo") == 0 && unlink("large") == 0 && rmdir(directory) == 0);
+}
+
 int main(void) {
   struct user user;
   whole_lines();
@@ -66,5 +92,6 @@ int main(void) {
   paths();
   CHECK(user_find("", &user) && user.uid == 0);
   CHECK(!user_find("no such user", &user));
+  replaced_files();
   return 0;
 }
