@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
 import { runCommand } from "@wrenn/system";
+import { assertClock } from "../support/guest-clock.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
 /*
@@ -74,5 +75,12 @@ yes wrenn | head -c ${WRITTEN} | cmp - /filled`;
   assert.equal(exit?.exit_code, 0, "what was written is on the disk, unchanged");
   await eventually("the capsule waits no longer", async () => (await waits()) === undefined);
   assert.equal((await server.api.shell(id, "wc -c < /filled")).stdout, `${WRITTEN}\n`);
+  // For the guest the wait has not passed.
+  const hasTime = (): Promise<boolean> =>
+    assertClock(server.api, id, "after the wait").then(
+      () => true,
+      () => false,
+    );
+  await eventually("the capsule has the host's time", hasTime, { timeoutMs: 5000 });
   assert.equal((await call("DELETE", "")).status, 204);
 });
