@@ -27,6 +27,12 @@ export const guestErrors = {
     "standard input of {selector} is closed",
     "Start the process with stdin open, and write before it is closed or the process exits.",
   ),
+  input_not_read: user(
+    "conflict",
+    409,
+    "{selector} does not read its input: {accepted} of {bytes} bytes were taken",
+    "Send the rest, from the first byte that was not taken, once the process reads.",
+  ),
   not_a_terminal: user("conflict", 409, "{selector} is not a terminal", "Start it through the pty endpoint."),
   tag_in_use: user(
     "conflict",

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer, request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { after, afterEach, before, beforeEach, test } from "node:test";
+import { abortable, WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import type { CapsuleProcess, CapsuleProcesses } from "@wrenn/protocol";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
@@ -30,7 +31,10 @@ class GatedAgent extends FakeHostAgent {
       wait: (inner) => process.wait(inner),
       write: async (bytes, inner) => {
         this.given += bytes.length;
-        await this.gate;
+        await abortable(inner, this.gate).catch((cause: unknown) => {
+          const selector = process.facts.tag ?? "";
+          throw new WrennError("input_not_read", { selector, accepted: 0, bytes: bytes.length }, { cause });
+        });
         await process.write(bytes, inner);
       },
       closeInput: (inner) => process.closeInput(inner),
@@ -110,22 +114,51 @@ test("large writes arrive whole and are not mixed", async () => {
   assert.ok((await printed(process)) === sizes.map((size, n) => (letters[n] ?? "").repeat(size)).join(""));
 });
 
-test("a write that is aborted while the guest takes nothing harms no other", async () => {
+test("a write that is given up is taken back from the host, and harms no other", async () => {
   const process = await cat();
   await process.write(Buffer.from("first,"), signal);
   const gate = Promise.withResolvers<void>();
   host.gate = gate.promise;
   const giveUp = new AbortController();
-  const aborted = assert.rejects(process.write(Buffer.from("second,"), giveUp.signal), /enough/);
+  const second = process.write(Buffer.from("second,"), giveUp.signal);
+  const aborted = assert.rejects(second, {
+    reason: "input_not_read",
+    context: { selector: process.facts.tag, accepted: 0, bytes: 7 },
+  });
   const third = process.write(Buffer.from("third,"), signal);
   await eventually("the host has both", () => host.given >= "first,second,third,".length);
   giveUp.abort(new Error("enough"));
   await aborted;
   gate.resolve();
   await third;
-  assert.equal(await printed(process), "first,second,third,", "it had been sent");
+  assert.equal(await printed(process), "first,third,");
   await process.write(Buffer.from("fourth"), signal);
-  assert.equal(await printed(process), "first,second,third,fourth");
+  assert.equal(await printed(process), "first,third,fourth");
+});
+
+test("of a write in parts only the newest are taken back, and a close behind it leaves the input open", async () => {
+  const process = await cat();
+  const gate = Promise.withResolvers<void>();
+  host.gate = gate.promise;
+  const giveUp = new AbortController();
+  const size = 8 << 20;
+  const outcomes = Promise.allSettled([
+    process.write(Buffer.alloc(size, "x"), giveUp.signal),
+    process.closeInput(giveUp.signal),
+  ]);
+  await eventually("the host has some", () => host.given > 0);
+  giveUp.abort(new Error("enough"));
+  const reasons = (await outcomes).map((outcome) =>
+    outcome.status === "rejected" ? outcome.reason : undefined,
+  );
+  assert.deepEqual(
+    reasons.map((error: unknown) => WrennError.is(error, "input_not_read") && error.context["bytes"]),
+    [size, 0],
+  );
+  gate.resolve();
+  await process.write(Buffer.from("after"), signal);
+  const text = await printed(process);
+  assert.equal(text, `${"x".repeat(Number(reasons[0]?.context["accepted"]))}after`);
 });
 
 test("while the guest takes nothing, little is read from the client", async () => {
@@ -180,6 +213,7 @@ test("frames that no client sends end the stream with a reason, and give the pro
     ["a number too far", encodeFrame({ write: 3 }, Buffer.from("bad"))],
     ["no number", encodeFrame({ write: "2" }, Buffer.from("bad"))],
     ["both kinds", encodeFrame({ write: 2, close: 2 }, Buffer.from("bad"))],
+    ["a cancel of what was not sent", encodeFrame({ cancel: 2 })],
     ["neither kind", encodeFrame({ paste: 2 }, Buffer.from("bad"))],
     ["no object", encodeFrame(null, Buffer.from("bad"))],
     ["a frame too long", Buffer.from([0, 0, 0, 2, 255, 255, 255, 255, 123, 125])],
@@ -221,6 +255,16 @@ test("answers that no host gives reject the writes", async () => {
     ["of no known kind", encodeFrame({ something: 1 }), "operation_failed"],
     ["that is no frame", Buffer.from([255, 255, 255, 255, 0, 0, 0, 0]), "host_unavailable"],
     ["that ends in the middle", Buffer.from([0, 0]), "host_unavailable"],
+    [
+      "that take more than was sent",
+      encodeFrame({
+        value: {
+          taken: 1,
+          error: { reason: "input_not_read", context: { selector: "x", accepted: 2, bytes: 1 }, message: "" },
+        },
+      }),
+      "operation_failed",
+    ],
     ["with something else as the error", encodeFrame({ value: { taken: 1, error: 5 } }), "operation_failed"],
   ];
   const process = await cat();

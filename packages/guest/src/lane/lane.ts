@@ -80,6 +80,11 @@ export class Lane {
     if (this.#connection && this.#synchronised) this.#connection.send(encode(this.#connection.epoch));
   }
 
+  /** Whether what is sent now reaches a connection. */
+  get connected(): boolean {
+    return this.#connection !== undefined && this.#synchronised;
+  }
+
   /** Bytes on their way to the guest that the kernel has not taken. */
   get backlog(): number {
     return this.#connection?.backlog ?? 0;

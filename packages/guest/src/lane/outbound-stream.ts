@@ -29,11 +29,14 @@ export class OutboundStream implements LaneStream {
   #closed = false;
   #failure: unknown;
   readonly #change = new Bell();
+  readonly #onChange: () => void;
 
-  constructor(lane: Lane, id: number, limit: number) {
+  /** @param onChange - called when the guest has received bytes, takes more, or takes none because the stream failed. */
+  constructor(lane: Lane, id: number, limit: number, onChange: () => void = () => {}) {
     this.#lane = lane;
     this.#id = id;
     this.#limit = limit;
+    this.#onChange = onChange;
     lane.addStream(id, this);
   }
 
@@ -45,6 +48,16 @@ export class OutboundStream implements LaneStream {
     return this.#failure;
   }
 
+  /** How many more bytes could be sent at once: none while the lane has no connection. */
+  get room(): number {
+    return this.#lane.connected ? Math.max(0, this.#limit - this.#end) : 0;
+  }
+
+  /** Offset just past the last byte that was given to this stream. */
+  get end(): number {
+    return this.#end;
+  }
+
   startAt(offset: number): void {
     this.#received = this.#sent = this.#end = offset;
   }
@@ -52,15 +65,19 @@ export class OutboundStream implements LaneStream {
   /** Queues bytes, which must not change afterwards; resolves when at most `backlog` bytes are still to be received. */
   async write(bytes: Uint8Array, backlog: number, signal: AbortSignal): Promise<void> {
     this.#throwFailure();
-    if (bytes.length > 0) {
-      this.#queue.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-      this.#end += bytes.length;
-      this.#push();
-    }
+    this.send(bytes);
     while (this.#end - this.#received > backlog) {
       await abortable(signal, this.#change.next);
       this.#throwFailure();
     }
+  }
+
+  /** Queues bytes, which must not change afterwards, and sends what the window admits. */
+  send(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#queue.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    this.#end += bytes.length;
+    this.#push();
   }
 
   /** Says that nothing follows. */
@@ -83,12 +100,14 @@ export class OutboundStream implements LaneStream {
     this.#sent = this.#received;
     this.#lane.send((epoch) => guestChannel.encodeWindow(epoch, this.#id, 0, 0));
     this.#push();
+    this.#onChange();
   }
 
   fail(cause: unknown): void {
     this.#failure ??= cause;
     this.#queue.length = 0;
     this.#change.ring();
+    this.#onChange();
   }
 
   remove(): void {
@@ -103,6 +122,7 @@ export class OutboundStream implements LaneStream {
     this.#limit = Math.max(this.#limit, limit);
     this.#push();
     this.#change.ring();
+    this.#onChange();
   }
 
   #forget(count: number): void {

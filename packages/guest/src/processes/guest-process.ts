@@ -12,17 +12,14 @@ import type {
 import { guestChannel } from "@wrenn/protocol";
 import { InboundStream } from "../lane/inbound-stream.ts";
 import type { Lane } from "../lane/lane.ts";
-import { OutboundStream, StreamRefused } from "../lane/outbound-stream.ts";
 import { GuestRefusal } from "../lane/guest-refusal.ts";
 import { LOG_CAPACITY, OutputLog } from "./output-log.ts";
+import { ProcessInput } from "./process-input.ts";
 import type { ProcessRecord } from "./process-record.ts";
 import { RING_BYTES } from "./start-request.ts";
 import { OutputReader } from "./output-reader.ts";
 import type { ReadableOutput } from "./output-reader.ts";
 import { OutputReaders } from "./output-readers.ts";
-
-/** Bytes of input that may be on their way before a writer waits. */
-const INPUT_BACKLOG = 1 << 20;
 
 export interface GuestProcessOptions {
   readonly handle: number;
@@ -49,12 +46,11 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
   #facts: ProcessFacts;
   readonly #options: GuestProcessOptions;
   readonly #inbound: Record<OutputStream, InboundStream>;
-  readonly #input: OutboundStream | undefined;
+  readonly #input: ProcessInput | undefined;
   readonly #readers: OutputReaders;
   readonly #exit = Promise.withResolvers<ProcessExit>();
   #finished: Finished | undefined;
   #failure: unknown;
-  #inputClosed = false;
   #settled = false;
 
   constructor(options: GuestProcessOptions) {
@@ -77,12 +73,7 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
       stderr: inbound("stderr", guestChannel.stream.errors),
     };
     if (options.hasInput)
-      this.#input = new OutboundStream(
-        options.data,
-        guestChannel.streamId(options.handle, guestChannel.stream.input),
-        0,
-      );
-    else this.#inputClosed = true;
+      this.#input = new ProcessInput(options.data, options.handle, () => this.#selector());
   }
 
   get facts(): ProcessFacts {
@@ -121,6 +112,7 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
     if (this.#finished) return;
     this.#finished = { exit, final };
     this.#exit.resolve(exit);
+    this.#input?.end();
     this.log.notify();
     this.#streamEnded();
   }
@@ -130,6 +122,7 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
     if (this.#finished) return;
     this.#failure ??= cause;
     this.#exit.reject(cause);
+    this.#input?.fail(cause);
     this.log.notify();
   }
 
@@ -167,18 +160,14 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
 
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#inputClosed || !this.#input || !this.alive) throw this.#stdinClosed();
-    try {
-      await this.#input.write(bytes, INPUT_BACKLOG, signal);
-    } catch (error) {
-      if (error instanceof StreamRefused) throw this.#stdinClosed();
-      throw error;
-    }
+    this.throwFailure();
+    if (!this.#input || this.#finished) throw new WrennError("stdin_closed", { selector: this.#selector() });
+    await this.#input.write(bytes, signal);
   }
 
-  async closeInput(): Promise<void> {
-    this.#inputClosed = true;
-    this.#input?.close();
+  async closeInput(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.#input?.close(signal);
   }
 
   async kill(signalNumber: number, scope: "group" | "tree", signal: AbortSignal): Promise<void> {
@@ -210,7 +199,7 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
   dispose(): void {
     this.#inbound.stdout.close();
     this.#inbound.stderr.close();
-    this.#input?.remove();
+    this.#input?.dispose();
   }
 
   /**
@@ -245,10 +234,6 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
       // The process ended and was forgotten between the call and its arrival.
       if (!(error instanceof GuestRefusal && error.status === guestChannel.status.unknownHandle)) throw error;
     }
-  }
-
-  #stdinClosed(): WrennError {
-    return new WrennError("stdin_closed", { selector: this.#selector() });
   }
 
   #selector(): string {

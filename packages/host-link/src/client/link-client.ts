@@ -26,6 +26,8 @@ export interface StreamPiece {
 export interface LinkExchange {
   /** Resolves when the connection takes more. @throws WrennError `host_unavailable`. */
   send(frame: Buffer): Promise<void>;
+  /** Sends a small frame without a wait; on a connection that is closed it is lost. */
+  post(frame: Buffer): void;
   /** Says that no frame follows; the answer goes on to its end. */
   end(): void;
   /** Gives up both directions. */
@@ -99,6 +101,9 @@ export class LinkClient {
         } catch (error) {
           throw unavailable(error);
         }
+      },
+      post: (frame) => {
+        if (!request.destroyed) request.write(frame);
       },
       end: () => request.end(encodeFrame({ end: true })),
       destroy,

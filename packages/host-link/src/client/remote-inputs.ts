@@ -1,13 +1,17 @@
-import { abortable, Bell, WrennError } from "@wrenn/core";
+import { Bell, WrennError } from "@wrenn/core";
 import type { ProcessFacts } from "@wrenn/protocol";
 import { encodeFrame } from "../wire/frames.ts";
 import { damaged, errorFromWire } from "../wire/link-error.ts";
-import { InputTaken } from "../wire/streams.ts";
+import { INPUT_WINDOW, inputCost, InputTaken } from "../wire/streams.ts";
 import { checked } from "./link-client.ts";
 import type { LinkExchange, LinkClient } from "./link-client.ts";
+import { unavailable } from "./transport.ts";
 
 /** Larger writes are sent in parts, so that no frame becomes too long. */
 const PART_BYTES = 256 << 10;
+const NOTHING = new Uint8Array(0);
+/** How long the host may take to say how much was taken of a write that was given up. */
+const CANCEL_MS = 5000;
 
 /**
  * Input of processes on another machine: one stream for each process that is written to, opened by its first write. All writes to
@@ -24,20 +28,16 @@ export class RemoteInputs {
     this.#idleMs = idleMs;
   }
 
-  /**
-   * Resolves when the guest has taken the bytes. Where that cannot be known, because the link broke, it rejects.
-   *
-   * @throws WrennError `stdin_closed`, `host_unavailable`; the signal's reason, and then the guest may still take the bytes.
-   */
+  /** As `CapsuleProcess.write`; what happened to the bytes is unknown when it throws WrennError `host_unavailable`. */
   async write(id: string, facts: ProcessFacts, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await this.#streamTo(id, facts).add(bytes, signal);
+    await this.#streamTo(id, facts).add("write", bytes, signal);
   }
 
-  /** Closes the input after everything that was written before the call. */
+  /** As `CapsuleProcess.closeInput`. */
   async close(id: string, facts: ProcessFacts, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await this.#streamTo(id, facts).add("close", signal);
+    await this.#streamTo(id, facts).add("close", NOTHING, signal);
   }
 
   #streamTo(id: string, facts: ProcessFacts): InputStream {
@@ -52,9 +52,18 @@ export class RemoteInputs {
 }
 
 interface Item extends PromiseWithResolvers<void> {
-  readonly content: Uint8Array | "close";
-  /** Parts that the host has not answered yet. */
-  unanswered: number;
+  readonly kind: "write" | "close";
+  readonly bytes: Uint8Array;
+  /** Bytes that were sent. */
+  sent: number;
+  /** Bytes that the guest took. */
+  taken: number;
+  /** Sizes of the parts that the host has not answered yet, by their numbers. */
+  readonly open: Map<number, number>;
+  /** Nothing more of it is sent. */
+  complete: boolean;
+  /** Something of it was taken back. */
+  cut: boolean;
 }
 
 class InputStream {
@@ -62,9 +71,12 @@ class InputStream {
   readonly #facts: ProcessFacts;
   readonly #idle: NodeJS.Timeout;
   readonly #onOver: () => void;
-  /** Items that are not sent yet, and those that are, by the number of each part. */
+  /** Items that are not, or not wholly, sent. */
   readonly #waiting: Item[] = [];
+  /** Items of which parts have no answer, by the number of each part. */
   readonly #sent = new Map<number, Item>();
+  /** What those parts count for in the window. */
+  #underWay = 0;
   readonly #received: Promise<void>;
   #over = false;
   readonly #change = new Bell();
@@ -78,38 +90,78 @@ class InputStream {
     this.#received = this.#receive();
   }
 
-  async add(content: Item["content"], signal: AbortSignal): Promise<void> {
-    const item: Item = { content, unanswered: 0, ...Promise.withResolvers<void>() };
+  async add(kind: Item["kind"], bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    const item: Item = {
+      kind,
+      bytes,
+      sent: 0,
+      taken: 0,
+      open: new Map(),
+      complete: false,
+      cut: false,
+      ...Promise.withResolvers<void>(),
+    };
     this.#waiting.push(item);
-    this.#ring();
+    this.#change.ring();
+    let timer: NodeJS.Timeout | undefined;
+    const giveUp = (): void => {
+      this.#giveUp(item);
+      const late = unavailable(new Error("the host does not say how much input was taken"));
+      timer = setTimeout(() => item.reject(late), CANCEL_MS);
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
     try {
-      await abortable(signal, item.promise);
-    } catch (error) {
-      // One that is being sent is sent whole: the guest never gets half a write before the next.
-      const at = this.#waiting.indexOf(item);
-      if (at >= 0) this.#waiting.splice(at, 1);
-      throw error;
+      await item.promise;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", giveUp);
     }
   }
 
+  /** Sends nothing more of an item, and takes back what the guest has not taken: the newest part first, so that no gap is left. */
+  #giveUp(item: Item): void {
+    if (!item.complete) {
+      this.#waiting.splice(this.#waiting.indexOf(item), 1);
+      item.complete = true;
+      item.cut = true;
+    }
+    for (const number of [...item.open.keys()].toReversed())
+      this.#exchange.post(encodeFrame({ cancel: number }));
+    this.#settle(item);
+    this.#change.ring();
+  }
+
+  #settle(item: Item): void {
+    if (!item.complete || item.open.size > 0) return;
+    if (item.cut)
+      item.reject(
+        new WrennError("input_not_read", {
+          selector: this.#selector(),
+          accepted: item.taken,
+          bytes: item.bytes.length,
+        }),
+      );
+    else item.resolve();
+  }
+
   async #send(first: Buffer): Promise<void> {
-    let number = 0;
     try {
       await this.#exchange.send(first);
-      while (!this.#over) {
-        const item = this.#waiting.shift();
-        if (!item) {
+      for (let number = 1; !this.#over;) {
+        const [item] = this.#waiting;
+        const part = item?.bytes.subarray(item.sent, item.sent + PART_BYTES);
+        const cost = inputCost(part?.length ?? 0);
+        if (!item || !part || (this.#underWay > 0 && this.#underWay + cost > INPUT_WINDOW)) {
           await this.#change.next;
           continue;
         }
-        const parts = partsOf(item.content);
-        item.unanswered = parts.length;
-        for (const part of parts) {
-          number++;
-          this.#sent.set(number, item);
-          const header = part === "close" ? { close: number } : { write: number };
-          await this.#exchange.send(encodeFrame(header, part === "close" ? undefined : part));
-        }
+        item.sent += part.length;
+        item.complete = item.sent === item.bytes.length;
+        if (item.complete) this.#waiting.shift();
+        item.open.set(number, part.length);
+        this.#sent.set(number, item);
+        this.#underWay += cost;
+        await this.#exchange.send(encodeFrame({ [item.kind]: number++ }, part));
       }
     } catch (error) {
       // Why nothing can be sent is in the answer, if there is one: the process may have exited.
@@ -122,19 +174,37 @@ class InputStream {
     try {
       for await (const { value } of this.#exchange.pieces()) {
         const { taken, error } = checked(InputTaken, value);
-        const item = this.#sent.get(taken);
-        if (!item) throw damaged("an answer to input that was not sent");
-        this.#sent.delete(taken);
-        if (error !== undefined) item.reject(errorFromWire(error));
-        else if (--item.unanswered === 0) item.resolve();
+        this.#answered(taken, error);
         this.#idle.refresh();
+        this.#change.ring();
       }
       // The host ends a stream when the process has exited.
-      this.#finish(new WrennError("stdin_closed", { selector: this.#facts.tag ?? String(this.#facts.pid) }));
+      this.#finish(new WrennError("stdin_closed", { selector: this.#selector() }));
       this.#exchange.end();
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  #answered(number: number, wireError: unknown): void {
+    const item = this.#sent.get(number);
+    const size = item?.open.get(number);
+    if (!item || size === undefined) throw damaged("an answer to input that was not sent");
+    const error = wireError === undefined ? undefined : errorFromWire(wireError);
+    const isCut = WrennError.is(error, "input_not_read");
+    const taken = isCut ? Number(error.context["accepted"]) : size;
+    if (!(taken >= 0 && taken <= size)) throw damaged("more input taken than was sent");
+    this.#sent.delete(number);
+    item.open.delete(number);
+    this.#underWay -= inputCost(size);
+    item.taken += taken;
+    item.cut ||= isCut;
+    if (error && !isCut) item.reject(error);
+    this.#settle(item);
+  }
+
+  #selector(): string {
+    return this.#facts.tag ?? String(this.#facts.pid);
   }
 
   #closeIdle(): void {
@@ -159,17 +229,6 @@ class InputStream {
     this.#onOver();
     for (const item of [...this.#sent.values(), ...this.#waiting.splice(0)]) item.reject(error);
     this.#sent.clear();
-    this.#ring();
-  }
-
-  #ring(): void {
     this.#change.ring();
   }
-}
-
-function partsOf(content: Item["content"]): readonly Item["content"][] {
-  if (content === "close" || content.length <= PART_BYTES) return [content];
-  const parts: Uint8Array[] = [];
-  for (let at = 0; at < content.length; at += PART_BYTES) parts.push(content.subarray(at, at + PART_BYTES));
-  return parts;
 }

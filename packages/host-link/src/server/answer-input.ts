@@ -5,16 +5,11 @@ import { found } from "../wire/calls.ts";
 import { decodeFrames } from "../wire/frames.ts";
 import type { LinkFrame } from "../wire/frames.ts";
 import { errorToWire } from "../wire/link-error.ts";
-import { End, InputArguments, InputItem } from "../wire/streams.ts";
+import { End, INPUT_WINDOW, InputArguments, inputCost, InputItem } from "../wire/streams.ts";
 import { checkArguments } from "./link-request.ts";
 import type { LinkRequest } from "./link-request.ts";
 import { sendPieces } from "./send-pieces.ts";
 import type { AnswerPiece } from "./send-pieces.ts";
-
-/** Input that the guest has not taken yet; beyond it no more is read from the connection. */
-const BACKLOG_BYTES = 1 << 20;
-/** What an item counts for in addition to its bytes, so that empty items are bounded, too. */
-const ITEM_BYTES = 64;
 
 /** Input of one process: pieces arrive in order, and each is answered when the guest has taken it. */
 export async function answerInput({ agent, request, response, signal }: LinkRequest): Promise<void> {
@@ -30,11 +25,10 @@ export async function answerInput({ agent, request, response, signal }: LinkRequ
 
 class InputRelay {
   readonly #process: CapsuleProcess;
-  readonly #signal: AbortSignal;
   readonly #answers: { readonly piece: AnswerPiece; readonly cost: number }[] = [];
   #last = 0;
-  /** Items that the guest has neither taken nor refused. */
-  #open = 0;
+  /** Gives up items that the guest has neither taken nor refused, by their numbers. */
+  readonly #open = new Map<number, AbortController>();
   /** What the items cost whose answers are not sent yet. */
   #backlog = 0;
   /** The process has exited or the client sends no more: the open items are the last. */
@@ -46,9 +40,9 @@ class InputRelay {
 
   constructor(process: CapsuleProcess, signal: AbortSignal) {
     this.#process = process;
-    this.#signal = signal;
     const finish = (): void => this.#finish();
     process.wait(signal).then(finish, finish);
+    signal.addEventListener("abort", () => this.#giveUpAll(signal.reason), { once: true });
   }
 
   /** Gives what arrives to the process. */
@@ -58,7 +52,7 @@ class InputRelay {
         if (Value.Check(End, header)) return;
         if (this.#over) continue;
         this.#take(header, payload);
-        while (this.#backlog > BACKLOG_BYTES && !this.#over) await this.#change.next;
+        while (this.#backlog > INPUT_WINDOW && !this.#over) await this.#change.next;
       }
       throw new Error("the input was cut off");
     } catch (error) {
@@ -78,7 +72,7 @@ class InputRelay {
           this.#ring();
         }
         if (this.#failure !== undefined) throw this.#failure;
-        if (this.#finishing && this.#open === 0) return;
+        if (this.#finishing && this.#open.size === 0) return;
         await this.#change.next;
       }
     } finally {
@@ -89,23 +83,36 @@ class InputRelay {
 
   #take(header: unknown, payload: Uint8Array): void {
     if (!Value.Check(InputItem, header)) throw invalid("is of another shape");
+    if ("cancel" in header) {
+      if (header.cancel > this.#last) throw invalid(`cancels ${header.cancel} after ${this.#last}`);
+      this.#open.get(header.cancel)?.abort(new Error("the client gave the write up"));
+      return;
+    }
     const number = "write" in header ? header.write : header.close;
     if (number !== this.#last + 1) throw invalid(`has the number ${number} after ${this.#last}`);
     this.#last = number;
-    this.#open++;
-    const cost = payload.length + ITEM_BYTES;
+    const giveUp = new AbortController();
+    this.#open.set(number, giveUp);
+    const cost = inputCost(payload.length);
     this.#backlog += cost;
     const settle = (error?: unknown): void => {
-      this.#open--;
+      this.#open.delete(number);
       if (error === undefined) this.#answers.push({ piece: { value: { taken: number } }, cost });
-      else if (WrennError.is(error, "stdin_closed"))
+      else if (WrennError.is(error, "stdin_closed") || WrennError.is(error, "input_not_read"))
         this.#answers.push({ piece: { value: { taken: number, error: errorToWire(error) } }, cost });
       else this.#failure ??= error;
       this.#ring();
     };
     const taken =
-      "write" in header ? this.#process.write(payload, this.#signal) : this.#process.closeInput(this.#signal);
+      "write" in header
+        ? this.#process.write(payload, giveUp.signal)
+        : this.#process.closeInput(giveUp.signal);
     taken.then(() => settle(), settle);
+  }
+
+  /** The newest first: the rest of one that is cut is not followed by another. */
+  #giveUpAll(reason: unknown): void {
+    for (const giveUp of [...this.#open.values()].toReversed()) giveUp.abort(reason);
   }
 
   #finish(): void {

@@ -20,14 +20,29 @@ export const UploadArguments = Type.Tuple([Id, Text, FileArguments]);
 /** Begins the body of an input stream; items follow. */
 export const InputArguments = Type.Tuple([Id, ProcessHandle]);
 
-/** A piece of input, whose bytes are the payload, or the end of the input. Items are numbered from 1 without gaps. */
+/**
+ * A piece of input, whose bytes are the payload, or the end of the input. Items are numbered from 1 without gaps. `cancel` names an
+ * earlier item: what the guest has not taken of it is taken back.
+ */
 export const InputItem = Type.Union([
   Type.Object({ write: Count }, { additionalProperties: false }),
   Type.Object({ close: Count }, { additionalProperties: false }),
+  Type.Object({ cancel: Count }, { additionalProperties: false }),
 ]);
 
-/** The answer to the item of that number: the guest has taken it, or has not and never will. */
+/** The answer to the item of that number: the guest has taken it, or only as much as the error says. */
 export const InputTaken = Type.Object({ taken: Count, error: Type.Optional(Type.Unknown()) });
+
+/**
+ * Input without an answer that may be under way: a client sends no more, so that a `cancel` never waits behind input, and a host
+ * reads no more.
+ */
+export const INPUT_WINDOW = 1 << 20;
+
+/** What an item counts for in {@link INPUT_WINDOW}: empty items are bounded, too. */
+export function inputCost(payload: number): number {
+  return payload + 64;
+}
 
 /** Sent in quiet times, so that either side notices when the other is gone. */
 export const BEAT_MS = 10_000;

@@ -128,13 +128,20 @@ export interface CapsuleProcess {
   /** Resolves with the exit once the reaper knows it. */
   wait(signal: AbortSignal): Promise<ProcessExit>;
   /**
-   * Writes to standard input, after everything that was written before the call; resolves when the guest has taken the bytes. Aborting
-   * ends the wait: bytes that are on their way may still arrive.
+   * Writes to standard input, after everything that was written before the call; resolves when the guest has taken the bytes. The
+   * guest holds little more than what the process reads. Aborting takes back every byte that is not in the guest yet.
    *
-   * @throws WrennError `stdin_closed`; `host_unavailable` when the link to the host broke and nothing is known of the bytes.
+   * @throws WrennError `input_not_read` when the signal aborted the wait: `accepted` of its context is how many bytes the guest
+   * took, and the rest never arrives; `stdin_closed`, also when the process exits during the wait; `host_unavailable` when
+   * the link to the host broke and nothing is known of the bytes. The signal's reason when it had aborted before the call.
    */
   write(bytes: Uint8Array, signal: AbortSignal): Promise<void>;
-  /** Closes standard input after everything written so far. */
+  /**
+   * Closes standard input after everything that was written before the call; resolves when the guest has all of it. Aborting leaves
+   * the input open.
+   *
+   * @throws WrennError `input_not_read` when the signal aborted the wait; `host_unavailable`.
+   */
   closeInput(signal: AbortSignal): Promise<void>;
   /** Sends a signal to the process group, or to every process it started. An exited process is fine. */
   kill(signalNumber: number, scope: KillScope, signal: AbortSignal): Promise<void>;

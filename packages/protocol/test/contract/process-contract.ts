@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { before, test } from "node:test";
+import type { WrennError } from "@wrenn/core";
 import type {
   CapsuleProcess,
   CapsuleProcesses,
@@ -111,6 +112,33 @@ export function processContract(name: string, lab: ContractLab): void {
     await process.write(Buffer.from("next"), signal);
     await process.closeInput(signal);
     assert.equal(textOf(await read(process, "oldest", signal)), "next");
+  });
+
+  test(`${name}: a write to a process that does not read is given up whole, or says how much was taken`, async () => {
+    const process = await start("sleep", ["60"], { stdin: true, tag: "unread" });
+    const patience = (): AbortSignal => AbortSignal.timeout(200);
+    const many = process.write(Buffer.alloc(3 << 20), patience());
+    const taken = await many.then(
+      () => assert.fail("everything was taken"),
+      (error: WrennError) => error,
+    );
+    assert.deepEqual([taken.reason, taken.context["bytes"]], ["input_not_read", 3 << 20]);
+    const accepted = Number(taken.context["accepted"]);
+    assert.ok(accepted > 0 && accepted < 1 << 20, `${accepted} bytes`);
+    const next = process.write(Buffer.from("next"), patience());
+    await rejects(() => next, "input_not_read", /unread does not read its input: 0 of 4 bytes were taken/);
+    await finish(process);
+  });
+
+  test(`${name}: a kill does not wait behind input, and ends the writes that do`, async () => {
+    const process = await start("sleep", ["60"], { stdin: true, tag: "stuck" });
+    const writes = Promise.allSettled(
+      [1, 2, 3].map(async () => await process.write(Buffer.alloc(4 << 20), signal)),
+    );
+    await process.kill(SIGKILL, "tree", signal);
+    assert.deepEqual(await process.wait(signal), { exitCode: 128 + SIGKILL, signal: SIGKILL });
+    for (const write of await writes)
+      assert.match(write.status === "rejected" ? String(write.reason) : "resolved", /stuck is closed/);
   });
 
   test(`${name}: a kill is an exit with its signal, and may come late`, async () => {

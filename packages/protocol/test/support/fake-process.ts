@@ -22,6 +22,9 @@ export interface ProgramIo {
 
 export type Program = (io: ProgramIo) => void;
 
+/** What a program that takes no input leaves in the pipe before its writers wait. */
+const PIPE_BYTES = 1 << 17;
+
 /** A process whose program is a function. Output is kept from its first byte. */
 export class FakeProcess implements CapsuleProcess {
   readonly #facts: ProcessFacts;
@@ -31,8 +34,11 @@ export class FakeProcess implements CapsuleProcess {
   #exited: ProcessExit | undefined;
   #failure: unknown;
   #inputOpen: boolean;
-  #takeInput: (bytes: Uint8Array) => void = () => undefined;
+  #takeInput: ((bytes: Uint8Array) => void) | undefined;
   #endInput: () => void = () => undefined;
+  /** Bytes in the pipe of a program that takes none, and everything that waits for room in it. */
+  #unread = 0;
+  #inputWaits = false;
   readonly #change = new Bell();
 
   constructor(pid: number, tag: string, request: StartRequest, program: Program) {
@@ -104,16 +110,40 @@ export class FakeProcess implements CapsuleProcess {
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#failure !== undefined) throw this.#failure;
-    if (!this.#inputOpen || !this.alive)
-      throw new WrennError("stdin_closed", { selector: this.#facts.tag ?? String(this.#facts.pid) });
-    this.#takeInput(bytes);
+    if (!this.#inputOpen || !this.alive) throw this.#stdinClosed();
+    if (this.#takeInput) {
+      this.#takeInput(bytes);
+      return;
+    }
+    const accepted = this.#inputWaits ? 0 : Math.min(PIPE_BYTES - this.#unread, bytes.length);
+    this.#unread += accepted;
+    if (accepted < bytes.length) await this.#untilRead(accepted, bytes.length, signal);
   }
 
   async closeInput(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (!this.#inputOpen) return;
+    if (!this.#inputOpen || !this.alive) return;
+    if (this.#inputWaits) await this.#untilRead(0, 0, signal).catch(rethrowUnlessClosed);
     this.#inputOpen = false;
     this.#endInput();
+  }
+
+  /** Its program never reads: only the signal or the exit ends the wait. */
+  async #untilRead(accepted: number, bytes: number, signal: AbortSignal): Promise<never> {
+    const waitedBefore = this.#inputWaits;
+    this.#inputWaits = true;
+    const selector = this.#facts.tag ?? String(this.#facts.pid);
+    try {
+      await abortable(signal, this.#exit.promise);
+    } catch (cause) {
+      this.#inputWaits = waitedBefore;
+      throw this.#failure ?? new WrennError("input_not_read", { selector, accepted, bytes }, { cause });
+    }
+    throw this.#stdinClosed();
+  }
+
+  #stdinClosed(): WrennError {
+    return new WrennError("stdin_closed", { selector: this.#facts.tag ?? String(this.#facts.pid) });
   }
 
   async kill(signalNumber: number, _scope: KillScope, signal: AbortSignal): Promise<void> {
@@ -156,4 +186,8 @@ function restOf(event: DataEvent, position: number): DataEvent | undefined {
   const skip = Math.max(0, position - event.offset);
   if (skip >= event.bytes.length) return undefined;
   return skip === 0 ? event : { ...event, offset: event.offset + skip, bytes: event.bytes.subarray(skip) };
+}
+
+function rethrowUnlessClosed(error: unknown): void {
+  if (!WrennError.is(error, "stdin_closed")) throw error;
 }

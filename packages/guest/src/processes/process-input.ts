@@ -1,0 +1,154 @@
+import { WrennError } from "@wrenn/core";
+import { guestChannel } from "@wrenn/protocol";
+import type { Lane } from "../lane/lane.ts";
+import { OutboundStream, StreamRefused } from "../lane/outbound-stream.ts";
+
+interface Write extends PromiseWithResolvers<void> {
+  readonly bytes: Uint8Array;
+  /** How many of its bytes were given to the stream, and the stream's end after the last of them. */
+  given: number;
+  end: number;
+}
+
+interface Close extends PromiseWithResolvers<void> {
+  readonly bytes: undefined;
+}
+
+/**
+ * Standard input of one process. Writes wait here, in the order of the calls, and enter the stream only as far as the guest's
+ * window admits: until then a write can be taken back.
+ */
+export class ProcessInput {
+  readonly #stream: OutboundStream;
+  readonly #selector: () => string;
+  /** Writes and a close that are not, or not wholly, in the stream. */
+  readonly #waiting: (Write | Close)[] = [];
+  /** Writes that are in the stream as a whole and that the guest has not received yet. */
+  readonly #sent: Write[] = [];
+  #closed = false;
+  #failure: unknown;
+
+  /** @param selector - names the process in errors. */
+  constructor(lane: Lane, handle: number, selector: () => string) {
+    this.#stream = new OutboundStream(lane, guestChannel.streamId(handle, guestChannel.stream.input), 0, () =>
+      this.#work(),
+    );
+    this.#selector = selector;
+  }
+
+  /** Asks the guest for its window. */
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  /** Continues after `offset` bytes that an earlier link sent. */
+  startAt(offset: number): void {
+    this.#stream.startAt(offset);
+  }
+
+  /** Resolves when the guest has received the bytes. Throws as `CapsuleProcess.write` does. */
+  async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    this.#throwIfOver();
+    const write: Write = { bytes, given: 0, end: 0, ...Promise.withResolvers<void>() };
+    this.#waiting.push(write);
+    this.#work();
+    const giveUp = (): void => {
+      const at = this.#waiting.indexOf(write);
+      // What is in the stream reaches the guest in any case.
+      if (at < 0) write.resolve();
+      else {
+        this.#waiting.splice(at, 1);
+        write.reject(this.#notRead(write.given, bytes.length, signal.reason));
+        queueMicrotask(() => this.#work());
+      }
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      await write.promise;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Ends the input after everything that was written before; resolves when the end is sent. Throws as `CapsuleProcess.closeInput` does. */
+  async close(signal: AbortSignal): Promise<void> {
+    if (this.#closed || this.#failure !== undefined) return;
+    this.#closed = true;
+    const close: Close = { bytes: undefined, ...Promise.withResolvers<void>() };
+    this.#waiting.push(close);
+    this.#work();
+    const giveUp = (): void => {
+      const at = this.#waiting.indexOf(close);
+      if (at < 0) return;
+      this.#waiting.splice(at, 1);
+      this.#closed = false;
+      close.reject(this.#notRead(0, 0, signal.reason));
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      await close.promise;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** The process has exited: no write is taken from now on, and those that wait end. */
+  end(): void {
+    this.fail(this.#stdinClosed());
+  }
+
+  /** Nothing can be written any longer, because of `cause`. */
+  fail(cause: unknown): void {
+    this.#failure ??= cause;
+    for (const item of [...this.#sent.splice(0), ...this.#waiting.splice(0)]) {
+      // The input of a process that is gone needs no closing.
+      if (item.bytes === undefined) item.resolve();
+      else item.reject(this.#failure);
+    }
+  }
+
+  /** Takes the stream out of its lane. */
+  dispose(): void {
+    this.end();
+    this.#stream.remove();
+  }
+
+  #work(): void {
+    const { failure } = this.#stream;
+    if (failure !== undefined) this.fail(failure instanceof StreamRefused ? this.#stdinClosed() : failure);
+    for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
+      if (first.bytes === undefined) {
+        this.#stream.close();
+        first.resolve();
+      } else if (!this.#give(first)) break;
+      else this.#sent.push(first);
+      this.#waiting.shift();
+    }
+    for (let first = this.#sent[0]; first && first.end <= this.#stream.received; first = this.#sent[0]) {
+      first.resolve();
+      this.#sent.shift();
+    }
+  }
+
+  /** Gives the stream what it can send at once; whether that was everything. */
+  #give(write: Write): boolean {
+    const count = Math.min(this.#stream.room, write.bytes.length - write.given);
+    this.#stream.send(write.bytes.subarray(write.given, write.given + count));
+    write.given += count;
+    write.end = this.#stream.end;
+    return write.given === write.bytes.length;
+  }
+
+  #throwIfOver(): void {
+    if (this.#closed) throw this.#stdinClosed();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #notRead(accepted: number, bytes: number, cause: unknown): WrennError {
+    return new WrennError("input_not_read", { selector: this.#selector(), accepted, bytes }, { cause });
+  }
+
+  #stdinClosed(): WrennError {
+    return new WrennError("stdin_closed", { selector: this.#selector() });
+  }
+}
