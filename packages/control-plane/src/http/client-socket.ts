@@ -1,14 +1,15 @@
 import { abortable, Bell } from "@wrenn/core";
 import type { RawData, WebSocket } from "ws";
+import type { ReadAhead, ReadAheadShare } from "./read-ahead.ts";
 
-/** What a client may have sent ahead before its socket is no longer read. */
-const INBOUND_HIGH = 1 << 20;
 /** What may wait in the socket before a sender waits. */
 const OUTBOUND_HIGH = 256 << 10;
 /** A client that takes nothing for this long is given up. */
 const STALL_MS = 10 * 60_000;
 /** Keeps intermediaries from closing a quiet connection; dead peers are found by TCP keep-alive. */
 const PING_MS = 30_000;
+/** While a socket is left unread, pings find out that the client is gone: its system answers the first with a reset, and the second fails. */
+const UNREAD_PING_MS = 1000;
 
 /** Close codes of RFC 6455 §7.4.1 and the IANA registry. */
 export const closeCode = { done: 1000, policy: 1008, failure: 1011, overload: 1013 } as const;
@@ -25,14 +26,17 @@ export class ClientSocket {
   readonly #socket: WebSocket;
   readonly #inbound: Buffer[] = [];
   readonly #binary: boolean[] = [];
-  #inboundBytes = 0;
+  readonly #ahead: ReadAheadShare;
   /** Rings when a frame arrives, and at the end. */
   readonly #arrivals = new Bell();
+  #onUnread: () => void = () => undefined;
   readonly #gone = new AbortController();
   readonly #ping: NodeJS.Timeout;
+  #unreadPing: NodeJS.Timeout | undefined;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, readAhead: ReadAhead) {
     this.#socket = socket;
+    this.#ahead = readAhead.open(() => this.#readOn());
     this.closed = this.#gone.signal;
     socket.on("message", (data: RawData, isBinary: boolean) => this.#take(data as Buffer, isBinary));
     socket.on("error", () => {
@@ -49,13 +53,37 @@ export class ClientSocket {
       const frame = this.#inbound.shift();
       if (frame) {
         const binary = this.#binary.shift() ?? false;
-        this.#inboundBytes -= frame.length;
-        if (this.#socket.isPaused && this.#inboundBytes < INBOUND_HIGH / 2) this.#socket.resume();
+        this.#ahead.give(frame.length);
         return binary ? { type: "bytes", bytes: frame } : { type: "json", value: parse(frame) };
       }
       if (this.closed.aborted) return undefined;
       await abortable(signal, this.#arrivals.next);
     }
+  }
+
+  /** From now on much more is read ahead, so that what follows input is noticed before the input is taken. */
+  expectInput(): void {
+    this.#ahead.extend();
+  }
+
+  /** A message that was received still waits, and counts as read ahead until {@link release}. */
+  hold(bytes: number): void {
+    this.#ahead.take(bytes);
+    this.#pauseIfFull();
+  }
+
+  release(bytes: number): void {
+    this.#ahead.give(bytes);
+  }
+
+  /** Whether the client has sent so much ahead that nothing of it is read at the moment, acknowledgements included. */
+  get unread(): boolean {
+    return this.#socket.isPaused;
+  }
+
+  /** Calls `listener` whenever {@link unread} becomes true. */
+  onUnread(listener: () => void): void {
+    this.#onUnread = listener;
   }
 
   /** Sends a JSON message; waits while the client is slow. Nothing happens once the client is gone. */
@@ -68,11 +96,17 @@ export class ClientSocket {
     await this.#write(bytes);
   }
 
+  /** Forgets what was received and is not taken: the session is over. */
+  discard(): void {
+    for (const { length } of this.#inbound.splice(0)) this.#ahead.give(length);
+    this.#binary.length = 0;
+  }
+
   /** Ends the session in an orderly way. */
   close(code: number, reason: string): void {
     this.#socket.close(code, reason);
-    this.#socket.resume();
     this.#end();
+    this.#readOn();
   }
 
   async #write(data: string | Uint8Array): Promise<void> {
@@ -92,15 +126,31 @@ export class ClientSocket {
   }
 
   #take(data: Buffer, isBinary: boolean): void {
+    // After the end only the client's Close frame matters.
+    if (this.closed.aborted) return;
     this.#inbound.push(data);
     this.#binary.push(isBinary);
-    this.#inboundBytes += data.length;
-    if (this.#inboundBytes > INBOUND_HIGH) this.#socket.pause();
+    this.#ahead.take(data.length);
+    this.#pauseIfFull();
     this.#arrivals.ring();
+  }
+
+  #pauseIfFull(): void {
+    if (this.#socket.isPaused || this.closed.aborted || !this.#ahead.full) return;
+    this.#socket.pause();
+    this.#unreadPing = setInterval(() => this.#socket.ping(), UNREAD_PING_MS).unref();
+    this.#onUnread();
+  }
+
+  #readOn(): void {
+    clearInterval(this.#unreadPing);
+    this.#socket.resume();
   }
 
   #end(): void {
     clearInterval(this.#ping);
+    clearInterval(this.#unreadPing);
+    this.#ahead.close();
     this.#gone.abort(new Error("the client is gone"));
     this.#arrivals.ring();
   }

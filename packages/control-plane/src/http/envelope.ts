@@ -11,6 +11,8 @@ export interface ErrorBody {
     readonly remedy: string;
     readonly request_id: string;
     readonly sandbox_ids?: readonly string[];
+    /** Bytes of input that were taken, where not all were. */
+    readonly accepted?: number;
   };
   /** Again, where clients of the contract look for them. */
   readonly sandbox_ids?: readonly string[];
@@ -51,6 +53,7 @@ export function toWire(
         remedy: known.remedy,
         request_id: requestId,
         ...capsules,
+        ...(WrennError.is(known, "input_not_read") ? { accepted: Number(known.context["accepted"]) } : {}),
       },
       ...capsules,
     },

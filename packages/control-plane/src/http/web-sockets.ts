@@ -7,7 +7,6 @@ import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { WebSocketServer } from "ws";
-import type { WebSocket } from "ws";
 import { requireScope } from "./identity.ts";
 import type { Identity, RequestAuthenticator } from "./identity.ts";
 import { toWire } from "./envelope.ts";
@@ -15,6 +14,7 @@ import type { RequestLimits } from "./request-limits.ts";
 import { SocketRefused } from "./socket-route.ts";
 import type { SocketRoute } from "./socket-route.ts";
 import { closeCode, ClientSocket } from "./client-socket.ts";
+import { ReadAhead } from "./read-ahead.ts";
 
 /** Largest message of a client; larger input is sent in several. */
 const MAX_MESSAGE = 1 << 20;
@@ -72,6 +72,7 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     handleProtocols: (offered) => subprotocols.find((known) => offered.has(known)) ?? false,
   });
   const closing = new AbortController();
+  const readAhead = new ReadAhead();
   const upgrade: WebSockets["upgrade"] = (request, connection, head) => {
     connection.on("error", () => connection.destroy());
     const requestId = `req-${randomHex(deps.random, 12)}`;
@@ -84,9 +85,12 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     }
     if (connection instanceof Socket) connection.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
     sockets.handleUpgrade(request, connection, head, (socket) => {
-      serve(socket, request, socketRequest, deps, { requestId, closing: closing.signal }).catch(
-        (error: unknown) =>
-          deps.logger.error("websocket.failed", { request_id: requestId, problem: problemOf(error) }),
+      const client = new ClientSocket(socket, readAhead);
+      serve(client, socket.protocol, request, socketRequest, deps, {
+        requestId,
+        closing: closing.signal,
+      }).catch((error: unknown) =>
+        deps.logger.error("websocket.failed", { request_id: requestId, problem: problemOf(error) }),
       );
     });
   };
@@ -94,13 +98,13 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
 }
 
 async function serve(
-  webSocket: WebSocket,
+  socket: ClientSocket,
+  subprotocol: string,
   request: IncomingMessage,
   { isAdmin, capsuleId, route, params, query }: SocketRequest,
   deps: WebSocketsDeps,
   { requestId, closing }: { readonly requestId: string; readonly closing: AbortSignal },
 ): Promise<void> {
-  const socket = new ClientSocket(webSocket);
   const signal = AbortSignal.any([socket.closed, closing]);
   const { actForPlatform, openCapsule, logger, clock } = deps;
   const startedAt = clock.monotonic();
@@ -125,7 +129,7 @@ async function serve(
       files: capsule.files,
       params,
       query,
-      subprotocol: webSocket.protocol,
+      subprotocol,
       clock,
       logger,
       touch: throttle(touch, () => clock.monotonic()),
@@ -146,6 +150,7 @@ async function serve(
       socket.close(closeCode.failure, "");
     }
   } finally {
+    socket.discard();
     logger.info("websocket", {
       path: request.url?.split("?")[0] ?? "",
       outcome,

@@ -4,6 +4,7 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { EnvironmentBody, validateCommandText } from "./command-text.ts";
 import { LimitsBody, processLimits } from "./process-limits.ts";
+import { InputQueue } from "./input-queue.ts";
 import { startProcess } from "./start-process.ts";
 import { endTree } from "./run-foreground.ts";
 import { forwardOutput } from "./forward-output.ts";
@@ -89,28 +90,33 @@ export const execStream: SocketHandler = async (socket, context) => {
   }
 };
 
-/** Takes the client's messages until the command has ended. */
+/** Takes the client's messages until the command has ended. Input waits in a queue: what comes behind it is seen at once. */
 async function readClient(
   process: CapsuleProcess,
   socket: ClientSocket,
   context: SocketContext,
   ended: AbortSignal,
 ): Promise<void> {
+  // Input that is not read any longer is no failure of the command, whose exit follows.
+  const input = new InputQueue(process, socket, (error) =>
+    context.logger.debug("exec_stream.input_failed", { problem: problemOf(error) }),
+  );
+  socket.expectInput();
   try {
     for (;;) {
       const message = await socket.receive(ended);
       if (!message) return;
-      if (message.type === "bytes") await process.write(message.bytes, ended);
-      else if (Value.Check(Input, message.value))
-        await process.write(Buffer.from(message.value.data, "base64"), ended);
+      if (message.type === "bytes") input.write(message.bytes);
+      else if (Value.Check(Input, message.value)) input.write(Buffer.from(message.value.data, "base64"));
       else if (Value.Check(Control, message.value)) {
-        if (message.value.type === "stdin_close") await process.closeInput(ended);
+        if (message.value.type === "stdin_close") input.close();
         else if (message.value.type === "stop") end(process, context);
       }
     }
   } catch (error) {
-    // Input that nobody reads any more is no failure of the command, whose exit follows.
-    if (!ended.aborted) context.logger.debug("exec_stream.input_failed", { problem: problemOf(error) });
+    if (!ended.aborted) throw error;
+  } finally {
+    input.abandon();
   }
 }
 

@@ -5,11 +5,13 @@ import { Type } from "typebox";
 import { processFacts, ProcessFactsAnswer, processLogs, ProcessLogsAnswer } from "./process-json.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { CapsuleParams, refusals } from "../http/schemas.ts";
+import { CapsuleParams, ErrorSchema, refusals } from "../http/schemas.ts";
 import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
 const { SIGKILL, SIGTERM } = constants.signals;
 const CALL_MS = 10_000;
+/** How long input waits for a process that does not read. */
+const INPUT_MS = 10_000;
 
 const ProcessParams = Type.Object({
   id: Type.String(),
@@ -40,6 +42,13 @@ const InputBody = Type.Object({
   data: Type.Optional(Type.String()),
   encoding: Type.Optional(Type.Union([Type.Literal("utf-8"), Type.Literal("base64")])),
   close: Type.Optional(Type.Boolean({ description: "Closes standard input after the data" })),
+});
+
+const InputRefusal = Type.Object({
+  error: Type.Object({
+    ...ErrorSchema.properties.error.properties,
+    accepted: Type.Optional(Type.Integer({ description: "Bytes of the data that were taken" })),
+  }),
 });
 
 const LogsQuery = Type.Object({
@@ -154,18 +163,23 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
     {
       schema: {
         summary: "Write to a process's standard input",
+        description:
+          "204 when the capsule has taken all of it. What is not taken within 10 seconds, because the process does not read, is 409 `input_not_read` with `accepted`, how many bytes of the data were taken: the rest is never delivered, and may be sent again.",
         tags: ["commands"],
         params: ProcessParams,
         body: InputBody,
-        response: { 204: Type.Null(), ...refusals },
+        response: { 204: Type.Null(), 409: InputRefusal, ...refusals },
       },
     },
     async (request, reply) => {
-      const signal = AbortSignal.timeout(CALL_MS);
-      const process = await find(request, request.params, signal);
+      const process = await find(request, request.params, AbortSignal.timeout(CALL_MS));
       const { data = "", encoding = "utf-8", close = false } = request.body;
-      if (data !== "") await process.write(Buffer.from(data, encoding), signal);
-      if (close) await process.closeInput(signal);
+      const left = new AbortController();
+      reply.raw.once("close", () => left.abort(new Error("the client left")));
+      const signal = AbortSignal.any([AbortSignal.timeout(INPUT_MS), left.signal]);
+      const bytes = Buffer.from(data, encoding);
+      if (bytes.length > 0) await process.write(bytes, signal);
+      if (close) await closeAfter(process, bytes.length, signal);
       return await reply.status(204).send(null);
     },
   );
@@ -192,4 +206,15 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
       return await reply.status(204).send(null);
     },
   );
+}
+
+/** Closes the input after `bytes` bytes that were taken. */
+async function closeAfter(process: CapsuleProcess, bytes: number, signal: AbortSignal): Promise<void> {
+  try {
+    await process.closeInput(signal);
+  } catch (error) {
+    if (!WrennError.is(error, "input_not_read")) throw error;
+    const selector = process.facts.tag ?? String(process.facts.pid);
+    throw new WrennError("input_not_read", { selector, accepted: bytes, bytes }, { cause: error });
+  }
 }

@@ -26,6 +26,7 @@ export class PtyOutput {
   constructor(socket: ClientSocket, options: PtyOutputOptions) {
     this.#socket = socket;
     this.#options = options;
+    socket.onUnread(() => this.#acknowledgements.ring());
   }
 
   /** The viewer has shown this many bytes more. From the first call on it is never sent too much ahead. */
@@ -62,7 +63,8 @@ export class PtyOutput {
   async #data(offset: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     for (let at = 0; at < bytes.length; at += PART) {
       const part = bytes.subarray(at, at + PART);
-      while (this.#acknowledged !== undefined && this.#sent - this.#acknowledged > UNACKNOWLEDGED) {
+      // Acknowledgements may be stuck behind input that the program does not read before its output is taken.
+      while (!this.#socket.unread && this.#isAhead()) {
         signal.throwIfAborted();
         await this.#acknowledgements.next;
       }
@@ -75,6 +77,10 @@ export class PtyOutput {
           ...(this.#options.extended ? { offset: offset + at } : {}),
         });
     }
+  }
+
+  #isAhead(): boolean {
+    return this.#acknowledged !== undefined && this.#sent - this.#acknowledged > UNACKNOWLEDGED;
   }
 
   async #dropped(from: number, to: number): Promise<void> {

@@ -5,7 +5,7 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { EnvironmentBody, validateCommandText } from "./command-text.ts";
 import { startProcess } from "./start-process.ts";
-import { PtyInput } from "./pty-input.ts";
+import { InputQueue } from "./input-queue.ts";
 import { PtyOutput } from "./pty-output.ts";
 import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketHandler, SocketContext } from "../http/socket-route.ts";
@@ -14,6 +14,10 @@ import type { Inbound, ClientSocket } from "../http/client-socket.ts";
 const { SIGKILL } = constants.signals;
 const PING_MS = 30_000;
 const CALL_MS = 10_000;
+/** A terminal that takes no input is usually about to exit. If it has not exited after this time, the session fails. */
+const EXIT_MS = 5000;
+/** What a client sent before it left is given up when the terminal takes none of it for this long. */
+const LEFT_MS = 2000;
 const MAX_SIZE = 10_000;
 const DEFAULT_COMMAND = "/bin/bash";
 const DEFAULT_COLS = 80;
@@ -78,7 +82,10 @@ export const pty: SocketHandler = async (socket, context) => {
   const ping = setInterval(() => void socket.send({ type: "ping" }).catch(() => {}), PING_MS);
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => {});
-  const input = new PtyInput(process, (error) => failure.reject(error), signal);
+  const input = new InputQueue(process, socket, (cause) => {
+    process.wait(AbortSignal.timeout(EXIT_MS)).catch(() => failure.reject(cause));
+  });
+  socket.expectInput();
   try {
     const reading = readClient(socket, { process, input, output, context }, signal);
     reading.catch((error: unknown) => {
@@ -91,6 +98,9 @@ export const pty: SocketHandler = async (socket, context) => {
   } finally {
     clearInterval(ping);
     ended.abort();
+    input
+      .finish(LEFT_MS)
+      .catch((error: unknown) => context.logger.warn("pty.input_lost", { problem: problemOf(error) }));
   }
 };
 
@@ -161,7 +171,7 @@ async function connect(
 
 interface Terminal {
   readonly process: CapsuleProcess;
-  readonly input: PtyInput;
+  readonly input: InputQueue;
   readonly output: PtyOutput;
   readonly context: SocketContext;
 }
@@ -177,11 +187,11 @@ async function readClient(
     if (!message) return;
     context.touch();
     if (message.type === "bytes") {
-      await input.write(message.bytes);
+      input.write(message.bytes);
       continue;
     }
     const { value } = message;
-    if (Value.Check(Input, value)) await input.write(Buffer.from(value.data, "base64"));
+    if (Value.Check(Input, value)) input.write(Buffer.from(value.data, "base64"));
     else if (Value.Check(Resize, value)) input.resize(value.cols, value.rows);
     else if (Value.Check(Acknowledge, value)) output.acknowledge(value.bytes);
     else if (Value.Check(Typed, value) && value.type === "kill")
