@@ -43,7 +43,7 @@ const cases: readonly {
     code: "invalid_request",
     message: /^invalid JSON body$/,
   },
-  { title: "empty body", body: "", status: 400, code: "invalid_request", message: /^invalid JSON body$/ },
+  { title: "empty body", body: "", status: 400, code: "invalid_request", message: /body is required$/ },
   {
     title: "a list instead of an object",
     body: [],

@@ -42,8 +42,14 @@ export const errorCatalogue = {
   unsupported_media_type: user(
     "invalid_request",
     415,
-    "content type {type} is not accepted here",
-    "Send the content type that /docs names for this route.",
+    "content type {type} is not accepted here, only {accepted}",
+    "Send the content type that is named.",
+  ),
+  unsupported_content_encoding: user(
+    "invalid_request",
+    415,
+    "content encoding {coding} is not accepted here",
+    "Send the body as it is, without Content-Encoding.",
   ),
   multipart_expected: user(
     "invalid_request",

@@ -47,16 +47,18 @@ export function registerApiKeyRoutes(app: App, { apiKeys, clock }: ApiKeyRoutesD
         description:
           "`read` looks, `run` uses capsules, `manage` changes templates. The key is shown this once. At most 100 in a team.",
         tags,
-        body: Type.Object({
-          name: Type.Optional(Type.String({ minLength: 1, maxLength: 100, pattern: LINE })),
-          scopes: Type.Optional(Scopes),
-          expires_in_sec: Type.Optional(Type.Integer({ minimum: 60, maximum: 10 * 365 * 86_400 })),
-        }),
+        body: Type.Optional(
+          Type.Object({
+            name: Type.Optional(Type.String({ minLength: 1, maxLength: 100, pattern: LINE })),
+            scopes: Type.Optional(Scopes),
+            expires_in_sec: Type.Optional(Type.Integer({ minimum: 60, maximum: 10 * 365 * 86_400 })),
+          }),
+        ),
         response: { 201: ApiKey, ...refusals },
       },
     },
     async (request, reply) => {
-      const { name = "Unnamed API Key", scopes, expires_in_sec: seconds } = request.body;
+      const { name = "Unnamed API Key", scopes, expires_in_sec: seconds } = request.body ?? {};
       const { row, key } = await apiKeys.create(sessionOf(request), {
         name,
         ...defined({

@@ -87,12 +87,14 @@ export function registerCapsuleLifecycleRoutes(
         summary: "Start capsules from this moment of a running one",
         description:
           "The capsule goes on after a stop of some tens of milliseconds. All children run, or none is left; none is left of a client that closes its connection before the answer.",
-        body: Type.Object({ count: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_FORK })) }),
+        body: Type.Optional(
+          Type.Object({ count: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_FORK })) }),
+        ),
         response: { 201: Type.Array(Capsule), ...refusals },
       },
     },
     async (request, reply) => {
-      const { count = 1 } = request.body;
+      const { count = 1 } = request.body ?? {};
       limits.create(teamOf(request), count);
       const client = waitingClient(reply);
       const children = await forks.fork(teamOf(request), request.params.id, { count, client });

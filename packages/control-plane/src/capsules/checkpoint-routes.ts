@@ -38,12 +38,12 @@ export function registerCheckpointRoutes(app: App, { checkpoints, record }: Chec
       schema: {
         ...schema,
         summary: "Keep this moment of a running capsule",
-        body: Type.Object({ name: Type.Optional(SafeName) }),
+        body: Type.Optional(Type.Object({ name: Type.Optional(SafeName) })),
         response: { 201: Checkpoint, ...refusals },
       },
     },
     async (request, reply) => {
-      const facts = await checkpoints.create(teamOf(request), request.params.id, request.body.name);
+      const facts = await checkpoints.create(teamOf(request), request.params.id, request.body?.name);
       return await reply.status(201).send(checkpointJson(facts));
     },
   );

@@ -6,6 +6,7 @@ import Fastify from "fastify";
 import type { App } from "./app.ts";
 import { toWire } from "./envelope.ts";
 import { fromFastify, refusePath } from "./fastify-errors.ts";
+import { acceptJsonBodies } from "./json-bodies.ts";
 import { registerOpenApi } from "./openapi.ts";
 
 /** JSON bodies are small; files have routes of their own. */
@@ -44,7 +45,7 @@ export async function createApp({ logger, random }: AppDeps, version: string): P
     });
   });
   app.setErrorHandler(async (error, request, reply) => {
-    const { status, body, headers } = toWire(fromFastify(error, BODY_LIMIT), request.id, logger);
+    const { status, body, headers } = toWire(fromFastify(error, request, BODY_LIMIT), request.id, logger);
     reply.headers(headers);
     return await reply.status(status).send(body);
   });
@@ -54,6 +55,7 @@ export async function createApp({ logger, random }: AppDeps, version: string): P
       path: request.url.split("?")[0] ?? "",
     });
   });
+  acceptJsonBodies(app);
   await registerOpenApi(app, version);
   return app;
 }

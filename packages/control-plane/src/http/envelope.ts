@@ -42,9 +42,7 @@ export function toWire(
     : {};
   return {
     status: known.entry.status,
-    headers: WrennError.is(known, "rate_limited")
-      ? { "retry-after": String(known.context["retry_after"]) }
-      : {},
+    headers: headersOf(known),
     body: {
       error: {
         code: known.entry.code,
@@ -58,6 +56,13 @@ export function toWire(
       ...capsules,
     },
   };
+}
+
+function headersOf(error: WrennError): Readonly<Record<string, string>> {
+  if (WrennError.is(error, "rate_limited")) return { "retry-after": String(error.context["retry_after"]) };
+  // RFC 9110 §12.5.3: what is accepted in place of the coding that was refused.
+  if (WrennError.is(error, "unsupported_content_encoding")) return { "accept-encoding": "identity" };
+  return {};
 }
 
 function describe(cause: unknown): string | undefined {

@@ -3,21 +3,22 @@ import { WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { toWire } from "./envelope.ts";
+import { unsupportedType } from "./json-bodies.ts";
 
 /** The catalogue's error for what Fastify found wrong with a request before a route saw it; other errors as they are. */
-export function fromFastify(error: unknown, bodyLimit: number): unknown {
+export function fromFastify(error: unknown, request: FastifyRequest, bodyLimit: number): unknown {
   if (error instanceof WrennError || !(error instanceof Error)) return error;
   const { code, validation, validationContext } = error as FastifyError;
+  if (validation && validationContext === "body" && request.body === undefined) return absentBody(request);
   if (validation) return invalidField(validation, validationContext);
   switch (code) {
     case "FST_ERR_CTP_INVALID_JSON_BODY":
-    case "FST_ERR_CTP_EMPTY_JSON_BODY":
     case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
       return new WrennError("invalid_json", {}, { cause: error });
     case "FST_ERR_CTP_BODY_TOO_LARGE":
       return new WrennError("body_too_large", { limit: bodyLimit }, { cause: error });
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
-      return new WrennError("unsupported_media_type", { type: "this" }, { cause: error });
+      return unsupportedType(request.headers["content-type"]);
     default:
       return error instanceof SyntaxError
         ? new WrennError("invalid_json", {}, { cause: error })
@@ -33,6 +34,16 @@ function ofPlugin(error: Error & { readonly statusCode?: number }): Error {
   return new WrennError("request_refused", { problem }, { cause: error });
 }
 
+/** Names the first field that the route needs, or the body itself. */
+function absentBody({ routeOptions }: FastifyRequest): WrennError {
+  const { body } = routeOptions.schema ?? {};
+  const required =
+    typeof body === "object" && body !== null && "required" in body && Array.isArray(body.required)
+      ? body.required
+      : [];
+  return new WrennError("invalid_field", { field: String(required[0] ?? "body"), problem: "is required" });
+}
+
 /** Names the field: "vcpus must be integer", "body must be object". */
 function invalidField(
   validation: NonNullable<FastifyError["validation"]>,
@@ -45,9 +56,6 @@ function invalidField(
   const absent =
     typeof missing === "string" ? missing : Array.isArray(required) ? String(required[0]) : undefined;
   const field = path === "" ? (absent ?? context ?? "body") : path;
-  // An absent body is an empty one, which the contract calls invalid JSON.
-  if (field === "body" && context === "body" && first?.keyword === "type")
-    return new WrennError("invalid_json", {});
   return new WrennError("invalid_field", {
     field,
     problem: absent === undefined ? (first?.message ?? "is not valid") : "is required",
