@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
 import { guestChannel } from "@wrenn/protocol";
@@ -54,4 +57,28 @@ test("nor, for long, for one that takes nothing", { timeout: 30_000 }, async () 
   assert.deepEqual([await control.status(1), await control.status(2)], [0, 0]);
   control.close();
   bulk.close();
+});
+
+test("what is held of a process that has exited is everything it printed, also what is still on its way", async (t) => {
+  await using agent = await NativeAgent.start();
+  const bulk = join(agent.directory, "slow.sock");
+  const slow = createServer((host) => {
+    const guest = connect(agent.bulk);
+    host.pipe(guest);
+    guest.on("data", (bytes) => setTimeout(() => host.write(bytes), 100));
+    for (const [one, other] of [
+      [host, guest],
+      [guest, host],
+    ] as const)
+      one.once("close", () => other.destroy()).on("error", () => other.destroy());
+  }).listen(bulk);
+  t.after(() => slow.close());
+  await once(slow, "listening");
+  const link = await agent.connect({ interactive: agent.interactive, bulk });
+  const printing = request("sh", ["-c", "head -c 100000 /dev/zero"], { output: "detached" });
+  const process = await link.processes.start(printing, signal);
+  await process.wait(signal);
+  const held = await process.held({ stdout: 0, stderr: 0 }, signal);
+  assert.equal(held.stdout.bytes.length, 100_000);
+  await link.detach();
 });

@@ -1,13 +1,14 @@
 import { defined } from "@wrenn/core";
-import type { CapsuleProcess, OutputEvent, OutputStart } from "@wrenn/protocol";
+import type { CapsuleProcess, OutputStart, OutputStream } from "@wrenn/protocol";
 import type { ClientSocket } from "../http/client-socket.ts";
 import { TextPieces } from "./text-pieces.ts";
+import type { TextPiece } from "./text-pieces.ts";
 
 export interface ForwardOptions {
   readonly from: OutputStart;
   /** `base64` carries any bytes; `utf-8` whole characters. */
   readonly encoding: "utf-8" | "base64";
-  /** Adds `offset`, counted in bytes of the stream, to every piece of output. */
+  /** Adds `offset` and `next`, counted in bytes of the stream, to every piece of output: where it begins, and what follows it. */
   readonly offsets: boolean;
   readonly timedOut?: () => boolean;
 }
@@ -19,14 +20,27 @@ export async function forwardOutput(
   options: ForwardOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  const { encoding, offsets } = options;
   const pieces = new TextPieces();
+  const send = async (stream: OutputStream, piece: TextPiece | undefined): Promise<void> => {
+    if (!piece) return;
+    const { text: data, offset, next } = piece;
+    await socket.send({ type: stream, data, ...(offsets ? { offset, next } : {}) });
+  };
   for await (const event of process.output(options.from, signal)) {
-    if (event.type === "data") await sendData(event, pieces, socket, options);
-    else if (event.type === "dropped") {
-      await sendRest(pieces, socket, [event.stream]);
+    if (event.type === "data") {
+      const { stream, offset, bytes } = event;
+      await send(
+        stream,
+        encoding === "base64"
+          ? { text: Buffer.from(bytes).toString("base64"), offset, next: offset + bytes.length }
+          : pieces.next(stream, offset, bytes),
+      );
+    } else if (event.type === "dropped") {
+      await send(event.stream, pieces.rest(event.stream));
       await socket.send({ type: "dropped", stream: event.stream, from: event.from, to: event.to });
     } else if (event.type === "exit") {
-      await sendRest(pieces, socket, ["stdout", "stderr"]);
+      for (const stream of ["stdout", "stderr"] as const) await send(stream, pieces.rest(stream));
       const { exitCode, signal: killedBy } = event.exit;
       await socket.send({
         type: "exit",
@@ -35,30 +49,5 @@ export async function forwardOutput(
         ...(options.timedOut?.() === true ? { timed_out: true } : {}),
       });
     }
-  }
-}
-
-async function sendData(
-  event: Extract<OutputEvent, { type: "data" }>,
-  pieces: TextPieces,
-  socket: ClientSocket,
-  { encoding, offsets }: ForwardOptions,
-): Promise<void> {
-  const data =
-    encoding === "base64"
-      ? Buffer.from(event.bytes).toString("base64")
-      : pieces.next(event.stream, event.bytes);
-  if (data === "") return;
-  await socket.send({ type: event.stream, data, ...(offsets ? { offset: event.offset } : {}) });
-}
-
-async function sendRest(
-  pieces: TextPieces,
-  socket: ClientSocket,
-  streams: readonly ("stdout" | "stderr")[],
-): Promise<void> {
-  for (const stream of streams) {
-    const data = pieces.rest(stream);
-    if (data !== "") await socket.send({ type: stream, data });
   }
 }

@@ -1,6 +1,7 @@
 import { defined } from "@wrenn/core";
-import type { HeldOutput, ProcessExit, ProcessFacts } from "@wrenn/protocol";
+import type { HeldOutput, OutputOffsets, ProcessExit, ProcessFacts } from "@wrenn/protocol";
 import { Type } from "typebox";
+import { unfinishedBytes } from "./text-pieces.ts";
 
 const Exit = Type.Object({
   exit_code: Type.Integer({ description: "The program's own, or 128 + signal" }),
@@ -38,55 +39,47 @@ const Piece = Type.Object({
 
 export const ProcessLogsAnswer = Type.Object({ stdout: Piece, stderr: Piece, exit: Type.Optional(Exit) });
 
-export function processLogs(held: HeldOutput, exit: ProcessExit | undefined) {
+/** What is held of both streams from the offsets `asked`; with an exit there is no more. */
+export function processLogs(held: HeldOutput, asked: OutputOffsets, exit: ProcessExit | undefined) {
+  const isEnded = exit !== undefined;
   return {
-    stdout: piece(held.stdout),
-    stderr: piece(held.stderr),
+    stdout: piece(held.stdout, asked.stdout, isEnded),
+    stderr: piece(held.stderr, asked.stderr, isEnded),
     ...defined({ exit: exit && exitJson(exit) }),
   };
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Characters that a dropped or not yet printed byte cuts are left out at the borders, and the offsets say so. */
-function piece({ offset, bytes }: HeldOutput["stdout"]) {
-  const start = offset === 0 ? 0 : continuationBytes(bytes);
-  const end = bytes.length - unfinishedBytes(bytes);
+/**
+ * A character that is not printed as a whole yet is left for the next piece, unless nothing follows. The rest of a character
+ * whose first bytes were dropped is left out, too.
+ */
+function piece({ offset, bytes }: HeldOutput["stdout"], asked: number, isEnded: boolean) {
+  const start = offset > asked ? continuationBytes(bytes) : 0;
+  const end = bytes.length - (isEnded ? 0 : unfinishedBytes(bytes));
   try {
     return {
-      data: utf8.decode(bytes.subarray(start, end)),
+      data: utf8.decode(bytes.subarray(start, Math.max(start, end))),
       encoding: "utf-8",
       offset: offset + start,
-      next: offset + end,
+      next: offset + Math.max(start, end),
     };
   } catch {
     return {
-      data: Buffer.from(bytes).toString("base64"),
+      data: Buffer.from(bytes.subarray(0, end)).toString("base64"),
       encoding: "base64",
       offset,
-      next: offset + bytes.length,
+      next: offset + end,
     };
   }
 }
 
 function continuationBytes(bytes: Uint8Array): number {
   let count = 0;
-  while (count < 3 && count < bytes.length && isContinuation(bytes[count])) count++;
+  while (count < 3 && count < bytes.length && ((bytes[count] ?? 0) & 0xc0) === 0x80) count++;
   return count;
 }
-
-/** Length of a character at the end whose rest is still to come. */
-function unfinishedBytes(bytes: Uint8Array): number {
-  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back] ?? 0;
-    if (isContinuation(byte)) continue;
-    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-    return length > back ? back : 0;
-  }
-  return 0;
-}
-
-const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;
 
 function exitJson({ exitCode, signal }: ProcessExit) {
   return { exit_code: exitCode, ...defined({ signal }) };

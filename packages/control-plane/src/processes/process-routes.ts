@@ -1,4 +1,4 @@
-import { defined, WrennError } from "@wrenn/core";
+import { defined, withDeadline, WrennError } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { constants } from "node:os";
 import { Type } from "typebox";
@@ -74,7 +74,7 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
     },
     async (request) => {
       const capsule = await capsules.open(teamOf(request), request.params.id);
-      const processes = await capsule.processes.list(AbortSignal.timeout(CALL_MS));
+      const processes = await answered("listing processes", (signal) => capsule.processes.list(signal));
       return {
         processes: processes.map(({ pid, tag, cmd, args }) => ({
           pid,
@@ -101,9 +101,11 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
     },
     async (request, reply) => {
       const capsule = await capsules.open(teamOf(request), request.params.id);
-      const signal = AbortSignal.timeout(CALL_MS);
-      const process = await capsule.processes.find(request.params.selector, signal);
-      await process.kill(request.query.signal === "SIGTERM" ? SIGTERM : SIGKILL, "tree", signal);
+      const number = request.query.signal === "SIGTERM" ? SIGTERM : SIGKILL;
+      await answered("ending the process", async (signal) => {
+        const process = await capsule.processes.find(request.params.selector, signal);
+        await process.kill(number, "tree", signal);
+      });
       return await reply.status(204).send(null);
     },
   );
@@ -111,11 +113,10 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
   const find = async (
     request: Parameters<typeof teamOf>[0],
     { id, selector }: { readonly id: string; readonly selector: string },
-    signal: AbortSignal,
   ): Promise<CapsuleProcess> => {
     const capsule = await capsules.open(teamOf(request), id);
     await capsule.touch();
-    return await capsule.processes.find(selector, signal);
+    return await answered("finding the process", (signal) => capsule.processes.find(selector, signal));
   };
 
   app.get(
@@ -130,7 +131,7 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
       },
     },
     async (request) => {
-      const process = await find(request, request.params, AbortSignal.timeout(CALL_MS));
+      const process = await find(request, request.params);
       return processFacts(process.facts);
     },
   );
@@ -141,7 +142,7 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
       schema: {
         summary: "Read what a process has printed, also after its end",
         description:
-          "The newest 1 MiB of each stream is kept. `offset` says where the text begins, `next` where to read on; an offset later than asked means that the bytes between were dropped.",
+          "The newest 1 MiB of each stream is kept. `offset` says where the data begins, `next` where to read on; an offset later than asked means that the bytes between were dropped. Once there is an `exit`, `next` is the end of the output.",
         tags: ["commands"],
         params: ProcessParams,
         querystring: LogsQuery,
@@ -149,12 +150,13 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
       },
     },
     async (request) => {
-      const signal = AbortSignal.timeout(CALL_MS);
-      const process = await find(request, request.params, signal);
-      const { from = 0, from_stderr: fromErrors = 0 } = request.query;
-      // Read before the facts: an exit that is told means that nothing came after what is shown.
+      const process = await find(request, request.params);
+      const { from: stdout = 0, from_stderr: stderr = 0 } = request.query;
+      const asked = { stdout, stderr };
+      // Read before the output: with an exit, what is held is all there is.
       const { exit } = process.facts;
-      return processLogs(await process.held({ stdout: from, stderr: fromErrors }, signal), exit);
+      const held = await answered("reading the output", (signal) => process.held(asked, signal));
+      return processLogs(held, asked, exit);
     },
   );
 
@@ -172,7 +174,7 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
       },
     },
     async (request, reply) => {
-      const process = await find(request, request.params, AbortSignal.timeout(CALL_MS));
+      const process = await find(request, request.params);
       const { data = "", encoding = "utf-8", close = false } = request.body;
       const left = new AbortController();
       reply.raw.once("close", () => left.abort(new Error("the client left")));
@@ -200,12 +202,16 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
       const number = Object.entries(constants.signals).find(([known]) => known === name)?.[1];
       if (number === undefined)
         throw new WrennError("invalid_field", { field: "signal", problem: `is no signal of Linux: ${name}` });
-      const signal = AbortSignal.timeout(CALL_MS);
-      const process = await find(request, request.params, signal);
-      await process.kill(number, scope, signal);
+      const process = await find(request, request.params);
+      await answered("sending the signal", (signal) => process.kill(number, scope, signal));
       return await reply.status(204).send(null);
     },
   );
+}
+
+/** What the guest answers in time. @throws WrennError `deadline_exceeded`. */
+async function answered<T>(what: string, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return await withDeadline(what, CALL_MS, undefined, ask);
 }
 
 /** Closes the input after `bytes` bytes that were taken. */

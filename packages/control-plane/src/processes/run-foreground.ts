@@ -9,6 +9,7 @@ import type {
   ProcessLimits,
 } from "@wrenn/protocol";
 import { startProcess } from "./start-process.ts";
+import { unfinishedBytes } from "./text-pieces.ts";
 
 const { SIGKILL, SIGTERM } = constants.signals;
 /** Each stream of a foreground command is kept up to here; the rest is counted, not kept. */
@@ -124,22 +125,22 @@ async function collect(
 ): Promise<Pick<ExecResult, "stdout" | "stderr" | "exit" | "truncated">> {
   const parts: Record<OutputStream, Uint8Array[]> = { stdout: [], stderr: [] };
   const size: Record<OutputStream, number> = { stdout: 0, stderr: 0 };
-  let truncated = false;
+  const cut = new Set<OutputStream>();
   for await (const event of process.output("oldest", signal)) {
     if (event.type === "data") {
       const room = OUTPUT_LIMIT - size[event.stream];
-      truncated ||= event.bytes.length > room;
+      if (event.bytes.length > room) cut.add(event.stream);
       if (room > 0) parts[event.stream].push(event.bytes.subarray(0, room));
       size[event.stream] += Math.min(room, event.bytes.length);
     } else if (event.type === "dropped") {
-      truncated = true;
+      cut.add(event.stream);
     } else if (event.type === "exit") {
-      return {
-        stdout: Buffer.concat(parts.stdout),
-        stderr: Buffer.concat(parts.stderr),
-        exit: event.exit,
-        truncated,
+      const whole = (stream: OutputStream): Buffer => {
+        const bytes = Buffer.concat(parts[stream]);
+        // A character that the limit cuts is left out, so that text stays text.
+        return cut.has(stream) ? bytes.subarray(0, bytes.length - unfinishedBytes(bytes)) : bytes;
       };
+      return { stdout: whole("stdout"), stderr: whole("stderr"), exit: event.exit, truncated: cut.size > 0 };
     }
   }
   throw new Error("the output ended without an exit");

@@ -119,7 +119,8 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
 
   /** Nothing more can be learned about this process. */
   fail(cause: unknown): void {
-    if (this.#finished) return;
+    // After the exit the rest of the output may still be missing.
+    if (this.#finished && this.#isDelivered()) return;
     this.#failure ??= cause;
     this.#exit.reject(cause);
     this.#input?.fail(cause);
@@ -149,7 +150,12 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
     }
   }
 
-  async held(from: Readonly<Record<OutputStream, number>>): Promise<HeldOutput> {
+  async held(from: Readonly<Record<OutputStream, number>>, signal: AbortSignal): Promise<HeldOutput> {
+    // The exit is known before the last bytes, which travel on another lane.
+    while (this.#finished && !this.#isDelivered()) {
+      this.throwFailure();
+      await abortable(signal, this.log.changed);
+    }
     const { stdout, stderr } = this.log.streams;
     return { stdout: stdout.read(from.stdout), stderr: stderr.read(from.stderr) };
   }
@@ -187,6 +193,13 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
       this.#options.control.request(guestChannel.operation.resize, body.finish(), signal),
     );
     this.log.recordResize(cols, rows);
+  }
+
+  /** Whether everything that the process wrote is here, as far as it comes at all. */
+  #isDelivered(): boolean {
+    if (this.#inbound.stdout.ended && this.#inbound.stderr.ended) return true;
+    const { stdout, stderr } = this.log.streams;
+    return this.deliveredExit({ stdout: stdout.end, stderr: stderr.end }) !== undefined;
   }
 
   /** A reader has taken bytes or left: the guest may send more. */
