@@ -140,6 +140,20 @@ test("bad ids are 400 with the contract's text, foreign or unknown ones 404", as
   assert.deepEqual([unknown.status, unknown.body.error.message], [404, "sandbox not found"]);
 });
 
+test("calls without a body may name a content type", async () => {
+  const id = await server.capsule(undefined);
+  const json = { "content-type": "application/json" };
+  const call = async (method: string, path: string): Promise<number> =>
+    (await server.call(method, `/v1/capsules/${id}${path}`, undefined, json)).status;
+  assert.deepEqual(
+    [await call("POST", "/checkpoints"), await call("POST", "/pause"), await call("POST", "/resume")],
+    [201, 200, 200],
+  );
+  assert.equal(await call("DELETE", ""), 204);
+  const { body } = await server.call<{ status: string }>("GET", `/v1/capsules/${id}`);
+  assert.equal(body.status, "stopped");
+});
+
 test("unknown routes and methods answer in the envelope", async () => {
   const route = await server.call<Refusal>("GET", "/v1/nothing");
   assert.deepEqual([route.status, route.body.error.code], [404, "not_found"]);

@@ -144,3 +144,25 @@ test("unknown processes and tags in use are refused", async () => {
   });
   assert.deepEqual([again.status, again.body.error.reason], [409, "tag_in_use"]);
 });
+
+test("input that a process does not read is refused with what was taken, and arrives once when it is sent again", async () => {
+  const script = "until [ -e /tmp/go ]; do sleep 0.1; done; wc -c";
+  const { tag } = await background({ cmd: "sh", args: ["-c", script], stdin: true, tag: "late" });
+  const write = async (data: string): Promise<number> => {
+    const { status, body } = await of<{ error: { reason: string; accepted: number } }>(
+      "POST",
+      tag,
+      "/input",
+      { data },
+    );
+    if (status === 204) return data.length;
+    assert.deepEqual([status, body.error.reason], [409, "input_not_read"]);
+    return body.error.accepted;
+  };
+  const first = await write("a".repeat(900_000));
+  assert.ok(first > 0 && first < 900_000);
+  await server.exec(id, "touch", ["/tmp/go"]);
+  assert.equal(await write("a".repeat(900_000 - first)), 900_000 - first);
+  await of("POST", tag, "/input", { data: "b", close: true });
+  assert.equal((await logsOfEnded(tag)).stdout.data, "900001\n");
+});

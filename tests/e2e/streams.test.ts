@@ -9,6 +9,8 @@ import { StreamClient } from "../support/stream-client.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
+const LONG = process.env["WRENN_TEST_LONG"] === "1";
+
 let server: TestServer;
 let id: string;
 before(async () => {
@@ -249,4 +251,82 @@ test("without credentials the first message must authenticate, in time", async (
     headers: {},
   });
   assert.deepEqual(await silent.next("error", 20), { type: "error", data: "authentication failed" });
+});
+
+for (const megabytes of LONG ? [0, 4, 64] : [4]) {
+  test(`stop, and a client that vanishes, end a command behind ${megabytes} MB of unread input`, async () => {
+    for (const leave of ["stop", "vanish"] as const) {
+      const client = await exec({ cmd: "sleep", args: ["4545"], stdin: true });
+      await client.next("start");
+      const data = Buffer.alloc(48_000).toString("base64");
+      for (let sent = 0; sent < megabytes * 1e6; sent += 48_000) client.send({ type: "stdin", data });
+      if (leave === "stop") client.send({ type: "stop" });
+      await eventually("everything is sent", () => client.socket.bufferedAmount === 0, { timeoutMs: 60_000 });
+      const sent = performance.now();
+      if (leave === "stop") assert.equal((await client.next("exit"))["exit_code"], 143);
+      else {
+        client.socket.terminate();
+        const runs = async (): Promise<boolean> =>
+          (await server.exec(id, "pgrep", ["-xf", "sleep 4545"])).body.exit_code === 0;
+        await eventually("the command ends", async () => !(await runs()));
+      }
+      const took = performance.now() - sent;
+      assert.ok(took < 5000, `${leave} took ${took} ms`);
+    }
+  });
+}
+
+test("text whose characters come in pieces can be followed from each offset that was reported", async () => {
+  const script = String.raw`printf 'ab\342'; sleep 0.3; printf '\202\254de\360\237'; sleep 0.3; printf '\230\200fg\303'; sleep 0.3; printf '\251h\n\303'`;
+  const body = { cmd: "sh", args: ["-c", script], background: true, tag: "chars" };
+  await server.call("POST", `/v1/capsules/${id}/exec`, body);
+  const follow = async (from: number): Promise<StreamClient> => {
+    const client = await StreamClient.open(server, `/v1/capsules/${id}/processes/chars/stream?from=${from}`);
+    assert.equal(await client.ended(), 1000);
+    return client;
+  };
+  const whole = await follow(0);
+  assert.equal(whole.joined("stdout"), "ab€de😀fgéh\n\ufffd");
+  const pieces = whole.messages.filter(({ type }) => type === "stdout");
+  assert.ok(pieces.length >= 4, JSON.stringify(pieces));
+  let text = "";
+  for (const { data, offset, next } of pieces) {
+    assert.equal(offset, Buffer.byteLength(text));
+    text += String(data);
+    const rest = (await follow(Number(next))).joined("stdout");
+    assert.equal(text + rest, whole.joined("stdout"));
+  }
+  const logs = await server.call<{ stdout: { next: number; encoding: string } }>(
+    "GET",
+    `/v1/capsules/${id}/processes/chars/logs`,
+  );
+  assert.deepEqual([logs.body.stdout.next, logs.body.stdout.encoding], [18, "base64"]);
+});
+
+test("a pause, a resume and a destroy do not wait behind unread input", async () => {
+  const own = await server.capsule(undefined);
+  const start = { type: "start", cmd: "sh", args: ["-c", "sleep 3; wc -c"], stdin: true };
+  const client = await StreamClient.open(server, `/v1/capsules/${own}/exec/stream`, start);
+  await client.next("start");
+  const data = Buffer.alloc(48_000).toString("base64");
+  for (let n = 0; n < 90; n++) client.send({ type: "stdin", data });
+  client.send({ type: "stdin_close" });
+  const timed = async (method: string, path: string): Promise<void> => {
+    const began = performance.now();
+    const { status, body } = await server.call(method, `/v1/capsules/${own}${path}`);
+    assert.ok(status < 300, JSON.stringify(body));
+    assert.ok(performance.now() - began < 5000, `${method} ${path} took ${performance.now() - began} ms`);
+  };
+  await timed("POST", "/pause");
+  await timed("POST", "/resume");
+  await client.next("exit");
+  assert.equal(client.joined("stdout").trim(), String(90 * 48_000));
+  const stuck = await StreamClient.open(server, `/v1/capsules/${own}/exec/stream`, {
+    ...start,
+    args: ["-c", "sleep 1000"],
+  });
+  await stuck.next("start");
+  for (let n = 0; n < 90; n++) stuck.send({ type: "stdin", data });
+  await timed("DELETE", "");
+  await stuck.ended(5);
 });

@@ -151,3 +151,15 @@ test("input to a terminal whose program has ended is no failure of the server", 
   await terminal.ended();
   assert.equal((await server.shell(id, "echo alive")).stdout, "alive\n");
 });
+
+test("a kill and a resize do not wait behind input that nothing reads", async () => {
+  const script = "stty raw -echo; trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done";
+  const terminal = await open({ type: "start", cmd: "sh", args: ["-c", script] });
+  await terminal.shows("ready");
+  const data = Buffer.alloc(48_000).toString("base64");
+  for (let n = 0; n < 90; n++) terminal.send({ type: "input", data });
+  terminal.send({ type: "resize", cols: 77, rows: 22 });
+  await terminal.shows("22 77", 5);
+  terminal.send({ type: "kill" });
+  assert.equal((await terminal.next("exit", 5))["exit_code"], 137);
+});
