@@ -25,7 +25,7 @@ class SlowHostAgent extends FakeHostAgent {
 }
 
 const host = new SlowHostAgent();
-const platform = await TestPlatform.start({ host, createAnswerMs: 100 });
+const platform = await TestPlatform.start({ host, createAnswerMs: 1000 });
 after(() => platform[Symbol.asyncDispose]());
 const call = (method: string, path: string, more: { readonly headers?: Record<string, string> } = {}) =>
   platform.call(method, path, { key: platform.apiKey, ...more });

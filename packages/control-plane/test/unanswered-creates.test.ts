@@ -101,6 +101,16 @@ test("an early answer keeps the capsule of a client that leaves after it", async
   await call("DELETE", `/v1/capsules/${id}`);
 });
 
+test("destroying a capsule that is still being made ends its creation on the host", async () => {
+  host.isSlow = true;
+  const id = String((await create()).body["id"]);
+  assert.equal(host.creating.size, 1);
+  assert.equal((await call("DELETE", `/v1/capsules/${id}`)).status, 204);
+  await eventually("the host has ended it", () => host.creating.size === 0);
+  assert.deepEqual([(await rowOf(id)).status, await live()], ["stopped", []]);
+  assert.deepEqual(await eventsOf(id), ["capsule.destroyed by api_key"]);
+});
+
 test("an early answer is given in time from the arrival of the request, whatever took long before", async () => {
   host.isSlow = true;
   const before = performance.now();

@@ -71,6 +71,8 @@ export interface CapsuleCreationOptions {
 export class CapsuleCreation {
   readonly #deps: CapsuleCreationDeps;
   readonly #options: CapsuleCreationOptions;
+  /** Ends each creation that is under way, by the capsule's id. */
+  readonly #cancels = new Map<string, AbortController>();
 
   constructor(deps: CapsuleCreationDeps, options: CapsuleCreationOptions) {
     this.#deps = deps;
@@ -112,12 +114,21 @@ export class CapsuleCreation {
       unanswered.follow([reserved.id], client, { isRepeatable: idempotencyKey !== undefined });
       const limit = AbortSignal.timeout(CREATE_MS);
       // A request that can be repeated is carried out whether or not its client waits.
-      const signal = idempotencyKey ? limit : AbortSignal.any([limit, client.left]);
-      const started = operations.finishRecorded([reserved.operationId], () =>
-        this.#start({ ...reserved, teamId, template, sized, signal }),
-      );
+      const cancel = new AbortController();
+      const signals = [limit, cancel.signal, ...(idempotencyKey ? [] : [client.left])];
+      this.#cancels.set(reserved.id, cancel);
+      const started = operations
+        .finishRecorded([reserved.operationId], () =>
+          this.#start({ ...reserved, teamId, template, sized, signal: AbortSignal.any(signals) }),
+        )
+        .finally(() => this.#cancels.delete(reserved.id));
       return (await this.#answerEarly(started, client)) ?? (await this.#unfinished(reserved.row, client));
     }
+  }
+
+  /** Ends the creation of a capsule that is about to be destroyed, if it is under way here: nothing waits for it. */
+  cancel(id: string): void {
+    this.#cancels.get(id)?.abort(new WrennError("capsule_not_found", {}));
   }
 
   /** The result of `work`, which an answer needs; undefined when the answer would be late by it. It continues in either case. */
@@ -189,8 +200,8 @@ export class CapsuleCreation {
       await this.#destroyUnwanted(id);
       throw new WrennError("capsule_not_found", {});
     } catch (error) {
-      // Of a client that left the rule that follows its request records how the capsule ended.
-      if (!isClientLeft(signal)) await rows.recordFailed(id, problemOf(error));
+      // A capsule whose client left, or that was destroyed, is recorded by what ended its creation.
+      if (!isCancelled(signal)) await rows.recordFailed(id, problemOf(error));
       throw error;
     }
   }
@@ -276,6 +287,6 @@ function isFaultOfHost(error: unknown): boolean {
   return error instanceof WrennError && error.entry.fault === "system";
 }
 
-function isClientLeft(signal: AbortSignal): boolean {
-  return signal.aborted && WrennError.is(signal.reason, "client_left");
+function isCancelled({ aborted, reason }: AbortSignal): boolean {
+  return aborted && (WrennError.is(reason, "client_left") || WrennError.is(reason, "capsule_not_found"));
 }

@@ -12,6 +12,8 @@ export interface CapsuleLifecycleDeps {
   readonly rows: CapsuleRows;
   readonly fleet: Fleet;
   readonly operations: Operations;
+  /** Ends the creation of a capsule, if it is under way here. */
+  readonly cancelCreation: (capsuleId: string) => void;
   readonly logger: Logger;
 }
 
@@ -49,9 +51,10 @@ export class CapsuleLifecycle {
    * once, and is destroyed when the host is back.
    */
   async destroy(teamId: string, publicId: string): Promise<void> {
-    const { rows, fleet, operations, logger } = this.#deps;
+    const { rows, fleet, operations, cancelCreation, logger } = this.#deps;
     const row = await rows.get(teamId, publicId);
     await operations.run(row.id, "destroy", async () => {
+      cancelCreation(row.id);
       try {
         await fleet.of(row).destroyCapsule(publicId, AbortSignal.timeout(DESTROY_MS));
       } catch (error) {

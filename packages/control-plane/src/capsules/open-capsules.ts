@@ -37,7 +37,7 @@ export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOpt
   const unanswered = new UnansweredCreates(deps);
   const reservations = new Reservations({ ...deps, unanswered });
   const creation = new CapsuleCreation({ ...deps, rows, reservations, unanswered }, options);
-  const lifecycle = new CapsuleLifecycle({ ...deps, rows });
+  const lifecycle = new CapsuleLifecycle({ ...deps, rows, cancelCreation: (id) => creation.cancel(id) });
   const running = new RunningCapsules({ ...deps, rows, lifecycle });
   const unsubscribe = lifecycle.followHosts();
   return {
