@@ -37,7 +37,7 @@ async function createAndCrash(step: string, headers: Record<string, string> = {}
 }
 
 test("a create that is repeated after its server was killed gives one capsule, which works", async () => {
-  for (const step of ["create:slot", "create:commit"]) {
+  for (const step of long ? ["create:slot", "create:machine", "create:commit"] : ["create:commit"]) {
     const key = { "idempotency-key": `after-${step.replace(":", "-")}` };
     await createAndCrash(step, key);
     const { status, body } = await create(key);
