@@ -24,7 +24,7 @@ export interface ControlPlaneOptions {
   readonly certifier?: HostCertifier;
   readonly capacity?: CapacityPolicy;
   readonly times?: MonitorTimes;
-  /** Milliseconds after which a create answers with a capsule that is still being made; without it, it never does. */
+  /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */
   readonly createAnswerMs?: number | undefined;
   /** How often clients may call the API. */
   readonly rates?: Partial<RequestRates>;

@@ -40,7 +40,7 @@ export interface ServerConfig {
   readonly packAfterSec?: number | undefined;
   /** Machines kept waiting for capsules of the template that is asked for most. */
   readonly warmMachines?: number | undefined;
-  /** Milliseconds after which a create answers with a capsule that is still being made; without it, it never does. */
+  /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */
   readonly createAnswerMs?: number | undefined;
   /** How many times the memory and the disk of a host are promised to capsules. */
   readonly overcommit?: { readonly memory: number; readonly disk: number };

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
@@ -32,7 +33,7 @@ export async function writeBackup(
 ): Promise<BackupSummary> {
   const client = singleClient(connection);
   await client.connect();
-  const partial = `${file}.${process.pid}.partial`;
+  const partial = `${file}.${randomUUID()}.partial`;
   const counts = new Map<string, number>();
   try {
     await client.query("begin isolation level repeatable read read only");
