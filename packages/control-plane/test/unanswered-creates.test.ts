@@ -55,19 +55,22 @@ test("the create of a client that leaves is aborted on the host; audit and event
   const id = await asked();
   outgoing.destroy();
   await gone(id);
-  assert.equal(host.creating.size, 0, "the host ended it");
+  await eventually("the host has ended it", () => host.creating.size === 0);
   assert.deepEqual(await eventsOf(id), ["capsule.destroyed by system"]);
   assert.deepEqual(await auditOf(id), [
     { action: "destroy", status: "warning", template: "minimal", reason },
   ]);
   const { problem, started_at: startedAt } = await rowOf(id);
   assert.deepEqual([problem, startedAt], [reason, null]);
-  const operations = await db
-    .selectFrom("operations")
-    .select(["kind", "state"])
-    .where("sandbox_id", "=", parseId("capsule", id))
-    .orderBy("created_at")
-    .execute();
+  const operations = await eventually("its operations are over", async () => {
+    const rows = await db
+      .selectFrom("operations")
+      .select(["kind", "state"])
+      .where("sandbox_id", "=", parseId("capsule", id))
+      .orderBy("created_at")
+      .execute();
+    return rows.every(({ state }) => state !== "running") && rows;
+  });
   assert.deepEqual(operations, [
     { kind: "create", state: "failed" },
     { kind: "destroy", state: "succeeded" },
