@@ -2,6 +2,7 @@ export { Bell } from "./bell.ts";
 export { ByteLog } from "./byte-log.ts";
 export { DAY_MS, systemClock } from "./clock.ts";
 export type { Clock } from "./clock.ts";
+export { ConcurrencyLimit } from "./concurrency-limit.ts";
 export { abortable, withDeadline } from "./deadline.ts";
 export { defined } from "./defined.ts";
 export { errorCatalogue } from "./error-catalogue.ts";

@@ -22,6 +22,7 @@ import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
 import { asDiskFull } from "./disks/full-disk.ts";
 import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
 import { holdMachines } from "./machines/hold-machines.ts";
+import { MachineStarts } from "./machines/machine-starts.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
 import { MachinePool } from "./pool/machine-pool.ts";
 import { HostSweeper } from "./sweep/host-sweeper.ts";
@@ -46,7 +47,11 @@ export interface RunningHostAgent extends HostAgent {
 
 /** Composes the host agent: the one owner of the capsules of this host. */
 export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions): RunningHostAgent {
-  const machines = { ...deps.machines, ...holdMachines(deps.machines.hypervisor, deps) };
+  const machines = {
+    ...deps.machines,
+    ...holdMachines(deps.machines.hypervisor, deps),
+    starts: new MachineStarts(deps.host.facts.cpuCores, deps.clock),
+  };
   const registry = new CapsuleRegistry({ ...deps, machines });
   const pool = new MachinePool({ ...deps, machines }, options);
   const operationDeps = { ...deps, ...options, machines, registry, pool };

@@ -1,5 +1,6 @@
 import { argon2, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
+import { ConcurrencyLimit } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 
 /** OWASP's second choice for argon2id: 19 MiB, two passes, one lane. */
@@ -23,8 +24,7 @@ interface Parameters {
 /** Passwords as argon2id (RFC 9106), kept as PHC strings. */
 export class Passwords {
   readonly #random: Random;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #limit = new ConcurrencyLimit(AT_ONCE);
 
   constructor(random: Random) {
     this.#random = random;
@@ -54,16 +54,9 @@ export class Passwords {
   }
 
   async #derive(password: string, nonce: Buffer, parameters: Parameters): Promise<Buffer> {
-    if (this.#running >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
-    try {
-      return await derive("argon2id", { message: password, nonce, tagLength: TAG_BYTES, ...parameters });
-    } finally {
-      // The place goes to whoever waits longest.
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#running -= 1;
-    }
+    return await this.#limit.run(() =>
+      derive("argon2id", { message: password, nonce, tagLength: TAG_BYTES, ...parameters }),
+    );
   }
 }
 

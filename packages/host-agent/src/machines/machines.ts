@@ -4,6 +4,7 @@ import type { NetworkDecision } from "@wrenn/protocol";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
 import type { GuestClocks } from "./guest-clocks.ts";
 import type { HeldHypervisor, LetRun } from "./held-machine.ts";
+import type { MachineStarts } from "./machine-starts.ts";
 
 /** What starts machines, connects them to the network, and reaches the guests in them. `S`: the calls to the slots that are used. */
 export interface Machines<S extends keyof Slots = keyof Slots> {
@@ -13,6 +14,8 @@ export interface Machines<S extends keyof Slots = keyof Slots> {
   /** The same for a guest that cannot answer yet: its requests wait. */
   readonly openGuest: (machine: Pick<Machine, "guestChannel">, onActivity: () => void) => GuestLink;
   readonly letRun: LetRun;
+  /** The turns in which machines start. */
+  readonly starts: Pick<MachineStarts, "begin">;
   readonly clocks: Pick<GuestClocks, "check" | "doubt" | "isDue">;
 }
 

@@ -62,6 +62,7 @@ export async function startMachine(
 ): Promise<RunningMachine> {
   const { spec, record } = capsule;
   const { template } = record;
+  using start = await deps.machines.starts.begin(signal);
   await using undo = new AsyncDisposableStack();
 
   const overlay = record.overlay + 1;
@@ -69,6 +70,7 @@ export async function startMachine(
     ? await takePrepared(capsule, origin.prepared, journal, undo, deps, signal)
     : await restoreMachine(capsule, origin, overlay, journal, undo, deps, signal);
   const { machine, slot, pages } = started;
+  start.restored();
 
   await journal.step("guest");
   const { suspended } = capsule;
@@ -83,6 +85,8 @@ export async function startMachine(
     return link;
   };
   const guest = await deps.machines.letRun(machine, reach, signal);
+  // Hooks of users run next: however long they take, other machines start.
+  start[Symbol.dispose]();
 
   await journal.step("identity");
   const restoreCount = record.restores + 1;
