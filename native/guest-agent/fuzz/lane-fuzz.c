@@ -130,7 +130,7 @@ static void compose(struct buffer *out, struct reader *r) {
     else if (kind < 16)
       (void)buffer_append(out, r->at, length);
     else
-      (void)frame_append(out, EPOCH, (enum frame_type)(kind % 7), kind >> 7, id % 32, r->at, length, NULL, 0);
+      (void)frame_append(out, EPOCH, (enum frame_type)(kind % 8), kind >> 7, id % 32, r->at, length, NULL, 0);
     r->at += length;
     r->left -= length;
   }

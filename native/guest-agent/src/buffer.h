@@ -21,6 +21,6 @@ void buffer_consume(struct buffer *b, size_t length);
 void buffer_free(struct buffer *b);
 
 static inline size_t buffer_length(const struct buffer *b) { return b->end - b->start; }
-static inline const uint8_t *buffer_data(const struct buffer *b) { return b->bytes + b->start; }
+static inline const uint8_t *buffer_data(const struct buffer *b) { return b->bytes ? b->bytes + b->start : NULL; }
 
 #endif

@@ -15,7 +15,7 @@ enum {
   READ_SIZE = 65536,
   /* One turn of reading. A host that sends without a pause must not keep the loop from the other lane and from sending. */
   TURN_BYTES = 4 * READ_SIZE,
-  TURN_RECORDS = 128,
+  TURN_RECORDS = 32,
   OUTPUT_HIGH_WATER = 262144,
 };
 
@@ -57,6 +57,7 @@ static void handle_hello(struct lane *lane, const struct hello *hello) {
 static void handle_frame(struct lane *lane, const struct frame *frame) {
   switch (frame->type) {
     case FRAME_REQUEST:
+    case FRAME_ANSWERED:
       lane->events->on_request(lane->owner, lane, frame);
       return;
     case FRAME_DATA:
@@ -94,6 +95,7 @@ static void disconnect(struct lane *lane) {
   close(lane->pipe.fd);
   lane->pipe.fd = -1;
   lane->unread = false;
+  lane->session.epoch = 0; /* whatever greets next is not a repetition */
   lane->parser.synchronised = false;
   lane->parser.input.start = lane->parser.input.end = 0;
   lane->output.start = lane->output.end = 0;

@@ -12,6 +12,7 @@ struct lane;
 struct lane_events {
   /* A new connection, of a new link or of the one before. Nothing was sent on it yet. */
   void (*on_session)(void *owner, struct lane *lane, bool new_link);
+  /* REQUEST or ANSWERED. */
   void (*on_request)(void *owner, struct lane *lane, const struct frame *frame);
   /* DATA, WINDOW or END. */
   void (*on_stream)(void *owner, struct lane *lane, const struct frame *frame);

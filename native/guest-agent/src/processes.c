@@ -229,7 +229,7 @@ static void write_record(struct buffer *body, const struct process *p) {
     write_u8(body, p->outputs[i].ended);
   }
   write_u64(body, p->input.stream.received);
-  write_bytes(body, p->label.bytes ? buffer_data(&p->label) : NULL, buffer_length(&p->label));
+  write_bytes(body, buffer_data(&p->label), buffer_length(&p->label));
 }
 
 int request_list(struct processes *processes, struct reader *r, struct buffer *body) {

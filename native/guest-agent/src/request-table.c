@@ -28,7 +28,7 @@ static struct request *find(const struct request_table *table, uint32_t id) {
 }
 
 static void send_response(struct lane *lane, const struct request *request) {
-  const uint8_t *body = request->body.bytes ? buffer_data(&request->body) : NULL;
+  const uint8_t *body = buffer_data(&request->body);
   size_t left = buffer_length(&request->body);
   uint8_t status[4] = {(uint8_t)request->status, (uint8_t)(request->status >> 8), 0, 0};
   size_t head = sizeof status;
@@ -37,7 +37,7 @@ static void send_response(struct lane *lane, const struct request *request) {
     size_t part = left < room ? left : room;
     left -= part;
     lane_send(lane, FRAME_RESPONSE, left > 0 ? FLAG_MORE : 0, request->id, status, head, body, part);
-    body += part;
+    if (left > 0) body += part;
     head = 0;
   } while (left > 0);
 }
@@ -67,12 +67,25 @@ void request_answer(const struct ticket *ticket, int status, struct buffer *body
   send_response(ticket->table->lane, request);
 }
 
-/* Forgets the answered requests below an id, or all requests when that is UINT32_MAX. */
-static void forget(struct request_table *table, uint32_t below) {
+/* What the host has the answers of: all below an id but some. */
+struct answered {
+  uint32_t below;
+  struct reader except;
+};
+
+static bool is_over(const struct request *request, const struct answered *answered) {
+  if (!request->done || request->id >= answered->below) return false;
+  for (struct reader r = answered->except; r.left > 0;)
+    if (read_u32(&r) == request->id) return false;
+  return true;
+}
+
+/* Forgets the requests whose answers the host has, or all of them. */
+static void forget(struct request_table *table, const struct answered *answered) {
   struct request **link = &table->requests;
   while (*link) {
     struct request *request = *link;
-    if (request->id >= below || (below != UINT32_MAX && !request->done)) {
+    if (answered && !is_over(request, answered)) {
       link = &request->next;
       continue;
     }
@@ -119,7 +132,7 @@ static void handle_whole(struct request_table *table, uint32_t id, const uint8_t
     refuse(table, id, STATUS_BAD_REQUEST, "the head of the request does not parse");
     return;
   }
-  forget(table, answered_below);
+  forget(table, &(struct answered){.below = answered_below});
   if (table->count >= REQUEST_LIMIT && !find(table, id)) {
     refuse(table, id, STATUS_BUSY, "too many requests");
     return;
@@ -139,7 +152,19 @@ static void forget_partial(struct request_table *table) {
   table->partial_refused = false;
 }
 
+/* Requests that run long would otherwise keep the answers of all later ones. */
+static void acknowledge(struct request_table *table, const struct frame *frame) {
+  struct reader r = {frame->payload, frame->length, false};
+  uint32_t below = read_u32(&r);
+  uint32_t count = read_u32(&r);
+  if (!r.failed && r.left == (size_t)count * 4) forget(table, &(struct answered){below, r});
+}
+
 void requests_receive(struct request_table *table, const struct frame *frame) {
+  if (frame->type == FRAME_ANSWERED) {
+    acknowledge(table, frame);
+    return;
+  }
   if (table->partial_id != frame->id) forget_partial(table);
   if (table->partial_id == 0 && !(frame->flags & FLAG_MORE)) {
     handle_whole(table, frame->id, frame->payload, frame->length);
@@ -162,5 +187,5 @@ void requests_receive(struct request_table *table, const struct frame *frame) {
 
 void requests_reconnect(struct request_table *table, bool new_link) {
   forget_partial(table);
-  if (new_link) forget(table, UINT32_MAX);
+  if (new_link) forget(table, NULL);
 }

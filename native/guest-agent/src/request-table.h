@@ -34,7 +34,7 @@ struct request_table {
 };
 
 void requests_init(struct request_table *table, struct lane *lane, request_handler *handle, void *owner);
-/* Takes a REQUEST frame. */
+/* Takes a REQUEST or ANSWERED frame. */
 void requests_receive(struct request_table *table, const struct frame *frame);
 /* A new connection: what was in parts is lost, and with a new link every request is. */
 void requests_reconnect(struct request_table *table, bool new_link);

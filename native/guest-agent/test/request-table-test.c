@@ -239,7 +239,47 @@ static void test_too_many_requests_are_refused(void) {
   finish(&bench);
 }
 
+static void acknowledge(struct bench *bench, uint32_t below, uint32_t count, const uint32_t *except, size_t listed) {
+  struct buffer payload = {0};
+  write_u32(&payload, below);
+  write_u32(&payload, count);
+  for (size_t i = 0; i < listed; i++) write_u32(&payload, except[i]);
+  struct frame frame = {.type = FRAME_ANSWERED, .payload = buffer_data(&payload), .length = buffer_length(&payload)};
+  requests_receive(&bench->table, &frame);
+  buffer_free(&payload);
+}
+
+static void test_a_request_that_runs_long_holds_up_no_other(void) {
+  struct bench bench;
+  const uint32_t except[] = {1, 4000};
+  begin(&bench);
+  deliver(&bench, 1, OP_LATER, 1, "", 0, 0);
+  struct ticket longest = bench.later;
+  for (uint32_t id = 2; id <= 4096; id++) deliver(&bench, id, OP_ECHO, 1, "", 0, 0);
+  buffer_free(&bench.lane.output);
+  CHECK(bench.table.count == 4096);
+  /* Cut, or with more ids than it says: nothing is forgotten. */
+  acknowledge(&bench, 4097, 2, except, 1);
+  acknowledge(&bench, 4097, 1, except, 2);
+  acknowledge(&bench, 4097, UINT32_MAX, except, 2);
+  CHECK(bench.table.count == 4096);
+  acknowledge(&bench, 4050, 2, except, 2);
+  CHECK(bench.table.count == 1 + 1 + 47 && request_pending(&longest));
+  deliver(&bench, 4000, OP_ECHO, 1, "", 0, 0);
+  expect(&bench, 4000, STATUS_OK, "");
+  CHECK(bench.handled == 4096);
+  acknowledge(&bench, 4097, 1, except, 1);
+  CHECK(bench.table.count == 1);
+  for (uint32_t id = 4097; id < 8000; id++) deliver(&bench, id, OP_ECHO, 1, "", 0, 0);
+  buffer_free(&bench.lane.output);
+  CHECK(bench.handled == 4096 + 3903);
+  answer(&longest, STATUS_OK, "done");
+  expect(&bench, 1, STATUS_OK, "done");
+  finish(&bench);
+}
+
 int main(void) {
+  test_a_request_that_runs_long_holds_up_no_other();
   test_a_repeated_request_is_answered_again_and_not_handled_again();
   test_a_late_answer_is_given_once();
   test_a_new_link_gets_no_answer_of_the_old_one();

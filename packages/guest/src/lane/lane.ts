@@ -47,9 +47,12 @@ export class Lane {
 
   constructor(options: LaneOptions) {
     this.#options = options;
-    this.#requests = new Requests((id, op, answeredBelow, body) =>
-      this.send((epoch) => guestChannel.encodeRequest(epoch, id, op, answeredBelow, body)),
-    );
+    this.#requests = new Requests({
+      send: (id, op, answeredBelow, body) =>
+        this.send((epoch) => guestChannel.encodeRequest(epoch, id, op, answeredBelow, body)),
+      acknowledge: (below, pending) =>
+        this.send((epoch) => guestChannel.encodeAnswered(epoch, below, pending)),
+    });
     this.#ready.promise.catch(() => {});
     this.#connect();
   }

@@ -12,14 +12,27 @@ interface Pending {
   size: number;
 }
 
+/** After this many answers that no `answeredBelow` covers, the guest is told which it need not keep. */
+const ACKNOWLEDGE_AFTER = 256;
+/** Most requests the guest has at once: later ones are refused, so it keeps nothing of them. */
+const MAX_OUTSTANDING = 4096;
+
+export interface RequestsDeps {
+  readonly send: (id: number, op: number, answeredBelow: number, body: Uint8Array) => void;
+  /** The answers of all requests below `below`, except those of `pending`, have arrived. */
+  readonly acknowledge: (below: number, pending: readonly number[]) => void;
+}
+
 /** Requests under way on one lane. The guest executes an id once, so sending one again after a reconnect is safe. */
 export class Requests {
-  readonly #send: (id: number, op: number, answeredBelow: number, body: Uint8Array) => void;
+  readonly #deps: RequestsDeps;
   readonly #pending = new Map<number, Pending>();
   #next = 1;
+  /** Answers since the last acknowledgement that an older request, still under way, keeps in the guest. */
+  #unacknowledged = 0;
 
-  constructor(send: (id: number, op: number, answeredBelow: number, body: Uint8Array) => void) {
-    this.#send = send;
+  constructor(deps: RequestsDeps) {
+    this.#deps = deps;
   }
 
   /** @throws GuestRefusal when the guest answers with a status other than 0. */
@@ -34,7 +47,7 @@ export class Requests {
     const id = this.#next++;
     const { promise, resolve, reject } = Promise.withResolvers<guestChannel.BodyReader>();
     this.#pending.set(id, { op, body, resolve, reject, parts: [], size: 0 });
-    this.#send(id, op, this.#answeredBelow(), body);
+    this.#deps.send(id, op, this.#answeredBelow(), body);
     // The answer of an abandoned request still arrives and must settle quietly.
     promise.catch(() => {});
     return signal ? await abortable(signal, promise) : await promise;
@@ -45,8 +58,10 @@ export class Requests {
     for (const [id, pending] of this.#pending) {
       pending.parts.length = 0;
       pending.size = 0;
-      this.#send(id, pending.op, this.#answeredBelow(), pending.body);
+      this.#deps.send(id, pending.op, this.#answeredBelow(), pending.body);
     }
+    // The one before the cut may have been lost.
+    this.#acknowledge();
   }
 
   receive(frame: Frame): void {
@@ -61,6 +76,7 @@ export class Requests {
     pending.parts.push(Buffer.from(frame.payload));
     if (frame.flags & guestChannel.FLAG_MORE) return;
     this.#pending.delete(frame.id);
+    if (frame.id > this.#answeredBelow() && ++this.#unacknowledged >= ACKNOWLEDGE_AFTER) this.#acknowledge();
     const [first] = pending.parts;
     const whole = pending.parts.length === 1 && first ? first : Buffer.concat(pending.parts);
     const reader = new guestChannel.BodyReader(whole);
@@ -76,6 +92,14 @@ export class Requests {
   fail(cause: unknown): void {
     for (const pending of this.#pending.values()) pending.reject(cause);
     this.#pending.clear();
+  }
+
+  #acknowledge(): void {
+    this.#unacknowledged = 0;
+    if (this.#pending.size === 0) return;
+    const ids = [...this.#pending.keys()].slice(0, MAX_OUTSTANDING);
+    const all = ids.length === this.#pending.size;
+    this.#deps.acknowledge(all ? this.#next : (ids.at(-1) ?? 0) + 1, ids);
   }
 
   /** Ids are handed out in order and a map keeps that order, so the first one left is the smallest. */

@@ -14,7 +14,7 @@ export const RESYNC_PADDING = MAX_PAYLOAD + FRAME_HEADER + FRAME_TRAILER + 4;
 export const helloMagic = Buffer.from("WRENN-HELLO\xff\x00\xa5\x5a\x01", "latin1");
 export const welcomeMagic = Buffer.from("WRENN-WELCM\xff\x00\x5a\xa5\x01", "latin1");
 
-export const frameType = { request: 1, response: 2, data: 3, window: 4, end: 5 } as const;
+export const frameType = { request: 1, response: 2, data: 3, window: 4, end: 5, answered: 6 } as const;
 export const FLAG_MORE = 1;
 
 export const lanes = { interactive: 0, bulk: 1 } as const;

@@ -66,3 +66,12 @@ export function encodeEnd(epoch: number, id: number, offset: number): Uint8Array
   payload.writeBigUInt64LE(BigInt(offset), 0);
   return encodeFrame(epoch, frameType.end, id, [payload]);
 }
+
+/** Tells the guest which answers it need not keep: of all requests below `below`, except `pending`. */
+export function encodeAnswered(epoch: number, below: number, pending: readonly number[]): Uint8Array[] {
+  const payload = Buffer.allocUnsafe(8 + 4 * pending.length);
+  payload.writeUInt32LE(below, 0);
+  payload.writeUInt32LE(pending.length, 4);
+  for (const [index, id] of pending.entries()) payload.writeUInt32LE(id, 8 + 4 * index);
+  return encodeFrame(epoch, frameType.answered, 0, [payload]);
+}
