@@ -8,7 +8,11 @@
 static const uint8_t hello_magic[16] = {'W', 'R', 'E', 'N', 'N', '-', 'H', 'E', 'L', 'L', 'O', 0xFF, 0x00, 0xA5, 0x5A, 0x01};
 static const uint8_t welcome_magic[16] = {'W', 'R', 'E', 'N', 'N', '-', 'W', 'E', 'L', 'C', 'M', 0xFF, 0x00, 0x5A, 0xA5, 0x01};
 
-uint8_t *parser_room(struct parser *p, size_t length) { return buffer_reserve(&p->input, length) ? p->input.bytes + p->input.end : NULL; }
+uint8_t *parser_room(struct parser *p, size_t length) {
+  /* From the front again: the same few pages of memory are used. */
+  if (buffer_length(&p->input) == 0) p->input.start = p->input.end = 0;
+  return buffer_reserve(&p->input, length) ? p->input.bytes + p->input.end : NULL;
+}
 
 void parser_fed(struct parser *p, size_t length) { p->input.end += length; }
 
