@@ -11,7 +11,21 @@ import { projectRoot } from "../support/sources.ts";
  */
 const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   { values: ["buffer", "ring", "status", "tar", "wire"] },
-  { system: ["cgroup", "environment", "loopback", "paths", "proc-stat", "signal-one", "users"] },
+  {
+    system: [
+      "cgroup",
+      "child",
+      "environment",
+      "etc-file",
+      "loopback",
+      "names",
+      "paths",
+      "proc-stat",
+      "runtime-directory",
+      "signal-one",
+      "users",
+    ],
+  },
   { transport: ["frame", "lane", "loop"] },
   { streams: ["blocking-job", "input-stream", "jobs", "output-stream", "request-table", "stream-table"] },
   { files: ["files", "tree"] },

@@ -89,12 +89,6 @@ struct naming {
   struct watch timer; /* its descriptor is -1 once the request is answered, or goes on to the hooks */
 };
 
-void configure_answer(struct buffer *body, struct buffer *warnings) {
-  write_u64(body, wall_clock_ns());
-  if (buffer_length(warnings) > 0) (void)buffer_append(body, buffer_data(warnings), buffer_length(warnings));
-  buffer_free(warnings);
-}
-
 static void note_warning(void *context, const char *path, const char *problem) {
   struct naming *naming = context;
   char text[256];

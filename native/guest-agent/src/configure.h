@@ -10,7 +10,5 @@ struct agent;
 
 int request_info(struct agent *agent, struct reader *r, struct buffer *body);
 int request_configure(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body);
-/* The body of an answer: the clock, and what could not be done. `warnings`, a list of strings, is emptied. */
-void configure_answer(struct buffer *body, struct buffer *warnings);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include "agent.h"
 #include "child.h"
-#include "configure.h"
+#include "counters.h"
 #include "status.h"
 
 #define DIRECTORY "/etc/wrenn/on-restore.d"
@@ -77,6 +77,12 @@ static bool start_hook(struct agent *agent) {
   environment_free(&environment);
   if (run.pid > 0) set_timer(agent, SECONDS);
   return run.pid > 0;
+}
+
+void configure_answer(struct buffer *body, struct buffer *warnings) {
+  write_u64(body, wall_clock_ns());
+  if (buffer_length(warnings) > 0) (void)buffer_append(body, buffer_data(warnings), buffer_length(warnings));
+  buffer_free(warnings);
 }
 
 static void finish(struct agent *agent, int status) {

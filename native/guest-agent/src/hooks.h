@@ -15,5 +15,7 @@ struct agent;
 int hooks_begin(struct agent *agent, const struct ticket *ticket, struct buffer *warnings);
 /* A child of the agent ended that is no process of the host's. */
 void hooks_collect(struct agent *agent, pid_t pid, int wait_status);
+/* The body of an answer: the clock, and what could not be done. `warnings`, a list of strings, is emptied. */
+void configure_answer(struct buffer *body, struct buffer *warnings);
 
 #endif
