@@ -13,12 +13,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "regular-file.h"
 #include "signal-one.h"
 
 enum { DEPTH_LIMIT = 8, SWEEP = 8, MOVE_ROUNDS = 16, FREEZE_STEP_MS = 2, FREEZE_LIMIT_MS = 5000 };
 
 static bool write_file(const char *path, const char *text) {
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return false;
   bool ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
   close(fd);
@@ -171,7 +172,7 @@ static void signal_below(const char *path, int depth, const void *context) {
   const struct sending *sending = context;
   char procs[4 * CGROUP_PATH + 16];
   snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
-  FILE *file = fopen(procs, "re");
+  FILE *file = regular_file_open(procs);
   if (!file) return;
   for (int pid; fscanf(file, "%d", &pid) == 1;) signal_one(pid, sending->group, sending->signal);
   fclose(file);
@@ -198,7 +199,7 @@ bool cgroup_frozen(const struct cgroups *cgroups) {
   snprintf(path, sizeof path, "%s/cgroup.events", cgroups->root);
   for (int waited = 0; waited < FREEZE_LIMIT_MS; waited += FREEZE_STEP_MS) {
     char text[256] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return false;
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);

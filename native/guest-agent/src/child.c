@@ -56,7 +56,7 @@ static void reset_signals(void) {
 }
 
 static void score_for_oom(void) {
-  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return;
   ssize_t ignored = write(fd, "100", 3);
   (void)ignored;

@@ -10,13 +10,14 @@
 #include <sys/sysinfo.h>
 #include <time.h>
 
+#include "regular-file.h"
 #include "status.h"
 
 enum { PORT_LIMIT = 4096, TCP_LISTEN = 10 };
 
 /* A field of /proc/meminfo in bytes (proc_meminfo(5)); 0 when it is missing. */
 static uint64_t meminfo(const char *name) {
-  FILE *file = fopen("/proc/meminfo", "re");
+  FILE *file = regular_file_open("/proc/meminfo");
   char line[256];
   unsigned long long kib = 0;
   size_t length = strlen(name);
@@ -29,7 +30,7 @@ static uint64_t meminfo(const char *name) {
 /* Ticks since boot from the first line of /proc/stat (proc_stat(5)): columns 4 and 5 are idle and iowait. */
 static void cpu_ticks(uint64_t *busy, uint64_t *total) {
   unsigned long long t[8] = {0};
-  FILE *file = fopen("/proc/stat", "re");
+  FILE *file = regular_file_open("/proc/stat");
   *busy = *total = 0;
   if (!file) return;
   int n = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]);
@@ -80,7 +81,7 @@ static uint32_t list_ports(struct buffer *body) {
   } tables[] = {{"/proc/net/tcp", 4}, {"/proc/net/tcp6", 6}};
   uint32_t count = 0;
   for (size_t i = 0; i < 2; i++) {
-    FILE *file = fopen(tables[i].path, "re");
+    FILE *file = regular_file_open(tables[i].path);
     char line[512];
     struct port port;
     while (file && count < PORT_LIMIT && fgets(line, sizeof line, file)) {

@@ -153,7 +153,7 @@ static int open_named_port(const char *name) {
     char path[300];
     char text[64] = "";
     snprintf(path, sizeof path, "/sys/class/virtio-ports/%s/name", entry->d_name);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) continue;
     ssize_t n = read(file, text, sizeof text - 1);
     close(file);

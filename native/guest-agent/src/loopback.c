@@ -18,7 +18,7 @@ static const char rules[] = "table ip wrenn_loopback {\n"
 
 /* Without this the kernel takes packets to 127.0.0.0/8 from a device for forged and drops them. */
 static int route_loopback(void) {
-  int fd = open("/proc/sys/net/ipv4/conf/eth0/route_localnet", O_WRONLY | O_CLOEXEC);
+  int fd = open("/proc/sys/net/ipv4/conf/eth0/route_localnet", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return -1;
   ssize_t n = write(fd, "1", 1);
   close(fd);

@@ -90,7 +90,7 @@ static bool prepare(struct agent *agent) {
 }
 
 static void protect_from_oom(void) {
-  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return;
   ssize_t ignored = write(fd, "-1000", 5);
   (void)ignored;

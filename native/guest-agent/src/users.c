@@ -2,7 +2,6 @@
 #include "users.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,7 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { LINE_LIMIT = 8192, FILE_LIMIT = 16 << 20 };
+#include "regular-file.h"
+
+enum { LINE_LIMIT = 8192 };
 
 /* The next field of a colon-separated line, cut out in place; NULL at the end. */
 static char *next_field(char **rest) { return strsep(rest, ":"); }
@@ -51,19 +52,9 @@ bool passwd_parse(const char *line, struct user *user) {
   return copy_text(user->name, name) && copy_text(user->home, home && *home ? home : "/") && copy_text(user->shell, shell && *shell ? shell : "/bin/sh");
 }
 
-/* Opens a file that users may have replaced: with a FIFO, which would keep the agent waiting, or with what has no end. */
-static FILE *open_regular(const char *path) {
-  struct stat st;
-  int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (fd < 0) return NULL;
-  FILE *file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_LIMIT ? fdopen(fd, "r") : NULL;
-  if (!file) close(fd);
-  return file;
-}
-
 /* Calls `each` for every line until it returns true; overlong lines are skipped whole. */
 static bool scan_lines(const char *path, bool (*each)(char *line, void *context), void *context) {
-  FILE *file = open_regular(path);
+  FILE *file = regular_file_open(path);
   if (!file) return false;
   char line[LINE_LIMIT];
   bool found = false;
@@ -127,13 +118,42 @@ bool user_find(const char *name_or_uid, struct user *user) {
   return true;
 }
 
+/* The name looked up last and the file it came from: most entries of a list have the owner of the one before. */
+struct last_name {
+  struct stat file;
+  uint32_t id;
+  char text[USER_TEXT];
+};
+
+static bool is_unchanged(const struct stat *a, const struct stat *b) {
+  return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size && a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* Fills in the name if it is the last one of a file that is still the same; what `file` describes is the state looked at. */
+static bool is_last(const struct last_name *last, const char *path, uint32_t id, struct stat *file, char text[USER_TEXT]) {
+  if (stat(path, file)) memset(file, 0, sizeof *file);
+  if (!*last->text || last->id != id || !is_unchanged(&last->file, file)) return false;
+  memcpy(text, last->text, USER_TEXT);
+  return true;
+}
+
+static void remember(struct last_name *last, const struct stat *file, uint32_t id, const char text[USER_TEXT]) {
+  last->file = *file;
+  last->id = id;
+  memcpy(last->text, text, USER_TEXT);
+}
+
 void user_name(uid_t uid, char text[USER_TEXT]) {
+  static _Thread_local struct last_name last;
+  struct stat file;
   struct user user;
   struct search search = {.number = uid, .by_number = true, .user = &user};
+  if (is_last(&last, "/etc/passwd", uid, &file, text)) return;
   if (scan_lines("/etc/passwd", match_user, &search))
     memcpy(text, user.name, sizeof user.name);
   else
     snprintf(text, USER_TEXT, "%u", uid);
+  remember(&last, &file, uid, text);
 }
 
 struct group_search {
@@ -153,8 +173,12 @@ static bool match_group(char *line, void *context) {
 }
 
 void group_name(gid_t gid, char text[USER_TEXT]) {
+  static _Thread_local struct last_name last;
+  struct stat file;
   struct group_search search = {gid, text};
+  if (is_last(&last, "/etc/group", gid, &file, text)) return;
   if (!scan_lines("/etc/group", match_group, &search)) snprintf(text, USER_TEXT, "%u", gid);
+  remember(&last, &file, gid, text);
 }
 
 struct named_group {

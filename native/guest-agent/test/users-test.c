@@ -85,11 +85,28 @@ static void replaced_files(void) {
   CHECK(unlink("fifo") == 0 && unlink("large") == 0 && rmdir(directory) == 0);
 }
 
+static void names_follow_their_numbers(void) {
+  char text[USER_TEXT];
+  for (int i = 0; i < 2; i++) {
+    user_name(0, text);
+    CHECK(strcmp(text, "root") == 0);
+    user_name(3999999999, text);
+    CHECK(strcmp(text, "3999999999") == 0);
+    user_name(1, text);
+    CHECK(strcmp(text, "daemon") == 0);
+    group_name(0, text);
+    CHECK(strcmp(text, "root") == 0);
+    group_name(3999999998, text);
+    CHECK(strcmp(text, "3999999998") == 0);
+  }
+}
+
 int main(void) {
   struct user user;
   whole_lines();
   broken_lines();
   paths();
+  names_follow_their_numbers();
   CHECK(user_find("", &user) && user.uid == 0);
   CHECK(!user_find("no such user", &user));
   replaced_files();
