@@ -5,6 +5,7 @@
 #include "cgroup.h"
 #include "environment.h"
 #include "feed.h"
+#include "file-job.h"
 #include "process.h"
 #include "transfer.h"
 
@@ -21,6 +22,7 @@ struct agent {
   struct processes processes;
   struct transfers transfers;
   struct feeds feeds;
+  struct file_jobs file_jobs;
 };
 
 #endif

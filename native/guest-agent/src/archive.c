@@ -18,6 +18,7 @@
 #include "paths.h"
 #include "status.h"
 #include "tar.h"
+#include "temporary.h"
 
 enum { DEPTH_LIMIT = 128, PART = 65536, RING = 1 << 20, LIMIT = 16 };
 
@@ -39,13 +40,14 @@ struct archive {
 };
 
 static void remember(struct archive *a, int problem) {
-  /* What vanishes while the tree is walked is simply not there. */
-  if (a->problem == 0 && problem != ENOENT) a->problem = problem;
+  /* What vanishes while the tree is walked, or becomes another kind of file, is simply not there. */
+  bool vanished = problem == ENOENT || problem == ENOTDIR || problem == ELOOP || problem == ENXIO;
+  if (a->problem == 0 && !vanished) a->problem = problem;
 }
 
 static void descend(struct archive *a, int parent, const char *entry) {
   int fd = openat(parent, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  DIR *directory = fd < 0 ? NULL : a->depth < DEPTH_LIMIT ? fdopendir(fd) : (errno = ELOOP, NULL);
+  DIR *directory = fd < 0 ? NULL : a->depth < DEPTH_LIMIT ? fdopendir(fd) : (errno = ENAMETOOLONG, NULL);
   if (!directory) {
     remember(a, errno);
     if (fd >= 0) close(fd);
@@ -56,14 +58,14 @@ static void descend(struct archive *a, int parent, const char *entry) {
 
 static void open_content(struct archive *a, int parent, const char *entry, struct stat *st) {
   struct stat now;
-  a->file = openat(parent, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  a->file = openat(parent, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (a->file >= 0 && fstat(a->file, &now) == 0 && S_ISREG(now.st_mode)) {
     *st = now;
     a->left = (uint64_t)now.st_size;
     a->padding = tar_padding(a->left);
     return;
   }
-  remember(a, a->file < 0 ? errno : EIO);
+  if (a->file < 0) remember(a, errno);
   if (a->file >= 0) close(a->file);
   a->file = -1;
 }
@@ -78,7 +80,7 @@ static void add_entry(struct archive *a, int parent, const char *entry) {
   if (S_ISLNK(st.st_mode)) {
     ssize_t n = readlinkat(parent, entry, link, sizeof link - 1);
     if (n < 0) {
-      remember(a, errno);
+      if (errno != EINVAL) remember(a, errno);
       return;
     }
     link[n] = 0;
@@ -94,13 +96,15 @@ static void add_entry(struct archive *a, int parent, const char *entry) {
 /* One step of the walk: the next name of the deepest open directory. */
 static void step(struct archive *a) {
   struct level *level = &a->levels[a->depth - 1];
+  errno = 0;
   struct dirent *entry = readdir(level->directory);
   if (!entry) {
+    remember(a, errno);
     closedir(level->directory);
     a->depth--;
     return;
   }
-  if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) return;
+  if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || temporary_is(entry->d_name)) return;
   a->name[level->name_length] = 0;
   size_t room = sizeof a->name - level->name_length;
   int n = snprintf(a->name + level->name_length, room, "%s%s", level->name_length > 0 ? "/" : "", entry->d_name);
@@ -172,7 +176,7 @@ static void close_archive(void *source) {
   free(a);
 }
 
-static const struct feed_kind archives = {.capacity = RING, .limit = LIMIT, .open = open_archive, .make = make, .close = close_archive};
+static const struct feed_kind archives = {.capacity = RING, .limit = LIMIT, .class = JOB_FEED, .open = open_archive, .make = make, .close = close_archive};
 
 int request_archive(struct feeds *feeds, const struct ticket *ticket, struct reader *r, struct buffer *body) {
   struct archive *a = calloc(1, sizeof *a);

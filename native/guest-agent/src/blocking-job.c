@@ -36,6 +36,6 @@ int blocking_job_begin(struct jobs *jobs, const struct ticket *ticket, uint16_t 
     free(blocking);
     return ENOMEM;
   }
-  job_submit(jobs, ticket->table->lane->id == LANE_INTERACTIVE ? JOB_MACHINE : JOB_FILES, &blocking->job);
+  job_submit(jobs, JOB_MACHINE, &blocking->job);
   return STATUS_LATER;
 }

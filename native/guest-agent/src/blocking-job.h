@@ -1,4 +1,4 @@
-/* A request that is handled on a worker as a whole: it knows nothing of the agent but its own body. */
+/* A request about the machine that is handled on a worker as a whole: it knows nothing of the agent but its own body. */
 #ifndef WRENN_BLOCKING_JOB_H
 #define WRENN_BLOCKING_JOB_H
 

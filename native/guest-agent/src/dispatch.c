@@ -5,7 +5,6 @@
 #include "configure.h"
 #include "counters.h"
 #include "blocking-job.h"
-#include "files.h"
 #include "processes.h"
 #include "quiesce.h"
 #include "status.h"
@@ -31,6 +30,7 @@ enum operation {
   OP_CLOSE,
   OP_WATCH,
   OP_ARCHIVE,
+  OP_CANCEL,
 };
 
 static int close_stream(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body) {
@@ -87,8 +87,10 @@ static int dispatch_bulk(struct agent *agent, const struct ticket *ticket, uint1
       return request_watch(&agent->feeds, ticket, r, body);
     case OP_ARCHIVE:
       return request_archive(&agent->feeds, ticket, r, body);
+    case OP_CANCEL:
+      return request_cancel(&agent->file_jobs, r, body);
     default:
-      return blocking_job_begin(&agent->jobs, ticket, op, run_file, r);
+      return file_job_begin(&agent->file_jobs, ticket, op, r);
   }
 }
 

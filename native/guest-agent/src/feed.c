@@ -138,7 +138,7 @@ static void advance(struct feed *feed) {
   if (feed->kind->descriptor)
     watch_set(feed->feeds->loop, &feed->watch, EPOLLIN);
   else if (feed->output.attached && buffer_length(&feed->made) == 0 && ring_free(&feed->ring) >= feed->ring.capacity / 2)
-    submit(feed, JOB_PART, work_make, made);
+    submit(feed, feed->kind->class, work_make, made);
 }
 
 static void made(struct job *job) {
@@ -151,7 +151,7 @@ static void readable(void *owner, uint32_t events) {
   struct feed *feed = owner;
   (void)events;
   watch_set(feed->feeds->loop, &feed->watch, 0);
-  if (!feed->busy) submit(feed, JOB_PART, work_make, made);
+  if (!feed->busy) submit(feed, feed->kind->class, work_make, made);
 }
 
 static void unlist(struct feed *feed) {
@@ -226,6 +226,6 @@ int feed_begin(struct feeds *feeds, const struct ticket *ticket, const struct fe
   feed->opener = *ticket;
   feed->watch.fd = -1;
   stream_add(feeds->streams, &feed->stream);
-  submit(feed, JOB_FILES, work_open, was_opened);
+  submit(feed, JOB_FEED, work_open, was_opened);
   return STATUS_LATER;
 }

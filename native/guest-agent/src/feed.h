@@ -13,6 +13,7 @@ enum making { MAKING_MORE, MAKING_DONE };
 struct feed_kind {
   size_t capacity; /* of the ring */
   size_t limit;    /* feeds of this kind at once */
+  enum job_class class; /* of the jobs that make bytes */
   /* Bytes are records behind a u32 length; a record that finds no room is dropped, and `loss` is put in its place. */
   bool lossy;
   void (*put_loss)(struct buffer *to);

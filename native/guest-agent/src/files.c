@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,13 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "listing.h"
 #include "paths.h"
 #include "status.h"
 #include "tree.h"
 
 enum operation { OP_STAT = 32, OP_LIST, OP_MKDIR, OP_REMOVE, OP_MOVE, OP_COPY, OP_CHMOD, OP_SYMLINK };
 
-enum { DEPTH_LIMIT = 128, BODY_LIMIT = 15 << 20 };
+/* A file that is copied while other requests wait. */
+enum { SMALL_FILE = 1 << 20 };
 
 static uint8_t type_of(mode_t mode) {
   switch (mode & S_IFMT) {
@@ -38,30 +39,38 @@ static uint8_t type_of(mode_t mode) {
   }
 }
 
-int entry_write(struct buffer *body, const char *path) {
-  struct stat st;
+int entry_describe(struct buffer *body, const char *path, const struct stat *st) {
   struct stat target;
   char name[USER_TEXT];
   char link[PATH_LIMIT + 1];
   ssize_t link_length = 0;
-  if (lstat(path, &st)) return errno;
   write_text(body, path);
-  write_u8(body, type_of(st.st_mode));
-  write_u32(body, st.st_mode & 07777);
-  write_u32(body, st.st_uid);
-  write_u32(body, st.st_gid);
-  user_name(st.st_uid, name);
+  write_u8(body, type_of(st->st_mode));
+  write_u32(body, st->st_mode & 07777);
+  write_u32(body, st->st_uid);
+  write_u32(body, st->st_gid);
+  user_name(st->st_uid, name);
   write_text(body, name);
-  group_name(st.st_gid, name);
+  group_name(st->st_gid, name);
   write_text(body, name);
-  write_u64(body, (uint64_t)st.st_size);
-  write_u64(body, (uint64_t)((int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec));
-  write_u64(body, st.st_ino);
-  write_u32(body, (uint32_t)st.st_nlink);
-  if (S_ISLNK(st.st_mode)) link_length = readlink(path, link, sizeof link);
+  write_u64(body, (uint64_t)st->st_size);
+  write_u64(body, (uint64_t)((int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec));
+  write_u64(body, st->st_ino);
+  write_u32(body, (uint32_t)st->st_nlink);
+  if (S_ISLNK(st->st_mode)) link_length = readlink(path, link, sizeof link);
   write_bytes(body, link, link_length > 0 ? (size_t)link_length : 0);
-  write_u8(body, S_ISLNK(st.st_mode) && stat(path, &target) == 0 ? type_of(target.st_mode) : 0);
+  write_u8(body, S_ISLNK(st->st_mode) && stat(path, &target) == 0 ? type_of(target.st_mode) : 0);
   return STATUS_OK;
+}
+
+int entry_write(struct buffer *body, const char *path) {
+  struct stat st;
+  return lstat(path, &st) ? errno : entry_describe(body, path, &st);
+}
+
+int entry_write_at(struct buffer *body, int parent, const char *name, const char *path) {
+  struct stat st;
+  return fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) ? errno : entry_describe(body, path, &st);
 }
 
 int files_begin(struct reader *r, struct user *user, char path[PATH_LIMIT + 1], struct buffer *body) {
@@ -81,76 +90,68 @@ int files_begin(struct reader *r, struct user *user, char path[PATH_LIMIT + 1], 
   return status;
 }
 
-static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
-
-static int not_dots(const struct dirent *entry) { return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0; }
-
-struct listing {
-  struct buffer *body;
-  uint32_t count;
-  uint32_t limit;
-};
-
-static int list_directory(struct listing *listing, const char *path, uint32_t depth) {
-  struct dirent **names;
-  int count = scandir(path, &names, not_dots, by_bytes);
-  int status = count < 0 ? errno : STATUS_OK;
-  for (int i = 0; i < count; i++) {
-    char child[PATH_LIMIT + 1];
-    struct stat st;
-    int n = snprintf(child, sizeof child, "%s/%s", strcmp(path, "/") == 0 ? "" : path, names[i]->d_name);
-    /* A name that vanished meanwhile, or that is too deep to have a path, is left out. */
-    if (status == STATUS_OK && n > 0 && n <= PATH_LIMIT && lstat(child, &st) == 0) {
-      if (listing->count++ >= listing->limit || buffer_length(listing->body) > BODY_LIMIT)
-        status = STATUS_TOO_LARGE;
-      else if (entry_write(listing->body, child) == STATUS_OK && S_ISDIR(st.st_mode) && depth > 1)
-        status = list_directory(listing, child, depth - 1);
-      /* A directory below that may not be read is listed itself, without its content. */
-      if (status == EACCES) status = STATUS_OK;
-    }
-    free(names[i]);
-  }
-  if (count >= 0) free(names);
-  return status;
+/* A slash at the end asks for the directory itself, which the last component names. */
+static void drop_slashes(char *path) {
+  for (size_t length = strlen(path); length > 1 && path[length - 1] == '/';) path[--length] = 0;
 }
 
-static int do_list(const char *path, struct reader *r, struct buffer *body) {
-  uint32_t depth = read_u32(r);
-  uint32_t limit = read_u32(r);
-  if (!read_finished(r) || depth == 0) return fail_with(body, STATUS_BAD_REQUEST, "LIST does not parse");
-  struct listing listing = {.body = body, .limit = limit};
-  write_u32(body, 0);
-  int status = list_directory(&listing, path, depth < DEPTH_LIMIT ? depth : DEPTH_LIMIT);
-  if (status != STATUS_OK) return fail_with(body, status, "");
-  for (size_t i = 0; i < 4; i++) body->bytes[body->start + i] = (uint8_t)(listing.count >> (8 * i));
-  return STATUS_OK;
-}
-
-static int do_mkdir(const char *path, struct reader *r, struct buffer *body) {
+static int do_mkdir(char *path, struct reader *r, struct buffer *body) {
   mode_t mode = read_u32(r) & 07777;
-  bool parents = read_u8(r);
+  bool above = read_u8(r);
+  struct parents parents = {0};
   if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "MKDIR does not parse");
-  int problem = parents ? path_make_parents(path) : 0;
-  if (problem) return problem;
-  if (mkdir(path, mode)) return errno;
-  return entry_write(body, path);
+  drop_slashes(path);
+  int problem = above ? parents_make(path, &parents) : 0;
+  if (!problem && mkdir(path, mode)) problem = errno;
+  if (!problem) problem = entry_write(body, path);
+  if (problem) parents_remove(path, &parents);
+  return problem;
 }
 
-static int do_two_paths(uint16_t op, const struct user *user, const char *source, struct reader *r, struct buffer *body) {
+static int transfer_tree(uint16_t op, const struct place *from, const struct place *to, struct tree_options options, const struct file_scope *scope, const struct tree_call *call) {
+  struct stat st;
+  if (op == OP_COPY) {
+    bool small = fstatat(from->parent, from->name, &st, AT_SYMLINK_NOFOLLOW) || (!S_ISDIR(st.st_mode) && st.st_size <= SMALL_FILE);
+    return scope->bounded && !small ? STATUS_UNBOUNDED : tree_copy(from, to, options, call);
+  }
+  int problem = tree_rename(from, to, options.overwrite, call);
+  if (problem != EXDEV) return problem;
+  return scope->bounded ? STATUS_UNBOUNDED : tree_relocate(from, to, options.overwrite, call);
+}
+
+static int between(uint16_t op, const char *source, const char *destination, struct tree_options options, const struct file_scope *scope, struct buffer *body) {
+  struct tree_call call = {scope->cancelled, body};
+  struct place from = {.parent = -1};
+  struct place to = {.parent = -1};
+  int problem = place_open(&from, source);
+  if (!problem && (problem = place_open(&to, destination))) (void)fail_with(body, problem, destination);
+  if (!problem) problem = transfer_tree(op, &from, &to, options, scope, &call);
+  /* By descriptor: the path itself may lead through the link that was replaced. */
+  if (!problem) problem = entry_write_at(body, to.parent, to.name, to.path);
+  place_close(&from);
+  place_close(&to);
+  return problem;
+}
+
+static int do_two_paths(uint16_t op, const struct user *user, const char *source, struct reader *r, const struct file_scope *scope, struct buffer *body) {
   char destination[PATH_LIMIT + 1];
+  char named[PATH_LIMIT + 1];
+  struct parents parents = {0};
+  struct stat st;
   char *text = read_text(r, PATH_LIMIT);
   bool resolved = text && path_resolve(user, text, destination);
   free(text);
-  uint8_t first = read_u8(r);
+  bool first = read_u8(r);
   bool overwrite = read_u8(r);
   if (!read_finished(r) || !resolved) return fail_with(body, STATUS_BAD_REQUEST, "destination does not parse");
-  struct stat st;
   if (lstat(source, &st)) return errno;
-  if (!overwrite && lstat(destination, &st) == 0) return EEXIST;
-  bool parents = op == OP_COPY || first;
-  int problem = parents ? path_make_parents(destination) : 0;
-  if (problem == 0) problem = op == OP_MOVE ? tree_move(source, destination) : tree_copy(source, destination, first);
-  return problem ? problem : entry_write(body, destination);
+  memcpy(named, destination, sizeof named);
+  drop_slashes(named);
+  int problem = op == OP_COPY || first ? parents_make(named, &parents) : 0;
+  if (problem) return fail_with(body, problem, named);
+  problem = between(op, source, destination, (struct tree_options){op == OP_COPY && first, overwrite}, scope, body);
+  if (problem) parents_remove(named, &parents);
+  return problem;
 }
 
 static int do_symlink(const struct user *user, const char *target, struct reader *r, struct buffer *body) {
@@ -171,35 +172,47 @@ static int do_stat(const char *path, struct reader *r, struct buffer *body) {
   return entry_write(body, final);
 }
 
-/* Removing a tree fails at its root only after everything below is gone: what cannot be removed is known before. A slash at the
-   end, which would lead through a link, goes. */
+/* Removing a tree fails at its root only after everything below is gone: what cannot be removed is known before. */
 static bool removable(char *path) {
   struct stat st, root;
-  for (size_t length = strlen(path); length > 1 && path[length - 1] == '/';) path[--length] = 0;
+  drop_slashes(path);
   const char *name = strrchr(path, '/') + 1;
   if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return false;
   return lstat(path, &st) || lstat("/", &root) || st.st_dev != root.st_dev || st.st_ino != root.st_ino;
 }
 
-static int do_remove(char *path, struct reader *r, struct buffer *body) {
+static int do_remove(char *path, struct reader *r, const struct file_scope *scope, struct buffer *body) {
   bool recursive = read_u8(r);
+  struct tree_call call = {scope->cancelled, body};
+  struct place place;
   struct stat st;
   if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "REMOVE does not parse");
   if (!removable(path)) return fail_with(body, EINVAL, "the root directory, '.' and '..' cannot be removed");
   if (lstat(path, &st)) return errno;
-  if (S_ISDIR(st.st_mode) && recursive) return tree_remove(path);
-  return (S_ISDIR(st.st_mode) ? rmdir(path) : unlink(path)) ? errno : STATUS_OK;
+  if (!S_ISDIR(st.st_mode)) return unlink(path) ? errno : STATUS_OK;
+  if (rmdir(path) == 0) return STATUS_OK;
+  if (!recursive || (errno != ENOTEMPTY && errno != EEXIST)) return errno;
+  if (scope->bounded) return STATUS_UNBOUNDED;
+  int problem = place_open(&place, path);
+  if (problem) return problem;
+  problem = tree_remove(&place, &call);
+  place_close(&place);
+  return problem;
 }
 
-static int do_chmod(const char *path, struct reader *r, struct buffer *body) {
+static int do_chmod(const char *path, struct reader *r, const struct file_scope *scope, struct buffer *body) {
   mode_t mode = read_u32(r);
   bool recursive = read_u8(r);
+  struct tree_call call = {scope->cancelled, body};
+  struct stat st;
   if (!read_finished(r) || mode > 07777) return fail_with(body, STATUS_BAD_REQUEST, "CHMOD does not parse");
-  int problem = recursive ? tree_chmod(path, mode) : chmod(path, mode) ? errno : 0;
+  if (stat(path, &st)) return errno;
+  if (recursive && scope->bounded && S_ISDIR(st.st_mode)) return STATUS_UNBOUNDED;
+  int problem = recursive ? tree_chmod(path, mode, &call) : chmod(path, mode) ? errno : 0;
   return problem ? problem : entry_write(body, path);
 }
 
-int run_file(uint16_t op, struct reader *r, struct buffer *body) {
+int file_call(uint16_t op, struct reader *r, const struct file_scope *scope, struct buffer *body) {
   struct user user;
   char path[PATH_LIMIT + 1];
   if (op < OP_STAT || op > OP_SYMLINK) return fail_with(body, STATUS_BAD_REQUEST, "unknown operation");
@@ -210,22 +223,23 @@ int run_file(uint16_t op, struct reader *r, struct buffer *body) {
         status = do_stat(path, r, body);
         break;
       case OP_LIST:
-        status = do_list(path, r, body);
+        drop_slashes(path);
+        status = list_call(path, r, scope, body);
         break;
       case OP_MKDIR:
         status = do_mkdir(path, r, body);
         break;
       case OP_REMOVE:
-        status = do_remove(path, r, body);
+        status = do_remove(path, r, scope, body);
         break;
       case OP_CHMOD:
-        status = do_chmod(path, r, body);
+        status = do_chmod(path, r, scope, body);
         break;
       case OP_SYMLINK:
         status = do_symlink(&user, path, r, body);
         break;
       default:
-        status = do_two_paths(op, &user, path, r, body);
+        status = do_two_paths(op, &user, path, r, scope, body);
     }
   }
   user_restore();

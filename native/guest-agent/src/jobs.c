@@ -9,10 +9,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Deep trees are walked by recursion with a path in every frame; untouched stack costs nothing. */
+/* Paths and parts of files are on the stack; untouched stack costs nothing. */
 enum { STACK_BYTES = 8 << 20, NICENESS = 5 };
 
-static const int workers[JOB_CLASSES] = {[JOB_PART] = 2, [JOB_FILES] = 4, [JOB_MACHINE] = 2};
+static const int workers[JOB_CLASSES] = {[JOB_PART] = 2, [JOB_FILES] = 4, [JOB_TREE] = 4, [JOB_FEED] = 2, [JOB_MACHINE] = 2};
 
 static void put(struct job_queue *queue, struct job *job) {
   job->next = NULL;
@@ -68,6 +68,18 @@ void job_submit(struct jobs *jobs, enum job_class class, struct job *job) {
   put(&jobs->waiting[class], job);
   (void)pthread_cond_signal(&jobs->more[class]);
   (void)pthread_mutex_unlock(&jobs->lock);
+}
+
+bool job_withdraw(struct jobs *jobs, enum job_class class, struct job *job) {
+  (void)pthread_mutex_lock(&jobs->lock);
+  struct job_queue *queue = &jobs->waiting[class];
+  struct job **link = &queue->first;
+  while (*link && *link != job) link = &(*link)->next;
+  bool found = *link != NULL;
+  if (found) *link = job->next;
+  if (found && !*link) queue->end = link;
+  (void)pthread_mutex_unlock(&jobs->lock);
+  return found;
 }
 
 bool jobs_start(struct jobs *jobs, struct loop *loop) {

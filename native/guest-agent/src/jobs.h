@@ -16,10 +16,10 @@ struct job {
 };
 
 /*
- * Each class has its own workers: parts of streams never queue behind file requests, of which one may take minutes,
- * and what the host asks about the machine never behind what a user's file system makes hang.
+ * Each class has its workers, and never queues behind another: parts of streams, short file requests, work on whole trees
+ * and large files (which may take minutes), archives and the beginnings of watches, and what the host asks about the machine.
  */
-enum job_class { JOB_PART, JOB_FILES, JOB_MACHINE, JOB_CLASSES };
+enum job_class { JOB_PART, JOB_FILES, JOB_TREE, JOB_FEED, JOB_MACHINE, JOB_CLASSES };
 
 struct job_queue {
   struct job *first;
@@ -44,5 +44,7 @@ struct jobs {
 /* Starts the workers; false when they cannot be had. */
 bool jobs_start(struct jobs *jobs, struct loop *loop);
 void job_submit(struct jobs *jobs, enum job_class class, struct job *job);
+/* Takes back a job that no worker has begun; false when one has. */
+bool job_withdraw(struct jobs *jobs, enum job_class class, struct job *job);
 
 #endif

@@ -37,6 +37,7 @@ static void on_session(void *owner, struct lane *lane, bool new_link) {
   struct agent *agent = owner;
   requests_reconnect(&agent->requests[lane->id], new_link);
   if (new_link) streams_close(&agent->streams, lane->id);
+  if (new_link && lane->id == LANE_BULK) file_jobs_cancel_all(&agent->file_jobs);
   streams_detach(&agent->streams, lane->id);
 }
 
@@ -86,6 +87,7 @@ static bool prepare(struct agent *agent) {
   agent->processes = (struct processes){.loop = &agent->loop, .streams = &agent->streams, .cgroups = &agent->cgroups, .defaults = &agent->defaults};
   agent->transfers = (struct transfers){.jobs = &agent->jobs, .streams = &agent->streams};
   agent->feeds = (struct feeds){.loop = &agent->loop, .jobs = &agent->jobs, .streams = &agent->streams};
+  agent->file_jobs = (struct file_jobs){.jobs = &agent->jobs};
   return jobs_start(&agent->jobs, &agent->loop);
 }
 

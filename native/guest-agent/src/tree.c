@@ -1,156 +1,130 @@
 #define _GNU_SOURCE
 #include "tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <stdint.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OPEN_DIRECTORIES = 16, DEPTH_LIMIT = 256 };
+#include "walk.h"
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-  (void)st;
-  (void)ftw;
-  return (kind == FTW_DP || kind == FTW_D || kind == FTW_DNR ? rmdir(path) : unlink(path)) ? errno : 0;
+int place_open(struct place *place, const char *path) {
+  char above[PATH_LIMIT + 1];
+  size_t length = strlen(path);
+  memcpy(place->path, path, length + 1);
+  while (length > 1 && place->path[length - 1] == '/') place->path[--length] = 0;
+  place->directory = path[length] == '/';
+  const char *slash = strrchr(place->path, '/');
+  snprintf(place->name, sizeof place->name, "%s", slash[1] ? slash + 1 : ".");
+  snprintf(above, sizeof above, "%.*s", slash == place->path ? 1 : (int)(slash - place->path), place->path);
+  place->parent = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return place->parent < 0 ? errno : 0;
 }
 
-static int walked(int result) { return result < 0 ? errno : result; }
-
-int tree_remove(const char *path) { return walked(nftw(path, remove_one, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS)); }
-
-/* nftw hands no context on; every worker has its own. */
-static _Thread_local mode_t wanted_mode;
-
-static int chmod_one(const char *path, const struct stat *st, int kind, struct FTW *ftw) {
-  (void)st;
-  (void)ftw;
-  if (kind == FTW_SL || kind == FTW_SLN) return 0;
-  return chmod(path, wanted_mode) ? errno : 0;
+void place_close(struct place *place) {
+  if (place->parent >= 0) close(place->parent);
+  place->parent = -1;
 }
 
-int tree_chmod(const char *path, mode_t mode) {
-  wanted_mode = mode;
-  return walked(nftw(path, chmod_one, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS));
+int rename_new(int from_parent, const char *from, int to_parent, const char *to) {
+  struct stat st;
+  if (renameat2(from_parent, from, to_parent, to, RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  /* A file system that does not know the flag. */
+  if (fstatat(to_parent, to, &st, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
+  return renameat(from_parent, from, to_parent, to) ? errno : 0;
 }
 
-static int copy_bytes(int from, int to) {
-  char bytes[65536];
-  for (;;) {
-    ssize_t n = read(from, bytes, sizeof bytes);
-    if (n == 0) return 0;
-    if (n < 0) return errno;
-    for (ssize_t done = 0; done < n;) {
-      ssize_t written = write(to, bytes + done, (size_t)(n - done));
-      if (written < 0) return errno;
-      done += written;
-    }
+/* What is no longer there, or no longer a directory, is not the caller's concern below the root. */
+static bool vanished(int problem) { return problem == ENOENT || problem == ENOTDIR; }
+
+static void name_failure(const struct walk *w, const char *root, const struct tree_call *call) {
+  if (!call->failed || buffer_length(call->failed) > 0) return;
+  if (buffer_append(call->failed, root, strlen(root))) (void)walk_path(w, call->failed);
+}
+
+static int remove_name(struct walk *w, const char *name) {
+  int parent = walk_fd(w);
+  if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
+  struct stat st;
+  int problem = errno;
+  if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW)) return errno == ENOENT ? 0 : errno;
+  if (!S_ISDIR(st.st_mode)) return problem;
+  if (unlinkat(parent, name, AT_REMOVEDIR) == 0) return 0;
+  problem = errno == ENOTEMPTY || errno == EEXIST ? walk_enter(w, parent, name) : errno;
+  return vanished(problem) ? 0 : problem;
+}
+
+/* Leaves the deepest directory, which has nothing left in it, and removes it. */
+static int remove_left(struct walk *w, const struct place *root) {
+  size_t depth = walk_depth(w);
+  int problem = walk_leave(w);
+  if (problem) return problem;
+  int parent = depth > 1 ? walk_fd(w) : root->parent;
+  const char *name = depth > 1 ? walk_name(w, depth - 2) : root->name;
+  return unlinkat(parent, name, AT_REMOVEDIR) == 0 || vanished(errno) ? 0 : errno;
+}
+
+int tree_remove(const struct place *place, const struct tree_call *call) {
+  struct walk w = {0};
+  struct stat st;
+  if (fstatat(place->parent, place->name, &st, AT_SYMLINK_NOFOLLOW)) return errno;
+  if (!S_ISDIR(st.st_mode)) return unlinkat(place->parent, place->name, 0) ? errno : 0;
+  int problem = walk_enter(&w, place->parent, place->name);
+  /* An empty directory that may not be read can still be removed. */
+  if (problem == EACCES && unlinkat(place->parent, place->name, AT_REMOVEDIR) == 0) problem = 0;
+  while (!problem && walk_depth(&w) > 0) {
+    const char *name = walk_next(&w);
+    problem = is_cancelled(call->cancelled) ? ECANCELED : name ? remove_name(&w, name) : remove_left(&w, place);
   }
-}
-
-static bool same_file(int a, int b) {
-  struct stat first, second;
-  return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-}
-
-static int copy_file(const char *source, const char *destination, const struct stat *st) {
-  int from = open(source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (from < 0) return errno;
-  /* Truncated only when it is known to be another file: else nothing would be left to copy. */
-  int to = open(destination, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, st->st_mode & 07777);
-  int problem = to < 0 ? errno : same_file(from, to) ? EINVAL : ftruncate(to, 0) ? errno : copy_bytes(from, to);
-  if (to >= 0) {
-    struct timespec times[2] = {st->st_atim, st->st_mtim};
-    (void)fchmod(to, st->st_mode & 07777);
-    (void)futimens(to, times);
-    if (close(to) && !problem) problem = errno;
-  }
-  close(from);
+  if (problem) name_failure(&w, place->path, call);
+  walk_end(&w);
   return problem;
 }
 
-static int copy_link(const char *source, const char *destination) {
-  char target[PATH_MAX];
-  ssize_t n = readlink(source, target, sizeof target - 1);
-  if (n < 0) return errno;
-  target[n] = 0;
-  if (unlink(destination) && errno != ENOENT) return errno;
-  return symlink(target, destination) ? errno : 0;
+static int chmod_name(struct walk *w, const char *name, mode_t mode) {
+  int parent = walk_fd(w);
+  struct stat st;
+  if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW)) return errno;
+  if (S_ISLNK(st.st_mode)) return 0;
+  if (S_ISDIR(st.st_mode)) {
+    int problem = walk_enter(w, parent, name);
+    if (problem != EACCES) return problem;
+    /* Perhaps the new mode lets it be read. */
+    if (fchmodat(parent, name, mode, AT_SYMLINK_NOFOLLOW)) return errno;
+    return walk_enter(w, parent, name);
+  }
+  /* A link that took the file's place in between is not followed either. */
+  return fchmodat(parent, name, mode, AT_SYMLINK_NOFOLLOW) == 0 || errno == EOPNOTSUPP ? 0 : errno;
 }
 
-static int copy_node(const char *source, const char *destination, bool recursive, int depth);
+/* A directory changes after what is in it: a mode that takes the right to enter it does not end the walk. */
+static int chmod_left(struct walk *w, mode_t mode) {
+  int problem = fchmod(walk_fd(w), mode) ? errno : 0;
+  int left = walk_leave(w);
+  return problem ? problem : left;
+}
 
-static int copy_directory(const char *source, const char *destination, const struct stat *st, int depth) {
-  char from[PATH_MAX];
-  char to[PATH_MAX];
-  int problem = 0;
-  if (depth > DEPTH_LIMIT) return ELOOP;
-  if (mkdir(destination, 0700) && errno != EEXIST) return errno;
-  DIR *directory = opendir(source);
-  if (!directory) return errno;
-  for (struct dirent *entry; !problem && (entry = readdir(directory));) {
-    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-    int a = snprintf(from, sizeof from, "%s/%s", source, entry->d_name);
-    int b = snprintf(to, sizeof to, "%s/%s", destination, entry->d_name);
-    problem = a < 0 || b < 0 || (size_t)a >= sizeof from || (size_t)b >= sizeof to ? ENAMETOOLONG : copy_node(from, to, true, depth + 1);
+int tree_chmod(const char *path, mode_t mode, const struct tree_call *call) {
+  struct walk w = {0};
+  struct stat st;
+  int root = open(path, O_PATH | O_CLOEXEC);
+  if (root < 0) return errno;
+  int problem = fstat(root, &st) ? errno : 0;
+  bool directory = !problem && S_ISDIR(st.st_mode);
+  if (directory) problem = walk_enter(&w, root, ".");
+  /* A directory that may not be read can perhaps be with its new mode. */
+  if (!problem && !directory && chmod(path, mode)) problem = errno;
+  if (directory && problem == EACCES) problem = chmod(path, mode) ? errno : walk_enter(&w, root, ".");
+  while (!problem && walk_depth(&w) > 0) {
+    const char *name = walk_next(&w);
+    problem = is_cancelled(call->cancelled) ? ECANCELED : name ? chmod_name(&w, name, mode) : chmod_left(&w, mode);
+    if (name && vanished(problem)) problem = 0;
   }
-  closedir(directory);
-  if (!problem && chmod(destination, st->st_mode & 07777)) problem = errno;
+  if (problem) name_failure(&w, path, call);
+  walk_end(&w);
+  close(root);
   return problem;
-}
-
-static int copy_node(const char *source, const char *destination, bool recursive, int depth) {
-  struct stat st;
-  if (lstat(source, &st)) return errno;
-  if (S_ISREG(st.st_mode)) return copy_file(source, destination, &st);
-  if (S_ISLNK(st.st_mode)) return copy_link(source, destination);
-  if (S_ISDIR(st.st_mode)) return recursive ? copy_directory(source, destination, &st, depth) : EISDIR;
-  return EINVAL;
-}
-
-/* A directory copied into itself would never end. */
-static bool inside(const char *source, const char *destination) {
-  char whole[PATH_MAX];
-  char parent[PATH_MAX];
-  char copy[PATH_MAX];
-  snprintf(copy, sizeof copy, "%s", destination);
-  char *slash = strrchr(copy, '/');
-  if (slash && slash != copy) *slash = 0;
-  if (!realpath(source, whole) || !realpath(copy, parent)) return false;
-  size_t length = strlen(whole);
-  return strncmp(parent, whole, length) == 0 && (parent[length] == '/' || parent[length] == 0);
-}
-
-int tree_copy(const char *source, const char *destination, bool recursive) {
-  struct stat st;
-  if (lstat(source, &st)) return errno;
-  if (S_ISDIR(st.st_mode) && inside(source, destination)) return EINVAL;
-  return copy_node(source, destination, recursive, 0);
-}
-
-int tree_move(const char *source, const char *destination) {
-  if (rename(source, destination) == 0) return 0;
-  if (errno != EXDEV) return errno;
-  char copy[PATH_MAX];
-  uint32_t random;
-  if (getrandom(&random, sizeof random, 0) != sizeof random) return EIO;
-  int n = snprintf(copy, sizeof copy, "%s.wrenn-move-%08x", destination, random);
-  if (n < 0 || (size_t)n >= sizeof copy) return ENAMETOOLONG;
-  /* What is at the destination stays until the copy is whole, and rename decides whether it may be replaced. */
-  int problem = tree_copy(source, copy, true);
-  if (!problem && rename(copy, destination)) problem = errno;
-  if (problem) {
-    (void)tree_remove(copy);
-    return problem;
-  }
-  struct stat st;
-  if (lstat(source, &st)) return errno;
-  return S_ISDIR(st.st_mode) ? tree_remove(source) : unlink(source) ? errno : 0;
 }

@@ -49,7 +49,12 @@ export class GuestLink {
       path: options.interactive,
       number: guestChannel.lanes.interactive,
     });
-    this.#bulk = new Lane({ ...shared, path: options.bulk, number: guestChannel.lanes.bulk });
+    this.#bulk = new Lane({
+      ...shared,
+      path: options.bulk,
+      number: guestChannel.lanes.bulk,
+      cancelOperation: guestChannel.operation.cancel,
+    });
     // Handles begin anywhere, so that those of an earlier link to the same guest are not met by chance.
     let handle = Buffer.from(random.bytes(4)).readUInt32LE() % (HANDLE_LIMIT / 2);
     const nextHandle = (): number => {

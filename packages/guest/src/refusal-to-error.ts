@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { getSystemErrorMap } from "node:util";
 import { WrennError } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import { GuestRefusal } from "./lane/guest-refusal.ts";
@@ -7,6 +8,9 @@ import { StreamRefused } from "./lane/outbound-stream.ts";
 const { status } = guestChannel;
 /** The guest runs the same operating system on the same architecture as its host, so errno has the same numbers in both. */
 const { errno } = constants;
+const systemErrors = getSystemErrorMap();
+/** How the guest describes a FIFO, socket or device where it needs a file; a path may follow. */
+const NOT_A_FILE = "not a regular file";
 
 /** What was being done to which path, for the message. */
 export interface FileContext {
@@ -16,8 +20,12 @@ export interface FileContext {
 }
 
 /** The catalogue's error for a refusal of a file request; any other error as it is. */
-export function fileError(error: unknown, { operation, path, user }: FileContext): unknown {
+export function fileError(error: unknown, context: FileContext): unknown {
   if (!(error instanceof GuestRefusal) && !(error instanceof StreamRefused)) return error;
+  const { operation, user } = context;
+  const detail = error instanceof GuestRefusal ? error.message : "";
+  // Of a tree or of two paths, the guest names the one that the error is about.
+  const path = detail.startsWith("/") ? detail : context.path;
   const cause = { cause: error };
   switch (error.status) {
     case errno.ENOENT:
@@ -47,21 +55,23 @@ export function fileError(error: unknown, { operation, path, user }: FileContext
     case errno.EBUSY:
       return new WrennError("path_in_use", { path }, cause);
     case errno.EINVAL:
-      if (error.message === "not a regular file") return new WrennError("not_a_file", { path }, cause);
+      if (error.message.startsWith(NOT_A_FILE)) {
+        const named = error.message.slice(NOT_A_FILE.length).replace(/^: /, "");
+        return new WrennError("not_a_file", { path: named === "" ? path : named }, cause);
+      }
       return new WrennError(
         "path_invalid",
-        {
-          problem:
-            (error instanceof GuestRefusal && error.message) || `${operation} is not possible for ${path}`,
-        },
+        { problem: detail === "" || detail === path ? `${operation} is not possible for ${path}` : detail },
         cause,
       );
     default:
   }
-  if (error instanceof GuestRefusal) return generalError(error, `${operation} of ${path}`);
+  const problem = systemErrors.get(-error.status)?.[1];
+  if (error instanceof GuestRefusal && problem === undefined)
+    return generalError(error, `${operation} of ${path}`);
   return new WrennError(
     "file_operation_failed",
-    { operation, path, problem: `errno ${error.status}` },
+    { operation, path, problem: problem ?? `errno ${error.status}` },
     cause,
   );
 }

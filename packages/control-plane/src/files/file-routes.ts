@@ -1,7 +1,9 @@
-import { defined, WrennError } from "@wrenn/core";
+import { defined, withDeadline, WrennError } from "@wrenn/core";
 import type { CapsuleFiles } from "@wrenn/protocol";
+import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
 import { Entry, entryJson } from "./entry-json.ts";
+import { abortWhenGone } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
@@ -39,9 +41,17 @@ const ModeBody = Type.Object({
   user,
 });
 
-interface FileCall {
-  readonly files: CapsuleFiles;
-  readonly options: { readonly user?: string; readonly signal: AbortSignal };
+/** A file call's options, with the signal that ends it. */
+interface CallOptions {
+  readonly user?: string;
+  readonly signal: AbortSignal;
+}
+
+interface Called {
+  readonly request: Parameters<typeof teamOf>[0];
+  readonly reply: FastifyReply;
+  readonly id: string;
+  readonly user: string | undefined;
 }
 
 export interface FileRoutesDeps {
@@ -50,17 +60,18 @@ export interface FileRoutesDeps {
 
 /** Files and directories (docs/reference/rest-api.md#files). */
 export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base: string): void {
-  const open = async (
-    request: Parameters<typeof teamOf>[0],
-    id: string,
-    asUser: string | undefined,
-  ): Promise<FileCall> => {
+  /** Ends when the client leaves, or after its time; what was not complete by then is undone in the guest. */
+  const perform = async <T>(
+    what: string,
+    { request, reply, id, user: asUser }: Called,
+    call: (files: CapsuleFiles, options: CallOptions) => Promise<T>,
+  ): Promise<T> => {
+    const left = abortWhenGone(reply);
     const capsule = await capsules.open(teamOf(request), id);
     await capsule.touch();
-    return {
-      files: capsule.files,
-      options: { ...defined({ user: asUser }), signal: AbortSignal.timeout(CALL_MS) },
-    };
+    return await withDeadline(what, CALL_MS, left, (signal) =>
+      call(capsule.files, { ...defined({ user: asUser }), signal }),
+    );
   };
   const schema = { tags: ["files"], params: CapsuleParams };
 
@@ -74,9 +85,12 @@ export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base:
         response: { 200: Type.Object({ entries: Type.Array(Entry) }), ...refusals },
       },
     },
-    async (request) => {
-      const { files, options } = await open(request, request.params.id, request.body.user);
-      const entries = await files.list(request.body.path, request.body.depth ?? 1, options);
+    async (request, reply) => {
+      const { path, depth = 1, user } = request.body;
+      const called = { request, reply, id: request.params.id, user };
+      const entries = await perform(`listing ${path}`, called, (files, options) =>
+        files.list(path, depth, options),
+      );
       return { entries: entries.map(entryJson) };
     },
   );
@@ -92,16 +106,18 @@ export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base:
         response: { 200: EntryAnswer, ...refusals },
       },
     },
-    async (request) => {
-      const { files, options } = await open(request, request.params.id, request.body.user);
-      const { path } = request.body;
-      try {
-        return { entry: entryJson(await files.makeDirectory(path, options)) };
-      } catch (error) {
-        if (!WrennError.is(error, "path_exists")) throw error;
-        const { type } = await files.stat(path, { ...options, follow: true });
-        throw type === "directory" ? error : new WrennError("not_a_directory", { path }, { cause: error });
-      }
+    async (request, reply) => {
+      const { path, user } = request.body;
+      const called = { request, reply, id: request.params.id, user };
+      return await perform(`making ${path}`, called, async (files, options) => {
+        try {
+          return { entry: entryJson(await files.makeDirectory(path, options)) };
+        } catch (error) {
+          if (!WrennError.is(error, "path_exists")) throw error;
+          const { type } = await files.stat(path, { ...options, follow: true });
+          throw type === "directory" ? error : new WrennError("not_a_directory", { path }, { cause: error });
+        }
+      });
     },
   );
 
@@ -116,8 +132,11 @@ export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base:
       },
     },
     async (request, reply) => {
-      const { files, options } = await open(request, request.params.id, request.body.user);
-      await files.remove(request.body.path, { ...options, recursive: true });
+      const { path, user } = request.body;
+      const called = { request, reply, id: request.params.id, user };
+      await perform(`removing ${path}`, called, (files, options) =>
+        files.remove(path, { ...options, recursive: true }),
+      );
       return await reply.status(204).send(null);
     },
   );
@@ -132,9 +151,11 @@ export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base:
         response: { 200: EntryAnswer, ...refusals },
       },
     },
-    async (request) => {
-      const { files, options } = await open(request, request.params.id, request.body.user);
-      return { entry: entryJson(await files.stat(request.body.path, options)) };
+    async (request, reply) => {
+      const { path, user } = request.body;
+      const called = { request, reply, id: request.params.id, user };
+      const entry = await perform(`reading ${path}`, called, (files, options) => files.stat(path, options));
+      return { entry: entryJson(entry) };
     },
   );
 
@@ -148,10 +169,11 @@ export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base:
         response: { 200: Type.Object({ exists: Type.Boolean() }), ...refusals },
       },
     },
-    async (request) => {
-      const { files, options } = await open(request, request.params.id, request.body.user);
+    async (request, reply) => {
+      const { path, user } = request.body;
+      const called = { request, reply, id: request.params.id, user };
       try {
-        await files.stat(request.body.path, options);
+        await perform(`reading ${path}`, called, (files, options) => files.stat(path, options));
         return { exists: true };
       } catch (error) {
         if (WrennError.is(error, "path_not_found") || WrennError.is(error, "not_a_directory"))
@@ -173,13 +195,14 @@ export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base:
           response: { 200: EntryAnswer, ...refusals },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { source, destination, overwrite = false, user: asUser } = request.body;
-        const { files, options } = await open(request, request.params.id, asUser);
-        const entry =
+        const called = { request, reply, id: request.params.id, user: asUser };
+        const entry = await perform(`${verb} of ${source}`, called, (files, options) =>
           verb === "move"
-            ? await files.move(source, destination, { ...options, overwrite })
-            : await files.copy(source, destination, { ...options, overwrite, recursive: true });
+            ? files.move(source, destination, { ...options, overwrite })
+            : files.copy(source, destination, { ...options, overwrite, recursive: true }),
+        );
         return { entry: entryJson(entry) };
       },
     );
@@ -195,10 +218,12 @@ export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base:
         response: { 200: EntryAnswer, ...refusals },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { path, mode, recursive = false, user: asUser } = request.body;
-      const { files, options } = await open(request, request.params.id, asUser);
-      const entry = await files.changeMode(path, Number.parseInt(mode, 8), { ...options, recursive });
+      const called = { request, reply, id: request.params.id, user: asUser };
+      const entry = await perform(`mode change of ${path}`, called, (files, options) =>
+        files.changeMode(path, Number.parseInt(mode, 8), { ...options, recursive }),
+      );
       return { entry: entryJson(entry) };
     },
   );

@@ -27,6 +27,8 @@ export interface LaneOptions {
   readonly logger: Logger;
   readonly random: Random;
   readonly onActivity: () => void;
+  /** Operation that cancels a request of this lane, if it has one. */
+  readonly cancelOperation?: number;
 }
 
 /**
@@ -47,12 +49,15 @@ export class Lane {
 
   constructor(options: LaneOptions) {
     this.#options = options;
-    this.#requests = new Requests({
-      send: (id, op, answeredBelow, body) =>
-        this.send((epoch) => guestChannel.encodeRequest(epoch, id, op, answeredBelow, body)),
-      acknowledge: (below, pending) =>
-        this.send((epoch) => guestChannel.encodeAnswered(epoch, below, pending)),
-    });
+    this.#requests = new Requests(
+      {
+        send: (id, op, answeredBelow, body) =>
+          this.send((epoch) => guestChannel.encodeRequest(epoch, id, op, answeredBelow, body)),
+        acknowledge: (below, pending) =>
+          this.send((epoch) => guestChannel.encodeAnswered(epoch, below, pending)),
+      },
+      options.cancelOperation,
+    );
     this.#ready.promise.catch(() => {});
     this.#connect();
   }

@@ -26,16 +26,23 @@ export interface RequestsDeps {
 /** Requests under way on one lane. The guest executes an id once, so sending one again after a reconnect is safe. */
 export class Requests {
   readonly #deps: RequestsDeps;
+  readonly #cancelOperation: number | undefined;
   readonly #pending = new Map<number, Pending>();
   #next = 1;
   /** Answers since the last acknowledgement that an older request, still under way, keeps in the guest. */
   #unacknowledged = 0;
 
-  constructor(deps: RequestsDeps) {
+  /** @param cancelOperation - tells the guest which request was given up; without one it goes on to its end. */
+  constructor(deps: RequestsDeps, cancelOperation?: number) {
     this.#deps = deps;
+    this.#cancelOperation = cancelOperation;
   }
 
-  /** @throws GuestRefusal when the guest answers with a status other than 0. */
+  /**
+   * An abort rejects at once; the guest then ends the request soon, if it can, as one that failed.
+   *
+   * @throws GuestRefusal when the guest answers with a status other than 0.
+   */
   async send(
     op: number,
     body: Uint8Array,
@@ -50,7 +57,21 @@ export class Requests {
     this.#deps.send(id, op, this.#answeredBelow(), body);
     // The answer of an abandoned request still arrives and must settle quietly.
     promise.catch(() => {});
-    return signal ? await abortable(signal, promise) : await promise;
+    if (!signal) return await promise;
+    const cancel = (): void => this.#cancel(id);
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      return await abortable(signal, promise);
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  }
+
+  /** Guests of an earlier version refuse this as unknown, which changes nothing. */
+  #cancel(id: number): void {
+    if (this.#cancelOperation === undefined || !this.#pending.has(id)) return;
+    const body = new guestChannel.BodyWriter().u32(id).finish();
+    this.send(this.#cancelOperation, body, undefined).catch(() => {});
   }
 
   /** Sends every unanswered request again, after a reconnect. */

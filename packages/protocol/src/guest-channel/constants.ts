@@ -47,6 +47,7 @@ export const operation = {
   close: 51,
   watch: 52,
   archive: 53,
+  cancel: 54,
 } as const;
 
 export const status = {

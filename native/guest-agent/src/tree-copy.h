@@ -1,0 +1,18 @@
+/* Copies a file or a tree to where it is to be: the part that copies and moves across file systems share. */
+#ifndef WRENN_TREE_COPY_H
+#define WRENN_TREE_COPY_H
+
+#include "tree.h"
+
+struct copy_request {
+  const struct tree_call *call;
+  const struct place *source;
+  const struct place *destination;
+  struct tree_options options;
+  bool everything; /* a move: owner, attributes and hard links are kept */
+};
+
+/* 0 or an errno, after which nothing is left of what was made. The caller has made sure that neither is inside the other. */
+int copy_tree(const struct copy_request *request);
+
+#endif
