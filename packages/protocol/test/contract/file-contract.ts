@@ -80,6 +80,39 @@ export function fileContract(name: string, lab: ContractLab): void {
     assert.equal((await files.changeMode(at("moved"), 0o600, { signal, recursive: false })).mode, 0o600);
   });
 
+  test(`${name}: copies and moves refuse what they would destroy, and change nothing`, async () => {
+    await write("pair/file", "x");
+    await write("pair/other", "y");
+    await write("pair/full/inside/file", "z");
+    await files.makeDirectory(at("pair/directory"), { signal });
+    const inventory = async (): Promise<readonly string[]> =>
+      (await files.list(at("pair"), 9, { signal })).map(({ path, size }) => `${path} ${size}`);
+    const before = await inventory();
+    const copy = (from: string, to: string) =>
+      files.copy(at(from), at(to), { signal, overwrite: true, recursive: true });
+    const move = (from: string, to: string) => files.move(at(from), at(to), { signal, overwrite: true });
+    for (const call of [copy, move]) {
+      await rejects(() => call("pair/file", "pair/file"), "path_invalid");
+      await rejects(() => call("pair/full", "pair/full/new/parents/full"), "path_invalid");
+      await rejects(() => call("pair/full/inside", "pair/full"), "path_invalid");
+      await rejects(() => call("pair/file", "pair/directory"), "is_a_directory", /pair\/directory/);
+      await rejects(() => call("pair/directory", "pair/file"), "not_a_directory", /pair\/file/);
+      await rejects(() => call("pair/missing", "pair/new/parents/file"), "path_not_found");
+    }
+    await rejects(() => move("pair/directory", "pair/full"), "directory_not_empty", /pair\/full/);
+    assert.deepEqual(await inventory(), before);
+  });
+
+  test(`${name}: a directory is copied into one that is there, and takes nothing out of it`, async () => {
+    await write("merged/both", "old");
+    await write("merged/rest", "rest");
+    await write("merging/both", "new");
+    await write("merging/below/only", "only");
+    await files.copy(at("merging"), at("merged"), { signal, overwrite: true, recursive: true });
+    const contents = ["both", "rest", "below/only"].map((path) => contentOf(`merged/${path}`));
+    assert.deepEqual(await Promise.all(contents), ["new", "rest", "only"]);
+  });
+
   test(`${name}: what cannot be done says why`, async () => {
     await write("file", "x");
     await files.makeDirectory(at("directory"), { signal });

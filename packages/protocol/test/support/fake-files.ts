@@ -80,9 +80,10 @@ export class FakeFiles implements CapsuleFiles {
     options: FileOptions & { readonly overwrite: boolean },
   ): Promise<FileEntry> {
     const from = this.#find(source, options);
+    this.#judgePair(from, resolve(destination), options.overwrite);
+    if (options.overwrite && this.#below(resolve(destination)).length > 0)
+      throw new WrennError("directory_not_empty", { path: destination });
     const to = this.#new(destination, options.overwrite, options);
-    if (to === from || to.startsWith(`${from}/`))
-      throw new WrennError("path_invalid", { problem: `moving is not possible for ${source}` });
     for (const one of [from, ...this.#below(from)]) {
       this.#nodes.set(to + one.slice(from.length), this.#node(one));
       this.#nodes.delete(one);
@@ -99,9 +100,8 @@ export class FakeFiles implements CapsuleFiles {
     const from = this.#find(source, options);
     if (this.isDirectory(from) && !options.recursive)
       throw new WrennError("is_a_directory", { path: source });
+    this.#judgePair(from, resolve(destination), options.overwrite);
     const to = this.#new(destination, options.overwrite, options);
-    if (to === from || to.startsWith(`${from}/`))
-      throw new WrennError("path_invalid", { problem: `copying is not possible for ${source}` });
     for (const one of [from, ...this.#below(from)]) this.#put(to + one.slice(from.length), this.#node(one));
     return this.#entry(to);
   }
@@ -166,6 +166,15 @@ export class FakeFiles implements CapsuleFiles {
     const resolved = resolve(path);
     if (!this.#nodes.has(resolved)) throw new WrennError("path_not_found", { path });
     return resolved;
+  }
+
+  /** Refuses, before anything changes, what no copy or move may do. */
+  #judgePair(from: string, to: string, overwrite: boolean): void {
+    const directory = this.isDirectory(from);
+    if (to === from || to.startsWith(`${from}/`) || (directory && from.startsWith(`${to}/`)))
+      throw new WrennError("path_invalid", { problem: `one is inside the other: ${from}, ${to}` });
+    if (!overwrite || !this.#nodes.has(to) || directory === this.isDirectory(to)) return;
+    throw new WrennError(directory ? "not_a_directory" : "is_a_directory", { path: to });
   }
 
   /** A place for something new, with the directories that lead there. */
