@@ -3,8 +3,7 @@
 #define WRENN_TRANSFER_WORK_H
 
 #include "jobs.h"
-#include "paths.h"
-#include "wire.h"
+#include "replacement.h"
 
 enum { READ_PART = 131072 - 8 };
 
@@ -13,8 +12,7 @@ struct transfer_work {
   struct buffer request; /* READ or WRITE behind the handle, then free for use */
   struct buffer answer;
   int status;
-  int fd;
-  struct user user;
+  struct replacement file; /* for a READ only its path, user and descriptor */
   /* reading */
   uint64_t base;   /* offset in the file of the stream's first byte */
   uint64_t length; /* of the stream */
@@ -24,10 +22,7 @@ struct transfer_work {
   uint8_t *part;
   /* writing */
   struct buffer chunk;
-  bool exclusive;
   bool durable;
-  char path[PATH_LIMIT + 1];
-  char temporary[PATH_LIMIT + 1]; /* "" unless it must be removed */
 };
 
 /* Each is the `work` of a job; the outcome is in `status`, an answer's body or detail in `answer`. */
@@ -35,7 +30,6 @@ void work_open_for_reading(struct job *job);
 void work_open_for_writing(struct job *job);
 void work_read(struct job *job);
 void work_write(struct job *job);
-/* Replaces the target, or removes the temporary file. */
 void work_commit(struct job *job);
 /* Closes and removes what is there to close and remove. */
 void work_discard(struct job *job);

@@ -201,7 +201,7 @@ int request_open(struct transfers *transfers, const struct ticket *ticket, bool 
   }
   t->stream = (struct stream){.kind = writing ? &writing_streams : &reading_streams, .handle = handle, .lane = LANE_BULK};
   t->transfers = transfers;
-  t->work.fd = -1;
+  t->work.file.fd = -1;
   t->writing = writing;
   t->opener = *ticket;
   t->window = transfers->count < MANY ? WINDOW : SMALL_WINDOW;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "paths.h"
+#include "temporary.h"
 
 /* Index of the first item whose descriptor is not smaller. */
 static size_t position(const struct directories *d, int wd) {
@@ -106,7 +107,7 @@ void directories_scan(const char *path, const char *relative, bool announce, voi
   for (struct dirent *entry; (entry = readdir(directory));) {
     struct stat st;
     char *child;
-    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || temporary_is(entry->d_name)) continue;
     if (fstatat(dirfd(directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW)) continue;
     if (!S_ISDIR(st.st_mode) && !announce) continue;
     if (asprintf(&child, "%s%s%s", relative, *relative ? "/" : "", entry->d_name) < 0) break;

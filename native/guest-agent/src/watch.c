@@ -16,6 +16,7 @@
 #include "files.h"
 #include "paths.h"
 #include "status.h"
+#include "temporary.h"
 #include "watch-directories.h"
 
 enum { DEPTH_LIMIT = 128 };
@@ -35,6 +36,9 @@ struct watcher {
   struct directories directories;
   /* The first half of a rename, until its second half or something else comes. */
   uint32_t cookie;
+  /* The same of a temporary name, which is never reported: what is moved from it appears under its true name. */
+  uint32_t hidden_cookie;
+  bool hidden_upload;
   bool moved_directory;
   char moved[PATH_LIMIT + 1];
   char root[PATH_LIMIT + 1];
@@ -116,8 +120,25 @@ static void moved_to(struct watcher *w, const struct inotify_event *event, const
     return;
   }
   flush_moved(w);
-  report(w, KIND_CREATE, directory, path, "");
+  /* An upload is renamed only onto a file that it replaces. */
+  bool replaced = w->hidden_cookie != 0 && w->hidden_cookie == event->cookie && w->hidden_upload;
+  report(w, replaced ? KIND_WRITE : KIND_CREATE, directory, path, "");
   if (directory && w->recursive) add_directory(w, path, true);
+}
+
+/* Events of temporary names are left out; the cookie of a move leads to what they become. */
+static void hide(struct watcher *w, const struct inotify_event *event) {
+  if (!(event->mask & IN_MOVED_FROM)) return;
+  w->hidden_cookie = event->cookie;
+  w->hidden_upload = temporary_is_kind(event->name, TEMPORARY_UPLOAD);
+}
+
+/* Changes of mode reach the directory of a file that has no name yet; the kernel then calls it by its number. */
+static bool is_nameless(const struct watcher *w, const char *path, const char *name) {
+  char whole[PATH_LIMIT + 1];
+  struct stat st;
+  if (name[0] != '#' || strspn(name + 1, "0123456789") != strlen(name + 1)) return false;
+  return directories_path(w->root, path, whole) && lstat(whole, &st) && errno == ENOENT;
 }
 
 static void handle(struct watcher *w, const struct inotify_event *event) {
@@ -143,6 +164,10 @@ static void handle(struct watcher *w, const struct inotify_event *event) {
     if (event->mask & IN_MOVE_SELF) w->finished = true;
     return;
   }
+  if (temporary_is(event->name)) {
+    hide(w, event);
+    return;
+  }
   int n = snprintf(path, sizeof path, "%s%s%s", parent, root ? "" : "/", event->name);
   if (n < 0 || (size_t)n >= sizeof path) {
     w->lost = true;
@@ -161,7 +186,7 @@ static void handle(struct watcher *w, const struct inotify_event *event) {
   if (event->mask & IN_CREATE) report(w, KIND_CREATE, directory, path, "");
   if (event->mask & IN_CREATE && directory && w->recursive) add_directory(w, path, true);
   if (event->mask & IN_MODIFY) report(w, KIND_WRITE, directory, path, "");
-  if (event->mask & IN_ATTRIB) report(w, KIND_CHMOD, directory, path, "");
+  if (event->mask & IN_ATTRIB && !is_nameless(w, path, event->name)) report(w, KIND_CHMOD, directory, path, "");
   if (event->mask & IN_DELETE) report(w, KIND_REMOVE, directory, path, "");
 }
 

@@ -75,6 +75,12 @@ export const errorCatalogue = {
     "the content does not match its Content-Digest; it has sha-256=:{actual}:",
     "Send the content again; the old file was kept.",
   ),
+  precondition_failed: user(
+    "conflict",
+    412,
+    "{path} is not the version that the request expects",
+    "Read the file's current entity tag and repeat the request with it.",
+  ),
   range_not_satisfiable: user(
     "invalid_request",
     416,

@@ -135,3 +135,49 @@ test("a watch ends when what it watches goes away, and refuses what is not there
     WrennError.is(error, "path_not_found"),
   );
 });
+
+test("an upload is reported as one change of its target, without temporary names", async () => {
+  const path = await directory("uploads");
+  await mkdir(join(path, "sub"));
+  const changes = await link.files.watch(path, { signal, recursive: true });
+  const content = async function* (): AsyncGenerator<Uint8Array> {
+    yield Buffer.from("uploaded ");
+    yield Buffer.from("content");
+  };
+  for (const name of ["new", "new", "sub/new"])
+    await link.files.write(join(path, name), content(), { signal, mode: 0o666 });
+  await writeFile(join(path, "last"), "");
+  assert.deepEqual((await until(changes, "create last")).map(told), [
+    "create new",
+    "write new",
+    "create sub/new",
+    "create last",
+  ]);
+});
+
+test("trees that are made under a temporary name appear under their own", async () => {
+  const path = await directory("trees");
+  const temporary = (kind: string): string => join(path, `.wrenn-${kind}-0123456789abcdef`);
+  await mkdir(temporary("old"));
+  const changes = await link.files.watch(path, { signal, recursive: true });
+  await mkdir(temporary("copy"));
+  await writeFile(join(temporary("copy"), "file"), "");
+  await chmod(temporary("copy"), 0o700);
+  await rename(temporary("copy"), join(path, "copied"));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await writeFile(join(path, "copied/later"), "");
+  await rm(temporary("old"), { recursive: true });
+  await writeFile(join(path, ".wrenn-mine"), "");
+  assert.deepEqual((await until(changes, "create .wrenn-mine")).map(told), [
+    "create copied/",
+    "create copied/file",
+    "create copied/later",
+    "create .wrenn-mine",
+  ]);
+  await mkdir(temporary("copy"));
+  const listed = await link.files.list(path, 2, { signal });
+  assert.deepEqual(
+    listed.map(({ name }) => name),
+    [".wrenn-mine", "copied", "file", "later"],
+  );
+});

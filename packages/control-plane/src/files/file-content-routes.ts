@@ -1,9 +1,9 @@
 import { Type } from "typebox";
-import { defined, WrennError } from "@wrenn/core";
-import { readRange } from "./byte-range.ts";
+import { defined } from "@wrenn/core";
 import { verified } from "./content-digest.ts";
 import { Entry, entityTag, entryJson } from "./entry-json.ts";
-import { abortWhenGone, download } from "./transfer.ts";
+import { sendContent } from "./send-content.ts";
+import { abortWhenGone } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
@@ -35,7 +35,7 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
     schema: {
       summary: "Download a file",
       description:
-        "Streams a file of any size. `Range` and `If-Range` give a part (206, 416), `If-None-Match` 304. A download that fails midway breaks the connection.",
+        "Streams a file of any size, whole as it was when it was opened, also when it is replaced meanwhile. `Range` and `If-Range` give a part (206, 416), `If-None-Match` and `If-Modified-Since` 304, `If-Match` and `If-Unmodified-Since` 412. A download that fails midway breaks the connection.",
       tags: ["files"],
       params: CapsuleParams,
       querystring: ContentQuery,
@@ -43,43 +43,8 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
     handler: async (request, reply) => {
       const { path, user } = request.query;
       const capsule = await capsules.open(teamOf(request), request.params.id);
-      const left = abortWhenGone(reply);
-      const { files } = capsule;
-      const options = { ...defined({ user }), signal: left };
-      const entry = await files.stat(path, { ...options, follow: true });
-      if (entry.type === "directory") throw new WrennError("is_a_directory", { path });
-      if (entry.type !== "file") throw new WrennError("not_a_file", { path });
-      const tag = entityTag(entry);
-      void reply.headers({
-        etag: tag,
-        "accept-ranges": "bytes",
-        "last-modified": new Date(Number(entry.modifiedNs / 1_000_000n)).toUTCString(),
-      });
-      if (
-        request.headers["if-none-match"]?.split(",").some((one) => one.trim() === tag || one.trim() === "*")
-      )
-        return await reply.status(304).send();
-      const condition = request.headers["if-range"];
-      const wanted =
-        condition === undefined || condition === tag
-          ? readRange(request.headers.range, entry.size)
-          : undefined;
-      if (wanted === "unsatisfiable") {
-        void reply.header("content-range", `bytes */${entry.size}`);
-        throw new WrennError("range_not_satisfiable", { size: entry.size });
-      }
-      void reply.type("application/octet-stream");
-      if (wanted) {
-        void reply
-          .status(206)
-          .header("content-range", `bytes ${wanted.start}-${wanted.end}/${entry.size}`)
-          .header("content-length", wanted.end - wanted.start + 1);
-      } else if (entry.size > 0) void reply.header("content-length", entry.size);
       await capsule.touch();
-      if (request.method === "HEAD") return await reply.send();
-      const content = await files.read(path, { ...options, ...defined({ range: wanted }) });
-      // Files of /proc say that they are empty and are not: only their end tells their length.
-      return await reply.send(download(content, wanted ? wanted.end - wanted.start + 1 : entry.size));
+      return await sendContent(capsule.files, path, defined({ user }), request, reply);
     },
   });
 

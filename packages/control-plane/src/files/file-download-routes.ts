@@ -41,10 +41,11 @@ export function registerFileDownloadRoutes(
           ...defined({ user }),
           signal: abortWhenGone(reply),
         });
-        const { size } = content.entry;
+        const { size } = content;
+        const bytes = await download(content, size);
         // The streaming form is chunked in the contract; the plain one has a length.
-        if (kind === "read" && size > 0) void reply.header("content-length", size);
-        return await reply.type("application/octet-stream").send(download(content, size));
+        if (kind === "read" && size !== undefined) void reply.header("content-length", size);
+        return await reply.type("application/octet-stream").send(bytes);
       },
     );
   }

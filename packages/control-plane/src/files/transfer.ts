@@ -12,28 +12,44 @@ export function abortWhenGone(reply: FastifyReply): AbortSignal {
   return left.signal;
 }
 
-/** The bytes as a stream that fails, and so breaks the connection, when they end before they should. */
-export function download({ bytes, entry }: FileContent, size: number): Readable {
-  return Readable.from(exactly(bytes, size === 0 ? undefined : size, entry.path), { objectMode: false });
+/**
+ * The bytes as a stream that fails, and so breaks the connection, when they end before `length` of them have come. Rejects when
+ * not even the first ones can be read, so that the request can still be refused.
+ */
+export async function download({ bytes, entry }: FileContent, length: number | undefined): Promise<Readable> {
+  const chunks = exactly(bytes, length, entry.path);
+  const first = await chunks.next();
+  return Readable.from(resumed(first, chunks), { objectMode: false });
+}
+
+async function* resumed(
+  first: IteratorResult<Uint8Array, void>,
+  rest: AsyncGenerator<Uint8Array, void>,
+): AsyncGenerator<Uint8Array, void> {
+  if (first.done === true) return;
+  try {
+    yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return();
+  }
 }
 
 async function* exactly(
   bytes: AsyncIterable<Uint8Array>,
   size: number | undefined,
   path: string,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Uint8Array, void> {
   let sent = 0;
   for await (const chunk of bytes) {
-    // A file that grows meanwhile is given as long as it was when its length was told.
-    const part = size === undefined ? chunk : chunk.subarray(0, size - sent);
-    sent += part.length;
-    if (part.length > 0) yield part;
-    if (sent === size) return;
+    sent += chunk.length;
+    if (size !== undefined && sent > size) break;
+    if (chunk.length > 0) yield chunk;
   }
-  if (size !== undefined && sent < size)
+  if (size !== undefined && sent !== size)
     throw new WrennError("file_operation_failed", {
       operation: "reading",
       path,
-      problem: `it became shorter meanwhile: ${sent} of ${size} bytes`,
+      problem: `it changed meanwhile: ${sent} of ${size} bytes`,
     });
 }

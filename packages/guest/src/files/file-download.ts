@@ -42,9 +42,12 @@ export class FileDownload {
     );
   }
 
-  /** Lets the first bytes come. */
-  open(): void {
-    this.#stream.resume();
+  /** Lets the first bytes come. @param from - offset of the first byte that is wanted. */
+  open(from = 0): void {
+    if (from === 0) return this.#stream.resume();
+    this.#taken = from;
+    this.#stream.startAt(from);
+    this.#stream.grant(from + this.#window);
   }
 
   /** @throws whatever ended the stream before its end. */

@@ -1,5 +1,6 @@
 import { pipeline, Readable } from "node:stream";
 import { constants, createGzip } from "node:zlib";
+import { defined, WrennError } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type {
   ByteRange,
@@ -104,27 +105,30 @@ export class GuestFiles implements CapsuleFiles {
   }
 
   async read(path: string, options: FileOptions & { readonly range?: ByteRange }): Promise<FileContent> {
-    const { start = 0, end } = options.range ?? {};
+    const { range = { start: 0 } } = options;
+    const { start, length } = "last" in range ? { start: 0, length: undefined } : spanOf(range);
     const handle = this.#nextHandle();
     const body = begin(path, options, handle)
       .u64(start)
-      .u64(end === undefined ? TO_THE_END : end - start + 1);
-    const { answer, bytes } = await this.#open(operation.read, handle, body, "reading", path, options);
-    return { entry: readEntry(answer), bytes };
+      .u64(length ?? TO_THE_END);
+    const stream = await this.#open(operation.read, handle, body, "reading", path, options, {
+      attached: !("last" in range),
+    });
+    const entry = readEntry(stream.answer);
+    const size = sizeOf(entry, stream.answer);
+    // Where the last bytes begin is known only now; the guest sends from wherever the stream is attached.
+    const from = "last" in range ? Math.max(0, (size ?? 0) - range.last) : start;
+    if ("last" in range) stream.attach(from);
+    const expected = size === undefined ? undefined : Math.min(length ?? Infinity, Math.max(0, size - from));
+    return { entry, bytes: exactly(stream.bytes, expected, path), ...defined({ size }) };
   }
 
   async archive(path: string, options: FileOptions): Promise<AsyncIterable<Uint8Array>> {
     const handle = this.#nextHandle();
     const body = begin(path, options, handle);
-    const { bytes } = await this.#open(
-      operation.archive,
-      handle,
-      body,
-      "archiving",
-      path,
-      options,
-      ARCHIVE_RING,
-    );
+    const { bytes } = await this.#open(operation.archive, handle, body, "archiving", path, options, {
+      window: ARCHIVE_RING,
+    });
     return compress(bytes);
   }
 
@@ -134,7 +138,9 @@ export class GuestFiles implements CapsuleFiles {
   ): Promise<AsyncIterable<FileChange>> {
     const handle = this.#nextHandle();
     const body = begin(path, options, handle).u8(options.recursive ? 1 : 0);
-    const { bytes } = await this.#open(operation.watch, handle, body, "watching", path, options, WATCH_RING);
+    const { bytes } = await this.#open(operation.watch, handle, body, "watching", path, options, {
+      window: WATCH_RING,
+    });
     return readChanges(bytes);
   }
 
@@ -174,7 +180,7 @@ export class GuestFiles implements CapsuleFiles {
     }
   }
 
-  /** Sends a request that is followed by a stream. */
+  /** Sends a request that is followed by a stream. Unless it is `attached` at once, nothing comes before `attach` is called. */
   async #open(
     op: number,
     handle: number,
@@ -182,10 +188,11 @@ export class GuestFiles implements CapsuleFiles {
     doing: string,
     path: string,
     options: FileOptions,
-    window?: number,
+    { window, attached = true }: { readonly window?: number; readonly attached?: boolean } = {},
   ): Promise<{
     readonly answer: guestChannel.BodyReader;
     readonly bytes: AsyncGenerator<Buffer, void, undefined>;
+    readonly attach: (from: number) => void;
   }> {
     const download = new FileDownload(this.#lane, handle, window);
     const close = (): void => {
@@ -197,8 +204,12 @@ export class GuestFiles implements CapsuleFiles {
     options.signal.addEventListener("abort", close);
     try {
       const answer = this.#request(op, body, doing, path, options);
-      download.open();
-      return { answer: await answer, bytes: contents(download, close, doing, path, options) };
+      if (attached) download.open();
+      return {
+        answer: await answer,
+        bytes: contents(download, close, doing, path, options),
+        attach: (from) => download.open(from),
+      };
     } catch (error) {
       close();
       throw error;
@@ -229,6 +240,44 @@ function begin(path: string, options: FileOptions, handle?: number): guestChanne
   const body = new guestChannel.BodyWriter();
   if (handle !== undefined) body.u32(handle);
   return body.text(options.user ?? "").bytes(encodePath(path));
+}
+
+function spanOf({ start, end }: { readonly start: number; readonly end?: number }): {
+  readonly start: number;
+  readonly length: number | undefined;
+} {
+  return { start, length: end === undefined ? undefined : end - start + 1 };
+}
+
+/** Size of an open file by the answer to READ. An agent of an earlier version does not say whether it is known. */
+function sizeOf({ size }: FileEntry, answer: guestChannel.BodyReader): number | undefined {
+  const unmeasured = answer.left > 0 ? answer.u8() !== 0 : size === 0;
+  return unmeasured ? undefined : size;
+}
+
+/**
+ * Bytes of which there must be `expected`. The last ones are held back until the end is known: an agent of an earlier version
+ * describes the file by its name, which may lead to another one than it has opened.
+ */
+async function* exactly(
+  bytes: AsyncGenerator<Buffer, void, undefined>,
+  expected: number | undefined,
+  path: string,
+): AsyncGenerator<Buffer, void, undefined> {
+  let length = 0;
+  let held: Buffer | undefined;
+  for await (const chunk of bytes) {
+    length += chunk.length;
+    if (held) yield held;
+    held = chunk;
+  }
+  if (expected !== undefined && length !== expected)
+    throw new WrennError("file_operation_failed", {
+      operation: "reading",
+      path,
+      problem: `it changed meanwhile: ${length} bytes instead of ${expected}`,
+    });
+  if (held) yield held;
 }
 
 async function* contents(

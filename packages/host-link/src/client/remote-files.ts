@@ -1,5 +1,6 @@
 import { FileChange, FileEntry } from "@wrenn/protocol";
 import type { ByteRange, CapsuleFiles } from "@wrenn/protocol";
+import { OpenedFile } from "../wire/streams.ts";
 import { checked } from "./link-client.ts";
 import type { LinkClient, StreamPiece } from "./link-client.ts";
 
@@ -21,8 +22,8 @@ export function remoteFiles(client: LinkClient, id: string): CapsuleFiles {
     read: async (path, given) => {
       const pieces = await client.stream("bulk", "read", [id, path, sent(given)], given.signal);
       const first = await pieces.next();
-      const entry: FileEntry = checked(FileEntry, first.done ? undefined : first.value.value);
-      return { entry, bytes: payloads(pieces) };
+      const opened = checked(OpenedFile, first.done ? undefined : first.value.value);
+      return { ...opened, bytes: payloads(pieces) };
     },
     write: async (path, content, given) =>
       checked(FileEntry, await client.upload([id, path, sent(given)], content, given.signal)),

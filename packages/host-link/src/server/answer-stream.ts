@@ -24,8 +24,8 @@ async function open({ agent, path, request, signal }: LinkRequest): Promise<Asyn
     }
     case "read": {
       const [id, file, options] = await readArguments(request, streams.read);
-      const { entry, bytes } = await agent.files(id).read(file, { ...options, signal });
-      return withFirst({ value: entry }, cut(bytes));
+      const { bytes, ...opened } = await agent.files(id).read(file, { ...options, signal });
+      return withFirst({ value: opened }, cut(bytes));
     }
     case "archive": {
       const [id, directory, options] = await readArguments(request, streams.archive);

@@ -1,4 +1,4 @@
-import { Count, Id, OutputData, OutputMark, OutputStart, Text } from "@wrenn/protocol";
+import { Count, FileEntry, Id, OutputData, OutputMark, OutputStart, Text } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { FileArguments, ProcessHandle } from "./calls.ts";
 
@@ -10,6 +10,9 @@ export const streams = {
   watch: Type.Tuple([Id, Text, FileArguments]),
   changes: Type.Tuple([]),
 } as const;
+
+/** Begins the answer to `read`; the bytes follow as payloads. */
+export const OpenedFile = Type.Object({ entry: FileEntry, size: Type.Optional(Count) });
 
 /** An event of a process's output. The bytes of `data` are the frame's payload. */
 export const OutputHeader = Type.Union([Type.Omit(OutputData, ["bytes"]), OutputMark]);

@@ -29,7 +29,11 @@ export interface CapsuleFiles {
     mode: number,
     options: FileOptions & { readonly recursive: boolean },
   ): Promise<FileEntry>;
-  /** Opens a file for reading; the bytes of the range follow. A failure midway rejects the iteration. */
+  /**
+   * Opens a file for reading; the bytes of the range follow. Entry, size and bytes are of one open file: one that is replaced
+   * meanwhile is read to its end as it was. A failure midway, also a file that becomes shorter, rejects the iteration; what is
+   * appended meanwhile is not read. Aborting releases a file whose bytes nobody reads.
+   */
   read(path: string, options: FileOptions & { readonly range?: ByteRange }): Promise<FileContent>;
   /** Replaces a file atomically with the bytes of `content`, making missing parents. When `content` throws, the old file stays. */
   write(
@@ -82,8 +86,11 @@ export const WriteOptions = Type.Object({
 });
 export type WriteOptions = Described<typeof WriteOptions>;
 
-/** Bytes from `start` up to and including `end`; without `end` up to the end of the file. */
-export const ByteRange = Type.Object({ start: Count, end: Type.Optional(Count) });
+/** Bytes from `start` up to and including `end`, without `end` up to the end of the file; or the `last` bytes of it. */
+export const ByteRange = Type.Union([
+  Type.Object({ start: Count, end: Type.Optional(Count) }),
+  Type.Object({ last: Count }),
+]);
 export type ByteRange = Described<typeof ByteRange>;
 
 export const FileType = Type.Enum([
@@ -117,5 +124,7 @@ export type FileEntry = Described<typeof FileEntry>;
 
 export interface FileContent {
   readonly entry: FileEntry;
+  /** Bytes of the whole file; absent where only reading tells, as in /proc and /sys. */
+  readonly size?: number;
   readonly bytes: AsyncIterable<Uint8Array>;
 }

@@ -21,6 +21,7 @@ interface Node {
   readonly content?: Uint8Array;
   readonly mode: number;
   readonly inode: bigint;
+  readonly modifiedNs: bigint;
 }
 
 /** Files of a fake capsule: a tree in memory without links and permissions. */
@@ -123,8 +124,10 @@ export class FakeFiles implements CapsuleFiles {
     const file = this.#find(path, options);
     const { content } = this.#node(file);
     if (!content) throw new WrennError("is_a_directory", { path });
-    const { start = 0, end = content.length } = options.range ?? {};
-    return { entry: this.#entry(file), bytes: once(content.subarray(start, end + 1)) };
+    const { range = { start: 0 } } = options;
+    const { length: size } = content;
+    const { start, end = size } = "last" in range ? { start: Math.max(0, size - range.last) } : range;
+    return { entry: this.#entry(file), size, bytes: once(content.subarray(start, end + 1)) };
   }
 
   async write(
@@ -197,9 +200,11 @@ export class FakeFiles implements CapsuleFiles {
     return node;
   }
 
-  #put(path: string, node: Omit<Node, "inode">): void {
+  #put(path: string, node: Omit<Node, "inode" | "modifiedNs">): void {
     const known = this.#nodes.get(path);
-    this.#nodes.set(path, { ...node, inode: known?.inode ?? ++this.#inodes });
+    // A file that is written is another file under the same name.
+    const inode = (node.content ? undefined : known?.inode) ?? ++this.#inodes;
+    this.#nodes.set(path, { ...node, inode, modifiedNs: BigInt(Date.now()) * 1_000_000n });
     if (!known) this.#changed("create", path);
     if (node.content) this.#changed("write", path);
   }
@@ -221,7 +226,7 @@ export class FakeFiles implements CapsuleFiles {
   }
 
   #entry(path: string): FileEntry {
-    const { content, mode, inode } = this.#node(path);
+    const { content, mode, inode, modifiedNs } = this.#node(path);
     return {
       name: posix.basename(path),
       path,
@@ -232,7 +237,7 @@ export class FakeFiles implements CapsuleFiles {
       uid: 0,
       gid: 0,
       size: content?.length ?? 0,
-      modifiedNs: BigInt(Date.now()) * 1_000_000n,
+      modifiedNs,
       inode,
     };
   }

@@ -1,0 +1,33 @@
+/*
+ * A file that is written aside and then becomes its target whole, in one step. Where the file system can, it has no name until then:
+ * what is abandoned vanishes with its descriptor, and nobody sees it before.
+ */
+#ifndef WRENN_REPLACEMENT_H
+#define WRENN_REPLACEMENT_H
+
+#include <sys/types.h>
+
+#include "paths.h"
+#include "wire.h"
+
+struct replacement {
+  struct user user; /* whose rights every step takes */
+  mode_t mode;      /* of a new file; one that exists keeps its own */
+  bool exclusive;   /* the target must not exist */
+  bool parents;     /* directories above it are made */
+  int fd;           /* -1 while closed */
+  char path[PATH_LIMIT + 1];
+  char temporary[PATH_LIMIT + 1]; /* "" while the file has no name */
+};
+
+/* The two steps of opening, with the user's rights taken on by the caller: judges the target and leaves no trace, then makes the file. */
+int replacement_judge(struct replacement *r, struct buffer *detail);
+int replacement_open(struct replacement *r);
+/* What replacement_open falls back to on file systems without anonymous files. Exposed for tests. */
+int replacement_open_named(struct replacement *r);
+/* Gives the file its target's name, mode and, where the user may, owner. `answer` gets its entry. The file stays open also on a failure. */
+int replacement_commit(struct replacement *r, bool durable, struct buffer *answer);
+/* Closes the file, and removes it unless it was committed. */
+void replacement_close(struct replacement *r);
+
+#endif
