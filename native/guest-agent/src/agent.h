@@ -8,6 +8,7 @@
 #include "file-job.h"
 #include "process.h"
 #include "transfer.h"
+#include "uploads.h"
 
 struct agent {
   struct loop loop;
@@ -23,6 +24,7 @@ struct agent {
   struct transfers transfers;
   struct feeds feeds;
   struct file_jobs file_jobs;
+  struct uploads uploads;
 };
 
 #endif

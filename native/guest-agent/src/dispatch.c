@@ -8,6 +8,7 @@
 #include "processes.h"
 #include "quiesce.h"
 #include "status.h"
+#include "upload-stream.h"
 #include "watch.h"
 
 enum operation {
@@ -31,6 +32,11 @@ enum operation {
   OP_WATCH,
   OP_ARCHIVE,
   OP_CANCEL,
+  OP_UPLOAD_CREATE = 64,
+  OP_UPLOAD_STATE,
+  OP_UPLOAD_WRITE,
+  OP_UPLOAD_FINISH,
+  OP_UPLOAD_DROP,
 };
 
 static int close_stream(struct agent *agent, const struct ticket *ticket, struct reader *r, struct buffer *body) {
@@ -89,6 +95,16 @@ static int dispatch_bulk(struct agent *agent, const struct ticket *ticket, uint1
       return request_archive(&agent->feeds, ticket, r, body);
     case OP_CANCEL:
       return request_cancel(&agent->file_jobs, r, body);
+    case OP_UPLOAD_CREATE:
+      return request_upload_create(&agent->uploads, ticket, r, body);
+    case OP_UPLOAD_STATE:
+      return request_upload_state(&agent->uploads, r, body);
+    case OP_UPLOAD_WRITE:
+      return request_upload_write(&agent->uploads, r, body);
+    case OP_UPLOAD_FINISH:
+      return request_upload_finish(&agent->uploads, ticket, r, body);
+    case OP_UPLOAD_DROP:
+      return request_upload_drop(&agent->uploads, r, body);
     default:
       return file_job_begin(&agent->file_jobs, ticket, op, r);
   }

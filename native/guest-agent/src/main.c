@@ -88,7 +88,8 @@ static bool prepare(struct agent *agent) {
   agent->transfers = (struct transfers){.jobs = &agent->jobs, .streams = &agent->streams};
   agent->feeds = (struct feeds){.loop = &agent->loop, .jobs = &agent->jobs, .streams = &agent->streams};
   agent->file_jobs = (struct file_jobs){.jobs = &agent->jobs};
-  return jobs_start(&agent->jobs, &agent->loop);
+  agent->uploads = (struct uploads){.loop = &agent->loop, .jobs = &agent->jobs, .streams = &agent->streams};
+  return uploads_open(&agent->uploads) && jobs_start(&agent->jobs, &agent->loop);
 }
 
 static void protect_from_oom(void) {

@@ -13,8 +13,9 @@ enum status {
   STATUS_HOOK_FAILED = 1004,
   STATUS_TOO_LARGE = 1005,
   STATUS_BAD_CWD = 1006,
-  STATUS_LATER = -1,     /* the handler answers by itself later */
-  STATUS_UNBOUNDED = -2, /* what is asked for may take long: nothing was done so far */
+  STATUS_OFFSET_DIFFERS = 1007, /* detail: the true offset, in decimal */
+  STATUS_LATER = -1,            /* the handler answers by itself later */
+  STATUS_UNBOUNDED = -2,        /* what is asked for may take long: nothing was done so far */
 };
 
 /* Puts a readable detail into the body of an error. */

@@ -202,9 +202,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerCapsules(group, { ...capsules, fleet, limits, random, record });
     registerProcesses(group, { capsules: capsules.running, clock, logger });
     registerTemplates(group, { fleet, templates, clock, record });
-    registerFiles(group, { capsules: capsules.running });
+    registerFiles(group, { capsules: capsules.running, clock, random });
     registerPorts(group, { capsuleRows: capsules.rows, ports, edge, clock });
-    await addRawBodyRoutes(group, (raw) => registerFileContent(raw, { capsules: capsules.running }));
+    await addRawBodyRoutes(group, (raw) => registerFileContent(raw, { capsules: capsules.running, clock }));
     await addAdminRoutes(group, actForPlatform, async (admin) => {
       registerAccountsAdmin(admin, { adminUsers });
       registerTeamsAdmin(admin, { adminTeams, deletion });

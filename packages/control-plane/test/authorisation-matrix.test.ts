@@ -33,6 +33,7 @@ const before = await holdingsOf(platform, world.theirs);
 const kinds: Readonly<Record<string, Kind>> = {
   checkpoint: "checkpoint",
   selector: "process",
+  upload: "upload",
   port: "port",
   name: "template",
   user: "user",
@@ -96,7 +97,7 @@ async function ask(
   const answer = await rawRequest(platform.url, {
     method,
     path: path + (wanted.query?.(world.theirs) ?? ""),
-    headers: { ...defined({ "content-type": type }), ...who.headers(world) },
+    headers: { ...defined({ "content-type": type }), ...wanted.headers, ...who.headers(world) },
     ...defined({ body }),
     // Routes that anybody may call are limited by address.
     from: `127.0.${1 + (Math.floor(asked / 250) % 250)}.${1 + (asked % 250)}`,

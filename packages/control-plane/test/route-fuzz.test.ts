@@ -48,6 +48,7 @@ function idsOf(team: FurnishedTeam, route: ServedRoute): (parameter: string) => 
     const own: Readonly<Record<string, readonly string[]>> = {
       checkpoint: [ids.checkpoint],
       selector: [furniture.pid, furniture.tag],
+      upload: [ids.upload],
       port: ["8080", "1"],
       name: [ids.template],
       user: [ids.user],

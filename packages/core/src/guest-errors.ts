@@ -98,6 +98,43 @@ export const guestErrors = {
     "Delete files in the capsule.",
   ),
   read_only_file_system: user("forbidden", 403, "read-only file system: {path}", "Write to another path."),
+  // Uploads
+  upload_not_found: user(
+    "not_found",
+    404,
+    "no such upload: {upload}",
+    "It may be complete, abandoned, or older than a day; look at the file, or begin a new upload.",
+  ),
+  upload_offset_differs: user(
+    "conflict",
+    409,
+    "the upload continues at byte {offset}",
+    "Send the bytes from the offset that HEAD of the upload names.",
+  ),
+  upload_in_use: user(
+    "conflict",
+    409,
+    "another request sends bytes of upload {upload}",
+    "Wait until it has ended; then ask for the offset.",
+  ),
+  upload_too_long: user(
+    "too_large",
+    413,
+    "the upload has {size} bytes, and these lead past its end",
+    "Send the bytes that are missing, or begin a new upload with the right size.",
+  ),
+  too_many_uploads: user(
+    "conflict",
+    409,
+    "the capsule has {limit} open uploads",
+    "Complete or abandon one of them.",
+  ),
+  uploads_unsupported: user(
+    "conflict",
+    409,
+    "this capsule was created by an earlier version, without resumable uploads",
+    "Upload with PUT files/content, or use a new capsule.",
+  ),
   file_operation_failed: user(
     "invalid_request",
     400,

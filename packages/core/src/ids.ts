@@ -13,6 +13,7 @@ const prefixes = {
   host: "host-",
   auditLog: "log-",
   channel: "ch-",
+  upload: "up-",
 } as const;
 
 export type IdKind = keyof typeof prefixes;
@@ -30,6 +31,7 @@ const nouns: Record<IdKind, string> = {
   host: "host",
   auditLog: "audit log",
   channel: "channel",
+  upload: "upload",
 };
 
 /** Formats a hyphenated UUID as a public id of the given kind. */

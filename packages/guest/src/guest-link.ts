@@ -1,6 +1,6 @@
 import { abortable, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { guestChannel } from "@wrenn/protocol";
+import { guestChannel, UPLOAD_LIFETIME_MS } from "@wrenn/protocol";
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { GuestFiles } from "./files/guest-files.ts";
 import { GuestRefusal } from "./lane/guest-refusal.ts";
@@ -28,6 +28,8 @@ export interface GuestLinkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
+  /** How long an upload is kept after its last byte; default: a day. */
+  readonly uploadLifetimeMs?: number;
   /** Called for bytes in either direction. */
   readonly onActivity?: () => void;
 }
@@ -70,7 +72,10 @@ export class GuestLink {
       random,
     });
     this.processes = this.#table;
-    this.files = new GuestFiles(this.#bulk, nextHandle);
+    this.files = new GuestFiles(
+      { lane: this.#bulk, nextHandle },
+      options.uploadLifetimeMs ?? UPLOAD_LIFETIME_MS,
+    );
   }
 
   /** A link to a guest that need not answer yet: requests wait until it does. */

@@ -3,7 +3,7 @@ import { defined } from "@wrenn/core";
 import { verified } from "./content-digest.ts";
 import { Entry, entityTag, entryJson } from "./entry-json.ts";
 import { sendContent } from "./send-content.ts";
-import { abortWhenGone } from "./transfer.ts";
+import { abortWhenGone, bodyOf } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
@@ -65,7 +65,7 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
     async (request, reply) => {
       const { path, user, mode } = request.query;
       const capsule = await capsules.open(teamOf(request), request.params.id);
-      const entry = await capsule.files.write(path, verified(request.raw, request.headers), {
+      const entry = await capsule.files.write(path, verified(bodyOf(request), request.headers), {
         ...defined({ user }),
         ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
         exclusive: request.headers["if-none-match"] === "*",

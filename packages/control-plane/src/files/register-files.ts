@@ -8,20 +8,24 @@ import { registerFileDownloadRoutes } from "./file-download-routes.ts";
 import { registerFileRoutes } from "./file-routes.ts";
 import { registerFileUploadRoutes } from "./file-upload-routes.ts";
 import { fileWatch } from "./file-watch.ts";
+import { registerUploadContentRoutes, registerUploadRoutes } from "./upload-routes.ts";
+import type { UploadRoutesDeps } from "./upload-routes.ts";
 
 export interface FilesDeps {
   readonly capsules: CapsuleOpener;
 }
 
 /** Files in capsules of the caller's team. */
-export function registerFiles(app: App, deps: FilesDeps): void {
+export function registerFiles(app: App, deps: UploadRoutesDeps): void {
+  registerUploadRoutes(app, deps);
   registerFileRoutes(app, deps, CAPSULES);
   registerFileDownloadRoutes(app, deps, CAPSULES);
   registerFileArchiveRoutes(app, deps);
 }
 
 /** Routes of {@link registerFiles} whose bodies are files; `rawApp` must not parse bodies. */
-export function registerFileContent(rawApp: App, deps: FilesDeps): void {
+export function registerFileContent(rawApp: App, deps: Pick<UploadRoutesDeps, "capsules" | "clock">): void {
+  registerUploadContentRoutes(rawApp, deps);
   registerFileContentRoutes(rawApp, deps);
   registerFileUploadRoutes(rawApp, deps, CAPSULES);
 }

@@ -1,15 +1,31 @@
 import { Readable } from "node:stream";
 import { WrennError } from "@wrenn/core";
 import type { FileContent } from "@wrenn/protocol";
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 
-/** Aborts when the client leaves before it has its answer. */
-export function abortWhenGone(reply: FastifyReply): AbortSignal {
+/** Aborts when the client leaves before it has its answer, `graceMs` later. */
+export function abortWhenGone(reply: FastifyReply, graceMs = 0): AbortSignal {
   const left = new AbortController();
+  const abort = (): void => left.abort(new Error("the client left"));
   reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) left.abort(new Error("the client left"));
+    if (reply.raw.writableFinished) return;
+    if (graceMs === 0) abort();
+    else setTimeout(abort, graceMs).unref();
   });
   return left.signal;
+}
+
+/**
+ * The body of a request, for one who may refuse it in the middle. The connection then lives on for the answer, and takes the rest of
+ * the body away: many clients read the answer only after they have sent everything.
+ */
+export async function* bodyOf({ raw }: FastifyRequest): AsyncGenerator<Uint8Array, void> {
+  try {
+    // Raw requests carry buffers; the type says that they may not.
+    for await (const chunk of raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) yield chunk;
+  } finally {
+    raw.resume();
+  }
 }
 
 /**

@@ -24,6 +24,7 @@ export interface Expectation {
   /** The body as it is, for routes that take no JSON. */
   readonly raw?: { readonly type: string; readonly bytes: string };
   readonly query?: (theirs: FurnishedTeam) => string;
+  /** Those that the route itself asks for. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Things that the body names. */
   readonly named: readonly Kind[];
@@ -122,6 +123,13 @@ const ofCapsules: Readonly<Record<string, Expectation>> = {
     raw: { type: "application/octet-stream", bytes: "bytes" },
   }),
   "GET /v1/capsules/:id/files/archive": row("read", 200, { query }),
+  "POST /v1/capsules/:id/files/uploads": row("run", 201, { body: () => ({ ...path, size: 10 }) }),
+  "GET /v1/capsules/:id/files/uploads/:upload": row("read", 200),
+  "PATCH /v1/capsules/:id/files/uploads/:upload": row("run", 204, {
+    headers: { "upload-offset": "4" },
+    raw: { type: "application/offset+octet-stream", bytes: "bytes" },
+  }),
+  "DELETE /v1/capsules/:id/files/uploads/:upload": row("run", 204),
   "POST /v1/capsules/:id/files/write": row("run", 204, { raw: form }),
   "POST /v1/capsules/:id/files/stream/write": row("run", 204, { raw: form }),
 };

@@ -5,6 +5,7 @@ import type {
   CapsuleProcesses,
   CapsuleSpec,
   CapsuleStatus,
+  CapsuleUploads,
   CheckpointFacts,
   FileEntry,
   NetworkDecision,
@@ -13,7 +14,13 @@ import type {
 import { FakeHostAgent } from "@wrenn/protocol/testing";
 
 /** Of every furnished capsule. */
-export const furniture = { pid: "7", tag: "worker", checkpoint: "g1", file: "/root/notes" } as const;
+export const furniture = {
+  pid: "7",
+  tag: "worker",
+  checkpoint: "g1",
+  file: "/root/notes",
+  upload: `up-${"0".repeat(25)}`,
+} as const;
 
 /**
  * A host whose capsules each have a process, a file and a checkpoint, which all name their capsule, and which requests do not use up:
@@ -149,5 +156,23 @@ function filesOf(id: string): CapsuleFiles {
     },
     archive: async () => bytes(),
     watch: async () => (async function* none() {})(),
+    uploads: uploadsOf(),
+  };
+}
+
+function uploadsOf(): CapsuleUploads {
+  const state = { path: "/root/upload", size: 10, offset: 4, expiresInMs: 1000 };
+  const find = async (upload: string): Promise<typeof state> => {
+    if (upload !== furniture.upload) throw new WrennError("upload_not_found", { upload });
+    return state;
+  };
+  return {
+    create: async () => state,
+    state: find,
+    append: async (upload, _offset, given) => {
+      await Array.fromAsync(given);
+      return await find(upload);
+    },
+    abandon: async (upload) => void (await find(upload)),
   };
 }

@@ -26,6 +26,7 @@ export type Kind =
   | "capsule"
   | "checkpoint"
   | "process"
+  | "upload"
   | "port"
   | "template"
   | "channel"
@@ -47,6 +48,7 @@ const nothing: Ids = {
   capsule: "",
   checkpoint: furniture.checkpoint,
   process: furniture.tag,
+  upload: furniture.upload,
   port: "8080",
   template: "",
   channel: "",
@@ -280,6 +282,7 @@ export function unknownIds(): Ids {
     capsule: newId("capsule", systemRandom),
     checkpoint: "g999",
     process: "nobody",
+    upload: newId("upload", systemRandom),
     port: "9999",
     template: "nobody",
     channel: newId("channel", systemRandom),

@@ -1,4 +1,4 @@
-import { formatId, parseId, randomHex, systemRandom } from "@wrenn/core";
+import { formatId, newId, parseId, randomHex, systemRandom } from "@wrenn/core";
 import { SignedTokens } from "../../src/secrets/signed-tokens.ts";
 import { hashApiKey } from "../../src/accounts/api-key-auth.ts";
 import type { FurnishedTeam, Furnisher, Login } from "./furnished-teams.ts";
@@ -12,7 +12,7 @@ export async function makeWorld(platform: TestPlatform, furnisher: Furnisher): P
   const ours = await furnisher.team("oursmarker");
   const theirs = await furnisher.team("theirsmarker");
   // What is the same in every capsule would be one of ours in a path of ours.
-  theirs.ids = { ...theirs.ids, checkpoint: "g2", process: "theirs" };
+  theirs.ids = { ...theirs.ids, checkpoint: "g2", upload: newId("upload", systemRandom), process: "theirs" };
   const stranger = await furnisher.team("strangermarker");
   const admin = await administrators(platform, furnisher);
   await signTraces(platform, theirs);

@@ -183,6 +183,7 @@ export const malformedIds: Ids = {
   capsule: "cl-NOT",
   checkpoint: "first",
   process: "x".repeat(129),
+  upload: "up-",
   port: "http",
   template: "nothing of this name",
   channel: "ch-",

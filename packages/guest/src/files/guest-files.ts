@@ -5,6 +5,7 @@ import { guestChannel } from "@wrenn/protocol";
 import type {
   ByteRange,
   CapsuleFiles,
+  CapsuleUploads,
   FileChange,
   FileContent,
   FileEntry,
@@ -17,30 +18,30 @@ import { fileError } from "../refusal-to-error.ts";
 import { readEntry } from "./entry.ts";
 import { readChanges } from "./file-changes.ts";
 import { FileDownload } from "./file-download.ts";
+import { GuestUploads } from "./guest-uploads.ts";
+import type { GuestUploadsDeps } from "./guest-uploads.ts";
 import { encodePath } from "./names.ts";
+import { DEFAULT_FILE_MODE, UPLOAD_BACKLOG, writeFlags } from "./write-request.ts";
 
 const { operation } = guestChannel;
 const TO_THE_END = 0xff_ff_ff_ff_ff_ff_ff_ffn;
-const FLAG_PARENTS = 1;
-const FLAG_EXCLUSIVE = 2;
-const DEFAULT_FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
 /** More entries than this make an answer that nobody can use. */
 const LIST_LIMIT = 100_000;
 /** What the guest keeps of an archive, and of the changes of one watch: more than that cannot be on its way. */
 const ARCHIVE_RING = 1 << 20;
 const WATCH_RING = 1 << 17;
-/** Bytes of an upload that may be on their way. */
-const UPLOAD_BACKLOG = 1 << 20;
 
 /** Files of one guest, over the bulk lane. */
 export class GuestFiles implements CapsuleFiles {
+  readonly uploads: CapsuleUploads;
   readonly #lane: Lane;
   readonly #nextHandle: () => number;
 
-  constructor(lane: Lane, nextHandle: () => number) {
-    this.#lane = lane;
-    this.#nextHandle = nextHandle;
+  constructor(deps: GuestUploadsDeps, uploadLifetimeMs: number) {
+    this.#lane = deps.lane;
+    this.#nextHandle = deps.nextHandle;
+    this.uploads = new GuestUploads(deps, uploadLifetimeMs);
   }
 
   async stat(path: string, options: FileOptions & { readonly follow?: boolean }): Promise<FileEntry> {
@@ -150,10 +151,9 @@ export class GuestFiles implements CapsuleFiles {
     options: FileOptions & WriteOptions,
   ): Promise<FileEntry> {
     const handle = this.#nextHandle();
-    const flags = FLAG_PARENTS | (options.exclusive === true ? FLAG_EXCLUSIVE : 0);
     const body = begin(path, options, handle)
       .u32(options.mode ?? DEFAULT_FILE_MODE)
-      .u32(flags);
+      .u32(writeFlags(options));
     await this.#request(operation.write, body, "writing", path, options);
     const upload = new OutboundStream(
       this.#lane,
@@ -172,7 +172,7 @@ export class GuestFiles implements CapsuleFiles {
       const commit = new guestChannel.BodyWriter().u32(handle).u64(size).u8(0);
       return readEntry(await this.#request(operation.commit, commit, "writing", path, options));
     } catch (error) {
-      // The temporary file goes, the old file stays.
+      // The new file goes, the old one stays.
       this.#abandon(handle);
       throw fileError(error, { operation: "writing", path, user: options.user ?? "root" });
     } finally {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { defined, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { GuestLink } from "@wrenn/guest";
@@ -54,6 +54,7 @@ export class NativeAgent implements AsyncDisposable {
   async connect(
     paths: { readonly interactive: string; readonly bulk: string } = this,
     clock: Clock = systemClock,
+    uploadLifetimeMs?: number,
   ): Promise<GuestLink> {
     return await GuestLink.connect(
       {
@@ -62,6 +63,7 @@ export class NativeAgent implements AsyncDisposable {
         clock,
         logger: silentLogger,
         random: systemRandom,
+        ...defined({ uploadLifetimeMs }),
       },
       AbortSignal.timeout(10_000),
     );

@@ -115,13 +115,14 @@ export class LinkClient {
     };
   }
 
-  /** Sends a file; when `content` throws the host keeps the old one. */
+  /** Sends content as frames; when it throws, the host meets a body that is cut off. */
   async upload(
+    path: "upload" | "append",
     args: readonly unknown[],
     content: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<unknown> {
-    const { request, response } = this.#transport.open("bulk", "upload", signal, {
+    const { request, response } = this.#transport.open("bulk", path, signal, {
       "transfer-encoding": "chunked",
     });
     const send = async (frame: Buffer): Promise<void> => {
@@ -138,6 +139,11 @@ export class LinkClient {
       }
       request.end(encodeFrame({ end: true }));
     } catch (error) {
+      // What arrived of a part is kept: the host says when it has all of that.
+      if (path === "append" && !signal.aborted && !request.errored) {
+        request.end();
+        await response.then((answer) => valueOf(answer, signal)).catch(() => undefined);
+      }
       request.destroy();
       throw request.errored && !signal.aborted && error === request.errored ? unavailable(error) : error;
     }

@@ -1,6 +1,6 @@
 import { FileChange, FileEntry } from "@wrenn/protocol";
-import type { ByteRange, CapsuleFiles } from "@wrenn/protocol";
-import { OpenedFile } from "../wire/streams.ts";
+import type { ByteRange, CapsuleFiles, CapsuleUploads } from "@wrenn/protocol";
+import { Appended, OpenedFile } from "../wire/streams.ts";
 import { checked } from "./link-client.ts";
 import type { LinkClient, StreamPiece } from "./link-client.ts";
 
@@ -26,11 +26,26 @@ export function remoteFiles(client: LinkClient, id: string): CapsuleFiles {
       return { ...opened, bytes: payloads(pieces) };
     },
     write: async (path, content, given) =>
-      checked(FileEntry, await client.upload([id, path, sent(given)], content, given.signal)),
+      checked(FileEntry, await client.upload("upload", [id, path, sent(given)], content, given.signal)),
     archive: async (path, given) =>
       payloads(await client.stream("bulk", "archive", [id, path, sent(given)], given.signal)),
     watch: async (path, given) =>
       changes(await client.stream("stream", "watch", [id, path, sent(given)], given.signal)),
+    uploads: remoteUploads(client, id),
+  };
+}
+
+function remoteUploads(client: LinkClient, id: string): CapsuleUploads {
+  return {
+    create: async (upload, given) =>
+      await client.call("upload.create", [id, upload, sent(given)], given.signal),
+    state: async (upload, { signal }) => await client.call("upload.state", [id, upload], signal),
+    append: async (upload, offset, content, given) =>
+      checked(
+        Appended,
+        await client.upload("append", [id, upload, offset, sent(given)], content, given.signal),
+      ),
+    abandon: async (upload, { signal }) => await client.call("upload.abandon", [id, upload], signal),
   };
 }
 

@@ -15,7 +15,7 @@ import { answerCall } from "./answer-call.ts";
 import { answerDial } from "./answer-dial.ts";
 import { answerInput } from "./answer-input.ts";
 import { answerStream } from "./answer-stream.ts";
-import { answerUpload } from "./answer-upload.ts";
+import { answerAppend, answerUpload } from "./answer-upload.ts";
 import { HoldLeases } from "./hold-leases.ts";
 import type { LinkRequest } from "./link-request.ts";
 
@@ -109,6 +109,7 @@ async function answer(work: LinkRequest): Promise<void> {
   if (kind === "stream") return await answerStream(work);
   if (kind === "input") return await answerInput(work);
   if (kind === "upload") return await answerUpload(work);
+  if (kind === "append") return await answerAppend(work);
   throw new WrennError("route_not_found", { method: work.request.method ?? "", path: kind ?? "" });
 }
 

@@ -14,12 +14,14 @@ import {
   MetricRange,
   NetworkDecision,
   NetworkRules,
+  NewUpload,
   OutputOffsets,
   ProcessExit,
   ProcessFacts,
   StartRequest,
   TemplateFacts,
   Text,
+  UploadState,
   WriteOptions,
 } from "@wrenn/protocol";
 import type { CapsuleProcess, Described, HostAgent } from "@wrenn/protocol";
@@ -182,6 +184,18 @@ export const calls = {
     FileEntry,
     (agent, [id, path, mode, options], signal) =>
       agent.files(id).changeMode(path, mode, { recursive: false, ...options, signal }),
+  ),
+
+  "upload.create": call(
+    Type.Tuple([Id, NewUpload, FileArguments]),
+    UploadState,
+    (agent, [id, upload, options], signal) => agent.files(id).uploads.create(upload, { ...options, signal }),
+  ),
+  "upload.state": call(Type.Tuple([Id, Id]), UploadState, (agent, [id, upload], signal) =>
+    agent.files(id).uploads.state(upload, { signal }),
+  ),
+  "upload.abandon": call(Type.Tuple([Id, Id]), Nothing, (agent, [id, upload], signal) =>
+    agent.files(id).uploads.abandon(upload, { signal }),
   ),
 } as const;
 

@@ -1,4 +1,13 @@
-import { Count, FileEntry, Id, OutputData, OutputMark, OutputStart, Text } from "@wrenn/protocol";
+import {
+  AppendOptions,
+  Count,
+  FileEntry,
+  Id,
+  OutputData,
+  OutputMark,
+  OutputStart,
+  Text,
+} from "@wrenn/protocol";
 import { Type } from "typebox";
 import { FileArguments, ProcessHandle } from "./calls.ts";
 
@@ -19,6 +28,14 @@ export const OutputHeader = Type.Union([Type.Omit(OutputData, ["bytes"]), Output
 
 /** Begins the body of an upload; the content follows as payloads. */
 export const UploadArguments = Type.Tuple([Id, Text, FileArguments]);
+
+/** The same of an upload that is continued; and its answer. */
+export const AppendArguments = Type.Tuple([Id, Id, Count, AppendOptions]);
+export const Appended = Type.Object({
+  offset: Count,
+  expiresInMs: Count,
+  entry: Type.Optional(FileEntry),
+});
 
 /** Begins the body of an input stream; items follow. */
 export const InputArguments = Type.Tuple([Id, ProcessHandle]);

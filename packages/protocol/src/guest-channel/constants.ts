@@ -48,6 +48,11 @@ export const operation = {
   watch: 52,
   archive: 53,
   cancel: 54,
+  uploadCreate: 64,
+  uploadState: 65,
+  uploadWrite: 66,
+  uploadFinish: 67,
+  uploadDrop: 68,
 } as const;
 
 export const status = {
@@ -59,6 +64,7 @@ export const status = {
   hookFailed: 1004,
   tooLarge: 1005,
   badCwd: 1006,
+  offsetDiffers: 1007,
 } as const;
 
 /** Stream numbers within a handle. */

@@ -1,6 +1,8 @@
 import { Type } from "typebox";
 import { Count, Text } from "./scalars.ts";
+import type { FileEntry, FileOptions, WriteOptions } from "./file-facts.ts";
 import type { Described } from "./scalars.ts";
+import type { CapsuleUploads } from "./uploads.ts";
 
 /**
  * Files of one capsule. Paths are absolute, `~`-prefixed, or relative to the user's home. Names that are not valid UTF-8
@@ -10,6 +12,7 @@ import type { Described } from "./scalars.ts";
  * `disk_full_in_capsule`, `read_only_file_system`, `path_invalid`, `user_not_found`.
  */
 export interface CapsuleFiles {
+  readonly uploads: CapsuleUploads;
   stat(path: string, options: FileOptions & { readonly follow?: boolean }): Promise<FileEntry>;
   list(path: string, depth: number, options: FileOptions): Promise<readonly FileEntry[]>;
   makeDirectory(path: string, options: FileOptions): Promise<FileEntry>;
@@ -72,55 +75,12 @@ export const FileChange = Type.Union([
 export type FileChange = Described<typeof FileChange>;
 export type FileChangeType = Exclude<FileChange["type"], "overflow">;
 
-export interface FileOptions {
-  /** User whose permissions hold; root when absent. */
-  readonly user?: string;
-  readonly signal: AbortSignal;
-}
-
-export const WriteOptions = Type.Object({
-  /** Permission bits of a new file; 0644 when absent. An existing file keeps its own. */
-  mode: Type.Optional(Count),
-  /** Fails with `path_exists` instead of replacing. */
-  exclusive: Type.Optional(Type.Boolean()),
-});
-export type WriteOptions = Described<typeof WriteOptions>;
-
 /** Bytes from `start` up to and including `end`, without `end` up to the end of the file; or the `last` bytes of it. */
 export const ByteRange = Type.Union([
   Type.Object({ start: Count, end: Type.Optional(Count) }),
   Type.Object({ last: Count }),
 ]);
 export type ByteRange = Described<typeof ByteRange>;
-
-export const FileType = Type.Enum([
-  "file",
-  "directory",
-  "symlink",
-  "character-device",
-  "block-device",
-  "fifo",
-  "socket",
-]);
-export type FileType = Described<typeof FileType>;
-
-export const FileEntry = Type.Object({
-  name: Text,
-  path: Text,
-  type: FileType,
-  mode: Count,
-  owner: Text,
-  group: Text,
-  uid: Count,
-  gid: Count,
-  size: Count,
-  modifiedNs: Type.BigInt(),
-  inode: Type.BigInt(),
-  symlinkTarget: Type.Optional(Text),
-  /** Type of what a symlink points to; absent when dangling or not a symlink. */
-  targetType: Type.Optional(FileType),
-});
-export type FileEntry = Described<typeof FileEntry>;
 
 export interface FileContent {
   readonly entry: FileEntry;

@@ -11,6 +11,7 @@ import { collect, ContractLab, rejects } from "./contract-lab.ts";
 import type { ContractSubject } from "./contract-lab.ts";
 import { fileContract } from "./file-contract.ts";
 import { processContract } from "./process-contract.ts";
+import { uploadContract } from "./upload-contract.ts";
 
 /** The definition of HostAgent: the real agent, a link to an agent, and the fake pass exactly this. */
 export async function hostAgentContract(name: string, open: () => Promise<ContractSubject>): Promise<void> {
@@ -278,4 +279,5 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
 
   processContract(name, lab);
   fileContract(name, lab);
+  uploadContract(name, lab);
 }

@@ -11,6 +11,7 @@ import type {
   FileOptions,
   WriteOptions,
 } from "@wrenn/protocol";
+import { FakeUploads } from "./fake-uploads.ts";
 import { Watchers } from "./fake-watchers.ts";
 
 const USERS = new Set(["root", "user"]);
@@ -28,6 +29,10 @@ interface Node {
 export class FakeFiles implements CapsuleFiles {
   readonly #nodes = new Map<string, Node>();
   readonly #watchers = new Watchers();
+  readonly uploads: FakeUploads = new FakeUploads({
+    judge: (path, options) => this.#judge(path, options),
+    write: async (path, content, options) => await this.write(path, once(content), options),
+  });
   #inodes = 0n;
 
   constructor() {
@@ -135,8 +140,7 @@ export class FakeFiles implements CapsuleFiles {
     content: AsyncIterable<Uint8Array>,
     options: FileOptions & WriteOptions,
   ): Promise<FileEntry> {
-    const target = this.#new(path, options.exclusive !== true, options);
-    if (this.isDirectory(target)) throw new WrennError("is_a_directory", { path });
+    const target = this.#judge(path, options);
     const parts: Uint8Array[] = [];
     for await (const part of content) {
       options.signal.throwIfAborted();
@@ -161,6 +165,13 @@ export class FakeFiles implements CapsuleFiles {
     options: FileOptions & { readonly recursive: boolean },
   ): Promise<AsyncIterable<FileChange>> {
     return this.#watchers.watch(this.#find(path, options), options);
+  }
+
+  /** The place of a file that may be written. */
+  #judge(path: string, options: FileOptions & WriteOptions): string {
+    const target = this.#new(path, options.exclusive !== true, options);
+    if (this.isDirectory(target)) throw new WrennError("is_a_directory", { path });
+    return target;
   }
 
   #find(path: string, { user, signal }: FileOptions): string {

@@ -17,6 +17,7 @@ import type {
   TemplateFacts,
 } from "@wrenn/protocol";
 import { FakeFiles } from "./fake-files.ts";
+import type { FakeUploads } from "./fake-uploads.ts";
 import { FakeProcesses } from "./fake-processes.ts";
 
 const MINIMAL: TemplateFacts = { name: "minimal", sizeBytes: 1, vcpus: 1, memoryMib: 512 };
@@ -224,6 +225,11 @@ export class FakeHostAgent implements HostAgent {
     this.#running(id);
     this.#touch(id);
     return this.#contentsOf(id).files;
+  }
+
+  /** Uploads of a capsule, whose clock tests move. */
+  uploadsOf(id: string): FakeUploads {
+    return this.#contentsOf(id).files.uploads;
   }
 
   async dial(
