@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { after, before, test } from "node:test";
+import { WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { UPLOAD_LIFETIME_MS } from "@wrenn/protocol";
+import { withoutStalls } from "../src/files/stalls.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer } from "./support/test-platform.ts";
 
@@ -187,6 +189,36 @@ test("an upload vanishes a day after its last byte", async () => {
   assert.equal(await offsetOf(location), "4");
   passed += 60_000;
   assert.equal((await state(location)).status, 404);
+});
+
+test("a body that stands still is given up, a slow one is not", async () => {
+  const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  let returned = false;
+  const slow = async function* (thenMs: number): AsyncGenerator<Uint8Array, void> {
+    try {
+      for (const text of ["a", "b", "c"]) {
+        await wait(30);
+        yield Buffer.from(text);
+      }
+      await wait(thenMs);
+    } finally {
+      returned = true;
+    }
+  };
+  assert.equal(Buffer.concat(await Array.fromAsync(withoutStalls(slow(0), 200))).toString(), "abc");
+  const seen: string[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const part of withoutStalls(slow(400), 200)) {
+        // The time that is taken to handle a part does not count.
+        await wait(250);
+        seen.push(Buffer.from(part).toString());
+      }
+    },
+    (error) => WrennError.is(error, "body_stalled"),
+  );
+  assert.deepEqual(seen, ["a", "b", "c"]);
+  await eventually("the source ends", async () => returned);
 });
 
 test("a paused capsule refuses its uploads, unless it resumes by itself", async () => {

@@ -75,6 +75,12 @@ export const errorCatalogue = {
     "the content does not match its Content-Digest; it has sha-256=:{actual}:",
     "Send the content again; the old file was kept.",
   ),
+  body_stalled: user(
+    "invalid_request",
+    408,
+    "no bytes of the body arrived for {seconds} seconds",
+    "Send the request again; a resumable upload continues at its offset.",
+  ),
   precondition_failed: user(
     "conflict",
     412,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { appendFile, chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { WrennError } from "@wrenn/core";
 import type { FileChange } from "@wrenn/protocol";
 import { NativeAgent } from "./support/native-agent.ts";
@@ -180,4 +181,6 @@ test("trees that are made under a temporary name appear under their own", async 
     listed.map(({ name }) => name),
     [".wrenn-mine", "copied", "file", "later"],
   );
+  const tar = gunzipSync(Buffer.concat(await Array.fromAsync(await link.files.archive(path, { signal }))));
+  assert.ok(tar.includes("copied/later") && tar.includes(".wrenn-mine") && !tar.includes(".wrenn-copy"));
 });

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { expectedSha256 } from "./content-digest.ts";
 import { Entry, entityTag, entryJson } from "./entry-json.ts";
+import { withoutStalls } from "./stalls.ts";
 import { abortWhenGone, bodyOf } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
@@ -18,6 +19,8 @@ const UPLOADS = `${CAPSULES}/:id/files/uploads`;
 const CONTENT_TYPES = ["application/offset+octet-stream", "application/octet-stream"];
 /** How long bytes of a client that has left may take to the capsule. */
 const SETTLE_MS = 15_000;
+/** How long a body may stand still before its upload is free for another one. */
+const STALL_MS = 60_000;
 const OFFSET = /^\d{1,15}$/;
 
 const UploadParams = Type.Intersect([
@@ -154,11 +157,16 @@ export function registerUploadContentRoutes(
         requireBytes(request);
         const { upload } = request.params;
         const capsule = await open(capsules, request, request.params);
-        const appended = await capsule.files.uploads.append(upload, offset, bodyOf(request), {
-          ...defined({ sha256: expectedSha256(request.headers) }),
-          // The body ends with its client; what arrived of it still goes to the capsule.
-          signal: abortWhenGone(reply, SETTLE_MS),
-        });
+        const appended = await capsule.files.uploads.append(
+          upload,
+          offset,
+          withoutStalls(bodyOf(request), STALL_MS),
+          {
+            ...defined({ sha256: expectedSha256(request.headers) }),
+            // The body ends with its client; what arrived of it still goes to the capsule.
+            signal: abortWhenGone(reply, SETTLE_MS),
+          },
+        );
         await capsule.touch();
         describe(reply, appended, clock);
         const { entry } = appended;

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { WrennError } from "@wrenn/core";
+import { guestChannel } from "@wrenn/protocol";
+import { NativeAgent } from "./support/native-agent.ts";
+import { ScriptedLane } from "./support/scripted-lane.ts";
+
+const { operation, status } = guestChannel;
+const signal = AbortSignal.timeout(30_000);
+const agent = await NativeAgent.start();
+const bulk = join(agent.directory, "earlier.sock");
+/** What the file has that the agent opened, in the place of the one that it described. */
+let opened = "";
+const lane = await ScriptedLane.listen(bulk, (op, body) => {
+  if (op === operation.close) return { status: status.unknownHandle, body: Buffer.of() };
+  if (op !== operation.read) return { status: status.badRequest, body: Buffer.from("unknown operation") };
+  const id = guestChannel.streamId(body.readUInt32LE(), guestChannel.stream.output);
+  return {
+    status: status.ok,
+    body: entryOf("/file", 5),
+    stream: (epoch) => [
+      ...(opened === "" ? [] : guestChannel.encodeData(epoch, id, 0, Buffer.from(opened))),
+      ...endOf(epoch, id, opened.length),
+    ],
+  };
+});
+const link = await agent.connect({ interactive: agent.interactive, bulk });
+after(async () => {
+  await link.detach();
+  await lane[Symbol.asyncDispose]();
+  await agent[Symbol.asyncDispose]();
+});
+
+/** An entry as agents have always described one, without anything behind it. */
+function entryOf(path: string, size: number): Uint8Array {
+  const body = new guestChannel.BodyWriter().text(path).u8(1).u32(0o644).u32(0).u32(0);
+  return body.text("root").text("root").u64(size).u64(0n).u64(1n).u32(1).text("").u8(0).finish();
+}
+
+function endOf(epoch: number, id: number, offset: number): readonly Uint8Array[] {
+  const payload = Buffer.alloc(12);
+  payload.writeBigUInt64LE(BigInt(offset));
+  return guestChannel.encodeFrame(epoch, guestChannel.frameType.end, id, [payload]);
+}
+
+async function read(): Promise<string> {
+  const { size, bytes } = await link.files.read("/file", { signal });
+  assert.equal(size, 5);
+  return Buffer.concat(await Array.fromAsync(bytes)).toString();
+}
+
+test("an agent that describes one file and opens another is noticed by the length", async () => {
+  opened = "right";
+  assert.equal(await read(), "right");
+  for (opened of ["longer than that", "less", ""])
+    await assert.rejects(read(), (error) => WrennError.is(error, "file_operation_failed"), opened);
+});
+
+test("an agent without resumable uploads is said to have none", async () => {
+  const { uploads } = link.files;
+  const unsupported = (error: unknown): boolean => WrennError.is(error, "uploads_unsupported");
+  await assert.rejects(uploads.create({ id: "up-1", path: "/file", size: 1 }, { signal }), unsupported);
+  await assert.rejects(uploads.state("up-1", { signal }), unsupported);
+  const nothing = (async function* () {})();
+  await assert.rejects(uploads.append("up-1", 0, nothing, { signal }), unsupported);
+  await assert.rejects(uploads.abandon("up-1", { signal }), unsupported);
+});

@@ -1,0 +1,71 @@
+import { createServer } from "node:net";
+import type { Server, Socket } from "node:net";
+import { guestChannel } from "@wrenn/protocol";
+
+const { FRAME_HEADER, FRAME_TRAILER, RECORD_SIZE, frameType, welcomeMagic } = guestChannel;
+
+/** What the lane says to a request: the answer, and frames that follow it. */
+export interface ScriptedAnswer {
+  readonly status: number;
+  readonly body: Uint8Array;
+  readonly stream?: (epoch: number) => readonly Uint8Array[];
+}
+
+/** A lane of an agent that answers as a test says, for instance like one of an earlier version. */
+export class ScriptedLane implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #answer: (op: number, body: Buffer) => ScriptedAnswer;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(answer: (op: number, body: Buffer) => ScriptedAnswer) {
+    this.#answer = answer;
+    this.#server = createServer((socket) => this.#serve(socket));
+  }
+
+  static async listen(
+    path: string,
+    answer: (op: number, body: Buffer) => ScriptedAnswer,
+  ): Promise<ScriptedLane> {
+    const lane = new ScriptedLane(answer);
+    await new Promise<void>((resolve) => lane.#server.listen(path, resolve));
+    return lane;
+  }
+
+  #serve(socket: Socket): void {
+    this.#sockets.add(socket);
+    let rest: Buffer = Buffer.alloc(0);
+    let epoch: number | undefined;
+    socket.on("data", (bytes: Buffer) => {
+      rest = Buffer.concat([rest, bytes]);
+      if (epoch === undefined && rest.length >= RECORD_SIZE) {
+        epoch = rest.readUInt32LE(20);
+        // Version, epoch, nonce and lane are those of the hello; the link id becomes the instance.
+        socket.write(Buffer.concat([welcomeMagic, rest.subarray(welcomeMagic.length, RECORD_SIZE)]));
+        rest = rest.subarray(RECORD_SIZE);
+      }
+      if (epoch === undefined) return;
+      while (rest.length >= FRAME_HEADER) {
+        const size = FRAME_HEADER + rest.readUInt32LE(4) + FRAME_TRAILER;
+        if (rest.length < size) return;
+        this.#take(socket, epoch, rest.subarray(0, size - FRAME_TRAILER));
+        rest = rest.subarray(size);
+      }
+    });
+  }
+
+  #take(socket: Socket, epoch: number, frame: Buffer): void {
+    if (frame.readUInt8(8) !== frameType.request) return;
+    const payload = frame.subarray(FRAME_HEADER);
+    const { status, body, stream } = this.#answer(payload.readUInt16LE(0), payload.subarray(8));
+    const head = Buffer.alloc(4);
+    head.writeUInt32LE(status);
+    const id = frame.readUInt32LE(12);
+    socket.write(Buffer.concat(guestChannel.encodeFrame(epoch, frameType.response, id, [head, body])));
+    if (stream) socket.write(Buffer.concat(stream(epoch)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
