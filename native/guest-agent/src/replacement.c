@@ -42,22 +42,35 @@ int replacement_judge(struct replacement *r, struct buffer *detail) {
 /* File systems without anonymous files give one of these. */
 static bool has_no_anonymous_files(int problem) { return problem == EOPNOTSUPP || problem == EISDIR || problem == EINVAL || problem == ENOSYS; }
 
-int replacement_open(struct replacement *r) {
-  char parent[PATH_LIMIT + 1];
-  int problem = r->parents ? path_make_parents(r->path) : 0;
-  if (problem) return problem;
-  size_t length = (size_t)(strrchr(r->path, '/') - r->path);
-  snprintf(parent, sizeof parent, "%.*s", length > 0 ? (int)length : 1, r->path);
-  /* With its last mode where that is known: watches report each change of one, by a name that nobody knows. */
-  struct stat st;
-  mode_t mode = stat(r->path, &st) == 0 ? st.st_mode & 07777 : r->mode;
-  r->fd = open(parent, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
-  if (r->fd >= 0) return STATUS_OK;
-  return has_no_anonymous_files(errno) ? replacement_open_named(r) : errno;
+/* Cuts the last part of a path off. */
+static void cut_name(char *path) {
+  char *slash = strrchr(path, '/');
+  slash[slash == path] = 0;
 }
 
-int replacement_open_named(struct replacement *r) {
-  int problem = temporary_beside(r->path, TEMPORARY_UPLOAD, r->temporary);
+int replacement_open(struct replacement *r) {
+  char directory[PATH_LIMIT + 1];
+  struct stat st;
+  /* With its last mode where that is known: watches report each change of one, by a name that nobody knows. */
+  mode_t mode = stat(r->path, &st) == 0 ? st.st_mode & 07777 : r->mode;
+  memcpy(directory, r->path, sizeof directory);
+  int problem;
+  /* In the nearest directory that exists: those in between are made at the end, or never. */
+  do {
+    cut_name(directory);
+    r->fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+    if (r->fd >= 0) return STATUS_OK;
+    problem = errno;
+    /* What exists and is not found all the same is a link whose target is missing. */
+  } while (problem == ENOENT && r->parents && directory[1] != 0 && lstat(directory, &st) != 0);
+  return has_no_anonymous_files(problem) ? replacement_open_named(r, directory) : problem;
+}
+
+int replacement_open_named(struct replacement *r, const char *directory) {
+  char name[PATH_LIMIT + 1];
+  int n = snprintf(name, sizeof name, "%s/name", directory[1] == 0 ? "" : directory);
+  if (n < 0 || n > PATH_LIMIT) return ENAMETOOLONG;
+  int problem = temporary_beside(name, TEMPORARY_UPLOAD, r->temporary);
   if (problem) return problem;
   r->fd = open(r->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (r->fd >= 0) return STATUS_OK;
@@ -122,7 +135,10 @@ static int place_new(struct replacement *r) {
   if (fstat(r->fd, &own)) return errno;
   int problem = (own.st_mode & 07777) == r->mode ? STATUS_OK : change_mode(r->fd, r->mode);
   if (problem == STATUS_OK) problem = link_to(r, r->path);
-  if (problem == ENOENT && r->parents && path_make_parents(r->path) == 0) problem = link_to(r, r->path);
+  if (problem == ENOENT && r->parents) {
+    problem = path_make_parents(r->path);
+    if (problem == STATUS_OK) problem = link_to(r, r->path);
+  }
   if (problem == STATUS_OK) {
     if (r->temporary[0]) (void)unlink(r->temporary);
     r->temporary[0] = 0;

@@ -14,7 +14,7 @@ struct replacement {
   struct user user; /* whose rights every step takes */
   mode_t mode;      /* of a new file; one that exists keeps its own */
   bool exclusive;   /* the target must not exist */
-  bool parents;     /* directories above it are made */
+  bool parents;     /* directories above it are made with it */
   int fd;           /* -1 while closed */
   char path[PATH_LIMIT + 1];
   char temporary[PATH_LIMIT + 1]; /* "" while the file has no name */
@@ -24,7 +24,7 @@ struct replacement {
 int replacement_judge(struct replacement *r, struct buffer *detail);
 int replacement_open(struct replacement *r);
 /* What replacement_open falls back to on file systems without anonymous files. Exposed for tests. */
-int replacement_open_named(struct replacement *r);
+int replacement_open_named(struct replacement *r, const char *directory);
 /* Gives the file its target's name, mode and, where the user may, owner. `answer` gets its entry. The file stays open also on a failure. */
 int replacement_commit(struct replacement *r, bool durable, struct buffer *answer);
 /* Closes the file, and removes it unless it was committed. */

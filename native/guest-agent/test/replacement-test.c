@@ -41,7 +41,7 @@ static int names(void) {
 static void put(struct replacement *r, bool named, const char *text) {
   struct buffer detail = {0};
   CHECK(replacement_judge(r, &detail) == STATUS_OK);
-  CHECK((named ? replacement_open_named(r) : replacement_open(r)) == STATUS_OK);
+  CHECK((named ? replacement_open_named(r, directory) : replacement_open(r)) == STATUS_OK);
   CHECK(write(r->fd, text, strlen(text)) == (ssize_t)strlen(text));
   buffer_free(&detail);
 }
@@ -95,15 +95,26 @@ static void test_commits(bool named) {
   CHECK(unlink(of("file").path) == 0 && unlink(of("other").path) == 0);
 }
 
-/* Directories that vanish while the file is written are made again, if it had them made. */
+/* Directories above the file are made with it, and not for one that is abandoned. */
 static void test_parents(void) {
-  struct replacement r = of("deep/er/file");
-  r.parents = true;
-  put(&r, false, "text");
   char parent[PATH_LIMIT + 1];
-  snprintf(parent, sizeof parent, "%s/deep/er", directory);
-  CHECK(rmdir(parent) == 0);
+  struct buffer detail = {0};
+  struct replacement r = of("deep/er/file");
+  CHECK(replacement_open(&r) == ENOENT);
+  r.parents = true;
+  put(&r, false, "lost");
+  replacement_close(&r);
+  put(&r, false, "text");
+  CHECK(names() == 0);
   CHECK(commit(&r) == STATUS_OK);
+  snprintf(parent, sizeof parent, "%s/link", directory);
+  CHECK(symlink("missing", parent) == 0);
+  struct replacement dangling = of("link/file");
+  dangling.parents = true;
+  CHECK(replacement_judge(&dangling, &detail) == STATUS_OK && replacement_open(&dangling) == ENOENT);
+  CHECK(unlink(parent) == 0);
+  buffer_free(&detail);
+  snprintf(parent, sizeof parent, "%s/deep/er", directory);
   CHECK(holds("deep/er/file", "text", 0640));
   CHECK(unlink(r.path) == 0 && rmdir(parent) == 0);
   snprintf(parent, sizeof parent, "%s/deep", directory);

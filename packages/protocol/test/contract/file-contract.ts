@@ -44,8 +44,10 @@ export function fileContract(name: string, lab: ContractLab): void {
 
   test(`${name}: a write that fails leaves the old file`, async () => {
     await write("kept", "old");
-    const failing = chunks("half of the new", new Error("the client left"));
-    await assert.rejects(files.write(at("kept"), failing, { signal }), /the client left/);
+    const failing = (): AsyncGenerator<Uint8Array> => chunks("half of the new", new Error("the client left"));
+    await assert.rejects(files.write(at("kept"), failing(), { signal }), /the client left/);
+    await assert.rejects(files.write(at("never/made/file"), failing(), { signal }), /the client left/);
+    await rejects(() => files.stat(at("never"), { signal }), "path_not_found");
     assert.equal(await contentOf("kept"), "old");
     const exclusive = { signal, exclusive: true };
     await rejects(() => files.write(at("kept"), chunks("new"), exclusive), "path_exists");

@@ -140,12 +140,13 @@ export class FakeFiles implements CapsuleFiles {
     content: AsyncIterable<Uint8Array>,
     options: FileOptions & WriteOptions,
   ): Promise<FileEntry> {
-    const target = this.#judge(path, options);
+    this.#judge(path, options);
     const parts: Uint8Array[] = [];
     for await (const part of content) {
       options.signal.throwIfAborted();
       parts.push(Uint8Array.from(part));
     }
+    const target = this.#new(path, options.exclusive !== true, options);
     const mode = this.#nodes.get(target)?.mode ?? options.mode ?? 0o644;
     this.#put(target, { content: Buffer.concat(parts), mode });
     return this.#entry(target);
@@ -167,9 +168,9 @@ export class FakeFiles implements CapsuleFiles {
     return this.#watchers.watch(this.#find(path, options), options);
   }
 
-  /** The place of a file that may be written. */
+  /** The place of a file that may be written; nothing is made. */
   #judge(path: string, options: FileOptions & WriteOptions): string {
-    const target = this.#new(path, options.exclusive !== true, options);
+    const target = this.#free(path, options.exclusive !== true, options);
     if (this.isDirectory(target)) throw new WrennError("is_a_directory", { path });
     return target;
   }
@@ -192,16 +193,21 @@ export class FakeFiles implements CapsuleFiles {
   }
 
   /** A place for something new, with the directories that lead there. */
-  #new(path: string, replaces: boolean, { user, signal }: FileOptions): string {
+  #new(path: string, replaces: boolean, options: FileOptions): string {
+    const target = this.#free(path, replaces, options);
+    for (const parent of parentsOf(target)) if (!this.#nodes.has(parent)) this.#put(parent, { mode: 0o755 });
+    return target;
+  }
+
+  /** A place that something new may take. */
+  #free(path: string, replaces: boolean, { user, signal }: FileOptions): string {
     signal.throwIfAborted();
     this.requireUser(user);
     const target = resolve(path);
     if (this.#nodes.has(target) && !replaces) throw new WrennError("path_exists", { path });
-    for (let at = target.indexOf("/", 1); at > 0; at = target.indexOf("/", at + 1)) {
-      const parent = target.slice(0, at);
-      if (!this.#nodes.has(parent)) this.#put(parent, { mode: 0o755 });
-      else if (!this.isDirectory(parent)) throw new WrennError("not_a_directory", { path });
-    }
+    for (const parent of parentsOf(target))
+      if (this.#nodes.has(parent) && !this.isDirectory(parent))
+        throw new WrennError("not_a_directory", { path });
     return target;
   }
 
@@ -256,6 +262,10 @@ export class FakeFiles implements CapsuleFiles {
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield bytes;
+}
+
+function* parentsOf(path: string): Generator<string> {
+  for (let at = path.indexOf("/", 1); at > 0; at = path.indexOf("/", at + 1)) yield path.slice(0, at);
 }
 
 function resolve(path: string): string {
