@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { guestChannel } from "@wrenn/protocol";
 
-const { FRAME_HEADER, FRAME_TRAILER, RECORD_SIZE, frameType, welcomeMagic } = guestChannel;
+const { FRAME_HEADER, FRAME_TRAILER, RECORD_SIZE, frameType, helloMagic, welcomeMagic } = guestChannel;
 
 /** What the lane says to a request: the answer, and frames that follow it. */
 export interface ScriptedAnswer {
@@ -37,14 +37,18 @@ export class ScriptedLane implements AsyncDisposable {
     let epoch: number | undefined;
     socket.on("data", (bytes: Buffer) => {
       rest = Buffer.concat([rest, bytes]);
-      if (epoch === undefined && rest.length >= RECORD_SIZE) {
-        epoch = rest.readUInt32LE(20);
-        // Version, epoch, nonce and lane are those of the hello; the link id becomes the instance.
-        socket.write(Buffer.concat([welcomeMagic, rest.subarray(welcomeMagic.length, RECORD_SIZE)]));
-        rest = rest.subarray(RECORD_SIZE);
-      }
-      if (epoch === undefined) return;
       while (rest.length >= FRAME_HEADER) {
+        // A host that waits for its welcome says hello again, behind zeros.
+        if (rest.readUInt32LE(0) !== epoch) {
+          const at = rest.indexOf(helloMagic);
+          if (at === -1 || rest.length < at + RECORD_SIZE) return;
+          const hello = rest.subarray(at, at + RECORD_SIZE);
+          epoch = hello.readUInt32LE(20);
+          // Version, epoch, nonce and lane are those of the hello; the link id becomes the instance.
+          socket.write(Buffer.concat([welcomeMagic, hello.subarray(welcomeMagic.length)]));
+          rest = rest.subarray(at + RECORD_SIZE);
+          continue;
+        }
         const size = FRAME_HEADER + rest.readUInt32LE(4) + FRAME_TRAILER;
         if (rest.length < size) return;
         this.#take(socket, epoch, rest.subarray(0, size - FRAME_TRAILER));
