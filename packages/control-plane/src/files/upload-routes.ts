@@ -202,7 +202,7 @@ function readOffset({ headers }: FastifyRequest): number {
 function requireBytes({ headers }: FastifyRequest): void {
   const type = (headers["content-type"] ?? "application/octet-stream").split(";")[0]?.trim().toLowerCase();
   if (!CONTENT_TYPES.includes(type ?? ""))
-    throw new WrennError("unsupported_media_type", { type: type ?? "" });
+    throw new WrennError("unsupported_media_type", { type: type ?? "", accepted: CONTENT_TYPES.join(", ") });
 }
 
 function describe(
