@@ -10,18 +10,17 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
-#include "counters.h"
 #include "etc-file.h"
 #include "hooks.h"
 #include "names.h"
 #include "status.h"
+#include "wall-clock.h"
 
 enum { ENTROPY_LIMIT = 512, FLAG_HOOKS = 1, FLAG_SLEW = 2, FLAGS = 3, NAMING_SECONDS = 3 };
 
@@ -58,18 +57,6 @@ static bool valid_hostname(const char *name) {
 }
 
 static bool valid_machine_id(const char *id) { return strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32; }
-
-/* The kernel runs the clock faster or slower, by 500 ppm, until the difference is gone; a step ends that. */
-static int slew_clock(uint64_t ns) {
-  int64_t behind = (int64_t)(ns - wall_clock_ns());
-  struct timeval delta = {.tv_sec = behind / 1000000000, .tv_usec = behind % 1000000000 / 1000};
-  return adjtime(&delta, NULL) ? errno : STATUS_OK;
-}
-
-static int step_clock(uint64_t ns) {
-  struct timespec now = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
-  return clock_settime(CLOCK_REALTIME, &now) ? errno : STATUS_OK;
-}
 
 /*
  * The files that name the machine, written on a worker: users' files may lie on file systems of users' processes, which stand
@@ -170,7 +157,7 @@ static int naming_begin(struct agent *agent, const struct ticket *ticket, const 
 
 /* What a machine is unless it is a copy: its time, its randomness and its name. Each failure is fatal. */
 static int apply_essentials(const struct naming *naming, struct view entropy, uint64_t clock_ns, bool slew, char old_hostname[65], struct buffer *detail) {
-  if (clock_ns != 0 && (slew ? slew_clock(clock_ns) : step_clock(clock_ns))) return fail_with(detail, EPERM, "cannot set the clock");
+  if (clock_ns != 0 && (slew ? wall_clock_slew(clock_ns) : wall_clock_step(clock_ns))) return fail_with(detail, EPERM, "cannot set the clock");
   if (entropy.length > 0 && !seed_entropy(entropy)) return fail_with(detail, EPERM, "cannot seed the random number generator");
   if (*naming->hostname && !hostname_set(naming->hostname, old_hostname)) return fail_with(detail, EPERM, "the kernel refuses the hostname");
   return STATUS_OK;

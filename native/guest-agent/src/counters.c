@@ -12,6 +12,7 @@
 
 #include "regular-file.h"
 #include "status.h"
+#include "wall-clock.h"
 
 enum { PORT_LIMIT = 4096, TCP_LISTEN = 10 };
 
@@ -107,12 +108,6 @@ int run_ports(uint16_t op, struct reader *r, struct buffer *body) {
   /* Sockets may come and go between counting and listing: the count is what was listed. */
   for (size_t i = 0; i < 4; i++) body->bytes[body->start + at + i] = (uint8_t)(written >> (8 * i));
   return STATUS_OK;
-}
-
-uint64_t wall_clock_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 int run_counters(uint16_t op, struct reader *r, struct buffer *body) {

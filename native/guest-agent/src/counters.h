@@ -6,6 +6,5 @@
 
 blocking_function run_counters;
 blocking_function run_ports;
-uint64_t wall_clock_ns(void);
 
 #endif

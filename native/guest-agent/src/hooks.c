@@ -13,8 +13,8 @@
 
 #include "agent.h"
 #include "child.h"
-#include "counters.h"
 #include "status.h"
+#include "wall-clock.h"
 
 #define DIRECTORY "/etc/wrenn/on-restore.d"
 

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "entry.h"
 #include "paths.h"
+#include "status.h"
 #include "temporary.h"
 #include "walk.h"
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "files.h"
+#include "entry.h"
 #include "status.h"
 #include "temporary.h"
 

@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "entry.h"
 #include "files.h"
 #include "status.h"
 

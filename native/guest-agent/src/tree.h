@@ -10,6 +10,12 @@
 #include "buffer.h"
 #include "paths.h"
 
+/* How much a file request may do, and how it is ended early. */
+struct file_scope {
+  bool bounded;                 /* what may take long is left for a second call, with STATUS_UNBOUNDED and nothing changed */
+  const atomic_bool *cancelled; /* ECANCELED once it is set, NULL: never */
+};
+
 /* How a call on a tree is ended early, and where it says what it failed at. */
 struct tree_call {
   const atomic_bool *cancelled; /* NULL: never. ECANCELED once it is set. */

@@ -10,9 +10,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "counters.h"
 #include "files.h"
 #include "status.h"
+#include "wall-clock.h"
 
 enum { FLAG_PARENTS = 1, FLAG_EXCLUSIVE = 2, FLAGS = 3, MS = 1000000 };
 
