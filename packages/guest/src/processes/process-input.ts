@@ -63,6 +63,7 @@ export class ProcessInput {
       }
     };
     signal.addEventListener("abort", giveUp, { once: true });
+    if (signal.aborted) giveUp();
     try {
       await write.promise;
     } finally {
@@ -85,6 +86,7 @@ export class ProcessInput {
       close.reject(this.#notRead(0, 0, signal.reason));
     };
     signal.addEventListener("abort", giveUp, { once: true });
+    if (signal.aborted) giveUp();
     try {
       await close.promise;
     } finally {
