@@ -118,7 +118,7 @@ static char *read_whole(int fd, size_t length) {
 
 /*
  * In place: a file that was put under another name would lose links, mounts and attributes, and needs room where there may be
- * none. Nobody reads it meanwhile, and a name that is as long as the old one changes nothing else.
+ * none. Users' processes stand still during the change, and a name that is as long as the old one changes nothing else.
  */
 static const char *write_change(int fd, const char *before, size_t before_length, const char *after, size_t after_length) {
   size_t shorter = before_length < after_length ? before_length : after_length;

@@ -106,8 +106,11 @@ static int take_after(const struct replacement *r, const struct stat *replaced) 
   int fd = open(r->temporary, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 || fstat(fd, &named)) return errno;
   int problem = named.st_ino != own.st_ino || named.st_dev != own.st_dev ? EIO : STATUS_OK;
-  /* Keeping a foreign owner takes the right to give files away; a user without it owns the new file. */
-  if (!problem && !same_owner && fchownat(fd, "", replaced->st_uid, replaced->st_gid, AT_EMPTY_PATH) && errno != EPERM) problem = errno;
+  /* Keeping a foreign owner takes the right to give files away; a user without it owns the new file, which runs with no other's rights. */
+  if (!problem && !same_owner && fchownat(fd, "", replaced->st_uid, replaced->st_gid, AT_EMPTY_PATH)) {
+    if (errno != EPERM) problem = errno;
+    mode &= ~(mode_t)(S_ISUID | S_ISGID);
+  }
   /* Last: a change of owner takes set-id bits away. */
   if (!problem) problem = change_mode(fd, mode);
   close(fd);

@@ -8,7 +8,7 @@ import { WrennError } from "@wrenn/core";
 import type { ErrorReason } from "@wrenn/core";
 import { NativeAgent } from "./support/native-agent.ts";
 
-/* Copies and moves of trees with the rights of a user who is not root. */
+/* Copies, moves and uploads with the rights of a user who is not root. */
 
 const signal = AbortSignal.timeout(120_000);
 const agent = await NativeAgent.start();
@@ -45,6 +45,15 @@ test("what a user copies is the user's, without the special bits of its source",
     await shell("stat -c '%a %U' copied copied-tree copied-tree/tool"),
     "755 daemon\n755 daemon\n755 daemon",
   );
+});
+
+test("what a user uploads over another's file is the user's, and runs with no other's rights", async () => {
+  await shell("cp /bin/true uploaded; chmod 6777 uploaded");
+  const content = (async function* () {
+    yield Buffer.from("#!/bin/sh\n");
+  })();
+  await files.write(at("uploaded"), content, { signal, user: "daemon" });
+  assert.equal(await shell("stat -c '%a %U %G' uploaded"), "777 daemon daemon");
 });
 
 test("a file that a user may not write is not replaced, and one that may not be read fails the copy", async () => {
