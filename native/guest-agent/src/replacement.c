@@ -51,7 +51,7 @@ static void cut_name(char *path) {
 int replacement_open(struct replacement *r) {
   char directory[PATH_LIMIT + 1];
   struct stat st;
-  /* With its last mode where that is known: watches report each change of one, by a name that nobody knows. */
+  /* With its last mode where that is known: watches report each change of one, by a hidden name. */
   mode_t mode = stat(r->path, &st) == 0 ? st.st_mode & 07777 : r->mode;
   memcpy(directory, r->path, sizeof directory);
   int problem;

@@ -1,6 +1,6 @@
 /*
  * A file that is written aside and then becomes its target whole, in one step. Where the file system can, it has no name until then:
- * what is abandoned vanishes with its descriptor, and nobody sees it before.
+ * what is abandoned vanishes with its descriptor, and it is not visible before.
  */
 #ifndef WRENN_REPLACEMENT_H
 #define WRENN_REPLACEMENT_H

@@ -21,7 +21,7 @@ struct upload_stream {
   size_t window;
   size_t pending; /* received, and not yet written */
   struct buffer inbox;
-  bool dropped; /* not in the table any more; freed when no job owns it */
+  bool dropped; /* not in the table; freed when no job owns it */
   int problem;
   /* A worker's while `busy` */
   bool busy;

@@ -33,7 +33,7 @@ struct upload {
   uint64_t expires;
   bool opened; /* and answered: only then the host may know it */
   bool busy;
-  bool dropped; /* not in the table any more; closed when nothing owns its file */
+  bool dropped; /* not in the table; closed when nothing owns its file */
 };
 
 bool uploads_open(struct uploads *uploads);

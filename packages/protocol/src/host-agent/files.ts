@@ -35,7 +35,7 @@ export interface CapsuleFiles {
   /**
    * Opens a file for reading; the bytes of the range follow. Entry, size and bytes are of one open file: one that is replaced
    * meanwhile is read to its end as it was. A failure midway, also a file that becomes shorter, rejects the iteration; what is
-   * appended meanwhile is not read. Aborting releases a file whose bytes nobody reads.
+   * appended meanwhile is not read. Aborting releases a file whose bytes are not read.
    */
   read(path: string, options: FileOptions & { readonly range?: ByteRange }): Promise<FileContent>;
   /** Replaces a file atomically with the bytes of `content`, making missing parents. When `content` throws, the old file stays. */
