@@ -13,6 +13,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+int child_empty_input(void) {
+  int fd = open("/dev/null", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd >= 0) (void)fcntl(fd, F_SETFL, 0);
+  return fd;
+}
+
 /* Nothing below allocates or takes a lock, which a worker may have held at the fork. */
 
 static void say(const char *program, const char *problem) {

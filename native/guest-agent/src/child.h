@@ -33,4 +33,7 @@ struct child {
 /* Becomes the child, after a fork of threads. What goes wrong is written to its standard error; then it exits with 126 or 127. */
 _Noreturn void child_run(const struct child *child);
 
+/* Standard input without any bytes, -1 with errno. What a user put in the place of /dev/null is not waited for. */
+int child_empty_input(void);
+
 #endif

@@ -45,7 +45,7 @@ static bool seed_entropy(struct view entropy) {
   pool->entropy_count = (int)entropy.length * 8;
   pool->buf_size = (int)entropy.length;
   memcpy(pool->buf, entropy.bytes, entropy.length);
-  int fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+  int fd = open("/dev/urandom", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return false;
   bool ok = ioctl(fd, RNDADDENTROPY, pool) == 0 && ioctl(fd, RNDRESEEDCRNG, 0) == 0;
   close(fd);

@@ -65,7 +65,7 @@ static bool start_hook(struct agent *agent) {
   char *arguments[] = {run.path, NULL};
   bool ok = user_find("root", &user) && environment_of_user(&environment, &user) && environment_merge(&environment, &agent->defaults);
   char **array = ok ? environment_array(&environment) : NULL;
-  int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  int input = child_empty_input();
   run.pid = -1;
   if (array && input >= 0) {
     struct child child = {.user = &user, .cwd = "/", .arguments = arguments, .environment = array, .path = environment_get(&environment, "PATH"), .input = input, .output = 1, .errors = 2};

@@ -170,7 +170,7 @@ static bool give_to_user(const struct spawn *spawn, int pipe, mode_t mode) {
 }
 
 static bool open_pipes(const struct spawn *spawn, struct descriptors *d) {
-  if (spawn->input ? pipe2(d->input, O_CLOEXEC) : (d->input[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0) return false;
+  if (spawn->input ? pipe2(d->input, O_CLOEXEC) : (d->input[0] = child_empty_input()) < 0) return false;
   if (pipe2(d->output, O_CLOEXEC) || pipe2(d->errors, O_CLOEXEC)) return false;
   if (!give_to_user(spawn, d->input[1], 0644) || !give_to_user(spawn, d->output[1], 0622) || !give_to_user(spawn, d->errors[1], 0622)) return false;
   if (d->input[1] >= 0) (void)fcntl(d->input[1], F_SETFL, O_NONBLOCK);

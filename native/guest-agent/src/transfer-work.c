@@ -30,7 +30,7 @@ static bool is_unmeasured(int fd, uint64_t size) {
 static int open_regular(struct transfer_work *w) {
   struct stat st;
   /* O_NONBLOCK: a FIFO must not hold up a worker until a writer comes. */
-  w->file.fd = open(w->file.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  w->file.fd = open(w->file.path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (w->file.fd < 0 || fstat(w->file.fd, &st)) return errno;
   if (S_ISDIR(st.st_mode)) return EISDIR;
   if (!S_ISREG(st.st_mode)) return fail_with(&w->answer, EINVAL, "not a regular file");
