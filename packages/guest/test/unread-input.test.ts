@@ -53,6 +53,19 @@ async function accepted(process: CapsuleProcess, bytes: Buffer, ms = 200): Promi
   return bytes.length;
 }
 
+test("input that a process reads before it exits was taken, however soon the exit follows", async () => {
+  const last = async (): Promise<void> => {
+    const process = await link.processes.start(
+      request("sh", ["-c", "read line; echo $line"], { stdin: true }),
+      signal,
+    );
+    const printed = collect(process);
+    await process.write(Buffer.from("last words\n"), signal);
+    assert.equal((await printed).stdout.toString(), "last words\n");
+  };
+  for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 5 }, last));
+});
+
 test("a write that is given up says how much was taken, and the rest never arrives", async () => {
   const { process, read, printed } = await lateReader();
   const first = await accepted(process, Buffer.alloc(900_000, "a"));

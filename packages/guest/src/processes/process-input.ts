@@ -94,8 +94,12 @@ export class ProcessInput {
     }
   }
 
-  /** The process has exited: no write is taken from now on, and those that wait end. */
+  /**
+   * The process has exited: no write is taken from now on, and those that wait end. What is in the stream as a whole was taken: the
+   * exit is reported on the other lane, and may overtake the guest's receipt of input that the process has read.
+   */
   end(): void {
+    for (const write of this.#sent.splice(0)) write.resolve();
     this.fail(this.#stdinClosed());
   }
 
