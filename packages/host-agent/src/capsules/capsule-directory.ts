@@ -6,6 +6,9 @@ import { generationFiles } from "../generations/generation.ts";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { CapsuleRecord, JournalEntry } from "./capsule-record.ts";
 
+/** Repeated when a verification, which had found the directory before it was renamed, creates a file in it during the removal. */
+const REMOVAL = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
+
 /** The durable side of one capsule: `capsule.json`, `journal.json`, `disk/`, `generations/`, and `run/` (the machine's own). */
 export class CapsuleDirectory {
   /** What names of directories begin with that were made for machines of the pool. */
@@ -151,11 +154,15 @@ export class CapsuleDirectory {
     const { directory } = this.generation(id);
     // Renamed first: a verification that is still running must not create a file in the directory that is being removed.
     await rename(directory, `${directory}.dropped`);
-    await rm(`${directory}.dropped`, { recursive: true, force: true });
+    await rm(`${directory}.dropped`, REMOVAL);
   }
 
   async remove(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true });
+    // Renamed first, as in removeGeneration: a file that is created meanwhile would keep its directory from being removed.
+    await rename(this.generations, `${this.generations}.dropped`).catch((error: unknown) => {
+      if (!hasCode(error, "ENOENT")) throw error;
+    });
+    await rm(this.path, REMOVAL);
     if (this.#link !== undefined) await rm(this.#link, { force: true });
   }
 
