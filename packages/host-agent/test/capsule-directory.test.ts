@@ -14,13 +14,13 @@ test("a directory is removed although a verification still writes into it", asyn
     const generation = join(directory.generations, "g1");
     await mkdir(generation, { recursive: true });
     for (let file = 0; file < 20; file++) await writeFile(join(generation, `old-${file}`), "");
-    let stopped = false;
+    const removed = new AbortController();
     const writers = Array.from({ length: 4 }, async (_, writer) => {
-      for (let file = 0; !stopped; file++)
-        await writeFile(join(generation, `new-${writer}-${file}`), "").catch(() => (stopped = true));
+      for (let file = 0; !removed.signal.aborted; file++)
+        await writeFile(join(generation, `new-${writer}-${file}`), "").catch(() => removed.abort());
     });
     await directory.remove();
-    stopped = true;
+    removed.abort();
     await Promise.all(writers);
     assert.equal(await exists(directory.path), false);
     await directory.remove();
