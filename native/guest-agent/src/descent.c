@@ -55,12 +55,10 @@ static int open_parent(const struct directory *child, struct directory *parent) 
 }
 
 int descent_leave(struct descent *d) {
-  struct directory *deepest = &d->directories[d->depth - 1];
-  struct directory *parent = d->depth > 1 ? deepest - 1 : NULL;
-  int problem = parent && parent->fd < 0 ? open_parent(deepest, parent) : 0;
-  close(deepest->fd);
-  d->depth--;
-  return problem;
+  close(d->directories[--d->depth].fd);
+  struct directory *deepest = d->depth > 0 ? &d->directories[d->depth - 1] : NULL;
+  /* Opened now and not when it is left: until then the caller may have taken the right to search the deepest directory away. */
+  return d->depth > 1 && deepest[-1].fd < 0 ? open_parent(deepest, deepest - 1) : 0;
 }
 
 int descent_fd(const struct descent *d) { return d->directories[d->depth - 1].fd; }

@@ -1,6 +1,6 @@
 /*
- * The open directories on the way down a tree. Only the deepest few hold a descriptor: a parent further up is opened again
- * through "..", and checked to be the same directory, so that neither depth nor path length is limited.
+ * The open directories on the way down a tree. Only the deepest few hold a descriptor, always the last two: a parent further up
+ * is opened again through "..", and checked to be the same directory, so that neither depth nor path length is limited.
  */
 #ifndef WRENN_DESCENT_H
 #define WRENN_DESCENT_H
@@ -25,7 +25,7 @@ struct descent {
 int descent_open(int parent, const char *name);
 /* Makes `fd` the deepest directory, and owns it even on failure; 0 or an errno. */
 int descent_enter(struct descent *d, int fd);
-/* Closes the deepest directory; EBUSY when its parent is no longer the one it was entered from. */
+/* Closes the deepest directory; 0 or an errno, after which the descent can only end: EBUSY when a directory above it was moved. */
 int descent_leave(struct descent *d);
 /* Descriptor of the deepest directory. */
 int descent_fd(const struct descent *d);

@@ -292,7 +292,8 @@ static int leave_directory(struct copy *c) {
   if (problem) return problem;
   problem = walk_leave(&c->walk);
   int lost = descent_leave(&c->targets);
-  if (level.filling != NEW || lost) return problem ? problem : lost;
+  if (!problem) problem = lost;
+  if (level.filling != NEW) return problem;
   if (!problem) problem = put_in_place(c, level.temporary, level.replaces);
   if (problem) remove_made(target_parent(c), level.temporary);
   return problem;
@@ -322,8 +323,9 @@ static int copy_entry(struct copy *c) {
 static void undo(struct copy *c) {
   while (c->targets.depth > 0) {
     struct target level = c->levels[c->targets.depth - 1];
-    if (descent_leave(&c->targets)) break;
+    int lost = descent_leave(&c->targets);
     if (level.filling == NEW) remove_made(target_parent(c), level.temporary);
+    if (lost) break;
   }
   for (const struct created *created = c->created; created; created = created->next) {
     struct stat st;

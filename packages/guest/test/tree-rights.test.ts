@@ -110,3 +110,15 @@ test("a mode change as a user works in both directions: rights taken away and gi
   await shell("chmod 0 locked/a/b; rm locked/a/b/file");
   await files.remove(at("locked"), { signal, user: "daemon", recursive: true });
 });
+
+test("the mode of a deep directory may take away the right to search it, in a mode change and in a copy", async () => {
+  const deep = "d/".repeat(40);
+  await shell(`mkdir -p search/${deep}; chown -R daemon search; cp -r search unsearchable`);
+  await shell("chgrp -R daemon unsearchable; chmod -R 070 unsearchable");
+  await files.changeMode(at("search"), 0o600, { signal, user: "daemon", recursive: true });
+  await copy(at("unsearchable"), at("unsearchable-copy"));
+  assert.equal(
+    await shell("find search -perm 600 | wc -l; find unsearchable-copy -perm 070 -user daemon | wc -l"),
+    "41\n41",
+  );
+});
