@@ -68,7 +68,7 @@ static int transfer_tree(uint16_t op, const struct place *from, const struct pla
 }
 
 static int between(uint16_t op, const char *source, const char *destination, struct tree_options options, const struct file_scope *scope, struct buffer *body) {
-  struct tree_call call = {scope->cancelled, body};
+  struct tree_call call = {.cancelled = scope->cancelled, .failed = body};
   struct place from = {.parent = -1};
   struct place to = {.parent = -1};
   int problem = place_open(&from, source);
@@ -131,7 +131,7 @@ static bool removable(char *path) {
 
 static int do_remove(char *path, struct reader *r, const struct file_scope *scope, struct buffer *body) {
   bool recursive = read_u8(r);
-  struct tree_call call = {scope->cancelled, body};
+  struct tree_call call = {.cancelled = scope->cancelled, .failed = body};
   struct place place;
   struct stat st;
   if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "REMOVE does not parse");
@@ -151,7 +151,7 @@ static int do_remove(char *path, struct reader *r, const struct file_scope *scop
 static int do_chmod(const char *path, struct reader *r, const struct file_scope *scope, struct buffer *body) {
   mode_t mode = read_u32(r);
   bool recursive = read_u8(r);
-  struct tree_call call = {scope->cancelled, body};
+  struct tree_call call = {.cancelled = scope->cancelled, .failed = body};
   struct stat st;
   if (!read_finished(r) || mode > 07777) return fail_with(body, STATUS_BAD_REQUEST, "CHMOD does not parse");
   if (stat(path, &st)) return errno;

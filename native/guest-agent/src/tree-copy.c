@@ -151,10 +151,10 @@ static int put_in_place(struct copy *c, const char *temporary, bool exists) {
   return fail_at(c, c->destination, rename_new(parent, temporary, parent, target_name(c)), "");
 }
 
-/* Removes what this call made, also when it was cancelled. */
+/* Removes what this call made, also when it was cancelled, and whatever modes it was given. */
 static void remove_made(int parent, const char *name) {
   struct place place = {.parent = parent};
-  struct tree_call call = {0};
+  struct tree_call call = {.unlock = true};
   snprintf(place.name, sizeof place.name, "%s", name);
   (void)tree_remove(&place, &call);
 }

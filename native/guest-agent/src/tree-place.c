@@ -110,7 +110,7 @@ static int check_relocation(const struct pair *pair, const struct place *source,
 
 int tree_relocate(const struct place *source, const struct place *destination, bool overwrite, const struct tree_call *call) {
   struct pair pair;
-  struct tree_call uninterrupted = {NULL, call->failed};
+  struct tree_call uninterrupted = {.failed = call->failed};
   int problem = check_move(&pair, source, destination, overwrite, call);
   if (!problem) problem = check_relocation(&pair, source, destination, call);
   if (!problem) problem = copy_tree(&(struct copy_request){call, source, destination, {.recursive = true, .overwrite = overwrite}, true});

@@ -45,7 +45,12 @@ static void name_failure(const struct walk *w, const char *root, const struct tr
   if (buffer_append(call->failed, root, strlen(root))) (void)walk_path(w, call->failed);
 }
 
-static int remove_name(struct walk *w, const char *name) {
+static int enter_to_remove(struct walk *w, int parent, const char *name, const struct tree_call *call) {
+  if (call->unlock) (void)fchmodat(parent, name, S_IRWXU, AT_SYMLINK_NOFOLLOW);
+  return walk_enter(w, parent, name);
+}
+
+static int remove_name(struct walk *w, const char *name, const struct tree_call *call) {
   int parent = walk_fd(w);
   if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return 0;
   struct stat st;
@@ -53,7 +58,7 @@ static int remove_name(struct walk *w, const char *name) {
   if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW)) return errno == ENOENT ? 0 : errno;
   if (!S_ISDIR(st.st_mode)) return problem;
   if (unlinkat(parent, name, AT_REMOVEDIR) == 0) return 0;
-  problem = errno == ENOTEMPTY || errno == EEXIST ? walk_enter(w, parent, name) : errno;
+  problem = errno == ENOTEMPTY || errno == EEXIST ? enter_to_remove(w, parent, name, call) : errno;
   return vanished(problem) ? 0 : problem;
 }
 
@@ -72,12 +77,12 @@ int tree_remove(const struct place *place, const struct tree_call *call) {
   struct stat st;
   if (fstatat(place->parent, place->name, &st, AT_SYMLINK_NOFOLLOW)) return errno;
   if (!S_ISDIR(st.st_mode)) return unlinkat(place->parent, place->name, 0) ? errno : 0;
-  int problem = walk_enter(&w, place->parent, place->name);
+  int problem = enter_to_remove(&w, place->parent, place->name, call);
   /* An empty directory that may not be read can still be removed. */
   if (problem == EACCES && unlinkat(place->parent, place->name, AT_REMOVEDIR) == 0) problem = 0;
   while (!problem && walk_depth(&w) > 0) {
     const char *name = walk_next(&w);
-    problem = is_cancelled(call->cancelled) ? ECANCELED : name ? remove_name(&w, name) : remove_left(&w, place);
+    problem = is_cancelled(call->cancelled) ? ECANCELED : name ? remove_name(&w, name, call) : remove_left(&w, place);
   }
   if (problem) name_failure(&w, place->path, call);
   walk_end(&w);

@@ -20,6 +20,7 @@ struct file_scope {
 struct tree_call {
   const atomic_bool *cancelled; /* NULL: never. ECANCELED once it is set. */
   struct buffer *failed;        /* NULL, or empty: the path that the error is about */
+  bool unlock;                  /* a removal takes the rights that it needs to the directories it removes */
 };
 
 /* A name in its directory: the last component of a path is never followed. */

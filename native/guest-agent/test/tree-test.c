@@ -139,7 +139,7 @@ static void trees_deeper_than_a_path_are_copied_changed_and_removed(void) {
 
 static void a_cancelled_copy_leaves_nothing(void) {
   atomic_bool cancelled = true;
-  struct tree_call call = {&cancelled, NULL};
+  struct tree_call call = {.cancelled = &cancelled};
   static pair_call *const calls[] = {replace, relocate};
   for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
     struct place from = place_of("from");
@@ -161,7 +161,7 @@ static void a_cancelled_copy_leaves_nothing(void) {
 
 static void the_error_names_where_it_happened(void) {
   struct buffer failed = {0};
-  struct tree_call call = {NULL, &failed};
+  struct tree_call call = {.failed = &failed};
   struct place from = place_of("from");
   struct place to = place_of("to");
   CHECK(replace(&from, &to, &call) == EISDIR);

@@ -67,6 +67,17 @@ test("a file that a user may not write is not replaced, and one that may not be 
   assert.equal(await shell("ls -A | grep -c -e secret-copy -e '^.wrenn' || true"), "0");
 });
 
+test("a failed copy or move as a user removes also the read-only directories that it made", async () => {
+  // Names are copied in the order of the directory: some directories are made before the file that fails, whichever order that is.
+  await shell(
+    "mkdir read-only into; for i in 1 2 3 4 5 6 7 8; do mkdir read-only/$i; echo $i >read-only/$i/file; chmod 555 read-only/$i; touch read-only/f$i; chmod 0 read-only/f$i; done; chown daemon into",
+  );
+  await refuses(copy(at("read-only"), at("read-only-copy")), "permission_denied");
+  await refuses(copy(at("read-only"), at("into")), "permission_denied");
+  await refuses(move(at("read-only"), join(other, "read-only")), "permission_denied");
+  assert.equal(await shell(`ls -A into; ls -A . ${other} | grep -e '^.wrenn' -e read-only-copy || true`), "");
+});
+
 test("a user's move to another file system gives nothing away: no owner, no set-user-id, no capability", async () => {
   await shell(
     "mkdir mine; cp /bin/true mine/tool; chown -R daemon:daemon mine; cp /bin/true mine/roots; chmod 4755 mine/tool mine/roots",
