@@ -46,8 +46,3 @@ void parents_remove(const char *path, const struct parents *parents) {
     (void)rmdir(copy);
   }
 }
-
-int path_make_parents(const char *path) {
-  struct parents parents;
-  return parents_make(path, &parents);
-}

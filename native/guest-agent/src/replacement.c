@@ -14,10 +14,10 @@
 #include "status.h"
 #include "temporary.h"
 
-/* Whether the target may be made or replaced. `exists` tells which; `st` then describes what is there. */
+/* Whether the target may be made or replaced. `exists`: which of the two; `st` then describes what is there. */
 static int judge(const struct replacement *r, bool *exists, struct stat *st, struct buffer *detail) {
   *exists = stat(r->path, st) == 0;
-  if (!*exists) return STATUS_OK;
+  if (!*exists) return errno == ENAMETOOLONG ? errno : STATUS_OK;
   if (r->exclusive) return EEXIST;
   if (S_ISDIR(st->st_mode)) return EISDIR;
   if (!S_ISREG(st->st_mode)) return fail_with(detail, EINVAL, "not a regular file");
@@ -35,8 +35,9 @@ int replacement_judge(struct replacement *r, struct buffer *detail) {
     memcpy(r->path, final, strlen(final) + 1);
   }
   int status = judge(r, &exists, &st, detail);
-  if (status == STATUS_OK && strrchr(r->path, '/')[1] == 0) return EISDIR;
-  return status;
+  const char *name = strrchr(r->path, '/') + 1;
+  bool directory = *name == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+  return status == STATUS_OK && directory ? EISDIR : status;
 }
 
 /* File systems without anonymous files give one of these. */
@@ -93,7 +94,7 @@ static int change_mode(int fd, mode_t mode) {
 }
 
 /*
- * Mode and owner of the file that is replaced. Watches are told of the change under the name of the descriptor it is made through:
+ * Mode and owner of the file that is replaced. Watches report the change under the name of the descriptor it is made through:
  * that is the temporary one, which they leave out.
  */
 static int take_after(const struct replacement *r, const struct stat *replaced) {
@@ -133,25 +134,32 @@ static int rename_over(struct replacement *r, const struct stat *replaced) {
   return STATUS_OK;
 }
 
-static int place_new(struct replacement *r) {
-  struct stat own;
-  if (fstat(r->fd, &own)) return errno;
-  int problem = (own.st_mode & 07777) == r->mode ? STATUS_OK : change_mode(r->fd, r->mode);
-  if (problem == STATUS_OK) problem = link_to(r, r->path);
-  if (problem == ENOENT && r->parents) {
-    problem = path_make_parents(r->path);
-    if (problem == STATUS_OK) problem = link_to(r, r->path);
-  }
+static int link_new(struct replacement *r) {
+  int problem = link_to(r, r->path);
   if (problem == STATUS_OK) {
     if (r->temporary[0]) (void)unlink(r->temporary);
     r->temporary[0] = 0;
     return STATUS_OK;
   }
   /* Of a file that has a name already the file system may know no second one. */
-  bool unlinkable = r->temporary[0] && (problem == EPERM || problem == EOPNOTSUPP || problem == EMLINK);
+  bool unlinkable = r->temporary[0] && (problem == EPERM || problem == EOPNOTSUPP || problem == ENOSYS || problem == EMLINK);
   /* A link whose target is missing is in the place, or another file came to be there meanwhile. */
   bool taken = problem == EEXIST && !r->exclusive;
   return unlinkable || taken ? rename_over(r, NULL) : problem;
+}
+
+static int place_new(struct replacement *r) {
+  struct stat own;
+  struct parents parents;
+  if (fstat(r->fd, &own)) return errno;
+  int problem = (own.st_mode & 07777) == r->mode ? STATUS_OK : change_mode(r->fd, r->mode);
+  if (problem == STATUS_OK) problem = link_new(r);
+  if (problem != ENOENT || !r->parents) return problem;
+  problem = parents_make(r->path, &parents);
+  if (problem) return problem;
+  problem = link_new(r);
+  if (problem) parents_remove(r->path, &parents);
+  return problem;
 }
 
 int replacement_commit(struct replacement *r, bool durable, struct buffer *answer) {

@@ -121,12 +121,30 @@ static void test_parents(void) {
   CHECK(rmdir(parent) == 0);
 }
 
+/* A name that no file can have is found out at the end, if the directories above it are missing too. */
+static void test_parents_of_a_failure(void) {
+  char name[300];
+  snprintf(name, sizeof name, "deep/er/%0280d", 0);
+  struct replacement r = of(name);
+  r.parents = true;
+  put(&r, false, "lost");
+  CHECK(commit(&r) == ENAMETOOLONG && names() == 0);
+}
+
 static void test_targets(void) {
   struct buffer detail = {0};
+  char name[300];
+  snprintf(name, sizeof name, "%0280d", 0);
   struct replacement r = of("");
   CHECK(replacement_judge(&r, &detail) == EISDIR);
-  r = of("missing/");
-  CHECK(replacement_judge(&r, &detail) == EISDIR);
+  static const char *const directories[] = {"missing/", "missing/.", "missing/.."};
+  for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
+    r = of(directories[i]);
+    r.parents = true;
+    CHECK(replacement_judge(&r, &detail) == EISDIR);
+  }
+  r = of(name);
+  CHECK(replacement_judge(&r, &detail) == ENAMETOOLONG);
   r = of("missing/file");
   CHECK(replacement_judge(&r, &detail) == STATUS_OK && replacement_open(&r) == ENOENT);
   snprintf(r.path, sizeof r.path, "/dev/null");
@@ -148,6 +166,7 @@ int main(void) {
   test_commits(false);
   test_commits(true);
   test_parents();
+  test_parents_of_a_failure();
   test_targets();
   test_names();
   CHECK(rmdir(directory) == 0);
