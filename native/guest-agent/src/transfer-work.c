@@ -26,7 +26,7 @@ static bool is_unmeasured(int fd, uint64_t size) {
   return fstatfs(fd, &fs) == 0 && (fs.f_type == SYSFS || fs.f_type == CONFIGFS);
 }
 
-/* Everything that is told of the file is told of the open one: its name may lead to another by now. */
+/* The answer describes the open file: its name may lead to another by now. */
 static int open_regular(struct transfer_work *w) {
   struct stat st;
   /* O_NONBLOCK: a FIFO must not hold up a worker until a writer comes. */

@@ -53,7 +53,7 @@ void upload_touch(struct upload *upload);
 void upload_describe(const struct upload *upload, struct buffer *body);
 /* Milliseconds until it expires. */
 uint64_t upload_left(const struct upload *upload);
-/* Nothing owns its file any more. */
+/* Its file has no owner: the worker or stream that had it is done. */
 void upload_release(struct upload *upload);
 /* Removes it from the table, and its bytes as soon as nothing owns them. */
 void upload_drop(struct upload *upload);
