@@ -56,10 +56,11 @@ static bool became_shorter(int file, off_t than) {
   return fstat(file, &now) || now.st_size < than;
 }
 
-int content_copy(int from, int to, off_t size, const atomic_bool *cancelled) {
+int content_copy(int from, int to, off_t size, off_t limit, const atomic_bool *cancelled) {
   enum { ENDLESS_BITS = 62 };
   const off_t endless = (off_t)1 << ENDLESS_BITS;
   off_t at = 0;
+  if (limit > 0 && size > limit) return EFBIG;
   if (size > 0 && ioctl(to, FICLONE, from) == 0) return 0;
   /* A file of /proc says that it is empty: only reading tells where it ends. */
   bool holes = size > 0;
@@ -78,8 +79,10 @@ int content_copy(int from, int to, off_t size, const atomic_bool *cancelled) {
     if (problem) return problem;
     if (at < hole) break;
   }
-  int problem = copy_range(from, to, &at, endless, cancelled);
+  /* Files of /proc that hold records refuse to read a byte alone. */
+  int problem = copy_range(from, to, &at, limit > 0 ? limit + BYTES : endless, cancelled);
   if (problem) return problem;
+  if (limit > 0 && at > limit) return EFBIG;
   /* A file of /sys may end before the size it claims; one that was cut while it was read is not whole. */
   return at < size && became_shorter(from, size) ? EIO : 0;
 }

@@ -6,8 +6,11 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-/* Copies the bytes of a file of `size` bytes, keeping holes; EIO when the file became shorter, ECANCELED once `cancelled` is set. */
-int content_copy(int from, int to, off_t size, const atomic_bool *cancelled);
+/*
+ * Copies the bytes of a file of `size` bytes, keeping holes; EIO when the file became shorter, EFBIG when it holds more than
+ * `limit` (0: no limit), ECANCELED once `cancelled` is set.
+ */
+int content_copy(int from, int to, off_t size, off_t limit, const atomic_bool *cancelled);
 
 /* The owner of what took another file's place, and whether everything is kept (a move) or mode and times (a copy). */
 struct keeping {

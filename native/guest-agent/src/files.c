@@ -60,7 +60,9 @@ static int transfer_tree(uint16_t op, const struct place *from, const struct pla
   struct stat st;
   if (op == OP_COPY) {
     bool small = fstatat(from->parent, from->name, &st, AT_SYMLINK_NOFOLLOW) || (!S_ISDIR(st.st_mode) && st.st_size <= SMALL_FILE);
-    return scope->bounded && !small ? STATUS_UNBOUNDED : tree_copy(from, to, options, call);
+    if (scope->bounded && !small) return STATUS_UNBOUNDED;
+    int problem = tree_copy(from, to, options, call);
+    return scope->bounded && problem == EFBIG ? STATUS_UNBOUNDED : problem;
   }
   int problem = tree_rename(from, to, options.overwrite, call);
   if (problem != EXDEV) return problem;
@@ -68,7 +70,8 @@ static int transfer_tree(uint16_t op, const struct place *from, const struct pla
 }
 
 static int between(uint16_t op, const char *source, const char *destination, struct tree_options options, const struct file_scope *scope, struct buffer *body) {
-  struct tree_call call = {.cancelled = scope->cancelled, .failed = body};
+  /* Files of /proc can be endless whatever their size says, and others grow. */
+  struct tree_call call = {.cancelled = scope->cancelled, .failed = body, .limit = scope->bounded ? SMALL_FILE : 0};
   struct place from = {.parent = -1};
   struct place to = {.parent = -1};
   int problem = place_open(&from, source);

@@ -164,7 +164,7 @@ static struct keeping keeping_for(const struct copy *c, const struct slot *slot)
 }
 
 static int fill_file(struct copy *c, int from, int to, const struct slot *slot, const struct stat *st) {
-  int problem = content_copy(from, to, st->st_size, c->call->cancelled);
+  int problem = content_copy(from, to, st->st_size, c->call->limit, c->call->cancelled);
   return problem ? problem : attributes_copy(from, to, st, keeping_for(c, slot));
 }
 

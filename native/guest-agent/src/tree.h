@@ -20,6 +20,7 @@ struct file_scope {
 struct tree_call {
   const atomic_bool *cancelled; /* NULL: never. ECANCELED once it is set. */
   struct buffer *failed;        /* NULL, or empty: the path that the error is about */
+  off_t limit;                  /* a file that holds more fails a copy with EFBIG, whatever its size says; 0: no limit */
   bool unlock;                  /* a removal takes the rights that it needs to the directories it removes */
 };
 

@@ -159,6 +159,26 @@ static void a_cancelled_copy_leaves_nothing(void) {
   place_close(&from);
 }
 
+static void a_file_that_holds_more_than_the_limit_is_not_copied(void) {
+  struct stat st;
+  struct tree_call call = {.limit = 4};
+  struct place from = place_of("limited");
+  struct place to = place_of("limited-copy");
+  shell("printf 12345 >limited");
+  CHECK(add(&from, &to, &call) == EFBIG);
+  shell("test ! -e limited-copy; test -z \"$(find . -name '.wrenn*')\"; printf 1234 >limited");
+  CHECK(add(&from, &to, &call) == 0);
+  shell("cmp limited limited-copy");
+  /* Its size is 0 before it is read. */
+  struct place status;
+  CHECK(place_open(&status, "/proc/self/status") == 0 && fstatat(status.parent, "status", &st, 0) == 0 && st.st_size == 0);
+  CHECK(replace(&status, &to, &call) == EFBIG);
+  shell("cmp limited limited-copy");
+  place_close(&status);
+  place_close(&from);
+  place_close(&to);
+}
+
 static void the_error_names_where_it_happened(void) {
   struct buffer failed = {0};
   struct tree_call call = {.failed = &failed};
@@ -214,6 +234,7 @@ int main(void) {
   hard_links_survive_a_relocation();
   trees_deeper_than_a_path_are_copied_changed_and_removed();
   a_cancelled_copy_leaves_nothing();
+  a_file_that_holds_more_than_the_limit_is_not_copied();
   the_error_names_where_it_happened();
   what_is_being_made_in_a_tree_is_left_out();
   trees_may_change_while_they_are_walked();

@@ -275,6 +275,25 @@ test("short calls never wait behind long ones, and a call that is given up ends 
   await files.remove(at("many"), { signal, recursive: true });
 });
 
+test("short calls do not wait behind copies of files whose size does not say how long they are", async () => {
+  const givenUp = new AbortController();
+  const copies = Promise.allSettled(
+    Array.from({ length: 4 }, (_, i) => copy("/proc/self/pagemap", at(`pagemap-${i}`), givenUp.signal)),
+  );
+  await eventually(
+    "the copies are under way",
+    async () => (await readdir(root)).filter((name) => name.startsWith(".wrenn-copy-")).length === 4,
+  );
+  await files
+    .list(at(), 1, { signal: AbortSignal.timeout(3000) })
+    .finally(() => givenUp.abort(new Error("enough")));
+  for (const outcome of await copies)
+    assert.ok(outcome.status === "rejected" && outcome.reason === givenUp.signal.reason);
+  await eventually("nothing of the copies is left", async () =>
+    (await readdir(root)).every((name) => !name.startsWith(".wrenn-copy-") && !name.startsWith("pagemap-")),
+  );
+});
+
 test("each long call can be given up: removal, mode change, list, move to another file system", async () => {
   await manyNames("long");
   await mkdir(at("long/sub"));
