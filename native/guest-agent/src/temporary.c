@@ -9,12 +9,20 @@
 
 enum { DIGITS = 16 };
 
-int temporary_beside(const char *path, const char *kind, char name[PATH_LIMIT + 1]) {
+int temporary_draw(const char *kind, char name[TEMPORARY_SIZE]) {
   uint64_t random;
+  if (getrandom(&random, sizeof random, 0) != sizeof random) return EIO;
+  snprintf(name, TEMPORARY_SIZE, TEMPORARY_PREFIX "%s-%016llx", kind, (unsigned long long)random);
+  return 0;
+}
+
+int temporary_beside(const char *path, const char *kind, char name[PATH_LIMIT + 1]) {
+  char last[TEMPORARY_SIZE];
   const char *slash = strrchr(path, '/');
   if (!slash) return EINVAL;
-  if (getrandom(&random, sizeof random, 0) != sizeof random) return EIO;
-  int n = snprintf(name, PATH_LIMIT + 1, "%.*s/" TEMPORARY_PREFIX "%s-%016llx", (int)(slash - path), path, kind, (unsigned long long)random);
+  int problem = temporary_draw(kind, last);
+  if (problem) return problem;
+  int n = snprintf(name, PATH_LIMIT + 1, "%.*s/%s", (int)(slash - path), path, last);
   if (n > 0 && n <= PATH_LIMIT) return 0;
   name[0] = 0;
   return ENAMETOOLONG;

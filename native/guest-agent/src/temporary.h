@@ -10,8 +10,15 @@
 #define TEMPORARY_PREFIX ".wrenn-"
 /* A file that replaces another when it gets its name. */
 #define TEMPORARY_UPLOAD "upload"
+/* A file or tree that is copied. */
+#define TEMPORARY_COPY "copy"
 
-/* A new name in the directory of `path`: PREFIX, kind (lower-case letters), a hyphen, 16 random hexadecimal digits. */
+/* Room for a name of any kind above. */
+enum { TEMPORARY_SIZE = 32 };
+
+/* A new name: PREFIX, kind (lower-case letters), a hyphen, 16 random hexadecimal digits. 0 or an errno. */
+int temporary_draw(const char *kind, char name[TEMPORARY_SIZE]);
+/* The path of a new name in the directory of `path`. */
 int temporary_beside(const char *path, const char *kind, char name[PATH_LIMIT + 1]);
 /* Whether the last part of `path` is such a name. */
 bool temporary_is(const char *path);

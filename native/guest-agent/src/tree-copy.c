@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,7 +18,7 @@
 #include "tree-copy.h"
 #include "walk.h"
 
-enum { CHANGES = 8, LINK_SIZE = 4096, TEMPORARY_SIZE = 32 };
+enum { CHANGES = 8, LINK_SIZE = 4096 };
 
 /* A name of the source that vanished, or became another kind of file, between two looks at it. */
 enum { SOURCE_GONE = -1, SOURCE_CHANGED = -2 };
@@ -81,13 +80,6 @@ static bool path_from_top(const struct copy *c, struct buffer *path) {
   return true;
 }
 
-static int draw_temporary(char name[TEMPORARY_SIZE]) {
-  uint64_t random;
-  if (getrandom(&random, sizeof random, 0) != sizeof random) return EIO;
-  snprintf(name, TEMPORARY_SIZE, TEMPORARY_PREFIX "copy-%016llx", (unsigned long long)random);
-  return 0;
-}
-
 static bool is_same(const struct stat *a, const struct stat *b) { return a->st_dev == b->st_dev && a->st_ino == b->st_ino; }
 
 static int source_problem(int problem) {
@@ -128,7 +120,7 @@ static int prepare_slot(const struct copy *c, const struct stat *st, struct slot
   if (!slot->exists && errno != ENOENT) return errno;
   int problem = slot->exists ? fail_at(c, c->destination, check_replaced(c, st, slot), "") : 0;
   if (problem || (slot->exists && S_ISDIR(st->st_mode) && !c->everything)) return problem;
-  return draw_temporary(slot->temporary);
+  return temporary_draw(TEMPORARY_COPY, slot->temporary);
 }
 
 /* Records what is about to be put into a directory that was there before. */
