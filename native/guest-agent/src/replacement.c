@@ -14,6 +14,16 @@
 #include "status.h"
 #include "temporary.h"
 
+enum { FLAG_PARENTS = 1, FLAG_EXCLUSIVE = 2, FLAGS = 3 };
+
+bool replacement_read(struct replacement *r, struct reader *reader) {
+  r->mode = read_u32(reader) & 07777;
+  uint32_t flags = read_u32(reader);
+  r->parents = flags & FLAG_PARENTS;
+  r->exclusive = flags & FLAG_EXCLUSIVE;
+  return read_finished(reader) && flags <= FLAGS;
+}
+
 /* Whether the target may be made or replaced. `exists`: which of the two; `st` then describes what is there. */
 static int judge(const struct replacement *r, bool *exists, struct stat *st, struct buffer *detail) {
   *exists = stat(r->path, st) == 0;

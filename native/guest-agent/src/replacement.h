@@ -20,6 +20,8 @@ struct replacement {
   char temporary[PATH_LIMIT + 1]; /* "" while the file has no name */
 };
 
+/* Reads mode and flags of a WRITE or an UPLOAD_CREATE; false when they do not parse. */
+bool replacement_read(struct replacement *r, struct reader *reader);
 /* The two steps of opening, with the user's rights taken on by the caller: judges the target and leaves no trace, then makes the file. */
 int replacement_judge(struct replacement *r, struct buffer *detail);
 int replacement_open(struct replacement *r);

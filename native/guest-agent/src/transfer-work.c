@@ -13,8 +13,6 @@
 #include "files.h"
 #include "status.h"
 
-enum { FLAG_PARENTS = 1, FLAG_EXCLUSIVE = 2, FLAGS = 3 };
-
 /* Magic numbers of file systems whose files have a page as their size, whatever they hold (magic.h has only one of them). */
 enum { SYSFS = 0x62656572, CONFIGFS = 0x62656570 };
 
@@ -59,11 +57,7 @@ void work_open_for_writing(struct job *job) {
   struct transfer_work *w = (struct transfer_work *)job;
   struct reader r = {w->request.bytes, buffer_length(&w->request), false};
   w->status = files_begin(&r, &w->file.user, w->file.path, &w->answer);
-  w->file.mode = read_u32(&r) & 07777;
-  uint32_t flags = read_u32(&r);
-  w->file.parents = flags & FLAG_PARENTS;
-  w->file.exclusive = flags & FLAG_EXCLUSIVE;
-  if (w->status == STATUS_OK && (!read_finished(&r) || flags > FLAGS)) w->status = fail_with(&w->answer, STATUS_BAD_REQUEST, "WRITE does not parse");
+  if (w->status == STATUS_OK && !replacement_read(&w->file, &r)) w->status = fail_with(&w->answer, STATUS_BAD_REQUEST, "WRITE does not parse");
   if (w->status == STATUS_OK) w->status = replacement_judge(&w->file, &w->answer);
   if (w->status == STATUS_OK) w->status = replacement_open(&w->file);
   user_restore();

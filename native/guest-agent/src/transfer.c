@@ -8,8 +8,7 @@
 #include "status.h"
 #include "transfer-work.h"
 
-/* Uploads beyond MANY take smaller windows, so that a slow disk does not fill the guest's memory with them. */
-enum { TRANSFER_LIMIT = 256, MANY = 8, WINDOW = 1 << 20, SMALL_WINDOW = 1 << 17 };
+enum { TRANSFER_LIMIT = 256 };
 
 struct transfer {
   struct transfer_work work; /* first: a job's work is its transfer */
@@ -204,7 +203,7 @@ int request_open(struct transfers *transfers, const struct ticket *ticket, bool 
   t->work.file.fd = -1;
   t->writing = writing;
   t->opener = *ticket;
-  t->window = transfers->count < MANY ? WINDOW : SMALL_WINDOW;
+  t->window = input_file_window(transfers->count);
   t->input.id = stream_id(handle, STREAM_INPUT);
   t->output.id = stream_id(handle, STREAM_OUTPUT);
   transfers->count++;

@@ -80,8 +80,6 @@ static bool path_from_top(const struct copy *c, struct buffer *path) {
   return true;
 }
 
-static bool is_same(const struct stat *a, const struct stat *b) { return a->st_dev == b->st_dev && a->st_ino == b->st_ino; }
-
 static int source_problem(int problem) {
   if (problem == ENOENT) return SOURCE_GONE;
   return problem == ENOTDIR || problem == ELOOP || problem == ENXIO || problem == EINVAL ? SOURCE_CHANGED : problem;
@@ -104,7 +102,7 @@ static int fail_at(const struct copy *c, const struct place *top, int problem, c
 static int check_replaced(const struct copy *c, const struct stat *st, const struct slot *slot) {
   const struct stat *there = &slot->replaced;
   if (depth_of(c) == 0 && !c->options.overwrite) return EEXIST;
-  if (is_same(st, there)) return fail_at(c, c->destination, EINVAL, "source and destination are the same file: ");
+  if (is_same_file(st, there)) return fail_at(c, c->destination, EINVAL, "source and destination are the same file: ");
   if (S_ISDIR(st->st_mode)) return S_ISDIR(there->st_mode) ? 0 : ENOTDIR;
   if (S_ISDIR(there->st_mode)) return EISDIR;
   if (S_ISLNK(there->st_mode)) return 0;
@@ -255,7 +253,7 @@ static int enter_both(struct copy *c, int to) {
 static int enter_directory(struct copy *c, const struct stat *st, const struct slot *slot) {
   struct target level = {.filling = slot->exists && !c->everything ? MERGED : slot->temporary[0] ? NEW : INSIDE_NEW, .replaces = slot->exists};
   if (!c->options.recursive) return EISDIR;
-  if (c->has_made && is_same(st, &c->made)) return 0;
+  if (c->has_made && is_same_file(st, &c->made)) return 0;
   if (!make_room(c)) return ENOMEM;
   memcpy(level.temporary, slot->temporary, sizeof level.temporary);
   if (level.filling != MERGED && mkdirat(slot->parent, made_name(slot), 0700)) return errno;

@@ -2,7 +2,11 @@
 #ifndef WRENN_TREE_COPY_H
 #define WRENN_TREE_COPY_H
 
+#include <sys/stat.h>
+
 #include "tree.h"
+
+static inline bool is_same_file(const struct stat *a, const struct stat *b) { return a->st_dev == b->st_dev && a->st_ino == b->st_ino; }
 
 struct copy_request {
   const struct tree_call *call;

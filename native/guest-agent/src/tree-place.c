@@ -10,8 +10,6 @@
 #include "tree-copy.h"
 #include "walk.h"
 
-static bool is_same(const struct stat *a, const struct stat *b) { return a->st_dev == b->st_dev && a->st_ino == b->st_ino; }
-
 static int refuse(const struct tree_call *call, const char *reason, const struct place *place) {
   if (call->failed && buffer_append(call->failed, reason, strlen(reason))) (void)buffer_append(call->failed, place->path, strlen(place->path));
   return EINVAL;
@@ -30,9 +28,9 @@ static bool is_below(int directory, const struct stat *top) {
   bool below = false;
   int fd = openat(directory, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
   while (fd >= 0 && !below && fstat(fd, &st) == 0) {
-    below = is_same(&st, top);
+    below = is_same_file(&st, top);
     int parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    bool root = parent >= 0 && fstat(parent, &above) == 0 && is_same(&st, &above);
+    bool root = parent >= 0 && fstat(parent, &above) == 0 && is_same_file(&st, &above);
     close(fd);
     fd = parent;
     if (!root) continue;
@@ -59,7 +57,7 @@ static int look_at(struct pair *pair, const struct place *source, const struct p
   /* A slash at the end asks for a directory. */
   if (source->directory && !directory && !S_ISLNK(pair->st.st_mode)) return ENOTDIR;
   if (destination->directory && !directory) return at(call, destination, pair->exists && S_ISDIR(pair->there.st_mode) ? EISDIR : ENOTDIR);
-  if (pair->exists && is_same(&pair->st, &pair->there)) return refuse(call, "source and destination are the same file: ", destination);
+  if (pair->exists && is_same_file(&pair->st, &pair->there)) return refuse(call, "source and destination are the same file: ", destination);
   if (directory && is_below(destination->parent, &pair->st)) return refuse(call, "the destination is inside the source: ", destination);
   if (directory && pair->exists && S_ISDIR(pair->there.st_mode) && is_below(source->parent, &pair->there)) return refuse(call, "the source is inside the destination: ", destination);
   return 0;

@@ -9,9 +9,6 @@
 #include "input-stream.h"
 #include "status.h"
 
-/* Streams beyond MANY take smaller windows, so that a slow disk does not fill the guest's memory with them. */
-enum { MANY = 8, WINDOW = 1 << 20, SMALL_WINDOW = 1 << 17 };
-
 struct upload_stream {
   struct job job; /* first: a job is its stream */
   struct stream stream;
@@ -201,7 +198,7 @@ int request_upload_write(struct uploads *uploads, struct reader *r, struct buffe
   s->upload = upload;
   s->input.id = stream_id(handle, STREAM_INPUT);
   s->start = s->at = offset;
-  s->window = uploads->streaming < MANY ? WINDOW : SMALL_WINDOW;
+  s->window = input_file_window(uploads->streaming);
   upload->busy = true;
   uploads->streaming++;
   stream_add(uploads->streams, &s->stream);

@@ -14,7 +14,7 @@
 #include "status.h"
 #include "wall-clock.h"
 
-enum { FLAG_PARENTS = 1, FLAG_EXCLUSIVE = 2, FLAGS = 3, MS = 1000000 };
+enum { MS = 1000000 };
 
 /* Longest life of an upload that nothing arrives for, in milliseconds: 30 days. */
 static const uint64_t longest_life = 30ull * 24 * 60 * 60 * 1000;
@@ -51,11 +51,7 @@ static bool has_room(const struct replacement *file, uint64_t size) {
 
 static int open_file(struct replacement *file, uint64_t size, struct reader *r, struct buffer *detail) {
   int status = files_begin(r, &file->user, file->path, detail);
-  file->mode = read_u32(r) & 07777;
-  uint32_t flags = read_u32(r);
-  file->parents = flags & FLAG_PARENTS;
-  file->exclusive = flags & FLAG_EXCLUSIVE;
-  if (status == STATUS_OK && (!read_finished(r) || flags > FLAGS)) status = fail_with(detail, STATUS_BAD_REQUEST, "UPLOAD_CREATE does not parse");
+  if (status == STATUS_OK && !replacement_read(file, r)) status = fail_with(detail, STATUS_BAD_REQUEST, "UPLOAD_CREATE does not parse");
   if (status == STATUS_OK) status = replacement_judge(file, detail);
   if (status == STATUS_OK && !has_room(file, size)) status = ENOSPC;
   if (status == STATUS_OK) status = replacement_open(file);
