@@ -20,8 +20,8 @@
 
 enum { CHANGES = 8, LINK_SIZE = 4096 };
 
-/* A name of the source that vanished, or became another kind of file, between two looks at it. */
-enum { SOURCE_GONE = -1, SOURCE_CHANGED = -2 };
+/* Between two looks a name of the source vanished, or one of source and destination became something else: that is copied anew. */
+enum { SOURCE_GONE = -1, CHANGED = -2 };
 
 /* How a directory of the destination is filled. */
 enum filling { NEW, INSIDE_NEW, MERGED };
@@ -82,7 +82,7 @@ static bool path_from_top(const struct copy *c, struct buffer *path) {
 
 static int source_problem(int problem) {
   if (problem == ENOENT) return SOURCE_GONE;
-  return problem == ENOTDIR || problem == ELOOP || problem == ENXIO || problem == EINVAL ? SOURCE_CHANGED : problem;
+  return problem == ENOTDIR || problem == ELOOP || problem == ENXIO || problem == EINVAL ? CHANGED : problem;
 }
 
 static void say(const struct copy *c, const char *text) {
@@ -136,9 +136,13 @@ static int put_in_place(struct copy *c, const char *temporary, bool exists) {
   if (fstatat(parent, temporary, &st, AT_SYMLINK_NOFOLLOW)) return errno;
   int problem = exists ? 0 : record_created(c, &st);
   if (problem) return problem;
-  if (exists) return renameat(parent, temporary, parent, target_name(c)) ? errno : 0;
+  if (exists)
+    problem = renameat(parent, temporary, parent, target_name(c)) ? errno : 0;
+  else
+    problem = rename_new(parent, temporary, parent, target_name(c));
   /* The record of what was not put in place finds another file there, or none. */
-  return fail_at(c, c->destination, rename_new(parent, temporary, parent, target_name(c)), "");
+  if (problem == EEXIST && !exists && (c->options.overwrite || depth_of(c) > 0)) return CHANGED;
+  return fail_at(c, c->destination, problem, "");
 }
 
 /* Removes what this call made, also when it was cancelled, and whatever modes it was given. */
@@ -162,7 +166,7 @@ static int make_file(struct copy *c, const struct slot *slot) {
   struct stat st;
   int from = openat(source_parent(c), source_name(c), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (from < 0) return source_problem(errno);
-  int problem = fstat(from, &st) ? errno : S_ISREG(st.st_mode) ? 0 : SOURCE_CHANGED;
+  int problem = fstat(from, &st) ? errno : S_ISREG(st.st_mode) ? 0 : CHANGED;
   int to = problem ? -1 : openat(slot->parent, made_name(slot), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (!problem && to < 0) problem = errno;
   if (to >= 0) {
@@ -300,13 +304,24 @@ static int copy_once(struct copy *c) {
 
 /* Copies what the walk handed out last; without a walk, the source itself. */
 static int copy_entry(struct copy *c) {
-  int problem = SOURCE_CHANGED;
+  int problem = CHANGED;
   /* What is being made in the source is no part of it yet. */
   if (depth_of(c) > 0 && temporary_is(source_name(c))) return 0;
-  for (int i = 0; problem == SOURCE_CHANGED && i < CHANGES; i++) problem = copy_once(c);
-  if (problem == SOURCE_CHANGED) return EBUSY;
+  for (int i = 0; problem == CHANGED && i < CHANGES; i++) problem = copy_once(c);
+  if (problem == CHANGED) return EBUSY;
   if (problem == SOURCE_GONE) return depth_of(c) > 0 ? 0 : ENOENT;
   return problem;
+}
+
+static int copy_next(struct copy *c) {
+  if (is_cancelled(c->call->cancelled)) return ECANCELED;
+  if (walk_next(&c->walk)) return copy_entry(c);
+  int problem = leave_directory(c);
+  if (problem != CHANGED) return problem;
+  /* Another directory came to be there while this one was copied: the two are merged. */
+  c->has_made = false;
+  link_map_free(&c->links);
+  return copy_entry(c);
 }
 
 /* Takes out what the call put in; directories that were there before, and files that were replaced, stay. */
@@ -332,7 +347,7 @@ int copy_tree(const struct copy_request *request) {
   struct copy copying = {.call = request->call, .options = request->options, .everything = request->everything, .source = request->source, .destination = request->destination};
   struct copy *c = &copying;
   int problem = copy_entry(c);
-  while (!problem && depth_of(c) > 0) problem = is_cancelled(c->call->cancelled) ? ECANCELED : walk_next(&c->walk) ? copy_entry(c) : leave_directory(c);
+  while (!problem && depth_of(c) > 0) problem = copy_next(c);
   if (problem) {
     (void)fail_at(c, c->source, problem, "");
     undo(c);

@@ -21,6 +21,9 @@ static int at(const struct tree_call *call, const struct place *place, int probl
   return problem;
 }
 
+/* How often a move looks at its destination, if that appears and vanishes meanwhile. */
+enum { LOOKS = 8 };
+
 /* Whether `directory` is `top` or below it, whatever links and mounts lead there. */
 static bool is_below(int directory, const struct stat *top) {
   struct stat st;
@@ -83,12 +86,17 @@ static int check_move(struct pair *pair, const struct place *source, const struc
 
 int tree_rename(const struct place *source, const struct place *destination, bool overwrite, const struct tree_call *call) {
   struct pair pair;
-  int problem = check_move(&pair, source, destination, overwrite, call);
-  if (problem) return problem;
-  if (pair.exists)
-    problem = renameat(source->parent, source->name, destination->parent, destination->name) ? errno : 0;
-  else
-    problem = rename_new(source->parent, source->name, destination->parent, destination->name);
+  int problem;
+  int looks = 0;
+  do {
+    problem = check_move(&pair, source, destination, overwrite, call);
+    if (problem) return problem;
+    if (pair.exists)
+      problem = renameat(source->parent, source->name, destination->parent, destination->name) ? errno : 0;
+    else
+      problem = rename_new(source->parent, source->name, destination->parent, destination->name);
+    /* What came to be there between look and rename is replaced too. */
+  } while (problem == EEXIST && overwrite && !pair.exists && ++looks < LOOKS);
   return problem == EEXIST || problem == ENOTEMPTY ? at(call, destination, problem) : problem;
 }
 

@@ -225,6 +225,33 @@ test("a failed call removes the parents it made, and only those", async () => {
   assert.equal((await files.makeDirectory(`${at("there/slash")}//`, { signal })).path, at("there/slash"));
 });
 
+test("copies and moves to one name at the same time all succeed with overwrite, and the last one stays", async () => {
+  await shell("head -c 200000 /dev/zero >same; mkdir -p same-tree/a/b; echo x >same-tree/a/b/file");
+  for (let round = 0; round < 20; round++) {
+    const calls = [1, 2, 3, 4].map(async (n) => {
+      await writeFile(at(`same-${n}`), "moved");
+      await copy(at("same"), at(`same-copy-${round}`));
+      await copy(at("same-tree"), at(`same-tree-${round}`));
+      await move(at(`same-${n}`), at(`same-moved-${round}`));
+    });
+    await Promise.all(calls);
+  }
+  assert.equal(
+    await shell(
+      "ls -d same-copy-* same-tree-* same-moved-* | wc -l; find same-copy-* -size 200000c | wc -l; find same-tree-*/a/b/file | wc -l; ls -A | grep -c '^.wrenn' || true",
+    ),
+    "60\n20\n20\n0",
+  );
+});
+
+test("the error of a copy onto a mount point names the mount point", async (t) => {
+  await shell("echo over >mounted-over; echo on >mounted-on");
+  await run("mount", ["--bind", at("mounted-over"), at("mounted-on")]);
+  t.after(() => run("umount", [at("mounted-on")]));
+  await refuses(copy("/etc/passwd", at("mounted-on")), "path_in_use", at("mounted-on"));
+  assert.equal(await readFile(at("mounted-on"), "utf8"), "over\n");
+});
+
 test("a link at the destination is replaced and never followed", async () => {
   await shell(
     "echo target >target; ln -s target to-target; ln -s nowhere to-nowhere; mkdir directory; ln -s directory to-directory; echo new >new",
