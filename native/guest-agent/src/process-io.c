@@ -36,10 +36,10 @@ static void finish_output(struct output *out) {
   close_watched(process, source_of(out));
   out->ended = true;
   resize(out, (size_t)(out->ring.end - out->ring.start) + 1);
-  if (process->terminal) {
-    process->input.closed = true;
-    buffer_free(&process->input.pending);
-  }
+  if (!process->terminal) return;
+  /* The process may live on: a host that waits for room to send more must not wait for its exit. */
+  process->input.stream.window_due = true;
+  process_close_input(process);
 }
 
 /* In drop mode a process waits for a host that takes its output or is just connecting, but not for one that is away or stands still. */

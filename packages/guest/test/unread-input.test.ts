@@ -138,12 +138,15 @@ test("a process that exits while its child keeps the input open ends the writes"
   await process.kill(9, "tree", signal);
 });
 
-test("a process that closes its input and lives on ends the writes", async () => {
-  const script = "sleep 0.2; exec <&-; sleep 30";
-  const process = await link.processes.start(request("sh", ["-c", script], { stdin: true }), signal);
-  await assert.rejects(process.write(Buffer.alloc(1 << 20), signal), { reason: "stdin_closed" });
-  await process.kill(9, "tree", signal);
-});
+for (const [kind, change] of kinds) {
+  test(`${kind} that closes its input and lives on ends the writes`, async () => {
+    const script = "trap '' HUP; stty raw -echo 2>/dev/null; sleep 0.2; exec <&- >&- 2>&-; exec sleep 30";
+    const process = await link.processes.start(request("sh", ["-c", script], change), signal);
+    const write = process.write(Buffer.alloc(140_000), AbortSignal.timeout(10_000));
+    await assert.rejects(write, { reason: "stdin_closed" });
+    await process.kill(9, "tree", signal);
+  });
+}
 
 test("a guest that goes away ends the writes", async () => {
   await using other = await NativeAgent.start();
