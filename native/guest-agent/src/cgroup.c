@@ -134,7 +134,7 @@ static void move_below(const char *path, int depth, const void *context) {
   char procs[4 * CGROUP_PATH + 16];
   char pid[32];
   snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
-  FILE *file = fopen(procs, "re");
+  FILE *file = regular_file_open(procs);
   if (!file) return;
   while (fgets(pid, sizeof pid, file)) (void)write_file(context, pid);
   fclose(file);
@@ -145,7 +145,7 @@ static bool hooks_populated(const struct cgroups *cgroups) {
   char path[CGROUP_PATH];
   char text[256] = "";
   snprintf(path, sizeof path, "%s/cgroup.events", cgroups->hooks);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
   if (fd >= 0) close(fd);
   return n > 0 && strstr(text, "populated 1");
