@@ -11,6 +11,7 @@
 #include "../src/request-table.h"
 #include "../src/status.h"
 #include "../src/stream-table.h"
+#include "../test/hello.h"
 
 enum { EPOCH = 7, HANDLES = 4, ROOM = 64, LATER = 4, GREETING = 64 };
 
@@ -107,17 +108,6 @@ static void on_stream(void *owner, struct lane *lane, const struct frame *frame)
 
 static const struct lane_events events = {on_session, on_request, on_stream};
 
-static void append_hello(struct buffer *out, uint8_t nonce, uint64_t link) {
-  static const uint8_t magic[16] = {'W', 'R', 'E', 'N', 'N', '-', 'H', 'E', 'L', 'L', 'O', 0xFF, 0x00, 0xA5, 0x5A, 0x01};
-  (void)buffer_append(out, magic, sizeof magic);
-  write_u32(out, PROTOCOL_VERSION);
-  write_u32(out, EPOCH);
-  for (int i = 0; i < 16; i++) write_u8(out, nonce);
-  write_u64(out, link);
-  write_u32(out, 0);
-  for (int i = 0; i < 12; i++) write_u8(out, 0);
-}
-
 /* Turns the fuzzer's bytes into what a host might send: mostly whole frames, for most random bytes are none. */
 static void compose(struct buffer *out, struct reader *r) {
   while (r->left > 0 && buffer_length(out) < 32768) {
@@ -126,7 +116,7 @@ static void compose(struct buffer *out, struct reader *r) {
     size_t length = read_u8(r);
     if (length > r->left) length = r->left;
     if (kind < 8)
-      append_hello(out, kind, id);
+      append_hello(out, PROTOCOL_VERSION, EPOCH, kind, id);
     else if (kind < 16)
       (void)buffer_append(out, r->at, length);
     else
@@ -165,7 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   lane_connect(&world.lane, ends[0]);
   struct buffer sent = {0};
   struct reader r = {data, size, false};
-  append_hello(&sent, 200, 999);
+  append_hello(&sent, PROTOCOL_VERSION, EPOCH, 200, 999);
   compose(&sent, &r);
   (void)!write(ends[1], buffer_data(&sent), buffer_length(&sent));
   serve(&world);
@@ -175,7 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   buffer_free(&world.lane.output);
   sent.start = sent.end = 0;
   (void)buffer_append(&sent, padding, sizeof padding);
-  append_hello(&sent, 201, 1000);
+  append_hello(&sent, PROTOCOL_VERSION, EPOCH, 201, 1000);
   (void)!write(ends[1], buffer_data(&sent), buffer_length(&sent));
   serve(&world);
   (void)lane_flush(&world.lane);

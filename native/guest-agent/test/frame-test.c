@@ -3,20 +3,8 @@
 
 #include <string.h>
 
-#include "../src/wire.h"
 #include "check.h"
-
-static const uint8_t magic[16] = {'W', 'R', 'E', 'N', 'N', '-', 'H', 'E', 'L', 'L', 'O', 0xFF, 0x00, 0xA5, 0x5A, 0x01};
-
-static void append_hello(struct buffer *out, uint32_t epoch, uint64_t link_id) {
-  CHECK(buffer_append(out, magic, sizeof magic));
-  write_u32(out, PROTOCOL_VERSION);
-  write_u32(out, epoch);
-  for (uint8_t i = 0; i < 16; i++) write_u8(out, i);
-  write_u64(out, link_id);
-  write_u32(out, 1);
-  for (int i = 0; i < 12; i++) write_u8(out, 0);
-}
+#include "hello.h"
 
 static void append_frame(struct buffer *out, uint32_t epoch, uint32_t id, size_t length) {
   static uint8_t payload[MAX_PAYLOAD];
@@ -69,12 +57,12 @@ static void cut_and_recover(const struct buffer *old, size_t cut, const struct b
 static void every_cut_recovers(void) {
   struct buffer old = {0};
   struct buffer recovery = {0};
-  append_hello(&old, 5, 1);
+  append_hello(&old, PROTOCOL_VERSION, 5, 1, 1);
   for (uint32_t id = 1; id < 4; id++) append_frame(&old, 5, id, 40 * id);
   CHECK(buffer_reserve(&recovery, 200000));
   memset(recovery.bytes, 0, 131096);
   recovery.end = 131096;
-  append_hello(&recovery, 9, 2);
+  append_hello(&recovery, PROTOCOL_VERSION, 9, 1, 2);
   append_frame(&recovery, 9, 77, 33);
   for (size_t cut = 0; cut <= buffer_length(&old); cut++) cut_and_recover(&old, cut, &recovery);
   buffer_free(&old);
@@ -85,10 +73,10 @@ static void byte_by_byte(void) {
   struct buffer all = {0};
   struct parser p = {0};
   struct seen seen = {0};
-  append_hello(&all, 5, 1);
+  append_hello(&all, PROTOCOL_VERSION, 5, 1, 1);
   append_frame(&all, 5, 1, 0);
   append_frame(&all, 5, 2, 1000);
-  append_hello(&all, 6, 1);
+  append_hello(&all, PROTOCOL_VERSION, 6, 1, 1);
   append_frame(&all, 6, 3, 10);
   for (size_t i = 0; i < buffer_length(&all); i++) {
     CHECK(buffer_append(&p.input, buffer_data(&all) + i, 1));
@@ -101,12 +89,12 @@ static void byte_by_byte(void) {
 
 /* The magic may stand inside rubbish, cut short; scanning goes on at the very next byte. */
 static void partial_magics(void) {
-  for (size_t prefix = 1; prefix < sizeof magic; prefix++) {
+  for (size_t prefix = 1; prefix < sizeof hello_magic; prefix++) {
     struct buffer all = {0};
     struct parser p = {0};
     struct seen seen = {0};
-    CHECK(buffer_append(&all, magic, prefix));
-    append_hello(&all, 5, 1);
+    CHECK(buffer_append(&all, hello_magic, prefix));
+    append_hello(&all, PROTOCOL_VERSION, 5, 1, 1);
     append_frame(&all, 4, 1, 5);
     append_frame(&all, 5, 2, 5);
     CHECK(buffer_append(&p.input, buffer_data(&all), buffer_length(&all)));
@@ -126,7 +114,7 @@ static void a_bad_frame_hides_no_hello(void) {
   write_u32(&all, 200); /* a frame that says 200 bytes and swallows the hello */
   write_u32(&all, FRAME_DATA);
   write_u32(&all, 1);
-  append_hello(&all, 6, 1);
+  append_hello(&all, PROTOCOL_VERSION, 6, 1, 1);
   for (int i = 0; i < 200; i++) write_u8(&all, 0);
   CHECK(buffer_append(&p.input, buffer_data(&all), buffer_length(&all)));
   drain(&p, &seen);

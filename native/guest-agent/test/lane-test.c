@@ -6,12 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../src/wire.h"
 #include "check.h"
+#include "hello.h"
 
 enum { EPOCH = 7, INSTANCE = 42, RECORD = 64, PADDING = 131096 };
 
-static const uint8_t magic[16] = {'W', 'R', 'E', 'N', 'N', '-', 'H', 'E', 'L', 'L', 'O', 0xFF, 0x00, 0xA5, 0x5A, 0x01};
 static const uint8_t welcome_magic[16] = {'W', 'R', 'E', 'N', 'N', '-', 'W', 'E', 'L', 'C', 'M', 0xFF, 0x00, 0x5A, 0xA5, 0x01};
 
 struct bench {
@@ -24,16 +23,6 @@ struct bench {
   int frames;
   struct buffer endless; /* sent again whenever something was handled */
 };
-
-static void append_hello(struct buffer *out, uint8_t nonce, uint64_t link_id, uint32_t version) {
-  CHECK(buffer_append(out, magic, sizeof magic));
-  write_u32(out, version);
-  write_u32(out, EPOCH);
-  for (int i = 0; i < 16; i++) write_u8(out, nonce);
-  write_u64(out, link_id);
-  write_u32(out, 0);
-  for (int i = 0; i < 12; i++) write_u8(out, 0);
-}
 
 static void send_all(struct bench *bench, const struct buffer *bytes) { CHECK(write(bench->host, buffer_data(bytes), buffer_length(bytes)) == (ssize_t)buffer_length(bytes)); }
 
@@ -91,6 +80,16 @@ static void read_all(struct bench *bench) {
   for (int turns = 0; lane_read(&bench->lane); turns++) CHECK(turns < 1000);
 }
 
+/* With the greeting of the first connection read, which is of nonce 1 and link 1, and the welcome written. */
+static void begin_connected(struct bench *bench) {
+  struct buffer bytes = {0};
+  begin(bench);
+  append_hello(&bytes, PROTOCOL_VERSION, EPOCH, 1, 1);
+  send_all(bench, &bytes);
+  read_all(bench);
+  buffer_free(&bytes);
+}
+
 /* How many bytes the lane has written; the first record is in `record`. */
 static size_t written(struct bench *bench, uint8_t record[RECORD]) {
   static uint8_t bytes[1 << 20];
@@ -112,8 +111,8 @@ static void test_greetings_that_never_end_are_answered(void) {
   struct bench bench;
   uint8_t record[RECORD];
   begin(&bench);
-  append_hello(&bench.endless, 1, 1, PROTOCOL_VERSION);
-  append_hello(&bench.endless, 2, 1, PROTOCOL_VERSION);
+  append_hello(&bench.endless, PROTOCOL_VERSION, EPOCH, 1, 1);
+  append_hello(&bench.endless, PROTOCOL_VERSION, EPOCH, 2, 1);
   refill(&bench);
   loop_turn(&bench.loop, false);
   for (int turn = 0; turn < 5; turn++) {
@@ -142,7 +141,7 @@ static void test_answers_are_written_before_more_is_read(void) {
   struct buffer bytes = {0};
   uint8_t record[RECORD];
   begin(&bench);
-  append_hello(&bytes, 1, 1, PROTOCOL_VERSION);
+  append_hello(&bytes, PROTOCOL_VERSION, EPOCH, 1, 1);
   CHECK(buffer_append(&bytes, padding, sizeof padding));
   send_all(&bench, &bytes);
   loop_turn(&bench.loop, false);
@@ -156,11 +155,7 @@ static void test_answers_are_written_before_more_is_read(void) {
 static void test_requests_that_never_end_end_the_turn(void) {
   struct bench bench;
   uint8_t record[RECORD];
-  begin(&bench);
-  append_hello(&bench.endless, 1, 1, PROTOCOL_VERSION);
-  send_all(&bench, &bench.endless);
-  bench.endless.start = bench.endless.end = 0;
-  read_all(&bench);
+  begin_connected(&bench);
   CHECK(frame_append(&bench.endless, EPOCH, FRAME_REQUEST, 0, 1, "12345678", 8, NULL, 0));
   refill(&bench);
   loop_turn(&bench.loop, false);
@@ -179,16 +174,12 @@ static void test_a_repeated_greeting_changes_nothing(void) {
   struct bench bench;
   struct buffer bytes = {0};
   uint8_t record[RECORD];
-  begin(&bench);
-  append_hello(&bytes, 1, 1, PROTOCOL_VERSION);
-  send_all(&bench, &bytes);
-  read_all(&bench);
+  begin_connected(&bench);
   CHECK(bench.sessions == 1 && bench.new_links == 1 && lane_connected(&bench.lane));
   lane_send(&bench.lane, FRAME_RESPONSE, 0, 1, "answer", 6, NULL, 0);
   size_t queued = buffer_length(&bench.lane.output);
-  bytes.end = bytes.start;
   CHECK(buffer_append(&bytes, padding, sizeof padding));
-  append_hello(&bytes, 1, 1, PROTOCOL_VERSION);
+  append_hello(&bytes, PROTOCOL_VERSION, EPOCH, 1, 1);
   send_all(&bench, &bytes);
   read_all(&bench);
   (void)lane_flush(&bench.lane);
@@ -203,16 +194,12 @@ static void test_a_new_connection_drops_what_the_old_one_was_to_get(void) {
   struct bench bench;
   struct buffer bytes = {0};
   uint8_t record[RECORD];
-  begin(&bench);
-  append_hello(&bytes, 1, 1, PROTOCOL_VERSION);
-  send_all(&bench, &bytes);
-  read_all(&bench);
+  begin_connected(&bench);
   (void)lane_flush(&bench.lane);
   CHECK(written(&bench, record) == RECORD);
   lane_send(&bench.lane, FRAME_DATA, 0, 5, "left over", 9, NULL, 0);
-  bytes.end = bytes.start;
-  append_hello(&bytes, 2, 1, PROTOCOL_VERSION);
-  append_hello(&bytes, 3, 9, PROTOCOL_VERSION);
+  append_hello(&bytes, PROTOCOL_VERSION, EPOCH, 2, 1);
+  append_hello(&bytes, PROTOCOL_VERSION, EPOCH, 3, 9);
   CHECK(frame_append(&bytes, EPOCH, FRAME_END, 0, 5, "12345678", 8, NULL, 0));
   CHECK(frame_append(&bytes, EPOCH, (enum frame_type)77, 0, 5, "unknown", 7, NULL, 0));
   send_all(&bench, &bytes);
@@ -230,7 +217,7 @@ static void test_another_version_is_answered_and_not_served(void) {
   struct buffer bytes = {0};
   uint8_t record[RECORD];
   begin(&bench);
-  append_hello(&bytes, 1, 1, PROTOCOL_VERSION + 1);
+  append_hello(&bytes, PROTOCOL_VERSION + 1, EPOCH, 1, 1);
   CHECK(frame_append(&bytes, EPOCH, FRAME_REQUEST, 0, 1, "12345678", 8, NULL, 0));
   send_all(&bench, &bytes);
   read_all(&bench);
