@@ -43,6 +43,8 @@ int replacement_judge(struct replacement *r, struct buffer *detail) {
   if (realpath(r->path, final)) {
     if (strlen(final) > PATH_LIMIT) return ENAMETOOLONG;
     memcpy(r->path, final, strlen(final) + 1);
+  } else if (errno == ELOOP) {
+    return ELOOP;
   }
   int status = judge(r, &exists, &st, detail);
   const char *name = strrchr(r->path, '/') + 1;

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import {
   chmod,
   link,
+  lstat,
   mkdir,
   mkdtemp,
   readdir,
@@ -210,6 +211,9 @@ test("every refusal is the user's fault and names its reason", async () => {
   await refuses(files.stat(root, { signal, user: "nobody-here" }), "user_not_found");
   await symlink("round", at("round"));
   await refuses(files.list(at("round"), 1, { signal }), "path_invalid");
+  await refuses(files.write(at("round"), chunks(), { signal }), "path_invalid");
+  await refuses(files.write(at("round/below"), chunks(), { signal }), "path_invalid");
+  assert.ok((await lstat(at("round"))).isSymbolicLink());
   await refuses(files.move(root, at("inside/itself"), { signal, overwrite: false }), "path_invalid");
   await refuses(files.remove("/proc", { signal, recursive: false }), "path_in_use");
 });
