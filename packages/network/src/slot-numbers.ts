@@ -35,6 +35,11 @@ export class SlotNumbers {
     return true;
   }
 
+  /** Takes a number of which the kernel holds a slot, for `orphan`, unless it has a holder. */
+  find(number: number): void {
+    if (!this.#holders.has(number)) this.#holders.set(number, "orphan");
+  }
+
   free(number: number): void {
     this.#holders.delete(number);
   }

@@ -65,7 +65,10 @@ export interface SlotPool {
    * pool also removes slots that it finds later, or whose removal failed, when it refills.
    */
   sweep(options?: { readonly dryRun?: boolean }): Promise<readonly number[]>;
-  /** Removes the ready slots, and where no slot is in use also the host's rules, address block and journal. */
+  /**
+   * Removes the ready slots, and where the kernel holds no slot also the host's rules, address block and journal. Every call settles
+   * when that is done.
+   */
   close(): Promise<void>;
 }
 
@@ -126,6 +129,7 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
   const closing = new AbortController();
   let isAdoptionOver = false;
   let refilling: Promise<void> | undefined;
+  let closed: Promise<void> | undefined;
 
   const remove = async (number: number): Promise<void> => {
     await policies.close(number);
@@ -237,9 +241,28 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
     return unowned;
   };
 
+  /** Removes what a program of a killed process, which runs on, has made since this pool looked at the kernel. */
+  const sweepLate = async (): Promise<void> => {
+    for (const number of await slotsInKernel()) numbers.find(number);
+    if (isAdoptionOver) await sweepAll();
+  };
+
   const requireLease = (slot: Slot): void => {
     if (leases.get(slot.number) !== slot)
       throw new WrennError("invalid_field", { field: "slot", problem: `${slot.number} is not in use` });
+  };
+
+  const close = async (): Promise<void> => {
+    closing.abort(new WrennError("host_unavailable", {}));
+    await refilling;
+    await Promise.allSettled(makings);
+    await Promise.allSettled(removals.values());
+    const ends = await Promise.allSettled(ready.splice(0).map(({ number }) => take(number, "ready")));
+    ends.push(...(await Promise.allSettled([sweepLate()])));
+    // Without the journal no later pool would find what is left.
+    const isEmpty = numbers.size === 0 && ends.every(({ status }) => status === "fulfilled");
+    await host.close(isEmpty ? "remove" : "leave");
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   };
 
   startRefill();
@@ -289,15 +312,6 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
       isAdoptionOver = true;
       return await sweepAll();
     },
-    close: async () => {
-      if (closing.signal.aborted) return;
-      closing.abort(new WrennError("host_unavailable", {}));
-      await refilling;
-      await Promise.allSettled(makings);
-      await Promise.allSettled(removals.values());
-      const ends = await Promise.allSettled(ready.splice(0).map(({ number }) => take(number, "ready")));
-      await host.close(numbers.size > 0 ? "leave" : "remove");
-      for (const end of ends) if (end.status === "rejected") throw end.reason;
-    },
+    close: () => (closed ??= close()),
   };
 }

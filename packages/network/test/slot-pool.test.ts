@@ -180,3 +180,36 @@ test("an orphan is either adopted or swept, also when both are asked for at once
   await sweeping;
   assert.deepEqual([...kernel.namespaces], [nameOf(2)]);
 });
+
+test("a slot that a killed process's program made late is removed by closing", async () => {
+  const { kernel, pool, closed } = open(0);
+  await pool.sweep();
+  kernel.namespaces.add(nameOf(8));
+  await pool.close();
+  assert.deepEqual([[...kernel.namespaces], closed], [[], ["remove"]]);
+});
+
+test("while the kernel holds a slot, closing leaves the journal by which the next pool finds it", async () => {
+  const early = open(0);
+  early.kernel.namespaces.add(nameOf(7));
+  await early.pool.close();
+  assert.deepEqual([[...early.kernel.namespaces], early.closed], [[nameOf(7)], ["leave"]]);
+
+  const late = open(0);
+  await late.pool.sweep();
+  late.kernel.namespaces.add(nameOf(7));
+  late.kernel.refuse = (line) => {
+    if (line.startsWith("netns del")) throw new Error("busy");
+  };
+  await assert.rejects(late.pool.close(), /slot 7.*still holds it/);
+  assert.deepEqual(late.closed, ["leave"]);
+});
+
+test("every call of close settles once the pool is closed", async () => {
+  const { kernel, pool, closed } = open(2);
+  await eventually("slots are ready", () => kernel.namespaces.size === 2);
+  const first = pool.close();
+  await pool.close();
+  assert.deepEqual([[...kernel.namespaces], closed], [[], ["remove"]]);
+  await first;
+});
