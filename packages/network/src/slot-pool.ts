@@ -209,11 +209,15 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
     }
   };
 
+  /** A slot that cannot be removed keeps its number: slots of other numbers are made all the same. */
+  const reportSweep = (error: unknown): void =>
+    logger.error("network.sweep_failed", { problem: problemOf(error) });
+
   const refill = async (): Promise<void> => {
     try {
       // Making slots takes processes: the capsule that took one starts first, as long as others are ready.
       await setTimeout(ready.length > 0 ? REFILL_DELAY_MS : 0, undefined, { signal: closing.signal });
-      if (isAdoptionOver) await sweepAll();
+      if (isAdoptionOver) await sweepAll().catch(reportSweep);
       while (ready.length < size && !closing.signal.aborted) ready.push(await make("ready", closing.signal));
     } catch (error) {
       if (!closing.signal.aborted) logger.error("network.refill_failed", { problem: problemOf(error) });

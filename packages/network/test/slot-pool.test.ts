@@ -213,3 +213,15 @@ test("every call of close settles once the pool is closed", async () => {
   assert.deepEqual([[...kernel.namespaces], closed], [[], ["remove"]]);
   await first;
 });
+
+test("a slot that cannot be removed does not keep the pool from refilling", async () => {
+  const { kernel, pool, log } = open(2, [1]);
+  kernel.refuse = (line) => {
+    if (line === `netns del ${nameOf(1)}`) throw new Error("busy");
+  };
+  await assert.rejects(pool.sweep(), /slot 1.*still holds it/);
+  await eventually("slots are ready", () => kernel.namespaces.size === 3);
+  assert.equal((await pool.acquire(signal)).number, 2);
+  await eventually("the slot that was taken is replaced", () => kernel.namespaces.has(nameOf(4)));
+  assert.match(log.join(), /^network.sweep_failed .*slot 1/);
+});
