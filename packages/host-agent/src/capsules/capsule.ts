@@ -18,6 +18,8 @@ export class Capsule {
   #state: CapsuleStatus["state"];
   #running: RunningMachine | undefined;
   #problem: string | undefined;
+  /** How many pieces of {@link unnoticed} work are under way. */
+  #unnoticed = 0;
   readonly #clock: Pick<Clock, "now">;
   readonly #onChange: (status: CapsuleStatus) => void;
 
@@ -62,13 +64,18 @@ export class Capsule {
     this.lastActiveAt = this.#clock.now();
   }
 
-  /** Does something in the guest that does not count as use of the capsule. */
+  /** Bytes went over the link to the guest: the capsule is in use, unless they may be those of {@link unnoticed} work. */
+  noteTraffic(): void {
+    if (this.#unnoticed === 0) this.touch();
+  }
+
+  /** Does something in the guest that does not count as use of the capsule. Such work may overlap. */
   async unnoticed<T>(work: () => Promise<T>): Promise<T> {
-    const { lastActiveAt } = this;
+    this.#unnoticed += 1;
     try {
       return await work();
     } finally {
-      this.lastActiveAt = lastActiveAt;
+      this.#unnoticed -= 1;
     }
   }
 

@@ -143,7 +143,7 @@ async function takeOverMachine(
     const interrupted = journal.operation === "pause" || journal.operation === "checkpoint";
     if (interrupted) await adoptSwitchedDisk(capsule, await machine.activeDisk(signal), journal.layer);
     // With a full disk the capsule is what it was: its guest answers when there is room, and the requests for it wait.
-    const guest = deps.machines.openGuest(machine, () => capsule.touch());
+    const guest = deps.machines.openGuest(machine, () => capsule.noteTraffic());
     try {
       await greetGuest(capsule, { machine, guest }, interrupted, deps, signal);
     } catch (error) {

@@ -80,7 +80,8 @@ export async function startMachine(
       await suspended.resume(inner);
       return suspended;
     }
-    const link = started.guest ?? (await deps.machines.connectGuest(machine, () => capsule.touch(), inner));
+    const link =
+      started.guest ?? (await deps.machines.connectGuest(machine, () => capsule.noteTraffic(), inner));
     undo.defer(() => link.detach());
     return link;
   };
@@ -142,7 +143,7 @@ async function takePrepared(
   await journal.step("disk");
 
   await journal.step("machine");
-  activity.onActivity = () => capsule.touch();
+  activity.onActivity = () => capsule.noteTraffic();
   return { machine, slot, ...defined({ guest }) };
 }
 
