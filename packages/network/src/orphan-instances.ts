@@ -1,10 +1,12 @@
 import { readdir } from "node:fs/promises";
+import { WrennError } from "@wrenn/core";
 import { releaseBlock } from "./address-block.ts";
 import { readOwner, removeOwner } from "./instance-owner.ts";
 import type { InstanceOwner } from "./instance-owner.ts";
 import { kernelSlots } from "./kernel-slots.ts";
 import { hostGateway, hostTable } from "./naming.ts";
 import { systemRunner } from "./runner.ts";
+import type { Runner } from "./runner.ts";
 import { readJournal } from "./slot-journal.ts";
 import { tearDownSlot } from "./slot-setup.ts";
 
@@ -31,17 +33,35 @@ export async function findOrphanInstances(): Promise<readonly OrphanInstance[]> 
   return orphans;
 }
 
-/** Removes namespaces, links, rules, address and block of an instance. Idempotent. */
-export async function removeInstance({ id, owner, slots }: OrphanInstance): Promise<void> {
+export interface RemoveInstanceDeps {
+  readonly runner: Runner;
+  /** Ids of all instances of which the kernel holds anything. */
+  readonly inKernel: () => Promise<readonly string[]>;
+}
+
+/**
+ * Removes namespaces, links, rules, address and block of an instance. Idempotent.
+ *
+ * @throws WrennError `operation_failed` when the kernel still holds something of it: its owner is kept, so that it is found again.
+ */
+export async function removeInstance(
+  { id, owner, slots }: OrphanInstance,
+  { runner, inKernel }: RemoveInstanceDeps = { runner: systemRunner, inKernel: instancesInKernel },
+): Promise<void> {
   const instance = { id, block: owner.block, uidBase: 0 };
-  for (const slot of slots) await tearDownSlot(instance, slot, systemRunner);
+  for (const slot of slots) await tearDownSlot(instance, slot, runner);
   const remove = async (...argv: [string, ...string[]]): Promise<void> => {
     // What is gone already is what is wanted.
-    await systemRunner(argv, {}).catch(() => undefined);
+    await runner(argv, {}).catch(() => undefined);
   };
   await remove("ip", "addr", "del", `${hostGateway(instance)}/32`, "dev", "lo");
   await remove("nft", "delete", "table", "inet", hostTable(id));
-  await releaseBlock(owner.block, systemRunner).catch(() => undefined);
+  if ((await inKernel()).includes(id))
+    throw new WrennError("operation_failed", {
+      operation: `removing the network of instance ${id}`,
+      problem: "the kernel still holds some of it",
+    });
+  await releaseBlock(owner.block, runner).catch(() => undefined);
   await removeOwner(id);
 }
 
