@@ -67,3 +67,14 @@ test("a pause whose machine cannot be ended at once is one, and gives its slot b
   assert.equal(await exists(join(filesOf(id), "run")), false);
   assert.equal((await agent.resumeCapsule(id, signal)).state, "running");
 });
+
+test("a capsule whose machine cannot be ended keeps its slot until it is destroyed again", async () => {
+  const { id } = await agent.createCapsule(newSpec(), signal);
+  const { length } = released;
+  destroyFailures = 1;
+  await assert.rejects(agent.destroyCapsule(id, signal), /the process cannot be ended/);
+  assert.equal(released.length, length, "a machine that lives shares its slot with no other");
+  await agent.destroyCapsule(id, signal);
+  assert.equal(released.length, length + 1);
+  assert.equal(await exists(filesOf(id)), false);
+});

@@ -31,7 +31,8 @@ export async function destroyCapsule(id: string, deps: DestroyCapsuleDeps): Prom
 
 /**
  * Releases everything that a capsule holds. Every step is tried even when another fails, because what stays behind costs
- * the host; releasing something twice is harmless, so a later call may try again.
+ * the host; only the slot of a machine that cannot be ended is kept. Releasing something twice is harmless, so a later call may
+ * try again.
  *
  * @throws WrennError `operation_failed` with the first failure, after everything was tried.
  */
@@ -55,11 +56,16 @@ async function releaseCapsule(
     await running?.guest.detach();
     await capsule.suspended?.detach();
   });
+  let lives = running !== undefined;
   await step("machine", async () => {
     await running?.machine.destroy();
+    lives = false;
     await running?.pages?.stop();
   });
-  await step("slot", async () => (running ? deps.machines.slots.release(running.slot) : undefined));
+  await step("slot", async () => {
+    // A machine that lives on would share its slot with the next one.
+    if (running && !lives) await deps.machines.slots.release(running.slot);
+  });
   if (problems.length === 0) await step("directory", () => capsule.directory.remove());
   const [first] = problems;
   if (first !== undefined) {
