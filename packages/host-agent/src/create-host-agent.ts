@@ -52,11 +52,11 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     ...holdMachines(deps.machines.hypervisor, deps),
     starts: new MachineStarts(deps.host.facts.cpuCores, deps.clock),
   };
-  const registry = new CapsuleRegistry({ ...deps, machines });
+  const closing = new AbortController();
+  const registry = new CapsuleRegistry({ ...deps, machines, ending: closing.signal });
   const pool = new MachinePool({ ...deps, machines }, options);
   const operationDeps = { ...deps, ...options, machines, registry, pool };
   const { capsules, queue } = registry;
-  const closing = new AbortController();
   const sweeper = new IdleSweeper(registry, deps, (id) => pauseCapsule(id, operationDeps, closing.signal));
   const clockKeeper = new ClockKeeper(registry, operationDeps);
   const packing = new PackingSweeper(registry, deps, options);

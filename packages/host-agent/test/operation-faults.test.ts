@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { newId, systemRandom } from "@wrenn/core";
@@ -66,6 +66,27 @@ test("a pause whose machine cannot be ended at once is one, and gives its slot b
   await eventually("the slot is released", () => released.length === length + 1);
   assert.equal(await exists(join(filesOf(id), "run")), false);
   assert.equal((await agent.resumeCapsule(id, signal)).state, "running");
+});
+
+test("a host agent ends although it still tries to end a machine", { timeout: 20_000 }, async () => {
+  let fails = false;
+  const stubborn = await startAgentOnFakeMachines({
+    onMachine: (machine) => {
+      const destroy = machine.destroy.bind(machine);
+      Object.assign(machine, {
+        destroy: async () => {
+          await destroy();
+          if (fails) throw new Error("its directory cannot be removed");
+        },
+      });
+    },
+  });
+  const spec = { ...newSpec(), template: stubborn.template };
+  const { id } = await stubborn.agent.createCapsule(spec, signal);
+  fails = true;
+  await stubborn.agent.pauseCapsule(id, signal);
+  await stubborn.agent.close("leave");
+  await rm(stubborn.root, { recursive: true });
 });
 
 test("a capsule whose machine cannot be ended keeps its slot until it is destroyed again", async () => {

@@ -11,6 +11,8 @@ export interface CapsuleRegistryDeps {
   readonly logger: Logger;
   readonly machines: Pick<Machines<"release">, "slots" | "clocks">;
   readonly disks: Pick<Disks, "layers">;
+  /** Aborts when the host agent begins to end. */
+  readonly ending: AbortSignal;
 }
 
 /** The capsules of this host. Foreground verbs are serialised per capsule by {@link queue}. */
@@ -23,6 +25,11 @@ export class CapsuleRegistry {
 
   constructor(deps: CapsuleRegistryDeps) {
     this.#deps = deps;
+  }
+
+  /** Aborts when the host agent begins to end: background work that takes long, or waits for a time, is given up. */
+  get ending(): AbortSignal {
+    return this.#deps.ending;
   }
 
   /** @throws WrennError `capsule_not_found`. */

@@ -50,14 +50,14 @@ export async function attempt(
   }
 }
 
-/** Tries to end a machine until that succeeds; gives up after some minutes, and with it the slot. */
+/** Tries to end a machine until that succeeds; gives up after some minutes or when the host agent ends, and with it the slot. */
 async function endLater(
   capsule: Capsule,
   machine: RunningMachine["machine"],
   { clock, registry }: ReleaseMachineDeps,
 ): Promise<void> {
   for (let wait = RETRY_MS; ; wait *= 2) {
-    await clock.sleep(wait);
+    await clock.sleep(wait, registry.ending);
     try {
       await registry.queue.run(capsule.id, async () => {
         // The directory is the next machine's as soon as there is one.
