@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdir, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -87,6 +88,23 @@ test("a host agent ends although it still tries to end a machine", { timeout: 20
   await stubborn.agent.pauseCapsule(id, signal);
   await stubborn.agent.close("leave");
   await rm(stubborn.root, { recursive: true });
+});
+
+test("a host agent ends although it still compacts a disk", { timeout: 20_000 }, async () => {
+  const flattening = Promise.withResolvers<void>();
+  const busy = await startAgentOnFakeMachines({
+    flatten: async (_source, _target, inner) => {
+      flattening.resolve();
+      await once(inner, "abort");
+      throw inner.reason;
+    },
+  });
+  const spec = { ...newSpec(), template: busy.template };
+  const { id } = await busy.agent.createCapsule(spec, signal);
+  for (let layer = 0; layer < 8; layer++) await busy.agent.checkpointCapsule(id, undefined, signal);
+  await busy.agent.pauseCapsule(id, signal);
+  await flattening.promise;
+  await busy.close();
 });
 
 test("a capsule whose machine cannot be ended keeps its slot until it is destroyed again", async () => {

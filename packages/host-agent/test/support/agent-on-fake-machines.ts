@@ -41,6 +41,8 @@ export interface AgentOnFakeMachinesOptions {
   /** Sees each link to a guest before the host agent does, and may replace its methods. */
   readonly onGuest?: (link: GuestLink, machine: Pick<Machine, "guestChannel">) => void;
   readonly onSlotRelease?: (slot: Slot) => void;
+  /** Makes one disk of a chain of them; a copy by default. */
+  readonly flatten?: (source: string, target: string, signal: AbortSignal) => Promise<void>;
   /** What an earlier host agent left, with `leave`. */
   readonly root?: string;
 }
@@ -96,7 +98,7 @@ export async function startAgentOnFakeMachines(
       },
       disks: {
         create: (disk) => writeFile(disk.path, "disk"),
-        flatten: (source, target) => copyFile(source, target),
+        flatten: options.flatten ?? ((source, target) => copyFile(source, target)),
         layers,
       },
       memory: {

@@ -109,7 +109,7 @@ function settleInBackground(capsule: Capsule, deps: PauseCapsuleDeps): void {
     await verifyNewGeneration(capsule, generation);
     await registry.queue.run(capsule.id, async () => {
       await dropOldPauses(capsule);
-      await compactLayers(capsule, deps, AbortSignal.timeout(COMPACT_MS));
+      await compactLayers(capsule, deps, AbortSignal.any([registry.ending, AbortSignal.timeout(COMPACT_MS)]));
     });
     await registry.collectLayers();
   });

@@ -43,10 +43,16 @@ export class PackingSweeper {
     const due = [...this.#registry.capsules.values()].find((one) => packable(one, olderThan).length > 0);
     if (!due) return;
     this.#working = true;
+    const { ending } = this.#registry;
     this.#registry.inBackground(due.id, "packing", async () => {
       try {
         await this.#registry.queue.tryRun(due.id, () =>
-          packGenerations(due, olderThan, this.#deps, AbortSignal.timeout(PACK_MS)),
+          packGenerations(
+            due,
+            olderThan,
+            this.#deps,
+            AbortSignal.any([ending, AbortSignal.timeout(PACK_MS)]),
+          ),
         );
       } finally {
         this.#working = false;
