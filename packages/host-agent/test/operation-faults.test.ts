@@ -11,14 +11,21 @@ import { startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 const signal = AbortSignal.timeout(60_000);
 const released: number[] = [];
 let destroyFailures = 0;
+/** Ends the last machine that could not be ended. */
+let endRefused = async (): Promise<void> => {};
+let failingStep: string | undefined;
 const host = await startAgentOnFakeMachines({
   onSlotRelease: ({ number }) => released.push(number),
+  onStep: (_id, _operation, step) => {
+    if (step === failingStep) throw new Error(`no ${step}`);
+  },
   onMachine: (machine) => {
     const destroy = machine.destroy.bind(machine);
     Object.assign(machine, {
       destroy: async () => {
-        if (destroyFailures-- > 0) throw new Error("the process cannot be ended");
-        await destroy();
+        if (destroyFailures-- <= 0) return await destroy();
+        endRefused = destroy;
+        throw new Error("the process cannot be ended");
       },
     });
   },
@@ -67,6 +74,18 @@ test("a pause whose machine cannot be ended at once is one, and gives its slot b
   await eventually("the slot is released", () => released.length === length + 1);
   assert.equal(await exists(join(filesOf(id), "run")), false);
   assert.equal((await agent.resumeCapsule(id, signal)).state, "running");
+});
+
+test("a create that fails gives its slot back, unless its machine cannot be ended", async () => {
+  const { length } = released;
+  failingStep = "identity";
+  await assert.rejects(agent.createCapsule(newSpec(), signal), /no identity/);
+  assert.equal(released.length, length + 1);
+  destroyFailures = 1;
+  await assert.rejects(agent.createCapsule(newSpec(), signal));
+  failingStep = undefined;
+  assert.equal(released.length, length + 1, "a machine that lives shares its slot with no other");
+  await endRefused();
 });
 
 test("a host agent ends although it still tries to end a machine", { timeout: 20_000 }, async () => {

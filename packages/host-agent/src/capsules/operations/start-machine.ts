@@ -131,8 +131,10 @@ async function takePrepared(
   signal: AbortSignal,
 ): Promise<StartedMachine> {
   const { machine, guest, slot, activity } = prepared;
-  undo.defer(() => slots.release(slot));
-  undo.defer(() => machine.destroy());
+  undo.defer(async () => {
+    await machine.destroy();
+    await slots.release(slot);
+  });
   undo.defer(async () => guest?.detach());
 
   await journal.step("slot");
@@ -163,7 +165,11 @@ async function restoreMachine(
 
   await journal.step("slot");
   const slot = await slots.acquire(signal);
-  undo.defer(() => slots.release(slot));
+  let lives = false;
+  undo.defer(async () => {
+    // A machine that lives on would share its slot with the next one.
+    if (!lives) await slots.release(slot);
+  });
   // Before the guest can send anything.
   if (spec.network) await slots.applyPolicy(slot, spec.network, signal);
 
@@ -204,6 +210,10 @@ async function restoreMachine(
     },
     signal,
   );
-  undo.defer(() => machine.destroy());
+  lives = true;
+  undo.defer(async () => {
+    await machine.destroy();
+    lives = false;
+  });
   return { machine, slot, ...defined({ pages: served?.pages }) };
 }
