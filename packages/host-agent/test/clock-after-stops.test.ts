@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { newId, systemClock, systemRandom } from "@wrenn/core";
+import { systemClock } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
-import type { CapsuleSpec } from "@wrenn/protocol";
 import { operationSteps } from "@wrenn/host-agent";
 import type { StepObserver } from "@wrenn/host-agent";
-import { startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
+import { specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 import { SimulatedClocks } from "./support/simulated-clocks.ts";
 
 /** As long as a machine stands still at least: well beyond what a clock may be off afterwards. */
@@ -16,16 +15,6 @@ const STOP_MS = 120;
 const TOLERANCE_MS = 50;
 const signal = AbortSignal.timeout(120_000);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-const spec = (template: string): CapsuleSpec => ({
-  id: newId("capsule", systemRandom),
-  template,
-  vcpus: 1,
-  memoryMib: 64,
-  diskMib: 64,
-  timeoutSec: 0,
-  envs: {},
-});
 
 /** The time of this machine, whose wall clock may jump. */
 class JumpingClock implements Clock {
@@ -40,7 +29,7 @@ async function start(onStep: StepObserver, clock: Clock = systemClock) {
   const { onMachine, onGuest } = clocks;
   const host = await startAgentOnFakeMachines({ clock, onStep, onMachine, onGuest });
   after(() => host.close());
-  const { id } = await host.agent.createCapsule(spec(host.template), signal);
+  const { id } = await host.agent.createCapsule(specOf(host.template), signal);
   return { ...host, id, clocks };
 }
 
@@ -59,7 +48,7 @@ test("after checkpoints, forks, pauses and restored checkpoints clocks are right
   for (let n = 0; n < 8; n++) kept = (await agent.checkpointCapsule(id, undefined, signal)).id;
   assert.equal(clocks.aheadAtThaw.length, 8);
   assertClocks(clocks, "checkpoints");
-  const child = spec(template);
+  const child = specOf(template);
   await agent.forkCapsule(id, [child], signal);
   assertClocks(clocks, "fork");
   await agent.pauseCapsule(child.id, signal);
@@ -117,7 +106,7 @@ test("an aborted checkpoint whose guest is slow to take its time leaves nothing 
   });
   after(() => host.close());
   const { agent, template } = host;
-  const { id } = await agent.createCapsule(spec(template), signal);
+  const { id } = await agent.createCapsule(specOf(template), signal);
   await assert.rejects(agent.checkpointCapsule(id, undefined, AbortSignal.timeout(250)), /timeout/);
   assert.equal(clocks.aheadAtThaw.length, 1);
   assertClocks(clocks, "abort");
@@ -142,7 +131,7 @@ test("a pause that was interrupted by the end of the server runs on with the rig
       });
     },
   });
-  const { id } = await first.agent.createCapsule(spec(first.template), signal);
+  const { id } = await first.agent.createCapsule(specOf(first.template), signal);
   await first.agent.close("leave");
   const journal = join(first.root, "capsules", id, "journal.json");
   assert.match(await readFile(journal, "utf8"), /none/);

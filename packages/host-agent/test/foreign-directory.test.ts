@@ -2,19 +2,18 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { newId, systemRandom, WrennError } from "@wrenn/core";
-import { startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
+import { WrennError } from "@wrenn/core";
+import { specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 
 test("a create that is refused leaves the directory that was there under its id", async (t) => {
   const subject = await startAgentOnFakeMachines();
   t.after(() => subject.close());
   const { agent, directory, template } = subject;
-  const id = newId("capsule", systemRandom);
+  const spec = specOf(template);
   // As after a start of the host agent that could not read the capsule.
-  const found = join(directory, "../capsules", id);
+  const found = join(directory, "../capsules", spec.id);
   await mkdir(join(found, "disk"), { recursive: true });
   await writeFile(join(found, "disk/0.qcow2"), "data of a user");
-  const spec = { id, template, vcpus: 1, memoryMib: 64, diskMib: 1, timeoutSec: 0, envs: {} };
   await assert.rejects(agent.createCapsule(spec, AbortSignal.timeout(30_000)), (error) =>
     WrennError.is(error, "capsule_busy"),
   );

@@ -3,10 +3,9 @@ import { once } from "node:events";
 import { mkdir, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { newId, systemRandom } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { exists } from "@wrenn/system";
-import { startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
+import { specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 
 const signal = AbortSignal.timeout(60_000);
 const released: number[] = [];
@@ -33,19 +32,10 @@ const host = await startAgentOnFakeMachines({
 after(() => host.close());
 const { agent, template } = host;
 
-const newSpec = () => ({
-  id: newId("capsule", systemRandom),
-  template,
-  vcpus: 1,
-  memoryMib: 64,
-  diskMib: 64,
-  timeoutSec: 0,
-  envs: {},
-});
 const filesOf = (id: string): string => join(host.root, "capsules", id);
 
 test("a create leaves the files of a capsule alone that has its id and is not known", async () => {
-  const spec = newSpec();
+  const spec = specOf(template);
   // As a capsule whose record could not be read at the start.
   await mkdir(join(filesOf(spec.id), "generations"), { recursive: true });
   await writeFile(join(filesOf(spec.id), "capsule.json"), "damaged");
@@ -54,7 +44,7 @@ test("a create leaves the files of a capsule alone that has its id and is not kn
 });
 
 test("a checkpoint that fails before it stops anything keeps no disk layer", async () => {
-  const { id } = await agent.createCapsule(newSpec(), signal);
+  const { id } = await agent.createCapsule(specOf(template), signal);
   const nextOverlay = join(filesOf(id), "disk", "1.qcow2");
   await mkdir(nextOverlay);
   await assert.rejects(agent.checkpointCapsule(id, undefined, signal));
@@ -65,7 +55,7 @@ test("a checkpoint that fails before it stops anything keeps no disk layer", asy
 });
 
 test("a pause whose machine cannot be ended at once is one, and gives its slot back later", async () => {
-  const { id } = await agent.createCapsule(newSpec(), signal);
+  const { id } = await agent.createCapsule(specOf(template), signal);
   const { length } = released;
   destroyFailures = 1;
   assert.equal((await agent.pauseCapsule(id, signal)).state, "paused");
@@ -79,10 +69,10 @@ test("a pause whose machine cannot be ended at once is one, and gives its slot b
 test("a create that fails gives its slot back, unless its machine cannot be ended", async () => {
   const { length } = released;
   failingStep = "identity";
-  await assert.rejects(agent.createCapsule(newSpec(), signal), /no identity/);
+  await assert.rejects(agent.createCapsule(specOf(template), signal), /no identity/);
   assert.equal(released.length, length + 1);
   destroyFailures = 1;
-  await assert.rejects(agent.createCapsule(newSpec(), signal));
+  await assert.rejects(agent.createCapsule(specOf(template), signal));
   failingStep = undefined;
   assert.equal(released.length, length + 1, "a machine that lives shares its slot with no other");
   await endRefused();
@@ -101,7 +91,7 @@ test("a host agent ends although it still tries to end a machine", { timeout: 20
       });
     },
   });
-  const spec = { ...newSpec(), template: stubborn.template };
+  const spec = specOf(stubborn.template);
   const { id } = await stubborn.agent.createCapsule(spec, signal);
   fails = true;
   await stubborn.agent.pauseCapsule(id, signal);
@@ -118,7 +108,7 @@ test("a host agent ends although it still compacts a disk", { timeout: 20_000 },
       throw inner.reason;
     },
   });
-  const spec = { ...newSpec(), template: busy.template };
+  const spec = specOf(busy.template);
   const { id } = await busy.agent.createCapsule(spec, signal);
   for (let layer = 0; layer < 8; layer++) await busy.agent.checkpointCapsule(id, undefined, signal);
   await busy.agent.pauseCapsule(id, signal);
@@ -127,7 +117,7 @@ test("a host agent ends although it still compacts a disk", { timeout: 20_000 },
 });
 
 test("a capsule whose machine cannot be ended keeps its slot until it is destroyed again", async () => {
-  const { id } = await agent.createCapsule(newSpec(), signal);
+  const { id } = await agent.createCapsule(specOf(template), signal);
   const { length } = released;
   destroyFailures = 1;
   await assert.rejects(agent.destroyCapsule(id, signal), /the process cannot be ended/);

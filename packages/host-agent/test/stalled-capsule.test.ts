@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
 import type { StepObserver } from "@wrenn/host-agent";
-import type { CapsuleSpec } from "@wrenn/protocol";
 import { setFakeFault } from "@wrenn/vmm";
 import type { FakeFault } from "@wrenn/vmm";
-import { startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
+import { specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 import type { AgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 
 const signal = AbortSignal.timeout(60_000);
@@ -17,15 +16,6 @@ before(async () => {
 });
 after(() => lab.close());
 
-const specOf = (id: string): CapsuleSpec => ({
-  id,
-  template: "minimal",
-  vcpus: 1,
-  memoryMib: 64,
-  diskMib: 100,
-  timeoutSec: 0,
-  envs: {},
-});
 const fault = (id: string, what?: FakeFault): Promise<void> =>
   setFakeFault({ directory: lab.machineDirectory(id) }, what);
 
@@ -38,7 +28,7 @@ async function answers(id: string): Promise<void> {
 
 test("while the host's disk is full a capsule waits: it says why, nothing of it is saved, and it continues", async () => {
   const id = "cl-full";
-  await lab.agent.createCapsule(specOf(id), signal);
+  await lab.agent.createCapsule(specOf("minimal", id), signal);
   const seen: (string | undefined)[] = [];
   const unsubscribe = lab.agent.onChange((status) => seen.push(status.problem));
   await fault(id, "disk_full");
@@ -51,7 +41,7 @@ test("while the host's disk is full a capsule waits: it says why, nothing of it 
   const full = { reason: "disk_full" };
   await assert.rejects(lab.agent.pauseCapsule(id, signal), full);
   await assert.rejects(lab.agent.checkpointCapsule(id, undefined, signal), full);
-  await assert.rejects(lab.agent.forkCapsule(id, [specOf("cl-child")], signal), full);
+  await assert.rejects(lab.agent.forkCapsule(id, [specOf("minimal", "cl-child")], signal), full);
   assert.equal((await lab.agent.capsule(id, signal)).state, "running");
   assert.deepEqual(await lab.agent.listCheckpoints(id, signal), []);
 
@@ -73,7 +63,7 @@ test("while the host's disk is full a capsule waits: it says why, nothing of it 
 for (const step of ["quiesce", "stop", "device-state"] as const) {
   test(`a disk that becomes full at step ${step} of a pause fails it, and the capsule continues when there is room`, async () => {
     const id = `cl-at-${step}`;
-    await lab.agent.createCapsule(specOf(id), signal);
+    await lab.agent.createCapsule(specOf("minimal", id), signal);
     await lab.agent.pauseCapsule(id, signal);
     await lab.agent.resumeCapsule(id, signal);
     const before = await lab.agent.listCheckpoints(id, signal);
@@ -101,7 +91,7 @@ for (const step of ["quiesce", "stop", "device-state"] as const) {
 
 test("a capsule whose machine the VMM gives up has failed, with the cause, and holds nothing", async () => {
   const id = "cl-broken";
-  await lab.agent.createCapsule(specOf(id), signal);
+  await lab.agent.createCapsule(specOf("minimal", id), signal);
   await fault(id, "broken");
   const { problem } = await eventually("the capsule has failed", async () => {
     const status = await lab.agent.capsule(id, signal);

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { newId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { GuestLink } from "@wrenn/guest";
 import type { GuestLinkOptions } from "@wrenn/guest";
@@ -14,7 +14,7 @@ import {
 import type { FrozenTemplate, RunningHostAgent, Shape, StepObserver } from "@wrenn/host-agent";
 import { parsePolicy } from "@wrenn/network";
 import type { Slot } from "@wrenn/network";
-import type { HostFacts } from "@wrenn/protocol";
+import type { CapsuleSpec, HostFacts } from "@wrenn/protocol";
 import { createFakeHypervisor } from "@wrenn/vmm";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
 
@@ -132,6 +132,11 @@ export async function startAgentOnFakeMachines(
       await rm(root, { recursive: true, force: true });
     },
   };
+}
+
+/** A capsule of the template, which is not paused when it is idle. */
+export function specOf(template: string, id: string = newId("capsule", systemRandom)): CapsuleSpec {
+  return { id, template, ...SHAPE, diskMib: 64, timeoutSec: 0, envs: {} };
 }
 
 const unused = (): Promise<never> => Promise.reject(new Error("memory is not packed here"));
