@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdir, readdir, rm, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
@@ -41,6 +41,7 @@ test("a create leaves the files of a capsule alone that has its id and is not kn
   await writeFile(join(filesOf(spec.id), "capsule.json"), "damaged");
   await assert.rejects(agent.createCapsule(spec, signal), { name: "WrennError", reason: "capsule_busy" });
   assert.deepEqual(await readdir(filesOf(spec.id)), ["capsule.json", "generations"]);
+  assert.equal(await readFile(join(filesOf(spec.id), "capsule.json"), "utf8"), "damaged");
 });
 
 test("a checkpoint that fails before it stops anything keeps no disk layer", async () => {
