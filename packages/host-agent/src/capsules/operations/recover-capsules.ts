@@ -159,8 +159,8 @@ async function takeOverMachine(
 }
 
 /**
- * Gives a guest the time, finds the processes in it that an earlier host agent knew, and lets them run. A guest that could not answer until now
- * gets more attempts.
+ * Gives a guest the time, finds the processes in it that an earlier host agent knew, and lets them run. A guest that could not
+ * answer until now gets more attempts.
  */
 async function greetGuest(
   capsule: Capsule,
