@@ -114,11 +114,16 @@ static int do_symlink(const struct user *user, const char *target, struct reader
   return symlink(target, path) ? errno : entry_write(body, path);
 }
 
-static int do_stat(const char *path, struct reader *r, struct buffer *body) {
+static int do_stat(char *path, struct reader *r, struct buffer *body) {
   bool follow = read_u8(r);
   char final[PATH_MAX];
+  struct stat st;
   if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "STAT does not parse");
-  if (!follow) return entry_write(body, path);
+  if (!follow) {
+    if (lstat(path, &st)) return errno;
+    drop_slashes(path);
+    return entry_write(body, path);
+  }
   if (!realpath(path, final)) return errno;
   return entry_write(body, final);
 }
@@ -138,13 +143,16 @@ static int do_remove(char *path, struct reader *r, const struct file_scope *scop
   struct place place;
   struct stat st;
   if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "REMOVE does not parse");
+  /* With the slash at its end, which a file refuses. */
+  int problem = lstat(path, &st) ? errno : 0;
   if (!removable(path)) return fail_with(body, EINVAL, "the root directory, '.' and '..' cannot be removed");
+  if (problem) return problem;
   if (lstat(path, &st)) return errno;
   if (!S_ISDIR(st.st_mode)) return unlink(path) ? errno : STATUS_OK;
   if (rmdir(path) == 0) return STATUS_OK;
   if (!recursive || (errno != ENOTEMPTY && errno != EEXIST)) return errno;
   if (scope->bounded) return STATUS_UNBOUNDED;
-  int problem = place_open(&place, path);
+  problem = place_open(&place, path);
   if (problem) return problem;
   problem = tree_remove(&place, &call);
   place_close(&place);

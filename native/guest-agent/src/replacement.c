@@ -27,7 +27,8 @@ bool replacement_read(struct replacement *r, struct reader *reader) {
 /* Whether the target may be made or replaced. `exists`: which of the two; `st` then describes what is there. */
 static int judge(const struct replacement *r, bool *exists, struct stat *st, struct buffer *detail) {
   *exists = stat(r->path, st) == 0;
-  if (!*exists) return errno == ENAMETOOLONG ? errno : STATUS_OK;
+  /* ENOTDIR: a file is in the place of a directory, which a slash at the end asks for, too. */
+  if (!*exists) return errno == ENAMETOOLONG || errno == ENOTDIR || errno == ELOOP ? errno : STATUS_OK;
   if (r->exclusive) return EEXIST;
   if (S_ISDIR(st->st_mode)) return EISDIR;
   if (!S_ISREG(st->st_mode)) return fail_with(detail, EINVAL, "not a regular file");
@@ -43,8 +44,6 @@ int replacement_judge(struct replacement *r, struct buffer *detail) {
   if (realpath(r->path, final)) {
     if (strlen(final) > PATH_LIMIT) return ENAMETOOLONG;
     memcpy(r->path, final, strlen(final) + 1);
-  } else if (errno == ELOOP) {
-    return ELOOP;
   }
   int status = judge(r, &exists, &st, detail);
   const char *name = strrchr(r->path, '/') + 1;

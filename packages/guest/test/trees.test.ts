@@ -3,6 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
 import { WrennError } from "@wrenn/core";
@@ -250,6 +251,23 @@ test("the error of a copy onto a mount point names the mount point", async (t) =
   t.after(() => run("umount", [at("mounted-on")]));
   await refuses(copy("/etc/passwd", at("mounted-on")), "path_in_use", at("mounted-on"));
   assert.equal(await readFile(at("mounted-on"), "utf8"), "over\n");
+});
+
+test("a slash at the end is dropped, and refused behind the name of a file", async () => {
+  await shell("mkdir -p ends/directory; echo x >ends/file; ln -s directory ends/link");
+  const file = `${at("ends/file")}/`;
+  await refuses(files.remove(file, { signal, recursive: true }), "not_a_directory");
+  await refuses(files.stat(file, { signal }), "not_a_directory");
+  await refuses(files.list(file, 1, { signal }), "not_a_directory");
+  await refuses(files.changeMode(file, 0o600, { signal, recursive: false }), "not_a_directory");
+  await refuses(move(file, at("ends/moved")), "not_a_directory");
+  await refuses(files.write(file, Readable.from([]), { signal }), "not_a_directory");
+  await refuses(files.uploads.create({ id: "slash", path: file, size: 1 }, { signal }), "not_a_directory");
+  const link = await files.stat(`${at("ends/link")}/`, { signal });
+  assert.deepEqual([link.path, link.type], [at("ends/link"), "symlink"]);
+  await files.remove(`${at("ends/link")}/`, { signal, recursive: true });
+  await files.remove(`${at("ends/directory")}//`, { signal, recursive: true });
+  assert.deepEqual(await readdir(at("ends")), ["file"]);
 });
 
 test("a link at the destination is replaced and never followed", async () => {
