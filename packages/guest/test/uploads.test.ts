@@ -172,6 +172,9 @@ test("directories are made with the file; a target that becomes a directory keep
   const id = await begin(at("gone/deep/file"), 3);
   assert.ok(!(await readdir(root)).includes("gone"), "directories are made with the file");
   assert.equal((await uploads.append(id, 0, chunks("abc"), { signal })).entry?.size, 3);
+  const long = await begin(at("parents/of", "x".repeat(300)), 3);
+  await refuses(uploads.append(long, 0, chunks("abc"), { signal }), "path_invalid");
+  assert.ok(!(await readdir(root)).includes("parents"), "directories are removed with a failure");
   const blocked = await begin(at("blocked"), 3);
   await mkdir(at("blocked"));
   await refuses(uploads.append(blocked, 0, chunks("abc"), { signal }), "is_a_directory");
