@@ -19,6 +19,8 @@ class ScriptedQemu {
   ioStatus = "ok";
   /** State after `cont`, which a full disk ends at once. */
   afterCont: RunState = "running";
+  /** How many of the next questions for its state it answers with an error. */
+  refusals = 0;
   readonly commands: string[] = [];
   readonly broken: RunState[] = [];
   monitor!: RunStateMonitor;
@@ -55,7 +57,10 @@ class ScriptedQemu {
       for (const line of text.trim().split("\n")) {
         const { execute } = JSON.parse(line) as { readonly execute: string };
         this.commands.push(execute);
-        socket.write(`${JSON.stringify({ return: this.#answer(execute) })}\n`);
+        const isRefused = execute === "query-status" && this.refusals > 0;
+        if (isRefused) this.refusals--;
+        const answer = isRefused ? { error: { desc: "busy" } } : { return: this.#answer(execute) };
+        socket.write(`${JSON.stringify(answer)}\n`);
       }
     });
   }
@@ -139,4 +144,30 @@ test("a machine whose last write before a stop found no room is not taken for st
   await assert.rejects(qemu.monitor.stop(signal), { reason: "disk_full" });
   await eventually("it runs again", () => qemu.status === "running" && !qemu.monitor.stall);
   await qemu.monitor.stop(signal);
+});
+
+test("a stop of QEMU's own is noticed although QEMU does not say its state at once", async (t) => {
+  const qemu = await ScriptedQemu.start(t);
+  qemu.refusals = 2;
+  qemu.enter("internal-error");
+  await eventually("it is given up", () => qemu.broken.length > 0);
+  assert.deepEqual([qemu.broken, qemu.refusals], [["internal-error"], 0]);
+});
+
+test("a machine whose stall is over stays stopped, although QEMU refuses a question then", async (t) => {
+  const qemu = await ScriptedQemu.start(t);
+  qemu.monitor.observe((stall) => {
+    if (!stall) qemu.refusals = 1;
+  });
+  qemu.enter("io-error");
+  await eventually(
+    "the stall is over and QEMU refused",
+    () => !qemu.monitor.stall && qemu.commands.includes("cont") && qemu.refusals === 0,
+  );
+  await qemu.monitor.stop(signal);
+  const settled = performance.now() + 700;
+  while (performance.now() < settled) {
+    await qemu.monitor.requireStopped(signal);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 });

@@ -20,7 +20,8 @@ const MOVING: ReadonlySet<RunState> = new Set([
   "restore-vm",
 ]);
 
-const INSPECT_MS = 10_000;
+/** A question that QEMU did not answer is repeated after this time. */
+const INSPECT_AGAIN_MS = 250;
 /** The host's disk is looked at again after these; each wait is twice the one before. */
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5000;
@@ -55,8 +56,7 @@ export class RunStateMonitor {
   constructor(deps: RunStateDeps) {
     this.#deps = deps;
     deps.qmp.onEvent((event) => {
-      // What it found is acted on; a connection that ends meanwhile is the machine's death.
-      if (TELLING_EVENTS.has(event)) this.inspect(AbortSignal.timeout(INSPECT_MS)).catch(() => {});
+      if (TELLING_EVENTS.has(event)) void this.#inspectUntilAnswered();
     });
     void deps.qmp.closed.then(() => this.#closed.abort());
   }
@@ -139,19 +139,40 @@ export class RunStateMonitor {
     for (const observer of this.#observers) observer(stall);
   }
 
-  async #continueWhenThereIsRoom(path: string): Promise<void> {
+  /** Inspects after an event, which is not repeated: a QEMU that does not answer in time is asked again. */
+  async #inspectUntilAnswered(): Promise<void> {
     const { signal } = this.#closed;
-    for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
+    while (!signal.aborted) {
       try {
-        await sleep(wait, undefined, { signal, ref: false });
-        if (!(await hasRoom(path)) || !(await this.#continues(signal))) continue;
-        this.#set(undefined);
-        // What QEMU did since was taken for a part of the stall.
         await this.inspect(signal);
         return;
       } catch {
-        // The next attempt, unless the machine is gone or another process has taken it over.
+        await sleep(INSPECT_AGAIN_MS, undefined, { signal, ref: false }).catch(() => {});
       }
+    }
+  }
+
+  /** Ends with the stall: from then on the machine may be stopped, and a `cont` from here would run what is being saved. */
+  async #continueWhenThereIsRoom(path: string): Promise<void> {
+    const { signal } = this.#closed;
+    let wait = FIRST_RETRY_MS;
+    while (!(await this.#attempt(path, wait))) {
+      if (signal.aborted) return;
+      wait = Math.min(wait * 2, LAST_RETRY_MS);
+    }
+    this.#set(undefined);
+    // What QEMU did since was taken for a part of the stall.
+    await this.#inspectUntilAnswered();
+  }
+
+  /** @returns whether the machine continues; false also where the attempt failed. */
+  async #attempt(path: string, wait: number): Promise<boolean> {
+    const { signal } = this.#closed;
+    try {
+      await sleep(wait, undefined, { signal, ref: false });
+      return (await hasRoom(path)) && (await this.#continues(signal));
+    } catch {
+      return false;
     }
   }
 
