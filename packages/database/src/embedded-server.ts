@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, open, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { exists, identifyProcess, isAlive, runCommand } from "@wrenn/system";
+import { exists, identifyProcess, isAlive, runCommand, signalProcess } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
 import { singleClient } from "./connections.ts";
 import { installPostgresBinaries } from "./postgres-binaries.ts";
@@ -203,7 +203,7 @@ async function untilReady(
 /** SIGINT is PostgreSQL's fast shutdown: clients are cut, everything is written. */
 async function stop(server: ProcessIdentity): Promise<void> {
   const deadline = performance.now() + STOP_MS;
-  if (await isAlive(server)) process.kill(server.pid, "SIGINT");
+  await signalProcess(server, "SIGINT");
   while (await isAlive(server)) {
     if (performance.now() > deadline)
       throw new WrennError("operation_failed", {

@@ -3,7 +3,7 @@ export type { AtomicWriteOptions } from "./atomic-file.ts";
 export { exists, hasCode, readFileIfPresent } from "./files.ts";
 export { findLeftovers } from "./leftovers.ts";
 export { holdLock, tryLock } from "./lock.ts";
-export { identifyProcess, isAlive } from "./process-identity.ts";
+export { identifyProcess, isAlive, signalProcess } from "./process-identity.ts";
 export type { ProcessIdentity } from "./process-identity.ts";
 export { reservePort } from "./reserve-port.ts";
 export { runCommand, tryCommand } from "./run-command.ts";

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { hasCode } from "./files.ts";
 
 /** A process, told apart from a later one with the same pid by its start time. */
 export interface ProcessIdentity {
@@ -26,4 +27,19 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | un
 export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   const now = await identifyProcess(identity.pid);
   return now?.startTime === identity.startTime;
+}
+
+/**
+ * Sends a signal to exactly this process. A process may end between a look at it and the signal: that is no error.
+ *
+ * @returns whether the process was still there.
+ */
+export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<boolean> {
+  if (!(await isAlive(identity))) return false;
+  try {
+    return process.kill(identity.pid, signal);
+  } catch (error) {
+    if (hasCode(error, "ESRCH")) return false;
+    throw error;
+  }
 }

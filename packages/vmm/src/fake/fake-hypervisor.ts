@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { access, mkdir, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WrennError } from "@wrenn/core";
-import { exists, identifyProcess, isAlive } from "@wrenn/system";
+import { exists, identifyProcess, isAlive, signalProcess } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
 import type {
   BootSpec,
@@ -183,10 +183,7 @@ class FakeMachine implements Machine {
 
   async destroy(): Promise<void> {
     this.#asked = true;
-    while (await isAlive(this.process)) {
-      process.kill(this.process.pid, "SIGKILL");
-      await pause();
-    }
+    while (await signalProcess(this.process, "SIGKILL")) await pause();
     await rm(this.directory, { recursive: true, force: true });
   }
 
@@ -211,7 +208,7 @@ class FakeMachine implements Machine {
     if (!(await isAlive(this.process))) return;
     if (fault === "broken") {
       this.#broken = true;
-      process.kill(this.process.pid, "SIGKILL");
+      await signalProcess(this.process, "SIGKILL");
       return;
     }
     const isStalled = fault === "disk_full" && this.#running;
@@ -226,13 +223,15 @@ class FakeMachine implements Machine {
   }
 
   async #signal(name: "SIGSTOP" | "SIGCONT"): Promise<void> {
-    await this.#requireAlive();
-    process.kill(this.process.pid, name);
+    if (!(await signalProcess(this.process, name))) throw this.#gone();
+  }
+
+  #gone(): WrennError {
+    return new WrennError("machine_died", { problem: "the process is gone" });
   }
 
   async #requireAlive(): Promise<void> {
-    if (!(await isAlive(this.process)))
-      throw new WrennError("machine_died", { problem: "the process is gone" });
+    if (!(await isAlive(this.process))) throw this.#gone();
   }
 
   async #requireStopped(): Promise<void> {

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { identifyProcess, isAlive } from "@wrenn/system";
+import { identifyProcess, signalProcess } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
 
 /** Ticks of a second in /proc, which is part of the kernel's interface (proc_pid_stat(5), USER_HZ). */
@@ -34,7 +34,7 @@ export async function listMachines(): Promise<readonly JailedMachine[]> {
 
 /** Ends a machine whose owner is gone; the kernel ends it with its supervisor. */
 export async function endMachine({ supervisor }: JailedMachine): Promise<void> {
-  if (await isAlive(supervisor)) process.kill(supervisor.pid, "SIGKILL");
+  await signalProcess(supervisor, "SIGKILL");
 }
 
 /** Ids of groups in which no process is, and for how long they have existed. */

@@ -1,7 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
-import { isAlive } from "@wrenn/system";
+import { isAlive, signalProcess } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
 import type { Machine, MachineDeath, MachineStall, MemoryRegion } from "../hypervisor.ts";
 import type { Cgroups } from "../jail/cgroups.ts";
@@ -143,7 +143,7 @@ export class QemuMachine implements Machine {
 
   async #end(): Promise<void> {
     this.#asked = true;
-    if (await isAlive(this.process)) process.kill(this.process.pid, "SIGKILL");
+    await signalProcess(this.process, "SIGKILL");
     await this.#untilGone();
     this.#qmp.close();
     // The supervisor writes its report and ends right after the machine; the cgroup is busy until then.
@@ -164,7 +164,7 @@ export class QemuMachine implements Machine {
 
   async #giveUp(why: string): Promise<void> {
     this.#broken ??= why;
-    if (await isAlive(this.process)) process.kill(this.process.pid, "SIGKILL");
+    await signalProcess(this.process, "SIGKILL");
   }
 
   async #explainDeath(): Promise<MachineDeath> {
