@@ -160,9 +160,13 @@ async function adopt(directory: string, cgroups: Cgroups, signal: AbortSignal): 
   const record = JSON.parse(text) as MachineRecord;
   if (!(await isAlive(record.process))) return undefined;
   const qmp = await QmpClient.connect(join(directory, machineFiles.qmp), record.process, signal);
+  await using release = new AsyncDisposableStack();
+  // QEMU serves one connection at a time: one that stayed open would keep the next attempt out.
+  release.defer(() => qmp.close());
   const identity = record.identity ?? (await identityOfProcess(record.process.pid, qmp, signal));
   const machine = new QemuMachine(directory, { ...record, identity }, qmp, cgroups);
   await machine.inspect(signal);
+  release.move();
   return machine;
 }
 
