@@ -145,3 +145,18 @@ test(
     }
   },
 );
+
+test("two installations that close at once both put the host's forwarding back", { skip }, async () => {
+  const host = `wrhost-once-${process.pid}`;
+  await runCommand(["ip", "netns", "add", host]);
+  try {
+    const inHost = ["ip", "netns", "exec", host] as const;
+    await runCommand([...inHost, "sysctl", "-q", "-w", "net.ipv4.ip_forward=0"]);
+    const script = fileURLToPath(new URL("../support/closing-at-once.ts", import.meta.url));
+    await runCommand([...inHost, process.execPath, script]);
+    const { stdout } = await runCommand([...inHost, "sysctl", "-n", "net.ipv4.ip_forward"]);
+    assert.equal(stdout, "0\n");
+  } finally {
+    await runCommand(["ip", "netns", "del", host]);
+  }
+});

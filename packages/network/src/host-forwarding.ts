@@ -23,7 +23,8 @@ export async function restoreForwarding(runner: Runner, logger: Logger): Promise
   const { stdout } = await runner(["nft", "list", "tables", "inet"], {});
   if (/^table inet wrenn_[0-9a-f]{4}$/m.test(stdout)) return;
   await writeFile(SWITCH, "0");
-  await rm(path);
+  // Another installation that closes now may have been quicker.
+  await rm(path, { force: true });
   logger.info("network.forwarding_restored", { path: SWITCH });
 }
 
