@@ -20,12 +20,19 @@ const verb = <T>(id: string, name: string, body?: unknown) =>
 /** Answers each line of its input with its clock, in nanoseconds. */
 const answering = "import sys, time\nfor line in sys.stdin: print(time.time_ns(), flush=True)";
 
-/** Notes the differences between the wall clock and the monotonic one, whenever they change by more than 20 ms. */
+/**
+ * Notes the differences between the wall clock and the monotonic one, whenever they change by more than 20 ms. Readings that a
+ * busy host tore apart are repeated.
+ */
 const noting = `
 import time
-last = time.time_ns() - time.monotonic_ns()
+def difference():
+    while True:
+        before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        if after - before < 5_000_000: return wall - before
+last = difference()
 while True:
-    now = time.time_ns() - time.monotonic_ns()
+    now = difference()
     if abs(now - last) > 20_000_000:
         open('/tmp/jumps', 'a').write(f'{(now - last) // 1_000_000}\\n')
         last = now
