@@ -1,4 +1,4 @@
-import { access, chmod, chown, constants, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after } from "node:test";
 import { silentLogger } from "@wrenn/core";
@@ -8,6 +8,7 @@ import type { Machine } from "@wrenn/vmm";
 import { machineContract } from "../../packages/vmm/test/contract/machine-contract.ts";
 import type { SpecOfMachine } from "../../packages/vmm/test/contract/machine-contract.ts";
 import { writeBreakingKernel } from "../support/breaking-kernel.ts";
+import { unavailable } from "../support/devices.ts";
 import { startOverfillingGuest } from "../support/overfilling-guest.ts";
 import { accelerator, makeDisk, minimalArtifacts, qemu } from "../support/real-machines.ts";
 
@@ -30,10 +31,7 @@ async function startBreaking(spec: SpecOfMachine, signal: AbortSignal): Promise<
   );
 }
 
-const hasKvm = await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
-  () => true,
-  () => false,
-);
+const hasKvm = (await unavailable("/dev/kvm")) === false;
 
 await machineContract(`qemu-${accelerator()}`, async () => {
   const artifacts = await minimalArtifacts();

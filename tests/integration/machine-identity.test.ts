@@ -1,18 +1,15 @@
 import assert from "node:assert/strict";
-import { access, constants } from "node:fs/promises";
 import { release } from "node:os";
 import { suite, test } from "node:test";
 import { silentLogger } from "@wrenn/core";
 import { nativeParts } from "@wrenn/server";
 import { createQemuHypervisor, describeDifference } from "@wrenn/vmm";
+import { unavailable } from "../support/devices.ts";
 import { qemu } from "../support/real-machines.ts";
 
 const signal = AbortSignal.timeout(60_000);
 const { jail, shim } = nativeParts;
-const hasKvm = await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
-  () => true,
-  () => false,
-);
+const skip = await unavailable("/dev/kvm");
 
 const underKvm = async (cpuModel?: string): Promise<string> => {
   const settings = cpuModel === undefined ? {} : { cpuModel };
@@ -20,7 +17,7 @@ const underKvm = async (cpuModel?: string): Promise<string> => {
   return await (await createQemuHypervisor(options)).identity(signal);
 };
 
-suite("the identity of machines under KVM", { skip: hasKvm ? false : "/dev/kvm cannot be opened" }, () => {
+suite("the identity of machines under KVM", { skip }, () => {
   test("names the CPU that guests see and the host's kernel, the same at each start", async () => {
     const identity = await underKvm();
     assert.match(

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { access } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
@@ -9,13 +8,11 @@ import { nativeParts } from "@wrenn/server";
 import { runCommand, tryCommand } from "@wrenn/system";
 import { isSameFrequency, measureTscKhz } from "@wrenn/vmm";
 import type { KvmFinding } from "@wrenn/vmm";
+import { unavailable } from "../support/devices.ts";
 
 const signal = AbortSignal.timeout(120_000);
 const { kvmProbe } = nativeParts;
-const hasKvm = await access("/dev/kvm").then(
-  () => true,
-  () => false,
-);
+const skip = await unavailable("/dev/kvm");
 
 /** Keeps every CPU busy while `work` goes on. */
 async function onBusyHost<T>(work: () => Promise<T>): Promise<T> {
@@ -43,13 +40,13 @@ test("the counter's frequency is measured to within noise, whatever else the hos
     assert.ok(isSameFrequency(quiet, Number(mhz) * 1000), `${quiet} kHz, not ${mhz} MHz`);
 });
 
-test("a busy host comes to the same finding about KVM", { skip: !hasKvm }, async () => {
+test("a busy host comes to the same finding about KVM", { skip }, async () => {
   const quiet = await finding();
   const busy = await onBusyHost(finding);
   assert.deepEqual([busy.usable, busy.works], [quiet.usable, quiet.works]);
 });
 
-test("a probe that gets no CPU for a while counts only the time that it had", { skip: !hasKvm }, async () => {
+test("a probe that gets no CPU for a while counts only the time that it had", { skip }, async () => {
   const child = spawn(kvmProbe, { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (part: string) => (text += part));

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { open, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { problemOf } from "@wrenn/core";
 import { tryCommand } from "@wrenn/system";
+import { unavailable } from "../support/devices.ts";
 import { projectRoot } from "../support/sources.ts";
 
 const native = join(projectRoot, "native");
@@ -31,17 +31,6 @@ suite("a short fuzz run of every parser finds nothing", { concurrency: 2 }, () =
       assert.equal(result.code, 0, result.stderr.slice(-4000));
     });
 });
-
-/** Why a device cannot be opened; false when it can. */
-async function unavailable(path: string): Promise<string | false> {
-  try {
-    await using device = await open(path, "r+");
-    void device;
-    return false;
-  } catch (error) {
-    return problemOf(error);
-  }
-}
 
 test(
   "mmap-shim: memory below a KVM machine is private, its dirty pages are found, and a page server answers its faults",
