@@ -22,68 +22,101 @@ interface Body {
 
 const call = (method: string, path: string) => server.api.call<Body>(method, path);
 
-/** Rewrites what the capsule's record says about who saved its generations, while no server runs. */
-async function saidToBeSavedBy(id: string, change: (hypervisor: string) => string): Promise<void> {
-  const path = join(server.dataDirectory, "capsules", id, "capsule.json");
-  const record = JSON.parse(await readFile(path, "utf8")) as { generations: { hypervisor: string }[] };
-  for (const generation of record.generations) generation.hypervisor = change(generation.hypervisor);
-  await server.kill();
-  await writeFile(path, JSON.stringify(record));
-  await server.start();
+/** Names of hypervisors that saved something else than this one, and what the error says of each. */
+const foreign: readonly {
+  readonly what: string;
+  readonly change: (hypervisor: string) => string;
+  readonly named: RegExp;
+}[] = [
+  {
+    what: "another version of QEMU",
+    change: (text) => text.replace(/version [\d.]+/, "version 99.0.0"),
+    named: /fit this host: QEMU: .*99\.0\.0/,
+  },
+  {
+    what: "another machine type",
+    change: (text) => text.replace("microvm", "q35"),
+    named: /fit this host: machine type: .*q35/,
+  },
+  {
+    what: "another CPU",
+    change: (text) => text.replace(/(kvm|tcg)\/[^/]*\//, "$1/Penryn/"),
+    named: /fit this host: CPU: it was saved with Penryn/,
+  },
+  {
+    what: "another list of devices",
+    change: (text) => text.replace("blk,net", "blk,net,balloon"),
+    named: /fit this host: devices: .*balloon/,
+  },
+];
+
+interface CapsuleRecord {
+  readonly generations: readonly { readonly hypervisor: string }[];
+}
+interface TemplateRecord {
+  readonly hypervisor: string;
 }
 
-const foreign: Readonly<Record<string, (hypervisor: string) => string>> = {
-  "another version of QEMU": (text) => text.replace(/version [\d.]+/, "version 99.0.0"),
-  "another machine type": (text) => text.replace("microvm", "q35"),
-  "another CPU": (text) => text.replace(/(kvm|tcg)\/[^/]*\//, "$1/Penryn/"),
-  "another list of devices": (text) => text.replace("blk,net", "blk,net,balloon"),
-};
+/** A capsule with a file in its memory, paused. */
+async function pausedCapsule(): Promise<string> {
+  const id = await server.api.capsule(undefined, { memory_mb: 256 });
+  await server.api.shell(id, "echo kept > /dev/shm/file");
+  assert.equal((await call("POST", `/v1/capsules/${id}/pause`)).status, 200);
+  return id;
+}
 
-/** What the error names. */
-const named: Readonly<Record<string, RegExp>> = {
-  "another version of QEMU": /fit this host: QEMU: .*99\.0\.0/,
-  "another machine type": /fit this host: machine type: .*q35/,
-  "another CPU": /fit this host: CPU: it was saved with Penryn/,
-  "another list of devices": /fit this host: devices: .*balloon/,
-};
+const capsuleFile = (id: string): string => join(server.dataDirectory, "capsules", id, "capsule.json");
 
-/** The same for a template that was made of a capsule. */
-async function templateSaidToBeSavedBy(change: (hypervisor: string) => string): Promise<void> {
-  const root = join(server.dataDirectory, "templates");
-  const [key = ""] = await readdir(root);
-  const path = join(root, key, "template.json");
-  const record = JSON.parse(await readFile(path, "utf8")) as { hypervisor: string };
+/** Writes records while no server runs. */
+async function rewrite(records: ReadonlyMap<string, unknown>): Promise<void> {
   await server.kill();
-  await writeFile(path, JSON.stringify({ ...record, hypervisor: change(record.hypervisor) }));
+  for (const [path, record] of records) await writeFile(path, JSON.stringify(record));
   await server.start();
 }
 
 test("a generation of a foreign machine is refused, and the capsule keeps its state", async () => {
-  const id = await server.api.capsule(undefined, { memory_mb: 256 });
-  await server.api.shell(id, "echo kept > /dev/shm/file");
-  assert.equal((await call("POST", `/v1/capsules/${id}/pause`)).status, 200);
-  let genuine = "";
-  for (const [what, change] of Object.entries(foreign)) {
-    await saidToBeSavedBy(id, (text) => {
-      genuine ||= text;
-      const other = change(genuine);
-      assert.notEqual(other, genuine, what);
-      return other;
-    });
+  const ids: string[] = [];
+  for (const _ of foreign) ids.push(await pausedCapsule());
+  const snapshot = { sandbox_id: ids[0], name: "foreign" };
+  assert.equal((await server.api.call("POST", "/v1/snapshots", snapshot)).status, 201);
+  const templates = join(server.dataDirectory, "templates");
+  const [key = ""] = await readdir(templates);
+  const templateFile = join(templates, key, "template.json");
+
+  const genuine = new Map<string, unknown>();
+  const changed = new Map<string, unknown>();
+  for (const [index, { what, change }] of foreign.entries()) {
+    const path = capsuleFile(ids[index] ?? "");
+    const record = JSON.parse(await readFile(path, "utf8")) as CapsuleRecord;
+    const generations = record.generations.map((generation) => ({
+      ...generation,
+      hypervisor: change(generation.hypervisor),
+    }));
+    assert.ok(generations.length > 0);
+    assert.notDeepEqual(generations, record.generations, what);
+    genuine.set(path, record);
+    changed.set(path, { ...record, generations });
+  }
+  const template = JSON.parse(await readFile(templateFile, "utf8")) as TemplateRecord;
+  genuine.set(templateFile, template);
+  changed.set(templateFile, { ...template, hypervisor: template.hypervisor.replace("microvm", "q35") });
+
+  await rewrite(changed);
+  for (const [index, { what, named }] of foreign.entries()) {
+    const id = ids[index] ?? "";
     const { status, body } = await call("POST", `/v1/capsules/${id}/resume`);
     assert.deepEqual([what, status, body.error?.reason], [what, 502, "snapshot_incompatible"]);
-    assert.match(body.error?.message ?? "", named[what] ?? /^$/);
+    assert.match(body.error?.message ?? "", named);
     assert.equal((await call("GET", `/v1/capsules/${id}`)).body.status, "paused");
   }
-  await saidToBeSavedBy(id, () => genuine);
-  const snapshot = { sandbox_id: id, name: "foreign" };
-  assert.equal((await server.api.call("POST", "/v1/snapshots", snapshot)).status, 201);
-  await templateSaidToBeSavedBy((text) => text.replace("microvm", "q35"));
   const refused = await server.api.call<Body>("POST", "/v1/capsules", { template: "foreign" });
   assert.deepEqual([refused.status, refused.body.error?.reason], [502, "snapshot_incompatible"]);
-  await templateSaidToBeSavedBy(() => genuine);
+
+  await rewrite(genuine);
   const copy = await server.api.capsule(undefined, { template: "foreign" });
   assert.equal((await server.api.shell(copy, "cat /dev/shm/file")).stdout, "kept\n");
-  assert.equal((await call("POST", `/v1/capsules/${id}/resume`)).status, 200);
-  assert.equal((await server.api.shell(id, "cat /dev/shm/file")).stdout, "kept\n");
+  for (const id of ids) {
+    assert.equal((await call("POST", `/v1/capsules/${id}/resume`)).status, 200);
+    assert.equal((await server.api.shell(id, "cat /dev/shm/file")).stdout, "kept\n");
+  }
 });
