@@ -39,7 +39,7 @@ while True:
     time.sleep(0.002)
 `;
 
-/** A program in the capsule that tells its time, over a stream that stays open across stops. */
+/** A program in the capsule that reports its time, over a stream that stays open across stops. */
 class Clock {
   readonly #stream: StreamClient;
   #answers = 0;

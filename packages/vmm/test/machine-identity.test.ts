@@ -62,7 +62,7 @@ suite("the hash of the CPU that guests see", () => {
       assert.notEqual(hashExpansion(answers({ ...props, ...change })), hash);
   });
 
-  test("is an error where QEMU does not tell the properties", () => {
+  test("is an error where QEMU does not report the properties", () => {
     const refused = `{"return":{}}\n{"error":{"class":"GenericError","desc":"no such model"}}\n`;
     assert.throws(() => hashExpansion(refused), { reason: "operation_failed", message: /no such model/ });
     assert.throws(() => hashExpansion(`{"return":{}}\n`), { reason: "operation_failed" });

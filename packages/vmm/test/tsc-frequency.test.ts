@@ -26,7 +26,7 @@ test("the program's answer is a frequency or an error", () => {
     assert.throws(() => readMeasurement(line), { reason: "tsc_unusable" }, line);
 });
 
-test("guests are told the same frequency at every start, until the counter is another one", async () => {
+test("guests boot with the same frequency after every start, until the counter is another one", async () => {
   const file = join(directory, "tsc-khz");
   assert.equal(await settleTscKhz(2_445_402, file), 2_445_402);
   assert.equal(await settleTscKhz(2_445_399, file), 2_445_402);
@@ -38,7 +38,7 @@ test("guests are told the same frequency at every start, until the counter is an
   assert.equal(await readFile(file, "utf8"), "2445402\n");
 });
 
-test("what a frozen guest was told is found in its memory, wherever it is", async () => {
+test("the frequency that a frozen guest booted with is found anywhere in its memory", async () => {
   const line = "console=ttyS0 tsc_early_khz=2596122 tsc=reliable";
   for (const at of [0, 5000, CHUNK - 20, CHUNK + 100, 2 * CHUNK - line.length]) {
     const memory = Buffer.alloc(2 * CHUNK + 4096);

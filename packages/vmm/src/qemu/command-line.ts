@@ -59,7 +59,7 @@ export function cpuUnderKvm(cpuModel: string | undefined): {
   return { name: cpuModel ?? "host", props: Object.fromEntries(names.map((name) => [name, false])) };
 }
 
-/** Argument of the guest's kernel that tells it the frequency of the counter, in kHz. */
+/** Argument of the guest's kernel: the frequency of the counter, in kHz. */
 export const TSC_ARGUMENT = "tsc_early_khz";
 
 /** Device id of the disk. */
@@ -140,7 +140,7 @@ function startArguments(spec: BootSpec | RestoreSpec, settings: AcceleratorSetti
   const kernelCommandLine = [
     // Without a keyboard controller and EFI the kernel would jump into the firmware, where the machine stands still.
     "console=ttyS0 panic=-1 reboot=t quiet mitigations=off no_timer_check cryptomgr.notests",
-    // KVM tells its guests how fast their counter is, and keeps their clock right on hosts where it is not constant.
+    // KVM gives its guests the frequency of their counter, and keeps their clock right on hosts where it is not constant.
     ...(settings.accelerator === "tcg" ? [`${TSC_ARGUMENT}=${settings.tscKhz} tsc=reliable`] : []),
     "rdinit=/init",
     spec.commandLine ?? "",
