@@ -277,15 +277,20 @@ for (const megabytes of LONG ? [0, 4, 64] : [4]) {
 }
 
 test("text whose characters come in pieces can be followed from each offset that was reported", async () => {
-  const script = String.raw`printf 'ab\342'; sleep 0.3; printf '\202\254de\360\237'; sleep 0.3; printf '\230\200fg\303'; sleep 0.3; printf '\251h\n\303'`;
+  const script = String.raw`until [ -e /tmp/followed ]; do sleep 0.05; done; printf 'ab\342'; sleep 0.3; printf '\202\254de\360\237'; sleep 0.3; printf '\230\200fg\303'; sleep 0.3; printf '\251h\n\303'`;
   const body = { cmd: "sh", args: ["-c", script], background: true, tag: "chars" };
   await server.call("POST", `/v1/capsules/${id}/exec`, body);
+  const open = (from: number): Promise<StreamClient> =>
+    StreamClient.open(server, `/v1/capsules/${id}/processes/chars/stream?from=${from}`);
   const follow = async (from: number): Promise<StreamClient> => {
-    const client = await StreamClient.open(server, `/v1/capsules/${id}/processes/chars/stream?from=${from}`);
+    const client = await open(from);
     assert.equal(await client.ended(), 1000);
     return client;
   };
-  const whole = await follow(0);
+  // What was printed before would come in one piece.
+  const whole = await open(0);
+  await server.exec(id, "touch", ["/tmp/followed"]);
+  assert.equal(await whole.ended(), 1000);
   assert.equal(whole.joined("stdout"), "ab€de😀fgéh\n\ufffd");
   const pieces = whole.messages.filter(({ type }) => type === "stdout");
   assert.ok(pieces.length >= 4, JSON.stringify(pieces));
