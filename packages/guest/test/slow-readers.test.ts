@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { systemClock } from "@wrenn/core";
+import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
+import { guestChannel } from "@wrenn/protocol";
 import type { CapsuleProcess, OutputEvent, StartRequest } from "@wrenn/protocol";
+import { Lane } from "../src/lane/lane.ts";
+import type { LaneStream } from "../src/lane/lane.ts";
+import { LOG_CAPACITY } from "../src/processes/output-log.ts";
+import { GuestProcess } from "../src/processes/guest-process.ts";
 import { collect, request } from "./support/collect.ts";
 import { NativeAgent } from "./support/native-agent.ts";
 
@@ -80,4 +85,67 @@ test("the only reader is waited for, however long it takes nothing, and so is on
   const [crawled, quick] = await Promise.all([crawl(), collect(shared)]);
   assert.deepEqual([crawled, quick.stdout.length, quick.dropped], [[SIZE, 0], SIZE, []]);
   await link.detach();
+});
+
+/** A lane whose guest prints `total` bytes to each stream, and sends them as far as the host lets it. */
+class PrintingLane extends Lane {
+  readonly #streams = new Map<number, { readonly stream: LaneStream; sent: number }>();
+  readonly #total: number;
+
+  constructor(total: number) {
+    super({
+      path: "/nonexistent",
+      number: guestChannel.lanes.bulk,
+      linkId: 1n,
+      clock: systemClock,
+      logger: silentLogger,
+      random: systemRandom,
+      onActivity: () => {},
+    });
+    this.#total = total;
+  }
+
+  override addStream(id: number, stream: LaneStream): void {
+    this.#streams.set(id, { stream, sent: 0 });
+  }
+
+  override send(encode: (epoch: number) => readonly Uint8Array[]): void {
+    const frame = Buffer.concat(encode(1));
+    const id = frame.readUInt32LE(12);
+    const limit = Number(frame.readBigUInt64LE(guestChannel.FRAME_HEADER + 8));
+    queueMicrotask(() => this.#print(id, Math.min(limit, this.#total)));
+  }
+
+  #print(id: number, until: number): void {
+    const output = this.#streams.get(id);
+    if (!output || until <= output.sent) return;
+    const payload = Buffer.alloc(8 + until - output.sent);
+    payload.writeBigUInt64LE(BigInt(output.sent));
+    output.sent = until;
+    output.stream.receive({ type: guestChannel.frameType.data, flags: 0, id, payload });
+  }
+}
+
+test("output without readers, past what the log holds, is delivered once the process has exited", async (t) => {
+  const total = LOG_CAPACITY + 100_000;
+  const data = new PrintingLane(total);
+  t.after(() => data.close());
+  const process = new GuestProcess({
+    handle: 1,
+    facts: { pid: 0, cmd: "head", args: [], terminal: false, startedAt: 0 },
+    attached: true,
+    hasInput: false,
+    clock: systemClock,
+    control: data,
+    data,
+    onFinished: () => {},
+  });
+  process.started(2);
+  await systemClock.sleep(1);
+  const before = await process.held({ stdout: 0, stderr: 0 }, signal);
+  assert.deepEqual([before.stdout.offset, before.stdout.bytes.length], [0, LOG_CAPACITY]);
+  process.finish({ exitCode: 0 }, { stdout: total, stderr: total });
+  const { stdout, stderr } = await process.held({ stdout: 0, stderr: 0 }, AbortSignal.timeout(5000));
+  for (const { offset, bytes } of [stdout, stderr])
+    assert.deepEqual([offset, bytes.length], [total - LOG_CAPACITY, LOG_CAPACITY]);
 });

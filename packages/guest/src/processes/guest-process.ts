@@ -113,6 +113,8 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
     this.#finished = { exit, final };
     this.#exit.resolve(exit);
     this.#input?.end();
+    // Without readers the rest of the output waits no longer.
+    this.readerMoved();
     this.log.notify();
     this.#streamEnded();
   }
