@@ -19,10 +19,7 @@ const lane = await ScriptedLane.listen(bulk, (op, body) => {
   return {
     status: status.ok,
     body: entryOf("/file", 5),
-    stream: (epoch) => [
-      ...(opened === "" ? [] : guestChannel.encodeData(epoch, id, 0, Buffer.from(opened))),
-      ...endOf(epoch, id, opened.length),
-    ],
+    stream: (epoch) => [...dataOf(epoch, id, Buffer.from(opened)), ...endOf(epoch, id, opened.length)],
   };
 });
 const link = await agent.connect({ interactive: agent.interactive, bulk });
@@ -36,6 +33,12 @@ after(async () => {
 function entryOf(path: string, size: number): Uint8Array {
   const body = new guestChannel.BodyWriter().text(path).u8(1).u32(0o644).u32(0).u32(0);
   return body.text("root").text("root").u64(size).u64(0n).u64(1n).u32(1).text("").u8(0).finish();
+}
+
+function* dataOf(epoch: number, id: number, bytes: Buffer): Generator<Uint8Array> {
+  const part = guestChannel.MAX_PAYLOAD / 2;
+  for (let at = 0; at < bytes.length; at += part)
+    yield* guestChannel.encodeData(epoch, id, at, bytes.subarray(at, at + part));
 }
 
 function endOf(epoch: number, id: number, offset: number): readonly Uint8Array[] {
@@ -55,6 +58,17 @@ test("an agent that describes one file and opens another is noticed by the lengt
   assert.equal(await read(), "right");
   for (opened of ["longer than that", "less", ""])
     await assert.rejects(read(), (error) => WrennError.is(error, "file_operation_failed"), opened);
+});
+
+test("of a file that is longer than its description no byte past the described size is given out", async () => {
+  opened = "x".repeat(200_000);
+  const { bytes } = await link.files.read("/file", { signal });
+  const given: Uint8Array[] = [];
+  const taking = (async () => {
+    for await (const chunk of bytes) given.push(chunk);
+  })();
+  await assert.rejects(taking, (error) => WrennError.is(error, "file_operation_failed"));
+  assert.ok(Buffer.concat(given).length <= 5);
 });
 
 test("an agent without resumable uploads is said to have none", async () => {

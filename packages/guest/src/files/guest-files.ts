@@ -256,8 +256,8 @@ function sizeOf({ size }: FileEntry, answer: guestChannel.BodyReader): number | 
 }
 
 /**
- * Bytes of which there must be `expected`. The last ones are held back until the end is known: an agent of an earlier version
- * describes the file by its name, which may lead to another one than it has opened.
+ * Bytes of which there must be `expected`. More are never given out, and the last ones are held back until the end is known: an agent
+ * of an earlier version describes the file by its name, which may lead to another one than it has opened.
  */
 async function* exactly(
   bytes: AsyncGenerator<Buffer, void, undefined>,
@@ -268,6 +268,7 @@ async function* exactly(
   let held: Buffer | undefined;
   for await (const chunk of bytes) {
     length += chunk.length;
+    if (expected !== undefined && length > expected) break;
     if (held) yield held;
     held = chunk;
   }
