@@ -80,6 +80,18 @@ test("a write that is given up says how much was taken, and the rest never arriv
   assert.ok(stdout.equals(Buffer.from(`${"a".repeat(900_000)}b`)), `${stdout.length} bytes`);
 });
 
+test("of two calls that close the input each waits for the writes before it, and one that is given up takes only itself back", async () => {
+  const { process, read, printed } = await lateReader();
+  const written = process.write(Buffer.alloc(900_000, "a"), signal);
+  const first = process.closeInput(AbortSignal.timeout(100));
+  const second = process.closeInput(signal);
+  await assert.rejects(first, { reason: "input_not_read" });
+  await assert.rejects(process.write(Buffer.from("b"), signal), { reason: "stdin_closed" });
+  await read();
+  await Promise.all([written, second]);
+  assert.equal((await printed).stdout.length, 900_000);
+});
+
 test("writes of several writers arrive whole, in the order of the calls, without those that were given up", async () => {
   const { process, read, printed } = await lateReader();
   const first = process.write(Buffer.alloc(300_000, "1"), signal);

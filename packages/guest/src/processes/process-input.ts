@@ -25,7 +25,8 @@ export class ProcessInput {
   readonly #waiting: (Write | Close)[] = [];
   /** Writes that are in the stream as a whole and that the guest has not received yet. */
   readonly #sent: Write[] = [];
-  #closed = false;
+  /** The end is in the stream. */
+  #ended = false;
   #failure: unknown;
 
   /** @param selector - names the process in errors. */
@@ -73,8 +74,7 @@ export class ProcessInput {
 
   /** Ends the input after everything that was written before; resolves when the end is sent. Throws as `CapsuleProcess.closeInput` does. */
   async close(signal: AbortSignal): Promise<void> {
-    if (this.#closed || this.#failure !== undefined) return;
-    this.#closed = true;
+    if (this.#ended || this.#failure !== undefined) return;
     const close: Close = { bytes: undefined, ...Promise.withResolvers<void>() };
     this.#waiting.push(close);
     this.#work();
@@ -82,7 +82,6 @@ export class ProcessInput {
       const at = this.#waiting.indexOf(close);
       if (at < 0) return;
       this.#waiting.splice(at, 1);
-      this.#closed = false;
       close.reject(this.#notRead(0, 0, signal.reason));
     };
     signal.addEventListener("abort", giveUp, { once: true });
@@ -124,7 +123,8 @@ export class ProcessInput {
     if (failure !== undefined) this.fail(failure instanceof StreamRefused ? this.#stdinClosed() : failure);
     for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
       if (first.bytes === undefined) {
-        this.#stream.close();
+        if (!this.#ended) this.#stream.close();
+        this.#ended = true;
         first.resolve();
       } else if (!this.#give(first)) break;
       else this.#sent.push(first);
@@ -146,7 +146,7 @@ export class ProcessInput {
   }
 
   #throwIfOver(): void {
-    if (this.#closed) throw this.#stdinClosed();
+    if (this.#ended || this.#waiting.some(({ bytes }) => bytes === undefined)) throw this.#stdinClosed();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
