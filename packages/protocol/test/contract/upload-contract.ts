@@ -115,6 +115,23 @@ export function uploadContract(name: string, lab: ContractLab): void {
     assert.equal(await contentOf("contended"), "abcdef");
   });
 
+  test(`${name}: abandoning an upload ends the append that goes on, and no file appears`, async () => {
+    const upload = await begin("abandoned", 6);
+    const go = Promise.withResolvers<void>();
+    const slow = async function* (): AsyncGenerator<Uint8Array> {
+      yield Buffer.from("abc");
+      await go.promise;
+      yield Buffer.from("def");
+    };
+    const append = files.uploads.append(upload, 0, slow(), { signal });
+    const refused = rejects(() => append, "upload_not_found");
+    await eventually("the first bytes arrive", async () => (await offsetOf(upload)) === 3);
+    await files.uploads.abandon(upload, { signal });
+    go.resolve();
+    await refused;
+    await rejects(() => files.stat(at("abandoned"), { signal }), "path_not_found");
+  });
+
   test(`${name}: the target of an upload is judged at its begin and at its end`, async () => {
     await files.makeDirectory(at("directory"), { signal });
     await files.write(at("old"), chunks("old"), { signal });

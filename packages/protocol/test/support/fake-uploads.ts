@@ -71,6 +71,8 @@ export class FakeUploads implements CapsuleUploads {
     try {
       for await (const chunk of content) {
         signal.throwIfAborted();
+        // It may have been abandoned.
+        this.#find(id);
         if (upload.bytes.length + chunk.length > upload.size)
           throw new WrennError("upload_too_long", { size: upload.size });
         upload.bytes = Buffer.concat([upload.bytes, chunk]);
