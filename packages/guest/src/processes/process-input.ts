@@ -63,13 +63,7 @@ export class ProcessInput {
         queueMicrotask(() => this.#work());
       }
     };
-    signal.addEventListener("abort", giveUp, { once: true });
-    if (signal.aborted) giveUp();
-    try {
-      await write.promise;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+    await settled(write.promise, giveUp, signal);
   }
 
   /** Ends the input after everything that was written before; resolves when the end is sent. Throws as `CapsuleProcess.closeInput` does. */
@@ -84,13 +78,7 @@ export class ProcessInput {
       this.#waiting.splice(at, 1);
       close.reject(this.#notRead(0, 0, signal.reason));
     };
-    signal.addEventListener("abort", giveUp, { once: true });
-    if (signal.aborted) giveUp();
-    try {
-      await close.promise;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+    await settled(close.promise, giveUp, signal);
   }
 
   /**
@@ -156,5 +144,16 @@ export class ProcessInput {
 
   #stdinClosed(): WrennError {
     return new WrennError("stdin_closed", { selector: this.#selector() });
+  }
+}
+
+/** Waits for `promise`, which `giveUp` settles when the signal aborts. */
+async function settled(promise: Promise<void>, giveUp: () => void, signal: AbortSignal): Promise<void> {
+  signal.addEventListener("abort", giveUp, { once: true });
+  if (signal.aborted) giveUp();
+  try {
+    await promise;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
   }
 }
