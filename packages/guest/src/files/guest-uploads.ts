@@ -112,7 +112,7 @@ export class GuestUploads implements CapsuleUploads {
     await this.#request(operation.uploadDrop, body, { id, path: "" }, signal);
   }
 
-  /** Lets what was sent arrive, of which the guest keeps `count` bytes, whatever became of the request that sent it. */
+  /** Lets what was sent arrive, of which the guest keeps `count` bytes, whatever happened to the request that sent it. */
   async #settle(stream: OutboundStream, handle: number, count: number): Promise<void> {
     const signal = AbortSignal.timeout(SETTLE_MS);
     try {

@@ -12,7 +12,7 @@ interface Pending {
   size: number;
 }
 
-/** After this many answers that no `answeredBelow` covers, the guest is told which it need not keep. */
+/** After this many answers that no `answeredBelow` covers, an acknowledgement says which the guest need not keep. */
 const ACKNOWLEDGE_AFTER = 256;
 /** Most requests the guest has at once: later ones are refused, so it keeps nothing of them. */
 const MAX_OUTSTANDING = 4096;
