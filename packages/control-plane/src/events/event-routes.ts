@@ -7,6 +7,7 @@ import { eventJson, eventTypes } from "./event-json.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
+import { waitingClient } from "../http/waiting-client.ts";
 import type { EventFeed } from "./event-feed.ts";
 import type { RequestAuthenticator } from "../http/identity.ts";
 import type { Logger } from "@wrenn/core";
@@ -57,6 +58,7 @@ export function registerEvents(app: App, { events, authenticator, logger, closin
         if (!known.has(type))
           throw new WrennError("invalid_field", { field: "types", problem: `has no type '${type}'` });
       const team = teamOf(request);
+      const { left } = waitingClient(reply);
       const open = streams.get(team) ?? 0;
       if (open >= MAX_STREAMS)
         throw new WrennError("limit_reached", { limit: MAX_STREAMS, things: "event streams" });
@@ -68,9 +70,7 @@ export function registerEvents(app: App, { events, authenticator, logger, closin
         throw error;
       });
       const response = reply.raw;
-      const gone = new AbortController();
-      response.once("close", () => gone.abort(new Error("the client is gone")));
-      const signal = AbortSignal.any([gone.signal, closing]);
+      const signal = AbortSignal.any([left, closing]);
       reply.hijack();
       response.writeHead(200, {
         "content-type": "text/event-stream",

@@ -1,18 +1,19 @@
 import { Readable } from "node:stream";
 import { WrennError } from "@wrenn/core";
 import type { FileContent } from "@wrenn/protocol";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
+import { waitingClient } from "../http/waiting-client.ts";
+import type { WaitingReply } from "../http/waiting-client.ts";
 
 /** Aborts when the client leaves before it has its answer, `graceMs` later. */
-export function abortWhenGone(reply: FastifyReply, graceMs = 0): AbortSignal {
-  const left = new AbortController();
-  const abort = (): void => left.abort(new Error("the client left"));
-  reply.raw.once("close", () => {
-    if (reply.raw.writableFinished) return;
-    if (graceMs === 0) abort();
-    else setTimeout(abort, graceMs).unref();
+export function abortWhenGone(reply: WaitingReply, graceMs = 0): AbortSignal {
+  const { left, outcome } = waitingClient(reply);
+  if (graceMs === 0) return left;
+  const later = new AbortController();
+  void outcome.then((outcome) => {
+    if (outcome === "left") setTimeout(() => later.abort(left.reason), graceMs).unref();
   });
-  return left.signal;
+  return later.signal;
 }
 
 /**

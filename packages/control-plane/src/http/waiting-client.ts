@@ -23,13 +23,13 @@ export interface WaitingClient {
 }
 
 /** What {@link waitingClient} takes of a reply, over either protocol. */
-interface Reply {
+export interface WaitingReply {
   readonly raw: ServerResponse | Http2ServerResponse;
   readonly request: { readonly raw: { readonly socket: Socket } };
   readonly elapsedTime: number;
 }
 
-export function waitingClient(reply: Reply): WaitingClient {
+export function waitingClient(reply: WaitingReply): WaitingClient {
   const gone = new AbortController();
   const { promise, resolve } = Promise.withResolvers<"answered" | "left">();
   const { socket } = reply.request.raw;

@@ -9,6 +9,7 @@ import type { ExecResult } from "./run-foreground.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
+import { waitingClient } from "../http/waiting-client.ts";
 import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 import { defined, problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
@@ -119,16 +120,13 @@ export function registerExecRoutes(
         await capsule.touch();
         return await reply.status(202).send({ sandbox_id: id, cmd, ...identityOf(process) });
       }
-      const left = new AbortController();
       // A client that leaves takes its command with it.
-      reply.raw.once("close", () => {
-        if (!reply.raw.writableFinished) left.abort(new Error("the client left"));
-      });
+      const { left } = waitingClient(reply);
       const result = await runForeground(
         processes,
         { cmd, args, envs, ...where, timeoutSec: timeoutSec > 0 ? timeoutSec : DEFAULT_TIMEOUT_SEC },
         clock,
-        left.signal,
+        left,
       );
       capsule.touch().catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
       return await reply.status(200).send({ sandbox_id: id, cmd, ...execJson(result) });

@@ -6,6 +6,7 @@ import { processFacts, ProcessFactsAnswer, processLogs, ProcessLogsAnswer } from
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, ErrorSchema, refusals } from "../http/schemas.ts";
+import { waitingClient } from "../http/waiting-client.ts";
 import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
 const { SIGKILL, SIGTERM } = constants.signals;
@@ -176,9 +177,7 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
     async (request, reply) => {
       const process = await find(request, request.params);
       const { data = "", encoding = "utf-8", close = false } = request.body;
-      const left = new AbortController();
-      reply.raw.once("close", () => left.abort(new Error("the client left")));
-      const signal = AbortSignal.any([AbortSignal.timeout(INPUT_MS), left.signal]);
+      const signal = AbortSignal.any([AbortSignal.timeout(INPUT_MS), waitingClient(reply).left]);
       const bytes = Buffer.from(data, encoding);
       if (bytes.length > 0) await process.write(bytes, signal);
       if (close) await closeAfter(process, bytes.length, signal);

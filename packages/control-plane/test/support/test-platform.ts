@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type { IdentityProvider, LocalHost, Mail, MailTransport, RequestRates } from "@wrenn/control-plane";
@@ -70,6 +72,7 @@ export class TestPlatform implements AsyncDisposable {
   readonly #release: AsyncDisposableStack;
   readonly #parts: PlatformParts;
   #url = "";
+  #request: (request: IncomingMessage, response: ServerResponse) => void = () => undefined;
 
   private constructor(
     parts: PlatformParts,
@@ -91,7 +94,9 @@ export class TestPlatform implements AsyncDisposable {
     release.defer(() => database.close());
     const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
     const platform = new TestPlatform(parts, database, apiKey, release.move());
-    platform.#url = (await platform.serve({ id: systemRandom.uuid(), agent: platform.host })).url;
+    const { url, request } = await platform.serve({ id: systemRandom.uuid(), agent: platform.host });
+    platform.#url = url;
+    platform.#request = request;
     return platform;
   }
 
@@ -167,6 +172,16 @@ export class TestPlatform implements AsyncDisposable {
     };
   }
 
+  /** Serves HTTP/2, too, in the way of the TLS port. @returns the URL. */
+  async serveHttp2(): Promise<string> {
+    const server = createHttp2Server((request, response) =>
+      this.#request(request as unknown as IncomingMessage, response as unknown as ServerResponse),
+    );
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    this.#release.defer(() => void server.close());
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#release.disposeAsync();
   }
@@ -175,7 +190,11 @@ export class TestPlatform implements AsyncDisposable {
   async serve(
     localHost: LocalHost | undefined,
     instanceId = systemRandom.uuid(),
-  ): Promise<{ readonly url: string; readonly close: () => Promise<void> }> {
+  ): Promise<{
+    readonly url: string;
+    readonly request: (request: IncomingMessage, response: ServerResponse) => void;
+    readonly close: () => Promise<void>;
+  }> {
     const { rates = {}, identityProviders = [], outbox, createAnswerMs } = this.#parts;
     const controlPlane = await createControlPlane({
       database: this.database,
@@ -219,7 +238,8 @@ export class TestPlatform implements AsyncDisposable {
         : { mailer: { send: async (_db, mail) => void this.mails.push(mail) } }),
       publicUrl: "https://wrenn.example.org",
     });
-    const server = createServer(controlPlane.handlers.request).on("upgrade", controlPlane.handlers.upgrade);
+    const { request, upgrade } = controlPlane.handlers;
+    const server = createServer(request).on("upgrade", upgrade);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     let open = true;
     const close = async (): Promise<void> => {
@@ -230,7 +250,7 @@ export class TestPlatform implements AsyncDisposable {
       await controlPlane.close();
     };
     this.#release.defer(close);
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, request, close };
   }
 }
 
