@@ -58,6 +58,13 @@ const empty: readonly (readonly [string, Readonly<Record<string, string>>, strin
   ["with a JSON type and a coding", { ...json, "content-encoding": "gzip" }, ""],
   ["with the type of forms", { "content-type": "application/x-www-form-urlencoded" }, ""],
   ["with the type of text", { "content-type": "text/plain" }, ""],
+  ["with a malformed type", { "content-type": "nonsense" }, ""],
+  ["with an empty type", { "content-type": "" }, ""],
+  [
+    "with a malformed type, in chunks",
+    { "content-type": "nonsense", "transfer-encoding": "chunked" },
+    undefined,
+  ],
 ];
 const writing = list.all().filter(({ method }) => !["GET", "HEAD", "OPTIONS"].includes(method));
 

@@ -12,6 +12,14 @@ const JSON_TYPE = "application/json";
  */
 export function acceptJsonBodies(app: App): void {
   const parse = app.getDefaultJsonParser("error", "error");
+  const malformedTypes = new WeakMap<object, string>();
+  // Fastify refuses a malformed type before it looks for content. Without the header the rules below decide.
+  app.addHook("onRequest", async ({ headers, mediaType, raw }) => {
+    const { "content-type": type } = headers;
+    if (type === undefined || mediaType !== undefined) return;
+    malformedTypes.set(raw, type);
+    delete headers["content-type"];
+  });
   app.removeContentTypeParser([JSON_TYPE, "text/plain"]);
   app.addContentTypeParser<string>(JSON_TYPE, { parseAs: "string" }, (request, body, done) => {
     const { "content-encoding": coding = "identity" } = request.headers;
@@ -23,7 +31,7 @@ export function acceptJsonBodies(app: App): void {
   app.addContentTypeParser("*", (request, content, done) => {
     // A path that leads nowhere is not found, whatever is sent to it.
     if (request.is404) done(null);
-    else refuseContent(content, request.headers["content-type"], done);
+    else refuseContent(content, request.headers["content-type"] ?? malformedTypes.get(request.raw), done);
   });
   app.addHook("preValidation", async (request) => {
     if (request.body === undefined && IsOptional(request.routeOptions.schema?.body)) request.body = {};
