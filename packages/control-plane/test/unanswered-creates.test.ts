@@ -269,6 +269,28 @@ test("of two clients with one key, one that is answered is enough for the capsul
   await call("DELETE", `/v1/capsules/${id}`);
 });
 
+test("of two clients with one key, one that leaves does not end the wait of the other", async () => {
+  host.isSlow = true;
+  const key = { "idempotency-key": "one-waits" };
+  const leaving = send("/v1/capsules", key);
+  const id = await asked();
+  const staying = create(key);
+  let isAnswered = false;
+  const answer = staying.finally(() => (isAnswered = true));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  leaving.destroy();
+  const due: (Date | null)[] = [];
+  while (!isAnswered) {
+    const rows = await db.selectFrom("unanswered_creates").select("due_at").execute();
+    due.push(...rows.map((row) => row.due_at));
+  }
+  assert.equal((await answer).body["id"], id);
+  assert.ok(due.length > 0);
+  assert.deepEqual([...new Set(due)], [null]);
+  host.creating.get(id)?.();
+  await call("DELETE", `/v1/capsules/${id}`);
+});
+
 test("a client that a control plane did not answer before it ended left: its capsule is kept 60 seconds", async () => {
   host.isSlow = false;
   const unansweredId = String((await create()).body["id"]);

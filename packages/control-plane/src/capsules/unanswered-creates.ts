@@ -82,9 +82,9 @@ export class UnansweredCreates {
         const others = (this.#waiting.get(id) ?? 1) - 1;
         if (others > 0) this.#waiting.set(id, others);
         else this.#waiting.delete(id);
-        // One client that has its answer is enough for a capsule to stay.
-        if (this.#outcomes.get(id) !== "answered")
-          this.#outcomes.set(id, outcome === "answered" ? outcome : { dueAt });
+        // One client that has its answer is enough for a capsule to stay, and the last one that waits decides when it is due.
+        if (outcome === "answered") this.#outcomes.set(id, outcome);
+        else if (others <= 0 && this.#outcomes.get(id) !== "answered") this.#outcomes.set(id, { dueAt });
       }
       this.#background(async () => {
         await Promise.all(capsuleIds.map((id) => this.#writes.write(id)));
