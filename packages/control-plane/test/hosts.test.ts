@@ -246,6 +246,20 @@ test("a capsule that waits because its host's disk is full says so, and no longe
   await as(admin, "DELETE", `/v1/hosts/${host.id}?force=true`);
 });
 
+test("a capsule that was paused while it waited for the disk has no problem once it is resumed", async () => {
+  const made = await platform.call("POST", "/v1/capsules", { ...key(), body: body() });
+  const id = String(made.body["id"]);
+  await platform.call("POST", `/v1/capsules/${id}/pause`, key());
+  await platform.database.db
+    .updateTable("sandboxes")
+    .set({ problem: "the capsule waits" })
+    .where("id", "=", parseId("capsule", id))
+    .execute();
+  const { status, body: resumed } = await platform.call("POST", `/v1/capsules/${id}/resume`, key());
+  assert.deepEqual([status, resumed["status"], resumed["problem"]], [200, "running", undefined]);
+  await platform.call("DELETE", `/v1/capsules/${id}`, key());
+});
+
 test("a create that its control plane did not survive is settled by another one", async () => {
   const host = await join("survivor:1");
   const second = await platform.serve(undefined);

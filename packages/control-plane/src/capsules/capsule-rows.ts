@@ -110,6 +110,7 @@ export class CapsuleRows {
     const changed = await this.change(row.id, ["pending", "starting", "running", "paused", "missing"], {
       status: running ? "running" : "paused",
       hostIp: status.hostAddress ?? null,
+      problem: status.problem ?? null,
       metadata: status.metadata,
       ...(running && row.started_at === null ? { startedAt: this.#now() } : {}),
     });
@@ -123,7 +124,8 @@ export class CapsuleRows {
    */
   async recordReported(status: CapsuleStatus, hostId: string): Promise<void> {
     const isWaiting = status.state === "running" && status.problem !== undefined;
-    const continues = status.state === "running" && this.#waiting.delete(status.id);
+    const hasWaited = this.#waiting.delete(status.id);
+    const continues = status.state === "running" && hasWaited;
     if (status.state !== "failed" && status.state !== "paused" && !isWaiting && !continues) return;
     if (isWaiting) this.#waiting.add(status.id);
     const id = parseId("capsule", status.id);
