@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { guestChannel } from "@wrenn/protocol";
 import type { CapsuleProcess, OutputEvent, StartRequest } from "@wrenn/protocol";
 import { Lane } from "../src/lane/lane.ts";
 import type { LaneStream } from "../src/lane/lane.ts";
 import { LOG_CAPACITY } from "../src/processes/output-log.ts";
 import { GuestProcess } from "../src/processes/guest-process.ts";
+import { RING_BYTES } from "../src/processes/start-request.ts";
 import { collect, request } from "./support/collect.ts";
 import { NativeAgent } from "./support/native-agent.ts";
 
@@ -84,6 +86,20 @@ test("the only reader is waited for, however long it takes nothing, and so is on
   };
   const [crawled, quick] = await Promise.all([crawl(), collect(shared)]);
   assert.deepEqual([crawled, quick.stdout.length, quick.dropped], [[SIZE, 0], SIZE, []]);
+  await link.detach();
+});
+
+test("a process that is killed exits although all readers of its output have left", async () => {
+  await using agent = await NativeAgent.start();
+  const link = await agent.connect();
+  const process = await link.processes.start(request("sh", flood, { output: "attached" }), signal);
+  for await (const event of process.output("oldest", signal)) if (event.type === "data") break;
+  const held = async (): Promise<number> =>
+    (await process.held({ stdout: 0, stderr: 0 }, signal)).stdout.bytes.length;
+  await eventually("the guest's ring is full", async () => (await held()) >= RING_BYTES);
+  await process.kill(9, "tree", signal);
+  assert.deepEqual(await process.wait(AbortSignal.timeout(5000)), { exitCode: 137, signal: 9 });
+  assert.deepEqual(await link.processes.list(signal), []);
   await link.detach();
 });
 

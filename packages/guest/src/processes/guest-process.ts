@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { abortable, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import type {
@@ -52,6 +53,8 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
   #finished: Finished | undefined;
   #failure: unknown;
   #settled = false;
+  /** It prints nothing from now on. */
+  #isKilled = false;
 
   constructor(options: GuestProcessOptions) {
     this.#options = options;
@@ -186,6 +189,10 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
     await this.#tolerateUnknown(
       this.#options.control.request(guestChannel.operation.signal, body.finish(), signal),
     );
+    if (signalNumber !== constants.signals.SIGKILL) return;
+    // The guest reports the exit once it holds all output: without readers it needs room for that.
+    this.#isKilled = true;
+    this.readerMoved();
   }
 
   async resize(cols: number, rows: number, signal: AbortSignal): Promise<void> {
@@ -219,7 +226,8 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
 
   /**
    * How far the guest may send. Detached output never waits: the log drops its oldest bytes. Attached output goes at the pace
-   * of its readers, and without one waits for the log to be read; a terminal without readers is like detached output.
+   * of its readers, and without one waits for the log to be read; a terminal without readers is like detached output, and so is a
+   * process that was killed.
    */
   #grant(name: OutputStream): void {
     const inbound = this.#inbound[name];
@@ -229,7 +237,8 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
       return;
     }
     const { start, end } = this.log.streams[name];
-    const base = this.#readers.size === 0 && !this.#facts.terminal && !this.#finished ? start : end;
+    const waits = !this.#facts.terminal && !this.#finished && !this.#isKilled;
+    const base = this.#readers.size === 0 && waits ? start : end;
     // A quarter of the guest's ring keeps the pipe full without a message for every read.
     inbound.grantAtLeast(Math.min(base, this.#readers.pace(name)) + LOG_CAPACITY, RING_BYTES / 4);
   }
