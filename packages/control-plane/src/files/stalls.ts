@@ -1,7 +1,7 @@
 import { WrennError } from "@wrenn/core";
 
 /**
- * Passes content through while it comes: a client whose network is gone may never say so, and what it sends to would stay taken.
+ * Passes content through while it arrives. A connection that drops without a sign would otherwise keep its upload in use.
  *
  * @throws WrennError `body_stalled` while iterating, when nothing arrives for `ms` although it is waited for.
  */

@@ -17,8 +17,8 @@ export function abortWhenGone(reply: WaitingReply, graceMs = 0): AbortSignal {
 }
 
 /**
- * The body of a request, for one who may refuse it in the middle. The connection then lives on for the answer, and takes the rest of
- * the body away: many clients read the answer only after they have sent everything.
+ * The body of a request that may be refused in the middle. The connection then stays open for the answer, and the rest of the body is
+ * discarded: many clients read the answer only after they have sent everything.
  */
 export async function* bodyOf({ raw }: FastifyRequest): AsyncGenerator<Uint8Array, void> {
   try {

@@ -29,7 +29,7 @@ export function acceptJsonBodies(app: App): void {
     else void parse(request, body, done);
   });
   app.addContentTypeParser("*", (request, content, done) => {
-    // A path that leads nowhere is not found, whatever is sent to it.
+    // An unknown path is 404, whatever is sent to it.
     if (request.is404) done(null);
     else refuseContent(content, request.headers["content-type"] ?? malformedTypes.get(request.raw), done);
   });
@@ -46,7 +46,7 @@ export function unsupportedType(type: string | undefined): WrennError {
   });
 }
 
-/** Accepts an empty body only; the rest of another one is not read. */
+/** Accepts an empty body only; the rest of another one is discarded. */
 function refuseContent(
   content: Readable,
   type: string | undefined,
