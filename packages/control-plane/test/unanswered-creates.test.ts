@@ -274,13 +274,12 @@ test("of two clients with one key, one that leaves does not end the wait of the 
   const key = { "idempotency-key": "one-waits" };
   const leaving = send("/v1/capsules", key);
   const id = await asked();
-  const staying = create(key);
-  let isAnswered = false;
-  const answer = staying.finally(() => (isAnswered = true));
+  const answered = new AbortController();
+  const answer = create(key).finally(() => answered.abort());
   await new Promise((resolve) => setTimeout(resolve, 50));
   leaving.destroy();
   const due: (Date | null)[] = [];
-  while (!isAnswered) {
+  while (!answered.signal.aborted) {
     const rows = await db.selectFrom("unanswered_creates").select("due_at").execute();
     due.push(...rows.map((row) => row.due_at));
   }
