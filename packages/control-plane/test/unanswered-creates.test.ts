@@ -49,6 +49,31 @@ test("a client that leaves before its capsule is reserved leaves nothing", async
   });
 });
 
+test("the operation of a create that was aborted ends only when its capsule is recorded as destroyed", async () => {
+  host.isSlow = true;
+  const outgoing = send("/v1/capsules");
+  const id = await asked();
+  const uuid = parseId("capsule", id);
+  await db.transaction().execute(async (trx) => {
+    await trx
+      .selectFrom("unanswered_creates")
+      .selectAll()
+      .where("sandbox_id", "=", uuid)
+      .forUpdate()
+      .execute();
+    outgoing.destroy();
+    await eventually("the host has ended it", () => host.creating.size === 0);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const operations = await db
+      .selectFrom("operations")
+      .select("state")
+      .where("sandbox_id", "=", uuid)
+      .execute();
+    assert.deepEqual(operations, [{ state: "running" }]);
+  });
+  await gone(id);
+});
+
 test("the create of a client that leaves is aborted on the host; audit and events report it", async () => {
   host.isSlow = true;
   const outgoing = send("/v1/capsules");

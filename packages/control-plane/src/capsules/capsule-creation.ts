@@ -39,6 +39,8 @@ interface CapsuleStart extends Reservation {
   readonly sized: CreateRequest;
   /** Aborts when the capsule is no longer to be made. */
   readonly signal: AbortSignal;
+  /** Resolves when the end of the request is recorded. */
+  readonly followed: Promise<void>;
 }
 
 export interface CreateOptions {
@@ -111,7 +113,8 @@ export class CapsuleCreation {
         earlier = reserved.earlier;
         continue;
       }
-      unanswered.follow([reserved.id], client, { isRepeatable: idempotencyKey !== undefined });
+      const isRepeatable = idempotencyKey !== undefined;
+      const followed = unanswered.follow([reserved.id], client, { isRepeatable });
       const limit = AbortSignal.timeout(CREATE_MS);
       // A request that can be repeated is carried out whether or not its client waits.
       const cancel = new AbortController();
@@ -119,7 +122,7 @@ export class CapsuleCreation {
       this.#cancels.set(reserved.id, cancel);
       const started = operations
         .finishRecorded([reserved.operationId], () =>
-          this.#start({ ...reserved, teamId, template, sized, signal: AbortSignal.any(signals) }),
+          this.#start({ ...reserved, teamId, template, sized, signal: AbortSignal.any(signals), followed }),
         )
         .finally(() => this.#cancels.delete(reserved.id));
       return (await this.#answerEarly(started, client)) ?? (await this.#unfinished(reserved.row, client));
@@ -175,7 +178,7 @@ export class CapsuleCreation {
     client.left.throwIfAborted();
     const { sandbox_id: id } = earlier;
     const isClaimed = await unanswered.claim(id);
-    if (isClaimed) unanswered.follow([id], client, { isRepeatable: true });
+    if (isClaimed) void unanswered.follow([id], client, { isRepeatable: true });
     const { createAnswerMs = CREATE_MS } = this.#options;
     const patienceMs = Math.max(0, createAnswerMs - client.waitedMs());
     const row = await rows.getCreated(teamId, formatId("capsule", id), patienceMs);
@@ -192,7 +195,7 @@ export class CapsuleCreation {
   /** Starts a reserved capsule and records that it runs, or that it failed. */
   async #start(start: CapsuleStart): Promise<CapsuleRow> {
     const { rows } = this.#deps;
-    const { id, operationId, signal } = start;
+    const { id, operationId, signal, followed } = start;
     try {
       const { hostAddress: hostIp = null, metadata } = await this.#startOnSomeHost(start);
       const row = await rows.recordStarted({ id, operationId, hostIp, metadata });
@@ -202,6 +205,8 @@ export class CapsuleCreation {
     } catch (error) {
       // A capsule whose client left, or that was destroyed, is recorded by what ended its creation.
       if (!isCancelled(signal)) await rows.recordFailed(id, problemOf(error));
+      // Until then this operation keeps the capsule from being taken for one whose creation was interrupted.
+      else if (WrennError.is(signal.reason, "client_left")) await followed;
       throw error;
     }
   }

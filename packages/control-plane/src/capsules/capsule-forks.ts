@@ -48,7 +48,7 @@ export class CapsuleForks {
     client.left.throwIfAborted();
     const { children, operationIds } = await this.#reserve(source, count);
     const ids = children.map(({ id }) => id);
-    unanswered.follow(ids, client, { isRepeatable: false });
+    const followed = unanswered.follow(ids, client, { isRepeatable: false });
     return await operations.finish(operationIds, async () => {
       try {
         const started = await this.#start(source, children, client.left);
@@ -58,8 +58,12 @@ export class CapsuleForks {
         await unanswered.markAnswering(ids);
         return running;
       } catch (error) {
-        // The children of a client that left are destroyed, by the rule that follows its request.
-        if (client.left.aborted) throw error;
+        if (client.left.aborted) {
+          // The children are destroyed by the rule that follows the request. Until then this operation keeps them from being taken
+          // for capsules whose creation was interrupted.
+          await followed;
+          throw error;
+        }
         for (const child of children)
           await rows.change(child.id, ["pending"], { status: "error", problem: problemOf(error) });
         throw error;

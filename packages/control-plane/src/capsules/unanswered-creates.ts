@@ -68,14 +68,17 @@ export class UnansweredCreates {
   /**
    * Follows the request that made capsules to its end. The caller stops making them when the client leaves, unless the request
    * `isRepeatable`.
+   *
+   * @returns when the end is recorded, and of a request that cannot be repeated also that its capsules are destroyed. Never rejects:
+   * what fails is done by the next sweep.
    */
-  follow(
+  async follow(
     capsuleIds: readonly string[],
     client: WaitingClient,
     { isRepeatable }: { readonly isRepeatable: boolean },
-  ): void {
+  ): Promise<void> {
     for (const id of capsuleIds) this.#waiting.set(id, (this.#waiting.get(id) ?? 0) + 1);
-    void client.outcome.then((outcome) => {
+    await client.outcome.then(async (outcome) => {
       const keptMs = isRepeatable ? KEPT_FOR_RETRY_MS : 0;
       const dueAt = new Date(this.#deps.clock.now() + keptMs);
       for (const id of capsuleIds) {
@@ -86,7 +89,7 @@ export class UnansweredCreates {
         if (outcome === "answered") this.#outcomes.set(id, outcome);
         else if (others <= 0 && this.#outcomes.get(id) !== "answered") this.#outcomes.set(id, { dueAt });
       }
-      this.#background(async () => {
+      await this.#background(async () => {
         await Promise.all(capsuleIds.map((id) => this.#writes.write(id)));
         if (outcome === "left" && !isRepeatable) await this.destroyDue(capsuleIds);
       });
@@ -129,7 +132,9 @@ export class UnansweredCreates {
       return { due, ended, operationIds };
     });
     for (const [at, capsule] of ended.entries())
-      this.#background(() => operations.finish([operationIds[at] ?? ""], () => this.#destroyOnHost(capsule)));
+      void this.#background(() =>
+        operations.finish([operationIds[at] ?? ""], () => this.#destroyOnHost(capsule)),
+      );
     return due.length;
   }
 
@@ -184,12 +189,14 @@ export class UnansweredCreates {
     for (const { id, outcome } of outcomes) if (this.#outcomes.get(id) === outcome) this.#outcomes.delete(id);
   }
 
-  #background(work: () => Promise<void>): void {
+  /** What fails here is done by the next sweep. */
+  async #background(work: () => Promise<void>): Promise<void> {
     const { operations, logger } = this.#deps;
-    // What fails here is done by the next sweep.
-    operations.background(work()).catch((error: unknown) => {
+    try {
+      await operations.background(work());
+    } catch (error) {
       logger.warn("capsule.client_left_failed", { problem: problemOf(error) });
-    });
+    }
   }
 
   #now(): Date {
