@@ -21,7 +21,7 @@ const controlPlane = await startControlPlane({
   signal: new AbortController().signal,
   times: { everyMs: 500, silentMs: 5000, leaseMs: 4000, answerMs: 5000 },
 });
-process.stdout.write(`${JSON.stringify({ url: controlPlane.url, apiKey: controlPlane.apiKey })}\n`);
 process.once("SIGTERM", () => {
   void controlPlane.close("destroy").then(() => process.exit(0));
 });
+process.stdout.write(`${JSON.stringify({ url: controlPlane.url, apiKey: controlPlane.apiKey })}\n`);

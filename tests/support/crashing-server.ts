@@ -29,7 +29,7 @@ const server = await startServer({
     if (armed.trim() === `${operation}:${step}`) process.kill(process.pid, "SIGKILL");
   },
 });
-process.stdout.write(`${JSON.stringify({ url: server.url, apiKey: server.apiKey })}\n`);
 process.once("SIGTERM", () => {
   void server.close("destroy").then(() => process.exit(0));
 });
+process.stdout.write(`${JSON.stringify({ url: server.url, apiKey: server.apiKey })}\n`);

@@ -27,7 +27,7 @@ const joined = await startJoinedHost({
   beatMs: 1000,
   signal: new AbortController().signal,
 });
-process.stdout.write(`${JSON.stringify({ hostId: joined.hostId })}\n`);
 const end = (): void => void joined.close("destroy").then(() => process.exit(0));
 process.once("SIGTERM", end);
 void joined.deleted.then(end);
+process.stdout.write(`${JSON.stringify({ hostId: joined.hostId })}\n`);

@@ -2,7 +2,10 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 
-/** A process of a test that says in one line of JSON when it is ready, and may be killed and started again. */
+/**
+ * A process of a test that says in one line of JSON when it is ready, and may be killed and started again. It says so only once it
+ * handles SIGTERM: a test may stop it at once.
+ */
 export class TestProcess {
   readonly #argv: readonly string[];
   #child: ChildProcess | undefined;
@@ -45,9 +48,11 @@ export class TestProcess {
     await this.gone();
   }
 
-  /** Asks it to end, and waits until it has. */
+  /** Asks it to end, and waits until it has. @throws Error when the signal ended it, so that it left behind what it had. */
   async stop(): Promise<void> {
     this.signal("SIGTERM");
     await this.gone();
+    if (this.#child?.signalCode === "SIGTERM")
+      throw new Error("it was ended by SIGTERM, which it did not handle");
   }
 }
