@@ -27,7 +27,17 @@ test("a machine whose owner was killed is adopted: frozen, let go on, its consol
   const home = join(directory, "run");
   const id = `adopted-${process.pid}`;
   const readable = [directory, dirname(rootfs)];
-  const shape = { id, directory: home, vcpus: 1, memoryMib: 256, disk, readable, uid, gid: uid };
+  const shape = {
+    id,
+    directory: home,
+    vcpus: 1,
+    memoryMib: 256,
+    disk,
+    diskMib: 5120,
+    readable,
+    uid,
+    gid: uid,
+  };
   // A kernel that tells all about its start writes to the console for as long as this test looks.
   const spec: BootSpec = {
     ...shape,

@@ -44,6 +44,14 @@ test("each machine runs as a user of its own, without capabilities, under seccom
   assert.equal(users.size, pids.length);
 });
 
+test("no file that a machine writes can grow beyond its disk and its tables", async () => {
+  for (const pid of pids) {
+    const limits = await readFile(`/proc/${pid}/limits`, "utf8");
+    const bytes = Number(/^Max file size +(\d+) +(\d+) +bytes/m.exec(limits)?.[2]);
+    assert.ok(bytes > 5120 * 2 ** 20 && bytes < 5500 * 2 ** 20, limits);
+  }
+});
+
 test("each machine has mount, pid, ipc, uts and network namespaces of its own", async () => {
   for (const kind of ["mnt", "pid", "ipc", "uts", "net"]) {
     const all = await Promise.all([process.pid, ...pids].map((pid) => readlink(`/proc/${pid}/ns/${kind}`)));

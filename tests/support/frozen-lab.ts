@@ -132,7 +132,17 @@ export class FrozenLab {
     const disk = join(home, "disk.qcow2");
     await makeDisk(disk, uid, backing);
     const readable = [directory, dirname(this.#artifacts.rootfs)];
-    return { id, directory: join(home, "run"), vcpus: 1, memoryMib, disk, readable, uid, gid: uid };
+    return {
+      id,
+      directory: join(home, "run"),
+      vcpus: 1,
+      memoryMib,
+      disk,
+      diskMib: 5120,
+      readable,
+      uid,
+      gid: uid,
+    };
   }
 }
 

@@ -1,7 +1,7 @@
 import { chown, mkdir, readFile, statfs } from "node:fs/promises";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { dirname } from "node:path";
-import { defined, systemClock, systemRandom } from "@wrenn/core";
+import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import {
   buildBootArtifacts,
@@ -17,13 +17,15 @@ import {
   bootTemplate,
   createHostAgent,
   createTemplateStore,
+  defaultReserve,
+  DiskReserve,
   LayerStore,
   orphanFinders,
   SnapshotTemplates,
   sweepHost,
   TemplateBases,
 } from "@wrenn/host-agent";
-import type { Host, PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
+import type { DiskSpace, Host, PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } from "@wrenn/memory-image";
 import { createSlotPool } from "@wrenn/network";
 import { exists } from "@wrenn/system";
@@ -75,6 +77,7 @@ export async function startHostAgent(
     create: createDisk,
     flatten: flattenChain,
     layers: new LayerStore(paths.layers, systemRandom),
+    reserve: await createReserve(config),
   };
   const snapshots = new SnapshotTemplates(paths.templates, { mergeMemory, flattenDisk: flattenChain });
   const bases = new TemplateBases(paths.bases, rebaseOverlay);
@@ -120,12 +123,29 @@ export async function startHostAgent(
     await agent.recover(signal);
     await reportChanges(config, accelerator, await agent.incompatibleCapsules(signal), logger);
     await machines.slots.sweep();
-    await source.frozen(recipe.name, DEFAULT_SHAPE, signal);
+    await source.frozen(recipe.name, DEFAULT_SHAPE, signal).catch((error: unknown) => {
+      // The server starts all the same: its users can delete what fills the disk.
+      if (!WrennError.is(error, "disk_full")) throw error;
+      logger.error("template.not_frozen", { template: recipe.name, problem: problemOf(error) });
+    });
     return agent;
   } catch (error) {
     await agent.close("leave");
     throw error;
   }
+}
+
+/** The database is stored on the same file system, and suffers first when that is full. */
+async function createReserve({
+  dataDirectory,
+  diskReserve = defaultReserve,
+}: ServerConfig): Promise<DiskReserve> {
+  const readSpace = async (): Promise<DiskSpace> => {
+    const { blocks, bavail, bsize } = await statfs(dataDirectory);
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+  };
+  const reserveBytes = diskReserve((await readSpace()).totalBytes);
+  return new DiskReserve({ readSpace }, { path: dataDirectory, reserveBytes });
 }
 
 async function createMachines(

@@ -79,6 +79,10 @@ static _Noreturn void run_program(const struct options *options, int console, in
   if (syscall(SYS_close_range, 4u, ~0u, 0u)) fail("close_range");
   setrlimit(RLIMIT_CORE, &no_core);
   setrlimit(RLIMIT_NOFILE, &files);
+  if (options->file_mib > 0) {
+    const struct rlimit size = {(rlim_t)options->file_mib << 20, (rlim_t)options->file_mib << 20};
+    if (setrlimit(RLIMIT_FSIZE, &size)) fail("file size limit");
+  }
   drop_identity(options);
   /* Changing the identity clears the death signal. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -27,7 +27,7 @@ bool options_parse(int argc, char **argv, struct options *options) {
       {"run", required_argument, NULL, 'r'},    {"uid", required_argument, NULL, 'u'},    {"gid", required_argument, NULL, 'g'},
       {"cgroup", required_argument, NULL, 'c'}, {"netns", required_argument, NULL, 'n'},  {"read", required_argument, NULL, 'R'},
       {"write", required_argument, NULL, 'W'},  {"device", required_argument, NULL, 'd'}, {"env", required_argument, NULL, 'e'},
-      {"console", required_argument, NULL, 'l'}, {"library", required_argument, NULL, 'x'}, {NULL, 0, NULL, 0},
+      {"console", required_argument, NULL, 'l'}, {"library", required_argument, NULL, 'x'}, {"file-mib", required_argument, NULL, 'f'}, {NULL, 0, NULL, 0},
   };
   unsigned long uid = 0;
   unsigned long gid = 0;
@@ -68,6 +68,9 @@ bool options_parse(int argc, char **argv, struct options *options) {
       case 'l':
         ok = number(optarg, &limit) && limit >= 4096;
         break;
+      case 'f':
+        ok = number(optarg, &options->file_mib) && options->file_mib > 0;
+        break;
       default:
         ok = false;
     }
@@ -79,7 +82,7 @@ bool options_parse(int argc, char **argv, struct options *options) {
   /* A machine never runs as root. */
   if (ok && options->run && options->run[0] == '/' && uid > 0 && gid > 0 && *options->program) return true;
   fputs("wrenn-jail: wrong arguments: --run DIR --uid N --gid N [--cgroup FILE] [--netns PATH] [--read PATH] [--library PATH] [--write PATH] [--device PATH] "
-        "[--env NAME=value] [--console BYTES] -- program ...\n",
+        "[--env NAME=value] [--console BYTES] [--file-mib N] -- program ...\n",
         stderr);
   return false;
 }

@@ -24,6 +24,7 @@ struct options {
   struct list writable;
   struct list devices; /* below /dev; the machine gets nodes of its own */
   struct list environment;
+  unsigned long file_mib; /* no file grows beyond this many MiB by the program's writes; 0: no limit */
   size_t console_limit; /* bytes that console.log and console.log.1 hold together at most */
   char **program;
 };

@@ -283,7 +283,7 @@ export const errorCatalogue = {
     "agent_error",
     502,
     "no space left on {path}",
-    "Free disk space on the host, then try again.",
+    "Delete checkpoints, templates or capsules that you do not need, or ask the operator to free disk space on the host.",
   ),
   command_failed: system(
     "internal_error",

@@ -17,6 +17,7 @@ import { restoreCheckpoint } from "./capsules/operations/restore-checkpoint.ts";
 import { resumeCapsule } from "./capsules/operations/resume-capsule.ts";
 import { snapshotCapsule } from "./capsules/operations/snapshot-capsule.ts";
 import { ClockKeeper } from "./capsules/upkeep/clock-keeper.ts";
+import { DiskGuard } from "./capsules/upkeep/disk-guard.ts";
 import { IdleSweeper } from "./capsules/upkeep/idle-sweeper.ts";
 import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
 import { asDiskFull } from "./disks/full-disk.ts";
@@ -60,6 +61,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
   const sweeper = new IdleSweeper(registry, deps, (id) => pauseCapsule(id, operationDeps, closing.signal));
   const clockKeeper = new ClockKeeper(registry, operationDeps);
   const packing = new PackingSweeper(registry, deps, options);
+  const diskGuard = new DiskGuard(registry, deps);
   const hostSweeper = new HostSweeper(deps.host.sweep, deps.logger);
   const sampler = new MetricSampler(registry, deps);
   const withClosing = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, closing.signal]);
@@ -147,6 +149,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       sweeper.close();
       clockKeeper.close();
       packing.close();
+      diskGuard.close();
       await hostSweeper.close();
       sampler.close();
       closing.abort(new WrennError("host_unavailable", {}));

@@ -1,6 +1,8 @@
 export { createHostAgent } from "./create-host-agent.ts";
 export type { CapsulesAtEnd, RunningHostAgent } from "./create-host-agent.ts";
 export type { Host, HostAgentDeps, HostAgentOptions, PortConnections } from "./host-agent-deps.ts";
+export { defaultReserve, DiskReserve } from "./disks/disk-reserve.ts";
+export type { DiskSpace } from "./disks/disk-reserve.ts";
 export { LayerStore } from "./disks/layer-store.ts";
 export type { PackedMemory, ServedPages, ServeRequest } from "./memory/memory.ts";
 export { orphanFinders, sweepOrphans } from "./sweep/orphan-finders.ts";

@@ -6,6 +6,7 @@ import { systemClock, systemRandom } from "@wrenn/core";
 import { bootTemplate, createTemplateStore } from "@wrenn/host-agent";
 import type { GuestClock } from "@wrenn/vmm";
 import { requireCompatible } from "../src/templates/compatible-template.ts";
+import { ampleDisk } from "./support/ample-disk.ts";
 
 const signal = AbortSignal.timeout(10_000);
 const root = await mkdtemp("/tmp/wb-");
@@ -34,7 +35,7 @@ class TemplateCache {
         clock: systemClock,
         random: systemRandom,
         progress: () => {},
-        disks: { create: nothing },
+        disks: { create: nothing, reserve: ampleDisk },
         machines: {
           hypervisor: {
             name: "test",

@@ -10,6 +10,7 @@ import type { Machine, MachineDeath, RestoreSpec } from "@wrenn/vmm";
 import { MachinePool } from "../src/pool/machine-pool.ts";
 import type { MachinePoolDeps } from "../src/pool/machine-pool.ts";
 import type { FrozenTemplate } from "../src/templates/frozen-template.ts";
+import { ampleDisk } from "./support/ample-disk.ts";
 
 const root = await mkdtemp(join(tmpdir(), "wrenn-pool-"));
 after(() => rm(root, { recursive: true, force: true }));
@@ -52,7 +53,7 @@ class Host {
         },
         connectGuest: nothing,
       },
-      disks: { create: async () => {} },
+      disks: { create: async () => {}, reserve: ampleDisk },
       host: { facts: { memoryMib: 16_000 }, freeMemoryMib: () => this.free },
     };
     const pool = new MachinePool(deps, { capsulesDirectory: this.directory, warmMachines });
@@ -88,6 +89,7 @@ class Host {
       onStall: () => () => {},
       stop: nothing,
       resume: nothing,
+      stallUntil: nothing,
       saveDeviceState: nothing,
       switchDisk: nothing,
       activeDisk: nothing,

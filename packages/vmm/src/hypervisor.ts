@@ -60,6 +60,8 @@ export interface MachineSpec {
   readonly memoryMib: number;
   /** The writable qcow2 image; its backing files are opened read-only. */
   readonly disk: string;
+  /** Bytes of the disk that the guest sees, in MiB: what bounds its file on the host. */
+  readonly diskMib: number;
   /** Further directories the machine may read (backing files, memory images). */
   readonly readable: readonly string[];
   readonly network?: MachineNetwork;
@@ -134,6 +136,11 @@ export interface Machine {
   stop(signal: AbortSignal): Promise<void>;
   /** Lets the virtual CPUs run; a stalled machine does so when its stall ends. Idempotent. */
   resume(signal: AbortSignal): Promise<void>;
+  /**
+   * Stalls a running machine as if its next write had found no room at `path`: it continues by itself once `hasRoom` resolves with
+   * true. Does nothing to a machine that is stopped or stalled. A later process that adopts the machine lets it continue.
+   */
+  stallUntil(path: string, hasRoom: () => Promise<boolean>, signal: AbortSignal): Promise<void>;
   /** Writes the device state, without memory, to `path`. The machine must be stopped; it can be resumed afterwards. */
   saveDeviceState(path: string, signal: AbortSignal): Promise<void>;
   /** Makes the current disk read-only history and continues on the new overlay `path`, which is created. The machine must be stopped. */

@@ -11,6 +11,7 @@ const machine = {
   memoryMib: 512,
   disk: "/m/disk,1.qcow2",
   readable: [],
+  diskMib: 64,
   uid: 1,
   gid: 1,
 };

@@ -5,6 +5,7 @@ import type { SlotLimits } from "@wrenn/network";
 import type { AcceleratorChoice } from "@wrenn/vmm";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
+import { readDiskReserve } from "./disk-reserve.ts";
 import { readMailServer } from "./mail-server.ts";
 import { readNetworkLimits } from "./network-limits.ts";
 import { readRates } from "./request-rates.ts";
@@ -44,6 +45,8 @@ export interface ServerConfig {
   readonly createAnswerMs?: number | undefined;
   /** How many times the memory and the disk of a host are promised to capsules. */
   readonly overcommit?: { readonly memory: number; readonly disk: number };
+  /** Bytes of a file system of this size that capsules leave free; default: see docs/operations/limits.md. */
+  readonly diskReserve?: ((totalBytes: number) => number) | undefined;
   /** Where people reach this server, for mails and sign-in: `https://wrenn.example.org`; see {@link publicUrlOf}. */
   readonly publicUrl?: string | undefined;
   /** Services whose accounts people may log in by. */
@@ -77,6 +80,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
       ? {}
       : { warmMachines: parseCount("WRENN_WARM_MACHINES", env["WRENN_WARM_MACHINES"], 64) }),
     createAnswerMs: 1000 * parseSeconds("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "2", 600),
+    diskReserve: readDiskReserve(env),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
     signIn: readSignIn(env),
     rates: readRates(env),

@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import type { DiskReserve } from "./disk-reserve.ts";
 import type { LayerStore } from "./layer-store.ts";
 
 /** What makes the disks of capsules. */
@@ -11,6 +12,8 @@ export interface Disks {
   /** Writes a disk with all its layers but the lowest image to `target`. */
   readonly flatten: (source: string, target: string, signal: AbortSignal) => Promise<void>;
   readonly layers: LayerStore;
+  /** Admits what writes to the host's disk. */
+  readonly reserve: DiskReserve;
 }
 
 /** Bytes that files occupy on disk: memory files and disk images are mostly holes. */

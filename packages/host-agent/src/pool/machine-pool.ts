@@ -12,6 +12,8 @@ import type { FrozenTemplate } from "../templates/frozen-template.ts";
 import { HotKeys } from "./hot-keys.ts";
 
 /** Machines are made after the create that asked for them is over, so that they do not slow it down. */
+/** The overlay and logs of a waiting machine. */
+const NEW_MACHINE_BYTES = 16 * 2 ** 20;
 const REFILL_DELAY_MS = 300;
 const TICK_MS = 30_000;
 /** Parts of the host's memory that have to be free for another machine, and for those that wait to be kept. */
@@ -29,7 +31,7 @@ export interface MachinePoolDeps {
   readonly logger: Logger;
   readonly random: Random;
   readonly machines: Pick<Machines<"acquire" | "release">, "hypervisor" | "slots" | "connectGuest">;
-  readonly disks: Pick<Disks, "create">;
+  readonly disks: Pick<Disks, "create" | "reserve">;
   readonly host: Pick<Host, "freeMemoryMib"> & { readonly facts: Pick<HostFacts, "memoryMib"> };
 }
 
@@ -129,6 +131,7 @@ export class MachinePool {
 
   async #prepare({ template, diskMib }: PoolShape, signal: AbortSignal): Promise<PreparedMachine> {
     const deps = this.#deps;
+    using _room = await deps.disks.reserve.claim(NEW_MACHINE_BYTES, "new");
     const name = `${CapsuleDirectory.pooled}${randomHex(deps.random, 8)}`;
     const directory = new CapsuleDirectory(this.#directory, name);
     await using release = new AsyncDisposableStack();
@@ -144,6 +147,7 @@ export class MachinePool {
         directory: directory.run,
         ...template.shape,
         disk,
+        diskMib,
         readable: template.readable,
         network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
         uid: slot.uid,

@@ -5,6 +5,7 @@ import { defined } from "@wrenn/core";
 import { isSameFrequency } from "@wrenn/vmm";
 import type { GuestClock } from "@wrenn/vmm";
 import { allocatedBytes } from "../disks/disks.ts";
+import type { Disks } from "../disks/disks.ts";
 import { freezeTemplate } from "./freeze-template.ts";
 import { frozenFiles } from "./frozen-template.ts";
 import type { BootArtifacts, FreezeTemplateDeps } from "./freeze-template.ts";
@@ -15,8 +16,11 @@ import type { FrozenTemplate, Shape } from "./frozen-template.ts";
 /** Bumped when warming up or freezing changes in a way that old frozen templates must not serve. */
 const FREEZE_VERSION = 3;
 const KIND = "frozen";
+/** The most that a booted and warmed guest of any size occupies: nothing of a user has run in it. */
+const NEW_TEMPLATE_BYTES = 512 * 2 ** 20;
 
 export interface BootTemplateDeps extends FreezeTemplateDeps {
+  readonly disks: Pick<Disks, "create" | "reserve">;
   /** Takes templates into the state directory. */
   readonly bases: Pick<TemplateBases, "keep">;
   /** Builds or finds kernel, initramfs and root file system; `hash` names their content. */
@@ -64,6 +68,7 @@ export function bootTemplate(
       KIND,
       key,
       async (building) => {
+        using _room = await deps.disks.reserve.claim(NEW_TEMPLATE_BYTES, "new");
         const metadata = await freezeTemplate(
           { name, shape, artifacts, directory: building, diskMib },
           deps,

@@ -74,6 +74,7 @@ export async function freezeTemplate(
       vcpus: shape.vcpus,
       memoryMib: shape.memoryMib,
       disk: path("disk"),
+      diskMib: request.diskMib,
       readable: [artifacts.rootfs],
       network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
       uid: slot.uid,

@@ -7,11 +7,12 @@ import type { GuestLinkOptions } from "@wrenn/guest";
 import {
   createHostAgent,
   createTemplateStore,
+  DiskReserve,
   LayerStore,
   SnapshotTemplates,
   TemplateBases,
 } from "@wrenn/host-agent";
-import type { FrozenTemplate, RunningHostAgent, Shape, StepObserver } from "@wrenn/host-agent";
+import type { DiskSpace, FrozenTemplate, RunningHostAgent, Shape, StepObserver } from "@wrenn/host-agent";
 import { parsePolicy } from "@wrenn/network";
 import type { Slot } from "@wrenn/network";
 import type { CapsuleSpec, HostFacts } from "@wrenn/protocol";
@@ -21,6 +22,7 @@ import type { Hypervisor, Machine } from "@wrenn/vmm";
 const guestAgent = join(import.meta.dirname, "../../../../native/guest-agent/build/wrenn-guest-agent");
 /** How the files begin that lie over frozen memory. */
 const EMPTY_DIFF = "WRENNDIF";
+export const RESERVE_BYTES: number = 2 ** 30;
 const SHAPE = { vcpus: 1, memoryMib: 64 };
 
 const facts: HostFacts = {
@@ -43,6 +45,8 @@ export interface AgentOnFakeMachinesOptions {
   readonly onSlotRelease?: (slot: Slot) => void;
   /** Makes one disk of a chain of them; a copy by default. */
   readonly flatten?: (source: string, target: string, signal: AbortSignal) => Promise<void>;
+  /** Room on the host's disk, of which {@link RESERVE_BYTES} are kept; plenty by default. */
+  readonly space?: () => DiskSpace;
   /** What an earlier host agent left, with `leave`. */
   readonly root?: string;
 }
@@ -100,6 +104,10 @@ export async function startAgentOnFakeMachines(
         create: (disk) => writeFile(disk.path, "disk"),
         flatten: options.flatten ?? ((source, target) => copyFile(source, target)),
         layers,
+        reserve: new DiskReserve(
+          { readSpace: async () => options.space?.() ?? { totalBytes: 1e15, freeBytes: 1e15 } },
+          { path: root, reserveBytes: RESERVE_BYTES },
+        ),
       },
       memory: {
         save: async (_machine, path) => {
@@ -226,6 +234,7 @@ async function freezeOn(
       kernel: at("kernel"),
       initramfs: at("initramfs"),
       disk: at("disk"),
+      diskMib: 64,
       memoryFile: at("memory"),
       readable: [],
       uid: 0,

@@ -22,6 +22,8 @@ const DIFF_MAGIC = Buffer.from("WRENNDIF");
 const POLL_MS = 5;
 /** Name, in a machine's directory, of the fault that a test gives it. */
 const FAULT = "fault";
+/** Name of the file that says that the host agent stalled the machine. */
+const STALLED = "stalled";
 
 /** `disk_full`: its host has no room for what the guest writes. `broken`: its VMM cannot go on. */
 export type FakeFault = "disk_full" | "broken";
@@ -112,6 +114,8 @@ class FakeMachine implements Machine {
   #watching = true;
   #broken = false;
   #stall: MachineStall | undefined;
+  /** Where there is no room, and what ends that. */
+  #full: { readonly path: string; readonly hasRoom: () => Promise<boolean> } | undefined;
   readonly #observers = new Set<(stall: MachineStall | undefined) => void>();
 
   private constructor(directory: string, record: FakeRecord) {
@@ -126,6 +130,8 @@ class FakeMachine implements Machine {
   /** The machine in `directory`, whose fault, if it has one, is known. */
   static async watch(directory: string, record: FakeRecord): Promise<FakeMachine> {
     const machine = new FakeMachine(directory, record);
+    if (await exists(join(directory, STALLED)))
+      machine.#full = { path: "the host's disk", hasRoom: async () => true };
     await machine.#applyFault();
     return machine;
   }
@@ -151,6 +157,14 @@ class FakeMachine implements Machine {
     this.#running = true;
     await this.#applyFault();
     if (!this.#stall) await this.#signal("SIGCONT");
+  }
+
+  async stallUntil(path: string, hasRoom: () => Promise<boolean>): Promise<void> {
+    await this.#requireAlive();
+    if (this.#stall || !this.#running) return;
+    await writeFile(join(this.directory, STALLED), "");
+    this.#full = { path, hasRoom };
+    await this.#applyFault();
   }
 
   async saveDeviceState(path: string): Promise<void> {
@@ -204,17 +218,23 @@ class FakeMachine implements Machine {
   /** Does to the machine what its fault does: a full disk holds it while it should run, a broken VMM ends it. */
   async #applyFault(): Promise<void> {
     const fault = await readFile(join(this.directory, FAULT), "utf8").catch(() => "");
-    if (fault === "" && !this.#stall) return;
+    if (fault === "" && !this.#stall && !this.#full) return;
+    if (this.#stall && (await this.#full?.hasRoom())) {
+      this.#full = undefined;
+      await rm(join(this.directory, STALLED), { force: true });
+    }
     if (!(await isAlive(this.process))) return;
     if (fault === "broken") {
       this.#broken = true;
       await signalProcess(this.process, "SIGKILL");
       return;
     }
-    const isStalled = fault === "disk_full" && this.#running;
+    const isStalled = this.#running && (fault === "disk_full" || this.#full !== undefined);
     if (isStalled === (this.#stall !== undefined)) return;
     process.kill(this.process.pid, isStalled ? "SIGSTOP" : "SIGCONT");
-    this.#stall = isStalled ? { reason: "disk_full", path: dirname(this.#disk) } : undefined;
+    this.#stall = isStalled
+      ? { reason: "disk_full", path: this.#full?.path ?? dirname(this.#disk) }
+      : undefined;
     for (const observer of this.#observers) observer(this.#stall);
   }
 

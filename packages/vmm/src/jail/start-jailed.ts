@@ -15,6 +15,8 @@ export interface JailedProgram {
   readonly libraries: readonly string[];
   readonly writable: readonly string[];
   readonly devices: readonly string[];
+  /** No file grows beyond this by writes of the program. */
+  readonly fileMib: number;
   readonly environment: Readonly<Record<string, string>>;
   readonly program: readonly string[];
 }
@@ -80,6 +82,8 @@ function jailArguments(request: JailedProgram): string[] {
     ...each("--library", request.libraries),
     ...each("--write", request.writable),
     ...each("--device", request.devices),
+    "--file-mib",
+    String(request.fileMib),
     ...each(
       "--env",
       Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),

@@ -12,6 +12,8 @@ export const machineFiles = {
   exit: "exit.json",
   record: "record.json",
   console: "console.log",
+  /** Exists while the server has stalled the machine. */
+  stalled: "stalled",
 } as const;
 
 export type AcceleratorSettings =

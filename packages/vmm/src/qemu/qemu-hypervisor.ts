@@ -21,6 +21,8 @@ import { QmpClient } from "./qmp-client.ts";
 const OVERHEAD_MIB = 256;
 /** QEMU's threads: main, one per CPU, I/O workers. */
 const PROCESS_LIMIT = 256;
+/** Tables of a small disk, which do not shrink with it. */
+const FILE_MARGIN_MIB = 64;
 /** Longest path of a unix socket (unix(7)). */
 const SOCKET_PATH_LIMIT = 107;
 
@@ -106,6 +108,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
           ...(!boots && spec.servedMemory ? ["/dev/userfaultfd"] : []),
           ...(options.accelerator === "kvm" ? ["/dev/kvm"] : []),
         ],
+        fileMib: largestFileMib(spec),
         environment: boots ? {} : shimEnvironment(options.shim, spec),
         program: [qemu, ...commandLine(spec, options)],
       },
@@ -203,6 +206,11 @@ function shimEnvironment(
       ? { WRENN_SHIM_PAGES: servedMemory.socket, WRENN_SHIM_RANGES: servedMemory.ranges }
       : {}),
   };
+}
+
+/** The disk with its tables, or the memory file of a boot: nothing that a machine writes is larger. */
+function largestFileMib({ diskMib, memoryMib }: MachineSpec): number {
+  return Math.max(diskMib + Math.ceil(diskMib / 64), memoryMib) + FILE_MARGIN_MIB;
 }
 
 /** The disk's own directory is writable, because a new overlay may be put beside the disk while the machine lives. */

@@ -1,7 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
-import { isAlive, signalProcess } from "@wrenn/system";
+import { exists, isAlive, signalProcess, writeFileAtomic } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
 import type { Machine, MachineDeath, MachineStall, MemoryRegion } from "../hypervisor.ts";
 import type { Cgroups } from "../jail/cgroups.ts";
@@ -65,6 +65,9 @@ export class QemuMachine implements Machine {
       if (event === "SHUTDOWN") this.#asked = true;
     });
     this.#state = new RunStateMonitor({ qmp, onBroken: (state) => void this.#giveUp(brokenBy(state)) });
+    this.#state.observe((stall) => {
+      if (!stall) void this.#forgetStall();
+    });
     void qmp.closed.then(async () => {
       if (!this.#released) resolve(await this.#explainDeath());
     });
@@ -78,9 +81,18 @@ export class QemuMachine implements Machine {
     return this.#state.observe(observer);
   }
 
-  /** Finds out whether QEMU stopped the machine on its own before this process watched it. */
+  /** Finds out whether the machine was stalled before this process watched it. */
   async inspect(signal: AbortSignal): Promise<void> {
     await this.#state.inspect(signal);
+    if (await exists(this.#path("stalled"))) this.#state.endAbandonedStall();
+  }
+
+  async stallUntil(path: string, hasRoom: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+    if (this.stall) return;
+    // A process that adopts the machine could not tell it from one that an operation stopped.
+    await writeFileAtomic(this.#path("stalled"), "", { durable: false });
+    await this.#state.stallUntil(path, hasRoom, signal);
+    if (!this.stall) await this.#forgetStall();
   }
 
   async stop(signal: AbortSignal): Promise<void> {
@@ -139,6 +151,10 @@ export class QemuMachine implements Machine {
     this.#released = true;
     this.#qmp.close();
     await this.#qmp.closed;
+  }
+
+  async #forgetStall(): Promise<void> {
+    await rm(this.#path("stalled"), { force: true });
   }
 
   async #end(): Promise<void> {

@@ -84,6 +84,19 @@ export class RunStateMonitor {
     await this.requireStopped(signal);
   }
 
+  /** Stalls a machine that runs until `hasRoom` resolves with true; any other is left as it is. */
+  async stallUntil(path: string, hasRoom: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+    const { status } = await this.#deps.qmp.execute("query-status", undefined, signal);
+    if (this.#stall || status !== "running") return;
+    await this.#deps.qmp.execute("stop", undefined, signal);
+    this.#beginStall(path, hasRoom);
+  }
+
+  /** Lets a machine continue that an earlier process stalled. */
+  endAbandonedStall(): void {
+    this.#beginStall(HOST_DISK);
+  }
+
   /** @throws WrennError `machine_died` when QEMU gave the machine up. */
   async resume(signal: AbortSignal): Promise<void> {
     const { status, fullPath } = await this.#look(signal);
@@ -128,10 +141,10 @@ export class RunStateMonitor {
     return { status, fullPath: isFull ? placeOf(disk?.inserted?.file) : undefined };
   }
 
-  #beginStall(path: string): void {
+  #beginStall(path: string, hasRoom = (): Promise<boolean> => hasRoomFor(path)): void {
     if (this.#stall) return;
     this.#set({ reason: "disk_full", path });
-    void this.#continueWhenThereIsRoom(path);
+    void this.#continueWhenThereIsRoom(hasRoom);
   }
 
   #set(stall: MachineStall | undefined): void {
@@ -153,10 +166,10 @@ export class RunStateMonitor {
   }
 
   /** Ends with the stall: from then on the machine may be stopped, and a `cont` from here would run what is being saved. */
-  async #continueWhenThereIsRoom(path: string): Promise<void> {
+  async #continueWhenThereIsRoom(hasRoom: () => Promise<boolean>): Promise<void> {
     const { signal } = this.#closed;
     let wait = FIRST_RETRY_MS;
-    while (!(await this.#attempt(path, wait))) {
+    while (!(await this.#attempt(wait, hasRoom))) {
       if (signal.aborted) return;
       wait = Math.min(wait * 2, LAST_RETRY_MS);
     }
@@ -166,11 +179,11 @@ export class RunStateMonitor {
   }
 
   /** @returns whether the machine continues; false also where the attempt failed. */
-  async #attempt(path: string, wait: number): Promise<boolean> {
+  async #attempt(wait: number, hasRoom: () => Promise<boolean>): Promise<boolean> {
     const { signal } = this.#closed;
     try {
       await sleep(wait, undefined, { signal, ref: false });
-      return (await hasRoom(path)) && (await this.#continues(signal));
+      return (await hasRoom()) && (await this.#continues(signal));
     } catch {
       return false;
     }
@@ -195,7 +208,7 @@ function placeOf(file: string | undefined): string {
   return path === undefined ? HOST_DISK : dirname(path);
 }
 
-async function hasRoom(path: string): Promise<boolean> {
+async function hasRoomFor(path: string): Promise<boolean> {
   try {
     const { bavail, bsize } = await statfs(path);
     return bavail * bsize >= ROOM_BYTES;

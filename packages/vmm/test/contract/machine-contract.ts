@@ -9,6 +9,9 @@ import { WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import type { BootSpec, Hypervisor, Machine, RestoreSpec } from "@wrenn/vmm";
 
+/** Size of every disk that a subject makes. */
+const DISK_MIB = 5120;
+
 /** What a driver brings to be tested. */
 export interface Subject {
   readonly hypervisor: Hypervisor;
@@ -60,6 +63,7 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
       vcpus: 1,
       memoryMib: subject.memoryMib,
       disk,
+      diskMib: DISK_MIB,
       readable: [directory, ...subject.readable],
       uid,
       gid: uid,
@@ -224,6 +228,32 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     await adopted.stop(signal);
     await adopted.saveDeviceState(state, signal);
     assert.ok((await stat(state)).size > 0);
+    await adopted.destroy();
+  });
+
+  test(`${name}: a machine that is stalled cannot be frozen and continues when there is room, also under a new owner`, async () => {
+    const machine = await hypervisor.restore(await restoreSpec(), signal);
+    let hasRoom = false;
+    await machine.stallUntil(directory, async () => hasRoom, signal);
+    assert.deepEqual(machine.stall, { reason: "disk_full", path: directory });
+    await assert.rejects(machine.stop(signal), (error: unknown) => WrennError.is(error, "disk_full"));
+    await machine.resume(signal);
+    assert.ok(machine.stall, "nothing but room ends the stall");
+    hasRoom = true;
+    await eventually("the stall is over", () => machine.stall === undefined, { timeoutMs: 30_000 });
+    await guestListens(machine);
+
+    await machine.stop(signal);
+    await machine.stallUntil(directory, async () => false, signal);
+    assert.equal(machine.stall, undefined, "a machine that an operation stopped is left as it is");
+    await machine.resume(signal);
+
+    await machine.stallUntil(directory, async () => false, signal);
+    await machine.release();
+    const adopted = await hypervisor.adopt(machine.directory, signal);
+    assert.ok(adopted);
+    await eventually("the machine continues", () => adopted.stall === undefined, { timeoutMs: 30_000 });
+    await guestListens(adopted);
     await adopted.destroy();
   });
 

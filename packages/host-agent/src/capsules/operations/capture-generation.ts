@@ -7,6 +7,7 @@ import type { Generation } from "../../generations/generation.ts";
 import type { Machines } from "../../machines/machines.ts";
 import { requireNoStall, whileAlive } from "../../machines/running-machine.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
+import { mostChangedMemory } from "../../memory/changed-memory.ts";
 import type { Memory } from "../../memory/memory.ts";
 import type { Capsule } from "../capsule.ts";
 import type { OperationJournal } from "./operation-journal.ts";
@@ -20,7 +21,7 @@ export interface CaptureGenerationDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly machines: Pick<Machines, "hypervisor" | "letRun">;
-  readonly disks: Pick<Disks, "create" | "layers">;
+  readonly disks: Pick<Disks, "create" | "layers" | "reserve">;
   readonly memory: Pick<Memory, "save">;
 }
 
@@ -44,6 +45,8 @@ export interface CapturedGeneration {
 /**
  * Writes a generation of a running capsule: disk, device state and changed pages of one frozen moment. The record does not
  * name it yet. When a step fails the machine keeps running and nothing of the generation is left.
+ *
+ * @throws WrennError `disk_full` before anything is stopped when the host's reserve would be touched.
  */
 export async function captureGeneration(
   capsule: Capsule,
@@ -57,6 +60,11 @@ export async function captureGeneration(
   await untilComplete(running, signal);
   const { directory, record, spec } = capsule;
   const { journal } = request;
+  // A pause frees the machine's memory and ends the guest's writes, so it may use a part of the reserve.
+  using _room = await deps.disks.reserve.claim(
+    await mostChangedMemory(machine.process.pid, spec.memoryMib),
+    request.kind === "pause" ? "keep" : "new",
+  );
   const { layers: layerStore } = deps.disks;
   const id = `g${record.nextGeneration}`;
   const files = directory.generation(id);

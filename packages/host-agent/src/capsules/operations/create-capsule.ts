@@ -1,5 +1,6 @@
 import { defined } from "@wrenn/core";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
+import type { Disks } from "../../disks/disks.ts";
 import type { GenerationFiles } from "../../generations/generation.ts";
 import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
 import { requireCompatible } from "../../templates/compatible-template.ts";
@@ -14,9 +15,13 @@ import type { OperationJournalDeps } from "./operation-journal.ts";
 import { startMachine } from "./start-machine.ts";
 import type { StartMachineDeps } from "./start-machine.ts";
 
+/** An overlay, records and logs; what the guest writes later is not counted here. */
+export const NEW_CAPSULE_BYTES = 16 * 2 ** 20;
+
 export interface StartCapsuleDeps extends StartMachineDeps, OperationJournalDeps {
   readonly registry: CapsuleRegistry;
   readonly capsulesDirectory: string;
+  readonly disks: Pick<Disks, "create" | "layers" | "reserve">;
 }
 
 export interface CreateCapsuleDeps extends StartCapsuleDeps {
@@ -47,6 +52,7 @@ export async function createCapsule(
   const template = await deps.templates.source.frozen(spec.template, spec, signal);
   deps.registry.requireUnused(spec.id);
   await requireCompatible(template, deps.machines.hypervisor, signal);
+  using _room = await deps.disks.reserve.claim(NEW_CAPSULE_BYTES, "new");
   const prepared = deps.pool.take({ template, diskMib: spec.diskMib });
   return await startCapsule(
     // A snapshot has the sizes that it was frozen with.

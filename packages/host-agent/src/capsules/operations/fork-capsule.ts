@@ -3,7 +3,7 @@ import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { Host } from "../../host-agent-deps.ts";
 import { addGeneration } from "./checkpoint-capsule.ts";
 import type { AddGenerationDeps } from "./checkpoint-capsule.ts";
-import { startCapsule } from "./create-capsule.ts";
+import { NEW_CAPSULE_BYTES, startCapsule } from "./create-capsule.ts";
 import type { StartCapsuleDeps } from "./create-capsule.ts";
 import { destroyCapsule } from "./destroy-capsule.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -30,6 +30,7 @@ export async function forkCapsule(
   const ids = new Set(children.map((child) => child.id));
   if (ids.size < children.length) throw new WrennError("capsule_busy", { operation: "create" });
   for (const child of ids) registry.requireUnused(child);
+  using _room = await deps.disks.reserve.claim(children.length * NEW_CAPSULE_BYTES, "new");
   const journal = new OperationJournal(source, "fork", deps, signal);
   await journal.step("capture");
   const { generation } = await addGeneration(source, { kind: "fork" }, deps, signal);

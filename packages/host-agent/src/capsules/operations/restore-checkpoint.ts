@@ -1,4 +1,5 @@
 import type { CapsuleStatus } from "@wrenn/protocol";
+import { NEW_CAPSULE_BYTES } from "./create-capsule.ts";
 import { releaseMachine } from "./release-machine.ts";
 import { resumeFrom } from "./resume-capsule.ts";
 import type { ResumeCapsuleDeps } from "./resume-capsule.ts";
@@ -17,6 +18,8 @@ export async function restoreCheckpoint(
   const generation = capsule.generation(checkpoint);
   const { running } = capsule;
   if (capsule.state !== "paused") capsule.requireRunning();
+  // Before anything of the present is given up.
+  (await deps.disks.reserve.claim(NEW_CAPSULE_BYTES, "keep"))[Symbol.dispose]();
   // The link's streams belong to what happened after the checkpoint.
   await running?.guest.detach();
   await capsule.suspended?.detach();

@@ -1,8 +1,11 @@
 import { WrennError } from "@wrenn/core";
 import type { TemplateFacts } from "@wrenn/protocol";
+import { allocatedBytes } from "../../disks/disks.ts";
 import type { Disks } from "../../disks/disks.ts";
+import type { Generation } from "../../generations/generation.ts";
 import type { Memory } from "../../memory/memory.ts";
 import type { Templates } from "../../templates/template-store.ts";
+import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
 import { withPlainDiff } from "../upkeep/pack-generations.ts";
 import { OperationJournal } from "./operation-journal.ts";
@@ -10,7 +13,7 @@ import type { OperationJournalDeps } from "./operation-journal.ts";
 
 export interface SnapshotCapsuleDeps extends OperationJournalDeps {
   readonly registry: CapsuleRegistry;
-  readonly disks: Pick<Disks, "layers">;
+  readonly disks: Pick<Disks, "layers" | "reserve">;
   readonly memory: Pick<Memory, "packed">;
   readonly templates: Pick<Templates, "snapshots">;
 }
@@ -32,6 +35,7 @@ export async function snapshotCapsule(
   const { directory, record } = capsule;
   const { snapshots } = deps.templates;
   const generation = capsule.currentGeneration();
+  using _room = await deps.disks.reserve.claim(await mostOfTemplate(capsule, generation, deps.disks), "new");
   // The caller learns of the template only after the journal is clear; until then recovery removes it.
   const journal = new OperationJournal(capsule, "snapshot", deps, signal);
   journal.add({ template: key });
@@ -59,4 +63,15 @@ export async function snapshotCapsule(
   } finally {
     await journal.clear();
   }
+}
+
+/** The most that a template of a generation takes, with the plain form of packed memory while it is made. */
+async function mostOfTemplate(
+  { record }: Capsule,
+  generation: Generation,
+  { layers }: Pick<Disks, "layers">,
+): Promise<number> {
+  const { memoryFile, deviceState } = record.template;
+  const below = generation.layers.map((id) => layers.path(id));
+  return (await allocatedBytes([memoryFile, deviceState, ...below])) + 2 * generation.memoryBytes;
 }

@@ -200,6 +200,7 @@ async function restoreMachine(
       vcpus: spec.vcpus,
       memoryMib: spec.memoryMib,
       disk,
+      diskMib: spec.diskMib,
       readable: [...template.readable, ...below],
       network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
       uid: slot.uid,

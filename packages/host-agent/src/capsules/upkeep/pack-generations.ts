@@ -2,6 +2,7 @@ import { rename, rm } from "node:fs/promises";
 import type { Logger } from "@wrenn/core";
 import { syncDirectory } from "@wrenn/system";
 import type { Capsule } from "../capsule.ts";
+import type { Disks } from "../../disks/disks.ts";
 import type { Memory } from "../../memory/memory.ts";
 import type { Generation } from "../../generations/generation.ts";
 import { isVerified, recordPackedChecksum, verifyGeneration } from "../../generations/verify-generation.ts";
@@ -9,6 +10,7 @@ import { isVerified, recordPackedChecksum, verifyGeneration } from "../../genera
 export interface PackGenerationsDeps {
   readonly logger: Logger;
   readonly memory: Pick<Memory, "packed">;
+  readonly disks: Pick<Disks, "reserve">;
 }
 
 /** Generations of a paused capsule that were made before `olderThan` (Unix milliseconds) and are not packed yet. */
@@ -32,6 +34,7 @@ export async function packGenerations(
     // What has not been read back yet, or does not match, is never replaced.
     if (!(await isVerified(files))) continue;
     await verifyGeneration(generation, files, generation.hypervisor);
+    using _room = await deps.disks.reserve.claim(generation.memoryBytes, "keep");
     const building = `${files.memoryPacked}.new`;
     try {
       await deps.memory.packed.pack(files.memoryDiff, building, signal);

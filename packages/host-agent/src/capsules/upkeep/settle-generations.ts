@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { Logger } from "@wrenn/core";
+import { allocatedBytes } from "../../disks/disks.ts";
 import type { Disks } from "../../disks/disks.ts";
 import type { Generation } from "../../generations/generation.ts";
 import { recordChecksums } from "../../generations/verify-generation.ts";
@@ -30,7 +31,7 @@ export async function dropOldPauses(capsule: Capsule): Promise<void> {
 
 export interface CompactLayersDeps {
   readonly logger: Logger;
-  readonly disks: Pick<Disks, "flatten" | "layers">;
+  readonly disks: Pick<Disks, "flatten" | "layers" | "reserve">;
 }
 
 /**
@@ -48,6 +49,8 @@ export async function compactLayers(
   const generation = capsule.currentGeneration();
   const top = generation.layers.at(-1);
   if (top === undefined || generation.layers.length <= MAX_LAYERS) return false;
+  const below = generation.layers.map((layer) => deps.disks.layers.path(layer));
+  using _room = await deps.disks.reserve.claim(await allocatedBytes(below), "keep");
   const { id, path } = deps.disks.layers.reserve();
   try {
     await deps.disks.flatten(deps.disks.layers.path(top), path, signal);

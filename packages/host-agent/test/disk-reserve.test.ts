@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { WrennError } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
+import { defaultReserve, DiskReserve } from "@wrenn/host-agent";
+import { RESERVE_BYTES, specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
+import type { AgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
+
+const signal = AbortSignal.timeout(60_000);
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const AMPLE = 100 * GIB;
+const full = { reason: "disk_full" };
+let freeBytes = AMPLE;
+let lab: AgentOnFakeMachines;
+
+before(async () => {
+  lab = await startAgentOnFakeMachines({ space: () => ({ totalBytes: 2 * AMPLE, freeBytes }) });
+});
+after(() => lab.close());
+
+const create = async (): Promise<string> => (await lab.agent.createCapsule(specOf("minimal"), signal)).id;
+const filesOf = (id: string): string => join(lab.root, "capsules", id);
+
+test("nothing new is written below the reserve, and nothing of what was refused is left", async () => {
+  const id = await create();
+  const paused = await create();
+  await lab.agent.pauseCapsule(paused, signal);
+  const before = await readdir(join(lab.root, "capsules"));
+  const layers = await readdir(join(lab.root, "layers"));
+  freeBytes = RESERVE_BYTES;
+  const spec = specOf("minimal");
+  await assert.rejects(lab.agent.createCapsule(spec, signal), full);
+  await assert.rejects(lab.agent.checkpointCapsule(id, undefined, signal), full);
+  await assert.rejects(lab.agent.forkCapsule(id, [specOf("minimal")], signal), full);
+  await assert.rejects(lab.agent.createSnapshot(paused, "tpl-refused", signal), full);
+  assert.deepEqual(await readdir(join(lab.root, "capsules")), before);
+  assert.deepEqual(await readdir(join(lab.root, "layers")), layers);
+  assert.deepEqual(await readdir(join(lab.root, "templates")), []);
+  assert.deepEqual(await lab.agent.listCheckpoints(id, signal), []);
+
+  // What frees memory, or lets users reach what they could delete, may use half of it.
+  await lab.agent.resumeCapsule(paused, signal);
+  await lab.agent.pauseCapsule(paused, signal);
+  freeBytes = RESERVE_BYTES / 2;
+  await assert.rejects(lab.agent.pauseCapsule(id, signal), full);
+  await assert.rejects(lab.agent.resumeCapsule(paused, signal), full);
+  assert.equal((await lab.agent.capsule(id, signal)).state, "running");
+  assert.equal((await lab.agent.capsule(paused, signal)).state, "paused");
+  // Deleting needs no room.
+  await lab.agent.destroyCapsule(paused, signal);
+  freeBytes = AMPLE;
+  await lab.agent.checkpointCapsule(id, undefined, signal);
+  await lab.agent.destroyCapsule(id, signal);
+});
+
+test("the refusal says how much is free, and what to delete", async () => {
+  freeBytes = RESERVE_BYTES;
+  const error = await lab.agent.createCapsule(specOf("minimal"), signal).catch((one: unknown) => one);
+  freeBytes = AMPLE;
+  assert.ok(WrennError.is(error, "disk_full"));
+  assert.match(error.message, /1\.0 GiB of it are free, and 1\.0 GiB are kept in reserve/);
+  assert.match(error.remedy, /Delete checkpoints, templates or capsules/);
+});
+
+test("operations that begin at the same time cannot share the same free bytes", async () => {
+  const reserve = new DiskReserve(
+    { readSpace: async () => ({ totalBytes: AMPLE, freeBytes: GIB + 100 * MIB }) },
+    { path: "/", reserveBytes: GIB },
+  );
+  const claims = await Promise.allSettled(Array.from({ length: 8 }, () => reserve.claim(60 * MIB, "new")));
+  assert.ok(claims.filter(({ status }) => status === "fulfilled").length <= 1);
+  for (const claim of claims) if (claim.status === "fulfilled") claim.value[Symbol.dispose]();
+  // A refused claim takes nothing: the room is free again.
+  (await reserve.claim(60 * MIB, "new"))[Symbol.dispose]();
+});
+
+test("below half of the reserve a capsule that writes waits, others run, and it continues when there is room", async () => {
+  const writer = await create();
+  const idle = await create();
+  const problemOf = async (id: string): Promise<string | undefined> =>
+    (await lab.agent.capsule(id, signal)).problem;
+  let written = 0;
+  const write = setInterval(() => {
+    written += 4;
+    void writeFile(join(filesOf(writer), "disk", "0.qcow2"), Buffer.alloc(written * MIB, 1));
+  }, 100);
+  try {
+    freeBytes = RESERVE_BYTES / 2 - MIB;
+    const problem = await eventually("the writer waits", () => problemOf(writer), { timeoutMs: 10_000 });
+    assert.match(problem, /no space left/);
+    assert.equal(await problemOf(idle), undefined);
+  } finally {
+    clearInterval(write);
+  }
+  freeBytes = RESERVE_BYTES * 0.6;
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  assert.ok(await problemOf(writer), "it does not continue at the mark at which it stopped");
+  freeBytes = AMPLE;
+  await eventually("the writer continues", async () => (await problemOf(writer)) === undefined);
+  await lab.agent.pauseCapsule(writer, signal);
+  await lab.agent.destroyCapsule(writer, signal);
+  await lab.agent.destroyCapsule(idle, signal);
+});
+
+test("the default reserve leaves room on small disks and is bounded on large ones", () => {
+  assert.equal(defaultReserve(1000 * GIB), 20 * GIB);
+  assert.equal(defaultReserve(100 * GIB), 10 * GIB);
+  assert.equal(defaultReserve(20 * GIB), 2 * GIB);
+  assert.equal(defaultReserve(8 * GIB), GIB);
+  assert.equal(defaultReserve(2 * GIB), GIB / 2);
+});
