@@ -31,6 +31,7 @@ import { HostEnrolment } from "./hosts/host-enrolment.ts";
 import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
 import { registerHosts } from "./hosts/host-routes.ts";
 import { HostsService } from "./hosts/hosts-service.ts";
+import { StorageMeter } from "./hosts/storage-meter.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
 import { identityOf } from "./http/app.ts";
 import { createApp } from "./http/create-app.ts";
@@ -109,9 +110,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 
   const fleet = new Fleet(logger);
   const operations = new Operations({ ...base, instanceId });
+  const meter = new StorageMeter({ ...base, fleet });
   const templates = new TemplatesService(database, fleet, random);
   const capsules = openCapsules(
-    { ...base, fleet, operations, templates, capacity, audit, instanceId },
+    { ...base, fleet, meter, operations, templates, capacity, audit, instanceId },
     { createAnswerMs },
   );
   const enrolment = new HostEnrolment({ database, clock, random, signedTokens, certifier });
@@ -125,7 +127,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       audit,
       localHost,
       connectHost,
-      upkeep: [operations, capsules.unanswered],
+      upkeep: [operations, capsules.unanswered, meter],
     },
     { instanceId, times },
   );

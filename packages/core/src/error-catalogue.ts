@@ -179,7 +179,7 @@ export const errorCatalogue = {
     "forbidden",
     403,
     "your team may have {limit} {what}, and this would make {wanted}",
-    "Destroy or pause capsules, or ask the operator for a larger quota.",
+    "Destroy or pause capsules, delete checkpoints or templates, or ask the operator for a larger quota.",
   ),
   client_left: user(
     "client_closed_request",

@@ -29,6 +29,11 @@ export interface TeamsTable {
   max_memory_mb: Defaulted<number>;
   max_templates: Defaulted<number>;
   max_channels: Defaulted<number>;
+  max_storage_mb: Defaulted<number>;
+  /** Of all capsules of the team. */
+  max_checkpoints: Defaulted<number>;
+  /** Of one capsule. */
+  max_capsule_checkpoints: Defaulted<number>;
   /** Its capsules run on hosts of its own only. */
   is_byoc: Defaulted<boolean>;
   created_at: Defaulted<Date>;
@@ -81,6 +86,9 @@ export interface CapsulesTable {
   metadata: ColumnType<Record<string, string>, string | undefined, string>;
   auto_resume: Defaulted<boolean>;
   network: ColumnType<NetworkRules | null, string | null | undefined, string | null>;
+  /** What it occupies on its host, as that reported last; int8 comes as text from the driver. */
+  storage_bytes: ColumnType<string, number | undefined, number>;
+  checkpoints: Defaulted<number>;
   version: Generated<number>;
   created_at: Defaulted<Date>;
   started_at: Date | null;
@@ -108,6 +116,9 @@ export interface OperationsTable {
   owner: ColumnType<string | null, string, never>;
   /** Who asked for it. */
   actor: ColumnType<Actor | null, string | null | undefined, never>;
+  /** The most that it may add to what its team stores. */
+  claimed_bytes: ColumnType<string, number | undefined, never>;
+  claimed_checkpoints: Defaulted<number>;
   created_at: Defaulted<Date>;
   finished_at: Date | null;
 }
@@ -131,6 +142,9 @@ export interface DiscardedTemplatesTable {
   host_key: string;
   host_id: string;
   due_at: Date;
+  /** Null for what never had a name. */
+  team_id: ColumnType<string | null, string | null | undefined, string | null>;
+  size_bytes: ColumnType<string, number | undefined, number>;
 }
 
 export interface PortAccessTable {

@@ -21,6 +21,7 @@ import { DiskGuard } from "./capsules/upkeep/disk-guard.ts";
 import { IdleSweeper } from "./capsules/upkeep/idle-sweeper.ts";
 import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
 import { asDiskFull } from "./disks/full-disk.ts";
+import { measureStorage } from "./disks/storage-report.ts";
 import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
 import { holdMachines } from "./machines/hold-machines.ts";
 import { MachineStarts } from "./machines/machine-starts.ts";
@@ -139,6 +140,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     listCapsules: async () => [...capsules.values()].map((capsule) => capsule.status()),
     processes: (id): CapsuleProcesses => registry.require(id).requireRunning().guest.processes,
     files: (id): CapsuleFiles => registry.require(id).requireRunning().guest.files,
+    storage: () => measureStorage(capsules.values(), deps.disks.layers),
     listTemplates: () => deps.templates.source.list(),
     dial: async (id, port, { halfOpen, signal }) => {
       const { hostAddress: address } = registry.require(id).requireRunning().slot;

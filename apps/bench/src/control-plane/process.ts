@@ -29,6 +29,7 @@ const methods: Readonly<Record<string, unknown>> = {
     accelerator: "none",
   }),
   listTemplates: async () => [{ name: "minimal", sizeBytes: 1, vcpus: 1, memoryMib: 512 }],
+  storage: async () => ({ capsules: [], layers: [] }),
   listCapsules: async () => [...capsules.values()],
   createCapsule: async ({ id, template, vcpus, memoryMib }: CapsuleSpec) => {
     const status = {

@@ -11,6 +11,7 @@ import type { CapsuleRows } from "./capsule-rows.ts";
 import type { Operations } from "./operations.ts";
 import type { WaitingClient } from "../http/waiting-client.ts";
 import type { IdempotencyKey, Reservation, Reservations } from "./reservations.ts";
+import type { StorageQuota } from "./storage-quota.ts";
 import type { UnansweredCreates } from "./unanswered-creates.ts";
 
 /** Size of every capsule's disk (docs/reference/values.md#limits-and-times). */
@@ -52,6 +53,7 @@ export interface CapsuleCreationDeps {
   readonly database: Database;
   readonly rows: CapsuleRows;
   readonly reservations: Reservations;
+  readonly storageQuota: Pick<StorageQuota, "remeasured">;
   readonly unanswered: UnansweredCreates;
   readonly fleet: Fleet;
   readonly capacity: CapacityPolicy;
@@ -92,7 +94,7 @@ export class CapsuleCreation {
     request: CreateRequest,
     { client, idempotencyKey }: CreateOptions,
   ): Promise<CapsuleRow> {
-    const { database, operations, reservations, templates, unanswered } = this.#deps;
+    const { database, operations, reservations, storageQuota, templates, unanswered } = this.#deps;
     let earlier =
       idempotencyKey &&
       (await idempotencyQueries.findIdempotencyKey(database.db, teamId, idempotencyKey.key));
@@ -104,11 +106,13 @@ export class CapsuleCreation {
       // A snapshot has the sizes that it was frozen with.
       const sized = { ...request, ...template.shape };
       client.left.throwIfAborted();
-      const reserved = await reservations.reserve({
-        capsule: { teamId, diskMib: DISK_MIB, ...sized },
-        onlyHost: template.hostId,
-        idempotencyKey,
-      });
+      const reserved = await storageQuota.remeasured(teamId, () =>
+        reservations.reserve({
+          capsule: { teamId, diskMib: DISK_MIB, ...sized },
+          onlyHost: template.hostId,
+          idempotencyKey,
+        }),
+      );
       if ("earlier" in reserved) {
         earlier = reserved.earlier;
         continue;

@@ -1,13 +1,15 @@
 import { defined, formatId, problemOf } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { capsuleQueries } from "@wrenn/database";
-import type { CapsuleRow, Database } from "@wrenn/database";
+import type { CapsuleRow, Database, TeamUse, Trx } from "@wrenn/database";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
-import { withinQuota } from "../teams/quotas.ts";
+import { requireStorage, withinQuota } from "../teams/quotas.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import { OPERATION_MS } from "./operations.ts";
 import type { Operations } from "./operations.ts";
+import { momentClaim } from "./storage-quota.ts";
+import type { StorageQuota } from "./storage-quota.ts";
 import type { UnansweredCreates } from "./unanswered-creates.ts";
 import type { WaitingClient } from "../http/waiting-client.ts";
 
@@ -22,6 +24,7 @@ export interface CapsuleForksDeps {
   readonly unanswered: UnansweredCreates;
   readonly fleet: Fleet;
   readonly operations: Operations;
+  readonly storageQuota: StorageQuota;
   readonly random: Random;
 }
 
@@ -76,10 +79,13 @@ export class CapsuleForks {
     source: CapsuleRow,
     count: number,
   ): Promise<{ readonly children: readonly CapsuleRow[]; readonly operationIds: readonly string[] }> {
-    const { database, operations, random, unanswered } = this.#deps;
+    const { database, operations, random, storageQuota, unanswered } = this.#deps;
     const wanted = { capsules: count, vcpus: count * source.vcpus, memoryMib: count * source.memory_mb };
     const hostId = source.host_id ?? missing(source);
-    return await withinQuota(database, source.team_id, wanted, async (trx) => {
+    // The moment that the children start from is stored until they run.
+    const claim = momentClaim(source, 0);
+    const reserve = async (trx: Trx, use: TeamUse) => {
+      requireStorage(use, claim);
       const children: CapsuleRow[] = [];
       for (let n = 0; n < count; n++) {
         children.push(
@@ -100,8 +106,11 @@ export class CapsuleForks {
       }
       const ids = children.map(({ id }) => id);
       await unanswered.insert(trx, ids);
-      return { children, operationIds: await operations.begin(trx, [source.id, ...ids], "fork") };
-    });
+      return { children, operationIds: await operations.begin(trx, [source.id, ...ids], "fork", claim) };
+    };
+    return await storageQuota.remeasured(source.team_id, () =>
+      withinQuota(database, source.team_id, wanted, reserve),
+    );
   }
 
   async #start(

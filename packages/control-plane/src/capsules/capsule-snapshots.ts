@@ -1,19 +1,20 @@
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
-import type { Database, TemplateRow } from "@wrenn/database";
+import type { TemplateRow } from "@wrenn/database";
 import type { Fleet } from "../hosts/fleet.ts";
-import { requireTemplateRoom } from "../teams/quotas.ts";
 import type { WaitingClient } from "../http/waiting-client.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import { OPERATION_MS } from "./operations.ts";
 import type { Operations } from "./operations.ts";
+import { templateClaim } from "./storage-quota.ts";
+import type { StorageQuota } from "./storage-quota.ts";
 
 export interface CapsuleSnapshotsDeps {
-  readonly database: Database;
   readonly rows: CapsuleRows;
   readonly fleet: Fleet;
   readonly operations: Operations;
+  readonly storageQuota: StorageQuota;
   readonly templates: TemplatesService;
   readonly random: Random;
   readonly logger: Logger;
@@ -44,13 +45,15 @@ export class CapsuleSnapshots {
    * neither runs nor is paused.
    */
   async create(teamId: string, publicId: string, options: SnapshotOptions): Promise<TemplateRow> {
-    const { database, rows, fleet, operations, random, templates } = this.#deps;
+    const { rows, fleet, operations, random, templates, storageQuota } = this.#deps;
     const { name, overwrite, client } = options;
     const row = await rows.get(teamId, publicId);
     if (row.status !== "running" && row.status !== "paused") throw new WrennError("snapshot_state", {});
     const replaces = await templates.requireFree(teamId, name, overwrite);
-    if (!replaces) await requireTemplateRoom(database, teamId);
-    return await operations.run(row.id, "snapshot", async () => {
+    const ids = await storageQuota.begin(row, "snapshot", templateClaim(row), {
+      templates: replaces ? 0 : 1,
+    });
+    return await operations.finish(ids, async () => {
       const hostAgent = fleet.of(row);
       if (row.status === "running") {
         const status = await hostAgent.pauseCapsule(publicId, AbortSignal.timeout(OPERATION_MS));

@@ -1,14 +1,19 @@
 import type { CapsuleRow } from "@wrenn/database";
 import type { CheckpointFacts } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
+import type { StorageMeter } from "../hosts/storage-meter.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import { OPERATION_MS } from "./operations.ts";
 import type { Operations } from "./operations.ts";
+import { momentClaim } from "./storage-quota.ts";
+import type { StorageQuota } from "./storage-quota.ts";
 
 export interface CheckpointsDeps {
   readonly rows: CapsuleRows;
   readonly fleet: Fleet;
   readonly operations: Operations;
+  readonly storageQuota: StorageQuota;
+  readonly meter: Pick<StorageMeter, "expire">;
 }
 
 /** Checkpoints of capsules: moments that a capsule can be restored to. */
@@ -19,13 +24,17 @@ export class Checkpoints {
     this.#deps = deps;
   }
 
-  /** @throws WrennError `capsule_not_running`. */
+  /** @throws WrennError `capsule_not_running`, `quota_exceeded`, `disk_full`. */
   async create(teamId: string, publicId: string, name: string | undefined): Promise<CheckpointFacts> {
-    const { rows, fleet, operations } = this.#deps;
+    const { rows, fleet, operations, storageQuota } = this.#deps;
     const row = await rows.getInState(teamId, publicId, ["running"]);
-    return await operations.run(row.id, "checkpoint", () =>
-      fleet.of(row).checkpointCapsule(publicId, name, AbortSignal.timeout(OPERATION_MS)),
-    );
+    const ids = await storageQuota.begin(row, "checkpoint", momentClaim(row, 1));
+    return await operations.finish(ids, async () => {
+      const limit = AbortSignal.timeout(OPERATION_MS);
+      const facts = await fleet.of(row).checkpointCapsule(publicId, name, limit);
+      await storageQuota.settle(row.id, facts.memoryBytes);
+      return facts;
+    });
   }
 
   /** Empty for a capsule that neither runs nor is paused. */
@@ -50,8 +59,9 @@ export class Checkpoints {
 
   /** @throws WrennError `checkpoint_not_found`, `capsule_not_running` for a capsule that has ended. */
   async delete(teamId: string, publicId: string, checkpoint: string): Promise<void> {
-    const { rows, fleet } = this.#deps;
+    const { rows, fleet, meter } = this.#deps;
     const row = await rows.getInState(teamId, publicId, ["running", "paused"]);
     await fleet.of(row).deleteCheckpoint(publicId, checkpoint, AbortSignal.timeout(OPERATION_MS));
+    if (row.host_id !== null) meter.expire(row.host_id);
   }
 }

@@ -6,15 +6,20 @@ import { CapsuleNetworks } from "./capsule-networks.ts";
 import { CapsuleRows } from "./capsule-rows.ts";
 import { CapsuleSnapshots } from "./capsule-snapshots.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import type { StorageMeter } from "../hosts/storage-meter.ts";
 import { Reservations } from "./reservations.ts";
 import type { ReservationsDeps } from "./reservations.ts";
+import { StorageQuota } from "./storage-quota.ts";
 import { UnansweredCreates } from "./unanswered-creates.ts";
 import type { UnansweredCreatesDeps } from "./unanswered-creates.ts";
 import { RunningCapsules } from "./running-capsules.ts";
 
-export type OpenCapsulesDeps = Omit<CapsuleCreationDeps, "rows" | "reservations" | "unanswered"> &
+export type OpenCapsulesDeps = Omit<
+  CapsuleCreationDeps,
+  "rows" | "reservations" | "storageQuota" | "unanswered"
+> &
   Omit<ReservationsDeps, "unanswered"> &
-  UnansweredCreatesDeps;
+  UnansweredCreatesDeps & { readonly meter: StorageMeter };
 
 /** What the platform does with capsules, each part for those that need it. */
 export interface Capsules {
@@ -34,9 +39,10 @@ export interface Capsules {
 /** Builds the parts in the order in which they depend on each other, and begins to record what hosts report. */
 export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOptions): Capsules {
   const rows = new CapsuleRows(deps);
+  const storageQuota = new StorageQuota(deps);
   const unanswered = new UnansweredCreates(deps);
   const reservations = new Reservations({ ...deps, unanswered });
-  const creation = new CapsuleCreation({ ...deps, rows, reservations, unanswered }, options);
+  const creation = new CapsuleCreation({ ...deps, rows, reservations, storageQuota, unanswered }, options);
   const lifecycle = new CapsuleLifecycle({ ...deps, rows, cancelCreation: (id) => creation.cancel(id) });
   const running = new RunningCapsules({ ...deps, rows, lifecycle });
   const unsubscribe = lifecycle.followHosts();
@@ -45,9 +51,9 @@ export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOpt
     creation,
     lifecycle,
     running,
-    checkpoints: new Checkpoints({ ...deps, rows }),
-    forks: new CapsuleForks({ ...deps, rows, unanswered }),
-    snapshots: new CapsuleSnapshots({ ...deps, rows }),
+    checkpoints: new Checkpoints({ ...deps, rows, storageQuota }),
+    forks: new CapsuleForks({ ...deps, rows, storageQuota, unanswered }),
+    snapshots: new CapsuleSnapshots({ ...deps, rows, storageQuota }),
     unanswered,
     networks: new CapsuleNetworks({ ...deps, rows, running }),
     close: async () => {

@@ -1,7 +1,7 @@
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { operationQueries } from "@wrenn/database";
-import type { Actor, Database, Db, OperationKind } from "@wrenn/database";
+import type { Actor, Database, Db, OperationKind, StorageClaim } from "@wrenn/database";
 import { currentActor } from "../http/current-identity.ts";
 
 /** How long a host may take for one operation on a capsule that exists. */
@@ -45,13 +45,19 @@ export class Operations {
    * Records operations that are about to begin, in the transaction that inserts the rows of their capsules: from then on
    * reconciliation leaves these capsules alone.
    *
+   * @param claim - the most that all of them together may add to what their team stores.
    * @returns the ids of the operations, for {@link finish}.
    */
-  async begin(db: Db, capsuleIds: readonly string[], kind: OperationKind): Promise<readonly string[]> {
+  async begin(
+    db: Db,
+    capsuleIds: readonly string[],
+    kind: OperationKind,
+    claim?: StorageClaim,
+  ): Promise<readonly string[]> {
     const actor = currentActor();
     return await this.beginAll(
       db,
-      capsuleIds.map((capsuleId) => ({ capsuleId, actor })),
+      capsuleIds.map((capsuleId, at) => ({ capsuleId, actor, claim: at === 0 ? claim : undefined })),
       kind,
     );
   }
@@ -59,7 +65,11 @@ export class Operations {
   /** Like {@link begin}, for capsules of different actors; the ids are in the order of `capsules`. */
   async beginAll(
     db: Db,
-    capsules: readonly { readonly capsuleId: string; readonly actor: Actor | undefined }[],
+    capsules: readonly {
+      readonly capsuleId: string;
+      readonly actor: Actor | undefined;
+      readonly claim?: StorageClaim | undefined;
+    }[],
     kind: OperationKind,
   ): Promise<readonly string[]> {
     const { random, instanceId, clock } = this.#deps;

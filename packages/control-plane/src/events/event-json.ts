@@ -28,6 +28,8 @@ export const eventTypes = [
   "capsule.destroyed",
   "capsule.failed",
   "capsule.missing",
+  "capsule.stalled",
+  "capsule.continued",
   "template.snapshot.created",
   "template.snapshot.deleted",
   "host.up",

@@ -34,6 +34,9 @@ const limits = {
   max_memory_mb: Count,
   max_templates: Count,
   max_channels: Count,
+  max_storage_mb: Count,
+  max_checkpoints: Count,
+  max_capsule_checkpoints: Count,
 };
 const Limits = Type.Object(limits);
 

@@ -133,7 +133,9 @@ export class TemplatesService {
 async function replace(trx: Trx, template: NewTemplate): Promise<TemplateRow | undefined> {
   const changed = await templateQueries.replaceTemplate(trx, template);
   if (!changed) return undefined;
-  const { host_key: hostKey, host_id: hostId } = changed.replaced;
-  if (hostId !== null) await discardedTemplateQueries.discardTemplate(trx, { hostKey, hostId }, REPLACED_MS);
+  const { host_key: hostKey, host_id: hostId, team_id: teamId, size_bytes: size } = changed.replaced;
+  const counted = { teamId, sizeBytes: Number(size) };
+  if (hostId !== null)
+    await discardedTemplateQueries.discardTemplate(trx, { hostKey, hostId, counted }, REPLACED_MS);
   return changed.row;
 }

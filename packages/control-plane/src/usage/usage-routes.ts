@@ -5,6 +5,7 @@ import { timestamp } from "../http/timestamp.ts";
 import { refusals } from "../http/schemas.ts";
 import type { UsageService } from "./usage.ts";
 
+const MIB = 2 ** 20;
 const statsRanges = ["5m", "1h", "6h", "24h", "30d"] as const;
 
 const Stats = Type.Object({
@@ -13,6 +14,8 @@ const Stats = Type.Object({
     running_count: Type.Integer(),
     vcpus_reserved: Type.Integer(),
     memory_mb_reserved: Type.Integer(),
+    storage_mb: Type.Integer({ description: "What capsules and templates occupy on hosts" }),
+    checkpoints: Type.Integer(),
   }),
   peaks: Type.Object({ running_count: Type.Integer(), vcpus: Type.Integer(), memory_mb: Type.Integer() }),
   series: Type.Object({
@@ -51,13 +54,15 @@ export function registerUsage(app: App, { usage }: UsageRoutesDeps): void {
     },
     async (request) => {
       const { range = "1h" } = request.query;
-      const { now, peaks, series } = await usage.stats(teamOf(request), range);
+      const { now, stored, peaks, series } = await usage.stats(teamOf(request), range);
       return {
         range,
         current: {
           running_count: now.running,
           vcpus_reserved: now.vcpus,
           memory_mb_reserved: now.memoryMib,
+          storage_mb: Math.ceil(stored.storageBytes / MIB),
+          checkpoints: stored.checkpoints,
         },
         peaks: { running_count: peaks.running, vcpus: peaks.vcpus, memory_mb: peaks.memoryMib },
         series: {

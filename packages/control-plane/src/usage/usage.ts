@@ -1,7 +1,14 @@
 import { DAY_MS, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import { eventQueries, idempotencyQueries, mailQueries, upkeepQueries, usageQueries } from "@wrenn/database";
-import type { Database, DayOfUse, UseBucket } from "@wrenn/database";
+import {
+  eventQueries,
+  idempotencyQueries,
+  mailQueries,
+  quotaQueries,
+  upkeepQueries,
+  usageQueries,
+} from "@wrenn/database";
+import type { Database, DayOfUse, StoredUse, UseBucket } from "@wrenn/database";
 
 const HOUR_MS = 3_600_000;
 /** See docs/reference/values.md#limits-and-times. */
@@ -27,6 +34,7 @@ const ranges: Readonly<Record<StatsRange, { readonly seconds: number; readonly b
 
 export interface Stats {
   readonly now: Omit<UseBucket, "at">;
+  readonly stored: StoredUse;
   readonly peaks: Omit<UseBucket, "at">;
   readonly series: readonly UseBucket[];
 }
@@ -79,8 +87,9 @@ export class UsageService {
     const { seconds, bucket } = ranges[range];
     const month = ranges["30d"];
     const since = (length: number): Date => new Date(this.#clock.now() - length * 1000);
-    const [now, series, long] = await Promise.all([
+    const [now, stored, series, long] = await Promise.all([
       usageQueries.usageNow(db, teamId),
+      quotaQueries.readStoredUse(db, teamId),
       usageQueries.usageSeries(db, teamId, since(seconds), bucket),
       usageQueries.usageSeries(db, teamId, since(month.seconds), month.seconds),
     ]);
@@ -88,6 +97,7 @@ export class UsageService {
       Math.max(...[now, ...long].map(value));
     return {
       now,
+      stored,
       series,
       peaks: {
         running: peak(({ running }) => running),

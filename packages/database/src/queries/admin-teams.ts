@@ -93,13 +93,25 @@ export interface TeamLimits {
   readonly max_memory_mb: number;
   readonly max_templates: number;
   readonly max_channels: number;
+  readonly max_storage_mb: number;
+  readonly max_checkpoints: number;
+  readonly max_capsule_checkpoints: number;
 }
 
 /** Limits of a team that nobody changes until the end of the transaction; undefined for one that is deleted. */
 export async function lockTeamLimits(db: Db, id: string): Promise<TeamLimits | undefined> {
   return await db
     .selectFrom("teams")
-    .select(["max_capsules", "max_vcpus", "max_memory_mb", "max_templates", "max_channels"])
+    .select([
+      "max_capsules",
+      "max_vcpus",
+      "max_memory_mb",
+      "max_templates",
+      "max_channels",
+      "max_storage_mb",
+      "max_checkpoints",
+      "max_capsule_checkpoints",
+    ])
     .where("id", "=", id)
     .where("deleted_at", "is", null)
     .forUpdate()

@@ -215,6 +215,8 @@ export async function changeCapsule(
         metadata: change.metadata && JSON.stringify(change.metadata),
         started_at: change.startedAt,
       }),
+      // Its host has removed it, or removes it when it answers again.
+      ...(change.status === "stopped" ? { storage_bytes: 0, checkpoints: 0 } : {}),
     }))
     .where("id", "=", id)
     .where("status", "in", from)

@@ -4,13 +4,23 @@ import type { Db } from "../schema.ts";
 /** Has a host remove files of a template after `inMs`, unless they get a name before; again: at another time. */
 export async function discardTemplate(
   db: Db,
-  files: { readonly hostKey: string; readonly hostId: string },
+  files: {
+    readonly hostKey: string;
+    readonly hostId: string;
+    /** Whose quota they count against until they are gone; without it, as before. */
+    readonly counted?: { readonly teamId: string; readonly sizeBytes: number };
+  },
   inMs: number,
 ): Promise<void> {
   const due_at = sql<Date>`now() + ${inMs} * interval '1 ms'`;
   await db
     .insertInto("discarded_templates")
-    .values({ host_key: files.hostKey, host_id: files.hostId, due_at })
+    .values({
+      host_key: files.hostKey,
+      host_id: files.hostId,
+      due_at,
+      ...(files.counted && { team_id: files.counted.teamId, size_bytes: files.counted.sizeBytes }),
+    })
     .onConflict((conflict) => conflict.column("host_key").doUpdateSet({ due_at }))
     .execute();
 }

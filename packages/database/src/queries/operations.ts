@@ -3,6 +3,12 @@ import type { SqlBool } from "kysely";
 import type { Actor } from "../event-tables.ts";
 import type { Db, OperationKind } from "../schema.ts";
 
+/** The most that an operation may add to what its team stores. */
+export interface StorageClaim {
+  readonly bytes: number;
+  readonly checkpoints: number;
+}
+
 /** Says what a host is about to be asked, and which control plane waits for the answer. */
 export async function insertOperations(
   db: Db,
@@ -12,6 +18,7 @@ export async function insertOperations(
     readonly kind: OperationKind;
     readonly owner: string;
     readonly actor?: Actor | undefined;
+    readonly claim?: StorageClaim | undefined;
   }[],
 ): Promise<void> {
   await db
@@ -23,6 +30,8 @@ export async function insertOperations(
         kind: operation.kind,
         owner: operation.owner,
         actor: operation.actor ? JSON.stringify(operation.actor) : null,
+        claimed_bytes: operation.claim?.bytes ?? 0,
+        claimed_checkpoints: operation.claim?.checkpoints ?? 0,
         problem: null,
         finished_at: null,
       })),

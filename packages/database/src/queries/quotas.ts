@@ -8,11 +8,18 @@ export interface TeamUse {
     readonly vcpus: number;
     readonly memoryMib: number;
     readonly templates: number;
+    readonly storageBytes: number;
+    readonly checkpoints: number;
+    readonly capsuleCheckpoints: number;
   };
   readonly capsules: number;
   readonly vcpus: number;
   readonly memoryMib: number;
+  /** With those that are being made. */
   readonly templates: number;
+  /** With the claims of operations under way. */
+  readonly storageBytes: number;
+  readonly checkpoints: number;
 }
 
 /**
@@ -22,7 +29,15 @@ export interface TeamUse {
 export async function lockTeamUse(trx: Trx, teamId: string): Promise<TeamUse> {
   const team = await trx
     .selectFrom("teams")
-    .select(["max_capsules", "max_vcpus", "max_memory_mb", "max_templates"])
+    .select([
+      "max_capsules",
+      "max_vcpus",
+      "max_memory_mb",
+      "max_templates",
+      "max_storage_mb",
+      "max_checkpoints",
+      "max_capsule_checkpoints",
+    ])
     .where("id", "=", teamId)
     .forNoKeyUpdate()
     .executeTakeFirstOrThrow();
@@ -36,26 +51,59 @@ export async function lockTeamUse(trx: Trx, teamId: string): Promise<TeamUse> {
     .where("team_id", "=", teamId)
     .where("status", "not in", ["stopped", "error"])
     .executeTakeFirstOrThrow();
-  const templates = await countTemplates(trx, teamId);
+  const stored = await readStoredUse(trx, teamId);
   return {
     limits: {
       capsules: team.max_capsules,
       vcpus: team.max_vcpus,
       memoryMib: team.max_memory_mb,
       templates: team.max_templates,
+      storageBytes: team.max_storage_mb * 2 ** 20,
+      checkpoints: team.max_checkpoints,
+      capsuleCheckpoints: team.max_capsule_checkpoints,
     },
     capsules: Number(use.capsules),
     vcpus: Number(use.vcpus),
     memoryMib: Number(use.memory_mb),
-    templates,
+    ...stored,
   };
 }
 
-async function countTemplates(db: Db, teamId: string): Promise<number> {
-  const { count } = await db
-    .selectFrom("templates")
-    .select(({ fn }) => fn.countAll<string>().as("count"))
-    .where("team_id", "=", teamId)
-    .executeTakeFirstOrThrow();
-  return Number(count);
+/** What a team stores on hosts. Files of failed capsules count until their host has removed them. */
+export type StoredUse = Pick<TeamUse, "templates" | "storageBytes" | "checkpoints">;
+
+export async function readStoredUse(db: Db, teamId: string): Promise<StoredUse> {
+  const { rows } = await sql<{ templates: string; bytes: string; checkpoints: string }>`
+    with held as (
+      select coalesce(sum(storage_bytes), 0) as bytes, coalesce(sum(checkpoints), 0) as checkpoints
+      from sandboxes where team_id = ${teamId} and storage_bytes > 0
+    ), claims as (
+      select coalesce(sum(o.claimed_bytes), 0) as bytes, coalesce(sum(o.claimed_checkpoints), 0) as checkpoints,
+        count(*) filter (where o.kind = 'snapshot') as templates
+      from operations o join sandboxes s on s.id = o.sandbox_id
+      where o.state = 'running' and o.claimed_bytes > 0 and s.team_id = ${teamId}
+    ), named as (
+      select count(*) as templates, coalesce(sum(size_bytes), 0) as bytes from templates where team_id = ${teamId}
+    ), discarded as (
+      select coalesce(sum(size_bytes), 0) as bytes from discarded_templates where team_id = ${teamId}
+    )
+    select named.templates + claims.templates as templates,
+      held.bytes + claims.bytes + named.bytes + discarded.bytes as bytes,
+      held.checkpoints + claims.checkpoints as checkpoints
+    from held, claims, named, discarded`.execute(db);
+  const [row] = rows;
+  return {
+    templates: Number(row?.templates),
+    storageBytes: Number(row?.bytes),
+    checkpoints: Number(row?.checkpoints),
+  };
+}
+
+/** Checkpoints of one capsule, with those that are being made. */
+export async function countCapsuleCheckpoints(db: Db, capsuleId: string): Promise<number> {
+  const { rows } = await sql<{ count: string }>`
+    select s.checkpoints + coalesce((select sum(o.claimed_checkpoints) from operations o
+      where o.sandbox_id = s.id and o.state = 'running'), 0) as count
+    from sandboxes s where s.id = ${capsuleId}`.execute(db);
+  return Number(rows[0]?.count ?? 0);
 }

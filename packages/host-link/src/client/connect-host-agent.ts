@@ -82,6 +82,7 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     networkDecisions: (id, signal) => client.call("networkDecisions", [id], signal),
     metrics: (id, range, signal) => client.call("metrics", [id, range], signal),
     listCapsules: (signal) => client.call("listCapsules", [], signal),
+    storage: (signal) => client.call("storage", [], signal),
     listTemplates: (signal) => client.call("listTemplates", [], signal),
     hold: (id) => holds.hold(id),
     dial: (id, port, given) => dialPort(transport, id, port, given),

@@ -8,6 +8,7 @@ import {
   FileEntry,
   HeldOutput,
   HostFacts,
+  HostStorage,
   Id,
   KillScope,
   MetricPoint,
@@ -110,6 +111,7 @@ export const calls = {
   metrics: call(Type.Tuple([Id, MetricRange]), Type.Array(MetricPoint), (agent, [id, range], signal) =>
     agent.metrics(id, range, signal),
   ),
+  storage: call(Type.Tuple([]), HostStorage, (agent, _, signal) => agent.storage(signal)),
   listCapsules: call(Type.Tuple([]), Type.Array(CapsuleStatus), (agent, _, signal) =>
     agent.listCapsules(signal),
   ),

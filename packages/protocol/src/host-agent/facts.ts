@@ -94,6 +94,29 @@ export type CapsuleStatus = Described<typeof CapsuleStatus>;
 export const TemplateFacts = Type.Object({ name: Text, sizeBytes: Count, vcpus: Count, memoryMib: Count });
 export type TemplateFacts = Described<typeof TemplateFacts>;
 
+/** What one capsule occupies on its host. */
+export const CapsuleStorage = Type.Object({
+  id: Id,
+  /** Of files that belong to it alone: its disk, saved memory, logs. */
+  bytes: Count,
+  /** Checkpoints that were asked for; pauses are not counted. */
+  checkpoints: Count,
+  /** Frozen disk layers that it needs, and may share with others. */
+  layers: Type.Array(Id),
+});
+export type CapsuleStorage = Described<typeof CapsuleStorage>;
+
+export const LayerStorage = Type.Object({ id: Id, bytes: Count });
+export type LayerStorage = Described<typeof LayerStorage>;
+
+/** What the capsules of a host occupy on its disk. */
+export const HostStorage = Type.Object({
+  capsules: Type.Array(CapsuleStorage),
+  /** Each layer once, however many capsules need it. */
+  layers: Type.Array(LayerStorage),
+});
+export type HostStorage = Described<typeof HostStorage>;
+
 export const HostFacts = Type.Object({
   version: Text,
   architecture: Text,

@@ -4,6 +4,7 @@ import type {
   CapsuleStatus,
   CheckpointFacts,
   HostFacts,
+  HostStorage,
   MetricPoint,
   MetricRange,
   NetworkDecision,
@@ -73,6 +74,8 @@ export interface HostAgent {
   /** How busy the capsule was; oldest first. A capsule that has been paused keeps what was measured before. */
   metrics(id: string, range: MetricRange, signal: AbortSignal): Promise<readonly MetricPoint[]>;
 
+  /** What the capsules of this host occupy on its disk. */
+  storage(signal: AbortSignal): Promise<HostStorage>;
   /** Everything this host holds. */
   listCapsules(signal: AbortSignal): Promise<readonly CapsuleStatus[]>;
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { newId, systemRandom } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
-import { CapsuleStatus, HostFacts, TemplateFacts } from "@wrenn/protocol";
+import { CapsuleStatus, HostFacts, HostStorage, TemplateFacts } from "@wrenn/protocol";
 import { Value } from "typebox/value";
 import { collect, ContractLab, rejects } from "./contract-lab.ts";
 import type { ContractSubject } from "./contract-lab.ts";
@@ -29,6 +29,31 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     const templates = await agent.listTemplates(signal);
     assert.ok(templates.every((template) => Value.Check(TemplateFacts, template)));
     assert.ok(templates.some((template) => template.name === subject.template));
+  });
+
+  test(`${name}: storage lists each capsule with its checkpoints and the layers that it needs`, async () => {
+    const of = async (id: string) => {
+      const storage = await agent.storage(signal);
+      assert.ok(Value.Check(HostStorage, storage));
+      const listed = new Set(storage.layers.map((layer) => layer.id));
+      const own = storage.capsules.find((capsule) => capsule.id === id);
+      for (const layer of own?.layers ?? []) assert.ok(listed.has(layer));
+      assert.equal(listed.size, storage.layers.length, "each layer is listed once");
+      return own;
+    };
+    const { id } = await agent.createCapsule(lab.spec(), signal);
+    const first = await of(id);
+    assert.ok(first && first.bytes > 0);
+    assert.equal(first.checkpoints, 0);
+    const checkpoint = await agent.checkpointCapsule(id, undefined, signal);
+    await agent.pauseCapsule(id, signal);
+    const saved = await of(id);
+    assert.equal(saved?.checkpoints, 1, "a pause is not a checkpoint");
+    assert.ok(saved.bytes > 0 && saved.layers.length > 0);
+    await agent.deleteCheckpoint(id, checkpoint.id, signal);
+    assert.equal((await of(id))?.checkpoints, 0);
+    await agent.destroyCapsule(id, signal);
+    assert.equal(await of(id), undefined);
   });
 
   test(`${name}: every method but destroy and hold rejects an unknown capsule`, async () => {

@@ -10,6 +10,7 @@ import type {
   CheckpointFacts,
   HostAgent,
   HostFacts,
+  HostStorage,
   MetricPoint,
   MetricRange,
   NetworkDecision,
@@ -19,6 +20,7 @@ import type {
 import { FakeFiles } from "./fake-files.ts";
 import type { FakeUploads } from "./fake-uploads.ts";
 import { FakeProcesses } from "./fake-processes.ts";
+import { storageOf } from "./fake-storage.ts";
 
 const MINIMAL: TemplateFacts = { name: "minimal", sizeBytes: 1, vcpus: 1, memoryMib: 512 };
 const NETWORK = /^(?:(?:\d{1,3}\.){3}\d{1,3}(?:\/\d{1,2})?|(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)+)$/i;
@@ -42,6 +44,10 @@ export class FakeHostAgent implements HostAgent {
   readonly capsules = new Map<string, CapsuleStatus>();
   /** It cannot be reached. */
   cut = false;
+  /** What disks of capsules occupy, where a test says so. */
+  readonly diskBytes = new Map<string, number>();
+  /** Size of the changed pages of checkpoints and pauses. */
+  savedBytes = 1;
   /** What a create is refused with. */
   refusal: WrennError | undefined;
   readonly #contents = new Map<string, Contents>();
@@ -210,6 +216,11 @@ export class FakeHostAgent implements HostAgent {
     return [...this.capsules.values()];
   }
 
+  async storage(): Promise<HostStorage> {
+    this.#reach();
+    return storageOf(this.capsules.keys(), this.diskBytes, (id) => this.#contentsOf(id).checkpoints);
+  }
+
   async listTemplates(): Promise<readonly TemplateFacts[]> {
     this.#reach();
     return [MINIMAL];
@@ -252,6 +263,13 @@ export class FakeHostAgent implements HostAgent {
   onChange(observer: (status: CapsuleStatus) => void): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);
+  }
+
+  /** Changes what the host says of a capsule, and reports it. */
+  report(id: string, change: Partial<CapsuleStatus>): void {
+    const { problem: _earlier, ...status } = this.#require(id);
+    this.capsules.set(id, { ...status, ...change });
+    this.#announce(this.#require(id));
   }
 
   get observers(): number {
@@ -318,7 +336,7 @@ export class FakeHostAgent implements HostAgent {
       kind,
       ...defined({ name }),
       createdAt: Date.now(),
-      memoryBytes: 1,
+      memoryBytes: this.savedBytes,
     };
     this.#contentsOf(id).checkpoints.push(moment);
     return moment;
