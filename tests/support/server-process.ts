@@ -16,8 +16,9 @@ export class ServerProcess {
     this.#process = new TestProcess([process.execPath, "--max-semi-space-size=4", script, dataDirectory]);
   }
 
-  static async start(): Promise<ServerProcess> {
-    const server = new ServerProcess(await mkdtemp("/tmp/wrenn-chaos-"));
+  /** @param dataDirectory - an empty directory; default: a new one. */
+  static async start(dataDirectory?: string): Promise<ServerProcess> {
+    const server = new ServerProcess(dataDirectory ?? (await mkdtemp("/tmp/wrenn-chaos-")));
     await server.start();
     return server;
   }
@@ -51,9 +52,14 @@ export class ServerProcess {
     await this.#process.kill();
   }
 
+  /** Ends every capsule. */
+  async stop(): Promise<void> {
+    await this.#process.stop();
+  }
+
   /** Ends every capsule and removes the data. */
   async close(): Promise<void> {
-    await this.#process.stop();
+    await this.stop();
     await rm(this.dataDirectory, { recursive: true, force: true });
   }
 }

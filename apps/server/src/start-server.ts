@@ -20,6 +20,8 @@ import { packageFile } from "./native-parts.ts";
 import { startHostAgent } from "./start-host-agent.ts";
 
 const LINK_KEY_BYTES = 32;
+/** What the database still writes when the disk is full: some WAL segments, and rows until something is deleted. */
+const BALLAST_BYTES = 256 * 2 ** 20;
 
 export interface ServerStart {
   readonly config: ServerConfig;
@@ -95,6 +97,7 @@ async function assemble(
       directory: paths.database,
       cacheDirectory: config.cacheDirectory,
       ...defined({ databaseUrl: config.databaseUrl }),
+      ballastBytes: BALLAST_BYTES,
       logger,
     },
     signal,

@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import type { Logger } from "@wrenn/core";
 import { Kysely, PostgresDialect, sql } from "kysely";
+import { Ballast } from "./ballast.ts";
 import { openPool } from "./connections.ts";
 import { startEmbeddedServer } from "./embedded-server.ts";
 import { listen } from "./listener.ts";
@@ -17,6 +19,8 @@ export interface DatabaseOptions {
   readonly cacheDirectory: string;
   /** A PostgreSQL of the operator's own, version 15 or newer. */
   readonly databaseUrl?: string;
+  /** Bytes kept for the embedded server until its disk is full; default: none. */
+  readonly ballastBytes?: number;
   readonly logger: Logger;
 }
 
@@ -37,7 +41,12 @@ export async function openDatabase(options: DatabaseOptions, signal: AbortSignal
     options.logger.warn("database.connection_lost", { problem: error.message }),
   );
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  const ballast =
+    embedded && options.ballastBytes !== undefined
+      ? new Ballast(options, { path: join(options.directory, "ballast"), bytes: options.ballastBytes })
+      : undefined;
   const close = async (): Promise<void> => {
+    await ballast?.close();
     await db.destroy();
     await embedded?.close();
   };

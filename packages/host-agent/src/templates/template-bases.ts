@@ -2,7 +2,7 @@ import { chmod, copyFile, link, mkdir, readdir, readFile, rename, rm } from "nod
 import { constants } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { KeyedQueue } from "@wrenn/core";
-import { exists, hasCode, syncDirectory, writeFileAtomic } from "@wrenn/system";
+import { exists, hasCode, runCommand, syncDirectory, writeFileAtomic } from "@wrenn/system";
 import { frozenFiles } from "./frozen-template.ts";
 import type { FrozenTemplate } from "./frozen-template.ts";
 
@@ -65,9 +65,9 @@ export class TemplateBases {
     const at = (name: keyof typeof frozenFiles, directory: string): string =>
       join(directory, frozenFiles[name]);
     try {
-      await linkOrCopy(template.memoryFile, at("memory", building));
-      await linkOrCopy(template.deviceState, at("deviceState", building));
-      await linkOrCopy(image, join(building, ROOT, basename(image)));
+      await linkOrCopy(template.memoryFile, at("memory", building), signal);
+      await linkOrCopy(template.deviceState, at("deviceState", building), signal);
+      await linkOrCopy(image, join(building, ROOT, basename(image)), signal);
       // The disk names the image it lies over, so it is a file of its own; it holds what the boot wrote and no more.
       await copyFile(template.disk, at("disk", building), constants.COPYFILE_FICLONE);
       await chmod(at("disk", building), 0o600);
@@ -90,12 +90,13 @@ export class TemplateBases {
   }
 }
 
-async function linkOrCopy(from: string, to: string): Promise<void> {
+async function linkOrCopy(from: string, to: string, signal: AbortSignal): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
     if (!hasCode(error, "EXDEV", "EPERM", "EMLINK")) throw error;
-    await copyFile(from, to, constants.COPYFILE_FICLONE);
+    // Memory and images are mostly holes, which stay holes.
+    await runCommand(["cp", "--reflink=auto", "--sparse=always", from, to], { signal });
     await chmod(to, 0o444);
   }
 }
