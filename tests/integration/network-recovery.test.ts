@@ -8,6 +8,7 @@ import { silentLogger, systemRandom, WrennError } from "@wrenn/core";
 import { createSlotPool } from "@wrenn/network";
 import type { Slot, SlotPool } from "@wrenn/network";
 import { runCommand, tryCommand } from "@wrenn/system";
+import { HELLO_SERVER, reaches, serveIn } from "../support/network-lab.ts";
 
 const signal = new AbortController().signal;
 const skip = process.getuid?.() === 0 ? false : "needs root to make network namespaces";
@@ -170,3 +171,49 @@ test("two installations that close at once both put the host's forwarding back",
     await runCommand(["ip", "netns", "del", host]);
   }
 });
+
+test(
+  "a host that did not forward still keeps its own networks apart while capsules need it to",
+  { skip },
+  async () => {
+    const host = `wrapart-${process.pid}`;
+    const stateDirectory = await mkdtemp("/tmp/wrenn-network-");
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => rm(stateDirectory, { recursive: true }));
+    const addNamespace = async (name: string): Promise<void> => {
+      await runCommand(["ip", "netns", "add", name]);
+      stack.defer(async () => void (await tryCommand(["ip", "netns", "del", name])));
+      await runCommand(["ip", "-n", name, "link", "set", "lo", "up"]);
+    };
+    /** A network of the host's with one machine in it. */
+    const addNetwork = async (net: string, subnet: string): Promise<string> => {
+      const name = `${host}-${net}`;
+      await addNamespace(name);
+      await runCommand(["ip", "-n", host, "-batch", "-"], {
+        input: `link add ${net} type veth peer name eth0 netns ${name}\naddr add ${subnet}.1/24 dev ${net}\nlink set ${net} up\n`,
+      });
+      await runCommand(["ip", "-n", name, "-batch", "-"], {
+        input: `addr add ${subnet}.2/24 dev eth0\nlink set eth0 up\nroute add default via ${subnet}.1\n`,
+      });
+      return name;
+    };
+    await addNamespace(host);
+    const first = await addNetwork("lan0", "198.51.100");
+    stack.use(await serveIn(await addNetwork("lan1", "203.0.113"), HELLO_SERVER));
+    await runCommand(["ip", "netns", "exec", host, "sysctl", "-q", "-w", "net.ipv4.ip_forward=0"]);
+    const pool = spawn("ip", ["netns", "exec", host, process.execPath, owner, stateDirectory], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const gone = once(pool, "close");
+    stack.defer(async () => {
+      pool.kill("SIGKILL");
+      await gone;
+    });
+    await once(pool.stdout, "data");
+    stack.use(await serveIn(await addNetwork("later0", "192.0.2"), HELLO_SERVER));
+    assert.equal(await reaches(first, "203.0.113.2", 8080), false, "between networks of before");
+    assert.equal(await reaches(first, "192.0.2.2", 8080), true, "to one that was made since");
+    pool.stdin.end();
+    await gone;
+  },
+);

@@ -8,6 +8,7 @@ import { runCommand, tryCommand } from "@wrenn/system";
 import {
   attachGuest,
   HELLO_SERVER,
+  INTERNET_ROUTER,
   needsRoot,
   openInternet,
   openPool,
@@ -41,7 +42,7 @@ describe("network slots", { skip: needsRoot }, () => {
     stack.use(await attachGuest(slots[1], guests[1]));
     stack.use(await openInternet(internet, ["203.0.113.9"]));
     await runCommand(["ip", "-n", internet, "addr", "add", "172.20.0.9/24", "dev", "eth0"]);
-    await runCommand(["ip", "route", "add", "172.20.0.9/32", "via", "203.0.113.9"]);
+    await runCommand(["ip", "route", "add", "172.20.0.9/32", "via", INTERNET_ROUTER]);
     for (const namespace of [...guests, internet]) stack.use(await serveIn(namespace, HELLO_SERVER));
     await new Promise<void>((resolve) => hostServer.listen(0, "0.0.0.0", resolve));
   });
@@ -63,6 +64,15 @@ describe("network slots", { skip: needsRoot }, () => {
   test("the host reaches each guest at its own address", async () => {
     assert.equal(await fetchGuest(slots[0].hostAddress), "hello");
     assert.equal(await fetchGuest(slots[1].hostAddress), "hello");
+  });
+
+  test("users of the host other than root reach no port of a guest", async () => {
+    const script = `const s=require("net").connect(8080,"${slots[0].hostAddress}");s.on("data",()=>process.exit(0));s.on("error",()=>process.exit(1));setTimeout(()=>process.exit(2),1000)`;
+    const codes = [0, 65_534].map(async (uid) => {
+      const options = { uid, gid: uid, env: {} };
+      return (await tryCommand([process.execPath, "-e", script], options)).code;
+    });
+    assert.deepEqual(await Promise.all(codes), [0, 2]);
   });
 
   test("a guest does not reach another slot, the host, private networks or a spoofed source's answer", async () => {

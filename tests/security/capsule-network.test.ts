@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
 import { after, before, test } from "node:test";
 import { runCommand, tryCommand } from "@wrenn/system";
-import { HELLO_SERVER, openInternet, serveIn } from "../support/network-lab.ts";
+import { HELLO_SERVER, INTERNET_ROUTER, openInternet, serveIn } from "../support/network-lab.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -27,7 +27,7 @@ const stack = new AsyncDisposableStack();
 before(async () => {
   stack.use(await openInternet(internet, [PUBLIC]));
   await runCommand(["ip", "-n", internet, "addr", "add", `${PRIVATE}/24`, "dev", "eth0"]);
-  await runCommand(["ip", "route", "add", `${PRIVATE}/32`, "via", PUBLIC]);
+  await runCommand(["ip", "route", "add", `${PRIVATE}/32`, "via", INTERNET_ROUTER]);
   stack.use(await serveIn(internet, HELLO_SERVER));
   await new Promise<void>((resolve) => hostServer.listen(0, "0.0.0.0", resolve));
   server = await startTestServer();

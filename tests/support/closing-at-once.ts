@@ -3,7 +3,7 @@ import { enableForwarding, restoreForwarding } from "../../packages/network/src/
 
 // Of two installations that close at once, the second puts the switch back while the first looks for others.
 const noTables = { stdout: "" };
-await enableForwarding(silentLogger);
+await enableForwarding([], silentLogger);
 await restoreForwarding(async () => {
   await restoreForwarding(async () => noTables, silentLogger);
   return noTables;

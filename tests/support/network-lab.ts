@@ -12,16 +12,24 @@ export const needsRoot = process.getuid?.() === 0 ? false : "needs root to make 
 export interface OpenPool extends AsyncDisposable {
   readonly pool: SlotPool;
   readonly acquire: () => Promise<Slot>;
-  /** Closes the pool and opens it again. @returns the slots that are in use, as the new pool knows them. */
-  readonly reopen: () => Promise<readonly Slot[]>;
+  /** Closes the pool and opens it again, with these options changed. @returns the slots that are in use, as the new pool knows them. */
+  readonly reopen: (changed?: Partial<SlotPoolOptions>) => Promise<readonly Slot[]>;
 }
 
 export async function openPool(options: Partial<SlotPoolOptions> = {}): Promise<OpenPool> {
   const stateDirectory = await mkdtemp("/tmp/wrenn-network-");
   const signal = new AbortController().signal;
-  const open = (): Promise<SlotPool> =>
+  const open = (changed: Partial<SlotPoolOptions> = {}): Promise<SlotPool> =>
     createSlotPool(
-      { stateDirectory, logger: silentLogger, random: systemRandom, size: 0, uidBase: 300_000, ...options },
+      {
+        stateDirectory,
+        logger: silentLogger,
+        random: systemRandom,
+        size: 0,
+        uidBase: 300_000,
+        ...options,
+        ...changed,
+      },
       signal,
     );
   let pool = await open();
@@ -35,9 +43,9 @@ export async function openPool(options: Partial<SlotPoolOptions> = {}): Promise<
       slots.push(slot);
       return slot;
     },
-    reopen: async () => {
+    reopen: async (changed) => {
       await pool.close();
-      pool = await open();
+      pool = await open(changed);
       for (const [at, { number }] of slots.entries()) {
         const adopted = pool.adopt(number);
         if (adopted) slots[at] = adopted;
@@ -85,23 +93,34 @@ export async function attachGuest(slot: Slot, name: string): Promise<AsyncDispos
   return { [Symbol.asyncDispose]: async () => void (await tryCommand(["ip", "netns", "del", name])) };
 }
 
+/** The router behind which {@link openInternet}'s addresses are. */
+export const INTERNET_ROUTER = "203.0.113.254";
+
 /**
- * A stand-in for the internet: a namespace behind a veth pair with these addresses of 203.0.113.0/24, to which the host has a
- * route; 203.0.113.1 is the host. There is one at a time on a machine: others wait.
+ * A stand-in for the internet: a namespace behind a veth pair with these addresses of 203.0.113.0/24, which the host reaches
+ * through a router; 203.0.113.1 is the host. There is one at a time on a machine: others wait.
  */
 export async function openInternet(name: string, addresses: readonly string[]): Promise<AsyncDisposable> {
   const turn = await holdLock("/tmp/wrenn-test-internet", AbortSignal.timeout(300_000));
   await removeAbandoned();
   await runCommand(["ip", "netns", "add", name]);
   await runCommand(["ip", "-batch", "-"], {
-    input: `link add ${name} type veth peer name eth0 netns ${name}\naddr add 203.0.113.1/24 dev ${name}\nlink set ${name} up\n`,
+    input: [
+      `link add ${name} type veth peer name eth0 netns ${name}`,
+      `addr add 203.0.113.1 peer ${INTERNET_ROUTER}/32 dev ${name}`,
+      `link set ${name} up`,
+      `route add 203.0.113.0/24 via ${INTERNET_ROUTER}`,
+      "",
+    ].join("\n"),
   });
   await runCommand(["ip", "-n", name, "-batch", "-"], {
     input: [
       "link set lo up",
-      ...addresses.map((address) => `addr add ${address}/24 dev eth0`),
+      ...[...addresses, INTERNET_ROUTER].map((address) => `addr add ${address}/32 dev eth0`),
       "link set eth0 up",
-      "route add default via 203.0.113.1",
+      // What answers a packet answers from an address of the internet, not from the router's.
+      `route add 203.0.113.1 dev eth0 src ${addresses[0]}`,
+      `route add default via 203.0.113.1 src ${addresses[0]}`,
       "",
     ].join("\n"),
   });

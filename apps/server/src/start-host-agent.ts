@@ -161,7 +161,11 @@ async function createMachines(
       random: systemRandom,
       size: READY_SLOTS,
       uidBase: UID_BASE,
-      ...defined({ limits: config.networkLimits, resolvers: config.resolvers }),
+      ...defined({
+        limits: config.networkLimits,
+        resolvers: config.resolvers,
+        reachableNetworks: config.reachableNetworks,
+      }),
     },
     signal,
   );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readNetworkLimits } from "../src/config/network-limits.ts";
+import { readNetworkLimits, readReachableNetworks } from "../src/config/network-limits.ts";
 
 const MIB = 1 << 20;
 
@@ -20,4 +20,13 @@ test("limits of a capsule's network come from the environment: MiB a second, a b
     assert.throws(() => readNetworkLimits({ WRENN_NETWORK_RATE: wrong }), { reason: "invalid_field" }, wrong);
   for (const wrong of ["", "0", "-1", "1e3", "1000001"])
     assert.throws(() => readNetworkLimits({ WRENN_NETWORK_CONNECTIONS: wrong }), { reason: "invalid_field" });
+});
+
+test("networks that capsules may reach come from the environment; metadata addresses cannot be among them", () => {
+  const read = (text: string) => readReachableNetworks({ WRENN_REACHABLE_NETWORKS: text });
+  assert.deepEqual(readReachableNetworks({}), []);
+  assert.deepEqual(read(""), []);
+  assert.deepEqual(read(" 10.20.0.0/16, 192.0.2.7 "), ["10.20.0.0/16", "192.0.2.7/32"]);
+  for (const wrong of ["169.254.169.254", "168.63.129.16", "mirror.example", "fd00::/8", "10.0.0.0/33"])
+    assert.throws(() => read(wrong), { reason: "invalid_field" }, wrong);
 });

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import { publicInternet, send } from "../src/channels/outgoing.ts";
 import type { OutgoingPolicy } from "../src/channels/outgoing.ts";
-import { isPublicAddress } from "../src/channels/public-address.ts";
+import { isPublicAddress } from "@wrenn/network";
 
 const post = (url: string) => ({ method: "POST" as const, url: new URL(url), headers: {}, body: "{}" });
 const reason = (problem: RegExp, expected: "target_refused" | "delivery_failed") => (error: unknown) =>
@@ -14,7 +14,7 @@ const reason = (problem: RegExp, expected: "target_refused" | "delivery_failed")
 test("only addresses of the public internet are public", () => {
   const refused =
     "0.0.0.0 10.1.2.3 100.64.0.1 127.0.0.1 127.9.9.9 169.254.169.254 172.16.0.1 172.31.255.255 192.168.1.1 198.18.0.1 224.0.0.1 " +
-    "240.0.0.1 255.255.255.255 :: ::1 ::ffff:127.0.0.1 ::ffff:8.8.8.8 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::1 fc00::1 fd00:ec2::254 " +
+    "240.0.0.1 255.255.255.255 168.63.129.16 100.100.100.200 192.0.0.192 161.26.0.10 166.9.0.1 192.88.99.1 :: ::1 ::ffff:127.0.0.1 ::ffff:8.8.8.8 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::1 fc00::1 fd00:ec2::254 " +
     "fe80::1 fec0::1 ff02::1 100::1 2001::1 2001:db8::1 2002:7f00:1:: 3fff::1 nonsense fe80::1%lo";
   for (const address of refused.split(" ")) assert.equal(isPublicAddress(address), false, address);
   for (const address of ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1"])

@@ -4,8 +4,11 @@ import { randomHex, systemClock, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import { tryLock } from "@wrenn/system";
 import { claimBlock, releaseBlock, renewClaim } from "./address-block.ts";
+import { createDestinations } from "./destinations.ts";
+import type { Destinations } from "./destinations.ts";
 import { Gateway } from "./gateway/gateway.ts";
-import { enableForwarding, restoreForwarding } from "./host-forwarding.ts";
+import { enableForwarding, restoreForwarding, separatedInterfaces } from "./host-forwarding.ts";
+import { readHostRoutes } from "./host-routes.ts";
 import { compileHostRules } from "./host-rules.ts";
 import { ownedInstances, removeOwner, writeOwner } from "./instance-owner.ts";
 import { hostGateway, hostTable } from "./naming.ts";
@@ -22,6 +25,7 @@ export interface HostNetworkOptions {
   readonly random: Random;
   readonly uidBase: number;
   readonly resolvers?: readonly string[];
+  readonly reachableNetworks?: readonly string[];
   readonly runner: Runner;
 }
 
@@ -29,6 +33,7 @@ export interface HostNetworkOptions {
 export interface HostNetwork {
   readonly instance: Instance;
   readonly policies: SlotPolicies;
+  readonly destinations: Destinations;
   /** Stops the gateway; `remove` also takes back everything from the host, once no slot is left. */
   close(what: "leave" | "remove"): Promise<void>;
 }
@@ -36,14 +41,22 @@ export interface HostNetwork {
 /** Opens the host's side, under the identity of an earlier run if there was one. On failure the lock is given back. */
 export async function openHost(options: HostNetworkOptions, signal: AbortSignal): Promise<HostNetwork> {
   const { runner, logger, stateDirectory } = options;
+  const destinations = createDestinations(options.reachableNetworks ?? []);
   await using release = new AsyncDisposableStack();
   release.use(await lockState(stateDirectory));
   const upstreams = options.resolvers?.map((text) => parseUpstream(text)) ?? (await hostUpstreams());
   if (upstreams.length === 0) logger.warn("network.no_resolvers", { path: "/etc/resolv.conf" });
   const instance = await instanceOf(options, signal);
   await writeOwner(instance.id, { stateDirectory, block: instance.block });
-  await runner(["nft", "-f", "-"], { signal, input: compileHostRules(instance, upstreams) });
-  await enableForwarding(logger);
+  const separated = await separatedInterfaces();
+  const rules = compileHostRules(instance, {
+    upstreams,
+    opened: destinations.opened,
+    routes: await readHostRoutes(runner, signal),
+    separated,
+  });
+  await runner(["nft", "-f", "-"], { signal, input: rules });
+  await enableForwarding(separated, logger);
   // Every slot's link carries the address too; here it stands for the gateway before there is a slot.
   const address = `${hostGateway(instance)}/32`;
   await runner(["ip", "addr", "replace", address, "dev", "lo"], { signal });
@@ -54,10 +67,11 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
     runner,
     clock: systemClock,
     logger,
+    destinations,
     gateway: () => gateway,
   });
   const gateway = await Gateway.start(
-    { instance, upstreams, logger, bind: (...binding) => policies.bind(...binding) },
+    { instance, upstreams, destinations, logger, bind: (...binding) => policies.bind(...binding) },
     signal,
   );
   release.defer(() => gateway.close());
@@ -65,6 +79,7 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
   return {
     instance,
     policies,
+    destinations,
     close: async (what) => {
       await using _ = owned;
       await gateway.close();

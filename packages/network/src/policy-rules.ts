@@ -1,4 +1,4 @@
-import type { Network } from "./cidr.ts";
+import type { Destinations } from "./destinations.ts";
 import { hostGateway } from "./naming.ts";
 import type { Instance } from "./naming.ts";
 import type { ParsedPolicy } from "./policy.ts";
@@ -13,12 +13,20 @@ const REFUSE = "goto refuse";
  * @param epoch - marks connections that this policy let through by name, which go on when the name's address expires; 1 to
  * 2³²-1 and another one than that of any earlier policy of the slot.
  */
-export function compilePolicy(instance: Instance, policy: ParsedPolicy, epoch: number): string {
+export function compilePolicy(
+  instance: Instance,
+  policy: ParsedPolicy,
+  epoch: number,
+  { opened }: Pick<Destinations, "opened">,
+): string {
   return [
-    ...["allow4", "deny4", "named4"].map((set) => `flush set inet wrenn ${set}`),
+    // A slot that an older version made has none: there it opens nothing.
+    "add set inet wrenn reachable4 { type ipv4_addr; flags interval; }",
+    ...["reachable4", "allow4", "deny4", "named4"].map((set) => `flush set inet wrenn ${set}`),
     ...["by_name_nat", "by_name_egress", "default_egress"].map((chain) => `flush chain inet wrenn ${chain}`),
-    ...elements("allow4", policy.allow.networks),
-    ...elements("deny4", policy.deny.networks),
+    ...elements("reachable4", opened),
+    ...elements("allow4", textsOf(policy.allow.networks)),
+    ...elements("deny4", textsOf(policy.deny.networks)),
     ...natRules(instance, policy).map((rule) => `add rule inet wrenn by_name_nat ${rule}`),
     ...egressRules(policy, epoch).map((rule) => `add rule inet wrenn by_name_egress ${rule}`),
     `add rule inet wrenn default_egress ${policy.egress === "allow" ? "goto grant" : REFUSE}`,
@@ -31,7 +39,7 @@ function natRules(instance: Instance, policy: ParsedPolicy): string[] {
   if (!policy.byServerName) return [];
   const target = `dnat ip to ${hostGateway(instance)}:${SERVER_NAME_PORT}`;
   return [
-    "ip daddr @never4 return",
+    "ip daddr != @reachable4 ip daddr @never4 return",
     "ip daddr @deny4 return",
     "ip daddr @allow4 return",
     // Where everything else is denied, an address needs a name that the resolver has answered with it.
@@ -75,7 +83,10 @@ export function compileBindings(addresses: readonly NamedAddress[]): string {
     .join("\n");
 }
 
-function elements(set: string, networks: readonly Network[]): string[] {
-  if (networks.length === 0) return [];
-  return [`add element inet wrenn ${set} { ${networks.map((network) => network.text).join(", ")} }`];
+function elements(set: string, networks: readonly string[]): string[] {
+  return networks.length === 0 ? [] : [`add element inet wrenn ${set} { ${networks.join(", ")} }`];
+}
+
+function textsOf(networks: readonly { readonly text: string }[]): readonly string[] {
+  return networks.map(({ text }) => text);
 }

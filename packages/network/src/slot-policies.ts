@@ -2,10 +2,10 @@ import { isIPv4 } from "node:net";
 import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { NetworkDecision } from "@wrenn/protocol";
+import type { Destinations } from "./destinations.ts";
 import type { Gateway } from "./gateway/gateway.ts";
 import { namespaceName, slotOf } from "./naming.ts";
 import type { Instance } from "./naming.ts";
-import { isNeverReachable } from "./never-reachable.ts";
 import { removePolicy, writePolicy } from "./policy-journal.ts";
 import type { PolicyRecord } from "./policy-journal.ts";
 import { compileBindings, compilePolicy } from "./policy-rules.ts";
@@ -27,6 +27,7 @@ export interface SlotPoliciesOptions {
   readonly runner: Runner;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly destinations: Destinations;
   /** Set once the gateway runs; it asks for bindings as soon as it does. */
   readonly gateway: () => Gateway;
 }
@@ -99,7 +100,7 @@ export class SlotPolicies {
     const sound = addresses.every(
       ({ address, seconds }) =>
         isIPv4(address) &&
-        !isNeverReachable(address) &&
+        this.#options.destinations.isReachable(address) &&
         Number.isInteger(seconds) &&
         seconds > 0 &&
         seconds <= MAX_BINDING_SEC,
@@ -155,9 +156,9 @@ export class SlotPolicies {
   }
 
   async #put(number: number, { policy, epoch }: PolicyRecord, signal: AbortSignal): Promise<void> {
-    const { gateway, instance } = this.#options;
+    const { gateway, instance, destinations } = this.#options;
     await gateway().setPolicy(number, epoch, policy, signal);
-    await this.#change(number, compilePolicy(instance, parsePolicy(policy), epoch), signal);
+    await this.#change(number, compilePolicy(instance, parsePolicy(policy), epoch, destinations), signal);
   }
 
   async #change(number: number, rules: string, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import type { NetworkDecision } from "@wrenn/protocol";
+import type { Destinations } from "./destinations.ts";
 import { openHost } from "./host-network.ts";
 import type { HostNetwork } from "./host-network.ts";
 import { kernelSlots } from "./kernel-slots.ts";
@@ -33,6 +34,8 @@ export interface SlotPoolOptions {
   readonly limits?: Partial<SlotLimits>;
   /** DNS servers to forward to, as `ADDRESS` or `ADDRESS:PORT`; the host's own without. */
   readonly resolvers?: readonly string[];
+  /** Private, connected and published networks that policies may open; default: empty. */
+  readonly reachableNetworks?: readonly string[];
   readonly runner?: Runner;
 }
 
@@ -96,6 +99,7 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
 
 export interface SlotsDeps {
   readonly host: Pick<HostNetwork, "instance" | "close"> & {
+    readonly destinations: Pick<Destinations, "opened">;
     readonly policies: Pick<SlotPolicies, "open" | "reopen" | "close" | "apply" | "decisions">;
   };
   readonly runner: Runner;
@@ -119,7 +123,7 @@ export interface SlotsOptions {
  */
 export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): SlotPool {
   const { host, runner, slotsInKernel, known, logger } = deps;
-  const { instance, policies } = host;
+  const { instance, policies, destinations } = host;
   const numbers = new SlotNumbers(deps.orphans);
   const ready: Slot[] = [];
   /** The slot that each number in use was given out as. */
@@ -159,7 +163,7 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
     try {
       if (!(await slotsInKernel()).includes(number)) {
         const slot = slotOf(instance, number);
-        await setUpSlot(instance, slot, limits, runner, signal);
+        await setUpSlot(instance, slot, { limits, destinations }, runner, signal);
         await policies.open(number, signal);
         signal.throwIfAborted();
         return slot;

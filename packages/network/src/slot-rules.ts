@@ -1,6 +1,7 @@
+import { CLOSED, NEVER_REACHABLE } from "./destinations.ts";
+import type { Destinations } from "./destinations.ts";
 import { hostGateway } from "./naming.ts";
 import type { Instance } from "./naming.ts";
-import { NEVER_REACHABLE } from "./never-reachable.ts";
 import { compilePolicy } from "./policy-rules.ts";
 import { DEFAULT_POLICY, parsePolicy } from "./policy.ts";
 import { SEEN_SECONDS } from "./seen-destinations.ts";
@@ -19,14 +20,28 @@ export const FIRST_EPOCH = 1;
  * The whole ruleset inside a slot's namespace, for `nft -f -`. The egress rules judge the address that a connection was opened to
  * (`ct original`) on every packet of both directions, so a new policy also ends connections that it forbids.
  */
-export function compileSlotRules(instance: Instance, slot: Slot, limits: SlotLimits): string {
+export function compileSlotRules(
+  instance: Instance,
+  slot: Slot,
+  limits: SlotLimits,
+  destinations: Pick<Destinations, "opened">,
+): string {
   const gateway = hostGateway(instance);
   const destination = "{ ct original ip daddr . meta l4proto . ct original proto-dst }";
   return `table inet wrenn {
+  set closed4 {
+    type ipv4_addr
+    flags interval
+    elements = { ${CLOSED.join(", ")} }
+  }
   set never4 {
     type ipv4_addr
     flags interval
     elements = { ${NEVER_REACHABLE.join(", ")} }
+  }
+  set reachable4 {
+    type ipv4_addr
+    flags interval
   }
   set deny4 {
     type ipv4_addr
@@ -94,7 +109,8 @@ ${["granted", "refused"].map(seenSet).join("\n")}
   chain default_egress {
   }
   chain egress {
-    ct original ip daddr @never4 goto refuse
+    ct original ip daddr @closed4 goto refuse
+    ct original ip daddr != @reachable4 ct original ip daddr @never4 goto refuse
     ct original ip daddr @deny4 goto refuse
     ct original ip daddr @allow4 goto grant
     jump by_name_egress
@@ -116,7 +132,7 @@ ${["granted", "refused"].map(seenSet).join("\n")}
     ct original ip saddr ${gateway} ct status dnat iifname "eth0" oifname "${slot.tap}" accept
   }
 }
-${compilePolicy(instance, parsePolicy(DEFAULT_POLICY), FIRST_EPOCH)}`;
+${compilePolicy(instance, parsePolicy(DEFAULT_POLICY), FIRST_EPOCH, destinations)}`;
 }
 
 /** Destinations with packet counters, for reading back; full sets take no more, which costs a slot nothing but the record. */

@@ -1,4 +1,5 @@
 import { problemOf, WrennError } from "@wrenn/core";
+import type { Destinations } from "./destinations.ts";
 import { hostGateway, linkName, namespaceName } from "./naming.ts";
 import type { Instance } from "./naming.ts";
 import type { Runner } from "./runner.ts";
@@ -23,6 +24,12 @@ const SYSCTLS: readonly string[] = [
   "net.ipv4.ip_forward=1",
 ];
 
+/** What all slots are made with. */
+export interface SlotSetup {
+  readonly limits: SlotLimits;
+  readonly destinations: Pick<Destinations, "opened">;
+}
+
 /** The set-up of a slot ended before it made anything. */
 export class NothingMade extends Error {
   constructor(cause: unknown) {
@@ -40,7 +47,7 @@ export class NothingMade extends Error {
 export async function setUpSlot(
   instance: Instance,
   slot: Slot,
-  limits: SlotLimits,
+  { limits, destinations }: SlotSetup,
   plainRunner: Runner,
   signal: AbortSignal,
 ): Promise<void> {
@@ -63,7 +70,7 @@ export async function setUpSlot(
   }
   await runner(["ip", "netns", "exec", namespace, "nft", "-f", "-"], {
     signal,
-    input: compileSlotRules(instance, slot, limits),
+    input: compileSlotRules(instance, slot, limits, destinations),
   });
   await runner(["ip", "-n", namespace, "-batch", "-"], {
     signal,

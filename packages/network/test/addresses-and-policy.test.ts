@@ -47,9 +47,11 @@ test("text that is neither an IPv4 network nor a name never reaches nftables", (
 });
 
 test("a policy compiles to one transaction", () => {
-  const compile = (egress: "allow" | "deny", allow: string[], deny: string[] = []) =>
-    compilePolicy(instance, parsePolicy({ egress, allow, deny }), 7);
-  const flush = `flush set inet wrenn allow4
+  const compile = (egress: "allow" | "deny", allow: string[], deny: string[] = [], opened: string[] = []) =>
+    compilePolicy(instance, parsePolicy({ egress, allow, deny }), 7, { opened });
+  const flush = `add set inet wrenn reachable4 { type ipv4_addr; flags interval; }
+flush set inet wrenn reachable4
+flush set inet wrenn allow4
 flush set inet wrenn deny4
 flush set inet wrenn named4
 flush chain inet wrenn by_name_nat
@@ -61,6 +63,9 @@ flush chain inet wrenn default_egress
     `${flush}add element inet wrenn allow4 { 203.0.113.0/24 }
 add rule inet wrenn default_egress goto refuse
 `,
+  );
+  assert.ok(
+    compile("allow", [], [], ["10.1.0.0/16"]).includes("add element inet wrenn reachable4 { 10.1.0.0/16 }\n"),
   );
   const byName = compile("deny", ["example.com"]);
   assert.match(byName, /by_name_nat tcp dport 443 ip daddr @named4 dnat ip to 10\.11\.255\.254:15443\n/);

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { decode, encode } from "dns-packet";
 import type { Answer, DecodedPacket, RecordType } from "dns-packet";
 import { silentLogger, systemClock } from "@wrenn/core";
+import { createDestinations } from "../src/destinations.ts";
 import { createResolver } from "../src/gateway/resolver.ts";
 import { SlotState } from "../src/gateway/slot-state.ts";
 import type { NamedAddress } from "../src/policy-rules.ts";
@@ -20,6 +21,7 @@ function setUp(policy: Partial<NetworkPolicy>, answers: Answer[] = [], bindFails
   const resolve = createResolver({
     clock: systemClock,
     logger: silentLogger,
+    isReachable: createDestinations([]).isReachable,
     ask: async (question) => {
       asked.push(question.name);
       return decode(encode({ type: "response", id: 1, questions: [question], answers }));

@@ -31,6 +31,7 @@ function open(size: number, orphans: readonly number[] = []): Lab {
     {
       host: {
         instance,
+        destinations: { opened: [] },
         policies: {
           open: async () => {},
           reopen: async () => {},

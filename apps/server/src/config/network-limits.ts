@@ -1,4 +1,5 @@
 import { WrennError } from "@wrenn/core";
+import { createDestinations } from "@wrenn/network";
 import type { SlotLimits } from "@wrenn/network";
 
 const MIB = 1 << 20;
@@ -19,6 +20,16 @@ export function readNetworkLimits(env: Readonly<Record<string, string | undefine
       ? {}
       : { connections: parseConnections("WRENN_NETWORK_CONNECTIONS", connections) }),
   };
+}
+
+/**
+ * Networks that capsules of this host may reach besides the internet, as far as their policies allow it.
+ *
+ * @throws WrennError `invalid_field` for what is no IPv4 network, and for metadata addresses, which stay closed.
+ */
+export function readReachableNetworks(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const entries = (env["WRENN_REACHABLE_NETWORKS"] ?? "").split(",").map((text) => text.trim());
+  return createDestinations(entries.filter((text) => text !== "")).opened;
 }
 
 /** MiB a second, and after a colon how many may pass at once after a quiet time; without that half a second's worth. */

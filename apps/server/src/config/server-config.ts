@@ -7,7 +7,7 @@ import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
 import { readDiskReserve } from "./disk-reserve.ts";
 import { readMailServer } from "./mail-server.ts";
-import { readNetworkLimits } from "./network-limits.ts";
+import { readNetworkLimits, readReachableNetworks } from "./network-limits.ts";
 import { readRates } from "./request-rates.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
@@ -33,6 +33,8 @@ export interface ServerConfig {
   readonly databaseUrl: string | undefined;
   /** DNS servers that capsules' names are looked up at, `ADDRESS` or `ADDRESS:PORT`; the host's own without. */
   readonly resolvers?: readonly string[] | undefined;
+  /** Private, connected and published networks that the policies of capsules may open; default: empty. */
+  readonly reachableNetworks?: readonly string[];
   /** What machines run on; default: KVM where it runs guest code natively. */
   readonly accelerator?: AcceleratorChoice;
   /** CPU model of QEMU that machines have under KVM; without it, all that this host's CPU has. */
@@ -86,6 +88,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     rates: readRates(env),
     mailServer: readMailServer(env),
     networkLimits: readNetworkLimits(env),
+    reachableNetworks: readReachableNetworks(env),
     overcommit: {
       memory: parseCount("WRENN_MEMORY_OVERCOMMIT", env["WRENN_MEMORY_OVERCOMMIT"] ?? "8", 1000),
       disk: parseCount("WRENN_DISK_OVERCOMMIT", env["WRENN_DISK_OVERCOMMIT"] ?? "20", 1000),

@@ -3,7 +3,7 @@ import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP } from "node:net";
 import { problemOf, withDeadline, WrennError } from "@wrenn/core";
-import { isPublicAddress } from "./public-address.ts";
+import { isPublicAddress } from "@wrenn/network";
 
 const ANSWER_MS = 10_000;
 

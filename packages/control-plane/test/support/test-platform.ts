@@ -10,7 +10,7 @@ import type { Clock, LogFields } from "@wrenn/core";
 import { usageQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
-import { isPublicAddress } from "../../src/channels/public-address.ts";
+import { isPublicAddress } from "@wrenn/network";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
 
 /** A clock that tests move: time passes, or somebody sets it back. */

@@ -3,7 +3,7 @@ import { problemOf, silentLogger, systemClock, systemRandom } from "@wrenn/core"
 import { slotNumberAt } from "../naming.ts";
 import type { NamedAddress } from "../policy-rules.ts";
 import { DEFAULT_POLICY, parsePolicy } from "../policy.ts";
-import { isNeverReachable } from "../never-reachable.ts";
+import { createDestinations } from "../destinations.ts";
 import { RESOLVER_PORT, SERVER_NAME_PORT } from "../slot.ts";
 import { listenForQueries } from "./dns-listener.ts";
 import type { FromGateway, ToGateway } from "./messages.ts";
@@ -45,13 +45,14 @@ async function start(options: Extract<ToGateway, { type: "start" }>): Promise<vo
     const number = slotNumberAt(instance, address);
     return number === undefined ? undefined : slots.get(number);
   };
-  const common = { host: options.address, slotAt, clock: systemClock, logger: silentLogger };
+  const { isReachable } = createDestinations(options.reachable);
+  const common = { host: options.address, slotAt, isReachable, clock: systemClock, logger: silentLogger };
   const ask = createUpstream(options.upstreams, systemRandom);
   const resolve = createResolver({ ...common, ask, bind });
   await listenForQueries({ ...common, port: RESOLVER_PORT, resolve }, end.signal);
   const lookUp = async (name: string, signal: AbortSignal): Promise<readonly string[]> => {
     const { answers = [] } = await ask({ type: "A", class: "IN", name }, signal);
-    return answers.flatMap((a) => (a.type === "A" && !isNeverReachable(a.data) ? [a.data] : []));
+    return answers.flatMap((a) => (a.type === "A" && isReachable(a.data) ? [a.data] : []));
   };
   await listenForServerNames({ ...common, port: SERVER_NAME_PORT, lookUp }, end.signal);
 }

@@ -3,6 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { defined, problemOf, systemClock, withDeadline, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
+import type { Destinations } from "../destinations.ts";
 import type { Upstream } from "../host-rules.ts";
 import { gatewayUid, hostGateway } from "../naming.ts";
 import type { Instance } from "../naming.ts";
@@ -22,6 +23,7 @@ const HEAP_MIB = 128;
 export interface GatewayOptions {
   readonly instance: Instance;
   readonly upstreams: readonly Upstream[];
+  readonly destinations: Pick<Destinations, "opened">;
   readonly logger: Logger;
   /** Lets addresses pass for a slot, after having checked that it may. */
   readonly bind: (slot: number, epoch: number, addresses: readonly NamedAddress[]) => Promise<void>;
@@ -84,7 +86,7 @@ export class Gateway {
   }
 
   async #spawn(signal: AbortSignal): Promise<void> {
-    const { instance, upstreams, logger } = this.#options;
+    const { instance, upstreams, destinations, logger } = this.#options;
     const child = fork(PROGRAM, [], {
       // Nothing of the server's environment, which may hold secrets, and no right to files, processes or native code.
       env: {},
@@ -117,6 +119,7 @@ export class Gateway {
       address: hostGateway(instance),
       uid: gatewayUid(instance),
       upstreams,
+      reachable: destinations.opened,
     } satisfies ToGateway);
     try {
       await withDeadline("the start of the network gateway", START_MS, signal, () => promise);

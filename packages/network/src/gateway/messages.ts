@@ -11,6 +11,7 @@ export type ToGateway =
       readonly address: string;
       readonly uid: number;
       readonly upstreams: readonly Upstream[];
+      readonly reachable: readonly string[];
     }
   | {
       readonly type: "policy";

@@ -2,7 +2,6 @@ import { decode } from "dns-packet";
 import type { Answer, DecodedPacket, Question } from "dns-packet";
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import { isNeverReachable } from "../never-reachable.ts";
 import type { NamedAddress } from "../policy-rules.ts";
 import { encodeReply, queryOf, RCODE } from "./dns-reply.ts";
 import type { Reply } from "./dns-reply.ts";
@@ -21,6 +20,8 @@ export interface ResolverOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ask: AskUpstream;
+  /** Whether a policy may open an address at all. */
+  readonly isReachable: (address: string) => boolean;
   /** Lets the kernel pass these addresses for the slot under the policy of this epoch; rejects when it does not. */
   readonly bind: (slot: number, epoch: number, addresses: readonly NamedAddress[]) => Promise<void>;
 }
@@ -96,7 +97,7 @@ async function answer(
   if (!allowed) return { code: RCODE.refused };
   if (isWithheld(question.type)) return { code: RCODE.ok };
   const found = await options.ask(question, signal);
-  const records = bounded((found.answers ?? []).filter(isForGuests));
+  const records = bounded((found.answers ?? []).filter((record) => isForGuests(record, options.isReachable)));
   const addresses = records.flatMap((record) => (record.type === "A" ? [record.data] : []));
   if (addresses.length > 0) await learn(options, slot, { name, epoch, records, addresses });
   return { code: codeOf(found), answers: records, authorities: bounded(found.authorities ?? []) };
@@ -125,8 +126,8 @@ async function learn(options: ResolverOptions, slot: SlotState, learned: Learned
   if (slot.epoch === epoch) slot.observe(name, addresses, now + (seconds + GRACE_SEC) * 1000);
 }
 
-function isForGuests(record: Answer): boolean {
-  return record.type !== "A" || !isNeverReachable(record.data);
+function isForGuests(record: Answer, isReachable: ResolverOptions["isReachable"]): boolean {
+  return record.type !== "A" || isReachable(record.data);
 }
 
 /** At most so many records, none of which is kept by clients for longer than addresses can stay bound. */

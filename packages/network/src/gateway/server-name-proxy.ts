@@ -3,7 +3,6 @@ import type { Socket } from "node:net";
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { overlaps, parseNetwork } from "../cidr.ts";
-import { isNeverReachable } from "../never-reachable.ts";
 import type { ParsedPolicy } from "../policy.ts";
 import { readClientHello } from "./client-hello.ts";
 import { judgeName } from "./judge-name.ts";
@@ -24,6 +23,8 @@ export interface ServerNameProxyOptions {
   readonly slotAt: (address: string) => SlotState | undefined;
   /** Addresses of a name that the slot has not asked for. */
   readonly lookUp: (name: string, signal: AbortSignal) => Promise<readonly string[]>;
+  /** Whether a policy may open an address at all. */
+  readonly isReachable: (address: string) => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -71,7 +72,7 @@ async function serve(
     });
   // Registered before the name is known, so that connections that say nothing count too.
   const judge = (policy: ParsedPolicy): void => {
-    const open = led.address === undefined || isOpen(policy, led.address);
+    const open = led.address === undefined || isOpen(policy, led.address, options.isReachable);
     if (led.name === undefined || !open || !judgeName(policy, led.name).allowed) guest.resetAndDestroy();
   };
   slot.splices.add(judge);
@@ -96,7 +97,7 @@ async function serve(
   }
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
   const found = known ?? (await options.lookUp(name, deadline));
-  const addresses = found.filter((address) => isOpen(slot.policy, address));
+  const addresses = found.filter((address) => isOpen(slot.policy, address, options.isReachable));
   if (addresses.length === 0) {
     record("denied", "the name has no address that may be reached");
     return void guest.resetAndDestroy();
@@ -111,9 +112,13 @@ async function serve(
 }
 
 /** The name may lead to an address that the policy denies as a network. */
-function isOpen(policy: ParsedPolicy, address: string): boolean {
+function isOpen(
+  policy: ParsedPolicy,
+  address: string,
+  isReachable: ServerNameProxyOptions["isReachable"],
+): boolean {
   const network = parseNetwork(address, "address");
-  return !isNeverReachable(address) && !policy.deny.networks.some((denied) => overlaps(denied, network));
+  return isReachable(address) && !policy.deny.networks.some((denied) => overlaps(denied, network));
 }
 
 interface Hello {

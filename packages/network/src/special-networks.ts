@@ -1,0 +1,62 @@
+import { BlockList, isIPv4 } from "node:net";
+
+/**
+ * What no setting opens to capsules: this network, loopback, link-local with the metadata services of most clouds, multicast and
+ * reserved, and the platform services that clouds offer elsewhere: Alibaba's metadata, Azure's WireServer, Oracle's and Equinix's metadata.
+ */
+export const CLOSED_NETWORKS: readonly string[] = [
+  "0.0.0.0/8",
+  "100.100.100.200/32",
+  "127.0.0.0/8",
+  "168.63.129.16/32",
+  "169.254.0.0/16",
+  "192.0.0.192/32",
+  "192.80.8.124/32",
+  "224.0.0.0/3",
+];
+
+/**
+ * What the operator may open, and no policy by itself: private, shared, protocol assignments, 6to4 relays, benchmarks, and the
+ * networks on which IBM's cloud offers its services.
+ */
+export const PRIVATE_NETWORKS: readonly string[] = [
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "161.26.0.0/16",
+  "166.8.0.0/14",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.88.99.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+];
+
+/** Networks of examples: nothing answers there, unless a laboratory uses them. */
+const DOCUMENTATION_NETWORKS: readonly string[] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"];
+
+/** Parts of 2000::/3 that lead elsewhere: Teredo and other protocol assignments, documentation, 6to4. */
+const SPECIAL_IPV6: readonly string[] = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
+
+const special = blockListOf([
+  ...CLOSED_NETWORKS,
+  ...PRIVATE_NETWORKS,
+  ...DOCUMENTATION_NETWORKS,
+  ...SPECIAL_IPV6,
+]);
+/** Everything else of IPv6, mapped and translated IPv4 among it, is not of the internet. */
+const global = blockListOf(["2000::/3"]);
+
+/** Whether an address is one of the public internet: the server itself sends requests of users nowhere else. */
+export function isPublicAddress(address: string): boolean {
+  if (isIPv4(address)) return !special.check(address, "ipv4");
+  return global.check(address, "ipv6") && !special.check(address, "ipv6");
+}
+
+function blockListOf(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = "", prefix] = network.split("/");
+    list.addSubnet(address, Number(prefix), isIPv4(address) ? "ipv4" : "ipv6");
+  }
+  return list;
+}
