@@ -163,6 +163,7 @@ async function createMachines(
       uidBase: UID_BASE,
       ...defined({
         limits: config.networkLimits,
+        connectionLimits: config.connectionLimits,
         resolvers: config.resolvers,
         reachableNetworks: config.reachableNetworks,
       }),

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readNetworkLimits, readReachableNetworks } from "../src/config/network-limits.ts";
+import {
+  readConnectionLimits,
+  readNetworkLimits,
+  readReachableNetworks,
+} from "../src/config/network-limits.ts";
 
 const MIB = 1 << 20;
 
@@ -18,8 +22,22 @@ test("limits of a capsule's network come from the environment: MiB a second, a b
   assert.equal(readNetworkLimits({ WRENN_NETWORK_RATE: "100000" }).burstBytes, 2047 * MIB);
   for (const wrong of ["", "0", "-1", "1.5", "5:0", "5:", "1:61", "100001", "200:2048", "200:100:1", "many"])
     assert.throws(() => readNetworkLimits({ WRENN_NETWORK_RATE: wrong }), { reason: "invalid_field" }, wrong);
-  for (const wrong of ["", "0", "-1", "1e3", "1000001"])
+  assert.deepEqual(readNetworkLimits({ WRENN_NETWORK_CONNECTIONS: "50:9" }), {
+    connections: 50,
+    connectionsPerSecond: 9,
+  });
+  assert.deepEqual(readConnectionLimits({}), {});
+  assert.deepEqual(readConnectionLimits({ WRENN_NETWORK_TEAM_CONNECTIONS: "500" }), { team: 500 });
+  assert.deepEqual(readConnectionLimits({ WRENN_NETWORK_TEAM_CONNECTIONS: "500:90" }), {
+    team: 500,
+    teamPerSecond: 90,
+  });
+  for (const wrong of ["", "0", "-1", "1e3", "1000001", "5:", "5:0", "5:100001"]) {
     assert.throws(() => readNetworkLimits({ WRENN_NETWORK_CONNECTIONS: wrong }), { reason: "invalid_field" });
+    assert.throws(() => readConnectionLimits({ WRENN_NETWORK_TEAM_CONNECTIONS: wrong }), {
+      reason: "invalid_field",
+    });
+  }
 });
 
 test("networks that capsules may reach come from the environment; metadata addresses cannot be among them", () => {

@@ -13,6 +13,7 @@ export const requirements: readonly Requirement[] = [
   { name: "mmdebstrap", reason: "builds the root file systems of the templates" },
   { name: "nftables", reason: "the capsules' firewall" },
   { name: "iproute2", reason: "network namespaces and TAP devices" },
+  { name: "conntrack", reason: "forgets the connections of capsules that have gone" },
   { name: "procps", reason: "sets kernel parameters inside of network namespaces (sysctl)" },
   { name: "gcc", reason: "compiles the guest agent and the other native parts" },
   { name: "libc6-dev", reason: "headers and the static C library for them" },

@@ -6,6 +6,8 @@ import { tryLock } from "@wrenn/system";
 import { claimBlock, releaseBlock, renewClaim } from "./address-block.ts";
 import { createDestinations } from "./destinations.ts";
 import type { Destinations } from "./destinations.ts";
+import { guardConnections, readConnectionTable } from "./connection-guard.ts";
+import type { ConnectionTable } from "./connection-guard.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { enableForwarding, restoreForwarding, separatedInterfaces } from "./host-forwarding.ts";
 import { readHostRoutes } from "./host-routes.ts";
@@ -26,6 +28,8 @@ export interface HostNetworkOptions {
   readonly uidBase: number;
   readonly resolvers?: readonly string[];
   readonly reachableNetworks?: readonly string[];
+  /** Reads how full the host's table of connections is; from /proc without. */
+  readonly connectionTable?: () => Promise<ConnectionTable>;
   readonly runner: Runner;
 }
 
@@ -43,20 +47,30 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
   const { runner, logger, stateDirectory } = options;
   const destinations = createDestinations(options.reachableNetworks ?? []);
   await using release = new AsyncDisposableStack();
+  // Without it no slot could be removed.
+  await runner(["conntrack", "--version"], { signal });
   release.use(await lockState(stateDirectory));
   const upstreams = options.resolvers?.map((text) => parseUpstream(text)) ?? (await hostUpstreams());
   if (upstreams.length === 0) logger.warn("network.no_resolvers", { path: "/etc/resolv.conf" });
   const instance = await instanceOf(options, signal);
   await writeOwner(instance.id, { stateDirectory, block: instance.block });
+  const table = options.connectionTable ?? readConnectionTable;
   const separated = await separatedInterfaces();
   const rules = compileHostRules(instance, {
     upstreams,
     opened: destinations.opened,
     routes: await readHostRoutes(runner, signal),
     separated,
+    tableSize: (await table()).size,
   });
   await runner(["nft", "-f", "-"], { signal, input: rules });
   await enableForwarding(separated, logger);
+  const guarding = new AbortController();
+  const guard = guardConnections({ instance, runner, clock: systemClock, logger, table }, guarding.signal);
+  release.defer(async () => {
+    guarding.abort();
+    await guard;
+  });
   // Every slot's link carries the address too; here it stands for the gateway before there is a slot.
   const address = `${hostGateway(instance)}/32`;
   await runner(["ip", "addr", "replace", address, "dev", "lo"], { signal });
@@ -83,6 +97,8 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
     close: async (what) => {
       await using _ = owned;
       await gateway.close();
+      guarding.abort();
+      await guard;
       if (what === "leave") return;
       await runner(["ip", "addr", "del", address, "dev", "lo"], {});
       await runner(["nft", "delete", "table", "inet", hostTable(instance.id)], {});

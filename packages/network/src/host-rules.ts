@@ -1,3 +1,4 @@
+import { CAPSULE_TIMEOUTS, compileNewConnections } from "./connection-limits.ts";
 import { CLOSED, NEVER_REACHABLE } from "./destinations.ts";
 import type { HostRoutes } from "./host-routes.ts";
 import { blockCidr, gatewayUid, hostGateway, hostTable, linkPattern } from "./naming.ts";
@@ -17,6 +18,8 @@ export interface HostRulesOptions {
   readonly routes: HostRoutes;
   /** Interfaces between which this host did not forward before capsules needed it to, and does not now. */
   readonly separated: readonly string[];
+  /** Entries that the host's table of connections takes. */
+  readonly tableSize: number;
 }
 
 /** Different next hops, and neighbours that capsules tried in the last seconds. A full set refuses, it does not let pass. */
@@ -36,6 +39,7 @@ export function compileHostRules(instance: Instance, options: HostRulesOptions):
 }
 delete table ${table}
 table ${table} {
+${CAPSULE_TIMEOUTS}
 ${intervalSet("closed4", CLOSED)}
 ${intervalSet("never4", NEVER_REACHABLE)}
 ${intervalSet("reachable4", options.opened)}
@@ -50,9 +54,11 @@ ${intervalSet("connected4", options.routes.connected)}
     type filter hook prerouting priority raw; policy accept;
     iifname ${links} fib saddr . iif oif missing drop
   }
+${compileNewConnections(options.tableSize)}
   chain input {
     type filter hook input priority filter - 10; policy accept;
     iifname ${links} ct direction reply ct state established,related accept
+    iifname ${links} ct state new jump new_connections
     iifname ${links} ip daddr ${gateway} meta l4proto { tcp, udp } th dport ${RESOLVER_PORT} accept
     iifname ${links} ip daddr ${gateway} tcp dport ${SERVER_NAME_PORT} accept
     iifname ${links} drop
@@ -65,6 +71,7 @@ ${intervalSet("connected4", options.routes.connected)}
     iifname ${links} ip saddr != ${block} drop
     iifname ${links} oifname "wr-*" drop
     iifname ${links} jump destination
+    iifname ${links} ct state new jump new_connections
     oifname ${links} ct direction original drop
     oifname ${links} ct state != { established, related } drop
 ${separation(options.separated)}
@@ -73,6 +80,7 @@ ${destinationChains(options.routes.uplinks)}
   chain local_users {
     type filter hook output priority filter - 10; policy accept;
     ip daddr ${block} ct direction original meta skuid != 0 drop
+    ip daddr ${block} ct state new meta l4proto tcp ct timeout set "capsule_tcp"
   }
   chain gateway_output {
     type filter hook output priority filter - 10; policy accept;

@@ -7,5 +7,6 @@ export type { OrphanInstance } from "./orphan-instances.ts";
 export { DEFAULT_POLICY, parsePolicy } from "./policy.ts";
 export type { NetworkPolicy } from "./policy.ts";
 export type { Runner } from "./runner.ts";
+export type { ConnectionLimits } from "./connection-limits.ts";
 export type { SlotLimits } from "./slot-limits.ts";
 export type { Slot } from "./slot.ts";

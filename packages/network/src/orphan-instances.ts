@@ -3,12 +3,13 @@ import { WrennError } from "@wrenn/core";
 import { releaseBlock } from "./address-block.ts";
 import { readOwner, removeOwner } from "./instance-owner.ts";
 import type { InstanceOwner } from "./instance-owner.ts";
+import { forgetConnections } from "./forget-connections.ts";
 import { kernelSlots } from "./kernel-slots.ts";
-import { hostGateway, hostTable } from "./naming.ts";
+import { hostGateway, hostTable, slotOf } from "./naming.ts";
 import { systemRunner } from "./runner.ts";
 import type { Runner } from "./runner.ts";
 import { readJournal } from "./slot-journal.ts";
-import { tearDownSlot } from "./slot-setup.ts";
+import { disconnectSlot, tearDownSlot } from "./slot-setup.ts";
 
 /** What the kernel holds of an installation whose state is gone: nobody can take it over. */
 export interface OrphanInstance {
@@ -49,7 +50,12 @@ export async function removeInstance(
   { runner, inKernel }: RemoveInstanceDeps = { runner: systemRunner, inKernel: instancesInKernel },
 ): Promise<void> {
   const instance = { id, block: owner.block, uidBase: 0 };
-  for (const slot of slots) await tearDownSlot(instance, slot, runner);
+  for (const slot of slots) {
+    await disconnectSlot(instance, slot, runner);
+    // Without the tool its connections stay in the table until their time is over.
+    await forgetConnections(slotOf(instance, slot).hostAddress, runner).catch(() => undefined);
+    await tearDownSlot(instance, slot, runner);
+  }
   const remove = async (...argv: [string, ...string[]]): Promise<void> => {
     // What is gone already is what is wanted.
     await runner(argv, {}).catch(() => undefined);

@@ -6,6 +6,8 @@ export interface SlotLimits {
   readonly burstBytes: number;
   /** Connections that the guest may hold open at once. */
   readonly connections: number;
+  /** Connections that it may open per second, once it has opened as many as it may hold. */
+  readonly connectionsPerSecond: number;
 }
 
 /** Defaults of docs/reference/hosts.md#network. */
@@ -13,6 +15,7 @@ export const DEFAULT_LIMITS: SlotLimits = {
   bytesPerSecond: 209_715_200,
   burstBytes: 104_857_600,
   connections: 4096,
+  connectionsPerSecond: 250,
 };
 
 /** Packets wait at most this long for their turn before they are dropped. */

@@ -2,9 +2,13 @@ import { setTimeout } from "node:timers/promises";
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import type { NetworkDecision } from "@wrenn/protocol";
+import type { ConnectionTable } from "./connection-guard.ts";
+import { DEFAULT_CONNECTION_LIMITS } from "./connection-limits.ts";
+import type { ConnectionLimits } from "./connection-limits.ts";
 import type { Destinations } from "./destinations.ts";
 import { openHost } from "./host-network.ts";
 import type { HostNetwork } from "./host-network.ts";
+import { forgetConnections } from "./forget-connections.ts";
 import { kernelSlots } from "./kernel-slots.ts";
 import { slotOf } from "./naming.ts";
 import type { Instance } from "./naming.ts";
@@ -17,8 +21,9 @@ import { DEFAULT_LIMITS } from "./slot-limits.ts";
 import type { SlotLimits } from "./slot-limits.ts";
 import { SlotNumbers } from "./slot-numbers.ts";
 import type { SlotPolicies } from "./slot-policies.ts";
-import { NothingMade, setUpSlot, tearDownSlot } from "./slot-setup.ts";
+import { disconnectSlot, NothingMade, setUpSlot, tearDownSlot } from "./slot-setup.ts";
 import type { Slot } from "./slot.ts";
+import { TeamConnections } from "./team-connections.ts";
 
 const REFILL_DELAY_MS = 300;
 
@@ -36,6 +41,10 @@ export interface SlotPoolOptions {
   readonly resolvers?: readonly string[];
   /** Private, connected and published networks that policies may open; default: empty. */
   readonly reachableNetworks?: readonly string[];
+  /** What all capsules of a team may take of the host's table of connections. Default: docs/operations/network.md. */
+  readonly connectionLimits?: Partial<ConnectionLimits>;
+  /** Reads how full that table is; from /proc without. */
+  readonly connectionTable?: () => Promise<ConnectionTable>;
   readonly runner?: Runner;
 }
 
@@ -49,12 +58,18 @@ export interface SlotPool {
    */
   acquire(signal: AbortSignal): Promise<Slot>;
   /** Takes over the slot of a capsule that outlived an earlier pool; undefined when it is gone from the kernel. */
-  adopt(number: number): Slot | undefined;
+  adopt(number: number, team?: string): Slot | undefined;
   /**
    * Removes the slot and everything it knew (connections, counters, policy). Its machine must be gone. Idempotent: a slot that was
    * released before is left alone, even when another caller has its number.
    */
   release(slot: Slot): Promise<void>;
+  /**
+   * Counts the slot's connections for a team from now on. Without a team only the limits of the slot hold.
+   *
+   * @throws WrennError `command_failed` when the kernel refuses.
+   */
+  assignTeam(slot: Slot, team: string, signal: AbortSignal): Promise<void>;
   /**
    * Replaces the policy of a live slot at once; connections it forbids end. It is kept over restarts of the agent.
    *
@@ -88,6 +103,10 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
     {
       host,
       runner,
+      teams: new TeamConnections(
+        { instance: host.instance, runner, logger: options.logger },
+        { ...DEFAULT_CONNECTION_LIMITS, ...options.connectionLimits },
+      ),
       slotsInKernel: () => kernelSlots(id),
       known: await readPolicies(options.stateDirectory),
       orphans: await kernelSlots(id),
@@ -103,6 +122,7 @@ export interface SlotsDeps {
     readonly policies: Pick<SlotPolicies, "open" | "reopen" | "close" | "apply" | "decisions">;
   };
   readonly runner: Runner;
+  readonly teams: Pick<TeamConnections, "assign" | "release">;
   /** Numbers of the slots of which the kernel holds anything. */
   readonly slotsInKernel: () => Promise<readonly number[]>;
   /** Policies of slots of an earlier run. */
@@ -122,7 +142,7 @@ export interface SlotsOptions {
  * a gap, until the slot was removed. A slot is removed only by the caller that made, holds or adopted it.
  */
 export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): SlotPool {
-  const { host, runner, slotsInKernel, known, logger } = deps;
+  const { host, runner, teams, slotsInKernel, known, logger } = deps;
   const { instance, policies, destinations } = host;
   const numbers = new SlotNumbers(deps.orphans);
   const ready: Slot[] = [];
@@ -137,6 +157,9 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
 
   const remove = async (number: number): Promise<void> => {
     await policies.close(number);
+    await teams.release(number);
+    await disconnectSlot(instance, number, runner);
+    await forgetConnections(slotOf(instance, number).hostAddress, runner);
     await tearDownSlot(instance, number, runner);
     if ((await slotsInKernel()).includes(number))
       throw new WrennError("operation_failed", {
@@ -260,6 +283,13 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
       throw new WrennError("invalid_field", { field: "slot", problem: `${slot.number} is not in use` });
   };
 
+  const assignAdopted = (number: number, team: string): void => {
+    teams.assign(number, team, closing.signal).catch((error: unknown) => {
+      if (!closing.signal.aborted)
+        logger.error("network.adopt_failed", { slot: number, problem: problemOf(error) });
+    });
+  };
+
   const close = async (): Promise<void> => {
     closing.abort(new WrennError("host_unavailable", {}));
     await refilling;
@@ -286,10 +316,11 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
       startRefill();
       return slot;
     },
-    adopt: (number) => {
+    adopt: (number, team) => {
       if (!numbers.move(number, "orphan", "used")) return undefined;
       const slot = slotOf(instance, number);
       leases.set(number, slot);
+      if (team !== undefined) assignAdopted(number, team);
       // The kernel has enforced the policy all the while; what waits for this is names.
       policies.reopen(number, known.get(number), closing.signal).catch((error: unknown) => {
         if (!closing.signal.aborted)
@@ -306,6 +337,10 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
         removals.set(slot, removal);
       }
       await removal;
+    },
+    assignTeam: async (slot, team, signal) => {
+      requireLease(slot);
+      await teams.assign(slot.number, team, signal);
     },
     applyPolicy: async (slot, policy, signal) => {
       requireLease(slot);

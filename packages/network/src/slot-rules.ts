@@ -117,6 +117,7 @@ ${["granted", "refused"].map(seenSet).join("\n")}
     goto default_egress
   }
   chain guest_to_outside {
+    ct state new limit rate over ${limits.connectionsPerSecond}/second burst ${limits.connections} packets drop
     ct state new ct count over ${limits.connections} drop
     ct original ip daddr ${slot.gateway} ct status dnat accept
     goto egress

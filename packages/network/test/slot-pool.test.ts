@@ -42,6 +42,7 @@ function open(size: number, orphans: readonly number[] = []): Lab {
         close: async (what) => void closed.push(what),
       },
       runner: kernel.run,
+      teams: { assign: async () => {}, release: async () => {} },
       slotsInKernel: () => kernel.numbers(),
       known: new Map(),
       orphans,

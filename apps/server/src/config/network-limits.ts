@@ -1,6 +1,6 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { createDestinations } from "@wrenn/network";
-import type { SlotLimits } from "@wrenn/network";
+import type { ConnectionLimits, SlotLimits } from "@wrenn/network";
 
 const MIB = 1 << 20;
 /** MiB a second; the kernel's shaper counts in nanoseconds and has no use for more. */
@@ -10,16 +10,27 @@ const MOST_BURST = 2047;
 /** The shaper keeps a burst as the time that the rate takes for it. */
 const MOST_BURST_SECONDS = 60;
 const MOST_CONNECTIONS = 1_000_000;
+const MOST_PER_SECOND = 100_000;
 
 /** What one capsule may take of this host's network, as far as the environment says. @throws WrennError `invalid_field`. */
 export function readNetworkLimits(env: Readonly<Record<string, string | undefined>>): Partial<SlotLimits> {
   const { WRENN_NETWORK_RATE: rate, WRENN_NETWORK_CONNECTIONS: connections } = env;
+  const { held, perSecond } = parseConnections("WRENN_NETWORK_CONNECTIONS", connections);
   return {
     ...(rate === undefined ? {} : parseRate("WRENN_NETWORK_RATE", rate)),
-    ...(connections === undefined
-      ? {}
-      : { connections: parseConnections("WRENN_NETWORK_CONNECTIONS", connections) }),
+    ...defined({ connections: held, connectionsPerSecond: perSecond }),
   };
+}
+
+/** What all capsules of a team may take of this host's table of connections. @throws WrennError `invalid_field`. */
+export function readConnectionLimits(
+  env: Readonly<Record<string, string | undefined>>,
+): Partial<ConnectionLimits> {
+  const { held, perSecond } = parseConnections(
+    "WRENN_NETWORK_TEAM_CONNECTIONS",
+    env["WRENN_NETWORK_TEAM_CONNECTIONS"],
+  );
+  return defined({ team: held, teamPerSecond: perSecond });
 }
 
 /**
@@ -46,12 +57,20 @@ function parseRate(field: string, text: string): Pick<SlotLimits, "bytesPerSecon
   return { bytesPerSecond: rate * MIB, burstBytes: burst * MIB };
 }
 
-function parseConnections(field: string, text: string): number {
-  const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
-  if (count < 1 || count > MOST_CONNECTIONS)
+/** How many may be held, and after a colon how many may be opened per second. */
+function parseConnections(
+  field: string,
+  text: string | undefined,
+): { readonly held?: number; readonly perSecond?: number } {
+  if (text === undefined) return {};
+  const match = /^(\d{1,7})(?::(\d{1,6}))?$/.exec(text);
+  const held = Number(match?.[1] ?? 0);
+  const perSecond = match?.[2] === undefined ? undefined : Number(match[2]);
+  const fits = held >= 1 && held <= MOST_CONNECTIONS && (perSecond ?? 1) >= 1;
+  if (!fits || (perSecond ?? 1) > MOST_PER_SECOND)
     throw new WrennError("invalid_field", {
       field,
-      problem: `must be a number from 1 to ${MOST_CONNECTIONS}, not '${text}'`,
+      problem: `must be connections (1 to ${MOST_CONNECTIONS}), and per second (1 to ${MOST_PER_SECOND}), like 4096:250, not '${text}'`,
     });
-  return count;
+  return { held, ...defined({ perSecond }) };
 }

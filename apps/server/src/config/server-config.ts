@@ -1,13 +1,13 @@
 import { join, resolve } from "node:path";
 import type { RequestRates, SmtpServer } from "@wrenn/control-plane";
 import { defined, WrennError } from "@wrenn/core";
-import type { SlotLimits } from "@wrenn/network";
+import type { ConnectionLimits, SlotLimits } from "@wrenn/network";
 import type { AcceleratorChoice } from "@wrenn/vmm";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
 import { readDiskReserve } from "./disk-reserve.ts";
 import { readMailServer } from "./mail-server.ts";
-import { readNetworkLimits, readReachableNetworks } from "./network-limits.ts";
+import { readConnectionLimits, readNetworkLimits, readReachableNetworks } from "./network-limits.ts";
 import { readRates } from "./request-rates.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
@@ -55,6 +55,8 @@ export interface ServerConfig {
   readonly signIn?: SignInConfig;
   /** What one capsule may take of this host's network; new slots get it. */
   readonly networkLimits?: Partial<SlotLimits>;
+  /** What all capsules of a team may take of this host's table of connections. */
+  readonly connectionLimits?: Partial<ConnectionLimits>;
   /** How often clients may call the API; see docs/operations/limits.md. */
   readonly rates?: Partial<RequestRates>;
   /** Takes mails to people; without it what they are to be told is in the log. */
@@ -88,6 +90,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     rates: readRates(env),
     mailServer: readMailServer(env),
     networkLimits: readNetworkLimits(env),
+    connectionLimits: readConnectionLimits(env),
     reachableNetworks: readReachableNetworks(env),
     overcommit: {
       memory: parseCount("WRENN_MEMORY_OVERCOMMIT", env["WRENN_MEMORY_OVERCOMMIT"] ?? "8", 1000),

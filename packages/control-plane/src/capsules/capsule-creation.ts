@@ -272,11 +272,15 @@ export class CapsuleCreation {
     }
   }
 
-  async #startOnHost({ id, template, sized, signal }: CapsuleStart, hostId: string): Promise<CapsuleStatus> {
+  async #startOnHost(
+    { id, teamId, template, sized, signal }: CapsuleStart,
+    hostId: string,
+  ): Promise<CapsuleStatus> {
     signal.throwIfAborted();
     return await this.#deps.fleet.agent(hostId).createCapsule(
       {
         id: formatId("capsule", id),
+        team: formatId("team", teamId),
         template: template.hostKey,
         vcpus: sized.vcpus,
         memoryMib: sized.memoryMib,

@@ -123,6 +123,7 @@ export class CapsuleForks {
       formatId("capsule", source.id),
       children.map((child) => ({
         id: formatId("capsule", child.id),
+        team: formatId("team", child.team_id),
         template: child.template,
         vcpus: child.vcpus,
         memoryMib: child.memory_mb,

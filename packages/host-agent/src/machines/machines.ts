@@ -34,12 +34,14 @@ export type ConnectGuest = (
 /** The part of the slot pool that capsules use. */
 export interface Slots {
   acquire(signal: AbortSignal): Promise<Slot>;
+  /** Counts the connections of the slot for a team. */
+  assignTeam(slot: Slot, team: string, signal: AbortSignal): Promise<void>;
   /** Replaces what the slot's guest may reach, at once. */
   applyPolicy(slot: Slot, policy: NetworkPolicy, signal: AbortSignal): Promise<void>;
   /** What the slot's guest lately wanted to reach. */
   decisions(slot: Slot, signal: AbortSignal): Promise<readonly NetworkDecision[]>;
   /** The slot of a machine that outlived an earlier host agent. */
-  adopt(number: number): Slot | undefined;
+  adopt(number: number, team?: string): Slot | undefined;
   release(slot: Slot): Promise<void>;
   /** Releases the slots that no capsule holds. */
   close(): Promise<void>;

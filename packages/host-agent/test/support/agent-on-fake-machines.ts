@@ -43,6 +43,8 @@ export interface AgentOnFakeMachinesOptions {
   /** Sees each link to a guest before the host agent does, and may replace its methods. */
   readonly onGuest?: (link: GuestLink, machine: Pick<Machine, "guestChannel">) => void;
   readonly onSlotRelease?: (slot: Slot) => void;
+  /** Sees for which team the connections of a slot count from then on. */
+  readonly onTeam?: (number: number, team: string | undefined) => void;
   /** Makes one disk of a chain of them; a copy by default. */
   readonly flatten?: (source: string, target: string, signal: AbortSignal) => Promise<void>;
   /** Room on the host's disk, of which {@link RESERVE_BYTES} are kept; plenty by default. */
@@ -88,7 +90,7 @@ export async function startAgentOnFakeMachines(
       random: systemRandom,
       machines: {
         hypervisor,
-        slots: fakeSlots(options.onSlotRelease ?? ((): void => {})),
+        slots: fakeSlots(options.onSlotRelease ?? ((): void => {}), options.onTeam ?? ((): void => {})),
         connectGuest: async (machine, onActivity, signal) => {
           const link = await connectGuest(machine, onActivity, signal);
           options.onGuest?.(link, machine);
@@ -192,7 +194,10 @@ function harmless(link: GuestLink): GuestLink {
 }
 
 /** Slots that lead to this machine's loopback interface. */
-function fakeSlots(onRelease: (slot: Slot) => void) {
+function fakeSlots(
+  onRelease: (slot: Slot) => void,
+  onTeam: (number: number, team: string | undefined) => void,
+) {
   let last = 0;
   const slot = (number: number): Slot => ({
     number,
@@ -209,8 +214,12 @@ function fakeSlots(onRelease: (slot: Slot) => void) {
     applyPolicy: async (_slot: Slot, policy: Parameters<typeof parsePolicy>[0]): Promise<void> => {
       parsePolicy(policy);
     },
+    assignTeam: async ({ number }: Slot, team: string): Promise<void> => onTeam(number, team),
     decisions: async () => [],
-    adopt: slot,
+    adopt: (number: number, team?: string): Slot => {
+      onTeam(number, team);
+      return slot(number);
+    },
     release: async (released: Slot) => onRelease(released),
     close: async () => {},
   };

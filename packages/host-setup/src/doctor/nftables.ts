@@ -2,8 +2,11 @@ import { WrennError } from "@wrenn/core";
 import { fail, ok } from "./check.ts";
 import type { Check } from "./check.ts";
 
-/** What the slots' rules rest on: connection tracking, translation, and reverse path checks before routing. */
+/** What the slots' and the host's rules rest on: connection tracking with its limits and times, translation, sets that packets fill, routes. */
 const RULES = `table inet wrenn_doctor {
+  ct timeout short { protocol tcp; l3proto ip; policy = { established : 7440 }; }
+  set hops { type ipv4_addr; size 16; flags dynamic,timeout; timeout 10s; }
+  chain forward { type filter hook forward priority filter; ct state new ct count over 9 drop; ct timeout set "short"; update @hops { rt ip nexthop }; }
   chain raw { type filter hook prerouting priority raw; policy accept; }
   chain input { type filter hook input priority filter; policy drop; ct state established,related accept; }
   chain source { type nat hook postrouting priority srcnat; policy accept; oifname "lo" masquerade; }

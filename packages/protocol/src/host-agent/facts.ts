@@ -13,6 +13,8 @@ export type NetworkRules = Described<typeof NetworkRules>;
 export const CapsuleSpec = Type.Object({
   /** Public id, `cl-…`. */
   id: Id,
+  /** The team whose share of the host's connections its own count for; without one, only its own limits hold. */
+  team: Type.Optional(Id),
   /** Name, or the key of a template that was made of a capsule. */
   template: Text,
   vcpus: Count,

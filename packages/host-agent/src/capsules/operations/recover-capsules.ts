@@ -62,7 +62,8 @@ async function recoverCapsule(
 ): Promise<Capsule | undefined> {
   const record = await directory.readRecord();
   const journal = (await directory.readJournal().catch(() => undefined)) ?? noOperation;
-  const slot = record?.slot === undefined ? undefined : deps.machines.slots.adopt(record.slot);
+  const slot =
+    record?.slot === undefined ? undefined : deps.machines.slots.adopt(record.slot, record.spec.team);
   const machine = await deps.machines.hypervisor.adopt(directory.run, signal);
   const release = async (): Promise<void> => {
     await machine?.destroy();

@@ -9,6 +9,7 @@ import type { PortConnections } from "../../host-agent-deps.ts";
 import type { Machines } from "../../machines/machines.ts";
 import { GUEST_ANSWER_MS, whileAlive } from "../../machines/running-machine.ts";
 import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
+import type { Slot } from "@wrenn/network";
 import type { Memory } from "../../memory/memory.ts";
 import { clockDifference } from "../../templates/compatible-template.ts";
 import type { Capsule } from "../capsule.ts";
@@ -20,7 +21,7 @@ export interface StartMachineDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
-  readonly machines: Omit<Machines<"acquire" | "applyPolicy" | "release">, "clocks">;
+  readonly machines: Omit<Machines<"acquire" | "assignTeam" | "applyPolicy" | "release">, "clocks">;
   readonly disks: Pick<Disks, "create" | "layers">;
   readonly memory: Pick<Memory, "packed">;
   readonly connections: Pick<PortConnections, "reset">;
@@ -121,6 +122,17 @@ export async function startMachine(
   return { machine, guest, slot, ...defined({ pages }) };
 }
 
+/** Gives a slot the policy and the team of its capsule. */
+async function prepareSlot(
+  slot: Slot,
+  { spec }: Capsule,
+  slots: StartMachineDeps["machines"]["slots"],
+  signal: AbortSignal,
+): Promise<void> {
+  if (spec.network) await slots.applyPolicy(slot, spec.network, signal);
+  if (spec.team !== undefined) await slots.assignTeam(slot, spec.team, signal);
+}
+
 /** Takes a machine of the pool. It has a slot and a disk already, so that only the network policy is missing. */
 async function takePrepared(
   capsule: Capsule,
@@ -139,7 +151,7 @@ async function takePrepared(
 
   await journal.step("slot");
   // Before the guest can send anything.
-  if (capsule.spec.network) await slots.applyPolicy(slot, capsule.spec.network, signal);
+  await prepareSlot(slot, capsule, slots, signal);
 
   // It was made together with the machine.
   await journal.step("disk");
@@ -171,7 +183,7 @@ async function restoreMachine(
     if (!lives) await slots.release(slot);
   });
   // Before the guest can send anything.
-  if (spec.network) await slots.applyPolicy(slot, spec.network, signal);
+  await prepareSlot(slot, capsule, slots, signal);
 
   await journal.step("disk");
   const disk = directory.overlay(overlay);
