@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { eventually } from "@wrenn/core/testing";
 import type { NetworkPolicy, Slot } from "@wrenn/network";
 import { runCommand, tryCommand } from "@wrenn/system";
@@ -213,6 +214,32 @@ describe("egress by name", { skip: needsRoot }, () => {
       }
     } finally {
       local.close();
+    }
+  });
+
+  test("the gateway reads its program and nothing else, writes nothing and starts no programs", async () => {
+    const { stdout: pid } = await runCommand([
+      "pgrep",
+      "-P",
+      String(process.pid),
+      "-f",
+      "gateway-process.ts",
+    ]);
+    const argv = (await readFile(`/proc/${pid.trim()}/cmdline`, "utf8")).split("\0");
+    const flags = argv.filter((argument) => /^--(permission|allow-)/.test(argument));
+    assert.ok(flags.includes("--permission"), argv.join(" "));
+    const attempts = [
+      `require("fs").readFileSync("/etc/passwd")`,
+      `require("fs").readdirSync("/")`,
+      `require("fs").readFileSync("/proc/self/environ")`,
+      `require("fs").readFileSync(${JSON.stringify(fileURLToPath(import.meta.url))})`,
+      `require("fs").writeFileSync("/tmp/${name}", "")`,
+      `require("child_process").spawnSync("true")`,
+      `new (require("worker_threads").Worker)("0", { eval: true })`,
+    ];
+    for (const attempt of attempts) {
+      const { code, stderr } = await tryCommand([process.execPath, ...flags, "-e", attempt]);
+      assert.deepEqual([code, /ERR_ACCESS_DENIED/.test(stderr)], [1, true], attempt + stderr);
     }
   });
 

@@ -19,7 +19,7 @@ import { instancesInKernel } from "./orphan-instances.ts";
 import type { Runner } from "./runner.ts";
 import { readJournal, removeJournal, writeJournal } from "./slot-journal.ts";
 import { SlotPolicies } from "./slot-policies.ts";
-import { hostUpstreams, parseUpstream } from "./upstreams.ts";
+import { hostSearchDomains, hostUpstreams, parseUpstream } from "./upstreams.ts";
 
 export interface HostNetworkOptions {
   readonly stateDirectory: string;
@@ -85,7 +85,14 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
     gateway: () => gateway,
   });
   const gateway = await Gateway.start(
-    { instance, upstreams, destinations, logger, bind: (...binding) => policies.bind(...binding) },
+    {
+      instance,
+      upstreams,
+      destinations,
+      searchDomains: await hostSearchDomains(),
+      logger,
+      bind: (...binding) => policies.bind(...binding),
+    },
     signal,
   );
   release.defer(() => gateway.close());

@@ -50,6 +50,7 @@ ${intervalSet("connected4", options.routes.connected)}
     flags dynamic,timeout
     timeout 10s
   }
+${packetRates()}
   chain spoofing {
     type filter hook prerouting priority raw; policy accept;
     iifname ${links} fib saddr . iif oif missing drop
@@ -59,6 +60,7 @@ ${compileNewConnections(options.tableSize)}
     type filter hook input priority filter - 10; policy accept;
     iifname ${links} ct direction reply ct state established,related accept
     iifname ${links} ct state new jump new_connections
+    iifname ${links} ip daddr ${gateway} jump to_gateway
     iifname ${links} ip daddr ${gateway} meta l4proto { tcp, udp } th dport ${RESOLVER_PORT} accept
     iifname ${links} ip daddr ${gateway} tcp dport ${SERVER_NAME_PORT} accept
     iifname ${links} drop
@@ -122,6 +124,28 @@ ${uplinks.map((device) => `    oifname "${device}" return`).join("\n")}
   }
   chain routed {
     ip daddr @nexthops4 drop
+  }`;
+}
+
+/** What one slot sends to the gateway, whose one process serves all of them. Beyond it packets are dropped before they reach it. */
+function packetRates(): string {
+  const rates = [
+    ["questions", `udp dport ${RESOLVER_PORT}`, "300/second burst 150"],
+    ["resolver_connections", `tcp dport ${RESOLVER_PORT} ct state new`, "20/second burst 40"],
+    ["name_connections", `tcp dport ${SERVER_NAME_PORT} ct state new`, "100/second burst 500"],
+  ];
+  return `${rates
+    .map(
+      ([name]) => `  set ${name} {
+    type ipv4_addr
+    size 32768
+    flags dynamic,timeout
+    timeout 60s
+  }`,
+    )
+    .join("\n")}
+  chain to_gateway {
+${rates.map(([name, packets, rate]) => `    ${packets} add @${name} { ip saddr limit rate over ${rate} packets } drop`).join("\n")}
   }`;
 }
 

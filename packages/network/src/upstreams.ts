@@ -17,8 +17,21 @@ export function parseUpstream(text: string): Upstream {
   return { address, port };
 }
 
+const RESOLV_CONF = "/etc/resolv.conf";
+
+/** Zones in which the host looks up short names: those of the network that it is in. */
+export async function hostSearchDomains(path = RESOLV_CONF): Promise<readonly string[]> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  const domains = text
+    .split("\n")
+    .flatMap((line) => /^(?:search|domain)\s+(.*)$/.exec(line)?.[1]?.split(/\s+/) ?? []);
+  return domains
+    .map((domain) => domain.toLowerCase().replace(/\.$/, ""))
+    .filter((domain) => /^[a-z0-9_.-]{1,253}$/.test(domain));
+}
+
 /** The resolvers that the host itself asks. */
-export async function hostUpstreams(path = "/etc/resolv.conf"): Promise<readonly Upstream[]> {
+export async function hostUpstreams(path = RESOLV_CONF): Promise<readonly Upstream[]> {
   const text = await readFile(path, "utf8").catch(() => "");
   return text
     .split("\n")

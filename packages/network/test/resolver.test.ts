@@ -5,6 +5,7 @@ import { decode, encode } from "dns-packet";
 import type { Answer, DecodedPacket, RecordType } from "dns-packet";
 import { silentLogger, systemClock } from "@wrenn/core";
 import { createDestinations } from "../src/destinations.ts";
+import { authoritiesFor } from "../src/gateway/dns-filter.ts";
 import { createResolver } from "../src/gateway/resolver.ts";
 import { SlotState } from "../src/gateway/slot-state.ts";
 import type { NamedAddress } from "../src/policy-rules.ts";
@@ -14,14 +15,19 @@ import type { NetworkPolicy } from "../src/policy.ts";
 const signal = new AbortController().signal;
 
 /** A resolver whose upstream answers every question with the given records. */
-function setUp(policy: Partial<NetworkPolicy>, answers: Answer[] = [], bindFails = false) {
+function setUp(
+  policy: Partial<NetworkPolicy>,
+  answers: Answer[] = [],
+  bindFails = false,
+  opened: readonly string[] = [],
+) {
   const slot = new SlotState(1, parsePolicy({ egress: "deny", allow: [], deny: [], ...policy }), 1);
   const asked: string[] = [];
   const bound: NamedAddress[] = [];
   const resolve = createResolver({
     clock: systemClock,
     logger: silentLogger,
-    isReachable: createDestinations([]).isReachable,
+    scope: { destinations: createDestinations(opened), searchDomains: ["office.example"] },
     ask: async (question) => {
       asked.push(question.name);
       return decode(encode({ type: "response", id: 1, questions: [question], answers }));
@@ -128,28 +134,169 @@ test("what was observed under a policy is forgotten with it", async () => {
   assert.equal(slot.observed("example.com", Date.now()), undefined);
 });
 
-test("no packet makes the resolver throw", async () => {
-  const { resolve, slot, ask } = setUp({ egress: "allow" }, [a("example.com", "203.0.113.9")]);
-  await fc.assert(
-    fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
-      await resolve(slot, Buffer.from(bytes), "udp", signal);
-    }),
-  );
-  const query = encode({
-    type: "query",
-    id: 1,
-    questions: [{ name: "example.com", type: "A", class: "IN" }],
-  });
+test("no packet makes the resolver throw, and every answer can be read", async () => {
+  const { resolve, ask } = setUp({ egress: "allow" }, [a("example.com", "203.0.113.9")]);
+  const policy = parsePolicy({ egress: "allow", allow: [], deny: [] });
+  const send = async (bytes: Uint8Array): Promise<void> => {
+    const answer = await resolve(new SlotState(1, policy, 1), Buffer.from(bytes), "udp", signal);
+    if (answer) decode(answer);
+  };
+  await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), send));
+  const question = { name: "example.com", type: "A" as const, class: "IN" as const };
+  const query = encode({ type: "query", id: 1, questions: [question] });
   const at = fc.nat({ max: query.length - 1 });
   await fc.assert(
     fc.asyncProperty(at, fc.nat({ max: 255 }), async (offset, value) => {
       const bytes = Buffer.from(query);
       bytes[offset] = value;
-      await resolve(slot, bytes, "udp", signal);
+      await send(bytes);
     }),
     { numRuns: 1000 },
   );
   assert.equal((await ask("example.com")).rcode, "NOERROR");
+});
+
+test("names that the wire format cannot hold after decoding are not answered and not asked for", async () => {
+  const { resolve, slot, asked } = setUp({ egress: "allow" });
+  const header = Buffer.from([0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+  for (const label of [
+    Buffer.alloc(63, 0xff),
+    Buffer.alloc(22, 0xc3),
+    Buffer.from("a b"),
+    Buffer.from("a\0b"),
+  ]) {
+    const question = Buffer.concat([
+      Buffer.from([label.length]),
+      label,
+      Buffer.from("\x03com\0\0\x01\0\x01"),
+    ]);
+    const answer = await resolve(slot, Buffer.concat([header, question]), "udp", signal);
+    assert.equal(answer, undefined);
+  }
+  assert.deepEqual(asked, []);
+});
+
+test("names of private networks are unknown, and no resolver is asked", async () => {
+  const { ask, asked, slot } = setUp({ egress: "allow" }, [a("x", "203.0.113.9")]);
+  const names =
+    "printer db.corp vault.service.internal metadata.google.internal nas.local box.lan router.home.arpa localhost a.localhost " +
+    "vm1.abc.bx.internal.cloudapp.net 5.0.20.10.in-addr.arpa 254.169.254.169.in-addr.arpa 10.in-addr.arpa in-addr.arpa 1.0.ip6.arpa";
+  for (const name of names.split(" ")) {
+    for (const type of ["A", "TXT", "SRV", "PTR", "NS", "SOA", "MX"] as const)
+      assert.equal((await ask(name, type)).rcode, "NXDOMAIN", `${type} ${name}`);
+  }
+  assert.deepEqual(asked, []);
+  assert.equal(slot.log.list()[0]?.reason, "a name of private networks");
+});
+
+test("where the operator opened private networks their names are answered with addresses, and with nothing else", async () => {
+  const { ask, asked } = setUp(
+    { egress: "allow" },
+    [a("db.corp", "10.20.0.5"), a("db.corp", "10.21.0.5")],
+    false,
+    ["10.20.0.0/16"],
+  );
+  const { answers = [] } = await ask("db.corp");
+  assert.deepEqual(
+    answers.map((record) => record.type === "A" && record.data),
+    ["10.20.0.5"],
+  );
+  for (const type of ["TXT", "SRV", "NS", "SOA", "MX"] as const)
+    assert.deepEqual((await ask("db.corp", type)).answers, []);
+  assert.equal((await ask("5.0.21.10.in-addr.arpa", "PTR")).rcode, "NXDOMAIN");
+  assert.deepEqual(asked, ["db.corp"]);
+  assert.equal((await ask("5.0.20.10.in-addr.arpa", "PTR")).rcode, "NOERROR");
+});
+
+test("in the host's own zones guests get addresses only, and types that reveal more are answered with nothing", async () => {
+  const { ask, asked } = setUp({ egress: "allow" }, [a("www.office.example", "203.0.113.9")]);
+  assert.equal((await ask("www.office.example")).answers?.length, 1);
+  for (const type of ["TXT", "SRV", "NS", "SOA", "MX"] as const)
+    assert.deepEqual((await ask("www.office.example", type)).answers, []);
+  for (const type of ["HINFO", "DNSKEY", "NULL", "AXFR", "RP", "NSEC", "AAAA"] as const)
+    assert.deepEqual((await ask("example.com", type)).answers, [], type);
+  assert.deepEqual(asked, ["www.office.example"]);
+});
+
+test("records that name a private network are left out of answers of public names", async () => {
+  const soa = {
+    mname: "ns1.corp",
+    rname: "admin.example.com",
+    serial: 1,
+    refresh: 1,
+    retry: 1,
+    expire: 1,
+    minimum: 1,
+  };
+  const name = "example.com";
+  const records: Answer[] = [
+    { type: "MX", name, data: { preference: 1, exchange: "mail.corp" } },
+    { type: "MX", name, data: { preference: 2, exchange: "mx.example.com" } },
+    { type: "SRV", name, data: { port: 1, target: "ldap.lan" } },
+    { type: "NS", name, data: "dc1.internal" },
+    { type: "NS", name, data: "ns.example.com" },
+    { type: "TXT", name, data: "v=spf1" },
+    { type: "SOA", name, data: soa },
+    { type: "CNAME", name, data: "app.corp" },
+    { type: "A", name: "app.corp", data: "10.20.0.5" },
+  ];
+  const { ask } = setUp({ egress: "allow" }, records);
+  const types = async (type: RecordType): Promise<readonly unknown[]> =>
+    ((await ask(name, type)).answers ?? []).map((record) => ("data" in record ? record.data : undefined));
+  assert.deepEqual(await types("A"), [], "no alias without an address");
+  assert.deepEqual(await types("MX"), [{ preference: 2, exchange: "mx.example.com" }]);
+  assert.deepEqual(await types("SRV"), []);
+  assert.deepEqual(await types("NS"), ["ns.example.com"]);
+  assert.deepEqual(await types("SOA"), []);
+  assert.deepEqual(await types("CNAME"), []);
+  assert.equal((await types("TXT")).length, 1);
+});
+
+test("the authority of an answer is its zone's SOA alone, unless that names a private network", async () => {
+  const soa = (mname: string): Answer => ({
+    type: "SOA",
+    name: "example.com",
+    data: { mname, rname: "admin.example.com", serial: 1, refresh: 1, retry: 1, expire: 1, minimum: 1 },
+  });
+  const found = (authorities: Answer[]): DecodedPacket => decode(encode({ type: "response", authorities }));
+  const ns: Answer = { type: "NS", name: "example.com", data: "dc1.corp" };
+  assert.deepEqual(
+    authoritiesFor(found([ns, soa("ns.example.com")])).map(({ type }) => type),
+    ["SOA"],
+  );
+  assert.deepEqual(authoritiesFor(found([ns, soa("dc1.corp")])), []);
+});
+
+test("a slot that asks without end is not answered until its tokens are back, and others are", async () => {
+  const { resolve } = setUp({ egress: "allow" }, [a("example.com", "203.0.113.9")]);
+  const policy = parsePolicy({ egress: "allow", allow: [], deny: [] });
+  const question = { name: "example.com", type: "A" as const, class: "IN" as const };
+  const query = encode({ type: "query", id: 1, flags: 256, questions: [question] });
+  const [greedy, other] = [new SlotState(1, policy, 1), new SlotState(2, policy, 1)];
+  let answered = 0;
+  for (let n = 0; n < 5000; n += 1) if (await resolve(greedy, query, "tcp", signal)) answered += 1;
+  assert.ok(answered >= 400 && answered < 2000, `${answered} of 5000`);
+  assert.ok(await resolve(other, query, "udp", signal));
+});
+
+test("questions that never end take the places of one slot, and half of all leave room for the others", async () => {
+  const policy = parsePolicy({ egress: "allow", allow: [], deny: [] });
+  const resolve = createResolver({
+    clock: systemClock,
+    logger: silentLogger,
+    scope: { destinations: createDestinations([]), searchDomains: [] },
+    ask: () => new Promise(() => {}),
+    bind: async () => {},
+  });
+  const question = { name: "example.com", type: "A" as const, class: "IN" as const };
+  const query = encode({ type: "query", id: 1, flags: 256, questions: [question] });
+  const asking = async (number: number): Promise<number> => {
+    const slot = new SlotState(number, policy, 1);
+    for (let n = 0; n < 100; n += 1) void resolve(slot, query, "udp", signal);
+    return slot.asking;
+  };
+  for (let number = 1; number <= 16; number += 1) assert.equal(await asking(number), 64);
+  for (let number = 17; number <= 100; number += 1) assert.equal(await asking(number), 8, `slot ${number}`);
 });
 
 test("the log of a slot is bounded and counts what repeats", () => {

@@ -2,7 +2,14 @@ import { encode, RECURSION_AVAILABLE, RECURSION_DESIRED, TRUNCATED_RESPONSE } fr
 import type { Answer, DecodedPacket, Question } from "dns-packet";
 
 /** Response codes (RFC 1035 §4.1.1), the low bits of the flags. */
-export const RCODE = { ok: 0, formatError: 1, serverFailure: 2, notImplemented: 4, refused: 5 } as const;
+export const RCODE = {
+  ok: 0,
+  formatError: 1,
+  serverFailure: 2,
+  nameError: 3,
+  notImplemented: 4,
+  refused: 5,
+} as const;
 
 const PLAIN_UDP_BYTES = 512;
 const MAX_UDP_BYTES = 1232;

@@ -45,16 +45,22 @@ async function start(options: Extract<ToGateway, { type: "start" }>): Promise<vo
     const number = slotNumberAt(instance, address);
     return number === undefined ? undefined : slots.get(number);
   };
-  const { isReachable } = createDestinations(options.reachable);
-  const common = { host: options.address, slotAt, isReachable, clock: systemClock, logger: silentLogger };
+  const destinations = createDestinations(options.reachable);
+  const { isReachable } = destinations;
+  const common = { host: options.address, slotAt, clock: systemClock, logger: silentLogger };
   const ask = createUpstream(options.upstreams, systemRandom);
-  const resolve = createResolver({ ...common, ask, bind });
+  const resolve = createResolver({
+    ...common,
+    ask,
+    bind,
+    scope: { destinations, searchDomains: options.searchDomains },
+  });
   await listenForQueries({ ...common, port: RESOLVER_PORT, resolve }, end.signal);
   const lookUp = async (name: string, signal: AbortSignal): Promise<readonly string[]> => {
     const { answers = [] } = await ask({ type: "A", class: "IN", name }, signal);
     return answers.flatMap((a) => (a.type === "A" && isReachable(a.data) ? [a.data] : []));
   };
-  await listenForServerNames({ ...common, port: SERVER_NAME_PORT, lookUp }, end.signal);
+  await listenForServerNames({ ...common, port: SERVER_NAME_PORT, isReachable, lookUp }, end.signal);
 }
 
 function changePolicy({ slot, epoch, policy, ref }: Extract<ToGateway, { type: "policy" }>): void {

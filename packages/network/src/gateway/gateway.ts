@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defined, problemOf, systemClock, withDeadline, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
@@ -13,6 +14,18 @@ import type { NetworkDecision } from "@wrenn/protocol";
 import type { FromGateway, ToGateway } from "./messages.ts";
 
 const PROGRAM = fileURLToPath(new URL("gateway-process.ts", import.meta.url));
+/** The root of the installation, which the paths below are in. */
+const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
+/** All that the process may read: its program and the packages that it imports. */
+const READABLE = [
+  "packages/network/src/",
+  "packages/network/package.json",
+  "packages/core/src/",
+  "packages/core/package.json",
+  "node_modules/@wrenn/core",
+  "node_modules/dns-packet/",
+  "node_modules/@leichtgewicht/ip-codec/",
+].map((path) => join(ROOT, path));
 const ANSWER_MS = 5000;
 const START_MS = 15_000;
 const START_ATTEMPTS = 5;
@@ -24,6 +37,8 @@ export interface GatewayOptions {
   readonly instance: Instance;
   readonly upstreams: readonly Upstream[];
   readonly destinations: Pick<Destinations, "opened">;
+  /** Zones of the network that the host is in. */
+  readonly searchDomains: readonly string[];
   readonly logger: Logger;
   /** Lets addresses pass for a slot, after having checked that it may. */
   readonly bind: (slot: number, epoch: number, addresses: readonly NamedAddress[]) => Promise<void>;
@@ -86,14 +101,14 @@ export class Gateway {
   }
 
   async #spawn(signal: AbortSignal): Promise<void> {
-    const { instance, upstreams, destinations, logger } = this.#options;
+    const { instance, upstreams, destinations, searchDomains, logger } = this.#options;
     const child = fork(PROGRAM, [], {
-      // Nothing of the server's environment, which may hold secrets, and no right to files, processes or native code.
+      // Nothing of the server's environment, which may hold secrets, and no right to processes, native code and files but its program.
       env: {},
       execArgv: [
         "--permission",
         "--allow-net",
-        "--allow-fs-read=*",
+        ...READABLE.map((path) => `--allow-fs-read=${path}`),
         `--max-old-space-size=${HEAP_MIB}`,
         "--disable-warning=ExperimentalWarning",
         "--disable-warning=SecurityWarning",
@@ -120,6 +135,7 @@ export class Gateway {
       uid: gatewayUid(instance),
       upstreams,
       reachable: destinations.opened,
+      searchDomains,
     } satisfies ToGateway);
     try {
       await withDeadline("the start of the network gateway", START_MS, signal, () => promise);

@@ -12,6 +12,7 @@ export type ToGateway =
       readonly uid: number;
       readonly upstreams: readonly Upstream[];
       readonly reachable: readonly string[];
+      readonly searchDomains: readonly string[];
     }
   | {
       readonly type: "policy";

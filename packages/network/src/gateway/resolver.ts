@@ -3,13 +3,19 @@ import type { Answer, DecodedPacket, Question } from "dns-packet";
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { NamedAddress } from "../policy-rules.ts";
+import { answersFor, authoritiesFor, judgeQuestion } from "./dns-filter.ts";
+import type { DnsScope } from "./dns-filter.ts";
 import { encodeReply, queryOf, RCODE } from "./dns-reply.ts";
 import type { Reply } from "./dns-reply.ts";
 import { judgeName } from "./judge-name.ts";
+import { isPlainName } from "./private-names.ts";
+import { shareOf } from "./slot-allowance.ts";
 import type { SlotState } from "./slot-state.ts";
 import type { AskUpstream } from "./upstream.ts";
 
+/** Questions under way: of one slot, and of all. */
 const MAX_ASKING = 64;
+const MAX_ASKING_TOTAL = 2048;
 const MIN_TTL_SEC = 30;
 const MAX_TTL_SEC = 3600;
 /** An address stays bound for longer than its record says, so that a client that resolved it just in time still gets through. */
@@ -20,8 +26,7 @@ export interface ResolverOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly ask: AskUpstream;
-  /** Whether a policy may open an address at all. */
-  readonly isReachable: (address: string) => boolean;
+  readonly scope: DnsScope;
   /** Lets the kernel pass these addresses for the slot under the policy of this epoch; rejects when it does not. */
   readonly bind: (slot: number, epoch: number, addresses: readonly NamedAddress[]) => Promise<void>;
 }
@@ -39,18 +44,22 @@ export type Resolver = (
  * guest learns it. Addresses that no policy opens are left out, so that names of the host's own networks tell a guest nothing.
  */
 export function createResolver(options: ResolverOptions): Resolver {
+  let askingTotal = 0;
   return async (slot, packet, transport, signal) => {
+    if (!slot.queries.take(options.clock.now())) return undefined;
     const decoded = decodeQuery(packet);
     if (!decoded) return undefined;
     const questions = decoded.questions ?? [];
     const [question] = questions;
-    if (!question || questions.length !== 1) return undefined;
+    if (!question || questions.length !== 1 || !isPlainName(question.name)) return undefined;
     const query = queryOf(decoded, question, transport);
     // Bits 11 to 14 are the kind of query; 0 is the ordinary one.
     if ((((packet[2] ?? 0) >> 3) & 0xf) !== 0 || question.class !== "IN")
       return encodeReply(query, { code: RCODE.notImplemented });
-    if (slot.asking >= MAX_ASKING) return encodeReply(query, { code: RCODE.refused });
+    if (slot.asking >= shareOf(askingTotal, MAX_ASKING_TOTAL, MAX_ASKING))
+      return encodeReply(query, { code: RCODE.refused });
     slot.asking += 1;
+    askingTotal += 1;
     try {
       return encodeReply(query, await answer(options, slot, question, signal));
     } catch (error) {
@@ -58,6 +67,7 @@ export function createResolver(options: ResolverOptions): Resolver {
       return encodeReply(query, { code: RCODE.serverFailure });
     } finally {
       slot.asking -= 1;
+      askingTotal -= 1;
     }
   };
 }
@@ -71,18 +81,6 @@ function decodeQuery(packet: Buffer): DecodedPacket | undefined {
   }
 }
 
-/** Types that are answered with nothing: guests have no IPv6, and service bindings can hide a connection's server name. */
-function isWithheld(type: string): boolean {
-  return (
-    type === "AAAA" ||
-    type === "ANY" ||
-    type === "SVCB" ||
-    type === "HTTPS" ||
-    type === "UNKNOWN_64" ||
-    type === "UNKNOWN_65"
-  );
-}
-
 async function answer(
   options: ResolverOptions,
   slot: SlotState,
@@ -92,15 +90,18 @@ async function answer(
   const name = question.name.toLowerCase();
   const { policy, epoch } = slot;
   const { allowed, rule } = judgeName(policy, name);
-  const verdict = allowed ? "allowed" : "denied";
-  slot.log.record({ kind: "name", subject: name, verdict, reason: rule, at: options.clock.now() });
+  const scoped = allowed ? judgeQuestion(question, options.scope) : "unknown";
+  const verdict = allowed && scoped !== "unknown" ? "allowed" : "denied";
+  const reason = allowed && scoped === "unknown" ? "a name of private networks" : rule;
+  slot.log.record({ kind: "name", subject: name, verdict, reason, at: options.clock.now() });
   if (!allowed) return { code: RCODE.refused };
-  if (isWithheld(question.type)) return { code: RCODE.ok };
+  if (scoped === "unknown") return { code: RCODE.nameError };
+  if (scoped === "nothing") return { code: RCODE.ok };
   const found = await options.ask(question, signal);
-  const records = bounded((found.answers ?? []).filter((record) => isForGuests(record, options.isReachable)));
+  const records = bounded(answersFor(question, found, options.scope));
   const addresses = records.flatMap((record) => (record.type === "A" ? [record.data] : []));
   if (addresses.length > 0) await learn(options, slot, { name, epoch, records, addresses });
-  return { code: codeOf(found), answers: records, authorities: bounded(found.authorities ?? []) };
+  return { code: codeOf(found), answers: records, authorities: bounded(authoritiesFor(found)) };
 }
 
 interface Learned {
@@ -124,10 +125,6 @@ async function learn(options: ResolverOptions, slot: SlotState, learned: Learned
     );
   // A policy that changed meanwhile has forgotten the binding, and must not find the name observed.
   if (slot.epoch === epoch) slot.observe(name, addresses, now + (seconds + GRACE_SEC) * 1000);
-}
-
-function isForGuests(record: Answer, isReachable: ResolverOptions["isReachable"]): boolean {
-  return record.type !== "A" || isReachable(record.data);
 }
 
 /** At most so many records, none of which is kept by clients for longer than addresses can stay bound. */

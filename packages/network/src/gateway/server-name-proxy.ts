@@ -6,6 +6,7 @@ import { overlaps, parseNetwork } from "../cidr.ts";
 import type { ParsedPolicy } from "../policy.ts";
 import { readClientHello } from "./client-hello.ts";
 import { judgeName } from "./judge-name.ts";
+import { shareOf } from "./slot-allowance.ts";
 import type { SlotState } from "./slot-state.ts";
 
 const HELLO_MS = 10_000;
@@ -16,6 +17,11 @@ const MAX_PIECES = 128;
 /** Connections of one slot; each has two sockets here. */
 const MAX_PER_SLOT = 1024;
 const MAX_CONNECTIONS = 16_384;
+/** Connections of one slot that have not named a server; each keeps what it sent. */
+const MAX_NAMELESS = 64;
+const BACKLOG = 4096;
+/** Bytes that wait for a guest that reads slowly. */
+const BUFFER_BYTES = 16_384;
 
 export interface ServerNameProxyOptions {
   readonly host: string;
@@ -38,21 +44,33 @@ export async function listenForServerNames(
   options: ServerNameProxyOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
+  const streams = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true, highWaterMark: BUFFER_BYTES };
+  let total = 0;
+  const server = createServer(streams, (socket) => {
     socket.on("error", () => socket.destroy());
     const slot = options.slotAt(socket.remoteAddress ?? "");
-    if (!slot || slot.splices.size >= MAX_PER_SLOT) return void socket.destroy();
+    if (!slot || !isAdmitted(slot, total, options.clock.now())) return void socket.destroy();
+    total += 1;
+    socket.once("close", () => (total -= 1));
     serve(options, slot, socket, signal).catch((error: unknown) => {
       options.logger.debug("network.splice_failed", { slot: slot.number, problem: problemOf(error) });
       socket.resetAndDestroy();
     });
   });
-  server.maxConnections = MAX_CONNECTIONS;
   const bound = Promise.withResolvers<void>();
   server.once("error", bound.reject);
-  server.listen(options.port, options.host, bound.resolve);
+  server.listen({ port: options.port, host: options.host, backlog: BACKLOG }, bound.resolve);
   await bound.promise;
   signal.addEventListener("abort", () => server.close(), { once: true });
+}
+
+/** One slot takes neither all places, nor all of the time of this process. */
+function isAdmitted(slot: SlotState, total: number, now: number): boolean {
+  return (
+    slot.splices.size < shareOf(total, MAX_CONNECTIONS, MAX_PER_SLOT) &&
+    slot.nameless < MAX_NAMELESS &&
+    slot.serverNames.take(now)
+  );
 }
 
 async function serve(
@@ -78,7 +96,9 @@ async function serve(
   slot.splices.add(judge);
   guest.once("close", () => slot.splices.delete(judge));
 
-  const hello = await readHello(guest, AbortSignal.any([signal, AbortSignal.timeout(HELLO_MS)]));
+  slot.nameless += 1;
+  const within = AbortSignal.any([signal, AbortSignal.timeout(HELLO_MS)]);
+  const hello = await readHello(guest, within).finally(() => (slot.nameless -= 1));
   const { serverName: name } = hello;
   if (name === undefined) {
     record("denied", hello.problem ?? "the connection names no server");

@@ -1,6 +1,11 @@
 import type { ParsedPolicy } from "../policy.ts";
+import { TokenBucket } from "./slot-allowance.ts";
 import { DecisionLog } from "./decision-log.ts";
 
+/** Questions, over UDP and TCP. A browser or a package manager asks some hundred at once. */
+const QUERIES = { perSecond: 200, burst: 400 };
+/** Connections that are led by their server name. */
+const SERVER_NAMES = { perSecond: 100, burst: 500 };
 /** Names that a slot may have observed at a time. */
 const MAX_NAMES = 1024;
 
@@ -16,6 +21,12 @@ export class SlotState {
   readonly log = new DecisionLog();
   /** Ends each connection that a policy no longer allows. */
   readonly splices = new Set<(policy: ParsedPolicy) => void>();
+  readonly queries = new TokenBucket(QUERIES);
+  readonly serverNames = new TokenBucket(SERVER_NAMES);
+  /** Connections to the resolver. */
+  dnsConnections = 0;
+  /** Connections whose server name is not known yet. */
+  nameless = 0;
   policy: ParsedPolicy;
   epoch: number;
   /** Questions that wait for an answer. */
