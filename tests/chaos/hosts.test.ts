@@ -9,6 +9,7 @@ import { openDatabase } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { reservePort } from "@wrenn/system";
 import { ApiCaller } from "../support/api-caller.ts";
+import { askPort } from "../support/ask-port.ts";
 import { HostLab } from "../support/host-lab.ts";
 import type { LabHost } from "../support/host-lab.ts";
 import { TestProcess } from "../support/test-process.ts";
@@ -162,8 +163,8 @@ test("files, streams and ports of capsules of other machines are as those of thi
   const background = { cmd: "python3", args: ["-m", "http.server", "8000"], background: true };
   await api().call("POST", `/v1/capsules/${id}/exec`, background);
   await recovers("the service answers", async () => {
-    const answer = await fetch(new URL(`/proxy/${id}/8000/big`, api(1).url), { headers });
-    return Buffer.from(await answer.arrayBuffer()).equals(content);
+    const { body } = await askPort(api(1), `8000-${id}.localhost`, "/big");
+    return body.equals(content);
   });
   const paused = await api(1).call<{ status: string }>("POST", `/v1/capsules/${id}/pause`);
   assert.equal(paused.body.status, "paused", JSON.stringify(paused.body));

@@ -10,7 +10,7 @@ import type { TestServer } from "../support/test-server.ts";
 let server: TestServer;
 let id: string;
 before(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ config: { pathPorts: {} } });
   id = await server.capsule(undefined);
   await serve(id);
 });
@@ -136,9 +136,15 @@ test("redirects of a directory work by name and in the path form", async () => {
   const byName = await ask(hostOf(8000), "/sub", key());
   assert.deepEqual([byName.status, byName.headers.location], [301, "/sub/"]);
   const form = `/proxy/${id}/8000`;
-  const byPath = await ask("127.0.0.1", `${form}/sub`, key());
+  const byPath = await ask("ports.localhost", `${form}/sub`, key());
   assert.deepEqual([byPath.status, byPath.headers.location], [301, `${form}/sub/`]);
-  assert.equal((await ask("127.0.0.1", `${form}/sub/`, key())).text, "index\n");
+  assert.equal((await ask("ports.localhost", `${form}/sub/`, key())).text, "index\n");
+  for (const platform of ["127.0.0.1", "localhost"]) {
+    const { status, text } = await ask(platform, `${form}/sub/`, key());
+    assert.equal(status, 404);
+    assert.match(text, /route_not_found.*WRENN_PATH_PORTS=on/);
+  }
+  assert.equal((await ask("ports.localhost", "/v1/capsules", key())).status, 404);
 });
 
 test("bodies of some size go both ways", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
+import { askPort } from "../support/ask-port.ts";
 import { machinesBelow } from "../support/machines-below.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
@@ -63,8 +64,8 @@ async function live(n: number): Promise<void> {
   // The guest's own kernel refuses the connection: its network passes packets in both directions.
   // One that is starved of the processor may not take a connection in the time of a client.
   await eventually(`the guest of capsule ${n} refuses a connection`, async () => {
-    const { body } = await api.call<{ error?: { reason: string } }>("GET", `/proxy/${id}/4444/`);
-    return body.error?.reason === "port_not_listening";
+    const { headers } = await askPort(api, `4444-${id}.localhost`);
+    return headers["x-wrenn-error"] === "port_not_listening";
   });
   addresses.delete(address);
   const { status, body } = await api.call("DELETE", `/v1/capsules/${id}`);

@@ -8,6 +8,7 @@ import { PortEdge } from "@wrenn/edge";
 import type { CapsuleRoutes, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { findServer, removeServerRecord, writeServerRecord } from "@wrenn/system";
+import { pathPortsHost } from "./config/path-ports.ts";
 import { dataPaths, publicUrlOf } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { openHostLinks } from "./host-links.ts";
@@ -39,6 +40,8 @@ export interface ServerStart {
 export interface StartedControlPlane {
   readonly url: string;
   readonly secure?: Listeners["secure"];
+  /** Address below which ports are served by path; undefined where they are not. */
+  readonly pathPortsUrl: string | undefined;
   /** Key of the first team, for the command line of this machine; another server of the database may have been first. */
   readonly apiKey: string | undefined;
   /** Stops everything; what becomes of the capsules of this machine is the caller's choice. */
@@ -85,6 +88,7 @@ async function assemble(
   withHost: boolean,
 ): Promise<StartedControlPlane & { readonly hostAgent: RunningHostAgent | undefined }> {
   const { config, logger, signal } = start;
+  const pathHost = pathPortsHost(config);
   const paths = dataPaths(config.dataDirectory);
   await prepareDirectory(config.dataDirectory);
   const other = await findServer(paths.serverRecord);
@@ -111,6 +115,7 @@ async function assemble(
   const ports = new PortEdge({
     domain: config.domain,
     publicUrl: config.publicUrl,
+    pathHost,
     linkKey: await secretQueries.ensureSecret(
       database.db,
       "port-links",
@@ -172,6 +177,7 @@ async function assemble(
   return {
     url,
     ...defined({ secure }),
+    pathPortsUrl: ports.pathUrl(),
     apiKey,
     hostAgent,
     close: async (capsules) => {

@@ -14,6 +14,12 @@ export const accountErrors = {
     "Authorization: Bearer <token> required",
     "Log in; this route acts for a person, and an API key is none.",
   ),
+  foreign_page: user(
+    "forbidden",
+    403,
+    "requests that pages of {origin} make are refused here",
+    "Use the platform's own pages; WRENN_PUBLIC_URL says which address they have in browsers.",
+  ),
   login_failed: user(
     "unauthorized",
     401,

@@ -111,7 +111,12 @@ export const errorCatalogue = {
     "a part of the path is too long",
     "Use the id or name that the API gave; none is longer than 128 characters.",
   ),
-  route_not_found: user("not_found", 404, "no route {method} {path}", "See /docs for every route."),
+  route_not_found: user(
+    "not_found",
+    404,
+    "no route {method} {path}",
+    "See /docs for every route. Ports are served below /proxy/ with WRENN_PATH_PORTS=on and on its host name only.",
+  ),
   // Credentials
   credentials_missing: user(
     "unauthorized",

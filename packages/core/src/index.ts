@@ -17,5 +17,7 @@ export { silentLogger } from "./logger.ts";
 export type { LogFields, Logger } from "./logger.ts";
 export { randomHex, systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
+export { securityHeaders } from "./security-headers.ts";
+export type { ReachedBy } from "./security-headers.ts";
 export { SharedReads } from "./shared-reads.ts";
 export { asError, problemOf, WrennError } from "./wrenn-error.ts";

@@ -13,8 +13,11 @@ export interface EdgeOptions {
   readonly linkKey: Uint8Array;
   /** Where a person who may not (yet) use a private port is sent to; without it they are refused. */
   readonly signIn?: SignInAddress;
-  /** Serves `/proxy/{id}/{port}/…` on every other host name too. */
-  readonly pathForm?: boolean;
+  /**
+   * Host name that serves `/proxy/{id}/{port}/…` and nothing else; no other name does. Services share its origin with each
+   * other, so it must be none on which the platform has cookies. Lower case, without port.
+   */
+  readonly pathHost?: string | undefined;
   /** Ports that are never forwarded, beside 49983, the envd port of clients. */
   readonly reservedPorts?: readonly number[];
   /** Called at most once a second and capsule while bytes move, and when a connection begins and ends. */

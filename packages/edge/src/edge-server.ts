@@ -7,7 +7,7 @@ import { Duplex } from "node:stream";
 import type { SecureContext } from "node:tls";
 import type { Edge } from "./edge.ts";
 import type { Random } from "@wrenn/core";
-import { bodyOf } from "./http/messages.ts";
+import { bodyOf, platformHeaders, writeHead } from "./http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
 import { PlatformWebSockets } from "./http/platform-websocket.ts";
 import { serveTunnel } from "./http/tunnels.ts";
@@ -95,7 +95,7 @@ export async function listenEdge(options: EdgeServerOptions): Promise<EdgeServer
 function serve(server: Server, { edge, fallback }: EdgeServerOptions): void {
   const toOthers = (request: EdgeRequest, response: EdgeResponse): void => {
     if (fallback) fallback.request(request, response);
-    else answerNothing(response);
+    else answerNothing(request, response);
   };
   server.on("request", (request: EdgeRequest, response: EdgeResponse) => {
     if (!edge.handle(request, response)) toOthers(request, response);
@@ -132,8 +132,12 @@ function serveTunnels(server: Server, options: EdgeServerOptions, limits: EdgeSe
   });
 }
 
-function answerNothing(response: EdgeResponse): void {
-  response.statusCode = 404;
+function answerNothing(request: EdgeRequest, response: EdgeResponse): void {
+  writeHead(response, 404, "Not Found", [
+    ...Object.entries(platformHeaders(request)).flat(),
+    "Content-Length",
+    "0",
+  ]);
   response.end();
 }
 

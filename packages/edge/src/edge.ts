@@ -15,7 +15,7 @@ import type { Rest } from "./http/exchange.ts";
 import { relay } from "./http/relay.ts";
 import { relayUpgrade, responseOn } from "./http/upgrade.ts";
 import { relayWebSocketStream } from "./http/websocket-stream.ts";
-import { parsePortHost } from "./port-target.ts";
+import { hostNameOf, parsePortHost } from "./port-target.ts";
 import type { PortTarget } from "./port-target.ts";
 import { RequestPlanner } from "./request-planner.ts";
 import type { Arrival, Send } from "./request-planner.ts";
@@ -75,16 +75,20 @@ export function createEdge(options: EdgeOptions): Edge {
   const arrivalOf = (request: EdgeRequest): Arrival | WrennError | undefined => {
     try {
       const url = targetOf(request);
-      const target = parsePortHost(authorityOf(request), options.domains);
-      if (target) {
-        // RFC 9112 §3.2: two names could mean two capsules.
-        if (valuesOf(request.rawHeaders, "host").length > 1) {
-          return new WrennError("invalid_field", { field: "Host", problem: "was sent more than once" });
-        }
-        return { request, target, url, prefix: "" };
+      const host = authorityOf(request);
+      const target = parsePortHost(host, options.domains);
+      if (!target && (options.pathHost === undefined || hostNameOf(host) !== options.pathHost))
+        return undefined;
+      // RFC 9112 §3.2: two names could mean two capsules.
+      if (valuesOf(request.rawHeaders, "host").length > 1) {
+        return new WrennError("invalid_field", { field: "Host", problem: "was sent more than once" });
       }
-      const form = options.pathForm ? parsePathForm(url) : undefined;
-      return form && { request, ...form };
+      if (target) return { request, target, url, prefix: "" };
+      const form = parsePathForm(url);
+      if (form) return { request, ...form };
+      // Nothing of the platform is served where services share the origin.
+      const [path = ""] = url.split("?", 1);
+      return new WrennError("route_not_found", { method: request.method ?? "GET", path });
     } catch (error) {
       if (error instanceof WrennError) return error;
       throw error;

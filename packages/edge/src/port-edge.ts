@@ -13,6 +13,8 @@ export interface PortEdgeOptions extends Pick<
   readonly domain: string;
   /** Where browsers reach the platform. Default: the domain, at the port that the edge listens on. */
   readonly publicUrl: string | undefined;
+  /** See {@link EdgeOptions}; it lies at the port that the edge listens on. */
+  readonly pathHost?: string | undefined;
 }
 
 /**
@@ -23,17 +25,19 @@ export class PortEdge {
   readonly edge: Edge;
   readonly #domain: string;
   readonly #publicUrl: string | undefined;
+  readonly #pathHost: string | undefined;
   #platform: (CapsuleRoutes & CredentialChecks) | undefined;
   #origin: { readonly protocol: string; readonly port: number } = { protocol: "http", port: 80 };
 
   constructor(options: PortEdgeOptions) {
-    const { domain, publicUrl, ...rest } = options;
+    const { domain, publicUrl, pathHost, ...rest } = options;
     this.#domain = domain;
     this.#publicUrl = publicUrl;
+    this.#pathHost = pathHost;
     this.edge = createEdge({
       ...rest,
       domains: [domain],
-      pathForm: true,
+      pathHost,
       capsules: {
         find: async (id, signal) => await this.#require().find(id, signal),
         resume: async (id, signal) => await this.#require().resume(id, signal),
@@ -55,6 +59,11 @@ export class PortEdge {
   /** Sets where clients reach the edge, for the addresses that users are given. */
   listensAt(protocol: "http" | "https", port: number): void {
     this.#origin = { protocol, port };
+  }
+
+  /** Where `/proxy/{id}/{port}/…` is served; undefined where it is not. */
+  pathUrl(): string | undefined {
+    return this.#pathHost === undefined ? undefined : this.#address(this.#pathHost);
   }
 
   portUrl(capsuleId: string, port: number): string {

@@ -1,6 +1,7 @@
 import { WrennError } from "@wrenn/core";
 import { AccessControl } from "./access/access-control.ts";
 import type { Admission } from "./access/access-control.ts";
+import { cookieTag } from "./access/cookies.ts";
 import { maySignIn, sendToSignIn } from "./access/sign-in.ts";
 import type { ConnectionTracker, Hold } from "./connection-tracker.ts";
 import { ENVD_PORT } from "./edge-options.ts";
@@ -46,8 +47,10 @@ interface Parts {
 }
 
 const REPORT_MS = 1000;
-/** In the path form a service's pages share their origin with the platform: they get one of their own, without its cookies and storage. */
+/** In the path form services share an origin: their pages get one of their own, without each other's cookies and storage. */
 const SHARED_ORIGIN = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
+/** Browsers that do not say where a request comes from show a session in frames of the same origin only. */
+const OWN_FRAMES = "frame-ancestors 'self'";
 /** Methods whose request has a length even when it has no body (RFC 9110 §8.6). */
 const WITH_LENGTH = new Set(["POST", "PUT", "PATCH"]);
 
@@ -123,9 +126,11 @@ export class RequestPlanner {
     // What HTTP/2 calls CONNECT is a GET to HTTP/1.1 (RFC 8441 §5).
     const method = request.method === "CONNECT" ? "GET" : (request.method ?? "GET");
     const cookie = cookieOf(arrival, admission);
+    const tag = prefix === "" ? "" : cookieTag(target);
     const extra = [
       ...(cookie === undefined ? [] : ["Set-Cookie", cookie]),
       ...(prefix === "" ? [] : ["Content-Security-Policy", SHARED_ORIGIN]),
+      ...(admission.byCookie ? ["Content-Security-Policy", OWN_FRAMES] : []),
     ];
     let reportedAt = this.#parts.options.clock.monotonic();
     return {
@@ -143,12 +148,13 @@ export class RequestPlanner {
         client,
         host: prefix === "" ? client.host : own,
         prefix,
+        cookieTag: tag,
         dropAuthorization: admission.dropAuthorization,
         chunked: body === "unknown",
         emptyBody: body === "none" && WITH_LENGTH.has(method),
         upgrade,
       }),
-      rewriteResponse: (headers) => responseHeaders(headers, { prefix, authority: own, extra }),
+      rewriteResponse: (headers) => responseHeaders(headers, { prefix, tag, authority: own, extra }),
       onBytes: () => {
         const now = this.#parts.options.clock.monotonic();
         if (now - reportedAt < REPORT_MS) return;
@@ -192,7 +198,7 @@ function redirects({ request }: Arrival, { cookie }: Admission): boolean {
 
 function sendCleanUrl(arrival: Arrival, admission: Admission, response: EdgeResponse): void {
   const location = arrival.prefix + admission.url.replace(/^\/{2,}/, "/");
-  redirectTo(response, location, cookieOf(arrival, admission));
+  redirectTo(arrival.request, response, location, cookieOf(arrival, admission));
 }
 
 function cookieOf({ request, prefix }: Arrival, { cookie }: Admission): string | undefined {

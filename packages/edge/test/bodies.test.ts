@@ -137,7 +137,7 @@ test("python's http.server works by name and by path, with its redirect of direc
     await once(python, "exit");
     await rm(directory, { recursive: true, force: true });
   });
-  const edge = await startTestEdge(t, { pathForm: true, limits: { waitForPortMs: 20_000 } });
+  const edge = await startTestEdge(t, { pathHost: "ports.wrenn.test", limits: { waitForPortMs: 20_000 } });
   const host = edge.host(free);
   const get = async (name: string, path: string) => ask({ port: edge.server.port, host: name, path });
   const byName = await get(host, "/sub%20dir");
@@ -145,9 +145,9 @@ test("python's http.server works by name and by path, with its redirect of direc
   assert.equal(byName.headers.location, "/sub%20dir/");
   assert.equal((await get(host, "/sub%20dir/")).body, "inside");
   const prefix = `/proxy/${edge.capsuleId}/${free}`;
-  const byPath = await get("localhost", `${prefix}/sub%20dir`);
+  const byPath = await get("ports.wrenn.test", `${prefix}/sub%20dir`);
   assert.equal(byPath.headers.location, `${prefix}/sub%20dir/`);
-  assert.equal((await get("localhost", byPath.headers.location)).body, "inside");
+  assert.equal((await get("ports.wrenn.test", byPath.headers.location)).body, "inside");
 });
 
 test("curl reaches a service by the name of its port", async (t) => {

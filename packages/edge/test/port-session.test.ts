@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { newId, systemClock, systemRandom } from "@wrenn/core";
 import type { SignInRequest } from "@wrenn/edge";
-import { ask } from "./support/http-client.ts";
+import { ask, rawClient } from "./support/http-client.ts";
 import type { Answer } from "./support/http-client.ts";
 import { goodSession, startService, startTestEdge } from "./support/test-edge.ts";
 import type { TestEdge, TestEdgeOptions } from "./support/test-edge.ts";
@@ -128,7 +128,12 @@ test("another page cannot use the session of a visitor, and a session that ended
   assert.equal((await get({ cookie, origin: "http://8000-cl-evil.wrenn.test" })).status, 401);
   const foreign = { cookie, "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors" };
   assert.equal((await get(foreign)).status, 401);
-  const followed = { cookie, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" };
+  const followed = {
+    cookie,
+    "sec-fetch-site": "cross-site",
+    "sec-fetch-mode": "navigate",
+    "sec-fetch-dest": "document",
+  };
   assert.equal((await get(followed)).status, 200);
   assert.equal(
     (await get({ cookie: `wrenn_session=planted; ${cookie}` })).status,
@@ -143,14 +148,78 @@ test("another page cannot use the session of a visitor, and a session that ended
 });
 
 test("in the path form there is neither sign-in nor session", async (t) => {
-  const { edge, target, signedIn } = await fixture(t, { pathForm: true });
+  const { edge, target, signedIn } = await fixture(t, { pathHost: "ports.wrenn.test" });
   const cookie = await signedIn();
   const path = `/proxy/${target.capsuleId}/${target.port}/`;
   const answer = await ask({
     port: edge.server.port,
-    host: "wrenn.test",
+    host: "ports.wrenn.test",
     headers: { ...page, cookie },
     path,
   });
   assert.equal(answer.status, 401);
+});
+
+test("a session is used by its own pages and followed links only, never in the frame of another page", async (t) => {
+  const { signedIn, edge, target, get } = await fixture(t);
+  const cookie = await signedIn();
+  const own = `http://${edge.host(target.port)}`;
+  const other = `http://8000-${target.capsuleId}.wrenn.test`;
+  const navigates = { "sec-fetch-mode": "navigate", accept: "text/html" };
+  const browser = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64)" };
+  for (const [what, headers, status] of [
+    ["the address bar", { ...navigates, "sec-fetch-site": "none", "sec-fetch-dest": "document" }, 200],
+    ["a link", { ...navigates, "sec-fetch-site": "same-site", "sec-fetch-dest": "document" }, 200],
+    ["its own frame", { ...navigates, "sec-fetch-site": "same-origin", "sec-fetch-dest": "iframe" }, 200],
+    ["a frame", { ...navigates, "sec-fetch-site": "same-site", "sec-fetch-dest": "iframe" }, 401],
+    ["a frame of old", { ...navigates, "sec-fetch-site": "cross-site", "sec-fetch-dest": "frame" }, 401],
+    ["an object", { ...navigates, "sec-fetch-site": "same-site", "sec-fetch-dest": "object" }, 401],
+    ["an embed", { ...navigates, "sec-fetch-site": "same-site", "sec-fetch-dest": "embed" }, 401],
+    ["no destination, which leads to the sign-in", { ...navigates, "sec-fetch-site": "same-site" }, 303],
+    [
+      "a script",
+      { "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "script" },
+      401,
+    ],
+    [
+      "a sandboxed page, which leads to the sign-in",
+      { ...navigates, origin: "null", "sec-fetch-site": "none" },
+      303,
+    ],
+    ["plain HTTP: its own page", { ...browser, accept: "*/*", referer: `${own}/a?b` }, 200],
+    ["plain HTTP: the address bar", { ...browser, accept: "text/html" }, 200],
+    ["plain HTTP: another page", { ...browser, accept: "application/json", referer: `${other}/` }, 401],
+    ["plain HTTP: a page that hides itself", { ...browser, accept: "*/*" }, 401],
+    ["plain HTTP: one that begins like it", { accept: "*/*", referer: `${own}.evil.example/` }, 401],
+    ["plain HTTP: one with a user name like it", { accept: "*/*", referer: `${own}@evil.example/` }, 401],
+    ["a program with a cookie jar", { "user-agent": "curl/8.5.0", accept: "*/*" }, 200],
+  ] as const) {
+    const answer = await get({ cookie, ...headers });
+    assert.equal(answer.status, status, what);
+    if (status === 200)
+      assert.equal(answer.headers["content-security-policy"], "frame-ancestors 'self'", what);
+  }
+});
+
+test("a WebSocket uses a session only with the Origin of the page that it belongs to", async (t) => {
+  const { signedIn, edge, target } = await fixture(t);
+  const cookie = await signedIn();
+  const host = edge.host(target.port);
+  for (const [origin, admitted] of [
+    [`Origin: http://${host}\r\n`, true],
+    [`Origin: https://${host}\r\n`, true],
+    ["", false],
+    ["Origin: null\r\n", false],
+    [`Origin: http://8000-${target.capsuleId}.wrenn.test\r\n`, false],
+    [`Origin: http://${host}:81\r\n`, false],
+    [`Origin: ${host}\r\n`, false],
+    ["Sec-Fetch-Site: same-origin\r\n", false],
+  ] as const) {
+    const client = rawClient(t, edge.server.port);
+    client.socket.write(
+      `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nCookie: ${cookie}\r\n${origin}\r\n`,
+    );
+    const seen = await client.until(/\r\n\r\n/);
+    assert.equal(seen.startsWith("HTTP/1.1 401"), !admitted, `${origin}\n${seen}`);
+  }
 });

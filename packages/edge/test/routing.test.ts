@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import type { Duplex } from "node:stream";
 import { test } from "node:test";
 import { newId, systemRandom } from "@wrenn/core";
-import { ask } from "./support/http-client.ts";
+import { endWith } from "../src/http/messages.ts";
+import type { EdgeResponse } from "../src/http/messages.ts";
+import { ask, rawClient } from "./support/http-client.ts";
 import { startByteService, startService, startTestEdge } from "./support/test-edge.ts";
 
 test("names of ports are read whatever their case, dot or port suffix; others are left alone", async (t) => {
@@ -128,14 +131,17 @@ test("the path form rewrites redirects and cookie paths, and takes no sessions",
     response.end();
   });
   own = `127.0.0.1:${port}`;
-  const edge = await startTestEdge(t, { pathForm: true });
+  const edge = await startTestEdge(t, { pathHost: "ports.wrenn.test" });
   const prefix = `/proxy/${edge.capsuleId}/${port}`;
-  const get = async (path: string) => ask({ port: edge.server.port, host: "localhost", path });
+  const get = async (path: string) => ask({ port: edge.server.port, host: "ports.wrenn.test", path });
   const plain = await get(`${prefix}/a%2Fb?x`);
   assert.equal(plain.headers["x-seen"], `${own} /a%2Fb?x`);
   assert.equal(plain.headers["x-prefix"], prefix);
   assert.match(String(plain.headers["content-security-policy"]), /^sandbox (?!.*allow-same-origin)/);
-  assert.deepEqual(plain.headers["set-cookie"], [`a=1; Path=${prefix}/app`, "b=2"]);
+  assert.deepEqual(plain.headers["set-cookie"], [
+    `${port}-${edge.capsuleId}.a=1; Path=${prefix}/app`,
+    `${port}-${edge.capsuleId}.b=2; Path=${prefix}/`,
+  ]);
   assert.equal((await get(prefix)).headers["x-seen"], `${own} /`);
   assert.equal((await get(`${prefix}?q`)).headers["x-seen"], `${own} /?q`);
   for (const [location, expected] of [
@@ -152,4 +158,52 @@ test("the path form rewrites redirects and cookie paths, and takes no sessions",
   assert.equal((await get(`/proxy/${edge.capsuleId}/0/`)).status, 400);
   assert.equal((await get(`/proxy/nonsense/80/`)).status, 400);
   assert.equal((await get(`/proxy/${edge.capsuleId}`)).status, 400);
+});
+
+test("the path form has a host name to itself: nothing else is there, and it is nowhere else", async (t) => {
+  const { port } = await startService(t, (_request, response) => response.end("service"));
+  const fallback = {
+    request: (_request: unknown, response: EdgeResponse) => endWith(response, Buffer.from("platform")),
+    upgrade: (_request: unknown, socket: Duplex) => void socket.end("HTTP/1.1 418 Platform\r\n\r\n"),
+  };
+  const off = await startTestEdge(t, { fallback });
+  const on = await startTestEdge(t, { fallback, pathHost: "ports.wrenn.test" });
+  const of = ({ capsuleId }: { readonly capsuleId: string }): string => `/proxy/${capsuleId}/${port}/`;
+  for (const host of ["localhost", "127.0.0.1", "ports.wrenn.test", "wrenn.test"])
+    assert.equal(
+      (await ask({ port: off.server.port, host, path: of(off) })).body,
+      "platform",
+      `off: ${host}`,
+    );
+  for (const host of [
+    "localhost",
+    "wrenn.test",
+    "127.0.0.1",
+    "xports.wrenn.test",
+    "ports.wrenn.test.evil",
+    "a.ports.wrenn.test",
+  ])
+    assert.equal((await ask({ port: on.server.port, host, path: of(on) })).body, "platform", host);
+  for (const host of ["ports.wrenn.test", "PORTS.Wrenn.Test", "ports.wrenn.test.", "ports.wrenn.test:8080"]) {
+    assert.equal((await ask({ port: on.server.port, host, path: of(on) })).body, "service", host);
+    for (const path of [
+      "/",
+      "/docs",
+      "/health",
+      "/v1/capsules",
+      "/v1/auth/login",
+      "/proxyx",
+      "/%70roxy/a/1/",
+      "//proxy/a/1",
+    ]) {
+      const answer = await ask({ port: on.server.port, host, path });
+      assert.equal(answer.status, 404, path);
+      assert.equal(answer.headers["x-wrenn-error"], "route_not_found", path);
+    }
+    const client = rawClient(t, on.server.port);
+    client.socket.write(
+      `GET /v1/x HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    );
+    assert.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 404 /);
+  }
 });

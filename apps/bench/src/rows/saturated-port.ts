@@ -51,7 +51,7 @@ function besideSaturation(facts: Omit<Row, "prepare">, sameCapsule: boolean): Ro
 
 /** A capsule with a public port that sends for ever. */
 async function withEndlessPort(context: BenchContext) {
-  const { api, server } = context;
+  const { api } = context;
   const capsule = await withCapsule(context);
   const path = `/v1/capsules/${capsule.id}`;
   await api("POST", `${path}/exec`, { cmd: "python3", args: ["-c", ENDLESS], background: true });
@@ -62,8 +62,8 @@ async function withEndlessPort(context: BenchContext) {
       `until curl -s -m 1 -o /dev/null -r 0-0 localhost:${PORT} || [ $? = 28 ]; do sleep 0.1; done`,
     ],
   });
-  await api("PUT", `${path}/ports/${PORT}`, { access: "public" });
-  return { ...capsule, url: new URL(`/proxy/${capsule.id}/${PORT}/`, server.url).href };
+  const { url } = await api<{ url: string }>("PUT", `${path}/ports/${PORT}`, { access: "public" });
+  return { ...capsule, url };
 }
 
 export const terminalEchoSaturatedPort: Row = besideSaturation(

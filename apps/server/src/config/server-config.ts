@@ -8,6 +8,8 @@ import type { SignInConfig } from "./identity-providers.ts";
 import { readDiskReserve } from "./disk-reserve.ts";
 import { readMailServer } from "./mail-server.ts";
 import { readConnectionLimits, readNetworkLimits, readReachableNetworks } from "./network-limits.ts";
+import { readPathPorts } from "./path-ports.ts";
+import type { PathPorts } from "./path-ports.ts";
 import { readRates } from "./request-rates.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
@@ -21,6 +23,8 @@ export interface ServerConfig {
   readonly port: number;
   /** `{port}-{capsule id}` below it leads to a capsule's port. */
   readonly domain: string;
+  /** Serves ports by path too, on a separate host name; see `pathPortsHost`. */
+  readonly pathPorts?: PathPorts | undefined;
   /** HTTPS, with the operator's certificate or one of an own CA. */
   readonly tls?: {
     readonly host: string;
@@ -73,6 +77,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     host,
     port,
     domain: (env["WRENN_DOMAIN"] ?? "localhost").toLowerCase(),
+    pathPorts: readPathPorts(env),
     databaseUrl: env["DATABASE_URL"],
     resolvers: env["WRENN_RESOLVERS"]?.split(",").map((text) => text.trim()),
     accelerator: parseAccelerator(env["WRENN_ACCELERATOR"] ?? "auto"),

@@ -1,10 +1,11 @@
 import { WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import { authorityOf, protocolOf } from "../http/messages.ts";
+import { protocolOf } from "../http/messages.ts";
 import type { EdgeRequest } from "../http/messages.ts";
 import type { PortTarget } from "../port-target.ts";
 import type { PortAccess } from "../routing/capsule-route.ts";
 import { cookieName, cookieValues } from "./cookies.ts";
+import { fromOwnPage } from "./own-page.ts";
 import {
   HOP_COOKIE,
   SESSION_COOKIE,
@@ -14,6 +15,7 @@ import {
   verifyTicket,
 } from "./port-session.ts";
 import { LINK_COOKIE, LINK_PARAMETER, verifyLink } from "./signed-link.ts";
+import { takeParameter } from "./token-parameters.ts";
 
 /** Asks the platform about credentials; each answers whether it may use ports of the capsule. */
 export interface CredentialChecks {
@@ -39,6 +41,8 @@ export interface Admission {
   /** Raw request target without our tokens. */
   readonly url: string;
   readonly dropAuthorization: boolean;
+  /** The browser added the credential by itself: no page of another origin may show the answer in a frame. */
+  readonly byCookie: boolean;
   /** A link was followed, or a ticket shown: the browser keeps this until then (ms since the epoch). */
   readonly cookie: { readonly name: string; readonly token: string; readonly expiresAt: number } | undefined;
 }
@@ -63,9 +67,10 @@ export class AccessControl {
     const cookie = this.#followedLink(asked, link.value) ?? (await this.#shownTicket(asked, ticket.value));
     // A bearer token may be the service's own; only one that the platform knows is kept from it.
     const bearer = await this.#bearer(asked);
-    const admission = { url: ticket.url, dropAuthorization: bearer, cookie };
+    const admission = { url: ticket.url, dropAuthorization: bearer, cookie, byCookie: false };
     if (asked.access === "public" || cookie || bearer) return admission;
-    if ((await this.#apiKey(asked)) || (await this.#cookies(asked))) return admission;
+    if (await this.#apiKey(asked)) return admission;
+    if (await this.#cookies(asked)) return { ...admission, byCookie: true };
     throw new WrennError("port_private", { port: asked.target.port });
   }
 
@@ -100,7 +105,7 @@ export class AccessControl {
   async #cookies(asked: AccessRequest): Promise<boolean> {
     const { request, target, prefix, signal } = asked;
     const header = request.headers.cookie ?? "";
-    if (header === "" || !fromOwnPage(request, authorityOf(request))) return false;
+    if (header === "" || !fromOwnPage(request)) return false;
     const links = cookieValues(header, this.#name(asked, LINK_COOKIE));
     if (links.some((token) => this.#linkEnd(target, token) !== undefined)) return true;
     if (prefix !== "") return false;
@@ -119,37 +124,4 @@ export class AccessControl {
   #name({ request, prefix }: AccessRequest, base: string): string {
     return cookieName(base, protocolOf(request), prefix);
   }
-}
-
-/**
- * Whether a request with cookies comes from a page of the same capsule and port, from the address bar, or from
- * following a link. Capsules are same-site to each other and to the dashboard, so SameSite alone does not tell.
- */
-function fromOwnPage(request: EdgeRequest, host: string): boolean {
-  const { origin } = request.headers;
-  if (origin !== undefined && origin.replace(/^https?:\/\//, "").toLowerCase() !== host.toLowerCase())
-    return false;
-  const site = request.headers["sec-fetch-site"];
-  if (site === undefined || site === "same-origin" || site === "none") return true;
-  const navigates = request.headers["sec-fetch-mode"] === "navigate";
-  return navigates && (request.method === "GET" || request.method === "HEAD");
-}
-
-/** Takes a parameter out of the query of a raw request target; every other byte of it stays as it was. */
-function takeParameter(
-  url: string,
-  name: string,
-): { readonly url: string; readonly value: string | undefined } {
-  const at = url.indexOf("?");
-  if (at === -1 || !url.includes(`${name}=`, at)) return { url, value: undefined };
-  let value: string | undefined;
-  const kept = url
-    .slice(at + 1)
-    .split("&")
-    .filter((pair) => {
-      if (!pair.startsWith(`${name}=`)) return true;
-      value ??= pair.slice(name.length + 1);
-      return false;
-    });
-  return { url: url.slice(0, at) + (kept.length > 0 ? `?${kept.join("&")}` : ""), value };
 }

@@ -1,5 +1,10 @@
+import type { PortTarget } from "../port-target.ts";
+import { holdsPlatformCredential, percentDecoded } from "./platform-credentials.ts";
+
 /** Cookies with these names belong to the platform: guests neither see nor set them. */
-const PLATFORM_COOKIE = /^(?:__host-|__secure-)?wrenn_/i;
+const PLATFORM_COOKIE = /^(?:__[a-z-]+-)?wrenn_/i;
+/** Before a name that some parser reads without it: a browser sends a nameless cookie without its first `=`. */
+const BEFORE_NAME = /^[\s="'$,]+/;
 
 /** A page of another capsule may have set cookies of the same name for the whole domain. */
 const MOST_VALUES = 4;
@@ -21,31 +26,59 @@ export function cookieValues(header: string, name: string): string[] {
     .slice(0, MOST_VALUES);
 }
 
-/** A Cookie header without the platform's cookies; undefined when nothing is left. */
-export function withoutPlatformCookies(header: string): string | undefined {
-  const kept = header
-    .split(";")
-    .map((pair) => pair.trim())
-    .filter((pair) => pair !== "" && !PLATFORM_COOKIE.test(splitPair(pair)[0]));
-  return kept.length > 0 ? kept.join("; ") : undefined;
+/**
+ * What names of a service's cookies begin with in a browser where services share a host name (the path form); a name with it
+ * comes back to this service only, and what others set on the host never reaches it.
+ */
+export function cookieTag({ capsuleId, port }: PortTarget): string {
+  return `${port}-${capsuleId}.`;
 }
 
 /**
- * A guest's Set-Cookie as a browser may see it. A Domain attribute is taken away, so that a capsule can set cookies
- * for itself but not for other capsules or the platform; a path of the service is put below `prefix`.
+ * A Cookie header as the service gets it: without the platform's cookies, and with a `tag` only those that this service set.
+ *
+ * @param tag - of the path form, else empty.
+ * @returns undefined when nothing is left.
+ */
+export function cookiesForService(header: string, tag: string): string | undefined {
+  const kept = header
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== "" && pair.startsWith(tag))
+    .map((pair) => pair.slice(tag.length))
+    .filter((pair) => !isPlatformCookie(pair) && !holdsPlatformCredential(pair));
+  return kept.length > 0 ? kept.join("; ") : undefined;
+}
+
+/** Where the cookies of a service are kept on a host name that it shares with others; both empty on its own. */
+export interface SharedHost {
+  /** `/proxy/{id}/{port}`. */
+  readonly prefix: string;
+  readonly tag: string;
+}
+
+/**
+ * A guest's Set-Cookie as a browser may see it. A Domain attribute is removed, so that a capsule can set cookies
+ * for itself but not for other capsules or the platform; on a shared host its path lies below the prefix.
  *
  * @returns undefined when the cookie has a name of the platform.
  */
-export function guestSetCookie(value: string, prefix: string): string | undefined {
+export function guestSetCookie(value: string, { prefix, tag }: SharedHost): string | undefined {
   const [pair = "", ...attributes] = value.split(";");
-  if (PLATFORM_COOKIE.test(splitPair(pair)[0])) return undefined;
+  if (isPlatformCookie(pair)) return undefined;
   const kept = attributes.filter((attribute) => splitPair(attribute)[0].toLowerCase() !== "domain");
   if (prefix === "") return [pair, ...kept].join(";");
-  const paths = kept.map((attribute) => {
-    const [name, path] = splitPair(attribute);
-    return name.toLowerCase() === "path" && path.startsWith("/") ? ` Path=${prefix}${path}` : attribute;
-  });
-  return [pair, ...paths].join(";");
+  const others = kept.filter((attribute) => splitPair(attribute)[0].toLowerCase() !== "path");
+  const path = kept.findLast((attribute) => splitPair(attribute)[0].toLowerCase() === "path");
+  const below = path === undefined ? "" : splitPair(path)[1];
+  return [`${tag}${pair.trim()}`, ...others, ` Path=${prefix}${below.startsWith("/") ? below : "/"}`].join(
+    ";",
+  );
+}
+
+/** Whether any reading of a pair gives it a name of the platform. */
+function isPlatformCookie(pair: string): boolean {
+  return [pair, percentDecoded(pair)].some((text) => PLATFORM_COOKIE.test(text.replace(BEFORE_NAME, "")));
 }
 
 function splitPair(pair: string): readonly [string, string] {

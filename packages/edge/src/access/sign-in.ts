@@ -54,5 +54,5 @@ export function sendToSignIn(
   const hop = randomHex(random, HOP_BYTES);
   const secure = protocol === "https" ? "; Secure" : "";
   const cookie = `${cookieName(HOP_COOKIE, protocol, "")}=${hop}; Path=/; Max-Age=${HOP_SEC}; HttpOnly; SameSite=Lax${secure}`;
-  redirectTo(response, addressOf({ target, url, protocol, binding: bindingOf(hop) }), cookie);
+  redirectTo(request, response, addressOf({ target, url, protocol, binding: bindingOf(hop) }), cookie);
 }

@@ -1,7 +1,13 @@
+import { createHash } from "node:crypto";
 import type { WrennError } from "@wrenn/core";
 import { endRequest } from "./answer.ts";
-import { endWith, writeHead } from "./messages.ts";
+import { endWith, platformHeaders, writeHead } from "./messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./messages.ts";
+
+const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:15vh auto;padding:0 1.5rem;color:#222}
+h1{font-size:1.25rem}small{color:#667}@media(prefers-color-scheme:dark){body{background:#181a1f;color:#dde}}`;
+/** Not sandboxed: a page that tries again by itself needs its refresh. */
+const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(STYLE).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 /** Errors that pass by themselves, with the seconds after which asking again makes sense. */
 const RETRY_AFTER: Readonly<Record<string, number>> = { port_not_listening: 2, port_draining: 2 };
@@ -30,10 +36,12 @@ export function answerError(
         }),
   );
   const headers = [
+    ...Object.entries({
+      ...platformHeaders(request),
+      ...(html ? { "content-security-policy": PAGE_POLICY } : {}),
+    }),
     ["Content-Type", html ? "text/html; charset=utf-8" : "application/json; charset=utf-8"],
     ["Content-Length", String(body.length)],
-    ["Cache-Control", "no-store"],
-    ["Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"],
     ["X-Wrenn-Error", error.reason],
     ["X-Request-Id", requestId],
   ];
@@ -50,8 +58,7 @@ function page(error: WrennError, requestId: string, retryAfter: number | undefin
   const refresh = retryAfter === undefined ? "" : `<meta http-equiv="refresh" content="${retryAfter}">`;
   return `<!doctype html><html lang="en"><head><meta charset="utf-8">${refresh}
 <meta name="viewport" content="width=device-width"><title>${status} · ${message}</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:15vh auto;padding:0 1.5rem;color:#222}
-h1{font-size:1.25rem}small{color:#667}@media(prefers-color-scheme:dark){body{background:#181a1f;color:#dde}}</style></head>
+<style>${STYLE}</style></head>
 <body><h1>${message}</h1><p>${escape(error.remedy)}</p><small>${status} ${escape(error.reason)} · ${escape(requestId)}</small></body></html>
 `;
 }

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { pairsOf, trailersOf } from "./raw-headers.ts";
+import { securityHeaders } from "@wrenn/core";
+import { pairsOf } from "./raw-headers.ts";
 import type { RawHeaders } from "./raw-headers.ts";
+import { responseTrailers } from "./response-headers.ts";
 
 /** A request of either protocol version. */
 export type EdgeRequest = IncomingMessage | Http2ServerRequest;
@@ -19,6 +21,11 @@ export function authorityOf(request: EdgeRequest): string {
 /** How the client speaks to the edge. */
 export function protocolOf({ socket }: EdgeRequest): "http" | "https" {
   return "encrypted" in socket && socket.encrypted ? "https" : "http";
+}
+
+/** Header fields that every answer of the platform itself has, for this request. */
+export function platformHeaders(request: EdgeRequest): Readonly<Record<string, string>> {
+  return securityHeaders({ isSecure: protocolOf(request) === "https", host: authorityOf(request) });
 }
 
 /** The raw request target in origin form; the absolute form of HTTP/1.1 loses its origin (RFC 9112 §3.2.2). */
@@ -76,7 +83,7 @@ export function abortResponse(response: EdgeResponse): void {
 
 /** Fields after the body; HTTP/1.1 sends them only with a chunked one. Those of one hop, which HTTP/2 forbids, stay here. */
 export function addTrailers(response: EdgeResponse, raw: RawHeaders): void {
-  const trailers = trailersOf(raw);
+  const trailers = responseTrailers(raw);
   if (trailers.length === 0) return;
   if ("stream" in response) response.addTrailers(Object.fromEntries(trailers));
   else response.addTrailers(trailers);

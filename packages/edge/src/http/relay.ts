@@ -6,7 +6,7 @@ import { abortResponse, bodyOf } from "./messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./messages.ts";
 import { sendAnswer } from "./answer.ts";
 import { pump } from "./pump.ts";
-import { trailersOf } from "./raw-headers.ts";
+import { requestTrailers } from "./request-headers.ts";
 import { upstreamError } from "./upstream-error.ts";
 
 /** May be sent again when a kept connection turns out to be closed (RFC 9110 §9.2.2). */
@@ -109,7 +109,7 @@ function sendBody(request: EdgeRequest, upstream: ClientRequest, onBytes: (size:
   // The head goes first: with Expect: 100-continue the body only comes after the service agreed.
   upstream.flushHeaders();
   pump(request, upstream, onBytes, () => {
-    const trailers = trailersOf(request.rawTrailers);
+    const trailers = requestTrailers(request.rawTrailers);
     if (trailers.length > 0) upstream.addTrailers(trailers);
     upstream.end();
   });

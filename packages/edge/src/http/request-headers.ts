@@ -1,5 +1,7 @@
-import { withoutPlatformCookies } from "../access/cookies.ts";
-import { forEndToEnd, valuesOf } from "./raw-headers.ts";
+import { cookiesForService } from "../access/cookies.ts";
+import { holdsPlatformCredential } from "../access/platform-credentials.ts";
+import { withoutTokenParameters } from "../access/token-parameters.ts";
+import { forEndToEnd, trailersOf, valuesOf } from "./raw-headers.ts";
 import type { RawHeaders } from "./raw-headers.ts";
 
 /** How the client reached the edge; the service learns it from X-Forwarded-*. */
@@ -16,6 +18,8 @@ export interface RequestRewrite {
   readonly host: string;
   /** Path that the edge took away, for X-Forwarded-Prefix. */
   readonly prefix: string;
+  /** What the names of the service's cookies begin with; empty where it has a host name to itself. */
+  readonly cookieTag: string;
   /** Authorization was a credential of the platform and stays here. */
   readonly dropAuthorization: boolean;
   /** A body whose length is not known follows. */
@@ -39,7 +43,19 @@ const replaced = new Set([
   "x-real-ip",
 ]);
 
-/** Header fields for the service. Platform credentials (X-API-Key, platform cookies) never pass. */
+/** Trailers that a server could take for fields of the head, which RFC 9110 §6.5.1 forbids. */
+const neverTrailers = new Set([
+  "authorization",
+  "cookie",
+  "content-length",
+  "sec-websocket-protocol",
+  ...replaced,
+]);
+
+/**
+ * Header fields for the service. Credentials of the platform never pass, whether or not they admit: X-API-Key, platform
+ * cookies, the tokens of links and tickets, and every field that holds an API key or a token that the platform issued.
+ */
 export function requestHeaders(raw: RawHeaders, rewrite: RequestRewrite): string[] {
   const { client } = rewrite;
   const headers = ["Host", rewrite.host];
@@ -47,12 +63,17 @@ export function requestHeaders(raw: RawHeaders, rewrite: RequestRewrite): string
   forEndToEnd(raw, (name, value, lowerCase) => {
     if (replaced.has(lowerCase)) return;
     if (lowerCase === "authorization" && rewrite.dropAuthorization) return;
-    if (lowerCase === "cookie") cookies.push(value);
+    if (lowerCase === "cookie") {
+      cookies.push(value);
+      return;
+    }
     // A chunked body has no other length (RFC 9112 §6.2).
-    else if (lowerCase !== "content-length" || !rewrite.chunked) headers.push(name, value);
+    if (lowerCase === "content-length" && rewrite.chunked) return;
+    const passed = passedValue(lowerCase, value);
+    if (passed !== undefined) headers.push(name, passed);
   });
   // HTTP/2 splits cookies into several fields; HTTP/1.1 allows one (RFC 9113 §8.2.3).
-  const cookie = cookies.length > 0 ? withoutPlatformCookies(cookies.join("; ")) : undefined;
+  const cookie = cookies.length > 0 ? cookiesForService(cookies.join("; "), rewrite.cookieTag) : undefined;
   if (cookie !== undefined) headers.push("Cookie", cookie);
   headers.push("X-Forwarded-For", client.address, "X-Forwarded-Host", client.host);
   headers.push("X-Forwarded-Proto", client.protocol);
@@ -68,4 +89,20 @@ function acceptsTrailers(raw: RawHeaders): boolean {
   return valuesOf(raw, "te").some((value) =>
     value.split(",").some((coding) => coding.trim().toLowerCase().startsWith("trailers")),
   );
+}
+
+/** Trailer fields for the service, as pairs. */
+export function requestTrailers(raw: RawHeaders): [string, string][] {
+  return trailersOf(raw).filter(
+    ([name, value]) => !neverTrailers.has(name.toLowerCase()) && !holdsPlatformCredential(value),
+  );
+}
+
+/** What of a field's value a service may see; undefined for none of it. */
+function passedValue(lowerCase: string, value: string): string | undefined {
+  if (lowerCase === "sec-websocket-protocol") {
+    const offered = value.split(",").filter((name) => !holdsPlatformCredential(name));
+    return offered.length > 0 ? offered.join(",").trim() : undefined;
+  }
+  return holdsPlatformCredential(value) ? undefined : withoutTokenParameters(value);
 }
