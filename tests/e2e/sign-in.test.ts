@@ -60,7 +60,7 @@ test("a server that is set up by its environment lets a browser sign up and log 
   provider.person = { subject: "grace", name: "Grace", email: "grace@example.org", verified: true };
   const stranger = new Map<string, string>();
   assert.equal(await visit("/auth/oauth/oidc", stranger), "/auth/oidc/callback?error=no_account");
-  assert.deepEqual([...stranger.keys()], ["oauth_state"]);
+  assert.deepEqual([...stranger.keys()], ["wrenn_oauth_state"]);
   for (const [start, end] of [
     ["/auth/oauth/oidc?intent=signup", "/auth/oidc/callback?new_signup=1"],
     ["/v1/auth/oauth/oidc?intent=login", "/auth/oidc/callback"],

@@ -35,9 +35,11 @@ import { StorageMeter } from "./hosts/storage-meter.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
 import { identityOf } from "./http/app.ts";
 import { createApp } from "./http/create-app.ts";
+import { guardAnswer } from "./http/guard-answer.ts";
 import type { Identity } from "./http/identity.ts";
 import { InFlight } from "./http/in-flight.ts";
 import { registerDescription } from "./http/openapi.ts";
+import { requireOwnPage } from "./http/own-pages.ts";
 import { registerPrometheus } from "./http/prometheus.ts";
 import { RateLimiter } from "./http/rate-limiter.ts";
 import { defaultRates, RequestLimits } from "./http/request-limits.ts";
@@ -175,7 +177,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   registerPrometheus(app, { database, version });
   registerServiceRoutes(app, { version, database, hosts: fleet });
   registerHostAgents(app, { enrolment, monitor, limiter, limits });
-  await addPublicRoutes(app, limits, async (group) => {
+  await addPublicRoutes(app, { limits, requireOwnPage: requireOwnPage(publicUrl) }, async (group) => {
     await registerDescription(group, app);
     registerLogin(group, { accounts, firstAdmin, sessions, limiter, refreshCookie });
     registerSignIn(group, { signIn, providers, attemptCookie, refreshCookie, limiter, closing });
@@ -237,6 +239,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     handlers: {
       request: (request, response) => {
         requests.add(response);
+        guardAnswer(request, response);
         app.routing(request, response);
       },
       upgrade: sockets.upgrade,

@@ -4,6 +4,7 @@ import { identityOf } from "./app.ts";
 import type { App } from "./app.ts";
 import { requireScope } from "./identity.ts";
 import type { Identity, RequestAuthenticator, Scope } from "./identity.ts";
+import type { RequireOwnPage } from "./own-pages.ts";
 import type { RequestLimits } from "./request-limits.ts";
 
 /** Reading routes that take their arguments in a body. */
@@ -14,10 +15,25 @@ const MANAGING = /^\/v1\/(snapshots|teams|api-keys|channels|invitations)\b/;
 /** Adds routes to a group; the group's hooks run before each of them. */
 type AddRoutes = (group: App) => void | Promise<void>;
 
-/** Routes that need no credentials; each address may call them as often as the limits allow. */
-export async function addPublicRoutes(app: App, limits: RequestLimits, addRoutes: AddRoutes): Promise<void> {
+export interface PublicRoutesDeps {
+  readonly limits: RequestLimits;
+  readonly requireOwnPage: RequireOwnPage;
+}
+
+/**
+ * Routes that need no credentials; each address may call them as often as the limits allow. Some take cookies, which browsers add
+ * by themselves, or set them, so pages of other origins may read only.
+ */
+export async function addPublicRoutes(
+  app: App,
+  { limits, requireOwnPage }: PublicRoutesDeps,
+  addRoutes: AddRoutes,
+): Promise<void> {
   await app.register(async (group) => {
-    group.addHook("onRequest", async (request) => limits.anonymous(request.ip));
+    group.addHook("onRequest", async (request) => {
+      limits.anonymous(request.ip);
+      requireOwnPage(request);
+    });
     await addRoutes(group);
   });
 }

@@ -10,6 +10,7 @@ import { WebSocketServer } from "ws";
 import { requireScope } from "./identity.ts";
 import type { Identity, RequestAuthenticator } from "./identity.ts";
 import { toWire } from "./envelope.ts";
+import { platformHeaders } from "./guard-answer.ts";
 import type { RequestLimits } from "./request-limits.ts";
 import { SocketRefused } from "./socket-route.ts";
 import type { SocketRoute } from "./socket-route.ts";
@@ -18,6 +19,8 @@ import { ReadAhead } from "./read-ahead.ts";
 
 /** Largest message of a client; larger input is sent in several. */
 const MAX_MESSAGE = 1 << 20;
+/** Of the protocol (RFC 6455 §4.2.2); a client that asks for another one learns it from the refusal. */
+const VERSION = 13;
 const AUTH_MS = 5000;
 const KEEP_ALIVE_MS = 30_000;
 const PATH = /^\/v1\/(admin\/)?capsules\/([^/]+)\/(.+)$/;
@@ -71,6 +74,10 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     perMessageDeflate: false,
     handleProtocols: (offered) => subprotocols.find((known) => offered.has(known)) ?? false,
   });
+  sockets.on("wsClientError", (error: Error, connection: Duplex, request: IncomingMessage) => {
+    const refusal = new WrennError("request_refused", { problem: error.message }, { cause: error });
+    refuse(request, connection, toWire(refusal, `req-${randomHex(deps.random, 12)}`, deps.logger));
+  });
   const closing = new AbortController();
   const readAhead = new ReadAhead();
   const upgrade: WebSockets["upgrade"] = (request, connection, head) => {
@@ -80,7 +87,7 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     try {
       socketRequest = match(request);
     } catch (error) {
-      refuse(connection, toWire(error, requestId, deps.logger));
+      refuse(request, connection, toWire(error, requestId, deps.logger));
       return;
     }
     if (connection instanceof Socket) connection.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
@@ -223,7 +230,11 @@ function decode(text: string): string {
   }
 }
 
-function refuse(connection: Duplex, { status, body }: ReturnType<typeof toWire>): void {
+function refuse(
+  request: IncomingMessage,
+  connection: Duplex,
+  { status, body }: ReturnType<typeof toWire>,
+): void {
   const text = JSON.stringify(body);
   connection.end(
     [
@@ -231,6 +242,8 @@ function refuse(connection: Duplex, { status, body }: ReturnType<typeof toWire>)
       "Content-Type: application/json; charset=utf-8",
       `Content-Length: ${Buffer.byteLength(text)}`,
       "Connection: close",
+      `Sec-WebSocket-Version: ${VERSION}`,
+      ...Object.entries(platformHeaders(request)).map(([name, value]) => `${name}: ${value}`),
       "",
       text,
     ].join("\r\n"),

@@ -39,7 +39,7 @@ export function openSignIn(deps: SignInServicesDeps): SignInServices {
     providers,
     // Lax: the provider leads the browser back here, and the cookie has to come along.
     attemptCookie: new TokenCookie({
-      name: "oauth_state",
+      name: "wrenn_oauth_state",
       maxAgeSec: ATTEMPT_MS / 1000,
       sameSite: "Lax",
       secure: publicUrl.startsWith("https:"),

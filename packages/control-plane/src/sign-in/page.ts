@@ -38,9 +38,6 @@ export function pageOf(title: string, body: string, script = ""): HtmlPage {
     headers: {
       "content-type": "text/html; charset=utf-8",
       "content-security-policy": policy.join("; "),
-      "cache-control": "no-store",
-      "referrer-policy": "no-referrer",
-      "x-content-type-options": "nosniff",
     },
   };
 }

@@ -116,7 +116,7 @@ export class SignInLab implements AsyncDisposable {
     const [cookie = ""] = answer.headers.getSetCookie();
     assert.match(
       cookie,
-      /^__Host-oauth_state=[0-9a-f]{64}; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax; Secure$/,
+      /^__Host-wrenn_oauth_state=[0-9a-f]{64}; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax; Secure$/,
     );
     return { provider, url: new URL(url), cookie: cookie.split(";")[0] ?? "" };
   }
