@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { findLeftovers, tryCommand } from "@wrenn/system";
@@ -26,7 +26,14 @@ test("run without a server starts one, streams, passes the exit code on, and lea
   );
 });
 
-test("up prints URL, key and commands; run uses that server; Ctrl-C ends it and leaves nothing", async () => {
+/** The newest key of the first team, which only the operator can read. */
+async function keyOfFile(text: string): Promise<string> {
+  const file = /API key +in (\S+)/.exec(text)?.[1] ?? assert.fail(text);
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
+  return (JSON.parse(await readFile(file, "utf8")) as { apiKey: string }).apiKey;
+}
+
+test("up prints URL, commands and where the key is; run uses that server; Ctrl-C ends it and leaves nothing", async () => {
   const before = await findLeftovers();
   const server = spawn(wrenn, ["up"], {
     env: { ...environment, WRENN_LISTEN: "127.0.0.1:0" },
@@ -44,7 +51,12 @@ test("up prints URL, key and commands; run uses that server; Ctrl-C ends it and 
   await ready.promise;
   assert.match(output, /URL +http:\/\/127\.0\.0\.1:\d+/);
   assert.doesNotMatch(output, /:8080/, "the environment says where it listens");
-  assert.match(output, /API key +wrn_[0-9a-f]{32}/);
+  const key = await keyOfFile(output);
+  assert.match(key, /^wrn_[0-9a-f]{32}$/);
+  const tokenFile = /the token in (\S+)/.exec(output)?.[1] ?? assert.fail(output);
+  assert.equal((await stat(tokenFile)).mode & 0o777, 0o600);
+  const token = (await readFile(tokenFile, "utf8")).trim();
+  for (const secret of [key, token]) assert.ok(!(output + log).includes(secret), "a log is read by others");
 
   await test("options reach the command", async () => {
     const result = await runWrenn([
@@ -77,7 +89,6 @@ test("up prints URL, key and commands; run uses that server; Ctrl-C ends it and 
 
   await test("shell opens a terminal of the caller's size, and ends with its exit code", async () => {
     const url = /URL +(http:\S+)/.exec(output)?.[1] ?? "";
-    const key = /API key +(\S+)/.exec(output)?.[1] ?? "";
     const created = await fetch(`${url}/v1/capsules`, {
       method: "POST",
       headers: { "x-api-key": key, "content-type": "application/json" },
@@ -106,6 +117,24 @@ test("up prints URL, key and commands; run uses that server; Ctrl-C ends it and 
     (await findLeftovers()).filter((item) => !before.includes(item)),
     [],
   );
+});
+
+test("up prints key and token to a terminal", async () => {
+  // script(1) gives the command a terminal, and ends it when its input does.
+  const server = spawn("script", ["-qec", `exec ${wrenn} up --no-host 2>/dev/null`, "/dev/null"], {
+    env: { ...environment, WRENN_LISTEN: "127.0.0.1:0" },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let output = "";
+  for await (const chunk of server.stdout.iterator({ destroyOnReturn: false })) {
+    output += String(chunk);
+    if (output.includes("Ctrl-C")) break;
+  }
+  server.stdin.write("\x03");
+  const [code] = (await once(server, "exit")) as [number | null];
+  assert.equal(code, 0, output);
+  assert.match(output, /API key +wrn_[0-9a-f]{32}\r?\n/);
+  assert.match(output, /admin +[0-9a-f]{64}\r?\n/);
 });
 
 test("doctor --json reports checks and boots a real machine", async () => {

@@ -12,6 +12,7 @@ import { pathPortsHost } from "./config/path-ports.ts";
 import { dataPaths, publicUrlOf } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { openHostLinks } from "./host-links.ts";
+import { FirstAdminToken } from "./config/first-admin-token.ts";
 import { identityProviders } from "./config/identity-providers.ts";
 import { installationIds } from "./config/installation-ids.ts";
 import { readLocalClient, writeLocalClient } from "./config/local-client.ts";
@@ -44,6 +45,10 @@ export interface StartedControlPlane {
   readonly pathPortsUrl: string | undefined;
   /** Key of the first team, for the command line of this machine; another server of the database may have been first. */
   readonly apiKey: string | undefined;
+  /** Creates the first administrator; undefined while there was one at the start. */
+  readonly firstAdminToken: string | undefined;
+  /** Files with key and token that only the operator can read. */
+  readonly secretFiles: { readonly apiKey: string; readonly firstAdminToken: string };
   /** Stops everything; what becomes of the capsules of this machine is the caller's choice. */
   close(capsules: CapsulesAtEnd): Promise<void>;
 }
@@ -136,6 +141,7 @@ async function assemble(
   let atEnd: CapsulesAtEnd = "leave";
   release.defer(async () => await hostAgent?.close(atEnd));
   const ids = await installationIds(paths.installation);
+  const firstAdminToken = new FirstAdminToken(paths.firstAdminToken, logger);
   const links = await openHostLinks(database, logger);
   release.defer(() => links.close());
   const controlPlane = await createControlPlane({
@@ -155,6 +161,7 @@ async function assemble(
     instanceId: ids.controlPlane,
     localHost: hostAgent && { id: ids.host, agent: hostAgent },
     edge: ports,
+    keepFirstAdminToken: async (token) => await firstAdminToken.keep(token),
     clock: systemClock,
     logger,
     random: systemRandom,
@@ -179,6 +186,8 @@ async function assemble(
     ...defined({ secure }),
     pathPortsUrl: ports.pathUrl(),
     apiKey,
+    firstAdminToken: firstAdminToken.current,
+    secretFiles: { apiKey: paths.localClient, firstAdminToken: paths.firstAdminToken },
     hostAgent,
     close: async (capsules) => {
       atEnd = capsules;

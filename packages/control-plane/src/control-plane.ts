@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
+import type { KeepFirstAdminToken } from "./accounts/first-admin.ts";
 import type { OutgoingPolicy } from "./channels/outgoing.ts";
 import type { Fleet } from "./hosts/fleet.ts";
 import type { HostCertifier } from "./hosts/host-enrolment.ts";
@@ -37,10 +38,12 @@ export interface ControlPlaneOptions {
   readonly version: string;
   /** Services whose accounts can be used to log in here. */
   readonly identityProviders?: readonly IdentityProvider[];
-  /** The mail server; without one what people are to be told is in the log, and kept for administrators. */
+  /** The mail server; without one mails are kept for administrators. */
   readonly mailTransport?: MailTransport | undefined;
   /** Test seam: takes mails instead of the outbox. */
   readonly mailer?: Mailer;
+  /** Gets the token that creates the first administrator; without it there is no way to create one. */
+  readonly keepFirstAdminToken?: KeepFirstAdminToken;
   /** Address of the dashboard, for links in mails; cookies need TLS when it has. */
   readonly publicUrl: string;
 }

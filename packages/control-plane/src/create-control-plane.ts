@@ -102,7 +102,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   if (mailWorker) opened.defer(() => mailWorker.close());
   const mailer = options.mailer ?? mailOutbox;
   const { accounts, apiKeyAuth, apiKeys, authenticator, firstAdmin, refreshCookie, sessions, signedTokens } =
-    await openAccounts({ ...base, mailer, audit, publicUrl });
+    await openAccounts({
+      ...base,
+      mailer,
+      audit,
+      publicUrl,
+      keepFirstAdminToken: options.keepFirstAdminToken,
+    });
   opened.defer(() => apiKeyAuth.close());
   const bus = new DatabaseEventBus(database);
   opened.defer(() => bus.close());

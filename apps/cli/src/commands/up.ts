@@ -1,5 +1,6 @@
 import { untilInterrupted } from "../client/with-endpoint.ts";
-import type { ListenFlags, StartedControlPlane } from "@wrenn/server";
+import type { ListenFlags } from "@wrenn/server";
+import { greeting } from "../output/greeting.ts";
 import { ProgressDisplay } from "../output/progress.ts";
 import { prepareHost } from "../prepare-host.ts";
 
@@ -30,7 +31,7 @@ export async function up(options: UpOptions): Promise<void> {
   });
   progress.done();
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  process.stdout.write(greeting(server, seconds));
+  process.stdout.write(greeting(server, { seconds, isTerminal: process.stdout.isTTY }));
   await interrupted;
   process.stderr.write(`\nwrenn: stopping${options.host ? "; running capsules are paused" : ""}\n`);
   await server.close("pause");
@@ -38,26 +39,4 @@ export async function up(options: UpOptions): Promise<void> {
 
 function flagsOf({ tls, host: _host, ...flags }: UpOptions): ListenFlags {
   return tls === undefined ? flags : { ...flags, tls: tls === true ? TLS_ADDRESS : tls };
-}
-
-function greeting({ url, apiKey, secure }: StartedControlPlane, seconds: string): string {
-  const header = `-H 'X-API-Key: ${apiKey ?? "…"}'`;
-  return [
-    "",
-    `  Wrenn is ready after ${seconds} s`,
-    "",
-    `  URL      ${url}     (API reference: ${url}/docs)`,
-    ...(secure ? [`  HTTPS    ${secure.url}`] : []),
-    ...(secure?.authorityFile === undefined ? [] : [`  trust    ${secure.authorityFile}`]),
-    `  API key  ${apiKey ?? "the one that the first server of this database was given"}`,
-    "",
-    "  Try, in another terminal:",
-    ...(apiKey === undefined ? [] : ["    ./wrenn run -- python3 -c 'print(6*7)'"]),
-    `    curl -s ${url}/v1/capsules -X POST ${header} -H 'Content-Type: application/json' -d '{}'`,
-    `    curl -s ${url}/v1/capsules ${header}`,
-    "",
-    "  Ctrl-C stops the server.",
-    "",
-    "",
-  ].join("\n");
 }

@@ -156,8 +156,10 @@ export function dataPaths(dataDirectory: string) {
     tls: join(dataDirectory, "tls"),
     /** Says which server runs here: pid, start time and URL. */
     serverRecord: join(dataDirectory, "server.json"),
-    /** URL and key for the command line of the user who started the server. */
+    /** Key for the command line of the user who started the server. */
     localClient: join(dataDirectory, "local-client.json"),
+    /** Creates the first administrator; there while there is none. */
+    firstAdminToken: join(dataDirectory, "first-admin-token"),
   } as const;
 }
 

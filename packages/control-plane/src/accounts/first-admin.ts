@@ -1,4 +1,4 @@
-import { DAY_MS, randomHex, WrennError } from "@wrenn/core";
+import { DAY_MS, problemOf, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
@@ -8,15 +8,20 @@ import { hashToken } from "./sessions.ts";
 const TOKEN_MS = DAY_MS;
 const TOKEN_BYTES = 32;
 
+/** Takes the token that creates the first administrator, for the operator alone; undefined when it is no longer of use. */
+export type KeepFirstAdminToken = (token: string | undefined) => Promise<void>;
+
 export interface FirstAdminDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
   readonly passwords: Passwords;
+  /** Without it no token is made. */
+  readonly keepToken: KeepFirstAdminToken | undefined;
 }
 
-/** The first administrator is whoever reads the server's log, not whoever signs up first. */
+/** The first administrator is the operator, who can read the server's files, not the first person who signs up. */
 export class FirstAdmin {
   readonly #deps: FirstAdminDeps;
 
@@ -24,10 +29,14 @@ export class FirstAdmin {
     this.#deps = deps;
   }
 
-  /** Writes a token into the log while there is no administrator; it replaces the one of an earlier start. */
+  /** Makes a token while there is no administrator; it replaces the one of an earlier start. */
   async offer(): Promise<void> {
-    const { database, clock, logger, random } = this.#deps;
-    if (await userQueries.adminExists(database.db)) return;
+    const { database, clock, random, keepToken } = this.#deps;
+    if (!keepToken) return;
+    if (await userQueries.adminExists(database.db)) {
+      await keepToken(undefined);
+      return;
+    }
     const token = randomHex(random, TOKEN_BYTES);
     await oneTimeTokenQueries.putOneTimeToken(database.db, {
       hash: hashToken(token),
@@ -35,12 +44,12 @@ export class FirstAdmin {
       userId: null,
       expiresAt: new Date(clock.now() + TOKEN_MS),
     });
-    logger.info("account.first_admin", { token, use: "POST /v1/auth/bootstrap" });
+    await keepToken(token);
   }
 
   /** Adds the administrator, who can log in at once. @throws WrennError `one_time_token_invalid`, `email_taken`. */
   async create(token: string, admin: { email: string; password: string; name: string }): Promise<void> {
-    const { database, clock, passwords, random } = this.#deps;
+    const { database, clock, logger, passwords, random, keepToken } = this.#deps;
     const { email, name } = admin;
     const passwordHash = await passwords.hash(admin.password);
     await database.db.transaction().execute(async (trx) => {
@@ -55,5 +64,11 @@ export class FirstAdmin {
       // A refusal takes the use of the token back.
       if (!(await userQueries.insertUser(trx, user))) throw new WrennError("email_taken", {});
     });
+    try {
+      await keepToken?.(undefined);
+    } catch (error) {
+      // The administrator exists, and the token is used up.
+      logger.warn("account.first_admin_token_left", { problem: problemOf(error) });
+    }
   }
 }

@@ -75,7 +75,7 @@ export function registerLogin(
     {
       onRequest: async (request) => limit(request),
       schema: {
-        summary: "Create the first administrator by the token in the server's log, and log in",
+        summary: "Create the first administrator by the token that the operator has, and log in",
         tags,
         body: Type.Object({ token: OneTimeToken, email: Email, password: Password, name: PersonName }),
         response: { 201: AuthResponse, ...refusals },

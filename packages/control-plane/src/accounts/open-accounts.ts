@@ -9,6 +9,7 @@ import { ApiKeyAuth } from "./api-key-auth.ts";
 import { ApiKeysService } from "./api-keys.ts";
 import { Authenticator } from "./authenticator.ts";
 import { FirstAdmin } from "./first-admin.ts";
+import type { KeepFirstAdminToken } from "./first-admin.ts";
 import { Passwords } from "./passwords.ts";
 import { Sessions } from "./sessions.ts";
 import { SignedTokens } from "../secrets/signed-tokens.ts";
@@ -36,15 +37,16 @@ export interface AccountServicesDeps {
   readonly audit: AuditLog;
   /** Address of the dashboard, for links in mails; cookies need TLS when it has. */
   readonly publicUrl: string;
+  readonly keepFirstAdminToken: KeepFirstAdminToken | undefined;
 }
 
-/** Opens accounts, logins and API keys. While there is no administrator, a token that creates the first one is logged. */
+/** Opens accounts, logins and API keys. While there is no administrator, a token that creates the first one is handed over. */
 export async function openAccounts(deps: AccountServicesDeps): Promise<AccountServices> {
-  const { database, clock, logger, random, publicUrl, mailer, audit } = deps;
+  const { database, clock, logger, random, publicUrl, mailer, audit, keepFirstAdminToken: keepToken } = deps;
   const signedTokens = await SignedTokens.open(database, clock, random);
   const sessions = new Sessions(database, new AccessTokens(signedTokens), clock, random);
   const passwords = new Passwords(random);
-  const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords });
+  const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords, keepToken });
   await firstAdmin.offer();
   const apiKeyAuth = new ApiKeyAuth(database, clock, logger);
   return {

@@ -65,6 +65,8 @@ export class TestPlatform implements AsyncDisposable {
   readonly logged: { readonly event: string; readonly fields: LogFields }[] = [];
   readonly database: Database;
   readonly apiKey: string;
+  /** What the operator has while there is no administrator. */
+  firstAdminToken: string | undefined;
   /** Agents of hosts on other machines, by address. */
   readonly remote = new Map<string, FakeHostAgent>();
   /** Addresses that names of other services stand for. */
@@ -236,6 +238,7 @@ export class TestPlatform implements AsyncDisposable {
       ...(outbox
         ? { mailTransport: outbox.transport }
         : { mailer: { send: async (_db, mail) => void this.mails.push(mail) } }),
+      keepFirstAdminToken: async (token) => void (this.firstAdminToken = token),
       publicUrl: "https://wrenn.example.org",
     });
     const { request, upgrade } = controlPlane.handlers;

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { greeting } from "../src/output/greeting.ts";
+
+const apiKey = `wrn_${"a".repeat(32)}`;
+const firstAdminToken = "b".repeat(64);
+const server = {
+  url: "http://127.0.0.1:8080",
+  pathPortsUrl: undefined,
+  apiKey,
+  firstAdminToken,
+  secretFiles: { apiKey: "/data/local-client.json", firstAdminToken: "/data/first-admin-token" },
+  close: async () => {},
+};
+
+test("key and token are printed to a terminal", () => {
+  const text = greeting(server, { seconds: "1.0", isTerminal: true });
+  assert.match(text, new RegExp(`API key +${apiKey}\n`));
+  assert.match(text, new RegExp(`admin +${firstAdminToken}\n`));
+});
+
+test("anything else than a terminal gets the names of the files that have them", () => {
+  const text = greeting(server, { seconds: "1.0", isTerminal: false });
+  assert.ok(!text.includes(apiKey) && !text.includes(firstAdminToken), text);
+  assert.match(text, /API key +in \/data\/local-client\.json\n/);
+  assert.match(text, /the token in \/data\/first-admin-token\n/);
+  const later = greeting({ ...server, firstAdminToken: undefined }, { seconds: "1.0", isTerminal: false });
+  assert.doesNotMatch(later, /admin/);
+});
