@@ -52,6 +52,25 @@ test("no file that a machine writes can grow beyond its disk and its tables", as
   }
 });
 
+test("what the host keeps about machines and networks is readable by its owner only", async () => {
+  const run = join(server.capsulesDirectory, await server.capsule(undefined), "run");
+  for (const path of [
+    join(run, "machine.json"),
+    join(run, "record.json"),
+    "/run/wrenn",
+    "/run/wrenn/instances",
+  ]) {
+    const { mode, uid } = await stat(path);
+    assert.deepEqual([mode & 0o077, uid], [0, 0], path);
+  }
+  const instances = await readdir("/run/wrenn/instances");
+  assert.ok(instances.length > 0);
+  const modes = await Promise.all(
+    instances.map(async (name) => (await stat(join("/run/wrenn/instances", name))).mode),
+  );
+  assert.ok(modes.some((mode) => (mode & 0o777) === 0o600));
+});
+
 test("each machine has mount, pid, ipc, uts and network namespaces of its own", async () => {
   for (const kind of ["mnt", "pid", "ipc", "uts", "net"]) {
     const all = await Promise.all([process.pid, ...pids].map((pid) => readlink(`/proc/${pid}/ns/${kind}`)));

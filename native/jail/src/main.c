@@ -112,7 +112,7 @@ static unsigned long long start_time(int proc, pid_t pid) {
 static bool write_report(int directory, const char *name, const char *text) {
   char temporary[64];
   snprintf(temporary, sizeof temporary, "%s.tmp", name);
-  int fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  int fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
   if (fd >= 0) close(fd);
   return ok && renameat(directory, temporary, directory, name) == 0;

@@ -1,11 +1,11 @@
-import { mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "@wrenn/core";
 import { readFileIfPresent } from "@wrenn/system";
 import type { Runner } from "./runner.ts";
+import { makeRuntimeDirectory, RUNTIME_DIRECTORY } from "./runtime-directory.ts";
 
 const SWITCH = "/proc/sys/net/ipv4/ip_forward";
-const MARK_DIRECTORY = "/run/wrenn";
 
 /**
  * The interfaces between which this host does not forward by its administrator's choice: those that existed when an installation
@@ -20,8 +20,8 @@ export async function separatedInterfaces(): Promise<readonly string[]> {
 /** Guests reach the internet through the host, which must forward. */
 export async function enableForwarding(separated: readonly string[], logger: Logger): Promise<void> {
   if (await isForwarding()) return;
-  await mkdir(MARK_DIRECTORY, { recursive: true });
-  await writeFile(await mark(), separated.join("\n"));
+  await makeRuntimeDirectory(RUNTIME_DIRECTORY);
+  await writeFile(await mark(), separated.join("\n"), { mode: 0o600 });
   await writeFile(SWITCH, "1");
   logger.info("network.forwarding_enabled", { path: SWITCH });
 }
@@ -54,5 +54,5 @@ function isInterface(name: string): boolean {
 /** Reports that an installation has switched forwarding on in this network namespace. Like the switch it does not outlive a reboot. */
 async function mark(): Promise<string> {
   const namespace = /\d+/.exec(await readlink("/proc/self/ns/net"))?.[0] ?? "";
-  return join(MARK_DIRECTORY, `ip-forward-was-off-${namespace}`);
+  return join(RUNTIME_DIRECTORY, `ip-forward-was-off-${namespace}`);
 }

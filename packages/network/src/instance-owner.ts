@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { writeFileAtomic } from "@wrenn/system";
 import { checkInstanceId } from "./naming.ts";
+import { makeRuntimeDirectory, RUNTIME_DIRECTORY } from "./runtime-directory.ts";
 
-/** Gone after a reboot, as is all that the kernel knows of an instance. */
-const DIRECTORY = "/run/wrenn/instances";
+const DIRECTORY = join(RUNTIME_DIRECTORY, "instances");
 
 /** Whose an instance in the kernel is. */
 export interface InstanceOwner {
@@ -13,8 +14,8 @@ export interface InstanceOwner {
 }
 
 export async function writeOwner(id: string, owner: InstanceOwner): Promise<void> {
-  await mkdir(DIRECTORY, { recursive: true, mode: 0o755 });
-  await writeFile(path(id), `${JSON.stringify(owner)}\n`, { mode: 0o644 });
+  await makeRuntimeDirectory(DIRECTORY);
+  await writeFileAtomic(path(id), `${JSON.stringify(owner)}\n`, { mode: 0o600, durable: false });
 }
 
 /** Undefined when nothing is known of the instance. */

@@ -1,6 +1,6 @@
 import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { randomHex, WrennError } from "@wrenn/core";
+import { problemOf, randomHex, silentLogger, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import Fastify from "fastify";
 import type { App } from "./app.ts";
@@ -8,6 +8,7 @@ import { toWire } from "./envelope.ts";
 import { fromFastify, refusePath } from "./fastify-errors.ts";
 import { acceptJsonBodies } from "./json-bodies.ts";
 import { registerOpenApi } from "./openapi.ts";
+import { isGone } from "./waiting-client.ts";
 
 /** JSON bodies are small; files have routes of their own. */
 const BODY_LIMIT = 1 << 20;
@@ -45,7 +46,11 @@ export async function createApp({ logger, random }: AppDeps, version: string): P
     });
   });
   app.setErrorHandler(async (error, request, reply) => {
-    const { status, body, headers } = toWire(fromFastify(error, request, BODY_LIMIT), request.id, logger);
+    const known = fromFastify(error, request, BODY_LIMIT);
+    // What goes wrong because a client left is no failure: clients could fill the log with stacks.
+    const left = isGone(reply);
+    if (left) logger.info("request.abandoned", { request_id: request.id, problem: problemOf(known) });
+    const { status, body, headers } = toWire(known, request.id, left ? silentLogger : logger);
     reply.headers(headers);
     return await reply.status(status).send(body);
   });

@@ -49,7 +49,7 @@ export function waitingClient(reply: WaitingReply): WaitingClient {
     end();
   });
   // It may have closed while the request was read and authenticated.
-  if (response instanceof Http2ServerResponse ? response.stream.destroyed : response.destroyed) end();
+  if (isGone(reply)) end();
   return {
     left: gone.signal,
     outcome: promise,
@@ -59,6 +59,11 @@ export function waitingClient(reply: WaitingReply): WaitingClient {
       gone.signal.throwIfAborted();
     },
   };
+}
+
+/** Whether nothing can be sent to the client any longer. */
+export function isGone({ raw }: Pick<WaitingReply, "raw">): boolean {
+  return raw instanceof Http2ServerResponse ? raw.stream.destroyed : raw.destroyed;
 }
 
 function isStreamComplete({ stream, writableEnded }: Http2ServerResponse): boolean {
