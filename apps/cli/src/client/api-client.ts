@@ -17,7 +17,7 @@ export class ApiError extends Error {
   }
 }
 
-/** JSON over HTTP with the endpoint's key. */
+/** JSON over HTTP with the endpoint's key. A field that the server does not know is an error, not a setting without effect. */
 export class ApiClient {
   readonly endpoint: Endpoint;
 
@@ -25,12 +25,17 @@ export class ApiClient {
     this.endpoint = endpoint;
   }
 
+  /** What every request carries, WebSockets included. */
+  get headers(): Readonly<Record<string, string>> {
+    return { "x-api-key": this.endpoint.apiKey, prefer: "handling=strict" };
+  }
+
   /** @throws ApiError when the status is not 2xx. */
   async request<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
     const response = await fetch(new URL(path, this.endpoint.url), {
       method,
       headers: {
-        "x-api-key": this.endpoint.apiKey,
+        ...this.headers,
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

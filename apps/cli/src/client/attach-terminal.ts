@@ -32,7 +32,7 @@ export async function attachTerminal(
   onStarted: (tag: string) => void,
 ): Promise<number> {
   const socket = new WebSocket(api.socketUrl(`/v1/capsules/${capsuleId}/pty`), "wrenn.pty.binary", {
-    headers: { "x-api-key": api.endpoint.apiKey },
+    headers: api.headers,
     perMessageDeflate: false,
   });
   const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -42,7 +42,7 @@ export async function attachTerminal(
   const type = (bytes: Buffer): void => socket.send(bytes);
   const resize = (): void => send({ type: "resize", cols: output.columns, rows: output.rows });
   let shown = 0;
-  socket.once("open", () => send({ ...first, ...sizeOf(output) }));
+  socket.once("open", () => send(first["type"] === "start" ? { ...first, ...sizeOf(output) } : first));
   socket.on("message", (data: Buffer, isBinary: boolean) => {
     if (isBinary) {
       output.write(data, () => {

@@ -43,7 +43,7 @@ export async function streamExec(
   streams: ExecStreams,
 ): Promise<{ readonly code: number; readonly timedOut: boolean }> {
   const socket = new WebSocket(api.socketUrl(`/v1/capsules/${capsuleId}/exec/stream`), {
-    headers: { "x-api-key": api.endpoint.apiKey },
+    headers: api.headers,
     perMessageDeflate: false,
   });
   const result = Promise.withResolvers<{ code: number; timedOut: boolean }>();

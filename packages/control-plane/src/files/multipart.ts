@@ -3,8 +3,10 @@ import type { IncomingMessage } from "node:http";
 import { finished } from "node:stream";
 import type { Readable } from "node:stream";
 import { problemOf, WrennError } from "@wrenn/core";
+import { prefersStrict } from "../http/strict-fields.ts";
 
 const MAX_FIELD = 8192;
+const KNOWN: ReadonlySet<string> = new Set(["path", "user", "file"]);
 
 /** One file with its destination. */
 export interface UploadForm {
@@ -18,9 +20,11 @@ export interface UploadForm {
  * Reads `multipart/form-data` with the fields `path` (and optionally `user`) before `file`, and gives the file while it still
  * arrives.
  *
- * @throws WrennError `multipart_expected`, `multipart_invalid`, `form_field_missing`.
+ * @throws WrennError `multipart_expected`, `multipart_invalid`, `form_field_missing`; `invalid_field` for a field that is not known,
+ *   when the client prefers that it is refused.
  */
 export async function readUpload(request: IncomingMessage): Promise<UploadForm> {
+  const isStrict = prefersStrict(request.headers);
   const contentType = request.headers["content-type"] ?? "";
   if (!contentType.toLowerCase().startsWith("multipart/form-data"))
     throw new WrennError("multipart_expected", {});
@@ -28,10 +32,17 @@ export async function readUpload(request: IncomingMessage): Promise<UploadForm> 
   const fields = new Map<string, string>();
   const { promise, resolve, reject } = Promise.withResolvers<UploadForm>();
   let content: Readable | undefined;
-  parser.on("field", (name: string, value: string) => void fields.set(name, value));
+  const refuseUnknown = (name: string): boolean => {
+    if (!isStrict || KNOWN.has(name)) return false;
+    fail(new WrennError("invalid_field", { field: name.slice(0, 100), problem: "is not known here" }));
+    return true;
+  };
+  parser.on("field", (name: string, value: string) => {
+    if (!refuseUnknown(name)) fields.set(name, value);
+  });
   parser.on("file", (name: string, file: Readable) => {
     const path = fields.get("path") ?? "";
-    if (name !== "file" || path === "" || content) {
+    if (refuseUnknown(name) || name !== "file" || path === "" || content) {
       file.resume();
       if (name === "file" && !content) reject(new WrennError("form_field_missing", { field: "path" }));
       return;
@@ -63,6 +74,7 @@ async function* contentOf(file: Readable): AsyncGenerator<Uint8Array> {
 }
 
 function invalid(error: unknown): WrennError {
+  if (error instanceof WrennError) return error;
   return new WrennError("multipart_invalid", { problem: problemOf(error) }, { cause: error });
 }
 

@@ -43,5 +43,5 @@ export function registerFileContentAdmin(rawApp: App, deps: FilesDeps): void {
 
 /** Sessions that watch files. */
 export const fileSockets: readonly SocketRoute[] = [
-  { path: "files/watch", scope: "read", handler: fileWatch },
+  { path: "files/watch", query: ["path", "recursive", "user"], scope: "read", handler: fileWatch },
 ];

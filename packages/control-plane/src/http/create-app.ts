@@ -9,6 +9,7 @@ import { fromFastify, refusePath } from "./fastify-errors.ts";
 import { acceptJsonBodies } from "./json-bodies.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { isGone } from "./waiting-client.ts";
+import { removeUnlistedFields } from "./strict-fields.ts";
 
 /** JSON bodies are small; files have routes of their own. */
 const BODY_LIMIT = 1 << 20;
@@ -61,6 +62,7 @@ export async function createApp({ logger, random }: AppDeps, version: string): P
     });
   });
   acceptJsonBodies(app);
+  removeUnlistedFields(app);
   await registerOpenApi(app, version);
   return app;
 }

@@ -7,6 +7,8 @@ import type { Scope } from "./identity.ts";
 export interface SocketRoute {
   /** Below the path of a capsule; a segment that begins with a colon is a parameter: `processes/:selector/stream`. */
   readonly path: string;
+  /** Parameters that its query may have. */
+  readonly query?: readonly string[];
   /** What a key needs. */
   readonly scope: Scope;
   /** Whether `error` messages carry `"fatal": true`. */
@@ -24,6 +26,8 @@ export interface SocketContext {
   readonly params: Readonly<Record<string, string>>;
   /** Query of the upgrade request. */
   readonly query: URLSearchParams;
+  /** Whether fields of the first message that are not known are refused. */
+  readonly isStrict: boolean;
   /** The chosen sub-protocol, or empty. */
   readonly subprotocol: string;
   readonly clock: Clock;

@@ -7,6 +7,7 @@ import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { WebSocketServer } from "ws";
+import { isContractSocket } from "./contract-routes.ts";
 import { requireScope } from "./identity.ts";
 import type { Identity, RequestAuthenticator } from "./identity.ts";
 import { toWire } from "./envelope.ts";
@@ -16,6 +17,7 @@ import { SocketRefused } from "./socket-route.ts";
 import type { SocketRoute } from "./socket-route.ts";
 import { closeCode, ClientSocket } from "./client-socket.ts";
 import { ReadAhead } from "./read-ahead.ts";
+import { listedOrRefused, prefersStrict } from "./strict-fields.ts";
 
 /** Largest message of a client; larger input is sent in several. */
 const MAX_MESSAGE = 1 << 20;
@@ -35,6 +37,8 @@ interface SocketRequest {
   readonly route: SocketRoute;
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** Whether fields that the route does not know are refused. */
+  readonly isStrict: boolean;
 }
 
 /** The capsule that a session works with. */
@@ -108,7 +112,7 @@ async function serve(
   socket: ClientSocket,
   subprotocol: string,
   request: IncomingMessage,
-  { isAdmin, capsuleId, route, params, query }: SocketRequest,
+  { isAdmin, capsuleId, route, params, query, isStrict }: SocketRequest,
   deps: WebSocketsDeps,
   { requestId, closing }: { readonly requestId: string; readonly closing: AbortSignal },
 ): Promise<void> {
@@ -136,6 +140,7 @@ async function serve(
       files: capsule.files,
       params,
       query,
+      isStrict,
       subprotocol,
       clock,
       logger,
@@ -197,7 +202,7 @@ function isFinal(error: WrennError): boolean {
   return error.entry.fault === "system" || error.reason === "rate_limited";
 }
 
-/** @returns a function that finds the route of an upgrade. It throws WrennError `invalid_id`, `route_not_found`. */
+/** @returns a function that finds the route of an upgrade. It throws WrennError `invalid_id`, `invalid_field`, `route_not_found`. */
 function createMatcher(routes: readonly SocketRoute[]): (request: IncomingMessage) => SocketRequest {
   const patterns = routes.map((route) => ({
     route,
@@ -212,7 +217,11 @@ function createMatcher(routes: readonly SocketRoute[]): (request: IncomingMessag
       parseId("capsule", capsuleId);
       const segments = Object.entries(match.groups ?? {});
       const params = Object.fromEntries(segments.map(([name, text]) => [name, decode(text)]));
-      return { isAdmin: admin !== undefined, capsuleId, route, params, query: url.searchParams };
+      const isStrict = prefersStrict(request.headers) || !isContractSocket(route.path);
+      const query = url.searchParams;
+      const known = { properties: Object.fromEntries((route.query ?? []).map((name) => [name, {}])) };
+      listedOrRefused(known, Object.fromEntries(query), isStrict);
+      return { isAdmin: admin !== undefined, capsuleId, route, params, query, isStrict };
     }
     throw new WrennError("route_not_found", {
       method: "WebSocket",

@@ -10,6 +10,7 @@ import { endTree } from "./run-foreground.ts";
 import { forwardOutput } from "./forward-output.ts";
 import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketHandler, SocketContext } from "../http/socket-route.ts";
+import { listedOrRefused } from "../http/strict-fields.ts";
 import type { ClientSocket } from "../http/client-socket.ts";
 
 const Start = Type.Object({
@@ -38,6 +39,7 @@ export const execStream: SocketHandler = async (socket, context) => {
   const start = first.type === "json" ? first.value : undefined;
   if (!Value.Check(Start, start))
     throw new SocketRefused("first message must be type 'start' with a 'cmd' field");
+  listedOrRefused(Start, start, context.isStrict);
   const { cmd, args = [], envs = {}, stdin = false, encoding = "utf-8" } = start;
   let process: CapsuleProcess;
   try {

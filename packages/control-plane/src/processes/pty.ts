@@ -9,6 +9,7 @@ import { InputQueue } from "./input-queue.ts";
 import { PtyOutput } from "./pty-output.ts";
 import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketHandler, SocketContext } from "../http/socket-route.ts";
+import { listedOrRefused } from "../http/strict-fields.ts";
 import type { Inbound, ClientSocket } from "../http/client-socket.ts";
 
 const { SIGKILL } = constants.signals;
@@ -107,11 +108,15 @@ export const pty: SocketHandler = async (socket, context) => {
 /** Sub-protocol with which a client asks for binary frames before its first message. */
 export const BINARY_SUBPROTOCOL = "wrenn.pty.binary";
 
-async function open(first: Inbound, { processes, subprotocol, signal }: SocketContext): Promise<Opened> {
+async function open(
+  first: Inbound,
+  { processes, subprotocol, isStrict, signal }: SocketContext,
+): Promise<Opened> {
   const message = first.type === "json" ? first.value : undefined;
   const binaryByProtocol = subprotocol === BINARY_SUBPROTOCOL;
   if (Value.Check(Typed, message) && message.type === "connect") {
     if (!Value.Check(Connect, message)) throw new SocketRefused("connect requires a 'tag' field");
+    listedOrRefused(Connect, message, isStrict);
     const { from } = message;
     return {
       process: await connect(processes, message.tag, signal),
@@ -128,6 +133,7 @@ async function open(first: Inbound, { processes, subprotocol, signal }: SocketCo
       `failed to start pty: ${problem?.instancePath.slice(1) ?? "message"} ${problem?.message ?? "is not valid"}`,
     );
   }
+  listedOrRefused(Start, message, isStrict);
   const { cmd = "", args = [], envs = {}, cwd, user } = message;
   try {
     validateCommandText({ cmd, args, envs });

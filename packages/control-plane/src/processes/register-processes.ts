@@ -27,5 +27,10 @@ export function registerProcessesAdmin(app: App, deps: ProcessesDeps): void {
 export const processSockets: readonly SocketRoute[] = [
   { path: "exec/stream", scope: "run", handler: execStream },
   { path: "pty", scope: "run", hasFatalErrors: true, subprotocol: BINARY_SUBPROTOCOL, handler: pty },
-  { path: "processes/:selector/stream", scope: "read", handler: processStream },
+  {
+    path: "processes/:selector/stream",
+    query: ["from", "from_stderr", "encoding"],
+    scope: "read",
+    handler: processStream,
+  },
 ];

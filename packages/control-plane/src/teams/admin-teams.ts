@@ -44,7 +44,13 @@ export class AdminTeams {
     return await this.#deps.database.db.transaction().execute(async (trx) => {
       const before = await adminTeamQueries.lockTeamLimits(trx, teamId);
       if (!before) throw new WrennError("team_not_found", {});
-      const after = { ...before, ...change };
+      const after: TeamLimits = {
+        max_capsules: change.max_capsules ?? before.max_capsules,
+        max_vcpus: change.max_vcpus ?? before.max_vcpus,
+        max_memory_mb: change.max_memory_mb ?? before.max_memory_mb,
+        max_templates: change.max_templates ?? before.max_templates,
+        max_channels: change.max_channels ?? before.max_channels,
+      };
       const changed = (Object.keys(after) as (keyof TeamLimits)[]).filter(
         (name) => after[name] !== before[name],
       );

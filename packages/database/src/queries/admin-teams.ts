@@ -118,8 +118,19 @@ export async function lockTeamLimits(db: Db, id: string): Promise<TeamLimits | u
     .executeTakeFirst();
 }
 
-export async function setTeamLimits(db: Db, id: string, limits: Partial<TeamLimits>): Promise<void> {
-  await db.updateTable("teams").set(limits).where("id", "=", id).execute();
+/** Sets the limits of a team, and nothing else that `limits` may have. */
+export async function setTeamLimits(db: Db, id: string, limits: TeamLimits): Promise<void> {
+  await db
+    .updateTable("teams")
+    .set({
+      max_capsules: limits.max_capsules,
+      max_vcpus: limits.max_vcpus,
+      max_memory_mb: limits.max_memory_mb,
+      max_templates: limits.max_templates,
+      max_channels: limits.max_channels,
+    })
+    .where("id", "=", id)
+    .execute();
 }
 
 /** Lets a team have hosts of its own; false when it may already, or is deleted. */

@@ -7,7 +7,23 @@ export type NewAuditRow = Omit<Insertable<AuditLogTable>, "seq">;
 
 /** Writes entries; in the transaction of what they tell of, so that neither is there without the other. */
 export async function insertAudit(db: Db, entries: NewAuditRow | readonly NewAuditRow[]): Promise<void> {
-  await db.insertInto("audit_log").values(entries).execute();
+  await db.insertInto("audit_log").values([entries].flat().map(columnsOf)).execute();
+}
+
+function columnsOf(entry: NewAuditRow): NewAuditRow {
+  return {
+    id: entry.id,
+    team_id: entry.team_id,
+    actor_type: entry.actor_type,
+    actor_id: entry.actor_id ?? null,
+    actor_name: entry.actor_name ?? null,
+    resource_type: entry.resource_type,
+    resource_id: entry.resource_id ?? null,
+    action: entry.action,
+    scope: entry.scope,
+    status: entry.status,
+    metadata: entry.metadata,
+  };
 }
 
 export interface AuditQuery {

@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import type { Selectable } from "kysely";
 import type { ChannelsTable } from "../channel-tables.ts";
 import type { Db } from "../schema.ts";
@@ -11,7 +12,14 @@ export async function insertChannel(
 ): Promise<ChannelRow | undefined> {
   return await db
     .insertInto("channels")
-    .values(channel)
+    .values({
+      id: channel.id,
+      team_id: channel.team_id,
+      name: channel.name,
+      provider: channel.provider,
+      events: channel.events,
+      config: channel.config,
+    })
     .onConflict((conflict) => conflict.columns(["team_id", "name"]).doNothing())
     .returningAll()
     .executeTakeFirst();
@@ -57,7 +65,10 @@ export async function changeChannel(
 ): Promise<ChannelRow> {
   return await db
     .updateTable("channels")
-    .set({ ...change, updated_at: at })
+    .set({
+      ...defined({ name: change.name, events: change.events, config: change.config }),
+      updated_at: at,
+    })
     .where("id", "=", id)
     .returningAll()
     .executeTakeFirstOrThrow();

@@ -24,7 +24,13 @@ export async function findIdentityOwner(db: Db, key: IdentityKey): Promise<UserR
 export async function insertIdentity(db: Db, identity: Omit<IdentityRow, "created_at">): Promise<boolean> {
   const result = await db
     .insertInto("user_identities")
-    .values(identity)
+    .values({
+      provider: identity.provider,
+      issuer: identity.issuer,
+      subject: identity.subject,
+      user_id: identity.user_id,
+      email: identity.email,
+    })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
   return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;

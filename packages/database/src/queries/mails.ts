@@ -32,10 +32,17 @@ export async function insertMail(
   },
   channel: string,
 ): Promise<void> {
-  const { tokenHash, expiresAt, ...rest } = mail;
   await db
     .insertInto("mails")
-    .values({ ...rest, token_hash: tokenHash ?? null, expires_at: expiresAt })
+    .values({
+      id: mail.id,
+      recipient: mail.recipient,
+      kind: mail.kind,
+      content: mail.content,
+      state: mail.state,
+      token_hash: mail.tokenHash ?? null,
+      expires_at: mail.expiresAt,
+    })
     .execute();
   if (mail.state === "waiting") await sql`select pg_notify(${channel}, '')`.execute(db);
 }

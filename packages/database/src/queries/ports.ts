@@ -13,7 +13,7 @@ export async function listPortAccess(db: Db, capsuleId: string): Promise<readonl
 export async function setPortAccess(db: Db, access: PortAccessTable): Promise<void> {
   await db
     .insertInto("port_access")
-    .values(access)
+    .values({ sandbox_id: access.sandbox_id, port: access.port, access: access.access })
     .onConflict((conflict) => conflict.columns(["sandbox_id", "port"]).doUpdateSet({ access: access.access }))
     .execute();
 }

@@ -9,7 +9,16 @@ export interface SignInAttemptRow {
 }
 
 export async function insertSignInAttempt(db: Db, attempt: SignInAttemptsTable): Promise<void> {
-  await db.insertInto("sign_in_attempts").values(attempt).execute();
+  await db
+    .insertInto("sign_in_attempts")
+    .values({
+      hash: attempt.hash,
+      provider: attempt.provider,
+      intent: attempt.intent,
+      session_id: attempt.session_id,
+      expires_at: attempt.expires_at,
+    })
+    .execute();
 }
 
 /** One that is neither over nor finished. */

@@ -21,6 +21,6 @@ export async function insertTeam(
 ): Promise<void> {
   await db
     .insertInto("teams")
-    .values({ ...team, deleted_at: null })
+    .values({ id: team.id, name: team.name, slug: team.slug, deleted_at: null })
     .execute();
 }

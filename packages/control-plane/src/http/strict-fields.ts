@@ -1,0 +1,44 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { WrennError } from "@wrenn/core";
+import type { App } from "./app.ts";
+import { isContractRoute } from "./contract-routes.ts";
+import { listedFields } from "./listed-fields.ts";
+
+/** What an answer says about the preference that it honoured (RFC 7240 §3). */
+const APPLIED = "handling=strict";
+/** Routes without a list of fields have none. */
+const NO_FIELDS = { properties: {} };
+
+/**
+ * Removes what a route does not list from bodies and queries before the route sees them, nested fields included: a handler can write
+ * nothing that is not listed. Own routes refuse such a request; routes of the contract refuse it when the client prefers that.
+ */
+export function removeUnlistedFields(app: App): void {
+  app.addHook("preValidation", async (request, reply) => {
+    const { schema, url } = request.routeOptions;
+    // Pages of the documentation are static files: their addresses may carry a version.
+    if (url === undefined || url.startsWith("/docs")) return;
+    const isStrict = prefersStrict(request.headers);
+    if (isStrict) void reply.header("preference-applied", APPLIED);
+    const refuses = isStrict || !isContractRoute(request.method, url);
+    request.query = listedOrRefused(schema?.querystring ?? NO_FIELDS, request.query, refuses);
+    request.body = listedOrRefused(schema?.body ?? NO_FIELDS, request.body, refuses);
+  });
+}
+
+/** Whether a client wants fields that a route does not know refused (RFC 7240 §4.4). */
+export function prefersStrict({ prefer = "" }: IncomingHttpHeaders): boolean {
+  return [prefer]
+    .flat()
+    .join(",")
+    .split(",")
+    .some((preference) => /^handling\s*=\s*"?strict"?$/i.test((preference.split(";")[0] ?? "").trim()));
+}
+
+/** A value with the fields that its schema lists. @throws WrennError `invalid_field` for others, when they are refused. */
+export function listedOrRefused(schema: unknown, value: unknown, refuses: boolean): unknown {
+  const { listed, unlisted } = listedFields(schema, value);
+  if (refuses && unlisted !== undefined)
+    throw new WrennError("invalid_field", { field: unlisted, problem: "is not known here" });
+  return listed;
+}
