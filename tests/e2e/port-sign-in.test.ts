@@ -55,7 +55,11 @@ class Browser {
 async function logIn(): Promise<{ readonly token: string; readonly cookie: string }> {
   const who = { email: "ada@example.org", password: "correct horse", name: "Ada" };
   assert.equal((await server.call("POST", "/v1/auth/signup", who)).status, 201);
-  const active = await server.call<{ token: string }>("POST", "/v1/auth/activate", { token: activation });
+  await eventually("the mail is in the log", () => activation !== "");
+  const active = await server.call<{ token: string }>("POST", "/v1/auth/activate", {
+    token: activation,
+    password: who.password,
+  });
   assert.equal(active.status, 200);
   return { token: active.body.token, cookie: active.headers.getSetCookie()[0] ?? "" };
 }

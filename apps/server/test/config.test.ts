@@ -24,6 +24,8 @@ test("values that make no sense are named", () => {
     ["WRENN_CREATE_WAIT", "2.5s"],
     ["WRENN_WARM_MACHINES", "many"],
     ["WRENN_ACCELERATOR", "KVM"],
+    ["WRENN_SIGN_UP", "yes"],
+    ["WRENN_SIGN_UP", ""],
     ["WRENN_CPU_MODEL", "EPYC,+vmx"],
     ["WRENN_CPU_MODEL", ""],
   ] as const)

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
 import type { KeepFirstAdminToken } from "./accounts/first-admin.ts";
+import type { SignUpMode } from "./accounts/sign-up-policy.ts";
 import type { OutgoingPolicy } from "./channels/outgoing.ts";
 import type { Fleet } from "./hosts/fleet.ts";
 import type { HostCertifier } from "./hosts/host-enrolment.ts";
@@ -36,6 +37,8 @@ export interface ControlPlaneOptions {
   readonly logger: Logger;
   readonly random: Random;
   readonly version: string;
+  /** Who may make an account; by default `invite` once there is an administrator, and `open` before. */
+  readonly signUpMode?: SignUpMode | undefined;
   /** Services whose accounts can be used to log in here. */
   readonly identityProviders?: readonly IdentityProvider[];
   /** The mail server; without one mails are kept for administrators. */
@@ -58,6 +61,8 @@ export interface ControlPlane {
   readonly ports: PortsService;
   /** Hosts that this control plane can ask. */
   readonly fleet: Fleet;
+  /** Waits for the work that requests left to do after their answers. */
+  settle(): Promise<void>;
   /** Ends sessions, gives requests under way a moment, and waits for what was begun. */
   close(): Promise<void>;
 }

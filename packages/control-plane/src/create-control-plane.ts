@@ -51,6 +51,7 @@ import {
 } from "./http/route-groups.ts";
 import { registerServiceRoutes } from "./http/service-routes.ts";
 import type { SocketRoute } from "./http/socket-route.ts";
+import { WorkAfterAnswer } from "./http/work-after-answer.ts";
 import { createWebSockets } from "./http/web-sockets.ts";
 import { registerMailAdmin } from "./mail/admin-mail-routes.ts";
 import { openMail } from "./mail/open-mail.ts";
@@ -101,14 +102,28 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const { mailOutbox, mailWorker } = await openMail({ ...base, mailTransport });
   if (mailWorker) opened.defer(() => mailWorker.close());
   const mailer = options.mailer ?? mailOutbox;
-  const { accounts, apiKeyAuth, apiKeys, authenticator, firstAdmin, refreshCookie, sessions, signedTokens } =
-    await openAccounts({
-      ...base,
-      mailer,
-      audit,
-      publicUrl,
-      keepFirstAdminToken: options.keepFirstAdminToken,
-    });
+  const {
+    accounts,
+    apiKeyAuth,
+    apiKeys,
+    authenticator,
+    firstAdmin,
+    refreshCookie,
+    sessions,
+    signedTokens,
+    signUpPolicy,
+    signUps,
+    signUpCookie,
+  } = await openAccounts({
+    ...base,
+    mailer,
+    audit,
+    publicUrl,
+    signUpMode: options.signUpMode,
+    keepFirstAdminToken: options.keepFirstAdminToken,
+  });
+  const afterAnswer = new WorkAfterAnswer(logger);
+  opened.defer(() => afterAnswer.settle());
   opened.defer(() => apiKeyAuth.close());
   const bus = new DatabaseEventBus(database);
   opened.defer(() => bus.close());
@@ -145,7 +160,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   opened.defer(() => capsules.close());
 
   const destroyCapsules = async (teamId: string) => await capsules.lifecycle.destroyAll(teamId);
-  const adminUsers = new AdminUsers({ database, sessions, apiKeyAuth, audit, destroyCapsules });
+  const adminUsers = new AdminUsers({ database, accounts, sessions, apiKeyAuth, audit, destroyCapsules });
   const { adminTeams, deletion, invitations, teams } = openTeams({
     database,
     clock,
@@ -161,6 +176,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const { attemptCookie, connections, providers, signIn } = openSignIn({
     ...base,
     accounts,
+    policy: signUpPolicy,
     mailer,
     audit,
     identityProviders,
@@ -185,7 +201,17 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   registerHostAgents(app, { enrolment, monitor, limiter, limits });
   await addPublicRoutes(app, { limits, requireOwnPage: requireOwnPage(publicUrl) }, async (group) => {
     await registerDescription(group, app);
-    registerLogin(group, { accounts, firstAdmin, sessions, limiter, refreshCookie });
+    registerLogin(group, {
+      accounts,
+      afterAnswer,
+      firstAdmin,
+      sessions,
+      signUps,
+      signUpCookie,
+      limiter,
+      random,
+      refreshCookie,
+    });
     registerSignIn(group, { signIn, providers, attemptCookie, refreshCookie, limiter, closing });
     registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
   });
@@ -252,6 +278,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     },
     ports,
     fleet,
+    settle: async () => await afterAnswer.settle(),
     close: async () => {
       sockets.close();
       shutdown.abort(new Error("the server is closing"));

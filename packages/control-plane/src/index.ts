@@ -2,6 +2,7 @@ export { createControlPlane } from "./create-control-plane.ts";
 export type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 export { ensureFirstTeam } from "./accounts/bootstrap.ts";
 export type { KeepFirstAdminToken } from "./accounts/first-admin.ts";
+export type { SignUpMode } from "./accounts/sign-up-policy.ts";
 export type { Mail, Mailer, MailTransport } from "./mail/mailer.ts";
 export { smtpTransport } from "./mail/smtp-transport.ts";
 export type { SmtpServer } from "./mail/smtp-transport.ts";

@@ -8,11 +8,13 @@ const call = platform.call.bind(platform);
 
 test("an account waits for its mailed token, which works once", async () => {
   const who = { email: " Ada@Example.org", password: "correct horse", name: "Ada" };
-  assert.equal((await call("POST", "/v1/auth/signup", { body: who })).status, 201);
+  const signUp = await call("POST", "/v1/auth/signup", { body: who });
+  assert.equal(signUp.status, 201);
+  const cookie = refreshCookie(signUp);
   const login = { email: "ada@example.org", password: who.password };
   assert.equal(reasonOf(await call("POST", "/v1/auth/login", { body: login })), "account_not_activated");
   const token = platform.mailedToken("ada@example.org");
-  const active = await call("POST", "/v1/auth/activate", { body: { token } });
+  const active = await call("POST", "/v1/auth/activate", { body: { token }, cookie });
   assert.equal(active.status, 200);
   assert.equal(active.body["email"], "ada@example.org");
   const again = await call("POST", "/v1/auth/activate", { body: { token } });
@@ -40,11 +42,16 @@ test("signing up with a taken address is answered alike, changes nothing, and te
 
 test("of two sign-ups with one address the one whose link is opened gets it, with its own password", async () => {
   const email = "shared@example.org";
-  await call("POST", "/v1/auth/signup", { body: { email, password: "first password", name: "First" } });
+  const signUp = await call("POST", "/v1/auth/signup", {
+    body: { email, password: "first password", name: "First" },
+  });
   const first = platform.mailedToken(email);
   await call("POST", "/v1/auth/signup", { body: { email, password: "second password", name: "Second" } });
   const second = platform.mailedToken(email);
-  const active = await call("POST", "/v1/auth/activate", { body: { token: first } });
+  const active = await call("POST", "/v1/auth/activate", {
+    body: { token: first },
+    cookie: refreshCookie(signUp),
+  });
   assert.equal(active.body["name"], "First");
   const late = await call("POST", "/v1/auth/activate", { body: { token: second } });
   assert.equal(reasonOf(late), "one_time_token_invalid");

@@ -107,7 +107,7 @@ test("an account that waits for the proof of its address goes when a provider vo
   lab.newPerson("waiting");
   await lab.signUp("github");
   assert.equal(
-    reasonOf(await call("POST", "/v1/auth/activate", { body: { token } })),
+    reasonOf(await call("POST", "/v1/auth/activate", { body: { token, password: "some password" } })),
     "one_time_token_invalid",
   );
   assert.equal(reasonOf(await call("POST", "/v1/auth/login", { body })), "login_failed");

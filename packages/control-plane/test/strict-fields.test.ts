@@ -126,7 +126,7 @@ function split(name: string): [string, string] {
   return [method, url];
 }
 
-/** A request that a route grants, of somebody who may, with more in its body and query. */
+/** A request that a route grants, of a caller who may make it, with more in its body and query. */
 async function ask(
   { method, url }: ServedRoute,
   { body, access }: Expectation,

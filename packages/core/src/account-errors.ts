@@ -40,6 +40,24 @@ export const accountErrors = {
     "the account is already active",
     "Log in with its password.",
   ),
+  activation_password_required: user(
+    "invalid_request",
+    400,
+    "this browser did not sign up: choose a password",
+    "Send the token again with a password; it becomes the password of the account.",
+  ),
+  sign_up_closed: user(
+    "sign_up_closed",
+    403,
+    "no new accounts are made on this server",
+    "Ask the administrator of this platform.",
+  ),
+  invitation_required: user(
+    "invitation_required",
+    403,
+    "new accounts need an invitation to a team",
+    "Ask an owner or admin of a team to invite this email address.",
+  ),
   account_not_activated: user(
     "account_not_activated",
     403,

@@ -49,6 +49,7 @@ export interface OneTimeTokensTable {
   purpose: TokenPurpose;
   user_id: string | null;
   expires_at: Date;
+  browser_hash: string | null;
 }
 
 /** Somebody at a provider, and who that is here. */

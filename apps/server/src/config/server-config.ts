@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import type { RequestRates, SmtpServer } from "@wrenn/control-plane";
+import type { RequestRates, SignUpMode, SmtpServer } from "@wrenn/control-plane";
 import { defined, WrennError } from "@wrenn/core";
 import type { ConnectionLimits, SlotLimits } from "@wrenn/network";
 import type { AcceleratorChoice } from "@wrenn/vmm";
@@ -55,6 +55,8 @@ export interface ServerConfig {
   readonly diskReserve?: ((totalBytes: number) => number) | undefined;
   /** Where people reach this server, for mails and sign-in: `https://wrenn.example.org`; see {@link publicUrlOf}. */
   readonly publicUrl?: string | undefined;
+  /** Who may make an account; see docs/operations/sign-up.md. */
+  readonly signUpMode?: SignUpMode | undefined;
   /** Services whose accounts people may log in by. */
   readonly signIn?: SignInConfig;
   /** What one capsule may take of this host's network; new slots get it. */
@@ -91,6 +93,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     createAnswerMs: 1000 * parseSeconds("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "2", 600),
     diskReserve: readDiskReserve(env),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
+    signUpMode: parseSignUpMode(env["WRENN_SIGN_UP"]),
     signIn: readSignIn(env),
     rates: readRates(env),
     mailServer: readMailServer(env),
@@ -161,6 +164,14 @@ export function dataPaths(dataDirectory: string) {
     /** Creates the first administrator; there while there is none. */
     firstAdminToken: join(dataDirectory, "first-admin-token"),
   } as const;
+}
+
+function parseSignUpMode(text: string | undefined): SignUpMode | undefined {
+  if (text === undefined || text === "open" || text === "invite" || text === "closed") return text;
+  throw new WrennError("invalid_field", {
+    field: "WRENN_SIGN_UP",
+    problem: `must be open, invite or closed, not '${text}'`,
+  });
 }
 
 function parseAccelerator(text: string): AcceleratorChoice {

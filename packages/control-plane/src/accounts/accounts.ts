@@ -1,20 +1,19 @@
-import { defined, formatId, randomHex, WrennError } from "@wrenn/core";
-import type { Clock, Random } from "@wrenn/core";
-import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
+import { DAY_MS, defined, formatId, WrennError } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { userQueries } from "@wrenn/database";
 import type { Database, LiveSession, Trx, UserRow } from "@wrenn/database";
 import type { FastifyRequest } from "fastify";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
 import { insertPersonalTeam } from "./personal-team.ts";
-import type { Mailer } from "../mail/mailer.ts";
+import type { Mail, Mailer } from "../mail/mailer.ts";
+import type { MailedTokens } from "./mailed-tokens.ts";
 import type { Passwords } from "./passwords.ts";
-import { hashToken } from "./sessions.ts";
 import type { OpenedSession, Sessions } from "./sessions.ts";
 
 /** See docs/reference/control-plane.md#mailed-tokens. */
-const ACTIVATION_MS = 30 * 60_000;
 const RESET_MS = 15 * 60_000;
-const TOKEN_BYTES = 32;
+const FIRST_PASSWORD_MS = DAY_MS;
 const MAX_USER_AGENT = 200;
 
 /** The client of a request, for the audit log. */
@@ -30,11 +29,11 @@ export function clientDetails({ ip, headers }: FastifyRequest): ClientDetails {
 
 export interface AccountsDeps {
   readonly database: Database;
-  readonly clock: Clock;
   readonly random: Random;
   readonly passwords: Passwords;
   readonly sessions: Sessions;
   readonly mailer: Mailer;
+  readonly mailedTokens: MailedTokens;
   readonly audit: AuditLog;
   /** Address of the dashboard, for links in mails. */
   readonly publicUrl: string;
@@ -51,48 +50,6 @@ export class Accounts {
 
   constructor(deps: AccountsDeps) {
     this.#deps = deps;
-  }
-
-  /** Adds an account that waits for its address to be proved; the mail decides, not the answer. */
-  async signUp({ email, password, name }: Credentials & { readonly name: string }): Promise<void> {
-    const { database, mailer, passwords, publicUrl, random } = this.#deps;
-    const passwordHash = await passwords.hash(password);
-    const owner = await userQueries.findUserByEmail(database.db, email);
-    if (owner && owner.status !== "inactive") {
-      await mailer.send(database.db, {
-        kind: "account_exists",
-        to: email,
-        subject: "You already have an account",
-        text: "Somebody, probably you, signed up with this address. It has an account already: log in, or reset its password.",
-        link: `${publicUrl}/login`,
-      });
-      return;
-    }
-    const user = { id: random.uuid(), email, name, passwordHash, status: "inactive" as const };
-    await database.db.transaction().execute(async (trx) => {
-      await userQueries.deleteWaitingUsers(trx, new Date(this.#deps.clock.now() - ACTIVATION_MS));
-      await userQueries.insertUser(trx, user);
-      const { token, ...issued } = await this.#issue(trx, "activation", user.id, ACTIVATION_MS);
-      await mailer.send(trx, {
-        ...issued,
-        kind: "activation",
-        to: email,
-        subject: "Activate your account",
-        text: "Open this link within 30 minutes. If you did not sign up, do not open it.",
-        link: `${publicUrl}/activate?token=${token}`,
-      });
-    });
-  }
-
-  /** @throws WrennError `one_time_token_invalid`, `already_activated`. */
-  async activate(token: string): Promise<OpenedSession> {
-    const { database, random, sessions } = this.#deps;
-    const { userId, teamId } = await database.db.transaction().execute(async (trx) => {
-      const user = await this.#take(trx, "activation", token);
-      if (!(await userQueries.activateUser(trx, user))) throw new WrennError("already_activated", {});
-      return { userId: user.id, teamId: await insertPersonalTeam(trx, random, user) };
-    });
-    return await sessions.open(userId, teamId);
   }
 
   /** @throws WrennError `login_failed`, and with the right password `account_not_activated`, `account_disabled`. */
@@ -127,28 +84,52 @@ export class Accounts {
 
   /** Mails a link when the address has an active account. */
   async requestReset(email: string): Promise<void> {
-    const { database, mailer, publicUrl } = this.#deps;
+    const { database } = this.#deps;
     const user = await userQueries.findUserByEmail(database.db, email);
     if (user?.status !== "active") return;
-    await database.db.transaction().execute(async (trx) => {
-      const { token, ...issued } = await this.#issue(trx, "password_reset", user.id, RESET_MS);
-      await mailer.send(trx, {
-        ...issued,
-        kind: "password_reset",
-        to: email,
-        subject: "Reset your password",
-        text: "Open this link within 15 minutes. If you did not ask for it, nothing has changed.",
-        link: `${publicUrl}/reset-password?token=${token}`,
-      });
+    await database.db.transaction().execute(
+      async (trx) =>
+        await this.#mailPasswordLink(trx, user, RESET_MS, {
+          subject: "Reset your password",
+          text: "Open this link within 15 minutes. If you did not ask for it, nothing has changed.",
+        }),
+    );
+  }
+
+  /**
+   * Mails a link to choose the first password to a person whose account an administrator has activated: the address is not proved, so that
+   * the password of the sign-up may be a stranger's.
+   */
+  async mailFirstPassword(trx: Trx, user: UserRow): Promise<void> {
+    await this.#mailPasswordLink(trx, user, FIRST_PASSWORD_MS, {
+      subject: "Your account was activated",
+      text: "An administrator activated your account. Open this link within a day to choose a password; later, reset the password.",
+    });
+  }
+
+  async #mailPasswordLink(
+    trx: Trx,
+    user: UserRow,
+    ms: number,
+    words: Pick<Mail, "subject" | "text">,
+  ): Promise<void> {
+    const { mailedTokens, mailer, publicUrl } = this.#deps;
+    const { token, ...issued } = await mailedTokens.issue(trx, "password_reset", user.id, ms);
+    await mailer.send(trx, {
+      ...issued,
+      ...words,
+      kind: "password_reset",
+      to: user.email,
+      link: `${publicUrl}/reset-password?token=${token}`,
     });
   }
 
   /** Sets a password by a mailed token and ends every session. @throws WrennError `one_time_token_invalid`. */
   async confirmReset(token: string, password: string): Promise<void> {
-    const { database, mailer, passwords, sessions } = this.#deps;
+    const { database, mailedTokens, mailer, passwords, sessions } = this.#deps;
     const passwordHash = await passwords.hash(password);
     const user = await database.db.transaction().execute(async (trx) => {
-      const found = await this.#take(trx, "password_reset", token);
+      const { user: found } = await mailedTokens.take(trx, "password_reset", token);
       if (!(await userQueries.changeUser(trx, found.id, "active", { passwordHash })))
         throw new WrennError("one_time_token_invalid", {});
       await mailer.send(trx, {
@@ -213,7 +194,7 @@ export class Accounts {
         resourceId: formatId("user", session.userId),
         action,
         scope: "admin",
-        metadata: metadataOf(client, provider),
+        metadata: clientMetadata(client, provider),
       },
     );
   }
@@ -242,37 +223,16 @@ export class Accounts {
         action: "login_failed",
         scope: "admin",
         status: "warning",
-        metadata: metadataOf(client, provider),
+        metadata: clientMetadata(client, provider),
       },
     );
-  }
-
-  async #issue(
-    trx: Trx,
-    purpose: "activation" | "password_reset",
-    userId: string,
-    ms: number,
-  ): Promise<{ readonly token: string; readonly tokenHash: string; readonly expiresAt: Date }> {
-    const token = randomHex(this.#deps.random, TOKEN_BYTES);
-    const tokenHash = hashToken(token);
-    const expiresAt = new Date(this.#deps.clock.now() + ms);
-    await oneTimeTokenQueries.putOneTimeToken(trx, { hash: tokenHash, purpose, userId, expiresAt });
-    return { token, tokenHash, expiresAt };
-  }
-
-  async #take(trx: Trx, purpose: "activation" | "password_reset", token: string): Promise<UserRow> {
-    const now = new Date(this.#deps.clock.now());
-    const taken = await oneTimeTokenQueries.takeOneTimeToken(trx, hashToken(token), purpose, now);
-    const user = taken?.userId ? await userQueries.findUser(trx, taken.userId) : undefined;
-    if (!user) throw new WrennError("one_time_token_invalid", {});
-    return user;
   }
 }
 
 /** What clients say of themselves is bounded. */
-function metadataOf(
+export function clientMetadata(
   { address, userAgent }: ClientDetails,
-  provider: string | undefined,
+  provider?: string,
 ): Readonly<Record<string, string>> {
   const where = { address, user_agent: userAgent.slice(0, MAX_USER_AGENT) };
   return provider === undefined ? where : { ...where, provider };

@@ -1,6 +1,7 @@
 import { formatId, WrennError } from "@wrenn/core";
 import { adminUserQueries, deletionQueries, userQueries } from "@wrenn/database";
 import type { Database, ListedUser, LiveSession, Trx, UserRow } from "@wrenn/database";
+import type { Accounts } from "./accounts.ts";
 import type { Sessions } from "./sessions.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
 import type { AuditLog } from "../audit/audit.ts";
@@ -8,6 +9,7 @@ import { PLATFORM_TEAM } from "../http/identity.ts";
 
 export interface AdminUsersDeps {
   readonly database: Database;
+  readonly accounts: Accounts;
   readonly sessions: Sessions;
   readonly apiKeyAuth: ApiKeyAuth;
   readonly audit: AuditLog;
@@ -28,21 +30,27 @@ export class AdminUsers {
   }
 
   /**
-   * Lets somebody in: one who was shut out, or one who has not opened the link of the activation mail.
+   * Lets a person in who was shut out, or who has not opened the link of the activation mail: the latter gets a mail to choose a
+   * password, since nothing says that the one of the sign-up is theirs.
    *
    * @throws WrennError `account_not_found`, `email_taken`.
    */
   async activate(session: LiveSession, userId: string): Promise<void> {
-    await this.#deps.database.db.transaction().execute(async (trx) => {
+    const { accounts, database } = this.#deps;
+    await database.db.transaction().execute(async (trx) => {
       // Not locked: of an activation by its link at the same moment one finds that it is done.
       const user = await userQueries.findUser(trx, userId);
       if (!user || user.status === "deleted") throw new WrennError("account_not_found", {});
       if (user.status === "active") return;
-      const isDone =
-        user.status === "inactive"
-          ? await userQueries.activateUser(trx, user)
-          : await userQueries.changeUser(trx, userId, "disabled", { status: "active" });
+      const isWaiting = user.status === "inactive";
+      const isDone = isWaiting
+        ? await userQueries.activateUser(trx, user)
+        : await userQueries.changeUser(trx, userId, "disabled", { status: "active" });
       if (!isDone) throw new WrennError("email_taken", {});
+      if (isWaiting) {
+        await userQueries.changeUser(trx, userId, "active", { passwordHash: null });
+        await accounts.mailFirstPassword(trx, user);
+      }
       await this.#record(trx, session, user, "activate");
     });
   }

@@ -1,4 +1,5 @@
-import { WrennError } from "@wrenn/core";
+import { defined, randomHex, WrennError } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
@@ -19,9 +20,12 @@ import { refusals } from "../http/schemas.ts";
 import { clientDetails } from "./accounts.ts";
 import type { Accounts } from "./accounts.ts";
 import type { FirstAdmin } from "./first-admin.ts";
+import type { SignUps } from "./sign-ups.ts";
+import type { WorkAfterAnswer } from "../http/work-after-answer.ts";
 import type { TokenCookie } from "../http/token-cookie.ts";
 
 const MINUTE = 60_000;
+const BROWSER_SECRET_BYTES = 32;
 /** From one address of the network: a household or an office. */
 const perAddress: RateLimit = { burst: 20, everyMs: 3000 };
 /** For one account: guesses at a password, and mails. */
@@ -35,13 +39,17 @@ export interface LoginRoutesDeps {
   readonly limiter: RateLimiter;
   /** Refresh tokens travel in it. */
   readonly refreshCookie: TokenCookie;
+  readonly signUps: SignUps;
+  /** Says which browser signed up. */
+  readonly signUpCookie: TokenCookie;
+  readonly afterAnswer: WorkAfterAnswer;
+  readonly random: Random;
 }
 
 /** Routes that need no credentials because they give them (docs/reference/rest-api.md#accounts). */
-export function registerLogin(
-  app: App,
-  { accounts, firstAdmin, sessions, limiter, refreshCookie }: LoginRoutesDeps,
-): void {
+export function registerLogin(app: App, deps: LoginRoutesDeps): void {
+  const { accounts, afterAnswer, firstAdmin, sessions, limiter, random, refreshCookie } = deps;
+  const { signUps, signUpCookie } = deps;
   const limit = (request: FastifyRequest): void => limiter.take(`address ${request.ip}`, perAddress);
   const opened = (reply: FastifyReply, session: OpenedSession): Static<typeof AuthResponse> => {
     refreshCookie.set(reply, session.refreshToken);
@@ -55,7 +63,8 @@ export function registerLogin(
       onRequest: async (request) => limit(request),
       schema: {
         summary: "Sign up",
-        description: "The answer is the same for every address; the mail says what to do.",
+        description:
+          "The answer is the same whether or not an address has an account; the mail says what to do. 403 where sign-up is closed, or by invitation and the address has none.",
         tags,
         body: Type.Object({ email: Email, password: Password, name: PersonName }),
         response: { 201: Type.Object({ message: Type.String() }), ...refusals },
@@ -64,8 +73,15 @@ export function registerLogin(
     async (request, reply) => {
       const { password, name } = request.body;
       const email = emailAddress(request.body.email);
+      await signUps.requireAdmission(email);
       limiter.take(`mail ${email}`, perMail);
-      await accounts.signUp({ email, password, name: name.trim() });
+      const secret = randomHex(random, BROWSER_SECRET_BYTES);
+      signUpCookie.set(reply, secret);
+      afterAnswer.begin(
+        reply,
+        "sign-up",
+        async () => await signUps.signUp({ email, password, name: name.trim() }, secret),
+      );
       return await reply.status(201).send({ message: "account created; check your email to activate it" });
     },
   );
@@ -96,12 +112,23 @@ export function registerLogin(
       onRequest: async (request) => limit(request),
       schema: {
         summary: "Activate an account by its mailed token, and log in",
+        description:
+          "Outside of the browser that signed up, `password` is required and becomes the password of the account.",
         tags,
-        body: Type.Object({ token: OneTimeToken }),
+        body: Type.Object({ token: OneTimeToken, password: Type.Optional(Password) }),
         response: { 200: AuthResponse, ...refusals },
       },
     },
-    async (request, reply) => opened(reply, await accounts.activate(request.body.token)),
+    async (request, reply) => {
+      const { token, password } = request.body;
+      const browserSecret = signUpCookie.isHostBound ? signUpCookie.read(request.headers.cookie) : undefined;
+      const session = await signUps.activate(
+        token,
+        defined({ password, browserSecret }),
+        clientDetails(request),
+      );
+      return opened(reply, session);
+    },
   );
 
   app.post(
@@ -161,7 +188,7 @@ export function registerLogin(
       const email = tryEmailAddress(request.body.email);
       if (email !== undefined) {
         limiter.take(`mail ${email}`, perMail);
-        await accounts.requestReset(email);
+        afterAnswer.begin(reply, "password reset", async () => await accounts.requestReset(email));
       }
       return await reply.status(204).send(null);
     },

@@ -10,8 +10,12 @@ import { ApiKeysService } from "./api-keys.ts";
 import { Authenticator } from "./authenticator.ts";
 import { FirstAdmin } from "./first-admin.ts";
 import type { KeepFirstAdminToken } from "./first-admin.ts";
+import { MailedTokens } from "./mailed-tokens.ts";
 import { Passwords } from "./passwords.ts";
 import { Sessions } from "./sessions.ts";
+import { SignUpPolicy } from "./sign-up-policy.ts";
+import type { SignUpMode } from "./sign-up-policy.ts";
+import { ACTIVATION_MS, SignUps } from "./sign-ups.ts";
 import { SignedTokens } from "../secrets/signed-tokens.ts";
 
 export interface AccountServices {
@@ -24,6 +28,10 @@ export interface AccountServices {
   readonly refreshCookie: TokenCookie;
   readonly sessions: Sessions;
   readonly signedTokens: SignedTokens;
+  readonly signUpPolicy: SignUpPolicy;
+  readonly signUps: SignUps;
+  /** Says which browser signed up. */
+  readonly signUpCookie: TokenCookie;
 }
 
 const REFRESH_SEC = 30 * 24 * 3600;
@@ -38,6 +46,7 @@ export interface AccountServicesDeps {
   /** Address of the dashboard, for links in mails; cookies need TLS when it has. */
   readonly publicUrl: string;
   readonly keepFirstAdminToken: KeepFirstAdminToken | undefined;
+  readonly signUpMode: SignUpMode | undefined;
 }
 
 /** Opens accounts, logins and API keys. While there is no administrator, a token that creates the first one is handed over. */
@@ -48,9 +57,12 @@ export async function openAccounts(deps: AccountServicesDeps): Promise<AccountSe
   const passwords = new Passwords(random);
   const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords, keepToken });
   await firstAdmin.offer();
+  const mailedTokens = new MailedTokens({ clock, random });
+  const signUpPolicy = new SignUpPolicy(clock, deps.signUpMode);
+  const isSecure = publicUrl.startsWith("https:");
   const apiKeyAuth = new ApiKeyAuth(database, clock, logger);
   return {
-    accounts: new Accounts({ database, clock, random, sessions, publicUrl, passwords, mailer, audit }),
+    accounts: new Accounts({ database, random, sessions, publicUrl, passwords, mailer, mailedTokens, audit }),
     apiKeyAuth,
     apiKeys: new ApiKeysService({ database, random, apiKeyAuth, audit }),
     authenticator: new Authenticator(apiKeyAuth, sessions),
@@ -59,9 +71,28 @@ export async function openAccounts(deps: AccountServicesDeps): Promise<AccountSe
       name: "wrenn_refresh",
       maxAgeSec: REFRESH_SEC,
       sameSite: "Strict",
-      secure: publicUrl.startsWith("https:"),
+      secure: isSecure,
     }),
     sessions,
     signedTokens,
+    signUpPolicy,
+    signUps: new SignUps({
+      database,
+      clock,
+      random,
+      passwords,
+      sessions,
+      mailer,
+      mailedTokens,
+      policy: signUpPolicy,
+      audit,
+      publicUrl,
+    }),
+    signUpCookie: new TokenCookie({
+      name: "wrenn_signup",
+      maxAgeSec: ACTIVATION_MS / 1000,
+      sameSite: "Strict",
+      secure: isSecure,
+    }),
   };
 }

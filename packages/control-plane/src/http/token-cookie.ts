@@ -20,10 +20,13 @@ export class TokenCookie {
   readonly #name: string;
   readonly #maxAgeSec: number;
   readonly #attributes: string;
+  /** Whether only this host can have set the cookie; without TLS a page of a capsule below the domain can set it, too. */
+  readonly isHostBound: boolean;
 
   constructor(options: TokenCookieOptions) {
     const { name, maxAgeSec, sameSite, secure } = options;
     this.#name = secure ? `__Host-${name}` : name;
+    this.isHostBound = secure;
     this.#maxAgeSec = maxAgeSec;
     this.#attributes = `Path=/; HttpOnly; SameSite=${sameSite}${secure ? "; Secure" : ""}`;
   }

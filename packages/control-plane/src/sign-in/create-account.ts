@@ -2,8 +2,15 @@ import type { Random } from "@wrenn/core";
 import { identityQueries, userQueries } from "@wrenn/database";
 import type { Database, UserRow } from "@wrenn/database";
 import { insertPersonalTeam } from "../accounts/personal-team.ts";
+import type { SignUpPolicy } from "../accounts/sign-up-policy.ts";
 import type { IdentityProvider, ProviderProfile } from "./identity-provider.ts";
 import type { SignInProblem } from "./sign-in-redirects.ts";
+
+export interface CreateAccountDeps {
+  readonly database: Database;
+  readonly policy: SignUpPolicy;
+  readonly random: Random;
+}
 
 /** Undoes the transaction that it leaves. */
 class SignUpRefused extends Error {
@@ -23,8 +30,7 @@ class SignUpRefused extends Error {
  * @returns the new account; of several attempts at once the account that the first one made.
  */
 export async function createAccount(
-  database: Database,
-  random: Random,
+  { database, policy, random }: CreateAccountDeps,
   provider: IdentityProvider,
   profile: ProviderProfile,
 ): Promise<{ readonly user: UserRow; readonly isNew: boolean } | SignInProblem> {
@@ -33,6 +39,8 @@ export async function createAccount(
   const key = { provider: provider.name, issuer: provider.issuer, subject };
   try {
     const user = await database.db.transaction().execute(async (trx) => {
+      const refusal = await policy.refusal(trx, email);
+      if (refusal !== undefined) throw new SignUpRefused(refusal);
       const added = await userQueries.insertProvenUser(trx, {
         id: random.uuid(),
         email,

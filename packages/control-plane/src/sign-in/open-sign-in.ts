@@ -1,5 +1,6 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
+import type { SignUpPolicy } from "../accounts/sign-up-policy.ts";
 import type { Accounts } from "../accounts/accounts.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import { TokenCookie } from "../http/token-cookie.ts";
@@ -23,6 +24,7 @@ export interface SignInServicesDeps {
   readonly logger: Logger;
   readonly random: Random;
   readonly accounts: Accounts;
+  readonly policy: SignUpPolicy;
   readonly mailer: Mailer;
   readonly audit: AuditLog;
   readonly identityProviders: readonly IdentityProvider[];
@@ -30,11 +32,21 @@ export interface SignInServicesDeps {
 }
 
 export function openSignIn(deps: SignInServicesDeps): SignInServices {
-  const { database, clock, logger, random, accounts, mailer, audit, publicUrl } = deps;
+  const { database, clock, logger, random, accounts, policy, mailer, audit, publicUrl } = deps;
   const providers = new IdentityProviders(deps.identityProviders);
   const connections = new Connections({ database, providers, mailer, audit });
   return {
-    signIn: new SignIn({ database, clock, logger, random, accounts, connections, providers, publicUrl }),
+    signIn: new SignIn({
+      database,
+      clock,
+      logger,
+      random,
+      accounts,
+      connections,
+      policy,
+      providers,
+      publicUrl,
+    }),
     connections,
     providers,
     // Lax: the provider leads the browser back here, and the cookie has to come along.

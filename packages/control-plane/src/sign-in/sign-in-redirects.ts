@@ -11,6 +11,8 @@ export type SignInProblem =
   | "email_taken"
   | "email_unverified"
   | "already_linked"
+  | "sign_up_closed"
+  | "invitation_required"
   | "provider_unavailable"
   | "db_error";
 

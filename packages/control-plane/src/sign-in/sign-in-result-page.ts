@@ -25,6 +25,9 @@ const explanations: Readonly<Record<SignInProblem, string>> = {
     "There is an account with your email address already. Log in to it as before, and connect the provider in its settings.",
   email_unverified: "The provider has not verified an email address of yours. Verify one there first.",
   already_linked: "This account of the provider belongs to another account here.",
+  sign_up_closed: "No new accounts are made on this server. Ask the administrator of this platform.",
+  invitation_required:
+    "New accounts need an invitation to a team. Ask a member of one to invite the email address that you have at the provider.",
   db_error: "The server failed. Please try again later.",
 };
 

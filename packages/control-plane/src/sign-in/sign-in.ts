@@ -3,6 +3,7 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import { identityQueries, sessionQueries, signInAttemptQueries } from "@wrenn/database";
 import type { Database, LiveSession } from "@wrenn/database";
 import type { Accounts, ClientDetails } from "../accounts/accounts.ts";
+import type { SignUpPolicy } from "../accounts/sign-up-policy.ts";
 import { hashToken } from "../accounts/sessions.ts";
 import { deriveAttempt, matchesState } from "./browser-secret.ts";
 import type { Connections } from "./connections.ts";
@@ -25,6 +26,7 @@ export interface SignInDeps {
   readonly random: Random;
   readonly accounts: Accounts;
   readonly connections: Connections;
+  readonly policy: SignUpPolicy;
   readonly providers: IdentityProviders;
   /** Address of the dashboard, and of the callback below it. */
   readonly publicUrl: string;
@@ -147,7 +149,7 @@ export class SignIn {
     profile: ProviderProfile,
     client: ClientDetails,
   ): Promise<SignInResult | SignInProblem> {
-    const { accounts, database, random } = this.#deps;
+    const { accounts, database, policy, random } = this.#deps;
     const { name, issuer } = provider;
     const known = await identityQueries.findIdentityOwner(database.db, {
       provider: name,
@@ -157,7 +159,7 @@ export class SignIn {
     if (!known && intent === "login") return "no_account";
     const found = known
       ? { user: known, isNew: false }
-      : await createAccount(database, random, provider, profile);
+      : await createAccount({ database, policy, random }, provider, profile);
     if (typeof found === "string") return found;
     const { user, isNew } = found;
     if (user.status !== "active") {

@@ -5,7 +5,7 @@ import { oidcProvider } from "../../src/sign-in/oidc-provider.ts";
 import { FakeProvider } from "./fake-provider.ts";
 import type { FakePerson } from "./fake-provider.ts";
 import { TestClock, TestPlatform } from "./test-platform.ts";
-import type { Answer } from "./test-platform.ts";
+import type { Answer, PlatformParts } from "./test-platform.ts";
 
 export type ProviderName = "github" | "oidc";
 
@@ -30,12 +30,13 @@ export class SignInLab implements AsyncDisposable {
     this.platform = platform;
   }
 
-  static async start(): Promise<SignInLab> {
+  static async start(parts: PlatformParts = {}): Promise<SignInLab> {
     const fake = await FakeProvider.start();
     const { issuer, client } = fake;
     const secrets = { clientId: client.id, clientSecret: client.secret, answerMs: 2000 };
     const clock = new TestClock();
     const platform = await TestPlatform.start({
+      ...parts,
       identityProviders: [
         githubProvider({ ...secrets, webUrl: issuer, apiUrl: issuer }),
         oidcProvider({ ...secrets, issuer, clock }),

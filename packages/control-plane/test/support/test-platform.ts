@@ -4,7 +4,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
-import type { IdentityProvider, LocalHost, Mail, MailTransport, RequestRates } from "@wrenn/control-plane";
+import type {
+  IdentityProvider,
+  LocalHost,
+  SignUpMode,
+  Mail,
+  MailTransport,
+  RequestRates,
+} from "@wrenn/control-plane";
 import { DAY_MS, defined, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields } from "@wrenn/core";
 import { usageQueries } from "@wrenn/database";
@@ -49,12 +56,16 @@ interface Outbox {
   readonly transport?: MailTransport;
 }
 
-interface PlatformParts {
+export interface PlatformParts {
   readonly host?: FakeHostAgent;
   readonly identityProviders?: readonly IdentityProvider[];
   readonly rates?: Partial<RequestRates>;
   readonly outbox?: Outbox;
   readonly createAnswerMs?: number;
+  /** Address of the dashboard. */
+  readonly publicUrl?: string;
+  /** Open, unless the test is about the others; `default` is what a server without the setting has. */
+  readonly signUpMode?: SignUpMode | "default";
 }
 
 /** The control plane on a database of its own, on top of a fake host. */
@@ -73,6 +84,7 @@ export class TestPlatform implements AsyncDisposable {
   readonly names = new Map<string, readonly string[]>();
   readonly #release: AsyncDisposableStack;
   readonly #parts: PlatformParts;
+  readonly #settles = new Set<() => Promise<void>>();
   #url = "";
   #request: (request: IncomingMessage, response: ServerResponse) => void = () => undefined;
 
@@ -132,11 +144,17 @@ export class TestPlatform implements AsyncDisposable {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
+    await this.settle();
     return {
       status: response.status,
       headers: response.headers,
       body: (text === "" ? {} : JSON.parse(text)) as Answer["body"],
     };
+  }
+
+  /** Waits for what requests left to do after their answers. */
+  async settle(): Promise<void> {
+    for (const settle of this.#settles) await settle();
   }
 
   async text(path: string): Promise<string> {
@@ -160,7 +178,10 @@ export class TestPlatform implements AsyncDisposable {
     const password = `password of ${name}`;
     const signUp = await this.call("POST", "/v1/auth/signup", { body: { email, password, name } });
     assert.equal(signUp.status, 201, JSON.stringify(signUp.body));
-    const active = await this.call("POST", "/v1/auth/activate", { body: { token: this.mailedToken(email) } });
+    const active = await this.call("POST", "/v1/auth/activate", {
+      body: { token: this.mailedToken(email) },
+      cookie: refreshCookie(signUp),
+    });
     assert.equal(active.status, 200, JSON.stringify(active.body));
     this.clock.advance(60_000);
     const { token, team_id: teamId, user_id: userId } = active.body;
@@ -192,6 +213,10 @@ export class TestPlatform implements AsyncDisposable {
   async serve(
     localHost: LocalHost | undefined,
     instanceId = systemRandom.uuid(),
+    {
+      signUpMode = "open",
+      publicUrl = "https://wrenn.example.org",
+    }: Pick<PlatformParts, "signUpMode" | "publicUrl"> = this.#parts,
   ): Promise<{
     readonly url: string;
     readonly request: (request: IncomingMessage, response: ServerResponse) => void;
@@ -234,20 +259,24 @@ export class TestPlatform implements AsyncDisposable {
       rates,
       identityProviders,
       createAnswerMs,
+      signUpMode: signUpMode === "default" ? undefined : signUpMode,
       version: "0.0.0",
       ...(outbox
         ? { mailTransport: outbox.transport }
         : { mailer: { send: async (_db, mail) => void this.mails.push(mail) } }),
       keepFirstAdminToken: async (token) => void (this.firstAdminToken = token),
-      publicUrl: "https://wrenn.example.org",
+      publicUrl,
     });
     const { request, upgrade } = controlPlane.handlers;
     const server = createServer(request).on("upgrade", upgrade);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const settle = async (): Promise<void> => await controlPlane.settle();
+    this.#settles.add(settle);
     let open = true;
     const close = async (): Promise<void> => {
       if (!open) return;
       open = false;
+      this.#settles.delete(settle);
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await controlPlane.close();

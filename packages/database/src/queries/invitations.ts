@@ -57,6 +57,11 @@ export async function listInvitations(
   return await some.orderBy("invitations.created_at", "desc").orderBy("invitations.id").execute();
 }
 
+/** Whether an address has an invitation that is good. */
+export async function isInvited(db: Db, email: string, now: Date): Promise<boolean> {
+  return (await listInvitations(db, { email }, now)).length > 0;
+}
+
 /** Takes an invitation out for the one whom it is addressed to. */
 export async function takeInvitation(
   db: Db,

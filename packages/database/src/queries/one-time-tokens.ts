@@ -9,9 +9,11 @@ export async function putOneTimeToken(
     readonly purpose: TokenPurpose;
     readonly userId: string | null;
     readonly expiresAt: Date;
+    /** Of the secret of the browser that asked for it. */
+    readonly browserHash?: string | null;
   },
 ): Promise<void> {
-  const { hash, purpose, userId, expiresAt } = token;
+  const { hash, purpose, userId, expiresAt, browserHash = null } = token;
   await db
     .deleteFrom("one_time_tokens")
     .where("purpose", "=", purpose)
@@ -19,7 +21,7 @@ export async function putOneTimeToken(
     .execute();
   await db
     .insertInto("one_time_tokens")
-    .values({ hash, purpose, user_id: userId, expires_at: expiresAt })
+    .values({ hash, purpose, user_id: userId, expires_at: expiresAt, browser_hash: browserHash })
     .execute();
 }
 
@@ -29,12 +31,12 @@ export async function takeOneTimeToken(
   hash: string,
   purpose: TokenPurpose,
   now: Date,
-): Promise<{ readonly userId: string | null } | undefined> {
+): Promise<{ readonly userId: string | null; readonly browserHash: string | null } | undefined> {
   return await db
     .deleteFrom("one_time_tokens")
     .where("hash", "=", hash)
     .where("purpose", "=", purpose)
     .where("expires_at", ">", now)
-    .returning("user_id as userId")
+    .returning(["user_id as userId", "browser_hash as browserHash"])
     .executeTakeFirst();
 }

@@ -94,7 +94,8 @@ export async function deleteWaitingUsers(db: Db, before: Date): Promise<void> {
 
 export interface UserChange {
   readonly name?: string;
-  readonly passwordHash?: string;
+  /** Null for none: only a provider or a mailed link leads into the account. */
+  readonly passwordHash?: string | null;
   readonly status?: UserStatus;
   readonly deletedAt?: Date;
 }
