@@ -41,7 +41,7 @@ export interface TeamsTable {
 }
 
 /** What a key may do: look, use capsules, or change everything of the team. */
-export type ApiKeyScope = "read" | "run" | "manage";
+export type ApiKeyScope = "read" | "run" | "manage" | "ports" | "egress";
 
 export interface ApiKeysTable {
   id: string;

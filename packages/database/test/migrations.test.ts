@@ -79,7 +79,7 @@ test("a database of the first version keeps its teams, keys and capsules, and it
   try {
     const key = await apiKeyQueries.findApiKey(migrated.db, hash, new Date());
     assert.equal(key?.teamId, team);
-    assert.deepEqual(key.scopes, ["read", "run", "manage"]);
+    assert.deepEqual(key.scopes, ["read", "run", "manage", "ports", "egress"]);
     const row = await capsuleQueries.findCapsule(migrated.db, team, capsule);
     assert.equal(row?.status, "running");
     assert.equal(row.auto_resume, false);
@@ -95,7 +95,10 @@ test("a filled database of the release before keeps every row, and gets the sche
   const fresh = await files.open();
   const wanted = await schemaOf(fresh);
   await fresh.close();
-  await replaceBy(files, async ({ db }) => void (await sql.raw(dump).execute(db)));
+  await replaceBy(files, async ({ db }) => {
+    await sql.raw(dump).execute(db);
+    await sql`update public.api_keys set scopes = '{read,manage}' where name = 'old'`.execute(db);
+  });
 
   const migrated = await files.open();
   try {
@@ -109,6 +112,15 @@ test("a filled database of the release before keeps every row, and gets the sche
       );
       assert.equal(Number(counted.rows[0]?.count), rows.length, table);
     }
+    const keys = await sql<{ name: string; scopes: string[] }>`select name, scopes from api_keys`.execute(
+      migrated.db,
+    );
+    assert.deepEqual(Object.fromEntries(keys.rows.map(({ name, scopes }) => [name, scopes])), {
+      // A key that could run capsules could make ports reachable, too.
+      "First key": ["read", "run", "manage", "ports", "egress"],
+      ci: ["read", "run", "ports", "egress"],
+      old: ["read", "manage"],
+    });
     // What was there before there were hosts belongs to the one that there was.
     const host = crypto.randomUUID();
     await hostQueries.putLocalHost(migrated.db, host, {

@@ -6,15 +6,25 @@ import { sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { timestamp } from "../http/timestamp.ts";
 import { pageThrough, PageQuery, timeKey } from "../http/paging.ts";
+import { scopes } from "../http/identity.ts";
 import { LINE, refusals } from "../http/schemas.ts";
 import type { ApiKeysService } from "./api-keys.ts";
 import type { Clock } from "@wrenn/core";
 
-const Scopes = Type.Array(Type.Union([Type.Literal("read"), Type.Literal("run"), Type.Literal("manage")]), {
-  minItems: 1,
-  maxItems: 3,
-  uniqueItems: true,
-});
+const Scopes = Type.Array(
+  Type.Union([
+    Type.Literal("read"),
+    Type.Literal("run"),
+    Type.Literal("manage"),
+    Type.Literal("ports"),
+    Type.Literal("egress"),
+  ]),
+  {
+    minItems: 1,
+    maxItems: scopes.length,
+    uniqueItems: true,
+  },
+);
 
 const ApiKey = Type.Object({
   id: Type.String(),
@@ -45,7 +55,7 @@ export function registerApiKeyRoutes(app: App, { apiKeys, clock }: ApiKeyRoutesD
       schema: {
         summary: "Create an API key",
         description:
-          "`read` looks, `run` uses capsules, `manage` changes templates. The key is shown this once. At most 100 in a team.",
+          "`read` looks, `run` uses capsules, `manage` changes templates, `ports` makes ports reachable, `egress` changes what a capsule can reach. Default: all. The key is shown this once. At most 100 in a team.",
         tags,
         body: Type.Optional(
           Type.Object({
@@ -58,11 +68,11 @@ export function registerApiKeyRoutes(app: App, { apiKeys, clock }: ApiKeyRoutesD
       },
     },
     async (request, reply) => {
-      const { name = "Unnamed API Key", scopes, expires_in_sec: seconds } = request.body ?? {};
+      const { name = "Unnamed API Key", scopes: wanted, expires_in_sec: seconds } = request.body ?? {};
       const { row, key } = await apiKeys.create(sessionOf(request), {
         name,
         ...defined({
-          scopes,
+          scopes: wanted,
           expiresAt: seconds === undefined ? undefined : new Date(clock.now() + seconds * 1000),
         }),
       });

@@ -7,12 +7,13 @@ import type { CapsuleCreation } from "./capsule-creation.ts";
 import type { CapsuleLifecycle } from "./capsule-lifecycle.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import type { IdempotencyKey } from "./reservations.ts";
-import { teamOf } from "../http/app.ts";
+import { identityOf, teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { Capsule, capsuleJson } from "./capsule-api.ts";
-import { NetworkBody, networkRules } from "../network/network-routes.ts";
+import { NetworkBody, networkRules, reachesNothing } from "../network/network-routes.ts";
 import { requestedPage, linkNextPage, PageQuery } from "../http/paging.ts";
 import { CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
+import { requireScope } from "../http/identity.ts";
 import type { RequestLimits } from "../http/request-limits.ts";
 import { waitingClient } from "../http/waiting-client.ts";
 import type { RecordAudit } from "../audit/audit.ts";
@@ -104,6 +105,8 @@ export function registerCapsuleRoutes(
         autoResume,
         ...defined({ network: network && networkRules(network) }),
       };
+      // A capsule that reaches nothing is what every key may create.
+      if (network && !reachesNothing(network)) requireScope(identityOf(request), "egress");
       const client = waitingClient(reply);
       limits.create(teamOf(request));
       const row = await creation.create(teamOf(request), create, {

@@ -5,7 +5,9 @@ import type { LiveSession } from "@wrenn/database";
 /** Owns the templates that every team sees (docs/reference/values.md#platform-team). */
 export const PLATFORM_TEAM = "00000000-0000-0000-0000-000000000000";
 
-export type Scope = "read" | "run" | "manage";
+/** What an API key may do: look, use capsules, change what outlives them, make ports reachable, and change what capsules reach. */
+export const scopes = ["read", "run", "manage", "ports", "egress"] as const;
+export type Scope = (typeof scopes)[number];
 
 /** Who a request acts for: the team of a key, or a person in one of their teams. */
 export interface Identity {

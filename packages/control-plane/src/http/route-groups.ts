@@ -12,6 +12,11 @@ const READING = /^\/v1\/capsules\/:id\/files\/(read|stream\/read|list|stat|exist
 /** What outlives capsules, or is of the whole team. */
 const MANAGING = /^\/v1\/(snapshots|teams|api-keys|channels|invitations)\b/;
 
+/** What lets others in. */
+const PORTS = /^\/v1\/capsules\/:id\/ports\b/;
+/** What lets a capsule out. */
+const EGRESS = /^\/v1\/capsules\/:id\/network$/;
+
 /** Adds routes to a group; the group's hooks run before each of them. */
 type AddRoutes = (group: App) => void | Promise<void>;
 
@@ -96,5 +101,7 @@ export async function addRawBodyRoutes(app: App, addRoutes: AddRoutes): Promise<
 function requestScope({ method, routeOptions }: FastifyRequest): Scope {
   const url = routeOptions.url ?? "";
   if (method === "GET" || method === "HEAD" || READING.test(url)) return "read";
+  if (PORTS.test(url)) return "ports";
+  if (EGRESS.test(url)) return "egress";
   return MANAGING.test(url) ? "manage" : "run";
 }

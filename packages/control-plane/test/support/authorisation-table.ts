@@ -8,7 +8,18 @@ import type { FurnishedTeam, Ids, Kind, Made } from "./furnished-teams.ts";
  * Who gets an answer: everybody; keys of a scope, and people; people; people of a role; a host; administrators of the platform. Hosts of machines are an
  * administrator's of the platform, whosever they are.
  */
-export type Access = "open" | "read" | "run" | "manage" | "person" | "admin" | "owner" | "host" | "platform";
+export type Access =
+  | "open"
+  | "read"
+  | "run"
+  | "manage"
+  | "ports"
+  | "egress"
+  | "person"
+  | "admin"
+  | "owner"
+  | "host"
+  | "platform";
 
 export interface Expectation {
   readonly access: Access;
@@ -93,11 +104,11 @@ const ofCapsules: Readonly<Record<string, Expectation>> = {
   "POST /v1/capsules/:id/checkpoints/:checkpoint/restore": row("run", 200),
   "DELETE /v1/capsules/:id/checkpoints/:checkpoint": row("run", 204),
   "GET /v1/capsules/:id/network": row("read", 200),
-  "PUT /v1/capsules/:id/network": row("run", 200, { body: () => ({ egress: "deny" }) }),
+  "PUT /v1/capsules/:id/network": row("egress", 200, { body: () => ({ egress: "deny" }) }),
   "GET /v1/capsules/:id/network/decisions": row("read", 200),
   "GET /v1/capsules/:id/ports": row("read", 200),
-  "PUT /v1/capsules/:id/ports/:port": row("run", 200, { nested: 200, body: () => ({ access: "private" }) }),
-  "POST /v1/capsules/:id/ports/:port/link": row("run", 201, { nested: 201, body: () => ({}) }),
+  "PUT /v1/capsules/:id/ports/:port": row("ports", 200, { nested: 200, body: () => ({ access: "private" }) }),
+  "POST /v1/capsules/:id/ports/:port/link": row("ports", 201, { nested: 201, body: () => ({}) }),
   // Processes
   "POST /v1/capsules/:id/exec": row("run", 200, { body: () => ({ cmd: "true" }) }),
   "GET /v1/capsules/:id/processes": row("read", 200),

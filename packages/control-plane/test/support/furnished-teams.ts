@@ -14,6 +14,7 @@ import { Passwords } from "../../src/accounts/passwords.ts";
 import { Sessions } from "../../src/accounts/sessions.ts";
 import { SignedTokens } from "../../src/secrets/signed-tokens.ts";
 import { hashApiKey } from "../../src/accounts/api-key-auth.ts";
+import { scopes } from "../../src/http/identity.ts";
 import type { Scope } from "../../src/http/identity.ts";
 import { furniture } from "./furnished-host-agent.ts";
 import type { TestPlatform } from "./test-platform.ts";
@@ -190,10 +191,12 @@ export class Furnisher {
       member: await this.login(marker, { teamId: id, role: "member" }),
     };
     const keys = {
-      all: await this.#key(id, marker, ["read", "run", "manage"]),
+      all: await this.#key(id, marker, scopes),
       read: await this.#key(id, marker, ["read"]),
       run: await this.#key(id, marker, ["run"]),
       manage: await this.#key(id, marker, ["manage"]),
+      ports: await this.#key(id, marker, ["ports"]),
+      egress: await this.#key(id, marker, ["egress"]),
     };
     const ids = { ...nothing, team: formatId("team", id) };
     const team: FurnishedTeam = { marker, people, keys, ids };

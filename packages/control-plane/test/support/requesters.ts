@@ -1,5 +1,7 @@
 import { randomHex, systemRandom } from "@wrenn/core";
 import { UnsecuredJWT } from "jose";
+import { scopes } from "../../src/http/identity.ts";
+import type { Scope } from "../../src/http/identity.ts";
 import type { Access, Expectation } from "./authorisation-table.ts";
 import type { FurnishedTeam, Ids, Login } from "./furnished-teams.ts";
 
@@ -103,10 +105,12 @@ function person(role: "member" | "admin" | "owner"): Requester {
 
 /** Those with good credentials. */
 export const somebodies: readonly Requester[] = [
-  { name: "key", scopes: ["read", "run", "manage"], headers: ({ ours }) => apiKey(ours.keys.all) },
+  { name: "key", scopes, headers: ({ ours }) => apiKey(ours.keys.all) },
   { name: "key to read", scopes: ["read"], headers: ({ ours }) => apiKey(ours.keys.read) },
   { name: "key to run", scopes: ["run"], headers: ({ ours }) => apiKey(ours.keys.run) },
   { name: "key to manage", scopes: ["manage"], headers: ({ ours }) => apiKey(ours.keys.manage) },
+  { name: "key for ports", scopes: ["ports"], headers: ({ ours }) => apiKey(ours.keys.ports) },
+  { name: "key for egress", scopes: ["egress"], headers: ({ ours }) => apiKey(ours.keys.egress) },
   person("member"),
   person("admin"),
   person("owner"),
@@ -119,7 +123,7 @@ export const somebodies: readonly Requester[] = [
   },
   {
     name: "stranger's key",
-    scopes: ["read", "run", "manage"],
+    scopes,
     outside: true,
     headers: ({ stranger }) => apiKey(stranger.keys.all),
   },
@@ -133,15 +137,18 @@ export const somebodies: readonly Requester[] = [
   },
 ];
 
+function isScope(access: Access): access is Scope {
+  return scopes.some((scope) => scope === access);
+}
+
 const ranks = ["member", "admin", "owner"];
 
 /** Whether somebody is let to a route at all, whatever it is about. */
-export function mayAsk({ scopes, role, host, platform }: Requester, access: Access): boolean {
+export function mayAsk({ scopes: granted, role, host, platform }: Requester, access: Access): boolean {
   if (access === "platform") return platform === true;
   if (access === "open") return true;
   if (access === "host") return host === true;
-  if (access === "read" || access === "run" || access === "manage")
-    return role !== undefined || scopes?.includes(access) === true;
+  if (isScope(access)) return role !== undefined || granted?.includes(access) === true;
   return role !== undefined && ranks.indexOf(role) >= ranks.indexOf(access === "person" ? "member" : access);
 }
 
@@ -153,9 +160,9 @@ export function expectedStatuses(who: Requester, wanted: Expectation, target: Ta
     if (wanted.access === "host") return target === "malformed" ? [400, 401] : [401];
     // A key of another scope is refused for that, one that may do all of it for being no person.
     if (who.scopes) {
-      const refusals = ["read", "run", "manage"].includes(wanted.access)
+      const refusals = isScope(wanted.access)
         ? [403]
-        : who.scopes.length === 3
+        : who.scopes.length === scopes.length
           ? [401]
           : [401, 403];
       return target.endsWith("malformed") ? [...refusals, 400] : refusals;
