@@ -157,6 +157,7 @@ async function assemble(
     ...defined({ times: start.times, rates: config.rates }),
     createAnswerMs: config.createAnswerMs,
     signUpMode: config.signUpMode,
+    accountLimits: config.accountLimits,
     identityProviders: identityProviders(config.signIn ?? {}, systemClock),
     mailTransport: config.mailServer && smtpTransport(config.mailServer),
     instanceId: ids.controlPlane,

@@ -17,6 +17,12 @@ test("a create is answered early after 2 s, or what the environment says", () =>
   assert.equal(readConfig({ WRENN_CREATE_WAIT: "0.25" }).createAnswerMs, 250);
 });
 
+test("limits of accounts come from the environment", () => {
+  assert.deepEqual(readConfig({}).accountLimits, {});
+  const env = { WRENN_TEAMS_PER_OWNER: "3", WRENN_AUDIT_DAYS: "30", WRENN_AUDIT_ENTRIES: "5000" };
+  assert.deepEqual(readConfig(env).accountLimits, { teamsPerOwner: 3, auditDays: 30, auditEntries: 5000 });
+});
+
 test("values that make no sense are named", () => {
   for (const [name, value] of [
     ["WRENN_LISTEN", "nonsense"],
@@ -26,6 +32,9 @@ test("values that make no sense are named", () => {
     ["WRENN_ACCELERATOR", "KVM"],
     ["WRENN_SIGN_UP", "yes"],
     ["WRENN_SIGN_UP", ""],
+    ["WRENN_TEAMS_PER_OWNER", "0"],
+    ["WRENN_AUDIT_DAYS", "-1"],
+    ["WRENN_AUDIT_ENTRIES", "1e9"],
     ["WRENN_CPU_MODEL", "EPYC,+vmx"],
     ["WRENN_CPU_MODEL", ""],
   ] as const)

@@ -14,6 +14,16 @@ import type { Mailer, MailTransport } from "./mail/mailer.ts";
 import type { PortAddresses, PortsService } from "./ports/ports.ts";
 import type { IdentityProvider } from "./sign-in/identity-provider.ts";
 
+/** How much accounts may have, and leave in the audit log. */
+export interface AccountLimits {
+  /** Teams that one person may own. */
+  readonly teamsPerOwner: number;
+  /** How long entries of the audit log are kept. */
+  readonly auditDays: number;
+  /** Entries of the audit log that a team keeps, of routine ones and of the others each. */
+  readonly auditEntries: number;
+}
+
 export interface ControlPlaneOptions {
   readonly database: Database;
   /** UUID of this control plane, the same after a restart: it takes over what it had begun. */
@@ -39,6 +49,7 @@ export interface ControlPlaneOptions {
   readonly version: string;
   /** Who may make an account; by default `invite` once there is an administrator, and `open` before. */
   readonly signUpMode?: SignUpMode | undefined;
+  readonly accountLimits?: Partial<AccountLimits> | undefined;
   /** Services whose accounts can be used to log in here. */
   readonly identityProviders?: readonly IdentityProvider[];
   /** The mail server; without one mails are kept for administrators. */

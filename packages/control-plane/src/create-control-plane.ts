@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { actingForPlatform } from "./accounts/administrators.ts";
 import { registerAccountsAdmin } from "./accounts/admin-user-routes.ts";
 import { AdminUsers } from "./accounts/admin-users.ts";
@@ -5,6 +6,8 @@ import { registerLogin } from "./accounts/login-routes.ts";
 import { openAccounts } from "./accounts/open-accounts.ts";
 import { registerAccounts } from "./accounts/register-accounts.ts";
 import { registerAuditLog, registerAuditLogAdmin } from "./audit/audit-log-routes.ts";
+import { AuditRetention, defaultAuditLimits } from "./audit/audit-retention.ts";
+import { recordRoutes } from "./audit/record-routes.ts";
 import { AuditLog } from "./audit/audit.ts";
 import type { RecordAudit } from "./audit/audit.ts";
 import { openCapsules } from "./capsules/open-capsules.ts";
@@ -96,7 +99,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const closing = shutdown.signal;
   const limiter = new RateLimiter(clock);
   const limits = new RequestLimits(clock, { ...defaultRates, ...options.rates });
-  const audit = new AuditLog(database, random);
+  const audit = new AuditLog(database, random, logger);
+  opened.defer(() => audit.close());
+  const { teamsPerOwner, auditDays, auditEntries } = options.accountLimits ?? {};
+  const auditLimits = { ...defaultAuditLimits, ...defined({ days: auditDays, entries: auditEntries }) };
+  const auditRetention = new AuditRetention({ database, clock, logger }, auditLimits);
+  opened.defer(() => auditRetention.close());
   const record: RecordAudit = async (request, entry) => await audit.writeAlone(identityOf(request), entry);
 
   const { mailOutbox, mailWorker } = await openMail({ ...base, mailTransport });
@@ -172,6 +180,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     destroyCapsules,
     templates,
     publicUrl,
+    teamsPerOwner,
   });
   const { attemptCookie, connections, providers, signIn } = openSignIn({
     ...base,
@@ -216,6 +225,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
   });
   await addAuthenticatedRoutes(app, { authenticator, limits }, async (group) => {
+    recordRoutes(group, audit);
     registerAccounts(group, {
       accounts,
       sessions,
@@ -258,6 +268,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     routes: socketRoutes,
     authenticator,
     actForPlatform,
+    recordSession: (identity, capsuleId, action) =>
+      audit.recordRoutine(identity, { resource: "sandbox", resourceId: capsuleId, action, status: "info" }),
     openCapsule: async ({ teamId }, capsuleId) =>
       await capsules.running.open(teamId, capsuleId, COMMAND_PATIENCE_MS),
     clock,
@@ -278,7 +290,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     },
     ports,
     fleet,
-    settle: async () => await afterAnswer.settle(),
+    settle: async () => {
+      await afterAnswer.settle();
+      await audit.settle();
+    },
     close: async () => {
       sockets.close();
       shutdown.abort(new Error("the server is closing"));

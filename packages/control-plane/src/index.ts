@@ -1,5 +1,5 @@
 export { createControlPlane } from "./create-control-plane.ts";
-export type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
+export type { AccountLimits, ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 export { ensureFirstTeam } from "./accounts/bootstrap.ts";
 export type { KeepFirstAdminToken } from "./accounts/first-admin.ts";
 export type { SignUpMode } from "./accounts/sign-up-policy.ts";

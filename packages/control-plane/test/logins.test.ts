@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { DAY_MS } from "@wrenn/core";
-import { upkeepQueries } from "@wrenn/database";
+import { auditQueries, upkeepQueries } from "@wrenn/database";
 import { TestPlatform } from "./support/test-platform.ts";
 
 const platform = await TestPlatform.start();
@@ -76,8 +76,8 @@ test("what is over is dropped, and what is in use stays", async () => {
   const entries = async (): Promise<number> =>
     (await db.selectFrom("audit_log").select("id").execute()).length;
   const before = await entries();
-  await upkeepQueries.pruneAudit(db, new Date(now - DAY_MS));
+  await auditQueries.deleteAuditBefore(db, new Date(now - DAY_MS));
   assert.equal(await entries(), before);
-  await upkeepQueries.pruneAudit(db, later);
+  await auditQueries.deleteAuditBefore(db, later);
   assert.deepEqual([before > 0, await entries()], [true, 0]);
 });

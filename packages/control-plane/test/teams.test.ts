@@ -139,6 +139,15 @@ test("members neither see nor revoke the keys of others, and no team those of an
   assert.equal((await call("GET", "/v1/capsules", { key: String(made.body["key"]) })).status, 200);
 });
 
+test("one person owns twenty teams at most, also by requests at the same moment", async () => {
+  const { token } = await platform.person("founder");
+  const answers = await Promise.all(
+    Array.from({ length: 25 }, (_, n) => call("POST", "/v1/teams", { token, body: { name: `Team ${n}` } })),
+  );
+  assert.equal(answers.filter(({ status }) => status === 201).length, 19, "and the one of the sign-up");
+  assert.ok(answers.every((answer) => answer.status === 201 || reasonOf(answer) === "limit_reached"));
+});
+
 test("the audit log is paged without gaps, filtered, and shows members less", async () => {
   const [owner, guest] = [await platform.person("aud"), await platform.person("itor")];
   const token = await join(owner, guest, "member");

@@ -1,8 +1,9 @@
 import { join, resolve } from "node:path";
-import type { RequestRates, SignUpMode, SmtpServer } from "@wrenn/control-plane";
+import type { AccountLimits, RequestRates, SignUpMode, SmtpServer } from "@wrenn/control-plane";
 import { defined, WrennError } from "@wrenn/core";
 import type { ConnectionLimits, SlotLimits } from "@wrenn/network";
 import type { AcceleratorChoice } from "@wrenn/vmm";
+import { readAccountLimits } from "./account-limits.ts";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
 import { readDiskReserve } from "./disk-reserve.ts";
@@ -57,6 +58,8 @@ export interface ServerConfig {
   readonly publicUrl?: string | undefined;
   /** Who may make an account; see docs/operations/sign-up.md. */
   readonly signUpMode?: SignUpMode | undefined;
+  /** How much accounts may have and leave; see docs/operations/limits.md. */
+  readonly accountLimits?: Partial<AccountLimits>;
   /** Services whose accounts people may log in by. */
   readonly signIn?: SignInConfig;
   /** What one capsule may take of this host's network; new slots get it. */
@@ -94,6 +97,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     diskReserve: readDiskReserve(env),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
     signUpMode: parseSignUpMode(env["WRENN_SIGN_UP"]),
+    accountLimits: readAccountLimits(env),
     signIn: readSignIn(env),
     rates: readRates(env),
     mailServer: readMailServer(env),

@@ -83,7 +83,7 @@ export class Accounts {
   }
 
   /** Mails a link when the address has an active account. */
-  async requestReset(email: string): Promise<void> {
+  async requestReset(email: string, client: ClientDetails): Promise<void> {
     const { database } = this.#deps;
     const user = await userQueries.findUserByEmail(database.db, email);
     if (user?.status !== "active") return;
@@ -94,6 +94,7 @@ export class Accounts {
           text: "Open this link within 15 minutes. If you did not ask for it, nothing has changed.",
         }),
     );
+    await this.#recordAbout(user, "password_reset_request", "info", client);
   }
 
   /**
@@ -125,7 +126,7 @@ export class Accounts {
   }
 
   /** Sets a password by a mailed token and ends every session. @throws WrennError `one_time_token_invalid`. */
-  async confirmReset(token: string, password: string): Promise<void> {
+  async confirmReset(token: string, password: string, client: ClientDetails): Promise<void> {
     const { database, mailedTokens, mailer, passwords, sessions } = this.#deps;
     const passwordHash = await passwords.hash(password);
     const user = await database.db.transaction().execute(async (trx) => {
@@ -141,6 +142,7 @@ export class Accounts {
       return found;
     });
     await sessions.revokeAll(user.id);
+    await this.#recordAbout(user, "password_reset", "warning", client);
   }
 
   /**
@@ -212,6 +214,17 @@ export class Accounts {
     client: ClientDetails,
     provider?: string,
   ): Promise<void> {
+    await this.#recordAbout(user, "login_failed", "warning", client, provider);
+  }
+
+  /** In the team that the account would act in. */
+  async #recordAbout(
+    user: UserRow | undefined,
+    action: string,
+    status: "info" | "warning",
+    client: ClientDetails,
+    provider?: string,
+  ): Promise<void> {
     const { audit, database, random } = this.#deps;
     const [team] = await userQueries.listMemberships(database.db, user?.id ?? random.uuid());
     await audit.write(
@@ -220,9 +233,9 @@ export class Accounts {
       {
         resource: "user",
         ...defined({ resourceId: user && formatId("user", user.id) }),
-        action: "login_failed",
+        action,
         scope: "admin",
-        status: "warning",
+        status,
         metadata: clientMetadata(client, provider),
       },
     );

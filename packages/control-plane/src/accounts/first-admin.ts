@@ -1,7 +1,9 @@
-import { DAY_MS, problemOf, randomHex, WrennError } from "@wrenn/core";
+import { DAY_MS, problemOf, randomHex, WrennError, formatId } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
+import type { AuditLog } from "../audit/audit.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { Passwords } from "./passwords.ts";
 import { hashToken } from "./sessions.ts";
 
@@ -19,6 +21,7 @@ export interface FirstAdminDeps {
   readonly passwords: Passwords;
   /** Without it no token is made. */
   readonly keepToken: KeepFirstAdminToken | undefined;
+  readonly audit: AuditLog;
 }
 
 /** The first administrator is the operator, who can read the server's files, not the first person who signs up. */
@@ -49,7 +52,7 @@ export class FirstAdmin {
 
   /** Adds the administrator, who can log in at once. @throws WrennError `one_time_token_invalid`, `email_taken`. */
   async create(token: string, admin: { email: string; password: string; name: string }): Promise<void> {
-    const { database, clock, logger, passwords, random, keepToken } = this.#deps;
+    const { audit, database, clock, logger, passwords, random, keepToken } = this.#deps;
     const { email, name } = admin;
     const passwordHash = await passwords.hash(admin.password);
     await database.db.transaction().execute(async (trx) => {
@@ -63,6 +66,9 @@ export class FirstAdmin {
       const user = { id: random.uuid(), email, name, passwordHash, status: "active" as const, isAdmin: true };
       // A refusal takes the use of the token back.
       if (!(await userQueries.insertUser(trx, user))) throw new WrennError("email_taken", {});
+      const resourceId = formatId("user", user.id);
+      const entry = { resource: "user", resourceId, action: "bootstrap", metadata: { email } };
+      await audit.write(trx, { teamId: PLATFORM_TEAM }, { ...entry, scope: "admin", status: "warning" });
     });
     try {
       await keepToken?.(undefined);

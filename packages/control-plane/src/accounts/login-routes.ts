@@ -80,7 +80,8 @@ export function registerLogin(app: App, deps: LoginRoutesDeps): void {
       afterAnswer.begin(
         reply,
         "sign-up",
-        async () => await signUps.signUp({ email, password, name: name.trim() }, secret),
+        async () =>
+          await signUps.signUp({ email, password, name: name.trim() }, secret, clientDetails(request)),
       );
       return await reply.status(201).send({ message: "account created; check your email to activate it" });
     },
@@ -188,7 +189,11 @@ export function registerLogin(app: App, deps: LoginRoutesDeps): void {
       const email = tryEmailAddress(request.body.email);
       if (email !== undefined) {
         limiter.take(`mail ${email}`, perMail);
-        afterAnswer.begin(reply, "password reset", async () => await accounts.requestReset(email));
+        afterAnswer.begin(
+          reply,
+          "password reset",
+          async () => await accounts.requestReset(email, clientDetails(request)),
+        );
       }
       return await reply.status(204).send(null);
     },
@@ -206,7 +211,7 @@ export function registerLogin(app: App, deps: LoginRoutesDeps): void {
       },
     },
     async (request, reply) => {
-      await accounts.confirmReset(request.body.token, request.body.new_password);
+      await accounts.confirmReset(request.body.token, request.body.new_password, clientDetails(request));
       return await reply.status(204).send(null);
     },
   );

@@ -55,7 +55,7 @@ export async function openAccounts(deps: AccountServicesDeps): Promise<AccountSe
   const signedTokens = await SignedTokens.open(database, clock, random);
   const sessions = new Sessions(database, new AccessTokens(signedTokens), clock, random);
   const passwords = new Passwords(random);
-  const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords, keepToken });
+  const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords, audit, keepToken });
   await firstAdmin.offer();
   const mailedTokens = new MailedTokens({ clock, random });
   const signUpPolicy = new SignUpPolicy(clock, deps.signUpMode);

@@ -3,6 +3,7 @@ import type { Clock, Random } from "@wrenn/core";
 import { userQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { ClientDetails, Credentials } from "./accounts.ts";
 import { clientMetadata } from "./accounts.ts";
@@ -58,8 +59,9 @@ export class SignUps {
   async signUp(
     { email, password, name }: Credentials & { readonly name: string },
     browserSecret: string,
+    client: ClientDetails,
   ): Promise<void> {
-    const { clock, database, mailedTokens, mailer, passwords, publicUrl, random } = this.#deps;
+    const { audit, clock, database, mailedTokens, mailer, passwords, publicUrl, random } = this.#deps;
     const passwordHash = await passwords.hash(password);
     const owner = await userQueries.findUserByEmail(database.db, email);
     if (owner && owner.status !== "inactive") {
@@ -76,6 +78,18 @@ export class SignUps {
     await database.db.transaction().execute(async (trx) => {
       await userQueries.deleteWaitingUsers(trx, new Date(clock.now() - ACTIVATION_MS));
       await userQueries.insertUser(trx, user);
+      await audit.write(
+        trx,
+        { teamId: PLATFORM_TEAM },
+        {
+          resource: "user",
+          resourceId: formatId("user", user.id),
+          action: "sign_up",
+          scope: "admin",
+          status: "info",
+          metadata: { email, ...clientMetadata(client) },
+        },
+      );
       const { token, ...issued } = await mailedTokens.issue(
         trx,
         "activation",
@@ -121,7 +135,7 @@ export class SignUps {
     const opened = await sessions.open(user.id, teamId);
     await audit.write(
       database.db,
-      { teamId, session: opened.session },
+      { teamId: PLATFORM_TEAM, session: opened.session },
       {
         resource: "user",
         resourceId: formatId("user", user.id),

@@ -1,26 +1,24 @@
-import type { Random } from "@wrenn/core";
+import type { Logger, Random } from "@wrenn/core";
+import { GroupedWrites } from "@wrenn/core";
 import { auditQueries } from "@wrenn/database";
 import type { Actor, AuditRow, Database, Db, NewAuditRow } from "@wrenn/database";
 import { actorOf } from "../http/current-identity.ts";
 import type { Identity } from "../http/identity.ts";
-import { GroupedWrites } from "@wrenn/core";
-
-export interface AuditEntry {
-  readonly resource: string;
-  readonly resourceId?: string;
-  readonly action: string;
-  readonly scope?: AuditRow["scope"];
-  readonly status?: AuditRow["status"];
-  readonly metadata?: Readonly<Record<string, string>>;
-}
+import type { AuditEntry } from "./audit-entry.ts";
+import { RoutineEntries } from "./routine-entries.ts";
 
 /** Says who did what (docs/reference/control-plane.md#audit-log), in the transaction that did it. */
 export class AuditLog {
   readonly #random: Random;
   readonly #alone: GroupedWrites<NewAuditRow, undefined>;
+  readonly #routine: RoutineEntries;
 
-  constructor(database: Database, random: Random) {
+  constructor(database: Database, random: Random, logger: Logger) {
     this.#random = random;
+    this.#routine = new RoutineEntries(
+      async (identity, entry) => await this.writeAlone(identity, entry),
+      logger,
+    );
     this.#alone = new GroupedWrites(async (rows) => {
       // Rows hold their teams as they are written; in one order, as everybody does who holds several.
       await auditQueries.insertAudit(
@@ -38,6 +36,21 @@ export class AuditLog {
   /** The same for what has no transaction of its own; entries of other requests may share this one's. */
   async writeAlone(identity: Identity, entry: AuditEntry): Promise<void> {
     await this.#alone.write(this.#row(identity, entry));
+  }
+
+  /** The same for what happens often: written later, and counted when it is repeated. */
+  recordRoutine(identity: Identity, entry: AuditEntry): void {
+    this.#routine.record(identity, entry);
+  }
+
+  /** Waits for what was handed to {@link recordRoutine} and is not written yet. */
+  async settle(): Promise<void> {
+    await this.#routine.settle();
+  }
+
+  /** Writes everything. */
+  async close(): Promise<void> {
+    await this.#routine.close();
   }
 
   #row(identity: Identity, entry: AuditEntry): NewAuditRow {

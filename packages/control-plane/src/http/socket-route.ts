@@ -9,6 +9,8 @@ export interface SocketRoute {
   readonly path: string;
   /** Parameters that its query may have. */
   readonly query?: readonly string[];
+  /** What the audit log calls a session; none where it only reads. */
+  readonly auditAction?: string;
   /** What a key needs. */
   readonly scope: Scope;
   /** Whether `error` messages carry `"fatal": true`. */

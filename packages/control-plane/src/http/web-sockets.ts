@@ -60,6 +60,8 @@ export interface WebSocketsDeps {
   readonly authenticator: RequestAuthenticator;
   /** The identity of an administrator who acts for the platform; throws for everyone else. */
   readonly actForPlatform: (identity: Identity) => Promise<Identity>;
+  /** Records that someone opened a session. */
+  readonly recordSession: (identity: Identity, capsuleId: string, action: string) => void;
   /** A running capsule of the team that the identity acts for. */
   readonly openCapsule: (identity: Identity, capsuleId: string) => Promise<SocketCapsule>;
   readonly clock: Clock;
@@ -132,6 +134,7 @@ async function serve(
     const identity = isAdmin ? await actForPlatform(authenticated) : authenticated;
     requireScope(identity, route.scope);
     const capsule = await openCapsule(identity, capsuleId);
+    if (route.auditAction !== undefined) deps.recordSession(identity, capsuleId, route.auditAction);
     const touch = (): void => {
       capsule.touch().catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
     };

@@ -25,8 +25,15 @@ export function registerProcessesAdmin(app: App, deps: ProcessesDeps): void {
 
 /** Sessions with commands, terminals and processes. */
 export const processSockets: readonly SocketRoute[] = [
-  { path: "exec/stream", scope: "run", handler: execStream },
-  { path: "pty", scope: "run", hasFatalErrors: true, subprotocol: BINARY_SUBPROTOCOL, handler: pty },
+  { path: "exec/stream", auditAction: "exec_stream", scope: "run", handler: execStream },
+  {
+    path: "pty",
+    auditAction: "terminal",
+    scope: "run",
+    hasFatalErrors: true,
+    subprotocol: BINARY_SUBPROTOCOL,
+    handler: pty,
+  },
   {
     path: "processes/:selector/stream",
     query: ["from", "from_stderr", "encoding"],

@@ -5,6 +5,8 @@ import type { DeletionDeps } from "./deletion.ts";
 import { InvitationsService } from "./invitations.ts";
 import { TeamsService } from "./teams.ts";
 
+const TEAMS_PER_OWNER = 20;
+
 export interface TeamServices {
   readonly adminTeams: AdminTeams;
   readonly deletion: DeletionService;
@@ -16,6 +18,7 @@ export interface TeamServicesDeps extends DeletionDeps {
   readonly random: Random;
   /** Address of the dashboard, for links in mails. */
   readonly publicUrl: string;
+  readonly teamsPerOwner?: number | undefined;
 }
 
 export function openTeams(deps: TeamServicesDeps): TeamServices {
@@ -24,6 +27,12 @@ export function openTeams(deps: TeamServicesDeps): TeamServices {
     adminTeams: new AdminTeams({ database, audit }),
     deletion: new DeletionService(deps),
     invitations: new InvitationsService({ database, clock, random, mailer, audit, publicUrl }),
-    teams: new TeamsService({ database, random, sessions, audit }),
+    teams: new TeamsService({
+      database,
+      random,
+      sessions,
+      audit,
+      teamsPerOwner: deps.teamsPerOwner ?? TEAMS_PER_OWNER,
+    }),
   };
 }

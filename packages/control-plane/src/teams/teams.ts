@@ -6,13 +6,13 @@ import type { Sessions } from "../accounts/sessions.ts";
 import { requireRole } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
 
-const MAX_TEAMS = 20;
-
 export interface TeamsDeps {
   readonly database: Database;
   readonly random: Random;
   readonly sessions: Sessions;
   readonly audit: AuditLog;
+  /** How many teams one person may own; each has quotas. */
+  readonly teamsPerOwner: number;
 }
 
 /** Teams and their members (docs/reference/rest-api.md#teams). */
@@ -29,12 +29,14 @@ export class TeamsService {
 
   /** @throws WrennError `limit_reached`. */
   async create(session: LiveSession, name: string): Promise<TeamOfUser> {
-    const { database, random } = this.#deps;
-    const owned = (await this.list(session.userId)).filter((team) => team.role === "owner");
-    if (owned.length >= MAX_TEAMS)
-      throw new WrennError("limit_reached", { limit: MAX_TEAMS, things: "teams of one owner" });
+    const { database, random, teamsPerOwner } = this.#deps;
     const id = random.uuid();
     await database.db.transaction().execute(async (trx) => {
+      // Several creates at once count each other.
+      await userQueries.lockUser(trx, session.userId);
+      const teams = await memberQueries.listUserTeams(trx, session.userId);
+      if (teams.filter((team) => team.role === "owner").length >= teamsPerOwner)
+        throw new WrennError("limit_reached", { limit: teamsPerOwner, things: "teams of one owner" });
       await teamQueries.insertTeam(trx, {
         id,
         name,

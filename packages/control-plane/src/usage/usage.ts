@@ -17,7 +17,6 @@ const KEEP_KEYS_MS = DAY_MS;
 const KEEP_EVENTS_MS = 7 * DAY_MS;
 const KEEP_LOGINS_MS = DAY_MS;
 const KEEP_MAILS_MS = 7 * DAY_MS;
-const KEEP_AUDIT_MS = 366 * DAY_MS;
 const MAX_SPAN_DAYS = 92;
 const DEFAULT_SPAN_DAYS = 30;
 
@@ -78,7 +77,6 @@ export class UsageService {
     await eventQueries.pruneEvents(db, new Date(now - KEEP_EVENTS_MS));
     await upkeepQueries.pruneLogins(db, new Date(now), new Date(now - KEEP_LOGINS_MS));
     await mailQueries.pruneMails(db, new Date(now), new Date(now - KEEP_MAILS_MS));
-    await upkeepQueries.pruneAudit(db, new Date(now - KEEP_AUDIT_MS));
     await idempotencyQueries.pruneIdempotencyKeys(db, new Date(now - KEEP_KEYS_MS));
   }
 

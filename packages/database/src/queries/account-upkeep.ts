@@ -10,8 +10,3 @@ export async function pruneLogins(db: Db, now: Date, ended: Date): Promise<void>
   await db.deleteFrom("sign_in_attempts").where("expires_at", "<", now).execute();
   await db.deleteFrom("invitations").where("expires_at", "<", now).execute();
 }
-
-/** Drops entries of the audit log from before `at`. */
-export async function pruneAudit(db: Db, at: Date): Promise<void> {
-  await db.deleteFrom("audit_log").where("created_at", "<", at).execute();
-}

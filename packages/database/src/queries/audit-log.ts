@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Insertable, Selectable } from "kysely";
 import type { AuditLogTable } from "../account-tables.ts";
 import type { Db } from "../schema.ts";
@@ -59,4 +60,25 @@ export async function listAudit(db: Db, query: AuditQuery): Promise<readonly Aud
     );
   }
   return await rows.orderBy("seq", "desc").limit(limit).execute();
+}
+
+/** Deletes entries from before `at`. */
+export async function deleteAuditBefore(db: Db, at: Date): Promise<void> {
+  await db.deleteFrom("audit_log").where("created_at", "<", at).execute();
+}
+
+/** Deletes the oldest entries of every team that has more than `most` routine ones (status `info`), or more than `most` others. */
+export async function deleteAuditBeyond(db: Db, most: number): Promise<void> {
+  await sql`
+    with too_many as (
+      select team_id, status = 'info' as routine from audit_log group by 1, 2 having count(*) > ${most}
+    ), last_kept as (
+      select team_id, routine, (
+        select seq from audit_log a
+        where a.team_id = t.team_id and (a.status = 'info') = t.routine
+        order by seq desc offset ${most - 1} limit 1
+      ) as seq from too_many t
+    )
+    delete from audit_log a using last_kept k
+    where a.team_id = k.team_id and (a.status = 'info') = k.routine and a.seq < k.seq`.execute(db);
 }
