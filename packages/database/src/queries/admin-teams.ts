@@ -128,6 +128,9 @@ export async function setTeamLimits(db: Db, id: string, limits: TeamLimits): Pro
       max_memory_mb: limits.max_memory_mb,
       max_templates: limits.max_templates,
       max_channels: limits.max_channels,
+      max_storage_mb: limits.max_storage_mb,
+      max_checkpoints: limits.max_checkpoints,
+      max_capsule_checkpoints: limits.max_capsule_checkpoints,
     })
     .where("id", "=", id)
     .execute();
