@@ -1,32 +1,15 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
-import type { Answer, Person } from "./support/test-platform.ts";
+import type { Person } from "./support/test-platform.ts";
+import { joinTeam, listOf } from "./support/join-team.ts";
 
 const platform = await TestPlatform.start();
 after(() => platform[Symbol.asyncDispose]());
 const call = platform.call.bind(platform);
 
-const listOf = (answer: Answer): readonly Record<string, unknown>[] => {
-  assert.ok(Array.isArray(answer.body), JSON.stringify(answer.body));
-  return answer.body as readonly Record<string, unknown>[];
-};
-
-/** Lets somebody join a team, and returns their token in it. */
-async function join(owner: Person, guest: Person, role: string): Promise<string> {
-  const body = { email: guest.email, role };
-  const path = `/v1/teams/${owner.teamId}/invitations`;
-  assert.equal((await call("POST", path, { token: owner.token, body })).status, 204);
-  const [invitation] = listOf(await call("GET", "/v1/invitations", { token: guest.token }));
-  const accept = `/v1/invitations/${String(invitation?.["id"])}/accept`;
-  assert.equal((await call("POST", accept, { token: guest.token })).status, 204);
-  const switched = await call("POST", "/v1/auth/switch-team", {
-    token: guest.token,
-    body: { team_id: owner.teamId },
-  });
-  assert.equal(switched.status, 200, JSON.stringify(switched.body));
-  return String(switched.body["token"]);
-}
+const join = async (owner: Person, guest: Person, role: "admin" | "member"): Promise<string> =>
+  await joinTeam(platform, owner, guest, role);
 
 test("people join by accepting an invitation, see the team, and lose it at once when they are removed", async () => {
   const [owner, guest] = [await platform.person("olga"), await platform.person("gus")];

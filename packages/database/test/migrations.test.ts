@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -7,6 +8,7 @@ import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 import { sql } from "kysely";
 import { Migrator } from "kysely/migration";
+import { listMigrations, migrate } from "../src/migrations.ts";
 
 const migrations = join(import.meta.dirname, "../migrations");
 
@@ -141,6 +143,52 @@ test("a filled database of the release before keeps every row, and gets the sche
       capsules.filter((row) => row.auto_resume).map(({ status }) => status),
       ["paused"],
     );
+  } finally {
+    await migrated.close();
+  }
+});
+
+test("keys and invitations that former members left in a database of an earlier version end with the upgrade", async () => {
+  await using files = await TestDatabase.create();
+  const [team, member, former, disabled] = [1, 2, 3, 4].map(() => crypto.randomUUID());
+  await replaceBy(files, async ({ db }) => {
+    await migrate(
+      db,
+      (await listMigrations()).filter((name) => name < "0019"),
+    );
+    await sql`insert into teams (id, name, slug) values (${team}, 'One', 'one')`.execute(db);
+    for (const [user, status] of [
+      [member, "active"],
+      [former, "active"],
+      [disabled, "disabled"],
+    ]) {
+      await sql`insert into users (id, email, name, password_hash, status)
+        values (${user}, ${`${user}@example.org`}, 'n', 'h', ${status})`.execute(db);
+      if (user !== former)
+        await sql`insert into memberships (user_id, team_id, role) values (${user}, ${team}, 'admin')`.execute(
+          db,
+        );
+      await sql`insert into invitations (id, team_id, email, role, invited_by, expires_at)
+        values (${crypto.randomUUID()}, ${team}, ${`of-${user}@example.org`}, 'admin', ${user}, now() + '1 day')`.execute(
+        db,
+      );
+    }
+    for (const creator of [member, former, disabled, null])
+      await sql`insert into api_keys (id, team_id, name, key_hash, key_prefix, created_by)
+        values (${crypto.randomUUID()}, ${team}, 'k', ${createHash("sha256").update(String(creator)).digest("hex")}, 'wrn_aaaaaa', ${creator})`.execute(
+        db,
+      );
+  });
+  const migrated = await files.open();
+  try {
+    const keys = await sql<{ created_by: string | null }>`select created_by from api_keys`.execute(
+      migrated.db,
+    );
+    assert.deepEqual(new Set(keys.rows.map((row) => row.created_by)), new Set([member, null]));
+    const invitations = await sql<{ invited_by: string }>`select invited_by from invitations`.execute(
+      migrated.db,
+    );
+    assert.ok(invitations.rows.every((row) => row.invited_by !== former));
   } finally {
     await migrated.close();
   }

@@ -1,6 +1,6 @@
 import { defined, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
-import type { Random } from "@wrenn/core";
-import { apiKeyQueries } from "@wrenn/database";
+import type { Clock, Random } from "@wrenn/core";
+import { apiKeyQueries, sessionQueries } from "@wrenn/database";
 import type { ApiKeyRow, Database, LiveSession } from "@wrenn/database";
 import { hashApiKey } from "./api-key-auth.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
@@ -19,6 +19,7 @@ export interface NewApiKey {
 
 export interface ApiKeysDeps {
   readonly database: Database;
+  readonly clock: Clock;
   readonly random: Random;
   readonly apiKeyAuth: ApiKeyAuth;
   readonly audit: AuditLog;
@@ -32,16 +33,19 @@ export class ApiKeysService {
     this.#deps = deps;
   }
 
-  /** @returns the row, and the key itself, which is kept nowhere. @throws WrennError `limit_reached`. */
+  /** @returns the row, and the key itself, which is kept nowhere. @throws WrennError `limit_reached`, `token_invalid`. */
   async create(
     session: LiveSession,
     { name, scopes, expiresAt }: NewApiKey,
   ): Promise<{ readonly row: ApiKeyRow; readonly key: string }> {
-    const { database, random, audit } = this.#deps;
+    const { database, random, audit, clock } = this.#deps;
     if ((await apiKeyQueries.listApiKeys(database.db, session.teamId)).length >= MAX_KEYS)
       throw new WrennError("limit_reached", { limit: MAX_KEYS, things: "API keys" });
     const key = `wrn_${randomHex(random, KEY_BYTES)}`;
     const row = await database.db.transaction().execute(async (trx) => {
+      // What the request was admitted by may have ended since.
+      if (!(await sessionQueries.lockSession(trx, session.id, session.teamId, new Date(clock.now()))))
+        throw new WrennError("token_invalid", {});
       const inserted = await apiKeyQueries.insertApiKey(trx, {
         id: random.uuid(),
         teamId: session.teamId,

@@ -64,7 +64,7 @@ export async function openAccounts(deps: AccountServicesDeps): Promise<AccountSe
   return {
     accounts: new Accounts({ database, random, sessions, publicUrl, passwords, mailer, mailedTokens, audit }),
     apiKeyAuth,
-    apiKeys: new ApiKeysService({ database, random, apiKeyAuth, audit }),
+    apiKeys: new ApiKeysService({ database, clock, random, apiKeyAuth, audit }),
     authenticator: new Authenticator(apiKeyAuth, sessions),
     firstAdmin,
     refreshCookie: new TokenCookie({

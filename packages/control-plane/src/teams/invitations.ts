@@ -1,6 +1,6 @@
 import { DAY_MS, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import { invitationQueries, userQueries } from "@wrenn/database";
+import { invitationQueries, sessionQueries, userQueries } from "@wrenn/database";
 import type { Database, InvitationRow, LiveSession } from "@wrenn/database";
 import type { Mailer } from "../mail/mailer.ts";
 import { requireRole } from "../http/identity.ts";
@@ -26,7 +26,7 @@ export class InvitationsService {
     this.#deps = deps;
   }
 
-  /** @throws WrennError `role_missing`, `limit_reached`. */
+  /** @throws WrennError `role_missing`, `limit_reached`, `token_invalid`. */
   async invite(session: LiveSession, email: string, role: "admin" | "member"): Promise<void> {
     const { database, mailer, random, audit, clock, publicUrl } = this.#deps;
     const identity = { teamId: session.teamId, session };
@@ -35,6 +35,10 @@ export class InvitationsService {
       throw new WrennError("limit_reached", { limit: MAX_OPEN, things: "invitations" });
     const expiresAt = new Date(clock.now() + INVITATION_MS);
     await database.db.transaction().execute(async (trx) => {
+      // The role may have ended since the request was admitted.
+      const live = await sessionQueries.lockSession(trx, session.id, session.teamId, this.#now());
+      if (!live) throw new WrennError("token_invalid", {});
+      requireRole({ teamId: live.teamId, session: live }, "admin");
       await invitationQueries.putInvitation(trx, {
         id: random.uuid(),
         teamId: session.teamId,

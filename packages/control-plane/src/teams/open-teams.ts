@@ -22,7 +22,7 @@ export interface TeamServicesDeps extends DeletionDeps {
 }
 
 export function openTeams(deps: TeamServicesDeps): TeamServices {
-  const { database, clock, random, mailer, sessions, audit, publicUrl } = deps;
+  const { database, clock, random, mailer, sessions, apiKeyAuth, audit, publicUrl } = deps;
   return {
     adminTeams: new AdminTeams({ database, audit }),
     deletion: new DeletionService(deps),
@@ -31,6 +31,7 @@ export function openTeams(deps: TeamServicesDeps): TeamServices {
       database,
       random,
       sessions,
+      apiKeyAuth,
       audit,
       teamsPerOwner: deps.teamsPerOwner ?? TEAMS_PER_OWNER,
     }),

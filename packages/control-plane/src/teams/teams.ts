@@ -2,6 +2,7 @@ import { formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { memberQueries, teamQueries, userQueries } from "@wrenn/database";
 import type { Database, LiveSession, Member, TeamOfUser, Trx } from "@wrenn/database";
+import type { ApiKeyAuth } from "../accounts/api-key-auth.ts";
 import type { Sessions } from "../accounts/sessions.ts";
 import { requireRole } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
@@ -10,6 +11,7 @@ export interface TeamsDeps {
   readonly database: Database;
   readonly random: Random;
   readonly sessions: Sessions;
+  readonly apiKeyAuth: ApiKeyAuth;
   readonly audit: AuditLog;
   /** How many teams one person may own; each has quotas. */
   readonly teamsPerOwner: number;
@@ -111,7 +113,7 @@ export class TeamsService {
     action: string,
     work: (trx: Trx) => Promise<boolean>,
   ): Promise<void> {
-    const { database, audit, sessions } = this.#deps;
+    const { database, audit, sessions, apiKeyAuth } = this.#deps;
     const { teamId } = session;
     await database.db.transaction().execute(async (trx) => {
       if (!(await work(trx))) {
@@ -125,6 +127,7 @@ export class TeamsService {
       );
     });
     sessions.forget();
+    apiKeyAuth.forget();
   }
 
   async #find(userId: string, teamId: string): Promise<TeamOfUser> {

@@ -1,5 +1,5 @@
 import type { Role } from "../account-tables.ts";
-import type { Db } from "../schema.ts";
+import type { Db, Trx } from "../schema.ts";
 
 export interface TeamOfUser {
   readonly id: string;
@@ -62,14 +62,20 @@ export async function findRole(db: Db, teamId: string, userId: string): Promise<
   return (await member.where("user_id", "=", userId).executeTakeFirst())?.role;
 }
 
-/** Changes the role of a member who is not the owner; false when there is no such member. */
+/** Changes the role of a member who is not the owner, and ends the invitations that the new role may not make; false when there is no such member. */
 export async function changeRole(
-  db: Db,
+  trx: Trx,
   teamId: string,
   userId: string,
   role: "admin" | "member",
 ): Promise<boolean> {
-  const result = await db
+  if (role === "member")
+    await trx
+      .deleteFrom("invitations")
+      .where("team_id", "=", teamId)
+      .where("invited_by", "=", userId)
+      .execute();
+  const result = await trx
     .updateTable("memberships")
     .set({ role })
     .where("team_id", "=", teamId)
@@ -79,7 +85,7 @@ export async function changeRole(
   return result.numUpdatedRows > 0n;
 }
 
-/** Ends a membership that is not the owner's; false when there is none. */
+/** Ends a membership that is not the owner's, with the API keys, links and invitations of that member in the team; false when there is none. */
 export async function deleteMembership(db: Db, teamId: string, userId: string): Promise<boolean> {
   const result = await db
     .deleteFrom("memberships")

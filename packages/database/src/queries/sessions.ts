@@ -1,5 +1,5 @@
 import type { Role } from "../account-tables.ts";
-import type { Db } from "../schema.ts";
+import type { Db, Trx } from "../schema.ts";
 
 export interface NewSession {
   readonly id: string;
@@ -42,7 +42,17 @@ export async function findSession(
   teamId: string | undefined,
   now: Date,
 ): Promise<LiveSession | undefined> {
-  return await db
+  return await liveSessions(db, now)
+    .where("sessions.id", "=", id)
+    .where((eb) =>
+      eb("memberships.team_id", "=", teamId === undefined ? eb.ref("sessions.team_id") : eb.val(teamId)),
+    )
+    .executeTakeFirst();
+}
+
+/** Sessions that are neither over nor revoked, each once for every team that its user belongs to. */
+function liveSessions(db: Db, now: Date) {
+  return db
     .selectFrom("sessions")
     .innerJoin("users", "users.id", "sessions.user_id")
     .innerJoin("memberships", "memberships.user_id", "sessions.user_id")
@@ -57,13 +67,26 @@ export async function findSession(
       "users.email as email",
       "users.name as name",
     ])
-    .where("sessions.id", "=", id)
-    .where((eb) =>
-      eb("memberships.team_id", "=", teamId === undefined ? eb.ref("sessions.team_id") : eb.val(teamId)),
-    )
     .where("sessions.revoked_at", "is", null)
     .where("sessions.expires_at", ">", now)
-    .where("teams.deleted_at", "is", null)
+    .where("teams.deleted_at", "is", null);
+}
+
+/**
+ * The session as {@link findSession} finds it, and unchanged until the end of the transaction: neither the login, nor the membership, nor
+ * the account can end before what the transaction makes in their name exists, and ends with them.
+ */
+export async function lockSession(
+  trx: Trx,
+  id: string,
+  teamId: string,
+  now: Date,
+): Promise<LiveSession | undefined> {
+  return await liveSessions(trx, now)
+    .where("sessions.id", "=", id)
+    .where("memberships.team_id", "=", teamId)
+    .where("users.status", "=", "active")
+    .forShare(["sessions", "memberships", "users"])
     .executeTakeFirst();
 }
 

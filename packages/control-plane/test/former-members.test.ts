@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { systemRandom } from "@wrenn/core";
+import { joinTeam, listOf } from "./support/join-team.ts";
+import { reasonOf, TestPlatform } from "./support/test-platform.ts";
+import type { Answer, Person } from "./support/test-platform.ts";
+
+const platform = await TestPlatform.start();
+after(() => platform[Symbol.asyncDispose]());
+const call = platform.call.bind(platform);
+const second = await platform.serve(undefined, systemRandom.uuid());
+
+async function keyOf(token: string): Promise<string> {
+  const made = await call("POST", "/v1/api-keys", {
+    token,
+    body: { name: "kept", scopes: ["read", "run", "manage"] },
+  });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  return String(made.body["key"]);
+}
+
+const admin = await platform.person("root");
+await platform.database.db
+  .updateTable("users")
+  .set({ is_admin: true })
+  .where("email", "=", admin.email)
+  .execute();
+
+/** Ways in which a membership of `guest` in a team of `owner` ends. */
+const endings: Readonly<
+  Record<string, (owner: Person, guest: Person, guestToken: string) => Promise<Answer>>
+> = {
+  "is removed": async (owner, guest) =>
+    await call("DELETE", `/v1/teams/${owner.teamId}/members/${guest.userId}`, { token: owner.token }),
+  leaves: async (owner, _guest, token) => await call("POST", `/v1/teams/${owner.teamId}/leave`, { token }),
+  "deletes the account": async (_owner, guest) =>
+    await call("DELETE", "/v1/me", { token: guest.token, body: { confirmation: guest.email } }),
+  "is deactivated": async (_owner, guest) =>
+    await call("PUT", `/v1/admin/users/${guest.userId}/active`, {
+      token: admin.token,
+      body: { active: false },
+    }),
+};
+
+let people = 0;
+for (const [what, end] of Object.entries(endings))
+  test(`API keys of a member who ${what} end at once on every control plane`, async () => {
+    people += 1;
+    const [owner, guest] = [await platform.person(`owner${people}`), await platform.person(`guest${people}`)];
+    const token = await joinTeam(platform, owner, guest, "admin");
+    const [key, ownersKey] = [await keyOf(token), await keyOf(owner.token)];
+    for (const url of [platform.url, second.url])
+      assert.equal((await call("GET", "/v1/capsules", { key, url })).status, 200);
+
+    const ended = await end(owner, guest, token);
+    assert.ok([200, 204].includes(ended.status), JSON.stringify(ended.body));
+    assert.equal(reasonOf(await call("GET", "/v1/capsules", { key })), "api_key_invalid");
+    assert.equal(reasonOf(await call("POST", "/v1/capsules", { key, body: {} })), "api_key_invalid");
+    const keys = listOf(await call("GET", "/v1/api-keys", { token: owner.token }));
+    assert.deepEqual(
+      keys.map((row) => row["created_by"]),
+      [owner.userId],
+    );
+    assert.equal((await call("GET", "/v1/capsules", { key: ownersKey })).status, 200);
+  });
+
+test("a key that is created while its creator is removed does not outlive the membership", async () => {
+  const [owner, guest] = [await platform.person("rosa"), await platform.person("rob")];
+  for (let round = 0; round < 5; round += 1) {
+    const token = await joinTeam(platform, owner, guest, "member");
+    const [removed, ...made] = await Promise.all([
+      call("DELETE", `/v1/teams/${owner.teamId}/members/${guest.userId}`, { token: owner.token }),
+      ...Array.from({ length: 4 }, async () => await call("POST", "/v1/api-keys", { token, body: {} })),
+    ]);
+    assert.equal(removed.status, 204);
+    for (const { status } of made) assert.ok([201, 401].includes(status), String(status));
+    assert.deepEqual(listOf(await call("GET", "/v1/api-keys", { token: owner.token })), []);
+  }
+});
+
+test("a key that is created while its creator is deactivated does not outlive the account", async () => {
+  const person = await platform.person("dana");
+  const active = `/v1/admin/users/${person.userId}/active`;
+  const [deactivated, ...made] = await Promise.all([
+    call("PUT", active, { token: admin.token, body: { active: false } }),
+    ...Array.from(
+      { length: 6 },
+      async () => await call("POST", "/v1/api-keys", { token: person.token, body: {} }),
+    ),
+  ]);
+  assert.equal(deactivated.status, 204);
+  for (const { status } of made) assert.ok([201, 401, 403].includes(status), String(status));
+  assert.equal((await call("PUT", active, { token: admin.token, body: { active: true } })).status, 204);
+  for (const { status, body } of made)
+    if (status === 201)
+      assert.equal((await call("GET", "/v1/capsules", { key: String(body["key"]) })).status, 401);
+});
+
+test("invitations of a former member, and of an admin who becomes a member, are withdrawn", async () => {
+  const [owner, first, other, friend] = [
+    await platform.person("ida"),
+    await platform.person("ira"),
+    await platform.person("ilse"),
+    await platform.person("friend"),
+  ];
+  const invitations = `/v1/teams/${owner.teamId}/invitations`;
+  const invite = async (token: string): Promise<void> => {
+    const body = { email: friend.email, role: "admin" };
+    assert.equal((await call("POST", invitations, { token, body })).status, 204);
+    assert.equal(listOf(await call("GET", "/v1/invitations", { token: friend.token })).length, 1);
+  };
+  const open = async (): Promise<number> =>
+    listOf(await call("GET", "/v1/invitations", { token: friend.token })).length;
+
+  await invite(await joinTeam(platform, owner, first, "admin"));
+  const member = (person: Person): string => `/v1/teams/${owner.teamId}/members/${person.userId}`;
+  assert.equal((await call("DELETE", member(first), { token: owner.token })).status, 204);
+  assert.equal(await open(), 0);
+
+  await invite(await joinTeam(platform, owner, other, "admin"));
+  const demoted = await call("PATCH", member(other), { token: owner.token, body: { role: "member" } });
+  assert.equal(demoted.status, 204, JSON.stringify(demoted.body));
+  assert.equal(await open(), 0);
+});
+
+test("a change of role leaves the API keys of a member as they are: no key may do what a member may not", async () => {
+  const [owner, guest] = [await platform.person("rita"), await platform.person("rolf")];
+  const key = await keyOf(await joinTeam(platform, owner, guest, "admin"));
+  const path = `/v1/teams/${owner.teamId}/members/${guest.userId}`;
+  assert.equal((await call("PATCH", path, { token: owner.token, body: { role: "member" } })).status, 204);
+  assert.equal((await call("GET", "/v1/capsules", { key })).status, 200);
+  // What needs a role needs a person.
+  const invite = { key, body: { email: "new@example.org", role: "member" } };
+  assert.equal(
+    reasonOf(await call("POST", `/v1/teams/${owner.teamId}/invitations`, invite)),
+    "session_required",
+  );
+});
