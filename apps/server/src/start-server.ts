@@ -214,5 +214,7 @@ function platformOf({ ports, fleet }: ControlPlane, localHost: string): CapsuleR
     apiKey: (key, id) => ports.admits(id, { "x-api-key": key }),
     bearer: (token, id) => ports.admits(id, { authorization: `Bearer ${token}` }),
     session: (login, id) => ports.admitsSession(id, login),
+    link: (link, { capsuleId, port }) => ports.admitsLink(capsuleId, port, link),
+    publicPort: ({ capsuleId, port }) => ports.admitsPublic(capsuleId, port),
   };
 }

@@ -36,6 +36,8 @@ import { registerHosts } from "./hosts/host-routes.ts";
 import { HostsService } from "./hosts/hosts-service.ts";
 import { StorageMeter } from "./hosts/storage-meter.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
+import { GrantCheck } from "./http/access-grants.ts";
+import { AccessWatch } from "./http/access-watch.ts";
 import { identityOf } from "./http/app.ts";
 import { createApp } from "./http/create-app.ts";
 import { guardAnswer } from "./http/guard-answer.ts";
@@ -52,6 +54,7 @@ import {
   addPublicRoutes,
   addRawBodyRoutes,
 } from "./http/route-groups.ts";
+import { RevocationFeed } from "./http/revocation-feed.ts";
 import { registerServiceRoutes } from "./http/service-routes.ts";
 import type { SocketRoute } from "./http/socket-route.ts";
 import { WorkAfterAnswer } from "./http/work-after-answer.ts";
@@ -61,6 +64,8 @@ import { openMail } from "./mail/open-mail.ts";
 import { registerNetwork } from "./network/network-routes.ts";
 import { registerPorts } from "./ports/port-routes.ts";
 import { registerPortSignIn } from "./ports/port-sign-in-routes.ts";
+import { registerPortLinks } from "./ports/port-link-routes.ts";
+import { PortLinks } from "./ports/port-links.ts";
 import { PortsService } from "./ports/ports.ts";
 import { processSockets, registerProcesses, registerProcessesAdmin } from "./processes/register-processes.ts";
 import { registerConnections } from "./sign-in/connection-routes.ts";
@@ -133,6 +138,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const afterAnswer = new WorkAfterAnswer(logger);
   opened.defer(() => afterAnswer.settle());
   opened.defer(() => apiKeyAuth.close());
+  const grants = new GrantCheck(database, clock);
+  const access = new AccessWatch({ live: async (asked) => await grants.live(asked), clock, logger });
+  opened.defer(() => access.close());
   const bus = new DatabaseEventBus(database);
   opened.defer(() => bus.close());
   const events = new EventFeed(database, bus, clock);
@@ -191,13 +199,24 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     identityProviders,
     publicUrl,
   });
+  const links = new PortLinks({ database, clock, random, audit, capsuleRows: capsules.rows });
   const ports = new PortsService({
     database,
+    links,
+    access,
     capsuleRows: capsules.rows,
     runningCapsules: capsules.running,
     authenticator,
     sessions,
   });
+  const revocations = new RevocationFeed(database, (revocation) => {
+    apiKeyAuth.forget();
+    sessions.forget();
+    links.forget();
+    if (revocation?.kind === "ports") ports.accessChanged(revocation.id);
+    access.recheck(revocation);
+  });
+  opened.defer(() => revocations.close());
   const usage = new UsageService(database, clock, logger);
   opened.defer(() => usage.close());
 
@@ -224,7 +243,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerSignIn(group, { signIn, providers, attemptCookie, refreshCookie, limiter, closing });
     registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
   });
-  await addAuthenticatedRoutes(app, { authenticator, limits }, async (group) => {
+  await addAuthenticatedRoutes(app, { authenticator, access, limits }, async (group) => {
     recordRoutes(group, audit);
     registerAccounts(group, {
       accounts,
@@ -243,15 +262,16 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerUsage(group, { usage });
     registerChannels(group, { channels, clock, limiter, outgoing, random, record });
     registerHosts(group, { hosts });
-    registerEvents(group, { events, authenticator, logger, closing });
+    registerEvents(group, { events, logger, closing });
     registerNetwork(group, { networks: capsules.networks, record });
     registerCapsules(group, { ...capsules, fleet, limits, random, record });
     registerProcesses(group, { capsules: capsules.running, clock, logger });
     registerTemplates(group, { fleet, templates, clock, record });
     registerFiles(group, { capsules: capsules.running, clock, random });
-    registerPorts(group, { capsuleRows: capsules.rows, ports, edge, clock });
+    registerPorts(group, { ports, edge });
+    registerPortLinks(group, { links, edge });
     await addRawBodyRoutes(group, (raw) => registerFileContent(raw, { capsules: capsules.running, clock }));
-    await addAdminRoutes(group, actForPlatform, async (admin) => {
+    await addAdminRoutes(group, { access, actForPlatform }, async (admin) => {
       registerAccountsAdmin(admin, { adminUsers });
       registerTeamsAdmin(admin, { adminTeams, deletion });
       registerTemplatesAdmin(admin, { templates, fleet, clock, record });
@@ -267,6 +287,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const sockets = createWebSockets({
     routes: socketRoutes,
     authenticator,
+    access,
     actForPlatform,
     recordSession: (identity, capsuleId, action) =>
       audit.recordRoutine(identity, { resource: "sandbox", resourceId: capsuleId, action, status: "info" }),

@@ -35,6 +35,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   selector: "process",
   upload: "upload",
   port: "port",
+  link: "link",
   name: "template",
   user: "user",
   invitation: "invitation",

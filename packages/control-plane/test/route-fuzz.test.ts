@@ -50,6 +50,7 @@ function idsOf(team: FurnishedTeam, route: ServedRoute): (parameter: string) => 
       selector: [furniture.pid, furniture.tag],
       upload: [ids.upload],
       port: ["8080", "1"],
+      link: [ids.link],
       name: [ids.template],
       user: [ids.user],
       invitation: [ids.invitation],

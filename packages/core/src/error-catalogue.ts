@@ -130,6 +130,18 @@ export const errorCatalogue = {
     "invalid API key",
     "Check the key; a revoked or mistyped key cannot be used.",
   ),
+  access_ended: user(
+    "unauthorized",
+    401,
+    "the access that this connection was opened with has ended",
+    "Connect again with a key, login or link that is valid.",
+  ),
+  access_unconfirmed: system(
+    "host_unavailable",
+    503,
+    "the access that this connection was opened with cannot be confirmed at the moment",
+    "Connect again in a moment; GET /ready says whether the database answers.",
+  ),
   // Capsules
   capsule_not_found: user("not_found", 404, "sandbox not found", "List your capsules with GET /v1/capsules."),
   capsule_not_running: user(

@@ -14,6 +14,7 @@ const prefixes = {
   auditLog: "log-",
   channel: "ch-",
   upload: "up-",
+  portLink: "link-",
 } as const;
 
 export type IdKind = keyof typeof prefixes;
@@ -32,6 +33,7 @@ const nouns: Record<IdKind, string> = {
   auditLog: "audit log",
   channel: "channel",
   upload: "upload",
+  portLink: "link",
 };
 
 /** Formats a hyphenated UUID as a public id of the given kind. */

@@ -20,6 +20,18 @@ export const portErrors = {
     "port {port} of this capsule is private",
     "Send X-API-Key, open a signed URL of this port, or make the port public.",
   ),
+  port_link_ended: user(
+    "unauthorized",
+    401,
+    "this link to port {port} was revoked, or was made by a version whose links cannot be revoked",
+    "Ask for a new link: POST /v1/capsules/{id}/ports/{port}/link.",
+  ),
+  port_link_not_found: user(
+    "not_found",
+    404,
+    "no such link to this port",
+    "List the links with GET /v1/capsules/{id}/ports/links; links that have ended are not listed.",
+  ),
   port_not_listening: user(
     "agent_error",
     502,

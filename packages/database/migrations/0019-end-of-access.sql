@@ -56,6 +56,6 @@ create trigger session_revocations after delete or update of revoked_at, expires
 create trigger team_revocations after update of deleted_at on teams
   for each row execute function notify_revocation('team', 'id');
 create trigger link_revocations after delete or update of expires_at on port_links
-  for each row execute function notify_revocation('link', 'id');
+  for each row when (old.expires_at > now()) execute function notify_revocation('link', 'id');
 create trigger port_revocations after insert or delete or update of access on port_access
   for each row execute function notify_revocation('ports', 'sandbox_id');

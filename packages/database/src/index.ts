@@ -3,6 +3,7 @@ export type { ClusterOptions, RestoreResult } from "./backup/embedded-backup.ts"
 export type { BackupSummary } from "./backup/write-backup.ts";
 export { openDatabase, pingDatabase } from "./open-database.ts";
 export type { Database, DatabaseOptions } from "./open-database.ts";
+export * as accessQueries from "./queries/live-access.ts";
 export * as apiKeyQueries from "./queries/api-keys.ts";
 export type { ApiKeyRow, KeyGrant } from "./queries/api-keys.ts";
 export * as operationQueries from "./queries/operations.ts";
@@ -28,6 +29,8 @@ export * as usageQueries from "./queries/usage.ts";
 export type { DayOfUse, UseBucket } from "./queries/usage.ts";
 export { isPlace } from "./queries/page.ts";
 export type { Page } from "./queries/page.ts";
+export * as portLinkQueries from "./queries/port-links.ts";
+export type { NewPortLink, PortLinkRow } from "./queries/port-links.ts";
 export * as portQueries from "./queries/ports.ts";
 export * as secretQueries from "./queries/secrets.ts";
 export * as discardedTemplateQueries from "./queries/discarded-templates.ts";

@@ -153,6 +153,20 @@ export interface PortAccessTable {
   access: "public" | "private";
 }
 
+/** A signed link to a port; its token carries the id. */
+export interface PortLinksTable {
+  id: string;
+  sandbox_id: string;
+  port: number;
+  team_id: string;
+  /** The person that made it; null for a link of an API key. */
+  created_by: string | null;
+  /** The API key that made it. */
+  api_key_id: string | null;
+  created_at: Defaulted<Date>;
+  expires_at: Date;
+}
+
 export interface SecretsTable {
   name: string;
   value: Buffer;
@@ -200,6 +214,7 @@ export interface Schema {
   templates: TemplatesTable;
   discarded_templates: DiscardedTemplatesTable;
   port_access: PortAccessTable;
+  port_links: PortLinksTable;
   secrets: SecretsTable;
   idempotency_keys: IdempotencyKeysTable;
   unanswered_creates: UnansweredCreatesTable;

@@ -2,7 +2,7 @@ import { WrennError } from "@wrenn/core";
 
 /** A connection's hold on its capsule. */
 export interface Hold {
-  /** Aborts when the capsule's connections are closed by force. */
+  /** Aborts when the connection has to end, or all of the capsule's are closed by force. */
   readonly signal: AbortSignal;
   /** Ends the hold; more calls do nothing. */
   release(): void;
@@ -24,11 +24,13 @@ interface Entry {
 export class ConnectionTracker {
   readonly #entries = new Map<string, Entry>();
 
-  /** @throws WrennError `port_draining` from `drain` until `reset`. */
-  acquire(capsuleId: string): Hold {
+  /**
+   * @param controller - ends the connection when it aborts, for whichever reason.
+   * @throws WrennError `port_draining` from `drain` until `reset`.
+   */
+  acquire(capsuleId: string, controller = new AbortController()): Hold {
     const entry = this.#entryOf(capsuleId);
     if (entry.draining) throw new WrennError("port_draining", {});
-    const controller = new AbortController();
     entry.holds.add(controller);
     return {
       signal: controller.signal,

@@ -1,5 +1,5 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
-import type { CredentialChecks } from "./access/access-control.ts";
+import type { CredentialChecks } from "./access/port-grant.ts";
 import type { SignInAddress } from "./access/sign-in.ts";
 import type { ExchangeLimits } from "./http/exchange.ts";
 import type { CapsuleRoutes } from "./routing/capsule-route.ts";

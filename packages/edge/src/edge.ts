@@ -3,6 +3,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import { problemOf, WrennError } from "@wrenn/core";
 import { LINK_PARAMETER, signLink } from "./access/signed-link.ts";
+import type { LinkRecord } from "./access/signed-link.ts";
 import { signTicket, TICKET_PARAMETER } from "./access/port-session.ts";
 import { ConnectionTracker } from "./connection-tracker.ts";
 import { defaultLimits } from "./edge-options.ts";
@@ -33,8 +34,8 @@ export interface Edge {
   webSocketStream(request: Http2ServerRequest, response: Http2ServerResponse): boolean;
   /** The capsule was paused, resumed, moved or destroyed, or its access changed: nothing known about it holds. */
   invalidate(capsuleId: string): void;
-  /** Query string of a link to the port that works for whoever holds it, until `expiresAt` (ms since the epoch). */
-  linkQuery(target: PortTarget, expiresAt: number): string;
+  /** Query string of a link to the port, which works for everyone who has it until it ends or is revoked. */
+  linkQuery(target: PortTarget, link: LinkRecord): string;
   /** Query string by which the browser that `binding` stands for opens the port for this login (UUID); see `SignInAddress`. */
   ticketQuery(target: PortTarget, sessionId: string, binding: string): string;
   /** Connections under way, for draining before a pause. */
@@ -133,7 +134,7 @@ export function createEdge(options: EdgeOptions): Edge {
       routes.invalidate(capsuleId);
       pools.forget(capsuleId);
     },
-    linkQuery: (target, expiresAt) => `${LINK_PARAMETER}=${signLink(options.linkKey, target, expiresAt)}`,
+    linkQuery: (target, link) => `${LINK_PARAMETER}=${signLink(options.linkKey, target, link)}`,
     ticketQuery: (target, sessionId, binding) =>
       `${TICKET_PARAMETER}=${signTicket(options.linkKey, target, sessionId, binding, clock.now())}`,
     close: () => {

@@ -1,4 +1,5 @@
-import type { CredentialChecks } from "./access/access-control.ts";
+import type { CredentialChecks } from "./access/port-grant.ts";
+import type { LinkRecord } from "./access/signed-link.ts";
 import type { SignInRequest } from "./access/sign-in.ts";
 import { createEdge } from "./edge.ts";
 import type { Edge } from "./edge.ts";
@@ -46,6 +47,8 @@ export class PortEdge {
         apiKey: async (key, id, signal) => await this.#require().apiKey(key, id, signal),
         bearer: async (token, id, signal) => await this.#require().bearer(token, id, signal),
         session: async (login, id, signal) => await this.#require().session(login, id, signal),
+        link: async (link, target, signal) => await this.#require().link(link, target, signal),
+        publicPort: (target) => this.#require().publicPort(target),
       },
       signIn: (asked) => this.#signIn(asked),
     });
@@ -70,8 +73,8 @@ export class PortEdge {
     return `${this.#address(`${port}-${capsuleId}.${this.#domain}`)}/`;
   }
 
-  portLink(capsuleId: string, port: number, expiresAt: number): string {
-    return `${this.portUrl(capsuleId, port)}?${this.edge.linkQuery({ capsuleId, port }, expiresAt)}`;
+  portLink(capsuleId: string, port: number, link: LinkRecord): string {
+    return `${this.portUrl(capsuleId, port)}?${this.edge.linkQuery({ capsuleId, port }, link)}`;
   }
 
   portEntrance(

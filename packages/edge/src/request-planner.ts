@@ -2,6 +2,7 @@ import { WrennError } from "@wrenn/core";
 import { AccessControl } from "./access/access-control.ts";
 import type { Admission } from "./access/access-control.ts";
 import { cookieTag } from "./access/cookies.ts";
+import type { PortGrant } from "./access/port-grant.ts";
 import { maySignIn, sendToSignIn } from "./access/sign-in.ts";
 import type { ConnectionTracker, Hold } from "./connection-tracker.ts";
 import { ENVD_PORT } from "./edge-options.ts";
@@ -83,12 +84,16 @@ export class RequestPlanner {
       sendCleanUrl(arrival, admission, response);
       return undefined;
     }
-    const route = await this.#parts.routes.live(capsuleId, found);
-    const hold = this.#parts.connections.acquire(capsuleId);
-    this.#report(capsuleId);
-    const release = this.#releasing(capsuleId, hold);
+    const watched = watch(admission.grant);
+    let release = watched.release;
     let rest: Rest | undefined;
     try {
+      const route = await this.#parts.routes.live(capsuleId, found);
+      // Its access may have ended while the capsule was resumed.
+      watched.ending.signal.throwIfAborted();
+      const hold = this.#parts.connections.acquire(capsuleId, watched.ending);
+      this.#report(capsuleId);
+      release = this.#releasing(capsuleId, hold, watched.release);
       rest = await send({ exchange: this.#exchange(arrival, admission, route, hold) });
     } finally {
       if (!rest) release();
@@ -96,8 +101,9 @@ export class RequestPlanner {
     return rest && heldUntil(rest, release);
   }
 
-  #releasing(capsuleId: string, hold: Hold): () => void {
+  #releasing(capsuleId: string, hold: Hold, unwatch: () => void): () => void {
     return () => {
+      unwatch();
       hold.release();
       this.#report(capsuleId);
     };
@@ -167,6 +173,12 @@ export class RequestPlanner {
   #report(capsuleId: string): void {
     this.#parts.options.onActivity?.(capsuleId);
   }
+}
+
+/** Aborts `ending` when the access ends, until `release`. */
+function watch(grant: PortGrant): { readonly ending: AbortController; readonly release: () => void } {
+  const ending = new AbortController();
+  return { ending, release: grant.hold((reason) => ending.abort(reason)) };
 }
 
 /** The rest of an exchange, which holds the capsule for as long as it goes on. */

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { newId, systemRandom } from "@wrenn/core";
+import { signToken } from "../src/access/signed-token.ts";
 import { ask } from "./support/http-client.ts";
 import type { Answer } from "./support/http-client.ts";
-import { goodKey, startService, startTestEdge } from "./support/test-edge.ts";
+import { startService, startTestEdge } from "./support/test-edge.ts";
+import { goodKey, goodLink } from "./support/test-grants.ts";
 import type { TestEdge, TestEdgeOptions } from "./support/test-edge.ts";
 
 interface Fixture {
@@ -76,7 +78,7 @@ test("a guest sets cookies for itself only", async (t) => {
 test("a signed link opens its port until it ends, and only that port of that capsule", async (t) => {
   const { get, edge, port } = await fixture(t);
   const target = { capsuleId: edge.capsuleId, port };
-  const query = edge.edge.linkQuery(target, Date.now() + 60_000);
+  const query = edge.edge.linkQuery(target, { id: goodLink, expiresAt: Date.now() + 60_000 });
   const direct = await get({}, `/a?x=1&${query}&y=%202`);
   assert.equal(seen(direct).url, "/a?x=1&y=%202");
   const cookie = (direct.headers["set-cookie"] ?? []).find((each) => each.startsWith("wrenn_port=")) ?? "";
@@ -90,13 +92,37 @@ test("a signed link opens its port until it ends, and only that port of that cap
   assert.equal(open.headers.location, "/evil.example/");
 
   for (const bad of [
-    edge.edge.linkQuery(target, Date.now() - 1000),
-    edge.edge.linkQuery({ ...target, port: port + 1 }, Date.now() + 60_000),
-    edge.edge.linkQuery({ ...target, capsuleId: newId("capsule", systemRandom) }, Date.now() + 60_000),
+    edge.edge.linkQuery(target, { id: goodLink, expiresAt: Date.now() - 1000 }),
+    edge.edge.linkQuery({ ...target, port: port + 1 }, { id: goodLink, expiresAt: Date.now() + 60_000 }),
+    edge.edge.linkQuery(
+      { ...target, capsuleId: newId("capsule", systemRandom) },
+      { id: goodLink, expiresAt: Date.now() + 60_000 },
+    ),
     query.replace(/.$/, (last) => (last === "A" ? "E" : "A")),
     "wrenn_token=",
     "wrenn_token=zzz",
   ]) {
     assert.equal((await get({}, `/?${bad}`)).status, 401, bad);
   }
+});
+
+test("a link that the platform no longer knows, and one of an earlier version, are refused and say so", async (t) => {
+  const { get, edge, port } = await fixture(t);
+  const target = { capsuleId: edge.capsuleId, port };
+  const expiresAt = Date.now() + 60_000;
+  const good = `/?${edge.edge.linkQuery(target, { id: goodLink, expiresAt })}`;
+  const followed = await get({}, good);
+  const cookie = (followed.headers["set-cookie"] ?? []).find((each) => each.startsWith("wrenn_port="));
+  const kept = { cookie: cookie?.split(";")[0] ?? "" };
+  assert.equal((await get(kept)).status, 200);
+  edge.grants.end("link");
+  const earlier = signToken(new Uint8Array(32).fill(7), "port link", target, [], expiresAt);
+  for (const path of [good, `/?wrenn_token=${earlier}`]) {
+    const refused = await get({}, path);
+    assert.equal(refused.status, 401);
+    assert.match(refused.body, /"reason":"port_link_ended"/);
+  }
+  assert.equal((await get(kept)).status, 401);
+  // Other credentials still count.
+  assert.equal((await get({ "x-api-key": goodKey }, good)).status, 200);
 });

@@ -7,7 +7,8 @@ import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { ask, rawClient } from "./support/http-client.ts";
 import { acceptWebSocket, startHttp2Lab } from "./support/http2-lab.ts";
-import { goodKey, startByteService, startService, startTestEdge } from "./support/test-edge.ts";
+import { startByteService, startService, startTestEdge } from "./support/test-edge.ts";
+import { goodKey, goodLink } from "./support/test-grants.ts";
 
 /** Expired long ago, signed with nothing that anyone knows. */
 const ourToken = tokenOf({ iss: "wrenn", sub: "usr-x", exp: 1 });
@@ -135,7 +136,10 @@ test("trailers carry no credentials to a service", async (t) => {
 
 test("the token of a link reaches a service neither in the path nor in Referer", async (t) => {
   const { edge, host, port } = await echoing(t);
-  const link = edge.edge.linkQuery({ capsuleId: edge.capsuleId, port }, Date.now() + 60_000);
+  const link = edge.edge.linkQuery(
+    { capsuleId: edge.capsuleId, port },
+    { id: goodLink, expiresAt: Date.now() + 60_000 },
+  );
   const token = link.split("=")[1] ?? "?";
   for (const [query, kept] of [
     [link, "/app?"],

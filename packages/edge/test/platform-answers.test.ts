@@ -5,6 +5,7 @@ import type { TestContext } from "node:test";
 import { ask, rawClient } from "./support/http-client.ts";
 import { startHttp2Lab } from "./support/http2-lab.ts";
 import { domain, startService, startTestEdge } from "./support/test-edge.ts";
+import { goodLink } from "./support/test-grants.ts";
 
 type Headers = Readonly<Record<string, unknown>>;
 
@@ -37,7 +38,10 @@ async function privateEdge(t: TestContext) {
 test("the edge's own answers have the security headers: errors, pages, redirects and refused upgrades", async (t) => {
   const { edge, service } = await privateEdge(t);
   const host = edge.host(service.port);
-  const link = edge.edge.linkQuery({ capsuleId: edge.capsuleId, port: service.port }, Date.now() + 60_000);
+  const link = edge.edge.linkQuery(
+    { capsuleId: edge.capsuleId, port: service.port },
+    { id: goodLink, expiresAt: Date.now() + 60_000 },
+  );
   for (const [what, path, headers, status, to = host] of [
     ["refused program", "/", {}, 401],
     ["refused browser", "/", { accept: "text/html", "sec-fetch-dest": "iframe" }, 401],

@@ -5,7 +5,8 @@ import { newId, systemClock, systemRandom } from "@wrenn/core";
 import type { SignInRequest } from "@wrenn/edge";
 import { ask, rawClient } from "./support/http-client.ts";
 import type { Answer } from "./support/http-client.ts";
-import { goodSession, startService, startTestEdge } from "./support/test-edge.ts";
+import { goodLink, goodSession } from "./support/test-grants.ts";
+import { startService, startTestEdge } from "./support/test-edge.ts";
 import type { TestEdge, TestEdgeOptions } from "./support/test-edge.ts";
 
 const page = { accept: "text/html,*/*", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
@@ -103,7 +104,11 @@ test("a ticket is good for one browser, one port, one login that lives, and a mi
     ],
     ["another capsule", edge.edge.ticketQuery({ ...target, capsuleId }, goodSession, binding), cookie],
     ["a login that is over", edge.edge.ticketQuery(target, `${goodSession}0`, binding), cookie],
-    ["a link's token", `wrenn_ticket=${edge.edge.linkQuery(target, now + 1000).split("=")[1]}`, cookie],
+    [
+      "a link's token",
+      `wrenn_ticket=${edge.edge.linkQuery(target, { id: goodLink, expiresAt: now + 1000 }).split("=")[1]}`,
+      cookie,
+    ],
     ["changed", good.replace(goodSession, goodSession.replace("1", "2")), cookie],
     ["none", "wrenn_ticket=", cookie],
   ] as const)
@@ -116,12 +121,8 @@ test("a ticket is good for one browser, one port, one login that lives, and a mi
 
 test("another page cannot use the session of a visitor, and a session that ended opens nothing", async (t) => {
   let now = Date.now();
-  let lives = true;
   const clock = { ...systemClock, now: () => now };
-  const { get, signedIn, edge, target } = await fixture(t, {
-    clock,
-    credentials: { apiKey: async () => false, bearer: async () => false, session: async () => lives },
-  });
+  const { get, signedIn, edge, target } = await fixture(t, { clock });
   const cookie = await signedIn();
   const own = `http://${edge.host(target.port)}`;
   assert.equal((await get({ cookie, origin: own })).status, 200);
@@ -140,9 +141,9 @@ test("another page cannot use the session of a visitor, and a session that ended
     200,
     "a planted one beside it",
   );
-  lives = false;
+  edge.grants.end("session");
   assert.equal((await get({ cookie })).status, 401, "logged out");
-  lives = true;
+  edge.grants.restore("session");
   now += 12 * 3_600_000 + 1000;
   assert.equal((await get({ cookie })).status, 401, "twelve hours later");
 });

@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
 import { WebSocketServer } from "ws";
 import { acceptField, acceptWebSocket, startHttp2Lab, statusOf } from "./support/http2-lab.ts";
-import { domain, goodKey, startByteService, startService } from "./support/test-edge.ts";
+import { goodKey } from "./support/test-grants.ts";
+import { domain, startByteService, startService } from "./support/test-edge.ts";
 import type { TestEdge } from "./support/test-edge.ts";
 import { clientFrame, opcode, serverFrames } from "./support/websocket-frames.ts";
 

@@ -59,6 +59,7 @@ export function registerAccountsAdmin(app: App, { adminUsers }: AccountsAdminDep
   app.put(
     "/v1/admin/users/:id/active",
     {
+      config: { endsOwnAccess: true },
       schema: {
         summary: "Shut somebody out, or let them in",
         description:
@@ -80,6 +81,7 @@ export function registerAccountsAdmin(app: App, { adminUsers }: AccountsAdminDep
   app.put(
     "/v1/admin/users/:id/admin",
     {
+      config: { endsOwnAccess: true },
       schema: {
         summary: "Make somebody an administrator of the platform, or no more",
         description: "400 for the last one.",

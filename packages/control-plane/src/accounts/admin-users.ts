@@ -71,7 +71,7 @@ export class AdminUsers {
       if (user.status !== "active") throw new WrennError("user_not_active", { status: user.status });
       await this.#requireOther(trx, session, user);
       await userQueries.changeUser(trx, userId, "active", { status: "disabled" });
-      await adminUserQueries.deleteKeysOf(trx, userId);
+      await adminUserQueries.deleteAccessOf(trx, userId);
       await this.#record(trx, session, user, "deactivate");
     });
     await sessions.revokeAll(userId);

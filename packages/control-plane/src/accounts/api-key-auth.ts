@@ -7,8 +7,8 @@ import type { Database, KeyGrant } from "@wrenn/database";
 import type { Identity } from "../http/identity.ts";
 
 const KEY = /^wrn_[0-9a-f]{32}$/;
-/** A revoked key works at most this long. */
-const CACHE_MS = 5000;
+/** A revoked key works at most this long, even when its revocation is not notified. */
+const CACHE_MS = 2000;
 const CACHE_SIZE = 10_000;
 /** Use is written down in batches: one row update for many requests. */
 const TOUCH_MS = 10_000;

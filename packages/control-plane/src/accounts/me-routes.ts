@@ -89,6 +89,7 @@ export function registerMeRoutes(
   app.delete(
     "/v1/me",
     {
+      config: { endsOwnAccess: true },
       schema: {
         summary: "Delete your account with the teams that only you belong to",
         tags,
@@ -165,6 +166,7 @@ export function registerMeRoutes(
   app.post(
     "/v1/auth/logout",
     {
+      config: { endsOwnAccess: true },
       schema: { summary: "Log out", tags, response: { 204: Type.Null(), ...refusals } },
     },
     async (request, reply) => {

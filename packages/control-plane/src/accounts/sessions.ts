@@ -8,7 +8,7 @@ import type { AccessTokens } from "./access-tokens.ts";
 const SESSION_MS = 30 * DAY_MS;
 /** Two tabs that renew at once are one client, not a thief. */
 const LEEWAY_MS = 10_000;
-/** A revoked session, or a membership that ended, works at most this long. */
+/** A revoked session, or a membership that ended, works at most this long, even when its revocation is not notified. */
 const CACHE_MS = 2000;
 const CACHE_SIZE = 10_000;
 const TOKEN_BYTES = 32;
@@ -76,9 +76,10 @@ export class Sessions {
     return session?.status === "active" ? session : undefined;
   }
 
-  /** Whether a login lives and its user belongs to the team. */
-  async admits(sessionId: string, teamId: string): Promise<boolean> {
-    return (await this.#find(sessionId, teamId))?.status === "active";
+  /** A login that lives and whose user belongs to the team; undefined otherwise. */
+  async find(sessionId: string, teamId: string): Promise<LiveSession | undefined> {
+    const session = await this.#find(sessionId, teamId);
+    return session?.status === "active" ? session : undefined;
   }
 
   /** @throws WrennError `token_invalid`, `account_deactivated`. */

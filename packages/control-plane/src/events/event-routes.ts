@@ -9,7 +9,6 @@ import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
 import { waitingClient } from "../http/waiting-client.ts";
 import type { EventFeed } from "./event-feed.ts";
-import type { RequestAuthenticator } from "../http/identity.ts";
 import type { Logger } from "@wrenn/core";
 
 const ID = /^\d{1,18}$/;
@@ -21,14 +20,13 @@ const STALLED_MS = 30_000;
 
 export interface EventRoutesDeps {
   readonly events: EventFeed;
-  readonly authenticator: RequestAuthenticator;
   readonly logger: Logger;
   /** Aborts when the control plane closes: answers without an end of their own end then. */
   readonly closing: AbortSignal;
 }
 
 /** What happens to a team's capsules, templates and hosts, as server-sent events. */
-export function registerEvents(app: App, { events, authenticator, logger, closing }: EventRoutesDeps): void {
+export function registerEvents(app: App, { events, logger, closing }: EventRoutesDeps): void {
   const streams = new Map<string, number>();
 
   app.get(
@@ -39,7 +37,7 @@ export function registerEvents(app: App, { events, authenticator, logger, closin
       schema: {
         summary: "Events of the team, as they happen",
         description:
-          "Server-sent events: `id` is the place in the stream, `event` the type, `data` a JSON object. A client that comes back with `Last-Event-ID` (or `after`) gets what it missed of the last seven days, in order and once. Without it the stream begins now. A comment comes at least every 15 s. The stream ends when the credentials do. 410 for a place of more than seven days ago.",
+          "Server-sent events: `id` is the place in the stream, `event` the type, `data` a JSON object. A client that comes back with `Last-Event-ID` (or `after`) gets what it missed of the last seven days, in order and once. Without it the stream begins now. A comment comes at least every 15 s. The stream ends with the access of its caller: when the key or login ends. 410 for a place of more than seven days ago.",
         tags: ["events"],
         querystring: Type.Object({
           after: Type.Optional(Type.String({ maxLength: 64 })),
@@ -81,8 +79,6 @@ export function registerEvents(app: App, { events, authenticator, logger, closin
       try {
         await write(response, `: ${after}\n\n`, signal);
         for await (const batch of events.follow(team, after, signal)) {
-          // Access that was taken away, or is over, ends the stream with the next batch, which comes soon in any case.
-          await authenticator.authenticate(request.headers);
           await write(response, textOf(batch, types), signal);
         }
       } catch (error) {

@@ -11,6 +11,9 @@ const PING_MS = 30_000;
 /** While a socket is left unread, pings find out that the client is gone: its system answers the first with a reset, and the second fails. */
 const UNREAD_PING_MS = 1000;
 
+/** A client that was cut off has this long to read why. */
+const CUT_MS = 1000;
+
 /** Close codes of RFC 6455 §7.4.1 and the IANA registry. */
 export const closeCode = { done: 1000, policy: 1008, failure: 1011, overload: 1013 } as const;
 
@@ -107,6 +110,18 @@ export class ClientSocket {
     this.#socket.close(code, reason);
     this.#end();
     this.#readOn();
+  }
+
+  /**
+   * Ends the session for a client that may not go on: nothing that it sent and that is not taken is taken, and a client that does not
+   * close the connection loses it.
+   */
+  cut(message: Readonly<Record<string, unknown>>, code: number, reason: string): void {
+    if (this.closed.aborted) return;
+    this.discard();
+    this.#socket.send(JSON.stringify(message), () => undefined);
+    this.close(code, reason);
+    setTimeout(() => this.#socket.terminate(), CUT_MS).unref();
   }
 
   async #write(data: string | Uint8Array): Promise<void> {

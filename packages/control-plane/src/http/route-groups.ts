@@ -1,4 +1,7 @@
 import type { FastifyRequest } from "fastify";
+import { administratorGrant, grantOf } from "./access-grants.ts";
+import type { AccessWatch } from "./access-watch.ts";
+import { watchRequest } from "./watched-requests.ts";
 import { runWithIdentity } from "./current-identity.ts";
 import { identityOf } from "./app.ts";
 import type { App } from "./app.ts";
@@ -45,19 +48,23 @@ export async function addPublicRoutes(
 
 export interface AuthenticatedRoutesDeps {
   readonly authenticator: RequestAuthenticator;
+  readonly access: AccessWatch;
   readonly limits: RequestLimits;
 }
 
-/** Routes for API keys and logins: `request.identity` is set before any of them runs. */
+/** Routes for API keys and logins: `request.identity` is set before any of them runs. A request ends with the access of its caller. */
 export async function addAuthenticatedRoutes(
   app: App,
-  { authenticator, limits }: AuthenticatedRoutesDeps,
+  { authenticator, access, limits }: AuthenticatedRoutesDeps,
   addRoutes: AddRoutes,
 ): Promise<void> {
   await app.register(async (group) => {
-    group.addHook("onRequest", async (request) => {
+    group.addHook("onRequest", async (request, reply) => {
       request.identity = await limits.admit(authenticator, request);
-      requireScope(request.identity, requestScope(request));
+      const scope = requestScope(request);
+      requireScope(request.identity, scope);
+      if (request.routeOptions.config.endsOwnAccess !== true)
+        watchRequest(access, grantOf(request.identity, scope), reply);
     });
     group.addHook("onRequest", (request, _reply, done) => runWithIdentity(identityOf(request), done));
     group.addHook("onRoute", (route) => {
@@ -67,6 +74,11 @@ export async function addAuthenticatedRoutes(
   });
 }
 
+export interface AdminRoutesDeps {
+  readonly access: AccessWatch;
+  readonly actForPlatform: (identity: Identity) => Promise<Identity>;
+}
+
 /**
  * Routes for administrators of the platform, inside the authenticated routes.
  *
@@ -74,12 +86,14 @@ export async function addAuthenticatedRoutes(
  */
 export async function addAdminRoutes(
   app: App,
-  actForPlatform: (identity: Identity) => Promise<Identity>,
+  { access, actForPlatform }: AdminRoutesDeps,
   addRoutes: AddRoutes,
 ): Promise<void> {
   await app.register(async (group) => {
-    group.addHook("onRequest", async (request) => {
+    group.addHook("onRequest", async (request, reply) => {
       request.identity = await actForPlatform(identityOf(request));
+      if (request.routeOptions.config.endsOwnAccess !== true)
+        watchRequest(access, administratorGrant(request.identity), reply);
     });
     group.addHook("onRoute", (route) => {
       route.schema = { ...route.schema, tags: ["admin"], security: [{ session: [] }] };

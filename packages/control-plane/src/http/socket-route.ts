@@ -38,6 +38,8 @@ export interface SocketContext {
   readonly touch: () => void;
   /** Aborts when the client is gone or the server closes. */
   readonly signal: AbortSignal;
+  /** Aborts when the client's access has ended, before {@link signal} does: nothing that the client sent takes effect from then on. */
+  readonly accessEnded: AbortSignal;
 }
 
 /**

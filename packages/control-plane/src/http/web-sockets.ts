@@ -10,6 +10,9 @@ import { WebSocketServer } from "ws";
 import { isContractSocket } from "./contract-routes.ts";
 import { requireScope } from "./identity.ts";
 import type { Identity, RequestAuthenticator } from "./identity.ts";
+import { administratorGrant, grantOf } from "./access-grants.ts";
+import type { AccessGrant } from "./access-grants.ts";
+import type { AccessWatch } from "./access-watch.ts";
 import { toWire } from "./envelope.ts";
 import { platformHeaders } from "./guard-answer.ts";
 import type { RequestLimits } from "./request-limits.ts";
@@ -58,6 +61,7 @@ export interface WebSockets {
 export interface WebSocketsDeps {
   readonly routes: readonly SocketRoute[];
   readonly authenticator: RequestAuthenticator;
+  readonly access: AccessWatch;
   /** The identity of an administrator who acts for the platform; throws for everyone else. */
   readonly actForPlatform: (identity: Identity) => Promise<Identity>;
   /** Records that someone opened a session. */
@@ -119,7 +123,21 @@ async function serve(
   { requestId, closing }: { readonly requestId: string; readonly closing: AbortSignal },
 ): Promise<void> {
   const signal = AbortSignal.any([socket.closed, closing]);
-  const { actForPlatform, openCapsule, logger, clock } = deps;
+  const { access, actForPlatform, openCapsule, logger, clock } = deps;
+  const accessEnded = new AbortController();
+  const releases: (() => void)[] = [];
+  const watch = (grant: AccessGrant): void => {
+    const onEnd = (reason: WrennError): void => {
+      accessEnded.abort(reason);
+      const code = reason.entry.fault === "user" ? closeCode.policy : closeCode.failure;
+      socket.cut(
+        { type: "error", data: reason.message, reason: reason.reason, ...fatal },
+        code,
+        reason.reason,
+      );
+    };
+    releases.push(access.hold(grant, onEnd));
+  };
   const startedAt = clock.monotonic();
   let outcome = "done";
   const fatal = route.hasFatalErrors === true ? { fatal: true } : {};
@@ -131,7 +149,9 @@ async function serve(
       socket.close(closeCode.policy, outcome);
       return;
     }
+    watch(grantOf(authenticated, route.scope));
     const identity = isAdmin ? await actForPlatform(authenticated) : authenticated;
+    if (isAdmin) watch(administratorGrant(identity));
     requireScope(identity, route.scope);
     const capsule = await openCapsule(identity, capsuleId);
     if (route.auditAction !== undefined) deps.recordSession(identity, capsuleId, route.auditAction);
@@ -149,7 +169,9 @@ async function serve(
       logger,
       touch: throttle(touch, () => clock.monotonic()),
       signal,
+      accessEnded: accessEnded.signal,
     };
+    signal.throwIfAborted();
     try {
       await route.handler(socket, context);
     } finally {
@@ -157,7 +179,7 @@ async function serve(
     }
     socket.close(closeCode.done, "");
   } catch (error) {
-    outcome = problemOf(error);
+    outcome = problemOf(accessEnded.signal.reason ?? error);
     if (!socket.closed.aborted) {
       const data =
         error instanceof SocketRefused ? error.message : toWire(error, requestId, logger).body.error.message;
@@ -165,6 +187,7 @@ async function serve(
       socket.close(closeCode.failure, "");
     }
   } finally {
+    for (const release of releases) release();
     socket.discard();
     logger.info("websocket", {
       path: request.url?.split("?")[0] ?? "",

@@ -2,9 +2,13 @@ import { parseId, WrennError } from "@wrenn/core";
 import { capsuleQueries, portQueries } from "@wrenn/database";
 import type { Database, CapsuleRow } from "@wrenn/database";
 import type { Sessions } from "../accounts/sessions.ts";
+import { grantOf } from "../http/access-grants.ts";
+import type { AccessGrant } from "../http/access-grants.ts";
+import type { AccessWatch } from "../http/access-watch.ts";
 import { requireScope } from "../http/identity.ts";
 import type { RequestAuthenticator } from "../http/identity.ts";
 import type { CapsuleRows } from "../capsules/capsule-rows.ts";
+import type { PortLinks } from "./port-links.ts";
 import type { RunningCapsules } from "../capsules/running-capsules.ts";
 
 type Access = "public" | "private";
@@ -12,8 +16,12 @@ type Access = "public" | "private";
 /** How ports of capsules are reached from outside. */
 export interface PortAddresses {
   portUrl(capsuleId: string, port: number): string;
-  /** A link that works for every holder until `expiresAt` (ms since the epoch). */
-  portLink(capsuleId: string, port: number, expiresAt: number): string;
+  /** The address of a signed link, by its public id, until `expiresAt` (ms since the epoch). */
+  portLink(
+    capsuleId: string,
+    port: number,
+    link: { readonly id: string; readonly expiresAt: number },
+  ): string;
   /**
    * Where a browser gets into a port with a login (UUID). `binding` says which browser; `path` is a raw request target in
    * origin form.
@@ -35,12 +43,20 @@ export interface PortRoute {
   readonly access: (port: number) => Access;
 }
 
+/** Access to a port, which is watched while it is used. */
+export interface PortAdmission {
+  /** Calls `onEnd` once when the access ends, until the function that it returns is called. */
+  hold(onEnd: (reason: WrennError) => void): () => void;
+}
+
 export interface PortsDeps {
   readonly database: Database;
   readonly capsuleRows: CapsuleRows;
   readonly runningCapsules: RunningCapsules;
   readonly authenticator: RequestAuthenticator;
   readonly sessions: Sessions;
+  readonly links: PortLinks;
+  readonly access: AccessWatch;
 }
 
 /** Ports of capsules: what users set, and what the edge needs to know. */
@@ -71,6 +87,11 @@ export class PortsService {
     if (row.status === "stopped" || row.status === "error")
       throw new WrennError("capsule_not_running", { status: row.status });
     await portQueries.setPortAccess(this.#deps.database.db, { sandbox_id: row.id, port, access });
+    this.accessChanged(publicId);
+  }
+
+  /** Reports to the observers that the access of a capsule's ports changed, here or at another control plane. */
+  accessChanged(publicId: string): void {
     for (const observer of this.#observers) observer(publicId);
   }
 
@@ -99,22 +120,43 @@ export class PortsService {
     await this.#deps.runningCapsules.resume(row.team_id, publicId);
   }
 
-  /** Whether credentials belong to the capsule's team. */
-  async admits(publicId: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
+  /** The access of credentials that belong to the capsule's team. */
+  async admits(
+    publicId: string,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<PortAdmission | undefined> {
     try {
       const identity = await this.#deps.authenticator.authenticate(headers);
       requireScope(identity, "run");
-      return (await this.#any(publicId))?.team_id === identity.teamId;
+      if ((await this.#any(publicId))?.team_id !== identity.teamId) return undefined;
+      return this.#admission(grantOf(identity, "run"));
     } catch (error) {
-      if (error instanceof WrennError && error.entry.fault === "user") return false;
+      if (error instanceof WrennError && error.entry.fault === "user") return undefined;
       throw error;
     }
   }
 
-  /** Whether a login (UUID) lives and its user belongs to the capsule's team, whichever team it turned to last. */
-  async admitsSession(publicId: string, sessionId: string): Promise<boolean> {
+  /** The access of a login (UUID) that lives and whose user belongs to the capsule's team, whichever team it turned to last. */
+  async admitsSession(publicId: string, sessionId: string): Promise<PortAdmission | undefined> {
     const row = await this.#any(publicId);
-    return row !== undefined && (await this.#deps.sessions.admits(sessionId, row.team_id));
+    const session = row && (await this.#deps.sessions.find(sessionId, row.team_id));
+    if (!session) return undefined;
+    return this.#admission(grantOf({ teamId: row.team_id, session }, "run"));
+  }
+
+  /** The access of a signed link to this port, by its public id. */
+  async admitsLink(publicId: string, port: number, linkId: string): Promise<PortAdmission | undefined> {
+    const id = await this.#deps.links.find(linkId, publicId, port);
+    return id === undefined ? undefined : this.#admission({ kind: "link", linkId: id });
+  }
+
+  /** The access of everyone to a public port. */
+  admitsPublic(publicId: string, port: number): PortAdmission {
+    return this.#admission({ kind: "public", capsuleId: publicId, port });
+  }
+
+  #admission(grant: AccessGrant): PortAdmission {
+    return { hold: (onEnd) => this.#deps.access.hold(grant, onEnd) };
   }
 
   async #any(publicId: string): Promise<CapsuleRow | undefined> {

@@ -104,6 +104,7 @@ async function readClient(
     context.logger.debug("exec_stream.input_failed", { problem: problemOf(error) }),
   );
   socket.expectInput();
+  context.accessEnded.addEventListener("abort", () => input.abandon(), { once: true });
   try {
     for (;;) {
       const message = await socket.receive(ended);

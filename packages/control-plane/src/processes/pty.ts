@@ -87,6 +87,7 @@ export const pty: SocketHandler = async (socket, context) => {
     process.wait(AbortSignal.timeout(EXIT_MS)).catch(() => failure.reject(cause));
   });
   socket.expectInput();
+  context.accessEnded.addEventListener("abort", () => input.abandon(), { once: true });
   try {
     const reading = readClient(socket, { process, input, output, context }, signal);
     reading.catch((error: unknown) => {

@@ -127,6 +127,7 @@ export function registerTeamsAdmin(app: App, { adminTeams, deletion }: TeamsAdmi
   app.delete(
     "/v1/admin/teams/:id",
     {
+      config: { endsOwnAccess: true },
       schema: {
         summary: "Delete a team with its capsules, templates, keys and invitations",
         tags,

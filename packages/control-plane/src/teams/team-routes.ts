@@ -115,6 +115,7 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
   app.delete(
     "/v1/teams/:id",
     {
+      config: { endsOwnAccess: true },
       schema: {
         summary: "Delete a team with its capsules, templates, keys and invitations; its owner",
         description: "Logins that act in it end.",
@@ -169,6 +170,7 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
   app.delete(
     "/v1/teams/:id/members/:user",
     {
+      config: { endsOwnAccess: true },
       schema: { summary: "Remove a member; owners and admins", tags, params: MemberParams, response: none },
     },
     async (request, reply) => {
@@ -181,6 +183,7 @@ export function registerTeamRoutes(app: App, { teams, deletion }: TeamRoutesDeps
   app.post(
     "/v1/teams/:id/leave",
     {
+      config: { endsOwnAccess: true },
       schema: { summary: "Leave a team that you do not own", tags, params: TeamParams, response: none },
     },
     async (request, reply) => {

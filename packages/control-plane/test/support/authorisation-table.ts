@@ -109,6 +109,8 @@ const ofCapsules: Readonly<Record<string, Expectation>> = {
   "GET /v1/capsules/:id/ports": row("read", 200),
   "PUT /v1/capsules/:id/ports/:port": row("ports", 200, { nested: 200, body: () => ({ access: "private" }) }),
   "POST /v1/capsules/:id/ports/:port/link": row("ports", 201, { nested: 201, body: () => ({}) }),
+  "GET /v1/capsules/:id/ports/links": row("read", 200),
+  "DELETE /v1/capsules/:id/ports/:port/links/:link": row("ports", 204, { spends: "link" }),
   // Processes
   "POST /v1/capsules/:id/exec": row("run", 200, { body: () => ({ cmd: "true" }) }),
   "GET /v1/capsules/:id/processes": row("read", 200),

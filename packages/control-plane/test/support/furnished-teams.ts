@@ -4,6 +4,7 @@ import {
   apiKeyQueries,
   hostQueries,
   invitationQueries,
+  portLinkQueries,
   teamQueries,
   templateQueries,
   userQueries,
@@ -29,6 +30,7 @@ export type Kind =
   | "process"
   | "upload"
   | "port"
+  | "link"
   | "template"
   | "channel"
   | "host"
@@ -41,7 +43,7 @@ export type Kind =
   | "user";
 
 /** Kinds that are used up, and made again. */
-export type Made = "capsule" | "template" | "channel" | "host" | "key" | "invitation" | "user";
+export type Made = "capsule" | "link" | "template" | "channel" | "host" | "key" | "invitation" | "user";
 
 export type Ids = Readonly<Record<Kind, string>>;
 
@@ -51,6 +53,7 @@ const nothing: Ids = {
   process: furniture.tag,
   upload: furniture.upload,
   port: "8080",
+  link: "",
   template: "",
   channel: "",
   host: "",
@@ -94,6 +97,23 @@ export class Furnisher {
       const made = await this.#platform.call("POST", "/v1/capsules", { key, body: {} });
       assert.equal(made.status, 201, JSON.stringify(made.body));
       return String(made.body["id"]);
+    },
+    link: async (team) => {
+      const id = systemRandom.uuid();
+      const { db } = this.#platform.database;
+      const link = {
+        id,
+        capsuleId: parseId("capsule", team.ids.capsule),
+        port: Number(team.ids.port),
+        teamId: parseId("team", team.ids.team),
+        creator: { userId: parseId("user", team.people.owner.userId) },
+        createdAt: new Date(this.#platform.clock.now()),
+        expiresAt: new Date(this.#platform.clock.now() + DAY_MS),
+      };
+      await db
+        .transaction()
+        .execute(async (trx) => void (await portLinkQueries.insertPortLink(trx, link, 1000)));
+      return formatId("portLink", id);
     },
     template: async (team) => {
       const { db } = this.#platform.database;
@@ -214,6 +234,8 @@ export class Furnisher {
       ...(kind === "host" ? { tag: tagOf(team) } : {}),
       ...(kind === "invitation" ? { received: fresh } : {}),
     };
+    // Links are a capsule's.
+    if (kind === "capsule") await this.renew(team, "link");
   }
 
   /** Lets the owner log in anew: tokens end after a while, and sessions by what is done with them. */
@@ -287,6 +309,7 @@ export function unknownIds(): Ids {
     process: "nobody",
     upload: newId("upload", systemRandom),
     port: "9999",
+    link: newId("portLink", systemRandom),
     template: "nobody",
     channel: newId("channel", systemRandom),
     host: newId("host", systemRandom),

@@ -192,6 +192,7 @@ export const malformedIds: Ids = {
   process: "x".repeat(129),
   upload: "up-",
   port: "http",
+  link: "link-",
   template: "nothing of this name",
   channel: "ch-",
   host: "cl-0000000000000000000000000",

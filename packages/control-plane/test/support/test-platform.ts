@@ -5,6 +5,7 @@ import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type {
+  ControlPlane,
   IdentityProvider,
   LocalHost,
   SignUpMode,
@@ -220,6 +221,7 @@ export class TestPlatform implements AsyncDisposable {
   ): Promise<{
     readonly url: string;
     readonly request: (request: IncomingMessage, response: ServerResponse) => void;
+    readonly ports: ControlPlane["ports"];
     readonly close: () => Promise<void>;
   }> {
     const { rates = {}, identityProviders = [], outbox, createAnswerMs } = this.#parts;
@@ -282,7 +284,12 @@ export class TestPlatform implements AsyncDisposable {
       await controlPlane.close();
     };
     this.#release.defer(close);
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, request, close };
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      request,
+      ports: controlPlane.ports,
+      close,
+    };
   }
 }
 

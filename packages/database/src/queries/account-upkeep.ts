@@ -1,6 +1,6 @@
 import type { Db } from "../schema.ts";
 
-/** Drops what nobody can use any more: logins that ended before `ended` with their refresh tokens, links, invitations and attempts to sign in that are over. */
+/** Drops what no one can use: logins that ended before `ended` with their refresh tokens; mailed links, invitations, attempts to sign in and links to ports that are over. */
 export async function pruneLogins(db: Db, now: Date, ended: Date): Promise<void> {
   await db
     .deleteFrom("sessions")
@@ -9,4 +9,5 @@ export async function pruneLogins(db: Db, now: Date, ended: Date): Promise<void>
   await db.deleteFrom("one_time_tokens").where("expires_at", "<", now).execute();
   await db.deleteFrom("sign_in_attempts").where("expires_at", "<", now).execute();
   await db.deleteFrom("invitations").where("expires_at", "<", now).execute();
+  await db.deleteFrom("port_links").where("expires_at", "<", now).execute();
 }

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { ExpressionBuilder } from "kysely";
 import type { UserStatus } from "../account-tables.ts";
-import type { Db, Schema } from "../schema.ts";
+import type { Db, Schema, Trx } from "../schema.ts";
 
 /** A part of a list that is counted through. */
 export interface Stretch {
@@ -75,7 +75,8 @@ export async function setAdministrator(db: Db, userId: string, isAdmin: boolean)
   await db.updateTable("users").set({ is_admin: isAdmin }).where("id", "=", userId).execute();
 }
 
-/** Takes the keys that somebody made, in whatever team. */
-export async function deleteKeysOf(db: Db, userId: string): Promise<void> {
-  await db.deleteFrom("api_keys").where("created_by", "=", userId).execute();
+/** Ends the API keys, and the links to ports, that a user made in any team. */
+export async function deleteAccessOf(trx: Trx, userId: string): Promise<void> {
+  await trx.deleteFrom("api_keys").where("created_by", "=", userId).execute();
+  await trx.deleteFrom("port_links").where("created_by", "=", userId).execute();
 }

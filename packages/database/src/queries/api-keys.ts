@@ -1,5 +1,5 @@
 import type { Selectable } from "kysely";
-import type { ApiKeyScope, ApiKeysTable, Db } from "../schema.ts";
+import type { ApiKeyScope, ApiKeysTable, Db, Trx } from "../schema.ts";
 
 export type ApiKeyRow = Selectable<ApiKeysTable>;
 
@@ -27,6 +27,21 @@ export async function findApiKey(db: Db, hash: string, now: Date): Promise<KeyGr
     .where("api_keys.key_hash", "=", hash)
     .where((eb) => eb.or([eb("api_keys.expires_at", "is", null), eb("api_keys.expires_at", ">", now)]))
     .where("teams.deleted_at", "is", null)
+    .executeTakeFirst();
+}
+
+/** A key that works, and is there until the end of the transaction, with its end; undefined when it does not work. */
+export async function lockApiKey(
+  trx: Trx,
+  id: string,
+  now: Date,
+): Promise<{ readonly id: string; readonly expiresAt: Date | null } | undefined> {
+  return await trx
+    .selectFrom("api_keys")
+    .select(["id", "expires_at as expiresAt"])
+    .where("id", "=", id)
+    .where((eb) => eb.or([eb("expires_at", "is", null), eb("expires_at", ">", now)]))
+    .forShare()
     .executeTakeFirst();
 }
 

@@ -1,7 +1,7 @@
 import type { Db } from "../schema.ts";
 
 /**
- * Ends a team for everybody: its keys and invitations go, its logins turn invalid. Memberships, usage and the audit log stay.
+ * Ends a team for everybody: its keys, links and invitations go, its logins turn invalid. Memberships, usage and the audit log stay.
  * False when it is deleted already.
  */
 export async function markTeamDeleted(db: Db, teamId: string, at: Date): Promise<boolean> {
@@ -13,6 +13,7 @@ export async function markTeamDeleted(db: Db, teamId: string, at: Date): Promise
     .executeTakeFirst();
   if (result.numUpdatedRows === 0n) return false;
   await db.deleteFrom("api_keys").where("team_id", "=", teamId).execute();
+  await db.deleteFrom("port_links").where("team_id", "=", teamId).execute();
   await db.deleteFrom("invitations").where("team_id", "=", teamId).execute();
   await db.deleteFrom("channels").where("team_id", "=", teamId).execute();
   return true;
@@ -58,7 +59,7 @@ export async function otherAdminExists(db: Db, userId: string): Promise<boolean>
   return other !== undefined;
 }
 
-/** Ends an active account with its keys, its identities at providers and its places in the teams of others; its address is free again. False when it is not active. */
+/** Ends an active account with its keys, its links to ports, its identities at providers and its places in the teams of others; its address is free again. False when it is not active. */
 export async function markUserDeleted(db: Db, userId: string, at: Date): Promise<boolean> {
   const result = await db
     .updateTable("users")
@@ -68,6 +69,7 @@ export async function markUserDeleted(db: Db, userId: string, at: Date): Promise
     .executeTakeFirst();
   if (result.numUpdatedRows === 0n) return false;
   await db.deleteFrom("api_keys").where("created_by", "=", userId).execute();
+  await db.deleteFrom("port_links").where("created_by", "=", userId).execute();
   await db.deleteFrom("one_time_tokens").where("user_id", "=", userId).execute();
   await db.deleteFrom("user_identities").where("user_id", "=", userId).execute();
   await db.deleteFrom("memberships").where("user_id", "=", userId).where("role", "<>", "owner").execute();

@@ -6,6 +6,7 @@ import type { PortTarget } from "../port-target.ts";
 import type { PortAccess } from "../routing/capsule-route.ts";
 import { cookieName, cookieValues } from "./cookies.ts";
 import { fromOwnPage } from "./own-page.ts";
+import type { CredentialChecks, PortGrant } from "./port-grant.ts";
 import {
   HOP_COOKIE,
   SESSION_COOKIE,
@@ -16,15 +17,6 @@ import {
 } from "./port-session.ts";
 import { LINK_COOKIE, LINK_PARAMETER, verifyLink } from "./signed-link.ts";
 import { takeParameter } from "./token-parameters.ts";
-
-/** Asks the platform about credentials; each answers whether it may use ports of the capsule. */
-export interface CredentialChecks {
-  apiKey(key: string, capsuleId: string, signal: AbortSignal): Promise<boolean>;
-  /** The token of `Authorization: Bearer`; false for a token that is not the platform's. */
-  bearer(token: string, capsuleId: string, signal: AbortSignal): Promise<boolean>;
-  /** A login, by its UUID: whether it still lives and its user belongs to the capsule's team. */
-  session(sessionId: string, capsuleId: string, signal: AbortSignal): Promise<boolean>;
-}
 
 /** How the request came in, as far as it matters for access. */
 export interface AccessRequest {
@@ -38,6 +30,8 @@ export interface AccessRequest {
 }
 
 export interface Admission {
+  /** What the request was admitted by. */
+  readonly grant: PortGrant;
   /** Raw request target without our tokens. */
   readonly url: string;
   readonly dropAuthorization: boolean;
@@ -45,6 +39,12 @@ export interface Admission {
   readonly byCookie: boolean;
   /** A link was followed, or a ticket shown: the browser keeps this until then (ms since the epoch). */
   readonly cookie: { readonly name: string; readonly token: string; readonly expiresAt: number } | undefined;
+}
+
+/** What a browser came with that becomes a cookie, and the access that it gives. */
+interface Proof {
+  readonly cookie: NonNullable<Admission["cookie"]>;
+  readonly grant: PortGrant;
 }
 
 /** Decides who may use a port. */
@@ -60,64 +60,91 @@ export class AccessControl {
     this.#clock = clock;
   }
 
-  /** @throws WrennError `port_private`. */
+  /** @throws WrennError `port_private`, `port_link_ended`. */
   async admit(asked: AccessRequest): Promise<Admission> {
+    const { target, access } = asked;
     const link = takeParameter(asked.url, LINK_PARAMETER);
     const ticket = takeParameter(link.url, TICKET_PARAMETER);
-    const cookie = this.#followedLink(asked, link.value) ?? (await this.#shownTicket(asked, ticket.value));
+    const followed = await this.#followedLink(asked, link.value);
+    const proof = followed.proof ?? (await this.#shownTicket(asked, ticket.value));
     // A bearer token may be the service's own; only one that the platform knows is kept from it.
     const bearer = await this.#bearer(asked);
-    const admission = { url: ticket.url, dropAuthorization: bearer, cookie, byCookie: false };
-    if (asked.access === "public" || cookie || bearer) return admission;
-    if (await this.#apiKey(asked)) return admission;
-    if (await this.#cookies(asked)) return { ...admission, byCookie: true };
-    throw new WrennError("port_private", { port: asked.target.port });
+    const shown =
+      (access === "public" ? this.#checks.publicPort(target) : (proof?.grant ?? bearer)) ??
+      (await this.#apiKey(asked));
+    const grant = shown ?? (await this.#cookies(asked));
+    if (!grant)
+      throw new WrennError(followed.isOver ? "port_link_ended" : "port_private", { port: target.port });
+    return {
+      grant,
+      url: ticket.url,
+      dropAuthorization: bearer !== undefined,
+      cookie: proof?.cookie,
+      byCookie: shown === undefined,
+    };
   }
 
-  #followedLink(asked: AccessRequest, token: string | undefined): Admission["cookie"] {
-    const expiresAt = token === undefined ? undefined : this.#linkEnd(asked.target, token);
-    if (token === undefined || expiresAt === undefined) return undefined;
-    return { name: this.#name(asked, LINK_COOKIE), token, expiresAt };
+  /** A link of this platform that gives no access is over: it was revoked, or comes from a version whose links could not be. */
+  async #followedLink(
+    asked: AccessRequest,
+    token: string | undefined,
+  ): Promise<{ readonly proof?: Proof; readonly isOver: boolean }> {
+    const link = token === undefined ? undefined : this.#verifyLink(asked.target, token);
+    if (token === undefined || !link) return { isOver: false };
+    const grant = await this.#link(asked, link.id);
+    if (!grant) return { isOver: true };
+    const cookie = { name: this.#name(asked, LINK_COOKIE), token, expiresAt: link.expiresAt };
+    return { proof: { cookie, grant }, isOver: false };
   }
 
-  async #shownTicket(asked: AccessRequest, ticket: string | undefined): Promise<Admission["cookie"]> {
+  async #link({ target, signal }: AccessRequest, id: string | undefined): Promise<PortGrant | undefined> {
+    return id === undefined ? undefined : await this.#checks.link(id, target, signal);
+  }
+
+  async #shownTicket(asked: AccessRequest, ticket: string | undefined): Promise<Proof | undefined> {
     const { request, target, prefix, signal } = asked;
     if (ticket === undefined || prefix !== "") return undefined;
     const now = this.#clock.now();
     const hops = cookieValues(request.headers.cookie ?? "", this.#name(asked, HOP_COOKIE));
     const sessionId = verifyTicket(this.#key, target, ticket, hops, now);
     if (sessionId === undefined) return undefined;
-    if (!(await this.#checks.session(sessionId, target.capsuleId, signal))) return undefined;
-    return { name: this.#name(asked, SESSION_COOKIE), ...signSession(this.#key, target, sessionId, now) };
+    const grant = await this.#checks.session(sessionId, target.capsuleId, signal);
+    if (!grant) return undefined;
+    const session = signSession(this.#key, target, sessionId, now);
+    return { cookie: { name: this.#name(asked, SESSION_COOKIE), ...session }, grant };
   }
 
-  async #bearer({ request, target, signal }: AccessRequest): Promise<boolean> {
+  async #bearer({ request, target, signal }: AccessRequest): Promise<PortGrant | undefined> {
     const match = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? "");
-    return match ? this.#checks.bearer(match[1] ?? "", target.capsuleId, signal) : false;
+    return match ? await this.#checks.bearer(match[1] ?? "", target.capsuleId, signal) : undefined;
   }
 
-  async #apiKey({ request, target, signal }: AccessRequest): Promise<boolean> {
+  async #apiKey({ request, target, signal }: AccessRequest): Promise<PortGrant | undefined> {
     const key = request.headers["x-api-key"];
-    return typeof key === "string" && key !== "" && this.#checks.apiKey(key, target.capsuleId, signal);
+    if (typeof key !== "string" || key === "") return undefined;
+    return await this.#checks.apiKey(key, target.capsuleId, signal);
   }
 
   /** A browser sends cookies by itself, also when another site asks; these requests are not admitted. */
-  async #cookies(asked: AccessRequest): Promise<boolean> {
+  async #cookies(asked: AccessRequest): Promise<PortGrant | undefined> {
     const { request, target, prefix, signal } = asked;
     const header = request.headers.cookie ?? "";
-    if (header === "" || !fromOwnPage(request)) return false;
-    const links = cookieValues(header, this.#name(asked, LINK_COOKIE));
-    if (links.some((token) => this.#linkEnd(target, token) !== undefined)) return true;
-    if (prefix !== "") return false;
+    if (header === "" || !fromOwnPage(request)) return undefined;
+    for (const token of cookieValues(header, this.#name(asked, LINK_COOKIE))) {
+      const grant = await this.#link(asked, this.#verifyLink(target, token)?.id);
+      if (grant) return grant;
+    }
+    if (prefix !== "") return undefined;
     for (const token of cookieValues(header, this.#name(asked, SESSION_COOKIE))) {
       const sessionId = verifySession(this.#key, target, token, this.#clock.now());
       if (sessionId === undefined) continue;
-      if (await this.#checks.session(sessionId, target.capsuleId, signal)) return true;
+      const grant = await this.#checks.session(sessionId, target.capsuleId, signal);
+      if (grant) return grant;
     }
-    return false;
+    return undefined;
   }
 
-  #linkEnd(target: PortTarget, token: string): number | undefined {
+  #verifyLink(target: PortTarget, token: string): ReturnType<typeof verifyLink> {
     return verifyLink(this.#key, target, token, this.#clock.now());
   }
 

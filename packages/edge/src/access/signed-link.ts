@@ -7,17 +7,26 @@ export const LINK_COOKIE = "wrenn_port";
 
 const PURPOSE = "port link";
 
-/** Makes the token of a link to one port that works for whoever holds it until `expiresAt` (ms since the epoch). */
-export function signLink(key: Uint8Array, target: PortTarget, expiresAt: number): string {
-  return signToken(key, PURPOSE, target, [], expiresAt);
+/** A link as the platform keeps it. */
+export interface LinkRecord {
+  /** Of letters, digits, `_` and `-`. */
+  readonly id: string;
+  /** Ms since the epoch. */
+  readonly expiresAt: number;
 }
 
-/** When the token ends, in ms since the epoch; undefined when it is not one of this port, or is over. */
+/** Makes the token of a link to one port, for everyone who has it. Whether the link still works is looked up by its id. */
+export function signLink(key: Uint8Array, target: PortTarget, { id, expiresAt }: LinkRecord): string {
+  return signToken(key, PURPOSE, target, [id], expiresAt);
+}
+
+/** The link of a token; undefined when it is not one of this port, or is over. Tokens of earlier versions name no link: their id is undefined. */
 export function verifyLink(
   key: Uint8Array,
   target: PortTarget,
   token: string,
   now: number,
-): number | undefined {
-  return verifyToken(key, PURPOSE, target, token, now)?.expiresAt;
+): { readonly id: string | undefined; readonly expiresAt: number } | undefined {
+  const verified = verifyToken(key, PURPOSE, target, token, now);
+  return verified && { id: verified.fields[0], expiresAt: verified.expiresAt };
 }

@@ -78,7 +78,8 @@ export function fieldsOf(headers: RawHeaders): Record<string, string | string[]>
 /** Ends the exchange so that the client cannot take it for complete. */
 export function abortResponse(response: EdgeResponse): void {
   if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-  else response.socket?.destroy();
+  // The response to a pipelined request has no connection before it is its turn.
+  else response.req.socket.destroy();
 }
 
 /** Fields after the body; HTTP/1.1 sends them only with a chunked one. Those of one hop, which HTTP/2 forbids, stay here. */

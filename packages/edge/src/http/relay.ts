@@ -42,6 +42,7 @@ async function attempt(
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { limits, signal, port } = exchange;
+  signal.throwIfAborted();
   const upstream = open(exchange, mayReuse);
   let answer: IncomingMessage | undefined;
   let settled = false;

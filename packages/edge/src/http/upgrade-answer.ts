@@ -45,6 +45,7 @@ export async function upgradeAnswer(
     reject(new WrennError("port_timeout", { port, action: "answer", ms: limits.responseMs }));
   }, limits.responseMs);
   signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
   client.once("close", onClose);
   upstream.on("error", reject);
   upstream.on("response", (incoming) => resolve({ incoming, socket: undefined, head: Buffer.alloc(0) }));
@@ -75,6 +76,7 @@ export async function decline(
   const over = (error?: unknown): void => (error === undefined ? resolve() : reject(asError(error)));
   const onAbort = (): void => reject(asError(exchange.signal.reason));
   exchange.signal.addEventListener("abort", onAbort, { once: true });
+  if (exchange.signal.aborted) onAbort();
   try {
     sendAnswer({ request, response, incoming, exchange, onBytes: exchange.onBytes, over });
     await promise;

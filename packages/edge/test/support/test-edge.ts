@@ -6,16 +6,15 @@ import type { Server as TcpServer, Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { newId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { createEdge, listenEdge } from "@wrenn/edge";
+import { TestGrants } from "./test-grants.ts";
 import type { CapsuleRoute, Edge, EdgeFallback, EdgeOptions, EdgeServer, EdgeTls } from "@wrenn/edge";
 
-export const goodKey = "wrn_0123456789abcdef0123456789abcdef";
-/** UUID of a login. */
-export const goodSession = "0190b1c2-0000-7000-8000-000000000001";
 export const domain = "wrenn.test";
 
 export interface TestEdge {
   readonly edge: Edge;
   readonly server: EdgeServer;
+  readonly grants: TestGrants;
   readonly capsuleId: string;
   /** What the platform knows about the capsule; undefined: no such capsule. */
   route: CapsuleRoute | undefined;
@@ -41,6 +40,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     autoResume: false,
     access: () => options.access ?? "public",
   };
+  const grants = new TestGrants();
   const woken: string[] = [];
   const activity: string[] = [];
   const edge = createEdge({
@@ -52,11 +52,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
         test.route = running;
       },
     },
-    credentials: {
-      apiKey: async (key) => key === goodKey,
-      bearer: async (token) => token === "platform-token",
-      session: async (id) => id === goodSession,
-    },
+    credentials: grants.checks,
     linkKey: new Uint8Array(32).fill(7),
     onActivity: (id) => activity.push(id),
     clock: systemClock,
@@ -80,6 +76,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
   });
   const test: TestEdge = {
     edge,
+    grants,
     server,
     capsuleId,
     route: running,
