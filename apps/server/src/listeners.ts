@@ -4,11 +4,8 @@ import type { ControlPlane } from "@wrenn/control-plane";
 import { defined, systemClock, systemRandom } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { listenEdge, localCertificate, startNameServer } from "@wrenn/edge";
-import type { EdgeTls, PortEdge } from "@wrenn/edge";
+import type { ClientConnections, EdgeTls, PortEdge } from "@wrenn/edge";
 import type { ServerConfig } from "./config/server-config.ts";
-
-/** See docs/reference/values.md#limits-and-times. */
-const KEEP_ALIVE_MS = 620_000;
 
 export interface Listeners extends AsyncDisposable {
   readonly url: string;
@@ -16,14 +13,20 @@ export interface Listeners extends AsyncDisposable {
   readonly secure?: { readonly url: string; readonly authorityFile?: string };
 }
 
+export interface ListenersDeps {
+  readonly ports: PortEdge;
+  readonly controlPlane: ControlPlane;
+  readonly connections: ClientConnections;
+  readonly logger: Logger;
+}
+
 /** Opens what clients connect to: HTTP, and when it is wanted TLS and a name server for the domain. */
 export async function openListeners(
   config: ServerConfig,
-  ports: PortEdge,
-  { handlers }: ControlPlane,
+  { ports, controlPlane, connections, logger }: ListenersDeps,
   tlsDirectory: string,
-  logger: Logger,
 ): Promise<Listeners> {
+  const { handlers } = controlPlane;
   await using opened = new AsyncDisposableStack();
   const shared = {
     edge: ports.edge,
@@ -33,7 +36,9 @@ export async function openListeners(
         handlers.request(incoming as IncomingMessage, response as ServerResponse),
       upgrade: handlers.upgrade,
     },
-    limits: { keepAliveMs: KEEP_ALIVE_MS },
+    connections,
+    ...defined({ proxies: config.proxies }),
+    clock: systemClock,
     random: systemRandom,
   };
   const plain = await listenEdge({ ...shared, host: config.host, port: config.port });
@@ -49,6 +54,12 @@ export async function openListeners(
       url: `https://${config.domain}:${server.port}`,
       ...defined({ authorityFile }),
     };
+  }
+  // Behind a proxy, clients are given the addresses that it serves.
+  if (config.proxies && config.publicUrl !== undefined) {
+    const { protocol, port } = new URL(config.publicUrl);
+    const isSecure = protocol === "https:";
+    ports.listensAt(isSecure ? "https" : "http", port === "" ? (isSecure ? 443 : 80) : Number(port));
   }
   if (config.dns) {
     const addresses = [config.tls?.host ?? config.host].map(nameOf);

@@ -4,7 +4,7 @@ import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
 import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { openDatabase, secretQueries } from "@wrenn/database";
-import { PortEdge } from "@wrenn/edge";
+import { ClientConnections, PortEdge } from "@wrenn/edge";
 import type { CapsuleRoutes, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { findServer, removeServerRecord, writeServerRecord } from "@wrenn/system";
@@ -14,6 +14,7 @@ import type { ServerConfig } from "./config/server-config.ts";
 import { openHostLinks } from "./host-links.ts";
 import { FirstAdminToken } from "./config/first-admin-token.ts";
 import { identityProviders } from "./config/identity-providers.ts";
+import { listenerLimits } from "./config/listener-limits.ts";
 import { installationIds } from "./config/installation-ids.ts";
 import { readLocalClient, writeLocalClient } from "./config/local-client.ts";
 import { openListeners } from "./listeners.ts";
@@ -117,6 +118,12 @@ async function assemble(
   if (first.apiKey !== undefined) await writeLocalClient(paths.localClient, { apiKey: first.apiKey });
   const apiKey = (await readLocalClient(paths.localClient))?.apiKey;
 
+  const { proxies } = config;
+  const connections = new ClientConnections(
+    await listenerLimits(config.connections ?? {}, logger),
+    systemClock,
+    proxies,
+  );
   const ports = new PortEdge({
     domain: config.domain,
     publicUrl: config.publicUrl,
@@ -129,6 +136,7 @@ async function assemble(
     clock: systemClock,
     random: systemRandom,
     logger,
+    onAuthenticated: ({ socket }) => connections.authenticated(socket),
     onActivity: (id) => hostAgent?.hold(id)(),
   });
   const hostAgent = !withHost
@@ -154,7 +162,8 @@ async function assemble(
         ? { memoryOvercommit: config.overcommit.memory, diskOvercommit: config.overcommit.disk }
         : {}),
     },
-    ...defined({ times: start.times, rates: config.rates }),
+    ...defined({ times: start.times, rates: config.rates, proxies }),
+    onAuthenticated: (socket) => connections.authenticated(socket),
     createAnswerMs: config.createAnswerMs,
     signUpMode: config.signUpMode,
     accountLimits: config.accountLimits,
@@ -173,7 +182,7 @@ async function assemble(
   ports.join(platformOf(controlPlane, ids.host));
   release.defer(controlPlane.ports.observe((id) => ports.edge.invalidate(id)));
   release.defer(controlPlane.fleet.observe(({ id }) => ports.edge.invalidate(id)));
-  const listeners = await openListeners(config, ports, controlPlane, paths.tls, logger);
+  const listeners = await openListeners(config, { ports, controlPlane, connections, logger }, paths.tls);
   release.defer(async () => {
     ports.edge.close();
     await listeners[Symbol.asyncDispose]();

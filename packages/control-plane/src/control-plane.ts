@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Clock, Logger, Random } from "@wrenn/core";
+import type { Clock, ConnectionEnds, Logger, Random, TrustedProxies } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
 import type { KeepFirstAdminToken } from "./accounts/first-admin.ts";
 import type { SignUpMode } from "./accounts/sign-up-policy.ts";
@@ -9,7 +9,7 @@ import type { Fleet } from "./hosts/fleet.ts";
 import type { HostCertifier } from "./hosts/host-enrolment.ts";
 import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
 import type { CapacityPolicy } from "./hosts/placement.ts";
-import type { RequestRates } from "./http/request-limits.ts";
+import type { RequestLimits, RequestRates } from "./http/request-limits.ts";
 import type { Mailer, MailTransport } from "./mail/mailer.ts";
 import type { PortAddresses, PortsService } from "./ports/ports.ts";
 import type { IdentityProvider } from "./sign-in/identity-provider.ts";
@@ -39,7 +39,11 @@ export interface ControlPlaneOptions {
   /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */
   readonly createAnswerMs?: number | undefined;
   /** How often clients may call the API. */
-  readonly rates?: Partial<RequestRates>;
+  readonly rates?: Partial<RequestRates> | undefined;
+  /** Proxies whose word about a client is believed. Default: no one's. */
+  readonly proxies?: TrustedProxies | undefined;
+  /** Called with the connection of a client that showed good credentials. */
+  readonly onAuthenticated?: ((socket: ConnectionEnds) => void) | undefined;
   readonly edge: PortAddresses;
   /** Where requests that users ask for may go; by default the public internet, over TLS. */
   readonly outgoing?: OutgoingPolicy;
@@ -74,6 +78,8 @@ export interface ControlPlane {
   readonly fleet: Fleet;
   /** Waits for the work that requests left to do after their answers. */
   settle(): Promise<void>;
+  /** How often clients may try credentials, at the ports of capsules too. */
+  readonly limits: RequestLimits;
   /** Ends sessions, gives requests under way a moment, and waits for what was begun. */
   close(): Promise<void>;
 }

@@ -47,7 +47,7 @@ import { registerDescription } from "./http/openapi.ts";
 import { requireOwnPage } from "./http/own-pages.ts";
 import { registerPrometheus } from "./http/prometheus.ts";
 import { RateLimiter } from "./http/rate-limiter.ts";
-import { defaultRates, RequestLimits } from "./http/request-limits.ts";
+import { RequestLimits } from "./http/request-limits.ts";
 import {
   addAdminRoutes,
   addAuthenticatedRoutes,
@@ -96,6 +96,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     createAnswerMs,
     mailTransport,
     identityProviders = [],
+    proxies,
   } = options;
   const base = { database, clock, logger, random };
   // Closes what is open, the last first: at the end, or when something that comes later cannot be opened.
@@ -103,7 +104,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const shutdown = new AbortController();
   const closing = shutdown.signal;
   const limiter = new RateLimiter(clock);
-  const limits = new RequestLimits(clock, { ...defaultRates, ...options.rates });
+  const limits = new RequestLimits(
+    clock,
+    defined({ rates: options.rates, proxies, onAuthenticated: options.onAuthenticated }),
+  );
   const audit = new AuditLog(database, random, logger);
   opened.defer(() => audit.close());
   const { teamsPerOwner, auditDays, auditEntries } = options.accountLimits ?? {};
@@ -221,11 +225,11 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   opened.defer(() => usage.close());
 
   const actForPlatform = async (identity: Identity) => await actingForPlatform(database, identity);
-  const app = await createApp({ logger, random }, version);
+  const app = await createApp({ logger, random, ...defined({ proxies }) }, version);
   opened.defer(async () => await app.close());
   // In the outermost scope, so that it sees the requests of all.
-  registerPrometheus(app, { database, version });
-  registerServiceRoutes(app, { version, database, hosts: fleet });
+  registerPrometheus(app, { database, version, limits, ...defined({ proxies }) });
+  registerServiceRoutes(app, { version, database, hosts: fleet, limits, clock });
   registerHostAgents(app, { enrolment, monitor, limiter, limits });
   await addPublicRoutes(app, { limits, requireOwnPage: requireOwnPage(publicUrl) }, async (group) => {
     await registerDescription(group, app);
@@ -315,6 +319,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       await afterAnswer.settle();
       await audit.settle();
     },
+    limits,
     close: async () => {
       sockets.close();
       shutdown.abort(new Error("the server is closing"));

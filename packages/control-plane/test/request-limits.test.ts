@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { WrennError } from "@wrenn/core";
+import { clientNetworks, WrennError } from "@wrenn/core";
 import { RateLimiter } from "../src/http/rate-limiter.ts";
-import { clientNetwork } from "../src/http/client-network.ts";
 import { defaultRates } from "../src/http/request-limits.ts";
 import { FurnishedHostAgent } from "./support/furnished-host-agent.ts";
 import { rawRequest } from "./support/raw-request.ts";
@@ -103,13 +102,16 @@ test("the documented rates are those of the code", async () => {
   }
 });
 
-test("an IPv6 client is its network, however it is written", () => {
-  const one = clientNetwork("2001:db8:1:2::1");
-  assert.equal(clientNetwork("2001:0db8:0001:0002:ffff:ffff:ffff:ffff"), one);
-  assert.notEqual(clientNetwork("2001:db8:1:3::1"), one);
-  assert.equal(clientNetwork("::ffff:192.0.2.1"), clientNetwork("192.0.2.1"));
-  assert.notEqual(clientNetwork("::1"), clientNetwork("2001:db8::1"));
-  assert.equal(clientNetwork("fe80::1"), clientNetwork("fe80::2"));
+test("an IPv6 client is its network, however it is written, and part of a site", () => {
+  const one = clientNetworks("2001:db8:1:2::1");
+  assert.deepEqual(clientNetworks("2001:0db8:0001:0002:ffff:ffff:ffff:ffff"), one);
+  const neighbour = clientNetworks("2001:db8:1:3::1");
+  assert.notEqual(neighbour.narrow, one.narrow);
+  assert.equal(neighbour.wide, one.wide);
+  assert.notEqual(clientNetworks("2001:db8:2::1").wide, one.wide);
+  assert.deepEqual(clientNetworks("::ffff:192.0.2.1"), { narrow: "192.0.2.1", wide: undefined });
+  assert.notEqual(clientNetworks("::1").narrow, clientNetworks("2001:db8::1").narrow);
+  assert.equal(clientNetworks("fe80::1").narrow, clientNetworks("fe80::2").narrow);
 });
 
 test("the state of a limiter is bounded, and forgets the oldest first", () => {

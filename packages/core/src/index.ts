@@ -21,3 +21,7 @@ export { securityHeaders } from "./security-headers.ts";
 export type { ReachedBy } from "./security-headers.ts";
 export { SharedReads } from "./shared-reads.ts";
 export { asError, problemOf, WrennError } from "./wrenn-error.ts";
+export { clientNetworks, isLoopback, plainAddress } from "./client-network.ts";
+export type { ClientNetworks, ConnectionEnds } from "./client-network.ts";
+export { TrustedProxies } from "./trusted-proxies.ts";
+export type { ForwardedRequest } from "./trusted-proxies.ts";

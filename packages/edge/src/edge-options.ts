@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import type { CredentialChecks } from "./access/port-grant.ts";
 import type { SignInAddress } from "./access/sign-in.ts";
 import type { ExchangeLimits } from "./http/exchange.ts";
+import type { EdgeRequest } from "./http/messages.ts";
 import type { CapsuleRoutes } from "./routing/capsule-route.ts";
 
 export interface EdgeOptions {
@@ -22,6 +23,8 @@ export interface EdgeOptions {
   readonly reservedPorts?: readonly number[];
   /** Called at most once a second and capsule while bytes move, and when a connection begins and ends. */
   readonly onActivity?: (capsuleId: string) => void;
+  /** A request whose client showed good credentials. */
+  readonly onAuthenticated?: (request: EdgeRequest) => void;
   readonly limits?: Partial<EdgeLimits>;
   readonly clock: Clock;
   readonly random: Random;

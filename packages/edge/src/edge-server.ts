@@ -1,16 +1,22 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerOptions } from "node:http";
 import { createSecureServer } from "node:http2";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { AddressInfo, Server } from "node:net";
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
+import type { AddressInfo, Server, Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { SecureContext } from "node:tls";
 import type { Edge } from "./edge.ts";
-import type { Random } from "@wrenn/core";
+import type { Random, Clock } from "@wrenn/core";
 import { bodyOf, platformHeaders, writeHead } from "./http/messages.ts";
+import { TrustedProxies } from "@wrenn/core";
+import { noteForwarded } from "./http/forwarded.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
 import { PlatformWebSockets } from "./http/platform-websocket.ts";
 import { serveTunnel } from "./http/tunnels.ts";
+import type { ClientConnection, ClientConnections } from "./listener/client-connections.ts";
+import { ExchangeWatch } from "./listener/exchange-watch.ts";
+import { limitSession } from "./listener/http2-sessions.ts";
+import type { ListenerLimits } from "./listener/listener-limits.ts";
 
 export interface EdgeServerOptions {
   readonly edge: Edge;
@@ -21,7 +27,11 @@ export interface EdgeServerOptions {
   readonly tls?: EdgeTls;
   /** Takes requests that are not for a port of a capsule. */
   readonly fallback?: EdgeFallback;
-  readonly limits?: Partial<EdgeServerLimits>;
+  /** Connections of all listeners of the server, with their limits. */
+  readonly connections: ClientConnections;
+  /** Proxies whose word about a client is believed. Default: no one's. */
+  readonly proxies?: TrustedProxies;
+  readonly clock: Clock;
   readonly random: Random;
 }
 
@@ -37,28 +47,12 @@ export interface EdgeFallback {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
-export interface EdgeServerLimits {
-  /** Longest time for the head of a request, in ms: a client that trickles is cut off. */
-  readonly headersMs: number;
-  /** Longest time between requests on a kept connection, in ms. */
-  readonly keepAliveMs: number;
-  /** All header fields together, in bytes. */
-  readonly headerBytes: number;
-  readonly connections: number;
-}
-
 export interface EdgeServer {
   readonly port: number;
   /** Stops listening, ends connections. */
   close(): Promise<void>;
 }
 
-const defaults: EdgeServerLimits = {
-  headersMs: 10_000,
-  keepAliveMs: 60_000,
-  headerBytes: 64 << 10,
-  connections: 20_000,
-};
 const CHECK_MS = 1000;
 
 /**
@@ -67,23 +61,35 @@ const CHECK_MS = 1000;
  * @throws the operating system's error when the address cannot be used.
  */
 export async function listenEdge(options: EdgeServerOptions): Promise<EdgeServer> {
-  const limits = { ...defaults, ...options.limits };
+  const { connections, clock, random } = options;
+  const { limits } = connections;
   const server = options.tls ? secureServer(options.tls, limits) : createServer(httpOptions(limits));
-  server.maxConnections = limits.connections;
-  const sockets = new Set<Duplex>();
-  server.on("connection", (socket: Duplex) => {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    if (!connections.admit(socket)) return;
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  serve(server, options);
+  server.on("session", (session: ServerHttp2Session) => {
+    const connection = connections.find(session.socket);
+    if (connection) limitSession(session, connection, connections, clock);
+    else session.destroy();
+  });
+  const watch = new ExchangeWatch({ clock, random }, limits);
+  serve(server, options, watch);
   if (options.tls) serveTunnels(server, options, limits);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen(options.port, options.host, resolve);
   await promise;
+  const checks = setInterval(() => {
+    watch.check();
+    connections.closeIdle();
+  }, CHECK_MS).unref();
   return {
     port: (server.address() as AddressInfo).port,
     close: async () => {
+      clearInterval(checks);
       const { promise, resolve } = Promise.withResolvers<void>();
       server.close(() => resolve());
       for (const socket of sockets) socket.destroy();
@@ -92,21 +98,44 @@ export async function listenEdge(options: EdgeServerOptions): Promise<EdgeServer
   };
 }
 
-function serve(server: Server, { edge, fallback }: EdgeServerOptions): void {
-  const toOthers = (request: EdgeRequest, response: EdgeResponse): void => {
+function serve(server: Server, options: EdgeServerOptions, watch: ExchangeWatch): void {
+  const { edge, fallback, connections, proxies = TrustedProxies.none } = options;
+  const toOthers = (request: EdgeRequest, response: EdgeResponse, connection: ClientConnection): void => {
+    watch.add(request, response, connection);
     if (fallback) fallback.request(request, response);
     else answerNothing(request, response);
   };
+  /** Counts the request; undefined when its connection is gone, or has too many of them. */
+  const arrive = (request: EdgeRequest, response: EdgeResponse): ClientConnection | undefined => {
+    const connection = connections.find(request.socket);
+    noteForwarded(request, proxies);
+    // Streams of HTTP/2 are counted with their session.
+    if (!connection || "stream" in response) return connection;
+    response.once("close", connections.begin(connection));
+    if (connection.inFlight <= connections.limits.pipelined) return connection;
+    connection.socket.destroy();
+    return undefined;
+  };
   server.on("request", (request: EdgeRequest, response: EdgeResponse) => {
-    if (!edge.handle(request, response)) toOthers(request, response);
+    const connection = arrive(request, response);
+    if (connection && !edge.handle(request, response)) toOthers(request, response, connection);
   });
   server.on("checkContinue", (request: EdgeRequest, response: EdgeResponse) => {
+    const connection = arrive(request, response);
     // A service decides itself whether the body may come; for others it always may.
-    if (edge.handle(request, response)) return;
+    if (!connection || edge.handle(request, response)) return;
     response.writeContinue();
-    toOthers(request, response);
+    toOthers(request, response, connection);
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const connection = connections.find(request.socket);
+    if (!connection) {
+      socket.destroy();
+      return;
+    }
+    // It is in use until it closes.
+    connections.begin(connection);
+    noteForwarded(request, proxies);
     if (edge.upgrade(request, socket, head)) return;
     if (fallback) fallback.upgrade(request, socket, head);
     else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
@@ -114,8 +143,8 @@ function serve(server: Server, { edge, fallback }: EdgeServerOptions): void {
 }
 
 /** Clients of HTTP/2 learn from the settings that they may open WebSockets (RFC 8441), the platform's as well as those of capsules. */
-function serveTunnels(server: Server, options: EdgeServerOptions, limits: EdgeServerLimits): void {
-  const { edge, fallback, random } = options;
+function serveTunnels(server: Server, options: EdgeServerOptions, limits: ListenerLimits): void {
+  const { edge, fallback, random, proxies = TrustedProxies.none } = options;
   const platform = fallback && new PlatformWebSockets(fallback, httpOptions(limits), random);
   server.once("close", () => platform?.close());
   const takers = [
@@ -128,7 +157,10 @@ function serveTunnels(server: Server, options: EdgeServerOptions, limits: EdgeSe
   ];
   server.on("connect", (request: IncomingMessage | Http2ServerRequest, to: Duplex | Http2ServerResponse) => {
     if (to instanceof Duplex) to.destroy();
-    else if ("stream" in request) serveTunnel(request, to, takers, random);
+    else if ("stream" in request) {
+      noteForwarded(request, proxies);
+      serveTunnel(request, to, takers, random);
+    }
   });
 }
 
@@ -142,7 +174,7 @@ function answerNothing(request: EdgeRequest, response: EdgeResponse): void {
 }
 
 /** A body has no end of its own once the protocol changes, so such requests are taken as ordinary ones. */
-function httpOptions(limits: EdgeServerLimits) {
+function httpOptions(limits: ListenerLimits) {
   return {
     headersTimeout: limits.headersMs,
     requestTimeout: 0,
@@ -157,7 +189,7 @@ function httpOptions(limits: EdgeServerLimits) {
   } satisfies ServerOptions & { readonly shouldUpgradeCallback: unknown };
 }
 
-function secureServer(tls: EdgeTls, limits: EdgeServerLimits): Server {
+function secureServer(tls: EdgeTls, limits: ListenerLimits): Server {
   const { contextFor } = tls;
   return createSecureServer({
     ...httpOptions(limits),

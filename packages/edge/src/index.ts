@@ -16,3 +16,6 @@ export { localCertificate } from "./tls/certificate-store.ts";
 export type { CertificateStoreOptions, LocalCertificate } from "./tls/certificate-store.ts";
 export { startNameServer } from "./dns/name-server.ts";
 export type { NameServer, NameServerOptions } from "./dns/name-server.ts";
+export { ClientConnections } from "./listener/client-connections.ts";
+export { defaultListenerLimits } from "./listener/listener-limits.ts";
+export type { ListenerLimits } from "./listener/listener-limits.ts";

@@ -9,7 +9,7 @@ import { ENVD_PORT } from "./edge-options.ts";
 import type { EdgeLimits, EdgeOptions } from "./edge-options.ts";
 import type { Exchange, Rest } from "./http/exchange.ts";
 import { askedProtocol } from "./http/asked-protocol.ts";
-import { authorityOf, bodyOf, protocolOf } from "./http/messages.ts";
+import { addressOf, authorityOf, bodyOf, protocolOf } from "./http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
 import { redirectTo } from "./http/redirect.ts";
 import { requestHeaders } from "./http/request-headers.ts";
@@ -113,7 +113,10 @@ export class RequestPlanner {
   async #admit(arrival: Arrival, response: EdgeResponse, access: PortAccess): Promise<Admission | undefined> {
     const { signIn, random } = this.#parts.options;
     try {
-      return await this.#access.admit({ ...arrival, access, signal: this.#parts.closed });
+      const admission = await this.#access.admit({ ...arrival, access, signal: this.#parts.closed });
+      if (access === "private" || admission.dropAuthorization || admission.cookie)
+        this.#parts.options.onAuthenticated?.(arrival.request);
+      return admission;
     } catch (error) {
       const refused = error instanceof WrennError && error.reason === "port_private";
       if (!refused || !signIn || arrival.prefix !== "" || !maySignIn(arrival.request, arrival.url))
@@ -193,9 +196,8 @@ function heldUntil(rest: Rest, release: () => void): Rest {
 }
 
 function clientFacts(request: EdgeRequest): ClientFacts {
-  const { socket } = request;
   return {
-    address: (socket.remoteAddress ?? "").replace(/^::ffff:/, ""),
+    address: addressOf(request),
     host: authorityOf(request),
     protocol: protocolOf(request),
   };

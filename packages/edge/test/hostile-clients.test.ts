@@ -89,7 +89,7 @@ for (const [name, answer] of Object.entries({
 
 test("a client that trickles its header is cut off, others are served meanwhile", async (t) => {
   const { port } = await startService(t, (_request, response) => response.end("served"));
-  const edge = await startTestEdge(t, { headersMs: 500 });
+  const edge = await startTestEdge(t, { listener: { headersMs: 500 } });
   const slow = rawClient(t, edge.server.port);
   slow.socket.write(`GET / HTTP/1.1\r\nHost: ${edge.host(port)}\r\n`);
   const drip = setInterval(() => slow.socket.write("X-A: 1\r\n"), 50);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
-import { systemRandom } from "@wrenn/core";
+import { systemClock, systemRandom } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
-import { listenEdge } from "@wrenn/edge";
+import { ClientConnections, defaultListenerLimits, listenEdge } from "@wrenn/edge";
 import { ask, rawClient } from "./support/http-client.ts";
 import { startByteService, startService, startTestEdge } from "./support/test-edge.ts";
 
@@ -200,6 +200,8 @@ test("requests that are not for capsules go to the fallback, which need not know
     edge,
     host: "127.0.0.1",
     port: 0,
+    connections: new ClientConnections(defaultListenerLimits, systemClock),
+    clock: systemClock,
     random: systemRandom,
     fallback: {
       request: (request, response) => {

@@ -1,5 +1,5 @@
 import { newId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
-import { createEdge, listenEdge } from "@wrenn/edge";
+import { ClientConnections, createEdge, defaultListenerLimits, listenEdge } from "@wrenn/edge";
 
 /**
  * An edge in a process of its own, in front of one capsule that is the loopback interface: what its process takes is the
@@ -28,7 +28,15 @@ const edge = createEdge({
   random: systemRandom,
   logger: silentLogger,
 });
-const server = await listenEdge({ edge, host: "127.0.0.1", port: 0, random: systemRandom });
+const server = await listenEdge({
+  edge,
+  host: "127.0.0.1",
+  port: 0,
+  // The load comes from one address, and without credentials.
+  connections: new ClientConnections({ ...defaultListenerLimits, perNetwork: 100_000 }, systemClock),
+  clock: systemClock,
+  random: systemRandom,
+});
 process.on("message", () => process.send?.({ kib: process.memoryUsage.rss() / 1024 }));
 process.once("disconnect", () => process.exit(0));
 process.send?.({ port: server.port, domain: `${id}.${DOMAIN}` });

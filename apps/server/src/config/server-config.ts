@@ -1,12 +1,14 @@
 import { join, resolve } from "node:path";
 import type { AccountLimits, RequestRates, SignUpMode, SmtpServer } from "@wrenn/control-plane";
-import { defined, WrennError } from "@wrenn/core";
+import { defined, WrennError, TrustedProxies } from "@wrenn/core";
 import type { ConnectionLimits, SlotLimits } from "@wrenn/network";
 import type { AcceleratorChoice } from "@wrenn/vmm";
 import { readAccountLimits } from "./account-limits.ts";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
 import { readDiskReserve } from "./disk-reserve.ts";
+import { readListenerSettings } from "./listener-limits.ts";
+import type { ListenerSettings } from "./listener-limits.ts";
 import { readMailServer } from "./mail-server.ts";
 import { readConnectionLimits, readNetworkLimits, readReachableNetworks } from "./network-limits.ts";
 import { readPathPorts } from "./path-ports.ts";
@@ -68,6 +70,10 @@ export interface ServerConfig {
   readonly connectionLimits?: Partial<ConnectionLimits>;
   /** How often clients may call the API; see docs/operations/limits.md. */
   readonly rates?: Partial<RequestRates>;
+  /** How many connections clients may have. */
+  readonly connections?: ListenerSettings;
+  /** Proxies in front of the server, whose word about a client is believed. */
+  readonly proxies?: TrustedProxies | undefined;
   /** Takes mails to people; without it what they are to be told is in the log. */
   readonly mailServer?: SmtpServer | undefined;
 }
@@ -100,6 +106,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     accountLimits: readAccountLimits(env),
     signIn: readSignIn(env),
     rates: readRates(env),
+    connections: readListenerSettings(env),
+    ...(env["WRENN_TRUSTED_PROXIES"] === undefined
+      ? {}
+      : { proxies: TrustedProxies.parse("WRENN_TRUSTED_PROXIES", env["WRENN_TRUSTED_PROXIES"]) }),
     mailServer: readMailServer(env),
     networkLimits: readNetworkLimits(env),
     connectionLimits: readConnectionLimits(env),

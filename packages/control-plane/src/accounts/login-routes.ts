@@ -50,7 +50,7 @@ export interface LoginRoutesDeps {
 export function registerLogin(app: App, deps: LoginRoutesDeps): void {
   const { accounts, afterAnswer, firstAdmin, sessions, limiter, random, refreshCookie } = deps;
   const { signUps, signUpCookie } = deps;
-  const limit = (request: FastifyRequest): void => limiter.take(`address ${request.ip}`, perAddress);
+  const limit = (request: FastifyRequest): void => limiter.takeForClient("address", request.ip, perAddress);
   const opened = (reply: FastifyReply, session: OpenedSession): Static<typeof AuthResponse> => {
     refreshCookie.set(reply, session.refreshToken);
     return authJson(session);

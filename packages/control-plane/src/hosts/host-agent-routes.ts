@@ -58,7 +58,7 @@ export function registerHostAgents(app: App, { enrolment, monitor, limiter, limi
       },
     },
     async (request, reply) => {
-      limiter.take(`host ${request.ip}`, perAddress);
+      limiter.takeForClient("host", request.ip, perAddress);
       const { token, address, arch } = request.body;
       const credentials = await enrolment.register(token, {
         address,
@@ -83,7 +83,7 @@ export function registerHostAgents(app: App, { enrolment, monitor, limiter, limi
       },
     },
     async (request) => {
-      limiter.take(`host ${request.ip}`, perAddress);
+      limiter.takeForClient("host", request.ip, perAddress);
       return credentialsJson(await enrolment.refresh(request.body.refresh_token, request.body.csr_pem));
     },
   );
@@ -102,10 +102,13 @@ export function registerHostAgents(app: App, { enrolment, monitor, limiter, limi
     async (request, reply) => {
       const token = request.headers[HOST_TOKEN];
       if (typeof token !== "string") throw new WrennError("host_token_invalid", {});
+      const headers = { authorization: token };
+      limits.requireAttempt(request.ip, headers);
       const hostId = await enrolment.verify(token).catch((error: unknown) => {
         limits.anonymous(request.ip);
         throw error;
       });
+      limits.succeeded(headers);
       if (hostId !== parseId("host", request.params.id)) throw new WrennError("host_mismatch", {});
       if (!(await monitor.recordHeartbeat(hostId))) throw new WrennError("host_not_found", {});
       return await reply.status(204).send(null);

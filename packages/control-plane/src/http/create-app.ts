@@ -1,7 +1,7 @@
 import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { problemOf, randomHex, silentLogger, WrennError } from "@wrenn/core";
-import type { Logger, Random } from "@wrenn/core";
+import type { Logger, Random, TrustedProxies } from "@wrenn/core";
 import Fastify from "fastify";
 import type { App } from "./app.ts";
 import { toWire } from "./envelope.ts";
@@ -20,12 +20,15 @@ const REQUEST_ID = /^[\w.:-]{1,64}$/;
 export interface AppDeps {
   readonly logger: Logger;
   readonly random: Random;
+  readonly proxies?: TrustedProxies;
 }
 
 /** Fastify as the API uses it: request ids, a log line for each request, errors as envelopes, a description; no routes yet. */
-export async function createApp({ logger, random }: AppDeps, version: string): Promise<App> {
+export async function createApp({ logger, random, proxies }: AppDeps, version: string): Promise<App> {
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
+    // Sets `request.ip`; the same rule as TrustedProxies.addressOf.
+    trustProxy: (address) => proxies?.trusts(address) ?? false,
     routerOptions: { maxParamLength: MAX_PARAMETER },
     frameworkErrors: refusePath(logger),
     genReqId: (request) => {

@@ -60,7 +60,7 @@ export async function addAuthenticatedRoutes(
 ): Promise<void> {
   await app.register(async (group) => {
     group.addHook("onRequest", async (request, reply) => {
-      request.identity = await limits.admit(authenticator, request);
+      request.identity = await limits.admit(authenticator, request.raw);
       const scope = requestScope(request);
       requireScope(request.identity, scope);
       if (request.routeOptions.config.endsOwnAccess !== true)

@@ -15,6 +15,8 @@ import type { AccessGrant } from "./access-grants.ts";
 import type { AccessWatch } from "./access-watch.ts";
 import { toWire } from "./envelope.ts";
 import { platformHeaders } from "./guard-answer.ts";
+import { credentialPrint } from "./known-credentials.ts";
+import { limitFirstMessage } from "./first-message.ts";
 import type { RequestLimits } from "./request-limits.ts";
 import { SocketRefused } from "./socket-route.ts";
 import type { SocketRoute } from "./socket-route.ts";
@@ -102,6 +104,7 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     }
     if (connection instanceof Socket) connection.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
     sockets.handleUpgrade(request, connection, head, (socket) => {
+      limitFirstMessage(socket, connection);
       const client = new ClientSocket(socket, readAhead);
       serve(client, socket.protocol, request, socketRequest, deps, {
         requestId,
@@ -206,17 +209,14 @@ async function authenticate(
   signal: AbortSignal,
 ): Promise<Identity | undefined> {
   try {
-    const identity = await authenticator.authenticate(request.headers);
-    limits.identified(identity);
-    return identity;
+    if (credentialPrint(request.headers) !== undefined) return await limits.admit(authenticator, request);
   } catch (error) {
     if (!(error instanceof WrennError) || isFinal(error)) throw error;
   }
   try {
     const message = await socket.receive(AbortSignal.any([signal, AbortSignal.timeout(AUTH_MS)]));
     const token = message?.type === "json" && Value.Check(Auth, message.value) ? message.value.token : "";
-    const headers = { authorization: `Bearer ${token}` };
-    return await limits.admit(authenticator, { headers, ip: request.socket.remoteAddress ?? "" });
+    return await limits.admit(authenticator, request, { authorization: `Bearer ${token}` });
   } catch (error) {
     if (error instanceof WrennError && isFinal(error)) throw error;
     return undefined;

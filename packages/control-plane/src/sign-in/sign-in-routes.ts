@@ -75,7 +75,7 @@ export function registerSignIn(
     app.get(
       `${prefix}/:provider`,
       {
-        onRequest: async (request) => limiter.take(`sign-in ${request.ip}`, perAddress),
+        onRequest: async (request) => limiter.takeForClient("sign-in", request.ip, perAddress),
         schema: {
           summary: "Go to a provider to log in or to sign up",
           tags,
@@ -103,7 +103,7 @@ export function registerSignIn(
     app.get(
       `${prefix}/:provider/callback`,
       {
-        onRequest: async (request) => limiter.take(`sign-in ${request.ip}`, perAddress),
+        onRequest: async (request) => limiter.takeForClient("sign-in", request.ip, perAddress),
         schema: {
           summary: "Come back from a provider",
           description:

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { securityHeaders } from "@wrenn/core";
-import { pairsOf } from "./raw-headers.ts";
+import { securityHeaders, plainAddress } from "@wrenn/core";
+import { pairsOf, trailersOf } from "./raw-headers.ts";
+import { forwardedOf } from "./forwarded.ts";
 import type { RawHeaders } from "./raw-headers.ts";
 import { responseTrailers } from "./response-headers.ts";
 
@@ -11,15 +12,25 @@ export type EdgeRequest = IncomingMessage | Http2ServerRequest;
 /** Its response. */
 export type EdgeResponse = ServerResponse | Http2ServerResponse;
 
+/** Address of the client; empty when its connection is gone. */
+export function addressOf(request: EdgeRequest): string {
+  return forwardedOf(request)?.address ?? plainAddress(request.socket.remoteAddress ?? "");
+}
+
 /** The Host header, or `:authority` of HTTP/2; empty when there is none. */
 export function authorityOf(request: EdgeRequest): string {
+  const forwarded = forwardedOf(request)?.host;
+  if (forwarded !== undefined) return forwarded;
   return "stream" in request
     ? (request.authority ?? request.headers.host ?? "")
     : (request.headers.host ?? "");
 }
 
-/** How the client speaks to the edge. */
-export function protocolOf({ socket }: EdgeRequest): "http" | "https" {
+/** The protocol that the client speaks: to the edge, or to a trusted proxy. */
+export function protocolOf(request: EdgeRequest): "http" | "https" {
+  const { socket } = request;
+  const forwarded = forwardedOf(request)?.protocol;
+  if (forwarded !== undefined) return forwarded;
   return "encrypted" in socket && socket.encrypted ? "https" : "http";
 }
 

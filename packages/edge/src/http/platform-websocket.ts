@@ -1,6 +1,7 @@
 import { Agent, createServer } from "node:http";
 import type { IncomingMessage, Server, ServerOptions } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
 import { duplexPair } from "node:stream";
 import type { Duplex } from "node:stream";
 import { WrennError } from "@wrenn/core";
@@ -26,7 +27,6 @@ interface UpgradeTaker {
  */
 export class PlatformWebSockets {
   readonly #server: Server;
-  readonly #agent: Agent;
   readonly #random: Random;
 
   constructor(taker: UpgradeTaker, options: ServerOptions, random: Random) {
@@ -34,7 +34,6 @@ export class PlatformWebSockets {
     this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       taker.upgrade(request, socket, head),
     );
-    this.#agent = new InnerAgent(this.#server);
     this.#random = random;
   }
 
@@ -66,7 +65,7 @@ export class PlatformWebSockets {
   }
 
   #exchange(request: Http2ServerRequest, signal: AbortSignal): Exchange {
-    const agent = this.#agent;
+    const agent = new InnerAgent(this.#server, request.socket);
     return {
       pool: { kept: agent, single: agent, halfOpen: agent },
       port: 0,
@@ -89,18 +88,24 @@ export class PlatformWebSockets {
   }
 }
 
-/** Connections of this agent lead to a server in this process. */
+/** Connections of this agent lead to a server in this process, which sees them as the client's. */
 class InnerAgent extends Agent {
   readonly #server: Server;
+  readonly #client: Socket;
 
-  constructor(server: Server) {
+  constructor(server: Server, client: Socket) {
     super();
     this.#server = server;
+    this.#client = client;
   }
 
   override createConnection(): Duplex {
     const [near, far] = duplexPair();
-    this.#server.emit("connection", far);
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#client;
+    this.#server.emit(
+      "connection",
+      Object.assign(far, { remoteAddress, remotePort, localAddress, localPort, encrypted: true }),
+    );
     return near;
   }
 }

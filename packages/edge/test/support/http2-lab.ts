@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { systemClock, systemRandom } from "@wrenn/core";
 import { localCertificate } from "@wrenn/edge";
+import type { EdgeTls } from "@wrenn/edge";
 import { domain, startTestEdge } from "./test-edge.ts";
 import type { TestEdge, TestEdgeOptions } from "./test-edge.ts";
 
@@ -21,16 +22,21 @@ export interface Http2Lab {
   readonly open: (port: number, headers?: OutgoingHttpHeaders) => ClientHttp2Stream;
 }
 
-/** An edge with TLS and one connection of HTTP/2 to it, which has seen the edge's settings. */
-export async function startHttp2Lab(t: TestContext, options: TestEdgeOptions = {}): Promise<Http2Lab> {
+/** A certificate for the domain of the tests. */
+export async function localTls(t: TestContext): Promise<EdgeTls> {
   const directory = await mkdtemp(join(tmpdir(), "wrenn-edge-h2-"));
   t.after(() => rm(directory, { recursive: true, force: true }));
-  const tls = await localCertificate({
+  return await localCertificate({
     directory,
     domains: [domain],
     clock: systemClock,
     random: systemRandom,
   });
+}
+
+/** An edge with TLS and one connection of HTTP/2 to it, which has seen the edge's settings. */
+export async function startHttp2Lab(t: TestContext, options: TestEdgeOptions = {}): Promise<Http2Lab> {
+  const tls = await localTls(t);
   const edge = await startTestEdge(t, { tls, ...options });
   const session = connect(`https://127.0.0.1:${edge.server.port}`, { rejectUnauthorized: false });
   t.after(() => session.destroy());

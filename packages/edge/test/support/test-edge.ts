@@ -4,10 +4,20 @@ import type { AddressInfo } from "node:net";
 import { createServer as createTcpServer } from "node:net";
 import type { Server as TcpServer, Socket } from "node:net";
 import type { TestContext } from "node:test";
+
 import { newId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
-import { createEdge, listenEdge } from "@wrenn/edge";
+import type { TrustedProxies } from "@wrenn/core";
+import { ClientConnections, createEdge, defaultListenerLimits, listenEdge } from "@wrenn/edge";
+import type {
+  CapsuleRoute,
+  Edge,
+  EdgeFallback,
+  EdgeOptions,
+  EdgeServer,
+  EdgeTls,
+  ListenerLimits,
+} from "@wrenn/edge";
 import { TestGrants } from "./test-grants.ts";
-import type { CapsuleRoute, Edge, EdgeFallback, EdgeOptions, EdgeServer, EdgeTls } from "@wrenn/edge";
 
 export const domain = "wrenn.test";
 
@@ -15,6 +25,7 @@ export interface TestEdge {
   readonly edge: Edge;
   readonly server: EdgeServer;
   readonly grants: TestGrants;
+  readonly connections: ClientConnections;
   readonly capsuleId: string;
   /** What the platform knows about the capsule; undefined: no such capsule. */
   route: CapsuleRoute | undefined;
@@ -28,7 +39,8 @@ export interface TestEdgeOptions extends Partial<EdgeOptions> {
   readonly access?: "private" | "public";
   readonly tls?: EdgeTls;
   readonly fallback?: EdgeFallback;
-  readonly headersMs?: number;
+  readonly listener?: Partial<ListenerLimits>;
+  readonly proxies?: TrustedProxies;
 }
 
 /** An edge in front of one "capsule" that lives on the loopback interface. */
@@ -43,6 +55,11 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
   const grants = new TestGrants();
   const woken: string[] = [];
   const activity: string[] = [];
+  const connections = new ClientConnections(
+    { ...defaultListenerLimits, ...options.listener },
+    systemClock,
+    options.proxies,
+  );
   const edge = createEdge({
     domains: [domain],
     capsules: {
@@ -58,6 +75,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
+    onAuthenticated: (request) => connections.authenticated(request.socket),
     ...options,
     limits: { waitForPortMs: 50, ...options.limits },
   });
@@ -68,7 +86,9 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     random: systemRandom,
     ...(options.tls && { tls: options.tls }),
     ...(options.fallback && { fallback: options.fallback }),
-    ...(options.headersMs !== undefined && { limits: { headersMs: options.headersMs } }),
+    ...(options.proxies && { proxies: options.proxies }),
+    connections,
+    clock: systemClock,
   });
   t.after(async () => {
     edge.close();
@@ -78,6 +98,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     edge,
     grants,
     server,
+    connections,
     capsuleId,
     route: running,
     woken,

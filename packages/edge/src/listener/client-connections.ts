@@ -1,0 +1,182 @@
+import type { Socket } from "node:net";
+import type { Clock, ConnectionEnds } from "@wrenn/core";
+import { clientNetworks, TrustedProxies } from "@wrenn/core";
+import type { ListenerLimits } from "./listener-limits.ts";
+
+/** How many times its share a network may have for the moment in which its connections show their credentials. */
+const BURST = 4;
+/** Connections that end together when the listener is full, so that finding them costs little. */
+const VICTIMS = 16;
+
+/** One connection of a client. */
+export class ClientConnection {
+  readonly socket: Socket;
+  /** Networks whose share it takes until credentials are shown. */
+  readonly networks: readonly string[];
+  isAuthenticated: boolean;
+  /** Requests and streams under way. */
+  inFlight = 0;
+  /** When the last request ended, or the connection began; monotonic. */
+  activeAt: number;
+
+  constructor(socket: Socket, networks: readonly string[], isAuthenticated: boolean, now: number) {
+    this.socket = socket;
+    this.networks = networks;
+    this.isAuthenticated = isAuthenticated;
+    this.activeAt = now;
+  }
+}
+
+/**
+ * The connections of all listeners of a server. Those whose client has not shown credentials are limited by network, end soon when they are
+ * idle, and lose their place first when there is none left.
+ */
+export class ClientConnections {
+  readonly limits: ListenerLimits;
+  readonly #clock: Clock;
+  readonly #proxies: TrustedProxies;
+  readonly #byEnds = new Map<string, ClientConnection>();
+  /** Connections without credentials by network, the oldest first. */
+  readonly #anonymous = new Map<string, Set<ClientConnection>>();
+
+  constructor(limits: ListenerLimits, clock: Clock, proxies = TrustedProxies.none) {
+    this.limits = limits;
+    this.#clock = clock;
+    this.#proxies = proxies;
+  }
+
+  get count(): number {
+    return this.#byEnds.size;
+  }
+
+  /** Takes a connection; undefined when there is no place for it, and it was closed. */
+  admit(socket: Socket): ClientConnection | undefined {
+    const ends = endsOf(socket);
+    if (ends === undefined) {
+      socket.destroy();
+      return undefined;
+    }
+    // A proxy stands for all of its clients.
+    const isProxy = this.#proxies.trusts(socket.remoteAddress ?? "");
+    const { narrow, wide } = clientNetworks(socket.remoteAddress ?? "");
+    const networks = wide === undefined ? [narrow] : [narrow, wide];
+    const isBeyondBurst = !isProxy && networks.some((name) => this.#held(name) >= this.#share(name) * BURST);
+    if (isBeyondBurst || (this.#byEnds.size >= this.limits.connections && !this.#makeRoom())) {
+      socket.destroy();
+      return undefined;
+    }
+    const connection = new ClientConnection(socket, networks, isProxy, this.#clock.monotonic());
+    if (!isProxy) {
+      for (const name of networks) this.#setOf(name).add(connection);
+      if (this.#isExcess(connection)) this.#endUnlessAuthenticated(connection);
+    }
+    this.#byEnds.set(ends, connection);
+    socket.once("close", () => {
+      this.#byEnds.delete(ends);
+      this.#release(connection);
+    });
+    return connection;
+  }
+
+  find(ends: ConnectionEnds): ClientConnection | undefined {
+    const name = endsOf(ends);
+    return name === undefined ? undefined : this.#byEnds.get(name);
+  }
+
+  /** The client showed good credentials: the connection no longer counts against its network. */
+  authenticated(ends: ConnectionEnds): void {
+    const connection = this.find(ends);
+    if (!connection || connection.isAuthenticated) return;
+    connection.isAuthenticated = true;
+    this.#release(connection);
+  }
+
+  /** Closes connections that have been idle for too long. */
+  closeIdle(): void {
+    const now = this.#clock.monotonic();
+    for (const connection of this.#byEnds.values()) {
+      const { keepAliveMs, anonymousKeepAliveMs } = this.limits;
+      const most = connection.isAuthenticated ? keepAliveMs : anonymousKeepAliveMs;
+      if (connection.inFlight === 0 && now - connection.activeAt >= most) connection.socket.destroy();
+    }
+  }
+
+  closeAll(): void {
+    for (const { socket } of this.#byEnds.values()) socket.destroy();
+  }
+
+  /** A request or stream began on the connection; the result ends it. */
+  begin(connection: ClientConnection): () => void {
+    connection.inFlight += 1;
+    let isOpen = true;
+    return () => {
+      if (!isOpen) return;
+      isOpen = false;
+      connection.inFlight -= 1;
+      connection.activeAt = this.#clock.monotonic();
+    };
+  }
+
+  #held(network: string): number {
+    return this.#anonymous.get(network)?.size ?? 0;
+  }
+
+  #share(network: string): number {
+    return network.endsWith("/48") ? this.limits.perSite : this.limits.perNetwork;
+  }
+
+  #isExcess({ networks, isAuthenticated }: ClientConnection): boolean {
+    return !isAuthenticated && networks.some((name) => this.#held(name) > this.#share(name));
+  }
+
+  #endUnlessAuthenticated(connection: ClientConnection): void {
+    const { socket } = connection;
+    const timer = setTimeout(() => {
+      // What has arrived until now is read first: credentials may be among it.
+      setImmediate(() => {
+        if (this.#isExcess(connection)) socket.destroy();
+      });
+    }, this.limits.graceMs);
+    socket.once("close", () => clearTimeout(timer));
+  }
+
+  /** Ends connections without credentials of the network that has most of them, idle ones first. */
+  #makeRoom(): boolean {
+    let largest: Set<ClientConnection> | undefined;
+    for (const [name, connections] of this.#anonymous) {
+      if (name.endsWith("/48")) continue;
+      if (connections.size > (largest?.size ?? 0)) largest = connections;
+    }
+    if (!largest) return false;
+    const idleFirst = [...largest].toSorted((a, b) => Math.min(a.inFlight, 1) - Math.min(b.inFlight, 1));
+    const victims = idleFirst.slice(0, Math.min(VICTIMS, Math.ceil(largest.size / 4)));
+    for (const victim of victims) {
+      this.#release(victim);
+      const ends = endsOf(victim.socket);
+      if (ends !== undefined) this.#byEnds.delete(ends);
+      victim.socket.destroy();
+    }
+    return true;
+  }
+
+  #release(connection: ClientConnection): void {
+    for (const name of connection.networks) {
+      const connections = this.#anonymous.get(name);
+      if (connections?.delete(connection) === true && connections.size === 0) this.#anonymous.delete(name);
+    }
+  }
+
+  #setOf(network: string): Set<ClientConnection> {
+    let connections = this.#anonymous.get(network);
+    if (!connections) {
+      connections = new Set();
+      this.#anonymous.set(network, connections);
+    }
+    return connections;
+  }
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: ConnectionEnds): string | undefined {
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}

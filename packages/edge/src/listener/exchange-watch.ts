@@ -1,0 +1,137 @@
+import { EventEmitter } from "node:events";
+import type { Clock, Random } from "@wrenn/core";
+import { WrennError } from "@wrenn/core";
+import { answerError } from "../http/error-answer.ts";
+import { bodyOf, cutOff } from "../http/messages.ts";
+import type { EdgeRequest, EdgeResponse } from "../http/messages.ts";
+import type { ClientConnection } from "./client-connections.ts";
+import type { ListenerLimits } from "./listener-limits.ts";
+
+interface Watched {
+  readonly request: EdgeRequest;
+  readonly response: EdgeResponse;
+  readonly connection: ClientConnection;
+  /** Bytes of the body that have arrived. */
+  readonly received: () => number;
+  body: Mark;
+  answer: Mark;
+}
+
+/** A count at a moment; monotonic. */
+interface Mark {
+  readonly at: number;
+  readonly count: number;
+}
+
+export interface ExchangeWatchDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Ends exchanges with the platform that wait for their client for too long: a body that does not go on, or an answer that is not read.
+ * Exchanges with services in capsules have limits of the edge instead, since their bodies may pause.
+ */
+export class ExchangeWatch {
+  readonly #deps: ExchangeWatchDeps;
+  readonly #limits: ListenerLimits;
+  readonly #watched = new Set<Watched>();
+
+  constructor(deps: ExchangeWatchDeps, limits: ListenerLimits) {
+    this.#deps = deps;
+    this.#limits = limits;
+  }
+
+  add(request: EdgeRequest, response: EdgeResponse, connection: ClientConnection): void {
+    const received = countReceived(request);
+    const at = this.#deps.clock.monotonic();
+    const watched: Watched = {
+      request,
+      response,
+      connection,
+      received,
+      body: { at, count: received() },
+      answer: { at, count: 0 },
+    };
+    this.#watched.add(watched);
+    response.once("close", () => this.#watched.delete(watched));
+  }
+
+  /** Ends what has waited for too long. */
+  check(): void {
+    const now = this.#deps.clock.monotonic();
+    for (const watched of this.#watched) {
+      if (this.#isBodyStalled(watched, now)) this.#refuse(watched);
+      else if (this.#isAnswerUnread(watched, now)) {
+        this.#watched.delete(watched);
+        cutOff(watched.request);
+      }
+    }
+  }
+
+  #isBodyStalled(watched: Watched, now: number): boolean {
+    const { request, connection, received } = watched;
+    const { bodyStallMs, bodyBytes, anonymousBodyBytes } = this.#limits;
+    const least = connection.isAuthenticated ? bodyBytes : anonymousBodyBytes;
+    const count = received();
+    // While the server has bytes that it has not taken, it is not the client that is slow.
+    if (isComplete(request) || waitsForServer(request) || count - watched.body.count >= least) {
+      watched.body = { at: now, count };
+      return false;
+    }
+    return now - watched.body.at >= bodyStallMs;
+  }
+
+  #isAnswerUnread(watched: Watched, now: number): boolean {
+    const { isAuthenticated } = watched.connection;
+    const most = isAuthenticated ? this.#limits.answerStallMs : this.#limits.anonymousAnswerStallMs;
+    const { waiting, count } = unreadOf(watched.response);
+    if (!waiting || count !== watched.answer.count) {
+      watched.answer = { at: now, count };
+      return false;
+    }
+    return now - watched.answer.at >= most;
+  }
+
+  #refuse(watched: Watched): void {
+    const { request, response } = watched;
+    this.#watched.delete(watched);
+    if (response.headersSent || response.destroyed) {
+      cutOff(request);
+      return;
+    }
+    const error = new WrennError("body_stalled", { seconds: this.#limits.bodyStallMs / 1000 });
+    if (!("stream" in response)) response.shouldKeepAlive = false;
+    answerError(request, response, error, this.#deps.random.uuid());
+  }
+}
+
+function countReceived(request: EdgeRequest): () => number {
+  if (!("stream" in request)) return () => request.socket.bytesRead;
+  let count = 0;
+  // Not `on`, which would start the flow.
+  EventEmitter.prototype.on.call(request.stream, "data", (chunk: Buffer) => {
+    count += chunk.length;
+  });
+  return () => count;
+}
+
+function isComplete(request: EdgeRequest): boolean {
+  return bodyOf(request) === "none" || request.complete;
+}
+
+function waitsForServer(request: EdgeRequest): boolean {
+  return request.readableLength > 0 || ("stream" in request && request.stream.readableLength > 0);
+}
+
+/** Whether bytes wait to be sent, and a number that changes when some were. */
+function unreadOf(response: EdgeResponse): { readonly waiting: boolean; readonly count: number } {
+  if ("stream" in response) {
+    const { writableLength } = response.stream;
+    return { waiting: writableLength > 0, count: writableLength };
+  }
+  // Without a socket an earlier answer of the connection is not complete.
+  const { socket } = response;
+  if (!socket) return { waiting: false, count: 0 };
+  return { waiting: socket.writableLength > 0, count: socket.bytesWritten - socket.writableLength };
+}
