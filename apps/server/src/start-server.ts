@@ -136,6 +136,10 @@ async function assemble(
     clock: systemClock,
     random: systemRandom,
     logger,
+    attempts: {
+      require: (address, headers) => controlPlane.limits.requirePortAttempt(address, headers),
+      failed: (address) => controlPlane.limits.portFailed(address),
+    },
     onAuthenticated: ({ socket }) => connections.authenticated(socket),
     onActivity: (id) => hostAgent?.hold(id)(),
   });

@@ -46,6 +46,7 @@ import { InFlight } from "./http/in-flight.ts";
 import { registerDescription } from "./http/openapi.ts";
 import { requireOwnPage } from "./http/own-pages.ts";
 import { registerPrometheus } from "./http/prometheus.ts";
+import { KnownCredentials } from "./http/known-credentials.ts";
 import { RateLimiter } from "./http/rate-limiter.ts";
 import { RequestLimits } from "./http/request-limits.ts";
 import {
@@ -104,10 +105,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const shutdown = new AbortController();
   const closing = shutdown.signal;
   const limiter = new RateLimiter(clock);
-  const limits = new RequestLimits(
-    clock,
-    defined({ rates: options.rates, proxies, onAuthenticated: options.onAuthenticated }),
-  );
   const audit = new AuditLog(database, random, logger);
   opened.defer(() => audit.close());
   const { teamsPerOwner, auditDays, auditEntries } = options.accountLimits ?? {};
@@ -123,7 +120,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     accounts,
     apiKeyAuth,
     apiKeys,
-    authenticator,
     firstAdmin,
     refreshCookie,
     sessions,
@@ -131,6 +127,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     signUpPolicy,
     signUps,
     signUpCookie,
+    ...opening
   } = await openAccounts({
     ...base,
     mailer,
@@ -141,6 +138,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   });
   const afterAnswer = new WorkAfterAnswer(logger);
   opened.defer(() => afterAnswer.settle());
+  const authenticator = new KnownCredentials(opening.authenticator, clock);
+  const limits = new RequestLimits(
+    clock,
+    authenticator,
+    defined({ rates: options.rates, proxies, onAuthenticated: options.onAuthenticated }),
+  );
   opened.defer(() => apiKeyAuth.close());
   const grants = new GrantCheck(database, clock);
   const access = new AccessWatch({ live: async (asked) => await grants.live(asked), clock, logger });
@@ -243,11 +246,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       limiter,
       random,
       refreshCookie,
+      clock,
     });
     registerSignIn(group, { signIn, providers, attemptCookie, refreshCookie, limiter, closing });
     registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
   });
-  await addAuthenticatedRoutes(app, { authenticator, access, limits }, async (group) => {
+  await addAuthenticatedRoutes(app, { access, limits }, async (group) => {
     recordRoutes(group, audit);
     registerAccounts(group, {
       accounts,
@@ -290,7 +294,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   await app.ready();
   const sockets = createWebSockets({
     routes: socketRoutes,
-    authenticator,
     access,
     actForPlatform,
     recordSession: (identity, capsuleId, action) =>

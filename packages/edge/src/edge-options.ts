@@ -1,5 +1,6 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { CredentialChecks } from "./access/port-grant.ts";
+import type { CredentialAttempts } from "./access/credential-attempts.ts";
 import type { SignInAddress } from "./access/sign-in.ts";
 import type { ExchangeLimits } from "./http/exchange.ts";
 import type { EdgeRequest } from "./http/messages.ts";
@@ -23,6 +24,8 @@ export interface EdgeOptions {
   readonly reservedPorts?: readonly number[];
   /** Called at most once a second and capsule while bytes move, and when a connection begins and ends. */
   readonly onActivity?: (capsuleId: string) => void;
+  /** Counts credentials that are tried; without it they are not limited. */
+  readonly attempts?: CredentialAttempts;
   /** A request whose client showed good credentials. */
   readonly onAuthenticated?: (request: EdgeRequest) => void;
   readonly limits?: Partial<EdgeLimits>;

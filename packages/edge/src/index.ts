@@ -4,6 +4,7 @@ export type { Edge } from "./edge.ts";
 export type { EdgeLimits, EdgeOptions } from "./edge-options.ts";
 export type { CredentialChecks, PortGrant } from "./access/port-grant.ts";
 export type { LinkRecord } from "./access/signed-link.ts";
+export type { CredentialAttempts } from "./access/credential-attempts.ts";
 export type { SignInAddress, SignInRequest } from "./access/sign-in.ts";
 export type { CapsuleRoutes, CapsuleRoute, PortAccess } from "./routing/capsule-route.ts";
 export { PortEdge } from "./port-edge.ts";

@@ -8,7 +8,7 @@ import type { CapsuleRoutes } from "./routing/capsule-route.ts";
 
 export interface PortEdgeOptions extends Pick<
   EdgeOptions,
-  "clock" | "random" | "logger" | "linkKey" | "onActivity" | "onAuthenticated"
+  "clock" | "random" | "logger" | "linkKey" | "onActivity" | "onAuthenticated" | "attempts"
 > {
   /** Domain under which `{port}-{capsule}` is served. */
   readonly domain: string;

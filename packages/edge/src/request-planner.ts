@@ -1,5 +1,6 @@
 import { WrennError } from "@wrenn/core";
 import { AccessControl } from "./access/access-control.ts";
+import { showsCredentials } from "./access/credential-attempts.ts";
 import type { Admission } from "./access/access-control.ts";
 import { cookieTag } from "./access/cookies.ts";
 import type { PortGrant } from "./access/port-grant.ts";
@@ -111,14 +112,18 @@ export class RequestPlanner {
 
   /** Undefined when the browser was sent to sign in. */
   async #admit(arrival: Arrival, response: EdgeResponse, access: PortAccess): Promise<Admission | undefined> {
-    const { signIn, random } = this.#parts.options;
+    const { signIn, random, attempts } = this.#parts.options;
+    const { headers } = arrival.request;
+    const isAttempt = access === "private" && showsCredentials(headers, arrival.url);
     try {
+      if (isAttempt) attempts?.require(addressOf(arrival.request), headers);
       const admission = await this.#access.admit({ ...arrival, access, signal: this.#parts.closed });
       if (access === "private" || admission.dropAuthorization || admission.cookie)
         this.#parts.options.onAuthenticated?.(arrival.request);
       return admission;
     } catch (error) {
       const refused = error instanceof WrennError && error.reason === "port_private";
+      if (refused && isAttempt) attempts?.failed(addressOf(arrival.request));
       if (!refused || !signIn || arrival.prefix !== "" || !maySignIn(arrival.request, arrival.url))
         throw error;
       sendToSignIn(arrival, response, signIn, random);

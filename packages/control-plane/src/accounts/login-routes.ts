@@ -1,5 +1,5 @@
 import { defined, randomHex, WrennError } from "@wrenn/core";
-import type { Random } from "@wrenn/core";
+import type { Random, Clock } from "@wrenn/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
@@ -28,8 +28,13 @@ const MINUTE = 60_000;
 const BROWSER_SECRET_BYTES = 32;
 /** From one address of the network: a household or an office. */
 const perAddress: RateLimit = { burst: 20, everyMs: 3000 };
-/** For one account: guesses at a password, and mails. */
+/** Guesses at the password of one account from one network: no one else can use them up. */
 const perLogin: RateLimit = { burst: 10, everyMs: MINUTE / 2 };
+/** Guesses from all networks that are answered without delay. */
+const perAccount: RateLimit = { burst: 50, everyMs: MINUTE / 10 };
+/** The delay of further ones; the account's own user waits as long and gets in. */
+const CROWD_DELAY_MS = 2000;
+/** Mails to one account. */
 const perMail: RateLimit = { burst: 3, everyMs: 5 * MINUTE };
 
 export interface LoginRoutesDeps {
@@ -44,13 +49,18 @@ export interface LoginRoutesDeps {
   readonly signUpCookie: TokenCookie;
   readonly afterAnswer: WorkAfterAnswer;
   readonly random: Random;
+  readonly clock: Clock;
 }
 
 /** Routes that need no credentials because they give them (docs/reference/rest-api.md#accounts). */
 export function registerLogin(app: App, deps: LoginRoutesDeps): void {
-  const { accounts, afterAnswer, firstAdmin, sessions, limiter, random, refreshCookie } = deps;
+  const { accounts, afterAnswer, firstAdmin, sessions, limiter, random, refreshCookie, clock } = deps;
   const { signUps, signUpCookie } = deps;
   const limit = (request: FastifyRequest): void => limiter.takeForClient("address", request.ip, perAddress);
+  /** Guesses that come from many networks wait; none is refused, so that no one can lock another person out. */
+  const slowDown = async (email: string): Promise<void> => {
+    if (!limiter.tryTake(`account ${email}`, perAccount)) await clock.sleep(CROWD_DELAY_MS);
+  };
   const opened = (reply: FastifyReply, session: OpenedSession): Static<typeof AuthResponse> => {
     refreshCookie.set(reply, session.refreshToken);
     return authJson(session);
@@ -146,7 +156,8 @@ export function registerLogin(app: App, deps: LoginRoutesDeps): void {
     },
     async (request, reply) => {
       const email = emailAddress(request.body.email);
-      limiter.take(`login ${email}`, perLogin);
+      limiter.takeForClient(`login ${email}`, request.ip, perLogin);
+      await slowDown(email);
       return opened(
         reply,
         await accounts.logIn({ email, password: request.body.password }, clientDetails(request)),

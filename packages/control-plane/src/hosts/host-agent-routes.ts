@@ -108,7 +108,7 @@ export function registerHostAgents(app: App, { enrolment, monitor, limiter, limi
         limits.anonymous(request.ip);
         throw error;
       });
-      limits.succeeded(headers);
+      limits.remember(headers);
       if (hostId !== parseId("host", request.params.id)) throw new WrennError("host_mismatch", {});
       if (!(await monitor.recordHeartbeat(hostId))) throw new WrennError("host_not_found", {});
       return await reply.status(204).send(null);

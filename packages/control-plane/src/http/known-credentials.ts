@@ -2,58 +2,75 @@ import { hash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
+import type { Identity, RequestAuthenticator } from "./identity.ts";
 
 /** Credentials that were good are let in this long although their network is at its limit. */
 const GOOD_MS = 10 * 60_000;
 /** Credentials that were wrong are refused this long without another look. */
 const WRONG_MS = 5000;
 const MAX_ENTRIES = 10_000;
-/** Refusals that say that there are no such credentials, whatever they are used for. */
-const WRONG: ReadonlySet<string> = new Set(["api_key_invalid", "token_invalid"]);
 
-/** Remembers hashes of credentials that were tried lately. It admits no one: what is good is still looked up. */
-export class KnownCredentials {
+type Wrong = "api_key_invalid" | "token_invalid";
+
+/**
+ * An authenticator that remembers hashes of credentials that were tried lately. It admits no one by itself: what is good is looked up each
+ * time; what was wrong is refused for a moment without a look.
+ */
+export class KnownCredentials implements RequestAuthenticator {
+  readonly #authenticator: RequestAuthenticator;
   readonly #clock: Clock;
+  /** Until when they count, the latest last. */
   readonly #good = new Map<string, number>();
-  readonly #wrong = new Map<
-    string,
-    { readonly until: number; readonly reason: "api_key_invalid" | "token_invalid" }
-  >();
+  readonly #wrong = new Map<string, { readonly until: number; readonly reason: Wrong }>();
 
-  constructor(clock: Clock) {
+  constructor(authenticator: RequestAuthenticator, clock: Clock) {
+    this.#authenticator = authenticator;
     this.#clock = clock;
   }
 
-  wereGood(print: string): boolean {
-    return (this.#good.get(print) ?? 0) > this.#clock.monotonic();
+  async authenticate(headers: IncomingHttpHeaders): Promise<Identity> {
+    const print = credentialPrint(headers);
+    if (print === undefined) return await this.#authenticator.authenticate(headers);
+    const wrong = this.#wrong.get(print);
+    if (wrong && wrong.until > this.#clock.monotonic()) throw new WrennError(wrong.reason, {});
+    try {
+      const identity = await this.#authenticator.authenticate(headers);
+      this.#remember(print);
+      return identity;
+    } catch (error) {
+      if (WrennError.is(error, "api_key_invalid") || WrennError.is(error, "token_invalid")) {
+        this.#good.delete(print);
+        put(this.#wrong, print, { until: this.#clock.monotonic() + WRONG_MS, reason: error.reason });
+      }
+      throw error;
+    }
   }
 
-  /** @throws WrennError `api_key_invalid`, `token_invalid` for credentials that were refused with it a moment ago. */
-  refuseWrong(print: string): void {
-    const known = this.#wrong.get(print);
-    if (known && known.until > this.#clock.monotonic()) throw new WrennError(known.reason, {});
+  /** Credentials of another kind were good. */
+  remember(headers: IncomingHttpHeaders): void {
+    const print = credentialPrint(headers);
+    if (print !== undefined) this.#remember(print);
   }
 
-  succeeded(print: string): void {
+  wereGood(headers: IncomingHttpHeaders): boolean {
+    const print = credentialPrint(headers);
+    return print !== undefined && (this.#good.get(print) ?? 0) > this.#clock.monotonic();
+  }
+
+  #remember(print: string): void {
     this.#wrong.delete(print);
     put(this.#good, print, this.#clock.monotonic() + GOOD_MS);
   }
+}
 
-  failed(print: string, error: WrennError): void {
-    if (!WRONG.has(error.reason)) return;
-    const reason = error.reason === "token_invalid" ? "token_invalid" : "api_key_invalid";
-    this.#good.delete(print);
-    // Trying them again does not keep them here.
-    const known = this.#wrong.get(print);
-    if (!known || known.until <= this.#clock.monotonic())
-      put(this.#wrong, print, { until: this.#clock.monotonic() + WRONG_MS, reason });
-  }
+export function hasCredentials(headers: IncomingHttpHeaders): boolean {
+  return headers["x-api-key"] !== undefined || headers.authorization !== undefined;
 }
 
 /** Stands for the credentials of a request; undefined when it has none. */
-export function credentialPrint(headers: IncomingHttpHeaders): string | undefined {
+function credentialPrint(headers: IncomingHttpHeaders): string | undefined {
   const key = headers["x-api-key"];
-  if (typeof key === "string" && key !== "") return hash("sha256", `key ${key}`, "base64url");
+  if (typeof key === "string") return hash("sha256", `key ${key}`, "base64url");
   const { authorization } = headers;
   return authorization === undefined ? undefined : hash("sha256", `token ${authorization}`, "base64url");
 }

@@ -32,6 +32,17 @@ export class RateLimiter {
     this.#fullAt.set(key, fullAt);
   }
 
+  /** The same; false when it was one too many. */
+  tryTake(key: string, rate: RateLimit): boolean {
+    try {
+      this.take(key, rate);
+      return true;
+    } catch (error) {
+      if (WrennError.is(error, "rate_limited")) return false;
+      throw error;
+    }
+  }
+
   /** An event of a client, counted for its network and, over IPv6, for the site around it. @throws WrennError `rate_limited`. */
   takeForClient(purpose: string, ip: string, rate: RateLimit): void {
     for (const [key, limit] of ofClient(purpose, ip, rate)) this.take(key, limit);

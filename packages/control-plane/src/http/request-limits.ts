@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { TrustedProxies, WrennError } from "@wrenn/core";
 import type { Clock, ConnectionEnds } from "@wrenn/core";
-import type { Identity, RequestAuthenticator } from "./identity.ts";
-import { credentialPrint, KnownCredentials } from "./known-credentials.ts";
+import type { Identity } from "./identity.ts";
+import { hasCredentials } from "./known-credentials.ts";
+import type { KnownCredentials } from "./known-credentials.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import type { RateLimit } from "./rate-limiter.ts";
 
@@ -22,8 +23,11 @@ export const defaultRates: RequestRates = {
   creates: { burst: 500, everyMs: 10 },
 };
 
+/** Of wrong credentials at ports of capsules, per network. Apart from the API's, since browsers send old cookies by themselves. */
+const perPortFailure: RateLimit = { burst: 100, everyMs: 50 };
+
 /** Of `/health` and `/ready`, per network: a load balancer asks once a second. */
-const perProbe: RateLimit = { burst: 1000, everyMs: 5 };
+const perProbe: RateLimit = { burst: 200, everyMs: 50 };
 
 /** A request of the API, as far as it says who calls and from where. */
 export interface Caller {
@@ -49,11 +53,11 @@ export class RequestLimits {
   readonly #addresses: RateLimiter;
   readonly #creates: RateLimiter;
 
-  constructor(clock: Clock, options: RequestLimitsOptions = {}) {
+  constructor(clock: Clock, known: KnownCredentials, options: RequestLimitsOptions = {}) {
     this.#rates = { ...defaultRates, ...options.rates };
     this.#proxies = options.proxies ?? TrustedProxies.none;
     this.#onAuthenticated = options.onAuthenticated ?? (() => undefined);
-    this.#known = new KnownCredentials(clock);
+    this.#known = known;
     this.#callers = new RateLimiter(clock);
     this.#addresses = new RateLimiter(clock);
     this.#creates = new RateLimiter(clock);
@@ -64,21 +68,20 @@ export class RequestLimits {
    * household, is one for many. Wrong ones are; from a network with too many of them only credentials are looked up that were good lately.
    *
    * @param headers - have the credentials; by default those of the request.
-   * @throws WrennError `rate_limited`, and those of {@link RequestAuthenticator.authenticate}.
+   * @throws WrennError `rate_limited`, and those of {@link KnownCredentials.authenticate}.
    */
-  async admit(auth: RequestAuthenticator, caller: Caller, headers = caller.headers): Promise<Identity> {
+  async admit(caller: Caller, headers = caller.headers): Promise<Identity> {
     const ip = this.addressOf(caller);
     let identity: Identity;
     try {
       this.requireAttempt(ip, headers);
-      identity = await auth.authenticate(headers);
+      identity = await this.#known.authenticate(headers);
     } catch (error) {
       if (error instanceof WrennError && error.entry.fault === "user" && error.reason !== "rate_limited") {
-        this.failed(ip, headers, error);
+        this.anonymous(ip);
       }
       throw error;
     }
-    this.succeeded(headers);
     this.#onAuthenticated(caller.socket);
     this.#identified(identity);
     return identity;
@@ -89,25 +92,27 @@ export class RequestLimits {
     return this.#proxies.addressOf(caller);
   }
 
-  /** @throws WrennError `rate_limited` where credentials are not looked up, and what wrong ones were refused with a moment ago. */
+  /** @throws WrennError `rate_limited` where credentials are not looked up: their network tried too many wrong ones. */
   requireAttempt(ip: string, headers: IncomingHttpHeaders): void {
-    const print = credentialPrint(headers);
-    if (print === undefined || this.#known.wereGood(print)) return;
     const { perAddress } = this.#rates;
-    if (perAddress) this.#addresses.requireRoomForClient("address", ip, perAddress);
-    this.#known.refuseWrong(print);
+    if (!perAddress || !hasCredentials(headers) || this.#known.wereGood(headers)) return;
+    this.#addresses.requireRoomForClient("address", ip, perAddress);
   }
 
-  /** Counts credentials that were refused. @throws WrennError `rate_limited`. */
-  failed(ip: string, headers: IncomingHttpHeaders, error: WrennError): void {
-    const print = credentialPrint(headers);
-    if (print !== undefined) this.#known.failed(print, error);
-    this.anonymous(ip);
+  /** The same for credentials at a port of a capsule. @throws WrennError `rate_limited`. */
+  requirePortAttempt(ip: string, headers: IncomingHttpHeaders): void {
+    if (!hasCredentials(headers) || this.#known.wereGood(headers)) return;
+    this.#addresses.requireRoomForClient("port", ip, perPortFailure);
   }
 
-  succeeded(headers: IncomingHttpHeaders): void {
-    const print = credentialPrint(headers);
-    if (print !== undefined) this.#known.succeeded(print);
+  /** Counts wrong credentials at a port of a capsule. @throws WrennError `rate_limited`. */
+  portFailed(ip: string): void {
+    this.#addresses.takeForClient("port", ip, perPortFailure);
+  }
+
+  /** Credentials of hosts were good. */
+  remember(headers: IncomingHttpHeaders): void {
+    this.#known.remember(headers);
   }
 
   /** Counts an unauthenticated request. @throws WrennError `rate_limited`. */

@@ -6,7 +6,7 @@ import { runWithIdentity } from "./current-identity.ts";
 import { identityOf } from "./app.ts";
 import type { App } from "./app.ts";
 import { requireScope } from "./identity.ts";
-import type { Identity, RequestAuthenticator, Scope } from "./identity.ts";
+import type { Identity, Scope } from "./identity.ts";
 import type { RequireOwnPage } from "./own-pages.ts";
 import type { RequestLimits } from "./request-limits.ts";
 
@@ -47,7 +47,6 @@ export async function addPublicRoutes(
 }
 
 export interface AuthenticatedRoutesDeps {
-  readonly authenticator: RequestAuthenticator;
   readonly access: AccessWatch;
   readonly limits: RequestLimits;
 }
@@ -55,12 +54,12 @@ export interface AuthenticatedRoutesDeps {
 /** Routes for API keys and logins: `request.identity` is set before any of them runs. A request ends with the access of its caller. */
 export async function addAuthenticatedRoutes(
   app: App,
-  { authenticator, access, limits }: AuthenticatedRoutesDeps,
+  { access, limits }: AuthenticatedRoutesDeps,
   addRoutes: AddRoutes,
 ): Promise<void> {
   await app.register(async (group) => {
     group.addHook("onRequest", async (request, reply) => {
-      request.identity = await limits.admit(authenticator, request.raw);
+      request.identity = await limits.admit(request.raw);
       const scope = requestScope(request);
       requireScope(request.identity, scope);
       if (request.routeOptions.config.endsOwnAccess !== true)

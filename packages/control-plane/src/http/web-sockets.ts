@@ -9,13 +9,13 @@ import { Value } from "typebox/value";
 import { WebSocketServer } from "ws";
 import { isContractSocket } from "./contract-routes.ts";
 import { requireScope } from "./identity.ts";
-import type { Identity, RequestAuthenticator } from "./identity.ts";
+import type { Identity } from "./identity.ts";
 import { administratorGrant, grantOf } from "./access-grants.ts";
 import type { AccessGrant } from "./access-grants.ts";
 import type { AccessWatch } from "./access-watch.ts";
 import { toWire } from "./envelope.ts";
 import { platformHeaders } from "./guard-answer.ts";
-import { credentialPrint } from "./known-credentials.ts";
+import { hasCredentials } from "./known-credentials.ts";
 import { limitFirstMessage } from "./first-message.ts";
 import type { RequestLimits } from "./request-limits.ts";
 import { SocketRefused } from "./socket-route.ts";
@@ -62,7 +62,6 @@ export interface WebSockets {
 
 export interface WebSocketsDeps {
   readonly routes: readonly SocketRoute[];
-  readonly authenticator: RequestAuthenticator;
   readonly access: AccessWatch;
   /** The identity of an administrator who acts for the platform; throws for everyone else. */
   readonly actForPlatform: (identity: Identity) => Promise<Identity>;
@@ -205,18 +204,18 @@ async function serve(
 async function authenticate(
   socket: ClientSocket,
   request: IncomingMessage,
-  { authenticator, limits }: WebSocketsDeps,
+  { limits }: WebSocketsDeps,
   signal: AbortSignal,
 ): Promise<Identity | undefined> {
   try {
-    if (credentialPrint(request.headers) !== undefined) return await limits.admit(authenticator, request);
+    if (hasCredentials(request.headers)) return await limits.admit(request);
   } catch (error) {
     if (!(error instanceof WrennError) || isFinal(error)) throw error;
   }
   try {
     const message = await socket.receive(AbortSignal.any([signal, AbortSignal.timeout(AUTH_MS)]));
     const token = message?.type === "json" && Value.Check(Auth, message.value) ? message.value.token : "";
-    return await limits.admit(authenticator, request, { authorization: `Bearer ${token}` });
+    return await limits.admit(request, { authorization: `Bearer ${token}` });
   } catch (error) {
     if (error instanceof WrennError && isFinal(error)) throw error;
     return undefined;

@@ -14,7 +14,7 @@ import type {
   RequestRates,
 } from "@wrenn/control-plane";
 import { DAY_MS, defined, silentLogger, systemClock, systemRandom } from "@wrenn/core";
-import type { Clock, LogFields } from "@wrenn/core";
+import type { Clock, LogFields, TrustedProxies } from "@wrenn/core";
 import { usageQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
@@ -67,6 +67,7 @@ export interface PlatformParts {
   readonly publicUrl?: string;
   /** Open, unless the test is about the others; `default` is what a server without the setting has. */
   readonly signUpMode?: SignUpMode | "default";
+  readonly proxies?: TrustedProxies;
 }
 
 /** The control plane on a database of its own, on top of a fake host. */
@@ -224,7 +225,7 @@ export class TestPlatform implements AsyncDisposable {
     readonly ports: ControlPlane["ports"];
     readonly close: () => Promise<void>;
   }> {
-    const { rates = {}, identityProviders = [], outbox, createAnswerMs } = this.#parts;
+    const { rates = {}, identityProviders = [], outbox, createAnswerMs, proxies } = this.#parts;
     const controlPlane = await createControlPlane({
       database: this.database,
       instanceId,
@@ -262,6 +263,7 @@ export class TestPlatform implements AsyncDisposable {
       identityProviders,
       createAnswerMs,
       signUpMode: signUpMode === "default" ? undefined : signUpMode,
+      proxies,
       version: "0.0.0",
       ...(outbox
         ? { mailTransport: outbox.transport }

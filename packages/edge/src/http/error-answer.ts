@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { WrennError } from "@wrenn/core";
+import { WrennError } from "@wrenn/core";
 import { endRequest } from "./answer.ts";
 import { endWith, platformHeaders, writeHead } from "./messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./messages.ts";
@@ -21,7 +21,9 @@ export function answerError(
 ): void {
   const { code, status } = error.entry;
   const html = (request.headers.accept ?? "").includes("text/html");
-  const retryAfter = RETRY_AFTER[error.reason];
+  const retryAfter = WrennError.is(error, "rate_limited")
+    ? Number(error.context["retry_after"])
+    : RETRY_AFTER[error.reason];
   const body = Buffer.from(
     html
       ? page(error, requestId, retryAfter)

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { securityHeaders, plainAddress } from "@wrenn/core";
-import { pairsOf, trailersOf } from "./raw-headers.ts";
+import { pairsOf } from "./raw-headers.ts";
 import { forwardedOf } from "./forwarded.ts";
 import type { RawHeaders } from "./raw-headers.ts";
 import { responseTrailers } from "./response-headers.ts";

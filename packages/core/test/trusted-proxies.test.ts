@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TrustedProxies } from "@wrenn/core";
+
+const proxies = TrustedProxies.parse("WRENN_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,2001:db8:7::/48");
+
+function request(remoteAddress: string, headers: Readonly<Record<string, string>> = {}, encrypted = false) {
+  return { headers, socket: { remoteAddress, encrypted } };
+}
+
+test("the client is the last forwarded address that is not a trusted proxy", () => {
+  const of = (peer: string, list: string): string =>
+    proxies.addressOf(request(peer, { "x-forwarded-for": list }));
+  assert.equal(of("127.0.0.1", "198.51.100.1"), "198.51.100.1");
+  assert.equal(
+    of("::ffff:127.0.0.1", "203.0.113.9, 198.51.100.1"),
+    "198.51.100.1",
+    "the first is the client's claim",
+  );
+  assert.equal(of("10.1.1.1", "203.0.113.9, 198.51.100.1, 10.2.2.2"), "198.51.100.1");
+  assert.equal(of("2001:db8:7::1", "2001:db8:9::5"), "2001:db8:9::5");
+  assert.equal(of("10.1.1.1", "10.3.3.3"), "10.3.3.3");
+  for (const odd of ["", "unknown", "198.51.100.1:80", "_hidden", "1.2.3.4.5", "198.51.100.1,"])
+    assert.equal(of("10.1.1.1", odd), "10.1.1.1", odd);
+});
+
+test("what others than trusted proxies say about themselves is not believed", () => {
+  const said = {
+    "x-forwarded-for": "127.0.0.1",
+    "x-forwarded-proto": "https",
+    "x-forwarded-host": "wrenn.example.org",
+  };
+  for (const all of [proxies, TrustedProxies.none]) {
+    const asked = request("198.51.100.1", said);
+    assert.equal(all.addressOf(asked), "198.51.100.1");
+    assert.equal(all.protocolOf(asked), "http");
+    assert.equal(all.forwardedHost(asked), undefined);
+    assert.equal(all.isLocal(asked), false);
+  }
+});
+
+test("protocol and host are the trusted proxy's last word, and only when they are well formed", () => {
+  const of = (proto: string, host: string) => {
+    const asked = request("10.1.1.1", { "x-forwarded-proto": proto, "x-forwarded-host": host });
+    return [proxies.protocolOf(asked), proxies.forwardedHost(asked)];
+  };
+  assert.deepEqual(of("http, https", "evil.example, wrenn.example.org:8443"), [
+    "https",
+    "wrenn.example.org:8443",
+  ]);
+  assert.deepEqual(of("ftp", "a/b"), ["http", undefined]);
+  assert.equal(proxies.protocolOf(request("10.1.1.1", {}, true)), "https");
+});
+
+test("a proxy of this machine does not make the world local", () => {
+  const none = TrustedProxies.none;
+  assert.equal(none.isLocal(request("127.0.0.1")), true);
+  assert.equal(none.isLocal(request("::1")), true);
+  for (const field of ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-host"])
+    assert.equal(none.isLocal(request("127.0.0.1", { [field]: "198.51.100.1" })), false, field);
+  assert.equal(proxies.isLocal(request("127.0.0.1", { "x-forwarded-for": "198.51.100.1" })), false);
+  assert.equal(proxies.isLocal(request("127.0.0.1", { "x-forwarded-for": "127.0.0.1" })), true);
+});
+
+test("proxies are addresses and networks; everything else is refused", () => {
+  for (const wrong of [
+    "",
+    "*",
+    "10.0.0.0/0",
+    "10.0.0.0/33",
+    "::/0",
+    "::1/129",
+    "localhost",
+    "10.0.0.1,",
+    "10.0.0.0/8/8",
+    "10.0.0.0/x",
+  ])
+    assert.throws(
+      () => TrustedProxies.parse("WRENN_TRUSTED_PROXIES", wrong),
+      { reason: "invalid_field" },
+      wrong,
+    );
+});
