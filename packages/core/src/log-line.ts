@@ -24,7 +24,15 @@ export function formatLogLine(line: string): string {
     .filter(([name]) => !HIDDEN.has(name))
     .map(
       ([name, value]) =>
-        `${name}=${typeof value === "string" && !/[\s"=]/.test(value) ? value : JSON.stringify(value)}`,
+        `${name}=${typeof value === "string" && !/[\s"=\p{Cc}\p{Cf}]/u.test(value) ? value : printable(value)}`,
     );
   return [time, level, typeof event === "string" ? event : "", ...fields].join(" ");
+}
+
+/** As JSON, without characters that steer a terminal. */
+function printable(value: unknown): string {
+  return (JSON.stringify(value) ?? "undefined").replaceAll(
+    /[\p{Cc}\p{Cf}]/gu,
+    (mark) => `\\u{${(mark.codePointAt(0) ?? 0).toString(16)}}`,
+  );
 }

@@ -1,12 +1,13 @@
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import type { CapsuleSpec, HostAgent } from "@wrenn/protocol";
+import type { CapsuleSpec, CapsuleStatus, HostAgent } from "@wrenn/protocol";
 import { dialPort } from "./dial-port.ts";
 import { LinkClient } from "./link-client.ts";
 import { RemoteChanges } from "./remote-changes.ts";
 import { remoteFiles } from "./remote-files.ts";
 import { RemoteHolds } from "./remote-holds.ts";
 import { RemoteInputs } from "./remote-inputs.ts";
+import { plainStatus, plainStatuses } from "./plain-status.ts";
 import { remoteProcesses } from "./remote-processes.ts";
 import { Transport } from "./transport.ts";
 import type { LinkTarget } from "./transport.ts";
@@ -14,6 +15,8 @@ import type { LinkTarget } from "./transport.ts";
 /** Longer than people pause while they type; a stream that is opened again costs one round trip. */
 const INPUT_IDLE_MS = 60_000;
 const DESTROY_MS = 60_000;
+/** For the longest answer over a slow line; a host sends an answer at once when it has it. */
+const ANSWER_MS = 60_000;
 
 export interface HostLinkOptions extends LinkTarget {
   readonly clock: Clock;
@@ -21,6 +24,8 @@ export interface HostLinkOptions extends LinkTarget {
   readonly random: Random;
   /** Test seam: after this long without input the stream that carries it is closed, ms. */
   readonly inputIdleMs?: number;
+  /** Test seam: how long the body of an answer may take once it has begun, ms. */
+  readonly answerMs?: number;
 }
 
 /** The agent of a host on another machine. */
@@ -35,7 +40,7 @@ export interface LinkedHostAgent extends HostAgent {
  */
 export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
   const transport = new Transport(options);
-  const client = new LinkClient(transport);
+  const client = new LinkClient(transport, options.answerMs ?? ANSWER_MS);
   const changes = new RemoteChanges(client, options.clock, options.logger);
   const holds = new RemoteHolds(client, options.random, options.logger);
   const inputs = new RemoteInputs(client, options.inputIdleMs ?? INPUT_IDLE_MS);
@@ -64,24 +69,31 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
   return {
     facts: (signal) => client.call("facts", [], signal),
     createCapsule: (spec, signal) =>
-      orDestroyed([spec], signal, () => client.call("createCapsule", [spec], signal)),
+      orDestroyed([spec], signal, () => aboutOne(spec.id, client.call("createCapsule", [spec], signal))),
     destroyCapsule: async (id, signal) => await client.call("destroyCapsule", [id], signal),
-    capsule: (id, signal) => client.call("capsule", [id], signal),
-    pauseCapsule: (id, signal) => client.call("pauseCapsule", [id], signal),
-    resumeCapsule: (id, signal) => client.call("resumeCapsule", [id], signal),
+    capsule: (id, signal) => aboutOne(id, client.call("capsule", [id], signal)),
+    pauseCapsule: (id, signal) => aboutOne(id, client.call("pauseCapsule", [id], signal)),
+    resumeCapsule: (id, signal) => aboutOne(id, client.call("resumeCapsule", [id], signal)),
     checkpointCapsule: (id, name, signal) => client.call("checkpointCapsule", [id, name ?? null], signal),
     listCheckpoints: (id, signal) => client.call("listCheckpoints", [id], signal),
-    restoreCheckpoint: (id, checkpoint, signal) => client.call("restoreCheckpoint", [id, checkpoint], signal),
+    restoreCheckpoint: (id, checkpoint, signal) =>
+      aboutOne(id, client.call("restoreCheckpoint", [id, checkpoint], signal)),
     deleteCheckpoint: async (id, checkpoint, signal) =>
       await client.call("deleteCheckpoint", [id, checkpoint], signal),
     forkCapsule: (id, children, signal) =>
-      orDestroyed(children, signal, () => client.call("forkCapsule", [id, children], signal)),
+      orDestroyed(children, signal, async () =>
+        plainStatuses(
+          await client.call("forkCapsule", [id, children], signal),
+          children.map((child) => child.id),
+        ),
+      ),
     createSnapshot: (id, key, signal) => client.call("createSnapshot", [id, key], signal),
     deleteSnapshot: async (key, signal) => await client.call("deleteSnapshot", [key], signal),
     setNetwork: async (id, network, signal) => await client.call("setNetwork", [id, network], signal),
     networkDecisions: (id, signal) => client.call("networkDecisions", [id], signal),
     metrics: (id, range, signal) => client.call("metrics", [id, range], signal),
-    listCapsules: (signal) => client.call("listCapsules", [], signal),
+    listCapsules: async (signal) =>
+      (await client.call("listCapsules", [], signal)).map((status) => plainStatus(status)),
     storage: (signal) => client.call("storage", [], signal),
     listTemplates: (signal) => client.call("listTemplates", [], signal),
     hold: (id) => holds.hold(id),
@@ -95,4 +107,9 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
       transport.close();
     },
   };
+}
+
+/** A host says only of the capsule that it was asked about how it is. */
+async function aboutOne(id: string, answer: Promise<CapsuleStatus>): Promise<CapsuleStatus> {
+  return plainStatus(await answer, id);
 }

@@ -26,6 +26,7 @@ export async function dialPort(
   });
   const upgraded = new Promise<Duplex>((resolve) => {
     request.once("upgrade", (_answer: IncomingMessage, socket: Duplex, head: Buffer) => {
+      transport.keep(socket);
       if (head.length > 0) socket.unshift(head);
       socket.allowHalfOpen = halfOpen;
       resolve(socket);
@@ -51,7 +52,7 @@ async function refusalOf(answer: IncomingMessage): Promise<Error> {
     parts.push(part);
   }
   try {
-    const value = decodeValue(Buffer.concat(parts, length).toString());
+    const value = decodeValue(Buffer.concat(parts, length));
     return errorFromWire(
       typeof value === "object" && value !== null && "error" in value ? value.error : undefined,
     );

@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { WrennError } from "@wrenn/core";
 import type { Described } from "@wrenn/protocol";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
@@ -10,11 +9,14 @@ import { decodeFrames, encodeFrame } from "../wire/frames.ts";
 import type { LinkFrame } from "../wire/frames.ts";
 import { damaged, errorFromWire } from "../wire/link-error.ts";
 import { Beat, End, Failure, Piece, SILENCE_MS } from "../wire/streams.ts";
-import { decodeValue, encodeValue } from "../wire/values.ts";
+import { encodeValue } from "../wire/values.ts";
+import { boundsOf, plainBounds } from "../wire/answer-bounds.ts";
+import type { AnswerBounds } from "../wire/answer-bounds.ts";
+import { AnswerBudget } from "./answer-budget.ts";
+import { readAnswer } from "./read-answer.ts";
 import { unavailable } from "./transport.ts";
 import type { TrafficClass, Transport } from "./transport.ts";
 
-const ANSWER_LIMIT = 64 << 20;
 const UPLOAD_BYTES = 256 << 10;
 
 export interface StreamPiece {
@@ -42,25 +44,35 @@ type Result<N extends CallName> = Described<(typeof calls)[N]["result"]>;
 /** Questions and streams over a transport; what comes back has the shape that it must have, or is an error. */
 export class LinkClient {
   readonly #transport: Transport;
+  readonly #answerMs: number;
+  readonly #budget = new AnswerBudget();
 
-  constructor(transport: Transport) {
+  /** @param answerMs - how long the body of an answer may take once it has begun. */
+  constructor(transport: Transport, answerMs: number) {
     this.#transport = transport;
+    this.#answerMs = answerMs;
   }
 
   /** @throws the error of the host's agent; WrennError `host_unavailable`. */
   async call<N extends CallName>(name: N, args: Arguments<N>, signal: AbortSignal): Promise<Result<N>> {
-    const value = await this.ask("call", `call/${name}`, encodeValue(args), signal);
+    const value = await this.ask("call", `call/${name}`, encodeValue(args), signal, boundsOf(name));
     return checked(calls[name].result, value) as Result<N>;
   }
 
   /** Sends a body and takes the answer's value. */
-  async ask(traffic: TrafficClass, path: string, body: string, signal: AbortSignal): Promise<unknown> {
+  async ask(
+    traffic: TrafficClass,
+    path: string,
+    body: string,
+    signal: AbortSignal,
+    bounds: AnswerBounds = plainBounds,
+  ): Promise<unknown> {
     const { request, response } = this.#transport.open(traffic, path, signal, {
       "content-type": "application/json",
       "content-length": String(Buffer.byteLength(body)),
     });
     request.end(body);
-    return await valueOf(await response, signal);
+    return await this.#valueOf(await response, signal, bounds);
   }
 
   /** Opens a stream; its pieces follow to their proper end. @throws like {@link call}, the iteration also in the middle. */
@@ -80,12 +92,14 @@ export class LinkClient {
     );
     request.end(body);
     const answer = await response;
-    if (answer.statusCode !== 200) await valueOf(answer, signal);
+    if (answer.statusCode !== 200) await this.#valueOf(answer, signal);
     return piecesOf(answer, signal, () => unread.abort(new Error("nobody reads the stream any more")));
   }
 
   /** Opens a stream in both directions: frames are sent while pieces of the answer arrive. */
   exchange(path: string): LinkExchange {
+    const refusalOf = async (answer: IncomingMessage): Promise<unknown> =>
+      await this.#valueOf(answer, signal);
     const broken = new AbortController();
     const { signal } = broken;
     const destroy = (): void => broken.abort(new Error("the exchange was given up"));
@@ -109,7 +123,7 @@ export class LinkClient {
       destroy,
       pieces: async function* pieces() {
         const answer = await response;
-        if (answer.statusCode !== 200) await valueOf(answer, signal);
+        if (answer.statusCode !== 200) await refusalOf(answer);
         yield* piecesOf(answer, signal, destroy);
       },
     };
@@ -142,12 +156,20 @@ export class LinkClient {
       // What arrived of a part is kept: the host says when it has all of that.
       if (path === "append" && !signal.aborted && !request.errored) {
         request.end();
-        await response.then((answer) => valueOf(answer, signal)).catch(() => undefined);
+        await response.then((answer) => this.#valueOf(answer, signal)).catch(() => undefined);
       }
       request.destroy();
       throw request.errored && !signal.aborted && error === request.errored ? unavailable(error) : error;
     }
-    return await valueOf(await response, signal);
+    return await this.#valueOf(await response, signal);
+  }
+
+  async #valueOf(
+    response: IncomingMessage,
+    signal: AbortSignal,
+    bounds: AnswerBounds = plainBounds,
+  ): Promise<unknown> {
+    return await readAnswer(response, { signal, bounds, budget: this.#budget, bodyMs: this.#answerMs });
   }
 }
 
@@ -179,30 +201,6 @@ export function checked<S extends TSchema>(shape: S, value: unknown): Static<S> 
   // A method without a result answers with nothing at all.
   if (Value.Check(shape, value)) return value;
   throw damaged("an answer of another shape");
-}
-
-async function valueOf(response: IncomingMessage, signal: AbortSignal): Promise<unknown> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const part of response as AsyncIterable<Buffer>) {
-      length += part.length;
-      if (length > ANSWER_LIMIT) throw damaged("an answer that is too long");
-      parts.push(part);
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    throw unavailable(error);
-  }
-  let answer: unknown;
-  try {
-    answer = decodeValue(Buffer.concat(parts, length).toString());
-  } catch (error) {
-    throw new WrennError("host_unavailable", {}, { cause: error });
-  }
-  if (typeof answer !== "object" || answer === null) throw damaged("an answer that is none");
-  if (response.statusCode === 200) return "value" in answer ? answer.value : undefined;
-  throw errorFromWire("error" in answer ? answer.error : undefined);
 }
 
 /** Frames as they come; a host that says nothing for too long, not even that it lives, is gone. */

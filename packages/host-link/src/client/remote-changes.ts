@@ -1,8 +1,8 @@
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import { CapsuleStatus } from "@wrenn/protocol";
-import { checked } from "./link-client.ts";
+import type { CapsuleStatus } from "@wrenn/protocol";
 import type { LinkClient } from "./link-client.ts";
+import { plainStatus } from "./plain-status.ts";
 
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5000;
@@ -46,7 +46,7 @@ export class RemoteChanges {
       try {
         for await (const { value } of await this.#client.stream("stream", "changes", [], signal)) {
           wait = FIRST_WAIT_MS;
-          const status = checked(CapsuleStatus, value);
+          const status = plainStatus(value);
           for (const observer of this.#observers) observer(status);
         }
       } catch (error) {

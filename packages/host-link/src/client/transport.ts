@@ -1,5 +1,6 @@
 import { request as httpsRequest, Agent } from "node:https";
 import type { ClientRequest, IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { connect } from "node:tls";
 import type { ConnectionOptions, PeerCertificate, TLSSocket } from "node:tls";
 import { asError, WrennError } from "@wrenn/core";
@@ -25,6 +26,8 @@ export type TrafficClass = "call" | "stream" | "bulk" | "dial";
 export class Transport {
   readonly #target: LinkTarget;
   readonly #agents: Readonly<Record<TrafficClass, Agent>>;
+  /** Connections to ports of capsules: what was upgraded is no longer its agent's. */
+  readonly #upgraded = new Set<Duplex>();
 
   constructor(target: LinkTarget) {
     this.#target = target;
@@ -62,8 +65,16 @@ export class Transport {
     return { request, response: promise };
   }
 
+  /** A connection that is no longer one of requests; it ends with the link. */
+  keep(socket: Duplex): void {
+    this.#upgraded.add(socket);
+    socket.once("close", () => this.#upgraded.delete(socket));
+  }
+
+  /** Ends every connection, those to ports of capsules included. */
   close(): void {
     for (const agent of Object.values(this.#agents)) agent.destroy();
+    for (const socket of this.#upgraded) socket.destroy();
   }
 }
 

@@ -20,6 +20,7 @@ export interface LinkRequest {
 
 /** Longest request that is no file. */
 const BODY_LIMIT = 16 << 20;
+const BODY_BOUNDS = { values: 1_000_000, depth: 64 };
 
 /** The arguments of a request, of the shape that its method takes. @throws WrennError `invalid_field`. */
 export async function readArguments<S extends TSchema>(
@@ -34,7 +35,7 @@ export async function readArguments<S extends TSchema>(
       throw new WrennError("invalid_field", { field: "arguments", problem: "are too long" });
     parts.push(part);
   }
-  return checkArguments(decodeValue(Buffer.concat(parts, length).toString()), shape);
+  return checkArguments(decodeValue(Buffer.concat(parts, length), BODY_BOUNDS), shape);
 }
 
 /** @throws WrennError `invalid_field`. */

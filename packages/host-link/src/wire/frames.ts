@@ -15,6 +15,7 @@ export interface LinkFrame {
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_BYTES = Buffer.alloc(0);
 
 export function encodeFrame(header: unknown, payload: Uint8Array = NOTHING): Buffer {
   const text = Buffer.from(encodeValue(header));
@@ -26,30 +27,51 @@ export function encodeFrame(header: unknown, payload: Uint8Array = NOTHING): Buf
   return frame;
 }
 
-/** Cuts chunks into frames. @throws Error for a frame that is too long or damaged, and for an end in the middle of one. */
+/**
+ * Cuts chunks into frames, in time that grows with their bytes and not with how many pieces they arrive in.
+ *
+ * @throws Error for a frame that is too long or damaged, and for an end in the middle of one.
+ */
 export async function* decodeFrames(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<LinkFrame> {
-  const pending: Uint8Array[] = [];
+  let held: Buffer = NO_BYTES;
   let length = 0;
+  let needed = PREFIX;
   for await (const chunk of chunks) {
-    pending.push(chunk);
-    length += chunk.length;
-    if (length < PREFIX) continue;
-    let all =
-      pending.length === 1 && pending[0]
-        ? Buffer.from(pending[0].buffer, pending[0].byteOffset, length)
-        : Buffer.concat(pending, length);
-    for (let size = sizeOf(all); size !== undefined && all.length >= size.total; size = sizeOf(all)) {
-      yield {
-        header: decodeValue(all.toString("utf8", PREFIX, PREFIX + size.header)),
-        payload: all.subarray(PREFIX + size.header, size.total),
-      };
-      all = all.subarray(size.total);
+    let all = viewOf(chunk);
+    if (length > 0) {
+      held = withRoom(held, length, length + chunk.length);
+      held.set(chunk, length);
+      all = held.subarray(0, length + chunk.length);
     }
-    pending.length = 0;
-    if (all.length > 0) pending.push(all);
     ({ length } = all);
+    if (length >= needed) {
+      let size = sizeOf(all);
+      for (; size !== undefined && all.length >= size.total; size = sizeOf(all)) {
+        yield {
+          header: decodeValue(all.subarray(PREFIX, PREFIX + size.header)),
+          payload: all.subarray(PREFIX + size.header, size.total),
+        };
+        all = all.subarray(size.total);
+      }
+      needed = size?.total ?? PREFIX;
+      ({ length } = all);
+      // The payloads that were given away keep their bytes.
+      held = Buffer.from(all);
+    } else if (held.length < length) held = Buffer.from(all);
   }
   if (length > 0) throw new Error("the stream ends in the middle of a frame");
+}
+
+/** A buffer of at least `needed` bytes that begins with the first `used` ones of `buffer`; it doubles, so that few are copied again. */
+function withRoom(buffer: Buffer, used: number, needed: number): Buffer {
+  if (buffer.length >= needed) return buffer;
+  const larger = Buffer.allocUnsafe(Math.max(needed, 2 * buffer.length));
+  buffer.copy(larger, 0, 0, used);
+  return larger;
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function sizeOf(bytes: Buffer): { readonly header: number; readonly total: number } | undefined {

@@ -3,6 +3,7 @@ import type { ErrorReason } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Value } from "typebox/value";
+import { plainText } from "./text-from-host.ts";
 
 /** An error as it crosses the link: one of the catalogue, or one of the operating system's with its code. */
 const LinkError = Type.Object({
@@ -16,6 +17,26 @@ type LinkError = Static<typeof LinkError>;
 
 const CODES = /^E[A-Z0-9]{2,20}$/;
 const MESSAGE_LIMIT = 2000;
+const CONTEXT_ENTRIES = 16;
+/**
+ * Codes of errors that a host agent can meet. The others are about the client's account and request, of which a host has nothing to
+ * say.
+ */
+const HOST_CODES: ReadonlySet<string> = new Set([
+  "invalid_request",
+  "too_large",
+  "not_found",
+  "invalid_state",
+  "conflict",
+  "rate_limited",
+  "disk_full",
+  "internal_error",
+  "agent_error",
+  "host_unavailable",
+  "no_hosts_available",
+]);
+/** The same of the code `forbidden`: what the guest's files refuse. */
+const FORBIDDEN_BY_GUEST: ReadonlySet<string> = new Set(["permission_denied", "read_only_file_system"]);
 
 /** What the other side is told of an error. */
 export function errorToWire(error: unknown): LinkError {
@@ -25,14 +46,15 @@ export function errorToWire(error: unknown): LinkError {
   return CODES.test(code) ? { code, message } : { message };
 }
 
-/** The error that the other side met; what it may not say becomes an error of the host. */
+/** The error that the other side met; one that a host agent cannot meet becomes an error of the host. */
 export function errorFromWire(value: unknown): Error {
-  if (!Value.Check(LinkError, value)) return damaged("an error that is none");
-  const { reason, context = {}, code, message } = value;
+  if (!Value.Check(LinkError, value)) return damaged("an error of another shape");
+  const { reason, context = {}, code } = value;
+  const message = plainText(value.message, MESSAGE_LIMIT);
   if (reason !== undefined) {
-    if (!isReason(reason)) return damaged(message);
+    if (!isHostReason(reason)) return damaged(message);
     // Which placeholders a reason has is not known to the types here; missing ones stay visible in the message.
-    return new WrennError<ErrorReason>(reason, context as never);
+    return new WrennError<ErrorReason>(reason, plainContext(context) as never);
   }
   if (code !== undefined && CODES.test(code)) return Object.assign(new Error(message), { code });
   return damaged(message);
@@ -41,6 +63,22 @@ export function errorFromWire(value: unknown): Error {
 /** The other side said something that a host agent of this version does not say. */
 export function damaged(problem: string): WrennError {
   return new WrennError("operation_failed", { operation: "the host", problem });
+}
+
+function isHostReason(reason: string): reason is ErrorReason {
+  if (!isReason(reason)) return false;
+  const { code } = errorCatalogue[reason];
+  return HOST_CODES.has(code) || FORBIDDEN_BY_GUEST.has(reason);
+}
+
+function plainContext(
+  context: Readonly<Record<string, string | number>>,
+): Readonly<Record<string, string | number>> {
+  return Object.fromEntries(
+    Object.entries(context)
+      .slice(0, CONTEXT_ENTRIES)
+      .map(([name, value]) => [name, typeof value === "string" ? plainText(value, MESSAGE_LIMIT) : value]),
+  );
 }
 
 function isReason(reason: string): reason is ErrorReason {

@@ -1,3 +1,6 @@
+import { requireBoundedJson } from "./measured-json.ts";
+import type { JsonBounds } from "./measured-json.ts";
+
 /**
  * Values as JSON. What JSON cannot say stands in an object with the one key `$`, and an object of the sender's that has such a key
  * is wrapped itself, so that every value comes back as it was.
@@ -9,9 +12,16 @@ export function encodeValue(value: unknown): string {
   return JSON.stringify(pack(value)) ?? "null";
 }
 
-/** @throws SyntaxError for what is no JSON, TypeError for a wrapper that is none of ours. */
-export function decodeValue(text: string): unknown {
-  return unpack(JSON.parse(text));
+/** What one frame's header or an answer that is not a list may have. */
+export const smallValue: JsonBounds = { values: 10_000, depth: 64 };
+
+/**
+ * @throws SyntaxError for text that is not JSON, TypeError for a wrapper that is not of this format, RangeError for a text beyond the
+ * bounds.
+ */
+export function decodeValue(text: Uint8Array, bounds: JsonBounds = smallValue): unknown {
+  requireBoundedJson(text, bounds);
+  return unpack(JSON.parse(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString()));
 }
 
 function pack(value: unknown): unknown {

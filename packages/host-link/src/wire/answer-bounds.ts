@@ -1,0 +1,38 @@
+import type { CallName } from "./calls.ts";
+import type { JsonBounds } from "./measured-json.ts";
+import { smallValue } from "./values.ts";
+
+/** Bounds of an answer as it crosses the link. */
+export interface AnswerBounds extends JsonBounds {
+  readonly bytes: number;
+}
+
+/** For answers about one thing, or a few. */
+const SMALL: AnswerBounds = { bytes: 1 << 20, ...smallValue };
+/** For lists of everything on a host, of processes with their arguments, of measurements of a day. */
+const LIST: AnswerBounds = { bytes: 16 << 20, values: 600_000, depth: 16 };
+/** Two logs of 1 MiB, in base64. */
+const OUTPUT: AnswerBounds = { bytes: 4 << 20, ...smallValue };
+/** 100,000 entries with long paths. */
+const FILES: AnswerBounds = { bytes: 64 << 20, values: 2_500_000, depth: 16 };
+
+const longAnswers: Partial<Readonly<Record<CallName, AnswerBounds>>> = {
+  listCapsules: LIST,
+  listCheckpoints: LIST,
+  forkCapsule: LIST,
+  networkDecisions: LIST,
+  metrics: LIST,
+  "process.start": LIST,
+  "process.find": LIST,
+  "process.list": LIST,
+  "process.held": OUTPUT,
+  "file.list": FILES,
+};
+
+/** What the answer of a call may be at most. */
+export function boundsOf(name: CallName): AnswerBounds {
+  return longAnswers[name] ?? SMALL;
+}
+
+/** Of an answer without a value, of an error, and of what ends an upload. */
+export const plainBounds = SMALL;
