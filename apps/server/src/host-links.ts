@@ -23,10 +23,10 @@ export async function openHostLinks(database: Database, logger: Logger): Promise
       issue: async ({ hostId, ...request }) =>
         await authority.issueHost({ ...request, hostId: formatId("host", hostId) }),
     },
-    connectHost: ({ id, address }) =>
+    connectHost: ({ id, ...target }) =>
       connectHostAgent({
+        ...target,
         hostId: formatId("host", id),
-        address,
         credentials: () => credentials.current,
         clock: systemClock,
         logger,

@@ -160,6 +160,7 @@ async function assemble(
     database,
     certifier: links.certifier,
     connectHost: links.connectHost,
+    hostNetworks: config.hostNetworks,
     capacity: {
       ...defaultCapacity,
       ...(config.overcommit

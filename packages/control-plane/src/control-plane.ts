@@ -34,6 +34,8 @@ export interface ControlPlaneOptions {
   readonly connectHost?: ConnectHost;
   /** Signs certificates of hosts on other machines; without it none can register. */
   readonly certifier?: HostCertifier;
+  /** Networks that hosts of teams may be in besides the internet: `ADDRESS/BITS` or single addresses. */
+  readonly hostNetworks?: readonly string[] | undefined;
   readonly capacity?: CapacityPolicy;
   readonly times?: MonitorTimes;
   /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */

@@ -29,7 +29,9 @@ import {
   registerFilesAdmin,
 } from "./files/register-files.ts";
 import { Fleet } from "./hosts/fleet.ts";
+import { placedOn } from "./hosts/placed-on.ts";
 import { registerHostAgents } from "./hosts/host-agent-routes.ts";
+import { HostAddresses } from "./hosts/host-addresses.ts";
 import { HostEnrolment } from "./hosts/host-enrolment.ts";
 import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
 import { registerHosts } from "./hosts/host-routes.ts";
@@ -96,6 +98,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     certifier,
     createAnswerMs,
     mailTransport,
+    hostNetworks = [],
     identityProviders = [],
     proxies,
   } = options;
@@ -154,7 +157,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const { channels, channelWorker } = await openChannels({ ...base, audit, outgoing });
   opened.defer(() => channelWorker.close());
 
-  const fleet = new Fleet(logger);
+  const fleet = new Fleet({ clock, logger, placedOn: placedOn(database) });
   const operations = new Operations({ ...base, instanceId });
   const meter = new StorageMeter({ ...base, fleet });
   const templates = new TemplatesService(database, fleet, random);
@@ -162,7 +165,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     { ...base, fleet, meter, operations, templates, capacity, audit, instanceId },
     { createAnswerMs },
   );
-  const enrolment = new HostEnrolment({ database, clock, random, signedTokens, certifier });
+  const addresses = new HostAddresses(hostNetworks);
+  const enrolment = new HostEnrolment({ database, clock, random, signedTokens, certifier, addresses });
   const hosts = new HostsService({ ...base, fleet, enrolment, audit });
   const monitor = new HostMonitor(
     {
@@ -173,6 +177,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       audit,
       localHost,
       connectHost,
+      addresses,
+      enrolment,
       upkeep: [operations, capsules.unanswered, meter],
     },
     { instanceId, times },
@@ -274,7 +280,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerNetwork(group, { networks: capsules.networks, record });
     registerCapsules(group, { ...capsules, fleet, limits, random, record });
     registerProcesses(group, { capsules: capsules.running, clock, logger });
-    registerTemplates(group, { fleet, templates, clock, record });
+    registerTemplates(group, { templates, clock, record });
     registerFiles(group, { capsules: capsules.running, clock, random });
     registerPorts(group, { ports, edge });
     registerPortLinks(group, { links, edge });
@@ -282,7 +288,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     await addAdminRoutes(group, { access, actForPlatform }, async (admin) => {
       registerAccountsAdmin(admin, { adminUsers });
       registerTeamsAdmin(admin, { adminTeams, deletion });
-      registerTemplatesAdmin(admin, { templates, fleet, clock, record });
+      registerTemplatesAdmin(admin, { templates, clock, record });
       registerCapsulesAdmin(admin, { ...capsules, fleet, limits, random, record });
       registerProcessesAdmin(admin, { capsules: capsules.running, clock, logger });
       registerFilesAdmin(admin, { capsules: capsules.running });

@@ -9,6 +9,7 @@ export type { SmtpServer } from "./mail/smtp-transport.ts";
 export { githubProvider } from "./sign-in/github-provider.ts";
 export type { IdentityProvider } from "./sign-in/identity-provider.ts";
 export { oidcProvider } from "./sign-in/oidc-provider.ts";
+export { parseNetworks } from "./hosts/host-addresses.ts";
 export type { HostCertifier } from "./hosts/host-enrolment.ts";
 export type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
 export type { RateLimit } from "./http/rate-limiter.ts";

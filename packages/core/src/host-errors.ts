@@ -37,7 +37,7 @@ export const hostErrors = {
     "invalid_request",
     400,
     "the host is registered already",
-    "Delete it and create it again to set it up anew.",
+    "Rotate its credentials with POST /v1/hosts/{id}/rotate, and join again with the token of the answer.",
   ),
   control_plane_unreachable: system(
     "host_unavailable",
@@ -50,6 +50,18 @@ export const hostErrors = {
     400,
     "this machine has not joined yet and is not told how",
     "Announce it with POST /v1/hosts, then run ./wrenn host join --url URL --token TOKEN.",
+  ),
+  host_address_refused: user(
+    "invalid_request",
+    400,
+    "the host cannot be reached at {address}: {problem}",
+    "Advertise the address that the host connects from, or have the operator allow its network with WRENN_HOST_NETWORKS.",
+  ),
+  control_plane_insecure: user(
+    "invalid_request",
+    400,
+    "{url} is not an https URL: the credentials of the host would cross the network in clear",
+    "Give the https URL of the control plane; http is accepted for this machine only.",
   ),
   host_state_damaged: system(
     "internal_error",

@@ -21,6 +21,8 @@ export interface HostsTable {
   disk_gb: Nullable<number>;
   cert_fingerprint: Nullable<string>;
   cert_expires_at: Nullable<Date>;
+  registered_from: Nullable<string>;
+  credentials_epoch: ColumnType<number, number | undefined, number>;
   last_heartbeat_at: Nullable<Date>;
   created_by: Nullable<string>;
   created_at: Stamp;
@@ -41,6 +43,13 @@ export interface HostTokensTable {
   purpose: HostTokenPurpose;
   created_at: Stamp;
   expires_at: Date;
+}
+
+export interface HostCertificatesTable {
+  host_id: string;
+  fingerprint: string;
+  accepted_until: Date;
+  created_at: Stamp;
 }
 
 export interface ControlPlanesTable {

@@ -11,6 +11,7 @@ export type { StorageClaim } from "./queries/operations.ts";
 export * as storageQueries from "./queries/storage.ts";
 export type { ReportedStorage } from "./queries/storage.ts";
 export * as controlPlaneQueries from "./queries/control-planes.ts";
+export * as hostCertificateQueries from "./queries/host-certificates.ts";
 export * as hostQueries from "./queries/hosts.ts";
 export type { HostRow, HostSize } from "./queries/hosts.ts";
 export * as hostTokenQueries from "./queries/host-tokens.ts";

@@ -15,7 +15,13 @@ import type {
 import type { ChannelsTable, DeliveriesTable } from "./channel-tables.ts";
 import type { Actor, EventHorizonTable, EventsTable } from "./event-tables.ts";
 import type { MailsTable } from "./mail-tables.ts";
-import type { ControlPlanesTable, HostsTable, HostTagsTable, HostTokensTable } from "./host-tables.ts";
+import type {
+  ControlPlanesTable,
+  HostCertificatesTable,
+  HostsTable,
+  HostTagsTable,
+  HostTokensTable,
+} from "./host-tables.ts";
 
 /** Columns with a default may be left out on insert. */
 type Defaulted<T> = ColumnType<T, T | undefined, T>;
@@ -238,6 +244,7 @@ export interface Schema {
   hosts: HostsTable;
   host_tags: HostTagsTable;
   host_tokens: HostTokensTable;
+  host_certificates: HostCertificatesTable;
   control_planes: ControlPlanesTable;
 }
 

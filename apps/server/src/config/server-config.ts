@@ -13,6 +13,7 @@ import { readMailServer } from "./mail-server.ts";
 import { readConnectionLimits, readNetworkLimits, readReachableNetworks } from "./network-limits.ts";
 import { readPathPorts } from "./path-ports.ts";
 import type { PathPorts } from "./path-ports.ts";
+import { readHostNetworks } from "./host-networks.ts";
 import { readRates } from "./request-rates.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
@@ -52,6 +53,8 @@ export interface ServerConfig {
   readonly warmMachines?: number | undefined;
   /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */
   readonly createAnswerMs?: number | undefined;
+  /** Networks that hosts of teams may be in besides the internet. */
+  readonly hostNetworks?: readonly string[] | undefined;
   /** How many times the memory and the disk of a host are promised to capsules. */
   readonly overcommit?: { readonly memory: number; readonly disk: number };
   /** Bytes of a file system of this size that capsules leave free; default: see docs/operations/limits.md. */
@@ -114,6 +117,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     networkLimits: readNetworkLimits(env),
     connectionLimits: readConnectionLimits(env),
     reachableNetworks: readReachableNetworks(env),
+    ...defined({ hostNetworks: readHostNetworks(env["WRENN_HOST_NETWORKS"]) }),
     overcommit: {
       memory: parseCount("WRENN_MEMORY_OVERCOMMIT", env["WRENN_MEMORY_OVERCOMMIT"] ?? "8", 1000),
       disk: parseCount("WRENN_DISK_OVERCOMMIT", env["WRENN_DISK_OVERCOMMIT"] ?? "20", 1000),

@@ -10,6 +10,8 @@ import type { Operations } from "./operations.ts";
 import { templateClaim } from "./storage-quota.ts";
 import type { StorageQuota } from "./storage-quota.ts";
 
+const MIB = 1 << 20;
+
 export interface CapsuleSnapshotsDeps {
   readonly rows: CapsuleRows;
   readonly fleet: Fleet;
@@ -73,9 +75,10 @@ export class CapsuleSnapshots {
         name,
         hostKey,
         hostId,
-        vcpus: facts.vcpus,
-        memoryMib: facts.memoryMib,
-        sizeBytes: facts.sizeBytes,
+        // A host has no say in what capsules of the template count for.
+        vcpus: row.vcpus,
+        memoryMib: row.memory_mb,
+        sizeBytes: Math.min(facts.sizeBytes, (row.memory_mb + row.disk_mb) * MIB),
         metadata: row.metadata,
       };
       const template = await templates.put(snapshot, overwrite);

@@ -1,45 +1,67 @@
 import { setTimeout } from "node:timers/promises";
 import { formatId, problemOf, WrennError } from "@wrenn/core";
-import type { Logger } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
 import type { CapsuleStatus, HostAgent, TemplateFacts } from "@wrenn/protocol";
+import { ReportedChanges } from "./reported-changes.ts";
+import type { ReportedChangesDeps } from "./reported-changes.ts";
 
 const LIST_MS = 10_000;
-/** How long the answer of a host is waited for: a create must not wait for the slowest host. */
+/** How long the first answer of a host is waited for; later ones are waited for by no request. */
 const FIRST_LIST_MS = 2000;
-/** The same once there is an answer that can be used instead. */
-const NEXT_LIST_MS = 500;
+/** An answer that is older is asked for again. */
+const FRESH_MS = 5000;
 
 /** Called with every change of state of any capsule and the id of its host. */
 export type FleetObserver = (status: CapsuleStatus, hostId: string) => void;
 
-interface Member {
+/** What a control plane knows of a host, whatever the host says. */
+export interface FleetPlace {
+  /** Whether it is this process: its reports are the platform's own. */
+  readonly isLocal: boolean;
+  /** The team that brought it; null for a host of the platform. */
+  readonly teamId: string | null;
+  /** Called when the host leaves. */
+  readonly close?: () => void;
+}
+
+interface Member extends FleetPlace {
   readonly agent: HostAgent;
   readonly leave: () => void;
   /** What it answered last; empty when it did not. */
   templates?: readonly TemplateFacts[];
+  asking?: Promise<readonly TemplateFacts[]>;
+  askedAt?: number;
+}
+
+export interface FleetDeps extends Pick<ReportedChangesDeps, "placedOn"> {
+  readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** The host agents that this control plane can ask, by the ids of their hosts. */
 export class Fleet {
-  readonly #logger: Logger;
+  readonly #deps: FleetDeps;
   readonly #members = new Map<string, Member>();
   readonly #observers = new Set<FleetObserver>();
 
-  constructor(logger: Logger) {
-    this.#logger = logger;
+  constructor(deps: FleetDeps) {
+    this.#deps = deps;
   }
 
-  /** Adds a host, or puts another agent in the place of one it had. `close` is called when it leaves. */
-  add(hostId: string, agent: HostAgent, close: () => void = () => undefined): void {
+  /** Adds a host, or puts another agent in the place of one it had. */
+  add(hostId: string, agent: HostAgent, place: FleetPlace): void {
     this.remove(hostId);
-    const unsubscribe = agent.onChange((status) => {
+    const deliver = (status: CapsuleStatus): void => {
       for (const observer of this.#observers) observer(status, hostId);
-    });
+    };
+    const reports = place.isLocal ? undefined : new ReportedChanges(hostId, { ...this.#deps, deliver });
+    const unsubscribe = agent.onChange(reports ? (status) => reports.add(status) : deliver);
     const leave = (): void => {
       unsubscribe();
-      close();
+      reports?.close();
+      place.close?.();
     };
-    this.#members.set(hostId, { agent, leave });
+    this.#members.set(hostId, { ...place, agent, leave });
   }
 
   remove(hostId: string): void {
@@ -70,40 +92,49 @@ export class Fleet {
   }
 
   /**
-   * Built-in templates, each once. A host that does not answer does not keep the others from being heard; of one that is slow its
-   * last answer counts.
+   * Facts of the templates with these names, each once: as this machine has it, or else a host of the platform, or else one of the
+   * team. What a host says of other names is ignored. A request waits only for the first answer of a host, and not long.
    */
-  async templates(): Promise<readonly TemplateFacts[]> {
+  async templates(names: ReadonlySet<string>, teamId?: string): Promise<readonly TemplateFacts[]> {
+    const trusted = [...this.#members].filter(([, member]) => member.isLocal);
+    const platform = [...this.#members].filter(([, member]) => !member.isLocal && member.teamId === null);
+    const own = [...this.#members].filter(([, { teamId: owner }]) => owner !== null && owner === teamId);
+    const answers = await Promise.all([...trusted, ...platform, ...own].map((one) => this.#lastAnswer(one)));
     const byName = new Map<string, TemplateFacts>();
-    const ask = async (hostId: string, member: Member): Promise<readonly TemplateFacts[]> => {
-      try {
-        member.templates = await member.agent.listTemplates(AbortSignal.timeout(LIST_MS));
-        return member.templates;
-      } catch (error) {
-        this.#logger.warn("host.templates_unknown", {
-          host: formatId("host", hostId),
-          problem: problemOf(error),
-        });
-        member.templates ??= [];
-        return member.templates;
-      }
-    };
-    const askPatiently = async ([hostId, member]: readonly [string, Member]) => {
-      const asked = ask(hostId, member);
-      const patienceMs = member.templates ? NEXT_LIST_MS : FIRST_LIST_MS;
-      const heard = new AbortController();
-      const late = setTimeout(patienceMs, member.templates ?? [], { signal: heard.signal });
-      late.catch(() => {});
-      const templates = await Promise.race([asked, late]);
-      heard.abort();
-      return templates;
-    };
-    for (const facts of (await Promise.all([...this.#members].map(askPatiently))).flat())
-      if (!byName.has(facts.name)) byName.set(facts.name, facts);
+    for (const facts of answers.flat())
+      if (names.has(facts.name) && !byName.has(facts.name)) byName.set(facts.name, facts);
     return [...byName.values()];
   }
 
   close(): void {
     for (const hostId of this.ids()) this.remove(hostId);
+  }
+
+  async #lastAnswer([hostId, member]: readonly [string, Member]): Promise<readonly TemplateFacts[]> {
+    const { clock } = this.#deps;
+    if (member.askedAt === undefined || clock.monotonic() - member.askedAt > FRESH_MS) {
+      member.askedAt = clock.monotonic();
+      member.asking ??= this.#ask(hostId, member).finally(() => delete member.asking);
+    }
+    if (member.templates) return member.templates;
+    const heard = new AbortController();
+    const late = setTimeout(FIRST_LIST_MS, [], { signal: heard.signal });
+    late.catch(() => {});
+    const templates = await Promise.race([member.asking ?? [], late]);
+    heard.abort();
+    return templates;
+  }
+
+  async #ask(hostId: string, member: Member): Promise<readonly TemplateFacts[]> {
+    try {
+      member.templates = await member.agent.listTemplates(AbortSignal.timeout(LIST_MS));
+    } catch (error) {
+      this.#deps.logger.warn("host.templates_unknown", {
+        host: formatId("host", hostId),
+        problem: problemOf(error),
+      });
+      member.templates ??= [];
+    }
+    return member.templates;
   }
 }

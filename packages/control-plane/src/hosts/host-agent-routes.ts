@@ -1,9 +1,12 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Socket } from "node:net";
 import { parseId, WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import type { RateLimit, RateLimiter } from "../http/rate-limiter.ts";
 import type { HostCredentials, HostEnrolment } from "./host-enrolment.ts";
 import type { App } from "../http/app.ts";
+import { plainAddress } from "./host-addresses.ts";
 import { Host, hostJson } from "./host-json.ts";
 import { LINE, refusals } from "../http/schemas.ts";
 import type { HostMonitor } from "./host-monitor.ts";
@@ -64,6 +67,7 @@ export function registerHostAgents(app: App, { enrolment, monitor, limiter, limi
         address,
         arch,
         csrPem: request.body.csr_pem,
+        registeredFrom: clientAddress(request),
         cpuCores: request.body.cpu_cores,
         memoryMib: request.body.memory_mb,
         diskGb: request.body.disk_gb,
@@ -125,4 +129,18 @@ function credentialsJson(credentials: HostCredentials): Static<typeof Credential
     cert_pem: certificate.certPem,
     ca_cert_pem: certificate.caPem,
   };
+}
+
+/** The address of the client, unless the connection is of a proxy that is not trusted to name its client. */
+function clientAddress({
+  ip,
+  headers,
+  socket,
+}: {
+  readonly ip: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly socket: Pick<Socket, "remoteAddress">;
+}): string | null {
+  const isForwarded = ["x-forwarded-for", "forwarded", "via", "x-real-ip"].some((name) => name in headers);
+  return isForwarded && ip === socket.remoteAddress ? null : plainAddress(ip);
 }

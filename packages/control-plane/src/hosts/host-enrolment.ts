@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { DAY_MS, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import { hostQueries, hostTokenQueries } from "@wrenn/database";
+import { hostCertificateQueries, hostQueries, hostTokenQueries } from "@wrenn/database";
 import type { Database, Db, HostRow, HostSize } from "@wrenn/database";
 import { Type } from "typebox";
 import type { SignedTokens } from "../secrets/signed-tokens.ts";
+import type { HostAddresses } from "./host-addresses.ts";
 
 const HOUR_MS = 3_600_000;
 /** See docs/reference/control-plane.md#host-tokens. */
@@ -12,7 +13,16 @@ const TOKEN_DAYS = 7;
 const REFRESH_DAYS = 60;
 const TOKEN_BYTES = 32;
 
-const Claims = Type.Object({ typ: Type.Literal("host"), host_id: Type.String() });
+/** Of tokens for heartbeats; nothing else accepts them. */
+const AUDIENCE = "wrenn-heartbeat";
+
+const Claims = Type.Object({
+  typ: Type.Literal("host"),
+  aud: Type.Literal(AUDIENCE),
+  host_id: Type.String(),
+  /** Fingerprint of the certificate that was issued together with the token. */
+  cert: Type.String(),
+});
 
 /** Signs requests of hosts for certificates: the key stays where it was made. */
 export interface HostCertifier {
@@ -46,6 +56,15 @@ export interface HostEnrolmentDeps {
   readonly random: Random;
   readonly signedTokens: SignedTokens;
   readonly certifier?: HostCertifier | undefined;
+  readonly addresses: HostAddresses;
+}
+
+/** What a host says when it registers, and where that came from. */
+export interface HostRegistration extends HostSize {
+  readonly address: string;
+  readonly csrPem: string;
+  /** Address of the client; null when it is not known for certain. */
+  readonly registeredFrom: string | null;
 }
 
 /** How hosts of other machines get in, and stay in: tokens and certificates that are renewed long before they end. */
@@ -68,17 +87,15 @@ export class HostEnrolment {
     return token;
   }
 
-  /** @throws WrennError `host_token_invalid`, `enrolment_off`, and of the certifier. */
-  async register(
-    token: string,
-    request: HostSize & { readonly address: string; readonly csrPem: string },
-  ): Promise<HostCredentials> {
-    const { database } = this.#deps;
+  /** @throws WrennError `host_token_invalid`, `host_address_refused`, `enrolment_off`, and of the certifier. */
+  async register(token: string, request: HostRegistration): Promise<HostCredentials> {
+    const { database, addresses } = this.#deps;
     // In one transaction: a registration that fails leaves the token as good as it was.
     return await database.db.transaction().execute(async (trx) => {
       const hostId = await hostTokenQueries.takeHostToken(trx, hashOf(token), "registration", this.#after(0));
       const host = hostId && (await hostQueries.registerHost(trx, hostId, request));
       if (!host) throw new WrennError("host_token_invalid", {});
+      addresses.requirePermitted(host, request.address);
       return await this.#credentials(trx, host, request.csrPem);
     });
   }
@@ -100,10 +117,30 @@ export class HostEnrolment {
     });
   }
 
-  /** The host that a token is of. @throws WrennError `host_token_invalid`. */
+  /**
+   * The host that a token is of; it may have been deleted. A token ends with the certificate that was issued together with it.
+   *
+   * @throws WrennError `host_token_invalid`.
+   */
   async verify(token: string): Promise<string> {
+    const { id, cert } = await this.#claimsOf(token);
+    const isKnown = (await hostQueries.findHost(this.#deps.database.db, id)) !== undefined;
+    if (isKnown && !(await this.acceptsCertificate(id, cert))) throw new WrennError("host_token_invalid", {});
+    return id;
+  }
+
+  /** Whether a host may show the certificate with this fingerprint on a new connection. */
+  async acceptsCertificate(hostId: string, fingerprint: string): Promise<boolean> {
+    const { db } = this.#deps.database;
+    return await hostCertificateQueries.isAccepted(db, hostId, fingerprint, this.#after(0));
+  }
+
+  async #claimsOf(token: string): Promise<{ readonly id: string; readonly cert: string }> {
     try {
-      return await this.#deps.signedTokens.verify(token, Claims, (claims) => parseId("host", claims.host_id));
+      return await this.#deps.signedTokens.verify(token, Claims, ({ host_id: id, cert }) => ({
+        id: parseId("host", id),
+        cert,
+      }));
     } catch (error) {
       throw new WrennError("host_token_invalid", {}, { cause: error });
     }
@@ -114,6 +151,11 @@ export class HostEnrolment {
     if (!certifier || host.address === null) throw new WrennError("enrolment_off", {});
     const certificate = await certifier.issue({ hostId: host.id, address: host.address, csrPem });
     await hostQueries.setHostCertificate(db, host.id, certificate);
+    await hostCertificateQueries.succeedCertificate(db, {
+      hostId: host.id,
+      ...certificate,
+      graceUntil: this.#after(HOUR_MS),
+    });
     const refreshToken = this.#newToken();
     const fresh = {
       hash: hashOf(refreshToken),
@@ -125,7 +167,7 @@ export class HostEnrolment {
     const publicId = formatId("host", host.id);
     const token = await signedTokens.sign(
       publicId,
-      { typ: "host", host_id: publicId },
+      { typ: "host", aud: AUDIENCE, host_id: publicId, cert: certificate.fingerprint },
       (TOKEN_DAYS * DAY_MS) / 1000,
     );
     return { host, token, refreshToken, certificate };

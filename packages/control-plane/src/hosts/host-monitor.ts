@@ -6,6 +6,8 @@ import type { HostAgent } from "@wrenn/protocol";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { Fleet } from "./fleet.ts";
+import type { HostAddresses } from "./host-addresses.ts";
+import type { HostEnrolment } from "./host-enrolment.ts";
 import { reconcileHost } from "./reconcile-host.ts";
 
 /** The host in this process. */
@@ -19,6 +21,10 @@ export interface LocalHost {
 export type ConnectHost = (host: {
   readonly id: string;
   readonly address: string;
+  /** Whether connections may be made to an IP address that the host's is or stands for. */
+  readonly permits: (address: string) => boolean;
+  /** Whether the host may show the certificate with this fingerprint. */
+  readonly accepts: (fingerprint: string) => Promise<boolean>;
 }) => HostAgent & { close(): void };
 
 export interface MonitorTimes {
@@ -48,6 +54,8 @@ export interface HostMonitorDeps {
   readonly audit: AuditLog;
   readonly localHost?: LocalHost | undefined;
   readonly connectHost?: ConnectHost | undefined;
+  readonly addresses: HostAddresses;
+  readonly enrolment: Pick<HostEnrolment, "acceptsCertificate">;
   /** What else is swept at each look at the hosts: outcomes that could not be recorded, and what control planes left that ended. */
   readonly upkeep: readonly { sweep(): Promise<void> }[];
 }
@@ -67,7 +75,8 @@ export class HostMonitor {
   readonly #deps: HostMonitorDeps;
   readonly #options: HostMonitorOptions;
   readonly #closing = new AbortController();
-  readonly #addresses = new Map<string, string>();
+  /** What each open link depends on. */
+  readonly #links = new Map<string, string>();
   readonly #reconciling = new Map<string, Promise<void>>();
   #loop: Promise<void> = Promise.resolve();
 
@@ -99,7 +108,7 @@ export class HostMonitor {
         diskGb: facts.diskGb,
       };
       await hostQueries.putLocalHost(database.db, localHost.id, size);
-      fleet.add(localHost.id, localHost.agent);
+      fleet.add(localHost.id, localHost.agent, { isLocal: true, teamId: null });
       await this.reconcile(localHost.id);
     }
     await this.#inspectHosts();
@@ -110,9 +119,10 @@ export class HostMonitor {
   async reconcile(hostId: string): Promise<void> {
     const known = this.#reconciling.get(hostId);
     if (known) return await known;
-    const answered = AbortSignal.timeout(this.#options.times.answerMs);
-    const signal = AbortSignal.any([this.#closing.signal, answered]);
-    const work = reconcileHost(hostId, this.#deps.fleet.agent(hostId), this.#deps, signal).finally(() =>
+    const closing = this.#closing.signal;
+    const answered = AbortSignal.any([closing, AbortSignal.timeout(this.#options.times.answerMs)]);
+    const agent = this.#deps.fleet.agent(hostId);
+    const work = reconcileHost(hostId, agent, this.#deps, { answered, closing }).finally(() =>
       this.#reconciling.delete(hostId),
     );
     this.#reconciling.set(hostId, work);
@@ -191,24 +201,40 @@ export class HostMonitor {
       );
   }
 
-  /** Opens links to hosts that are new or moved, and closes those to hosts that are gone. */
+  /** Opens links to hosts that are new, moved or registered again, and closes those to hosts that are gone or revoked. */
   #updateLinks(hosts: readonly HostRow[]): void {
     const { fleet, connectHost, localHost } = this.#deps;
     if (!connectHost) return;
-    const present = new Map<string, string>();
-    for (const { id, address, status } of hosts)
-      if (address !== null && status !== "pending" && id !== localHost?.id) present.set(id, address);
-    for (const [id, address] of this.#addresses) {
-      if (present.get(id) === address) continue;
+    const linked = hosts.filter(
+      (host) =>
+        host.id !== localHost?.id &&
+        host.address !== null &&
+        host.status !== "pending" &&
+        // Revoked, it has to register again.
+        host.cert_fingerprint !== null,
+    );
+    const present = new Map(linked.map((host) => [host.id, linkKey(host)]));
+    for (const [id, key] of this.#links) {
+      if (present.get(id) === key) continue;
       fleet.remove(id);
-      this.#addresses.delete(id);
+      this.#links.delete(id);
     }
-    for (const [id, address] of present) {
-      if (this.#addresses.has(id)) continue;
-      const agent = connectHost({ id, address });
-      fleet.add(id, agent, () => agent.close());
-      this.#addresses.set(id, address);
+    for (const host of linked) {
+      if (this.#links.has(host.id)) continue;
+      this.#connect(connectHost, host);
+      this.#links.set(host.id, linkKey(host));
     }
+  }
+
+  #connect(connectHost: ConnectHost, host: HostRow): void {
+    const { fleet, addresses, enrolment } = this.#deps;
+    const agent = connectHost({
+      id: host.id,
+      address: host.address ?? "",
+      permits: (address) => addresses.permits(host, address),
+      accepts: async (fingerprint) => await enrolment.acceptsCertificate(host.id, fingerprint),
+    });
+    fleet.add(host.id, agent, { isLocal: false, teamId: host.team_id, close: () => agent.close() });
   }
 
   async #auditReachability(host: HostRow, reachability: "down" | "up"): Promise<void> {
@@ -235,4 +261,9 @@ export class HostMonitor {
   #now(): Date {
     return new Date(this.#deps.clock.now());
   }
+}
+
+/** What a link to a host depends on. Another value: another link. */
+function linkKey(host: HostRow): string {
+  return `${host.address} ${host.registered_from} ${host.credentials_epoch}`;
 }

@@ -143,6 +143,24 @@ export function registerHosts(app: App, { hosts }: HostsDeps): void {
   );
 
   app.post(
+    "/v1/hosts/:id/rotate",
+    {
+      schema: {
+        summary: "Revoke the credentials of a host, and get a token with which it registers again",
+        description:
+          "Its certificates, tokens and open links end within 10 seconds. Its capsules are `missing` until `./wrenn host join --token` has run on the machine again.",
+        tags,
+        params: HostParams,
+        response: { 201: WithToken, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { host, registrationToken } = await hosts.rotate(sessionOf(request), request.params.id);
+      return await reply.status(201).send({ host: hostJson(host), registration_token: registrationToken });
+    },
+  );
+
+  app.post(
     "/v1/hosts/:id/drain",
     {
       schema: {

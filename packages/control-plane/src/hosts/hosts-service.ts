@@ -82,6 +82,28 @@ export class HostsService {
     return { host, registrationToken: await enrolment.registrationToken(database.db, host.id) };
   }
 
+  /**
+   * Revokes everything that was issued to a host: its certificates, its tokens, and links that are open, within a few seconds in every
+   * control plane. With the token of the answer it registers again and keeps its capsules.
+   *
+   * @throws WrennError `host_is_local`, `host_not_found`.
+   */
+  async rotate(
+    session: LiveSession,
+    publicId: string,
+  ): Promise<{ readonly host: HostRow; readonly registrationToken: string }> {
+    const { database, enrolment, fleet } = this.#deps;
+    const host = await this.#getChangeable(session, publicId);
+    if (host.address === null && host.status !== "pending") throw new WrennError("host_is_local", {});
+    const registrationToken = await database.db.transaction().execute(async (trx) => {
+      await hostQueries.revokeCredentials(trx, host.id);
+      await this.#audit(trx, session, host, "rotate", "warning");
+      return await enrolment.registrationToken(trx, host.id);
+    });
+    fleet.remove(host.id);
+    return { host: await this.get(session, publicId), registrationToken };
+  }
+
   /** What would go with the host: capsules, paused ones too, and the names of templates that were made there. */
   async contents(
     session: LiveSession,

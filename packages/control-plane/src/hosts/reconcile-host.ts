@@ -1,13 +1,23 @@
-import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
+import { formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries } from "@wrenn/database";
 import type { Database, CapsuleChange, CapsuleRow } from "@wrenn/database";
 import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
+import { validIds } from "./placed-on.ts";
 import { removeDiscarded } from "./remove-discarded.ts";
 
 const DESTROY_MS = 60_000;
+/** Capsules that are released in one comparison: the rest is due at the next. */
+const RELEASED_AT_ONCE = 100;
 /** For how long the files of a failed capsule are kept for whoever wants to know why. */
 const KEEP_FAILED_MS = 24 * 3_600_000;
+
+export interface ReconcileSignals {
+  /** Aborts when the host has not said in time what it holds. */
+  readonly answered: AbortSignal;
+  /** Aborts when the control plane closes: nothing that a host does slowly holds it up. */
+  readonly closing: AbortSignal;
+}
 
 export interface ReconcileDeps {
   readonly database: Database;
@@ -28,11 +38,11 @@ export async function reconcileHost(
   hostId: string,
   agent: HostAgent,
   deps: ReconcileDeps,
-  signal: AbortSignal,
+  { answered, closing }: ReconcileSignals,
 ): Promise<void> {
   const { database, clock, logger } = deps;
   const rows = await capsuleQueries.listSettledCapsules(database.db, hostId);
-  const held = new Map((await agent.listCapsules(signal)).map((status) => [status.id, status]));
+  const held = new Map((await agent.listCapsules(answered)).map((status) => [status.id, status]));
   for (const row of rows) {
     const change = settle(row, held.get(formatId("capsule", row.id)));
     if (!change) continue;
@@ -52,8 +62,8 @@ export async function reconcileHost(
         is: change.status,
       });
   }
-  await releaseEnded(hostId, agent, held, deps);
-  await removeDiscarded(hostId, agent, deps);
+  await releaseEnded(hostId, agent, held, deps, closing);
+  await removeDiscarded(hostId, agent, deps, closing);
 }
 
 /** What a row must be changed to, if anything. */
@@ -89,20 +99,22 @@ async function releaseEnded(
   agent: HostAgent,
   held: ReadonlyMap<string, CapsuleStatus>,
   { database, clock, logger }: ReconcileDeps,
+  closing: AbortSignal,
 ): Promise<void> {
   const publicIds = [...held.keys()];
-  const rows = await capsuleQueries.findCapsules(
-    database.db,
-    publicIds.map((id) => parseId("capsule", id)),
-  );
+  const rows = await capsuleQueries.findCapsules(database.db, validIds(publicIds));
   const known = new Map(rows.map((row) => [formatId("capsule", row.id), row]));
-  for (const publicId of publicIds) {
-    const row = known.get(publicId);
-    if (!row) {
-      // Of another database, or of a backup's future: not ours to destroy.
-      logger.warn("capsule.unknown", { capsule: publicId, host: formatId("host", hostId) });
-      continue;
-    }
+  const unknown = publicIds.filter((publicId) => !known.has(publicId));
+  // Of another database, or of a backup's future: not to be destroyed.
+  if (unknown[0] !== undefined)
+    logger.warn("capsule.unknown", {
+      capsule: unknown[0],
+      capsules: unknown.length,
+      host: formatId("host", hostId),
+    });
+  let released = 0;
+  for (const [publicId, row] of known) {
+    if (closing.aborted || released >= RELEASED_AT_ONCE) return;
     const { state } = held.get(publicId) ?? {};
     const over =
       row.status === "stopped" ||
@@ -111,8 +123,10 @@ async function releaseEnded(
       (row.status === "error" && row.started_at === null && state !== "failed") ||
       (row.status === "error" && clock.now() - row.last_updated.getTime() > KEEP_FAILED_MS);
     if (!over) continue;
+    released++;
     try {
-      await agent.destroyCapsule(publicId, AbortSignal.timeout(DESTROY_MS));
+      const signal = AbortSignal.any([closing, AbortSignal.timeout(DESTROY_MS)]);
+      await agent.destroyCapsule(publicId, signal);
       logger.info("capsule.released", { capsule: publicId, host: formatId("host", hostId) });
     } catch (error) {
       if (WrennError.is(error, "host_unavailable")) throw error;

@@ -19,10 +19,12 @@ export async function removeDiscarded(
   hostId: string,
   agent: HostAgent,
   { database, logger }: { readonly database: Database; readonly logger: Logger },
+  closing: AbortSignal,
 ): Promise<void> {
   for (const hostKey of await discardedTemplateQueries.listDiscarded(database.db, hostId, AT_ONCE)) {
+    if (closing.aborted) return;
     try {
-      await agent.deleteSnapshot(hostKey, AbortSignal.timeout(DELETE_MS));
+      await agent.deleteSnapshot(hostKey, AbortSignal.any([closing, AbortSignal.timeout(DELETE_MS)]));
       await discardedTemplateQueries.forgetDiscarded(database.db, hostKey);
       logger.info("template.files_removed", { template: hostKey, host: formatId("host", hostId) });
     } catch (error) {

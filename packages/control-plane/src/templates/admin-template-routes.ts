@@ -6,7 +6,6 @@ import { pageThrough, PageQuery } from "../http/paging.ts";
 import { refusals, SafeName } from "../http/schemas.ts";
 import { platformJson, snapshotJson, Template } from "./template-json.ts";
 import type { TemplatesService } from "./templates.ts";
-import type { Fleet } from "../hosts/fleet.ts";
 import type { Clock } from "@wrenn/core";
 import type { RecordAudit } from "../audit/audit.ts";
 
@@ -19,16 +18,12 @@ const tags = ["admin"];
 
 export interface TemplatesAdminDeps {
   readonly templates: TemplatesService;
-  readonly fleet: Fleet;
   readonly clock: Clock;
   readonly record: RecordAudit;
 }
 
 /** Templates of all teams, and those that everybody sees, for administrators of the platform (docs/reference/rest-api.md#administration). */
-export function registerTemplatesAdmin(
-  app: App,
-  { templates, fleet, clock, record }: TemplatesAdminDeps,
-): void {
+export function registerTemplatesAdmin(app: App, { templates, clock, record }: TemplatesAdminDeps): void {
   const startedAt = new Date(clock.now());
 
   app.get(
@@ -43,7 +38,7 @@ export function registerTemplatesAdmin(
     },
     async (request, reply) => {
       const platform = { team_id: formatId("team", PLATFORM_TEAM), team_name: "Platform" };
-      const builtIn = (await fleet.templates()).map((facts) => ({
+      const builtIn = (await templates.listBuiltIn()).map((facts) => ({
         ...platformJson(facts, startedAt),
         ...platform,
       }));

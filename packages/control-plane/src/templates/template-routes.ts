@@ -4,7 +4,6 @@ import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { pageFields, pageThrough } from "../http/paging.ts";
 import { refusals, SafeName } from "../http/schemas.ts";
-import type { Fleet } from "../hosts/fleet.ts";
 import { platformJson, snapshotJson, Template } from "./template-json.ts";
 import type { TemplatesService } from "./templates.ts";
 import type { Clock } from "@wrenn/core";
@@ -13,14 +12,13 @@ import type { RecordAudit } from "../audit/audit.ts";
 const types = ["base", "snapshot"] as const;
 
 export interface TemplatesDeps {
-  readonly fleet: Fleet;
   readonly templates: TemplatesService;
   readonly clock: Clock;
   readonly record: RecordAudit;
 }
 
 /** Templates (docs/reference/rest-api.md#templates). */
-export function registerTemplates(app: App, { fleet, templates, clock, record }: TemplatesDeps): void {
+export function registerTemplates(app: App, { templates, clock, record }: TemplatesDeps): void {
   const startedAt = new Date(clock.now());
 
   app.get(
@@ -41,7 +39,7 @@ export function registerTemplates(app: App, { fleet, templates, clock, record }:
       const teams = [...new Set([teamOf(request), PLATFORM_TEAM])];
       const made =
         type === "base" ? [] : (await Promise.all(teams.map((team) => templates.list(team)))).flat();
-      const builtIn = type === "snapshot" ? [] : await fleet.templates();
+      const builtIn = type === "snapshot" ? [] : await templates.listBuiltIn(teamOf(request));
       const all = [...made.map(snapshotJson), ...builtIn.map((facts) => platformJson(facts, startedAt))];
       return pageThrough(reply, request, all, {
         list: "templates",

@@ -2,8 +2,10 @@ import { WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { discardedTemplateQueries, templateQueries } from "@wrenn/database";
 import type { Database, NewTemplate, TemplateOfTeam, TemplateRow, Trx } from "@wrenn/database";
+import type { TemplateFacts } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
+import { builtInTemplates } from "./built-in-templates.ts";
 
 const DELETE_MS = 60_000;
 /** What has no name after this is not being made any more. */
@@ -44,9 +46,14 @@ export class TemplatesService {
     this.#random = random;
   }
 
-  /** @throws WrennError `template_not_found`. */
+  /** Facts of the built-in templates, for users of a team or, without one, for administrators. */
+  async listBuiltIn(teamId?: string): Promise<readonly TemplateFacts[]> {
+    return await this.#fleet.templates(builtInTemplates, teamId);
+  }
+
+  /** No host has a say in what a name stands for. @throws WrennError `template_not_found`. */
   async find(teamId: string, name: string): Promise<FoundTemplate> {
-    if (await this.#isPlatform(name)) return { hostKey: name };
+    if (builtInTemplates.has(name)) return { hostKey: name };
     // A team's own comes before one that the platform gave the same name later.
     const row =
       (await templateQueries.findTemplate(this.#database.db, teamId, name)) ??
@@ -74,7 +81,7 @@ export class TemplatesService {
    */
   async requireFree(teamId: string, name: string, overwrite: boolean): Promise<boolean> {
     const isReserved =
-      (await this.#isPlatform(name)) ||
+      builtInTemplates.has(name) ||
       (teamId !== PLATFORM_TEAM &&
         (await templateQueries.findTemplate(this.#database.db, PLATFORM_TEAM, name)) !== undefined);
     if (isReserved) throw new WrennError("template_name_reserved", { template: name });
@@ -114,7 +121,7 @@ export class TemplatesService {
 
   /** @throws WrennError `template_not_found`, `template_protected`, `template_in_use` with the capsules that use it. */
   async remove(teamId: string, name: string): Promise<void> {
-    if (await this.#isPlatform(name)) throw new WrennError("template_protected", { template: name });
+    if (builtInTemplates.has(name)) throw new WrennError("template_protected", { template: name });
     const row = await templateQueries.findTemplate(this.#database.db, teamId, name);
     if (!row) {
       const isPublic =
@@ -123,10 +130,6 @@ export class TemplatesService {
     }
     await this.#fleet.of(row).deleteSnapshot(row.host_key, AbortSignal.timeout(DELETE_MS));
     await templateQueries.deleteTemplate(this.#database.db, row.id);
-  }
-
-  async #isPlatform(name: string): Promise<boolean> {
-    return (await this.#fleet.templates()).some((template) => template.name === name);
   }
 }
 

@@ -13,7 +13,7 @@ import type {
   MailTransport,
   RequestRates,
 } from "@wrenn/control-plane";
-import { DAY_MS, defined, silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { DAY_MS, defined, randomHex, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields, TrustedProxies } from "@wrenn/core";
 import { usageQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
@@ -235,7 +235,7 @@ export class TestPlatform implements AsyncDisposable {
         issue: async () => ({
           certPem: "certificate",
           caPem: "authority",
-          fingerprint: "f".repeat(64),
+          fingerprint: randomHex(systemRandom, 32),
           expiresAt: new Date(this.clock.now() + 7 * DAY_MS),
         }),
       },

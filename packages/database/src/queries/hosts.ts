@@ -1,7 +1,7 @@
 import { sql } from "kysely";
-import type { Selectable } from "kysely";
+import type { ExpressionBuilder, Selectable } from "kysely";
 import type { HostsTable, HostStatus, HostType } from "../host-tables.ts";
-import type { Db } from "../schema.ts";
+import type { Db, Schema } from "../schema.ts";
 
 /** The database's time: control planes and hosts need not agree on theirs. */
 const now = sql<Date>`now()`;
@@ -78,23 +78,24 @@ export async function listHosts(db: Db, teamId?: string): Promise<readonly HostR
     .execute();
 }
 
-/** A host that was waited for has come. @returns undefined when it did before, or was deleted. */
+/** A host that was announced, or whose credentials were revoked, has come. @returns undefined for any other. */
 export async function registerHost(
   db: Db,
   id: string,
-  host: HostSize & { readonly address: string },
+  host: HostSize & { readonly address: string; readonly registeredFrom: string | null },
 ): Promise<HostRow | undefined> {
   return await db
     .updateTable("hosts")
     .set({
       ...columns(host),
       address: host.address,
+      registered_from: host.registeredFrom,
       status: "online",
       last_heartbeat_at: now,
       updated_at: now,
     })
     .where("id", "=", id)
-    .where("status", "=", "pending")
+    .where((eb) => eb.or([eb("status", "=", "pending"), isRevoked(eb)]))
     .where("deleted_at", "is", null)
     .returningAll()
     .executeTakeFirst();
@@ -168,11 +169,37 @@ export async function setHostCertificate(
     .execute();
 }
 
+/** Nothing that was issued to a registered host is worth anything from now on. @returns false for a host that has not come yet. */
+export async function revokeCredentials(db: Db, id: string): Promise<boolean> {
+  const result = await db
+    .updateTable("hosts")
+    .set((eb) => ({
+      cert_fingerprint: null,
+      cert_expires_at: null,
+      credentials_epoch: eb("credentials_epoch", "+", 1),
+      updated_at: now,
+    }))
+    .where("id", "=", id)
+    .where("address", "is not", null)
+    .where("deleted_at", "is", null)
+    .executeTakeFirst();
+  if (result.numUpdatedRows === 0n) return false;
+  await db.deleteFrom("host_tokens").where("host_id", "=", id).execute();
+  await db.deleteFrom("host_certificates").where("host_id", "=", id).execute();
+  return true;
+}
+
+/** A host on another machine that has no certificate. */
+function isRevoked(eb: ExpressionBuilder<Schema, "hosts">) {
+  return eb.and([eb("address", "is not", null), eb("cert_fingerprint", "is", null)]);
+}
+
 /** Nobody sees the host any more, nor what lay on it; its tokens are worth nothing. */
 export async function deleteHost(db: Db, id: string): Promise<void> {
   await db.deleteFrom("templates").where("host_id", "=", id).execute();
   await db.deleteFrom("discarded_templates").where("host_id", "=", id).execute();
   await db.deleteFrom("host_tokens").where("host_id", "=", id).execute();
+  await db.deleteFrom("host_certificates").where("host_id", "=", id).execute();
   await db.deleteFrom("host_tags").where("host_id", "=", id).execute();
   await db
     .updateTable("hosts")

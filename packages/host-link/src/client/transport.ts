@@ -1,6 +1,10 @@
 import { request as httpsRequest, Agent } from "node:https";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { lookup } from "node:dns";
+import type { LookupAddress } from "node:dns";
+import { isIP, Socket } from "node:net";
+import type { LookupFunction } from "node:net";
 import { connect } from "node:tls";
 import type { ConnectionOptions, PeerCertificate, TLSSocket } from "node:tls";
 import { asError, WrennError } from "@wrenn/core";
@@ -17,6 +21,10 @@ export interface LinkTarget {
   readonly address: string;
   /** Asked for each new connection, so that renewed ones are used from then on. */
   readonly credentials: () => LinkCredentials;
+  /** Whether connections may be made to an IP address that the address is or stands for. Default: to every one. */
+  readonly permits?: (address: string) => boolean;
+  /** Whether the host may show the certificate with this SHA-256 fingerprint, hexadecimal. Default: every one of its name. */
+  readonly accepts?: (fingerprint: string) => Promise<boolean>;
 }
 
 /** What a request is for; each kind has connections of its own, so that none waits for another. */
@@ -90,19 +98,37 @@ export function unavailable(cause: unknown): Error {
 
 class LinkAgent extends Agent {
   readonly #target: LinkTarget;
+  readonly #connecting = new Set<TLSSocket>();
 
   constructor(target: LinkTarget, maxFreeSockets: number) {
     super({ keepAlive: true, maxFreeSockets, timeout: IDLE_MS, scheduling: "lifo" });
     this.#target = target;
   }
 
-  override createConnection(): TLSSocket {
-    const { address, credentials, hostId } = this.#target;
+  /** Ends connections that are not made yet, too. */
+  override destroy(): void {
+    for (const socket of this.#connecting) socket.destroy();
+    super.destroy();
+  }
+
+  override createConnection(_options: unknown, callback?: ConnectionCallback): undefined {
+    const done = callback ?? (() => undefined);
+    try {
+      this.#connect(done);
+    } catch (error) {
+      queueMicrotask(() => done(asError(error), new Socket()));
+    }
+  }
+
+  #connect(done: ConnectionCallback): void {
+    const { address, credentials, hostId, permits } = this.#target;
     const { host, port } = split(address);
+    if (permits && isIP(host) !== 0 && !permits(host)) throw new Error(`${host} is not permitted`);
     const options: ConnectionOptions = {
       ...credentials(),
       host,
       port,
+      ...(permits ? { lookup: permittedLookup(permits) } : {}),
       minVersion: "TLSv1.3",
       // The host's id is what is certified; its address may change.
       checkServerIdentity: (_name: string, certificate: PeerCertificate) =>
@@ -116,10 +142,54 @@ class LinkAgent extends Agent {
       () => socket.destroy(new Error(`no connection within ${CONNECT_MS} ms`)),
       CONNECT_MS,
     );
-    socket.once("secureConnect", () => clearTimeout(timer));
-    socket.once("close", () => clearTimeout(timer));
-    return socket;
+    this.#connecting.add(socket);
+    let isSettled = false;
+    const settle = (error?: Error): void => {
+      if (isSettled) return;
+      isSettled = true;
+      clearTimeout(timer);
+      this.#connecting.delete(socket);
+      socket.removeListener("error", settle);
+      socket.removeListener("close", onClose);
+      if (error) {
+        socket.on("error", () => undefined);
+        socket.destroy();
+        done(error, socket);
+      } else done(null, socket);
+    };
+    const onClose = (): void => settle(new Error("the connection was closed"));
+    socket.on("error", settle);
+    socket.once("close", onClose);
+    // No byte of a request is sent before the host is known.
+    socket.once("secureConnect", () => {
+      this.#requireAccepted(socket).then(() => settle(), settle);
+    });
   }
+
+  async #requireAccepted(socket: TLSSocket): Promise<void> {
+    const { accepts, hostId } = this.#target;
+    if (!accepts) return;
+    const fingerprint = socket.getPeerCertificate().fingerprint256.replaceAll(":", "").toLowerCase();
+    if (!(await accepts(fingerprint)))
+      throw new Error(`the certificate of ${hostId} was replaced or revoked`);
+  }
+}
+
+type ConnectionCallback = (error: Error | null, socket: Duplex) => void;
+
+/** Looks a name up, and gives only addresses that are permitted: what is connected to is what was judged. */
+function permittedLookup(permits: (address: string) => boolean): LookupFunction {
+  return (name, options, callback) => {
+    lookup(name, { ...options, all: true }, (error, found) => {
+      const addresses: readonly LookupAddress[] = error
+        ? []
+        : found.filter(({ address }) => permits(address));
+      const [first] = addresses;
+      if (!first) callback(error ?? new Error(`no address of ${name} is permitted`), []);
+      else if (options.all === true) callback(null, [...addresses]);
+      else callback(null, first.address, first.family);
+    });
+  };
 }
 
 function split(address: string): { readonly host: string; readonly port: number } {

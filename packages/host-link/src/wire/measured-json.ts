@@ -41,6 +41,7 @@ export function requireBoundedJson(text: Uint8Array, bounds: JsonBounds): void {
       case COMMA:
         values++;
         break;
+      case undefined:
       default:
     }
     if (values > bounds.values) throw new RangeError(`too many values (${bounds.values} is the limit)`);

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { defined, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { connectHostAgent } from "@wrenn/host-link";
-import type { HostLinkOptions, LinkedHostAgent } from "@wrenn/host-link";
+import type { HostLinkOptions, LinkCredentials, LinkedHostAgent } from "@wrenn/host-link";
 import { authority, hostCredentials } from "./test-link.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -17,7 +17,7 @@ export class HostileHost implements AsyncDisposable {
   answer: Answer = (_request, response) => response.end();
   upgrade: (socket: Duplex) => void = (socket) => socket.destroy();
 
-  private constructor(credentials: Awaited<ReturnType<typeof hostCredentials>>) {
+  private constructor(credentials: LinkCredentials) {
     this.#server = createServer({ ...credentials, requestCert: true, minVersion: "TLSv1.3" });
     this.#server.on("request", (request, response) => {
       request.resume();
@@ -34,6 +34,11 @@ export class HostileHost implements AsyncDisposable {
     const host = new HostileHost(await hostCredentials());
     await new Promise<void>((resolve) => host.#server.listen(0, "127.0.0.1", resolve));
     return host;
+  }
+
+  /** Shows this certificate from now on. */
+  show(credentials: LinkCredentials): void {
+    this.#server.setSecureContext({ ...credentials, minVersion: "TLSv1.3" });
   }
 
   get port(): number {

@@ -1,0 +1,106 @@
+import { BlockList, isIP, isIPv4 } from "node:net";
+import { WrennError } from "@wrenn/core";
+import type { HostType } from "@wrenn/database";
+import { isPublicAddress } from "@wrenn/network";
+
+/** Lowest port that a host may be reached at, so that it does not lead a control plane to a service of another kind. */
+const LOWEST_PORT = 1024;
+const HTTPS = 443;
+
+/** Networks as `ADDRESS/BITS` or single addresses. @throws Error for something else. */
+export function parseNetworks(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = "", bits] = network.split("/");
+    const family = isIPv4(address) ? "ipv4" : "ipv6";
+    if (isIP(address) === 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits)))
+      throw new Error(`not an address or a network: '${network}'`);
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return list;
+}
+
+/** Of this machine, of one link, of all, or of a cloud's own services: no host of another machine is there. */
+const never = parseNetworks([
+  "0.0.0.0/8",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "168.63.129.16",
+  "100.100.100.200",
+  "192.0.0.192",
+  "224.0.0.0/3",
+  "::/127",
+  "fe80::/10",
+  "fd00:ec2::254",
+  "fd20:ce::254",
+  "ff00::/8",
+]);
+
+/** What the address of a host is judged by. */
+export interface HostOrigin {
+  readonly type: HostType;
+  /** The address that its registration came from. */
+  readonly registered_from: string | null;
+}
+
+/**
+ * Where control planes connect to when they look for a host. A host says itself where it is, and it may be hostile: it must not be able
+ * to send connections to the machines next to the control plane.
+ */
+export class HostAddresses {
+  readonly #networks: BlockList;
+
+  /** @param networks - networks in which hosts of teams may be, too, by the operator's word. */
+  constructor(networks: readonly string[]) {
+    this.#networks = parseNetworks(networks);
+  }
+
+  /**
+   * Whether a host may be at an IP address: the one it registered from, one of the operator's networks or of the internet, and for a
+   * host of the platform private networks as well.
+   */
+  permits(host: HostOrigin, address: string): boolean {
+    const ip = plainAddress(address);
+    const family = isIPv4(ip) ? "ipv4" : "ipv6";
+    if (isIP(ip) === 0) return false;
+    if (this.#networks.check(ip, family)) return true;
+    const isLoopback = never.check(ip, family) && (ip === "::1" || ip.startsWith("127."));
+    if (ip === host.registered_from) return host.type === "regular" || !never.check(ip, family);
+    if (isLoopback || never.check(ip, family)) return false;
+    return host.type === "regular" || isPublicAddress(ip);
+  }
+
+  /**
+   * Judges the address that a host registers with. A name is judged by what it stands for, at each connection.
+   *
+   * @throws WrennError `host_address_refused`.
+   */
+  requirePermitted(host: HostOrigin, address: string): void {
+    const at = address.lastIndexOf(":");
+    const name = address.slice(0, at).replaceAll(/^\[|\]$/g, "");
+    const port = Number(address.slice(at + 1));
+    if ((port < LOWEST_PORT && port !== HTTPS) || port > 65_535)
+      throw new WrennError("host_address_refused", {
+        address,
+        problem: "the port must be 1024 to 65535, or 443",
+      });
+    if (isIP(name) !== 0 ? this.permits(host, name) : !looksLikeAddress(name)) return;
+    throw new WrennError("host_address_refused", {
+      address,
+      problem: "it is not the address that the host connects from, and not in a network that is allowed",
+    });
+  }
+}
+
+/** An IPv4 address that is written as one of IPv6 is that of IPv4. */
+export function plainAddress(address: string): string {
+  const text = address.toLowerCase();
+  const mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/.exec(text);
+  return mapped?.[1] ?? text;
+}
+
+/** Names of digits only, or in hexadecimal, are addresses to some resolvers. */
+function looksLikeAddress(name: string): boolean {
+  return /^(?:0x[0-9a-f]*|\d+)$/i.test(name.split(".").at(-1) ?? "");
+}
