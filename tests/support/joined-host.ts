@@ -21,7 +21,8 @@ const joined = await startJoinedHost({
     domain: "localhost",
     databaseUrl: undefined,
   },
-  join: { url, token },
+  // Its cable to the control plane is on this machine.
+  join: { url, token, plainHttp: true },
   logger: process.env["WRENN_TEST_LOG"] === undefined ? silentLogger : createLog("text", "debug"),
   progress: () => {},
   beatMs: 1000,

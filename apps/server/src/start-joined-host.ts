@@ -1,5 +1,5 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
-import { defined, systemClock, WrennError } from "@wrenn/core";
+import { defined, problemOf, systemClock, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { TrackedDials } from "@wrenn/edge";
 import type { CapsulesAtEnd, RunningHostAgent } from "@wrenn/host-agent";
@@ -8,6 +8,7 @@ import {
   enrol,
   makeHostRequest,
   readHostState,
+  requireSecureUrl,
   serveHostAgent,
   stayEnrolled,
   writeHostState,
@@ -20,14 +21,16 @@ import type { ServerConfig } from "./config/server-config.ts";
 import { packageFile } from "./native-parts.ts";
 import { startHostAgent } from "./start-host-agent.ts";
 
-/** How a machine joins. URL and token are needed the first time only. */
+/** How a machine joins. URL and token are needed the first time only, and a token again after the credentials were revoked. */
 export interface JoinRequest {
-  /** Where a control plane's public API is. */
+  /** Where a control plane's public API is; takes the place of an earlier one. */
   readonly url?: string | undefined;
-  /** Registration token of the announced host. */
+  /** Registration token of the host, which was announced or whose credentials were revoked. */
   readonly token?: string | undefined;
   /** HOST:PORT at which control planes reach this machine. Default: the address that it listens on. */
   readonly advertise?: string | undefined;
+  /** Test seam: a control plane may be reached over plain HTTP across a network. */
+  readonly plainHttp?: boolean;
 }
 
 export interface JoinedHostStart {
@@ -52,9 +55,9 @@ export interface JoinedHost {
 
 /**
  * Starts the host agent of this machine, for control planes on other machines. The first start registers the host with a
- * token; later starts use the credentials that were issued then.
+ * token; later starts use the credentials that were issued then. With another token it registers again.
  *
- * @throws WrennError `join_incomplete` without URL or token on the first start, and whatever {@link enrol} throws.
+ * @throws WrennError `join_incomplete` without URL or token on the first start, `control_plane_insecure`, and whatever {@link enrol} throws.
  */
 export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHost> {
   const { config, logger, signal } = start;
@@ -65,8 +68,10 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
   const other = await findServer(paths.serverRecord);
   if (other) throw new WrennError("server_already_runs", { url: other.url, directory: config.dataDirectory });
   const known = await readHostState(paths.joinedHost);
-  if (!known && (start.join.url === undefined || start.join.token === undefined))
+  const url = start.join.url ?? known?.url;
+  if (url === undefined || (!known && start.join.token === undefined))
     throw new WrennError("join_incomplete", {});
+  if (start.join.plainHttp !== true) refuseInsecure(url, start.join.url !== undefined, logger);
 
   await using release = new AsyncDisposableStack();
   const { version } = JSON.parse(await readFile(packageFile, "utf8")) as { version: string };
@@ -79,8 +84,18 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
   let atEnd: CapsulesAtEnd = "leave";
   release.defer(() => agent.close(atEnd));
   const address = start.join.advertise ?? `${config.host}:${config.port}`;
-  const state = known ?? (await register(agent, start.join, address, signal));
-  if (!known) await writeHostState(paths.joinedHost, state);
+  const { token } = start.join;
+  const state =
+    token === undefined
+      ? known && { ...known, url }
+      : await register(agent, { url, token }, address, signal).catch((error: unknown) => {
+          // A command line that is used at each start has the token that was used up at the first.
+          if (!known || signal.aborted) throw error;
+          logger.info("host.not_registered_again", { problem: problemOf(error) });
+          return { ...known, url };
+        });
+  if (!state) throw new WrennError("join_incomplete", {});
+  await writeHostState(paths.joinedHost, state);
   const served: HostAgent = { ...agent, dial: dials.through(agent) };
   const link = await serveHostAgent({
     agent: served,
@@ -127,9 +142,19 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
   };
 }
 
+/** A machine that joined over plain HTTP before that was refused stays joined, and its operator is warned. */
+function refuseInsecure(url: string, isGiven: boolean, logger: Logger): void {
+  try {
+    requireSecureUrl(url);
+  } catch (error) {
+    if (isGiven) throw error;
+    logger.error("host.insecure_url", { url, problem: problemOf(error) });
+  }
+}
+
 async function register(
   agent: RunningHostAgent,
-  { url = "", token = "" }: JoinRequest,
+  { url, token }: { readonly url: string; readonly token: string },
   address: string,
   signal: AbortSignal,
 ): Promise<HostState> {

@@ -5,7 +5,11 @@ export { serveHostAgent } from "./server/serve-host-agent.ts";
 export type { HostLinkServer, HostLinkServerOptions } from "./server/serve-host-agent.ts";
 export { HostAuthority, makeHostRequest } from "./host-authority.ts";
 export { ControlPlaneCredentials } from "./enrolment/control-plane-credentials.ts";
-export { ControlPlaneClient, ControlPlaneRefusal } from "./enrolment/control-plane-client.ts";
+export {
+  ControlPlaneClient,
+  ControlPlaneRefusal,
+  requireSecureUrl,
+} from "./enrolment/control-plane-client.ts";
 export type { IssuedCredentials, Registration } from "./enrolment/control-plane-client.ts";
 export { readHostState, writeHostState } from "./enrolment/host-state.ts";
 export type { HostState } from "./enrolment/host-state.ts";

@@ -21,7 +21,7 @@ function fixture(answers: readonly (Error | "fine")[]) {
     client: {
       heartbeat: async (_id, token) => {
         seen.push(token);
-        const answer = left.shift() ?? new ControlPlaneRefusal(404, "gone");
+        const answer = left.shift() ?? new ControlPlaneRefusal(404, "gone", "host_not_found");
         if (answer !== "fine") throw answer;
       },
       refresh: async (refreshToken, csr) => ({
@@ -103,4 +103,14 @@ test("it ends with the signal's reason", async () => {
   const { options, state } = fixture(["fine"]);
   const reason = new Error("stopping");
   await assert.rejects(stayEnrolled(state, options, AbortSignal.abort(reason)), reason);
+});
+
+test("only a control plane's word that the host was deleted ends it: 404 is said by other programs, too", async () => {
+  const { options, state, seen } = fixture([
+    new ControlPlaneRefusal(404, "no such page"),
+    new ControlPlaneRefusal(404, "no route", "route_not_found"),
+    "fine",
+  ]);
+  assert.equal(await stayEnrolled(state, options, never), "deleted");
+  assert.equal(seen.length, 4);
 });

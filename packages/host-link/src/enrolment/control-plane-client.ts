@@ -2,8 +2,15 @@ import { WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Value } from "typebox/value";
+import { plainText } from "../wire/text-from-host.ts";
 
 const CALL_MS = 15_000;
+const ANSWER_LIMIT = 256 << 10;
+const MESSAGE_LIMIT = 2000;
+
+const Refusal = Type.Object({
+  error: Type.Object({ message: Type.String(), reason: Type.Optional(Type.String()) }),
+});
 
 const Credentials = Type.Object({
   host: Type.Object({ id: Type.String() }),
@@ -30,11 +37,28 @@ export interface Registration {
 /** The control plane answered with an error status. */
 export class ControlPlaneRefusal extends Error {
   readonly status: number;
+  /** Of the error catalogue; undefined when something else than a control plane answered. */
+  readonly reason: string | undefined;
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, reason?: string) {
     super(message);
     this.status = status;
+    this.reason = reason;
   }
+}
+
+/**
+ * Refuses a URL whose requests would cross a network in clear: tokens would be read on the way, and an answer that was forged could
+ * have the host destroy its capsules.
+ *
+ * @throws WrennError `control_plane_insecure`.
+ */
+export function requireSecureUrl(url: string): void {
+  const { protocol, hostname } = URL.parse(url) ?? {};
+  const isLoopback =
+    hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(hostname ?? "");
+  if (protocol === "https:" || (protocol === "http:" && isLoopback)) return;
+  throw new WrennError("control_plane_insecure", { url });
 }
 
 /** What a host says to a control plane over its public API (docs/reference/rest-api.md#hosts). */
@@ -66,7 +90,7 @@ export class ControlPlaneClient {
     return Value.Parse(Credentials, await this.#post("/v1/hosts/auth/refresh", body, {}, signal));
   }
 
-  /** @throws ControlPlaneRefusal (404: the host was deleted), or WrennError `control_plane_unreachable`. */
+  /** @throws ControlPlaneRefusal (reason `host_not_found`: the host was deleted), or WrennError `control_plane_unreachable`. */
   async heartbeat(hostId: string, token: string, signal: AbortSignal): Promise<void> {
     await this.#post(`/v1/hosts/${hostId}/heartbeat`, undefined, { "x-host-token": token }, signal);
   }
@@ -90,20 +114,31 @@ export class ControlPlaneClient {
       signal.throwIfAborted();
       throw new WrennError("control_plane_unreachable", { url: this.#url }, { cause: error });
     }
-    const text = await response.text();
+    const text = await textOf(response);
     if (response.ok) return text === "" ? undefined : (JSON.parse(text) as unknown);
-    throw new ControlPlaneRefusal(
-      response.status,
-      messageOf(text) ?? `the control plane answered ${response.status}`,
-    );
+    const { message = `the control plane answered ${response.status}`, reason } = refusalOf(text);
+    throw new ControlPlaneRefusal(response.status, message, reason);
   }
 }
 
-function messageOf(text: string): string | undefined {
+/** @throws Error for an answer that is longer than any of a control plane. */
+async function textOf(response: Response): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of response.body ?? []) {
+    length += part.length;
+    if (length > ANSWER_LIMIT) throw new Error("the answer of the control plane is too long");
+    parts.push(part);
+  }
+  return Buffer.concat(parts, length).toString();
+}
+
+function refusalOf(text: string): { readonly message?: string; readonly reason?: string } {
   try {
-    return (JSON.parse(text) as { error?: { message?: string } }).error?.message;
+    const { error } = Value.Parse(Refusal, JSON.parse(text));
+    return { ...error, message: plainText(error.message, MESSAGE_LIMIT) };
   } catch {
     // Something else than a control plane answered.
-    return undefined;
+    return {};
   }
 }

@@ -42,7 +42,8 @@ export async function stayEnrolled(
       failures = 0;
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof ControlPlaneRefusal && error.status === 404) return "deleted";
+      // Another program at that address says 404, too; the capsules are destroyed by the control plane's word only.
+      if (error instanceof ControlPlaneRefusal && error.reason === "host_not_found") return "deleted";
       failures++;
       logger.warn("host.heartbeat_failed", { failures, problem: problemOf(error) });
       // A rejected token may have expired while this machine was suspended.
