@@ -14,6 +14,8 @@ const controlPlane = await startControlPlane({
     host: "0.0.0.0",
     port,
     domain: "localhost",
+    // Hosts of teams are on this machine, too.
+    hostNetworks: ["127.0.0.1"],
     databaseUrl,
   },
   logger: process.env["WRENN_TEST_LOG"] === undefined ? silentLogger : createLog("text", "debug"),
