@@ -41,7 +41,7 @@ export interface Activation {
 
 /**
  * Accounts that people make with a password. Signing up proves nothing: the password of a sign-up counts only when the link of
- * the mail is opened in the same browser, and otherwise the person who opens it chooses another one (docs/decisions/0025-password-at-activation.md).
+ * the mail is opened in the same browser, and otherwise the person who opens it chooses another one (docs/decisions/0027-password-at-activation.md).
  */
 export class SignUps {
   readonly #deps: SignUpsDeps;
