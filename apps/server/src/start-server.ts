@@ -169,6 +169,7 @@ async function assemble(
     },
     ...defined({ times: start.times, rates: config.rates, proxies }),
     onAuthenticated: (socket) => connections.authenticated(socket),
+    retention: config.retention,
     createAnswerMs: config.createAnswerMs,
     signUpMode: config.signUpMode,
     accountLimits: config.accountLimits,

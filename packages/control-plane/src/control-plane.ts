@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock, ConnectionEnds, Logger, Random, TrustedProxies } from "@wrenn/core";
-import type { Database } from "@wrenn/database";
+import type { Database, RetentionRules } from "@wrenn/database";
 import type { KeepFirstAdminToken } from "./accounts/first-admin.ts";
 import type { SignUpMode } from "./accounts/sign-up-policy.ts";
 import type { OutgoingPolicy } from "./channels/outgoing.ts";
@@ -46,6 +46,8 @@ export interface ControlPlaneOptions {
   readonly proxies?: TrustedProxies | undefined;
   /** Called with the connection of a client that showed good credentials. */
   readonly onAuthenticated?: ((socket: ConnectionEnds) => void) | undefined;
+  /** How long saved states of teams without another rule are kept; default: without an end. */
+  readonly retention?: RetentionRules | undefined;
   readonly edge: PortAddresses;
   /** Where requests that users ask for may go; by default the public internet, over TLS. */
   readonly outgoing?: OutgoingPolicy;

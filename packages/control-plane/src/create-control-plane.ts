@@ -13,6 +13,7 @@ import type { RecordAudit } from "./audit/audit.ts";
 import { openCapsules } from "./capsules/open-capsules.ts";
 import { Operations } from "./capsules/operations.ts";
 import { registerCapsules, registerCapsulesAdmin } from "./capsules/register-capsules.ts";
+import { keepAll, Retention } from "./capsules/retention.ts";
 import { COMMAND_PATIENCE_MS } from "./capsules/running-capsules.ts";
 import { registerChannels } from "./channels/channel-routes.ts";
 import { openChannels } from "./channels/open-channels.ts";
@@ -167,6 +168,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   );
   const addresses = new HostAddresses(hostNetworks);
   const enrolment = new HostEnrolment({ database, clock, random, signedTokens, certifier, addresses });
+  const retention = new Retention({ ...base, fleet, meter }, options.retention ?? keepAll);
   const hosts = new HostsService({ ...base, fleet, enrolment, audit });
   const monitor = new HostMonitor(
     {
@@ -179,12 +181,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       connectHost,
       addresses,
       enrolment,
-      upkeep: [operations, capsules.unanswered, meter],
+      upkeep: [operations, capsules.unanswered, meter, retention],
     },
     { instanceId, times },
   );
   await capsules.unanswered.takeOver();
   await monitor.start();
+  opened.defer(() => retention.close());
   opened.defer(() => monitor.close());
   opened.defer(() => capsules.close());
 

@@ -13,7 +13,7 @@ export interface EventsTable {
   team_id: string;
   type: string;
   actor: ColumnType<Actor, string, never>;
-  resource_type: "sandbox" | "snapshot" | "host";
+  resource_type: "sandbox" | "checkpoint" | "snapshot" | "host";
   resource_id: string;
   created_at: Generated<Date>;
 }

@@ -40,6 +40,10 @@ export interface TeamsTable {
   max_checkpoints: Defaulted<number>;
   /** Of one capsule. */
   max_capsule_checkpoints: Defaulted<number>;
+  /** How long saved states are kept; 0: as the installation says. */
+  keep_checkpoints: Defaulted<number>;
+  keep_checkpoint_days: Defaulted<number>;
+  keep_paused_days: Defaulted<number>;
   /** Its capsules run on hosts of its own only. */
   is_byoc: Defaulted<boolean>;
   created_at: Defaulted<Date>;
@@ -95,6 +99,8 @@ export interface CapsulesTable {
   /** What it occupies on its host, as that reported last; int8 comes as text from the driver. */
   storage_bytes: ColumnType<string, number | undefined, number>;
   checkpoints: Defaulted<number>;
+  /** Set by the database; null for one that is not paused. */
+  paused_since: ColumnType<Date | null, never, never>;
   version: Generated<number>;
   created_at: Defaulted<Date>;
   started_at: Date | null;
@@ -151,6 +157,13 @@ export interface DiscardedTemplatesTable {
   /** Null for what never had a name. */
   team_id: ColumnType<string | null, string | null | undefined, string | null>;
   size_bytes: ColumnType<string, number | undefined, number>;
+}
+
+export interface ExpiryWarningsTable {
+  sandbox_id: string;
+  /** Empty for the paused capsule itself. */
+  checkpoint: string;
+  warned_at: Date;
 }
 
 export interface PortAccessTable {
@@ -219,6 +232,7 @@ export interface Schema {
   operations: OperationsTable;
   templates: TemplatesTable;
   discarded_templates: DiscardedTemplatesTable;
+  expiry_warnings: ExpiryWarningsTable;
   port_access: PortAccessTable;
   port_links: PortLinksTable;
   secrets: SecretsTable;

@@ -1,5 +1,11 @@
 import { join, resolve } from "node:path";
-import type { AccountLimits, RequestRates, SignUpMode, SmtpServer } from "@wrenn/control-plane";
+import type {
+  AccountLimits,
+  RequestRates,
+  SignUpMode,
+  SmtpServer,
+  RetentionRules,
+} from "@wrenn/control-plane";
 import { defined, WrennError, TrustedProxies } from "@wrenn/core";
 import type { ConnectionLimits, SlotLimits } from "@wrenn/network";
 import type { AcceleratorChoice } from "@wrenn/vmm";
@@ -15,6 +21,7 @@ import { readPathPorts } from "./path-ports.ts";
 import type { PathPorts } from "./path-ports.ts";
 import { readHostNetworks } from "./host-networks.ts";
 import { readRates } from "./request-rates.ts";
+import { readRetention } from "./retention.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
 export interface ServerConfig {
@@ -59,6 +66,8 @@ export interface ServerConfig {
   readonly overcommit?: { readonly memory: number; readonly disk: number };
   /** Bytes of a file system of this size that capsules leave free; default: see docs/operations/limits.md. */
   readonly diskReserve?: ((totalBytes: number) => number) | undefined;
+  /** How long saved states are kept; see docs/operations/limits.md. */
+  readonly retention?: RetentionRules;
   /** Where people reach this server, for mails and sign-in: `https://wrenn.example.org`; see {@link publicUrlOf}. */
   readonly publicUrl?: string | undefined;
   /** Who may make an account; see docs/operations/sign-up.md. */
@@ -104,6 +113,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
       : { warmMachines: parseCount("WRENN_WARM_MACHINES", env["WRENN_WARM_MACHINES"], 64) }),
     createAnswerMs: 1000 * parseSeconds("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "2", 600),
     diskReserve: readDiskReserve(env),
+    retention: readRetention(env),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
     signUpMode: parseSignUpMode(env["WRENN_SIGN_UP"]),
     accountLimits: readAccountLimits(env),

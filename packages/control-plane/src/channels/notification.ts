@@ -5,7 +5,13 @@ type Resource = EventJson["resource"] | { readonly id: string; readonly type: "c
 /** What a channel is told: an event, or the test of a channel. */
 export type Notification = Omit<EventJson, "resource"> & { readonly resource: Resource };
 
-const nouns = { sandbox: "Capsule", snapshot: "Template", host: "Host", channel: "Channel" } as const;
+const nouns = {
+  sandbox: "Capsule",
+  checkpoint: "Checkpoint",
+  snapshot: "Template",
+  host: "Host",
+  channel: "Channel",
+} as const;
 
 /** The text form (docs/reference/control-plane.md#channels): a summary, and one line for each fact. */
 export function notificationText({ event, actor, resource, team_id: team, timestamp }: Notification): string {

@@ -28,8 +28,11 @@ export const eventTypes = [
   "capsule.destroyed",
   "capsule.failed",
   "capsule.missing",
+  "capsule.expiring",
   "capsule.stalled",
   "capsule.continued",
+  "checkpoint.expiring",
+  "checkpoint.expired",
   "template.snapshot.created",
   "template.snapshot.deleted",
   "host.up",
@@ -38,5 +41,12 @@ export const eventTypes = [
 
 function resourceId({ resource_type: type, resource_id: id }: EventRow): string {
   if (type === "sandbox") return formatId("capsule", id);
+  if (type === "checkpoint") return checkpointId(id);
   return type === "host" ? formatId("host", id) : id;
+}
+
+/** Of `UUID/g3`: the capsule's id and the checkpoint's. */
+function checkpointId(id: string): string {
+  const [capsule = "", checkpoint = ""] = id.split("/");
+  return `${formatId("capsule", capsule)}/${checkpoint}`;
 }

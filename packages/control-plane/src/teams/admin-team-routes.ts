@@ -12,6 +12,7 @@ import type { AdminTeams } from "./admin-teams.ts";
 import type { DeletionService } from "./deletion.ts";
 
 const MAX_LIMIT = 1_000_000_000;
+const MAX_KEPT = 100_000;
 
 const Team = Type.Object({
   id: Type.String(),
@@ -28,6 +29,16 @@ const Team = Type.Object({
 });
 
 const Count = Type.Integer({ minimum: 0, maximum: MAX_LIMIT });
+const KeptCount = Type.Integer({
+  minimum: 0,
+  maximum: MAX_KEPT,
+  description: "Older checkpoints of a capsule are removed; 0: as the installation says",
+});
+const KeptDays = Type.Integer({
+  minimum: 0,
+  maximum: MAX_KEPT,
+  description: "What is older is removed; 0: as the installation says",
+});
 const limits = {
   max_capsules: Count,
   max_vcpus: Count,
@@ -37,6 +48,9 @@ const limits = {
   max_storage_mb: Count,
   max_checkpoints: Count,
   max_capsule_checkpoints: Count,
+  keep_checkpoints: KeptCount,
+  keep_checkpoint_days: KeptDays,
+  keep_paused_days: KeptDays,
 };
 const Limits = Type.Object(limits);
 

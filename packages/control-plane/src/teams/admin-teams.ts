@@ -53,6 +53,9 @@ export class AdminTeams {
         max_storage_mb: change.max_storage_mb ?? before.max_storage_mb,
         max_checkpoints: change.max_checkpoints ?? before.max_checkpoints,
         max_capsule_checkpoints: change.max_capsule_checkpoints ?? before.max_capsule_checkpoints,
+        keep_checkpoints: change.keep_checkpoints ?? before.keep_checkpoints,
+        keep_checkpoint_days: change.keep_checkpoint_days ?? before.keep_checkpoint_days,
+        keep_paused_days: change.keep_paused_days ?? before.keep_paused_days,
       };
       const changed = (Object.keys(after) as (keyof TeamLimits)[]).filter(
         (name) => after[name] !== before[name],

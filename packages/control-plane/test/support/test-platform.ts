@@ -12,6 +12,7 @@ import type {
   Mail,
   MailTransport,
   RequestRates,
+  RetentionRules,
 } from "@wrenn/control-plane";
 import { DAY_MS, defined, randomHex, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, LogFields, TrustedProxies } from "@wrenn/core";
@@ -68,6 +69,7 @@ export interface PlatformParts {
   /** Open, unless the test is about the others; `default` is what a server without the setting has. */
   readonly signUpMode?: SignUpMode | "default";
   readonly proxies?: TrustedProxies;
+  readonly retention?: RetentionRules;
 }
 
 /** The control plane on a database of its own, on top of a fake host. */
@@ -225,7 +227,7 @@ export class TestPlatform implements AsyncDisposable {
     readonly ports: ControlPlane["ports"];
     readonly close: () => Promise<void>;
   }> {
-    const { rates = {}, identityProviders = [], outbox, createAnswerMs, proxies } = this.#parts;
+    const { rates = {}, identityProviders = [], outbox, createAnswerMs, proxies, retention } = this.#parts;
     const controlPlane = await createControlPlane({
       database: this.database,
       instanceId,
@@ -254,6 +256,7 @@ export class TestPlatform implements AsyncDisposable {
       clock: this.clock,
       logger: {
         ...silentLogger,
+        debug: (event, fields = {}) => void this.logged.push({ event, fields }),
         info: (event, fields = {}) => void this.logged.push({ event, fields }),
         warn: (event, fields = {}) => void this.logged.push({ event, fields }),
         error: (event, fields = {}) => void this.logged.push({ event, fields }),
@@ -264,6 +267,7 @@ export class TestPlatform implements AsyncDisposable {
       createAnswerMs,
       signUpMode: signUpMode === "default" ? undefined : signUpMode,
       proxies,
+      retention,
       version: "0.0.0",
       ...(outbox
         ? { mailTransport: outbox.transport }

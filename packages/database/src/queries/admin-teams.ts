@@ -96,6 +96,10 @@ export interface TeamLimits {
   readonly max_storage_mb: number;
   readonly max_checkpoints: number;
   readonly max_capsule_checkpoints: number;
+  /** How long saved states are kept; 0: as the installation says. */
+  readonly keep_checkpoints: number;
+  readonly keep_checkpoint_days: number;
+  readonly keep_paused_days: number;
 }
 
 /** Limits of a team that nobody changes until the end of the transaction; undefined for one that is deleted. */
@@ -111,6 +115,9 @@ export async function lockTeamLimits(db: Db, id: string): Promise<TeamLimits | u
       "max_storage_mb",
       "max_checkpoints",
       "max_capsule_checkpoints",
+      "keep_checkpoints",
+      "keep_checkpoint_days",
+      "keep_paused_days",
     ])
     .where("id", "=", id)
     .where("deleted_at", "is", null)
@@ -131,6 +138,9 @@ export async function setTeamLimits(db: Db, id: string, limits: TeamLimits): Pro
       max_storage_mb: limits.max_storage_mb,
       max_checkpoints: limits.max_checkpoints,
       max_capsule_checkpoints: limits.max_capsule_checkpoints,
+      keep_checkpoints: limits.keep_checkpoints,
+      keep_checkpoint_days: limits.keep_checkpoint_days,
+      keep_paused_days: limits.keep_paused_days,
     })
     .where("id", "=", id)
     .execute();

@@ -48,6 +48,8 @@ export class FakeHostAgent implements HostAgent {
   readonly diskBytes = new Map<string, number>();
   /** Size of the changed pages of checkpoints and pauses. */
   savedBytes = 1;
+  /** The host's clock. */
+  now: () => number = Date.now;
   /** What a create is refused with. */
   refusal: WrennError | undefined;
   readonly #contents = new Map<string, Contents>();
@@ -335,7 +337,7 @@ export class FakeHostAgent implements HostAgent {
       id: `g${++this.#checkpoints}`,
       kind,
       ...defined({ name }),
-      createdAt: Date.now(),
+      createdAt: this.now(),
       memoryBytes: this.savedBytes,
     };
     this.#contentsOf(id).checkpoints.push(moment);

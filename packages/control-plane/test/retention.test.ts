@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { DAY_MS, parseId } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
+import { TestPlatform } from "./support/test-platform.ts";
+
+const HOUR_MS = 3_600_000;
+/** Rules of the installation; the team's own come first. */
+const platform = await TestPlatform.start({
+  retention: { checkpoints: 0, checkpointDays: 10, pausedDays: 30 },
+});
+after(() => platform[Symbol.asyncDispose]());
+const { apiKey: key, clock, database, host } = platform;
+host.now = clock.now;
+
+const call = async (method: string, path: string, body?: unknown) => {
+  const answer = await platform.call(method, path, { key, body });
+  assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  return answer.body;
+};
+const create = async (): Promise<string> => String((await call("POST", "/v1/capsules", {}))["id"]);
+const checkpoint = async (id: string): Promise<string> =>
+  String((await call("POST", `/v1/capsules/${id}/checkpoints`, {}))["id"]);
+const checkpoints = async (id: string): Promise<readonly string[]> =>
+  ((await call("GET", `/v1/capsules/${id}/checkpoints`)) as unknown as { id: string; kind: string }[])
+    .filter(({ kind }) => kind === "checkpoint")
+    .map((one) => one.id);
+const statusOf = async (id: string): Promise<unknown> => (await call("GET", `/v1/capsules/${id}`))["status"];
+
+/** Events about a capsule and its checkpoints, of the types that retention makes. */
+async function warnings(id: string): Promise<readonly string[]> {
+  const rows = await database.db
+    .selectFrom("events")
+    .select(["type", "resource_id"])
+    .where("resource_id", "like", `${parseId("capsule", id)}%`)
+    .where("type", "in", ["capsule.expiring", "checkpoint.expiring", "checkpoint.expired"])
+    .orderBy("id")
+    .execute();
+  return rows.map((row) => [row.type, ...row.resource_id.split("/").slice(1)].join(" "));
+}
+
+/** Lets time pass, and waits until everything has been looked at since. */
+async function pass(ms: number): Promise<void> {
+  clock.advance(ms);
+  const looks = (): number => platform.logged.filter(({ event }) => event === "retention.looked").length;
+  const before = looks();
+  await eventually("everything was looked at", () => looks() > before, { timeoutMs: 10_000 });
+}
+
+test("a capsule that was paused for its days is removed, a day after an event has warned of it", async () => {
+  const id = await create();
+  const running = await create();
+  await call("POST", `/v1/capsules/${id}/pause`);
+  await pass(28.5 * DAY_MS);
+  assert.deepEqual(await warnings(id), []);
+  await pass(13 * HOUR_MS);
+  assert.deepEqual(await warnings(id), ["capsule.expiring"]);
+  await pass(20 * HOUR_MS);
+  assert.deepEqual(
+    [await statusOf(id), await warnings(id)],
+    ["paused", ["capsule.expiring"]],
+    "it warns once",
+  );
+  await pass(4 * HOUR_MS);
+  assert.equal(await statusOf(id), "stopped");
+  await eventually("its host has removed it", () => !host.capsules.has(id));
+  assert.equal(await statusOf(running), "running");
+  await call("DELETE", `/v1/capsules/${running}`);
+});
+
+test("nothing is removed without a day's warning, even long after its time", async () => {
+  const id = await create();
+  await call("POST", `/v1/capsules/${id}/pause`);
+  await pass(300 * DAY_MS);
+  assert.deepEqual([await statusOf(id), await warnings(id)], ["paused", ["capsule.expiring"]]);
+  await pass(23 * HOUR_MS);
+  assert.equal(await statusOf(id), "paused");
+  await pass(2 * HOUR_MS);
+  assert.equal(await statusOf(id), "stopped");
+});
+
+test("a capsule that was resumed in between is kept, and warned of again after its next pause", async () => {
+  const id = await create();
+  await call("POST", `/v1/capsules/${id}/pause`);
+  await pass(29.5 * DAY_MS);
+  assert.deepEqual(await warnings(id), ["capsule.expiring"]);
+  await call("POST", `/v1/capsules/${id}/resume`);
+  await pass(2 * DAY_MS);
+  await call("POST", `/v1/capsules/${id}/pause`);
+  await pass(2 * DAY_MS);
+  assert.equal(await statusOf(id), "paused");
+  await pass(27.5 * DAY_MS);
+  assert.deepEqual(await warnings(id), ["capsule.expiring", "capsule.expiring"]);
+  await call("DELETE", `/v1/capsules/${id}`);
+});
+
+test("checkpoints are removed by age, a day after a warning; the rule of a team comes before the installation's", async () => {
+  const id = await create();
+  const old = await checkpoint(id);
+  await pass(8 * DAY_MS);
+  const young = await checkpoint(id);
+  await pass(1.5 * DAY_MS);
+  assert.deepEqual(await warnings(id), [`checkpoint.expiring ${old}`]);
+  assert.deepEqual(await checkpoints(id), [young, old]);
+  await pass(DAY_MS);
+  assert.deepEqual(await warnings(id), [`checkpoint.expiring ${old}`, `checkpoint.expired ${old}`]);
+  assert.deepEqual(await checkpoints(id), [young]);
+  await database.db.updateTable("teams").set({ keep_checkpoint_days: 100 }).execute();
+  await pass(50 * DAY_MS);
+  assert.deepEqual(await checkpoints(id), [young]);
+  await database.db.updateTable("teams").set({ keep_checkpoint_days: 0 }).execute();
+  await call("DELETE", `/v1/capsules/${id}`);
+});
+
+test("of the checkpoints of a capsule the newest are kept, and never the moment that a paused capsule resumes from", async () => {
+  await database.db.updateTable("teams").set({ keep_checkpoints: 2, keep_checkpoint_days: 1000 }).execute();
+  const id = await create();
+  const made: string[] = [];
+  for (let n = 0; n < 4; n++) made.push(await checkpoint(id));
+  await call("POST", `/v1/capsules/${id}/pause`);
+  await pass(HOUR_MS);
+  const expiring = made.slice(0, 2).map((one) => `checkpoint.expiring ${one}`);
+  assert.deepEqual((await warnings(id)).toSorted(), expiring);
+  assert.equal((await checkpoints(id)).length, 4);
+  await pass(25 * HOUR_MS);
+  assert.deepEqual(await checkpoints(id), made.slice(2).toReversed());
+  await call("POST", `/v1/capsules/${id}/resume`);
+  await call("DELETE", `/v1/capsules/${id}`);
+});
+
+test("subscribers hear of a checkpoint by the id of its capsule", async () => {
+  const rows = await database.db
+    .selectFrom("events")
+    .selectAll()
+    .where("type", "=", "checkpoint.expired")
+    .execute();
+  const [row] = rows;
+  assert.ok(row);
+  const response = await fetch(`${platform.url}/v1/events?after=${Number(row.id) - 1}`, {
+    headers: { "x-api-key": key },
+  });
+  const reader = response.body?.getReader();
+  let text = "";
+  while (!text.includes("checkpoint.expired")) {
+    const part = await reader?.read();
+    if (!part || part.done) break;
+    text += Buffer.from(part.value).toString();
+  }
+  await reader?.cancel();
+  assert.match(text, /"resource":\{"id":"cl-[0-9a-z]{25}\/g\d+","type":"checkpoint"\}/);
+});
