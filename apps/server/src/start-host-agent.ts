@@ -44,6 +44,8 @@ const PACK_AFTER_SEC = 3600;
 /** What nobody owns is removed once it is this old. */
 const SWEEP_GRACE_MS = 10 * 60_000;
 const USERFAULTFD = "/dev/userfaultfd";
+/** Frozen templates in the cache, of all servers and releases. What capsules use is not only there. */
+const CACHED_TEMPLATES = 64;
 const DEFAULT_SHAPE = { vcpus: 1, memoryMib: 512 };
 
 export interface StartHostAgentDeps {
@@ -93,7 +95,11 @@ export async function startHostAgent(
       artifacts: (inner) =>
         buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner),
       findBuilt: (kind, key) => store.find(kind, key),
-      buildOnce: (kind, key, build, inner) => store.buildOnce(kind, key, build, inner),
+      buildOnce: async (kind, key, build, inner) => {
+        const built = await store.buildOnce(kind, key, build, inner);
+        await store.trim(kind, CACHED_TEMPLATES);
+        return built;
+      },
     },
     { name: recipe.name, defaultShape: DEFAULT_SHAPE, diskMib: recipe.diskMib },
   );

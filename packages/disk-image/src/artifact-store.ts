@@ -1,8 +1,8 @@
-import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock, Logger } from "@wrenn/core";
 import { systemClock } from "@wrenn/core";
-import { exists, holdLock, syncDirectory } from "@wrenn/system";
+import { exists, hasCode, holdLock, syncDirectory } from "@wrenn/system";
 
 /**
  * Things that are expensive to make and never change: each lives in `<directory>/<kind>/<key>/` and is made once,
@@ -22,6 +22,8 @@ export interface ArtifactStore {
     build: (directory: string) => Promise<void>,
     signal: AbortSignal,
   ): Promise<string>;
+  /** Removes the artifacts of a kind that were used longest ago, beyond `most`. They are built again when they are asked for. */
+  trim(kind: string, most: number): Promise<void>;
 }
 
 /** An artifact store in `directory`, which may be shared by any number of processes of this machine. */
@@ -39,7 +41,7 @@ export function createArtifactStore(
       const parent = join(directory, kind);
       const final = join(parent, key);
       await mkdir(parent, { recursive: true, mode: 0o755 });
-      if (await exists(final)) return final;
+      if (await touch(final, clock)) return final;
       await using lock = await holdLock(`${final}.lock`, signal, clock);
       void lock;
       if (await exists(final)) return final;
@@ -60,7 +62,37 @@ export function createArtifactStore(
         throw error;
       }
     },
+    trim: async (kind, most) => {
+      const parent = join(directory, kind);
+      const artifacts: { readonly path: string; readonly usedAt: number }[] = [];
+      for (const name of await readdir(parent)) {
+        if (name.includes(".")) continue;
+        const path = join(parent, name);
+        const usedAt = await stat(path).then(({ mtimeMs }) => mtimeMs, absent);
+        if (usedAt !== undefined) artifacts.push({ path, usedAt });
+      }
+      artifacts.sort((a, b) => b.usedAt - a.usedAt);
+      for (const { path } of artifacts.slice(most)) {
+        // A reader sees all of it or nothing; of two processes one removes it.
+        await rename(path, `${path}.building-removed`).catch(absent);
+        await rm(`${path}.building-removed`, { recursive: true, force: true });
+        logger.info("artifact.removed", { path });
+      }
+    },
   };
+}
+
+/** Notes that an artifact is used. @returns whether it exists. */
+async function touch(path: string, clock: Clock): Promise<boolean> {
+  if (!(await exists(path))) return false;
+  const now = new Date(clock.now());
+  await utimes(path, now, now).catch(absent);
+  return await exists(path);
+}
+
+/** Another process removed it at this moment. */
+function absent(error: unknown): undefined {
+  if (!hasCode(error, "ENOENT")) throw error;
 }
 
 /** Removes builds of killed processes; the caller holds the lock, so no build of this key is alive. */

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { silentLogger } from "@wrenn/core";
+import { silentLogger, systemClock } from "@wrenn/core";
 import fc from "fast-check";
 import { createArtifactStore } from "../src/index.ts";
 
@@ -103,3 +103,21 @@ test("however many processes build at once, and some of them die, one build is f
     { numRuns: 5 },
   );
 });
+
+test("of a kind that is trimmed the artifacts that were used last are kept", () =>
+  inTemporaryDirectory(async (directory) => {
+    let now = Date.now();
+    const store = createArtifactStore(directory, silentLogger, { ...systemClock, now: () => now });
+    const use = async (key: string): Promise<void> => {
+      now += 1000;
+      await store.buildOnce("frozen", key, (building) => writeFile(join(building, "file"), key), signal());
+    };
+    for (const key of ["a", "b", "c", "d"]) await use(key);
+    // Files carry the system's time until they are used.
+    for (const key of ["b", "c", "d", "a"]) await use(key);
+    await writeFile(join(directory, "frozen", "a.lock"), "");
+    await Promise.all([store.trim("frozen", 2), store.trim("frozen", 2)]);
+    assert.deepEqual((await readdir(join(directory, "frozen"))).sort(), ["a", "a.lock", "d"]);
+    await use("b");
+    assert.equal(await readFile(join(directory, "frozen", "b", "file"), "utf8"), "b");
+  }));

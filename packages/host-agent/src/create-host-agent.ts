@@ -27,6 +27,7 @@ import { holdMachines } from "./machines/hold-machines.ts";
 import { MachineStarts } from "./machines/machine-starts.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
 import { MachinePool } from "./pool/machine-pool.ts";
+import type { FrozenTemplate } from "./templates/frozen-template.ts";
 import { HostSweeper } from "./sweep/host-sweeper.ts";
 
 const DIAL_MS = 10_000;
@@ -92,6 +93,20 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     await deps.templates.snapshots.remove(key);
   };
 
+  const templatesInUse = (): readonly FrozenTemplate[] => [
+    ...[...capsules.values()].map(({ record }) => record.template),
+    ...deps.templates.snapshots.list(),
+  ];
+  /** Removes frozen templates of sizes that no capsule has, when there are many. */
+  const removeUnusedShapes = async (): Promise<void> => {
+    const used = new Set(templatesInUse().map(({ hash }) => hash));
+    for (const template of deps.templates.source.forgetUnused(({ hash }) => used.has(hash))) {
+      await pool.drop(template.hash);
+      await deps.templates.bases.remove(template, templatesInUse);
+      deps.logger.info("template.shape_removed", { template: template.name, ...template.shape });
+    }
+  };
+
   const endAll = async (end: CapsulesAtEnd): Promise<void> => {
     const work = async (id: string): Promise<void> => {
       const capsule = capsules.get(id);
@@ -112,8 +127,14 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
 
   return {
     facts: async (): Promise<HostFacts> => deps.host.facts,
-    createCapsule: (spec, signal) =>
-      inQueue(spec.id, () => createCapsule(spec, operationDeps, withClosing(signal))),
+    createCapsule: async (spec, signal) => {
+      try {
+        return await inQueue(spec.id, () => createCapsule(spec, operationDeps, withClosing(signal)));
+      } finally {
+        // Also after a failure: its template may have been frozen.
+        registry.inBackground(spec.id, "template_removal", removeUnusedShapes);
+      }
+    },
     destroyCapsule: (id) => inQueue(id, () => destroyCapsule(id, operationDeps)),
     pauseCapsule: (id, signal) => inQueue(id, () => pauseCapsule(id, operationDeps, withClosing(signal))),
     resumeCapsule: (id, signal) => inQueue(id, () => resumeCapsule(id, operationDeps, withClosing(signal))),
@@ -176,8 +197,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       const directories = await CapsuleDirectory.list(options.capsulesDirectory);
       if (directories.some((id) => !capsules.has(id))) return;
       await registry.collectLayers();
-      const dependants = [...capsules.values()].map(({ record }) => record.template);
-      await deps.templates.bases.collect([...dependants, ...deps.templates.snapshots.list()]);
+      await deps.templates.bases.collect(templatesInUse());
     },
   };
 }

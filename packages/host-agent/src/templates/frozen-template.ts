@@ -43,4 +43,11 @@ export interface TemplateSource {
   /** @throws WrennError `template_not_found`. */
   frozen(name: string, shape: Shape, signal: AbortSignal): Promise<FrozenTemplate>;
   list(): Promise<readonly TemplateFacts[]>;
+  /**
+   * Forgets the frozen templates that were used longest ago, beyond the number that is kept: any size that a user asks for is one.
+   *
+   * @param isUsed - whether something depends on it; that is kept.
+   * @returns what was forgotten, whose files may be removed.
+   */
+  forgetUnused(isUsed: (template: FrozenTemplate) => boolean): readonly FrozenTemplate[];
 }

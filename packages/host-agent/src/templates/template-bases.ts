@@ -45,17 +45,19 @@ export class TemplateBases {
   /** Removes what no template in `used` needs. Call it while nothing is being kept. */
   async collect(used: Iterable<FrozenTemplate>): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o711 });
-    const needed = [...used].flatMap(({ memoryFile, deviceState, disk, readable }) => [
-      memoryFile,
-      deviceState,
-      disk,
-      ...readable,
-    ]);
+    const templates = [...used];
     for (const name of await readdir(this.#directory)) {
       const directory = join(this.#directory, name);
-      if (needed.some((path) => path === directory || path.startsWith(`${directory}/`))) continue;
-      await rm(directory, { recursive: true, force: true });
+      if (!isNeeded(directory, templates)) await rm(directory, { recursive: true, force: true });
     }
+  }
+
+  /** Removes the files of one template, unless another template needs them. Made again when it is asked for. */
+  async remove({ hash }: FrozenTemplate, listUsed: () => readonly FrozenTemplate[]): Promise<void> {
+    await this.#queue.run(hash, async () => {
+      const directory = join(this.#directory, hash);
+      if (!isNeeded(directory, listUsed())) await rm(directory, { recursive: true, force: true });
+    });
   }
 
   async #build(template: FrozenTemplate, image: string, final: string, signal: AbortSignal): Promise<void> {
@@ -99,4 +101,11 @@ async function linkOrCopy(from: string, to: string, signal: AbortSignal): Promis
     await runCommand(["cp", "--reflink=auto", "--sparse=always", from, to], { signal });
     await chmod(to, 0o444);
   }
+}
+
+/** Whether a template has files in a directory, or its machines read there. */
+function isNeeded(directory: string, used: readonly FrozenTemplate[]): boolean {
+  return used
+    .flatMap(({ memoryFile, deviceState, disk, readable }) => [memoryFile, deviceState, disk, ...readable])
+    .some((path) => path === directory || path.startsWith(`${directory}/`));
 }

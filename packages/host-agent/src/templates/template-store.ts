@@ -4,11 +4,14 @@ import type { TemplateBases } from "./template-bases.ts";
 import type { SnapshotTemplates } from "./snapshot-templates.ts";
 import type { FrozenTemplate, Shape, TemplateSource } from "./frozen-template.ts";
 
+/** Sizes of machines that are kept frozen although no capsule uses them. Each takes about 300 MiB. */
+const MOST_SHAPES = 32;
+
 /** The templates of this host, and what capsules and templates depend on. */
 export interface Templates {
   readonly source: TemplateSource;
   readonly snapshots: SnapshotTemplates;
-  readonly bases: Pick<TemplateBases, "collect">;
+  readonly bases: Pick<TemplateBases, "collect" | "remove">;
 }
 
 /** A template that the host can make from its own sources. */
@@ -27,9 +30,16 @@ export interface TemplateRecipe {
 export function createTemplateStore(
   recipes: readonly TemplateRecipe[],
   snapshots?: Pick<SnapshotTemplates, "get">,
+  mostShapes = MOST_SHAPES,
 ): TemplateSource {
   const queue = new KeyedQueue();
+  /** The one that was used last is the last. */
   const frozen = new Map<string, FrozenTemplate>();
+  const use = (key: string, template: FrozenTemplate): FrozenTemplate => {
+    frozen.delete(key);
+    frozen.set(key, template);
+    return template;
+  };
 
   return {
     frozen: async (name, shape, signal) => {
@@ -41,13 +51,10 @@ export function createTemplateStore(
       const identity = (await recipe.identity?.(signal)) ?? "";
       const key = `${name}/${shape.vcpus}/${shape.memoryMib}/${identity}`;
       const known = frozen.get(key);
-      if (known) return known;
+      if (known) return use(key, known);
       return await queue.run(key, async () => {
-        const template =
-          frozen.get(key) ??
-          (await recipe.freeze({ vcpus: shape.vcpus, memoryMib: shape.memoryMib }, signal));
-        frozen.set(key, template);
-        return template;
+        const sizes = { vcpus: shape.vcpus, memoryMib: shape.memoryMib };
+        return use(key, frozen.get(key) ?? (await recipe.freeze(sizes, signal)));
       });
     },
     list: async () => {
@@ -57,6 +64,16 @@ export function createTemplateStore(
         facts.push({ name: recipe.name, sizeBytes: known?.sizeBytes ?? 0, ...recipe.defaultShape });
       }
       return facts;
+    },
+    forgetUnused: (isUsed) => {
+      const forgotten: FrozenTemplate[] = [];
+      for (const [key, template] of frozen) {
+        if (frozen.size <= mostShapes) break;
+        if (isUsed(template)) continue;
+        frozen.delete(key);
+        forgotten.push(template);
+      }
+      return forgotten;
     },
   };
 }

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { createTemplateStore, TemplateBases } from "@wrenn/host-agent";
+import type { FrozenTemplate, Shape } from "@wrenn/host-agent";
+
+const signal = AbortSignal.timeout(10_000);
+const root = await mkdtemp("/tmp/wb-");
+after(() => rm(root, { recursive: true, force: true }));
+const cache = join(root, "cache");
+const kept = join(root, "bases");
+const image = join(root, "rootfs.ext4");
+await mkdir(cache);
+await writeFile(image, "image");
+const bases = new TemplateBases(kept, async () => {});
+const nothingUsed = (): readonly FrozenTemplate[] => [];
+let frozen = 0;
+
+/** Freezes a shape as bootTemplate does, without a machine. */
+async function freeze(shape: Shape): Promise<FrozenTemplate> {
+  frozen++;
+  const hash = `minimal-${shape.vcpus}-${shape.memoryMib}`;
+  const at = (name: string): string => join(cache, `${hash}.${name}`);
+  for (const name of ["memory", "device-state", "disk"]) await writeFile(at(name), name);
+  return await bases.keep(
+    {
+      name: "minimal",
+      shape,
+      hash,
+      memoryFile: at("memory"),
+      deviceState: at("device-state"),
+      disk: at("disk"),
+      sizeBytes: 1,
+      readable: [cache],
+      frozenProcesses: false,
+      metadata: {},
+    },
+    image,
+    signal,
+  );
+}
+
+test("sizes that users ask for one after the other leave a bounded number of frozen templates", async () => {
+  const most = 4;
+  const shape = (memoryMib: number): Shape => ({ vcpus: 1, memoryMib });
+  const store = createTemplateStore([{ name: "minimal", defaultShape: shape(512), freeze }], undefined, most);
+  const used = await store.frozen("minimal", shape(128), signal);
+  const isUsed = ({ hash }: FrozenTemplate): boolean => hash === used.hash;
+  for (let memoryMib = 200; memoryMib < 230; memoryMib++) {
+    await store.frozen("minimal", shape(memoryMib), signal);
+    // As a size that is asked for again and again.
+    await store.frozen("minimal", shape(200), signal);
+    for (const template of store.forgetUnused(isUsed)) await bases.remove(template, nothingUsed);
+  }
+  const left = await readdir(kept);
+  assert.equal(left.length, most);
+  assert.ok(left.includes(used.hash), "one that a capsule has is kept");
+  assert.ok(left.includes("minimal-1-200"), "one that is asked for often is kept");
+  const before = frozen;
+  await store.frozen("minimal", shape(201), signal);
+  assert.equal(frozen, before + 1, "one that was removed is frozen again");
+});
+
+test("files of a forgotten template are kept while another template needs them", async () => {
+  const base = await freeze({ vcpus: 2, memoryMib: 64 });
+  const snapshot: FrozenTemplate = { ...base, hash: "tpl-made-of-it", memoryFile: "/elsewhere" };
+  await bases.remove(base, () => [snapshot]);
+  assert.ok((await readdir(kept)).includes(base.hash));
+  await bases.remove(base, nothingUsed);
+  assert.ok(!(await readdir(kept)).includes(base.hash));
+});
