@@ -9,7 +9,7 @@ import { hostGateway, hostTable, slotOf } from "./naming.ts";
 import { systemRunner } from "./runner.ts";
 import type { Runner } from "./runner.ts";
 import { readJournal } from "./slot-journal.ts";
-import { disconnectSlot, tearDownSlot } from "./slot-setup.ts";
+import { tearDownSlot } from "./slot-setup.ts";
 
 /** What the kernel holds of an installation whose state is gone: nobody can take it over. */
 export interface OrphanInstance {
@@ -51,10 +51,9 @@ export async function removeInstance(
 ): Promise<void> {
   const instance = { id, block: owner.block, uidBase: 0 };
   for (const slot of slots) {
-    await disconnectSlot(instance, slot, runner);
+    await tearDownSlot(instance, slot, runner);
     // Without the tool its connections stay in the table until their time is over.
     await forgetConnections(slotOf(instance, slot).hostAddress, runner).catch(() => undefined);
-    await tearDownSlot(instance, slot, runner);
   }
   const remove = async (...argv: [string, ...string[]]): Promise<void> => {
     // What is gone already is what is wanted.

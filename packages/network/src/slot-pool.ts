@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { problemOf, WrennError } from "@wrenn/core";
+import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import type { NetworkDecision } from "@wrenn/protocol";
 import type { ConnectionTable } from "./connection-guard.ts";
@@ -8,9 +8,9 @@ import type { ConnectionLimits } from "./connection-limits.ts";
 import type { Destinations } from "./destinations.ts";
 import { openHost } from "./host-network.ts";
 import type { HostNetwork } from "./host-network.ts";
-import { forgetConnections } from "./forget-connections.ts";
+import { forgetConnections, forgetStrangers } from "./forget-connections.ts";
 import { kernelSlots } from "./kernel-slots.ts";
-import { slotOf } from "./naming.ts";
+import { blockCidr, hostGateway, slotOf } from "./naming.ts";
 import type { Instance } from "./naming.ts";
 import { readPolicies } from "./policy-journal.ts";
 import type { PolicyRecord } from "./policy-journal.ts";
@@ -21,7 +21,7 @@ import { DEFAULT_LIMITS } from "./slot-limits.ts";
 import type { SlotLimits } from "./slot-limits.ts";
 import { SlotNumbers } from "./slot-numbers.ts";
 import type { SlotPolicies } from "./slot-policies.ts";
-import { disconnectSlot, NothingMade, setUpSlot, tearDownSlot } from "./slot-setup.ts";
+import { NothingMade, setUpSlot, tearDownSlot } from "./slot-setup.ts";
 import type { Slot } from "./slot.ts";
 import { TeamConnections } from "./team-connections.ts";
 
@@ -98,7 +98,12 @@ export interface SlotPool {
 export async function createSlotPool(options: SlotPoolOptions, signal: AbortSignal): Promise<SlotPool> {
   const runner = options.runner ?? systemRunner;
   const host = await openHost({ ...options, runner }, signal);
-  const { id } = host.instance;
+  const { id, block } = host.instance;
+  const orphans = await kernelSlots(id);
+  // A predecessor that was killed has removed slots, and may not have come to their connections.
+  const addresses = new Set(orphans.map((number) => slotOf(host.instance, number).hostAddress));
+  addresses.add(hostGateway(host.instance));
+  await forgetStrangers(blockCidr(block), addresses, runner);
   return openSlots(
     {
       host,
@@ -109,7 +114,7 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
       ),
       slotsInKernel: () => kernelSlots(id),
       known: await readPolicies(options.stateDirectory),
-      orphans: await kernelSlots(id),
+      orphans,
       logger: options.logger,
     },
     { size: options.size, limits: { ...DEFAULT_LIMITS, ...options.limits } },
@@ -150,6 +155,8 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
   const leases = new Map<number, Slot>();
   const removals = new Map<Slot, Promise<void>>();
   const makings = new Set<Promise<unknown>>();
+  const forgetting = new KeyedQueue();
+  const endings = new Set<Promise<void>>();
   const closing = new AbortController();
   let isAdoptionOver = false;
   let refilling: Promise<void> | undefined;
@@ -158,8 +165,6 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
   const remove = async (number: number): Promise<void> => {
     await policies.close(number);
     await teams.release(number);
-    await disconnectSlot(instance, number, runner);
-    await forgetConnections(slotOf(instance, number).hostAddress, runner);
     await tearDownSlot(instance, number, runner);
     if ((await slotsInKernel()).includes(number))
       throw new WrennError("operation_failed", {
@@ -168,17 +173,44 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
       });
   };
 
-  /** Removes a slot that `holder` has. The number is free afterwards; on failure `holder` has it again. */
+  /** Frees the number of a removed slot, once the host's table has none of its connections. */
+  const forget = async (number: number): Promise<void> => {
+    try {
+      const { hostAddress } = slotOf(instance, number);
+      // One after the other: each reads the whole table.
+      await forgetting.run("", () => forgetConnections(hostAddress, runner));
+      numbers.free(number);
+    } catch (error) {
+      numbers.move(number, "removing", "orphan");
+      throw error;
+    }
+  };
+  const forgetLater = (number: number): void => {
+    const end = forget(number)
+      .catch((error: unknown) =>
+        logger.error("network.forget_failed", { slot: number, problem: problemOf(error) }),
+      )
+      .finally(() => endings.delete(end));
+    endings.add(end);
+  };
+
+  /**
+   * Removes a slot that `holder` has; on failure `holder` has it again. The number is free afterwards, that of a used slot as soon as
+   * its connections are forgotten: its capsule's pause does not wait for that.
+   */
   const take = async (number: number, holder: "orphan" | "ready" | "used"): Promise<void> => {
     if (!numbers.move(number, holder, "removing")) return;
     try {
       await remove(number);
       leases.delete(number);
-      numbers.free(number);
     } catch (error) {
       numbers.move(number, "removing", holder);
       throw error;
     }
+    if (holder === "orphan") await forget(number);
+    // Nothing was ever connected to a slot that had no capsule.
+    else if (holder === "ready") numbers.free(number);
+    else forgetLater(number);
   };
 
   /** Makes the slot of a reserved number. @returns undefined when its name was taken in the kernel: then it is an orphan. */
@@ -295,6 +327,7 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
     await refilling;
     await Promise.allSettled(makings);
     await Promise.allSettled(removals.values());
+    await Promise.allSettled(endings);
     const ends = await Promise.allSettled(ready.splice(0).map(({ number }) => take(number, "ready")));
     ends.push(...(await Promise.allSettled([sweepLate()])));
     // Without the journal no later pool would find what is left.

@@ -120,12 +120,6 @@ function namingSlot({ number }: Slot, runner: Runner): Runner {
   };
 }
 
-/** Ends all traffic of a slot, while what remains still shows that it existed. Idempotent. */
-export async function disconnectSlot(instance: Instance, number: number, runner: Runner): Promise<void> {
-  // Without a link there is no traffic.
-  await runner(["ip", "link", "set", linkName(instance.id, number), "down"], {}).catch(() => {});
-}
-
 /** Removes whatever of the slot exists. Idempotent. A process that still lives in the namespace loses its way out at once. */
 export async function tearDownSlot(instance: Instance, number: number, runner: Runner): Promise<void> {
   // -force: go on after the line whose object is already gone; what is left is judged by looking, not by the exit code.

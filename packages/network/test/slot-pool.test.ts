@@ -137,8 +137,14 @@ test("a slot that was released is not removed again when its number has another 
   const { kernel, pool } = open(0);
   const first = await pool.acquire(signal);
   await pool.release(first);
-  const second = await pool.acquire(signal);
-  assert.equal(second.number, first.number);
+  const others: Slot[] = [];
+  const second = await eventually("its number is free again", async () => {
+    const slot = await pool.acquire(signal);
+    if (slot.number === first.number) return slot;
+    others.push(slot);
+    return undefined;
+  });
+  for (const slot of others) await pool.release(slot);
   await pool.release(first);
   assert.ok(kernel.namespaces.has(nameOf(second.number)));
   await assert.rejects(pool.applyPolicy(first, { egress: "deny", allow: [], deny: [] }, signal), (error) =>
@@ -146,6 +152,31 @@ test("a slot that was released is not removed again when its number has another 
   );
   await pool.release(second);
   assert.deepEqual([...kernel.namespaces], []);
+});
+
+test("a number is free once the connections of its slot are forgotten, and not while that fails", async () => {
+  const { kernel, pool, log, closed } = open(0);
+  await pool.sweep();
+  kernel.refuse = (line) => {
+    if (line.startsWith("conntrack")) throw new Error("busy");
+  };
+  const first = await pool.acquire(signal);
+  await pool.release(first);
+  assert.deepEqual([...kernel.namespaces], [], "the slot itself is gone");
+  const second = await pool.acquire(signal);
+  assert.notEqual(second.number, first.number);
+  await eventually("it is reported", () => log.length > 0);
+  assert.match(log[0] ?? "", /forget_failed .*"slot":1.*busy/);
+  const refused: string[] = [];
+  kernel.refuse = (line) => void refused.push(line);
+  await pool.release(second);
+  await pool.close();
+  for (const { hostAddress } of [first, second])
+    assert.ok(
+      refused.some((line) => line === `conntrack --delete --orig-src ${hostAddress}`),
+      hostAddress,
+    );
+  assert.deepEqual(closed, ["remove"]);
 });
 
 test("a number whose slot could not be removed is not given out, and is removed when the pool refills", async () => {

@@ -49,6 +49,11 @@ export class FakeKernel {
   }
 
   #execute(argv: readonly string[], input: string): void {
+    try {
+      this.refuse(argv.join(" "));
+    } catch (error) {
+      throw failed(String(error));
+    }
     if (argv[1] === "netns" && argv[2] === "exec") this.#require(argv[3] ?? "", argv.join(" "));
     if (argv[1] === "-n") this.#require(argv[2] ?? "", argv.join(" "));
     const isForced = argv.includes("-force");
