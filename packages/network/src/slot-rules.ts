@@ -1,6 +1,6 @@
 import { CLOSED, NEVER_REACHABLE } from "./destinations.ts";
 import type { Destinations } from "./destinations.ts";
-import { hostGateway } from "./naming.ts";
+import { blockCidr, hostGateway } from "./naming.ts";
 import type { Instance } from "./naming.ts";
 import { compilePolicy } from "./policy-rules.ts";
 import { DEFAULT_POLICY, parsePolicy } from "./policy.ts";
@@ -109,6 +109,7 @@ ${["granted", "refused"].map(seenSet).join("\n")}
   chain default_egress {
   }
   chain egress {
+    ct original ip daddr { ${blockCidr(instance.block)} } goto refuse
     ct original ip daddr @closed4 goto refuse
     ct original ip daddr != @reachable4 ct original ip daddr @never4 goto refuse
     ct original ip daddr @deny4 goto refuse

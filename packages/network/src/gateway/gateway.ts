@@ -31,7 +31,8 @@ const START_MS = 15_000;
 const START_ATTEMPTS = 5;
 const START_PAUSE_MS = 300;
 const RESTART_MS = 1000;
-const HEAP_MIB = 128;
+/** What slots may make it remember, some hundred of them at their limits. */
+const HEAP_MIB = 512;
 
 export interface GatewayOptions {
   readonly instance: Instance;

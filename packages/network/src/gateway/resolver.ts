@@ -116,6 +116,8 @@ async function learn(options: ResolverOptions, slot: SlotState, learned: Learned
   const { name, epoch, records, addresses } = learned;
   const seconds = Math.max(MIN_TTL_SEC, Math.min(...records.map(ttlOf)));
   const now = options.clock.now();
+  // Where no connection is led by its name, nothing is asked of what was observed.
+  if (!slot.policy.byServerName) return;
   if (slot.holds(name, addresses, now + seconds * 1000)) return;
   if (slot.policy.egress === "deny")
     await options.bind(

@@ -10,7 +10,8 @@ const SERVER_NAMES = { perSecond: 100, burst: 500 };
 const MAX_NAMES = 1024;
 
 interface Observed {
-  readonly addresses: readonly string[];
+  /** Joined by commas: arrays of strings take several times the memory. */
+  readonly addresses: string;
   /** Milliseconds since the Unix epoch. */
   readonly until: number;
 }
@@ -49,7 +50,7 @@ export class SlotState {
 
   observe(name: string, addresses: readonly string[], until: number): void {
     this.#observed.delete(name);
-    this.#observed.set(name, { addresses, until });
+    this.#observed.set(name, { addresses: addresses.join(","), until });
     if (this.#observed.size <= MAX_NAMES) return;
     for (const oldest of this.#observed.keys()) {
       this.#observed.delete(oldest);
@@ -60,12 +61,14 @@ export class SlotState {
   /** Addresses that the resolver has answered for the name and that still count; undefined when it was not asked. */
   observed(name: string, now: number): readonly string[] | undefined {
     const entry = this.#observed.get(name);
-    return entry && entry.until > now ? entry.addresses : undefined;
+    return entry && entry.until > now ? entry.addresses.split(",") : undefined;
   }
 
   /** Whether all of the addresses stay bound at least until then. */
   holds(name: string, addresses: readonly string[], until: number): boolean {
     const entry = this.#observed.get(name);
-    return entry !== undefined && entry.until >= until && addresses.every((a) => entry.addresses.includes(a));
+    if (entry === undefined || entry.until < until) return false;
+    const held = new Set(entry.addresses.split(","));
+    return addresses.every((address) => held.has(address));
   }
 }
