@@ -260,7 +260,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerSignIn(group, { signIn, providers, attemptCookie, refreshCookie, limiter, closing });
     registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
   });
-  await addAuthenticatedRoutes(app, { access, limits }, async (group) => {
+  await addAuthenticatedRoutes(app, { authenticator, access, limits }, async (group) => {
     recordRoutes(group, audit);
     registerAccounts(group, {
       accounts,

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { after, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { systemRandom } from "@wrenn/core";
 import { joinTeam, listOf } from "./support/join-team.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
@@ -140,4 +142,80 @@ test("a change of role leaves the API keys of a member as they are: no key may d
     reasonOf(await call("POST", `/v1/teams/${owner.teamId}/invitations`, invite)),
     "session_required",
   );
+});
+
+/** A request whose body is held back until the returned function sends it. */
+async function heldBack(
+  method: string,
+  path: string,
+  token: string,
+  body: string,
+): Promise<() => Promise<string>> {
+  const url = new URL(second.url);
+  const socket = connect(Number(url.port), url.hostname);
+  socket.on("error", () => undefined);
+  let answer = "";
+  socket.on("data", (data: Buffer) => (answer += data.toString()));
+  socket.write(
+    `${method} ${path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
+  );
+  // It is admitted, and old enough to be looked at again.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  return async () => {
+    socket.write(body);
+    await eventually("an answer, or the end", () => answer !== "" || socket.closed);
+    socket.destroy();
+    return answer.split("\r\n")[0] ?? "";
+  };
+}
+
+test("a request whose body is held back does nothing once the right to it has ended", async () => {
+  const [owner, guest, victim] = [
+    await platform.person("vera"),
+    await platform.person("vito"),
+    await platform.person("victim"),
+  ];
+  const token = await joinTeam(platform, owner, guest, "admin");
+  await joinTeam(platform, owner, victim, "member");
+  const member = (person: Person): string => `/v1/teams/${owner.teamId}/members/${person.userId}`;
+  const role = async (): Promise<unknown> => {
+    const members = listOf(await call("GET", `/v1/teams/${owner.teamId}/members`, { token: owner.token }));
+    return members.find(({ email }) => email === victim.email)?.["role"];
+  };
+  const [promote, remove, allowed] = await Promise.all([
+    heldBack("PATCH", member(victim), token, '{"role":"admin"}'),
+    heldBack("DELETE", member(victim), token, "{}"),
+    heldBack("PATCH", member(victim), owner.token, '{"role":"member"}'),
+  ]);
+  const demoted = await call("PATCH", member(guest), { token: owner.token, body: { role: "member" } });
+  assert.equal(demoted.status, 204);
+  assert.match(await promote(), / 403 /);
+  assert.equal(await role(), "member");
+  assert.equal((await call("DELETE", member(guest), { token: owner.token })).status, 204);
+  assert.match(await remove(), / 401 /);
+  assert.equal(await role(), "member");
+  assert.match(await allowed(), / 204 /);
+});
+
+test("a registration token of a host ends when an admin of its team loses the role", async () => {
+  const [owner, guest] = [await platform.person("hugo"), await platform.person("hanna")];
+  const login = await call("POST", "/v1/auth/login", { body: admin });
+  const byoc = { token: String(login.body["token"]), body: { enabled: true } };
+  assert.equal((await call("PUT", `/v1/admin/teams/${owner.teamId}/byoc`, byoc)).status, 204);
+  const register = async (token: string): Promise<unknown> => {
+    const body = { token, address: "192.0.2.1:1", arch: "amd64", csr_pem: "request" };
+    const size = { cpu_cores: 1, memory_mb: 1, disk_gb: 1 };
+    return reasonOf(await call("POST", "/v1/hosts/register", { body: { ...body, ...size } }));
+  };
+  for (const end of [{ role: "member" }, undefined]) {
+    const token = await joinTeam(platform, owner, guest, "admin");
+    const made = await call("POST", "/v1/hosts", { token, body: { type: "byoc", team_id: owner.teamId } });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const path = `/v1/teams/${owner.teamId}/members/${guest.userId}`;
+    const by = { token: owner.token };
+    const ended = end ? await call("PATCH", path, { ...by, body: end }) : await call("DELETE", path, by);
+    assert.equal(ended.status, 204);
+    assert.equal(await register(String(made.body["registration_token"])), "host_token_invalid");
+    await call("DELETE", path, by);
+  }
 });

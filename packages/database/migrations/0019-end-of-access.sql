@@ -20,6 +20,30 @@ alter table invitations add constraint invitations_of_members foreign key (invit
   references memberships (user_id, team_id) on delete cascade;
 create index invitations_by_inviter on invitations (invited_by, team_id);
 
+-- A token that registers a host, once and within an hour, ends when a person who may have created it loses the right to: as an admin of the
+-- host's team, or as an administrator of the platform.
+create function end_registrations_of_team() returns trigger language plpgsql as $$
+begin
+  delete from host_tokens using hosts
+    where hosts.id = host_tokens.host_id and host_tokens.purpose = 'registration' and hosts.team_id = old.team_id;
+  return null;
+end $$;
+create trigger member_registrations after delete or update of role on memberships
+  for each row when (old.role <> 'member') execute function end_registrations_of_team();
+create function end_registrations_of_user() returns trigger language plpgsql as $$
+begin
+  delete from host_tokens using hosts
+    where hosts.id = host_tokens.host_id and host_tokens.purpose = 'registration' and (
+      (old.is_admin and hosts.team_id is null) or hosts.team_id in (
+        select team_id from memberships where user_id = old.id and role <> 'member'
+      )
+    );
+  return null;
+end $$;
+create trigger user_registrations after update of status, is_admin on users
+  for each row when (old.status = 'active' and (new.status <> 'active' or (old.is_admin and not new.is_admin)))
+  execute function end_registrations_of_user();
+
 -- A signed link to a port. Its token names the row: without the row the link does not work.
 create table port_links (
   id uuid primary key,

@@ -6,7 +6,7 @@ import { runWithIdentity } from "./current-identity.ts";
 import { identityOf } from "./app.ts";
 import type { App } from "./app.ts";
 import { requireScope } from "./identity.ts";
-import type { Identity, Scope } from "./identity.ts";
+import type { Identity, RequestAuthenticator, Scope } from "./identity.ts";
 import type { RequireOwnPage } from "./own-pages.ts";
 import type { RequestLimits } from "./request-limits.ts";
 
@@ -19,6 +19,9 @@ const MANAGING = /^\/v1\/(snapshots|teams|api-keys|channels|invitations)\b/;
 const PORTS = /^\/v1\/capsules\/:id\/ports\b/;
 /** What lets a capsule out. */
 const EGRESS = /^\/v1\/capsules\/:id\/network$/;
+
+/** How long the identity of a request counts while its body arrives, in milliseconds. */
+const RECENT_MS = 1000;
 
 /** Adds routes to a group; the group's hooks run before each of them. */
 type AddRoutes = (group: App) => void | Promise<void>;
@@ -47,6 +50,7 @@ export async function addPublicRoutes(
 }
 
 export interface AuthenticatedRoutesDeps {
+  readonly authenticator: RequestAuthenticator;
   readonly access: AccessWatch;
   readonly limits: RequestLimits;
 }
@@ -54,7 +58,7 @@ export interface AuthenticatedRoutesDeps {
 /** Routes for API keys and logins: `request.identity` is set before any of them runs. A request ends with the access of its caller. */
 export async function addAuthenticatedRoutes(
   app: App,
-  { access, limits }: AuthenticatedRoutesDeps,
+  { authenticator, access, limits }: AuthenticatedRoutesDeps,
   addRoutes: AddRoutes,
 ): Promise<void> {
   await app.register(async (group) => {
@@ -64,6 +68,12 @@ export async function addAuthenticatedRoutes(
       requireScope(request.identity, scope);
       if (request.routeOptions.config.endsOwnAccess !== true)
         watchRequest(access, grantOf(request.identity, scope), reply);
+    });
+    // A client that holds back the body of its request holds no right with it: who it is, and what it may do, is read again.
+    group.addHook("preHandler", async (request, reply) => {
+      if (reply.elapsedTime < RECENT_MS) return;
+      request.identity = await authenticator.authenticate(request.headers);
+      requireScope(request.identity, requestScope(request));
     });
     group.addHook("onRequest", (request, _reply, done) => runWithIdentity(identityOf(request), done));
     group.addHook("onRoute", (route) => {
@@ -93,6 +103,9 @@ export async function addAdminRoutes(
       request.identity = await actForPlatform(identityOf(request));
       if (request.routeOptions.config.endsOwnAccess !== true)
         watchRequest(access, administratorGrant(request.identity), reply);
+    });
+    group.addHook("preHandler", async (request, reply) => {
+      if (reply.elapsedTime >= RECENT_MS) request.identity = await actForPlatform(identityOf(request));
     });
     group.addHook("onRoute", (route) => {
       route.schema = { ...route.schema, tags: ["admin"], security: [{ session: [] }] };
