@@ -40,6 +40,7 @@ import { HostsService } from "./hosts/hosts-service.ts";
 import { StorageMeter } from "./hosts/storage-meter.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
 import { GrantCheck } from "./http/access-grants.ts";
+import type { Revocation } from "./http/access-grants.ts";
 import { AccessWatch } from "./http/access-watch.ts";
 import { identityOf } from "./http/app.ts";
 import { createApp } from "./http/create-app.ts";
@@ -226,9 +227,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     sessions,
   });
   const revocations = new RevocationFeed(database, (revocation) => {
-    apiKeyAuth.forget();
-    sessions.forget();
-    links.forget();
+    // What one kind of revocation cannot concern stays known: a team that revokes links all the time costs others nothing.
+    const concerns = (...kinds: readonly Revocation["kind"][]): boolean =>
+      revocation === undefined || kinds.includes(revocation.kind);
+    if (concerns("key", "team")) apiKeyAuth.forget();
+    if (concerns("session", "user", "team")) sessions.forget();
+    if (concerns("link")) links.forget();
     if (revocation?.kind === "ports") ports.accessChanged(revocation.id);
     access.recheck(revocation);
   });

@@ -56,6 +56,19 @@ test("a grant that a thousand connections hold is checked once in a round", asyn
   assert.ok(asked.every((grants) => grants.length === 1));
 });
 
+test("callers that are gone are checked no longer, and one that comes back is watched again", async (t) => {
+  const { watch, asked } = watchOver(t, async (grants) => grants);
+  watch.hold(key("a"), assert.fail)();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  watch.recheck(undefined);
+  watch.recheck({ kind: "key", id: "a" });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(asked, []);
+  watch.hold(key("a"), assert.fail);
+  watch.recheck({ kind: "key", id: "a" });
+  await eventually("it is checked", () => asked.length > 0, { intervalMs: 1 });
+});
+
 test("a revocation checks what it may end, and many at once are checked together", async (t) => {
   const gate = Promise.withResolvers<void>();
   const { watch, asked } = watchOver(t, async (grants) => {

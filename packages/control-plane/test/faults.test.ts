@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { after, test } from "node:test";
 import { formatId, DAY_MS } from "@wrenn/core";
 import { FaultLab } from "./support/fault-lab.ts";
@@ -151,6 +153,29 @@ for (const [asked, method, suffix] of verbs) {
     }
   });
 }
+
+test(
+  "a control plane that is cut off from its database ends requests whose access it cannot confirm, within 10 s",
+  { skip: process.env["WRENN_TEST_LONG"] !== "1" },
+  async () => {
+    // Nothing but the access of this request needs the database: its body never arrives.
+    const url = new URL(lab.url);
+    const socket = connect(Number(url.port), url.hostname).resume();
+    socket.on("error", () => undefined);
+    socket.write(
+      `POST /v1/capsules HTTP/1.1\r\nHost: test\r\nX-API-Key: ${lab.key}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    assert.equal(socket.closed, false);
+    lab.link.cut();
+    const began = performance.now();
+    await once(socket, "close");
+    const ms = performance.now() - began;
+    lab.link.mend();
+    assert.ok(ms > 3000 && ms < 10_000, `${ms} ms`);
+    assert.equal((await lab.call("GET", "/v1/capsules"))?.status, 200);
+  },
+);
 
 test("a database that goes away at any time under load leaves nothing stuck", async () => {
   const known = await Promise.all(Array.from({ length: 6 }, () => lab.create()));

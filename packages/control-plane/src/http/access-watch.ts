@@ -6,8 +6,8 @@ import type { AccessGrant, Revocation } from "./access-grants.ts";
 /** Everything is looked at again every {@link ROUND_TICKS} ticks: a notification that was lost changes nothing. */
 const TICK_MS = 1000;
 const ROUND_TICKS = 2;
-/** The answer of a check counts for this many ticks from its start. */
-const CHECK_TICKS = 4;
+/** A check that has no answer after this time has failed. */
+const CHECK_MS = 4000;
 /** What could not be confirmed for this many ticks ends. With the age of what authenticators remember (2 s) that is 10 s. */
 const UNCONFIRMED_TICKS = 7;
 
@@ -34,13 +34,15 @@ interface Entry {
  */
 export class AccessWatch {
   readonly #deps: AccessWatchDeps;
+  /** By the name of the grant. One without holders stays until the next tick: many requests of one caller follow each other. */
   readonly #entries = new Map<string, Entry>();
+  /** By the revocations that may end them. */
+  readonly #revocable = new Map<string, Set<Entry>>();
   readonly #closing = new AbortController();
   readonly #revoked: (string | undefined)[] = [];
   #looking = false;
   #tick = 0;
-  /** Tick at which the round that is under way began. */
-  #roundBegan: number | undefined;
+  #rounding = false;
 
   constructor(deps: AccessWatchDeps) {
     this.#deps = deps;
@@ -54,19 +56,11 @@ export class AccessWatch {
    */
   hold(grant: AccessGrant, onEnd: OnEnd): () => void {
     const name = grantName(grant);
-    let entry = this.#entries.get(name);
-    if (!entry) {
-      entry = { grant, holders: new Set(), unconfirmed: 0 };
-      this.#entries.set(name, entry);
-    }
-    const { holders } = entry;
+    const { holders } = this.#entries.get(name) ?? this.#add(name, grant);
     // One function may be passed twice.
     const holder: OnEnd = (reason) => onEnd(reason);
     holders.add(holder);
-    return () => {
-      holders.delete(holder);
-      if (holders.size === 0 && this.#entries.get(name)?.holders === holders) this.#entries.delete(name);
-    };
+    return () => void holders.delete(holder);
   }
 
   /** Checks at once what may have ended with this; without it everything, because revocations may have been missed. */
@@ -84,9 +78,10 @@ export class AccessWatch {
     this.#looking = true;
     while (this.#revoked.length > 0 && !this.#closing.signal.aborted) {
       const revoked = new Set(this.#revoked.splice(0));
-      const isAffected = ({ grant }: Entry): boolean =>
-        revoked.has(undefined) || revocableBy(grant).some((name) => revoked.has(name));
-      await this.#check([...this.#entries.values()].filter(isAffected));
+      const affected = [...revoked].flatMap((name) =>
+        name === undefined ? [...this.#entries.values()] : [...(this.#revocable.get(name) ?? [])],
+      );
+      await this.#check([...new Set(affected)]);
     }
     this.#looking = false;
   }
@@ -102,38 +97,72 @@ export class AccessWatch {
       this.#tick += 1;
       for (const entry of this.#entries.values()) {
         entry.unconfirmed += 1;
-        if (entry.unconfirmed > UNCONFIRMED_TICKS) this.#end(entry, new WrennError("access_unconfirmed", {}));
+        if (entry.holders.size === 0) this.#remove(entry);
+        else if (entry.unconfirmed > UNCONFIRMED_TICKS)
+          this.#end(entry, new WrennError("access_unconfirmed", {}));
       }
-      const busy = this.#roundBegan !== undefined && this.#tick - this.#roundBegan < CHECK_TICKS;
-      if (this.#tick % ROUND_TICKS === 0 && !busy) void this.#round();
+      if (this.#tick % ROUND_TICKS === 0 && !this.#rounding) void this.#round();
     }
   }
 
   async #round(): Promise<void> {
-    const began = this.#tick;
-    this.#roundBegan = began;
+    this.#rounding = true;
     await this.#check([...this.#entries.values()]);
-    if (this.#roundBegan === began) this.#roundBegan = undefined;
+    this.#rounding = false;
   }
 
-  async #check(entries: readonly Entry[]): Promise<void> {
+  async #check(all: readonly Entry[]): Promise<void> {
+    const entries = all.filter(({ holders }) => holders.size > 0);
     if (entries.length === 0) return;
     const began = this.#tick;
     try {
-      const live = await this.#deps.live(entries.map(({ grant }) => grant));
-      const age = this.#tick - began;
+      const live = await this.#answer(entries.map(({ grant }) => grant));
       for (const entry of entries) {
-        if (!live.has(entry.grant)) this.#end(entry, new WrennError("access_ended", {}));
-        else if (age < CHECK_TICKS) entry.unconfirmed = Math.min(entry.unconfirmed, age);
+        if (live.has(entry.grant)) entry.unconfirmed = Math.min(entry.unconfirmed, this.#tick - began);
+        else this.#end(entry, new WrennError("access_ended", {}));
       }
     } catch (error) {
       this.#deps.logger.warn("access.check_failed", { problem: problemOf(error) });
     }
   }
 
-  #end({ grant, holders }: Entry, reason: WrennError): void {
-    const name = grantName(grant);
-    if (this.#entries.get(name)?.holders === holders) this.#entries.delete(name);
+  /** A database that cannot be reached may never answer. */
+  async #answer(grants: readonly AccessGrant[]): Promise<ReadonlySet<AccessGrant>> {
+    const { live, clock } = this.#deps;
+    const answered = new AbortController();
+    const late = clock.sleep(CHECK_MS, answered.signal).then(() => {
+      throw new Error("the database does not answer");
+    });
+    try {
+      return await Promise.race([live(grants), late]);
+    } finally {
+      answered.abort();
+    }
+  }
+
+  #add(name: string, grant: AccessGrant): Entry {
+    const entry = { grant, holders: new Set<OnEnd>(), unconfirmed: 0 };
+    this.#entries.set(name, entry);
+    for (const revocation of revocableBy(grant)) {
+      const entries = this.#revocable.get(revocation) ?? new Set();
+      this.#revocable.set(revocation, entries.add(entry));
+    }
+    return entry;
+  }
+
+  #remove(entry: Entry): void {
+    const name = grantName(entry.grant);
+    if (this.#entries.get(name) === entry) this.#entries.delete(name);
+    for (const revocation of revocableBy(entry.grant)) {
+      const entries = this.#revocable.get(revocation);
+      entries?.delete(entry);
+      if (entries?.size === 0) this.#revocable.delete(revocation);
+    }
+  }
+
+  #end(entry: Entry, reason: WrennError): void {
+    this.#remove(entry);
+    const { grant, holders } = entry;
     const ending = [...holders];
     holders.clear();
     if (ending.length > 0)

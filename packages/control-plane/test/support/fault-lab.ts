@@ -58,6 +58,10 @@ export class FaultLab implements AsyncDisposable {
     return lab;
   }
 
+  get url(): string {
+    return this.#url;
+  }
+
   /** Starts the control plane again. */
   async serve(): Promise<void> {
     const child = fork(
