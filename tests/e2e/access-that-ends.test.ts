@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
-import { silentLogger } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { ApiCaller } from "../support/api-caller.ts";
+import { signUp } from "../support/sign-up.ts";
 import { StreamClient } from "../support/stream-client.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
@@ -18,15 +18,8 @@ let keeper: ApiCaller;
 let id: string;
 
 before(async () => {
-  let activation = "";
-  const info = (_event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
-    activation = URL.parse(String(fields["link"]))?.searchParams.get("token") ?? activation;
-  };
-  server = await startTestServer({ logger: { ...silentLogger, info, child: () => silentLogger } });
-  const who = { email: "ada@example.org", password: "correct horse", name: "Ada" };
-  assert.equal((await server.call("POST", "/v1/auth/signup", who)).status, 201);
-  const active = await server.call<{ token: string }>("POST", "/v1/auth/activate", { token: activation });
-  ({ token } = active.body);
+  server = await startTestServer();
+  ({ token } = await signUp(server, { email: "ada@example.org", password: "correct horse", name: "Ada" }));
   keeper = new ApiCaller(server.url, (await newKey()).key);
   id = await keeper.capsule(undefined);
   const service = `

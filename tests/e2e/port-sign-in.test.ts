@@ -4,18 +4,14 @@ import { get } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
-import { silentLogger } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
+import { signUp } from "../support/sign-up.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
-let activation = "";
 before(async () => {
-  const info = (_event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
-    activation = URL.parse(String(fields["link"]))?.searchParams.get("token") ?? activation;
-  };
-  server = await startTestServer({ logger: { ...silentLogger, info, child: () => silentLogger } });
+  server = await startTestServer();
 });
 after(() => server.close());
 
@@ -52,18 +48,6 @@ class Browser {
   }
 }
 
-async function logIn(): Promise<{ readonly token: string; readonly cookie: string }> {
-  const who = { email: "ada@example.org", password: "correct horse", name: "Ada" };
-  assert.equal((await server.call("POST", "/v1/auth/signup", who)).status, 201);
-  await eventually("the mail is in the log", () => activation !== "");
-  const active = await server.call<{ token: string }>("POST", "/v1/auth/activate", {
-    token: activation,
-    password: who.password,
-  });
-  assert.equal(active.status, 200);
-  return { token: active.body.token, cookie: active.headers.getSetCookie()[0] ?? "" };
-}
-
 async function bearer(token: string, method: string, path: string, body?: unknown) {
   const answer = await fetch(new URL(path, server.url), {
     method,
@@ -77,7 +61,8 @@ async function bearer(token: string, method: string, path: string, body?: unknow
 }
 
 test("a person opens a private port in a browser by the login of the platform, of which the guest sees nothing", async () => {
-  const { token, cookie } = await logIn();
+  const who = { email: "ada@example.org", password: "correct horse", name: "Ada" };
+  const { token, cookie } = await signUp(server, who);
   const made = await bearer(token, "POST", "/v1/capsules", {});
   assert.equal(made.status, 201, made.body);
   const { id } = JSON.parse(made.body) as { id: string };

@@ -34,10 +34,11 @@ export class Chromium {
     this.#profile = profile;
   }
 
-  static async start(): Promise<Chromium> {
+  /** @param more - arguments of this browser, besides those of all. */
+  static async start(more: readonly string[] = []): Promise<Chromium> {
     const profile = await mkdtemp("/tmp/wrenn-chromium-");
     // Chromium reads commands from descriptor 3 and writes answers to 4.
-    const child = spawn(PROGRAM, [...ARGUMENTS, `--user-data-dir=${profile}`], {
+    const child = spawn(PROGRAM, [...ARGUMENTS, ...more, `--user-data-dir=${profile}`], {
       stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
     });
     await once(child, "spawn");

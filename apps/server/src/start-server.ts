@@ -197,11 +197,12 @@ async function assemble(
   const { url, secure } = listeners;
   await writeServerRecord(paths.serverRecord, url);
   release.defer(() => removeServerRecord(paths.serverRecord));
+  const pathPortsUrl = ports.pathUrl();
   const owned = release.move();
   return {
     url,
     ...defined({ secure }),
-    pathPortsUrl: ports.pathUrl(),
+    pathPortsUrl,
     apiKey,
     firstAdminToken: firstAdminToken.current,
     secretFiles: { apiKey: paths.localClient, firstAdminToken: paths.firstAdminToken },
