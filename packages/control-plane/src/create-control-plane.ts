@@ -149,6 +149,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     authenticator,
     defined({ rates: options.rates, proxies, onAuthenticated: options.onAuthenticated }),
   );
+  opened.defer(() => signedTokens.close());
   opened.defer(() => apiKeyAuth.close());
   const grants = new GrantCheck(database, clock);
   const access = new AccessWatch({ live: async (asked) => await grants.live(asked), clock, logger });

@@ -8,3 +8,7 @@ alter table api_keys add constraint api_keys_scopes_check
   check (scopes <@ '{read,run,manage,ports,egress}' and cardinality(scopes) > 0);
 alter table api_keys alter column scopes set default '{read,run,manage,ports,egress}';
 update api_keys set scopes = scopes || '{ports,egress}' where scopes @> '{run}';
+
+-- Tokens name whom they are for. Keys of before have signed tokens that do not; these stay good until they end.
+alter table signing_keys add column requires_audience boolean not null default true;
+update signing_keys set requires_audience = false;

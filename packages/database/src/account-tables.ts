@@ -75,6 +75,7 @@ export interface SignInAttemptsTable {
 export interface SigningKeysTable {
   kid: string;
   secret: Buffer;
+  requires_audience: ColumnType<boolean, boolean | undefined, boolean>;
   created_at: Stamp;
 }
 

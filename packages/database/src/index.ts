@@ -47,6 +47,7 @@ export * as identityQueries from "./queries/identities.ts";
 export type { IdentityRow } from "./queries/identities.ts";
 export * as signInAttemptQueries from "./queries/sign-in-attempts.ts";
 export * as signingKeyQueries from "./queries/signing-keys.ts";
+export type { SigningKey } from "./queries/signing-keys.ts";
 export * as sessionQueries from "./queries/sessions.ts";
 export type { LiveSession } from "./queries/sessions.ts";
 export * as userQueries from "./queries/users.ts";

@@ -4,6 +4,7 @@ import { Type } from "typebox";
 import type { SignedTokens } from "../secrets/signed-tokens.ts";
 
 const LIFETIME_S = 15 * 60;
+const AUDIENCE = "wrenn:people";
 
 const Claims = Type.Object({ sub: Type.String(), sid: Type.String(), team_id: Type.String() });
 
@@ -31,12 +32,12 @@ export class AccessTokens {
       name: session.name,
       ...(session.isAdmin ? { is_admin: true } : {}),
     };
-    return await this.#signed.sign(formatId("user", session.userId), claims, LIFETIME_S);
+    return await this.#signed.sign(AUDIENCE, formatId("user", session.userId), claims, LIFETIME_S);
   }
 
   /** @throws WrennError `token_invalid` for one that is not ours, or over. */
   async verify(token: string): Promise<AccessClaims> {
-    return await this.#signed.verify(token, Claims, ({ sub, sid, team_id: team }) => ({
+    return await this.#signed.verify(AUDIENCE, token, Claims, ({ sub, sid, team_id: team }) => ({
       userId: parseId("user", sub),
       sessionId: sid,
       teamId: parseId("team", team),

@@ -52,7 +52,7 @@ export interface AccountServicesDeps {
 /** Opens accounts, logins and API keys. While there is no administrator, a token that creates the first one is handed over. */
 export async function openAccounts(deps: AccountServicesDeps): Promise<AccountServices> {
   const { database, clock, logger, random, publicUrl, mailer, audit, keepFirstAdminToken: keepToken } = deps;
-  const signedTokens = await SignedTokens.open(database, clock, random);
+  const signedTokens = await SignedTokens.open({ database, clock, random, logger });
   const sessions = new Sessions(database, new AccessTokens(signedTokens), clock, random);
   const passwords = new Passwords(random);
   const firstAdmin = new FirstAdmin({ database, clock, logger, random, passwords, audit, keepToken });

@@ -14,11 +14,10 @@ const REFRESH_DAYS = 60;
 const TOKEN_BYTES = 32;
 
 /** Of tokens for heartbeats; nothing else accepts them. */
-const AUDIENCE = "wrenn-heartbeat";
+const AUDIENCE = "wrenn:hosts";
 
 const Claims = Type.Object({
   typ: Type.Literal("host"),
-  aud: Type.Literal(AUDIENCE),
   host_id: Type.String(),
   /** Fingerprint of the certificate that was issued together with the token. */
   cert: Type.String(),
@@ -137,7 +136,7 @@ export class HostEnrolment {
 
   async #claimsOf(token: string): Promise<{ readonly id: string; readonly cert: string }> {
     try {
-      return await this.#deps.signedTokens.verify(token, Claims, ({ host_id: id, cert }) => ({
+      return await this.#deps.signedTokens.verify(AUDIENCE, token, Claims, ({ host_id: id, cert }) => ({
         id: parseId("host", id),
         cert,
       }));
@@ -166,8 +165,9 @@ export class HostEnrolment {
     else await hostTokenQueries.succeedRefreshToken(db, { ...fresh, used, graceUntil: this.#after(HOUR_MS) });
     const publicId = formatId("host", host.id);
     const token = await signedTokens.sign(
+      AUDIENCE,
       publicId,
-      { typ: "host", aud: AUDIENCE, host_id: publicId, cert: certificate.fingerprint },
+      { typ: "host", host_id: publicId, cert: certificate.fingerprint },
       (TOKEN_DAYS * DAY_MS) / 1000,
     );
     return { host, token, refreshToken, certificate };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DAY_MS, formatId, newId, parseId, randomHex, systemRandom } from "@wrenn/core";
+import { DAY_MS, formatId, newId, parseId, randomHex, silentLogger, systemRandom } from "@wrenn/core";
 import {
   apiKeyQueries,
   hostQueries,
@@ -190,7 +190,12 @@ export class Furnisher {
 
   static async open(platform: TestPlatform): Promise<Furnisher> {
     const { database, clock } = platform;
-    const signed = await SignedTokens.open(database, clock, systemRandom);
+    const signed = await SignedTokens.open({
+      database,
+      clock,
+      random: systemRandom,
+      logger: silentLogger,
+    });
     const sessions = new Sessions(database, new AccessTokens(signed), clock, systemRandom);
     const host = await database.db.selectFrom("hosts").select("id").executeTakeFirstOrThrow();
     return new Furnisher(platform, sessions, await new Passwords(systemRandom).hash(PASSWORD), host.id);

@@ -1,4 +1,4 @@
-import { formatId, newId, parseId, randomHex, systemRandom } from "@wrenn/core";
+import { formatId, newId, parseId, randomHex, silentLogger, systemRandom } from "@wrenn/core";
 import { SignedTokens } from "../../src/secrets/signed-tokens.ts";
 import { hashApiKey } from "../../src/accounts/api-key-auth.ts";
 import type { FurnishedTeam, Furnisher, Login } from "./furnished-teams.ts";
@@ -68,12 +68,12 @@ async function worthlessCredentials(
       expires_at: new Date(clock.now() - HOUR_MS),
     })
     .execute();
-  const past = await SignedTokens.open(
-    database,
-    { now: () => clock.now() - HOUR_MS, monotonic: clock.monotonic, sleep: clock.sleep },
-    systemRandom,
-  );
-  const present = await SignedTokens.open(database, clock, systemRandom);
+  const deps = { database, clock, random: systemRandom, logger: silentLogger };
+  const past = await SignedTokens.open({
+    ...deps,
+    clock: { now: () => clock.now() - HOUR_MS, monotonic: clock.monotonic, sleep: clock.sleep },
+  });
+  const present = await SignedTokens.open(deps);
   const session = await database.db
     .selectFrom("sessions")
     .selectAll()
@@ -90,9 +90,14 @@ async function worthlessCredentials(
     removedToken: await removedMember(platform, furnisher, people.owner, ids.team),
     revokedKey: String(made.body["key"]),
     expiredKey,
-    expiredToken: await past.sign(people.owner.userId, { sid: session.id, team_id: ids.team }, 60),
+    expiredToken: await past.sign(
+      "wrenn:people",
+      people.owner.userId,
+      { sid: session.id, team_id: ids.team },
+      60,
+    ),
     hostId,
-    hostToken: await present.sign(hostId, { typ: "host", host_id: hostId }, 3600),
+    hostToken: await present.sign("wrenn:hosts", hostId, { typ: "host", host_id: hostId }, 3600),
   };
 }
 
