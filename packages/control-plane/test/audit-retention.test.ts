@@ -38,8 +38,14 @@ test("a team keeps its newest entries; a flood of routine ones displaces neither
   await fill(quiet, "made", "success", 4);
   await fill(flooding, "made", "success", 3);
   await fill(flooding, "ran", "info", 30);
+  const failed = { resource: "user", action: "login_failed", status: "warning" } as const;
+  for (let n = 0; n < 10; n++) await audit.writeAlone({ teamId: quiet }, failed);
   await prune({ days: 366, entries: 5 });
-  assert.deepEqual(await actionsOf(quiet), ["made-0", "made-1", "made-2", "made-3"]);
+  assert.deepEqual(
+    (await actionsOf(quiet)).slice(4),
+    Array.from({ length: 5 }, () => failed.action),
+  );
+  assert.deepEqual((await actionsOf(quiet)).slice(0, 4), ["made-0", "made-1", "made-2", "made-3"]);
   assert.deepEqual(await actionsOf(flooding), [
     "made-0",
     "made-1",

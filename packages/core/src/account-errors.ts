@@ -115,6 +115,12 @@ export const accountErrors = {
     "Choose another name, or change that channel.",
   ),
   api_key_not_found: user("not_found", 404, "API key not found", "List keys with GET /v1/api-keys."),
+  invitations_of_address_full: user(
+    "conflict",
+    409,
+    "this address has {limit} open invitations already",
+    "Invite it again when the person has answered some of them.",
+  ),
   invitation_not_found: user(
     "not_found",
     404,

@@ -1,5 +1,5 @@
 import { formatId } from "@wrenn/core";
-import type { InvitationRow } from "@wrenn/database";
+import type { InvitationRow, LiveSession } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { emailAddress } from "../accounts/email-address.ts";
@@ -12,7 +12,7 @@ import type { ListOrder } from "../http/paging.ts";
 import { refusals } from "../http/schemas.ts";
 import { sessionInTeam, TeamParams } from "./team-routes.ts";
 import type { InvitationsService } from "./invitations.ts";
-import type { RateLimiter } from "../http/rate-limiter.ts";
+import type { RateLimit, RateLimiter } from "../http/rate-limiter.ts";
 
 const Role = Type.Union([Type.Literal("admin"), Type.Literal("member")]);
 const InvitationId = Type.String({ format: "uuid" });
@@ -26,6 +26,10 @@ const Invitation = Type.Object({
   expires_at: Type.String(),
 });
 
+const MINUTE = 60_000;
+const perPerson: RateLimit = { burst: 20, everyMs: MINUTE };
+const perTeam: RateLimit = { burst: 60, everyMs: MINUTE };
+const perRecipient: RateLimit = { burst: 5, everyMs: 30 * MINUTE };
 const tags = ["teams"];
 const none = { 204: Type.Null(), ...refusals };
 
@@ -36,6 +40,12 @@ export interface InvitationRoutesDeps {
 
 /** Invitations: sent by owners and admins of a team, answered by the person they are addressed to. */
 export function registerInvitationRoutes(app: App, { invitations, limiter }: InvitationRoutesDeps): void {
+  // What a mail costs is its reader's time: neither a person, nor a team, nor all of them together write to one address often.
+  const limit = ({ userId, teamId }: LiveSession, email: string): void => {
+    limiter.take(`invite ${userId}`, perPerson);
+    limiter.take(`invite of ${teamId}`, perTeam);
+    limiter.take(`invite to ${email}`, perRecipient);
+  };
   app.post(
     "/v1/teams/:id/invitations",
     {
@@ -50,9 +60,10 @@ export function registerInvitationRoutes(app: App, { invitations, limiter }: Inv
     },
     async (request, reply) => {
       const session = sessionInTeam(request, request.params.id);
-      limiter.take(`invite ${session.userId}`, { burst: 20, everyMs: 60_000 });
-      const { email, role = "member" } = request.body;
-      await invitations.invite(session, emailAddress(email), role);
+      const { role = "member" } = request.body;
+      const email = emailAddress(request.body.email);
+      limit(session, email);
+      await invitations.invite(session, email, role);
       return await reply.status(204).send(null);
     },
   );
@@ -75,8 +86,8 @@ export function registerInvitationRoutes(app: App, { invitations, limiter }: Inv
     },
     async (request, reply) => {
       const session = sessionInTeam(request, request.params.id);
-      limiter.take(`invite ${session.userId}`, { burst: 20, everyMs: 60_000 });
       const email = emailAddress(request.body.email);
+      limit(session, email);
       await invitations.invite(session, email, "member");
       return await reply.status(202).send({ email, role: "member", status: "invited" });
     },

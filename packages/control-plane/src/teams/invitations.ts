@@ -1,13 +1,16 @@
 import { DAY_MS, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import { invitationQueries, sessionQueries, userQueries } from "@wrenn/database";
+import { invitationQueries, sessionQueries, userQueries, adminTeamQueries } from "@wrenn/database";
 import type { Database, InvitationRow, LiveSession } from "@wrenn/database";
 import type { Mailer } from "../mail/mailer.ts";
+import { plainPerson } from "../mail/plain-words.ts";
 import { requireRole } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
 
 const INVITATION_MS = 7 * DAY_MS;
 const MAX_OPEN = 200;
+/** Of all teams to one address. */
+const MAX_TO_ONE = 50;
 
 export interface InvitationsDeps {
   readonly database: Database;
@@ -26,19 +29,26 @@ export class InvitationsService {
     this.#deps = deps;
   }
 
-  /** @throws WrennError `role_missing`, `limit_reached`, `token_invalid`. */
+  /** @throws WrennError `role_missing`, `limit_reached`, `invitations_of_address_full`, `token_invalid`. */
   async invite(session: LiveSession, email: string, role: "admin" | "member"): Promise<void> {
     const { database, mailer, random, audit, clock, publicUrl } = this.#deps;
     const identity = { teamId: session.teamId, session };
     requireRole(identity, "admin");
-    if ((await this.listForTeam(session)).length >= MAX_OPEN)
-      throw new WrennError("limit_reached", { limit: MAX_OPEN, things: "invitations" });
     const expiresAt = new Date(clock.now() + INVITATION_MS);
     await database.db.transaction().execute(async (trx) => {
       // The role may have ended since the request was admitted.
       const live = await sessionQueries.lockSession(trx, session.id, session.teamId, this.#now());
       if (!live) throw new WrennError("token_invalid", {});
       requireRole({ teamId: live.teamId, session: live }, "admin");
+      // Several invitations at once count each other.
+      await adminTeamQueries.lockTeamLimits(trx, session.teamId);
+      const ofTeam = await invitationQueries.listInvitations(trx, { teamId: session.teamId }, this.#now());
+      const isRepeated = ofTeam.some((one) => one.email === email);
+      if (ofTeam.length >= MAX_OPEN && !isRepeated)
+        throw new WrennError("limit_reached", { limit: MAX_OPEN, things: "invitations" });
+      const ofPerson = await invitationQueries.listInvitations(trx, { email }, this.#now());
+      if (ofPerson.length >= MAX_TO_ONE && !isRepeated)
+        throw new WrennError("invitations_of_address_full", { limit: MAX_TO_ONE });
       await invitationQueries.putInvitation(trx, {
         id: random.uuid(),
         teamId: session.teamId,
@@ -57,7 +67,7 @@ export class InvitationsService {
         kind: "invitation",
         to: email,
         subject: "You are invited to a team",
-        text: `${session.name} (${session.email}) invites you. Log in with this address within a week to accept or decline.`,
+        text: `${plainPerson(session)} invites you. Log in with this address within a week to accept or decline.`,
         link: `${publicUrl}/invitations`,
         expiresAt,
       });

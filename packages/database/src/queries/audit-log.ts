@@ -67,18 +67,22 @@ export async function deleteAuditBefore(db: Db, at: Date): Promise<void> {
   await db.deleteFrom("audit_log").where("created_at", "<", at).execute();
 }
 
-/** Deletes the oldest entries of every team that has more than `most` routine ones (status `info`), or more than `most` others. */
+/** Entries that others can cause in any number: routine ones, and log-ins that fail. */
+const isFlooding = (table: string) =>
+  sql<boolean>`(${sql.ref(`${table}.status`)} = 'info' or ${sql.ref(`${table}.action`)} = 'login_failed')`;
+
+/** Deletes the oldest entries of every team that has more than `most` routine ones and failed log-ins, or more than `most` others. */
 export async function deleteAuditBeyond(db: Db, most: number): Promise<void> {
   await sql`
     with too_many as (
-      select team_id, status = 'info' as routine from audit_log group by 1, 2 having count(*) > ${most}
+      select team_id, ${isFlooding("audit_log")} as flooding from audit_log group by 1, 2 having count(*) > ${most}
     ), last_kept as (
-      select team_id, routine, (
+      select team_id, flooding, (
         select seq from audit_log a
-        where a.team_id = t.team_id and (a.status = 'info') = t.routine
+        where a.team_id = t.team_id and ${isFlooding("a")} = t.flooding
         order by seq desc offset ${most - 1} limit 1
       ) as seq from too_many t
     )
     delete from audit_log a using last_kept k
-    where a.team_id = k.team_id and (a.status = 'info') = k.routine and a.seq < k.seq`.execute(db);
+    where a.team_id = k.team_id and ${isFlooding("a")} = k.flooding and a.seq < k.seq`.execute(db);
 }
