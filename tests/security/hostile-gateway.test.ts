@@ -19,7 +19,7 @@ const signal = new AbortController().signal;
 const name = `wrgate-${process.pid}`;
 const PUBLIC = "203.0.113.9";
 const isLong = process.env["WRENN_TEST_LONG"] === "1";
-const SECONDS = isLong ? Number(process.env["WRENN_HOSTILE_SECONDS"] ?? 600) : 4;
+const SECONDS = isLong ? Number(process.env["WRENN_HOSTILE_SECONDS"] ?? 600) : 2;
 const SEED = Number(process.env["WRENN_HOSTILE_SEED"] ?? Date.now() % 2 ** 31);
 const MIB = 1 << 20;
 const TLS_SERVER = `require("net").createServer((s)=>{s.on("error",()=>{});s.on("data",()=>s.write("here"))}).listen(443,"0.0.0.0",4096,()=>process.stdout.write("up"))`;

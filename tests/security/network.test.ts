@@ -127,7 +127,7 @@ test("ICMP echo reaches public addresses and nobody else", async () => {
 async function rawFrame(sourceMac: string, sourceIp: string): Promise<boolean> {
   const seen = runIn(
     internet,
-    `const s=require("dgram").createSocket("udp4");s.bind(7001,()=>console.log("up"));s.on("message",(m)=>{if(String(m)==="forged"){console.log("seen");process.exit()}});setTimeout(()=>process.exit(),2500)`,
+    `const s=require("dgram").createSocket("udp4");s.bind(7001,()=>console.log("up"));s.on("message",(m)=>{if(String(m)==="forged")console.log("seen");if(String(m)==="over")process.exit()});setTimeout(()=>process.exit(),60000)`,
   );
   await inGuest(`import socket,struct,time
 time.sleep(0.6)
@@ -144,6 +144,11 @@ ip=ip[:10]+struct.pack('!H',sum16(ip))+ip[12:]
 s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW); s.bind((dev,0))
 for _ in range(3): s.send(mac(gw)+mac(${JSON.stringify(sourceMac)})+b'\\x08\\x00'+ip+udp); time.sleep(0.1)
 print('sent')`);
+  // However long the guest took: what it sent has arrived by now, or never does.
+  await runIn(
+    internet,
+    `require("dgram").createSocket("udp4").send("over",7001,"127.0.0.1",()=>process.exit())`,
+  );
   return (await seen).stdout.includes("seen");
 }
 
