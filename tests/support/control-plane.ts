@@ -2,10 +2,12 @@ import { silentLogger } from "@wrenn/core";
 import { createLog, startControlPlane } from "@wrenn/server";
 
 /** A control plane without a host as a process of its own. Its arguments are JSON. Prints its address and key when it is ready. */
-const { dataDirectory, databaseUrl, port } = JSON.parse(process.argv[2] ?? "{}") as {
+const { dataDirectory, databaseUrl, port, tls } = JSON.parse(process.argv[2] ?? "{}") as {
   readonly dataDirectory: string;
   readonly databaseUrl: string;
   readonly port: number;
+  /** Serves HTTPS at any port, too. */
+  readonly tls?: boolean;
 };
 const controlPlane = await startControlPlane({
   config: {
@@ -17,6 +19,7 @@ const controlPlane = await startControlPlane({
     // Hosts of teams are on this machine, too.
     hostNetworks: ["127.0.0.1"],
     databaseUrl,
+    ...(tls === true && { tls: { host: "127.0.0.1", port: 0 } }),
   },
   logger: process.env["WRENN_TEST_LOG"] === undefined ? silentLogger : createLog("text", "debug"),
   progress: () => {},
@@ -26,4 +29,6 @@ const controlPlane = await startControlPlane({
 process.once("SIGTERM", () => {
   void controlPlane.close("destroy").then(() => process.exit(0));
 });
-process.stdout.write(`${JSON.stringify({ url: controlPlane.url, apiKey: controlPlane.apiKey })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ url: controlPlane.url, apiKey: controlPlane.apiKey, secureUrl: controlPlane.secure?.url })}\n`,
+);

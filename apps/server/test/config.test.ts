@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { test } from "node:test";
 import { silentLogger } from "@wrenn/core";
-import { readConfig, startServer } from "@wrenn/server";
+import { readConfig, startServer, withFlags } from "@wrenn/server";
 
 test("directories are absolute, whatever the environment says", () => {
   const { dataDirectory, cacheDirectory } = readConfig({
@@ -56,4 +56,11 @@ test("a data directory that cannot be is the operator's to mend", async () => {
     reason: "invalid_field",
     message: /WRENN_DATA_DIR cannot be used/,
   });
+});
+
+test("plain HTTP stays on this machine next to TLS, unless the operator says otherwise", () => {
+  const config = withFlags(readConfig({}), { tls: "0.0.0.0:443" });
+  assert.deepEqual([config.host, config.tls?.host], ["127.0.0.1", "0.0.0.0"]);
+  const asked = withFlags(readConfig({ WRENN_LISTEN: "0.0.0.0:80" }), { tls: "0.0.0.0:443" });
+  assert.equal(asked.host, "0.0.0.0");
 });

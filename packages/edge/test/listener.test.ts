@@ -2,17 +2,18 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
-import { connect } from "node:net";
-import type { Socket } from "node:net";
+import { connect, Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { eventually } from "@wrenn/core/testing";
+import { systemClock } from "@wrenn/core";
+import { ClientConnections, defaultListenerLimits } from "@wrenn/edge";
 import type { EdgeFallback } from "@wrenn/edge";
 import { ask } from "./support/http-client.ts";
-import { localTls } from "./support/http2-lab.ts";
+import { localTls, startHttp2Lab } from "./support/http2-lab.ts";
 import { startService, startTestEdge } from "./support/test-edge.ts";
 import { goodKey } from "./support/test-grants.ts";
 
@@ -244,4 +245,52 @@ test("a refused body ends its connection at a port, too", async (t) => {
   client.socket.write(`POST / HTTP/1.1\r\nHost: ${edge.host(1)}\r\nContent-Length: 1000\r\n\r\n{`);
   await eventually("client.isOpen is false", () => !client.isOpen);
   assert.match(client.received, /^HTTP\/1\.1 401/);
+});
+
+test("IPv6 addresses of one network of 64 bits share its connections, and those of 48 bits have four times as many", () => {
+  const limits = { ...defaultListenerLimits, perNetwork: 2, perSite: 8, graceMs: 60_000 };
+  const connections = new ClientConnections(limits, systemClock);
+  let remotePort = 1000;
+  const admitted = (remoteAddress: string): boolean => {
+    remotePort += 1;
+    const ends = { remoteAddress, remotePort, localAddress: "::1", localPort: 1 };
+    const socket = Object.defineProperties(
+      new Socket(),
+      Object.fromEntries(Object.entries(ends).map(([name, value]) => [name, { value }])),
+    );
+    return connections.admit(socket) !== undefined;
+  };
+  const count = (addresses: readonly string[]): number => addresses.filter(admitted).length;
+  const many = Array.from({ length: 60 }, (_, n) => n.toString(16));
+  // Four times the share for a moment, as for every network.
+  assert.equal(count(many.map((n) => `2001:db8:1:1::${n}`)), 8);
+  assert.equal(count(many.map((n) => `2001:db8:2:${n}::1`)), 32);
+  assert.equal(admitted("2001:db8:3::1"), true);
+  connections.closeAll();
+});
+
+test("the platform sees WebSockets of HTTP/2 as the client's", async (t) => {
+  const seen: unknown[] = [];
+  const fallback: EdgeFallback = {
+    request: echo.request,
+    upgrade: ({ socket }, connection) => {
+      seen.push(socket.remoteAddress, socket.remotePort);
+      connection.destroy();
+    },
+  };
+  const { session, edge } = await startHttp2Lab(t, { fallback });
+  const stream = session.request(
+    {
+      ":method": "CONNECT",
+      ":protocol": "websocket",
+      ":scheme": "https",
+      ":path": "/v1/x",
+      ":authority": "api",
+    },
+    { endStream: false },
+  );
+  stream.on("error", () => undefined);
+  await eventually("the upgrade", () => seen.length > 0);
+  assert.deepEqual(seen, ["127.0.0.1", session.socket.localPort]);
+  assert.equal(edge.connections.count, 1);
 });

@@ -1,5 +1,6 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
+import type { FastifyReply } from "fastify";
 import type { App } from "./app.ts";
 
 /** The page's scripts and styles are files of this server; what it shows is the description next to it. */
@@ -36,13 +37,31 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
   });
 }
 
-/** The description of the API, and a page that shows it. `whole` is what it describes. */
+/**
+ * The description of the API, and a page that shows it. `whole` is what it describes. The text is made once and shared by all answers: it is
+ * the largest that needs no credentials, and clients may leave it unread.
+ */
 export async function registerDescription(app: App, whole: App): Promise<void> {
-  await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: DOCS_POLICY });
-  app.get("/openapi.json", { schema: { hide: true } }, async () => whole.swagger());
-  app.get(
-    "/openapi.yaml",
-    { schema: { hide: true } },
-    async (_request, reply) => await reply.type("application/yaml").send(whole.swagger({ yaml: true })),
-  );
+  const json = once(() => Buffer.from(JSON.stringify(whole.swagger())));
+  const yaml = once(() => Buffer.from(whole.swagger({ yaml: true })));
+  const sendJson = async (reply: FastifyReply) =>
+    await reply.type("application/json; charset=utf-8").send(json());
+  const sendYaml = async (reply: FastifyReply) => await reply.type("application/yaml").send(yaml());
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: DOCS_POLICY,
+    uiHooks: {
+      onRequest: async (request, reply) => {
+        if (request.routeOptions.url === "/docs/json") await sendJson(reply);
+        else if (request.routeOptions.url === "/docs/yaml") await sendYaml(reply);
+      },
+    },
+  });
+  app.get("/openapi.json", { schema: { hide: true } }, async (_request, reply) => await sendJson(reply));
+  app.get("/openapi.yaml", { schema: { hide: true } }, async (_request, reply) => await sendYaml(reply));
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }

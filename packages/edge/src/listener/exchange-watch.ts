@@ -67,6 +67,31 @@ export class ExchangeWatch {
         cutOff(watched.request);
       }
     }
+    this.#boundUnread();
+  }
+
+  /** Ends unread answers while there are too many bytes of them, those of the network with most of them first. */
+  #boundUnread(): void {
+    let total = 0;
+    const byNetwork = new Map<string, { bytes: number; readonly unread: Watched[] }>();
+    for (const watched of this.#watched) {
+      const bytes = unreadBytesOf(watched.response);
+      if (bytes === 0) continue;
+      total += bytes;
+      const [network = ""] = watched.connection.networks;
+      const share = byNetwork.get(network) ?? { bytes: 0, unread: [] };
+      share.bytes += bytes;
+      share.unread.push(watched);
+      byNetwork.set(network, share);
+    }
+    for (const { bytes, unread } of [...byNetwork.values()].toSorted((a, b) => b.bytes - a.bytes)) {
+      if (total <= this.#limits.unreadBytes) return;
+      total -= bytes;
+      for (const watched of unread) {
+        this.#watched.delete(watched);
+        cutOff(watched.request);
+      }
+    }
   }
 
   #isBodyStalled(watched: Watched, now: number): boolean {
@@ -122,6 +147,10 @@ function isComplete(request: EdgeRequest): boolean {
 
 function waitsForServer(request: EdgeRequest): boolean {
   return request.readableLength > 0 || ("stream" in request && request.stream.readableLength > 0);
+}
+
+function unreadBytesOf(response: EdgeResponse): number {
+  return "stream" in response ? response.stream.writableLength : response.writableLength;
 }
 
 /** Whether bytes wait to be sent, and a number that changes when some were. */

@@ -24,6 +24,8 @@ export interface ListenerLimits {
   readonly answerStallMs: number;
   /** The same before credentials were shown. */
   readonly anonymousAnswerStallMs: number;
+  /** Bytes of the platform's answers that all clients together may leave unread. */
+  readonly unreadBytes: number;
   /** Requests of one HTTP/1.1 connection that wait for their answers. */
   readonly pipelined: number;
   /** PING and SETTINGS frames of one HTTP/2 connection in a minute. */
@@ -45,7 +47,8 @@ export const defaultListenerLimits: ListenerLimits = {
   anonymousBodyBytes: 32 << 10,
   answerStallMs: 600_000,
   anonymousAnswerStallMs: 60_000,
-  pipelined: 128,
+  unreadBytes: 256 << 20,
+  pipelined: 32,
   controlFrames: 600,
   headerBytes: 64 << 10,
 };
