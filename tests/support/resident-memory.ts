@@ -16,7 +16,8 @@ export async function watchGrowth(pid: number): Promise<() => number> {
   };
 }
 
-async function residentMib(pid: number): Promise<number> {
+/** Resident memory of a process, in MiB. */
+export async function residentMib(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
