@@ -7,6 +7,7 @@ import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { ClientConnections, createEdge, defaultListenerLimits, listenEdge } from "@wrenn/edge";
 import type { EdgeServer } from "@wrenn/edge";
+import { TestGrants } from "../../packages/edge/test/support/test-grants.ts";
 import { TestPlatform } from "../../packages/control-plane/test/support/test-platform.ts";
 
 /* Bodies that are never finished, sent to every route of the real API behind the real listener. */
@@ -33,7 +34,7 @@ before(async () => {
   const edge = createEdge({
     domains: ["ports.test"],
     capsules: { find: async () => undefined, resume: async () => undefined },
-    credentials: { apiKey: async () => false, bearer: async () => false, session: async () => false },
+    credentials: new TestGrants().checks,
     linkKey: new Uint8Array(32),
     clock: systemClock,
     random: systemRandom,

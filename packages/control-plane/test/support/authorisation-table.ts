@@ -267,6 +267,7 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "DELETE /v1/hosts/:id": row("admin", 204, { platform: true, spends: "host" }),
   "GET /v1/hosts/:id/delete-preview": row("admin", 200, { platform: true }),
   "POST /v1/hosts/:id/token": row("admin", 201, { platform: true }),
+  "POST /v1/hosts/:id/rotate": row("admin", 201, { platform: true }),
   "POST /v1/hosts/:id/drain": row("admin", 200, { platform: true, body: () => ({ enabled: true }) }),
   "GET /v1/hosts/:id/tags": row("person", 200, { platform: true }),
   "POST /v1/hosts/:id/tags": row("admin", 204, { platform: true, body: () => ({ tag: "another" }) }),
