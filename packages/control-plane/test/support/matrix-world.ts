@@ -85,6 +85,12 @@ async function worthlessCredentials(
     .where("type", "=", "regular")
     .executeTakeFirstOrThrow();
   const hostId = formatId("host", host.id);
+  const cert = randomHex(systemRandom, 32);
+  const acceptedUntil = new Date(clock.now() + 24 * HOUR_MS);
+  await database.db
+    .insertInto("host_certificates")
+    .values({ host_id: host.id, fingerprint: cert, accepted_until: acceptedUntil })
+    .execute();
   return {
     endedToken: token,
     removedToken: await removedMember(platform, furnisher, people.owner, ids.team),
@@ -97,7 +103,7 @@ async function worthlessCredentials(
       60,
     ),
     hostId,
-    hostToken: await present.sign("wrenn:hosts", hostId, { typ: "host", host_id: hostId }, 3600),
+    hostToken: await present.sign("wrenn:hosts", hostId, { typ: "host", host_id: hostId, cert }, 3600),
   };
 }
 
