@@ -1,12 +1,27 @@
+/** Bytes are kept in blocks of at most this size, so that little memory is allocated beyond what is held. */
+const BLOCK_MAX = 16_384;
+const BLOCK_MIN = 256;
+/** What a block costs in addition to its bytes. */
+const BLOCK_OVERHEAD = 160;
+
+interface Block {
+  readonly memory: Uint8Array;
+  /** The part of the memory that is in use. */
+  from: number;
+  to: number;
+}
+
 /**
  * A bounded log of bytes with offsets from zero (ARCHITECTURE.md#the-decisions-that-shape-everything). Old bytes fall out when the log is full;
- * a reader that asks for them is told from which offset the log still holds bytes.
+ * a reader that asks for them is told from which offset the log still holds bytes. Appended bytes are copied into blocks: what a log
+ * costs depends on how many bytes it holds, not on the sizes in which they arrived.
  */
 export class ByteLog {
   readonly #capacity: number;
-  #chunks: Uint8Array[] = [];
+  readonly #blocks: Block[] = [];
   #start = 0;
   #end = 0;
+  #footprint = 0;
 
   /** @param capacity - how many bytes are kept at most. */
   constructor(capacity: number) {
@@ -23,18 +38,34 @@ export class ByteLog {
     return this.#end;
   }
 
-  /** Appends bytes at {@link end}; the log keeps its own reference, so the caller must not write to `bytes` again. */
+  /** Bytes of memory that the log has allocated. */
+  get footprint(): number {
+    return this.#footprint;
+  }
+
+  /** Appends a copy of bytes at {@link end}. */
   append(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#chunks.push(bytes);
-    this.#end += bytes.length;
-    this.#trim(this.#end - this.#capacity);
+    let rest = bytes;
+    if (rest.length > this.#capacity) {
+      this.skipTo(this.#end + rest.length - this.#capacity);
+      rest = rest.subarray(rest.length - this.#capacity);
+    }
+    while (rest.length > 0) {
+      const block = this.#tail(rest.length);
+      const count = Math.min(rest.length, block.memory.length - block.to);
+      block.memory.set(rest.subarray(0, count), block.to);
+      block.to += count;
+      this.#end += count;
+      rest = rest.subarray(count);
+      this.#trim(this.#end - this.#capacity);
+    }
   }
 
   /** Continues at a later offset: the bytes between were lost on the way, and what is held before them is let go too. */
   skipTo(offset: number): void {
     if (offset <= this.#end) return;
-    this.#chunks = [];
+    this.#blocks.length = 0;
+    this.#footprint = 0;
     this.#start = this.#end = offset;
   }
 
@@ -55,33 +86,46 @@ export class ByteLog {
     const to = Math.min(this.#end, from + limit);
     const out = new Uint8Array(to - from);
     let position = this.#start;
-    for (const chunk of this.#chunks) {
-      const next = position + chunk.length;
-      if (next > from && position < to) {
-        const part = chunk.subarray(Math.max(0, from - position), Math.min(chunk.length, to - position));
-        out.set(part, Math.max(position, from) - from);
+    for (const block of this.#blocks) {
+      if (position >= to) break;
+      const next = position + block.to - block.from;
+      if (next > from) {
+        const first = block.from + Math.max(0, from - position);
+        const last = block.from + Math.min(next, to) - position;
+        out.set(block.memory.subarray(first, last), Math.max(position, from) - from);
       }
       position = next;
     }
     return { offset: from, bytes: out };
   }
 
+  /** The last block, with room for at least one byte. */
+  #tail(wanted: number): Block {
+    const last = this.#blocks.at(-1);
+    if (last && last.to < last.memory.length) return last;
+    const held = this.#end - this.#start;
+    const size = Math.min(BLOCK_MAX, Math.max(wanted, held >> 3, BLOCK_MIN));
+    const block: Block = { memory: new Uint8Array(size), from: 0, to: 0 };
+    this.#blocks.push(block);
+    this.#footprint += size + BLOCK_OVERHEAD;
+    return block;
+  }
+
   #trim(offset: number): void {
     let drop = offset - this.#start;
     if (drop <= 0) return;
+    this.#start = offset;
     let whole = 0;
-    while (whole < this.#chunks.length) {
-      const length = this.#chunks[whole]?.length ?? 0;
-      if (length > drop) break;
+    for (const block of this.#blocks) {
+      const length = block.to - block.from;
+      if (length > drop) {
+        block.from += drop;
+        break;
+      }
       drop -= length;
-      this.#start += length;
       whole++;
+      this.#footprint -= block.memory.length + BLOCK_OVERHEAD;
     }
-    this.#chunks.splice(0, whole);
-    const first = this.#chunks[0];
-    if (drop > 0 && first) {
-      this.#chunks[0] = first.slice(drop);
-      this.#start += drop;
-    }
+    if (whole > 0) this.#blocks.splice(0, whole);
   }
 }

@@ -2,6 +2,18 @@ import { user } from "./catalogue-entry.ts";
 
 /** The part of the error catalogue about processes and files in a capsule. */
 export const guestErrors = {
+  guest_busy: user(
+    "rate_limited",
+    429,
+    "the capsule has too much under way: {problem}",
+    "Read the answers that are on their way, end what is not needed, and send the request again.",
+  ),
+  too_much_under_way: user(
+    "rate_limited",
+    429,
+    "{limit} requests of this {scope} are under way already",
+    "Take the answers that are on their way, end sessions that are not used, and send the request again.",
+  ),
   // Processes
   cwd_not_found: user(
     "invalid_request",

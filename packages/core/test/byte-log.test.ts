@@ -43,3 +43,18 @@ test("a gap is skipped: what was before it is gone, what follows has the right o
   assert.deepEqual([log.start, log.end], [10, 11]);
   assert.deepEqual(log.read(0), { offset: 10, bytes: Uint8Array.of(7) });
 });
+
+test("a log costs what it holds, in whatever sizes its bytes arrived", () => {
+  for (const size of [1, 3, 100, 5000, 131_064]) {
+    const log = new ByteLog(1 << 20);
+    const part = new Uint8Array(size);
+    for (let at = 0; at < 3 << 19 || log.start === 0; at += size) log.append(part);
+    assert.equal(log.end - log.start, 1 << 20);
+    assert.ok(log.footprint < 1.1 * (1 << 20), `${log.footprint} bytes in parts of ${size}`);
+    log.forget(log.end);
+    assert.equal(log.footprint, 0);
+  }
+  const small = new ByteLog(1 << 20);
+  small.append(new Uint8Array(10));
+  assert.ok(small.footprint < 1000, `${small.footprint} bytes for 10`);
+});

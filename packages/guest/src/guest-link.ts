@@ -5,6 +5,7 @@ import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { GuestFiles } from "./files/guest-files.ts";
 import { GuestRefusal } from "./lane/guest-refusal.ts";
 import { Lane } from "./lane/lane.ts";
+import { CapsuleBuffer } from "./memory/capsule-buffer.ts";
 import { ProcessTable } from "./processes/process-table.ts";
 import { generalError } from "./refusal-to-error.ts";
 import type {
@@ -30,6 +31,8 @@ export interface GuestLinkOptions {
   readonly random: Random;
   /** How long an upload is kept after its last byte; default: a day. */
   readonly uploadLifetimeMs?: number;
+  /** What the link may hold in memory for its capsule; default: 64 MiB. */
+  readonly bufferBytes?: number;
   /** Called for bytes in either direction. */
   readonly onActivity?: () => void;
 }
@@ -41,11 +44,27 @@ export class GuestLink {
   readonly #table: ProcessTable;
   readonly #control: Lane;
   readonly #bulk: Lane;
+  readonly #buffer: CapsuleBuffer;
+  #closed = false;
 
   private constructor(options: GuestLinkOptions) {
     const { clock, logger, random } = options;
     const linkId = Buffer.from(random.bytes(8)).readBigUInt64LE();
-    const shared = { linkId, clock, logger, random, onActivity: options.onActivity ?? ((): void => {}) };
+    const buffer = new CapsuleBuffer(options.bufferBytes);
+    this.#buffer = buffer;
+    const shared = {
+      linkId,
+      clock,
+      logger,
+      random,
+      buffer,
+      onActivity: options.onActivity ?? ((): void => {}),
+      onViolation: (cause: WrennError): void => {
+        if (this.#closed) return;
+        logger.warn("guest.given_up", { problem: cause.message });
+        this.#close(cause);
+      },
+    };
     this.#control = new Lane({
       ...shared,
       path: options.interactive,
@@ -66,6 +85,7 @@ export class GuestLink {
     this.#table = new ProcessTable({
       control: this.#control,
       bulk: this.#bulk,
+      buffer,
       nextHandle,
       clock,
       logger,
@@ -73,7 +93,7 @@ export class GuestLink {
     });
     this.processes = this.#table;
     this.files = new GuestFiles(
-      { lane: this.#bulk, nextHandle },
+      { lane: this.#bulk, buffer, nextHandle },
       options.uploadLifetimeMs ?? UPLOAD_LIFETIME_MS,
     );
   }
@@ -217,7 +237,16 @@ export class GuestLink {
 
   /** Closes both lanes; the guest keeps everything. */
   async detach(): Promise<void> {
-    const cause = new WrennError("guest_unreachable", { problem: "the guest channel is closed" });
+    this.#close(new WrennError("guest_unreachable", { problem: "the guest channel is closed" }));
+  }
+
+  /** Bytes of memory that the host holds for the capsule, and that its guest may send at any moment. */
+  get bufferedBytes(): number {
+    return this.#buffer.used;
+  }
+
+  #close(cause: WrennError): void {
+    this.#closed = true;
     this.#control.close(cause);
     this.#bulk.close(cause);
   }
@@ -229,7 +258,7 @@ export class GuestLink {
     signal: AbortSignal,
   ): Promise<guestChannel.BodyReader> {
     try {
-      return await this.#control.request(op, body.finish(), signal);
+      return await this.#control.ask(op, body.finish(), signal);
     } catch (error) {
       throw error instanceof GuestRefusal ? generalError(error, what) : error;
     }

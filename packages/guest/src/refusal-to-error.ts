@@ -95,8 +95,10 @@ export function startError(
   }
 }
 
-/** For refusals that no user can cause. */
+/** For refusals that no request alone can cause. */
 export function generalError(error: GuestRefusal, operation: string): WrennError {
+  if (error.status === status.busy)
+    return new WrennError("guest_busy", { problem: error.message || operation }, { cause: error });
   const problem = error.message === "" ? `status ${error.status}` : error.message;
   return error.status === status.badRequest || error.status === status.unknownHandle
     ? new WrennError("guest_protocol", { problem: `${operation}: ${problem}` }, { cause: error })

@@ -51,8 +51,11 @@ test("nor, for long, for one that takes nothing", { timeout: 30_000 }, async () 
   await using agent = await NativeAgent.start();
   const control = await RawLane.open(agent.interactive, guestChannel.lanes.interactive);
   const bulk = await RawLane.open(agent.bulk, guestChannel.lanes.bulk);
-  const facts = { pid: 0, cmd: flood.cmd, args: flood.args, terminal: false, startedAt: 0 };
-  control.request(1, guestChannel.operation.start, encodeStart(7, flood, facts));
+  control.request(
+    1,
+    guestChannel.operation.start,
+    encodeStart(flood, { handle: 7, ring: 262_144, label: Buffer.alloc(0) }),
+  );
   control.request(2, guestChannel.operation.wait, new guestChannel.BodyWriter().u32(7).finish());
   assert.deepEqual([await control.status(1), await control.status(2)], [0, 0]);
   control.close();

@@ -24,11 +24,11 @@ test(
   { timeout: 20_000 },
   async () => {
     await using agent = await NativeAgent.start();
-    const facts = { pid: 0, cmd: "sleep", args: [], terminal: false, startedAt: 0 };
     const signalTree = new guestChannel.BodyWriter().u32(1).u32(0).u32(2).finish();
     const interactive = await RawLane.open(agent.interactive, guestChannel.lanes.interactive);
     const bulk = await RawLane.open(agent.bulk, guestChannel.lanes.bulk);
-    interactive.request(1, operation.start, encodeStart(1, request("sleep", ["60"]), facts));
+    const start = encodeStart(request("sleep", ["60"]), { handle: 1, ring: 16_384, label: Buffer.alloc(0) });
+    interactive.request(1, operation.start, start);
     const slow = Array.from({ length: SLOW_REQUESTS }, (_, index) =>
       guestChannel.encodeRequest(interactive.epoch, index + 2, operation.signal, index + 2, signalTree),
     );
@@ -61,7 +61,12 @@ test("a host repeats its greeting to a guest that reads it and does not answer, 
     },
   };
   const hello = { epoch: 7, nonce: randomBytes(16), linkId: 1n, lane: guestChannel.lanes.interactive };
-  const connection = new Connection(path, hello, { onFrame: () => {}, onClose: () => {} }, clock);
+  const connection = new Connection(
+    path,
+    hello,
+    { onFrame: () => {}, onDrain: () => {}, onClose: () => {} },
+    clock,
+  );
   await enough.promise;
   assert.deepEqual(pauses, [50, 100, 200, 400, 800, 1600, 2000, 2000, 2000]);
   assert.ok(read >= guestChannel.RESYNC_PADDING, "nothing was repeated");

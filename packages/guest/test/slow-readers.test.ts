@@ -8,13 +8,16 @@ import type { CapsuleProcess, OutputEvent, StartRequest } from "@wrenn/protocol"
 import { Lane } from "../src/lane/lane.ts";
 import type { LaneStream } from "../src/lane/lane.ts";
 import { LOG_CAPACITY } from "../src/processes/output-log.ts";
+import { CapsuleBuffer } from "../src/memory/capsule-buffer.ts";
 import { GuestProcess } from "../src/processes/guest-process.ts";
-import { RING_BYTES } from "../src/processes/start-request.ts";
+import { reserveProcess } from "../src/processes/process-shares.ts";
 import { collect, request } from "./support/collect.ts";
 import { NativeAgent } from "./support/native-agent.ts";
 
 const signal = AbortSignal.timeout(60_000);
 const SIZE = 6_000_000;
+/** The guest's ring of each stream. */
+const RING_BYTES = 262_144;
 const flood = ["-c", `sleep 0.2; head -c ${SIZE} /dev/zero`];
 
 /** Time passes twenty times as fast. */
@@ -116,20 +119,25 @@ class PrintingLane extends Lane {
       clock: systemClock,
       logger: silentLogger,
       random: systemRandom,
+      buffer: new CapsuleBuffer(),
       onActivity: () => {},
+      onViolation: (cause) => assert.fail(cause),
     });
     this.#total = total;
   }
 
   override addStream(id: number, stream: LaneStream): void {
     this.#streams.set(id, { stream, sent: 0 });
+    // A ring goes out unasked.
+    queueMicrotask(() => this.#print(id, RING_BYTES));
   }
 
-  override send(encode: (epoch: number) => readonly Uint8Array[]): void {
+  override send(encode: (epoch: number) => readonly Uint8Array[]): boolean {
     const frame = Buffer.concat(encode(1));
     const id = frame.readUInt32LE(12);
     const limit = Number(frame.readBigUInt64LE(guestChannel.FRAME_HEADER + 8));
     queueMicrotask(() => this.#print(id, Math.min(limit, this.#total)));
+    return true;
   }
 
   #print(id: number, until: number): void {
@@ -145,13 +153,14 @@ class PrintingLane extends Lane {
 test("output without readers, past what the log holds, is delivered once the process has exited", async (t) => {
   const total = LOG_CAPACITY + 100_000;
   const data = new PrintingLane(total);
-  t.after(() => data.close());
+  t.after(() => data.close(new Error("the test is over")));
   const process = new GuestProcess({
     handle: 1,
     facts: { pid: 0, cmd: "head", args: [], terminal: false, startedAt: 0 },
     attached: true,
     hasInput: false,
     clock: systemClock,
+    shares: reserveProcess(new CapsuleBuffer(), 0, true),
     control: data,
     data,
     onFinished: () => {},

@@ -10,10 +10,10 @@ const request: StartRequest = {
   stdin: false,
   output: "attached",
 };
-const facts = { pid: 0, cmd: "true", args: [], terminal: false, startedAt: 0 };
+const options = { handle: 1, ring: 16_384, label: Buffer.alloc(0) };
 
 test("a text with NUL is refused by the name of its field", () => {
-  assert.ok(encodeStart(1, request, facts).length > 0);
+  assert.ok(encodeStart(request, options).length > 0);
   const wrong: Readonly<Record<string, Partial<StartRequest>>> = {
     cmd: { cmd: "true\0" },
     args: { args: ["a", "\0"] },
@@ -22,7 +22,7 @@ test("a text with NUL is refused by the name of its field", () => {
     user: { user: "root\0" },
   };
   for (const [field, change] of Object.entries(wrong))
-    assert.throws(() => encodeStart(1, { ...request, ...change }, facts), {
+    assert.throws(() => encodeStart({ ...request, ...change }, options), {
       reason: "invalid_field",
       message: `invalid request: ${field} must not contain NUL`,
     });

@@ -1,6 +1,6 @@
 import { pipeline, Readable } from "node:stream";
 import { constants, createGzip } from "node:zlib";
-import { defined, WrennError } from "@wrenn/core";
+import { ConcurrencyLimit, defined, WrennError } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type {
   ByteRange,
@@ -13,15 +13,18 @@ import type {
   WriteOptions,
 } from "@wrenn/protocol";
 import type { Lane } from "../lane/lane.ts";
+import type { CapsuleBuffer } from "../memory/capsule-buffer.ts";
 import { OutboundStream } from "../lane/outbound-stream.ts";
 import { fileError } from "../refusal-to-error.ts";
 import { readEntry } from "./entry.ts";
 import { readChanges } from "./file-changes.ts";
 import { FileDownload } from "./file-download.ts";
+import type { FileDownloadOptions } from "./file-download.ts";
 import { GuestUploads } from "./guest-uploads.ts";
 import type { GuestUploadsDeps } from "./guest-uploads.ts";
 import { encodePath } from "./names.ts";
-import { DEFAULT_FILE_MODE, UPLOAD_BACKLOG, writeFlags } from "./write-request.ts";
+import { reserveUpload } from "./upload-room.ts";
+import { DEFAULT_FILE_MODE, writeFlags } from "./write-request.ts";
 
 const { operation } = guestChannel;
 const TO_THE_END = 0xff_ff_ff_ff_ff_ff_ff_ffn;
@@ -31,15 +34,22 @@ const LIST_LIMIT = 100_000;
 /** What the guest keeps of an archive, and of the changes of one watch: more than that cannot be on its way. */
 const ARCHIVE_RING = 1 << 20;
 const WATCH_RING = 1 << 17;
+/** Memory of a compressor, by zconf.h. */
+const COMPRESSOR_BYTES = 384 << 10;
+/** Listings at a time: each may be an answer of 16 MiB and as many objects. */
+const LISTINGS = 4;
 
 /** Files of one guest, over the bulk lane. */
 export class GuestFiles implements CapsuleFiles {
   readonly uploads: CapsuleUploads;
   readonly #lane: Lane;
+  readonly #buffer: CapsuleBuffer;
   readonly #nextHandle: () => number;
+  readonly #listings = new ConcurrencyLimit(LISTINGS);
 
   constructor(deps: GuestUploadsDeps, uploadLifetimeMs: number) {
     this.#lane = deps.lane;
+    this.#buffer = deps.buffer;
     this.#nextHandle = deps.nextHandle;
     this.uploads = new GuestUploads(deps, uploadLifetimeMs);
   }
@@ -51,8 +61,10 @@ export class GuestFiles implements CapsuleFiles {
 
   async list(path: string, depth: number, options: FileOptions): Promise<readonly FileEntry[]> {
     const body = begin(path, options).u32(Math.max(1, depth)).u32(LIST_LIMIT);
-    const answer = await this.#request(operation.listDirectory, body, "listing", path, options);
-    return answer.list(() => readEntry(answer));
+    return await this.#listings.run(async () => {
+      const answer = await this.#request(operation.listDirectory, body, "listing", path, options);
+      return answer.list(() => readEntry(answer), LIST_LIMIT);
+    }, options.signal);
   }
 
   async makeDirectory(path: string, options: FileOptions): Promise<FileEntry> {
@@ -129,6 +141,7 @@ export class GuestFiles implements CapsuleFiles {
     const body = begin(path, options, handle);
     const { bytes } = await this.#open(operation.archive, handle, body, "archiving", path, options, {
       window: ARCHIVE_RING,
+      overhead: COMPRESSOR_BYTES,
     });
     return compress(bytes);
   }
@@ -154,6 +167,7 @@ export class GuestFiles implements CapsuleFiles {
     const body = begin(path, options, handle)
       .u32(options.mode ?? DEFAULT_FILE_MODE)
       .u32(writeFlags(options));
+    using room = reserveUpload(this.#buffer);
     await this.#request(operation.write, body, "writing", path, options);
     const upload = new OutboundStream(
       this.#lane,
@@ -165,7 +179,7 @@ export class GuestFiles implements CapsuleFiles {
       let size = 0;
       for await (const chunk of content) {
         options.signal.throwIfAborted();
-        await upload.write(chunk, UPLOAD_BACKLOG, options.signal);
+        await upload.write(chunk, room.backlog, options.signal);
         size += chunk.length;
       }
       await upload.write(new Uint8Array(), 0, options.signal);
@@ -188,14 +202,17 @@ export class GuestFiles implements CapsuleFiles {
     doing: string,
     path: string,
     options: FileOptions,
-    { window, attached = true }: { readonly window?: number; readonly attached?: boolean } = {},
+    { attached = true, ...limits }: FileDownloadOptions & { readonly attached?: boolean } = {},
   ): Promise<{
     readonly answer: guestChannel.BodyReader;
     readonly bytes: AsyncGenerator<Buffer, void, undefined>;
     readonly attach: (from: number) => void;
   }> {
-    const download = new FileDownload(this.#lane, handle, window);
+    const download = new FileDownload({ lane: this.#lane, buffer: this.#buffer }, handle, limits);
+    let isOpen = true;
     const close = (): void => {
+      if (!isOpen) return;
+      isOpen = false;
       options.signal.removeEventListener("abort", close);
       download.close();
       this.#abandon(handle);
@@ -218,7 +235,7 @@ export class GuestFiles implements CapsuleFiles {
 
   #abandon(handle: number): void {
     // A transfer that has ended is unknown to the guest, and one on a dead lane is gone with it.
-    this.#lane.request(operation.close, new guestChannel.BodyWriter().u32(handle).finish()).catch(() => {});
+    this.#lane.ask(operation.close, new guestChannel.BodyWriter().u32(handle).finish()).catch(() => {});
   }
 
   async #request(

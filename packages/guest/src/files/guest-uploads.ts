@@ -14,11 +14,13 @@ import type {
 } from "@wrenn/protocol";
 import { GuestRefusal } from "../lane/guest-refusal.ts";
 import type { Lane } from "../lane/lane.ts";
+import type { CapsuleBuffer } from "../memory/capsule-buffer.ts";
 import { OutboundStream, StreamRefused } from "../lane/outbound-stream.ts";
 import { fileError } from "../refusal-to-error.ts";
 import { readEntry } from "./entry.ts";
 import { decodeName, encodePath } from "./names.ts";
-import { DEFAULT_FILE_MODE, UPLOAD_BACKLOG, writeFlags } from "./write-request.ts";
+import { reserveUpload } from "./upload-room.ts";
+import { DEFAULT_FILE_MODE, writeFlags } from "./write-request.ts";
 
 const { operation, status } = guestChannel;
 const { errno } = constants;
@@ -29,6 +31,8 @@ const SETTLE_MS = 10_000;
 
 export interface GuestUploadsDeps {
   readonly lane: Lane;
+  /** The memory of the capsule. */
+  readonly buffer: CapsuleBuffer;
   readonly nextHandle: () => number;
 }
 
@@ -74,7 +78,8 @@ export class GuestUploads implements CapsuleUploads {
     content: AsyncIterable<Uint8Array>,
     { sha256, signal }: UploadOptions & AppendOptions,
   ): Promise<AppendedUpload> {
-    const { lane, nextHandle } = this.#deps;
+    const { lane, buffer, nextHandle } = this.#deps;
+    using room = reserveUpload(buffer);
     const handle = nextHandle();
     const begin = new guestChannel.BodyWriter().u32(handle).text(id).u64(offset);
     const { path, size } = readState(
@@ -90,7 +95,7 @@ export class GuestUploads implements CapsuleUploads {
         if (sent + chunk.length > size - offset) throw new WrennError("upload_too_long", { size });
         if (sha256 !== undefined) hash.update(chunk);
         sent += chunk.length;
-        await stream.write(chunk, UPLOAD_BACKLOG, signal);
+        await stream.write(chunk, room.backlog, signal);
       }
       await stream.write(new Uint8Array(), 0, signal);
       const actual = hash.digest("base64");
@@ -125,7 +130,7 @@ export class GuestUploads implements CapsuleUploads {
     } catch {
       // Already finished, or not to be reached: then closing keeps what has arrived.
       const close = new guestChannel.BodyWriter().u32(handle);
-      this.#deps.lane.request(operation.close, close.finish()).catch(() => {});
+      this.#deps.lane.ask(operation.close, close.finish()).catch(() => {});
     }
   }
 

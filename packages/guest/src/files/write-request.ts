@@ -1,7 +1,5 @@
 import type { WriteOptions } from "@wrenn/protocol";
 
-/** Bytes of an upload that may be on their way. */
-export const UPLOAD_BACKLOG = 1 << 20;
 export const DEFAULT_FILE_MODE = 0o644;
 
 const FLAG_PARENTS = 1;

@@ -10,6 +10,8 @@ const REPEAT_MAX_MS = 2000;
 
 export interface ConnectionEvents {
   readonly onFrame: (frame: Frame) => void;
+  /** The kernel has taken everything that was sent. */
+  readonly onDrain: () => void;
   /** The connection is over; called once, also when it never came up. */
   readonly onClose: (cause: unknown) => void;
 }
@@ -22,6 +24,7 @@ export class Connection {
   readonly #socket: Socket;
   /** Aborted once the greeting need not be repeated. */
   readonly #greeted = new AbortController();
+  readonly #closed = new AbortController();
   #cause: unknown;
 
   /** @param clock - measures the pauses between repeated greetings. */
@@ -38,6 +41,7 @@ export class Connection {
       this.#greet(guestChannel.encodeHello(hello), clock).catch(() => {});
     });
     socket.on("error", (error) => (this.#cause ??= error));
+    socket.on("drain", events.onDrain);
     socket.on("data", (bytes: Buffer) => {
       try {
         decoder.push(bytes, events.onFrame);
@@ -49,6 +53,7 @@ export class Connection {
     });
     socket.once("close", () => {
       this.#greeted.abort();
+      this.#closed.abort();
       this.#cause ??= new Error("the connection ended");
       reject(this.#cause);
       events.onClose(this.#cause);
@@ -66,6 +71,13 @@ export class Connection {
     this.#socket.cork();
     for (const part of parts) this.#socket.write(part);
     this.#socket.uncork();
+  }
+
+  /** Reads nothing for `ms` milliseconds. */
+  async rest(ms: number, clock: Clock): Promise<void> {
+    this.#socket.pause();
+    await clock.sleep(ms, this.#closed.signal);
+    this.#socket.resume();
   }
 
   close(): void {

@@ -1,16 +1,17 @@
+import { WrennError } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { Frame } from "@wrenn/protocol";
 import type { Lane, LaneStream } from "./lane.ts";
 
 export interface InboundHandlers {
-  /** New bytes at `offset`; owned by the receiver. A jump past the last offset means that the guest dropped bytes. */
+  /** New bytes at `offset`, valid during the call. A jump past the last offset means that the guest dropped bytes. */
   readonly onData: (offset: number, bytes: Buffer) => void;
   /** Everything was delivered; `status` is an errno or 0. */
   readonly onEnd: (finalOffset: number, status: number) => void;
   readonly onFail: (cause: unknown) => void;
 }
 
-/** Bytes from the guest: grants credit by absolute offsets, and drops what it has already had. */
+/** Bytes from the guest: grants credit by absolute offsets, accepts nothing beyond it, and drops what it has already had. */
 export class InboundStream implements LaneStream {
   readonly #lane: Lane;
   readonly #id: number;
@@ -33,6 +34,16 @@ export class InboundStream implements LaneStream {
     return this.#received;
   }
 
+  /** Offset up to which the guest may send. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Bytes that the guest may send at any moment. */
+  get outstanding(): number {
+    return this.#ended ? 0 : this.#limit - this.#received;
+  }
+
   get ended(): boolean {
     return this.#ended;
   }
@@ -50,16 +61,12 @@ export class InboundStream implements LaneStream {
     this.resume();
   }
 
-  /** Like {@link grant}, but only when it moves the limit by at least `step`: each grant costs a message. */
-  grantAtLeast(limit: number, step: number): void {
-    if (limit - this.#limit >= step) this.grant(limit);
-  }
-
   /** Says what has arrived, when that is at least `step` more than the guest knows. */
   acknowledge(step: number): void {
     if (!this.#ended && this.#received - this.#acknowledged >= step) this.resume();
   }
 
+  /** @throws WrennError `guest_protocol` for bytes beyond the limit. */
   receive(frame: Frame): void {
     if (frame.type === guestChannel.frameType.data)
       this.#takeData(new guestChannel.BodyReader(frame.payload));
@@ -68,8 +75,16 @@ export class InboundStream implements LaneStream {
   }
 
   resume(): void {
-    this.#acknowledged = this.#received;
-    this.#lane.send((epoch) => guestChannel.encodeWindow(epoch, this.#id, this.#received, this.#limit));
+    if (this.#ended) return;
+    const isSent = this.#lane.send((epoch) =>
+      guestChannel.encodeWindow(epoch, this.#id, this.#received, this.#limit),
+    );
+    if (isSent) this.#acknowledged = this.#received;
+    else this.#lane.whenWritable(this);
+  }
+
+  writable(): void {
+    this.resume();
   }
 
   fail(cause: unknown): void {
@@ -85,12 +100,18 @@ export class InboundStream implements LaneStream {
   #takeData(reader: guestChannel.BodyReader): void {
     const offset = reader.u64();
     const bytes = reader.rest();
+    if (this.#ended) return;
+    const end = offset + bytes.length;
+    if (end > this.#limit)
+      throw new WrennError("guest_protocol", {
+        problem: `bytes up to ${end} of a stream that may be sent up to ${this.#limit}`,
+      });
     const known = this.#received - offset;
-    if (this.#ended || known >= bytes.length) return;
+    if (known >= bytes.length) return;
     const fresh = known > 0 ? bytes.subarray(known) : bytes;
     const at = known > 0 ? this.#received : offset;
     this.#received = at + fresh.length;
-    this.#handlers.onData(at, Buffer.from(fresh));
+    this.#handlers.onData(at, fresh);
   }
 
   #takeEnd(reader: guestChannel.BodyReader): void {

@@ -2,12 +2,21 @@ import { WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { Frame, Welcome } from "@wrenn/protocol";
+import type { CapsuleBuffer } from "../memory/capsule-buffer.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionEvents } from "./connection.ts";
+import { IdleFrames } from "./idle-frames.ts";
 import { Requests } from "./requests.ts";
+import type { GuestRequest } from "./requests.ts";
 
 const RECONNECT_MS = 20;
 const RECONNECT_MAX_MS = 1000;
+/** While the guest has not taken this much, nothing more is written to its socket. */
+const BACKLOG_BYTES = 256 << 10;
+/** Connections in a row that may break the framing of the protocol: a cut never needs more than one. */
+const BROKEN_CONNECTIONS = 8;
+/** A connection that held this long forgives the ones before it. */
+const SOUND_MS = 60_000;
 
 /** One direction of a stream, as the lane knows it. */
 export interface LaneStream {
@@ -15,6 +24,8 @@ export interface LaneStream {
   receive(frame: Frame): void;
   /** The lane has a (new) connection: say again where this stream stands. */
   resume(): void;
+  /** The guest takes more, after {@link Lane.whenWritable}. */
+  writable(): void;
   /** The lane is gone for good. */
   fail(cause: unknown): void;
 }
@@ -26,7 +37,11 @@ export interface LaneOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
+  /** The memory of the capsule. */
+  readonly buffer: CapsuleBuffer;
   readonly onActivity: () => void;
+  /** The guest broke the protocol: the link is to be given up. */
+  readonly onViolation: (cause: WrennError) => void;
   /** Operation that cancels a request of this lane, if it has one. */
   readonly cancelOperation?: number;
 }
@@ -39,9 +54,15 @@ export class Lane {
   readonly #options: LaneOptions;
   readonly #requests: Requests;
   readonly #streams = new Map<number, LaneStream>();
+  /** Streams that have more to say than the guest takes at the moment. */
+  readonly #waiting = new Set<LaneStream>();
+  readonly #idle: IdleFrames;
   #ready = Promise.withResolvers<Welcome>();
   #connection: Connection | undefined;
   #synchronised = false;
+  #synchronisedAt = 0;
+  #broken = 0;
+  #cause: unknown;
   #closed = false;
   #suspended = false;
   #retryMs = RECONNECT_MS;
@@ -49,12 +70,18 @@ export class Lane {
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#idle = new IdleFrames(options.clock);
     this.#requests = new Requests(
       {
         send: (id, op, answeredBelow, body) =>
           this.send((epoch) => guestChannel.encodeRequest(epoch, id, op, answeredBelow, body)),
         acknowledge: (below, pending) =>
           this.send((epoch) => guestChannel.encodeAnswered(epoch, below, pending)),
+        // A stream may have been attached before the guest knew of it.
+        caughtUp: () => {
+          for (const stream of this.#streams.values()) stream.writable();
+        },
+        buffer: options.buffer,
       },
       options.cancelOperation,
     );
@@ -67,11 +94,26 @@ export class Lane {
     return this.#ready.promise;
   }
 
-  /** Sends a request and waits for its answer, whatever happens to the connection meanwhile. */
+  /** Sends a request of a user and waits for its answer, whatever happens to the connection meanwhile. */
   async request(op: number, body: Uint8Array, signal?: AbortSignal): Promise<guestChannel.BodyReader> {
-    if (this.#closed) throw unreachable("the guest channel is closed");
-    this.#options.onActivity();
-    return await this.#requests.send(op, body, signal);
+    return await this.begin(op, body, signal).answer;
+  }
+
+  /** The same of a request that the host itself makes: it is never refused because users ask too much. */
+  async ask(op: number, body: Uint8Array, signal?: AbortSignal): Promise<guestChannel.BodyReader> {
+    this.#requireOpen();
+    return await this.#requests.begin(op, body, signal, true).answer;
+  }
+
+  /** Begins a request. @throws WrennError `guest_busy`, `guest_unreachable`; what ended the link. */
+  begin(op: number, body: Uint8Array, signal?: AbortSignal): GuestRequest {
+    this.#requireOpen();
+    return this.#requests.begin(op, body, signal, false);
+  }
+
+  /** Requests that the guest has or is to get. */
+  get requests(): number {
+    return this.#requests.count;
   }
 
   /** Frames for stream `id` go to `stream` from now on. */
@@ -80,32 +122,41 @@ export class Lane {
   }
 
   removeStream(id: number): void {
+    const stream = this.#streams.get(id);
+    if (stream) this.#waiting.delete(stream);
     this.#streams.delete(id);
   }
 
-  /** Sends frames if the lane is connected; what they say is said again by {@link LaneStream.resume} otherwise. */
-  send(encode: (epoch: number) => readonly Uint8Array[]): void {
-    if (this.#connection && this.#synchronised) this.#connection.send(encode(this.#connection.epoch));
+  /**
+   * Sends frames. False, and nothing is sent, while the lane has no connection, where {@link LaneStream.resume} follows, and while
+   * the guest does not take what was sent before.
+   */
+  send(encode: (epoch: number) => readonly Uint8Array[]): boolean {
+    if (!this.#connection || !this.isWritable) return false;
+    this.#connection.send(encode(this.#connection.epoch));
+    return true;
   }
 
-  /** Whether what is sent now reaches a connection. */
-  get connected(): boolean {
-    return this.#connection !== undefined && this.#synchronised;
+  /** Whether what is sent now is passed on. */
+  get isWritable(): boolean {
+    return this.#synchronised && this.#connection !== undefined && this.#connection.backlog < BACKLOG_BYTES;
   }
 
-  /** Bytes on their way to the guest that the kernel has not taken. */
-  get backlog(): number {
-    return this.#connection?.backlog ?? 0;
+  /** Calls `stream.writable` when the guest takes more. */
+  whenWritable(stream: LaneStream): void {
+    if (this.#synchronised && !this.#closed) this.#waiting.add(stream);
   }
 
   /** Lets go of the guest, which keeps everything. */
-  close(cause: unknown = unreachable("the guest channel is closed")): void {
+  close(cause: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#cause = cause;
     clearTimeout(this.#retry);
     this.#connection?.close();
     this.#ready.reject(cause);
     this.#requests.fail(cause);
+    this.#waiting.clear();
     for (const stream of this.#streams.values()) stream.fail(cause);
     this.#streams.clear();
   }
@@ -114,7 +165,7 @@ export class Lane {
   suspend(): void {
     if (this.#closed || this.#suspended) return;
     this.#suspended = true;
-    this.#synchronised = false;
+    this.#lose();
     clearTimeout(this.#retry);
     this.#ready = Promise.withResolvers<Welcome>();
     this.#ready.promise.catch(() => {});
@@ -130,15 +181,16 @@ export class Lane {
   }
 
   #connect(): void {
-    const { path, number, linkId, random, logger, clock } = this.#options;
+    const { path, number, linkId, random, clock } = this.#options;
     const hello = { epoch: drawEpoch(random), nonce: random.bytes(16), linkId, lane: number };
     const events: ConnectionEvents = {
       onFrame: (frame) => this.#dispatch(frame),
+      onDrain: () => this.#drained(),
       onClose: (cause) => {
-        this.#synchronised = false;
-        if (this.#closed || this.#suspended || connection !== this.#connection) return;
-        if (WrennError.is(cause, "guest_protocol"))
-          logger.warn("guest.protocol_error", { lane: number, problem: cause.message });
+        if (connection !== this.#connection) return;
+        this.#lose();
+        if (this.#closed || this.#suspended) return;
+        if (WrennError.is(cause, "guest_protocol") && !this.#forgives(cause)) return;
         this.#retry = setTimeout(() => this.#connect(), this.#retryMs);
         this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MAX_MS);
       },
@@ -147,7 +199,9 @@ export class Lane {
     this.#connection = connection;
     connection.welcome.then(
       (welcome) => {
+        if (connection !== this.#connection || this.#closed || this.#suspended) return;
         this.#synchronised = true;
+        this.#synchronisedAt = clock.monotonic();
         this.#retryMs = RECONNECT_MS;
         this.#requests.resend();
         for (const stream of this.#streams.values()) stream.resume();
@@ -157,10 +211,55 @@ export class Lane {
     );
   }
 
+  /** Whether the lane connects again after a connection that broke the framing; otherwise the link is given up. */
+  #forgives(cause: WrennError): boolean {
+    const { clock, logger, number, onViolation } = this.#options;
+    logger.warn("guest.protocol_error", { lane: number, problem: cause.message });
+    if (this.#synchronisedAt !== 0 && clock.monotonic() - this.#synchronisedAt > SOUND_MS) this.#broken = 0;
+    if (++this.#broken < BROKEN_CONNECTIONS) return true;
+    onViolation(cause);
+    return false;
+  }
+
+  #lose(): void {
+    this.#synchronised = false;
+    this.#waiting.clear();
+  }
+
+  #drained(): void {
+    this.#requests.flush();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const stream of waiting) stream.writable();
+  }
+
+  /** @throws whatever is not a violation of the protocol. */
   #dispatch(frame: Frame): void {
+    if (this.#closed) return;
     this.#options.onActivity();
-    if (frame.type === guestChannel.frameType.response) this.#requests.receive(frame);
-    else this.#streams.get(frame.id)?.receive(frame);
+    try {
+      if (this.#deliver(frame)) return;
+    } catch (error) {
+      if (!WrennError.is(error, "guest_protocol")) throw error;
+      // Frames are whole and of this connection here: no cut explains this.
+      this.#options.onViolation(error);
+      return;
+    }
+    const restMs = this.#idle.count();
+    if (restMs > 0) this.#connection?.rest(restMs, this.#options.clock).catch(() => {});
+  }
+
+  /** Whether something here waits for the frame. @throws WrennError `guest_protocol`. */
+  #deliver(frame: Frame): boolean {
+    if (frame.type === guestChannel.frameType.response) return this.#requests.receive(frame);
+    const stream = this.#streams.get(frame.id);
+    stream?.receive(frame);
+    return stream !== undefined;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw this.#cause;
+    this.#options.onActivity();
   }
 }
 
@@ -169,8 +268,4 @@ function drawEpoch(random: Random): number {
     const epoch = Buffer.from(random.bytes(4)).readUInt32LE();
     if (epoch !== 0 && epoch !== 0xff_ff_ff_ff) return epoch;
   }
-}
-
-function unreachable(problem: string): WrennError {
-  return new WrennError("guest_unreachable", { problem });
 }

@@ -27,6 +27,9 @@ export class OutboundStream implements LaneStream {
   #end = 0;
   #limit: number;
   #closed = false;
+  /** The guest was asked for its window on this connection; the end was sent on it. */
+  #asked = true;
+  #endSent = false;
   #failure: unknown;
   readonly #change = new Bell();
   readonly #onChange: () => void;
@@ -48,9 +51,11 @@ export class OutboundStream implements LaneStream {
     return this.#failure;
   }
 
-  /** How many more bytes could be sent at once: none while the lane has no connection. */
-  get room(): number {
-    return this.#lane.connected ? Math.max(0, this.#limit - this.#end) : 0;
+  /** How many more bytes could be sent at once. With a lane that has no connection, or is behind, none; `onChange` follows. */
+  room(): number {
+    if (this.#lane.isWritable) return Math.max(0, this.#limit - this.#end);
+    this.#lane.whenWritable(this);
+    return 0;
   }
 
   /** Offset just past the last byte that was given to this stream. */
@@ -98,7 +103,15 @@ export class OutboundStream implements LaneStream {
   /** Asks the guest where it stands; its answer makes the rest be sent again. */
   resume(): void {
     this.#sent = this.#received;
-    this.#lane.send((epoch) => guestChannel.encodeWindow(epoch, this.#id, 0, 0));
+    this.#endSent = false;
+    this.#asked = this.#lane.send((epoch) => guestChannel.encodeWindow(epoch, this.#id, 0, 0));
+    if (!this.#asked) this.#lane.whenWritable(this);
+    this.#push();
+    this.#onChange();
+  }
+
+  writable(): void {
+    if (!this.#asked) return this.resume();
     this.#push();
     this.#onChange();
   }
@@ -143,13 +156,15 @@ export class OutboundStream implements LaneStream {
       const next = position + chunk.length;
       for (let at = Math.max(this.#sent, position); at < Math.min(next, this.#limit); at = this.#sent) {
         const part = chunk.subarray(at - position, Math.min(at - position + PART, this.#limit - position));
-        this.#lane.send((epoch) => guestChannel.encodeData(epoch, this.#id, at, part));
+        if (!this.#lane.send((epoch) => guestChannel.encodeData(epoch, this.#id, at, part)))
+          return this.#lane.whenWritable(this);
         this.#sent = at + part.length;
       }
       position = next;
     }
-    if (this.#closed && this.#sent === this.#end)
-      this.#lane.send((epoch) => guestChannel.encodeEnd(epoch, this.#id, this.#end));
+    if (!this.#closed || this.#endSent || this.#sent !== this.#end) return;
+    this.#endSent = this.#lane.send((epoch) => guestChannel.encodeEnd(epoch, this.#id, this.#end));
+    if (!this.#endSent) this.#lane.whenWritable(this);
   }
 
   #throwFailure(): void {

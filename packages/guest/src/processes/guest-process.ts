@@ -11,13 +11,16 @@ import type {
   ProcessFacts,
 } from "@wrenn/protocol";
 import { guestChannel } from "@wrenn/protocol";
-import { InboundStream } from "../lane/inbound-stream.ts";
 import type { Lane } from "../lane/lane.ts";
 import { GuestRefusal } from "../lane/guest-refusal.ts";
-import { LOG_CAPACITY, OutputLog } from "./output-log.ts";
+import { generalError } from "../refusal-to-error.ts";
+import type { Reclaimable } from "../memory/capsule-buffer.ts";
+import { OutputIntake } from "./output-intake.ts";
+import { OutputLog } from "./output-log.ts";
 import { ProcessInput } from "./process-input.ts";
 import type { ProcessRecord } from "./process-record.ts";
-import { RING_BYTES } from "./start-request.ts";
+import type { ProcessShares } from "./process-shares.ts";
+import { DETACHED_RING } from "./start-request.ts";
 import { OutputReader } from "./output-reader.ts";
 import type { ReadableOutput } from "./output-reader.ts";
 import { OutputReaders } from "./output-readers.ts";
@@ -28,6 +31,8 @@ export interface GuestProcessOptions {
   readonly attached: boolean;
   readonly hasInput: boolean;
   readonly clock: Clock;
+  /** What it may cost; closed when it is disposed of. */
+  readonly shares: ProcessShares;
   /** Lane of requests, and lane of this process's bytes. */
   readonly control: Lane;
   readonly data: Lane;
@@ -41,15 +46,16 @@ interface Finished {
 }
 
 /** One process in the guest, with its output log on the host. */
-export class GuestProcess implements CapsuleProcess, ReadableOutput {
+export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable {
   readonly log = new OutputLog();
   readonly handle: number;
   #facts: ProcessFacts;
   readonly #options: GuestProcessOptions;
-  readonly #inbound: Record<OutputStream, InboundStream>;
+  readonly #intakes: Record<OutputStream, OutputIntake>;
   readonly #input: ProcessInput | undefined;
   readonly #readers: OutputReaders;
   readonly #exit = Promise.withResolvers<ProcessExit>();
+  readonly #gone = new AbortController();
   #finished: Finished | undefined;
   #failure: unknown;
   #settled = false;
@@ -62,21 +68,36 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
     this.#facts = options.facts;
     this.#exit.promise.catch(() => {});
     this.#readers = new OutputReaders(options.clock, () => this.readerMoved());
-    const inbound = (name: OutputStream, number: number): InboundStream =>
-      new InboundStream(options.data, guestChannel.streamId(options.handle, number), RING_BYTES, {
-        onData: (offset, bytes) => {
-          this.log.append(name, offset, bytes);
-          this.#grant(name);
+    const { data, handle, shares } = options;
+    const intake = (name: OutputStream, number: number): OutputIntake =>
+      new OutputIntake(
+        { lane: data, log: this.log.streams[name], share: shares[name] },
+        {
+          streamId: guestChannel.streamId(handle, number),
+          ring: shares.ring,
+          unasked: options.attached ? shares.ring : DETACHED_RING,
+          neverWaits: !options.attached,
         },
-        onEnd: () => this.#streamEnded(),
-        onFail: (cause) => this.fail(cause),
-      });
-    this.#inbound = {
-      stdout: inbound("stdout", guestChannel.stream.output),
-      stderr: inbound("stderr", guestChannel.stream.errors),
+        {
+          onData: (offset, bytes) => {
+            this.log.append(name, offset, bytes);
+            this.#admit(name);
+          },
+          onEnd: () => this.#streamEnded(),
+          onFail: (cause) => this.fail(cause),
+        },
+      );
+    this.#intakes = {
+      stdout: intake("stdout", guestChannel.stream.output),
+      stderr: intake("stderr", guestChannel.stream.errors),
     };
     if (options.hasInput)
-      this.#input = new ProcessInput(options.data, options.handle, () => this.#selector());
+      this.#input = new ProcessInput({ lane: data, buffer: shares.buffer }, handle, () => this.#selector());
+  }
+
+  /** Aborts when it is disposed of: nothing of it is waited for. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
   }
 
   get facts(): ProcessFacts {
@@ -102,8 +123,8 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
   recovered(record: ProcessRecord): void {
     for (const name of ["stdout", "stderr"] as const) {
       this.log.streams[name].skipTo(record.oldest[name]);
-      this.#inbound[name].startAt(record.oldest[name]);
-      this.#inbound[name].resume();
+      this.#intakes[name].inbound.startAt(record.oldest[name]);
+      this.#intakes[name].inbound.resume();
     }
     this.#input?.startAt(record.inputReceived);
     if (record.cols > 0 && record.rows > 0) this.log.recordResize(record.cols, record.rows);
@@ -187,7 +208,7 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
       .u32(signalNumber)
       .u32(scope === "tree" ? 2 : 1);
     await this.#tolerateUnknown(
-      this.#options.control.request(guestChannel.operation.signal, body.finish(), signal),
+      this.#options.control.ask(guestChannel.operation.signal, body.finish(), signal),
     );
     if (signalNumber !== constants.signals.SIGKILL) return;
     // The guest reports the exit once it holds all output: without readers it needs room for that.
@@ -199,29 +220,42 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
     if (!this.#facts.terminal) throw new WrennError("not_a_terminal", { selector: this.#selector() });
     const body = new guestChannel.BodyWriter().u32(this.handle).u16(cols).u16(rows);
     await this.#tolerateUnknown(
-      this.#options.control.request(guestChannel.operation.resize, body.finish(), signal),
+      this.#options.control.ask(guestChannel.operation.resize, body.finish(), signal),
     );
     this.log.recordResize(cols, rows);
   }
 
   /** Whether everything that the process wrote is here, as far as it comes at all. */
   #isDelivered(): boolean {
-    if (this.#inbound.stdout.ended && this.#inbound.stderr.ended) return true;
+    if (this.#intakes.stdout.inbound.ended && this.#intakes.stderr.inbound.ended) return true;
     const { stdout, stderr } = this.log.streams;
     return this.deliveredExit({ stdout: stdout.end, stderr: stderr.end }) !== undefined;
   }
 
   /** A reader has taken bytes or left: the guest may send more. */
   readerMoved(): void {
-    this.#grant("stdout");
-    this.#grant("stderr");
+    this.#admit("stdout");
+    this.#admit("stderr");
   }
 
   /** Takes the streams out of their lanes. */
   dispose(): void {
-    this.#inbound.stdout.close();
-    this.#inbound.stderr.close();
+    this.#gone.abort(new Error("the process is forgotten"));
+    this.#intakes.stdout.close();
+    this.#intakes.stderr.close();
+    this.#options.shares.close();
     this.#input?.dispose();
+  }
+
+  get inUse(): boolean {
+    return this.#readers.size > 0;
+  }
+
+  /** Forgets the output, which is told to readers. */
+  reclaim(): void {
+    this.log.clear();
+    this.#intakes.stdout.settle();
+    this.#intakes.stderr.settle();
   }
 
   /**
@@ -229,25 +263,25 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
    * of its readers, and without one waits for the log to be read; a terminal without readers is like detached output, and so is a
    * process that was killed.
    */
-  #grant(name: OutputStream): void {
-    const inbound = this.#inbound[name];
-    if (!this.#options.attached) {
-      inbound.grant(Number.MAX_SAFE_INTEGER);
-      inbound.acknowledge(RING_BYTES / 4);
-      return;
-    }
+  #admit(name: OutputStream): void {
     const { start, end } = this.log.streams[name];
     const waits = !this.#facts.terminal && !this.#finished && !this.#isKilled;
     const base = this.#readers.size === 0 && waits ? start : end;
-    // A quarter of the guest's ring keeps the pipe full without a message for every read.
-    inbound.grantAtLeast(Math.min(base, this.#readers.pace(name)) + LOG_CAPACITY, RING_BYTES / 4);
+    this.#intakes[name].admit(Math.min(base, this.#readers.pace(name)));
   }
 
   #streamEnded(): void {
-    if (this.#finished && !this.#settled && this.#inbound.stdout.ended && this.#inbound.stderr.ended) {
+    if (
+      this.#finished &&
+      !this.#settled &&
+      this.#intakes.stdout.inbound.ended &&
+      this.#intakes.stderr.inbound.ended
+    ) {
       this.#settled = true;
       this.#options.onFinished();
     }
+    this.#intakes.stdout.settle();
+    this.#intakes.stderr.settle();
     this.log.notify();
   }
 
@@ -256,7 +290,8 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput {
       await request;
     } catch (error) {
       // The process ended and was forgotten between the call and its arrival.
-      if (!(error instanceof GuestRefusal && error.status === guestChannel.status.unknownHandle)) throw error;
+      if (!(error instanceof GuestRefusal)) throw error;
+      if (error.status !== guestChannel.status.unknownHandle) throw generalError(error, "a signal or a size");
     }
   }
 

@@ -3,6 +3,17 @@ import type { OutputStream } from "@wrenn/protocol";
 
 /** How much of each stream the host keeps. */
 export const LOG_CAPACITY = 1 << 20;
+/** How many sizes of a terminal the host keeps. */
+const RESIZE_LIMIT = 1000;
+
+/** A size that a terminal got; `offset` counts its output until then. */
+export interface Resize {
+  /** Grows from one to the next. */
+  readonly number: number;
+  readonly offset: number;
+  readonly cols: number;
+  readonly rows: number;
+}
 
 /** Both output streams of a process as the host keeps them, and the sizes a terminal had on the way. */
 export class OutputLog {
@@ -10,8 +21,9 @@ export class OutputLog {
     stdout: new ByteLog(LOG_CAPACITY),
     stderr: new ByteLog(LOG_CAPACITY),
   };
-  /** Resizes in order; `offset` counts terminal output. */
-  readonly resizes: { readonly offset: number; readonly cols: number; readonly rows: number }[] = [];
+  /** In order. */
+  readonly #resizes: Resize[] = [];
+  #nextResize = 0;
   readonly #change = new Bell();
 
   /** Resolves at the next change of anything a reader may wait for. */
@@ -30,11 +42,34 @@ export class OutputLog {
     this.notify();
   }
 
-  recordResize(cols: number, rows: number): void {
-    this.resizes.push({ offset: this.streams.stdout.end, cols, rows });
-    // Only sizes that some kept byte was printed under matter to a late reader.
-    while (this.resizes.length > 1 && (this.resizes[1]?.offset ?? Infinity) <= this.streams.stdout.start)
-      this.resizes.shift();
+  /** Forgets all output; readers are told that it was dropped. */
+  clear(): void {
+    for (const log of Object.values(this.streams)) log.forget(log.end);
     this.notify();
+  }
+
+  recordResize(cols: number, rows: number): void {
+    const offset = this.streams.stdout.end;
+    const resizes = this.#resizes;
+    // Nothing was printed under the size before.
+    if (resizes.at(-1)?.offset === offset) resizes.pop();
+    resizes.push({ number: this.#nextResize++, offset, cols, rows });
+    // Only sizes that some kept byte was printed under matter to a late reader.
+    while (
+      resizes.length > RESIZE_LIMIT ||
+      (resizes.length > 1 && (resizes[1]?.offset ?? Infinity) <= this.streams.stdout.start)
+    )
+      resizes.shift();
+    this.notify();
+  }
+
+  /** Number of the resize in force at an offset. */
+  resizeAt(offset: number): number {
+    return this.#resizes.findLast((resize) => resize.offset <= offset)?.number ?? 0;
+  }
+
+  /** The first resize that is known from a number on. */
+  resizeFrom(number: number): Resize | undefined {
+    return this.#resizes.find((resize) => resize.number >= number);
   }
 }

@@ -29,7 +29,7 @@ export class OutputReader {
     this.#output = output;
     this.#clock = clock;
     this.#lastTaken = clock.monotonic();
-    const { streams, resizes } = output.log;
+    const { streams } = output.log;
     const start = (stream: OutputStream): number => {
       // What fell out of the log before this reader came is announced to it as dropped.
       if (from === "oldest") return 0;
@@ -37,8 +37,7 @@ export class OutputReader {
     };
     this.#position = { stdout: start("stdout"), stderr: start("stderr") };
     // The size in force at the first byte is told too.
-    const first = resizes.findLastIndex((resize) => resize.offset <= this.#position.stdout);
-    this.#nextResize = Math.max(0, first);
+    this.#nextResize = output.log.resizeAt(this.#position.stdout);
   }
 
   /** Offset up to which this reader has taken a stream. */
@@ -94,11 +93,11 @@ export class OutputReader {
   /** Tells resizes that are due at `position`; returns the offset of the next one. */
   #takeResize(position: number, events: OutputEvent[]): number {
     for (;;) {
-      const resize = this.#output.log.resizes[this.#nextResize];
+      const resize = this.#output.log.resizeFrom(this.#nextResize);
       if (!resize) return Infinity;
       if (resize.offset > position) return resize.offset;
       events.push({ type: "resized", cols: resize.cols, rows: resize.rows });
-      this.#nextResize++;
+      this.#nextResize = resize.number + 1;
     }
   }
 }

@@ -1,6 +1,7 @@
 import { WrennError } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { Lane } from "../lane/lane.ts";
+import type { CapsuleBuffer } from "../memory/capsule-buffer.ts";
 import { OutboundStream, StreamRefused } from "../lane/outbound-stream.ts";
 
 interface Write extends PromiseWithResolvers<void> {
@@ -14,12 +15,22 @@ interface Close extends PromiseWithResolvers<void> {
   readonly bytes: undefined;
 }
 
+/** What a write costs in addition to its bytes. */
+const WRITE_OVERHEAD = 512;
+
+export interface ProcessInputDeps {
+  readonly lane: Lane;
+  /** The memory of the capsule, of which writes use a part until the guest has their bytes. */
+  readonly buffer: CapsuleBuffer;
+}
+
 /**
  * Standard input of one process. Writes wait here, in the order of the calls, and enter the stream only as far as the guest's
  * window admits: until then a write can be taken back.
  */
 export class ProcessInput {
   readonly #stream: OutboundStream;
+  readonly #buffer: CapsuleBuffer;
   readonly #selector: () => string;
   /** Writes and a close that are not, or not wholly, in the stream. */
   readonly #waiting: (Write | Close)[] = [];
@@ -30,7 +41,8 @@ export class ProcessInput {
   #failure: unknown;
 
   /** @param selector - names the process in errors. */
-  constructor(lane: Lane, handle: number, selector: () => string) {
+  constructor({ lane, buffer }: ProcessInputDeps, handle: number, selector: () => string) {
+    this.#buffer = buffer;
     this.#stream = new OutboundStream(lane, guestChannel.streamId(handle, guestChannel.stream.input), 0, () =>
       this.#work(),
     );
@@ -50,6 +62,17 @@ export class ProcessInput {
   /** Resolves when the guest has received the bytes. Throws as `CapsuleProcess.write` does. */
   async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     this.#throwIfOver();
+    // The caller has the bytes in any case, and bounds them: here they only leave less room for the rest.
+    const share = this.#buffer.open();
+    share.set(bytes.length + WRITE_OVERHEAD);
+    try {
+      await this.#write(bytes, signal);
+    } finally {
+      share.close();
+    }
+  }
+
+  async #write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     const write: Write = { bytes, given: 0, end: 0, ...Promise.withResolvers<void>() };
     this.#waiting.push(write);
     this.#work();
@@ -126,7 +149,7 @@ export class ProcessInput {
 
   /** Gives the stream what it can send at once; whether that was everything. */
   #give(write: Write): boolean {
-    const count = Math.min(this.#stream.room, write.bytes.length - write.given);
+    const count = Math.min(this.#stream.room(), write.bytes.length - write.given);
     this.#stream.send(write.bytes.subarray(write.given, write.given + count));
     write.given += count;
     write.end = this.#stream.end;

@@ -4,24 +4,34 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { CapsuleProcess, CapsuleProcesses, ProcessFacts, StartRequest } from "@wrenn/protocol";
 import type { Lane } from "../lane/lane.ts";
-import { startError } from "../refusal-to-error.ts";
+import { GuestRefusal } from "../lane/guest-refusal.ts";
+import { generalError, startError } from "../refusal-to-error.ts";
 import { GuestProcess } from "./guest-process.ts";
-import { decodeLabel } from "./process-label.ts";
+import type { CapsuleBuffer } from "../memory/capsule-buffer.ts";
+import { decodeLabel, encodeLabel } from "./process-label.ts";
 import { readProcessRecord } from "./process-record.ts";
 import type { ProcessRecord } from "./process-record.ts";
+import { reserveProcess } from "./process-shares.ts";
+import type { ProcessShares } from "./process-shares.ts";
 import { DEFAULT_SIZE, encodeStart } from "./start-request.ts";
 
 /** Exited processes stay readable this long, or until this many newer ones have exited. */
 const KEEP_EXITED_MS = 10 * 60_000;
 const KEEP_EXITED = 100;
+/** Processes that are known at a time, live and exited. */
+export const PROCESS_LIMIT = 2048;
 /** So many of them survive a restart of the host agent. Each holds a ring of guest memory. */
 const KEEP_IN_GUEST = 16;
+
+/** With this many requests unanswered the guest does not answer at all: no more orders are sent. */
+const ORDER_LIMIT = 4096;
 
 const SCOPE_TREE = 2;
 
 export interface ProcessTableOptions {
   readonly control: Lane;
   readonly bulk: Lane;
+  readonly buffer: CapsuleBuffer;
   readonly nextHandle: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -42,9 +52,12 @@ export class ProcessTable implements CapsuleProcesses {
   }
 
   async start(request: StartRequest, signal: AbortSignal): Promise<CapsuleProcess> {
-    const { control, clock } = this.#options;
+    const { control, clock, buffer } = this.#options;
     const tag = request.tag ?? this.#newTag(request.terminal ? "pty-" : "proc-");
     if (this.#liveByTag(tag)) throw new WrennError("tag_in_use", { tag });
+    this.#prune();
+    if (this.#processes.size >= PROCESS_LIMIT)
+      throw new WrennError("guest_busy", { problem: `it has ${PROCESS_LIMIT} processes` });
     const handle = this.#newHandle();
     const facts: ProcessFacts = {
       pid: 0,
@@ -54,36 +67,40 @@ export class ProcessTable implements CapsuleProcesses {
       terminal: request.terminal !== undefined,
       startedAt: clock.now(),
     };
-    const process = this.#add(handle, facts, request.output === "attached", request.stdin || facts.terminal);
+    const label = encodeLabel(facts, request.output);
+    const isAttached = request.output === "attached";
+    const shares = reserveProcess(buffer, label.length, isAttached);
+    const process = this.#add(handle, facts, shares, isAttached, request.stdin || facts.terminal);
     if (facts.terminal)
       process.log.recordResize(
         request.terminal?.cols ?? DEFAULT_SIZE.cols,
         request.terminal?.rows ?? DEFAULT_SIZE.rows,
       );
+    let isSent = (): boolean => false;
     try {
+      const body = encodeStart(request, { handle, ring: shares.ring, label });
       // WAIT follows at once on the same lane: an exit is never missed, and never waits for a second round trip.
-      const started = control.request(
-        guestChannel.operation.start,
-        encodeStart(handle, request, facts),
-        signal,
-      );
-      void this.#await(process).catch((error: unknown) => process.fail(error));
-      const answer = await started;
+      const started = control.begin(guestChannel.operation.start, body, signal);
+      ({ isSent } = started);
+      this.#follow(process);
+      const answer = await started.answer;
       process.started(answer.u32());
       return process;
     } catch (error) {
-      this.#processes.delete(handle);
-      process.dispose();
-      this.#discard(handle);
+      const mayRun = isSent();
+      this.#remove(handle);
+      if (mayRun) this.#discard(handle);
       throw startError(error, { cmd: request.cmd, cwd: request.cwd ?? "~", user: request.user ?? "root" });
     }
   }
 
   /** Takes over the processes that earlier links started and that the guest still knows, exited ones included. */
   async recover(signal: AbortSignal): Promise<void> {
-    const answer = await this.#options.control.request(guestChannel.operation.list, new Uint8Array(), signal);
+    const answer = await this.#options.control.ask(guestChannel.operation.list, new Uint8Array(), signal);
     // The guest lists the newest first.
     for (const record of answer.list(() => readProcessRecord(answer)).toReversed()) {
+      if (this.#processes.size >= PROCESS_LIMIT)
+        throw new WrennError("guest_protocol", { problem: `a list of more than ${PROCESS_LIMIT} processes` });
       if (!this.#processes.has(record.handle)) this.#takeOver(record);
     }
   }
@@ -115,15 +132,22 @@ export class ProcessTable implements CapsuleProcesses {
     const { handle, pid, terminal } = record;
     try {
       const { attached, ...label } = decodeLabel(record.label);
-      const process = this.#add(handle, { ...label, pid, terminal }, attached, !record.inputEnded);
+      const shares = reserveProcess(this.#options.buffer, record.label.length, attached);
+      const process = this.#add(handle, { ...label, pid, terminal }, shares, attached, !record.inputEnded);
       process.recovered(record);
-      void this.#await(process).catch((error: unknown) => process.fail(error));
+      this.#follow(process);
     } catch (error) {
       this.#options.logger.warn("guest.process_not_recovered", { handle, pid, problem: String(error) });
     }
   }
 
-  #add(handle: number, facts: ProcessFacts, attached: boolean, hasInput: boolean): GuestProcess {
+  #add(
+    handle: number,
+    facts: ProcessFacts,
+    shares: ProcessShares,
+    attached: boolean,
+    hasInput: boolean,
+  ): GuestProcess {
     const { control, bulk, clock } = this.#options;
     const process = new GuestProcess({
       handle,
@@ -131,6 +155,7 @@ export class ProcessTable implements CapsuleProcesses {
       attached,
       hasInput,
       clock,
+      shares,
       control,
       data: facts.terminal ? control : bulk,
       onFinished: () => this.#finished(handle, attached || facts.terminal),
@@ -139,9 +164,16 @@ export class ProcessTable implements CapsuleProcesses {
     return process;
   }
 
-  async #await(process: GuestProcess): Promise<void> {
+  /** Waits for the exit of a process; one whose exit cannot be learned is kept as long as one that has exited. */
+  #follow(process: GuestProcess): void {
     const body = new guestChannel.BodyWriter().u32(process.handle).finish();
-    this.#exitedNow(process, await this.#options.control.request(guestChannel.operation.wait, body));
+    this.#options.control
+      .ask(guestChannel.operation.wait, body, process.gone)
+      .then((answer) => this.#exitedNow(process, answer))
+      .catch((error: unknown) => {
+        process.fail(error instanceof GuestRefusal ? generalError(error, "waiting for a process") : error);
+        this.#ended(process);
+      });
   }
 
   #exitedNow(process: GuestProcess, answer: guestChannel.BodyReader): void {
@@ -152,7 +184,13 @@ export class ProcessTable implements CapsuleProcesses {
       killedBy === 0 ? { exitCode: code } : { exitCode: 128 + killedBy, signal: killedBy },
       final,
     );
+    this.#ended(process);
+  }
+
+  #ended(process: GuestProcess): void {
+    if (process.gone.aborted) return;
     this.#exited.set(process.handle, this.#options.clock.now());
+    this.#options.buffer.addReclaimable(process);
     this.#prune();
   }
 
@@ -183,7 +221,9 @@ export class ProcessTable implements CapsuleProcesses {
 
   /** An order whose answer nobody waits for; a guest that is gone has forgotten everything anyway. */
   #tell(op: number, body: guestChannel.BodyWriter): void {
-    this.#options.control.request(op, body.finish()).catch((error: unknown) => {
+    const { control } = this.#options;
+    if (control.requests >= ORDER_LIMIT) return;
+    control.ask(op, body.finish()).catch((error: unknown) => {
       this.#options.logger.debug("guest.order_failed", { op, problem: String(error) });
     });
   }
@@ -193,11 +233,18 @@ export class ProcessTable implements CapsuleProcesses {
     for (const [handle, at] of this.#exited) {
       if (this.#exited.size <= KEEP_EXITED && at >= oldest) return;
       this.#exited.delete(handle);
-      this.#processes.get(handle)?.dispose();
-      this.#processes.delete(handle);
+      this.#remove(handle);
       // Descendants may still hold its pipes, or it is one of those that the guest keeps.
       this.#forget(handle);
     }
+  }
+
+  #remove(handle: number): void {
+    const process = this.#processes.get(handle);
+    if (!process) return;
+    this.#options.buffer.removeReclaimable(process);
+    process.dispose();
+    this.#processes.delete(handle);
   }
 
   #liveByTag(tag: string): boolean {

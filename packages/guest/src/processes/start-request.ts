@@ -1,25 +1,32 @@
 import { WrennError } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
-import type { ProcessFacts, StartRequest } from "@wrenn/protocol";
-import { encodeLabel } from "./process-label.ts";
+import type { StartRequest } from "@wrenn/protocol";
 import { writeLimits } from "./process-limits.ts";
 
-/** What a fresh process may send unasked: one ring. */
-export const RING_BYTES = 262_144;
+/** What the guest keeps of each stream of a process that never waits: it survives a restart of the host agent. */
+export const DETACHED_RING = 262_144;
 export const DEFAULT_SIZE = { cols: 80, rows: 24 };
 
 const FLAG_TERMINAL = 1;
 const FLAG_INPUT = 2;
 
+/** What the host decides about a process. */
+export interface StartOptions {
+  readonly handle: number;
+  /** What the process may send unasked; the guest's own size for a detached one. */
+  readonly ring: number;
+  readonly label: Uint8Array;
+}
+
 /** The body of START (guest protocol §5). @throws WrennError `invalid_field` for a text that no program could be given. */
-export function encodeStart(handle: number, request: StartRequest, facts: ProcessFacts): Buffer {
+export function encodeStart(request: StartRequest, { handle, ring, label }: StartOptions): Buffer {
   requireTexts(request);
   const { cols, rows } = request.terminal ?? DEFAULT_SIZE;
   const body = new guestChannel.BodyWriter()
     .u32(handle)
     .u32((request.terminal ? FLAG_TERMINAL : 0) | (request.stdin ? FLAG_INPUT : 0))
     .u8(request.output === "detached" ? 1 : 0)
-    .u32(RING_BYTES)
+    .u32(request.output === "detached" ? DETACHED_RING : ring)
     .u16(cols)
     .u16(rows)
     .text(request.user ?? "")
@@ -31,7 +38,7 @@ export function encodeStart(handle: number, request: StartRequest, facts: Proces
     write(value);
   });
   writeLimits(body, request.limits);
-  return body.bytes(encodeLabel(facts, request.output)).finish();
+  return body.bytes(label).finish();
 }
 
 /** Strings of execve(2) and of paths end with NUL: the guest would refuse the request without saying which field it was. */

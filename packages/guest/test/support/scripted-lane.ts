@@ -33,6 +33,8 @@ export class ScriptedLane implements AsyncDisposable {
 
   #serve(socket: Socket): void {
     this.#sockets.add(socket);
+    // The host may let go of it in the middle.
+    socket.on("error", () => socket.destroy());
     let rest: Buffer = Buffer.alloc(0);
     let epoch: number | undefined;
     socket.on("data", (bytes: Buffer) => {

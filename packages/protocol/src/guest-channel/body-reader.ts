@@ -1,5 +1,8 @@
 import { WrennError } from "@wrenn/core";
 
+/** Longest list where nothing smaller is known. */
+const LIST_LIMIT = 65_536;
+
 /** Reads a payload from the guest, which is hostile: every length is checked. */
 export class BodyReader {
   readonly #bytes: Buffer;
@@ -55,9 +58,10 @@ export class BodyReader {
     return this.#bytes.subarray(this.#at);
   }
 
-  /** A list; `read` is called once per item, and each item takes at least one byte. */
-  list<T>(read: () => T): T[] {
+  /** A list of at most `limit` items; `read` is called once per item, and each item takes at least one byte. */
+  list<T>(read: () => T, limit: number = LIST_LIMIT): T[] {
     const count = this.u32();
+    if (count > limit) throw new WrennError("guest_protocol", { problem: `a list of ${count} items` });
     if (count > this.left)
       throw new WrennError("guest_protocol", { problem: `a list of ${count} items in ${this.left} bytes` });
     const items: T[] = [];

@@ -11,14 +11,22 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
+/** Answers to repeated greetings: the host repeats one every two seconds at most. */
+const WELCOME_LIMIT = 1000;
+
 /**
  * Turns the bytes of one connection into frames. Until the welcome that answers `hello` everything is left over from
  * earlier connections and thrown away; after it everything must be a frame of this epoch.
  */
 export class FrameDecoder {
   readonly #hello: Hello;
-  #buffer: Buffer = Buffer.alloc(0);
+  /** Bytes that may begin the welcome. */
+  #greeting: Buffer = Buffer.alloc(0);
+  /** The frame that has not arrived as a whole, in memory of the size that it needs, however small its pieces are. */
+  #partial: Buffer = Buffer.alloc(0);
+  #filled = 0;
   #welcome: Welcome | undefined;
+  #repeats = 0;
 
   constructor(hello: Hello) {
     this.#hello = hello;
@@ -34,62 +42,94 @@ export class FrameDecoder {
    * @throws WrennError `guest_protocol` for anything that is not a frame of this connection.
    */
   push(bytes: Buffer, onFrame: (frame: Frame) => void): void {
-    this.#buffer = this.#buffer.length === 0 ? bytes : Buffer.concat([this.#buffer, bytes]);
-    if (!this.#welcome && !this.#findWelcome()) return;
-    let at = 0;
-    for (;;) {
-      const length = this.#parse(at, onFrame);
-      if (length === 0) break;
-      at += length;
+    let rest = this.#welcome ? bytes : this.#findWelcome(bytes);
+    while (rest.length > 0) {
+      if (this.#filled > 0) {
+        rest = this.#complete(rest, onFrame);
+        continue;
+      }
+      const size = this.#measure(rest, rest.length);
+      if (size > rest.length) {
+        this.#partial = Buffer.allocUnsafe(size);
+        this.#filled = rest.copy(this.#partial);
+        return;
+      }
+      this.#emit(rest.subarray(0, size), onFrame);
+      rest = rest.subarray(size);
     }
-    this.#buffer = this.#buffer.subarray(at);
   }
 
-  #findWelcome(): boolean {
+  /** What follows the welcome; nothing while it has not arrived. */
+  #findWelcome(bytes: Buffer): Buffer {
+    const buffer = this.#greeting.length === 0 ? bytes : Buffer.concat([this.#greeting, bytes]);
     for (let at = 0; ; at++) {
-      at = this.#buffer.indexOf(welcomeMagic, at);
+      at = buffer.indexOf(welcomeMagic, at);
       if (at === -1) {
         // The last bytes may be the beginning of a magic.
-        this.#buffer = this.#buffer.subarray(Math.max(0, this.#buffer.length - welcomeMagic.length + 1));
-        return false;
+        this.#greeting = Buffer.from(buffer.subarray(Math.max(0, buffer.length - welcomeMagic.length + 1)));
+        return Buffer.alloc(0);
       }
-      if (this.#buffer.length - at < RECORD_SIZE) {
-        this.#buffer = this.#buffer.subarray(at);
-        return false;
+      if (buffer.length - at < RECORD_SIZE) {
+        this.#greeting = Buffer.from(buffer.subarray(at));
+        return Buffer.alloc(0);
       }
-      this.#welcome = decodeWelcome(this.#buffer.subarray(at), this.#hello);
+      this.#welcome = decodeWelcome(buffer.subarray(at), this.#hello);
       if (!this.#welcome) continue;
-      this.#buffer = this.#buffer.subarray(at + RECORD_SIZE);
-      return true;
+      this.#greeting = Buffer.alloc(0);
+      return buffer.subarray(at + RECORD_SIZE);
     }
   }
 
-  /** Parses what begins at `at`; its length, or 0 when it is not complete. */
-  #parse(at: number, onFrame: (frame: Frame) => void): number {
-    const left = this.#buffer.length - at;
-    if (left < FRAME_HEADER) return 0;
-    if (this.#buffer.compare(welcomeMagic, 0, 16, at, at + 16) === 0) {
-      // A repeated hello was answered again.
-      return left < RECORD_SIZE ? 0 : RECORD_SIZE;
+  /** Adds bytes to the frame that has begun; returns those that are left. */
+  #complete(bytes: Buffer, onFrame: (frame: Frame) => void): Buffer {
+    const taken = bytes.copy(this.#partial, this.#filled);
+    this.#filled += taken;
+    const rest = bytes.subarray(taken);
+    if (this.#filled < this.#partial.length) return rest;
+    const size = this.#measure(this.#partial, this.#filled);
+    if (size > this.#filled) {
+      const larger = Buffer.allocUnsafe(size);
+      this.#partial.copy(larger);
+      this.#partial = larger;
+      return rest;
     }
-    const epoch = this.#buffer.readUInt32LE(at);
-    const length = this.#buffer.readUInt32LE(at + 4);
-    if (epoch !== this.#hello.epoch || length > MAX_PAYLOAD) {
+    this.#filled = 0;
+    this.#emit(this.#partial, onFrame);
+    return rest;
+  }
+
+  /** Size of what `bytes` begin with, of which `length` are there; the size of a header until that is known. */
+  #measure(bytes: Buffer, length: number): number {
+    if (length < FRAME_HEADER) return FRAME_HEADER;
+    // A repeated hello was answered again.
+    if (isWelcome(bytes)) return RECORD_SIZE;
+    const epoch = bytes.readUInt32LE(0);
+    const payload = bytes.readUInt32LE(4);
+    if (epoch !== this.#hello.epoch || payload > MAX_PAYLOAD) {
       throw new WrennError("guest_protocol", {
-        problem: `not a frame of this connection (epoch ${epoch}, length ${length})`,
+        problem: `not a frame of this connection (epoch ${epoch}, length ${payload})`,
       });
     }
-    const total = FRAME_HEADER + length + FRAME_TRAILER;
-    if (left < total) return 0;
-    if (this.#buffer.readUInt32LE(at + FRAME_HEADER + length) !== (epoch ^ 0xff_ff_ff_ff) >>> 0) {
-      throw new WrennError("guest_protocol", { problem: "a frame without its trailer" });
-    }
-    onFrame({
-      type: this.#buffer.readUInt8(at + 8),
-      flags: this.#buffer.readUInt8(at + 9),
-      id: this.#buffer.readUInt32LE(at + 12),
-      payload: this.#buffer.subarray(at + FRAME_HEADER, at + FRAME_HEADER + length),
-    });
-    return total;
+    return FRAME_HEADER + payload + FRAME_TRAILER;
   }
+
+  #emit(frame: Buffer, onFrame: (frame: Frame) => void): void {
+    if (isWelcome(frame)) {
+      if (++this.#repeats <= WELCOME_LIMIT) return;
+      throw new WrennError("guest_protocol", { problem: `more than ${WELCOME_LIMIT} welcomes` });
+    }
+    const end = frame.length - FRAME_TRAILER;
+    if (frame.readUInt32LE(end) !== (this.#hello.epoch ^ 0xff_ff_ff_ff) >>> 0)
+      throw new WrennError("guest_protocol", { problem: "a frame without its trailer" });
+    onFrame({
+      type: frame.readUInt8(8),
+      flags: frame.readUInt8(9),
+      id: frame.readUInt32LE(12),
+      payload: frame.subarray(FRAME_HEADER, end),
+    });
+  }
+}
+
+function isWelcome(bytes: Buffer): boolean {
+  return bytes.compare(welcomeMagic, 0, 16, 0, 16) === 0;
 }

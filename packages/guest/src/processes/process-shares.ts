@@ -1,0 +1,42 @@
+import { WrennError } from "@wrenn/core";
+import type { OutputStream } from "@wrenn/protocol";
+import type { BufferShare, CapsuleBuffer } from "../memory/capsule-buffer.ts";
+
+/** What a process may send unasked, in the order of preference: less when the capsule's memory is nearly full. */
+const RINGS = [262_144, 65_536, 16_384] as const;
+/** What the host keeps of a process in any case, with its command line. */
+const PROCESS_OVERHEAD = 4096;
+
+/** The shares of one process in the memory of its capsule. */
+export interface ProcessShares extends Readonly<Record<OutputStream, BufferShare>> {
+  readonly buffer: CapsuleBuffer;
+  /** Bytes that each stream may send unasked. */
+  readonly ring: number;
+  /** Closes what is not of a stream. */
+  readonly close: () => void;
+}
+
+/**
+ * Makes room for a process and its output.
+ *
+ * @param label - bytes of what the host keeps about it.
+ * @throws WrennError `guest_busy`.
+ */
+export function reserveProcess(buffer: CapsuleBuffer, label: number, isAttached: boolean): ProcessShares {
+  const [facts, stdout, stderr] = [buffer.open(), buffer.open(), buffer.open()];
+  const shares = { buffer, stdout, stderr, close: () => facts.close() };
+  // Output that never waits needs no room: what there is none for is dropped.
+  const rings = isAttached ? RINGS : RINGS.slice(-1);
+  if (facts.reserve(label + PROCESS_OVERHEAD)) {
+    for (const ring of rings) {
+      const isLast = ring === RINGS.at(-1);
+      const fits = (share: BufferShare): boolean =>
+        isLast ? share.reserve(ring) : share.reserve(ring, "growth");
+      if (fits(stdout) && fits(stderr)) return { ...shares, ring };
+      stdout.close();
+      stderr.close();
+    }
+    facts.close();
+  }
+  throw new WrennError("guest_busy", { problem: "there is no room for the output of another process" });
+}
