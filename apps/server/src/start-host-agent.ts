@@ -176,7 +176,7 @@ async function createMachines(
     },
     signal,
   );
-  return { hypervisor, slots, ...guestLinks(logger) };
+  return { hypervisor, slots, ...guestLinks(logger, config.capsuleBufferBytes) };
 }
 
 async function describeHost(
@@ -224,13 +224,14 @@ async function createDisk(disk: {
   await chown(dirname(disk.path), disk.uid, disk.uid);
 }
 
-function guestLinks(logger: Logger) {
+function guestLinks(logger: Logger, bufferBytes: number | undefined) {
   const optionsOf = (machine: Pick<Machine, "guestChannel">, onActivity: () => void): GuestLinkOptions => ({
     ...machine.guestChannel,
     clock: systemClock,
     logger,
     random: systemRandom,
     onActivity,
+    ...defined({ bufferBytes }),
   });
   return {
     connectGuest: (

@@ -167,7 +167,7 @@ async function assemble(
         ? { memoryOvercommit: config.overcommit.memory, diskOvercommit: config.overcommit.disk }
         : {}),
     },
-    ...defined({ times: start.times, rates: config.rates, proxies }),
+    ...defined({ times: start.times, rates: config.rates, work: config.work, proxies }),
     onAuthenticated: (socket) => connections.authenticated(socket),
     retention: config.retention,
     createAnswerMs: config.createAnswerMs,

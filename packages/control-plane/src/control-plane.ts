@@ -10,6 +10,7 @@ import type { HostCertifier } from "./hosts/host-enrolment.ts";
 import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
 import type { CapacityPolicy } from "./hosts/placement.ts";
 import type { RequestLimits, RequestRates } from "./http/request-limits.ts";
+import type { WorkCounts } from "./http/pending-work.ts";
 import type { Mailer, MailTransport } from "./mail/mailer.ts";
 import type { PortAddresses, PortsService } from "./ports/ports.ts";
 import type { IdentityProvider } from "./sign-in/identity-provider.ts";
@@ -48,6 +49,8 @@ export interface ControlPlaneOptions {
   readonly onAuthenticated?: ((socket: ConnectionEnds) => void) | undefined;
   /** How long saved states of teams without another rule are kept; default: without an end. */
   readonly retention?: RetentionRules | undefined;
+  /** How many calls and sessions of capsules may be under way. */
+  readonly work?: { readonly calls?: WorkCounts; readonly sessions?: WorkCounts };
   readonly edge: PortAddresses;
   /** Where requests that users ask for may go; by default the public internet, over TLS. */
   readonly outgoing?: OutgoingPolicy;

@@ -49,6 +49,8 @@ import type { Identity } from "./http/identity.ts";
 import { InFlight } from "./http/in-flight.ts";
 import { registerDescription } from "./http/openapi.ts";
 import { requireOwnPage } from "./http/own-pages.ts";
+import { limitWork } from "./http/limit-work.ts";
+import { callLimits, PendingWork, sessionLimits, withCounts } from "./http/pending-work.ts";
 import { registerPrometheus } from "./http/prometheus.ts";
 import { KnownCredentials } from "./http/known-credentials.ts";
 import { RateLimiter } from "./http/rate-limiter.ts";
@@ -266,6 +268,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
   });
   await addAuthenticatedRoutes(app, { authenticator, access, limits }, async (group) => {
+    limitWork(group, new PendingWork(withCounts(callLimits, options.work?.calls)));
     recordRoutes(group, audit);
     registerAccounts(group, {
       accounts,
@@ -316,6 +319,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       await capsules.running.open(teamId, capsuleId, COMMAND_PATIENCE_MS),
     clock,
     limits,
+    sessions: new PendingWork(withCounts(sessionLimits, options.work?.sessions)),
     logger,
     random,
   });

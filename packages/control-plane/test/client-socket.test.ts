@@ -73,3 +73,26 @@ test("messages that still wait count; those of a session that is over do not", a
   await once(client, "close");
   assert.equal(readAhead.free, free);
 });
+
+test("a client that sends pings and reads nothing is sent no more pongs than its socket takes", async (t) => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1", autoPong: false });
+  t.after(() => server.close());
+  await once(server, "listening");
+  const accepted = once(server, "connection");
+  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  t.after(() => client.terminate());
+  const [socket] = (await accepted) as [WebSocket];
+  const session = new ClientSocket(socket, new ReadAhead());
+  if (client.readyState !== WebSocket.OPEN) await once(client, "open");
+  const ponged = once(client, "pong");
+  client.ping("first");
+  assert.equal(String((await ponged)[0]), "first");
+  client.pause();
+  let pings = 0;
+  socket.on("ping", () => pings++);
+  const COUNT = 100_000;
+  for (let n = 0; n < COUNT; n++) client.ping(Buffer.alloc(125));
+  await eventually("the pings have arrived", () => pings === COUNT);
+  assert.ok(socket.bufferedAmount <= 300 << 10, `${socket.bufferedAmount} bytes wait`);
+  assert.ok(!session.closed.aborted);
+});

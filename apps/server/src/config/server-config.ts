@@ -20,6 +20,7 @@ import { readConnectionLimits, readNetworkLimits, readReachableNetworks } from "
 import { readPathPorts } from "./path-ports.ts";
 import type { PathPorts } from "./path-ports.ts";
 import { readHostNetworks } from "./host-networks.ts";
+import { readCapsuleBuffer, readWorkLimits } from "./work-limits.ts";
 import { readRates } from "./request-rates.ts";
 import { readRetention } from "./retention.ts";
 
@@ -86,6 +87,10 @@ export interface ServerConfig {
   readonly connections?: ListenerSettings;
   /** Proxies in front of the server, whose word about a client is believed. */
   readonly proxies?: TrustedProxies | undefined;
+  /** How many calls and sessions of capsules may be under way. */
+  readonly work?: ReturnType<typeof readWorkLimits>;
+  /** Bytes that this host holds in memory for one capsule. */
+  readonly capsuleBufferBytes?: number | undefined;
   /** Takes mails to people; without it what they are to be told is in the log. */
   readonly mailServer?: SmtpServer | undefined;
 }
@@ -123,6 +128,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     ...(env["WRENN_TRUSTED_PROXIES"] === undefined
       ? {}
       : { proxies: TrustedProxies.parse("WRENN_TRUSTED_PROXIES", env["WRENN_TRUSTED_PROXIES"]) }),
+    work: readWorkLimits(env),
+    capsuleBufferBytes: readCapsuleBuffer(env),
     mailServer: readMailServer(env),
     networkLimits: readNetworkLimits(env),
     connectionLimits: readConnectionLimits(env),

@@ -45,6 +45,9 @@ export class ClientSocket {
     socket.on("error", () => {
       // A broken frame or connection: `close` follows.
     });
+    socket.on("ping", (data: Buffer) => {
+      if (socket.bufferedAmount <= OUTBOUND_HIGH) socket.pong(data);
+    });
     socket.once("close", () => this.#end());
     this.#ping = setInterval(() => socket.ping(), PING_MS);
     this.#ping.unref();

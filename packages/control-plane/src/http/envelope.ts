@@ -59,6 +59,8 @@ export function toWire(
 }
 
 function headersOf(error: WrennError): Readonly<Record<string, string>> {
+  if (WrennError.is(error, "guest_busy") || WrennError.is(error, "too_much_under_way"))
+    return { "retry-after": "1" };
   if (WrennError.is(error, "rate_limited")) return { "retry-after": String(error.context["retry_after"]) };
   // RFC 9110 §12.5.3: what is accepted in place of the coding that was refused.
   if (WrennError.is(error, "unsupported_content_encoding")) return { "accept-encoding": "identity" };

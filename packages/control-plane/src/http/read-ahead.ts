@@ -5,7 +5,7 @@ const INPUT_BYTES = 72 << 20;
 /** Memory for what all clients have sent ahead, beyond their bases. */
 const TOTAL_BYTES = 256 << 20;
 /** What a message costs in addition to its bytes. */
-const MESSAGE_BYTES = 64;
+const MESSAGE_BYTES = 320;
 
 /** Memory for what clients have sent and nothing has taken yet. Each may use as much as is left free, so that none uses it up. */
 export class ReadAhead {

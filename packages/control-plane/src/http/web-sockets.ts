@@ -21,6 +21,7 @@ import type { RequestLimits } from "./request-limits.ts";
 import { SocketRefused } from "./socket-route.ts";
 import type { SocketRoute } from "./socket-route.ts";
 import { closeCode, ClientSocket } from "./client-socket.ts";
+import type { PendingWork } from "./pending-work.ts";
 import { ReadAhead } from "./read-ahead.ts";
 import { listedOrRefused, prefersStrict } from "./strict-fields.ts";
 
@@ -71,6 +72,8 @@ export interface WebSocketsDeps {
   readonly openCapsule: (identity: Identity, capsuleId: string) => Promise<SocketCapsule>;
   readonly clock: Clock;
   readonly limits: RequestLimits;
+  /** The sessions that are open. */
+  readonly sessions: PendingWork;
   readonly logger: Logger;
   readonly random: Random;
 }
@@ -83,6 +86,8 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     noServer: true,
     maxPayload: MAX_MESSAGE,
     perMessageDeflate: false,
+    // Pongs are sent by the client socket, which does not send more than its client takes.
+    autoPong: false,
     handleProtocols: (offered) => subprotocols.find((known) => offered.has(known)) ?? false,
   });
   sockets.on("wsClientError", (error: Error, connection: Duplex, request: IncomingMessage) => {
@@ -125,7 +130,7 @@ async function serve(
   { requestId, closing }: { readonly requestId: string; readonly closing: AbortSignal },
 ): Promise<void> {
   const signal = AbortSignal.any([socket.closed, closing]);
-  const { access, actForPlatform, openCapsule, logger, clock } = deps;
+  const { access, actForPlatform, openCapsule, sessions, logger, clock } = deps;
   const accessEnded = new AbortController();
   const releases: (() => void)[] = [];
   const watch = (grant: AccessGrant): void => {
@@ -155,6 +160,7 @@ async function serve(
     const identity = isAdmin ? await actForPlatform(authenticated) : authenticated;
     if (isAdmin) watch(administratorGrant(identity));
     requireScope(identity, route.scope);
+    using _session = sessions.begin(identity.teamId, capsuleId);
     const capsule = await openCapsule(identity, capsuleId);
     if (route.auditAction !== undefined) deps.recordSession(identity, capsuleId, route.auditAction);
     const touch = (): void => {

@@ -124,7 +124,14 @@ export function registerExecRoutes(
       const { left } = waitingClient(reply);
       const result = await runForeground(
         processes,
-        { cmd, args, envs, ...where, timeoutSec: timeoutSec > 0 ? timeoutSec : DEFAULT_TIMEOUT_SEC },
+        {
+          cmd,
+          args,
+          envs,
+          ...where,
+          timeoutSec: timeoutSec > 0 ? timeoutSec : DEFAULT_TIMEOUT_SEC,
+          ...defined({ work: request.work }),
+        },
         clock,
         left,
       );
@@ -140,7 +147,21 @@ function identityOf(process: CapsuleProcess): { readonly pid: number; readonly t
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Both streams as text, or both as base64 when either is no text. */
+/** From this size on, text that JSON would make more than twice as long is given as base64. */
+const COSTLY_FROM = 1 << 20;
+
+/** Whether much of the output are control characters, each of which JSON writes as six. */
+function isCostlyText(...streams: readonly Buffer[]): boolean {
+  let [bytes, controls] = [0, 0];
+  for (const stream of streams) {
+    bytes += stream.length;
+    if (stream.length < COSTLY_FROM / 2) continue;
+    for (const byte of stream) if (byte < 0x20 && (byte < 0x08 || byte > 0x0d)) controls++;
+  }
+  return bytes >= COSTLY_FROM && controls * 5 > bytes;
+}
+
+/** Both streams as text, or both as base64 when either is no text, or its text would be much longer. */
 function execJson(result: ExecResult) {
   const rest = {
     exit_code: result.exit.exitCode,
@@ -150,6 +171,7 @@ function execJson(result: ExecResult) {
     ...(result.truncated ? { truncated: true } : {}),
   };
   try {
+    if (isCostlyText(result.stdout, result.stderr)) throw new Error("base64 is shorter");
     return {
       stdout: utf8.decode(result.stdout),
       stderr: utf8.decode(result.stderr),

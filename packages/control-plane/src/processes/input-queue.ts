@@ -5,7 +5,7 @@ import type { CapsuleProcess } from "@wrenn/protocol";
 const UNDER_WAY_BYTES = 512 << 10;
 /** Small inputs that wait are sent together up to this size. */
 const JOINED_BYTES = 64 << 10;
-/** What an input counts for in addition to its bytes. */
+/** What an input counts for in addition to its bytes, among those that are under way. */
 const INPUT_BYTES = 64;
 /** A resize overtakes the input before it when none of it was taken for this long. */
 const RESIZE_PATIENCE_MS = 250;

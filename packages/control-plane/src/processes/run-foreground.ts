@@ -9,6 +9,7 @@ import type {
   ProcessLimits,
 } from "@wrenn/protocol";
 import { startProcess } from "./start-process.ts";
+import type { Work } from "../http/pending-work.ts";
 import { unfinishedBytes } from "./text-pieces.ts";
 
 const { SIGKILL, SIGTERM } = constants.signals;
@@ -33,6 +34,8 @@ export interface ExecRequest {
   readonly user?: string;
   readonly limits?: ProcessLimits;
   readonly timeoutSec: number;
+  /** Memory of the answer: output without room in it is left out, as output beyond the limit is. */
+  readonly work?: Pick<Work, "reserve">;
 }
 
 export interface ExecResult {
@@ -88,6 +91,7 @@ export async function runForeground(
     const { stdout, stderr, exit, truncated } = await collect(
       process,
       AbortSignal.any([signal, stuck.signal]),
+      request.work,
     );
     return {
       stdout,
@@ -122,13 +126,17 @@ export async function endTree(process: CapsuleProcess, times: EndTimes = endTime
 async function collect(
   process: CapsuleProcess,
   signal: AbortSignal,
+  work: Pick<Work, "reserve"> | undefined,
 ): Promise<Pick<ExecResult, "stdout" | "stderr" | "exit" | "truncated">> {
   const parts: Record<OutputStream, Uint8Array[]> = { stdout: [], stderr: [] };
   const size: Record<OutputStream, number> = { stdout: 0, stderr: 0 };
   const cut = new Set<OutputStream>();
+  let isFull = false;
   for await (const event of process.output("oldest", signal)) {
     if (event.type === "data") {
-      const room = OUTPUT_LIMIT - size[event.stream];
+      const { length } = event.bytes;
+      isFull ||= work?.reserve(size.stdout + size.stderr + length) === false;
+      const room = isFull ? 0 : OUTPUT_LIMIT - size[event.stream];
       if (event.bytes.length > room) cut.add(event.stream);
       if (room > 0) parts[event.stream].push(event.bytes.subarray(0, room));
       size[event.stream] += Math.min(room, event.bytes.length);

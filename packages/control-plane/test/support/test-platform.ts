@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type {
   ControlPlane,
+  ControlPlaneOptions,
   IdentityProvider,
   LocalHost,
   SignUpMode,
@@ -70,6 +71,7 @@ export interface PlatformParts {
   readonly signUpMode?: SignUpMode | "default";
   readonly proxies?: TrustedProxies;
   readonly retention?: RetentionRules;
+  readonly work?: NonNullable<ControlPlaneOptions["work"]>;
 }
 
 /** The control plane on a database of its own, on top of a fake host. */
@@ -227,7 +229,15 @@ export class TestPlatform implements AsyncDisposable {
     readonly ports: ControlPlane["ports"];
     readonly close: () => Promise<void>;
   }> {
-    const { rates = {}, identityProviders = [], outbox, createAnswerMs, proxies, retention } = this.#parts;
+    const {
+      rates = {},
+      identityProviders = [],
+      outbox,
+      createAnswerMs,
+      proxies,
+      retention,
+      work = {},
+    } = this.#parts;
     const controlPlane = await createControlPlane({
       database: this.database,
       instanceId,
@@ -263,6 +273,7 @@ export class TestPlatform implements AsyncDisposable {
       },
       random: systemRandom,
       rates,
+      work,
       identityProviders,
       createAnswerMs,
       signUpMode: signUpMode === "default" ? undefined : signUpMode,

@@ -1,0 +1,45 @@
+import type { WorkCounts } from "@wrenn/control-plane";
+import { WrennError } from "@wrenn/core";
+
+const COUNTS = /^(\d{1,6}):(\d{1,6}):(\d{1,6})$/;
+const BUFFER = /^\d{1,5}$/;
+const MIB = 1 << 20;
+/** MiB; with less no download could move. */
+const LEAST_BUFFER = 4;
+
+/** How much work may be under way, as far as the environment says. @throws WrennError `invalid_field`. */
+export function readWorkLimits(env: Readonly<Record<string, string | undefined>>): {
+  readonly calls?: WorkCounts;
+  readonly sessions?: WorkCounts;
+} {
+  const { WRENN_CALL_LIMITS: calls, WRENN_SESSION_LIMITS: sessions } = env;
+  return {
+    ...(calls === undefined ? {} : { calls: parseCounts("WRENN_CALL_LIMITS", calls) }),
+    ...(sessions === undefined ? {} : { sessions: parseCounts("WRENN_SESSION_LIMITS", sessions) }),
+  };
+}
+
+/** Bytes that a host holds in memory for one capsule. @throws WrennError `invalid_field`. */
+export function readCapsuleBuffer({
+  WRENN_CAPSULE_BUFFER: text,
+}: Readonly<Record<string, string | undefined>>): number | undefined {
+  if (text === undefined) return undefined;
+  const mib = BUFFER.test(text) ? Number(text) : 0;
+  if (mib < LEAST_BUFFER)
+    throw new WrennError("invalid_field", {
+      field: "WRENN_CAPSULE_BUFFER",
+      problem: `must be MiB, at least ${LEAST_BUFFER}, not '${text}'`,
+    });
+  return mib * MIB;
+}
+
+/** How many of one capsule, of one team and of all. */
+function parseCounts(field: string, text: string): WorkCounts {
+  const [capsule = 0, team = 0, server = 0] = COUNTS.exec(text)?.slice(1).map(Number) ?? [];
+  if (capsule < 1 || team < capsule || server < team)
+    throw new WrennError("invalid_field", {
+      field,
+      problem: `must be counts for a capsule, a team and the server that do not fall, like 512:4096:16384, not '${text}'`,
+    });
+  return { capsule, team, server };
+}
