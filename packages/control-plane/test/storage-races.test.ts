@@ -8,7 +8,7 @@ import { TestPlatform } from "./support/test-platform.ts";
 /* Clients of one team do everything that stores something, at once and in any order. The quota holds at every moment. */
 
 const MIB = 2 ** 20;
-const MEMORY_MB = 256;
+const MEMORY_MIB = 256;
 const QUOTA_MB = 3000;
 const MOST_CHECKPOINTS = 9;
 const CLIENTS = 8;
@@ -18,7 +18,7 @@ const seed = Number(process.env["WRENN_HOSTILE_SEED"] ?? Date.now() % 2 ** 31);
 
 /** Every moment that it saves is as large as the memory of its capsule; operations take a moment. */
 class HungryHostAgent extends FakeHostAgent {
-  override savedBytes = MEMORY_MB * MIB;
+  override savedBytes = MEMORY_MIB * MIB;
 
   override async checkpointCapsule(...request: Parameters<FakeHostAgent["checkpointCapsule"]>) {
     const facts = await super.checkpointCapsule(...request);
@@ -28,7 +28,7 @@ class HungryHostAgent extends FakeHostAgent {
 
   override async createSnapshot(...request: Parameters<FakeHostAgent["createSnapshot"]>) {
     await new Promise((resolve) => setTimeout(resolve, random(20)));
-    return { ...(await super.createSnapshot(...request)), sizeBytes: MEMORY_MB * MIB };
+    return { ...(await super.createSnapshot(...request)), sizeBytes: MEMORY_MIB * MIB };
   }
 }
 
@@ -53,7 +53,7 @@ async function truth(): Promise<{ readonly mib: number; readonly checkpoints: nu
   const templates = await database.db.selectFrom("templates").select("size_bytes").execute();
   const pauses = await Promise.all([...host.capsules.keys()].map((id) => host.listCheckpoints(id)));
   // A pause is never refused: what it saves may exceed the quota.
-  const paused = pauses.flat().filter(({ kind }) => kind === "pause").length * (MEMORY_MB * MIB + 4096);
+  const paused = pauses.flat().filter(({ kind }) => kind === "pause").length * (MEMORY_MIB * MIB + 4096);
   const bytes = reported.reduce((sum, one) => sum + one.bytes, 0) - paused;
   return {
     mib: (bytes + templates.reduce((sum, { size_bytes: size }) => sum + Number(size), 0)) / MIB,
@@ -71,7 +71,7 @@ async function act(): Promise<number> {
     : [];
   const name = `t${random(3)}`;
   const actions = [
-    () => call("POST", "/v1/capsules", { memory_mb: MEMORY_MB }),
+    () => call("POST", "/v1/capsules", { memory_mb: MEMORY_MIB }),
     () => call("POST", `/v1/capsules/${id}/checkpoints`, {}),
     () => call("POST", `/v1/capsules/${id}/checkpoints`, {}),
     () => call("POST", `/v1/capsules/${id}/checkpoints`, {}),
