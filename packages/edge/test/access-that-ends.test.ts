@@ -34,7 +34,9 @@ const ways: Readonly<Record<string, Way>> = {
   "a link": { grant: "link", admitted: (edge, port) => ({ query: link(edge, port) }) },
   "a link's cookie": {
     grant: "link",
-    admitted: (edge, port) => ({ fields: `Cookie: wrenn_port=${link(edge, port).split("=")[1]}\r\n` }),
+    admitted: (edge, port) => ({
+      fields: `Origin: http://${edge.host(port)}\r\nCookie: wrenn_port=${link(edge, port).split("=")[1]}\r\n`,
+    }),
   },
   "a ticket": {
     grant: "session",
