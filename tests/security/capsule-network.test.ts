@@ -4,6 +4,7 @@ import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
 import { after, before, test } from "node:test";
+import { eventually } from "@wrenn/core/testing";
 import { runCommand, tryCommand } from "@wrenn/system";
 import { HELLO_SERVER, INTERNET_ROUTER, openInternet, serveIn } from "../support/network-lab.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -87,6 +88,44 @@ test("no capsule reaches the host, at none of its addresses", async () => {
   for (const address of addresses) assert.equal(await reaches(address, port), false, address);
   const api = new URL(server.url);
   assert.equal(await reaches("203.0.113.1", Number(api.port)), false);
+});
+
+test("no capsule reaches a service that the host publishes by destination NAT", async () => {
+  const table = internet.replace("-", "_");
+  const rule = `ip daddr 203.0.113.1 tcp dport 18999 dnat to ${PUBLIC}:8080`;
+  await runCommand(["nft", "-f", "-"], {
+    input: `table ip ${table} {
+  chain published { type nat hook prerouting priority dstnat; policy accept; ${rule}; }
+  chain published_locally { type nat hook output priority -100; policy accept; ${rule}; }
+}
+`,
+  });
+  try {
+    const control = connect(18_999, "203.0.113.1");
+    const [greeting] = (await once(control, "data")) as [Buffer];
+    control.destroy();
+    assert.equal(greeting.toString(), "hello", "the host reaches it");
+    assert.equal(await reaches("203.0.113.1", 18_999), false);
+    assert.equal(await reaches(PUBLIC, 8080), true);
+  } finally {
+    await runCommand(["nft", "delete", "table", "ip", table]);
+  }
+});
+
+test("a capsule that is destroyed leaves no connections in the host's table", async () => {
+  const gone = await server.capsule(undefined);
+  const { body } = await server.call<{ host_ip: string }>("GET", `/v1/capsules/${gone}`);
+  const open = `import socket,time
+held=[socket.create_connection((${JSON.stringify(PUBLIC)},8080)) for _ in range(40)]
+print(len(held)); time.sleep(0.1)`;
+  assert.equal((await server.exec(gone, "python3", ["-c", open])).body.stdout.trim(), "40");
+  const remembered = async (): Promise<number> => {
+    const { stdout } = await tryCommand(["conntrack", "--dump", "--orig-src", body.host_ip]);
+    return stdout.split("\n").filter(Boolean).length;
+  };
+  assert.ok((await remembered()) >= 40);
+  assert.equal((await server.call("DELETE", `/v1/capsules/${gone}`)).status, 204);
+  await eventually("none is left", async () => (await remembered()) === 0, { timeoutMs: 10_000 });
 });
 
 test("private networks and the metadata address are out of reach, whatever the policy says", async () => {
