@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { after, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
 import { sql } from "kysely";
-import { joinTeam } from "./support/join-team.ts";
+import { joinTeam, listOf } from "./support/join-team.ts";
 import { kinds, openHttp2Events, openRawTerminal, RecordingHostAgent } from "./support/long-connections.ts";
 import type { LongConnection, Opening } from "./support/long-connections.ts";
 import { TestPlatform } from "./support/test-platform.ts";
@@ -273,6 +273,25 @@ test("a revocation whose notification is lost counts within 10 s, on HTTP/2 as w
   } finally {
     await sql`alter table api_keys enable trigger key_revocations`.execute(db);
     close(watched);
+  }
+});
+
+test("a create that waits ends with its key, and leaves no capsule", async () => {
+  const here = await world();
+  host.isSlow = true;
+  try {
+    const created = call("POST", "/v1/capsules", { key: here.key.key, body: {}, url: second.url });
+    created.catch(() => undefined);
+    await eventually("the host is asked", () => host.waiting === 1);
+    await expectDone(call("DELETE", `/v1/api-keys/${here.key.id}`, { token: here.owner.token }));
+    await assert.rejects(created);
+    await eventually("the create is given up", () => host.waiting === 0);
+    await eventually("no capsule is left", async () => {
+      const left = await call("GET", "/v1/capsules", { token: here.owner.token });
+      return listOf(left).length === 0;
+    });
+  } finally {
+    host.isSlow = false;
   }
 });
 

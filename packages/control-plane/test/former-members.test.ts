@@ -58,6 +58,12 @@ for (const [what, end] of Object.entries(endings))
     assert.ok([200, 204].includes(ended.status), JSON.stringify(ended.body));
     assert.equal(reasonOf(await call("GET", "/v1/capsules", { key })), "api_key_invalid");
     assert.equal(reasonOf(await call("POST", "/v1/capsules", { key, body: {} })), "api_key_invalid");
+    // It remembers the key, and is notified.
+    await eventually(
+      "the other control plane refuses the key",
+      async () => reasonOf(await call("GET", "/v1/capsules", { key, url: second.url })) === "api_key_invalid",
+      { timeoutMs: 10_000 },
+    );
     const keys = listOf(await call("GET", "/v1/api-keys", { token: owner.token }));
     assert.deepEqual(
       keys.map((row) => row["created_by"]),

@@ -5,16 +5,32 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import { connect as openSocket } from "node:net";
 import type { Socket } from "node:net";
 import { connect } from "node:http2";
+import { abortable } from "@wrenn/core";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
-import type { CapsuleProcess, CapsuleProcesses } from "@wrenn/protocol";
+import type { CapsuleProcess, CapsuleProcesses, CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import { eventually } from "@wrenn/core/testing";
 import { WebSocket } from "ws";
 import type { RawData } from "ws";
 
-/** A host that records what reaches the input of its processes. */
+/** A host that records what reaches the input of its processes, and whose creates wait while the test says so. */
 export class RecordingHostAgent extends FakeHostAgent {
   readonly typed: string[] = [];
+  /** Creates that wait until they are aborted. */
+  waiting = 0;
+  isSlow = false;
   readonly #watched = new Map<string, CapsuleProcesses>();
+
+  override async createCapsule(spec: CapsuleSpec, signal?: AbortSignal): Promise<CapsuleStatus> {
+    if (this.isSlow && signal) {
+      this.waiting += 1;
+      try {
+        await abortable(signal, new Promise<never>(() => undefined));
+      } finally {
+        this.waiting -= 1;
+      }
+    }
+    return await super.createCapsule(spec, signal);
+  }
 
   override processes(id: string): CapsuleProcesses {
     const known = this.#watched.get(id);
