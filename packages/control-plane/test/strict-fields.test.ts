@@ -224,6 +224,11 @@ test("sessions keep to the same: queries before the upgrade, first messages afte
     assert.doesNotMatch((await call(path, {}, first)).messages.join(""), /not known/);
     assert.match((await call(path, STRICT, first)).messages.join(""), /owner is not known here/);
   }
+  const messages = [JSON.stringify({ type: "auth", token: "x", owner: "root" })];
+  const unknown = await webSocketCall(platform.url, of("pty"), { messages });
+  assert.match(unknown.messages.join(""), /authentication failed/);
+  const refused = await webSocketCall(platform.url, of("pty"), { headers: STRICT, messages });
+  assert.match(refused.messages.join(""), /owner is not known here/);
 });
 
 test("own routes refuse parameters of a query that they do not list, those of the contract do when asked to", async () => {

@@ -149,7 +149,7 @@ async function serve(
   let outcome = "done";
   const fatal = route.hasFatalErrors === true ? { fatal: true } : {};
   try {
-    const authenticated = await authenticate(socket, request, deps, signal);
+    const authenticated = await authenticate(socket, request, isStrict, deps, signal);
     if (!authenticated) {
       outcome = "authentication failed";
       await socket.send({ type: "error", data: outcome, ...fatal });
@@ -210,6 +210,7 @@ async function serve(
 async function authenticate(
   socket: ClientSocket,
   request: IncomingMessage,
+  isStrict: boolean,
   { limits }: WebSocketsDeps,
   signal: AbortSignal,
 ): Promise<Identity | undefined> {
@@ -220,10 +221,11 @@ async function authenticate(
   }
   try {
     const message = await socket.receive(AbortSignal.any([signal, AbortSignal.timeout(AUTH_MS)]));
+    if (message?.type === "json") listedOrRefused(Auth, message.value, isStrict);
     const token = message?.type === "json" && Value.Check(Auth, message.value) ? message.value.token : "";
     return await limits.admit(request, { authorization: `Bearer ${token}` });
   } catch (error) {
-    if (error instanceof WrennError && isFinal(error)) throw error;
+    if (error instanceof WrennError && (isFinal(error) || error.reason === "invalid_field")) throw error;
     return undefined;
   }
 }
