@@ -5,6 +5,7 @@ import { request } from "node:https";
 import { after, before, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { DAY_MS, systemClock, systemRandom } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
 import { HostAuthority } from "@wrenn/host-link";
 import type { LinkCredentials } from "@wrenn/host-link";
 import { authority, hostCredentials, keys, TestLink } from "./support/test-link.ts";
@@ -147,4 +148,22 @@ test("nobody at the address is one typed error, at once", async () => {
     yield Buffer.from("x");
   })();
   await assert.rejects(agent.files("cl-1").write("/x", content, { signal }), { reason: "host_unavailable" });
+});
+
+test("connections without a certificate are bounded, and those of control planes are not counted among them", async () => {
+  await using busy = await TestLink.open(undefined, { perAddress: 8, inAll: 8 });
+  const strangers = Array.from({ length: 40 }, () => connectTcp({ port: busy.port, host: "127.0.0.1" }));
+  let closed = 0;
+  for (const socket of strangers) {
+    socket.on("error", () => undefined);
+    socket.resume().once("close", () => closed++);
+  }
+  await eventually("those beyond the limit are closed", () => closed === 32);
+  strangers.forEach((socket) => socket.destroy());
+  await eventually("the others are forgotten", async () => {
+    const agent = await busy.client();
+    return (await agent.facts(signal).catch(() => undefined)) !== undefined;
+  });
+  // Far more than eight, each with a connection: nothing of them is in a handshake for long.
+  for (let round = 0; round < 20; round++) assert.ok(await (await busy.client()).facts(signal));
 });

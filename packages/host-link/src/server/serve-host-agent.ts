@@ -17,6 +17,8 @@ import { answerInput } from "./answer-input.ts";
 import { answerStream } from "./answer-stream.ts";
 import { answerAppend, answerUpload } from "./answer-upload.ts";
 import { HoldLeases } from "./hold-leases.ts";
+import { defaultStrangers, Strangers } from "./strangers.ts";
+import type { StrangerLimits } from "./strangers.ts";
 import type { LinkRequest } from "./link-request.ts";
 
 /** Longer than clients keep idle connections. */
@@ -31,6 +33,8 @@ export interface HostLinkServerOptions {
   readonly port: number;
   readonly credentials: LinkCredentials;
   readonly logger: Logger;
+  /** Test seam: connections that have not shown a certificate yet. */
+  readonly strangers?: StrangerLimits;
 }
 
 export interface HostLinkServer {
@@ -66,7 +70,10 @@ export async function serveHostAgent(options: HostLinkServerOptions): Promise<Ho
     keepAlive: true,
     keepAliveInitialDelay: PROBE_MS,
   });
+  const strangers = new Strangers(options.strangers ?? defaultStrangers);
+  server.on("connection", (socket) => strangers.admit(socket));
   server.on("secureConnection", (socket) => {
+    strangers.known(socket);
     if (socket.getPeerCertificate().subject?.CN !== CONTROL_PLANE) {
       logger.warn("link.refused", { peer: socket.remoteAddress ?? "" });
       socket.destroy();

@@ -1,6 +1,11 @@
 import { defined, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { connectHostAgent, HostAuthority, makeHostRequest, serveHostAgent } from "@wrenn/host-link";
-import type { HostLinkServer, LinkCredentials, LinkedHostAgent } from "@wrenn/host-link";
+import type {
+  HostLinkServer,
+  HostLinkServerOptions,
+  LinkCredentials,
+  LinkedHostAgent,
+} from "@wrenn/host-link";
 import type { HostAgent } from "@wrenn/protocol";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
 
@@ -25,12 +30,15 @@ export class TestLink implements AsyncDisposable {
   #server: HostLinkServer | undefined;
   port = 0;
 
-  private constructor(agent: HostAgent | undefined) {
+  readonly #strangers: HostLinkServerOptions["strangers"];
+
+  private constructor(agent: HostAgent | undefined, strangers: HostLinkServerOptions["strangers"]) {
+    this.#strangers = strangers;
     this.#served = noting(this.asked, agent ?? this.fake);
   }
 
-  static async open(agent?: HostAgent): Promise<TestLink> {
-    const link = new TestLink(agent);
+  static async open(agent?: HostAgent, strangers?: HostLinkServerOptions["strangers"]): Promise<TestLink> {
+    const link = new TestLink(agent, strangers);
     await link.serve();
     return link;
   }
@@ -42,6 +50,7 @@ export class TestLink implements AsyncDisposable {
       host: "127.0.0.1",
       port: this.port,
       credentials: await hostCredentials(),
+      ...defined({ strangers: this.#strangers }),
     });
     this.port = this.#server.port;
   }
