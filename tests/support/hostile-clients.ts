@@ -9,10 +9,12 @@ import { connect as connectTls } from "node:tls";
  * Clients of a server that mean it harm, as a process: slow, broken and flooding ones over both protocols, from many addresses of this
  * machine, until it receives SIGTERM. The argument is JSON. What happens to each is decided by the seed.
  */
-const { port, tlsPort, seed, only } = JSON.parse(process.argv[2] ?? "{}") as {
+const { port, tlsPort, seed, only, pauseMs } = JSON.parse(process.argv[2] ?? "{}") as {
   readonly port: number;
   readonly tlsPort: number;
   readonly seed: number;
+  /** Between two of them, at least. */
+  readonly pauseMs: number;
   /** One kind instead of all. */
   readonly only?: string;
 };
@@ -58,6 +60,15 @@ function kept(socket: Socket): Socket {
   return socket;
 }
 
+/** Writes the text once a second. */
+async function trickle(socket: Socket | undefined, piece: string, times: number): Promise<void> {
+  for (let sent = 0; sent < times; sent += 1) {
+    await delay(1000);
+    if (socket?.writable !== true) return;
+    socket.write(piece);
+  }
+}
+
 function frame(type: number, flags: number, stream: number, payload = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(9);
   head.writeUIntBE(payload.length, 0, 3);
@@ -96,25 +107,19 @@ const kinds: Readonly<Record<string, () => Promise<void>>> = {
   "slow head": async () => {
     const socket = dial();
     socket?.write("GET /health HTTP/1.1\r\nHost: x\r\nX-A: ");
-    for (let sent = 0; sent < 30 && socket?.writable === true; sent += 1) {
-      await delay(1000);
-      socket.write("a");
-    }
+    await trickle(socket, "a", 30);
   },
   "slow body": async () => {
     const socket = dial();
     socket?.write(
       "POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500000\r\n\r\n{",
     );
-    for (let sent = 0; sent < 60 && socket?.writable === true; sent += 1) {
-      await delay(1000);
-      socket.write(" ");
-    }
+    await trickle(socket, " ", 60);
   },
   "half a request": async () => void dial()?.write("POST /v1/caps"),
   noise: async () => void dial()?.write(randomBytes(1 + random(4000))),
   "silent crowd": async () => {
-    for (let n = 0; n < 60; n += 1) dial();
+    for (let n = 0; n < 40; n += 1) dial();
   },
   "opening and closing": async () => {
     for (let n = 0; n < 60; n += 1) {
@@ -167,7 +172,8 @@ const kinds: Readonly<Record<string, () => Promise<void>>> = {
   },
   "rapid resets": async () => {
     const session = await sessionOf();
-    for (let n = 0; n < 3000 && session?.destroyed === false; n += 1) {
+    for (let n = 0; n < 3000; n += 1) {
+      if (session?.destroyed !== false) return;
       const stream = session.request({ ":path": "/v1/capsules" });
       stream.on("error", () => undefined);
       stream.close(constants.NGHTTP2_CANCEL);
@@ -176,8 +182,9 @@ const kinds: Readonly<Record<string, () => Promise<void>>> = {
   },
   "no window": async () => {
     const session = await sessionOf({ initialWindowSize: 0 });
-    for (let n = 0; n < 60 && session?.destroyed === false; n += 1)
-      session.request({ ":path": "/openapi.json" }).on("error", () => undefined);
+    for (let n = 0; n < 60; n += 1)
+      if (session?.destroyed === false)
+        session.request({ ":path": "/openapi.json" }).on("error", () => undefined);
   },
   pings: () => floodFrames(repeated(frame(6, 0, 0, Buffer.alloc(8)), 200), 200),
   settings: () => floodFrames(repeated(frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 0xff, 0xff])), 200), 200),
@@ -210,7 +217,7 @@ while (!closing.signal.aborted) {
   counts[name] = (counts[name] ?? 0) + 1;
   const one: Promise<void> = (kinds[name]?.() ?? Promise.resolve()).finally(() => underWay.delete(one));
   underWay.add(one);
-  await delay(5 + random(40));
+  await delay(pauseMs + random(8 * pauseMs));
 }
 process.stderr.write(`${JSON.stringify(counts)}\n`);
 process.exit(0);

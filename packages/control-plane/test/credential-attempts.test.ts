@@ -164,7 +164,10 @@ test("callers of /ready share one check a second", async () => {
       const some = Array.from({ length: 50 }, async () => (await platform.call("GET", "/health")).status);
       for (const status of await Promise.all(some)) statuses.add(status);
     }
-    assert.deepEqual([...statuses].toSorted(), [200, 429]);
+    assert.deepEqual(
+      [...statuses].toSorted((a, b) => a - b),
+      [200, 429],
+    );
   } finally {
     host.listCapsules = listCapsules;
   }
@@ -184,7 +187,10 @@ test("guesses at a password from one network do not lock its owner out elsewhere
   };
   const statuses = [];
   for (let n = 0; n < 12; n += 1) statuses.push(await login("guess", `2001:db8:a:a::${n}`));
-  assert.deepEqual([...new Set(statuses)].toSorted(), [401, 429]);
+  assert.deepEqual(
+    [...new Set(statuses)].toSorted((a, b) => a - b),
+    [401, 429],
+  );
   assert.equal(await login(password, "2001:db8:a:a::99"), 429);
   assert.equal(await login(password, "198.51.100.50"), 200);
 });
@@ -202,10 +208,14 @@ test("guesses from many networks slow an account down by seconds and never lock 
     return (await rawRequest(platform.url, asked)).status;
   };
   await Promise.all(Array.from({ length: 55 }, (_, n) => login("guess", `198.51.100.${n + 60}`)));
-  const started = performance.now();
-  assert.equal(await login(password, "192.0.2.200"), 200);
-  const ms = performance.now() - started;
-  assert.ok(ms >= 1900 && ms < 8000, `${ms} ms`);
+  // One place of the account becomes free in 6 s: of several log-ins most wait.
+  const owners = Array.from({ length: 6 }, async (_, n) => {
+    const started = performance.now();
+    assert.equal(await login(password, `192.0.2.${200 + n}`), 200);
+    return performance.now() - started;
+  });
+  const slowest = Math.max(...(await Promise.all(owners)));
+  assert.ok(slowest >= 1900 && slowest < 30_000, `${slowest} ms`);
   assert.equal(
     reasonOf(await platform.call("POST", "/v1/auth/login", { body: { email, password: "no" } })),
     "login_failed",

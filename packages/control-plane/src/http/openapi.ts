@@ -44,21 +44,23 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
 export async function registerDescription(app: App, whole: App): Promise<void> {
   const json = once(() => Buffer.from(JSON.stringify(whole.swagger())));
   const yaml = once(() => Buffer.from(whole.swagger({ yaml: true })));
-  const sendJson = async (reply: FastifyReply) =>
-    await reply.type("application/json; charset=utf-8").send(json());
-  const sendYaml = async (reply: FastifyReply) => await reply.type("application/yaml").send(yaml());
+  const sendJson = (reply: FastifyReply): FastifyReply =>
+    reply.type("application/json; charset=utf-8").send(json());
+  const sendYaml = (reply: FastifyReply): FastifyReply => reply.type("application/yaml").send(yaml());
   await app.register(swaggerUi, {
     routePrefix: "/docs",
     staticCSP: DOCS_POLICY,
     uiHooks: {
-      onRequest: async (request, reply) => {
-        if (request.routeOptions.url === "/docs/json") await sendJson(reply);
-        else if (request.routeOptions.url === "/docs/yaml") await sendYaml(reply);
+      onRequest: (request, reply, done) => {
+        const { url } = request.routeOptions;
+        if (url === "/docs/json") sendJson(reply);
+        else if (url === "/docs/yaml") sendYaml(reply);
+        else done();
       },
     },
   });
-  app.get("/openapi.json", { schema: { hide: true } }, async (_request, reply) => await sendJson(reply));
-  app.get("/openapi.yaml", { schema: { hide: true } }, async (_request, reply) => await sendYaml(reply));
+  app.get("/openapi.json", { schema: { hide: true } }, async (_request, reply) => sendJson(reply));
+  app.get("/openapi.yaml", { schema: { hide: true } }, async (_request, reply) => sendYaml(reply));
 }
 
 function once<T>(make: () => T): () => T {
