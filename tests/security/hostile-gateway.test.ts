@@ -54,92 +54,95 @@ const fuzzHellos = (hello: Buffer): string => `${RANDOM}${END}const seed=${base6
 const one=()=>new Promise((done)=>{const s=require("net").connect(443,"${PUBLIC}",async()=>{const b=rnd(20)?mutate(seed):seed;if(rnd(3))s.write(b);else for(let i=0;i<b.length&&i<2000&&!s.destroyed;i+=1+rnd(300)){s.write(b.subarray(i,i+1+rnd(300)));await new Promise((d)=>setImmediate(d))}setTimeout(()=>s.destroy(),rnd(100))});s.on("error",()=>{});s.resume();s.on("close",done)});
 const go=async()=>{while(Date.now()<end){sent++;await one()}};Promise.all(Array.from({length:16},go)).then(()=>{console.log(sent);process.exit()})`;
 
-describe("the gateway process under attack", { skip: needsRoot }, () => {
-  const stack = new AsyncDisposableStack();
-  const hostile = `${name}-h`;
-  const honest = `${name}-o`;
-  let pool: OpenPool;
-  let hello: Buffer;
+describe(
+  `the gateway process under attack (seed ${SEED}, ${SECONDS} s for each attack)`,
+  { skip: needsRoot },
+  () => {
+    const stack = new AsyncDisposableStack();
+    const hostile = `${name}-h`;
+    const honest = `${name}-o`;
+    let pool: OpenPool;
+    let hello: Buffer;
 
-  before(async () => {
-    console.log(`seed ${SEED}, ${SECONDS} s for each attack`);
-    const stub = stack.use(await startDnsStub({ "good.example": [PUBLIC] }));
-    pool = stack.use(await openPool({ resolvers: [stub.address] }));
-    for (const namespace of [hostile, honest]) {
-      const slot: Slot = await pool.acquire();
-      stack.use(await attachGuest(slot, namespace));
-      await pool.pool.applyPolicy(slot, { egress: "deny", allow: ["good.example"], deny: [] }, signal);
+    before(async () => {
+      const stub = stack.use(await startDnsStub({ "good.example": [PUBLIC] }));
+      pool = stack.use(await openPool({ resolvers: [stub.address] }));
+      for (const namespace of [hostile, honest]) {
+        const slot: Slot = await pool.acquire();
+        stack.use(await attachGuest(slot, namespace));
+        await pool.pool.applyPolicy(slot, { egress: "deny", allow: ["good.example"], deny: [] }, signal);
+      }
+      stack.use(await openInternet(name, [PUBLIC]));
+      stack.use(await serveIn(name, TLS_SERVER));
+      hello = await clientHelloOf("good.example");
+    });
+    after(() => stack.disposeAsync());
+
+    async function gatewayPid(): Promise<string> {
+      const { stdout } = await runCommand(["pgrep", "-P", String(process.pid), "-f", "gateway-process.ts"]);
+      return stdout.trim();
     }
-    stack.use(await openInternet(name, [PUBLIC]));
-    stack.use(await serveIn(name, TLS_SERVER));
-    hello = await clientHelloOf("good.example");
-  });
-  after(() => stack.disposeAsync());
 
-  async function gatewayPid(): Promise<string> {
-    const { stdout } = await runCommand(["pgrep", "-P", String(process.pid), "-f", "gateway-process.ts"]);
-    return stdout.trim();
-  }
+    async function usage(pid: string): Promise<{ readonly bytes: number; readonly descriptors: number }> {
+      const status = await readFile(`/proc/${pid}/status`, "utf8");
+      const descriptors = (await readdir(`/proc/${pid}/fd`)).length;
+      return { bytes: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1024, descriptors };
+    }
 
-  async function usage(pid: string): Promise<{ readonly bytes: number; readonly descriptors: number }> {
-    const status = await readFile(`/proc/${pid}/status`, "utf8");
-    const descriptors = (await readdir(`/proc/${pid}/fd`)).length;
-    return { bytes: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1024, descriptors };
-  }
+    interface Honest {
+      readonly count: number;
+      readonly failed: number;
+      readonly p50: number;
+    }
 
-  interface Honest {
-    readonly count: number;
-    readonly failed: number;
-    readonly p50: number;
-  }
+    /** Runs attacks in one guest while the other one resolves a name all the time. */
+    async function under(...attacks: readonly string[]): Promise<Honest> {
+      const running = attacks.map((script) => runIn(hostile, script));
+      const { stdout } = await runIn(honest, HONEST);
+      await Promise.all(running);
+      const all = JSON.parse(stdout) as readonly number[];
+      const times = all.filter((time) => time >= 0).toSorted((x, y) => x - y);
+      return {
+        count: all.length,
+        failed: all.length - times.length,
+        p50: times[Math.floor(times.length / 2)] ?? Infinity,
+      };
+    }
 
-  /** Runs attacks in one guest while the other one resolves a name all the time. */
-  async function under(...attacks: readonly string[]): Promise<Honest> {
-    const running = attacks.map((script) => runIn(hostile, script));
-    const { stdout } = await runIn(honest, HONEST);
-    await Promise.all(running);
-    const all = JSON.parse(stdout) as readonly number[];
-    const times = all.filter((time) => time >= 0).toSorted((x, y) => x - y);
-    return {
-      count: all.length,
-      failed: all.length - times.length,
-      p50: times[Math.floor(times.length / 2)] ?? Infinity,
-    };
-  }
+    test("a guest that floods the resolver over UDP and TCP slows no other guest's names down", async (t) => {
+      const quiet = await under();
+      const flooded = await under(FLOOD_UDP, FLOOD_TCP);
+      t.diagnostic(`p50 ${quiet.p50.toFixed(1)} ms alone, ${flooded.p50.toFixed(1)} ms under the flood`);
+      assert.ok(flooded.failed <= flooded.count / 50, `${flooded.failed} of ${flooded.count} failed`);
+      // The flood also takes this machine's processors, which the honest guest's script needs.
+      assert.ok(flooded.p50 < Math.max(250, quiet.p50 * 10), `p50 ${flooded.p50} ms, alone ${quiet.p50} ms`);
+    });
 
-  test("a guest that floods the resolver over UDP and TCP slows no other guest's names down", async (t) => {
-    const quiet = await under();
-    const flooded = await under(FLOOD_UDP, FLOOD_TCP);
-    t.diagnostic(`p50 ${quiet.p50.toFixed(1)} ms alone, ${flooded.p50.toFixed(1)} ms under the flood`);
-    assert.ok(flooded.failed <= flooded.count / 50, `${flooded.failed} of ${flooded.count} failed`);
-    // The flood also takes this machine's processors, which the honest guest's script needs.
-    assert.ok(flooded.p50 < Math.max(250, quiet.p50 * 10), `p50 ${flooded.p50} ms, alone ${quiet.p50} ms`);
-  });
+    test("one guest holds at most eight connections to the resolver, and another one still gets its own", async () => {
+      const hold = `let open=0;for(let n=0;n<256;n++){const s=require("net").connect(53,"169.254.0.22",()=>open++);s.on("error",()=>{});s.on("close",()=>open--)}setTimeout(()=>{console.log(open);process.exit()},1500)`;
+      const holding = runIn(hostile, hold);
+      const overTcp = `const q=${base64(query("good.example", 9))};const l=Buffer.alloc(2);l.writeUInt16BE(q.length);const s=require("net").connect(53,"169.254.0.22",()=>s.write(Buffer.concat([l,q])));s.on("data",(d)=>{console.log(d.readUInt16BE(2));process.exit()});s.on("error",(e)=>{console.log(e.code);process.exit()});s.on("close",()=>{console.log("closed");process.exit()})`;
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      assert.equal((await runIn(honest, overTcp)).stdout.trim(), "9");
+      const open = Number((await holding).stdout);
+      // Those that are not accepted yet look open to the guest.
+      assert.ok(open <= 48, `${open} connections`);
+    });
 
-  test("one guest holds at most eight connections to the resolver, and another one still gets its own", async () => {
-    const hold = `let open=0;for(let n=0;n<256;n++){const s=require("net").connect(53,"169.254.0.22",()=>open++);s.on("error",()=>{});s.on("close",()=>open--)}setTimeout(()=>{console.log(open);process.exit()},1500)`;
-    const holding = runIn(hostile, hold);
-    const overTcp = `const q=${base64(query("good.example", 9))};const l=Buffer.alloc(2);l.writeUInt16BE(q.length);const s=require("net").connect(53,"169.254.0.22",()=>s.write(Buffer.concat([l,q])));s.on("data",(d)=>{console.log(d.readUInt16BE(2));process.exit()});s.on("error",(e)=>{console.log(e.code);process.exit()});s.on("close",()=>{console.log("closed");process.exit()})`;
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    assert.equal((await runIn(honest, overTcp)).stdout.trim(), "9");
-    const open = Number((await holding).stdout);
-    // Those that are not accepted yet look open to the guest.
-    assert.ok(open <= 48, `${open} connections`);
-  });
-
-  test("bytes that are no questions and no ClientHellos neither end the gateway nor make it grow", async (t) => {
-    const pid = await gatewayPid();
-    await under();
-    const before = await usage(pid);
-    const during = await under(FUZZ_DNS, fuzzHellos(hello));
-    assert.equal(await gatewayPid(), pid, "it is the same process");
-    assert.ok(during.failed <= during.count / 50, `${during.failed} of ${during.count} failed`);
-    await eventually(
-      "its descriptors are closed",
-      async () => (await usage(pid)).descriptors <= before.descriptors + 8,
-    );
-    const { bytes } = await usage(pid);
-    t.diagnostic(`grew by ${((bytes - before.bytes) / MIB).toFixed(1)} MiB`);
-    assert.ok(bytes - before.bytes < 64 * MIB, `${(bytes - before.bytes) / MIB} MiB`);
-  });
-});
+    test("bytes that are no questions and no ClientHellos neither end the gateway nor make it grow", async (t) => {
+      const pid = await gatewayPid();
+      await under();
+      const before = await usage(pid);
+      const during = await under(FUZZ_DNS, fuzzHellos(hello));
+      assert.equal(await gatewayPid(), pid, "it is the same process");
+      assert.ok(during.failed <= during.count / 50, `${during.failed} of ${during.count} failed`);
+      await eventually(
+        "its descriptors are closed",
+        async () => (await usage(pid)).descriptors <= before.descriptors + 8,
+      );
+      const { bytes } = await usage(pid);
+      t.diagnostic(`grew by ${((bytes - before.bytes) / MIB).toFixed(1)} MiB`);
+      assert.ok(bytes - before.bytes < 64 * MIB, `${(bytes - before.bytes) / MIB} MiB`);
+    });
+  },
+);

@@ -33,16 +33,11 @@ await platform.database.db
   .execute();
 
 /** Access tokens are over after 15 minutes, and each new person takes one. */
-async function adminToken(): Promise<string> {
-  const login = await call("POST", "/v1/auth/login", { body: admin });
-  return String(login.body["token"]);
-}
+const adminToken = async (): Promise<string> =>
+  String((await call("POST", "/v1/auth/login", { body: admin })).body["token"]);
 
 let people = 0;
-async function somebody(): Promise<Person> {
-  people += 1;
-  return await platform.person(`person${people}`);
-}
+const somebody = async (): Promise<Person> => await platform.person(`person${(people += 1)}`);
 
 async function keyOf(
   token: string,

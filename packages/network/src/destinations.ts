@@ -19,7 +19,7 @@ export interface Destinations {
   /** Networks that the operator opened, in their normal form, without nested ones. */
   readonly opened: readonly string[];
   /** Whether a policy may open an IPv4 address. Networks that the host is connected to are judged by the kernel alone. */
-  isReachable(address: string): boolean;
+  readonly isReachable: (address: string) => boolean;
 }
 
 /**

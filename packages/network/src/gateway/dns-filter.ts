@@ -66,20 +66,11 @@ function isPrivateRecord(record: Answer, question: Question, { destinations }: D
 
 /** Names that the data of a record consists of. */
 function targets(record: Answer): readonly string[] {
-  switch (record.type) {
-    case "CNAME":
-    case "NS":
-    case "PTR":
-      return [record.data];
-    case "MX":
-      return [record.data.exchange];
-    case "SRV":
-      return [record.data.target];
-    case "SOA":
-      return [record.data.mname, record.data.rname];
-    default:
-      return [];
-  }
+  if (record.type === "CNAME" || record.type === "NS" || record.type === "PTR") return [record.data];
+  if (record.type === "MX") return [record.data.exchange];
+  if (record.type === "SRV") return [record.data.target];
+  if (record.type === "SOA") return [record.data.mname, record.data.rname];
+  return [];
 }
 
 function isPrivate(name: string): boolean {

@@ -30,7 +30,7 @@ export function isWithin(name: string, zone: string): boolean {
 export function reversedAddress(name: string): string | undefined {
   const octets = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/.exec(name)?.slice(1);
   if (!octets || octets.some((octet) => Number(octet) > 255)) return undefined;
-  return octets.reverse().map(Number).join(".");
+  return octets.toReversed().map(Number).join(".");
 }
 
 /** Whether a name is made of labels that the wire format can hold, in characters that mean the same to every resolver. */
