@@ -121,7 +121,7 @@ test("up prints URL, commands and where the key is; run uses that server; Ctrl-C
 
 test("up prints key and token to a terminal", async () => {
   // script(1) gives the command a terminal, and ends it when its input does.
-  const server = spawn("script", ["-qec", `exec ${wrenn} up --no-host 2>/dev/null`, "/dev/null"], {
+  const server = spawn("/usr/bin/script", ["-qec", `exec ${wrenn} up --no-host 2>/dev/null`, "/dev/null"], {
     env: { ...environment, WRENN_LISTEN: "127.0.0.1:0" },
     stdio: ["pipe", "pipe", "inherit"],
   });
