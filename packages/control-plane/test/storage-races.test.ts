@@ -9,11 +9,13 @@ import { TestPlatform } from "./support/test-platform.ts";
 
 const MIB = 2 ** 20;
 const MEMORY_MIB = 256;
-const QUOTA_MB = 3000;
-const MOST_CHECKPOINTS = 9;
+const QUOTA_MIB = 1500;
+const MOST_CHECKPOINTS = 3;
+/** Not a time: a slow machine does as much as a quick one. */
+const OPERATIONS = 250;
 const CLIENTS = 8;
 const long = process.env["WRENN_TEST_LONG"] === "1";
-const seconds = long ? Number(process.env["WRENN_HOSTILE_SECONDS"] ?? 600) : 3;
+const seconds = long ? Number(process.env["WRENN_HOSTILE_SECONDS"] ?? 600) : 0;
 const seed = Number(process.env["WRENN_HOSTILE_SEED"] ?? Date.now() % 2 ** 31);
 
 /** Every moment that it saves is as large as the memory of its capsule; operations take a moment. */
@@ -21,6 +23,8 @@ class HungryHostAgent extends FakeHostAgent {
   override savedBytes = MEMORY_MIB * MIB;
 
   override async checkpointCapsule(...request: Parameters<FakeHostAgent["checkpointCapsule"]>) {
+    // Between the check of the quota and the moment that is saved, and before the answer.
+    await new Promise((resolve) => setTimeout(resolve, random(20)));
     const facts = await super.checkpointCapsule(...request);
     await new Promise((resolve) => setTimeout(resolve, random(20)));
     return facts;
@@ -65,49 +69,48 @@ const call = (method: string, path: string, body?: unknown) => platform.call(met
 
 async function act(): Promise<number> {
   const ids = [...host.capsules.keys()];
-  const id = ids[random(Math.max(1, ids.length))] ?? "cl-none";
-  const [checkpoint] = host.capsules.has(id)
-    ? (await host.listCheckpoints(id)).filter(({ kind }) => kind === "checkpoint")
-    : [];
-  const name = `t${random(3)}`;
+  const id = ids[random(ids.length)];
+  if (ids.length < 3 || id === undefined)
+    return (await call("POST", "/v1/capsules", { memory_mb: MEMORY_MIB })).status;
+  const checkpoint = (await host.listCheckpoints(id)).find(({ kind }) => kind === "checkpoint");
+  const name = `t${random(2)}`;
+  const save = () => call("POST", `/v1/capsules/${id}/checkpoints`, {});
   const actions = [
-    () => call("POST", "/v1/capsules", { memory_mb: MEMORY_MIB }),
-    () => call("POST", `/v1/capsules/${id}/checkpoints`, {}),
-    () => call("POST", `/v1/capsules/${id}/checkpoints`, {}),
-    () => call("POST", `/v1/capsules/${id}/checkpoints`, {}),
+    ...Array.from({ length: 6 }, () => save),
     () => call("DELETE", `/v1/capsules/${id}/checkpoints/${checkpoint?.id ?? "g0"}`),
-    () => call("POST", `/v1/capsules/${id}/fork`, { count: 1 + random(2) }),
+    () => call("DELETE", `/v1/capsules/${id}/checkpoints/${checkpoint?.id ?? "g0"}`),
+    () => call("POST", `/v1/capsules/${id}/fork`, { count: 2 }),
     () => call("POST", `/v1/snapshots?overwrite=true`, { sandbox_id: id, name }),
     () => call("POST", `/v1/capsules/${id}/resume`),
+    () => call("POST", `/v1/capsules/${id}/resume`),
     () => call("DELETE", `/v1/snapshots/${name}`),
-    ...(random(4) === 0 ? [() => call("DELETE", `/v1/capsules/${id}`)] : []),
+    ...(random(3) === 0 ? [() => call("DELETE", `/v1/capsules/${id}`)] : []),
   ];
-  return (await (actions[random(actions.length)] ?? assert.fail())()).status;
+  const answer = await (actions[random(actions.length)] ?? assert.fail())();
+  assert.ok(answer.status < 500, JSON.stringify(answer.body));
+  return answer.status;
 }
 
-test(
-  `the quotas of storage hold at every moment (seed ${seed}, ${seconds} s)`,
-  { timeout: (seconds + 60) * 1000 },
-  async () => {
-    await database.db
-      .updateTable("teams")
-      .set({ max_storage_mb: QUOTA_MB, max_checkpoints: MOST_CHECKPOINTS, max_capsules: 8 })
-      .execute();
-    const until = performance.now() + seconds * 1000;
-    const statuses = new Map<number, number>();
-    const client = async (): Promise<void> => {
-      while (performance.now() < until) {
-        const status = await act();
-        statuses.set(status, (statuses.get(status) ?? 0) + 1);
-        const { mib, checkpoints } = await truth();
-        assert.ok(mib <= QUOTA_MB, `${mib} MiB are stored`);
-        assert.ok(checkpoints <= MOST_CHECKPOINTS, `there are ${checkpoints} checkpoints`);
-        // Reports come at any moment.
-        if (random(10) === 0) platform.clock.advance(16_000);
-      }
-    };
-    await Promise.all(Array.from({ length: CLIENTS }, client));
-    assert.ok((statuses.get(201) ?? 0) > 10 && (statuses.get(403) ?? 0) > 0, JSON.stringify([...statuses]));
-    assert.equal(statuses.get(500), undefined);
-  },
-);
+test(`the quotas of storage hold at every moment (seed ${seed})`, async () => {
+  await database.db
+    .updateTable("teams")
+    .set({ max_storage_mb: QUOTA_MIB, max_checkpoints: MOST_CHECKPOINTS, max_capsules: 6 })
+    .execute();
+  const until = performance.now() + seconds * 1000;
+  let operations = 0;
+  const statuses = new Map<number, number>();
+  const client = async (): Promise<void> => {
+    while (operations++ < OPERATIONS || performance.now() < until) {
+      const status = await act();
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      const { mib, checkpoints } = await truth();
+      assert.ok(mib <= QUOTA_MIB, `${mib} MiB are stored`);
+      assert.ok(checkpoints <= MOST_CHECKPOINTS, `there are ${checkpoints} checkpoints`);
+      // Reports come at any moment.
+      if (random(10) === 0) platform.clock.advance(16_000);
+    }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, client));
+  const counts = JSON.stringify([...statuses]);
+  assert.ok((statuses.get(201) ?? 0) > 0 && (statuses.get(403) ?? 0) > 0, counts);
+});

@@ -20,7 +20,8 @@ export async function findTeamsOfCapsules(
 
 /**
  * Records what the capsules of a host occupy; one that is not reported occupies nothing. A capsule with an operation that ran at
- * some time since `since` is never lowered: the host may have measured it before the operation added something.
+ * some time since `since` is never lowered: the host may have measured it before the operation added something. Rows that another
+ * transaction changes are left to the next report: this statement locks many rows and must wait for none.
  */
 export async function recordStorage(
   db: Db,
@@ -37,6 +38,7 @@ export async function recordStorage(
           and (o.state = 'running' or o.finished_at >= ${since})) as busy
       from sandboxes s left join given g on g.id = s.id
       where s.host_id = ${hostId} and (g.id is not null or s.storage_bytes > 0 or s.checkpoints > 0)
+      for no key update of s skip locked
     )
     update sandboxes s set
       storage_bytes = case when c.busy then greatest(s.storage_bytes, c.bytes) else c.bytes end,
