@@ -148,21 +148,31 @@ test("sign-up and reset answer before anything is looked up, so that their time 
 
 test("the time of a reset is the same for addresses with and without an account", async () => {
   const { email } = await platform.person("measured");
-  const times: Record<"known" | "unknown", number[]> = { known: [], unknown: [] };
-  for (let round = 0; round < 60; round++) {
-    const kind = round % 2 === 0 ? "known" : "unknown";
+  const measured: string[] = [];
+  // A busy machine may spoil a series. Before, every one differed by half and more: 20 ms and 13 ms.
+  for (let series = 0; series < 4; series++) {
+    const [known, unknown] = await medianTimes(email, series);
+    if (Math.max(known, unknown) < 1.4 * Math.min(known, unknown) + 0.5) return;
+    measured.push(`${known} ms and ${unknown} ms`);
+  }
+  assert.fail(measured.join(", "));
+});
+
+/** Of resets for an address with an account, and for addresses without. */
+async function medianTimes(email: string, series: number): Promise<readonly [number, number]> {
+  const times: readonly [number[], number[]] = [[], []];
+  for (let round = 0; round < 40; round++) {
+    const isKnown = round % 2 === 0;
     platform.clock.advance(600_000);
-    const began = performance.now();
-    const body = JSON.stringify({ email: kind === "known" ? email : `unknown${round}@example.org` });
+    const body = JSON.stringify({ email: isKnown ? email : `unknown-${series}-${round}@example.org` });
     const headers = { "content-type": "application/json" };
+    const began = performance.now();
     await (await fetch(`${platform.url}/v1/me/password/reset`, { method: "POST", headers, body })).text();
-    times[kind].push(performance.now() - began);
+    times[isKnown ? 0 : 1].push(performance.now() - began);
     await platform.settle();
   }
-  const [known, unknown] = [median(times.known), median(times.unknown)];
-  // Before, the database's work for a known address took several milliseconds.
-  assert.ok(Math.abs(known - unknown) < 3, `${known} ms and ${unknown} ms`);
-});
+  return [median(times[0]), median(times[1])];
+}
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
