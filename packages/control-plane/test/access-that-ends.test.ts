@@ -4,8 +4,14 @@ import { after, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
 import { sql } from "kysely";
 import { joinTeam, listOf } from "./support/join-team.ts";
-import { kinds, openHttp2Events, openRawTerminal, RecordingHostAgent } from "./support/long-connections.ts";
-import type { LongConnection, Opening } from "./support/long-connections.ts";
+import {
+  close,
+  kinds,
+  openHttp2Events,
+  openRawTerminal,
+  RecordingHostAgent,
+} from "./support/long-connections.ts";
+import type { Opening, Watched } from "./support/long-connections.ts";
 import { TestPlatform } from "./support/test-platform.ts";
 import type { Person } from "./support/test-platform.ts";
 
@@ -20,10 +26,8 @@ await platform.database.db.updateTable("hosts").set({ address: "shared.test:1" }
 platform.remote.set("shared.test:1", host);
 /** Connections are opened here, and access ends at the first control plane. */
 const second = await platform.serve(undefined);
-await eventually("the second control plane reaches the host", async () => {
-  const { status } = await call("GET", "/ready", { url: second.url });
-  return status === 200;
-});
+const ready = async (): Promise<boolean> => (await call("GET", "/ready", { url: second.url })).status === 200;
+await eventually("the second control plane reaches the host", ready);
 
 const admin = await platform.person("root");
 await platform.database.db
@@ -67,11 +71,6 @@ async function openAll(opening: Opening, only?: (name: string) => boolean): Prom
   );
 }
 
-interface Watched {
-  readonly connection: LongConnection;
-  readonly ended: string;
-}
-
 /** Nothing has ended by itself; requests without a first answer have reached their handler. */
 async function assertAllOpen(all: readonly Watched[]): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 100));
@@ -88,10 +87,6 @@ async function assertAllEnd(all: readonly Watched[]): Promise<void> {
     });
     assert.equal(ending, ended, connection.name);
   }
-}
-
-function close(all: readonly Watched[]): void {
-  for (const { connection } of all) connection.close();
 }
 
 interface World {

@@ -221,9 +221,9 @@ async function authenticate(
   }
   try {
     const message = await socket.receive(AbortSignal.any([signal, AbortSignal.timeout(AUTH_MS)]));
-    if (message?.type === "json") listedOrRefused(Auth, message.value, isStrict);
-    const token = message?.type === "json" && Value.Check(Auth, message.value) ? message.value.token : "";
-    return await limits.admit(request, { authorization: `Bearer ${token}` });
+    const auth = message?.type === "json" && Value.Check(Auth, message.value) ? message.value : undefined;
+    if (auth) listedOrRefused(Auth, auth, isStrict);
+    return await limits.admit(request, { authorization: `Bearer ${auth?.token ?? ""}` });
   } catch (error) {
     if (error instanceof WrennError && (isFinal(error) || error.reason === "invalid_field")) throw error;
     return undefined;

@@ -82,6 +82,16 @@ export interface LongConnection {
   readonly close: () => void;
 }
 
+/** A connection, and what it has to end with when its access does. */
+export interface Watched {
+  readonly connection: LongConnection;
+  readonly ended: string;
+}
+
+export function close(all: readonly Watched[]): void {
+  for (const { connection } of all) connection.close();
+}
+
 type Open = (opening: Opening) => Promise<LongConnection>;
 
 const ENDED = "1008 access_ended";

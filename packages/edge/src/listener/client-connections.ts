@@ -29,7 +29,7 @@ export class ClientConnection {
 
 /**
  * The connections of all listeners of a server. Those whose client has not shown credentials are limited by network, end soon when they are
- * idle, and lose their place first when there is none left.
+ * idle, and lose their place first when the listener is full.
  */
 export class ClientConnections {
   readonly limits: ListenerLimits;
