@@ -22,12 +22,18 @@ const host = new RecordingHostAgent();
 const platform = await TestPlatform.start({ host });
 after(() => platform[Symbol.asyncDispose]());
 const call = platform.call.bind(platform);
-await platform.database.db.updateTable("hosts").set({ address: "shared.test:1" }).execute();
-platform.remote.set("shared.test:1", host);
+await platform.database.db
+  .updateTable("hosts")
+  .set({ address: "shared.test:8090", cert_fingerprint: "shared" })
+  .execute();
+platform.remote.set("shared.test:8090", host);
 /** Connections are opened here, and access ends at the first control plane. */
 const second = await platform.serve(undefined);
-const ready = async (): Promise<boolean> => (await call("GET", "/ready", { url: second.url })).status === 200;
-await eventually("the second control plane reaches the host", ready);
+const readyAtNextLook = async (): Promise<boolean> => {
+  platform.clock.advance(1000);
+  return (await call("GET", "/ready", { url: second.url })).status === 200;
+};
+await eventually("the second control plane reaches the host", readyAtNextLook);
 
 const admin = await platform.person("root");
 await platform.database.db

@@ -102,6 +102,17 @@ test("a team has at most 200 open invitations, also by requests at the same mome
   }));
   await db.insertInto("teams").values(teams).execute();
   await db
+    .insertInto("memberships")
+    .values(
+      teams.map(({ id }) => ({
+        user_id: team.userId,
+        team_id: id,
+        role: "owner" as const,
+        is_default: false,
+      })),
+    )
+    .execute();
+  await db
     .insertInto("invitations")
     .values(
       teams.map(({ id }) => ({

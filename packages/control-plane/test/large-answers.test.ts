@@ -15,14 +15,14 @@ test("an answer without room is refused with 429, and its memory and place are f
       request.identity = { teamId: "team" };
     });
     limitWork(group, pending);
-    group.get("/v1/capsules/:id/files/list", async (request) => {
-      const { size } = request.query as { readonly size: string };
+    group.get("/v1/capsules/:id/files/text/:size", async (request) => {
+      const { size } = request.params as { readonly size: string };
       return { text: "x".repeat(Number(size)) };
     });
   });
   try {
     const ask = async (size: number): Promise<{ readonly statusCode: number; readonly body: string }> =>
-      await app.inject({ url: `/v1/capsules/a/files/list?size=${size}` });
+      await app.inject({ url: `/v1/capsules/a/files/text/${size}` });
     for (let round = 0; round < 12; round++) {
       assert.equal((await ask(90_000)).statusCode, 200);
       const { statusCode, body } = await ask(110_000);

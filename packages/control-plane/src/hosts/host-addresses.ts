@@ -1,5 +1,5 @@
 import { BlockList, isIP, isIPv4 } from "node:net";
-import { WrennError } from "@wrenn/core";
+import { plainAddress, WrennError } from "@wrenn/core";
 import type { HostType } from "@wrenn/database";
 import { isPublicAddress } from "@wrenn/network";
 
@@ -61,7 +61,7 @@ export class HostAddresses {
    * host of the platform private networks as well.
    */
   permits(host: HostOrigin, address: string): boolean {
-    const ip = plainAddress(address);
+    const ip = plainAddress(address.toLowerCase());
     const family = isIPv4(ip) ? "ipv4" : "ipv6";
     if (isIP(ip) === 0) return false;
     if (this.#networks.check(ip, family)) return true;
@@ -91,13 +91,6 @@ export class HostAddresses {
       problem: "it is not the address that the host connects from, and not in a network that is allowed",
     });
   }
-}
-
-/** An IPv4 address that is written as one of IPv6 is that of IPv4. */
-export function plainAddress(address: string): string {
-  const text = address.toLowerCase();
-  const mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/.exec(text);
-  return mapped?.[1] ?? text;
 }
 
 /** Names of digits only, or in hexadecimal, are addresses to some resolvers. */

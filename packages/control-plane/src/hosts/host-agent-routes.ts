@@ -1,12 +1,11 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
-import { parseId, WrennError } from "@wrenn/core";
+import { parseId, plainAddress, WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import type { RateLimit, RateLimiter } from "../http/rate-limiter.ts";
 import type { HostCredentials, HostEnrolment } from "./host-enrolment.ts";
 import type { App } from "../http/app.ts";
-import { plainAddress } from "./host-addresses.ts";
 import { Host, hostJson } from "./host-json.ts";
 import { LINE, refusals } from "../http/schemas.ts";
 import type { HostMonitor } from "./host-monitor.ts";
