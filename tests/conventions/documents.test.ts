@@ -18,6 +18,25 @@ test("every relative link in a document leads to a file", async () => {
   assert.deepEqual(broken, []);
 });
 
+test("every threat in SECURITY.md has an attacker, a promise, a mechanism and something that exists to show it", async () => {
+  const text = await readFile(join(projectRoot, "SECURITY.md"), "utf8");
+  const rows = text
+    .split("\n")
+    .filter((line) => line.startsWith("| "))
+    .map((line) => line.split("|").map((cell) => cell.trim()))
+    .filter(([, boundary = ""]) => boundary !== "boundary" && !/^-+$/.test(boundary));
+  assert.ok(rows.length > 0, "there are threats");
+  const problems: string[] = [];
+  for (const [, boundary = "", attacker, promise, mechanism, shown = ""] of rows) {
+    const paths = [...shown.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? "");
+    if ([attacker, promise, mechanism].includes("") || paths.length === 0)
+      problems.push(`${boundary} is incomplete`);
+    for (const path of paths)
+      await access(join(projectRoot, path)).catch(() => problems.push(`${boundary}: no such test ${path}`));
+  }
+  assert.deepEqual(problems, []);
+});
+
 test("every promise of the specification names a test that exists", async () => {
   const text = await readFile(join(projectRoot, "SPECIFICATION.md"), "utf8");
   const promises = text.split("\n").filter((line) => /^\| [A-Z]+-\d+ \|/.test(line));
