@@ -140,7 +140,7 @@ async function assemble(
       require: (address, headers) => controlPlane.limits.requirePortAttempt(address, headers),
       failed: (address) => controlPlane.limits.portFailed(address),
     },
-    onAuthenticated: ({ socket }) => connections.authenticated(socket),
+    onAuthenticated: ({ socket }, owner) => connections.authenticated(socket, owner),
     onActivity: (id) => hostAgent?.hold(id)(),
   });
   const hostAgent = !withHost
@@ -168,7 +168,7 @@ async function assemble(
         : {}),
     },
     ...defined({ times: start.times, rates: config.rates, work: config.work, proxies }),
-    onAuthenticated: (socket) => connections.authenticated(socket),
+    onAuthenticated: (socket, teamId) => connections.authenticated(socket, teamId),
     retention: config.retention,
     createAnswerMs: config.createAnswerMs,
     signUpMode: config.signUpMode,

@@ -46,7 +46,7 @@ export interface ControlPlaneOptions {
   /** Proxies whose word about a client is believed. Default: no one's. */
   readonly proxies?: TrustedProxies | undefined;
   /** Called with the connection of a client that showed good credentials. */
-  readonly onAuthenticated?: ((socket: ConnectionEnds) => void) | undefined;
+  readonly onAuthenticated?: ((socket: ConnectionEnds, teamId: string) => void) | undefined;
   /** How long saved states of teams without another rule are kept; default: without an end. */
   readonly retention?: RetentionRules | undefined;
   /** How many calls and sessions of capsules may be under way. */

@@ -81,6 +81,12 @@ export const errorCatalogue = {
     "no bytes of the body arrived for {seconds} seconds",
     "Send the request again; a resumable upload continues at its offset.",
   ),
+  connections_full: user(
+    "rate_limited",
+    429,
+    "{limit} connections of this team are in use already",
+    "Use connections again for further requests, and close those that are not used.",
+  ),
   precondition_failed: user(
     "conflict",
     412,

@@ -26,8 +26,8 @@ export interface EdgeOptions {
   readonly onActivity?: (capsuleId: string) => void;
   /** Counts credentials that are tried; without it they are not limited. */
   readonly attempts?: CredentialAttempts;
-  /** A request whose client showed good credentials. */
-  readonly onAuthenticated?: (request: EdgeRequest) => void;
+  /** A request whose client showed good credentials, for a capsule of this owner. @throws WrennError `connections_full`. */
+  readonly onAuthenticated?: (request: EdgeRequest, owner: string) => void;
   readonly limits?: Partial<EdgeLimits>;
   readonly clock: Clock;
   readonly random: Random;

@@ -17,7 +17,7 @@ import { requestHeaders } from "./http/request-headers.ts";
 import type { ClientFacts } from "./http/request-headers.ts";
 import { responseHeaders } from "./http/response-headers.ts";
 import type { PortTarget } from "./port-target.ts";
-import type { PortAccess } from "./routing/capsule-route.ts";
+import type { CapsuleRoute } from "./routing/capsule-route.ts";
 import type { LiveRoute, RouteTable } from "./routing/route-table.ts";
 import type { UpstreamPools } from "./upstream/upstream-pools.ts";
 
@@ -79,7 +79,7 @@ export class RequestPlanner {
     const { capsuleId, port } = arrival.target;
     if (this.#reserved.has(port)) throw new WrennError("port_reserved", { port });
     const found = await this.#parts.routes.find(capsuleId);
-    const admission = await this.#admit(arrival, response, found.access(port));
+    const admission = await this.#admit(arrival, response, found);
     if (!admission) return undefined;
     if (redirects(arrival, admission)) {
       sendCleanUrl(arrival, admission, response);
@@ -111,15 +111,20 @@ export class RequestPlanner {
   }
 
   /** Undefined when the browser was sent to sign in. */
-  async #admit(arrival: Arrival, response: EdgeResponse, access: PortAccess): Promise<Admission | undefined> {
+  async #admit(
+    arrival: Arrival,
+    response: EdgeResponse,
+    { owner, ...found }: CapsuleRoute,
+  ): Promise<Admission | undefined> {
     const { signIn, random, attempts } = this.#parts.options;
     const { headers } = arrival.request;
+    const access = found.access(arrival.target.port);
     const isAttempt = access === "private" && showsCredentials(headers, arrival.url);
     try {
       if (isAttempt) attempts?.require(addressOf(arrival.request), headers);
       const admission = await this.#access.admit({ ...arrival, access, signal: this.#parts.closed });
       if (access === "private" || admission.dropAuthorization || admission.cookie)
-        this.#parts.options.onAuthenticated?.(arrival.request);
+        this.#parts.options.onAuthenticated?.(arrival.request, owner);
       return admission;
     } catch (error) {
       const refused = error instanceof WrennError && error.reason === "port_private";

@@ -146,7 +146,13 @@ test("a request whose access ends while its capsule is resumed never reaches the
     access: "private",
     clock: systemClock,
     capsules: {
-      find: async () => ({ status: "paused", address: undefined, autoResume: true, access: () => "private" }),
+      find: async () => ({
+        owner: "team",
+        status: "paused",
+        address: undefined,
+        autoResume: true,
+        access: () => "private",
+      }),
       resume: async () => {
         asked.resolve();
         await resuming.promise;

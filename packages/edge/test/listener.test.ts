@@ -102,6 +102,43 @@ test("when the listener is full, connections without credentials lose their plac
   assert.ok(edge.connections.count <= 40);
 });
 
+test("one team has a share of the connections: beyond it idle ones of the team end, and without any it is refused", async (t) => {
+  const waiting: ServerResponse[] = [];
+  const { port } = await startService(t, (request, response) => {
+    if (request.url === "/wait") waiting.push(response);
+    else response.end("served");
+  });
+  const edge = await startTestEdge(t, { access: "private", listener: { connections: 40, perOwner: 10 } });
+  const asked = (path: string): string =>
+    `GET ${path} HTTP/1.1\r\nHost: ${edge.host(port)}\r\nX-API-Key: ${goodKey}\r\n\r\n`;
+  const idle = await peers(t, 10, edge.server.port);
+  for (const { socket } of idle) socket.write(asked("/"));
+  await eventually("all are served", () => idle.every(({ received }) => received.includes("served")));
+  // From another address: the share is the team's, wherever its clients are.
+  const busy = await peers(t, 10, edge.server.port, "127.0.0.2");
+  for (const { socket } of busy) socket.write(asked("/wait"));
+  await eventually("all wait, in place of those that were idle", () => waiting.length === 10);
+  assert.deepEqual([openOf(idle), openOf(busy)], [0, 10]);
+  const [more] = await peers(t, 1, edge.server.port, "127.0.0.3");
+  more?.socket.write(asked("/"));
+  await eventually("one more is refused", () =>
+    /^HTTP\/1\.1 429[^]*connections_full/.test(more?.received ?? ""),
+  );
+  assert.equal(openOf(busy), 10);
+});
+
+test("when every connection has credentials, the team with most of them loses idle ones", async (t) => {
+  const { port } = await startService(t, (_request, response) => response.end("served"));
+  const edge = await startTestEdge(t, { access: "private", listener: { connections: 10, perOwner: 10 } });
+  const idle = await peers(t, 10, edge.server.port);
+  for (const { socket } of idle)
+    socket.write(`GET / HTTP/1.1\r\nHost: ${edge.host(port)}\r\nX-API-Key: ${goodKey}\r\n\r\n`);
+  await eventually("all are served", () => idle.every(({ received }) => received.includes("served")));
+  const late = await peers(t, 3, edge.server.port, "127.0.0.2");
+  await eventually("three places are free", () => openOf(idle) === 7);
+  assert.deepEqual([openOf(late), edge.connections.count], [3, 10]);
+});
+
 test("a body that stands still is refused with 408, and one that goes on slowly is taken", async (t) => {
   const { server } = await startTestEdge(t, {
     fallback: echo,

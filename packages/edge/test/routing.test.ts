@@ -61,7 +61,13 @@ test("a paused capsule rejects requests, or is resumed once for all of them", as
   const { port } = await startService(t, (_request, response) => response.end("awake"));
   const edge = await startTestEdge(t);
   const get = async () => ask({ port: edge.server.port, host: edge.host(port) });
-  edge.route = { status: "paused", address: undefined, autoResume: false, access: () => "public" };
+  edge.route = {
+    owner: "team",
+    status: "paused",
+    address: undefined,
+    autoResume: false,
+    access: () => "public",
+  };
   const asleep = await get();
   assert.equal(asleep.status, 409);
   assert.match(asleep.body, /not running \(status: paused\)/);
@@ -77,7 +83,13 @@ test("a paused capsule rejects requests, or is resumed once for all of them", as
 
 test("a request that may not use a private port does not resume the capsule", async (t) => {
   const edge = await startTestEdge(t);
-  edge.route = { status: "paused", address: undefined, autoResume: true, access: () => "private" };
+  edge.route = {
+    owner: "team",
+    status: "paused",
+    address: undefined,
+    autoResume: true,
+    access: () => "private",
+  };
   assert.equal((await ask({ port: edge.server.port, host: edge.host(80) })).status, 401);
   assert.deepEqual(edge.woken, []);
 });

@@ -12,7 +12,13 @@ const edge = createEdge({
   capsules: {
     find: async (asked) =>
       asked === id
-        ? { status: "running", address: "127.0.0.1", autoResume: false, access: () => "public" }
+        ? {
+            owner: "team",
+            status: "running",
+            address: "127.0.0.1",
+            autoResume: false,
+            access: () => "public",
+          }
         : undefined,
     resume: async () => undefined,
   },

@@ -9,6 +9,8 @@ const RESERVE = 4096;
 /** A request for a port of a capsule has a connection to the client and one to the capsule. */
 const EACH = 2;
 const MOST = 1_000_000;
+/** No team has more than one of so many parts of the connections. */
+const SHARES = 4;
 /** Networks of 64 bits whose shares one site of 48 bits has. */
 const SITE = 4;
 
@@ -33,7 +35,7 @@ export async function listenerLimits(wanted: ListenerSettings, logger: Logger): 
   const connections = Math.min(limits.connections, connectionsWithin(descriptors));
   if (wanted.connections !== undefined && connections < wanted.connections)
     logger.warn("listener.connections_reduced", { wanted: wanted.connections, connections, descriptors });
-  return { ...limits, connections };
+  return { ...limits, connections, perOwner: Math.ceil(connections / SHARES) };
 }
 
 /** How many connections fit in a limit of descriptors. */

@@ -38,15 +38,15 @@ export interface Caller {
 export interface RequestLimitsOptions {
   readonly rates?: Partial<RequestRates>;
   readonly proxies?: TrustedProxies;
-  /** Called with the connection of a client that showed good credentials. */
-  readonly onAuthenticated?: (socket: ConnectionEnds) => void;
+  /** Called with the connection of a client that showed good credentials, and the UUID of their team. */
+  readonly onAuthenticated?: (socket: ConnectionEnds, teamId: string) => void;
 }
 
 /** Keeps one client from taking the API from the others. Each control plane counts for itself. */
 export class RequestLimits {
   readonly #rates: RequestRates;
   readonly #proxies: TrustedProxies;
-  readonly #onAuthenticated: (socket: ConnectionEnds) => void;
+  readonly #onAuthenticated: (socket: ConnectionEnds, teamId: string) => void;
   readonly #known: KnownCredentials;
   /** One each: a crowd of addresses takes no room from the keys. */
   readonly #callers: RateLimiter;
@@ -68,7 +68,7 @@ export class RequestLimits {
    * household, is one for many. Wrong ones are; from a network with too many of them only credentials are looked up that were good lately.
    *
    * @param headers - have the credentials; by default those of the request.
-   * @throws WrennError `rate_limited`, and those of {@link KnownCredentials.authenticate}.
+   * @throws WrennError `rate_limited`, `connections_full`, and those of {@link KnownCredentials.authenticate}.
    */
   async admit(caller: Caller, headers = caller.headers): Promise<Identity> {
     const ip = this.addressOf(caller);
@@ -82,7 +82,7 @@ export class RequestLimits {
       }
       throw error;
     }
-    this.#onAuthenticated(caller.socket);
+    this.#onAuthenticated(caller.socket, identity.teamId);
     this.#identified(identity);
     return identity;
   }

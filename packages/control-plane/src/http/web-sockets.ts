@@ -232,7 +232,7 @@ async function authenticate(
 
 /** Whether other credentials would not help. */
 function isFinal(error: WrennError): boolean {
-  return error.entry.fault === "system" || error.reason === "rate_limited";
+  return error.entry.fault === "system" || error.entry.code === "rate_limited";
 }
 
 /** @returns a function that finds the route of an upgrade. It throws WrennError `invalid_id`, `invalid_field`, `route_not_found`. */

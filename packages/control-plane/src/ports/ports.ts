@@ -40,6 +40,8 @@ export interface PortRoute {
   /** UUID of its host. */
   readonly hostId: string | null;
   readonly autoResume: boolean;
+  /** UUID of the team. */
+  readonly owner: string;
   readonly access: (port: number) => Access;
 }
 
@@ -105,6 +107,7 @@ export class PortsService {
       (await portQueries.listPortAccess(this.#deps.database.db, row.id)).map((one) => [one.port, one.access]),
     );
     return {
+      owner: row.team_id,
       status: row.status,
       address: row.status === "running" ? (row.host_ip ?? undefined) : undefined,
       hostId: row.host_id,

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Clock, ConnectionEnds } from "@wrenn/core";
-import { clientNetworks, TrustedProxies } from "@wrenn/core";
+import { clientNetworks, TrustedProxies, WrennError } from "@wrenn/core";
 import type { ListenerLimits } from "./listener-limits.ts";
 
 /** How many times its share a network may have for the moment in which its connections show their credentials. */
@@ -14,6 +14,8 @@ export class ClientConnection {
   /** Networks whose share it takes until credentials are shown. */
   readonly networks: readonly string[];
   isAuthenticated: boolean;
+  /** The team that its credentials are of, or that owns the port that they opened. */
+  owner: string | undefined;
   /** Requests and streams under way. */
   inFlight = 0;
   /** When the last request ended, or the connection began; monotonic. */
@@ -29,7 +31,7 @@ export class ClientConnection {
 
 /**
  * The connections of all listeners of a server. Those whose client has not shown credentials are limited by network, end soon when they are
- * idle, and lose their place first when the listener is full.
+ * idle, and lose their place first when the listener is full. The others are limited by the team that owns them.
  */
 export class ClientConnections {
   readonly limits: ListenerLimits;
@@ -38,6 +40,8 @@ export class ClientConnections {
   readonly #byEnds = new Map<string, ClientConnection>();
   /** Connections without credentials by network, the oldest first. */
   readonly #anonymous = new Map<string, Set<ClientConnection>>();
+  /** Connections with credentials by owner, the oldest first. */
+  readonly #owned = new Map<string, Set<ClientConnection>>();
 
   constructor(limits: ListenerLimits, clock: Clock, proxies = TrustedProxies.none) {
     this.limits = limits;
@@ -67,7 +71,7 @@ export class ClientConnections {
     }
     const connection = new ClientConnection(socket, networks, isProxy, this.#clock.monotonic());
     if (!isProxy) {
-      for (const name of networks) this.#setOf(name).add(connection);
+      for (const name of networks) setOf(this.#anonymous, name).add(connection);
       if (this.#isExcess(connection)) this.#endUnlessAuthenticated(connection);
     }
     this.#byEnds.set(ends, connection);
@@ -83,12 +87,23 @@ export class ClientConnections {
     return name === undefined ? undefined : this.#byEnds.get(name);
   }
 
-  /** The client showed good credentials: the connection no longer counts against its network. */
-  authenticated(ends: ConnectionEnds): void {
+  /**
+   * The client showed good credentials: the connection counts for their team from now on, and no longer for its network. A team that
+   * has its share loses a connection that is idle.
+   *
+   * @throws WrennError `connections_full` when none of the team's connections is idle; this one then stays as it was.
+   */
+  authenticated(ends: ConnectionEnds, owner: string): void {
     const connection = this.find(ends);
     if (!connection || connection.isAuthenticated) return;
-    connection.isAuthenticated = true;
+    const { perOwner } = this.limits;
+    const owned = this.#owned.get(owner);
+    if (owned && owned.size >= perOwner && !this.#endIdleOf(owned))
+      throw new WrennError("connections_full", { limit: perOwner });
     this.#release(connection);
+    connection.isAuthenticated = true;
+    connection.owner = owner;
+    setOf(this.#owned, owner).add(connection);
   }
 
   /** Closes connections that have been idle for too long. */
@@ -140,40 +155,71 @@ export class ClientConnections {
     socket.once("close", () => clearTimeout(timer));
   }
 
-  /** Ends connections without credentials of the network that has most of them, idle ones first. */
+  /**
+   * Ends connections of the largest crowd: those without credentials of one network, idle ones first, or an idle one of a team that has
+   * more than any such network.
+   */
   #makeRoom(): boolean {
-    let largest: Set<ClientConnection> | undefined;
-    for (const [name, connections] of this.#anonymous) {
-      if (name.endsWith("/48")) continue;
-      if (connections.size > (largest?.size ?? 0)) largest = connections;
-    }
-    if (!largest) return false;
-    const idleFirst = [...largest].toSorted((a, b) => Math.min(a.inFlight, 1) - Math.min(b.inFlight, 1));
-    const victims = idleFirst.slice(0, Math.min(VICTIMS, Math.ceil(largest.size / 4)));
-    for (const victim of victims) {
-      this.#release(victim);
-      const ends = endsOf(victim.socket);
-      if (ends !== undefined) this.#byEnds.delete(ends);
-      victim.socket.destroy();
-    }
+    const crowd = largestOf(this.#anonymous, (name) => !name.endsWith("/48"));
+    const team = largestOf(this.#owned);
+    if (team && team.size > (crowd?.size ?? 0) && this.#endIdleOf(team)) return true;
+    if (!crowd) return false;
+    const idleFirst = [...crowd].toSorted((a, b) => Math.min(a.inFlight, 1) - Math.min(b.inFlight, 1));
+    const victims = idleFirst.slice(0, Math.min(VICTIMS, Math.ceil(crowd.size / 4)));
+    for (const victim of victims) this.#end(victim);
     return true;
   }
 
-  #release(connection: ClientConnection): void {
-    for (const name of connection.networks) {
-      const connections = this.#anonymous.get(name);
-      if (connections?.delete(connection) === true && connections.size === 0) this.#anonymous.delete(name);
+  /** Whether one could be ended. */
+  #endIdleOf(owned: ReadonlySet<ClientConnection>): boolean {
+    for (const connection of owned) {
+      if (connection.inFlight > 0) continue;
+      this.#end(connection);
+      return true;
     }
+    return false;
   }
 
-  #setOf(network: string): Set<ClientConnection> {
-    let connections = this.#anonymous.get(network);
-    if (!connections) {
-      connections = new Set();
-      this.#anonymous.set(network, connections);
-    }
-    return connections;
+  /** Ends a connection whose place is needed at once. */
+  #end(connection: ClientConnection): void {
+    this.#release(connection);
+    const ends = endsOf(connection.socket);
+    if (ends !== undefined) this.#byEnds.delete(ends);
+    connection.socket.destroy();
   }
+
+  #release(connection: ClientConnection): void {
+    for (const name of connection.networks) removeFrom(this.#anonymous, name, connection);
+    if (connection.owner !== undefined) removeFrom(this.#owned, connection.owner, connection);
+  }
+}
+
+function setOf(sets: Map<string, Set<ClientConnection>>, name: string): Set<ClientConnection> {
+  let connections = sets.get(name);
+  if (!connections) {
+    connections = new Set();
+    sets.set(name, connections);
+  }
+  return connections;
+}
+
+function removeFrom(
+  sets: Map<string, Set<ClientConnection>>,
+  name: string,
+  connection: ClientConnection,
+): void {
+  const connections = sets.get(name);
+  if (connections?.delete(connection) === true && connections.size === 0) sets.delete(name);
+}
+
+function largestOf(
+  sets: ReadonlyMap<string, ReadonlySet<ClientConnection>>,
+  isMeant: (name: string) => boolean = () => true,
+): ReadonlySet<ClientConnection> | undefined {
+  let largest: ReadonlySet<ClientConnection> | undefined;
+  for (const [name, connections] of sets)
+    if (isMeant(name) && connections.size > (largest?.size ?? 0)) largest = connections;
+  return largest;
 }
 
 function endsOf({ remoteAddress, remotePort, localAddress, localPort }: ConnectionEnds): string | undefined {

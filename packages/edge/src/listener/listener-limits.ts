@@ -6,6 +6,8 @@ export interface ListenerLimits {
   readonly perNetwork: number;
   /** The same from one IPv6 network of 48 bits. */
   readonly perSite: number;
+  /** With credentials, of one team: of its keys and members, and of visitors of its private ports. */
+  readonly perOwner: number;
   /** For how long a connection beyond `perNetwork` or `perSite` may stay to show credentials, in ms. */
   readonly graceMs: number;
   /** Longest time for the head of a request, and for a TLS handshake, in ms. */
@@ -38,6 +40,7 @@ export const defaultListenerLimits: ListenerLimits = {
   connections: 20_000,
   perNetwork: 256,
   perSite: 1024,
+  perOwner: 5000,
   graceMs: 1000,
   headersMs: 10_000,
   keepAliveMs: 620_000,

@@ -2,6 +2,8 @@ import type { Duplex } from "node:stream";
 
 /** Where a capsule is and who may use its ports, as the platform knows it now. */
 export interface CapsuleRoute {
+  /** Connections to capsules of one owner count together: the team. */
+  readonly owner: string;
   /** State for people, such as `running` or `paused`. */
   readonly status: string;
   /** Address of the machine that the edge can reach; undefined unless the capsule runs. */

@@ -47,6 +47,7 @@ export interface TestEdgeOptions extends Partial<EdgeOptions> {
 export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {}): Promise<TestEdge> {
   const capsuleId = newId("capsule", systemRandom);
   const running: CapsuleRoute = {
+    owner: "team",
     status: "running",
     address: "127.0.0.1",
     autoResume: false,
@@ -75,7 +76,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
-    onAuthenticated: (request) => connections.authenticated(request.socket),
+    onAuthenticated: (request, owner) => connections.authenticated(request.socket, owner),
     ...options,
     limits: { waitForPortMs: 50, ...options.limits },
   });
