@@ -240,6 +240,11 @@ export class GuestLink {
     this.#close(new WrennError("guest_unreachable", { problem: "the guest channel is closed" }));
   }
 
+  /** Whether it was detached, or given up because the guest broke the protocol. It does not connect again then. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Bytes of memory that the host holds for the capsule, and that its guest may send at any moment. */
   get bufferedBytes(): number {
     return this.#buffer.used;

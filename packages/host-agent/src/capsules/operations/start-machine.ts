@@ -74,7 +74,8 @@ export async function startMachine(
   start.restored();
 
   await journal.step("guest");
-  const { suspended } = capsule;
+  // A link that was given up before the pause stays closed: the guest as it was restored gets a fresh one.
+  const suspended = capsule.suspended?.isClosed === true ? undefined : capsule.suspended;
   const reach = async (inner: AbortSignal): Promise<GuestLink> => {
     if (suspended) {
       undo.defer(() => suspended.suspend());
