@@ -10,8 +10,8 @@ interface Person {
 }
 
 /**
- * Signs a person up on a server without a mail server, where an administrator passes the link on; that administrator is created
- * for it, so it works once for a server.
+ * Signs a person up on a server without a mail server: the first administrator, who is created for it, invites the person and passes
+ * the link on. It works once for a server.
  *
  * @returns an access token, and the cookie of the log-in as a Set-Cookie field.
  */
@@ -19,19 +19,28 @@ export async function signUp(
   server: TestServer,
   person: Person,
 ): Promise<{ readonly token: string; readonly cookie: string }> {
-  // Before there is an administrator, everyone may sign up.
-  assert.equal((await server.call("POST", "/v1/auth/signup", person)).status, 201);
   const token = (await readFile(join(server.dataDirectory, "first-admin-token"), "utf8")).trim();
   const root = { token, email: "root@example.org", password: "correct horse", name: "Root" };
-  const admin = await server.call<{ token: string }>("POST", "/v1/auth/bootstrap", root);
-  assert.equal(admin.status, 201, JSON.stringify(admin.body));
-  const answer = await fetch(new URL("/v1/admin/mails", server.url), {
-    headers: { authorization: `Bearer ${admin.body.token}` },
-  });
-  const mails = (await answer.json()) as { readonly to: string; readonly link?: string }[];
-  const link = mails.find(({ to }) => to === person.email)?.link ?? assert.fail(JSON.stringify(mails));
+  const made = await server.call<{ token: string; team_id: string }>("POST", "/v1/auth/bootstrap", root);
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  const { token: admin, team_id: team } = made.body;
+  const asAdmin = async (method: string, path: string, body?: object): Promise<Response> =>
+    await fetch(new URL(path, server.url), {
+      method,
+      headers: { authorization: `Bearer ${admin}`, "content-type": "application/json" },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  const invited = await asAdmin("POST", `/v1/teams/${team}/invitations`, { email: person.email });
+  assert.equal(invited.status, 204);
+  assert.equal((await server.call("POST", "/v1/auth/signup", person)).status, 201);
+  const mails = (await (await asAdmin("GET", "/v1/admin/mails")).json()) as {
+    readonly to: string;
+    readonly link?: string;
+  }[];
+  const links = mails.flatMap(({ to, link = "" }) => (to === person.email ? [new URL(link)] : []));
+  const activation = links.map((link) => link.searchParams.get("token")).find((one) => one !== null);
   const active = await server.call<{ token: string }>("POST", "/v1/auth/activate", {
-    token: new URL(link).searchParams.get("token"),
+    token: activation ?? assert.fail(JSON.stringify(mails)),
     password: person.password,
   });
   assert.equal(active.status, 200, JSON.stringify(active.body));
