@@ -52,6 +52,7 @@ let url = "";
 let honestKey = "";
 let hostileKey = "";
 let liar: LyingHost;
+const honestHost = new FakeHostAgent();
 const beats: (() => Promise<void>)[] = [];
 
 before(async () => {
@@ -80,10 +81,9 @@ before(async () => {
     prefix: hostileKey.slice(0, 10),
   });
 
-  const honest = new FakeHostAgent();
-  release.defer(() => honest.close());
+  release.defer(() => honestHost.close());
   const place = await announce(null);
-  const { address, serve } = await reserve(honest);
+  const { address, serve } = await reserve(honestHost);
   serve(await join_(place, address));
   const bad = new FakeHostAgent();
   release.defer(() => bad.close());
@@ -136,6 +136,15 @@ async function reserve(agent: FakeHostAgent) {
   };
 }
 
+/** What a capsule occupies by the word of the honest host, which is recorded at some time, and before that nothing. */
+async function storageAsReported(id: string, recorded: string): Promise<string> {
+  const { capsules, layers } = await honestHost.storage();
+  const { bytes = 0, layers: needed = [] } = capsules.find((one) => one.id === id) ?? {};
+  const shared = layers.filter((layer) => needed.includes(layer.id));
+  const reported = shared.reduce((sum, layer) => sum + layer.bytes, bytes);
+  return Number(recorded) === 0 || Number(recorded) === reported ? "as reported" : recorded;
+}
+
 /** Everything of the honest team that a host could change. */
 async function honestRows(): Promise<unknown> {
   const { team_id: team } = await database.db
@@ -143,14 +152,20 @@ async function honestRows(): Promise<unknown> {
     .select("team_id")
     .where("key_hash", "=", sha256(honestKey))
     .executeTakeFirstOrThrow();
+  const capsules = await database.db
+    .selectFrom("sandboxes")
+    .selectAll()
+    .where("team_id", "=", team)
+    .where("id", "in", honestIds)
+    .orderBy("id")
+    .execute();
   return {
-    capsules: await database.db
-      .selectFrom("sandboxes")
-      .selectAll()
-      .where("team_id", "=", team)
-      .where("id", "in", honestIds)
-      .orderBy("id")
-      .execute(),
+    capsules: await Promise.all(
+      capsules.map(async (row) => ({
+        ...row,
+        storage_bytes: await storageAsReported(formatId("capsule", row.id), row.storage_bytes),
+      })),
+    ),
     templates: await database.db.selectFrom("templates").selectAll().where("team_id", "=", team).execute(),
   };
 }
