@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
-import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { silentLogger, systemRandom } from "@wrenn/core";
@@ -64,9 +64,8 @@ async function begin(plane: TestProcess): Promise<void> {
   apis[planes.indexOf(plane)] = new ApiCaller(url, apiKey ?? apis[0]?.apiKey ?? "");
 }
 
-/** Announces a host, as an administrator does, and lets a machine of the lab join as it. */
-async function addHost(name: string): Promise<void> {
-  const cable = await lab.host();
+/** Announces a host, as an administrator does. */
+async function announce(): Promise<{ readonly id: string; readonly token: string }> {
   const token = randomUUID();
   const id = randomUUID();
   await database.db.insertInto("hosts").values({ id, type: "regular", status: "pending" }).execute();
@@ -76,6 +75,10 @@ async function addHost(name: string): Promise<void> {
     .insertInto("host_tokens")
     .values({ hash, host_id: id, purpose: "registration", expires_at: expires })
     .execute();
+  return { id, token };
+}
+
+function machine(name: string, cable: LabHost, token: string): TestProcess {
   const argument = {
     dataDirectory: join(root, name),
     host: cable.address,
@@ -83,7 +86,14 @@ async function addHost(name: string): Promise<void> {
     url: `http://${cable.gateway}:${new URL(api().url).port}`,
     token,
   };
-  const one = new TestProcess([...cable.enter, ...script("joined-host.ts"), JSON.stringify(argument)]);
+  return new TestProcess([...cable.enter, ...script("joined-host.ts"), JSON.stringify(argument)]);
+}
+
+/** Lets a machine of the lab join as a new host. */
+async function addHost(name: string): Promise<void> {
+  const cable = await lab.host();
+  const { id, token } = await announce();
+  const one = machine(name, cable, token);
   await one.start();
   hosts.push({ process: one, cable, id });
 }
@@ -195,6 +205,24 @@ test("a host agent that is killed takes its capsules over, and needs no token to
   await host(0).process.start();
   await recovers("answers", async () => (await shell(id, "cat /proc/sys/kernel/random/boot_id")) === boot);
   await recovers("running", async () => (await statusOf(id, 1)) === "running");
+});
+
+test("a machine that is given the token of another host refuses to be that host, and keeps its capsules", async () => {
+  const [id = ""] = capsules;
+  const boot = await shell(id, "cat /proc/sys/kernel/random/boot_id");
+  const before_ = await readFile(join(root, "a/joined-host.json"), "utf8");
+  const other = await announce();
+  await host(0).process.kill();
+  await assert.rejects(machine("a", host(0).cable, other.token).start(), /it ended/);
+  assert.equal(await readFile(join(root, "a/joined-host.json"), "utf8"), before_);
+  const row = await database.db
+    .selectFrom("hosts")
+    .select("status")
+    .where("id", "=", other.id)
+    .executeTakeFirstOrThrow();
+  assert.equal(row.status, "pending", "its token is still good");
+  await host(0).process.start();
+  await recovers("answers", async () => (await shell(id, "cat /proc/sys/kernel/random/boot_id")) === boot);
 });
 
 test("a control plane that is killed in the middle of a create leaves nothing undecided", async () => {

@@ -18,6 +18,7 @@ import type { HostAgent } from "@wrenn/protocol";
 import { findServer, removeServerRecord, writeServerRecord } from "@wrenn/system";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
+import { joinAs } from "./join-as.ts";
 import { packageFile } from "./native-parts.ts";
 import { startHostAgent } from "./start-host-agent.ts";
 
@@ -55,9 +56,10 @@ export interface JoinedHost {
 
 /**
  * Starts the host agent of this machine, for control planes on other machines. The first start registers the host with a
- * token; later starts use the credentials that were issued then. With another token it registers again.
+ * token; later starts use the credentials that were issued then. With another token of the same host it registers again.
  *
- * @throws WrennError `join_incomplete` without URL or token on the first start, `control_plane_insecure`, and whatever {@link enrol} throws.
+ * @throws WrennError `join_incomplete` without URL or token on the first start, `host_joined_as_other`, `control_plane_insecure`, and
+ * whatever {@link enrol} throws.
  */
 export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHost> {
   const { config, logger, signal } = start;
@@ -84,17 +86,12 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
   let atEnd: CapsulesAtEnd = "leave";
   release.defer(() => agent.close(atEnd));
   const address = start.join.advertise ?? `${config.host}:${config.port}`;
-  const { token } = start.join;
-  const state =
-    token === undefined
-      ? known && { ...known, url }
-      : await register(agent, { url, token }, address, signal).catch((error: unknown) => {
-          // A command line that is used at each start has the token that was used up at the first.
-          if (!known || signal.aborted) throw error;
-          logger.info("host.not_registered_again", { problem: problemOf(error) });
-          return { ...known, url };
-        });
-  if (!state) throw new WrennError("join_incomplete", {});
+  const state = await joinAs(
+    { known, url, token: start.join.token },
+    logger,
+    (token) => register(agent, { url, token, known }, address, signal),
+    signal,
+  );
   await writeHostState(paths.joinedHost, state);
   const served: HostAgent = { ...agent, dial: dials.through(agent) };
   const link = await serveHostAgent({
@@ -154,7 +151,11 @@ function refuseInsecure(url: string, isGiven: boolean, logger: Logger): void {
 
 async function register(
   agent: RunningHostAgent,
-  { url, token }: { readonly url: string; readonly token: string },
+  {
+    url,
+    token,
+    known,
+  }: { readonly url: string; readonly token: string; readonly known: HostState | undefined },
   address: string,
   signal: AbortSignal,
 ): Promise<HostState> {
@@ -164,6 +165,7 @@ async function register(
     {
       token,
       address,
+      hostId: known?.hostId,
       arch: facts.architecture,
       cpuCores: facts.cpuCores,
       memoryMib: facts.memoryMib,

@@ -121,6 +121,20 @@ test("a host is announced, registers once, is seen by administrators only, and r
   assert.equal(gone.status, 404, "the agent of a deleted host learns it");
 });
 
+test("a machine that has joined gets nothing for the token of another host, and the token stays good", async () => {
+  const one = await join("joined-as-one:8090");
+  const announced = await as(admin, "POST", "/v1/hosts", { body: { type: "regular" } });
+  const { id } = announced.body["host"] as { id: string };
+  const request = registration(String(announced.body["registration_token"]), "joined-as-other:8090");
+  platform.remote.set("joined-as-other:8090", new FakeHostAgent());
+  const register = async (host_id: string): Promise<Answer> =>
+    await platform.call("POST", "/v1/hosts/register", { body: { ...request, host_id } });
+  const refused = await register(one.id);
+  assert.deepEqual([refused.status, reasonOf(refused)], [409, "host_joined_as_other"]);
+  assert.equal((await register(id)).status, 201, "its own token");
+  for (const host of [one.id, id]) await as(admin, "DELETE", `/v1/hosts/${host}`);
+});
+
 test("capsules go to the freest host; a host that cannot start one is passed over", async () => {
   const big = await join("big:8090");
   const made = await platform.call("POST", "/v1/capsules", { ...key(), body: body() });

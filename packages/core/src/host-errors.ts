@@ -33,6 +33,12 @@ export const hostErrors = {
     "A registration token works once and for an hour: make a new one with POST /v1/hosts/{id}/token.",
   ),
   host_mismatch: user("forbidden", 403, "the token is of another host", "Send this host's own token."),
+  host_joined_as_other: user(
+    "conflict",
+    409,
+    "this machine has joined as {host}, and the token is of another host",
+    "Rotate that host with POST /v1/hosts/{id}/rotate and join with the token of the answer, or join with another data directory (WRENN_DATA_DIR).",
+  ),
   host_registered: user(
     "invalid_request",
     400,

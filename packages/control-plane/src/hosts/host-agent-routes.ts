@@ -51,6 +51,12 @@ export function registerHostAgents(app: App, { enrolment, monitor, limiter, limi
             description: "HOST:PORT at which control planes reach its agent",
           }),
           csr_pem: Csr,
+          host_id: Type.Optional(
+            Type.String({
+              maxLength: 64,
+              description: "The host that the machine has joined as: a token of another host is refused",
+            }),
+          ),
           arch: Type.String({ minLength: 1, maxLength: 16, pattern: LINE }),
           cpu_cores: Size,
           memory_mb: Size,
@@ -66,6 +72,7 @@ export function registerHostAgents(app: App, { enrolment, monitor, limiter, limi
         address,
         arch,
         csrPem: request.body.csr_pem,
+        joinedAs: request.body.host_id,
         registeredFrom: clientAddress(request),
         cpuCores: request.body.cpu_cores,
         memoryMib: request.body.memory_mb,

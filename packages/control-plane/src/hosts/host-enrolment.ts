@@ -62,6 +62,8 @@ export interface HostEnrolmentDeps {
 export interface HostRegistration extends HostSize {
   readonly address: string;
   readonly csrPem: string;
+  /** Public id of the host that the machine says it is; undefined when it has not joined. */
+  readonly joinedAs?: string | undefined;
   /** Address of the client; null when it is not known for certain. */
   readonly registeredFrom: string | null;
 }
@@ -86,7 +88,7 @@ export class HostEnrolment {
     return token;
   }
 
-  /** @throws WrennError `host_token_invalid`, `host_address_refused`, `enrolment_off`, and of the certifier. */
+  /** @throws WrennError `host_token_invalid`, `host_joined_as_other`, `host_address_refused`, `enrolment_off`, and of the certifier. */
   async register(token: string, request: HostRegistration): Promise<HostCredentials> {
     const { database, addresses } = this.#deps;
     // In one transaction: a registration that fails leaves the token as good as it was.
@@ -94,6 +96,9 @@ export class HostEnrolment {
       const hostId = await hostTokenQueries.takeHostToken(trx, hashOf(token), "registration", this.#after(0));
       const host = hostId && (await hostQueries.registerHost(trx, hostId, request));
       if (!host) throw new WrennError("host_token_invalid", {});
+      const { joinedAs } = request;
+      if (joinedAs !== undefined && joinedAs !== formatId("host", host.id))
+        throw new WrennError("host_joined_as_other", { host: joinedAs });
       addresses.requirePermitted(host, request.address);
       return await this.#credentials(trx, host, request.csrPem);
     });

@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Value } from "typebox/value";
@@ -28,6 +28,8 @@ export interface Registration {
   /** HOST:PORT at which control planes reach this host's agent. */
   readonly address: string;
   readonly csrPem: string;
+  /** The host that this machine is already: a token of another one is refused, and stays good. */
+  readonly hostId?: string | undefined;
   readonly arch: string;
   readonly cpuCores: number;
   readonly memoryMib: number;
@@ -76,6 +78,7 @@ export class ControlPlaneClient {
       token: request.token,
       address: request.address,
       csr_pem: request.csrPem,
+      ...defined({ host_id: request.hostId }),
       arch: request.arch,
       cpu_cores: request.cpuCores,
       memory_mb: request.memoryMib,
