@@ -151,7 +151,7 @@ test("nobody at the address is one typed error, at once", async () => {
 });
 
 test("connections without a certificate are bounded, and those of control planes are not counted among them", async () => {
-  await using busy = await TestLink.open(undefined, { perAddress: 8, inAll: 8 });
+  await using busy = await TestLink.open(undefined, { perNetwork: 8, perSite: 8, inAll: 8 });
   const strangers = Array.from({ length: 40 }, () => connectTcp({ port: busy.port, host: "127.0.0.1" }));
   let closed = 0;
   for (const socket of strangers) {
@@ -166,4 +166,29 @@ test("connections without a certificate are bounded, and those of control planes
   });
   // Far more than eight, each with a connection: nothing of them is in a handshake for long.
   for (let round = 0; round < 20; round++) assert.ok(await (await busy.client()).facts(signal));
+});
+
+test("strangers of many addresses who take every place keep out no control plane", async () => {
+  const inAll = 24;
+  await using busy = await TestLink.open(undefined, { perNetwork: 8, perSite: 8, inAll });
+  const strangers = Array.from({ length: inAll }, (_, n) =>
+    connectTcp({ port: busy.port, host: "127.0.0.1", localAddress: `127.0.1.${1 + (n % 6)}` }),
+  );
+  await Promise.all(strangers.map(async (socket) => await once(socket, "connect")));
+  let closed = 0;
+  for (const socket of strangers) {
+    socket.on("error", () => undefined);
+    socket.resume().once("close", () => closed++);
+  }
+  for (let round = 0; round < 10; round++) assert.ok(await (await busy.client()).facts(signal));
+  assert.ok(closed >= 1 && closed < inAll / 2, `${closed} were closed`);
+  strangers.forEach((socket) => socket.destroy());
+});
+
+test("strangers at the limit of their address lose their oldest, not the newcomer", async () => {
+  await using busy = await TestLink.open(undefined, { perNetwork: 8, perSite: 8, inAll: 100 });
+  const strangers = Array.from({ length: 8 }, () => connectTcp({ port: busy.port, host: "127.0.0.1" }));
+  await Promise.all(strangers.map(async (socket) => await once(socket.resume(), "connect")));
+  assert.ok(await (await busy.client()).facts(signal), "from the address that they fill");
+  strangers.forEach((socket) => socket.destroy());
 });

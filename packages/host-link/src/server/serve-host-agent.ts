@@ -103,6 +103,7 @@ export async function serveHostAgent(options: HostLinkServerOptions): Promise<Ho
       const closed = once(server, "close");
       server.close();
       server.closeAllConnections();
+      strangers.close();
       await closed;
     },
   };
