@@ -323,3 +323,51 @@ test("credentials that were rotated end the old ones: tokens, refresh tokens, ce
   await as(admin, "DELETE", `/v1/hosts/${host.id}?force=true`);
   await eventually("nothing of a deleted host stays open", () => host.agent.observers === 0);
 });
+
+test("credentials that are renewed while they are rotated end as well", async () => {
+  const host = await join(admin, { type: "regular" }, "10.1.1.4:8090");
+  const hostId = parseId("host", host.id);
+  const refresh = async (): Promise<Answer> =>
+    await platform.call("POST", "/v1/hosts/auth/refresh", {
+      body: { refresh_token: host.refreshToken, csr_pem: "csr" },
+    });
+  const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  platform.certifying = async () => {
+    reached.resolve();
+    await gate.promise;
+  };
+  const renewing = refresh();
+  await reached.promise;
+  const rotating = as(admin, "POST", `/v1/hosts/${host.id}/rotate`);
+  await Promise.race([rotating, new Promise((resolve) => setTimeout(resolve, 300))]);
+  platform.certifying = async () => undefined;
+  gate.resolve();
+  const [renewed, rotated] = await Promise.all([renewing, rotating]);
+  assert.equal(rotated.status, 201, JSON.stringify(rotated.body));
+  const beat = await platform.call("POST", `/v1/hosts/${host.id}/heartbeat`, {
+    headers: { "x-host-token": String(renewed.body["token"]) },
+  });
+  assert.equal(reasonOf(beat), "host_token_invalid", `the renewal got ${renewed.status}`);
+  assert.equal(reasonOf(await refresh()), "host_token_invalid");
+  const { db } = platform.database;
+  const accepted = await db
+    .selectFrom("host_certificates")
+    .select("fingerprint")
+    .where("host_id", "=", hostId)
+    .execute();
+  assert.deepEqual(accepted, []);
+  const again = await register(String(rotated.body["registration_token"]), "10.1.1.4:8090");
+  assert.equal(again.status, 201, JSON.stringify(again.body));
+  const refreshToken = String(again.body["refresh_token"]);
+  // The other order: the renewal begins while a rotation is under way.
+  const late = await db.transaction().execute(async (trx) => {
+    await trx.updateTable("hosts").set({ cert_fingerprint: null }).where("id", "=", hostId).execute();
+    const body = { refresh_token: refreshToken, csr_pem: "csr" };
+    const waiting = platform.call("POST", "/v1/hosts/auth/refresh", { body });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await trx.deleteFrom("host_tokens").where("host_id", "=", hostId).execute();
+    return { waiting };
+  });
+  assert.equal(reasonOf(await late.waiting), "host_token_invalid");
+  await as(admin, "DELETE", `/v1/hosts/${host.id}?force=true`);
+});

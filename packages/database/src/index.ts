@@ -19,7 +19,7 @@ export type { HostRow, HostSize } from "./queries/hosts.ts";
 export * as hostTokenQueries from "./queries/host-tokens.ts";
 export * as placementQueries from "./queries/placement.ts";
 export type { HostLoad } from "./queries/placement.ts";
-export type { HostStatus, HostType } from "./host-tables.ts";
+export type { HostStatus, HostTokenPurpose, HostType } from "./host-tables.ts";
 export * as capsuleQueries from "./queries/capsules.ts";
 export type { NewCapsule, CapsuleChange, CapsuleRow, StartedCapsule } from "./queries/capsules.ts";
 export * as idempotencyQueries from "./queries/idempotency.ts";

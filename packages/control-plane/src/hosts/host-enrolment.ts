@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { DAY_MS, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { hostCertificateQueries, hostQueries, hostTokenQueries } from "@wrenn/database";
-import type { Database, Db, HostRow, HostSize } from "@wrenn/database";
+import type { Database, Db, HostRow, HostSize, HostTokenPurpose } from "@wrenn/database";
 import { Type } from "typebox";
 import type { SignedTokens } from "../secrets/signed-tokens.ts";
 import type { HostAddresses } from "./host-addresses.ts";
@@ -93,7 +93,9 @@ export class HostEnrolment {
     const { database, addresses } = this.#deps;
     // In one transaction: a registration that fails leaves the token as good as it was.
     return await database.db.transaction().execute(async (trx) => {
-      const hostId = await hostTokenQueries.takeHostToken(trx, hashOf(token), "registration", this.#after(0));
+      const locked = await this.#lockHostOf(trx, token, "registration");
+      const hostId =
+        locked && (await hostTokenQueries.takeHostToken(trx, hashOf(token), "registration", this.#after(0)));
       const host = hostId && (await hostQueries.registerHost(trx, hostId, request));
       if (!host) throw new WrennError("host_token_invalid", {});
       const { joinedAs } = request;
@@ -113,11 +115,11 @@ export class HostEnrolment {
   async refresh(refreshToken: string, csrPem: string): Promise<HostCredentials> {
     const { database } = this.#deps;
     return await database.db.transaction().execute(async (trx) => {
-      const used = hashOf(refreshToken);
-      const hostId = await hostTokenQueries.findRefreshToken(trx, used, this.#after(0));
-      const host = hostId && (await hostQueries.findHost(trx, hostId));
-      if (!host) throw new WrennError("host_token_invalid", {});
-      return await this.#credentials(trx, host, csrPem, used);
+      const host = await this.#lockHostOf(trx, refreshToken, "refresh");
+      // Somebody may have revoked it meanwhile.
+      const isGood = await this.#hostOf(trx, refreshToken, "refresh");
+      if (!host || isGood === undefined) throw new WrennError("host_token_invalid", {});
+      return await this.#credentials(trx, host, csrPem, hashOf(refreshToken));
     });
   }
 
@@ -137,6 +139,16 @@ export class HostEnrolment {
   async acceptsCertificate(hostId: string, fingerprint: string): Promise<boolean> {
     const { db } = this.#deps.database;
     return await hostCertificateQueries.isAccepted(db, hostId, fingerprint, this.#after(0));
+  }
+
+  async #hostOf(db: Db, token: string, purpose: HostTokenPurpose): Promise<string | undefined> {
+    return await hostTokenQueries.findHostToken(db, hashOf(token), purpose, this.#after(0));
+  }
+
+  /** Until the transaction ends nothing that was issued to the host is revoked. */
+  async #lockHostOf(trx: Db, token: string, purpose: HostTokenPurpose): Promise<HostRow | undefined> {
+    const hostId = await this.#hostOf(trx, token, purpose);
+    return hostId === undefined ? undefined : await hostQueries.lockHost(trx, hostId);
   }
 
   async #claimsOf(token: string): Promise<{ readonly id: string; readonly cert: string }> {

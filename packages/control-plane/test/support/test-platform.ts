@@ -88,6 +88,8 @@ export class TestPlatform implements AsyncDisposable {
   readonly remote = new Map<string, FakeHostAgent>();
   /** Addresses that names of other services stand for. */
   readonly names = new Map<string, readonly string[]>();
+  /** What a host's certificate waits for. */
+  certifying: () => Promise<void> = async () => undefined;
   readonly #release: AsyncDisposableStack;
   readonly #parts: PlatformParts;
   readonly #settles = new Set<() => Promise<void>>();
@@ -244,12 +246,15 @@ export class TestPlatform implements AsyncDisposable {
       localHost,
       connectHost: ({ address }) => this.remote.get(address) ?? assert.fail(`no host at ${address}`),
       certifier: {
-        issue: async () => ({
-          certPem: "certificate",
-          caPem: "authority",
-          fingerprint: randomHex(systemRandom, 32),
-          expiresAt: new Date(this.clock.now() + 7 * DAY_MS),
-        }),
+        issue: async () => {
+          await this.certifying();
+          return {
+            certPem: "certificate",
+            caPem: "authority",
+            fingerprint: randomHex(systemRandom, 32),
+            expiresAt: new Date(this.clock.now() + 7 * DAY_MS),
+          };
+        },
       },
       times: { everyMs: 50, silentMs: 30_000, leaseMs: 20_000, answerMs: 5000 },
       outgoing: {

@@ -36,13 +36,18 @@ export async function takeHostToken(
   return taken?.host_id;
 }
 
-/** The host of a refresh token that is still good. */
-export async function findRefreshToken(db: Db, hash: string, now: Date): Promise<string | undefined> {
+/** The host of a token that is still good. */
+export async function findHostToken(
+  db: Db,
+  hash: string,
+  purpose: HostTokenPurpose,
+  now: Date,
+): Promise<string | undefined> {
   const found = await db
     .selectFrom("host_tokens")
     .select("host_id")
     .where("hash", "=", hash)
-    .where("purpose", "=", "refresh")
+    .where("purpose", "=", purpose)
     .where("expires_at", ">", now)
     .executeTakeFirst();
   return found?.host_id;

@@ -66,6 +66,20 @@ export async function findHost(db: Db, id: string): Promise<HostRow | undefined>
     .executeTakeFirst();
 }
 
+/**
+ * A host that has not been deleted, which nobody else changes until the transaction ends. Whoever changes what was issued to a host
+ * begins with this or with a change of its row, so that they take turns.
+ */
+export async function lockHost(trx: Db, id: string): Promise<HostRow | undefined> {
+  return await trx
+    .selectFrom("hosts")
+    .selectAll()
+    .where("id", "=", id)
+    .where("deleted_at", "is", null)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+}
+
 /** Hosts that have not been deleted, oldest first; of one team, or all. */
 export async function listHosts(db: Db, teamId?: string): Promise<readonly HostRow[]> {
   return await db
@@ -196,16 +210,16 @@ function isRevoked(eb: ExpressionBuilder<Schema, "hosts">) {
 
 /** Nobody sees the host any more, nor what lay on it; its tokens are worth nothing. */
 export async function deleteHost(db: Db, id: string): Promise<void> {
-  await db.deleteFrom("templates").where("host_id", "=", id).execute();
-  await db.deleteFrom("discarded_templates").where("host_id", "=", id).execute();
-  await db.deleteFrom("host_tokens").where("host_id", "=", id).execute();
-  await db.deleteFrom("host_certificates").where("host_id", "=", id).execute();
-  await db.deleteFrom("host_tags").where("host_id", "=", id).execute();
   await db
     .updateTable("hosts")
     .set({ status: "offline", deleted_at: now, updated_at: now })
     .where("id", "=", id)
     .execute();
+  await db.deleteFrom("templates").where("host_id", "=", id).execute();
+  await db.deleteFrom("discarded_templates").where("host_id", "=", id).execute();
+  await db.deleteFrom("host_tokens").where("host_id", "=", id).execute();
+  await db.deleteFrom("host_certificates").where("host_id", "=", id).execute();
+  await db.deleteFrom("host_tags").where("host_id", "=", id).execute();
 }
 
 export async function listHostTags(db: Db, id: string): Promise<readonly string[]> {
