@@ -37,6 +37,7 @@ import { HostEnrolment } from "./hosts/host-enrolment.ts";
 import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
 import { registerHosts } from "./hosts/host-routes.ts";
 import { HostsService } from "./hosts/hosts-service.ts";
+import { ReportLimits } from "./hosts/report-limits.ts";
 import { StorageMeter } from "./hosts/storage-meter.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
 import { GrantCheck } from "./http/access-grants.ts";
@@ -166,8 +167,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const operations = new Operations({ ...base, instanceId });
   const meter = new StorageMeter({ ...base, fleet });
   const templates = new TemplatesService(database, fleet, random);
+  const reports = new ReportLimits(clock);
   const capsules = openCapsules(
-    { ...base, fleet, meter, operations, templates, capacity, audit, instanceId },
+    { ...base, fleet, meter, reports, operations, templates, capacity, audit, instanceId },
     { createAnswerMs },
   );
   const addresses = new HostAddresses(hostNetworks);
@@ -185,6 +187,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       connectHost,
       addresses,
       enrolment,
+      reports,
       upkeep: [operations, capsules.unanswered, meter, retention],
     },
     { instanceId, times },

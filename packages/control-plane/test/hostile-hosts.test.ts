@@ -218,6 +218,40 @@ test("reports are taken up to a limit, and lead to no more work than a large hos
   await as(owner, "DELETE", `/v1/capsules/${id}`);
 });
 
+test("a host that says each moment that a capsule waits or continues writes few events", async () => {
+  const own = await as(owner, "POST", "/v1/capsules", { body: {} });
+  const id = String(own.body["id"]);
+  const real = hostile.capsules.get(id) ?? assert.fail();
+  const countEvents = async (): Promise<number> => {
+    const rows = await platform.database.db
+      .selectFrom("events")
+      .select("type")
+      .where("resource_id", "=", parseId("capsule", id))
+      .where("type", "in", ["capsule.stalled", "capsule.continued", "capsule.paused", "capsule.running"])
+      .execute();
+    return rows.length;
+  };
+  const eventsBefore = await countEvents();
+  const end = performance.now() + 4000;
+  for (let n = 0; performance.now() < end; n++) {
+    const problem = n % 2 === 0 ? { problem: `wait ${n}` } : {};
+    const status = { ...real, ...problem };
+    // In its list and in its reports.
+    hostile.capsules.set(id, status);
+    hostile.claim(status);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const events = (await countEvents()) - eventsBefore;
+  assert.ok(events >= 1 && events <= 2, `${events} events`);
+  hostile.capsules.set(id, { ...real, problem: "it waits" });
+  platform.clock.advance(5000);
+  await eventually("the last word counts", async () => {
+    const { body } = await as(owner, "GET", `/v1/capsules/${id}`);
+    return body["problem"] === "it waits";
+  });
+  await as(owner, "DELETE", `/v1/capsules/${id}`);
+});
+
 test("what capsules of a template count for is not its host's to say", async () => {
   const own = await as(owner, "POST", "/v1/capsules", { body: { vcpus: 2, memory_mb: 1024 } });
   assert.equal(own.status, 201, JSON.stringify(own.body));
@@ -322,52 +356,4 @@ test("credentials that were rotated end the old ones: tokens, refresh tokens, ce
   assert.equal((await beat(String(again.body["token"]))).status, 204);
   await as(admin, "DELETE", `/v1/hosts/${host.id}?force=true`);
   await eventually("nothing of a deleted host stays open", () => host.agent.observers === 0);
-});
-
-test("credentials that are renewed while they are rotated end as well", async () => {
-  const host = await join(admin, { type: "regular" }, "10.1.1.4:8090");
-  const hostId = parseId("host", host.id);
-  const refresh = async (): Promise<Answer> =>
-    await platform.call("POST", "/v1/hosts/auth/refresh", {
-      body: { refresh_token: host.refreshToken, csr_pem: "csr" },
-    });
-  const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  platform.certifying = async () => {
-    reached.resolve();
-    await gate.promise;
-  };
-  const renewing = refresh();
-  await reached.promise;
-  const rotating = as(admin, "POST", `/v1/hosts/${host.id}/rotate`);
-  await Promise.race([rotating, new Promise((resolve) => setTimeout(resolve, 300))]);
-  platform.certifying = async () => undefined;
-  gate.resolve();
-  const [renewed, rotated] = await Promise.all([renewing, rotating]);
-  assert.equal(rotated.status, 201, JSON.stringify(rotated.body));
-  const beat = await platform.call("POST", `/v1/hosts/${host.id}/heartbeat`, {
-    headers: { "x-host-token": String(renewed.body["token"]) },
-  });
-  assert.equal(reasonOf(beat), "host_token_invalid", `the renewal got ${renewed.status}`);
-  assert.equal(reasonOf(await refresh()), "host_token_invalid");
-  const { db } = platform.database;
-  const accepted = await db
-    .selectFrom("host_certificates")
-    .select("fingerprint")
-    .where("host_id", "=", hostId)
-    .execute();
-  assert.deepEqual(accepted, []);
-  const again = await register(String(rotated.body["registration_token"]), "10.1.1.4:8090");
-  assert.equal(again.status, 201, JSON.stringify(again.body));
-  const refreshToken = String(again.body["refresh_token"]);
-  // The other order: the renewal begins while a rotation is under way.
-  const late = await db.transaction().execute(async (trx) => {
-    await trx.updateTable("hosts").set({ cert_fingerprint: null }).where("id", "=", hostId).execute();
-    const body = { refresh_token: refreshToken, csr_pem: "csr" };
-    const waiting = platform.call("POST", "/v1/hosts/auth/refresh", { body });
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    await trx.deleteFrom("host_tokens").where("host_id", "=", hostId).execute();
-    return { waiting };
-  });
-  assert.equal(reasonOf(await late.waiting), "host_token_invalid");
-  await as(admin, "DELETE", `/v1/hosts/${host.id}?force=true`);
 });

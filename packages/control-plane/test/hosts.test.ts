@@ -256,6 +256,7 @@ test("a capsule that waits because its host's disk is full says so, and no longe
   await eventually("it says why it waits", async () => (await shown()) === problem);
   assert.equal(await statusOf(id), "running");
   host.agent.capsules.set(id, status);
+  platform.clock.advance(5000);
   await eventually("it says nothing", async () => (await shown()) === undefined);
   await as(admin, "DELETE", `/v1/hosts/${host.id}?force=true`);
 });

@@ -10,6 +10,7 @@ import type {
   StartedCapsule,
 } from "@wrenn/database";
 import type { CapsuleStatus, NetworkRules } from "@wrenn/protocol";
+import type { ReportLimits } from "../hosts/report-limits.ts";
 
 const POLL_MS = 50;
 
@@ -26,18 +27,21 @@ const liveStates: readonly CapsuleRowStatus[] = [
 export interface CapsuleRowsDeps {
   readonly database: Database;
   readonly clock: Clock;
+  readonly reports: ReportLimits;
 }
 
 /** The rows of capsules: what the database says about them, and changes of their state by compare-and-set. */
 export class CapsuleRows {
-  /** Capsules that their hosts reported to wait. */
+  /** UUIDs of capsules that wait by the word of their hosts, as far as that was recorded here. */
   readonly #waiting = new Set<string>();
+  readonly #reports: ReportLimits;
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #reads: SharedReads<CapsuleRow>;
   readonly #starts: GroupedWrites<StartedCapsule, CapsuleRow | undefined>;
 
-  constructor({ database, clock }: CapsuleRowsDeps) {
+  constructor({ database, clock, reports }: CapsuleRowsDeps) {
+    this.#reports = reports;
     this.#database = database;
     this.#clock = clock;
     this.#reads = new SharedReads((ids) => capsuleQueries.findCapsules(database.db, ids));
@@ -101,6 +105,7 @@ export class CapsuleRows {
   }
 
   async recordDestroyed(id: string): Promise<void> {
+    this.#waiting.delete(id);
     await this.change(id, liveStates, { status: "stopped", hostIp: null });
   }
 
@@ -120,17 +125,17 @@ export class CapsuleRows {
 
   /**
    * Records a change that a host reported without an operation: the capsule failed, was paused because it was idle, or waits
-   * because the host's disk is full. That it continues is recorded here or by the next comparison with its host.
+   * because the host's disk is full. That it continues, and what is reported too often, is recorded by the next comparison with its host.
    */
   async recordReported(status: CapsuleStatus, hostId: string): Promise<void> {
-    const isWaiting = status.state === "running" && status.problem !== undefined;
-    const hasWaited = this.#waiting.delete(status.id);
-    const continues = status.state === "running" && hasWaited;
-    if (status.state !== "failed" && status.state !== "paused" && !isWaiting && !continues) return;
-    if (isWaiting) this.#waiting.add(status.id);
     const id = parseId("capsule", status.id);
+    if (status.state === "running") {
+      const isChanged = status.problem !== undefined || this.#waiting.has(id);
+      if (!isChanged || !this.#reports.take(hostId, id)) return;
+    } else if (status.state !== "failed" && status.state !== "paused") return;
     const row = await capsuleQueries.findAnyCapsule(this.#database.db, id);
     if (row?.host_id !== hostId) return;
+    this.#waiting.delete(id);
     if (status.state === "failed") {
       await this.change(id, ["running", "paused"], {
         status: "error",
@@ -138,6 +143,7 @@ export class CapsuleRows {
         problem: status.problem ?? "the capsule failed",
       });
     } else if (status.state === "running") {
+      if (status.problem !== undefined) this.#waiting.add(id);
       await this.change(id, ["running"], { status: "running", problem: status.problem ?? null });
     } else await this.change(id, ["running"], { status: "paused", hostIp: null });
   }

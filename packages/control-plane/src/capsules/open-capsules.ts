@@ -6,6 +6,7 @@ import { CapsuleNetworks } from "./capsule-networks.ts";
 import { CapsuleRows } from "./capsule-rows.ts";
 import { CapsuleSnapshots } from "./capsule-snapshots.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import type { ReportLimits } from "../hosts/report-limits.ts";
 import type { StorageMeter } from "../hosts/storage-meter.ts";
 import { Reservations } from "./reservations.ts";
 import type { ReservationsDeps } from "./reservations.ts";
@@ -19,7 +20,7 @@ export type OpenCapsulesDeps = Omit<
   "rows" | "reservations" | "storageQuota" | "unanswered"
 > &
   Omit<ReservationsDeps, "unanswered"> &
-  UnansweredCreatesDeps & { readonly meter: StorageMeter };
+  UnansweredCreatesDeps & { readonly meter: StorageMeter; readonly reports: ReportLimits };
 
 /** What the platform does with capsules, each part for those that need it. */
 export interface Capsules {

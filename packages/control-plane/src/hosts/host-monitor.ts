@@ -8,6 +8,7 @@ import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HostAddresses } from "./host-addresses.ts";
 import type { HostEnrolment } from "./host-enrolment.ts";
+import type { ReportLimits } from "./report-limits.ts";
 import { reconcileHost } from "./reconcile-host.ts";
 
 /** The host in this process. */
@@ -56,6 +57,7 @@ export interface HostMonitorDeps {
   readonly connectHost?: ConnectHost | undefined;
   readonly addresses: HostAddresses;
   readonly enrolment: Pick<HostEnrolment, "acceptsCertificate">;
+  readonly reports: ReportLimits;
   /** What else is swept at each look at the hosts: outcomes that could not be recorded, and what control planes left that ended. */
   readonly upkeep: readonly { sweep(): Promise<void> }[];
 }
@@ -122,7 +124,11 @@ export class HostMonitor {
     const closing = this.#closing.signal;
     const answered = AbortSignal.any([closing, AbortSignal.timeout(this.#options.times.answerMs)]);
     const agent = this.#deps.fleet.agent(hostId);
-    const work = reconcileHost(hostId, agent, this.#deps, { answered, closing }).finally(() =>
+    const { localHost, reports } = this.#deps;
+    const mayTurn = (capsuleId: string): boolean =>
+      hostId === localHost?.id || reports.take(hostId, capsuleId);
+    const deps = { ...this.#deps, mayTurn };
+    const work = reconcileHost(hostId, agent, deps, { answered, closing }).finally(() =>
       this.#reconciling.delete(hostId),
     );
     this.#reconciling.set(hostId, work);

@@ -23,6 +23,8 @@ export interface ReconcileDeps {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Whether it may be recorded now that a capsule waits, continues, or turned from running to paused or back. */
+  readonly mayTurn: (capsuleId: string) => boolean;
 }
 
 /**
@@ -40,12 +42,12 @@ export async function reconcileHost(
   deps: ReconcileDeps,
   { answered, closing }: ReconcileSignals,
 ): Promise<void> {
-  const { database, clock, logger } = deps;
+  const { database, clock, logger, mayTurn } = deps;
   const rows = await capsuleQueries.listSettledCapsules(database.db, hostId);
   const held = new Map((await agent.listCapsules(answered)).map((status) => [status.id, status]));
   for (const row of rows) {
     const change = settle(row, held.get(formatId("capsule", row.id)));
-    if (!change) continue;
+    if (!change || (isTurn(row, change) && !mayTurn(row.id))) continue;
     const at = new Date(clock.now());
     if (
       await capsuleQueries.changeCapsule(
@@ -91,6 +93,11 @@ export function settle(row: CapsuleRow, status: CapsuleStatus | undefined): Caps
       // The host is in the middle of something; the next round tells.
       return undefined;
   }
+}
+
+/** A change that a host can take back with its next answer. */
+function isTurn(row: CapsuleRow, { status }: CapsuleChange): boolean {
+  return [row.status, status].every((one) => one === "running" || one === "paused");
 }
 
 /** A host keeps what has ended until it is told that everybody knows. */

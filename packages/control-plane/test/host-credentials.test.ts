@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { parseId } from "@wrenn/core";
+import { eventually } from "@wrenn/core/testing";
+import { FakeHostAgent } from "@wrenn/protocol/testing";
+import { reasonOf, TestPlatform } from "./support/test-platform.ts";
+import type { Answer, Person } from "./support/test-platform.ts";
+
+/* What was issued to a host, beside changes that happen at the same time or happened in an earlier release. */
+
+let platform: TestPlatform;
+let admin: Person;
+before(async () => {
+  platform = await TestPlatform.start();
+  admin = await platform.person("admin");
+  await platform.database.db
+    .updateTable("users")
+    .set({ is_admin: true })
+    .where("id", "=", parseId("user", admin.userId))
+    .execute();
+});
+after(() => platform[Symbol.asyncDispose]());
+
+const asAdmin = async (method: string, path: string, options: object = {}): Promise<Answer> =>
+  await platform.call(method, path, { token: admin.token, ...options });
+
+const register = async (token: string, address: string): Promise<Answer> =>
+  await platform.call("POST", "/v1/hosts/register", {
+    body: { token, address, csr_pem: "csr", arch: "amd64", cpu_cores: 64, memory_mb: 500_000, disk_gb: 9000 },
+  });
+
+const refresh = async (refresh_token: string): Promise<Answer> =>
+  await platform.call("POST", "/v1/hosts/auth/refresh", { body: { refresh_token, csr_pem: "csr" } });
+
+const beat = async (id: string, token: string): Promise<Answer> =>
+  await platform.call("POST", `/v1/hosts/${id}/heartbeat`, { headers: { "x-host-token": token } });
+
+/** A host of the platform that is linked. */
+async function join(address: string): Promise<{ id: string; token: string; refreshToken: string }> {
+  const agent = new FakeHostAgent();
+  platform.remote.set(address, agent);
+  const { body } = await asAdmin("POST", "/v1/hosts", { body: { type: "regular" } });
+  const registered = await register(String(body["registration_token"]), address);
+  assert.equal(registered.status, 201, JSON.stringify(registered.body));
+  const { id } = registered.body["host"] as { id: string };
+  const { token, refresh_token: refreshToken } = registered.body;
+  await eventually("it is linked", () => agent.observers > 0);
+  return { id, token: String(token), refreshToken: String(refreshToken) };
+}
+
+test("credentials that are renewed while they are rotated end as well", async () => {
+  const host = await join("10.1.1.4:8090");
+  const hostId = parseId("host", host.id);
+  const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  platform.certifying = async () => {
+    reached.resolve();
+    await gate.promise;
+  };
+  const renewing = refresh(host.refreshToken);
+  await reached.promise;
+  const rotating = asAdmin("POST", `/v1/hosts/${host.id}/rotate`);
+  await Promise.race([rotating, new Promise((resolve) => setTimeout(resolve, 300))]);
+  platform.certifying = async () => undefined;
+  gate.resolve();
+  const [renewed, rotated] = await Promise.all([renewing, rotating]);
+  assert.equal(rotated.status, 201, JSON.stringify(rotated.body));
+  const beaten = await beat(host.id, String(renewed.body["token"]));
+  assert.equal(reasonOf(beaten), "host_token_invalid", `the renewal got ${renewed.status}`);
+  assert.equal(reasonOf(await refresh(host.refreshToken)), "host_token_invalid");
+  const { db } = platform.database;
+  const accepted = await db
+    .selectFrom("host_certificates")
+    .select("fingerprint")
+    .where("host_id", "=", hostId)
+    .execute();
+  assert.deepEqual(accepted, []);
+  const again = await register(String(rotated.body["registration_token"]), "10.1.1.4:8090");
+  assert.equal(again.status, 201, JSON.stringify(again.body));
+  const refreshToken = String(again.body["refresh_token"]);
+  // The other order: the renewal begins while a rotation is under way.
+  const late = await db.transaction().execute(async (trx) => {
+    await trx.updateTable("hosts").set({ cert_fingerprint: null }).where("id", "=", hostId).execute();
+    const waiting = refresh(refreshToken);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await trx.deleteFrom("host_tokens").where("host_id", "=", hostId).execute();
+    return { waiting };
+  });
+  assert.equal(reasonOf(await late.waiting), "host_token_invalid");
+  await asAdmin("DELETE", `/v1/hosts/${host.id}?force=true`);
+});
