@@ -19,8 +19,9 @@ const AUDIENCE = "wrenn:hosts";
 const Claims = Type.Object({
   typ: Type.Literal("host"),
   host_id: Type.String(),
-  /** Fingerprint of the certificate that was issued together with the token. */
-  cert: Type.String(),
+  /** Fingerprint of the certificate that was issued together with the token. Tokens of the release before name neither it nor an audience. */
+  cert: Type.Optional(Type.String()),
+  aud: Type.Optional(Type.Unknown()),
 });
 
 /** Signs requests of hosts for certificates: the key stays where it was made. */
@@ -130,8 +131,13 @@ export class HostEnrolment {
    */
   async verify(token: string): Promise<string> {
     const { id, cert } = await this.#claimsOf(token);
-    const isKnown = (await hostQueries.findHost(this.#deps.database.db, id)) !== undefined;
-    if (isKnown && !(await this.acceptsCertificate(id, cert))) throw new WrennError("host_token_invalid", {});
+    const host = await hostQueries.findHost(this.#deps.database.db, id);
+    if (!host) return id;
+    const isGood =
+      cert === undefined
+        ? await this.#hasEarlierCredentials(host)
+        : await this.acceptsCertificate(host.id, cert);
+    if (!isGood) throw new WrennError("host_token_invalid", {});
     return id;
   }
 
@@ -151,12 +157,20 @@ export class HostEnrolment {
     return hostId === undefined ? undefined : await hostQueries.lockHost(trx, hostId);
   }
 
-  async #claimsOf(token: string): Promise<{ readonly id: string; readonly cert: string }> {
+  /** Whether what the release before issued to a host is still good: it was neither revoked nor replaced more than an hour ago. */
+  async #hasEarlierCredentials(host: HostRow): Promise<boolean> {
+    const { db } = this.#deps.database;
+    if (host.credentials_epoch > 0 || host.cert_fingerprint === null) return false;
+    return await hostCertificateQueries.isFirstAccepted(db, host.id, this.#after(0));
+  }
+
+  async #claimsOf(token: string): Promise<{ readonly id: string; readonly cert: string | undefined }> {
     try {
-      return await this.#deps.signedTokens.verify(AUDIENCE, token, Claims, ({ host_id: id, cert }) => ({
-        id: parseId("host", id),
-        cert,
-      }));
+      return await this.#deps.signedTokens.verify(AUDIENCE, token, Claims, ({ host_id: id, cert, aud }) => {
+        // Keys of this release sign for an audience.
+        if (cert === undefined && aud !== undefined) throw new Error("the token names no certificate");
+        return { id: parseId("host", id), cert };
+      });
     } catch (error) {
       throw new WrennError("host_token_invalid", {}, { cause: error });
     }
@@ -170,6 +184,7 @@ export class HostEnrolment {
     await hostCertificateQueries.succeedCertificate(db, {
       hostId: host.id,
       ...certificate,
+      previous: host.cert_fingerprint,
       graceUntil: this.#after(HOUR_MS),
     });
     const refreshToken = this.#newToken();
