@@ -45,6 +45,16 @@ test("a host of the platform may be in private networks, and on this machine onl
   assert.ok(!open.permits(regular("127.0.0.1"), "127.0.0.2"));
 });
 
+test("a connection to a port that is no host's is refused for a host of a team, however it registered", () => {
+  for (const port of [22, 80, 0, 65_536, Number.NaN])
+    assert.ok(!open.permitsConnection(byoc(), "8.8.8.8", port), String(port));
+  assert.ok(!open.permitsConnection(byoc(), "10.0.0.5", 8090), "as a host of before is after the upgrade");
+  assert.ok(
+    open.permitsConnection(byoc(), "8.8.8.8", 443) && open.permitsConnection(byoc(), "8.8.8.8", 8090),
+  );
+  assert.ok(open.permitsConnection(regular("10.0.0.5"), "10.0.0.5", 90));
+});
+
 test("an address that is no host's is refused with its reason when the host registers", () => {
   for (const address of [
     "10.0.0.1:8090",

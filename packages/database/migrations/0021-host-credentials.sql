@@ -1,7 +1,8 @@
--- Address that the host's registration came from: it may be reached there, whatever network that is. Hosts that are registered already
--- keep the address that they have.
+-- Address that the host's registration came from: it may be reached there, whatever network that is. Hosts of the platform that are
+-- registered already keep the address that they have. A host of a team may have named any address, so that it is judged like a new one.
 alter table hosts add column registered_from text;
-update hosts set registered_from = trim(both '[]' from regexp_replace(address, ':[0-9]+$', '')) where address is not null;
+update hosts set registered_from = trim(both '[]' from regexp_replace(address, ':[0-9]+$', ''))
+  where address is not null and type <> 'byoc';
 
 -- Counts how often the host's credentials were revoked: links that were opened before are closed.
 alter table hosts add column credentials_epoch integer not null default 0;

@@ -148,6 +148,37 @@ test("a filled database of the release before keeps every row, and gets the sche
   }
 });
 
+test("hosts of teams that registered with an earlier version are reached at no address that only they named", async () => {
+  await using files = await TestDatabase.create();
+  const team = crypto.randomUUID();
+  await replaceBy(files, async ({ db }) => {
+    await migrate(
+      db,
+      (await listMigrations()).filter((name) => name < "0021"),
+    );
+    await sql`insert into teams (id, name, slug) values (${team}, 'One', 'one')`.execute(db);
+    for (const [type, owner, address] of [
+      ["byoc", team, "10.0.0.5:8090"],
+      ["regular", null, "10.0.0.6:8090"],
+      ["regular", null, "[fd12::1]:8090"],
+    ])
+      await sql`insert into hosts (id, type, team_id, status, address)
+        values (${crypto.randomUUID()}, ${type}, ${owner}, 'online', ${address})`.execute(db);
+  });
+  const migrated = await files.open();
+  try {
+    const { rows } = await sql<{ address: string; registered_from: string | null }>`
+      select address, registered_from from hosts`.execute(migrated.db);
+    assert.deepEqual(Object.fromEntries(rows.map((row) => [row.address, row.registered_from])), {
+      "10.0.0.5:8090": null,
+      "10.0.0.6:8090": "10.0.0.6",
+      "[fd12::1]:8090": "fd12::1",
+    });
+  } finally {
+    await migrated.close();
+  }
+});
+
 test("keys and invitations that former members left in a database of an earlier version end with the upgrade", async () => {
   await using files = await TestDatabase.create();
   const [team, member, former, disabled] = [1, 2, 3, 4].map(() => crypto.randomUUID());

@@ -71,6 +71,11 @@ export class HostAddresses {
     return host.type === "regular" || isPublicAddress(ip);
   }
 
+  /** Like {@link permits}, for a connection. Hosts of the platform from before ports were judged keep theirs. */
+  permitsConnection(host: HostOrigin, address: string, port: number): boolean {
+    return (host.type === "regular" || isPortOfHost(port)) && this.permits(host, address);
+  }
+
   /**
    * Judges the address that a host registers with. A name is judged by what it stands for, at each connection.
    *
@@ -80,7 +85,7 @@ export class HostAddresses {
     const at = address.lastIndexOf(":");
     const name = address.slice(0, at).replaceAll(/^\[|\]$/g, "");
     const port = Number(address.slice(at + 1));
-    if ((port < LOWEST_PORT && port !== HTTPS) || port > 65_535)
+    if (!isPortOfHost(port))
       throw new WrennError("host_address_refused", {
         address,
         problem: "the port must be 1024 to 65535, or 443",
@@ -91,6 +96,10 @@ export class HostAddresses {
       problem: "it is not the address that the host connects from, and not in a network that is allowed",
     });
   }
+}
+
+function isPortOfHost(port: number): boolean {
+  return port === HTTPS || (port >= LOWEST_PORT && port <= 65_535);
 }
 
 /** Names of digits only, or in hexadecimal, are addresses to some resolvers. */

@@ -234,10 +234,12 @@ export class HostMonitor {
 
   #connect(connectHost: ConnectHost, host: HostRow): void {
     const { fleet, addresses, enrolment } = this.#deps;
+    const hostAddress = host.address ?? "";
+    const port = Number(hostAddress.slice(hostAddress.lastIndexOf(":") + 1));
     const agent = connectHost({
       id: host.id,
-      address: host.address ?? "",
-      permits: (address) => addresses.permits(host, address),
+      address: hostAddress,
+      permits: (address) => addresses.permitsConnection(host, address, port),
       accepts: async (fingerprint) => await enrolment.acceptsCertificate(host.id, fingerprint),
     });
     fleet.add(host.id, agent, { isLocal: false, teamId: host.team_id, close: () => agent.close() });
