@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CLOSED_NETWORKS } from "@wrenn/network";
 import { HostAddresses } from "../src/hosts/host-addresses.ts";
 import type { HostOrigin } from "../src/hosts/host-addresses.ts";
 
@@ -23,6 +24,9 @@ const never = [
   "ff02::1",
   "fd00:ec2::254",
   "::ffff:127.0.0.1",
+  "::ffff:7f00:1",
+  "::ffff:a9fe:a9fe",
+  "192.80.8.124",
   "::ffff:169.254.169.254",
 ];
 
@@ -36,6 +40,19 @@ test("a host of a team is on the internet, where it registered from, or in the o
   const allowed = new HostAddresses(["10.0.0.0/24", "fd12::/64", "127.0.0.1"]);
   assert.ok(allowed.permits(byoc(), "10.0.0.1") && allowed.permits(byoc(), "fd12::1"));
   assert.ok(allowed.permits(byoc(), "127.0.0.1") && !allowed.permits(byoc(), "10.0.1.1"));
+  assert.ok(!allowed.permits(byoc(), "127.0.0.2"));
+});
+
+test("networks of the operator open neither metadata services nor this machine, unless they are nothing else", () => {
+  const wide = new HostAddresses(["0.0.0.0/0", "::/0", "127.0.0.1/1", "::1/64", "169.254.169.254"]);
+  const closed = CLOSED_NETWORKS.map((network) => network.split("/")[0] ?? "");
+  for (const address of [...closed, ...never]) {
+    assert.ok(!wide.permits(byoc(), address), address);
+    assert.ok(!wide.permits(regular(), address), address);
+    assert.ok(!wide.permits(byoc(address), address), address);
+  }
+  for (const address of internal) assert.ok(wide.permits(byoc(), address), address);
+  assert.ok(wide.permits(regular("127.0.0.1"), "127.0.0.1"));
 });
 
 test("a host of the platform may be in private networks, and on this machine only when it registered from here", () => {

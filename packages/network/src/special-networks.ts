@@ -1,7 +1,7 @@
 import { BlockList, isIPv4 } from "node:net";
 
 /**
- * What no setting opens to capsules: this network, loopback, link-local with the metadata services of most clouds, multicast and
+ * What no setting opens to capsules, and where no host of another machine is: this network, loopback, link-local with the metadata services of most clouds, multicast and
  * reserved, and the platform services that clouds offer elsewhere: Alibaba's metadata, Azure's WireServer, Oracle's and Equinix's metadata.
  */
 export const CLOSED_NETWORKS: readonly string[] = [

@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv4 } from "node:net";
-import { plainAddress, WrennError } from "@wrenn/core";
+import { isLoopback, plainAddress, WrennError } from "@wrenn/core";
 import type { HostType } from "@wrenn/database";
-import { isPublicAddress } from "@wrenn/network";
+import { CLOSED_NETWORKS, isPublicAddress } from "@wrenn/network";
 
 /** Lowest port that a host may be reached at, so that it does not lead a control plane to a service of another kind. */
 const LOWEST_PORT = 1024;
@@ -23,13 +23,7 @@ export function parseNetworks(networks: readonly string[]): BlockList {
 
 /** Of this machine, of one link, of all, or of a cloud's own services: no host of another machine is there. */
 const never = parseNetworks([
-  "0.0.0.0/8",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "168.63.129.16",
-  "100.100.100.200",
-  "192.0.0.192",
-  "224.0.0.0/3",
+  ...CLOSED_NETWORKS,
   "::/127",
   "fe80::/10",
   "fd00:ec2::254",
@@ -50,10 +44,15 @@ export interface HostOrigin {
  */
 export class HostAddresses {
   readonly #networks: BlockList;
+  readonly #ownMachine: BlockList;
 
-  /** @param networks - networks in which hosts of teams may be, too, by the operator's word. */
+  /**
+   * @param networks - networks in which hosts of teams may be, too, by the operator's word. This machine is opened only by networks that
+   * are nothing else, and metadata, link-local and multicast addresses by none.
+   */
   constructor(networks: readonly string[]) {
     this.#networks = parseNetworks(networks);
+    this.#ownMachine = parseNetworks(networks.filter(isOfLoopback));
   }
 
   /**
@@ -64,10 +63,10 @@ export class HostAddresses {
     const ip = plainAddress(address.toLowerCase());
     const family = isIPv4(ip) ? "ipv4" : "ipv6";
     if (isIP(ip) === 0) return false;
-    if (this.#networks.check(ip, family)) return true;
-    const isLoopback = never.check(ip, family) && (ip === "::1" || ip.startsWith("127."));
-    if (ip === host.registered_from) return host.type === "regular" || !never.check(ip, family);
-    if (isLoopback || never.check(ip, family)) return false;
+    const isKnown = ip === host.registered_from;
+    if (never.check(ip, family))
+      return (isKnown && host.type === "regular") || this.#ownMachine.check(ip, family);
+    if (isKnown || this.#networks.check(ip, family)) return true;
     return host.type === "regular" || isPublicAddress(ip);
   }
 
@@ -96,6 +95,12 @@ export class HostAddresses {
       problem: "it is not the address that the host connects from, and not in a network that is allowed",
     });
   }
+}
+
+/** Whether a network has addresses of this machine alone. */
+function isOfLoopback(network: string): boolean {
+  const [address = "", bits] = network.split("/");
+  return isLoopback(address) && (bits === undefined || Number(bits) >= (isIPv4(address) ? 8 : 128));
 }
 
 function isPortOfHost(port: number): boolean {
