@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { after, before, test } from "node:test";
-import { problemOf, WrennError } from "@wrenn/core";
+import { problemOf, systemClock, WrennError } from "@wrenn/core";
 import type { LinkCredentials } from "@wrenn/host-link";
 import { hostCredentials } from "./support/test-link.ts";
 import { HostileHost } from "./support/hostile-host.ts";
@@ -87,6 +87,39 @@ test("a certificate that was replaced or revoked gets no request, on no new conn
   accepted.clear();
   const dialled = (await host.client({ accepts })).dial("cl-1", 80, { halfOpen: true, signal });
   await assert.rejects(dialled, { reason: "host_unavailable" });
+});
+
+test("many connections of a moment are judged by one question, and a revoked certificate is refused soon after", async () => {
+  let passed = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + passed };
+  let questions = 0;
+  let isAccepted = true;
+  const accepts = async (): Promise<boolean> => {
+    questions++;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    return isAccepted;
+  };
+  let dials = 0;
+  host.upgrade = (socket) => {
+    dials++;
+    socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: wrenn\r\n\r\n");
+  };
+  const agent = await host.client({ accepts, clock });
+  const dial = async (): Promise<unknown> =>
+    await agent.dial("cl-1", 80, { halfOpen: true, signal }).then(
+      (socket) => void socket.on("error", () => undefined).destroy(),
+      (error: unknown) => error,
+    );
+  for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 20 }, dial));
+  assert.deepEqual([dials, questions], [200, 1]);
+  isAccepted = false;
+  passed = 5000;
+  assert.ok(WrennError.is(await dial(), "host_unavailable"));
+  assert.ok(WrennError.is(await dial(), "host_unavailable"));
+  assert.deepEqual([dials, questions], [200, 3], "a refusal is asked for again");
+  isAccepted = true;
+  await dial();
+  assert.equal(dials, 201);
 });
 
 test("a judgement that fails is no permission", async () => {

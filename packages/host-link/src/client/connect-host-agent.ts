@@ -8,6 +8,7 @@ import { remoteFiles } from "./remote-files.ts";
 import { RemoteHolds } from "./remote-holds.ts";
 import { RemoteInputs } from "./remote-inputs.ts";
 import { plainStatus, plainStatuses } from "./plain-status.ts";
+import { rememberAccepted } from "./remember-accepted.ts";
 import { remoteProcesses } from "./remote-processes.ts";
 import { Transport } from "./transport.ts";
 import type { LinkTarget } from "./transport.ts";
@@ -39,7 +40,11 @@ export interface LinkedHostAgent extends HostAgent {
  * cannot reach the host rejects with `host_unavailable`; whether the host has done it is then not known.
  */
 export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
-  const transport = new Transport(options);
+  const { accepts, clock } = options;
+  const transport = new Transport({
+    ...options,
+    ...(accepts && { accepts: rememberAccepted(accepts, clock) }),
+  });
   const client = new LinkClient(transport, options.answerMs ?? ANSWER_MS);
   const changes = new RemoteChanges(client, options.clock, options.logger);
   const holds = new RemoteHolds(client, options.random, options.logger);
