@@ -30,7 +30,7 @@ export const hostErrors = {
     "unauthorized",
     401,
     "invalid or expired host token",
-    "A registration token works once and for an hour: make a new one with POST /v1/hosts/{id}/token.",
+    "A registration token works once and for an hour: make a new one with POST /v1/hosts/{id}/token, or for a host that has registered with POST /v1/hosts/{id}/rotate.",
   ),
   host_mismatch: user("forbidden", 403, "the token is of another host", "Send this host's own token."),
   host_joined_as_other: user(
