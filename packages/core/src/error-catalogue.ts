@@ -174,6 +174,12 @@ export const errorCatalogue = {
     "checkpoint {checkpoint} is what the paused capsule resumes from",
     "Resume the capsule first, or destroy it.",
   ),
+  too_many_layers: user(
+    "conflict",
+    409,
+    "the capsule's disk and its checkpoints have {count} layers, and {limit} are the most",
+    "Pause and resume the capsule, which writes the layers of its disk into one, or delete checkpoints.",
+  ),
   template_in_use: user(
     "conflict",
     409,

@@ -127,3 +127,25 @@ test("a capsule whose machine cannot be ended keeps its slot until it is destroy
   assert.equal(released.length, length + 1);
   assert.equal(await exists(filesOf(id)), false);
 });
+
+test("a loop of checkpoints that are deleted at once ends at a number of disk layers, which a pause makes one", async () => {
+  const { id } = await agent.createCapsule(specOf(template), signal);
+  const loop = async (): Promise<void> => {
+    const checkpoint = await agent.checkpointCapsule(id, undefined, signal);
+    await agent.deleteCheckpoint(id, checkpoint.id, signal);
+  };
+  for (let n = 0; n < 128; n++) await loop();
+  const refused = { reason: "too_many_layers", message: /128 layers, and 128 are the most/ };
+  await assert.rejects(loop(), refused);
+  await assert.rejects(agent.forkCapsule(id, [specOf(template)], signal), refused);
+  const [own] = (await agent.storage(signal)).capsules.filter((capsule) => capsule.id === id);
+  assert.equal(own?.layers.length, 128);
+  await agent.pauseCapsule(id, signal);
+  await eventually("the layers are one", async () => {
+    const { capsules } = await agent.storage(signal);
+    return capsules.find((capsule) => capsule.id === id)?.layers.length === 1;
+  });
+  await agent.resumeCapsule(id, signal);
+  await loop();
+  await agent.destroyCapsule(id, signal);
+});

@@ -1,4 +1,4 @@
-import { formatId, parseId, problemOf } from "@wrenn/core";
+import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { storageQueries } from "@wrenn/database";
 import type { Database, ReportedStorage } from "@wrenn/database";
@@ -28,6 +28,8 @@ export class StorageMeter {
   readonly #deps: StorageMeterDeps;
   /** The last measurement of each host, which may be under way. */
   readonly #measurements = new Map<string, Measurement>();
+  /** Hosts whose last measurement failed. */
+  readonly #silent = new Set<string>();
 
   constructor(deps: StorageMeterDeps) {
     this.#deps = deps;
@@ -65,9 +67,14 @@ export class StorageMeter {
       const ids = storage.capsules.map(({ id }) => parseId("capsule", id));
       const teams = await storageQueries.findTeamsOfCapsules(database.db, ids);
       await storageQueries.recordStorage(database.db, hostId, shareOut(storage, teams), since);
+      this.#silent.delete(hostId);
     } catch (error) {
-      // A host of an earlier release does not know the question.
-      logger.debug("host.storage_unknown", { host: formatId("host", hostId), problem: problemOf(error) });
+      // While a host's numbers are old, quotas go by them: said once. A host of an earlier release does not know the question.
+      const isNews = !this.#silent.has(hostId) && !WrennError.is(error, "route_not_found");
+      this.#silent.add(hostId);
+      const facts = { host: formatId("host", hostId), problem: problemOf(error) };
+      if (isNews) logger.warn("host.storage_unknown", facts);
+      else logger.debug("host.storage_unknown", facts);
     }
   }
 }

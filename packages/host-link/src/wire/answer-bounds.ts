@@ -15,6 +15,8 @@ const LIST: AnswerBounds = { bytes: 16 << 20, values: 600_000, depth: 16 };
 const OUTPUT: AnswerBounds = { bytes: 4 << 20, ...smallValue };
 /** 100,000 entries with long paths. */
 const FILES: AnswerBounds = { bytes: 64 << 20, values: 2_500_000, depth: 16 };
+/** 4000 capsules with 128 disk layers each. */
+const LAYERS: AnswerBounds = { bytes: 64 << 20, values: 2_500_000, depth: 16 };
 
 const longAnswers: Partial<Readonly<Record<CallName, AnswerBounds>>> = {
   listCapsules: LIST,
@@ -22,6 +24,8 @@ const longAnswers: Partial<Readonly<Record<CallName, AnswerBounds>>> = {
   forkCapsule: LIST,
   networkDecisions: LIST,
   metrics: LIST,
+  storage: LAYERS,
+  listTemplates: LIST,
   "process.start": LIST,
   "process.find": LIST,
   "process.list": LIST,

@@ -10,6 +10,7 @@ import type { RunningMachine } from "../../machines/running-machine.ts";
 import { mostChangedMemory } from "../../memory/changed-memory.ts";
 import type { Memory } from "../../memory/memory.ts";
 import type { Capsule } from "../capsule.ts";
+import { requireRoomForLayer } from "./most-layers.ts";
 import type { OperationJournal } from "./operation-journal.ts";
 import { untilComplete } from "./serve-pages.ts";
 import { undoFreeze, undoStop } from "./undo-stop.ts";
@@ -46,7 +47,7 @@ export interface CapturedGeneration {
  * Writes a generation of a running capsule: disk, device state and changed pages of one frozen moment. The record does not
  * name it yet. When a step fails the machine keeps running and nothing of the generation is left.
  *
- * @throws WrennError `disk_full` before anything is stopped when the host's reserve would be touched.
+ * @throws WrennError `too_many_layers`; `disk_full` when the host's reserve would be touched.
  */
 export async function captureGeneration(
   capsule: Capsule,
@@ -60,6 +61,7 @@ export async function captureGeneration(
   await untilComplete(running, signal);
   const { directory, record, spec } = capsule;
   const { journal } = request;
+  if (request.kind !== "pause") requireRoomForLayer(record);
   // A pause frees the machine's memory and ends the guest's writes, so it may use a part of the reserve.
   using _room = await deps.disks.reserve.claim(
     await mostChangedMemory(machine.process.pid, spec.memoryMib),
