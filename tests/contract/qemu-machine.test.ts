@@ -19,7 +19,8 @@ after(() => rm(directory, { recursive: true, force: true }));
 /** Boots, under KVM, a kernel that KVM cannot continue. */
 async function startBreaking(spec: SpecOfMachine, signal: AbortSignal): Promise<Machine> {
   const { jail, shim } = nativeParts;
-  const underKvm = await createQemuHypervisor({ logger: silentLogger, accelerator: "kvm", jail, shim });
+  const base = { logger: silentLogger, jail, shim, hasRoom: async () => true };
+  const underKvm = await createQemuHypervisor({ ...base, accelerator: "kvm" });
   const at = (name: string): string => join(directory, `${spec.id}.${name}`);
   await writeBreakingKernel(at("kernel"));
   await writeFile(at("initramfs"), "never read");
@@ -35,9 +36,11 @@ const hasKvm = (await unavailable("/dev/kvm")) === false;
 
 await machineContract(`qemu-${accelerator()}`, async () => {
   const artifacts = await minimalArtifacts();
-  const hypervisor = await qemu();
+  let hasRoom = true;
+  const hypervisor = await qemu(undefined, async () => hasRoom);
   return {
     hypervisor,
+    setRoom: (value) => void (hasRoom = value),
     broken: await qemu("/nowhere/qemu-system-x86_64"),
     directory,
     kernel: artifacts.kernel,

@@ -13,7 +13,8 @@ const skip = await unavailable("/dev/kvm");
 
 const underKvm = async (cpuModel?: string): Promise<string> => {
   const settings = cpuModel === undefined ? {} : { cpuModel };
-  const options = { logger: silentLogger, accelerator: "kvm", jail, shim, ...settings } as const;
+  const hasRoom = async (): Promise<boolean> => true;
+  const options = { logger: silentLogger, accelerator: "kvm", jail, shim, hasRoom, ...settings } as const;
   return await (await createQemuHypervisor(options)).identity(signal);
 };
 

@@ -33,11 +33,15 @@ export async function minimalArtifacts(): Promise<BootFiles> {
 }
 
 /** The QEMU driver under software emulation or KVM. */
-export async function qemu(program?: string): Promise<Hypervisor> {
+export async function qemu(
+  program?: string,
+  hasRoom: () => Promise<boolean> = async () => true,
+): Promise<Hypervisor> {
   const common = {
     logger: silentLogger,
     jail: nativeParts.jail,
     shim: nativeParts.shim,
+    hasRoom,
     ...defined({ qemu: program }),
   };
   if (accelerator() === "kvm") return await createQemuHypervisor({ ...common, accelerator: "kvm" });

@@ -21,17 +21,19 @@ export interface OpenedHypervisor {
 /**
  * Chooses what machines run on, and logs the choice with its reason.
  *
+ * @param hasRoom - whether machines continue that have met a full disk.
  * @throws WrennError `kvm_unusable`, `tsc_unusable`, `dependency_missing`.
  */
 export async function openHypervisor(
   config: ServerConfig,
   logger: Logger,
+  hasRoom: () => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<OpenedHypervisor> {
   const { jail, shim, kvmProbe } = nativeParts;
   const accelerator = await chooseAccelerator(kvmProbe, config.accelerator ?? "auto", signal);
   logger.info("host.accelerator", { ...accelerator });
-  const base = { logger, jail, shim };
+  const base = { logger, jail, shim, hasRoom };
   if (accelerator.accelerator === "kvm") {
     const { cpuModel } = config;
     const hypervisor = await createQemuHypervisor({ ...base, accelerator: "kvm", ...defined({ cpuModel }) });

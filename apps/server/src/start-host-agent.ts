@@ -72,14 +72,16 @@ export async function startHostAgent(
   const paths = dataPaths(config.dataDirectory);
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o711 });
   await mkdir(config.cacheDirectory, { recursive: true, mode: 0o755 });
-  const { hypervisor, accelerator } = await openHypervisor(config, logger, signal);
+  const reserve = await createReserve(config);
+  const hasRoom = async (): Promise<boolean> => (await reserve.freeBytes()) >= reserve.continueAbove;
+  const { hypervisor, accelerator } = await openHypervisor(config, logger, hasRoom, signal);
   const base = { clock: systemClock, logger, random: systemRandom };
   const machines = await createMachines(config, hypervisor, logger, signal);
   const disks = {
     create: createDisk,
     flatten: flattenChain,
     layers: new LayerStore(paths.layers, systemRandom),
-    reserve: await createReserve(config),
+    reserve,
   };
   const snapshots = new SnapshotTemplates(paths.templates, { mergeMemory, flattenDisk: flattenChain });
   const bases = new TemplateBases(paths.bases, rebaseOverlay);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { readdir, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { appendFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { defaultReserve, DiskReserve } from "@wrenn/host-agent";
 import { RESERVE_BYTES, specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
@@ -16,13 +17,36 @@ const full = { reason: "disk_full" };
 let freeBytes = AMPLE;
 let lab: AgentOnFakeMachines;
 
+/** Guests do not answer that their processes are frozen. */
+let isQuiesceWithheld = false;
+
 before(async () => {
-  lab = await startAgentOnFakeMachines({ space: () => ({ totalBytes: 2 * AMPLE, freeBytes }) });
+  lab = await startAgentOnFakeMachines({
+    space: () => ({ totalBytes: 2 * AMPLE, freeBytes }),
+    onGuest: (link) => {
+      Object.assign(link, {
+        quiesce: (_options: unknown, inner: AbortSignal) =>
+          isQuiesceWithheld ? once(inner, "abort").then(() => inner.throwIfAborted()) : Promise.resolve(),
+      });
+    },
+  });
 });
 after(() => lab.close());
 
-const create = async (): Promise<string> => (await lab.agent.createCapsule(specOf("minimal"), signal)).id;
+const create = async (team?: string): Promise<string> =>
+  (await lab.agent.createCapsule({ ...specOf("minimal"), ...defined({ team }) }, signal)).id;
 const filesOf = (id: string): string => join(lab.root, "capsules", id);
+const problemOf = async (id: string): Promise<string | undefined> =>
+  (await lab.agent.capsule(id, signal)).problem;
+
+/** The guest of a capsule writes `mib`, and then 1 MiB ten times a second until this is disposed of. */
+function writing(id: string, mib = 1): Disposable {
+  const write = (more: number): void =>
+    void appendFile(join(filesOf(id), "disk", "0.qcow2"), Buffer.alloc(more * MIB, 1));
+  write(mib);
+  const timer = setInterval(() => write(1), 100);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
 
 test("nothing new is written below the reserve, and nothing of what was refused is left", async () => {
   const id = await create();
@@ -80,20 +104,12 @@ test("operations that begin at the same time cannot share the same free bytes", 
 test("below half of the reserve a capsule that writes waits, others run, and it continues when there is room", async () => {
   const writer = await create();
   const idle = await create();
-  const problemOf = async (id: string): Promise<string | undefined> =>
-    (await lab.agent.capsule(id, signal)).problem;
-  let written = 0;
-  const write = setInterval(() => {
-    written += 4;
-    void writeFile(join(filesOf(writer), "disk", "0.qcow2"), Buffer.alloc(written * MIB, 1));
-  }, 100);
-  try {
+  {
+    using _writes = writing(writer);
     freeBytes = RESERVE_BYTES / 2 - MIB;
     const problem = await eventually("the writer waits", () => problemOf(writer), { timeoutMs: 10_000 });
     assert.match(problem, /no space left/);
     assert.equal(await problemOf(idle), undefined);
-  } finally {
-    clearInterval(write);
   }
   freeBytes = RESERVE_BYTES * 0.6;
   await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -103,6 +119,55 @@ test("below half of the reserve a capsule that writes waits, others run, and it 
   await lab.agent.pauseCapsule(writer, signal);
   await lab.agent.destroyCapsule(writer, signal);
   await lab.agent.destroyCapsule(idle, signal);
+});
+
+for (const operation of ["pause", "checkpoint"] as const)
+  test(`a guest that draws out a ${operation} and writes meanwhile is stalled all the same`, async () => {
+    const id = await create();
+    isQuiesceWithheld = true;
+    freeBytes = RESERVE_BYTES * 1.9;
+    const attempt =
+      operation === "pause"
+        ? lab.agent.pauseCapsule(id, signal)
+        : lab.agent.checkpointCapsule(id, undefined, signal);
+    const refused = assert.rejects(attempt, full);
+    {
+      using _writes = writing(id);
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      freeBytes = RESERVE_BYTES / 2 - MIB;
+      await eventually("the writer waits", () => problemOf(id), { timeoutMs: 2000 });
+      await refused;
+    }
+    assert.equal((await lab.agent.capsule(id, signal)).state, "running");
+    isQuiesceWithheld = false;
+    freeBytes = AMPLE;
+    await eventually("the writer continues", async () => (await problemOf(id)) === undefined);
+    await lab.agent.pauseCapsule(id, signal);
+    await lab.agent.destroyCapsule(id, signal);
+  });
+
+test("the team that occupies most is stalled at the reserve; the lower half of it stays for others", async () => {
+  const large = await create("team-large");
+  const small = await create("team-small");
+  const others = await create("team-small");
+  {
+    using _large = writing(large, 128);
+    using _small = writing(small);
+    freeBytes = RESERVE_BYTES * 0.8;
+    await eventually("the large team's writer waits", () => problemOf(large), { timeoutMs: 5000 });
+    freeBytes = RESERVE_BYTES * 0.6;
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.equal(await problemOf(small), undefined);
+    await lab.agent.pauseCapsule(others, signal);
+    // Room that others free is not the large team's.
+    freeBytes = RESERVE_BYTES * 0.95;
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.ok(await problemOf(large));
+    assert.equal(await problemOf(small), undefined);
+  }
+  freeBytes = AMPLE;
+  await eventually("the large team's writer continues", async () => (await problemOf(large)) === undefined);
+  for (const id of [large, small, others]) await lab.agent.destroyCapsule(id, signal);
 });
 
 test("the default reserve leaves room on small disks and is bounded on large ones", () => {

@@ -138,13 +138,11 @@ test("a loop of checkpoints that are deleted at once ends at a number of disk la
   const refused = { reason: "too_many_layers", message: /128 layers, and 128 are the most/ };
   await assert.rejects(loop(), refused);
   await assert.rejects(agent.forkCapsule(id, [specOf(template)], signal), refused);
-  const [own] = (await agent.storage(signal)).capsules.filter((capsule) => capsule.id === id);
-  assert.equal(own?.layers.length, 128);
+  const layersOf = async (): Promise<number | undefined> =>
+    (await agent.storage(signal)).capsules.find((capsule) => capsule.id === id)?.layers.length;
+  assert.equal(await layersOf(), 128);
   await agent.pauseCapsule(id, signal);
-  await eventually("the layers are one", async () => {
-    const { capsules } = await agent.storage(signal);
-    return capsules.find((capsule) => capsule.id === id)?.layers.length === 1;
-  });
+  await eventually("the layers are one", async () => (await layersOf()) === 1);
   await agent.resumeCapsule(id, signal);
   await loop();
   await agent.destroyCapsule(id, signal);

@@ -138,7 +138,8 @@ export interface Machine {
   resume(signal: AbortSignal): Promise<void>;
   /**
    * Stalls a running machine as if its next write had found no room at `path`: it continues by itself once `hasRoom` resolves with
-   * true. Does nothing to a machine that is stopped or stalled. A later process that adopts the machine lets it continue.
+   * true. Does nothing to a machine that is stopped or stalled; may be called while an operation is under way. A process that adopts
+   * the machine lets it continue when its driver has room.
    */
   stallUntil(path: string, hasRoom: () => Promise<boolean>, signal: AbortSignal): Promise<void>;
   /** Writes the device state, without memory, to `path`. The machine must be stopped; it can be resumed afterwards. */

@@ -8,6 +8,7 @@ export { endMachine, listEmptyGroups, listMachines } from "./jail/orphan-machine
 export type { JailedMachine } from "./jail/orphan-machines.ts";
 export { createFakeHypervisor, setFakeFault } from "./fake/fake-hypervisor.ts";
 export type { FakeFault } from "./fake/fake-hypervisor.ts";
+export { CONSOLE_LOG } from "./qemu/command-line.ts";
 export { createQemuHypervisor } from "./qemu/qemu-hypervisor.ts";
 export type { QemuOptions } from "./qemu/qemu-hypervisor.ts";
 export { isSameFrequency, measureTscKhz, readMeasurement, settleTscKhz } from "./tsc-frequency.ts";

@@ -15,12 +15,14 @@ await machineContract("fake", async () => {
     await writeFile(join(directory, name), name);
     return join(directory, name);
   };
-  const hypervisor = createFakeHypervisor(agent);
+  let hasRoom = true;
+  const hypervisor = createFakeHypervisor(agent, async () => hasRoom);
   const files = { kernel: await file("kernel"), initramfs: await file("initramfs") };
   const boot = (spec: SpecOfMachine, signal: AbortSignal): Promise<Machine> =>
     hypervisor.boot({ ...spec, ...files, memoryFile: join(directory, `${spec.id}.memory`) }, signal);
   return {
     hypervisor,
+    setRoom: (value) => void (hasRoom = value),
     broken: createFakeHypervisor("/nowhere/agent"),
     directory,
     ...files,

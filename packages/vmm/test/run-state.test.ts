@@ -21,6 +21,7 @@ class ScriptedQemu {
   afterCont: RunState = "running";
   /** How many of the next questions for its state it answers with an error. */
   refusals = 0;
+  hasRoom = true;
   readonly commands: string[] = [];
   readonly broken: RunState[] = [];
   monitor!: RunStateMonitor;
@@ -40,7 +41,11 @@ class ScriptedQemu {
       server.close();
       await rm(directory, { recursive: true, force: true });
     });
-    qemu.monitor = new RunStateMonitor({ qmp, onBroken: (state) => void qemu.broken.push(state) });
+    qemu.monitor = new RunStateMonitor({
+      qmp,
+      hasRoom: async () => qemu.hasRoom,
+      onBroken: (state) => void qemu.broken.push(state),
+    });
     return qemu;
   }
 
@@ -170,4 +175,47 @@ test("a machine whose stall is over stays stopped, although QEMU refuses a quest
     await qemu.monitor.requireStopped(signal);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+});
+
+test("a machine that met a full disk is not continued before its host says that there is room", async (t) => {
+  for (const begin of ["by QEMU", "by an earlier process"]) {
+    const qemu = await ScriptedQemu.start(t);
+    qemu.hasRoom = false;
+    if (begin === "by QEMU") qemu.enter("io-error");
+    else {
+      qemu.status = "paused";
+      qemu.monitor.endAbandonedStall();
+    }
+    await eventually("the stall is seen", () => qemu.monitor.stall);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    assert.ok(qemu.monitor.stall && !qemu.commands.includes("cont"), begin);
+    qemu.hasRoom = true;
+    await eventually("the stall is over", () => !qemu.monitor.stall);
+  }
+});
+
+test("a stall and a stop at the same time do not meet: the machine is the one or the other", async (t) => {
+  const announced: string[] = [];
+  const stall = (qemu: ScriptedQemu): Promise<void> =>
+    qemu.monitor.stallUntil(
+      "/tmp",
+      async () => true,
+      async () => void announced.push("stalled"),
+      signal,
+    );
+  const stopped = await ScriptedQemu.start(t);
+  await Promise.all([stopped.monitor.stop(signal), stall(stopped)]);
+  assert.deepEqual([stopped.monitor.stall, announced], [undefined, []]);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await stopped.monitor.requireStopped(signal);
+
+  const stalled = await ScriptedQemu.start(t);
+  const outcome = Promise.allSettled([
+    stall(stalled),
+    stalled.monitor.stop(signal),
+    stalled.monitor.resume(signal),
+  ]);
+  const statuses = (await outcome).map(({ status }) => status);
+  assert.deepEqual([statuses, announced], [["fulfilled", "rejected", "fulfilled"], ["stalled"]]);
+  await eventually("the stall is over", () => !stalled.monitor.stall && stalled.status === "running");
 });

@@ -75,7 +75,15 @@ export async function startAgentOnFakeMachines(
   const at = (name: string): string => join(root, name);
   const directory = at("files");
   await mkdir(directory, { recursive: true });
-  const hypervisor = watched(createFakeHypervisor(guestAgent), options.onMachine ?? ((): void => {}));
+  const reserve = new DiskReserve(
+    { readSpace: async () => options.space?.() ?? { totalBytes: 1e15, freeBytes: 1e15 } },
+    { path: root, reserveBytes: RESERVE_BYTES },
+  );
+  const hasRoom = async (): Promise<boolean> => (await reserve.freeBytes()) >= reserve.continueAbove;
+  const hypervisor = watched(
+    createFakeHypervisor(guestAgent, hasRoom),
+    options.onMachine ?? ((): void => {}),
+  );
   const layers = new LayerStore(at("layers"), systemRandom);
   const snapshots = new SnapshotTemplates(at("templates"), {
     mergeMemory: (memory, _diff, target) => copyFile(memory, target),
@@ -106,10 +114,7 @@ export async function startAgentOnFakeMachines(
         create: (disk) => writeFile(disk.path, "disk"),
         flatten: options.flatten ?? ((source, target) => copyFile(source, target)),
         layers,
-        reserve: new DiskReserve(
-          { readSpace: async () => options.space?.() ?? { totalBytes: 1e15, freeBytes: 1e15 } },
-          { path: root, reserveBytes: RESERVE_BYTES },
-        ),
+        reserve,
       },
       memory: {
         save: async (_machine, path) => {

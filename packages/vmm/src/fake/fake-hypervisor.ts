@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, mkdir, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { WrennError } from "@wrenn/core";
+import { KeyedQueue, WrennError } from "@wrenn/core";
 import { exists, identifyProcess, isAlive, signalProcess } from "@wrenn/system";
 import type { ProcessIdentity } from "@wrenn/system";
 import type {
@@ -45,8 +45,12 @@ interface FakeRecord {
  * stand for disk and memory. It passes the same contract suite as the real drivers.
  *
  * @param agentProgram - the built guest agent.
+ * @param hasRoom - whether machines continue that have met a full disk, or that an earlier process stalled.
  */
-export function createFakeHypervisor(agentProgram: string): Hypervisor {
+export function createFakeHypervisor(
+  agentProgram: string,
+  hasRoom: () => Promise<boolean> = async () => true,
+): Hypervisor {
   const start = async (spec: MachineSpec): Promise<Machine> => {
     await access(agentProgram).catch(() => {
       throw new WrennError("dependency_missing", { what: agentProgram });
@@ -64,7 +68,7 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
     if (!process) throw new WrennError("machine_start_failed", { problem: "the agent ended at once" });
     const record: FakeRecord = { id: spec.id, process, disk: spec.disk };
     await writeFile(join(spec.directory, "record.json"), JSON.stringify(record));
-    return await FakeMachine.watch(spec.directory, record);
+    return await FakeMachine.watch(spec.directory, record, hasRoom);
   };
   return {
     name: "fake",
@@ -95,7 +99,9 @@ export function createFakeHypervisor(agentProgram: string): Hypervisor {
       const text = await readFile(join(directory, "record.json"), "utf8").catch(() => undefined);
       if (text === undefined) return undefined;
       const record = JSON.parse(text) as FakeRecord;
-      return (await isAlive(record.process)) ? await FakeMachine.watch(directory, record) : undefined;
+      return (await isAlive(record.process))
+        ? await FakeMachine.watch(directory, record, hasRoom)
+        : undefined;
     },
     clear: async (_id, directory) => await rm(directory, { recursive: true, force: true }),
   };
@@ -118,7 +124,11 @@ class FakeMachine implements Machine {
   #full: { readonly path: string; readonly hasRoom: () => Promise<boolean> } | undefined;
   readonly #observers = new Set<(stall: MachineStall | undefined) => void>();
 
-  private constructor(directory: string, record: FakeRecord) {
+  readonly #turns = new KeyedQueue();
+  readonly #hasRoom: () => Promise<boolean>;
+
+  private constructor(directory: string, record: FakeRecord, hasRoom: () => Promise<boolean>) {
+    this.#hasRoom = hasRoom;
     this.id = record.id;
     this.directory = directory;
     this.process = record.process;
@@ -128,10 +138,13 @@ class FakeMachine implements Machine {
   }
 
   /** The machine in `directory`, whose fault, if it has one, is known. */
-  static async watch(directory: string, record: FakeRecord): Promise<FakeMachine> {
-    const machine = new FakeMachine(directory, record);
-    if (await exists(join(directory, STALLED)))
-      machine.#full = { path: "the host's disk", hasRoom: async () => true };
+  static async watch(
+    directory: string,
+    record: FakeRecord,
+    hasRoom: () => Promise<boolean>,
+  ): Promise<FakeMachine> {
+    const machine = new FakeMachine(directory, record, hasRoom);
+    if (await exists(join(directory, STALLED))) machine.#full = { path: "the host's disk", hasRoom };
     await machine.#applyFault();
     return machine;
   }
@@ -146,25 +159,31 @@ class FakeMachine implements Machine {
   }
 
   async stop(): Promise<void> {
-    await this.#applyFault();
-    this.#requireNoStall();
-    await this.#signal("SIGSTOP");
-    this.#running = false;
+    await this.#inTurn(async () => {
+      await this.#applyFault();
+      this.#requireNoStall();
+      await this.#signal("SIGSTOP");
+      this.#running = false;
+    });
   }
 
   async resume(): Promise<void> {
-    await this.#requireAlive();
-    this.#running = true;
-    await this.#applyFault();
-    if (!this.#stall) await this.#signal("SIGCONT");
+    await this.#inTurn(async () => {
+      await this.#requireAlive();
+      this.#running = true;
+      await this.#applyFault();
+      if (!this.#stall) await this.#signal("SIGCONT");
+    });
   }
 
   async stallUntil(path: string, hasRoom: () => Promise<boolean>): Promise<void> {
-    await this.#requireAlive();
-    if (this.#stall || !this.#running) return;
-    await writeFile(join(this.directory, STALLED), "");
-    this.#full = { path, hasRoom };
-    await this.#applyFault();
+    await this.#inTurn(async () => {
+      await this.#requireAlive();
+      if (this.#stall || !this.#running) return;
+      await writeFile(join(this.directory, STALLED), "");
+      this.#full = { path, hasRoom };
+      await this.#applyFault();
+    });
   }
 
   async saveDeviceState(path: string): Promise<void> {
@@ -219,7 +238,8 @@ class FakeMachine implements Machine {
   async #applyFault(): Promise<void> {
     const fault = await readFile(join(this.directory, FAULT), "utf8").catch(() => "");
     if (fault === "" && !this.#stall && !this.#full) return;
-    if (this.#stall && (await this.#full?.hasRoom())) {
+    if (fault === "disk_full") this.#full ??= { path: dirname(this.#disk), hasRoom: this.#hasRoom };
+    else if (this.#stall && (await this.#full?.hasRoom())) {
       this.#full = undefined;
       await rm(join(this.directory, STALLED), { force: true });
     }
@@ -229,13 +249,15 @@ class FakeMachine implements Machine {
       await signalProcess(this.process, "SIGKILL");
       return;
     }
-    const isStalled = this.#running && (fault === "disk_full" || this.#full !== undefined);
+    const isStalled = this.#running && this.#full !== undefined;
     if (isStalled === (this.#stall !== undefined)) return;
     process.kill(this.process.pid, isStalled ? "SIGSTOP" : "SIGCONT");
-    this.#stall = isStalled
-      ? { reason: "disk_full", path: this.#full?.path ?? dirname(this.#disk) }
-      : undefined;
+    this.#stall = isStalled && this.#full ? { reason: "disk_full", path: this.#full.path } : undefined;
     for (const observer of this.#observers) observer(this.#stall);
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    await this.#turns.run("state", work);
   }
 
   #requireNoStall(): void {

@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import type { BootSpec, MachineSpec, RestoreSpec } from "../hypervisor.ts";
 
+/** Name, in a machine's directory, of the log of its console. */
+export const CONSOLE_LOG = "console.log";
+
 /** Names inside a machine's directory. */
 export const machineFiles = {
   qmp: "qmp.sock",
@@ -11,7 +14,7 @@ export const machineFiles = {
   process: "machine.json",
   exit: "exit.json",
   record: "record.json",
-  console: "console.log",
+  console: CONSOLE_LOG,
   /** Exists while the server has stalled the machine. */
   stalled: "stalled",
 } as const;

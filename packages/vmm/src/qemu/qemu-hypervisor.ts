@@ -32,6 +32,8 @@ export type QemuOptions = AcceleratorSettings & {
   readonly jail: string;
   /** Library of native/mmap-shim. */
   readonly shim: string;
+  /** Whether machines continue that have met a full disk, or that an earlier process stalled. */
+  readonly hasRoom: () => Promise<boolean>;
   /** The QEMU to start; Debian's by default. */
   readonly qemu?: string;
 };
@@ -76,7 +78,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     );
     release.defer(() => qmp.close());
     await withLastWords(spec.directory, ready(qmp));
-    const machine = new QemuMachine(spec.directory, record, qmp, cgroups);
+    const machine = new QemuMachine(spec.directory, record, qmp, cgroups, options.hasRoom);
     await machine.inspect(signal);
     release.move();
     return machine;
@@ -149,7 +151,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
           if (spec.stopped !== true) await qmp.execute("cont", undefined, signal);
         }),
       ),
-    adopt: (directory, signal) => adopt(directory, cgroups, signal),
+    adopt: (directory, signal) => adopt(directory, cgroups, options.hasRoom, signal),
     clear: async (id, directory) => {
       await cgroups.remove(id);
       await rm(directory, { recursive: true, force: true });
@@ -157,7 +159,12 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
   };
 }
 
-async function adopt(directory: string, cgroups: Cgroups, signal: AbortSignal): Promise<Machine | undefined> {
+async function adopt(
+  directory: string,
+  cgroups: Cgroups,
+  hasRoom: () => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<Machine | undefined> {
   const text = await readFile(join(directory, machineFiles.record), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   const record = JSON.parse(text) as MachineRecord;
@@ -167,7 +174,7 @@ async function adopt(directory: string, cgroups: Cgroups, signal: AbortSignal): 
   // QEMU serves one connection at a time: one that stayed open would keep the next attempt out.
   release.defer(() => qmp.close());
   const identity = record.identity ?? (await identityOfProcess(record.process.pid, qmp, signal));
-  const machine = new QemuMachine(directory, { ...record, identity }, qmp, cgroups);
+  const machine = new QemuMachine(directory, { ...record, identity }, qmp, cgroups, hasRoom);
   await machine.inspect(signal);
   release.move();
   return machine;

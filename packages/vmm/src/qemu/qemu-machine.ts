@@ -49,6 +49,7 @@ export class QemuMachine implements Machine {
     record: MachineRecord & { readonly identity: string },
     qmp: QmpClient,
     cgroups: Cgroups,
+    hasRoom: () => Promise<boolean>,
   ) {
     this.id = record.id;
     this.identity = record.identity;
@@ -64,7 +65,11 @@ export class QemuMachine implements Machine {
       // The guest's own power-off or reset; -no-reboot makes both the end.
       if (event === "SHUTDOWN") this.#asked = true;
     });
-    this.#state = new RunStateMonitor({ qmp, onBroken: (state) => void this.#giveUp(brokenBy(state)) });
+    this.#state = new RunStateMonitor({
+      qmp,
+      hasRoom,
+      onBroken: (state) => void this.#giveUp(brokenBy(state)),
+    });
     this.#state.observe((stall) => {
       if (!stall) void this.#forgetStall();
     });
@@ -88,11 +93,9 @@ export class QemuMachine implements Machine {
   }
 
   async stallUntil(path: string, hasRoom: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
-    if (this.stall) return;
     // A process that adopts the machine could not tell it from one that an operation stopped.
-    await writeFileAtomic(this.#path("stalled"), "", { durable: false });
-    await this.#state.stallUntil(path, hasRoom, signal);
-    if (!this.stall) await this.#forgetStall();
+    const announce = (): Promise<void> => writeFileAtomic(this.#path("stalled"), "", { durable: false });
+    await this.#state.stallUntil(path, hasRoom, announce, signal);
   }
 
   async stop(signal: AbortSignal): Promise<void> {

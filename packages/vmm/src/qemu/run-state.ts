@@ -1,7 +1,6 @@
-import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { WrennError } from "@wrenn/core";
+import { KeyedQueue, WrennError } from "@wrenn/core";
 import type { MachineStall } from "../hypervisor.ts";
 import { DISK_ID } from "./command-line.ts";
 import type { QmpClient } from "./qmp-client.ts";
@@ -28,11 +27,11 @@ const LAST_RETRY_MS = 5000;
 /** A repeated write fails within this time, if it fails. */
 const SETTLE_MS = 50;
 const HOST_DISK = "the host's disk";
-/** With less room a machine that continues would stop again at its next cluster. */
-const ROOM_BYTES = 1 << 20;
 
 export interface RunStateDeps {
   readonly qmp: QmpClient;
+  /** Whether a machine may continue that QEMU stopped for a full disk, or that an earlier process stalled. */
+  readonly hasRoom: () => Promise<boolean>;
   /** QEMU gave up the machine: it is in a state from which nothing can be saved or continued. */
   readonly onBroken: (state: RunState) => void;
 }
@@ -51,6 +50,8 @@ export class RunStateMonitor {
   readonly #deps: RunStateDeps;
   readonly #observers = new Set<(stall: MachineStall | undefined) => void>();
   readonly #closed = new AbortController();
+  /** Commands that stop the machine or let it run are given one after another: none sees the state in the middle of another. */
+  readonly #turns = new KeyedQueue();
   #stall: MachineStall | undefined;
 
   constructor(deps: RunStateDeps) {
@@ -79,31 +80,51 @@ export class RunStateMonitor {
 
   /** @throws WrennError `disk_full`, `machine_died` when QEMU stopped the machine before; `operation_failed`. */
   async stop(signal: AbortSignal): Promise<void> {
-    this.#requireNoStall();
-    await this.#deps.qmp.execute("stop", undefined, signal);
-    await this.requireStopped(signal);
+    await this.#inTurn(async () => {
+      this.#requireNoStall();
+      await this.#deps.qmp.execute("stop", undefined, signal);
+      await this.requireStopped(signal);
+    });
   }
 
-  /** Stalls a machine that runs until `hasRoom` resolves with true; any other is left as it is. */
-  async stallUntil(path: string, hasRoom: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
-    const { status } = await this.#deps.qmp.execute("query-status", undefined, signal);
-    if (this.#stall || status !== "running") return;
-    await this.#deps.qmp.execute("stop", undefined, signal);
-    this.#beginStall(path, hasRoom);
+  /**
+   * Stalls a machine that runs until `hasRoom` resolves with true; any other is left as it is.
+   *
+   * @param announce - called before the machine is stopped.
+   */
+  async stallUntil(
+    path: string,
+    hasRoom: () => Promise<boolean>,
+    announce: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#inTurn(async () => {
+      const { status } = await this.#deps.qmp.execute("query-status", undefined, signal);
+      if (this.#stall || status !== "running") return;
+      await announce();
+      try {
+        await this.#deps.qmp.execute("stop", undefined, signal);
+      } finally {
+        // Also when the answer is missing: QEMU may have stopped, and the end of a stall lets the machine run.
+        this.#beginStall(path, hasRoom);
+      }
+    });
   }
 
-  /** Lets a machine continue that an earlier process stalled. */
+  /** Lets a machine continue, when there is room, that an earlier process stalled. */
   endAbandonedStall(): void {
     this.#beginStall(HOST_DISK);
   }
 
   /** @throws WrennError `machine_died` when QEMU gave the machine up. */
   async resume(signal: AbortSignal): Promise<void> {
-    const { status, fullPath } = await this.#look(signal);
-    if (status === "io-error") this.#beginStall(fullPath ?? HOST_DISK);
-    if (this.#stall) return;
-    this.#requireWhole(status);
-    await this.#deps.qmp.execute("cont", undefined, signal);
+    await this.#inTurn(async () => {
+      const { status, fullPath } = await this.#look(signal);
+      if (status === "io-error") this.#beginStall(fullPath ?? HOST_DISK);
+      if (this.#stall) return;
+      this.#requireWhole(status);
+      await this.#deps.qmp.execute("cont", undefined, signal);
+    });
   }
 
   /** @throws WrennError `operation_failed` when the CPUs run, `disk_full` or `machine_died` when QEMU stopped them. */
@@ -119,6 +140,10 @@ export class RunStateMonitor {
       operation: "freezing a machine",
       problem: status === "running" ? "its CPUs are running" : `QEMU is ${status}`,
     });
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    await this.#turns.run("state", work);
   }
 
   #requireNoStall(): void {
@@ -141,7 +166,7 @@ export class RunStateMonitor {
     return { status, fullPath: isFull ? placeOf(disk?.inserted?.file) : undefined };
   }
 
-  #beginStall(path: string, hasRoom = (): Promise<boolean> => hasRoomFor(path)): void {
+  #beginStall(path: string, hasRoom = this.#deps.hasRoom): void {
     if (this.#stall) return;
     this.#set({ reason: "disk_full", path });
     void this.#continueWhenThereIsRoom(hasRoom);
@@ -206,16 +231,6 @@ export function brokenBy(status: RunState): string {
 function placeOf(file: string | undefined): string {
   const path = file === undefined ? undefined : plainPath(file);
   return path === undefined ? HOST_DISK : dirname(path);
-}
-
-async function hasRoomFor(path: string): Promise<boolean> {
-  try {
-    const { bavail, bsize } = await statfs(path);
-    return bavail * bsize >= ROOM_BYTES;
-  } catch {
-    // A place that cannot be examined: QEMU finds out by repeating the write.
-    return true;
-  }
 }
 
 /** QEMU describes an image whose backing file is not the one of its header as `json:{…}`. */

@@ -15,6 +15,8 @@ const DISK_MIB = 5120;
 /** What a driver brings to be tested. */
 export interface Subject {
   readonly hypervisor: Hypervisor;
+  /** What `hypervisor` is told from then on about room on the host's disk; there is room at first. */
+  readonly setRoom: (hasRoom: boolean) => void;
   /** The same driver with its VMM program missing. */
   readonly broken: Hypervisor;
   /** An empty directory with a short path. */
@@ -42,6 +44,8 @@ export interface Overfilling extends AsyncDisposable {
 }
 
 const uid = 199_001;
+/** A driver looks for room after about this time. */
+const RETRY_MS = 500;
 
 /** The definition of Hypervisor and Machine: every driver passes exactly this. */
 export async function machineContract(name: string, makeSubject: () => Promise<Subject>): Promise<void> {
@@ -221,7 +225,11 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
 
     const seen: unknown[] = [];
     adopted.onStall((stall) => seen.push(stall));
+    subject.setRoom(false);
     await filling.makeRoom();
+    await new Promise((resolve) => setTimeout(resolve, 2 * RETRY_MS));
+    assert.ok(adopted.stall, "room for one write is not enough");
+    subject.setRoom(true);
     await filling.written;
     await eventually("the stall is over", () => adopted.stall === undefined);
     assert.deepEqual(seen, [undefined]);
@@ -243,15 +251,19 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     await eventually("the stall is over", () => machine.stall === undefined, { timeoutMs: 30_000 });
     await guestListens(machine);
 
-    await machine.stop(signal);
-    await machine.stallUntil(directory, async () => false, signal);
-    assert.equal(machine.stall, undefined, "a machine that an operation stopped is left as it is");
+    await Promise.all([machine.stop(signal), machine.stallUntil(directory, async () => false, signal)]);
+    assert.equal(machine.stall, undefined, "a machine that an operation stops is left as it is");
+    await machine.saveDeviceState(join(directory, `${machine.id}.stopped`), signal);
     await machine.resume(signal);
 
     await machine.stallUntil(directory, async () => false, signal);
     await machine.release();
+    subject.setRoom(false);
     const adopted = await hypervisor.adopt(machine.directory, signal);
     assert.ok(adopted);
+    await new Promise((resolve) => setTimeout(resolve, 2 * RETRY_MS));
+    assert.ok(adopted.stall, "a new owner leaves it stalled while there is no room");
+    subject.setRoom(true);
     await eventually("the machine continues", () => adopted.stall === undefined, { timeoutMs: 30_000 });
     await guestListens(adopted);
     await adopted.destroy();

@@ -1,33 +1,47 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { problemOf } from "@wrenn/core";
-import type { Logger } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
+import { CONSOLE_LOG } from "@wrenn/vmm";
 import { allocatedBytes } from "../../disks/disks.ts";
-import type { DiskReserve } from "../../disks/disk-reserve.ts";
+import type { Disks } from "../../disks/disks.ts";
+import { measureStorage } from "../../disks/storage-report.ts";
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
+import { largeTeams, teamOf } from "./large-teams.ts";
 
 const TICK_MS = 500;
 const STALL_MS = 10_000;
-/** A guest that writes less than this between two looks is not what fills the disk. */
+/** While room is short, what teams occupy is measured again after this, or after so many times as long as it took. */
+const MEASURE_MS = 2000;
+const MEASURE_PAUSE = 10;
+/** Guests that write less than this between two looks are not what fills the disk. */
 const SMALL_WRITES_BYTES = 1 << 20;
 
 export interface DiskGuardDeps {
+  readonly clock: Clock;
   readonly logger: Logger;
-  readonly disks: { readonly reserve: DiskReserve };
+  readonly disks: Pick<Disks, "layers" | "reserve">;
+}
+
+/** A capsule whose machine has written since the last look. */
+interface Writer {
+  readonly capsule: Capsule;
+  readonly grown: number;
 }
 
 /**
- * Stalls capsules that write while less than half of the reserve is free, so that the database never meets a full disk. Disks of
- * capsules are overcommitted: no quota can keep them from filling the host together. Nothing is lost: their guests stand still, and
- * continue when there is room.
+ * Stalls capsules that write while room on the host's disk is short, so that the database never meets a full disk. Disks of capsules
+ * are overcommitted: no quota can keep them from filling the host together. Nothing is lost: their guests stand still, and continue
+ * when there is room. The upper half of the reserve is kept from the teams that occupy most, the lower half from every team.
  */
 export class DiskGuard {
   readonly #registry: CapsuleRegistry;
   readonly #deps: DiskGuardDeps;
   readonly #timer: NodeJS.Timeout;
-  /** What each running capsule occupied at the last look, by its id. */
+  /** What each file of a machine occupied at the last look, by its path. */
   #sizes: ReadonlyMap<string, number> = new Map();
+  #large: ReadonlySet<string> = new Set();
+  #measureAt = -Infinity;
   readonly #stalling = new Set<string>();
   #looking = false;
 
@@ -49,20 +63,13 @@ export class DiskGuard {
     // Sizes are known before they matter: two looks tell which capsules write.
     if (free >= reserve.reserveBytes * 2) {
       this.#sizes = new Map();
+      this.#measureAt = -Infinity;
       return;
     }
-    const before = this.#sizes;
-    const sizes = new Map<string, number>();
-    for (const capsule of this.#registry.capsules.values())
-      if (capsule.state === "running") sizes.set(capsule.id, await writtenBytes(capsule));
-    this.#sizes = sizes;
-    if (free >= reserve.stallBelow) return;
-    const tolerated = free < reserve.stallBelow / 2 ? 0 : SMALL_WRITES_BYTES;
-    for (const [id, size] of sizes) {
-      const grown = size - (before.get(id) ?? size);
-      const capsule = this.#registry.capsules.get(id);
-      if (capsule && grown > tolerated) this.#stall(capsule, grown);
-    }
+    const writers = await this.#findWriters();
+    for (const writer of this.#excessive(writers, free)) this.#stall(writer);
+    // For the next look: it may take long on a host with many capsules.
+    await this.#measureTeams();
   }
 
   async #tick(): Promise<void> {
@@ -77,33 +84,76 @@ export class DiskGuard {
     }
   }
 
-  #stall(capsule: Capsule, grown: number): void {
+  /** Capsules with a machine, whatever is done with them: one that is being paused writes until its machine is stopped. */
+  async #findWriters(): Promise<readonly Writer[]> {
+    const before = this.#sizes;
+    const sizes = new Map<string, number>();
+    const writers: Writer[] = [];
+    for (const capsule of this.#registry.capsules.values()) {
+      if (!capsule.running) continue;
+      let grown = 0;
+      for (const path of writtenFiles(capsule)) {
+        const size = await allocatedBytes([path]).catch(() => 0);
+        sizes.set(path, size);
+        grown += Math.max(0, size - (before.get(path) ?? size));
+      }
+      if (grown > 0) writers.push({ capsule, grown });
+    }
+    this.#sizes = sizes;
+    return writers;
+  }
+
+  async #measureTeams(): Promise<void> {
+    const { clock, disks } = this.#deps;
+    const begun = clock.monotonic();
+    if (begun < this.#measureAt) return;
+    const { capsules } = this.#registry;
+    const storage = await measureStorage(capsules.values(), disks.layers);
+    this.#large = largeTeams(storage, (id) => teamOf(capsules.get(id)));
+    const ended = clock.monotonic();
+    this.#measureAt = ended + Math.max(MEASURE_MS, (ended - begun) * MEASURE_PAUSE);
+  }
+
+  #excessive(writers: readonly Writer[], free: number): readonly Writer[] {
+    const { reserve } = this.#deps.disks;
+    if (free >= reserve.reserveBytes) return [];
+    const isLarge = ({ capsule }: Writer): boolean => this.#large.has(teamOf(capsule));
+    const ofLarge = writers.filter(isLarge);
+    // Taken together: many capsules that write little each fill the disk as well.
+    const together = ofLarge.reduce((sum, { grown }) => sum + grown, 0);
+    const stalled = together > SMALL_WRITES_BYTES ? ofLarge : [];
+    if (free >= reserve.stallBelow) return stalled;
+    const tolerated = free < reserve.stallBelow / 2 ? 0 : SMALL_WRITES_BYTES;
+    return [...stalled, ...writers.filter(({ grown }) => grown > tolerated)];
+  }
+
+  /** Not in the capsule's turn: an operation lasts as long as its guest makes it last, and a machine that it stopped is left alone. */
+  #stall({ capsule, grown }: Writer): void {
     const { id } = capsule;
-    if (this.#stalling.has(id)) return;
+    const { machine } = capsule.running ?? {};
+    if (!machine || machine.stall || this.#stalling.has(id)) return;
     this.#stalling.add(id);
     const { reserve } = this.#deps.disks;
     this.#registry.inBackground(id, "stall", async () => {
       try {
-        // In its turn: a machine that an operation has stopped must not be continued by the end of a stall.
-        await this.#registry.queue.run(id, async () => {
-          const { machine } = capsule.running ?? {};
-          if (capsule.state !== "running" || !machine || machine.stall) return;
-          this.#deps.logger.warn("host.disk_short", { capsule: id, grown });
-          const hasRoom = async (): Promise<boolean> => (await reserve.freeBytes()) >= reserve.continueAbove;
-          await machine.stallUntil(reserve.path, hasRoom, AbortSignal.timeout(STALL_MS));
-        });
+        this.#deps.logger.warn("host.disk_short", { capsule: id, grown });
+        const hasRoom = async (): Promise<boolean> =>
+          (await reserve.freeBytes()) >= this.#continueAbove(capsule);
+        await machine.stallUntil(reserve.path, hasRoom, AbortSignal.timeout(STALL_MS));
       } finally {
         this.#stalling.delete(id);
       }
     });
   }
+
+  /** Room that others free is theirs before it is that of a team that occupies much. */
+  #continueAbove(capsule: Capsule): number {
+    const { reserve } = this.#deps.disks;
+    return this.#large.has(teamOf(capsule)) ? reserve.reserveBytes : reserve.continueAbove;
+  }
 }
 
-/** What a capsule's machine has written: everything in the directories that it can write to. */
-async function writtenBytes({ directory }: Capsule): Promise<number> {
-  let total = 0;
-  for (const place of [directory.disk, directory.run])
-    for (const name of await readdir(place).catch(() => []))
-      total += await allocatedBytes([join(place, name)]).catch(() => 0);
-  return total;
+/** What a capsule's machine can write: its disk, the next one while a checkpoint switches to it, and its console log. */
+function writtenFiles({ directory, record: { overlay } }: Capsule): readonly string[] {
+  return [directory.overlay(overlay), directory.overlay(overlay + 1), join(directory.run, CONSOLE_LOG)];
 }
