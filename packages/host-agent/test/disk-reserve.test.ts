@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { defined, WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { defaultReserve, DiskReserve } from "@wrenn/host-agent";
+import type { StepObserver } from "@wrenn/host-agent";
 import { RESERVE_BYTES, specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 import type { AgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 
@@ -19,10 +20,12 @@ let lab: AgentOnFakeMachines;
 
 /** Guests do not answer that their processes are frozen. */
 let isQuiesceWithheld = false;
+let onStep: StepObserver = () => {};
 
 before(async () => {
   lab = await startAgentOnFakeMachines({
     space: () => ({ totalBytes: 2 * AMPLE, freeBytes }),
+    onStep: (...step) => onStep(...step),
     onGuest: (link) => {
       Object.assign(link, {
         quiesce: (_options: unknown, inner: AbortSignal) =>
@@ -95,11 +98,63 @@ test("operations that begin at the same time cannot share the same free bytes", 
     { path: "/", reserveBytes: GIB },
   );
   const claims = await Promise.allSettled(Array.from({ length: 8 }, () => reserve.claim(60 * MIB, "new")));
-  assert.ok(claims.filter(({ status }) => status === "fulfilled").length <= 1);
+  assert.equal(claims.filter(({ status }) => status === "fulfilled").length, 1);
   for (const claim of claims) if (claim.status === "fulfilled") claim.value[Symbol.dispose]();
   // A refused claim takes nothing: the room is free again.
   (await reserve.claim(60 * MIB, "new"))[Symbol.dispose]();
 });
+
+test("a claim that is refused refuses no other, and one that grows counts with its new size", async () => {
+  const reserve = new DiskReserve(
+    { readSpace: async () => ({ totalBytes: AMPLE, freeBytes: GIB + 100 * MIB }) },
+    { path: "/", reserveBytes: GIB },
+  );
+  const [large, small] = await Promise.allSettled([
+    reserve.claim(100 * GIB, "new"),
+    reserve.claim(16 * MIB, "new"),
+  ]);
+  assert.equal(large.status, "rejected");
+  assert.ok(small.status === "fulfilled");
+  await small.value.growTo(90 * MIB);
+  await assert.rejects(small.value.growTo(101 * MIB), full);
+  await assert.rejects(reserve.claim(11 * MIB, "new"), full);
+  (await reserve.claim(10 * MIB, "new"))[Symbol.dispose]();
+  small.value[Symbol.dispose]();
+  (await reserve.claim(100 * MIB, "new"))[Symbol.dispose]();
+});
+
+for (const operation of ["pause", "checkpoint"] as const)
+  test(`a guest that fills its memory before a ${operation} stops it gets no more of the disk than there is`, async () => {
+    const id = await create();
+    const processes = lab.agent.processes(id);
+    const outputs = ["a", "b", "c", "d"].map((letter) => `yes ${letter} | head -c 1000000`);
+    onStep = async (_id, _operation, step) => {
+      if (step !== "stop") return;
+      for (const output of outputs) {
+        const request = {
+          cmd: "/bin/sh",
+          args: ["-c", output],
+          envs: {},
+          stdin: false,
+          output: "detached",
+        } as const;
+        await (await processes.start(request, signal)).wait(signal);
+      }
+      freeBytes = operation === "pause" ? RESERVE_BYTES / 2 : RESERVE_BYTES;
+    };
+    const attempt =
+      operation === "pause"
+        ? lab.agent.pauseCapsule(id, signal)
+        : lab.agent.checkpointCapsule(id, undefined, signal);
+    await assert.rejects(attempt, full);
+    onStep = () => {};
+    freeBytes = AMPLE;
+    assert.equal((await lab.agent.capsule(id, signal)).state, "running");
+    assert.deepEqual(await lab.agent.listCheckpoints(id, signal), []);
+    assert.deepEqual(await readdir(join(filesOf(id), "generations")), []);
+    await lab.agent.pauseCapsule(id, signal);
+    await lab.agent.destroyCapsule(id, signal);
+  });
 
 test("below half of the reserve a capsule that writes waits, others run, and it continues when there is room", async () => {
   const writer = await create();

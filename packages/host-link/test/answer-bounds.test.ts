@@ -10,7 +10,7 @@ import { TestLink } from "./support/test-link.ts";
 
 const signal = AbortSignal.timeout(60_000);
 
-test("each call that answers with a list has bounds of its own", () => {
+test("each call that answers with a list has its own bounds", () => {
   const lists = (Object.keys(calls) as CallName[]).filter((name) =>
     JSON.stringify(calls[name].result).includes('"type":"array"'),
   );

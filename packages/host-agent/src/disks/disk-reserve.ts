@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { KeyedQueue, WrennError } from "@wrenn/core";
 
 /** How much room a file system has, for a process without privileges. */
 export interface DiskSpace {
@@ -26,7 +26,16 @@ export type DiskPurpose = "new" | "keep";
 
 /** Room for work under way. Dispose of it when its files are written, or when it has failed. */
 export interface DiskClaim extends Disposable {
-  readonly bytes: number;
+  /**
+   * The work turned out to write more: claims the difference to `bytes`.
+   *
+   * @throws WrennError `disk_full`; what was claimed before stays claimed.
+   */
+  growTo(bytes: number): Promise<void>;
+}
+
+interface AdmittedBytes {
+  bytes: number;
 }
 
 /**
@@ -36,7 +45,9 @@ export interface DiskClaim extends Disposable {
 export class DiskReserve {
   readonly #deps: DiskReserveDeps;
   readonly #options: DiskReserveOptions;
-  readonly #claims = new Set<DiskClaim>();
+  readonly #claims = new Set<AdmittedBytes>();
+  /** Claims are judged one after another: each sees what was admitted before it, and none a claim that is refused. */
+  readonly #turns = new KeyedQueue();
 
   constructor(deps: DiskReserveDeps, options: DiskReserveOptions) {
     this.#deps = deps;
@@ -72,20 +83,24 @@ export class DiskReserve {
    * @throws WrennError `disk_full` when less than its part of the reserve would stay free.
    */
   async claim(bytes: number, purpose: DiskPurpose): Promise<DiskClaim> {
-    const claim: DiskClaim = { bytes, [Symbol.dispose]: () => void this.#claims.delete(claim) };
-    // Counted before the space is read: of two claims at once each sees the other.
-    this.#claims.add(claim);
-    try {
+    const admitted: AdmittedBytes = { bytes: 0 };
+    await this.#admit(admitted, bytes, purpose);
+    return {
+      growTo: (more) => this.#admit(admitted, more, purpose),
+      [Symbol.dispose]: () => void this.#claims.delete(admitted),
+    };
+  }
+
+  async #admit(admitted: AdmittedBytes, bytes: number, purpose: DiskPurpose): Promise<void> {
+    await this.#turns.run("claims", async () => {
       const free = await this.freeBytes();
-      let claimed = 0;
-      for (const one of this.#claims) claimed += one.bytes;
+      let others = 0;
+      for (const one of this.#claims) if (one !== admitted) others += one.bytes;
       const kept = purpose === "new" ? this.reserveBytes : this.stallBelow;
-      if (free - claimed < kept) throw this.#full(free);
-      return claim;
-    } catch (error) {
-      claim[Symbol.dispose]();
-      throw error;
-    }
+      if (bytes > admitted.bytes && free - others - bytes < kept) throw this.#full(free);
+      admitted.bytes = Math.max(admitted.bytes, bytes);
+      this.#claims.add(admitted);
+    });
   }
 
   #full(free: number): WrennError {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 
-/** Device state, and what a guest changes between the look and its stop. */
+/** Device state, and what a guest usually changes between a look before its stop and one after it. */
 const MARGIN_BYTES = 64 * 2 ** 20;
 
 /**

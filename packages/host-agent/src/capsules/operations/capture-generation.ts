@@ -63,7 +63,7 @@ export async function captureGeneration(
   const { journal } = request;
   if (request.kind !== "pause") requireRoomForLayer(record);
   // A pause frees the machine's memory and ends the guest's writes, so it may use a part of the reserve.
-  using _room = await deps.disks.reserve.claim(
+  using room = await deps.disks.reserve.claim(
     await mostChangedMemory(machine.process.pid, spec.memoryMib),
     request.kind === "pause" ? "keep" : "new",
   );
@@ -109,6 +109,8 @@ export async function captureGeneration(
   const stoppedAt = deps.clock.monotonic();
   stopped = true;
   await machine.stop(signal);
+  // Until now the guest went on, for as long as it drew out the step before.
+  await room.growTo(await mostChangedMemory(machine.process.pid, spec.memoryMib));
   if (request.kind !== "pause") {
     request.journal.add({ layer });
     await request.journal.step("disk");
