@@ -174,7 +174,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   );
   const addresses = new HostAddresses(hostNetworks);
   const enrolment = new HostEnrolment({ database, clock, random, signedTokens, certifier, addresses });
-  const retention = new Retention({ ...base, fleet, meter }, options.retention ?? keepAll);
+  const retention = new Retention({ ...base, fleet, meter, audit }, options.retention ?? keepAll);
   const hosts = new HostsService({ ...base, fleet, enrolment, audit });
   const monitor = new HostMonitor(
     {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { DAY_MS, parseId } from "@wrenn/core";
+import { DAY_MS, formatId, parseId } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
+import { retentionQueries } from "@wrenn/database";
+import { sql } from "kysely";
 import { TestPlatform } from "./support/test-platform.ts";
 
 const HOUR_MS = 3_600_000;
@@ -126,6 +128,94 @@ test("of the checkpoints of a capsule the newest are kept, and never the moment 
   assert.deepEqual(await checkpoints(id), made.slice(2).toReversed());
   await call("POST", `/v1/capsules/${id}/resume`);
   await call("DELETE", `/v1/capsules/${id}`);
+});
+
+test("a warning that is no longer due counts no more: when it is due again, a day passes after a new one", async () => {
+  await database.db.updateTable("teams").set({ keep_checkpoints: 5, keep_checkpoint_days: 1000 }).execute();
+  const id = await create();
+  const made: string[] = [];
+  for (let n = 0; n < 6; n++) made.push(await checkpoint(id));
+  const [first = "", second = ""] = made;
+  await pass(HOUR_MS);
+  assert.deepEqual(await warnings(id), [`checkpoint.expiring ${first}`]);
+  await call("DELETE", `/v1/capsules/${id}/checkpoints/${second}`);
+  await pass(30 * DAY_MS);
+  await checkpoint(id);
+  await pass(HOUR_MS);
+  assert.ok((await checkpoints(id)).includes(first));
+  assert.deepEqual(await warnings(id), [`checkpoint.expiring ${first}`, `checkpoint.expiring ${first}`]);
+  await pass(25 * HOUR_MS);
+  assert.ok(!(await checkpoints(id)).includes(first));
+
+  await call("POST", `/v1/capsules/${id}/pause`);
+  await pass(29.5 * DAY_MS);
+  await database.db.updateTable("teams").set({ keep_paused_days: 300 }).execute();
+  await pass(DAY_MS);
+  await database.db.updateTable("teams").set({ keep_paused_days: 0 }).execute();
+  await pass(HOUR_MS);
+  assert.equal(await statusOf(id), "paused");
+  assert.equal((await warnings(id)).filter((warning) => warning === "capsule.expiring").length, 2);
+  await call("DELETE", `/v1/capsules/${id}`);
+});
+
+test("what a rule removes stands in the audit log, once", async () => {
+  const rows = await database.db
+    .selectFrom("audit_log")
+    .select(["actor_type", "action", "metadata"])
+    .where("actor_type", "=", "system")
+    .execute();
+  const of = (action: string): number => rows.filter((row) => row.action === action).length;
+  const expired = await database.db
+    .selectFrom("events")
+    .select("resource_id")
+    .where("type", "=", "checkpoint.expired")
+    .execute();
+  assert.equal(new Set(expired.map((row) => row.resource_id)).size, expired.length);
+  assert.deepEqual([of("checkpoint_delete"), of("destroy")], [expired.length, 2]);
+  assert.match(JSON.stringify(rows), /it was paused for 30 days/);
+});
+
+test("a checkpoint that two control planes remove at once is recorded by one of them", async () => {
+  const id = await create();
+  const expired = {
+    capsuleId: parseId("capsule", id),
+    teamId: (await database.db.selectFrom("sandboxes").select("team_id").executeTakeFirstOrThrow()).team_id,
+    checkpoint: "g1",
+  };
+  const { db } = database;
+  const at = new Date(clock.now());
+  await db.transaction().execute((trx) => retentionQueries.warnOfExpiry(trx, expired, at, at));
+  const record = (): Promise<boolean> =>
+    db.transaction().execute((trx) => retentionQueries.recordExpired(trx, expired));
+  assert.deepEqual((await Promise.all([record(), record()])).toSorted(), [false, true]);
+  assert.deepEqual(await warnings(id), ["checkpoint.expiring g1", "checkpoint.expired g1"]);
+  await call("DELETE", `/v1/capsules/${id}`);
+});
+
+test("one look finds every capsule that is due, however many there are", async () => {
+  const id = await create();
+  await call("POST", `/v1/capsules/${id}/pause`);
+  const status = host.capsules.get(id) ?? assert.fail();
+  const copies = await sql<{
+    id: string;
+  }>`insert into sandboxes select (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid()))).*
+    from sandboxes s, generate_series(1, 249) where s.id = ${parseId("capsule", id)} returning id`.execute(
+    database.db,
+  );
+  for (const copy of copies.rows.map((row) => formatId("capsule", row.id)))
+    host.capsules.set(copy, { ...status, id: copy });
+  await pass(29.5 * DAY_MS);
+  const { count } = await database.db
+    .selectFrom("expiry_warnings")
+    .select((eb) => eb.fn.countAll().as("count"))
+    .where("checkpoint", "=", "")
+    .executeTakeFirstOrThrow();
+  assert.equal(Number(count), 250);
+  await database.db
+    .updateTable("sandboxes")
+    .set({ status: "stopped" })
+    .where("status", "=", "paused")
+    .execute();
 });
 
 test("subscribers hear of a checkpoint by the id of its capsule", async () => {

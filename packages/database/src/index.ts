@@ -9,7 +9,13 @@ export type { ApiKeyRow, KeyGrant } from "./queries/api-keys.ts";
 export * as operationQueries from "./queries/operations.ts";
 export type { StorageClaim } from "./queries/operations.ts";
 export * as retentionQueries from "./queries/retention.ts";
-export type { CapsuleWithCheckpoints, Expiring, RetentionRules } from "./queries/retention.ts";
+export type {
+  CapsuleWithCheckpoints,
+  DueWithin,
+  Expiring,
+  ExpiringCapsule,
+  RetentionRules,
+} from "./queries/retention.ts";
 export * as storageQueries from "./queries/storage.ts";
 export type { ReportedStorage } from "./queries/storage.ts";
 export * as controlPlaneQueries from "./queries/control-planes.ts";

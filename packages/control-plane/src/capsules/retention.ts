@@ -1,15 +1,25 @@
 import { DAY_MS, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, retentionQueries } from "@wrenn/database";
-import type { CapsuleWithCheckpoints, Database, Expiring, RetentionRules } from "@wrenn/database";
+import type {
+  CapsuleWithCheckpoints,
+  Database,
+  DueWithin,
+  Expiring,
+  ExpiringCapsule,
+  RetentionRules,
+} from "@wrenn/database";
 import type { CheckpointFacts } from "@wrenn/protocol";
+import type { AuditLog } from "../audit/audit.ts";
 import type { Fleet } from "../hosts/fleet.ts";
 import type { StorageMeter } from "../hosts/storage-meter.ts";
 
 const EVERY_MS = 10 * 60_000;
 const HOST_MS = 60_000;
-/** Capsules in one look; the rest is looked at in the next parts of it, or at the next look. */
+/** Capsules that are read from the database at a time. */
 const PART = 100;
+/** Comes before the id of every capsule. */
+const FIRST = "00000000-0000-0000-0000-000000000000";
 /** Nothing is removed until its team has been warned for this long. */
 const WARNING_MS = DAY_MS;
 
@@ -20,6 +30,7 @@ export interface RetentionDeps {
   readonly database: Database;
   readonly fleet: Fleet;
   readonly meter: Pick<StorageMeter, "expire">;
+  readonly audit: Pick<AuditLog, "write">;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -59,38 +70,62 @@ export class Retention {
 
   async #look(): Promise<void> {
     const { db } = this.#deps.database;
-    await this.#expireCapsules();
-    let after = "00000000-0000-0000-0000-000000000000";
-    for (;;) {
-      const part = await retentionQueries.listCapsulesWithCheckpoints(db, this.#rules, after, PART);
-      for (const capsule of part) await this.#expireCheckpoints(capsule);
-      if (part.length < PART) break;
-      after = part.at(-1)?.id ?? after;
-    }
-    await retentionQueries.pruneWarnings(db);
+    const rules = this.#rules;
+    await this.#inParts(
+      (after) => retentionQueries.listExpiringCapsules(db, rules, this.#dueWithin(), after, PART),
+      (expiring) => this.#expireCapsule(expiring),
+      (expiring) => expiring.capsuleId,
+    );
+    await this.#inParts(
+      (after) => retentionQueries.listCapsulesWithCheckpoints(db, rules, after, PART),
+      (capsule) => this.#expireCheckpoints(capsule),
+      (capsule) => capsule.id,
+    );
+    await retentionQueries.pruneWarnings(db, rules, this.#dueWithin());
     this.#deps.logger.debug("retention.looked", {});
   }
 
-  async #expireCapsules(): Promise<void> {
-    const { database, clock, logger } = this.#deps;
-    const ahead = WARNING_MS / DAY_MS;
-    const now = new Date(clock.now());
-    const due = await retentionQueries.listExpiringCapsules(database.db, this.#rules, ahead, now, PART);
-    for (const expiring of due) {
-      const { capsuleId, pausedSince, days, version } = expiring;
-      const isWarned = await this.#warn(expiring, pausedSince);
-      if (!isWarned || clock.now() - pausedSince.getTime() < days * DAY_MS) continue;
-      // Its host removes what is stopped. One that is resumed at this moment keeps running: its version is another.
-      const change = {
-        status: "stopped",
-        hostIp: null,
-        version,
-        problem: `it was paused for ${days} days`,
-      } as const;
-      const at = new Date(clock.now());
-      if (await capsuleQueries.changeCapsule(database.db, capsuleId, ["paused"], change, at))
-        logger.info("capsule.expired", { capsule: formatId("capsule", capsuleId), days });
+  async #inParts<T>(
+    read: (after: string) => Promise<readonly T[]>,
+    work: (one: T) => Promise<void>,
+    idOf: (one: T) => string,
+  ): Promise<void> {
+    let after = FIRST;
+    for (;;) {
+      const part = await read(after);
+      for (const one of part) await work(one);
+      const last = part.at(-1);
+      if (last === undefined || part.length < PART) return;
+      after = idOf(last);
     }
+  }
+
+  #dueWithin(): DueWithin {
+    return { aheadDays: WARNING_MS / DAY_MS, now: new Date(this.#deps.clock.now()) };
+  }
+
+  async #expireCapsule(expiring: ExpiringCapsule): Promise<void> {
+    const { database, audit, clock, logger } = this.#deps;
+    const { capsuleId, teamId, pausedSince, days, version } = expiring;
+    const isWarned = await this.#warn(expiring, pausedSince);
+    if (!isWarned || clock.now() - pausedSince.getTime() < days * DAY_MS) return;
+    // Its host removes what is stopped. One that is resumed at this moment keeps running: its version is another.
+    const reason = `it was paused for ${days} days`;
+    const change = { status: "stopped", hostIp: null, version, problem: reason } as const;
+    const capsule = formatId("capsule", capsuleId);
+    const isExpired = await database.db.transaction().execute(async (trx) => {
+      const at = new Date(clock.now());
+      if (!(await capsuleQueries.changeCapsule(trx, capsuleId, ["paused"], change, at))) return false;
+      const entry = {
+        resource: "sandbox",
+        resourceId: capsule,
+        action: "destroy",
+        metadata: { reason },
+      } as const;
+      await audit.write(trx, { teamId }, { ...entry, status: "warning" });
+      return true;
+    });
+    if (isExpired) logger.info("capsule.expired", { capsule, days });
   }
 
   async #expireCheckpoints(capsule: CapsuleWithCheckpoints): Promise<void> {
@@ -100,8 +135,15 @@ export class Retention {
       const agent = fleet.agent(capsule.hostId);
       const all = await agent.listCheckpoints(publicId, AbortSignal.timeout(HOST_MS));
       const made = all.filter(({ kind }) => kind === "checkpoint");
-      for (const { checkpoint, dueAt } of expiringCheckpoints(made, capsule.rules)) {
-        if (this.#deps.clock.now() < dueAt - WARNING_MS) continue;
+      const now = this.#deps.clock.now();
+      const due = expiringCheckpoints(made, capsule.rules).filter(({ dueAt }) => now >= dueAt - WARNING_MS);
+      const notDue = made.filter((one) => !due.some(({ checkpoint }) => checkpoint === one));
+      await retentionQueries.withdrawCheckpointWarnings(
+        this.#deps.database.db,
+        capsule.id,
+        notDue.map(({ id }) => id),
+      );
+      for (const { checkpoint, dueAt } of due) {
         const expiring = { capsuleId: capsule.id, teamId: capsule.teamId, checkpoint: checkpoint.id };
         const isWarned = await this.#warn(expiring, new Date(checkpoint.createdAt));
         if (isWarned && this.#deps.clock.now() >= dueAt) await this.#remove(expiring, capsule.hostId);
@@ -123,7 +165,7 @@ export class Retention {
   }
 
   async #remove(expired: Expiring & { readonly checkpoint: string }, hostId: string): Promise<void> {
-    const { database, fleet, meter, logger } = this.#deps;
+    const { database, fleet, meter, audit, logger } = this.#deps;
     const capsule = formatId("capsule", expired.capsuleId);
     const { checkpoint } = expired;
     try {
@@ -134,8 +176,14 @@ export class Retention {
       if (!WrennError.is(error, "checkpoint_not_found")) throw error;
     }
     meter.expire(hostId);
-    await database.db.transaction().execute((trx) => retentionQueries.recordExpired(trx, expired));
-    logger.info("checkpoint.expired", { capsule, checkpoint });
+    const isRecorded = await database.db.transaction().execute(async (trx) => {
+      if (!(await retentionQueries.recordExpired(trx, expired))) return false;
+      const entry = { resource: "sandbox", resourceId: capsule, action: "checkpoint_delete" } as const;
+      const metadata = { checkpoint, reason: "the rule for checkpoints" };
+      await audit.write(trx, { teamId: expired.teamId }, { ...entry, metadata });
+      return true;
+    });
+    if (isRecorded) logger.info("checkpoint.expired", { capsule, checkpoint });
   }
 }
 

@@ -27,12 +27,21 @@ export interface ExpiringCapsule extends Expiring {
   readonly days: number;
 }
 
-/** Capsules that have been paused for at least their team's days less `aheadDays`, and that nothing is done with. */
+/** Something is due when it has at most `aheadDays` left at `now`. */
+export interface DueWithin {
+  readonly aheadDays: number;
+  readonly now: Date;
+}
+
+/**
+ * Capsules that have been paused for at least their team's days less `aheadDays`, and that nothing is done with, in the order of
+ * their ids after `after`.
+ */
 export async function listExpiringCapsules(
   db: Db,
   defaults: RetentionRules,
-  aheadDays: number,
-  now: Date,
+  { aheadDays, now }: DueWithin,
+  after: string,
   limit: number,
 ): Promise<readonly ExpiringCapsule[]> {
   const { rows } = await sql<{
@@ -45,10 +54,10 @@ export async function listExpiringCapsules(
     select s.id, s.team_id, s.version, s.paused_since, r.days
     from sandboxes s join teams t on t.id = s.team_id
       cross join lateral (select coalesce(nullif(t.keep_paused_days, 0), ${defaults.pausedDays}::integer) as days) r
-    where s.status = 'paused' and r.days > 0
+    where s.status = 'paused' and r.days > 0 and s.id > ${after}
       and s.paused_since <= ${now}::timestamptz - (r.days - ${aheadDays}::double precision) * interval '1 day'
       and not exists (select from operations o where o.sandbox_id = s.id and o.state = 'running')
-    order by s.paused_since limit ${limit}`.execute(db);
+    order by s.id limit ${limit}`.execute(db);
   return rows.map((row) => ({
     capsuleId: row.id,
     teamId: row.team_id,
@@ -121,23 +130,59 @@ export async function warnOfExpiry(trx: Trx, expiring: Expiring, since: Date, no
   return warning.warned_at;
 }
 
-/** A checkpoint was removed by a rule. */
+/**
+ * A checkpoint was removed by a rule.
+ *
+ * @returns false when another control plane has recorded it.
+ */
 export async function recordExpired(
   trx: Trx,
   expired: Expiring & { readonly checkpoint: string },
-): Promise<void> {
-  await trx
+): Promise<boolean> {
+  const { numDeletedRows } = await trx
     .deleteFrom("expiry_warnings")
     .where("sandbox_id", "=", expired.capsuleId)
     .where("checkpoint", "=", expired.checkpoint)
-    .execute();
+    .executeTakeFirst();
+  if (numDeletedRows === 0n) return false;
   await emit(trx, expired.teamId, "expired", expired);
+  return true;
 }
 
-/** Forgets warnings about capsules that have ended. */
-export async function pruneWarnings(db: Db): Promise<void> {
-  await sql`delete from expiry_warnings w using sandboxes s
-    where s.id = w.sandbox_id and s.status in ('stopped', 'error')`.execute(db);
+/** Takes back warnings of checkpoints that are not due after all: when they are again, they are warned of again. */
+export async function withdrawCheckpointWarnings(
+  db: Db,
+  capsuleId: string,
+  notDue: readonly string[],
+): Promise<void> {
+  if (notDue.length === 0) return;
+  await db
+    .deleteFrom("expiry_warnings")
+    .where("sandbox_id", "=", capsuleId)
+    .where("checkpoint", "in", notDue)
+    .execute();
+}
+
+/**
+ * Forgets warnings that no rule stands behind: of capsules that have ended, that are not due, or whose team has another rule now. Those
+ * of checkpoints that users deleted age.
+ */
+export async function pruneWarnings(
+  db: Db,
+  defaults: RetentionRules,
+  { aheadDays, now }: DueWithin,
+): Promise<void> {
+  await sql`delete from expiry_warnings w using sandboxes s join teams t on t.id = s.team_id
+    where s.id = w.sandbox_id and case when w.checkpoint = '' then
+      s.status <> 'paused' or coalesce(nullif(t.keep_paused_days, 0), ${defaults.pausedDays}::integer) = 0
+        or s.paused_since > ${now}::timestamptz
+          - (coalesce(nullif(t.keep_paused_days, 0), ${defaults.pausedDays}::integer) - ${aheadDays}::double precision)
+            * interval '1 day'
+    else
+      s.status in ('stopped', 'error') or w.warned_at < ${now}::timestamptz - interval '30 days'
+        or coalesce(nullif(t.keep_checkpoints, 0), ${defaults.checkpoints}::integer) = 0
+          and coalesce(nullif(t.keep_checkpoint_days, 0), ${defaults.checkpointDays}::integer) = 0
+    end`.execute(db);
 }
 
 async function emit(

@@ -106,11 +106,18 @@ function settleInBackground(capsule: Capsule, deps: PauseCapsuleDeps): void {
   const { registry } = deps;
   const generation = capsule.currentGeneration();
   registry.inBackground(capsule.id, "verification", async () => {
-    await verifyNewGeneration(capsule, generation);
-    await registry.queue.run(capsule.id, async () => {
-      await dropOldPauses(capsule);
-      await compactLayers(capsule, deps, AbortSignal.any([registry.ending, AbortSignal.timeout(COMPACT_MS)]));
-    });
-    await registry.collectLayers();
+    try {
+      await verifyNewGeneration(capsule, generation);
+      await registry.queue.run(capsule.id, async () => {
+        await dropOldPauses(capsule);
+        await compactLayers(
+          capsule,
+          deps,
+          AbortSignal.any([registry.ending, AbortSignal.timeout(COMPACT_MS)]),
+        );
+      });
+    } finally {
+      await registry.collectLayers();
+    }
   });
 }

@@ -1,6 +1,8 @@
 import { rm } from "node:fs/promises";
+import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { allocatedBytes } from "../../disks/disks.ts";
+import type { DiskClaim } from "../../disks/disk-reserve.ts";
 import type { Disks } from "../../disks/disks.ts";
 import type { Generation } from "../../generations/generation.ts";
 import { recordChecksums } from "../../generations/verify-generation.ts";
@@ -36,7 +38,7 @@ export interface CompactLayersDeps {
 
 /**
  * Writes the layers of a paused capsule into one, so that its disk stays quick however often it is paused and resumed. Runs in the
- * capsule's queue; a failure leaves everything as it was.
+ * capsule's queue; a failure leaves everything as it was. Without room for it, the next pause tries again.
  *
  * @returns whether layers have become unused.
  */
@@ -49,8 +51,8 @@ export async function compactLayers(
   const generation = capsule.currentGeneration();
   const top = generation.layers.at(-1);
   if (top === undefined || generation.layers.length <= MAX_LAYERS) return false;
-  const below = generation.layers.map((layer) => deps.disks.layers.path(layer));
-  using _room = await deps.disks.reserve.claim(await allocatedBytes(below), "keep");
+  using room = await claimRoom(capsule, generation, deps);
+  if (!room) return false;
   const { id, path } = deps.disks.layers.reserve();
   try {
     await deps.disks.flatten(deps.disks.layers.path(top), path, signal);
@@ -68,5 +70,20 @@ export async function compactLayers(
     throw error;
   } finally {
     deps.disks.layers.unpin(id);
+  }
+}
+
+async function claimRoom(
+  capsule: Capsule,
+  { layers }: Generation,
+  { disks, logger }: CompactLayersDeps,
+): Promise<DiskClaim | undefined> {
+  const most = await allocatedBytes(layers.map((layer) => disks.layers.path(layer)));
+  try {
+    return await disks.reserve.claim(most, "keep");
+  } catch (error) {
+    if (!WrennError.is(error, "disk_full")) throw error;
+    logger.debug("capsule.layers_not_compacted", { capsule: capsule.id, problem: problemOf(error) });
+    return undefined;
   }
 }
