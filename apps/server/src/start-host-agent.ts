@@ -30,6 +30,7 @@ import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } 
 import { createSlotPool } from "@wrenn/network";
 import { exists } from "@wrenn/system";
 import type { Accelerator, Hypervisor, Machine } from "@wrenn/vmm";
+import { requireRoomBesideReserve } from "./config/disk-reserve.ts";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
@@ -152,7 +153,9 @@ async function createReserve({
     const { blocks, bavail, bsize } = await statfs(dataDirectory);
     return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
   };
-  const reserveBytes = diskReserve((await readSpace()).totalBytes);
+  const { totalBytes } = await readSpace();
+  const reserveBytes = diskReserve(totalBytes);
+  requireRoomBesideReserve(reserveBytes, totalBytes);
   return new DiskReserve({ readSpace }, { path: dataDirectory, reserveBytes });
 }
 

@@ -6,6 +6,8 @@ import { runCommand } from "@wrenn/system";
 
 const TICK_MS = 250;
 const ALLOCATE_MS = 10_000;
+/** What could not be allocated, as on a file system that cannot do so, is tried again after this. */
+const AGAIN_MS = 60_000;
 
 export interface BallastDeps {
   readonly logger: Logger;
@@ -28,6 +30,8 @@ export class Ballast {
   #work: Promise<void>;
   #isHeld = false;
   #isBusy = true;
+  #tryAt = -Infinity;
+  #isReported = false;
 
   constructor(deps: BallastDeps, options: BallastOptions) {
     this.#deps = deps;
@@ -54,11 +58,14 @@ export class Ballast {
   }
 
   #tick(): void {
-    if (this.#isBusy) return;
+    if (this.#isBusy || (!this.#isHeld && performance.now() < this.#tryAt)) return;
     this.#isBusy = true;
     this.#work = this.#adjust()
       .catch((error: unknown) => {
-        this.#deps.logger.warn("database.ballast_failed", { problem: problemOf(error) });
+        this.#tryAt = performance.now() + AGAIN_MS;
+        if (!this.#isReported)
+          this.#deps.logger.warn("database.ballast_failed", { problem: problemOf(error) });
+        this.#isReported = true;
       })
       .finally(() => (this.#isBusy = false));
   }

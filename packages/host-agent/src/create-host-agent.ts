@@ -93,18 +93,24 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     await deps.templates.snapshots.remove(key);
   };
 
+  /** Templates of creates under way, which no capsule names yet. */
+  const held = new Map<symbol, FrozenTemplate>();
   const templatesInUse = (): readonly FrozenTemplate[] => [
     ...[...capsules.values()].map(({ record }) => record.template),
     ...deps.templates.snapshots.list(),
+    ...held.values(),
   ];
   /** Removes frozen templates of sizes that no capsule has, when there are many. */
   const removeUnusedShapes = async (): Promise<void> => {
     const used = new Set(templatesInUse().map(({ hash }) => hash));
-    for (const template of deps.templates.source.forgetUnused(({ hash }) => used.has(hash))) {
-      await pool.drop(template.hash);
-      await deps.templates.bases.remove(template, templatesInUse);
-      deps.logger.info("template.shape_removed", { template: template.name, ...template.shape });
-    }
+    await deps.templates.source.removeUnused(
+      ({ hash }) => used.has(hash),
+      async (template) => {
+        await pool.drop(template.hash);
+        await deps.templates.bases.remove(template, templatesInUse);
+        deps.logger.info("template.shape_removed", { template: template.name, ...template.shape });
+      },
+    );
   };
 
   const endAll = async (end: CapsulesAtEnd): Promise<void> => {
@@ -128,9 +134,12 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
   return {
     facts: async (): Promise<HostFacts> => deps.host.facts,
     createCapsule: async (spec, signal) => {
+      const create = Symbol(spec.id);
+      const hold = (template: FrozenTemplate): void => void held.set(create, template);
       try {
-        return await inQueue(spec.id, () => createCapsule(spec, operationDeps, withClosing(signal)));
+        return await inQueue(spec.id, () => createCapsule(spec, hold, operationDeps, withClosing(signal)));
       } finally {
+        held.delete(create);
         // Also after a failure: its template may have been frozen.
         registry.inBackground(spec.id, "template_removal", removeUnusedShapes);
       }

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { appendFile, readdir } from "node:fs/promises";
+import { appendFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { defined, WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { defaultReserve, DiskReserve } from "@wrenn/host-agent";
 import type { StepObserver } from "@wrenn/host-agent";
+import { exists } from "@wrenn/system";
 import { RESERVE_BYTES, specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 import type { AgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 
@@ -223,6 +224,23 @@ test("the team that occupies most is stalled at the reserve; the lower half of i
   freeBytes = AMPLE;
   await eventually("the large team's writer continues", async () => (await problemOf(large)) === undefined);
   for (const id of [large, small, others]) await lab.agent.destroyCapsule(id, signal);
+});
+
+test("a pause on a disk without room for compacting collects layers all the same", async () => {
+  const id = await create();
+  for (let n = 0; n < 9; n++) await lab.agent.checkpointCapsule(id, undefined, signal);
+  const unused = join(lab.root, "layers", "unused.qcow2");
+  await writeFile(unused, "layer");
+  onStep = (_id, _operation, step) => {
+    if (step === "release") freeBytes = RESERVE_BYTES / 2;
+  };
+  await lab.agent.pauseCapsule(id, signal);
+  onStep = () => {};
+  await eventually("the unused layer is removed", async () => !(await exists(unused)));
+  const [own] = (await lab.agent.storage(signal)).capsules;
+  assert.equal(own?.layers.length, 10, "they are not compacted");
+  freeBytes = AMPLE;
+  await lab.agent.destroyCapsule(id, signal);
 });
 
 test("the default reserve leaves room on small disks and is bounded on large ones", () => {

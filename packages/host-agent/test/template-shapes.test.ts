@@ -51,7 +51,7 @@ test("sizes that users ask for one after the other leave a bounded number of fro
     await store.frozen("minimal", shape(memoryMib), signal);
     // As a size that is asked for again and again.
     await store.frozen("minimal", shape(200), signal);
-    for (const template of store.forgetUnused(isUsed)) await bases.remove(template, nothingUsed);
+    await store.removeUnused(isUsed, (template) => bases.remove(template, nothingUsed));
   }
   const left = await readdir(kept);
   assert.equal(left.length, most);
@@ -60,6 +60,25 @@ test("sizes that users ask for one after the other leave a bounded number of fro
   const before = frozen;
   await store.frozen("minimal", shape(201), signal);
   assert.equal(frozen, before + 1, "one that was removed is frozen again");
+});
+
+test("a size that a create has taken keeps its files; one that is asked for during its removal is frozen again", async () => {
+  const shape = (memoryMib: number): Shape => ({ vcpus: 3, memoryMib });
+  const store = createTemplateStore([{ name: "minimal", defaultShape: shape(512), freeze }], undefined, 1);
+  const held = new Set<FrozenTemplate>();
+  const isUsed = (template: FrozenTemplate): boolean => held.has(template);
+  const remove = (template: FrozenTemplate): Promise<void> => bases.remove(template, () => [...held]);
+  const taken = await store.frozen("minimal", shape(64), signal, (template) => void held.add(template));
+  for (const memoryMib of [65, 66]) await store.frozen("minimal", shape(memoryMib), signal);
+  const removal = store.removeUnused(isUsed, async (template) => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await remove(template);
+  });
+  const again = await store.frozen("minimal", shape(65), signal);
+  await removal;
+  const left = await readdir(kept);
+  assert.ok(left.includes(taken.hash) && left.includes(again.hash), left.join(" "));
+  assert.ok(!left.includes("minimal-3-66"));
 });
 
 test("files of a forgotten template are kept while another template needs them", async () => {

@@ -27,3 +27,17 @@ export function readDiskReserve(
     problem: `must be a size or a part of the disk up to ${MOST_PERCENT}%, such as 20G, 500M or 10%, not '${text}'`,
   });
 }
+
+/**
+ * Makes sure that a file system has room beside its reserve.
+ *
+ * @throws WrennError `invalid_field` for a reserve beside which nothing could ever be created.
+ */
+export function requireRoomBesideReserve(reserveBytes: number, totalBytes: number): void {
+  if (reserveBytes < totalBytes) return;
+  const inGib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  throw new WrennError("invalid_field", {
+    field: FIELD,
+    problem: `must be less than the file system of the data directory, which has ${inGib(totalBytes)}, not ${inGib(reserveBytes)}`,
+  });
+}

@@ -40,14 +40,25 @@ export const frozenFiles = {
 
 /** Finds templates by name, freezing them on first use of a shape. */
 export interface TemplateSource {
-  /** @throws WrennError `template_not_found`. */
-  frozen(name: string, shape: Shape, signal: AbortSignal): Promise<FrozenTemplate>;
+  /**
+   * @param hold - called with the template before anything else can be done with it: from then on the caller says that it is used.
+   * @throws WrennError `template_not_found`.
+   */
+  frozen(
+    name: string,
+    shape: Shape,
+    signal: AbortSignal,
+    hold?: (template: FrozenTemplate) => void,
+  ): Promise<FrozenTemplate>;
   list(): Promise<readonly TemplateFacts[]>;
   /**
    * Forgets the frozen templates that were used longest ago, beyond the number that is kept: any size that a user asks for is one.
    *
    * @param isUsed - whether something depends on it; that is kept.
-   * @returns what was forgotten, whose files may be removed.
+   * @param remove - removes the files of what was forgotten; one that is asked for again meanwhile is frozen afterwards.
    */
-  forgetUnused(isUsed: (template: FrozenTemplate) => boolean): readonly FrozenTemplate[];
+  removeUnused(
+    isUsed: (template: FrozenTemplate) => boolean,
+    remove: (template: FrozenTemplate) => Promise<void>,
+  ): Promise<void>;
 }

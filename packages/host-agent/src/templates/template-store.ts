@@ -42,7 +42,7 @@ export function createTemplateStore(
   };
 
   return {
-    frozen: async (name, shape, signal) => {
+    frozen: async (name, shape, signal, hold = () => {}) => {
       // The sizes of a snapshot are those of the capsule it was made of, whatever is asked for.
       const snapshot = snapshots?.get(name);
       if (snapshot) return snapshot;
@@ -51,10 +51,14 @@ export function createTemplateStore(
       const identity = (await recipe.identity?.(signal)) ?? "";
       const key = `${name}/${shape.vcpus}/${shape.memoryMib}/${identity}`;
       const known = frozen.get(key);
-      if (known) return use(key, known);
+      const take = (template: FrozenTemplate): FrozenTemplate => {
+        hold(template);
+        return use(key, template);
+      };
+      if (known) return take(known);
       return await queue.run(key, async () => {
         const sizes = { vcpus: shape.vcpus, memoryMib: shape.memoryMib };
-        return use(key, frozen.get(key) ?? (await recipe.freeze(sizes, signal)));
+        return take(frozen.get(key) ?? (await recipe.freeze(sizes, signal)));
       });
     },
     list: async () => {
@@ -65,15 +69,16 @@ export function createTemplateStore(
       }
       return facts;
     },
-    forgetUnused: (isUsed) => {
-      const forgotten: FrozenTemplate[] = [];
+    removeUnused: async (isUsed, remove) => {
+      const removals: Promise<void>[] = [];
       for (const [key, template] of frozen) {
         if (frozen.size <= mostShapes) break;
         if (isUsed(template)) continue;
         frozen.delete(key);
-        forgotten.push(template);
+        // In the turn of its freezing: whoever asks for it from now on waits until its files are gone.
+        removals.push(queue.run(key, () => remove(template)));
       }
-      return forgotten;
+      await Promise.all(removals);
     },
   };
 }

@@ -43,13 +43,18 @@ export interface CapsuleOrigin {
   readonly prepared?: PreparedMachine;
 }
 
-/** Starts a capsule from its template. Nothing is left behind when that fails. */
+/**
+ * Starts a capsule from its template. Nothing is left behind when that fails.
+ *
+ * @param hold - called with the template, which must not be removed until the capsule is registered.
+ */
 export async function createCapsule(
   spec: CapsuleSpec,
+  hold: (template: FrozenTemplate) => void,
   deps: CreateCapsuleDeps,
   signal: AbortSignal,
 ): Promise<CapsuleStatus> {
-  const template = await deps.templates.source.frozen(spec.template, spec, signal);
+  const template = await deps.templates.source.frozen(spec.template, spec, signal, hold);
   deps.registry.requireUnused(spec.id);
   await requireCompatible(template, deps.machines.hypervisor, signal);
   using _room = await deps.disks.reserve.claim(NEW_CAPSULE_BYTES, "new");
