@@ -154,7 +154,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   );
   opened.defer(() => signedTokens.close());
   opened.defer(() => apiKeyAuth.close());
-  const grants = new GrantCheck(database, clock);
+  const grants = new GrantCheck(database.accessDb, clock);
   const access = new AccessWatch({ live: async (asked) => await grants.live(asked), clock, logger });
   opened.defer(() => access.close());
   const bus = new DatabaseEventBus(database);

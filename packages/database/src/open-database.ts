@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Logger } from "@wrenn/core";
 import { Kysely, PostgresDialect, sql } from "kysely";
+import type { PoolConfig } from "pg";
 import { Ballast } from "./ballast.ts";
 import { openPool } from "./connections.ts";
 import { startEmbeddedServer } from "./embedded-server.ts";
@@ -11,6 +12,10 @@ import type { Db, Schema } from "./schema.ts";
 import { columnTypes } from "./timestamps.ts";
 
 const POOL_SIZE = 16;
+/** Of the connections that confirm access: one that is slow does not hold up the next. */
+const ACCESS_POOL_SIZE = 2;
+/** What confirms access is asked again later: a connection is not kept by a question that nobody waits for. */
+const ACCESS_MS = 4000;
 
 export interface DatabaseOptions {
   /** Where the embedded server keeps its cluster; unused with `databaseUrl`. */
@@ -27,6 +32,8 @@ export interface DatabaseOptions {
 /** An open, migrated database. */
 export interface Database {
   readonly db: Db;
+  /** Connections that confirm access only: whoever keeps those of `db` busy ends nobody's access. A statement has 4 s. */
+  readonly accessDb: Db;
   /** Hears a topic's notifications; see {@link listen}. */
   listen(topic: string, onPayload: (payload: string | undefined) => void): Listening;
   /** Closes the connections, and stops the embedded server. */
@@ -37,16 +44,25 @@ export interface Database {
 export async function openDatabase(options: DatabaseOptions, signal: AbortSignal): Promise<Database> {
   const embedded = options.databaseUrl === undefined ? await startEmbeddedServer(options, signal) : undefined;
   const connection = embedded ? embedded.connection : { connectionString: options.databaseUrl };
-  const pool = openPool({ ...connection, max: POOL_SIZE, types: columnTypes }, (error) =>
-    options.logger.warn("database.connection_lost", { problem: error.message }),
-  );
-  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  const connect = (config: PoolConfig): Db => {
+    const pool = openPool({ ...connection, ...config, types: columnTypes }, (error) =>
+      options.logger.warn("database.connection_lost", { problem: error.message }),
+    );
+    return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  };
+  const db = connect({ max: POOL_SIZE });
+  const accessDb = connect({
+    max: ACCESS_POOL_SIZE,
+    connectionTimeoutMillis: ACCESS_MS,
+    statement_timeout: ACCESS_MS,
+  });
   const ballast =
     embedded && options.ballastBytes !== undefined
       ? new Ballast(options, { path: join(options.directory, "ballast"), bytes: options.ballastBytes })
       : undefined;
   const close = async (): Promise<void> => {
     await ballast?.close();
+    await accessDb.destroy();
     await db.destroy();
     await embedded?.close();
   };
@@ -54,6 +70,7 @@ export async function openDatabase(options: DatabaseOptions, signal: AbortSignal
     await migrate(db);
     return {
       db,
+      accessDb,
       close,
       listen: (topic, onPayload) => listen(connection, topic, onPayload, options.logger),
     };

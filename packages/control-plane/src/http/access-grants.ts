@@ -1,5 +1,5 @@
 import { accessQueries } from "@wrenn/database";
-import type { Database } from "@wrenn/database";
+import type { Db } from "@wrenn/database";
 import { formatId, parseId } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import type { Identity, Scope } from "./identity.ts";
@@ -67,11 +67,11 @@ type OfKind<K extends AccessGrant["kind"]> = Extract<AccessGrant, { readonly kin
 
 /** Finds out which grants hold: a few queries, however many grants there are. */
 export class GrantCheck {
-  readonly #database: Database;
+  readonly #db: Db;
   readonly #clock: Clock;
 
-  constructor(database: Database, clock: Clock) {
-    this.#database = database;
+  constructor(db: Db, clock: Clock) {
+    this.#db = db;
     this.#clock = clock;
   }
 
@@ -90,7 +90,7 @@ export class GrantCheck {
   async #keys(grants: readonly OfKind<"key">[]): Promise<readonly AccessGrant[]> {
     if (grants.length === 0) return [];
     const ids = unique(grants.map(({ keyId }) => keyId));
-    const rows = await accessQueries.findLiveKeys(this.#database.db, ids, this.#now());
+    const rows = await accessQueries.findLiveKeys(this.#db, ids, this.#now());
     const keys = new Map(rows.map((row) => [row.id, row]));
     return grants.filter((grant) => {
       const key = keys.get(grant.keyId);
@@ -101,7 +101,7 @@ export class GrantCheck {
   async #sessions(grants: readonly OfKind<"session">[]): Promise<readonly AccessGrant[]> {
     if (grants.length === 0) return [];
     const rows = await accessQueries.findLiveSessions(
-      this.#database.db,
+      this.#db,
       unique(grants.map(({ sessionId }) => sessionId)),
       unique(grants.map(({ teamId }) => teamId)),
       this.#now(),
@@ -113,21 +113,21 @@ export class GrantCheck {
   async #administrators(grants: readonly OfKind<"administrator">[]): Promise<readonly AccessGrant[]> {
     if (grants.length === 0) return [];
     const ids = unique(grants.map(({ userId }) => userId));
-    const live = new Set(await accessQueries.findLiveAdministrators(this.#database.db, ids));
+    const live = new Set(await accessQueries.findLiveAdministrators(this.#db, ids));
     return grants.filter(({ userId }) => live.has(userId));
   }
 
   async #links(grants: readonly OfKind<"link">[]): Promise<readonly AccessGrant[]> {
     if (grants.length === 0) return [];
     const ids = unique(grants.map(({ linkId }) => linkId));
-    const live = new Set(await accessQueries.findLiveLinks(this.#database.db, ids, this.#now()));
+    const live = new Set(await accessQueries.findLiveLinks(this.#db, ids, this.#now()));
     return grants.filter(({ linkId }) => live.has(linkId));
   }
 
   async #publicPorts(grants: readonly OfKind<"public">[]): Promise<readonly AccessGrant[]> {
     if (grants.length === 0) return [];
     const ids = unique(grants.map(({ capsuleId }) => capsuleId)).map((id) => parseId("capsule", id));
-    const rows = await accessQueries.findPublicPorts(this.#database.db, ids);
+    const rows = await accessQueries.findPublicPorts(this.#db, ids);
     const live = new Set(rows.map(({ capsuleId, port }) => `${formatId("capsule", capsuleId)} ${port}`));
     return grants.filter(({ capsuleId, port }) => live.has(`${capsuleId} ${port}`));
   }
