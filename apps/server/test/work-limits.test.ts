@@ -12,6 +12,16 @@ test("bounds of work under way come from the environment", () => {
     assert.throws(() => readWorkLimits({ WRENN_CALL_LIMITS: wrong }), { reason: "invalid_field" }, wrong);
 });
 
+test("the requests of a team that may be under way come from the environment", () => {
+  assert.deepEqual(readWorkLimits({ WRENN_REQUESTS_PER_TEAM: "64" }), { requestsPerTeam: 64 });
+  for (const wrong of ["", "0", "-1", "1e3", "off", "1234567"])
+    assert.throws(
+      () => readWorkLimits({ WRENN_REQUESTS_PER_TEAM: wrong }),
+      { reason: "invalid_field" },
+      wrong,
+    );
+});
+
 test("the memory of a capsule comes from the environment, in MiB", () => {
   assert.equal(readCapsuleBuffer({}), undefined);
   assert.equal(readCapsuleBuffer({ WRENN_CAPSULE_BUFFER: "16" }), 16 << 20);

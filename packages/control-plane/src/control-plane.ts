@@ -49,8 +49,12 @@ export interface ControlPlaneOptions {
   readonly onAuthenticated?: ((socket: ConnectionEnds, teamId: string) => void) | undefined;
   /** How long saved states of teams without another rule are kept; default: without an end. */
   readonly retention?: RetentionRules | undefined;
-  /** How many calls and sessions of capsules may be under way. */
-  readonly work?: { readonly calls?: WorkCounts; readonly sessions?: WorkCounts };
+  /** How many calls and sessions of capsules, and how many other requests of one team, may be under way. */
+  readonly work?: {
+    readonly calls?: WorkCounts;
+    readonly sessions?: WorkCounts;
+    readonly requestsPerTeam?: number;
+  };
   readonly edge: PortAddresses;
   /** Where requests that users ask for may go; by default the public internet, over TLS. */
   readonly outgoing?: OutgoingPolicy;

@@ -50,8 +50,15 @@ import type { Identity } from "./http/identity.ts";
 import { InFlight } from "./http/in-flight.ts";
 import { registerDescription } from "./http/openapi.ts";
 import { requireOwnPage } from "./http/own-pages.ts";
-import { limitWork } from "./http/limit-work.ts";
-import { callLimits, PendingWork, sessionLimits, withCounts } from "./http/pending-work.ts";
+import { limitRequests, limitWork } from "./http/limit-work.ts";
+import {
+  callLimits,
+  PendingWork,
+  requestLimits,
+  sessionLimits,
+  withCounts,
+  withTeamCount,
+} from "./http/pending-work.ts";
 import { registerPrometheus } from "./http/prometheus.ts";
 import { KnownCredentials } from "./http/known-credentials.ts";
 import { RateLimiter } from "./http/rate-limiter.ts";
@@ -81,6 +88,7 @@ import { openSignIn } from "./sign-in/open-sign-in.ts";
 import { registerSignIn } from "./sign-in/sign-in-routes.ts";
 import { registerTeamsAdmin } from "./teams/admin-team-routes.ts";
 import { openTeams } from "./teams/open-teams.ts";
+import { QueuedTransactions } from "./teams/queued-transactions.ts";
 import { registerTeams } from "./teams/register-teams.ts";
 import { registerTemplatesAdmin } from "./templates/admin-template-routes.ts";
 import { registerTemplates } from "./templates/template-routes.ts";
@@ -108,6 +116,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     proxies,
   } = options;
   const base = { database, clock, logger, random };
+  const transactions = new QueuedTransactions(database);
   // Closes what is open, the last first: at the end, or when something that comes later cannot be opened.
   await using opened = new AsyncDisposableStack();
   const shutdown = new AbortController();
@@ -138,6 +147,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     ...opening
   } = await openAccounts({
     ...base,
+    transactions,
     mailer,
     audit,
     publicUrl,
@@ -169,7 +179,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const templates = new TemplatesService(database, fleet, random);
   const reports = new ReportLimits(clock);
   const capsules = openCapsules(
-    { ...base, fleet, meter, reports, operations, templates, capacity, audit, instanceId },
+    { ...base, fleet, meter, reports, operations, transactions, templates, capacity, audit, instanceId },
     { createAnswerMs },
   );
   const addresses = new HostAddresses(hostNetworks);
@@ -202,6 +212,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const adminUsers = new AdminUsers({ database, accounts, sessions, apiKeyAuth, audit, destroyCapsules });
   const { adminTeams, deletion, invitations, teams } = openTeams({
     database,
+    transactions,
     clock,
     random,
     mailer,
@@ -222,7 +233,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     identityProviders,
     publicUrl,
   });
-  const links = new PortLinks({ database, clock, random, audit, capsuleRows: capsules.rows });
+  const links = new PortLinks({ database, transactions, clock, random, audit, capsuleRows: capsules.rows });
   const ports = new PortsService({
     database,
     links,
@@ -271,6 +282,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
   });
   await addAuthenticatedRoutes(app, { authenticator, access, limits }, async (group) => {
+    limitRequests(group, new PendingWork(withTeamCount(requestLimits, options.work?.requestsPerTeam)));
     limitWork(group, new PendingWork(withCounts(callLimits, options.work?.calls)));
     recordRoutes(group, audit);
     registerAccounts(group, {

@@ -36,7 +36,7 @@ async function capsuleOf(person: Person): Promise<string> {
 async function lockTeam({ teamId }: Person): Promise<() => Promise<void>> {
   const [locked, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const ended = platform.database.db.transaction().execute(async (trx) => {
-    await sql`select from teams where id = ${parseId("team", teamId)} for update`.execute(trx);
+    await sql`select from teams where id = ${parseId("team", teamId)} for no key update`.execute(trx);
     locked.resolve();
     await released.promise;
   });
@@ -59,7 +59,7 @@ test("with every connection held for 12 s, open connections stay, and a revoked 
   const { db, accessDb } = platform.database;
   const began = performance.now();
   const waiting = Array.from({ length: MANY }, async () => {
-    await sql`select from teams where id = ${parseId("team", attacker.teamId)} for update`.execute(db);
+    await sql`select from teams where id = ${parseId("team", attacker.teamId)} for no key update`.execute(db);
   });
   try {
     // By a connection that is left, as another control plane has it.
@@ -73,5 +73,34 @@ test("with every connection held for 12 s, open connections stay, and a revoked 
     await Promise.all(waiting);
     stays.close();
     ends.close();
+  }
+});
+
+test("operations of one team that wait for its lock leave the connections to the others", async () => {
+  const [mine, theirs] = [await capsuleOf(attacker), await capsuleOf(victim)];
+  const release = await lockTeam(attacker);
+  const { token } = attacker;
+  const path = `/v1/capsules/${mine}`;
+  const waiting = Array.from({ length: MANY }, () => [
+    call("POST", `${path}/fork`, { token, body: { count: 1 } }),
+    call("POST", `${path}/checkpoints`, { token, body: {} }),
+    call("POST", `${path}/ports/80/links`, { token, body: {} }),
+    call("POST", `/v1/teams/${attacker.teamId}/invitations`, {
+      token,
+      body: { email: "friend@example.org", role: "member" },
+    }),
+    call("POST", "/v1/api-keys", { token, body: {} }),
+  ]).flat();
+  const ended = Promise.allSettled(waiting);
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const began = performance.now();
+    for (const read of ["/v1/capsules", `/v1/capsules/${theirs}`, "/v1/api-keys"])
+      assert.equal((await call("GET", read, { token: victim.token })).status, 200);
+    await capsuleOf(victim);
+    assert.ok(performance.now() - began < 3000, "the others wait");
+  } finally {
+    await release();
+    await ended;
   }
 });

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
-import { systemRandom } from "@wrenn/core";
+import { parseId, systemRandom } from "@wrenn/core";
+import { sql } from "kysely";
 import { joinTeam, listOf } from "./support/join-team.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer, Person } from "./support/test-platform.ts";
@@ -224,4 +225,25 @@ test("a registration token of a host ends when an admin of its team loses the ro
     assert.equal(await register(String(made.body["registration_token"])), "host_token_invalid");
     await call("DELETE", path, by);
   }
+});
+
+test("a team has at most 100 API keys, also by requests at the same moment", async () => {
+  const owner = await platform.person("many");
+  const [teamId, userId] = [parseId("team", owner.teamId), parseId("user", owner.userId)];
+  await sql`insert into api_keys (id, team_id, name, key_hash, key_prefix, created_by)
+    select gen_random_uuid(), ${teamId}, 'old', md5(n::text), 'wrn_', ${userId} from generate_series(1, 98) n`.execute(
+    platform.database.db,
+  );
+  const urls = [platform.url, second.url, platform.url, second.url, platform.url, second.url];
+  const answers = await Promise.all(
+    urls.map((url) => call("POST", "/v1/api-keys", { token: owner.token, body: {}, url })),
+  );
+  assert.deepEqual(answers.map((answer) => (answer.status === 201 ? "made" : reasonOf(answer))).sort(), [
+    "limit_reached",
+    "limit_reached",
+    "limit_reached",
+    "limit_reached",
+    "made",
+    "made",
+  ]);
 });

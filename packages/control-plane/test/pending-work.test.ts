@@ -5,7 +5,10 @@ import type { CapsuleFiles } from "@wrenn/protocol";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
 import { eventually } from "@wrenn/core/testing";
 import { WebSocket } from "ws";
-import { PendingWork } from "../src/http/pending-work.ts";
+import { silentLogger, systemRandom } from "@wrenn/core";
+import { createApp } from "../src/http/create-app.ts";
+import { limitRequests } from "../src/http/limit-work.ts";
+import { PendingWork, requestLimits, withTeamCount } from "../src/http/pending-work.ts";
 import { runForeground } from "../src/processes/run-foreground.ts";
 import { TestPlatform } from "./support/test-platform.ts";
 
@@ -101,6 +104,55 @@ test("calls that guests do not answer are not bounded by those that they do", as
   const { status } = await platform.call("GET", `/v1/capsules/${capsules[0]}`, { key: platform.apiKey });
   assert.equal(status, 200);
   await leave();
+});
+
+test("requests of a team that the database answers are bounded, those of another team are not refused", async () => {
+  const pending = new PendingWork(withTeamCount(requestLimits, 3));
+  const app = await createApp({ logger: silentLogger, random: systemRandom }, "0.0.0");
+  const gate = Promise.withResolvers<void>();
+  let waiting = 0;
+  await app.register(async (group) => {
+    group.addHook("onRequest", async (request) => {
+      request.identity = { teamId: String(request.headers["x-team"]) };
+    });
+    limitRequests(group, pending);
+    const wait = async (): Promise<object> => {
+      waiting += 1;
+      await gate.promise;
+      return {};
+    };
+    group.get("/v1/capsules", wait);
+    group.post("/v1/channels", wait);
+    for (const route of ["/v1/capsules", "/v1/capsules/:id/fork"]) group.post(route, async () => ({}));
+    for (const route of ["/v1/events", "/v1/capsules/:id/files/content"]) group.get(route, async () => ({}));
+  });
+  const ask = async (method: "GET" | "POST", url: string, team: string): Promise<number> =>
+    (await app.inject({ method, url, headers: { "x-team": team } })).statusCode;
+  try {
+    const asked = [
+      ask("GET", "/v1/capsules", "a"),
+      ask("GET", "/v1/capsules", "a"),
+      ask("POST", "/v1/channels", "a"),
+    ];
+    await eventually("they are under way", () => waiting === 3);
+    assert.equal(await ask("GET", "/v1/capsules", "a"), 429);
+    asked.push(ask("GET", "/v1/capsules", "b"));
+    await eventually("the other team is admitted", () => waiting === 4);
+    // What lasts, and what waits for a host, is bounded elsewhere.
+    for (const [method, url] of [
+      ["POST", "/v1/capsules"],
+      ["POST", "/v1/capsules/x/fork"],
+      ["GET", "/v1/events"],
+      ["GET", "/v1/capsules/x/files/content"],
+    ] as const)
+      assert.equal(await ask(method, url, "a"), 200, url);
+    gate.resolve();
+    assert.deepEqual(await Promise.all(asked), [200, 200, 200, 200]);
+    assert.equal(await ask("GET", "/v1/capsules", "a"), 200);
+    await eventually("nothing is under way", () => pending.count === 0);
+  } finally {
+    await app.close();
+  }
 });
 
 test("sessions are bounded for a capsule, and a session that ends makes room", async () => {

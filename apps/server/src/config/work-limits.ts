@@ -2,6 +2,7 @@ import type { WorkCounts } from "@wrenn/control-plane";
 import { WrennError } from "@wrenn/core";
 
 const COUNTS = /^(\d{1,6}):(\d{1,6}):(\d{1,6})$/;
+const REQUESTS = /^[1-9]\d{0,5}$/;
 const BUFFER = /^\d{1,5}$/;
 const MIB = 1 << 20;
 /** MiB; with less no download could move. */
@@ -11,11 +12,17 @@ const LEAST_BUFFER = 4;
 export function readWorkLimits(env: Readonly<Record<string, string | undefined>>): {
   readonly calls?: WorkCounts;
   readonly sessions?: WorkCounts;
+  readonly requestsPerTeam?: number;
 } {
-  const { WRENN_CALL_LIMITS: calls, WRENN_SESSION_LIMITS: sessions } = env;
+  const {
+    WRENN_CALL_LIMITS: calls,
+    WRENN_SESSION_LIMITS: sessions,
+    WRENN_REQUESTS_PER_TEAM: requests,
+  } = env;
   return {
     ...(calls === undefined ? {} : { calls: parseCounts("WRENN_CALL_LIMITS", calls) }),
     ...(sessions === undefined ? {} : { sessions: parseCounts("WRENN_SESSION_LIMITS", sessions) }),
+    ...(requests === undefined ? {} : { requestsPerTeam: parseRequests(requests) }),
   };
 }
 
@@ -42,4 +49,13 @@ function parseCounts(field: string, text: string): WorkCounts {
       problem: `must be counts for a capsule, a team and the server that do not fall, like 512:4096:16384, not '${text}'`,
     });
   return { capsule, team, server };
+}
+
+function parseRequests(text: string): number {
+  if (!REQUESTS.test(text))
+    throw new WrennError("invalid_field", {
+      field: "WRENN_REQUESTS_PER_TEAM",
+      problem: `must be a number from 1 to 999999, not '${text}'`,
+    });
+  return Number(text);
 }

@@ -1,11 +1,12 @@
 import { defined, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import { apiKeyQueries, sessionQueries } from "@wrenn/database";
+import { adminTeamQueries, apiKeyQueries, sessionQueries } from "@wrenn/database";
 import type { ApiKeyRow, Database, LiveSession } from "@wrenn/database";
 import { hashApiKey } from "./api-key-auth.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
 import type { Scope } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
+import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 
 const KEY_BYTES = 16;
 const PREFIX_LENGTH = 10;
@@ -19,6 +20,7 @@ export interface NewApiKey {
 
 export interface ApiKeysDeps {
   readonly database: Database;
+  readonly transactions: QueuedTransactions;
   readonly clock: Clock;
   readonly random: Random;
   readonly apiKeyAuth: ApiKeyAuth;
@@ -38,14 +40,16 @@ export class ApiKeysService {
     session: LiveSession,
     { name, scopes, expiresAt }: NewApiKey,
   ): Promise<{ readonly row: ApiKeyRow; readonly key: string }> {
-    const { database, random, audit, clock } = this.#deps;
-    if ((await apiKeyQueries.listApiKeys(database.db, session.teamId)).length >= MAX_KEYS)
-      throw new WrennError("limit_reached", { limit: MAX_KEYS, things: "API keys" });
+    const { transactions, random, audit, clock } = this.#deps;
     const key = `wrn_${randomHex(random, KEY_BYTES)}`;
-    const row = await database.db.transaction().execute(async (trx) => {
+    const row = await transactions.run("team", session.teamId, async (trx) => {
       // What the request was admitted by may have ended since.
       if (!(await sessionQueries.lockSession(trx, session.id, session.teamId, new Date(clock.now()))))
         throw new WrennError("token_invalid", {});
+      // Several creates at once count each other.
+      await adminTeamQueries.lockTeamLimits(trx, session.teamId);
+      if ((await apiKeyQueries.listApiKeys(trx, session.teamId)).length >= MAX_KEYS)
+        throw new WrennError("limit_reached", { limit: MAX_KEYS, things: "API keys" });
       const inserted = await apiKeyQueries.insertApiKey(trx, {
         id: random.uuid(),
         teamId: session.teamId,

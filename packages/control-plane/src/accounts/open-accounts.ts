@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import { TokenCookie } from "../http/token-cookie.ts";
+import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";
@@ -38,6 +39,7 @@ const REFRESH_SEC = 30 * 24 * 3600;
 
 export interface AccountServicesDeps {
   readonly database: Database;
+  readonly transactions: QueuedTransactions;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -51,7 +53,8 @@ export interface AccountServicesDeps {
 
 /** Opens accounts, logins and API keys. While there is no administrator, a token that creates the first one is handed over. */
 export async function openAccounts(deps: AccountServicesDeps): Promise<AccountServices> {
-  const { database, clock, logger, random, publicUrl, mailer, audit, keepFirstAdminToken: keepToken } = deps;
+  const { database, transactions, clock, logger, random, publicUrl, mailer, audit } = deps;
+  const { keepFirstAdminToken: keepToken } = deps;
   const signedTokens = await SignedTokens.open({ database, clock, random, logger });
   const sessions = new Sessions(database, new AccessTokens(signedTokens), clock, random);
   const passwords = new Passwords(random);
@@ -64,7 +67,7 @@ export async function openAccounts(deps: AccountServicesDeps): Promise<AccountSe
   return {
     accounts: new Accounts({ database, random, sessions, publicUrl, passwords, mailer, mailedTokens, audit }),
     apiKeyAuth,
-    apiKeys: new ApiKeysService({ database, clock, random, apiKeyAuth, audit }),
+    apiKeys: new ApiKeysService({ database, transactions, clock, random, apiKeyAuth, audit }),
     authenticator: new Authenticator(apiKeyAuth, sessions),
     firstAdmin,
     refreshCookie: new TokenCookie({

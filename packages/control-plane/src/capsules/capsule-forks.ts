@@ -1,10 +1,11 @@
 import { defined, formatId, problemOf } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { capsuleQueries } from "@wrenn/database";
-import type { CapsuleRow, Database, TeamUse, Trx } from "@wrenn/database";
+import type { CapsuleRow, TeamUse, Trx } from "@wrenn/database";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { requireStorage, withinQuota } from "../teams/quotas.ts";
+import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import { OPERATION_MS } from "./operations.ts";
 import type { Operations } from "./operations.ts";
@@ -19,7 +20,7 @@ export interface ForkOptions {
 }
 
 export interface CapsuleForksDeps {
-  readonly database: Database;
+  readonly transactions: QueuedTransactions;
   readonly rows: CapsuleRows;
   readonly unanswered: UnansweredCreates;
   readonly fleet: Fleet;
@@ -79,7 +80,7 @@ export class CapsuleForks {
     source: CapsuleRow,
     count: number,
   ): Promise<{ readonly children: readonly CapsuleRow[]; readonly operationIds: readonly string[] }> {
-    const { database, operations, random, storageQuota, unanswered } = this.#deps;
+    const { operations, random, storageQuota, transactions, unanswered } = this.#deps;
     const wanted = { capsules: count, vcpus: count * source.vcpus, memoryMib: count * source.memory_mb };
     const hostId = source.host_id ?? missing(source);
     // The moment that the children start from is stored until they run.
@@ -109,7 +110,7 @@ export class CapsuleForks {
       return { children, operationIds: await operations.begin(trx, [source.id, ...ids], "fork", claim) };
     };
     return await storageQuota.remeasured(source.team_id, () =>
-      withinQuota(database, source.team_id, wanted, reserve),
+      withinQuota(transactions, source.team_id, wanted, reserve),
     );
   }
 

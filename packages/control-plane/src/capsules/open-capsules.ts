@@ -11,6 +11,7 @@ import type { StorageMeter } from "../hosts/storage-meter.ts";
 import { Reservations } from "./reservations.ts";
 import type { ReservationsDeps } from "./reservations.ts";
 import { StorageQuota } from "./storage-quota.ts";
+import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 import { UnansweredCreates } from "./unanswered-creates.ts";
 import type { UnansweredCreatesDeps } from "./unanswered-creates.ts";
 import { RunningCapsules } from "./running-capsules.ts";
@@ -20,7 +21,11 @@ export type OpenCapsulesDeps = Omit<
   "rows" | "reservations" | "storageQuota" | "unanswered"
 > &
   Omit<ReservationsDeps, "unanswered"> &
-  UnansweredCreatesDeps & { readonly meter: StorageMeter; readonly reports: ReportLimits };
+  UnansweredCreatesDeps & {
+    readonly meter: StorageMeter;
+    readonly reports: ReportLimits;
+    readonly transactions: QueuedTransactions;
+  };
 
 /** What the platform does with capsules, each part for those that need it. */
 export interface Capsules {

@@ -2,6 +2,7 @@ import { WrennError } from "@wrenn/core";
 import { quotaQueries, storageQueries } from "@wrenn/database";
 import type { CapsuleRow, Database, OperationKind, StorageClaim, Trx } from "@wrenn/database";
 import type { StorageMeter } from "../hosts/storage-meter.ts";
+import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 import { requireStorage, STORAGE } from "../teams/quotas.ts";
 import type { Operations } from "./operations.ts";
 
@@ -13,6 +14,7 @@ export interface StorageQuotaDeps {
   readonly database: Database;
   readonly meter: Pick<StorageMeter, "refresh">;
   readonly operations: Operations;
+  readonly transactions: QueuedTransactions;
 }
 
 /**
@@ -38,9 +40,9 @@ export class StorageQuota {
     claim: StorageClaim,
     requested: { readonly templates?: number } = {},
   ): Promise<readonly string[]> {
-    const { database, operations } = this.#deps;
+    const { operations, transactions } = this.#deps;
     return await this.remeasured(row.team_id, () =>
-      database.db.transaction().execute(async (trx) => {
+      transactions.run("team", row.team_id, async (trx) => {
         await requireCapsuleStorage(trx, row, { ...claim, ...requested });
         return await operations.begin(trx, [row.id], kind, claim);
       }),

@@ -1,10 +1,14 @@
 import { WrennError } from "@wrenn/core";
 import { identityOf } from "./app.ts";
 import type { App } from "./app.ts";
+import type { FastifyReply } from "fastify";
 import type { PendingWork, Work } from "./pending-work.ts";
 
 /** Routes whose requests a guest has to answer. */
 const GUEST_ROUTE = /^\/v1\/(admin\/)?capsules\/:id\/(exec|files|processes)\b/;
+/** Routes that last, or that wait for a host: creates have a rate of their own. */
+const LASTING = /^\/v1\/events\b/;
+const ON_HOSTS = /^\/v1\/(admin\/)?capsules\b/;
 /** Answers up to this size are not counted. */
 const SMALL_ANSWER = 16_384;
 
@@ -13,6 +17,19 @@ declare module "fastify" {
     /** Set for requests that a guest has to answer. */
     work: Work | undefined;
   }
+}
+
+/**
+ * Bounds the requests of one team that the database answers, from their first byte until their answers are sent: they wait for the same
+ * connections as those of the others.
+ */
+export function limitRequests(group: App, pending: PendingWork): void {
+  group.addHook("onRequest", async (request, reply) => {
+    const route = request.routeOptions.url ?? "";
+    const isReading = request.method === "GET" || request.method === "HEAD";
+    if (GUEST_ROUTE.test(route) || LASTING.test(route) || (ON_HOSTS.test(route) && !isReading)) return;
+    endWithAnswer(pending.begin(identityOf(request).teamId), reply);
+  });
 }
 
 /**
@@ -26,8 +43,7 @@ export function limitWork(group: App, pending: PendingWork): void {
     const { id } = request.params as { readonly id: string };
     const work = pending.begin(identityOf(request).teamId, id);
     request.work = work;
-    reply.raw.once("close", () => work[Symbol.dispose]());
-    if (reply.raw.destroyed) work[Symbol.dispose]();
+    endWithAnswer(work, reply);
   });
   group.addHook("onSend", async (request, reply, payload) => {
     const size = typeof payload === "string" || Buffer.isBuffer(payload) ? Buffer.byteLength(payload) : 0;
@@ -35,4 +51,9 @@ export function limitWork(group: App, pending: PendingWork): void {
     reply.removeHeader("content-length");
     throw new WrennError("guest_busy", { problem: "there is no room for the answer" });
   });
+}
+
+function endWithAnswer(work: Work, { raw }: Pick<FastifyReply, "raw">): void {
+  raw.once("close", () => work[Symbol.dispose]());
+  if (raw.destroyed) work[Symbol.dispose]();
 }

@@ -29,11 +29,23 @@ export function withCounts(limits: WorkLimits, counts: WorkCounts | undefined): 
   };
 }
 
+/** Limits with another count for a team. */
+export function withTeamCount(limits: WorkLimits, team: number | undefined): WorkLimits {
+  return { ...limits, team: { ...limits.team, ...defined({ count: team }) } };
+}
+
 /** Commands, file calls and transfers. */
 export const callLimits: WorkLimits = {
   capsule: { count: 512, bytes: 64 * MIB },
   team: { count: 4096, bytes: 256 * MIB },
   server: { count: 16_384, bytes: 1024 * MIB },
+};
+
+/** Requests that the database answers; memory of answers is not counted. */
+export const requestLimits: WorkLimits = {
+  capsule: { count: Infinity, bytes: Infinity },
+  team: { count: 512, bytes: Infinity },
+  server: { count: 16_384, bytes: Infinity },
 };
 
 /** Sessions over WebSockets. */
@@ -64,10 +76,10 @@ export class PendingWork {
     return this.#used.get("server ")?.count ?? 0;
   }
 
-  /** Begins a piece of work, which counts until it is disposed of. @throws WrennError `too_much_under_way`. */
-  begin(teamId: string, capsuleId: string): Work {
+  /** Begins a piece of work of a capsule, or of a team, which counts until it is disposed of. @throws WrennError `too_much_under_way`. */
+  begin(teamId: string, capsuleId?: string): Work {
     const scopes = [
-      this.#scope("capsule", capsuleId),
+      ...(capsuleId === undefined ? [] : [this.#scope("capsule", capsuleId)]),
       this.#scope("team", teamId),
       this.#scope("server", ""),
     ];

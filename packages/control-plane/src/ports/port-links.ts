@@ -5,6 +5,7 @@ import type { Database, PortLinkRow, Trx } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import type { CapsuleRows } from "../capsules/capsule-rows.ts";
 import type { Identity } from "../http/identity.ts";
+import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 
 /** Of one capsule, among those that work. */
 const MAX_LINKS = 1000;
@@ -19,6 +20,7 @@ interface Cached {
 
 export interface PortLinksDeps {
   readonly database: Database;
+  readonly transactions: QueuedTransactions;
   readonly clock: Clock;
   readonly random: Random;
   readonly audit: AuditLog;
@@ -36,13 +38,13 @@ export class PortLinks {
 
   /** @throws WrennError `capsule_not_found`, `capsule_not_running`, `limit_reached`, `token_invalid`, `api_key_invalid`. */
   async create(identity: Identity, publicId: string, port: number, seconds: number): Promise<PortLinkRow> {
-    const { database, clock, random, audit, capsuleRows } = this.#deps;
+    const { transactions, clock, random, audit, capsuleRows } = this.#deps;
     const capsule = await capsuleRows.get(identity.teamId, publicId);
     if (capsule.status === "stopped" || capsule.status === "error")
       throw new WrennError("capsule_not_running", { status: capsule.status });
     const createdAt = new Date(clock.now());
     const wanted = new Date(createdAt.getTime() + seconds * 1000);
-    return await database.db.transaction().execute(async (trx) => {
+    return await transactions.run("team", identity.teamId, async (trx) => {
       const { creator, latest } = await this.#creator(trx, identity, createdAt);
       const link = {
         id: random.uuid(),

@@ -6,6 +6,7 @@ import type { Mailer } from "../mail/mailer.ts";
 import { plainPerson } from "../mail/plain-words.ts";
 import { requireRole } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
+import type { QueuedTransactions } from "./queued-transactions.ts";
 
 const INVITATION_MS = 7 * DAY_MS;
 const MAX_OPEN = 200;
@@ -14,6 +15,7 @@ const MAX_TO_ONE = 50;
 
 export interface InvitationsDeps {
   readonly database: Database;
+  readonly transactions: QueuedTransactions;
   readonly clock: Clock;
   readonly random: Random;
   readonly mailer: Mailer;
@@ -31,11 +33,11 @@ export class InvitationsService {
 
   /** @throws WrennError `role_missing`, `limit_reached`, `invitations_of_address_full`, `token_invalid`. */
   async invite(session: LiveSession, email: string, role: "admin" | "member"): Promise<void> {
-    const { database, mailer, random, audit, clock, publicUrl } = this.#deps;
+    const { transactions, mailer, random, audit, clock, publicUrl } = this.#deps;
     const identity = { teamId: session.teamId, session };
     requireRole(identity, "admin");
     const expiresAt = new Date(clock.now() + INVITATION_MS);
-    await database.db.transaction().execute(async (trx) => {
+    await transactions.run("team", session.teamId, async (trx) => {
       // The role may have ended since the request was admitted.
       const live = await sessionQueries.lockSession(trx, session.id, session.teamId, this.#now());
       if (!live) throw new WrennError("token_invalid", {});

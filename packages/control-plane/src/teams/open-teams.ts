@@ -3,6 +3,7 @@ import { AdminTeams } from "./admin-teams.ts";
 import { DeletionService } from "./deletion.ts";
 import type { DeletionDeps } from "./deletion.ts";
 import { InvitationsService } from "./invitations.ts";
+import type { QueuedTransactions } from "./queued-transactions.ts";
 import { TeamsService } from "./teams.ts";
 
 const TEAMS_PER_OWNER = 20;
@@ -16,19 +17,21 @@ export interface TeamServices {
 
 export interface TeamServicesDeps extends DeletionDeps {
   readonly random: Random;
+  readonly transactions: QueuedTransactions;
   /** Address of the dashboard, for links in mails. */
   readonly publicUrl: string;
   readonly teamsPerOwner?: number | undefined;
 }
 
 export function openTeams(deps: TeamServicesDeps): TeamServices {
-  const { database, clock, random, mailer, sessions, apiKeyAuth, audit, publicUrl } = deps;
+  const { database, transactions, clock, random, mailer, sessions, apiKeyAuth, audit, publicUrl } = deps;
   return {
     adminTeams: new AdminTeams({ database, audit }),
     deletion: new DeletionService(deps),
-    invitations: new InvitationsService({ database, clock, random, mailer, audit, publicUrl }),
+    invitations: new InvitationsService({ database, transactions, clock, random, mailer, audit, publicUrl }),
     teams: new TeamsService({
       database,
+      transactions,
       random,
       sessions,
       apiKeyAuth,

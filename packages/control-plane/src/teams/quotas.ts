@@ -1,6 +1,7 @@
 import { WrennError } from "@wrenn/core";
 import { quotaQueries } from "@wrenn/database";
-import type { Database, TeamUse, Trx } from "@wrenn/database";
+import type { TeamUse, Trx } from "@wrenn/database";
+import type { QueuedTransactions } from "./queued-transactions.ts";
 
 /** What errors call room on hosts' disks. */
 export const STORAGE = "MiB of storage";
@@ -21,12 +22,12 @@ export interface RequestedResources {
  * @throws WrennError `quota_exceeded` naming what there is too much of.
  */
 export async function withinQuota<T>(
-  database: Database,
+  transactions: QueuedTransactions,
   teamId: string,
   requested: RequestedResources,
   work: (trx: Trx, use: TeamUse) => Promise<T>,
 ): Promise<T> {
-  return await database.db.transaction().execute(async (trx) => {
+  return await transactions.run("team", teamId, async (trx) => {
     const use = await quotaQueries.lockTeamUse(trx, teamId);
     const problem = exceeded(use, requested);
     if (problem) throw problem;

@@ -5,10 +5,12 @@ import type { Database, LiveSession, Member, TeamOfUser, Trx } from "@wrenn/data
 import type { ApiKeyAuth } from "../accounts/api-key-auth.ts";
 import type { Sessions } from "../accounts/sessions.ts";
 import { requireRole } from "../http/identity.ts";
+import type { QueuedTransactions } from "./queued-transactions.ts";
 import type { AuditLog } from "../audit/audit.ts";
 
 export interface TeamsDeps {
   readonly database: Database;
+  readonly transactions: QueuedTransactions;
   readonly random: Random;
   readonly sessions: Sessions;
   readonly apiKeyAuth: ApiKeyAuth;
@@ -31,9 +33,9 @@ export class TeamsService {
 
   /** @throws WrennError `limit_reached`. */
   async create(session: LiveSession, name: string): Promise<TeamOfUser> {
-    const { database, random, teamsPerOwner } = this.#deps;
+    const { random, teamsPerOwner, transactions } = this.#deps;
     const id = random.uuid();
-    await database.db.transaction().execute(async (trx) => {
+    await transactions.run("user", session.userId, async (trx) => {
       // Several creates at once count each other.
       await userQueries.lockUser(trx, session.userId);
       const teams = await memberQueries.listUserTeams(trx, session.userId);

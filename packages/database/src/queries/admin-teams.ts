@@ -121,7 +121,7 @@ export async function lockTeamLimits(db: Db, id: string): Promise<TeamLimits | u
     ])
     .where("id", "=", id)
     .where("deleted_at", "is", null)
-    .forUpdate()
+    .forNoKeyUpdate()
     .executeTakeFirst();
 }
 
