@@ -231,7 +231,7 @@ test("a team has at most 100 API keys, also by requests at the same moment", asy
   const owner = await platform.person("many");
   const [teamId, userId] = [parseId("team", owner.teamId), parseId("user", owner.userId)];
   await sql`insert into api_keys (id, team_id, name, key_hash, key_prefix, created_by)
-    select gen_random_uuid(), ${teamId}, 'old', md5(n::text), 'wrn_', ${userId} from generate_series(1, 98) n`.execute(
+    select gen_random_uuid(), ${teamId}, 'old', encode(sha256(n::text::bytea), 'hex'), 'wrn_', ${userId} from generate_series(1, 98) n`.execute(
     platform.database.db,
   );
   const urls = [platform.url, second.url, platform.url, second.url, platform.url, second.url];

@@ -50,7 +50,7 @@ export * as upkeepQueries from "./queries/account-upkeep.ts";
 export * as deletionQueries from "./queries/deletion.ts";
 export * as oneTimeTokenQueries from "./queries/one-time-tokens.ts";
 export * as identityQueries from "./queries/identities.ts";
-export type { IdentityRow } from "./queries/identities.ts";
+export type { IdentityKey, IdentityRow } from "./queries/identities.ts";
 export * as signInAttemptQueries from "./queries/sign-in-attempts.ts";
 export * as signingKeyQueries from "./queries/signing-keys.ts";
 export type { SigningKey } from "./queries/signing-keys.ts";

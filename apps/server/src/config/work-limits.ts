@@ -14,11 +14,7 @@ export function readWorkLimits(env: Readonly<Record<string, string | undefined>>
   readonly sessions?: WorkCounts;
   readonly requestsPerTeam?: number;
 } {
-  const {
-    WRENN_CALL_LIMITS: calls,
-    WRENN_SESSION_LIMITS: sessions,
-    WRENN_REQUESTS_PER_TEAM: requests,
-  } = env;
+  const { WRENN_CALL_LIMITS: calls, WRENN_SESSION_LIMITS: sessions, WRENN_REQUESTS_PER_TEAM: requests } = env;
   return {
     ...(calls === undefined ? {} : { calls: parseCounts("WRENN_CALL_LIMITS", calls) }),
     ...(sessions === undefined ? {} : { sessions: parseCounts("WRENN_SESSION_LIMITS", sessions) }),

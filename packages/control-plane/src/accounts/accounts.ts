@@ -1,7 +1,7 @@
 import { DAY_MS, defined, formatId, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
-import { userQueries } from "@wrenn/database";
-import type { Database, LiveSession, Trx, UserRow } from "@wrenn/database";
+import { identityQueries, userQueries } from "@wrenn/database";
+import type { Database, IdentityKey, LiveSession, Trx, UserRow } from "@wrenn/database";
 import type { FastifyRequest } from "fastify";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
@@ -66,20 +66,29 @@ export class Accounts {
   /**
    * Opens a session for somebody who has proved who they are, in their default team, or in a new one when they have none.
    *
-   * @param provider - that says who it is; without one it was the password.
-   * @throws WrennError `account_not_activated`, `account_disabled`.
+   * @param user - as it was when they proved it: what was proved must still open the account.
+   * @param identity - at the provider that says who it is; without one it was the password.
+   * @throws WrennError `account_not_activated`, `account_disabled`, `login_failed`.
    */
-  async openSession(user: UserRow, client: ClientDetails, provider?: string): Promise<OpenedSession> {
+  async openSession(user: UserRow, client: ClientDetails, identity?: IdentityKey): Promise<OpenedSession> {
     const { database, random, sessions } = this.#deps;
-    if (user.status === "inactive") throw new WrennError("account_not_activated", {});
-    if (user.status !== "active") throw new WrennError("account_disabled", {});
-    const [team] = await userQueries.listMemberships(database.db, user.id);
-    const teamId =
-      team?.teamId ??
-      (await database.db.transaction().execute(async (trx) => await insertPersonalTeam(trx, random, user)));
-    const opened = await sessions.open(user.id, teamId);
-    await this.recordLogin(opened.session, "login", client, provider);
-    return opened;
+    const begun = await database.db.transaction().execute(async (trx) => {
+      const now = await userQueries.holdUser(trx, user.id);
+      const isProved = identity
+        ? (await identityQueries.findIdentityOwner(trx, identity))?.id === user.id
+        : now?.password_hash === user.password_hash;
+      if (!now || !isProved) return undefined;
+      if (now.status === "inactive") throw new WrennError("account_not_activated", {});
+      if (now.status !== "active") throw new WrennError("account_disabled", {});
+      const [team] = await userQueries.listMemberships(trx, user.id);
+      return await sessions.begin(trx, user.id, team?.teamId ?? (await insertPersonalTeam(trx, random, now)));
+    });
+    if (!begun) {
+      await this.recordFailedLogin(user, client, identity?.provider);
+      throw new WrennError("login_failed", {});
+    }
+    await this.recordLogin(begun.session, "login", client, identity?.provider);
+    return await sessions.opened(begun);
   }
 
   /** Mails a link when the address has an active account. */
@@ -133,6 +142,7 @@ export class Accounts {
       const { user: found } = await mailedTokens.take(trx, "password_reset", token);
       if (!(await userQueries.changeUser(trx, found.id, "active", { passwordHash })))
         throw new WrennError("one_time_token_invalid", {});
+      await sessions.endAll(trx, found.id);
       await mailer.send(trx, {
         kind: "password_changed",
         to: found.email,
@@ -141,14 +151,14 @@ export class Accounts {
       });
       return found;
     });
-    await sessions.revokeAll(user.id);
+    sessions.forget({ kind: "user", id: user.id });
     await this.#recordAbout(user, "password_reset", "warning", client);
   }
 
   /**
    * Changes the password, which the present one allows, or gives one to an account without; ends every other session.
    *
-   * @throws WrennError `wrong_password`, `invalid_field` for a missing or different one.
+   * @throws WrennError `wrong_password`, `token_invalid`, `invalid_field` for a missing or different one.
    */
   async changePassword(
     session: { readonly id: string; readonly userId: string },
@@ -169,7 +179,13 @@ export class Accounts {
       throw new WrennError("wrong_password", {});
     const passwordHash = await passwords.hash(given.next);
     await database.db.transaction().execute(async (trx) => {
-      if (!(await userQueries.changeUser(trx, user.id, "active", { passwordHash }))) return;
+      const now = await userQueries.lockUser(trx, user.id);
+      // Another change, or the end of this login, may have come first.
+      if (now?.password_hash !== user.password_hash) throw new WrennError("wrong_password", {});
+      if (now.status !== "active" || !(await sessions.isLive(trx, session.id)))
+        throw new WrennError("token_invalid", {});
+      await userQueries.changeUser(trx, user.id, "active", { passwordHash });
+      await sessions.endAll(trx, user.id, session.id);
       await mailer.send(trx, {
         kind: isFirst ? "password_added" : "password_changed",
         to: user.email,
@@ -177,7 +193,7 @@ export class Accounts {
         text: "All other sessions were ended. If it was not you, reset the password.",
       });
     });
-    await sessions.revokeAll(user.id, session.id);
+    sessions.forget({ kind: "user", id: user.id });
   }
 
   /** Says in the audit log of the team that somebody acts in that they came or went. */

@@ -71,10 +71,11 @@ export class AdminUsers {
       if (user.status !== "active") throw new WrennError("user_not_active", { status: user.status });
       await this.#requireOther(trx, session, user);
       await userQueries.changeUser(trx, userId, "active", { status: "disabled" });
+      await sessions.endAll(trx, userId);
       await adminUserQueries.deleteAccessOf(trx, userId);
       await this.#record(trx, session, user, "deactivate");
     });
-    await sessions.revokeAll(userId);
+    sessions.forget({ kind: "user", id: userId });
     apiKeyAuth.forget();
     for (const team of await deletionQueries.listOwnedTeams(database.db, userId))
       await destroyCapsules(team.id);
@@ -112,7 +113,7 @@ export class AdminUsers {
       await adminUserQueries.setAdministrator(trx, userId, isAdmin);
       await this.#record(trx, session, user, isAdmin ? "grant_admin" : "revoke_admin");
     });
-    sessions.forget();
+    sessions.forget({ kind: "user", id: userId });
   }
 
   /** Of two administrators who take it from each other at once the second finds that it is none any more. */

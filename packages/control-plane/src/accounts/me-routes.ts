@@ -81,7 +81,7 @@ export function registerMeRoutes(
     async (request) => {
       const { id, teamId, userId } = sessionOf(request);
       await accounts.rename(userId, request.body.name.trim());
-      sessions.forget();
+      sessions.forget({ kind: "user", id: userId });
       return authJson(await sessions.reissue(id, teamId));
     },
   );

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { DAY_MS, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { sessionQueries } from "@wrenn/database";
-import type { Database, LiveSession } from "@wrenn/database";
+import type { Database, Db, LiveSession, Trx } from "@wrenn/database";
 import type { AccessTokens } from "./access-tokens.ts";
 
 const SESSION_MS = 30 * DAY_MS;
@@ -19,6 +19,9 @@ export interface OpenedSession {
   readonly token: string;
   readonly refreshToken: string;
 }
+
+/** A login that counts once its transaction is committed. */
+export type BegunSession = Omit<OpenedSession, "token">;
 
 interface Cached {
   readonly session: LiveSession;
@@ -40,11 +43,21 @@ export class Sessions {
     this.#random = random;
   }
 
-  async open(userId: string, teamId: string): Promise<OpenedSession> {
+  /**
+   * Begins a login in the transaction in which its user was found, and held, to be active.
+   *
+   * @returns what makes the token, once the transaction is committed.
+   */
+  async begin(trx: Trx, userId: string, teamId: string): Promise<BegunSession> {
     const id = this.#random.uuid();
     const expiresAt = new Date(this.#clock.now() + SESSION_MS);
-    await sessionQueries.insertSession(this.#database.db, { id, userId, teamId, expiresAt });
-    return await this.#renew(id);
+    await sessionQueries.insertSession(trx, { id, userId, teamId, expiresAt });
+    return await this.#renew(trx, id);
+  }
+
+  /** What a client gets of a login that was begun. */
+  async opened({ session, refreshToken }: BegunSession): Promise<OpenedSession> {
+    return { session, token: await this.#tokens.sign(session), refreshToken };
   }
 
   /** @throws WrennError `refresh_token_invalid`; the session of a token that was used before is ended. */
@@ -59,7 +72,7 @@ export class Sessions {
       if (this.#clock.now() - used.usedBefore.getTime() > LEEWAY_MS) await this.revoke(used.sessionId);
       throw new WrennError("refresh_token_invalid", {});
     }
-    return await this.#renew(used.sessionId);
+    return await this.opened(await this.#renew(this.#database.db, used.sessionId));
   }
 
   /** The login of a refresh token that could be used now; the token stays unused. */
@@ -108,18 +121,29 @@ export class Sessions {
 
   async revoke(sessionId: string): Promise<void> {
     await sessionQueries.revokeSession(this.#database.db, sessionId, this.#now());
-    this.forget();
+    this.forget({ kind: "session", id: sessionId });
   }
 
-  /** Ends all sessions of a user, but the one to keep. */
-  async revokeAll(userId: string, keep?: string): Promise<void> {
-    await sessionQueries.revokeSessions(this.#database.db, userId, this.#now(), keep);
-    this.forget();
+  /**
+   * Ends all sessions of a user, but the one to keep, in the transaction that changes the user, which comes first: a login that was
+   * begun before is ended, and one that begins later sees the change. Call {@link forget} after the commit.
+   */
+  async endAll(trx: Trx, userId: string, keep?: string): Promise<void> {
+    await sessionQueries.revokeSessions(trx, userId, this.#now(), keep);
   }
 
-  /** Lets changes of memberships count at once. */
-  forget(): void {
-    this.#cache.clear();
+  /** Whether a login lives, as the transaction sees it. */
+  async isLive(trx: Trx, sessionId: string): Promise<boolean> {
+    return (await sessionQueries.findSession(trx, sessionId, undefined, this.#now())) !== undefined;
+  }
+
+  /** Lets what ended or changed count at once; without it everything is looked up again. */
+  forget(ended?: { readonly kind: "session" | "user" | "team"; readonly id: string }): void {
+    if (!ended) this.#cache.clear();
+    else
+      for (const [key, { session }] of this.#cache)
+        if ({ session: session.id, user: session.userId, team: session.teamId }[ended.kind] === ended.id)
+          this.#cache.delete(key);
   }
 
   async #find(sessionId: string, teamId: string): Promise<LiveSession | undefined> {
@@ -133,12 +157,12 @@ export class Sessions {
     return session;
   }
 
-  async #renew(sessionId: string): Promise<OpenedSession> {
-    const session = await sessionQueries.findSession(this.#database.db, sessionId, undefined, this.#now());
+  async #renew(db: Db, sessionId: string): Promise<BegunSession> {
+    const session = await sessionQueries.findSession(db, sessionId, undefined, this.#now());
     if (session?.status !== "active") throw new WrennError("refresh_token_invalid", {});
     const refreshToken = randomHex(this.#random, TOKEN_BYTES);
-    await sessionQueries.insertRefreshToken(this.#database.db, hashToken(refreshToken), sessionId);
-    return { session, token: await this.#tokens.sign(session), refreshToken };
+    await sessionQueries.insertRefreshToken(db, hashToken(refreshToken), sessionId);
+    return { session, refreshToken };
   }
 
   #now(): Date {

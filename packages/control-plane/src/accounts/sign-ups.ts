@@ -121,7 +121,7 @@ export class SignUps {
   ): Promise<OpenedSession> {
     const { audit, database, mailedTokens, passwords, policy, random, sessions } = this.#deps;
     const passwordHash = password === undefined ? undefined : await passwords.hash(password);
-    const { user, teamId } = await database.db.transaction().execute(async (trx) => {
+    const { user, begun } = await database.db.transaction().execute(async (trx) => {
       const { user: waiting, browserHash } = await mailedTokens.take(trx, "activation", token);
       await policy.requireAdmission(trx, waiting.email);
       const isSameBrowser = browserSecret !== undefined && hashToken(browserSecret) === browserHash;
@@ -130,9 +130,10 @@ export class SignUps {
       if (!(await userQueries.activateUser(trx, waiting))) throw new WrennError("already_activated", {});
       if (passwordHash !== undefined)
         await userQueries.changeUser(trx, waiting.id, "active", { passwordHash });
-      return { user: waiting, teamId: await insertPersonalTeam(trx, random, waiting) };
+      const teamId = await insertPersonalTeam(trx, random, waiting);
+      return { user: waiting, begun: await sessions.begin(trx, waiting.id, teamId) };
     });
-    const opened = await sessions.open(user.id, teamId);
+    const opened = await sessions.opened(begun);
     await audit.write(
       database.db,
       { teamId: PLATFORM_TEAM, session: opened.session },

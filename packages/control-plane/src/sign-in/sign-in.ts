@@ -166,8 +166,19 @@ export class SignIn {
       await accounts.recordFailedLogin(user, client, name);
       return "account_deactivated";
     }
-    const session = await accounts.openSession(user, client, name);
-    return { location: this.#redirects.loggedIn(name, isNew), session };
+    try {
+      const session = await accounts.openSession(user, client, {
+        provider: name,
+        issuer,
+        subject: profile.subject,
+      });
+      return { location: this.#redirects.loggedIn(name, isNew), session };
+    } catch (error) {
+      // The account, or its connection to the provider, ended meanwhile.
+      if (WrennError.is(error, "login_failed")) return "no_account";
+      if (WrennError.is(error, "account_disabled")) return "account_deactivated";
+      throw error;
+    }
   }
 
   /** The log-in that began it must not be over: somebody else may sit there by now. */

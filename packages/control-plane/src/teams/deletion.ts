@@ -94,6 +94,7 @@ export class DeletionService {
       if (session.isAdmin && !(await deletionQueries.otherAdminExists(trx, session.userId)))
         throw new WrennError("last_admin", {});
       await deletionQueries.markUserDeleted(trx, session.userId, at);
+      await sessions.endAll(trx, session.userId);
       await mailer.send(trx, {
         kind: "account_deleted",
         to: session.email,
@@ -101,7 +102,7 @@ export class DeletionService {
         text: "Its API keys and the teams that only you belonged to are gone.",
       });
     });
-    await sessions.revokeAll(session.userId);
+    sessions.forget({ kind: "user", id: session.userId });
     apiKeyAuth.forget();
   }
 
@@ -121,7 +122,7 @@ export class DeletionService {
         status: "warning",
       });
     });
-    sessions.forget();
+    sessions.forget({ kind: "team", id: teamId });
     apiKeyAuth.forget();
     // Those that were created while the first ones were destroyed; from here on nobody can create more.
     await destroyCapsules(teamId);

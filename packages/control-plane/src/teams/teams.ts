@@ -128,7 +128,7 @@ export class TeamsService {
         { resource: "member", resourceId: formatId("user", userId), action, scope: "admin" },
       );
     });
-    sessions.forget();
+    sessions.forget({ kind: "user", id: userId });
     apiKeyAuth.forget();
   }
 

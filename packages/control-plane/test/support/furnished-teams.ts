@@ -246,10 +246,7 @@ export class Furnisher {
   /** Lets the owner log in anew: tokens end after a while, and sessions by what is done with them. */
   async logInOwner(team: FurnishedTeam): Promise<void> {
     const { owner } = team.people;
-    const { token } = await this.#sessions.open(
-      parseId("user", owner.userId),
-      parseId("team", team.ids.team),
-    );
+    const token = await this.#logIn(parseId("user", owner.userId), parseId("team", team.ids.team));
     team.people = { ...team.people, owner: { ...owner, token } };
   }
 
@@ -284,8 +281,15 @@ export class Furnisher {
       isAdmin: as.isAdmin ?? false,
     });
     await userQueries.insertMembership(db, { userId: id, teamId: as.teamId, role: as.role, isDefault: true });
-    const { token } = await this.#sessions.open(id, as.teamId);
+    const token = await this.#logIn(id, as.teamId);
     return { userId: formatId("user", id), email, token };
+  }
+
+  async #logIn(userId: string, teamId: string): Promise<string> {
+    const begun = await this.#platform.database.db
+      .transaction()
+      .execute(async (trx) => await this.#sessions.begin(trx, userId, teamId));
+    return (await this.#sessions.opened(begun)).token;
   }
 
   async #key(teamId: string, marker: string, scopes: readonly Scope[]): Promise<string> {

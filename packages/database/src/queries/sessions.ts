@@ -86,7 +86,8 @@ export async function lockSession(
     .where("sessions.id", "=", id)
     .where("memberships.team_id", "=", teamId)
     .where("users.status", "=", "active")
-    .forShare(["sessions", "memberships", "users"])
+    // The user first, as by what ends the sessions of one: neither then waits for the other.
+    .forShare(["users", "memberships", "sessions"])
     .executeTakeFirst();
 }
 

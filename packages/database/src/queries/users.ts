@@ -2,7 +2,7 @@ import { defined } from "@wrenn/core";
 import { sql } from "kysely";
 import type { Selectable } from "kysely";
 import type { Role, UsersTable, UserStatus } from "../account-tables.ts";
-import type { Db } from "../schema.ts";
+import type { Db, Trx } from "../schema.ts";
 
 export type UserRow = Selectable<UsersTable>;
 
@@ -85,6 +85,11 @@ export async function findUser(db: Db, id: string): Promise<UserRow | undefined>
 /** A user that nobody else changes until the end of the transaction. */
 export async function lockUser(db: Db, id: string): Promise<UserRow | undefined> {
   return await db.selectFrom("users").selectAll().where("id", "=", id).forUpdate().executeTakeFirst();
+}
+
+/** A user that others may hold as well, and nobody changes until the end of the transaction. */
+export async function holdUser(trx: Trx, id: string): Promise<UserRow | undefined> {
+  return await trx.selectFrom("users").selectAll().where("id", "=", id).forShare().executeTakeFirst();
 }
 
 /** Drops accounts that were not activated in time, with their tokens. */
