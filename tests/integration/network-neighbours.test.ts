@@ -188,7 +188,7 @@ route add default via 198.51.100.1
   });
 
   test("metadata and platform services of clouds stay closed where something answers for every address", async () => {
-    const services = "169.254.169.254 168.63.129.16 100.100.100.200 192.0.0.192 192.80.8.124"
+    const services = "169.254.169.254 168.63.129.16 100.100.100.200 100.96.0.96 192.0.0.192 192.80.8.124"
       .split(" ")
       .map((address) => `${address}:8080`);
     const control = "192.88.98.1:8080";

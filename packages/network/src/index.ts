@@ -1,7 +1,7 @@
 export { createSlotPool } from "./slot-pool.ts";
 export type { SlotPool, SlotPoolOptions } from "./slot-pool.ts";
 export { createDestinations } from "./destinations.ts";
-export { CLOSED_NETWORKS, isPublicAddress } from "./special-networks.ts";
+export { CLOSED_NETWORKS, isPublicAddress, isClosedAddress } from "./special-networks.ts";
 export { findOrphanInstances, removeInstance } from "./orphan-instances.ts";
 export type { OrphanInstance } from "./orphan-instances.ts";
 export { DEFAULT_POLICY, parsePolicy } from "./policy.ts";

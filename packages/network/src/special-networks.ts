@@ -1,11 +1,13 @@
-import { BlockList, isIPv4 } from "node:net";
+import { BlockList, isIP, isIPv4 } from "node:net";
 
 /**
- * What no setting opens to capsules, and where no host of another machine is: this network, loopback, link-local with the metadata services of most clouds, multicast and
- * reserved, and the platform services that clouds offer elsewhere: Alibaba's metadata, Azure's WireServer, Oracle's and Equinix's metadata.
+ * What no setting opens to capsules, and where no host of another machine is: this network, loopback, link-local with the metadata services
+ * of most clouds, multicast and reserved, and the platform services that clouds offer elsewhere: the metadata of Alibaba, Equinix, Oracle
+ * and Volcengine, and Azure's WireServer.
  */
 export const CLOSED_NETWORKS: readonly string[] = [
   "0.0.0.0/8",
+  "100.96.0.96/32",
   "100.100.100.200/32",
   "127.0.0.0/8",
   "168.63.129.16/32",
@@ -13,6 +15,15 @@ export const CLOSED_NETWORKS: readonly string[] = [
   "192.0.0.192/32",
   "192.80.8.124/32",
   "224.0.0.0/3",
+];
+
+/** The same of IPv6: unspecified and loopback, link-local, the metadata of Amazon and Google, multicast. Capsules have no IPv6 at all. */
+export const CLOSED_IPV6_NETWORKS: readonly string[] = [
+  "::/127",
+  "fe80::/10",
+  "fd00:ec2::254/128",
+  "fd20:ce::254/128",
+  "ff00::/8",
 ];
 
 /**
@@ -43,6 +54,7 @@ const special = blockListOf([
   ...DOCUMENTATION_NETWORKS,
   ...SPECIAL_IPV6,
 ]);
+const closed = blockListOf([...CLOSED_NETWORKS, ...CLOSED_IPV6_NETWORKS]);
 /** Everything else of IPv6, mapped and translated IPv4 among it, is not of the internet. */
 const global = blockListOf(["2000::/3"]);
 
@@ -50,6 +62,12 @@ const global = blockListOf(["2000::/3"]);
 export function isPublicAddress(address: string): boolean {
   if (isIPv4(address)) return !special.check(address, "ipv4");
   return global.check(address, "ipv6") && !special.check(address, "ipv6");
+}
+
+/** Whether an address is one that no setting opens. What is no address is closed, too. */
+export function isClosedAddress(address: string): boolean {
+  const [ip = ""] = address.split("%");
+  return isIP(ip) === 0 || closed.check(ip, isIPv4(ip) ? "ipv4" : "ipv6");
 }
 
 function blockListOf(networks: readonly string[]): BlockList {

@@ -3,9 +3,11 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { createDestinations } from "../src/destinations.ts";
 import { parseHostRoutes } from "../src/host-routes.ts";
-import { isPublicAddress } from "../src/special-networks.ts";
+import { isClosedAddress, isPublicAddress } from "../src/special-networks.ts";
 
-const METADATA = ["169.254.169.254", "168.63.129.16", "100.100.100.200", "192.0.0.192", "192.80.8.124"];
+const METADATA = "169.254.169.254 168.63.129.16 100.100.100.200 100.96.0.96 192.0.0.192 192.80.8.124".split(
+  " ",
+);
 
 test("private networks are opened by the operator's list, and metadata by nothing", () => {
   const { isReachable: usual } = createDestinations([]);
@@ -31,6 +33,22 @@ test("what the server itself may send to is what capsules may, without the opera
     }),
   );
   for (const address of METADATA) assert.equal(isPublicAddress(address), false, address);
+});
+
+test("closed addresses are those of this machine, of one link, of all and of clouds' services, in both families", () => {
+  const own =
+    "0.0.0.0 127.0.0.1 224.0.0.1 :: ::1 ::ffff:127.0.0.1 ::ffff:169.254.169.254 fe80::1 fe80::1%lo ff02::1";
+  for (const address of [...own.split(" "), ...METADATA, "fd00:ec2::254", "fd20:ce::254", "nonsense"])
+    assert.equal(isClosedAddress(address), true, address);
+  for (const address of [
+    "10.1.2.3",
+    "100.96.0.97",
+    "8.8.8.8",
+    "fd00::1",
+    "2606:4700::1111",
+    "::ffff:8.8.8.8",
+  ])
+    assert.equal(isClosedAddress(address), false, address);
 });
 
 test("connected networks and uplinks without a router are read from the host's routes, of every table", () => {

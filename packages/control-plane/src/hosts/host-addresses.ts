@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv4 } from "node:net";
 import { isLoopback, plainAddress, WrennError } from "@wrenn/core";
 import type { HostType } from "@wrenn/database";
-import { CLOSED_NETWORKS, isPublicAddress } from "@wrenn/network";
+import { isClosedAddress, isPublicAddress } from "@wrenn/network";
 
 /** Lowest port that a host may be reached at, so that it does not lead a control plane to a service of another kind. */
 const LOWEST_PORT = 1024;
@@ -20,16 +20,6 @@ export function parseNetworks(networks: readonly string[]): BlockList {
   }
   return list;
 }
-
-/** Of this machine, of one link, of all, or of a cloud's own services: no host of another machine is there. */
-const never = parseNetworks([
-  ...CLOSED_NETWORKS,
-  "::/127",
-  "fe80::/10",
-  "fd00:ec2::254",
-  "fd20:ce::254",
-  "ff00::/8",
-]);
 
 /** What the address of a host is judged by. */
 export interface HostOrigin {
@@ -64,7 +54,7 @@ export class HostAddresses {
     const family = isIPv4(ip) ? "ipv4" : "ipv6";
     if (isIP(ip) === 0) return false;
     const isKnown = ip === host.registered_from;
-    if (never.check(ip, family))
+    if (isClosedAddress(ip))
       return (isKnown && host.type === "regular") || this.#ownMachine.check(ip, family);
     if (isKnown || this.#networks.check(ip, family)) return true;
     return host.type === "regular" || isPublicAddress(ip);
