@@ -10,6 +10,7 @@ import type { HostCertifier } from "./hosts/host-enrolment.ts";
 import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
 import type { CapacityPolicy } from "./hosts/placement.ts";
 import type { RequestLimits, RequestRates } from "./http/request-limits.ts";
+import type { BodyLimits } from "./http/limit-bodies.ts";
 import type { WorkCounts } from "./http/pending-work.ts";
 import type { Mailer, MailTransport } from "./mail/mailer.ts";
 import type { PortAddresses, PortsService } from "./ports/ports.ts";
@@ -55,6 +56,8 @@ export interface ControlPlaneOptions {
     readonly sessions?: WorkCounts;
     readonly requestsPerTeam?: number;
   };
+  /** Memory of request bodies; see `bodyLimits`. */
+  readonly bodyLimits?: BodyLimits | undefined;
   readonly edge: PortAddresses;
   /** Where requests that users ask for may go; by default the public internet, over TLS. */
   readonly outgoing?: OutgoingPolicy;

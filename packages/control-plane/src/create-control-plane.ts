@@ -258,7 +258,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   opened.defer(() => usage.close());
 
   const actForPlatform = async (identity: Identity) => await actingForPlatform(database, identity);
-  const app = await createApp({ logger, random, ...defined({ proxies }) }, version);
+  const app = await createApp(
+    { logger, random, bodyLimits: options.bodyLimits, ...defined({ proxies }) },
+    version,
+  );
   opened.defer(async () => await app.close());
   // In the outermost scope, so that it sees the requests of all.
   registerPrometheus(app, { database, version, limits, ...defined({ proxies }) });

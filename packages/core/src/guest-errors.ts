@@ -14,6 +14,12 @@ export const guestErrors = {
     "{limit} requests of this {scope} are under way already",
     "Take the answers that are on their way, end sessions that are not used, and send the request again.",
   ),
+  bodies_full: user(
+    "rate_limited",
+    429,
+    "requests of this {scope} have bodies under way that may take {limit} bytes together",
+    "Finish the requests that are begun, and send fewer large ones at a time.",
+  ),
   // Processes
   cwd_not_found: user(
     "invalid_request",

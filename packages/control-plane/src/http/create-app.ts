@@ -7,6 +7,8 @@ import type { App } from "./app.ts";
 import { toWire } from "./envelope.ts";
 import { fromFastify, refusePath } from "./fastify-errors.ts";
 import { acceptJsonBodies } from "./json-bodies.ts";
+import { limitBodies } from "./limit-bodies.ts";
+import type { BodyLimits } from "./limit-bodies.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { isGone } from "./waiting-client.ts";
 import { removeUnlistedFields } from "./strict-fields.ts";
@@ -21,10 +23,14 @@ export interface AppDeps {
   readonly logger: Logger;
   readonly random: Random;
   readonly proxies?: TrustedProxies;
+  readonly bodyLimits?: BodyLimits | undefined;
 }
 
 /** Fastify as the API uses it: request ids, a log line for each request, errors as envelopes, a description; no routes yet. */
-export async function createApp({ logger, random, proxies }: AppDeps, version: string): Promise<App> {
+export async function createApp(
+  { logger, random, proxies, bodyLimits }: AppDeps,
+  version: string,
+): Promise<App> {
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
     // Sets `request.ip`; the same rule as TrustedProxies.addressOf.
@@ -50,7 +56,7 @@ export async function createApp({ logger, random, proxies }: AppDeps, version: s
     });
   });
   app.setErrorHandler(async (error, request, reply) => {
-    const known = fromFastify(error, request, BODY_LIMIT);
+    const known = fromFastify(error, request);
     // What goes wrong because a client left is no failure: clients could fill the log with stacks.
     const left = isGone(reply);
     if (left) logger.info("request.abandoned", { request_id: request.id, problem: problemOf(known) });
@@ -64,6 +70,7 @@ export async function createApp({ logger, random, proxies }: AppDeps, version: s
       path: request.url.split("?")[0] ?? "",
     });
   });
+  limitBodies(app, bodyLimits);
   acceptJsonBodies(app);
   removeUnlistedFields(app);
   await registerOpenApi(app, version);

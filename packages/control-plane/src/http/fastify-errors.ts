@@ -6,7 +6,7 @@ import { toWire } from "./envelope.ts";
 import { unsupportedType } from "./json-bodies.ts";
 
 /** The catalogue's error for what Fastify found wrong with a request before a route saw it; other errors as they are. */
-export function fromFastify(error: unknown, request: FastifyRequest, bodyLimit: number): unknown {
+export function fromFastify(error: unknown, request: FastifyRequest): unknown {
   if (error instanceof WrennError || !(error instanceof Error)) return error;
   const { code, validation, validationContext } = error as FastifyError;
   if (validation && validationContext === "body" && request.body === undefined) return absentBody(request);
@@ -16,7 +16,7 @@ export function fromFastify(error: unknown, request: FastifyRequest, bodyLimit: 
     case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
       return new WrennError("invalid_json", {}, { cause: error });
     case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return new WrennError("body_too_large", { limit: bodyLimit }, { cause: error });
+      return new WrennError("body_too_large", { limit: request.routeOptions.bodyLimit }, { cause: error });
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return unsupportedType(request.headers["content-type"]);
     default:

@@ -20,6 +20,9 @@ const PORTS = /^\/v1\/capsules\/:id\/ports\b/;
 /** What lets a capsule out. */
 const EGRESS = /^\/v1\/capsules\/:id\/network$/;
 
+/** Bytes; what callers without credentials send is short. */
+const PUBLIC_BODY_LIMIT = 65_536;
+
 /** How long the identity of a request counts while its body arrives, in milliseconds. */
 const RECENT_MS = 1000;
 
@@ -44,6 +47,9 @@ export async function addPublicRoutes(
     group.addHook("onRequest", async (request) => {
       limits.anonymous(request.ip);
       requireOwnPage(request);
+    });
+    group.addHook("onRoute", (route) => {
+      route.bodyLimit ??= PUBLIC_BODY_LIMIT;
     });
     await addRoutes(group);
   });
@@ -119,6 +125,9 @@ export async function addRawBodyRoutes(app: App, addRoutes: AddRoutes): Promise<
   await app.register(async (group) => {
     group.removeAllContentTypeParsers();
     group.addContentTypeParser("*", (_request, _body, done) => done(null));
+    group.addHook("onRoute", (route) => {
+      route.config = { ...route.config, streamsBody: true };
+    });
     await addRoutes(group);
   });
 }

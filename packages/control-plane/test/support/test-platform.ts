@@ -72,6 +72,7 @@ export interface PlatformParts {
   readonly proxies?: TrustedProxies;
   readonly retention?: RetentionRules;
   readonly work?: NonNullable<ControlPlaneOptions["work"]>;
+  readonly bodyLimits?: ControlPlaneOptions["bodyLimits"];
 }
 
 /** The control plane on a database of its own, on top of a fake host. */
@@ -239,6 +240,7 @@ export class TestPlatform implements AsyncDisposable {
       proxies,
       retention,
       work = {},
+      bodyLimits,
     } = this.#parts;
     const controlPlane = await createControlPlane({
       database: this.database,
@@ -279,6 +281,7 @@ export class TestPlatform implements AsyncDisposable {
       random: systemRandom,
       rates,
       work,
+      bodyLimits,
       identityProviders,
       createAnswerMs,
       signUpMode: signUpMode === "default" ? undefined : signUpMode,
