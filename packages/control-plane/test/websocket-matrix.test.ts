@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { socketRoutes } from "../src/create-control-plane.ts";
@@ -154,4 +155,64 @@ test("paths of no session are refused before there is one", async () => {
     assert.equal(answer.status, 404, rest);
     assert.match(answer.messages.join(), /"reason":"route_not_found"/, rest);
   }
+});
+
+/** Opens a session for commands, writes these messages in pieces of 1 KB, and collects what the server sends until it closes. */
+async function writeSlowly(headers: readonly string[], messages: readonly string[]) {
+  const { hostname, port } = new URL(platform.url);
+  const socket = connect({ port: Number(port), host: hostname });
+  after(() => socket.destroy());
+  socket.on("error", () => undefined);
+  let received = "";
+  socket.on("data", (chunk: Buffer) => (received += chunk.toString("latin1")));
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  const lines = [
+    `GET ${pathOf("exec/stream", ours.ids.capsule)} HTTP/1.1`,
+    "Host: x",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ...headers,
+    "",
+    "",
+  ];
+  // Masked by zeros.
+  const frames = messages.map((text) => {
+    const head = Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    head.writeUIntBE(Buffer.byteLength(text), 4, 6);
+    return Buffer.concat([head, Buffer.from(text)]);
+  });
+  socket.write(lines.join("\r\n"));
+  const bytes = Buffer.concat(frames);
+  for (let at = 0; at < bytes.length && !socket.destroyed; at += 1000) {
+    socket.write(bytes.subarray(at, at + 1000));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const isDone = setInterval(() => {
+    if (/"type":"exit"/.test(received)) socket.end();
+  }, 10);
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 4000).unref())]);
+  clearInterval(isDone);
+  return { received, isClosed: socket.destroyed };
+}
+
+test("a first message may be long after valid credentials, and is cut at 16 KiB without", async () => {
+  const long = JSON.stringify({ type: "start", cmd: "true", args: ["x".repeat(200_000)] });
+  const byHeader = await writeSlowly([`X-API-Key: ${ours.keys.all}`], [long]);
+  assert.match(byHeader.received, /"type":"exit"/);
+  const auth = JSON.stringify({ type: "auth", token: ours.people.member.token });
+  assert.match((await writeSlowly([], [auth, long])).received, /"type":"exit"/);
+  assert.match(
+    (await writeSlowly([`X-API-Key: wrn_${"0".repeat(32)}`], [auth, long])).received,
+    /"type":"exit"/,
+  );
+
+  const wrong = await writeSlowly([`X-API-Key: wrn_${"0".repeat(32)}`], [long]);
+  assert.ok(wrong.isClosed);
+  assert.doesNotMatch(wrong.received, /"type"/);
+  // What follows the only chance to authenticate is not kept, and the client still learns why.
+  const refused = await writeSlowly([], [JSON.stringify({ type: "auth", token: "a.b.c" }), long]);
+  assert.ok(refused.isClosed);
+  assert.match(refused.received, /authentication failed/);
 });

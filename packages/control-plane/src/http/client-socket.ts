@@ -156,6 +156,7 @@ export class ClientSocket {
   #pauseIfFull(): void {
     if (this.#socket.isPaused || this.closed.aborted || !this.#ahead.full) return;
     this.#socket.pause();
+    clearInterval(this.#unreadPing);
     this.#unreadPing = setInterval(() => this.#socket.ping(), UNREAD_PING_MS).unref();
     this.#onUnread();
   }

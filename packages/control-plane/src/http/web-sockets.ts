@@ -16,7 +16,7 @@ import type { AccessWatch } from "./access-watch.ts";
 import { toWire } from "./envelope.ts";
 import { platformHeaders } from "./guard-answer.ts";
 import { hasCredentials } from "./known-credentials.ts";
-import { limitFirstMessage } from "./first-message.ts";
+import { FirstBytes } from "./first-message.ts";
 import type { RequestLimits } from "./request-limits.ts";
 import { SocketRefused } from "./socket-route.ts";
 import type { SocketRoute } from "./socket-route.ts";
@@ -108,9 +108,10 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     }
     if (connection instanceof Socket) connection.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
     sockets.handleUpgrade(request, connection, head, (socket) => {
-      limitFirstMessage(socket, connection);
+      const first = new FirstBytes(socket, connection, hasCredentials(request.headers));
       const client = new ClientSocket(socket, readAhead);
-      serve(client, socket.protocol, request, socketRequest, deps, {
+      serve(client, first, request, socketRequest, deps, {
+        subprotocol: socket.protocol,
         requestId,
         closing: closing.signal,
       }).catch((error: unknown) =>
@@ -123,11 +124,15 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
 
 async function serve(
   socket: ClientSocket,
-  subprotocol: string,
+  first: FirstBytes,
   request: IncomingMessage,
   { isAdmin, capsuleId, route, params, query, isStrict }: SocketRequest,
   deps: WebSocketsDeps,
-  { requestId, closing }: { readonly requestId: string; readonly closing: AbortSignal },
+  {
+    subprotocol,
+    requestId,
+    closing,
+  }: { readonly subprotocol: string; readonly requestId: string; readonly closing: AbortSignal },
 ): Promise<void> {
   const signal = AbortSignal.any([socket.closed, closing]);
   const { access, actForPlatform, openCapsule, sessions, logger, clock } = deps;
@@ -149,7 +154,7 @@ async function serve(
   let outcome = "done";
   const fatal = route.hasFatalErrors === true ? { fatal: true } : {};
   try {
-    const authenticated = await authenticate(socket, request, isStrict, deps, signal);
+    const authenticated = await authenticate(socket, first, request, isStrict, deps, signal);
     if (!authenticated) {
       outcome = "authentication failed";
       await socket.send({ type: "error", data: outcome, ...fatal });
@@ -209,21 +214,26 @@ async function serve(
 /** By header at the upgrade, otherwise by the first message, which must come in time (docs/reference/websocket-api.md#authentication). */
 async function authenticate(
   socket: ClientSocket,
+  first: FirstBytes,
   request: IncomingMessage,
   isStrict: boolean,
   { limits }: WebSocketsDeps,
   signal: AbortSignal,
 ): Promise<Identity | undefined> {
   try {
-    if (hasCredentials(request.headers)) return await limits.admit(request);
+    if (hasCredentials(request.headers))
+      return await first.check(async () => await limits.admit(request), isFinal);
   } catch (error) {
-    if (!(error instanceof WrennError) || isFinal(error)) throw error;
+    if (isFinal(error)) throw error;
   }
   try {
     const message = await socket.receive(AbortSignal.any([signal, AbortSignal.timeout(AUTH_MS)]));
     const auth = message?.type === "json" && Value.Check(Auth, message.value) ? message.value : undefined;
-    if (auth) listedOrRefused(Auth, auth, isStrict);
-    return await limits.admit(request, { authorization: `Bearer ${auth?.token ?? ""}` });
+    const admit = async (): Promise<Identity> => {
+      if (auth) listedOrRefused(Auth, auth, isStrict);
+      return await limits.admit(request, { authorization: `Bearer ${auth?.token ?? ""}` });
+    };
+    return await first.check(admit, () => true);
   } catch (error) {
     if (error instanceof WrennError && (isFinal(error) || error.reason === "invalid_field")) throw error;
     return undefined;
@@ -231,7 +241,8 @@ async function authenticate(
 }
 
 /** Whether other credentials would not help. */
-function isFinal(error: WrennError): boolean {
+function isFinal(error: unknown): boolean {
+  if (!(error instanceof WrennError)) return true;
   return error.entry.fault === "system" || error.entry.code === "rate_limited";
 }
 
