@@ -54,7 +54,6 @@ export const recordedRoutes: Readonly<Record<string, RecordedRoute>> = {
   "POST /v1/capsules/:id/checkpoints": once("sandbox", "checkpoint", "name"),
   "DELETE /v1/capsules/:id/checkpoints/:checkpoint": once("sandbox", "checkpoint_delete", "checkpoint"),
   "PUT /v1/capsules/:id/ports/:port": once("sandbox", "port_access", "port", "access"),
-  "POST /v1/capsules/:id/ports/:port/link": once("sandbox", "port_link", "port", "expires_in_sec"),
   "POST /v1/hosts/:id/token": { ...once("host", "token"), scope: "admin" },
   "POST /v1/hosts/:id/drain": { ...once("host", "drain", "enabled"), scope: "admin" },
   "POST /v1/hosts/:id/tags": { ...once("host", "tag", "tag"), scope: "admin" },
