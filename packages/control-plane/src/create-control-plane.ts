@@ -286,8 +286,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   });
   await addAuthenticatedRoutes(app, { authenticator, access, limits }, async (group) => {
     limitRequests(group, new PendingWork(withTeamCount(requestLimits, options.work?.requestsPerTeam)));
-    limitWork(group, new PendingWork(withCounts(callLimits, options.work?.calls)));
+    // Before the limit of work, since an answer for which there is no room is refused when its work is done.
     recordRoutes(group, audit);
+    limitWork(group, new PendingWork(withCounts(callLimits, options.work?.calls)));
     registerAccounts(group, {
       accounts,
       sessions,

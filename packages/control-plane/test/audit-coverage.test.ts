@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, test } from "node:test";
+import { defined, WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { socketRoutes } from "../src/create-control-plane.ts";
 import { recordedRoutes } from "../src/audit/recorded-routes.ts";
@@ -20,6 +23,7 @@ const furnisher = await Furnisher.open(platform);
 
 /** Requests that change something and leave no entry, and why. docs/reference/control-plane.md#audit-log has the same list. */
 const exceptions: Readonly<Record<string, string>> = {
+  "POST /v1/hosts/register": "the token that it uses up is recorded",
   "POST /v1/capsules/:id/ping": "counts as activity only",
   "PATCH /v1/capsules/:id/files/uploads/:upload": "the start of the upload is recorded",
   "POST /v1/capsules/:id/files/list": "reads",
@@ -41,7 +45,6 @@ const exceptions: Readonly<Record<string, string>> = {
 /** Shown by tests that have what the request needs. */
 const elsewhere: Readonly<Record<string, string>> = {
   "DELETE /v1/me/providers/:provider": "connections.test.ts: provider_disconnect",
-  "POST /v1/hosts/register": "hosts.test.ts: register",
 };
 
 interface Recorded {
@@ -214,6 +217,9 @@ test("every route that changes something leaves an entry of its kind, or is an e
       assert.ok(rows.length > 0, "no entry");
       const recorded = recordedRoutes[route];
       if (recorded) assert.equal(rows.at(-1)?.action, recorded.action);
+      // Some are in the log of the platform as well.
+      const logs = new Set(rows.map(({ team_id: teamId }) => teamId));
+      if (!(route in special)) assert.equal(rows.length, logs.size, actionsOf(rows).join(", "));
     });
     await renew(route);
   }
@@ -224,6 +230,27 @@ test("every route that changes something leaves an entry of its kind, or is an e
 test("exceptions leave nothing, and every one is a route", async () => {
   for (const route of [...Object.keys(exceptions), ...Object.keys(elsewhere)])
     assert.ok(route in expectations, route);
+});
+
+test("the reference lists every action that is recorded", async () => {
+  const text = await readFile(join(import.meta.dirname, "../../../docs/reference/control-plane.md"), "utf8");
+  const [, table = ""] = /## Audit log[^]*?(\|[^]*?)\n\n/.exec(text) ?? [];
+  const listed = new Set<string>();
+  for (const line of table.split("\n").slice(2)) {
+    const [resources = "", actions = ""] = line.split("|").slice(1);
+    const groups = actions.split(";");
+    for (const [index, [, resource]] of [...resources.matchAll(/`(\w+)`/g)].entries())
+      for (const [, action] of (groups[index] ?? "").matchAll(/`(\w+)`/g))
+        listed.add(`${resource} ${action}`);
+  }
+  await platform.settle();
+  const rows = await db.selectFrom("audit_log").select(["resource_type", "action"]).distinct().execute();
+  const recorded = Object.values(recordedRoutes).map(({ resource, action }) => `${resource} ${action}`);
+  const all = new Set([
+    ...recorded,
+    ...rows.map(({ resource_type: resource, action }) => `${resource} ${action}`),
+  ]);
+  assert.deepEqual([...all].filter((action) => !listed.has(action)).toSorted(), []);
 });
 
 test("sessions that run something are recorded, those that look are not", async () => {
@@ -289,4 +316,73 @@ test("what is not written yet is written when the server closes", async () => {
   });
   const count = rows.reduce((sum, { metadata }) => sum + Number(metadata["count"] ?? 1), 0);
   assert.equal(count, 5);
+});
+
+test("a command that began is recorded, whether or not its client or its guest is there at its end", async () => {
+  const { host } = platform;
+  const processes = host.processes.bind(host);
+  const path = `/v1/capsules/${team.ids.capsule}/exec`;
+  const begun = Promise.withResolvers<void>();
+  const failures: (() => Promise<never>)[] = [
+    async () => {
+      begun.resolve();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      throw new WrennError("guest_busy", { problem: "a test" });
+    },
+    async () => await Promise.reject(new WrennError("guest_busy", { problem: "a test" })),
+    async () => await Promise.reject(new WrennError("guest_unreachable", { problem: "a test" })),
+  ];
+  host.processes = (id) => ({ ...processes(id), start: failures.shift() ?? assert.fail() });
+  try {
+    const leaving = new AbortController();
+    const headers = { "x-api-key": team.keys.all, "content-type": "application/json" };
+    const run = async (cmd: string, signal?: AbortSignal): Promise<number> => {
+      const request = { method: "POST", headers, body: JSON.stringify({ cmd }), ...defined({ signal }) };
+      return (await fetch(platform.url + path, request)).status;
+    };
+    const rows = await gained(async () => {
+      const left = assert.rejects(run("left", leaving.signal));
+      await begun.promise;
+      leaving.abort();
+      await left;
+      assert.equal(await run("busy"), 429);
+      assert.ok((await run("unreachable")) >= 500);
+      await new Promise((resolve) => setTimeout(resolve, 1300));
+    });
+    assert.deepEqual(
+      rows.map(({ action, metadata }) => [action, metadata]),
+      [
+        ["exec", { cmd: "left" }],
+        ["exec", { cmd: "busy, unreachable", count: "2" }],
+      ],
+    );
+  } finally {
+    host.processes = processes;
+  }
+});
+
+test("a file call whose client left or whose guest failed is recorded with its outcome, one that was refused is not", async () => {
+  const { host } = platform;
+  const files = host.files.bind(host);
+  const path = `/v1/capsules/${team.ids.capsule}/files/mkdir`;
+  const make = async (): Promise<Answer> =>
+    await platform.call("POST", path, { key: team.keys.all, body: { path: "/root/made" } });
+  let failure: Error = new WrennError("guest_unreachable", { problem: "a test" });
+  host.files = (id) => ({ ...files(id), makeDirectory: async () => await Promise.reject(failure) });
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const failed = await gained(async () => assert.ok((await make()).status >= 500));
+    assert.deepEqual(
+      failed.map(({ action, metadata }) => [action, metadata["outcome"]]),
+      [["file_mkdir", "unknown"]],
+    );
+    failure = new WrennError("client_left", {});
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const left = await gained(make);
+    assert.deepEqual(actionsOf(left), ["sandbox file_mkdir"]);
+    failure = new WrennError("path_not_found", { path: "/root" });
+    assert.deepEqual(await gained(make), []);
+  } finally {
+    host.files = files;
+  }
 });

@@ -1,4 +1,4 @@
-import { problemOf } from "@wrenn/core";
+import { defined, problemOf } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import type { Identity } from "../http/identity.ts";
 import type { AuditEntry } from "./audit-entry.ts";
@@ -7,12 +7,16 @@ import type { AuditEntry } from "./audit-entry.ts";
 const WINDOW_MS = 1000;
 /** Memory for what is not written yet is bounded; beyond this entries are lost, and the log reports it. */
 const MOST = 10_000;
+/** How many different programs an entry for repeated commands shows. */
+const COMMANDS = 8;
 
 interface Repeated {
   readonly identity: Identity;
   readonly entry: AuditEntry;
   readonly timer: NodeJS.Timeout;
   count: number;
+  /** Programs of the repetitions. */
+  readonly commands: Set<string>;
 }
 
 /**
@@ -32,10 +36,14 @@ export class RoutineEntries {
 
   record(identity: Identity, entry: AuditEntry): void {
     const actor = identity.session?.userId ?? identity.key?.id ?? "";
-    const key = [identity.teamId, actor, entry.resourceId, entry.action].join(" ");
+    const key = [identity.teamId, actor, entry.resourceId, entry.action, entry.metadata?.["outcome"]].join(
+      " ",
+    );
     const known = this.#repeated.get(key);
     if (known) {
       known.count += 1;
+      const cmd = entry.metadata?.["cmd"];
+      if (cmd !== undefined && known.commands.size < COMMANDS) known.commands.add(cmd);
       return;
     }
     if (this.#repeated.size >= MOST || this.#pending.size >= MOST) {
@@ -46,7 +54,7 @@ export class RoutineEntries {
       return;
     }
     const timer = setTimeout(() => this.#end(key), WINDOW_MS).unref();
-    this.#repeated.set(key, { identity, entry, timer, count: 0 });
+    this.#repeated.set(key, { identity, entry, timer, count: 0, commands: new Set() });
     this.#begin(identity, entry);
   }
 
@@ -66,9 +74,12 @@ export class RoutineEntries {
     if (!repeated) return;
     clearTimeout(repeated.timer);
     this.#repeated.delete(key);
-    const { identity, entry, count } = repeated;
+    const { identity, entry, count, commands } = repeated;
+    if (count === 0) return;
     // What the first one was about is not what the others were about.
-    if (count > 0) this.#begin(identity, { ...entry, metadata: { count: String(count) } });
+    const outcome = entry.metadata?.["outcome"];
+    const cmd = commands.size > 0 ? [...commands].join(", ") : undefined;
+    this.#begin(identity, { ...entry, metadata: defined({ outcome, cmd, count: String(count) }) });
   }
 
   #begin(identity: Identity, entry: AuditEntry): void {
