@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { eventually } from "@wrenn/core/testing";
 import type { TestServer } from "./test-server.ts";
 
 interface Person {
@@ -33,14 +34,17 @@ export async function signUp(
   const invited = await asAdmin("POST", `/v1/teams/${team}/invitations`, { email: person.email });
   assert.equal(invited.status, 204);
   assert.equal((await server.call("POST", "/v1/auth/signup", person)).status, 201);
-  const mails = (await (await asAdmin("GET", "/v1/admin/mails")).json()) as {
-    readonly to: string;
-    readonly link?: string;
-  }[];
-  const links = mails.flatMap(({ to, link = "" }) => (to === person.email ? [new URL(link)] : []));
-  const activation = links.map((link) => link.searchParams.get("token")).find((one) => one !== null);
+  // The mail is written when the answer has been sent.
+  const activation = await eventually("the mail with the link", async () => {
+    const mails = (await (await asAdmin("GET", "/v1/admin/mails")).json()) as {
+      readonly to: string;
+      readonly link?: string;
+    }[];
+    const links = mails.flatMap(({ to, link = "" }) => (to === person.email ? [new URL(link)] : []));
+    return links.map((link) => link.searchParams.get("token")).find((one) => one !== null);
+  });
   const active = await server.call<{ token: string }>("POST", "/v1/auth/activate", {
-    token: activation ?? assert.fail(JSON.stringify(mails)),
+    token: activation,
     password: person.password,
   });
   assert.equal(active.status, 200, JSON.stringify(active.body));

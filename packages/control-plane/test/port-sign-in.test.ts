@@ -25,8 +25,9 @@ async function signIn(
   cookie: string,
   headers: Record<string, string> = {},
   path = "/a?b=1",
+  more: Record<string, string> = {},
 ) {
-  const query = new URLSearchParams({ capsule, port: "8000", path, binding });
+  const query = new URLSearchParams({ capsule, port: "8000", path, binding, ...more });
   // Not by fetch, which says Sec-Fetch-Mode by itself.
   const sent = get(`${platform.url}/v1/ports/sign-in?${query.toString()}`, {
     headers: { cookie, accept: "text/html", ...headers },
@@ -46,6 +47,11 @@ test("who is logged in and of the capsule's team is sent into the port", async (
   assert.equal(location.searchParams.get("binding"), binding);
   assert.match(location.searchParams.get("sessionId") ?? "", /^[0-9a-f-]{36}$/);
   assert.ok(!location.href.includes(ada.cookie.split("=")[1] ?? "?"), "the login itself goes nowhere");
+  // As the page does after a log-in.
+  const { html } = await signIn(capsule, "");
+  const [, marker = assert.fail(html)] = /searchParams\.set\("(\w+)", "1"\)/.exec(html) ?? [];
+  const again = await signIn(capsule, ada.cookie, {}, "/", { [marker]: "1" });
+  assert.equal(again.answer.statusCode, 303, again.html);
 
   const renewed = await platform.call("POST", "/v1/auth/refresh", { cookie: ada.cookie });
   assert.equal(renewed.status, 200, "looking did not use the token");

@@ -14,6 +14,9 @@ const PortSignIn = Type.Object({
   port: Type.Integer({ minimum: 1, maximum: 65_535 }),
   path: Type.String({ maxLength: 4096, pattern: "^/[!-~]*$" }),
   binding: Type.String({ pattern: "^[\\w-]{43}$" }),
+  again: Type.Optional(
+    Type.String({ maxLength: 1, description: "Set by the page: it renews the log-in only once by itself" }),
+  ),
 });
 
 export interface PortSignInDeps {
