@@ -44,20 +44,57 @@ test("keys for ports and for egress do that, and nothing else", async () => {
   }
 });
 
-test("a create with a network policy needs egress, unless the capsule reaches nothing", async () => {
+test("a create needs egress only for what reaches more than its template lets it", async () => {
   const { run, all } = team.keys;
-  const create = async (key: string, network: object) =>
-    await call("POST", "/v1/capsules", { key, body: { network } });
-  for (const network of [{ egress: "allow" }, { egress: "deny", allow: ["example.org"] }, {}]) {
-    const refused = await create(run, network);
-    assert.equal(reasonOf(refused), "scope_missing", JSON.stringify(network));
+  const create = async (key: string, body: object): Promise<unknown> => {
+    const answer = await call("POST", "/v1/capsules", { key, body });
+    if (answer.status !== 201) return reasonOf(answer);
+    const path = `/v1/capsules/${String(answer.body["id"])}`;
+    const { body: network } = await call("GET", `${path}/network`, { key: all });
+    await call("DELETE", path, { key: all });
+    return network;
+  };
+  const rules = { egress: "allow", allow: [], deny: [] };
+  const narrow = { egress: "deny", allow: ["example.org"], deny: ["192.0.2.0/24"] };
+  // A capsule without a policy reaches everything: every policy is narrower.
+  for (const network of [rules, narrow, { egress: "deny" }, { deny: ["example.org"] }])
+    assert.deepEqual(await create(run, { network }), { ...rules, ...network });
+
+  // A template keeps the policy of its source, and only `egress` widens it.
+  const templateOf = async (name: string, network: object): Promise<string> => {
+    const made = await call("POST", "/v1/capsules", { key: all, body: { network } });
+    const id = String(made.body["id"]);
+    for (const query of ["", "?overwrite=true"]) {
+      const snapshot = await call("POST", `/v1/snapshots${query}`, {
+        key: all,
+        body: { sandbox_id: id, name },
+      });
+      assert.equal(snapshot.status, 201, JSON.stringify(snapshot.body));
+    }
+    await call("DELETE", `/v1/capsules/${id}`, { key: all });
+    return name;
+  };
+  const template = await templateOf("narrow", narrow);
+  assert.deepEqual(await create(run, { template }), narrow);
+  const within = { egress: "deny", allow: [], deny: [] };
+  assert.deepEqual(await create(run, { template, network: within }), within);
+  const less = { egress: "deny", allow: ["example.org"], deny: ["192.0.2.0/24", "198.51.100.1"] };
+  assert.deepEqual(await create(run, { template, network: less }), less);
+  const wider = [
+    {},
+    { ...narrow, egress: "allow" },
+    { ...narrow, deny: [] },
+    { ...narrow, allow: ["example.org", "example.com"] },
+    { ...narrow, allow: ["*.example.org"] },
+  ];
+  for (const network of wider) {
+    assert.equal(await create(run, { template, network }), "scope_missing", JSON.stringify(network));
+    assert.deepEqual(await create(all, { template, network }), { ...rules, ...network });
   }
-  const closed = await create(run, { egress: "deny" });
-  assert.equal(closed.status, 201);
-  await call("DELETE", `/v1/capsules/${String(closed.body["id"])}`, { key: all });
-  const opened = await create(all, { egress: "deny", allow: ["example.org"] });
-  assert.equal(opened.status, 201);
-  await call("DELETE", `/v1/capsules/${String(opened.body["id"])}`, { key: all });
+  const denying = await templateOf("denying", { deny: ["192.0.2.0/24"] });
+  assert.equal(await create(run, { template: denying, network: {} }), "scope_missing");
+  const denied = { egress: "allow", allow: ["example.org"], deny: ["192.0.2.0/24"] };
+  assert.deepEqual(await create(run, { template: denying, network: denied }), denied);
 });
 
 test("a new key has every scope, or those that were asked for", async () => {

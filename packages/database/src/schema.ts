@@ -147,6 +147,8 @@ export interface TemplatesTable {
   /** int8 comes as text from the driver. */
   size_bytes: ColumnType<string, number, number>;
   metadata: ColumnType<Record<string, string>, string | undefined, string>;
+  /** Null: the default. */
+  network: ColumnType<NetworkRules | null, string | null | undefined, string | null>;
   created_at: Defaulted<Date>;
 }
 

@@ -10,6 +10,7 @@ import type { FoundTemplate, TemplatesService } from "../templates/templates.ts"
 import type { CapsuleRows } from "./capsule-rows.ts";
 import type { Operations } from "./operations.ts";
 import type { WaitingClient } from "../http/waiting-client.ts";
+import { reachesNoMore } from "../network/reach.ts";
 import type { IdempotencyKey, Reservation, Reservations } from "./reservations.ts";
 import type { StorageQuota } from "./storage-quota.ts";
 import type { UnansweredCreates } from "./unanswered-creates.ts";
@@ -47,6 +48,8 @@ interface CapsuleStart extends Reservation {
 export interface CreateOptions {
   readonly client: WaitingClient;
   readonly idempotencyKey?: IdempotencyKey | undefined;
+  /** Called for a capsule that is to reach more than its template lets it; throws when the caller may not have that. */
+  readonly requireEgress: () => void;
 }
 
 export interface CapsuleCreationDeps {
@@ -92,7 +95,7 @@ export class CapsuleCreation {
   async create(
     teamId: string,
     request: CreateRequest,
-    { client, idempotencyKey }: CreateOptions,
+    { client, idempotencyKey, requireEgress }: CreateOptions,
   ): Promise<CapsuleRow> {
     const { database, operations, reservations, storageQuota, templates, unanswered } = this.#deps;
     let earlier =
@@ -104,7 +107,12 @@ export class CapsuleCreation {
       if (repeated) return repeated;
       const template = await templates.find(teamId, request.template);
       // A snapshot has the sizes that it was frozen with.
-      const sized = { ...request, ...template.shape };
+      const sized = {
+        ...request,
+        ...template.shape,
+        ...defined({ network: request.network ?? template.network }),
+      };
+      if (request.network && !reachesNoMore(request.network, template.network)) requireEgress();
       client.left.throwIfAborted();
       const reserved = await storageQuota.remeasured(teamId, () =>
         reservations.reserve({

@@ -10,7 +10,7 @@ import type { IdempotencyKey } from "./reservations.ts";
 import { identityOf, teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { Capsule, capsuleJson } from "./capsule-api.ts";
-import { NetworkBody, networkRules, reachesNothing } from "../network/network-routes.ts";
+import { NetworkBody, networkRules } from "../network/network-routes.ts";
 import { requestedPage, linkNextPage, PageQuery } from "../http/paging.ts";
 import { CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
 import { requireScope } from "../http/identity.ts";
@@ -75,7 +75,7 @@ export function registerCapsuleRoutes(
       schema: {
         summary: "Create a capsule",
         description:
-          "Answers when the capsule is running, or within 3.5 seconds (`WRENN_CREATE_WAIT` of the server) with one that is still `pending` or `starting`: the first of its size on a host takes that long. Commands, files and sessions wait for such a capsule; GET returns how it ended. A client that closes its connection before the answer leaves no capsule. With an `Idempotency-Key` header a repeated request gives the same capsule for a day, until that is destroyed; after a client left, its capsule is kept 60 seconds for the repetition. 400 for a bad field, 404 for an unknown template, 502 or 503 when the host cannot start it.",
+          "Answers when the capsule is running, or within 3.5 seconds (`WRENN_CREATE_WAIT` of the server) with one that is still `pending` or `starting`: the first of its size on a host takes that long. Commands, files and sessions wait for such a capsule; GET returns how it ended. A client that closes its connection before the answer leaves no capsule. With an `Idempotency-Key` header a repeated request gives the same capsule for a day, until that is destroyed; after a client left, its capsule is kept 60 seconds for the repetition. 400 for a bad field, 403 for a network policy that reaches more than the template lets it without the scope `egress`, 404 for an unknown template, 502 or 503 when the host cannot start it.",
         tags: ["capsules"],
         body: CreateBody,
         response: { 201: Capsule, ...refusals },
@@ -105,13 +105,12 @@ export function registerCapsuleRoutes(
         autoResume,
         ...defined({ network: network && networkRules(network) }),
       };
-      // A capsule that reaches nothing is what every key may create.
-      if (network && !reachesNothing(network)) requireScope(identityOf(request), "egress");
       const client = waitingClient(reply);
       limits.create(teamOf(request));
       const row = await creation.create(teamOf(request), create, {
         client,
         idempotencyKey: idempotencyKeyOf(request.headers, create),
+        requireEgress: () => requireScope(identityOf(request), "egress"),
       });
       const answer = capsuleJson(row);
       const recorded = record(request, {

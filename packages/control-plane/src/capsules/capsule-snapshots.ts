@@ -1,4 +1,4 @@
-import { problemOf, WrennError } from "@wrenn/core";
+import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import type { TemplateRow } from "@wrenn/database";
 import type { Fleet } from "../hosts/fleet.ts";
@@ -80,6 +80,7 @@ export class CapsuleSnapshots {
         memoryMib: row.memory_mb,
         sizeBytes: Math.min(facts.sizeBytes, (row.memory_mb + row.disk_mb) * MIB),
         metadata: row.metadata,
+        ...defined({ network: row.network ?? undefined }),
       };
       const template = await templates.put(snapshot, overwrite);
       if (client) this.#removeUnlessAnswered(teamId, name, client);

@@ -26,7 +26,7 @@ export function registerSnapshotRoutes(app: App, { snapshots, random, record }: 
       schema: {
         summary: "Make a template of a capsule",
         description:
-          "A running capsule is paused for it and stays paused. Without `name` one is chosen, and no template is left of a client that closes its connection before the answer. Capsules that start from the template have its sizes. 409 when the name is taken and `overwrite` is not set, or belongs to a built-in template.",
+          "A running capsule is paused for it and stays paused. Without `name` one is chosen, and no template is left of a client that closes its connection before the answer. Capsules that start from the template have its sizes, and the network policy of this capsule unless their create names another one. 409 when the name is taken and `overwrite` is not set, or belongs to a built-in template.",
         tags: ["templates"],
         body: Type.Object({ sandbox_id: Type.String(), name: Type.Optional(SafeName) }),
         querystring: Type.Object({ overwrite: Type.Optional(Type.Boolean()) }),

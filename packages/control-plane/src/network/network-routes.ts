@@ -41,11 +41,6 @@ const Decision = Type.Object({
   at: Type.String({ description: "Of the last time" }),
 });
 
-/** Whether a policy lets nothing out. */
-export function reachesNothing({ egress, allow = [] }: Static<typeof NetworkBody>): boolean {
-  return egress === "deny" && allow.length === 0;
-}
-
 /** @throws WrennError `invalid_field` for an entry that is neither network nor name. */
 export function networkRules({ egress = "allow", allow = [], deny = [] }: Static<typeof NetworkBody>) {
   const rules = { egress, allow, deny };

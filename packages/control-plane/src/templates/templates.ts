@@ -1,8 +1,8 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { discardedTemplateQueries, templateQueries } from "@wrenn/database";
 import type { Database, NewTemplate, TemplateOfTeam, TemplateRow, Trx } from "@wrenn/database";
-import type { TemplateFacts } from "@wrenn/protocol";
+import type { NetworkRules, TemplateFacts } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
 import { builtInTemplates } from "./built-in-templates.ts";
@@ -21,6 +21,8 @@ export interface FoundTemplate {
   readonly hostId?: string | undefined;
   /** Sizes that cannot be changed, for one that was made of a capsule. */
   readonly shape?: { readonly vcpus: number; readonly memoryMib: number };
+  /** What its capsules may reach unless their create says otherwise; the default when absent. */
+  readonly network?: NetworkRules;
 }
 
 export interface NewSnapshot {
@@ -32,6 +34,8 @@ export interface NewSnapshot {
   readonly memoryMib: number;
   readonly sizeBytes: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What the capsule may reach that it is made of. */
+  readonly network?: NetworkRules;
 }
 
 /** Templates: the built-in ones of the hosts, those that the platform made of its capsules for everybody, and those of teams. */
@@ -63,6 +67,7 @@ export class TemplatesService {
       hostKey: row.host_key,
       hostId: row.host_id ?? undefined,
       shape: { vcpus: row.vcpus, memoryMib: row.memory_mb },
+      ...defined({ network: row.network ?? undefined }),
     };
   }
 

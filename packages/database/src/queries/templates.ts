@@ -1,3 +1,4 @@
+import type { NetworkRules } from "@wrenn/protocol";
 import type { Selectable } from "kysely";
 import type { Db, TemplatesTable, Trx } from "../schema.ts";
 
@@ -13,6 +14,8 @@ export interface NewTemplate {
   readonly memoryMib: number;
   readonly sizeBytes: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What its capsules may reach. */
+  readonly network?: NetworkRules;
 }
 
 /** A team's template, or undefined. */
@@ -106,6 +109,7 @@ function contentOf(template: NewTemplate): {
   readonly memory_mb: number;
   readonly size_bytes: number;
   readonly metadata: string;
+  readonly network: string | null;
 } {
   return {
     host_key: template.hostKey,
@@ -114,5 +118,6 @@ function contentOf(template: NewTemplate): {
     memory_mb: template.memoryMib,
     size_bytes: template.sizeBytes,
     metadata: JSON.stringify(template.metadata),
+    network: template.network ? JSON.stringify(template.network) : null,
   };
 }
