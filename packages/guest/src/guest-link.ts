@@ -17,8 +17,7 @@ import type {
 } from "./guest-facts.ts";
 import { readCounters, readPorts } from "./guest-facts.ts";
 
-const { operation } = guestChannel;
-const HANDLE_LIMIT = 2 ** 30;
+const { operation, HANDLE_LIMIT } = guestChannel;
 const RUN_HOOKS = 1;
 const SLEW_CLOCK = 2;
 
@@ -45,6 +44,7 @@ export class GuestLink {
   readonly #control: Lane;
   readonly #bulk: Lane;
   readonly #buffer: CapsuleBuffer;
+  readonly #logger: Logger;
   #closed = false;
 
   private constructor(options: GuestLinkOptions) {
@@ -52,6 +52,7 @@ export class GuestLink {
     const linkId = Buffer.from(random.bytes(8)).readBigUInt64LE();
     const buffer = new CapsuleBuffer(options.bufferBytes);
     this.#buffer = buffer;
+    this.#logger = logger;
     const shared = {
       linkId,
       clock,
@@ -59,11 +60,7 @@ export class GuestLink {
       random,
       buffer,
       onActivity: options.onActivity ?? ((): void => {}),
-      onViolation: (cause: WrennError): void => {
-        if (this.#closed) return;
-        logger.warn("guest.given_up", { problem: cause.message });
-        this.#close(cause);
-      },
+      onViolation: (cause: WrennError): void => this.#giveUp(cause),
     };
     this.#control = new Lane({
       ...shared,
@@ -136,6 +133,7 @@ export class GuestLink {
     try {
       await this.#table.recover(signal);
     } catch (error) {
+      if (WrennError.is(error, "guest_protocol")) this.#giveUp(error);
       throw error instanceof GuestRefusal ? generalError(error, "listing processes") : error;
     }
   }
@@ -248,6 +246,13 @@ export class GuestLink {
   /** Bytes of memory that the host holds for the capsule, and that its guest may send at any moment. */
   get bufferedBytes(): number {
     return this.#buffer.used;
+  }
+
+  /** The guest broke the protocol. */
+  #giveUp(cause: WrennError): void {
+    if (this.#closed) return;
+    this.#logger.warn("guest.given_up", { problem: cause.message });
+    this.#close(cause);
   }
 
   #close(cause: WrennError): void {

@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { Frame, Welcome } from "@wrenn/protocol";
@@ -132,9 +132,9 @@ export class Lane {
    * the guest does not take what was sent before.
    */
   send(encode: (epoch: number) => readonly Uint8Array[]): boolean {
-    if (!this.#connection || !this.isWritable) return false;
-    this.#connection.send(encode(this.#connection.epoch));
-    return true;
+    const connection = this.#connection;
+    if (!connection || !this.isWritable) return false;
+    return this.#guarded(() => connection.send(encode(connection.epoch)));
   }
 
   /** Whether what is sent now is passed on. */
@@ -185,7 +185,7 @@ export class Lane {
     const hello = { epoch: drawEpoch(random), nonce: random.bytes(16), linkId, lane: number };
     const events: ConnectionEvents = {
       onFrame: (frame) => this.#dispatch(frame),
-      onDrain: () => this.#drained(),
+      onDrain: () => void this.#guarded(() => this.#drained()),
       onClose: (cause) => {
         if (connection !== this.#connection) return;
         this.#lose();
@@ -203,9 +203,11 @@ export class Lane {
         this.#synchronised = true;
         this.#synchronisedAt = clock.monotonic();
         this.#retryMs = RECONNECT_MS;
-        this.#requests.resend();
-        for (const stream of this.#streams.values()) stream.resume();
-        this.#ready.resolve(welcome);
+        const isResumed = this.#guarded(() => {
+          this.#requests.resend();
+          for (const stream of this.#streams.values()) stream.resume();
+        });
+        if (isResumed) this.#ready.resolve(welcome);
       },
       () => {},
     );
@@ -233,20 +235,34 @@ export class Lane {
     for (const stream of waiting) stream.writable();
   }
 
-  /** @throws whatever is not a violation of the protocol. */
   #dispatch(frame: Frame): void {
     if (this.#closed) return;
     this.#options.onActivity();
-    try {
-      if (this.#deliver(frame)) return;
-    } catch (error) {
-      if (!WrennError.is(error, "guest_protocol")) throw error;
-      // Frames are whole and of this connection here: no cut explains this.
-      this.#options.onViolation(error);
-      return;
-    }
+    let isUseful = true;
+    // Frames are whole and of this connection here: no cut explains a violation.
+    this.#guarded(() => (isUseful = this.#deliver(frame)));
+    if (isUseful) return;
     const restMs = this.#idle.count();
     if (restMs > 0) this.#connection?.rest(restMs, this.#options.clock).catch(() => {});
+  }
+
+  /**
+   * Does what may be led by bytes of the guest; whether it was done. Nothing that it throws reaches an event, where it would end the
+   * process: the link is given up, because another connection to the same guest would meet the same.
+   */
+  #guarded(work: () => void): boolean {
+    try {
+      work();
+      return true;
+    } catch (error) {
+      const isViolation = WrennError.is(error, "guest_protocol");
+      this.#options.onViolation(
+        isViolation
+          ? error
+          : new WrennError("guest_protocol", { problem: problemOf(error) }, { cause: error }),
+      );
+      return false;
+    }
   }
 
   /** Whether something here waits for the frame. @throws WrennError `guest_protocol`. */

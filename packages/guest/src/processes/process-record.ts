@@ -1,4 +1,6 @@
-import type { guestChannel, OutputStream } from "@wrenn/protocol";
+import { WrennError } from "@wrenn/core";
+import { guestChannel } from "@wrenn/protocol";
+import type { OutputStream } from "@wrenn/protocol";
 
 const FLAG_TERMINAL = 1;
 const FLAG_INPUT_ENDED = 2;
@@ -17,8 +19,11 @@ export interface ProcessRecord {
   readonly label: Buffer;
 }
 
+/** @throws WrennError `guest_protocol` for a record that is cut, or of a handle that no host has chosen. */
 export function readProcessRecord(reader: guestChannel.BodyReader): ProcessRecord {
   const handle = reader.u32();
+  if (handle < 1 || handle >= guestChannel.HANDLE_LIMIT)
+    throw new WrennError("guest_protocol", { problem: `a process with the handle ${handle}` });
   const pid = reader.u32();
   reader.u64(); // start time: the guest itself guards against reused pids
   reader.u8(); // state: WAIT tells it

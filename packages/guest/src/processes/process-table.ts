@@ -137,6 +137,7 @@ export class ProcessTable implements CapsuleProcesses {
       process.recovered(record);
       this.#follow(process);
     } catch (error) {
+      this.#remove(handle);
       this.#options.logger.warn("guest.process_not_recovered", { handle, pid, problem: String(error) });
     }
   }

@@ -70,6 +70,12 @@ export class ScriptedLane implements AsyncDisposable {
     if (stream) socket.write(Buffer.concat(stream(epoch)));
   }
 
+  /** Ends every connection; the host makes new ones. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#sockets.clear();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));

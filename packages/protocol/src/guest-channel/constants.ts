@@ -67,6 +67,9 @@ export const status = {
   offsetDiffers: 1007,
 } as const;
 
+/** Handles of processes and transfers are below this, so that a stream id fits 32 bits; 0 is not one. */
+export const HANDLE_LIMIT = 2 ** 30;
+
 /** Stream numbers within a handle. */
 export const stream = { input: 0, output: 1, errors: 2 } as const;
 
