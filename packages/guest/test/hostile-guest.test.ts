@@ -129,6 +129,31 @@ for (const [what, sent] of Object.entries(violations)) {
   }
 }
 
+test("the last bytes of a file that is said to end at 2^53 are refused, and cost nothing", async (t) => {
+  const size = new guestChannel.BodyWriter().u64(Number.MAX_SAFE_INTEGER).finish();
+  const huge = Buffer.from(entry);
+  const at = entry.indexOf(new guestChannel.BodyWriter().u64(1 << 30).finish());
+  size.copy(huge, at);
+  const link = await linkTo(t, (op, body) => {
+    if (op !== operation.read) return done;
+    const stream = guestChannel.streamId(body.readUInt32LE(), guestChannel.stream.output);
+    return {
+      status: 0,
+      body: huge,
+      // Each frame begins where the last one ended, as far as numbers tell.
+      stream: (epoch) =>
+        Array.from({ length: 256 }, () =>
+          encodeFrame(epoch, frameType.data, stream, [
+            new guestChannel.BodyWriter().u64(Number.MAX_SAFE_INTEGER).finish(),
+            part,
+          ]),
+        ).flat(),
+    };
+  });
+  await assert.rejects(link.files.read("/x", { signal, range: { last: 1 } }), { reason: "guest_protocol" });
+  await eventually("its memory is given back", () => link.bufferedBytes < MIB);
+});
+
 test("a file whose bytes are not all sent is not taken for complete", async (t) => {
   const link = await linkTo(t, (op, body) => {
     if (op !== operation.read) return done;

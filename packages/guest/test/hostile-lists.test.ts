@@ -79,6 +79,8 @@ for (const handle of [0, 2 ** 30, 2 ** 32 - 1])
 test("a process that cannot be taken over leaves nothing behind, and the link is usable", async (t) => {
   const { link, cut } = await linkTo(t, [
     { handle: 5, pid: 105, label: { tag: 5 } },
+    { handle: 6, pid: 106, oldest: Number.MAX_SAFE_INTEGER, label: { tag: "late" } },
+    { handle: 7, pid: 107, inputReceived: Number.MAX_SAFE_INTEGER, label: { tag: "full" } },
     { handle: 8, pid: 108 },
   ]);
   await link.recover(signal);
@@ -87,7 +89,7 @@ test("a process that cannot be taken over leaves nothing behind, and the link is
     listed.map(({ tag, pid }) => [tag, pid]),
     [["mine", 108]],
   );
-  for (const gone of ["105", "5"])
+  for (const gone of ["105", "late", "full"])
     await assert.rejects(link.processes.find(gone, signal), { reason: "process_not_found" });
   await cut();
   assert.ok(!link.isClosed);

@@ -74,12 +74,17 @@ export class FileDownload {
     );
   }
 
-  /** Lets the first bytes come. @param from - offset of the first byte that is wanted. */
+  /**
+   * Lets the first bytes come.
+   *
+   * @param from - offset of the first byte that is wanted.
+   * @throws WrennError `guest_protocol` for one that no file reaches.
+   */
   open(from = 0): void {
     if (from === 0) return this.#stream.resume();
+    this.#stream.startAt(from);
     this.#taken = from;
     this.#log.skipTo(from);
-    this.#stream.startAt(from);
     this.#stream.grant(from + this.#first);
   }
 

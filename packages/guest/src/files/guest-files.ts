@@ -225,7 +225,14 @@ export class GuestFiles implements CapsuleFiles {
       return {
         answer: await answer,
         bytes: contents(download, close, doing, path, options),
-        attach: (from) => download.open(from),
+        attach: (from) => {
+          try {
+            download.open(from);
+          } catch (error) {
+            close();
+            throw error;
+          }
+        },
       };
     } catch (error) {
       close();

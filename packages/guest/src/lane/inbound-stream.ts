@@ -3,6 +3,15 @@ import { guestChannel } from "@wrenn/protocol";
 import type { Frame } from "@wrenn/protocol";
 import type { Lane, LaneStream } from "./lane.ts";
 
+/** Where a stream may begin: far enough below the largest offset that JavaScript counts exactly. */
+const START_LIMIT = 2 ** 53 - 2 ** 32;
+
+/** @throws WrennError `guest_protocol` for an offset at which no stream can begin. */
+export function requireStart(offset: number): void {
+  if (offset > START_LIMIT)
+    throw new WrennError("guest_protocol", { problem: `a stream that begins at ${offset}` });
+}
+
 export interface InboundHandlers {
   /** New bytes at `offset`, valid during the call. A jump past the last offset means that the guest dropped bytes. */
   readonly onData: (offset: number, bytes: Buffer) => void;
@@ -48,16 +57,22 @@ export class InboundStream implements LaneStream {
     return this.#ended;
   }
 
-  /** Continues from a known offset, for a stream that an earlier process of ours read. */
+  /**
+   * Continues from an offset that the guest names, as that of a stream which an earlier link read.
+   *
+   * @throws WrennError `guest_protocol` for an offset that leaves no room for a stream.
+   */
   startAt(offset: number): void {
+    requireStart(offset);
     this.#received = offset;
     this.#limit = Math.max(this.#limit, offset);
   }
 
   /** Lets the guest send up to `limit` and forget what has been received. */
   grant(limit: number): void {
-    if (this.#ended || limit <= this.#limit) return;
-    this.#limit = limit;
+    const exact = Math.min(limit, Number.MAX_SAFE_INTEGER);
+    if (this.#ended || exact <= this.#limit) return;
+    this.#limit = exact;
     this.resume();
   }
 
@@ -102,7 +117,8 @@ export class InboundStream implements LaneStream {
     const bytes = reader.rest();
     if (this.#ended) return;
     const end = offset + bytes.length;
-    if (end > this.#limit)
+    // Beyond the largest exact number a limit bounds nothing: sums are rounded.
+    if (end > Math.min(this.#limit, Number.MAX_SAFE_INTEGER))
       throw new WrennError("guest_protocol", {
         problem: `bytes up to ${end} of a stream that may be sent up to ${this.#limit}`,
       });

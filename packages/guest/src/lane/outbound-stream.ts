@@ -1,6 +1,7 @@
 import { abortable, Bell } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { Frame } from "@wrenn/protocol";
+import { requireStart } from "./inbound-stream.ts";
 import type { Lane, LaneStream } from "./lane.ts";
 
 const PART = guestChannel.MAX_PAYLOAD - 8;
@@ -63,7 +64,9 @@ export class OutboundStream implements LaneStream {
     return this.#end;
   }
 
+  /** Continues from an offset that the guest names. @throws WrennError `guest_protocol` for one that leaves no room for a stream. */
   startAt(offset: number): void {
+    requireStart(offset);
     this.#received = this.#sent = this.#end = offset;
   }
 

@@ -119,11 +119,15 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
     this.readerMoved();
   }
 
-  /** Continues a process that an earlier link started: its log begins with the oldest bytes that the guest holds. */
+  /**
+   * Continues a process that an earlier link started: its log begins with the oldest bytes that the guest holds.
+   *
+   * @throws WrennError `guest_protocol` for offsets that no stream has.
+   */
   recovered(record: ProcessRecord): void {
     for (const name of ["stdout", "stderr"] as const) {
-      this.log.streams[name].skipTo(record.oldest[name]);
       this.#intakes[name].inbound.startAt(record.oldest[name]);
+      this.log.streams[name].skipTo(record.oldest[name]);
       this.#intakes[name].inbound.resume();
     }
     this.#input?.startAt(record.inputReceived);
