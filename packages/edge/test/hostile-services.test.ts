@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { ask } from "./support/http-client.ts";
@@ -65,4 +66,17 @@ test("an agreement to a WebSocket with fields that HTTP/2 forbids is a typed err
   assert.equal(await statusOf(stream), 502);
   assert.match(await text(stream), /"reason":"port_hung_up"/);
   assert.ok(await edge.edge.connections.drain(edge.capsuleId, 5000));
+});
+
+test("a service that asks for a body again and again passes one of the requests on, and its answer", async (t) => {
+  const port = await startAnswering(
+    t,
+    `${"HTTP/1.1 100 Continue\r\n\r\n".repeat(10_000)}HTTP/1.1 200 OK\r\n${OK}`,
+  );
+  const edge = await startTestEdge(t);
+  const client = connect(edge.server.port, "127.0.0.1");
+  client.write(`GET / HTTP/1.1\r\nHost: ${edge.host(port)}\r\nConnection: close\r\n\r\n`);
+  const answer = await text(client);
+  assert.match(answer, /200 OK/);
+  assert.ok(answer.split("100 Continue").length <= 2, `${answer.length} bytes`);
 });

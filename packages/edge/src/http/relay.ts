@@ -82,7 +82,8 @@ async function attempt(
   response.once("close", onClose);
   // Once the service answers, only its answer counts: it may close while a body it does not want is still coming.
   upstream.on("error", (error) => answer ?? settle(error));
-  upstream.on("continue", () => response.writeContinue());
+  // Once: nothing bounds how many a service sends, and a client that does not read would leave them in memory.
+  upstream.once("continue", () => response.writeContinue());
   upstream.on("response", (incoming) => {
     answer = incoming;
     timer.refresh();
