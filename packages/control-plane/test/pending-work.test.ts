@@ -177,6 +177,31 @@ test("sessions are bounded for a capsule, and a session that ends makes room", a
   });
 });
 
+test("requests of a team for the id of another one's capsule take none of its places", async () => {
+  const { token } = await platform.person("stranger");
+  const gone = new AbortController();
+  // Requests count from their heads on: these bodies never come.
+  const calls = Array.from({ length: 3 }, () =>
+    fetch(`${platform.url}/v1/capsules/${capsules[0]}/files/exists`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: new ReadableStream({ start: (body) => body.enqueue(Buffer.from("{")) }),
+      duplex: "half",
+      signal: gone.signal,
+    }).catch(() => undefined),
+  );
+  await eventually("they are under way", async () => {
+    const { status } = await platform.call("POST", `/v1/capsules/${capsules[0]}/files/exists`, {
+      token,
+      body: { path: "/root" },
+    });
+    return status === 429;
+  });
+  assert.equal((await stat(0, "/root")).status, 200);
+  gone.abort();
+  await Promise.all(calls);
+});
+
 const MIB = 1 << 20;
 const limits = {
   capsule: { count: 10, bytes: 4 * MIB },

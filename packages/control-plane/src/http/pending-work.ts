@@ -76,10 +76,15 @@ export class PendingWork {
     return this.#used.get("server ")?.count ?? 0;
   }
 
-  /** Begins a piece of work of a capsule, or of a team, which counts until it is disposed of. @throws WrennError `too_much_under_way`. */
+  /**
+   * Begins a piece of work of a capsule, or of a team, which counts until it is disposed of. The id need not be known to be of a capsule
+   * of the team: each team counts on its own.
+   *
+   * @throws WrennError `too_much_under_way`.
+   */
   begin(teamId: string, capsuleId?: string): Work {
     const scopes = [
-      ...(capsuleId === undefined ? [] : [this.#scope("capsule", capsuleId)]),
+      ...(capsuleId === undefined ? [] : [this.#scope("capsule", `${teamId} ${capsuleId}`)]),
       this.#scope("team", teamId),
       this.#scope("server", ""),
     ];
