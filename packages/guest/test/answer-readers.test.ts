@@ -12,10 +12,7 @@ import { readProcessRecord } from "../src/processes/process-record.ts";
 const runs = process.env["WRENN_TEST_LONG"] === "1" ? 50_000 : 1000;
 const { BodyWriter } = guestChannel;
 
-const label = encodeLabel(
-  { pid: 0, tag: "t", cmd: "sh", args: ["-c", "x"], terminal: false, startedAt: 1 },
-  "attached",
-);
+const label = encodeLabel({ tag: "t", cmd: "sh", args: ["-c", "x"], startedAt: 1, attached: true });
 const entry = new BodyWriter().text("/a/b").u8(3).u32(0o777).u32(1).u32(2).text("user").text("group").u64(5);
 const event = new BodyWriter().u8(4).u8(0).text("new").text("old").finish();
 

@@ -1,8 +1,9 @@
 import { WrennError } from "@wrenn/core";
-import type { ProcessFacts, StartRequest } from "@wrenn/protocol";
 
 /** Longest label that the guest keeps (guest protocol §5). */
 const LABEL_LIMIT = 65_536;
+/** Last moment that a `Date` can have. */
+const LATEST_MS = 8.64e15;
 const SHORT_TEXT = 200;
 const SHORT_LIST = 20;
 
@@ -15,22 +16,32 @@ export interface ProcessLabel {
   readonly attached: boolean;
 }
 
-/** A command line too long for the label is cut there: it serves for show only. */
-export function encodeLabel(facts: ProcessFacts, output: StartRequest["output"]): Buffer {
-  const { tag = "", cmd, args, startedAt } = facts;
-  const label: ProcessLabel = { tag, cmd, args, startedAt, attached: output === "attached" };
+/** A command line too long for the label is cut: it serves for show only. */
+export function encodeLabel(label: ProcessLabel): Buffer {
+  const { cmd, args } = label;
   const whole = Buffer.from(JSON.stringify(label));
   if (whole.length <= LABEL_LIMIT) return whole;
   const cut = (text: string): string => text.slice(0, SHORT_TEXT);
   return Buffer.from(JSON.stringify({ ...label, cmd: cut(cmd), args: args.slice(0, SHORT_LIST).map(cut) }));
 }
 
+/** Memory of one argument in addition to its text: an entry of the list, and the head of a string. */
+const TEXT_OVERHEAD = 40;
+
+/** Memory that a label costs once it is read: text that is not Latin has two bytes for each character. */
+export function labelCost(bytes: Buffer, { args }: Pick<ProcessLabel, "args">): number {
+  return 2 * bytes.length + args.length * TEXT_OVERHEAD;
+}
+
 /**
- * Reads a label back; the guest may have changed it.
+ * Reads a label back; the guest may have changed it. Nothing of `bytes`, nor of the request that it describes, is kept by what is
+ * returned.
  *
  * @throws WrennError `guest_protocol` when it is not one.
  */
 export function decodeLabel(bytes: Buffer): ProcessLabel {
+  if (bytes.length > LABEL_LIMIT)
+    throw new WrennError("guest_protocol", { problem: `a process label of ${bytes.length} bytes` });
   let label: unknown;
   try {
     label = JSON.parse(bytes.toString("utf8"));
@@ -39,7 +50,9 @@ export function decodeLabel(bytes: Buffer): ProcessLabel {
   }
   if (!isLabel(label))
     throw new WrennError("guest_protocol", { problem: "a process label without its fields" });
-  return label;
+  // Only these: the guest may have added others.
+  const { tag, cmd, args, startedAt, attached } = label;
+  return { tag, cmd, args, startedAt, attached };
 }
 
 function isLabel(value: unknown): value is ProcessLabel {
@@ -51,6 +64,7 @@ function isLabel(value: unknown): value is ProcessLabel {
     Array.isArray(args) &&
     args.every((argument) => typeof argument === "string") &&
     typeof startedAt === "number" &&
+    Math.abs(startedAt) <= LATEST_MS &&
     typeof attached === "boolean"
   );
 }

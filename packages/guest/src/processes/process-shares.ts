@@ -19,7 +19,7 @@ export interface ProcessShares extends Readonly<Record<OutputStream, BufferShare
 /**
  * Makes room for a process and its output.
  *
- * @param label - bytes of what the host keeps about it.
+ * @param label - memory of what the host keeps about it.
  * @throws WrennError `guest_busy`.
  */
 export function reserveProcess(buffer: CapsuleBuffer, label: number, isAttached: boolean): ProcessShares {

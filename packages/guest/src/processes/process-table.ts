@@ -8,7 +8,7 @@ import { GuestRefusal } from "../lane/guest-refusal.ts";
 import { generalError, startError } from "../refusal-to-error.ts";
 import { GuestProcess } from "./guest-process.ts";
 import type { CapsuleBuffer } from "../memory/capsule-buffer.ts";
-import { decodeLabel, encodeLabel } from "./process-label.ts";
+import { decodeLabel, encodeLabel, labelCost } from "./process-label.ts";
 import { readProcessRecord } from "./process-record.ts";
 import type { ProcessRecord } from "./process-record.ts";
 import { reserveProcess } from "./process-shares.ts";
@@ -59,17 +59,13 @@ export class ProcessTable implements CapsuleProcesses {
     if (this.#processes.size >= PROCESS_LIMIT)
       throw new WrennError("guest_busy", { problem: `it has ${PROCESS_LIMIT} processes` });
     const handle = this.#newHandle();
-    const facts: ProcessFacts = {
-      pid: 0,
-      tag,
-      cmd: request.cmd,
-      args: request.args,
-      terminal: request.terminal !== undefined,
-      startedAt: clock.now(),
-    };
-    const label = encodeLabel(facts, request.output);
     const isAttached = request.output === "attached";
-    const shares = reserveProcess(buffer, label.length, isAttached);
+    const { cmd, args } = request;
+    const label = encodeLabel({ tag, cmd, args, startedAt: clock.now(), attached: isAttached });
+    // The command line is kept as the label has it, however long the request's is.
+    const { attached: _attached, ...shown } = decodeLabel(label);
+    const facts: ProcessFacts = { ...shown, pid: 0, terminal: request.terminal !== undefined };
+    const shares = reserveProcess(buffer, labelCost(label, shown), isAttached);
     const process = this.#add(handle, facts, shares, isAttached, request.stdin || facts.terminal);
     if (facts.terminal)
       process.log.recordResize(
@@ -132,7 +128,7 @@ export class ProcessTable implements CapsuleProcesses {
     const { handle, pid, terminal } = record;
     try {
       const { attached, ...label } = decodeLabel(record.label);
-      const shares = reserveProcess(this.#options.buffer, record.label.length, attached);
+      const shares = reserveProcess(this.#options.buffer, labelCost(record.label, label), attached);
       const process = this.#add(handle, { ...label, pid, terminal }, shares, attached, !record.inputEnded);
       process.recovered(record);
       this.#follow(process);
