@@ -4,6 +4,14 @@ const BLOCK_MIN = 256;
 /** What a block costs in addition to its bytes. */
 const BLOCK_OVERHEAD = 160;
 
+/** What a log costs of which nothing but the newest block is left. */
+export const LAST_BLOCK_COST = BLOCK_MAX + BLOCK_OVERHEAD;
+
+/** What a log costs at most that holds `bytes` bytes, in whatever sizes they arrived: heads of blocks, and room in the newest. */
+export function logCost(bytes: number): number {
+  return bytes + (bytes >> 3) + 8192;
+}
+
 interface Block {
   readonly memory: Uint8Array;
   /** The part of the memory that is in use. */
@@ -72,6 +80,18 @@ export class ByteLog {
   /** Forgets every byte before `offset`. */
   forget(offset: number): void {
     this.#trim(Math.min(offset, this.#end));
+  }
+
+  /** Forgets the oldest bytes until the log costs at most `footprint`. */
+  shrinkTo(footprint: number): void {
+    let offset = this.#start;
+    let left = this.#footprint;
+    for (const { memory, from, to } of this.#blocks) {
+      if (left <= footprint) break;
+      offset += to - from;
+      left -= memory.length + BLOCK_OVERHEAD;
+    }
+    this.#trim(offset);
   }
 
   /**

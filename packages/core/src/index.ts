@@ -1,5 +1,5 @@
 export { Bell } from "./bell.ts";
-export { ByteLog } from "./byte-log.ts";
+export { ByteLog, LAST_BLOCK_COST, logCost } from "./byte-log.ts";
 export { DAY_MS, systemClock } from "./clock.ts";
 export type { Clock } from "./clock.ts";
 export { ConcurrencyLimit } from "./concurrency-limit.ts";

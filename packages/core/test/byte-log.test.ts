@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ByteLog } from "@wrenn/core";
+import { ByteLog, LAST_BLOCK_COST, logCost } from "@wrenn/core";
 
 test("a byte log equals the tail of everything appended, under any appends, reads and forgets", () => {
   const step = fc.oneof(
@@ -57,4 +57,19 @@ test("a log costs what it holds, in whatever sizes its bytes arrived", () => {
   const small = new ByteLog(1 << 20);
   small.append(new Uint8Array(10));
   assert.ok(small.footprint < 1000, `${small.footprint} bytes for 10`);
+});
+
+test("a log that is shrunk keeps its newest bytes, and never costs more than its size says", () => {
+  for (const ring of [16_384, 65_536, 262_144])
+    for (const size of [1, 7, 100, 255, 256, 257, 300, 1000, 5000, 16_383]) {
+      const log = new ByteLog(1 << 20);
+      const part = new Uint8Array(size);
+      for (let held = size; held <= ring; held += size) {
+        log.append(part);
+        assert.ok(log.footprint <= logCost(held), `${log.footprint} bytes for ${held} in parts of ${size}`);
+      }
+      log.shrinkTo(LAST_BLOCK_COST);
+      assert.ok(log.footprint <= LAST_BLOCK_COST && log.end > log.start, `${log.footprint} bytes`);
+      assert.deepEqual(log.read(0), { offset: log.start, bytes: new Uint8Array(log.end - log.start) });
+    }
 });

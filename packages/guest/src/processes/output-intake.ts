@@ -11,7 +11,7 @@ const ACKNOWLEDGE_BYTES = 65_536;
 export interface OutputIntakeDeps {
   readonly lane: Lane;
   readonly log: ByteLog;
-  /** What the stream may cost; closed with the stream. */
+  /** What the stream may cost, never less than at first; closed with the stream. */
   readonly share: BufferShare;
 }
 
@@ -19,7 +19,7 @@ export interface OutputIntakeOptions {
   readonly streamId: number;
   /** What the guest may send unasked. */
   readonly unasked: number;
-  /** What the share has room for from the beginning: the guest may send it at any moment, unless nothing waits. */
+  /** The guest may send this much at any moment, unless nothing waits. */
   readonly ring: number;
   /** Output never waits for a reader: what there is no room for is dropped. */
   readonly neverWaits: boolean;
@@ -34,6 +34,8 @@ export class OutputIntake {
   readonly #log: ByteLog;
   readonly #share: BufferShare;
   readonly #ring: number;
+  /** What the share has had from the beginning. */
+  readonly #floor: number;
   readonly #neverWaits: boolean;
   #closed = false;
 
@@ -41,6 +43,7 @@ export class OutputIntake {
     this.#log = deps.log;
     this.#share = deps.share;
     this.#ring = options.ring;
+    this.#floor = deps.share.bytes;
     this.#neverWaits = options.neverWaits;
     this.inbound = new InboundStream(deps.lane, options.streamId, options.unasked, handlers);
   }
@@ -91,8 +94,8 @@ export class OutputIntake {
   #admitAll(): void {
     this.inbound.grant(Number.MAX_SAFE_INTEGER);
     this.inbound.acknowledge(ACKNOWLEDGE_BYTES);
-    if (this.#share.reserve(Math.max(this.#log.footprint, this.#ring), "growth")) return;
-    this.#log.forget(this.#log.end - this.#ring);
+    if (this.#share.reserve(Math.max(this.#log.footprint, this.#floor), "growth")) return;
+    this.#log.shrinkTo(this.#floor);
     this.settle();
   }
 
@@ -100,6 +103,6 @@ export class OutputIntake {
     const { ended, received } = this.inbound;
     if (ended) return this.#log.footprint;
     const outstanding = this.#neverWaits ? 0 : limit - received;
-    return Math.max(this.#log.footprint + outstanding, this.#ring);
+    return Math.max(this.#log.footprint + outstanding, this.#floor);
   }
 }

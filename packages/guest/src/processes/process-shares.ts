@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { LAST_BLOCK_COST, logCost, WrennError } from "@wrenn/core";
 import type { OutputStream } from "@wrenn/protocol";
 import type { BufferShare, CapsuleBuffer } from "../memory/capsule-buffer.ts";
 
@@ -30,8 +30,9 @@ export function reserveProcess(buffer: CapsuleBuffer, label: number, isAttached:
   if (facts.reserve(label + PROCESS_OVERHEAD)) {
     for (const ring of rings) {
       const isLast = ring === RINGS.at(-1);
+      const cost = isAttached ? logCost(ring) : LAST_BLOCK_COST;
       const fits = (share: BufferShare): boolean =>
-        isLast ? share.reserve(ring) : share.reserve(ring, "growth");
+        isLast ? share.reserve(cost) : share.reserve(cost, "growth");
       if (fits(stdout) && fits(stderr)) return { ...shares, ring };
       stdout.close();
       stderr.close();
