@@ -187,7 +187,8 @@ test("a checkpoint that two control planes remove at once is recorded by one of 
   await db.transaction().execute((trx) => retentionQueries.warnOfExpiry(trx, expired, at, at));
   const record = (): Promise<boolean> =>
     db.transaction().execute((trx) => retentionQueries.recordExpired(trx, expired));
-  assert.deepEqual((await Promise.all([record(), record()])).toSorted(), [false, true]);
+  const recorded = await Promise.all([record(), record()]);
+  assert.equal(recorded.filter((one) => one).length, 1);
   assert.deepEqual(await warnings(id), ["checkpoint.expiring g1", "checkpoint.expired g1"]);
   await call("DELETE", `/v1/capsules/${id}`);
 });
@@ -196,13 +197,15 @@ test("one look finds every capsule that is due, however many there are", async (
   const id = await create();
   await call("POST", `/v1/capsules/${id}/pause`);
   const status = host.capsules.get(id) ?? assert.fail();
-  const copies = await sql<{
-    id: string;
-  }>`insert into sandboxes select (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid()))).*
-    from sandboxes s, generate_series(1, 249) where s.id = ${parseId("capsule", id)} returning id`.execute(
-    database.db,
-  );
-  for (const copy of copies.rows.map((row) => formatId("capsule", row.id)))
+  const capsules = sql.table("sandboxes");
+  await sql`insert into ${capsules} select (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid()))).*
+    from ${capsules} s, generate_series(1, 249) where s.id = ${parseId("capsule", id)}`.execute(database.db);
+  const rows = await database.db
+    .selectFrom("sandboxes")
+    .select("id")
+    .where("status", "=", "paused")
+    .execute();
+  for (const copy of rows.map((row) => formatId("capsule", row.id)))
     host.capsules.set(copy, { ...status, id: copy });
   await pass(29.5 * DAY_MS);
   const { count } = await database.db
