@@ -35,6 +35,23 @@ export function withoutNested(networks: readonly Network[]): readonly Network[] 
   return kept;
 }
 
+/** The fewest networks that hold these addresses and no others. */
+export function networksOf(addresses: Iterable<string>): readonly string[] {
+  const values = [...new Set([...addresses].map((address) => parseNetwork(address, "address").first))];
+  values.sort((a, b) => a - b);
+  const networks: string[] = [];
+  for (let at = 0; at < values.length;) {
+    const first = values[at] ?? 0;
+    let bits = 32;
+    const isWhole = (size: number): boolean =>
+      first % size === 0 && values[at + size - 1] === first + size - 1;
+    while (bits > 0 && isWhole(2 ** (33 - bits))) bits -= 1;
+    networks.push(bits === 32 ? format(first) : `${format(first)}/${bits}`);
+    at += 2 ** (32 - bits);
+  }
+  return networks;
+}
+
 export function overlaps(a: Network, b: Network): boolean {
   return a.first <= b.last && b.first <= a.last;
 }

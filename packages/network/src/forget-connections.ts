@@ -1,14 +1,17 @@
 import { WrennError } from "@wrenn/core";
+import { networksOf } from "./cidr.ts";
 import type { Runner } from "./runner.ts";
 
 /**
- * Removes every connection of an address from the host's table, whichever side opened it. The next user of the address gets no
- * packets of them, and the table is free of them at once instead of after their time.
+ * Removes every connection of these addresses from the host's table, whichever side opened it. The next user of an address gets no
+ * packets of them, and the table is free of them at once instead of after their time. The table is read twice for each network that the
+ * addresses make up, not for each address.
  *
  * @throws WrennError `dependency_missing` without conntrack; `command_failed` when the kernel refuses.
  */
-export async function forgetConnections(address: string, runner: Runner): Promise<void> {
-  await Promise.all(["--orig-src", "--orig-dst"].map((end) => remove(end, address, runner)));
+export async function forgetConnections(addresses: Iterable<string>, runner: Runner): Promise<void> {
+  for (const network of networksOf(addresses))
+    await Promise.all(["--orig-src", "--orig-dst"].map((end) => remove(end, network, runner)));
 }
 
 /**
@@ -26,14 +29,22 @@ export async function forgetStrangers(
     ["--orig-src", "src"],
     ["--orig-dst", "dst"],
   ] as const) {
-    const { stdout } = await runner(["conntrack", "--dump", end, block], {});
+    const pattern = new RegExp(`\\b${field}=([0-9.]+)`);
     // The first pair of addresses is that of the side that opened the connection.
-    for (const line of stdout.split("\n")) {
-      const address = new RegExp(`\\b${field}=([0-9.]+)`).exec(line)?.[1];
+    const look = (line: string): void => {
+      const address = pattern.exec(line)?.[1];
       if (address !== undefined && !known.has(address)) found.add(address);
-    }
+    };
+    let rest = "";
+    const onStdout = (text: string): void => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) look(line);
+    };
+    await runner(["conntrack", "--dump", end, block], { onStdout });
+    look(rest);
   }
-  for (const address of found) await forgetConnections(address, runner);
+  await forgetConnections(found, runner);
 }
 
 async function remove(end: string, address: string, runner: Runner): Promise<void> {

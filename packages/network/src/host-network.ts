@@ -8,6 +8,8 @@ import { createDestinations } from "./destinations.ts";
 import type { Destinations } from "./destinations.ts";
 import { guardConnections, readConnectionTable } from "./connection-guard.ts";
 import type { ConnectionTable } from "./connection-guard.ts";
+import { DEFAULT_CONNECTION_LIMITS, questionsPerSecond } from "./connection-limits.ts";
+import type { ConnectionLimits } from "./connection-limits.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { enableForwarding, restoreForwarding, separatedInterfaces } from "./host-forwarding.ts";
 import { readHostRoutes } from "./host-routes.ts";
@@ -19,6 +21,7 @@ import { instancesInKernel } from "./orphan-instances.ts";
 import type { Runner } from "./runner.ts";
 import { readJournal, removeJournal, writeJournal } from "./slot-journal.ts";
 import { SlotPolicies } from "./slot-policies.ts";
+import { TeamConnections } from "./team-connections.ts";
 import { hostSearchDomains, hostUpstreams, parseUpstream } from "./upstreams.ts";
 
 export interface HostNetworkOptions {
@@ -28,6 +31,7 @@ export interface HostNetworkOptions {
   readonly uidBase: number;
   readonly resolvers?: readonly string[];
   readonly reachableNetworks?: readonly string[];
+  readonly connectionLimits?: Partial<ConnectionLimits>;
   /** Reads how full the host's table of connections is; from /proc without. */
   readonly connectionTable?: () => Promise<ConnectionTable>;
   readonly runner: Runner;
@@ -37,6 +41,7 @@ export interface HostNetworkOptions {
 export interface HostNetwork {
   readonly instance: Instance;
   readonly policies: SlotPolicies;
+  readonly teams: TeamConnections;
   readonly destinations: Destinations;
   /** Stops the gateway; `remove` also takes back everything from the host, once no slot is left. */
   close(what: "leave" | "remove"): Promise<void>;
@@ -56,17 +61,26 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
   await writeOwner(instance.id, { stateDirectory, block: instance.block });
   const table = options.connectionTable ?? readConnectionTable;
   const separated = await separatedInterfaces();
-  const rules = compileHostRules(instance, {
-    upstreams,
-    opened: destinations.opened,
-    routes: await readHostRoutes(runner, signal),
-    separated,
-    tableSize: (await table()).size,
-  });
-  await runner(["nft", "-f", "-"], { signal, input: rules });
+  const tableSize = (await table()).size;
+  const connectionLimits = { ...DEFAULT_CONNECTION_LIMITS, ...options.connectionLimits };
+  const rules = async (inner: AbortSignal): Promise<string> =>
+    compileHostRules(instance, {
+      upstreams,
+      opened: destinations.opened,
+      routes: await readHostRoutes(runner, inner),
+      separated,
+      tableSize,
+      connectionLimits,
+    });
+  await runner(["nft", "-f", "-"], { signal, input: await rules(signal) });
+  const teams = new TeamConnections({ instance, runner, logger }, { limits: connectionLimits, tableSize });
   await enableForwarding(separated, logger);
   const guarding = new AbortController();
-  const guard = guardConnections({ instance, runner, clock: systemClock, logger, table }, guarding.signal);
+  const restore = async (inner: AbortSignal): Promise<void> => await teams.restore(await rules(inner));
+  const guard = guardConnections(
+    { instance, runner, clock: systemClock, logger, table, restore },
+    guarding.signal,
+  );
   release.defer(async () => {
     guarding.abort();
     await guard;
@@ -90,6 +104,7 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
       upstreams,
       destinations,
       searchDomains: await hostSearchDomains(),
+      questionsPerSecond: questionsPerSecond(tableSize),
       logger,
       bind: (...binding) => policies.bind(...binding),
     },
@@ -100,6 +115,7 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
   return {
     instance,
     policies,
+    teams,
     destinations,
     close: async (what) => {
       await using _ = owned;

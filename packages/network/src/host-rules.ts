@@ -1,4 +1,10 @@
-import { CAPSULE_TIMEOUTS, compileNewConnections } from "./connection-limits.ts";
+import {
+  CAPSULE_TIMEOUTS,
+  compileNewConnections,
+  FIRST_PACKET,
+  gatewayConnectionRules,
+} from "./connection-limits.ts";
+import type { ConnectionLimits } from "./connection-limits.ts";
 import { CLOSED, NEVER_REACHABLE } from "./destinations.ts";
 import type { HostRoutes } from "./host-routes.ts";
 import { blockCidr, gatewayUid, hostGateway, hostTable, linkPattern } from "./naming.ts";
@@ -20,6 +26,7 @@ export interface HostRulesOptions {
   readonly separated: readonly string[];
   /** Entries that the host's table of connections takes. */
   readonly tableSize: number;
+  readonly connectionLimits: ConnectionLimits;
 }
 
 /** Different next hops, and neighbours that capsules tried in the last seconds. A full set refuses, it does not let pass. */
@@ -27,8 +34,9 @@ const NEXT_HOPS = 65_536;
 
 /**
  * The instance's one table on the host: a constant number of rules however many slots there are. It repeats in the host what the slots'
- * own rules promise, so that neither layer alone is trusted, and confines the gateway, which reads what guests send. Replaces an
- * older table of the instance in the same transaction.
+ * own rules promise, so that neither layer alone is trusted, and confines the gateway, which reads what guests send. Questions to the
+ * resolver over UDP are not in the host's table of connections, so that neither fills it nor needs room in it. Replaces an older
+ * table of the instance in the same transaction.
  */
 export function compileHostRules(instance: Instance, options: HostRulesOptions): string {
   const table = `inet ${hostTable(instance.id)}`;
@@ -54,12 +62,17 @@ ${packetRates()}
   chain spoofing {
     type filter hook prerouting priority raw; policy accept;
     iifname ${links} fib saddr . iif oif missing drop
+    iifname ${links} ip daddr ${gateway} udp dport ${RESOLVER_PORT} notrack
   }
-${compileNewConnections(options.tableSize)}
+  chain answers {
+    type filter hook output priority raw; policy accept;
+    ip saddr ${gateway} ip daddr ${block} udp sport ${RESOLVER_PORT} notrack
+  }
+${compileNewConnections(options.tableSize, options.connectionLimits)}
   chain input {
     type filter hook input priority filter - 10; policy accept;
     iifname ${links} ct direction reply ct state established,related accept
-    iifname ${links} ct state new jump new_connections
+    iifname ${links} ${FIRST_PACKET} jump new_connections
     iifname ${links} ip daddr ${gateway} jump to_gateway
     iifname ${links} ip daddr ${gateway} meta l4proto { tcp, udp } th dport ${RESOLVER_PORT} accept
     iifname ${links} ip daddr ${gateway} tcp dport ${SERVER_NAME_PORT} accept
@@ -73,7 +86,7 @@ ${compileNewConnections(options.tableSize)}
     iifname ${links} ip saddr != ${block} drop
     iifname ${links} oifname "wr-*" drop
     iifname ${links} jump destination
-    iifname ${links} ct state new jump new_connections
+    iifname ${links} ${FIRST_PACKET} jump new_connections
     oifname ${links} ct direction original drop
     oifname ${links} ct state != { established, related } drop
 ${separation(options.separated)}
@@ -90,6 +103,8 @@ ${destinationChains(options.routes.uplinks)}
   }
   chain gateway_sends {
     ct direction reply ct state established,related accept
+    ip saddr ${gateway} ip daddr ${block} udp sport ${RESOLVER_PORT} accept
+${gatewayConnectionRules(options.tableSize)}
 ${options.upstreams.map(({ address, port }) => `    ${family(address)} daddr ${address} meta l4proto { tcp, udp } th dport ${port} accept`).join("\n")}
     meta nfproto ipv6 drop
     fib daddr type local drop

@@ -53,7 +53,7 @@ export async function removeInstance(
   for (const slot of slots) {
     await tearDownSlot(instance, slot, runner);
     // Without the tool its connections stay in the table until their time is over.
-    await forgetConnections(slotOf(instance, slot).hostAddress, runner).catch(() => undefined);
+    await forgetConnections([slotOf(instance, slot).hostAddress], runner).catch(() => undefined);
   }
   const remove = async (...argv: [string, ...string[]]): Promise<void> => {
     // What is gone already is what is wanted.

@@ -7,7 +7,12 @@ const PROBLEM_LIMIT = 500;
 /** Runs one program from an argument vector; input goes to its standard input. Rejects when its exit code is not 0. */
 export type Runner = (
   argv: readonly [string, ...string[]],
-  options: { readonly input?: string; readonly signal?: AbortSignal },
+  options: {
+    readonly input?: string;
+    readonly signal?: AbortSignal;
+    /** Gets all of the standard output in pieces; what the result holds of it is bounded. */
+    readonly onStdout?: (text: string) => void;
+  },
 ) => Promise<{ readonly stdout: string }>;
 
 /**

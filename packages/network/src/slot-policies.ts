@@ -1,9 +1,10 @@
 import { isIPv4 } from "node:net";
-import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
+import { ConcurrencyLimit, GroupedWrites, KeyedQueue, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { NetworkDecision } from "@wrenn/protocol";
 import type { Destinations } from "./destinations.ts";
 import type { Gateway } from "./gateway/gateway.ts";
+import { TokenBucket } from "./gateway/slot-allowance.ts";
 import { namespaceName, slotOf } from "./naming.ts";
 import type { Instance } from "./naming.ts";
 import { removePolicy, writePolicy } from "./policy-journal.ts";
@@ -19,6 +20,10 @@ import { FIRST_EPOCH } from "./slot-rules.ts";
 
 const MAX_BINDING = 64;
 const MAX_BINDING_SEC = 7200;
+/** Requests of one slot to bind addresses. The gateway asks for less. */
+const BIND_RATE = { perSecond: 20, burst: 100 };
+/** Slots whose addresses are bound at a time; each is a process. */
+const MAX_BINDING_SLOTS = 4;
 const MAX_EPOCH = 2 ** 31;
 
 export interface SlotPoliciesOptions {
@@ -29,11 +34,22 @@ export interface SlotPoliciesOptions {
   readonly logger: Logger;
   readonly destinations: Destinations;
   /** Set once the gateway runs; it asks for bindings as soon as it does. */
-  readonly gateway: () => Gateway;
+  readonly gateway: () => Pick<Gateway, "setPolicy" | "decisions" | "forget">;
 }
 
 interface Held extends PolicyRecord {
   readonly parsed: ParsedPolicy;
+}
+
+interface Binding {
+  readonly epoch: number;
+  readonly addresses: readonly NamedAddress[];
+}
+
+/** Requests to bind that come while a transaction of the slot runs share the next one. */
+interface Binder {
+  readonly rate: TokenBucket;
+  readonly writes: GroupedWrites<Binding, void>;
 }
 
 /** Keeps what the kernel and the gateway know of each slot's policy the same. Changes of one slot happen one after the other. */
@@ -41,6 +57,8 @@ export class SlotPolicies {
   readonly #options: SlotPoliciesOptions;
   readonly #held = new Map<number, Held>();
   readonly #queue = new KeyedQueue();
+  readonly #binders = new Map<number, Binder>();
+  readonly #bindingSlots = new ConcurrencyLimit(MAX_BINDING_SLOTS);
 
   constructor(options: SlotPoliciesOptions) {
     this.#options = options;
@@ -107,13 +125,42 @@ export class SlotPolicies {
     );
     if (!sound || addresses.length === 0 || addresses.length > MAX_BINDING)
       throw new WrennError("invalid_field", { field: "addresses", problem: "cannot be bound" });
-    await this.#queue.run(String(number), async () => {
-      const held = this.#held.get(number);
-      if (!held || held.epoch !== epoch || held.parsed.allow.domains.length === 0)
-        throw new WrennError("invalid_field", { field: "epoch", problem: "is over" });
-      const unique = new Map(addresses.map((named) => [named.address, named]));
-      await this.#change(number, compileBindings([...unique.values()]), AbortSignal.timeout(5000));
+    if (!this.#mayBind(number, epoch)) throw epochIsOver();
+    const { rate, writes } = this.#binderOf(number);
+    if (!rate.take(this.#options.clock.now()))
+      throw new WrennError("operation_failed", {
+        operation: `binding addresses of network slot ${number}`,
+        problem: "it asks for too many",
+      });
+    await writes.write({ epoch, addresses });
+  }
+
+  #binderOf(number: number): Binder {
+    const known = this.#binders.get(number);
+    if (known) return known;
+    const writes = new GroupedWrites<Binding, void>((bindings) =>
+      this.#bindingSlots.run(() => this.#bindAll(number, bindings)),
+    );
+    const binder = { rate: new TokenBucket(BIND_RATE), writes };
+    this.#binders.set(number, binder);
+    return binder;
+  }
+
+  async #bindAll(number: number, bindings: readonly Binding[]): Promise<readonly (void | Error)[]> {
+    return await this.#queue.run(String(number), async () => {
+      const longest = new Map<string, NamedAddress>();
+      for (const { epoch, addresses } of bindings)
+        for (const named of this.#mayBind(number, epoch) ? addresses : [])
+          if (named.seconds > (longest.get(named.address)?.seconds ?? 0)) longest.set(named.address, named);
+      const rules = compileBindings([...longest.values()]);
+      if (longest.size > 0) await this.#change(number, rules, AbortSignal.timeout(5000));
+      return bindings.map(({ epoch }) => (this.#mayBind(number, epoch) ? undefined : epochIsOver()));
     });
+  }
+
+  #mayBind(number: number, epoch: number): boolean {
+    const held = this.#held.get(number);
+    return held?.epoch === epoch && held.parsed.allow.domains.length > 0;
   }
 
   /** What the slot's guest wanted to reach, oldest first. */
@@ -141,6 +188,7 @@ export class SlotPolicies {
   /** Forgets a slot, once the changes of it that have begun are over: none of them reaches the next slot of its number. */
   async close(number: number): Promise<void> {
     this.#held.delete(number);
+    this.#binders.delete(number);
     await this.#queue.run(String(number), async () => {
       // Also what a change that failed has put back.
       this.#held.delete(number);
@@ -165,4 +213,8 @@ export class SlotPolicies {
     const { instance, runner } = this.#options;
     await changeRules(instance, slotOf(instance, number), rules, runner, signal);
   }
+}
+
+function epochIsOver(): WrennError {
+  return new WrennError("invalid_field", { field: "epoch", problem: "is over" });
 }

@@ -1,9 +1,8 @@
 import { setTimeout } from "node:timers/promises";
-import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
+import { GroupedWrites, problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import type { NetworkDecision } from "@wrenn/protocol";
 import type { ConnectionTable } from "./connection-guard.ts";
-import { DEFAULT_CONNECTION_LIMITS } from "./connection-limits.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import type { Destinations } from "./destinations.ts";
 import { openHost } from "./host-network.ts";
@@ -23,7 +22,7 @@ import { SlotNumbers } from "./slot-numbers.ts";
 import type { SlotPolicies } from "./slot-policies.ts";
 import { NothingMade, setUpSlot, tearDownSlot } from "./slot-setup.ts";
 import type { Slot } from "./slot.ts";
-import { TeamConnections } from "./team-connections.ts";
+import type { TeamConnections } from "./team-connections.ts";
 
 const REFILL_DELAY_MS = 300;
 
@@ -65,7 +64,7 @@ export interface SlotPool {
    */
   release(slot: Slot): Promise<void>;
   /**
-   * Counts the slot's connections for a team from now on. Without a team only the limits of the slot hold.
+   * Counts the slot's connections for a team from now on. All slots without a team count for one together.
    *
    * @throws WrennError `command_failed` when the kernel refuses.
    */
@@ -108,10 +107,7 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
     {
       host,
       runner,
-      teams: new TeamConnections(
-        { instance: host.instance, runner, logger: options.logger },
-        { ...DEFAULT_CONNECTION_LIMITS, ...options.connectionLimits },
-      ),
+      teams: host.teams,
       slotsInKernel: () => kernelSlots(id),
       known: await readPolicies(options.stateDirectory),
       orphans,
@@ -155,7 +151,11 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
   const leases = new Map<number, Slot>();
   const removals = new Map<Slot, Promise<void>>();
   const makings = new Set<Promise<unknown>>();
-  const forgetting = new KeyedQueue();
+  /** One after the other, since each reads the whole table; those that wait are forgotten together. */
+  const forgetting = new GroupedWrites<string, void>(async (addresses) => {
+    await forgetConnections(addresses, runner);
+    return [];
+  });
   const endings = new Set<Promise<void>>();
   const closing = new AbortController();
   let isAdoptionOver = false;
@@ -177,8 +177,7 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
   const forget = async (number: number): Promise<void> => {
     try {
       const { hostAddress } = slotOf(instance, number);
-      // One after the other: each reads the whole table.
-      await forgetting.run("", () => forgetConnections(hostAddress, runner));
+      await forgetting.write(hostAddress);
       numbers.free(number);
     } catch (error) {
       numbers.move(number, "removing", "orphan");

@@ -1,3 +1,4 @@
+import { FIRST_PACKET } from "./connection-limits.ts";
 import { CLOSED, NEVER_REACHABLE } from "./destinations.ts";
 import type { Destinations } from "./destinations.ts";
 import { blockCidr, hostGateway } from "./naming.ts";
@@ -18,7 +19,8 @@ export const FIRST_EPOCH = 1;
 
 /**
  * The whole ruleset inside a slot's namespace, for `nft -f -`. The egress rules judge the address that a connection was opened to
- * (`ct original`) on every packet of both directions, so a new policy also ends connections that it forbids.
+ * (`ct original`) on every packet of both directions, so a new policy also ends connections that it forbids. An answer of the
+ * resolver that belongs to no question reaches no guest.
  */
 export function compileSlotRules(
   instance: Instance,
@@ -74,6 +76,7 @@ ${["granted", "refused"].map(seenSet).join("\n")}
   }
   chain destination_nat {
     type nat hook prerouting priority dstnat; policy accept;
+    iifname "eth0" udp sport ${RESOLVER_PORT} drop
     iifname "eth0" ip saddr ${gateway} ip daddr ${slot.hostAddress} dnat ip to ${slot.guestAddress}
     iifname "${slot.tap}" ip daddr ${slot.gateway} meta l4proto { tcp, udp } th dport 53 dnat ip to ${gateway}:${RESOLVER_PORT}
     iifname "${slot.tap}" jump by_name_nat
@@ -118,8 +121,8 @@ ${["granted", "refused"].map(seenSet).join("\n")}
     goto default_egress
   }
   chain guest_to_outside {
-    ct state new limit rate over ${limits.connectionsPerSecond}/second burst ${limits.connections} packets drop
-    ct state new ct count over ${limits.connections} drop
+    ${FIRST_PACKET} limit rate over ${limits.connectionsPerSecond}/second burst ${limits.connections} packets drop
+    ${FIRST_PACKET} ct count over ${limits.connections} drop
     ct original ip daddr ${slot.gateway} ct status dnat accept
     goto egress
   }

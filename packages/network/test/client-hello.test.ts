@@ -1,10 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MAX_HELLO_BYTES, readClientHello } from "../src/gateway/client-hello.ts";
+import { ClientHelloReader, MAX_HELLO_BYTES } from "../src/gateway/client-hello.ts";
+import type { HelloResult } from "../src/gateway/client-hello.ts";
 import { clientHelloOf } from "./support/client-hello-of.ts";
 
 const hello = await clientHelloOf("www.example.com");
+
+/** What comes of bytes that come in pieces of at most `size`. */
+function readClientHello(bytes: Buffer, size = bytes.length): HelloResult {
+  const reader = new ClientHelloReader();
+  let result: HelloResult = { state: "incomplete" };
+  for (let at = 0; at < bytes.length && result.state === "incomplete"; at += size)
+    result = reader.push(bytes.subarray(at, at + size));
+  return result;
+}
 
 /** The same handshake message in records of at most `size` bytes. */
 function inRecords(size: number): Buffer {
@@ -34,6 +44,32 @@ test("the name does not depend on how the hello is cut into records, and bytes a
       state: "complete",
       serverName: "www.example.com",
     });
+});
+
+test("the name does not depend on the pieces that the hello comes in", () => {
+  for (const bytes of [hello, inRecords(1), inRecords(100)])
+    for (const size of [1, 3, 64, 1000])
+      assert.deepEqual(readClientHello(bytes, size), { state: "complete", serverName: "www.example.com" });
+});
+
+test("a long hello in the smallest records and many pieces costs hardly any processor time, empty records are refused", () => {
+  const bytes = Buffer.alloc(MAX_HELLO_BYTES - (MAX_HELLO_BYTES % 6));
+  const start = [1, 0, 255, 255];
+  for (let at = 0, n = 0; at + 6 <= bytes.length; at += 6, n += 1)
+    bytes.set([22, 3, 1, 0, 1, start[n] ?? 0], at);
+  const cost = (): number => {
+    const before = process.cpuUsage();
+    assert.equal(readClientHello(bytes, 256).state, "incomplete");
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000;
+  };
+  for (let n = 0; n < 5; n += 1) cost();
+  const best = Math.min(...Array.from({ length: 5 }, cost));
+  assert.ok(best < 5, `${best} ms`);
+  assert.deepEqual(readClientHello(Buffer.from([22, 3, 1, 0, 0, 22, 3, 1, 0, 0])), {
+    state: "invalid",
+    problem: "a record is empty",
+  });
 });
 
 test("every prefix of a hello is incomplete", () => {

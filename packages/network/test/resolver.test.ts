@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
 import { test } from "node:test";
 import fc from "fast-check";
 import { decode, encode } from "dns-packet";
@@ -7,6 +8,7 @@ import { silentLogger, systemClock } from "@wrenn/core";
 import { createDestinations } from "../src/destinations.ts";
 import { authoritiesFor } from "../src/gateway/dns-filter.ts";
 import { createResolver } from "../src/gateway/resolver.ts";
+import { SharedRate } from "../src/gateway/slot-allowance.ts";
 import { SlotState } from "../src/gateway/slot-state.ts";
 import type { NamedAddress } from "../src/policy-rules.ts";
 import { parsePolicy } from "../src/policy.ts";
@@ -297,6 +299,90 @@ test("questions that never end take the places of one slot, and half of all leav
   };
   for (let number = 1; number <= 16; number += 1) assert.equal(await asking(number), 64);
   for (let number = 17; number <= 100; number += 1) assert.equal(await asking(number), 8, `slot ${number}`);
+});
+
+test("a slot with nothing under way gets one question also when others have taken every place", async () => {
+  const policy = parsePolicy({ egress: "allow", allow: [], deny: [] });
+  const resolve = createResolver({
+    clock: systemClock,
+    logger: silentLogger,
+    scope: { destinations: createDestinations([]), searchDomains: [] },
+    ask: () => new Promise(() => {}),
+    bind: async () => {},
+  });
+  const question = { name: "example.com", type: "A" as const, class: "IN" as const };
+  const query = encode({ type: "query", id: 1, flags: 256, questions: [question] });
+  for (let number = 1; number <= 400; number += 1) {
+    const slot = new SlotState(number, policy, 1);
+    for (let n = 0; n < 100; n += 1) void resolve(slot, query, "udp", signal);
+    assert.ok(slot.asking >= 1, `slot ${number}`);
+    if (number === 400) assert.equal(slot.asking, 1);
+  }
+});
+
+test("an address that many names share is bound once, until it would end before the record does", async () => {
+  const requests: (readonly NamedAddress[])[] = [];
+  const slot = new SlotState(1, parsePolicy({ egress: "deny", allow: ["*"], deny: [] }), 1);
+  let now = 0;
+  let ttl = 300;
+  let address = (_name: string): string => "203.0.113.9";
+  const resolve = createResolver({
+    clock: { ...systemClock, now: () => now },
+    logger: silentLogger,
+    scope: { destinations: createDestinations([]), searchDomains: [] },
+    ask: async ({ type, name }) =>
+      decode(
+        encode({
+          type: "response",
+          id: 1,
+          questions: [{ type, name }],
+          answers: [a(name, address(name), ttl)],
+        }),
+      ),
+    bind: async (_slot, _epoch, addresses) => {
+      requests.push(addresses);
+      await setImmediate();
+    },
+  });
+  const ask = async (name: string): Promise<string | undefined> => {
+    const query = encode({ type: "query", id: 1, flags: 256, questions: [{ name, type: "A", class: "IN" }] });
+    const answer = await resolve(slot, query, "udp", signal);
+    return answer && decode(answer).questions?.[0]?.name;
+  };
+  const askMany = async (count: number, prefix: string): Promise<void> => {
+    for (let n = 0; n < count; n += 50) {
+      await Promise.all(Array.from({ length: 50 }, (_, at) => ask(`${prefix}${n + at}.example.com`)));
+      // Tokens for questions come back; what is bound stays bound.
+      now += 250;
+    }
+  };
+  await askMany(1000, "n");
+  assert.ok(requests.length >= 1 && requests.length <= 3, `${requests.length} requests`);
+  requests.length = 0;
+  ttl = 3000;
+  await ask("longer.example.com");
+  assert.equal(requests.length, 1, "its time is longer");
+  slot.change(slot.policy, 2);
+  await ask("longer.example.com");
+  assert.equal(requests.length, 2, "another policy has bound nothing");
+  requests.length = 0;
+  address = (name) => `198.51.100.${Number(/^m(\d+)/.exec(name)?.[1] ?? 0) + 1}`;
+  now += 10_000;
+  await Promise.all(Array.from({ length: 50 }, (_, n) => ask(`m${n}.example.com`)));
+  assert.ok(requests.length <= 2, `${requests.length} requests for addresses that came together`);
+  assert.equal(requests.flat().length, 50);
+});
+
+test("slots that ask without end leave a share of the questions to those that ask for little", () => {
+  const policy = parsePolicy({ egress: "allow", allow: [], deny: [] });
+  const shared = new SharedRate(100);
+  const [one, two, honest] = [1, 2, 3].map((number) => new SlotState(number, policy, 1));
+  assert.ok(one && two && honest);
+  let taken = 0;
+  for (let now = 0; now < 10_000; now += 1)
+    for (const { modestQuestions } of [one, two]) if (shared.take(modestQuestions, now)) taken += 1;
+  assert.ok(taken <= 1200, `${taken} questions in 10 s`);
+  for (let n = 0; n < 20; n += 1) assert.ok(shared.take(honest.modestQuestions, 10_000), `question ${n + 1}`);
 });
 
 test("the log of a slot is bounded and counts what repeats", () => {

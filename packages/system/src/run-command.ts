@@ -17,6 +17,8 @@ export interface CommandOptions {
   readonly gid?: number;
   /** Called with each piece of output as it arrives, for progress. */
   readonly onOutput?: (text: string) => void;
+  /** Called with each piece of standard output as it arrives, for more of it than the result holds. */
+  readonly onStdout?: (text: string) => void;
 }
 
 export interface CommandResult {
@@ -50,6 +52,7 @@ export async function tryCommand(
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout = (stdout + text).slice(-OUTPUT_LIMIT);
+    options.onStdout?.(text);
     options.onOutput?.(text);
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {

@@ -12,17 +12,83 @@ const CLIENT_HELLO = 1;
 const SERVER_NAME_EXTENSION = 0;
 const HOST_NAME = 0;
 
-/** Reads the server name (RFC 6066 §3) of a ClientHello (RFC 8446 §4.1.2) that begins with the first of `bytes`. */
-export function readClientHello(bytes: Buffer): HelloResult {
-  const handshake = joinRecords(bytes);
-  if (handshake.problem !== undefined) return { state: "invalid", problem: handshake.problem };
-  const { message } = handshake;
-  if (message.length > 0 && message[0] !== CLIENT_HELLO)
-    return { state: "invalid", problem: "the first message is no ClientHello" };
-  if (message.length < 4) return incompleteOrTooLong(bytes);
-  const length = message.readUIntBE(1, 3);
-  if (message.length < 4 + length) return incompleteOrTooLong(bytes);
-  const reader = new Reader(message.subarray(4, 4 + length));
+const RECORD_HEADER = 5;
+const MESSAGE_HEADER = 4;
+const INCOMPLETE: HelloResult = { state: "incomplete" };
+
+/**
+ * Reads the server name (RFC 6066 §3) of a ClientHello (RFC 8446 §4.1.2) that comes in pieces. Each byte is looked at once, however
+ * small the pieces and the records are.
+ */
+export class ClientHelloReader {
+  /** The handshake message without the headers of its records. */
+  #message = Buffer.alloc(2048);
+  #messageBytes = 0;
+  #received = 0;
+  readonly #header = Buffer.alloc(RECORD_HEADER);
+  #headerBytes = 0;
+  /** Bytes of the record at hand that have not come yet. */
+  #recordLeft = 0;
+
+  /** Takes the next bytes. After a result other than `incomplete` it takes no more. */
+  push(piece: Buffer): HelloResult {
+    this.#received += piece.length;
+    let offset = 0;
+    while (offset < piece.length) {
+      if (this.#recordLeft > 0) {
+        const taken = Math.min(this.#recordLeft, piece.length - offset);
+        this.#append(piece.subarray(offset, offset + taken));
+        offset += taken;
+        this.#recordLeft -= taken;
+        const result = this.#read();
+        if (result.state !== "incomplete") return result;
+        continue;
+      }
+      this.#header[this.#headerBytes] = piece[offset] ?? 0;
+      this.#headerBytes += 1;
+      offset += 1;
+      const problem = this.#readHeader();
+      if (problem !== undefined) return { state: "invalid", problem };
+    }
+    return this.#received < MAX_HELLO_BYTES
+      ? INCOMPLETE
+      : { state: "invalid", problem: "the ClientHello is too long" };
+  }
+
+  #readHeader(): string | undefined {
+    const at = this.#headerBytes;
+    if ((at === 1 && this.#header[0] !== HANDSHAKE_RECORD) || (at === 2 && this.#header[1] !== 3))
+      return "not TLS";
+    if (at < RECORD_HEADER) return undefined;
+    this.#headerBytes = 0;
+    this.#recordLeft = this.#header.readUInt16BE(3);
+    // RFC 8446 §5.1 forbids them: a hello of them would never end.
+    return this.#recordLeft === 0 ? "a record is empty" : undefined;
+  }
+
+  #append(bytes: Buffer): void {
+    const needed = this.#messageBytes + bytes.length;
+    if (needed > this.#message.length) {
+      const larger = Buffer.alloc(Math.max(needed, this.#message.length * 2));
+      this.#message.copy(larger, 0, 0, this.#messageBytes);
+      this.#message = larger;
+    }
+    bytes.copy(this.#message, this.#messageBytes);
+    this.#messageBytes = needed;
+  }
+
+  /** What follows the hello may be anything, early data for instance. */
+  #read(): HelloResult {
+    if (this.#messageBytes > 0 && this.#message[0] !== CLIENT_HELLO)
+      return { state: "invalid", problem: "the first message is no ClientHello" };
+    if (this.#messageBytes < MESSAGE_HEADER) return INCOMPLETE;
+    const end = MESSAGE_HEADER + this.#message.readUIntBE(1, 3);
+    return this.#messageBytes < end ? INCOMPLETE : readMessage(this.#message.subarray(MESSAGE_HEADER, end));
+  }
+}
+
+function readMessage(message: Buffer): HelloResult {
+  const reader = new Reader(message);
   // Version, random, session id, cipher suites, compression methods.
   reader.skip(2 + 32);
   reader.vector(1);
@@ -32,30 +98,6 @@ export function readClientHello(bytes: Buffer): HelloResult {
   return reader.failed || serverName === null
     ? { state: "invalid", problem: "the ClientHello is malformed" }
     : { state: "complete", serverName };
-}
-
-function incompleteOrTooLong(bytes: Buffer): HelloResult {
-  return bytes.length < MAX_HELLO_BYTES
-    ? { state: "incomplete" }
-    : { state: "invalid", problem: "the ClientHello is too long" };
-}
-
-/** The handshake bytes of the records that are there, the last of which may be cut. */
-function joinRecords(bytes: Buffer): { readonly message: Buffer; readonly problem?: string } {
-  const message = Buffer.alloc(bytes.length);
-  let length = 0;
-  let offset = 0;
-  while (offset < bytes.length) {
-    if (bytes[offset] !== HANDSHAKE_RECORD || (bytes[offset + 1] ?? 3) !== 3)
-      return { message: Buffer.alloc(0), problem: "not TLS" };
-    if (bytes.length < offset + 5) break;
-    const end = offset + 5 + bytes.readUInt16BE(offset + 3);
-    length += bytes.copy(message, length, offset + 5, end);
-    // What follows the hello may be anything, early data for instance.
-    if (length >= 4 && length >= 4 + message.readUIntBE(1, 3)) break;
-    offset = end;
-  }
-  return { message: message.subarray(0, length) };
 }
 
 /** The host name in the extensions; undefined when there is none, null when they are malformed. */

@@ -9,6 +9,7 @@ import { listenForQueries } from "./dns-listener.ts";
 import type { FromGateway, ToGateway } from "./messages.ts";
 import { createResolver } from "./resolver.ts";
 import { listenForServerNames } from "./server-name-proxy.ts";
+import type { ServerNameProxyOptions } from "./server-name-proxy.ts";
 import { SlotState } from "./slot-state.ts";
 import { createUpstream } from "./upstream.ts";
 
@@ -48,7 +49,10 @@ async function start(options: Extract<ToGateway, { type: "start" }>): Promise<vo
   const destinations = createDestinations(options.reachable);
   const { isReachable } = destinations;
   const common = { host: options.address, slotAt, clock: systemClock, logger: silentLogger };
-  const ask = createUpstream(options.upstreams, systemRandom);
+  const ask = createUpstream(options.upstreams, options.questionsPerSecond, {
+    random: systemRandom,
+    clock: systemClock,
+  });
   const resolve = createResolver({
     ...common,
     ask,
@@ -56,8 +60,8 @@ async function start(options: Extract<ToGateway, { type: "start" }>): Promise<vo
     scope: { destinations, searchDomains: options.searchDomains },
   });
   await listenForQueries({ ...common, port: RESOLVER_PORT, resolve }, end.signal);
-  const lookUp = async (name: string, signal: AbortSignal): Promise<readonly string[]> => {
-    const { answers = [] } = await ask({ type: "A", class: "IN", name }, signal);
+  const lookUp: ServerNameProxyOptions["lookUp"] = async (name, slot, signal) => {
+    const { answers = [] } = await ask({ type: "A", class: "IN", name }, slot, signal);
     return answers.flatMap((a) => (a.type === "A" && isReachable(a.data) ? [a.data] : []));
   };
   await listenForServerNames({ ...common, port: SERVER_NAME_PORT, isReachable, lookUp }, end.signal);

@@ -40,6 +40,8 @@ export interface GatewayOptions {
   readonly destinations: Pick<Destinations, "opened">;
   /** Zones of the network that the host is in. */
   readonly searchDomains: readonly string[];
+  /** What it may ask the upstreams for all slots together. */
+  readonly questionsPerSecond: number;
   readonly logger: Logger;
   /** Lets addresses pass for a slot, after having checked that it may. */
   readonly bind: (slot: number, epoch: number, addresses: readonly NamedAddress[]) => Promise<void>;
@@ -102,7 +104,7 @@ export class Gateway {
   }
 
   async #spawn(signal: AbortSignal): Promise<void> {
-    const { instance, upstreams, destinations, searchDomains, logger } = this.#options;
+    const { instance, upstreams, destinations, searchDomains, questionsPerSecond, logger } = this.#options;
     const child = fork(PROGRAM, [], {
       // Nothing of the server's environment, which may hold secrets, and no right to processes, native code and files but its program.
       env: {},
@@ -137,6 +139,7 @@ export class Gateway {
       upstreams,
       reachable: destinations.opened,
       searchDomains,
+      questionsPerSecond,
     } satisfies ToGateway);
     try {
       await withDeadline("the start of the network gateway", START_MS, signal, () => promise);

@@ -13,6 +13,7 @@ export type ToGateway =
       readonly upstreams: readonly Upstream[];
       readonly reachable: readonly string[];
       readonly searchDomains: readonly string[];
+      readonly questionsPerSecond: number;
     }
   | {
       readonly type: "policy";

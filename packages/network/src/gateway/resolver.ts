@@ -8,6 +8,7 @@ import type { DnsScope } from "./dns-filter.ts";
 import { encodeReply, queryOf, RCODE } from "./dns-reply.ts";
 import type { Reply } from "./dns-reply.ts";
 import { judgeName } from "./judge-name.ts";
+import { GRACE_SEC } from "./name-bindings.ts";
 import { isPlainName } from "./private-names.ts";
 import { shareOf } from "./slot-allowance.ts";
 import type { SlotState } from "./slot-state.ts";
@@ -18,8 +19,6 @@ const MAX_ASKING = 64;
 const MAX_ASKING_TOTAL = 2048;
 const MIN_TTL_SEC = 30;
 const MAX_TTL_SEC = 3600;
-/** An address stays bound for longer than its record says, so that a client that resolved it just in time still gets through. */
-const GRACE_SEC = 60;
 const MAX_ADDRESSES = 64;
 
 export interface ResolverOptions {
@@ -97,7 +96,7 @@ async function answer(
   if (!allowed) return { code: RCODE.refused };
   if (scoped === "unknown") return { code: RCODE.nameError };
   if (scoped === "nothing") return { code: RCODE.ok };
-  const found = await options.ask(question, signal);
+  const found = await options.ask(question, slot, signal);
   const records = bounded(answersFor(question, found, options.scope));
   const addresses = records.flatMap((record) => (record.type === "A" ? [record.data] : []));
   if (addresses.length > 0) await learn(options, slot, { name, epoch, records, addresses });
@@ -120,10 +119,8 @@ async function learn(options: ResolverOptions, slot: SlotState, learned: Learned
   if (!slot.policy.byServerName) return;
   if (slot.holds(name, addresses, now + seconds * 1000)) return;
   if (slot.policy.egress === "deny")
-    await options.bind(
-      slot.number,
-      epoch,
-      addresses.map((address) => ({ address, seconds: seconds + GRACE_SEC })),
+    await slot.bindings.hold(addresses, seconds, options.clock, (named) =>
+      options.bind(slot.number, epoch, named),
     );
   // A policy that changed meanwhile has forgotten the binding, and must not find the name observed.
   if (slot.epoch === epoch) slot.observe(name, addresses, now + (seconds + GRACE_SEC) * 1000);

@@ -4,7 +4,7 @@ import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { overlaps, parseNetwork } from "../cidr.ts";
 import type { ParsedPolicy } from "../policy.ts";
-import { readClientHello } from "./client-hello.ts";
+import { ClientHelloReader } from "./client-hello.ts";
 import { judgeName } from "./judge-name.ts";
 import { shareOf } from "./slot-allowance.ts";
 import type { SlotState } from "./slot-state.ts";
@@ -12,7 +12,7 @@ import type { SlotState } from "./slot-state.ts";
 const HELLO_MS = 10_000;
 const CONNECT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
-/** Each piece has the hello read from its beginning. */
+/** Real clients send it in one or two. */
 const MAX_PIECES = 128;
 /** Connections of one slot; each has two sockets here. */
 const MAX_PER_SLOT = 1024;
@@ -28,7 +28,7 @@ export interface ServerNameProxyOptions {
   readonly port: number;
   readonly slotAt: (address: string) => SlotState | undefined;
   /** Addresses of a name that the slot has not asked for. */
-  readonly lookUp: (name: string, signal: AbortSignal) => Promise<readonly string[]>;
+  readonly lookUp: (name: string, slot: SlotState, signal: AbortSignal) => Promise<readonly string[]>;
   /** Whether a policy may open an address at all. */
   readonly isReachable: (address: string) => boolean;
   readonly clock: Clock;
@@ -116,7 +116,7 @@ async function serve(
     return void guest.resetAndDestroy();
   }
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
-  const found = known ?? (await options.lookUp(name, deadline));
+  const found = known ?? (await options.lookUp(name, slot, deadline));
   const addresses = found.filter((address) => isOpen(slot.policy, address, options.isReachable));
   if (addresses.length === 0) {
     record("denied", "the name has no address that may be reached");
@@ -141,7 +141,10 @@ function isOpen(
   return isReachable(address) && !policy.deny.networks.some((denied) => overlaps(denied, network));
 }
 
+const NOTHING = Buffer.alloc(0);
+
 interface Hello {
+  /** All that the guest has sent so far, of a connection that is led on. */
   readonly bytes: Buffer;
   readonly serverName: string | undefined;
   readonly problem?: string;
@@ -149,16 +152,16 @@ interface Hello {
 
 async function readHello(guest: Socket, signal: AbortSignal): Promise<Hello> {
   const { promise, resolve, reject } = Promise.withResolvers<Hello>();
-  let bytes = Buffer.alloc(0);
-  let pieces = 0;
+  const reader = new ClientHelloReader();
+  const pieces: Buffer[] = [];
   const onData = (piece: Buffer): void => {
-    bytes = Buffer.concat([bytes, piece]);
-    pieces += 1;
-    const result = readClientHello(bytes);
-    if (result.state === "incomplete" && pieces >= MAX_PIECES)
-      resolve({ bytes, serverName: undefined, problem: "the ClientHello comes in too many pieces" });
-    if (result.state === "invalid") resolve({ bytes, serverName: undefined, problem: result.problem });
-    else if (result.state === "complete") resolve({ bytes, serverName: result.serverName });
+    pieces.push(piece);
+    const result = reader.push(piece);
+    if (result.state === "complete") resolve({ bytes: Buffer.concat(pieces), serverName: result.serverName });
+    else if (result.state === "invalid")
+      resolve({ bytes: NOTHING, serverName: undefined, problem: result.problem });
+    else if (pieces.length >= MAX_PIECES)
+      resolve({ bytes: NOTHING, serverName: undefined, problem: "the ClientHello comes in too many pieces" });
   };
   const onEnd = (): void => reject(new Error("the connection ended before its ClientHello"));
   const onAbort = (): void => reject(signal.reason);

@@ -1,11 +1,14 @@
 import type { ParsedPolicy } from "../policy.ts";
 import { TokenBucket } from "./slot-allowance.ts";
+import { NameBindings } from "./name-bindings.ts";
 import { DecisionLog } from "./decision-log.ts";
 
 /** Questions, over UDP and TCP. A browser or a package manager asks some hundred at once. */
 const QUERIES = { perSecond: 200, burst: 400 };
 /** Connections that are led by their server name. */
 const SERVER_NAMES = { perSecond: 100, burst: 500 };
+/** Questions that a slot may put to the upstreams however many others do. */
+const MODEST_QUESTIONS = { perSecond: 2, burst: 20 };
 /** Names that a slot may have observed at a time. */
 const MAX_NAMES = 1024;
 
@@ -24,6 +27,8 @@ export class SlotState {
   readonly splices = new Set<(policy: ParsedPolicy) => void>();
   readonly queries = new TokenBucket(QUERIES);
   readonly serverNames = new TokenBucket(SERVER_NAMES);
+  readonly modestQuestions = new TokenBucket(MODEST_QUESTIONS);
+  readonly bindings = new NameBindings();
   /** Connections to the resolver. */
   dnsConnections = 0;
   /** Connections whose server name is not known yet. */
@@ -45,6 +50,7 @@ export class SlotState {
     this.policy = policy;
     this.epoch = epoch;
     this.#observed.clear();
+    this.bindings.forget();
     for (const judge of this.splices) judge(policy);
   }
 

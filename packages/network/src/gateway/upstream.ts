@@ -3,31 +3,60 @@ import { connect } from "node:net";
 import { decode, encode, RECURSION_DESIRED } from "dns-packet";
 import type { DecodedPacket, Question } from "dns-packet";
 import { abortable, WrennError } from "@wrenn/core";
-import type { Random } from "@wrenn/core";
+import type { Clock, Random } from "@wrenn/core";
 import type { Upstream } from "../host-rules.ts";
+import { SharedRate } from "./slot-allowance.ts";
+import type { TokenBucket } from "./slot-allowance.ts";
 
 const ATTEMPT_MS = 2000;
 const ROUNDS = 2;
 /** Safe from fragmentation everywhere (DNS flag day 2020). */
 const UDP_BYTES = 1232;
 
+/** The slot for which a question is asked. */
+export interface Asker {
+  /** What it may ask however much the others do. */
+  readonly modestQuestions: TokenBucket;
+}
+
 /** Puts one question to one of the upstreams, each in turn, twice. */
-export type AskUpstream = (question: Question, signal: AbortSignal) => Promise<DecodedPacket>;
+export type AskUpstream = (question: Question, asker: Asker, signal: AbortSignal) => Promise<DecodedPacket>;
+
+export interface UpstreamDeps {
+  readonly random: Random;
+  readonly clock: Clock;
+}
 
 /**
- * The resolvers that the gateway forwards to. Each question has a socket, and so a source port, and an id of its own.
+ * The resolvers that the gateway forwards to. Each question has a socket, and so a source port, and an id of its own; it is an entry
+ * in the host's table of connections, of which slots share a rate.
  *
- * @returns a function that throws WrennError `operation_failed` when none of them answers.
+ * @param perSecond - sockets that may be opened for all slots together.
+ * @returns a function that throws WrennError `operation_failed` when none of them answers, or the slot has to wait.
  */
-export function createUpstream(upstreams: readonly Upstream[], random: Random): AskUpstream {
-  return async (question, signal) => {
+export function createUpstream(
+  upstreams: readonly Upstream[],
+  perSecond: number,
+  { random, clock }: UpstreamDeps,
+): AskUpstream {
+  const shared = new SharedRate(perSecond);
+  return async (question, asker, signal) => {
+    const requireTurn = (): void => {
+      if (shared.take(asker.modestQuestions, clock.now())) return;
+      throw new WrennError("operation_failed", {
+        operation: "asking the upstream resolvers",
+        problem: "capsules ask too many questions",
+      });
+    };
     let problem = "there is none";
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const upstream of upstreams) {
+        requireTurn();
         const attempt = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_MS)]);
         try {
           const answer = await ask(upstream, question, { random, tcp: false, signal: attempt });
           if (!answer.flag_tc) return answer;
+          requireTurn();
           return await ask(upstream, question, { random, tcp: true, signal: attempt });
         } catch (error) {
           signal.throwIfAborted();

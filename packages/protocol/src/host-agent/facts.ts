@@ -13,7 +13,7 @@ export type NetworkRules = Described<typeof NetworkRules>;
 export const CapsuleSpec = Type.Object({
   /** Public id, `cl-…`. */
   id: Id,
-  /** The team whose share of the host's connections its own count for; without one, only its own limits hold. */
+  /** The team whose share of the host's connections its own count for; all capsules of a host without one share the limits of a team. */
   team: Type.Optional(Id),
   /** Name, or the key of a template that was made of a capsule. */
   template: Text,
