@@ -108,6 +108,12 @@ describe("shares of the host's table of connections", { skip: needsRoot }, () =>
     await setTimeout(700);
     assert.equal((await runIn(guest(2).namespace, greeted(20))).stdout.trim(), "20");
     await Promise.all(spraying);
+    // A hundred in three seconds: a sixty-fourth of the table at once, and per second.
+    const [one, two] = await Promise.all(
+      [0, 1].map((at) => entries("--orig-src", guest(at).slot.hostAddress)),
+    );
+    const opened = (one ?? 0) + (two ?? 0);
+    assert.ok(opened >= 50 && opened <= 125, `${opened} connections of the team`);
   });
 
   test("datagrams that nobody answers count as one connection, however many there are", async () => {

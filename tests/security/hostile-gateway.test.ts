@@ -54,6 +54,17 @@ const fuzzHellos = (hello: Buffer): string => `${RANDOM}${END}const seed=${base6
 const one=()=>new Promise((done)=>{const s=require("net").connect(443,"${PUBLIC}",async()=>{const b=rnd(20)?mutate(seed):seed;if(rnd(3))s.write(b);else for(let i=0;i<b.length&&i<2000&&!s.destroyed;i+=1+rnd(300)){s.write(b.subarray(i,i+1+rnd(300)));await new Promise((d)=>setImmediate(d))}setTimeout(()=>s.destroy(),rnd(100))});s.on("error",()=>{});s.resume();s.on("close",done)});
 const go=async()=>{while(Date.now()<end){sent++;await one()}};Promise.all(Array.from({length:16},go)).then(()=>{console.log(sent);process.exit()})`;
 
+const RESOLVE_FIRST = `const r=new (require("dns").promises.Resolver)();r.setServers(["169.254.0.22"]);r.resolve4("good.example").then(()=>go());`;
+
+/** Sends hellos that do not end, in the smallest records and in as many pieces as are read. */
+const SLOW_HELLOS = `${END}const b=Buffer.alloc(32766);[1,0,255,255].forEach((v,n)=>b[n*6+5]=v);for(let at=0;at<b.length;at+=6)b.set([22,3,1,0,1],at);
+const one=()=>new Promise((done)=>{const s=require("net").connect(443,"${PUBLIC}",async()=>{for(let at=0;at<b.length&&!s.destroyed;at+=256){s.write(b.subarray(at,at+256));await new Promise((d)=>setTimeout(d,1))}s.destroy()});s.on("error",()=>{});s.resume();s.on("close",done)});
+const go=()=>Promise.all(Array.from({length:64},async()=>{while(Date.now()<end)await one()})).then(()=>process.exit());${RESOLVE_FIRST}`;
+
+/** Opens connections to a port one after the other for two seconds; prints how many were accepted. */
+const openTo = (host: string, port: number, count: number): string =>
+  `let n=0,open=0;const go=()=>{const t=setInterval(()=>{for(let i=0;i<${count / 200}&&n++<${count};i++){const s=require("net").connect(${port},"${host}",()=>{open++;s.destroy()});s.on("error",()=>{})}},10);setTimeout(()=>{console.log(open);process.exit()},2000)};${RESOLVE_FIRST}`;
+
 describe(
   `the gateway process under attack (seed ${SEED}, ${SECONDS} s for each attack)`,
   { skip: needsRoot },
@@ -116,6 +127,25 @@ describe(
       assert.ok(flooded.failed <= flooded.count / 50, `${flooded.failed} of ${flooded.count} failed`);
       // The flood also takes this machine's processors, which the honest guest's script needs.
       assert.ok(flooded.p50 < Math.max(250, quiet.p50 * 10), `p50 ${flooded.p50} ms, alone ${quiet.p50} ms`);
+    });
+
+    test("a guest that sends endless hellos in the smallest records slows no other guest's names down", async (t) => {
+      const flooded = await under(SLOW_HELLOS);
+      t.diagnostic(`p50 ${flooded.p50.toFixed(1)} ms`);
+      assert.ok(flooded.failed <= flooded.count / 50, `${flooded.failed} of ${flooded.count} failed`);
+      assert.ok(flooded.p50 < 250, `p50 ${flooded.p50} ms`);
+    });
+
+    test("connections of one guest reach the gateway at a rate, and not all at once", async (t) => {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const [resolver, names] = await Promise.all([
+        runIn(hostile, openTo("169.254.0.22", 53, 400)),
+        runIn(hostile, openTo(PUBLIC, 443, 1600)),
+      ]);
+      const accepted = [Number(resolver.stdout), Number(names.stdout)] as const;
+      t.diagnostic(`${accepted.join(" and ")} connections`);
+      assert.ok(accepted[0] >= 20 && accepted[0] <= 95, `${accepted[0]} to the resolver`);
+      assert.ok(accepted[1] >= 100 && accepted[1] <= 800, `${accepted[1]} by server name`);
     });
 
     test("one guest holds at most eight connections to the resolver, and another one still gets its own", async () => {
