@@ -1,5 +1,5 @@
 import { formatId, WrennError } from "@wrenn/core";
-import { adminUserQueries, deletionQueries, userQueries } from "@wrenn/database";
+import { adminUserQueries, deletionQueries, hostTokenQueries, userQueries } from "@wrenn/database";
 import type { Database, ListedUser, LiveSession, Trx, UserRow } from "@wrenn/database";
 import type { Accounts } from "./accounts.ts";
 import type { Sessions } from "./sessions.ts";
@@ -73,6 +73,7 @@ export class AdminUsers {
       await userQueries.changeUser(trx, userId, "active", { status: "disabled" });
       await sessions.endAll(trx, userId);
       await adminUserQueries.deleteAccessOf(trx, userId);
+      if (user.is_admin) await hostTokenQueries.deleteRegistrationTokens(trx);
       await this.#record(trx, session, user, "deactivate");
     });
     sessions.forget({ kind: "user", id: userId });
@@ -111,6 +112,7 @@ export class AdminUsers {
       if (user.is_admin === isAdmin) return;
       await check(user, trx);
       await adminUserQueries.setAdministrator(trx, userId, isAdmin);
+      if (!isAdmin) await hostTokenQueries.deleteRegistrationTokens(trx);
       await this.#record(trx, session, user, isAdmin ? "grant_admin" : "revoke_admin");
     });
     sessions.forget({ kind: "user", id: userId });

@@ -43,11 +43,11 @@ export class ApiKeysService {
     const { transactions, random, audit, clock } = this.#deps;
     const key = `wrn_${randomHex(random, KEY_BYTES)}`;
     const row = await transactions.run("team", session.teamId, async (trx) => {
+      // Several creates at once count each other.
+      await adminTeamQueries.lockTeamLimits(trx, session.teamId);
       // What the request was admitted by may have ended since.
       if (!(await sessionQueries.lockSession(trx, session.id, session.teamId, new Date(clock.now()))))
         throw new WrennError("token_invalid", {});
-      // Several creates at once count each other.
-      await adminTeamQueries.lockTeamLimits(trx, session.teamId);
       if ((await apiKeyQueries.listApiKeys(trx, session.teamId)).length >= MAX_KEYS)
         throw new WrennError("limit_reached", { limit: MAX_KEYS, things: "API keys" });
       const inserted = await apiKeyQueries.insertApiKey(trx, {

@@ -1,7 +1,7 @@
 import { formatId, parseId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { capsuleQueries, hostQueries, teamQueries, templateQueries } from "@wrenn/database";
-import type { CapsuleRow, Database, Db, HostRow, HostType, LiveSession } from "@wrenn/database";
+import { capsuleQueries, hostQueries, sessionQueries, teamQueries, templateQueries } from "@wrenn/database";
+import type { CapsuleRow, Database, Db, HostRow, HostType, LiveSession, Trx } from "@wrenn/database";
 import { requireRole } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
 import type { Fleet } from "./fleet.ts";
@@ -43,9 +43,10 @@ export class HostsService {
     host: NewHost,
   ): Promise<{ readonly host: HostRow; readonly registrationToken: string }> {
     const { database, random, enrolment } = this.#deps;
-    const teamId = host.type === "byoc" ? await this.#requireByoc(session, host.teamId) : null;
-    if (teamId === null) requireAdmin(session);
     return await database.db.transaction().execute(async (trx) => {
+      const live = await this.#lockSession(trx, session);
+      const teamId = host.type === "byoc" ? await this.#requireByoc(trx, live, host.teamId) : null;
+      if (teamId === null) requireAdmin(live);
       const row = await hostQueries.insertHost(trx, {
         id: random.uuid(),
         type: host.type,
@@ -65,7 +66,11 @@ export class HostsService {
 
   /** @throws WrennError `host_not_found`, also for one that the person may not see. */
   async get(session: LiveSession, publicId: string): Promise<HostRow> {
-    const host = await hostQueries.findHost(this.#deps.database.db, parseId("host", publicId));
+    return await this.#find(this.#deps.database.db, session, publicId);
+  }
+
+  async #find(db: Db, session: LiveSession, publicId: string): Promise<HostRow> {
+    const host = await hostQueries.findHost(db, parseId("host", publicId));
     if (!host || !(session.isAdmin || (host.team_id !== null && host.team_id === session.teamId)))
       throw new WrennError("host_not_found", {});
     return host;
@@ -77,9 +82,11 @@ export class HostsService {
     publicId: string,
   ): Promise<{ readonly host: HostRow; readonly registrationToken: string }> {
     const { database, enrolment } = this.#deps;
-    const host = await this.#getChangeable(session, publicId);
-    if (host.status !== "pending") throw new WrennError("host_registered", {});
-    return { host, registrationToken: await enrolment.registrationToken(database.db, host.id) };
+    return await database.db.transaction().execute(async (trx) => {
+      const host = await this.#lockChangeable(trx, session, publicId);
+      if (host.status !== "pending") throw new WrennError("host_registered", {});
+      return { host, registrationToken: await enrolment.registrationToken(trx, host.id) };
+    });
   }
 
   /**
@@ -93,14 +100,14 @@ export class HostsService {
     publicId: string,
   ): Promise<{ readonly host: HostRow; readonly registrationToken: string }> {
     const { database, enrolment, fleet } = this.#deps;
-    const host = await this.#getChangeable(session, publicId);
-    if (host.address === null && host.status !== "pending") throw new WrennError("host_is_local", {});
-    const registrationToken = await database.db.transaction().execute(async (trx) => {
+    const { id, registrationToken } = await database.db.transaction().execute(async (trx) => {
+      const host = await this.#lockChangeable(trx, session, publicId);
+      if (host.address === null && host.status !== "pending") throw new WrennError("host_is_local", {});
       await hostQueries.revokeCredentials(trx, host.id);
       await this.#audit(trx, session, host, "rotate", "warning");
-      return await enrolment.registrationToken(trx, host.id);
+      return { id: host.id, registrationToken: await enrolment.registrationToken(trx, host.id) };
     });
-    fleet.remove(host.id);
+    fleet.remove(id);
     return { host: await this.get(session, publicId), registrationToken };
   }
 
@@ -113,8 +120,8 @@ export class HostsService {
     readonly capsules: readonly CapsuleRow[];
     readonly templates: readonly string[];
   }> {
-    const host = await this.#getChangeable(session, publicId);
     const { db } = this.#deps.database;
+    const host = await this.#getChangeable(db, session, publicId);
     const [capsules, templates] = await Promise.all([
       capsuleQueries.listHostCapsules(db, host.id),
       templateQueries.listHostTemplates(db, host.id),
@@ -151,9 +158,9 @@ export class HostsService {
   /** A draining host keeps its capsules and gets no new ones. @throws WrennError `host_not_found`. */
   async setDraining(session: LiveSession, publicId: string, draining: boolean): Promise<HostRow> {
     const { database } = this.#deps;
-    const host = await this.#getChangeable(session, publicId);
     const [from, to] = draining ? (["online", "draining"] as const) : (["draining", "online"] as const);
     await database.db.transaction().execute(async (trx) => {
+      const host = await this.#lockChangeable(trx, session, publicId);
       if (await hostQueries.changeHostStatus(trx, host.id, [from], to))
         await this.#audit(trx, session, host, draining ? "drain" : "undrain");
     });
@@ -165,34 +172,41 @@ export class HostsService {
   }
 
   async addTag(session: LiveSession, publicId: string, tag: string): Promise<void> {
-    await hostQueries.addHostTag(
-      this.#deps.database.db,
-      (await this.#getChangeable(session, publicId)).id,
-      tag,
-    );
+    await this.#deps.database.db.transaction().execute(async (trx) => {
+      await hostQueries.addHostTag(trx, (await this.#lockChangeable(trx, session, publicId)).id, tag);
+    });
   }
 
   async removeTag(session: LiveSession, publicId: string, tag: string): Promise<void> {
-    await hostQueries.removeHostTag(
-      this.#deps.database.db,
-      (await this.#getChangeable(session, publicId)).id,
-      tag,
-    );
+    await this.#deps.database.db.transaction().execute(async (trx) => {
+      await hostQueries.removeHostTag(trx, (await this.#lockChangeable(trx, session, publicId)).id, tag);
+    });
   }
 
-  async #requireByoc(session: LiveSession, teamId: string | undefined): Promise<string> {
+  async #requireByoc(db: Db, session: LiveSession, teamId: string | undefined): Promise<string> {
     if (teamId !== session.teamId) {
       if (!session.isAdmin) throw new WrennError("other_team", {});
     } else if (!session.isAdmin) requireRole({ teamId, session }, "admin");
-    const team =
-      teamId === undefined ? undefined : await teamQueries.findTeam(this.#deps.database.db, teamId);
+    const team = teamId === undefined ? undefined : await teamQueries.findTeam(db, teamId);
     if (!team) throw new WrennError("team_not_found", {});
     if (!team.is_byoc) throw new WrennError("byoc_disabled", {});
     return team.id;
   }
 
-  async #getChangeable(session: LiveSession, publicId: string): Promise<HostRow> {
-    const host = await this.get(session, publicId);
+  /** A host that a person may change, and may until the end of the transaction. */
+  async #lockChangeable(trx: Trx, session: LiveSession, publicId: string): Promise<HostRow> {
+    return await this.#getChangeable(trx, await this.#lockSession(trx, session), publicId);
+  }
+
+  /** What a person may do now, and until the end of the transaction: a right may have ended since the request was admitted. */
+  async #lockSession(trx: Trx, { id, teamId }: LiveSession): Promise<LiveSession> {
+    const live = await sessionQueries.lockSession(trx, id, teamId, new Date(this.#deps.clock.now()));
+    if (!live) throw new WrennError("token_invalid", {});
+    return live;
+  }
+
+  async #getChangeable(db: Db, session: LiveSession, publicId: string): Promise<HostRow> {
+    const host = await this.#find(db, session, publicId);
     if (!session.isAdmin) requireRole({ teamId: session.teamId, session }, "admin");
     return host;
   }

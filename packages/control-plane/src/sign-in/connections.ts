@@ -1,5 +1,5 @@
 import { formatId, WrennError } from "@wrenn/core";
-import { identityQueries, userQueries } from "@wrenn/database";
+import { identityQueries, sessionQueries, userQueries } from "@wrenn/database";
 import type { Database, IdentityRow, LiveSession, Trx } from "@wrenn/database";
 import type { Mailer } from "../mail/mailer.ts";
 import type { AuditLog } from "../audit/audit.ts";
@@ -38,25 +38,31 @@ export class Connections {
     };
   }
 
-  /** Lets somebody at a provider log in to the account of a session; false when that is, or has, another one. */
+  /**
+   * Lets somebody at a provider log in to the account of a session.
+   *
+   * @returns `already_linked` when that is, or has, another one; `invalid_state` when the session is over at `now`.
+   */
   async connect(
     session: LiveSession,
     provider: IdentityProvider,
     { subject, verifiedEmail }: ProviderProfile,
-  ): Promise<boolean> {
+    now: Date,
+  ): Promise<"connected" | "already_linked" | "invalid_state"> {
     const { database, mailer } = this.#deps;
     const { name, issuer, title } = provider;
     const key = { provider: name, issuer, subject };
     return await database.db.transaction().execute(async (trx) => {
       await userQueries.lockUser(trx, session.userId);
+      if (!(await sessionQueries.lockSession(trx, session.id, session.teamId, now))) return "invalid_state";
       const owner = await identityQueries.findIdentityOwner(trx, key);
-      if (owner) return owner.id === session.userId;
+      if (owner) return owner.id === session.userId ? "connected" : "already_linked";
       // One of an issuer that the operator has replaced is of no use any more.
       const own = await identityQueries.listIdentities(trx, session.userId);
       if (own.some((identity) => identity.provider === name && !this.#isConfigured(identity)))
         await identityQueries.deleteIdentity(trx, session.userId, name);
       const identity = { ...key, user_id: session.userId, email: verifiedEmail ?? "" };
-      if (!(await identityQueries.insertIdentity(trx, identity))) return false;
+      if (!(await identityQueries.insertIdentity(trx, identity))) return "already_linked";
       await this.#record(trx, session, "provider_connect", name);
       await mailer.send(trx, {
         kind: "provider_connected",
@@ -64,7 +70,7 @@ export class Connections {
         subject: `${title} was connected to your account`,
         text: "It can be used to log in from now on. If it was not you, disconnect it and change your password.",
       });
-      return true;
+      return "connected";
     });
   }
 

@@ -196,8 +196,8 @@ export class SignIn {
     );
     if (!session) return "invalid_state";
     if (session.status !== "active") return "account_deactivated";
-    const isConnected = await connections.connect(session, provider, profile);
-    return isConnected ? { location: this.#redirects.connected(provider.name) } : "already_linked";
+    const result = await connections.connect(session, provider, profile, new Date(clock.now()));
+    return result === "connected" ? { location: this.#redirects.connected(provider.name) } : result;
   }
 
   #warn(provider: string, error: unknown): void {

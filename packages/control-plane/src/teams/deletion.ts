@@ -1,6 +1,6 @@
 import { formatId, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import { adminUserQueries, deletionQueries, teamQueries } from "@wrenn/database";
+import { adminUserQueries, deletionQueries, hostTokenQueries, teamQueries } from "@wrenn/database";
 import type { Database, LiveSession } from "@wrenn/database";
 import type { Mailer } from "../mail/mailer.ts";
 import type { Sessions } from "../accounts/sessions.ts";
@@ -95,6 +95,7 @@ export class DeletionService {
         throw new WrennError("last_admin", {});
       await deletionQueries.markUserDeleted(trx, session.userId, at);
       await sessions.endAll(trx, session.userId);
+      if (session.isAdmin) await hostTokenQueries.deleteRegistrationTokens(trx);
       await mailer.send(trx, {
         kind: "account_deleted",
         to: session.email,

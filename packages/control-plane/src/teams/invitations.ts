@@ -38,12 +38,12 @@ export class InvitationsService {
     requireRole(identity, "admin");
     const expiresAt = new Date(clock.now() + INVITATION_MS);
     await transactions.run("team", session.teamId, async (trx) => {
+      // Several invitations at once count each other. The team comes first in all that locks it and a session.
+      await adminTeamQueries.lockTeamLimits(trx, session.teamId);
       // The role may have ended since the request was admitted.
       const live = await sessionQueries.lockSession(trx, session.id, session.teamId, this.#now());
       if (!live) throw new WrennError("token_invalid", {});
       requireRole({ teamId: live.teamId, session: live }, "admin");
-      // Several invitations at once count each other.
-      await adminTeamQueries.lockTeamLimits(trx, session.teamId);
       const ofTeam = await invitationQueries.listInvitations(trx, { teamId: session.teamId }, this.#now());
       const isRepeated = ofTeam.some((one) => one.email === email);
       if (ofTeam.length >= MAX_OPEN && !isRepeated)

@@ -32,6 +32,7 @@ export function openTeams(deps: TeamServicesDeps): TeamServices {
     teams: new TeamsService({
       database,
       transactions,
+      clock,
       random,
       sessions,
       apiKeyAuth,

@@ -1,6 +1,6 @@
 import { formatId, randomHex, WrennError } from "@wrenn/core";
-import type { Random } from "@wrenn/core";
-import { memberQueries, teamQueries, userQueries } from "@wrenn/database";
+import type { Clock, Random } from "@wrenn/core";
+import { adminTeamQueries, memberQueries, sessionQueries, teamQueries, userQueries } from "@wrenn/database";
 import type { Database, LiveSession, Member, TeamOfUser, Trx } from "@wrenn/database";
 import type { ApiKeyAuth } from "../accounts/api-key-auth.ts";
 import type { Sessions } from "../accounts/sessions.ts";
@@ -11,6 +11,7 @@ import type { AuditLog } from "../audit/audit.ts";
 export interface TeamsDeps {
   readonly database: Database;
   readonly transactions: QueuedTransactions;
+  readonly clock: Clock;
   readonly random: Random;
   readonly sessions: Sessions;
   readonly apiKeyAuth: ApiKeyAuth;
@@ -112,12 +113,17 @@ export class TeamsService {
   async #change(
     session: LiveSession,
     userId: string,
-    action: string,
+    action: "role_change" | "remove" | "leave",
     work: (trx: Trx) => Promise<boolean>,
   ): Promise<void> {
-    const { database, audit, sessions, apiKeyAuth } = this.#deps;
+    const { audit, clock, sessions, apiKeyAuth, transactions } = this.#deps;
     const { teamId } = session;
-    await database.db.transaction().execute(async (trx) => {
+    await transactions.run("team", teamId, async (trx) => {
+      // Of two who take the role from each other at once the second has none left.
+      await adminTeamQueries.lockTeamLimits(trx, teamId);
+      const live = await sessionQueries.lockSession(trx, session.id, teamId, new Date(clock.now()));
+      if (!live) throw new WrennError("token_invalid", {});
+      if (action !== "leave") requireRole({ teamId, session: live }, "admin");
       if (!(await work(trx))) {
         const role = await memberQueries.findRole(trx, teamId, userId);
         throw new WrennError(role === "owner" ? "owner_protected" : "member_not_found", {});

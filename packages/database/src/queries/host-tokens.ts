@@ -1,5 +1,5 @@
 import type { HostTokenPurpose } from "../host-tables.ts";
-import type { Db } from "../schema.ts";
+import type { Db, Trx } from "../schema.ts";
 
 /** Puts a host's token in the place of earlier ones of the same purpose. */
 export async function putHostToken(
@@ -34,6 +34,11 @@ export async function takeHostToken(
     .returning("host_id")
     .executeTakeFirst();
   return taken?.host_id;
+}
+
+/** Ends every token that registers a host: an administrator of the platform may have made any of them. */
+export async function deleteRegistrationTokens(trx: Trx): Promise<void> {
+  await trx.deleteFrom("host_tokens").where("purpose", "=", "registration").execute();
 }
 
 /** The host of a token that is still good. */

@@ -69,12 +69,6 @@ export async function changeRole(
   userId: string,
   role: "admin" | "member",
 ): Promise<boolean> {
-  if (role === "member")
-    await trx
-      .deleteFrom("invitations")
-      .where("team_id", "=", teamId)
-      .where("invited_by", "=", userId)
-      .execute();
   const result = await trx
     .updateTable("memberships")
     .set({ role })
@@ -82,6 +76,13 @@ export async function changeRole(
     .where("user_id", "=", userId)
     .where("role", "<>", "owner")
     .executeTakeFirst();
+  // After the change, which waits for invitations that are being made.
+  if (role === "member")
+    await trx
+      .deleteFrom("invitations")
+      .where("team_id", "=", teamId)
+      .where("invited_by", "=", userId)
+      .execute();
   return result.numUpdatedRows > 0n;
 }
 
