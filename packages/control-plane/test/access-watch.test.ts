@@ -49,6 +49,24 @@ test("a grant that ends takes everything along that holds it, once, and nothing 
   assert.deepEqual(endings, ["access_ended", "access_ended", "access_ended"]);
 });
 
+test("a holder that cannot be ended keeps neither the others nor the watch from going on", async (t) => {
+  const ended = new Set<string>();
+  const { watch } = watchOver(t, async (grants) =>
+    grants.filter((one) => !("keyId" in one && ended.has(one.keyId))),
+  );
+  const endings: string[] = [];
+  watch.hold(key("a"), () => {
+    throw new Error("broken");
+  });
+  watch.hold(key("a"), () => endings.push("a"));
+  watch.hold(key("b"), () => endings.push("b"));
+  for (const id of ["a", "b"]) ended.add(id);
+  await eventually("they end", () => endings.length === 2, { intervalMs: 1 });
+  watch.hold(key("c"), () => endings.push("c"));
+  ended.add("c");
+  await eventually("what comes later ends", () => endings.includes("c"), { intervalMs: 1 });
+});
+
 test("a grant that a thousand connections hold is checked once in a round", async (t) => {
   const { watch, asked } = watchOver(t, async (grants) => grants);
   for (let holder = 0; holder < 1000; holder += 1) watch.hold(key("a"), assert.fail);

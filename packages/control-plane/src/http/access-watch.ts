@@ -171,6 +171,13 @@ export class AccessWatch {
         holders: ending.length,
         reason: reason.reason,
       });
-    for (const onEnd of ending) onEnd(reason);
+    for (const onEnd of ending) {
+      try {
+        onEnd(reason);
+      } catch (error) {
+        // One that cannot be ended keeps none of the others open.
+        this.#deps.logger.error("access.end_failed", { grant: grant.kind, problem: problemOf(error) });
+      }
+    }
   }
 }
