@@ -41,10 +41,10 @@ import { ReportLimits } from "./hosts/report-limits.ts";
 import { StorageMeter } from "./hosts/storage-meter.ts";
 import { defaultCapacity } from "./hosts/placement.ts";
 import { GrantCheck } from "./http/access-grants.ts";
-import type { Revocation } from "./http/access-grants.ts";
 import { AccessWatch } from "./http/access-watch.ts";
 import { identityOf } from "./http/app.ts";
 import { createApp } from "./http/create-app.ts";
+import { forgetRevoked } from "./http/forget-revoked.ts";
 import { guardAnswer } from "./http/guard-answer.ts";
 import type { Identity } from "./http/identity.ts";
 import { InFlight } from "./http/in-flight.ts";
@@ -244,13 +244,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     sessions,
   });
   const revocations = new RevocationFeed(database, (revocation) => {
-    // What one kind of revocation cannot concern stays known: a team that revokes links all the time costs others nothing.
-    const concerns = (...kinds: readonly Revocation["kind"][]): boolean =>
-      revocation === undefined || kinds.includes(revocation.kind);
-    if (concerns("key", "team")) apiKeyAuth.forget();
-    if (concerns("session", "user", "team")) sessions.forget();
-    if (concerns("link")) links.forget();
-    if (revocation?.kind === "ports") ports.accessChanged(revocation.id);
+    forgetRevoked(revocation, { apiKeyAuth, sessions, links, ports });
     access.recheck(revocation);
   });
   opened.defer(() => revocations.close());

@@ -49,9 +49,12 @@ export class ApiKeyAuth {
     };
   }
 
-  /** Makes a key that was just revoked useless at once. */
-  forget(): void {
-    this.#cache.clear();
+  /** Makes a key that was just revoked, or the keys of a team, useless at once; without it every key is looked up again. */
+  forget(ended?: { readonly kind: "key" | "team"; readonly id: string }): void {
+    if (!ended) this.#cache.clear();
+    else
+      for (const [hash, { keyId, teamId }] of this.#cache)
+        if ({ key: keyId, team: teamId }[ended.kind] === ended.id) this.#cache.delete(hash);
   }
 
   /** Writes down which keys were used. */

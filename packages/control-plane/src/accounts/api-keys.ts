@@ -100,6 +100,6 @@ export class ApiKeysService {
         },
       );
     });
-    apiKeyAuth.forget();
+    apiKeyAuth.forget({ kind: "key", id });
   }
 }

@@ -80,7 +80,7 @@ export class PortLinks {
         throw new WrennError("port_link_not_found", {});
       await audit.write(trx, identity, entryOf({ id, port }, publicId, "revoke"));
     });
-    this.forget();
+    this.forget(linkId);
   }
 
   /** The UUID of a link to the port that works now; undefined for one that does not. */
@@ -90,9 +90,10 @@ export class PortLinks {
     return link.id;
   }
 
-  /** Lets revocations count at once. */
-  forget(): void {
-    this.#cache.clear();
+  /** Lets the revocation of a link count at once; without it every link is looked up again. */
+  forget(linkId?: string): void {
+    if (linkId === undefined) this.#cache.clear();
+    else this.#cache.delete(linkId);
   }
 
   async #find(linkId: string): Promise<PortLinkRow | undefined> {

@@ -124,7 +124,7 @@ export class DeletionService {
       });
     });
     sessions.forget({ kind: "team", id: teamId });
-    apiKeyAuth.forget();
+    apiKeyAuth.forget({ kind: "team", id: teamId });
     // Those that were created while the first ones were destroyed; from here on nobody can create more.
     await destroyCapsules(teamId);
   }

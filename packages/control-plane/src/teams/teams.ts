@@ -135,7 +135,7 @@ export class TeamsService {
       );
     });
     sessions.forget({ kind: "user", id: userId });
-    apiKeyAuth.forget();
+    apiKeyAuth.forget({ kind: "team", id: teamId });
   }
 
   async #find(userId: string, teamId: string): Promise<TeamOfUser> {
