@@ -41,7 +41,7 @@ test("a machine that has joined stays the host that it is, whatever token it is 
   }
 });
 
-test("with another token of its own it registers again; one that was used up is no reason to stop", async () => {
+test("with another token of the same host it registers again; one that was used up is no reason to stop", async () => {
   const renewed = state("host-a", "second");
   assert.equal(await join(known, "token", async () => renewed), renewed);
   const used = new ControlPlaneRefusal(401, "invalid or expired host token", "host_token_invalid");

@@ -117,7 +117,7 @@ export class HostEnrolment {
     const { database } = this.#deps;
     return await database.db.transaction().execute(async (trx) => {
       const host = await this.#lockHostOf(trx, refreshToken, "refresh");
-      // Somebody may have revoked it meanwhile.
+      // It may have been revoked meanwhile.
       const isGood = await this.#hostOf(trx, refreshToken, "refresh");
       if (!host || isGood === undefined) throw new WrennError("host_token_invalid", {});
       return await this.#credentials(trx, host, csrPem, hashOf(refreshToken));

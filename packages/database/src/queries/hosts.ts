@@ -67,8 +67,8 @@ export async function findHost(db: Db, id: string): Promise<HostRow | undefined>
 }
 
 /**
- * A host that has not been deleted, which nobody else changes until the transaction ends. Whoever changes what was issued to a host
- * begins with this or with a change of its row, so that they take turns.
+ * A host that has not been deleted, and that others do not change until the transaction ends. Every change of what was issued to a
+ * host begins with this or with a change of its row, so that they take turns.
  */
 export async function lockHost(trx: Db, id: string): Promise<HostRow | undefined> {
   return await trx

@@ -26,7 +26,7 @@ interface Stranger {
 
 /**
  * Connections whose other side has not shown a certificate yet. Anyone can make them and keep them until the handshake is given up, so
- * that they are counted by network. A newcomer takes the place of the oldest: of its own network when that has its share, of the largest
+ * that they are counted by network. A newcomer takes the place of the oldest: of the same network when that has its share, of the largest
  * crowd when there are too many in all. A control plane shows its certificate long before it is the oldest.
  */
 export class Strangers {
