@@ -98,6 +98,9 @@ export async function listenEdge(options: EdgeServerOptions): Promise<EdgeServer
   };
 }
 
+/** Each part that follows a request listens for its end: more of them than Node.js takes for a leak by default. */
+const RESPONSE_LISTENERS = 30;
+
 function serve(server: Server, options: EdgeServerOptions, watch: ExchangeWatch): void {
   const { edge, fallback, connections, proxies = TrustedProxies.none } = options;
   const toOthers = (request: EdgeRequest, response: EdgeResponse, connection: ClientConnection): void => {
@@ -108,6 +111,7 @@ function serve(server: Server, options: EdgeServerOptions, watch: ExchangeWatch)
   /** Counts the request; undefined when its connection is gone, or has too many of them. */
   const arrive = (request: EdgeRequest, response: EdgeResponse): ClientConnection | undefined => {
     const connection = connections.find(request.socket);
+    response.setMaxListeners(RESPONSE_LISTENERS);
     noteForwarded(request, proxies);
     // Streams of HTTP/2 are counted with their session.
     if (!connection || "stream" in response) return connection;
