@@ -78,10 +78,21 @@ export class InputQueue {
     this.#change.ring();
   }
 
-  /** The client has left: what it sent is still passed on while the process takes it. Resolves when that is over. */
-  async finish(patienceMs: number): Promise<void> {
-    while (this.#items.length > 0 || this.#underWay > 0) if (!(await this.#takenWithin(patienceMs))) break;
+  /**
+   * The client has left: what it sent is still passed on while the process takes it, and until `totalMs` have passed. Resolves when
+   * nothing is held any longer.
+   */
+  async finish(patienceMs: number, totalMs: number): Promise<void> {
+    const end = setTimeout(() => this.abandon(), totalMs);
+    await this.#whileTaken(patienceMs);
+    clearTimeout(end);
     this.abandon();
+    // What was under way is given back.
+    await this.#whileTaken(patienceMs);
+  }
+
+  async #whileTaken(patienceMs: number): Promise<void> {
+    while (this.#items.length > 0 || this.#underWay > 0) if (!(await this.#takenWithin(patienceMs))) return;
   }
 
   #add(item: Item): void {

@@ -19,6 +19,8 @@ const CALL_MS = 10_000;
 const EXIT_MS = 5000;
 /** What a client sent before it left is given up when the terminal takes none of it for this long. */
 const LEFT_MS = 2000;
+/** The same however slowly it takes it: the session holds its place until then. */
+const LEFT_TOTAL_MS = 10_000;
 const MAX_SIZE = 10_000;
 const DEFAULT_COMMAND = "/bin/bash";
 const DEFAULT_COLS = 80;
@@ -96,13 +98,16 @@ export const pty: SocketHandler = async (socket, context) => {
     await Promise.race([output.run(process, signal), failure.promise]);
   } catch (error) {
     if (context.signal.aborted) throw error;
+    input.abandon();
     throw new SocketRefused(`pty stream failed: ${problemOf(error)}`, { cause: error });
   } finally {
     clearInterval(ping);
     ended.abort();
-    input
-      .finish(LEFT_MS)
+    const finished = input
+      .finish(LEFT_MS, LEFT_TOTAL_MS)
       .catch((error: unknown) => context.logger.warn("pty.input_lost", { problem: problemOf(error) }));
+    // The session is not over while it holds what its client sent, unless the server closes, which its client hears at once.
+    if (!context.signal.aborted || socket.closed.aborted) await finished;
   }
 };
 
