@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import type { CapsuleFiles } from "@wrenn/protocol";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
@@ -179,17 +180,16 @@ test("sessions are bounded for a capsule, and a session that ends makes room", a
 
 test("requests of a team for the id of another one's capsule take none of its places", async () => {
   const { token } = await platform.person("stranger");
-  const gone = new AbortController();
   // Requests count from their heads on: these bodies never come.
-  const calls = Array.from({ length: 3 }, () =>
-    fetch(`${platform.url}/v1/capsules/${capsules[0]}/files/exists`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: new ReadableStream({ start: (body) => body.enqueue(Buffer.from("{")) }),
-      duplex: "half",
-      signal: gone.signal,
-    }).catch(() => undefined),
-  );
+  const { hostname, port } = new URL(platform.url);
+  const calls = Array.from({ length: 3 }, () => {
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      `POST /v1/capsules/${capsules[0]}/files/exists HTTP/1.1\r\nHost: ${hostname}:${port}\r\n` +
+        `Authorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+    );
+    return socket;
+  });
   await eventually("they are under way", async () => {
     const { status } = await platform.call("POST", `/v1/capsules/${capsules[0]}/files/exists`, {
       token,
@@ -198,8 +198,7 @@ test("requests of a team for the id of another one's capsule take none of its pl
     return status === 429;
   });
   assert.equal((await stat(0, "/root")).status, 200);
-  gone.abort();
-  await Promise.all(calls);
+  for (const socket of calls) socket.destroy();
 });
 
 const MIB = 1 << 20;

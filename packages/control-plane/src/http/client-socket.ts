@@ -1,9 +1,12 @@
+import type { Duplex } from "node:stream";
 import { abortable, Bell } from "@wrenn/core";
 import type { RawData, WebSocket } from "ws";
 import type { ReadAhead, ReadAheadShare } from "./read-ahead.ts";
 
 /** What may wait in the socket before a sender waits. */
 const OUTBOUND_HIGH = 256 << 10;
+/** What a session counts for at least: it may always hold this much. */
+const SESSION_BYTES = 128 << 10;
 /** A client that takes nothing for this long is given up. */
 const STALL_MS = 10 * 60_000;
 /** Keeps intermediaries from closing a quiet connection; dead peers are found by TCP keep-alive. */
@@ -22,6 +25,12 @@ export type Inbound =
   | { readonly type: "json"; readonly value: unknown }
   | { readonly type: "bytes"; readonly bytes: Buffer };
 
+/** Keeps account of the memory of a session. */
+export interface SessionMemory {
+  reserve(bytes: number): boolean;
+  account(bytes: number): boolean;
+}
+
 /** A WebSocket as a session sees it: frames one after the other, sends that wait, one orderly end. */
 export class ClientSocket {
   /** Aborts when the connection is gone or given up. */
@@ -33,6 +42,10 @@ export class ClientSocket {
   /** Rings when a frame arrives, and at the end. */
   readonly #arrivals = new Bell();
   #onUnread: () => void = () => undefined;
+  #memory: SessionMemory | undefined;
+  /** Bytes of a message that has not arrived as a whole. */
+  #partial = 0;
+  #hasArrived = false;
   readonly #gone = new AbortController();
   readonly #ping: NodeJS.Timeout;
   #unreadPing: NodeJS.Timeout | undefined;
@@ -65,6 +78,27 @@ export class ClientSocket {
       if (this.closed.aborted) return undefined;
       await abortable(signal, this.#arrivals.next);
     }
+  }
+
+  /**
+   * From now on what the session holds is counted: messages that wait, one that is not complete, and what the client has not taken.
+   * Without room the client is read and sent less. One that sends a large message then, which no reading on would free, is closed.
+   *
+   * @returns whether there is room for the session.
+   */
+  charge(memory: SessionMemory, connection: Duplex): boolean {
+    if (!memory.reserve(SESSION_BYTES)) return false;
+    this.#memory = memory;
+    this.#ahead.limitBy(() => this.#fits());
+    // After the WebSocket's own listener: what it has made of the bytes is known.
+    connection.on("data", ({ length }: Buffer) => {
+      this.#partial = this.#hasArrived ? 0 : this.#partial + length;
+      this.#hasArrived = false;
+      if (this.#fits() || this.#ahead.used > 0 || this.#partial < SESSION_BYTES / 2) return;
+      this.#socket.close(closeCode.overload, "there is no memory for so large a message");
+      this.#socket.terminate();
+    });
+    return true;
   }
 
   /** From now on much more is read ahead, so that what follows input is noticed before the input is taken. */
@@ -130,12 +164,21 @@ export class ClientSocket {
   async #write(data: string | Uint8Array): Promise<void> {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#socket.send(data, () => resolve());
-    if (this.#socket.bufferedAmount <= OUTBOUND_HIGH) return;
+    this.#socket.send(data, () => {
+      this.#fits();
+      resolve();
+    });
+    if (this.#fits() && this.#socket.bufferedAmount <= OUTBOUND_HIGH) return;
     const stalled = setTimeout(() => this.#giveUp(), STALL_MS);
     // Also called when the connection breaks.
     await promise;
     clearTimeout(stalled);
+  }
+
+  /** Counts what the session holds. */
+  #fits(): boolean {
+    const held = this.#ahead.used + this.#partial + this.#socket.bufferedAmount;
+    return this.#memory?.account(Math.max(SESSION_BYTES, held)) ?? true;
   }
 
   #giveUp(): void {
@@ -146,6 +189,8 @@ export class ClientSocket {
   #take(data: Buffer, isBinary: boolean): void {
     // After the end only the client's Close frame matters.
     if (this.closed.aborted) return;
+    this.#hasArrived = true;
+    this.#partial = 0;
     this.#inbound.push(data);
     this.#binary.push(isBinary);
     this.#ahead.take(data.length);

@@ -140,6 +140,12 @@ export class Work implements Disposable {
     return true;
   }
 
+  /** Counts memory that is in use in any case; whether everything is within the limits. */
+  account(bytes: number): boolean {
+    this.#set(bytes);
+    return this.#all.fits(this.#scopes, 0);
+  }
+
   [Symbol.dispose](): void {
     if (this.#ended) return;
     this.#set(0);

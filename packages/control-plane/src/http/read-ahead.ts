@@ -1,5 +1,7 @@
 /** What each client may have sent ahead before its socket is no longer read. */
 const BASE_BYTES = 1 << 20;
+/** The least that a client may have sent ahead, while its capsule, its team or the server has no memory left for sessions. */
+const LEAST_BYTES = 64 << 10;
 /** The same for a session that passes input on, while there is memory for it. */
 const INPUT_BYTES = 72 << 20;
 /** Memory for what all clients have sent ahead, beyond their bases. */
@@ -45,6 +47,7 @@ export class ReadAheadShare {
   readonly #all: ReadAhead;
   readonly #onRoom: () => void;
   #limit = BASE_BYTES;
+  #fits: () => boolean = () => true;
   #used = 0;
   #isFull = false;
 
@@ -62,6 +65,16 @@ export class ReadAheadShare {
   extend(): void {
     this.#limit = INPUT_BYTES;
     this.notify();
+  }
+
+  /** Bytes of messages that wait. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** @param fits - says whether there is room for what the session holds; without, the client may send next to nothing ahead. */
+  limitBy(fits: () => boolean): void {
+    this.#fits = fits;
   }
 
   /** Counts a message that waits from now on. */
@@ -90,6 +103,7 @@ export class ReadAheadShare {
   }
 
   #allowed(): number {
+    if (!this.#fits()) return LEAST_BYTES;
     return Math.max(BASE_BYTES, Math.min(this.#limit, this.#all.free));
   }
 

@@ -114,6 +114,7 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
         subprotocol: socket.protocol,
         requestId,
         closing: closing.signal,
+        connection,
       }).catch((error: unknown) =>
         deps.logger.error("websocket.failed", { request_id: requestId, problem: problemOf(error) }),
       );
@@ -132,7 +133,13 @@ async function serve(
     subprotocol,
     requestId,
     closing,
-  }: { readonly subprotocol: string; readonly requestId: string; readonly closing: AbortSignal },
+    connection,
+  }: {
+    readonly subprotocol: string;
+    readonly requestId: string;
+    readonly closing: AbortSignal;
+    readonly connection: Duplex;
+  },
 ): Promise<void> {
   const signal = AbortSignal.any([socket.closed, closing]);
   const { access, actForPlatform, openCapsule, sessions, logger, clock } = deps;
@@ -165,7 +172,13 @@ async function serve(
     const identity = isAdmin ? await actForPlatform(authenticated) : authenticated;
     if (isAdmin) watch(administratorGrant(identity));
     requireScope(identity, route.scope);
-    using _session = sessions.begin(identity.teamId, capsuleId);
+    using session = sessions.begin(identity.teamId, capsuleId);
+    if (!socket.charge(session, connection)) {
+      outcome = "there is no memory for another session";
+      await socket.send({ type: "error", data: outcome, ...fatal });
+      socket.close(closeCode.overload, outcome);
+      return;
+    }
     const capsule = await openCapsule(identity, capsuleId);
     if (route.auditAction !== undefined) deps.recordSession(identity, capsuleId, route.auditAction);
     const touch = (): void => {
