@@ -78,7 +78,7 @@ export const errorCatalogue = {
   body_stalled: user(
     "invalid_request",
     408,
-    "no bytes of the body arrived for {seconds} seconds",
+    "too little of the body arrived within {seconds} seconds",
     "Send the request again; a resumable upload continues at its offset.",
   ),
   connections_full: user(
@@ -86,6 +86,7 @@ export const errorCatalogue = {
     429,
     "{limit} connections of this team are in use already",
     "Use connections again for further requests, and close those that are not used.",
+    1,
   ),
   precondition_failed: user(
     "conflict",

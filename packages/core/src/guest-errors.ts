@@ -7,18 +7,21 @@ export const guestErrors = {
     429,
     "the capsule has too much under way: {problem}",
     "Read the answers that are on their way, end what is not needed, and send the request again.",
+    1,
   ),
   too_much_under_way: user(
     "rate_limited",
     429,
     "{limit} requests of this {scope} are under way already",
     "Take the answers that are on their way, end sessions that are not used, and send the request again.",
+    1,
   ),
   bodies_full: user(
     "rate_limited",
     429,
     "requests of this {scope} have bodies under way that may take {limit} bytes together",
     "Finish the requests that are begun, and send fewer large ones at a time.",
+    1,
   ),
   // Processes
   cwd_not_found: user(

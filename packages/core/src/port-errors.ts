@@ -37,6 +37,7 @@ export const portErrors = {
     502,
     "nothing listens on port {port} of the capsule",
     "Start the service; the page answers as soon as it listens.",
+    2,
   ),
   port_hung_up: user(
     "agent_error",
@@ -55,6 +56,7 @@ export const portErrors = {
     503,
     "the capsule is about to be paused or moved and takes no new connections",
     "Try again in a moment.",
+    2,
   ),
   tunnel_refused: user(
     "agent_error",

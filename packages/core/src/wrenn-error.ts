@@ -26,6 +26,12 @@ export class WrennError<R extends ErrorReason = ErrorReason> extends Error {
     return fill(this.entry.remedy, this.context);
   }
 
+  /** Seconds after which asking again makes sense, for `Retry-After`. */
+  get retryAfter(): number | undefined {
+    const said = this.context["retry_after"];
+    return said === undefined ? this.entry.retryAfter : Number(said);
+  }
+
   /** Narrows an unknown error to one reason. */
   static is<R extends ErrorReason>(error: unknown, reason: R): error is WrennError<R> {
     return error instanceof WrennError && error.reason === reason;

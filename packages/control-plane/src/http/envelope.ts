@@ -1,9 +1,6 @@
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 
-/** What they are about is free again when other requests end. */
-const SHORTLY_FULL: ReadonlySet<string> = new Set(["guest_busy", "too_much_under_way", "bodies_full"]);
-
 /** The body of every refusal (docs/reference/rest-api.md#errors); fields beyond code and message are ours. */
 export interface ErrorBody {
   readonly error: {
@@ -62,8 +59,7 @@ export function toWire(
 }
 
 function headersOf(error: WrennError): Readonly<Record<string, string>> {
-  if (SHORTLY_FULL.has(error.reason)) return { "retry-after": "1" };
-  if (WrennError.is(error, "rate_limited")) return { "retry-after": String(error.context["retry_after"]) };
+  if (error.retryAfter !== undefined) return { "retry-after": String(error.retryAfter) };
   // RFC 9110 §12.5.3: what is accepted in place of the coding that was refused.
   if (WrennError.is(error, "unsupported_content_encoding")) return { "accept-encoding": "identity" };
   return {};

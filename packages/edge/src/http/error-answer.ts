@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { WrennError } from "@wrenn/core";
+import type { WrennError } from "@wrenn/core";
 import { endRequest } from "./answer.ts";
 import { endWith, platformHeaders, writeHead } from "./messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./messages.ts";
@@ -8,9 +8,6 @@ const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:15
 h1{font-size:1.25rem}small{color:#667}@media(prefers-color-scheme:dark){body{background:#181a1f;color:#dde}}`;
 /** Not sandboxed: a page that tries again by itself needs its refresh. */
 const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(STYLE).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-
-/** Errors that pass by themselves, with the seconds after which asking again makes sense. */
-const RETRY_AFTER: Readonly<Record<string, number>> = { port_not_listening: 2, port_draining: 2 };
 
 /** Answers a request that did not reach a service: a page for browsers, the API's error body for programs. */
 export function answerError(
@@ -21,9 +18,7 @@ export function answerError(
 ): void {
   const { code, status } = error.entry;
   const html = (request.headers.accept ?? "").includes("text/html");
-  const retryAfter = WrennError.is(error, "rate_limited")
-    ? Number(error.context["retry_after"])
-    : RETRY_AFTER[error.reason];
+  const { retryAfter } = error;
   const body = Buffer.from(
     html
       ? page(error, requestId, retryAfter)
