@@ -1,7 +1,11 @@
 import { silentLogger } from "@wrenn/core";
 import { createLog, startControlPlane } from "@wrenn/server";
+import { writeHeldMemory } from "./held-memory.ts";
 
-/** A control plane without a host as a process of its own. Its arguments are JSON. Prints its address and key when it is ready. */
+/**
+ * A control plane without a host as a process of its own. Its arguments are JSON. Prints its address and key when it is ready. Says how
+ * much memory it holds at SIGUSR2 (see `heldMib`).
+ */
 const { dataDirectory, databaseUrl, port, tls } = JSON.parse(process.argv[2] ?? "{}") as {
   readonly dataDirectory: string;
   readonly databaseUrl: string;
@@ -26,6 +30,7 @@ const controlPlane = await startControlPlane({
   signal: new AbortController().signal,
   times: { everyMs: 500, silentMs: 5000, leaseMs: 4000, answerMs: 5000 },
 });
+process.on("SIGUSR2", () => writeHeldMemory(dataDirectory));
 process.once("SIGTERM", () => {
   void controlPlane.close("destroy").then(() => process.exit(0));
 });
