@@ -140,7 +140,7 @@ async function assemble(
       require: (address, headers) => controlPlane.limits.requirePortAttempt(address, headers),
       failed: (address) => controlPlane.limits.portFailed(address),
     },
-    onAuthenticated: ({ socket }, owner) => connections.authenticated(socket, owner),
+    onAuthenticated: ({ socket }, owner, grant) => connections.authenticated(socket, owner, grant),
     onActivity: (id) => hostAgent?.hold(id)(),
   });
   const hostAgent = !withHost
@@ -168,7 +168,7 @@ async function assemble(
         : {}),
     },
     ...defined({ times: start.times, rates: config.rates, work: config.work, proxies }),
-    onAuthenticated: (socket, teamId) => connections.authenticated(socket, teamId),
+    onAuthenticated: (socket, teamId, access) => connections.authenticated(socket, teamId, access),
     retention: config.retention,
     createAnswerMs: config.createAnswerMs,
     signUpMode: config.signUpMode,

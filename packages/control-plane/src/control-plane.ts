@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Clock, ConnectionEnds, Logger, Random, TrustedProxies } from "@wrenn/core";
+import type { Clock, Logger, Random, TrustedProxies } from "@wrenn/core";
 import type { Database, RetentionRules } from "@wrenn/database";
 import type { KeepFirstAdminToken } from "./accounts/first-admin.ts";
 import type { SignUpMode } from "./accounts/sign-up-policy.ts";
@@ -9,7 +9,7 @@ import type { Fleet } from "./hosts/fleet.ts";
 import type { HostCertifier } from "./hosts/host-enrolment.ts";
 import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
 import type { CapacityPolicy } from "./hosts/placement.ts";
-import type { RequestLimits, RequestRates } from "./http/request-limits.ts";
+import type { RequestLimits, RequestLimitsOptions, RequestRates } from "./http/request-limits.ts";
 import type { BodyLimits } from "./http/limit-bodies.ts";
 import type { WorkCounts } from "./http/pending-work.ts";
 import type { Mailer, MailTransport } from "./mail/mailer.ts";
@@ -47,7 +47,7 @@ export interface ControlPlaneOptions {
   /** Proxies whose word about a client is believed. Default: no one's. */
   readonly proxies?: TrustedProxies | undefined;
   /** Called with the connection of a client that showed good credentials. */
-  readonly onAuthenticated?: ((socket: ConnectionEnds, teamId: string) => void) | undefined;
+  readonly onAuthenticated?: RequestLimitsOptions["onAuthenticated"];
   /** How long saved states of teams without another rule are kept; default: without an end. */
   readonly retention?: RetentionRules | undefined;
   /** How many calls and sessions of capsules, and how many other requests of one team, may be under way. */

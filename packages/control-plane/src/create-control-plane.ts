@@ -157,16 +157,15 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const afterAnswer = new WorkAfterAnswer(logger);
   opened.defer(() => afterAnswer.settle());
   const authenticator = new KnownCredentials(opening.authenticator, clock);
+  const grants = new GrantCheck(database.accessDb, clock);
+  const access = new AccessWatch({ live: async (asked) => await grants.live(asked), clock, logger });
+  opened.defer(() => access.close());
   const limits = new RequestLimits(
-    clock,
-    authenticator,
+    { clock, known: authenticator, access },
     defined({ rates: options.rates, proxies, onAuthenticated: options.onAuthenticated }),
   );
   opened.defer(() => signedTokens.close());
   opened.defer(() => apiKeyAuth.close());
-  const grants = new GrantCheck(database.accessDb, clock);
-  const access = new AccessWatch({ live: async (asked) => await grants.live(asked), clock, logger });
-  opened.defer(() => access.close());
   const bus = new DatabaseEventBus(database);
   opened.defer(() => bus.close());
   const events = new EventFeed(database, bus, clock);

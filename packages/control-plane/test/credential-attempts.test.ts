@@ -103,7 +103,7 @@ test("a wrong key costs one look, however often it is tried, and works once it i
     },
     clock,
   );
-  const limits = new RequestLimits(clock, known);
+  const limits = new RequestLimits({ clock, known, access: { hold: () => () => undefined } });
   const caller = { headers: { "x-api-key": wrongKey() }, socket: { remoteAddress: "192.0.2.1" } };
   for (let n = 0; n < 50; n += 1) await assert.rejects(limits.admit(caller), { reason: "api_key_invalid" });
   assert.equal(looks, 1);

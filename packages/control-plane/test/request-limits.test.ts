@@ -3,8 +3,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { clientNetworks, WrennError } from "@wrenn/core";
+import type { AccessGrant } from "../src/http/access-grants.ts";
+import type { AccessWatch } from "../src/http/access-watch.ts";
+import type { Identity } from "../src/http/identity.ts";
+import { KnownCredentials } from "../src/http/known-credentials.ts";
 import { RateLimiter } from "../src/http/rate-limiter.ts";
-import { defaultRates } from "../src/http/request-limits.ts";
+import { defaultRates, RequestLimits } from "../src/http/request-limits.ts";
 import { FurnishedHostAgent } from "./support/furnished-host-agent.ts";
 import { rawRequest } from "./support/raw-request.ts";
 import { reasonOf, TestClock, TestPlatform } from "./support/test-platform.ts";
@@ -134,4 +138,28 @@ test("the state of a limiter is bounded, and forgets the oldest first", () => {
   const many = { burst: 10, everyMs: 3_600_000 };
   limiter.take("many", many, 1000);
   assert.throws(() => limiter.take("many", many), { reason: "rate_limited" });
+});
+
+test("the connection of a caller learns of the access that their credentials give", async () => {
+  const clock = new TestClock();
+  const identity: Identity = { teamId: "team", key: { id: "key", name: "", scopes: ["run"] } };
+  const known = new KnownCredentials({ authenticate: async () => identity }, clock);
+  const held: AccessGrant[] = [];
+  const access: Pick<AccessWatch, "hold"> = {
+    hold: (grant) => {
+      held.push(grant);
+      return () => undefined;
+    },
+  };
+  const limits = new RequestLimits(
+    { clock, known, access },
+    {
+      onAuthenticated: (socket, teamId, shown) => {
+        assert.deepEqual([socket.remotePort, teamId], [1, "team"]);
+        shown.hold(() => undefined);
+      },
+    },
+  );
+  await limits.admit({ headers: { "x-api-key": "k" }, socket: { remotePort: 1 } });
+  assert.deepEqual(held, [{ kind: "key", keyId: "key", teamId: "team", scope: "run" }]);
 });

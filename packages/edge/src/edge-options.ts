@@ -1,5 +1,6 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { CredentialChecks } from "./access/port-grant.ts";
+import type { PortGrant } from "./access/port-grant.ts";
 import type { CredentialAttempts } from "./access/credential-attempts.ts";
 import type { SignInAddress } from "./access/sign-in.ts";
 import type { ExchangeLimits } from "./http/exchange.ts";
@@ -26,8 +27,8 @@ export interface EdgeOptions {
   readonly onActivity?: (capsuleId: string) => void;
   /** Counts credentials that are tried; without it they are not limited. */
   readonly attempts?: CredentialAttempts;
-  /** A request whose client showed good credentials, for a capsule of this owner. @throws WrennError `connections_full`. */
-  readonly onAuthenticated?: (request: EdgeRequest, owner: string) => void;
+  /** A request whose client showed good credentials of the owner of its capsule. @throws WrennError `connections_full`. */
+  readonly onAuthenticated?: (request: EdgeRequest, owner: string, grant: PortGrant) => void;
   readonly limits?: Partial<EdgeLimits>;
   readonly clock: Clock;
   readonly random: Random;

@@ -15,7 +15,7 @@ import { PlatformWebSockets } from "./http/platform-websocket.ts";
 import { serveTunnel } from "./http/tunnels.ts";
 import type { ClientConnection, ClientConnections } from "./listener/client-connections.ts";
 import { ExchangeWatch } from "./listener/exchange-watch.ts";
-import { limitSession } from "./listener/http2-sessions.ts";
+import { limitSession, STRANGER_WINDOW } from "./listener/http2-sessions.ts";
 import type { ListenerLimits } from "./listener/listener-limits.ts";
 
 export interface EdgeServerOptions {
@@ -70,6 +70,8 @@ export async function listenEdge(options: EdgeServerOptions): Promise<EdgeServer
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
+  // Idle connections are ended by `closeIdle`, which knows those with credentials.
+  server.on("timeout", () => undefined);
   server.on("session", (session: ServerHttp2Session) => {
     const connection = connections.find(session.socket);
     if (connection) limitSession(session, connection, connections, clock);
@@ -77,7 +79,7 @@ export async function listenEdge(options: EdgeServerOptions): Promise<EdgeServer
   });
   const watch = new ExchangeWatch({ clock, random }, limits);
   serve(server, options, watch);
-  if (options.tls) serveTunnels(server, options, limits);
+  if (options.tls) serveTunnels(server, options, watch);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen(options.port, options.host, resolve);
@@ -122,12 +124,18 @@ function serve(server: Server, options: EdgeServerOptions, watch: ExchangeWatch)
   };
   server.on("request", (request: EdgeRequest, response: EdgeResponse) => {
     const connection = arrive(request, response);
-    if (connection && !edge.handle(request, response)) toOthers(request, response, connection);
+    if (!connection) return;
+    if (edge.handle(request, response)) watch.addRelayed(request, response, connection);
+    else toOthers(request, response, connection);
   });
   server.on("checkContinue", (request: EdgeRequest, response: EdgeResponse) => {
     const connection = arrive(request, response);
+    if (!connection) return;
     // A service decides itself whether the body may come; for others it always may.
-    if (!connection || edge.handle(request, response)) return;
+    if (edge.handle(request, response)) {
+      watch.addRelayed(request, response, connection);
+      return;
+    }
     response.writeContinue();
     toOthers(request, response, connection);
   });
@@ -147,9 +155,9 @@ function serve(server: Server, options: EdgeServerOptions, watch: ExchangeWatch)
 }
 
 /** Clients of HTTP/2 learn from the settings that they may open WebSockets (RFC 8441), the platform's as well as those of capsules. */
-function serveTunnels(server: Server, options: EdgeServerOptions, limits: ListenerLimits): void {
-  const { edge, fallback, random, proxies = TrustedProxies.none } = options;
-  const platform = fallback && new PlatformWebSockets(fallback, httpOptions(limits), random);
+function serveTunnels(server: Server, options: EdgeServerOptions, watch: ExchangeWatch): void {
+  const { edge, fallback, random, connections, proxies = TrustedProxies.none } = options;
+  const platform = fallback && new PlatformWebSockets(fallback, httpOptions(connections.limits), random);
   server.once("close", () => platform?.close());
   const takers = [
     (request: Http2ServerRequest, response: Http2ServerResponse): boolean =>
@@ -163,6 +171,8 @@ function serveTunnels(server: Server, options: EdgeServerOptions, limits: Listen
     if (to instanceof Duplex) to.destroy();
     else if ("stream" in request) {
       noteForwarded(request, proxies);
+      const connection = connections.find(request.socket);
+      if (connection) watch.addRelayed(request, to, connection);
       serveTunnel(request, to, takers, random);
     }
   });
@@ -182,7 +192,8 @@ function httpOptions(limits: ListenerLimits) {
   return {
     headersTimeout: limits.headersMs,
     requestTimeout: 0,
-    keepAliveTimeout: limits.keepAliveMs,
+    // Clients learn it from each answer, also those without credentials, so it is the shorter time.
+    keepAliveTimeout: limits.anonymousKeepAliveMs,
     maxHeaderSize: limits.headerBytes,
     connectionsCheckingInterval: CHECK_MS,
     insecureHTTPParser: false,
@@ -205,7 +216,7 @@ function secureServer(tls: EdgeTls, limits: ListenerLimits): Server {
     maxSessionMemory: 16,
     settings: {
       maxConcurrentStreams: 256,
-      initialWindowSize: 1 << 20,
+      initialWindowSize: STRANGER_WINDOW,
       maxHeaderListSize: limits.headerBytes,
       enableConnectProtocol: true,
     },

@@ -123,8 +123,9 @@ export class RequestPlanner {
     try {
       if (isAttempt) attempts?.require(addressOf(arrival.request), headers);
       const admission = await this.#access.admit({ ...arrival, access, signal: this.#parts.closed });
-      if (access === "private" || admission.dropAuthorization || admission.cookie)
-        this.#parts.options.onAuthenticated?.(arrival.request, owner);
+      // Visitors with a link stay strangers: they are not to take the connections of the team.
+      if (admission.teamGrant)
+        this.#parts.options.onAuthenticated?.(arrival.request, owner, admission.teamGrant);
       return admission;
     } catch (error) {
       const refused = error instanceof WrennError && error.reason === "port_private";

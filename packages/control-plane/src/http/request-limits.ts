@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { TrustedProxies, WrennError } from "@wrenn/core";
 import type { Clock, ConnectionEnds } from "@wrenn/core";
+import { grantOf } from "./access-grants.ts";
+import type { AccessWatch } from "./access-watch.ts";
 import type { Identity } from "./identity.ts";
 import { hasCredentials } from "./known-credentials.ts";
 import type { KnownCredentials } from "./known-credentials.ts";
@@ -35,29 +37,43 @@ export interface Caller {
   readonly socket: ConnectionEnds;
 }
 
+/** The access of credentials, while they are good. */
+interface ShownAccess {
+  /** Calls `onEnd` once when it ends, until the function that it returns is called. */
+  hold(onEnd: () => void): () => void;
+}
+
+export interface RequestLimitsDeps {
+  readonly clock: Clock;
+  readonly known: KnownCredentials;
+  readonly access: Pick<AccessWatch, "hold">;
+}
+
 export interface RequestLimitsOptions {
   readonly rates?: Partial<RequestRates>;
   readonly proxies?: TrustedProxies;
-  /** Called with the connection of a client that showed good credentials, and the UUID of their team. */
-  readonly onAuthenticated?: (socket: ConnectionEnds, teamId: string) => void;
+  /** Called with the connection of a client that showed good credentials, the UUID of their team, and the access that they give. */
+  readonly onAuthenticated?: (socket: ConnectionEnds, teamId: string, access: ShownAccess) => void;
 }
 
 /** Keeps one client from taking the API from the others. Each control plane counts for itself. */
 export class RequestLimits {
   readonly #rates: RequestRates;
   readonly #proxies: TrustedProxies;
-  readonly #onAuthenticated: (socket: ConnectionEnds, teamId: string) => void;
+  readonly #onAuthenticated: NonNullable<RequestLimitsOptions["onAuthenticated"]>;
   readonly #known: KnownCredentials;
+  readonly #access: Pick<AccessWatch, "hold">;
   /** One each: a crowd of addresses takes no room from the keys. */
   readonly #callers: RateLimiter;
   readonly #addresses: RateLimiter;
   readonly #creates: RateLimiter;
 
-  constructor(clock: Clock, known: KnownCredentials, options: RequestLimitsOptions = {}) {
+  constructor({ clock, known, access }: RequestLimitsDeps, options: RequestLimitsOptions = {}) {
     this.#rates = { ...defaultRates, ...options.rates };
     this.#proxies = options.proxies ?? TrustedProxies.none;
     this.#onAuthenticated = options.onAuthenticated ?? (() => undefined);
     this.#known = known;
+    this.#access = access;
     this.#callers = new RateLimiter(clock);
     this.#addresses = new RateLimiter(clock);
     this.#creates = new RateLimiter(clock);
@@ -82,7 +98,11 @@ export class RequestLimits {
       }
       throw error;
     }
-    this.#onAuthenticated(caller.socket, identity.teamId);
+    // Whatever a key may do, it is the key that has to live.
+    const scope = identity.key?.scopes[0] ?? "read";
+    this.#onAuthenticated(caller.socket, identity.teamId, {
+      hold: (onEnd) => this.#access.hold(grantOf(identity, scope), onEnd),
+    });
     this.#identified(identity);
     return identity;
   }

@@ -32,6 +32,8 @@ export interface AccessRequest {
 export interface Admission {
   /** What the request was admitted by. */
   readonly grant: PortGrant;
+  /** What credentials of the team gave; a link is not one of them. */
+  readonly teamGrant: PortGrant | undefined;
   /** Raw request target without our tokens. */
   readonly url: string;
   readonly dropAuthorization: boolean;
@@ -66,17 +68,20 @@ export class AccessControl {
     const link = takeParameter(asked.url, LINK_PARAMETER);
     const ticket = takeParameter(link.url, TICKET_PARAMETER);
     const followed = await this.#followedLink(asked, link.value);
-    const proof = followed.proof ?? (await this.#shownTicket(asked, ticket.value));
+    const byTicket = followed.proof ? undefined : await this.#shownTicket(asked, ticket.value);
+    const proof = followed.proof ?? byTicket;
     // A bearer token may be the service's own; only one that the platform knows is kept from it.
     const bearer = await this.#bearer(asked);
-    const shown =
-      (access === "public" ? this.#checks.publicPort(target) : (proof?.grant ?? bearer)) ??
-      (await this.#apiKey(asked));
-    const grant = shown ?? (await this.#cookies(asked));
+    const given = access === "public" ? this.#checks.publicPort(target) : (proof?.grant ?? bearer);
+    const byKey = given ? undefined : await this.#apiKey(asked);
+    const shown = given ?? byKey;
+    const byCookie = shown ? undefined : await this.#cookies(asked);
+    const grant = shown ?? byCookie?.link ?? byCookie?.session;
     if (!grant)
       throw new WrennError(followed.isOver ? "port_link_ended" : "port_private", { port: target.port });
     return {
       grant,
+      teamGrant: bearer ?? byTicket?.grant ?? byKey ?? byCookie?.session,
       url: ticket.url,
       dropAuthorization: bearer !== undefined,
       cookie: proof?.cookie,
@@ -126,22 +131,22 @@ export class AccessControl {
   }
 
   /** A browser sends cookies by itself, also when another site asks; these requests are not admitted. */
-  async #cookies(asked: AccessRequest): Promise<PortGrant | undefined> {
+  async #cookies(asked: AccessRequest): Promise<{ readonly link?: PortGrant; readonly session?: PortGrant }> {
     const { request, target, prefix, signal } = asked;
     const header = request.headers.cookie ?? "";
-    if (header === "" || !fromOwnPage(request)) return undefined;
+    if (header === "" || !fromOwnPage(request)) return {};
     for (const token of cookieValues(header, this.#name(asked, LINK_COOKIE))) {
-      const grant = await this.#link(asked, this.#verifyLink(target, token)?.id);
-      if (grant) return grant;
+      const link = await this.#link(asked, this.#verifyLink(target, token)?.id);
+      if (link) return { link };
     }
-    if (prefix !== "") return undefined;
+    if (prefix !== "") return {};
     for (const token of cookieValues(header, this.#name(asked, SESSION_COOKIE))) {
       const sessionId = verifySession(this.#key, target, token, this.#clock.now());
       if (sessionId === undefined) continue;
-      const grant = await this.#checks.session(sessionId, target.capsuleId, signal);
-      if (grant) return grant;
+      const session = await this.#checks.session(sessionId, target.capsuleId, signal);
+      if (session) return { session };
     }
-    return undefined;
+    return {};
   }
 
   #verifyLink(target: PortTarget, token: string): ReturnType<typeof verifyLink> {

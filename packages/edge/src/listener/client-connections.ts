@@ -8,21 +8,44 @@ const BURST = 4;
 /** Connections that end together when the listener is full, so that finding them costs little. */
 const VICTIMS = 16;
 
+/** What credentials give, for as long as they are good. */
+interface Access {
+  /** Calls `onEnd` once when it ends, until the function that it returns is called. */
+  hold(onEnd: () => void): () => void;
+}
+
+function nothing(): void {}
+
 /** One connection of a client. */
 export class ClientConnection {
   readonly socket: Socket;
+  /** Name of its two ends. */
+  readonly ends: string;
   /** Networks whose share it takes until credentials are shown. */
   readonly networks: readonly string[];
   isAuthenticated: boolean;
   /** The team that its credentials are of, or that owns the port that they opened. */
   owner: string | undefined;
+  /** What the credentials gave that it showed last. */
+  access: Access | undefined;
+  /** Ends the watch over `access`, which lasts while the connection is in use. */
+  unwatch = nothing;
+  /** Called when it begins to count for a team. */
+  onAuthenticated = nothing;
   /** Requests and streams under way. */
   inFlight = 0;
   /** When the last request ended, or the connection began; monotonic. */
   activeAt: number;
 
-  constructor(socket: Socket, networks: readonly string[], isAuthenticated: boolean, now: number) {
+  constructor(
+    socket: Socket,
+    ends: string,
+    networks: readonly string[],
+    isAuthenticated: boolean,
+    now: number,
+  ) {
     this.socket = socket;
+    this.ends = ends;
     this.networks = networks;
     this.isAuthenticated = isAuthenticated;
     this.activeAt = now;
@@ -69,16 +92,10 @@ export class ClientConnections {
       socket.destroy();
       return undefined;
     }
-    const connection = new ClientConnection(socket, networks, isProxy, this.#clock.monotonic());
-    if (!isProxy) {
-      for (const name of networks) setOf(this.#anonymous, name).add(connection);
-      if (this.#isExcess(connection)) this.#endUnlessAuthenticated(connection);
-    }
+    const connection = new ClientConnection(socket, ends, networks, isProxy, this.#clock.monotonic());
+    if (!isProxy) this.#countForNetworks(connection);
     this.#byEnds.set(ends, connection);
-    socket.once("close", () => {
-      this.#byEnds.delete(ends);
-      this.#release(connection);
-    });
+    socket.once("close", () => this.#forget(connection));
     return connection;
   }
 
@@ -88,14 +105,18 @@ export class ClientConnections {
   }
 
   /**
-   * The client showed good credentials: the connection counts for their team from now on, and no longer for its network. A team that
-   * has its share loses a connection that is idle.
+   * The client showed good credentials: while the access that they give lasts, the connection counts for their team and not for its
+   * network. A team that has its share loses a connection that is idle.
    *
    * @throws WrennError `connections_full` when none of the team's connections is idle; this one then stays as it was.
    */
-  authenticated(ends: ConnectionEnds, owner: string): void {
+  authenticated(ends: ConnectionEnds, owner: string, access: Access): void {
     const connection = this.find(ends);
-    if (!connection || connection.isAuthenticated) return;
+    if (!connection) return;
+    if (connection.isAuthenticated) {
+      if (connection.owner === owner) this.#showAccess(connection, access);
+      return;
+    }
     const { perOwner } = this.limits;
     const owned = this.#owned.get(owner);
     if (owned && owned.size >= perOwner && !this.#endIdleOf(owned))
@@ -104,6 +125,13 @@ export class ClientConnections {
     connection.isAuthenticated = true;
     connection.owner = owner;
     setOf(this.#owned, owner).add(connection);
+    this.#showAccess(connection, access);
+    connection.onAuthenticated();
+  }
+
+  #showAccess(connection: ClientConnection, access: Access): void {
+    connection.access = access;
+    if (connection.inFlight > 0) this.#watchAccess(connection);
   }
 
   /** Closes connections that have been idle for too long. */
@@ -123,13 +151,35 @@ export class ClientConnections {
   /** A request or stream began on the connection; the result ends it. */
   begin(connection: ClientConnection): () => void {
     connection.inFlight += 1;
+    if (connection.inFlight === 1) this.#watchAccess(connection);
     let isOpen = true;
     return () => {
       if (!isOpen) return;
       isOpen = false;
       connection.inFlight -= 1;
       connection.activeAt = this.#clock.monotonic();
+      if (connection.inFlight === 0) connection.unwatch();
     };
+  }
+
+  /** While the connection is in use, it counts for the team no longer than the access that it showed last. */
+  #watchAccess(connection: ClientConnection): void {
+    connection.unwatch();
+    connection.unwatch = connection.access?.hold(() => this.#becomeAnonymous(connection)) ?? nothing;
+  }
+
+  /** What is under way may go on, such as a request to a public port; the connection counts for its network again. */
+  #becomeAnonymous(connection: ClientConnection): void {
+    this.#release(connection);
+    connection.isAuthenticated = false;
+    connection.owner = undefined;
+    connection.access = undefined;
+    this.#countForNetworks(connection);
+  }
+
+  #countForNetworks(connection: ClientConnection): void {
+    for (const name of connection.networks) setOf(this.#anonymous, name).add(connection);
+    if (this.#isExcess(connection)) this.#endUnlessAuthenticated(connection);
   }
 
   #held(network: string): number {
@@ -156,18 +206,40 @@ export class ClientConnections {
   }
 
   /**
-   * Ends connections of the largest crowd: those without credentials of one network, idle ones first, or an idle one of a team that has
-   * more than any such network.
+   * Ends connections so that there is a place for one more. Those without credentials go first, of the network with most of them, as far
+   * as they have more than one team's part of all; then those of the team with most of them, as far as it has more than its part.
    */
   #makeRoom(): boolean {
     const crowd = largestOf(this.#anonymous, (name) => !name.endsWith("/48"));
     const team = largestOf(this.#owned);
     if (team && team.size > (crowd?.size ?? 0) && this.#endIdleOf(team)) return true;
-    if (!crowd) return false;
+    // One part for each team, and one for those without credentials together.
+    const part = this.limits.connections / (this.#owned.size + 1);
+    if (crowd && this.#countAnonymous() > part) return this.#endSomeOf(crowd);
+    const beyond = [...this.#owned.values()].filter(({ size }) => size > part);
+    if (beyond.toSorted((a, b) => b.size - a.size).some((owned) => this.#endIdleOf(owned))) return true;
+    if (team && team.size > part) return this.#endNewestOf(team);
+    return crowd !== undefined && this.#endSomeOf(crowd);
+  }
+
+  #countAnonymous(): number {
+    let count = 0;
+    for (const [name, { size }] of this.#anonymous) if (!name.endsWith("/48")) count += size;
+    return count;
+  }
+
+  /** Idle ones first, then the oldest. */
+  #endSomeOf(crowd: ReadonlySet<ClientConnection>): boolean {
     const idleFirst = [...crowd].toSorted((a, b) => Math.min(a.inFlight, 1) - Math.min(b.inFlight, 1));
     const victims = idleFirst.slice(0, Math.min(VICTIMS, Math.ceil(crowd.size / 4)));
     for (const victim of victims) this.#end(victim);
     return true;
+  }
+
+  #endNewestOf(owned: ReadonlySet<ClientConnection>): boolean {
+    const newest = [...owned].at(-1);
+    if (newest) this.#end(newest);
+    return newest !== undefined;
   }
 
   /** Whether one could be ended. */
@@ -182,13 +254,18 @@ export class ClientConnections {
 
   /** Ends a connection whose place is needed at once. */
   #end(connection: ClientConnection): void {
-    this.#release(connection);
-    const ends = endsOf(connection.socket);
-    if (ends !== undefined) this.#byEnds.delete(ends);
+    this.#forget(connection);
     connection.socket.destroy();
   }
 
+  /** The socket has closed, or will in a moment; another connection may have the same ends by now. */
+  #forget(connection: ClientConnection): void {
+    if (this.#byEnds.get(connection.ends) === connection) this.#byEnds.delete(connection.ends);
+    this.#release(connection);
+  }
+
   #release(connection: ClientConnection): void {
+    connection.unwatch();
     for (const name of connection.networks) removeFrom(this.#anonymous, name, connection);
     if (connection.owner !== undefined) removeFrom(this.#owned, connection.owner, connection);
   }

@@ -1,8 +1,9 @@
 import { EventEmitter } from "node:events";
+import { constants } from "node:http2";
 import type { Clock, Random } from "@wrenn/core";
-import { WrennError } from "@wrenn/core";
+import { clientNetworks, WrennError } from "@wrenn/core";
 import { answerError } from "../http/error-answer.ts";
-import { bodyOf, cutOff } from "../http/messages.ts";
+import { addressOf, bodyOf, cutOff } from "../http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "../http/messages.ts";
 import type { ClientConnection } from "./client-connections.ts";
 import type { ListenerLimits } from "./listener-limits.ts";
@@ -11,10 +12,20 @@ interface Watched {
   readonly request: EdgeRequest;
   readonly response: EdgeResponse;
   readonly connection: ClientConnection;
+  readonly begunAt: number;
   /** Bytes of the body that have arrived. */
   readonly received: () => number;
   body: Mark;
   answer: Mark;
+}
+
+/** An exchange with a service in a capsule. */
+type Relayed = Pick<Watched, "request" | "response" | "connection">;
+
+/** An exchange, as far as bytes of it wait in this process. */
+interface Waiting {
+  readonly request: EdgeRequest;
+  readonly bytes: number;
 }
 
 /** A count at a moment; monotonic. */
@@ -30,12 +41,14 @@ export interface ExchangeWatchDeps {
 
 /**
  * Ends exchanges with the platform that wait for their client for too long: a body that does not go on, or an answer that is not read.
- * Exchanges with services in capsules have limits of the edge instead, since their bodies may pause.
+ * Exchanges with services in capsules have limits of the edge instead, since their bodies may pause; only what waits of them in this
+ * process is counted, in either direction.
  */
 export class ExchangeWatch {
   readonly #deps: ExchangeWatchDeps;
   readonly #limits: ListenerLimits;
   readonly #watched = new Set<Watched>();
+  readonly #relayed = new Set<Relayed>();
 
   constructor(deps: ExchangeWatchDeps, limits: ListenerLimits) {
     this.#deps = deps;
@@ -49,12 +62,20 @@ export class ExchangeWatch {
       request,
       response,
       connection,
+      begunAt: at,
       received,
       body: { at, count: received() },
       answer: { at, count: 0 },
     };
     this.#watched.add(watched);
     response.once("close", () => this.#watched.delete(watched));
+  }
+
+  /** An exchange with a service. */
+  addRelayed(request: EdgeRequest, response: EdgeResponse, connection: ClientConnection): void {
+    const relayed = { request, response, connection };
+    this.#relayed.add(relayed);
+    response.once("close", () => this.#relayed.delete(relayed));
   }
 
   /** Ends what has waited for too long. */
@@ -70,34 +91,39 @@ export class ExchangeWatch {
     this.#boundUnread();
   }
 
-  /** Ends unread answers while there are too many bytes of them, those of the network with most of them first. */
+  /** Ends exchanges while too many bytes of them wait: those of the client with most of them first, and of its the largest first. */
   #boundUnread(): void {
     let total = 0;
-    const byNetwork = new Map<string, { bytes: number; readonly unread: Watched[] }>();
-    for (const watched of this.#watched) {
-      const bytes = unreadBytesOf(watched.response);
-      if (bytes === 0) continue;
-      total += bytes;
-      const [network = ""] = watched.connection.networks;
-      const share = byNetwork.get(network) ?? { bytes: 0, unread: [] };
-      share.bytes += bytes;
-      share.unread.push(watched);
-      byNetwork.set(network, share);
+    const clients = new Map<string, { bytes: number; readonly exchanges: Waiting[] }>();
+    for (const exchanges of [this.#watched, this.#relayed]) {
+      for (const { request, response, connection } of exchanges) {
+        const bytes = unreadBytesOf(response) + untakenBytesOf(request);
+        if (bytes === 0) continue;
+        total += bytes;
+        // A proxy has one connection for many clients.
+        const name = connection.owner ?? clientNetworks(addressOf(request)).narrow;
+        const client = clients.get(name) ?? { bytes: 0, exchanges: [] };
+        client.bytes += bytes;
+        client.exchanges.push({ request, bytes });
+        clients.set(name, client);
+      }
     }
-    for (const { bytes, unread } of [...byNetwork.values()].toSorted((a, b) => b.bytes - a.bytes)) {
-      if (total <= this.#limits.unreadBytes) return;
-      total -= bytes;
-      for (const watched of unread) {
-        this.#watched.delete(watched);
-        cutOff(watched.request);
+    const byBytes = (a: { readonly bytes: number }, b: { readonly bytes: number }): number =>
+      b.bytes - a.bytes;
+    for (const { exchanges } of [...clients.values()].toSorted(byBytes)) {
+      for (const { request, bytes } of exchanges.toSorted(byBytes)) {
+        if (total <= this.#limits.unreadBytes) return;
+        total -= bytes;
+        forget(request);
       }
     }
   }
 
   #isBodyStalled(watched: Watched, now: number): boolean {
-    const { request, connection, received } = watched;
-    const { bodyStallMs, bodyBytes, anonymousBodyBytes } = this.#limits;
-    const least = connection.isAuthenticated ? bodyBytes : anonymousBodyBytes;
+    const { request, connection, received, begunAt } = watched;
+    const { bodyStallMs, bodyBytes, anonymousBodyBytes, slowBodyMs } = this.#limits;
+    const mayBeSlow = connection.isAuthenticated && now - begunAt < slowBodyMs;
+    const least = mayBeSlow ? bodyBytes : anonymousBodyBytes;
     const count = received();
     // While the server has bytes that it has not taken, it is not the client that is slow.
     if (isComplete(request) || waitsForServer(request) || count - watched.body.count >= least) {
@@ -141,12 +167,25 @@ function countReceived(request: EdgeRequest): () => number {
   return () => count;
 }
 
+/** Ends a request at once, and gives up what has arrived of it and waits to be sent. */
+function forget(request: EdgeRequest): void {
+  if ("stream" in request) {
+    request.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    // A stream that is not read would keep what it has.
+    request.stream.destroy();
+  } else request.socket.destroy();
+}
+
 function isComplete(request: EdgeRequest): boolean {
   return bodyOf(request) === "none" || request.complete;
 }
 
 function waitsForServer(request: EdgeRequest): boolean {
   return request.readableLength > 0 || ("stream" in request && request.stream.readableLength > 0);
+}
+
+function untakenBytesOf(request: EdgeRequest): number {
+  return request.readableLength + ("stream" in request ? request.stream.readableLength : 0);
 }
 
 function unreadBytesOf(response: EdgeResponse): number {

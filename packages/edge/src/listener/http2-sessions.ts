@@ -4,6 +4,10 @@ import type { Clock } from "@wrenn/core";
 import type { ClientConnection, ClientConnections } from "./client-connections.ts";
 
 const MINUTE_MS = 60_000;
+/** Bytes of each stream that a client may send before they are read: it can open 256 streams that are not. */
+export const STRANGER_WINDOW = 64 << 10;
+/** The same of a client that showed credentials, whose uploads may come from far away. */
+const KNOWN_WINDOW = 1 << 20;
 
 /** Keeps one HTTP/2 connection within its limits: it is idle without streams, whatever else it sends, and its control frames are counted. */
 export function limitSession(
@@ -12,6 +16,11 @@ export function limitSession(
   connections: ClientConnections,
   clock: Clock,
 ): void {
+  const widen = (): void => {
+    if (!session.destroyed) session.settings({ initialWindowSize: KNOWN_WINDOW });
+  };
+  connection.onAuthenticated = widen;
+  if (connection.isAuthenticated) widen();
   session.on("stream", (stream: ServerHttp2Stream) => {
     stream.once("close", connections.begin(connection));
   });

@@ -6,9 +6,9 @@ export interface ListenerLimits {
   readonly perNetwork: number;
   /** The same from one IPv6 network of 48 bits. */
   readonly perSite: number;
-  /** With credentials, of one team: of its keys and members, and of visitors of its private ports. */
+  /** With credentials of one team: of its keys and members, at the API and at ports. */
   readonly perOwner: number;
-  /** For how long a connection beyond `perNetwork` or `perSite` may stay to show credentials, in ms. */
+  /** For how long a connection beyond `perNetwork` or `perSite` may stay to show credentials, with its TLS handshake, in ms. */
   readonly graceMs: number;
   /** Longest time for the head of a request, and for a TLS handshake, in ms. */
   readonly headersMs: number;
@@ -20,13 +20,14 @@ export interface ListenerLimits {
   readonly bodyStallMs: number;
   /** Bytes of a body within `bodyStallMs` that count as progress. */
   readonly bodyBytes: number;
-  /** The same before credentials were shown. */
+  /** The same before credentials were shown, and of a body that began longer than `slowBodyMs` ago. */
   readonly anonymousBodyBytes: number;
+  readonly slowBodyMs: number;
   /** For how long a client may leave an answer of the platform unread, in ms. */
   readonly answerStallMs: number;
   /** The same before credentials were shown. */
   readonly anonymousAnswerStallMs: number;
-  /** Bytes of the platform's answers that all clients together may leave unread. */
+  /** Bytes of requests and answers of all clients together that may wait in this process, for a service or for their client. */
   readonly unreadBytes: number;
   /** Requests of one HTTP/1.1 connection that wait for their answers. */
   readonly pipelined: number;
@@ -41,13 +42,14 @@ export const defaultListenerLimits: ListenerLimits = {
   perNetwork: 256,
   perSite: 1024,
   perOwner: 5000,
-  graceMs: 1000,
+  graceMs: 5000,
   headersMs: 10_000,
   keepAliveMs: 620_000,
   anonymousKeepAliveMs: 60_000,
   bodyStallMs: 60_000,
   bodyBytes: 512,
   anonymousBodyBytes: 32 << 10,
+  slowBodyMs: 300_000,
   answerStallMs: 600_000,
   anonymousAnswerStallMs: 60_000,
   unreadBytes: 256 << 20,

@@ -76,7 +76,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
-    onAuthenticated: (request, owner) => connections.authenticated(request.socket, owner),
+    onAuthenticated: ({ socket }, owner, grant) => connections.authenticated(socket, owner, grant),
     ...options,
     limits: { waitForPortMs: 50, ...options.limits },
   });
