@@ -1,4 +1,4 @@
-import { defined } from "@wrenn/core";
+import { defined, TrustedProxies } from "@wrenn/core";
 import { actingForPlatform } from "./accounts/administrators.ts";
 import { registerAccountsAdmin } from "./accounts/admin-user-routes.ts";
 import { AdminUsers } from "./accounts/admin-users.ts";
@@ -113,7 +113,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     mailTransport,
     hostNetworks = [],
     identityProviders = [],
-    proxies,
+    proxies = TrustedProxies.none,
   } = options;
   const base = { database, clock, logger, random };
   const transactions = new QueuedTransactions(database);
@@ -251,13 +251,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   opened.defer(() => usage.close());
 
   const actForPlatform = async (identity: Identity) => await actingForPlatform(database, identity);
-  const app = await createApp(
-    { logger, random, bodyLimits: options.bodyLimits, ...defined({ proxies }) },
-    version,
-  );
+  const app = await createApp({ logger, random, proxies, bodyLimits: options.bodyLimits }, version);
   opened.defer(async () => await app.close());
   // In the outermost scope, so that it sees the requests of all.
-  registerPrometheus(app, { database, version, limits, ...defined({ proxies }) });
+  registerPrometheus(app, { database, version, limits, proxies });
   registerServiceRoutes(app, { version, database, hosts: fleet, limits, clock });
   registerHostAgents(app, { enrolment, monitor, limiter, limits });
   await addPublicRoutes(app, { limits, requireOwnPage: requireOwnPage(publicUrl) }, async (group) => {
@@ -334,6 +331,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     sessions: new PendingWork(withCounts(sessionLimits, options.work?.sessions)),
     logger,
     random,
+    proxies,
   });
   const requests = new InFlight();
   const release = opened.move();
@@ -341,7 +339,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     handlers: {
       request: (request, response) => {
         requests.add(response);
-        guardAnswer(request, response);
+        guardAnswer(request, response, proxies);
         app.routing(request, response);
       },
       upgrade: sockets.upgrade,

@@ -173,6 +173,32 @@ test("callers of /ready share one check a second", async () => {
   }
 });
 
+test("log-ins behind a trusted proxy are limited by the address of the client, however the proxy writes it", async () => {
+  const login = async (forwarded: string, from = "127.0.0.9"): Promise<number> => {
+    const asked = {
+      method: "POST",
+      path: "/v1/auth/login",
+      headers: { "content-type": "application/json", "x-forwarded-for": forwarded },
+      body: JSON.stringify({ email: "nobody@example.org", password: "guess" }),
+      from,
+    };
+    return (await rawRequest(platform.url, asked)).status;
+  };
+  // A log-in for each spelling, so that each would be a client for itself.
+  for (const spellings of [
+    Array.from({ length: 2 * BURST }, (_, n) => `192.0.2.77:${1024 + n}`),
+    Array.from({ length: 2 * BURST }, (_, n) => `[2001:db8:f:f::${n}]:${1024 + n}`),
+    Array.from({ length: 2 * BURST }, (_, n) => `203.0.113.${n}, unknown-${n}`),
+    Array.from({ length: 2 * BURST }, (_, n) => `_hidden${n}`),
+  ]) {
+    const statuses = [];
+    for (const spelling of spellings) statuses.push(await login(spelling));
+    assert.ok(statuses.includes(429), `${spellings[0]}: ${statuses.join()}`);
+    assert.equal(await login("192.0.2.78:1024"), 401, "another client");
+    platform.clock.advance(10 * 60_000);
+  }
+});
+
 test("guesses at a password from one network do not lock its owner out elsewhere", async () => {
   const { email, password } = await platform.person("target");
   const login = async (secret: string, client: string): Promise<number> => {

@@ -6,13 +6,17 @@ import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
+import { TrustedProxies } from "@wrenn/core";
 import { RouteList } from "./support/route-list.ts";
 import { TestPlatform } from "./support/test-platform.ts";
 
 /* Every answer of the platform says what browsers may do with it: of every route, of what is no route, and of the WebSockets. */
 
 using list = new RouteList();
-const platform = await TestPlatform.start({ rates: { perAddress: undefined, perKey: undefined } });
+const platform = await TestPlatform.start({
+  rates: { perAddress: undefined, perKey: undefined },
+  proxies: TrustedProxies.parse("proxies", "127.0.99.9"),
+});
 after(() => platform[Symbol.asyncDispose]());
 const { token } = await platform.person("visitor");
 
@@ -130,4 +134,23 @@ test("pages run their own scripts and styles only", async () => {
       policy.includes(`${tag}-src 'sha256-${createHash("sha256").update(inline).digest("base64")}'`),
       tag,
     );
+});
+
+test("behind a proxy that ends TLS, browsers are told to come back over TLS", async () => {
+  const hsts = async (path: string, localAddress: string, more: Fields): Promise<string | undefined> => {
+    const headers = { "x-forwarded-proto": "https", "x-forwarded-host": "wrenn.example.org", ...more };
+    const sent = request(platform.url + path, { headers, localAddress });
+    sent.end();
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    response.destroy();
+    return response.headers["strict-transport-security"];
+  };
+  for (const path of ["/health", "/nowhere", "/v1/capsules", "/%"]) {
+    assert.match((await hsts(path, "127.0.99.9", {})) ?? "none", /^max-age=/, path);
+    assert.equal(await hsts(path, "127.0.99.8", {}), undefined, "not a trusted proxy");
+    assert.equal(await hsts(path, "127.0.99.9", { "x-forwarded-proto": "http" }), undefined);
+    assert.equal(await hsts(path, "127.0.99.9", { "x-forwarded-host": "localhost:8080" }), undefined);
+  }
+  const upgrade = { connection: "Upgrade", upgrade: "websocket" };
+  assert.match((await hsts("/nowhere", "127.0.99.9", upgrade)) ?? "none", /^max-age=/);
 });

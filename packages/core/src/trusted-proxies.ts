@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { BlockList, isIP } from "node:net";
+import { BlockList, isIP, SocketAddress } from "node:net";
 import { WrennError } from "./wrenn-error.ts";
 import { isLoopback, plainAddress } from "./client-network.ts";
 
@@ -11,6 +11,8 @@ export interface ForwardedRequest {
 
 /** Hosts and ports of a Host header; no user information, path or white space. */
 const HOST = /^[\w.:[\]-]{1,255}$/;
+/** An entry of `X-Forwarded-For` with a port, or with brackets. */
+const WITH_PORT = /^(?:\[([^\]]+)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/;
 /** Fields by which a proxy says that it forwards a request. */
 const FORWARDING = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"] as const;
 
@@ -63,8 +65,9 @@ export class TrustedProxies {
     // Each proxy appends the address that it saw, so the list is believed from its end.
     while (this.trusts(address)) {
       const before = forwarded.pop();
-      if (before === undefined || isIP(before) === 0) return address;
-      address = plainAddress(before);
+      const next = addressIn(before);
+      if (next === undefined) return address;
+      address = next;
     }
     return address;
   }
@@ -89,6 +92,15 @@ export class TrustedProxies {
     const isForwarded = FORWARDING.some((name) => request.headers[name] !== undefined);
     return !isForwarded || this.trusts(request.socket.remoteAddress ?? "");
   }
+}
+
+/** The address of an entry of `X-Forwarded-For` in its one spelling, without port and zone; undefined when it has none. */
+function addressIn(entry = ""): string | undefined {
+  const [, bracketed, withPort] = WITH_PORT.exec(entry) ?? [];
+  const [text = ""] = (bracketed ?? withPort ?? entry).split("%");
+  const version = isIP(text);
+  if (version === 0) return undefined;
+  return version === 4 ? text : plainAddress(new SocketAddress({ address: text, family: "ipv6" }).address);
 }
 
 function listOf(header: string | readonly string[] | undefined): string[] {

@@ -2,6 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TrustedProxies } from "@wrenn/core";
 
+/** Entries of `X-Forwarded-For` that name no address. */
+const ODD = [
+  "",
+  "unknown",
+  "_hidden",
+  "1.2.3.4.5",
+  "198.51.100.1,",
+  "198.51.100.1:x",
+  "[::1",
+  "[unknown]:80",
+  "a:80",
+];
+
 const proxies = TrustedProxies.parse("WRENN_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,2001:db8:7::/48");
 
 function request(remoteAddress: string, headers: Readonly<Record<string, string>> = {}, encrypted = false) {
@@ -20,8 +33,17 @@ test("the client is the last forwarded address that is not a trusted proxy", () 
   assert.equal(of("10.1.1.1", "203.0.113.9, 198.51.100.1, 10.2.2.2"), "198.51.100.1");
   assert.equal(of("2001:db8:7::1", "2001:db8:9::5"), "2001:db8:9::5");
   assert.equal(of("10.1.1.1", "10.3.3.3"), "10.3.3.3");
-  for (const odd of ["", "unknown", "198.51.100.1:80", "_hidden", "1.2.3.4.5", "198.51.100.1,"])
-    assert.equal(of("10.1.1.1", odd), "10.1.1.1", odd);
+  for (const [spelling, address] of [
+    ["198.51.100.1:80", "198.51.100.1"],
+    ["[2001:db8:9::5]:65535", "2001:db8:9::5"],
+    ["[2001:db8:9::5]", "2001:db8:9::5"],
+    ["2001:DB8:9:0::5", "2001:db8:9::5"],
+    ["fe80::5%eth0", "fe80::5"],
+    ["::ffff:c633:6401", "198.51.100.1"],
+    ["198.51.100.1, 10.2.2.2:4711", "198.51.100.1"],
+  ] as const)
+    assert.equal(of("10.1.1.1", spelling), address, spelling);
+  for (const odd of ODD) assert.equal(of("10.1.1.1", odd), "10.1.1.1", odd);
 });
 
 test("what others than trusted proxies say about themselves is not believed", () => {

@@ -148,5 +148,5 @@ function clientAddress({
   readonly socket: Pick<Socket, "remoteAddress">;
 }): string | null {
   const isForwarded = ["x-forwarded-for", "forwarded", "via", "x-real-ip"].some((name) => name in headers);
-  return isForwarded && ip === socket.remoteAddress ? null : plainAddress(ip);
+  return isForwarded && ip === plainAddress(socket.remoteAddress ?? "") ? null : plainAddress(ip);
 }

@@ -1,7 +1,7 @@
 import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { problemOf, randomHex, silentLogger, WrennError } from "@wrenn/core";
-import type { Logger, Random, TrustedProxies } from "@wrenn/core";
+import { problemOf, randomHex, silentLogger, TrustedProxies, WrennError } from "@wrenn/core";
+import type { Logger, Random } from "@wrenn/core";
 import Fastify from "fastify";
 import type { App } from "./app.ts";
 import { toWire } from "./envelope.ts";
@@ -28,13 +28,11 @@ export interface AppDeps {
 
 /** Fastify as the API uses it: request ids, a log line for each request, errors as envelopes, a description; no routes yet. */
 export async function createApp(
-  { logger, random, proxies, bodyLimits }: AppDeps,
+  { logger, random, proxies = TrustedProxies.none, bodyLimits }: AppDeps,
   version: string,
 ): Promise<App> {
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
-    // Sets `request.ip`; the same rule as TrustedProxies.addressOf.
-    trustProxy: (address) => proxies?.trusts(address) ?? false,
     routerOptions: { maxParamLength: MAX_PARAMETER },
     frameworkErrors: refusePath(logger),
     genReqId: (request) => {
@@ -45,6 +43,11 @@ export async function createApp(
     .withTypeProvider<TypeBoxTypeProvider>()
     .setValidatorCompiler(TypeBoxValidatorCompiler);
   app.decorateRequest("identity", undefined);
+  app.addHook("onRequest", (request, _reply, done) => {
+    // One rule says who the client is; Fastify's own takes the connection's other end, or text that is no address.
+    Object.defineProperty(request, "ip", { value: proxies.addressOf(request.raw) });
+    done();
+  });
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
   app.addHook("onResponse", async (request, reply) => {
     logger.info("request", {

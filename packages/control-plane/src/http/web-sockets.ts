@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { parseId, problemOf, randomHex, WrennError } from "@wrenn/core";
-import type { Clock, Logger, Random } from "@wrenn/core";
+import type { Clock, Logger, Random, TrustedProxies } from "@wrenn/core";
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
@@ -76,6 +76,7 @@ export interface WebSocketsDeps {
   readonly sessions: PendingWork;
   readonly logger: Logger;
   readonly random: Random;
+  readonly proxies: TrustedProxies;
 }
 
 /** The WebSocket part of the API (docs/reference/websocket-api.md). */
@@ -92,7 +93,12 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
   });
   sockets.on("wsClientError", (error: Error, connection: Duplex, request: IncomingMessage) => {
     const refusal = new WrennError("request_refused", { problem: error.message }, { cause: error });
-    refuse(request, connection, toWire(refusal, `req-${randomHex(deps.random, 12)}`, deps.logger));
+    refuse(
+      request,
+      connection,
+      toWire(refusal, `req-${randomHex(deps.random, 12)}`, deps.logger),
+      deps.proxies,
+    );
   });
   const closing = new AbortController();
   const readAhead = new ReadAhead();
@@ -103,7 +109,7 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     try {
       socketRequest = match(request);
     } catch (error) {
-      refuse(request, connection, toWire(error, requestId, deps.logger));
+      refuse(request, connection, toWire(error, requestId, deps.logger), deps.proxies);
       return;
     }
     if (connection instanceof Socket) connection.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
@@ -300,6 +306,7 @@ function refuse(
   request: IncomingMessage,
   connection: Duplex,
   { status, body }: ReturnType<typeof toWire>,
+  proxies: TrustedProxies,
 ): void {
   const text = JSON.stringify(body);
   connection.end(
@@ -309,7 +316,7 @@ function refuse(
       `Content-Length: ${Buffer.byteLength(text)}`,
       "Connection: close",
       `Sec-WebSocket-Version: ${VERSION}`,
-      ...Object.entries(platformHeaders(request)).map(([name, value]) => `${name}: ${value}`),
+      ...Object.entries(platformHeaders(request, proxies)).map(([name, value]) => `${name}: ${value}`),
       "",
       text,
     ].join("\r\n"),
