@@ -250,3 +250,36 @@ test("guesses from many networks slow an account down by seconds and never lock 
     "login_failed",
   );
 });
+
+test("a sign-up that was answered is not lost while as many passwords wait as may", async () => {
+  const json = { "content-type": "application/json" };
+  const send = async (path: string, body: unknown, from: string): Promise<number> =>
+    (
+      await rawRequest(platform.url, {
+        method: "POST",
+        path,
+        headers: json,
+        body: JSON.stringify(body),
+        from,
+      })
+    ).status;
+  const logins = Array.from({ length: 120 }, (_, n) =>
+    send("/v1/auth/login", { email: `x${n}@example.org`, password: "guess" }, `127.0.20.${n + 1}`),
+  );
+  const settled = Promise.allSettled(logins);
+  await Promise.any(logins.map(async (login) => assert.equal(await login, 429)));
+  const email = "patient@example.org";
+  const signUps = [];
+  for (let n = 0; n < 10; n += 1)
+    signUps.push(
+      send(
+        "/v1/auth/signup",
+        { email: `${n}${email}`, password: "a password", name: "P" },
+        `127.0.21.${n + 1}`,
+      ),
+    );
+  assert.deepEqual(new Set(await Promise.all(signUps)), new Set([201]));
+  await platform.settle();
+  await settled;
+  for (let n = 0; n < 10; n += 1) assert.notEqual(platform.mailedToken(`${n}${email}`), "", `mail ${n}`);
+});

@@ -37,6 +37,12 @@ export class Passwords {
 
   /** @throws WrennError `rate_limited` when too many passwords wait. */
   async hash(password: string): Promise<string> {
+    this.#requireRoom();
+    return await this.hashInTurn(password);
+  }
+
+  /** The same, which waits however many others do: for callers whose own number is bounded, and who can no longer be refused. */
+  async hashInTurn(password: string): Promise<string> {
     const salt = Buffer.from(this.#random.bytes(SALT_BYTES));
     const parameters = { memory: MEMORY_KIB, passes: PASSES, parallelism: LANES };
     const tag = await this.#derive(password, salt, parameters);
@@ -55,13 +61,17 @@ export class Passwords {
       passes: Number(passes),
       parallelism: Number(parallelism),
     };
+    this.#requireRoom();
     const derived = await this.#derive(password, Buffer.from(salt, "base64"), parameters);
     return timingSafeEqual(derived, Buffer.from(tag, "base64"));
   }
 
-  async #derive(password: string, nonce: Buffer, parameters: Parameters): Promise<Buffer> {
+  #requireRoom(): void {
     if (this.#underWay >= AT_ONCE + MOST_WAITING)
       throw new WrennError("rate_limited", { retry_after: WAIT_SEC });
+  }
+
+  async #derive(password: string, nonce: Buffer, parameters: Parameters): Promise<Buffer> {
     this.#underWay += 1;
     try {
       return await this.#limit.run(() =>

@@ -62,7 +62,8 @@ export class SignUps {
     client: ClientDetails,
   ): Promise<void> {
     const { audit, clock, database, mailedTokens, mailer, passwords, publicUrl, random } = this.#deps;
-    const passwordHash = await passwords.hash(password);
+    // The client has its answer already. How many sign-ups wait is bounded by WorkAfterAnswer.
+    const passwordHash = await passwords.hashInTurn(password);
     const owner = await userQueries.findUserByEmail(database.db, email);
     if (owner && owner.status !== "inactive") {
       await mailer.send(database.db, {
