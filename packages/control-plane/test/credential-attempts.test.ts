@@ -112,6 +112,38 @@ test("a wrong key costs one look, however often it is tried, and works once it i
   assert.equal((await limits.admit(caller)).teamId, "t");
 });
 
+test("one good token is one entry, however its header is written, and stays known when it is renewed", async () => {
+  const { token, cookie } = await platform.person("renewing");
+  const from = "127.0.30.1";
+  const ask = async (headers: Record<string, string>): Promise<number> =>
+    (await rawRequest(platform.url, { method: "GET", path: "/v1/me", headers, from })).status;
+  assert.equal(await ask({ authorization: `Bearer ${token}` }), 200);
+  while ((await ask({ authorization: `Bearer ${wrongKey()}` })) !== 429);
+  assert.equal(await ask({ authorization: `bEARER    ${token}` }), 200);
+  platform.clock.advance(2000);
+  const renewed = await platform.call("POST", "/v1/auth/refresh", { cookie });
+  assert.equal(renewed.status, 200);
+  assert.notEqual(renewed.body["token"], token);
+  while ((await ask({ authorization: `Bearer ${wrongKey()}` })) !== 429);
+  assert.equal(await ask({ authorization: `Bearer ${String(renewed.body["token"])}` }), 200);
+  const [head, claims] = String(renewed.body["token"]).split(".");
+  assert.equal(
+    await ask({ authorization: `Bearer ${head}.${claims}.${"A".repeat(43)}` }),
+    429,
+    "a forged one",
+  );
+});
+
+test("spellings of one good token leave the credentials of others known", async () => {
+  const known = new KnownCredentials({ authenticate: async () => ({ teamId: "t" }) }, new TestClock());
+  const other = { "x-api-key": "wrn_other" };
+  await known.authenticate(other);
+  for (const scheme of ["Bearer", "bearer", "BEARER"])
+    for (let n = 1; n <= 4000; n += 1)
+      await known.authenticate({ authorization: `${scheme}${" ".repeat(n)}token` });
+  assert.equal(await known.wereGood(other), true);
+});
+
 test("the client behind a trusted proxy is limited, and not the proxy", async () => {
   const attempt = async (client: string): Promise<number> => {
     const headers = { "x-api-key": wrongKey(), "x-forwarded-for": `203.0.113.1, ${client}` };

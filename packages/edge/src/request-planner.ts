@@ -121,7 +121,7 @@ export class RequestPlanner {
     const access = found.access(arrival.target.port);
     const isAttempt = access === "private" && showsCredentials(headers, arrival.url);
     try {
-      if (isAttempt) attempts?.require(addressOf(arrival.request), headers);
+      if (isAttempt) await attempts?.require(addressOf(arrival.request), headers);
       const admission = await this.#access.admit({ ...arrival, access, signal: this.#parts.closed });
       // Visitors with a link stay strangers: they are not to take the connections of the team.
       if (admission.teamGrant)

@@ -22,7 +22,7 @@ test("wrong keys, tokens, links and cookies at a private port are counted by cli
       },
     },
     attempts: {
-      require: (_address, headers) => {
+      require: async (_address, headers) => {
         if (failures.length >= 5 && headers["x-api-key"] !== goodKey)
           throw new WrennError("rate_limited", { retry_after: 7 });
       },
@@ -59,7 +59,7 @@ test("behind a trusted proxy the client is its own address, host and protocol; b
   const failures: string[] = [];
   const edge = await startTestEdge(t, {
     proxies: TrustedProxies.parse("proxies", "127.0.0.1"),
-    attempts: { require: () => undefined, failed: (address) => void failures.push(address) },
+    attempts: { require: async () => undefined, failed: (address) => void failures.push(address) },
   });
   const headers = {
     "x-forwarded-for": "10.9.9.9, 198.51.100.1",

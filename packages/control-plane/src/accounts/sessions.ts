@@ -104,6 +104,16 @@ export class Sessions {
     return session;
   }
 
+  /** Id of the session that a token was signed for; undefined for one that is not ours, or over. The database is not asked. */
+  async signedSession(token: string): Promise<string | undefined> {
+    try {
+      return (await this.#tokens.verify(token)).sessionId;
+    } catch (error) {
+      if (WrennError.is(error, "token_invalid")) return undefined;
+      throw error;
+    }
+  }
+
   /** @throws WrennError `not_a_member`. */
   async switchTeam(sessionId: string, teamId: string): Promise<{ session: LiveSession; token: string }> {
     const session = await sessionQueries.findSession(this.#database.db, sessionId, teamId, this.#now());

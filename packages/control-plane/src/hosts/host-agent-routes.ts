@@ -113,7 +113,7 @@ export function registerHostAgents(app: App, { enrolment, monitor, limiter, limi
       const token = request.headers[HOST_TOKEN];
       if (typeof token !== "string") throw new WrennError("host_token_invalid", {});
       const headers = { authorization: token };
-      limits.requireAttempt(request.ip, headers);
+      await limits.requireAttempt(request.ip, headers);
       const hostId = await enrolment.verify(token).catch((error: unknown) => {
         limits.anonymous(request.ip);
         throw error;

@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { LiveSession } from "@wrenn/database";
 
+const BEARER = /^Bearer +([\w.~+/=-]{1,8192})$/i;
+
 /** Owns the templates that every team sees (docs/reference/values.md#platform-team). */
 export const PLATFORM_TEAM = "00000000-0000-0000-0000-000000000000";
 
@@ -21,6 +23,13 @@ export interface Identity {
 export interface RequestAuthenticator {
   /** @throws WrennError when the credentials are missing or not valid. */
   authenticate(headers: IncomingHttpHeaders): Promise<Identity>;
+  /** Id of the session that a token was signed for, without a look whether it lives; undefined for a token that is not good. */
+  signedSession?(token: string): Promise<string | undefined>;
+}
+
+/** The token of an Authorization header, however the client writes the rest; undefined when there is none. */
+export function bearerToken({ authorization = "" }: IncomingHttpHeaders): string | undefined {
+  return BEARER.exec(authorization)?.[1];
 }
 
 /** @throws WrennError `scope_missing`; people have every scope. */

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
+import { bearerToken } from "./identity.ts";
 import type { Identity, RequestAuthenticator } from "./identity.ts";
 
 /** Credentials that were good are let in this long although their network is at its limit. */
@@ -35,7 +36,9 @@ export class KnownCredentials implements RequestAuthenticator {
     if (wrong && wrong.until > this.#clock.monotonic()) throw new WrennError(wrong.reason, {});
     try {
       const identity = await this.#authenticator.authenticate(headers);
-      this.#remember(print);
+      this.#wrong.delete(print);
+      // A login is one, however many tokens it has had.
+      this.#remember(identity.session ? sessionPrint(identity.session.id) : print);
       return identity;
     } catch (error) {
       if (WrennError.is(error, "api_key_invalid") || WrennError.is(error, "token_invalid")) {
@@ -52,9 +55,17 @@ export class KnownCredentials implements RequestAuthenticator {
     if (print !== undefined) this.#remember(print);
   }
 
-  wereGood(headers: IncomingHttpHeaders): boolean {
+  /** Also true for a new token of a login that was good: its signature is checked, and no more. */
+  async wereGood(headers: IncomingHttpHeaders): Promise<boolean> {
     const print = credentialPrint(headers);
-    return print !== undefined && (this.#good.get(print) ?? 0) > this.#clock.monotonic();
+    if (print === undefined || this.#isGood(print)) return print !== undefined;
+    const token = headers["x-api-key"] === undefined ? bearerToken(headers) : undefined;
+    const session = token === undefined ? undefined : await this.#authenticator.signedSession?.(token);
+    return session !== undefined && this.#isGood(sessionPrint(session));
+  }
+
+  #isGood(print: string): boolean {
+    return (this.#good.get(print) ?? 0) > this.#clock.monotonic();
   }
 
   #remember(print: string): void {
@@ -72,7 +83,13 @@ function credentialPrint(headers: IncomingHttpHeaders): string | undefined {
   const key = headers["x-api-key"];
   if (typeof key === "string") return hash("sha256", `key ${key}`, "base64url");
   const { authorization } = headers;
-  return authorization === undefined ? undefined : hash("sha256", `token ${authorization}`, "base64url");
+  if (authorization === undefined) return undefined;
+  // By the token and not by the header: spaces and case around it would make many of one.
+  return hash("sha256", `token ${bearerToken(headers) ?? authorization}`, "base64url");
+}
+
+function sessionPrint(id: string): string {
+  return `session ${id}`;
 }
 
 /** Adds the newest entry; the oldest leaves. */

@@ -90,7 +90,7 @@ export class RequestLimits {
     const ip = this.addressOf(caller);
     let identity: Identity;
     try {
-      this.requireAttempt(ip, headers);
+      await this.requireAttempt(ip, headers);
       identity = await this.#known.authenticate(headers);
     } catch (error) {
       if (error instanceof WrennError && error.entry.fault === "user" && error.reason !== "rate_limited") {
@@ -113,16 +113,14 @@ export class RequestLimits {
   }
 
   /** @throws WrennError `rate_limited` where credentials are not looked up: their network tried too many wrong ones. */
-  requireAttempt(ip: string, headers: IncomingHttpHeaders): void {
+  async requireAttempt(ip: string, headers: IncomingHttpHeaders): Promise<void> {
     const { perAddress } = this.#rates;
-    if (!perAddress || !hasCredentials(headers) || this.#known.wereGood(headers)) return;
-    this.#addresses.requireRoomForClient("address", ip, perAddress);
+    if (perAddress) await this.#requireRoom("address", ip, headers, perAddress);
   }
 
   /** The same for credentials at a port of a capsule. @throws WrennError `rate_limited`. */
-  requirePortAttempt(ip: string, headers: IncomingHttpHeaders): void {
-    if (!hasCredentials(headers) || this.#known.wereGood(headers)) return;
-    this.#addresses.requireRoomForClient("port", ip, perPortFailure);
+  async requirePortAttempt(ip: string, headers: IncomingHttpHeaders): Promise<void> {
+    await this.#requireRoom("port", ip, headers, perPortFailure);
   }
 
   /** Counts wrong credentials at a port of a capsule. @throws WrennError `rate_limited`. */
@@ -150,6 +148,21 @@ export class RequestLimits {
   create(teamId: string, count = 1): void {
     const { creates } = this.#rates;
     if (creates) this.#creates.take(teamId, creates, count);
+  }
+
+  /** The signature of a token is checked only in a network at its limit. */
+  async #requireRoom(
+    purpose: "address" | "port",
+    ip: string,
+    headers: IncomingHttpHeaders,
+    rate: RateLimit,
+  ): Promise<void> {
+    if (!hasCredentials(headers)) return;
+    try {
+      this.#addresses.requireRoomForClient(purpose, ip, rate);
+    } catch (error) {
+      if (!(await this.#known.wereGood(headers))) throw error;
+    }
   }
 
   #identified({ session, key, teamId }: Identity): void {

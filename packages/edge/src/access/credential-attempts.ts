@@ -5,7 +5,7 @@ import { TICKET_PARAMETER } from "./port-session.ts";
 /** Counts credentials that are tried at ports, by the network of the client. */
 export interface CredentialAttempts {
   /** @throws WrennError `rate_limited` for a network with too many wrong credentials, unless these were good lately. */
-  require(address: string, headers: IncomingHttpHeaders): void;
+  require(address: string, headers: IncomingHttpHeaders): Promise<void>;
   /** Counts wrong credentials. @throws WrennError `rate_limited`. */
   failed(address: string): void;
 }
