@@ -1,4 +1,5 @@
 import { defined, TrustedProxies } from "@wrenn/core";
+import { QueuedTransactions } from "@wrenn/database";
 import { actingForPlatform } from "./accounts/administrators.ts";
 import { registerAccountsAdmin } from "./accounts/admin-user-routes.ts";
 import { AdminUsers } from "./accounts/admin-users.ts";
@@ -88,7 +89,6 @@ import { openSignIn } from "./sign-in/open-sign-in.ts";
 import { registerSignIn } from "./sign-in/sign-in-routes.ts";
 import { registerTeamsAdmin } from "./teams/admin-team-routes.ts";
 import { openTeams } from "./teams/open-teams.ts";
-import { QueuedTransactions } from "./teams/queued-transactions.ts";
 import { registerTeams } from "./teams/register-teams.ts";
 import { registerTemplatesAdmin } from "./templates/admin-template-routes.ts";
 import { registerTemplates } from "./templates/template-routes.ts";
@@ -116,7 +116,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     proxies = TrustedProxies.none,
   } = options;
   const base = { database, clock, logger, random };
-  const transactions = new QueuedTransactions(database);
+  const transactions = new QueuedTransactions(database.db);
   // Closes what is open, the last first: at the end, or when something that comes later cannot be opened.
   await using opened = new AsyncDisposableStack();
   const shutdown = new AbortController();

@@ -238,12 +238,6 @@ test("a team has at most 100 API keys, also by requests at the same moment", asy
   const answers = await Promise.all(
     urls.map((url) => call("POST", "/v1/api-keys", { token: owner.token, body: {}, url })),
   );
-  assert.deepEqual(answers.map((answer) => (answer.status === 201 ? "made" : reasonOf(answer))).sort(), [
-    "limit_reached",
-    "limit_reached",
-    "limit_reached",
-    "limit_reached",
-    "made",
-    "made",
-  ]);
+  assert.equal(answers.filter(({ status }) => status === 201).length, 2);
+  assert.equal(answers.filter((answer) => reasonOf(answer) === "limit_reached").length, 4);
 });

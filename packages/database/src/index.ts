@@ -58,6 +58,7 @@ export * as sessionQueries from "./queries/sessions.ts";
 export type { LiveSession } from "./queries/sessions.ts";
 export * as userQueries from "./queries/users.ts";
 export type { UserRow } from "./queries/users.ts";
+export { QueuedTransactions } from "./queued-transactions.ts";
 export type { ApiKeyScope, CapsuleRowStatus, Db, OperationKind, Schema, Trx } from "./schema.ts";
 export type { Role } from "./account-tables.ts";
 export * as auditQueries from "./queries/audit-log.ts";

@@ -1,12 +1,11 @@
 import { defined, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { adminTeamQueries, apiKeyQueries, sessionQueries } from "@wrenn/database";
-import type { ApiKeyRow, Database, LiveSession } from "@wrenn/database";
+import type { ApiKeyRow, Database, LiveSession, QueuedTransactions } from "@wrenn/database";
 import { hashApiKey } from "./api-key-auth.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
 import type { Scope } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
-import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 
 const KEY_BYTES = 16;
 const PREFIX_LENGTH = 10;

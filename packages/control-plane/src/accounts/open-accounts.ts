@@ -1,8 +1,7 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
-import type { Database } from "@wrenn/database";
+import type { Database, QueuedTransactions } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import { TokenCookie } from "../http/token-cookie.ts";
-import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";

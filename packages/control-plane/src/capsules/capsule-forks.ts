@@ -1,11 +1,10 @@
 import { defined, formatId, problemOf } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { capsuleQueries } from "@wrenn/database";
-import type { CapsuleRow, TeamUse, Trx } from "@wrenn/database";
+import type { CapsuleRow, QueuedTransactions, TeamUse, Trx } from "@wrenn/database";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { requireStorage, withinQuota } from "../teams/quotas.ts";
-import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import { OPERATION_MS } from "./operations.ts";
 import type { Operations } from "./operations.ts";

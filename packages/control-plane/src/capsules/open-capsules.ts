@@ -1,4 +1,5 @@
 import { CapsuleCreation } from "./capsule-creation.ts";
+import type { QueuedTransactions } from "@wrenn/database";
 import type { CapsuleCreationDeps, CapsuleCreationOptions } from "./capsule-creation.ts";
 import { CapsuleForks } from "./capsule-forks.ts";
 import { CapsuleLifecycle } from "./capsule-lifecycle.ts";
@@ -11,7 +12,6 @@ import type { StorageMeter } from "../hosts/storage-meter.ts";
 import { Reservations } from "./reservations.ts";
 import type { ReservationsDeps } from "./reservations.ts";
 import { StorageQuota } from "./storage-quota.ts";
-import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 import { UnansweredCreates } from "./unanswered-creates.ts";
 import type { UnansweredCreatesDeps } from "./unanswered-creates.ts";
 import { RunningCapsules } from "./running-capsules.ts";

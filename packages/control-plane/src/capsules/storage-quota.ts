@@ -1,8 +1,14 @@
 import { WrennError } from "@wrenn/core";
 import { quotaQueries, storageQueries } from "@wrenn/database";
-import type { CapsuleRow, Database, OperationKind, StorageClaim, Trx } from "@wrenn/database";
+import type {
+  CapsuleRow,
+  Database,
+  OperationKind,
+  QueuedTransactions,
+  StorageClaim,
+  Trx,
+} from "@wrenn/database";
 import type { StorageMeter } from "../hosts/storage-meter.ts";
-import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 import { requireStorage, STORAGE } from "../teams/quotas.ts";
 import type { Operations } from "./operations.ts";
 

@@ -1,16 +1,16 @@
 import { formatId } from "@wrenn/core";
-import type { ApiKeyAuth } from "../accounts/api-key-auth.ts";
-import type { Sessions } from "../accounts/sessions.ts";
-import type { PortLinks } from "../ports/port-links.ts";
-import type { PortsService } from "../ports/ports.ts";
 import type { Revocation } from "./access-grants.ts";
 
 /** What remembers access for a moment. */
 export interface RememberedAccess {
-  readonly apiKeyAuth: Pick<ApiKeyAuth, "forget">;
-  readonly sessions: Pick<Sessions, "forget">;
-  readonly links: Pick<PortLinks, "forget">;
-  readonly ports: Pick<PortsService, "accessChanged">;
+  readonly apiKeyAuth: Remembered<"key" | "team">;
+  readonly sessions: Remembered<"session" | "user" | "team">;
+  readonly links: { readonly forget: (publicId?: string) => void };
+  readonly ports: { readonly accessChanged: (capsuleId: string) => void };
+}
+
+interface Remembered<Kind> {
+  readonly forget: (ended?: { readonly kind: Kind; readonly id: string }) => void;
 }
 
 /**

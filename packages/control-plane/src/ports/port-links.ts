@@ -1,11 +1,10 @@
 import { formatId, parseId, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { apiKeyQueries, portLinkQueries, sessionQueries } from "@wrenn/database";
-import type { Database, PortLinkRow, Trx } from "@wrenn/database";
+import type { Database, PortLinkRow, QueuedTransactions, Trx } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import type { CapsuleRows } from "../capsules/capsule-rows.ts";
 import type { Identity } from "../http/identity.ts";
-import type { QueuedTransactions } from "../teams/queued-transactions.ts";
 
 /** Of one capsule, among those that work. */
 const MAX_LINKS = 1000;

@@ -1,12 +1,11 @@
 import { DAY_MS, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { invitationQueries, sessionQueries, userQueries, adminTeamQueries } from "@wrenn/database";
-import type { Database, InvitationRow, LiveSession } from "@wrenn/database";
+import type { Database, InvitationRow, LiveSession, QueuedTransactions } from "@wrenn/database";
 import type { Mailer } from "../mail/mailer.ts";
 import { plainPerson } from "../mail/plain-words.ts";
 import { requireRole } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
-import type { QueuedTransactions } from "./queued-transactions.ts";
 
 const INVITATION_MS = 7 * DAY_MS;
 const MAX_OPEN = 200;

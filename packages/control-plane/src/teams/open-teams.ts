@@ -1,9 +1,9 @@
 import type { Random } from "@wrenn/core";
+import type { QueuedTransactions } from "@wrenn/database";
 import { AdminTeams } from "./admin-teams.ts";
 import { DeletionService } from "./deletion.ts";
 import type { DeletionDeps } from "./deletion.ts";
 import { InvitationsService } from "./invitations.ts";
-import type { QueuedTransactions } from "./queued-transactions.ts";
 import { TeamsService } from "./teams.ts";
 
 const TEAMS_PER_OWNER = 20;

@@ -1,7 +1,6 @@
 import { WrennError } from "@wrenn/core";
 import { quotaQueries } from "@wrenn/database";
-import type { TeamUse, Trx } from "@wrenn/database";
-import type { QueuedTransactions } from "./queued-transactions.ts";
+import type { QueuedTransactions, TeamUse, Trx } from "@wrenn/database";
 
 /** What errors call room on hosts' disks. */
 export const STORAGE = "MiB of storage";

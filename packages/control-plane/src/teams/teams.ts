@@ -1,11 +1,10 @@
 import { formatId, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { adminTeamQueries, memberQueries, sessionQueries, teamQueries, userQueries } from "@wrenn/database";
-import type { Database, LiveSession, Member, TeamOfUser, Trx } from "@wrenn/database";
+import type { Database, LiveSession, Member, QueuedTransactions, TeamOfUser, Trx } from "@wrenn/database";
 import type { ApiKeyAuth } from "../accounts/api-key-auth.ts";
 import type { Sessions } from "../accounts/sessions.ts";
 import { requireRole } from "../http/identity.ts";
-import type { QueuedTransactions } from "./queued-transactions.ts";
 import type { AuditLog } from "../audit/audit.ts";
 
 export interface TeamsDeps {
