@@ -40,7 +40,8 @@ test("the answer of a call is read up to the call's own limit", async () => {
     taken = pour(response, "[],".repeat(20_000), 1500);
   };
   await assert.rejects(agent.listTemplates(signal), { reason: "operation_failed" });
-  assert.ok(taken() < 16 * MIB, `${taken()} bytes were taken`);
+  // What is on the way in buffers of the kernel counts as well.
+  assert.ok(taken() < 32 * MIB, `${taken()} bytes were taken`);
 });
 
 test("an answer of very many values, or of deep ones, is refused before it is parsed", async () => {
