@@ -310,6 +310,21 @@ test("requests to a guest that has stopped are freed at once when they are given
   assert.ok(arrayBuffers < 160 * MIB, `${arrayBuffers} bytes of buffers`);
 });
 
+test("downloads that are given up before a guest that has stopped hears of them leave no orders behind", async (t) => {
+  const link = await stalledLink(t);
+  const idle = link.bufferedBytes;
+  for (let round = 0; round < 60; round++) {
+    const gone = new AbortController();
+    const settled = Promise.allSettled(
+      Array.from({ length: 100 }, () => link.files.read("/x", { signal: gone.signal })),
+    );
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    gone.abort(new Error("the client left"));
+    for (const outcome of await settled) assert.equal(outcome.status, "rejected");
+  }
+  assert.ok(link.bufferedBytes - idle < 4.5 * MIB, `${link.bufferedBytes - idle} bytes`);
+});
+
 test("a guest that has stopped is sent a bounded number of requests; further ones are refused", async (t) => {
   const link = await stalledLink(t);
   const gone = new AbortController();

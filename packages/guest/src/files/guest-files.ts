@@ -210,20 +210,23 @@ export class GuestFiles implements CapsuleFiles {
   }> {
     const download = new FileDownload({ lane: this.#lane, buffer: this.#buffer }, handle, limits);
     let isOpen = true;
+    let isSent = (): boolean => false;
     const close = (): void => {
       if (!isOpen) return;
       isOpen = false;
       options.signal.removeEventListener("abort", close);
       download.close();
-      this.#abandon(handle);
+      // A transfer that the guest never heard of needs no end.
+      if (isSent()) this.#abandon(handle);
     };
     // The bytes may never be asked for: the signal ends the stream either way.
     options.signal.addEventListener("abort", close);
     try {
-      const answer = this.#request(op, body, doing, path, options);
+      const begun = this.#lane.begin(op, body.finish(), options.signal);
+      ({ isSent } = begun);
       if (attached) download.open();
       return {
-        answer: await answer,
+        answer: await begun.answer,
         bytes: contents(download, close, doing, path, options),
         attach: (from) => {
           try {
@@ -236,13 +239,13 @@ export class GuestFiles implements CapsuleFiles {
       };
     } catch (error) {
       close();
-      throw error;
+      throw fileError(error, { operation: doing, path, user: options.user ?? "root" });
     }
   }
 
   #abandon(handle: number): void {
     // A transfer that has ended is unknown to the guest, and one on a dead lane is gone with it.
-    this.#lane.ask(operation.close, new guestChannel.BodyWriter().u32(handle).finish()).catch(() => {});
+    this.#lane.tell(operation.close, new guestChannel.BodyWriter().u32(handle).finish());
   }
 
   async #request(

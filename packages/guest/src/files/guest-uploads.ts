@@ -130,7 +130,7 @@ export class GuestUploads implements CapsuleUploads {
     } catch {
       // Already finished, or not to be reached: then closing keeps what has arrived.
       const close = new guestChannel.BodyWriter().u32(handle);
-      this.#deps.lane.ask(operation.close, close.finish()).catch(() => {});
+      this.#deps.lane.tell(operation.close, close.finish());
     }
   }
 

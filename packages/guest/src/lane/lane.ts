@@ -15,6 +15,8 @@ const RECONNECT_MAX_MS = 1000;
 const BACKLOG_BYTES = 256 << 10;
 /** Connections in a row that may break the framing of the protocol: a cut never needs more than one. */
 const BROKEN_CONNECTIONS = 8;
+/** With this many requests unanswered the guest does not answer at all: no more orders are sent. */
+const ORDER_LIMIT = 4096;
 /** A connection that held this long forgives the ones before it. */
 const SOUND_MS = 60_000;
 
@@ -105,15 +107,21 @@ export class Lane {
     return await this.#requests.begin(op, body, signal, true).answer;
   }
 
+  /**
+   * Gives an order whose answer nobody waits for. A guest that is gone has forgotten everything anyway, and one that has not answered
+   * {@link ORDER_LIMIT} requests answers none.
+   */
+  tell(op: number, body: Uint8Array): void {
+    if (this.#closed || this.#requests.count >= ORDER_LIMIT) return;
+    this.ask(op, body).catch((error: unknown) => {
+      this.#options.logger.debug("guest.order_failed", { op, problem: problemOf(error) });
+    });
+  }
+
   /** Begins a request. @throws WrennError `guest_busy`, `guest_unreachable`; what ended the link. */
   begin(op: number, body: Uint8Array, signal?: AbortSignal): GuestRequest {
     this.#requireOpen();
     return this.#requests.begin(op, body, signal, false);
-  }
-
-  /** Requests that the guest has or is to get. */
-  get requests(): number {
-    return this.#requests.count;
   }
 
   /** Frames for stream `id` go to `stream` from now on. */
@@ -188,9 +196,11 @@ export class Lane {
       onDrain: () => void this.#guarded(() => this.#drained()),
       onClose: (cause) => {
         if (connection !== this.#connection) return;
+        // Only the connection that ends now can have held.
+        const heldMs = this.#synchronised ? clock.monotonic() - this.#synchronisedAt : 0;
         this.#lose();
         if (this.#closed || this.#suspended) return;
-        if (WrennError.is(cause, "guest_protocol") && !this.#forgives(cause)) return;
+        if (WrennError.is(cause, "guest_protocol") && !this.#forgives(cause, heldMs)) return;
         this.#retry = setTimeout(() => this.#connect(), this.#retryMs);
         this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MAX_MS);
       },
@@ -214,10 +224,10 @@ export class Lane {
   }
 
   /** Whether the lane connects again after a connection that broke the framing; otherwise the link is given up. */
-  #forgives(cause: WrennError): boolean {
-    const { clock, logger, number, onViolation } = this.#options;
+  #forgives(cause: WrennError, heldMs: number): boolean {
+    const { logger, number, onViolation } = this.#options;
     logger.warn("guest.protocol_error", { lane: number, problem: cause.message });
-    if (this.#synchronisedAt !== 0 && clock.monotonic() - this.#synchronisedAt > SOUND_MS) this.#broken = 0;
+    if (heldMs > SOUND_MS) this.#broken = 0;
     if (++this.#broken < BROKEN_CONNECTIONS) return true;
     onViolation(cause);
     return false;

@@ -11,6 +11,8 @@ interface Pending {
   readonly settle: PromiseWithResolvers<guestChannel.BodyReader>;
   readonly share: BufferShare;
   answer: ResponseAssembly;
+  /** The guest may know of it. */
+  isSent: boolean;
 }
 
 /** After this many answers that no `answeredBelow` covers, an acknowledgement says which the guest need not keep. */
@@ -82,7 +84,9 @@ export class Requests {
     const id = this.#next++;
     const settle = Promise.withResolvers<guestChannel.BodyReader>();
     const share = this.#reserve(body.length, isEssential);
-    this.#pending.set(id, { op, body, settle, share, answer: new ResponseAssembly(op, this.#deps.buffer) });
+    const answer = new ResponseAssembly(op, this.#deps.buffer);
+    const pending: Pending = { op, body, settle, share, answer, isSent: false };
+    this.#pending.set(id, pending);
     this.#bodies += body.length;
     this.#unsent.add(id);
     // A caller that gave up before the answer need not hear of it.
@@ -94,7 +98,7 @@ export class Requests {
       settle.promise.then(over, over);
     }
     this.flush();
-    return { answer: settle.promise, isSent: () => !this.#unsent.has(id) };
+    return { answer: settle.promise, isSent: () => pending.isSent };
   }
 
   /** Sends what waits, as far as the guest takes it. */
@@ -105,6 +109,7 @@ export class Requests {
         this.#isBehind = true;
         return;
       }
+      if (pending) pending.isSent = true;
       this.#unsent.delete(id);
     }
     if (!this.#isBehind) return;

@@ -23,9 +23,6 @@ export const PROCESS_LIMIT = 2048;
 /** So many of them survive a restart of the host agent. Each holds a ring of guest memory. */
 const KEEP_IN_GUEST = 16;
 
-/** With this many requests unanswered the guest does not answer at all: no more orders are sent. */
-const ORDER_LIMIT = 4096;
-
 const SCOPE_TREE = 2;
 
 export interface ProcessTableOptions {
@@ -204,25 +201,15 @@ export class ProcessTable implements CapsuleProcesses {
   /** The guest needs to know nothing of it any more. */
   #forget(handle: number): void {
     this.#inGuest.delete(handle);
-    this.#tell(guestChannel.operation.forget, new guestChannel.BodyWriter().u32(handle));
+    const body = new guestChannel.BodyWriter().u32(handle).finish();
+    this.#options.control.tell(guestChannel.operation.forget, body);
   }
 
   /** Nobody heard whether it was started: if it was, it ends. */
   #discard(handle: number): void {
-    this.#tell(
-      guestChannel.operation.signal,
-      new guestChannel.BodyWriter().u32(handle).u32(constants.signals.SIGKILL).u32(SCOPE_TREE),
-    );
+    const body = new guestChannel.BodyWriter().u32(handle).u32(constants.signals.SIGKILL).u32(SCOPE_TREE);
+    this.#options.control.tell(guestChannel.operation.signal, body.finish());
     this.#forget(handle);
-  }
-
-  /** An order whose answer nobody waits for; a guest that is gone has forgotten everything anyway. */
-  #tell(op: number, body: guestChannel.BodyWriter): void {
-    const { control } = this.#options;
-    if (control.requests >= ORDER_LIMIT) return;
-    control.ask(op, body.finish()).catch((error: unknown) => {
-      this.#options.logger.debug("guest.order_failed", { op, problem: String(error) });
-    });
   }
 
   #prune(): void {
