@@ -100,3 +100,53 @@ test("a terminal whose client left keeps its place until nothing of its input is
   const took = performance.now() - leftAt;
   assert.ok(took > 1000 && took < 10_000, `${took} ms`);
 });
+
+/** A host whose guests answer nothing about processes. */
+class SilentHostAgent extends FakeHostAgent {
+  readonly asked = new Set<string>();
+
+  override processes(): CapsuleProcesses {
+    const never =
+      (what: string) =>
+      async (_: unknown, signal: AbortSignal): Promise<never> => {
+        this.asked.add(what);
+        return await new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => {
+            this.asked.delete(what);
+            reject(signal.reason as Error);
+          });
+        });
+      };
+    return {
+      start: never("start"),
+      find: never("find"),
+      list: async (signal) => await never("list")(0, signal),
+    };
+  }
+}
+
+test("what a guest is asked about processes is given up when the client leaves", async () => {
+  const host = new SilentHostAgent();
+  await using platform = await TestPlatform.start({ host });
+  const { body } = await platform.call("POST", "/v1/capsules", { key: platform.apiKey, body: {} });
+  const capsule = `${platform.url}/v1/capsules/${String(body["id"])}`;
+  for (const [what, method, path, content] of [
+    ["list", "GET", "processes", undefined],
+    ["find", "GET", "processes/7/logs", undefined],
+    ["find", "DELETE", "processes/7", undefined],
+    ["find", "POST", "processes/7/signal", { signal: "SIGINT" }],
+    ["start", "POST", "exec", { cmd: "sleep", background: true }],
+  ] as const) {
+    const gone = new AbortController();
+    const call = fetch(`${capsule}/${path}`, {
+      method,
+      headers: { "x-api-key": platform.apiKey, ...(content ? { "content-type": "application/json" } : {}) },
+      ...(content ? { body: JSON.stringify(content) } : {}),
+      signal: gone.signal,
+    }).catch(() => undefined);
+    await eventually(`${method} ${path} has reached the guest`, () => host.asked.has(what));
+    gone.abort();
+    await eventually(`${method} ${path} is given up`, () => !host.asked.has(what), { timeoutMs: 3000 });
+    await call;
+  }
+});

@@ -108,21 +108,17 @@ export function registerExecRoutes(
         ...defined({ cwd, user, limits: limits && processLimits(limits) }),
       };
       const { processes } = capsule;
+      // A client that leaves takes its command with it, in the background until that has started.
+      const { left } = waitingClient(reply);
       if (background) {
-        const process = await startProcess(processes, {
-          cmd,
-          args,
-          envs,
-          ...where,
-          ...defined({ tag }),
-          stdin,
-          output: "detached",
-        });
+        const process = await startProcess(
+          processes,
+          { cmd, args, envs, ...where, ...defined({ tag }), stdin, output: "detached" },
+          left,
+        );
         await capsule.touch();
         return await reply.status(202).send({ sandbox_id: id, cmd, ...identityOf(process) });
       }
-      // A client that leaves takes its command with it.
-      const { left } = waitingClient(reply);
       const result = await runForeground(
         processes,
         {

@@ -7,6 +7,7 @@ import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, ErrorSchema, refusals } from "../http/schemas.ts";
 import { waitingClient } from "../http/waiting-client.ts";
+import type { WaitingReply } from "../http/waiting-client.ts";
 import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
 const { SIGKILL, SIGTERM } = constants.signals;
@@ -73,9 +74,11 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
         response: { 200: ProcessList, ...refusals },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const capsule = await capsules.open(teamOf(request), request.params.id);
-      const processes = await answered("listing processes", (signal) => capsule.processes.list(signal));
+      const processes = await answered("listing processes", reply, (signal) =>
+        capsule.processes.list(signal),
+      );
       return {
         processes: processes.map(({ pid, tag, cmd, args }) => ({
           pid,
@@ -103,7 +106,7 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
     async (request, reply) => {
       const capsule = await capsules.open(teamOf(request), request.params.id);
       const number = request.query.signal === "SIGTERM" ? SIGTERM : SIGKILL;
-      await answered("ending the process", async (signal) => {
+      await answered("ending the process", reply, async (signal) => {
         const process = await capsule.processes.find(request.params.selector, signal);
         await process.kill(number, "tree", signal);
       });
@@ -113,11 +116,12 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
 
   const find = async (
     request: Parameters<typeof teamOf>[0],
+    reply: WaitingReply,
     { id, selector }: { readonly id: string; readonly selector: string },
   ): Promise<CapsuleProcess> => {
     const capsule = await capsules.open(teamOf(request), id);
     await capsule.touch();
-    return await answered("finding the process", (signal) => capsule.processes.find(selector, signal));
+    return await answered("finding the process", reply, (signal) => capsule.processes.find(selector, signal));
   };
 
   app.get(
@@ -131,8 +135,8 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
         response: { 200: ProcessFactsAnswer, ...refusals },
       },
     },
-    async (request) => {
-      const process = await find(request, request.params);
+    async (request, reply) => {
+      const process = await find(request, reply, request.params);
       return processFacts(process.facts);
     },
   );
@@ -150,13 +154,13 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
         response: { 200: ProcessLogsAnswer, ...refusals },
       },
     },
-    async (request) => {
-      const process = await find(request, request.params);
+    async (request, reply) => {
+      const process = await find(request, reply, request.params);
       const { from: stdout = 0, from_stderr: stderr = 0 } = request.query;
       const asked = { stdout, stderr };
       // Read before the output: with an exit, what is held is all there is.
       const { exit } = process.facts;
-      const held = await answered("reading the output", (signal) => process.held(asked, signal));
+      const held = await answered("reading the output", reply, (signal) => process.held(asked, signal));
       return processLogs(held, asked, exit);
     },
   );
@@ -175,7 +179,7 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
       },
     },
     async (request, reply) => {
-      const process = await find(request, request.params);
+      const process = await find(request, reply, request.params);
       const { data = "", encoding = "utf-8", close = false } = request.body;
       const signal = AbortSignal.any([AbortSignal.timeout(INPUT_MS), waitingClient(reply).left]);
       const bytes = Buffer.from(data, encoding);
@@ -201,16 +205,20 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
       const number = Object.entries(constants.signals).find(([known]) => known === name)?.[1];
       if (number === undefined)
         throw new WrennError("invalid_field", { field: "signal", problem: `is no signal of Linux: ${name}` });
-      const process = await find(request, request.params);
-      await answered("sending the signal", (signal) => process.kill(number, scope, signal));
+      const process = await find(request, reply, request.params);
+      await answered("sending the signal", reply, (signal) => process.kill(number, scope, signal));
       return await reply.status(204).send(null);
     },
   );
 }
 
-/** What the guest answers in time. @throws WrennError `deadline_exceeded`. */
-async function answered<T>(what: string, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  return await withDeadline(what, CALL_MS, undefined, ask);
+/** What the guest answers in time, while the client waits for it. @throws WrennError `deadline_exceeded`, `client_left`. */
+async function answered<T>(
+  what: string,
+  reply: WaitingReply,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return await withDeadline(what, CALL_MS, waitingClient(reply).left, ask);
 }
 
 /** Closes the input after `bytes` bytes that were taken. */
