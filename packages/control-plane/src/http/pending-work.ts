@@ -5,7 +5,7 @@ const MIB = 1 << 20;
 /** How much may be under way at a time. */
 export interface WorkLimit {
   readonly count: number;
-  /** Memory of answers that are collected, or that clients have not taken. */
+  /** Memory of answers that are collected, or that clients have not taken; of a session also what its client has sent ahead. */
   readonly bytes: number;
 }
 
@@ -50,7 +50,8 @@ export const requestLimits: WorkLimits = {
 
 /** Sessions over WebSockets. */
 export const sessionLimits: WorkLimits = {
-  capsule: { count: 256, bytes: 64 * MIB },
+  // Room for what one session reads ahead.
+  capsule: { count: 256, bytes: 80 * MIB },
   team: { count: 1024, bytes: 256 * MIB },
   server: { count: 8192, bytes: 1024 * MIB },
 };
