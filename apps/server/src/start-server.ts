@@ -13,6 +13,7 @@ import { dataPaths, publicUrlOf } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { openHostLinks } from "./host-links.ts";
 import { FirstAdminToken } from "./config/first-admin-token.ts";
+import { metricsToken } from "./config/metrics-token.ts";
 import { identityProviders } from "./config/identity-providers.ts";
 import { listenerLimits } from "./config/listener-limits.ts";
 import { installationIds } from "./config/installation-ids.ts";
@@ -178,6 +179,7 @@ async function assemble(
     instanceId: ids.controlPlane,
     localHost: hostAgent && { id: ids.host, agent: hostAgent },
     edge: ports,
+    metricsToken: await metricsToken(paths.metricsToken, systemRandom),
     keepFirstAdminToken: async (token) => await firstAdminToken.keep(token),
     clock: systemClock,
     logger,

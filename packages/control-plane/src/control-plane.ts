@@ -56,6 +56,8 @@ export interface ControlPlaneOptions {
     readonly sessions?: WorkCounts;
     readonly requestsPerTeam?: number;
   };
+  /** Opens `/metrics` to collectors on other machines; without it there are none. */
+  readonly metricsToken?: string | undefined;
   /** Memory of request bodies; see `bodyLimits`. */
   readonly bodyLimits?: BodyLimits | undefined;
   readonly edge: PortAddresses;

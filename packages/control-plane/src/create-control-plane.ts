@@ -254,7 +254,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const app = await createApp({ logger, random, proxies, bodyLimits: options.bodyLimits }, version);
   opened.defer(async () => await app.close());
   // In the outermost scope, so that it sees the requests of all.
-  registerPrometheus(app, { database, version, limits, proxies });
+  registerPrometheus(app, { database, version, limits, proxies, token: options.metricsToken });
   registerServiceRoutes(app, { version, database, hosts: fleet, limits, clock });
   registerHostAgents(app, { enrolment, monitor, limiter, limits });
   await addPublicRoutes(app, { limits, requireOwnPage: requireOwnPage(publicUrl) }, async (group) => {

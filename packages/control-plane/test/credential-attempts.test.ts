@@ -7,7 +7,7 @@ import { KnownCredentials } from "../src/http/known-credentials.ts";
 import { RateLimiter } from "../src/http/rate-limiter.ts";
 import { RequestLimits } from "../src/http/request-limits.ts";
 import { rawRequest } from "./support/raw-request.ts";
-import { reasonOf, TestClock, TestPlatform } from "./support/test-platform.ts";
+import { METRICS_TOKEN, reasonOf, TestClock, TestPlatform } from "./support/test-platform.ts";
 import { webSocketCall } from "./support/web-socket-call.ts";
 
 const BURST = 10;
@@ -142,6 +142,22 @@ test("spellings of one good token leave the credentials of others known", async 
     for (let n = 1; n <= 4000; n += 1)
       await known.authenticate({ authorization: `${scheme}${" ".repeat(n)}token` });
   assert.equal(await known.wereGood(other), true);
+});
+
+test("metrics are for this machine, or for the token, and not for clients of a plain proxy", async () => {
+  platform.clock.advance(600_000);
+  const status = async (headers: Record<string, string>, from: string): Promise<number> =>
+    (await rawRequest(platform.url, { method: "GET", path: "/metrics", headers, from })).status;
+  const from = "127.0.31.1";
+  assert.equal(await status({ host: "localhost" }, from), 200);
+  assert.equal(await status({ host: "wrenn.example.org" }, from), 404, "a proxy that adds no fields");
+  assert.equal(
+    await status({ host: "wrenn.example.org", authorization: `Bearer ${METRICS_TOKEN}` }, from),
+    200,
+  );
+  assert.equal(await status({ via: "1.1 proxy", authorization: `Bearer ${METRICS_TOKEN}` }, from), 200);
+  assert.equal(await status({ via: "1.1 proxy", authorization: `Bearer ${"b".repeat(64)}` }, from), 404);
+  assert.equal(await status({ via: "1.1 proxy", "x-api-key": key }, from), 404, "a key of a team");
 });
 
 test("the client behind a trusted proxy is limited, and not the proxy", async () => {

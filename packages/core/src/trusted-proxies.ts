@@ -6,6 +6,7 @@ import { isLoopback, plainAddress } from "./client-network.ts";
 /** A request, as far as it says where it comes from. */
 export interface ForwardedRequest {
   readonly headers: IncomingHttpHeaders;
+  readonly httpVersion?: string;
   readonly socket: { readonly remoteAddress?: string | undefined; readonly encrypted?: boolean };
 }
 
@@ -13,6 +14,8 @@ export interface ForwardedRequest {
 const HOST = /^[\w.:[\]-]{1,255}$/;
 /** An entry of `X-Forwarded-For` with a port, or with brackets. */
 const WITH_PORT = /^(?:\[([^\]]+)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/;
+/** Names of this machine, with or without a port. */
+const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 /** Fields by which a proxy says that it forwards a request. */
 const FORWARDING = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"] as const;
 
@@ -86,11 +89,20 @@ export class TrustedProxies {
     return said !== undefined && HOST.test(said) ? said : undefined;
   }
 
-  /** Whether the client is a program of this machine. A proxy of this machine that is not trusted does not make its clients local. */
+  /**
+   * Whether the client is a program of this machine that asked for this machine. A proxy of this machine does not make its clients local:
+   * one that is trusted has to name them, and what another one sends is told by its fields, by the name that its client asked for, or by
+   * HTTP/1.0, which nginx speaks by default. A proxy without any of these is not recognised.
+   */
   isLocal(request: ForwardedRequest): boolean {
+    const { headers, httpVersion, socket } = request;
+    const authority = headers[":authority"];
+    const own = typeof authority === "string" ? authority : headers.host;
+    const host = this.forwardedHost(request) ?? own ?? "localhost";
+    if (httpVersion === "1.0" || !LOOPBACK_HOST.test(host)) return false;
     if (!isLoopback(this.addressOf(request))) return false;
-    const isForwarded = FORWARDING.some((name) => request.headers[name] !== undefined);
-    return !isForwarded || this.trusts(request.socket.remoteAddress ?? "");
+    if (this.trusts(socket.remoteAddress ?? "")) return headers["x-forwarded-for"] !== undefined;
+    return FORWARDING.every((name) => headers[name] === undefined);
   }
 }
 

@@ -84,6 +84,24 @@ test("a proxy of this machine does not make the world local", () => {
   assert.equal(proxies.isLocal(request("127.0.0.1", { "x-forwarded-for": "127.0.0.1" })), true);
 });
 
+test("a program of this machine asks for this machine, and not by way of a plain proxy", () => {
+  const none = TrustedProxies.none;
+  for (const host of ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080"])
+    assert.equal(none.isLocal(request("127.0.0.1", { host })), true, host);
+  for (const host of [
+    "wrenn.example.org",
+    "localhost.example.org",
+    "127.0.0.1.example.org",
+    "10.0.0.1:8080",
+  ]) {
+    assert.equal(none.isLocal(request("127.0.0.1", { host })), false, host);
+    assert.equal(none.isLocal(request("127.0.0.1", { ":authority": host })), false, host);
+  }
+  const oldProxy = { ...request("127.0.0.1", { host: "127.0.0.1:8080" }), httpVersion: "1.0" };
+  assert.equal(none.isLocal(oldProxy), false, "as nginx asks by default");
+  assert.equal(proxies.isLocal(request("127.0.0.1", { host: "localhost" })), false, "it names no client");
+});
+
 test("proxies are addresses and networks; everything else is refused", () => {
   for (const wrong of [
     "",

@@ -198,6 +198,8 @@ export function dataPaths(dataDirectory: string) {
     localClient: join(dataDirectory, "local-client.json"),
     /** Creates the first administrator; removed once there is one. */
     firstAdminToken: join(dataDirectory, "first-admin-token"),
+    /** Opens `/metrics` to collectors. */
+    metricsToken: join(dataDirectory, "metrics-token"),
   } as const;
 }
 

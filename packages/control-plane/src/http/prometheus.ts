@@ -1,5 +1,9 @@
 import { usageQueries } from "@wrenn/database";
-import { TrustedProxies, WrennError } from "@wrenn/core";
+import { hash, timingSafeEqual } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
+import type { TrustedProxies } from "@wrenn/core";
+import { WrennError } from "@wrenn/core";
+import { bearerToken } from "./identity.ts";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { App } from "./app.ts";
 import type { RequestLimits } from "./request-limits.ts";
@@ -13,16 +17,15 @@ export interface PrometheusDeps {
   readonly database: Database;
   readonly version: string;
   readonly limits: RequestLimits;
-  readonly proxies?: TrustedProxies;
+  readonly proxies: TrustedProxies;
+  /** Opens the metrics to collectors elsewhere; without it there are none. */
+  readonly token: string | undefined;
 }
 
-/**
- * `/metrics` for Prometheus. It needs no credentials and tells about all teams, so it is answered to this machine only; a
- * collector elsewhere goes through whatever proxy its operator trusts.
- */
+/** `/metrics` for Prometheus. It tells about all teams, so it is answered to programs of this machine, and to others by a token. */
 export function registerPrometheus(
   app: App,
-  { database, version, limits, proxies = TrustedProxies.none }: PrometheusDeps,
+  { database, version, limits, proxies, token }: PrometheusDeps,
 ): void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "wrenn_" });
@@ -60,7 +63,10 @@ export function registerPrometheus(
     seconds.labels(request.method, route).observe(reply.elapsedTime / 1000);
   });
   app.get("/metrics", { schema: { hide: true } }, async (request, reply) => {
-    if (!proxies.isLocal(request.raw)) {
+    const isLocal = proxies.isLocal(request.raw);
+    if (!isLocal) await limits.requireAttempt(request.ip, request.headers);
+    if (hasToken(request.headers, token)) limits.remember(request.headers);
+    else if (!isLocal) {
       limits.anonymous(request.ip);
       throw new WrennError("route_not_found", { method: "GET", path: "/metrics" });
     }
@@ -68,4 +74,10 @@ export function registerPrometheus(
     for (const status of STATUSES) capsules.labels(status).set(counts.get(status) ?? 0);
     return await reply.type(registry.contentType).send(await registry.metrics());
   });
+}
+
+function hasToken(headers: IncomingHttpHeaders, token: string | undefined): boolean {
+  const shown = bearerToken(headers);
+  if (token === undefined || shown === undefined) return false;
+  return timingSafeEqual(hash("sha256", shown, "buffer"), hash("sha256", token, "buffer"));
 }

@@ -38,6 +38,8 @@ export class TestClock implements Clock {
   }
 }
 
+export const METRICS_TOKEN = "a".repeat(64);
+
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
@@ -282,6 +284,7 @@ export class TestPlatform implements AsyncDisposable {
       rates,
       work,
       bodyLimits,
+      metricsToken: METRICS_TOKEN,
       identityProviders,
       createAnswerMs,
       signUpMode: signUpMode === "default" ? undefined : signUpMode,
