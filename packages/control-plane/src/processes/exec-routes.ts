@@ -103,7 +103,7 @@ export function registerExecRoutes(
       } = request.body;
       validateCommandText({ cmd, args, envs });
       const capsule = await capsules.open(teamOf(request), id, COMMAND_PATIENCE_MS);
-      request.recordBegin();
+      request.recordBegin?.();
       const where = {
         ...defined({ cwd, user, limits: limits && processLimits(limits) }),
       };
