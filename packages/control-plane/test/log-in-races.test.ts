@@ -8,7 +8,7 @@ import { placeOf, refreshOf, SignInLab } from "./support/sign-in-lab.ts";
 import { reasonOf } from "./support/test-platform.ts";
 import type { Answer, Person } from "./support/test-platform.ts";
 
-/* What lets somebody in ends while their log-in is under way: no login is left of it. */
+/* Passwords and rights that end while a log-in is under way: no login is left of it. */
 
 const lab = await SignInLab.start();
 after(() => lab[Symbol.asyncDispose]());

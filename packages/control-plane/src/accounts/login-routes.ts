@@ -57,7 +57,7 @@ export function registerLogin(app: App, deps: LoginRoutesDeps): void {
   const { accounts, afterAnswer, firstAdmin, sessions, limiter, random, refreshCookie, clock } = deps;
   const { signUps, signUpCookie } = deps;
   const limit = (request: FastifyRequest): void => limiter.takeForClient("address", request.ip, perAddress);
-  /** Guesses that come from many networks wait; none is refused, so that no one can lock another person out. */
+  /** Guesses that come from many networks wait instead of being refused, so that no one can lock another person out. */
   const slowDown = async (email: string): Promise<void> => {
     if (!limiter.tryTake(`account ${email}`, perAccount)) await clock.sleep(CROWD_DELAY_MS);
   };

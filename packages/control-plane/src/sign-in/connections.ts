@@ -39,7 +39,7 @@ export class Connections {
   }
 
   /**
-   * Lets somebody at a provider log in to the account of a session.
+   * Lets a person of a provider log in to the account of a session.
    *
    * @returns `already_linked` when that is, or has, another one; `invalid_state` when the session is over at `now`.
    */
