@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { HeadingAnchors } from "../support/heading-anchors.ts";
 import { listDocuments, listSources, projectRoot } from "../support/sources.ts";
 
 /** A page of this repository that a comment or text cites, and its heading. */
@@ -47,16 +48,11 @@ test("nothing cites a numbered section of a text outside the repository", async 
   assert.deepEqual(problems, []);
 });
 
-/** Anchors as GitHub makes them of headings. */
 function headingsOf(text: string): ReadonlySet<string> {
   const outsideCode = text.replaceAll(/^```[\s\S]*?^```/gm, "");
+  const anchors = new HeadingAnchors();
   return new Set(
-    [...outsideCode.matchAll(/^#{1,6} +(.+?) *$/gm)].map(([, heading = ""]) =>
-      heading
-        .toLowerCase()
-        .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
-        .replaceAll(" ", "-"),
-    ),
+    [...outsideCode.matchAll(/^#{1,6} +(.+?) *$/gm)].map(([, heading = ""]) => anchors.next(heading)),
   );
 }
 

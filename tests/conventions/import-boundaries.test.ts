@@ -6,12 +6,12 @@ import { dirname, join, relative } from "node:path";
 
 /** Dependencies point downwards only: a workspace may import from lower layers (ARCHITECTURE.md#layout). */
 const layers: readonly (readonly string[])[] = [
-  ["core"],
+  ["core", "sdk"],
   ["system", "protocol", "certificates"],
   ["vmm", "memory-image", "disk-image", "network", "guest", "database", "host-link"],
   ["host-setup", "host-agent", "control-plane", "edge"],
   ["server"],
-  ["bench"],
+  ["bench", "client"],
   ["cli"],
 ];
 
@@ -20,13 +20,14 @@ const layers: readonly (readonly string[])[] = [
  * what is above them opens and registers each room.
  */
 const controlPlaneFloors: readonly (readonly string[])[] = [
+  ["openapi"],
   ["http", "outbox", "secrets"],
   ["audit", "events", "usage"],
   ["channels", "hosts", "mail", "network"],
   ["accounts", "templates"],
   ["sign-in", "teams"],
-  ["capsules"],
-  ["files", "ports", "processes"],
+  ["builds", "capsules"],
+  ["downloads", "files", "logs", "ports", "processes"],
 ];
 
 const IMPORT =

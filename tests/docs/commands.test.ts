@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { packClients } from "@wrenn/host-setup";
 import { tryCommand } from "@wrenn/system";
 import { projectRoot } from "../support/sources.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -12,6 +13,10 @@ const elsewhere = /^\.\/wrenn (up|test)\s*$/;
 const BLOCK = /```sh\n([\s\S]*?)```/g;
 
 const guides = (await readdir(join(projectRoot, "docs/guides"))).map((name) => `docs/guides/${name}`);
+// Guides install packages of the server, run the command line that they installed, and log in.
+await packClients({ projectRoot, progress: () => {} });
+const prefix = await mkdtemp("/tmp/wrenn-docs-");
+after(() => rm(prefix, { recursive: true, force: true }));
 const server = await startTestServer();
 after(() => server.close());
 
@@ -29,6 +34,10 @@ for (const document of ["README.md", ...guides.toSorted()]) {
             cwd: projectRoot,
             env: {
               ...(process.env as Record<string, string>),
+              PATH: `${join(prefix, "bin")}:${process.env["PATH"] ?? ""}`,
+              NPM_CONFIG_PREFIX: prefix,
+              XDG_CONFIG_HOME: prefix,
+              TMPDIR: prefix,
               WRENN_DATA_DIR: server.dataDirectory,
               WRENN_URL: server.url,
               WRENN_API_KEY: server.apiKey,

@@ -30,8 +30,8 @@ const cases: readonly {
     message: /template not found: nope/,
   },
   {
-    title: "template name with a slash",
-    body: { template: "a/b" },
+    title: "template name with two slashes",
+    body: { template: "a/b/c" },
     status: 400,
     code: "invalid_request",
     message: /template/,
@@ -127,6 +127,7 @@ test("unknown fields are ignored, zero and negative sizes mean the defaults", as
 test("bad ids are 400 with the contract's text, foreign or unknown ones 404", async () => {
   for (const path of [
     "/v1/capsules/cl-x",
+    "/v1/capsules/_x",
     `/v1/capsules/${"0".repeat(28)}`,
     `/v1/capsules/cl-${"z".repeat(25)}`,
   ]) {

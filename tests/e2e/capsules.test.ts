@@ -6,6 +6,8 @@ import { leftSince } from "../support/left-of-capsules.ts";
 import { startTestServer } from "../support/test-server.ts";
 import { findLeftovers } from "@wrenn/system";
 
+/* Alone: it lists what is left on the whole machine. */
+
 interface CapsuleBody {
   readonly id: string;
   readonly status: string;

@@ -6,6 +6,8 @@ import { StreamClient } from "../support/stream-client.ts";
 import { assertClock, TOLERANCE_MS } from "../support/guest-clock.ts";
 import { startTestServer } from "../support/test-server.ts";
 
+/* Alone: it compares clocks that a busy machine reads late. */
+
 let failing = "";
 const server = await startTestServer({
   onStep: async (_capsule, operation, step) => {

@@ -7,11 +7,17 @@ import { after, test } from "node:test";
 import { findLeftovers, tryCommand } from "@wrenn/system";
 import { projectRoot } from "../support/sources.ts";
 
+/* Alone: it lists what is left on the whole machine. */
+
 const dataDirectory = await mkdtemp("/tmp/wrenn-cli-");
 after(() => rm(dataDirectory, { recursive: true, force: true }));
 
 const wrenn = join(projectRoot, "wrenn");
-const environment = { ...process.env, WRENN_DATA_DIR: dataDirectory } as Record<string, string>;
+const environment = {
+  ...process.env,
+  WRENN_DATA_DIR: dataDirectory,
+  XDG_CONFIG_HOME: join(dataDirectory, "config"),
+} as Record<string, string>;
 
 const runWrenn = (args: readonly string[], input = ""): ReturnType<typeof tryCommand> =>
   tryCommand([wrenn, ...args], { env: environment, input });
@@ -49,7 +55,7 @@ test("up prints URL, commands and where the key is; run uses that server; Ctrl-C
   });
   server.once("exit", (code) => ready.reject(new Error(`up ended with ${code}: ${log}`)));
   await ready.promise;
-  assert.match(output, /URL +http:\/\/127\.0\.0\.1:\d+/);
+  assert.match(output, /URL +http:\/\/localhost:\d+/);
   assert.doesNotMatch(output, /:8080/, "the environment says where it listens");
   const key = await keyOfFile(output);
   assert.match(key, /^wrn_[0-9a-f]{32}$/);
@@ -102,11 +108,13 @@ test("up prints URL, commands and where the key is; run uses that server; Ctrl-C
     );
     assert.match(terminal.stdout, /17 91/, terminal.stdout + terminal.stderr);
     assert.equal(terminal.code, 9, terminal.stdout);
+    const last = await runWrenn(["exec", "-", "--", "hostname"]);
+    assert.equal(last.stdout, `${id}\n`, "- is the last capsule, also without a profile");
   });
 
   await test("a template that does not exist is explained", async () => {
     const result = await runWrenn(["run", "--template", "nope", "--", "true"]);
-    assert.equal(result.code, 2);
+    assert.equal(result.code, 125, "other codes are those of programs");
     assert.match(result.stderr, /template not found: nope/);
   });
 

@@ -7,6 +7,8 @@ import { findLeftovers } from "@wrenn/system";
 import { leftSince } from "../support/left-of-capsules.ts";
 import { startTestServer } from "../support/test-server.ts";
 
+/* Alone: it lists what is left on the whole machine. */
+
 /** The step at which the next create fails, and how. */
 let fault: { readonly step: string; readonly inject: (capsuleId: string) => Promise<void> } | undefined;
 

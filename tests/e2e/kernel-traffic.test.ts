@@ -10,8 +10,8 @@ import type { TestServer } from "../support/test-server.ts";
 
 const PORT = 8888;
 const LONG = process.env["WRENN_TEST_LONG"] === "1";
-/** In the long form longer than what an idle exchange of HTTP is allowed. */
-const QUIET_MS = LONG ? 11 * 60_000 : 20_000;
+/** Longer than what a connection between requests is allowed; in the long form also than an idle exchange of HTTP. */
+const QUIET_MS = LONG ? 11 * 60_000 : 10_000;
 
 let server: TestServer;
 let host: string;

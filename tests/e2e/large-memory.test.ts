@@ -6,6 +6,8 @@ import { eventually } from "@wrenn/core/testing";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
+/* Alone: its capsules have 5 GiB. */
+
 /** MiB; beyond what 32 bits of bytes, signed or not, can tell. Linux gives out memory from its end first. */
 const MEMORY_MIB = 5120;
 

@@ -1,62 +1,34 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, realpath } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { readdir, readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { eventually } from "@wrenn/core/testing";
 import { findLeftovers } from "@wrenn/system";
 import { assertClock } from "../support/guest-clock.ts";
 import { machinesBelow } from "../support/machines-below.ts";
 import { ServerProcess } from "../support/server-process.ts";
+import { WaitingMachines } from "../support/waiting-machines.ts";
+
+/* Alone: it lists what is left on the whole machine. */
 
 /* Capsules that begin in a machine which was waiting for them are like any other. */
 
 let server: ServerProcess;
+let machines: WaitingMachines;
 before(async () => {
   process.env["WRENN_WARM_MACHINES"] = "1";
   server = await ServerProcess.start();
+  machines = new WaitingMachines(server);
 });
 after(async () => {
   await server.close();
   assert.deepEqual(await machinesBelow(server.dataDirectory), []);
 });
 
-const capsules = (): string => join(server.dataDirectory, "capsules");
 const verb = <T = unknown>(id: string, name: string, body?: unknown) =>
   server.api.call<T>("POST", `/v1/capsules/${id}/${name}`, body);
 
-/** Names of machines that wait. */
-async function waiting(): Promise<readonly string[]> {
-  const names = await readdir(capsules());
-  const taken = await Promise.all(
-    names.map(async (name) => basename(await realpath(join(capsules(), name)))),
-  );
-  const own = names.filter((name) => name.startsWith("p-"));
-  return own.filter((name) => taken.filter((one) => one === name).length === 1);
-}
-
-async function oneWaits(): Promise<string> {
-  const name = await eventually("a machine waits", async () => {
-    const [first] = await waiting();
-    const record = await readFile(join(capsules(), first ?? "", "run", "record.json"), "utf8").catch(
-      () => "",
-    );
-    return record === "" ? undefined : first;
-  });
-  // Restoring takes a moment longer than the record of its process.
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  return name;
-}
-
-async function pooled(request: Record<string, unknown> = {}): Promise<string> {
-  const name = await oneWaits();
-  const id = await server.api.capsule(undefined, { memory_mb: 256, ...request });
-  assert.equal(basename(await realpath(join(capsules(), id))), name, "it began in the machine that waited");
-  return id;
-}
-
 test("a capsule of the pool can do what every capsule can, and is like no other", async () => {
   const first = await server.api.capsule(undefined, { memory_mb: 256 });
-  const id = await pooled();
+  const id = await machines.take();
   await assertClock(server.api, id, "begun in a waiting machine");
   const facts = "cat /etc/machine-id; hostname; head -c 16 /dev/urandom | sha256sum";
   const [one, other] = [await server.api.shell(first, facts), await server.api.shell(id, facts)];
@@ -83,11 +55,27 @@ test("a capsule of the pool can do what every capsule can, and is like no other"
   const listed = await server.api.call<{ id: string }[]>("GET", "/v1/capsules");
   for (const capsule of listed.body)
     assert.equal((await server.api.call("DELETE", `/v1/capsules/${capsule.id}`)).status, 204);
-  assert.deepEqual((await readdir(capsules())).toSorted(), (await waiting()).toSorted());
+  assert.deepEqual(
+    (await readdir(machines.capsulesDirectory)).toSorted(),
+    (await machines.names()).toSorted(),
+  );
+});
+
+test("a machine that waits has the smallest share of the processor and shows its memory; its capsule has the share of all others", async () => {
+  await server.api.capsule(undefined, { memory_mb: 256 });
+  const name = await machines.one();
+  const share = await machines.share(name);
+  assert.equal(share.value, share.path.endsWith("weight") ? "1" : "2");
+  const bytes = await machines.metric("wrenn_waiting_machines_bytes");
+  assert.ok(bytes > 2 ** 20 && bytes < 256 * 2 ** 20, `${bytes} bytes`);
+  const id = await machines.take();
+  const ordinary = await readFile(share.path, "utf8");
+  assert.equal(ordinary.trim(), share.path.endsWith("weight") ? "100" : "1024");
+  assert.equal((await server.api.call("DELETE", `/v1/capsules/${id}`)).status, 204);
 });
 
 test("the network policy of a capsule holds in a machine of the pool", async () => {
-  const id = await pooled({ network: { egress: "deny" } });
+  const id = await machines.take({ network: { egress: "deny" } });
   const { body } = await server.api.exec(id, "python3", [
     "-c",
     "import socket; s = socket.socket(); s.settimeout(3); s.connect(('1.1.1.1', 80))",
@@ -98,13 +86,17 @@ test("the network policy of a capsule holds in a machine of the pool", async () 
 
 test("the server is killed: machines that wait go, capsules that began in one stay", async () => {
   await server.api.capsule(undefined, { memory_mb: 256 });
-  const id = await pooled();
+  const id = await machines.take();
   await server.api.shell(id, "echo kept > /dev/shm/file");
-  const name = await oneWaits();
+  const name = await machines.one();
   await server.kill();
   await server.start();
+  for (let pid = 1; pid < 200; pid++) {
+    const { status } = await server.api.call("GET", `/v1/capsules/${id}/processes/${pid}`);
+    assert.equal(status, 404, `the guest remembers process ${pid} of the warm-up`);
+  }
   assert.equal((await server.api.shell(id, "cat /dev/shm/file")).stdout, "kept\n");
-  assert.ok(!(await waiting()).includes(name));
+  assert.ok(!(await machines.names()).includes(name));
   const left = await findLeftovers();
   assert.deepEqual(
     left.filter((item) => item.includes(name)),

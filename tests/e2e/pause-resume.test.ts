@@ -253,3 +253,57 @@ async function machinesOf(id: string): Promise<readonly string[]> {
   const { findLeftovers } = await import("@wrenn/system");
   return (await findLeftovers()).filter((item) => item.includes(id));
 }
+
+test("operations on a real machine say where their time went", async (t) => {
+  const timed = async (
+    path: string,
+    body?: unknown,
+  ): Promise<{ body: unknown; phases: readonly string[] }> => {
+    const answer = await server.call("POST", path, body);
+    assert.ok(answer.status < 300, JSON.stringify(answer.body));
+    const times = new Map(
+      (answer.headers.get("server-timing") ?? "").split(", ").map((entry): [string, number] => {
+        const [name = "", ms = ""] = entry.split(";dur=");
+        return [name, Number(ms)];
+      }),
+    );
+    const total = times.get("total") ?? Number.NaN;
+    const sum = [...times].reduce((before, [name, ms]) => (name === "total" ? before : before + ms), 0);
+    assert.ok(Math.abs(sum - total) <= 1, JSON.stringify([...times]));
+    return { body: answer.body, phases: [...times.keys()] };
+  };
+  const made = await timed("/v1/capsules", {});
+  const { id } = made.body as { id: string };
+  t.after(() => server.call("DELETE", `/v1/capsules/${id}`));
+  const started = ["queue", "network", "disk", "machine", "memory", "guest", "other", "total"];
+  assert.deepEqual(made.phases, ["placement", "template", ...started]);
+  const path = `/v1/capsules/${id}`;
+  const ran = await timed(`${path}/exec`, { cmd: "/bin/true" });
+  assert.deepEqual(ran.phases, ["capsule", "guest", "first_byte", "run", "other", "total"]);
+  const forked = await timed(`${path}/fork`, {});
+  for (const child of forked.body as { id: string }[])
+    await server.call("DELETE", `/v1/capsules/${child.id}`);
+  assert.deepEqual(forked.phases, ["placement", ...started]);
+  const paused = await timed(`${path}/pause`);
+  assert.deepEqual(paused.phases, ["machine", "memory", "guest", "other", "total"]);
+  assert.deepEqual((await timed(`${path}/resume`)).phases, started);
+  const checkpoint = await server.call<{ id: string }>("POST", `${path}/checkpoints`, {});
+  assert.deepEqual((await timed(`${path}/checkpoints/${checkpoint.body.id}/restore`)).phases, started);
+  const history = await server.call<{ event: string; data: { phases?: object } }[]>(
+    "GET",
+    `/v1/events/history?capsule=${id}&types=capsule.*`,
+  );
+  // A real host reports a pause before it has released the machine, and pauses a capsule on the way of a restore.
+  assert.deepEqual(
+    history.body.map(({ event, data }) => [event, Object.keys(data.phases ?? {}).toSorted()]),
+    [
+      ["capsule.running", ["disk", "guest", "machine", "memory", "network", "queue"]],
+      ["capsule.paused", ["guest", "machine", "memory"]],
+      ["capsule.forked", []],
+      [
+        "capsule.created",
+        ["disk", "guest", "machine", "memory", "network", "placement", "queue", "template"],
+      ],
+    ],
+  );
+});

@@ -10,7 +10,7 @@ import { Chromium, noChromium } from "../support/chromium.ts";
 
 const provider = await FakeProvider.start();
 const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");
-const database = await TestDatabase.create();
+const database = await TestDatabase.migrated();
 const port = await reservePort(systemRandom);
 // Another site than the provider, as in life: browsers look at the host.
 const url = `http://localhost:${port}`;

@@ -118,7 +118,7 @@ test("a timeout ends the command and is marked", async () => {
   assert.equal(await client.ended(), 1000);
   assert.equal(client.joined("stdout"), "begun\n");
   const exit = client.messages.at(-1);
-  assert.deepEqual([exit?.type, exit?.["timed_out"], exit?.["exit_code"]], ["exit", true, 143]);
+  assert.deepEqual([exit?.type, exit?.["timed_out"], exit?.["exit_code"]], ["exit", true, 124]);
 });
 
 test("a background process can be watched from any offset, also after its end", async () => {

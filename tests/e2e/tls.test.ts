@@ -42,6 +42,11 @@ const curl = (name: string, path: string, ...more: string[]) =>
     `https://${name}:${port}${path}`,
   ]);
 
+test("clients are told where ports are", async () => {
+  const { body } = await server.call<{ readonly ports: object }>("GET", "/v1/info");
+  assert.deepEqual(body.ports, { scheme: "https", domain: DOMAIN, port: Number(port) });
+});
+
 test("the API answers over TLS with the own CA's certificate, by HTTP/2 and HTTP/1.1", async () => {
   for (const [flag, version] of [
     ["--http2", "2"],

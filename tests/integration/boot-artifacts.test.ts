@@ -46,6 +46,17 @@ describe("boot artifacts of the minimal template", () => {
     assert.deepEqual(again, files);
   });
 
+  test("randomised addresses under emulation are another template of the same image, and off by default", async () => {
+    const recipe = { ...options.recipe, randomizeAddresses: true };
+    const randomized = await buildBootArtifacts(
+      { ...options, recipe, progress: () => assert.fail("it was built again") },
+      signal,
+    );
+    assert.notEqual(randomized.hash, files.hash);
+    assert.deepEqual({ ...randomized, hash: "" }, { ...files, hash: "", randomizeAddresses: true });
+    assert.equal(files.randomizeAddresses, false);
+  });
+
   test("the kernel is an ELF program for x86-64", async () => {
     const kernel = await open(files.kernel);
     try {
@@ -69,7 +80,8 @@ describe("boot artifacts of the minimal template", () => {
     assert.deepEqual(modules?.slice(0, 3), ["virtio_ring", "virtio", "virtio_mmio"]);
     for (const module of ["virtio_blk", "virtio_net", "virtio-rng", "virtio_console"])
       assert.ok(modules?.includes(module), module);
-    assert.ok(archive.length < 4 << 20, `${archive.length} bytes`);
+    assert.ok(archive.includes("check/e2fsck"), "what checks disks");
+    assert.ok(archive.length < 8 << 20, `${archive.length} bytes`);
   });
 
   test("the root file system is sound, sparse, and without a journal", async () => {

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { open, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { after, test } from "node:test";
+import { WrennError } from "@wrenn/core";
+import { findDirtyPages } from "@wrenn/memory-image";
 import { diffPages, FrozenLab, heldBy } from "../support/frozen-lab.ts";
+import { machinesBelow } from "../support/machines-below.ts";
 import type { Frozen } from "../support/frozen-lab.ts";
+import type { Machine, MemoryRegion } from "@wrenn/vmm";
 
 const lab = await FrozenLab.open(199_002);
 after(() => lab.close());
@@ -70,4 +76,73 @@ test("a checkpoint lets its source go on; machines from it diverge and change ne
   assert.equal(new Set(diffs).size, 3, "each went its own way");
   assert.equal(await digest(checkpoint.memoryDiff), before);
   assert.equal(await digest(template.memoryFile), templateDigest);
+});
+
+/** A digest of the memory of a stopped machine, page for page. */
+async function memoryDigest(machine: Machine): Promise<string> {
+  const { pid, address, size } = await machine.memoryRegion(signal);
+  await using memory = await open(`/proc/${pid}/mem`);
+  const hash = createHash("sha256");
+  const piece = Buffer.alloc(1 << 20);
+  for (let at = 0; at < size; at += piece.length) {
+    await memory.read(piece, 0, piece.length, Number(address) + at);
+    hash.update(piece);
+  }
+  return hash.digest("hex");
+}
+
+test("saving its device state changes nothing in the memory of a machine, so that both are saved at once", async () => {
+  const machine = await lab.restore(template);
+  await lab.answers(machine);
+  for (let cycle = 0; cycle < 3; cycle++) {
+    await machine.stop(signal);
+    const before = await memoryDigest(machine);
+    await machine.saveDeviceState(join(lab.directory, `${machine.id}.state`), signal);
+    assert.equal(await memoryDigest(machine), before);
+    await machine.resume(signal);
+    await runFor(100);
+  }
+  await machine.destroy();
+});
+
+/** The memory of a machine that is being started. */
+async function regionOf(pid: number): Promise<MemoryRegion> {
+  const { ino, size } = await stat(template.memoryFile);
+  const maps = await readFile(`/proc/${pid}/maps`, "utf8");
+  const line = maps.split("\n").find((text) => text.split(/\s+/)[4] === String(ino));
+  assert.ok(line, "its memory is mapped");
+  return { pid, address: BigInt(`0x${line.split("-")[0]}`), size };
+}
+
+test("until its files are verified a machine executes nothing and loads no state, and a damaged page ends it", async () => {
+  const source = await lab.restore(template);
+  await runFor(500);
+  const frozen = await lab.freeze(source, template);
+  await source.destroy();
+  const { promise: mayRun, reject } = Promise.withResolvers<void>();
+  const loading = Promise.withResolvers<void>();
+  const starting = lab.restore({ ...frozen, mayRun, onLoading: loading.resolve });
+  await loading.promise;
+  const [directory] = await machinesBelow(lab.directory);
+  assert.ok(directory);
+  const { process } = JSON.parse(await readFile(join(directory, "record.json"), "utf8")) as {
+    readonly process: { readonly pid: number };
+  };
+  const expected = await diffPages(frozen.memoryDiff);
+  const region = await regionOf(process.pid);
+  await runFor(500);
+  const held = await heldBy({ memoryRegion: async () => region }, expected, signal);
+  const { count } = await findDirtyPages(region, signal);
+  assert.deepEqual(
+    [held, count],
+    [expected.size, expected.size],
+    "its memory is what was frozen, to the byte",
+  );
+  const damaged = new WrennError("snapshot_corrupt", {
+    what: "memory.diff",
+    problem: "its checksum is wrong",
+  });
+  reject(damaged);
+  await assert.rejects(starting, damaged);
+  assert.deepEqual(await machinesBelow(lab.directory), []);
 });

@@ -23,22 +23,24 @@ import type { OpenPool } from "../support/network-lab.ts";
 const signal = new AbortController().signal;
 const name = `wrshare-${process.pid}`;
 const PUBLIC = "203.0.113.9";
-/** Greets on 8080 and holds on; counts datagrams to 7000, which it does not answer, and says on 7001 how many came. */
-const SERVER = `let c=0;const u=require("dgram").createSocket("udp4");u.on("message",()=>c++);u.bind(7000,()=>u.setRecvBufferSize(4<<20));
-require("net").createServer((s)=>{s.on("error",()=>{});s.end(String(c));c=0}).listen(7001);
+/** Greets on 8080 and holds on; takes datagrams to 7000, which it does not answer. */
+const SERVER = `require("dgram").createSocket("udp4").on("message",()=>{}).bind(7000);
 require("net").createServer((s)=>{s.on("error",()=>{});s.write("hello")}).listen(8080,"0.0.0.0",4096,()=>process.stdout.write("up"))`;
 
-/** Opens connections that the server greets; prints how many were greeted within the time. */
-const greeted = (count: number, ms = 1500): string =>
-  `let g=0;for(let i=0;i<${count};i++){const s=require("net").connect(8080,"${PUBLIC}");s.on("error",()=>{});s.once("data",()=>g++)}setTimeout(()=>{console.log(g);process.exit()},${ms})`;
+/** What the kernel of the server received in datagrams to ports that were open, those included that its program was too slow for. */
+const RECEIVED = `const [names,values]=require("fs").readFileSync("/proc/net/snmp","utf8").split("\\n").filter((l)=>l.startsWith("Udp:")).map((l)=>l.split(" "));const of=(n)=>Number(values[names.indexOf(n)]);console.log(of("InDatagrams")+of("InErrors"))`;
+
+/** Opens connections that the server greets; prints how many were greeted within the time, sooner when all were. */
+const greeted = (count: number, ms: number): string =>
+  `let g=0;const over=()=>{console.log(g);process.exit()};for(let i=0;i<${count};i++){const s=require("net").connect(8080,"${PUBLIC}");s.on("error",()=>{});s.once("data",()=>++g===${count}&&over())}setTimeout(over,${ms})`;
 
 /** Sends datagrams to ever new ports for a time. */
 const spray = (ms: number): string =>
   `const s=require("dgram").createSocket("udp4");let p=0;const end=Date.now()+${ms};s.bind(0,()=>{const go=()=>{if(Date.now()>end)process.exit();for(let n=0;n<20;n++)s.send("x",10000+(p++%50000),"${PUBLIC}");global.setTimeout(go,5)};go()})`;
 
-/** Opens a connection every few milliseconds and ends it once it is greeted; prints how many were. */
+/** Opens a connection every few milliseconds and ends it once it is greeted; prints how many were, and in how many milliseconds. */
 const shortOnes = (count: number, ms: number): string =>
-  `let g=0,n=0;const t=setInterval(()=>{if(n++>=${count})return clearInterval(t);const s=require("net").connect(8080,"${PUBLIC}");s.on("error",()=>{});s.once("data",()=>{g++;s.resetAndDestroy()});setTimeout(()=>s.destroy(),900)},${ms / count});setTimeout(()=>{console.log(g);process.exit()},${ms})`;
+  `let g=0,n=0;const b=performance.now();const t=setInterval(()=>{if(n++>=${count})return clearInterval(t);const s=require("net").connect(8080,"${PUBLIC}");s.on("error",()=>{});s.once("data",()=>{g++;s.resetAndDestroy()});setTimeout(()=>s.destroy(),900)},${ms / count});setTimeout(()=>{console.log(g,performance.now()-b);process.exit()},${ms})`;
 
 /** Asks for as many names at once as one slot may, each from a port of its own. */
 const ask = (count: number): string => {
@@ -51,7 +53,7 @@ const ask = (count: number): string => {
 const flood = (ms: number): string =>
   `const d=require("dns").promises;const r=new d.Resolver({tries:1,timeout:500});r.setServers(["169.254.0.22"]);const end=Date.now()+${ms};let n=0;const go=async()=>{while(Date.now()<end)await r.resolve4("n"+(n++)+".flood.example").catch(()=>{})};Promise.all(Array.from({length:48},go)).then(()=>process.exit())`;
 
-const resolveOnce = `const r=new (require("dns").promises.Resolver)({tries:2,timeout:1000});r.setServers(["169.254.0.22"]);r.resolve4("good.example").then((a)=>console.log(a[0]),(e)=>console.log(e.code))`;
+const resolveOnce = `const r=new (require("dns").promises.Resolver)({tries:3,timeout:2000});r.setServers(["169.254.0.22"]);r.resolve4("good.example").then((a)=>console.log(a[0]),(e)=>console.log(e.code))`;
 
 interface Guest {
   readonly slot: Slot;
@@ -60,6 +62,7 @@ interface Guest {
 
 describe("shares of the host's table of connections", { skip: needsRoot }, () => {
   const stack = new AsyncDisposableStack();
+  const limits = { connections: 40, connectionsPerSecond: 20 };
   /** What the guard of the table sees. */
   const table = { entries: 0, size: 1600 };
   let small: OpenPool;
@@ -78,7 +81,6 @@ describe("shares of the host's table of connections", { skip: needsRoot }, () =>
       size: 262_144,
     });
     usual = stack.use(await openPool({ resolvers, connectionTable }));
-    const limits = { connections: 40, connectionsPerSecond: 20 };
     limited = stack.use(await openPool({ resolvers, connectionTable, limits }));
     stack.use(await openInternet(name, [PUBLIC]));
     stack.use(await serveIn(name, SERVER));
@@ -103,51 +105,62 @@ describe("shares of the host's table of connections", { skip: needsRoot }, () =>
     return stdout.split("\n").filter(Boolean).length;
   }
 
-  test("a team that opens connections as fast as it can leaves room for those of another", async () => {
-    const spraying = [0, 1].map((at) => runIn(guest(at).namespace, spray(3000)));
-    await setTimeout(700);
-    assert.equal((await runIn(guest(2).namespace, greeted(20))).stdout.trim(), "20");
-    await Promise.all(spraying);
-    // A hundred in three seconds: a sixty-fourth of the table at once, and per second.
-    const [one, two] = await Promise.all(
-      [0, 1].map((at) => entries("--orig-src", guest(at).slot.hostAddress)),
-    );
-    const opened = (one ?? 0) + (two ?? 0);
-    assert.ok(opened >= 50 && opened <= 125, `${opened} connections of the team`);
-  });
+  const received = async (): Promise<number> => Number((await runIn(name, RECEIVED)).stdout);
 
-  test("datagrams that nobody answers count as one connection, however many there are", async () => {
-    await setTimeout(1500);
-    for (const at of [2, 3]) {
-      const { slot, namespace } = guest(at);
-      const script = `const s=require("dgram").createSocket("udp4");let n=0;s.bind(0,()=>{const start=performance.now();const go=()=>{const due=Math.min(3000,(performance.now()-start)*3);for(;n<due;n++)s.send("x",7000,"${PUBLIC}");n<3000?global.setTimeout(go,5):global.setTimeout(()=>process.exit(),200)};go()})`;
-      await runIn(namespace, script);
-      const arrived = await runIn(
-        name,
-        `require("net").connect(7001,"127.0.0.1").on("data",(d)=>console.log(String(d)))`,
-      );
-      assert.ok(Number(arrived.stdout) >= 2850, `${arrived.stdout.trim()} of 3000 arrived from guest ${at}`);
-      const match = ["--orig-src", slot.hostAddress, "-p", "udp", "--orig-port-dst", "7000"];
-      assert.equal(await entries(...match), 1);
-    }
-  });
+  // What they ask and open has nothing in common.
+  describe("of connections and of names", { concurrency: true }, () => {
+    describe("of connections", { concurrency: 1 }, () => {
+      test("a team that opens connections as fast as it can leaves room for those of another", async () => {
+        const began = performance.now();
+        const spraying = [0, 1].map((at) => runIn(guest(at).namespace, spray(2000)));
+        await setTimeout(700);
+        assert.equal((await runIn(guest(2).namespace, greeted(20, 10_000))).stdout.trim(), "20");
+        await Promise.all(spraying);
+        // A sixty-fourth of the table at once, and per second.
+        const share = table.size / 64;
+        const allowed = share * (1 + (performance.now() - began) / 1000);
+        const [one, two] = await Promise.all(
+          [0, 1].map((at) => entries("--orig-src", guest(at).slot.hostAddress)),
+        );
+        const opened = (one ?? 0) + (two ?? 0);
+        assert.ok(opened >= 40 && opened <= allowed + share, `${opened} connections of the team`);
+      });
 
-  test("a slot opens so many connections per second, also when it ends each of them", async () => {
-    await setTimeout(2000);
-    const { stdout } = await runIn(guest(3).namespace, shortOnes(200, 2000));
-    assert.ok(Number(stdout) >= 40 && Number(stdout) <= 90, `${stdout.trim()} connections`);
-  });
+      test("datagrams that nobody answers count as one connection, however many there are", async () => {
+        await setTimeout(1500);
+        for (const at of [2, 3]) {
+          const { slot, namespace } = guest(at);
+          const script = `const s=require("dgram").createSocket("udp4");let n=0;s.bind(0,()=>{const start=performance.now();const go=()=>{const due=Math.min(1500,(performance.now()-start)*3);for(;n<due;n++)s.send("x",7000,"${PUBLIC}");n<1500?global.setTimeout(go,5):global.setTimeout(()=>process.exit(),200)};go()})`;
+          const before = await received();
+          await runIn(namespace, script);
+          await eventually(
+            `1425 of 1500 arrive from guest ${at}`,
+            async () => (await received()) - before >= 1425,
+          );
+          const match = ["--orig-src", slot.hostAddress, "-p", "udp", "--orig-port-dst", "7000"];
+          assert.equal(await entries(...match), 1);
+        }
+      });
 
-  test("questions for names are no entries of the table, and those to resolvers are for some seconds", async () => {
-    const before = await entries("-p", "udp", "--orig-port-dst", port);
-    await runIn(guest(4).namespace, ask(400));
-    const match = ["--orig-src", guest(4).slot.hostAddress, "-p", "udp", "--orig-port-dst", "15353"];
-    assert.equal(await entries(...match), 0);
-    const during = (await entries("-p", "udp", "--orig-port-dst", port)) - before;
-    assert.ok(during >= 200, `${during} questions were asked`);
-    await setTimeout(6000);
-    const left = (await entries("-p", "udp", "--orig-port-dst", port)) - before;
-    assert.ok(left < 40, `${left} entries are left of ${during}`);
+      test("a slot opens so many connections per second, also when it ends each of them", async () => {
+        await setTimeout(1000);
+        const { stdout } = await runIn(guest(3).namespace, shortOnes(200, 1500));
+        const [opened = 0, ms = 0] = stdout.trim().split(" ").map(Number);
+        const most = 45 + (limits.connectionsPerSecond * ms) / 1000;
+        assert.ok(opened >= 30 && opened <= most, `${opened} connections in ${ms} ms`);
+      });
+    });
+
+    test("questions for names are no entries of the table, and those to resolvers are for some seconds", async () => {
+      const before = await entries("-p", "udp", "--orig-port-dst", port);
+      await runIn(guest(4).namespace, ask(400));
+      const match = ["--orig-src", guest(4).slot.hostAddress, "-p", "udp", "--orig-port-dst", "15353"];
+      assert.equal(await entries(...match), 0);
+      const added = async (): Promise<number> =>
+        (await entries("-p", "udp", "--orig-port-dst", port)) - before;
+      await eventually("200 questions are asked", async () => (await added()) >= 200);
+      await eventually("few entries are left", async () => (await added()) < 40, { timeoutMs: 15_000 });
+    });
   });
 
   test("while the table is full and two slots ask without end, another one's names resolve", async () => {
@@ -158,8 +171,8 @@ describe("shares of the host's table of connections", { skip: needsRoot }, () =>
         async () => !(await reaches(guest(2).namespace, PUBLIC, 8080)),
       );
       const before = await entries("-p", "udp", "--orig-port-dst", port);
-      const flooding = [0, 1].map((at) => runIn(guest(at).namespace, flood(3000)));
-      await setTimeout(1000);
+      const flooding = [0, 1].map((at) => runIn(guest(at).namespace, flood(2000)));
+      await setTimeout(500);
       for (let n = 0; n < 5; n += 1)
         assert.equal((await runIn(guest(2).namespace, resolveOnce)).stdout.trim(), PUBLIC, `question ${n}`);
       await Promise.all(flooding);
@@ -178,11 +191,11 @@ describe("shares of the host's table of connections", { skip: needsRoot }, () =>
       (await tryCommand(["nft", "list", "table", "inet", host])).code === 0;
     assert.equal(await reaches(namespace, INTERNET_ROUTER, 8080), false, "a neighbour is closed");
     await runCommand(["nft", "delete", "table", "inet", host]);
-    await eventually("the rules are back", isThere, { timeoutMs: 3000 });
+    await eventually("the rules are back", isThere, { timeoutMs: 10_000 });
     assert.equal(await reaches(namespace, INTERNET_ROUTER, 8080), false, "it is closed again");
-    assert.equal(await reaches(namespace, PUBLIC, 8080), true);
-    const held = Number((await runIn(namespace, greeted(80))).stdout);
-    assert.ok(held >= 20 && held < 80, `${held}: the slot counts for its team`);
+    await eventually("the internet is open", async () => await reaches(namespace, PUBLIC, 8080));
+    const held = Number((await runIn(namespace, greeted(200, 3000))).stdout);
+    assert.ok(held >= 20 && held < 200, `${held}: the slot counts for its team`);
     await small.pool.assignTeam(slot, "team-three", signal);
   });
 });

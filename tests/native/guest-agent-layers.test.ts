@@ -13,13 +13,19 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   { values: ["buffer", "ring", "status", "tar", "wire"] },
   {
     system: [
+      "all-processes",
       "cgroup",
       "child",
+      "child-start",
+      "disk-check",
       "environment",
       "etc-file",
+      "file-systems",
       "loopback",
       "names",
+      "pace",
       "paths",
+      "piece-writer",
       "proc-stat",
       "regular-file",
       "runtime-directory",
@@ -30,7 +36,17 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     ],
   },
   { transport: ["frame", "lane", "loop"] },
-  { streams: ["blocking-job", "input-stream", "jobs", "output-stream", "request-table", "stream-table"] },
+  {
+    streams: [
+      "blocking-job",
+      "input-stream",
+      "jobs",
+      "output-stream",
+      "request-table",
+      "rest",
+      "stream-table",
+    ],
+  },
   {
     files: [
       "below",
@@ -52,7 +68,19 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
     transfer: ["transfer", "transfer-work", "upload-stream", "uploads"],
     feed: ["archive", "feed", "watch", "watch-directories"],
   },
-  { requests: ["agent", "configure", "counters", "dispatch", "hooks", "quiesce"] },
+  {
+    requests: [
+      "agent",
+      "configure",
+      "counters",
+      "dispatch",
+      "grow",
+      "hooks",
+      "listeners",
+      "quiesce",
+      "shutdown",
+    ],
+  },
   { program: ["init", "main"] },
 ];
 

@@ -18,7 +18,7 @@ import { TestProcess } from "../support/test-process.ts";
  */
 
 const LONG = process.env["WRENN_TEST_LONG"] === "1";
-const SECONDS = LONG ? Number(process.env["WRENN_HOSTILE_SECONDS"] ?? 600) : 8;
+const SECONDS = LONG ? Number(process.env["WRENN_HOSTILE_SECONDS"] ?? 600) : 5;
 const seed = Number(process.env["WRENN_TEST_SEED"] ?? Math.trunc(Math.random() * 2 ** 31));
 /** Of the server; clients get 1000 connections of them. */
 const DESCRIPTORS = 4000;
@@ -43,7 +43,7 @@ let started: Started;
 
 before(async () => {
   dataDirectory = await mkdtemp("/tmp/wrenn-hostile-");
-  database = await TestDatabase.create();
+  database = await TestDatabase.migrated();
   const argument = { dataDirectory, databaseUrl: database.url, port: 0, tls: true };
   server = new TestProcess([
     "sh",

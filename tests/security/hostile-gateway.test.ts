@@ -61,9 +61,9 @@ const SLOW_HELLOS = `${END}const b=Buffer.alloc(32766);[1,0,255,255].forEach((v,
 const one=()=>new Promise((done)=>{const s=require("net").connect(443,"${PUBLIC}",async()=>{for(let at=0;at<b.length&&!s.destroyed;at+=256){s.write(b.subarray(at,at+256));await new Promise((d)=>setTimeout(d,1))}s.destroy()});s.on("error",()=>{});s.resume();s.on("close",done)});
 const go=()=>Promise.all(Array.from({length:64},async()=>{while(Date.now()<end)await one()})).then(()=>process.exit());${RESOLVE_FIRST}`;
 
-/** Opens connections to a port one after the other for two seconds; prints how many were accepted. */
+/** Opens connections to a port one after the other for two seconds; prints how many were accepted, and in how many milliseconds. */
 const openTo = (host: string, port: number, count: number): string =>
-  `let n=0,open=0;const go=()=>{const t=setInterval(()=>{for(let i=0;i<${count / 200}&&n++<${count};i++){const s=require("net").connect(${port},"${host}",()=>{open++;s.destroy()});s.on("error",()=>{})}},10);setTimeout(()=>{console.log(open);process.exit()},2000)};${RESOLVE_FIRST}`;
+  `let n=0,open=0;const go=()=>{const b=performance.now();const t=setInterval(()=>{for(let i=0;i<${count / 200}&&n++<${count};i++){const s=require("net").connect(${port},"${host}",()=>{open++;s.destroy()});s.on("error",()=>{})}},10);setTimeout(()=>{console.log(open,performance.now()-b);process.exit()},2000)};${RESOLVE_FIRST}`;
 
 describe(
   `the gateway process under attack (seed ${SEED}, ${SECONDS} s for each attack)`,
@@ -120,20 +120,26 @@ describe(
       };
     }
 
+    /** One in fifty may fail, and one where fewer were asked, on a busy machine. */
+    function assertAnswered({ count, failed }: Honest): void {
+      assert.ok(count > failed && failed <= Math.max(1, count / 50), `${failed} of ${count} failed`);
+    }
+
     test("a guest that floods the resolver over UDP and TCP slows no other guest's names down", async (t) => {
       const quiet = await under();
       const flooded = await under(FLOOD_UDP, FLOOD_TCP);
       t.diagnostic(`p50 ${quiet.p50.toFixed(1)} ms alone, ${flooded.p50.toFixed(1)} ms under the flood`);
-      assert.ok(flooded.failed <= flooded.count / 50, `${flooded.failed} of ${flooded.count} failed`);
+      assertAnswered(flooded);
       // The flood also takes this machine's processors, which the honest guest's script needs.
       assert.ok(flooded.p50 < Math.max(250, quiet.p50 * 10), `p50 ${flooded.p50} ms, alone ${quiet.p50} ms`);
     });
 
     test("a guest that sends endless hellos in the smallest records slows no other guest's names down", async (t) => {
+      const quiet = await under();
       const flooded = await under(SLOW_HELLOS);
-      t.diagnostic(`p50 ${flooded.p50.toFixed(1)} ms`);
-      assert.ok(flooded.failed <= flooded.count / 50, `${flooded.failed} of ${flooded.count} failed`);
-      assert.ok(flooded.p50 < 250, `p50 ${flooded.p50} ms`);
+      t.diagnostic(`p50 ${quiet.p50.toFixed(1)} ms alone, ${flooded.p50.toFixed(1)} ms under the hellos`);
+      assertAnswered(flooded);
+      assert.ok(flooded.p50 < Math.max(250, quiet.p50 * 10), `p50 ${flooded.p50} ms, alone ${quiet.p50} ms`);
     });
 
     test("connections of one guest reach the gateway at a rate, and not all at once", async (t) => {
@@ -142,10 +148,15 @@ describe(
         runIn(hostile, openTo("169.254.0.22", 53, 400)),
         runIn(hostile, openTo(PUBLIC, 443, 1600)),
       ]);
-      const accepted = [Number(resolver.stdout), Number(names.stdout)] as const;
-      t.diagnostic(`${accepted.join(" and ")} connections`);
-      assert.ok(accepted[0] >= 20 && accepted[0] <= 95, `${accepted[0]} to the resolver`);
-      assert.ok(accepted[1] >= 100 && accepted[1] <= 800, `${accepted[1]} by server name`);
+      t.diagnostic(`${resolver.stdout.trim()} and ${names.stdout.trim()} connections and milliseconds`);
+      for (const [what, { stdout }, least, most] of [
+        ["to the resolver", resolver, 20, 95],
+        ["by server name", names, 100, 800],
+      ] as const) {
+        const [accepted = 0, ms = 0] = stdout.trim().split(" ").map(Number);
+        // More time than asked for, on a busy machine, is room for more of them.
+        assert.ok(accepted >= least && accepted <= (most * ms) / 1900, `${accepted} ${what} in ${ms} ms`);
+      }
     });
 
     test("one guest holds at most eight connections to the resolver, and another one still gets its own", async () => {
@@ -165,7 +176,7 @@ describe(
       const before = await usage(pid);
       const during = await under(FUZZ_DNS, fuzzHellos(hello));
       assert.equal(await gatewayPid(), pid, "it is the same process");
-      assert.ok(during.failed <= during.count / 50, `${during.failed} of ${during.count} failed`);
+      assertAnswered(during);
       await eventually(
         "its descriptors are closed",
         async () => (await usage(pid)).descriptors <= before.descriptors + 8,

@@ -30,7 +30,7 @@ import { TestProcess } from "../support/test-process.ts";
  */
 
 const LONG = process.env["WRENN_TEST_LONG"] === "1";
-const SECONDS = LONG ? Number(process.env["WRENN_HOSTILE_SECONDS"] ?? 600) : 8;
+const SECONDS = LONG ? Number(process.env["WRENN_HOSTILE_SECONDS"] ?? 600) : 5;
 const SEED = Number(process.env["WRENN_TEST_SEED"] ?? Math.trunc(Math.random() * 2 ** 31));
 const MOST_GROWTH_MIB = 500;
 const MOST_DESCRIPTORS = 300;
@@ -56,7 +56,7 @@ const honestHost = new FakeHostAgent();
 const beats: (() => Promise<void>)[] = [];
 
 before(async () => {
-  const files = release.use(await TestDatabase.create());
+  const files = release.use(await TestDatabase.migrated());
   database = await files.open();
   release.defer(() => database.close());
   const options = { dataDirectory, databaseUrl: await files.connectionUrl(), port: 0 };

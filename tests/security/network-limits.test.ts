@@ -12,7 +12,7 @@ import type { TestServer } from "../support/test-server.ts";
 const internet = `wrcap-${process.pid}`;
 const PUBLIC = "203.0.113.9";
 const LOW = { bytesPerSecond: 2 << 20, burstBytes: 1 << 20, connections: 40 };
-const BYTES = 17 << 20;
+const BYTES = 9 << 20;
 /** On 9001 it sends for ever, on 9002 it says how many bytes came before the end, on 9003 it greets and holds on. */
 const SERVER = `const n=require("net");const b=Buffer.alloc(65536);const q=(s)=>s.on("error",()=>{});
 n.createServer((s)=>{q(s);const f=()=>{while(s.writable&&s.write(b));};s.on("drain",f);f()}).listen(9001);

@@ -2,10 +2,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { silentLogger } from "@wrenn/core";
 import { createLog, startServer } from "@wrenn/server";
+import { chosenAccelerator } from "./chosen-accelerator.ts";
+import { writeHeldMemory } from "./held-memory.ts";
 
 /**
  * A server as a process of its own that kills itself, as `kill -9` would, before the step that the file `crash-at` in its
- * data directory names ("pause:memory"). Prints its address and key when it is ready.
+ * data directory names ("pause:memory"). Prints its address and key when it is ready, and writes how much memory it holds at SIGUSR2
+ * (see `heldMib`).
  */
 const dataDirectory = process.argv[2] ?? "";
 const createWait = process.env["WRENN_CREATE_WAIT"];
@@ -17,6 +20,7 @@ const server = await startServer({
     port: 0,
     domain: "localhost",
     databaseUrl: undefined,
+    accelerator: await chosenAccelerator(),
     createAnswerMs: createWait === undefined ? undefined : 1000 * Number(createWait),
     warmMachines: Number(process.env["WRENN_WARM_MACHINES"] ?? 0),
     packAfterSec: Number(process.env["WRENN_PACK_AFTER_SEC"] ?? 0),
@@ -29,6 +33,7 @@ const server = await startServer({
     if (armed.trim() === `${operation}:${step}`) process.kill(process.pid, "SIGKILL");
   },
 });
+process.on("SIGUSR2", () => writeHeldMemory(dataDirectory));
 process.once("SIGTERM", () => {
   void server.close("destroy").then(() => process.exit(0));
 });

@@ -21,6 +21,8 @@ export interface Frozen {
   readonly memoryDiff?: string;
   readonly servedMemory?: ServedMemory;
   readonly stopped?: boolean;
+  readonly mayRun?: Promise<void>;
+  readonly onLoading?: () => void;
   readonly deviceState: string;
   readonly disk: string;
 }
@@ -160,7 +162,7 @@ export async function diffPages(path: string): Promise<Map<number, Buffer>> {
 
 /** Of the pages in `expected`, how many the stopped machine holds exactly. */
 export async function heldBy(
-  machine: Machine,
+  machine: Pick<Machine, "memoryRegion">,
   expected: ReadonlyMap<number, Buffer>,
   signal: AbortSignal,
 ): Promise<number> {
@@ -183,7 +185,7 @@ export async function differingBytes(
 }
 
 async function* compared(
-  machine: Machine,
+  machine: Pick<Machine, "memoryRegion">,
   expected: ReadonlyMap<number, Buffer>,
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly number: number; readonly content: Buffer; readonly found: Buffer }> {

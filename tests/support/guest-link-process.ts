@@ -55,7 +55,7 @@ async function call(signal: AbortSignal): Promise<void> {
       })(),
       { signal },
     );
-  else if (kind === 6) await link.ports(signal);
+  else if (kind === 6) await link.listeners(signal);
   else {
     const terminal = random(3) === 0 ? { cols: 80, rows: 24 } : undefined;
     const started = await link.processes.start(

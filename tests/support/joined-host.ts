@@ -1,5 +1,6 @@
 import { createLog, startJoinedHost } from "@wrenn/server";
 import { silentLogger } from "@wrenn/core";
+import { chosenAccelerator } from "./chosen-accelerator.ts";
 
 /**
  * A host agent as a process of its own, for tests that cut, kill and restart it. Its arguments are JSON: where it keeps things,
@@ -20,6 +21,8 @@ const joined = await startJoinedHost({
     port,
     domain: "localhost",
     databaseUrl: undefined,
+    accelerator: await chosenAccelerator(),
+    warmMachines: 0,
   },
   // Its cable to the control plane is on this machine.
   join: { url, token, plainHttp: true },

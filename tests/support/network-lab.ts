@@ -97,7 +97,7 @@ export async function attachGuest(slot: Slot, name: string): Promise<AsyncDispos
 export const INTERNET_ROUTER = "203.0.113.254";
 
 /**
- * A stand-in for the internet: a namespace behind a veth pair with these addresses of 203.0.113.0/24, which the host reaches
+ * A stand-in for the internet: a namespace behind a veth pair with these addresses of 203.0.113.0/27, which the host reaches
  * through a router; 203.0.113.1 is the host. There is one at a time on a machine: others wait.
  */
 export async function openInternet(name: string, addresses: readonly string[]): Promise<AsyncDisposable> {
@@ -109,7 +109,8 @@ export async function openInternet(name: string, addresses: readonly string[]): 
       `link add ${name} type veth peer name eth0 netns ${name}`,
       `addr add 203.0.113.1 peer ${INTERNET_ROUTER}/32 dev ${name}`,
       `link set ${name} up`,
-      `route add 203.0.113.0/24 via ${INTERNET_ROUTER}`,
+      // The rest of that network is left alone: what the machine itself needs may be there.
+      `route add 203.0.113.0/27 via ${INTERNET_ROUTER}`,
       "",
     ].join("\n"),
   });

@@ -1,6 +1,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { seedCluster } from "@wrenn/database/testing";
+import { dataPaths } from "@wrenn/server";
 import { ApiCaller } from "./api-caller.ts";
+import { heldMib } from "./held-memory.ts";
 import { TestProcess } from "./test-process.ts";
 
 /** A server in a process of its own that tests may kill and start again on the same data. */
@@ -13,12 +16,14 @@ export class ServerProcess {
     this.dataDirectory = dataDirectory;
     const script = join(import.meta.dirname, "crashing-server.ts");
     // As the launcher starts it.
-    this.#process = new TestProcess([process.execPath, "--max-semi-space-size=4", script, dataDirectory]);
+    const options = ["--max-semi-space-size=4", "--expose-gc"];
+    this.#process = new TestProcess([process.execPath, ...options, script, dataDirectory]);
   }
 
   /** @param dataDirectory - an empty directory; default: a new one. */
   static async start(dataDirectory?: string): Promise<ServerProcess> {
     const server = new ServerProcess(dataDirectory ?? (await mkdtemp("/tmp/wrenn-chaos-")));
+    await seedCluster(dataPaths(server.dataDirectory).database);
     await server.start();
     return server;
   }
@@ -31,6 +36,11 @@ export class ServerProcess {
 
   get pid(): number {
     return this.#process.pid;
+  }
+
+  /** What it holds once garbage is collected, in MiB. */
+  async heldMib(): Promise<number> {
+    return await heldMib(this.#process, this.dataDirectory);
   }
 
   async start(): Promise<void> {

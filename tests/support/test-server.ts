@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { silentLogger } from "@wrenn/core";
-import { TestDatabase } from "@wrenn/database/testing";
+import { seedCluster, TestDatabase } from "@wrenn/database/testing";
 import type { Logger } from "@wrenn/core";
 import type { StepObserver } from "@wrenn/host-agent";
-import { startServer } from "@wrenn/server";
+import { dataPaths, startServer } from "@wrenn/server";
 import type { ServerConfig, StartedServer } from "@wrenn/server";
 import { ApiCaller } from "./api-caller.ts";
+import { chosenAccelerator } from "./chosen-accelerator.ts";
 
 /** A server on real microVMs with a data directory of its own. */
 export async function startTestServer(
@@ -20,6 +21,7 @@ export async function startTestServer(
   const { config, ...start } = overrides;
   // On an external server each has a database of its own.
   const database = await TestDatabase.create();
+  if (database.url === undefined) await seedCluster(dataPaths(dataDirectory).database);
   const server = await startServer({
     config: {
       dataDirectory,
@@ -28,6 +30,9 @@ export async function startTestServer(
       port: 0,
       domain: "localhost",
       databaseUrl: database.url,
+      accelerator: await chosenAccelerator(),
+      // Tests count machines and share the processors: none waits unless a test is about it.
+      warmMachines: 0,
       ...config,
     },
     logger: silentLogger,

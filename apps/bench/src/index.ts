@@ -1,4 +1,7 @@
+export { parseStoredRun, ratioOfMedians, renderComparison } from "./compare.ts";
+export type { StoredRun } from "./compare.ts";
 export { measure } from "./harness.ts";
+export type { BenchProgress, BenchLimits } from "./harness.ts";
 export type { RowResult } from "./harness.ts";
 export { machineFacts } from "./machine-facts.ts";
 export type { MachineFacts } from "./machine-facts.ts";

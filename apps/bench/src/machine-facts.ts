@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import type { HostFacts } from "@wrenn/protocol";
+import { tryCommand } from "@wrenn/system";
 
 /** The machine that numbers belong to; printed beside them. */
 export interface MachineFacts {
@@ -10,6 +11,8 @@ export interface MachineFacts {
   readonly kernel: string;
   readonly node: string;
   readonly accelerator: string;
+  /** The program that machines run in, with its version. */
+  readonly machineProgram: string;
   /** One-minute load average when measuring began. */
   readonly load: number;
   /** Share of CPU time that the hypervisor gave to others since boot, in percent. */
@@ -24,9 +27,15 @@ export async function machineFacts(host: HostFacts): Promise<MachineFacts> {
     kernel: release(),
     node: process.version,
     accelerator: host.accelerator,
+    machineProgram: await qemuVersion(),
     load: loadavg()[0] ?? 0,
     stealPercent: stealPercent(await readFile("/proc/stat", "utf8")),
   };
+}
+
+async function qemuVersion(): Promise<string> {
+  const { stdout } = await tryCommand(["qemu-system-x86_64", "--version"]);
+  return `QEMU ${/version ([\d.]+)/.exec(stdout)?.[1] ?? "of unknown version"}`;
 }
 
 /** From the first line of /proc/stat (proc_stat(5)): user nice system idle iowait irq softirq steal. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { silentLogger } from "@wrenn/core";
 import { readConfig, startServer } from "@wrenn/server";
 import type { ServerConfig } from "@wrenn/server";
+import type { PhaseCollector } from "./request-phases.ts";
 import type { ApiContext, ApiServer, BenchContext } from "./row.ts";
 
 /** A server that a row has for itself, because it is configured otherwise or is filled with capsules. */
@@ -18,7 +19,7 @@ export async function startOwnServer(
   const dataDirectory = await mkdtemp("/tmp/wrenn-bench-");
   const config = readConfig(process.env, "127.0.0.1:0");
   const server = await startServer({
-    config: { ...config, createAnswerMs: undefined, ...overrides, dataDirectory },
+    config: { ...config, createAnswerMs: undefined, warmMachines: 0, ...overrides, dataDirectory },
     logger: silentLogger,
     progress: () => {},
     signal,
@@ -35,8 +36,12 @@ export async function startOwnServer(
   };
 }
 
-/** Calls the public API of a server. */
-export function apiOf(server: ApiServer, signal: AbortSignal): ApiContext["api"] {
+/**
+ * Calls the public API of a server.
+ *
+ * @param phases - takes what the answers say of their time.
+ */
+export function apiOf(server: ApiServer, signal: AbortSignal, phases?: PhaseCollector): ApiContext["api"] {
   return async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const response = await fetch(new URL(path, server.url), {
       method,
@@ -48,6 +53,7 @@ export function apiOf(server: ApiServer, signal: AbortSignal): ApiContext["api"]
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
+    phases?.add(path, response.headers.get("server-timing"));
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
     return (text === "" ? undefined : JSON.parse(text)) as T;
   };

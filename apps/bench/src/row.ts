@@ -25,36 +25,60 @@ export interface Target {
 /** One line of the table. */
 export interface Row {
   readonly name: string;
-  readonly unit: "ms" | "ratio" | "MB/s" | "/s" | "MiB" | "KiB" | "count";
+  readonly unit: "ms" | "ratio" | "MB/s" | "/s" | "MiB" | "KiB" | "%" | "count";
   /** What the project asks on the reference class of machine (two cores, software emulation). */
   readonly asked?: Target;
+  /** One of the few that `bench --quick` measures. */
+  readonly isQuick?: true;
+  /** For rows whose samples are pairs: milliseconds that the whole may take longer than the base, in the median. */
+  readonly askedDifferenceMs?: number;
   /** Makes what the samples need; the returned function removes it. */
   prepare(context: BenchContext): Promise<RunningRow>;
 }
 
 export interface RunningRow {
-  /** One measurement in the row's unit, or as many as one round gives. */
-  sample(): Promise<number | readonly number[]>;
+  /** One measurement in the row's unit, or as many as one round gives. Of pairs the row shows the ratio. */
+  sample(): Promise<number | readonly number[] | readonly PairedTimes[]>;
   dispose(): Promise<void>;
 }
 
+/** Times of two things, of which the base is a part of the whole, measured one after the other. */
+export interface PairedTimes {
+  readonly wholeMs: number;
+  readonly baseMs: number;
+}
+
 /**
- * How many times as long as `base` the `whole` takes, of which `base` is a part: a difference of the two would be negative where the
- * noise of the machine is greater. The two follow each other, each first in turn, so that neither finds the machine warmer.
+ * Measures pairs of a whole and the base that is a part of it. Each of the two is first in turn, so that neither finds the machine warmer.
+ *
+ * @param count - how many pairs a round gives.
  */
-export function pairedRatio(
+export function samplePairs(
+  count: number,
   whole: () => Promise<unknown>,
   base: () => Promise<unknown>,
-): () => Promise<number> {
+): () => Promise<readonly PairedTimes[]> {
+  const pair = pairedTimes(whole, base);
+  return async () => {
+    const pairs: PairedTimes[] = [];
+    for (let n = 0; n < count; n++) pairs.push(await pair());
+    return pairs;
+  };
+}
+
+function pairedTimes(
+  whole: () => Promise<unknown>,
+  base: () => Promise<unknown>,
+): () => Promise<PairedTimes> {
   let isBaseFirst = false;
   return async () => {
     isBaseFirst = !isBaseFirst;
     if (isBaseFirst) {
       const baseMs = await timed(base);
-      return (await timed(whole)) / baseMs;
+      return { baseMs, wholeMs: await timed(whole) };
     }
     const wholeMs = await timed(whole);
-    return wholeMs / (await timed(base));
+    return { wholeMs, baseMs: await timed(base) };
   };
 }
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { summarise } from "@wrenn/bench";
-import { pairedRatio } from "../src/row.ts";
+import { samplePairs } from "../src/row.ts";
+import { summarisePairs } from "../src/statistics.ts";
 
 test("quantiles are measured values in ascending order", () => {
   fc.assert(
@@ -29,15 +30,35 @@ test("no samples is an error, not a zero", () => {
   assert.throws(() => summarise([]), RangeError);
 });
 
-test("a paired ratio is positive, and takes each of its two first in turn", async () => {
+test("of pairs each of the two is first in turn", async () => {
   const order: string[] = [];
   const busy = (name: string, ms: number) => async () => {
     order.push(name);
     const until = performance.now() + ms;
     while (performance.now() < until);
   };
-  const sample = pairedRatio(busy("whole", 8), busy("base", 4));
-  const ratios = [await sample(), await sample()];
+  const pairs = await samplePairs(2, busy("whole", 8), busy("base", 4))();
   assert.deepEqual(order, ["base", "whole", "whole", "base"]);
-  for (const ratio of ratios) assert.ok(ratio > 0 && ratio < 20, String(ratio));
+  for (const { wholeMs, baseMs } of pairs) assert.ok(wholeMs >= 8 && baseMs >= 4);
+});
+
+test("pairs are summarised by the differences of each, not by the difference of the medians", () => {
+  const pairs = [
+    { wholeMs: 11, baseMs: 10 },
+    { wholeMs: 103, baseMs: 100 },
+    { wholeMs: 20, baseMs: 22 },
+  ];
+  assert.deepEqual(summarisePairs(pairs), {
+    wholeP50: 20,
+    baseP50: 22,
+    ratio: { p50: 1.03, interval: [20 / 22, 1.1] },
+    difference: { p25: -2, p50: 1, p75: 3, interval: [-2, 3] },
+  });
+  assert.throws(() => summarisePairs([]), RangeError);
+});
+
+test("the interval of a median has the ranks of the binomial distribution", () => {
+  const pairs = Array.from({ length: 100 }, (_, index) => ({ wholeMs: index + 1, baseMs: 0 }));
+  // Ranks 40 and 61 of 100 hold the median with 95 %.
+  assert.deepEqual(summarisePairs(pairs).difference.interval, [40, 61]);
 });

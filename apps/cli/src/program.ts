@@ -1,11 +1,14 @@
+import { addClientCommands } from "@wrenn/client";
 import { Command, InvalidArgumentError } from "commander";
+import type { BenchOptions } from "./commands/bench.ts";
 
 /** The command line. Each command's module is loaded only when it is called, so that start-up stays short. */
 export function createProgram(): Command {
   const program = new Command("wrenn")
     .description("A computer of its own for every AI agent and every developer")
-    .enablePositionalOptions()
-    .showHelpAfterError("(./wrenn --help lists the commands)");
+    // Answered by the launcher, which needs no npm for it.
+    .option("-V, --version", "print the version")
+    .enablePositionalOptions();
 
   program
     .command("up")
@@ -32,32 +35,10 @@ export function createProgram(): Command {
     .option("--log <format>", "log lines for people or machines: text, json", "text")
     .action(async (options) => (await import("./commands/host.ts")).hostJoin(options));
 
-  program
-    .command("run")
-    .description("run one command in a capsule of its own and remove the capsule")
-    .passThroughOptions()
-    .option("-t, --template <name>", "template to start from", "minimal")
-    .option("--vcpus <count>", "virtual CPUs", wholeNumber, 1)
-    .option("--memory <MiB>", "memory", wholeNumber, 512)
-    .option("--env <NAME=value...>", "environment variable, repeatable", collect, [])
-    .option("--cwd <path>", "working directory in the capsule")
-    .option("--timeout <seconds>", "end the command after this long", wholeNumber)
-    .option("--keep", "leave the capsule running and print its id")
-    .argument("<command...>", "program and its arguments, after --")
-    .action(async (command: string[], options) => (await import("./commands/run.ts")).run(command, options));
-
-  program
-    .command("shell")
-    .description("open a terminal in a running capsule")
-    .passThroughOptions()
-    .option("--attach <tag>", "join an open terminal instead of opening one")
-    .option("--user <name>", "user to run as")
-    .option("--cwd <path>", "working directory in the capsule")
-    .argument("<capsule>", "id of the capsule")
-    .argument("[command...]", "program and its arguments instead of bash, after --")
-    .action(async (capsule: string, command: string[], options) =>
-      (await import("./commands/shell.ts")).shell(capsule, command, options),
-    );
+  addClientCommands(program, process, {
+    findLocal: async () => (await import("./client/local-server.ts")).findLocalServer(process.env),
+    withServer: async (...all) => (await import("./client/with-server.ts")).withServer(process.env, ...all),
+  });
 
   const db = program.command("db").description("care for the embedded database");
   db.command("backup")
@@ -103,10 +84,10 @@ export function createProgram(): Command {
     .description("measure the numbers that the documentation quotes, on this machine")
     .option("--rounds <count>", "measured rounds per row", wholeNumber, 20)
     .option("--only <part>", "only rows whose name contains this")
-    .option("--json <file>", "write the raw samples to a file")
-    .action(async (options: { rounds: number; only?: string; json?: string }) =>
-      (await import("./commands/bench.ts")).bench(options),
-    );
+    .option("--json <file>", "write the raw samples to a file, after each round")
+    .option("--quick", "only the rows that people wait for, for two minutes")
+    .option("--compare <file>", "print the ratios to a run that --json stored")
+    .action(async (options: BenchOptions) => (await import("./commands/bench.ts")).bench(options));
 
   return program;
 }
@@ -114,8 +95,4 @@ export function createProgram(): Command {
 function wholeNumber(text: string): number {
   if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new InvalidArgumentError("a whole number above 0 is needed.");
   return Number(text);
-}
-
-function collect(text: string, all: readonly string[]): readonly string[] {
-  return [...all, text];
 }

@@ -27,3 +27,18 @@ test("anything else than a terminal gets the names of the files that have them",
   const later = greeting({ ...server, firstAdminToken: undefined }, { seconds: "1.0", isTerminal: false });
   assert.doesNotMatch(later, /admin/);
 });
+
+test("a server on the loopback interface is named localhost, since names of ports are made of it", () => {
+  const urlOf = (url: string): string =>
+    /URL +(\S+)/.exec(greeting({ ...server, url }, { seconds: "1.0", isTerminal: true }))?.[1] ?? "";
+  assert.equal(urlOf("http://127.0.0.1:8080"), "http://localhost:8080");
+  assert.equal(urlOf("http://[::1]:8080"), "http://localhost:8080");
+  for (const other of ["http://192.0.2.1:8080", "http://127.0.0.10:8080", "http://wrenn.example.org:80"])
+    assert.equal(urlOf(other), other);
+});
+
+test("a server whose first key is elsewhere shows how to log in before the first commands", () => {
+  const text = greeting({ ...server, apiKey: undefined }, { seconds: "1.0", isTerminal: true });
+  assert.match(text, /\n {4}\.\/wrenn login --url http:\/\/localhost:8080\n {4}\.\/wrenn create /);
+  assert.match(text, /clients +http:\/\/localhost:8080\/download /);
+});

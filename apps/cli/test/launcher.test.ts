@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
@@ -40,8 +51,10 @@ class Checkout implements AsyncDisposable {
     return (await readFile(join(this.directory, "installs"), "utf8").catch(() => "")).length / 2;
   }
 
-  async run(): Promise<{ readonly code: number; readonly output: string }> {
-    const env = { PATH: `${join(this.directory, "bin")}:/usr/bin:/bin` };
+  async run(
+    variables: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly code: number; readonly output: string }> {
+    const env = { PATH: `${join(this.directory, "bin")}:/usr/bin:/bin`, ...variables };
     const child = spawn(join(this.directory, "wrenn"), [], { env, stdio: ["ignore", "pipe", "pipe"] });
     const [output, , [code]] = await Promise.all([
       text(child.stdout),
@@ -82,4 +95,35 @@ test("a tree that does not fit the lock file never runs, also when an earlier lo
   await writeFile(lock, "one");
   await checkout.npm("one");
   assert.deepEqual(await checkout.run(), { code: 0, output: "one" });
+});
+
+test("compiled code is stored next to the code, in a directory of the caller's own", async () => {
+  await using checkout = await Checkout.create();
+  const compiled = join(checkout.directory, "node_modules/.compiled");
+  await checkout.write("package-lock.json", "one");
+  await checkout.npm("$NODE_COMPILE_CACHE");
+  const cacheOf = async (variables?: Readonly<Record<string, string>>): Promise<string> =>
+    (await checkout.run(variables)).output;
+  assert.equal(await cacheOf(), compiled);
+  assert.equal((await stat(compiled)).mode & 0o777, 0o700);
+  assert.equal(await cacheOf({ NODE_COMPILE_CACHE: "/elsewhere" }), "/elsewhere");
+
+  await chown(compiled, 12_345, 12_345);
+  assert.equal(await cacheOf(), "", "another user could write there");
+  await rm(compiled, { recursive: true });
+  await mkdir(join(checkout.directory, "other"));
+  await symlink(join(checkout.directory, "other"), compiled);
+  assert.equal(await cacheOf(), "", "a link leads to a directory of someone else's choice");
+});
+
+test("compiled code goes with the installation that it was made of", async () => {
+  await using checkout = await Checkout.create();
+  const stale = join(checkout.directory, "node_modules/.compiled/stale");
+  await checkout.write("package-lock.json", "one");
+  await checkout.npm("one");
+  await checkout.run();
+  await writeFile(stale, "");
+  await checkout.write("package-lock.json", "two");
+  await checkout.run();
+  await assert.rejects(stat(stale), { code: "ENOENT" });
 });

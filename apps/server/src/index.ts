@@ -1,6 +1,5 @@
 export { dataPaths, readConfig, withFlags } from "./config/server-config.ts";
 export type { ListenFlags, ServerConfig } from "./config/server-config.ts";
-export { readLocalClient } from "./config/local-client.ts";
 export { createLog } from "./log.ts";
 export { backupDatabase, restoreDatabase } from "./database-maintenance.ts";
 export type { DatabaseMaintenance } from "./database-maintenance.ts";

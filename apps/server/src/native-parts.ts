@@ -11,6 +11,11 @@ export const nativeParts = {
   kvmProbe: built("kvm-probe", "wrenn-kvm-probe"),
 } as const;
 
+const packed = (file: string): string => join(project, "apps/client/build/packages", file);
+
+/** The packages for client machines, which `up` packs. */
+export const clientPackages = { cli: packed("wrenn-cli.tgz"), sdk: packed("wrenn-sdk.tgz") } as const;
+
 export const minimalRecipe = join(project, "images/minimal/recipe.json");
 
 /** The version of everything: they are released together. */

@@ -4,13 +4,16 @@ import type { Logger } from "@wrenn/core";
 import type { IncompatibleCapsules } from "@wrenn/host-agent";
 import { readFileIfPresent, writeFileAtomic } from "@wrenn/system";
 import { chooseAccelerator, createQemuHypervisor, measureTscKhz, settleTscKhz } from "@wrenn/vmm";
-import type { Accelerator, Hypervisor } from "@wrenn/vmm";
+import type { Accelerator, Hypervisor, QemuOptions } from "@wrenn/vmm";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { nativeParts } from "./native-parts.ts";
+import { rememberedProbe } from "./remembered-probe.ts";
 
 /** Frequency that emulated guests boot with; next to the templates, which are frozen with it. */
 const TSC_FILE = "tsc-khz";
+/** What KVM can do since this boot. */
+const KVM_FILE = "kvm-probe.json";
 
 /** What machines of this host are started with. */
 export interface OpenedHypervisor {
@@ -27,13 +30,14 @@ export interface OpenedHypervisor {
 export async function openHypervisor(
   config: ServerConfig,
   logger: Logger,
-  hasRoom: () => Promise<boolean>,
+  { hasRoom, run }: Pick<QemuOptions, "hasRoom" | "run">,
   signal: AbortSignal,
 ): Promise<OpenedHypervisor> {
   const { jail, shim, kvmProbe } = nativeParts;
-  const accelerator = await chooseAccelerator(kvmProbe, config.accelerator ?? "auto", signal);
+  const probe = rememberedProbe({ file: join(config.cacheDirectory, KVM_FILE) });
+  const accelerator = await chooseAccelerator(kvmProbe, config.accelerator ?? "auto", signal, probe);
   logger.info("host.accelerator", { ...accelerator });
-  const base = { logger, jail, shim, hasRoom };
+  const base = { logger, jail, shim, hasRoom, ...defined({ run }) };
   if (accelerator.accelerator === "kvm") {
     const { cpuModel } = config;
     const hypervisor = await createQemuHypervisor({ ...base, accelerator: "kvm", ...defined({ cpuModel }) });

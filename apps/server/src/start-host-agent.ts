@@ -1,5 +1,5 @@
 import { chown, mkdir, readFile, statfs } from "node:fs/promises";
-import { availableParallelism, freemem, totalmem } from "node:os";
+import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
@@ -10,7 +10,7 @@ import {
   flattenChain,
   rebaseOverlay,
 } from "@wrenn/disk-image";
-import type { ImageRecipe } from "@wrenn/disk-image";
+import type { BootFiles, ImageRecipe } from "@wrenn/disk-image";
 import { GuestLink } from "@wrenn/guest";
 import type { GuestLinkOptions } from "@wrenn/guest";
 import {
@@ -27,14 +27,18 @@ import {
 } from "@wrenn/host-agent";
 import type { DiskSpace, Host, PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } from "@wrenn/memory-image";
-import { createSlotPool } from "@wrenn/network";
-import { exists } from "@wrenn/system";
-import type { Accelerator, Hypervisor, Machine } from "@wrenn/vmm";
+import { createRunner, createSlotPool } from "@wrenn/network";
+import type { SlotPool } from "@wrenn/network";
+import { CommandHelper, exists } from "@wrenn/system";
+import type { RunProgram } from "@wrenn/system";
+import type { Accelerator, Machine } from "@wrenn/vmm";
 import { requireRoomBesideReserve } from "./config/disk-reserve.ts";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
+import { warmMachines } from "./config/warm-machines.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
 import { openHypervisor, reportChanges } from "./open-hypervisor.ts";
+import type { OpenedHypervisor } from "./open-hypervisor.ts";
 
 /** Users of machines: one per network slot, from here on. Above what distributions hand out, below what containers use. */
 const UID_BASE = 200_000;
@@ -61,23 +65,35 @@ export interface StartHostAgentOptions {
   readonly version: string;
 }
 
+/** The host agent of this machine, with the capsules of an earlier run. */
+export interface StartedHostAgent {
+  readonly agent: RunningHostAgent;
+  /** Call it when requests are served: clears away network slots that an earlier run left, and makes new ones, in the background. */
+  readonly settle: () => void;
+}
+
 /**
- * Composes the host agent of this machine, makes the built-in template if it is not there, and clears away what an earlier
- * run left behind.
+ * Composes the host agent of this machine, takes over what an earlier run left, and makes the built-in template if it is not there.
  */
 export async function startHostAgent(
   { logger, connections, progress, onStep }: StartHostAgentDeps,
   { config, version }: StartHostAgentOptions,
   signal: AbortSignal,
-): Promise<RunningHostAgent> {
+): Promise<StartedHostAgent> {
+  using stack = new DisposableStack();
+  const helper = stack.use(new CommandHelper());
+  helper.start();
   const paths = dataPaths(config.dataDirectory);
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o711 });
   await mkdir(config.cacheDirectory, { recursive: true, mode: 0o755 });
   const reserve = await createReserve(config);
   const hasRoom = async (): Promise<boolean> => (await reserve.freeBytes()) >= reserve.continueAbove;
-  const { hypervisor, accelerator } = await openHypervisor(config, logger, hasRoom, signal);
+  const { hypervisor, accelerator, slots } = await openMachines(
+    config,
+    { logger, hasRoom, run: helper.run },
+    signal,
+  );
   const base = { clock: systemClock, logger, random: systemRandom };
-  const machines = await createMachines(config, hypervisor, logger, signal);
   const disks = {
     create: createDisk,
     flatten: flattenChain,
@@ -88,6 +104,14 @@ export async function startHostAgent(
   const bases = new TemplateBases(paths.bases, rebaseOverlay);
   const store = createArtifactStore(config.cacheDirectory, logger);
   const recipe = JSON.parse(await readFile(minimalRecipe, "utf8")) as ImageRecipe;
+  const artifacts = (inner: AbortSignal): Promise<BootFiles> =>
+    buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner);
+  const machines = {
+    hypervisor,
+    slots,
+    ...guestLinks(logger, config.capsuleBufferBytes),
+    bootFiles: artifacts,
+  };
   const builtIn = bootTemplate(
     {
       ...base,
@@ -95,8 +119,7 @@ export async function startHostAgent(
       disks,
       bases,
       progress,
-      artifacts: (inner) =>
-        buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner),
+      artifacts,
       findBuilt: (kind, key) => store.find(kind, key),
       buildOnce: async (kind, key, build, inner) => {
         const built = await store.buildOnce(kind, key, build, inner);
@@ -124,20 +147,32 @@ export async function startHostAgent(
     },
     {
       capsulesDirectory: paths.capsules,
-      warmMachines: config.warmMachines ?? 0,
+      ...warmMachines(config, availableParallelism()),
       ...(await packAfter(config.packAfterSec ?? PACK_AFTER_SEC, logger)),
     },
   );
   try {
     await agent.recover(signal);
     await reportChanges(config, accelerator, await agent.incompatibleCapsules(signal), logger);
-    await machines.slots.sweep();
-    await source.frozen(recipe.name, DEFAULT_SHAPE, signal).catch((error: unknown) => {
+    try {
+      const template = await source.frozen(recipe.name, DEFAULT_SHAPE, signal);
+      agent.expect({ template, diskMib: recipe.diskMib });
+    } catch (error) {
       // The server starts all the same: its users can delete what fills the disk.
       if (!WrennError.is(error, "disk_full")) throw error;
       logger.error("template.not_frozen", { template: recipe.name, problem: problemOf(error) });
-    });
-    return agent;
+    }
+    const kept = stack.move();
+    return {
+      agent: {
+        ...agent,
+        close: async (capsules) => {
+          await agent.close(capsules);
+          kept.dispose();
+        },
+      },
+      settle: () => slots.endAdoption(),
+    };
   } catch (error) {
     await agent.close("leave");
     throw error;
@@ -159,19 +194,41 @@ async function createReserve({
   return new DiskReserve({ readSpace }, { path: dataDirectory, reserveBytes });
 }
 
-async function createMachines(
+/** Hypervisor and network at once: both mostly wait for other programs. */
+async function openMachines(
   config: ServerConfig,
-  hypervisor: Hypervisor,
-  logger: Logger,
+  {
+    logger,
+    hasRoom,
+    run,
+  }: { readonly logger: Logger; readonly hasRoom: () => Promise<boolean>; readonly run: RunProgram },
   signal: AbortSignal,
-) {
-  const slots = await createSlotPool(
+): Promise<OpenedHypervisor & { readonly slots: SlotPool }> {
+  const [opened, slots] = await Promise.allSettled([
+    openHypervisor(config, logger, { hasRoom, run }, signal),
+    openSlots(config, { logger, run }, signal),
+  ]);
+  if (opened.status === "rejected") {
+    if (slots.status === "fulfilled") await slots.value.close();
+    throw opened.reason;
+  }
+  if (slots.status === "rejected") throw slots.reason;
+  return { ...opened.value, slots: slots.value };
+}
+
+async function openSlots(
+  config: ServerConfig,
+  { logger, run }: { readonly logger: Logger; readonly run: RunProgram },
+  signal: AbortSignal,
+): Promise<SlotPool> {
+  return await createSlotPool(
     {
       stateDirectory: dataPaths(config.dataDirectory).network,
       logger,
       random: systemRandom,
       size: READY_SLOTS,
       uidBase: UID_BASE,
+      runner: createRunner(run),
       ...defined({
         limits: config.networkLimits,
         connectionLimits: config.connectionLimits,
@@ -181,7 +238,6 @@ async function createMachines(
     },
     signal,
   );
-  return { hypervisor, slots, ...guestLinks(logger, config.capsuleBufferBytes) };
 }
 
 async function describeHost(
@@ -199,6 +255,7 @@ async function describeHost(
       diskGb: Math.floor((disk.blocks * disk.bsize) / 1e9),
       accelerator,
     },
+    cpuIdleMs: () => cpus().reduce((sum, { times }) => sum + times.idle, 0),
     freeMemoryMib: () => Math.floor(freemem() / 2 ** 20),
     sweep: () =>
       sweepHost({ finders: orphanFinders(config.cacheDirectory), graceMs: SWEEP_GRACE_MS, dryRun: false }),

@@ -78,7 +78,7 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
   await using release = new AsyncDisposableStack();
   const { version } = JSON.parse(await readFile(packageFile, "utf8")) as { version: string };
   const dials = new TrackedDials();
-  const agent = await startHostAgent(
+  const { agent, settle } = await startHostAgent(
     { logger, connections: dials, progress: start.progress },
     { config, version },
     signal,
@@ -102,6 +102,7 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
     logger,
   });
   release.defer(() => link.close());
+  settle();
   await writeServerRecord(paths.serverRecord, `https://${address}`);
   release.defer(() => removeServerRecord(paths.serverRecord));
   const closing = new AbortController();

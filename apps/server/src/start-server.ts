@@ -6,8 +6,14 @@ import type { Logger } from "@wrenn/core";
 import { openDatabase, secretQueries } from "@wrenn/database";
 import { ClientConnections, PortEdge } from "@wrenn/edge";
 import type { CapsuleRoutes, CredentialChecks } from "@wrenn/edge";
-import type { CapsulesAtEnd, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
-import { findServer, removeServerRecord, writeServerRecord } from "@wrenn/system";
+import type { CapsulesAtEnd, PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
+import {
+  findServer,
+  readLocalClient,
+  removeServerRecord,
+  writeLocalClient,
+  writeServerRecord,
+} from "@wrenn/system";
 import { pathPortsHost } from "./config/path-ports.ts";
 import { dataPaths, publicUrlOf } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
@@ -17,10 +23,9 @@ import { metricsToken } from "./config/metrics-token.ts";
 import { identityProviders } from "./config/identity-providers.ts";
 import { listenerLimits } from "./config/listener-limits.ts";
 import { installationIds } from "./config/installation-ids.ts";
-import { readLocalClient, writeLocalClient } from "./config/local-client.ts";
 import { openListeners } from "./listeners.ts";
 import type { Listeners } from "./listeners.ts";
-import { packageFile } from "./native-parts.ts";
+import { clientPackages, packageFile } from "./native-parts.ts";
 import { startHostAgent } from "./start-host-agent.ts";
 
 const LINK_KEY_BYTES = 32;
@@ -89,7 +94,7 @@ async function prepareDirectory(path: string): Promise<void> {
   }
 }
 
-/** Starts the parts in an order in which each finds what it needs; undone in reverse when one fails. */
+/** Starts the parts, those at once that do not need each other; undone in reverse when one fails. */
 async function assemble(
   start: ServerStart,
   withHost: boolean,
@@ -103,7 +108,10 @@ async function assemble(
 
   await using release = new AsyncDisposableStack();
   const { version } = JSON.parse(await readFile(packageFile, "utf8")) as { version: string };
-  const database = await openDatabase(
+  // Database and host agent mostly wait for other programs, and need nothing of each other. Where one fails, the other's start is aborted.
+  const ending = new AbortController();
+  const starting = AbortSignal.any([signal, ending.signal]);
+  const openingDatabase = openDatabase(
     {
       directory: paths.database,
       cacheDirectory: config.cacheDirectory,
@@ -111,9 +119,26 @@ async function assemble(
       ballastBytes: BALLAST_BYTES,
       logger,
     },
-    signal,
+    starting,
   );
-  release.defer(() => database.close());
+  const later: { edge?: PortEdge } = {};
+  const startingHost = withHost
+    ? startHostAgent(
+        {
+          logger,
+          connections: connectionsOf(() => later.edge),
+          progress: start.progress,
+          ...defined({ onStep: start.onStep }),
+        },
+        { config, version },
+        starting,
+      )
+    : undefined;
+  let atEnd: CapsulesAtEnd = "leave";
+  release.defer(async () => await (await openingDatabase.catch(() => undefined))?.close());
+  release.defer(async () => await (await startingHost?.catch(() => undefined))?.agent.close(atEnd));
+  release.defer(() => ending.abort(new Error("the server is ending")));
+  const database = await firstOf(openingDatabase, startingHost);
   const first = await ensureFirstTeam(database, systemRandom);
   // The database shows the first key once; it is kept for the command line of this machine.
   if (first.apiKey !== undefined) await writeLocalClient(paths.localClient, { apiKey: first.apiKey });
@@ -144,19 +169,14 @@ async function assemble(
     onAuthenticated: ({ socket }, owner, grant) => connections.authenticated(socket, owner, grant),
     onActivity: (id) => hostAgent?.hold(id)(),
   });
-  const hostAgent = !withHost
-    ? undefined
-    : await startHostAgent(
-        { logger, connections: ports, progress: start.progress, ...defined({ onStep: start.onStep }) },
-        { config, version },
-        signal,
-      );
-  let atEnd: CapsulesAtEnd = "leave";
-  release.defer(async () => await hostAgent?.close(atEnd));
+  later.edge = ports;
   const ids = await installationIds(paths.installation);
   const firstAdminToken = new FirstAdminToken(paths.firstAdminToken, logger);
   const links = await openHostLinks(database, logger);
   release.defer(() => links.close());
+  const agent = startingHost?.then((host) => host.agent);
+  // Its failure is that of the control plane, unless that failed before.
+  agent?.catch(() => {});
   const controlPlane = await createControlPlane({
     database,
     certifier: links.certifier,
@@ -174,11 +194,15 @@ async function assemble(
     createAnswerMs: config.createAnswerMs,
     signUpMode: config.signUpMode,
     accountLimits: config.accountLimits,
+    execOutputBytes: config.execOutputBytes,
+    clientPackages,
+    corsOrigins: config.corsOrigins,
     identityProviders: identityProviders(config.signIn ?? {}, systemClock),
     mailTransport: config.mailServer && smtpTransport(config.mailServer),
     instanceId: ids.controlPlane,
-    localHost: hostAgent && { id: ids.host, agent: hostAgent },
+    localHost: agent && { id: ids.host, agent },
     edge: ports,
+    waitingMachines: agent && (async () => await (await agent).waitingMachines()),
     metricsToken: await metricsToken(paths.metricsToken, systemRandom),
     keepFirstAdminToken: async (token) => await firstAdminToken.keep(token),
     clock: systemClock,
@@ -187,6 +211,8 @@ async function assemble(
     version,
     publicUrl: publicUrlOf(config),
   });
+  const host = await startingHost;
+  const hostAgent = host?.agent;
   ports.join(platformOf(controlPlane, ids.host));
   release.defer(controlPlane.ports.observe((id) => ports.edge.invalidate(id)));
   release.defer(controlPlane.fleet.observe(({ id }) => ports.edge.invalidate(id)));
@@ -196,6 +222,7 @@ async function assemble(
     await listeners[Symbol.asyncDispose]();
   });
   release.defer(() => controlPlane.close());
+  host?.settle();
   const { url, secure } = listeners;
   await writeServerRecord(paths.serverRecord, url);
   release.defer(() => removeServerRecord(paths.serverRecord));
@@ -213,6 +240,21 @@ async function assemble(
       atEnd = capsules;
       await owned.disposeAsync();
     },
+  };
+}
+
+/** The outcome of `wanted`, unless `other` fails before. */
+async function firstOf<T>(wanted: Promise<T>, other: Promise<unknown> | undefined): Promise<T> {
+  const failure = new Promise<never>((_resolve, reject) => void other?.catch(reject));
+  return await Promise.race([wanted, failure]);
+}
+
+/** The host agent starts before the edge: until that is there, ports have no connections. */
+function connectionsOf(edge: () => PortEdge | undefined): PortConnections {
+  return {
+    inUse: (id) => edge()?.inUse(id) ?? false,
+    drain: async (id, signal) => await edge()?.drain(id, signal),
+    reset: (id) => edge()?.reset(id),
   };
 }
 

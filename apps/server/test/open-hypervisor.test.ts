@@ -29,7 +29,7 @@ class Log {
 test("the log has the accelerator with the reason for it", async () => {
   const log = new Log();
   const config = readConfig({ WRENN_DATA_DIR: root, WRENN_CACHE_DIR: root, WRENN_ACCELERATOR: "tcg" });
-  const { hypervisor } = await openHypervisor(config, log.logger, async () => true, signal);
+  const { hypervisor } = await openHypervisor(config, log.logger, { hasRoom: async () => true }, signal);
   assert.equal(hypervisor.name, "qemu-tcg");
   assert.deepEqual(log.lines, [
     ["host.accelerator", { accelerator: "tcg", reason: "WRENN_ACCELERATOR=tcg", mips: 0 }],

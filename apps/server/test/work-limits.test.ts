@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readCapsuleBuffer, readWorkLimits } from "../src/config/work-limits.ts";
+import { readCapsuleBuffer, readExecOutput, readWorkLimits } from "../src/config/work-limits.ts";
 
 test("bounds of work under way come from the environment", () => {
   assert.deepEqual(readWorkLimits({}), {});
@@ -31,4 +31,11 @@ test("the memory of a capsule comes from the environment, in MiB", () => {
       { reason: "invalid_field" },
       wrong,
     );
+});
+
+test("the output that a command's answer keeps comes from the environment, in MiB, up to 64", () => {
+  assert.equal(readExecOutput({}), undefined);
+  assert.equal(readExecOutput({ WRENN_EXEC_OUTPUT: "64" }), 64 << 20);
+  for (const wrong of ["", "0", "65", "-1", "8MiB", "1e1"])
+    assert.throws(() => readExecOutput({ WRENN_EXEC_OUTPUT: wrong }), { reason: "invalid_field" }, wrong);
 });

@@ -11,6 +11,7 @@
 #include "uploads.h"
 
 struct agent {
+  bool guest; /* PID 1 of a machine, and not a program beside others */
   struct loop loop;
   struct jobs jobs;
   struct watch children; /* signals that a child has ended */

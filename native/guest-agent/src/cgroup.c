@@ -108,7 +108,7 @@ void cgroup_release(struct cgroups *cgroups, uint64_t number) {
   cgroups->leftovers = numbers;
 }
 
-uint64_t cgroup_create(struct cgroups *cgroups) {
+static uint64_t make(struct cgroups *cgroups) {
   char path[CGROUP_PATH];
   sweep(cgroups);
   /* A number is never used twice: what is left in an old cgroup does not meet a new process. */
@@ -116,10 +116,28 @@ uint64_t cgroup_create(struct cgroups *cgroups) {
   return mkdir(path, 0755) == 0 ? cgroups->last : 0;
 }
 
-pid_t cgroup_fork(const struct cgroups *cgroups, uint64_t number) {
+uint64_t cgroup_create(struct cgroups *cgroups) {
+  char path[CGROUP_PATH];
+  uint64_t number = cgroups->spare;
+  cgroups->spare = 0;
+  if (number == 0) return make(cgroups);
+  /* Root in the guest may have removed it meanwhile. */
+  directory_of(cgroups, number, path);
+  return access(path, F_OK) == 0 ? number : make(cgroups);
+}
+
+void cgroup_make_spare(struct cgroups *cgroups) {
+  if (cgroups->spare == 0 && cgroup_available(cgroups)) cgroups->spare = make(cgroups);
+}
+
+int cgroup_open(const struct cgroups *cgroups, uint64_t number) {
   char path[CGROUP_PATH];
   directory_of(cgroups, number, path);
-  int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+pid_t cgroup_fork(const struct cgroups *cgroups, uint64_t number) {
+  int fd = cgroup_open(cgroups, number);
   if (fd < 0) return -1;
   struct clone_args arguments = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (__u64)fd};
   pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
@@ -192,7 +210,27 @@ void cgroup_signal(const struct cgroups *cgroups, uint64_t number, pid_t group, 
   signal_below(path, 0, &sending);
 }
 
-bool cgroup_freeze(const struct cgroups *cgroups, bool frozen) { return write_control(cgroups, "cgroup.freeze", frozen ? "1" : "0"); }
+void cgroup_kill_all(const struct cgroups *cgroups) {
+  (void)write_control(cgroups, "cgroup.kill", "1");
+}
+
+bool cgroup_freeze(struct cgroups *cgroups, bool frozen) {
+  bool ok = write_control(cgroups, "cgroup.freeze", frozen ? "1" : "0");
+  if (frozen || ok) cgroups->may_be_frozen = frozen;
+  return ok;
+}
+
+bool cgroup_is_frozen(struct cgroups *cgroups) {
+  char path[CGROUP_PATH];
+  char state = '1';
+  if (!cgroups->may_be_frozen) return false;
+  snprintf(path, sizeof path, "%s/cgroup.freeze", cgroups->root);
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd >= 0 && read(fd, &state, 1) != 1) state = '1';
+  if (fd >= 0) close(fd);
+  cgroups->may_be_frozen = state != '0';
+  return cgroups->may_be_frozen;
+}
 
 bool cgroup_frozen(const struct cgroups *cgroups) {
   char path[CGROUP_PATH];

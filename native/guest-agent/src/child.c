@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -19,7 +18,7 @@ int child_empty_input(void) {
   return fd;
 }
 
-/* Nothing below allocates or takes a lock, which a worker may have held at the fork. */
+/* Nothing below allocates, takes a lock that a worker may have held, or changes memory that the agent goes on with. */
 
 static void say(const char *program, const char *problem) {
   ssize_t ignored = write(2, program, strlen(program));
@@ -37,11 +36,16 @@ static int try_path(const struct child *child) {
   }
   int problem = ENOENT;
   char candidate[4096];
+  size_t rest = strlen(program) + 1;
   for (const char *at = child->path; *at;) {
     size_t length = strcspn(at, ":");
-    int n = snprintf(candidate, sizeof candidate, "%.*s%s%s", (int)length, at, length ? "/" : "", program);
-    if (n > 0 && (size_t)n < sizeof candidate) execve(candidate, child->arguments, child->environment);
-    if (errno != ENOENT && errno != ENOTDIR) problem = errno;
+    if (length + 1 + rest <= sizeof candidate) {
+      memcpy(candidate, at, length);
+      if (length > 0) candidate[length] = '/';
+      memcpy(candidate + length + (length > 0), program, rest);
+      execve(candidate, child->arguments, child->environment);
+      if (errno != ENOENT && errno != ENOTDIR) problem = errno;
+    }
     at += length + (at[length] == ':');
   }
   return problem;
@@ -49,15 +53,23 @@ static int try_path(const struct child *child) {
 
 static bool become(const struct user *user) {
   if (geteuid() != 0) return true;
-  /* Raw calls: the library's versions would look for other threads in a copy of a process that has none. */
+  /* Raw calls: the library's versions would change every thread of the agent, or look for threads in a copy that has none. */
   return syscall(SYS_setgroups, user->group_count, user->groups) == 0 && syscall(SYS_setresgid, user->gid, user->gid, user->gid) == 0 &&
          syscall(SYS_setresuid, user->uid, user->uid, user->uid) == 0;
 }
 
+void child_prepare_signals(void) {
+  struct sigaction action;
+  for (int number = 1; number < NSIG; number++)
+    if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN) signal(number, SIG_DFL);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+/* The next program starts with handlers at their defaults anyway: only what is ignored would stay so. */
 static void reset_signals(void) {
   sigset_t none;
   sigemptyset(&none);
-  for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+  signal(SIGPIPE, SIG_DFL);
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

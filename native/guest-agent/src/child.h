@@ -30,7 +30,10 @@ struct child {
   int errors;
 };
 
-/* Becomes the child, after a fork of threads. What goes wrong is written to its standard error; then it exits with 126 or 127. */
+/* Sets the signals of the agent: a child expects that it ignores SIGPIPE and no other. Called once, before anything is started. */
+void child_prepare_signals(void);
+
+/* Becomes the child, after a fork of threads or in memory that it shares with the agent (child-start.h). What goes wrong is written to its standard error; then it exits with 126 or 127. */
 _Noreturn void child_run(const struct child *child);
 
 /* Standard input without any bytes, -1 with errno. What a user put in the place of /dev/null is not waited for. */

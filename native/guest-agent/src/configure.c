@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "disk-check.h"
 #include "etc-file.h"
 #include "hooks.h"
 #include "names.h"
@@ -35,6 +36,7 @@ int request_info(struct agent *agent, struct reader *r, struct buffer *body) {
   write_u64(body, agent->instance);
   write_u64(body, (uint64_t)up.tv_sec * 1000u + (uint64_t)up.tv_nsec / 1000000u);
   write_u64(body, wall_clock_ns());
+  write_u8(body, (uint8_t)disk_state_at_boot());
   return STATUS_OK;
 }
 

@@ -10,11 +10,10 @@
 #include <sys/sysinfo.h>
 #include <time.h>
 
+#include "listeners.h"
 #include "regular-file.h"
 #include "status.h"
 #include "wall-clock.h"
-
-enum { PORT_LIMIT = 4096, TCP_LISTEN = 10 };
 
 /* A field of /proc/meminfo in bytes (proc_meminfo(5)); 0 when it is missing. */
 static uint64_t meminfo(const char *name) {
@@ -49,67 +48,6 @@ static uint32_t count_processes(void) {
   return count;
 }
 
-struct port {
-  uint8_t family;
-  uint16_t number;
-  uint8_t address[16];
-  uint32_t uid;
-};
-
-/* Parses one line of /proc/net/tcp or tcp6; false unless it is a listening socket. */
-static bool parse_socket(const char *line, uint8_t family, struct port *port) {
-  char address[40];
-  unsigned int number;
-  unsigned int state;
-  unsigned int uid;
-  if (sscanf(line, " %*d: %39[0-9A-F]:%x %*s %x %*s %*s %*s %u", address, &number, &state, &uid) != 4 || state != TCP_LISTEN) return false;
-  size_t bytes = family == 4 ? 4 : 16;
-  if (strlen(address) != bytes * 2 || number > 65535) return false;
-  *port = (struct port){.family = family, .number = (uint16_t)number, .uid = uid};
-  /* Each group of four bytes is printed as a host-order (little-endian) word. */
-  for (size_t i = 0; i < bytes; i++) {
-    unsigned int value;
-    if (sscanf(address + i * 2, "%2x", &value) != 1) return false;
-    port->address[(i & ~(size_t)3) + 3 - (i & 3)] = (uint8_t)value;
-  }
-  return true;
-}
-
-static uint32_t list_ports(struct buffer *body) {
-  static const struct {
-    const char *path;
-    uint8_t family;
-  } tables[] = {{"/proc/net/tcp", 4}, {"/proc/net/tcp6", 6}};
-  uint32_t count = 0;
-  for (size_t i = 0; i < 2; i++) {
-    FILE *file = regular_file_open(tables[i].path);
-    char line[512];
-    struct port port;
-    while (file && count < PORT_LIMIT && fgets(line, sizeof line, file)) {
-      if (!parse_socket(line, tables[i].family, &port)) continue;
-      count++;
-      if (!body) continue;
-      write_u8(body, port.family);
-      write_u16(body, port.number);
-      write_bytes(body, port.address, port.family == 4 ? 4 : 16);
-      write_u32(body, port.uid);
-    }
-    if (file) fclose(file);
-  }
-  return count;
-}
-
-int run_ports(uint16_t op, struct reader *r, struct buffer *body) {
-  (void)op;
-  if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "PORTS does not parse");
-  write_u32(body, list_ports(NULL));
-  size_t at = buffer_length(body) - 4;
-  uint32_t written = list_ports(body);
-  /* Sockets may come and go between counting and listing: the count is what was listed. */
-  for (size_t i = 0; i < 4; i++) body->bytes[body->start + at + i] = (uint8_t)(written >> (8 * i));
-  return STATUS_OK;
-}
-
 int run_counters(uint16_t op, struct reader *r, struct buffer *body) {
   struct timespec up;
   struct statvfs disk = {0};
@@ -122,6 +60,7 @@ int run_counters(uint16_t op, struct reader *r, struct buffer *body) {
   cpu_ticks(&busy, &total);
   (void)statvfs("/", &disk);
   (void)getloadavg(&load, 1);
+  struct listener_summary listeners = listeners_summarise();
   write_u64(body, wall_clock_ns());
   write_u64(body, (uint64_t)up.tv_sec * 1000u + (uint64_t)up.tv_nsec / 1000000u);
   write_u32(body, (uint32_t)get_nprocs());
@@ -134,7 +73,8 @@ int run_counters(uint16_t op, struct reader *r, struct buffer *body) {
   write_u64(body, disk.f_files);
   write_u64(body, disk.f_files - disk.f_ffree);
   write_u32(body, count_processes());
-  write_u32(body, list_ports(NULL));
+  write_u32(body, listeners.tcp);
   write_u64(body, (uint64_t)(load * 1000));
+  write_u64(body, listeners.digest);
   return STATUS_OK;
 }

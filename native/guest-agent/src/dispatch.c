@@ -1,12 +1,17 @@
 #include "dispatch.h"
 
+#include <errno.h>
+
 #include "agent.h"
 #include "archive.h"
 #include "configure.h"
 #include "counters.h"
 #include "blocking-job.h"
+#include "grow.h"
+#include "listeners.h"
 #include "processes.h"
 #include "quiesce.h"
+#include "shutdown.h"
 #include "status.h"
 #include "upload-stream.h"
 #include "watch.h"
@@ -18,6 +23,9 @@ enum operation {
   OP_PORTS,
   OP_QUIESCE,
   OP_THAW,
+  OP_LISTENERS = 8,
+  OP_SHUTDOWN = 9,
+  OP_GROW = 12,
   OP_START = 16,
   OP_WAIT,
   OP_SIGNAL,
@@ -61,6 +69,12 @@ static int dispatch_control(struct agent *agent, const struct ticket *ticket, ui
       return request_quiesce(&agent->cgroups, &agent->jobs, ticket, op, r, body);
     case OP_THAW:
       return request_thaw(&agent->cgroups, r, body);
+    case OP_LISTENERS:
+      return blocking_job_begin(&agent->jobs, ticket, op, run_listeners, r);
+    case OP_GROW:
+      return request_grow(agent, ticket, op, r, body);
+    case OP_SHUTDOWN:
+      return request_shutdown(agent, ticket, op, r, body);
     case OP_START:
       return request_start(&agent->processes, r, body);
     case OP_WAIT:

@@ -13,6 +13,7 @@
 
 #include "agent.h"
 #include "child.h"
+#include "paths.h"
 #include "status.h"
 #include "wall-clock.h"
 
@@ -55,20 +56,28 @@ static void set_timer(struct agent *agent, int seconds) {
   (void)timerfd_settime(run.timer.fd, 0, &when, NULL);
 }
 
+/* Who a hook is run by and where: root and "/", unless the default environment says what the capsule has. */
+static bool hook_place(const struct environment *defaults, struct user *user, char cwd[PATH_LIMIT + 1]) {
+  const char *name = environment_get(defaults, "WRENN_DEFAULT_USER");
+  const char *directory = environment_get(defaults, "WRENN_DEFAULT_CWD");
+  return user_find(name ? name : "root", user) && path_resolve(user, directory ? directory : "/", cwd);
+}
+
 /*
- * Like a command of root, in a cgroup beside those of the commands: these stand still until the host thaws them, and what a
+ * Like a command of root or of the capsule's user, in a cgroup beside those of the commands: these stand still until the host thaws them, and what a
  * hook started must not keep it from running.
  */
 static bool start_hook(struct agent *agent) {
   struct user user;
   struct environment environment = {0};
+  char cwd[PATH_LIMIT + 1];
   char *arguments[] = {run.path, NULL};
-  bool ok = user_find("root", &user) && environment_of_user(&environment, &user) && environment_merge(&environment, &agent->defaults);
+  bool ok = hook_place(&agent->defaults, &user, cwd) && environment_of_user(&environment, &user) && environment_merge(&environment, &agent->defaults);
   char **array = ok ? environment_array(&environment) : NULL;
   int input = child_empty_input();
   run.pid = -1;
   if (array && input >= 0) {
-    struct child child = {.user = &user, .cwd = "/", .arguments = arguments, .environment = array, .path = environment_get(&environment, "PATH"), .input = input, .output = 1, .errors = 2};
+    struct child child = {.user = &user, .cwd = cwd, .arguments = arguments, .environment = array, .path = environment_get(&environment, "PATH"), .input = input, .output = 1, .errors = 2};
     run.pid = cgroup_available(&agent->cgroups) ? cgroup_fork(&agent->cgroups, CGROUP_HOOKS) : fork();
     if (run.pid == 0) child_run(&child);
   }

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "disk-check.h"
 #include "etc-file.h"
 #include "loopback.h"
 #include "names.h"
@@ -72,6 +73,10 @@ static void mount_root(void) {
   kernel_option("wrenn.root", device);
   if (!*device) snprintf(device, sizeof device, "/dev/vda");
   for (int waited = 0; access(device, F_OK) && waited < ROOT_WAIT_MS; waited += 5) usleep(5000);
+  if (disk_check(device) == DISK_DAMAGED) {
+    errno = EUCLEAN;
+    give_up("check root file system");
+  }
   mkdir("/root-fs", 0755);
   if (mount(device, "/root-fs", "ext4", MS_NOATIME, "")) give_up("mount root file system");
 }
@@ -80,6 +85,7 @@ static void mount_root(void) {
 static void switch_root(void) {
   static const char *const kept[] = {"/dev", "/proc", "/sys"};
   unlink("/init");
+  disk_check_remove();
   struct dirent **modules;
   int count = scandir("/modules", &modules, is_module, NULL);
   for (int i = 0; i < count; i++) {

@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "child.h"
 #include "configure.h"
 #include "dispatch.h"
+#include "file-systems.h"
 #include "hooks.h"
 #include "init.h"
 #include "processes.h"
@@ -67,7 +69,10 @@ static bool pump(struct agent *agent) {
 
 static _Noreturn void serve(struct agent *agent) {
   /* One lane's worth at a time: a keystroke that arrives in between waits for no more than that. */
-  for (bool more = false;; more = pump(agent)) loop_turn(&agent->loop, !more);
+  for (bool more = false;; more = pump(agent)) {
+    if (!more) processes_tidy(&agent->processes);
+    loop_turn(&agent->loop, !more);
+  }
 }
 
 /* Puts the parts together, from the loop upwards. */
@@ -76,7 +81,7 @@ static bool prepare(struct agent *agent) {
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
   sigprocmask(SIG_BLOCK, &set, NULL);
-  signal(SIGPIPE, SIG_IGN);
+  child_prepare_signals();
   agent->children = (struct watch){.ready = children_ready, .owner = agent, .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)};
   if (!loop_open(&agent->loop) || agent->children.fd < 0 || getrandom(&agent->instance, sizeof agent->instance, 0) != sizeof agent->instance) return false;
   watch_set(&agent->loop, &agent->children, EPOLLIN);
@@ -84,12 +89,13 @@ static bool prepare(struct agent *agent) {
     lane_init(&agent->lanes[id], id, &agent->loop, agent->instance, &lane_events, agent);
     requests_init(&agent->requests[id], &agent->lanes[id], dispatch, agent);
   }
+  (void)file_systems_foreign(); /* opens the list while nothing counts descriptors or waits */
   agent->processes = (struct processes){.loop = &agent->loop, .streams = &agent->streams, .cgroups = &agent->cgroups, .defaults = &agent->defaults};
   agent->transfers = (struct transfers){.jobs = &agent->jobs, .streams = &agent->streams};
   agent->feeds = (struct feeds){.loop = &agent->loop, .jobs = &agent->jobs, .streams = &agent->streams};
   agent->file_jobs = (struct file_jobs){.jobs = &agent->jobs};
   agent->uploads = (struct uploads){.loop = &agent->loop, .jobs = &agent->jobs, .streams = &agent->streams};
-  return uploads_open(&agent->uploads) && jobs_start(&agent->jobs, &agent->loop);
+  return rests_open(&agent->processes.rests, &agent->loop) && uploads_open(&agent->uploads) && jobs_start(&agent->jobs, &agent->loop);
 }
 
 static void protect_from_oom(void) {
@@ -121,6 +127,7 @@ static bool parse(int argc, char **argv, struct role *role) {
 }
 
 static bool begin(struct agent *agent, const struct role *role) {
+  agent->guest = role->guest;
   static const char *const ports[LANES] = {[LANE_INTERACTIVE] = "wrenn.interactive", [LANE_BULK] = "wrenn.bulk"};
   umask(022);
   if (role->cgroup && !cgroup_use(&agent->cgroups, role->cgroup)) return false;

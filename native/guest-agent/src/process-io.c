@@ -5,19 +5,33 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "status.h"
 
-enum { DRAIN_READS = 64, RING_BUDGET = 64 << 20, SMALL_RING = 16384, PATIENCE_MS = 1000 };
+enum { DRAIN_READS = 64, RING_BUDGET = 64 << 20, SMALL_RING = 16384, PATIENCE_MS = 1000, WIDE_PIPES = 64 };
 
 static struct watch *source_of(struct output *out) { return out->process->terminal ? &out->process->master : &out->pipe; }
+
+/* A pipe that is in constant use is given more room, while not many have it; true when it has it from now on. */
+static bool widen(struct process *process, struct pace *pace, int pipe) {
+  if (process->processes->wide_pipes >= WIDE_PIPES || !pace_widen(pace, pipe)) return false;
+  process->processes->wide_pipes++;
+  return true;
+}
 
 static void close_watched(struct process *process, struct watch *watch) {
   if (watch->fd < 0) return;
   watch_set(process->processes->loop, watch, 0);
   close(watch->fd);
   watch->fd = -1;
+}
+
+static void close_pipe(struct process *process, struct watch *watch, struct pace *pace) {
+  process->processes->wide_pipes -= pace->widened;
+  pace->widened = false;
+  close_watched(process, watch);
 }
 
 /* Rings are as large as what they hold, and small ones once all together are large. */
@@ -33,7 +47,7 @@ static void resize(struct output *out, size_t capacity) {
 static void finish_output(struct output *out) {
   struct process *process = out->process;
   if (out->ended) return;
-  close_watched(process, source_of(out));
+  close_pipe(process, source_of(out), &out->pace);
   out->ended = true;
   resize(out, (size_t)(out->ring.end - out->ring.start) + 1);
   if (!process->terminal) return;
@@ -63,6 +77,36 @@ static void make_room(struct output *out) {
   ring_release(ring, may_drop(out) || spare < out->acknowledged ? spare : out->acknowledged);
 }
 
+static uint64_t now_ns(void) {
+  struct timespec now;
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void begin_rest(struct process *process, struct pace *pace) {
+  pace->resting = true;
+  rest_begin(&process->processes->rests, &process->rest);
+}
+
+void process_rested(void *owner) {
+  struct process *process = owner;
+  for (int i = 0; i < OUTPUTS; i++) process->outputs[i].pace.resting = false;
+  process->input.pace.resting = false;
+  process_rewatch(process);
+}
+
+void process_hurry(struct process *process) {
+  for (int i = 0; i < OUTPUTS; i++) pace_hurry(&process->outputs[i].pace);
+}
+
+static void note_read(struct output *out, size_t length, size_t room) {
+  /* Terminals are for people, and what is left of a process that has exited is read in one go. */
+  if (out->process->terminal || out->process->exited) return;
+  if (!pace_after_read(&out->pace, length, room, now_ns())) return;
+  (void)widen(out->process, &out->pace, out->pipe.fd);
+  begin_rest(out->process, &out->pace);
+}
+
 bool process_read(struct output *out) {
   if (out->ended) return false;
   make_room(out);
@@ -72,6 +116,7 @@ bool process_read(struct output *out) {
   ssize_t n = read(source_of(out)->fd, at, room);
   if (n > 0) {
     ring_grow(&out->ring, (size_t)n);
+    note_read(out, (size_t)n, room);
     return true;
   }
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
@@ -112,15 +157,26 @@ void process_close_input(struct process *process) {
   if (process->input.closed) return;
   process->input.closed = true;
   buffer_free(&process->input.pending);
-  close_watched(process, &process->input.pipe);
+  close_pipe(process, &process->input.pipe, &process->input.pace);
+}
+
+/* The pipe is full. One whose reader has read much gets room for more; false for any other, and once it has. */
+static bool widen_input(struct process *process) {
+  struct input *input = &process->input;
+  uint64_t written = input->stream.received - buffer_length(&input->pending);
+  if (written < WIDE_INPUT || !widen(process, &input->pace, input->pipe.fd)) return false;
+  input->capacity = WIDE_INPUT;
+  return true;
 }
 
 void process_write_input(struct process *process) {
   struct input *input = &process->input;
   int fd = process->terminal ? process->master.fd : input->pipe.fd;
-  if (fd < 0) return;
+  if (fd < 0 || input->pace.resting) return;
   while (buffer_length(&input->pending) > 0) {
     ssize_t n = write(fd, buffer_data(&input->pending), buffer_length(&input->pending));
+    if (n < 0 && errno == EAGAIN && !process->terminal && widen_input(process)) continue;
+    if (n < 0 && errno == EAGAIN && !process->terminal) begin_rest(process, &input->pace);
     /* What a terminal does not take is written when it does, or is lost with the terminal. */
     if (n < 0 && (process->terminal || errno == EAGAIN || errno == EINTR)) return;
     input->stream.window_due = true;
@@ -141,10 +197,11 @@ void process_rewatch(struct process *process) {
     if (out->ended) continue;
     uint32_t events = can_read(out) ? EPOLLIN : 0;
     if (events == 0 && process->drop_oldest) set_patience(process->processes, PATIENCE_MS);
+    if (out->pace.resting) events = 0;
     if (process->terminal && pending) events |= EPOLLOUT;
     watch_set(loop, source_of(out), events);
   }
-  if (process->input.pipe.fd >= 0) watch_set(loop, &process->input.pipe, pending ? EPOLLOUT : 0);
+  if (process->input.pipe.fd >= 0) watch_set(loop, &process->input.pipe, pending && !process->input.pace.resting ? EPOLLOUT : 0);
 }
 
 void process_drain(struct process *process) {
@@ -190,10 +247,11 @@ void process_settle(struct process *process) {
 }
 
 void process_close(struct process *process) {
+  rest_cancel(&process->processes->rests, &process->rest);
   close_watched(process, &process->master);
   for (int i = 0; i < OUTPUTS; i++) {
     struct output *out = &process->outputs[i];
-    close_watched(process, &out->pipe);
+    close_pipe(process, &out->pipe, &out->pace);
     process->processes->ring_bytes -= out->ring.capacity;
     ring_close(&out->ring);
   }

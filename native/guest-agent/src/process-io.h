@@ -4,13 +4,18 @@
 
 #include "process.h"
 
-enum { INPUT_CAPACITY = 65536 };
+/* Input that waits here for its reader: more of a process that has a wide pipe. */
+enum { INPUT_CAPACITY = 65536, WIDE_INPUT = WIDE_PIPE };
 
 /* Reads once; false when there is nothing to read now, no room, or nothing will ever come. */
 bool process_read(struct output *out);
 /* Writes pending input as far as its reader takes it, and closes it after its end. */
 void process_write_input(struct process *process);
 void process_close_input(struct process *process);
+/* A short input is likely to be a question: the answer is read as soon as it comes. */
+void process_hurry(struct process *process);
+/* Its pipes have rested. The owner is the process. */
+void process_rested(void *owner);
 /* Watches a process's descriptors for exactly what can be done with them now. */
 void process_rewatch(struct process *process);
 /* Reads what the process had written when it exited. */

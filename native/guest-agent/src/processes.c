@@ -74,6 +74,8 @@ static struct process *create(struct processes *processes, const struct spawn *s
   process->input.stream.id = stream_id(spawn->handle, STREAM_INPUT);
   process->input.pipe = (struct watch){.ready = input_ready, .owner = process, .fd = -1};
   process->input.end = UINT64_MAX;
+  process->input.capacity = INPUT_CAPACITY;
+  process->rest = (struct rest){.over = process_rested, .owner = process};
   for (uint32_t i = 0; i < OUTPUTS; i++) {
     struct output *out = &process->outputs[i];
     out->process = process;
@@ -255,7 +257,16 @@ bool processes_collect(struct processes *processes, pid_t pid, int wait_status, 
   process_drain(process);
   process_settle(process);
   process_rewatch(process);
-  if (cgroup_remove(processes->cgroups, process->cgroup)) process->cgroup = 0;
+  process->tidy_due = processes->tidy_due = true;
   retire(process);
   return true;
+}
+
+void processes_tidy(struct processes *processes) {
+  for (struct process *p = processes->tidy_due ? processes->first : NULL; p; p = p->next) {
+    if (p->tidy_due && cgroup_remove(processes->cgroups, p->cgroup)) p->cgroup = 0;
+    p->tidy_due = false;
+  }
+  processes->tidy_due = false;
+  cgroup_make_spare(processes->cgroups);
 }

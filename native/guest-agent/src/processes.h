@@ -16,5 +16,7 @@ int request_overflow(struct processes *processes, struct reader *r, struct buffe
 
 /* A child was collected; false when it is not one of these. */
 bool processes_collect(struct processes *processes, pid_t pid, int wait_status, const struct rusage *usage);
+/* Does what could wait until the answers were out: removes the cgroups of ended processes, and keeps one ready for the next. */
+void processes_tidy(struct processes *processes);
 
 #endif

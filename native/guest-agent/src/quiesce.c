@@ -39,7 +39,7 @@ static int calm(uint16_t op, struct reader *r, struct buffer *body) {
   return STATUS_OK;
 }
 
-int request_quiesce(const struct cgroups *cgroups, struct jobs *jobs, const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body) {
+int request_quiesce(struct cgroups *cgroups, struct jobs *jobs, const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body) {
   struct reader peek = *r;
   uint32_t flags = read_u32(&peek);
   if (!read_finished(&peek) || flags > FLAGS) return fail_with(body, STATUS_BAD_REQUEST, "QUIESCE does not parse");
@@ -56,7 +56,7 @@ int request_quiesce(const struct cgroups *cgroups, struct jobs *jobs, const stru
   return status;
 }
 
-int request_thaw(const struct cgroups *cgroups, struct reader *r, struct buffer *body) {
+int request_thaw(struct cgroups *cgroups, struct reader *r, struct buffer *body) {
   if (!read_finished(r)) return fail_with(body, STATUS_BAD_REQUEST, "THAW does not parse");
   if (cgroup_available(cgroups) && !cgroup_freeze(cgroups, false)) return fail_with(body, EIO, "cannot thaw the users' processes");
   return STATUS_OK;

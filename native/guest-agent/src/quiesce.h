@@ -6,7 +6,7 @@
 #include "jobs.h"
 #include "request-table.h"
 
-int request_quiesce(const struct cgroups *cgroups, struct jobs *jobs, const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body);
-int request_thaw(const struct cgroups *cgroups, struct reader *r, struct buffer *body);
+int request_quiesce(struct cgroups *cgroups, struct jobs *jobs, const struct ticket *ticket, uint16_t op, struct reader *r, struct buffer *body);
+int request_thaw(struct cgroups *cgroups, struct reader *r, struct buffer *body);
 
 #endif

@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "child-start.h"
 #include "child.h"
+#include "file-systems.h"
 #include "paths.h"
 #include "proc-stat.h"
 #include "status.h"
@@ -181,6 +183,22 @@ static bool open_pipes(const struct spawn *spawn, struct descriptors *d) {
   return true;
 }
 
+/* Where the child might wait before its program runs, for a process or another machine, it gets a copy of the agent: the agent itself would stand still with it. */
+static pid_t start_child(struct cgroups *cgroups, uint64_t cgroup, const struct child *child) {
+  if (file_systems_foreign() || cgroup_is_frozen(cgroups)) {
+    pid_t pid = cgroup != 0 ? cgroup_fork(cgroups, cgroup) : fork();
+    if (pid == 0) child_run(child);
+    return pid;
+  }
+  int group = cgroup != 0 ? cgroup_open(cgroups, cgroup) : -1;
+  if (cgroup != 0 && group < 0) return -1;
+  pid_t pid = child_start(child, group);
+  int problem = errno;
+  if (group >= 0) close(group);
+  errno = problem;
+  return pid;
+}
+
 int spawn_run(struct cgroups *cgroups, const struct environment *defaults, const struct spawn *spawn, struct spawned *spawned, struct buffer *detail) {
   struct descriptors d = {{-1, -1}, {-1, -1}, {-1, -1}};
   struct environment environment = {0};
@@ -195,8 +213,7 @@ int spawn_run(struct cgroups *cgroups, const struct environment *defaults, const
     child.input = d.input[0];
     child.output = d.output[1];
     child.errors = d.errors[1];
-    pid = cgroup != 0 ? cgroup_fork(cgroups, cgroup) : fork();
-    if (pid == 0) child_run(&child);
+    pid = start_child(cgroups, cgroup, &child);
   }
   int problem = errno;
   free(child.environment);

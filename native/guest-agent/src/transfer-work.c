@@ -66,7 +66,7 @@ void work_open_for_writing(struct job *job) {
 void work_read(struct job *job) {
   struct transfer_work *w = (struct transfer_work *)job;
   ssize_t n;
-  if (!w->part) w->part = malloc(READ_PART);
+  if (!w->part) w->part = malloc(w->part_limit);
   if (!w->part) {
     w->status = ENOMEM;
     return;
@@ -87,22 +87,15 @@ void work_read(struct job *job) {
 
 void work_write(struct job *job) {
   struct transfer_work *w = (struct transfer_work *)job;
-  w->status = STATUS_OK;
-  while (buffer_length(&w->chunk) > 0) {
-    ssize_t n = write(w->file.fd, buffer_data(&w->chunk), buffer_length(&w->chunk));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      w->status = errno;
-      break;
-    }
-    buffer_consume(&w->chunk, (size_t)n);
-  }
+  size_t length = buffer_length(&w->chunk);
+  w->status = piece_writer_add(&w->writer, w->file.fd, buffer_data(&w->chunk), length, w->may_gather && length >= LARGE_CHUNK);
   buffer_free(&w->chunk);
 }
 
 void work_commit(struct job *job) {
   struct transfer_work *w = (struct transfer_work *)job;
-  w->status = replacement_commit(&w->file, w->durable, &w->answer);
+  w->status = piece_writer_finish(&w->writer, w->file.fd);
+  if (w->status == STATUS_OK) w->status = replacement_commit(&w->file, w->durable, &w->answer);
   replacement_close(&w->file);
 }
 

@@ -3,9 +3,13 @@
 #define WRENN_TRANSFER_WORK_H
 
 #include "jobs.h"
+#include "piece-writer.h"
 #include "replacement.h"
 
-enum { READ_PART = 131072 - 8 };
+/* Parts of few downloads are larger: each is a request to the disk. */
+enum { READ_PART = 131072 - 8, LARGE_READ_PART = 4 * READ_PART };
+/* A chunk of an upload that is this long is the beginning of a large file. */
+enum { LARGE_CHUNK = 32768 };
 
 struct transfer_work {
   struct job job; /* first: a job is its work */
@@ -19,9 +23,12 @@ struct transfer_work {
   bool unmeasured; /* the length is known at the end only */
   uint64_t part_offset;
   size_t part_length; /* wanted, then read */
+  size_t part_limit;
   uint8_t *part;
   /* writing */
   struct buffer chunk;
+  struct piece_writer writer;
+  bool may_gather; /* few files are written, so that pieces of them may be gathered */
   bool durable;
 };
 

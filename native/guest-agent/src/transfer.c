@@ -8,7 +8,7 @@
 #include "status.h"
 #include "transfer-work.h"
 
-enum { TRANSFER_LIMIT = 256 };
+enum { TRANSFER_LIMIT = 256, FEW_TRANSFERS = 8 };
 
 struct transfer {
   struct transfer_work work; /* first: a job's work is its transfer */
@@ -39,6 +39,7 @@ static void submit(struct transfer *t, enum job_class class, void (*work)(struct
 static void release(struct transfer *t) {
   t->transfers->count--;
   free(t->work.part);
+  piece_writer_free(&t->work.writer);
   buffer_free(&t->work.request);
   buffer_free(&t->work.answer);
   buffer_free(&t->work.chunk);
@@ -149,7 +150,7 @@ static void read_ahead(struct transfer *t) {
   if (w->part_length > 0 && sent >= w->part_offset && sent < w->part_offset + w->part_length) return;
   uint64_t wanted = w->length - sent;
   w->part_offset = sent;
-  w->part_length = wanted < READ_PART ? (size_t)wanted : READ_PART;
+  w->part_length = wanted < w->part_limit ? (size_t)wanted : w->part_limit;
   submit(t, JOB_PART, work_read, part_read);
 }
 
@@ -204,6 +205,8 @@ int request_open(struct transfers *transfers, const struct ticket *ticket, bool 
   t->writing = writing;
   t->opener = *ticket;
   t->window = input_file_window(transfers->count);
+  t->work.may_gather = transfers->count < FEW_TRANSFERS;
+  t->work.part_limit = t->work.may_gather ? LARGE_READ_PART : READ_PART;
   t->input.id = stream_id(handle, STREAM_INPUT);
   t->output.id = stream_id(handle, STREAM_OUTPUT);
   transfers->count++;

@@ -6,6 +6,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 #include "temporary.h"
 #include "watch-directories.h"
 
-enum { DEPTH_LIMIT = 128 };
+enum { DEPTH_LIMIT = 128, MOVE_PATIENCE_MS = 10 };
 
 enum { WATCH_LIMIT = 64, RING = 131072, MADE_LIMIT = 1 << 20, KIND_CREATE = 1, KIND_WRITE, KIND_REMOVE, KIND_RENAME, KIND_CHMOD, KIND_OVERFLOW };
 
@@ -190,6 +191,12 @@ static void handle(struct watcher *w, const struct inotify_event *event) {
   if (event->mask & IN_DELETE) report(w, KIND_REMOVE, directory, path, "");
 }
 
+/* The kernel reports both sides of a move one after the other: the second may come a moment after the first was read. */
+static bool other_side_comes(const struct watcher *w) {
+  struct pollfd readable = {.fd = w->inotify, .events = POLLIN};
+  return w->cookie != 0 && poll(&readable, 1, MOVE_PATIENCE_MS) > 0 && (readable.revents & POLLIN);
+}
+
 static enum making make(void *source, struct buffer *made, size_t enough, int *status) {
   _Alignas(struct inotify_event) uint8_t bytes[16384];
   struct watcher *w = source;
@@ -198,7 +205,9 @@ static enum making make(void *source, struct buffer *made, size_t enough, int *s
     *status = EPERM;
     w->finished = true;
   }
-  for (ssize_t n; !w->finished && buffer_length(made) < enough && (n = read(w->inotify, bytes, sizeof bytes)) > 0;) {
+  while (!w->finished && buffer_length(made) < enough) {
+    ssize_t n = read(w->inotify, bytes, sizeof bytes);
+    if (n <= 0 && !other_side_comes(w)) break;
     for (ssize_t at = 0; at < n;) {
       const struct inotify_event *event = (const struct inotify_event *)(bytes + at);
       handle(w, event);

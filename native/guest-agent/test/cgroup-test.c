@@ -14,6 +14,41 @@ static void write_text(const char *path, const char *text) {
   CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
 }
 
+static bool is_there(const struct cgroups *cgroups, uint64_t number) {
+  char path[CGROUP_PATH];
+  snprintf(path, sizeof path, "%s/p%llu", cgroups->root, (unsigned long long)number);
+  return access(path, F_OK) == 0;
+}
+
+/* The next process gets the one that is ready, and a new one where root has removed it. */
+static void keeps_one_ready(struct cgroups *cgroups) {
+  cgroup_make_spare(cgroups);
+  cgroup_make_spare(cgroups);
+  uint64_t first = cgroups->spare;
+  CHECK(first != 0 && first == cgroups->last && is_there(cgroups, first));
+  CHECK(cgroup_create(cgroups) == first && cgroups->spare == 0);
+  uint64_t second = cgroup_create(cgroups);
+  CHECK(second > first && is_there(cgroups, second));
+  cgroup_make_spare(cgroups);
+  uint64_t third = cgroups->spare;
+  CHECK(third > second && cgroup_remove(cgroups, third));
+  uint64_t fourth = cgroup_create(cgroups);
+  CHECK(fourth > third && is_there(cgroups, fourth));
+  CHECK(cgroup_remove(cgroups, first) && cgroup_remove(cgroups, second) && cgroup_remove(cgroups, fourth));
+}
+
+/* Whoever thawed them, it is noticed. */
+static void knows_whether_frozen(struct cgroups *cgroups) {
+  CHECK(!cgroup_is_frozen(cgroups));
+  write_text("user/cgroup.freeze", "0");
+  CHECK(cgroup_freeze(cgroups, true) && cgroup_is_frozen(cgroups) && cgroup_is_frozen(cgroups));
+  struct cgroups copy = *cgroups;
+  CHECK(cgroup_freeze(&copy, false) && !cgroup_is_frozen(cgroups) && !cgroups->may_be_frozen);
+  CHECK(cgroup_freeze(cgroups, true) && cgroup_is_frozen(cgroups));
+  CHECK(cgroup_freeze(cgroups, false) && !cgroup_is_frozen(cgroups));
+  CHECK(unlink("user/cgroup.freeze") == 0);
+}
+
 int main(void) {
   struct cgroups cgroups = {0};
   char directory[] = "/tmp/wrenn-cgroup-XXXXXX";
@@ -30,6 +65,8 @@ int main(void) {
   write_text("hooks/cgroup.events", "populated 1\nfrozen 0\n");
   cgroup_keep_hooks(&cgroups);
   CHECK(cgroups.last == 1 && cgroups.leftover_count == 0);
+  keeps_one_ready(&cgroups);
+  knows_whether_frozen(&cgroups);
   CHECK(unlink("hooks/cgroup.events") == 0 && unlink("hooks/cgroup.procs") == 0 && rmdir("hooks") == 0 && rmdir("user") == 0);
   CHECK(rmdir(directory) == 0);
   return 0;

@@ -17,7 +17,7 @@ struct options {
   const char *run; /* the machine's own directory: writable, holds the reports */
   uid_t uid;
   gid_t gid;
-  struct list cgroups;   /* cgroup.procs (or tasks) files to join */
+  struct list cgroups;   /* cgroup.procs or tasks files to join */
   const char *namespace; /* network namespace to enter; NULL: an empty one of its own */
   struct list readable;
   struct list libraries; /* readable, and code may be run from it */

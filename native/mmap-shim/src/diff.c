@@ -6,9 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, HEADER = 48, CRC_AT = 40 };
+enum {
+  PAGE = 4096,
+  HEADER = 48,
+  CRC_AT = 40,
+  BATCH = 512, /* runs of pages that one system call reads, at most IOV_MAX */
+};
 
 struct index {
   uint64_t page_count;
@@ -44,6 +50,22 @@ static bool read_all(int fd, uint8_t *to, size_t size, uint64_t offset) {
   return true;
 }
 
+/* Reads from `offset` on into all of `parts`, which it uses up. */
+static bool read_parts(int fd, struct iovec *parts, int count, uint64_t offset) {
+  while (count > 0) {
+    ssize_t n = preadv(fd, parts, count, (off_t)offset);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    offset += (uint64_t)n;
+    size_t left = (size_t)n;
+    for (; count > 0 && left >= parts->iov_len; parts++, count--) left -= parts->iov_len;
+    if (count == 0) break;
+    parts->iov_base = (uint8_t *)parts->iov_base + left;
+    parts->iov_len -= left;
+  }
+  return true;
+}
+
 static const char *read_index(int fd, size_t memory_size, struct index *index) {
   uint8_t header[HEADER];
   if (!read_all(fd, header, HEADER, 0)) return "the header is cut short";
@@ -66,16 +88,23 @@ static const char *read_index(int fd, size_t memory_size, struct index *index) {
 
 static uint64_t page_at(const struct index *index, uint64_t position) { return get_u64(index->bytes + HEADER + position * 8); }
 
-/* Neighbouring pages lie next to each other in the file too: one read for each run. */
+/* The file has the pages in their order without gaps: one system call reads many runs of neighbouring pages. */
 static const char *apply_pages(int fd, const struct index *index, uint8_t *memory, uint64_t pages) {
+  struct iovec parts[BATCH];
+  int count = 0;
   uint64_t data = (index->size + PAGE - 1) / PAGE * PAGE;
+  uint64_t begin = 0;
   for (uint64_t at = 0; at < index->page_count;) {
     uint64_t first = page_at(index, at);
     uint64_t length = 1;
     if (first >= pages) return "a page number is out of range";
     while (at + length < index->page_count && first + length < pages && page_at(index, at + length) == first + length) length++;
-    if (!read_all(fd, memory + first * PAGE, (size_t)length * PAGE, data + at * PAGE)) return "its data is cut short";
+    parts[count++] = (struct iovec){memory + first * PAGE, (size_t)length * PAGE};
     at += length;
+    if (count < BATCH && at < index->page_count) continue;
+    if (!read_parts(fd, parts, count, data + begin * PAGE)) return "its data is cut short";
+    begin = at;
+    count = 0;
   }
   return NULL;
 }

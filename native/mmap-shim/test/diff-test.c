@@ -77,7 +77,38 @@ static void refuse(const char *what, const char *expected, size_t at, uint64_t v
   check(problem && strstr(problem, expected), what);
 }
 
+/* More runs than one system call reads: of the odd pages each with its number, and the last one cut short by a page. */
+static void scattered(void) {
+  enum { COUNT = 1300, ALL = 2 * COUNT, INDEX = 48 + 8 * COUNT, BEGIN = (INDEX + PAGE - 1) / PAGE * PAGE };
+  uint8_t *bytes = calloc(1, BEGIN + (size_t)COUNT * PAGE);
+  uint8_t *memory = calloc(ALL, PAGE);
+  if (!bytes || !memory) exit(2);
+  memcpy(bytes, "WRENNDIF", 8);
+  put(bytes + 8, 1, 4);
+  put(bytes + 12, PAGE, 4);
+  put(bytes + 16, COUNT, 8);
+  put(bytes + 32, (uint64_t)ALL * PAGE, 8);
+  for (int at = 0; at < COUNT; at++) {
+    put(bytes + 48 + 8 * at, (uint64_t)at * 2 + 1, 8);
+    memset(bytes + BEGIN + (size_t)at * PAGE, at % 251 + 1, PAGE);
+  }
+  put(bytes + 40, crc32_of(bytes, INDEX), 4);
+  int fd = memfd_create("diff", MFD_CLOEXEC);
+  size_t size = BEGIN + (size_t)COUNT * PAGE;
+  if (fd < 0 || write(fd, bytes, size) != (ssize_t)size) exit(2);
+  check(diff_apply(fd, memory, (size_t)ALL * PAGE) == NULL, "a diff of many runs is applied");
+  int right = 0;
+  for (int page = 0; page < ALL; page++) right += page_is(memory, page, page % 2 ? page / 2 % 251 + 1 : 0);
+  check(right == ALL, "each of its pages is where it belongs");
+  const char *problem = ftruncate(fd, (off_t)size - PAGE) ? NULL : diff_apply(fd, memory, (size_t)ALL * PAGE);
+  check(problem && strstr(problem, "data is cut short"), "without its last page it is refused");
+  close(fd);
+  free(bytes);
+  free(memory);
+}
+
 int main(void) {
+  scattered();
   static uint8_t file[DATA + 3 * PAGE];
   static uint8_t memory[MEMORY];
   size_t size = sample(file);

@@ -4,14 +4,18 @@ import type { Clock, Logger, Random, TrustedProxies } from "@wrenn/core";
 import type { Database, RetentionRules } from "@wrenn/database";
 import type { KeepFirstAdminToken } from "./accounts/first-admin.ts";
 import type { SignUpMode } from "./accounts/sign-up-policy.ts";
+import type { TemplateBuilder } from "./builds/template-builder.ts";
 import type { OutgoingPolicy } from "./channels/outgoing.ts";
+import type { ClientPackageFiles } from "./downloads/client-packages.ts";
 import type { Fleet } from "./hosts/fleet.ts";
 import type { HostCertifier } from "./hosts/host-enrolment.ts";
 import type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
 import type { CapacityPolicy } from "./hosts/placement.ts";
 import type { RequestLimits, RequestLimitsOptions, RequestRates } from "./http/request-limits.ts";
 import type { BodyLimits } from "./http/limit-bodies.ts";
+import type { RouteSchemas } from "./http/route-schemas.ts";
 import type { WorkCounts } from "./http/pending-work.ts";
+import type { WaitingMachinesReader } from "./http/prometheus.ts";
 import type { Mailer, MailTransport } from "./mail/mailer.ts";
 import type { PortAddresses, PortsService } from "./ports/ports.ts";
 import type { IdentityProvider } from "./sign-in/identity-provider.ts";
@@ -38,6 +42,8 @@ export interface ControlPlaneOptions {
   readonly certifier?: HostCertifier;
   /** Networks that hosts of teams may be in besides the internet: `ADDRESS/BITS` or single addresses. */
   readonly hostNetworks?: readonly string[] | undefined;
+  /** Builds templates; without it builds are refused with `builds_not_available`. */
+  readonly templateBuilder?: TemplateBuilder | undefined;
   readonly capacity?: CapacityPolicy;
   readonly times?: MonitorTimes;
   /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */
@@ -58,9 +64,17 @@ export interface ControlPlaneOptions {
   };
   /** Opens `/metrics` to collectors on other machines; without it there are none. */
   readonly metricsToken?: string | undefined;
+  /** Machines of the own host that wait for capsules, for the metrics. */
+  readonly waitingMachines?: WaitingMachinesReader | undefined;
   /** Memory of request bodies; see `bodyLimits`. */
   readonly bodyLimits?: BodyLimits | undefined;
   readonly edge: PortAddresses;
+  /** The packages for client machines that `/download` serves; without them it answers that there are none. */
+  readonly clientPackages?: ClientPackageFiles | undefined;
+  /** Exact origins of pages that may use the API besides the platform's; default: no others. */
+  readonly corsOrigins?: readonly string[] | undefined;
+  /** Bytes that a foreground command's answer keeps of each stream. */
+  readonly execOutputBytes?: number | undefined;
   /** Where requests that users ask for may go; by default the public internet, over TLS. */
   readonly outgoing?: OutgoingPolicy;
   readonly clock: Clock;
@@ -78,6 +92,8 @@ export interface ControlPlaneOptions {
   readonly mailer?: Mailer;
   /** Gets the token that creates the first administrator; without it there is no way to create one. */
   readonly keepFirstAdminToken?: KeepFirstAdminToken;
+  /** Test seam: compiles the schemas of all routes. */
+  readonly schemas?: RouteSchemas;
   /** Address of the dashboard, for links in mails; cookies need TLS when it has. */
   readonly publicUrl: string;
 }

@@ -1,42 +1,35 @@
 import { defined, TrustedProxies } from "@wrenn/core";
 import { QueuedTransactions } from "@wrenn/database";
 import { actingForPlatform } from "./accounts/administrators.ts";
-import { registerAccountsAdmin } from "./accounts/admin-user-routes.ts";
 import { AdminUsers } from "./accounts/admin-users.ts";
-import { registerLogin } from "./accounts/login-routes.ts";
 import { openAccounts } from "./accounts/open-accounts.ts";
-import { registerAccounts } from "./accounts/register-accounts.ts";
-import { registerAuditLog, registerAuditLogAdmin } from "./audit/audit-log-routes.ts";
 import { AuditRetention, defaultAuditLimits } from "./audit/audit-retention.ts";
 import { recordRoutes } from "./audit/record-routes.ts";
 import { AuditLog } from "./audit/audit.ts";
 import type { RecordAudit } from "./audit/audit.ts";
+import { ObservedCapsules } from "./capsules/capsule-activity.ts";
+import { ADMIN_CAPSULES, CAPSULES } from "./capsules/capsule-api.ts";
+import { buildSockets } from "./builds/build-sockets.ts";
+import { openBuilds } from "./builds/open-builds.ts";
+import { unavailableBuilder } from "./builds/unavailable-builder.ts";
+import { CapsuleStates } from "./capsules/capsule-states.ts";
 import { openCapsules } from "./capsules/open-capsules.ts";
 import { Operations } from "./capsules/operations.ts";
-import { registerCapsules, registerCapsulesAdmin } from "./capsules/register-capsules.ts";
 import { keepAll, Retention } from "./capsules/retention.ts";
 import { COMMAND_PATIENCE_MS } from "./capsules/running-capsules.ts";
-import { registerChannels } from "./channels/channel-routes.ts";
 import { openChannels } from "./channels/open-channels.ts";
 import { publicInternet } from "./channels/outgoing.ts";
 import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
+import { ClientPackages } from "./downloads/client-packages.ts";
 import { DatabaseEventBus } from "./events/event-bus.ts";
 import { EventFeed } from "./events/event-feed.ts";
-import { registerEvents } from "./events/event-routes.ts";
-import {
-  fileSockets,
-  registerFileContent,
-  registerFileContentAdmin,
-  registerFiles,
-  registerFilesAdmin,
-} from "./files/register-files.ts";
+import { LiveActivity } from "./events/live-activity.ts";
 import { Fleet } from "./hosts/fleet.ts";
 import { placedOn } from "./hosts/placed-on.ts";
 import { registerHostAgents } from "./hosts/host-agent-routes.ts";
 import { HostAddresses } from "./hosts/host-addresses.ts";
 import { HostEnrolment } from "./hosts/host-enrolment.ts";
 import { defaultTimes, HostMonitor } from "./hosts/host-monitor.ts";
-import { registerHosts } from "./hosts/host-routes.ts";
 import { HostsService } from "./hosts/hosts-service.ts";
 import { ReportLimits } from "./hosts/report-limits.ts";
 import { StorageMeter } from "./hosts/storage-meter.ts";
@@ -44,13 +37,16 @@ import { defaultCapacity } from "./hosts/placement.ts";
 import { GrantCheck } from "./http/access-grants.ts";
 import { AccessWatch } from "./http/access-watch.ts";
 import { identityOf } from "./http/app.ts";
+import { isCapsuleName, resolveNames } from "./http/capsule-names.ts";
+import type { ResolveCapsule } from "./http/capsule-names.ts";
 import { createApp } from "./http/create-app.ts";
+import { CrossOrigins } from "./http/cross-origins.ts";
 import { forgetRevoked } from "./http/forget-revoked.ts";
 import { guardAnswer } from "./http/guard-answer.ts";
 import type { Identity } from "./http/identity.ts";
 import { InFlight } from "./http/in-flight.ts";
-import { registerDescription } from "./http/openapi.ts";
 import { requireOwnPage } from "./http/own-pages.ts";
+import { registerAdminRoutes, registerPublicRoutes, registerTeamRoutes } from "./platform-routes.ts";
 import { limitRequests, limitWork } from "./http/limit-work.ts";
 import {
   callLimits,
@@ -60,46 +56,34 @@ import {
   withCounts,
   withTeamCount,
 } from "./http/pending-work.ts";
+import { PhaseMetrics } from "./http/phase-metrics.ts";
 import { registerPrometheus } from "./http/prometheus.ts";
 import { KnownCredentials } from "./http/known-credentials.ts";
 import { RateLimiter } from "./http/rate-limiter.ts";
 import { RequestLimits } from "./http/request-limits.ts";
-import {
-  addAdminRoutes,
-  addAuthenticatedRoutes,
-  addPublicRoutes,
-  addRawBodyRoutes,
-} from "./http/route-groups.ts";
+import { addAdminRoutes, addAuthenticatedRoutes, addPublicRoutes } from "./http/route-groups.ts";
 import { RevocationFeed } from "./http/revocation-feed.ts";
+import { writeServerTiming } from "./http/server-timing.ts";
 import { registerServiceRoutes } from "./http/service-routes.ts";
 import type { SocketRoute } from "./http/socket-route.ts";
 import { WorkAfterAnswer } from "./http/work-after-answer.ts";
 import { createWebSockets } from "./http/web-sockets.ts";
-import { registerMailAdmin } from "./mail/admin-mail-routes.ts";
 import { openMail } from "./mail/open-mail.ts";
-import { registerNetwork } from "./network/network-routes.ts";
-import { registerPorts } from "./ports/port-routes.ts";
-import { registerPortSignIn } from "./ports/port-sign-in-routes.ts";
-import { registerPortLinks } from "./ports/port-link-routes.ts";
+import { ListeningPortsService } from "./ports/listening-ports.ts";
 import { PortLinks } from "./ports/port-links.ts";
 import { PortsService } from "./ports/ports.ts";
-import { processSockets, registerProcesses, registerProcessesAdmin } from "./processes/register-processes.ts";
-import { registerConnections } from "./sign-in/connection-routes.ts";
+import { OUTPUT_LIMIT } from "./processes/run-foreground.ts";
+import { sessionSockets } from "./session-sockets.ts";
 import { openSignIn } from "./sign-in/open-sign-in.ts";
-import { registerSignIn } from "./sign-in/sign-in-routes.ts";
-import { registerTeamsAdmin } from "./teams/admin-team-routes.ts";
+import { noPorts } from "./ports/port-tunnel.ts";
 import { openTeams } from "./teams/open-teams.ts";
-import { registerTeams } from "./teams/register-teams.ts";
-import { registerTemplatesAdmin } from "./templates/admin-template-routes.ts";
-import { registerTemplates } from "./templates/template-routes.ts";
 import { TemplatesService } from "./templates/templates.ts";
-import { registerUsage } from "./usage/usage-routes.ts";
 import { UsageService } from "./usage/usage.ts";
 
 const CLOSE_MS = 5000;
 
 /** Every WebSocket route, below the path of a capsule. */
-export const socketRoutes: readonly SocketRoute[] = [...processSockets, ...fileSockets];
+export const socketRoutes: readonly SocketRoute[] = sessionSockets(noPorts);
 
 /** The public API on top of any number of hosts. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -114,6 +98,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     hostNetworks = [],
     identityProviders = [],
     proxies = TrustedProxies.none,
+    execOutputBytes = OUTPUT_LIMIT,
+    bodyLimits,
+    schemas,
   } = options;
   const base = { database, clock, logger, random };
   const transactions = new QueuedTransactions(database.db);
@@ -168,12 +155,17 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   opened.defer(() => apiKeyAuth.close());
   const bus = new DatabaseEventBus(database);
   opened.defer(() => bus.close());
-  const events = new EventFeed(database, bus, clock);
+  const events = new EventFeed({ database, bus, clock, logger });
   const { channels, channelWorker } = await openChannels({ ...base, audit, outgoing });
   opened.defer(() => channelWorker.close());
 
   const fleet = new Fleet({ clock, logger, placedOn: placedOn(database) });
-  const operations = new Operations({ ...base, instanceId });
+  const phaseMetrics = new PhaseMetrics();
+  const operations = new Operations({
+    ...base,
+    instanceId,
+    onTimes: (kind, times) => phaseMetrics.observe(kind, times),
+  });
   const meter = new StorageMeter({ ...base, fleet });
   const templates = new TemplatesService(database, fleet, random);
   const reports = new ReportLimits(clock);
@@ -181,6 +173,24 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     { ...base, fleet, meter, reports, operations, transactions, templates, capacity, audit, instanceId },
     { createAnswerMs },
   );
+  const eventRoutes = {
+    database,
+    events,
+    activity: new LiveActivity({
+      source: new ObservedCapsules({ rows: capsules.rows, fleet }),
+      clock,
+      logger,
+    }),
+    findCapsule: async (teamId: string, named: string) =>
+      (await capsules.rows.get(teamId, await capsules.rows.resolve(teamId, named))).id,
+    clock,
+    logger,
+    closing,
+  };
+  const listening = new ListeningPortsService({ database, clock, logger, fleet, capsuleRows: capsules.rows });
+  opened.defer(() => listening.close());
+  const builder = options.templateBuilder ?? unavailableBuilder;
+  const { runner, ...builds } = openBuilds({ ...base, transactions, templates, builder, instanceId });
   const addresses = new HostAddresses(hostNetworks);
   const enrolment = new HostEnrolment({ database, clock, random, signedTokens, certifier, addresses });
   const retention = new Retention({ ...base, fleet, meter, audit }, options.retention ?? keepAll);
@@ -197,17 +207,21 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       addresses,
       enrolment,
       reports,
-      upkeep: [operations, capsules.unanswered, meter, retention],
+      upkeep: [operations, capsules.unanswered, meter, retention, runner],
     },
     { instanceId, times },
   );
   await capsules.unanswered.takeOver();
-  await monitor.start();
+  await runner.takeOver();
   opened.defer(() => retention.close());
   opened.defer(() => monitor.close());
   opened.defer(() => capsules.close());
+  opened.defer(() => runner.close());
 
-  const destroyCapsules = async (teamId: string) => await capsules.lifecycle.destroyAll(teamId);
+  const destroyCapsules = async (teamId: string): Promise<void> => {
+    await builds.builds.cancelAll(teamId);
+    await capsules.lifecycle.destroyAll(teamId);
+  };
   const adminUsers = new AdminUsers({ database, accounts, sessions, apiKeyAuth, audit, destroyCapsules });
   const { adminTeams, deletion, invitations, teams } = openTeams({
     database,
@@ -223,9 +237,11 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     publicUrl,
     teamsPerOwner,
   });
-  const { attemptCookie, connections, providers, signIn } = openSignIn({
+  const { attemptCookie, connections, devices, providers, signIn } = openSignIn({
     ...base,
     accounts,
+    apiKeys,
+    sessions,
     policy: signUpPolicy,
     mailer,
     audit,
@@ -250,88 +266,111 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const usage = new UsageService(database, clock, logger);
   opened.defer(() => usage.close());
 
+  const sessionsOfCapsules = {
+    sessions: new PendingWork(withCounts(sessionLimits, options.work?.sessions)),
+    states: new CapsuleStates({ rows: capsules.rows, bus, clock, logger }),
+  };
+  const services = {
+    accounts,
+    adminTeams,
+    adminUsers,
+    afterAnswer,
+    apiKeys,
+    attemptCookie,
+    builds,
+    bus,
+    capsules,
+    channels,
+    clientPackages: new ClientPackages(options.clientPackages),
+    clock,
+    closing,
+    connections,
+    database,
+    deletion,
+    devices,
+    edge,
+    eventRoutes,
+    execOutputBytes,
+    firstAdmin,
+    fleet,
+    hosts,
+    invitations,
+    limiter,
+    limits,
+    links,
+    listening,
+    logger,
+    mailOutbox,
+    outgoing,
+    ports,
+    processes: { ...sessionsOfCapsules, capsules: capsules.running, closing, execOutputBytes, clock, logger },
+    providers,
+    proxies,
+    publicUrl,
+    random,
+    record,
+    refreshCookie,
+    sessions,
+    signIn,
+    signUpCookie,
+    signUpPolicy,
+    signUps,
+    teams,
+    templates,
+    usage,
+    version,
+  };
   const actForPlatform = async (identity: Identity) => await actingForPlatform(database, identity);
-  const app = await createApp({ logger, random, proxies, bodyLimits: options.bodyLimits }, version);
+  const origins = new CrossOrigins({ allowed: options.corsOrigins ?? [], publicUrl });
+  const sessionRoutes = [...sessionSockets(edge), ...buildSockets(builds.builds)];
+  const app = await createApp(
+    { logger, random, proxies, bodyLimits, sockets: sessionRoutes, schemas },
+    version,
+  );
   opened.defer(async () => await app.close());
   // In the outermost scope, so that it sees the requests of all.
-  registerPrometheus(app, { database, version, limits, proxies, token: options.metricsToken });
+  registerPrometheus(app, { ...options, limits, phaseMetrics, proxies, token: options.metricsToken });
   registerServiceRoutes(app, { version, database, hosts: fleet, limits, clock });
   registerHostAgents(app, { enrolment, monitor, limiter, limits });
-  await addPublicRoutes(app, { limits, requireOwnPage: requireOwnPage(publicUrl) }, async (group) => {
-    await registerDescription(group, app);
-    registerLogin(group, {
-      accounts,
-      afterAnswer,
-      firstAdmin,
-      sessions,
-      signUps,
-      signUpCookie,
-      limiter,
-      random,
-      refreshCookie,
-      clock,
-    });
-    registerSignIn(group, { signIn, providers, attemptCookie, refreshCookie, limiter, closing });
-    registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
+  await addPublicRoutes(app, { limits, requireOwnPage: requireOwnPage(origins) }, async (group) => {
+    await registerPublicRoutes(group, app, services);
   });
+  const pending = new PendingWork(withTeamCount(requestLimits, options.work?.requestsPerTeam));
+  const resolveCapsule: ResolveCapsule = async (teamId, named) => {
+    using _place = isCapsuleName(named) ? pending.begin(teamId) : undefined;
+    return await capsules.rows.resolve(teamId, named);
+  };
   await addAuthenticatedRoutes(app, { authenticator, access, limits }, async (group) => {
-    limitRequests(group, new PendingWork(withTeamCount(requestLimits, options.work?.requestsPerTeam)));
+    writeServerTiming(group, { clock, phaseMetrics });
+    limitRequests(group, pending);
+    resolveNames(group, CAPSULES, resolveCapsule);
     // Before the limit of work, since an answer for which there is no room is refused when its work is done.
     recordRoutes(group, audit);
     limitWork(group, new PendingWork(withCounts(callLimits, options.work?.calls)));
-    registerAccounts(group, {
-      accounts,
-      sessions,
-      limiter,
-      refreshCookie,
-      connections,
-      deletion,
-      database,
-      apiKeys,
-      clock,
-    });
-    registerConnections(group, { signIn, connections, providers, attemptCookie, limiter, closing });
-    registerTeams(group, { teams, deletion, invitations, limiter });
-    registerAuditLog(group, { database });
-    registerUsage(group, { usage });
-    registerChannels(group, { channels, clock, limiter, outgoing, random, record });
-    registerHosts(group, { hosts });
-    registerEvents(group, { events, logger, closing });
-    registerNetwork(group, { networks: capsules.networks, record });
-    registerCapsules(group, { ...capsules, fleet, limits, random, record });
-    registerProcesses(group, { capsules: capsules.running, clock, logger });
-    registerTemplates(group, { templates, clock, record });
-    registerFiles(group, { capsules: capsules.running, clock, random });
-    registerPorts(group, { ports, edge });
-    registerPortLinks(group, { links, edge });
-    await addRawBodyRoutes(group, (raw) => registerFileContent(raw, { capsules: capsules.running, clock }));
+    await registerTeamRoutes(group, services);
     await addAdminRoutes(group, { access, actForPlatform }, async (admin) => {
-      registerAccountsAdmin(admin, { adminUsers });
-      registerTeamsAdmin(admin, { adminTeams, deletion });
-      registerTemplatesAdmin(admin, { templates, clock, record });
-      registerCapsulesAdmin(admin, { ...capsules, fleet, limits, random, record });
-      registerProcessesAdmin(admin, { capsules: capsules.running, clock, logger });
-      registerFilesAdmin(admin, { capsules: capsules.running });
-      registerAuditLogAdmin(admin, { database });
-      registerMailAdmin(admin, { mailOutbox, record });
-      await addRawBodyRoutes(admin, (raw) => registerFileContentAdmin(raw, { capsules: capsules.running }));
+      resolveNames(admin, ADMIN_CAPSULES, resolveCapsule);
+      await registerAdminRoutes(admin, services);
     });
   });
   await app.ready();
+  await monitor.start();
   const sockets = createWebSockets({
-    routes: socketRoutes,
+    routes: sessionRoutes,
     access,
     actForPlatform,
     recordSession: (identity, capsuleId, action) =>
       audit.recordRoutine(identity, { resource: "sandbox", resourceId: capsuleId, action, status: "info" }),
+    resolveCapsule,
     openCapsule: async ({ teamId }, capsuleId) =>
       await capsules.running.open(teamId, capsuleId, COMMAND_PATIENCE_MS),
     clock,
     limits,
-    sessions: new PendingWork(withCounts(sessionLimits, options.work?.sessions)),
     logger,
     random,
     proxies,
+    origins,
+    ...sessionsOfCapsules,
   });
   const requests = new InFlight();
   const release = opened.move();
@@ -340,7 +379,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       request: (request, response) => {
         requests.add(response);
         guardAnswer(request, response, proxies);
-        app.routing(request, response);
+        if (!origins.answer(request, response)) app.routing(request, response);
       },
       upgrade: sockets.upgrade,
     },

@@ -198,16 +198,16 @@ for (const { what, ends, revoke } of ways)
     const at = { url: second.url, capsule };
     const byKey = await openAll({ ...at, headers: { "x-api-key": here.key.key } });
     const byToken = await openAll({ ...at, headers: { authorization: `Bearer ${here.token}` } });
-    const byMessage = await openAll({ ...at, headers: {}, firstToken: here.token }, (name) =>
-      ["terminal", "command", "file watch"].includes(name),
-    );
+    const sessions = (name: string): boolean => ["terminal", "command", "file watch"].includes(name);
+    const byMessage = await openAll({ ...at, headers: {}, first: { token: here.token } }, sessions);
+    const keyByMessage = await openAll({ ...at, headers: {}, first: { api_key: here.key.key } }, sessions);
     const ofOwner = await openAll({ ...at, headers: { authorization: `Bearer ${here.owner.token}` } });
-    const of = { key: byKey, session: [...byToken, ...byMessage] };
-    await assertAllOpen([...byKey, ...byToken, ...byMessage, ...ofOwner]);
+    const of = { key: [...byKey, ...keyByMessage], session: [...byToken, ...byMessage] };
+    await assertAllOpen([...of.key, ...of.session, ...ofOwner]);
     await revoke(here);
     try {
       for (const kind of ends) await assertAllEnd(of[kind]);
-      for (const { connection } of [...byKey, ...byToken, ...byMessage]) connection.type?.("after the end");
+      for (const { connection } of [...of.key, ...of.session]) connection.type?.("after the end");
       const others = (["key", "session"] as const).filter((kind) => !ends.includes(kind));
       if (what !== "a scope is taken from the key")
         await assertAllOpen([...ofOwner, ...others.flatMap((kind) => of[kind])]);

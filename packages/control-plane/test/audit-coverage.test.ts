@@ -37,6 +37,8 @@ const exceptions: Readonly<Record<string, string>> = {
   "POST /v1/admin/capsules/:id/files/read": "reads",
   "POST /v1/admin/capsules/:id/files/stream/read": "reads",
   "POST /v1/auth/refresh": "renews a login that is recorded",
+  "POST /v1/auth/device": "the decision of a person is recorded",
+  "POST /v1/auth/device/lookup": "reads",
   "POST /v1/auth/switch-team": "what is done in the other team is recorded there",
   "POST /v1/hosts/:id/heartbeat": "a sign of life; a host that goes and comes is recorded",
   "POST /v1/hosts/auth/refresh": "renews credentials of a host that is recorded",
@@ -45,6 +47,12 @@ const exceptions: Readonly<Record<string, string>> = {
 /** Shown by tests that have what the request needs. */
 const elsewhere: Readonly<Record<string, string>> = {
   "DELETE /v1/me/providers/:provider": "connections.test.ts: provider_disconnect",
+  "POST /v1/builds": "builds.test.ts: create",
+  "POST /v1/admin/builds": "admin-builds.test.ts: create",
+  "POST /v1/admin/builds/:id/cancel": "admin-builds.test.ts: cancel",
+  "POST /v1/auth/token": "device-logins.test.ts: login, api_key create",
+  "POST /v1/auth/device/approve": "device-logins.test.ts: device_approve",
+  "POST /v1/auth/device/deny": "device-logins.test.ts: device_deny",
 };
 
 interface Recorded {
@@ -152,6 +160,7 @@ async function usual(route: string): Promise<Answer> {
   const { ids } = team;
   const roots: Readonly<Record<string, string>> = {
     capsules: url.startsWith("/v1/admin/") ? ofPlatform : ids.capsule,
+    builds: ids.build,
     teams: ids.team,
     hosts: ids.host,
     channels: ids.channel,
@@ -266,7 +275,7 @@ test("sessions that run something are recorded, those that look are not", async 
   assert.deepEqual(await open("exec/stream", { type: "start", cmd: "true" }), ["sandbox exec_stream"]);
   assert.deepEqual(await open("pty", { type: "start", cmd: "true" }), ["sandbox terminal"]);
   const silent = socketRoutes.filter(({ auditAction }) => auditAction === undefined).map(({ path }) => path);
-  assert.deepEqual(silent, ["processes/:selector/stream", "files/watch"]);
+  assert.deepEqual(silent, ["processes/:selector/stream", "files/watch", "ports/:port/tunnel"]);
 });
 
 test("commands show their program and not their arguments; repetitions are counted and none is lost", async () => {

@@ -37,6 +37,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   port: "port",
   link: "link",
   name: "template",
+  version: "version",
   user: "user",
   invitation: "invitation",
   tag: "tag",
@@ -44,6 +45,7 @@ const kinds: Readonly<Record<string, Kind>> = {
 };
 const roots: Readonly<Record<string, Kind>> = {
   capsules: "capsule",
+  builds: "build",
   teams: "team",
   hosts: "host",
   channels: "channel",

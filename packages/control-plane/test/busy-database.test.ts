@@ -98,7 +98,8 @@ test("operations of one team that wait for its lock leave the connections to the
     for (const read of ["/v1/capsules", `/v1/capsules/${theirs}`, "/v1/api-keys"])
       assert.equal((await call("GET", read, { token: victim.token })).status, 200);
     await capsuleOf(victim);
-    assert.ok(performance.now() - began < 3000, "the others wait");
+    // The lock is held until the end of the test: who waits for it does so for longer.
+    assert.ok(performance.now() - began < 20_000, "the others wait");
   } finally {
     await release();
     await ended;

@@ -5,6 +5,7 @@ import type { LogFields } from "@wrenn/core";
 import type { CapsuleProcess, CapsuleProcesses, OutputEvent } from "@wrenn/protocol";
 import { createApp } from "../src/http/create-app.ts";
 import { registerProcesses } from "../src/processes/register-processes.ts";
+import { unusedSessions } from "./support/process-deps.ts";
 
 const warnings: { readonly event: string; readonly fields: LogFields | undefined }[] = [];
 const logger = {
@@ -24,6 +25,8 @@ const app = await createApp({ logger, random: systemRandom }, "0.0.0");
 after(() => app.close());
 app.addHook("onRequest", async (request) => void (request.identity = { teamId: "team" }));
 registerProcesses(app, {
+  ...unusedSessions,
+  execOutputBytes: 1 << 20,
   capsules: {
     open: async () => ({
       processes,

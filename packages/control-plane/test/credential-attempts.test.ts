@@ -47,6 +47,9 @@ const ways: Readonly<Record<string, Attempt>> = {
   "a token in the first message of a WebSocket": socketAttempt((wrong) => ({
     messages: [JSON.stringify({ type: "auth", token: wrong })],
   })),
+  "a key in the first message of a WebSocket": socketAttempt((wrong) => ({
+    messages: [JSON.stringify({ type: "auth", api_key: wrong })],
+  })),
   "metrics from another machine": requestAttempt("GET", "/metrics", () => ({ via: "1.1 proxy" })),
   "a host's token": requestAttempt("POST", "/v1/hosts/host-0000000000000000000000000/heartbeat", (wrong) => ({
     "x-host-token": wrong,

@@ -148,3 +148,20 @@ test("a file that fails at once is refused, one that ends too early or too late 
   await assert.rejects(async () => await (await ask("GET")).text());
   host.opened = async (content) => content;
 });
+
+test("a query names every file by the bytes of its name", async () => {
+  const content = (path: string) => `${platform.url}/v1/capsules/${id}/files/content?user=root&path=${path}`;
+  const headers = { "x-api-key": platform.apiKey, "content-type": "application/octet-stream" };
+  for (const [path, name] of [
+    ["/root/caf%e9+%C3%A4%25", "caf\udce9 ä%"],
+    ["/root/%25ff", "%ff"],
+    ["/root/100%", "100%"],
+    ["/root/%ED%B2%80", "\udced\udcb2\udc80"],
+  ] as const) {
+    const up = await fetch(content(path), { method: "PUT", headers, body: name });
+    const { entry } = (await up.json()) as { entry: { name: string } };
+    assert.equal(entry.name, name);
+    const down = await fetch(content(path), { headers });
+    assert.deepEqual([down.status, await down.text()], [200, Buffer.from(name).toString()]);
+  }
+});

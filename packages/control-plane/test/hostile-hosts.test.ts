@@ -145,14 +145,14 @@ test("a host that does not answer delays no create of another team", async () =>
   slow.agent.isMute = true;
   slow.agent.refusal = undefined;
   await as(admin, "POST", `/v1/hosts/${slow.id}/drain`, { body: { enabled: true } });
-  const began = performance.now();
   for (let n = 0; n < 5; n++) {
+    const began = performance.now();
     const { status, body } = await platform.call("POST", "/v1/capsules", { ...key(), body: {} });
+    const took = performance.now() - began;
     assert.equal(status, 201);
+    assert.ok(took < 2000, `create ${n} took ${took} ms`);
     await platform.call("DELETE", `/v1/capsules/${String(body["id"])}`, key());
   }
-  const took = performance.now() - began;
-  assert.ok(took < 2000, `five creates took ${took} ms`);
   hostile.isMute = false;
   await as(admin, "DELETE", `/v1/hosts/${slow.id}?force=true`);
 });

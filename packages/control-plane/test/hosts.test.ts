@@ -174,6 +174,8 @@ test("a host with templates that were made on it is given up with force only, an
     memoryMib: 512,
     sizeBytes: 1,
     metadata: {},
+    diskMib: 5120,
+    envNames: [],
   });
   await discardedTemplateQueries.discardTemplate(
     db,

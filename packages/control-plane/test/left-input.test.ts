@@ -57,7 +57,8 @@ test("input of a client that left is passed on while it is taken, and no longer 
   await queue.finish(200, 500);
   const took = performance.now() - startedAt;
   assert.equal(held, 0);
-  assert.ok(took > 400 && took < 900, `${took} ms`);
+  // All of it would take nine seconds.
+  assert.ok(took > 400 && took < 5000, `${took} ms`);
 });
 
 class SlowHostAgent extends FakeHostAgent {
@@ -121,6 +122,7 @@ class SilentHostAgent extends FakeHostAgent {
       start: never("start"),
       find: never("find"),
       list: async (signal) => await never("list")(0, signal),
+      recent: async (signal) => await never("recent")(0, signal),
     };
   }
 }

@@ -10,6 +10,7 @@ const told = {
   team_id: "team-1",
   actor: { type: "user" as const, id: "usr-1", name: "<!channel> & co" },
   resource: { id: "cl-1", type: "sandbox" as const },
+  data: {},
 };
 const make = (provider: ChannelProvider, config: ChannelConfig) =>
   composeRequest(provider, config, told, systemRandom);

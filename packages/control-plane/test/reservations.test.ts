@@ -3,6 +3,8 @@ import { after, test } from "node:test";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Person } from "./support/test-platform.ts";
 
+/* On both databases: requests that come at once share what a team may have. */
+
 const platform = await TestPlatform.start();
 after(() => platform[Symbol.asyncDispose]());
 

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { DAY_MS, formatId, parseId } from "@wrenn/core";
+import { abortable, DAY_MS, formatId, parseId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { retentionQueries } from "@wrenn/database";
+import { FakeHostAgent } from "@wrenn/protocol/testing";
 import { sql } from "kysely";
+import { keepAll, Retention } from "../src/capsules/retention.ts";
 import { TestPlatform } from "./support/test-platform.ts";
 
 const HOUR_MS = 3_600_000;
@@ -219,6 +221,63 @@ test("one look finds every capsule that is due, however many there are", async (
     .set({ status: "stopped" })
     .where("status", "=", "paused")
     .execute();
+});
+
+test("a host that does not answer holds up the rules on no other host, and no end of the server", async () => {
+  const { db } = database;
+  await db.updateTable("teams").set({ keep_checkpoints: 0, keep_checkpoint_days: 10 }).execute();
+  const hanging = systemRandom.uuid();
+  // It has just given a sign of life: the monitor does not call its capsules missing.
+  await db
+    .insertInto("hosts")
+    .values({ id: hanging, type: "regular", status: "online", last_heartbeat_at: new Date() })
+    .execute();
+  const model = await create();
+  await checkpoint(model);
+  const capsules = sql.table("sandboxes");
+  await sql`insert into ${capsules} select (jsonb_populate_record(s, jsonb_build_object(
+      'id', ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'host_id', ${hanging}::text))).*
+    from ${capsules} s, generate_series(1, 50) n where s.id = ${parseId("capsule", model)}`.execute(db);
+  const id = await create();
+  const due = await checkpoint(id);
+
+  let asked = 0;
+  const silent = Object.assign(new FakeHostAgent(), {
+    listCheckpoints: async (_id: string, signal: AbortSignal) => {
+      asked++;
+      return await abortable(signal, Promise.withResolvers<never>().promise);
+    },
+  });
+  const own = await db
+    .selectFrom("sandboxes")
+    .select("host_id")
+    .where("id", "=", parseId("capsule", id))
+    .executeTakeFirstOrThrow();
+  const retention = new Retention(
+    {
+      database,
+      fleet: {
+        ids: () => [hanging, own.host_id ?? assert.fail()],
+        agent: (hostId) => (hostId === hanging ? silent : host),
+      },
+      meter: { expire: () => {} },
+      audit: { write: async () => {} },
+      clock: { ...systemClock, now: () => clock.now() + 9.5 * DAY_MS },
+      logger: silentLogger,
+    },
+    keepAll,
+  );
+  await retention.sweep();
+  await eventually("the other host's checkpoint is warned of", async () => (await warnings(id)).length > 0);
+  assert.deepEqual(await warnings(id), [`checkpoint.expiring ${due}`]);
+  await eventually("the silent host is asked", () => asked > 0);
+  assert.equal(asked, 1, "it is asked for one capsule at a time");
+  const before = performance.now();
+  await retention.close();
+  assert.ok(performance.now() - before < 5000, "it ends at once");
+  assert.equal(asked, 1, "the rest of its capsules waits for the next look");
+  await db.deleteFrom("sandboxes").where("host_id", "=", hanging).execute();
+  for (const one of [model, id]) await call("DELETE", `/v1/capsules/${one}`);
 });
 
 test("subscribers hear of a checkpoint by the id of its capsule", async () => {

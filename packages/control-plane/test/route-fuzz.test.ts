@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
+import type { ApiDocument } from "../src/openapi/api-document.ts";
+import { DescribedApi } from "./support/described-api.ts";
 import { expectationOf } from "./support/authorisation-table.ts";
-import { FurnishedHostAgent, furniture } from "./support/furnished-host-agent.ts";
+import { FurnishedHostAgent } from "./support/furnished-host-agent.ts";
 import { Furnisher } from "./support/furnished-teams.ts";
-import type { FurnishedTeam } from "./support/furnished-teams.ts";
 import { requestsFor } from "./support/hostile-request.ts";
 import { rawRequest } from "./support/raw-request.ts";
 import type { RawAnswer } from "./support/raw-request.ts";
+import { idSource } from "./support/route-ids.ts";
 import { RouteList } from "./support/route-list.ts";
-import type { ServedRoute } from "./support/route-list.ts";
 import { TestPlatform } from "./support/test-platform.ts";
 
 const LONG = process.env["WRENN_TEST_LONG"] === "1";
@@ -25,6 +26,7 @@ const excusable: Readonly<Record<string, readonly string[]>> = {
   "POST /v1/capsules": ["host_full"],
   "POST /v1/capsules/:id/fork": ["host_full"],
   "POST /v1/channels/test": ["delivery_failed"],
+  "POST /v1/builds": ["builds_not_available"],
 };
 
 using list = new RouteList();
@@ -34,41 +36,14 @@ const furnisher = await Furnisher.open(platform);
 let ours = await furnisher.team("oursmarker");
 const theirs = await furnisher.team("theirsmarker");
 
+const api = new DescribedApi(JSON.parse(await platform.text("/openapi.json")) as ApiDocument);
+
 let asked = 0;
 
 /** Routes that anybody may call are limited by address. */
 function address(): string {
   asked++;
   return `127.${1 + (Math.floor(asked / 62_500) % 250)}.${1 + (Math.floor(asked / 250) % 250)}.${1 + (asked % 250)}`;
-}
-
-function idsOf(team: FurnishedTeam, route: ServedRoute): (parameter: string) => readonly string[] {
-  return (parameter) => {
-    const { ids } = team;
-    const own: Readonly<Record<string, readonly string[]>> = {
-      checkpoint: [ids.checkpoint],
-      selector: [furniture.pid, furniture.tag],
-      upload: [ids.upload],
-      port: ["8080", "1"],
-      link: [ids.link],
-      name: [ids.template],
-      user: [ids.user],
-      invitation: [ids.invitation],
-      tag: [ids.tag],
-      provider: [ids.provider, "github"],
-      "": ["index.css"],
-    };
-    const roots = {
-      capsules: ids.capsule,
-      teams: ids.team,
-      hosts: ids.host,
-      channels: ids.channel,
-      users: ids.user,
-    };
-    const root = route.url.replace("/admin/", "/").split("/")[2] ?? "";
-    if (parameter !== "id") return own[parameter] ?? assert.fail(`nothing for :${parameter} of ${route.url}`);
-    return [root in roots ? roots[root as keyof typeof roots] : root === "api-keys" ? ids.key : ids.received];
-  };
 }
 
 /** What every answer must be like, whatever was asked. */
@@ -92,7 +67,7 @@ for (const route of list.all()) {
     t.diagnostic(`seed ${seed}`);
     const { access, spends } = expectationOf(route) ?? assert.fail(`nothing of ${name}`);
     await furnisher.logInOwner(ours);
-    const manyRequests = requestsFor(route, (parameter) => idsOf(ours, route)(parameter));
+    const manyRequests = requestsFor(route, (parameter) => idSource(ours, route.url)(parameter));
     const property = fc.asyncProperty(manyRequests, async (request) => {
       const { token } = ours.people.owner;
       const headers = {
@@ -101,11 +76,14 @@ for (const route of list.all()) {
       };
       const answer = await rawRequest(platform.url, { ...request, headers, from: address() });
       checkAnswer(name, route.method, answer);
-      assert.doesNotMatch(
-        answer.text,
-        /"(token_invalid|credentials_missing)"/,
-        `${name}: the token has ended`,
-      );
+      assert.deepEqual(api.undescribedOf(route, answer), [], `${name}: ${answer.status} ${answer.text}`);
+      // The description of the API has these words as well.
+      if (answer.status === 401)
+        assert.doesNotMatch(
+          answer.text,
+          /"(token_invalid|credentials_missing)"/,
+          `${name}: the token has ended`,
+        );
       if (answer.status >= 300 || !spends) return;
       if (spends === "team") ours = await furnisher.team("oursmarker");
       else await furnisher.renew(ours, spends);

@@ -72,7 +72,7 @@ test("what no route answers has them too", async () => {
     ["GET", "/", 404, {}, undefined],
     ["GET", "/nowhere", 404, { accept: "text/html" }, undefined],
     ["GET", `/proxy/cl-${"a".repeat(25)}/8000/`, 404, {}, undefined],
-    ["OPTIONS", "/v1/capsules", 404, { origin: "https://evil.example" }, undefined],
+    ["OPTIONS", "/v1/capsules", 405, { origin: "https://evil.example" }, undefined],
     ["GET", "/%", 400, {}, undefined],
     ["GET", `/v1/capsules/${"x".repeat(300)}`, 414, {}, undefined],
     ["POST", "/v1/auth/login", 400, json, "{"],

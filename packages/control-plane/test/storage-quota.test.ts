@@ -7,6 +7,8 @@ import { shareOut } from "../src/hosts/storage-meter.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer } from "./support/test-platform.ts";
 
+/* On both databases: requests that come at once share what a team may have. */
+
 const MIB = 2 ** 20;
 const MEMORY_MB = 256;
 /** Keeps checkpoints under way until it is resolved. */

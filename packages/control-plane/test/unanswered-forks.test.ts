@@ -6,8 +6,8 @@ import { openLeavingClients } from "./support/leaving-clients.ts";
 /* Forks and snapshots whose clients leave before they are answered. */
 
 const lab = await openLeavingClients();
-const { host, platform, db, call, create, send, asked, rowOf, unanswered, live } = lab;
-after(() => platform[Symbol.asyncDispose]());
+const { host, db, call, create, send, asked, rowOf, unanswered, live } = lab;
+after(() => lab.close());
 
 test("a fork of a client that leaves has no children, and its source continues", async () => {
   host.isSlow = false;
@@ -40,10 +40,13 @@ test("a snapshot without a name leaves no template of a client that leaves; one 
     const gate = Promise.withResolvers<void>();
     host.snapshotGate = gate.promise;
     const outgoing = send("/v1/snapshots", {}, { sandbox_id: id, ...(name === undefined ? {} : { name }) });
-    await eventually("the capsule is paused for it", async () => (await rowOf(id)).status === "paused");
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    const [signal] = await eventually("the host is asked", () => {
+      return host.snapshotSignals.length > 0 && host.snapshotSignals.splice(0);
+    });
+    assert.equal((await rowOf(id)).status, "paused");
     outgoing.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    if (name === undefined) await eventually("the host is told", () => signal?.aborted);
+    else await lab.arrived();
     gate.resolve();
     await eventually("it is over", async () => {
       const running = await db.selectFrom("operations").select("id").where("state", "=", "running").execute();

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { UPLOAD_LIFETIME_MS } from "@wrenn/protocol";
-import { withoutStalls } from "../src/files/stalls.ts";
+import { withoutStalls } from "../src/http/stalls.ts";
 import { reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer } from "./support/test-platform.ts";
 

@@ -24,11 +24,14 @@ after(() => platform[Symbol.asyncDispose]());
 const world = await makeWorld(platform, await Furnisher.open(platform));
 const { ours, theirs } = world;
 
-const start = JSON.stringify({ type: "start", cmd: "true" });
+const command = JSON.stringify({ type: "start", cmd: "true" });
+/** A message that a session of this kind ends after. */
+const startOf = (kind: string): string =>
+  kind.startsWith("ports/") ? JSON.stringify({ type: "end" }) : command;
 
 function pathOf(kind: string, capsule: string): string {
   const query = kind === "files/watch" ? `?path=${furniture.file}` : "";
-  return `/v1/capsules/${capsule}/${kind.replace(":selector", furniture.tag)}${query}`;
+  return `/v1/capsules/${capsule}/${kind.replace(":selector", furniture.tag).replace(":port", "80")}${query}`;
 }
 
 const errorsOf = ({ messages }: SocketAnswer): readonly unknown[] =>
@@ -38,6 +41,7 @@ const errorsOf = ({ messages }: SocketAnswer): readonly unknown[] =>
     .map(({ data }) => data);
 
 for (const { path: kind, scope } of socketRoutes) {
+  const start = startOf(kind);
   test(`${kind} is for who may ${scope}, and tells nothing of others`, async () => {
     const auth = JSON.stringify({ type: "auth", token: "a.b.c" });
     for (const who of nobodies) {
@@ -72,6 +76,30 @@ for (const { path: kind, scope } of socketRoutes) {
       messages: [JSON.stringify({ type: "auth", token }), start],
     });
     assert.deepEqual([errorsOf(answer), answer.code], [[], 1000], answer.messages.join());
+  });
+
+  test(`${kind} lets a key in by the first message, as far as its scopes go`, async () => {
+    const call = async (auth: object, capsule = ours.ids.capsule): Promise<SocketAnswer> =>
+      await webSocketCall(platform.url, pathOf(kind, capsule), {
+        messages: [JSON.stringify({ type: "auth", ...auth }), start],
+      });
+    const { keys } = ours;
+    for (const [name, key] of Object.entries(keys)) {
+      const answer = await call({ api_key: key });
+      if (name === scope || name === "all")
+        assert.deepEqual([errorsOf(answer), answer.code], [[], 1000], name);
+      else if (name !== "run") assert.match(String(errorsOf(answer)[0]), /lacks the scope/, name);
+    }
+    assert.deepEqual(errorsOf(await call({ api_key: keys.all }, theirs.ids.capsule)), ["sandbox not found"]);
+    const { token } = ours.people.member;
+    for (const wrong of [{ api_key: "" }, { api_key: token }, { api_key: 5 }, { token: keys.all }])
+      assert.deepEqual(errorsOf(await call(wrong)), ["authentication failed"], JSON.stringify(wrong));
+    const both = await call({ api_key: "wrn_x", token });
+    assert.match(
+      String(errorsOf(both)[0]),
+      /authentication failed|token is not known here/,
+      "the key decides",
+    );
   });
 
   test(`${kind} takes whatever comes first`, async (t) => {
@@ -128,6 +156,7 @@ test("sessions in capsules of the platform are its administrators' only", async 
   const adminPath = (kind: string, capsule: string): string =>
     pathOf(kind, capsule).replace("/v1/", "/v1/admin/");
   for (const { path: kind } of socketRoutes) {
+    const start = startOf(kind);
     for (const who of somebodies) {
       const answer = await webSocketCall(platform.url, adminPath(kind, id), {
         headers: who.headers(world),

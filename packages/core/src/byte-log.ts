@@ -12,6 +12,10 @@ export function logCost(bytes: number): number {
   return bytes + (bytes >> 3) + 8192;
 }
 
+/** Blocks of {@link BLOCK_MAX} bytes that no log uses, at most this many: new memory for each would make the garbage collector run all the time. */
+const SPARE_LIMIT = 64;
+const spare: Uint8Array[] = [];
+
 interface Block {
   readonly memory: Uint8Array;
   /** The part of the memory that is in use. */
@@ -72,8 +76,7 @@ export class ByteLog {
   /** Continues at a later offset: the bytes between were lost on the way, and what is held before them is let go too. */
   skipTo(offset: number): void {
     if (offset <= this.#end) return;
-    this.#blocks.length = 0;
-    this.#footprint = 0;
+    this.#drop(this.#blocks.length);
     this.#start = this.#end = offset;
   }
 
@@ -104,7 +107,7 @@ export class ByteLog {
   ): { readonly offset: number; readonly bytes: Uint8Array } {
     const from = Math.min(Math.max(offset, this.#start), this.#end);
     const to = Math.min(this.#end, from + limit);
-    const out = new Uint8Array(to - from);
+    const out = unwritten(to - from);
     let position = this.#start;
     for (const block of this.#blocks) {
       if (position >= to) break;
@@ -125,7 +128,7 @@ export class ByteLog {
     if (last && last.to < last.memory.length) return last;
     const held = this.#end - this.#start;
     const size = Math.min(BLOCK_MAX, Math.max(wanted, held >> 3, BLOCK_MIN));
-    const block: Block = { memory: new Uint8Array(size), from: 0, to: 0 };
+    const block: Block = { memory: (size === BLOCK_MAX && spare.pop()) || unwritten(size), from: 0, to: 0 };
     this.#blocks.push(block);
     this.#footprint += size + BLOCK_OVERHEAD;
     return block;
@@ -144,8 +147,21 @@ export class ByteLog {
       }
       drop -= length;
       whole++;
-      this.#footprint -= block.memory.length + BLOCK_OVERHEAD;
     }
-    if (whole > 0) this.#blocks.splice(0, whole);
+    if (whole > 0) this.#drop(whole);
   }
+
+  /** Lets go of the oldest blocks. What was read of them are copies: their memory is free. */
+  #drop(count: number): void {
+    for (const { memory } of this.#blocks.splice(0, count)) {
+      this.#footprint -= memory.length + BLOCK_OVERHEAD;
+      if (memory.length === BLOCK_MAX && spare.length < SPARE_LIMIT) spare.push(memory);
+    }
+  }
+}
+
+/** Memory that is written before it is read. It is not shared with other buffers, so what it costs is its size. */
+function unwritten(size: number): Uint8Array {
+  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(size);
+  return new Uint8Array(buffer, byteOffset, size);
 }

@@ -23,7 +23,7 @@ export interface ConnectionEnds {
 export function clientNetworks(ip: string): ClientNetworks {
   const address = plainAddress(ip);
   if (!isIPv6(address)) return { narrow: address, wide: undefined };
-  const groups = groupsOf(address);
+  const groups = ipv6Groups(address).map((group) => group.toString(16));
   return { narrow: `${groups.slice(0, 4).join(":")}::/64`, wide: `${groups.slice(0, 3).join(":")}::/48` };
 }
 
@@ -37,11 +37,22 @@ export function isLoopback(ip: string): boolean {
   return LOOPBACK.test(plainAddress(ip));
 }
 
-function groupsOf(ip: string): readonly string[] {
+/** The eight groups of 16 bits of an IPv6 address. */
+export function ipv6Groups(ip: string): readonly number[] {
   const [head = "", tail] = new SocketAddress({ address: ip, family: "ipv6" }).address.split("::");
-  const first = head === "" ? [] : head.split(":");
+  const first = groupsIn(head);
   if (tail === undefined) return first;
-  const last = tail === "" ? [] : tail.split(":");
-  const zeros = Array.from({ length: Math.max(0, 8 - first.length - last.length) }, () => "0");
+  const last = groupsIn(tail);
+  const zeros = Array.from({ length: Math.max(0, 8 - first.length - last.length) }, () => 0);
   return [...first, ...zeros, ...last];
+}
+
+/** Groups of hexadecimal digits, the last two of which may be written as an IPv4 address. */
+function groupsIn(text: string): number[] {
+  if (text === "") return [];
+  return text.split(":").flatMap((part) => {
+    if (!part.includes(".")) return [parseInt(part, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = part.split(".").map(Number);
+    return [a * 256 + b, c * 256 + d];
+  });
 }

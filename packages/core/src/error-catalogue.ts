@@ -1,12 +1,15 @@
 import { system, user } from "./catalogue-entry.ts";
 import type { CatalogueEntry } from "./catalogue-entry.ts";
 import { hostErrors } from "./host-errors.ts";
+import { capsuleErrors } from "./capsule-errors.ts";
 import { accountErrors } from "./account-errors.ts";
 import { channelErrors } from "./channel-errors.ts";
 import { databaseErrors } from "./database-errors.ts";
 import { guestErrors } from "./guest-errors.ts";
 import { portErrors } from "./port-errors.ts";
+import { requestErrors } from "./request-errors.ts";
 import { signInErrors } from "./sign-in-errors.ts";
+import { templateErrors } from "./template-errors.ts";
 
 /**
  * Every error a user can meet. The key is the precise `reason`; `code` and `status` are what the wire contract
@@ -14,116 +17,7 @@ import { signInErrors } from "./sign-in-errors.ts";
  * `docs/reference/errors.md` is generated from this table.
  */
 export const errorCatalogue = {
-  // Requests
-  invalid_json: user(
-    "invalid_request",
-    400,
-    "invalid JSON body",
-    "Send a JSON object with Content-Type: application/json.",
-  ),
-  invalid_field: user(
-    "invalid_request",
-    400,
-    "invalid request: {field} {problem}",
-    "Correct the named field; its type and bounds are in the API reference at /docs.",
-  ),
-  invalid_id: user(
-    "invalid_request",
-    400,
-    "invalid {noun} ID",
-    "An id of this kind is '{prefix}' followed by 25 characters of 0-9 and a-z.",
-  ),
-  body_too_large: user(
-    "too_large",
-    413,
-    "request body is larger than {limit} bytes",
-    "Send less, or use a streaming endpoint.",
-  ),
-  unsupported_media_type: user(
-    "invalid_request",
-    415,
-    "content type {type} is not accepted here, only {accepted}",
-    "Send the content type that is named.",
-  ),
-  unsupported_content_encoding: user(
-    "invalid_request",
-    415,
-    "content encoding {coding} is not accepted here",
-    "Send the body as it is, without Content-Encoding.",
-  ),
-  multipart_expected: user(
-    "invalid_request",
-    400,
-    "expected multipart/form-data with boundary",
-    "Send a form with the fields path and file, or use PUT files/content.",
-  ),
-  multipart_invalid: user(
-    "invalid_request",
-    400,
-    "failed to parse multipart: {problem}",
-    "Send a well-formed and complete multipart body.",
-  ),
-  form_field_missing: user(
-    "invalid_request",
-    400,
-    "{field} field is required",
-    "Send the text field path first and then the file field file.",
-  ),
-  content_digest_mismatch: user(
-    "invalid_request",
-    400,
-    "the content does not match its Content-Digest; it has sha-256=:{actual}:",
-    "Send the content again; the old file was kept.",
-  ),
-  body_stalled: user(
-    "invalid_request",
-    408,
-    "too little of the body arrived within {seconds} seconds",
-    "Send the request again; a resumable upload continues at its offset.",
-  ),
-  connections_full: user(
-    "rate_limited",
-    429,
-    "{limit} connections of this team are in use already",
-    "Use connections again for further requests, and close those that are not used.",
-    1,
-  ),
-  precondition_failed: user(
-    "conflict",
-    412,
-    "{path} is not the version that the request expects",
-    "Read the file's current entity tag and repeat the request with it.",
-  ),
-  range_not_satisfiable: user(
-    "invalid_request",
-    416,
-    "the range is outside of the file's {size} bytes",
-    "Ask for a range inside of the file.",
-  ),
-  request_refused: user(
-    "invalid_request",
-    400,
-    "the request cannot be answered: {problem}",
-    "Leave out headers and parts of the path that /docs does not name.",
-  ),
-  url_invalid: user(
-    "invalid_request",
-    400,
-    "the path is not a valid one",
-    "Escape each byte that is no letter or digit as %XX, in UTF-8.",
-  ),
-  path_too_long: user(
-    "invalid_request",
-    414,
-    "a part of the path is too long",
-    "Use the id or name that the API gave; none is longer than 128 characters.",
-  ),
-  route_not_found: user(
-    "not_found",
-    404,
-    "no route {method} {path}",
-    "See /docs for every route. Ports are served below /proxy/ with WRENN_PATH_PORTS=on and on its host name only.",
-  ),
+  ...requestErrors,
   // Credentials
   credentials_missing: user(
     "unauthorized",
@@ -247,12 +141,14 @@ export const errorCatalogue = {
     "sandbox must be running or paused",
     "Make the snapshot of a capsule that runs or is paused.",
   ),
+  ...capsuleErrors,
   ...databaseErrors,
   ...guestErrors,
   ...portErrors,
   ...channelErrors,
   ...accountErrors,
   ...signInErrors,
+  ...templateErrors,
   ...hostErrors,
   // Host and its surroundings
   deadline_exceeded: system(
@@ -289,13 +185,13 @@ export const errorCatalogue = {
     "agent_error",
     502,
     "the snapshot cannot be used: {what}: {problem}",
-    "Restore an older snapshot or a copy of this one; check the host's disk.",
+    'Restore an older snapshot or a copy of this one, or boot the capsule from its disk: resume it with {"memory": false}. Check the host\'s disk.',
   ),
   snapshot_incompatible: system(
     "agent_error",
     502,
     "the snapshot does not fit this host: {difference}",
-    "Use it on a host that has what it was saved with: the same QEMU, CPU and host kernel, and WRENN_ACCELERATOR for the accelerator. Nothing of it is lost.",
+    'Use it on a host that has what it was saved with: the same QEMU, CPU and host kernel, and WRENN_ACCELERATOR for the accelerator. Nothing of it is lost. Or boot the capsule from its disk: resume it with {"memory": false}.',
   ),
   host_swap_on: system(
     "agent_error",
@@ -356,12 +252,6 @@ export const errorCatalogue = {
     502,
     "{operation} failed: {problem}",
     "Try again; the host's log holds the cause under the same request id.",
-  ),
-  server_not_running: user(
-    "conflict",
-    409,
-    "no server runs on this machine",
-    "Start one with ./wrenn up, or set WRENN_URL and WRENN_API_KEY to use another.",
   ),
   server_already_runs: user(
     "conflict",

@@ -36,6 +36,12 @@ export const guestErrors = {
     "no such user in the capsule: {user}",
     "Use 'root', 'user', or a user you have added inside the capsule.",
   ),
+  capsule_destroyed: user(
+    "not_found",
+    404,
+    "the capsule was destroyed",
+    "Create a new one with POST /v1/capsules.",
+  ),
   process_not_found: user(
     "not_found",
     404,
@@ -54,12 +60,24 @@ export const guestErrors = {
     "{selector} does not read its input: {accepted} of {bytes} bytes were taken",
     "Send the rest, from the first byte that was not taken, once the process reads.",
   ),
+  input_offset_differs: user(
+    "conflict",
+    409,
+    "the input of {selector} continues at byte {expected}",
+    "Send the bytes from the offset that the error names.",
+  ),
   not_a_terminal: user("conflict", 409, "{selector} is not a terminal", "Start it through the pty endpoint."),
   tag_in_use: user(
     "conflict",
     409,
     "tag {tag} belongs to a live process",
     "Choose another tag, or end that process first.",
+  ),
+  tag_used: user(
+    "conflict",
+    409,
+    "tag {tag} belongs to a process that has ended",
+    "Follow that process by its tag when it is the one that you started; otherwise choose another tag.",
   ),
   argument_list_too_long: user(
     "invalid_request",

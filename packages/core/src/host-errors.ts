@@ -8,6 +8,7 @@ export const hostErrors = {
     "sandbox host is not reachable",
     "Try again in a moment.",
   ),
+  server_closing: system("host_unavailable", 503, "the server is closing", "Connect again in a moment.", 1),
   host_full: system(
     "no_hosts_available",
     503,
@@ -19,6 +20,12 @@ export const hostErrors = {
     503,
     "no host that could take the capsule is online",
     "Start a host with ./wrenn host join, or see why those there are do not answer: GET /v1/hosts.",
+  ),
+  host_outdated: user(
+    "conflict",
+    409,
+    "the capsule's host runs an earlier version, without {what}",
+    "Upgrade the host to the version of the control plane.",
   ),
   host_not_found: user(
     "not_found",

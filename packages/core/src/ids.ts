@@ -15,6 +15,7 @@ const prefixes = {
   channel: "ch-",
   upload: "up-",
   portLink: "link-",
+  build: "bld-",
 } as const;
 
 export type IdKind = keyof typeof prefixes;
@@ -34,6 +35,7 @@ const nouns: Record<IdKind, string> = {
   channel: "channel",
   upload: "upload",
   portLink: "link",
+  build: "build",
 };
 
 /** Formats a hyphenated UUID as a public id of the given kind. */

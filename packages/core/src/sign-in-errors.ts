@@ -26,4 +26,46 @@ export const signInErrors = {
     "signing in by {provider} does not work: {problem}",
     "Try again; if it stays so, whoever runs the server checks its settings of this provider.",
   ),
+  device_pending: user(
+    "authorization_pending",
+    400,
+    "the login is not approved yet",
+    "Ask again after the interval that POST /v1/auth/device answered.",
+  ),
+  device_slow_down: user(
+    "slow_down",
+    400,
+    "asked too early; ask every {retry_after} s from now on",
+    "Wait as long as the Retry-After header says, each time.",
+  ),
+  device_code_expired: user(
+    "expired_token",
+    400,
+    "the code of this login has expired",
+    "Begin again with POST /v1/auth/device.",
+  ),
+  device_denied: user(
+    "access_denied",
+    400,
+    "the login was denied, or the person who approved it has logged out",
+    "Begin again with POST /v1/auth/device if this was a mistake.",
+  ),
+  device_code_invalid: user(
+    "invalid_grant",
+    400,
+    "no login waits for this device code",
+    "A code works once; begin again with POST /v1/auth/device.",
+  ),
+  user_code_not_found: user(
+    "not_found",
+    404,
+    "no login waits for this code",
+    "Compare it with the code that the device shows; it works for 10 minutes.",
+  ),
+  device_login_decided: user(
+    "conflict",
+    409,
+    "this login was approved or denied already",
+    "Begin a new one on the device.",
+  ),
 };

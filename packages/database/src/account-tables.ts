@@ -3,6 +3,9 @@ import type { ColumnType, Generated } from "kysely";
 /** A time that the database sets. */
 type Stamp = ColumnType<Date, Date | undefined, Date>;
 
+/** What a key may do: look, use capsules, or change everything of the team. */
+export type ApiKeyScope = "read" | "run" | "manage" | "ports" | "egress";
+
 export type UserStatus = "inactive" | "active" | "disabled" | "deleted";
 export type Role = "owner" | "admin" | "member";
 
@@ -71,6 +74,32 @@ export interface SignInAttemptsTable {
   session_id: string | null;
   expires_at: Date;
 }
+
+/** An API key that a device asks for. */
+export interface DeviceKey {
+  readonly name: string;
+  readonly scopes: readonly ApiKeyScope[];
+  readonly expiresInSec?: number;
+}
+
+export interface DeviceLoginsTable {
+  hash: string;
+  user_code: string;
+  client_name: string;
+  address: string;
+  user_agent: string;
+  /** JSON on insert. */
+  api_key: ColumnType<DeviceKey | null, string | null, never>;
+  status: ColumnType<DeviceLoginStatus, DeviceLoginStatus | undefined, DeviceLoginStatus>;
+  session_id: string | null;
+  team_id: string | null;
+  interval_sec: number;
+  asked_at: Date | null;
+  created_at: Date;
+  expires_at: Date;
+}
+
+type DeviceLoginStatus = "pending" | "approved" | "denied";
 
 export interface SigningKeysTable {
   kid: string;

@@ -63,7 +63,13 @@ export async function startEmbeddedServer(
   if (running) options.logger.info("database.taken_over", { pid: running.pid });
   const server = running ?? (await launch(binaries, data, sockets, options.directory, user));
   const connection = { host: sockets, user: user.name, database: DATABASE };
-  await untilReady(connection, server, options.directory, signal);
+  try {
+    await untilReady(connection, server, options.directory, signal);
+  } catch (error) {
+    // Nobody would stop it; one that was found running is left as it was.
+    if (!running) await stop(server);
+    throw error;
+  }
   return { connection, close: () => stop(server) };
 }
 

@@ -13,7 +13,7 @@ const provider = (wanted: readonly string[]): MigrationProvider => ({
   getMigrations: async () => {
     const migrations: Record<string, Migration> = {};
     for (const file of wanted) {
-      const text = await readFile(join(directory, file), "utf8");
+      const text = await readMigration(file);
       migrations[file] = { up: async (db) => void (await sql.raw(text).execute(db)) };
     }
     return migrations;
@@ -23,6 +23,11 @@ const provider = (wanted: readonly string[]): MigrationProvider => ({
 /** Names of the migrations that this version knows, in their order. */
 export async function listMigrations(): Promise<readonly string[]> {
   return (await readdir(directory)).filter((name) => name.endsWith(".sql")).sort();
+}
+
+/** Statements of one of them. */
+export async function readMigration(name: string): Promise<string> {
+  return await readFile(join(directory, name), "utf8");
 }
 
 /**

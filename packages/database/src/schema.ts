@@ -1,7 +1,9 @@
-import type { NetworkRules } from "@wrenn/protocol";
+import type { LifetimeEnd, NetworkRules, ListeningPort } from "@wrenn/protocol";
 import type { ColumnType, Generated, Kysely, Transaction } from "kysely";
 import type {
+  ApiKeyScope,
   AuditLogTable,
+  DeviceLoginsTable,
   InvitationsTable,
   MembershipsTable,
   OneTimeTokensTable,
@@ -12,8 +14,15 @@ import type {
   UserIdentitiesTable,
   UsersTable,
 } from "./account-tables.ts";
+import type {
+  BuildArchiveChunksTable,
+  BuildArchivesTable,
+  BuildLinesTable,
+  BuildsTable,
+  BuildStepsTable,
+} from "./build-tables.ts";
 import type { ChannelsTable, DeliveriesTable } from "./channel-tables.ts";
-import type { Actor, EventHorizonTable, EventsTable } from "./event-tables.ts";
+import type { Actor, EventHorizonTable, EventsTable, TeamEventHorizonsTable } from "./event-tables.ts";
 import type { MailsTable } from "./mail-tables.ts";
 import type {
   ControlPlanesTable,
@@ -35,6 +44,8 @@ export interface TeamsTable {
   max_memory_mb: Defaulted<number>;
   max_templates: Defaulted<number>;
   max_channels: Defaulted<number>;
+  /** That have not ended. */
+  max_builds: Defaulted<number>;
   max_storage_mb: Defaulted<number>;
   /** Of all capsules of the team. */
   max_checkpoints: Defaulted<number>;
@@ -49,9 +60,6 @@ export interface TeamsTable {
   created_at: Defaulted<Date>;
   deleted_at: Date | null;
 }
-
-/** What a key may do: look, use capsules, or change everything of the team. */
-export type ApiKeyScope = "read" | "run" | "manage" | "ports" | "egress";
 
 export interface ApiKeysTable {
   id: string;
@@ -79,6 +87,8 @@ export type CapsuleRowStatus =
 export interface CapsulesTable {
   id: string;
   team_id: string;
+  /** Unique among the capsules of the team that have not ended. */
+  name: ColumnType<string | null, string | null | undefined, string | null>;
   template: string;
   status: CapsuleRowStatus;
   vcpus: number;
@@ -93,7 +103,17 @@ export interface CapsulesTable {
   host_id: ColumnType<string | null, string | undefined, string>;
   host_ip: string | null;
   problem: string | null;
+  /** Versions of what runs it. */
   metadata: ColumnType<Record<string, string>, string | undefined, string>;
+  /** What its team says about it. */
+  user_metadata: ColumnType<Record<string, string>, string | undefined, string>;
+  /** Names of its default environment; the values are on its host. */
+  env_names: Defaulted<string[]>;
+  default_user: ColumnType<string | null, string | null | undefined, never>;
+  default_cwd: ColumnType<string | null, string | null | undefined, never>;
+  on_lifetime_end: Defaulted<LifetimeEnd>;
+  /** Where the end of its present run was moved to. */
+  extended_until: ColumnType<Date | null, never, Date | null>;
   auto_resume: Defaulted<boolean>;
   network: ColumnType<NetworkRules | null, string | null | undefined, string | null>;
   /** What it occupies on its host, as that reported last; int8 comes as text from the driver. */
@@ -101,6 +121,12 @@ export interface CapsulesTable {
   checkpoints: Defaulted<number>;
   /** Set by the database; null for one that is not paused. */
   paused_since: ColumnType<Date | null, never, never>;
+  /** What its pause has kept; null while it is not paused, and for pauses of earlier releases. */
+  kept: ColumnType<"memory" | "disk" | null, undefined, "memory" | "disk" | null>;
+  /** How its disk was when the running machine was booted from it; null when it runs on from frozen memory. */
+  disk_at_boot: ColumnType<"clean" | "checked" | null, undefined, "clean" | "checked" | null>;
+  /** Milliseconds of the phases of the operation that brought it to its state; null where it was none. */
+  phases: ColumnType<Readonly<Record<string, number>> | null, undefined, string | null>;
   version: Generated<number>;
   created_at: Defaulted<Date>;
   started_at: Date | null;
@@ -135,10 +161,12 @@ export interface OperationsTable {
   finished_at: Date | null;
 }
 
+/** A version of a template. */
 export interface TemplatesTable {
   id: string;
   team_id: string;
   name: string;
+  version: number;
   host_key: string;
   /** Host that its files lie on. */
   host_id: ColumnType<string | null, string, string>;
@@ -147,9 +175,32 @@ export interface TemplatesTable {
   /** int8 comes as text from the driver. */
   size_bytes: ColumnType<string, number, number>;
   metadata: ColumnType<Record<string, string>, string | undefined, string>;
+  disk_mb: Defaulted<number>;
+  /** Names of the environment that its capsules start with; the values are on its host. */
+  env_names: Defaulted<string[]>;
+  default_user: ColumnType<string | null, string | null | undefined, string | null>;
+  default_cwd: ColumnType<string | null, string | null | undefined, string | null>;
   /** Null: the default. */
   network: ColumnType<NetworkRules | null, string | null | undefined, string | null>;
   created_at: Defaulted<Date>;
+}
+
+/** What all versions of a template share. */
+export interface TemplateNamesTable {
+  team_id: string;
+  name: string;
+  is_public: Defaulted<boolean>;
+  last_version: Defaulted<number>;
+  created_at: Defaulted<Date>;
+}
+
+export interface TemplateTagsTable {
+  team_id: string;
+  name: string;
+  tag: string;
+  /** The version. */
+  template_id: string;
+  tagged_at: Defaulted<Date>;
 }
 
 export interface DiscardedTemplatesTable {
@@ -172,6 +223,15 @@ export interface PortAccessTable {
   sandbox_id: string;
   port: number;
   access: "public" | "private";
+}
+
+/** What listens in a capsule, as its host reported it last. */
+export interface ListeningPortsTable {
+  sandbox_id: string;
+  /** Milliseconds since the Unix epoch; int8 comes as text from the driver. */
+  seen_at: ColumnType<string, number, number>;
+  ports: ColumnType<readonly ListeningPort[], string, string>;
+  unlisted: number;
 }
 
 /** A signed link to a port; its token carries the id. */
@@ -233,9 +293,17 @@ export interface Schema {
   sandboxes: CapsulesTable;
   operations: OperationsTable;
   templates: TemplatesTable;
+  template_names: TemplateNamesTable;
+  template_tags: TemplateTagsTable;
+  builds: BuildsTable;
+  build_steps: BuildStepsTable;
+  build_lines: BuildLinesTable;
+  build_archives: BuildArchivesTable;
+  build_archive_chunks: BuildArchiveChunksTable;
   discarded_templates: DiscardedTemplatesTable;
   expiry_warnings: ExpiryWarningsTable;
   port_access: PortAccessTable;
+  listening_ports: ListeningPortsTable;
   port_links: PortLinksTable;
   secrets: SecretsTable;
   idempotency_keys: IdempotencyKeysTable;
@@ -249,6 +317,7 @@ export interface Schema {
   one_time_tokens: OneTimeTokensTable;
   user_identities: UserIdentitiesTable;
   sign_in_attempts: SignInAttemptsTable;
+  device_logins: DeviceLoginsTable;
   signing_keys: SigningKeysTable;
   invitations: InvitationsTable;
   audit_log: AuditLogTable;
@@ -257,6 +326,7 @@ export interface Schema {
   events: EventsTable;
   mails: MailsTable;
   event_horizon: EventHorizonTable;
+  team_event_horizons: TeamEventHorizonsTable;
   hosts: HostsTable;
   host_tags: HostTagsTable;
   host_tokens: HostTokensTable;

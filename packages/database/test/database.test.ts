@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { apiKeyQueries, capsuleQueries, hostQueries, teamQueries } from "@wrenn/database";
+import { apiKeyQueries, capsuleListQueries, capsuleQueries, hostQueries, teamQueries } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 
 const files = await TestDatabase.create();
@@ -45,7 +45,7 @@ test("capsules are seen by their own team only, newest first, without ended ones
   const [first = ""] = ids;
   assert.equal(await capsuleQueries.findCapsule(database.db, foreign, first), undefined);
   assert.deepEqual(
-    (await capsuleQueries.listCapsules(database.db, team)).map((row) => row.id),
+    (await capsuleListQueries.listCapsules(database.db, team)).map((row) => row.id),
     ids.toReversed(),
   );
   await capsuleQueries.changeCapsule(
@@ -56,7 +56,7 @@ test("capsules are seen by their own team only, newest first, without ended ones
     new Date(),
   );
   assert.deepEqual(
-    (await capsuleQueries.listCapsules(database.db, team)).map((row) => row.id),
+    (await capsuleListQueries.listCapsules(database.db, team)).map((row) => row.id),
     ids.slice(1).toReversed(),
   );
   assert.equal((await capsuleQueries.findCapsule(database.db, team, first))?.problem, "why");

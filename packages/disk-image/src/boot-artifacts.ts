@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ArtifactStore } from "./artifact-store.ts";
 import { unpackDebianKernel } from "./debian-kernel.ts";
+import { listDiskCheck, takeDiskCheck } from "./disk-check.ts";
 import { buildInitramfs, guestModules } from "./initramfs.ts";
 import type { ImageRecipe } from "./recipe.ts";
 import { buildRootFileSystem } from "./root-file-system.ts";
@@ -36,7 +37,9 @@ export interface BootFiles {
   readonly initramfs: string;
   /** Raw image. */
   readonly rootfs: string;
-  /** Names the content of all three. */
+  /** See {@link ImageRecipe.randomizeAddresses}. */
+  readonly randomizeAddresses: boolean;
+  /** Names the content of all of them. */
   readonly hash: string;
   readonly versions: {
     /** Release of the kernel, e.g. 6.1.0-56-cloud-amd64. */
@@ -49,10 +52,13 @@ export async function buildBootArtifacts(
   options: BootArtifactsOptions,
   signal: AbortSignal,
 ): Promise<BootFiles> {
-  const { store, recipe, guestAgent, progress } = options;
+  const { store, guestAgent, progress } = options;
+  // It changes how the kernel is started, not the image.
+  const { randomizeAddresses = false, ...recipe } = options.recipe;
   const kernel = options.kernel ?? (await debianKernel(store, progress, signal));
   const agent = await readFile(guestAgent);
-  const initramfsKey = hashOf(kernel.key, agent, kernel.modules.join());
+  const diskCheck = await hostDiskCheck(store, signal);
+  const initramfsKey = hashOf(kernel.key, agent, kernel.modules.join(), diskCheck.key);
   const initramfs = await store.buildOnce(
     "initramfs",
     initramfsKey,
@@ -61,9 +67,8 @@ export async function buildBootArtifacts(
         name,
         path: join(kernel.directory, "modules", `${name}.ko`),
       }));
-      await writeFile(join(directory, "initramfs.cpio"), await buildInitramfs(guestAgent, modules), {
-        mode: 0o644,
-      });
+      const archive = await buildInitramfs(guestAgent, modules, await listDiskCheck(diskCheck.directory));
+      await writeFile(join(directory, "initramfs.cpio"), archive, { mode: 0o644 });
     },
     signal,
   );
@@ -88,9 +93,25 @@ export async function buildBootArtifacts(
     kernel: join(kernel.directory, "vmlinux"),
     initramfs: join(initramfs, "initramfs.cpio"),
     rootfs: join(rootfs, "rootfs.ext4"),
-    hash: hashOf(initramfsKey, rootfsKey),
+    randomizeAddresses,
+    hash: hashOf(initramfsKey, rootfsKey, ...(randomizeAddresses ? ["randomize addresses"] : [])),
     versions: { kernel: kernel.release },
   };
+}
+
+/** Taken once and then kept, as the kernel is: an update of the host's packages does not throw frozen templates away. */
+async function hostDiskCheck(
+  store: ArtifactStore,
+  signal: AbortSignal,
+): Promise<{ readonly directory: string; readonly key: string }> {
+  const key = hashOf("disk-check", String(BUILD_VERSION));
+  const directory = await store.buildOnce(
+    "disk-check",
+    key,
+    (building) => takeDiskCheck(building, signal),
+    signal,
+  );
+  return { directory, key };
 }
 
 /** The kernel is looked up once and then kept: a newer package does not throw every frozen template away by itself. */

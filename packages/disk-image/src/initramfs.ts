@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileKind, writeCpio } from "./cpio.ts";
 import type { CpioEntry } from "./cpio.ts";
+import type { InitramfsFile } from "./disk-check.ts";
 
 /** Kernel modules a guest needs, in the order they depend on each other. */
 export const guestModules = [
@@ -26,15 +27,23 @@ export const guestModules = [
 ] as const;
 
 /**
- * The first file system of a guest: the guest agent as /init, and the modules it loads in name order. Not packed, because
+ * The first file system of a guest: the guest agent as /init, the modules it loads in name order, and in /check what checks a disk
+ * that was not unmounted (disk-check.ts). Not packed, because
  * unpacking would cost the guest more than reading.
  */
 export async function buildInitramfs(
   agentProgram: string,
-  modules: readonly { readonly name: string; readonly path: string }[],
+  modules: readonly InitramfsFile[],
+  diskCheck: readonly InitramfsFile[],
 ): Promise<Buffer> {
   const directory = (path: string): CpioEntry => ({ path, mode: fileKind.directory | 0o755 });
-  const entries: CpioEntry[] = [directory("dev"), directory("proc"), directory("sys"), directory("modules")];
+  const entries: CpioEntry[] = [
+    directory("dev"),
+    directory("proc"),
+    directory("sys"),
+    directory("modules"),
+    directory("check"),
+  ];
   // The kernel opens this before anything is mounted; without it /init starts without standard streams.
   entries.push({
     path: "dev/console",
@@ -50,5 +59,7 @@ export async function buildInitramfs(
       data: await readFile(path),
     });
   }
+  for (const { name, path } of diskCheck)
+    entries.push({ path: `check/${name}`, mode: fileKind.file | 0o755, data: await readFile(path) });
   return writeCpio(entries);
 }

@@ -11,6 +11,11 @@ export interface ImageRecipe {
   readonly files: readonly ImageFile[];
   /** Size of the file system in MiB; unused space costs nothing on the host. */
   readonly diskMib: number;
+  /**
+   * Whether the guest's kernel randomises the addresses of programs under emulation too; default: false. Every start of a program
+   * at new addresses is translated again, which makes starts several times slower. Under KVM addresses are always randomised.
+   */
+  readonly randomizeAddresses?: boolean;
 }
 
 export interface ImageUser {

@@ -54,3 +54,8 @@ export const defaultLimits: EdgeLimits = {
 
 /** The port of envd, which clients of other platforms know; the host agent answers it, no guest does. */
 export const ENVD_PORT = 49_983;
+
+/** Ports that are never forwarded. */
+export function reservedPorts(options: Pick<EdgeOptions, "reservedPorts">): ReadonlySet<number> {
+  return new Set([ENVD_PORT, ...(options.reservedPorts ?? [])]);
+}

@@ -9,6 +9,7 @@ import type { Edge } from "./edge.ts";
 import type { Random, Clock } from "@wrenn/core";
 import { bodyOf, platformHeaders, writeHead } from "./http/messages.ts";
 import { TrustedProxies } from "@wrenn/core";
+import { joinPieces } from "@wrenn/system";
 import { noteForwarded } from "./http/forwarded.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
 import { PlatformWebSockets } from "./http/platform-websocket.ts";
@@ -115,6 +116,8 @@ function serve(server: Server, options: EdgeServerOptions, watch: ExchangeWatch)
     const connection = connections.find(request.socket);
     response.setMaxListeners(RESPONSE_LISTENERS);
     noteForwarded(request, proxies);
+    joinPieces(request);
+    if ("stream" in request) joinPieces(request.stream);
     // Streams of HTTP/2 are counted with their session.
     if (!connection || "stream" in response) return connection;
     response.once("close", connections.begin(connection));
@@ -171,6 +174,7 @@ function serveTunnels(server: Server, options: EdgeServerOptions, watch: Exchang
     if (to instanceof Duplex) to.destroy();
     else if ("stream" in request) {
       noteForwarded(request, proxies);
+      joinPieces(request.stream);
       const connection = connections.find(request.socket);
       if (connection) watch.addRelayed(request, to, connection);
       serveTunnel(request, to, takers, random);

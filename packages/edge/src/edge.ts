@@ -16,6 +16,7 @@ import type { Rest } from "./http/exchange.ts";
 import { relay } from "./http/relay.ts";
 import { relayUpgrade, responseOn } from "./http/upgrade.ts";
 import { relayWebSocketStream } from "./http/websocket-stream.ts";
+import { openPort } from "./open-port.ts";
 import { hostNameOf, parsePortHost } from "./port-target.ts";
 import type { PortTarget } from "./port-target.ts";
 import { RequestPlanner } from "./request-planner.ts";
@@ -32,6 +33,8 @@ export interface Edge {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /** The same for a WebSocket of HTTP/2 (RFC 8441). */
   webSocketStream(request: Http2ServerRequest, response: Http2ServerResponse): boolean;
+  /** Connects to a port, for callers that have checked who may; see `openPort`. */
+  openPort(target: PortTarget, signal: AbortSignal): Promise<Duplex>;
   /** The capsule was paused, resumed, moved or destroyed, or its access changed: nothing known about it holds. */
   invalidate(capsuleId: string): void;
   /** Query string of a link to the port, which works for everyone who has it until it ends or is revoked. */
@@ -130,6 +133,8 @@ export function createEdge(options: EdgeOptions): Edge {
       }
       return true;
     },
+    openPort: async (target, signal) =>
+      await openPort({ options, limits, connections, routes, clock, closed: closed.signal }, target, signal),
     invalidate: (capsuleId) => {
       routes.invalidate(capsuleId);
       pools.forget(capsuleId);

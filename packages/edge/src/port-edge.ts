@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { CredentialChecks } from "./access/port-grant.ts";
 import type { LinkRecord } from "./access/signed-link.ts";
 import type { SignInRequest } from "./access/sign-in.ts";
@@ -28,7 +29,7 @@ export class PortEdge {
   readonly #publicUrl: string | undefined;
   readonly #pathHost: string | undefined;
   #platform: (CapsuleRoutes & CredentialChecks) | undefined;
-  #origin: { readonly protocol: string; readonly port: number } = { protocol: "http", port: 80 };
+  #origin: { readonly protocol: "http" | "https"; readonly port: number } = { protocol: "http", port: 80 };
 
   constructor(options: PortEdgeOptions) {
     const { domain, publicUrl, pathHost, ...rest } = options;
@@ -69,6 +70,12 @@ export class PortEdge {
     return this.#pathHost === undefined ? undefined : this.#address(this.#pathHost);
   }
 
+  /** What the addresses of all ports have in common. */
+  portOrigin(): { readonly scheme: "http" | "https"; readonly domain: string; readonly port: number } {
+    const { protocol, port } = this.#origin;
+    return { scheme: protocol, domain: this.#domain, port };
+  }
+
   portUrl(capsuleId: string, port: number): string {
     return `${this.#address(`${port}-${capsuleId}.${this.#domain}`)}/`;
   }
@@ -89,6 +96,11 @@ export class PortEdge {
     const query = this.edge.ticketQuery({ capsuleId, port }, sessionId, binding);
     const [address = ""] = path.split("#", 1);
     return `${this.portUrl(capsuleId, port).slice(0, -1)}${address}${address.includes("?") ? "&" : "?"}${query}`;
+  }
+
+  /** See {@link Edge.openPort}. */
+  async openPort(capsuleId: string, port: number, signal: AbortSignal): Promise<Duplex> {
+    return await this.edge.openPort({ capsuleId, port }, signal);
   }
 
   inUse(capsuleId: string): boolean {

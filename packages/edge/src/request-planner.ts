@@ -6,7 +6,7 @@ import { cookieTag } from "./access/cookies.ts";
 import type { PortGrant } from "./access/port-grant.ts";
 import { maySignIn, sendToSignIn } from "./access/sign-in.ts";
 import type { ConnectionTracker, Hold } from "./connection-tracker.ts";
-import { ENVD_PORT } from "./edge-options.ts";
+import { reservedPorts } from "./edge-options.ts";
 import type { EdgeLimits, EdgeOptions } from "./edge-options.ts";
 import type { Exchange, Rest } from "./http/exchange.ts";
 import { askedProtocol } from "./http/asked-protocol.ts";
@@ -66,7 +66,7 @@ export class RequestPlanner {
     const { options } = parts;
     this.#parts = parts;
     this.#access = new AccessControl(options.credentials, options.linkKey, options.clock);
-    this.#reserved = new Set([ENVD_PORT, ...(options.reservedPorts ?? [])]);
+    this.#reserved = reservedPorts(options);
   }
 
   /**

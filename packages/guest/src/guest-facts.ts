@@ -1,4 +1,5 @@
-import type { guestChannel } from "@wrenn/protocol";
+import { WrennError } from "@wrenn/core";
+import type { guestChannel, ListeningPort } from "@wrenn/protocol";
 
 export interface GuestInfo {
   readonly agentVersion: string;
@@ -7,6 +8,19 @@ export interface GuestInfo {
   readonly instance: bigint;
   readonly uptimeMs: number;
   readonly wallClockNs: bigint;
+  /** How its disk was when it was booted; undefined of agents of earlier versions. */
+  readonly diskAtBoot?: DiskAtBoot;
+}
+
+/** `checked`: it had not been unmounted, and was checked and repaired before it was used. */
+export type DiskAtBoot = "clean" | "checked";
+
+/** How a guest ended its work before its machine is switched off. */
+export interface Shutdown {
+  /** Processes that did not end within the grace and were killed. */
+  readonly killed: number;
+  /** Why its disk has to be checked at the next boot; undefined when it is unmounted in an orderly way. */
+  readonly problem?: string;
 }
 
 /** What is absent stays as it is in the guest. */
@@ -46,14 +60,20 @@ export interface GuestCounters {
   readonly processes: number;
   readonly listeningPorts: number;
   readonly load: number;
+  /** Differs when the listening sockets do; undefined for an agent of an earlier version. */
+  readonly listeners: bigint | undefined;
 }
 
-export interface ListeningPort {
-  readonly family: 4 | 6;
-  readonly port: number;
-  readonly address: Uint8Array;
-  readonly uid: number;
+/** What listens in the guest. */
+export interface GuestListeners {
+  readonly ports: readonly ListeningPort[];
+  /** How many there are: the agent lists 256 at most. */
+  readonly total: number;
 }
+
+const LISTENER_LIMIT = 256;
+const NAME_LIMIT = 64;
+const protocols: Readonly<Record<number, ListeningPort["protocol"]>> = { 6: "tcp", 17: "udp" };
 
 export function readCounters(answer: guestChannel.BodyReader): GuestCounters {
   return {
@@ -71,14 +91,53 @@ export function readCounters(answer: guestChannel.BodyReader): GuestCounters {
     processes: answer.u32(),
     listeningPorts: answer.u32(),
     load: answer.u64() / 1000,
+    listeners: answer.left === 0 ? undefined : answer.bigint(),
   };
 }
 
-export function readPorts(answer: guestChannel.BodyReader): readonly ListeningPort[] {
-  return answer.list(() => ({
-    family: answer.u8() === 6 ? 6 : 4,
-    port: answer.u16(),
-    address: Uint8Array.from(answer.bytes()),
-    uid: answer.u32(),
-  }));
+export function readShutdown(answer: guestChannel.BodyReader): Shutdown {
+  const killed = answer.u32();
+  const problem = answer.text();
+  return { killed, ...(problem === "" ? {} : { problem }) };
+}
+
+/** Agents of earlier versions end their answer before it. */
+export function readDiskAtBoot(answer: guestChannel.BodyReader): DiskAtBoot | undefined {
+  if (answer.left === 0) return undefined;
+  return answer.u8() === 0 ? "clean" : "checked";
+}
+
+/** An agent of an earlier version lists no more than TCP ports. */
+export function readPorts(answer: guestChannel.BodyReader): GuestListeners {
+  const all = answer.list(() => {
+    answer.u8();
+    const port = answer.u16();
+    return { protocol: "tcp", port, address: addressOf(answer.bytes()), uid: answer.u32() } as const;
+  });
+  return { ports: all.slice(0, LISTENER_LIMIT), total: all.length };
+}
+
+export function readListeners(answer: guestChannel.BodyReader): GuestListeners {
+  const total = answer.u32();
+  const ports = answer.list((): ListeningPort => {
+    const protocol = protocols[answer.u8()];
+    if (!protocol) throw new WrennError("guest_protocol", { problem: "a listener of no known protocol" });
+    const port = answer.u16();
+    const address = addressOf(answer.bytes());
+    const uid = answer.u32();
+    const pid = answer.u32();
+    const name = answer.text().slice(0, NAME_LIMIT);
+    return { protocol, port, address, uid, ...(pid > 0 ? { pid, process: name } : {}) };
+  }, LISTENER_LIMIT);
+  return { ports, total: Math.max(total, ports.length) };
+}
+
+/** @throws WrennError `guest_protocol` for what is not an address of 4 or 16 bytes. */
+function addressOf(bytes: Buffer): string {
+  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length !== 16)
+    throw new WrennError("guest_protocol", { problem: `an address of ${bytes.length} bytes` });
+  const words = Array.from({ length: 8 }, (_, at) => bytes.readUInt16BE(at * 2).toString(16));
+  // Written in the shortest form (RFC 5952).
+  return new URL(`http://[${words.join(":")}]/`).hostname.slice(1, -1);
 }

@@ -1,4 +1,4 @@
-import { abortable, WrennError } from "@wrenn/core";
+import { abortable, defined, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { guestChannel, UPLOAD_LIFETIME_MS } from "@wrenn/protocol";
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
@@ -12,14 +12,16 @@ import type {
   GuestConfiguration,
   GuestCounters,
   GuestInfo,
-  ListeningPort,
+  GuestListeners,
   QuiesceOptions,
+  Shutdown,
 } from "./guest-facts.ts";
-import { readCounters, readPorts } from "./guest-facts.ts";
+import { readCounters, readListeners, readPorts, readDiskAtBoot, readShutdown } from "./guest-facts.ts";
 
 const { operation, HANDLE_LIMIT } = guestChannel;
 const RUN_HOOKS = 1;
 const SLEW_CLOCK = 2;
+const UNDO_SHUTDOWN = 1;
 
 export interface GuestLinkOptions {
   /** Unix sockets of the two lanes. */
@@ -138,6 +140,17 @@ export class GuestLink {
     }
   }
 
+  /**
+   * Forgets every process that the guest knows, whichever link started it, as if none had been started. Resolves when the guest has.
+   */
+  async forgetProcesses(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#table.forgetAll(signal);
+    } catch (error) {
+      throw error instanceof GuestRefusal ? generalError(error, "forgetting processes") : error;
+    }
+  }
+
   async info(signal: AbortSignal): Promise<GuestInfo> {
     const answer = await this.#ask(
       "asking for versions",
@@ -151,6 +164,7 @@ export class GuestLink {
       instance: answer.bigint(),
       uptimeMs: answer.u64(),
       wallClockNs: answer.bigint(),
+      ...defined({ diskAtBoot: readDiskAtBoot(answer) }),
     };
   }
 
@@ -183,7 +197,15 @@ export class GuestLink {
     );
   }
 
-  async ports(signal: AbortSignal): Promise<readonly ListeningPort[]> {
+  /** Listening sockets; of an agent of an earlier version only those of TCP, without their processes. */
+  async listeners(signal: AbortSignal): Promise<GuestListeners> {
+    const nothing = new guestChannel.BodyWriter().finish();
+    try {
+      return readListeners(await this.#control.ask(operation.listeners, nothing, signal));
+    } catch (error) {
+      if (!(error instanceof GuestRefusal)) throw error;
+      if (error.status !== guestChannel.status.badRequest) throw generalError(error, "listing ports");
+    }
     return readPorts(
       await this.#ask("listing ports", operation.ports, new guestChannel.BodyWriter(), signal),
     );
@@ -204,10 +226,51 @@ export class GuestLink {
   }
 
   /**
+   * Grows the root file system to a disk that has become larger, while it is in use.
+   *
+   * @throws WrennError `disk_not_growable` when the guest's agent is of a version that cannot do that.
+   */
+  async growDisk(bytes: number, signal: AbortSignal): Promise<void> {
+    const body = new guestChannel.BodyWriter().u64(BigInt(bytes));
+    try {
+      await this.#control.ask(operation.grow, body.finish(), signal);
+    } catch (error) {
+      if (!(error instanceof GuestRefusal)) throw error;
+      if (error.status === guestChannel.status.badRequest)
+        throw new WrennError("disk_not_growable", {}, { cause: error });
+      throw generalError(error, "growing the disk");
+    }
+  }
+
+  /**
+   * Ends the users' processes, with `graceMs` between the request to end and the kill, and takes the file systems off, so that the
+   * machine can be switched off. Uploads and transfers are given up. An abort leaves the guest on its way there.
+   *
+   * @returns undefined for an agent of an earlier version, which has done nothing.
+   */
+  async shutDown(graceMs: number, signal: AbortSignal): Promise<Shutdown | undefined> {
+    const body = new guestChannel.BodyWriter().u32(0).u32(graceMs);
+    try {
+      return readShutdown(await this.#control.ask(operation.shutdown, body.finish(), signal));
+    } catch (error) {
+      if (!(error instanceof GuestRefusal)) throw error;
+      if (error.status === guestChannel.status.badRequest) return undefined;
+      throw generalError(error, "shutting down the guest");
+    }
+  }
+
+  /** Makes the disk of a guest writable again that was shut down; its processes have ended. */
+  async undoShutDown(signal: AbortSignal): Promise<void> {
+    const body = new guestChannel.BodyWriter().u32(UNDO_SHUTDOWN).u32(0);
+    await this.#ask("making the guest's disk writable", operation.shutdown, body, signal);
+  }
+
+  /**
    * Cuts both lanes before the machine is frozen. Processes, streams and requests of this link wait for {@link resume}:
    * who reads or writes them notices a pause and nothing else.
    */
   suspend(): void {
+    this.#table.suspend();
     this.#control.suspend();
     this.#bulk.suspend();
   }
@@ -221,6 +284,7 @@ export class GuestLink {
     this.#control.resume();
     this.#bulk.resume();
     await abortable(signal, this.#control.ready);
+    this.#table.resume();
   }
 
   /** Somebody reads the output of a process, so the guest is in use even while no bytes flow. */

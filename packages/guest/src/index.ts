@@ -2,7 +2,7 @@ export type {
   GuestConfiguration,
   GuestCounters,
   GuestInfo,
-  ListeningPort,
+  GuestListeners,
   QuiesceOptions,
 } from "./guest-facts.ts";
 export { GuestLink } from "./guest-link.ts";

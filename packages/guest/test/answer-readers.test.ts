@@ -5,7 +5,7 @@ import { guestChannel } from "@wrenn/protocol";
 import fc from "fast-check";
 import { readEntry } from "../src/files/entry.ts";
 import { readChanges } from "../src/files/file-changes.ts";
-import { readCounters, readPorts } from "../src/guest-facts.ts";
+import { readCounters, readListeners, readPorts } from "../src/guest-facts.ts";
 import { decodeLabel, encodeLabel } from "../src/processes/process-label.ts";
 import { readProcessRecord } from "../src/processes/process-record.ts";
 
@@ -24,12 +24,25 @@ const readers: Readonly<Record<string, { readonly seed: Buffer; readonly read: (
       read: (body) => readEntry(new guestChannel.BodyReader(body)),
     },
     counters: {
-      seed: Buffer.alloc(104),
+      seed: Buffer.alloc(108),
       read: (body) => readCounters(new guestChannel.BodyReader(body)),
     },
     ports: {
       seed: new BodyWriter().u32(1).u8(4).u16(80).bytes(Buffer.alloc(4)).u32(0).finish(),
       read: (body) => readPorts(new guestChannel.BodyReader(body)),
+    },
+    listeners: {
+      seed: new BodyWriter()
+        .u32(2)
+        .u32(1)
+        .u8(17)
+        .u16(53)
+        .bytes(Buffer.alloc(16))
+        .u32(0)
+        .u32(7)
+        .text("named")
+        .finish(),
+      read: (body) => readListeners(new guestChannel.BodyReader(body)),
     },
     "process record": {
       seed: new BodyWriter()

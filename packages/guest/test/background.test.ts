@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
 import { guestChannel } from "@wrenn/protocol";
@@ -17,16 +18,25 @@ const flood = request("sh", ["-c", "head -c 5000000 /dev/zero"], { output: "deta
 test("a burst in the background that fits the host's log is not lost on the way", async () => {
   await using agent = await NativeAgent.start();
   const link = await agent.connect();
-  const bursts = Array.from({ length: 8 }, async () => {
+  const burst = async (): Promise<unknown> => {
     const process = await link.processes.start(
       request("head", ["-c", "1000000", "/dev/zero"], { output: "detached" }),
       signal,
     );
     assert.deepEqual(await process.wait(signal), { exitCode: 0 });
     const { stdout, dropped } = await collect(process);
-    assert.deepEqual([stdout.length, dropped], [1_000_000, []]);
-  });
-  await Promise.all(bursts);
+    return [stdout.length, dropped];
+  };
+  // The guest waits a second for its host: what a busy machine held up for about as long is done again.
+  for (let round = 0; round < 5; round += 1) {
+    const heldUp = monitorEventLoopDelay();
+    heldUp.enable();
+    const bursts = await Promise.all(Array.from({ length: 8 }, burst));
+    heldUp.disable();
+    if (heldUp.max > 500e6 && round < 4) continue;
+    for (const one of bursts) assert.deepEqual(one, [1_000_000, []]);
+    break;
+  }
   await link.detach();
 });
 

@@ -10,11 +10,14 @@ const { operation, status } = guestChannel;
 const agent = await NativeAgent.start();
 const control = await RawLane.open(agent.interactive, guestChannel.lanes.interactive);
 const bulk = await RawLane.open(agent.bulk, guestChannel.lanes.bulk);
-after(async () => {
-  control.close();
-  bulk.close();
-  await agent[Symbol.asyncDispose]();
-});
+after(
+  async () => {
+    control.close();
+    bulk.close();
+    await agent[Symbol.asyncDispose]();
+  },
+  { timeout: 20_000 },
+);
 
 const controlOps = Object.values(operation).filter((op) => op < 32);
 const bulkOps = Object.values(operation).filter((op) => op >= 32);
@@ -46,6 +49,7 @@ test(
       operation.counters,
       operation.ports,
       operation.thaw,
+      operation.listeners,
       operation.list,
     ]);
     for (const [lane, ops] of [

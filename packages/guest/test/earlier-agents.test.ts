@@ -80,3 +80,43 @@ test("an agent without resumable uploads is said to have none", async () => {
   await assert.rejects(uploads.append("up-1", 0, nothing, { signal }), unsupported);
   await assert.rejects(uploads.abandon("up-1", { signal }), unsupported);
 });
+
+test("an agent that cannot grow its disk is a typed refusal, and one outside of a machine grows nothing", async () => {
+  const interactive = join(agent.directory, "earlier-interactive.sock");
+  await using earlier = await ScriptedLane.listen(interactive, () => ({
+    status: status.badRequest,
+    body: Buffer.from("unknown operation"),
+  }));
+  const other = await agent.connect({ interactive, bulk });
+  await assert.rejects(other.growDisk(2 ** 33, signal), (error) => WrennError.is(error, "disk_not_growable"));
+  await other.detach();
+  await assert.rejects(link.growDisk(2 ** 33, signal), (error) => WrennError.is(error, "operation_failed"));
+  assert.ok(earlier);
+});
+
+test("an agent that lists TCP ports only, and has no digest of listeners, is asked for those", async () => {
+  const interactive = join(agent.directory, "earlier-control.sock");
+  const ports = new guestChannel.BodyWriter()
+    .u32(2)
+    .u8(4)
+    .u16(80)
+    .bytes(Buffer.from([127, 0, 0, 1]))
+    .u32(7);
+  ports.u8(6).u16(443).bytes(Buffer.alloc(16)).u32(0);
+  await using control = await ScriptedLane.listen(interactive, (op) => {
+    if (op === operation.ports) return { status: status.ok, body: ports.finish() };
+    if (op === operation.counters) return { status: status.ok, body: Buffer.alloc(100) };
+    return { status: status.badRequest, body: Buffer.from("unknown operation") };
+  });
+  const earlier = await agent.connect({ interactive, bulk });
+  await using ending = { [Symbol.asyncDispose]: () => earlier.detach() };
+  assert.deepEqual(await earlier.listeners(signal), {
+    ports: [
+      { protocol: "tcp", port: 80, address: "127.0.0.1", uid: 7 },
+      { protocol: "tcp", port: 443, address: "::", uid: 0 },
+    ],
+    total: 2,
+  });
+  assert.equal((await earlier.counters(signal)).listeners, undefined);
+  void [control, ending];
+});

@@ -82,13 +82,14 @@ test("a process that cannot be taken over leaves nothing behind, and the link is
     { handle: 6, pid: 106, oldest: Number.MAX_SAFE_INTEGER, label: { tag: "late" } },
     { handle: 7, pid: 107, inputReceived: Number.MAX_SAFE_INTEGER, label: { tag: "full" } },
     { handle: 9, pid: 109, label: { tag: "timeless", startedAt: 1e300 } },
+    { handle: 10, pid: 110, label: { tag: "endless", timeoutMs: 1e300 } },
     { handle: 8, pid: 108, label: { exit: "forged", more: [[], [], []] } },
   ]);
   await link.recover(signal);
   const listed = await link.processes.list(signal);
   const { attached: _attached, ...shown } = honestLabel;
-  assert.deepEqual(listed, [{ ...shown, pid: 108, terminal: false }]);
-  for (const gone of ["105", "late", "full", "timeless"])
+  assert.deepEqual(listed, [{ ...shown, pid: 108, terminal: false, inputOffset: 0 }]);
+  for (const gone of ["105", "late", "full", "timeless", "endless"])
     await assert.rejects(link.processes.find(gone, signal), { reason: "process_not_found" });
   await cut();
   assert.ok(!link.isClosed);

@@ -62,6 +62,7 @@ function fill(
       handle,
       facts: { pid: handle, cmd: "x", args: [], terminal: false, startedAt: 0 },
       attached: kind === "attached",
+      paced: false,
       hasInput: false,
       clock: systemClock,
       shares,

@@ -132,20 +132,32 @@ test(
   },
 );
 
+test(
+  "a command that starts while everything is frozen is answered, and runs once it is thawed",
+  needsCgroups,
+  async () => {
+    await link.quiesce({ sync: false, dropCache: false, freeze: true }, signal);
+    const process = await link.processes.start(request("echo", ["thawed"]), AbortSignal.timeout(10_000));
+    assert.ok((await link.info(AbortSignal.timeout(10_000))).uptimeMs > 0, "the agent answers");
+    await link.thaw(signal);
+    assert.equal((await collect(process)).stdout.toString(), "thawed\n");
+  },
+);
+
 test("a cgroup goes with its last process", needsCgroups, async () => {
   await Promise.all(Array.from({ length: 20 }, () => shell(link, "exit 0")));
   const { pids } = await startPrinting("setsid sleep 1000 >/dev/null 2>&1 & echo $!", 1);
   // Those that still held a descendant when they were given up are looked after at each start.
   const onlyOne = async (): Promise<boolean> => {
     await shell(link, "exit 0");
-    return (await cgroup?.groups())?.length === 1;
+    return (await cgroup?.groups())?.length === 2;
   };
-  await eventually("only the daemon's cgroup is left", onlyOne);
+  await eventually("only the daemon's cgroup is left, and one for the next command", onlyOne);
   process.kill(pids[0] ?? 0, "SIGKILL");
   await eventually("the daemon has ended", async () => !(await lives(pids[0] ?? 0)));
   const none = async (): Promise<boolean> => {
     await shell(link, "exit 0");
-    return (await cgroup?.groups())?.length === 0;
+    return (await cgroup?.groups())?.length === 1;
   };
   await eventually("the daemon's cgroup is gone", none);
 });

@@ -158,6 +158,7 @@ test("output without readers, past what the log holds, is delivered once the pro
     handle: 1,
     facts: { pid: 0, cmd: "head", args: [], terminal: false, startedAt: 0 },
     attached: true,
+    paced: false,
     hasInput: false,
     clock: systemClock,
     shares: reserveProcess(new CapsuleBuffer(), 0, true),

@@ -152,8 +152,11 @@ test("a process that exits while its child keeps the input open ends the writes"
 
 for (const [kind, change] of kinds) {
   test(`${kind} that closes its input and lives on ends the writes`, async () => {
-    const script = "trap '' HUP; stty raw -echo 2>/dev/null; sleep 0.2; exec <&- >&- 2>&-; exec sleep 30";
+    const script =
+      "trap '' HUP; stty raw -echo 2>/dev/null; echo ready; sleep 0.2; exec <&- >&- 2>&-; exec sleep 30";
     const process = await link.processes.start(request("sh", ["-c", script], change), signal);
+    // A terminal that reads lines yet drops what is too long for one.
+    for await (const event of process.output("oldest", signal)) if (event.type === "data") break;
     const write = process.write(Buffer.alloc(140_000), AbortSignal.timeout(10_000));
     await assert.rejects(write, { reason: "stdin_closed" });
     await process.kill(9, "tree", signal);

@@ -1,32 +1,47 @@
-import { WrennError } from "@wrenn/core";
-import type { CapsuleFiles, CapsuleProcesses, HostAgent, HostFacts, NetworkRules } from "@wrenn/protocol";
-import { parsePolicy } from "@wrenn/network";
+import { abortable, WrennError } from "@wrenn/core";
+import type {
+  CapsuleFiles,
+  CapsuleProcesses,
+  HostAgent,
+  HostFacts,
+  HostStorage,
+  LifetimeEnd,
+  SettingsChange,
+} from "@wrenn/protocol";
 import { connectTcp } from "@wrenn/system";
 import { CapsuleDirectory } from "./capsules/capsule-directory.ts";
 import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
 import { findIncompatible } from "./capsules/incompatible-capsules.ts";
 import type { IncompatibleCapsules } from "./capsules/incompatible-capsules.ts";
+import { changeSettings } from "./capsules/operations/change-settings.ts";
 import { checkpointCapsule } from "./capsules/operations/checkpoint-capsule.ts";
 import { deleteCheckpoint, listCheckpoints } from "./capsules/operations/checkpoints.ts";
 import { createCapsule } from "./capsules/operations/create-capsule.ts";
 import { destroyCapsule } from "./capsules/operations/destroy-capsule.ts";
 import { forkCapsule } from "./capsules/operations/fork-capsule.ts";
 import { pauseCapsule } from "./capsules/operations/pause-capsule.ts";
+import { pauseToDisk } from "./capsules/operations/pause-to-disk.ts";
 import { recoverCapsules } from "./capsules/operations/recover-capsules.ts";
 import { restoreCheckpoint } from "./capsules/operations/restore-checkpoint.ts";
-import { resumeCapsule } from "./capsules/operations/resume-capsule.ts";
+import { bootCapsule, resumeCapsule } from "./capsules/operations/resume-capsule.ts";
 import { snapshotCapsule } from "./capsules/operations/snapshot-capsule.ts";
+import { noteStarts, withDefaults } from "./capsules/process-defaults.ts";
 import { ClockKeeper } from "./capsules/upkeep/clock-keeper.ts";
 import { DiskGuard } from "./capsules/upkeep/disk-guard.ts";
 import { IdleSweeper } from "./capsules/upkeep/idle-sweeper.ts";
 import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
+import { ConsoleKeeper } from "./console/console-keeper.ts";
 import { asDiskFull } from "./disks/full-disk.ts";
 import { measureStorage } from "./disks/storage-report.ts";
 import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
+import { ListenerWatch } from "./listeners/listener-watch.ts";
 import { holdMachines } from "./machines/hold-machines.ts";
 import { MachineStarts } from "./machines/machine-starts.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
 import { MachinePool } from "./pool/machine-pool.ts";
+import type { WaitingMachines } from "./pool/machine-pool.ts";
+import type { PoolShape } from "./pool/prepare-machine.ts";
+import { RequestActivity } from "./pool/request-activity.ts";
 import type { FrozenTemplate } from "./templates/frozen-template.ts";
 import { HostSweeper } from "./sweep/host-sweeper.ts";
 
@@ -39,6 +54,10 @@ export type CapsulesAtEnd = "destroy" | "pause" | "leave";
 export interface RunningHostAgent extends HostAgent {
   /** Takes over what an earlier process left. Call it once, before anything else. */
   recover(signal: AbortSignal): Promise<void>;
+  /** Keeps a machine of this template waiting also before the first capsule of it; where none wait by the options it does nothing. */
+  expect(shape: PoolShape): void;
+  /** What waits for capsules. */
+  waitingMachines(): Promise<WaitingMachines>;
   /** Paused capsules that this host cannot resume. */
   incompatibleCapsules(signal: AbortSignal): Promise<IncompatibleCapsules>;
   /**
@@ -56,19 +75,37 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     starts: new MachineStarts(deps.host.facts.cpuCores, deps.clock),
   };
   const closing = new AbortController();
-  const registry = new CapsuleRegistry({ ...deps, machines, ending: closing.signal });
-  const pool = new MachinePool({ ...deps, machines }, options);
-  const operationDeps = { ...deps, ...options, machines, registry, pool };
+  const consoles = new ConsoleKeeper(deps);
+  const registry = new CapsuleRegistry({ ...deps, machines, consoles, ending: closing.signal });
+  const activity = new RequestActivity({
+    clock: deps.clock,
+    cpuCores: deps.host.facts.cpuCores,
+    ...(options.warmWhenIdle ? { cpuIdleMs: deps.host.cpuIdleMs } : {}),
+  });
+  const pool = new MachinePool({ ...deps, machines, activity }, options);
+  const operationDeps = { ...deps, ...options, machines, consoles, registry, pool };
   const { capsules, queue } = registry;
-  const sweeper = new IdleSweeper(registry, deps, (id) => pauseCapsule(id, operationDeps, closing.signal));
+  const ends: Readonly<Record<LifetimeEnd, (id: string) => Promise<unknown>>> = {
+    pause: (id) => pauseCapsule(id, operationDeps, closing.signal),
+    pause_disk: (id) => pauseToDisk(id, operationDeps, closing.signal),
+    destroy: (id) => destroyCapsule(id, operationDeps),
+  };
+  const sweeper = new IdleSweeper(registry, deps, (id, end) => ends[end](id));
   const clockKeeper = new ClockKeeper(registry, operationDeps);
   const packing = new PackingSweeper(registry, deps, options);
-  const diskGuard = new DiskGuard(registry, deps);
+  const storage = async (): Promise<HostStorage> =>
+    await (deps.measureStorage ?? measureStorage)(capsules.values(), deps.disks.layers);
+  const diskGuard = new DiskGuard(registry, { ...deps, storage });
   const hostSweeper = new HostSweeper(deps.host.sweep, deps.logger);
-  const sampler = new MetricSampler(registry, deps);
+  const listeners = new ListenerWatch(registry, deps);
+  const sampler = new MetricSampler(registry, deps, {
+    onSample: ({ directory }) => void consoles.collect(directory),
+    onCounters: (capsule, counters) => listeners.noteCounters(capsule, counters),
+  });
   const withClosing = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, closing.signal]);
   const inQueue = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
     closing.signal.throwIfAborted();
+    using _request = activity.begin();
     try {
       return await queue.run(id, work);
     } catch (error) {
@@ -76,14 +113,14 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     }
   };
 
-  const setNetwork = async (id: string, network: NetworkRules, signal: AbortSignal): Promise<void> => {
-    const capsule = registry.require(id);
-    const { running } = capsule;
-    // Also while there is no slot that would: what is stored here is applied by the next start.
-    parsePolicy(network);
-    if (running) await deps.machines.slots.applyPolicy(running.slot, network, signal);
-    await capsule.save({ spec: { ...capsule.spec, network } });
+  /** The same for an operation after which more machines run. */
+  const inQueueStarting = async <T>(id: string, work: () => Promise<T>, count = 1): Promise<T> => {
+    pool.makeRoom(count * (capsules.get(id)?.spec.memoryMib ?? 0));
+    return await inQueue(id, work);
   };
+
+  const settings = (id: string, change: SettingsChange, signal: AbortSignal): Promise<void> =>
+    inQueue(id, () => changeSettings(registry.require(id), change, deps, withClosing(signal)));
 
   const deleteSnapshot = async (key: string): Promise<void> => {
     const dependants = [...capsules.values()].filter(({ record }) => record.template.hash === key);
@@ -146,7 +183,11 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     },
     destroyCapsule: (id) => inQueue(id, () => destroyCapsule(id, operationDeps)),
     pauseCapsule: (id, signal) => inQueue(id, () => pauseCapsule(id, operationDeps, withClosing(signal))),
-    resumeCapsule: (id, signal) => inQueue(id, () => resumeCapsule(id, operationDeps, withClosing(signal))),
+    resumeCapsule: (id, signal) =>
+      inQueueStarting(id, () => resumeCapsule(id, operationDeps, withClosing(signal))),
+    pauseToDisk: (id, signal) => inQueue(id, () => pauseToDisk(id, operationDeps, withClosing(signal))),
+    bootCapsule: (id, signal) =>
+      inQueueStarting(id, () => bootCapsule(id, operationDeps, withClosing(signal))),
     checkpointCapsule: (id, name, signal) =>
       inQueue(id, () => checkpointCapsule(id, name, operationDeps, withClosing(signal))),
     listCheckpoints: async (id) => listCheckpoints(id, operationDeps),
@@ -154,11 +195,16 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       inQueue(id, () => restoreCheckpoint(id, checkpoint, operationDeps, withClosing(signal))),
     deleteCheckpoint: (id, checkpoint) => inQueue(id, () => deleteCheckpoint(id, checkpoint, operationDeps)),
     forkCapsule: (id, children, signal) =>
-      inQueue(id, () => forkCapsule(id, children, operationDeps, withClosing(signal))),
+      inQueueStarting(
+        id,
+        () => forkCapsule(id, children, operationDeps, withClosing(signal)),
+        children.length,
+      ),
     createSnapshot: (id, key, signal) =>
       inQueue(id, () => snapshotCapsule(id, key, operationDeps, withClosing(signal))),
     deleteSnapshot,
-    setNetwork: (id, network, signal) => inQueue(id, () => setNetwork(id, network, withClosing(signal))),
+    setNetwork: (id, network, signal) => settings(id, { network }, signal),
+    changeSettings: settings,
     networkDecisions: async (id, signal) =>
       await deps.machines.slots.decisions(registry.require(id).requireRunning().slot, withClosing(signal)),
     hold: (id) => sweeper.hold(id),
@@ -166,11 +212,21 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       registry.require(id);
       return sampler.read(id, range);
     },
+    measurements: async (id, query) => {
+      registry.require(id);
+      return sampler.readSteps(id, query);
+    },
+    listeners: async (id, signal) => await abortable(signal, listeners.read(registry.require(id))),
+    onListeners: (observer) => listeners.observe(observer),
+    consoleLog: async (id, from) => await consoles.read(registry.require(id).directory, from),
     capsule: async (id) => registry.require(id).status(),
     listCapsules: async () => [...capsules.values()].map((capsule) => capsule.status()),
-    processes: (id): CapsuleProcesses => registry.require(id).requireRunning().guest.processes,
+    processes: (id): CapsuleProcesses => {
+      const capsule = registry.require(id);
+      return noteStarts(withDefaults(capsule.requireRunning().guest.processes, capsule.spec), activity);
+    },
     files: (id): CapsuleFiles => registry.require(id).requireRunning().guest.files,
-    storage: () => measureStorage(capsules.values(), deps.disks.layers),
+    storage,
     listTemplates: () => deps.templates.source.list(),
     dial: async (id, port, { halfOpen, signal }) => {
       const { hostAddress: address } = registry.require(id).requireRunning().slot;
@@ -184,6 +240,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       diskGuard.close();
       await hostSweeper.close();
       sampler.close();
+      listeners.close();
       closing.abort(new WrennError("host_unavailable", {}));
       try {
         await pool.close();
@@ -193,6 +250,8 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
         await deps.machines.slots.close();
       }
     },
+    waitingMachines: () => pool.measure(),
+    expect: (shape) => pool.expect(shape),
     incompatibleCapsules: async (signal) =>
       findIncompatible(capsules.values(), await deps.machines.hypervisor.identity(signal)),
     recover: async (signal) => {

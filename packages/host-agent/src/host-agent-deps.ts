@@ -1,6 +1,7 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { HostFacts } from "@wrenn/protocol";
 import type { Disks } from "./disks/disks.ts";
+import type { measureStorage } from "./disks/storage-report.ts";
 import type { HostMachines } from "./machines/machines.ts";
 import type { Memory } from "./memory/memory.ts";
 import type { Swept } from "./sweep/sweep-host.ts";
@@ -20,6 +21,8 @@ export interface HostAgentDeps {
   readonly connections: PortConnections;
   readonly host: Host;
   readonly onStep?: StepObserver;
+  /** What capsules occupy on this host; by default every file of them is looked at. */
+  readonly measureStorage?: typeof measureStorage;
 }
 
 export interface HostAgentOptions {
@@ -27,6 +30,8 @@ export interface HostAgentOptions {
   readonly capsulesDirectory: string;
   /** Machines kept ready for the template that is requested most; default: none. */
   readonly warmMachines?: number;
+  /** They are made only while a processor of the host is idle; default: whenever no request is under way. */
+  readonly warmWhenIdle?: boolean;
   /** Seconds that a capsule is paused before its memory is packed; default: never. */
   readonly packAfterSec?: number;
 }
@@ -36,6 +41,8 @@ export interface Host {
   readonly facts: HostFacts;
   /** Memory that could be used right now. */
   readonly freeMemoryMib: () => number;
+  /** Time that all processors together were idle since some moment. */
+  readonly cpuIdleMs: () => number;
   /** Removes what killed processes left behind. */
   readonly sweep: () => Promise<readonly Swept[]>;
 }

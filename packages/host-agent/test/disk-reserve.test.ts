@@ -8,6 +8,7 @@ import { eventually } from "@wrenn/core/testing";
 import { defaultReserve, DiskReserve } from "@wrenn/host-agent";
 import type { StepObserver } from "@wrenn/host-agent";
 import { exists } from "@wrenn/system";
+import { measureStorage } from "../src/disks/storage-report.ts";
 import { RESERVE_BYTES, specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 import type { AgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 
@@ -18,6 +19,8 @@ const AMPLE = 100 * GIB;
 const full = { reason: "disk_full" };
 let freeBytes = AMPLE;
 let lab: AgentOnFakeMachines;
+/** What capsules occupy is never known while this is set. */
+let isMeasuringWithheld = false;
 
 /** Guests do not answer that their processes are frozen. */
 let isQuiesceWithheld = false;
@@ -27,6 +30,8 @@ before(async () => {
   lab = await startAgentOnFakeMachines({
     space: () => ({ totalBytes: 2 * AMPLE, freeBytes }),
     onStep: (...step) => onStep(...step),
+    measureStorage: async (...all) =>
+      isMeasuringWithheld ? await Promise.withResolvers<never>().promise : await measureStorage(...all),
     onGuest: (link) => {
       Object.assign(link, {
         quiesce: (_options: unknown, inner: AbortSignal) =>
@@ -240,6 +245,24 @@ test("a pause on a disk without room for compacting collects layers all the same
   const [own] = (await lab.agent.storage(signal)).capsules;
   assert.equal(own?.layers.length, 10, "they are not compacted");
   freeBytes = AMPLE;
+  await lab.agent.destroyCapsule(id, signal);
+});
+
+/* The last one with a guard: what it measures never ends. */
+test("a writer is stalled within 2 s although what teams occupy is still being measured", async () => {
+  const id = await create();
+  {
+    using _writer = writing(id);
+    isMeasuringWithheld = true;
+    freeBytes = RESERVE_BYTES * 0.9;
+    // Several looks: one of them begins to measure.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    assert.equal(await problemOf(id), undefined);
+    freeBytes = RESERVE_BYTES * 0.4;
+    await eventually("the writer waits", () => problemOf(id), { timeoutMs: 2000 });
+  }
+  freeBytes = AMPLE;
+  await eventually("the writer continues", async () => (await problemOf(id)) === undefined);
   await lab.agent.destroyCapsule(id, signal);
 });
 

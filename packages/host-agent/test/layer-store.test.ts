@@ -53,7 +53,7 @@ test("capsules that are paused at once all keep their disks", async () => {
   const signal = AbortSignal.timeout(120_000);
   const pauseOne = async (): Promise<void> => {
     const id = newId("capsule", systemRandom);
-    const spec = { id, template, vcpus: 1, memoryMib: 64, diskMib: 64, timeoutSec: 0, envs: {} };
+    const spec = { id, template, vcpus: 1, memoryMib: 64, diskMib: 1024, timeoutSec: 0, envs: {} };
     await agent.createCapsule(spec, signal);
     await agent.pauseCapsule(id, signal);
     await agent.resumeCapsule(id, signal);

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { abortable, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import type { Slot } from "@wrenn/network";
 import type { Machine, MachineDeath, RestoreSpec } from "@wrenn/vmm";
@@ -24,6 +24,13 @@ class Host {
   readonly slots = new Set<number>();
   readonly specs: RestoreSpec[] = [];
   free = 10_000;
+  now = 0;
+  /** Whether machines may be made. */
+  isQuiet = Promise.resolve();
+  readonly activity: MachinePoolDeps["activity"] = {
+    quiet: (signal) => abortable(signal, this.isQuiet),
+    pause: async () => {},
+  };
   readonly deaths = new Map<string, (death: MachineDeath) => void>();
   readonly #pools: MachinePool[] = [];
   #slots = 0;
@@ -34,7 +41,8 @@ class Host {
 
   pool(warmMachines: number): MachinePool {
     const deps: MachinePoolDeps = {
-      clock: { ...systemClock, sleep: async () => {} },
+      clock: { ...systemClock, monotonic: () => this.now },
+      activity: this.activity,
       logger: silentLogger,
       random: systemRandom,
       machines: {
@@ -59,6 +67,15 @@ class Host {
     const pool = new MachinePool(deps, { capsulesDirectory: this.directory, warmMachines });
     this.#pools.push(pool);
     return pool;
+  }
+
+  async waits(pool: MachinePool, count: number): Promise<void> {
+    await eventually(`${count} machines wait`, () => pool.waiting === count, { intervalMs: 2 });
+  }
+
+  /** What is done without waiting for anything is done. */
+  async settled(): Promise<void> {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   }
 
   async close(): Promise<void> {
@@ -92,6 +109,7 @@ class Host {
       stallUntil: nothing,
       saveDeviceState: nothing,
       switchDisk: nothing,
+      resizeDisk: nothing,
       activeDisk: nothing,
       memoryRegion: nothing,
       release: nothing,
@@ -130,11 +148,13 @@ test("machines of the template that is asked for most wait, stopped, and each is
   const host = new Host("hot");
   const pool = host.pool(2);
   assert.equal(pool.take(shape("a")), undefined, "nothing waits before anything was asked for");
-  await host.has(2);
-  assert.ok(host.specs.every(({ stopped, memoryFile }) => stopped === true && memoryFile === "/a/memory"));
+  await host.waits(pool, 2);
+  for (const { stopped, background, memoryFile } of host.specs)
+    assert.deepEqual([stopped, background, memoryFile], [true, true, "/a/memory"]);
   const [first, second] = [pool.take(shape("a")), pool.take(shape("a"))];
   assert.ok(first && second && first.name !== second.name && first.slot.number !== second.slot.number);
-  await host.has(4);
+  await host.waits(pool, 2);
+  assert.equal(host.machines.length, 4);
   assert.equal(pool.take({ ...shape("a"), diskMib: 2000 }), undefined, "another disk is another machine");
   await pool.close();
   assert.deepEqual(host.machines.toSorted(), [first.name, second.name].toSorted());
@@ -150,6 +170,7 @@ test("a template that is dropped or asked for less leaves no machine behind", as
   assert.deepEqual([host.machines.length, host.slots.size, await readdir(host.directory)], [0, 0, []]);
   pool.take(shape("b"));
   await host.has(1);
+  await host.waits(pool, 1);
   for (let n = 0; n < 3; n++) pool.take(shape("c"));
   await eventually("the new habit is followed", () => host.specs.at(-1)?.memoryFile === "/c/memory", {
     intervalMs: 2,
@@ -164,8 +185,7 @@ test("a machine that dies while it waits is never given out", async () => {
   pool.take(shape("a"));
   await host.has(1);
   const [name = ""] = host.machines;
-  // It is in the pool a moment after it is there.
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await host.waits(pool, 1);
   host.deaths.get(name)?.({ kind: "crashed", detail: "killed" });
   await host.has(0);
   assert.equal(pool.take(shape("a")), undefined);
@@ -179,14 +199,69 @@ test("no machine is made when memory is short, and none without being asked for"
   host.free = 2000;
   const pool = host.pool(1);
   pool.take(shape("a"));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await host.settled();
   assert.equal(host.machines.length, 0);
   host.free = 10_000;
   pool.take(shape("a"));
-  await host.has(1);
+  await host.waits(pool, 1);
   host.free = 1000;
   assert.ok(pool.take(shape("a")));
   const off = host.pool(0);
   assert.equal(off.take(shape("a")), undefined);
+  await host.close();
+});
+
+test("a create or a resume that would leave the host short of memory ends the machines that wait, before they are asked for", async () => {
+  const host = new Host("room");
+  const pool = host.pool(2);
+  pool.expect(shape("a"));
+  await host.waits(pool, 1);
+  pool.makeRoom(10_000 - 2000);
+  assert.equal(pool.waiting, 1, "there is room for both");
+  const [ended = ""] = host.machines;
+  pool.makeRoom(10_000 - 1000);
+  assert.equal(pool.waiting, 0);
+  await host.waits(pool, 1);
+  assert.ok(!host.machines.includes(ended), "the one that waits now is another");
+  const large = shape("b");
+  pool.take({ ...large, template: { ...large.template, shape: { vcpus: 1, memoryMib: 9000 } } });
+  assert.equal(pool.waiting, 0, "a create that found no machine");
+  await host.close();
+});
+
+test("a machine that is being made is given up as soon as memory is short or its template is dropped", async () => {
+  const host = new Host("abandoned");
+  const pool = host.pool(1);
+  host.isQuiet = new Promise(() => {});
+  pool.take(shape("a"));
+  await pool.drop("a");
+  pool.take(shape("b"));
+  host.free = 1000;
+  pool.makeRoom(0);
+  [host.free, host.isQuiet] = [10_000, Promise.resolve()];
+  await host.settled();
+  pool.makeRoom(0);
+  await host.waits(pool, 1);
+  assert.deepEqual(
+    host.specs.map(({ memoryFile }) => memoryFile),
+    ["/b/memory"],
+  );
+  await host.close();
+});
+
+test("the expected template is worth one machine from the start; one that was not used for ten minutes is worth none", async () => {
+  const host = new Host("demand");
+  const pool = host.pool(2);
+  pool.expect(shape("default"));
+  await host.waits(pool, 1);
+  pool.take(shape("a"));
+  await host.waits(pool, 2);
+  const made = (): readonly string[] => host.specs.map(({ memoryFile }) => memoryFile);
+  assert.deepEqual(made(), ["/default/memory", "/a/memory"]);
+  host.now += 11 * 60_000;
+  pool.makeRoom(0);
+  assert.equal(pool.waiting, 1);
+  assert.equal(pool.take(shape("a")), undefined, "what is left is the expected one");
+  assert.ok(pool.take(shape("default")));
   await host.close();
 });

@@ -7,7 +7,7 @@ import { eventually } from "@wrenn/core/testing";
 import { exists } from "@wrenn/system";
 import { specOf, startAgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(240_000);
 const released: number[] = [];
 let destroyFailures = 0;
 /** Ends the last machine that could not be ended. */
@@ -145,5 +145,27 @@ test("a loop of checkpoints that are deleted at once ends at a number of disk la
   await eventually("the layers are one", async () => (await layersOf()) === 1);
   await agent.resumeCapsule(id, signal);
   await loop();
+  // The remedy also for one that does not wait for what follows a pause.
+  for (let n = 0; n < 126; n++) await loop();
+  await assert.rejects(loop(), refused);
+  await agent.pauseCapsule(id, signal);
+  await agent.resumeCapsule(id, signal);
+  await loop();
+  await agent.destroyCapsule(id, signal);
+});
+
+test("a capsule that is resumed right after each pause has a bounded number of disk layers", async () => {
+  const { id } = await agent.createCapsule(specOf(template), signal);
+  const layersOf = async (): Promise<number> =>
+    (await agent.storage(signal)).capsules.find((capsule) => capsule.id === id)?.layers.length ?? 0;
+  let most = 0;
+  for (let n = 0; n < 200; n++) {
+    // Both are queued before anything that a pause leaves to be done later.
+    await Promise.all([agent.pauseCapsule(id, signal), agent.resumeCapsule(id, signal)]);
+    most = Math.max(most, await layersOf());
+  }
+  assert.ok(most <= 129, `${most} layers`);
+  await agent.pauseCapsule(id, signal);
+  await agent.resumeCapsule(id, signal);
   await agent.destroyCapsule(id, signal);
 });

@@ -45,6 +45,7 @@ class GatedAgent extends FakeHostAgent {
       start: async (request, inner) => gated(await processes.start(request, inner)),
       find: async (selector, inner) => gated(await processes.find(selector, inner)),
       list: (inner) => processes.list(inner),
+      recent: (inner) => processes.recent(inner),
     };
   }
 }

@@ -31,6 +31,8 @@ const output: OutputEvent[] = [
 class OddAgent extends FakeHostAgent {
   readonly given: unknown[] = [];
   waits = 0;
+  /** By how much processes seem to have started later than they did. */
+  startedLater = 0;
 
   override async createCapsule(spec: CapsuleSpec, signal: AbortSignal): Promise<CapsuleStatus> {
     this.given.push(spec);
@@ -56,7 +58,7 @@ class OddAgent extends FakeHostAgent {
       find: async (selector, signal) => {
         const process = await processes.find(selector, signal);
         return {
-          facts: process.facts,
+          facts: { ...process.facts, startedAt: process.facts.startedAt + this.startedLater },
           output: async function* odd() {
             yield* output;
           },
@@ -65,13 +67,14 @@ class OddAgent extends FakeHostAgent {
             this.waits++;
             return await process.wait(inner).finally(() => this.waits--);
           },
-          write: (bytes, inner) => process.write(bytes, inner),
+          write: (...given) => process.write(...given),
           closeInput: (inner) => process.closeInput(inner),
           kill: (number, scope, inner) => process.kill(number, scope, inner),
           resize: (cols, rows, inner) => process.resize(cols, rows, inner),
         };
       },
       list: (signal) => processes.list(signal),
+      recent: (signal) => processes.recent(signal),
     };
   }
 
@@ -194,11 +197,11 @@ test("a process is the one it was: another one with the same pid is not found", 
   const process = await agent.processes("cl-1").start(command, signal);
   const held = await process.held({ stdout: 0, stderr: 0 }, signal);
   assert.deepEqual(held.stdout, { offset: 0, bytes: new Uint8Array(0) });
-  const { facts } = await odd.processes("cl-1").find(String(process.facts.pid), signal);
   // As if the pid had been given to a later process.
-  Object.assign(facts, { startedAt: facts.startedAt + 1 });
+  odd.startedLater = 1;
   await assert.rejects(process.wait(signal), { reason: "process_not_found" });
   await assert.rejects(process.write(Buffer.from("x"), signal), { reason: "process_not_found" });
+  odd.startedLater = 0;
 });
 
 test("aborting a call ends it at the other side too", async () => {

@@ -1,3 +1,5 @@
+export { packClients } from "./client-packages.ts";
+export type { ClientTarballs, PackClientsOptions } from "./client-packages.ts";
 export { installMissing, requireKernelBuildTools } from "./install-missing.ts";
 export type { InstallHost, InstallOptions } from "./install-missing.ts";
 export { buildNative } from "./native-build.ts";

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { defined, WrennError } from "@wrenn/core";
 import { holdLock, readFileIfPresent, tryCommand, writeFileAtomic } from "@wrenn/system";
+import { hashFiles } from "./hash-files.ts";
 import type { Progress } from "./progress.ts";
 
 export interface NativeBuildOptions {
@@ -67,18 +67,12 @@ async function findParts(native: string): Promise<readonly string[]> {
 
 /** Hash over names and contents of everything in a part but its `build` folder. */
 async function hashSources(directory: string): Promise<string> {
-  const hash = createHash("sha256");
   const entries = await readdir(directory, { withFileTypes: true, recursive: true });
   const files = entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !relative(directory, path).startsWith("build/"))
-    .sort();
-  for (const path of files) {
-    const content = await readFile(path);
-    hash.update(`${relative(directory, path)}\0${content.length}\0`).update(content);
-  }
-  return hash.digest("hex");
+    .filter((path) => !relative(directory, path).startsWith("build/"));
+  return await hashFiles(directory, files);
 }
 
 async function readStamp(directory: string): Promise<string | undefined> {

@@ -30,9 +30,13 @@ export const testRequirements: readonly Requirement[] = [
   { name: "libclang-rt-14-dev", reason: "libFuzzer and the sanitizers that clang links in" },
   { name: "cpio", reason: "reads back the archives that we write" },
   { name: "curl", reason: "a client of the API, of ports and of TLS" },
-  { name: "postgresql", reason: "the database tests run on it as well as on the embedded one" },
+  {
+    name: "postgresql",
+    reason: "tests of the control plane run on it, and some on the embedded one as well",
+  },
   { name: "python3", reason: "a web server and a client that are not ours" },
   { name: "python3-httpx", reason: "the library that the upstream Python SDK speaks HTTP with" },
+  { name: "tmux", reason: "a terminal in which the command line is used" },
   { name: "python3-wsproto", reason: "the one that it speaks WebSocket with" },
 ];
 

@@ -19,6 +19,8 @@ const TEAM_SHARE = 1 / 16;
 const TEAM_OPENED_SHARE = 1 / 4;
 /** Of the whole table; the gateway asks no more questions per second for all capsules, each of which is an entry for some seconds. */
 const ASKED_SHARE = 1 / 64;
+/** The same for connections to servers that guests name. */
+const DIALLED_SHARE = 1 / 64;
 /** Of the whole table; the host's rules let the gateway open no more per second, whatever it does. */
 const GATEWAY_SHARE = 1 / 32;
 /** What kernels choose on small hosts, for a table that the kernel has not made yet. */
@@ -32,6 +34,11 @@ export const FIRST_PACKET = "ct state new ct status & confirmed != confirmed";
 /** Questions per second that the gateway may put to resolvers for all capsules together. */
 export function questionsPerSecond(tableSize: number): number {
   return shareOfTable(tableSize, ASKED_SHARE);
+}
+
+/** Connections per second that the gateway may open to servers for all capsules together. */
+export function dialsPerSecond(tableSize: number): number {
+  return shareOfTable(tableSize, DIALLED_SHARE);
 }
 
 function shareOfTable(tableSize: number, share: number): number {

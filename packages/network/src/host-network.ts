@@ -8,7 +8,7 @@ import { createDestinations } from "./destinations.ts";
 import type { Destinations } from "./destinations.ts";
 import { guardConnections, readConnectionTable } from "./connection-guard.ts";
 import type { ConnectionTable } from "./connection-guard.ts";
-import { DEFAULT_CONNECTION_LIMITS, questionsPerSecond } from "./connection-limits.ts";
+import { DEFAULT_CONNECTION_LIMITS, dialsPerSecond, questionsPerSecond } from "./connection-limits.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { enableForwarding, restoreForwarding, separatedInterfaces } from "./host-forwarding.ts";
@@ -105,6 +105,7 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
       destinations,
       searchDomains: await hostSearchDomains(),
       questionsPerSecond: questionsPerSecond(tableSize),
+      dialsPerSecond: dialsPerSecond(tableSize),
       logger,
       bind: (...binding) => policies.bind(...binding),
     },

@@ -6,6 +6,7 @@ export { findOrphanInstances, removeInstance } from "./orphan-instances.ts";
 export type { OrphanInstance } from "./orphan-instances.ts";
 export { DEFAULT_POLICY, parsePolicy } from "./policy.ts";
 export type { NetworkPolicy } from "./policy.ts";
+export { createRunner } from "./runner.ts";
 export type { Runner } from "./runner.ts";
 export type { ConnectionLimits } from "./connection-limits.ts";
 export type { SlotLimits } from "./slot-limits.ts";

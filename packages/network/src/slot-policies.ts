@@ -59,6 +59,8 @@ export class SlotPolicies {
   readonly #queue = new KeyedQueue();
   readonly #binders = new Map<number, Binder>();
   readonly #bindingSlots = new ConcurrencyLimit(MAX_BINDING_SLOTS);
+  /** Of the newest policy of all slots: what was judged for one is never taken for another that has its number later. */
+  #epoch = FIRST_EPOCH;
 
   constructor(options: SlotPoliciesOptions) {
     this.#options = options;
@@ -76,6 +78,7 @@ export class SlotPolicies {
    */
   async reopen(number: number, record: PolicyRecord | undefined, signal: AbortSignal): Promise<void> {
     const known = record ?? { policy: DEFAULT_POLICY, epoch: FIRST_EPOCH };
+    this.#epoch = Math.max(this.#epoch, known.epoch);
     const held = this.#hold(number, known);
     await this.#queue.run(String(number), async () => {
       // Released since: the number may have a new slot with another policy.
@@ -93,7 +96,8 @@ export class SlotPolicies {
       const before = this.#held.get(number);
       if (!before)
         throw new WrennError("invalid_field", { field: "slot", problem: `${number} is not in use` });
-      const record = { policy, epoch: (before.epoch % MAX_EPOCH) + 1 };
+      this.#epoch = (this.#epoch % MAX_EPOCH) + 1;
+      const record = { policy, epoch: this.#epoch };
       await writePolicy(this.#options.stateDirectory, number, record);
       this.#hold(number, record);
       try {

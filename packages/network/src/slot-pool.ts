@@ -82,6 +82,8 @@ export interface SlotPool {
    * pool also removes slots that it finds later, or whose removal failed, when it refills.
    */
   sweep(options?: { readonly dryRun?: boolean }): Promise<readonly number[]>;
+  /** Ends adoption: removes what {@link sweep} would, and fills the pool, in the background. What resists is logged and tried again. */
+  endAdoption(): void;
   /**
    * Removes the ready slots, and where the kernel holds no slot also the host's rules, address block and journal. Every call settles
    * when that is done.
@@ -335,7 +337,8 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   };
 
-  startRefill();
+  // Which slots of an earlier run are removed is known once its capsules are adopted; until then the start has the CPU.
+  if (deps.orphans.length === 0) startRefill();
   return {
     instance,
     acquire: async (signal) => {
@@ -385,7 +388,11 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
     sweep: async ({ dryRun = false } = {}) => {
       if (dryRun) return numbers.of("orphan");
       isAdoptionOver = true;
-      return await sweepAll();
+      return await sweepAll().finally(startRefill);
+    },
+    endAdoption: () => {
+      isAdoptionOver = true;
+      startRefill();
     },
     close: () => (closed ??= close()),
   };

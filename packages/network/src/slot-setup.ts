@@ -38,7 +38,8 @@ export class NothingMade extends Error {
 }
 
 /**
- * Makes a slot in the kernel: namespace, veth pair, persistent TAP, rules. Forwarding starts only once the rules stand.
+ * Makes a slot in the kernel: namespace, veth pair, persistent TAP, rules. Forwarding starts only once the rules stand. One program
+ * starts the others: starting a program from a process as large as this one holds up the event loop for milliseconds.
  * After a failure the caller, who reserved the number, removes what was made with {@link tearDownSlot}.
  *
  * @throws WrennError `command_failed` naming the slot and what the kernel reported; {@link NothingMade} with it as its cause when
@@ -55,6 +56,8 @@ export async function setUpSlot(
   const link = linkName(instance.id, slot.number);
   const gateway = hostGateway(instance);
   const runner = namingSlot(slot, plainRunner);
+  const inside = (program: string): string => `netns exec ${namespace} ${program}`;
+  const [rules, links, limited] = ["/dev/fd/3", "/dev/fd/4", "/dev/fd/5"];
   try {
     await runner(["ip", "-batch", "-"], {
       signal,
@@ -63,38 +66,30 @@ export async function setUpSlot(
         `link add ${link} type veth peer name eth0 netns ${namespace}`,
         `addr add ${gateway} peer ${slot.hostAddress}/32 dev ${link}`,
         `link set ${link} addrgenmode none up`,
+        inside(`nft -f ${rules}`),
+        inside(`ip -batch ${links}`),
+        inside(`tc -batch ${limited}`),
+        inside(`sysctl -q -w ${SYSCTLS.join(" ")}`),
       ]),
+      files: [
+        compileSlotRules(instance, slot, limits, destinations),
+        lines([
+          "link set lo up",
+          // Not a peer address: with arp_ignore=1 the kernel would not answer for one.
+          `addr add ${slot.hostAddress}/32 dev eth0`,
+          "link set eth0 up",
+          `route add ${gateway} dev eth0`,
+          `route add default via ${gateway}`,
+          `tuntap add dev ${slot.tap} mode tap user ${slot.uid} group ${slot.uid}`,
+          `addr add ${slot.gateway}/30 dev ${slot.tap}`,
+          `link set ${slot.tap} txqueuelen ${TX_QUEUE_LENGTH} up`,
+        ]),
+        compileLimits(limits, [slot.tap, "eth0"]),
+      ],
     });
   } catch (error) {
     throw failedAtFirstLine(error) ? new NothingMade(error) : error;
   }
-  await runner(["ip", "netns", "exec", namespace, "nft", "-f", "-"], {
-    signal,
-    input: compileSlotRules(instance, slot, limits, destinations),
-  });
-  await runner(["ip", "-n", namespace, "-batch", "-"], {
-    signal,
-    input: lines([
-      "link set lo up",
-      // Not a peer address: with arp_ignore=1 the kernel would not answer for one.
-      `addr add ${slot.hostAddress}/32 dev eth0`,
-      "link set eth0 up",
-      `route add ${gateway} dev eth0`,
-      `route add default via ${gateway}`,
-      `tuntap add dev ${slot.tap} mode tap user ${slot.uid} group ${slot.uid}`,
-      `addr add ${slot.gateway}/30 dev ${slot.tap}`,
-      `link set ${slot.tap} txqueuelen ${TX_QUEUE_LENGTH} up`,
-    ]),
-  });
-  const ends = await Promise.allSettled([
-    runner(["ip", "netns", "exec", namespace, "tc", "-batch", "-"], {
-      signal,
-      input: compileLimits(limits, [slot.tap, "eth0"]),
-    }),
-    runner(["ip", "netns", "exec", namespace, "sysctl", "-q", "-w", ...SYSCTLS], { signal }),
-  ]);
-  // Neither process is still in the namespace when it is removed because the other one failed.
-  for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 
 function failedAtFirstLine(error: unknown): boolean {

@@ -1,12 +1,14 @@
 import { BlockList, isIP, isIPv4 } from "node:net";
+import { ipv6Groups } from "@wrenn/core";
 
 /**
  * What no setting opens to capsules, and where no host of another machine is: this network, loopback, link-local with the metadata services
- * of most clouds, multicast and reserved, and the platform services that clouds offer elsewhere: the metadata of Alibaba, Equinix, Oracle
- * and Volcengine, and Azure's WireServer.
+ * of most clouds, multicast and reserved, and the platform services that clouds offer elsewhere: the metadata of Alibaba, Equinix, Oracle,
+ * UCloud and Volcengine, and Azure's WireServer.
  */
 export const CLOSED_NETWORKS: readonly string[] = [
   "0.0.0.0/8",
+  "100.80.80.80/32",
   "100.96.0.96/32",
   "100.100.100.200/32",
   "127.0.0.0/8",
@@ -17,10 +19,13 @@ export const CLOSED_NETWORKS: readonly string[] = [
   "224.0.0.0/3",
 ];
 
-/** The same of IPv6: unspecified and loopback, link-local, the metadata of Amazon and Google, multicast. Capsules have no IPv6 at all. */
+/** The same of IPv6: unspecified and loopback, link-local, the metadata of Amazon, Google and Oracle and Amazon's
+ * credentials of pods, multicast. Capsules have no IPv6 at all. */
 export const CLOSED_IPV6_NETWORKS: readonly string[] = [
   "::/127",
   "fe80::/10",
+  "fd00:c1::a9fe:a9fe/128",
+  "fd00:ec2::23/128",
   "fd00:ec2::254/128",
   "fd20:ce::254/128",
   "ff00::/8",
@@ -67,7 +72,29 @@ export function isPublicAddress(address: string): boolean {
 /** Whether an address is one that no setting opens. What is no address is closed, too. */
 export function isClosedAddress(address: string): boolean {
   const [ip = ""] = address.split("%");
-  return isIP(ip) === 0 || closed.check(ip, isIPv4(ip) ? "ipv4" : "ipv6");
+  if (isIP(ip) === 0 || closed.check(ip, isIPv4(ip) ? "ipv4" : "ipv6")) return true;
+  const within = isIPv4(ip) ? undefined : embeddedIPv4(ip);
+  return within !== undefined && closed.check(within, "ipv4");
+}
+
+/**
+ * Where a gateway leads packets for an IPv6 address that holds an IPv4 one: translated (RFC 6052, RFC 8215 and RFC 6145), compatible
+ * (RFC 4291) or 6to4 (RFC 3056).
+ */
+function embeddedIPv4(ip: string): string | undefined {
+  const groups = ipv6Groups(ip);
+  const prefix = groups
+    .slice(0, 6)
+    .map((group) => group.toString(16))
+    .join(":");
+  const isTranslated =
+    prefix === "64:ff9b:0:0:0:0" || prefix.startsWith("64:ff9b:1:") || prefix === "0:0:0:0:ffff:0";
+  if (isTranslated || prefix === "0:0:0:0:0:0") return dotted(groups[6], groups[7]);
+  return groups[0] === 0x2002 ? dotted(groups[1], groups[2]) : undefined;
+}
+
+function dotted(high = 0, low = 0): string {
+  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join(".");
 }
 
 function blockListOf(networks: readonly string[]): BlockList {

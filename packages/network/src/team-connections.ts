@@ -36,6 +36,8 @@ export class TeamConnections {
   readonly #options: TeamConnectionsOptions;
   /** The chain of each slot that has a team, as the kernel has it. */
   #chains: ReadonlyMap<number, string> = new Map();
+  /** Chains that the kernel may have, after a transaction of which it is not known whether it took effect; then it is told everything. */
+  #doubtful: ReadonlySet<string> | undefined;
   readonly #changes = new GroupedWrites<Change, void>((changes) => this.#apply(changes));
 
   constructor(deps: TeamConnectionsDeps, options: TeamConnectionsOptions) {
@@ -89,14 +91,37 @@ export class TeamConnections {
       else if (change.chain === undefined) after.delete(change.number);
       else after.set(change.number, change.chain);
     }
-    const before = hostRules === undefined ? this.#chains : new Map<number, string>();
-    const commands = [...(hostRules === undefined ? [] : [hostRules]), ...this.#difference(before, after)];
-    if (commands.length > 0)
-      await this.#deps.runner(["nft", "-f", "-"], {
-        signal: AbortSignal.timeout(CHANGE_MS),
-        input: `${commands.join("\n")}\n`,
-      });
+    const isRewritten = hostRules !== undefined || this.#doubtful !== undefined;
+    const before = isRewritten ? new Map<number, string>() : this.#chains;
+    const first = hostRules === undefined ? this.#clearing(after) : [hostRules];
+    const commands = [...first, ...this.#difference(before, after)];
+    try {
+      if (commands.length > 0)
+        await this.#deps.runner(["nft", "-f", "-"], {
+          signal: AbortSignal.timeout(CHANGE_MS),
+          input: `${commands.join("\n")}\n`,
+        });
+    } catch (error) {
+      // A program that was killed may have had its way.
+      this.#doubtful = new Set([...(this.#doubtful ?? []), ...this.#chains.values(), ...after.values()]);
+      throw error;
+    }
+    this.#doubtful = undefined;
     this.#chains = after;
+  }
+
+  /** Commands that remove whatever the kernel has of teams where that is not known, but for chains that are needed. */
+  #clearing(after: ReadonlyMap<number, string>): string[] {
+    if (this.#doubtful === undefined) return [];
+    const table = `inet ${hostTable(this.#deps.instance.id)}`;
+    const has = new Set(after.values());
+    return [
+      `flush map ${table} slot_teams`,
+      // One that does not exist cannot be deleted.
+      ...[...this.#doubtful].flatMap((chain) =>
+        has.has(chain) ? [] : [`add chain ${table} ${chain}`, `delete chain ${table} ${chain}`],
+      ),
+    ];
   }
 
   /** Commands that take the kernel's teams from one state to another; chains without a slot go. */

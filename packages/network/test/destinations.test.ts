@@ -5,9 +5,10 @@ import { createDestinations } from "../src/destinations.ts";
 import { parseHostRoutes } from "../src/host-routes.ts";
 import { isClosedAddress, isPublicAddress } from "../src/special-networks.ts";
 
-const METADATA = "169.254.169.254 168.63.129.16 100.100.100.200 100.96.0.96 192.0.0.192 192.80.8.124".split(
-  " ",
-);
+const METADATA =
+  "169.254.169.254 168.63.129.16 100.100.100.200 100.80.80.80 100.96.0.96 192.0.0.192 192.80.8.124".split(
+    " ",
+  );
 
 test("private networks are opened by the operator's list, and metadata by nothing", () => {
   const { isReachable: usual } = createDestinations([]);
@@ -38,8 +39,22 @@ test("what the server itself may send to is what capsules may, without the opera
 test("closed addresses are those of this machine, of one link, of all and of clouds' services, in both families", () => {
   const own =
     "0.0.0.0 127.0.0.1 224.0.0.1 :: ::1 ::ffff:127.0.0.1 ::ffff:169.254.169.254 fe80::1 fe80::1%lo ff02::1";
-  for (const address of [...own.split(" "), ...METADATA, "fd00:ec2::254", "fd20:ce::254", "nonsense"])
+  const services = "fd00:ec2::254 fd00:ec2::23 fd20:ce::254 fd00:c1::a9fe:a9fe";
+  for (const address of [...own.split(" "), ...METADATA, ...services.split(" "), "nonsense"])
     assert.equal(isClosedAddress(address), true, address);
+  // IPv6 addresses that gateways take for IPv4 ones.
+  for (const within of [
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b::169.254.169.254",
+    "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1:2:3::7f00:1",
+    "::a9fe:a9fe",
+    "::169.254.169.254",
+    "::ffff:0:a9fe:a9fe",
+    "2002:a9fe:a9fe::1",
+    "2002:6450:5050::",
+  ])
+    assert.equal(isClosedAddress(within), true, within);
   for (const address of [
     "10.1.2.3",
     "100.96.0.97",
@@ -47,6 +62,10 @@ test("closed addresses are those of this machine, of one link, of all and of clo
     "fd00::1",
     "2606:4700::1111",
     "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "::ffff:0:808:808",
+    "2002:808:808::1",
+    "2001:db8::a9fe:a9fe",
   ])
     assert.equal(isClosedAddress(address), false, address);
 });

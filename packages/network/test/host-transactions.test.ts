@@ -95,7 +95,7 @@ test("an assignment that the kernel refuses fails alone, and rules that are rest
 test("addresses that are bound together share a transaction, a slot has a rate, and few slots bind at a time", async () => {
   const { kernel, policies } = await openPolicies(12);
   const bind = (slot: number, at: number): Promise<void> =>
-    policies.bind(slot, 2, [{ address: `203.0.113.${at + 1}`, seconds: 90 }]);
+    policies.bind(slot, slot + 1, [{ address: `203.0.113.${at + 1}`, seconds: 90 }]);
   await Promise.all(Array.from({ length: 100 }, (_, at) => bind(1, at)));
   assert.ok(kernel.inputs.length <= 3, `${kernel.inputs.length} transactions`);
   assert.equal(kernel.inputs.join("").match(/timeout 90s/g)?.length, 100);
@@ -128,4 +128,70 @@ test("strangers are found in all of a table, however large it is, and their netw
     // prettier-ignore
     ["10.11.0.1", "10.11.0.2/31", "10.11.0.4/30", "10.11.0.8/29", "10.11.0.16/28", "10.11.0.32/27", "10.11.0.64/27", "10.11.0.96/30", "10.11.0.100"],
   );
+});
+
+test("policies of different slots have different epochs, so that what one slot was allowed is not bound for the next of its number", async () => {
+  const { kernel, policies } = await openPolicies(2);
+  const written = async (number: number): Promise<void> =>
+    await policies.bind(number, 2, [{ address: "203.0.113.9", seconds: 60 }]);
+  await written(1);
+  await assert.rejects(written(2), /is over/);
+  await policies.close(1);
+  await policies.open(1, signal);
+  await policies.apply(1, policy, signal);
+  kernel.inputs.length = 0;
+  await assert.rejects(written(1), /is over/);
+  assert.deepEqual(kernel.inputs, []);
+});
+
+/** A kernel that holds the map and the chains of teams as nft does: what is there already, or is not there, is refused. */
+function startStrictKernel() {
+  const chains = new Set<string>();
+  const elements = new Map<string, string>();
+  const kernel = { chains, elements, isCutOff: false };
+  const run: Runner = async (_argv, { input = "" }) => {
+    const [nextChains, next] = [new Set(chains), new Map(elements)];
+    for (const line of input.split("\n")) {
+      const [verb = "", kind = "", , , name = "", ...rest] = line.split(" ");
+      const [, address = "", chain = ""] = /\{ (\S+)(?: : goto (\S+))? \}/.exec(line) ?? [];
+      if (verb === "flush" && kind === "map") next.clear();
+      else if (verb === "add" && kind === "chain") nextChains.add(name);
+      else if (verb === "delete" && kind === "chain") {
+        if (!nextChains.delete(name)) throw new Error("No such file");
+        if ([...next.values()].includes(name)) throw new Error("Device or resource busy");
+      } else if (verb === "add" && kind === "element") {
+        if ((next.get(address) ?? chain) !== chain) throw new Error("File exists");
+        if (!nextChains.has(chain)) throw new Error("No such chain");
+        next.set(address, chain);
+      } else if (verb === "delete" && kind === "element") {
+        if (!next.delete(address)) throw new Error(`No such file: ${rest.join(" ")}`);
+      }
+    }
+    chains.clear();
+    for (const chain of nextChains) chains.add(chain);
+    elements.clear();
+    for (const [address, chain] of next) elements.set(address, chain);
+    if (kernel.isCutOff) throw new Error("killed after 5 s");
+    return { stdout: "" };
+  };
+  return Object.assign(kernel, { run });
+}
+
+test("after a transaction of which the end was not heard, numbers go to other teams as before", async () => {
+  const kernel = startStrictKernel();
+  const options = { limits: { team: 40, teamPerSecond: 10 }, tableSize: 65_536 };
+  const teams = new TeamConnections({ instance, runner: kernel.run, logger: silentLogger }, options);
+  await teams.assign(1, "first", signal);
+  kernel.isCutOff = true;
+  await assert.rejects(teams.assign(2, "second", signal), /killed/);
+  await teams.release(1);
+  kernel.isCutOff = false;
+  await teams.assign(2, "third", signal);
+  await teams.assign(1, "second", signal);
+  await teams.assign(3, "second", signal);
+  assert.equal(kernel.elements.size, 3);
+  assert.equal(new Set(kernel.elements.values()).size, 2);
+  for (const number of [1, 2, 3]) await teams.release(number);
+  assert.equal(kernel.elements.size, 0);
+  assert.equal(kernel.chains.size, 0);
 });

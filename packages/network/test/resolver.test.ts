@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { setImmediate } from "node:timers/promises";
 import { test } from "node:test";
 import fc from "fast-check";
 import { decode, encode } from "dns-packet";
@@ -318,59 +317,6 @@ test("a slot with nothing under way gets one question also when others have take
     assert.ok(slot.asking >= 1, `slot ${number}`);
     if (number === 400) assert.equal(slot.asking, 1);
   }
-});
-
-test("an address that many names share is bound once, until it would end before the record does", async () => {
-  const requests: (readonly NamedAddress[])[] = [];
-  const slot = new SlotState(1, parsePolicy({ egress: "deny", allow: ["*"], deny: [] }), 1);
-  let now = 0;
-  let ttl = 300;
-  let address = (_name: string): string => "203.0.113.9";
-  const resolve = createResolver({
-    clock: { ...systemClock, now: () => now },
-    logger: silentLogger,
-    scope: { destinations: createDestinations([]), searchDomains: [] },
-    ask: async ({ type, name }) =>
-      decode(
-        encode({
-          type: "response",
-          id: 1,
-          questions: [{ type, name }],
-          answers: [a(name, address(name), ttl)],
-        }),
-      ),
-    bind: async (_slot, _epoch, addresses) => {
-      requests.push(addresses);
-      await setImmediate();
-    },
-  });
-  const ask = async (name: string): Promise<string | undefined> => {
-    const query = encode({ type: "query", id: 1, flags: 256, questions: [{ name, type: "A", class: "IN" }] });
-    const answer = await resolve(slot, query, "udp", signal);
-    return answer && decode(answer).questions?.[0]?.name;
-  };
-  const askMany = async (count: number, prefix: string): Promise<void> => {
-    for (let n = 0; n < count; n += 50) {
-      await Promise.all(Array.from({ length: 50 }, (_, at) => ask(`${prefix}${n + at}.example.com`)));
-      // Tokens for questions come back; what is bound stays bound.
-      now += 250;
-    }
-  };
-  await askMany(1000, "n");
-  assert.ok(requests.length >= 1 && requests.length <= 3, `${requests.length} requests`);
-  requests.length = 0;
-  ttl = 3000;
-  await ask("longer.example.com");
-  assert.equal(requests.length, 1, "its time is longer");
-  slot.change(slot.policy, 2);
-  await ask("longer.example.com");
-  assert.equal(requests.length, 2, "another policy has bound nothing");
-  requests.length = 0;
-  address = (name) => `198.51.100.${Number(/^m(\d+)/.exec(name)?.[1] ?? 0) + 1}`;
-  now += 10_000;
-  await Promise.all(Array.from({ length: 50 }, (_, n) => ask(`m${n}.example.com`)));
-  assert.ok(requests.length <= 2, `${requests.length} requests for addresses that came together`);
-  assert.equal(requests.flat().length, 50);
 });
 
 test("slots that ask without end leave a share of the questions to those that ask for little", () => {

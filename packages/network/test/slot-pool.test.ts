@@ -98,6 +98,23 @@ test("a set-up that fails removes only what it made, and its error names the slo
   await pool.release(first);
 });
 
+test("a slot is set up by one program, which starts the others", async () => {
+  const { kernel, pool } = open(0);
+  const started: string[] = [];
+  const nested: string[] = [];
+  kernel.refuse = (line) => void (line.startsWith("netns exec") ? nested : started).push(line);
+  await pool.acquire(signal);
+  assert.deepEqual(
+    started.filter((line) => line.startsWith("ip -batch -")),
+    ["ip -batch -"],
+  );
+  assert.deepEqual(
+    nested.map((line) => line.split(" ")[3]),
+    ["nft", "ip", "tc", "sysctl"],
+    "rules stand before anything is forwarded",
+  );
+});
+
 test("a set-up that is refused before it made anything, or is aborted, leaves its number free", async () => {
   const { kernel, pool } = open(0);
   kernel.refuse = (line) => {
@@ -256,5 +273,26 @@ test("a slot that cannot be removed does not keep the pool from refilling", asyn
   await eventually("slots are ready", () => kernel.namespaces.size === 3);
   assert.equal((await pool.acquire(signal)).number, 2);
   await eventually("the slot that was taken is replaced", () => kernel.namespaces.has(nameOf(4)));
+  await eventually("a refill has tried to remove it", async () => {
+    await pool.acquire(signal);
+    return log.length > 0;
+  });
   assert.match(log.join(), /^network.sweep_failed .*slot 1/);
+});
+
+test("with slots of an earlier run the pool waits for the end of adoption; then it removes those that are left and is filled", async () => {
+  const { kernel, pool, log } = open(1, [1, 2]);
+  const lines: string[] = [];
+  kernel.refuse = (line) => void lines.push(line);
+  assert.equal(pool.adopt(1)?.number, 1);
+  // Whatever a refill began would be there by now.
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  assert.equal(lines.length, 0);
+  pool.endAdoption();
+  await eventually("the slot that was not adopted is removed, and a new one is ready", () => {
+    const removed = lines.indexOf(`netns del ${nameOf(2)}`);
+    return removed !== -1 && lines.indexOf(`netns add ${nameOf(2)}`) > removed;
+  });
+  assert.equal((await pool.acquire(signal)).number, 2);
+  assert.deepEqual(log, []);
 });

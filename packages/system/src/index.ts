@@ -1,7 +1,12 @@
 export { syncDirectory, writeFileAtomic } from "./atomic-file.ts";
 export type { AtomicWriteOptions } from "./atomic-file.ts";
+export { CommandHelper } from "./command-helper/command-helper.ts";
+export type { RunProgram } from "./command-helper/command-helper.ts";
 export { exists, hasCode, readFileIfPresent } from "./files.ts";
+export { joinPieces } from "./join-pieces.ts";
 export { findLeftovers } from "./leftovers.ts";
+export { dataDirectoryOf, localServerFiles, readLocalClient, writeLocalClient } from "./local-server.ts";
+export type { LocalClient } from "./local-server.ts";
 export { holdLock, tryLock } from "./lock.ts";
 export { identifyProcess, isAlive, signalProcess } from "./process-identity.ts";
 export type { ProcessIdentity } from "./process-identity.ts";

@@ -1,5 +1,10 @@
 import { spawn } from "node:child_process";
-import { constants } from "node:os";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { open, rm } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
 import { defined, WrennError } from "@wrenn/core";
 import { hasCode } from "./files.ts";
 
@@ -8,6 +13,13 @@ const OUTPUT_LIMIT = 1 << 20;
 export interface CommandOptions {
   /** Bytes fed to standard input, which is then closed. */
   readonly input?: string | Uint8Array;
+  /** Texts that the command, and programs that it starts, may open as `/dev/fd/3`, `/dev/fd/4`, … */
+  readonly files?: readonly string[];
+  /**
+   * The result is there as soon as the program has closed its standard output, with exit code 0 and what standard error had until then.
+   * The program may run on; it leads a session of its own, and an abort that comes later does not end it.
+   */
+  readonly untilOutputEnds?: true;
   readonly cwd?: string;
   /** The whole environment of the command; without it the caller's own. */
   readonly env?: Readonly<Record<string, string>>;
@@ -39,13 +51,15 @@ export async function tryCommand(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   options.signal?.throwIfAborted();
+  await using files = await openNameless(options.files ?? []);
+  options.signal?.throwIfAborted();
   const [program, ...args] = argv;
   const child = spawn(program, args, {
     cwd: options.cwd,
     env: options.env ?? process.env,
-    stdio: ["pipe", "pipe", "pipe"],
-    ...defined({ uid: options.uid, gid: options.gid }),
-  });
+    stdio: ["pipe", "pipe", "pipe", ...files.handles.map(({ fd }) => fd)],
+    ...defined({ uid: options.uid, gid: options.gid, detached: options.untilOutputEnds }),
+  }) as ChildProcessWithoutNullStreams;
   const kill = (): void => void child.kill("SIGKILL");
   options.signal?.addEventListener("abort", kill, { once: true });
   let stdout = "";
@@ -73,6 +87,10 @@ export async function tryCommand(
   child.once("close", (code, signal) => {
     resolve({ code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), stdout, stderr });
   });
+  if (options.untilOutputEnds) {
+    child.stdout.once("close", () => resolve({ code: 0, stdout, stderr }));
+    child.unref();
+  }
   try {
     const result = await promise;
     options.signal?.throwIfAborted();
@@ -80,6 +98,24 @@ export async function tryCommand(
   } finally {
     options.signal?.removeEventListener("abort", kill);
   }
+}
+
+/** Files without a name, which are gone with their last user whatever becomes of this process. */
+async function openNameless(
+  texts: readonly string[],
+): Promise<{ readonly handles: readonly FileHandle[] } & AsyncDisposable> {
+  await using opened = new AsyncDisposableStack();
+  const handles: FileHandle[] = [];
+  for (const text of texts) {
+    const path = join(tmpdir(), `wrenn-${randomUUID()}`);
+    const handle = await open(path, "wx+", 0o600);
+    opened.defer(() => handle.close());
+    await rm(path);
+    await handle.writeFile(text);
+    handles.push(handle);
+  }
+  const kept = opened.move();
+  return { handles, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 /**

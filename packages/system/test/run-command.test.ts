@@ -18,6 +18,19 @@ test("input is piped and closed; exit code and standard error come back", async 
   );
 });
 
+test("files reach the program and those that it starts, and have no name", async () => {
+  const texts = ["first", "x".repeat(200_000)];
+  const { stdout } = await runCommand(
+    ["sh", "-c", "cat /dev/fd/3; sh -c 'wc -c </dev/fd/4; cat /dev/fd/3'"],
+    {
+      files: texts,
+    },
+  );
+  assert.equal(stdout, "first200000\nfirst");
+  const { stdout: named } = await runCommand(["readlink", "/proc/self/fd/3"], { files: ["text"] });
+  assert.match(named, / \(deleted\)\n$/);
+});
+
 test("a missing program is named", async () => {
   await assert.rejects(tryCommand(["no-such-program-anywhere"]), (error) =>
     WrennError.is(error, "dependency_missing"),

@@ -44,7 +44,8 @@ export async function chooseAccelerator(
   return { accelerator: "kvm", reason: `WRENN_ACCELERATOR=kvm: ${reason}`, mips };
 }
 
-async function probeKvm(program: string, signal: AbortSignal): Promise<KvmFinding> {
+/** Runs guest code with KVM, for at most a second of CPU time. A probe that fails is a finding, too. */
+export async function probeKvm(program: string, signal: AbortSignal): Promise<KvmFinding> {
   const unusable = { usable: false, works: false, mips: 0 };
   if (!(await exists(DEVICE))) return { ...unusable, reason: `${DEVICE} does not exist` };
   try {

@@ -84,8 +84,15 @@ export interface BootSpec extends MachineSpec {
   readonly initramfs: string;
   /** Added to the driver's own kernel command line. */
   readonly commandLine?: string;
+  /** Whether the guest randomises the addresses of programs under emulation too; default: false. Under KVM it always does. */
+  readonly randomizeAddresses?: boolean;
   /** File that becomes the machine's memory; created, `memoryMib` long. Frozen memory is this file. */
   readonly memoryFile: string;
+  /**
+   * The memory file exists, holds zeros only, and is mapped privately as in a restore: it is never written, and what the machine
+   * saves later lies over it.
+   */
+  readonly privateMemory?: true;
 }
 
 export interface RestoreSpec extends MachineSpec {
@@ -96,8 +103,17 @@ export interface RestoreSpec extends MachineSpec {
   /** Instead of `memoryDiff`: changed pages that are brought in when they are touched. */
   readonly servedMemory?: ServedMemory;
   readonly deviceState: string;
+  /**
+   * Resolves once the machine may run: its files are known to be undamaged, and its network is ready. The VMM process starts before
+   * that; it loads no device state and executes no instruction of the guest. `restore` fails with its rejection.
+   */
+  readonly mayRun?: Promise<void>;
+  /** Called when the VMM answers and loads the state of the machine from now on. */
+  readonly onLoading?: () => void;
   /** The virtual CPUs stay stopped. */
   readonly stopped?: boolean;
+  /** Its CPUs give way to those of other machines until `resume` is called: no one waits for it. */
+  readonly background?: boolean;
 }
 
 /**
@@ -146,6 +162,8 @@ export interface Machine {
   saveDeviceState(path: string, signal: AbortSignal): Promise<void>;
   /** Makes the current disk read-only history and continues on the new overlay `path`, which is created. The machine must be stopped. */
   switchDisk(path: string, signal: AbortSignal): Promise<void>;
+  /** Notifies a running guest that its disk, which was made larger than the device that it knows, has `bytes` bytes. */
+  resizeDisk(bytes: number, signal: AbortSignal): Promise<void>;
   /** Path of the overlay that the machine writes to. */
   activeDisk(signal: AbortSignal): Promise<string>;
   /** Where the guest's memory lies in the VMM process, for reading dirty pages through /proc. */

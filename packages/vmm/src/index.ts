@@ -1,4 +1,4 @@
-export { chooseAccelerator } from "./accelerator.ts";
+export { chooseAccelerator, probeKvm } from "./accelerator.ts";
 export type { Accelerator, AcceleratorChoice, KvmFinding } from "./accelerator.ts";
 export type * from "./hypervisor.ts";
 export { describeDifference } from "./machine-identity.ts";

@@ -54,9 +54,19 @@ test("an emulated machine has a named CPU and the frequency of the host's counte
   assert.deepEqual(found.get("-accel"), ["tcg,thread=multi,tb-size=128"]);
   assert.deepEqual(found.get("-cpu"), ["Nehalem,-spec-ctrl,+arat"]);
   assert.deepEqual(found.get("-append"), [
-    `${kernelArguments} tsc_early_khz=2445402 tsc=reliable rdinit=/init`,
+    `${kernelArguments} tsc_early_khz=2445402 tsc=reliable norandmaps rdinit=/init`,
   ]);
   assert.deepEqual(found.get("-device"), devices);
+});
+
+test("an emulated guest does not randomise addresses unless its template asks for it, and one under KVM always does", () => {
+  const randomizes = (spec: BootSpec, settings: AcceleratorSettings): boolean =>
+    !options(spec, settings).get("-append")?.[0]?.split(" ").includes("norandmaps");
+  assert.equal(randomizes(boot, tcg), false);
+  assert.equal(randomizes({ ...boot, randomizeAddresses: false }, tcg), false);
+  assert.equal(randomizes({ ...boot, randomizeAddresses: true }, tcg), true);
+  assert.equal(randomizes(boot, kvm), true);
+  assert.equal(randomizes({ ...boot, randomizeAddresses: false }, kvm), true);
 });
 
 test("under KVM a machine has the host's CPU without what guests can attack, and learns the time from KVM", () => {

@@ -12,6 +12,12 @@ export interface ControlPlaneLab {
   /** One answer, as JSON. */
   json<T>(method: string, path: string): Promise<T>;
   memoryMiB(): Promise<number>;
+  /** Processor time that the control plane has used, in milliseconds. */
+  cpuMs(): Promise<number>;
+  /** Opens streams of events; the returned function ends them. */
+  openStreams(count: number): Promise<() => void>;
+  /** Gives the team 10,000 capsules, whose metadata are of 100 groups. */
+  fill(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,6 +63,27 @@ export async function startControlPlaneLab(cacheDirectory: string): Promise<Cont
       const answer = told<{ memoryMiB: number }>();
       child.send("memory");
       return (await answer).memoryMiB;
+    },
+    cpuMs: async () => {
+      const answer = told<{ cpuMs: number }>();
+      child.send("cpu");
+      return (await answer).cpuMs;
+    },
+    openStreams: async (count) => {
+      const stop = new AbortController();
+      const responses = await Promise.all(
+        Array.from({ length: count }, async () => {
+          const url = `http://127.0.0.1:${port}/v1/events`;
+          return await fetch(url, { headers, signal: stop.signal });
+        }),
+      );
+      for (const { status } of responses) if (status !== 200) throw new Error(`a stream answered ${status}`);
+      return () => stop.abort();
+    },
+    fill: async () => {
+      const filled = told<object>();
+      child.send("fill");
+      await filled;
     },
     close: async () => {
       child.disconnect();

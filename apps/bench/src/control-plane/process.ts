@@ -1,8 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
-import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
-import { openDatabase } from "@wrenn/database";
+import { formatId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { capsuleQueries, openDatabase } from "@wrenn/database";
 import type { CapsuleSpec, CapsuleStatus, HostAgent } from "@wrenn/protocol";
 import { createLog } from "@wrenn/server";
 import { runCommand } from "@wrenn/system";
@@ -17,8 +17,19 @@ const NO_LIMIT = 1_000_000;
 const countedOnly = { burst: NO_LIMIT, everyMs: 0.001 };
 
 const capsules = new Map<string, CapsuleStatus>();
+function run({
+  id,
+  template,
+  vcpus,
+  memoryMib,
+}: Pick<CapsuleSpec, "id" | "template" | "vcpus" | "memoryMib">): CapsuleStatus {
+  const status = { id, state: "running", template, vcpus, memoryMib, lastActiveAt: 0, metadata: {} } as const;
+  capsules.set(id, status);
+  return status;
+}
 const methods: Readonly<Record<string, unknown>> = {
   onChange: () => () => undefined,
+  onListeners: () => () => undefined,
   hold: () => () => undefined,
   facts: async () => ({
     version: "0.0.0",
@@ -31,19 +42,7 @@ const methods: Readonly<Record<string, unknown>> = {
   listTemplates: async () => [{ name: "minimal", sizeBytes: 1, vcpus: 1, memoryMib: 512 }],
   storage: async () => ({ capsules: [], layers: [] }),
   listCapsules: async () => [...capsules.values()],
-  createCapsule: async ({ id, template, vcpus, memoryMib }: CapsuleSpec) => {
-    const status = {
-      id,
-      state: "running",
-      template,
-      vcpus,
-      memoryMib,
-      lastActiveAt: 0,
-      metadata: {},
-    } as const;
-    capsules.set(id, status);
-    return status;
-  },
+  createCapsule: async (spec: CapsuleSpec) => run(spec),
   destroyCapsule: async (id: string) => void capsules.delete(id),
 };
 const agent = new Proxy({} as HostAgent, { get: (_target, method: string) => methods[method] });
@@ -65,7 +64,13 @@ const controlPlane = await createControlPlane({
   instanceId: systemRandom.uuid(),
   localHost: { id: hostId, agent },
   rates: { perKey: countedOnly, perAddress: countedOnly, creates: countedOnly },
-  edge: { portUrl: () => "", portLink: () => "", portEntrance: () => "" },
+  edge: {
+    portOrigin: () => ({ scheme: "http", domain: "localhost", port: 80 }),
+    portUrl: () => "",
+    portLink: () => "",
+    portEntrance: () => "",
+    openPort: async () => await Promise.reject(new Error("there are no ports")),
+  },
   clock: systemClock,
   // As a server of a quiet machine is run: each request is a line.
   logger: createLog("json", "info"),
@@ -74,13 +79,43 @@ const controlPlane = await createControlPlane({
   publicUrl: "http://localhost",
 });
 
+/** As many running capsules as a large team has, written at once; each hundredth is of the same group. */
+const FILLED = 10_000;
+const BATCH = 500;
+async function fill(): Promise<void> {
+  const { team_id: teamId } = await database.db
+    .selectFrom("api_keys")
+    .select("team_id")
+    .executeTakeFirstOrThrow();
+  const sizes = { template: "minimal", vcpus: 1, memoryMib: 512, diskMib: 5120, timeoutSec: 0 };
+  for (let from = 0; from < FILLED; from += BATCH) {
+    const batch = Array.from({ length: BATCH }, (_, at) => ({
+      ...sizes,
+      id: systemRandom.uuid(),
+      teamId,
+      hostId,
+      metadata: { group: String((from + at) % 100), number: String(from + at) },
+    }));
+    // Known to the host before it is asked for them.
+    for (const { id } of batch) run({ ...sizes, id: formatId("capsule", id) });
+    await capsuleQueries.insertCapsules(database.db, batch);
+  }
+  await database.db.updateTable("sandboxes").set({ status: "running" }).execute();
+}
+
 const server = createServer(controlPlane.handlers.request);
 server.listen(0, "127.0.0.1", () => {
   process.send?.({ port: (server.address() as AddressInfo).port, apiKey });
 });
 process.on("message", (message) => {
+  if (message === "cpu") process.send?.({ cpuMs: cpuMs() });
+  if (message === "fill") void fill().then(() => process.send?.({ filled: FILLED }));
   if (message === "memory") process.send?.({ memoryMiB: process.memoryUsage.rss() / (1 << 20) });
 });
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 process.once("disconnect", () => {
   server.closeAllConnections();
   void controlPlane

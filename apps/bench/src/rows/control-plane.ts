@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { startControlPlaneLab } from "../control-plane/lab.ts";
 import type { ControlPlaneLab } from "../control-plane/lab.ts";
 import type { Row } from "../row.ts";
@@ -6,6 +7,9 @@ const CONNECTIONS = 32;
 const READS = 2000;
 const CREATES = 200;
 const LISTED = 1000;
+const STREAMS = 100;
+/** A heartbeat of every stream, and a look for lost notifications. */
+const QUIET_MS = 15_000;
 
 /** A control plane of its own for a row; `sample` measures it. */
 function labRow(
@@ -56,6 +60,18 @@ export const listThousand: Row = labRow(
   },
 );
 
+export const listByMetadata: Row = labRow(
+  {
+    name: "control plane: list by metadata, 10,000 capsules",
+    unit: "ms",
+    asked: { p50: 20, better: "lower" },
+  },
+  async (lab) => {
+    await lab.fill();
+    return async () => (await lab.ask("GET", "/v1/capsules?metadata=group%3D7", 1, 5)).latencies;
+  },
+);
+
 /** The host is one that does everything at once; capsules accumulate, as on a large installation. */
 export const createThroughput: Row = labRow(
   { name: "control plane: creates", unit: "/s", asked: { p50: 300, better: "higher" } },
@@ -74,3 +90,27 @@ export const memoryUnderLoad: Row = labRow(
     };
   },
 );
+
+/** Processor time of a second in which nothing happens: with the streams, less what it is without them. */
+export const idleStreams: Row = labRow(
+  {
+    name: "control plane: 100 idle event streams, CPU of a second",
+    unit: "ms",
+    asked: { p50: 10, better: "lower" },
+  },
+  async (lab) => async () => {
+    const without = await cpuOfSecond(lab);
+    const end = await lab.openStreams(STREAMS);
+    try {
+      return Math.max(0, (await cpuOfSecond(lab)) - without);
+    } finally {
+      end();
+    }
+  },
+);
+
+async function cpuOfSecond(lab: ControlPlaneLab): Promise<number> {
+  const before = await lab.cpuMs();
+  await setTimeout(QUIET_MS);
+  return ((await lab.cpuMs()) - before) / (QUIET_MS / 1000);
+}

@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { listMachines } from "@wrenn/vmm";
 import { startOwnServer } from "../own-server.ts";
 import type { OwnServer } from "../own-server.ts";
+import { timed } from "../row.ts";
 import type { Row } from "../row.ts";
 
 const IDLE = 10;
@@ -11,22 +12,48 @@ const PAUSED = 100;
 const WIDTH = 2;
 /** Until what a start leaves to do in a guest is done. */
 const SETTLE_MS = 5000;
+const WATCHED_MS = 5000;
 
 /** Memory that an idle capsule costs: its share of pages that it has in common with others, and all of its own. */
 export const idleMemory: Row = {
   name: `idle clone, of ${IDLE}: PSS`,
   unit: "MiB",
-  asked: { p50: 30, better: "lower" },
+  asked: { p50: 20, better: "lower" },
   prepare: async ({ signal }) => {
-    await using undo = new AsyncDisposableStack();
-    const own = await startOwnServer({}, signal);
-    undo.defer(own.close);
-    for (let n = 0; n < IDLE; n++) await own.api("POST", "/v1/capsules", { memory_mb: 256 });
-    await setTimeout(SETTLE_MS, undefined, { signal });
-    const owned = undo.move();
+    const { own, dispose } = await withIdleCapsules(signal);
+    return { sample: async () => await Promise.all((await machinesOf(own)).map(pssOf)), dispose };
+  },
+};
+
+async function withIdleCapsules(
+  signal: AbortSignal,
+): Promise<{ readonly own: OwnServer; readonly dispose: () => Promise<void> }> {
+  await using undo = new AsyncDisposableStack();
+  const own = await startOwnServer({}, signal);
+  undo.defer(own.close);
+  for (let n = 0; n < IDLE; n++) await own.api("POST", "/v1/capsules", { memory_mb: 256 });
+  await setTimeout(SETTLE_MS, undefined, { signal });
+  const owned = undo.move();
+  return { own, dispose: () => owned.disposeAsync() };
+}
+
+/** The share of a core that each idle capsule takes. */
+export const idleProcessor: Row = {
+  name: `idle clone, of ${IDLE}: processor`,
+  unit: "%",
+  asked: { p50: 0.3, better: "lower" },
+  prepare: async ({ signal }) => {
+    const { own, dispose } = await withIdleCapsules(signal);
+    const used = async (): Promise<readonly number[]> =>
+      await Promise.all((await machinesOf(own)).map(processorMsOf));
     return {
-      sample: async () => await Promise.all((await machinesOf(own)).map(pssOf)),
-      dispose: () => owned.disposeAsync(),
+      sample: async () => {
+        const before = await used();
+        const elapsed = await timed(async () => await setTimeout(WATCHED_MS, undefined, { signal }));
+        const after = await used();
+        return after.map((ms, index) => (100 * (ms - (before[index] ?? 0))) / elapsed);
+      },
+      dispose,
     };
   },
 };
@@ -56,9 +83,26 @@ async function machinesOf({ capsulesDirectory }: OwnServer): Promise<readonly nu
     .map(({ supervisor }) => supervisor.pid);
 }
 
-/** Of the machine's process, the supervisor's only child; MiB. */
+/** The machine's process is the supervisor's only child. */
+async function machineOf(supervisor: number): Promise<string> {
+  return (await readFile(`/proc/${supervisor}/task/${supervisor}/children`, "utf8")).trim();
+}
+
+/** Milliseconds of processor time of the machine so far. */
+async function processorMsOf(supervisor: number): Promise<number> {
+  const stat = await readFile(`/proc/${await machineOf(supervisor)}/stat`, "utf8");
+  // Fields of proc_pid_stat(5) after the name: user and system time are 14 and 15, in ticks of 10 ms.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Of the machine's process and its supervisor; MiB. */
 async function pssOf(supervisor: number): Promise<number> {
-  const child = (await readFile(`/proc/${supervisor}/task/${supervisor}/children`, "utf8")).trim();
-  const rollup = await readFile(`/proc/${child}/smaps_rollup`, "utf8");
+  const parts = await Promise.all([String(supervisor), await machineOf(supervisor)].map(pssOfProcess));
+  return parts.reduce((sum, mib) => sum + mib, 0);
+}
+
+async function pssOfProcess(pid: string): Promise<number> {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
   return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1]) / 1024;
 }

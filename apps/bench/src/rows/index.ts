@@ -1,45 +1,55 @@
 import type { Row } from "../row.ts";
-import { createToAnswer, createToExec, destroy } from "./capsule-life.ts";
+import { createAnswered, createToAnswer, createToExec, destroy } from "./capsule-life.ts";
+import { clientCopy, clientExec, clientHelp, clientRun } from "./client.ts";
 import {
   createThroughput,
+  idleStreams,
+  listByMetadata,
   listThousand,
   memoryUnderLoad,
   readLatency,
   readThroughput,
 } from "./control-plane.ts";
-import { idleMemory, pausedProcesses } from "./density.ts";
+import { idleMemory, idleProcessor, pausedProcesses } from "./density.ts";
 import { halfOpenMemory, requestBesideHalfOpen, webSocketMemory } from "./edge.ts";
 import { eventLatency } from "./events.ts";
-import { execOverhead, execRoundTrip } from "./exec.ts";
-import { checkpointStop, fork, pause, resume } from "./freezing.ts";
-import { createPooled, resumePacked } from "./prepared.ts";
+import { execOverhead, execRoundTrip, secondPython, thirdShell } from "./exec.ts";
+import { checkpointStop, fork, forkToExec, pause, resume, resumeToExec } from "./freezing.ts";
+import { createPooled, createPooledToExec, resumePacked } from "./prepared.ts";
 import { policyChange, slotFromPool, slotMade } from "./network-slots.ts";
 import { portProxy } from "./ports.ts";
 import { terminalEchoJoinedHost } from "./joined-host.ts";
 import { terminalEchoOtherSaturated, terminalEchoSaturatedPort } from "./saturated-port.ts";
-import {
-  download,
-  streamThroughput,
-  terminalEcho,
-  terminalEchoBesideOutput,
-  terminalEchoBusy,
-  upload,
-} from "./streams.ts";
+import { restart } from "./restart.ts";
+import { sdkExec } from "./sdk-exec.ts";
+import { sdkImport } from "./sdk-import.ts";
+import { smallPieces, streamInput, streamThroughput } from "./program-streams.ts";
+import { terminalEcho, terminalEchoBesideOutput, terminalEchoBusy } from "./terminal-echo.ts";
+import { download, upload } from "./transfers.ts";
 
 /** Every row of the table, in its order. */
 export const rows: readonly Row[] = [
   createToAnswer,
+  createAnswered,
   createPooled,
+  createPooledToExec,
   createToExec,
   execRoundTrip,
+  thirdShell,
+  secondPython,
   execOverhead,
+  sdkExec,
+  clientExec,
   destroy,
   pause,
   resume,
+  resumeToExec,
   resumePacked,
   checkpointStop,
   fork,
+  forkToExec,
   idleMemory,
+  idleProcessor,
   pausedProcesses,
   terminalEcho,
   terminalEchoJoinedHost,
@@ -48,6 +58,8 @@ export const rows: readonly Row[] = [
   terminalEchoSaturatedPort,
   terminalEchoOtherSaturated,
   streamThroughput,
+  smallPieces,
+  streamInput,
   upload,
   download,
   portProxy,
@@ -61,6 +73,13 @@ export const rows: readonly Row[] = [
   readThroughput,
   readLatency,
   listThousand,
+  listByMetadata,
   createThroughput,
   memoryUnderLoad,
+  idleStreams,
+  restart,
+  sdkImport,
+  clientRun,
+  clientHelp,
+  clientCopy,
 ];

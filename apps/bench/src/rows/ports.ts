@@ -1,5 +1,5 @@
 import { Agent, request } from "node:http";
-import { pairedRatio } from "../row.ts";
+import { samplePairs } from "../row.ts";
 import type { Row } from "../row.ts";
 
 const PORT = 8000;
@@ -16,10 +16,7 @@ async function get(agent: Agent, url: URL, headers: Readonly<Record<string, stri
   await promise;
 }
 
-/**
- * A request to a service in a capsule through the edge, and the same request to the capsule's own address next to it. Single ratios
- * below 1 are noise.
- */
+/** A request to a service in a capsule through the edge, and the same request to the capsule's own address next to it. */
 export const portProxy: Row = {
   name: "small GET: port proxy to direct",
   unit: "ratio",
@@ -43,16 +40,13 @@ export const portProxy: Row = {
     const { url } = await api<{ url: string }>("PUT", `/v1/capsules/${id}/ports/${PORT}`, access);
     // Not every resolver knows the names below localhost.
     const headers = { "x-api-key": server.apiKey, host: new URL(url).host };
-    const ratio = pairedRatio(
+    const sample = samplePairs(
+      REQUESTS,
       () => get(agent, proxied, headers),
       () => get(agent, direct, {}),
     );
     return {
-      sample: async () => {
-        const ratios: number[] = [];
-        for (let n = 0; n < REQUESTS; n++) ratios.push(await ratio());
-        return ratios;
-      },
+      sample,
       dispose: async () => {
         agent.destroy();
         await api("DELETE", `/v1/capsules/${id}`);

@@ -1,6 +1,5 @@
 import { WrennError } from "@wrenn/core";
-import { dataPaths, readConfig, readLocalClient } from "@wrenn/server";
-import { findServer } from "@wrenn/system";
+import { dataDirectoryOf, findServer, localServerFiles, readLocalClient } from "@wrenn/system";
 
 /** Where the API is and what opens it. */
 export interface Endpoint {
@@ -9,20 +8,17 @@ export interface Endpoint {
 }
 
 /**
- * The server this command should talk to: `WRENN_URL` with `WRENN_API_KEY`, else the one that runs on this machine.
+ * The server that runs on this machine, with the first key of its data directory. Loads no server code: every short command asks.
  *
- * @returns undefined when neither is there.
+ * @throws WrennError `dependency_missing` when the key is not there.
  */
-export async function findEndpoint(
+export async function findLocalServer(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Endpoint | undefined> {
-  const url = env["WRENN_URL"];
-  const apiKey = env["WRENN_API_KEY"];
-  if (url !== undefined && apiKey !== undefined) return { url, apiKey };
-  const paths = dataPaths(readConfig(env).dataDirectory);
+  const paths = localServerFiles(dataDirectoryOf(env));
   const server = await findServer(paths.serverRecord);
   if (!server) return undefined;
-  const key = apiKey ?? (await readLocalClient(paths.localClient))?.apiKey;
+  const key = env["WRENN_API_KEY"] ?? (await readLocalClient(paths.localClient))?.apiKey;
   if (key === undefined)
     throw new WrennError("dependency_missing", {
       what: `${paths.localClient}, which holds the first API key`,

@@ -2,7 +2,7 @@ import { chmod, mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { backupDatabase, createLog, readConfig, restoreDatabase } from "@wrenn/server";
 import type { DatabaseMaintenance } from "@wrenn/server";
-import { untilInterrupted } from "../client/with-endpoint.ts";
+import { untilInterrupted } from "../until-interrupted.ts";
 
 /** Writes the embedded database to a file; a running server goes on running. */
 export async function backup(file: string): Promise<void> {

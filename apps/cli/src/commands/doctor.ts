@@ -37,13 +37,15 @@ export async function doctor(options: { readonly json?: boolean }): Promise<void
 
 /** A host agent for one check: it serves no ports and its log goes nowhere. */
 async function startAgent(dataDirectory: string, signal: AbortSignal) {
-  return await startHostAgent(
+  const { agent, settle } = await startHostAgent(
     {
       logger: silentLogger,
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
       progress: () => {},
     },
-    { config: { ...readConfig(process.env), dataDirectory }, version: "0" },
+    { config: { ...readConfig(process.env), dataDirectory, warmMachines: 0 }, version: "0" },
     signal,
   );
+  settle();
+  return agent;
 }

@@ -1,5 +1,5 @@
 import { ProgressDisplay } from "../output/progress.ts";
-import { untilInterrupted } from "../client/with-endpoint.ts";
+import { untilInterrupted } from "../until-interrupted.ts";
 import { prepareHost } from "../prepare-host.ts";
 
 export interface HostJoinOptions {

@@ -1,39 +1,52 @@
-import { run as runTests } from "node:test";
-import { spec } from "node:test/reporters";
-import { glob, open } from "node:fs/promises";
+import { chmod, glob, mkdir, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { problemOf } from "@wrenn/core";
 import { CommandExit } from "../command-exit.ts";
 import { projectRoot } from "../project-root.ts";
 import { prepareHost } from "../prepare-host.ts";
-import { endOrphans, TEST_RUN } from "../testing/end-orphans.ts";
+import { runsAlone } from "../testing/lone-tests.ts";
+import { worksWithDatabase } from "../testing/database-tests.ts";
+import { runFiles } from "../testing/run-files.ts";
+import type { Counts } from "../testing/run-files.ts";
 import { startPrivatePostgres } from "../testing/private-postgres.ts";
 import { check } from "./check.ts";
-import { findLeftovers } from "@wrenn/system";
+import { findLeftovers, tryCommand } from "@wrenn/system";
 
-/** Test groups in the order they run: cheap ones first. Those that start machines run one file at a time. */
-const groups: readonly {
+interface Group {
   readonly name: string;
   readonly patterns: readonly string[];
   /** Files that are left out. */
   readonly except?: readonly string[];
+  /** Without `--long` only files of which this is true, by path and text. */
+  readonly sample?: (path: string, text: string) => boolean;
+  /** How many files run at once. Those that say so run one at a time, after the others (testing/lone-tests.ts). */
   readonly concurrency: number;
   /** Run on a PostgreSQL of the distribution instead of the embedded one. */
   readonly external?: true;
   /** Run with machines under KVM instead of software emulation, in the long form only. */
   readonly kvm?: true;
-}[] = [
-  { name: "unit", patterns: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"], concurrency: 2 },
+}
+
+const CONTROL_PLANE = "packages/control-plane/test/**/*.test.ts";
+
+/**
+ * Test groups in the order they run: cheap ones first. Of those that start machines, only the end-to-end tests run two files at a
+ * time: they wait for one machine most of the time, which keeps one processor busy.
+ */
+const groups: readonly Group[] = [
+  {
+    name: "unit",
+    patterns: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts"],
+    except: [CONTROL_PLANE],
+    concurrency: 3,
+  },
   {
     name: "external database",
-    patterns: ["packages/database/test/*.test.ts", "packages/control-plane/test/*.test.ts"],
-    // What they show does not depend on the database.
-    except: [
-      "packages/control-plane/test/{abandoned-file-calls,downloads,text-offsets,unread-input,uploads}.test.ts",
-      "packages/control-plane/test/{client-socket,json-bodies,read-ahead,waiting-client}.test.ts",
-    ],
-    concurrency: 2,
+    patterns: ["packages/database/test/*.test.ts", CONTROL_PLANE],
+    concurrency: 3,
     external: true,
   },
+  { name: "embedded database", patterns: [CONTROL_PLANE], sample: worksWithDatabase, concurrency: 3 },
   { name: "native", patterns: ["tests/native/*.test.ts"], concurrency: 1 },
   { name: "contract", patterns: ["tests/contract/**/*.test.ts"], concurrency: 1 },
   { name: "integration", patterns: ["tests/integration/**/*.test.ts"], concurrency: 1 },
@@ -47,15 +60,21 @@ const groups: readonly {
     kvm: true,
   },
   { name: "security", patterns: ["tests/security/**/*.test.ts"], concurrency: 1 },
-  { name: "end-to-end", patterns: ["tests/e2e/**/*.test.ts"], concurrency: 1 },
+  { name: "end-to-end", patterns: ["tests/e2e/**/*.test.ts"], concurrency: 2 },
   { name: "chaos", patterns: ["tests/chaos/**/*.test.ts"], concurrency: 1 },
   { name: "soak", patterns: ["tests/soak/**/*.test.ts"], concurrency: 1 },
   { name: "documentation", patterns: ["tests/docs/**/*.test.ts"], concurrency: 1 },
 ];
 
-/** A file that hangs is a failure, not a stuck build. The long forms of single files take up to half an hour. */
-const FILE_TIMEOUT_MS = { short: 8 * 60_000, long: 60 * 60_000 };
-const ORPHANS = { everyMs: 30_000, olderThanMs: { short: 4 * 60_000, long: 40 * 60_000 } };
+/** The long forms of single files take up to half an hour. */
+const ENDS = { graceMs: 60_000, stuckMs: 4 * 60_000, lookEveryMs: 30_000 } as const;
+const LIMITS = {
+  short: { timeoutMs: 6 * 60_000, orphansMs: 4 * 60_000, ...ENDS },
+  long: { timeoutMs: 60 * 60_000, orphansMs: 40 * 60_000, ...ENDS },
+} as const;
+
+/** A run with more files that passed only when they were run again has failed. */
+const MOST_UNSTEADY = 3;
 
 /** Where tests make their databases; without it they start embedded servers. */
 const EXTERNAL_DATABASE = "WRENN_TEST_DATABASE_URL";
@@ -63,22 +82,24 @@ const EXTERNAL_DATABASE = "WRENN_TEST_DATABASE_URL";
 /** What machines of the tests run on; read by tests/support/real-machines.ts. */
 const ACCELERATOR = "WRENN_TEST_ACCELERATOR";
 
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
+interface TestOptions {
+  readonly long?: boolean;
+  /** Part of the paths of the files to run, or the name of a group. */
+  readonly only?: string;
 }
 
 /** Installs what is missing, runs the static checks and every test, and ends with one line of counts. */
-export async function test(options: { readonly long?: boolean; readonly only?: string }): Promise<void> {
+export async function test(options: TestOptions): Promise<void> {
   const long = options.long ?? false;
   await prepareHost({ forTests: true, forLongTests: long });
   if (options.only === undefined) await check();
+  await using _ = await shareWork();
+  const changedBefore = await changedFiles();
   const before = await findLeftovers();
   for (const item of before) process.stdout.write(`there before: ${item}\n`);
-  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const total: Counts = { passed: 0, failed: 0, skipped: 0, unsteady: [] };
   for (const group of groups) {
-    const files = await filesOf(group, options.only);
+    const files = await filesOf(group, options);
     if (files.length === 0 || (group.kvm && !long)) continue;
     process.stdout.write(`\n── ${group.name}, ${minutes()} min after the start\n`);
     const run = () => runGroup(files, group.concurrency, long);
@@ -87,32 +108,66 @@ export async function test(options: { readonly long?: boolean; readonly only?: s
       : group.kvm
         ? underKvm(files, run)
         : run());
-    total.passed += counts.passed;
-    total.failed += counts.failed;
-    total.skipped += counts.skipped;
+    add(total, counts);
   }
   const left = (await findLeftovers()).filter((item) => !before.includes(item));
   for (const item of left) process.stdout.write(`left behind: ${item}\n`);
-  if (left.length > 0) total.failed++;
+  // Installing, building and testing change no file of the repository, the lock file included.
+  const changed = (await changedFiles()).filter((line) => !changedBefore.includes(line));
+  for (const line of changed) process.stdout.write(`changed in the checkout: ${line}\n`);
+  for (const file of total.unsteady) process.stdout.write(`unsteady, passed at its second run: ${file}\n`);
+  if (left.length + changed.length > 0 || total.unsteady.length > MOST_UNSTEADY) total.failed++;
   process.stdout.write(
     `\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped, ${minutes()} min\n`,
   );
   if (total.failed > 0 || total.passed === 0) throw new CommandExit(1);
 }
 
+/** What git says has changed in the checkout; nothing where there is no git or no repository. */
+async function changedFiles(): Promise<readonly string[]> {
+  const { code, stdout } = await tryCommand(["git", "-C", projectRoot, "status", "--porcelain"]);
+  return code === 0 ? stdout.split("\n").filter((line) => line !== "") : [];
+}
+
+/**
+ * What one process of the run made, the next ones use: compiled code, of which every test file imports much of the same, the
+ * database cluster that tests copy (packages/database/test/support/seeded-cluster.ts), and what machines run on
+ * (tests/support/chosen-accelerator.ts).
+ */
+async function shareWork(): Promise<AsyncDisposable> {
+  const directory = await mkdtemp("/tmp/wrenn-test-run-");
+  // The database server is another user.
+  await chmod(directory, 0o711);
+  const shared = {
+    NODE_COMPILE_CACHE: "code",
+    WRENN_TEST_CLUSTERS: "clusters",
+    WRENN_TEST_FINDINGS: "findings",
+  };
+  for (const [variable, name] of Object.entries(shared)) {
+    await mkdir(join(directory, name), { mode: 0o711 });
+    process.env[variable] = join(directory, name);
+  }
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const variable of Object.keys(shared)) delete process.env[variable];
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
 function minutes(): string {
   return (process.uptime() / 60).toFixed(1);
 }
 
-/** The group's files whose path contains `only`; all of them where it is the group's name. */
-async function filesOf(group: (typeof groups)[number], only: string | undefined): Promise<string[]> {
+/** The group's files whose path contains `only`; all of them where it is the group's name. A sample is part of the group. */
+async function filesOf(group: Group, { long, only }: TestOptions): Promise<string[]> {
   const files: string[] = [];
-  for await (const file of glob([...group.patterns], {
-    cwd: projectRoot,
-    exclude: [...(group.except ?? [])],
-  })) {
-    const chosen = only === undefined || only === group.name || file.includes(only);
-    if (!file.includes("node_modules") && chosen) files.push(`${projectRoot}/${file}`);
+  const found = glob([...group.patterns], { cwd: projectRoot, exclude: [...(group.except ?? [])] });
+  for await (const file of found) {
+    if (file.includes("node_modules")) continue;
+    if (only !== undefined && only !== group.name && !file.includes(only)) continue;
+    const path = `${projectRoot}/${file}`;
+    if (long || !group.sample || group.sample(file, await readFile(path, "utf8"))) files.push(path);
   }
   return files.sort();
 }
@@ -134,7 +189,7 @@ async function underKvm(files: readonly string[], run: () => Promise<Counts>): P
     void device;
   } catch (error) {
     process.stdout.write(`skipped, ${files.length} files: ${problemOf(error)}\n`);
-    return { passed: 0, failed: 0, skipped: files.length };
+    return { passed: 0, failed: 0, skipped: files.length, unsteady: [] };
   }
   process.env[ACCELERATOR] = "kvm";
   try {
@@ -144,29 +199,24 @@ async function underKvm(files: readonly string[], run: () => Promise<Counts>): P
   }
 }
 
-async function runGroup(files: string[], concurrency: number, long: boolean): Promise<Counts> {
+async function runGroup(files: readonly string[], concurrency: number, long: boolean): Promise<Counts> {
   if (long) process.env["WRENN_TEST_LONG"] = "1";
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  const form = long ? "long" : "short";
-  process.env[TEST_RUN] = String(process.pid);
-  const orphans = watchOrphans(ORPHANS.olderThanMs[form]);
-  const stream = runTests({ files, concurrency, isolation: "process", timeout: FILE_TIMEOUT_MS[form] });
-  stream.on("test:summary", (summary) => {
-    if (summary.file !== undefined) return;
-    counts.passed = summary.counts.passed;
-    counts.skipped = summary.counts.skipped + summary.counts.todo;
-    counts.failed = summary.counts.tests - counts.passed - counts.skipped;
-  });
-  const reporter = new spec();
-  for await (const line of stream.compose(reporter)) process.stdout.write(line as string);
-  clearInterval(orphans);
+  const limits = LIMITS[long ? "long" : "short"];
+  const texts = await Promise.all(files.map((path) => readFile(path, "utf8")));
+  const isAlone = (_path: string, at: number): boolean => runsAlone(texts[at] ?? "");
+  const alone = files.filter(isAlone);
+  const counts = await runFiles(
+    files.filter((path) => !alone.includes(path)),
+    concurrency,
+    limits,
+  );
+  add(counts, await runFiles(alone, 1, limits));
   return counts;
 }
 
-function watchOrphans(olderThanMs: number): NodeJS.Timeout {
-  const look = async (): Promise<void> => {
-    for (const what of await endOrphans(String(process.pid), olderThanMs))
-      process.stdout.write(`left by its test and ended: ${what}\n`);
-  };
-  return setInterval(() => void look(), ORPHANS.everyMs);
+function add(total: Counts, { passed, failed, skipped, unsteady }: Counts): void {
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
+  total.unsteady = [...total.unsteady, ...unsteady];
 }

@@ -1,4 +1,5 @@
-import { untilInterrupted } from "../client/with-endpoint.ts";
+import { flushCompileCache } from "node:module";
+import { untilInterrupted } from "../until-interrupted.ts";
 import type { ListenFlags } from "@wrenn/server";
 import { greeting } from "../output/greeting.ts";
 import { ProgressDisplay } from "../output/progress.ts";
@@ -17,8 +18,11 @@ export interface UpOptions extends Omit<ListenFlags, "tls"> {
 
 /** Installs and builds what is missing, then serves until interrupted. */
 export async function up(options: UpOptions): Promise<void> {
-  await prepareHost();
-  const { createLog, readConfig, startControlPlane, startServer, withFlags } = await import("@wrenn/server");
+  // Loading takes the CPU, and preparing waits for other programs and the disk.
+  const [{ createLog, readConfig, startControlPlane, startServer, withFlags }] = await Promise.all([
+    import("@wrenn/server"),
+    prepareHost({ packsClients: true }),
+  ]);
   const startedAt = performance.now();
   const progress = new ProgressDisplay(process.stderr);
   const stopping = new AbortController();
@@ -32,6 +36,8 @@ export async function up(options: UpOptions): Promise<void> {
   progress.done();
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   process.stdout.write(greeting(server, { seconds, isTerminal: process.stdout.isTTY }));
+  // Also for a server that is killed later; it is quick when all modules are in the cache.
+  flushCompileCache();
   await interrupted;
   process.stderr.write(`\nwrenn: stopping${options.host ? "; running capsules are paused" : ""}\n`);
   await server.close("pause");

@@ -1,5 +1,13 @@
 import type { StartedControlPlane } from "@wrenn/server";
 
+/** From a new server to a web page that everyone can open; the last command prints its address. README.md has them, too. */
+const firstCommands = [
+  "./wrenn create --name web",
+  `./wrenn exec web -- sh -c 'mkdir -p app && echo "<h1>Hello from $(hostname)</h1>" > app/index.html'`,
+  "./wrenn exec -d web -- python3 -m http.server 8000 -d app",
+  "./wrenn port set web 8000 public",
+];
+
 export interface GreetingOptions {
   /** How long the start took. */
   readonly seconds: string;
@@ -9,14 +17,14 @@ export interface GreetingOptions {
 
 /** What `wrenn up` prints once the server is ready. */
 export function greeting(server: StartedControlPlane, { seconds, isTerminal }: GreetingOptions): string {
-  const { url, apiKey, secure, pathPortsUrl, firstAdminToken, secretFiles } = server;
-  const key = isTerminal ? apiKey : undefined;
-  const header = `-H 'X-API-Key: ${key ?? "…"}'`;
+  const { apiKey, secure, pathPortsUrl, firstAdminToken, secretFiles } = server;
+  const url = byName(server.url);
   return [
     "",
     `  Wrenn is ready after ${seconds} s`,
     "",
     `  URL      ${url}     (API reference: ${url}/docs)`,
+    `  clients  ${url}/download     (the command line for other machines)`,
     ...(secure ? [`  HTTPS    ${secure.url}`] : []),
     ...(secure?.authorityFile === undefined ? [] : [`  trust    ${secure.authorityFile}`]),
     ...(pathPortsUrl === undefined ? [] : [`  ports    ${pathPortsUrl}/proxy/{capsule}/{port}/`]),
@@ -28,15 +36,19 @@ export function greeting(server: StartedControlPlane, { seconds, isTerminal }: G
           `           creates the first administrator by POST ${url}/v1/auth/bootstrap, within a day`,
         ]),
     "",
-    "  Try, in another terminal:",
-    ...(apiKey === undefined ? [] : ["    ./wrenn run -- python3 -c 'print(6*7)'"]),
-    `    curl -s ${url}/v1/capsules -X POST ${header} -H 'Content-Type: application/json' -d '{}'`,
-    `    curl -s ${url}/v1/capsules ${header}`,
+    "  In another terminal, a web page in a capsule (the last command prints its address):",
+    ...(apiKey === undefined ? [`    ./wrenn login --url ${url}`] : []),
+    ...firstCommands.map((command) => `    ${command}`),
     "",
     "  Ctrl-C stops the server.",
     "",
     "",
   ].join("\n");
+}
+
+/** By a name where the server listens on the loopback interface: names of ports can be made of it, and of an address they cannot. */
+function byName(url: string): string {
+  return url.replace(/^http:\/\/(?:127\.0\.0\.1|\[::1\])(?=[:/]|$)/, "http://localhost");
 }
 
 function keyLine(apiKey: string | undefined, isTerminal: boolean, file: string): string {

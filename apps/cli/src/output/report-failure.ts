@@ -1,6 +1,5 @@
 import { WrennError } from "@wrenn/core";
 import { ApiError } from "../client/api-client.ts";
-import { StreamFailed } from "../client/stream-exec.ts";
 import { CommandExit } from "../command-exit.ts";
 
 /** Explains an error to a person and returns the exit code: 2 for the user's mistakes, 1 for ours and the machine's. */
@@ -16,10 +15,6 @@ export function reportFailure(error: unknown, output: NodeJS.WritableStream): nu
     output.write(`wrenn: ${error.message}\n`);
     if (error.remedy !== undefined) output.write(`       ${error.remedy}\n`);
     return error.status < 500 ? 2 : 1;
-  }
-  if (error instanceof StreamFailed) {
-    output.write(`wrenn: ${error.message}\n`);
-    return 1;
   }
   output.write(`wrenn: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 1;

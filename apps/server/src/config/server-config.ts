@@ -8,10 +8,12 @@ import type {
 } from "@wrenn/control-plane";
 import { defined, WrennError, TrustedProxies } from "@wrenn/core";
 import type { ConnectionLimits, SlotLimits } from "@wrenn/network";
+import { dataDirectoryOf, localServerFiles } from "@wrenn/system";
 import type { AcceleratorChoice } from "@wrenn/vmm";
 import { readAccountLimits } from "./account-limits.ts";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
+import { readCorsOrigins } from "./cors-origins.ts";
 import { readDiskReserve } from "./disk-reserve.ts";
 import { readListenerSettings } from "./listener-limits.ts";
 import type { ListenerSettings } from "./listener-limits.ts";
@@ -20,7 +22,7 @@ import { readConnectionLimits, readNetworkLimits, readReachableNetworks } from "
 import { readPathPorts } from "./path-ports.ts";
 import type { PathPorts } from "./path-ports.ts";
 import { readHostNetworks } from "./host-networks.ts";
-import { readCapsuleBuffer, readWorkLimits } from "./work-limits.ts";
+import { readCapsuleBuffer, readExecOutput, readWorkLimits } from "./work-limits.ts";
 import { readRates } from "./request-rates.ts";
 import { readRetention } from "./retention.ts";
 
@@ -57,7 +59,7 @@ export interface ServerConfig {
   readonly cpuModel?: string | undefined;
   /** Seconds after which the memory of a paused capsule is compressed; 0 for never. */
   readonly packAfterSec?: number | undefined;
-  /** Machines kept waiting for capsules of the template that is asked for most. */
+  /** Machines kept waiting for capsules of the templates that are used most; default: by the size of the host. */
   readonly warmMachines?: number | undefined;
   /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */
   readonly createAnswerMs?: number | undefined;
@@ -91,6 +93,10 @@ export interface ServerConfig {
   readonly work?: ReturnType<typeof readWorkLimits>;
   /** Bytes that this host holds in memory for one capsule. */
   readonly capsuleBufferBytes?: number | undefined;
+  /** Bytes that the answer of a foreground command keeps of each stream. */
+  readonly execOutputBytes?: number | undefined;
+  /** Exact origins of pages that may use the API. */
+  readonly corsOrigins?: readonly string[];
   /** Takes mails to people; without it what they are to be told is in the log. */
   readonly mailServer?: SmtpServer | undefined;
 }
@@ -100,7 +106,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
   const { host, port } = parseListen(listen ?? env["WRENN_LISTEN"] ?? "127.0.0.1:8080");
   return {
     // Other programs are told these paths, and have working directories of their own.
-    dataDirectory: resolve(env["WRENN_DATA_DIR"] ?? "/var/lib/wrenn"),
+    dataDirectory: dataDirectoryOf(env),
     cacheDirectory: resolve(env["WRENN_CACHE_DIR"] ?? "/var/cache/wrenn"),
     host,
     port,
@@ -130,6 +136,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
       : { proxies: TrustedProxies.parse("WRENN_TRUSTED_PROXIES", env["WRENN_TRUSTED_PROXIES"]) }),
     work: readWorkLimits(env),
     capsuleBufferBytes: readCapsuleBuffer(env),
+    execOutputBytes: readExecOutput(env),
+    corsOrigins: readCorsOrigins(env["WRENN_CORS_ORIGINS"]),
     mailServer: readMailServer(env),
     networkLimits: readNetworkLimits(env),
     connectionLimits: readConnectionLimits(env),
@@ -192,10 +200,7 @@ export function dataPaths(dataDirectory: string) {
     joinedHost: join(dataDirectory, "joined-host.json"),
     /** The own CA and its certificate. */
     tls: join(dataDirectory, "tls"),
-    /** Says which server runs here: pid, start time and URL. */
-    serverRecord: join(dataDirectory, "server.json"),
-    /** Key for the command line of the user who started the server. */
-    localClient: join(dataDirectory, "local-client.json"),
+    ...localServerFiles(dataDirectory),
     /** Creates the first administrator; removed once there is one. */
     firstAdminToken: join(dataDirectory, "first-admin-token"),
     /** Opens `/metrics` to collectors. */

@@ -7,6 +7,8 @@ const BUFFER = /^\d{1,5}$/;
 const MIB = 1 << 20;
 /** MiB; with less no download could move. */
 const LEAST_BUFFER = 4;
+/** MiB; an answer is one JSON text. */
+const MOST_EXEC_OUTPUT = 64;
 
 /** How much work may be under way, as far as the environment says. @throws WrennError `invalid_field`. */
 export function readWorkLimits(env: Readonly<Record<string, string | undefined>>): {
@@ -32,6 +34,20 @@ export function readCapsuleBuffer({
     throw new WrennError("invalid_field", {
       field: "WRENN_CAPSULE_BUFFER",
       problem: `must be MiB, at least ${LEAST_BUFFER}, not '${text}'`,
+    });
+  return mib * MIB;
+}
+
+/** Bytes that the answer of a foreground command keeps of each stream. @throws WrennError `invalid_field`. */
+export function readExecOutput({
+  WRENN_EXEC_OUTPUT: text,
+}: Readonly<Record<string, string | undefined>>): number | undefined {
+  if (text === undefined) return undefined;
+  const mib = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+  if (mib < 1 || mib > MOST_EXEC_OUTPUT)
+    throw new WrennError("invalid_field", {
+      field: "WRENN_EXEC_OUTPUT",
+      problem: `must be MiB, from 1 to ${MOST_EXEC_OUTPUT}, not '${text}'`,
     });
   return mib * MIB;
 }

@@ -3,7 +3,7 @@ import type { LiveSession } from "@wrenn/database";
 import { Type } from "typebox";
 import type { SignedTokens } from "../secrets/signed-tokens.ts";
 
-const LIFETIME_S = 15 * 60;
+export const TOKEN_LIFETIME_SEC = 15 * 60;
 const AUDIENCE = "wrenn:people";
 
 const Claims = Type.Object({ sub: Type.String(), sid: Type.String(), team_id: Type.String() });
@@ -32,7 +32,7 @@ export class AccessTokens {
       name: session.name,
       ...(session.isAdmin ? { is_admin: true } : {}),
     };
-    return await this.#signed.sign(AUDIENCE, formatId("user", session.userId), claims, LIFETIME_S);
+    return await this.#signed.sign(AUDIENCE, formatId("user", session.userId), claims, TOKEN_LIFETIME_SEC);
   }
 
   /** @throws WrennError `token_invalid` for one that is not ours, or over. */

@@ -6,25 +6,9 @@ import { sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { timestamp } from "../http/timestamp.ts";
 import { pageThrough, PageQuery, timeKey } from "../http/paging.ts";
-import { scopes } from "../http/identity.ts";
-import { LINE, refusals } from "../http/schemas.ts";
+import { LINE, refusals, Scopes } from "../http/schemas.ts";
 import type { ApiKeysService } from "./api-keys.ts";
 import type { Clock } from "@wrenn/core";
-
-const Scopes = Type.Array(
-  Type.Union([
-    Type.Literal("read"),
-    Type.Literal("run"),
-    Type.Literal("manage"),
-    Type.Literal("ports"),
-    Type.Literal("egress"),
-  ]),
-  {
-    minItems: 1,
-    maxItems: scopes.length,
-    uniqueItems: true,
-  },
-);
 
 const ApiKey = Type.Object({
   id: Type.String(),

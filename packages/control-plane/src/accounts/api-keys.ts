@@ -9,7 +9,8 @@ import type { AuditLog } from "../audit/audit.ts";
 
 const KEY_BYTES = 16;
 const PREFIX_LENGTH = 10;
-const MAX_KEYS = 100;
+/** API keys of one team. */
+export const MAX_KEYS = 100;
 
 export interface NewApiKey {
   readonly name: string;

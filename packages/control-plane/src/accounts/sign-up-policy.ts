@@ -20,9 +20,14 @@ export class SignUpPolicy {
     this.#mode = mode;
   }
 
+  /** Who may make an account now. */
+  async mode(db: Db): Promise<SignUpMode> {
+    return this.#mode ?? ((await userQueries.adminExists(db)) ? "invite" : "open");
+  }
+
   /** Why the person with this address may not make an account now; undefined when they may. */
   async refusal(db: Db, email: string): Promise<SignUpRefusal | undefined> {
-    const mode = this.#mode ?? ((await userQueries.adminExists(db)) ? "invite" : "open");
+    const mode = await this.mode(db);
     if (mode === "open") return undefined;
     if (mode === "closed") return "sign_up_closed";
     const isInvited = await invitationQueries.isInvited(db, email, new Date(this.#clock.now()));

@@ -3,6 +3,7 @@ import type { CapsuleRow } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { timestamp } from "../http/timestamp.ts";
+import { endOfRun } from "./capsule-changes.ts";
 
 /** Path of the capsules of the caller's team. */
 export const CAPSULES: string = "/v1/capsules";
@@ -13,6 +14,7 @@ export const ADMIN_CAPSULES: string = "/v1/admin/capsules";
 export const Capsule = Type.Object(
   {
     id: Type.String(),
+    name: Type.Optional(Type.String({ description: "Left out when it has none" })),
     status: Type.String({
       description: "pending, starting, running, paused, hibernated, missing, stopped or error",
     }),
@@ -22,7 +24,19 @@ export const Capsule = Type.Object(
     timeout_sec: Type.Integer(),
     max_lifetime_sec: Type.Optional(Type.Integer({ description: "Left out when there is no limit" })),
     lifetime_ends_at: Type.Optional(
-      Type.String({ description: "When a running capsule is paused whether or not it is in use" }),
+      Type.String({
+        description: "When the present run of a running capsule ends whether or not it is in use",
+      }),
+    ),
+    on_lifetime_end: Type.String({ description: "pause, pause_disk or destroy" }),
+    auto_resume: Type.Boolean(),
+    disk_mb: Type.Integer(),
+    user: Type.Optional(Type.String({ description: "User of commands that name none; left out for root" })),
+    cwd: Type.Optional(Type.String({ description: "Directory of commands that name none" })),
+    env_names: Type.Optional(
+      Type.Array(Type.String(), {
+        description: "Names of the default environment; lists leave it out. The values are never shown.",
+      }),
     ),
     host_ip: Type.Optional(Type.String({ description: "Address of the capsule on its host" })),
     created_at: Type.String({ description: "RFC 3339, UTC" }),
@@ -35,22 +49,52 @@ export const Capsule = Type.Object(
           "Why a capsule whose status is error has failed, or why a running one stands still: the disk of its host is full",
       }),
     ),
-    metadata: Type.Optional(Type.Record(Type.String(), Type.String())),
+    memory_kept: Type.Optional(
+      Type.Boolean({
+        description: "Of a paused capsule: whether a resume goes on with its memory, or boots its disk",
+      }),
+    ),
+    disk_at_boot: Type.Optional(
+      Type.String({
+        description:
+          "Of a running capsule that was booted from its disk: clean, or checked when it had not been unmounted and was checked and repaired",
+      }),
+    ),
+    metadata: Type.Optional(
+      Type.Record(Type.String(), Type.String(), {
+        description: "What its team says about it, and the versions of what runs it (`kernel_version`, …)",
+      }),
+    ),
   },
   { description: "A capsule" },
 );
 
-/** A capsule as the contract shows it: absent values are left out. */
+/** A capsule by itself: absent values are left out. */
 export function capsuleJson(row: CapsuleRow): Static<typeof Capsule> {
+  const { env_names: names } = row;
+  return { ...listedCapsuleJson(row), ...(names.length === 0 ? {} : { env_names: names }) };
+}
+
+/** A capsule in a list. */
+export function listedCapsuleJson(row: CapsuleRow): Static<typeof Capsule> {
+  const metadata = { ...row.user_metadata, ...row.metadata };
   return {
     id: formatId("capsule", row.id),
+    ...defined({ name: row.name ?? undefined }),
     status: row.status,
     template: row.template,
     vcpus: row.vcpus,
     memory_mb: row.memory_mb,
     timeout_sec: row.timeout_sec,
     ...lifetimeOf(row),
-    ...defined({ host_ip: row.host_ip ?? undefined }),
+    on_lifetime_end: row.on_lifetime_end,
+    auto_resume: row.auto_resume,
+    disk_mb: row.disk_mb,
+    ...defined({
+      user: row.default_user ?? undefined,
+      cwd: row.default_cwd ?? undefined,
+      host_ip: row.host_ip ?? undefined,
+    }),
     created_at: timestamp(row.created_at),
     ...defined({
       started_at: row.started_at ? timestamp(row.started_at) : undefined,
@@ -60,14 +104,17 @@ export function capsuleJson(row: CapsuleRow): Static<typeof Capsule> {
     ...((row.status === "error" || row.status === "running") && row.problem !== null
       ? { problem: row.problem }
       : {}),
-    ...(Object.keys(row.metadata).length === 0 ? {} : { metadata: row.metadata }),
+    ...(row.status === "paused" ? { memory_kept: row.kept !== "disk" } : {}),
+    ...(row.status === "running" && row.disk_at_boot !== null ? { disk_at_boot: row.disk_at_boot } : {}),
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
   };
 }
 
-function lifetimeOf({ max_lifetime_sec: seconds, running_since: since }: CapsuleRow) {
-  if (seconds === 0) return {};
+function lifetimeOf(row: CapsuleRow) {
+  const { max_lifetime_sec: seconds } = row;
+  const end = endOfRun(row);
   return {
-    max_lifetime_sec: seconds,
-    ...(since === null ? {} : { lifetime_ends_at: timestamp(new Date(since.getTime() + seconds * 1000)) }),
+    ...(seconds === 0 ? {} : { max_lifetime_sec: seconds }),
+    ...(end ? { lifetime_ends_at: timestamp(end) } : {}),
   };
 }

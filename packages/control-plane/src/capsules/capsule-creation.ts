@@ -2,21 +2,20 @@ import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries } from "@wrenn/database";
 import type { CapsuleRow, Database, EarlierCreate } from "@wrenn/database";
-import type { CapsuleStatus, NetworkRules } from "@wrenn/protocol";
+import type { CapsuleStatus, LifetimeEnd, NetworkRules } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsule } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
 import type { FoundTemplate, TemplatesService } from "../templates/templates.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
+import { asHostCall } from "./host-phases.ts";
 import type { Operations } from "./operations.ts";
+import { asPhase, roundedPhases } from "../http/current-phases.ts";
 import type { WaitingClient } from "../http/waiting-client.ts";
 import { reachesNoMore } from "../network/reach.ts";
 import type { IdempotencyKey, Reservation, Reservations } from "./reservations.ts";
 import type { StorageQuota } from "./storage-quota.ts";
 import type { UnansweredCreates } from "./unanswered-creates.ts";
-
-/** Size of every capsule's disk (docs/reference/values.md#limits-and-times). */
-const DISK_MIB = 5120;
 
 const CREATE_MS = 10 * 60_000;
 /** What an early answer may still wait for: the database, to record that it is being sent, and to read the capsule. */
@@ -27,18 +26,29 @@ export interface CreateRequest {
   readonly template: string;
   readonly vcpus: number;
   readonly memoryMib: number;
+  /** Default: that of the template. */
+  readonly diskMib?: number;
   readonly timeoutSec: number;
   readonly maxLifetimeSec: number;
   readonly autoResume: boolean;
   readonly network?: NetworkRules;
+  readonly onLifetimeEnd?: LifetimeEnd;
+  readonly name?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly envs?: Readonly<Record<string, string>>;
+  readonly user?: string;
+  readonly cwd?: string;
 }
+
+/** A request with all sizes. */
+type SizedRequest = CreateRequest & { readonly diskMib: number };
 
 /** A capsule that is about to be started. */
 interface CapsuleStart extends Reservation {
   readonly teamId: string;
   readonly template: FoundTemplate;
   /** The request with the sizes of the template, where it fixes them. */
-  readonly sized: CreateRequest;
+  readonly sized: SizedRequest;
   /** Aborts when the capsule is no longer to be made. */
   readonly signal: AbortSignal;
   /** Resolves when the end of the request is recorded. */
@@ -110,16 +120,23 @@ export class CapsuleCreation {
       const sized = {
         ...request,
         ...template.shape,
-        ...defined({ network: request.network ?? template.network }),
+        diskMib: diskOf(request, template),
+        ...defined({
+          network: request.network ?? template.network,
+          user: request.user ?? template.user,
+          cwd: request.cwd ?? template.cwd,
+        }),
       };
       if (request.network && !reachesNoMore(request.network, template.network)) requireEgress();
       client.left.throwIfAborted();
-      const reserved = await storageQuota.remeasured(teamId, () =>
-        reservations.reserve({
-          capsule: { teamId, diskMib: DISK_MIB, ...sized },
-          onlyHost: template.hostId,
-          idempotencyKey,
-        }),
+      const reserved = await asPhase("placement", () =>
+        storageQuota.remeasured(teamId, () =>
+          reservations.reserve({
+            capsule: { ...recordedFields(sized, template), teamId },
+            onlyHost: template.hostId,
+            idempotencyKey,
+          }),
+        ),
       );
       if ("earlier" in reserved) {
         earlier = reserved.earlier;
@@ -133,7 +150,7 @@ export class CapsuleCreation {
       const signals = [limit, cancel.signal, ...(idempotencyKey ? [] : [client.left])];
       this.#cancels.set(reserved.id, cancel);
       const started = operations
-        .finishRecorded([reserved.operationId], () =>
+        .finishRecorded([reserved.operationId], "create", () =>
           this.#start({ ...reserved, teamId, template, sized, signal: AbortSignal.any(signals), followed }),
         )
         .finally(() => this.#cancels.delete(reserved.id));
@@ -210,7 +227,7 @@ export class CapsuleCreation {
     const { id, operationId, signal, followed } = start;
     try {
       const { hostAddress: hostIp = null, metadata } = await this.#startOnSomeHost(start);
-      const row = await rows.recordStarted({ id, operationId, hostIp, metadata });
+      const row = await rows.recordStarted({ id, operationId, hostIp, metadata, phases: roundedPhases() });
       if (row) return row;
       await this.#destroyUnwanted(id);
       throw new WrennError("capsule_not_found", {});
@@ -268,7 +285,7 @@ export class CapsuleCreation {
           teamId,
           vcpus: sized.vcpus,
           memoryMib: sized.memoryMib,
-          diskMib: DISK_MIB,
+          diskMib: sized.diskMib,
           onlyHost: template.hostId,
           except: tried,
         });
@@ -285,22 +302,38 @@ export class CapsuleCreation {
     hostId: string,
   ): Promise<CapsuleStatus> {
     signal.throwIfAborted();
-    return await this.#deps.fleet.agent(hostId).createCapsule(
-      {
-        id: formatId("capsule", id),
-        team: formatId("team", teamId),
-        template: template.hostKey,
-        vcpus: sized.vcpus,
-        memoryMib: sized.memoryMib,
-        diskMib: DISK_MIB,
-        timeoutSec: sized.timeoutSec,
-        ...(sized.maxLifetimeSec > 0 ? { maxLifetimeSec: sized.maxLifetimeSec } : {}),
-        ...defined({ network: sized.network }),
-        envs: {},
-      },
-      signal,
-    );
+    const agent = this.#deps.fleet.agent(hostId);
+    const spec = {
+      id: formatId("capsule", id),
+      team: formatId("team", teamId),
+      template: template.hostKey,
+      vcpus: sized.vcpus,
+      memoryMib: sized.memoryMib,
+      diskMib: sized.diskMib,
+      timeoutSec: sized.timeoutSec,
+      ...(sized.maxLifetimeSec > 0 ? { maxLifetimeSec: sized.maxLifetimeSec } : {}),
+      ...defined({
+        network: sized.network,
+        onLifetimeEnd: sized.onLifetimeEnd,
+        user: sized.user,
+        cwd: sized.cwd,
+      }),
+      envs: sized.envs ?? {},
+    };
+    return await asHostCall(() => agent.createCapsule(spec, signal));
   }
+}
+
+/** What the row of a capsule keeps of its create: the values of its environment are its host's alone. */
+function recordedFields({ envs = {}, ...fields }: SizedRequest, template: FoundTemplate) {
+  return { ...fields, envNames: [...new Set([...template.envNames, ...Object.keys(envs)])].sort() };
+}
+
+/** @throws WrennError `disk_too_small` for less than what is on the template's disk. */
+function diskOf({ template: name, diskMib }: CreateRequest, { diskMib: least }: FoundTemplate): number {
+  if (diskMib !== undefined && diskMib < least)
+    throw new WrennError("disk_too_small", { template: name, least, wanted: diskMib });
+  return diskMib ?? least;
 }
 
 /** Whether another host may succeed where this one failed. */

@@ -1,4 +1,4 @@
-import { defined, formatId, problemOf } from "@wrenn/core";
+import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { capsuleQueries } from "@wrenn/database";
 import type { CapsuleRow, QueuedTransactions, TeamUse, Trx } from "@wrenn/database";
@@ -6,11 +6,13 @@ import type { CapsuleStatus } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { requireStorage, withinQuota } from "../teams/quotas.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
+import { asHostCalls } from "./host-phases.ts";
 import { OPERATION_MS } from "./operations.ts";
 import type { Operations } from "./operations.ts";
 import { momentClaim } from "./storage-quota.ts";
 import type { StorageQuota } from "./storage-quota.ts";
 import type { UnansweredCreates } from "./unanswered-creates.ts";
+import { asPhase } from "../http/current-phases.ts";
 import type { WaitingClient } from "../http/waiting-client.ts";
 
 export interface ForkOptions {
@@ -47,14 +49,16 @@ export class CapsuleForks {
     { count, client }: ForkOptions,
   ): Promise<readonly CapsuleRow[]> {
     const { rows, operations, unanswered } = this.#deps;
-    const source = await rows.getInState(teamId, publicId, ["running"]);
+    const source = await rows.getInState(teamId, publicId, ["running", "paused"]);
+    if (source.status === "paused" && source.kept !== "disk")
+      throw new WrennError("capsule_not_running", { status: source.status });
     client.left.throwIfAborted();
-    const { children, operationIds } = await this.#reserve(source, count);
+    const { children, operationIds } = await asPhase("placement", () => this.#reserve(source, count));
     const ids = children.map(({ id }) => id);
     const followed = unanswered.follow(ids, client, { isRepeatable: false });
-    return await operations.finish(operationIds, async () => {
+    return await operations.finish(operationIds, "fork", async () => {
       try {
-        const started = await this.#start(source, children, client.left);
+        const started = await asHostCalls(() => this.#start(source, children, client.left));
         const running = await Promise.all(
           children.map((child, index) => rows.recordStatus(child, started[index] ?? missing(child))),
         );
@@ -100,6 +104,11 @@ export class CapsuleForks {
             timeoutSec: source.timeout_sec,
             maxLifetimeSec: source.max_lifetime_sec,
             autoResume: source.auto_resume,
+            onLifetimeEnd: source.on_lifetime_end,
+            metadata: source.user_metadata,
+            envNames: source.env_names,
+            user: source.default_user ?? undefined,
+            cwd: source.default_cwd ?? undefined,
             ...defined({ network: source.network ?? undefined }),
           }),
         );
@@ -131,6 +140,8 @@ export class CapsuleForks {
         timeoutSec: child.timeout_sec,
         ...(child.max_lifetime_sec > 0 ? { maxLifetimeSec: child.max_lifetime_sec } : {}),
         ...defined({ network: source.network ?? undefined }),
+        onLifetimeEnd: child.on_lifetime_end,
+        // Added to that of the source, whose values its host has.
         envs: {},
       })),
       AbortSignal.any([left, AbortSignal.timeout(OPERATION_MS)]),

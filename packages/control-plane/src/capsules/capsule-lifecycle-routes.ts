@@ -32,16 +32,24 @@ export function registerCapsuleLifecycleRoutes(
   app.post(
     "/v1/capsules/:id/pause",
     {
+      config: { timing: {} },
       schema: {
         ...schema,
         summary: "Pause a capsule",
         description:
-          "Its memory, processes and disk are kept; it holds no memory and no CPU of the host. Open streams wait for the next resume. 409 unless it runs.",
+          "Its memory, processes and disk are kept; it holds no memory and no CPU of the host. Open streams wait for the next resume. With `memory: false` its processes end and its disk alone is kept: the next resume boots it. 409 unless it runs.",
+        body: Type.Optional(
+          Type.Object({
+            memory: Type.Optional(
+              Type.Boolean({ description: "Whether memory and processes are kept; default: true" }),
+            ),
+          }),
+        ),
         response: { 200: Capsule, ...refusals },
       },
     },
     async (request) => {
-      const row = await lifecycle.pause(teamOf(request), request.params.id);
+      const row = await lifecycle.pause(teamOf(request), request.params.id, request.body ?? {});
       await recordAction(request, request.params.id, "pause");
       return capsuleJson(row);
     },
@@ -50,15 +58,26 @@ export function registerCapsuleLifecycleRoutes(
   app.post(
     "/v1/capsules/:id/resume",
     {
+      config: { timing: {} },
       schema: {
         ...schema,
         summary: "Resume a paused capsule",
-        description: "409 unless it is paused. A resume that fails leaves it paused with its state intact.",
+        description:
+          "409 unless it is paused. A capsule whose disk alone was kept is booted, and any other one with `memory: false`. A disk that was not unmounted is checked and repaired first. A resume that fails leaves it paused with its state intact.",
+        body: Type.Optional(
+          Type.Object({
+            memory: Type.Optional(
+              Type.Boolean({
+                description: "Whether it runs on with its memory, or is booted from its disk; default: true",
+              }),
+            ),
+          }),
+        ),
         response: { 200: Capsule, ...refusals },
       },
     },
     async (request) => {
-      const row = await lifecycle.resume(teamOf(request), request.params.id);
+      const row = await lifecycle.resume(teamOf(request), request.params.id, request.body ?? {});
       await recordAction(request, request.params.id, "resume");
       return capsuleJson(row);
     },
@@ -82,11 +101,12 @@ export function registerCapsuleLifecycleRoutes(
   app.post(
     "/v1/capsules/:id/fork",
     {
+      config: { timing: {} },
       schema: {
         ...schema,
         summary: "Start capsules from this moment of a running one",
         description:
-          "The capsule goes on after a stop of some tens of milliseconds. All children run, or none is left; none is left of a client that closes its connection before the answer.",
+          "The capsule goes on after a stop of some tens of milliseconds. One that was paused without its memory stays paused, and each child is booted from its disk. All children run, or none is left; none is left of a client that closes its connection before the answer.",
         body: Type.Optional(
           Type.Object({ count: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_FORK })) }),
         ),

@@ -1,12 +1,16 @@
 import { formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import type { CapsuleRow } from "@wrenn/database";
+import type { CapsuleStatus } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
+import { asHostCall } from "./host-phases.ts";
 import { OPERATION_MS } from "./operations.ts";
 import type { Operations } from "./operations.ts";
 
 const DESTROY_MS = 60_000;
+/** For a host to answer what it has just reported. The next comparison with the host finds what it does not answer in time. */
+const STATUS_MS = 10_000;
 
 export interface CapsuleLifecycleDeps {
   readonly rows: CapsuleRows;
@@ -17,6 +21,11 @@ export interface CapsuleLifecycleDeps {
   readonly logger: Logger;
 }
 
+/** Whether the memory of a capsule is kept by its pause, or used by its resume; default: yes. */
+export interface MemoryOption {
+  readonly memory?: boolean | undefined;
+}
+
 /** Pauses, resumes and destroys capsules, and records states that hosts report (docs/reference/rest-api.md#capsules). */
 export class CapsuleLifecycle {
   readonly #deps: CapsuleLifecycleDeps;
@@ -25,23 +34,39 @@ export class CapsuleLifecycle {
     this.#deps = deps;
   }
 
-  /** @throws WrennError `capsule_not_running`. */
-  async pause(teamId: string, publicId: string): Promise<CapsuleRow> {
+  /**
+   * Without `memory` the processes of the capsule end and its disk alone is kept.
+   *
+   * @throws WrennError `capsule_not_running`.
+   */
+  async pause(teamId: string, publicId: string, { memory = true }: MemoryOption = {}): Promise<CapsuleRow> {
     const { rows, fleet, operations } = this.#deps;
     const row = await rows.getInState(teamId, publicId, ["running"]);
     return await operations.run(row.id, "pause", async () => {
-      const status = await fleet.of(row).pauseCapsule(publicId, AbortSignal.timeout(OPERATION_MS));
+      const host = fleet.of(row);
+      const limit = AbortSignal.timeout(OPERATION_MS);
+      const status = await asHostCall(() =>
+        memory ? host.pauseCapsule(publicId, limit) : host.pauseToDisk(publicId, limit),
+      );
       return await rows.recordStatus(row, status);
     });
   }
 
-  /** @throws WrennError `capsule_not_paused`, `snapshot_corrupt`, `snapshot_incompatible`. */
-  async resume(teamId: string, publicId: string): Promise<CapsuleRow> {
+  /**
+   * Without `memory` the capsule is booted from its disk, as one is whose disk alone was kept.
+   *
+   * @throws WrennError `capsule_not_paused`, `snapshot_corrupt`, `snapshot_incompatible`.
+   */
+  async resume(teamId: string, publicId: string, { memory = true }: MemoryOption = {}): Promise<CapsuleRow> {
     const { rows, fleet, operations } = this.#deps;
     const row = await rows.get(teamId, publicId);
     if (row.status !== "paused") throw new WrennError("capsule_not_paused", { status: row.status });
     return await operations.run(row.id, "resume", async () => {
-      const status = await fleet.of(row).resumeCapsule(publicId, AbortSignal.timeout(OPERATION_MS));
+      const host = fleet.of(row);
+      const limit = AbortSignal.timeout(OPERATION_MS);
+      const status = await asHostCall(() =>
+        memory ? host.resumeCapsule(publicId, limit) : host.bootCapsule(publicId, limit),
+      );
       return await rows.recordStatus(row, status);
     });
   }
@@ -75,7 +100,9 @@ export class CapsuleLifecycle {
   followHosts(): () => void {
     const { rows, fleet, operations, logger } = this.#deps;
     return fleet.observe((status, hostId) => {
-      operations.background(rows.recordReported(status, hostId)).catch((error: unknown) => {
+      const ask = (): Promise<CapsuleStatus> =>
+        fleet.agent(hostId).capsule(status.id, AbortSignal.timeout(STATUS_MS));
+      operations.background(rows.recordReported(status, hostId, ask)).catch((error: unknown) => {
         logger.error("capsule.state_lost", { capsule: status.id, problem: problemOf(error) });
       });
     });

@@ -1,6 +1,7 @@
 import type { NetworkDecision, NetworkRules } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import type { NetworkControl } from "../network/network-routes.ts";
+import type { CapsuleChanges } from "./capsule-changes.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import type { RunningCapsules } from "./running-capsules.ts";
 
@@ -8,6 +9,7 @@ const CALL_MS = 30_000;
 
 export interface CapsuleNetworksDeps {
   readonly rows: CapsuleRows;
+  readonly changes: Pick<CapsuleChanges, "recordNetwork">;
   readonly running: RunningCapsules;
   readonly fleet: Fleet;
 }
@@ -27,11 +29,11 @@ export class CapsuleNetworks implements NetworkControl {
 
   /** Takes effect at once, and again after every resume. @throws WrennError `capsule_not_running`. */
   async setRules(teamId: string, publicId: string, rules: NetworkRules): Promise<void> {
-    const { rows, fleet } = this.#deps;
+    const { changes, rows, fleet } = this.#deps;
     const row = await rows.getInState(teamId, publicId, ["running", "paused"]);
     await rows.touch(row.id);
     await fleet.of(row).setNetwork(publicId, rules, AbortSignal.timeout(CALL_MS));
-    await rows.setNetwork(row.id, rules);
+    await changes.recordNetwork(row, rules);
   }
 
   async decisions(teamId: string, publicId: string): Promise<readonly NetworkDecision[]> {

@@ -9,21 +9,34 @@ import type { CapsuleRows } from "./capsule-rows.ts";
 import type { IdempotencyKey } from "./reservations.ts";
 import { identityOf, teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import { Capsule, capsuleJson } from "./capsule-api.ts";
+import { Capsule, capsuleJson, listedCapsuleJson } from "./capsule-api.ts";
 import { NetworkBody, networkRules } from "../network/network-routes.ts";
-import { requestedPage, linkNextPage, PageQuery } from "../http/paging.ts";
-import { CapsuleParams, refusals, SafeName } from "../http/schemas.ts";
+import { requestedPage, linkNextPage } from "../http/paging.ts";
+import { CapsuleListQuery, requestedFilter } from "./capsule-filters.ts";
+import {
+  autoResume,
+  diskMib,
+  identityFields,
+  maxLifetimeSec,
+  onLifetimeEnd,
+  requireUsableName,
+  timeoutSec,
+  validateEnvironment,
+  validateMetadata,
+} from "./capsule-fields.ts";
+import { CapsuleParams, refusals } from "../http/schemas.ts";
 import { requireScope } from "../http/identity.ts";
 import type { RequestLimits } from "../http/request-limits.ts";
 import { waitingClient } from "../http/waiting-client.ts";
 import type { RecordAudit } from "../audit/audit.ts";
+import { TemplateReference } from "../templates/template-name.ts";
 
 const DEFAULT_VCPUS = 1;
 const DEFAULT_MEMORY_MIB = 512;
 
 const CreateBody = Type.Object(
   {
-    template: Type.Optional(SafeName),
+    template: Type.Optional(TemplateReference),
     vcpus: Type.Optional(Type.Integer({ maximum: 64, description: "0 or less: 1" })),
     memory_mb: Type.Optional(
       Type.Integer({
@@ -32,27 +45,15 @@ const CreateBody = Type.Object(
         description: "A guest with less than 128 does not boot; 0 or less: 512",
       }),
     ),
-    timeout_sec: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: 2_592_000,
-        description: "Idle seconds after which the capsule is paused; 0: never",
-      }),
-    ),
-    max_lifetime_sec: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: 2_592_000,
-        description:
-          "Seconds after which the capsule is paused whether or not it is in use, from its creation and from each resume; 0: never",
-      }),
-    ),
-    auto_resume: Type.Optional(
-      Type.Boolean({ description: "A paused capsule is resumed by whoever uses it" }),
-    ),
+    disk_mb: Type.Optional(diskMib),
+    timeout_sec: Type.Optional(timeoutSec),
+    max_lifetime_sec: Type.Optional(maxLifetimeSec),
+    on_lifetime_end: Type.Optional(onLifetimeEnd),
+    auto_resume: Type.Optional(autoResume),
     network: Type.Optional(NetworkBody),
+    ...identityFields,
   },
-  { examples: [{ template: "minimal", vcpus: 1, memory_mb: 512 }] },
+  { examples: [{ template: "minimal", name: "web", vcpus: 1, memory_mb: 512, metadata: { stage: "test" } }] },
 );
 
 export interface CapsuleRoutesDeps {
@@ -72,6 +73,7 @@ export function registerCapsuleRoutes(
   app.post(
     base,
     {
+      config: { timing: {} },
       schema: {
         summary: "Create a capsule",
         description:
@@ -91,11 +93,21 @@ export function registerCapsuleRoutes(
         template = "minimal",
         vcpus = DEFAULT_VCPUS,
         memory_mb: memoryMib = DEFAULT_MEMORY_MIB,
+        disk_mb: wantedDisk = 0,
         timeout_sec: timeoutSec = 0,
         max_lifetime_sec: maxLifetimeSec = 0,
+        on_lifetime_end: onLifetimeEnd,
         auto_resume: autoResume = false,
         network,
+        name,
+        metadata,
+        envs,
+        user,
+        cwd,
       } = request.body;
+      if (name !== undefined) requireUsableName(name);
+      validateMetadata(metadata ?? {});
+      validateEnvironment(envs ?? {});
       const create = {
         template,
         vcpus,
@@ -103,7 +115,16 @@ export function registerCapsuleRoutes(
         timeoutSec,
         maxLifetimeSec,
         autoResume,
-        ...defined({ network: network && networkRules(network) }),
+        ...defined({
+          network: network && networkRules(network),
+          diskMib: wantedDisk > 0 ? wantedDisk : undefined,
+          onLifetimeEnd,
+          name,
+          metadata,
+          envs,
+          user,
+          cwd,
+        }),
       };
       const client = waitingClient(reply);
       limits.create(teamOf(request));
@@ -117,7 +138,7 @@ export function registerCapsuleRoutes(
         resource: "sandbox",
         resourceId: answer.id,
         action: "create",
-        metadata: { template: answer.template },
+        metadata: { template: answer.template, ...defined({ name }) },
       });
       await creation.beforeAnswer(recorded, client);
       await client.requirePresent();
@@ -130,20 +151,26 @@ export function registerCapsuleRoutes(
     {
       schema: {
         summary: "List capsules, newest first",
+        description:
+          "Those that have not ended. A capsule is listed when it matches every filter. Capsules that are created or destroyed between two pages neither repeat nor hide others. 400 for a filter that is empty or has no valid value.",
         tags: ["capsules"],
-        querystring: PageQuery,
+        querystring: CapsuleListQuery,
         response: { 200: Type.Array(Capsule), ...refusals },
       },
     },
     async (request, reply) => {
-      const page = requestedPage("capsules", request, isPlace);
-      if (!page) return (await rows.list(teamOf(request))).map(capsuleJson);
+      const oldestFirst = request.query.order === "asc";
+      // A place is of one order.
+      const list = oldestFirst ? "capsules-asc" : "capsules";
+      const page = requestedPage(list, request, isPlace);
+      const wanted = { filter: requestedFilter(request.query), oldestFirst };
+      if (!page) return (await rows.list(teamOf(request), wanted)).map(listedCapsuleJson);
       // One more than asked for says whether there is another page.
-      const found = await rows.list(teamOf(request), { ...page, limit: page.limit + 1 });
+      const found = await rows.list(teamOf(request), { ...wanted, page: { ...page, limit: page.limit + 1 } });
       const shown = found.slice(0, page.limit);
       const place = shown.at(-1)?.place;
-      if (found.length > page.limit && place !== undefined) linkNextPage(reply, request, "capsules", place);
-      return shown.map(capsuleJson);
+      if (found.length > page.limit && place !== undefined) linkNextPage(reply, request, list, place);
+      return shown.map(listedCapsuleJson);
     },
   );
 

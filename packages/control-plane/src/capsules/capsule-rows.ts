@@ -1,16 +1,18 @@
-import { GroupedWrites, parseId, SharedReads, WrennError } from "@wrenn/core";
+import { formatId, GroupedWrites, parseId, SharedReads, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import { capsuleQueries } from "@wrenn/database";
+import { capsuleListQueries, capsuleQueries } from "@wrenn/database";
 import type {
   CapsuleChange,
+  CapsuleListOptions,
   CapsuleRow,
   CapsuleRowStatus,
   Database,
-  Page,
   StartedCapsule,
 } from "@wrenn/database";
-import type { CapsuleStatus, NetworkRules } from "@wrenn/protocol";
+import type { CapsuleStatus } from "@wrenn/protocol";
+import { roundedPhases } from "../http/current-phases.ts";
 import type { ReportLimits } from "../hosts/report-limits.ts";
+import { isCapsuleName } from "../http/capsule-names.ts";
 
 const POLL_MS = 50;
 
@@ -82,8 +84,29 @@ export class CapsuleRows {
     }
   }
 
-  async list(teamId: string, page?: Page): ReturnType<typeof capsuleQueries.listCapsules> {
-    return await capsuleQueries.listCapsules(this.#database.db, teamId, page);
+  async list(
+    teamId: string,
+    options?: CapsuleListOptions,
+  ): ReturnType<typeof capsuleListQueries.listCapsules> {
+    return await capsuleListQueries.listCapsules(this.#database.db, teamId, options);
+  }
+
+  /**
+   * The public id of a capsule that a client names by its id or its name. Ids are returned as they are; a name is of a capsule of
+   * this team that has not ended.
+   *
+   * @throws WrennError `capsule_not_found` for the name of one that has ended, `capsule_name_unknown` for a text that none has had as its
+   *   name, `invalid_id` for what cannot be one.
+   */
+  async resolve(teamId: string, idOrName: string): Promise<string> {
+    if (!isCapsuleName(idOrName)) {
+      parseId("capsule", idOrName);
+      return idOrName;
+    }
+    const id = await capsuleListQueries.findCapsuleId(this.#database.db, teamId, idOrName);
+    if (id !== undefined) return formatId("capsule", id);
+    const hasEnded = await capsuleListQueries.wasName(this.#database.db, teamId, idOrName);
+    throw hasEnded ? new WrennError("capsule_not_found", {}) : new WrennError("capsule_name_unknown", {});
   }
 
   /** @returns the changed row; undefined when it was in none of the states `from`, and nothing was changed. */
@@ -109,14 +132,23 @@ export class CapsuleRows {
     await this.change(id, liveStates, { status: "stopped", hostIp: null });
   }
 
-  /** Records the state in which an operation left a capsule on its host. @throws WrennError `capsule_not_found`. */
-  async recordStatus(row: CapsuleRow, status: CapsuleStatus): Promise<CapsuleRow> {
+  /**
+   * Records the state in which an operation left a capsule on its host.
+   *
+   * @param isNewRun - a running capsule was started again: its lifetime begins.
+   * @throws WrennError `capsule_not_found`.
+   */
+  async recordStatus(row: CapsuleRow, status: CapsuleStatus, isNewRun = false): Promise<CapsuleRow> {
     const running = status.state === "running";
     const changed = await this.change(row.id, ["pending", "starting", "running", "paused", "missing"], {
       status: running ? "running" : "paused",
       hostIp: status.hostAddress ?? null,
       problem: status.problem ?? null,
       metadata: status.metadata,
+      isNewRun: running && isNewRun,
+      kept: status.kept ?? null,
+      diskAtBoot: status.diskAtBoot ?? null,
+      phases: roundedPhases(),
       ...(running && row.started_at === null ? { startedAt: this.#now() } : {}),
     });
     if (!changed) throw new WrennError("capsule_not_found", {});
@@ -124,15 +156,24 @@ export class CapsuleRows {
   }
 
   /**
-   * Records a change that a host reported without an operation: the capsule failed, was paused because it was idle, or waits
-   * because the host's disk is full. That it continues, and what is reported too often, is recorded by the next comparison with its host.
+   * Records a change that a host reported without an operation: the capsule failed, was paused because it was idle, was destroyed
+   * at the end of its lifetime, or waits because the host's disk is full. That it continues, and what is reported too often, is recorded by the next comparison with its host.
+   *
+   * @param ask - asks the host for the status of the capsule now.
    */
-  async recordReported(status: CapsuleStatus, hostId: string): Promise<void> {
+  async recordReported(
+    status: CapsuleStatus,
+    hostId: string,
+    ask: () => Promise<CapsuleStatus>,
+  ): Promise<void> {
     const id = parseId("capsule", status.id);
     if (status.state === "running") {
       const isChanged = status.problem !== undefined || this.#waiting.has(id);
       if (!isChanged || !this.#reports.take(hostId, id)) return;
-    } else if (status.state !== "failed" && status.state !== "paused") return;
+    } else if (status.state === "paused") {
+      await this.#recordPaused(id, hostId, ask);
+      return;
+    } else if (status.state !== "failed" && status.state !== "gone") return;
     const row = await capsuleQueries.findAnyCapsule(this.#database.db, id);
     if (row?.host_id !== hostId) return;
     this.#waiting.delete(id);
@@ -145,11 +186,24 @@ export class CapsuleRows {
     } else if (status.state === "running") {
       if (status.problem !== undefined) this.#waiting.add(id);
       await this.change(id, ["running"], { status: "running", problem: status.problem ?? null });
-    } else await this.change(id, ["running"], { status: "paused", hostIp: null });
+    } else if (row.on_lifetime_end === "destroy") {
+      // Others are destroyed by operations, which record it themselves.
+      await this.recordDestroyed(id);
+    }
   }
 
-  async setNetwork(id: string, network: NetworkRules): Promise<void> {
-    await capsuleQueries.setCapsuleNetwork(this.#database.db, id, network);
+  /**
+   * Records that a host paused a capsule. Hosts report each pause, also that of an operation before its answer, and that of a restore on
+   * its way to running; reports can arrive after later answers. So an operation records its own pause, with its phases, and otherwise
+   * the report counts only as far as the host still says the same after the row was read.
+   */
+  async #recordPaused(id: string, hostId: string, ask: () => Promise<CapsuleStatus>): Promise<void> {
+    const row = await capsuleQueries.findSettledCapsule(this.#database.db, id);
+    if (row?.host_id !== hostId || row.status !== "running") return;
+    const { state, kept = null } = await ask();
+    if (state !== "paused") return;
+    this.#waiting.delete(id);
+    await this.change(id, ["running"], { status: "paused", hostIp: null, kept, version: row.version });
   }
 
   /** Records activity in a capsule. */

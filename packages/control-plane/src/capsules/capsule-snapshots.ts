@@ -55,7 +55,7 @@ export class CapsuleSnapshots {
     const ids = await storageQuota.begin(row, "snapshot", templateClaim(row), {
       templates: replaces ? 0 : 1,
     });
-    return await operations.finish(ids, async () => {
+    return await operations.finish(ids, "snapshot", async () => {
       const hostAgent = fleet.of(row);
       if (row.status === "running") {
         const status = await hostAgent.pauseCapsule(publicId, AbortSignal.timeout(OPERATION_MS));
@@ -79,8 +79,14 @@ export class CapsuleSnapshots {
         vcpus: row.vcpus,
         memoryMib: row.memory_mb,
         sizeBytes: Math.min(facts.sizeBytes, (row.memory_mb + row.disk_mb) * MIB),
-        metadata: row.metadata,
-        ...defined({ network: row.network ?? undefined }),
+        metadata: { ...row.user_metadata, ...row.metadata },
+        diskMib: row.disk_mb,
+        envNames: row.env_names,
+        ...defined({
+          network: row.network ?? undefined,
+          user: row.default_user ?? undefined,
+          cwd: row.default_cwd ?? undefined,
+        }),
       };
       const template = await templates.put(snapshot, overwrite);
       if (client) this.#removeUnlessAnswered(teamId, name, client);

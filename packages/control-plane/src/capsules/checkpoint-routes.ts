@@ -15,6 +15,9 @@ const Checkpoint = Type.Object({
   name: Type.Optional(Type.String()),
   created_at: Type.String(),
   memory_bytes: Type.Integer({ description: "Size of the changed pages" }),
+  disk_only: Type.Optional(
+    Type.Boolean({ description: "Present for a pause without memory: going back to it boots its disk" }),
+  ),
   stopped_ms: Type.Optional(Type.Number({ description: "For how long the capsule stood still" })),
 });
 
@@ -69,6 +72,7 @@ export function registerCheckpointRoutes(app: App, { checkpoints, record }: Chec
   app.post(
     "/v1/capsules/:id/checkpoints/:checkpoint/restore",
     {
+      config: { timing: {} },
       schema: {
         ...schema,
         summary: "Go back to a moment; what came after it is lost",
@@ -101,13 +105,14 @@ export function registerCheckpointRoutes(app: App, { checkpoints, record }: Chec
   );
 }
 
-function checkpointJson({ id, kind, name, createdAt, memoryBytes, stoppedMs }: CheckpointFacts) {
+function checkpointJson({ id, kind, name, createdAt, memoryBytes, diskOnly, stoppedMs }: CheckpointFacts) {
   return {
     id,
     kind,
     ...defined({ name }),
     created_at: new Date(createdAt).toISOString(),
     memory_bytes: memoryBytes,
+    ...defined({ disk_only: diskOnly }),
     ...(stoppedMs === undefined ? {} : { stopped_ms: Math.round(stoppedMs * 10) / 10 }),
   };
 }

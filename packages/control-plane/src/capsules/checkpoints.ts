@@ -1,14 +1,19 @@
-import type { CapsuleRow } from "@wrenn/database";
+import { defined } from "@wrenn/core";
+import { eventQueries } from "@wrenn/database";
+import type { CapsuleRow, Database } from "@wrenn/database";
 import type { CheckpointFacts } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
+import { currentActor } from "../http/current-identity.ts";
 import type { StorageMeter } from "../hosts/storage-meter.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
+import { asHostCall } from "./host-phases.ts";
 import { OPERATION_MS } from "./operations.ts";
 import type { Operations } from "./operations.ts";
 import { momentClaim } from "./storage-quota.ts";
 import type { StorageQuota } from "./storage-quota.ts";
 
 export interface CheckpointsDeps {
+  readonly database: Database;
   readonly rows: CapsuleRows;
   readonly fleet: Fleet;
   readonly operations: Operations;
@@ -29,10 +34,11 @@ export class Checkpoints {
     const { rows, fleet, operations, storageQuota } = this.#deps;
     const row = await rows.getInState(teamId, publicId, ["running"]);
     const ids = await storageQuota.begin(row, "checkpoint", momentClaim(row, 1));
-    return await operations.finish(ids, async () => {
+    return await operations.finish(ids, "checkpoint", async () => {
       const limit = AbortSignal.timeout(OPERATION_MS);
       const facts = await fleet.of(row).checkpointCapsule(publicId, name, limit);
       await storageQuota.settle(row.id, facts.memoryBytes);
+      await this.#report(row, "created", facts.id, defined({ name: facts.name }));
       return facts;
     });
   }
@@ -50,10 +56,12 @@ export class Checkpoints {
     const { rows, fleet, operations } = this.#deps;
     const row = await rows.getInState(teamId, publicId, ["running", "paused"]);
     return await operations.run(row.id, "restore", async () => {
-      const status = await fleet
-        .of(row)
-        .restoreCheckpoint(publicId, checkpoint, AbortSignal.timeout(OPERATION_MS));
-      return await rows.recordStatus(row, status);
+      const status = await asHostCall(() =>
+        fleet.of(row).restoreCheckpoint(publicId, checkpoint, AbortSignal.timeout(OPERATION_MS)),
+      );
+      const restored = await rows.recordStatus(row, status, true);
+      await this.#report(row, "restored", checkpoint);
+      return restored;
     });
   }
 
@@ -63,5 +71,22 @@ export class Checkpoints {
     const row = await rows.getInState(teamId, publicId, ["running", "paused"]);
     await fleet.of(row).deleteCheckpoint(publicId, checkpoint, AbortSignal.timeout(OPERATION_MS));
     if (row.host_id !== null) meter.expire(row.host_id);
+    await this.#report(row, "deleted", checkpoint);
+  }
+
+  async #report(
+    row: CapsuleRow,
+    what: "created" | "restored" | "deleted",
+    checkpoint: string,
+    data: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    await eventQueries.emitEvent(this.#deps.database.db, {
+      teamId: row.team_id,
+      kind: `checkpoint.${what}`,
+      actor: currentActor(),
+      resource: "checkpoint",
+      resourceId: `${row.id}/${checkpoint}`,
+      data,
+    });
   }
 }

@@ -1,8 +1,10 @@
 import { CapsuleCreation } from "./capsule-creation.ts";
 import type { QueuedTransactions } from "@wrenn/database";
 import type { CapsuleCreationDeps, CapsuleCreationOptions } from "./capsule-creation.ts";
+import { CapsuleChanges } from "./capsule-changes.ts";
 import { CapsuleForks } from "./capsule-forks.ts";
 import { CapsuleLifecycle } from "./capsule-lifecycle.ts";
+import { CapsuleMeasurements } from "./capsule-measurements.ts";
 import { CapsuleNetworks } from "./capsule-networks.ts";
 import { CapsuleRows } from "./capsule-rows.ts";
 import { CapsuleSnapshots } from "./capsule-snapshots.ts";
@@ -37,6 +39,8 @@ export interface Capsules {
   readonly forks: CapsuleForks;
   readonly snapshots: CapsuleSnapshots;
   readonly networks: CapsuleNetworks;
+  readonly changes: CapsuleChanges;
+  readonly measurements: CapsuleMeasurements;
   readonly unanswered: UnansweredCreates;
   /** Ends the subscription to the hosts and waits for operations that were begun. */
   readonly close: () => Promise<void>;
@@ -51,6 +55,7 @@ export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOpt
   const creation = new CapsuleCreation({ ...deps, rows, reservations, storageQuota, unanswered }, options);
   const lifecycle = new CapsuleLifecycle({ ...deps, rows, cancelCreation: (id) => creation.cancel(id) });
   const running = new RunningCapsules({ ...deps, rows, lifecycle });
+  const changes = new CapsuleChanges({ ...deps, rows });
   const unsubscribe = lifecycle.followHosts();
   return {
     rows,
@@ -61,7 +66,9 @@ export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOpt
     forks: new CapsuleForks({ ...deps, rows, storageQuota, unanswered }),
     snapshots: new CapsuleSnapshots({ ...deps, rows, storageQuota }),
     unanswered,
-    networks: new CapsuleNetworks({ ...deps, rows, running }),
+    measurements: new CapsuleMeasurements({ ...deps, rows }),
+    networks: new CapsuleNetworks({ ...deps, rows, changes, running }),
+    changes,
     close: async () => {
       unsubscribe();
       await deps.operations.close();

@@ -1,8 +1,9 @@
-import { problemOf } from "@wrenn/core";
-import type { Clock, Logger, Random } from "@wrenn/core";
+import { PhaseLog, problemOf } from "@wrenn/core";
+import type { Clock, Logger, PhaseTimes, Random } from "@wrenn/core";
 import { operationQueries } from "@wrenn/database";
 import type { Actor, Database, Db, OperationKind, StorageClaim } from "@wrenn/database";
 import { currentActor } from "../http/current-identity.ts";
+import { currentPhases, runWithPhases } from "../http/current-phases.ts";
 
 /** How long a host may take for one operation on a capsule that exists. */
 export const OPERATION_MS = 5 * 60_000;
@@ -14,6 +15,8 @@ export interface OperationsDeps {
   readonly random: Random;
   /** UUID of this control plane. */
   readonly instanceId: string;
+  /** Called with where the time of an operation went that has succeeded. */
+  readonly onTimes: (kind: OperationKind, times: PhaseTimes) => void;
 }
 
 /** A transaction that begins operations commits within this time. */
@@ -38,7 +41,7 @@ export class Operations {
   /** Begins an operation on one capsule, carries it out and records how it ended. */
   async run<T>(capsuleId: string, kind: OperationKind, work: () => Promise<T>): Promise<T> {
     const begun = this.begin(this.#deps.database.db, [capsuleId], kind);
-    return await this.background(begun.then((ids) => this.#finish(ids, work)));
+    return await this.background(begun.then((ids) => this.#finish(ids, kind, work)));
   }
 
   /**
@@ -80,13 +83,15 @@ export class Operations {
   }
 
   /** Carries out operations that were begun, and records that they succeeded or why they failed. */
-  async finish<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
-    return await this.background(this.#finish(ids, work));
+  async finish<T>(ids: readonly string[], kind: OperationKind, work: () => Promise<T>): Promise<T> {
+    return await this.background(this.#finish(ids, kind, work));
   }
 
   /** Like {@link finish}, for work whose last statement records the success itself: only a failure is recorded here. */
-  async finishRecorded<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
-    return await this.background(this.#keepLive(ids, () => this.#recordFailure(ids, work)));
+  async finishRecorded<T>(ids: readonly string[], kind: OperationKind, work: () => Promise<T>): Promise<T> {
+    return await this.background(
+      this.#keepLive(ids, () => this.#timed(kind, () => this.#recordFailure(ids, work))),
+    );
   }
 
   /** Keeps work that no client may be waiting for, so that {@link close} waits for it. */
@@ -118,12 +123,20 @@ export class Operations {
     await Promise.allSettled(this.#running);
   }
 
-  async #finish<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
+  async #finish<T>(ids: readonly string[], kind: OperationKind, work: () => Promise<T>): Promise<T> {
     return await this.#keepLive(ids, async () => {
-      const result = await this.#recordFailure(ids, work);
+      const result = await this.#timed(kind, () => this.#recordFailure(ids, work));
       await this.#recordEnd(ids, null);
       return result;
     });
+  }
+
+  /** Measures where the time goes, as part of the request that the operation belongs to, if there is one. */
+  async #timed<T>(kind: OperationKind, work: () => Promise<T>): Promise<T> {
+    const phases = currentPhases() ?? new PhaseLog(this.#deps.clock);
+    const result = await runWithPhases(phases, work);
+    this.#deps.onTimes(kind, phases.times());
+    return result;
   }
 
   async #keepLive<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {

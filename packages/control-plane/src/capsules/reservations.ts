@@ -1,6 +1,6 @@
-import { GroupedWrites } from "@wrenn/core";
+import { GroupedWrites, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import { capsuleQueries, idempotencyQueries, quotaQueries } from "@wrenn/database";
+import { capsuleListQueries, capsuleQueries, idempotencyQueries, quotaQueries } from "@wrenn/database";
 import type { Actor, CapsuleRow, Database, EarlierCreate, NewCapsule, TeamUse, Trx } from "@wrenn/database";
 import { currentActor } from "../http/current-identity.ts";
 import type { Fleet } from "../hosts/fleet.ts";
@@ -76,7 +76,7 @@ export class Reservations {
     );
   }
 
-  /** @throws WrennError `quota_exceeded`, `host_full`, `no_hosts`. */
+  /** @throws WrennError `capsule_name_taken`, `quota_exceeded`, `host_full`, `no_hosts`. */
   async reserve(request: ReservationRequest): Promise<ReservationResult> {
     const grouped = { ...request, actor: currentActor() };
     for (;;) {
@@ -93,6 +93,8 @@ export class Reservations {
     for (const [teamId, entries] of [...byTeam].sort(([a], [b]) => (a < b ? -1 : 1))) {
       let use = await quotaQueries.lockTeamUse(trx, teamId);
       const keys = new Set<string>();
+      const names = entries.flatMap(([, { capsule }]) => capsule.name ?? []);
+      const taken = new Set(await capsuleListQueries.findTakenNames(trx, teamId, names));
       for (const [index, request] of entries) {
         const { capsule, idempotencyKey: key } = request;
         // Read again with the team locked: of two requests with one key the second waits here for the first.
@@ -102,8 +104,11 @@ export class Reservations {
         const isRepeated = earlier && (!earlier.is_over || earlier.fingerprint !== key?.fingerprint);
         if (isRepeated) results.set(index, { earlier });
         else if (key && keys.has(key.key)) results.set(index, RETRY);
+        else if (capsule.name !== undefined && taken.has(capsule.name))
+          results.set(index, new WrennError("capsule_name_taken", { name: capsule.name }));
         else if (problem) results.set(index, problem);
         else {
+          if (capsule.name !== undefined) taken.add(capsule.name);
           use = withOneMore(use, capsule);
           if (key) keys.add(key.key);
           admitted.push({ ...request, index });

@@ -1,4 +1,4 @@
-import { DAY_MS, formatId, problemOf, WrennError } from "@wrenn/core";
+import { ConcurrencyLimit, DAY_MS, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, retentionQueries } from "@wrenn/database";
 import type {
@@ -15,7 +15,10 @@ import type { Fleet } from "../hosts/fleet.ts";
 import type { StorageMeter } from "../hosts/storage-meter.ts";
 
 const EVERY_MS = 10 * 60_000;
+/** What all calls of one host may take in one look; the next one goes on where this one stopped. */
 const HOST_MS = 60_000;
+/** Hosts are looked at all at once; so many of them use the database at a time. */
+const DATABASE_PLACES = 4;
 /** Capsules that are read from the database at a time. */
 const PART = 100;
 /** Comes before the id of every capsule. */
@@ -28,7 +31,7 @@ export const keepAll: RetentionRules = { checkpoints: 0, checkpointDays: 0, paus
 
 export interface RetentionDeps {
   readonly database: Database;
-  readonly fleet: Fleet;
+  readonly fleet: Pick<Fleet, "agent" | "ids">;
   readonly meter: Pick<StorageMeter, "expire">;
   readonly audit: Pick<AuditLog, "write">;
   readonly clock: Clock;
@@ -44,6 +47,10 @@ export class Retention {
   readonly #rules: RetentionRules;
   #lookedAt = -Infinity;
   #looking: Promise<void> | undefined;
+  /** After which capsule of a host the next look begins, of hosts that one look was not enough for. */
+  readonly #stoppedAfter = new Map<string, string>();
+  readonly #databasePlaces = new ConcurrencyLimit(DATABASE_PLACES);
+  readonly #closing = new AbortController();
 
   constructor(deps: RetentionDeps, rules: RetentionRules) {
     this.#deps = deps;
@@ -62,41 +69,60 @@ export class Retention {
       .finally(() => (this.#looking = undefined));
   }
 
-  /** Waits for a look that is under way. */
+  /** Waits for a look that is under way; hosts are asked nothing more. */
   async close(): Promise<void> {
     this.#lookedAt = Infinity;
+    this.#closing.abort(new WrennError("host_unavailable", {}));
     await this.#looking;
   }
 
   async #look(): Promise<void> {
     const { db } = this.#deps.database;
     const rules = this.#rules;
-    await this.#inParts(
-      (after) => retentionQueries.listExpiringCapsules(db, rules, this.#dueWithin(), after, PART),
-      (expiring) => this.#expireCapsule(expiring),
-      (expiring) => expiring.capsuleId,
-    );
-    await this.#inParts(
-      (after) => retentionQueries.listCapsulesWithCheckpoints(db, rules, after, PART),
-      (capsule) => this.#expireCheckpoints(capsule),
-      (capsule) => capsule.id,
-    );
+    await this.#expireCapsules();
+    // A host that does not answer holds up no other.
+    await Promise.all(this.#deps.fleet.ids().map((hostId) => this.#lookAt(hostId)));
     await retentionQueries.pruneWarnings(db, rules, this.#dueWithin());
     this.#deps.logger.debug("retention.looked", {});
   }
 
-  async #inParts<T>(
-    read: (after: string) => Promise<readonly T[]>,
-    work: (one: T) => Promise<void>,
-    idOf: (one: T) => string,
-  ): Promise<void> {
+  async #expireCapsules(): Promise<void> {
+    const { db } = this.#deps.database;
     let after = FIRST;
     for (;;) {
-      const part = await read(after);
-      for (const one of part) await work(one);
-      const last = part.at(-1);
-      if (last === undefined || part.length < PART) return;
-      after = idOf(last);
+      const due = this.#dueWithin();
+      const part = await retentionQueries.listExpiringCapsules(db, this.#rules, due, after, PART);
+      for (const expiring of part) {
+        await this.#expireCapsule(expiring);
+        after = expiring.capsuleId;
+      }
+      if (part.length < PART) return;
+    }
+  }
+
+  /** Looks at the checkpoints of a host. */
+  async #lookAt(hostId: string): Promise<void> {
+    const { database, logger } = this.#deps;
+    const asking = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(HOST_MS)]);
+    let after = this.#stoppedAfter.get(hostId) ?? FIRST;
+    this.#stoppedAfter.delete(hostId);
+    try {
+      for (;;) {
+        const part = await this.#databasePlaces.run(() =>
+          retentionQueries.listCapsulesWithCheckpoints(database.db, this.#rules, hostId, after, PART),
+        );
+        for (const capsule of part) {
+          await this.#expireCheckpoints(capsule, asking);
+          after = capsule.id;
+          if (asking.aborted) {
+            this.#stoppedAfter.set(hostId, after);
+            return;
+          }
+        }
+        if (part.length < PART) return;
+      }
+    } catch (error) {
+      logger.warn("retention.failed", { host: hostId, problem: problemOf(error) });
     }
   }
 
@@ -128,25 +154,27 @@ export class Retention {
     if (isExpired) logger.info("capsule.expired", { capsule, days });
   }
 
-  async #expireCheckpoints(capsule: CapsuleWithCheckpoints): Promise<void> {
+  async #expireCheckpoints(capsule: CapsuleWithCheckpoints, asking: AbortSignal): Promise<void> {
     const { fleet, logger } = this.#deps;
     const publicId = formatId("capsule", capsule.id);
     try {
       const agent = fleet.agent(capsule.hostId);
-      const all = await agent.listCheckpoints(publicId, AbortSignal.timeout(HOST_MS));
+      const all = await agent.listCheckpoints(publicId, asking);
       const made = all.filter(({ kind }) => kind === "checkpoint");
       const now = this.#deps.clock.now();
       const due = expiringCheckpoints(made, capsule.rules).filter(({ dueAt }) => now >= dueAt - WARNING_MS);
       const notDue = made.filter((one) => !due.some(({ checkpoint }) => checkpoint === one));
-      await retentionQueries.withdrawCheckpointWarnings(
-        this.#deps.database.db,
-        capsule.id,
-        notDue.map(({ id }) => id),
+      await this.#databasePlaces.run(() =>
+        retentionQueries.withdrawCheckpointWarnings(
+          this.#deps.database.db,
+          capsule.id,
+          notDue.map(({ id }) => id),
+        ),
       );
       for (const { checkpoint, dueAt } of due) {
         const expiring = { capsuleId: capsule.id, teamId: capsule.teamId, checkpoint: checkpoint.id };
         const isWarned = await this.#warn(expiring, new Date(checkpoint.createdAt));
-        if (isWarned && this.#deps.clock.now() >= dueAt) await this.#remove(expiring, capsule.hostId);
+        if (isWarned && this.#deps.clock.now() >= dueAt) await this.#remove(expiring, capsule.hostId, asking);
       }
     } catch (error) {
       // A host that does not answer is asked at the next look.
@@ -158,31 +186,37 @@ export class Retention {
   async #warn(expiring: Expiring, since: Date): Promise<boolean> {
     const { database, clock } = this.#deps;
     const now = new Date(clock.now());
-    const warnedAt = await database.db
-      .transaction()
-      .execute((trx) => retentionQueries.warnOfExpiry(trx, expiring, since, now));
+    const warnedAt = await this.#databasePlaces.run(() =>
+      database.db.transaction().execute((trx) => retentionQueries.warnOfExpiry(trx, expiring, since, now)),
+    );
     return now.getTime() - warnedAt.getTime() >= WARNING_MS;
   }
 
-  async #remove(expired: Expiring & { readonly checkpoint: string }, hostId: string): Promise<void> {
+  async #remove(
+    expired: Expiring & { readonly checkpoint: string },
+    hostId: string,
+    asking: AbortSignal,
+  ): Promise<void> {
     const { database, fleet, meter, audit, logger } = this.#deps;
     const capsule = formatId("capsule", expired.capsuleId);
     const { checkpoint } = expired;
     try {
-      await fleet.agent(hostId).deleteCheckpoint(capsule, checkpoint, AbortSignal.timeout(HOST_MS));
+      await fleet.agent(hostId).deleteCheckpoint(capsule, checkpoint, asking);
     } catch (error) {
       // The moment that a paused capsule resumes from is kept.
       if (WrennError.is(error, "checkpoint_in_use")) return;
       if (!WrennError.is(error, "checkpoint_not_found")) throw error;
     }
     meter.expire(hostId);
-    const isRecorded = await database.db.transaction().execute(async (trx) => {
-      if (!(await retentionQueries.recordExpired(trx, expired))) return false;
-      const entry = { resource: "sandbox", resourceId: capsule, action: "checkpoint_delete" } as const;
-      const metadata = { checkpoint, reason: "the rule for checkpoints" };
-      await audit.write(trx, { teamId: expired.teamId }, { ...entry, metadata });
-      return true;
-    });
+    const isRecorded = await this.#databasePlaces.run(() =>
+      database.db.transaction().execute(async (trx) => {
+        if (!(await retentionQueries.recordExpired(trx, expired))) return false;
+        const entry = { resource: "sandbox", resourceId: capsule, action: "checkpoint_delete" } as const;
+        const metadata = { checkpoint, reason: "the rule for checkpoints" };
+        await audit.write(trx, { teamId: expired.teamId }, { ...entry, metadata });
+        return true;
+      }),
+    );
     if (isRecorded) logger.info("checkpoint.expired", { capsule, checkpoint });
   }
 }

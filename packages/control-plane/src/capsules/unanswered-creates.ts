@@ -133,7 +133,7 @@ export class UnansweredCreates {
     });
     for (const [at, capsule] of ended.entries())
       void this.#background(() =>
-        operations.finish([operationIds[at] ?? ""], () => this.#destroyOnHost(capsule)),
+        operations.finish([operationIds[at] ?? ""], "destroy", () => this.#destroyOnHost(capsule)),
       );
     return due.length;
   }

@@ -6,7 +6,7 @@ import type { RateLimit, RateLimiter } from "../http/rate-limiter.ts";
 import { actorOf } from "../http/current-identity.ts";
 import { send } from "./outgoing.ts";
 import { composeRequest, channelProviders } from "./channel-providers.ts";
-import { eventTypes } from "../events/event-json.ts";
+import { notifiedKinds } from "../events/event-kinds.ts";
 import { identityOf, sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { timestamp } from "../http/timestamp.ts";
@@ -27,9 +27,9 @@ const Name = Type.String({
   description:
     "Trimmed, in lower case, with hyphens for spaces: then 1 to 64 of letters, digits, dot, underscore, hyphen",
 });
-const Events = Type.Array(Type.Union(eventTypes.map((type) => Type.Literal(type))), {
+const Events = Type.Array(Type.Union(notifiedKinds.map((type) => Type.Literal(type))), {
   minItems: 1,
-  maxItems: 32,
+  maxItems: 64,
 });
 const Channel = Type.Object({
   id: Type.String(),
@@ -187,6 +187,7 @@ export function registerChannels(
           team_id: formatId("team", teamId),
           actor: actorOf(identityOf(request)),
           resource: { id: "test", type: "channel" },
+          data: {},
         },
         random,
       );

@@ -183,4 +183,5 @@ const sample: Notification = {
   team_id: "team",
   actor: { type: "system" },
   resource: { id: "test", type: "channel" },
+  data: {},
 };

@@ -8,8 +8,12 @@ export type Notification = Omit<EventJson, "resource"> & { readonly resource: Re
 const nouns = {
   sandbox: "Capsule",
   checkpoint: "Checkpoint",
+  port: "Port",
   snapshot: "Template",
+  build: "Build",
   host: "Host",
+  member: "Member",
+  api_key: "API key",
   channel: "Channel",
 } as const;
 

@@ -1,13 +1,15 @@
 import { formatId } from "@wrenn/core";
 import type { EventRow } from "@wrenn/database";
 
-/** An event as clients and notification channels get it (docs/reference/control-plane.md#events). */
+/** An event as clients and notification channels get it (docs/guides/events.md). */
 export interface EventJson {
   readonly event: string;
   readonly timestamp: string;
   readonly team_id: string;
   readonly actor: EventRow["actor"];
   readonly resource: { readonly id: string; readonly type: EventRow["resource_type"] };
+  /** As the table of kinds says. */
+  readonly data: Readonly<Record<string, unknown>>;
 }
 
 export function eventJson(row: EventRow): EventJson {
@@ -17,36 +19,40 @@ export function eventJson(row: EventRow): EventJson {
     team_id: formatId("team", row.team_id),
     actor: row.actor,
     resource: { id: resourceId(row), type: row.resource_type },
+    data: publicData(row),
   };
 }
 
-/** Every type that there is. */
-export const eventTypes = [
-  "capsule.created",
-  "capsule.running",
-  "capsule.paused",
-  "capsule.destroyed",
-  "capsule.failed",
-  "capsule.missing",
-  "capsule.expiring",
-  "capsule.stalled",
-  "capsule.continued",
-  "checkpoint.expiring",
-  "checkpoint.expired",
-  "template.snapshot.created",
-  "template.snapshot.deleted",
-  "host.up",
-  "host.down",
-] as const;
-
 function resourceId({ resource_type: type, resource_id: id }: EventRow): string {
-  if (type === "sandbox") return formatId("capsule", id);
-  if (type === "checkpoint") return checkpointId(id);
-  return type === "host" ? formatId("host", id) : id;
+  switch (type) {
+    case "sandbox":
+      return formatId("capsule", id);
+    case "checkpoint":
+    case "port":
+      return idInCapsule(id);
+    case "host":
+      return formatId("host", id);
+    case "member":
+      return formatId("user", id);
+    case "api_key":
+      return formatId("apiKey", id);
+    case "build":
+      return formatId("build", id);
+    case "snapshot":
+      return id;
+  }
 }
 
-/** Of `UUID/g3`: the capsule's id and the checkpoint's. */
-function checkpointId(id: string): string {
-  const [capsule = "", checkpoint = ""] = id.split("/");
-  return `${formatId("capsule", capsule)}/${checkpoint}`;
+/** Of `UUID/g3` and `UUID/tcp/80`: the capsule's id, and what it is of the capsule. */
+function idInCapsule(id: string): string {
+  const [capsule = "", ...rest] = id.split("/");
+  return [formatId("capsule", capsule), ...rest].join("/");
+}
+
+/** The database writes the UUID of a person. */
+function publicData({ resource_type: type, data }: EventRow): EventJson["data"] {
+  const { created_by: person } = data;
+  return type === "api_key" && typeof person === "string"
+    ? { ...data, created_by: formatId("user", person) }
+    : data;
 }

@@ -1,6 +1,7 @@
 import { defined } from "@wrenn/core";
 import { Readable } from "node:stream";
 import { Type } from "typebox";
+import { pathOf } from "./query-path.ts";
 import { abortWhenGone } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
@@ -29,7 +30,8 @@ export function registerFileArchiveRoutes(app: App, { capsules }: FileArchiveRou
       },
     },
     async (request, reply) => {
-      const { path, user } = request.query;
+      const { user } = request.query;
+      const path = pathOf(request);
       const capsule = await capsules.open(teamOf(request), request.params.id);
       await capsule.touch();
       const archive = await capsule.files.archive(path, {

@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { defined } from "@wrenn/core";
 import { verified } from "./content-digest.ts";
 import { Entry, entityTag, entryJson } from "./entry-json.ts";
+import { pathOf } from "./query-path.ts";
 import { sendContent } from "./send-content.ts";
 import { abortWhenGone, bodyOf } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
@@ -41,7 +42,8 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
       querystring: ContentQuery,
     },
     handler: async (request, reply) => {
-      const { path, user } = request.query;
+      const { user } = request.query;
+      const path = pathOf(request);
       const capsule = await capsules.open(teamOf(request), request.params.id);
       await capsule.touch();
       return await sendContent(capsule.files, path, defined({ user }), request, reply);
@@ -63,7 +65,8 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
       },
     },
     async (request, reply) => {
-      const { path, user, mode } = request.query;
+      const { user, mode } = request.query;
+      const path = pathOf(request);
       const capsule = await capsules.open(teamOf(request), request.params.id);
       const entry = await capsule.files.write(path, verified(bodyOf(request), request.headers), {
         ...defined({ user }),

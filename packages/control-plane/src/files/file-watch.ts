@@ -1,10 +1,11 @@
 import { defined, problemOf } from "@wrenn/core";
+import { sendHeartbeats } from "../http/heartbeat.ts";
 import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketHandler } from "../http/socket-route.ts";
 
 /**
  * Changes of a file or directory, `?path=` and optionally `&recursive=true` and `&user=`; our addition to the contract.
- * `watching` says that every later change is told, `overflow` that some were lost.
+ * `watching` says that every later change is reported, `overflow` that some were lost.
  */
 export const fileWatch: SocketHandler = async (socket, context) => {
   const path = context.query.get("path") ?? "";
@@ -18,6 +19,8 @@ export const fileWatch: SocketHandler = async (socket, context) => {
       signal,
     });
     await socket.send({ type: "watching", path });
+    using heartbeats = sendHeartbeats(socket, context.query, context.logger);
+    void heartbeats;
     for await (const change of changes) {
       if (change.type === "overflow") await socket.send({ type: "overflow", offset: change.offset });
       else {

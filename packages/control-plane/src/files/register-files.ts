@@ -8,6 +8,7 @@ import { registerFileDownloadRoutes } from "./file-download-routes.ts";
 import { registerFileRoutes } from "./file-routes.ts";
 import { registerFileUploadRoutes } from "./file-upload-routes.ts";
 import { fileWatch } from "./file-watch.ts";
+import { watchDescription } from "./watch-messages.ts";
 import { registerUploadContentRoutes, registerUploadRoutes } from "./upload-routes.ts";
 import type { UploadRoutesDeps } from "./upload-routes.ts";
 
@@ -43,5 +44,11 @@ export function registerFileContentAdmin(rawApp: App, deps: FilesDeps): void {
 
 /** Sessions that watch files. */
 export const fileSockets: readonly SocketRoute[] = [
-  { path: "files/watch", query: ["path", "recursive", "user"], scope: "read", handler: fileWatch },
+  {
+    path: "files/watch",
+    description: watchDescription,
+    scope: "read",
+    subprotocol: "wrenn.files.watch",
+    handler: fileWatch,
+  },
 ];

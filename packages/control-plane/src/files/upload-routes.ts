@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { expectedSha256 } from "./content-digest.ts";
 import { Entry, entityTag, entryJson } from "./entry-json.ts";
-import { withoutStalls } from "./stalls.ts";
+import { withoutStalls } from "../http/stalls.ts";
 import { abortWhenGone, bodyOf } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import type { CapsuleStatus, HostAgent, TemplateFacts } from "@wrenn/protocol";
+import type { CapsuleStatus, HostAgent, ListeningPorts, TemplateFacts } from "@wrenn/protocol";
 import { ReportedChanges } from "./reported-changes.ts";
 import type { ReportedChangesDeps } from "./reported-changes.ts";
 
@@ -13,6 +13,9 @@ const FRESH_MS = 5000;
 
 /** Called with every change of state of any capsule and the id of its host. */
 export type FleetObserver = (status: CapsuleStatus, hostId: string) => void;
+
+/** Called with what listens in a capsule when that changed, and the id of its host. */
+export type ListenersObserver = (listeners: ListeningPorts, hostId: string) => void;
 
 /** What a control plane knows of a host, whatever the host says. */
 export interface FleetPlace {
@@ -33,7 +36,7 @@ interface Member extends FleetPlace {
   askedAt?: number;
 }
 
-export interface FleetDeps extends Pick<ReportedChangesDeps, "placedOn"> {
+export interface FleetDeps extends Pick<ReportedChangesDeps<CapsuleStatus>, "placedOn"> {
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -43,6 +46,7 @@ export class Fleet {
   readonly #deps: FleetDeps;
   readonly #members = new Map<string, Member>();
   readonly #observers = new Set<FleetObserver>();
+  readonly #listenersObservers = new Set<ListenersObserver>();
 
   constructor(deps: FleetDeps) {
     this.#deps = deps;
@@ -54,14 +58,46 @@ export class Fleet {
     const deliver = (status: CapsuleStatus): void => {
       for (const observer of this.#observers) observer(status, hostId);
     };
-    const reports = place.isLocal ? undefined : new ReportedChanges(hostId, { ...this.#deps, deliver });
-    const unsubscribe = agent.onChange(reports ? (status) => reports.add(status) : deliver);
+    const deliverListeners = (listeners: ListeningPorts): void => {
+      for (const observer of this.#listenersObservers) observer(listeners, hostId);
+    };
+    const endings = [
+      this.#follow(hostId, place, {
+        observe: (observer) => agent.onChange(observer),
+        deliver,
+        keyOf: ({ id, state }) => `${id} ${state}`,
+      }),
+      this.#follow(hostId, place, {
+        observe: (observer) => agent.onListeners(observer),
+        deliver: deliverListeners,
+        keyOf: ({ id }) => id,
+      }),
+    ];
     const leave = (): void => {
-      unsubscribe();
-      reports?.close();
+      for (const end of endings) end();
       place.close?.();
     };
     this.#members.set(hostId, { ...place, agent, leave });
+  }
+
+  /** Delivers reports of a host, those of other machines within bounds. @returns what ends that. */
+  #follow<T extends { readonly id: string }>(
+    hostId: string,
+    { isLocal }: FleetPlace,
+    {
+      observe,
+      ...delivery
+    }: Pick<ReportedChangesDeps<T>, "deliver" | "keyOf"> & {
+      readonly observe: (observer: (report: T) => void) => () => void;
+    },
+  ): () => void {
+    if (isLocal) return observe(delivery.deliver);
+    const reports = new ReportedChanges<T>(hostId, { ...this.#deps, ...delivery });
+    const unsubscribe = observe((report) => reports.add(report));
+    return () => {
+      unsubscribe();
+      reports.close();
+    };
   }
 
   remove(hostId: string): void {
@@ -89,6 +125,12 @@ export class Fleet {
   observe(observer: FleetObserver): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);
+  }
+
+  /** Reports what listens in any capsule to the observer when it changes. @returns the unsubscriber. */
+  observeListeners(observer: ListenersObserver): () => void {
+    this.#listenersObservers.add(observer);
+    return () => this.#listenersObservers.delete(observer);
   }
 
   /**

@@ -15,7 +15,8 @@ import { reconcileHost } from "./reconcile-host.ts";
 export interface LocalHost {
   /** UUID that it keeps for as long as its data directory. */
   readonly id: string;
-  readonly agent: HostAgent;
+  /** Where it is still taking over its capsules, the control plane waits for it when all else is ready. The caller handles its rejection, too. */
+  readonly agent: HostAgent | Promise<HostAgent>;
 }
 
 /** Opens the link to an agent on another machine. It is used until `close` is called. */
@@ -102,7 +103,8 @@ export class HostMonitor {
       instanceId,
     );
     if (localHost) {
-      const facts = await localHost.agent.facts(AbortSignal.timeout(times.answerMs));
+      const agent = await localHost.agent;
+      const facts = await agent.facts(AbortSignal.timeout(times.answerMs));
       const size = {
         arch: facts.architecture,
         cpuCores: facts.cpuCores,
@@ -110,7 +112,7 @@ export class HostMonitor {
         diskGb: facts.diskGb,
       };
       await hostQueries.putLocalHost(database.db, localHost.id, size);
-      fleet.add(localHost.id, localHost.agent, { isLocal: true, teamId: null });
+      fleet.add(localHost.id, agent, { isLocal: true, teamId: null });
       await this.reconcile(localHost.id);
     }
     await this.#inspectHosts();

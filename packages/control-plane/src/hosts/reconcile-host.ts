@@ -75,9 +75,13 @@ export function settle(row: CapsuleRow, status: CapsuleStatus | undefined): Caps
     case "paused": {
       const hostIp = status.hostAddress ?? null;
       const problem = status.problem ?? null;
-      return row.status === status.state && row.host_ip === hostIp && row.problem === problem
+      const keeping = { kept: status.kept ?? null, diskAtBoot: status.diskAtBoot ?? null };
+      return row.status === status.state &&
+        row.host_ip === hostIp &&
+        row.problem === problem &&
+        isKept(row, keeping)
         ? undefined
-        : { status: status.state, hostIp, problem, metadata: status.metadata };
+        : { status: status.state, hostIp, problem, metadata: status.metadata, ...keeping };
     }
     case "failed":
       return { status: "error", hostIp: null, problem: status.problem ?? "the capsule failed" };
@@ -93,6 +97,17 @@ export function settle(row: CapsuleRow, status: CapsuleStatus | undefined): Caps
       // The host is in the middle of something; the next round tells.
       return undefined;
   }
+}
+
+/** Whether a row says what a host says. Earlier releases of either do not know: the memory was kept, and nothing was booted. */
+function isKept(
+  row: CapsuleRow,
+  {
+    kept,
+    diskAtBoot,
+  }: { readonly kept: CapsuleRow["kept"]; readonly diskAtBoot: CapsuleRow["disk_at_boot"] },
+): boolean {
+  return (kept === "disk") === (row.kept === "disk") && diskAtBoot === row.disk_at_boot;
 }
 
 /** A change that a host can take back with its next answer. */

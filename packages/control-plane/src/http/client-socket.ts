@@ -6,9 +6,9 @@ import type { ReadAhead, ReadAheadShare } from "./read-ahead.ts";
 /** What may wait in the socket before a sender waits. */
 const OUTBOUND_HIGH = 256 << 10;
 /** What a session counts for at least: it may always hold this much. */
-const SESSION_BYTES = 128 << 10;
+export const SESSION_BYTES = 128 << 10;
 /** A client that takes nothing for this long is given up. */
-const STALL_MS = 10 * 60_000;
+export const STALL_MS = 10 * 60_000;
 /** Keeps intermediaries from closing a quiet connection; dead peers are found by TCP keep-alive. */
 const PING_MS = 30_000;
 /** While a socket is left unread, pings find out that the client is gone: its system answers the first with a reset, and the second fails. */
@@ -46,6 +46,8 @@ export class ClientSocket {
   /** Bytes of a message that has not arrived as a whole. */
   #partial = 0;
   #hasArrived = false;
+  /** Whether the client has sent a frame. */
+  #hasSent = false;
   readonly #gone = new AbortController();
   readonly #ping: NodeJS.Timeout;
   #unreadPing: NodeJS.Timeout | undefined;
@@ -101,6 +103,17 @@ export class ClientSocket {
     return true;
   }
 
+  /** Waits for the client's first frame; at most this long, and not after the end. */
+  async settle(ms: number): Promise<void> {
+    if (this.#hasSent || this.closed.aborted) return;
+    const over = AbortSignal.timeout(ms);
+    try {
+      while (!this.#hasSent && !this.closed.aborted) await abortable(over, this.#arrivals.next);
+    } catch (error) {
+      if (!over.aborted) throw error;
+    }
+  }
+
   /** From now on much more is read ahead, so that what follows input is noticed before the input is taken. */
   expectInput(): void {
     this.#ahead.extend();
@@ -129,6 +142,11 @@ export class ClientSocket {
   /** Sends a JSON message; waits while the client is slow. Nothing happens once the client is gone. */
   async send(message: Readonly<Record<string, unknown>>): Promise<void> {
     await this.#write(JSON.stringify(message));
+  }
+
+  /** Sends a message whose text is encoded already; like {@link send} otherwise. */
+  async sendText(utf8: Buffer): Promise<void> {
+    await this.#write(utf8, false);
   }
 
   /** Sends a binary frame. */
@@ -161,10 +179,10 @@ export class ClientSocket {
     setTimeout(() => this.#socket.terminate(), CUT_MS).unref();
   }
 
-  async #write(data: string | Uint8Array): Promise<void> {
+  async #write(data: string | Uint8Array, binary = typeof data !== "string"): Promise<void> {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#socket.send(data, () => {
+    this.#socket.send(data, { binary }, () => {
       this.#fits();
       resolve();
     });
@@ -190,6 +208,7 @@ export class ClientSocket {
     // After the end only the client's Close frame matters.
     if (this.closed.aborted) return;
     this.#hasArrived = true;
+    this.#hasSent = true;
     this.#partial = 0;
     this.#inbound.push(data);
     this.#binary.push(isBinary);

@@ -1,20 +1,22 @@
-import { TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { problemOf, randomHex, silentLogger, TrustedProxies, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import Fastify from "fastify";
+import { AllowedMethods } from "./allowed-methods.ts";
 import type { App } from "./app.ts";
 import { toWire } from "./envelope.ts";
 import { fromFastify, refusePath } from "./fastify-errors.ts";
 import { acceptJsonBodies } from "./json-bodies.ts";
+import type { DescribedSocket } from "../openapi/describe-sockets.ts";
 import { limitBodies } from "./limit-bodies.ts";
 import type { BodyLimits } from "./limit-bodies.ts";
 import { registerOpenApi } from "./openapi.ts";
+import { RouteSchemas } from "./route-schemas.ts";
 import { isGone } from "./waiting-client.ts";
 import { removeUnlistedFields } from "./strict-fields.ts";
 
 /** JSON bodies are small; files have routes of their own. */
-const BODY_LIMIT = 1 << 20;
+export const BODY_LIMIT = 1 << 20;
 /** Characters of one segment of a path that stands for something; routes want less. */
 const MAX_PARAMETER = 256;
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
@@ -24,24 +26,45 @@ export interface AppDeps {
   readonly random: Random;
   readonly proxies?: TrustedProxies;
   readonly bodyLimits?: BodyLimits | undefined;
+  /** WebSocket routes, which the description lists with the others. */
+  readonly sockets?: readonly DescribedSocket[];
+  /** Compiles the schemas of routes; by default at their first use. */
+  readonly schemas?: RouteSchemas | undefined;
+}
+
+/** The path that an alias stands for: some clients of the contract have base addresses that end in `/api`. */
+export function withoutAlias(url: string): string {
+  return url.startsWith("/api/v1/") ? url.slice("/api".length) : url;
 }
 
 /** Fastify as the API uses it: request ids, a log line for each request, errors as envelopes, a description; no routes yet. */
 export async function createApp(
-  { logger, random, proxies = TrustedProxies.none, bodyLimits }: AppDeps,
+  {
+    logger,
+    random,
+    proxies = TrustedProxies.none,
+    bodyLimits,
+    sockets = [],
+    schemas = new RouteSchemas(),
+  }: AppDeps,
   version: string,
 ): Promise<App> {
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
+    schemaController: { compilersFactory: schemas.compilersFactory },
     routerOptions: { maxParamLength: MAX_PARAMETER },
     frameworkErrors: refusePath(logger),
+    // Its own answer is no envelope: see below.
+    return503OnClosing: false,
+    rewriteUrl: ({ url = "/" }) => withoutAlias(url),
     genReqId: (request) => {
       const given = request.headers["x-request-id"];
       return typeof given === "string" && REQUEST_ID.test(given) ? given : `req-${randomHex(random, 12)}`;
     },
   })
     .withTypeProvider<TypeBoxTypeProvider>()
-    .setValidatorCompiler(TypeBoxValidatorCompiler);
+    .setValidatorCompiler(schemas.validatorCompiler);
+  const methods = new AllowedMethods(app);
   app.decorateRequest("identity", undefined);
   app.addHook("onRequest", (request, _reply, done) => {
     // One rule says who the client is; Fastify's own takes the connection's other end, or text that is no address.
@@ -49,6 +72,15 @@ export async function createApp(
     done();
   });
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
+  let isClosing = false;
+  app.addHook("preClose", async () => {
+    isClosing = true;
+  });
+  app.addHook("onRequest", async (_request, reply) => {
+    if (!isClosing) return;
+    reply.header("connection", "close");
+    throw new WrennError("server_closing", {});
+  });
   app.addHook("onResponse", async (request, reply) => {
     logger.info("request", {
       method: request.method,
@@ -68,14 +100,17 @@ export async function createApp(
     return await reply.status(status).send(body);
   });
   app.setNotFoundHandler(async (request) => {
-    throw new WrennError("route_not_found", {
-      method: request.method,
-      path: request.url.split("?")[0] ?? "",
-    });
+    const { method } = request;
+    const path = request.url.split("?")[0] ?? "";
+    const allowed = methods.of(path);
+    // A route may have found nothing itself: then the method is not the problem.
+    throw allowed.length > 0 && !allowed.includes(method)
+      ? new WrennError("method_not_allowed", { method, path, allowed: allowed.join(", ") })
+      : new WrennError("route_not_found", { method, path });
   });
   limitBodies(app, bodyLimits);
   acceptJsonBodies(app);
   removeUnlistedFields(app);
-  await registerOpenApi(app, version);
+  await registerOpenApi(app, version, sockets);
   return app;
 }

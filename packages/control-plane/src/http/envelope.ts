@@ -1,6 +1,8 @@
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 
+const NOT_OFFERED = 501;
+
 /** The body of every refusal (docs/reference/rest-api.md#errors); fields beyond code and message are ours. */
 export interface ErrorBody {
   readonly error: {
@@ -13,6 +15,8 @@ export interface ErrorBody {
     readonly sandbox_ids?: readonly string[];
     /** Bytes of input that were taken, where not all were. */
     readonly accepted?: number;
+    /** Where the input of a process continues, when bytes before those that were sent are missing. */
+    readonly expected?: number;
   };
   /** Again, where clients of the contract look for them. */
   readonly sandbox_ids?: readonly string[];
@@ -29,7 +33,8 @@ export function toWire(
   readonly body: ErrorBody;
 } {
   const known = error instanceof WrennError ? error : new WrennError("internal", {}, { cause: error });
-  if (known.entry.fault === "system") {
+  // What a server does not offer is no failure of it.
+  if (known.entry.fault === "system" && known.entry.status !== NOT_OFFERED) {
     logger.error("request.failed", {
       request_id: requestId,
       reason: known.reason,
@@ -52,6 +57,9 @@ export function toWire(
         request_id: requestId,
         ...capsules,
         ...(WrennError.is(known, "input_not_read") ? { accepted: Number(known.context["accepted"]) } : {}),
+        ...(WrennError.is(known, "input_offset_differs")
+          ? { expected: Number(known.context["expected"]) }
+          : {}),
       },
       ...capsules,
     },
@@ -60,6 +68,7 @@ export function toWire(
 
 function headersOf(error: WrennError): Readonly<Record<string, string>> {
   if (error.retryAfter !== undefined) return { "retry-after": String(error.retryAfter) };
+  if (WrennError.is(error, "method_not_allowed")) return { allow: String(error.context["allowed"]) };
   // RFC 9110 §12.5.3: what is accepted in place of the coding that was refused.
   if (WrennError.is(error, "unsupported_content_encoding")) return { "accept-encoding": "identity" };
   return {};

@@ -44,7 +44,7 @@ function absentBody({ routeOptions }: FastifyRequest): WrennError {
   return new WrennError("invalid_field", { field: String(required[0] ?? "body"), problem: "is required" });
 }
 
-/** Names the field: "vcpus must be integer", "body must be object". */
+/** Names the field: "vcpus must be integer", "body must be object", "intent must be one of \"a\", \"b\"". */
 function invalidField(
   validation: NonNullable<FastifyError["validation"]>,
   context: string | undefined,
@@ -58,8 +58,19 @@ function invalidField(
   const field = path === "" ? (absent ?? context ?? "body") : path;
   return new WrennError("invalid_field", {
     field,
-    problem: absent === undefined ? (first?.message ?? "is not valid") : "is required",
+    problem:
+      absent === undefined ? (allowedValues(validation) ?? first?.message ?? "is not valid") : "is required",
   });
+}
+
+/** What a field that has closed values may be; undefined where it is another rule that was broken. */
+function allowedValues(validation: NonNullable<FastifyError["validation"]>): string | undefined {
+  const [first] = validation;
+  if (first?.keyword !== "const") return undefined;
+  const values = validation
+    .filter(({ keyword, instancePath }) => keyword === "const" && instancePath === first.instancePath)
+    .map(({ params }) => JSON.stringify(params["allowedValue"]));
+  return values.length === 1 ? `must be ${values[0]}` : `must be one of ${values.join(", ")}`;
 }
 
 /** Answers what the router finds no route for, because of how the path is written, as every other refusal. */

@@ -1,14 +1,16 @@
-import type { Readable } from "node:stream";
 import { WrennError } from "@wrenn/core";
+import type { FastifyRequest } from "fastify";
 import { IsOptional } from "typebox";
 import type { App } from "./app.ts";
 
 const JSON_TYPE = "application/json";
+/** Pages of other origins can send forms without a preflight. */
+const FORM = /^(?:application\/x-www-form-urlencoded|multipart\/)/i;
 
 /**
  * Reads bodies as JSON. A body without content is no body, whatever type and coding its headers name (RFC 9110 §8.3): clients that
- * send one `Content-Type` with every request can call routes that take no body, or for which it is `Type.Optional`. Content of another
- * type or coding is refused.
+ * send one `Content-Type` with every request can call routes that take no body, or for which it is `Type.Optional`. Content is JSON
+ * whatever its type says, except that of forms; content that is not JSON is refused by its type, and a coding by its name.
  */
 export function acceptJsonBodies(app: App): void {
   const parse = app.getDefaultJsonParser("error", "error");
@@ -22,16 +24,18 @@ export function acceptJsonBodies(app: App): void {
   });
   app.removeContentTypeParser([JSON_TYPE, "text/plain"]);
   app.addContentTypeParser<string>(JSON_TYPE, { parseAs: "string" }, (request, body, done) => {
-    const { "content-encoding": coding = "identity" } = request.headers;
     if (body === "") done(null, undefined);
-    else if (coding.toLowerCase() !== "identity")
-      done(new WrennError("unsupported_content_encoding", { coding: shown(coding) }));
+    else if (!isPlain(request)) done(unsupportedCoding(request));
     else void parse(request, body, done);
   });
-  app.addContentTypeParser("*", (request, content, done) => {
+  // Clients of the contract send JSON under any type.
+  app.addContentTypeParser<string>("*", { parseAs: "string" }, (request, body, done) => {
+    const type = request.headers["content-type"] ?? malformedTypes.get(request.raw);
     // An unknown path is 404, whatever is sent to it.
-    if (request.is404) done(null);
-    else refuseContent(content, request.headers["content-type"] ?? malformedTypes.get(request.raw), done);
+    if (request.is404 || body === "") done(null, undefined);
+    else if (FORM.test(type ?? "")) done(unsupportedType(type));
+    else if (!isPlain(request)) done(unsupportedCoding(request));
+    else void parse(request, body, (error, value) => done(error ? unsupportedType(type) : null, value));
   });
   app.addHook("preValidation", async (request) => {
     if (request.body === undefined && IsOptional(request.routeOptions.schema?.body)) request.body = {};
@@ -46,19 +50,12 @@ export function unsupportedType(type: string | undefined): WrennError {
   });
 }
 
-/** Accepts an empty body only; the rest of another one is discarded. */
-function refuseContent(
-  content: Readable,
-  type: string | undefined,
-  done: (error: Error | null, body?: undefined) => void,
-): void {
-  const settle = (error: Error | null): void => {
-    content.off("data", onData).off("end", onEnd).off("error", settle);
-    done(error);
-  };
-  const onData = (): void => settle(unsupportedType(type));
-  const onEnd = (): void => settle(null);
-  content.on("data", onData).on("end", onEnd).on("error", settle);
+function isPlain({ headers }: FastifyRequest): boolean {
+  return (headers["content-encoding"] ?? "identity").toLowerCase() === "identity";
+}
+
+function unsupportedCoding({ headers }: FastifyRequest): WrennError {
+  return new WrennError("unsupported_content_encoding", { coding: shown(headers["content-encoding"] ?? "") });
 }
 
 /** As much of a header as a message can name. */

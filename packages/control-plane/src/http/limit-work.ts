@@ -5,9 +5,11 @@ import type { FastifyReply } from "fastify";
 import type { PendingWork, Work } from "./pending-work.ts";
 
 /** Routes whose requests a guest has to answer. */
-const GUEST_ROUTE = /^\/v1\/(admin\/)?capsules\/:id\/(exec|files|processes)\b/;
+const GUEST_ROUTE = /^\/v1\/(admin\/)?capsules\/:id\/(exec|files|processes|ports\/listening)\b/;
+/** Those of them that last and count as sessions. */
+const SESSION_ROUTE = /\/processes\/:selector\/output$/;
 /** Routes that last, or that wait for a host: creates have a rate of their own. */
-const LASTING = /^\/v1\/events\b/;
+const LASTING = /^\/v1\/((admin\/)?events$|capsules\/:id\/(logs|metrics\/stream)\b)/;
 const ON_HOSTS = /^\/v1\/(admin\/)?capsules\b/;
 /** Answers up to this size are not counted. */
 const SMALL_ANSWER = 16_384;
@@ -39,7 +41,8 @@ export function limitRequests(group: App, pending: PendingWork): void {
 export function limitWork(group: App, pending: PendingWork): void {
   group.decorateRequest("work", undefined);
   group.addHook("onRequest", async (request, reply) => {
-    if (!GUEST_ROUTE.test(request.routeOptions.url ?? "")) return;
+    const route = request.routeOptions.url ?? "";
+    if (!GUEST_ROUTE.test(route) || SESSION_ROUTE.test(route)) return;
     const { id } = request.params as { readonly id: string };
     const work = pending.begin(identityOf(request).teamId, id);
     request.work = work;

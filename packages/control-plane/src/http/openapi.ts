@@ -1,6 +1,9 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyReply } from "fastify";
+import { completeDocument } from "../openapi/complete-document.ts";
+import type { RawDocument } from "../openapi/complete-document.ts";
+import type { DescribedSocket } from "../openapi/describe-sockets.ts";
 import type { App } from "./app.ts";
 
 /** The page's scripts and styles are files of this server; what it shows is the description next to it. */
@@ -16,16 +19,27 @@ const DOCS_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Collects the schemas of every route that is registered from now on into the description of the API. */
-export async function registerOpenApi(app: App, version: string): Promise<void> {
+const DESCRIPTION = [
+  "Capsules: microVMs that start from frozen memory.",
+  "Refusals carry a code, a message, a remedy and a request id; each operation lists the reasons that it may have.",
+  "Paths that no operation has are refused with `route_not_found`, methods that a path does not have with `method_not_allowed`, segments of paths that are too long with `path_too_long`.",
+  "`Prefer: handling=strict` makes every operation refuse fields that it does not list; operations that are not of the contract always do.",
+  "WebSocket operations list their messages in `x-websocket`.",
+].join(" ");
+
+/** Collects the schemas of every route that is registered from now on into the description of the API, next to the WebSocket routes. */
+export async function registerOpenApi(
+  app: App,
+  version: string,
+  sockets: readonly DescribedSocket[],
+): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
       info: {
         title: "Wrenn",
         version,
-        description:
-          "Capsules: microVMs that start from frozen memory. Refusals carry a code, a message, a remedy and a request id.",
+        description: DESCRIPTION,
       },
       components: {
         securitySchemes: {
@@ -34,7 +48,16 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
         },
       },
     },
+    transformObject: (document) =>
+      "openapiObject" in document
+        ? Object.assign(document.openapiObject, completeDocument(asRaw(document.openapiObject), sockets))
+        : document.swaggerObject,
   });
+}
+
+/** What swagger made of the schemas; it writes them as they are. */
+function asRaw(document: unknown): RawDocument {
+  return JSON.parse(JSON.stringify(document)) as RawDocument;
 }
 
 /**
@@ -59,8 +82,9 @@ export async function registerDescription(app: App, whole: App): Promise<void> {
       },
     },
   });
-  app.get("/openapi.json", { schema: { hide: true } }, async (_request, reply) => sendJson(reply));
-  app.get("/openapi.yaml", { schema: { hide: true } }, async (_request, reply) => sendYaml(reply));
+  const schema = { summary: "This description", tags: ["service"] };
+  app.get("/openapi.json", { schema }, async (_request, reply) => sendJson(reply));
+  app.get("/openapi.yaml", { schema }, async (_request, reply) => sendYaml(reply));
 }
 
 function once<T>(make: () => T): () => T {

@@ -6,6 +6,7 @@ import { WrennError } from "@wrenn/core";
 import { bearerToken } from "./identity.ts";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { App } from "./app.ts";
+import type { PhaseMetrics } from "./phase-metrics.ts";
 import type { RequestLimits } from "./request-limits.ts";
 import type { Database } from "@wrenn/database";
 
@@ -13,11 +14,17 @@ const STATUSES = ["pending", "starting", "running", "paused", "hibernated", "mis
 /** Seconds: from a cached read to the start of a machine. */
 const BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 
+/** Counts the machines that wait for capsules, and the memory that only they hold. */
+export type WaitingMachinesReader = () => Promise<{ readonly count: number; readonly memoryBytes: number }>;
+
 export interface PrometheusDeps {
   readonly database: Database;
   readonly version: string;
   readonly limits: RequestLimits;
+  readonly phaseMetrics: PhaseMetrics;
   readonly proxies: TrustedProxies;
+  /** Machines of this server's own host that wait for capsules. */
+  readonly waitingMachines?: WaitingMachinesReader | undefined;
   /** Opens the metrics to collectors elsewhere; without it there are none. */
   readonly token: string | undefined;
 }
@@ -25,7 +32,7 @@ export interface PrometheusDeps {
 /** `/metrics` for Prometheus. It tells about all teams, so it is answered to programs of this machine, and to others by a token. */
 export function registerPrometheus(
   app: App,
-  { database, version, limits, proxies, token }: PrometheusDeps,
+  { database, version, limits, phaseMetrics, proxies, waitingMachines, token }: PrometheusDeps,
 ): void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "wrenn_" });
@@ -43,6 +50,16 @@ export function registerPrometheus(
     labelNames: ["status"],
     registers: [registry],
   });
+  const waiting = new Gauge({
+    name: "wrenn_waiting_machines",
+    help: "Machines of this host that wait for capsules",
+    registers: waitingMachines ? [registry] : [],
+  });
+  const waitingBytes = new Gauge({
+    name: "wrenn_waiting_machines_bytes",
+    help: "Memory of this host that waiting machines hold for themselves",
+    registers: waitingMachines ? [registry] : [],
+  });
   const requests = new Counter({
     name: "wrenn_http_requests_total",
     help: "Requests answered, by method, route and status",
@@ -56,13 +73,20 @@ export function registerPrometheus(
     buckets: BUCKETS,
     registers: [registry],
   });
+  registry.registerMetric(phaseMetrics.histogram);
   app.addHook("onResponse", async (request, reply) => {
     // The route and not the path: ids would make a series each.
     const route = request.routeOptions.url ?? "none";
     requests.labels(request.method, route, String(reply.statusCode)).inc();
     seconds.labels(request.method, route).observe(reply.elapsedTime / 1000);
   });
-  app.get("/metrics", { schema: { hide: true } }, async (request, reply) => {
+  const schema = {
+    summary: "Metrics of the server for Prometheus",
+    description:
+      "For programs of this machine, and for others with the token of the configuration; 404 without.",
+    tags: ["service"],
+  };
+  app.get("/metrics", { schema }, async (request, reply) => {
     const isLocal = proxies.isLocal(request.raw);
     if (!isLocal) await limits.requireAttempt(request.ip, request.headers);
     if (hasToken(request.headers, token)) limits.remember(request.headers);
@@ -72,6 +96,9 @@ export function registerPrometheus(
     }
     const counts = await usageQueries.countByStatus(database.db);
     for (const status of STATUSES) capsules.labels(status).set(counts.get(status) ?? 0);
+    const { count, memoryBytes } = (await waitingMachines?.()) ?? { count: 0, memoryBytes: 0 };
+    waiting.set(count);
+    waitingBytes.set(memoryBytes);
     return await reply.type(registry.contentType).send(await registry.metrics());
   });
 }

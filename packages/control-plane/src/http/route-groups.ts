@@ -13,7 +13,7 @@ import type { RequestLimits } from "./request-limits.ts";
 /** Reading routes that take their arguments in a body. */
 const READING = /^\/v1\/capsules\/:id\/files\/(read|stream\/read|list|stat|exists)$/;
 /** What outlives capsules, or is of the whole team. */
-const MANAGING = /^\/v1\/(snapshots|teams|api-keys|channels|invitations)\b/;
+const MANAGING = /^\/v1\/(snapshots|templates|builds|teams|api-keys|channels|invitations)\b/;
 
 /** What lets others in. */
 const PORTS = /^\/v1\/capsules\/:id\/ports\b/;

@@ -1,4 +1,5 @@
 import { Type } from "typebox";
+import { scopes } from "./identity.ts";
 
 /** A line of text: control characters and halves of characters are of no use in it, and the database takes neither. */
 export const LINE = String.raw`^[^\p{Cc}\p{Cs}]*$`;
@@ -10,8 +11,24 @@ export const SafeName = Type.String({
 });
 
 export const CapsuleParams = Type.Object({
-  id: Type.String({ description: "Capsule id, `cl-` and 25 characters" }),
+  id: Type.String({ description: "Id of a capsule, `cl-` and 25 characters, or its name" }),
 });
+
+/** What an API key may do. */
+export const Scopes = Type.Array(
+  Type.Union([
+    Type.Literal("read"),
+    Type.Literal("run"),
+    Type.Literal("manage"),
+    Type.Literal("ports"),
+    Type.Literal("egress"),
+  ]),
+  {
+    minItems: 1,
+    maxItems: scopes.length,
+    uniqueItems: true,
+  },
+);
 
 export const ErrorSchema = Type.Object(
   {

@@ -1,5 +1,6 @@
 import type { Clock, Logger } from "@wrenn/core";
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
+import type { SocketDescription } from "../openapi/describe-sockets.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import type { Scope } from "./identity.ts";
 
@@ -7,8 +8,8 @@ import type { Scope } from "./identity.ts";
 export interface SocketRoute {
   /** Below the path of a capsule; a segment that begins with a colon is a parameter: `processes/:selector/stream`. */
   readonly path: string;
-  /** Parameters that its query may have. */
-  readonly query?: readonly string[];
+  /** Its messages and the parameters of its query, for the description of the API. */
+  readonly description: SocketDescription;
   /** What the audit log calls a session; none where it only reads. */
   readonly auditAction?: string;
   /** What a key needs. */
@@ -22,6 +23,7 @@ export interface SocketRoute {
 
 /** What a session works with once its client is known and its capsule runs. */
 export interface SocketContext {
+  readonly capsuleId: string;
   readonly processes: CapsuleProcesses;
   readonly files: CapsuleFiles;
   /** Values of the parameters in the route's path. */
@@ -34,6 +36,10 @@ export interface SocketContext {
   readonly subprotocol: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /**
+   * Calls `onStatus` with the status of the capsule now and whenever it may have changed, until the function that it returns is called.
+   */
+  readonly followStatus: (onStatus: (status: string) => void) => () => void;
   /** The capsule is in use. */
   readonly touch: () => void;
   /** Aborts when the client is gone or the server closes. */
@@ -46,6 +52,26 @@ export interface SocketContext {
  * One kind of session. Resolves after its last message; a rejection becomes the `error` message.
  */
 export type SocketHandler = (socket: ClientSocket, context: SocketContext) => Promise<void>;
+
+/** A WebSocket route of a thing of a team that is no capsule. */
+export interface TeamSocketRoute extends Omit<SocketRoute, "auditAction" | "handler"> {
+  /** What its path is below: `/v1/builds/{id}/`. */
+  readonly root: "builds";
+  readonly handler: (socket: ClientSocket, context: TeamSocketContext) => Promise<void>;
+}
+
+/** What a session of such a route works with once its client is known. */
+export interface TeamSocketContext {
+  /** Team that the client acts for. */
+  readonly teamId: string;
+  /** Public id of the thing; whether it is there is the handler's to find out. */
+  readonly id: string;
+  /** Query of the upgrade request. */
+  readonly query: URLSearchParams;
+  readonly clock: Clock;
+  /** Aborts when the client is gone or the server closes. */
+  readonly signal: AbortSignal;
+}
 
 /** A refusal whose text is fixed (docs/reference/websocket-api.md#sessions). */
 export class SocketRefused extends Error {

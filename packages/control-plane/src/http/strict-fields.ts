@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { App } from "./app.ts";
 import { isContractRoute } from "./contract-routes.ts";
+import { withoutAbsent } from "./absent-values.ts";
 import { listedFields } from "./listed-fields.ts";
 
 /** What an answer says about the preference that it honoured (RFC 7240 §3). */
@@ -20,9 +21,11 @@ export function removeUnlistedFields(app: App): void {
     if (url === undefined || url.startsWith("/docs")) return;
     const isStrict = prefersStrict(request.headers);
     if (isStrict) void reply.header("preference-applied", APPLIED);
-    const refuses = isStrict || !isContractRoute(request.method, url);
+    const isOfContract = isContractRoute(request.method, url);
+    const refuses = isStrict || !isOfContract;
     request.query = listedOrRefused(schema?.querystring ?? NO_FIELDS, request.query, refuses);
-    request.body = listedOrRefused(schema?.body ?? NO_FIELDS, request.body, refuses);
+    const body = isOfContract ? withoutAbsent(schema?.body, request.body) : request.body;
+    request.body = listedOrRefused(schema?.body ?? NO_FIELDS, body, refuses);
   });
 }
 

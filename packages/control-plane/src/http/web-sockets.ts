@@ -1,13 +1,15 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { parseId, problemOf, randomHex, WrennError } from "@wrenn/core";
+import { problemOf, randomHex, silentLogger, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random, TrustedProxies } from "@wrenn/core";
 import type { CapsuleFiles, CapsuleProcesses } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { WebSocketServer } from "ws";
-import { isContractSocket } from "./contract-routes.ts";
+import { isCapsuleName } from "./capsule-names.ts";
+import type { ResolveCapsule } from "./capsule-names.ts";
+import type { CrossOrigins } from "./cross-origins.ts";
 import { requireScope } from "./identity.ts";
 import type { Identity } from "./identity.ts";
 import { administratorGrant, grantOf } from "./access-grants.ts";
@@ -18,34 +20,31 @@ import { platformHeaders } from "./guard-answer.ts";
 import { hasCredentials } from "./known-credentials.ts";
 import { FirstBytes } from "./first-message.ts";
 import type { RequestLimits } from "./request-limits.ts";
-import { SocketRefused } from "./socket-route.ts";
-import type { SocketRoute } from "./socket-route.ts";
+import { createMatcher } from "./socket-matcher.ts";
+import type { SocketRequest } from "./socket-matcher.ts";
+import type { SocketRoute, TeamSocketRoute } from "./socket-route.ts";
 import { closeCode, ClientSocket } from "./client-socket.ts";
 import type { PendingWork } from "./pending-work.ts";
 import { ReadAhead } from "./read-ahead.ts";
-import { listedOrRefused, prefersStrict } from "./strict-fields.ts";
+import { sessionError } from "./session-error.ts";
+import { listedOrRefused } from "./strict-fields.ts";
+import { isWithoutGuest } from "./without-guest.ts";
 
 /** Largest message of a client; larger input is sent in several. */
-const MAX_MESSAGE = 1 << 20;
+export const MAX_MESSAGE = 1 << 20;
+/** In how many frames, or reads of the connection, it may come: on average 256 bytes each, which packets exceed. */
+const MAX_PIECES = 4096;
 /** Of the protocol (RFC 6455 §4.2.2); a client that asks for another one learns it from the refusal. */
 const VERSION = 13;
 const AUTH_MS = 5000;
+/** A client that was refused has this long to send its first frame: some send it right after the upgrade and cannot once they are closed. */
+const REFUSED_MS = 2000;
 const KEEP_ALIVE_MS = 30_000;
-const PATH = /^\/v1\/(admin\/)?capsules\/([^/]+)\/(.+)$/;
 
-const Auth = Type.Object({ type: Type.Literal("auth"), token: Type.String({ maxLength: 8192 }) });
-
-/** A request to open a session. */
-interface SocketRequest {
-  /** For a capsule of the platform. */
-  readonly isAdmin: boolean;
-  readonly capsuleId: string;
-  readonly route: SocketRoute;
-  readonly params: Readonly<Record<string, string>>;
-  readonly query: URLSearchParams;
-  /** Whether fields that the route does not know are refused. */
-  readonly isStrict: boolean;
-}
+const credential = Type.String({ maxLength: 8192 });
+/** First messages of clients without credentials in their headers. As in headers, only the key is tried where there is one. */
+const KeyAuth = Type.Object({ type: Type.Literal("auth"), api_key: credential });
+const TokenAuth = Type.Object({ type: Type.Literal("auth"), token: credential });
 
 /** The capsule that a session works with. */
 export interface SocketCapsule {
@@ -55,6 +54,13 @@ export interface SocketCapsule {
   touch(): Promise<void>;
 }
 
+/** What sessions learn about the state of their capsule. */
+export interface SocketStates {
+  follow(teamId: string, capsuleId: string, onStatus: (status: string) => void): () => void;
+  /** The error of a session that ended without its guest, or why it did. */
+  explain(teamId: string, capsuleId: string, error: unknown, signal: AbortSignal): Promise<unknown>;
+}
+
 export interface WebSockets {
   readonly upgrade: (request: IncomingMessage, connection: Duplex, head: Buffer) => void;
   /** Ends every session. */
@@ -62,14 +68,16 @@ export interface WebSockets {
 }
 
 export interface WebSocketsDeps {
-  readonly routes: readonly SocketRoute[];
+  readonly routes: readonly (SocketRoute | TeamSocketRoute)[];
   readonly access: AccessWatch;
   /** The identity of an administrator who acts for the platform; throws for everyone else. */
   readonly actForPlatform: (identity: Identity) => Promise<Identity>;
   /** Records that someone opened a session. */
   readonly recordSession: (identity: Identity, capsuleId: string, action: string) => void;
+  readonly resolveCapsule: ResolveCapsule;
   /** A running capsule of the team that the identity acts for. */
   readonly openCapsule: (identity: Identity, capsuleId: string) => Promise<SocketCapsule>;
+  readonly states: SocketStates;
   readonly clock: Clock;
   readonly limits: RequestLimits;
   /** The sessions that are open. */
@@ -77,6 +85,8 @@ export interface WebSocketsDeps {
   readonly logger: Logger;
   readonly random: Random;
   readonly proxies: TrustedProxies;
+  /** Pages of other origins that may open sessions. */
+  readonly origins: CrossOrigins;
 }
 
 /** The WebSocket part of the API (docs/reference/websocket-api.md). */
@@ -86,6 +96,9 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE,
+    // Each is an object until its message is complete, however small it is.
+    maxFragments: MAX_PIECES,
+    maxBufferedChunks: MAX_PIECES,
     perMessageDeflate: false,
     // Pongs are sent by the client socket, which does not send more than its client takes.
     autoPong: false,
@@ -108,11 +121,25 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
     let socketRequest: SocketRequest;
     try {
       socketRequest = match(request);
+      if (!deps.origins.admitsSocket(request))
+        throw new WrennError("foreign_page", { origin: (request.headers.origin ?? "").slice(0, 200) });
     } catch (error) {
       refuse(request, connection, toWire(error, requestId, deps.logger), deps.proxies);
       return;
     }
     if (connection instanceof Socket) connection.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
+    requireKnownName(request, socketRequest, deps).then(
+      () => open(request, connection, head, socketRequest, requestId),
+      (error: unknown) => refuse(request, connection, toWire(error, requestId, deps.logger), deps.proxies),
+    );
+  };
+  const open = (
+    request: IncomingMessage,
+    connection: Duplex,
+    head: Buffer,
+    socketRequest: SocketRequest,
+    requestId: string,
+  ): void => {
     sockets.handleUpgrade(request, connection, head, (socket) => {
       const first = new FirstBytes(socket, connection, hasCredentials(request.headers));
       const client = new ClientSocket(socket, readAhead);
@@ -129,11 +156,31 @@ export function createWebSockets(deps: WebSocketsDeps): WebSockets {
   return { upgrade, close: () => closing.abort(new Error("the server is closing")) };
 }
 
+/**
+ * What is neither an id nor a name is refused before the upgrade, as far as the credentials are known by then. Everything else is found
+ * out by the session.
+ *
+ * @throws WrennError `capsule_name_unknown`.
+ */
+async function requireKnownName(
+  request: IncomingMessage,
+  { isAdmin, named, route }: SocketRequest,
+  { limits, actForPlatform, resolveCapsule }: WebSocketsDeps,
+): Promise<void> {
+  if ("root" in route || !isCapsuleName(named) || !hasCredentials(request.headers)) return;
+  try {
+    const identity = await limits.admit(request);
+    await resolveCapsule((isAdmin ? await actForPlatform(identity) : identity).teamId, named);
+  } catch (error) {
+    if (WrennError.is(error, "capsule_name_unknown")) throw error;
+  }
+}
+
 async function serve(
   socket: ClientSocket,
   first: FirstBytes,
   request: IncomingMessage,
-  { isAdmin, capsuleId, route, params, query, isStrict }: SocketRequest,
+  { isAdmin, named, route, params, query, isStrict }: SocketRequest,
   deps: WebSocketsDeps,
   {
     subprotocol,
@@ -148,29 +195,37 @@ async function serve(
   },
 ): Promise<void> {
   const signal = AbortSignal.any([socket.closed, closing]);
-  const { access, actForPlatform, openCapsule, sessions, logger, clock } = deps;
+  const { access, actForPlatform, openCapsule, resolveCapsule, sessions, logger, clock } = deps;
   const accessEnded = new AbortController();
   const releases: (() => void)[] = [];
+  const failure = {
+    isFatal: route.hasFatalErrors === true,
+    isTyped: subprotocol !== "",
+    requestId,
+    logger,
+  };
   const watch = (grant: AccessGrant): void => {
     const onEnd = (reason: WrennError): void => {
       accessEnded.abort(reason);
       const code = reason.entry.fault === "user" ? closeCode.policy : closeCode.failure;
-      socket.cut(
-        { type: "error", data: reason.message, reason: reason.reason, ...fatal },
-        code,
-        reason.reason,
-      );
+      const message = { ...sessionError(reason, failure, reason.message), reason: reason.reason };
+      socket.cut(message, code, reason.reason);
     };
     releases.push(access.hold(grant, onEnd));
   };
   const startedAt = clock.monotonic();
   let outcome = "done";
-  const fatal = route.hasFatalErrors === true ? { fatal: true } : {};
+  let opened: { readonly teamId: string; readonly capsuleId: string } | undefined;
   try {
     const authenticated = await authenticate(socket, first, request, isStrict, deps, signal);
     if (!authenticated) {
       outcome = "authentication failed";
-      await socket.send({ type: "error", data: outcome, ...fatal });
+      const refusal = new WrennError(
+        hasCredentials(request.headers) ? "api_key_invalid" : "credentials_missing",
+        {},
+      );
+      await socket.send(sessionError(refusal, failure, outcome));
+      await socket.settle(REFUSED_MS);
       socket.close(closeCode.policy, outcome);
       return;
     }
@@ -178,19 +233,29 @@ async function serve(
     const identity = isAdmin ? await actForPlatform(authenticated) : authenticated;
     if (isAdmin) watch(administratorGrant(identity));
     requireScope(identity, route.scope);
-    using session = sessions.begin(identity.teamId, capsuleId);
+    const id = "root" in route ? named : await resolveCapsule(identity.teamId, named);
+    using session = sessions.begin(identity.teamId, id);
     if (!socket.charge(session, connection)) {
       outcome = "there is no memory for another session";
-      await socket.send({ type: "error", data: outcome, ...fatal });
+      const refusal = new WrennError("too_much_under_way", { limit: sessions.count, scope: "server" });
+      await socket.send(sessionError(refusal, failure, outcome));
+      await socket.settle(REFUSED_MS);
       socket.close(closeCode.overload, outcome);
       return;
     }
-    const capsule = await openCapsule(identity, capsuleId);
-    if (route.auditAction !== undefined) deps.recordSession(identity, capsuleId, route.auditAction);
+    if ("root" in route) {
+      await route.handler(socket, { teamId: identity.teamId, id, query, clock, signal });
+      socket.close(closeCode.done, "");
+      return;
+    }
+    const capsule = await openCapsule(identity, id);
+    opened = { teamId: identity.teamId, capsuleId: id };
+    if (route.auditAction !== undefined) deps.recordSession(identity, id, route.auditAction);
     const touch = (): void => {
       capsule.touch().catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
     };
     const context = {
+      capsuleId: id,
       processes: capsule.processes,
       files: capsule.files,
       params,
@@ -199,6 +264,7 @@ async function serve(
       subprotocol,
       clock,
       logger,
+      followStatus: (onStatus: (status: string) => void) => deps.states.follow(identity.teamId, id, onStatus),
       touch: throttle(touch, () => clock.monotonic()),
       signal,
       accessEnded: accessEnded.signal,
@@ -210,12 +276,19 @@ async function serve(
       touch();
     }
     socket.close(closeCode.done, "");
-  } catch (error) {
+  } catch (thrown) {
+    const error =
+      opened && isWithoutGuest(thrown) && !signal.aborted
+        ? await deps.states.explain(opened.teamId, opened.capsuleId, thrown, signal)
+        : thrown;
     outcome = problemOf(accessEnded.signal.reason ?? error);
     if (!socket.closed.aborted) {
-      const data =
-        error instanceof SocketRefused ? error.message : toWire(error, requestId, logger).body.error.message;
-      await socket.send({ type: "error", data: closing.aborted ? "the server is closing" : data, ...fatal });
+      // A server that closes in good order has no failure to log.
+      const message = closing.aborted
+        ? sessionError(new WrennError("server_closing", {}), { ...failure, logger: silentLogger })
+        : sessionError(error, failure);
+      await socket.send(message);
+      if (!closing.aborted) await socket.settle(REFUSED_MS);
       socket.close(closeCode.failure, "");
     }
   } finally {
@@ -247,59 +320,32 @@ async function authenticate(
   }
   try {
     const message = await socket.receive(AbortSignal.any([signal, AbortSignal.timeout(AUTH_MS)]));
-    const auth = message?.type === "json" && Value.Check(Auth, message.value) ? message.value : undefined;
-    const admit = async (): Promise<Identity> => {
-      if (auth) listedOrRefused(Auth, auth, isStrict);
-      return await limits.admit(request, { authorization: `Bearer ${auth?.token ?? ""}` });
-    };
-    return await first.check(admit, () => true);
+    const value = message?.type === "json" ? message.value : undefined;
+    return await first.check(
+      async () => await limits.admit(request, credentialsOf(value, isStrict)),
+      () => true,
+    );
   } catch (error) {
     if (error instanceof WrennError && (isFinal(error) || error.reason === "invalid_field")) throw error;
     return undefined;
   }
 }
 
+/** The credentials of a first message, as headers have them; wrong ones where it has none. @throws WrennError `invalid_field`. */
+function credentialsOf(message: unknown, isStrict: boolean): IncomingHttpHeaders {
+  if (Value.Check(KeyAuth, message)) {
+    listedOrRefused(KeyAuth, message, isStrict);
+    return { "x-api-key": message.api_key };
+  }
+  if (!Value.Check(TokenAuth, message)) return { authorization: "Bearer " };
+  listedOrRefused(TokenAuth, message, isStrict);
+  return { authorization: `Bearer ${message.token}` };
+}
+
 /** Whether other credentials would not help. */
 function isFinal(error: unknown): boolean {
   if (!(error instanceof WrennError)) return true;
   return error.entry.fault === "system" || error.entry.code === "rate_limited";
-}
-
-/** @returns a function that finds the route of an upgrade. It throws WrennError `invalid_id`, `invalid_field`, `route_not_found`. */
-function createMatcher(routes: readonly SocketRoute[]): (request: IncomingMessage) => SocketRequest {
-  const patterns = routes.map((route) => ({
-    route,
-    pattern: new RegExp(`^${route.path.replaceAll(/:(\w+)/g, "(?<$1>[^/]+)")}$`),
-  }));
-  return (request) => {
-    const url = URL.parse(request.url ?? "", "http://localhost");
-    const [, admin, capsuleId = "", rest = ""] = PATH.exec(url?.pathname ?? "") ?? [];
-    for (const { route, pattern } of patterns) {
-      const match = pattern.exec(rest);
-      if (!url || !match) continue;
-      parseId("capsule", capsuleId);
-      const segments = Object.entries(match.groups ?? {});
-      const params = Object.fromEntries(segments.map(([name, text]) => [name, decode(text)]));
-      const isStrict = prefersStrict(request.headers) || !isContractSocket(route.path);
-      const query = url.searchParams;
-      const known = { properties: Object.fromEntries((route.query ?? []).map((name) => [name, {}])) };
-      listedOrRefused(known, Object.fromEntries(query), isStrict);
-      return { isAdmin: admin !== undefined, capsuleId, route, params, query, isStrict };
-    }
-    throw new WrennError("route_not_found", {
-      method: "WebSocket",
-      path: (request.url ?? "").split("?")[0] ?? "",
-    });
-  };
-}
-
-/** A segment of a path without its escapes; one that is escaped wrongly is returned as it is, and is found nowhere. */
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 function refuse(

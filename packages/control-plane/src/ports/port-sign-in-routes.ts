@@ -2,7 +2,7 @@ import { WrennError } from "@wrenn/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { noSuchPortPage, signInPage } from "../sign-in/sign-in-page.ts";
-import type { HtmlPage } from "../sign-in/page.ts";
+import type { HtmlPage } from "../http/page.ts";
 import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
 import type { Sessions } from "../accounts/sessions.ts";

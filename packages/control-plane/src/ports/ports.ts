@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { parseId, WrennError } from "@wrenn/core";
 import { capsuleQueries, portQueries } from "@wrenn/database";
 import type { Database, CapsuleRow } from "@wrenn/database";
@@ -15,6 +16,8 @@ type Access = "public" | "private";
 
 /** How ports of capsules are reached from outside. */
 export interface PortAddresses {
+  /** What the addresses of all ports have in common: `{scheme}://{port}-{capsule id}.{domain}:{port}/`. */
+  portOrigin(): { readonly scheme: "http" | "https"; readonly domain: string; readonly port: number };
   portUrl(capsuleId: string, port: number): string;
   /** The address of a signed link, by its public id, until `expiresAt` (ms since the epoch). */
   portLink(
@@ -22,6 +25,13 @@ export interface PortAddresses {
     port: number,
     link: { readonly id: string; readonly expiresAt: number },
   ): string;
+  /**
+   * A connection to a port of a running capsule, whose directions end on their own.
+   *
+   * @param signal - gives the attempt up.
+   * @throws WrennError such as `port_not_listening`.
+   */
+  openPort(capsuleId: string, port: number, signal: AbortSignal): Promise<Duplex>;
   /**
    * Where a browser gets into a port with a login (UUID). `binding` says which browser; `path` is a raw request target in
    * origin form.

@@ -1,21 +1,26 @@
 import { Type } from "typebox";
 import type { CapsuleProcess } from "@wrenn/protocol";
-import { EnvironmentBody, validateCommandText } from "./command-text.ts";
+import { EnvironmentBody, validateCommandText } from "../http/command-text.ts";
 import { LimitsBody, processLimits } from "./process-limits.ts";
 import { COMMAND_PATIENCE_MS } from "../capsules/running-capsules.ts";
-import { startProcess } from "./start-process.ts";
+import { processTag } from "./process-tag.ts";
+import { foregroundJson, waitedJson } from "./exec-json.ts";
+import { startLasting, waitFor } from "./run-waiting.ts";
 import { runForeground } from "./run-foreground.ts";
-import type { ExecResult } from "./run-foreground.ts";
 import { teamOf } from "../http/app.ts";
+import { asPhase } from "../http/current-phases.ts";
 import type { App } from "../http/app.ts";
 import { CapsuleParams, refusals } from "../http/schemas.ts";
 import { waitingClient } from "../http/waiting-client.ts";
+import type { SocketStates } from "../http/web-sockets.ts";
+import { isWithoutGuest } from "../http/without-guest.ts";
 import type { CapsuleOpener } from "../capsules/running-capsules.ts";
-import { defined, problemOf } from "@wrenn/core";
+import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 
 const DEFAULT_TIMEOUT_SEC = 30;
-const MAX_TIMEOUT_SEC = 86_400;
+export const MAX_TIMEOUT_SEC = 86_400;
+const MAX_WAIT_SEC = 600;
 
 const ExecBody = Type.Object(
   {
@@ -25,18 +30,43 @@ const ExecBody = Type.Object(
       description: "Program, found through PATH; no shell is involved",
     }),
     args: Type.Optional(Type.Array(Type.String(), { maxItems: 10_000 })),
-    timeout_sec: Type.Optional(Type.Integer({ maximum: MAX_TIMEOUT_SEC, description: "0 or less: 30" })),
+    timeout_sec: Type.Optional(
+      Type.Integer({
+        maximum: MAX_TIMEOUT_SEC,
+        description: "0 or less: 30; no limit in the background and with `wait_sec`",
+      }),
+    ),
     background: Type.Optional(Type.Boolean()),
-    tag: Type.Optional(Type.String({ pattern: "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$" })),
+    wait_sec: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: MAX_WAIT_SEC,
+        description:
+          "The command outlives its request: the answer is 200 when it ends within this time, else 202. Not with `background`",
+      }),
+    ),
+    tag: Type.Optional(
+      Type.String({
+        description:
+          "In the background and with `wait_sec`: 1 to 256 bytes without control characters that are not all digits; empty: one is chosen",
+      }),
+    ),
     envs: Type.Optional(EnvironmentBody),
     cwd: Type.Optional(Type.String({ maxLength: 4096 })),
     user: Type.Optional(Type.String({ maxLength: 64 })),
     limits: Type.Optional(LimitsBody),
     stdin: Type.Optional(
-      Type.Boolean({ description: "Background only: keep standard input open for POST …/input" }),
+      Type.Boolean({
+        description: "In the background and with `wait_sec`: keep standard input open for POST …/input",
+      }),
     ),
   },
   { examples: [{ cmd: "python3", args: ["-c", "print(6*7)"] }] },
+);
+
+const Offsets = Type.Object(
+  { stdout: Type.Integer(), stderr: Type.Integer() },
+  { description: "With `wait_sec`: how far each stream was read, in bytes, including what was left out" },
 );
 
 const ExecAnswer = Type.Object({
@@ -44,14 +74,22 @@ const ExecAnswer = Type.Object({
   cmd: Type.String(),
   stdout: Type.String(),
   stderr: Type.String(),
-  exit_code: Type.Integer({ description: "The program's own, or 128 + signal" }),
+  exit_code: Type.Integer({ description: "The program's own, 128 + signal, or 124 when its time was up" }),
   duration_ms: Type.Integer(),
   encoding: Type.String({ description: "utf-8, or base64 for both streams when either is not valid UTF-8" }),
   signal: Type.Optional(Type.Integer({ description: "Signal that ended it" })),
   timed_out: Type.Optional(
     Type.Boolean({ description: "Its time was up; the output is what it had printed" }),
   ),
-  truncated: Type.Optional(Type.Boolean({ description: "Output beyond 8 MiB per stream was left out" })),
+  truncated: Type.Optional(
+    Type.Boolean({
+      description:
+        "Output beyond the limit of a stream was left out; without `wait_sec` the last line of stderr says so",
+    }),
+  ),
+  pid: Type.Optional(Type.Integer({ description: "With `wait_sec`" })),
+  tag: Type.Optional(Type.String({ description: "With `wait_sec`" })),
+  next: Type.Optional(Offsets),
 });
 
 const BackgroundAnswer = Type.Object({
@@ -59,10 +97,22 @@ const BackgroundAnswer = Type.Object({
   cmd: Type.String(),
   pid: Type.Integer(),
   tag: Type.String(),
+  stdout: Type.Optional(Type.String({ description: "With `wait_sec`, as the following: output so far" })),
+  stderr: Type.Optional(Type.String()),
+  encoding: Type.Optional(Type.String({ description: "As in the answer 200" })),
+  next: Type.Optional(Offsets),
+  truncated: Type.Optional(
+    Type.Boolean({ description: "Output before `next` was left out: beyond the limit, or not kept" }),
+  ),
 });
 
 export interface ExecRoutesDeps {
   readonly capsules: CapsuleOpener;
+  readonly states: Pick<SocketStates, "explain">;
+  /** Bytes that a foreground command's answer keeps of each stream. */
+  readonly execOutputBytes: number;
+  /** Aborts when the control plane closes: answers that wait are given then. */
+  readonly closing: AbortSignal;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -70,17 +120,18 @@ export interface ExecRoutesDeps {
 /** Commands (docs/reference/rest-api.md#commands). */
 export function registerExecRoutes(
   app: App,
-  { capsules, clock, logger }: ExecRoutesDeps,
+  { capsules, states, execOutputBytes, closing, clock, logger }: ExecRoutesDeps,
   base: string,
 ): void {
   app.post(
     `${base}/:id/exec`,
     {
+      config: { timing: { observedAs: "exec" } },
       schema: {
         summary: "Run a command",
         description:
           "In the foreground: answers when the command has ended. A command whose time is up is ended with everything it started, and the answer carries `timed_out`. " +
-          "In the background: answers 202 at once. 400 for a bad field, a missing cwd or user; 404; 409 when the capsule is not running.",
+          "In the background: answers 202 at once. With `wait_sec`: answers 200 when the command ends within that time, else 202 with the output so far, and GET …/processes/{tag}/output continues from `next`. 400 for a bad field, a missing cwd or user; 404; 409 when the capsule is not running.",
         tags: ["commands"],
         params: CapsuleParams,
         body: ExecBody,
@@ -95,92 +146,84 @@ export function registerExecRoutes(
         envs = {},
         cwd,
         user,
-        tag,
+        tag: given,
         background = false,
+        wait_sec: waitSec,
         stdin = false,
         limits,
         timeout_sec: timeoutSec = 0,
       } = request.body;
       validateCommandText({ cmd, args, envs });
-      const capsule = await capsules.open(teamOf(request), id, COMMAND_PATIENCE_MS);
+      if (background && waitSec !== undefined)
+        throw new WrennError("invalid_field", {
+          field: "wait_sec",
+          problem: "must be left out with background: the answer never waits",
+        });
+      const isLasting = background || waitSec !== undefined;
+      // A plain foreground command ends with its request: nothing could address it.
+      const tag = isLasting ? processTag(given) : undefined;
+      const capsule = await asPhase("capsule", () => capsules.open(teamOf(request), id, COMMAND_PATIENCE_MS));
       request.recordBegin?.();
-      const where = {
-        ...defined({ cwd, user, limits: limits && processLimits(limits) }),
-      };
       const { processes } = capsule;
       // A client that leaves takes its command with it, in the background until that has started.
       const { left } = waitingClient(reply);
-      if (background) {
-        const process = await startProcess(
-          processes,
-          { cmd, args, envs, ...where, ...defined({ tag }), stdin, output: "detached" },
-          left,
+      const command = {
+        cmd,
+        args,
+        envs,
+        ...defined({ cwd, user, limits: limits && processLimits(limits) }),
+      };
+      const touch = (): void => {
+        capsule.touch().catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
+      };
+      if (isLasting) {
+        const timeoutMs = timeoutSec > 0 ? timeoutSec * 1000 : undefined;
+        const lasting = { ...command, ...defined({ tag, timeoutMs }), stdin };
+        if (waitSec === undefined) {
+          const process = await asPhase("guest", () =>
+            startLasting(processes, { ...lasting, output: "detached" }, left),
+          );
+          await capsule.touch();
+          return await reply.status(202).send({ sandbox_id: id, cmd, ...identityOf(process) });
+        }
+        left.throwIfAborted();
+        // From here on a client that leaves may ask for the command by its tag, which no other command gets while this one is known.
+        const process = await asPhase("guest", () =>
+          startLasting(processes, { ...lasting, output: "paced", unusedTag: true }),
         );
-        await capsule.touch();
-        return await reply.status(202).send({ sandbox_id: id, cmd, ...identityOf(process) });
+        touch();
+        const waited = await waitFor(
+          process,
+          waitSec * 1000,
+          { limit: execOutputBytes, work: request.work },
+          clock,
+          AbortSignal.any([left, closing]),
+        ).catch(async (error: unknown) => {
+          throw isWithoutGuest(error) ? await states.explain(teamOf(request), id, error, left) : error;
+        });
+        touch();
+        const { status, body } = waitedJson(waited);
+        return await reply.status(status).send({ sandbox_id: id, cmd, ...identityOf(process), ...body });
       }
       const result = await runForeground(
         processes,
         {
-          cmd,
-          args,
-          envs,
-          ...where,
+          ...command,
           timeoutSec: timeoutSec > 0 ? timeoutSec : DEFAULT_TIMEOUT_SEC,
+          outputBytes: execOutputBytes,
           ...defined({ work: request.work }),
         },
         clock,
         left,
       );
-      capsule.touch().catch((error: unknown) => logger.warn("touch failed", { problem: problemOf(error) }));
-      return await reply.status(200).send({ sandbox_id: id, cmd, ...execJson(result) });
+      touch();
+      return await reply
+        .status(200)
+        .send({ sandbox_id: id, cmd, ...foregroundJson(result, execOutputBytes) });
     },
   );
 }
 
 function identityOf(process: CapsuleProcess): { readonly pid: number; readonly tag: string } {
   return { pid: process.facts.pid, tag: process.facts.tag ?? String(process.facts.pid) };
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** From this size on, text that JSON would make more than twice as long is given as base64. */
-const COSTLY_FROM = 1 << 20;
-
-/** Whether much of the output are control characters, each of which JSON writes as six. */
-function isCostlyText(...streams: readonly Buffer[]): boolean {
-  let [bytes, controls] = [0, 0];
-  for (const stream of streams) {
-    bytes += stream.length;
-    if (stream.length < COSTLY_FROM / 2) continue;
-    for (const byte of stream) if (byte < 0x20 && (byte < 0x08 || byte > 0x0d)) controls++;
-  }
-  return bytes >= COSTLY_FROM && controls * 5 > bytes;
-}
-
-/** Both streams as text, or both as base64 when either is no text, or its text would be much longer. */
-function execJson(result: ExecResult) {
-  const rest = {
-    exit_code: result.exit.exitCode,
-    duration_ms: result.durationMs,
-    ...defined({ signal: result.exit.signal }),
-    ...(result.timedOut ? { timed_out: true } : {}),
-    ...(result.truncated ? { truncated: true } : {}),
-  };
-  try {
-    if (isCostlyText(result.stdout, result.stderr)) throw new Error("base64 is shorter");
-    return {
-      stdout: utf8.decode(result.stdout),
-      stderr: utf8.decode(result.stderr),
-      ...rest,
-      encoding: "utf-8",
-    };
-  } catch {
-    return {
-      stdout: result.stdout.toString("base64"),
-      stderr: result.stderr.toString("base64"),
-      ...rest,
-      encoding: "base64",
-    };
-  }
 }

@@ -2,31 +2,40 @@ import { defined, problemOf } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
-import { EnvironmentBody, validateCommandText } from "./command-text.ts";
+import { EnvironmentBody, validateCommandText } from "../http/command-text.ts";
+import { CapsuleEvents, sendCapsuleEvents } from "./capsule-events.ts";
 import { LimitsBody, processLimits } from "./process-limits.ts";
 import { InputQueue } from "./input-queue.ts";
 import { startProcess } from "./start-process.ts";
 import { endTree } from "./run-foreground.ts";
 import { forwardOutput } from "./forward-output.ts";
+import { SocketOutput } from "./socket-output.ts";
 import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketHandler, SocketContext } from "../http/socket-route.ts";
 import { listedOrRefused } from "../http/strict-fields.ts";
 import type { ClientSocket } from "../http/client-socket.ts";
 
-const Start = Type.Object({
-  type: Type.Literal("start"),
-  cmd: Type.String({ minLength: 1, maxLength: 4096 }),
-  args: Type.Optional(Type.Array(Type.String())),
-  envs: Type.Optional(EnvironmentBody),
-  cwd: Type.Optional(Type.String({ maxLength: 4096 })),
-  user: Type.Optional(Type.String({ maxLength: 64 })),
-  timeout_sec: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400 })),
-  stdin: Type.Optional(Type.Boolean()),
-  limits: Type.Optional(LimitsBody),
-  encoding: Type.Optional(Type.Union([Type.Literal("utf-8"), Type.Literal("base64")])),
-});
+export const ExecStart = Type.Object(
+  {
+    type: Type.Literal("start"),
+    cmd: Type.String({ minLength: 1, maxLength: 4096 }),
+    args: Type.Optional(Type.Array(Type.String())),
+    envs: Type.Optional(EnvironmentBody),
+    cwd: Type.Optional(Type.String({ maxLength: 4096 })),
+    user: Type.Optional(Type.String({ maxLength: 64 })),
+    timeout_sec: Type.Optional(Type.Number({ minimum: 0, maximum: 86_400 })),
+    stdin: Type.Optional(Type.Boolean()),
+    limits: Type.Optional(LimitsBody),
+    capsule_events: CapsuleEvents,
+    encoding: Type.Optional(Type.Union([Type.Literal("utf-8"), Type.Literal("base64")])),
+  },
+  { title: "ExecStart", description: "Starts the command; the first message" },
+);
 
-const Input = Type.Object({ type: Type.Literal("stdin"), data: Type.String() });
+export const ExecInput = Type.Object(
+  { type: Type.Literal("stdin"), data: Type.String({ description: "Base64" }) },
+  { title: "ExecInput", description: "Standard input, when `start` asked for it" },
+);
 const Control = Type.Object({ type: Type.String() });
 
 /**
@@ -37,9 +46,9 @@ export const execStream: SocketHandler = async (socket, context) => {
   const first = await socket.receive(context.signal);
   if (!first) return;
   const start = first.type === "json" ? first.value : undefined;
-  if (!Value.Check(Start, start))
+  if (!Value.Check(ExecStart, start))
     throw new SocketRefused("first message must be type 'start' with a 'cmd' field");
-  listedOrRefused(Start, start, context.isStrict);
+  listedOrRefused(ExecStart, start, context.isStrict);
   const { cmd, args = [], envs = {}, stdin = false, encoding = "utf-8" } = start;
   let process: CapsuleProcess;
   try {
@@ -72,21 +81,20 @@ export const execStream: SocketHandler = async (socket, context) => {
           timedOut = true;
           end(process, context);
         }, start.timeout_sec * 1000);
+  let endEvents = (): void => undefined;
   try {
     await socket.send({ type: "start", pid: process.facts.pid });
+    if (start.capsule_events === true) endEvents = sendCapsuleEvents(socket, context);
     const reading = readClient(process, socket, context, ended.signal);
-    await forwardOutput(
-      process,
-      socket,
-      { from: "oldest", encoding, offsets: false, timedOut: () => timedOut },
-      context.signal,
-    );
+    const output = new SocketOutput(socket, { encoding, offsets: false, timedOut: () => timedOut });
+    await forwardOutput(process, output, "oldest", context.signal);
     ended.abort();
     await reading;
   } catch (error) {
     end(process, context);
     throw error;
   } finally {
+    endEvents();
     clearTimeout(timer);
     ended.abort();
   }
@@ -110,7 +118,7 @@ async function readClient(
       const message = await socket.receive(ended);
       if (!message) return;
       if (message.type === "bytes") input.write(message.bytes);
-      else if (Value.Check(Input, message.value)) input.write(Buffer.from(message.value.data, "base64"));
+      else if (Value.Check(ExecInput, message.value)) input.write(Buffer.from(message.value.data, "base64"));
       else if (Value.Check(Control, message.value)) {
         if (message.value.type === "stdin_close") input.close();
         else if (message.value.type === "stop") end(process, context);

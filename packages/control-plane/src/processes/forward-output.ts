@@ -1,53 +1,24 @@
-import { defined } from "@wrenn/core";
-import type { CapsuleProcess, OutputStart, OutputStream } from "@wrenn/protocol";
-import type { ClientSocket } from "../http/client-socket.ts";
-import { TextPieces } from "./text-pieces.ts";
-import type { TextPiece } from "./text-pieces.ts";
+import type { CapsuleProcess, OutputStart, OutputStream, ProcessExit } from "@wrenn/protocol";
 
-export interface ForwardOptions {
-  readonly from: OutputStart;
-  /** `base64` carries any bytes; `utf-8` whole characters. */
-  readonly encoding: "utf-8" | "base64";
-  /** Adds `offset` and `next`, counted in bytes of the stream, to every piece of output: where it begins, and what follows it. */
-  readonly offsets: boolean;
-  readonly timedOut?: () => boolean;
+/** Where a client gets the output of a process. Each call waits while the client is slow. */
+export interface OutputSink {
+  data(stream: OutputStream, offset: number, bytes: Uint8Array): Promise<void>;
+  /** Bytes `from` up to `to` of a stream are not kept. */
+  dropped(stream: OutputStream, from: number, to: number): Promise<void>;
+  /** The last call. */
+  exit(exit: ProcessExit): Promise<void>;
 }
 
-/** Sends a process's output as messages (docs/reference/websocket-api.md#commands), the exit last. */
+/** Passes a process's output on to a client, the exit last. A slow client is a slow reader of the process. */
 export async function forwardOutput(
-  process: CapsuleProcess,
-  socket: ClientSocket,
-  options: ForwardOptions,
+  process: Pick<CapsuleProcess, "output">,
+  sink: OutputSink,
+  from: OutputStart,
   signal: AbortSignal,
 ): Promise<void> {
-  const { encoding, offsets } = options;
-  const pieces = new TextPieces();
-  const send = async (stream: OutputStream, piece: TextPiece | undefined): Promise<void> => {
-    if (!piece) return;
-    const { text: data, offset, next } = piece;
-    await socket.send({ type: stream, data, ...(offsets ? { offset, next } : {}) });
-  };
-  for await (const event of process.output(options.from, signal)) {
-    if (event.type === "data") {
-      const { stream, offset, bytes } = event;
-      await send(
-        stream,
-        encoding === "base64"
-          ? { text: Buffer.from(bytes).toString("base64"), offset, next: offset + bytes.length }
-          : pieces.next(stream, offset, bytes),
-      );
-    } else if (event.type === "dropped") {
-      await send(event.stream, pieces.rest(event.stream));
-      await socket.send({ type: "dropped", stream: event.stream, from: event.from, to: event.to });
-    } else if (event.type === "exit") {
-      for (const stream of ["stdout", "stderr"] as const) await send(stream, pieces.rest(stream));
-      const { exitCode, signal: killedBy } = event.exit;
-      await socket.send({
-        type: "exit",
-        exit_code: exitCode,
-        ...defined({ signal: killedBy }),
-        ...(options.timedOut?.() === true ? { timed_out: true } : {}),
-      });
-    }
+  for await (const event of process.output(from, signal)) {
+    if (event.type === "data") await sink.data(event.stream, event.offset, event.bytes);
+    else if (event.type === "dropped") await sink.dropped(event.stream, event.from, event.to);
+    else if (event.type === "exit") await sink.exit(event.exit);
   }
 }

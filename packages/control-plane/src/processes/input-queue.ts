@@ -1,4 +1,4 @@
-import { Bell } from "@wrenn/core";
+import { Bell, WrennError } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 
 /** Input that is on its way to the guest; what is beyond it waits here. */
@@ -31,6 +31,7 @@ export class InputQueue {
   readonly #process: CapsuleProcess;
   readonly #held: HeldMessages;
   readonly #onFailure: (error: unknown) => void;
+  readonly #onTaken: (bytes: number | undefined) => void;
   readonly #items: Item[] = [];
   #underWay = 0;
   #working = false;
@@ -40,11 +41,20 @@ export class InputQueue {
   /** Rings when an input has settled, and when a resize was added. */
   readonly #change = new Bell();
 
-  /** @param onFailure - called once, when the process takes no more input; what still comes is dropped. */
-  constructor(process: CapsuleProcess, held: HeldMessages, onFailure: (error: unknown) => void) {
+  /**
+   * @param onFailure - called once, when the process takes no more input; what still comes is dropped.
+   * @param onTaken - called in the order of the input with how many bytes more the guest took; undefined when that is not known.
+   */
+  constructor(
+    process: CapsuleProcess,
+    held: HeldMessages,
+    onFailure: (error: unknown) => void,
+    onTaken: (bytes: number | undefined) => void = () => undefined,
+  ) {
     this.#process = process;
     this.#held = held;
     this.#onFailure = onFailure;
+    this.#onTaken = onTaken;
   }
 
   write(bytes: Buffer): void {
@@ -89,6 +99,17 @@ export class InputQueue {
     this.abandon();
     // What was under way is given back.
     await this.#whileTaken(patienceMs);
+  }
+
+  /** Takes back what the guest has not taken, and waits at most `ms` for what is under way. */
+  async stop(ms: number): Promise<void> {
+    this.abandon();
+    await this.#whileTaken(ms);
+  }
+
+  /** Whether what happened to all of the input is known. */
+  get isSettled(): boolean {
+    return this.#underWay === 0 && this.#items.length === 0;
   }
 
   async #whileTaken(patienceMs: number): Promise<void> {
@@ -136,7 +157,13 @@ export class InputQueue {
     this.#underWay += cost;
     this.#process
       .write(parts.length === 1 && first ? first : Buffer.concat(parts, size), this.#abandoned.signal)
-      .catch((error: unknown) => this.#fail(error))
+      .then(
+        () => this.#onTaken(size),
+        (error: unknown) => {
+          this.#onTaken(takenOf(error));
+          this.#fail(error);
+        },
+      )
       .finally(() => {
         this.#underWay -= cost;
         this.#settled++;
@@ -177,4 +204,10 @@ export class InputQueue {
     this.abandon(error);
     this.#onFailure(error);
   }
+}
+
+/** How many bytes of a write that failed were taken. */
+function takenOf(error: unknown): number | undefined {
+  if (WrennError.is(error, "stdin_closed")) return 0;
+  return WrennError.is(error, "input_not_read") ? Number(error.context["accepted"]) : undefined;
 }

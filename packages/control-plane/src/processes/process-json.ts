@@ -1,12 +1,8 @@
 import { defined } from "@wrenn/core";
 import type { HeldOutput, OutputOffsets, ProcessExit, ProcessFacts } from "@wrenn/protocol";
 import { Type } from "typebox";
+import { Exit, exitJson } from "../http/exit-json.ts";
 import { unfinishedBytes } from "./text-pieces.ts";
-
-const Exit = Type.Object({
-  exit_code: Type.Integer({ description: "The program's own, or 128 + signal" }),
-  signal: Type.Optional(Type.Integer()),
-});
 
 export const ProcessFactsAnswer = Type.Object({
   pid: Type.Integer(),
@@ -15,10 +11,15 @@ export const ProcessFactsAnswer = Type.Object({
   args: Type.Array(Type.String()),
   terminal: Type.Boolean(),
   started_at: Type.String({ description: "RFC 3339, UTC" }),
+  timeout_sec: Type.Optional(Type.Number({ description: "The time limit that it was started with" })),
+  input_offset: Type.Optional(
+    Type.Integer({ description: "Bytes of standard input that were taken; absent without an input" }),
+  ),
   exit: Type.Optional(Exit),
 });
 
-export function processFacts({ pid, tag, cmd, args, terminal, startedAt, exit }: ProcessFacts) {
+export function processFacts(facts: ProcessFacts) {
+  const { pid, tag, cmd, args, terminal, startedAt, timeoutMs, inputOffset, exit } = facts;
   return {
     pid,
     ...defined({ tag }),
@@ -26,7 +27,11 @@ export function processFacts({ pid, tag, cmd, args, terminal, startedAt, exit }:
     args: [...args],
     terminal,
     started_at: new Date(startedAt).toISOString(),
-    ...defined({ exit: exit && exitJson(exit) }),
+    ...defined({
+      timeout_sec: timeoutMs === undefined ? undefined : timeoutMs / 1000,
+      input_offset: inputOffset,
+      exit: exit && exitJson(exit),
+    }),
   };
 }
 
@@ -79,8 +84,4 @@ function continuationBytes(bytes: Uint8Array): number {
   let count = 0;
   while (count < 3 && count < bytes.length && ((bytes[count] ?? 0) & 0xc0) === 0x80) count++;
   return count;
-}
-
-function exitJson({ exitCode, signal }: ProcessExit) {
-  return { exit_code: exitCode, ...defined({ signal }) };
 }

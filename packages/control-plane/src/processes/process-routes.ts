@@ -1,7 +1,8 @@
-import { defined, withDeadline, WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { CapsuleProcess } from "@wrenn/protocol";
 import { constants } from "node:os";
 import { Type } from "typebox";
+import { answered, findProcess, ProcessParams } from "./find-process.ts";
 import { processFacts, ProcessFactsAnswer, processLogs, ProcessLogsAnswer } from "./process-json.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
@@ -11,14 +12,8 @@ import type { WaitingReply } from "../http/waiting-client.ts";
 import type { CapsuleOpener } from "../capsules/running-capsules.ts";
 
 const { SIGKILL, SIGTERM } = constants.signals;
-const CALL_MS = 10_000;
 /** How long input waits for a process that does not read. */
 const INPUT_MS = 10_000;
-
-const ProcessParams = Type.Object({
-  id: Type.String(),
-  selector: Type.String({ maxLength: 128, description: "pid (all digits) or tag" }),
-});
 
 const ProcessList = Type.Object({
   processes: Type.Array(
@@ -43,6 +38,14 @@ const SignalBody = Type.Object({
 const InputBody = Type.Object({
   data: Type.Optional(Type.String()),
   encoding: Type.Optional(Type.Union([Type.Literal("utf-8"), Type.Literal("base64")])),
+  offset: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        "Place of the first byte of `data` in the whole input: bytes that were taken before are skipped, so that a repeated request writes nothing twice",
+    }),
+  ),
   close: Type.Optional(Type.Boolean({ description: "Closes standard input after the data" })),
 });
 
@@ -50,6 +53,7 @@ const InputRefusal = Type.Object({
   error: Type.Object({
     ...ErrorSchema.properties.error.properties,
     accepted: Type.Optional(Type.Integer({ description: "Bytes of the data that were taken" })),
+    expected: Type.Optional(Type.Integer({ description: "Where the input continues" })),
   }),
 });
 
@@ -121,7 +125,7 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
   ): Promise<CapsuleProcess> => {
     const capsule = await capsules.open(teamOf(request), id);
     await capsule.touch();
-    return await answered("finding the process", reply, (signal) => capsule.processes.find(selector, signal));
+    return await findProcess(capsule, selector, reply);
   };
 
   app.get(
@@ -171,7 +175,7 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
       schema: {
         summary: "Write to a process's standard input",
         description:
-          "204 when the capsule has taken all of it. What is not taken within 10 seconds, because the process does not read, is 409 `input_not_read` with `accepted`, how many bytes of the data were taken: the rest is never delivered, and may be sent again.",
+          "204 when the capsule has taken all of it. What is not taken within 10 seconds, because the process does not read, is 409 `input_not_read` with `accepted`, how many bytes of the data were taken: the rest is never delivered, and may be sent again. With `offset` a request can be repeated: 409 `input_offset_differs` with `expected` when bytes before it are missing.",
         tags: ["commands"],
         params: ProcessParams,
         body: InputBody,
@@ -180,10 +184,16 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
     },
     async (request, reply) => {
       const process = await find(request, reply, request.params);
-      const { data = "", encoding = "utf-8", close = false } = request.body;
+      const { data = "", encoding = "utf-8", offset, close = false } = request.body;
       const signal = AbortSignal.any([AbortSignal.timeout(INPUT_MS), waitingClient(reply).left]);
       const bytes = Buffer.from(data, encoding);
-      if (bytes.length > 0) await process.write(bytes, signal);
+      if (offset === undefined) {
+        if (bytes.length > 0) await process.write(bytes, signal);
+      } else {
+        const refind = async (): Promise<CapsuleProcess> => await find(request, reply, request.params);
+        await writeOnce(process, { bytes, offset, refind }, signal);
+        void reply.header("input-offset", offset + bytes.length);
+      }
       if (close) await closeAfter(process, bytes.length, signal);
       return await reply.status(204).send(null);
     },
@@ -212,13 +222,27 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
   );
 }
 
-/** What the guest answers in time, while the client waits for it. @throws WrennError `deadline_exceeded`, `client_left`. */
-async function answered<T>(
-  what: string,
-  reply: WaitingReply,
-  ask: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  return await withDeadline(what, CALL_MS, waitingClient(reply).left, ask);
+interface PlacedInput {
+  readonly bytes: Buffer;
+  readonly offset: number;
+  /** The process by the same selector, as it is now. */
+  readonly refind: () => Promise<CapsuleProcess>;
+}
+
+/** Writes what was not taken before. An input that is closed, or whose process has exited, may have taken all of it. */
+async function writeOnce(
+  process: CapsuleProcess,
+  { bytes, offset, refind }: PlacedInput,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await process.write(bytes, signal, offset);
+  } catch (error) {
+    if (!WrennError.is(error, "stdin_closed")) throw error;
+    const { pid, startedAt, inputOffset = 0 } = (await refind()).facts;
+    const isSame = pid === process.facts.pid && startedAt === process.facts.startedAt;
+    if (!isSame || inputOffset < offset + bytes.length) throw error;
+  }
 }
 
 /** Closes the input after `bytes` bytes that were taken. */

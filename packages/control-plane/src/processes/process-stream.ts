@@ -1,6 +1,8 @@
 import { problemOf } from "@wrenn/core";
 import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
+import { sendCapsuleEvents } from "./capsule-events.ts";
 import { forwardOutput } from "./forward-output.ts";
+import { SocketOutput } from "./socket-output.ts";
 import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketHandler } from "../http/socket-route.ts";
 
@@ -18,19 +20,17 @@ export const processStream: SocketHandler = async (socket, context) => {
   }
   const ended = new AbortController();
   const draining = drain();
+  let endEvents = (): void => undefined;
   try {
     await socket.send({ type: "start", pid: process.facts.pid });
-    await forwardOutput(
-      process,
-      socket,
-      {
-        from,
-        encoding: context.query.get("encoding") === "base64" ? "base64" : "utf-8",
-        offsets: context.query.has("from"),
-      },
-      context.signal,
-    );
+    if (context.query.get("capsule_events") === "true") endEvents = sendCapsuleEvents(socket, context);
+    const output = new SocketOutput(socket, {
+      encoding: context.query.get("encoding") === "base64" ? "base64" : "utf-8",
+      offsets: context.query.has("from"),
+    });
+    await forwardOutput(process, output, from, context.signal);
   } finally {
+    endEvents();
     ended.abort();
     await draining;
   }

@@ -1,19 +1,15 @@
 import { constants } from "node:os";
 import { defined, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
-import type {
-  CapsuleProcess,
-  CapsuleProcesses,
-  OutputStream,
-  ProcessExit,
-  ProcessLimits,
-} from "@wrenn/protocol";
+import type { CapsuleProcess, CapsuleProcesses, ProcessExit, ProcessLimits } from "@wrenn/protocol";
+import { asPhase, currentPhases } from "../http/current-phases.ts";
 import { startProcess } from "./start-process.ts";
 import type { Work } from "../http/pending-work.ts";
-import { unfinishedBytes } from "./text-pieces.ts";
+import { CollectedOutput } from "./collected-output.ts";
+import type { CollectedOutputOptions } from "./collected-output.ts";
 
 const { SIGKILL, SIGTERM } = constants.signals;
-/** Each stream of a foreground command is kept up to here; the rest is counted, not kept. */
+/** Each stream of a foreground command is kept up to here unless the server is configured otherwise; the rest is not kept. */
 export const OUTPUT_LIMIT = 8 << 20;
 /** How long ending a command may take, in milliseconds. */
 export const endTimes = {
@@ -34,6 +30,8 @@ export interface ExecRequest {
   readonly user?: string;
   readonly limits?: ProcessLimits;
   readonly timeoutSec: number;
+  /** Bytes that are kept of each stream. */
+  readonly outputBytes?: number;
   /** Memory of the answer: output without room in it is left out, as output beyond the limit is. */
   readonly work?: Pick<Work, "reserve">;
 }
@@ -62,17 +60,19 @@ export async function runForeground(
   times: EndTimes = endTimes,
 ): Promise<ExecResult> {
   const startedAt = clock.monotonic();
-  const process = await startProcess(
-    processes,
-    {
-      cmd: request.cmd,
-      args: request.args,
-      envs: request.envs,
-      ...defined({ cwd: request.cwd, user: request.user, limits: request.limits }),
-      stdin: false,
-      output: "attached",
-    },
-    signal,
+  const process = await asPhase("guest", () =>
+    startProcess(
+      processes,
+      {
+        cmd: request.cmd,
+        args: request.args,
+        envs: request.envs,
+        ...defined({ cwd: request.cwd, user: request.user, limits: request.limits }),
+        stdin: false,
+        output: "attached",
+      },
+      signal,
+    ),
   );
   let timedOut = false;
   const over = new AbortController();
@@ -91,7 +91,7 @@ export async function runForeground(
     const { stdout, stderr, exit, truncated } = await collect(
       process,
       AbortSignal.any([signal, stuck.signal]),
-      request.work,
+      { limit: request.outputBytes ?? OUTPUT_LIMIT, work: request.work },
     );
     return {
       stdout,
@@ -126,30 +126,24 @@ export async function endTree(process: CapsuleProcess, times: EndTimes = endTime
 async function collect(
   process: CapsuleProcess,
   signal: AbortSignal,
-  work: Pick<Work, "reserve"> | undefined,
+  options: CollectedOutputOptions,
 ): Promise<Pick<ExecResult, "stdout" | "stderr" | "exit" | "truncated">> {
-  const parts: Record<OutputStream, Uint8Array[]> = { stdout: [], stderr: [] };
-  const size: Record<OutputStream, number> = { stdout: 0, stderr: 0 };
-  const cut = new Set<OutputStream>();
-  let isFull = false;
+  const output = new CollectedOutput(options);
+  const phases = currentPhases();
+  phases?.begin("first_byte");
+  let isWaiting = true;
   for await (const event of process.output("oldest", signal)) {
-    if (event.type === "data") {
-      const { length } = event.bytes;
-      isFull ||= work?.reserve(size.stdout + size.stderr + length) === false;
-      const room = isFull ? 0 : OUTPUT_LIMIT - size[event.stream];
-      if (event.bytes.length > room) cut.add(event.stream);
-      if (room > 0) parts[event.stream].push(event.bytes.subarray(0, room));
-      size[event.stream] += Math.min(room, event.bytes.length);
-    } else if (event.type === "dropped") {
-      cut.add(event.stream);
-    } else if (event.type === "exit") {
-      const whole = (stream: OutputStream): Buffer => {
-        const bytes = Buffer.concat(parts[stream]);
-        // A character that the limit cuts is left out, so that text stays text.
-        return cut.has(stream) ? bytes.subarray(0, bytes.length - unfinishedBytes(bytes)) : bytes;
-      };
-      return { stdout: whole("stdout"), stderr: whole("stderr"), exit: event.exit, truncated: cut.size > 0 };
-    }
+    if (isWaiting) phases?.begin("run");
+    isWaiting = false;
+    output.take(event);
+    if (event.type !== "exit") continue;
+    phases?.end();
+    return {
+      stdout: output.whole("stdout"),
+      stderr: output.whole("stderr"),
+      exit: event.exit,
+      truncated: output.isTruncated,
+    };
   }
   throw new Error("the output ended without an exit");
 }

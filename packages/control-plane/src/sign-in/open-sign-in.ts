@@ -2,10 +2,13 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import type { Database } from "@wrenn/database";
 import type { SignUpPolicy } from "../accounts/sign-up-policy.ts";
 import type { Accounts } from "../accounts/accounts.ts";
+import type { ApiKeysService } from "../accounts/api-keys.ts";
+import type { Sessions } from "../accounts/sessions.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import { TokenCookie } from "../http/token-cookie.ts";
 import type { AuditLog } from "../audit/audit.ts";
 import { Connections } from "./connections.ts";
+import { DeviceLogins } from "./device-logins.ts";
 import type { IdentityProvider } from "./identity-provider.ts";
 import { IdentityProviders } from "./identity-providers.ts";
 import { ATTEMPT_MS, SignIn } from "./sign-in.ts";
@@ -14,6 +17,7 @@ import { ATTEMPT_MS, SignIn } from "./sign-in.ts";
 export interface SignInServices {
   readonly signIn: SignIn;
   readonly connections: Connections;
+  readonly devices: DeviceLogins;
   readonly providers: IdentityProviders;
   readonly attemptCookie: TokenCookie;
 }
@@ -24,6 +28,8 @@ export interface SignInServicesDeps {
   readonly logger: Logger;
   readonly random: Random;
   readonly accounts: Accounts;
+  readonly apiKeys: ApiKeysService;
+  readonly sessions: Sessions;
   readonly policy: SignUpPolicy;
   readonly mailer: Mailer;
   readonly audit: AuditLog;
@@ -32,7 +38,8 @@ export interface SignInServicesDeps {
 }
 
 export function openSignIn(deps: SignInServicesDeps): SignInServices {
-  const { database, clock, logger, random, accounts, policy, mailer, audit, publicUrl } = deps;
+  const { database, clock, logger, random, accounts, apiKeys, sessions, policy, mailer, audit, publicUrl } =
+    deps;
   const providers = new IdentityProviders(deps.identityProviders);
   const connections = new Connections({ database, providers, mailer, audit });
   return {
@@ -48,6 +55,7 @@ export function openSignIn(deps: SignInServicesDeps): SignInServices {
       publicUrl,
     }),
     connections,
+    devices: new DeviceLogins({ database, clock, random, apiKeys, sessions, audit }),
     providers,
     // Lax: the provider leads the browser back here, and the cookie has to come along.
     attemptCookie: new TokenCookie({

@@ -1,4 +1,4 @@
-import { pageOf, RETURN_TO_KEY } from "./page.ts";
+import { pageOf, RETURN_TO_KEY } from "../http/page.ts";
 
 /**
  * Browsers leave the login's cookie out where another site led here (SameSite=Strict), so the page first asks itself whether

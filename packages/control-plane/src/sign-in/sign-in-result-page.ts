@@ -1,13 +1,13 @@
 import type { IdentityProvider } from "./identity-provider.ts";
 import type { SignInProblem } from "./sign-in-redirects.ts";
-import { pageOf, RETURN_TO_KEY } from "./page.ts";
-import type { HtmlPage } from "./page.ts";
+import { pageOf, RETURN_TO_KEY } from "../http/page.ts";
+import type { HtmlPage } from "../http/page.ts";
 
 /** Comes back to the page that the person left, if it was one that asks to log in; other addresses are nobody's business here. */
 const SCRIPT = `
 const way = sessionStorage.getItem("${RETURN_TO_KEY}") ?? "";
 sessionStorage.removeItem("${RETURN_TO_KEY}");
-if (way.startsWith("/v1/ports/sign-in?")) location.replace(way);
+if (way.startsWith("/v1/ports/sign-in?") || way.startsWith("/device?")) location.replace(way);
 `;
 
 const AGAIN = "Please try again.";

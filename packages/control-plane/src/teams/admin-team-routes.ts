@@ -45,6 +45,7 @@ const limits = {
   max_memory_mb: Count,
   max_templates: Count,
   max_channels: Count,
+  max_builds: Count,
   max_storage_mb: Count,
   max_checkpoints: Count,
   max_capsule_checkpoints: Count,

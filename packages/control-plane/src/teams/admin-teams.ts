@@ -50,6 +50,7 @@ export class AdminTeams {
         max_memory_mb: change.max_memory_mb ?? before.max_memory_mb,
         max_templates: change.max_templates ?? before.max_templates,
         max_channels: change.max_channels ?? before.max_channels,
+        max_builds: change.max_builds ?? before.max_builds,
         max_storage_mb: change.max_storage_mb ?? before.max_storage_mb,
         max_checkpoints: change.max_checkpoints ?? before.max_checkpoints,
         max_capsule_checkpoints: change.max_capsule_checkpoints ?? before.max_capsule_checkpoints,

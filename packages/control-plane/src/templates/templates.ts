@@ -1,17 +1,20 @@
 import { defined, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
-import { discardedTemplateQueries, templateQueries } from "@wrenn/database";
-import type { Database, NewTemplate, TemplateOfTeam, TemplateRow, Trx } from "@wrenn/database";
+import { DEFAULT_TAG, discardedTemplateQueries, templateQueries } from "@wrenn/database";
+import type { Database, TemplateOfTeam, TemplateRow, Trx } from "@wrenn/database";
 import type { NetworkRules, TemplateFacts } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
 import { builtInTemplates } from "./built-in-templates.ts";
+import { discardFiles, removeVersion } from "./remove-version.ts";
+import { resolveTemplate } from "./resolve-template.ts";
+import { parseTemplateName, templateNameOf } from "./template-name.ts";
 
-const DELETE_MS = 60_000;
 /** What has no name after this is not being made any more. */
 const MAKING_MS = 15 * 60_000;
-/** Capsules that are to be started from what is replaced now are known to the host after this. */
-const REPLACED_MS = 60_000;
+
+/** Size of the disk of every built-in template. */
+const BUILT_IN_DISK_MIB = 5120;
 
 /** A template as a capsule is started from it. */
 export interface FoundTemplate {
@@ -23,10 +26,17 @@ export interface FoundTemplate {
   readonly shape?: { readonly vcpus: number; readonly memoryMib: number };
   /** What its capsules may reach unless their create says otherwise; the default when absent. */
   readonly network?: NetworkRules;
+  /** Size of its disk. */
+  readonly diskMib: number;
+  /** Names of the environment that its capsules start with. */
+  readonly envNames: readonly string[];
+  readonly user?: string;
+  readonly cwd?: string;
 }
 
 export interface NewSnapshot {
   readonly teamId: string;
+  /** `name` or `name:tag`. */
   readonly name: string;
   readonly hostKey: string;
   readonly hostId: string;
@@ -36,6 +46,10 @@ export interface NewSnapshot {
   readonly metadata: Readonly<Record<string, string>>;
   /** What the capsule may reach that it is made of. */
   readonly network?: NetworkRules;
+  readonly diskMib: number;
+  readonly envNames: readonly string[];
+  readonly user?: string;
+  readonly cwd?: string;
 }
 
 /** Templates: the built-in ones of the hosts, those that the platform made of its capsules for everybody, and those of teams. */
@@ -55,19 +69,36 @@ export class TemplatesService {
     return await this.#fleet.templates(builtInTemplates, teamId);
   }
 
-  /** No host has a say in what a name stands for. @throws WrennError `template_not_found`. */
-  async find(teamId: string, name: string): Promise<FoundTemplate> {
-    if (builtInTemplates.has(name)) return { hostKey: name };
-    // A team's own comes before one that the platform gave the same name later.
-    const row =
-      (await templateQueries.findTemplate(this.#database.db, teamId, name)) ??
-      (await templateQueries.findTemplate(this.#database.db, PLATFORM_TEAM, name));
-    if (!row) throw new WrennError("template_not_found", { template: name });
+  /**
+   * The version that a reference stands for. No host has a say in it.
+   *
+   * @throws WrennError `template_not_found`, also for a template of another team that is not public; `template_tag_not_found`.
+   */
+  async find(teamId: string, reference: string): Promise<FoundTemplate> {
+    const { db } = this.#database;
+    const { namespace, name, tag } = parseTemplateName(reference);
+    let row: TemplateRow | undefined;
+    // Most creates name a template of their team: one query finds it.
+    if (namespace === undefined && !builtInTemplates.has(name))
+      row = await templateQueries.findTemplate(db, teamId, name, tag);
+    if (!row) {
+      const { owner } = await resolveTemplate(db, teamId, reference);
+      if (owner === "built-in" && tag === DEFAULT_TAG)
+        return { hostKey: name, diskMib: BUILT_IN_DISK_MIB, envNames: [] };
+      row = owner === "built-in" ? undefined : await templateQueries.findTemplate(db, owner, name, tag);
+    }
+    if (!row) throw new WrennError("template_tag_not_found", { template: name, tag });
     return {
       hostKey: row.host_key,
       hostId: row.host_id ?? undefined,
       shape: { vcpus: row.vcpus, memoryMib: row.memory_mb },
-      ...defined({ network: row.network ?? undefined }),
+      diskMib: row.disk_mb,
+      envNames: row.env_names,
+      ...defined({
+        network: row.network ?? undefined,
+        user: row.default_user ?? undefined,
+        cwd: row.default_cwd ?? undefined,
+      }),
     };
   }
 
@@ -81,18 +112,20 @@ export class TemplatesService {
   }
 
   /**
-   * @returns whether there is one of this name, which is to be replaced.
+   * @returns whether the version of this name and tag ends when another one takes its place.
    * @throws WrennError `template_name_reserved`, `template_name_taken` unless it is to be replaced.
    */
-  async requireFree(teamId: string, name: string, overwrite: boolean): Promise<boolean> {
+  async requireFree(teamId: string, tagged: string, overwrite: boolean): Promise<boolean> {
+    const { db } = this.#database;
+    const { name, tag } = parseTemplateName(tagged);
     const isReserved =
       builtInTemplates.has(name) ||
-      (teamId !== PLATFORM_TEAM &&
-        (await templateQueries.findTemplate(this.#database.db, PLATFORM_TEAM, name)) !== undefined);
+      (teamId !== PLATFORM_TEAM && (await templateQueries.templateExists(db, PLATFORM_TEAM, name)));
     if (isReserved) throw new WrennError("template_name_reserved", { template: name });
-    const isTaken = (await templateQueries.findTemplate(this.#database.db, teamId, name)) !== undefined;
-    if (isTaken && !overwrite) throw new WrennError("template_name_taken", { template: name });
-    return isTaken;
+    const taken = await templateQueries.findTemplate(db, teamId, name, tag);
+    if (taken && !overwrite)
+      throw new WrennError("template_name_taken", { template: templateNameOf({ name, tag }) });
+    return taken?.tags.length === 1;
   }
 
   /** Before a host makes files of a template: what gets no name is removed, whatever ends first, host or control plane. */
@@ -106,44 +139,54 @@ export class TemplatesService {
   }
 
   /**
-   * Puts a snapshot under its name. Its host removes what it replaces, as soon as no capsule uses it.
+   * Puts a snapshot under its name and tag. The version that it replaces ends unless it has another tag; its host removes its files
+   * as soon as no capsule uses them.
    *
-   * @throws WrennError `template_name_taken` when somebody else was quicker and it is not to be replaced.
+   * @throws WrennError `template_name_taken` when another request was quicker and it is not to be replaced.
    */
   async put(snapshot: NewSnapshot, overwrite: boolean): Promise<TemplateRow> {
-    const template = { id: this.#random.uuid(), ...snapshot };
-    const row = await this.#database.db.transaction().execute(async (trx) => {
-      const put =
-        (await templateQueries.putTemplate(trx, template)) ??
-        (overwrite ? await replace(trx, template) : undefined);
-      if (put) await discardedTemplateQueries.forgetDiscarded(trx, snapshot.hostKey);
-      return put;
-    });
+    const row = await this.#database.db
+      .transaction()
+      .execute(async (trx) => await this.putIn(trx, snapshot, overwrite));
     if (row) return row;
     await discardedTemplateQueries.discardTemplate(this.#database.db, snapshot, 0);
     throw new WrennError("template_name_taken", { template: snapshot.name });
   }
 
-  /** @throws WrennError `template_not_found`, `template_protected`, `template_in_use` with the capsules that use it. */
+  /** The same in a transaction of the caller. @returns undefined when the name is taken. */
+  async putIn(trx: Trx, snapshot: NewSnapshot, overwrite: boolean): Promise<TemplateRow | undefined> {
+    const { name, tag } = parseTemplateName(snapshot.name);
+    const template = { ...snapshot, id: this.#random.uuid(), name };
+    const put = await templateQueries.putTemplate(trx, template, { tag, overwrite });
+    if (!put) return undefined;
+    if (put.replaced) await discardFiles(trx, put.replaced);
+    await discardedTemplateQueries.forgetDiscarded(trx, snapshot.hostKey);
+    return put.row;
+  }
+
+  /**
+   * Deletes a template with all its versions. Capsules of other teams do not keep a public template: its files are removed when
+   * the last of them has ended.
+   *
+   * @throws WrennError `template_not_found`, `template_protected`, `template_in_use` with the capsules of the team that use it; then
+   * the versions that they use stay.
+   */
   async remove(teamId: string, name: string): Promise<void> {
     if (builtInTemplates.has(name)) throw new WrennError("template_protected", { template: name });
-    const row = await templateQueries.findTemplate(this.#database.db, teamId, name);
-    if (!row) {
-      const isPublic =
-        (await templateQueries.findTemplate(this.#database.db, PLATFORM_TEAM, name)) !== undefined;
+    const { db } = this.#database;
+    const versions = await templateQueries.listVersions(db, teamId, name);
+    if (versions.length === 0) {
+      const isPublic = await templateQueries.templateExists(db, PLATFORM_TEAM, name);
       throw new WrennError(isPublic ? "template_protected" : "template_not_found", { template: name });
     }
-    await this.#fleet.of(row).deleteSnapshot(row.host_key, AbortSignal.timeout(DELETE_MS));
-    await templateQueries.deleteTemplate(this.#database.db, row.id);
+    const dependants: string[] = [];
+    for (const version of versions)
+      try {
+        await removeVersion(this.#database, this.#fleet, version);
+      } catch (error) {
+        if (!WrennError.is(error, "template_in_use")) throw error;
+        dependants.push(String(error.context["dependants"]));
+      }
+    if (dependants.length > 0) throw new WrennError("template_in_use", { dependants: dependants.join(", ") });
   }
-}
-
-async function replace(trx: Trx, template: NewTemplate): Promise<TemplateRow | undefined> {
-  const changed = await templateQueries.replaceTemplate(trx, template);
-  if (!changed) return undefined;
-  const { host_key: hostKey, host_id: hostId, team_id: teamId, size_bytes: size } = changed.replaced;
-  const counted = { teamId, sizeBytes: Number(size) };
-  if (hostId !== null)
-    await discardedTemplateQueries.discardTemplate(trx, { hostKey, hostId, counted }, REPLACED_MS);
-  return changed.row;
 }

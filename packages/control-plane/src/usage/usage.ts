@@ -15,6 +15,7 @@ const HOUR_MS = 3_600_000;
 const KEEP_SAMPLES_MS = 60 * DAY_MS;
 const KEEP_KEYS_MS = DAY_MS;
 const KEEP_EVENTS_MS = 7 * DAY_MS;
+const KEEP_EVENTS_PER_TEAM = 100_000;
 const KEEP_LOGINS_MS = DAY_MS;
 const KEEP_MAILS_MS = 7 * DAY_MS;
 const MAX_SPAN_DAYS = 92;
@@ -74,7 +75,10 @@ export class UsageService {
     const now = this.#clock.now();
     await usageQueries.rollUpUsage(db, dayOf(now - DAY_MS));
     await usageQueries.pruneUsageSamples(db, new Date(now - KEEP_SAMPLES_MS));
-    await eventQueries.pruneEvents(db, new Date(now - KEEP_EVENTS_MS));
+    await eventQueries.pruneEvents(db, {
+      since: new Date(now - KEEP_EVENTS_MS),
+      perTeam: KEEP_EVENTS_PER_TEAM,
+    });
     await upkeepQueries.pruneLogins(db, new Date(now), new Date(now - KEEP_LOGINS_MS));
     await mailQueries.pruneMails(db, new Date(now), new Date(now - KEEP_MAILS_MS));
     await idempotencyQueries.pruneIdempotencyKeys(db, new Date(now - KEEP_KEYS_MS));

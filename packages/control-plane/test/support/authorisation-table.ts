@@ -94,10 +94,14 @@ const ofCapsules: Readonly<Record<string, Expectation>> = {
   }),
   "GET /v1/capsules/:id": row("read", 200),
   "DELETE /v1/capsules/:id": row("run", 204, { spends: "capsule" }),
+  "PATCH /v1/capsules/:id": row("run", 200, { body: () => ({ auto_resume: true }) }),
+  "POST /v1/capsules/:id/extend": row("run", 200, { body: () => ({ from_now_sec: 3600 }) }),
   "POST /v1/capsules/:id/pause": row("run", 200, { spends: "capsule" }),
   "POST /v1/capsules/:id/resume": row("run", 409),
   "POST /v1/capsules/:id/ping": row("run", 204),
   "GET /v1/capsules/:id/metrics": row("read", 200),
+  "GET /v1/capsules/:id/metrics/stream": row("read", 200),
+  "GET /v1/capsules/:id/logs": row("read", 200),
   "POST /v1/capsules/:id/fork": row("run", 201, { body: () => ({ count: 1 }), spends: "capsule" }),
   "POST /v1/capsules/:id/checkpoints": row("run", 201, { body: () => ({}) }),
   "GET /v1/capsules/:id/checkpoints": row("read", 200),
@@ -107,6 +111,7 @@ const ofCapsules: Readonly<Record<string, Expectation>> = {
   "PUT /v1/capsules/:id/network": row("egress", 200, { body: () => ({ egress: "deny" }) }),
   "GET /v1/capsules/:id/network/decisions": row("read", 200),
   "GET /v1/capsules/:id/ports": row("read", 200),
+  "GET /v1/capsules/:id/ports/listening": row("read", 200),
   "PUT /v1/capsules/:id/ports/:port": row("ports", 200, { nested: 200, body: () => ({ access: "private" }) }),
   "POST /v1/capsules/:id/ports/:port/link": row("ports", 201, { nested: 201, body: () => ({}) }),
   "GET /v1/capsules/:id/ports/links": row("read", 200),
@@ -117,6 +122,7 @@ const ofCapsules: Readonly<Record<string, Expectation>> = {
   "GET /v1/capsules/:id/processes/:selector": row("read", 200),
   "DELETE /v1/capsules/:id/processes/:selector": row("run", 204),
   "GET /v1/capsules/:id/processes/:selector/logs": row("read", 200),
+  "GET /v1/capsules/:id/processes/:selector/output": row("read", 200),
   "POST /v1/capsules/:id/processes/:selector/input": row("run", 204, { body: () => ({ data: "x" }) }),
   "POST /v1/capsules/:id/processes/:selector/signal": row("run", 204, { body: () => ({ signal: "SIGINT" }) }),
   // Files
@@ -150,7 +156,7 @@ const ofCapsules: Readonly<Record<string, Expectation>> = {
 /** Routes of capsules that there are for those of the platform too: of a team's capsule they know nothing. */
 function ofPlatformCapsules(): Readonly<Record<string, Expectation>> {
   const taken =
-    /^\w+ \/v1\/capsules\/:id($|\/(exec|metrics)$|\/processes|\/files\/(list|stat|exists|read|stream|mkdir|remove|move|copy|chmod|write))/;
+    /^\w+ \/v1\/capsules\/:id($|\/(exec|extend|metrics)$|\/processes|\/files\/(list|stat|exists|read|stream|mkdir|remove|move|copy|chmod|write))/;
   return Object.fromEntries(
     Object.entries(ofCapsules)
       .filter(([name]) => taken.test(name))
@@ -169,6 +175,7 @@ function ofPlatformCapsules(): Readonly<Record<string, Expectation>> {
 export const expectations: Readonly<Record<string, Expectation>> = {
   // The server itself
   "GET /health": row("open", 200),
+  "GET /v1/info": row("open", 200),
   "GET /ready": row("open", 200),
   "GET /metrics": row("open", 200),
   "GET /openapi.json": row("open", 200),
@@ -179,6 +186,9 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "GET /docs/static/index.html": row("open", 302),
   "GET /docs/static/swagger-initializer.js": row("open", 200),
   "GET /docs/static/*": row("open", 404),
+  "GET /download": row("open", 200),
+  "GET /download/wrenn-cli.tgz": row("open", 404),
+  "GET /download/wrenn-sdk.tgz": row("open", 404),
   // Accounts
   "POST /v1/auth/signup": row("open", 201, {
     body: (_, fresh) => ({ email: email(fresh), password: PASSWORD, name: "Fresh" }),
@@ -191,6 +201,14 @@ export const expectations: Readonly<Record<string, Expectation>> = {
     body: (_, fresh) => ({ email: email(fresh), password: PASSWORD }),
   }),
   "POST /v1/auth/refresh": row("open", 401),
+  "GET /device": row("open", 200),
+  "POST /v1/auth/device": row("open", 200, { body: () => ({}) }),
+  "POST /v1/auth/token": row("open", 401, {
+    body: () => ({ grant_type: "refresh_token", refresh_token: token }),
+  }),
+  "POST /v1/auth/device/lookup": row("person", 404, { body: () => ({ user_code: "BCDF-GHJK" }) }),
+  "POST /v1/auth/device/approve": row("person", 404, { body: () => ({ user_code: "BCDF-GHJK" }) }),
+  "POST /v1/auth/device/deny": row("person", 404, { body: () => ({ user_code: "BCDF-GHJK" }) }),
   "POST /v1/me/password/reset": row("open", 204, { body: (_, fresh) => ({ email: email(fresh) }) }),
   "POST /v1/me/password/reset/confirm": row("open", 400, { body: () => ({ token, new_password: PASSWORD }) }),
   "GET /v1/auth/providers": row("open", 200),
@@ -288,6 +306,16 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "DELETE /v1/admin/teams/:id": platform(204, { spends: "team" }),
   "GET /v1/admin/audit-logs": platform(200),
   "GET /v1/admin/mails": platform(200),
+  "GET /v1/admin/events": platform(200),
+  "GET /v1/admin/events/history": platform(200),
+  "GET /v1/admin/builds": platform(200),
+  "POST /v1/admin/builds": platform(501, {
+    body: (_, fresh) => ({ name: `made-${fresh}`, recipe: ["RUN true"] }),
+  }),
+  // Those of teams are not the platform's.
+  "GET /v1/admin/builds/:id": platform(404),
+  "GET /v1/admin/builds/:id/logs": platform(404),
+  "POST /v1/admin/builds/:id/cancel": platform(404),
   "GET /v1/admin/templates": platform(200),
   // Those of teams are not the platform's.
   "DELETE /v1/admin/templates/:name": platform(404),
@@ -297,6 +325,8 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   ...ofPlatformCapsules(),
   // Events and usage
   "GET /v1/events": row("read", 200),
+  "GET /v1/events/history": row("read", 200),
+  "GET /v1/quota": row("read", 200),
   "GET /v1/capsules/stats": row("read", 200),
   "GET /v1/capsules/usage": row("read", 200),
   // Templates
@@ -307,6 +337,21 @@ export const expectations: Readonly<Record<string, Expectation>> = {
     spends: "capsule",
   }),
   "DELETE /v1/snapshots/:name": row("manage", 204, { spends: "template" }),
+  // There is no builder here.
+  "POST /v1/builds": row("manage", 501, {
+    body: (_, fresh) => ({ name: `made-${fresh}`, recipe: ["RUN true"] }),
+  }),
+  "GET /v1/builds": row("read", 200),
+  "GET /v1/builds/:id": row("read", 200),
+  "GET /v1/builds/:id/logs": row("read", 200),
+  "POST /v1/builds/:id/cancel": row("manage", 204, { spends: "build" }),
+  "GET /v1/templates": row("read", 200),
+  "GET /v1/templates/:name": row("read", 200),
+  "PATCH /v1/templates/:name": row("manage", 200, { body: () => ({ public: false }) }),
+  "GET /v1/templates/:name/tags": row("read", 200),
+  "PUT /v1/templates/:name/tags/:tag": row("manage", 204, { nested: 204, body: () => ({ version: 1 }) }),
+  "DELETE /v1/templates/:name/tags/:tag": row("manage", 204, { spends: "template" }),
+  "DELETE /v1/templates/:name/versions/:version": row("manage", 204, { spends: "template" }),
   ...ofCapsules,
 };
 

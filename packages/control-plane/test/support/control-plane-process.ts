@@ -26,19 +26,24 @@ process.on(
 process.once("disconnect", () => process.exit(1));
 
 const local: Readonly<Record<string, unknown>> = {
+  // An agent is no promise, though it answers to every name.
+  // oxlint-disable-next-line unicorn/no-thenable
+  then: undefined,
   onChange: () => () => undefined,
+  onListeners: () => () => undefined,
   hold: () => () => undefined,
 };
 const agent = new Proxy({} as HostAgent, {
   get: (_target, method: string) =>
-    local[method] ??
-    (async (...args: readonly unknown[]) => {
-      const seq = asked++;
-      const answer = Promise.withResolvers<unknown>();
-      waiting.set(seq, answer);
-      process.send?.({ seq, method, args: args.filter((one) => !(one instanceof AbortSignal)) });
-      return await answer.promise;
-    }),
+    method in local
+      ? local[method]
+      : async (...args: readonly unknown[]) => {
+          const seq = asked++;
+          const answer = Promise.withResolvers<unknown>();
+          waiting.set(seq, answer);
+          process.send?.({ seq, method, args: args.filter((one) => !(one instanceof AbortSignal)) });
+          return await answer.promise;
+        },
 });
 
 const unused = { directory: "/nonexistent", cacheDirectory: "/nonexistent" };
@@ -48,9 +53,11 @@ const controlPlane = await createControlPlane({
   localHost: { id: hostId, agent },
   times: { everyMs: 200, silentMs: 30_000, leaseMs: 20_000, answerMs: 5000 },
   edge: {
+    portOrigin: () => ({ scheme: "http", domain: "localhost", port: 8080 }),
     portUrl: () => "http://unused",
     portLink: () => "http://unused",
     portEntrance: () => "http://unused",
+    openPort: async () => await Promise.reject(new Error("there are no ports")),
   },
   clock: systemClock,
   logger: silentLogger,

@@ -48,7 +48,7 @@ export class FaultLab implements AsyncDisposable {
 
   static async start(): Promise<FaultLab> {
     await using release = new AsyncDisposableStack();
-    const files = release.use(await TestDatabase.create());
+    const files = release.use(await TestDatabase.migrated());
     const database = await files.open();
     release.defer(() => database.close());
     const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);

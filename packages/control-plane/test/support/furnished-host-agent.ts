@@ -109,6 +109,7 @@ function processesOf(id: string): CapsuleProcesses {
       throw new WrennError("process_not_found", { selector });
     },
     list: async () => [process.facts],
+    recent: async () => [process.facts],
   };
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DAY_MS, formatId, newId, parseId, randomHex, silentLogger, systemRandom } from "@wrenn/core";
 import {
   apiKeyQueries,
+  buildQueries,
   hostQueries,
   invitationQueries,
   portLinkQueries,
@@ -32,6 +33,8 @@ export type Kind =
   | "port"
   | "link"
   | "template"
+  | "version"
+  | "build"
   | "channel"
   | "host"
   | "tag"
@@ -43,7 +46,16 @@ export type Kind =
   | "user";
 
 /** Kinds that are used up, and made again. */
-export type Made = "capsule" | "link" | "template" | "channel" | "host" | "key" | "invitation" | "user";
+export type Made =
+  | "capsule"
+  | "link"
+  | "template"
+  | "build"
+  | "channel"
+  | "host"
+  | "key"
+  | "invitation"
+  | "user";
 
 export type Ids = Readonly<Record<Kind, string>>;
 
@@ -55,6 +67,8 @@ const nothing: Ids = {
   port: "8080",
   link: "",
   template: "",
+  version: "1",
+  build: "",
   channel: "",
   host: "",
   tag: "",
@@ -130,9 +144,40 @@ export class Furnisher {
         memoryMib: 512,
         sizeBytes: 1,
         metadata: { note: marker },
+        diskMib: 5120,
+        envNames: [],
       };
       await templateQueries.putTemplate(db, template);
+      // Tags of templates are named like those of hosts.
+      await templateQueries.setTag(db, { teamId: template.teamId, name, tag: tagOf(team) }, id);
       return name;
+    },
+    build: async (team) => {
+      const { db } = this.#platform.database;
+      const { marker } = team;
+      const id = systemRandom.uuid();
+      const build = {
+        id,
+        teamId: parseId("team", team.ids.team),
+        name: marker,
+        tag: "default",
+        baseTemplate: "minimal",
+        recipe: [`RUN echo ${marker}`],
+        healthcheck: "",
+        vcpus: 1,
+        memoryMib: 512,
+        skipPrePost: true,
+        totalSteps: 1,
+        actor: undefined,
+      };
+      // One that runs: no worker takes it from the queue, and no sweep looks at what begins in the future.
+      const { id: owner } = await db.selectFrom("control_planes").select("id").executeTakeFirstOrThrow();
+      const running = { status: "running", owner, started_at: new Date("2999-01-01") } as const;
+      await db.transaction().execute(async (trx) => {
+        await buildQueries.insertBuild(trx, build);
+        await trx.updateTable("builds").set(running).where("id", "=", id).execute();
+      });
+      return formatId("build", id);
     },
     channel: async (team) => {
       const { marker } = team;
@@ -225,7 +270,16 @@ export class Furnisher {
     };
     const ids = { ...nothing, team: formatId("team", id) };
     const team: FurnishedTeam = { marker, people, keys, ids };
-    for (const kind of ["capsule", "template", "channel", "host", "key", "invitation", "user"] as const)
+    for (const kind of [
+      "capsule",
+      "template",
+      "build",
+      "channel",
+      "host",
+      "key",
+      "invitation",
+      "user",
+    ] as const)
       await this.renew(team, kind);
     return team;
   }
@@ -320,6 +374,8 @@ export function unknownIds(): Ids {
     port: "9999",
     link: newId("portLink", systemRandom),
     template: "nobody",
+    version: "999",
+    build: newId("build", systemRandom),
     channel: newId("channel", systemRandom),
     host: newId("host", systemRandom),
     tag: "nobody",

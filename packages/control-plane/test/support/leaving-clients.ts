@@ -15,6 +15,8 @@ export class SlowHostAgent extends FakeHostAgent {
   /** Whether an abort ends a create, or comes too late for it. */
   heedsAborts = true;
   snapshotGate: Promise<void> = Promise.resolve();
+  /** Of each snapshot that was asked for. */
+  readonly snapshotSignals: (AbortSignal | undefined)[] = [];
 
   override async createCapsule(spec: CapsuleSpec, signal?: AbortSignal): Promise<CapsuleStatus> {
     if (this.isSlow) await this.#held(spec.id, signal);
@@ -27,6 +29,7 @@ export class SlowHostAgent extends FakeHostAgent {
   }
 
   override async createSnapshot(id: string, key: string, signal?: AbortSignal): Promise<TemplateFacts> {
+    this.snapshotSignals.push(signal);
     await this.snapshotGate;
     return await super.createSnapshot(id, key, this.heedsAborts ? signal : undefined);
   }
@@ -43,10 +46,13 @@ export class SlowHostAgent extends FakeHostAgent {
   }
 }
 
-/** A control plane on a slow host, with clients that leave it. */
-export async function openLeavingClients() {
+/**
+ * A control plane on a slow host, with clients that leave it. Creates are answered when they are complete, however busy the machine
+ * is, unless a time is given.
+ */
+export async function openLeavingClients({ createAnswerMs = 60_000 } = {}) {
   const host = new SlowHostAgent();
-  const platform = await TestPlatform.start({ host, createAnswerMs: 400 });
+  const platform = await TestPlatform.start({ host, createAnswerMs });
   const { db } = platform.database;
 
   const call = (
@@ -73,6 +79,18 @@ export async function openLeavingClients() {
     outgoing.on("error", () => {});
     outgoing.end(text);
     return outgoing;
+  }
+
+  /** Waits until a request that was sent has come to where it waits: many later ones are answered. */
+  async function arrived(): Promise<void> {
+    for (let later = 0; later < 20; later += 1) await live();
+  }
+
+  /** Ends it, with what a test that failed left waiting. */
+  async function close(): Promise<void> {
+    host.isSlow = false;
+    for (const create of host.creating.values()) create();
+    await platform[Symbol.asyncDispose]();
   }
 
   /** Waits for a create that the host was asked for. @returns the public id. */
@@ -134,6 +152,8 @@ export async function openLeavingClients() {
   return {
     host,
     platform,
+    close,
+    arrived,
     db,
     call,
     create,

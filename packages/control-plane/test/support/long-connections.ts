@@ -46,15 +46,16 @@ export class RecordingHostAgent extends FakeHostAgent {
       closeInput: async (...given) => await process.closeInput(...given),
       kill: async (...given) => await process.kill(...given),
       resize: async (...given) => await process.resize(...given),
-      write: async (bytes, signal) => {
+      write: async (bytes, ...given) => {
         this.typed.push(Buffer.from(bytes).toString());
-        await process.write(bytes, signal);
+        await process.write(bytes, ...given);
       },
     });
     const recording: CapsuleProcesses = {
       start: async (...given) => record(await processes.start(...given)),
       find: async (...given) => record(await processes.find(...given)),
       list: async (...given) => await processes.list(...given),
+      recent: async (...given) => await processes.recent(...given),
     };
     this.#watched.set(id, recording);
     return recording;
@@ -66,8 +67,8 @@ export interface Opening {
   readonly url: string;
   readonly capsule: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Access token that a WebSocket sends as its first message instead of headers. */
-  readonly firstToken?: string;
+  /** Credentials that a WebSocket sends in its first message instead of headers. */
+  readonly first?: { readonly token: string } | { readonly api_key: string };
   /** `/v1/admin` for capsules of the platform. */
   readonly base?: string;
 }
@@ -97,9 +98,9 @@ type Open = (opening: Opening) => Promise<LongConnection>;
 const ENDED = "1008 access_ended";
 
 function socketOf(name: string, path: string, first: object | undefined, ready: string): Open {
-  return async ({ url, capsule, headers, firstToken, base = "/v1" }) => {
+  return async ({ url, capsule, headers, first: credentials, base = "/v1" }) => {
     const socket = new WebSocket(`${url.replace("http", "ws")}${base}/capsules/${capsule}/${path}`, {
-      headers: firstToken === undefined ? { ...headers } : {},
+      headers: credentials ? {} : { ...headers },
     });
     let ending: string | undefined;
     const messages: { readonly type?: string; readonly reason?: string }[] = [];
@@ -107,7 +108,7 @@ function socketOf(name: string, path: string, first: object | undefined, ready: 
     socket.on("message", (data: RawData) => messages.push(JSON.parse((data as Buffer).toString()) as object));
     socket.once("close", (code) => (ending = `${code} ${messages.at(-1)?.reason ?? ""}`));
     await once(socket, "open");
-    if (firstToken !== undefined) socket.send(JSON.stringify({ type: "auth", token: firstToken }));
+    if (credentials) socket.send(JSON.stringify({ type: "auth", ...credentials }));
     if (first) socket.send(JSON.stringify(first));
     await eventually(`${name} is open`, () => messages.some(({ type }) => type === ready), {
       timeoutMs: 5000,
@@ -176,6 +177,12 @@ export const kinds: readonly Kind[] = [
         events.end();
         return events;
       }),
+      requestOf("output stream", (opening) => {
+        const path = `${opening.base ?? "/v1"}/capsules/${opening.capsule}/processes/service/output`;
+        const output = send(opening, "GET", path);
+        output.end();
+        return output;
+      }),
       requestOf("foreground command", (opening) => {
         const command = send(opening, "POST", `/v1/capsules/${opening.capsule}/exec`, json);
         command.end(JSON.stringify({ cmd: "sleep", args: ["600"], timeout_sec: 600 }));
@@ -187,7 +194,7 @@ export const kinds: readonly Kind[] = [
         return upload;
       }),
     ].map((open, index) => ({
-      name: ["events", "foreground command", "upload"][index] ?? "",
+      name: ["events", "output stream", "foreground command", "upload"][index] ?? "",
       ended: "destroyed",
       open,
     })),

@@ -12,7 +12,13 @@ export async function makeWorld(platform: TestPlatform, furnisher: Furnisher): P
   const ours = await furnisher.team("oursmarker");
   const theirs = await furnisher.team("theirsmarker");
   // What is the same in every capsule would be one of ours in a path of ours.
-  theirs.ids = { ...theirs.ids, checkpoint: "g2", upload: newId("upload", systemRandom), process: "theirs" };
+  theirs.ids = {
+    ...theirs.ids,
+    checkpoint: "g2",
+    upload: newId("upload", systemRandom),
+    process: "theirs",
+    version: "7",
+  };
   const stranger = await furnisher.team("strangermarker");
   const admin = await administrators(platform, furnisher);
   await signTraces(platform, theirs);

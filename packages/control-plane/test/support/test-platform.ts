@@ -3,6 +3,8 @@ import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { PassThrough } from "node:stream";
+import type { Duplex } from "node:stream";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type {
   ControlPlane,
@@ -22,6 +24,7 @@ import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 import { isPublicAddress } from "@wrenn/network";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
+import { RouteSchemas } from "../../src/http/route-schemas.ts";
 
 /** A clock that tests move: time passes, or somebody sets it back. */
 export class TestClock implements Clock {
@@ -75,6 +78,10 @@ export interface PlatformParts {
   readonly retention?: RetentionRules;
   readonly work?: NonNullable<ControlPlaneOptions["work"]>;
   readonly bodyLimits?: ControlPlaneOptions["bodyLimits"];
+  readonly templateBuilder?: ControlPlaneOptions["templateBuilder"];
+  readonly clientPackages?: ControlPlaneOptions["clientPackages"];
+  readonly corsOrigins?: readonly string[];
+  readonly execOutputBytes?: number;
 }
 
 /** The control plane on a database of its own, on top of a fake host. */
@@ -91,6 +98,9 @@ export class TestPlatform implements AsyncDisposable {
   readonly remote = new Map<string, FakeHostAgent>();
   /** Addresses that names of other services stand for. */
   readonly names = new Map<string, readonly string[]>();
+  readonly schemas = new RouteSchemas();
+  /** How ports of capsules are connected to: to a service that ends at once. */
+  openPort: (port: number) => Promise<Duplex> = async () => new PassThrough().end();
   /** What a host's certificate waits for. */
   certifying: () => Promise<void> = async () => undefined;
   readonly #release: AsyncDisposableStack;
@@ -114,7 +124,7 @@ export class TestPlatform implements AsyncDisposable {
 
   static async start(parts: PlatformParts = {}): Promise<TestPlatform> {
     await using release = new AsyncDisposableStack();
-    const files = release.use(await TestDatabase.create());
+    const files = release.use(await TestDatabase.migrated());
     const database = await files.open();
     release.defer(() => database.close());
     const { apiKey = "" } = await ensureFirstTeam(database, systemRandom);
@@ -243,6 +253,10 @@ export class TestPlatform implements AsyncDisposable {
       retention,
       work = {},
       bodyLimits,
+      templateBuilder,
+      clientPackages,
+      corsOrigins,
+      execOutputBytes,
     } = this.#parts;
     const controlPlane = await createControlPlane({
       database: this.database,
@@ -267,8 +281,10 @@ export class TestPlatform implements AsyncDisposable {
         plainHttp: true,
       },
       edge: {
+        portOrigin: () => ({ scheme: "http", domain: "localhost", port: 8080 }),
         portUrl: () => "http://unused",
         portLink: () => "http://unused",
+        openPort: async (_capsule, port) => await this.openPort(port),
         portEntrance: (capsule, port, login) =>
           `http://${port}-${capsule}.test/?${new URLSearchParams(login).toString()}`,
       },
@@ -284,7 +300,12 @@ export class TestPlatform implements AsyncDisposable {
       rates,
       work,
       bodyLimits,
+      templateBuilder,
+      clientPackages,
+      corsOrigins,
+      execOutputBytes,
       metricsToken: METRICS_TOKEN,
+      schemas: this.schemas,
       identityProviders,
       createAnswerMs,
       signUpMode: signUpMode === "default" ? undefined : signUpMode,
@@ -308,8 +329,10 @@ export class TestPlatform implements AsyncDisposable {
       open = false;
       this.#settles.delete(settle);
       server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      const closed = new Promise((resolve) => server.close(resolve));
+      // Ends sessions, without which the server would wait for them.
       await controlPlane.close();
+      await closed;
     };
     this.#release.defer(close);
     return {

@@ -1,6 +1,8 @@
+import assert from "node:assert/strict";
 import { defined } from "@wrenn/core";
 import { WebSocket } from "ws";
 import type { RawData } from "ws";
+import { undescribedMessage } from "./described-messages.ts";
 
 const DEADLINE_MS = 10_000;
 
@@ -29,8 +31,13 @@ export async function webSocketCall(
   });
   const { promise, resolve, reject } = Promise.withResolvers<SocketAnswer>();
   const messages: string[] = [];
+  const undescribed: string[] = [];
   let status = 101;
-  socket.on("message", (data: RawData) => messages.push((data as Buffer).toString()));
+  socket.on("message", (data: RawData, isBinary: boolean) => {
+    const text = (data as Buffer).toString();
+    if (!isBinary) undescribed.push(...undescribedMessage(path, text));
+    messages.push(text);
+  });
   socket.once("open", () => {
     for (const message of said.messages ?? []) socket.send(message);
   });
@@ -52,7 +59,9 @@ export async function webSocketCall(
     socket.terminate();
   }, DEADLINE_MS);
   try {
-    return await promise;
+    const answer = await promise;
+    assert.deepEqual(undescribed, [], `${path} sent what the description of the API does not have`);
+    return answer;
   } finally {
     clearTimeout(deadline);
   }

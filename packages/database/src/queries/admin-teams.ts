@@ -93,6 +93,7 @@ export interface TeamLimits {
   readonly max_memory_mb: number;
   readonly max_templates: number;
   readonly max_channels: number;
+  readonly max_builds: number;
   readonly max_storage_mb: number;
   readonly max_checkpoints: number;
   readonly max_capsule_checkpoints: number;
@@ -112,6 +113,7 @@ export async function lockTeamLimits(db: Db, id: string): Promise<TeamLimits | u
       "max_memory_mb",
       "max_templates",
       "max_channels",
+      "max_builds",
       "max_storage_mb",
       "max_checkpoints",
       "max_capsule_checkpoints",
@@ -135,6 +137,7 @@ export async function setTeamLimits(db: Db, id: string, limits: TeamLimits): Pro
       max_memory_mb: limits.max_memory_mb,
       max_templates: limits.max_templates,
       max_channels: limits.max_channels,
+      max_builds: limits.max_builds,
       max_storage_mb: limits.max_storage_mb,
       max_checkpoints: limits.max_checkpoints,
       max_capsule_checkpoints: limits.max_capsule_checkpoints,

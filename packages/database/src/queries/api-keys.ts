@@ -1,5 +1,6 @@
 import type { Selectable } from "kysely";
-import type { ApiKeyScope, ApiKeysTable, Db, Trx } from "../schema.ts";
+import type { ApiKeyScope } from "../account-tables.ts";
+import type { ApiKeysTable, Db, Trx } from "../schema.ts";
 
 export type ApiKeyRow = Selectable<ApiKeysTable>;
 

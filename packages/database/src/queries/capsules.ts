@@ -1,9 +1,7 @@
 import { defined } from "@wrenn/core";
 import { sql } from "kysely";
 import type { Selectable, SqlBool } from "kysely";
-import { olderThan, placeOf } from "./page.ts";
-import type { Page } from "./page.ts";
-import type { NetworkRules } from "@wrenn/protocol";
+import type { LifetimeEnd, NetworkRules } from "@wrenn/protocol";
 import type { CapsuleRowStatus, CapsulesTable, Db } from "../schema.ts";
 
 export type CapsuleRow = Selectable<CapsulesTable>;
@@ -18,11 +16,19 @@ export interface NewCapsule {
   readonly diskMib: number;
   readonly timeoutSec: number;
   readonly maxLifetimeSec?: number;
+  readonly onLifetimeEnd?: LifetimeEnd;
   readonly autoResume?: boolean;
   readonly network?: NetworkRules;
+  readonly name?: string | undefined;
+  /** What its team says about it. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly envNames?: readonly string[];
+  readonly user?: string | undefined;
+  readonly cwd?: string | undefined;
 }
 
-const ended: readonly CapsuleRowStatus[] = ["stopped", "error"];
+/** States of capsules that are over. */
+export const ended: readonly CapsuleRowStatus[] = ["stopped", "error"];
 
 /** A new capsule, `pending`. */
 export async function insertCapsule(db: Db, capsule: NewCapsule): Promise<CapsuleRow> {
@@ -51,7 +57,13 @@ function columnsOf(capsule: NewCapsule) {
     disk_mb: capsule.diskMib,
     timeout_sec: capsule.timeoutSec,
     max_lifetime_sec: capsule.maxLifetimeSec ?? 0,
+    on_lifetime_end: capsule.onLifetimeEnd ?? ("pause" as const),
     auto_resume: capsule.autoResume ?? false,
+    name: capsule.name ?? null,
+    user_metadata: JSON.stringify(capsule.metadata ?? {}),
+    env_names: [...(capsule.envNames ?? [])],
+    default_user: capsule.user ?? null,
+    default_cwd: capsule.cwd ?? null,
     network: capsule.network ? JSON.stringify(capsule.network) : null,
     host_ip: null,
     problem: null,
@@ -75,37 +87,11 @@ export async function findAnyCapsule(db: Db, id: string): Promise<CapsuleRow | u
   return await db.selectFrom("sandboxes").selectAll().where("id", "=", id).executeTakeFirst();
 }
 
-/** A team's capsules that have not ended, newest first: all, or a page of them with the place of each. */
-export async function listCapsules(
-  db: Db,
-  teamId: string,
-  page?: Page,
-): Promise<readonly (CapsuleRow & { readonly place?: string })[]> {
-  return await db
+/** Selects capsules that have not ended and that no operation is under way for: an operation records its own outcome. */
+function settledCapsules(db: Db) {
+  return db
     .selectFrom("sandboxes")
     .selectAll()
-    .$if(page !== undefined, (query) =>
-      query
-        .select(placeOf("created_at", "id").as("place"))
-        .where(olderThan(page?.after, "created_at", "id"))
-        .limit(page?.limit ?? 0),
-    )
-    .where("team_id", "=", teamId)
-    .where("status", "not in", ended)
-    .orderBy("created_at", "desc")
-    .orderBy("id", "desc")
-    .execute();
-}
-
-/**
- * Capsules of a host that have not ended, without those that a control plane is doing something with: what becomes of them is
- * told by whoever does it.
- */
-export async function listSettledCapsules(db: Db, hostId: string): Promise<readonly CapsuleRow[]> {
-  return await db
-    .selectFrom("sandboxes")
-    .selectAll()
-    .where("host_id", "=", hostId)
     .where("status", "not in", ended)
     .where((eb) =>
       eb.not(
@@ -117,8 +103,17 @@ export async function listSettledCapsules(db: Db, hostId: string): Promise<reado
             .where("operations.state", "=", "running"),
         ),
       ),
-    )
-    .execute();
+    );
+}
+
+/** Capsules of a host that have not ended, without those that have an operation under way. */
+export async function listSettledCapsules(db: Db, hostId: string): Promise<readonly CapsuleRow[]> {
+  return await settledCapsules(db).where("host_id", "=", hostId).execute();
+}
+
+/** A capsule, unless it has ended or has an operation under way. */
+export async function findSettledCapsule(db: Db, id: string): Promise<CapsuleRow | undefined> {
+  return await settledCapsules(db).where("id", "=", id).executeTakeFirst();
 }
 
 /** Capsules of whatever state, of those asked for. */
@@ -185,7 +180,15 @@ export interface CapsuleChange {
   readonly hostIp?: string | null;
   readonly problem?: string | null;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** What its pause has kept, for `paused`; every other state has kept nothing. */
+  readonly kept?: CapsuleRow["kept"];
+  /** How its disk was when it was booted, for `running`; without it the row stays as it is. */
+  readonly diskAtBoot?: CapsuleRow["disk_at_boot"];
   readonly startedAt?: Date;
+  /** Milliseconds of the phases of the operation that this ends. */
+  readonly phases?: Readonly<Record<string, number>>;
+  /** A run begins, also of a capsule that was running before. */
+  readonly isNewRun?: boolean;
   /** Version of the row that the change was decided on; without it only the state must be right. */
   readonly version?: number;
 }
@@ -208,7 +211,13 @@ export async function changeCapsule(
       status: change.status,
       version: eb("version", "+", 1),
       last_updated: at,
-      ...(change.status === "missing" ? {} : { running_since: runningSince(change.status, at) }),
+      phases: change.phases ? JSON.stringify(change.phases) : null,
+      ...(change.status === "missing"
+        ? {}
+        : change.isNewRun === true
+          ? { running_since: at, extended_until: null }
+          : { running_since: runningSince(change.status, at), extended_until: extendedUntil(change.status) }),
+      ...keeping(change),
       ...defined({
         host_ip: change.hostIp,
         problem: change.problem,
@@ -225,10 +234,23 @@ export async function changeCapsule(
     .executeTakeFirst();
 }
 
+function keeping({ status, kept, diskAtBoot }: CapsuleChange) {
+  // Nothing is known of one that is out of sight.
+  if (status === "missing") return {};
+  if (status === "running") return { kept: null, ...defined({ disk_at_boot: diskAtBoot }) };
+  return { disk_at_boot: null, ...(status === "paused" ? defined({ kept }) : { kept: null }) };
+}
+
 /** A capsule that runs already, or that was out of sight, has been running since before. */
 function runningSince(status: CapsuleRowStatus, at: Date) {
   if (status !== "running") return sql<null>`null`;
   return sql<Date>`case when status in ('running', 'missing') then coalesce(running_since, ${at}) else ${at} end`;
+}
+
+/** Each run has its own end. */
+function extendedUntil(status: CapsuleRowStatus) {
+  if (status !== "running") return sql<null>`null`;
+  return sql<Date | null>`case when status in ('running', 'missing') then extended_until end`;
 }
 
 /** A capsule that a host started, and the operation that this ends. */
@@ -237,6 +259,8 @@ export interface StartedCapsule {
   readonly operationId: string;
   readonly hostIp: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Milliseconds of the phases of the operation. */
+  readonly phases: Readonly<Record<string, number>>;
 }
 
 /**
@@ -248,16 +272,17 @@ export async function startCapsules(
   started: readonly StartedCapsule[],
   at: Date,
 ): Promise<readonly CapsuleRow[]> {
-  const given = started.map(({ id, operationId, hostIp, metadata }) => ({
+  const given = started.map(({ id, operationId, hostIp, metadata, phases }) => ({
     id,
     operation_id: operationId,
     host_ip: hostIp,
     metadata,
+    phases,
   }));
   const { rows } = await sql<CapsuleRow>`
     with given as (
       select * from jsonb_to_recordset(${JSON.stringify(given)}::jsonb)
-        as given(id uuid, operation_id uuid, host_ip text, metadata jsonb)
+        as given(id uuid, operation_id uuid, host_ip text, metadata jsonb, phases jsonb)
     ), finished as (
       update operations set state = 'succeeded', finished_at = ${at}
       from given where operations.id = given.operation_id and operations.state = 'running'
@@ -266,19 +291,10 @@ export async function startCapsules(
       from given where unanswered_creates.sandbox_id = given.id and unanswered_creates.due_at is null
     )
     update sandboxes set status = 'running', version = version + 1, last_updated = ${at}, started_at = ${at},
-      running_since = ${runningSince("running", at)}, host_ip = given.host_ip, metadata = given.metadata
+      running_since = ${runningSince("running", at)}, host_ip = given.host_ip, metadata = given.metadata, phases = given.phases
     from given where sandboxes.id = given.id and sandboxes.status <> 'stopped'
     returning sandboxes.*`.execute(db);
   return rows;
-}
-
-/** Says what a capsule may reach from now on. */
-export async function setCapsuleNetwork(db: Db, id: string, network: NetworkRules): Promise<void> {
-  await db
-    .updateTable("sandboxes")
-    .set({ network: JSON.stringify(network) })
-    .where("id", "=", id)
-    .execute();
 }
 
 /** Something happened in a capsule. */

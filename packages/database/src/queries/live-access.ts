@@ -1,5 +1,6 @@
 import { sql } from "kysely";
-import type { ApiKeyScope, Db } from "../schema.ts";
+import type { ApiKeyScope } from "../account-tables.ts";
+import type { Db } from "../schema.ts";
 
 /** Ids as one parameter, however many they are. */
 const uuids = (ids: readonly string[]) => sql<string>`any(${ids}::uuid[])`;

@@ -23,9 +23,19 @@ export function placeOf(time: string, id: string): RawBuilder<string> {
 
 /** Rows after a place in a list that has the newest first. The row of the place may be gone. */
 export function olderThan(place: string | undefined, time: string, id: string): RawBuilder<SqlBool> {
+  return beyond(place, "desc", time, id);
+}
+
+/** Rows after a place in a list of this order. The row of the place may be gone. */
+export function beyond(
+  place: string | undefined,
+  order: "asc" | "desc",
+  time: string,
+  id: string,
+): RawBuilder<SqlBool> {
   if (place === undefined) return sql<SqlBool>`true`;
   const [, micros, uuid] = PLACE.exec(place) ?? [];
   if (micros === undefined || uuid === undefined) throw new RangeError("a place in a list is malformed");
-  return sql<SqlBool>`(${sql.ref(time)}, ${sql.ref(id)})
-    < (timestamptz 'epoch' + ${micros}::bigint * interval '1 microsecond', ${uuid}::uuid)`;
+  return sql<SqlBool>`(${sql.ref(time)}, ${sql.ref(id)}) ${order === "desc" ? sql`<` : sql`>`}
+    (timestamptz 'epoch' + ${micros}::bigint * interval '1 microsecond', ${uuid}::uuid)`;
 }

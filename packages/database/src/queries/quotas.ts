@@ -27,7 +27,16 @@ export interface TeamUse {
  * has: every capsule that has not ended counts, CPUs and memory only of those that are not paused.
  */
 export async function lockTeamUse(trx: Trx, teamId: string): Promise<TeamUse> {
-  const team = await trx
+  return await teamUse(trx, teamId, true);
+}
+
+/** The same without a lock: it may have changed when this resolves. */
+export async function readTeamUse(db: Db, teamId: string): Promise<TeamUse> {
+  return await teamUse(db, teamId, false);
+}
+
+async function teamUse(db: Db, teamId: string, isLocking: boolean): Promise<TeamUse> {
+  const team = await db
     .selectFrom("teams")
     .select([
       "max_capsules",
@@ -39,9 +48,9 @@ export async function lockTeamUse(trx: Trx, teamId: string): Promise<TeamUse> {
       "max_capsule_checkpoints",
     ])
     .where("id", "=", teamId)
-    .forNoKeyUpdate()
+    .$if(isLocking, (query) => query.forNoKeyUpdate())
     .executeTakeFirstOrThrow();
-  const use = await trx
+  const use = await db
     .selectFrom("sandboxes")
     .select(({ fn }) => [
       fn.countAll<string>().as("capsules"),
@@ -51,7 +60,7 @@ export async function lockTeamUse(trx: Trx, teamId: string): Promise<TeamUse> {
     .where("team_id", "=", teamId)
     .where("status", "not in", ["stopped", "error"])
     .executeTakeFirstOrThrow();
-  const stored = await readStoredUse(trx, teamId);
+  const stored = await readStoredUse(db, teamId);
   return {
     limits: {
       capsules: team.max_capsules,
@@ -86,11 +95,13 @@ export async function readStoredUse(db: Db, teamId: string): Promise<StoredUse> 
       select count(*) as templates, coalesce(sum(size_bytes), 0) as bytes from templates where team_id = ${teamId}
     ), discarded as (
       select coalesce(sum(size_bytes), 0) as bytes from discarded_templates where team_id = ${teamId}
+    ), archives as (
+      select coalesce(sum(size_bytes), 0) as bytes from build_archives where team_id = ${teamId}
     )
     select named.templates + claims.templates as templates,
-      held.bytes + claims.bytes + named.bytes + discarded.bytes as bytes,
+      held.bytes + claims.bytes + named.bytes + discarded.bytes + archives.bytes as bytes,
       held.checkpoints + claims.checkpoints as checkpoints
-    from held, claims, named, discarded`.execute(db);
+    from held, claims, named, discarded, archives`.execute(db);
   const [row] = rows;
   return {
     templates: Number(row?.templates),
@@ -106,4 +117,30 @@ export async function countCapsuleCheckpoints(db: Db, capsuleId: string): Promis
       where o.sandbox_id = s.id and o.state = 'running'), 0) as count
     from sandboxes s where s.id = ${capsuleId}`.execute(db);
   return Number(rows[0]?.count ?? 0);
+}
+
+/** Things of a team that have limits and are not of its capsules. */
+export interface CountedThings {
+  /** That have not ended. */
+  readonly builds: number;
+  readonly maxBuilds: number;
+  readonly channels: number;
+  readonly maxChannels: number;
+  readonly apiKeys: number;
+  /** Of the capsule that has most. */
+  readonly capsuleCheckpoints: number;
+}
+
+export async function countThings(db: Db, teamId: string): Promise<CountedThings> {
+  const { rows } = await sql<CountedThings>`
+    select t.max_channels as "maxChannels", t.max_builds as "maxBuilds",
+      (select count(*)::int from builds where team_id = t.id and status in ('pending', 'running')) as builds,
+      (select count(*)::int from channels where team_id = t.id) as channels,
+      (select count(*)::int from api_keys where team_id = t.id) as "apiKeys",
+      (select coalesce(max(checkpoints), 0)::int from sandboxes
+        where team_id = t.id and status not in ('stopped', 'error')) as "capsuleCheckpoints"
+    from teams t where t.id = ${teamId}`.execute(db);
+  return (
+    rows[0] ?? { builds: 0, maxBuilds: 0, channels: 0, maxChannels: 0, apiKeys: 0, capsuleCheckpoints: 0 }
+  );
 }

@@ -1,5 +1,7 @@
 import { sql } from "kysely";
+import type { EventResource } from "../event-tables.ts";
 import type { Db, Trx } from "../schema.ts";
+import { emitEvent } from "./events.ts";
 
 /** How long saved states are kept; 0: without an end. */
 export interface RetentionRules {
@@ -75,10 +77,11 @@ export interface CapsuleWithCheckpoints {
   readonly rules: Pick<RetentionRules, "checkpoints" | "checkpointDays">;
 }
 
-/** Capsules with checkpoints whose teams have a rule for them, in the order of their ids after `after`. */
+/** Capsules of a host with checkpoints whose teams have a rule for them, in the order of their ids after `after`. */
 export async function listCapsulesWithCheckpoints(
   db: Db,
   defaults: RetentionRules,
+  hostId: string,
   after: string,
   limit: number,
 ): Promise<readonly CapsuleWithCheckpoints[]> {
@@ -94,7 +97,7 @@ export async function listCapsulesWithCheckpoints(
       cross join lateral (select
         coalesce(nullif(t.keep_checkpoints, 0), ${defaults.checkpoints}::integer) as checkpoints,
         coalesce(nullif(t.keep_checkpoint_days, 0), ${defaults.checkpointDays}::integer) as days) r
-    where s.status in ('running', 'paused') and s.checkpoints > 0 and s.host_id is not null
+    where s.status in ('running', 'paused') and s.checkpoints > 0 and s.host_id = ${hostId}
       and (r.checkpoints > 0 or r.days > 0) and s.id > ${after}
     order by s.id limit ${limit}`.execute(db);
   return rows.map((row) => ({
@@ -191,9 +194,9 @@ async function emit(
   what: "expiring" | "expired",
   { capsuleId, checkpoint }: Expiring,
 ): Promise<void> {
-  const [kind, resource, id] =
+  const [kind, resource, id]: [string, EventResource, string] =
     checkpoint === undefined
       ? [`capsule.${what}`, "sandbox", capsuleId]
       : [`checkpoint.${what}`, "checkpoint", `${capsuleId}/${checkpoint}`];
-  await sql`select emit_event(${teamId}::uuid, ${kind}, null, ${resource}, ${id})`.execute(trx);
+  await emitEvent(trx, { teamId, kind, resource, resourceId: id });
 }

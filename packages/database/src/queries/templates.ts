@@ -1,8 +1,17 @@
+import { sql } from "kysely";
+import type { RawBuilder, Selectable } from "kysely";
 import type { NetworkRules } from "@wrenn/protocol";
-import type { Selectable } from "kysely";
 import type { Db, TemplatesTable, Trx } from "../schema.ts";
 
-export type TemplateRow = Selectable<TemplatesTable>;
+/** The tag that a name without one stands for. */
+export const DEFAULT_TAG = "default";
+
+/** A version of a template. */
+export type TemplateRow = Selectable<TemplatesTable> & {
+  /** Of this version, in their order. */
+  readonly tags: readonly string[];
+  readonly is_public: boolean;
+};
 
 export interface NewTemplate {
   readonly id: string;
@@ -16,42 +25,80 @@ export interface NewTemplate {
   readonly metadata: Readonly<Record<string, string>>;
   /** What its capsules may reach. */
   readonly network?: NetworkRules;
+  readonly diskMib: number;
+  readonly envNames: readonly string[];
+  readonly user?: string;
+  readonly cwd?: string;
 }
 
-/** A team's template, or undefined. */
-export async function findTemplate(db: Db, teamId: string, name: string): Promise<TemplateRow | undefined> {
-  return await db
-    .selectFrom("templates")
-    .selectAll()
-    .where("team_id", "=", teamId)
-    .where("name", "=", name)
+/** The name of a version within a team. */
+export interface TaggedName {
+  readonly teamId: string;
+  readonly name: string;
+  readonly tag: string;
+}
+
+/** The version of a team's template that a tag stands for, or undefined. */
+export async function findTemplate(
+  db: Db,
+  teamId: string,
+  name: string,
+  tag = DEFAULT_TAG,
+): Promise<TemplateRow | undefined> {
+  return await versions(db)
+    .where("templates.team_id", "=", teamId)
+    .where("templates.name", "=", name)
+    .where("templates.id", "=", (eb) =>
+      eb
+        .selectFrom("template_tags")
+        .select("template_id")
+        .where("template_tags.team_id", "=", teamId)
+        .where("template_tags.name", "=", name)
+        .where("tag", "=", tag),
+    )
     .executeTakeFirst();
 }
 
-/** A team's templates, newest first. */
-export async function listTeamTemplates(db: Db, teamId: string): Promise<readonly TemplateRow[]> {
-  return await db
-    .selectFrom("templates")
-    .selectAll()
+/** Whether a team has a template of this name, with any tag. */
+export async function templateExists(db: Db, teamId: string, name: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("template_names")
+    .select("name")
     .where("team_id", "=", teamId)
-    .orderBy("created_at", "desc")
-    .orderBy("id")
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Every version of a template, newest first. */
+export async function listVersions(db: Db, teamId: string, name: string): Promise<readonly TemplateRow[]> {
+  return await versions(db)
+    .where("templates.team_id", "=", teamId)
+    .where("templates.name", "=", name)
+    .orderBy("templates.version", "desc")
     .execute();
 }
 
-export type TemplateOfTeam = TemplateRow & { readonly team_name: string };
-
-/** Templates of all teams that exist, newest first. */
-export async function listAllTemplates(db: Db): Promise<readonly TemplateOfTeam[]> {
-  return await db
-    .selectFrom("templates")
-    .innerJoin("teams", "teams.id", "templates.team_id")
-    .selectAll("templates")
-    .select("teams.name as team_name")
-    .where("teams.deleted_at", "is", null)
+/** A team's templates, newest first: of each the version with the default tag, or else its newest one. */
+export async function listTeamTemplates(db: Db, teamId: string): Promise<readonly TemplateRow[]> {
+  return await versions(db)
+    .where("templates.team_id", "=", teamId)
+    .where("templates.id", "in", representatives(teamId))
     .orderBy("templates.created_at", "desc")
     .orderBy("templates.id")
     .execute();
+}
+
+export type TemplateOfTeam = TemplateRow & { readonly team_name: string; readonly team_slug: string };
+
+/** Templates of all teams that exist, newest first, one version of each. */
+export async function listAllTemplates(db: Db): Promise<readonly TemplateOfTeam[]> {
+  return await ofTeams(db).execute();
+}
+
+/** Templates that teams have made public, newest first, one version of each; at most `limit`. */
+export async function listPublicTemplates(db: Db, limit: number): Promise<readonly TemplateOfTeam[]> {
+  return await ofTeams(db).where("template_names.is_public", "=", true).limit(limit).execute();
 }
 
 /** Names of the templates whose files lie on a host. */
@@ -59,65 +106,190 @@ export async function listHostTemplates(db: Db, hostId: string): Promise<readonl
   const rows = await db
     .selectFrom("templates")
     .select("name")
+    .distinct()
     .where("host_id", "=", hostId)
     .orderBy("name")
     .execute();
   return rows.map(({ name }) => name);
 }
 
-/** Adds a template; undefined when its name is taken. */
-export async function putTemplate(db: Db, template: NewTemplate): Promise<TemplateRow | undefined> {
-  return await db
-    .insertInto("templates")
-    .values({ id: template.id, team_id: template.teamId, name: template.name, ...contentOf(template) })
-    .onConflict((conflict) => conflict.columns(["team_id", "name"]).doNothing())
-    .returningAll()
-    .executeTakeFirst();
+/** The new version of a name, and the version that ended because it lost its last tag. */
+export interface PutTemplate {
+  readonly row: TemplateRow;
+  readonly replaced?: TemplateRow;
 }
 
-/** Gives the name of a template to other files; undefined when there is none of that name. */
-export async function replaceTemplate(
-  trx: Trx,
+/**
+ * Adds a version of a template and gives it a tag. A version that has no other tag is removed when it loses this one.
+ *
+ * @returns undefined when the tag is taken and is not to be moved.
+ */
+export async function putTemplate(
+  db: Db,
   template: NewTemplate,
-): Promise<{ readonly row: TemplateRow; readonly replaced: TemplateRow } | undefined> {
-  const replaced = await trx
-    .selectFrom("templates")
-    .selectAll()
-    .where("team_id", "=", template.teamId)
-    .where("name", "=", template.name)
+  { tag = DEFAULT_TAG, overwrite = false }: { readonly tag?: string; readonly overwrite?: boolean } = {},
+): Promise<PutTemplate | undefined> {
+  const { teamId, name } = template;
+  // The row of the name is locked by this: changes of one template wait for each other.
+  const { last_version: version } = await db
+    .insertInto("template_names")
+    .values({ team_id: teamId, name, last_version: 1 })
+    .onConflict((conflict) =>
+      conflict.columns(["team_id", "name"]).doUpdateSet((eb) => ({
+        last_version: eb("template_names.last_version", "+", 1),
+      })),
+    )
+    .returning("last_version")
+    .executeTakeFirstOrThrow();
+  const tagged = await findTemplate(db, teamId, name, tag);
+  if (tagged && !overwrite) return undefined;
+  await db
+    .insertInto("templates")
+    .values({
+      id: template.id,
+      team_id: teamId,
+      name,
+      version,
+      host_key: template.hostKey,
+      host_id: template.hostId,
+      vcpus: template.vcpus,
+      memory_mb: template.memoryMib,
+      size_bytes: template.sizeBytes,
+      metadata: JSON.stringify(template.metadata),
+      network: template.network ? JSON.stringify(template.network) : null,
+      disk_mb: template.diskMib,
+      env_names: [...template.envNames],
+      default_user: template.user ?? null,
+      default_cwd: template.cwd ?? null,
+    })
+    .execute();
+  await setTag(db, { teamId, name, tag }, template.id);
+  const isReplaced = tagged?.tags.length === 1;
+  if (isReplaced) await deleteTemplate(db, tagged.id);
+  const row = await versions(db).where("templates.id", "=", template.id).executeTakeFirstOrThrow();
+  return isReplaced ? { row, replaced: tagged } : { row };
+}
+
+/** Locks a template until the end of the transaction: no version or tag of it changes. False when there is no such template. */
+export async function lockTemplate(trx: Trx, teamId: string, name: string): Promise<boolean> {
+  const row = await trx
+    .selectFrom("template_names")
+    .select("name")
+    .where("team_id", "=", teamId)
+    .where("name", "=", name)
     .forUpdate()
     .executeTakeFirst();
-  if (!replaced) return undefined;
-  const row = await trx
-    .updateTable("templates")
-    .set({ ...contentOf(template), created_at: new Date() })
-    .where("id", "=", replaced.id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
-  return { row, replaced };
+  return row !== undefined;
 }
 
-/** Forgets a template; one that is not there is fine. */
+/** Gives a tag to a version, and takes it from the one that had it. */
+export async function setTag(db: Db, { teamId, name, tag }: TaggedName, templateId: string): Promise<void> {
+  const tagged_at = sql<Date>`now()`;
+  await db
+    .insertInto("template_tags")
+    .values({ team_id: teamId, name, tag, template_id: templateId, tagged_at })
+    .onConflict((conflict) =>
+      conflict.columns(["team_id", "name", "tag"]).doUpdateSet({ template_id: templateId, tagged_at }),
+    )
+    .execute();
+}
+
+/** Takes a tag away; false when there is no such tag. The version stays. */
+export async function deleteTag(db: Db, { teamId, name, tag }: TaggedName): Promise<boolean> {
+  const result = await db
+    .deleteFrom("template_tags")
+    .where("team_id", "=", teamId)
+    .where("name", "=", name)
+    .where("tag", "=", tag)
+    .executeTakeFirst();
+  return result.numDeletedRows > 0n;
+}
+
+export interface TagRow {
+  readonly tag: string;
+  readonly version: number;
+  readonly tagged_at: Date;
+}
+
+/** The tags of a template, by name. */
+export async function listTags(db: Db, teamId: string, name: string): Promise<readonly TagRow[]> {
+  return await db
+    .selectFrom("template_tags")
+    .innerJoin("templates", "templates.id", "template_tags.template_id")
+    .select(["tag", "templates.version as version", "tagged_at"])
+    .where("template_tags.team_id", "=", teamId)
+    .where("template_tags.name", "=", name)
+    .orderBy("tag")
+    .execute();
+}
+
+/** Says whether other teams may start capsules from a template; false when there is no template of this name. */
+export async function setPublic(db: Db, teamId: string, name: string, isPublic: boolean): Promise<boolean> {
+  const result = await db
+    .updateTable("template_names")
+    .set({ is_public: isPublic })
+    .where("team_id", "=", teamId)
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** The team with a slug, if it has a template of this name that is public or of one of `teams`. */
+export async function findPublisher(
+  db: Db,
+  slug: string,
+  name: string,
+  teams: readonly string[],
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom("template_names")
+    .innerJoin("teams", "teams.id", "template_names.team_id")
+    .select("teams.id")
+    .where("teams.slug", "=", slug)
+    .where("teams.deleted_at", "is", null)
+    .where("template_names.name", "=", name)
+    .where((eb) => eb.or([eb("template_names.is_public", "=", true), eb("teams.id", "in", teams)]))
+    .executeTakeFirst();
+  return row?.id;
+}
+
+/** Deletes a version with its tags; one that is not there is fine. */
 export async function deleteTemplate(db: Db, id: string): Promise<void> {
   await db.deleteFrom("templates").where("id", "=", id).execute();
 }
 
-function contentOf(template: NewTemplate): {
-  readonly host_key: string;
-  readonly host_id: string;
-  readonly vcpus: number;
-  readonly memory_mb: number;
-  readonly size_bytes: number;
-  readonly metadata: string;
-  readonly network: string | null;
-} {
-  return {
-    host_key: template.hostKey,
-    host_id: template.hostId,
-    vcpus: template.vcpus,
-    memory_mb: template.memoryMib,
-    size_bytes: template.sizeBytes,
-    metadata: JSON.stringify(template.metadata),
-    network: template.network ? JSON.stringify(template.network) : null,
-  };
+function versions(db: Db) {
+  return db
+    .selectFrom("templates")
+    .innerJoin("template_names", (join) =>
+      join
+        .onRef("template_names.team_id", "=", "templates.team_id")
+        .onRef("template_names.name", "=", "templates.name"),
+    )
+    .selectAll("templates")
+    .select([tagsOfVersion().as("tags"), "template_names.is_public as is_public"]);
+}
+
+function ofTeams(db: Db) {
+  return versions(db)
+    .innerJoin("teams", "teams.id", "templates.team_id")
+    .select(["teams.name as team_name", "teams.slug as team_slug"])
+    .where("teams.deleted_at", "is", null)
+    .where("templates.id", "in", representatives())
+    .orderBy("templates.created_at", "desc")
+    .orderBy("templates.id");
+}
+
+function tagsOfVersion(): RawBuilder<string[]> {
+  return sql<string[]>`coalesce((
+    select array_agg(tag order by tag) from template_tags where template_tags.template_id = templates.id), '{}')`;
+}
+
+/** Of each template the version with the default tag, or else its newest one. */
+function representatives(teamId?: string): RawBuilder<string> {
+  return sql<string>`(
+    select distinct on (t.team_id, t.name) t.id from templates t
+      left join template_tags g on g.template_id = t.id and g.tag = ${DEFAULT_TAG}
+      ${teamId === undefined ? sql`` : sql`where t.team_id = ${teamId}`}
+      order by t.team_id, t.name, (g.tag is null), t.version desc)`;
 }

@@ -30,7 +30,7 @@ export async function sampleUsage(db: Db, now: Date): Promise<void> {
       count(*) filter (where status in ('running', 'starting')),
       coalesce(sum(vcpus) filter (where status in ('running', 'starting')), 0),
       coalesce(sum(memory_mb) filter (where status in ('running', 'starting')), 0)
-        + coalesce(sum(ceil(memory_mb / 2.0)) filter (where status = 'paused'), 0)
+        + coalesce(sum(ceil(memory_mb / 2.0)) filter (where status = 'paused' and kept is distinct from 'disk'), 0)
     from sandboxes where status in ('running', 'starting', 'paused') group by team_id
     on conflict do nothing`.execute(db);
 }
@@ -61,7 +61,7 @@ export async function usageNow(db: Db, teamId: string): Promise<Omit<UseBucket, 
     select count(*) filter (where status in ('running', 'starting')) as running,
       coalesce(sum(vcpus) filter (where status in ('running', 'starting')), 0) as vcpus,
       coalesce(sum(memory_mb) filter (where status in ('running', 'starting')), 0)
-        + coalesce(sum(ceil(memory_mb / 2.0)) filter (where status = 'paused'), 0) as memory_mb
+        + coalesce(sum(ceil(memory_mb / 2.0)) filter (where status = 'paused' and kept is distinct from 'disk'), 0) as memory_mb
     from sandboxes where team_id = ${teamId} and status in ('running', 'starting', 'paused')`.execute(db);
   const [row] = rows;
   return { running: Number(row?.running), vcpus: Number(row?.vcpus), memoryMib: Number(row?.memory_mb) };

@@ -1,6 +1,7 @@
 import { request as httpRequest } from "node:http";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { WrennError } from "@wrenn/core";
+import { joinPieces } from "@wrenn/system";
 import type { Exchange } from "./exchange.ts";
 import { abortResponse, bodyOf } from "./messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./messages.ts";
@@ -86,6 +87,7 @@ async function attempt(
   upstream.once("continue", () => response.writeContinue());
   upstream.on("response", (incoming) => {
     answer = incoming;
+    joinPieces(incoming);
     timer.refresh();
     sendAnswer({ request, response, incoming, exchange, onBytes, over: settle });
   });

@@ -2,20 +2,14 @@ import { Agent } from "node:http";
 import type { AgentOptions, ClientRequestArgs } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@wrenn/core";
-import { connectTcp } from "@wrenn/system";
-import type { CapsuleRoute } from "../routing/capsule-route.ts";
+import { connectTo } from "./connect-to.ts";
+import type { UpstreamPlace } from "./connect-to.ts";
 import { dial } from "./dial.ts";
 import type { DialLimits } from "./dial.ts";
 
 /** Idle connections end before common servers end them (5 s in Node), which would race with a new request. */
 const IDLE_MS = 4000;
 const IDLE_CONNECTIONS = 20;
-
-export interface UpstreamPlace {
-  readonly address: string;
-  readonly port: number;
-  readonly connect: CapsuleRoute["connect"];
-}
 
 /** Connects to one port of one capsule. */
 type Dial = (halfOpen: boolean) => Promise<Duplex>;
@@ -31,13 +25,9 @@ export class UpstreamPool {
   readonly #retired = new AbortController();
 
   constructor(place: UpstreamPlace, limits: DialLimits, clock: Clock) {
-    const { address, port, connect: through } = place;
     const connect: Dial = async (halfOpen) =>
       dial(
-        async (ms, signal) =>
-          through
-            ? await through(port, { halfOpen, signal: AbortSignal.any([signal, AbortSignal.timeout(ms)]) })
-            : await connectTcp({ address, port, halfOpen }, ms, signal),
+        async (ms, signal) => await connectTo(place, halfOpen, ms, signal),
         limits,
         clock,
         this.#retired.signal,

@@ -1,7 +1,7 @@
 import type { Clock } from "@wrenn/core";
 import type { DialLimits } from "./dial.ts";
 import { UpstreamPool } from "./upstream-pool.ts";
-import type { UpstreamPlace } from "./upstream-pool.ts";
+import type { UpstreamPlace } from "./connect-to.ts";
 
 const POOLS = 4096;
 

@@ -1,7 +1,6 @@
-import { WrennError } from "@wrenn/core";
+import { textOfBytes, WrennError } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { FileChange, FileChangeType } from "@wrenn/protocol";
-import { decodeName } from "./names.ts";
 
 /** Two paths of 4,096 bytes, their lengths, kind and type. */
 const RECORD_LIMIT = 16_384;
@@ -46,8 +45,8 @@ function readChange(record: Buffer, offset: number): FileChange {
   const reader = new guestChannel.BodyReader(record);
   const kind = reader.u8();
   const directory = reader.u8() === 1;
-  const path = decodeName(reader.bytes());
-  const oldPath = decodeName(reader.bytes());
+  const path = textOfBytes(reader.bytes());
+  const oldPath = textOfBytes(reader.bytes());
   if (kind === OVERFLOW) return { type: "overflow", offset };
   const type = types[kind];
   if (!type) throw new WrennError("guest_protocol", { problem: `an event of unknown kind ${kind}` });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:os";
-import { defined, WrennError } from "@wrenn/core";
+import { defined, textOfBytes, WrennError } from "@wrenn/core";
 import { guestChannel, UPLOAD_LIMIT } from "@wrenn/protocol";
 import type {
   AppendedUpload,
@@ -18,7 +18,7 @@ import type { CapsuleBuffer } from "../memory/capsule-buffer.ts";
 import { OutboundStream, StreamRefused } from "../lane/outbound-stream.ts";
 import { fileError } from "../refusal-to-error.ts";
 import { readEntry } from "./entry.ts";
-import { decodeName, encodePath } from "./names.ts";
+import { encodePath } from "./names.ts";
 import { reserveUpload } from "./upload-room.ts";
 import { DEFAULT_FILE_MODE, writeFlags } from "./write-request.ts";
 
@@ -163,7 +163,7 @@ export class GuestUploads implements CapsuleUploads {
 
 function readState(answer: guestChannel.BodyReader): UploadState {
   return {
-    path: decodeName(answer.bytes()),
+    path: textOfBytes(answer.bytes()),
     size: answer.u64(),
     offset: answer.u64(),
     expiresInMs: answer.u64(),

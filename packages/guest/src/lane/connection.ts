@@ -7,6 +7,11 @@ import type { Frame, Hello, Welcome } from "@wrenn/protocol";
 
 const FIRST_REPEAT_MS = 50;
 const REPEAT_MAX_MS = 2000;
+/**
+ * What arrives on any connection is read into this memory and is decoded before the next read. New memory for each read would make
+ * the garbage collector run every few reads, and it stands in the way of everything else for longer than the bytes do.
+ */
+const arrived = Buffer.allocUnsafeSlow(128 << 10);
 
 export interface ConnectionEvents {
   readonly onFrame: (frame: Frame) => void;
@@ -34,15 +39,7 @@ export class Connection {
     this.welcome = promise;
     promise.catch(() => {});
     const decoder = new guestChannel.FrameDecoder(hello);
-    const socket = connect(path);
-    this.#socket = socket;
-    socket.on("connect", () => {
-      // Rejects only with the abort that ends it.
-      this.#greet(guestChannel.encodeHello(hello), clock).catch(() => {});
-    });
-    socket.on("error", (error) => (this.#cause ??= error));
-    socket.on("drain", events.onDrain);
-    socket.on("data", (bytes: Buffer) => {
+    const take = (bytes: Buffer): void => {
       try {
         decoder.push(bytes, events.onFrame);
         if (decoder.welcome) this.#welcomed(decoder.welcome, resolve);
@@ -50,7 +47,23 @@ export class Connection {
         this.#cause ??= error;
         socket.destroy();
       }
+    };
+    const onread = {
+      buffer: arrived,
+      callback: (length: number): boolean => {
+        take(arrived.subarray(0, length));
+        // What stops the reading is `pause`.
+        return true;
+      },
+    };
+    const socket = connect({ path, onread });
+    this.#socket = socket;
+    socket.on("connect", () => {
+      // Rejects only with the abort that ends it.
+      this.#greet(guestChannel.encodeHello(hello), clock).catch(() => {});
     });
+    socket.on("error", (error) => (this.#cause ??= error));
+    socket.on("drain", events.onDrain);
     socket.once("close", () => {
       this.#greeted.abort();
       this.#closed.abort();

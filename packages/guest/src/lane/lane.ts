@@ -101,7 +101,10 @@ export class Lane {
     return await this.begin(op, body, signal).answer;
   }
 
-  /** The same of a request that the host itself makes: it is never refused because users ask too much. */
+  /**
+   * The same of a request that the host itself makes: it is not refused because users ask too much, only when the guest has not
+   * answered {@link ORDER_LIMIT} requests that were given up.
+   */
   async ask(op: number, body: Uint8Array, signal?: AbortSignal): Promise<guestChannel.BodyReader> {
     this.#requireOpen();
     return await this.#requests.begin(op, body, signal, true).answer;

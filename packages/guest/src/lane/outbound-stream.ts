@@ -3,6 +3,7 @@ import { guestChannel } from "@wrenn/protocol";
 import type { Frame } from "@wrenn/protocol";
 import { requireStart } from "./inbound-stream.ts";
 import type { Lane, LaneStream } from "./lane.ts";
+import { UnreceivedBytes } from "./unreceived-bytes.ts";
 
 const PART = guestChannel.MAX_PAYLOAD - 8;
 
@@ -21,11 +22,9 @@ export class StreamRefused extends Error {
 export class OutboundStream implements LaneStream {
   readonly #lane: Lane;
   readonly #id: number;
-  /** Unreceived bytes; the first one is at {@link #received}. */
-  readonly #queue: Buffer[] = [];
+  readonly #unreceived = new UnreceivedBytes();
   #received = 0;
   #sent = 0;
-  #end = 0;
   #limit: number;
   #closed = false;
   /** The guest was asked for its window on this connection; the end was sent on it. */
@@ -54,27 +53,28 @@ export class OutboundStream implements LaneStream {
 
   /** How many more bytes could be sent at once. With a lane that has no connection, or is behind, none; `onChange` follows. */
   room(): number {
-    if (this.#lane.isWritable) return Math.max(0, this.#limit - this.#end);
+    if (this.#lane.isWritable) return Math.max(0, this.#limit - this.end);
     this.#lane.whenWritable(this);
     return 0;
   }
 
   /** Offset just past the last byte that was given to this stream. */
   get end(): number {
-    return this.#end;
+    return this.#unreceived.end;
   }
 
   /** Continues from an offset that the guest names. @throws WrennError `guest_protocol` for one that leaves no room for a stream. */
   startAt(offset: number): void {
     requireStart(offset);
-    this.#received = this.#sent = this.#end = offset;
+    this.#received = this.#sent = offset;
+    this.#unreceived.startAt(offset);
   }
 
-  /** Queues bytes, which must not change afterwards; resolves when at most `backlog` bytes are still to be received. */
+  /** Queues bytes, which must not change afterwards; resolves when those that are still to be received cost at most `backlog` bytes. */
   async write(bytes: Uint8Array, backlog: number, signal: AbortSignal): Promise<void> {
     this.#throwFailure();
     this.send(bytes);
-    while (this.#end - this.#received > backlog) {
+    while (this.#unreceived.footprint > backlog) {
       await abortable(signal, this.#change.next);
       this.#throwFailure();
     }
@@ -82,9 +82,8 @@ export class OutboundStream implements LaneStream {
 
   /** Queues bytes, which must not change afterwards, and sends what the window admits. */
   send(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#queue.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-    this.#end += bytes.length;
+    if (this.#failure !== undefined) return;
+    this.#unreceived.append(bytes);
     this.#push();
   }
 
@@ -121,7 +120,7 @@ export class OutboundStream implements LaneStream {
 
   fail(cause: unknown): void {
     this.#failure ??= cause;
-    this.#queue.length = 0;
+    this.#unreceived.clear();
     this.#change.ring();
     this.#onChange();
   }
@@ -131,8 +130,8 @@ export class OutboundStream implements LaneStream {
   }
 
   #takeWindow(received: number, limit: number): void {
-    if (received > this.#end || received < this.#received) return;
-    this.#forget(received - this.#received);
+    if (received > this.end || received < this.#received) return;
+    this.#unreceived.forget(received);
     this.#received = received;
     this.#sent = Math.max(this.#sent, received);
     this.#limit = Math.max(this.#limit, limit);
@@ -141,32 +140,18 @@ export class OutboundStream implements LaneStream {
     this.#onChange();
   }
 
-  #forget(count: number): void {
-    let left = count;
-    for (let first = this.#queue[0]; left > 0 && first; first = this.#queue[0]) {
-      if (first.length > left) {
-        this.#queue[0] = first.subarray(left);
-        return;
-      }
-      left -= first.length;
-      this.#queue.shift();
-    }
-  }
-
   #push(): void {
-    let position = this.#received;
-    for (const chunk of this.#queue) {
-      const next = position + chunk.length;
-      for (let at = Math.max(this.#sent, position); at < Math.min(next, this.#limit); at = this.#sent) {
-        const part = chunk.subarray(at - position, Math.min(at - position + PART, this.#limit - position));
-        if (!this.#lane.send((epoch) => guestChannel.encodeData(epoch, this.#id, at, part)))
-          return this.#lane.whenWritable(this);
-        this.#sent = at + part.length;
-      }
-      position = next;
+    if (this.#failure !== undefined) return;
+    const to = Math.min(this.end, this.#limit);
+    while (this.#sent < to) {
+      const at = this.#sent;
+      const part = this.#unreceived.part(at, Math.min(PART, to - at));
+      if (!this.#lane.send((epoch) => guestChannel.encodeData(epoch, this.#id, at, part)))
+        return this.#lane.whenWritable(this);
+      this.#sent = at + part.length;
     }
-    if (!this.#closed || this.#endSent || this.#sent !== this.#end) return;
-    this.#endSent = this.#lane.send((epoch) => guestChannel.encodeEnd(epoch, this.#id, this.#end));
+    if (!this.#closed || this.#endSent || this.#sent !== this.end) return;
+    this.#endSent = this.#lane.send((epoch) => guestChannel.encodeEnd(epoch, this.#id, this.end));
     if (!this.#endSent) this.#lane.whenWritable(this);
   }
 

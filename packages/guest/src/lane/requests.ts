@@ -19,12 +19,14 @@ interface Pending {
 const ACKNOWLEDGE_AFTER = 256;
 /** Most requests the guest has at once: later ones are refused, so it keeps nothing of them. */
 const MAX_OUTSTANDING = 4096;
-/** Requests of users that may be under way; what the host itself asks is not refused. */
+/** Requests of users that may be under way; what the host itself asks is not refused because of them. */
 export const REQUEST_LIMIT = 2048;
 /** Bodies of those requests. */
 const BODY_LIMIT = 16 << 20;
 /** What a request costs in addition to its body. */
 const REQUEST_OVERHEAD = 1024;
+/** What the id of a request costs that was given up. */
+const ID_BYTES = 64;
 
 export interface RequestsDeps {
   /** Sends a request now; false while the guest takes no more. */
@@ -52,6 +54,7 @@ export class Requests {
   readonly #unsent = new Set<number>();
   /** Requests that were given up after they were sent: the guest still has them. Nothing but their ids is kept. */
   readonly #abandoned = new Set<number>();
+  readonly #abandonedShare: BufferShare;
   /** A request could not be sent at once. */
   #isBehind = false;
   #bodies = 0;
@@ -63,6 +66,7 @@ export class Requests {
   constructor(deps: RequestsDeps, cancelOperation?: number) {
     this.#deps = deps;
     this.#cancelOperation = cancelOperation;
+    this.#abandonedShare = deps.buffer.open();
   }
 
   /** Requests that the guest has or is to get. */
@@ -74,7 +78,7 @@ export class Requests {
    * An abort rejects the answer at once and frees everything of the request; the guest then ends it soon, if it can, as one that
    * failed.
    *
-   * @param isEssential - the host itself asks: it is not refused because users ask too much.
+   * @param isEssential - the host itself asks: it is not refused because users ask too much, only when the guest answers nothing.
    * @throws GuestRefusal when the guest answers with a status other than 0; WrennError `guest_busy`.
    */
   begin(op: number, body: Uint8Array, signal: AbortSignal | undefined, isEssential: boolean): GuestRequest {
@@ -120,7 +124,7 @@ export class Requests {
   /** Sends every unanswered request again, after a reconnect. */
   resend(): void {
     // Those of the earlier connection that were given up are not repeated, so they are not answered on this one.
-    this.#abandoned.clear();
+    this.#forgetAbandoned();
     this.#unsent.clear();
     for (const [id, pending] of this.#pending) {
       pending.answer.discard();
@@ -137,8 +141,10 @@ export class Requests {
     if (isEmpty) return false;
     const pending = this.#pending.get(frame.id);
     if (!pending || this.#unsent.has(frame.id)) {
-      if ((frame.flags & guestChannel.FLAG_MORE) === 0) return this.#abandoned.delete(frame.id);
-      return this.#abandoned.has(frame.id);
+      if ((frame.flags & guestChannel.FLAG_MORE) !== 0) return this.#abandoned.has(frame.id);
+      const isLate = this.#abandoned.delete(frame.id);
+      this.#countAbandoned();
+      return isLate;
     }
     let whole: Buffer | undefined;
     try {
@@ -146,7 +152,7 @@ export class Requests {
     } catch (error) {
       if (WrennError.is(error, "guest_protocol")) throw error;
       this.#remove(frame.id)?.settle.reject(error);
-      this.#abandoned.add(frame.id);
+      this.#abandon(frame.id);
       return true;
     }
     if (!whole) return true;
@@ -165,12 +171,15 @@ export class Requests {
 
   fail(cause: unknown): void {
     for (const id of this.#pending.keys()) this.#remove(id)?.settle.reject(cause);
-    this.#abandoned.clear();
+    this.#forgetAbandoned();
   }
 
   /** @throws WrennError `guest_busy`. */
   #reserve(body: number, isEssential: boolean): BufferShare {
     const { buffer } = this.#deps;
+    // It would refuse one more itself, if it did anything.
+    if (this.#abandoned.size >= MAX_OUTSTANDING)
+      throw new WrennError("guest_busy", { problem: "its guest has answered none of the earlier requests" });
     const share = buffer.open();
     if (isEssential) share.set(body + REQUEST_OVERHEAD);
     else {
@@ -189,10 +198,24 @@ export class Requests {
     if (!pending) return;
     pending.settle.reject(reason);
     if (isUnsent) return;
-    this.#abandoned.add(id);
+    this.#abandon(id);
     if (this.#cancelOperation === undefined || this.count >= MAX_OUTSTANDING) return;
     const body = new guestChannel.BodyWriter().u32(id).finish();
     this.begin(this.#cancelOperation, body, undefined, true);
+  }
+
+  #abandon(id: number): void {
+    this.#abandoned.add(id);
+    this.#countAbandoned();
+  }
+
+  #forgetAbandoned(): void {
+    this.#abandoned.clear();
+    this.#countAbandoned();
+  }
+
+  #countAbandoned(): void {
+    this.#abandonedShare.set(this.#abandoned.size * ID_BYTES);
   }
 
   #remove(id: number): Pending | undefined {

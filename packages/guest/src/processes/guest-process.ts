@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { abortable, WrennError } from "@wrenn/core";
+import { abortable, defined, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import type {
   CapsuleProcess,
@@ -16,19 +16,27 @@ import { GuestRefusal } from "../lane/guest-refusal.ts";
 import { generalError } from "../refusal-to-error.ts";
 import type { Reclaimable } from "../memory/capsule-buffer.ts";
 import { OutputIntake } from "./output-intake.ts";
-import { OutputLog } from "./output-log.ts";
+import { LOG_CAPACITY, OutputLog } from "./output-log.ts";
+import { ProcessDeadline } from "./process-deadline.ts";
 import { ProcessInput } from "./process-input.ts";
 import type { ProcessRecord } from "./process-record.ts";
 import type { ProcessShares } from "./process-shares.ts";
+import { ReaderAbsence } from "./reader-absence.ts";
 import { DETACHED_RING } from "./start-request.ts";
 import { OutputReader } from "./output-reader.ts";
 import type { ReadableOutput } from "./output-reader.ts";
 import { OutputReaders } from "./output-readers.ts";
 
+const { SIGKILL, SIGTERM } = constants.signals;
+/** A process whose time is up and that ignores SIGTERM is killed after this. */
+const KILL_AFTER_MS = 2000;
+
 export interface GuestProcessOptions {
   readonly handle: number;
   readonly facts: ProcessFacts;
   readonly attached: boolean;
+  /** Attached only while it has readers, or had one lately. */
+  readonly paced: boolean;
   readonly hasInput: boolean;
   readonly clock: Clock;
   /** What it may cost; closed when it is disposed of. */
@@ -54,8 +62,14 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
   readonly #intakes: Record<OutputStream, OutputIntake>;
   readonly #input: ProcessInput | undefined;
   readonly #readers: OutputReaders;
+  readonly #absence: ReaderAbsence | undefined;
+  readonly #deadline: ProcessDeadline | undefined;
+  #isTimedOut = false;
+  /** How much input it had that closed before this host agent knew it. */
+  #closedInputAt: number | undefined;
   readonly #exit = Promise.withResolvers<ProcessExit>();
   readonly #gone = new AbortController();
+  readonly #answered = Promise.withResolvers<void>();
   #finished: Finished | undefined;
   #failure: unknown;
   #settled = false;
@@ -68,7 +82,10 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
     this.#facts = options.facts;
     this.#exit.promise.catch(() => {});
     this.#readers = new OutputReaders(options.clock, () => this.readerMoved());
-    const { data, handle, shares } = options;
+    const { data, handle, shares, clock, facts } = options;
+    if (options.paced) this.#absence = new ReaderAbsence(clock, () => this.readerMoved());
+    if (facts.timeoutMs !== undefined)
+      this.#deadline = new ProcessDeadline(clock, facts.timeoutMs, () => void this.#timeOut());
     const intake = (name: OutputStream, number: number): OutputIntake =>
       new OutputIntake(
         { lane: data, log: this.log.streams[name], share: shares[name] },
@@ -76,6 +93,7 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
           streamId: guestChannel.streamId(handle, number),
           ring: shares.ring,
           unasked: options.attached ? shares.ring : DETACHED_RING,
+          ahead: options.paced ? shares.ring : LOG_CAPACITY,
           neverWaits: !options.attached,
         },
         {
@@ -100,8 +118,16 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
     return this.#gone.signal;
   }
 
+  /** Resolves when the guest has started it, or when it is disposed of. */
+  get answered(): Promise<void> {
+    return this.#answered.promise;
+  }
+
   get facts(): ProcessFacts {
-    return this.#finished ? { ...this.#facts, exit: this.#finished.exit } : this.#facts;
+    return {
+      ...this.#facts,
+      ...defined({ inputOffset: this.#input?.offset ?? this.#closedInputAt, exit: this.#finished?.exit }),
+    };
   }
 
   get alive(): boolean {
@@ -115,8 +141,20 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
   /** The guest started it. */
   started(pid: number): void {
     this.#facts = { ...this.#facts, pid };
+    this.#answered.resolve();
     this.#input?.resume();
+    this.#deadline?.run();
+    this.#absence?.begin();
     this.readerMoved();
+  }
+
+  /** The capsule is paused: no time passes for the process. */
+  suspend(): void {
+    this.#deadline?.suspend();
+  }
+
+  resume(): void {
+    this.#deadline?.run();
   }
 
   /**
@@ -131,6 +169,7 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
       this.#intakes[name].inbound.resume();
     }
     this.#input?.startAt(record.inputReceived);
+    if (!this.#input && record.inputReceived > 0) this.#closedInputAt = record.inputReceived;
     if (record.cols > 0 && record.rows > 0) this.log.recordResize(record.cols, record.rows);
     this.started(record.pid);
   }
@@ -138,8 +177,9 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
   /** The reaper's word, and how far the output reaches that the process itself wrote. */
   finish(exit: ProcessExit, final: Readonly<Record<OutputStream, number>>): void {
     if (this.#finished) return;
-    this.#finished = { exit, final };
-    this.#exit.resolve(exit);
+    this.#finished = { exit: this.#isTimedOut ? { ...exit, timedOut: true } : exit, final };
+    this.#stopTimers();
+    this.#exit.resolve(this.#finished.exit);
     this.#input?.end();
     // Without readers the rest of the output waits no longer.
     this.readerMoved();
@@ -152,6 +192,7 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
     // After the exit the rest of the output may still be missing.
     if (this.#finished && this.#isDelivered()) return;
     this.#failure ??= cause;
+    this.#stopTimers();
     this.#exit.reject(cause);
     this.#input?.fail(cause);
     this.log.notify();
@@ -172,10 +213,12 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
   async *output(from: OutputStart, signal: AbortSignal): AsyncGenerator<OutputEvent, void, undefined> {
     const reader = new OutputReader(this, from, this.#options.clock);
     this.#readers.add(reader);
+    this.#absence?.end();
     try {
       yield* reader.events(signal);
     } finally {
       this.#readers.delete(reader);
+      if (this.#readers.size === 0 && this.alive) this.#absence?.begin();
       this.readerMoved();
     }
   }
@@ -194,11 +237,11 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
     return await abortable(signal, this.#exit.promise);
   }
 
-  async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  async write(bytes: Uint8Array, signal: AbortSignal, offset?: number): Promise<void> {
     signal.throwIfAborted();
     this.throwFailure();
     if (!this.#input || this.#finished) throw new WrennError("stdin_closed", { selector: this.#selector() });
-    await this.#input.write(bytes, signal);
+    await this.#input.write(bytes, signal, offset);
   }
 
   async closeInput(signal: AbortSignal): Promise<void> {
@@ -214,7 +257,7 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
     await this.#tolerateUnknown(
       this.#options.control.ask(guestChannel.operation.signal, body.finish(), signal),
     );
-    if (signalNumber !== constants.signals.SIGKILL) return;
+    if (signalNumber !== SIGKILL) return;
     // The guest reports the exit once it holds all output: without readers it needs room for that.
     this.#isKilled = true;
     this.readerMoved();
@@ -245,6 +288,8 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
   /** Takes the streams out of their lanes. */
   dispose(): void {
     this.#gone.abort(new Error("the process is forgotten"));
+    this.#answered.resolve();
+    this.#stopTimers();
     this.#intakes.stdout.close();
     this.#intakes.stderr.close();
     this.#options.shares.close();
@@ -262,14 +307,38 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
     this.#intakes.stderr.settle();
   }
 
+  /** Its time is up. */
+  async #timeOut(): Promise<void> {
+    this.#isTimedOut = true;
+    const gentle = AbortSignal.any([AbortSignal.timeout(KILL_AFTER_MS), this.#gone.signal]);
+    try {
+      await this.kill(SIGTERM, "tree", gentle);
+      await this.wait(gentle);
+    } catch {
+      // Not yet ended; the second signal cannot be ignored.
+    }
+    try {
+      // Also when the process itself is gone: what it started may still be there.
+      await this.kill(SIGKILL, "tree", this.#gone.signal);
+    } catch {
+      // The link is closed, or the process was forgotten.
+    }
+  }
+
+  #stopTimers(): void {
+    this.#deadline?.stop();
+    this.#absence?.end();
+  }
+
   /**
    * How far the guest may send. Detached output never waits: the log drops its oldest bytes. Attached output goes at the pace
-   * of its readers, and without one waits for the log to be read; a terminal without readers is like detached output, and so is a
-   * process that was killed.
+   * of its readers, and without one waits for the log to be read; a terminal without readers is like detached output, and so are a
+   * process that was killed and a paced one whose readers have stayed away.
    */
   #admit(name: OutputStream): void {
     const { start, end } = this.log.streams[name];
-    const waits = !this.#facts.terminal && !this.#finished && !this.#isKilled;
+    const isLeft = this.#absence?.isLong === true;
+    const waits = !this.#facts.terminal && !this.#finished && !this.#isKilled && !isLeft;
     const base = this.#readers.size === 0 && waits ? start : end;
     this.#intakes[name].admit(Math.min(base, this.#readers.pace(name)));
   }

@@ -3,7 +3,6 @@ import { InboundStream } from "../lane/inbound-stream.ts";
 import type { InboundHandlers } from "../lane/inbound-stream.ts";
 import type { Lane } from "../lane/lane.ts";
 import type { BufferShare } from "../memory/capsule-buffer.ts";
-import { LOG_CAPACITY } from "./output-log.ts";
 
 /** After this many bytes the guest learns what it may forget. */
 const ACKNOWLEDGE_BYTES = 65_536;
@@ -21,6 +20,8 @@ export interface OutputIntakeOptions {
   readonly unasked: number;
   /** The guest may send this much at any moment, unless nothing waits. */
   readonly ring: number;
+  /** What the guest may send beyond what readers have taken: the rest of the log is for readers that come back. */
+  readonly ahead: number;
   /** Output never waits for a reader: what there is no room for is dropped. */
   readonly neverWaits: boolean;
 }
@@ -36,6 +37,7 @@ export class OutputIntake {
   readonly #ring: number;
   /** What the share has had from the beginning. */
   readonly #floor: number;
+  readonly #ahead: number;
   readonly #neverWaits: boolean;
   #closed = false;
 
@@ -44,6 +46,7 @@ export class OutputIntake {
     this.#share = deps.share;
     this.#ring = options.ring;
     this.#floor = deps.share.bytes;
+    this.#ahead = options.ahead;
     this.#neverWaits = options.neverWaits;
     this.inbound = new InboundStream(deps.lane, options.streamId, options.unasked, handlers);
   }
@@ -59,7 +62,7 @@ export class OutputIntake {
     const step = this.#ring / 4;
     const { limit } = inbound;
     // Most commands print less than a ring, and need no credit beyond it.
-    const wanted = base + Math.min(LOG_CAPACITY, Math.max(this.#ring, 2 * inbound.received));
+    const wanted = base + Math.min(this.#ahead, Math.max(this.#ring, 2 * inbound.received));
     if (wanted - limit < step) return this.#acknowledge();
     if (this.#share.reserve(this.#cost(wanted), "growth")) return inbound.grant(wanted);
     let least = base + this.#ring;

@@ -6,6 +6,8 @@ import { OutboundStream, StreamRefused } from "../lane/outbound-stream.ts";
 
 interface Write extends PromiseWithResolvers<void> {
   readonly bytes: Uint8Array;
+  /** Place of its first byte in the input, until it is known how many of its bytes were taken before. */
+  offset: number | undefined;
   /** How many of its bytes were given to the stream, and the stream's end after the last of them. */
   given: number;
   end: number;
@@ -59,21 +61,26 @@ export class ProcessInput {
     this.#stream.startAt(offset);
   }
 
+  /** How many bytes were taken. */
+  get offset(): number {
+    return this.#stream.end;
+  }
+
   /** Resolves when the guest has received the bytes. Throws as `CapsuleProcess.write` does. */
-  async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  async write(bytes: Uint8Array, signal: AbortSignal, offset?: number): Promise<void> {
     this.#throwIfOver();
     // The caller has the bytes in any case, and bounds them: here they only leave less room for the rest.
     const share = this.#buffer.open();
     share.set(bytes.length + WRITE_OVERHEAD);
     try {
-      await this.#write(bytes, signal);
+      await this.#write(bytes, signal, offset);
     } finally {
       share.close();
     }
   }
 
-  async #write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
-    const write: Write = { bytes, given: 0, end: 0, ...Promise.withResolvers<void>() };
+  async #write(bytes: Uint8Array, signal: AbortSignal, offset: number | undefined): Promise<void> {
+    const write: Write = { bytes, offset, given: 0, end: 0, ...Promise.withResolvers<void>() };
     this.#waiting.push(write);
     this.#work();
     const giveUp = (): void => {
@@ -137,7 +144,8 @@ export class ProcessInput {
         if (!this.#ended) this.#stream.close();
         this.#ended = true;
         first.resolve();
-      } else if (!this.#give(first)) break;
+      } else if (!this.#place(first)) first.reject(this.#offsetDiffers());
+      else if (!this.#give(first)) break;
       else this.#sent.push(first);
       this.#waiting.shift();
     }
@@ -145,6 +153,20 @@ export class ProcessInput {
       first.resolve();
       this.#sent.shift();
     }
+  }
+
+  /**
+   * It is a write's turn: everything before it was taken or taken back. What was taken of it before is skipped.
+   *
+   * @returns false when bytes before it are missing.
+   */
+  #place(write: Write): boolean {
+    if (write.offset === undefined) return true;
+    const skipped = this.#stream.end - write.offset;
+    if (skipped < 0) return false;
+    write.given = Math.min(skipped, write.bytes.length);
+    write.offset = undefined;
+    return true;
   }
 
   /** Gives the stream what it can send at once; whether that was everything. */
@@ -163,6 +185,13 @@ export class ProcessInput {
 
   #notRead(accepted: number, bytes: number, cause: unknown): WrennError {
     return new WrennError("input_not_read", { selector: this.#selector(), accepted, bytes }, { cause });
+  }
+
+  #offsetDiffers(): WrennError {
+    return new WrennError("input_offset_differs", {
+      selector: this.#selector(),
+      expected: this.#stream.end,
+    });
   }
 
   #stdinClosed(): WrennError {

@@ -1,4 +1,5 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
+import { MAX_TIMEOUT_MS } from "@wrenn/protocol";
 
 /** Longest label that the guest keeps (guest protocol §5). */
 const LABEL_LIMIT = 65_536;
@@ -14,6 +15,8 @@ export interface ProcessLabel {
   readonly args: readonly string[];
   readonly startedAt: number;
   readonly attached: boolean;
+  readonly paced?: boolean;
+  readonly timeoutMs?: number;
 }
 
 /** A command line too long for the label is cut: it serves for show only. */
@@ -51,13 +54,19 @@ export function decodeLabel(bytes: Buffer): ProcessLabel {
   if (!isLabel(label))
     throw new WrennError("guest_protocol", { problem: "a process label without its fields" });
   // Only these: the guest may have added others.
-  const { tag, cmd, args, startedAt, attached } = label;
-  return { tag, cmd, args, startedAt, attached };
+  const { tag, cmd, args, startedAt, attached, paced, timeoutMs } = label;
+  return { tag, cmd, args, startedAt, attached, ...defined({ paced, timeoutMs }) };
+}
+
+function isTimeLimit(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_TIMEOUT_MS;
 }
 
 function isLabel(value: unknown): value is ProcessLabel {
   if (typeof value !== "object" || value === null) return false;
-  const { tag, cmd, args, startedAt, attached } = value as Partial<Record<keyof ProcessLabel, unknown>>;
+  const { tag, cmd, args, startedAt, attached, paced, timeoutMs } = value as Partial<
+    Record<keyof ProcessLabel, unknown>
+  >;
   return (
     typeof tag === "string" &&
     typeof cmd === "string" &&
@@ -65,6 +74,8 @@ function isLabel(value: unknown): value is ProcessLabel {
     args.every((argument) => typeof argument === "string") &&
     typeof startedAt === "number" &&
     Math.abs(startedAt) <= LATEST_MS &&
-    typeof attached === "boolean"
+    typeof attached === "boolean" &&
+    (paced === undefined || typeof paced === "boolean") &&
+    (timeoutMs === undefined || isTimeLimit(timeoutMs))
   );
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { randomHex, WrennError } from "@wrenn/core";
+import { abortable, defined, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
 import type { CapsuleProcess, CapsuleProcesses, ProcessFacts, StartRequest } from "@wrenn/protocol";
@@ -53,17 +53,28 @@ export class ProcessTable implements CapsuleProcesses {
     const tag = request.tag ?? this.#newTag(request.terminal ? "pty-" : "proc-");
     if (this.#liveByTag(tag)) throw new WrennError("tag_in_use", { tag });
     this.#prune();
+    if (request.unusedTag === true && this.#byTag(tag).length > 0) throw new WrennError("tag_used", { tag });
     if (this.#processes.size >= PROCESS_LIMIT)
       throw new WrennError("guest_busy", { problem: `it has ${PROCESS_LIMIT} processes` });
     const handle = this.#newHandle();
-    const isAttached = request.output === "attached";
-    const { cmd, args } = request;
-    const label = encodeLabel({ tag, cmd, args, startedAt: clock.now(), attached: isAttached });
+    const isAttached = request.output !== "detached";
+    const isPaced = request.output === "paced";
+    const { cmd, args, timeoutMs } = request;
+    const label = encodeLabel({
+      tag,
+      cmd,
+      args,
+      startedAt: clock.now(),
+      attached: isAttached,
+      ...(isPaced ? { paced: true } : {}),
+      ...defined({ timeoutMs }),
+    });
     // The command line is kept as the label has it, however long the request's is.
-    const { attached: _attached, ...shown } = decodeLabel(label);
+    const { attached: _attached, paced: _paced, ...shown } = decodeLabel(label);
     const facts: ProcessFacts = { ...shown, pid: 0, terminal: request.terminal !== undefined };
     const shares = reserveProcess(buffer, labelCost(label, shown), isAttached);
-    const process = this.#add(handle, facts, shares, isAttached, request.stdin || facts.terminal);
+    const mode = { attached: isAttached, paced: isPaced };
+    const process = this.#add(handle, facts, shares, mode, request.stdin || facts.terminal);
     if (facts.terminal)
       process.log.recordResize(
         request.terminal?.cols ?? DEFAULT_SIZE.cols,
@@ -89,9 +100,8 @@ export class ProcessTable implements CapsuleProcesses {
 
   /** Takes over the processes that earlier links started and that the guest still knows, exited ones included. */
   async recover(signal: AbortSignal): Promise<void> {
-    const answer = await this.#options.control.ask(guestChannel.operation.list, new Uint8Array(), signal);
     // The guest lists the newest first.
-    for (const record of answer.list(() => readProcessRecord(answer)).toReversed()) {
+    for (const record of (await this.#listed(signal)).toReversed()) {
       if (this.#processes.size >= PROCESS_LIMIT)
         throw new WrennError("guest_protocol", { problem: `a list of more than ${PROCESS_LIMIT} processes` });
       if (!this.#processes.has(record.handle)) this.#takeOver(record);
@@ -105,14 +115,38 @@ export class ProcessTable implements CapsuleProcesses {
     return count;
   }
 
-  async find(selector: string): Promise<CapsuleProcess> {
+  /** The capsule is paused: no time passes for its processes until {@link resume}. */
+  suspend(): void {
+    for (const process of this.#processes.values()) process.suspend();
+  }
+
+  resume(): void {
+    for (const process of this.#processes.values()) process.resume();
+  }
+
+  /** Forgets every process that the guest knows, whichever link started it. Resolves when the guest has. */
+  async forgetAll(signal: AbortSignal): Promise<void> {
+    for (const { handle } of await this.#listed(signal)) this.#drop(handle);
+    const [left] = await this.#listed(signal);
+    if (left) throw new WrennError("guest_protocol", { problem: `process ${left.pid} is not forgotten` });
+  }
+
+  async find(selector: string, signal: AbortSignal): Promise<CapsuleProcess> {
+    for (;;) {
+      const process = this.#bySelector(selector);
+      if (!process) throw new WrennError("process_not_found", { selector });
+      if (process.facts.pid !== 0) return process;
+      // Whether it starts is not known yet: a client that asks whether it was started gets no wrong answer.
+      await abortable(signal, process.answered);
+    }
+  }
+
+  #bySelector(selector: string): GuestProcess | undefined {
     const byPid = /^\d{1,10}$/.test(selector) && Number(selector) <= 0xff_ff_ff_ff;
     const matches = [...this.#processes.values()].filter(({ facts }) =>
       byPid ? facts.pid === Number(selector) : facts.tag === selector,
     );
-    const process = matches.find((match) => match.alive) ?? matches.at(-1);
-    if (!process || process.facts.pid === 0) throw new WrennError("process_not_found", { selector });
-    return process;
+    return matches.find((match) => match.alive) ?? matches.at(-1);
   }
 
   async list(): Promise<readonly ProcessFacts[]> {
@@ -121,12 +155,22 @@ export class ProcessTable implements CapsuleProcesses {
       .map((process) => process.facts);
   }
 
+  async recent(): Promise<readonly ProcessFacts[]> {
+    return [...this.#processes.values()].map(({ facts }) => facts).filter(({ pid }) => pid !== 0);
+  }
+
+  async #listed(signal: AbortSignal): Promise<readonly ProcessRecord[]> {
+    const answer = await this.#options.control.ask(guestChannel.operation.list, new Uint8Array(), signal);
+    return answer.list(() => readProcessRecord(answer));
+  }
+
   #takeOver(record: ProcessRecord): void {
     const { handle, pid, terminal } = record;
     try {
-      const { attached, ...label } = decodeLabel(record.label);
+      const { attached, paced = false, ...label } = decodeLabel(record.label);
       const shares = reserveProcess(this.#options.buffer, labelCost(record.label, label), attached);
-      const process = this.#add(handle, { ...label, pid, terminal }, shares, attached, !record.inputEnded);
+      const mode = { attached, paced };
+      const process = this.#add(handle, { ...label, pid, terminal }, shares, mode, !record.inputEnded);
       process.recovered(record);
       this.#follow(process);
     } catch (error) {
@@ -139,7 +183,7 @@ export class ProcessTable implements CapsuleProcesses {
     handle: number,
     facts: ProcessFacts,
     shares: ProcessShares,
-    attached: boolean,
+    { attached, paced }: { readonly attached: boolean; readonly paced: boolean },
     hasInput: boolean,
   ): GuestProcess {
     const { control, bulk, clock } = this.#options;
@@ -147,12 +191,13 @@ export class ProcessTable implements CapsuleProcesses {
       handle,
       facts,
       attached,
+      paced,
       hasInput,
       clock,
       shares,
       control,
       data: facts.terminal ? control : bulk,
-      onFinished: () => this.#finished(handle, attached || facts.terminal),
+      onFinished: () => this.#finished(handle, (attached && !paced) || facts.terminal),
     });
     this.#processes.set(handle, process);
     return process;
@@ -216,11 +261,15 @@ export class ProcessTable implements CapsuleProcesses {
     const oldest = this.#options.clock.now() - KEEP_EXITED_MS;
     for (const [handle, at] of this.#exited) {
       if (this.#exited.size <= KEEP_EXITED && at >= oldest) return;
-      this.#exited.delete(handle);
-      this.#remove(handle);
-      // Descendants may still hold its pipes, or it is one of those that the guest keeps.
-      this.#forget(handle);
+      this.#drop(handle);
     }
+  }
+
+  #drop(handle: number): void {
+    this.#exited.delete(handle);
+    this.#remove(handle);
+    // Descendants may still hold its pipes, or it is one of those that the guest keeps.
+    this.#forget(handle);
   }
 
   #remove(handle: number): void {
@@ -232,7 +281,11 @@ export class ProcessTable implements CapsuleProcesses {
   }
 
   #liveByTag(tag: string): boolean {
-    return [...this.#processes.values()].some((process) => process.alive && process.facts.tag === tag);
+    return this.#byTag(tag).some(({ alive }) => alive);
+  }
+
+  #byTag(tag: string): readonly GuestProcess[] {
+    return [...this.#processes.values()].filter(({ facts }) => facts.tag === tag);
   }
 
   #newHandle(): number {

@@ -13,25 +13,31 @@ const program =
   process.env["WRENN_TEST_GUEST_AGENT"] ??
   join(import.meta.dirname, "../../../../native/guest-agent/build/wrenn-guest-agent");
 
+const END_MS = 10_000;
+
 /** The real guest agent, run on this machine instead of in a guest. */
 export class NativeAgent implements AsyncDisposable {
   readonly directory: string;
   readonly #child: ReturnType<typeof spawn>;
+  readonly #links: GuestLink[] = [];
   readonly #end = (): void => void this.#child.kill("SIGKILL");
 
-  private constructor(directory: string, cgroup: string | undefined) {
+  private constructor(directory: string, cgroup: string | undefined, within: readonly string[]) {
     this.directory = directory;
     const grouping = cgroup === undefined ? ["--no-cgroup"] : ["--cgroup", cgroup];
-    this.#child = spawn(program, ["--listen", this.interactive, this.bulk, ...grouping], {
-      stdio: "inherit",
-    });
-    // A test that ends in the middle takes its agent along: it holds the test's output open.
+    const [first, ...rest] = [...within, program, "--listen", this.interactive, this.bulk];
+    this.#child = spawn(first, [...rest, ...grouping], { stdio: "inherit" });
+    // A test that ends in the middle takes its agent along, which holds the test's output open, and does not wait for it.
     process.once("exit", this.#end);
+    this.#child.unref();
   }
 
-  /** @param cgroup - directory of an empty cgroup (version 2) below which the agent puts each process. */
-  static async start(cgroup?: string): Promise<NativeAgent> {
-    const agent = new NativeAgent(await mkdtemp(join(tmpdir(), "wrenn-agent-")), cgroup);
+  /**
+   * @param cgroup - directory of an empty cgroup (version 2) below which the agent puts each process.
+   * @param within - a command that executes the command that follows it, in surroundings of its own.
+   */
+  static async start(cgroup?: string, within: readonly string[] = []): Promise<NativeAgent> {
+    const agent = new NativeAgent(await mkdtemp(join(tmpdir(), "wrenn-agent-")), cgroup, within);
     const listening = async (): Promise<boolean> =>
       (await listens(agent.interactive)) && (await listens(agent.bulk));
     await eventually("the guest agent listens", listening, { intervalMs: 2 });
@@ -56,7 +62,7 @@ export class NativeAgent implements AsyncDisposable {
     clock: Clock = systemClock,
     uploadLifetimeMs?: number,
   ): Promise<GuestLink> {
-    return await GuestLink.connect(
+    const link = await GuestLink.connect(
       {
         interactive: paths.interactive,
         bulk: paths.bulk,
@@ -67,12 +73,22 @@ export class NativeAgent implements AsyncDisposable {
       },
       AbortSignal.timeout(10_000),
     );
+    this.#links.push(link);
+    return link;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    process.removeListener("exit", this.#end);
+    this.#child.ref();
     this.#end();
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "exit");
+    try {
+      // A test that fails leaves its links, which would look for the agent without end.
+      await Promise.allSettled(this.#links.map((link) => link.detach()));
+      if (this.#child.exitCode === null && this.#child.signalCode === null)
+        await once(this.#child, "exit", { signal: AbortSignal.timeout(END_MS) });
+    } finally {
+      this.#child.unref();
+    }
+    process.removeListener("exit", this.#end);
     await rm(this.directory, { recursive: true, force: true });
   }
 }

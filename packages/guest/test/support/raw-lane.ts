@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { guestChannel } from "@wrenn/protocol";
+
+const CONNECT_MS = 10_000;
 
 /** One connection of a lane that sends whatever a test wants, well-formed or not. */
 export class RawLane {
@@ -28,7 +31,7 @@ export class RawLane {
       lane,
     };
     const raw = new RawLane(socket, new guestChannel.FrameDecoder(hello));
-    await new Promise((resolve) => socket.once("connect", resolve));
+    await once(socket, "connect", { signal: AbortSignal.timeout(CONNECT_MS) });
     socket.write(guestChannel.encodeHello(hello));
     return raw;
   }

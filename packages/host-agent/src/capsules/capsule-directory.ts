@@ -62,6 +62,16 @@ export class CapsuleDirectory {
     return join(this.path, "working-set");
   }
 
+  /** Belongs to the machine that a template is frozen with, while one is made of the capsule's disk. */
+  get freezing(): string {
+    return join(this.path, "f");
+  }
+
+  /** Zeros, which the pages of a capsule lie over that was booted from its disk. */
+  get emptyMemory(): string {
+    return join(this.path, "empty-memory");
+  }
+
   overlay(number: number): string {
     return join(this.disk, `${number}.qcow2`);
   }

@@ -1,6 +1,6 @@
 import type { CapsuleSpec } from "@wrenn/protocol";
 import type { Operation, Step } from "../steps.ts";
-import type { Generation } from "../generations/generation.ts";
+import type { Boot, Generation } from "../generations/generation.ts";
 import type { FrozenTemplate } from "../templates/frozen-template.ts";
 
 /**
@@ -17,6 +17,8 @@ export interface CapsuleRecord {
   readonly createdAt: number;
   /** When its machine was started last, by a create or a resume, in milliseconds since the Unix epoch. */
   readonly runningSince?: number;
+  /** Where the end of the run that began at `since` was moved to; both in milliseconds since the Unix epoch. */
+  readonly runEnd?: { readonly since: number; readonly at: number };
   /** Number of the network slot, while it has one. */
   readonly slot?: number;
   /** How often a machine of the capsule was restored; the guest receives it as its restore count. */
@@ -29,8 +31,15 @@ export interface CapsuleRecord {
   readonly nextGeneration: number;
   /** The generation that a resume starts from, for `paused`; the one it last started from, for `running`. */
   readonly current?: string;
+  /** The running machine was booted from the capsule's disk; without it, its memory began as the template's. */
+  readonly booted?: Boot;
   /** The machine's memory was not complete yet: if it has died, it goes back to `current`. */
   readonly served?: true;
+}
+
+/** When the present run of a capsule began, in milliseconds since the Unix epoch. */
+export function startOfRun({ runningSince, createdAt }: CapsuleRecord): number {
+  return runningSince ?? createdAt;
 }
 
 /** What `journal.json` says: the step that was about to be done, or that nothing is under way. */

@@ -2,6 +2,7 @@ import { KeyedQueue, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { MachineStall } from "@wrenn/vmm";
+import type { ConsoleKeeper } from "../console/console-keeper.ts";
 import type { Disks } from "../disks/disks.ts";
 import type { Machines } from "../machines/machines.ts";
 import type { RunningMachine } from "../machines/running-machine.ts";
@@ -11,6 +12,7 @@ export interface CapsuleRegistryDeps {
   readonly logger: Logger;
   readonly machines: Pick<Machines<"release">, "slots" | "clocks">;
   readonly disks: Pick<Disks, "layers">;
+  readonly consoles: Pick<ConsoleKeeper, "collect">;
   /** Aborts when the host agent begins to end. */
   readonly ending: AbortSignal;
 }
@@ -76,6 +78,8 @@ export class CapsuleRegistry {
           if (incomplete) release.defer(() => capsule.fallBack());
           release.defer(() => running.pages?.stop());
           release.defer(() => running.machine.destroy());
+          // Its last words go with its directory.
+          release.defer(() => this.#deps.consoles.collect(capsule.directory));
           await running.guest.detach();
         }),
       ),

@@ -149,8 +149,18 @@ export class Capsule {
       memoryMib: this.spec.memoryMib,
       ...defined({ hostAddress: this.#running?.slot.hostAddress, problem: this.#problem ?? this.#stall() }),
       lastActiveAt: this.lastActiveAt,
-      metadata: this.metadata,
+      metadata: { ...this.metadata, ...(this.#running ? this.#record.booted?.metadata : {}) },
+      ...this.#keeping(),
     };
+  }
+
+  /** What a pause has kept, or how the disk was that the running machine was booted from. */
+  #keeping(): Pick<CapsuleStatus, "kept" | "diskAtBoot"> {
+    const { booted, current, generations } = this.#record;
+    if (this.#state === "running") return defined({ diskAtBoot: booted?.disk });
+    if (this.#state !== "paused") return {};
+    const generation = generations.find(({ id }) => id === current);
+    return { kept: generation?.diskOnly ? "disk" : "memory" };
   }
 
   /** Why a capsule that runs stands still. */

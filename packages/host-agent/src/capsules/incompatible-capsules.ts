@@ -13,7 +13,8 @@ export function findIncompatible(capsules: Iterable<Capsule>, identity: string):
   const differences = new Set<string>();
   for (const { record } of capsules) {
     const generation = record.generations.find(({ id }) => id === record.current);
-    if (record.state !== "paused" || !generation || generation.hypervisor === identity) continue;
+    if (record.state !== "paused" || !generation || generation.diskOnly) continue;
+    if (generation.hypervisor === identity) continue;
     count++;
     differences.add(describeDifference(generation.hypervisor, identity));
   }

@@ -19,6 +19,20 @@ export interface Generation {
   readonly hypervisor: string;
   /** The changed pages are kept compressed, and there is no plain file. */
   readonly packed?: true;
+  /** Its machine was booted from the capsule's disk, so that its pages lie over empty memory instead of the template's. */
+  readonly booted?: Boot;
+  /** Nothing but the disk was kept: there are no files, and a machine starts from it by booting. */
+  readonly diskOnly?: true;
+}
+
+/** A boot of a capsule's disk, with the kernel and the guest agent that its host had then. */
+export interface Boot {
+  /** Frequency of the host's counter that the guest was booted with, where guests read that counter for the time. */
+  readonly clockKhz?: number;
+  /** Whether the disk had to be checked and repaired, because it had not been unmounted. */
+  readonly disk?: "clean" | "checked";
+  /** Versions of kernel, VMM and guest agent. */
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** Paths of a generation's files. */

@@ -43,7 +43,7 @@ export async function recordPackedChecksum(files: GenerationFiles): Promise<void
 }
 
 /**
- * Refuses a generation that cannot be what it was when it was saved.
+ * Refuses a generation that cannot be what it was when it was saved. A disk alone fits every hypervisor.
  *
  * @throws WrennError `snapshot_corrupt` naming the file, `snapshot_incompatible` when another VMM saved it.
  */
@@ -52,21 +52,53 @@ export async function verifyGeneration(
   files: GenerationFiles,
   hypervisor: string,
 ): Promise<void> {
+  const { contents } = await beginVerification(generation, files, hypervisor);
+  await contents;
+}
+
+/** What {@link beginVerification} has begun. */
+export interface Verification {
+  /** Settles when the files have been read. Its rejection is handled also when nobody waits for it. */
+  readonly contents: Promise<void>;
+}
+
+/**
+ * The same in two parts: what is known without reading a file is checked before it returns, so that a generation of another VMM, or
+ * with a file missing, is refused before anything starts. Nothing of the generation may be executed before `contents` resolves.
+ *
+ * @throws WrennError `snapshot_corrupt`, `snapshot_incompatible`; `contents` rejects with `snapshot_corrupt`.
+ */
+export async function beginVerification(
+  generation: Generation,
+  files: GenerationFiles,
+  hypervisor: string,
+): Promise<Verification> {
+  if (generation.diskOnly) return { contents: Promise.resolve() };
   if (generation.hypervisor !== hypervisor) {
     throw new WrennError("snapshot_incompatible", {
       difference: describeDifference(generation.hypervisor, hypervisor),
     });
   }
   const known = await readChecksums(files);
+  const readable: { readonly path: string; readonly expected: Checksum }[] = [];
   for (const name of [generation.packed ? "memoryPacked" : "memoryDiff", "deviceState"] as const) {
     const path = files[name];
     const size = await sizeOf(path);
     const expected = known?.[name];
     if (expected === undefined) continue;
     if (size !== expected.size) throw corrupt(path, `it has ${size} bytes instead of ${expected.size}`);
-    if (size <= RESUME_LIMIT && (await checksumOf(path)).crc32 !== expected.crc32)
-      throw corrupt(path, "its checksum is wrong");
+    if (size <= RESUME_LIMIT) readable.push({ path, expected });
   }
+  const contents = readBack(readable);
+  contents.catch(() => {});
+  return { contents };
+}
+
+async function readBack(
+  files: readonly { readonly path: string; readonly expected: Checksum }[],
+): Promise<void> {
+  for (const { path, expected } of files)
+    if ((await checksumOf(path)).crc32 !== expected.crc32) throw corrupt(path, "its checksum is wrong");
 }
 
 async function readChecksums(files: GenerationFiles): Promise<Checksums | undefined> {

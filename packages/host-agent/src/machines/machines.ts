@@ -10,6 +10,8 @@ import type { MachineStarts } from "./machine-starts.ts";
 export interface Machines<S extends keyof Slots = keyof Slots> {
   readonly hypervisor: HeldHypervisor;
   readonly slots: Pick<Slots, S>;
+  /** What machines boot with. */
+  readonly bootFiles: (signal: AbortSignal) => Promise<BootKernel>;
   readonly connectGuest: ConnectGuest;
   /** The same for a guest that cannot answer yet: its requests wait. */
   readonly openGuest: (machine: Pick<Machine, "guestChannel">, onActivity: () => void) => GuestLink;
@@ -19,8 +21,16 @@ export interface Machines<S extends keyof Slots = keyof Slots> {
   readonly clocks: Pick<GuestClocks, "check" | "doubt" | "isDue">;
 }
 
+/** The kernel and the first file system, which has the guest agent. */
+export interface BootKernel {
+  readonly kernel: string;
+  readonly initramfs: string;
+  /** See {@link BootSpec.randomizeAddresses}. */
+  readonly randomizeAddresses?: boolean;
+}
+
 /** The same, as the composition root has them: machines that are not held yet. */
-export interface HostMachines extends Pick<Machines, "slots" | "connectGuest" | "openGuest"> {
+export interface HostMachines extends Pick<Machines, "slots" | "connectGuest" | "openGuest" | "bootFiles"> {
   readonly hypervisor: Hypervisor;
 }
 

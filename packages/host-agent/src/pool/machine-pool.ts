@@ -1,67 +1,71 @@
-import { mkdir } from "node:fs/promises";
-import { abortable, problemOf, randomHex, withDeadline } from "@wrenn/core";
-import type { Clock, Logger, Random } from "@wrenn/core";
-import { CapsuleDirectory } from "../capsules/capsule-directory.ts";
-import { GUEST_ANSWER_MS, whileAlive } from "../machines/running-machine.ts";
-import type { PreparedMachine } from "../machines/running-machine.ts";
+import { readFile } from "node:fs/promises";
+import { problemOf } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
 import type { HostFacts } from "@wrenn/protocol";
-import type { Disks } from "../disks/disks.ts";
 import type { Host, HostAgentOptions } from "../host-agent-deps.ts";
-import type { Machines } from "../machines/machines.ts";
-import type { FrozenTemplate } from "../templates/frozen-template.ts";
-import { HotKeys } from "./hot-keys.ts";
+import type { PreparedMachine } from "../machines/running-machine.ts";
+import { discardMachine, prepareMachine } from "./prepare-machine.ts";
+import type { PoolShape, PrepareMachineDeps } from "./prepare-machine.ts";
+import type { RequestActivity } from "./request-activity.ts";
+import { TemplateDemand } from "./template-demand.ts";
 
-/** Machines are made after the create that asked for them is over, so that they do not slow it down. */
-/** The overlay and logs of a waiting machine. */
-const NEW_MACHINE_BYTES = 16 * 2 ** 20;
-const REFILL_DELAY_MS = 300;
-const TICK_MS = 30_000;
+/** How often the memory of the host is looked at, and whether machines wait for longer than their template is expected. */
+const TICK_MS = 5000;
+/** After a failure no machine is made for this long. */
+const RETRY_MS = 30_000;
 /** Parts of the host's memory that have to be free for another machine, and for those that wait to be kept. */
 const FREE_TO_ADD = 0.25;
 const FREE_TO_KEEP = 0.12;
 
-/** What a waiting machine fits: the same template, sizes and disk, restored by the same hypervisor. */
-export interface PoolShape {
-  readonly template: FrozenTemplate;
-  readonly diskMib: number;
-}
-
-export interface MachinePoolDeps {
+export interface MachinePoolDeps extends Omit<PrepareMachineDeps, "capsulesDirectory"> {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly random: Random;
-  readonly machines: Pick<Machines<"acquire" | "release">, "hypervisor" | "slots" | "connectGuest">;
-  readonly disks: Pick<Disks, "create" | "reserve">;
+  readonly activity: Pick<RequestActivity, "quiet" | "pause">;
   readonly host: Pick<Host, "freeMemoryMib"> & { readonly facts: Pick<HostFacts, "memoryMib"> };
+}
+
+/** What waits for capsules on a host. */
+export interface WaitingMachines {
+  readonly count: number;
+  readonly memoryBytes: number;
 }
 
 interface Waiting extends PreparedMachine {
   readonly key: string;
 }
 
+/** A machine that is being made. */
+interface Refill {
+  readonly key: string;
+  readonly stopping: AbortController;
+  /** Resolves when it waits, or when nothing of it is left. */
+  readonly ended: PromiseWithResolvers<void>;
+}
+
 /**
- * Machines of the template that is asked for most, restored before their capsules are. One that waits holds a network slot
- * and about 30 MiB. It is dropped when its template is, when another template is asked for more, when it dies, and when the
- * host runs short of memory.
+ * Machines that are restored, and warmed up where no program is a user's, before their capsules are. One that waits holds a network
+ * slot and some memory, and its processors stand still. Machines are made while no request is under way; they are dropped when their
+ * template is, when others are used more, when they die, and at once when the host runs short of memory.
  */
 export class MachinePool {
-  readonly #deps: MachinePoolDeps;
-  readonly #directory: string;
+  readonly #deps: MachinePoolDeps & PrepareMachineDeps;
   readonly #size: number;
-  readonly #hot = new HotKeys();
-  readonly #shapes = new Map<string, PoolShape>();
-  readonly #closing = new AbortController();
+  readonly #demand: TemplateDemand<PoolShape>;
+  #isClosed = false;
   readonly #timer: NodeJS.Timeout;
+  readonly #discarding = new Set<Promise<void>>();
   #waiting: readonly Waiting[] = [];
-  #working: Promise<void> = Promise.resolve();
+  #refill: Refill | undefined;
+  #isFilling = false;
+  #retryAt = -Infinity;
 
   constructor(
     deps: MachinePoolDeps,
     { capsulesDirectory, warmMachines = 0 }: Pick<HostAgentOptions, "capsulesDirectory" | "warmMachines">,
   ) {
-    this.#deps = deps;
-    this.#directory = capsulesDirectory;
+    this.#deps = { ...deps, capsulesDirectory };
     this.#size = warmMachines;
+    this.#demand = new TemplateDemand(deps.clock);
     this.#timer = setInterval(() => this.#settle(), TICK_MS);
     this.#timer.unref();
   }
@@ -70,135 +74,138 @@ export class MachinePool {
   take(shape: PoolShape): PreparedMachine | undefined {
     if (this.#size === 0) return undefined;
     const key = keyOf(shape);
-    this.#hot.use(key);
-    this.#shapes.set(key, shape);
+    this.#demand.use(key, shape);
     const taken = this.#waiting.find((one) => one.key === key);
     this.#waiting = this.#waiting.filter((one) => one !== taken);
-    this.#settle();
+    this.#settle(taken ? 0 : shape.template.shape.memoryMib);
     return taken;
   }
 
-  /** The template is removed. Resolves when no machine of it waits. */
-  async drop(templateHash: string): Promise<void> {
-    for (const [key, { template }] of this.#shapes) {
-      if (template.hash !== templateHash) continue;
-      this.#hot.forget(key);
-      this.#shapes.delete(key);
-    }
+  /** A machine of this shape waits also when none was asked for yet. */
+  expect(shape: PoolShape): void {
+    this.#demand.expect(keyOf(shape), shape);
     this.#settle();
-    await this.#working;
+  }
+
+  /** A machine with this much memory starts: those that wait end when the host would be short of memory. */
+  makeRoom(memoryMib: number): void {
+    this.#settle(memoryMib);
+  }
+
+  /** The template is removed. Resolves when no machine of it waits or is being made. */
+  async drop(templateHash: string): Promise<void> {
+    this.#demand.forget(({ template }) => template.hash === templateHash);
+    const refill = this.#refill;
+    this.#settle();
+    if (refill?.stopping.signal.aborted) await refill.ended.promise;
+    await Promise.all(this.#discarding);
+  }
+
+  /** How many machines wait, and what their processes hold of the host's memory. */
+  async measure(): Promise<WaitingMachines> {
+    const waiting = this.#waiting;
+    const bytes = await Promise.all(waiting.map(({ machine }) => readOwnMemory(machine.process.pid)));
+    return { count: waiting.length, memoryBytes: bytes.reduce((sum, one) => sum + one, 0) };
+  }
+
+  /** How many machines wait. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** Ends every machine that waits. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    this.#closing.abort();
-    await this.#working;
-    await this.#dropAllBut(undefined);
+    this.#isClosed = true;
+    this.#settle();
+    await this.#refill?.ended.promise;
+    await Promise.all(this.#discarding);
   }
 
-  /** Drops what is not wanted and makes what is, one after another and behind whatever is being done. */
-  #settle(): void {
-    this.#working = this.#working.then(async () => {
+  /** Drops what is not wanted, at once, and has made what is. `needMib`: memory that is about to be used. */
+  #settle(needMib = 0): void {
+    const isEmptied = this.#isClosed || this.#isShort(FREE_TO_KEEP, needMib);
+    const shares = this.#demand.shares(isEmptied ? 0 : this.#size);
+    const kept = new Map<string, number>();
+    const [wanted, surplus]: [Waiting[], Waiting[]] = [[], []];
+    for (const one of this.#waiting) {
+      const count = (kept.get(one.key) ?? 0) + 1;
+      kept.set(one.key, count);
+      (count <= (shares.get(one.key) ?? 0) ? wanted : surplus).push(one);
+    }
+    this.#waiting = wanted;
+    for (const one of surplus) this.#discard(one);
+    if (this.#refill && !shares.has(this.#refill.key)) this.#refill.stopping.abort();
+    if (!this.#isFilling) void this.#fill();
+  }
+
+  /** Makes what is missing, one machine after another. */
+  async #fill(): Promise<void> {
+    this.#isFilling = true;
+    for (let next = this.#missing(); next; next = this.#missing()) {
+      const { key, shape } = next;
+      const [stopping, ended] = [new AbortController(), Promise.withResolvers<void>()];
+      const { signal } = stopping;
+      this.#refill = { key, stopping, ended };
       try {
-        await this.#dropAllBut(this.#isShort(FREE_TO_KEEP) ? undefined : this.#hot.hottest());
-        await this.#fill();
+        await this.#deps.activity.quiet(signal);
+        if (this.#missing()?.key !== key) continue;
+        const made = { ...(await prepareMachine(shape, this.#deps, signal)), key };
+        if (signal.aborted) this.#discard(made);
+        else this.#add(made);
       } catch (error) {
-        if (!this.#closing.signal.aborted)
-          this.#deps.logger.error("pool.refill_failed", { problem: problemOf(error) });
+        if (signal.aborted) continue;
+        this.#retryAt = this.#deps.clock.monotonic() + RETRY_MS;
+        this.#deps.logger.error("pool.refill_failed", { problem: problemOf(error) });
+      } finally {
+        this.#refill = undefined;
+        ended.resolve();
       }
+    }
+    this.#isFilling = false;
+  }
+
+  #missing(): { readonly key: string; readonly shape: PoolShape } | undefined {
+    if (this.#isClosed || this.#size === 0) return undefined;
+    if (this.#deps.clock.monotonic() < this.#retryAt) return undefined;
+    for (const [key, share] of this.#demand.shares(this.#size)) {
+      const shape = this.#demand.value(key);
+      if (!shape || this.#waiting.filter((one) => one.key === key).length >= share) continue;
+      return this.#isShort(FREE_TO_ADD, 0) ? undefined : { key, shape };
+    }
+    return undefined;
+  }
+
+  #add(made: Waiting): void {
+    this.#waiting = [...this.#waiting, made];
+    void made.machine.death.then(({ detail }) => {
+      if (!this.#waiting.includes(made)) return;
+      this.#waiting = this.#waiting.filter((one) => one !== made);
+      this.#deps.logger.warn("pool.machine_died", { machine: made.name, problem: detail });
+      this.#discard(made);
     });
   }
 
-  async #fill(): Promise<void> {
-    const { signal } = this.#closing;
-    for (;;) {
-      const key = this.#hot.hottest();
-      const shape = key === undefined ? undefined : this.#shapes.get(key);
-      if (key === undefined || !shape || signal.aborted || this.#isShort(FREE_TO_ADD)) return;
-      if (this.#waiting.filter((one) => one.key === key).length >= this.#size) return;
-      await this.#deps.clock.sleep(REFILL_DELAY_MS, signal);
-      const made = { ...(await this.#prepare(shape, signal)), key };
-      this.#waiting = [...this.#waiting, made];
-      void made.machine.death.then(({ detail }) => {
-        if (!this.#waiting.includes(made)) return;
-        this.#waiting = this.#waiting.filter((one) => one !== made);
-        this.#deps.logger.warn("pool.machine_died", { machine: made.name, problem: detail });
-        this.#working = this.#working.then(() => this.#discard(made));
-      });
-    }
+  #discard(one: Waiting): void {
+    const discarded = discardMachine(one, this.#deps)
+      .catch((error: unknown) => {
+        this.#deps.logger.error("pool.discard_failed", { machine: one.name, problem: problemOf(error) });
+      })
+      .finally(() => this.#discarding.delete(discarded));
+    this.#discarding.add(discarded);
   }
 
-  async #prepare({ template, diskMib }: PoolShape, signal: AbortSignal): Promise<PreparedMachine> {
-    const deps = this.#deps;
-    using _room = await deps.disks.reserve.claim(NEW_MACHINE_BYTES, "new");
-    const name = `${CapsuleDirectory.pooled}${randomHex(deps.random, 8)}`;
-    const directory = new CapsuleDirectory(this.#directory, name);
-    await using release = new AsyncDisposableStack();
-    const slot = await deps.machines.slots.acquire(signal);
-    release.defer(() => deps.machines.slots.release(slot));
-    release.defer(() => directory.remove());
-    await mkdir(directory.disk, { recursive: true, mode: 0o700 });
-    const disk = directory.overlay(0);
-    await deps.disks.create({ path: disk, backing: template.disk, sizeMib: diskMib, uid: slot.uid }, signal);
-    const machine = await deps.machines.hypervisor.restore(
-      {
-        id: name,
-        directory: directory.run,
-        ...template.shape,
-        disk,
-        diskMib,
-        readable: template.readable,
-        network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
-        uid: slot.uid,
-        gid: slot.uid,
-        memoryFile: template.memoryFile,
-        deviceState: template.deviceState,
-        stopped: template.frozenProcesses,
-      },
-      signal,
-    );
-    release.defer(() => machine.destroy());
-    const activity = { onActivity: () => {} };
-    if (template.frozenProcesses) {
-      release.move();
-      return { machine, slot, name, activity };
-    }
-    const guest = await withDeadline("the guest agent's first answer", GUEST_ANSWER_MS, signal, (inner) =>
-      whileAlive(
-        machine,
-        deps.machines.connectGuest(machine, () => activity.onActivity(), inner),
-      ),
-    );
-    release.defer(() => guest.detach());
-    await whileAlive(machine, abortable(signal, guest.connected()));
-    await machine.stop(signal);
-    release.move();
-    return { machine, slot, name, activity, guest };
-  }
-
-  async #dropAllBut(key: string | undefined): Promise<void> {
-    const dropped = this.#waiting.filter((one) => one.key !== key);
-    this.#waiting = this.#waiting.filter((one) => one.key === key);
-    for (const one of dropped) await this.#discard(one);
-  }
-
-  async #discard({ machine, guest, slot, name }: PreparedMachine): Promise<void> {
-    try {
-      await guest?.detach();
-      await machine.destroy();
-      await this.#deps.machines.slots.release(slot);
-      await new CapsuleDirectory(this.#directory, name).remove();
-    } catch (error) {
-      this.#deps.logger.error("pool.discard_failed", { machine: name, problem: problemOf(error) });
-    }
-  }
-
-  #isShort(part: number): boolean {
-    return this.#deps.host.freeMemoryMib() < this.#deps.host.facts.memoryMib * part;
+  #isShort(part: number, needMib: number): boolean {
+    return this.#deps.host.freeMemoryMib() - needMib < this.#deps.host.facts.memoryMib * part;
   }
 }
 
 function keyOf({ template, diskMib }: PoolShape): string {
   return `${template.hash}/${template.shape.vcpus}/${template.shape.memoryMib}/${diskMib}`;
+}
+
+/** Bytes of memory that are free again without the process; 0 when it is gone. Pages of files are not counted. */
+async function readOwnMemory(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
+  return Number(/^Private_Dirty: +(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024;
 }

@@ -6,7 +6,7 @@ import { isSameFrequency } from "@wrenn/vmm";
 import type { GuestClock } from "@wrenn/vmm";
 import { allocatedBytes } from "../disks/disks.ts";
 import type { Disks } from "../disks/disks.ts";
-import { freezeTemplate } from "./freeze-template.ts";
+import { freezeTemplate, NEW_TEMPLATE_BYTES } from "./freeze-template.ts";
 import { frozenFiles } from "./frozen-template.ts";
 import type { BootArtifacts, FreezeTemplateDeps } from "./freeze-template.ts";
 import type { TemplateBases } from "./template-bases.ts";
@@ -14,10 +14,8 @@ import type { TemplateRecipe } from "./template-store.ts";
 import type { FrozenTemplate, Shape } from "./frozen-template.ts";
 
 /** Bumped when warming up or freezing changes in a way that old frozen templates must not serve. */
-const FREEZE_VERSION = 3;
+const FREEZE_VERSION = 4;
 const KIND = "frozen";
-/** The most that a booted and warmed guest of any size occupies: nothing of a user has run in it. */
-const NEW_TEMPLATE_BYTES = 512 * 2 ** 20;
 
 export interface BootTemplateDeps extends FreezeTemplateDeps {
   readonly disks: Pick<Disks, "create" | "reserve">;
@@ -70,7 +68,15 @@ export function bootTemplate(
       async (building) => {
         using _room = await deps.disks.reserve.claim(NEW_TEMPLATE_BYTES, "new");
         const metadata = await freezeTemplate(
-          { name, shape, artifacts, directory: building, diskMib },
+          {
+            name,
+            shape,
+            kernel: artifacts,
+            disk: { backing: artifacts.rootfs, readable: [artifacts.rootfs] },
+            directory: building,
+            diskMib,
+            warm: true,
+          },
           deps,
           signal,
         );
@@ -100,7 +106,7 @@ export function bootTemplate(
       sizeBytes: await allocatedBytes(Object.values(files)),
     };
     const kept = await deps.bases.keep(cached, artifacts.rootfs, signal);
-    return { ...kept, ...defined({ clockKhz: guestClock?.khz }) };
+    return { ...kept, diskMib, ownPrograms: true, ...defined({ clockKhz: guestClock?.khz }) };
   };
   return { name, defaultShape, freeze, identity: (signal) => deps.machines.hypervisor.identity(signal) };
 }

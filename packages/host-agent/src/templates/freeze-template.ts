@@ -1,23 +1,27 @@
 import { chmod, chown, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { randomHex, withDeadline, WrennError } from "@wrenn/core";
+import { defined, randomHex, withDeadline, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import type { Disks } from "../disks/disks.ts";
+import { BOOT_MS, guestCommandLine } from "../machines/boot.ts";
 import { whileAlive } from "../machines/running-machine.ts";
-import type { Machines } from "../machines/machines.ts";
+import type { BootKernel, Machines } from "../machines/machines.ts";
 import { frozenFiles } from "./frozen-template.ts";
+import { placeholderIdentity } from "./placeholder-identity.ts";
 import type { Shape } from "./frozen-template.ts";
 import { warmUp } from "./warm-up.ts";
 
-/** As long as the id of a capsule. */
-const PLACEHOLDER_NAME = `template-${"x".repeat(19)}`;
-/** A cold boot takes about three seconds under emulation; a busy machine may need many times that. */
-const BOOT_MS = 120_000;
+/** The most that a booted and warmed guest of any size occupies: nothing of a user has run in it. */
+export const NEW_TEMPLATE_BYTES: number = 512 * 2 ** 20;
+
+/**
+ * How long a guest is idle before it is frozen. Its kernel still has work of the boot and the warm-up then, such as taking apart
+ * cgroups, which each restore would repeat.
+ */
+const SETTLE_MS = 2000;
 
 /** What a template is booted from. */
-export interface BootArtifacts {
-  readonly kernel: string;
-  readonly initramfs: string;
+export interface BootArtifacts extends BootKernel {
   /** Raw image with the root file system. */
   readonly rootfs: string;
 }
@@ -30,10 +34,23 @@ export interface FreezeTemplateDeps {
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
 }
 
+/** A disk that a template is booted from. */
+export interface BootDisk {
+  /** The image that the template's disk lies over. */
+  readonly backing: string;
+  /** Directories and files that the machine must be able to read. */
+  readonly readable: readonly string[];
+}
+
 export interface FreezeRequest {
   readonly name: string;
   readonly shape: Shape;
-  readonly artifacts: BootArtifacts;
+  readonly kernel: BootKernel;
+  readonly disk: BootDisk;
+  /** Whether programs of the image are run, so that capsules find them in memory; without it the image need not have them. */
+  readonly warm: boolean;
+  /** Directory of the machine; default: one in `directory`. */
+  readonly machineDirectory?: string;
   /** Empty directory that becomes the frozen template. */
   readonly directory: string;
   readonly diskMib: number;
@@ -51,7 +68,7 @@ export async function freezeTemplate(
   deps: FreezeTemplateDeps,
   signal: AbortSignal,
 ): Promise<Record<string, string>> {
-  const { directory, shape, artifacts } = request;
+  const { directory, shape, kernel, disk } = request;
   const path = (name: keyof typeof frozenFiles): string => join(directory, frozenFiles[name]);
   await using release = new AsyncDisposableStack();
   const slot = await deps.machines.slots.acquire(signal);
@@ -59,7 +76,7 @@ export async function freezeTemplate(
 
   await mkdir(directory, { recursive: true });
   await deps.disks.create(
-    { path: path("disk"), backing: artifacts.rootfs, sizeMib: request.diskMib, uid: slot.uid },
+    { path: path("disk"), backing: disk.backing, sizeMib: request.diskMib, uid: slot.uid },
     signal,
   );
   await writeFile(path("memory"), "");
@@ -70,18 +87,19 @@ export async function freezeTemplate(
     {
       // It names the cgroup: unique among all installations of this machine, of which each has such a slot.
       id: `freeze-${randomHex(deps.random, 8)}`,
-      directory: path("machine"),
+      directory: request.machineDirectory ?? path("machine"),
       vcpus: shape.vcpus,
       memoryMib: shape.memoryMib,
       disk: path("disk"),
       diskMib: request.diskMib,
-      readable: [artifacts.rootfs],
+      readable: disk.readable,
       network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
       uid: slot.uid,
       gid: slot.uid,
-      kernel: artifacts.kernel,
-      initramfs: artifacts.initramfs,
-      commandLine: `wrenn.root=/dev/vda wrenn.ip=${slot.guestAddress}/30 wrenn.gateway=${slot.gateway} wrenn.dns=${slot.gateway}`,
+      kernel: kernel.kernel,
+      initramfs: kernel.initramfs,
+      ...defined({ randomizeAddresses: kernel.randomizeAddresses }),
+      commandLine: guestCommandLine(slot),
       memoryFile: path("memory"),
     },
     signal,
@@ -102,20 +120,22 @@ export async function freezeTemplate(
         wallClockNs: BigInt(Math.round(deps.clock.now() * 1e6)),
         entropy: deps.random.bytes(256),
         // Every capsule gets its own: that these files lie in memory, with room for a name, makes it quick.
-        hostname: PLACEHOLDER_NAME,
-        machineId: "0".repeat(32),
+        ...placeholderIdentity,
       },
       signal,
     ),
   );
   const info = await alive(guest.info(signal));
 
-  deps.progress({ step: `warm up ${request.name}` });
-  await alive(warmUp(guest, signal));
+  if (request.warm) {
+    deps.progress({ step: `warm up ${request.name}` });
+    await alive(warmUp(guest, signal));
+  }
 
   deps.progress({ step: `freeze ${request.name}` });
   await alive(guest.quiesce({ sync: true }, signal));
   await guest.detach();
+  await alive(deps.clock.sleep(SETTLE_MS, signal));
   await machine.stop(signal);
   await machine.saveDeviceState(path("deviceState"), signal);
   await machine.destroy();

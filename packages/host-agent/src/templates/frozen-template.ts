@@ -1,4 +1,5 @@
 import type { TemplateFacts } from "@wrenn/protocol";
+import type { ProcessDefaults } from "../capsules/process-defaults.ts";
 
 /** The size of a machine; a frozen template fits exactly one. */
 export interface Shape {
@@ -26,8 +27,22 @@ export interface FrozenTemplate {
   readonly readable: readonly string[];
   /** Its users' processes were frozen with it and must be let go after a restore. */
   readonly frozenProcesses: boolean;
+  /** Its programs are those of the product: none of them is a user's. */
+  readonly ownPrograms?: true;
+  /** Size of its disk in MiB; absent in records of earlier versions: {@link templateDiskMib}. */
+  readonly diskMib?: number;
+  /** What processes of its capsules start with, where it was made of a capsule. */
+  readonly defaults?: ProcessDefaults;
   /** Versions of kernel, VMM and guest agent that went in. */
   readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Of every template that was made before templates recorded it. */
+const DISK_MIB = 5120;
+
+/** Size of the disk of a template. */
+export function templateDiskMib({ diskMib = DISK_MIB }: FrozenTemplate): number {
+  return diskMib;
 }
 
 /** Names of the files in a frozen template's directory. */

@@ -5,6 +5,7 @@ import { writeFileAtomic } from "@wrenn/system";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { StepJournal } from "../steps.ts";
 import { allocatedBytes } from "../disks/disks.ts";
+import type { ProcessDefaults } from "../capsules/process-defaults.ts";
 import { frozenFiles } from "./frozen-template.ts";
 import type { FrozenTemplate } from "./frozen-template.ts";
 
@@ -19,14 +20,40 @@ export interface SnapshotFiles {
   readonly flattenDisk: (source: string, target: string, signal: AbortSignal) => Promise<void>;
 }
 
-export interface SnapshotSource {
+/** A moment of a capsule of `template`. */
+export type SnapshotSource = SnapshotSettings & (FrozenMoment | DiskMoment);
+
+interface SnapshotSettings {
   readonly template: FrozenTemplate;
+  readonly diskMib: number;
+  /** What processes of its capsules start with. */
+  readonly defaults: ProcessDefaults;
+}
+
+/** Memory, device state and disk. */
+export interface FrozenMoment {
   readonly files: GenerationFiles;
+  /** What the changed pages lie over, and the counter that its guest was booted with. */
+  readonly memory: Pick<FrozenTemplate, "memoryFile" | "clockKhz">;
   /** Identity of the hypervisor that saved the device state. */
   readonly hypervisor: string;
   /** The disk of that moment. */
   readonly disk: string;
 }
+
+/** A disk alone: the template is a machine that was booted from it. */
+export interface DiskMoment {
+  /** Fills a directory with a frozen machine: memory, device state and a disk over the capsule's. */
+  readonly freeze: (directory: string, signal: AbortSignal) => Promise<FrozenDisk>;
+}
+
+export interface FrozenDisk extends Pick<FrozenTemplate, "clockKhz" | "metadata"> {
+  readonly hypervisor: string;
+}
+
+type MadeTemplate = Pick<FrozenTemplate, "frozenProcesses" | "metadata" | "clockKhz"> & {
+  readonly hypervisor: string;
+};
 
 /** Templates that were made of capsules, one directory each. They depend on nothing but the image they began with. */
 export class SnapshotTemplates {
@@ -79,17 +106,10 @@ export class SnapshotTemplates {
       await mkdir(building, { mode: 0o700 });
       const at = (name: keyof typeof frozenFiles, directory: string): string =>
         join(directory, frozenFiles[name]);
-      await step("memory");
-      await this.#files.mergeMemory(
-        source.template.memoryFile,
-        source.files.memoryDiff,
-        at("memory", building),
-        signal,
-      );
-      await step("device-state");
-      await copyFile(source.files.deviceState, at("deviceState", building));
-      await step("disk");
-      await this.#files.flattenDisk(source.disk, at("disk", building), signal);
+      const made =
+        "freeze" in source
+          ? await this.#fillFromDisk(building, source, step, signal)
+          : await this.#fillFromMoment(building, source, step, signal);
       const paths = [at("memory", building), at("deviceState", building), at("disk", building)];
       for (const path of paths) {
         await chown(path, 0, 0);
@@ -107,10 +127,9 @@ export class SnapshotTemplates {
           at("disk", final),
           ...source.template.readable.filter((path) => path !== dirname(source.template.memoryFile)),
         ],
-        metadata: source.template.metadata,
-        frozenProcesses: true,
-        hypervisor: source.hypervisor,
-        ...defined({ clockKhz: source.template.clockKhz }),
+        diskMib: source.diskMib,
+        defaults: source.defaults,
+        ...made,
       };
       await writeFileAtomic(join(building, RECORD), `${JSON.stringify(template)}\n`);
       await step("commit");
@@ -123,6 +142,43 @@ export class SnapshotTemplates {
     } finally {
       this.#building.delete(key);
     }
+  }
+
+  async #fillFromMoment(
+    building: string,
+    { template, files, memory, disk, hypervisor }: { readonly template: FrozenTemplate } & FrozenMoment,
+    step: StepJournal<"snapshot">,
+    signal: AbortSignal,
+  ): Promise<MadeTemplate> {
+    await step("memory");
+    const target = join(building, frozenFiles.memory);
+    await this.#files.mergeMemory(memory.memoryFile, files.memoryDiff, target, signal);
+    await step("device-state");
+    await copyFile(files.deviceState, join(building, frozenFiles.deviceState));
+    await step("disk");
+    await this.#files.flattenDisk(disk, join(building, frozenFiles.disk), signal);
+    return {
+      frozenProcesses: true,
+      hypervisor,
+      metadata: template.metadata,
+      ...defined({ clockKhz: memory.clockKhz }),
+    };
+  }
+
+  async #fillFromDisk(
+    building: string,
+    { freeze }: DiskMoment,
+    step: StepJournal<"snapshot">,
+    signal: AbortSignal,
+  ): Promise<MadeTemplate> {
+    await step("memory");
+    const frozen = await freeze(building, signal);
+    await step("device-state");
+    const disk = join(building, frozenFiles.disk);
+    await step("disk");
+    await this.#files.flattenDisk(disk, `${disk}${UNFINISHED}`, signal);
+    await rename(`${disk}${UNFINISHED}`, disk);
+    return { frozenProcesses: false, ...frozen };
   }
 
   /** Removes a template; one that is not there is fine. */

@@ -29,4 +29,6 @@ export async function warmUp(guest: GuestLink, signal: AbortSignal): Promise<voi
       });
     }
   }
+  // Capsules would list them as their own after a restart of the host agent.
+  await guest.forgetProcesses(signal);
 }

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { newId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { defined, newId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { GuestLink } from "@wrenn/guest";
 import type { GuestLinkOptions } from "@wrenn/guest";
@@ -12,7 +12,14 @@ import {
   SnapshotTemplates,
   TemplateBases,
 } from "@wrenn/host-agent";
-import type { DiskSpace, FrozenTemplate, RunningHostAgent, Shape, StepObserver } from "@wrenn/host-agent";
+import type {
+  DiskSpace,
+  FrozenTemplate,
+  HostAgentDeps,
+  RunningHostAgent,
+  Shape,
+  StepObserver,
+} from "@wrenn/host-agent";
 import { parsePolicy } from "@wrenn/network";
 import type { Slot } from "@wrenn/network";
 import type { CapsuleSpec, HostFacts } from "@wrenn/protocol";
@@ -24,6 +31,7 @@ const guestAgent = join(import.meta.dirname, "../../../../native/guest-agent/bui
 const EMPTY_DIFF = "WRENNDIF";
 export const RESERVE_BYTES: number = 2 ** 30;
 const SHAPE = { vcpus: 1, memoryMib: 64 };
+const DISK_MIB = 1024;
 
 const facts: HostFacts = {
   version: "0.0.0",
@@ -49,6 +57,8 @@ export interface AgentOnFakeMachinesOptions {
   readonly flatten?: (source: string, target: string, signal: AbortSignal) => Promise<void>;
   /** Room on the host's disk, of which {@link RESERVE_BYTES} are kept; plenty by default. */
   readonly space?: () => DiskSpace;
+  /** What capsules occupy; what they do by default. */
+  readonly measureStorage?: NonNullable<HostAgentDeps["measureStorage"]>;
   /** What an earlier host agent left, with `leave`. */
   readonly root?: string;
 }
@@ -99,6 +109,10 @@ export async function startAgentOnFakeMachines(
       machines: {
         hypervisor,
         slots: fakeSlots(options.onSlotRelease ?? ((): void => {}), options.onTeam ?? ((): void => {})),
+        bootFiles: async () => ({
+          kernel: join(at("frozen"), "kernel"),
+          initramfs: join(at("frozen"), "initramfs"),
+        }),
         connectGuest: async (machine, onActivity, signal) => {
           const link = await connectGuest(machine, onActivity, signal);
           options.onGuest?.(link, machine);
@@ -129,8 +143,8 @@ export async function startAgentOnFakeMachines(
         bases: new TemplateBases(at("bases"), async () => {}),
       },
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
-      host: { facts, freeMemoryMib: () => 0, sweep: async () => [] },
-      ...(options.onStep ? { onStep: options.onStep } : {}),
+      host: { facts, freeMemoryMib: () => 0, cpuIdleMs: () => 0, sweep: async () => [] },
+      ...defined({ onStep: options.onStep, measureStorage: options.measureStorage }),
     },
     { capsulesDirectory: at("capsules") },
   );
@@ -151,7 +165,7 @@ export async function startAgentOnFakeMachines(
 
 /** A capsule of the template, which is not paused when it is idle. */
 export function specOf(template: string, id: string = newId("capsule", systemRandom)): CapsuleSpec {
-  return { id, template, ...SHAPE, diskMib: 64, timeoutSec: 0, envs: {} };
+  return { id, template, ...SHAPE, diskMib: DISK_MIB, timeoutSec: 0, envs: {} };
 }
 
 const unused = (): Promise<never> => Promise.reject(new Error("memory is not packed here"));
@@ -266,6 +280,7 @@ async function freezeOn(
     memoryFile: at("memory"),
     deviceState: at("device-state"),
     disk: at("disk"),
+    diskMib: DISK_MIB,
     sizeBytes: (await stat(at("memory"))).size,
     readable: [directory],
     frozenProcesses: false,

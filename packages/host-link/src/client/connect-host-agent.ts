@@ -7,6 +7,7 @@ import { RemoteChanges } from "./remote-changes.ts";
 import { remoteFiles } from "./remote-files.ts";
 import { RemoteHolds } from "./remote-holds.ts";
 import { RemoteInputs } from "./remote-inputs.ts";
+import { plainListeners } from "./plain-listeners.ts";
 import { plainStatus, plainStatuses } from "./plain-status.ts";
 import { rememberAccepted } from "./remember-accepted.ts";
 import { remoteProcesses } from "./remote-processes.ts";
@@ -46,7 +47,18 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     ...(accepts && { accepts: rememberAccepted(accepts, clock) }),
   });
   const client = new LinkClient(transport, options.answerMs ?? ANSWER_MS);
-  const changes = new RemoteChanges(client, options.clock, options.logger);
+  const changes = new RemoteChanges(
+    client,
+    { name: "changes", read: (value) => plainStatus(value) },
+    clock,
+    options.logger,
+  );
+  const listeners = new RemoteChanges(
+    client,
+    { name: "listeners", read: (value) => plainListeners(value) },
+    clock,
+    options.logger,
+  );
   const holds = new RemoteHolds(client, options.random, options.logger);
   const inputs = new RemoteInputs(client, options.inputIdleMs ?? INPUT_IDLE_MS);
   /**
@@ -79,6 +91,8 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     capsule: (id, signal) => aboutOne(id, client.call("capsule", [id], signal)),
     pauseCapsule: (id, signal) => aboutOne(id, client.call("pauseCapsule", [id], signal)),
     resumeCapsule: (id, signal) => aboutOne(id, client.call("resumeCapsule", [id], signal)),
+    pauseToDisk: (id, signal) => aboutOne(id, client.call("pauseToDisk", [id], signal)),
+    bootCapsule: (id, signal) => aboutOne(id, client.call("bootCapsule", [id], signal)),
     checkpointCapsule: (id, name, signal) => client.call("checkpointCapsule", [id, name ?? null], signal),
     listCheckpoints: (id, signal) => client.call("listCheckpoints", [id], signal),
     restoreCheckpoint: (id, checkpoint, signal) =>
@@ -95,8 +109,13 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     createSnapshot: (id, key, signal) => client.call("createSnapshot", [id, key], signal),
     deleteSnapshot: async (key, signal) => await client.call("deleteSnapshot", [key], signal),
     setNetwork: async (id, network, signal) => await client.call("setNetwork", [id, network], signal),
+    changeSettings: async (id, change, signal) => await client.call("changeSettings", [id, change], signal),
     networkDecisions: (id, signal) => client.call("networkDecisions", [id], signal),
     metrics: (id, range, signal) => client.call("metrics", [id, range], signal),
+    measurements: (id, query, signal) => client.call("measurements", [id, query], signal),
+    listeners: async (id, signal) => plainListeners(await client.call("listeners", [id], signal), id),
+    onListeners: (observer) => listeners.observe(observer),
+    consoleLog: (id, from, signal) => client.call("consoleLog", [id, from], signal),
     listCapsules: async (signal) =>
       (await client.call("listCapsules", [], signal)).map((status) => plainStatus(status)),
     storage: (signal) => client.call("storage", [], signal),
@@ -108,6 +127,7 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     onChange: (observer) => changes.observe(observer),
     close: () => {
       changes.close();
+      listeners.close();
       holds.close();
       transport.close();
     },

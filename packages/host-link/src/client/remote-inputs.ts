@@ -29,9 +29,15 @@ export class RemoteInputs {
   }
 
   /** As `CapsuleProcess.write`; what happened to the bytes is unknown when it throws WrennError `host_unavailable`. */
-  async write(id: string, facts: ProcessFacts, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  async write(
+    id: string,
+    facts: ProcessFacts,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+    offset?: number,
+  ): Promise<void> {
     signal.throwIfAborted();
-    await this.#streamTo(id, facts).add("write", bytes, signal);
+    await this.#streamTo(id, facts).add("write", bytes, signal, offset);
   }
 
   /** As `CapsuleProcess.closeInput`. */
@@ -54,6 +60,8 @@ export class RemoteInputs {
 interface Item extends PromiseWithResolvers<void> {
   readonly kind: "write" | "close";
   readonly bytes: Uint8Array;
+  /** Place of its first byte in the whole input, where its caller says so. */
+  readonly offset: number | undefined;
   /** Bytes that were sent. */
   sent: number;
   /** Bytes that the guest took. */
@@ -90,10 +98,11 @@ class InputStream {
     this.#received = this.#receive();
   }
 
-  async add(kind: Item["kind"], bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  async add(kind: Item["kind"], bytes: Uint8Array, signal: AbortSignal, offset?: number): Promise<void> {
     const item: Item = {
       kind,
       bytes,
+      offset,
       sent: 0,
       taken: 0,
       open: new Map(),
@@ -155,13 +164,14 @@ class InputStream {
           await this.#change.next;
           continue;
         }
+        const place = item.offset === undefined ? {} : { offset: item.offset + item.sent };
         item.sent += part.length;
         item.complete = item.sent === item.bytes.length;
         if (item.complete) this.#waiting.shift();
         item.open.set(number, part.length);
         this.#sent.set(number, item);
         this.#underWay += cost;
-        await this.#exchange.send(encodeFrame({ [item.kind]: number++ }, part));
+        await this.#exchange.send(encodeFrame({ [item.kind]: number++, ...place }, part));
       }
     } catch (error) {
       // Why nothing can be sent is in the answer, if there is one: the process may have exited.
@@ -227,7 +237,12 @@ class InputStream {
     this.#over = true;
     clearTimeout(this.#idle);
     this.#onOver();
-    for (const item of [...this.#sent.values(), ...this.#waiting.splice(0)]) item.reject(error);
+    const isClosed = WrennError.is(error, "stdin_closed");
+    for (const item of [...this.#sent.values(), ...this.#waiting.splice(0)]) {
+      // The input of a process that has exited needs no closing.
+      if (isClosed && item.kind === "close") item.resolve();
+      else item.reject(error);
+    }
     this.#sent.clear();
     this.#change.ring();
   }

@@ -18,6 +18,7 @@ export function remoteProcesses(client: LinkClient, inputs: RemoteInputs, id: st
     find: async (selector, signal) =>
       remoteProcess(client, inputs, id, await client.call("process.find", [id, selector], signal)),
     list: async (signal) => await client.call("process.list", [id], signal),
+    recent: async (signal) => await client.call("process.recent", [id], signal),
   };
 }
 
@@ -33,7 +34,7 @@ function remoteProcess(
     output: (from, signal) => output(client, id, handle, from, signal),
     held: async (from, signal) => await client.call("process.held", [id, handle, from], signal),
     wait: async (signal) => await client.call("process.wait", [id, handle], signal),
-    write: async (bytes, signal) => await inputs.write(id, facts, bytes, signal),
+    write: async (bytes, signal, offset) => await inputs.write(id, facts, bytes, signal, offset),
     closeInput: async (signal) => await inputs.close(id, facts, signal),
     kill: async (signalNumber, scope, signal) =>
       await client.call("process.kill", [id, handle, signalNumber, scope], signal),

@@ -8,6 +8,7 @@ import type { LookupFunction } from "node:net";
 import { connect } from "node:tls";
 import type { ConnectionOptions, PeerCertificate, TLSSocket } from "node:tls";
 import { asError, WrennError } from "@wrenn/core";
+import { joinPieces } from "@wrenn/system";
 import type { LinkCredentials } from "../host-authority.ts";
 
 const CONNECT_MS = 5000;
@@ -66,7 +67,10 @@ export class Transport {
       signal,
     });
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    request.once("response", resolve);
+    request.once("response", (response) => {
+      joinPieces(response);
+      resolve(response);
+    });
     request.on("error", (error) => reject(signal.aborted ? asError(signal.reason) : unavailable(error)));
     // Who gave the request up does not wait for its answer.
     promise.catch(() => undefined);

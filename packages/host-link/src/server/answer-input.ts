@@ -98,14 +98,14 @@ class InputRelay {
     const settle = (error?: unknown): void => {
       this.#open.delete(number);
       if (error === undefined) this.#answers.push({ piece: { value: { taken: number } }, cost });
-      else if (WrennError.is(error, "stdin_closed") || WrennError.is(error, "input_not_read"))
+      else if (isOfOneItem(error))
         this.#answers.push({ piece: { value: { taken: number, error: errorToWire(error) } }, cost });
       else this.#failure ??= error;
       this.#ring();
     };
     const taken =
       "write" in header
-        ? this.#process.write(payload, giveUp.signal)
+        ? this.#process.write(payload, giveUp.signal, header.offset)
         : this.#process.closeInput(giveUp.signal);
     taken.then(() => settle(), settle);
   }
@@ -123,6 +123,15 @@ class InputRelay {
   #ring(): void {
     this.#change.ring();
   }
+}
+
+/** Whether an error is about one item, and the next one may be taken. */
+function isOfOneItem(error: unknown): boolean {
+  return (
+    WrennError.is(error, "stdin_closed") ||
+    WrennError.is(error, "input_not_read") ||
+    WrennError.is(error, "input_offset_differs")
+  );
 }
 
 function invalid(problem: string): WrennError {

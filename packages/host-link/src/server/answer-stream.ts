@@ -1,5 +1,5 @@
 import { Bell, WrennError } from "@wrenn/core";
-import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
+import type { CapsuleStatus, ListeningPorts } from "@wrenn/protocol";
 import { found } from "../wire/calls.ts";
 import { streams } from "../wire/streams.ts";
 import { readArguments } from "./link-request.ts";
@@ -38,7 +38,18 @@ async function open({ agent, path, request, signal }: LinkRequest): Promise<Asyn
     }
     case "changes":
       await readArguments(request, streams.changes);
-      return valuesOf(changesOf(agent, signal));
+      return valuesOf(
+        observed(
+          (observer: (status: CapsuleStatus) => void) => agent.onChange(observer),
+          signal,
+          () => agent.listCapsules(signal),
+        ),
+      );
+    case "listeners":
+      await readArguments(request, streams.listeners);
+      return valuesOf(
+        observed((observer: (ports: ListeningPorts) => void) => agent.onListeners(observer), signal),
+      );
     default:
       throw new WrennError("route_not_found", { method: "stream", path: name });
   }
@@ -70,18 +81,22 @@ async function* withFirst(first: AnswerPiece, rest: AsyncIterable<AnswerPiece>):
   yield* rest;
 }
 
-/** What everything is now, then every change. Observed before the present is asked for, so that nothing falls in between. */
-async function* changesOf(agent: HostAgent, signal: AbortSignal): AsyncGenerator<CapsuleStatus> {
-  const waiting: CapsuleStatus[] = [];
+/** How everything is now, then every change. Observed before the present is asked for, so that nothing falls in between. */
+async function* observed<T>(
+  observe: (observer: (value: T) => void) => () => void,
+  signal: AbortSignal,
+  present: () => Promise<readonly T[]> = async () => [],
+): AsyncGenerator<T> {
+  const waiting: T[] = [];
   const bell = new Bell();
   const end = (): void => bell.ring();
-  const unsubscribe = agent.onChange((status) => {
-    waiting.push(status);
+  const unsubscribe = observe((value) => {
+    waiting.push(value);
     bell.ring();
   });
   signal.addEventListener("abort", end, { once: true });
   try {
-    yield* await agent.listCapsules(signal);
+    yield* await present();
     while (!signal.aborted) {
       if (waiting.length === 0) await bell.next;
       yield* waiting.splice(0);

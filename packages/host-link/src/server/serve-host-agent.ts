@@ -7,6 +7,7 @@ import { TLSSocket } from "node:tls";
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import type { HostAgent } from "@wrenn/protocol";
+import { joinPieces } from "@wrenn/system";
 import { CONTROL_PLANE } from "../host-authority.ts";
 import type { LinkCredentials } from "../host-authority.ts";
 import { errorToWire } from "../wire/link-error.ts";
@@ -83,6 +84,7 @@ export async function serveHostAgent(options: HostLinkServerOptions): Promise<Ho
     logger.info("link.handshake_failed", { peer: socket.remoteAddress ?? "", problem: problemOf(error) });
   });
   server.on("request", (request, response) => {
+    joinPieces(request);
     const gone = new AbortController();
     response.once("close", () => gone.abort(new Error("the control plane is gone")));
     const path = (request.url ?? "").slice(1).split("/");

@@ -13,6 +13,10 @@ const SMALL: AnswerBounds = { bytes: 1 << 20, ...smallValue };
 const LIST: AnswerBounds = { bytes: 16 << 20, values: 600_000, depth: 16 };
 /** Two logs of 1 MiB, in base64. */
 const OUTPUT: AnswerBounds = { bytes: 4 << 20, ...smallValue };
+/** What is kept of a console, in base64: 256 KiB in 2,000 pieces. */
+const CONSOLE: AnswerBounds = { bytes: 2 << 20, values: 20_000, depth: 16 };
+/** 256 ports with addresses and names. */
+const PORTS: AnswerBounds = { bytes: 1 << 20, values: 20_000, depth: 16 };
 /** 100,000 entries with long paths. */
 const FILES: AnswerBounds = { bytes: 64 << 20, values: 2_500_000, depth: 16 };
 /** 4000 capsules with 128 disk layers each. */
@@ -24,11 +28,15 @@ const longAnswers: Partial<Readonly<Record<CallName, AnswerBounds>>> = {
   forkCapsule: LIST,
   networkDecisions: LIST,
   metrics: LIST,
+  measurements: LIST,
+  consoleLog: CONSOLE,
+  listeners: PORTS,
   storage: LAYERS,
   listTemplates: LIST,
   "process.start": LIST,
   "process.find": LIST,
   "process.list": LIST,
+  "process.recent": LIST,
   "process.held": OUTPUT,
   "file.list": FILES,
 };

@@ -4,6 +4,7 @@ import {
   CapsuleSpec,
   CapsuleStatus,
   CheckpointFacts,
+  ConsoleLog,
   Count,
   FileEntry,
   HeldOutput,
@@ -11,6 +12,9 @@ import {
   HostStorage,
   Id,
   KillScope,
+  ListeningPorts,
+  Measurement,
+  MeasurementQuery,
   MetricPoint,
   MetricRange,
   NetworkDecision,
@@ -19,6 +23,7 @@ import {
   OutputOffsets,
   ProcessExit,
   ProcessFacts,
+  SettingsChange,
   StartRequest,
   TemplateFacts,
   Text,
@@ -76,6 +81,8 @@ export const calls = {
   capsule: call(one, CapsuleStatus, (agent, [id], signal) => agent.capsule(id, signal)),
   pauseCapsule: call(one, CapsuleStatus, (agent, [id], signal) => agent.pauseCapsule(id, signal)),
   resumeCapsule: call(one, CapsuleStatus, (agent, [id], signal) => agent.resumeCapsule(id, signal)),
+  pauseToDisk: call(one, CapsuleStatus, (agent, [id], signal) => agent.pauseToDisk(id, signal)),
+  bootCapsule: call(one, CapsuleStatus, (agent, [id], signal) => agent.bootCapsule(id, signal)),
   checkpointCapsule: call(
     Type.Tuple([Id, Type.Union([Text, Type.Null()])]),
     CheckpointFacts,
@@ -105,11 +112,23 @@ export const calls = {
   setNetwork: call(Type.Tuple([Id, NetworkRules]), Nothing, (agent, [id, rules], signal) =>
     agent.setNetwork(id, rules, signal),
   ),
+  changeSettings: call(Type.Tuple([Id, SettingsChange]), Nothing, (agent, [id, change], signal) =>
+    agent.changeSettings(id, change, signal),
+  ),
   networkDecisions: call(one, Type.Array(NetworkDecision), (agent, [id], signal) =>
     agent.networkDecisions(id, signal),
   ),
   metrics: call(Type.Tuple([Id, MetricRange]), Type.Array(MetricPoint), (agent, [id, range], signal) =>
     agent.metrics(id, range, signal),
+  ),
+  measurements: call(
+    Type.Tuple([Id, MeasurementQuery]),
+    Type.Array(Measurement),
+    (agent, [id, query], signal) => agent.measurements(id, query, signal),
+  ),
+  listeners: call(one, ListeningPorts, (agent, [id], signal) => agent.listeners(id, signal)),
+  consoleLog: call(Type.Tuple([Id, Count]), ConsoleLog, (agent, [id, from], signal) =>
+    agent.consoleLog(id, from, signal),
   ),
   storage: call(Type.Tuple([]), HostStorage, (agent, _, signal) => agent.storage(signal)),
   listCapsules: call(Type.Tuple([]), Type.Array(CapsuleStatus), (agent, _, signal) =>
@@ -131,6 +150,9 @@ export const calls = {
   ),
   "process.list": call(one, Type.Array(ProcessFacts), (agent, [id], signal) =>
     agent.processes(id).list(signal),
+  ),
+  "process.recent": call(one, Type.Array(ProcessFacts), (agent, [id], signal) =>
+    agent.processes(id).recent(signal),
   ),
   "process.held": call(
     Type.Tuple([Id, ProcessHandle, OutputOffsets]),

@@ -18,6 +18,7 @@ export const streams = {
   archive: Type.Tuple([Id, Text, FileArguments]),
   watch: Type.Tuple([Id, Text, FileArguments]),
   changes: Type.Tuple([]),
+  listeners: Type.Tuple([]),
 } as const;
 
 /** Begins the answer to `read`; the bytes follow as payloads. */
@@ -41,11 +42,11 @@ export const Appended = Type.Object({
 export const InputArguments = Type.Tuple([Id, ProcessHandle]);
 
 /**
- * A piece of input, whose bytes are the payload, or the end of the input. Items are numbered from 1 without gaps. `cancel` names an
+ * A piece of input, whose bytes are the payload and whose place in the whole input may be given, or the end of the input. Items are numbered from 1 without gaps. `cancel` names an
  * earlier item: what the guest has not taken of it is taken back.
  */
 export const InputItem = Type.Union([
-  Type.Object({ write: Count }, { additionalProperties: false }),
+  Type.Object({ write: Count, offset: Type.Optional(Count) }, { additionalProperties: false }),
   Type.Object({ close: Count }, { additionalProperties: false }),
   Type.Object({ cancel: Count }, { additionalProperties: false }),
 ]);

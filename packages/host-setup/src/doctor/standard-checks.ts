@@ -5,6 +5,7 @@ import { clockCheck } from "./clock.ts";
 import { diskCheck } from "./disk.ts";
 import { kernelCheck } from "./kernel.ts";
 import { kvmCheck } from "./kvm.ts";
+import { localhostNamesCheck } from "./localhost-names.ts";
 import { memoryCheck } from "./memory.ts";
 import { nftablesCheck } from "./nftables.ts";
 import { nodeCheck } from "./node.ts";
@@ -41,5 +42,6 @@ export function standardChecks(places: {
     memoryCheck,
     swapCheck,
     clockCheck,
+    localhostNamesCheck,
   ];
 }

@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import type { Check, CheckStatus } from "../../src/doctor/check.ts";
 import { cgroupsCheck } from "../../src/doctor/cgroups.ts";
 import { clockCheck } from "../../src/doctor/clock.ts";
+import { localhostNamesCheck } from "../../src/doctor/localhost-names.ts";
 import { diskCheck } from "../../src/doctor/disk.ts";
 import { kernelCheck } from "../../src/doctor/kernel.ts";
 import { memoryCheck } from "../../src/doctor/memory.ts";
@@ -320,6 +321,43 @@ const cases: readonly Case[] = [
     status: "fail",
     found: /^1970/,
     remedy: /date -s/,
+  },
+  {
+    name: "known",
+    check: localhostNamesCheck,
+    host: { commands: { getent: { stdout: "127.0.0.1       STREAM 8000-cl-check.localhost\n" } } },
+    status: "ok",
+    found: /lead to this machine/,
+  },
+  {
+    name: "known over IPv6",
+    check: localhostNamesCheck,
+    host: { commands: { getent: { stdout: "::1             STREAM 8000-cl-check.localhost\n" } } },
+    status: "ok",
+    found: /lead to this machine/,
+  },
+  {
+    name: "led elsewhere",
+    check: localhostNamesCheck,
+    host: { commands: { getent: { stdout: "192.0.2.1       STREAM 8000-cl-check.localhost\n" } } },
+    status: "warn",
+    found: /not found/,
+    remedy: /libnss-myhostname/,
+  },
+  {
+    name: "unknown",
+    check: localhostNamesCheck,
+    host: { commands: { getent: { code: 2 } } },
+    status: "warn",
+    found: /not found/,
+    remedy: /docs\/guides\/ports\.md/,
+  },
+  {
+    name: "no getent",
+    check: localhostNamesCheck,
+    host: { commands: { getent: null } },
+    status: "ok",
+    found: /unknown/,
   },
   { name: "own", check: nodeCheck, host: {}, status: "ok", found: /26/ },
   {

@@ -96,7 +96,7 @@ test("on this very host every standard check comes to a finding", async () => {
     accelerator: "auto",
   });
   const results = await runDoctor({ probe: hostProbe, checks, signal });
-  assert.equal(new Set(results.map(({ id }) => id)).size, 15);
+  assert.equal(new Set(results.map(({ id }) => id)).size, 16);
   for (const { id, found, status, remedy } of results) {
     assert.doesNotMatch(found, /cannot be checked/, id);
     assert.equal(remedy === "", status === "ok", id);

@@ -7,9 +7,10 @@ import { createDestinations } from "../destinations.ts";
 import { RESOLVER_PORT, SERVER_NAME_PORT } from "../slot.ts";
 import { listenForQueries } from "./dns-listener.ts";
 import type { FromGateway, ToGateway } from "./messages.ts";
-import { createResolver } from "./resolver.ts";
+import { createResolver, MAX_ADDRESSES } from "./resolver.ts";
 import { listenForServerNames } from "./server-name-proxy.ts";
 import type { ServerNameProxyOptions } from "./server-name-proxy.ts";
+import { SharedRate } from "./slot-allowance.ts";
 import { SlotState } from "./slot-state.ts";
 import { createUpstream } from "./upstream.ts";
 
@@ -62,9 +63,12 @@ async function start(options: Extract<ToGateway, { type: "start" }>): Promise<vo
   await listenForQueries({ ...common, port: RESOLVER_PORT, resolve }, end.signal);
   const lookUp: ServerNameProxyOptions["lookUp"] = async (name, slot, signal) => {
     const { answers = [] } = await ask({ type: "A", class: "IN", name }, slot, signal);
-    return answers.flatMap((a) => (a.type === "A" && isReachable(a.data) ? [a.data] : []));
+    return answers
+      .flatMap((a) => (a.type === "A" && isReachable(a.data) ? [a.data] : []))
+      .slice(0, MAX_ADDRESSES);
   };
-  await listenForServerNames({ ...common, port: SERVER_NAME_PORT, isReachable, lookUp }, end.signal);
+  const dials = new SharedRate(options.dialsPerSecond);
+  await listenForServerNames({ ...common, port: SERVER_NAME_PORT, isReachable, lookUp, dials }, end.signal);
 }
 
 function changePolicy({ slot, epoch, policy, ref }: Extract<ToGateway, { type: "policy" }>): void {

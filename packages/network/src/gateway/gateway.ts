@@ -42,6 +42,8 @@ export interface GatewayOptions {
   readonly searchDomains: readonly string[];
   /** What it may ask the upstreams for all slots together. */
   readonly questionsPerSecond: number;
+  /** Connections that it may open to servers for all slots together. */
+  readonly dialsPerSecond: number;
   readonly logger: Logger;
   /** Lets addresses pass for a slot, after having checked that it may. */
   readonly bind: (slot: number, epoch: number, addresses: readonly NamedAddress[]) => Promise<void>;
@@ -104,7 +106,8 @@ export class Gateway {
   }
 
   async #spawn(signal: AbortSignal): Promise<void> {
-    const { instance, upstreams, destinations, searchDomains, questionsPerSecond, logger } = this.#options;
+    const { instance, upstreams, destinations, searchDomains, logger } = this.#options;
+    const { questionsPerSecond, dialsPerSecond } = this.#options;
     const child = fork(PROGRAM, [], {
       // Nothing of the server's environment, which may hold secrets, and no right to processes, native code and files but its program.
       env: {},
@@ -140,6 +143,7 @@ export class Gateway {
       reachable: destinations.opened,
       searchDomains,
       questionsPerSecond,
+      dialsPerSecond,
     } satisfies ToGateway);
     try {
       await withDeadline("the start of the network gateway", START_MS, signal, () => promise);

@@ -14,6 +14,7 @@ export type ToGateway =
       readonly reachable: readonly string[];
       readonly searchDomains: readonly string[];
       readonly questionsPerSecond: number;
+      readonly dialsPerSecond: number;
     }
   | {
       readonly type: "policy";

@@ -11,7 +11,7 @@ const MOST = 64;
 const REQUESTS = { perSecond: 16, burst: 64 };
 const PAUSE_MS = 50;
 /** Addresses that are remembered as bound; those that are not are bound again. */
-const MAX_REMEMBERED = 8192;
+const MAX_REMEMBERED = 2048;
 
 /** Has the kernel pass these addresses; rejects when it does not. */
 export type Bind = (addresses: readonly NamedAddress[]) => Promise<void>;
@@ -22,8 +22,8 @@ interface Wanted {
   readonly seconds: number;
   readonly bind: Bind;
   readonly clock: Clock;
-  /** Which of the slot's policies the name was judged by. */
-  readonly generation: number;
+  /** Of the policy that the name was judged by. */
+  readonly epoch: number;
 }
 
 /**
@@ -36,18 +36,27 @@ export class NameBindings {
   readonly #until = new Map<string, number>();
   readonly #requests = new TokenBucket(REQUESTS);
   readonly #writes = new GroupedWrites<Wanted, void>((wanted) => this.#write(wanted));
-  #generation = 0;
+  #epoch: number;
 
-  /** Resolves when all of the addresses are bound at least for these seconds. */
-  async hold(addresses: readonly string[], seconds: number, clock: Clock, bind: Bind): Promise<void> {
-    if (addresses.every((address) => this.#isHeld(address, seconds, clock))) return;
-    await this.#writes.write({ addresses, seconds, clock, bind, generation: this.#generation });
+  /** @param epoch - of the policy that the slot has. */
+  constructor(epoch: number) {
+    this.#epoch = epoch;
   }
 
-  /** Nothing is bound any longer: the slot has another policy. */
-  forget(): void {
+  /**
+   * Resolves when all of the addresses are bound at least for these seconds; rejects when the slot has another policy than the one of
+   * `epoch`, by which their name was judged.
+   */
+  async hold(wanted: Wanted): Promise<void> {
+    const { addresses, seconds, clock, epoch } = wanted;
+    if (epoch === this.#epoch && addresses.every((address) => this.#isHeld(address, seconds, clock))) return;
+    await this.#writes.write(wanted);
+  }
+
+  /** The slot has the policy of this epoch, under which nothing is bound yet. */
+  begin(epoch: number): void {
     this.#until.clear();
-    this.#generation += 1;
+    this.#epoch = epoch;
   }
 
   #isHeld(address: string, seconds: number, clock: Clock): boolean {
@@ -55,7 +64,7 @@ export class NameBindings {
   }
 
   async #write(group: readonly Wanted[]): Promise<readonly (void | Error)[]> {
-    const current = group.filter(({ generation }) => generation === this.#generation);
+    const current = group.filter(({ epoch }) => epoch === this.#epoch);
     const wanted = new Map<string, number>();
     for (const { addresses, seconds, clock } of current)
       for (const address of addresses)
@@ -65,16 +74,15 @@ export class NameBindings {
     const [first] = current;
     for (let at = 0; at < named.length; at += MOST)
       if (first) await this.#request(named.slice(at, at + MOST), first);
-    return group.map((one) =>
-      one.generation === this.#generation ? undefined : new Error("the policy has changed"),
-    );
+    return group.map(({ epoch }) => (epoch === this.#epoch ? undefined : policyChanged()));
   }
 
-  async #request(named: readonly NamedAddress[], { bind, clock, generation }: Wanted): Promise<void> {
+  async #request(named: readonly NamedAddress[], { bind, clock, epoch }: Wanted): Promise<void> {
     while (!this.#requests.take(clock.now())) await clock.sleep(PAUSE_MS);
+    if (epoch !== this.#epoch) throw policyChanged();
     const now = clock.now();
     await bind(named);
-    if (generation !== this.#generation) return;
+    if (epoch !== this.#epoch) return;
     for (const { address, seconds } of named) {
       this.#until.delete(address);
       this.#until.set(address, now + seconds * 1000);
@@ -84,4 +92,8 @@ export class NameBindings {
       this.#until.delete(oldest);
     }
   }
+}
+
+function policyChanged(): Error {
+  return new Error("the policy has changed");
 }

@@ -19,7 +19,8 @@ const MAX_ASKING = 64;
 const MAX_ASKING_TOTAL = 2048;
 const MIN_TTL_SEC = 30;
 const MAX_TTL_SEC = 3600;
-const MAX_ADDRESSES = 64;
+/** Addresses of one name that are answered and remembered. */
+export const MAX_ADDRESSES = 64;
 
 export interface ResolverOptions {
   readonly clock: Clock;
@@ -119,9 +120,13 @@ async function learn(options: ResolverOptions, slot: SlotState, learned: Learned
   if (!slot.policy.byServerName) return;
   if (slot.holds(name, addresses, now + seconds * 1000)) return;
   if (slot.policy.egress === "deny")
-    await slot.bindings.hold(addresses, seconds, options.clock, (named) =>
-      options.bind(slot.number, epoch, named),
-    );
+    await slot.bindings.hold({
+      addresses,
+      seconds,
+      epoch,
+      clock: options.clock,
+      bind: (named) => options.bind(slot.number, epoch, named),
+    });
   // A policy that changed meanwhile has forgotten the binding, and must not find the name observed.
   if (slot.epoch === epoch) slot.observe(name, addresses, now + (seconds + GRACE_SEC) * 1000);
 }

@@ -7,10 +7,13 @@ import type { ParsedPolicy } from "../policy.ts";
 import { ClientHelloReader } from "./client-hello.ts";
 import { judgeName } from "./judge-name.ts";
 import { shareOf } from "./slot-allowance.ts";
+import type { SharedRate } from "./slot-allowance.ts";
 import type { SlotState } from "./slot-state.ts";
 
 const HELLO_MS = 10_000;
 const CONNECT_MS = 10_000;
+/** Addresses of a server that are tried for one connection: each is an entry in the host's table. */
+const MAX_DIALS = 4;
 const KEEP_ALIVE_MS = 60_000;
 /** Real clients send it in one or two. */
 const MAX_PIECES = 128;
@@ -31,6 +34,8 @@ export interface ServerNameProxyOptions {
   readonly lookUp: (name: string, slot: SlotState, signal: AbortSignal) => Promise<readonly string[]>;
   /** Whether a policy may open an address at all. */
   readonly isReachable: (address: string) => boolean;
+  /** Connections to servers, which all slots share. */
+  readonly dials: Pick<SharedRate, "take">;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -123,7 +128,11 @@ async function serve(
     return void guest.resetAndDestroy();
   }
   record("allowed", rule);
-  const server = await dialFirst(addresses, deadline);
+  const requireTurn = (): void => {
+    if (!options.dials.take(slot.modestDials, options.clock.now()))
+      throw new Error("capsules open too many connections");
+  };
+  const server = await dialFirst(addresses.slice(0, MAX_DIALS), requireTurn, deadline);
   if (server.remoteAddress !== undefined) led.address = server.remoteAddress;
   // The policy may have changed while the connection was made.
   judge(slot.policy);
@@ -177,10 +186,16 @@ async function readHello(guest: Socket, signal: AbortSignal): Promise<Hello> {
   }
 }
 
-async function dialFirst(addresses: readonly string[], signal: AbortSignal): Promise<Socket> {
+/** @param requireTurn - throws when the next one is not to be tried. */
+async function dialFirst(
+  addresses: readonly string[],
+  requireTurn: () => void,
+  signal: AbortSignal,
+): Promise<Socket> {
   let last: unknown = new Error("no address");
   for (const address of addresses) {
     signal.throwIfAborted();
+    requireTurn();
     try {
       return await dial(address, signal);
     } catch (error) {

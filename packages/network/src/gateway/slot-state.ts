@@ -9,8 +9,11 @@ const QUERIES = { perSecond: 200, burst: 400 };
 const SERVER_NAMES = { perSecond: 100, burst: 500 };
 /** Questions that a slot may put to the upstreams however many others do. */
 const MODEST_QUESTIONS = { perSecond: 2, burst: 20 };
-/** Names that a slot may have observed at a time. */
+/** Connections to servers that a slot may have opened however many others do. */
+const MODEST_DIALS = { perSecond: 2, burst: 20 };
+/** What a slot may have observed at a time: names, and bytes of names and addresses. */
 const MAX_NAMES = 1024;
+const MAX_NAME_BYTES = 131_072;
 
 interface Observed {
   /** Joined by commas: arrays of strings take several times the memory. */
@@ -28,7 +31,8 @@ export class SlotState {
   readonly queries = new TokenBucket(QUERIES);
   readonly serverNames = new TokenBucket(SERVER_NAMES);
   readonly modestQuestions = new TokenBucket(MODEST_QUESTIONS);
-  readonly bindings = new NameBindings();
+  readonly modestDials = new TokenBucket(MODEST_DIALS);
+  readonly bindings: NameBindings;
   /** Connections to the resolver. */
   dnsConnections = 0;
   /** Connections whose server name is not known yet. */
@@ -38,11 +42,13 @@ export class SlotState {
   /** Questions that wait for an answer. */
   asking = 0;
   readonly #observed = new Map<string, Observed>();
+  #observedBytes = 0;
 
   constructor(number: number, policy: ParsedPolicy, epoch: number) {
     this.number = number;
     this.policy = policy;
     this.epoch = epoch;
+    this.bindings = new NameBindings(epoch);
   }
 
   /** What was observed under the old policy counts no more; connections that the new one forbids end. */
@@ -50,18 +56,27 @@ export class SlotState {
     this.policy = policy;
     this.epoch = epoch;
     this.#observed.clear();
-    this.bindings.forget();
+    this.#observedBytes = 0;
+    this.bindings.begin(epoch);
     for (const judge of this.splices) judge(policy);
   }
 
   observe(name: string, addresses: readonly string[], until: number): void {
-    this.#observed.delete(name);
-    this.#observed.set(name, { addresses: addresses.join(","), until });
-    if (this.#observed.size <= MAX_NAMES) return;
+    this.#unobserve(name);
+    const joined = addresses.join(",");
+    this.#observed.set(name, { addresses: joined, until });
+    this.#observedBytes += name.length + joined.length;
     for (const oldest of this.#observed.keys()) {
-      this.#observed.delete(oldest);
-      return;
+      if (this.#observed.size <= MAX_NAMES && this.#observedBytes <= MAX_NAME_BYTES) return;
+      this.#unobserve(oldest);
     }
+  }
+
+  #unobserve(name: string): void {
+    const entry = this.#observed.get(name);
+    if (!entry) return;
+    this.#observed.delete(name);
+    this.#observedBytes -= name.length + entry.addresses.length;
   }
 
   /** Addresses that the resolver has answered for the name and that still count; undefined when it was not asked. */

@@ -16,12 +16,12 @@ export class FakeKernel {
   readonly #pending: Pending[] = [];
   #isScheduled = false;
 
-  readonly run: Runner = async (argv, { input = "", signal }) => {
+  readonly run: Runner = async (argv, { input = "", files = [], signal }) => {
     signal?.throwIfAborted();
     const answer = Promise.withResolvers<{ readonly stdout: string }>();
     let problem: unknown;
     try {
-      this.#execute(argv, input);
+      this.#execute(argv, input, files);
     } catch (error) {
       problem = error;
     }
@@ -48,7 +48,7 @@ export class FakeKernel {
     });
   }
 
-  #execute(argv: readonly string[], input: string): void {
+  #execute(argv: readonly string[], input: string, files: readonly string[] = []): void {
     try {
       this.refuse(argv.join(" "));
     } catch (error) {
@@ -60,7 +60,7 @@ export class FakeKernel {
     for (const [at, line] of input.split("\n").entries()) {
       try {
         this.refuse(line);
-        this.#line(line);
+        this.#line(line, files);
       } catch (error) {
         if (isForced) continue;
         throw failed(`${String(error)}; Command failed -:${at + 1}`);
@@ -68,9 +68,14 @@ export class FakeKernel {
     }
   }
 
-  #line(line: string): void {
-    const [object, verb, name = ""] = line.split(" ");
+  #line(line: string, files: readonly string[]): void {
+    const [object, verb, name = "", ...program] = line.split(" ");
     if (object !== "netns") return;
+    if (verb === "exec") {
+      this.#require(name, line);
+      const file = files[Number(/^\/dev\/fd\/(\d+)$/.exec(program.at(-1) ?? "")?.[1]) - 3];
+      this.#execute(program, program[0] === "ip" ? (file ?? "") : "");
+    }
     if (verb === "add" && this.namespaces.has(name))
       throw new Error(`Cannot create namespace file "/run/netns/${name}": File exists`);
     if (verb === "add") this.namespaces.add(name);

@@ -11,6 +11,15 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
+/** Longest frame. */
+const FRAME_MAX = FRAME_HEADER + MAX_PAYLOAD + FRAME_TRAILER;
+/** A frame that is longer than this is completed in memory that serves one frame after the other. */
+const SPARE_MIN = 16 << 10;
+/** Memory for frames of {@link FRAME_MAX} bytes that no decoder uses: as many as there usually are frames under way at once. */
+const SPARE_LIMIT = 4;
+const spare: Buffer[] = [];
+const EMPTY = Buffer.alloc(0);
+
 /** Answers to repeated greetings: the host repeats one every two seconds at most. */
 const WELCOME_LIMIT = 1000;
 
@@ -21,9 +30,9 @@ const WELCOME_LIMIT = 1000;
 export class FrameDecoder {
   readonly #hello: Hello;
   /** Bytes that may begin the welcome. */
-  #greeting: Buffer = Buffer.alloc(0);
-  /** The frame that has not arrived as a whole, in memory of the size that it needs, however small its pieces are. */
-  #partial: Buffer = Buffer.alloc(0);
+  #greeting: Buffer = EMPTY;
+  /** The frame that has not arrived as a whole, in memory that bounds it, however small its pieces are. */
+  #partial: Buffer = EMPTY;
   #filled = 0;
   #welcome: Welcome | undefined;
   #repeats = 0;
@@ -50,7 +59,7 @@ export class FrameDecoder {
       }
       const size = this.#measure(rest, rest.length);
       if (size > rest.length) {
-        this.#partial = Buffer.allocUnsafe(size);
+        this.#begin(size);
         this.#filled = rest.copy(this.#partial);
         return;
       }
@@ -88,14 +97,23 @@ export class FrameDecoder {
     if (this.#filled < this.#partial.length) return rest;
     const size = this.#measure(this.#partial, this.#filled);
     if (size > this.#filled) {
-      const larger = Buffer.allocUnsafe(size);
-      this.#partial.copy(larger);
-      this.#partial = larger;
+      const head = this.#partial;
+      this.#begin(size);
+      head.copy(this.#partial);
       return rest;
     }
+    const frame = this.#partial;
+    this.#partial = EMPTY;
     this.#filled = 0;
-    this.#emit(this.#partial, onFrame);
+    this.#emit(frame, onFrame);
+    release(frame);
     return rest;
+  }
+
+  /** Makes room for a frame of this size, which begins. */
+  #begin(size: number): void {
+    if (size < SPARE_MIN) this.#partial = Buffer.allocUnsafe(size);
+    else this.#partial = (spare.pop() ?? Buffer.allocUnsafeSlow(FRAME_MAX)).subarray(0, size);
   }
 
   /** Size of what `bytes` begin with, of which `length` are there; the size of a header until that is known. */
@@ -128,6 +146,11 @@ export class FrameDecoder {
       payload: frame.subarray(FRAME_HEADER, end),
     });
   }
+}
+
+/** The frame was handed out: its memory serves the next one. */
+function release({ buffer, length }: Buffer): void {
+  if (length >= SPARE_MIN && spare.length < SPARE_LIMIT) spare.push(Buffer.from(buffer));
 }
 
 function isWelcome(bytes: Buffer): boolean {

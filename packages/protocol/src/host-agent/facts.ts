@@ -10,6 +10,10 @@ export const NetworkRules = Type.Object({
 });
 export type NetworkRules = Described<typeof NetworkRules>;
 
+/** What happens to a capsule that has run for its maximum lifetime. */
+export const LifetimeEnd = Type.Enum(["pause", "pause_disk", "destroy"]);
+export type LifetimeEnd = Described<typeof LifetimeEnd>;
+
 export const CapsuleSpec = Type.Object({
   /** Public id, `cl-…`. */
   id: Id,
@@ -24,12 +28,30 @@ export const CapsuleSpec = Type.Object({
   timeoutSec: Count,
   /** Seconds after which it is paused whether or not it is in use, from its creation and from each resume; without it, never. */
   maxLifetimeSec: Type.Optional(Count),
+  /** Default: `pause`. */
+  onLifetimeEnd: Type.Optional(LifetimeEnd),
   /** What it may reach; without it the internet, and in any case nothing of the host and its networks. */
   network: Type.Optional(NetworkRules),
-  /** Default environment of every process. */
+  /** Default environment of every process. A fork has that of its source, and a template that of the capsule that it was made of, too. */
   envs: Type.Record(Type.String(), Type.String()),
+  /** Whose processes run that name no user. Inherited like `envs`. */
+  user: Type.Optional(Text),
+  /** Where processes start that name no directory. Inherited like `envs`. */
+  cwd: Type.Optional(Text),
 });
 export type CapsuleSpec = Described<typeof CapsuleSpec>;
+
+/** Settings of a capsule that may change during its life; what is absent stays. */
+export const SettingsChange = Type.Object({
+  timeoutSec: Type.Optional(Count),
+  /** 0: never. */
+  maxLifetimeSec: Type.Optional(Count),
+  onLifetimeEnd: Type.Optional(LifetimeEnd),
+  network: Type.Optional(NetworkRules),
+  /** Seconds from now until the present run ends, whatever `maxLifetimeSec` says; null: as that says. */
+  remainingSec: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+});
+export type SettingsChange = Described<typeof SettingsChange>;
 
 /** Something that a capsule wanted to reach. */
 export const NetworkDecision = Type.Object({
@@ -70,10 +92,26 @@ export const CheckpointFacts = Type.Object({
   /** Milliseconds since the Unix epoch. */
   createdAt: Type.Number(),
   memoryBytes: Count,
+  /** It has no memory: going back to it boots its disk. */
+  diskOnly: Type.Optional(Type.Literal(true)),
   /** How long the virtual CPUs were stopped, milliseconds; present only in the answer that makes it. */
   stoppedMs: Type.Optional(Type.Number()),
 });
 export type CheckpointFacts = Described<typeof CheckpointFacts>;
+
+const Milliseconds = Type.Optional(Type.Number({ minimum: 0 }));
+
+/** What the phases of an operation took on its host, in milliseconds; one that did not occur is missing. */
+export const HostPhases = Type.Object({
+  template: Milliseconds,
+  queue: Milliseconds,
+  network: Milliseconds,
+  disk: Milliseconds,
+  machine: Milliseconds,
+  memory: Milliseconds,
+  guest: Milliseconds,
+});
+export type HostPhases = Described<typeof HostPhases>;
 
 /** A capsule as its host sees it. */
 export const CapsuleStatus = Type.Object({
@@ -90,6 +128,14 @@ export const CapsuleStatus = Type.Object({
   metadata: Type.Record(Type.String(), Text),
   /** Why it failed, for `failed`; for `running`, why it stands still: the host's disk is full. */
   problem: Type.Optional(Text),
+  /** What a pause has kept, for `paused`: its memory and its disk, or the disk alone. */
+  kept: Type.Optional(Type.Enum(["memory", "disk"])),
+  /**
+   * For `running`, when its machine was booted from its disk: whether that was unmounted before, or had to be checked and repaired.
+   */
+  diskAtBoot: Type.Optional(Type.Enum(["clean", "checked"])),
+  /** Where the time of the operation went; present only in the answer of a create, pause, resume, restore or fork. */
+  phases: Type.Optional(HostPhases),
 });
 export type CapsuleStatus = Described<typeof CapsuleStatus>;
 

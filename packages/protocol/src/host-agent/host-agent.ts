@@ -9,9 +9,11 @@ import type {
   MetricRange,
   NetworkDecision,
   NetworkRules,
+  SettingsChange,
   TemplateFacts,
 } from "./facts.ts";
 import type { CapsuleFiles } from "./files.ts";
+import type { ConsoleLog, ListeningPorts, Measurement, MeasurementQuery } from "./observations.ts";
 import type { CapsuleProcesses } from "./processes.ts";
 
 /**
@@ -41,11 +43,23 @@ export interface HostAgent {
    */
   pauseCapsule(id: string, signal: AbortSignal): Promise<CapsuleStatus>;
   /**
-   * Lets a paused capsule run on. A failure leaves it paused with its last good generation.
+   * Lets a paused capsule run on; one whose disk only was kept is booted. A failure leaves it paused with its last good generation.
    *
    * @throws WrennError `capsule_not_paused`, `snapshot_corrupt`, `snapshot_incompatible`.
    */
   resumeCapsule(id: string, signal: AbortSignal): Promise<CapsuleStatus>;
+  /**
+   * Ends the processes of a running capsule and keeps its disk only; its machine goes, and open streams end. The next resume boots
+   * it. Once the processes are being ended an abort changes nothing. A failure leaves it running, without them.
+   */
+  pauseToDisk(id: string, signal: AbortSignal): Promise<CapsuleStatus>;
+  /**
+   * Boots a paused capsule from its disk; a memory that was kept is not used, and open streams end. A disk that was not unmounted
+   * is checked and repaired first. A failure leaves it paused as it was.
+   *
+   * @throws WrennError `capsule_not_paused`.
+   */
+  bootCapsule(id: string, signal: AbortSignal): Promise<CapsuleStatus>;
   /** Keeps this moment of a running capsule, which goes on. */
   checkpointCapsule(id: string, name: string | undefined, signal: AbortSignal): Promise<CheckpointFacts>;
   /** Moments that can be gone back to, newest first: checkpoints and the last pauses. */
@@ -54,7 +68,10 @@ export interface HostAgent {
   restoreCheckpoint(id: string, checkpoint: string, signal: AbortSignal): Promise<CapsuleStatus>;
   /** @throws WrennError `checkpoint_in_use` for the moment that a paused capsule resumes from. */
   deleteCheckpoint(id: string, checkpoint: string, signal: AbortSignal): Promise<void>;
-  /** Starts capsules from this moment of a running one, which goes on. All of them run, or none is left. */
+  /**
+   * Starts capsules from this moment of a running one, which goes on, or from the disk of one that was paused without its memory:
+   * then each is booted. All of them run, or none is left.
+   */
   forkCapsule(
     id: string,
     children: readonly CapsuleSpec[],
@@ -69,10 +86,35 @@ export interface HostAgent {
 
   /** Changes what a capsule may reach, at once when it runs. @throws WrennError `invalid_field` for what is no IPv4 network. */
   setNetwork(id: string, network: NetworkRules, signal: AbortSignal): Promise<void>;
+  /**
+   * Changes settings of a running or paused capsule, all or none, at once.
+   *
+   * @throws WrennError `invalid_field` for what is no IPv4 network; `capsule_not_running` for an end of the present run of a
+   * capsule that is paused.
+   */
+  changeSettings(id: string, change: SettingsChange, signal: AbortSignal): Promise<void>;
   /** What a running capsule lately wanted to reach, and what became of it; newest last. */
   networkDecisions(id: string, signal: AbortSignal): Promise<readonly NetworkDecision[]>;
   /** How busy the capsule was; oldest first. A capsule that has been paused keeps what was measured before. */
   metrics(id: string, range: MetricRange, signal: AbortSignal): Promise<readonly MetricPoint[]>;
+
+  /**
+   * The same in more detail and in steps of the caller's; oldest first. A step coarser than what is kept gives means; network bytes
+   * are sums.
+   */
+  measurements(id: string, query: MeasurementQuery, signal: AbortSignal): Promise<readonly Measurement[]>;
+  /** What listens in the capsule: as it is now in a running one, as it was last in a paused one. */
+  listeners(id: string, signal: AbortSignal): Promise<ListeningPorts>;
+  /**
+   * Reports what listens in a capsule when that changed, at most once a second for each; running capsules are reported when the
+   * observation begins. Returns the unsubscriber.
+   */
+  onListeners(observer: (listeners: ListeningPorts) => void): () => void;
+  /**
+   * What the capsule wrote to its console from `from` on, as far as it is kept: at least the last 128 KiB or 4,096 pieces, also of machines that it
+   * had before a pause. A larger `offset` than asked means that the bytes between are not kept any longer.
+   */
+  consoleLog(id: string, from: number, signal: AbortSignal): Promise<ConsoleLog>;
 
   /** What the capsules of this host occupy on its disk. */
   storage(signal: AbortSignal): Promise<HostStorage>;

@@ -7,14 +7,24 @@ export interface CapsuleProcesses {
   /**
    * Starts a process.
    *
-   * @throws WrennError `cwd_not_found`, `user_not_found`, `tag_in_use`, `argument_list_too_long`, `invalid_field` (a limit).
+   * @throws WrennError `cwd_not_found`, `user_not_found`, `tag_in_use`, `tag_used`, `argument_list_too_long`, `invalid_field` (a limit).
    */
   start(request: StartRequest, signal: AbortSignal): Promise<CapsuleProcess>;
   /** Finds a live or recently exited process by pid (all digits) or tag. @throws WrennError `process_not_found`. */
   find(selector: string, signal: AbortSignal): Promise<CapsuleProcess>;
   /** Live processes that were started through the API. */
   list(signal: AbortSignal): Promise<readonly ProcessFacts[]>;
+  /** The same, and those that exited lately, with their exit. Looking at them does not use the capsule. */
+  recent(signal: AbortSignal): Promise<readonly ProcessFacts[]>;
 }
+
+/** How long the output of a paced process waits for a reader. */
+export const PACED_ABSENCE_MS = 30_000;
+
+/** Longest time limit of a process: a day. */
+export const MAX_TIMEOUT_MS = 86_400_000;
+
+const TimeLimit = Type.Integer({ minimum: 1, maximum: MAX_TIMEOUT_MS });
 
 /** `Infinity` is no limit. */
 const Limit = Type.Refine(Type.Unsafe<number>({}), (value) => typeof value === "number" && value >= 0);
@@ -47,12 +57,23 @@ export const StartRequest = Type.Object({
   /** User name or uid; the template's default user when absent. */
   user: Type.Optional(Text),
   tag: Type.Optional(Text),
+  /** Whether the tag must not be that of an exited process that is still known either: who starts it twice by mistake starts it once. */
+  unusedTag: Type.Optional(Type.Boolean()),
   /** Present for a terminal. */
   terminal: Type.Optional(Type.Object({ cols: Count, rows: Count })),
   /** Whether standard input is a pipe; /dev/null otherwise. A terminal always has input. */
   stdin: Type.Boolean(),
-  /** Attached processes are slowed down by slow readers; detached ones never wait, their oldest output is dropped and counted. */
-  output: Type.Enum(["attached", "detached"]),
+  /**
+   * Attached processes are slowed down by slow readers, and wait for a reader when there is none. Detached ones never wait: their oldest
+   * output is dropped and counted. Paced ones are attached, until they have had no reader for {@link PACED_ABSENCE_MS}: from then on they
+   * are like detached ones until the next reader.
+   */
+  output: Type.Enum(["attached", "detached", "paced"]),
+  /**
+   * The process is ended with everything it started when it has run this long: SIGTERM, and SIGKILL when that is not enough. Pauses of
+   * the capsule do not count. The time begins again when the host agent restarts.
+   */
+  timeoutMs: Type.Optional(TimeLimit),
   /** Limits of the process and what it starts; the guest's own where absent. */
   limits: Type.Optional(ProcessLimits),
 });
@@ -63,6 +84,8 @@ export const ProcessExit = Type.Object({
   exitCode: Type.Integer(),
   /** Signal number that ended it, if one did. */
   signal: Type.Optional(Count),
+  /** Its {@link StartRequest.timeoutMs} was over. Not known any longer when the host agent has restarted since. */
+  timedOut: Type.Optional(Type.Boolean()),
 });
 export type ProcessExit = Described<typeof ProcessExit>;
 
@@ -73,6 +96,10 @@ export const ProcessFacts = Type.Object({
   args: Type.Array(Type.String()),
   terminal: Type.Boolean(),
   startedAt: Type.Number(),
+  /** The time limit that applies, of a host that knows such limits. */
+  timeoutMs: Type.Optional(TimeLimit),
+  /** Bytes of input that were taken from the first on. Absent where there never was an input. */
+  inputOffset: Type.Optional(Count),
   exit: Type.Optional(ProcessExit),
 });
 export type ProcessFacts = Described<typeof ProcessFacts>;
@@ -131,11 +158,13 @@ export interface CapsuleProcess {
    * Writes to standard input, after everything that was written before the call; resolves when the guest has taken the bytes. The
    * guest holds little more than what the process reads. Aborting takes back every byte that is not in the guest yet.
    *
+   * @param offset - place of the first byte in the whole input: bytes that were taken before are skipped. Default: behind everything.
+   * @throws WrennError `input_offset_differs` for an offset behind the end of what was taken, which `expected` of its context is.
    * @throws WrennError `input_not_read` when the signal aborted the wait: `accepted` of its context is how many bytes the guest
    * took, and the rest never arrives; `stdin_closed`, also when the process exits during the wait; `host_unavailable` when
    * the link to the host broke and nothing is known of the bytes. The signal's reason when it had aborted before the call.
    */
-  write(bytes: Uint8Array, signal: AbortSignal): Promise<void>;
+  write(bytes: Uint8Array, signal: AbortSignal, offset?: number): Promise<void>;
   /**
    * Closes standard input after everything that was written before the call; resolves when the guest has all of it. Aborting leaves
    * the input open.

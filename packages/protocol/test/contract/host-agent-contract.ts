@@ -5,11 +5,19 @@ import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { newId, systemRandom } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
-import { CapsuleStatus, HostFacts, HostStorage, TemplateFacts } from "@wrenn/protocol";
+import {
+  CapsuleStatus,
+  ConsoleLog,
+  HostFacts,
+  HostStorage,
+  ListeningPorts,
+  TemplateFacts,
+} from "@wrenn/protocol";
 import { Value } from "typebox/value";
 import { collect, ContractLab, rejects } from "./contract-lab.ts";
 import type { ContractSubject } from "./contract-lab.ts";
 import { fileContract } from "./file-contract.ts";
+import { pauseContract } from "./pause-contract.ts";
 import { processContract } from "./process-contract.ts";
 import { uploadContract } from "./upload-contract.ts";
 
@@ -63,6 +71,8 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
       () => agent.capsule(id, signal),
       () => agent.pauseCapsule(id, signal),
       () => agent.resumeCapsule(id, signal),
+      () => agent.pauseToDisk(id, signal),
+      () => agent.bootCapsule(id, signal),
       () => agent.checkpointCapsule(id, undefined, signal),
       () => agent.listCheckpoints(id, signal),
       () => agent.restoreCheckpoint(id, "g1", signal),
@@ -70,8 +80,12 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
       () => agent.forkCapsule(id, [lab.spec()], signal),
       () => agent.createSnapshot(id, "key", signal),
       () => agent.setNetwork(id, rules, signal),
+      () => agent.changeSettings(id, { timeoutSec: 1 }, signal),
       () => agent.networkDecisions(id, signal),
       () => agent.metrics(id, "5m", signal),
+      () => agent.measurements(id, { after: 0, step: 1, watch: false }, signal),
+      () => agent.listeners(id, signal),
+      () => agent.consoleLog(id, 0, signal),
       () => agent.dial(id, 80, { halfOpen: false, signal }),
       () => agent.processes(id).list(signal),
       () => agent.processes(id).find("1", signal),
@@ -137,6 +151,11 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     for (const use of uses) await rejects(use, "capsule_not_running", /paused/);
     await agent.setNetwork(id, { egress: "deny", allow: [], deny: [] }, signal);
     assert.ok(Array.isArray(await agent.metrics(id, "5m", signal)));
+    assert.ok(Array.isArray(await agent.measurements(id, { after: 0, step: 60, watch: true }, signal)));
+    const listeners = await agent.listeners(id, signal);
+    assert.ok(Value.Check(ListeningPorts, listeners) && listeners.id === id);
+    const end = await agent.consoleLog(id, 12_345, signal);
+    assert.ok(Value.Check(ConsoleLog, end), "a console log");
     assert.equal((await agent.resumeCapsule(id, signal)).state, "running");
     await agent.processes(id).list(signal);
     await eventually("observers saw both", () => {
@@ -269,6 +288,32 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     assert.equal((await agent.resumeCapsule(id, signal)).state, "running");
   });
 
+  test(`${name}: settings change for a running and a paused capsule, all or none`, async () => {
+    const id = await lab.capsule();
+    const rules = { egress: "deny", allow: ["192.0.2.1"], deny: [] } as const;
+    const settings = {
+      timeoutSec: 3600,
+      maxLifetimeSec: 7200,
+      onLifetimeEnd: "destroy",
+      network: rules,
+    } as const;
+    await agent.changeSettings(id, { ...settings, remainingSec: 600 }, signal);
+    await agent.changeSettings(id, { remainingSec: null }, signal);
+    const wrong = {
+      timeoutSec: 1,
+      network: { egress: "allow", allow: ["not a network"], deny: [] },
+    } as const;
+    await rejects(() => agent.changeSettings(id, wrong, signal), "invalid_field", /allow must hold IPv4/);
+    await agent.pauseCapsule(id, signal);
+    await agent.changeSettings(id, settings, signal);
+    await rejects(
+      () => agent.changeSettings(id, { remainingSec: 60 }, signal),
+      "capsule_not_running",
+      /paused/,
+    );
+    assert.equal((await agent.resumeCapsule(id, signal)).state, "running");
+  });
+
   test(`${name}: a port is dialled; each direction ends on its own, and a refusal keeps its code`, async () => {
     const id = await lab.capsule();
     const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -302,6 +347,7 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     assert.ok(!heard.includes(second));
   });
 
+  pauseContract(name, lab);
   processContract(name, lab);
   fileContract(name, lab);
   uploadContract(name, lab);

@@ -61,6 +61,8 @@ export function processContract(name: string, lab: ContractLab): void {
     const { exit } = (await processes.find("found", signal)).facts;
     assert.deepEqual(exit, { exitCode: 128 + SIGKILL, signal: SIGKILL });
     assert.ok(!(await processes.list(signal)).some(({ pid }) => pid === facts.pid));
+    const recent = (await processes.recent(signal)).find(({ pid }) => pid === facts.pid);
+    assert.deepEqual([recent?.tag, recent?.exit], ["found", exit], "those that exited lately are looked at");
     await rejects(() => processes.find("no-such-tag", signal), "process_not_found", /no-such-tag/);
     await rejects(() => processes.find("4294967", signal), "process_not_found", /4294967/);
   });
@@ -98,6 +100,7 @@ export function processContract(name: string, lab: ContractLab): void {
     await rejects(() => process.write(Buffer.from("late"), signal), "stdin_closed", /closed/);
     await process.wait(signal);
     await rejects(() => process.write(Buffer.from("later"), signal), "stdin_closed", /closed/);
+    await process.closeInput(signal);
     const without = await start("sleep", ["5"], { tag: "without" });
     await rejects(() => without.write(Buffer.from("x"), signal), "stdin_closed", /without/);
     await finish(without);
@@ -139,6 +142,59 @@ export function processContract(name: string, lab: ContractLab): void {
     assert.deepEqual(await process.wait(signal), { exitCode: 128 + SIGKILL, signal: SIGKILL });
     for (const write of await writes)
       assert.match(write.status === "rejected" ? String(write.reason) : "resolved", /stuck is closed/);
+  });
+
+  test(`${name}: input with its offset is taken once; a gap is refused with where the input continues`, async () => {
+    const process = await cat({ tag: "placed" });
+    const write = async (text: string, offset: number): Promise<void> =>
+      await process.write(Buffer.from(text), signal, offset);
+    await write("abc", 0);
+    await write("abc", 0);
+    await write("bcdef", 1);
+    await rejects(() => write("h", 7), "input_offset_differs", /placed continues at byte 6/);
+    await write("", 6);
+    await process.write(Buffer.from("g"), signal);
+    assert.equal((await processes.find("placed", signal)).facts.inputOffset, 7);
+    const large = Buffer.alloc(700_000, "x");
+    await process.write(large, signal, 7);
+    await process.write(large, signal, 7);
+    await process.closeInput(signal);
+    assert.ok(textOf(await read(process, "oldest", signal)) === `abcdefg${large.toString()}`);
+    const after = (await processes.find("placed", signal)).facts;
+    assert.equal(after.inputOffset, 700_007, "it is known after the exit, too");
+    const without = await start("echo", []);
+    assert.equal(without.facts.inputOffset, undefined);
+  });
+
+  test(`${name}: a process whose time is up ends, and its exit says why`, async () => {
+    const process = await start("sleep", ["60"], { tag: "limited", timeoutMs: 300 });
+    assert.equal(process.facts.timeoutMs, 300);
+    const exit = await process.wait(signal);
+    assert.equal(exit.timedOut, true);
+    assert.deepEqual((await read(process, "oldest", signal)).at(-1), { type: "exit", exit });
+    assert.deepEqual((await processes.find("limited", signal)).facts.exit, exit);
+    const quick = await start("echo", [], { timeoutMs: 60_000 });
+    assert.deepEqual(await quick.wait(signal), { exitCode: 0 });
+  });
+
+  test(`${name}: a tag can be claimed for one process, also after its end`, async () => {
+    const claim = async (): Promise<CapsuleProcess> => await cat({ tag: "claimed", unusedTag: true });
+    const process = await claim();
+    await rejects(claim, "tag_in_use", /claimed/);
+    await finish(process);
+    await rejects(claim, "tag_used", /tag claimed belongs to a process that has ended/);
+    await finish(await cat({ tag: "claimed" }));
+  });
+
+  test(`${name}: the output of a paced process waits for its first reader, and nothing of it is lost`, async () => {
+    const process = await cat({ output: "paced" });
+    const big = Buffer.alloc(3 << 20, "0123456789abcdef");
+    const written = process.write(big, signal).then(() => process.closeInput(signal));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const output = await read(process, "oldest", signal);
+    await written;
+    assert.ok(textOf(output) === big.toString());
+    assert.deepEqual(output.at(-1), { type: "exit", exit: { exitCode: 0 } });
   });
 
   test(`${name}: a kill is an exit with its signal, and may come late`, async () => {

@@ -1,5 +1,3 @@
-import { once } from "node:events";
-import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { defined, WrennError } from "@wrenn/core";
 import type {
@@ -10,37 +8,26 @@ import type {
   CheckpointFacts,
   HostAgent,
   HostFacts,
+  HostPhases,
   HostStorage,
-  MetricPoint,
-  MetricRange,
-  NetworkDecision,
   NetworkRules,
+  SettingsChange,
   TemplateFacts,
 } from "@wrenn/protocol";
+import { newContents } from "./fake-contents.ts";
+import type { FakeContents } from "./fake-contents.ts";
 import { FakeFiles } from "./fake-files.ts";
+import { FakeObservedHost } from "./fake-observed-host.ts";
 import type { FakeUploads } from "./fake-uploads.ts";
-import { FakeProcesses } from "./fake-processes.ts";
+import { dialLocally, requireNetworks } from "./fake-network.ts";
 import { storageOf } from "./fake-storage.ts";
-
-const MINIMAL: TemplateFacts = { name: "minimal", sizeBytes: 1, vcpus: 1, memoryMib: 512 };
-const NETWORK = /^(?:(?:\d{1,3}\.){3}\d{1,3}(?:\/\d{1,2})?|(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)+)$/i;
-const NO_NETWORK =
-  "must hold IPv4 addresses, CIDR blocks or domain names such as example.com and *.example.com";
-
-interface Contents {
-  readonly processes: FakeProcesses;
-  readonly files: FakeFiles;
-  readonly checkpoints: CheckpointFacts[];
-  timeoutSec: number;
-  idle: NodeJS.Timeout | undefined;
-  holds: number;
-}
+import { FACTS, FakeTemplates, MINIMAL } from "./fake-templates.ts";
 
 /**
  * The host agent of tests: capsules in the memory of this process. It passes the same contract as the real agent; tests change
  * `capsules` behind its back, cut it off, or let it refuse.
  */
-export class FakeHostAgent implements HostAgent {
+export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   readonly capsules = new Map<string, CapsuleStatus>();
   /** It cannot be reached. */
   cut = false;
@@ -50,23 +37,24 @@ export class FakeHostAgent implements HostAgent {
   savedBytes = 1;
   /** The host's clock. */
   now: () => number = Date.now;
+  /** What its operations say of their time, in milliseconds. */
+  phases: HostPhases = { machine: 0 };
+  /** The settings that were changed. */
+  readonly changed: (SettingsChange & { readonly id: string })[] = [];
+  /** How disks are when they are booted. */
+  diskAtBoot: "clean" | "checked" = "clean";
+  /** What it does after it reported a capsule paused, and before it answers: a host releases the machine. */
+  release: () => Promise<void> = async () => undefined;
   /** What a create is refused with. */
   refusal: WrennError | undefined;
-  readonly #contents = new Map<string, Contents>();
-  readonly #snapshots = new Map<string, TemplateFacts>();
+  readonly #contents = new Map<string, FakeContents>();
+  readonly #snapshots = new FakeTemplates();
   readonly #observers = new Set<(status: CapsuleStatus) => void>();
   #checkpoints = 0;
 
   async facts(): Promise<HostFacts> {
     this.#reach();
-    return {
-      version: "0.0.0",
-      architecture: "amd64",
-      cpuCores: 8,
-      memoryMib: 65_536,
-      diskGb: 1000,
-      accelerator: "none",
-    };
+    return FACTS;
   }
 
   async createCapsule(spec: CapsuleSpec, signal?: AbortSignal): Promise<CapsuleStatus> {
@@ -76,7 +64,7 @@ export class FakeHostAgent implements HostAgent {
     if (!template) throw new WrennError("template_not_found", { template: spec.template });
     if (this.capsules.has(spec.id)) throw new WrennError("capsule_busy", { operation: "create" });
     const shape = this.#snapshots.get(spec.template) ?? spec;
-    return this.#start(spec, shape, new FakeFiles());
+    return this.#timed(this.#start(spec, shape, new FakeFiles()));
   }
 
   async destroyCapsule(id: string): Promise<void> {
@@ -99,13 +87,33 @@ export class FakeHostAgent implements HostAgent {
     this.#reach(signal);
     this.#running(id);
     this.#keepMoment(id, "pause");
-    return this.#enter(id, "paused");
+    const paused = this.#enter(id, "paused", { kept: "memory" });
+    await this.release();
+    return this.#timed(paused);
+  }
+
+  async pauseToDisk(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
+    this.#reach(signal);
+    this.#running(id);
+    this.#endProcesses(id);
+    const moment = this.#keepMoment(id, "pause");
+    Object.assign(moment, { memoryBytes: 0, diskOnly: true });
+    const paused = this.#enter(id, "paused", { kept: "disk" });
+    await this.release();
+    return this.#timed(paused);
+  }
+
+  async bootCapsule(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
+    this.#reach(signal);
+    this.#paused(id);
+    this.#endProcesses(id);
+    return this.#timed(this.#enter(id, "running", { diskAtBoot: this.diskAtBoot }));
   }
 
   async resumeCapsule(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
     this.#reach(signal);
-    this.#paused(id);
-    return this.#enter(id, "running");
+    if (this.#paused(id).kept === "disk") return await this.bootCapsule(id, signal);
+    return this.#timed(this.#enter(id, "running"));
   }
 
   async checkpointCapsule(
@@ -130,7 +138,9 @@ export class FakeHostAgent implements HostAgent {
     this.#findCheckpoint(id, checkpoint);
     if (state !== "paused") this.#running(id);
     this.#endProcesses(id);
-    return this.#enter(id, "running");
+    this.#enter(id, "paused", { kept: "memory" });
+    await this.release();
+    return this.#timed(this.#enter(id, "running"));
   }
 
   async deleteCheckpoint(id: string, checkpoint: string): Promise<void> {
@@ -149,31 +159,28 @@ export class FakeHostAgent implements HostAgent {
     signal?: AbortSignal,
   ): Promise<readonly CapsuleStatus[]> {
     this.#reach(signal);
-    const source = this.#running(id);
+    const known = this.#require(id);
+    const source = known.kept === "disk" ? known : this.#running(id);
     if (this.refusal) throw this.refusal;
     const ids = new Set(children.map((child) => child.id));
     if (ids.size < children.length || [...ids].some((child) => this.capsules.has(child)))
       throw new WrennError("capsule_busy", { operation: "create" });
     const { files } = this.#contentsOf(id);
-    return children.map((child) => this.#start(child, source, files.copyAll()));
+    const started = children.map((child) => this.#timed(this.#start(child, source, files.copyAll())));
+    if (source.kept !== "disk") return started;
+    return started.map(({ id: child }) =>
+      this.#timed(this.#enter(child, "running", { diskAtBoot: this.diskAtBoot })),
+    );
   }
 
   async createSnapshot(id: string, key: string, signal?: AbortSignal): Promise<TemplateFacts> {
     this.#reach(signal);
-    const { vcpus, memoryMib } = this.#paused(id);
-    if (this.#snapshots.has(key))
-      throw new WrennError("operation_failed", { operation: `making template ${key}`, problem: "it exists" });
-    const template = { name: key, sizeBytes: 1, vcpus, memoryMib };
-    this.#snapshots.set(key, template);
-    return template;
+    return this.#snapshots.make(key, this.#paused(id));
   }
 
   async deleteSnapshot(key: string): Promise<void> {
     this.#reach();
-    const dependants = [...this.capsules.values()].filter(({ template }) => template === key);
-    if (dependants.length > 0)
-      throw new WrennError("template_in_use", { dependants: dependants.map(({ id }) => id).join(", ") });
-    this.#snapshots.delete(key);
+    this.#snapshots.delete(key, this.capsules.values());
   }
 
   hold(id: string): () => void {
@@ -196,21 +203,17 @@ export class FakeHostAgent implements HostAgent {
   async setNetwork(id: string, network: NetworkRules, signal?: AbortSignal): Promise<void> {
     this.#reach(signal);
     this.#require(id);
-    for (const field of ["allow", "deny"] as const)
-      for (const entry of network[field])
-        if (!NETWORK.test(entry)) throw new WrennError("invalid_field", { field, problem: NO_NETWORK });
+    requireNetworks(network);
   }
 
-  async networkDecisions(id: string): Promise<readonly NetworkDecision[]> {
-    this.#reach();
-    this.#running(id);
-    return [];
-  }
-
-  async metrics(id: string, _range: MetricRange): Promise<readonly MetricPoint[]> {
-    this.#reach();
-    this.#require(id);
-    return [];
+  async changeSettings(id: string, change: SettingsChange, signal?: AbortSignal): Promise<void> {
+    this.#reach(signal);
+    const { state } = this.#require(id);
+    if (change.remainingSec !== undefined && change.remainingSec !== null && state !== "running")
+      throw new WrennError("capsule_not_running", { status: "paused" });
+    if (change.network) await this.setNetwork(id, change.network, signal);
+    if (change.timeoutSec !== undefined) this.#contentsOf(id).timeoutSec = change.timeoutSec;
+    this.changed.push({ id, ...change });
   }
 
   async listCapsules(): Promise<readonly CapsuleStatus[]> {
@@ -248,18 +251,11 @@ export class FakeHostAgent implements HostAgent {
   async dial(
     id: string,
     port: number,
-    { halfOpen, signal }: { readonly halfOpen: boolean; readonly signal: AbortSignal },
+    options: { readonly halfOpen: boolean; readonly signal: AbortSignal },
   ): Promise<Duplex> {
-    this.#reach(signal);
+    this.#reach(options.signal);
     this.#running(id);
-    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: halfOpen });
-    try {
-      await once(socket, "connect", { signal });
-    } catch (error) {
-      socket.destroy();
-      throw signal.aborted ? signal.reason : error;
-    }
-    return socket;
+    return await dialLocally(port, options);
   }
 
   onChange(observer: (status: CapsuleStatus) => void): () => void {
@@ -282,9 +278,18 @@ export class FakeHostAgent implements HostAgent {
     for (const { idle } of this.#contents.values()) clearTimeout(idle);
   }
 
+  protected requireKnown(id: string): CapsuleStatus {
+    this.#reach();
+    return this.#require(id);
+  }
+
   /** Templates that creates may name; a subclass may have more. */
   protected templateOf(name: string): TemplateFacts | undefined {
     return name === MINIMAL.name ? MINIMAL : this.#snapshots.get(name);
+  }
+
+  #timed(status: CapsuleStatus): CapsuleStatus {
+    return { ...status, phases: this.phases };
   }
 
   #start(
@@ -294,37 +299,22 @@ export class FakeHostAgent implements HostAgent {
   ): CapsuleStatus {
     const contents = this.#newContents(id, files);
     contents.timeoutSec = timeoutSec;
-    const status: CapsuleStatus = {
-      id,
-      state: "running",
-      template,
-      vcpus,
-      memoryMib,
-      lastActiveAt: 0,
-      metadata: {},
-    };
+    const size = { vcpus, memoryMib };
+    const status: CapsuleStatus = { id, state: "running", template, ...size, lastActiveAt: 0, metadata: {} };
     this.capsules.set(id, status);
     this.#touch(id);
     this.#announce(status);
     return status;
   }
 
-  #newContents(id: string, files: FakeFiles): Contents {
-    const processes = new FakeProcesses(id, files);
-    const contents: Contents = {
-      processes,
-      files,
-      checkpoints: [],
-      timeoutSec: 0,
-      idle: undefined,
-      holds: 0,
-    };
+  #newContents(id: string, files: FakeFiles): FakeContents {
+    const contents = newContents(id, files);
     this.#contents.set(id, contents);
     return contents;
   }
 
   /** Tests may have put a capsule into the map themselves. */
-  #contentsOf(id: string): Contents {
+  #contentsOf(id: string): FakeContents {
     return this.#contents.get(id) ?? this.#newContents(id, new FakeFiles());
   }
 
@@ -350,8 +340,13 @@ export class FakeHostAgent implements HostAgent {
     return found;
   }
 
-  #enter(id: string, state: CapsuleStatus["state"]): CapsuleStatus {
-    const status = { ...this.#require(id), state };
+  #enter(
+    id: string,
+    state: CapsuleStatus["state"],
+    change: Pick<CapsuleStatus, "kept" | "diskAtBoot"> = {},
+  ): CapsuleStatus {
+    const { kept: _kept, diskAtBoot: _disk, ...before } = this.#require(id);
+    const status = { ...before, ...change, state };
     this.capsules.set(id, status);
     if (state === "running") this.#touch(id);
     this.#announce(status);

@@ -1,4 +1,4 @@
-import { abortable, Bell, WrennError } from "@wrenn/core";
+import { abortable, Bell, defined, WrennError } from "@wrenn/core";
 import type {
   CapsuleProcess,
   HeldOutput,
@@ -33,7 +33,10 @@ export class FakeProcess implements CapsuleProcess {
   readonly #exit = Promise.withResolvers<ProcessExit>();
   #exited: ProcessExit | undefined;
   #failure: unknown;
+  readonly #hasInput: boolean;
   #inputOpen: boolean;
+  /** Bytes of input that were taken. */
+  #inputEnd = 0;
   #takeInput: ((bytes: Uint8Array) => void) | undefined;
   #endInput: () => void = () => undefined;
   /** Bytes in the pipe of a program that takes none, and everything that waits for room in it. */
@@ -42,9 +45,20 @@ export class FakeProcess implements CapsuleProcess {
   readonly #change = new Bell();
 
   constructor(pid: number, tag: string, request: StartRequest, program: Program) {
-    const { cmd, args, terminal } = request;
-    this.#facts = { pid, tag, cmd, args, terminal: terminal !== undefined, startedAt: Date.now() };
-    this.#inputOpen = request.stdin || terminal !== undefined;
+    const { cmd, args, terminal, timeoutMs } = request;
+    this.#facts = {
+      pid,
+      tag,
+      cmd,
+      args,
+      terminal: terminal !== undefined,
+      startedAt: Date.now(),
+      ...defined({ timeoutMs }),
+    };
+    this.#hasInput = request.stdin || terminal !== undefined;
+    this.#inputOpen = this.#hasInput;
+    if (timeoutMs !== undefined)
+      setTimeout(() => this.exit({ exitCode: 143, signal: 15, timedOut: true }), timeoutMs).unref();
     this.#exit.promise.catch(() => undefined);
     if (terminal) this.#emit({ type: "resized", ...terminal });
     program({
@@ -59,7 +73,8 @@ export class FakeProcess implements CapsuleProcess {
   }
 
   get facts(): ProcessFacts {
-    return this.#exited ? { ...this.#facts, exit: this.#exited } : this.#facts;
+    const inputOffset = this.#hasInput ? this.#inputEnd : undefined;
+    return { ...this.#facts, ...defined({ inputOffset, exit: this.#exited }) };
   }
 
   get alive(): boolean {
@@ -107,16 +122,23 @@ export class FakeProcess implements CapsuleProcess {
     return await abortable(signal, this.#exit.promise);
   }
 
-  async write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  async write(given: Uint8Array, signal: AbortSignal, offset = this.#inputEnd): Promise<void> {
     signal.throwIfAborted();
     if (this.#failure !== undefined) throw this.#failure;
     if (!this.#inputOpen || !this.alive) throw this.#stdinClosed();
+    if (offset > this.#inputEnd) {
+      const selector = this.#facts.tag ?? String(this.#facts.pid);
+      throw new WrennError("input_offset_differs", { selector, expected: this.#inputEnd });
+    }
+    const bytes = given.subarray(this.#inputEnd - offset);
     if (this.#takeInput) {
+      this.#inputEnd += bytes.length;
       this.#takeInput(bytes);
       return;
     }
     const accepted = this.#inputWaits ? 0 : Math.min(PIPE_BYTES - this.#unread, bytes.length);
     this.#unread += accepted;
+    this.#inputEnd += accepted;
     if (accepted < bytes.length) await this.#untilRead(accepted, bytes.length, signal);
   }
 

@@ -32,6 +32,8 @@ export class FakeProcesses implements CapsuleProcesses {
     const tag = request.tag ?? `${request.terminal ? "pty" : "proc"}-${pid}`;
     if (this.#processes.some(({ alive, facts }) => alive && facts.tag === tag))
       throw new WrennError("tag_in_use", { tag });
+    if (request.unusedTag === true && this.#processes.some(({ facts }) => facts.tag === tag))
+      throw new WrennError("tag_used", { tag });
     this.#files.requireUser(user);
     if (cwd !== undefined && !this.#files.isDirectory(cwd)) throw new WrennError("cwd_not_found", { cwd });
     const program = cmd === "printenv" ? printenv(request) : (programs[cmd] ?? this.#other);
@@ -54,6 +56,11 @@ export class FakeProcesses implements CapsuleProcesses {
   async list(signal: AbortSignal): Promise<readonly ProcessFacts[]> {
     signal.throwIfAborted();
     return this.#processes.filter(({ alive }) => alive).map(({ facts }) => facts);
+  }
+
+  async recent(signal: AbortSignal): Promise<readonly ProcessFacts[]> {
+    signal.throwIfAborted();
+    return this.#processes.map(({ facts }) => facts);
   }
 
   fail(cause: unknown): void {

@@ -77,6 +77,10 @@ export function createFakeHypervisor(
     boot: async (spec: BootSpec, signal) => {
       signal.throwIfAborted();
       await requireFiles([spec.kernel, spec.initramfs, spec.disk]);
+      if (spec.privateMemory) {
+        await requireMemory(spec);
+        return await start(spec);
+      }
       const memory = await open(spec.memoryFile, "w");
       await memory.truncate(spec.memoryMib * 2 ** 20);
       await memory.write("frozen", 0);
@@ -85,13 +89,14 @@ export function createFakeHypervisor(
     },
     restore: async (spec: RestoreSpec, signal) => {
       signal.throwIfAborted();
-      await requireFiles([spec.memoryFile, spec.deviceState, spec.disk]);
+      await requireFiles([spec.deviceState, spec.disk]);
+      await requireMemory(spec);
       if ((await readFile(spec.deviceState, "utf8")) !== STATE)
         throw new WrennError("machine_start_failed", { problem: "the device state is damaged" });
-      if ((await stat(spec.memoryFile)).size !== spec.memoryMib * 2 ** 20)
-        throw new WrennError("machine_start_failed", { problem: "the memory has another size" });
       if (spec.memoryDiff !== undefined) await requireDiff(spec.memoryDiff);
+      await spec.mayRun;
       const machine = await start(spec);
+      spec.onLoading?.();
       if (spec.stopped === true) await machine.stop(signal);
       return machine;
     },
@@ -202,6 +207,10 @@ class FakeMachine implements Machine {
     this.#disk = path;
   }
 
+  async resizeDisk(): Promise<void> {
+    await this.#requireAlive();
+  }
+
   async activeDisk(): Promise<string> {
     return this.#disk;
   }
@@ -296,6 +305,15 @@ async function requireFiles(paths: readonly string[]): Promise<void> {
     if (!(await exists(path)))
       throw new WrennError("machine_start_failed", { problem: `${path} does not exist` });
   }
+}
+
+async function requireMemory({
+  memoryFile,
+  memoryMib,
+}: Pick<RestoreSpec, "memoryFile" | "memoryMib">): Promise<void> {
+  await requireFiles([memoryFile]);
+  if ((await stat(memoryFile)).size !== memoryMib * 2 ** 20)
+    throw new WrennError("machine_start_failed", { problem: "the memory has another size" });
 }
 
 async function requireDiff(path: string): Promise<void> {

@@ -1,7 +1,5 @@
-import { spawn } from "node:child_process";
 import { WrennError } from "@wrenn/core";
-import { hasCode } from "@wrenn/system";
-import type { ProcessIdentity } from "@wrenn/system";
+import type { ProcessIdentity, RunProgram } from "@wrenn/system";
 
 /** One program in a jail of its own; what each part means stands in native/jail/src/options.h. */
 export interface JailedProgram {
@@ -21,49 +19,27 @@ export interface JailedProgram {
   readonly program: readonly string[];
 }
 
-const MESSAGE_LIMIT = 4096;
-
 /**
  * Starts the program and returns when it has been executed. It is detached: it outlives this process.
  *
  * @throws WrennError `machine_start_failed` with the jail's own words; nothing runs then.
  */
-export async function startJailed(request: JailedProgram, signal: AbortSignal): Promise<ProcessIdentity> {
-  signal.throwIfAborted();
-  const child = spawn(request.jail, jailArguments(request), {
-    stdio: ["ignore", "pipe", "pipe"],
-    detached: true,
-    env: {},
-  });
-  let output = "";
-  let problem = "";
-  child.stdout
-    .setEncoding("utf8")
-    .on("data", (text: string) => (output = (output + text).slice(0, MESSAGE_LIMIT)));
-  child.stderr
-    .setEncoding("utf8")
-    .on("data", (text: string) => (problem = (problem + text).slice(0, MESSAGE_LIMIT)));
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  child.once("error", reject);
+export async function startJailed(
+  request: JailedProgram,
+  run: RunProgram,
+  signal: AbortSignal,
+): Promise<ProcessIdentity> {
   // The jail closes its output once the program runs, or when it ends because it could not be run.
-  child.stdout.once("close", resolve);
-  const abort = (): void => void child.kill("SIGKILL");
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await promise;
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) throw new WrennError("dependency_missing", { what: request.jail });
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-  child.unref();
-  signal.throwIfAborted();
-  if (output === "")
+  const { stdout, stderr } = await run([request.jail, ...jailArguments(request)], {
+    untilOutputEnds: true,
+    env: {},
+    signal,
+  });
+  if (stdout === "")
     throw new WrennError("machine_start_failed", {
-      problem: problem.trim() || "the jail ended without a word",
+      problem: stderr.trim() || "the jail ended without a word",
     });
-  return JSON.parse(output) as ProcessIdentity;
+  return JSON.parse(stdout) as ProcessIdentity;
 }
 
 function jailArguments(request: JailedProgram): string[] {

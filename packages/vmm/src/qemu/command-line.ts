@@ -147,6 +147,8 @@ function startArguments(spec: BootSpec | RestoreSpec, settings: AcceleratorSetti
     "console=ttyS0 panic=-1 reboot=t quiet mitigations=off no_timer_check cryptomgr.notests",
     // KVM gives its guests the frequency of their counter, and keeps their clock right on hosts where it is not constant.
     ...(settings.accelerator === "tcg" ? [`${TSC_ARGUMENT}=${settings.tscKhz} tsc=reliable`] : []),
+    // Translated code is found by its address: a program that starts where it started before is not translated again.
+    ...(settings.accelerator === "tcg" && spec.randomizeAddresses !== true ? ["norandmaps"] : []),
     "rdinit=/init",
     spec.commandLine ?? "",
   ].join(" ");

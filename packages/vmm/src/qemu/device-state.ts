@@ -15,6 +15,12 @@ const STATE_LIMIT = 64 << 20;
 const memoryStaysInItsFile = { capabilities: [{ capability: "x-ignore-shared", state: true }] } as const;
 
 /**
+ * QEMU would have the guest announce its address five times after a restore, as if it had moved to another switch. Its interface
+ * is in a namespace of its own, where the host asks for the address when it needs it.
+ */
+const noAnnouncement = { "announce-rounds": 0 } as const;
+
+/**
  * Saves everything but memory. QEMU connects to a socket of ours, because its seccomp filter forbids it to start a program.
  *
  * @throws WrennError `operation_failed` when QEMU gives up.
@@ -64,6 +70,7 @@ export async function loadDeviceState(
   }
   await withDeadline("loading the device state", TRANSFER_MS, signal, async (inner) => {
     await qmp.execute("migrate-set-capabilities", memoryStaysInItsFile, inner);
+    await qmp.execute("migrate-set-parameters", noAnnouncement, inner);
     await qmp.execute("migrate-incoming", { uri: `unix:${socketPath}` }, inner);
     const socket = await dial(socketPath, inner);
     // QEMU closes the connection in its own time; what became of the state is asked for below.

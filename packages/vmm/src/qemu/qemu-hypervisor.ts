@@ -2,7 +2,8 @@ import { access, chmod, chown, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { abortable, defined, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { isAlive, writeFileAtomic } from "@wrenn/system";
+import { isAlive, tryCommand, writeFileAtomic } from "@wrenn/system";
+import type { RunProgram } from "@wrenn/system";
 import type { BootSpec, Hypervisor, Machine, MachineSpec, RestoreSpec } from "../hypervisor.ts";
 import { openCgroups } from "../jail/cgroups.ts";
 import type { Cgroups } from "../jail/cgroups.ts";
@@ -34,6 +35,8 @@ export type QemuOptions = AcceleratorSettings & {
   readonly shim: string;
   /** Whether machines continue that have met a full disk, or that an earlier process stalled. */
   readonly hasRoom: () => Promise<boolean>;
+  /** Runs the jail; without it, this process starts it. */
+  readonly run?: RunProgram;
   /** The QEMU to start; Debian's by default. */
   readonly qemu?: string;
 };
@@ -54,14 +57,19 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     const identity = await presentIdentity();
     await using release = new AsyncDisposableStack();
     release.defer(() => rm(spec.directory, { recursive: true, force: true }));
-    await prepareDirectory(spec);
     release.defer(() => cgroups.remove(spec.id));
-    const groups = await cgroups.create(spec.id, {
-      memoryBytes: (spec.memoryMib + OVERHEAD_MIB) * 2 ** 20,
-      processes: PROCESS_LIMIT,
-      cpu: spec.vcpus + 0.25,
-    });
-    const process = await start(spec, groups, signal);
+    const [groups, prepared] = await Promise.allSettled([
+      cgroups.create(spec.id, {
+        memoryBytes: (spec.memoryMib + OVERHEAD_MIB) * 2 ** 20,
+        processes: PROCESS_LIMIT,
+        cpu: spec.vcpus + 0.25,
+        ...("background" in spec ? defined({ background: spec.background }) : {}),
+      }),
+      prepareDirectory(spec),
+    ]);
+    if (prepared.status === "rejected") throw prepared.reason;
+    if (groups.status === "rejected") throw groups.reason;
+    const process = await start(spec, groups.value, signal);
     release.defer(() => endProcess(process.pid));
     const record = {
       id: spec.id,
@@ -71,7 +79,10 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
       process,
       identity,
     };
-    await writeFileAtomic(join(spec.directory, machineFiles.record), JSON.stringify(record));
+    // For a process of ours that starts while the machine lives; a host that loses power has no machine for it to name.
+    await writeFileAtomic(join(spec.directory, machineFiles.record), JSON.stringify(record), {
+      durable: false,
+    });
     const qmp = await withLastWords(
       spec.directory,
       QmpClient.connect(join(spec.directory, machineFiles.qmp), process, signal),
@@ -79,6 +90,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     release.defer(() => qmp.close());
     await withLastWords(spec.directory, ready(qmp));
     const machine = new QemuMachine(spec.directory, record, qmp, cgroups, options.hasRoom);
+    if ("background" in spec && spec.background) machine.beginInBackground();
     await machine.inspect(signal);
     release.move();
     return machine;
@@ -90,6 +102,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     signal: AbortSignal,
   ): ReturnType<typeof startJailed> => {
     const boots = "kernel" in spec;
+    const mapsPrivately = !boots || spec.privateMemory === true;
     return await startJailed(
       {
         jail: options.jail,
@@ -98,9 +111,13 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         gid: spec.gid,
         cgroups: groups,
         ...defined({ namespace: spec.network?.namespace }),
-        readable: [...spec.readable, ...(boots ? [spec.kernel, spec.initramfs] : memoryFiles(spec))],
-        libraries: boots ? [] : [options.shim],
-        writable: [...diskDirectories(spec), ...(boots ? [spec.memoryFile] : [])],
+        readable: [
+          ...spec.readable,
+          ...(boots ? [spec.kernel, spec.initramfs] : []),
+          ...(mapsPrivately ? memoryFiles(spec) : []),
+        ],
+        libraries: mapsPrivately ? [options.shim] : [],
+        writable: [...diskDirectories(spec), ...(mapsPrivately ? [] : [spec.memoryFile])],
         devices: [
           "/dev/null",
           "/dev/zero",
@@ -111,9 +128,10 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
           ...(options.accelerator === "kvm" ? ["/dev/kvm"] : []),
         ],
         fileMib: largestFileMib(spec),
-        environment: boots ? {} : shimEnvironment(options.shim, spec),
+        environment: mapsPrivately ? shimEnvironment(options.shim, spec) : {},
         program: [qemu, ...commandLine(spec, options)],
       },
+      options.run ?? tryCommand,
       signal,
     );
   };
@@ -147,6 +165,8 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
       explained(
         spec,
         launch(spec, signal, async (qmp) => {
+          spec.onLoading?.();
+          if (spec.mayRun) await abortable(signal, spec.mayRun);
           await loadDeviceState(qmp, join(spec.directory, machineFiles.migration), spec.deviceState, signal);
           if (spec.stopped !== true) await qmp.execute("cont", undefined, signal);
         }),
@@ -165,10 +185,8 @@ async function adopt(
   hasRoom: () => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<Machine | undefined> {
-  const text = await readFile(join(directory, machineFiles.record), "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  const record = JSON.parse(text) as MachineRecord;
-  if (!(await isAlive(record.process))) return undefined;
+  const record = await readRecord(join(directory, machineFiles.record));
+  if (!record || !(await isAlive(record.process))) return undefined;
   const qmp = await QmpClient.connect(join(directory, machineFiles.qmp), record.process, signal);
   await using release = new AsyncDisposableStack();
   // QEMU serves one connection at a time: one that stayed open would keep the next attempt out.
@@ -178,6 +196,15 @@ async function adopt(
   await machine.inspect(signal);
   release.move();
   return machine;
+}
+
+/** The record of a machine; undefined without one, or when it did not reach the disk before a power loss that ended the machine. */
+async function readRecord(path: string): Promise<MachineRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as MachineRecord;
+  } catch {
+    return undefined;
+  }
 }
 
 async function prepareDirectory(spec: MachineSpec): Promise<void> {
@@ -192,7 +219,9 @@ async function prepareDirectory(spec: MachineSpec): Promise<void> {
   await chown(spec.directory, spec.uid, spec.gid);
 }
 
-function memoryFiles({ memoryFile, memoryDiff, servedMemory }: RestoreSpec): readonly string[] {
+type PrivateMemory = Pick<RestoreSpec, "memoryFile" | "memoryDiff" | "servedMemory">;
+
+function memoryFiles({ memoryFile, memoryDiff, servedMemory }: PrivateMemory): readonly string[] {
   return [
     memoryFile,
     ...(memoryDiff === undefined ? [] : [memoryDiff]),
@@ -203,7 +232,7 @@ function memoryFiles({ memoryFile, memoryDiff, servedMemory }: RestoreSpec): rea
 /** What native/mmap-shim reads. */
 function shimEnvironment(
   shim: string,
-  { memoryFile, memoryDiff, servedMemory }: RestoreSpec,
+  { memoryFile, memoryDiff, servedMemory }: PrivateMemory,
 ): Record<string, string> {
   return {
     LD_PRELOAD: shim,

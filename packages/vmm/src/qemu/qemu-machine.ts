@@ -42,6 +42,7 @@ export class QemuMachine implements Machine {
   /** Why QEMU was ended although it did not exit by itself. */
   #broken: string | undefined;
   #released = false;
+  #inBackground = false;
   #destroying: Promise<void> | undefined;
 
   constructor(
@@ -102,7 +103,14 @@ export class QemuMachine implements Machine {
     await this.#state.stop(signal);
   }
 
+  /** Its group was made with the share of a machine in the background, until it is resumed. */
+  beginInBackground(): void {
+    this.#inBackground = true;
+  }
+
   async resume(signal: AbortSignal): Promise<void> {
+    if (this.#inBackground) await this.#cgroups.promote(this.id);
+    this.#inBackground = false;
     await this.#state.resume(signal);
   }
 
@@ -118,6 +126,10 @@ export class QemuMachine implements Machine {
       { device: DISK_ID, "snapshot-file": path, format: "qcow2", mode: "existing" },
       signal,
     );
+  }
+
+  async resizeDisk(bytes: number, signal: AbortSignal): Promise<void> {
+    await this.#qmp.execute("block_resize", { device: DISK_ID, size: bytes }, signal);
   }
 
   async activeDisk(signal: AbortSignal): Promise<string> {

@@ -37,8 +37,16 @@ export interface QmpCommands {
     };
     return: object;
   };
+  readonly "migrate-set-parameters": {
+    arguments: { readonly "announce-rounds": number };
+    return: object;
+  };
   readonly migrate: { arguments: { readonly uri: string }; return: object };
   readonly "migrate-incoming": { arguments: { readonly uri: string }; return: object };
+  readonly block_resize: {
+    arguments: { readonly device: string; readonly size: number };
+    return: object;
+  };
   readonly "blockdev-snapshot-sync": {
     arguments: {
       readonly device: string;

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { access, chown, mkdir, stat, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { access, chown, mkdir, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import type { BootSpec, Hypervisor, Machine, RestoreSpec } from "@wrenn/vmm";
+import { guestListens } from "./guest-listens.ts";
 
 /** Size of every disk that a subject makes. */
 const DISK_MIB = 5120;
@@ -110,8 +110,27 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     ...change,
   });
 
+  test(`${name}: a machine booted on private memory runs, can be frozen, and writes nothing into the file`, async () => {
+    const spec = await specOf();
+    const memoryFile = join(directory, `${spec.id}.memory`);
+    await writeFile(memoryFile, "");
+    await truncate(memoryFile, spec.memoryMib * 2 ** 20);
+    const machine = await hypervisor.boot(
+      { ...spec, kernel: subject.kernel, initramfs: subject.initramfs, memoryFile, privateMemory: true },
+      signal,
+    );
+    await guestListens(machine);
+    await machine.stop(signal);
+    await machine.saveDeviceState(join(directory, `${machine.id}.state`), signal);
+    await machine.destroy();
+    const { size, blocks } = await stat(memoryFile);
+    assert.deepEqual([size, blocks], [spec.memoryMib * 2 ** 20, 0]);
+  });
+
   test(`${name}: a restored machine's guest answers; destroy removes everything and may be repeated`, async () => {
-    const machine = await hypervisor.restore(await restoreSpec(), signal);
+    let loadings = 0;
+    const machine = await hypervisor.restore(await restoreSpec({ onLoading: () => void loadings++ }), signal);
+    assert.equal(loadings, 1, "it says when it loads the state");
     await guestListens(machine);
     assert.ok(await alive(machine));
     await machine.destroy();
@@ -119,6 +138,32 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     assert.equal(await alive(machine), false);
     await assert.rejects(access(machine.directory), { code: "ENOENT" });
     assert.equal((await machine.death).kind, "asked");
+  });
+
+  test(`${name}: a machine that may not run yet does not start, and leaves nothing when it never may`, async () => {
+    const spec = await restoreSpec();
+    const { promise: mayRun, resolve } = Promise.withResolvers<void>();
+    let hasStarted = false;
+    const starting = hypervisor.restore({ ...spec, mayRun }, signal).then((machine) => {
+      hasStarted = true;
+      return machine;
+    });
+    await eventually("its process is being started", () =>
+      access(join(spec.directory, "..")).then(() => true),
+    );
+    await new Promise((done) => setTimeout(done, 500));
+    assert.equal(hasStarted, false);
+    resolve();
+    const machine = await starting;
+    await guestListens(machine);
+    await machine.destroy();
+
+    const refused = new WrennError("snapshot_corrupt", { what: "memory", problem: "a bit is flipped" });
+    const never = await restoreSpec();
+    const damage = Promise.reject(refused);
+    damage.catch(() => {});
+    await assert.rejects(hypervisor.restore({ ...never, mayRun: damage }, signal), refused);
+    await assert.rejects(access(never.directory), { code: "ENOENT" });
   });
 
   test(`${name}: the memory file that machines start from never changes`, async () => {
@@ -179,6 +224,15 @@ export async function machineContract(name: string, makeSubject: () => Promise<S
     await machine.resume(signal);
     await guestListens(machine);
     await machine.destroy();
+  });
+
+  test(`${name}: a running machine is notified of the size of its disk`, async () => {
+    const spec = await restoreSpec();
+    const machine = await hypervisor.restore(spec, signal);
+    await machine.resizeDisk(spec.diskMib * 2 ** 20, signal);
+    await guestListens(machine);
+    await machine.destroy();
+    await assert.rejects(machine.resizeDisk(spec.diskMib * 2 ** 20, signal));
   });
 
   test(`${name}: a released machine lives on and is adopted; a dead one is not`, async () => {
@@ -321,29 +375,6 @@ async function alive(machine: Machine): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** Waits until the guest agent answers a hello on the interactive lane (guest protocol §1). */
-async function guestListens(machine: Machine): Promise<void> {
-  const hello = Buffer.alloc(64);
-  hello.write("WRENN-HELLO\u00ff\u0000\u00a5\u005a\u0001", "latin1");
-  hello.writeUInt32LE(1, 16);
-  hello.writeUInt32LE(7, 20);
-  const socket = connect(machine.guestChannel.interactive);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const repeat = setInterval(() => socket.write(hello), 100);
-  const late = setTimeout(() => reject(new Error("the guest does not answer")), 300_000);
-  socket.on("data", (bytes) => {
-    if (bytes.includes("WRENN-WELCM")) resolve();
-  });
-  socket.on("error", reject);
-  try {
-    await promise;
-  } finally {
-    clearInterval(repeat);
-    clearTimeout(late);
-    socket.destroy();
-  }
 }
 
 async function digest(path: string): Promise<string> {

@@ -1,5 +1,5 @@
 import { chmod, mkdir, open, rm } from "node:fs/promises";
-import { withDeadline } from "@wrenn/core";
+import { defined, withDeadline } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { syncDirectory } from "@wrenn/system";
 import type { Disks } from "../../disks/disks.ts";
@@ -10,6 +10,7 @@ import type { RunningMachine } from "../../machines/running-machine.ts";
 import { mostChangedMemory } from "../../memory/changed-memory.ts";
 import type { Memory } from "../../memory/memory.ts";
 import type { Capsule } from "../capsule.ts";
+import { inParallel } from "./in-parallel.ts";
 import { requireRoomForLayer } from "./most-layers.ts";
 import type { OperationJournal } from "./operation-journal.ts";
 import { untilComplete } from "./serve-pages.ts";
@@ -119,9 +120,18 @@ export async function captureGeneration(
     await layerStore.seal(layer);
   }
   await journal.step("device-state");
-  await machine.saveDeviceState(files.deviceState, signal);
   await journal.step("memory");
-  const memoryBytes = await deps.memory.save(machine, files.memoryDiff, signal);
+  let memoryBytes = 0;
+  const saveDevices = async (): Promise<void> => {
+    await machine.saveDeviceState(files.deviceState, signal);
+    // The VMM completes its disk when it saves its devices, so the disk is made durable afterwards.
+    if (request.kind === "pause") await Promise.all([syncFile(files.deviceState), layerStore.sync(layer)]);
+  };
+  const savePages = async (): Promise<void> => {
+    memoryBytes = await deps.memory.save(machine, files.memoryDiff, signal);
+  };
+  // The guest is stopped and its devices write nothing into its memory, so that neither changes what the other reads.
+  await inParallel([saveDevices, savePages], 2, (save) => save());
   // Machines of later slots, each with its own user, read it; the directory keeps all other users out.
   await chmod(files.memoryDiff, 0o444);
   let stoppedMs = 0;
@@ -135,10 +145,9 @@ export async function captureGeneration(
     );
   }
   await Promise.all([
-    syncFile(files.deviceState),
+    ...(request.kind === "pause" ? [] : [syncFile(files.deviceState), layerStore.sync(layer)]),
     syncFile(files.memoryDiff),
     syncDirectory(files.directory),
-    layerStore.sync(layer),
   ]);
   undo.move();
   return {
@@ -152,6 +161,7 @@ export async function captureGeneration(
       layers,
       memoryBytes,
       hypervisor: machine.identity,
+      ...defined({ booted: record.booted }),
     },
   };
 }

@@ -1,4 +1,5 @@
 import { defined } from "@wrenn/core";
+import type { PhaseTimes } from "@wrenn/core";
 import type { CheckpointFacts } from "@wrenn/protocol";
 import type { Generation } from "../../generations/generation.ts";
 import { requireNoStall } from "../../machines/running-machine.ts";
@@ -38,14 +39,14 @@ export async function checkpointCapsule(
 /**
  * Adds a generation to the record of a running capsule, which continues after a short stop.
  *
- * @returns the generation and for how long the virtual CPUs stood still, in milliseconds.
+ * @returns the generation, for how long the virtual CPUs stood still, in milliseconds, and where the time went.
  */
 export async function addGeneration(
   capsule: Capsule,
   moment: { readonly kind: "checkpoint" | "fork"; readonly name?: string },
   deps: AddGenerationDeps,
   signal: AbortSignal,
-): Promise<{ readonly generation: Generation; readonly stoppedMs: number }> {
+): Promise<{ readonly generation: Generation; readonly stoppedMs: number; readonly phases: PhaseTimes }> {
   const running = capsule.requireRunning();
   requireNoStall(running.machine);
   const journal = new OperationJournal(capsule, "checkpoint", deps);
@@ -71,7 +72,7 @@ export async function addGeneration(
       generations: [...capsule.record.generations, generation],
       nextGeneration: capsule.record.nextGeneration + 1,
     });
-    return { generation, stoppedMs };
+    return { generation, stoppedMs, phases: journal.phases.times() };
   } finally {
     await journal.clear();
   }

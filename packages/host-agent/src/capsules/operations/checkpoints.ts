@@ -34,11 +34,18 @@ export async function deleteCheckpoint(
 }
 
 /** A generation as the control plane sees it. */
-export function checkpointFacts({ id, kind, name, createdAt, memoryBytes }: Generation): CheckpointFacts {
+export function checkpointFacts({
+  id,
+  kind,
+  name,
+  createdAt,
+  memoryBytes,
+  diskOnly,
+}: Generation): CheckpointFacts {
   return {
     id,
     kind: kind === "pause" ? "pause" : "checkpoint",
-    ...defined({ name }),
+    ...defined({ name, diskOnly }),
     createdAt,
     memoryBytes,
   };

@@ -1,19 +1,22 @@
-import { defined } from "@wrenn/core";
+import { defined, PhaseLog, WrennError } from "@wrenn/core";
+import type { PhaseTimes } from "@wrenn/core";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { Disks } from "../../disks/disks.ts";
-import type { GenerationFiles } from "../../generations/generation.ts";
 import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
+import { discardMachine } from "../../pool/prepare-machine.ts";
 import { requireCompatible } from "../../templates/compatible-template.ts";
+import { templateDiskMib } from "../../templates/frozen-template.ts";
 import type { FrozenTemplate } from "../../templates/frozen-template.ts";
 import type { Templates } from "../../templates/template-store.ts";
 import { Capsule } from "../capsule.ts";
 import { CapsuleDirectory } from "../capsule-directory.ts";
 import type { CapsuleRecord } from "../capsule-record.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
+import { inheritDefaults } from "../process-defaults.ts";
 import { OperationJournal } from "./operation-journal.ts";
 import type { OperationJournalDeps } from "./operation-journal.ts";
 import { startMachine } from "./start-machine.ts";
-import type { StartMachineDeps } from "./start-machine.ts";
+import type { MachineOrigin, StartMachineDeps } from "./start-machine.ts";
 
 /** An overlay, records and logs; what the guest writes later is not counted here. */
 export const NEW_CAPSULE_BYTES = 16 * 2 ** 20;
@@ -38,9 +41,11 @@ export interface PreparedMachines {
 /** What a capsule begins with, besides its template. */
 export interface CapsuleOrigin {
   /** Generation of the capsule that it is a fork of. */
-  readonly parent?: { readonly files: GenerationFiles; readonly layers: readonly string[] };
+  readonly parent?: Omit<MachineOrigin, "newIdentity" | "prepared">;
   /** A machine of the pool. */
   readonly prepared?: PreparedMachine;
+  /** Where the time of the operation went until now. */
+  readonly before?: PhaseTimes;
 }
 
 /**
@@ -54,16 +59,22 @@ export async function createCapsule(
   deps: CreateCapsuleDeps,
   signal: AbortSignal,
 ): Promise<CapsuleStatus> {
+  const phases = new PhaseLog(deps.clock);
+  phases.begin("template");
   const template = await deps.templates.source.frozen(spec.template, spec, signal, hold);
   deps.registry.requireUnused(spec.id);
+  const least = templateDiskMib(template);
+  if (spec.diskMib < least)
+    throw new WrennError("disk_too_small", { template: template.name, least, wanted: spec.diskMib });
   await requireCompatible(template, deps.machines.hypervisor, signal);
   using _room = await deps.disks.reserve.claim(NEW_CAPSULE_BYTES, "new");
   const prepared = deps.pool.take({ template, diskMib: spec.diskMib });
+  phases.end();
   return await startCapsule(
     // A snapshot has the sizes that it was frozen with.
-    { ...spec, ...template.shape },
+    { ...inheritDefaults(spec, template.defaults), ...template.shape },
     template,
-    defined({ prepared }),
+    defined({ prepared, before: phases.times() }),
     deps,
     signal,
   );
@@ -82,15 +93,17 @@ export async function startCapsule(
   const record = newRecord(spec, template, clock.now());
   const capsule = new Capsule(record, directory, clock, registry.announce);
   registry.capsules.set(spec.id, capsule);
+  const journal = new OperationJournal(capsule, "create", deps, signal);
+  journal.phases.add(origin.before ?? {});
   try {
-    capsule.enter("running", await startFirstMachine(capsule, origin, deps, signal));
+    capsule.enter("running", await startFirstMachine(capsule, origin, journal, deps, signal));
   } catch (error) {
     registry.capsules.delete(spec.id);
     capsule.fail(error instanceof Error ? error.message : String(error));
     throw error;
   }
   registry.watchForDeath(capsule);
-  return capsule.status();
+  return { ...capsule.status(), phases: journal.phases.times() };
 }
 
 /** The record of a capsule that does not exist yet. */
@@ -109,40 +122,29 @@ function newRecord(spec: CapsuleSpec, template: FrozenTemplate, now: number): Ca
   };
 }
 
-/** Ends a machine of the pool that its capsule cannot take, and removes its directory. */
-async function discard(
-  { machine, guest, slot, name }: PreparedMachine,
-  deps: StartCapsuleDeps,
-): Promise<void> {
-  await guest?.detach();
-  await machine.destroy();
-  await deps.machines.slots.release(slot);
-  await new CapsuleDirectory(deps.capsulesDirectory, name).remove();
-}
-
 /** Makes the capsule's directory and takes the steps to its machine. */
 async function startFirstMachine(
   capsule: Capsule,
   { parent, prepared }: CapsuleOrigin,
+  journal: OperationJournal<"create">,
   deps: StartCapsuleDeps,
   signal: AbortSignal,
 ): Promise<RunningMachine> {
   const { directory } = capsule;
-  const journal = new OperationJournal(capsule, "create", deps, signal);
   await using undo = new AsyncDisposableStack();
   try {
     await directory.claim();
     undo.defer(() => directory.remove());
     await directory.create(capsule.record);
   } catch (error) {
-    if (prepared) await discard(prepared, deps);
+    if (prepared) await discardMachine(prepared, deps);
     throw error;
   }
   const running = await startMachine(
     capsule,
     {
-      ...defined({ files: parent?.files, prepared }),
-      layers: parent?.layers ?? [],
+      ...(parent ?? { layers: [] }),
+      ...defined({ prepared }),
       newIdentity: true,
     },
     journal,

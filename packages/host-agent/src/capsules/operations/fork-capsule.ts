@@ -1,10 +1,15 @@
-import { WrennError } from "@wrenn/core";
+import { PhaseLog, WrennError } from "@wrenn/core";
+import type { PhaseTimes } from "@wrenn/core";
 import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { Host } from "../../host-agent-deps.ts";
+import type { Generation } from "../../generations/generation.ts";
+import type { Capsule } from "../capsule.ts";
+import { originOf } from "./resume-capsule.ts";
 import { addGeneration } from "./checkpoint-capsule.ts";
 import type { AddGenerationDeps } from "./checkpoint-capsule.ts";
 import { NEW_CAPSULE_BYTES, startCapsule } from "./create-capsule.ts";
 import type { StartCapsuleDeps } from "./create-capsule.ts";
+import { inheritDefaults } from "../process-defaults.ts";
 import { destroyCapsule } from "./destroy-capsule.ts";
 import { inParallel } from "./in-parallel.ts";
 import { OperationJournal } from "./operation-journal.ts";
@@ -14,8 +19,22 @@ export type ForkCapsuleDeps = StartCapsuleDeps &
     readonly host: Pick<Host, "facts">;
   };
 
+/** The moment that forks start from: this one of a running capsule, or the disk of one that is paused without its memory. */
+async function momentOf(
+  source: Capsule,
+  deps: ForkCapsuleDeps,
+  signal: AbortSignal,
+): Promise<{ readonly generation: Generation; readonly phases: PhaseTimes }> {
+  if (source.state === "paused") {
+    const generation = source.currentGeneration();
+    // Each child is booted from it.
+    if (generation.diskOnly) return { generation, phases: {} };
+  }
+  return await addGeneration(source, { kind: "fork" }, deps, signal);
+}
+
 /**
- * Starts capsules from this moment of a running one, which continues. All of them run, or none is left.
+ * Starts capsules from this moment of a running one, which continues, or from the disk of one that is paused without memory. All of them run, or none is left.
  *
  * @throws WrennError `capsule_busy` before anything is done when a child's id is taken.
  */
@@ -33,20 +52,33 @@ export async function forkCapsule(
   using _room = await deps.disks.reserve.claim(children.length * NEW_CAPSULE_BYTES, "new");
   const journal = new OperationJournal(source, "fork", deps, signal);
   await journal.step("capture");
-  const { generation } = await addGeneration(source, { kind: "fork" }, deps, signal);
-  const parent = { files: source.directory.generation(generation.id), layers: generation.layers };
+  const { generation, phases } = await momentOf(source, deps, signal);
+  const parent = originOf(generation, source.directory.generation(generation.id));
   const { template } = source.record;
   const startedIds: string[] = [];
-  const startChild = async (child: CapsuleSpec): Promise<CapsuleStatus> => {
+  const startChild = async (child: CapsuleSpec, before: PhaseLog): Promise<CapsuleStatus> => {
+    before.end();
     registry.requireUnused(child.id);
-    const status = await startCapsule({ ...child, ...template.shape }, template, { parent }, deps, signal);
+    const status = await startCapsule(
+      { ...inheritDefaults(child, source.spec), ...template.shape },
+      template,
+      { parent, before: before.times() },
+      deps,
+      signal,
+    );
     startedIds.push(child.id);
     return status;
   };
   try {
     await journal.step("children");
-    const started = await inParallel(children, deps.host.facts.cpuCores, (child) =>
-      registry.queue.run(child.id, () => startChild(child)),
+    const waiting = children.map((child) => {
+      const before = new PhaseLog(deps.clock);
+      before.add(phases);
+      before.begin("queue");
+      return { child, before };
+    });
+    const started = await inParallel(waiting, deps.host.facts.cpuCores, ({ child, before }) =>
+      registry.queue.run(child.id, () => startChild(child, before)),
     );
     await journal.step("drop");
     return started;
@@ -57,7 +89,7 @@ export async function forkCapsule(
     );
     throw error;
   } finally {
-    await source.dropGenerations((candidate) => candidate === generation);
+    await source.dropGenerations((candidate) => candidate === generation && candidate.kind === "fork");
     await journal.clear();
   }
 }

@@ -2,13 +2,13 @@ import { WrennError } from "@wrenn/core";
 import type { CapsuleRecord } from "../capsule-record.ts";
 
 /** Layers below a capsule's disk. Each is a file that its machine has open and that reads go through. */
-const MOST_BELOW = 128;
+export const MOST_BELOW = 128;
 /** Layers that a capsule and its saved moments need together. */
 const MOST_NEEDED = 1024;
 
 /**
  * Admits one more disk layer for a checkpoint or fork. A checkpoint that is deleted leaves its layer below the disk, so that a number
- * of checkpoints bounds no number of layers. A pause is always admitted: it writes all layers into one.
+ * of checkpoints bounds no number of layers. A pause is always admitted: what follows it, at the latest a resume, writes all layers into one.
  *
  * @throws WrennError `too_many_layers`.
  */

@@ -1,4 +1,6 @@
+import { PhaseLog } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
+import { phaseOfStep } from "../../steps.ts";
 import type { Operation, Step, StepJournal, StepObserver } from "../../steps.ts";
 import type { Capsule } from "../capsule.ts";
 import type { JournalEntry } from "../capsule-record.ts";
@@ -8,8 +10,12 @@ export interface OperationJournalDeps {
   readonly onStep?: StepObserver;
 }
 
-/** Writes each step of an operation to the capsule's journal before it is done: recovery starts from what it says. */
+/**
+ * Writes each step of an operation to the capsule's journal before it is done: recovery starts from what it says. It also measures
+ * where the time goes.
+ */
 export class OperationJournal<O extends Operation> {
+  readonly phases: PhaseLog;
   readonly #capsule: Capsule;
   readonly #operation: O;
   readonly #deps: OperationJournalDeps;
@@ -18,6 +24,7 @@ export class OperationJournal<O extends Operation> {
 
   /** @param signal Once it is aborted, steps reject instead of being written. */
   constructor(capsule: Capsule, operation: O, deps: OperationJournalDeps, signal?: AbortSignal) {
+    this.phases = new PhaseLog(deps.clock);
     this.#capsule = capsule;
     this.#operation = operation;
     this.#deps = deps;
@@ -31,6 +38,9 @@ export class OperationJournal<O extends Operation> {
 
   readonly step: StepJournal<O> = async (step: Step<O>) => {
     this.#signal?.throwIfAborted();
+    const phase = phaseOfStep[step];
+    if (phase === undefined) this.phases.end();
+    else this.phases.begin(phase);
     const { clock, onStep } = this.#deps;
     const entry = { operation: this.#operation, step, at: clock.now(), ...this.#details };
     await this.#capsule.directory.writeJournal(entry);

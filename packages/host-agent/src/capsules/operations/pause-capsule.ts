@@ -1,4 +1,5 @@
 import type { CapsuleStatus } from "@wrenn/protocol";
+import type { ConsoleKeeper } from "../../console/console-keeper.ts";
 import type { Disks } from "../../disks/disks.ts";
 import type { PortConnections } from "../../host-agent-deps.ts";
 import type { Machines } from "../../machines/machines.ts";
@@ -21,6 +22,7 @@ export interface PauseCapsuleDeps extends CaptureGenerationDeps, OperationJourna
   readonly registry: CapsuleRegistry;
   readonly machines: Pick<Machines<"release">, "hypervisor" | "letRun" | "slots">;
   readonly disks: Disks;
+  readonly consoles: Pick<ConsoleKeeper, "collect">;
   readonly connections: Pick<PortConnections, "drain" | "reset">;
 }
 
@@ -47,9 +49,12 @@ export async function pauseCapsule(
     await attempt(capsule, "journal", () => journal.clear(), deps);
     throw error;
   }
+  running.guest.suspend();
+  capsule.suspended = running.guest;
   await leaveMachine(capsule, running, journal, deps);
+  journal.phases.end();
   settleInBackground(capsule, deps);
-  return capsule.status();
+  return { ...capsule.status(), phases: journal.phases.times() };
 }
 
 /** Every layer of a generation is read by later machines of other users and is never written again. */
@@ -86,23 +91,27 @@ async function commitGeneration(
 }
 
 /** The generation is safe, so from here on the pause cannot be undone: what fails is logged, and the rest is done all the same. */
-async function leaveMachine(
+export async function leaveMachine(
   capsule: Capsule,
   running: RunningMachine,
-  journal: OperationJournal<"pause">,
-  deps: PauseCapsuleDeps,
+  journal: OperationJournal<"pause"> | OperationJournal<"pause-disk">,
+  deps: Pick<PauseCapsuleDeps, "clock" | "consoles" | "disks" | "logger" | "machines" | "registry">,
 ): Promise<void> {
-  running.guest.suspend();
-  capsule.suspended = running.guest;
   await attempt(capsule, "journal", () => journal.step("release"), deps);
   capsule.enter("paused");
-  await releaseMachine(capsule, running, deps);
-  await attempt(capsule, "layers", () => sealLayers(capsule, deps.disks), deps);
+  // A machine that is stopped for good writes no layer, also while its process ends.
+  await Promise.all([
+    releaseMachine(capsule, running, deps),
+    attempt(capsule, "layers", () => sealLayers(capsule, deps.disks), deps),
+  ]);
   await attempt(capsule, "journal", () => journal.clear(), deps);
 }
 
 /** What the caller does not wait for: reading the generation back, and removing what it replaces. */
-function settleInBackground(capsule: Capsule, deps: PauseCapsuleDeps): void {
+export function settleInBackground(
+  capsule: Capsule,
+  deps: Pick<PauseCapsuleDeps, "disks" | "logger" | "registry">,
+): void {
   const { registry } = deps;
   const generation = capsule.currentGeneration();
   registry.inBackground(capsule.id, "verification", async () => {

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { abortable, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
+import type { ConsoleKeeper } from "../../console/console-keeper.ts";
 import type { Disks } from "../../disks/disks.ts";
 import type { Machines } from "../../machines/machines.ts";
 import type { Templates } from "../../templates/template-store.ts";
@@ -11,9 +12,13 @@ import { Capsule } from "../capsule.ts";
 import { CapsuleDirectory } from "../capsule-directory.ts";
 import type { JournalEntry } from "../capsule-record.ts";
 import type { Generation } from "../../generations/generation.ts";
+import { finishPauseToDisk } from "./finish-pause-to-disk.ts";
+import { inParallel } from "./in-parallel.ts";
 import { sealLayers } from "./pause-capsule.ts";
 
 const ANSWER_MS = 10_000;
+/** Capsules taken over at a time: each mostly waits for its machine and its guest. */
+const WIDTH = 8;
 /** Attempts to reach a guest whose machine was stalled while it was taken over. */
 const LATE_ATTEMPTS = 10;
 
@@ -23,6 +28,7 @@ export interface RecoverCapsulesDeps {
   readonly machines: Machines<"adopt" | "release">;
   readonly disks: Pick<Disks, "layers">;
   readonly templates: Pick<Templates, "snapshots">;
+  readonly consoles: Pick<ConsoleKeeper, "collect">;
   readonly capsulesDirectory: string;
 }
 
@@ -36,22 +42,22 @@ export async function recoverCapsules(
   announce: (status: CapsuleStatus) => void,
   signal: AbortSignal,
 ): Promise<readonly Capsule[]> {
-  const recovered: Capsule[] = [];
   const ids = await CapsuleDirectory.list(deps.capsulesDirectory);
   for (const name of await CapsuleDirectory.listPooled(deps.capsulesDirectory))
     await removePooled(new CapsuleDirectory(deps.capsulesDirectory, name), deps, signal);
-  for (const id of ids) {
+  const recovered = await inParallel(ids, WIDTH, async (id) => {
     const directory = await CapsuleDirectory.find(deps.capsulesDirectory, id);
     try {
       const capsule = await recoverCapsule(directory, deps, announce, signal);
       deps.logger.info("capsule.recovered", { capsule: id, state: capsule?.state ?? "gone" });
-      if (capsule) recovered.push(capsule);
+      return capsule;
     } catch (error) {
       // One capsule that resists must not keep the others, and the server, from starting.
       deps.logger.error("capsule.recovery_failed", { capsule: id, problem: problemOf(error) });
+      return undefined;
     }
-  }
-  return recovered;
+  });
+  return recovered.filter((capsule) => capsule !== undefined);
 }
 
 async function recoverCapsule(
@@ -66,6 +72,7 @@ async function recoverCapsule(
     record?.slot === undefined ? undefined : deps.machines.slots.adopt(record.slot, record.spec.team);
   const machine = await deps.machines.hypervisor.adopt(directory.run, signal);
   const release = async (): Promise<void> => {
+    if (record) await deps.consoles.collect(directory);
     await machine?.destroy();
     await deps.machines.hypervisor.clear(basename(directory.path), directory.run);
     if (slot) await deps.machines.slots.release(slot);
@@ -75,8 +82,11 @@ async function recoverCapsule(
     await directory.remove();
     return undefined;
   }
-  if (journal.operation === "snapshot" && journal.template !== undefined)
+  if (journal.operation === "snapshot" && journal.template !== undefined) {
     await deps.templates.snapshots.remove(journal.template);
+    const freezing = await deps.machines.hypervisor.adopt(directory.freezing, signal);
+    await freezing?.destroy();
+  }
   const capsule = new Capsule(record, directory, deps.clock, announce);
   // A fork that was interrupted: its children have what they need of it, or are gone.
   if (record.generations.some(isOfFork)) await capsule.dropGenerations(isOfFork);
@@ -86,6 +96,17 @@ async function recoverCapsule(
     await sealLayers(capsule, deps.disks);
     await directory.tidy(record);
     await directory.clearJournal(deps.clock.now());
+    return capsule;
+  }
+  if (
+    journal.operation === "pause-disk" &&
+    (await finishPauseToDisk(capsule, machine, journal, deps, signal))
+  ) {
+    await release();
+    await sealLayers(capsule, deps.disks);
+    await directory.tidy(capsule.record);
+    await directory.clearJournal(deps.clock.now());
+    capsule.enter("paused");
     return capsule;
   }
   if (!machine && record.served) {
@@ -141,12 +162,12 @@ async function takeOverMachine(
   signal: AbortSignal,
 ): Promise<RunningMachine | undefined> {
   try {
-    const interrupted = journal.operation === "pause" || journal.operation === "checkpoint";
+    const interrupted = journal.operation.startsWith("pause") || journal.operation === "checkpoint";
     if (interrupted) await adoptSwitchedDisk(capsule, await machine.activeDisk(signal), journal.layer);
     // With a full disk the capsule is what it was: its guest answers when there is room, and the requests for it wait.
     const guest = deps.machines.openGuest(machine, () => capsule.noteTraffic());
     try {
-      await greetGuest(capsule, { machine, guest }, interrupted, deps, signal);
+      await greetGuest(capsule, { machine, guest }, { journal, interrupted }, deps, signal);
     } catch (error) {
       await guest.detach();
       throw error;
@@ -166,7 +187,7 @@ async function takeOverMachine(
 async function greetGuest(
   capsule: Capsule,
   { machine, guest }: Pick<RunningMachine, "machine" | "guest">,
-  interrupted: boolean,
+  { journal, interrupted }: { readonly journal: JournalEntry; readonly interrupted: boolean },
   deps: RecoverCapsulesDeps,
   signal: AbortSignal,
 ): Promise<void> {
@@ -176,6 +197,7 @@ async function greetGuest(
     if (interrupted) await letRun(machine, async () => guest, answer);
     else await clocks.check(machine, guest, answer);
     await guest.recover(answer);
+    if (journal.operation === "pause-disk") await guest.undoShutDown(answer);
     // Nothing is frozen unless an operation was interrupted, by this host agent's predecessor or by the one before.
     await guest.thaw(answer);
   };

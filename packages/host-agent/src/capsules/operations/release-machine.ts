@@ -1,9 +1,11 @@
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
+import type { ConsoleKeeper } from "../../console/console-keeper.ts";
 import type { Machines } from "../../machines/machines.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
+import { afterAnswer } from "./after-answer.ts";
 
 /** Ending a machine is tried again after this long, and then after twice as long each time. */
 const RETRY_MS = 1000;
@@ -14,6 +16,7 @@ export interface ReleaseMachineDeps {
   readonly logger: Logger;
   readonly registry: CapsuleRegistry;
   readonly machines: Pick<Machines<"release">, "slots">;
+  readonly consoles: Pick<ConsoleKeeper, "collect">;
 }
 
 /**
@@ -25,11 +28,13 @@ export async function releaseMachine(
   { machine, pages, slot }: RunningMachine,
   deps: ReleaseMachineDeps,
 ): Promise<void> {
+  await deps.consoles.collect(capsule.directory);
   const ended = await attempt(capsule, "machine", () => machine.destroy(), deps);
   await attempt(capsule, "page server", () => pages?.stop(), deps);
   deps.registry.inBackground(capsule.id, "slot_release", async () => {
     // A machine that lives on would share its slot with the next one.
     if (!ended) await endLater(capsule, machine, deps);
+    await afterAnswer(deps);
     await deps.machines.slots.release(slot);
   });
 }

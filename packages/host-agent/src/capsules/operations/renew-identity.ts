@@ -26,11 +26,14 @@ export async function renewIdentity(
     spec,
     restoreCount,
     newIdentity,
+    booted = false,
   }: {
     readonly spec: CapsuleSpec;
     readonly restoreCount: number;
     /** The guest gets a new name and a new machine id; otherwise it keeps them. */
     readonly newIdentity: boolean;
+    /** The guest has just been booted: its machine id is on its disk, and its name is not. */
+    readonly booted?: boolean;
   },
   { random, logger }: RenewIdentityDeps,
   signal: AbortSignal,
@@ -49,9 +52,14 @@ export async function renewIdentity(
       WRENN_SANDBOX_ID: spec.id,
       WRENN_TEMPLATE: spec.template,
       ...spec.envs,
+      // Restore hooks start by this user and in this directory.
+      ...defined({ WRENN_DEFAULT_USER: spec.user, WRENN_DEFAULT_CWD: spec.cwd }),
     },
   };
-  const names: Configuration = newIdentity ? { hostname: spec.id, machineId: randomHex(random, 16) } : {};
+  const names: Configuration = {
+    ...(newIdentity || booted ? { hostname: spec.id } : {}),
+    ...(newIdentity ? { machineId: randomHex(random, 16) } : {}),
+  };
   try {
     warn(await guest.configure({ ...settings, ...names }, signal));
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { CapsuleStatus } from "@wrenn/protocol";
 import { NEW_CAPSULE_BYTES } from "./create-capsule.ts";
 import { releaseMachine } from "./release-machine.ts";
+import type { ReleaseMachineDeps } from "./release-machine.ts";
 import { resumeFrom } from "./resume-capsule.ts";
 import type { ResumeCapsuleDeps } from "./resume-capsule.ts";
 
@@ -11,7 +12,7 @@ import type { ResumeCapsuleDeps } from "./resume-capsule.ts";
 export async function restoreCheckpoint(
   id: string,
   checkpoint: string,
-  deps: ResumeCapsuleDeps,
+  deps: ResumeCapsuleDeps & ReleaseMachineDeps,
   signal: AbortSignal,
 ): Promise<CapsuleStatus> {
   const capsule = deps.registry.require(id);

@@ -14,20 +14,20 @@ export interface ServePagesDeps {
   readonly memory: Pick<Memory, "packed">;
 }
 
-/** Starts the page server for a machine of the capsule that starts from packed memory. */
+/** Starts the page server for a machine of the capsule that starts from packed memory, which lies over `base`. */
 export async function servePages(
   capsule: Capsule,
-  packed: string,
+  { packed, base }: { readonly packed: string; readonly base: string },
   uid: number,
   deps: ServePagesDeps,
   signal: AbortSignal,
 ): Promise<{ readonly pages: ServedPages; readonly machine: ServedMemory }> {
-  const { directory, record, spec } = capsule;
+  const { directory, spec } = capsule;
   const machine = { socket: directory.pagesSocket, ranges: directory.pagesRanges };
   const pages = await deps.memory.packed.serve(
     {
       packed,
-      base: record.template.memoryFile,
+      base,
       memoryMib: spec.memoryMib,
       machine,
       uid,

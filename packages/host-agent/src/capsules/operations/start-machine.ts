@@ -4,15 +4,18 @@ import { defined, withDeadline } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { GuestLink } from "@wrenn/guest";
 import type { Disks } from "../../disks/disks.ts";
-import type { GenerationFiles } from "../../generations/generation.ts";
+import type { Boot, GenerationFiles } from "../../generations/generation.ts";
 import type { PortConnections } from "../../host-agent-deps.ts";
 import type { Machines } from "../../machines/machines.ts";
 import { GUEST_ANSWER_MS, whileAlive } from "../../machines/running-machine.ts";
 import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
 import type { Slot } from "@wrenn/network";
 import type { Memory } from "../../memory/memory.ts";
+import { templateDiskMib } from "../../templates/frozen-template.ts";
 import { clockDifference } from "../../templates/compatible-template.ts";
 import type { Capsule } from "../capsule.ts";
+import { emptyMemory } from "../empty-memory.ts";
+import { awaitBoot, bootMachine, describeBoot } from "./boot-machine.ts";
 import type { OperationJournal } from "./operation-journal.ts";
 import { renewIdentity } from "./renew-identity.ts";
 import { servePages } from "./serve-pages.ts";
@@ -27,12 +30,18 @@ export interface StartMachineDeps {
   readonly connections: Pick<PortConnections, "reset">;
 }
 
-/** What a machine starts from: a generation, or the state of the capsule's template. */
+/** What a machine starts from: a generation, the state of the capsule's template, or a disk alone, which is booted. */
 export interface MachineOrigin {
+  /** The disk is booted. */
+  readonly boots?: true;
+  /** The memory of `files` began with a boot. */
+  readonly booted?: Boot;
   /** Changed pages and device state; without them the template's own. */
   readonly files?: GenerationFiles;
   /** The changed pages exist in compressed form only. */
   readonly packed?: boolean;
+  /** Resolves once `files` are known to be undamaged: nothing of them is executed before. */
+  readonly verified?: Promise<void>;
   /** A machine of the pool, which has the template's state already. */
   readonly prepared?: PreparedMachine;
   /** Disk layers below the new overlay, lowest first. */
@@ -63,27 +72,30 @@ export async function startMachine(
 ): Promise<RunningMachine> {
   const { spec, record } = capsule;
   const { template } = record;
+  journal.phases.begin("queue");
   using start = await deps.machines.starts.begin(signal);
   await using undo = new AsyncDisposableStack();
 
   const overlay = record.overlay + 1;
   const started = origin.prepared
     ? await takePrepared(capsule, origin.prepared, journal, undo, deps, signal)
-    : await restoreMachine(capsule, origin, overlay, journal, undo, deps, signal);
+    : await makeMachine(capsule, origin, overlay, journal, undo, deps, signal);
   const { machine, slot, pages } = started;
   start.restored();
 
   await journal.step("guest");
+  const booting = origin.boots ? await awaitBoot(capsule, machine, deps, signal) : undefined;
+  undo.defer(async () => booting?.detach());
+  const answered = started.guest ?? booting;
   // A link that was given up before the pause stays closed: the guest as it was restored gets a fresh one.
   const suspended = capsule.suspended?.isClosed === true ? undefined : capsule.suspended;
   const reach = async (inner: AbortSignal): Promise<GuestLink> => {
-    if (suspended) {
+    if (suspended && !origin.boots) {
       undo.defer(() => suspended.suspend());
       await suspended.resume(inner);
       return suspended;
     }
-    const link =
-      started.guest ?? (await deps.machines.connectGuest(machine, () => capsule.noteTraffic(), inner));
+    const link = answered ?? (await deps.machines.connectGuest(machine, () => capsule.noteTraffic(), inner));
     undo.defer(() => link.detach());
     return link;
   };
@@ -93,20 +105,30 @@ export async function startMachine(
 
   await journal.step("identity");
   const restoreCount = record.restores + 1;
-  await whileAlive(
+  const booted = await whileAlive(
     machine,
     withDeadline("renewing the capsule's identity", GUEST_ANSWER_MS, signal, async (inner) => {
-      await renewIdentity(guest, { spec, restoreCount, newIdentity: origin.newIdentity }, deps, inner);
-      if (origin.files === undefined && !template.frozenProcesses) return;
+      const { newIdentity, boots = false } = origin;
+      if (isGrown(capsule, origin)) {
+        const bytes = spec.diskMib * 2 ** 20;
+        await machine.resizeDisk(bytes, inner);
+        await guest.growDisk(bytes, inner);
+      }
+      await renewIdentity(guest, { spec, restoreCount, newIdentity, booted: boots }, deps, inner);
+      if (boots) return await describeBoot(capsule, guest, deps, inner);
+      if (origin.files === undefined && !template.frozenProcesses) return undefined;
       // Processes of a generation are known only to the link that it was frozen with.
       if (!suspended) await guest.recover(inner);
       // They are frozen until here: none of them has seen the old randomness.
       await guest.thaw(inner);
+      return origin.booted;
     }),
   );
 
   await journal.step("commit");
-  await capsule.save({
+  const { booted: _earlier, ...kept } = capsule.record;
+  await capsule.replace({
+    ...kept,
     state: "running",
     slot: slot.number,
     runningSince: deps.clock.now(),
@@ -114,13 +136,21 @@ export async function startMachine(
     overlay,
     layers: origin.layers,
     ...(pages ? { served: true } : {}),
+    ...defined({ booted }),
   });
   pages?.fill();
+  // After a boot the streams of the memory that was given up have no end to wait for.
+  if (origin.boots) await suspended?.detach();
   capsule.suspended = undefined;
   deps.connections.reset(capsule.id);
   capsule.touch();
   undo.move();
   return { machine, guest, slot, ...defined({ pages }) };
+}
+
+/** Whether the disk of a capsule that starts from its template is larger than that of the template. */
+function isGrown({ spec, record: { template } }: Capsule, { files, layers }: MachineOrigin): boolean {
+  return files === undefined && layers.length === 0 && spec.diskMib > templateDiskMib(template);
 }
 
 /** Gives a slot the policy and the team of its capsule. */
@@ -162,10 +192,10 @@ async function takePrepared(
   return { machine, slot, ...defined({ guest }) };
 }
 
-/** Restores a machine from memory, device state and disk of the origin. */
-async function restoreMachine(
+/** Restores a machine from memory, device state and disk of the origin, or boots it from the disk. */
+async function makeMachine(
   capsule: Capsule,
-  { files, packed, layers }: MachineOrigin,
+  { boots, booted, files, packed, verified, layers }: MachineOrigin,
   overlay: number,
   journal: StartJournal,
   undo: AsyncDisposableStack,
@@ -183,8 +213,13 @@ async function restoreMachine(
     // A machine that lives on would share its slot with the next one.
     if (!lives) await slots.release(slot);
   });
-  // Before the guest can send anything.
-  await prepareSlot(slot, capsule, slots, signal);
+  // Before the guest can send anything, which is when it may run.
+  const slotReady = prepareSlot(slot, capsule, slots, signal);
+  const mayRun = Promise.all([verified, slotReady]).then(() => {});
+  mayRun.catch(() => {});
+  // A slot is not released while it is being changed.
+  undo.defer(() => slotReady.catch(() => {}));
+  if (boots) await mayRun;
 
   await journal.step("disk");
   const disk = directory.overlay(overlay);
@@ -198,36 +233,53 @@ async function restoreMachine(
   );
 
   await journal.step("machine");
-  const clockProblem = clockDifference(template, hypervisor);
-  if (clockProblem !== undefined)
-    deps.logger.warn("capsule.clock_rate_wrong", { capsule: capsule.id, problem: clockProblem });
-  const served =
-    files && packed === true
-      ? await servePages(capsule, files.memoryPacked, slot.uid, deps, signal)
-      : undefined;
-  undo.defer(async () => served?.pages.stop());
-  const machine = await hypervisor.restore(
-    {
-      id: basename(directory.path),
-      directory: directory.run,
-      vcpus: spec.vcpus,
-      memoryMib: spec.memoryMib,
-      disk,
-      diskMib: spec.diskMib,
-      readable: [...template.readable, ...below],
-      network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
-      uid: slot.uid,
-      gid: slot.uid,
-      memoryFile: template.memoryFile,
-      deviceState: files?.deviceState ?? template.deviceState,
-      ...(served ? { servedMemory: served.machine } : files ? { memoryDiff: files.memoryDiff } : {}),
-    },
-    signal,
-  );
+  const machineSpec = {
+    id: basename(directory.path),
+    directory: directory.run,
+    vcpus: spec.vcpus,
+    memoryMib: spec.memoryMib,
+    disk,
+    diskMib: spec.diskMib,
+    readable: [...template.readable, ...below],
+    network: { namespace: slot.namespace, tap: slot.tap, mac: slot.mac },
+    uid: slot.uid,
+    gid: slot.uid,
+  };
+  const restore = async (): Promise<StartedMachine> => {
+    const clockProblem = clockDifference(booted ?? template, hypervisor);
+    if (clockProblem !== undefined)
+      deps.logger.warn("capsule.clock_rate_wrong", { capsule: capsule.id, problem: clockProblem });
+    const memoryFile = booted ? await emptyMemory(directory, spec.memoryMib) : template.memoryFile;
+    const served =
+      files && packed === true
+        ? await servePages(capsule, { packed: files.memoryPacked, base: memoryFile }, slot.uid, deps, signal)
+        : undefined;
+    undo.defer(async () => served?.pages.stop());
+    const machine = await hypervisor.restore(
+      {
+        ...machineSpec,
+        memoryFile,
+        deviceState: files?.deviceState ?? template.deviceState,
+        mayRun,
+        onLoading: () => journal.phases.begin("memory"),
+        ...(served ? { servedMemory: served.machine } : files ? { memoryDiff: files.memoryDiff } : {}),
+      },
+      signal,
+    );
+    return { machine, slot, ...defined({ pages: served?.pages }) };
+  };
+  const started: StartedMachine = boots
+    ? { machine: await bootMachine(capsule, machineSpec, slot, deps, signal), slot }
+    : await restore().catch(async (error: unknown) => {
+        // Whatever came of it for the machine, this is the reason.
+        await mayRun;
+        throw error;
+      });
+  const { machine } = started;
   lives = true;
   undo.defer(async () => {
     await machine.destroy();
     lives = false;
   });
-  return { machine, slot, ...defined({ pages: served?.pages }) };
+  return started;
 }

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
+import type { HostStorage } from "@wrenn/protocol";
 import { CONSOLE_LOG } from "@wrenn/vmm";
 import { allocatedBytes } from "../../disks/disks.ts";
 import type { Disks } from "../../disks/disks.ts";
-import { measureStorage } from "../../disks/storage-report.ts";
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
 import { largeTeams, teamOf } from "./large-teams.ts";
@@ -20,7 +20,9 @@ const SMALL_WRITES_BYTES = 1 << 20;
 export interface DiskGuardDeps {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly disks: Pick<Disks, "layers" | "reserve">;
+  readonly disks: Pick<Disks, "reserve">;
+  /** What capsules occupy. */
+  readonly storage: () => Promise<HostStorage>;
 }
 
 /** A capsule whose machine has written since the last look. */
@@ -42,6 +44,7 @@ export class DiskGuard {
   #sizes: ReadonlyMap<string, number> = new Map();
   #large: ReadonlySet<string> = new Set();
   #measureAt = -Infinity;
+  #measuring = false;
   readonly #stalling = new Set<string>();
   #looking = false;
 
@@ -68,8 +71,8 @@ export class DiskGuard {
     }
     const writers = await this.#findWriters();
     for (const writer of this.#excessive(writers, free)) this.#stall(writer);
-    // For the next look: it may take long on a host with many capsules.
-    await this.#measureTeams();
+    // For later looks, which do not wait for it: it takes long on a host with many files.
+    this.#measureTeams().catch((error: unknown) => this.#warn(error));
   }
 
   async #tick(): Promise<void> {
@@ -78,10 +81,14 @@ export class DiskGuard {
     try {
       await this.sweep();
     } catch (error) {
-      this.#deps.logger.warn("host.disk_unknown", { problem: problemOf(error) });
+      this.#warn(error);
     } finally {
       this.#looking = false;
     }
+  }
+
+  #warn(error: unknown): void {
+    this.#deps.logger.warn("host.disk_unknown", { problem: problemOf(error) });
   }
 
   /** Capsules with a machine, whatever is done with them: one that is being paused writes until its machine is stopped. */
@@ -103,15 +110,20 @@ export class DiskGuard {
     return writers;
   }
 
+  /** One at a time; until it ends, what the last one found stands. */
   async #measureTeams(): Promise<void> {
-    const { clock, disks } = this.#deps;
+    const { clock, storage } = this.#deps;
     const begun = clock.monotonic();
-    if (begun < this.#measureAt) return;
-    const { capsules } = this.#registry;
-    const storage = await measureStorage(capsules.values(), disks.layers);
-    this.#large = largeTeams(storage, (id) => teamOf(capsules.get(id)));
-    const ended = clock.monotonic();
-    this.#measureAt = ended + Math.max(MEASURE_MS, (ended - begun) * MEASURE_PAUSE);
+    if (this.#measuring || begun < this.#measureAt) return;
+    this.#measuring = true;
+    try {
+      const measured = await storage();
+      this.#large = largeTeams(measured, (id) => teamOf(this.#registry.capsules.get(id)));
+    } finally {
+      this.#measuring = false;
+      const ended = clock.monotonic();
+      this.#measureAt = ended + Math.max(MEASURE_MS, (ended - begun) * MEASURE_PAUSE);
+    }
   }
 
   #excessive(writers: readonly Writer[], free: number): readonly Writer[] {

@@ -3,6 +3,8 @@ import type { CapsuleRegistry } from "../capsule-registry.ts";
 import type { PortConnections } from "../../host-agent-deps.ts";
 import { SKIPPED } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
+import type { LifetimeEnd } from "@wrenn/protocol";
+import { startOfRun } from "../capsule-record.ts";
 
 const TICK_MS = 1000;
 /** A pause that failed is tried again after this long, and then after twice as long each time. */
@@ -15,25 +17,30 @@ export interface IdleSweeperDeps {
   readonly connections: Pick<PortConnections, "inUse">;
 }
 
-/** Whether a capsule has run for its maximum lifetime, in use or not. */
-function isLifetimeOver({ spec, record }: Capsule, now: number): boolean {
+/** When the present run of a capsule ends, in use or not; in milliseconds since the Unix epoch. */
+function endOfRun({ spec, record }: Capsule): number {
+  const since = startOfRun(record);
+  if (record.runEnd?.since === since) return record.runEnd.at;
   const { maxLifetimeSec = 0 } = spec;
-  return maxLifetimeSec > 0 && now - (record.runningSince ?? record.createdAt) >= maxLifetimeSec * 1000;
+  return maxLifetimeSec > 0 ? since + maxLifetimeSec * 1000 : Infinity;
 }
 
-/** Pauses capsules that have been idle for their timeout, and those that have run for their maximum lifetime. */
+/** What ends the run of a capsule. */
+type EndRun = (id: string, end: LifetimeEnd) => Promise<unknown>;
+
+/** Pauses capsules that have been idle for their timeout, and ends the run of those that have run for their maximum lifetime. */
 export class IdleSweeper {
   readonly #registry: CapsuleRegistry;
   readonly #deps: IdleSweeperDeps;
-  readonly #pause: (id: string) => Promise<unknown>;
+  readonly #endRun: EndRun;
   readonly #held = new Map<string, number>();
   readonly #retries = new Map<string, { readonly at: number; readonly wait: number }>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(registry: CapsuleRegistry, deps: IdleSweeperDeps, pause: (id: string) => Promise<unknown>) {
+  constructor(registry: CapsuleRegistry, deps: IdleSweeperDeps, endRun: EndRun) {
     this.#registry = registry;
     this.#deps = deps;
-    this.#pause = pause;
+    this.#endRun = endRun;
     this.#timer = setInterval(() => this.sweep(), TICK_MS);
     this.#timer.unref();
   }
@@ -57,11 +64,12 @@ export class IdleSweeper {
     const now = this.#deps.clock.now();
     for (const [id, capsule] of this.#registry.capsules) {
       if (capsule.state !== "running") continue;
-      const over = isLifetimeOver(capsule, now);
+      const over = now >= endOfRun(capsule);
       if (!over && !this.#isIdle(id, capsule, now)) continue;
       if (now < (this.#retries.get(id)?.at ?? 0)) continue;
       if (over) this.#deps.logger.info("capsule.lifetime_over", { capsule: id });
-      this.#registry.inBackground(id, "automatic_pause", () => this.#pauseAutomatically(id));
+      const end = over ? (capsule.spec.onLifetimeEnd ?? "pause") : "pause";
+      this.#registry.inBackground(id, "automatic_pause", () => this.#endAutomatically(id, end));
     }
   }
 
@@ -79,9 +87,9 @@ export class IdleSweeper {
     return now - capsule.lastActiveAt >= timeoutSec * 1000;
   }
 
-  async #pauseAutomatically(id: string): Promise<void> {
+  async #endAutomatically(id: string, end: LifetimeEnd): Promise<void> {
     try {
-      const outcome = await this.#registry.queue.tryRun(id, () => this.#pause(id));
+      const outcome = await this.#registry.queue.tryRun(id, () => this.#endRun(id, end));
       if (outcome !== SKIPPED) this.#retries.delete(id);
     } catch (error) {
       const wait = Math.min(RETRY_MAX_MS, (this.#retries.get(id)?.wait ?? RETRY_MS / 2) * 2);

@@ -16,7 +16,9 @@ export interface PackGenerationsDeps {
 /** Generations of a paused capsule that were made before `olderThan` (Unix milliseconds) and are not packed yet. */
 export function packable(capsule: Capsule, olderThan: number): readonly Generation[] {
   if (capsule.state !== "paused") return [];
-  return capsule.record.generations.filter(({ packed, createdAt }) => !packed && createdAt < olderThan);
+  return capsule.record.generations.filter(
+    ({ packed, diskOnly, createdAt }) => !packed && !diskOnly && createdAt < olderThan,
+  );
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Disks } from "../../disks/disks.ts";
 import type { Generation } from "../../generations/generation.ts";
 import { recordChecksums } from "../../generations/verify-generation.ts";
 import type { Capsule } from "../capsule.ts";
+import { MOST_BELOW } from "../operations/most-layers.ts";
 
 /** Pauses that are kept: the newest, and the one before it in case that the newest turns out to be damaged. */
 const KEEP_PAUSES = 2;
@@ -15,6 +16,7 @@ const MAX_LAYERS = 8;
 
 /** Reads a new generation back and records its checksums, in the background. */
 export async function verifyNewGeneration(capsule: Capsule, generation: Generation): Promise<void> {
+  if (generation.diskOnly) return;
   try {
     await recordChecksums(capsule.directory.generation(generation.id));
   } catch (error) {
@@ -53,6 +55,35 @@ export async function compactLayers(
   if (top === undefined || generation.layers.length <= MAX_LAYERS) return false;
   using room = await claimRoom(capsule, generation, deps);
   if (!room) return false;
+  await writeIntoOne(capsule, generation, top, deps, signal);
+  return true;
+}
+
+/**
+ * The same before a resume, once there are as many layers as a disk may have: one that is resumed right after each pause never gets to
+ * it otherwise.
+ *
+ * @throws WrennError `disk_full`.
+ */
+export async function requireFewLayers(
+  capsule: Capsule,
+  deps: CompactLayersDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const generation = capsule.currentGeneration();
+  const top = generation.layers.at(-1);
+  if (top === undefined || generation.layers.length < MOST_BELOW) return;
+  using _room = await deps.disks.reserve.claim(await bytesOf(generation, deps), "keep");
+  await writeIntoOne(capsule, generation, top, deps, signal);
+}
+
+async function writeIntoOne(
+  capsule: Capsule,
+  generation: Generation,
+  top: string,
+  deps: CompactLayersDeps,
+  signal: AbortSignal,
+): Promise<void> {
   const { id, path } = deps.disks.layers.reserve();
   try {
     await deps.disks.flatten(deps.disks.layers.path(top), path, signal);
@@ -64,7 +95,6 @@ export async function compactLayers(
       ),
     });
     deps.logger.info("capsule.layers_compacted", { capsule: capsule.id, layers: generation.layers.length });
-    return true;
   } catch (error) {
     await rm(path, { force: true });
     throw error;
@@ -73,12 +103,17 @@ export async function compactLayers(
   }
 }
 
+async function bytesOf({ layers }: Generation, { disks }: CompactLayersDeps): Promise<number> {
+  return await allocatedBytes(layers.map((layer) => disks.layers.path(layer)));
+}
+
 async function claimRoom(
   capsule: Capsule,
-  { layers }: Generation,
-  { disks, logger }: CompactLayersDeps,
+  generation: Generation,
+  deps: CompactLayersDeps,
 ): Promise<DiskClaim | undefined> {
-  const most = await allocatedBytes(layers.map((layer) => disks.layers.path(layer)));
+  const { disks, logger } = deps;
+  const most = await bytesOf(generation, deps);
   try {
     return await disks.reserve.claim(most, "keep");
   } catch (error) {

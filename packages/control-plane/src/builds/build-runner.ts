@@ -1,0 +1,273 @@
+import { formatId, problemOf, WrennError } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
+import { buildQueries, quotaQueries } from "@wrenn/database";
+import type { BuildEnd, BuildRow, Database } from "@wrenn/database";
+import { requireStorage } from "../teams/quotas.ts";
+import { templateNameOf } from "../templates/template-name.ts";
+import type { TemplatesService } from "../templates/templates.ts";
+import type { BuildArchives } from "./build-archives.ts";
+import { BuildRecorder } from "./build-recorder.ts";
+import { planSteps } from "./recipe.ts";
+import { StepFailed } from "./template-builder.ts";
+import type { BuildJob, BuiltTemplate, TemplateBuilder } from "./template-builder.ts";
+
+/** Builds that one control plane runs at a time. */
+const WORKERS = 2;
+/** A build that takes longer fails. */
+const BUILD_MS = 60 * 60_000;
+/** Between two looks whether a build is still this control plane's; waiting lines are written then. */
+const LOOK_MS = 500;
+/** A build that was claimed is known here within this time. */
+const CLAIM_MS = 10_000;
+const CLOSE_MS = 5000;
+/** Characters of what a failed step says. */
+const MAX_PROBLEM = 1000;
+
+const interrupted: BuildEnd = {
+  status: "interrupted",
+  problem: { reason: "build_interrupted", message: new WrennError("build_interrupted", {}).message },
+};
+
+export interface BuildRunnerDeps {
+  readonly database: Database;
+  readonly templates: TemplatesService;
+  readonly archives: BuildArchives;
+  readonly builder: TemplateBuilder;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** UUID of this control plane. */
+  readonly instanceId: string;
+}
+
+/** A build that is over for this control plane: its row says how it ended. */
+class BuildLost extends Error {
+  override readonly name = "BuildLost";
+}
+
+/**
+ * Runs builds from the queue, which is the database: any number of control planes take builds from it, and each build is run by one.
+ * Whatever a control plane writes about a build depends on its still being its own, so that one that was held up changes nothing
+ * after its lease has run out.
+ */
+export class BuildRunner {
+  readonly #deps: BuildRunnerDeps;
+  readonly #running = new Map<string, { readonly abort: AbortController; readonly done: Promise<void> }>();
+  #claims: Promise<void> = Promise.resolve();
+  #isClosing = false;
+
+  constructor(deps: BuildRunnerDeps) {
+    this.#deps = deps;
+  }
+
+  /** Builds wait: as many are begun as there is room for. */
+  poke(): void {
+    this.#claims = this.#claims.then(async () => await this.#claim());
+  }
+
+  /** A build was cancelled: if it runs here, it ends now instead of at the next look. */
+  stop(id: string): void {
+    this.#running.get(id)?.abort.abort(new BuildLost("the build was cancelled"));
+  }
+
+  /** Ends what an earlier process with this instance id ran. */
+  async takeOver(): Promise<void> {
+    const { database, instanceId } = this.#deps;
+    await buildQueries.endBuilds(database.db, { owner: instanceId, known: [], graceMs: 0 }, interrupted);
+  }
+
+  /** Ends builds that no one runs any longer, removes archives that no build has, and begins what waits. Called periodically. */
+  async sweep(): Promise<void> {
+    const { database, archives, instanceId, logger } = this.#deps;
+    const known = [...this.#running.keys()];
+    const lost = [
+      ...(await buildQueries.endBuilds(database.db, "orphaned", interrupted)),
+      ...(await buildQueries.endBuilds(
+        database.db,
+        { owner: instanceId, known, graceMs: CLAIM_MS },
+        interrupted,
+      )),
+    ];
+    for (const { id } of lost) logger.warn("build.interrupted", { build: formatId("build", id) });
+    await archives.sweep();
+    this.poke();
+  }
+
+  /** Interrupts the builds that run here. Those that wait are left to others, or to the next process. */
+  async close(): Promise<void> {
+    const { database, instanceId, logger } = this.#deps;
+    this.#isClosing = true;
+    await this.#claims;
+    const running = [...this.#running.values()];
+    if (running.length === 0) return;
+    try {
+      const own = { owner: instanceId, known: [], graceMs: 0 };
+      await buildQueries.endBuilds(database.db, own, interrupted);
+    } catch (error) {
+      // The lease runs out by itself.
+      logger.warn("build.interrupted_later", { problem: problemOf(error) });
+    }
+    for (const { abort } of running) abort.abort(new BuildLost("the control plane is closing"));
+    const closed = new AbortController();
+    const late = this.#deps.clock.sleep(CLOSE_MS, closed.signal).catch(() => {});
+    await Promise.race([Promise.all(running.map(({ done }) => done)), late]);
+    closed.abort();
+  }
+
+  async #claim(): Promise<void> {
+    const { database, instanceId, logger } = this.#deps;
+    try {
+      while (!this.#isClosing && this.#running.size < WORKERS) {
+        const row = await buildQueries.claimBuild(database.db, instanceId);
+        if (!row) return;
+        const abort = new AbortController();
+        const done = this.#run(row, abort).finally(() => {
+          this.#running.delete(row.id);
+          if (!this.#isClosing) this.poke();
+        });
+        this.#running.set(row.id, { abort, done });
+      }
+    } catch (error) {
+      // The next sweep tries again.
+      logger.warn("build.claim_failed", { problem: problemOf(error) });
+    }
+  }
+
+  /** Runs one build to its end. Never rejects. */
+  async #run(row: BuildRow, abort: AbortController): Promise<void> {
+    const { logger } = this.#deps;
+    const build = formatId("build", row.id);
+    logger.info("build.started", { build, team: formatId("team", row.team_id) });
+    try {
+      await this.#build(row, abort);
+      logger.info("build.succeeded", { build });
+    } catch (error) {
+      const reason: unknown = abort.signal.aborted ? abort.signal.reason : error;
+      if (reason instanceof BuildLost) logger.info("build.ended", { build, problem: reason.message });
+      else await this.#fail(row, reason);
+    }
+  }
+
+  async #build(row: BuildRow, abort: AbortController): Promise<void> {
+    const { database, templates, builder, clock, instanceId } = this.#deps;
+    const { signal } = abort;
+    let files: { readonly hostKey: string; readonly hostId: string } | undefined;
+    const recorder = new BuildRecorder(
+      {
+        database,
+        clock,
+        signal,
+        storing: async ({ hostKey, hostId }) => {
+          await templates.begin(hostKey, hostId);
+          files = { hostKey, hostId };
+        },
+        onLost: () => abort.abort(new BuildLost("the build is no longer this control plane's")),
+      },
+      { id: row.id, owner: instanceId },
+    );
+    const limit = setTimeout(
+      () => abort.abort(new WrennError("build_too_long", { minutes: BUILD_MS / 60_000 })),
+      BUILD_MS,
+    ).unref();
+    const finished = new AbortController();
+    const looking = this.#look(recorder, abort, finished.signal);
+    try {
+      const built = await builder.build(await this.#job(row), recorder, signal);
+      await recorder.finish();
+      await this.#succeed(row, built);
+    } catch (error) {
+      // What was printed last says most about the failure.
+      if (!signal.aborted) await recorder.finish().catch(() => {});
+      if (files) await templates.discard(files.hostKey, files.hostId);
+      throw error;
+    } finally {
+      clearTimeout(limit);
+      finished.abort();
+      await looking;
+    }
+  }
+
+  async #job(row: BuildRow): Promise<BuildJob> {
+    const { templates, archives } = this.#deps;
+    const archive = await archives.open(row.id);
+    return {
+      id: formatId("build", row.id),
+      team: formatId("team", row.team_id),
+      base: await templates.find(row.team_id, row.base_template),
+      steps: planSteps(row.recipe, {
+        skipPrePost: row.skip_pre_post,
+        hasArchive: archive !== undefined,
+      }),
+      healthcheck: row.healthcheck,
+      vcpus: row.vcpus,
+      memoryMib: row.memory_mb,
+      archive,
+    };
+  }
+
+  /** Name, quota and end of the build are one transaction: it succeeds with its template, or without one it does not succeed. */
+  async #succeed(row: BuildRow, built: BuiltTemplate): Promise<void> {
+    const { database, templates, instanceId } = this.#deps;
+    const name = templateNameOf(row);
+    const replaces = await templates.requireFree(row.team_id, name, true);
+    await database.db.transaction().execute(async (trx) => {
+      const use = await quotaQueries.lockTeamUse(trx, row.team_id);
+      requireStorage(use, { bytes: built.sizeBytes, checkpoints: 0, templates: replaces ? 0 : 1 });
+      if (!(await buildQueries.lockRunning(trx, row.id, instanceId)))
+        throw new BuildLost("the build ended while its template was stored");
+      const envNames = Object.keys(built.defaultEnv);
+      const snapshot = { ...built, envNames, user: built.defaultUser, teamId: row.team_id, name };
+      const version = await templates.putIn(trx, snapshot, true);
+      if (!version) throw new Error(`the template ${name} was not stored`);
+      await buildQueries.endBuilds(
+        trx,
+        { id: row.id, owner: instanceId },
+        {
+          status: "success",
+          templateId: version.id,
+          defaultUser: built.defaultUser,
+          defaultEnv: built.defaultEnv,
+        },
+      );
+    });
+  }
+
+  async #fail(row: BuildRow, error: unknown): Promise<void> {
+    const { database, instanceId, logger } = this.#deps;
+    const build = formatId("build", row.id);
+    const known = error instanceof StepFailed ? stepFailed(error) : error;
+    const isKnown = known instanceof WrennError;
+    const shown = isKnown ? known : new WrennError("internal", {});
+    // A recipe that fails is a fault of the request.
+    if (isKnown) logger.info("build.failed", { build, problem: shown.message });
+    else logger.error("build.failed", { build, problem: problemOf(error) });
+    try {
+      await buildQueries.endBuilds(
+        database.db,
+        { id: row.id, owner: instanceId },
+        { status: "failed", problem: { reason: shown.reason, message: shown.message } },
+      );
+    } catch (problem) {
+      logger.warn("build.interrupted_later", { build, problem: problemOf(problem) });
+    }
+  }
+
+  /** Writes waiting lines, and ends the build here when it was ended elsewhere. */
+  async #look(recorder: BuildRecorder, abort: AbortController, finished: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#deps;
+    while (!finished.aborted && !abort.signal.aborted) {
+      try {
+        await clock.sleep(LOOK_MS, finished);
+        await recorder.flush();
+      } catch (error) {
+        // A database that is away comes back, or the lease runs out.
+        if (!finished.aborted && !abort.signal.aborted)
+          logger.warn("build.look_failed", { problem: problemOf(error) });
+      }
+    }
+  }
+}
+
+function stepFailed({ step, message }: StepFailed): WrennError {
+  const problem = message.toWellFormed().replaceAll("\0", "").slice(0, MAX_PROBLEM);
+  return new WrennError("build_failed", { phase: step.phase, step: step.step, problem });
+}

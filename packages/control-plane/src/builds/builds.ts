@@ -1,0 +1,157 @@
+import { formatId, parseId, WrennError } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { buildArchiveQueries, buildLogQueries, buildQueries, quotaQueries } from "@wrenn/database";
+import type { BuildLine, BuildRow, BuildStep, Database, QueuedTransactions } from "@wrenn/database";
+import { currentActor } from "../http/current-identity.ts";
+import { requireStorage } from "../teams/quotas.ts";
+import { parseTemplateName, templateNameOf } from "../templates/template-name.ts";
+import type { TemplatesService } from "../templates/templates.ts";
+import type { UploadedArchive } from "./build-archives.ts";
+import type { BuildRunner } from "./build-runner.ts";
+import { planSteps } from "./recipe.ts";
+import type { TemplateBuilder } from "./template-builder.ts";
+
+/** Builds of a team that have ended and are kept. */
+const KEPT = 100;
+/** Lines that one look at a log returns. */
+export const MAX_LINES = 1000;
+
+export interface BuildRequest {
+  /** `name` or `name:tag`. */
+  readonly name: string;
+  readonly baseTemplate: string;
+  readonly recipe: readonly string[];
+  readonly healthcheck: string;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly skipPrePost: boolean;
+}
+
+/** A part of a log, and what it is worth asking for next. */
+export interface BuildLog {
+  readonly lines: readonly BuildLine[];
+  readonly next: number;
+  /** As it was before the lines were read: when it has ended, and there are no lines, there are none to come. */
+  readonly build: BuildRow;
+}
+
+export interface BuildsServiceDeps {
+  readonly database: Database;
+  readonly transactions: QueuedTransactions;
+  readonly templates: TemplatesService;
+  readonly runner: BuildRunner;
+  readonly builder: TemplateBuilder;
+  readonly random: Random;
+}
+
+/** Builds of templates (docs/reference/builds.md). */
+export class BuildsService {
+  readonly #deps: BuildsServiceDeps;
+
+  constructor(deps: BuildsServiceDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws WrennError `builds_not_available`, before anything of a build is stored. */
+  requireAvailable(): void {
+    this.#deps.builder.requireAvailable();
+  }
+
+  /**
+   * Puts a build into the queue.
+   *
+   * @param archive - the files that its recipe copies from; they belong to the build from now on.
+   * @throws WrennError `builds_not_available`, `recipe_invalid`, `template_not_found` for its base, `template_name_reserved`,
+   *   `quota_exceeded`.
+   */
+  async start(
+    teamId: string,
+    request: BuildRequest,
+    archive: UploadedArchive | undefined,
+  ): Promise<BuildRow> {
+    const { transactions, templates, runner, random } = this.#deps;
+    this.requireAvailable();
+    const { name, tag } = parseTemplateName(request.name);
+    const steps = planSteps(request.recipe, {
+      skipPrePost: request.skipPrePost,
+      hasArchive: archive !== undefined,
+    });
+    const replaces = await templates.requireFree(teamId, templateNameOf({ name, tag }), true);
+    await templates.find(teamId, request.baseTemplate);
+    const build = {
+      ...request,
+      id: random.uuid(),
+      teamId,
+      name,
+      tag,
+      totalSteps: steps.length,
+      actor: currentActor(),
+    };
+    const row = await transactions.run("team", teamId, async (trx) => {
+      const use = await quotaQueries.lockTeamUse(trx, teamId);
+      requireStorage(use, { bytes: 0, checkpoints: 0, templates: replaces ? 0 : 1 });
+      const limit = await buildQueries.buildLimit(trx, teamId);
+      const wanted = (await buildQueries.countOpenBuilds(trx, teamId)) + 1;
+      if (wanted > limit) throw new WrennError("quota_exceeded", { what: "builds under way", limit, wanted });
+      const inserted = await buildQueries.insertBuild(trx, build);
+      if (archive && !(await buildArchiveQueries.attachArchive(trx, archive.id, build.id)))
+        throw new Error("the archive of a build is gone");
+      await buildQueries.pruneBuilds(trx, teamId, KEPT);
+      return inserted;
+    });
+    runner.poke();
+    return row;
+  }
+
+  /** @throws WrennError `invalid_id`, `build_not_found`. */
+  async get(teamId: string, publicId: string): Promise<BuildRow> {
+    const id = parseId("build", publicId);
+    const row = await buildQueries.findBuild(this.#deps.database.db, teamId, id);
+    if (!row) throw new WrennError("build_not_found", {});
+    return row;
+  }
+
+  async list(teamId: string): Promise<readonly BuildRow[]> {
+    return await buildQueries.listBuilds(this.#deps.database.db, teamId);
+  }
+
+  /** The steps of a build that have ended. */
+  async steps({ id }: BuildRow): Promise<readonly BuildStep[]> {
+    return await buildLogQueries.listSteps(this.#deps.database.db, id);
+  }
+
+  /** @throws WrennError `invalid_id`, `build_not_found`. */
+  async log(teamId: string, publicId: string, from: number, limit = MAX_LINES): Promise<BuildLog> {
+    const build = await this.get(teamId, publicId);
+    const lines = await buildLogQueries.readLines(this.#deps.database.db, build.id, from, limit);
+    return { lines, next: (lines.at(-1)?.seq ?? from - 1) + 1, build };
+  }
+
+  /**
+   * Ends a build. The step that runs is broken off, and no template is made of it.
+   *
+   * @throws WrennError `invalid_id`, `build_not_found`, `build_ended`.
+   */
+  async cancel(teamId: string, publicId: string): Promise<BuildRow> {
+    const { database, runner } = this.#deps;
+    const { id } = await this.get(teamId, publicId);
+    const [ended] = await database.db
+      .transaction()
+      .execute(async (trx) => await buildQueries.endBuilds(trx, { id }, { status: "cancelled" }));
+    if (ended) {
+      runner.stop(id);
+      return ended;
+    }
+    const { status } = await this.get(teamId, formatId("build", id));
+    throw new WrennError("build_ended", { status });
+  }
+
+  /** Ends every build of a team that is being deleted. */
+  async cancelAll(teamId: string): Promise<void> {
+    for (const { id, status } of await this.list(teamId))
+      if (status === "pending" || status === "running")
+        await this.cancel(teamId, formatId("build", id)).catch((error: unknown) => {
+          if (!WrennError.is(error, "build_ended")) throw error;
+        });
+  }
+}

@@ -1,0 +1,82 @@
+import type { NetworkRules } from "@wrenn/protocol";
+import type { FoundTemplate } from "../templates/templates.ts";
+import type { PlannedStep } from "./recipe.ts";
+
+/** What a builder makes a template from. */
+export interface BuildJob {
+  /** Public id of the build. */
+  readonly id: string;
+  /** Public id of the team. */
+  readonly team: string;
+  readonly base: FoundTemplate;
+  /** In their order, numbered from 1. */
+  readonly steps: readonly PlannedStep[];
+  /** Empty: the template has no processes that run already. */
+  readonly healthcheck: string;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  /** The files that COPY takes, in pieces; undefined without an archive. Can be read more than once. */
+  readonly archive: (() => AsyncIterable<Uint8Array>) | undefined;
+}
+
+/** How a step ended. */
+export interface StepEnd {
+  /** Exit code of its process; undefined for a step without one. */
+  readonly exit?: number | undefined;
+  readonly ok: boolean;
+}
+
+/**
+ * Takes what happens in a build. Each call resolves when the next one may follow, and rejects when the build is over: it was cancelled,
+ * or another control plane has declared it interrupted.
+ */
+export interface BuildReport {
+  /** The capsule and the host that are used, by their UUIDs. */
+  placed(place: { readonly capsuleId?: string; readonly hostId?: string }): Promise<void>;
+  stepStarted(step: PlannedStep): Promise<void>;
+  /** Output of the current step, cut wherever it was read. */
+  output(stream: "stdout" | "stderr", text: string): Promise<void>;
+  stepEnded(end: StepEnd): Promise<void>;
+  /** Files are about to be made under this key: they are removed unless the build succeeds. */
+  storing(files: { readonly hostKey: string; readonly hostId: string }): Promise<void>;
+}
+
+/** What a build made. */
+export interface BuiltTemplate {
+  readonly hostKey: string;
+  readonly hostId: string;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly diskMib: number;
+  readonly sizeBytes: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly network?: NetworkRules;
+  readonly defaultUser: string;
+  readonly defaultEnv: Readonly<Record<string, string>>;
+}
+
+/** A step failed: a fault of the recipe, not of the builder. */
+export class StepFailed extends Error {
+  override readonly name = "StepFailed";
+  readonly step: PlannedStep;
+
+  /** @param problem - what the step printed last to standard error, or its exit code. */
+  constructor(step: PlannedStep, problem: string) {
+    super(problem);
+    this.step = step;
+  }
+}
+
+/** Builds templates. Every implementation passes `test/support/template-builder-contract.ts`. */
+export interface TemplateBuilder {
+  /** @throws WrennError `builds_not_available` when no build can succeed here. */
+  requireAvailable(): void;
+  /**
+   * Builds one template. Several builds may be under way at a time.
+   *
+   * When `signal` aborts it rejects with the signal's reason and leaves neither capsule nor files behind.
+   *
+   * @throws StepFailed; WrennError for what else went wrong.
+   */
+  build(job: BuildJob, report: BuildReport, signal: AbortSignal): Promise<BuiltTemplate>;
+}

@@ -1,0 +1,66 @@
+import { system, user } from "./catalogue-entry.ts";
+
+/** The part of the error catalogue about versions of templates and builds. */
+export const templateErrors = {
+  template_tag_not_found: user(
+    "not_found",
+    404,
+    "template {template} has no version with the tag {tag}",
+    "List its tags with GET /v1/templates/{template}, or set one with PUT /v1/templates/{template}/tags/{tag}.",
+  ),
+  template_version_not_found: user(
+    "not_found",
+    404,
+    "template {template} has no version {version}",
+    "List its versions with GET /v1/templates/{template}.",
+  ),
+  build_not_found: user("not_found", 404, "build not found", "List builds with GET /v1/builds."),
+  build_ended: user(
+    "invalid_request",
+    400,
+    "the build is already {status}",
+    "Only builds that are pending or running can be cancelled.",
+  ),
+  recipe_invalid: user(
+    "invalid_request",
+    400,
+    "invalid recipe: line {line} {problem}",
+    "Each line is one instruction: RUN, START, ENV, WORKDIR, USER or COPY, and its arguments.",
+  ),
+  archive_too_large: user(
+    "invalid_request",
+    413,
+    "the archive is longer than {limit} bytes",
+    "Leave out of the archive what the recipe does not copy.",
+  ),
+  archive_too_slow: user(
+    "invalid_request",
+    408,
+    "the archive did not arrive within {minutes} minutes",
+    "Leave out of the archive what the recipe does not copy, or send it over a faster connection.",
+  ),
+  builds_not_available: system(
+    "not_available",
+    501,
+    "this server has no builder for templates",
+    "Set up a capsule and make a template of it: POST /v1/snapshots.",
+  ),
+  build_failed: user(
+    "build_error",
+    500,
+    "{phase} step {step} failed: {problem}",
+    "See the output of the step in the logs of the build, and correct the recipe.",
+  ),
+  build_too_long: user(
+    "build_error",
+    500,
+    "the build did not end within {minutes} minutes",
+    "Split the recipe: build a base template first, and the rest on top of it.",
+  ),
+  build_interrupted: system(
+    "build_error",
+    500,
+    "the control plane that ran the build ended",
+    "Start the build again.",
+  ),
+} as const;

@@ -1,0 +1,80 @@
+import type { ColumnType } from "kysely";
+import type { Actor } from "./event-tables.ts";
+
+type Defaulted<T> = ColumnType<T, T | undefined, T>;
+
+/** `interrupted`: the control plane that ran the build ended. */
+export type BuildStatus = "pending" | "running" | "success" | "failed" | "cancelled" | "interrupted";
+
+export interface BuildsTable {
+  id: string;
+  team_id: string;
+  /** Name and tag of the template. */
+  name: string;
+  tag: string;
+  base_template: string;
+  recipe: ColumnType<readonly string[], string, never>;
+  healthcheck: Defaulted<string>;
+  vcpus: number;
+  memory_mb: number;
+  skip_pre_post: Defaulted<boolean>;
+  status: Defaulted<BuildStatus>;
+  current_step: Defaulted<number>;
+  total_steps: number;
+  /** Entry of the error catalogue, and its message; null unless it failed. */
+  reason: ColumnType<string | null, string | null | undefined, string | null>;
+  error: ColumnType<string | null, string | null | undefined, string | null>;
+  /** Control plane that runs it. */
+  owner: ColumnType<string | null, never, string | null>;
+  actor: ColumnType<Actor | null, string | null | undefined, never>;
+  /** The version that it made. */
+  template_id: ColumnType<string | null, never, string | null>;
+  /** The capsule and the host that it is built on. */
+  sandbox_id: ColumnType<string | null, never, string | null>;
+  host_id: ColumnType<string | null, never, string | null>;
+  default_user: Defaulted<string>;
+  default_env: ColumnType<Record<string, string>, string | undefined, string>;
+  /** Lines of output beyond the limit. */
+  dropped_lines: Defaulted<number>;
+  created_at: Defaulted<Date>;
+  started_at: ColumnType<Date | null, never, Date | null>;
+  completed_at: ColumnType<Date | null, never, Date | null>;
+}
+
+export interface BuildStepsTable {
+  build_id: string;
+  step: number;
+  phase: string;
+  cmd: string;
+  stdout: string;
+  stderr: string;
+  /** Null for a step without a process. */
+  exit: number | null;
+  ok: boolean;
+  elapsed_ms: number;
+}
+
+export interface BuildLinesTable {
+  build_id: string;
+  seq: number;
+  step: number;
+  stream: "system" | "stdout" | "stderr";
+  text: string;
+  at: Date;
+}
+
+export interface BuildArchivesTable {
+  id: string;
+  team_id: string;
+  /** Null while it is uploaded. */
+  build_id: ColumnType<string | null, never, string>;
+  /** int8 comes as text from the driver. */
+  size_bytes: ColumnType<string, number, number>;
+  created_at: Defaulted<Date>;
+}
+
+export interface BuildArchiveChunksTable {
+  archive_id: string;
+  seq: number;
+  bytes: Buffer;
+}

@@ -1,0 +1,24 @@
+import { chmod, open } from "node:fs/promises";
+import type { CapsuleDirectory } from "./capsule-directory.ts";
+
+const MIB = 2 ** 20;
+
+/**
+ * The memory that a machine is booted on: zeros that occupy nothing. What its guest writes stays in its process, so that a moment
+ * of it is saved as the pages that differ from this file.
+ *
+ * @returns its path.
+ */
+export async function emptyMemory(
+  { emptyMemory: path }: Pick<CapsuleDirectory, "emptyMemory">,
+  memoryMib: number,
+): Promise<string> {
+  const file = await open(path, "a");
+  try {
+    await file.truncate(memoryMib * MIB);
+  } finally {
+    await file.close();
+  }
+  await chmod(path, 0o444);
+  return path;
+}

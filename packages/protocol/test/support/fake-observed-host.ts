@@ -1,0 +1,51 @@
+import { WrennError } from "@wrenn/core";
+import type {
+  CapsuleStatus,
+  ConsoleLog,
+  ListeningPorts,
+  Measurement,
+  MeasurementQuery,
+  MetricPoint,
+  MetricRange,
+  NetworkDecision,
+} from "@wrenn/protocol";
+import { FakeObservations } from "./fake-observations.ts";
+
+/** The part of a fake host that says what happens in its capsules. */
+export abstract class FakeObservedHost {
+  /** What tests let capsules listen on, write to their consoles, and use. */
+  readonly observations = new FakeObservations();
+
+  async networkDecisions(id: string): Promise<readonly NetworkDecision[]> {
+    const { state } = this.requireKnown(id);
+    if (state !== "running") throw new WrennError("capsule_not_running", { status: state });
+    return [];
+  }
+
+  async metrics(id: string, _range: MetricRange): Promise<readonly MetricPoint[]> {
+    this.requireKnown(id);
+    return [];
+  }
+
+  async measurements(id: string, query: MeasurementQuery): Promise<readonly Measurement[]> {
+    this.requireKnown(id);
+    return this.observations.measurements(id, query);
+  }
+
+  async listeners(id: string): Promise<ListeningPorts> {
+    this.requireKnown(id);
+    return this.observations.listeners(id);
+  }
+
+  onListeners(observer: (listeners: ListeningPorts) => void): () => void {
+    return this.observations.observe(observer);
+  }
+
+  async consoleLog(id: string, from: number): Promise<ConsoleLog> {
+    this.requireKnown(id);
+    return this.observations.consoleLog(id, from);
+  }
+
+  /** @throws WrennError `capsule_not_found`, or `host_unavailable` while it cannot be reached. */
+  protected abstract requireKnown(id: string): CapsuleStatus;
+}

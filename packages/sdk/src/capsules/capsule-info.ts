@@ -1,0 +1,93 @@
+import { present } from "../transport/options.ts";
+import type { WireObject } from "../wire/api-types.ts";
+
+/** The state of a capsule: see {@link CapsuleInfo}. */
+export type CapsuleStatus =
+  | "pending"
+  | "starting"
+  | "running"
+  | "paused"
+  | "hibernated"
+  | "missing"
+  | "stopped"
+  | "error";
+
+/** What happens when the lifetime of a run is over. `pause_disk` gives up memory and processes. */
+export type LifetimeEnd = "pause" | "pause_disk" | "destroy";
+
+/** A capsule as the server described it. Absent members have no value. */
+export interface CapsuleInfo {
+  readonly id: string;
+  readonly name?: string;
+  /** `missing`: its host does not answer. `stopped`: destroyed. `error`: it failed, see `problem`. */
+  readonly status: CapsuleStatus;
+  readonly template: string;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly diskMib: number;
+  /** Idle milliseconds after which it is paused; 0: never. */
+  readonly idleTimeoutMs: number;
+  /** Milliseconds of a run at most. Absent without a limit. */
+  readonly maxLifetimeMs?: number;
+  /** When the present run ends whether or not the capsule is in use. */
+  readonly lifetimeEndsAt?: Date;
+  readonly onLifetimeEnd: LifetimeEnd;
+  /** Whether its use resumes it when it is paused. */
+  readonly autoResume: boolean;
+  /** User of commands that name none. Absent for root. */
+  readonly user?: string;
+  /** Directory of commands that name none. */
+  readonly cwd?: string;
+  /** Names of its default environment, whose values are never shown. Lists leave them out. */
+  readonly envNames?: readonly string[];
+  /** Address on its host, while it runs. */
+  readonly hostIp?: string;
+  readonly createdAt: Date;
+  readonly startedAt?: Date;
+  readonly lastActiveAt?: Date;
+  readonly updatedAt: Date;
+  /** Why its status is `error`, or why it stands still: the disk of its host is full. */
+  readonly problem?: string;
+  /** Of a paused capsule: whether a resume goes on with its memory, or boots its disk. */
+  readonly memoryKept?: boolean;
+  /** Of a capsule that was booted from its disk: `clean`, or `checked` when it had to be checked and repaired. */
+  readonly diskAtBoot?: string;
+  /** Pairs of its team, and the versions of what runs it, such as `kernel_version`. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Frozen: what the server said does not change. */
+export function capsuleInfo(wire: WireObject<"Capsule">): CapsuleInfo {
+  return Object.freeze({
+    id: wire.id,
+    status: wire.status as CapsuleStatus,
+    template: wire.template,
+    vcpus: wire.vcpus,
+    memoryMib: wire.memory_mb,
+    diskMib: wire.disk_mb,
+    idleTimeoutMs: wire.timeout_sec * 1000,
+    onLifetimeEnd: wire.on_lifetime_end as LifetimeEnd,
+    autoResume: wire.auto_resume,
+    createdAt: new Date(wire.created_at),
+    updatedAt: new Date(wire.last_updated),
+    metadata: Object.freeze({ ...wire.metadata }),
+    ...present({
+      name: wire.name,
+      maxLifetimeMs: wire.max_lifetime_sec === undefined ? undefined : wire.max_lifetime_sec * 1000,
+      lifetimeEndsAt: dateOf(wire.lifetime_ends_at),
+      user: wire.user,
+      cwd: wire.cwd,
+      envNames: wire.env_names && Object.freeze([...wire.env_names]),
+      hostIp: wire.host_ip,
+      startedAt: dateOf(wire.started_at),
+      lastActiveAt: dateOf(wire.last_active_at),
+      problem: wire.problem,
+      memoryKept: wire.memory_kept,
+      diskAtBoot: wire.disk_at_boot,
+    }),
+  });
+}
+
+function dateOf(text: string | undefined): Date | undefined {
+  return text === undefined ? undefined : new Date(text);
+}

@@ -1,0 +1,5 @@
+import { useNodePlatform } from "./node-platform.ts";
+
+useNodePlatform();
+
+export * from "../index.ts";
