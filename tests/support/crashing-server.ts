@@ -23,6 +23,7 @@ const server = await startServer({
     accelerator: await chosenAccelerator(),
     createAnswerMs: createWait === undefined ? undefined : 1000 * Number(createWait),
     warmMachines: Number(process.env["WRENN_WARM_MACHINES"] ?? 0),
+    parkedMachines: Number(process.env["WRENN_PARKED_MACHINES"] ?? 0),
     packAfterSec: Number(process.env["WRENN_PACK_AFTER_SEC"] ?? 0),
   },
   logger: process.env["WRENN_TEST_LOG"] === undefined ? silentLogger : createLog("text", "warn"),

@@ -23,6 +23,7 @@ const joined = await startJoinedHost({
     databaseUrl: undefined,
     accelerator: await chosenAccelerator(),
     warmMachines: 0,
+    parkedMachines: 0,
   },
   // Its cable to the control plane is on this machine.
   join: { url, token, plainHttp: true },

@@ -33,6 +33,8 @@ export async function startTestServer(
       accelerator: await chosenAccelerator(),
       // Tests count machines and share the processors: none waits unless a test is about it.
       warmMachines: 0,
+      // And that paused capsules have no machine.
+      parkedMachines: 0,
       ...config,
     },
     logger: silentLogger,

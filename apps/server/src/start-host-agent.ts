@@ -35,6 +35,7 @@ import type { Accelerator, Machine } from "@wrenn/vmm";
 import { requireRoomBesideReserve } from "./config/disk-reserve.ts";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
+import { parkedMachines } from "./config/parked-machines.ts";
 import { warmMachines } from "./config/warm-machines.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
 import { openHypervisor, reportChanges } from "./open-hypervisor.ts";
@@ -130,6 +131,7 @@ export async function startHostAgent(
     { name: recipe.name, defaultShape: DEFAULT_SHAPE, diskMib: recipe.diskMib },
   );
   const source = createTemplateStore([builtIn], snapshots);
+  const host = await describeHost(config, version, accelerator.accelerator);
   const agent = createHostAgent(
     {
       ...base,
@@ -142,12 +144,13 @@ export async function startHostAgent(
       },
       templates: { source, snapshots, bases },
       connections,
-      host: await describeHost(config, version, accelerator.accelerator),
+      host,
       ...defined({ onStep }),
     },
     {
       capsulesDirectory: paths.capsules,
       ...warmMachines(config, availableParallelism()),
+      ...parkedMachines(config, host.facts.memoryMib),
       ...(await packAfter(config.packAfterSec ?? PACK_AFTER_SEC, logger)),
     },
   );

@@ -203,6 +203,7 @@ async function assemble(
     localHost: agent && { id: ids.host, agent },
     edge: ports,
     waitingMachines: agent && (async () => await (await agent).waitingMachines()),
+    parkedMachines: agent && (async () => await (await agent).parkedMachines()),
     metricsToken: await metricsToken(paths.metricsToken, systemRandom),
     keepFirstAdminToken: async (token) => await firstAdminToken.keep(token),
     clock: systemClock,

@@ -15,7 +15,7 @@ import type { RequestLimits, RequestLimitsOptions, RequestRates } from "./http/r
 import type { BodyLimits } from "./http/limit-bodies.ts";
 import type { RouteSchemas } from "./http/route-schemas.ts";
 import type { WorkCounts } from "./http/pending-work.ts";
-import type { WaitingMachinesReader } from "./http/prometheus.ts";
+import type { IdleMachinesReader } from "./http/prometheus.ts";
 import type { Mailer, MailTransport } from "./mail/mailer.ts";
 import type { PortAddresses, PortsService } from "./ports/ports.ts";
 import type { IdentityProvider } from "./sign-in/identity-provider.ts";
@@ -65,7 +65,9 @@ export interface ControlPlaneOptions {
   /** Opens `/metrics` to collectors on other machines; without it there are none. */
   readonly metricsToken?: string | undefined;
   /** Machines of the own host that wait for capsules, for the metrics. */
-  readonly waitingMachines?: WaitingMachinesReader | undefined;
+  readonly waitingMachines?: IdleMachinesReader | undefined;
+  /** Machines of paused capsules that the own host keeps, for the metrics. */
+  readonly parkedMachines?: IdleMachinesReader | undefined;
   /** Memory of request bodies; see `bodyLimits`. */
   readonly bodyLimits?: BodyLimits | undefined;
   readonly edge: PortAddresses;

@@ -17,6 +17,7 @@ import { changeSettings } from "./capsules/operations/change-settings.ts";
 import { checkpointCapsule } from "./capsules/operations/checkpoint-capsule.ts";
 import { deleteCheckpoint, listCheckpoints } from "./capsules/operations/checkpoints.ts";
 import { createCapsule } from "./capsules/operations/create-capsule.ts";
+import { releaseMachine } from "./capsules/operations/release-machine.ts";
 import { destroyCapsule } from "./capsules/operations/destroy-capsule.ts";
 import { forkCapsule } from "./capsules/operations/fork-capsule.ts";
 import { pauseCapsule } from "./capsules/operations/pause-capsule.ts";
@@ -36,10 +37,12 @@ import { measureStorage } from "./disks/storage-report.ts";
 import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
 import { ListenerWatch } from "./listeners/listener-watch.ts";
 import { holdMachines } from "./machines/hold-machines.ts";
+import type { IdleMachines } from "./machines/host-memory.ts";
 import { MachineStarts } from "./machines/machine-starts.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
+import { ParkedMachines } from "./parked/parked-machines.ts";
+import { slotsOverParked } from "./parked/slots-over-parked.ts";
 import { MachinePool } from "./pool/machine-pool.ts";
-import type { WaitingMachines } from "./pool/machine-pool.ts";
 import type { PoolShape } from "./pool/prepare-machine.ts";
 import { RequestActivity } from "./pool/request-activity.ts";
 import type { FrozenTemplate } from "./templates/frozen-template.ts";
@@ -57,7 +60,9 @@ export interface RunningHostAgent extends HostAgent {
   /** Keeps a machine of this template waiting also before the first capsule of it; where none wait by the options it does nothing. */
   expect(shape: PoolShape): void;
   /** What waits for capsules. */
-  waitingMachines(): Promise<WaitingMachines>;
+  waitingMachines(): Promise<IdleMachines>;
+  /** The machines of paused capsules that are kept until their memory is needed. */
+  parkedMachines(): Promise<IdleMachines>;
   /** Paused capsules that this host cannot resume. */
   incompatibleCapsules(signal: AbortSignal): Promise<IncompatibleCapsules>;
   /**
@@ -72,6 +77,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
   const machines = {
     ...deps.machines,
     ...holdMachines(deps.machines.hypervisor, deps),
+    slots: slotsOverParked(deps.machines.slots, () => parked, deps.clock),
     starts: new MachineStarts(deps.host.facts.cpuCores, deps.clock),
   };
   const closing = new AbortController();
@@ -83,7 +89,12 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     ...(options.warmWhenIdle ? { cpuIdleMs: deps.host.cpuIdleMs } : {}),
   });
   const pool = new MachinePool({ ...deps, machines, activity }, options);
-  const operationDeps = { ...deps, ...options, machines, consoles, registry, pool };
+  const releaseDeps = { ...deps, machines, consoles, registry };
+  const parked: ParkedMachines = new ParkedMachines(
+    { ...deps, release: (capsule, one) => releaseMachine(capsule, one, releaseDeps) },
+    options,
+  );
+  const operationDeps = { ...deps, ...options, machines, consoles, registry, pool, parked };
   const { capsules, queue } = registry;
   const ends: Readonly<Record<LifetimeEnd, (id: string) => Promise<unknown>>> = {
     pause: (id) => pauseCapsule(id, operationDeps, closing.signal),
@@ -115,12 +126,14 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
 
   /** The same for an operation after which more machines run. */
   const inQueueStarting = async <T>(id: string, work: () => Promise<T>, count = 1): Promise<T> => {
-    pool.makeRoom(count * (capsules.get(id)?.spec.memoryMib ?? 0));
+    const needMib = count * (capsules.get(id)?.spec.memoryMib ?? 0);
+    await parked.makeRoom(needMib, id);
+    pool.makeRoom(needMib);
     return await inQueue(id, work);
   };
 
   const settings = (id: string, change: SettingsChange, signal: AbortSignal): Promise<void> =>
-    inQueue(id, () => changeSettings(registry.require(id), change, deps, withClosing(signal)));
+    inQueue(id, () => changeSettings(registry.require(id), change, operationDeps, withClosing(signal)));
 
   const deleteSnapshot = async (key: string): Promise<void> => {
     const dependants = [...capsules.values()].filter(({ record }) => record.template.hash === key);
@@ -174,6 +187,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       const create = Symbol(spec.id);
       const hold = (template: FrozenTemplate): void => void held.set(create, template);
       try {
+        await parked.makeRoom(spec.memoryMib);
         return await inQueue(spec.id, () => createCapsule(spec, hold, operationDeps, withClosing(signal)));
       } finally {
         held.delete(create);
@@ -243,7 +257,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       listeners.close();
       closing.abort(new WrennError("host_unavailable", {}));
       try {
-        await pool.close();
+        await Promise.all([pool.close(), parked.close()]);
         await endAll(end);
       } finally {
         await registry.settled();
@@ -251,6 +265,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       }
     },
     waitingMachines: () => pool.measure(),
+    parkedMachines: () => parked.measure(),
     expect: (shape) => pool.expect(shape),
     incompatibleCapsules: async (signal) =>
       findIncompatible(capsules.values(), await deps.machines.hypervisor.identity(signal)),

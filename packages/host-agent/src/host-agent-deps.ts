@@ -32,6 +32,8 @@ export interface HostAgentOptions {
   readonly warmMachines?: number;
   /** They are made only while a processor of the host is idle; default: whenever no request is under way. */
   readonly warmWhenIdle?: boolean;
+  /** Machines of paused capsules that are kept stopped, at most; default: none. */
+  readonly parkedMachines?: number;
   /** Seconds that a capsule is paused before its memory is packed; default: never. */
   readonly packAfterSec?: number;
 }

@@ -17,7 +17,7 @@ export async function withServer(
   const progress = new ProgressDisplay(process.stderr);
   const server = await startServer({
     // It serves one command: nothing is prepared for the next one.
-    config: { ...readConfig(env, "127.0.0.1:0"), warmMachines: 0 },
+    config: { ...readConfig(env, "127.0.0.1:0"), warmMachines: 0, parkedMachines: 0 },
     logger: createLog("text", "error"),
     progress: progress.update,
     signal,

@@ -33,6 +33,7 @@ export async function bench(options: BenchOptions): Promise<void> {
       createAnswerMs: undefined,
       // Rows are about machines that wait only where they say so.
       warmMachines: 0,
+      parkedMachines: 0,
       dataDirectory: process.env["WRENN_DATA_DIR"] ?? "/var/lib/wrenn-bench",
     },
     logger: createLog("text", "error"),

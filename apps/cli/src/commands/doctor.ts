@@ -43,7 +43,7 @@ async function startAgent(dataDirectory: string, signal: AbortSignal) {
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
       progress: () => {},
     },
-    { config: { ...readConfig(process.env), dataDirectory, warmMachines: 0 }, version: "0" },
+    { config: { ...readConfig(process.env), dataDirectory, warmMachines: 0, parkedMachines: 0 }, version: "0" },
     signal,
   );
   settle();

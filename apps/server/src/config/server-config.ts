@@ -61,6 +61,8 @@ export interface ServerConfig {
   readonly packAfterSec?: number | undefined;
   /** Machines kept waiting for capsules of the templates that are used most; default: by the size of the host. */
   readonly warmMachines?: number | undefined;
+  /** Machines of paused capsules that are kept stopped, at most; default: by the memory of the host. */
+  readonly parkedMachines?: number | undefined;
   /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */
   readonly createAnswerMs?: number | undefined;
   /** Networks that hosts of teams may be in besides the internet. */
@@ -122,6 +124,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     ...(env["WRENN_WARM_MACHINES"] === undefined
       ? {}
       : { warmMachines: parseCount("WRENN_WARM_MACHINES", env["WRENN_WARM_MACHINES"], 64) }),
+    ...(env["WRENN_PARKED_MACHINES"] === undefined
+      ? {}
+      : { parkedMachines: parseCount("WRENN_PARKED_MACHINES", env["WRENN_PARKED_MACHINES"], 64) }),
     createAnswerMs: 1000 * parseSeconds("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "2", 600),
     diskReserve: readDiskReserve(env),
     retention: readRetention(env),

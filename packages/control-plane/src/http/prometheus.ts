@@ -14,8 +14,8 @@ const STATUSES = ["pending", "starting", "running", "paused", "hibernated", "mis
 /** Seconds: from a cached read to the start of a machine. */
 const BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 
-/** Counts the machines that wait for capsules, and the memory that only they hold. */
-export type WaitingMachinesReader = () => Promise<{ readonly count: number; readonly memoryBytes: number }>;
+/** Counts machines that no one uses at present, and the memory that only they hold. */
+export type IdleMachinesReader = () => Promise<{ readonly count: number; readonly memoryBytes: number }>;
 
 export interface PrometheusDeps {
   readonly database: Database;
@@ -24,7 +24,9 @@ export interface PrometheusDeps {
   readonly phaseMetrics: PhaseMetrics;
   readonly proxies: TrustedProxies;
   /** Machines of this server's own host that wait for capsules. */
-  readonly waitingMachines?: WaitingMachinesReader | undefined;
+  readonly waitingMachines?: IdleMachinesReader | undefined;
+  /** Machines of this server's own host whose capsules are paused. */
+  readonly parkedMachines?: IdleMachinesReader | undefined;
   /** Opens the metrics to collectors elsewhere; without it there are none. */
   readonly token: string | undefined;
 }
@@ -32,7 +34,7 @@ export interface PrometheusDeps {
 /** `/metrics` for Prometheus. It tells about all teams, so it is answered to programs of this machine, and to others by a token. */
 export function registerPrometheus(
   app: App,
-  { database, version, limits, phaseMetrics, proxies, waitingMachines, token }: PrometheusDeps,
+  { database, version, limits, phaseMetrics, proxies, waitingMachines, parkedMachines, token }: PrometheusDeps,
 ): void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "wrenn_" });
@@ -50,16 +52,18 @@ export function registerPrometheus(
     labelNames: ["status"],
     registers: [registry],
   });
-  const waiting = new Gauge({
-    name: "wrenn_waiting_machines",
-    help: "Machines of this host that wait for capsules",
-    registers: waitingMachines ? [registry] : [],
-  });
-  const waitingBytes = new Gauge({
-    name: "wrenn_waiting_machines_bytes",
-    help: "Memory of this host that waiting machines hold for themselves",
-    registers: waitingMachines ? [registry] : [],
-  });
+  const idle = [
+    gaugesOf(registry, waitingMachines, {
+      name: "wrenn_waiting_machines",
+      help: "Machines of this host that wait for capsules",
+      memory: "Memory of this host that waiting machines hold for themselves",
+    }),
+    gaugesOf(registry, parkedMachines, {
+      name: "wrenn_parked_machines",
+      help: "Machines of this host that are kept for their paused capsules",
+      memory: "Memory of this host that parked machines hold until it is needed",
+    }),
+  ];
   const requests = new Counter({
     name: "wrenn_http_requests_total",
     help: "Requests answered, by method, route and status",
@@ -96,11 +100,25 @@ export function registerPrometheus(
     }
     const counts = await usageQueries.countByStatus(database.db);
     for (const status of STATUSES) capsules.labels(status).set(counts.get(status) ?? 0);
-    const { count, memoryBytes } = (await waitingMachines?.()) ?? { count: 0, memoryBytes: 0 };
-    waiting.set(count);
-    waitingBytes.set(memoryBytes);
+    for (const read of idle) await read();
     return await reply.type(registry.contentType).send(await registry.metrics());
   });
+}
+
+/** @returns what reads the machines into their two gauges; without a host of the server's own there are none. */
+function gaugesOf(
+  registry: Registry,
+  read: IdleMachinesReader | undefined,
+  { name, help, memory }: { readonly name: string; readonly help: string; readonly memory: string },
+): () => Promise<void> {
+  if (!read) return async () => {};
+  const machines = new Gauge({ name, help, registers: [registry] });
+  const bytes = new Gauge({ name: `${name}_bytes`, help: memory, registers: [registry] });
+  return async () => {
+    const { count, memoryBytes } = await read();
+    machines.set(count);
+    bytes.set(memoryBytes);
+  };
 }
 
 function hasToken(headers: IncomingHttpHeaders, token: string | undefined): boolean {

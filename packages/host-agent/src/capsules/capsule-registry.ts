@@ -24,6 +24,8 @@ export class CapsuleRegistry {
   readonly #deps: CapsuleRegistryDeps;
   readonly #observers = new Set<(status: CapsuleStatus) => void>();
   readonly #background = new Set<Promise<void>>();
+  /** A machine that was parked is watched again when it runs again. */
+  readonly #stallWatches = new WeakMap<RunningMachine["machine"], () => void>();
 
   constructor(deps: CapsuleRegistryDeps) {
     this.#deps = deps;
@@ -99,7 +101,8 @@ export class CapsuleRegistry {
       }
       this.announce(capsule.status());
     };
-    running.machine.onStall(report);
+    this.#stallWatches.get(running.machine)?.();
+    this.#stallWatches.set(running.machine, running.machine.onStall(report));
     if (running.machine.stall) report(running.machine.stall);
   }
 

@@ -74,11 +74,7 @@ export async function beginVerification(
   hypervisor: string,
 ): Promise<Verification> {
   if (generation.diskOnly) return { contents: Promise.resolve() };
-  if (generation.hypervisor !== hypervisor) {
-    throw new WrennError("snapshot_incompatible", {
-      difference: describeDifference(generation.hypervisor, hypervisor),
-    });
-  }
+  requireSameHypervisor(generation, hypervisor);
   const known = await readChecksums(files);
   const readable: { readonly path: string; readonly expected: Checksum }[] = [];
   for (const name of [generation.packed ? "memoryPacked" : "memoryDiff", "deviceState"] as const) {
@@ -92,6 +88,14 @@ export async function beginVerification(
   const contents = readBack(readable);
   contents.catch(() => {});
   return { contents };
+}
+
+/** @throws WrennError `snapshot_incompatible` when another VMM saved the generation than the host has now. */
+export function requireSameHypervisor(generation: Generation, hypervisor: string): void {
+  if (generation.hypervisor === hypervisor) return;
+  throw new WrennError("snapshot_incompatible", {
+    difference: describeDifference(generation.hypervisor, hypervisor),
+  });
 }
 
 async function readBack(

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import type { HostFacts } from "@wrenn/protocol";
-import type { Host, HostAgentOptions } from "../host-agent-deps.ts";
+import type { HostAgentOptions } from "../host-agent-deps.ts";
+import { FREE_TO_KEEP, measureMemory, missingMib } from "../machines/host-memory.ts";
+import type { HostMemory, IdleMachines } from "../machines/host-memory.ts";
 import type { PreparedMachine } from "../machines/running-machine.ts";
 import { discardMachine, prepareMachine } from "./prepare-machine.ts";
 import type { PoolShape, PrepareMachineDeps } from "./prepare-machine.ts";
@@ -13,21 +13,14 @@ import { TemplateDemand } from "./template-demand.ts";
 const TICK_MS = 5000;
 /** After a failure no machine is made for this long. */
 const RETRY_MS = 30_000;
-/** Parts of the host's memory that have to be free for another machine, and for those that wait to be kept. */
+/** Part of the host's memory that has to be free for another machine. */
 const FREE_TO_ADD = 0.25;
-const FREE_TO_KEEP = 0.12;
 
 export interface MachinePoolDeps extends Omit<PrepareMachineDeps, "capsulesDirectory"> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly activity: Pick<RequestActivity, "quiet" | "pause">;
-  readonly host: Pick<Host, "freeMemoryMib"> & { readonly facts: Pick<HostFacts, "memoryMib"> };
-}
-
-/** What waits for capsules on a host. */
-export interface WaitingMachines {
-  readonly count: number;
-  readonly memoryBytes: number;
+  readonly host: HostMemory;
 }
 
 interface Waiting extends PreparedMachine {
@@ -102,10 +95,8 @@ export class MachinePool {
   }
 
   /** How many machines wait, and what their processes hold of the host's memory. */
-  async measure(): Promise<WaitingMachines> {
-    const waiting = this.#waiting;
-    const bytes = await Promise.all(waiting.map(({ machine }) => readOwnMemory(machine.process.pid)));
-    return { count: waiting.length, memoryBytes: bytes.reduce((sum, one) => sum + one, 0) };
+  async measure(): Promise<IdleMachines> {
+    return await measureMemory(this.#waiting.map(({ machine }) => machine.process.pid));
   }
 
   /** How many machines wait. */
@@ -196,16 +187,10 @@ export class MachinePool {
   }
 
   #isShort(part: number, needMib: number): boolean {
-    return this.#deps.host.freeMemoryMib() - needMib < this.#deps.host.facts.memoryMib * part;
+    return missingMib(this.#deps.host, part, needMib) > 0;
   }
 }
 
 function keyOf({ template, diskMib }: PoolShape): string {
   return `${template.hash}/${template.shape.vcpus}/${template.shape.memoryMib}/${diskMib}`;
-}
-
-/** Bytes of memory that are free again without the process; 0 when it is gone. Pages of files are not counted. */
-async function readOwnMemory(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
-  return Number(/^Private_Dirty: +(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024;
 }

@@ -3,6 +3,7 @@ import type { Clock } from "@wrenn/core";
 import { parsePolicy } from "@wrenn/network";
 import type { CapsuleSpec, SettingsChange } from "@wrenn/protocol";
 import type { Machines } from "../../machines/machines.ts";
+import type { ParkedMachines } from "../../parked/parked-machines.ts";
 import type { Capsule } from "../capsule.ts";
 import { startOfRun } from "../capsule-record.ts";
 import type { CapsuleRecord } from "../capsule-record.ts";
@@ -10,6 +11,7 @@ import type { CapsuleRecord } from "../capsule-record.ts";
 export interface ChangeSettingsDeps {
   readonly clock: Pick<Clock, "now">;
   readonly machines: Pick<Machines<"applyPolicy">, "slots">;
+  readonly parked: Pick<ParkedMachines, "end">;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface ChangeSettingsDeps {
 export async function changeSettings(
   capsule: Capsule,
   change: SettingsChange,
-  { clock, machines }: ChangeSettingsDeps,
+  { clock, machines, parked }: ChangeSettingsDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { network, remainingSec } = change;
@@ -31,6 +33,8 @@ export async function changeSettings(
     throw new WrennError("capsule_not_running", { status: capsule.publicState() });
   const { running, record } = capsule;
   if (network && running) await machines.slots.applyPolicy(running.slot, network, signal);
+  // Its slot has the policy of before.
+  if (network) await parked.end(capsule.id);
   const { runEnd: _before, ...others } = record;
   const kept = remainingSec === undefined ? record : others;
   await capsule.replace({

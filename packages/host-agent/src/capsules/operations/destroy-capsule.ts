@@ -2,6 +2,7 @@ import { problemOf, WrennError } from "@wrenn/core";
 import { isDiskFull } from "../../disks/full-disk.ts";
 import type { PortConnections } from "../../host-agent-deps.ts";
 import type { Machines } from "../../machines/machines.ts";
+import type { ParkedMachines } from "../../parked/parked-machines.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Step } from "../../steps.ts";
 import type { Capsule } from "../capsule.ts";
@@ -12,6 +13,7 @@ import type { OperationJournalDeps } from "./operation-journal.ts";
 export interface DestroyCapsuleDeps extends OperationJournalDeps {
   readonly registry: CapsuleRegistry;
   readonly machines: Pick<Machines<"release">, "slots">;
+  readonly parked: Pick<ParkedMachines, "end">;
   readonly connections: Pick<PortConnections, "reset">;
 }
 
@@ -61,6 +63,7 @@ async function releaseCapsule(
     await running?.machine.destroy();
     lives = false;
     await running?.pages?.stop();
+    await deps.parked.end(capsule.id);
   });
   await step("slot", async () => {
     // A machine that lives on would share its slot with the next one.

@@ -11,11 +11,13 @@ import { NEW_CAPSULE_BYTES, startCapsule } from "./create-capsule.ts";
 import type { StartCapsuleDeps } from "./create-capsule.ts";
 import { inheritDefaults } from "../process-defaults.ts";
 import { destroyCapsule } from "./destroy-capsule.ts";
+import type { DestroyCapsuleDeps } from "./destroy-capsule.ts";
 import { inParallel } from "./in-parallel.ts";
 import { OperationJournal } from "./operation-journal.ts";
 
 export type ForkCapsuleDeps = StartCapsuleDeps &
-  AddGenerationDeps & {
+  AddGenerationDeps &
+  Pick<DestroyCapsuleDeps, "parked"> & {
     readonly host: Pick<Host, "facts">;
   };
 

@@ -8,10 +8,13 @@ import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
 import { compactLayers, dropOldPauses, verifyNewGeneration } from "../upkeep/settle-generations.ts";
+import type { CompactLayersDeps } from "../upkeep/settle-generations.ts";
 import { captureGeneration } from "./capture-generation.ts";
 import type { CaptureGenerationDeps } from "./capture-generation.ts";
 import { OperationJournal } from "./operation-journal.ts";
 import type { OperationJournalDeps } from "./operation-journal.ts";
+import { parkMachine } from "./park-machine.ts";
+import type { ParkMachineDeps } from "./park-machine.ts";
 import { attempt, releaseMachine } from "./release-machine.ts";
 import { undoStop } from "./undo-stop.ts";
 
@@ -19,6 +22,7 @@ import { undoStop } from "./undo-stop.ts";
 const COMPACT_MS = 10 * 60_000;
 
 export interface PauseCapsuleDeps extends CaptureGenerationDeps, OperationJournalDeps {
+  readonly parked: ParkMachineDeps["parked"] & CompactLayersDeps["parked"];
   readonly registry: CapsuleRegistry;
   readonly machines: Pick<Machines<"release">, "hypervisor" | "letRun" | "slots">;
   readonly disks: Disks;
@@ -27,8 +31,8 @@ export interface PauseCapsuleDeps extends CaptureGenerationDeps, OperationJourna
 }
 
 /**
- * Freezes a running capsule into a new generation and releases its machine, memory and slot. Open streams wait for the
- * next resume. When it fails the capsule keeps running.
+ * Freezes a running capsule into a new generation and releases its machine, memory and slot, or keeps them until anyone needs them.
+ * Open streams wait for the next resume. When it fails the capsule keeps running.
  */
 export async function pauseCapsule(
   id: string,
@@ -51,7 +55,7 @@ export async function pauseCapsule(
   }
   running.guest.suspend();
   capsule.suspended = running.guest;
-  await leaveMachine(capsule, running, journal, deps);
+  await leaveMachine(capsule, running, journal, deps, () => parkMachine(capsule, running, deps));
   journal.phases.end();
   settleInBackground(capsule, deps);
   return { ...capsule.status(), phases: journal.phases.times() };
@@ -90,18 +94,24 @@ async function commitGeneration(
   }
 }
 
-/** The generation is safe, so from here on the pause cannot be undone: what fails is logged, and the rest is done all the same. */
+/**
+ * The generation is safe, so from here on the pause cannot be undone: what fails is logged, and the rest is done all the same.
+ *
+ * @param park - keeps the machine; returns false when it has to end.
+ */
 export async function leaveMachine(
   capsule: Capsule,
   running: RunningMachine,
   journal: OperationJournal<"pause"> | OperationJournal<"pause-disk">,
   deps: Pick<PauseCapsuleDeps, "clock" | "consoles" | "disks" | "logger" | "machines" | "registry">,
+  park = async (): Promise<boolean> => false,
 ): Promise<void> {
   await attempt(capsule, "journal", () => journal.step("release"), deps);
   capsule.enter("paused");
+  const isParked = await park();
   // A machine that is stopped for good writes no layer, also while its process ends.
   await Promise.all([
-    releaseMachine(capsule, running, deps),
+    ...(isParked ? [] : [releaseMachine(capsule, running, deps)]),
     attempt(capsule, "layers", () => sealLayers(capsule, deps.disks), deps),
   ]);
   await attempt(capsule, "journal", () => journal.clear(), deps);
@@ -110,7 +120,7 @@ export async function leaveMachine(
 /** What the caller does not wait for: reading the generation back, and removing what it replaces. */
 export function settleInBackground(
   capsule: Capsule,
-  deps: Pick<PauseCapsuleDeps, "disks" | "logger" | "registry">,
+  deps: Pick<PauseCapsuleDeps, "disks" | "logger" | "registry"> & Pick<CompactLayersDeps, "parked">,
 ): void {
   const { registry } = deps;
   const generation = capsule.currentGeneration();

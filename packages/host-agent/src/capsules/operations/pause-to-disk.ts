@@ -21,7 +21,7 @@ const UNDO_MS = 30_000;
 
 export type PauseToDiskDeps = Pick<
   PauseCapsuleDeps,
-  "clock" | "connections" | "consoles" | "disks" | "logger" | "machines" | "onStep" | "registry"
+  "clock" | "connections" | "consoles" | "disks" | "logger" | "machines" | "onStep" | "parked" | "registry"
 >;
 
 export type ShutDownDeps = Pick<PauseToDiskDeps, "logger">;

@@ -21,11 +21,12 @@ export interface ReleaseMachineDeps {
 
 /**
  * Ends the machine of a capsule that no longer needs it, and gives its slot back in the background. It does not fail: what
- * cannot be ended now is logged and tried again, and keeps its slot until then. Runs in the capsule's queue.
+ * cannot be ended now is logged and tried again, and keeps its slot until then. Runs in the capsule's queue, or for a parked
+ * machine, which an operation on its capsule waits for.
  */
 export async function releaseMachine(
   capsule: Capsule,
-  { machine, pages, slot }: RunningMachine,
+  { machine, pages, slot }: Pick<RunningMachine, "machine" | "pages" | "slot">,
   deps: ReleaseMachineDeps,
 ): Promise<void> {
   await deps.consoles.collect(capsule.directory);

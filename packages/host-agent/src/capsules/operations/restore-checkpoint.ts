@@ -29,6 +29,8 @@ export async function restoreCheckpoint(
   await capsule.replace({ ...kept, state: "paused", current: generation.id, layers: generation.layers });
   capsule.enter("paused");
   if (running) await releaseMachine(capsule, running, deps);
+  // Its streams are given up, and its disk would be taken for one that an interrupted operation left.
+  await deps.parked.end(id);
   await capsule.directory.tidy(capsule.record);
   return await resumeFrom(capsule, generation, deps, signal);
 }

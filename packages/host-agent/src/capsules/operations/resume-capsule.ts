@@ -1,9 +1,10 @@
-import { defined, WrennError } from "@wrenn/core";
+import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { Disks } from "../../disks/disks.ts";
 import type { Generation, GenerationFiles } from "../../generations/generation.ts";
-import { beginVerification } from "../../generations/verify-generation.ts";
+import { beginVerification, requireSameHypervisor } from "../../generations/verify-generation.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
+import type { ParkedMachines } from "../../parked/parked-machines.ts";
 import type { Capsule } from "../capsule.ts";
 import type { CapsuleRegistry } from "../capsule-registry.ts";
 import { requireFewLayers } from "../upkeep/settle-generations.ts";
@@ -15,6 +16,7 @@ import type { MachineOrigin, StartMachineDeps } from "./start-machine.ts";
 
 export interface ResumeCapsuleDeps extends StartMachineDeps, OperationJournalDeps {
   readonly disks: Pick<Disks, "create" | "flatten" | "layers" | "reserve">;
+  readonly parked: Pick<ParkedMachines, "end" | "take">;
   readonly registry: CapsuleRegistry;
 }
 
@@ -82,9 +84,11 @@ async function restore(
   // Below this its guest would be stalled at its first write.
   using _room = await deps.disks.reserve.claim(NEW_CAPSULE_BYTES, "keep");
   const identity = await deps.machines.hypervisor.identity(signal);
-  const { contents } = await beginVerification(generation, files, identity);
-  capsule.enter("resuming");
   try {
+    const running = await restoreParked(capsule, generation, identity, journal, deps, signal);
+    if (running) return running;
+    const { contents } = await beginVerification(generation, files, identity);
+    if (capsule.state !== "resuming") capsule.enter("resuming");
     return await startMachine(
       capsule,
       { ...originOf(generation, files), verified: contents, newIdentity: false },
@@ -93,10 +97,48 @@ async function restore(
       signal,
     );
   } catch (error) {
-    capsule.enter("paused");
+    if (capsule.state === "resuming") capsule.enter("paused");
     throw error;
   } finally {
     await journal.clear();
+  }
+}
+
+/**
+ * Lets the machine run that the pause of this generation left parked. When that fails it has ended.
+ *
+ * @returns undefined without such a machine, or when that failed: then the generation is started from disk.
+ * @throws WrennError `snapshot_incompatible`; the reason of an abort.
+ */
+async function restoreParked(
+  capsule: Capsule,
+  generation: Generation,
+  identity: string,
+  journal: OperationJournal<"resume">,
+  deps: ResumeCapsuleDeps,
+  signal: AbortSignal,
+): Promise<RunningMachine | undefined> {
+  if (generation.diskOnly) {
+    await deps.parked.end(capsule.id);
+    return undefined;
+  }
+  requireSameHypervisor(generation, identity);
+  const parked = await deps.parked.take(capsule, generation.id);
+  if (!parked) return undefined;
+  capsule.enter("resuming");
+  const files = capsule.directory.generation(generation.id);
+  try {
+    return await startMachine(
+      capsule,
+      { ...originOf(generation, files), parked, newIdentity: false },
+      journal,
+      deps,
+      signal,
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    deps.logger.warn("capsule.parked_resume_failed", { capsule: capsule.id, problem: problemOf(error) });
+    return undefined;
   }
 }
 

@@ -11,6 +11,7 @@ import { GUEST_ANSWER_MS, whileAlive } from "../../machines/running-machine.ts";
 import type { PreparedMachine, RunningMachine } from "../../machines/running-machine.ts";
 import type { Slot } from "@wrenn/network";
 import type { Memory } from "../../memory/memory.ts";
+import type { ParkedMachine } from "../../parked/parked-machines.ts";
 import { templateDiskMib } from "../../templates/frozen-template.ts";
 import { clockDifference } from "../../templates/compatible-template.ts";
 import type { Capsule } from "../capsule.ts";
@@ -44,6 +45,8 @@ export interface MachineOrigin {
   readonly verified?: Promise<void>;
   /** A machine of the pool, which has the template's state already. */
   readonly prepared?: PreparedMachine;
+  /** The machine that was stopped at the moment of `files`, with the disk that it writes next. */
+  readonly parked?: ParkedMachine;
   /** Disk layers below the new overlay, lowest first. */
   readonly layers: readonly string[];
   /** The guest gets a new name and a new machine id. */
@@ -52,7 +55,7 @@ export interface MachineOrigin {
 
 type StartJournal = OperationJournal<"create"> | OperationJournal<"resume">;
 
-/** A machine before its guest has the time of the host and the identity of the capsule; that of the pool stands still. */
+/** A machine before its guest has the time of the host and the identity of the capsule; one of the pool or parked stands still. */
 interface StartedMachine extends Omit<RunningMachine, "guest"> {
   /** The link to a guest that has answered before. */
   readonly guest?: GuestLink;
@@ -60,7 +63,7 @@ interface StartedMachine extends Omit<RunningMachine, "guest"> {
 
 /**
  * Takes a capsule to a machine whose guest answers with the capsule's identity: from its template, or from a generation of
- * it or of its parent. Every step is journalled first; when one fails, everything before it is released in reverse order
+ * it or of its parent, also one that a parked machine still has in memory. Every step is journalled first; when one fails, everything before it is released in reverse order
  * and the record is as it was.
  */
 export async function startMachine(
@@ -77,9 +80,11 @@ export async function startMachine(
   await using undo = new AsyncDisposableStack();
 
   const overlay = record.overlay + 1;
-  const started = origin.prepared
-    ? await takePrepared(capsule, origin.prepared, journal, undo, deps, signal)
-    : await makeMachine(capsule, origin, overlay, journal, undo, deps, signal);
+  const started = origin.parked
+    ? await takeParked(origin.parked, journal, undo, deps)
+    : origin.prepared
+      ? await takePrepared(capsule, origin.prepared, journal, undo, deps, signal)
+      : await makeMachine(capsule, origin, overlay, journal, undo, deps, signal);
   const { machine, slot, pages } = started;
   start.restored();
 
@@ -91,7 +96,8 @@ export async function startMachine(
   const suspended = capsule.suspended?.isClosed === true ? undefined : capsule.suspended;
   const reach = async (inner: AbortSignal): Promise<GuestLink> => {
     if (suspended && !origin.boots) {
-      undo.defer(() => suspended.suspend());
+      // What a parked machine has received since is lost with it: its streams end visibly instead of missing bytes.
+      undo.defer(() => (origin.parked ? suspended.detach() : suspended.suspend()));
       await suspended.resume(inner);
       return suspended;
     }
@@ -190,6 +196,23 @@ async function takePrepared(
   await journal.step("machine");
   activity.onActivity = () => capsule.noteTraffic();
   return { machine, slot, ...defined({ guest }) };
+}
+
+/** Takes the machine that the pause left. Its slot, whose policy holds, and its disk were kept with it. */
+async function takeParked(
+  { machine, slot }: ParkedMachine,
+  journal: StartJournal,
+  undo: AsyncDisposableStack,
+  { machines: { slots } }: Pick<StartMachineDeps, "machines">,
+): Promise<StartedMachine> {
+  undo.defer(async () => {
+    await machine.destroy();
+    await slots.release(slot);
+  });
+  await journal.step("slot");
+  await journal.step("disk");
+  await journal.step("machine");
+  return { machine, slot };
 }
 
 /** Restores a machine from memory, device state and disk of the origin, or boots it from the disk. */

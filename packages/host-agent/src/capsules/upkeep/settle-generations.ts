@@ -6,6 +6,7 @@ import type { DiskClaim } from "../../disks/disk-reserve.ts";
 import type { Disks } from "../../disks/disks.ts";
 import type { Generation } from "../../generations/generation.ts";
 import { recordChecksums } from "../../generations/verify-generation.ts";
+import type { ParkedMachines } from "../../parked/parked-machines.ts";
 import type { Capsule } from "../capsule.ts";
 import { MOST_BELOW } from "../operations/most-layers.ts";
 
@@ -35,6 +36,7 @@ export async function dropOldPauses(capsule: Capsule): Promise<void> {
 
 export interface CompactLayersDeps {
   readonly logger: Logger;
+  readonly parked: Pick<ParkedMachines, "end">;
   readonly disks: Pick<Disks, "flatten" | "layers" | "reserve">;
 }
 
@@ -88,6 +90,8 @@ async function writeIntoOne(
   try {
     await deps.disks.flatten(deps.disks.layers.path(top), path, signal);
     await deps.disks.layers.seal(id);
+    // The disk of a parked machine lies over the layers that are replaced.
+    await deps.parked.end(capsule.id);
     await capsule.save({
       layers: [id],
       generations: capsule.record.generations.map((one) =>
