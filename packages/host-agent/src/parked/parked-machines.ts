@@ -28,6 +28,8 @@ export interface ParkedMachinesDeps {
   readonly clock: Pick<Clock, "sleep">;
   readonly logger: Logger;
   readonly host: HostMemory;
+  /** Memory of a process that is free again without it, bytes. */
+  readonly readMemory?: (pid: number) => Promise<number>;
   /** Ends the machine of a capsule, and gives its slot back. */
   readonly release: (capsule: Capsule, parked: ParkedMachine) => Promise<void>;
 }
@@ -77,7 +79,7 @@ export class ParkedMachines {
     prepare: () => Promise<Pick<ParkedMachine, "generation" | "overlay">>,
   ): Promise<boolean> {
     if (this.#isClosed || this.#limit === 0 || missingMib(this.#deps.host, FREE_TO_KEEP, 0) > 0) return false;
-    const bytes = await readOwnMemory(machine.process.pid);
+    const bytes = await (this.#deps.readMemory ?? readOwnMemory)(machine.process.pid);
     if (bytes > this.#mostBytes(bytes)) return false;
     const prepared = await prepare();
     // The host agent has begun to end.

@@ -59,6 +59,10 @@ export interface AgentOnFakeMachinesOptions {
   readonly space?: () => DiskSpace;
   /** What capsules occupy; what they do by default. */
   readonly measureStorage?: NonNullable<HostAgentDeps["measureStorage"]>;
+  /** How many machines of paused capsules are kept; none by default. */
+  readonly parkedMachines?: number;
+  /** Memory of the host that is free; none by default, of 1 GiB. */
+  readonly freeMemoryMib?: () => number;
   /** What an earlier host agent left, with `leave`. */
   readonly root?: string;
 }
@@ -143,10 +147,10 @@ export async function startAgentOnFakeMachines(
         bases: new TemplateBases(at("bases"), async () => {}),
       },
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
-      host: { facts, freeMemoryMib: () => 0, cpuIdleMs: () => 0, sweep: async () => [] },
+      host: { facts, freeMemoryMib: options.freeMemoryMib ?? (() => 0), cpuIdleMs: () => 0, sweep: async () => [] },
       ...defined({ onStep: options.onStep, measureStorage: options.measureStorage }),
     },
-    { capsulesDirectory: at("capsules") },
+    { capsulesDirectory: at("capsules"), ...defined({ parkedMachines: options.parkedMachines }) },
   );
   await agent.recover(AbortSignal.timeout(60_000));
   return {

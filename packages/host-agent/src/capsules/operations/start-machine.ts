@@ -76,12 +76,18 @@ export async function startMachine(
   const { spec, record } = capsule;
   const { template } = record;
   journal.phases.begin("queue");
-  using start = await deps.machines.starts.begin(signal);
   await using undo = new AsyncDisposableStack();
+  const existing = origin.parked ?? origin.prepared;
+  if (existing)
+    undo.defer(async () => {
+      await existing.machine.destroy();
+      await deps.machines.slots.release(existing.slot);
+    });
+  using start = await deps.machines.starts.begin(signal);
 
   const overlay = record.overlay + 1;
   const started = origin.parked
-    ? await takeParked(origin.parked, journal, undo, deps)
+    ? await takeParked(origin.parked, journal)
     : origin.prepared
       ? await takePrepared(capsule, origin.prepared, journal, undo, deps, signal)
       : await makeMachine(capsule, origin, overlay, journal, undo, deps, signal);
@@ -180,10 +186,6 @@ async function takePrepared(
   signal: AbortSignal,
 ): Promise<StartedMachine> {
   const { machine, guest, slot, activity } = prepared;
-  undo.defer(async () => {
-    await machine.destroy();
-    await slots.release(slot);
-  });
   undo.defer(async () => guest?.detach());
 
   await journal.step("slot");
@@ -199,16 +201,7 @@ async function takePrepared(
 }
 
 /** Takes the machine that the pause left. Its slot, whose policy holds, and its disk were kept with it. */
-async function takeParked(
-  { machine, slot }: ParkedMachine,
-  journal: StartJournal,
-  undo: AsyncDisposableStack,
-  { machines: { slots } }: Pick<StartMachineDeps, "machines">,
-): Promise<StartedMachine> {
-  undo.defer(async () => {
-    await machine.destroy();
-    await slots.release(slot);
-  });
+async function takeParked({ machine, slot }: ParkedMachine, journal: StartJournal): Promise<StartedMachine> {
   await journal.step("slot");
   await journal.step("disk");
   await journal.step("machine");
