@@ -5,10 +5,9 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { eventually } from "@wrenn/core/testing";
+import { clientHelloOf, eventually } from "@wrenn/core/testing";
 import type { NetworkPolicy, Slot } from "@wrenn/network";
 import { runCommand, tryCommand } from "@wrenn/system";
-import { clientHelloOf } from "../support/client-hello.ts";
 import { startDnsStub } from "../support/dns-stub.ts";
 import {
   attachGuest,

@@ -2,6 +2,8 @@ export { Bell } from "./bell.ts";
 export { ByteLog, LAST_BLOCK_COST, logCost } from "./byte-log.ts";
 export { DAY_MS, systemClock } from "./clock.ts";
 export type { Clock } from "./clock.ts";
+export { ClientHelloReader, MAX_HELLO_BYTES } from "./client-hello.ts";
+export type { HelloResult } from "./client-hello.ts";
 export { ConcurrencyLimit } from "./concurrency-limit.ts";
 export { abortable, withDeadline } from "./deadline.ts";
 export { defined } from "./defined.ts";

@@ -8,7 +8,7 @@ import { listenForServerNames } from "../src/gateway/server-name-proxy.ts";
 import { SharedRate } from "../src/gateway/slot-allowance.ts";
 import { SlotState } from "../src/gateway/slot-state.ts";
 import { parsePolicy } from "../src/policy.ts";
-import { clientHelloOf } from "./support/client-hello-of.ts";
+import { clientHelloOf } from "@wrenn/core/testing";
 
 const end = new AbortController();
 after(() => end.abort());

@@ -1,10 +1,9 @@
 import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
-import { problemOf } from "@wrenn/core";
+import { ClientHelloReader, problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { overlaps, parseNetwork } from "../cidr.ts";
 import type { ParsedPolicy } from "../policy.ts";
-import { ClientHelloReader } from "./client-hello.ts";
 import { judgeName } from "./judge-name.ts";
 import { shareOf } from "./slot-allowance.ts";
 import type { SharedRate } from "./slot-allowance.ts";

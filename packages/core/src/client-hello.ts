@@ -1,4 +1,4 @@
-/** What the first bytes of a TLS connection say. The bytes are a guest's: every length is checked before it is used. */
+/** What the first bytes of a TLS connection say. The bytes are a stranger's: every length is checked before it is used. */
 export type HelloResult =
   | { readonly state: "incomplete" }
   | { readonly state: "invalid"; readonly problem: string }

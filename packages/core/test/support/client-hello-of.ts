@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:tls";
-import { defined } from "@wrenn/core";
+import { defined } from "../../src/defined.ts";
 
 /** The first bytes that Node's own TLS client sends for a server name. */
 export async function clientHelloOf(servername: string | undefined): Promise<Buffer> {

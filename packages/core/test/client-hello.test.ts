@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ClientHelloReader, MAX_HELLO_BYTES } from "../src/gateway/client-hello.ts";
-import type { HelloResult } from "../src/gateway/client-hello.ts";
+import { ClientHelloReader, MAX_HELLO_BYTES } from "../src/client-hello.ts";
+import type { HelloResult } from "../src/client-hello.ts";
 import { clientHelloOf } from "./support/client-hello-of.ts";
 
 const hello = await clientHelloOf("www.example.com");
