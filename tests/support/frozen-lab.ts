@@ -60,18 +60,19 @@ export class FrozenLab {
     await rm(this.directory, { recursive: true, force: true });
   }
 
-  /** Boots a machine until its guest answers and freezes it. */
-  async template(): Promise<Frozen> {
+  /** Boots a machine until its guest answers and freezes it; by default, as this version does. */
+  async template(hypervisor: Hypervisor = this.#hypervisor): Promise<Frozen> {
     const spec = await this.#specOn(this.#artifacts.rootfs);
-    const memoryFile = join(this.directory, "base.memory");
+    const name = this.name("base");
+    const memoryFile = join(this.directory, `${name}.memory`);
     await writeFile(memoryFile, "");
     await chown(memoryFile, this.uid, this.uid);
     const { kernel, initramfs } = this.#artifacts;
-    const machine = await this.#hypervisor.boot({ ...spec, kernel, initramfs, memoryFile }, this.signal);
+    const machine = await hypervisor.boot({ ...spec, kernel, initramfs, memoryFile }, this.signal);
     this.#machines.push(machine);
     await this.answers(machine);
     await machine.stop(this.signal);
-    const deviceState = join(this.directory, "base.state");
+    const deviceState = join(this.directory, `${name}.state`);
     await machine.saveDeviceState(deviceState, this.signal);
     await machine.destroy();
     return { memoryFile, deviceState, disk: spec.disk };

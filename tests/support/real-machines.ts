@@ -5,7 +5,7 @@ import { buildBootArtifacts, createArtifactStore, createOverlay } from "@wrenn/d
 import type { BootFiles, GuestKernel, ImageRecipe } from "@wrenn/disk-image";
 import { nativeParts } from "@wrenn/server";
 import { chooseAccelerator, createQemuHypervisor, measureTscKhz } from "@wrenn/vmm";
-import type { Hypervisor } from "@wrenn/vmm";
+import type { Hypervisor, QemuOptions } from "@wrenn/vmm";
 import { buildKvmKernel } from "./kvm-kernel.ts";
 import { projectRoot } from "./sources.ts";
 
@@ -36,6 +36,7 @@ export async function minimalArtifacts(): Promise<BootFiles> {
 export async function qemu(
   program?: string,
   hasRoom: () => Promise<boolean> = async () => true,
+  options: Pick<QemuOptions, "timerChip"> = {},
 ): Promise<Hypervisor> {
   const common = {
     logger: silentLogger,
@@ -43,6 +44,7 @@ export async function qemu(
     shim: nativeParts.shim,
     hasRoom,
     ...defined({ qemu: program }),
+    ...options,
   };
   if (accelerator() === "kvm") return await createQemuHypervisor({ ...common, accelerator: "kvm" });
   const tscKhz = await measureTscKhz(nativeParts.kvmProbe, AbortSignal.timeout(5000));

@@ -24,10 +24,11 @@ const kvm: AcceleratorSettings = { accelerator: "kvm" };
 function options(
   spec: BootSpec | RestoreSpec,
   settings: AcceleratorSettings,
+  timerChip = false,
 ): Map<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
   let name = "";
-  for (const word of commandLine(spec, settings)) {
+  for (const word of commandLine(spec, settings, timerChip)) {
     if (word.startsWith("-")) {
       name = word;
       found.set(name, found.get(name) ?? []);
@@ -44,7 +45,7 @@ const devices = [
   "virtserialport,chardev=bulk,name=wrenn.bulk",
   "virtio-rng-device",
 ];
-const machineType = "microvm,memory-backend=memory,mem-merge=off,dump-guest-core=off";
+const machineType = "microvm,memory-backend=memory,mem-merge=off,dump-guest-core=off,pit=off";
 const kernelArguments =
   "console=ttyS0 panic=-1 reboot=t quiet mitigations=off no_timer_check cryptomgr.notests";
 
@@ -90,5 +91,13 @@ test("a restored machine has the devices of a booted one, in the same order", ()
     assert.deepEqual(restored.get("-incoming"), ["defer"]);
     restored.delete("-incoming");
     assert.deepEqual([...restored], [...booted]);
+  }
+});
+
+test("a machine has no timer chip, except one whose saved state has it", () => {
+  for (const settings of [tcg, kvm]) {
+    assert.match(options(boot, settings).get("-M")?.[0] ?? "", /,pit=off$/);
+    assert.match(options(restore, settings).get("-M")?.[0] ?? "", /,pit=off$/);
+    assert.doesNotMatch(options(restore, settings, true).get("-M")?.[0] ?? "", /pit/);
   }
 });

@@ -16,7 +16,9 @@ import { frozenTscKhz } from "./frozen-tsc.ts";
 import { createQemuIdentity, identityOfProcess } from "./qemu-identity.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import type { MachineRecord } from "./qemu-machine.ts";
+import { chooseQemu } from "./qemu-program.ts";
 import { QmpClient } from "./qmp-client.ts";
+import { hasTimerChip } from "./timer-chip.ts";
 
 /** What QEMU needs beside the guest's memory: itself, translated code, device buffers. */
 const OVERHEAD_MIB = 256;
@@ -37,14 +39,15 @@ export type QemuOptions = AcceleratorSettings & {
   readonly hasRoom: () => Promise<boolean>;
   /** Runs the jail; without it, this process starts it. */
   readonly run?: RunProgram;
-  /** The QEMU to start; Debian's by default. */
+  /** The QEMU to start; by default, one of Debian's. */
   readonly qemu?: string;
+  /** Test seam: machines are booted with a PC's timer chip, as earlier versions did. */
+  readonly timerChip?: true;
 };
 
 /** Machines of QEMU's microvm type, each in a jail of its own. */
 export async function createQemuHypervisor(options: QemuOptions): Promise<Hypervisor> {
-  const qemu = options.qemu ?? "/usr/bin/qemu-system-x86_64";
-  const cgroups = await openCgroups();
+  const [qemu, cgroups] = await Promise.all([options.qemu ?? chooseQemu(options), openCgroups()]);
   const presentIdentity = createQemuIdentity(qemu, options);
 
   const launch = async (
@@ -58,7 +61,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     await using release = new AsyncDisposableStack();
     release.defer(() => rm(spec.directory, { recursive: true, force: true }));
     release.defer(() => cgroups.remove(spec.id));
-    const [groups, prepared] = await Promise.allSettled([
+    const [groups, prepared, timerChip] = await Promise.allSettled([
       cgroups.create(spec.id, {
         memoryBytes: (spec.memoryMib + OVERHEAD_MIB) * 2 ** 20,
         processes: PROCESS_LIMIT,
@@ -66,10 +69,12 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         ...("background" in spec ? defined({ background: spec.background }) : {}),
       }),
       prepareDirectory(spec),
+      "kernel" in spec ? options.timerChip === true : hasTimerChip(spec.deviceState),
     ]);
     if (prepared.status === "rejected") throw prepared.reason;
     if (groups.status === "rejected") throw groups.reason;
-    const process = await start(spec, groups.value, signal);
+    if (timerChip.status === "rejected") throw timerChip.reason;
+    const process = await start(spec, { groups: groups.value, timerChip: timerChip.value }, signal);
     release.defer(() => endProcess(process.pid));
     const record = {
       id: spec.id,
@@ -98,7 +103,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
 
   const start = async (
     spec: BootSpec | RestoreSpec,
-    groups: readonly string[],
+    { groups, timerChip }: { readonly groups: readonly string[]; readonly timerChip: boolean },
     signal: AbortSignal,
   ): ReturnType<typeof startJailed> => {
     const boots = "kernel" in spec;
@@ -129,7 +134,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
         ],
         fileMib: largestFileMib(spec),
         environment: mapsPrivately ? shimEnvironment(options.shim, spec) : {},
-        program: [qemu, ...commandLine(spec, options)],
+        program: [qemu, ...commandLine(spec, options, timerChip)],
       },
       options.run ?? tryCommand,
       signal,
