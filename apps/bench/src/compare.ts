@@ -1,4 +1,5 @@
 import type { RowResult } from "./harness.ts";
+import type { PeerResult } from "./peers/measured-peer.ts";
 import type { MachineFacts } from "./machine-facts.ts";
 import { randomIndexes } from "./random-indexes.ts";
 import { summarise } from "./statistics.ts";
@@ -6,9 +7,19 @@ import { alignTable } from "./table.ts";
 
 /** What `bench --json` stores, and `bench --compare` reads. */
 export interface StoredRun {
+  /** When it began, ISO 8601. */
+  readonly date?: string;
+  /** Of the checkout that was measured; with `+` where files differed from it. */
+  readonly commit?: string | undefined;
   readonly facts: MachineFacts;
-  readonly results: readonly Pick<RowResult, "name" | "unit" | "samples">[];
+  readonly results: readonly StoredRow[];
+  /** Of `--peers`. */
+  readonly peers?: readonly PeerResult[];
 }
+
+/** The least that is stored of a row. */
+export type StoredRow = Pick<RowResult, "name" | "unit" | "samples"> &
+  Partial<Pick<RowResult, "pairs" | "phases">>;
 
 export interface RatioOfMedians {
   /** Median afterwards to median before. */

@@ -1,7 +1,7 @@
 import { apiOf } from "./own-server.ts";
 import { PhaseCollector } from "./request-phases.ts";
 import type { RequestPhases } from "./request-phases.ts";
-import type { BenchContext, PairedTimes, Row, RunningRow } from "./row.ts";
+import type { ApiServer, BenchContext, PairedTimes, Row, RunningRow } from "./row.ts";
 import { summarise } from "./statistics.ts";
 import type { Summary } from "./statistics.ts";
 
@@ -50,7 +50,7 @@ export interface BenchLimits {
 export async function measure(
   rows: readonly Row[],
   { rounds, forMs = Number.POSITIVE_INFINITY }: BenchLimits,
-  context: BenchContext,
+  context: Pick<BenchContext, "server" | "signal">,
   onProgress: (progress: BenchProgress) => void,
   onRound: (results: readonly RowResult[]) => Promise<void> = async () => {},
 ): Promise<readonly RowResult[]> {
@@ -61,7 +61,8 @@ export async function measure(
   for (const [index, row] of rows.entries()) {
     onProgress({ ...all, row: row.name, index, round: undefined, leftMs: undefined });
     const phases = new PhaseCollector();
-    const work = await row.prepare({ ...context, api: apiOf(context.server, context.signal, phases) });
+    const api = (server: ApiServer): BenchContext["api"] => apiOf(server, context.signal, phases);
+    const work = await row.prepare({ ...context, api: api(context.server), apiOf: api });
     stack.defer(() => work.dispose());
     running.push({ row, work, samples: [], pairs: [], phases });
   }

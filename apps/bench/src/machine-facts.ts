@@ -33,6 +33,11 @@ export async function machineFacts(host: HostFacts): Promise<MachineFacts> {
   };
 }
 
+/** One line for people. */
+export function describeFacts(facts: MachineFacts): string {
+  return `${facts.cores} × ${facts.cpu}, ${facts.memoryGiB} GiB, kernel ${facts.kernel}, ${facts.machineProgram}, accelerator ${facts.accelerator}, Node ${facts.node}, load ${facts.load.toFixed(2)}, steal ${facts.stealPercent} %`;
+}
+
 async function qemuVersion(): Promise<string> {
   const { stdout } = await tryCommand(["qemu-system-x86_64", "--version"]);
   return `QEMU ${/version ([\d.]+)/.exec(stdout)?.[1] ?? "of unknown version"}`;

@@ -6,15 +6,17 @@ import type { PhaseCollector } from "./request-phases.ts";
 import type { ApiContext, ApiServer, BenchContext } from "./row.ts";
 
 /** A server that a row has for itself, because it is configured otherwise or is filled with capsules. */
-export interface OwnServer extends BenchContext {
+export interface OwnServer extends Omit<BenchContext, "apiOf"> {
   readonly capsulesDirectory: string;
   /** Ends every capsule of it. */
   readonly close: () => Promise<void>;
 }
 
+/** @param makeApi - a row gives its own, so that what the answers say of their time counts for it. */
 export async function startOwnServer(
   overrides: Partial<ServerConfig>,
   signal: AbortSignal,
+  makeApi: BenchContext["apiOf"] = (server) => apiOf(server, signal),
 ): Promise<OwnServer> {
   const dataDirectory = await mkdtemp("/tmp/wrenn-bench-");
   const config = readConfig(process.env, "127.0.0.1:0");
@@ -28,7 +30,7 @@ export async function startOwnServer(
     server,
     signal,
     capsulesDirectory: `${dataDirectory}/capsules`,
-    api: apiOf(server, signal),
+    api: makeApi(server),
     close: async () => {
       await server.close("destroy");
       await rm(dataDirectory, { recursive: true });

@@ -1,9 +1,12 @@
 import type { RowResult } from "./harness.ts";
+import { figure } from "./figures.ts";
+import { describeFacts } from "./machine-facts.ts";
 import type { MachineFacts } from "./machine-facts.ts";
 import type { PairedTimes, Target } from "./row.ts";
 import { alignTable } from "./table.ts";
-import { summarisePairs } from "./statistics.ts";
-import type { Summary } from "./statistics.ts";
+import { MIN_SAMPLES, summarisePairs } from "./statistics.ts";
+import type { PairedSummary, Summary } from "./statistics.ts";
+import { describeTarget, judgeLimit, judgeTarget } from "./verdicts.ts";
 
 /** The table for people: figures beside what is asked, and the machine they were measured on. */
 export function renderReport(facts: MachineFacts, results: readonly RowResult[]): string {
@@ -16,11 +19,11 @@ export function renderReport(facts: MachineFacts, results: readonly RowResult[])
       ? [summary.min, summary.p50, summary.p90, summary.p99, summary.max].map(figure)
       : // A single ratio below 1 is noise, and no figure of the table.
         ["–", figure(summarisePairs(pairs).ratio.p50), "–", "–", "–"]),
-    asked ? describe(asked) : "–",
+    asked ? describeTarget(asked) : "–",
     asked ? verdictOf(asked, summary, pairs) : "",
   ]);
   return [
-    `${facts.cores} × ${facts.cpu}, ${facts.memoryGiB} GiB, kernel ${facts.kernel}, ${facts.machineProgram}, accelerator ${facts.accelerator}, Node ${facts.node}, load ${facts.load.toFixed(2)}, steal ${facts.stealPercent} %`,
+    describeFacts(facts),
     "",
     ...alignTable([header, ...lines]),
     "",
@@ -44,52 +47,34 @@ function phaseLines(results: readonly RowResult[]): readonly string[] {
 function pairLines(results: readonly RowResult[]): readonly string[] {
   const lines = results.flatMap(({ name, pairs, askedDifferenceMs: asked }) => {
     if (pairs.length === 0) return [];
-    const { wholeP50, baseP50, difference, ratio } = summarisePairs(pairs);
-    const [low, high] = difference.interval;
-    const isResolved = low > 0 || high < 0;
-    const shown = isResolved
-      ? `difference ${figure(difference.p50)}`
-      : `difference not resolved (±${figure(Math.max(high, -low))})`;
-    return [
-      `${name}: ${figure(wholeP50)} and ${figure(baseP50)}, ratio ${ratio.interval.map(figure).join(" to ")}, ${shown} ` +
-        `(95 % interval ${figure(low)} to ${figure(high)}, quartiles ${figure(difference.p25)} to ${figure(difference.p75)})` +
-        (asked === undefined ? "" : `, asked ≤ ${figure(asked)}: ${intervalVerdict(low, high, asked)}`),
-    ];
+    const summary = summarisePairs(pairs);
+    const verdict =
+      asked === undefined
+        ? ""
+        : `, asked ≤ ${figure(asked)}: ${judgeLimit(summary.difference.interval, asked)}`;
+    return [`${name}: ${describePairs(summary)}${verdict}`];
   });
   return lines.length === 0 ? [] : ["paired times (p50, ms)", "", ...lines, ""];
 }
 
-/** On a busy machine the noise can be greater than what is asked. */
-function intervalVerdict(low: number, high: number, asked: number): string {
-  if (high <= asked) return "met";
-  return low > asked ? "missed" : "not decided, too much noise";
-}
-
-function figure(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
-}
-
-function describe(asked: Target): string {
-  const sign = asked.better === "lower" ? "≤" : "≥";
-  return quantiles
-    .flatMap((name) => (asked[name] === undefined ? [] : [`${name} ${sign} ${figure(asked[name])}`]))
-    .join(", ");
+/** Both medians, the ratio and the difference of the pairs, or that noise hides the difference. */
+export function describePairs({ wholeP50, baseP50, ratio, difference }: PairedSummary): string {
+  const medians = `${figure(wholeP50)} and ${figure(baseP50)}`;
+  if (!difference.interval || !ratio.interval)
+    return `${medians}, difference not resolved (fewer than ${MIN_SAMPLES} pairs)`;
+  const [low, high] = difference.interval;
+  const isResolved = low > 0 || high < 0;
+  const shown = isResolved
+    ? `difference ${figure(difference.p50)}`
+    : `difference not resolved (±${figure(Math.max(high, -low))})`;
+  return (
+    `${medians}, ratio ${ratio.interval.map(figure).join(" to ")}, ${shown} ` +
+    `(95 % interval ${figure(low)} to ${figure(high)}, quartiles ${figure(difference.p25)} to ${figure(difference.p75)})`
+  );
 }
 
 /** Of pairs the interval of the median decides. */
 function verdictOf(asked: Target, summary: Summary, pairs: readonly PairedTimes[]): string {
-  if (pairs.length === 0 || asked.p50 === undefined) return verdict(asked, summary);
-  return intervalVerdict(...summarisePairs(pairs).ratio.interval, asked.p50);
+  if (pairs.length === 0 || asked.p50 === undefined) return judgeTarget(asked, summary);
+  return judgeLimit(summarisePairs(pairs).ratio.interval, asked.p50);
 }
-
-function verdict(asked: Target, summary: Summary): string {
-  const met = quantiles.every((name) => {
-    const limit = asked[name];
-    return (
-      limit === undefined || (asked.better === "lower" ? summary[name] <= limit : summary[name] >= limit)
-    );
-  });
-  return met ? "met" : "missed";
-}
-
-const quantiles = ["p50", "p99"] as const;

@@ -14,6 +14,8 @@ export interface ApiContext {
 export interface BenchContext extends ApiContext {
   readonly server: StartedServer;
   readonly signal: AbortSignal;
+  /** Calls another server's API. What its answers say of their time counts for the row. */
+  readonly apiOf: (server: ApiServer) => ApiContext["api"];
 }
 
 export interface Target {

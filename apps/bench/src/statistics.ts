@@ -22,19 +22,24 @@ export function summarise(samples: readonly number[]): Summary {
   };
 }
 
+export type Interval = readonly [low: number, high: number];
+
+/** The median of fewer lies outside of all of them too often for a confidence of 95 %: 2 × 0.5⁵ is 6 %. */
+export const MIN_SAMPLES = 6;
+
 /** What pairs of measurements say about the difference of the two. */
 export interface PairedSummary {
   readonly wholeP50: number;
   readonly baseP50: number;
   /** The whole to the base, pair by pair. */
-  readonly ratio: { readonly p50: number; readonly interval: readonly [low: number, high: number] };
+  readonly ratio: { readonly p50: number; readonly interval: Interval | undefined };
   readonly difference: {
     /** Quartiles of the differences of the pairs. Those of noisy pairs reach below zero. */
     readonly p25: number;
     readonly p50: number;
     readonly p75: number;
-    /** Where the median is with a confidence of 95 %. */
-    readonly interval: readonly [low: number, high: number];
+    /** Where the median is with a confidence of 95 %; undefined for fewer than {@link MIN_SAMPLES} pairs. */
+    readonly interval: Interval | undefined;
   };
 }
 
@@ -57,9 +62,16 @@ export function summarisePairs(
   };
 }
 
-/** Order statistics around the median, whatever the distribution (binomial, by its normal approximation). */
-function medianInterval(sorted: readonly number[]): readonly [number, number] {
-  const { length } = sorted;
+/**
+ * Order statistics around the median, whatever the distribution (binomial, by its normal approximation).
+ *
+ * @param samples - in any order.
+ * @returns where the median is with a confidence of 95 %; undefined for fewer than {@link MIN_SAMPLES} samples.
+ */
+export function medianInterval(samples: readonly number[]): Interval | undefined {
+  const { length } = samples;
+  if (length < MIN_SAMPLES) return undefined;
+  const sorted = [...samples].sort((a, b) => a - b);
   const width = 1.96 * Math.sqrt(length);
   const low = Math.max(1, Math.floor((length - width) / 2));
   const high = Math.min(length, Math.ceil((length + width) / 2) + 1);

@@ -2,18 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { renderReport, summarise } from "@wrenn/bench";
 import type { RowResult } from "@wrenn/bench";
-
-const facts = {
-  cpu: "a processor",
-  cores: 2,
-  memoryGiB: 8,
-  kernel: "6.1",
-  node: "v26.0.0",
-  accelerator: "tcg",
-  machineProgram: "QEMU 7.2.22",
-  load: 0,
-  stealPercent: 0,
-};
+import { facts } from "./support/recorded.ts";
 
 /** Pairs whose differences are 1 ms in the median, and as far from it as `noiseMs`. */
 function pairedRow(askedDifferenceMs: number | undefined, noiseMs: number): RowResult {

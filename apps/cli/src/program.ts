@@ -85,7 +85,10 @@ export function createProgram(): Command {
     .option("--rounds <count>", "measured rounds per row", wholeNumber, 20)
     .option("--only <part>", "only rows whose name contains this")
     .option("--json <file>", "write the raw samples to a file, after each round")
+    .option("--minutes <count>", "begin no round that would end after this time", wholeNumber)
     .option("--quick", "only the rows that people wait for, for two minutes")
+    .option("--goals", "only the rows that docs/reference/performance.md shows first")
+    .option("--peers", "measure podman, gVisor, bwrap and a cold boot next to Wrenn, where installed")
     .option("--compare <file>", "print the ratios to a run that --json stored")
     .action(async (options: BenchOptions) => (await import("./commands/bench.ts")).bench(options));
 

@@ -37,7 +37,7 @@ async function oneCapsule(lab: ControlPlaneLab): Promise<string> {
 
 /** The control plane has one core; database and clients have the others. */
 export const readThroughput: Row = labRow(
-  { name: "control plane: GET capsule", unit: "/s", asked: { p50: 4000, better: "higher" } },
+  { name: "control plane: GET capsule", unit: "/s", asked: { p50: 6000, better: "higher" } },
   async (lab) => {
     const path = await oneCapsule(lab);
     return async () => (await lab.ask("GET", path, CONNECTIONS, READS)).perSecond;
@@ -74,7 +74,7 @@ export const listByMetadata: Row = labRow(
 
 /** The host is one that does everything at once; capsules accumulate, as on a large installation. */
 export const createThroughput: Row = labRow(
-  { name: "control plane: creates", unit: "/s", asked: { p50: 300, better: "higher" } },
+  { name: "control plane: creates", unit: "/s", asked: { p50: 700, better: "higher" } },
   async (lab) => async () => (await lab.ask("POST", "/v1/capsules", CONNECTIONS, CREATES)).perSecond,
 );
 

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { listMachines } from "@wrenn/vmm";
+import { memoryOfTree } from "../peers/processes.ts";
 import { startOwnServer } from "../own-server.ts";
 import type { OwnServer } from "../own-server.ts";
 import { timed } from "../row.ts";
@@ -21,7 +22,7 @@ export const idleMemory: Row = {
   asked: { p50: 20, better: "lower" },
   prepare: async ({ signal }) => {
     const { own, dispose } = await withIdleCapsules(signal);
-    return { sample: async () => await Promise.all((await machinesOf(own)).map(pssOf)), dispose };
+    return { sample: async () => await Promise.all((await machinesOf(own)).map(memoryOfTree)), dispose };
   },
 };
 
@@ -94,15 +95,4 @@ async function processorMsOf(supervisor: number): Promise<number> {
   // Fields of proc_pid_stat(5) after the name: user and system time are 14 and 15, in ticks of 10 ms.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-/** Of the machine's process and its supervisor; MiB. */
-async function pssOf(supervisor: number): Promise<number> {
-  const parts = await Promise.all([String(supervisor), await machineOf(supervisor)].map(pssOfProcess));
-  return parts.reduce((sum, mib) => sum + mib, 0);
-}
-
-async function pssOfProcess(pid: string): Promise<number> {
-  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
-  return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1]) / 1024;
 }

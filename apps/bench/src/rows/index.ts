@@ -15,7 +15,7 @@ import { halfOpenMemory, requestBesideHalfOpen, webSocketMemory } from "./edge.t
 import { eventLatency } from "./events.ts";
 import { execOverhead, execRoundTrip, secondPython, thirdShell } from "./exec.ts";
 import { checkpointStop, fork, forkToExec, pause, resume, resumeToExec } from "./freezing.ts";
-import { createPooled, createPooledToExec, resumePacked } from "./prepared.ts";
+import { createPooled, createPooledAnswered, createPooledToExec, resumePacked } from "./prepared.ts";
 import { policyChange, slotFromPool, slotMade } from "./network-slots.ts";
 import { portProxy } from "./ports.ts";
 import { terminalEchoJoinedHost } from "./joined-host.ts";
@@ -24,7 +24,12 @@ import { restart } from "./restart.ts";
 import { sdkExec } from "./sdk-exec.ts";
 import { sdkImport } from "./sdk-import.ts";
 import { smallPieces, streamInput, streamThroughput } from "./program-streams.ts";
-import { terminalEcho, terminalEchoBesideOutput, terminalEchoBusy } from "./terminal-echo.ts";
+import {
+  terminalEcho,
+  terminalEchoBesideOutput,
+  terminalEchoBusy,
+  terminalEchoOtherBusy,
+} from "./terminal-echo.ts";
 import { download, upload } from "./transfers.ts";
 
 /** Every row of the table, in its order. */
@@ -32,6 +37,7 @@ export const rows: readonly Row[] = [
   createToAnswer,
   createAnswered,
   createPooled,
+  createPooledAnswered,
   createPooledToExec,
   createToExec,
   execRoundTrip,
@@ -55,6 +61,7 @@ export const rows: readonly Row[] = [
   terminalEchoJoinedHost,
   terminalEchoBesideOutput,
   terminalEchoBusy,
+  terminalEchoOtherBusy,
   terminalEchoSaturatedPort,
   terminalEchoOtherSaturated,
   streamThroughput,

@@ -28,13 +28,35 @@ export const createPooled: Row = {
   },
 };
 
+/** Until the answer of the API. */
+export const createPooledAnswered: Row = {
+  name: "create answered, machine waiting (REST)",
+  unit: "ms",
+  asked: { p50: 30, better: "lower" },
+  prepare: async ({ signal, apiOf }) => {
+    const { server, api, close } = await startOwnServer({ warmMachines: 1 }, signal, apiOf);
+    return {
+      sample: async () => {
+        await machineWaits(server, signal);
+        let id = "";
+        const elapsed = await timed(async () => {
+          ({ id } = await api<{ id: string }>("POST", "/v1/capsules", {}));
+        });
+        await api("DELETE", `/v1/capsules/${id}`);
+        return elapsed;
+      },
+      dispose: close,
+    };
+  },
+};
+
 /** What a user waits for while the host was idle before: create over REST, then the result of the first command. */
 export const createPooledToExec: Row = {
   name: "create → sh -c true, machine waiting (REST)",
   unit: "ms",
   asked: { p50: 55, better: "lower" },
-  prepare: async ({ signal }) => {
-    const { server, api, close } = await startOwnServer({ warmMachines: 1 }, signal);
+  prepare: async ({ signal, apiOf }) => {
+    const { server, api, close } = await startOwnServer({ warmMachines: 1 }, signal, apiOf);
     return {
       sample: async () => {
         await machineWaits(server, signal);
@@ -51,7 +73,8 @@ export const createPooledToExec: Row = {
   },
 };
 
-async function machineWaits(
+/** Resolves when the pool of a server has a machine. */
+export async function machineWaits(
   { hostAgent }: Pick<BenchContext["server"], "hostAgent">,
   signal: AbortSignal,
 ): Promise<void> {
@@ -62,9 +85,9 @@ async function machineWaits(
 export const resumePacked: Row = {
   name: "resume from packed memory → guest answers (REST)",
   unit: "ms",
-  prepare: async ({ signal }) => {
+  prepare: async ({ signal, apiOf }) => {
     await using undo = new AsyncDisposableStack();
-    const { api, capsulesDirectory, close } = await startOwnServer({ packAfterSec: 1 }, signal);
+    const { api, capsulesDirectory, close } = await startOwnServer({ packAfterSec: 1 }, signal, apiOf);
     undo.defer(close);
     const { id } = await api<{ id: string }>("POST", "/v1/capsules", { memory_mb: 256 });
     await api("POST", `/v1/capsules/${id}/exec`, { cmd: "python3", args: ["-c", "import json, ssl"] });

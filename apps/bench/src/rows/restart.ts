@@ -15,6 +15,7 @@ import type { Row } from "../row.ts";
 const LAUNCHER = fileURLToPath(new URL("../../../../wrenn", import.meta.url));
 const CAPSULES = 5;
 const POLL_MS = 5;
+const DESTROY_MS = 60_000;
 
 /** The whole `wrenn up`, killed while capsules run, until it answers that it is ready again. */
 export const restart: Row = {
@@ -41,7 +42,9 @@ export const restart: Row = {
     const api = apiOf({ url, apiKey }, signal);
     const capsules: string[] = [];
     undo.defer(async () => {
-      for (const id of capsules) await api("DELETE", `/v1/capsules/${id}`);
+      // After an abort, too: machines outlive the server.
+      const last = apiOf({ url, apiKey }, AbortSignal.timeout(DESTROY_MS));
+      for (const id of capsules) await last("DELETE", `/v1/capsules/${id}`);
     });
     for (let n = 0; n < CAPSULES; n++)
       capsules.push((await api<{ id: string }>("POST", "/v1/capsules", { memory_mb: 256 })).id);

@@ -1,10 +1,8 @@
-import { fileURLToPath } from "node:url";
-import { runCommand } from "@wrenn/system";
 import { withCapsule } from "../capsule.ts";
 import type { BenchContext, Row } from "../row.ts";
+import { transferFile } from "../transfer/transfer-file.ts";
 
 export const TRANSFER_BYTES = 64 << 20;
-const CLIENT = fileURLToPath(new URL("../transfer/process.ts", import.meta.url));
 
 /** A whole file between a capsule and a client in a separate process. */
 function transfer(
@@ -20,15 +18,11 @@ function transfer(
     prepare: async (context) => {
       const { id, dispose } = await withCapsule(context);
       await prepare(context, id);
-      const { url, apiKey } = context.server;
-      const file = new URL(`/v1/capsules/${id}/files/content?path=/root/transfer`, url).href;
+      const file = { path: `/v1/capsules/${id}`, name: "/root/transfer", bytes: TRANSFER_BYTES };
       return {
         sample: async () => {
-          const { stdout } = await runCommand(
-            [process.execPath, CLIENT, direction, file, apiKey, String(TRANSFER_BYTES)],
-            { signal: context.signal },
-          );
-          return TRANSFER_BYTES / 1e3 / Number(stdout);
+          const elapsed = await transferFile(context.server, direction, file, context.signal);
+          return TRANSFER_BYTES / 1e3 / elapsed;
         },
         dispose,
       };

@@ -1,24 +1,40 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { machineFacts, measure, parseStoredRun, renderComparison, renderReport, rows } from "@wrenn/bench";
+import {
+  allPeers,
+  commitOf,
+  goals,
+  machineFacts,
+  measure,
+  measurePeers,
+  parseStoredRun,
+  renderComparison,
+  renderPeerReport,
+  renderReport,
+  rows,
+} from "@wrenn/bench";
 import { ApiClient } from "../client/api-client.ts";
-import type { BenchProgress, StoredRun } from "@wrenn/bench";
+import type { BenchContext, BenchLimits, BenchProgress, Row, StoredRun } from "@wrenn/bench";
 import { CommandExit } from "../command-exit.ts";
 import { ProgressDisplay } from "../output/progress.ts";
 import type { ProgressEvent } from "../output/progress.ts";
 import { prepareHost } from "../prepare-host.ts";
+import { projectRoot } from "../project-root.ts";
 
 export interface BenchOptions {
   readonly rounds: number;
+  readonly minutes?: number;
   readonly only?: string;
   readonly json?: string;
   readonly quick?: boolean;
+  readonly goals?: boolean;
+  readonly peers?: boolean;
   readonly compare?: string;
 }
 
 /** Of `--quick`, which ends within two minutes, starting and ending of the server included. */
 const QUICK_MS = 100_000;
 
-/** Starts a server of its own and measures the rows against it. */
+/** Starts a server of its own and measures the rows against it, or the peers beside it. */
 export async function bench(options: BenchOptions): Promise<void> {
   const before = options.compare === undefined ? undefined : await readStoredRun(options.compare);
   await prepareHost();
@@ -26,7 +42,10 @@ export async function bench(options: BenchOptions): Promise<void> {
   const progress = new ProgressDisplay(process.stderr);
   const stopping = new AbortController();
   const stop = (): void => stopping.abort(new Error("interrupted"));
-  process.once("SIGINT", stop);
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const name of signals) process.once(name, stop);
+  const date = new Date().toISOString();
+  const commit = await commitOf(projectRoot);
   const server = await startServer({
     config: {
       ...readConfig(process.env, "127.0.0.1:0"),
@@ -41,30 +60,74 @@ export async function bench(options: BenchOptions): Promise<void> {
     signal: stopping.signal,
   });
   try {
-    const api = new ApiClient({ url: server.url, apiKey: server.apiKey });
+    const client = new ApiClient({ url: server.url, apiKey: server.apiKey });
+    const api: BenchContext["api"] = (method, path, body) =>
+      client.request(method, path, body, stopping.signal);
     const facts = await machineFacts(await server.hostAgent.facts(stopping.signal));
-    const { only = "", quick = false, json } = options;
-    const chosen = rows.filter((row) => row.name.includes(only) && (!quick || row.isQuick));
-    const results = await measure(
-      chosen,
-      { rounds: options.rounds, ...(quick ? { forMs: QUICK_MS } : {}) },
-      {
-        server,
-        signal: stopping.signal,
-        api: (method, path, body) => api.request(method, path, body, stopping.signal),
+    const report = await run(options, {
+      context: { server, api, signal: stopping.signal },
+      limits: limitsOf(options),
+      onProgress: (update) => progress.update(shownProgress(update)),
+      store: async (part) => {
+        if (options.json !== undefined)
+          await store(options.json, { date, commit, facts, results: [], ...part });
       },
-      (update) => progress.update(shownProgress(update)),
-      async (known) => {
-        if (json !== undefined) await store(json, { facts, results: known });
-      },
-    );
+      facts,
+      before,
+    });
     progress.done();
-    process.stdout.write(renderReport(facts, results));
-    if (before !== undefined) process.stdout.write(`\n${renderComparison(before, results)}`);
+    process.stdout.write(report);
   } finally {
     await server.close("destroy");
-    process.off("SIGINT", stop);
+    for (const name of signals) process.off(name, stop);
   }
+}
+
+interface Run {
+  readonly context: Pick<BenchContext, "server" | "api" | "signal">;
+  readonly limits: BenchLimits;
+  readonly onProgress: (update: BenchProgress) => void;
+  readonly store: (part: Partial<StoredRun>) => Promise<void>;
+  readonly facts: StoredRun["facts"];
+  readonly before: StoredRun | undefined;
+}
+
+/** @returns the text for people. */
+async function run(
+  options: BenchOptions,
+  { context, limits, onProgress, store, facts, before }: Run,
+): Promise<string> {
+  if (options.peers) {
+    const peers = allPeers(context);
+    const found = await measurePeers(peers, limits, context.signal, onProgress, (known) =>
+      store({ peers: known }),
+    );
+    return renderPeerReport(facts, found);
+  }
+  const results = await measure(chosenRows(options), limits, context, onProgress, (known) =>
+    store({ results: known }),
+  );
+  const comparison = before === undefined ? "" : `\n${renderComparison(before, results)}`;
+  return renderReport(facts, results) + comparison;
+}
+
+/** The rows that the options name, in the order of the table. */
+export function chosenRows({
+  only = "",
+  quick = false,
+  goals: onlyGoals = false,
+}: Omit<BenchOptions, "rounds">): readonly Row[] {
+  return rows.filter(
+    (row) =>
+      row.name.includes(only) &&
+      (!quick || row.isQuick) &&
+      (!onlyGoals || goals.some((goal) => goal.row === row)),
+  );
+}
+
+function limitsOf({ rounds, minutes, quick }: BenchOptions): BenchLimits {
+  const limits = [...(quick ? [QUICK_MS] : []), ...(minutes === undefined ? [] : [minutes * 60_000])];
+  return { rounds, ...(limits.length === 0 ? {} : { forMs: Math.min(...limits) }) };
 }
 
 async function readStoredRun(file: string): Promise<StoredRun> {

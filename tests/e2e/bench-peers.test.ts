@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { tryCommand } from "@wrenn/system";
+import { projectRoot } from "../support/sources.ts";
+
+const directory = await mkdtemp("/tmp/wrenn-peers-test-");
+after(() => rm(directory, { recursive: true, force: true }));
+
+const env = { ...process.env, WRENN_DATA_DIR: join(directory, "data") } as Record<string, string>;
+
+interface Peer {
+  readonly name: string;
+  readonly samples: Readonly<Record<string, readonly number[]>>;
+  readonly unavailable: Readonly<Record<string, string>>;
+}
+
+/** What runs of the bench leave in the system, by their names. */
+async function left(): Promise<readonly string[]> {
+  const folders = ["/run/netns", "/tmp", "/sys/fs/cgroup", "/sys/fs/cgroup/memory"];
+  const names = await Promise.all(folders.map(async (folder) => await readdir(folder).catch(() => [])));
+  const mounts = (await readFile("/proc/mounts", "utf8")).split("\n");
+  return [...names.flat(), ...mounts].filter((name) => /bench-peers-|wrenn-bench-(podman|runsc)-/.test(name));
+}
+
+test("bench --peers measures Wrenn and a cold boot, and what is installed; it leaves nothing", async () => {
+  const before = await left();
+  const json = join(directory, "peers.json");
+  const { code, stdout, stderr } = await tryCommand(
+    [join(projectRoot, "wrenn"), "bench", "--peers", "--rounds", "1", "--json", json],
+    { env },
+  );
+  assert.equal(code, 0, stderr);
+  const { peers } = JSON.parse(await readFile(json, "utf8")) as { readonly peers: readonly Peer[] };
+  const find = (wanted: string): Peer =>
+    peers.find(({ name }) => name === wanted) ?? assert.fail(`no ${wanted}`);
+  const { samples: ours, unavailable: missing } = find("Wrenn, no machine waiting");
+  assert.deepEqual(missing, {});
+  for (const measure of [
+    "exec",
+    "upload",
+    "download",
+    "tenAtOnce",
+    "idleMemory",
+    "pauseAndResume",
+    "destroy",
+  ])
+    assert.ok((ours[measure]?.[0] ?? 0) > 0, measure);
+  for (const name of ["Wrenn, no machine waiting", "Wrenn, warmed machine waiting", "QEMU, cold boot"])
+    assert.equal(find(name).samples["firstOutput"]?.length, 1, name);
+  for (const { name, samples, unavailable } of peers)
+    assert.ok(samples["firstOutput"] ?? unavailable["firstOutput"], name);
+  assert.match(stdout, /^fresh machine → first output .* QEMU, cold boot /m);
+  assert.match(stdout, /^bwrap: namespaces only/m);
+  assert.deepEqual(
+    (await left()).filter((name) => !before.includes(name)),
+    [],
+  );
+});
