@@ -5,10 +5,15 @@ import { after, test } from "node:test";
 import { tryCommand } from "@wrenn/system";
 import { projectRoot } from "../support/sources.ts";
 
-const directory = await mkdtemp("/tmp/wrenn-peers-test-");
-after(() => rm(directory, { recursive: true, force: true }));
+const [directory, dataDirectory] = await Promise.all(
+  ["run", "data"].map(async (use) => await mkdtemp(`/tmp/wrenn-peers-test-${use}-`)),
+);
+assert.ok(directory && dataDirectory);
+after(async () => {
+  for (const each of [directory, dataDirectory]) await rm(each, { recursive: true, force: true });
+});
 
-const env = { ...process.env, WRENN_DATA_DIR: join(directory, "data") } as Record<string, string>;
+const env = { ...process.env, WRENN_DATA_DIR: dataDirectory } as Record<string, string>;
 
 interface Peer {
   readonly name: string;

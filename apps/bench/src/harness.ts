@@ -78,6 +78,7 @@ export async function measure(
         : Math.min(perRoundMs * (rounds - round), forMs - (performance.now() - startedAt));
     for (const [index, { row, work, samples, pairs, phases }] of running.entries()) {
       context.signal.throwIfAborted();
+      if (row.maxRounds !== undefined && (round < 0 || round >= row.maxRounds)) continue;
       onProgress({ ...all, row: row.name, index, round: over + 1, leftMs });
       phases.isOpen = round >= 0;
       const value = await work.sample();

@@ -32,6 +32,8 @@ export interface Row {
   readonly asked?: Target;
   /** One of the few that `bench --quick` measures. */
   readonly isQuick?: true;
+  /** For rows whose rounds give many samples and disturb the others: they are measured in so many rounds, without a warm-up. */
+  readonly maxRounds?: number;
   /** For rows whose samples are pairs: milliseconds that the whole may take longer than the base, in the median. */
   readonly askedDifferenceMs?: number;
   /** Makes what the samples need; the returned function removes it. */

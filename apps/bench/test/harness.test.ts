@@ -43,6 +43,25 @@ test("rows are measured in rounds, and the results so far are reported after eac
   assert.deepEqual(log, ["disposed"]);
 });
 
+test("a row with a limit of rounds is measured in the first ones that count only", async () => {
+  const measured: [string, number | undefined][] = [];
+  const results = await measure(
+    [sleeping(1), { ...sleeping(2), maxRounds: 2 }],
+    { rounds: 4 },
+    context,
+    ({ row, round }) => measured.push([row, round]),
+  );
+  assert.deepEqual(
+    results.map(({ samples }) => samples.length),
+    [4, 2],
+  );
+  // Two rounds are a warm-up.
+  assert.deepEqual(
+    measured.flatMap(([row, round]) => (row === "2 ms" && round !== undefined ? [round] : [])),
+    [3, 4],
+  );
+});
+
 test("no round begins that would end after the time is up, and one is always measured", async () => {
   const left: (number | undefined)[] = [];
   const some = await measure([sleeping(20)], { rounds: 1000, forMs: 300 }, context, ({ leftMs }) =>

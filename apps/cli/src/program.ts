@@ -83,12 +83,15 @@ export function createProgram(): Command {
     .command("bench")
     .description("measure the numbers that the documentation quotes, on this machine")
     .option("--rounds <count>", "measured rounds per row", wholeNumber, 20)
-    .option("--only <part>", "only rows whose name contains this")
+    .option("--only <part>", "only rows, or peers of Wrenn, whose name contains this")
     .option("--json <file>", "write the raw samples to a file, after each round")
     .option("--minutes <count>", "begin no round that would end after this time", wholeNumber)
     .option("--quick", "only the rows that people wait for, for two minutes")
     .option("--goals", "only the rows that docs/reference/performance.md shows first")
-    .option("--peers", "measure podman, gVisor, bwrap and a cold boot next to Wrenn, where installed")
+    .option(
+      "--peers",
+      "in place of rows: Wrenn next to podman, gVisor, bwrap and a cold boot, where installed",
+    )
     .option("--compare <file>", "print the ratios to a run that --json stored")
     .action(async (options: BenchOptions) => (await import("./commands/bench.ts")).bench(options));
 

@@ -25,7 +25,7 @@ Generated from [performance-run.json](performance-run.json) by \`npm run referen
 
 - p50 is the median, and p99 the time that 99 % of the samples do not exceed. Brackets hold the 95 % interval of the median. Fewer than 6 samples have none.
 - A difference or a ratio whose interval includes "no difference" is "not resolved".
-- Asked are the goals for a quiet machine with two cores and software emulation.
+- "Asked" is the goal for a quiet machine with two cores and software emulation. "fb03c93" is what that commit took.
 `;
 
 const RENEWAL = `## Measuring again
@@ -145,7 +145,7 @@ function pairLine({ name, pairs }: RowSummary): string {
 }
 
 function renderPeers(run: MeasuredPeers): string {
-  const header = ["measure", "Wrenn", "p50", "beside", "p50", "ratio (95 %)", "asked", ""];
+  const header = ["measure", "Wrenn", "p50", "compared with", "p50", "ratio (95 %)", "asked", ""];
   const lines = run.comparisons.map(({ measure, wrenn, p50, beside }) => {
     const { title, unit } = peerMeasures[measure];
     return [
@@ -160,9 +160,9 @@ function renderPeers(run: MeasuredPeers): string {
       `- ${peer}: ${measures.map((measure) => peerMeasures[measure].title).join("; ")}. Reason: ${reason}`,
   );
   return [
-    "## Beside what people use\n",
+    "## Compared with containers and other sandboxes\n",
     describeOrigin(run),
-    "Ratios are those of Wrenn to the other in the same round. Capsules are used over the API, the others by their commands. Memory is that of the processes of one machine, without what all share.\n",
+    "Each ratio is that of Wrenn to the other in the same round. Capsules are used over the API, the others through their commands. Memory is that of the processes of one machine, without what all machines share.\n",
     table(header, lines),
     "What each isolates:\n",
     `${run.peers.map(({ name, isolates }) => `- ${name}: ${isolates}`).join("\n")}\n`,

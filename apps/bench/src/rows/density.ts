@@ -13,51 +13,56 @@ const PAUSED = 100;
 const WIDTH = 2;
 /** Until what a start leaves to do in a guest is done. */
 const SETTLE_MS = 5000;
-const WATCHED_MS = 5000;
+/** A tick of 10 ms is 0.07 % of it. */
+const WATCHED_MS = 15_000;
 
-/** Memory that an idle capsule costs: its share of pages that it has in common with others, and all of its own. */
-export const idleMemory: Row = {
-  name: `idle clone, of ${IDLE}: PSS`,
-  unit: "MiB",
-  asked: { p50: 20, better: "lower" },
-  prepare: async ({ signal }) => {
-    const { own, dispose } = await withIdleCapsules(signal);
-    return { sample: async () => await Promise.all((await machinesOf(own)).map(memoryOfTree)), dispose };
-  },
-};
-
-async function withIdleCapsules(
-  signal: AbortSignal,
-): Promise<{ readonly own: OwnServer; readonly dispose: () => Promise<void> }> {
-  await using undo = new AsyncDisposableStack();
-  const own = await startOwnServer({}, signal);
-  undo.defer(own.close);
-  for (let n = 0; n < IDLE; n++) await own.api("POST", "/v1/capsules", { memory_mb: 256 });
-  await setTimeout(SETTLE_MS, undefined, { signal });
-  const owned = undo.move();
-  return { own, dispose: () => owned.disposeAsync() };
+/**
+ * A row on idle capsules. They exist only while they are measured, since each of them takes time from the other rows.
+ *
+ * @param measure - is given the supervisors of the machines, and gives one number for each.
+ */
+function idleRow(
+  facts: Omit<Row, "prepare" | "maxRounds">,
+  measure: (supervisors: readonly number[], signal: AbortSignal) => Promise<readonly number[]>,
+): Row {
+  return {
+    ...facts,
+    maxRounds: 2,
+    prepare: async ({ signal }) => {
+      const own = await startOwnServer({}, signal);
+      return {
+        sample: async () => {
+          const capsules: string[] = [];
+          for (let n = 0; n < IDLE; n++)
+            capsules.push((await own.api<{ id: string }>("POST", "/v1/capsules", { memory_mb: 256 })).id);
+          await setTimeout(SETTLE_MS, undefined, { signal });
+          const values = await measure(await machinesOf(own), signal);
+          for (const id of capsules) await own.api("DELETE", `/v1/capsules/${id}`);
+          return values;
+        },
+        dispose: own.close,
+      };
+    },
+  };
 }
 
+/** Memory that an idle capsule costs: its share of pages that it has in common with others, and all of its own. */
+export const idleMemory: Row = idleRow(
+  { name: `idle clone, of ${IDLE}: PSS`, unit: "MiB", asked: { p50: 20, better: "lower" } },
+  async (supervisors) => await Promise.all(supervisors.map(memoryOfTree)),
+);
+
 /** The share of a core that each idle capsule takes. */
-export const idleProcessor: Row = {
-  name: `idle clone, of ${IDLE}: processor`,
-  unit: "%",
-  asked: { p50: 0.3, better: "lower" },
-  prepare: async ({ signal }) => {
-    const { own, dispose } = await withIdleCapsules(signal);
-    const used = async (): Promise<readonly number[]> =>
-      await Promise.all((await machinesOf(own)).map(processorMsOf));
-    return {
-      sample: async () => {
-        const before = await used();
-        const elapsed = await timed(async () => await setTimeout(WATCHED_MS, undefined, { signal }));
-        const after = await used();
-        return after.map((ms, index) => (100 * (ms - (before[index] ?? 0))) / elapsed);
-      },
-      dispose,
-    };
+export const idleProcessor: Row = idleRow(
+  { name: `idle clone, of ${IDLE}: processor`, unit: "%", asked: { p50: 0.3, better: "lower" } },
+  async (supervisors, signal) => {
+    const used = async (): Promise<readonly number[]> => await Promise.all(supervisors.map(processorMsOf));
+    const before = await used();
+    const elapsed = await timed(async () => await setTimeout(WATCHED_MS, undefined, { signal }));
+    const after = await used();
+    return after.map((ms, index) => (100 * (ms - (before[index] ?? 0))) / elapsed);
   },
-};
+);
 
 export const pausedProcesses: Row = {
   name: `${PAUSED} paused capsules: machines`,

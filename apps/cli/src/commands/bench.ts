@@ -98,7 +98,8 @@ async function run(
   { context, limits, onProgress, store, facts, before }: Run,
 ): Promise<string> {
   if (options.peers) {
-    const peers = allPeers(context);
+    const { only = "" } = options;
+    const peers = allPeers(context).filter(({ name, isWrenn }) => isWrenn || name.includes(only));
     const found = await measurePeers(peers, limits, context.signal, onProgress, (known) =>
       store({ peers: known }),
     );
