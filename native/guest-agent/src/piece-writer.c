@@ -20,11 +20,11 @@ static bool set_direct(struct piece_writer *writer, int fd, bool direct) {
 }
 
 static int write_ordinary(struct piece_writer *writer, int fd, const uint8_t *bytes, size_t length) {
-  writer->at += length;
   while (length > 0) {
     ssize_t n = write(fd, bytes, length);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno;
+    writer->at += (uint64_t)n;
     bytes += n;
     length -= (size_t)n;
   }

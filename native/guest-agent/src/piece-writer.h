@@ -9,10 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A chunk that is this long is the beginning of a large file. While this many files are written, no other one gathers pieces. */
+enum { LARGE_CHUNK = 32768, FEW_GATHERERS = 8 };
+
 struct piece_writer {
   uint8_t *piece; /* whole blocks that are gathered; NULL while writes are ordinary */
   size_t length;
-  uint64_t at; /* bytes before them */
+  uint64_t at; /* bytes before them: that many are in the file, also after a failure */
   bool direct;
   bool ordinary; /* for good */
 };

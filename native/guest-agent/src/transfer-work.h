@@ -8,8 +8,6 @@
 
 /* Parts of few downloads are larger: each is a request to the disk. */
 enum { READ_PART = 131072 - 8, LARGE_READ_PART = 4 * READ_PART };
-/* A chunk of an upload that is this long is the beginning of a large file. */
-enum { LARGE_CHUNK = 32768 };
 
 struct transfer_work {
   struct job job; /* first: a job is its work */

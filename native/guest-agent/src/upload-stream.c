@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "input-stream.h"
+#include "piece-writer.h"
 #include "status.h"
 
 struct upload_stream {
@@ -23,7 +24,8 @@ struct upload_stream {
   /* A worker's while `busy` */
   bool busy;
   struct buffer chunk;
-  uint64_t at; /* where in the file the next byte is written */
+  struct piece_writer writer;
+  bool may_gather; /* few others do */
   struct buffer answer;
   int status;
   /* The end */
@@ -37,18 +39,20 @@ struct upload_stream {
 
 static void work_write(struct job *job) {
   struct upload_stream *s = (struct upload_stream *)job;
-  s->status = STATUS_OK;
-  while (buffer_length(&s->chunk) > 0) {
-    ssize_t n = pwrite(s->upload->file.fd, buffer_data(&s->chunk), buffer_length(&s->chunk), (off_t)s->at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      s->status = errno;
-      break;
-    }
-    s->at += (uint64_t)n;
-    buffer_consume(&s->chunk, (size_t)n);
-  }
+  size_t length = buffer_length(&s->chunk);
+  int fd = s->upload->file.fd;
+  /* Those who appended before may have left the file's position behind bytes that do not count. */
+  bool is_first = s->writer.at == s->start && s->writer.length == 0;
+  if (is_first && lseek(fd, (off_t)s->start, SEEK_SET) < 0)
+    s->status = errno;
+  else
+    s->status = piece_writer_add(&s->writer, fd, buffer_data(&s->chunk), length, s->may_gather && length >= LARGE_CHUNK);
   buffer_free(&s->chunk);
+}
+
+static void work_flush(struct job *job) {
+  struct upload_stream *s = (struct upload_stream *)job;
+  s->status = piece_writer_finish(&s->writer, s->upload->file.fd);
 }
 
 static void work_commit(struct job *job) {
@@ -76,6 +80,7 @@ static void release(struct upload_stream *s) {
   upload_release(s->upload);
   buffer_free(&s->inbox);
   buffer_free(&s->chunk);
+  piece_writer_free(&s->writer);
   buffer_free(&s->answer);
   free(s);
 }
@@ -122,6 +127,8 @@ static void advance(struct upload_stream *s) {
     s->chunk = s->inbox;
     s->inbox = (struct buffer){0};
     submit(s, JOB_PART, work_write, written);
+  } else if (s->writer.piece && (s->finisher.table || s->dropped)) {
+    submit(s, JOB_PART, work_flush, written);
   } else if (s->finisher.table) {
     finish(s);
   } else if (s->dropped) {
@@ -134,8 +141,9 @@ static void written(struct job *job) {
   s->busy = false;
   s->pending = buffer_length(&s->inbox);
   s->input.window_due = true;
-  if (s->at > s->upload->offset) upload_touch(s->upload);
-  s->upload->offset = s->at;
+  if (s->writer.at > s->upload->offset) upload_touch(s->upload);
+  /* What is gathered counts when it is in the file. */
+  s->upload->offset = s->writer.at;
   if (s->status != STATUS_OK) s->problem = s->status;
   advance(s);
 }
@@ -197,8 +205,9 @@ int request_upload_write(struct uploads *uploads, struct reader *r, struct buffe
   s->stream = (struct stream){.kind = &upload_streams, .handle = handle, .lane = LANE_BULK};
   s->upload = upload;
   s->input.id = stream_id(handle, STREAM_INPUT);
-  s->start = s->at = offset;
+  s->start = s->writer.at = offset;
   s->window = input_file_window(uploads->streaming);
+  s->may_gather = uploads->streaming < FEW_GATHERERS;
   upload->busy = true;
   uploads->streaming++;
   stream_add(uploads->streams, &s->stream);

@@ -67,6 +67,7 @@ static void a_write_that_fails_is_reported(const char *directory) {
   CHECK(fd >= 0 && setrlimit(RLIMIT_FSIZE, &limit) == 0);
   for (uint64_t at = 0; status == 0 && at < 2000000; at += 100000) status = piece_writer_add(&writer, fd, bytes_at(at), 100000, true);
   CHECK(status == EFBIG);
+  CHECK(writer.at > 0 && writer.at <= 700000 && lseek(fd, 0, SEEK_CUR) == (off_t)writer.at);
   CHECK(setrlimit(RLIMIT_FSIZE, &none) == 0);
   piece_writer_free(&writer);
   CHECK(!writer.piece);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
@@ -47,6 +48,12 @@ async function begin(
   return id;
 }
 
+function cut(bytes: Buffer, size: number): Buffer[] {
+  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
+    bytes.subarray(index * size, (index + 1) * size),
+  );
+}
+
 const stateOf = async (id: string, of: CapsuleUploads = uploads): Promise<UploadState> =>
   await of.state(id, { signal });
 const descriptors = async ({ pid } = agent): Promise<number> => (await readdir(`/proc/${pid}/fd`)).length;
@@ -80,6 +87,35 @@ test("an upload in parts is exact, has no name before its end, and leaves nothin
   }
   assert.deepEqual(seen, ["create file", "create last"]);
   await eventually("everything is closed", async () => (await descriptors()) <= before);
+});
+
+test("large parts go past the page cache where the file system can do it, wherever a part begins", async (t) => {
+  const probe = await open(at("probe"), constants.O_CREAT | constants.O_WRONLY | constants.O_DIRECT).catch(
+    () => undefined,
+  );
+  await probe?.close();
+  if (!probe) return t.skip("this file system takes no direct writes");
+  const content = randomBytes(9 * MIB + 77);
+  const id = await begin(at("direct"), content.length);
+  // The first part breaks off within a block, and so does the second.
+  const broken = new Error("the client left");
+  const parts = [content.subarray(0, 3 * MIB + 1), content.subarray(3 * MIB + 1, 6 * MIB - 5)];
+  for (const part of parts) {
+    const { offset } = await stateOf(id);
+    await assert.rejects(
+      uploads.append(id, offset, chunks(...cut(part, 65_536), broken), { signal }),
+      broken,
+    );
+  }
+  const { offset } = await stateOf(id);
+  assert.equal(offset, 6 * MIB - 5);
+  const { entry } = await uploads.append(id, offset, chunks(...cut(content.subarray(offset), 65_536)), {
+    signal,
+  });
+  assert.equal(entry?.size, content.length);
+  const { stdout } = await run("fincore", ["--bytes", "--noheadings", "--output", "RES", at("direct")]);
+  assert.ok(Number(stdout) < 3 * MIB, `${stdout} bytes are in the page cache`);
+  assert.ok(content.equals(await readFile(at("direct"))));
 });
 
 test("an upload outlives the link that began it, with what it had sent", async () => {
