@@ -21,7 +21,14 @@ export async function startOwnServer(
   const dataDirectory = await mkdtemp("/tmp/wrenn-bench-");
   const config = readConfig(process.env, "127.0.0.1:0");
   const server = await startServer({
-    config: { ...config, createAnswerMs: undefined, warmMachines: 0, parkedMachines: 0, ...overrides, dataDirectory },
+    config: {
+      ...config,
+      createAnswerMs: undefined,
+      warmMachines: 0,
+      parkedMachines: 0,
+      ...overrides,
+      dataDirectory,
+    },
     logger: silentLogger,
     progress: () => {},
     signal,

@@ -8,7 +8,7 @@ interface Capsule {
 }
 
 /** A 256 MiB capsule in which a Python program keeps a few MiB changed. */
-async function workingCapsule({ api }: BenchContext): Promise<string> {
+export async function workingCapsule(api: BenchContext["api"]): Promise<string> {
   const { id } = await api<Capsule>("POST", "/v1/capsules", { memory_mb: 256 });
   await api("POST", `/v1/capsules/${id}/exec`, {
     cmd: "python3",
@@ -24,7 +24,7 @@ function onCapsule(
   measure: (context: BenchContext, id: string) => Promise<number>,
 ): (context: BenchContext) => Promise<RunningRow> {
   return async (context) => {
-    const id = await workingCapsule(context);
+    const id = await workingCapsule(context.api);
     return {
       sample: () => measure(context, id),
       dispose: async () => void (await context.api("DELETE", `/v1/capsules/${id}`)),

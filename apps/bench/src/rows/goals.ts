@@ -5,7 +5,7 @@ import { createThroughput, listThousand, readThroughput } from "./control-plane.
 import { idleMemory, idleProcessor } from "./density.ts";
 import { execRoundTrip, secondPython, thirdShell } from "./exec.ts";
 import { fork, forkToExec, pause, resume, resumeToExec } from "./freezing.ts";
-import { createPooledAnswered, createPooledToExec } from "./prepared.ts";
+import { createPooledAnswered, createPooledToExec, resumeParked } from "./prepared.ts";
 import { smallPieces, streamInput, streamThroughput } from "./program-streams.ts";
 import { restart } from "./restart.ts";
 import { terminalEchoOtherSaturated, terminalEchoSaturatedPort } from "./saturated-port.ts";
@@ -28,6 +28,7 @@ export const goals: readonly Goal[] = [
   { row: execRoundTrip, before: "66 ms" },
   { row: thirdShell, before: "74 ms" },
   { row: secondPython, before: "290 ms" },
+  { row: resumeParked, before: "270 ms" },
   { row: resume, before: "270 ms" },
   { row: resumeToExec, before: "415 ms" },
   { row: pause, before: "101–166 ms" },

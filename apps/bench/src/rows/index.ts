@@ -15,7 +15,13 @@ import { halfOpenMemory, requestBesideHalfOpen, webSocketMemory } from "./edge.t
 import { eventLatency } from "./events.ts";
 import { execOverhead, execRoundTrip, secondPython, thirdShell } from "./exec.ts";
 import { checkpointStop, fork, forkToExec, pause, resume, resumeToExec } from "./freezing.ts";
-import { createPooled, createPooledAnswered, createPooledToExec, resumePacked } from "./prepared.ts";
+import {
+  createPooled,
+  createPooledAnswered,
+  createPooledToExec,
+  resumePacked,
+  resumeParked,
+} from "./prepared.ts";
 import { policyChange, slotFromPool, slotMade } from "./network-slots.ts";
 import { portProxy } from "./ports.ts";
 import { terminalEchoJoinedHost } from "./joined-host.ts";
@@ -50,6 +56,7 @@ export const rows: readonly Row[] = [
   pause,
   resume,
   resumeToExec,
+  resumeParked,
   resumePacked,
   checkpointStop,
   fork,

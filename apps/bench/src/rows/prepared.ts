@@ -5,6 +5,7 @@ import { startOwnServer } from "../own-server.ts";
 import { timed } from "../row.ts";
 import type { BenchContext, Row } from "../row.ts";
 import { specOf } from "./capsule-life.ts";
+import { workingCapsule } from "./freezing.ts";
 
 const POLL_MS = 50;
 
@@ -80,6 +81,31 @@ export async function machineWaits(
 ): Promise<void> {
   while ((await hostAgent.waitingMachines()).count === 0) await setTimeout(POLL_MS, undefined, { signal });
 }
+
+/** The machine of the pause was kept; where it was not, the sample fails. */
+export const resumeParked: Row = {
+  isQuick: true,
+  name: "resume → answer, machine parked (REST)",
+  unit: "ms",
+  asked: { p50: 45, better: "lower" },
+  prepare: async ({ signal }) => {
+    await using undo = new AsyncDisposableStack();
+    const { server, api, close } = await startOwnServer({ parkedMachines: 1 }, signal);
+    undo.defer(close);
+    const id = await workingCapsule(api);
+    undo.move();
+    return {
+      sample: async () => {
+        await api("POST", `/v1/capsules/${id}/pause`);
+        const { count } = await server.hostAgent.parkedMachines();
+        if (count !== 1)
+          throw new Error("the machine of the pause was not kept: is the host short of memory?");
+        return await timed(() => api("POST", `/v1/capsules/${id}/resume`));
+      },
+      dispose: close,
+    };
+  },
+};
 
 /** A capsule whose memory was compressed while it was paused. */
 export const resumePacked: Row = {
