@@ -3,8 +3,9 @@ import { readFile } from "node:fs/promises";
 import type { ControlPlane } from "@wrenn/control-plane";
 import { defined, systemClock, systemRandom } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { listenEdge, localCertificate, startNameServer } from "@wrenn/edge";
-import type { ClientConnections, EdgeTls, PortEdge } from "@wrenn/edge";
+import { listenEdge, localCertificate, PortProcess, startNameServer } from "@wrenn/edge";
+import type { ClientConnections, EdgeTls, PortEdge, PortProcessOptions } from "@wrenn/edge";
+import { pathPortsHost } from "./config/path-ports.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 
 export interface Listeners extends AsyncDisposable {
@@ -15,6 +16,12 @@ export interface Listeners extends AsyncDisposable {
 
 export interface ListenersDeps {
   readonly ports: PortEdge;
+  /** Serves connections to ports in a process of their own. */
+  readonly portProcess:
+    | (Pick<PortProcessOptions, "platform" | "attempts" | "onActivity" | "clock"> & {
+        readonly linkKey: Uint8Array;
+      })
+    | undefined;
   readonly controlPlane: ControlPlane;
   readonly connections: ClientConnections;
   readonly logger: Logger;
@@ -23,11 +30,18 @@ export interface ListenersDeps {
 /** Opens what clients connect to: HTTP, and when it is wanted TLS and a name server for the domain. */
 export async function openListeners(
   config: ServerConfig,
-  { ports, controlPlane, connections, logger }: ListenersDeps,
+  { ports, portProcess, controlPlane, connections, logger }: ListenersDeps,
   tlsDirectory: string,
 ): Promise<Listeners> {
   const { handlers } = controlPlane;
   await using opened = new AsyncDisposableStack();
+  const certificate = config.tls && (await certificateOf(config, tlsDirectory));
+  const handOver =
+    portProcess && createPortProcess(config, portProcess, ports, connections, logger, certificate);
+  if (handOver) {
+    ports.use(handOver);
+    opened.defer(() => handOver.close());
+  }
   const shared = {
     edge: ports.edge,
     fallback: {
@@ -37,7 +51,7 @@ export async function openListeners(
       upgrade: handlers.upgrade,
     },
     connections,
-    ...defined({ proxies: config.proxies }),
+    ...defined({ handOver, proxies: config.proxies }),
     clock: systemClock,
     random: systemRandom,
   };
@@ -45,8 +59,8 @@ export async function openListeners(
   opened.defer(() => plain.close());
   ports.listensAt("http", plain.port);
   let secure: Listeners["secure"];
-  if (config.tls) {
-    const { authorityFile, ...tls } = await certificateOf(config, tlsDirectory);
+  if (config.tls && certificate) {
+    const { authorityFile, ...tls } = certificate;
     const server = await listenEdge({ ...shared, host: config.tls.host, port: config.tls.port, tls });
     opened.defer(() => server.close());
     ports.listensAt("https", server.port);
@@ -72,6 +86,31 @@ export async function openListeners(
     ...defined({ secure }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function createPortProcess(
+  config: ServerConfig,
+  { linkKey, ...asked }: NonNullable<ListenersDeps["portProcess"]>,
+  ports: PortEdge,
+  connections: ClientConnections,
+  logger: Logger,
+  certificate: EdgeTls | undefined,
+): PortProcess {
+  return new PortProcess({
+    ...asked,
+    connections,
+    logger,
+    find: async (capsuleId) => await ports.edge.find(capsuleId),
+    settings: () => ({
+      domain: config.domain,
+      publicUrl: config.publicUrl,
+      pathHost: pathPortsHost(config),
+      origin: ports.portOrigin(),
+      linkKey: Buffer.from(linkKey).toString("base64"),
+      tls: certificate && { cert: certificate.cert, key: certificate.key },
+      limits: undefined,
+    }),
+  });
 }
 
 async function certificateOf(

@@ -5,7 +5,7 @@ import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wren
 import type { Logger } from "@wrenn/core";
 import { openDatabase, secretQueries } from "@wrenn/database";
 import { ClientConnections, PortEdge } from "@wrenn/edge";
-import type { CapsuleRoutes, CredentialChecks } from "@wrenn/edge";
+import type { CapsuleRoutes, CredentialAttempts, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import {
   findServer,
@@ -40,6 +40,8 @@ export interface ServerStart {
   readonly signal: AbortSignal;
   /** Test seam: called before each journalled step. */
   readonly onStep?: StepObserver;
+  /** Test seam: false serves ports in the server alone. */
+  readonly portProcess?: boolean;
   /** Test seam: how quickly silence of hosts and control planes is noticed. */
   readonly times?: MonitorTimes;
 }
@@ -150,24 +152,28 @@ async function assemble(
     systemClock,
     proxies,
   );
-  const ports = new PortEdge({
-    domain: config.domain,
-    publicUrl: config.publicUrl,
-    pathHost,
-    linkKey: await secretQueries.ensureSecret(
-      database.db,
-      "port-links",
-      Buffer.from(systemRandom.bytes(LINK_KEY_BYTES)),
-    ),
+  const linkKey = await secretQueries.ensureSecret(
+    database.db,
+    "port-links",
+    Buffer.from(systemRandom.bytes(LINK_KEY_BYTES)),
+  );
+  const shared = {
     clock: systemClock,
-    random: systemRandom,
     logger,
     attempts: {
       require: (address, headers) => controlPlane.limits.requirePortAttempt(address, headers),
       failed: (address) => controlPlane.limits.portFailed(address),
-    },
+    } satisfies CredentialAttempts,
+    onActivity: (id: string) => hostAgent?.hold(id)(),
+  };
+  const ports = new PortEdge({
+    ...shared,
+    domain: config.domain,
+    publicUrl: config.publicUrl,
+    pathHost,
+    linkKey,
+    random: systemRandom,
     onAuthenticated: ({ socket }, owner, grant) => connections.authenticated(socket, owner, grant),
-    onActivity: (id) => hostAgent?.hold(id)(),
   });
   later.edge = ports;
   const ids = await installationIds(paths.installation);
@@ -214,10 +220,22 @@ async function assemble(
   });
   const host = await startingHost;
   const hostAgent = host?.agent;
-  ports.join(platformOf(controlPlane, ids.host));
-  release.defer(controlPlane.ports.observe((id) => ports.edge.invalidate(id)));
-  release.defer(controlPlane.fleet.observe(({ id }) => ports.edge.invalidate(id)));
-  const listeners = await openListeners(config, { ports, controlPlane, connections, logger }, paths.tls);
+  const platform = platformOf(controlPlane, ids.host);
+  ports.join(platform);
+  release.defer(controlPlane.ports.observe((id) => ports.invalidate(id)));
+  release.defer(controlPlane.fleet.observe(({ id }) => ports.invalidate(id)));
+  const listeners = await openListeners(
+    config,
+    // A control plane without capsules of its own reaches ports through its links to hosts, which are in this process.
+    {
+      ports,
+      portProcess: withHost && start.portProcess !== false ? { ...shared, platform, linkKey } : undefined,
+      controlPlane,
+      connections,
+      logger,
+    },
+    paths.tls,
+  );
   release.defer(async () => {
     ports.edge.close();
     await listeners[Symbol.asyncDispose]();

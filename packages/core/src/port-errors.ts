@@ -58,6 +58,12 @@ export const portErrors = {
     "Try again in a moment.",
     2,
   ),
+  request_misdirected: user(
+    "invalid_request",
+    421,
+    "this connection serves ports of capsules, and the request is for another host",
+    "Send the request again on a new connection; browsers and most HTTP clients do so by themselves.",
+  ),
   tunnel_refused: user(
     "agent_error",
     501,

@@ -23,6 +23,12 @@ interface Entry {
  */
 export class ConnectionTracker {
   readonly #entries = new Map<string, Entry>();
+  readonly #onUse: ((capsuleId: string, isInUse: boolean) => void) | undefined;
+
+  /** @param onUse - called when the first connection to a capsule begins, and when the last one has ended. */
+  constructor(onUse?: (capsuleId: string, isInUse: boolean) => void) {
+    this.#onUse = onUse;
+  }
 
   /**
    * @param controller - ends the connection when it aborts, for whichever reason.
@@ -32,12 +38,14 @@ export class ConnectionTracker {
     const entry = this.#entryOf(capsuleId);
     if (entry.draining) throw new WrennError("port_draining", {});
     entry.holds.add(controller);
+    if (entry.holds.size === 1) this.#onUse?.(capsuleId, true);
     return {
       signal: controller.signal,
       release: () => {
         if (!entry.holds.delete(controller) || entry.holds.size > 0) return;
         for (const wake of entry.idle.splice(0)) wake();
         if (!entry.draining) this.#entries.delete(capsuleId);
+        this.#onUse?.(capsuleId, false);
       },
     };
   }

@@ -28,7 +28,9 @@ export interface EdgeOptions {
   /** Counts credentials that are tried; without it they are not limited. */
   readonly attempts?: CredentialAttempts;
   /** A request whose client showed good credentials of the owner of its capsule. @throws WrennError `connections_full`. */
-  readonly onAuthenticated?: (request: EdgeRequest, owner: string, grant: PortGrant) => void;
+  readonly onAuthenticated?: (request: EdgeRequest, owner: string, grant: PortGrant) => void | Promise<void>;
+  /** Called when the first connection to a capsule begins, and when the last one has ended. */
+  readonly onUse?: (capsuleId: string, isInUse: boolean) => void;
   readonly limits?: Partial<EdgeLimits>;
   readonly clock: Clock;
   readonly random: Random;

@@ -1,51 +1,31 @@
-import { createServer } from "node:http";
-import type { IncomingMessage, ServerOptions } from "node:http";
-import { createSecureServer } from "node:http2";
-import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
-import type { AddressInfo, Server, Socket } from "node:net";
-import { Duplex } from "node:stream";
-import type { SecureContext } from "node:tls";
-import type { Edge } from "./edge.ts";
-import type { Random, Clock } from "@wrenn/core";
-import { bodyOf, platformHeaders, writeHead } from "./http/messages.ts";
-import { TrustedProxies } from "@wrenn/core";
-import { joinPieces } from "@wrenn/system";
-import { noteForwarded } from "./http/forwarded.ts";
-import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
-import { PlatformWebSockets } from "./http/platform-websocket.ts";
-import { serveTunnel } from "./http/tunnels.ts";
+import { once } from "node:events";
+import type { AddressInfo, Socket } from "node:net";
 import type { ClientConnection, ClientConnections } from "./listener/client-connections.ts";
-import { ExchangeWatch } from "./listener/exchange-watch.ts";
-import { limitSession, STRANGER_WINDOW } from "./listener/http2-sessions.ts";
-import type { ListenerLimits } from "./listener/listener-limits.ts";
+import { CHECK_MS, createClientServer } from "./listener/client-server.ts";
+import type { ClientServerOptions } from "./listener/client-server.ts";
 
-export interface EdgeServerOptions {
-  readonly edge: Edge;
+export interface EdgeServerOptions extends ClientServerOptions {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
-  /** With it, TLS with HTTP/2 and HTTP/1.1; without, plain HTTP/1.1. */
-  readonly tls?: EdgeTls;
-  /** Takes requests that are not for a port of a capsule. */
-  readonly fallback?: EdgeFallback;
   /** Connections of all listeners of the server, with their limits. */
   readonly connections: ClientConnections;
-  /** Proxies whose word about a client is believed. Default: no one's. */
-  readonly proxies?: TrustedProxies;
-  readonly clock: Clock;
-  readonly random: Random;
+  /** Takes connections to ports of capsules to another process. */
+  readonly handOver?: HandOver;
 }
 
-export interface EdgeTls {
-  /** PEM chain and key for clients that name no server, or one that `contextFor` does not know. */
-  readonly cert: string;
-  readonly key: string;
-  readonly contextFor?: (serverName: string) => SecureContext | undefined;
-}
-
-export interface EdgeFallback {
-  request(request: EdgeRequest, response: EdgeResponse): void;
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+/** Takes connections to another process. */
+export interface HandOver {
+  /** Whether there is a process. */
+  readonly isRunning: boolean;
+  /** Whether it takes connections at the moment. */
+  readonly isReady: boolean;
+  /**
+   * Takes the connection if it is for a port of a capsule; what has arrived of it is still in the socket otherwise.
+   *
+   * @returns whether it was taken, or has ended.
+   */
+  offer(socket: Socket, connection: ClientConnection, isSecure: boolean): Promise<boolean>;
 }
 
 export interface EdgeServer {
@@ -54,179 +34,60 @@ export interface EdgeServer {
   close(): Promise<void>;
 }
 
-const CHECK_MS = 1000;
-
 /**
  * Listens for clients and gives what is for capsules to the edge.
  *
  * @throws the operating system's error when the address cannot be used.
  */
 export async function listenEdge(options: EdgeServerOptions): Promise<EdgeServer> {
-  const { connections, clock, random } = options;
-  const { limits } = connections;
-  const server = options.tls ? secureServer(options.tls, limits) : createServer(httpOptions(limits));
+  const { connections, handOver, proxies } = options;
+  const clients = createClientServer({
+    ...options,
+    // The other process has the other half.
+    unreadBytes: () => connections.limits.unreadBytes / (handOver?.isRunning === true ? 2 : 1),
+  });
+  const { server } = clients;
   const sockets = new Set<Socket>();
+  const servers = server.listeners("connection");
+  const serveHere = (socket: Socket): void => {
+    for (const serve of servers) Reflect.apply(serve, server, [socket]);
+  };
+  const offer = async (socket: Socket, connection: ClientConnection): Promise<void> => {
+    // It may break before it has a reader.
+    socket.on("error", () => {});
+    if ((await handOver?.offer(socket, connection, options.tls !== undefined)) === true)
+      sockets.delete(socket);
+    else if (!socket.destroyed) serveHere(socket);
+  };
+  server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
-    if (!connections.admit(socket)) return;
+    const connection = connections.admit(socket);
+    if (!connection) return;
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
+    // A proxy sends requests for several hosts on one connection.
+    if (handOver?.isReady === true && proxies?.trusts(socket.remoteAddress ?? "") !== true)
+      void offer(socket, connection);
+    else serveHere(socket);
   });
-  // Idle connections are ended by `closeIdle`, which knows those with credentials.
-  server.on("timeout", () => undefined);
-  server.on("session", (session: ServerHttp2Session) => {
-    const connection = connections.find(session.socket);
-    if (connection) limitSession(session, connection, connections, clock);
-    else session.destroy();
-  });
-  const watch = new ExchangeWatch({ clock, random }, limits);
-  serve(server, options, watch);
-  if (options.tls) serveTunnels(server, options, watch);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
   server.listen(options.port, options.host, resolve);
   await promise;
   const checks = setInterval(() => {
-    watch.check();
+    clients.check();
     connections.closeIdle();
   }, CHECK_MS).unref();
   return {
     port: (server.address() as AddressInfo).port,
     close: async () => {
       clearInterval(checks);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      server.close(() => resolve());
+      // Its own event is not waited for: Node.js counts sockets that were given to a process for good.
+      server.close();
+      clients.close();
+      const closed = [...sockets].map(async (socket) => once(socket, "close"));
       for (const socket of sockets) socket.destroy();
-      await promise;
+      await Promise.all(closed);
     },
   };
-}
-
-/** Each part that follows a request listens for its end: more of them than Node.js takes for a leak by default. */
-const RESPONSE_LISTENERS = 30;
-
-function serve(server: Server, options: EdgeServerOptions, watch: ExchangeWatch): void {
-  const { edge, fallback, connections, proxies = TrustedProxies.none } = options;
-  const toOthers = (request: EdgeRequest, response: EdgeResponse, connection: ClientConnection): void => {
-    watch.add(request, response, connection);
-    if (fallback) fallback.request(request, response);
-    else answerNothing(request, response);
-  };
-  /** Counts the request; undefined when its connection is gone, or has too many of them. */
-  const arrive = (request: EdgeRequest, response: EdgeResponse): ClientConnection | undefined => {
-    const connection = connections.find(request.socket);
-    response.setMaxListeners(RESPONSE_LISTENERS);
-    noteForwarded(request, proxies);
-    joinPieces(request);
-    if ("stream" in request) joinPieces(request.stream);
-    // Streams of HTTP/2 are counted with their session.
-    if (!connection || "stream" in response) return connection;
-    response.once("close", connections.begin(connection));
-    if (connection.inFlight <= connections.limits.pipelined) return connection;
-    connection.socket.destroy();
-    return undefined;
-  };
-  server.on("request", (request: EdgeRequest, response: EdgeResponse) => {
-    const connection = arrive(request, response);
-    if (!connection) return;
-    if (edge.handle(request, response)) watch.addRelayed(request, response, connection);
-    else toOthers(request, response, connection);
-  });
-  server.on("checkContinue", (request: EdgeRequest, response: EdgeResponse) => {
-    const connection = arrive(request, response);
-    if (!connection) return;
-    // A service decides itself whether the body may come; for others it always may.
-    if (edge.handle(request, response)) {
-      watch.addRelayed(request, response, connection);
-      return;
-    }
-    response.writeContinue();
-    toOthers(request, response, connection);
-  });
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const connection = connections.find(request.socket);
-    if (!connection) {
-      socket.destroy();
-      return;
-    }
-    // It is in use until it closes.
-    connections.begin(connection);
-    noteForwarded(request, proxies);
-    if (edge.upgrade(request, socket, head)) return;
-    if (fallback) fallback.upgrade(request, socket, head);
-    else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-  });
-}
-
-/** Clients of HTTP/2 learn from the settings that they may open WebSockets (RFC 8441), the platform's as well as those of capsules. */
-function serveTunnels(server: Server, options: EdgeServerOptions, watch: ExchangeWatch): void {
-  const { edge, fallback, random, connections, proxies = TrustedProxies.none } = options;
-  const platform = fallback && new PlatformWebSockets(fallback, httpOptions(connections.limits), random);
-  server.once("close", () => platform?.close());
-  const takers = [
-    (request: Http2ServerRequest, response: Http2ServerResponse): boolean =>
-      edge.webSocketStream(request, response),
-    (request: Http2ServerRequest, response: Http2ServerResponse): boolean => {
-      platform?.relay(request, response);
-      return platform !== undefined;
-    },
-  ];
-  server.on("connect", (request: IncomingMessage | Http2ServerRequest, to: Duplex | Http2ServerResponse) => {
-    if (to instanceof Duplex) to.destroy();
-    else if ("stream" in request) {
-      noteForwarded(request, proxies);
-      joinPieces(request.stream);
-      const connection = connections.find(request.socket);
-      if (connection) watch.addRelayed(request, to, connection);
-      serveTunnel(request, to, takers, random);
-    }
-  });
-}
-
-function answerNothing(request: EdgeRequest, response: EdgeResponse): void {
-  writeHead(response, 404, "Not Found", [
-    ...Object.entries(platformHeaders(request)).flat(),
-    "Content-Length",
-    "0",
-  ]);
-  response.end();
-}
-
-/** A body has no end of its own once the protocol changes, so such requests are taken as ordinary ones. */
-function httpOptions(limits: ListenerLimits) {
-  return {
-    headersTimeout: limits.headersMs,
-    requestTimeout: 0,
-    // Clients learn it from each answer, also those without credentials, so it is the shorter time.
-    keepAliveTimeout: limits.anonymousKeepAliveMs,
-    maxHeaderSize: limits.headerBytes,
-    connectionsCheckingInterval: CHECK_MS,
-    insecureHTTPParser: false,
-    requireHostHeader: true,
-    noDelay: true,
-    keepAlive: true,
-    shouldUpgradeCallback: (request: IncomingMessage) => bodyOf(request) === "none",
-  } satisfies ServerOptions & { readonly shouldUpgradeCallback: unknown };
-}
-
-function secureServer(tls: EdgeTls, limits: ListenerLimits): Server {
-  const { contextFor } = tls;
-  return createSecureServer({
-    ...httpOptions(limits),
-    allowHTTP1: true,
-    cert: tls.cert,
-    key: tls.key,
-    minVersion: "TLSv1.2",
-    handshakeTimeout: limits.headersMs,
-    maxSessionMemory: 16,
-    settings: {
-      maxConcurrentStreams: 256,
-      initialWindowSize: STRANGER_WINDOW,
-      maxHeaderListSize: limits.headerBytes,
-      enableConnectProtocol: true,
-    },
-    ...(contextFor && {
-      SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void) =>
-        done(null, contextFor(name)),
-    }),
-  });
 }

@@ -22,6 +22,7 @@ import type { PortTarget } from "./port-target.ts";
 import { RequestPlanner } from "./request-planner.ts";
 import type { Arrival, Send } from "./request-planner.ts";
 import { parsePathForm } from "./routing/path-form.ts";
+import type { CapsuleRoute } from "./routing/capsule-route.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { UpstreamPools } from "./upstream/upstream-pools.ts";
 
@@ -35,6 +36,10 @@ export interface Edge {
   webSocketStream(request: Http2ServerRequest, response: Http2ServerResponse): boolean;
   /** Connects to a port, for callers that have checked who may; see `openPort`. */
   openPort(target: PortTarget, signal: AbortSignal): Promise<Duplex>;
+  /** The capsule's route, which may be some seconds old. @throws WrennError `capsule_not_found`. */
+  find(capsuleId: string): Promise<CapsuleRoute>;
+  /** Takes a route that was found elsewhere just now. */
+  learn(capsuleId: string, route: CapsuleRoute): void;
   /** The capsule was paused, resumed, moved or destroyed, or its access changed: nothing known about it holds. */
   invalidate(capsuleId: string): void;
   /** Query string of a link to the port, which works for everyone who has it until it ends or is revoked. */
@@ -52,7 +57,7 @@ export function createEdge(options: EdgeOptions): Edge {
   const limits = { ...defaultLimits, ...options.limits };
   const { clock, logger, random } = options;
   const closed = new AbortController();
-  const connections = new ConnectionTracker();
+  const connections = new ConnectionTracker(options.onUse);
   const routes = new RouteTable(options.capsules, clock, limits.resumeMs, closed.signal);
   const pools = new UpstreamPools(limits, clock);
   const planner = new RequestPlanner({ options, limits, connections, routes, pools, closed: closed.signal });
@@ -135,6 +140,8 @@ export function createEdge(options: EdgeOptions): Edge {
     },
     openPort: async (target, signal) =>
       await openPort({ options, limits, connections, routes, clock, closed: closed.signal }, target, signal),
+    find: async (capsuleId) => await routes.find(capsuleId),
+    learn: (capsuleId, route) => routes.learn(capsuleId, route),
     invalidate: (capsuleId) => {
       routes.invalidate(capsuleId);
       pools.forget(capsuleId);

@@ -5,11 +5,20 @@ import type { SignInRequest } from "./access/sign-in.ts";
 import { createEdge } from "./edge.ts";
 import type { Edge } from "./edge.ts";
 import type { EdgeOptions } from "./edge-options.ts";
+import type { PortProcess } from "./port-process/port-process.ts";
 import type { CapsuleRoutes } from "./routing/capsule-route.ts";
 
 export interface PortEdgeOptions extends Pick<
   EdgeOptions,
-  "clock" | "random" | "logger" | "linkKey" | "onActivity" | "onAuthenticated" | "attempts"
+  | "clock"
+  | "random"
+  | "logger"
+  | "linkKey"
+  | "limits"
+  | "onActivity"
+  | "onAuthenticated"
+  | "onUse"
+  | "attempts"
 > {
   /** Domain under which `{port}-{capsule}` is served. */
   readonly domain: string;
@@ -28,16 +37,21 @@ export class PortEdge {
   readonly #domain: string;
   readonly #publicUrl: string | undefined;
   readonly #pathHost: string | undefined;
+  #process: PortProcess | undefined;
   #platform: (CapsuleRoutes & CredentialChecks) | undefined;
   #origin: { readonly protocol: "http" | "https"; readonly port: number } = { protocol: "http", port: 80 };
 
   constructor(options: PortEdgeOptions) {
-    const { domain, publicUrl, pathHost, ...rest } = options;
+    const { domain, publicUrl, pathHost, onActivity, ...rest } = options;
     this.#domain = domain;
     this.#publicUrl = publicUrl;
     this.#pathHost = pathHost;
     this.edge = createEdge({
       ...rest,
+      onActivity: (capsuleId) => {
+        onActivity?.(capsuleId);
+        this.#process?.wanted();
+      },
       domains: [domain],
       pathHost,
       capsules: {
@@ -58,6 +72,11 @@ export class PortEdge {
   /** Connects the edge to the control plane. Requests fail before that. */
   join(platform: CapsuleRoutes & CredentialChecks): void {
     this.#platform = platform;
+  }
+
+  /** Lets a process serve connections to ports, too. */
+  use(process: PortProcess): void {
+    this.#process = process;
   }
 
   /** Sets where clients reach the edge, for the addresses that users are given. */
@@ -104,17 +123,27 @@ export class PortEdge {
   }
 
   inUse(capsuleId: string): boolean {
-    return this.edge.connections.count(capsuleId) > 0;
+    return this.edge.connections.count(capsuleId) > 0 || this.#process?.inUse(capsuleId) === true;
   }
 
   async drain(capsuleId: string, signal: AbortSignal): Promise<void> {
-    this.edge.invalidate(capsuleId);
-    await this.edge.connections.drainOrClose(capsuleId, signal);
+    this.invalidate(capsuleId);
+    await Promise.all([
+      this.edge.connections.drainOrClose(capsuleId, signal),
+      this.#process?.drain(capsuleId, signal),
+    ]);
   }
 
   reset(capsuleId: string): void {
-    this.edge.invalidate(capsuleId);
+    this.invalidate(capsuleId);
     this.edge.connections.reset(capsuleId);
+    this.#process?.reset(capsuleId);
+  }
+
+  /** See {@link Edge.invalidate}. */
+  invalidate(capsuleId: string): void {
+    this.edge.invalidate(capsuleId);
+    this.#process?.invalidate(capsuleId);
   }
 
   /** Uses the protocol of the edge's own addresses: a cookie that was set over HTTPS is not sent over HTTP. */

@@ -17,6 +17,7 @@ import { requestHeaders } from "./http/request-headers.ts";
 import type { ClientFacts } from "./http/request-headers.ts";
 import { responseHeaders } from "./http/response-headers.ts";
 import type { PortTarget } from "./port-target.ts";
+import { accessOf } from "./routing/capsule-route.ts";
 import type { CapsuleRoute } from "./routing/capsule-route.ts";
 import type { LiveRoute, RouteTable } from "./routing/route-table.ts";
 import type { UpstreamPools } from "./upstream/upstream-pools.ts";
@@ -118,18 +119,18 @@ export class RequestPlanner {
   ): Promise<Admission | undefined> {
     const { signIn, random, attempts } = this.#parts.options;
     const { headers } = arrival.request;
-    const access = found.access(arrival.target.port);
+    const access = accessOf(found, arrival.target.port);
     const isAttempt = access === "private" && showsCredentials(headers, arrival.url);
     try {
       if (isAttempt) await attempts?.require(addressOf(arrival.request), headers);
       const admission = await this.#access.admit({ ...arrival, access, signal: this.#parts.closed });
       // Visitors with a link stay strangers: they are not to take the connections of the team.
       if (admission.teamGrant)
-        this.#parts.options.onAuthenticated?.(arrival.request, owner, admission.teamGrant);
+        await this.#parts.options.onAuthenticated?.(arrival.request, owner, admission.teamGrant);
       return admission;
     } catch (error) {
       const refused = error instanceof WrennError && error.reason === "port_private";
-      if (refused && isAttempt) attempts?.failed(addressOf(arrival.request));
+      if (refused && isAttempt) await attempts?.failed(addressOf(arrival.request));
       if (!refused || !signIn || arrival.prefix !== "" || !maySignIn(arrival.request, arrival.url))
         throw error;
       sendToSignIn(arrival, response, signIn, random);

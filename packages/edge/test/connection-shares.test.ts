@@ -154,15 +154,23 @@ test("connections of a key that ended count for their network, whatever they go 
   const { port, waiting } = await startWaitingService(t);
   let access: "private" | "public" = "private";
   const edge = await startTestEdge(t, { listener: { connections: 40, perOwner: 10 } });
-  if (edge.route) edge.route = { ...edge.route, access: () => access };
+  if (edge.route)
+    edge.route = {
+      ...edge.route,
+      get publicPorts() {
+        return access === "public" ? ("all" as const) : [];
+      },
+    };
   const former = await peers(t, 10, edge.server.port);
   for (const { socket } of former) socket.write(asked(edge, port, "/"));
   await eventually("all are served", () => former.every(({ received }) => received.includes("served")));
   access = "public";
+  edge.invalidate();
   for (const { socket } of former) socket.write(`GET /wait HTTP/1.1\r\nHost: ${edge.host(port)}\r\n\r\n`);
   await eventually("all wait at a public port", () => waiting.length === 10);
   edge.grants.end("key");
   access = "private";
+  edge.invalidate();
   const member = await peer(t, edge.server.port, "127.0.0.2");
   member.socket.write(
     `GET / HTTP/1.1\r\nHost: ${edge.host(port)}\r\nAuthorization: Bearer ${goodToken}\r\n\r\n`,

@@ -116,7 +116,7 @@ test("events of a stream arrive when they are sent, not when the stream ends", a
   await client.until(/text\/event-stream[^]*\r\n\r\n/);
   assert.doesNotMatch(client.received(), /data: 1/);
   await client.until(/data: 1/);
-  assert.equal(edge.edge.connections.count(edge.capsuleId), 1);
+  assert.equal(edge.inUse(), true);
 });
 
 test("a client that goes away ends the request at the service", async (t) => {

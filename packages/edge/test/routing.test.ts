@@ -66,7 +66,7 @@ test("a paused capsule rejects requests, or is resumed once for all of them", as
     status: "paused",
     address: undefined,
     autoResume: false,
-    access: () => "public",
+    publicPorts: "all",
   };
   const asleep = await get();
   assert.equal(asleep.status, 409);
@@ -88,7 +88,7 @@ test("a request that may not use a private port does not resume the capsule", as
     status: "paused",
     address: undefined,
     autoResume: true,
-    access: () => "private",
+    publicPorts: [],
   };
   assert.equal((await ask({ port: edge.server.port, host: edge.host(80) })).status, 401);
   assert.deepEqual(edge.woken, []);

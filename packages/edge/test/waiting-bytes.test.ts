@@ -29,7 +29,7 @@ const resuming: CapsuleRoutes = {
     status: "paused",
     address: undefined,
     autoResume: true,
-    access: () => "public",
+    publicPorts: "all",
   }),
   resume: async () => await Promise.withResolvers<void>().promise,
 };

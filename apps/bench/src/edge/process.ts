@@ -17,7 +17,7 @@ const edge = createEdge({
             status: "running",
             address: "127.0.0.1",
             autoResume: false,
-            access: () => "public",
+            publicPorts: "all",
           }
         : undefined,
     resume: async () => undefined,

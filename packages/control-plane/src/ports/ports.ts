@@ -52,7 +52,8 @@ export interface PortRoute {
   readonly autoResume: boolean;
   /** UUID of the team. */
   readonly owner: string;
-  readonly access: (port: number) => Access;
+  /** Ports that everyone may use. */
+  readonly publicPorts: readonly number[];
 }
 
 /** Access to a port, which is watched while it is used. */
@@ -113,16 +114,14 @@ export class PortsService {
     if (!row) return undefined;
     // A capsule that is used through its ports is not one that its client left behind.
     if (row.status === "running" && row.last_active_at === null) await this.#deps.capsuleRows.touch(row.id);
-    const access = new Map(
-      (await portQueries.listPortAccess(this.#deps.database.db, row.id)).map((one) => [one.port, one.access]),
-    );
+    const ports = await portQueries.listPortAccess(this.#deps.database.db, row.id);
     return {
       owner: row.team_id,
       status: row.status,
       address: row.status === "running" ? (row.host_ip ?? undefined) : undefined,
       hostId: row.host_id,
       autoResume: row.status === "paused" && row.auto_resume,
-      access: (port) => access.get(port) ?? "private",
+      publicPorts: ports.filter(({ access }) => access === "public").map(({ port }) => port),
     };
   }
 

@@ -7,7 +7,7 @@ export interface CredentialAttempts {
   /** @throws WrennError `rate_limited` for a network with too many wrong credentials, unless these were good lately. */
   require(address: string, headers: IncomingHttpHeaders): Promise<void>;
   /** Counts wrong credentials. @throws WrennError `rate_limited`. */
-  failed(address: string): void;
+  failed(address: string): void | Promise<void>;
 }
 
 /** Whether a request has a key, a token, a link, a ticket or a cookie of the platform. */

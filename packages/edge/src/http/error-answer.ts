@@ -42,6 +42,8 @@ export function answerError(
     ["X-Wrenn-Error", error.reason],
     ["X-Request-Id", requestId],
   ];
+  // RFC 9110 §15.5.20: the request may be sent again on another connection.
+  if (status === 421 && !("stream" in response)) response.shouldKeepAlive = false;
   if (status === 401) headers.push(["WWW-Authenticate", 'Bearer realm="wrenn"']);
   if (retryAfter !== undefined) headers.push(["Retry-After", String(retryAfter)]);
   writeHead(response, status, "", headers.flat());

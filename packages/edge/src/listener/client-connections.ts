@@ -16,9 +16,15 @@ interface Access {
 
 function nothing(): void {}
 
+/** What ends a connection. */
+interface ConnectionEnd {
+  destroy(): unknown;
+}
+
 /** One connection of a client. */
 export class ClientConnection {
-  readonly socket: Socket;
+  /** Of this process, or of the one that the connection was handed to. */
+  socket: ConnectionEnd;
   /** Name of its two ends. */
   readonly ends: string;
   /** Networks whose share it takes until credentials are shown. */
@@ -32,13 +38,17 @@ export class ClientConnection {
   unwatch = nothing;
   /** Called when it begins to count for a team. */
   onAuthenticated = nothing;
+  /** Called when it no longer does. */
+  onAnonymous = nothing;
   /** Requests and streams under way. */
   inFlight = 0;
   /** When the last request ended, or the connection began; monotonic. */
   activeAt: number;
+  /** Ends it when it has shown no credentials until then, where its network has too many. */
+  grace: NodeJS.Timeout | undefined;
 
   constructor(
-    socket: Socket,
+    socket: ConnectionEnd,
     ends: string,
     networks: readonly string[],
     isAuthenticated: boolean,
@@ -95,7 +105,7 @@ export class ClientConnections {
     const connection = new ClientConnection(socket, ends, networks, isProxy, this.#clock.monotonic());
     if (!isProxy) this.#countForNetworks(connection);
     this.#byEnds.set(ends, connection);
-    socket.once("close", () => this.#forget(connection));
+    socket.once("close", () => this.forget(connection));
     return connection;
   }
 
@@ -112,7 +122,11 @@ export class ClientConnections {
    */
   authenticated(ends: ConnectionEnds, owner: string, access: Access): void {
     const connection = this.find(ends);
-    if (!connection) return;
+    if (connection) this.showCredentials(connection, owner, access);
+  }
+
+  /** The same for a connection that is at hand. @throws WrennError `connections_full`. */
+  showCredentials(connection: ClientConnection, owner: string, access: Access): void {
     if (connection.isAuthenticated) {
       if (connection.owner === owner) this.#showAccess(connection, access);
       return;
@@ -175,6 +189,7 @@ export class ClientConnections {
     connection.owner = undefined;
     connection.access = undefined;
     this.#countForNetworks(connection);
+    connection.onAnonymous();
   }
 
   #countForNetworks(connection: ClientConnection): void {
@@ -195,14 +210,13 @@ export class ClientConnections {
   }
 
   #endUnlessAuthenticated(connection: ClientConnection): void {
-    const { socket } = connection;
-    const timer = setTimeout(() => {
+    clearTimeout(connection.grace);
+    connection.grace = setTimeout(() => {
       // What has arrived until now is read first: credentials may be among it.
       setImmediate(() => {
-        if (this.#isExcess(connection)) socket.destroy();
+        if (this.#isExcess(connection)) connection.socket.destroy();
       });
     }, this.limits.graceMs);
-    socket.once("close", () => clearTimeout(timer));
   }
 
   /**
@@ -254,12 +268,13 @@ export class ClientConnections {
 
   /** Ends a connection whose place is needed at once. */
   #end(connection: ClientConnection): void {
-    this.#forget(connection);
+    this.forget(connection);
     connection.socket.destroy();
   }
 
   /** The socket has closed, or will in a moment; another connection may have the same ends by now. */
-  #forget(connection: ClientConnection): void {
+  forget(connection: ClientConnection): void {
+    clearTimeout(connection.grace);
     if (this.#byEnds.get(connection.ends) === connection) this.#byEnds.delete(connection.ends);
     this.#release(connection);
   }
@@ -299,7 +314,13 @@ function largestOf(
   return largest;
 }
 
-function endsOf({ remoteAddress, remotePort, localAddress, localPort }: ConnectionEnds): string | undefined {
+/** The name of the two ends of a connection; undefined when it has ended. */
+export function endsOf({
+  remoteAddress,
+  remotePort,
+  localAddress,
+  localPort,
+}: ConnectionEnds): string | undefined {
   if (remoteAddress === undefined || remotePort === undefined) return undefined;
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }

@@ -37,6 +37,8 @@ interface Mark {
 export interface ExchangeWatchDeps {
   readonly clock: Clock;
   readonly random: Random;
+  /** What may wait of all exchanges; default: as the limits say. */
+  readonly unreadBytes?: (() => number) | undefined;
 }
 
 /**
@@ -93,6 +95,7 @@ export class ExchangeWatch {
 
   /** Ends exchanges while too many bytes of them wait: those of the client with most of them first, and of its the largest first. */
   #boundUnread(): void {
+    const most = this.#deps.unreadBytes?.() ?? this.#limits.unreadBytes;
     let total = 0;
     const clients = new Map<string, { bytes: number; readonly exchanges: Waiting[] }>();
     for (const exchanges of [this.#watched, this.#relayed]) {
@@ -112,7 +115,7 @@ export class ExchangeWatch {
       b.bytes - a.bytes;
     for (const { exchanges } of [...clients.values()].toSorted(byBytes)) {
       for (const { request, bytes } of exchanges.toSorted(byBytes)) {
-        if (total <= this.#limits.unreadBytes) return;
+        if (total <= most) return;
         total -= bytes;
         forget(request);
       }

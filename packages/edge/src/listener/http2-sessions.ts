@@ -13,7 +13,7 @@ const KNOWN_WINDOW = 1 << 20;
 export function limitSession(
   session: ServerHttp2Session,
   connection: ClientConnection,
-  connections: ClientConnections,
+  connections: Pick<ClientConnections, "begin" | "limits">,
   clock: Clock,
 ): void {
   const widen = (): void => {

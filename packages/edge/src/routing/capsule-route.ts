@@ -19,12 +19,17 @@ export interface CapsuleRoute {
   ) => Promise<Duplex>;
   /** Whether a request resumes the capsule while it is paused. */
   readonly autoResume: boolean;
-  /** Who may use the port. */
-  readonly access: (port: number) => PortAccess;
+  /** Ports that everyone may use; `all` where each of them may be used. */
+  readonly publicPorts: readonly number[] | "all";
 }
 
 /** `private`: only with a credential or a signed link. */
 export type PortAccess = "private" | "public";
+
+/** Who may use a port of the capsule. */
+export function accessOf({ publicPorts }: Pick<CapsuleRoute, "publicPorts">, port: number): PortAccess {
+  return publicPorts === "all" || publicPorts.includes(port) ? "public" : "private";
+}
 
 /** What the edge asks the platform. */
 export interface CapsuleRoutes {

@@ -57,6 +57,11 @@ export class RouteTable {
     throw new WrennError("capsule_not_running", { status: woken.status });
   }
 
+  /** Remembers a route that was found elsewhere just now. */
+  learn(capsuleId: string, route: CapsuleRoute): void {
+    this.#remember(capsuleId, Promise.resolve(route));
+  }
+
   invalidate(capsuleId: string): void {
     this.#entries.delete(capsuleId);
   }
@@ -65,10 +70,7 @@ export class RouteTable {
     const route = withDeadline("finding the capsule", FIND_MS, this.#closed, async (signal) =>
       this.#capsules.find(capsuleId, signal),
     );
-    const entry: Entry = { route, askedAt: this.#clock.monotonic() };
-    this.#entries.delete(capsuleId);
-    this.#entries.set(capsuleId, entry);
-    if (this.#entries.size > MAX_ENTRIES) this.#entries.delete(this.#entries.keys().next().value ?? "");
+    const entry = this.#remember(capsuleId, route);
     const forget = (): void => {
       if (this.#entries.get(capsuleId) === entry) this.#entries.delete(capsuleId);
     };
@@ -81,6 +83,14 @@ export class RouteTable {
       forget();
       throw error;
     }
+  }
+
+  #remember(capsuleId: string, route: Entry["route"]): Entry {
+    const entry = { route, askedAt: this.#clock.monotonic() };
+    this.#entries.delete(capsuleId);
+    this.#entries.set(capsuleId, entry);
+    if (this.#entries.size > MAX_ENTRIES) this.#entries.delete(this.#entries.keys().next().value ?? "");
+    return entry;
   }
 
   async #resume(capsuleId: string): Promise<void> {

@@ -5,9 +5,10 @@ import { createServer as createTcpServer } from "node:net";
 import type { Server as TcpServer, Socket } from "node:net";
 import type { TestContext } from "node:test";
 
-import { newId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { defined, newId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { TrustedProxies } from "@wrenn/core";
-import { ClientConnections, createEdge, defaultListenerLimits, listenEdge } from "@wrenn/edge";
+import { eventually } from "@wrenn/core/testing";
+import { ClientConnections, createEdge, defaultListenerLimits, listenEdge, PortProcess } from "@wrenn/edge";
 import type {
   CapsuleRoute,
   Edge,
@@ -26,11 +27,16 @@ export interface TestEdge {
   readonly server: EdgeServer;
   readonly grants: TestGrants;
   readonly connections: ClientConnections;
+  readonly portProcess: PortProcess | undefined;
   readonly capsuleId: string;
   /** What the platform knows about the capsule; undefined: no such capsule. */
   route: CapsuleRoute | undefined;
   readonly woken: string[];
   readonly activity: string[];
+  /** Whether there are connections to the capsule, whichever process serves them. */
+  inUse(): boolean;
+  /** Everything that is known about the capsule is asked for again. */
+  invalidate(): void;
   /** Host header of a port. */
   host(port: number): string;
 }
@@ -41,7 +47,12 @@ export interface TestEdgeOptions extends Partial<EdgeOptions> {
   readonly fallback?: EdgeFallback;
   readonly listener?: Partial<ListenerLimits>;
   readonly proxies?: TrustedProxies;
+  /** Serves ports in a process of their own; default: as the whole suite is run, see through-process.test.ts. */
+  readonly throughProcess?: boolean;
 }
+
+/** Whether edges serve ports in a process of their own. */
+const THROUGH_PROCESS = process.env["WRENN_TEST_PORT_PROCESS"] === "1";
 
 /** An edge in front of one "capsule" that lives on the loopback interface. */
 export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {}): Promise<TestEdge> {
@@ -51,7 +62,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     status: "running",
     address: "127.0.0.1",
     autoResume: false,
-    access: () => options.access ?? "public",
+    publicPorts: options.access === "private" ? [] : "all",
   };
   const grants = new TestGrants();
   const woken: string[] = [];
@@ -61,7 +72,7 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     systemClock,
     options.proxies,
   );
-  const edge = createEdge({
+  const settings: EdgeOptions = {
     domains: [domain],
     capsules: {
       find: async (id) => (id === capsuleId ? test.route : undefined),
@@ -79,7 +90,12 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     onAuthenticated: ({ socket }, owner, grant) => connections.authenticated(socket, owner, grant),
     ...options,
     limits: { waitForPortMs: 50, ...options.limits },
-  });
+  };
+  const edge = createEdge(settings);
+  const portProcess =
+    (options.throughProcess ?? THROUGH_PROCESS)
+      ? await startPortProcess(settings, edge, connections, options.tls)
+      : undefined;
   const server = await listenEdge({
     edge,
     host: "127.0.0.1",
@@ -88,11 +104,13 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     ...(options.tls && { tls: options.tls }),
     ...(options.fallback && { fallback: options.fallback }),
     ...(options.proxies && { proxies: options.proxies }),
+    ...(portProcess && { handOver: portProcess }),
     connections,
     clock: systemClock,
   });
   t.after(async () => {
     edge.close();
+    await portProcess?.close();
     await server.close();
   });
   const test: TestEdge = {
@@ -100,13 +118,48 @@ export async function startTestEdge(t: TestContext, options: TestEdgeOptions = {
     grants,
     server,
     connections,
+    portProcess,
     capsuleId,
     route: running,
     woken,
     activity,
+    inUse: () => edge.connections.count(capsuleId) > 0 || portProcess?.inUse(capsuleId) === true,
+    invalidate: () => {
+      edge.invalidate(capsuleId);
+      portProcess?.invalidate(capsuleId);
+    },
     host: (port) => `${port}-${capsuleId}.${domain}`,
   };
   return test;
+}
+
+async function startPortProcess(
+  edgeOptions: EdgeOptions,
+  edge: Edge,
+  connections: ClientConnections,
+  tls: EdgeTls | undefined,
+): Promise<PortProcess> {
+  const { domains, capsules, credentials, linkKey, pathHost, limits, ...rest } = edgeOptions;
+  const portProcess = new PortProcess({
+    ...defined({ attempts: rest.attempts, onActivity: rest.onActivity }),
+    platform: { ...capsules, ...credentials },
+    connections,
+    clock: systemClock,
+    logger: rest.logger,
+    find: async (id) => await edge.find(id),
+    settings: () => ({
+      domain: domains[0] ?? "",
+      publicUrl: undefined,
+      pathHost,
+      origin: { scheme: tls ? "https" : "http", port: 1 },
+      linkKey: Buffer.from(linkKey).toString("base64"),
+      tls: tls && { cert: tls.cert, key: tls.key },
+      limits,
+    }),
+  });
+  portProcess.wanted();
+  await eventually("the port process is ready", () => portProcess.isReady);
+  return portProcess;
 }
 
 /** An HTTP service on the loopback interface. */
