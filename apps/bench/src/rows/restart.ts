@@ -27,23 +27,27 @@ export const restart: Row = {
     const directory = await mkdtemp("/tmp/wrenn-bench-restart-");
     undo.defer(async () => await rm(directory, { recursive: true }));
     const url = `http://127.0.0.1:${await freePort()}`;
-    const start = async (): Promise<ChildProcess> => {
-      const env = { ...process.env, WRENN_DATA_DIR: directory };
-      const child = spawn(LAUNCHER, ["up", "--listen", new URL(url).host], { env, stdio: "ignore" });
-      while (!(await isReady(url, signal))) {
-        if (child.exitCode !== null) throw new Error(`wrenn up ended with ${child.exitCode}`);
-        await setTimeout(POLL_MS, undefined, { signal });
+    let server: ChildProcess | undefined;
+    const start = async (stop: AbortSignal): Promise<void> => {
+      if (server === undefined || hasEnded(server)) {
+        const env = { ...process.env, WRENN_DATA_DIR: directory };
+        server = spawn(LAUNCHER, ["up", "--listen", new URL(url).host], { env, stdio: "ignore" });
       }
-      return child;
+      while (!(await isReady(url, stop))) {
+        if (hasEnded(server)) throw new Error(`wrenn up ended with ${server.exitCode ?? server.signalCode}`);
+        await setTimeout(POLL_MS, undefined, { signal: stop });
+      }
     };
-    let server = await start();
     undo.defer(async () => await end(server, "SIGTERM"));
+    await start(signal);
     const apiKey = (await readLocalClient(dataPaths(directory).localClient))?.apiKey ?? "";
     const api = apiOf({ url, apiKey }, signal);
     const capsules: string[] = [];
     undo.defer(async () => {
-      // After an abort, too: machines outlive the server.
-      const last = apiOf({ url, apiKey }, AbortSignal.timeout(DESTROY_MS));
+      // Machines outlive the server. After an abort it may be down, or about to start.
+      const stop = AbortSignal.timeout(DESTROY_MS);
+      await start(stop);
+      const last = apiOf({ url, apiKey }, stop);
       for (const id of capsules) await last("DELETE", `/v1/capsules/${id}`);
     });
     for (let n = 0; n < CAPSULES; n++)
@@ -53,7 +57,7 @@ export const restart: Row = {
       sample: async () =>
         await timed(async () => {
           await end(server, "SIGKILL");
-          server = await start();
+          await start(signal);
         }),
       dispose: () => owned.disposeAsync(),
     };
@@ -67,12 +71,15 @@ async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
   return answer?.ok ?? false;
 }
 
-async function end(server: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
+async function end(server: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (server === undefined || hasEnded(server)) return;
   const gone = once(server, "exit");
   server.kill(signal);
   await gone;
 }
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean =>
+  exitCode !== null || signalCode !== null;
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");

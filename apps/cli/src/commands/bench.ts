@@ -77,6 +77,10 @@ export async function bench(options: BenchOptions): Promise<void> {
     });
     progress.done();
     process.stdout.write(report);
+  } catch (error) {
+    // Of everything that an interruption breaks, its own reason is what people need.
+    stopping.signal.throwIfAborted();
+    throw error;
   } finally {
     await server.close("destroy");
     for (const name of signals) process.off(name, stop);
