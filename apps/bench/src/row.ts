@@ -32,7 +32,7 @@ export interface Row {
   readonly asked?: Target;
   /** One of the few that `bench --quick` measures. */
   readonly isQuick?: true;
-  /** For rows whose rounds give many samples and disturb the others: they are measured in so many rounds, without a warm-up. */
+  /** For rows that give many samples in a round and disturb the others: the first rounds that count, this many, measure them. */
   readonly maxRounds?: number;
   /** For rows whose samples are pairs: milliseconds that the whole may take longer than the base, in the median. */
   readonly askedDifferenceMs?: number;

@@ -49,6 +49,7 @@ test("the memory of a process tree counts its children", async () => {
   const { child: alone, exit: aloneExit } = await untilOutput(["sh", "-c", "echo ready; exec cat"], never);
   const single = await memoryOfTree(alone.pid ?? 0);
   assert.ok(own > single && single > 0, `${own} ${single}`);
+  await assert.rejects(memoryOfTree(2 ** 22 + 1), { code: "ENOENT" });
   process.kill(-(child.pid ?? 0), "SIGTERM");
   child.kill();
   alone.stdin.end();

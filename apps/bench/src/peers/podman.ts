@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { access, mkdtemp, readdir, rm, rmdir, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runCommand } from "@wrenn/system";
+import { exists, runCommand } from "@wrenn/system";
 import { untilEnd, untilOutput } from "./first-output.ts";
 import { PEER_TRANSFER_BYTES } from "./peer.ts";
 import type { OpenPeer, Peer, PeerMachine } from "./peer.ts";
@@ -145,11 +145,4 @@ async function removeGroup(path: string): Promise<void> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) if (entry.isDirectory()) await removeGroup(join(path, entry.name));
   await rmdir(path).catch(() => {});
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }
