@@ -59,6 +59,8 @@ export interface AgentOnFakeMachinesOptions {
   readonly space?: () => DiskSpace;
   /** What capsules occupy; what they do by default. */
   readonly measureStorage?: NonNullable<HostAgentDeps["measureStorage"]>;
+  /** How many machines wait for capsules; none by default. */
+  readonly warmMachines?: number;
   /** How many machines of paused capsules are kept; none by default. */
   readonly parkedMachines?: number;
   /** Memory of the host that is free; none by default, of 1 GiB. */
@@ -150,7 +152,10 @@ export async function startAgentOnFakeMachines(
       host: { facts, freeMemoryMib: options.freeMemoryMib ?? (() => 0), cpuIdleMs: () => 0, sweep: async () => [] },
       ...defined({ onStep: options.onStep, measureStorage: options.measureStorage }),
     },
-    { capsulesDirectory: at("capsules"), ...defined({ parkedMachines: options.parkedMachines }) },
+    {
+      capsulesDirectory: at("capsules"),
+      ...defined({ parkedMachines: options.parkedMachines, warmMachines: options.warmMachines }),
+    },
   );
   await agent.recover(AbortSignal.timeout(60_000));
   return {

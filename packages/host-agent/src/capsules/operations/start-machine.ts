@@ -83,13 +83,14 @@ export async function startMachine(
       await existing.machine.destroy();
       await deps.machines.slots.release(existing.slot);
     });
+  undo.defer(async () => origin.prepared?.guest?.detach());
   using start = await deps.machines.starts.begin(signal);
 
   const overlay = record.overlay + 1;
   const started = origin.parked
     ? await takeParked(origin.parked, journal)
     : origin.prepared
-      ? await takePrepared(capsule, origin.prepared, journal, undo, deps, signal)
+      ? await takePrepared(capsule, origin.prepared, journal, deps, signal)
       : await makeMachine(capsule, origin, overlay, journal, undo, deps, signal);
   const { machine, slot, pages } = started;
   start.restored();
@@ -181,13 +182,10 @@ async function takePrepared(
   capsule: Capsule,
   prepared: PreparedMachine,
   journal: StartJournal,
-  undo: AsyncDisposableStack,
   { machines: { slots } }: Pick<StartMachineDeps, "machines">,
   signal: AbortSignal,
 ): Promise<StartedMachine> {
   const { machine, guest, slot, activity } = prepared;
-  undo.defer(async () => guest?.detach());
-
   await journal.step("slot");
   // Before the guest can send anything.
   await prepareSlot(slot, capsule, slots, signal);
