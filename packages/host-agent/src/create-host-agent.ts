@@ -88,7 +88,11 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     cpuCores: deps.host.facts.cpuCores,
     ...(options.warmWhenIdle ? { cpuIdleMs: deps.host.cpuIdleMs } : {}),
   });
-  const pool = new MachinePool({ ...deps, machines, activity }, options);
+  // What no one waits for takes no slot of a parked machine.
+  const pool = new MachinePool(
+    { ...deps, machines: { ...machines, slots: deps.machines.slots }, activity },
+    options,
+  );
   const releaseDeps = { ...deps, machines, consoles, registry };
   const parked: ParkedMachines = new ParkedMachines(
     { ...deps, release: (capsule, one) => releaseMachine(capsule, one, releaseDeps) },
