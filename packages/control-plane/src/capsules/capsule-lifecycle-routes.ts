@@ -37,7 +37,7 @@ export function registerCapsuleLifecycleRoutes(
         ...schema,
         summary: "Pause a capsule",
         description:
-          "Its memory, processes and disk are kept; it holds no memory and no CPU of the host. Open streams wait for the next resume. With `memory: false` its processes end and its disk alone is kept: the next resume boots it. 409 unless it runs.",
+          "Its memory, processes and disk are kept; it uses no CPU of the host, and its memory is free for others. Open streams wait for the next resume. With `memory: false` its processes end and its disk alone is kept: the next resume boots it. 409 unless it runs.",
         body: Type.Optional(
           Type.Object({
             memory: Type.Optional(
