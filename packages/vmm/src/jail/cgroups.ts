@@ -1,7 +1,7 @@
 import { mkdir, readdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
-import { exists, hasCode } from "@wrenn/system";
+import { exists, hasCode, readFileIfPresent } from "@wrenn/system";
 
 /** What a machine may use. */
 export interface CgroupLimits {
@@ -32,6 +32,8 @@ export interface Cgroups {
   create(id: string, limits: CgroupLimits): Promise<readonly string[]>;
   /** A machine in the background gets the share of all others from now on. */
   promote(id: string): Promise<void>;
+  /** Kills what runs in the group: a machine that its owner started and did not come to note before it was killed. */
+  end(id: string): Promise<void>;
   /** Removes the group once its processes are gone. Idempotent. */
   remove(id: string): Promise<void>;
 }
@@ -63,6 +65,7 @@ function unified(): Cgroups {
       return [join(group(id), "cgroup.procs")];
     },
     promote: (id) => setShare(join(group(id), "cpu.weight"), SHARES[2].used),
+    end: (id) => endProcesses(group(id)),
     remove: (id) => removeGroup(group(id)),
   };
 }
@@ -89,6 +92,7 @@ function perController(): Cgroups {
       return joined;
     },
     promote: (id) => setShare(join(group("cpu", id), "cpu.shares"), SHARES[1].used),
+    end: (id) => endProcesses(group("memory", id)),
     remove: async (id) => {
       for (const controller of CONTROLLERS) await removeGroup(group(controller, id));
     },
@@ -103,6 +107,17 @@ async function makeGroup(path: string): Promise<void> {
     await mkdir(path);
   } catch (error) {
     if (!hasCode(error, "EEXIST")) throw error;
+  }
+}
+
+async function endProcesses(path: string): Promise<void> {
+  const pids = (await readFileIfPresent(join(path, "cgroup.procs"))) ?? "";
+  for (const line of pids.split("\n").filter((text) => text !== "")) {
+    try {
+      process.kill(Number(line), "SIGKILL");
+    } catch (error) {
+      if (!hasCode(error, "ESRCH")) throw error;
+    }
   }
 }
 

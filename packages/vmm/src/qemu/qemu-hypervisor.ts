@@ -178,6 +178,7 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
       ),
     adopt: (directory, signal) => adopt(directory, cgroups, options.hasRoom, signal),
     clear: async (id, directory) => {
+      await cgroups.end(id);
       await cgroups.remove(id);
       await rm(directory, { recursive: true, force: true });
     },

@@ -43,8 +43,13 @@ export async function recoverCapsules(
   signal: AbortSignal,
 ): Promise<readonly Capsule[]> {
   const ids = await CapsuleDirectory.list(deps.capsulesDirectory);
-  for (const name of await CapsuleDirectory.listPooled(deps.capsulesDirectory))
-    await removePooled(new CapsuleDirectory(deps.capsulesDirectory, name), deps, signal);
+  const pooled = await CapsuleDirectory.listPooled(deps.capsulesDirectory);
+  const removing = inParallel(pooled, WIDTH, async (name) => {
+    await removePooled(new CapsuleDirectory(deps.capsulesDirectory, name), deps, signal).catch(
+      (error: unknown) =>
+        deps.logger.error("pool.removal_failed", { machine: name, problem: problemOf(error) }),
+    );
+  });
   const recovered = await inParallel(ids, WIDTH, async (id) => {
     const directory = await CapsuleDirectory.find(deps.capsulesDirectory, id);
     try {
@@ -57,6 +62,7 @@ export async function recoverCapsules(
       return undefined;
     }
   });
+  await removing;
   return recovered.filter((capsule) => capsule !== undefined);
 }
 
