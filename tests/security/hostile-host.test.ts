@@ -245,7 +245,7 @@ let direct: Promise<ReturnType<typeof connectHostAgent>> | undefined;
 
 /** A client of the link in this process, with the authority of the control plane. */
 async function openDirect() {
-  const kept = await secretQueries.ensureSecret(database.db, "host-authority", Buffer.from("{}"));
+  const kept = await secretQueries.ensureSecret(database.db, "host-authority", () => Buffer.from("{}"));
   const keys = JSON.parse(kept.toString()) as { readonly cert: string; readonly key: string };
   const credentials = await new HostAuthority(keys, systemClock, systemRandom).issueControlPlane();
   const { id } = await database.db

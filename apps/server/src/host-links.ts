@@ -13,11 +13,12 @@ export interface HostLinks {
 }
 
 export async function openHostLinks(database: Database, logger: Logger): Promise<HostLinks> {
-  const fresh = Buffer.from(JSON.stringify(await HostAuthority.make(systemClock, systemRandom)));
-  const kept = Buffer.from(await secretQueries.ensureSecret(database.db, "host-authority", fresh)).toString();
-  const keys = JSON.parse(kept) as { readonly cert: string; readonly key: string };
+  const kept = await secretQueries.ensureSecret(database.db, "host-authority", async () =>
+    Buffer.from(JSON.stringify(await HostAuthority.make(systemClock, systemRandom))),
+  );
+  const keys = JSON.parse(kept.toString()) as { readonly cert: string; readonly key: string };
   const authority = new HostAuthority(keys, systemClock, systemRandom);
-  const credentials = await ControlPlaneCredentials.issue({ authority, logger });
+  const credentials = new ControlPlaneCredentials({ authority, logger });
   return {
     certifier: {
       issue: async ({ hostId, ...request }) =>
@@ -27,7 +28,7 @@ export async function openHostLinks(database: Database, logger: Logger): Promise
       connectHostAgent({
         ...target,
         hostId: formatId("host", id),
-        credentials: () => credentials.current,
+        credentials: () => credentials.current(),
         clock: systemClock,
         logger,
         random: systemRandom,

@@ -152,10 +152,8 @@ async function assemble(
     systemClock,
     proxies,
   );
-  const linkKey = await secretQueries.ensureSecret(
-    database.db,
-    "port-links",
-    Buffer.from(systemRandom.bytes(LINK_KEY_BYTES)),
+  const linkKey = await secretQueries.ensureSecret(database.db, "port-links", () =>
+    systemRandom.bytes(LINK_KEY_BYTES),
   );
   const shared = {
     clock: systemClock,

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { problemOf, WrennError } from "@wrenn/core";
 import { sql } from "kysely";
 import type { Kysely } from "kysely";
-import { Migrator } from "kysely/migration";
 import type { Migration, MigrationProvider } from "kysely/migration";
 
+/** PostgreSQL's code for a table that does not exist. */
+const UNDEFINED_TABLE = "42P01";
 const directory = join(import.meta.dirname, "../migrations");
 
 /** Plain SQL files, in the order of their numbers; they only ever go forward. */
@@ -37,9 +38,13 @@ export async function readMigration(name: string): Promise<string> {
  * @throws WrennError `operation_failed` naming the migration that failed; nothing of it remains.
  */
 export async function migrate<T>(db: Kysely<T>, wanted?: readonly string[]): Promise<void> {
+  const names = wanted ?? (await listMigrations());
+  // Nearly always nothing is to be done: one statement shows it, where the migrator takes a lock and reads the catalogue.
+  if (await isAtSchemaOf(db, names)) return;
+  const { Migrator } = await import("kysely/migration");
   const { error, results } = await new Migrator({
     db,
-    provider: provider(wanted ?? (await listMigrations())),
+    provider: provider(names),
     // Numbers are given out before the work is done: a lower one may come later.
     allowUnorderedMigrations: true,
   }).migrateToLatest();
@@ -53,4 +58,15 @@ export async function migrate<T>(db: Kysely<T>, wanted?: readonly string[]): Pro
     },
     { cause: error },
   );
+}
+
+/** Whether exactly these migrations were done. A migration is recorded in its own transaction, so none of them is under way. */
+async function isAtSchemaOf<T>(db: Kysely<T>, names: readonly string[]): Promise<boolean> {
+  try {
+    const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
+    return rows.map(({ name }) => name).join() === names.toSorted().join();
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code === UNDEFINED_TABLE) return false;
+    throw error;
+  }
 }

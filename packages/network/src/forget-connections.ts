@@ -25,10 +25,7 @@ export async function forgetStrangers(
   runner: Runner,
 ): Promise<void> {
   const found = new Set<string>();
-  for (const [end, field] of [
-    ["--orig-src", "src"],
-    ["--orig-dst", "dst"],
-  ] as const) {
+  const find = async (end: string, field: string): Promise<void> => {
     const pattern = new RegExp(`\\b${field}=([0-9.]+)`);
     // The first pair of addresses is that of the side that opened the connection.
     const look = (line: string): void => {
@@ -43,7 +40,8 @@ export async function forgetStrangers(
     };
     await runner(["conntrack", "--dump", end, block], { onStdout });
     look(rest);
-  }
+  };
+  await Promise.all([find("--orig-src", "src"), find("--orig-dst", "dst")]);
   await forgetConnections(found, runner);
 }
 

@@ -13,6 +13,7 @@ import type { ConnectionLimits } from "./connection-limits.ts";
 import { Gateway } from "./gateway/gateway.ts";
 import { enableForwarding, restoreForwarding, separatedInterfaces } from "./host-forwarding.ts";
 import { readHostRoutes } from "./host-routes.ts";
+import type { HostRoutes } from "./host-routes.ts";
 import { compileHostRules } from "./host-rules.ts";
 import { ownedInstances, removeOwner, writeOwner } from "./instance-owner.ts";
 import { hostGateway, hostTable } from "./naming.ts";
@@ -52,31 +53,47 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
   const { runner, logger, stateDirectory } = options;
   const destinations = createDestinations(options.reachableNetworks ?? []);
   await using release = new AsyncDisposableStack();
-  // Without it no slot could be removed.
-  await runner(["conntrack", "--version"], { signal });
-  release.use(await lockState(stateDirectory));
-  const upstreams = options.resolvers?.map((text) => parseUpstream(text)) ?? (await hostUpstreams());
+  // Each mostly waits for a program or the disk.
+  const opening = await Promise.allSettled([
+    lockState(stateDirectory),
+    // Without it no slot could be removed.
+    runner(["conntrack", "--version"], { signal }),
+    readHostRoutes(runner, signal),
+    options.resolvers?.map((text) => parseUpstream(text)) ?? hostUpstreams(),
+    hostSearchDomains(),
+  ]);
+  if (opening[0].status === "fulfilled") release.use(opening[0].value);
+  const [, , routes, upstreams, searchDomains] = valuesOf(opening);
   if (upstreams.length === 0) logger.warn("network.no_resolvers", { path: "/etc/resolv.conf" });
-  const instance = await instanceOf(options, signal);
+  const { instance, claimed } = await instanceOf(options, signal);
   await writeOwner(instance.id, { stateDirectory, block: instance.block });
   const table = options.connectionTable ?? readConnectionTable;
   const separated = await separatedInterfaces();
   const tableSize = (await table()).size;
   const connectionLimits = { ...DEFAULT_CONNECTION_LIMITS, ...options.connectionLimits };
-  const rules = async (inner: AbortSignal): Promise<string> =>
+  const rulesOf = (seen: HostRoutes): string =>
     compileHostRules(instance, {
       upstreams,
       opened: destinations.opened,
-      routes: await readHostRoutes(runner, inner),
+      routes: seen,
       separated,
       tableSize,
       connectionLimits,
     });
-  await runner(["nft", "-f", "-"], { signal, input: await rules(signal) });
+  // Every slot's link carries the address too; here it stands for the gateway before there is a slot.
+  const address = `${hostGateway(instance)}/32`;
+  valuesOf(
+    await Promise.allSettled([
+      claimed,
+      runner(["nft", "-f", "-"], { signal, input: rulesOf(routes) }),
+      runner(["ip", "addr", "replace", address, "dev", "lo"], { signal }),
+    ]),
+  );
   const teams = new TeamConnections({ instance, runner, logger }, { limits: connectionLimits, tableSize });
   await enableForwarding(separated, logger);
   const guarding = new AbortController();
-  const restore = async (inner: AbortSignal): Promise<void> => await teams.restore(await rules(inner));
+  const restore = async (inner: AbortSignal): Promise<void> =>
+    await teams.restore(rulesOf(await readHostRoutes(runner, inner)));
   const guard = guardConnections(
     { instance, runner, clock: systemClock, logger, table, restore },
     guarding.signal,
@@ -85,9 +102,6 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
     guarding.abort();
     await guard;
   });
-  // Every slot's link carries the address too; here it stands for the gateway before there is a slot.
-  const address = `${hostGateway(instance)}/32`;
-  await runner(["ip", "addr", "replace", address, "dev", "lo"], { signal });
 
   const policies = new SlotPolicies({
     instance,
@@ -103,7 +117,7 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
       instance,
       upstreams,
       destinations,
-      searchDomains: await hostSearchDomains(),
+      searchDomains,
       questionsPerSecond: questionsPerSecond(tableSize),
       dialsPerSecond: dialsPerSecond(tableSize),
       logger,
@@ -142,12 +156,26 @@ async function lockState(directory: string): Promise<AsyncDisposable> {
   return lock;
 }
 
-async function instanceOf(options: HostNetworkOptions, signal: AbortSignal): Promise<Instance> {
+/** What they resolved to, once all are settled: nothing runs on after a failure. */
+function valuesOf<T extends readonly unknown[]>(settled: {
+  readonly [K in keyof T]: PromiseSettledResult<T[K]>;
+}): T {
+  for (const one of settled) if (one.status === "rejected") throw one.reason;
+  return settled.map((one) => (one as PromiseFulfilledResult<unknown>).value) as unknown as T;
+}
+
+/** The identity of an earlier run or a new one, and when its block is claimed. */
+async function instanceOf(
+  options: HostNetworkOptions,
+  signal: AbortSignal,
+): Promise<{ readonly instance: Instance; readonly claimed: Promise<void> }> {
   const { runner, stateDirectory, uidBase } = options;
   const journal = await readJournal(stateDirectory);
   if (journal) {
-    await renewClaim(journal.block, runner, signal);
-    return { id: journal.instance, block: journal.block, uidBase };
+    const claimed = renewClaim(journal.block, runner, signal);
+    // It is awaited with what is done at the same time.
+    claimed.catch(() => {});
+    return { instance: { id: journal.instance, block: journal.block, uidBase }, claimed };
   }
   const taken = new Set([...(await instancesInKernel()), ...(await ownedInstances())]);
   let id = randomHex(options.random, 2);
@@ -155,5 +183,5 @@ async function instanceOf(options: HostNetworkOptions, signal: AbortSignal): Pro
   while (taken.has(id)) id = randomHex(options.random, 2);
   const block = await claimBlock(runner, signal);
   await writeJournal(stateDirectory, { instance: id, block });
-  return { id, block, uidBase };
+  return { instance: { id, block, uidBase }, claimed: Promise.resolve() };
 }

@@ -1,23 +1,10 @@
 import swagger from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyReply } from "fastify";
 import { completeDocument } from "../openapi/complete-document.ts";
 import type { RawDocument } from "../openapi/complete-document.ts";
 import type { DescribedSocket } from "../openapi/describe-sockets.ts";
 import type { App } from "./app.ts";
-
-/** The page's scripts and styles are files of this server; what it shows is the description next to it. */
-const DOCS_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "font-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
+import { registerDocsPage } from "./docs-page.ts";
 
 const DESCRIPTION = [
   "Capsules: microVMs that start from frozen memory.",
@@ -70,18 +57,9 @@ export async function registerDescription(app: App, whole: App): Promise<void> {
   const sendJson = (reply: FastifyReply): FastifyReply =>
     reply.type("application/json; charset=utf-8").send(json());
   const sendYaml = (reply: FastifyReply): FastifyReply => reply.type("application/yaml").send(yaml());
-  await app.register(swaggerUi, {
-    routePrefix: "/docs",
-    staticCSP: DOCS_POLICY,
-    uiHooks: {
-      onRequest: (request, reply, done) => {
-        const { url } = request.routeOptions;
-        if (url === "/docs/json") sendJson(reply);
-        else if (url === "/docs/yaml") sendYaml(reply);
-        else done();
-      },
-    },
-  });
+  await registerDocsPage(app);
+  app.get("/docs/json", { schema: { hide: true } }, async (_request, reply) => sendJson(reply));
+  app.get("/docs/yaml", { schema: { hide: true } }, async (_request, reply) => sendYaml(reply));
   const schema = { summary: "This description", tags: ["service"] };
   app.get("/openapi.json", { schema }, async (_request, reply) => sendJson(reply));
   app.get("/openapi.yaml", { schema }, async (_request, reply) => sendYaml(reply));

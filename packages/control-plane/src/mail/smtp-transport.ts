@@ -1,5 +1,4 @@
 import { withDeadline, WrennError } from "@wrenn/core";
-import { createTransport } from "nodemailer";
 import { MailRefused } from "./mailer.ts";
 import type { MailTransport } from "./mailer.ts";
 
@@ -39,6 +38,8 @@ export function smtpTransport(server: SmtpServer): MailTransport {
   };
   return {
     deliver: async (id, { to, subject, text }, parent) => {
+      // Most servers send no mail: the library is loaded for the first one.
+      const { createTransport } = await import("nodemailer");
       const transport = createTransport(connection);
       try {
         await withDeadline(

@@ -21,8 +21,8 @@ export class SealedJson<T> {
 
   /** With the key of this name, which every control plane of the database shares. */
   static async open<T>(database: Database, random: Random, keyName: string): Promise<SealedJson<T>> {
-    const fresh = Buffer.from(random.bytes(KEY_BYTES));
-    return new SealedJson<T>(await secretQueries.ensureSecret(database.db, keyName, fresh), random);
+    const key = await secretQueries.ensureSecret(database.db, keyName, () => random.bytes(KEY_BYTES));
+    return new SealedJson<T>(key, random);
   }
 
   seal(rowId: string, value: T): Buffer {

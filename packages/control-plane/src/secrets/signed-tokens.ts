@@ -2,7 +2,6 @@ import { DAY_MS, problemOf, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { signingKeyQueries } from "@wrenn/database";
 import type { Database, SigningKey } from "@wrenn/database";
-import { decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
 import type { JWTPayload } from "jose";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
@@ -16,6 +15,9 @@ const RENEW_MS = 30 * DAY_MS;
 const KEEP_MS = 8 * DAY_MS;
 /** Other control planes may have made a key. Clients that send unknown ones make the database be asked at most this often. */
 const RELOAD_MS = 1000;
+
+/** Loaded when a token is made or shown for the first time: API keys need none. */
+const loadJose = async () => await import("jose");
 
 /** Whom a token is for. One for the others is worth nothing here. */
 export type TokenAudience = "wrenn:people" | "wrenn:hosts";
@@ -74,6 +76,7 @@ export class SignedTokens {
     lifetimeSec: number,
   ): Promise<string> {
     const now = Math.floor(this.#deps.clock.now() / 1000);
+    const { SignJWT } = await loadJose();
     return await new SignJWT(claims)
       .setProtectedHeader({ alg: ALGORITHM, kid: this.#current, typ: "JWT" })
       .setIssuer(ISSUER)
@@ -95,7 +98,8 @@ export class SignedTokens {
     shape: S,
     read: (claims: Static<S>) => T,
   ): Promise<T> {
-    const kid = kidOf(token);
+    const { decodeProtectedHeader, jwtVerify } = await loadJose();
+    const kid = kidOf(token, decodeProtectedHeader);
     if (kid !== undefined && !this.#keys.has(kid)) await this.#reload();
     try {
       const { payload, protectedHeader } = await jwtVerify(token, (header) => this.#key(header.kid).secret, {
@@ -134,9 +138,9 @@ export class SignedTokens {
   }
 }
 
-function kidOf(token: string): string | undefined {
+function kidOf(token: string, decode: (token: string) => { readonly kid?: string }): string | undefined {
   try {
-    return decodeProtectedHeader(token).kid;
+    return decode(token).kid;
   } catch {
     return undefined;
   }

@@ -1,5 +1,4 @@
 import { WrennError } from "@wrenn/core";
-import { calculatePKCECodeChallenge } from "openid-client";
 import { Type } from "typebox";
 import type { ClientOptions, IdentityProvider } from "./identity-provider.ts";
 import { emailOf, nameOf } from "./profile-fields.ts";
@@ -40,6 +39,7 @@ export function githubProvider(options: GithubOptions): IdentityProvider {
     title: "GitHub",
     issuer: webUrl,
     authorizationUrl: async ({ state, verifier, redirectUri }) => {
+      const { calculatePKCECodeChallenge } = await import("openid-client");
       const url = new URL("/login/oauth/authorize", webUrl);
       url.search = new URLSearchParams({
         client_id: clientId,

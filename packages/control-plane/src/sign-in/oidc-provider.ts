@@ -1,7 +1,6 @@
 import type { Clock } from "@wrenn/core";
 import type { ClientOptions, IdentityProvider } from "./identity-provider.ts";
-import { OidcClient } from "./oidc-client.ts";
-import type { PersonClaims } from "./oidc-client.ts";
+import type { OidcClient, PersonClaims } from "./oidc-client.ts";
 import { emailOf, nameOf } from "./profile-fields.ts";
 
 const NAME = "oidc";
@@ -15,7 +14,14 @@ export interface OidcOptions extends ClientOptions {
 /** Any provider of OpenID Connect (Core 1.0, code flow) that publishes its configuration. */
 export function oidcProvider(options: OidcOptions): IdentityProvider {
   const { issuer } = options;
-  const client = new OidcClient({ ...options, provider: NAME });
+  let client: Promise<OidcClient> | undefined;
+  /** Loaded at the first sign-in: its library is large. */
+  const opened = async (): Promise<OidcClient> => {
+    client ??= import("./oidc-client.ts").then(
+      (module) => new module.OidcClient({ ...options, provider: NAME }),
+    );
+    return await client;
+  };
 
   /** Many providers name addresses at their userinfo endpoint only. */
   async function withUserinfo(
@@ -24,7 +30,7 @@ export function oidcProvider(options: OidcOptions): IdentityProvider {
     signal: AbortSignal,
   ): Promise<PersonClaims> {
     if (claims.email !== undefined && hasVerification(claims)) return claims;
-    const userinfo = await client.userinfo(accessToken, claims.sub, signal);
+    const userinfo = await (await opened()).userinfo(accessToken, claims.sub, signal);
     if (userinfo?.email === undefined) return claims;
     // A verification belongs to the address next to it: the two are never taken from different answers.
     const { email_verified, xms_edov } = userinfo;
@@ -35,9 +41,9 @@ export function oidcProvider(options: OidcOptions): IdentityProvider {
     name: NAME,
     title: new URL(issuer).host,
     issuer,
-    authorizationUrl: async (attempt, signal) => await client.authorizationUrl(attempt, signal),
+    authorizationUrl: async (attempt, signal) => await (await opened()).authorizationUrl(attempt, signal),
     profile: async (code, attempt, signal) => {
-      const { claims: idTokenClaims, accessToken } = await client.exchange(code, attempt, signal);
+      const { claims: idTokenClaims, accessToken } = await (await opened()).exchange(code, attempt, signal);
       const claims = await withUserinfo(idTokenClaims, accessToken, signal);
       const { sub, name, preferred_username: nick, email } = claims;
       const address = emailOf(textOf(email));

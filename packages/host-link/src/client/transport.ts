@@ -21,7 +21,7 @@ export interface LinkTarget {
   /** HOST:PORT. */
   readonly address: string;
   /** Asked for each new connection, so that renewed ones are used from then on. */
-  readonly credentials: () => LinkCredentials;
+  readonly credentials: () => LinkCredentials | Promise<LinkCredentials>;
   /** Whether connections may be made to an IP address that the address is or stands for. Default: to every one. */
   readonly permits?: (address: string) => boolean;
   /** Whether the host may show the certificate with this SHA-256 fingerprint, hexadecimal. Default: every one of its name. */
@@ -103,6 +103,8 @@ export function unavailable(cause: unknown): Error {
 class LinkAgent extends Agent {
   readonly #target: LinkTarget;
   readonly #connecting = new Set<TLSSocket>();
+  /** How often it was destroyed; it connects again afterwards. */
+  #ends = 0;
 
   constructor(target: LinkTarget, maxFreeSockets: number) {
     super({ keepAlive: true, maxFreeSockets, timeout: IDLE_MS, scheduling: "lifo" });
@@ -111,25 +113,26 @@ class LinkAgent extends Agent {
 
   /** Ends connections that are not made yet, too. */
   override destroy(): void {
+    this.#ends++;
     for (const socket of this.#connecting) socket.destroy();
     super.destroy();
   }
 
   override createConnection(_options: unknown, callback?: ConnectionCallback): undefined {
     const done = callback ?? (() => undefined);
-    try {
-      this.#connect(done);
-    } catch (error) {
-      queueMicrotask(() => done(asError(error), new Socket()));
-    }
+    const failed = (error: unknown): void => done(asError(error), new Socket());
+    this.#connect(done).catch(failed);
   }
 
-  #connect(done: ConnectionCallback): void {
+  async #connect(done: ConnectionCallback): Promise<void> {
     const { address, credentials, hostId, permits } = this.#target;
     const { host, port } = split(address);
     if (permits && isIP(host) !== 0 && !permits(host)) throw new Error(`${host} is not permitted`);
+    const ends = this.#ends;
+    const own = await credentials();
+    if (this.#ends !== ends) throw new Error("the link is closed");
     const options: ConnectionOptions = {
-      ...credentials(),
+      ...own,
       host,
       port,
       ...(permits ? { lookup: permittedLookup(permits) } : {}),

@@ -12,42 +12,53 @@ export interface ControlPlaneCredentialsDeps {
   readonly logger: Logger;
 }
 
-/** A control plane's own credentials on links to hosts, renewed until they are closed. */
+/**
+ * A control plane's own credentials on links to hosts, renewed until they are closed. The first ones are issued when a link needs them:
+ * most control planes have no hosts elsewhere.
+ */
 export class ControlPlaneCredentials {
   readonly #deps: ControlPlaneCredentialsDeps;
-  #current: LinkCredentials;
-  #timer: NodeJS.Timeout;
+  #current: Promise<LinkCredentials> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
-  private constructor(deps: ControlPlaneCredentialsDeps, first: LinkCredentials) {
+  constructor(deps: ControlPlaneCredentialsDeps) {
     this.#deps = deps;
-    this.#current = first;
-    this.#timer = this.#renewAfter(RENEW_MS);
   }
 
-  /** Issues the first certificate. */
-  static async issue(deps: ControlPlaneCredentialsDeps): Promise<ControlPlaneCredentials> {
-    return new ControlPlaneCredentials(deps, await deps.authority.issueControlPlane());
-  }
-
-  get current(): LinkCredentials {
-    return this.#current;
+  /** @throws Error when they cannot be issued; the next call issues them again. */
+  async current(): Promise<LinkCredentials> {
+    this.#current ??= this.#issue();
+    return await this.#current;
   }
 
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
   }
 
-  #renewAfter(ms: number): NodeJS.Timeout {
-    return setTimeout(() => void this.#renew(), ms).unref();
+  async #issue(): Promise<LinkCredentials> {
+    try {
+      const first = await this.#deps.authority.issueControlPlane();
+      this.#renewAfter(RENEW_MS);
+      return first;
+    } catch (error) {
+      this.#current = undefined;
+      throw error;
+    }
+  }
+
+  #renewAfter(ms: number): void {
+    if (!this.#isClosed) this.#timer = setTimeout(() => void this.#renew(), ms).unref();
   }
 
   async #renew(): Promise<void> {
     try {
-      this.#current = await this.#deps.authority.issueControlPlane();
-      this.#timer = this.#renewAfter(RENEW_MS);
+      this.#current = Promise.resolve(await this.#deps.authority.issueControlPlane());
+      this.#renewAfter(RENEW_MS);
     } catch (error) {
       this.#deps.logger.error("link.renewal_failed", { problem: problemOf(error) });
-      this.#timer = this.#renewAfter(RETRY_MS);
+      this.#renewAfter(RETRY_MS);
     }
   }
 }
