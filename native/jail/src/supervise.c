@@ -1,0 +1,208 @@
+/*
+ * Parent and jailer of one VMM process. It outlives whoever started it, keeps the console in a bounded log, and says in
+ * exit.json how the VMM ended.
+ */
+#define _GNU_SOURCE
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "console.h"
+#include "root.h"
+
+enum { CONSOLE_PART = 16384, CAPABILITIES = 64, OPEN_FILES = 1024, SIGNALS = 32 };
+
+static _Noreturn void fail(const char *what) {
+  dprintf(2, "wrenn-jail: %s: %s\n", what, strerror(errno));
+  _exit(1);
+}
+
+static void join_cgroups(const struct list *cgroups) {
+  for (size_t i = 0; i < cgroups->count; i++) {
+    int fd = open(cgroups->items[i], O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "0", 1) != 1) fail(cgroups->items[i]);
+    close(fd);
+  }
+}
+
+static void enter_namespaces(const struct options *options) {
+  int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+  if (options->namespace) {
+    int fd = open(options->namespace, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWNET)) fail(options->namespace);
+    close(fd);
+  } else {
+    flags |= CLONE_NEWNET;
+  }
+  if (unshare(flags)) fail("unshare");
+}
+
+static void drop_identity(const struct options *options) {
+  for (unsigned long capability = 0; capability < CAPABILITIES; capability++) (void)prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  if (syscall(SYS_setgroups, 0, NULL) || setresgid(options->gid, options->gid, options->gid) || setresuid(options->uid, options->uid, options->uid)) fail("drop identity");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) fail("no_new_privs");
+  if (setuid(0) == 0) {
+    errno = EPERM;
+    fail("root is still within reach");
+  }
+}
+
+/* Field 22 of /proc/self/stat. `proc` was opened before the jail hid /proc; a process may always look at itself. */
+static unsigned long long start_time(int proc) {
+  char stat[1024];
+  int fd = openat(proc, "self/stat", O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read(fd, stat, sizeof stat - 1);
+  if (fd >= 0) close(fd);
+  if (n <= 0) return 0;
+  stat[n] = 0;
+  const char *rest = strrchr(stat, ')');
+  unsigned long long ticks = 0;
+  if (rest) (void)sscanf(rest + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &ticks);
+  return ticks;
+}
+
+static _Noreturn void run_program(const struct options *options, const struct way *way, int proc, int console, int report) {
+  static const struct rlimit no_core = {0, 0};
+  static const struct rlimit files = {OPEN_FILES, OPEN_FILES};
+  for (int number = 1; number < SIGNALS; number++) signal(number, SIG_DFL);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  unsigned long long ticks = start_time(proc);
+  if (write(report, &ticks, sizeof ticks) != sizeof ticks) _exit(127);
+  int null = open("/dev/null", O_RDONLY);
+  if (null < 0) fail("/dev/null");
+  dup2(null, 0);
+  dup2(console, 1);
+  dup2(console, 2);
+  /* Executing the program closes the report, which is how the parent knows that it worked. */
+  dup2(report, 3);
+  (void)fcntl(3, F_SETFD, FD_CLOEXEC);
+  if (syscall(SYS_close_range, 4u, ~0u, 0u)) fail("close_range");
+  setrlimit(RLIMIT_CORE, &no_core);
+  setrlimit(RLIMIT_NOFILE, &files);
+  if (options->file_mib > 0) {
+    const struct rlimit size = {(rlim_t)options->file_mib << 20, (rlim_t)options->file_mib << 20};
+    if (setrlimit(RLIMIT_FSIZE, &size)) fail("file size limit");
+  }
+  way->begin(options, 3);
+  _exit(127);
+}
+
+static bool write_report(int directory, const char *name, const char *text) {
+  char temporary[64];
+  snprintf(temporary, sizeof temporary, "%s.tmp", name);
+  int fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+  if (fd >= 0) close(fd);
+  return ok && renameat(directory, temporary, directory, name) == 0;
+}
+
+static void pump_console(struct console *console, int from) {
+  static char bytes[CONSOLE_PART];
+  for (;;) {
+    ssize_t n = read(from, bytes, sizeof bytes);
+    if (n > 0) console_write(console, bytes, (size_t)n);
+    if (n == 0 || (n < 0 && errno != EINTR)) return;
+  }
+}
+
+/* The start time of the program; with it the process is known from a later one of the same number. */
+static unsigned long long await_start(int report) {
+  unsigned long long ticks = 0;
+  /* A child that ended before has already said why on its standard error. */
+  if (read(report, &ticks, sizeof ticks) != sizeof ticks || ticks == 0) {
+    errno = ECHILD;
+    fail("start time");
+  }
+  return ticks;
+}
+
+static void await_exec(int report, pid_t child) {
+  int problem = 0;
+  if (read(report, &problem, sizeof problem) == sizeof problem) {
+    errno = problem;
+    fail("exec");
+  }
+  siginfo_t info = {0};
+  if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child) {
+    errno = ECHILD;
+    fail("the program ended at once");
+  }
+}
+
+static _Noreturn void end(pid_t child, const char *what) {
+  int problem = errno;
+  kill(child, SIGKILL);
+  errno = problem;
+  fail(what);
+}
+
+static void close_standard_streams(void) {
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int fd = 0; fd < 3; fd++) {
+    if (null >= 0)
+      dup2(null, fd);
+    else
+      close(fd);
+  }
+}
+
+static _Noreturn void attend(pid_t child, int directory, struct console *console, int output) {
+  char text[256];
+  close_standard_streams();
+  pump_console(console, output);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  snprintf(text, sizeof text, "{\"pid\":%d,\"code\":%d,\"signal\":%d,\"at\":%lld}\n", child, WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+           WIFSIGNALED(status) ? WTERMSIG(status) : 0, (long long)time(NULL) * 1000);
+  (void)write_report(directory, "exit.json", text);
+  _exit(0);
+}
+
+void supervise(const struct options *options, const struct way *way) {
+  struct console console;
+  int output[2];
+  int report[2];
+  char line[256];
+  setsid();
+  for (int number = 1; number < SIGNALS; number++) signal(number, number == SIGCHLD ? SIG_DFL : SIG_IGN);
+  int directory = open(options->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0 || proc < 0) fail(options->run);
+  join_cgroups(&options->cgroups);
+  enter_namespaces(options);
+  if (!root_build(options)) _exit(1);
+  if (pipe2(output, O_CLOEXEC) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report)) fail("pipe");
+  /*
+   * Before the fork, because rights belong to threads: a loaded program may make one in its fork handlers. The supervisor needs
+   * nothing more than its directory, which belongs to the machine's user.
+   */
+  drop_identity(options);
+  pid_t child = fork();
+  if (child < 0) fail("fork");
+  if (child == 0) run_program(options, way, proc, output[1], report[1]);
+  close(output[1]);
+  close(report[1]);
+  close(proc);
+  unsigned long long ticks = await_start(report[0]);
+  if (!way->held) await_exec(report[0], child);
+  snprintf(line, sizeof line, "{\"pid\":%d,\"startTime\":\"%llu\"}\n", child, ticks);
+  if (!write_report(directory, "machine.json", line) || !console_open(&console, directory, options->console_limit)) end(child, options->run);
+  if (!way->announce(line)) end(child, "nobody waits for the program");
+  if (way->held && write(report[0], "", 1) != 1) end(child, "the program ended at once");
+  close(report[0]);
+  attend(child, directory, &console, output[0]);
+}

@@ -1,0 +1,46 @@
+/** One program in a jail of its own; what each part means stands in native/jail/src/options.h. */
+export interface JailedProgram {
+  readonly jail: string;
+  readonly directory: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly cgroups: readonly string[];
+  readonly namespace?: string;
+  readonly readable: readonly string[];
+  readonly libraries: readonly string[];
+  readonly writable: readonly string[];
+  readonly devices: readonly string[];
+  /** No file grows beyond this by writes of the program. */
+  readonly fileMib: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly program: readonly [string, ...string[]];
+}
+
+/** The command line that describes the program: the jail's own, for both ways in which machines start. */
+export function jailCommand(request: JailedProgram): [string, ...string[]] {
+  const each = (name: string, values: readonly string[]): string[] =>
+    values.flatMap((value) => [name, value]);
+  return [
+    request.jail,
+    "--run",
+    request.directory,
+    "--uid",
+    String(request.uid),
+    "--gid",
+    String(request.gid),
+    ...each("--cgroup", request.cgroups),
+    ...(request.namespace === undefined ? [] : ["--netns", request.namespace]),
+    ...each("--read", request.readable),
+    ...each("--library", request.libraries),
+    ...each("--write", request.writable),
+    ...each("--device", request.devices),
+    "--file-mib",
+    String(request.fileMib),
+    ...each(
+      "--env",
+      Object.entries(request.environment).map(([name, value]) => `${name}=${value}`),
+    ),
+    "--",
+    ...request.program,
+  ];
+}
