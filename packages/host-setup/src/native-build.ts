@@ -1,4 +1,4 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { defined, WrennError } from "@wrenn/core";
 import { holdLock, readFileIfPresent, tryCommand, writeFileAtomic } from "@wrenn/system";
@@ -27,7 +27,7 @@ export async function buildNative(options: NativeBuildOptions): Promise<void> {
   for (const [index, part] of parts.entries()) {
     options.signal?.throwIfAborted();
     const directory = join(native, part);
-    const hash = await hashSources(directory);
+    const hash = await hashSources(native, part);
     if ((await readStamp(directory)) === hash) continue;
     options.progress({ step: STEP, fraction: index / parts.length, detail: part });
     await buildPart(part, directory, hash, options.signal);
@@ -65,14 +65,20 @@ async function findParts(native: string): Promise<readonly string[]> {
   return parts.sort();
 }
 
-/** Hash over names and contents of everything in a part but its `build` folder. */
-async function hashSources(directory: string): Promise<string> {
+/** Hash over names and contents of everything in a part but its `build` folder, and in the parts whose sources its Makefile names. */
+async function hashSources(native: string, part: string): Promise<string> {
+  const makefile = await readFile(join(native, part, "Makefile"), "utf8");
+  const shared = [...makefile.matchAll(/\.\.\/([a-z-]+)\/src/g)].map(([, name = ""]) => name);
+  const files = await Promise.all([part, ...new Set(shared)].map((name) => sourcesOf(join(native, name))));
+  return await hashFiles(native, files.flat());
+}
+
+async function sourcesOf(directory: string): Promise<readonly string[]> {
   const entries = await readdir(directory, { withFileTypes: true, recursive: true });
-  const files = entries
+  return entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((path) => !relative(directory, path).startsWith("build/"));
-  return await hashFiles(directory, files);
 }
 
 async function readStamp(directory: string): Promise<string | undefined> {
