@@ -1,10 +1,16 @@
 import { chown, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { defined, silentLogger } from "@wrenn/core";
+import { defined, silentLogger, systemClock } from "@wrenn/core";
 import { buildBootArtifacts, createArtifactStore, createOverlay } from "@wrenn/disk-image";
 import type { BootFiles, GuestKernel, ImageRecipe } from "@wrenn/disk-image";
 import { nativeParts } from "@wrenn/server";
-import { chooseAccelerator, createQemuHypervisor, measureTscKhz } from "@wrenn/vmm";
+import {
+  chooseAccelerator,
+  createQemuHypervisor,
+  DEFAULT_QEMU,
+  MachineZygote,
+  measureTscKhz,
+} from "@wrenn/vmm";
 import type { Hypervisor, QemuOptions } from "@wrenn/vmm";
 import { buildKvmKernel } from "./kvm-kernel.ts";
 import { projectRoot } from "./sources.ts";
@@ -36,7 +42,7 @@ export async function minimalArtifacts(): Promise<BootFiles> {
 export async function qemu(
   program?: string,
   hasRoom: () => Promise<boolean> = async () => true,
-  options: Pick<QemuOptions, "timerChip"> = {},
+  options: Pick<QemuOptions, "timerChip" | "zygote"> = {},
 ): Promise<Hypervisor> {
   const common = {
     logger: silentLogger,
@@ -49,6 +55,18 @@ export async function qemu(
   if (accelerator() === "kvm") return await createQemuHypervisor({ ...common, accelerator: "kvm" });
   const tscKhz = await measureTscKhz(nativeParts.kvmProbe, AbortSignal.timeout(5000));
   return await createQemuHypervisor({ ...common, accelerator: "tcg", tscKhz });
+}
+
+/** A zygote of QEMU that is ready; the caller disposes of it. @throws Error with the reason when there can be none. */
+export async function readyZygote(program: string = DEFAULT_QEMU): Promise<MachineZygote> {
+  const { zygote: library, shim } = nativeParts;
+  const options = { program, library, preloaded: [shim], clock: systemClock, logger: silentLogger };
+  const zygote = new MachineZygote(options);
+  zygote.start();
+  const { way, problem } = await zygote.settled();
+  if (way === "zygote") return zygote;
+  zygote[Symbol.dispose]();
+  throw new Error(problem);
 }
 
 export function accelerator(): "kvm" | "tcg" {

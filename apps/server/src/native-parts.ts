@@ -8,6 +8,7 @@ export const nativeParts = {
   guestAgent: built("guest-agent", "wrenn-guest-agent"),
   jail: built("jail", "wrenn-jail"),
   shim: built("mmap-shim", "wrenn-shim.so"),
+  zygote: built("zygote", "wrenn-zygote.so"),
   kvmProbe: built("kvm-probe", "wrenn-kvm-probe"),
 } as const;
 

@@ -1,9 +1,16 @@
 import { join } from "node:path";
-import { defined } from "@wrenn/core";
+import { defined, systemClock } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import type { IncompatibleCapsules } from "@wrenn/host-agent";
 import { readFileIfPresent, writeFileAtomic } from "@wrenn/system";
-import { chooseAccelerator, createQemuHypervisor, measureTscKhz, settleTscKhz } from "@wrenn/vmm";
+import {
+  chooseAccelerator,
+  createQemuHypervisor,
+  DEFAULT_QEMU,
+  MachineZygote,
+  measureTscKhz,
+  settleTscKhz,
+} from "@wrenn/vmm";
 import type { Accelerator, Hypervisor, QemuOptions } from "@wrenn/vmm";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
@@ -21,6 +28,19 @@ export interface OpenedHypervisor {
   readonly accelerator: Accelerator;
 }
 
+/** Starts what machines are forked from, in the background; undefined where they are executed. */
+export function startZygote({ machineStart }: ServerConfig, logger: Logger): MachineZygote | undefined {
+  if (machineStart === "exec") {
+    logger.info("host.machine_start", { way: machineStart });
+    return undefined;
+  }
+  const { zygote: library, shim } = nativeParts;
+  const options = { program: DEFAULT_QEMU, library, preloaded: [shim], clock: systemClock, logger };
+  const zygote = new MachineZygote(options);
+  zygote.start();
+  return zygote;
+}
+
 /**
  * Chooses what machines run on, and logs the choice with its reason.
  *
@@ -30,14 +50,14 @@ export interface OpenedHypervisor {
 export async function openHypervisor(
   config: ServerConfig,
   logger: Logger,
-  { hasRoom, run }: Pick<QemuOptions, "hasRoom" | "run">,
+  { hasRoom, run, zygote }: Pick<QemuOptions, "hasRoom" | "run" | "zygote">,
   signal: AbortSignal,
 ): Promise<OpenedHypervisor> {
   const { jail, shim, kvmProbe } = nativeParts;
   const probe = rememberedProbe({ file: join(config.cacheDirectory, KVM_FILE) });
   const accelerator = await chooseAccelerator(kvmProbe, config.accelerator ?? "auto", signal, probe);
   logger.info("host.accelerator", { ...accelerator });
-  const base = { logger, jail, shim, hasRoom, ...defined({ run }) };
+  const base = { logger, jail, shim, hasRoom, ...defined({ run, zygote }) };
   if (accelerator.accelerator === "kvm") {
     const { cpuModel } = config;
     const hypervisor = await createQemuHypervisor({ ...base, accelerator: "kvm", ...defined({ cpuModel }) });

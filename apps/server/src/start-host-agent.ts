@@ -31,14 +31,14 @@ import { createRunner, createSlotPool } from "@wrenn/network";
 import type { SlotPool } from "@wrenn/network";
 import { CommandHelper, exists } from "@wrenn/system";
 import type { RunProgram } from "@wrenn/system";
-import type { Accelerator, Machine } from "@wrenn/vmm";
+import type { Accelerator, Machine, QemuOptions } from "@wrenn/vmm";
 import { requireRoomBesideReserve } from "./config/disk-reserve.ts";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { parkedMachines } from "./config/parked-machines.ts";
 import { warmMachines } from "./config/warm-machines.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
-import { openHypervisor, reportChanges } from "./open-hypervisor.ts";
+import { openHypervisor, reportChanges, startZygote } from "./open-hypervisor.ts";
 import type { OpenedHypervisor } from "./open-hypervisor.ts";
 
 /** Users of machines: one per network slot, from here on. Above what distributions hand out, below what containers use. */
@@ -84,6 +84,8 @@ export async function startHostAgent(
   using stack = new DisposableStack();
   const helper = stack.use(new CommandHelper());
   helper.start();
+  const zygote = startZygote(config, logger);
+  if (zygote) stack.use(zygote);
   const paths = dataPaths(config.dataDirectory);
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o711 });
   await mkdir(config.cacheDirectory, { recursive: true, mode: 0o755 });
@@ -91,7 +93,7 @@ export async function startHostAgent(
   const hasRoom = async (): Promise<boolean> => (await reserve.freeBytes()) >= reserve.continueAbove;
   const { hypervisor, accelerator, slots } = await openMachines(
     config,
-    { logger, hasRoom, run: helper.run },
+    { logger, hasRoom, run: helper.run, ...defined({ zygote }) },
     signal,
   );
   const base = { clock: systemClock, logger, random: systemRandom };
@@ -200,16 +202,12 @@ async function createReserve({
 /** Hypervisor and network at once: both mostly wait for other programs. */
 async function openMachines(
   config: ServerConfig,
-  {
-    logger,
-    hasRoom,
-    run,
-  }: { readonly logger: Logger; readonly hasRoom: () => Promise<boolean>; readonly run: RunProgram },
+  { logger, ...machines }: Pick<QemuOptions, "logger" | "hasRoom" | "zygote"> & { readonly run: RunProgram },
   signal: AbortSignal,
 ): Promise<OpenedHypervisor & { readonly slots: SlotPool }> {
   const [opened, slots] = await Promise.allSettled([
-    openHypervisor(config, logger, { hasRoom, run }, signal),
-    openSlots(config, { logger, run }, signal),
+    openHypervisor(config, logger, machines, signal),
+    openSlots(config, { logger, run: machines.run }, signal),
   ]);
   if (opened.status === "rejected") {
     if (slots.status === "fulfilled") await slots.value.close();

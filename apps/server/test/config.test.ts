@@ -30,6 +30,7 @@ test("values that make no sense are named", () => {
     ["WRENN_CREATE_WAIT", "2.5s"],
     ["WRENN_WARM_MACHINES", "many"],
     ["WRENN_ACCELERATOR", "KVM"],
+    ["WRENN_MACHINE_START", "fork"],
     ["WRENN_SIGN_UP", "yes"],
     ["WRENN_SIGN_UP", ""],
     ["WRENN_TEAMS_PER_OWNER", "0"],
@@ -47,6 +48,11 @@ test("what machines run on is chosen by the host unless the operator chooses it"
     assert.equal(readConfig({ WRENN_ACCELERATOR: accelerator }).accelerator, accelerator);
   assert.equal(readConfig({}).cpuModel, undefined);
   assert.equal(readConfig({ WRENN_CPU_MODEL: "Skylake-Server-v4" }).cpuModel, "Skylake-Server-v4");
+});
+
+test("machines are forked unless the operator has them executed", () => {
+  assert.equal(readConfig({}).machineStart, "zygote");
+  assert.equal(readConfig({ WRENN_MACHINE_START: "exec" }).machineStart, "exec");
 });
 
 test("a data directory that cannot be is the operator's to mend", async () => {

@@ -182,7 +182,8 @@ test("a parked machine that is killed leaves a capsule that is paused and resume
 /** What ends the parked machine of a capsule. */
 const endings: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
   "going back to a checkpoint": (id) => agent.restoreCheckpoint(id, "g1", signal),
-  "a change of the network policy": (id) => agent.setNetwork(id, { egress: "deny", allow: [], deny: [] }, signal),
+  "a change of the network policy": (id) =>
+    agent.setNetwork(id, { egress: "deny", allow: [], deny: [] }, signal),
   "the end of the capsule": (id) => agent.destroyCapsule(id, signal),
   "a host that is short of memory": async () => {
     free = 100;

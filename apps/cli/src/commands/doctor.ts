@@ -18,11 +18,13 @@ const LIMIT_MS = 15 * 60_000;
 
 /** Says whether capsules can run here; the exit code is 0 only if they can. */
 export async function doctor(options: { readonly json?: boolean }): Promise<void> {
-  const { dataDirectory, accelerator = "auto" } = readConfig(process.env);
+  const { dataDirectory, accelerator = "auto", machineStart = "zygote" } = readConfig(process.env);
   const signal = AbortSignal.timeout(LIMIT_MS);
   // The probes are built when there is a compiler; without one the check of the packages says so.
   await buildNative({ projectRoot, progress: () => {}, signal }).catch(() => {});
-  const checks = standardChecks({ dataDirectory, kvmProbe: nativeParts.kvmProbe, accelerator });
+  const { kvmProbe, zygote, shim } = nativeParts;
+  const libraries = { zygote, shim };
+  const checks = standardChecks({ dataDirectory, kvmProbe, accelerator, libraries, machineStart });
   const host = await runDoctor({ probe: hostProbe, checks, signal });
   const lastCheck = bootCheck({ startAgent, possible: isHealthy(host) });
   const boot = await runDoctor({ probe: hostProbe, checks: [lastCheck], signal });
@@ -43,7 +45,10 @@ async function startAgent(dataDirectory: string, signal: AbortSignal) {
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
       progress: () => {},
     },
-    { config: { ...readConfig(process.env), dataDirectory, warmMachines: 0, parkedMachines: 0 }, version: "0" },
+    {
+      config: { ...readConfig(process.env), dataDirectory, warmMachines: 0, parkedMachines: 0 },
+      version: "0",
+    },
     signal,
   );
   settle();

@@ -9,7 +9,7 @@ import type {
 import { defined, WrennError, TrustedProxies } from "@wrenn/core";
 import type { ConnectionLimits, SlotLimits } from "@wrenn/network";
 import { dataDirectoryOf, localServerFiles } from "@wrenn/system";
-import type { AcceleratorChoice } from "@wrenn/vmm";
+import type { AcceleratorChoice, MachineStartMode } from "@wrenn/vmm";
 import { readAccountLimits } from "./account-limits.ts";
 import { readSignIn } from "./identity-providers.ts";
 import type { SignInConfig } from "./identity-providers.ts";
@@ -55,6 +55,8 @@ export interface ServerConfig {
   readonly reachableNetworks?: readonly string[];
   /** What machines run on; default: KVM where it runs guest code natively. */
   readonly accelerator?: AcceleratorChoice;
+  /** How machines start; default: forked from a loaded QEMU. */
+  readonly machineStart?: MachineStartMode;
   /** CPU model of QEMU that machines have under KVM; without it, all that this host's CPU has. */
   readonly cpuModel?: string | undefined;
   /** Seconds after which the memory of a paused capsule is compressed; 0 for never. */
@@ -117,6 +119,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     databaseUrl: env["DATABASE_URL"],
     resolvers: env["WRENN_RESOLVERS"]?.split(",").map((text) => text.trim()),
     accelerator: parseAccelerator(env["WRENN_ACCELERATOR"] ?? "auto"),
+    machineStart: parseMachineStart(env["WRENN_MACHINE_START"] ?? "zygote"),
     ...(env["WRENN_CPU_MODEL"] === undefined ? {} : { cpuModel: parseCpuModel(env["WRENN_CPU_MODEL"]) }),
     ...(env["WRENN_PACK_AFTER_SEC"] === undefined
       ? {}
@@ -226,6 +229,14 @@ function parseAccelerator(text: string): AcceleratorChoice {
   throw new WrennError("invalid_field", {
     field: "WRENN_ACCELERATOR",
     problem: `must be auto, kvm or tcg, not '${text}'`,
+  });
+}
+
+function parseMachineStart(text: string): MachineStartMode {
+  if (text === "zygote" || text === "exec") return text;
+  throw new WrennError("invalid_field", {
+    field: "WRENN_MACHINE_START",
+    problem: `must be zygote or exec, not '${text}'`,
   });
 }
 

@@ -34,7 +34,16 @@ export interface PrometheusDeps {
 /** `/metrics` for Prometheus. It tells about all teams, so it is answered to programs of this machine, and to others by a token. */
 export function registerPrometheus(
   app: App,
-  { database, version, limits, phaseMetrics, proxies, waitingMachines, parkedMachines, token }: PrometheusDeps,
+  {
+    database,
+    version,
+    limits,
+    phaseMetrics,
+    proxies,
+    waitingMachines,
+    parkedMachines,
+    token,
+  }: PrometheusDeps,
 ): void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "wrenn_" });

@@ -149,7 +149,12 @@ export async function startAgentOnFakeMachines(
         bases: new TemplateBases(at("bases"), async () => {}),
       },
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
-      host: { facts, freeMemoryMib: options.freeMemoryMib ?? (() => 0), cpuIdleMs: () => 0, sweep: async () => [] },
+      host: {
+        facts,
+        freeMemoryMib: options.freeMemoryMib ?? (() => 0),
+        cpuIdleMs: () => 0,
+        sweep: async () => [],
+      },
       ...defined({ onStep: options.onStep, measureStorage: options.measureStorage }),
     },
     {

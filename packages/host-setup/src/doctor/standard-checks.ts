@@ -1,4 +1,4 @@
-import type { AcceleratorChoice } from "@wrenn/vmm";
+import type { AcceleratorChoice, MachineStartMode } from "@wrenn/vmm";
 import { cgroupsCheck } from "./cgroups.ts";
 import type { Check } from "./check.ts";
 import { clockCheck } from "./clock.ts";
@@ -6,6 +6,7 @@ import { diskCheck } from "./disk.ts";
 import { kernelCheck } from "./kernel.ts";
 import { kvmCheck } from "./kvm.ts";
 import { localhostNamesCheck } from "./localhost-names.ts";
+import { machineStartCheck } from "./machine-start.ts";
 import { memoryCheck } from "./memory.ts";
 import { nftablesCheck } from "./nftables.ts";
 import { nodeCheck } from "./node.ts";
@@ -25,6 +26,10 @@ export function standardChecks(places: {
   readonly kvmProbe: string;
   /** What the configuration demands that machines run on. */
   readonly accelerator: AcceleratorChoice;
+  /** The built native/zygote and native/mmap-shim. */
+  readonly libraries: { readonly zygote: string; readonly shim: string };
+  /** How the configuration demands that machines start. */
+  readonly machineStart: MachineStartMode;
 }): readonly Check[] {
   return [
     kernelCheck,
@@ -33,6 +38,7 @@ export function standardChecks(places: {
     qemuCheck,
     kvmCheck(places.kvmProbe, places.accelerator),
     tscCheck(places.kvmProbe),
+    machineStartCheck(places.libraries, places.machineStart),
     userNamespacesCheck,
     cgroupsCheck,
     nftablesCheck,

@@ -4,11 +4,14 @@ import { WrennError } from "@wrenn/core";
 import type { Accelerator } from "@wrenn/vmm";
 import type { Check, CheckStatus } from "../../src/doctor/check.ts";
 import { kvmCheck } from "../../src/doctor/kvm.ts";
+import { machineStartCheck } from "../../src/doctor/machine-start.ts";
 import { tscCheck } from "../../src/doctor/tsc.ts";
 import { describedHost } from "../described-host.ts";
 
 const accelerated = (accelerator: Accelerator["accelerator"], reason: string, mips: number) => () =>
   Promise.resolve({ accelerator, reason, mips });
+
+const libraries = { zygote: "/nowhere/zygote.so", shim: "/nowhere/shim.so" };
 
 const cases: readonly (readonly [string, Check, CheckStatus, RegExp, RegExp])[] = [
   [
@@ -24,6 +27,27 @@ const cases: readonly (readonly [string, Check, CheckStatus, RegExp, RegExp])[] 
     "warn",
     /only emulates/,
     /\/dev\/kvm/,
+  ],
+  [
+    "forked machines",
+    machineStartCheck(libraries, "zygote", async () => ({ way: "zygote" })),
+    "ok",
+    /^forked from a loaded QEMU; at most 64 machines, and those of 30 minutes/,
+    /^$/,
+  ],
+  [
+    "executed machines",
+    machineStartCheck(libraries, "exec"),
+    "ok",
+    /^executed \(WRENN_MACHINE_START=exec\)$/,
+    /^$/,
+  ],
+  [
+    "machines that cannot be forked",
+    machineStartCheck(libraries, "zygote"),
+    "warn",
+    /^executed, because no zygote starts: .*ENOENT/,
+    /WRENN_MACHINE_START=exec/,
   ],
   [
     "demanded and not there",

@@ -94,9 +94,11 @@ test("on this very host every standard check comes to a finding", async () => {
     dataDirectory: "/nowhere/yet",
     kvmProbe: "/nowhere/probe",
     accelerator: "auto",
+    libraries: { zygote: "/nowhere", shim: "/nowhere" },
+    machineStart: "exec",
   });
   const results = await runDoctor({ probe: hostProbe, checks, signal });
-  assert.equal(new Set(results.map(({ id }) => id)).size, 16);
+  assert.equal(new Set(results.map(({ id }) => id)).size, 17);
   for (const { id, found, status, remedy } of results) {
     assert.doesNotMatch(found, /cannot be checked/, id);
     assert.equal(remedy === "", status === "ok", id);

@@ -7,7 +7,9 @@ import type { RunProgram } from "@wrenn/system";
 import type { BootSpec, Hypervisor, Machine, MachineSpec, RestoreSpec } from "../hypervisor.ts";
 import { openCgroups } from "../jail/cgroups.ts";
 import type { Cgroups } from "../jail/cgroups.ts";
+import type { JailedProgram } from "../jail/jailed-program.ts";
 import { startJailed } from "../jail/start-jailed.ts";
+import type { MachineZygote } from "../zygote/machine-zygote.ts";
 import { commandLine, machineFiles } from "./command-line.ts";
 import type { AcceleratorSettings } from "./command-line.ts";
 import { lastConsoleLine } from "./console-tail.ts";
@@ -39,6 +41,8 @@ export type QemuOptions = AcceleratorSettings & {
   readonly hasRoom: () => Promise<boolean>;
   /** Runs the jail; without it, this process starts it. */
   readonly run?: RunProgram;
+  /** Forks machines; without it, and where it cannot, they are executed. */
+  readonly zygote?: Pick<MachineZygote, "fork">;
   /** The QEMU to start; by default, one of Debian's. */
   readonly qemu?: string;
   /** Test seam: machines are booted with a PC's timer chip, as earlier versions did. */
@@ -106,39 +110,51 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
     { groups, timerChip }: { readonly groups: readonly string[]; readonly timerChip: boolean },
     signal: AbortSignal,
   ): ReturnType<typeof startJailed> => {
+    const program = jailedProgram(spec, groups, timerChip);
+    const forked = (await options.zygote?.fork(program)) ?? "unused";
+    if (typeof forked === "object") return forked;
+    if (forked === "abandoned") {
+      // What is left of the attempt writes nothing into a directory that is gone.
+      await rm(spec.directory, { recursive: true, force: true });
+      await prepareDirectory(spec);
+    }
+    return await startJailed(program, options.run ?? tryCommand, signal);
+  };
+
+  const jailedProgram = (
+    spec: BootSpec | RestoreSpec,
+    groups: readonly string[],
+    timerChip: boolean,
+  ): JailedProgram => {
     const boots = "kernel" in spec;
     const mapsPrivately = !boots || spec.privateMemory === true;
-    return await startJailed(
-      {
-        jail: options.jail,
-        directory: spec.directory,
-        uid: spec.uid,
-        gid: spec.gid,
-        cgroups: groups,
-        ...defined({ namespace: spec.network?.namespace }),
-        readable: [
-          ...spec.readable,
-          ...(boots ? [spec.kernel, spec.initramfs] : []),
-          ...(mapsPrivately ? memoryFiles(spec) : []),
-        ],
-        libraries: mapsPrivately ? [options.shim] : [],
-        writable: [...diskDirectories(spec), ...(mapsPrivately ? [] : [spec.memoryFile])],
-        devices: [
-          "/dev/null",
-          "/dev/zero",
-          "/dev/urandom",
-          ...(spec.network ? ["/dev/net/tun"] : []),
-          // The right to a descriptor that answers faults of the kernel too, without any privilege.
-          ...(!boots && spec.servedMemory ? ["/dev/userfaultfd"] : []),
-          ...(options.accelerator === "kvm" ? ["/dev/kvm"] : []),
-        ],
-        fileMib: largestFileMib(spec),
-        environment: mapsPrivately ? shimEnvironment(options.shim, spec) : {},
-        program: [qemu, ...commandLine(spec, options, timerChip)],
-      },
-      options.run ?? tryCommand,
-      signal,
-    );
+    return {
+      jail: options.jail,
+      directory: spec.directory,
+      uid: spec.uid,
+      gid: spec.gid,
+      cgroups: groups,
+      ...defined({ namespace: spec.network?.namespace }),
+      readable: [
+        ...spec.readable,
+        ...(boots ? [spec.kernel, spec.initramfs] : []),
+        ...(mapsPrivately ? memoryFiles(spec) : []),
+      ],
+      libraries: mapsPrivately ? [options.shim] : [],
+      writable: [...diskDirectories(spec), ...(mapsPrivately ? [] : [spec.memoryFile])],
+      devices: [
+        "/dev/null",
+        "/dev/zero",
+        "/dev/urandom",
+        ...(spec.network ? ["/dev/net/tun"] : []),
+        // The right to a descriptor that answers faults of the kernel too, without any privilege.
+        ...(!boots && spec.servedMemory ? ["/dev/userfaultfd"] : []),
+        ...(options.accelerator === "kvm" ? ["/dev/kvm"] : []),
+      ],
+      fileMib: largestFileMib(spec),
+      environment: mapsPrivately ? shimEnvironment(options.shim, spec) : {},
+      program: [qemu, ...commandLine(spec, options, timerChip)],
+    };
   };
 
   const explained = async (spec: MachineSpec, work: Promise<Machine>): Promise<Machine> => {

@@ -3,7 +3,7 @@ import type { AcceleratorSettings } from "./command-line.ts";
 import { SANDBOX } from "./command-line.ts";
 
 /** Debian's QEMU with every machine type. */
-export const QEMU = "/usr/bin/qemu-system-x86_64";
+export const DEFAULT_QEMU = "/usr/bin/qemu-system-x86_64";
 /** The one that has nothing but the microvm type and KVM. */
 const QEMU_MICROVM = "/usr/bin/qemu-system-x86_64-microvm";
 const ANSWER_MS = 20_000;
@@ -18,16 +18,16 @@ export async function chooseQemu(
   { accelerator }: Pick<AcceleratorSettings, "accelerator">,
   program = QEMU_MICROVM,
 ): Promise<string> {
-  if (accelerator === "tcg") return QEMU;
+  if (accelerator === "tcg") return DEFAULT_QEMU;
   const machine = ["-M", "none", "-accel", "kvm", "-nodefaults", "-no-user-config", "-display", "none"];
   try {
     const { code } = await tryCommand([program, ...machine, "-sandbox", SANDBOX, "-qmp", "stdio"], {
       input: `${JSON.stringify({ execute: "qmp_capabilities" })}\n${JSON.stringify({ execute: "quit" })}\n`,
       signal: AbortSignal.timeout(ANSWER_MS),
     });
-    return code === 0 ? program : QEMU;
+    return code === 0 ? program : DEFAULT_QEMU;
   } catch {
     // It is not installed.
-    return QEMU;
+    return DEFAULT_QEMU;
   }
 }

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { readFile, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { silentLogger } from "@wrenn/core";
+import { startTestServer } from "../support/test-server.ts";
+import type { TestServer } from "../support/test-server.ts";
+
+/* Machines that are forked from one QEMU have the same beginning: what may differ from there on has to differ. */
+
+let server: TestServer;
+before(async () => {
+  const { promise: settled, resolve } = Promise.withResolvers<void>();
+  const info = (event: string): void => {
+    if (event === "host.machine_start") resolve();
+  };
+  server = await startTestServer({ logger: { ...silentLogger, info, warn: info } });
+  await settled;
+});
+after(() => server.close());
+
+async function vmmOf(id: string): Promise<{ readonly pid: number; readonly supervisor: number }> {
+  const record = await readFile(join(server.capsulesDirectory, id, "run", "machine.json"), "utf8");
+  const { pid } = JSON.parse(record) as { readonly pid: number };
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return { pid, supervisor: Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1]) };
+}
+
+test("machines of one QEMU share its addresses, and the random numbers that they give to their guests differ", async () => {
+  const ids = [await server.capsule(undefined), await server.capsule(undefined)];
+  const layouts = new Set<string | undefined>();
+  const numbers = new Set<string>();
+  for (const id of ids) {
+    const { pid, supervisor } = await vmmOf(id);
+    assert.match(await readlink(`/proc/${supervisor}/exe`), /qemu-system/, "it was forked");
+    layouts.add(/^([0-9a-f]+)-.*libc\.so/m.exec(await readFile(`/proc/${pid}/maps`, "utf8"))?.[1]);
+    // What comes first may be in the frozen memory.
+    const line = "head -c 4096 /dev/hwrng | tail -c 16 | od -An -tx1";
+    const { stdout, exit_code } = await server.shell(id, line);
+    assert.equal(exit_code, 0);
+    assert.match(stdout, /^( [0-9a-f]{2}){16}\n$/);
+    numbers.add(stdout);
+  }
+  assert.equal(layouts.size, 1);
+  assert.equal(numbers.size, 2);
+});
