@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
 import type { ClientConnection, ClientConnections } from "./listener/client-connections.ts";
-import { CHECK_MS, createClientServer } from "./listener/client-server.ts";
-import type { ClientServerOptions } from "./listener/client-server.ts";
+import { CHECK_MS, createClientServer } from "./client-server.ts";
+import type { ClientServerOptions } from "./client-server.ts";
 
 export interface EdgeServerOptions extends ClientServerOptions {
   readonly host: string;

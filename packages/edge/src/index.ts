@@ -15,7 +15,7 @@ export { TrackedDials } from "./tracked-dials.ts";
 export type { PortTarget } from "./port-target.ts";
 export { listenEdge } from "./edge-server.ts";
 export type { EdgeServer, EdgeServerOptions, HandOver } from "./edge-server.ts";
-export type { EdgeFallback, EdgeTls } from "./listener/client-server.ts";
+export type { EdgeFallback, EdgeTls } from "./client-server.ts";
 export { localCertificate } from "./tls/certificate-store.ts";
 export type { CertificateStoreOptions, LocalCertificate } from "./tls/certificate-store.ts";
 export { startNameServer } from "./dns/name-server.ts";

@@ -13,6 +13,7 @@ const PEEK_MS = 2000;
 interface Handle {
   reading: boolean;
   readStop(): number;
+  close(): void;
 }
 
 /**
@@ -55,17 +56,33 @@ export async function peekDestination(socket: Socket, isSecure: boolean): Promis
 }
 
 /**
+ * What closes a connection here that is given to another process. Node.js keeps it open until the other process has it, and for good when
+ * that one ends before.
+ */
+export function closerOf(socket: Socket): () => void {
+  const handle = handleOf(socket);
+  return () => {
+    socket.destroy();
+    handle?.close();
+  };
+}
+
+/**
  * Takes the bytes of a connection that this process has, so that it can be given to another one: from now on nothing is read from it here.
  */
 export function takeBytes(socket: Socket): Buffer {
   const bytes = socket.read() as Buffer | null;
   // Reading the last of them makes the socket read on, and bytes that are read here are lost to the other process.
-  const handle = (socket as unknown as { readonly _handle: Handle | null })._handle;
+  const handle = handleOf(socket);
   if (handle) {
     handle.reading = false;
     handle.readStop();
   }
   return bytes ?? Buffer.alloc(0);
+}
+
+function handleOf(socket: Socket): Handle | null {
+  return (socket as unknown as { readonly _handle: Handle | null })._handle;
 }
 
 function helloReader(): { push: (piece: Buffer) => DestinationReading } {

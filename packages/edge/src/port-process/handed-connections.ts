@@ -1,12 +1,16 @@
 import type { Socket } from "node:net";
+import type { Clock } from "@wrenn/core";
 import type { ClientConnection, ClientConnections } from "../listener/client-connections.ts";
 import type { PortGrant } from "../access/port-grant.ts";
+import { closerOf } from "../listener/peek.ts";
 import type { Of, ToProcess, ToServer } from "./messages.ts";
 
 interface Handed {
   readonly connection: ClientConnection;
-  /** Until the process has it. */
-  socket: Socket | undefined;
+  /** Monotonic. */
+  readonly sentAt: number;
+  /** Closes it here, until the process has it. */
+  closeHere: (() => void) | undefined;
   /** Ends its use; undefined while it is idle. */
   endUse: (() => void) | undefined;
 }
@@ -14,13 +18,15 @@ interface Handed {
 /** The connections that the port process serves, which keep their places among all connections of the server. */
 export class HandedConnections {
   readonly #all: ClientConnections;
+  readonly #clock: Clock;
   readonly #tell: (message: ToProcess) => void;
   readonly #handed = new Map<number, Handed>();
   #next = 1;
   #onTheWay = 0;
 
-  constructor(all: ClientConnections, tell: (message: ToProcess) => void) {
+  constructor(all: ClientConnections, clock: Clock, tell: (message: ToProcess) => void) {
     this.#all = all;
+    this.#clock = clock;
     this.#tell = tell;
   }
 
@@ -31,6 +37,15 @@ export class HandedConnections {
   /** Those that the process has not taken yet. */
   get onTheWay(): number {
     return this.#onTheWay;
+  }
+
+  /** For how long the process has not taken a connection that it was sent, in ms. */
+  waitMs(): number {
+    if (this.#onTheWay === 0) return 0;
+    // They arrive in the order in which they were sent.
+    for (const { closeHere, sentAt } of this.#handed.values())
+      if (closeHere) return this.#clock.monotonic() - sentAt;
+    return 0;
   }
 
   /** Takes a connection, which is in use. @returns its number. */
@@ -45,7 +60,12 @@ export class HandedConnections {
       },
     };
     connection.onAnonymous = () => this.#tell({ type: "anonymous", connection: number });
-    this.#handed.set(number, { connection, socket, endUse: this.#all.begin(connection) });
+    this.#handed.set(number, {
+      connection,
+      closeHere: closerOf(socket),
+      sentAt: this.#clock.monotonic(),
+      endUse: this.#all.begin(connection),
+    });
     this.#onTheWay += 1;
     return number;
   }
@@ -81,7 +101,7 @@ export class HandedConnections {
     if (!handed) return;
     this.#handed.delete(number);
     // One that never got there is still open here.
-    handed.socket?.destroy();
+    handed.closeHere?.();
     this.#arrive(handed);
     handed.endUse?.();
     this.#all.forget(handed.connection);
@@ -92,8 +112,8 @@ export class HandedConnections {
   }
 
   #arrive(handed: Handed): void {
-    if (!handed.socket) return;
-    handed.socket = undefined;
+    if (!handed.closeHere) return;
+    handed.closeHere = undefined;
     this.#onTheWay -= 1;
   }
 }

@@ -49,6 +49,11 @@ export class PortProcess implements HandOver {
     return this.#running !== undefined;
   }
 
+  /** Of the process, while there is one. */
+  get pid(): number | undefined {
+    return this.#running?.pid;
+  }
+
   get isReady(): boolean {
     return this.#running?.hasRoom === true;
   }
@@ -143,6 +148,7 @@ export class PortProcess implements HandOver {
       await running.kill();
       return;
     }
+    logger.debug("edge.port_process_started", { pid: running.pid });
     this.#idle = setInterval(() => {
       if (running.connections > 0) return;
       isIdle = true;

@@ -35,6 +35,9 @@ const READABLE = [
 const START_MS = 15_000;
 /** A drain waits 5 s for connections and then closes them. */
 const DRAIN_MS = 10_000;
+/** A process that takes no connection for this long is ended. */
+const STUCK_MS = 10_000;
+const CHECK_MS = 1000;
 const HEAP_MIB = 512;
 const YOUNG_MIB = 4;
 /** Sockets go to the process one after the other, each when it has taken the one before. Beyond these the server serves connections itself. */
@@ -81,7 +84,7 @@ export class RunningProcess {
       fail: (ref, error) => this.tell({ type: "failed", ref, error }),
     });
     this.#platform = new PlatformAnswers(deps, (message) => this.tell(message));
-    this.#connections = new HandedConnections(deps.connections, (message) => this.tell(message));
+    this.#connections = new HandedConnections(deps.connections, deps.clock, (message) => this.tell(message));
     const child = this.#child;
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       deps.logger.warn("edge.port_process_output", { text: text.slice(0, OUTPUT_CHARACTERS) });
@@ -91,7 +94,17 @@ export class RunningProcess {
       ([code, signal]) => this.#end(`exit ${String(code ?? signal)}`),
       (error: unknown) => this.#end(problemOf(error)),
     );
+    const checks = setInterval(() => {
+      if (this.#connections.waitMs() < STUCK_MS) return;
+      deps.logger.warn("edge.port_process_stuck", { problem: "it takes no connections" });
+      child.kill("SIGKILL");
+    }, CHECK_MS).unref();
+    void this.ended.then(() => clearInterval(checks));
     this.tell({ type: "start", settings });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
   }
 
   /** Resolves when it takes connections. @throws WrennError `deadline_exceeded`; Error when it has ended. */

@@ -8,16 +8,16 @@ import type { SecureContext } from "node:tls";
 import { TrustedProxies } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { joinPieces } from "@wrenn/system";
-import type { Edge } from "../edge.ts";
-import { noteForwarded } from "../http/forwarded.ts";
-import { bodyOf, platformHeaders, writeHead } from "../http/messages.ts";
-import type { EdgeRequest, EdgeResponse } from "../http/messages.ts";
-import { PlatformWebSockets } from "../http/platform-websocket.ts";
-import { serveTunnel } from "../http/tunnels.ts";
-import type { ClientConnection, ClientConnections } from "./client-connections.ts";
-import { ExchangeWatch } from "./exchange-watch.ts";
-import { limitSession, STRANGER_WINDOW } from "./http2-sessions.ts";
-import type { ListenerLimits } from "./listener-limits.ts";
+import type { Edge } from "./edge.ts";
+import { noteForwarded } from "./http/forwarded.ts";
+import { bodyOf, platformHeaders, writeHead } from "./http/messages.ts";
+import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
+import { PlatformWebSockets } from "./http/platform-websocket.ts";
+import { serveTunnel } from "./http/tunnels.ts";
+import type { ClientConnection, ClientConnections } from "./listener/client-connections.ts";
+import { ExchangeWatch } from "./listener/exchange-watch.ts";
+import { limitSession, STRANGER_WINDOW } from "./listener/http2-sessions.ts";
+import type { ListenerLimits } from "./listener/listener-limits.ts";
 
 export interface ClientServerOptions {
   readonly edge: Edge;
