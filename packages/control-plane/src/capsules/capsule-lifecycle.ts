@@ -42,13 +42,13 @@ export class CapsuleLifecycle {
   async pause(teamId: string, publicId: string, { memory = true }: MemoryOption = {}): Promise<CapsuleRow> {
     const { rows, fleet, operations } = this.#deps;
     const row = await rows.getInState(teamId, publicId, ["running"]);
-    return await operations.run(row.id, "pause", async () => {
+    return await operations.runRecorded(row.id, "pause", async (finishes) => {
       const host = fleet.of(row);
       const limit = AbortSignal.timeout(OPERATION_MS);
       const status = await asHostCall(() =>
         memory ? host.pauseCapsule(publicId, limit) : host.pauseToDisk(publicId, limit),
       );
-      return await rows.recordStatus(row, status);
+      return await rows.recordStatus(row, status, { finishes });
     });
   }
 
@@ -61,13 +61,13 @@ export class CapsuleLifecycle {
     const { rows, fleet, operations } = this.#deps;
     const row = await rows.get(teamId, publicId);
     if (row.status !== "paused") throw new WrennError("capsule_not_paused", { status: row.status });
-    return await operations.run(row.id, "resume", async () => {
+    return await operations.runRecorded(row.id, "resume", async (finishes) => {
       const host = fleet.of(row);
       const limit = AbortSignal.timeout(OPERATION_MS);
       const status = await asHostCall(() =>
         memory ? host.resumeCapsule(publicId, limit) : host.bootCapsule(publicId, limit),
       );
-      return await rows.recordStatus(row, status);
+      return await rows.recordStatus(row, status, { finishes });
     });
   }
 
@@ -78,7 +78,7 @@ export class CapsuleLifecycle {
   async destroy(teamId: string, publicId: string): Promise<void> {
     const { rows, fleet, operations, cancelCreation, logger } = this.#deps;
     const row = await rows.get(teamId, publicId);
-    await operations.run(row.id, "destroy", async () => {
+    await operations.runRecorded(row.id, "destroy", async (operationId) => {
       cancelCreation(row.id);
       try {
         await fleet.of(row).destroyCapsule(publicId, AbortSignal.timeout(DESTROY_MS));
@@ -86,7 +86,7 @@ export class CapsuleLifecycle {
         if (!(error instanceof WrennError && error.entry.code === "host_unavailable")) throw error;
         logger.warn("capsule.destroyed_later", { capsule: publicId });
       }
-      await rows.recordDestroyed(row.id);
+      if (!(await rows.recordDestroyed(row.id, operationId))) await operations.succeed(operationId);
     });
   }
 

@@ -1,4 +1,4 @@
-import { formatId, GroupedWrites, parseId, SharedReads, WrennError } from "@wrenn/core";
+import { defined, formatId, GroupedWrites, parseId, SharedReads, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import { capsuleListQueries, capsuleQueries } from "@wrenn/database";
 import type {
@@ -25,6 +25,13 @@ const liveStates: readonly CapsuleRowStatus[] = [
   "hibernated",
   "missing",
 ];
+
+export interface StatusOptions {
+  /** A run begins, also of a capsule that was running before. */
+  readonly isNewRun?: boolean;
+  /** The operation that succeeds with it, in the same statement. */
+  readonly finishes?: string;
+}
 
 export interface CapsuleRowsDeps {
   readonly database: Database;
@@ -127,9 +134,14 @@ export class CapsuleRows {
     await this.change(id, liveStates, { status: "error", problem });
   }
 
-  async recordDestroyed(id: string): Promise<void> {
+  /**
+   * @param finishes - the operation that succeeds with it, in the same statement.
+   * @returns false when it had been recorded before; the operation goes on then.
+   */
+  async recordDestroyed(id: string, finishes?: string): Promise<boolean> {
     this.#waiting.delete(id);
-    await this.change(id, liveStates, { status: "stopped", hostIp: null });
+    const change = { status: "stopped" as const, hostIp: null, ...defined({ finishes }) };
+    return (await this.change(id, liveStates, change)) !== undefined;
   }
 
   /**
@@ -138,7 +150,11 @@ export class CapsuleRows {
    * @param isNewRun - a running capsule was started again: its lifetime begins.
    * @throws WrennError `capsule_not_found`.
    */
-  async recordStatus(row: CapsuleRow, status: CapsuleStatus, isNewRun = false): Promise<CapsuleRow> {
+  async recordStatus(
+    row: CapsuleRow,
+    status: CapsuleStatus,
+    { isNewRun = false, finishes }: StatusOptions = {},
+  ): Promise<CapsuleRow> {
     const running = status.state === "running";
     const changed = await this.change(row.id, ["pending", "starting", "running", "paused", "missing"], {
       status: running ? "running" : "paused",
@@ -149,6 +165,7 @@ export class CapsuleRows {
       kept: status.kept ?? null,
       diskAtBoot: status.diskAtBoot ?? null,
       phases: roundedPhases(),
+      ...defined({ finishes }),
       ...(running && row.started_at === null ? { startedAt: this.#now() } : {}),
     });
     if (!changed) throw new WrennError("capsule_not_found", {});

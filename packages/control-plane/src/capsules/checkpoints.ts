@@ -59,7 +59,7 @@ export class Checkpoints {
       const status = await asHostCall(() =>
         fleet.of(row).restoreCheckpoint(publicId, checkpoint, AbortSignal.timeout(OPERATION_MS)),
       );
-      const restored = await rows.recordStatus(row, status, true);
+      const restored = await rows.recordStatus(row, status, { isNewRun: true });
       await this.#report(row, "restored", checkpoint);
       return restored;
     });

@@ -45,6 +45,32 @@ export class Operations {
   }
 
   /**
+   * Like {@link run}, for work whose last statement records that the operation succeeded, which takes one round trip to the database
+   * less.
+   *
+   * @param work - gets the id of the operation.
+   */
+  async runRecorded<T>(
+    capsuleId: string,
+    kind: OperationKind,
+    work: (operationId: string) => Promise<T>,
+  ): Promise<T> {
+    const begun = this.begin(this.#deps.database.db, [capsuleId], kind);
+    return await this.background(
+      begun.then((ids) =>
+        this.#keepLive(ids, () =>
+          this.#timed(kind, () => this.#recordFailure(ids, () => work(ids[0] ?? ""))),
+        ),
+      ),
+    );
+  }
+
+  /** Records that an operation succeeded whose work found nothing to change. */
+  async succeed(operationId: string): Promise<void> {
+    await this.#recordEnd([operationId], null);
+  }
+
+  /**
    * Records operations that are about to begin, in the transaction that inserts the rows of their capsules: from then on
    * reconciliation leaves these capsules alone.
    *

@@ -1,8 +1,8 @@
 import { defined } from "@wrenn/core";
 import { sql } from "kysely";
-import type { Selectable, SqlBool } from "kysely";
+import type { QueryCreator, Selectable, SqlBool } from "kysely";
 import type { LifetimeEnd, NetworkRules } from "@wrenn/protocol";
-import type { CapsuleRowStatus, CapsulesTable, Db } from "../schema.ts";
+import type { CapsuleRowStatus, CapsulesTable, Db, Schema } from "../schema.ts";
 
 export type CapsuleRow = Selectable<CapsulesTable>;
 
@@ -191,6 +191,8 @@ export interface CapsuleChange {
   readonly isNewRun?: boolean;
   /** Version of the row that the change was decided on; without it only the state must be right. */
   readonly version?: number;
+  /** The operation that succeeds with this change, in the same statement; it goes on when nothing is changed. */
+  readonly finishes?: string;
 }
 
 /**
@@ -205,7 +207,33 @@ export async function changeCapsule(
   change: CapsuleChange,
   at: Date,
 ): Promise<CapsuleRow | undefined> {
+  const { finishes } = change;
+  const changed = (creator: QueryCreator<Schema>) => updateCapsule(creator, id, from, change, at);
+  if (finishes === undefined) return await changed(db).executeTakeFirst();
   return await db
+    .with("changed", changed)
+    .with("finished", (creator) =>
+      creator
+        .updateTable("operations")
+        .set({ state: "succeeded", problem: null, finished_at: at })
+        .where("id", "=", finishes)
+        .where("state", "=", "running")
+        .where((eb) => eb.exists(eb.selectFrom("changed").select("changed.id")))
+        .returning("operations.id"),
+    )
+    .selectFrom("changed")
+    .selectAll()
+    .executeTakeFirst();
+}
+
+function updateCapsule(
+  creator: QueryCreator<Schema>,
+  id: string,
+  from: readonly CapsuleRowStatus[],
+  change: CapsuleChange,
+  at: Date,
+) {
+  return creator
     .updateTable("sandboxes")
     .set((eb) => ({
       status: change.status,
@@ -230,8 +258,7 @@ export async function changeCapsule(
     .where("id", "=", id)
     .where("status", "in", from)
     .$if(change.version !== undefined, (query) => query.where("version", "=", change.version ?? 0))
-    .returningAll()
-    .executeTakeFirst();
+    .returningAll();
 }
 
 function keeping({ status, kept, diskAtBoot }: CapsuleChange) {
