@@ -31,6 +31,8 @@ export class Connection {
   readonly #greeted = new AbortController();
   readonly #closed = new AbortController();
   #cause: unknown;
+  /** Frames are held until the end of what runs now. */
+  #gathers = false;
 
   /** @param clock - measures the pauses between repeated greetings. */
   constructor(path: string, hello: Hello, events: ConnectionEvents, clock: Clock) {
@@ -78,12 +80,21 @@ export class Connection {
     return this.#socket.writableLength;
   }
 
-  /** Writes frames in one go. */
+  /**
+   * Writes frames, with all others of this turn of the event loop in one go: each write wakes the machine, and a command begins with
+   * several frames.
+   */
   send(parts: readonly Uint8Array[]): void {
     if (this.#socket.destroyed) return;
-    this.#socket.cork();
+    if (!this.#gathers) {
+      this.#gathers = true;
+      this.#socket.cork();
+      process.nextTick(() => {
+        this.#gathers = false;
+        this.#socket.uncork();
+      });
+    }
     for (const part of parts) this.#socket.write(part);
-    this.#socket.uncork();
   }
 
   /** Reads nothing for `ms` milliseconds. */
