@@ -200,7 +200,7 @@ for (const [what, end] of Object.entries(endings)) {
     await end(id);
     assert.equal((await agent.parkedMachines()).count, 0);
     await eventually("its slot was given back", () => released.includes(slot));
-    const [capsule] = (await agent.listCapsules(signal)).filter((one) => one.id === id);
+    const capsule = (await agent.listCapsules(signal)).find((one) => one.id === id);
     if (capsule?.state !== "paused") return;
     started.length = 0;
     free = 1000;
