@@ -226,6 +226,22 @@ test("connections of the process count with those of the server", async (t) => {
   );
 });
 
+test("a connection of the process that serves no request ends as an idle one", async (t) => {
+  const edge = await startLab(t, {
+    tls: await localTls(t),
+    listener: { anonymousKeepAliveMs: 1500 },
+  });
+  const session = connect(`https://127.0.0.1:${edge.server.port}`, {
+    rejectUnauthorized: false,
+    servername: edge.host(80),
+  });
+  session.on("error", () => {});
+  t.after(() => session.destroy());
+  await eventually("the session is open", () => !session.connecting);
+  await eventually("the session is closed", () => session.closed, { timeoutMs: 10_000 });
+  await eventually("its place is free", () => edge.connections.count === 0);
+});
+
 test("more connections at once than the process takes are served all the same", async (t) => {
   const { port } = await startService(t, (_request, response) => response.end("served"));
   const edge = await startLab(t);

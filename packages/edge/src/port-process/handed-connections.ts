@@ -11,7 +11,7 @@ interface Handed {
   readonly sentAt: number;
   /** Closes it here, until the process has it. */
   closeHere: (() => void) | undefined;
-  /** Ends its use; undefined while it is idle. */
+  /** Ends its use; undefined while no request is under way. */
   endUse: (() => void) | undefined;
 }
 
@@ -48,7 +48,7 @@ export class HandedConnections {
     return 0;
   }
 
-  /** Takes a connection, which is in use. @returns its number. */
+  /** Takes a connection. @returns its number. */
   add(socket: Socket, connection: ClientConnection): number {
     const number = this.#next++;
     let isEnding = false;
@@ -64,7 +64,7 @@ export class HandedConnections {
       connection,
       closeHere: closerOf(socket),
       sentAt: this.#clock.monotonic(),
-      endUse: this.#all.begin(connection),
+      endUse: undefined,
     });
     this.#onTheWay += 1;
     return number;

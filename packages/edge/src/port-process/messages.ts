@@ -41,7 +41,7 @@ export const toServerShapes = {
   attempt_failed: { ref: "number", address: "string" },
   /** Asks to count a connection for the owner of a port. */
   authenticated: { ref: "number", connection: "number", owner: "string", grant: "number" },
-  /** A connection has arrived, serves a request again, serves none, or is closed. It arrives in use. */
+  /** A connection has arrived, serves a request, serves none any more, or is closed. */
   arrived: { connection: "number" },
   busy: { connection: "number" },
   idle: { connection: "number" },

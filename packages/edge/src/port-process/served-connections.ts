@@ -25,7 +25,7 @@ export class ServedConnections implements Pick<ClientConnections, "find" | "begi
     this.#link = link;
   }
 
-  /** Takes a connection from the server, where it is in use until it serves a request. */
+  /** Takes a connection from the server, where it is idle until it serves a request. */
   add(socket: Socket, number: number): void {
     const ends = endsOf(socket);
     this.#link.tell({ type: "arrived", connection: number });

@@ -50,7 +50,6 @@ export function linkedLogger(link: ServerLink, base: Readonly<Record<string, unk
     (event, fields) =>
       link.tell({ type: "log", level, event, fields: { ...base, ...fields } });
   return {
-    // Refusals of every request are written by servers that want to see them only.
     debug: line("debug"),
     info: line("info"),
     warn: line("warn"),
