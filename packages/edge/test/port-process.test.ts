@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { connect } from "node:http2";
 import type { Socket } from "node:net";
 import { test } from "node:test";
@@ -250,6 +251,26 @@ test("more connections at once than the process takes are served all the same", 
   );
   assert.deepEqual(new Set(answers.map(({ body }) => body)), new Set(["served"]));
   await eventually("every place is free again", () => edge.connections.count === 0);
+});
+
+test("the process has nothing of the server's environment, and no right to files but its program", async (t) => {
+  const edge = await startLab(t);
+  const directory = `/proc/${edge.portProcess?.pid}`;
+  const names = (await readFile(`${directory}/environ`, "utf8"))
+    .split("\0")
+    .map((entry) => entry.split("=")[0]);
+  assert.deepEqual(
+    names.filter((name) => name !== "" && name?.startsWith("NODE_") !== true),
+    [],
+  );
+  const options = (await readFile(`${directory}/cmdline`, "utf8")).split("\0");
+  assert.ok(options.includes("--permission"));
+  assert.deepEqual(
+    options.filter((option) =>
+      /^--allow-(?!net$|fs-read=.*\/(packages|node_modules\/@wrenn)\/)/.test(option),
+    ),
+    [],
+  );
 });
 
 test("messages of another shape are errors", () => {

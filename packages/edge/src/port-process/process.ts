@@ -65,7 +65,10 @@ function start(settings: ProcessSettings): Serving {
     onAuthenticated: async ({ socket }, owner, grant) => {
       const connection = connections.find(socket);
       if (!connection) return;
-      await platform.authenticated(connections.numberOf(connection), owner, grant);
+      const counted = platform.authenticated(connections.numberOf(connection), owner, grant);
+      // It counts for the owner already. If it no longer does, the server counts it for its network.
+      if (connection.isAuthenticated && connection.owner === owner) counted.catch(() => {});
+      else await counted;
       connections.authenticated(connection, owner);
     },
     onActivity: (capsule) => link.tell({ type: "active", capsule }),
