@@ -329,7 +329,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   );
   opened.defer(async () => await app.close());
   // In the outermost scope, so that it sees the requests of all.
-  registerPrometheus(app, { ...options, limits, phaseMetrics, proxies, token: options.metricsToken });
+  registerPrometheus(app, { ...options, fleet, limits, phaseMetrics, proxies, token: options.metricsToken });
   registerServiceRoutes(app, { version, database, hosts: fleet, limits, clock });
   registerHostAgents(app, { enrolment, monitor, limiter, limits });
   await addPublicRoutes(app, { limits, requireOwnPage: requireOwnPage(origins) }, async (group) => {

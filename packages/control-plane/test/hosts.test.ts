@@ -149,6 +149,7 @@ test("capsules go to the freest host; a host that cannot start one is passed ove
     (await as(admin, "POST", `/v1/hosts/${big.id}/drain`, { body: { enabled: true } })).status,
     200,
   );
+  assert.equal(big.agent.mayWait, false, "no machine waits on it from then on");
   await platform.call("POST", "/v1/capsules", { ...key(), body: body() });
   assert.equal(big.agent.capsules.size, 1, "a draining host gets no more");
   const refused = await as(admin, "DELETE", `/v1/hosts/${big.id}`);
@@ -158,6 +159,32 @@ test("capsules go to the freest host; a host that cannot start one is passed ove
   assert.equal((await as(admin, "DELETE", `/v1/hosts/${big.id}?force=true`)).status, 204);
   assert.equal(big.agent.capsules.size, 0, "force destroys");
   assert.equal(await statusOf(String(made.body["id"])), "stopped");
+});
+
+test("machines may wait on a host unless it drains, and the metrics show how many wait on each", async () => {
+  const host = await join("waiting:8090");
+  const drain = async (enabled: boolean): Promise<void> => {
+    const { status } = await as(admin, "POST", `/v1/hosts/${host.id}/drain`, { body: { enabled } });
+    assert.equal(status, 200);
+  };
+  const shown = async (): Promise<string | undefined> => {
+    const text = await (await fetch(`${platform.url}/metrics`)).text();
+    return new RegExp(`^wrenn_host_waiting_machines\\{host="${host.id}"\\} (\\d+)$`, "m").exec(text)?.[1];
+  };
+  await eventually("the host reports what waits", async () => (await shown()) === "1");
+  await drain(true);
+  await eventually("nothing waits on it", async () => (await shown()) === "0");
+  assert.equal(host.agent.mayWait, false);
+  // As a host that was restarted meanwhile.
+  host.agent.mayWait = true;
+  await eventually("it is said again", () => !host.agent.mayWait);
+  await drain(false);
+  await eventually("machines wait again", async () => (await shown()) === "1");
+  // One of an earlier version does not know the call.
+  host.agent.allowWaiting = async () =>
+    await Promise.reject(new WrennError("host_outdated", { what: "this" }));
+  await eventually("it reports nothing", async () => (await shown()) === undefined);
+  await as(admin, "DELETE", `/v1/hosts/${host.id}`);
 });
 
 test("a host with templates that were made on it is given up with force only, and they go with it", async () => {

@@ -7,6 +7,7 @@ import type {
   HostStorage,
   LifetimeEnd,
   SettingsChange,
+  IdleMachines,
 } from "@wrenn/protocol";
 import { connectTcp } from "@wrenn/system";
 import { CapsuleDirectory } from "./capsules/capsule-directory.ts";
@@ -37,7 +38,6 @@ import { measureStorage } from "./disks/storage-report.ts";
 import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
 import { ListenerWatch } from "./listeners/listener-watch.ts";
 import { holdMachines } from "./machines/hold-machines.ts";
-import type { IdleMachines } from "./machines/host-memory.ts";
 import { MachineStarts } from "./machines/machine-starts.ts";
 import { MetricSampler } from "./metrics/metric-sampler.ts";
 import { ParkedMachines } from "./parked/parked-machines.ts";
@@ -245,6 +245,10 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     },
     files: (id): CapsuleFiles => registry.require(id).requireRunning().guest.files,
     storage,
+    allowWaiting: async (allowed) => {
+      pool.allow(allowed);
+      return await pool.measure();
+    },
     listTemplates: () => deps.templates.source.list(),
     dial: async (id, port, { halfOpen, signal }) => {
       const { hostAddress: address } = registry.require(id).requireRunning().slot;

@@ -249,6 +249,27 @@ test("a machine that is being made is given up as soon as memory is short or its
   await host.close();
 });
 
+test("on a host that drains the machines that wait and the one being made are ended at once; afterwards they are made again", async () => {
+  const host = new Host("drain");
+  const pool = host.pool(2);
+  pool.expect(shape("a"));
+  pool.take(shape("a"));
+  await host.waits(pool, 2);
+  pool.allow(false);
+  assert.equal(pool.waiting, 0);
+  await eventually("nothing is left of them", () => host.machines.length === 0 && host.slots.size === 0);
+  assert.equal(pool.take(shape("a")), undefined);
+  const { promise: later, resolve } = Promise.withResolvers<void>();
+  host.isQuiet = later;
+  pool.allow(true);
+  pool.allow(false);
+  resolve();
+  await pool.drop("b");
+  assert.deepEqual([pool.waiting, host.machines.length], [0, 0], "the one that was being made is given up");
+  pool.allow(true);
+  await host.waits(pool, 2);
+});
+
 test("the expected template is worth one machine from the start; one that was not used for ten minutes is worth none", async () => {
   const host = new Host("demand");
   const pool = host.pool(2);

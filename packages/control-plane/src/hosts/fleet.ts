@@ -1,11 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import { formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
-import type { CapsuleStatus, HostAgent, ListeningPorts, TemplateFacts } from "@wrenn/protocol";
+import type { CapsuleStatus, HostAgent, ListeningPorts, TemplateFacts, IdleMachines } from "@wrenn/protocol";
 import { ReportedChanges } from "./reported-changes.ts";
 import type { ReportedChangesDeps } from "./reported-changes.ts";
 
 const LIST_MS = 10_000;
+const WAITING_MS = 10_000;
 /** How long the first answer of a host is waited for; later ones are waited for by no request. */
 const FIRST_LIST_MS = 2000;
 /** An answer that is older is asked for again. */
@@ -32,6 +33,7 @@ interface Member extends FleetPlace {
   readonly leave: () => void;
   /** What it answered last; empty when it did not. */
   templates?: readonly TemplateFacts[];
+  waiting?: IdleMachines;
   asking?: Promise<readonly TemplateFacts[]>;
   askedAt?: number;
 }
@@ -119,6 +121,33 @@ export class Fleet {
   /** The agent of the host that a capsule or template is on. @throws WrennError `host_unavailable`. */
   of(row: { readonly host_id: string | null }): HostAgent {
     return this.agent(row.host_id);
+  }
+
+  /**
+   * Says to a host whether machines may wait on it for capsules, and notes what waits. One that does not answer, or is of an earlier
+   * version, keeps what it has: the next call says it again.
+   */
+  allowWaiting(hostId: string, allowed: boolean): void {
+    const member = this.#members.get(hostId);
+    if (!member) return;
+    member.agent.allowWaiting(allowed, AbortSignal.timeout(WAITING_MS)).then(
+      (waiting) => (member.waiting = waiting),
+      (error: unknown) => {
+        delete member.waiting;
+        this.#deps.logger.debug("host.waiting_unknown", {
+          host: formatId("host", hostId),
+          problem: problemOf(error),
+        });
+      },
+    );
+  }
+
+  /** What waits on each host that said so, by the ids of the hosts. */
+  waiting(): ReadonlyMap<string, IdleMachines> {
+    const known = [...this.#members].flatMap(([id, { waiting }]) =>
+      waiting ? [[id, waiting] as const] : [],
+    );
+    return new Map(known);
   }
 
   /** Reports every change to the observer. @returns the unsubscriber. */

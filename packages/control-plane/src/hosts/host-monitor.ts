@@ -200,7 +200,9 @@ export class HostMonitor {
       await capsuleQueries.markMissing(database.db, host.id, this.#now());
       await this.#auditReachability(host, "down");
     }
-    this.#updateLinks(await hostQueries.listHosts(database.db));
+    const hosts = await hostQueries.listHosts(database.db);
+    this.#updateLinks(hosts);
+    for (const { id, status } of hosts) fleet.allowWaiting(id, status !== "draining");
     for (const hostId of fleet.ids())
       this.#background(
         this.reconcile(hostId).catch((error: unknown) =>

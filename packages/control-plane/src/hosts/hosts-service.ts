@@ -155,16 +155,19 @@ export class HostsService {
     fleet.remove(host.id);
   }
 
-  /** A draining host keeps its capsules and gets no new ones. @throws WrennError `host_not_found`. */
+  /** A draining host keeps its capsules, gets no new ones, and no machine waits on it. @throws WrennError `host_not_found`. */
   async setDraining(session: LiveSession, publicId: string, draining: boolean): Promise<HostRow> {
-    const { database } = this.#deps;
+    const { database, fleet } = this.#deps;
     const [from, to] = draining ? (["online", "draining"] as const) : (["draining", "online"] as const);
     await database.db.transaction().execute(async (trx) => {
       const host = await this.#lockChangeable(trx, session, publicId);
       if (await hostQueries.changeHostStatus(trx, host.id, [from], to))
         await this.#audit(trx, session, host, draining ? "drain" : "undrain");
     });
-    return await this.get(session, publicId);
+    const changed = await this.get(session, publicId);
+    // At once; other control planes say it at their next look, and it is theirs to say to hosts that only they reach.
+    fleet.allowWaiting(changed.id, changed.status !== "draining");
+    return changed;
   }
 
   async tags(session: LiveSession, publicId: string): Promise<readonly string[]> {

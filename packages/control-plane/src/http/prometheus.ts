@@ -2,7 +2,7 @@ import { usageQueries } from "@wrenn/database";
 import { hash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { TrustedProxies } from "@wrenn/core";
-import { WrennError } from "@wrenn/core";
+import { formatId, WrennError } from "@wrenn/core";
 import { bearerToken } from "./identity.ts";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { App } from "./app.ts";
@@ -23,6 +23,8 @@ export interface PrometheusDeps {
   readonly limits: RequestLimits;
   readonly phaseMetrics: PhaseMetrics;
   readonly proxies: TrustedProxies;
+  /** Knows what waits on each host, by the host's id. */
+  readonly fleet: { waiting(): ReadonlyMap<string, { readonly count: number }> };
   /** Machines of this server's own host that wait for capsules. */
   readonly waitingMachines?: IdleMachinesReader | undefined;
   /** Machines of this server's own host whose capsules are paused. */
@@ -37,6 +39,7 @@ export function registerPrometheus(
   {
     database,
     version,
+    fleet,
     limits,
     phaseMetrics,
     proxies,
@@ -73,6 +76,12 @@ export function registerPrometheus(
       memory: "Memory of this host that parked machines hold until it is needed",
     }),
   ];
+  const waitingOnHosts = new Gauge({
+    name: "wrenn_host_waiting_machines",
+    help: "Machines that wait for capsules, by host, as each reported it last",
+    labelNames: ["host"],
+    registers: [registry],
+  });
   const requests = new Counter({
     name: "wrenn_http_requests_total",
     help: "Requests answered, by method, route and status",
@@ -110,6 +119,9 @@ export function registerPrometheus(
     const counts = await usageQueries.countByStatus(database.db);
     for (const status of STATUSES) capsules.labels(status).set(counts.get(status) ?? 0);
     for (const read of idle) await read();
+    waitingOnHosts.reset();
+    for (const [host, machines] of fleet.waiting())
+      waitingOnHosts.labels(formatId("host", host)).set(machines.count);
     return await reply.type(registry.contentType).send(await registry.metrics());
   });
 }

@@ -1,15 +1,9 @@
 import { readFile } from "node:fs/promises";
-import type { HostFacts } from "@wrenn/protocol";
+import type { HostFacts, IdleMachines } from "@wrenn/protocol";
 import type { Host } from "../host-agent-deps.ts";
 
 /** Part of the host's memory that has to be free for machines that no one uses to be kept. */
 export const FREE_TO_KEEP = 0.12;
-
-/** Memory that machines which no one uses hold of the host. */
-export interface IdleMachines {
-  readonly count: number;
-  readonly memoryBytes: number;
-}
 
 /** How much memory a host has, and how much of it is free. */
 export type HostMemory = Pick<Host, "freeMemoryMib"> & { readonly facts: Pick<HostFacts, "memoryMib"> };

@@ -1,10 +1,11 @@
 import type { Clock, Logger } from "@wrenn/core";
 import type { Slot } from "@wrenn/network";
+import type { IdleMachines } from "@wrenn/protocol";
 import type { Capsule } from "../capsules/capsule.ts";
 import type { HostAgentOptions } from "../host-agent-deps.ts";
 import type { HeldMachine } from "../machines/held-machine.ts";
 import { FREE_TO_KEEP, measureMemory, missingMib, readOwnMemory } from "../machines/host-memory.ts";
-import type { HostMemory, IdleMachines } from "../machines/host-memory.ts";
+import type { HostMemory } from "../machines/host-memory.ts";
 
 /** After this long paused, the machine of a capsule ends. */
 export const PARKED_MS: number = 5 * 60_000;

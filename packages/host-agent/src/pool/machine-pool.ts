@@ -1,8 +1,9 @@
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
+import type { IdleMachines } from "@wrenn/protocol";
 import type { HostAgentOptions } from "../host-agent-deps.ts";
 import { FREE_TO_KEEP, measureMemory, missingMib } from "../machines/host-memory.ts";
-import type { HostMemory, IdleMachines } from "../machines/host-memory.ts";
+import type { HostMemory } from "../machines/host-memory.ts";
 import type { PreparedMachine } from "../machines/running-machine.ts";
 import { discardMachine, prepareMachine } from "./prepare-machine.ts";
 import type { PoolShape, PrepareMachineDeps } from "./prepare-machine.ts";
@@ -45,6 +46,7 @@ export class MachinePool {
   readonly #size: number;
   readonly #demand: TemplateDemand<PoolShape>;
   #isClosed = false;
+  #isAllowed = true;
   readonly #timer: NodeJS.Timeout;
   readonly #discarding = new Set<Promise<void>>();
   #waiting: readonly Waiting[] = [];
@@ -85,6 +87,12 @@ export class MachinePool {
     this.#settle(memoryMib);
   }
 
+  /** Whether machines may wait from now on; those that do are ended when not. */
+  allow(isAllowed: boolean): void {
+    this.#isAllowed = isAllowed;
+    this.#settle();
+  }
+
   /** The template is removed. Resolves when no machine of it waits or is being made. */
   async drop(templateHash: string): Promise<void> {
     this.#demand.forget(({ template }) => template.hash === templateHash);
@@ -115,7 +123,7 @@ export class MachinePool {
 
   /** Drops what is not wanted, at once, and has made what is. `needMib`: memory that is about to be used. */
   #settle(needMib = 0): void {
-    const isEmptied = this.#isClosed || this.#isShort(FREE_TO_KEEP, needMib);
+    const isEmptied = this.#isClosed || !this.#isAllowed || this.#isShort(FREE_TO_KEEP, needMib);
     const shares = this.#demand.shares(isEmptied ? 0 : this.#size);
     const kept = new Map<string, number>();
     const [wanted, surplus]: [Waiting[], Waiting[]] = [[], []];
@@ -157,7 +165,7 @@ export class MachinePool {
   }
 
   #missing(): { readonly key: string; readonly shape: PoolShape } | undefined {
-    if (this.#isClosed || this.#size === 0) return undefined;
+    if (this.#isClosed || !this.#isAllowed || this.#size === 0) return undefined;
     if (this.#deps.clock.monotonic() < this.#retryAt) return undefined;
     for (const [key, share] of this.#demand.shares(this.#size)) {
       const shape = this.#demand.value(key);

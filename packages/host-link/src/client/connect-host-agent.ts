@@ -119,6 +119,7 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     listCapsules: async (signal) =>
       (await client.call("listCapsules", [], signal)).map((status) => plainStatus(status)),
     storage: (signal) => client.call("storage", [], signal),
+    allowWaiting: (allowed, signal) => client.call("allowWaiting", [allowed], signal),
     listTemplates: (signal) => client.call("listTemplates", [], signal),
     hold: (id) => holds.hold(id),
     dial: (id, port, given) => dialPort(transport, id, port, given),

@@ -28,6 +28,7 @@ import {
   TemplateFacts,
   Text,
   UploadState,
+  IdleMachines,
   WriteOptions,
 } from "@wrenn/protocol";
 import type { CapsuleProcess, Described, HostAgent } from "@wrenn/protocol";
@@ -131,6 +132,9 @@ export const calls = {
     agent.consoleLog(id, from, signal),
   ),
   storage: call(Type.Tuple([]), HostStorage, (agent, _, signal) => agent.storage(signal)),
+  allowWaiting: call(Type.Tuple([Type.Boolean()]), IdleMachines, (agent, [allowed], signal) =>
+    agent.allowWaiting(allowed, signal),
+  ),
   listCapsules: call(Type.Tuple([]), Type.Array(CapsuleStatus), (agent, _, signal) =>
     agent.listCapsules(signal),
   ),

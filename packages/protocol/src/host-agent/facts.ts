@@ -165,6 +165,10 @@ export const HostStorage = Type.Object({
 });
 export type HostStorage = Described<typeof HostStorage>;
 
+/** Machines of a host that no one uses, and the memory that only they hold. */
+export const IdleMachines = Type.Object({ count: Count, memoryBytes: Count });
+export type IdleMachines = Described<typeof IdleMachines>;
+
 export const HostFacts = Type.Object({
   version: Text,
   architecture: Text,

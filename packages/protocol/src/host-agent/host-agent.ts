@@ -11,6 +11,7 @@ import type {
   NetworkRules,
   SettingsChange,
   TemplateFacts,
+  IdleMachines,
 } from "./facts.ts";
 import type { CapsuleFiles } from "./files.ts";
 import type { ConsoleLog, ListeningPorts, Measurement, MeasurementQuery } from "./observations.ts";
@@ -118,6 +119,11 @@ export interface HostAgent {
 
   /** What the capsules of this host occupy on its disk. */
   storage(signal: AbortSignal): Promise<HostStorage>;
+  /**
+   * Says whether machines may wait here for capsules that come; until the first call they may. When they may not, those that wait are
+   * ended. @returns what waits then.
+   */
+  allowWaiting(allowed: boolean, signal: AbortSignal): Promise<IdleMachines>;
   /** Everything this host holds. */
   listCapsules(signal: AbortSignal): Promise<readonly CapsuleStatus[]>;
 

@@ -12,6 +12,7 @@ import {
   HostStorage,
   ListeningPorts,
   TemplateFacts,
+  IdleMachines,
 } from "@wrenn/protocol";
 import { Value } from "typebox/value";
 import { collect, ContractLab, rejects } from "./contract-lab.ts";
@@ -37,6 +38,12 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     const templates = await agent.listTemplates(signal);
     assert.ok(templates.every((template) => Value.Check(TemplateFacts, template)));
     assert.ok(templates.some((template) => template.name === subject.template));
+  });
+
+  test(`${name}: no machine waits for capsules where none may`, async () => {
+    assert.ok(Value.Check(IdleMachines, await agent.allowWaiting(true, signal)));
+    assert.equal((await agent.allowWaiting(false, signal)).count, 0);
+    await agent.allowWaiting(true, signal);
   });
 
   test(`${name}: storage lists each capsule with its checkpoints and the layers that it needs`, async () => {

@@ -8,6 +8,7 @@ import type {
   MetricPoint,
   MetricRange,
   NetworkDecision,
+  IdleMachines,
 } from "@wrenn/protocol";
 import { FakeObservations } from "./fake-observations.ts";
 
@@ -15,6 +16,13 @@ import { FakeObservations } from "./fake-observations.ts";
 export abstract class FakeObservedHost {
   /** What tests let capsules listen on, write to their consoles, and use. */
   readonly observations = new FakeObservations();
+  /** Whether machines may wait, as it was said last. */
+  mayWait = true;
+
+  async allowWaiting(allowed: boolean): Promise<IdleMachines> {
+    this.mayWait = allowed;
+    return allowed ? { count: 1, memoryBytes: 1000 } : { count: 0, memoryBytes: 0 };
+  }
 
   async networkDecisions(id: string): Promise<readonly NetworkDecision[]> {
     const { state } = this.requireKnown(id);
