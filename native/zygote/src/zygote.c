@@ -6,7 +6,6 @@
  * It acts only where WRENN_ZYGOTE names the program; without it the program runs as usual. It ends when its socket is closed.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
@@ -21,6 +20,7 @@
 
 #include "answers.h"
 #include "command-line.h"
+#include "forkable.h"
 #include "loaded.h"
 #include "machine.h"
 #include "requests.h"
@@ -50,25 +50,6 @@ __attribute__((constructor)) static void close_inherited(int argc, char **argv, 
   (void)argv;
   for (; *environment; environment++)
     if (!strncmp(*environment, VARIABLE "=", sizeof VARIABLE)) (void)syscall(SYS_close_range, (unsigned)OWN_DESCRIPTORS, ~0u, 0u);
-}
-
-static int count_entries(const char *path, int above) {
-  int count = 0;
-  DIR *directory = opendir(path);
-  if (!directory) give_up("no /proc");
-  for (const struct dirent *entry; (entry = readdir(directory));) {
-    int number = atoi(entry->d_name);
-    if (entry->d_name[0] != '.' && number >= above && number != dirfd(directory)) count++;
-  }
-  closedir(directory);
-  return count;
-}
-
-/* A fork has neither the threads nor, here, the descriptors of its parent: what libraries keep of them would be wrong in it. */
-static void require_forkable(void) {
-  if (count_entries("/proc/self/fd", OWN_DESCRIPTORS) > 0) give_up("a library has opened a file");
-  int threads = count_entries("/proc/self/task", 1);
-  if (threads > (loaded.disable_fork_handlers ? 2 : 1)) give_up("a library has started a thread");
 }
 
 static void find_fork_handlers(void) {
@@ -154,7 +135,8 @@ static int zygote_main(int argc, char **argv, char **environment) {
   command_line_name("wrenn-zygote");
   find_fork_handlers();
   if (!types_prepare()) give_up("this QEMU registers its types in another way");
-  require_forkable();
+  const char *problem = forkable_problem(OWN_DESCRIPTORS, loaded.disable_fork_handlers != NULL);
+  if (problem) give_up(problem);
   /* Supervisors that end are nobody's concern here. */
   signal(SIGCHLD, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
