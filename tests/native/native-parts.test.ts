@@ -20,7 +20,7 @@ for (const part of parts) {
   });
 }
 
-const fuzzed = ["guest-agent", "mmap-shim", "page-server"];
+const fuzzed = ["guest-agent", "mmap-shim", "page-server", "zygote"];
 const clang = (await tryCommand(["clang", "--version"]).catch(() => ({ code: 1 }))).code === 0;
 
 /** Of each fuzzer, on one processor. */

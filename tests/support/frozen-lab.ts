@@ -49,10 +49,10 @@ export class FrozenLab {
     this.#artifacts = artifacts;
   }
 
-  static async open(uid: number): Promise<FrozenLab> {
+  static async open(uid: number, hypervisor?: Hypervisor): Promise<FrozenLab> {
     const directory = await mkdtemp("/tmp/wf-");
     await chmod(directory, 0o755);
-    return new FrozenLab(uid, directory, await qemu(), await minimalArtifacts());
+    return new FrozenLab(uid, directory, hypervisor ?? (await qemu()), await minimalArtifacts());
   }
 
   async close(): Promise<void> {

@@ -13,9 +13,13 @@ import { startOverfillingGuest } from "./overfilling-guest.ts";
 import { accelerator, makeDisk, minimalArtifacts, qemu } from "./real-machines.ts";
 
 /** Boots, under KVM, a kernel that KVM cannot continue. */
-async function startBreaking(directory: string, spec: SpecOfMachine, signal: AbortSignal): Promise<Machine> {
+async function startBreaking(
+  { directory, zygote }: { readonly directory: string; readonly zygote: QemuOptions["zygote"] },
+  spec: SpecOfMachine,
+  signal: AbortSignal,
+): Promise<Machine> {
   const { jail, shim } = nativeParts;
-  const base = { logger: silentLogger, jail, shim, hasRoom: async () => true };
+  const base = { logger: silentLogger, jail, shim, hasRoom: async () => true, ...defined({ zygote }) };
   const underKvm = await createQemuHypervisor({ ...base, accelerator: "kvm" });
   const at = (name: string): string => join(directory, `${spec.id}.${name}`);
   await writeBreakingKernel(at("kernel"));
@@ -56,7 +60,9 @@ export async function qemuContract(name: string, zygote?: QemuOptions["zygote"])
           { ...spec, readable: [directory, dirname(artifacts.rootfs)] },
           signal,
         ),
-      ...(hasKvm ? { startBreaking: (spec, signal) => startBreaking(directory, spec, signal) } : {}),
+      ...(hasKvm
+        ? { startBreaking: (spec, signal) => startBreaking({ directory, zygote }, spec, signal) }
+        : {}),
     };
   });
 }

@@ -53,7 +53,7 @@ const groups: readonly Group[] = [
   {
     name: "kvm",
     patterns: [
-      "tests/contract/qemu-machine.test.ts",
+      "tests/contract/qemu-{machine,zygote}.test.ts",
       "tests/integration/{frozen-memory,machine-adoption,served-memory}.test.ts",
     ],
     concurrency: 1,
