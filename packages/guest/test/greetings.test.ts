@@ -75,3 +75,21 @@ test("a host repeats its greeting to a guest that reads it and does not answer, 
   server.close();
   await rm(directory, { recursive: true });
 });
+
+test("a greeting that was answered is not ended again by each read", async (t) => {
+  await using agent = await NativeAgent.start();
+  const link = await agent.connect();
+  await link.connected();
+  const { mock } = t.mock.method(AbortController.prototype, "abort");
+  // Many reads: what is written in between makes each line a piece of its own.
+  const process = await link.processes.start(request("cat", [], { stdin: true }), t.signal);
+  const output = process.output("oldest", t.signal)[Symbol.asyncIterator]();
+  for (let line = 0; line < 100; line++) {
+    await process.write(Buffer.from("x\n"), t.signal);
+    await output.next();
+  }
+  assert.ok(mock.callCount() < 10, `${mock.callCount()} aborts`);
+  await process.closeInput(t.signal);
+  await process.wait(t.signal);
+  await link.detach();
+});

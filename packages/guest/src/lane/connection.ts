@@ -44,7 +44,7 @@ export class Connection {
     const take = (bytes: Buffer): void => {
       try {
         decoder.push(bytes, events.onFrame);
-        if (decoder.welcome) this.#welcomed(decoder.welcome, resolve);
+        if (decoder.welcome && !this.#greeted.signal.aborted) this.#welcomed(decoder.welcome, resolve);
       } catch (error) {
         this.#cause ??= error;
         socket.destroy();
