@@ -38,3 +38,25 @@ test("a row of pairs is reported with both medians, the difference of pairs, its
     /difference not resolved \(±5\.40\) .* asked ≤ 2\.00: not decided, too much noise\n/,
   );
 });
+
+test("five pairs and five samples decide nothing", () => {
+  const row = pairedRow(2, 1);
+  const few = { ...row, pairs: row.pairs.slice(0, 5) };
+  assert.ok(
+    renderReport(facts, [few]).includes(
+      "difference not resolved (fewer than 6 pairs), asked ≤ 2.00: not decided, too few samples\n",
+    ),
+  );
+  const single = (count: number): string =>
+    renderReport(facts, [
+      {
+        ...row,
+        askedDifferenceMs: undefined,
+        asked: { p50: 2, better: "lower" },
+        pairs: [],
+        summary: summarise(row.samples.slice(0, count)),
+      },
+    ]);
+  assert.match(single(5), /p50 ≤ 2\.00 +not decided, too few samples\n/);
+  assert.match(single(6), /p50 ≤ 2\.00 +met\n/);
+});

@@ -10,11 +10,18 @@ const PROGRAM = ["sh", "-c", "echo ready; exec cat"] as const;
 /** Namespaces around one command, as desktop applications have them. */
 export const bubblewrap: Peer = {
   name: "bwrap",
-  isolates: "namespaces only, without cgroups: all commands share the host's kernel and its files, read-only",
+  isolates:
+    "namespaces only, without cgroups: all commands share the host's kernel and its programs, read-only",
   needs: [{ program: "bwrap", debianPackage: "bubblewrap" }],
   lacks: onlyStarts("it runs one command, and has no way into it"),
   open: async () => {
-    const mounts = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"];
+    // Not all of the root: mounts of network namespaces below it can vanish while bwrap copies them.
+    const programs = ["bin", "lib", "lib64", "sbin"].flatMap((name) => [
+      "--symlink",
+      `usr/${name}`,
+      `/${name}`,
+    ]);
+    const mounts = ["--ro-bind", "/usr", "/usr", ...programs, "--dev", "/dev", "--proc", "/proc"];
     const argv = ["bwrap", ...mounts, "--unshare-all", "--die-with-parent", ...PROGRAM];
     return { start: async (signal) => await startCommand(argv, signal), dispose: async () => {} };
   },
