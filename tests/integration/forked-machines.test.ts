@@ -9,6 +9,7 @@ import { FrozenLab } from "../support/frozen-lab.ts";
 import { qemu, readyZygote } from "../support/real-machines.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
+import type { QemuOptions } from "@wrenn/vmm";
 
 /* Machines that are forked from one QEMU have the same beginning: what may differ from there on has to differ. */
 
@@ -51,14 +52,15 @@ test("machines of one QEMU share its addresses, and the random numbers that they
 
 test("a machine whose fork was abandoned is executed, in a directory with nothing of the attempt", async () => {
   const abandoned: string[] = [];
-  const hypervisor = await qemu(undefined, undefined, {
+  const zygote: QemuOptions["zygote"] = {
     fork: async ({ directory }) => {
       await writeFile(join(directory, "machine.json"), "left by the attempt");
       await writeFile(join(directory, "left"), "");
       abandoned.push(directory);
       return "abandoned";
     },
-  });
+  };
+  const hypervisor = await qemu(undefined, undefined, { zygote });
   const lab = await FrozenLab.open(199_091, hypervisor);
   try {
     const machine = await lab.restore(await lab.template());
@@ -74,7 +76,7 @@ test("a machine whose fork was abandoned is executed, in a directory with nothin
 
 test("machines start, and run on, when their zygote is killed", async () => {
   using zygote = await readyZygote();
-  const lab = await FrozenLab.open(199_092, await qemu(undefined, undefined, zygote));
+  const lab = await FrozenLab.open(199_092, await qemu(undefined, undefined, { zygote }));
   try {
     const template = await lab.template();
     const before = await lab.restore(template);
