@@ -272,7 +272,8 @@ test("a capsule that is paused because it is idle is parked, too, and use lets i
     const { body } = await server.call<{ status: string }>("GET", `/v1/capsules/${id}`);
     return body.status === "paused";
   });
-  assert.equal(await parked.metric("wrenn_parked_machines"), 1);
+  // Its status shows a moment before.
+  await eventually("its machine is parked", async () => (await parked.metric("wrenn_parked_machines")) === 1);
   assert.equal((await server.shell(id, "cat /dev/shm/file")).stdout, "kept\n");
   assert.deepEqual(await parked.of(id), machine);
 });
