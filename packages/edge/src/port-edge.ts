@@ -96,6 +96,8 @@ export class PortEdge {
   }
 
   portUrl(capsuleId: string, port: number): string {
+    // Who asks for an address is about to use it.
+    this.#process?.wanted();
     return `${this.#address(`${port}-${capsuleId}.${this.#domain}`)}/`;
   }
 
