@@ -56,6 +56,8 @@ export class HandedConnections {
       destroy: () => {
         if (isEnding) return;
         isEnding = true;
+        // Its place is free at once: others would be ended for it until the process reports that it is closed.
+        this.#all.forget(connection);
         this.#tell({ type: "destroy", connection: number });
       },
     };

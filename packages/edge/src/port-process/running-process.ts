@@ -89,6 +89,10 @@ export class RunningProcess {
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       deps.logger.warn("edge.port_process_output", { text: text.slice(0, OUTPUT_CHARACTERS) });
     });
+    // Whoever sends to it hears of it, too.
+    child.on("error", (error) => {
+      deps.logger.warn("edge.port_process_failed", { problem: problemOf(error) });
+    });
     child.on("message", (received) => this.#receive(received));
     this.ended = once(child, "exit").then(
       ([code, signal]) => this.#end(`exit ${String(code ?? signal)}`),
