@@ -54,6 +54,7 @@ const elsewhere = new Set([
   "port_private",
   "port_timeout",
   "port_unreachable",
+  "request_misdirected",
   "server_already_runs",
   "tsc_unusable",
   "tunnel_refused",
