@@ -42,6 +42,7 @@ const methods: Readonly<Record<string, unknown>> = {
   listTemplates: async () => [{ name: "minimal", sizeBytes: 1, vcpus: 1, memoryMib: 512 }],
   storage: async () => ({ capsules: [], layers: [] }),
   listCapsules: async () => [...capsules.values()],
+  allowWaiting: async () => ({ count: 0, memoryBytes: 0 }),
   createCapsule: async (spec: CapsuleSpec) => run(spec),
   destroyCapsule: async (id: string) => void capsules.delete(id),
 };

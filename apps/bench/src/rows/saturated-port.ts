@@ -5,7 +5,7 @@ import { echoes, openEcho } from "../terminal.ts";
 import type { BenchContext, Row, RunningRow } from "../row.ts";
 
 const PORT = 8000;
-/** Until the process that serves ports has started, which the first use of a port causes. */
+/** Until the process that serves ports has started, which an address that is given out causes. */
 const PORT_PROCESS_MS = 3000;
 /** Until a download is under way at full speed. */
 const UNDER_WAY_MS = 500;
@@ -65,8 +65,6 @@ async function withEndlessPort(context: BenchContext) {
     ],
   });
   const { url } = await api<{ url: string }>("PUT", `${path}/ports/${PORT}`, { access: "public" });
-  const first = await fetch(url);
-  await first.body?.cancel();
   await new Promise((resolve) => setTimeout(resolve, PORT_PROCESS_MS));
   return { ...capsule, url };
 }
