@@ -2,6 +2,7 @@ export { syncDirectory, writeFileAtomic } from "./atomic-file.ts";
 export type { AtomicWriteOptions } from "./atomic-file.ts";
 export { CommandHelper } from "./command-helper/command-helper.ts";
 export type { RunProgram } from "./command-helper/command-helper.ts";
+export { forkConfined } from "./confined-process.ts";
 export { exists, hasCode, readFileIfPresent } from "./files.ts";
 export { joinPieces } from "./join-pieces.ts";
 export { findLeftovers } from "./leftovers.ts";

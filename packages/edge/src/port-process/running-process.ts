@@ -1,10 +1,9 @@
-import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import { join } from "node:path";
 import { problemOf, withDeadline, WrennError } from "@wrenn/core";
+import { forkConfined } from "@wrenn/system";
 import { takeBytes } from "../listener/peek.ts";
 import type { ClientConnection } from "../listener/client-connections.ts";
 import type { CapsuleRoute } from "../routing/capsule-route.ts";
@@ -19,8 +18,6 @@ import { Questions } from "./questions.ts";
 import type { ProcessSettings } from "./settings.ts";
 
 const PROGRAM = fileURLToPath(new URL("process.ts", import.meta.url));
-/** The root of the installation, which the paths below are in. */
-const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 /** All that the process may read: its program and the packages that it imports. */
 const READABLE = [
   "packages/edge/src/",
@@ -31,7 +28,7 @@ const READABLE = [
   "packages/system/package.json",
   "node_modules/@wrenn/core",
   "node_modules/@wrenn/system",
-].map((path) => join(ROOT, path));
+];
 const START_MS = 15_000;
 /** A drain waits 5 s for connections and then closes them. */
 const DRAIN_MS = 10_000;
@@ -64,20 +61,11 @@ export class RunningProcess {
 
   constructor(settings: ProcessSettings, deps: PlatformAnswersDeps) {
     this.#deps = deps;
-    this.#child = fork(PROGRAM, [], {
-      // Nothing of the server's environment, which may hold secrets, and no right to processes, native code and files but its program.
-      env: {},
-      execArgv: [
-        "--permission",
-        "--allow-net",
-        ...READABLE.map((path) => `--allow-fs-read=${path}`),
-        `--max-old-space-size=${HEAP_MIB}`,
-        `--max-semi-space-size=${YOUNG_MIB}`,
-        "--disable-warning=ExperimentalWarning",
-        "--disable-warning=SecurityWarning",
-      ],
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
-      serialization: "json",
+    this.#child = forkConfined({
+      program: PROGRAM,
+      readable: READABLE,
+      heapMib: HEAP_MIB,
+      youngMib: YOUNG_MIB,
     });
     this.#answers = new Answers({
       answer: (ref, value) => this.tell({ type: "answer", ref, value }),

@@ -1,9 +1,8 @@
-import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defined, problemOf, systemClock, withDeadline, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
+import { forkConfined } from "@wrenn/system";
 import type { Destinations } from "../destinations.ts";
 import type { Upstream } from "../host-rules.ts";
 import { gatewayUid, hostGateway } from "../naming.ts";
@@ -14,8 +13,6 @@ import type { NetworkDecision } from "@wrenn/protocol";
 import type { FromGateway, ToGateway } from "./messages.ts";
 
 const PROGRAM = fileURLToPath(new URL("gateway-process.ts", import.meta.url));
-/** The root of the installation, which the paths below are in. */
-const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 /** All that the process may read: its program and the packages that it imports. */
 const READABLE = [
   "packages/network/src/",
@@ -25,7 +22,7 @@ const READABLE = [
   "node_modules/@wrenn/core",
   "node_modules/dns-packet/",
   "node_modules/@leichtgewicht/ip-codec/",
-].map((path) => join(ROOT, path));
+];
 const ANSWER_MS = 5000;
 const START_MS = 15_000;
 const START_ATTEMPTS = 5;
@@ -108,20 +105,7 @@ export class Gateway {
   async #spawn(signal: AbortSignal): Promise<void> {
     const { instance, upstreams, destinations, searchDomains, logger } = this.#options;
     const { questionsPerSecond, dialsPerSecond } = this.#options;
-    const child = fork(PROGRAM, [], {
-      // Nothing of the server's environment, which may hold secrets, and no right to processes, native code and files but its program.
-      env: {},
-      execArgv: [
-        "--permission",
-        "--allow-net",
-        ...READABLE.map((path) => `--allow-fs-read=${path}`),
-        `--max-old-space-size=${HEAP_MIB}`,
-        "--disable-warning=ExperimentalWarning",
-        "--disable-warning=SecurityWarning",
-      ],
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
-      serialization: "json",
-    });
+    const child = forkConfined({ program: PROGRAM, readable: READABLE, heapMib: HEAP_MIB });
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       logger.warn("network.gateway_output", { text: text.slice(0, 2000) });
     });
