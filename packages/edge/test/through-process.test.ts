@@ -16,6 +16,7 @@ const files: Readonly<Record<string, RegExp | undefined>> = {
   attempts: undefined,
   "hostile-clients": undefined,
   "hostile-services": undefined,
+  "header-bytes": undefined,
   tls: undefined,
   "websocket-stream": undefined,
   // Their teams are those of header fields, which stay in the process.

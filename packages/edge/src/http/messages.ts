@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { securityHeaders, plainAddress } from "@wrenn/core";
@@ -62,8 +62,7 @@ export function writeHead(response: EdgeResponse, status: number, reason: string
   response.sendDate = false;
   if (!("stream" in response)) {
     response.writeHead(status, reason, [...headers]);
-    // A stream of events starts before its first event.
-    response.flushHeaders();
+    sendHead(response);
     return;
   }
   try {
@@ -73,6 +72,14 @@ export function writeHead(response: EdgeResponse, status: number, reason: string
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     throw error;
   }
+}
+
+/**
+ * Sends the head of an HTTP/1.1 message before its body: a stream of events starts before its first event. Each character is a byte, as
+ * Node.js reads fields; `flushHeaders` would encode those above 127 in UTF-8.
+ */
+export function sendHead(message: OutgoingMessage): void {
+  message.write("", "latin1");
 }
 
 /** Fields as HTTP/2 wants them: names in lower case, duplicates in lists. */

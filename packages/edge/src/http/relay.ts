@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import { WrennError } from "@wrenn/core";
 import { joinPieces } from "@wrenn/system";
 import type { Exchange } from "./exchange.ts";
-import { abortResponse, bodyOf } from "./messages.ts";
+import { abortResponse, bodyOf, sendHead } from "./messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./messages.ts";
 import { sendAnswer } from "./answer.ts";
 import { pump } from "./pump.ts";
@@ -111,7 +111,7 @@ function sendBody(request: EdgeRequest, upstream: ClientRequest, onBytes: (size:
     return;
   }
   // The head goes first: with Expect: 100-continue the body only comes after the service agreed.
-  upstream.flushHeaders();
+  sendHead(upstream);
   pump(request, upstream, onBytes, () => {
     const trailers = requestTrailers(request.rawTrailers);
     if (trailers.length > 0) upstream.addTrailers(trailers);
