@@ -45,6 +45,12 @@ export const portErrors = {
     "the service on port {port} of the capsule ended the connection without a proper answer: {problem}",
     "Check that the service speaks HTTP on this port; its own log says more.",
   ),
+  port_head_too_large: user(
+    "agent_error",
+    502,
+    "the service on port {port} of the capsule answered with header fields of more than {limit} bytes",
+    "Let the service send fewer or smaller header fields, such as cookies.",
+  ),
   port_timeout: user(
     "agent_error",
     504,

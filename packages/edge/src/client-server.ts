@@ -47,6 +47,9 @@ export interface EdgeFallback {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
+/** Most fields of a request of HTTP/2; their size is limited too. */
+const HTTP2_FIELDS = 2000;
+
 /** How often time limits of connections and requests are checked. */
 export const CHECK_MS = 1000;
 
@@ -64,6 +67,8 @@ export function createClientServer(options: ClientServerOptions): ClientServer {
   const { connections, clock, random } = options;
   const { limits } = connections;
   const server = options.tls ? secureServer(options.tls, limits) : createServer(httpOptions(limits));
+  // Their size is limited; by default Node.js drops all fields after the first thousand.
+  Object.assign(server, { maxHeadersCount: 0 });
   // Idle connections are ended by `closeIdle`, which knows those with credentials.
   server.on("timeout", () => undefined);
   server.on("session", (session: ServerHttp2Session) => {
@@ -205,6 +210,10 @@ function secureServer(tls: EdgeTls, limits: ListenerLimits): Server {
     minVersion: "TLSv1.2",
     handshakeTimeout: limits.headersMs,
     maxSessionMemory: 16,
+    // Cookies come as a field each.
+    maxHeaderListPairs: HTTP2_FIELDS,
+    // A whole head of a service, with what each of its fields may take more than in HTTP/1.1.
+    maxSendHeaderBlockLength: 4 * limits.headerBytes,
     settings: {
       maxConcurrentStreams: 256,
       initialWindowSize: STRANGER_WINDOW,

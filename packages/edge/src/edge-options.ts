@@ -5,6 +5,7 @@ import type { CredentialAttempts } from "./access/credential-attempts.ts";
 import type { SignInAddress } from "./access/sign-in.ts";
 import type { ExchangeLimits } from "./http/exchange.ts";
 import type { EdgeRequest } from "./http/messages.ts";
+import { defaultListenerLimits } from "./listener/listener-limits.ts";
 import type { CapsuleRoutes } from "./routing/capsule-route.ts";
 
 export interface EdgeOptions {
@@ -37,11 +38,10 @@ export interface EdgeOptions {
   readonly logger: Logger;
 }
 
-/** All in milliseconds. */
 export interface EdgeLimits extends ExchangeLimits {
-  /** For how long a connection that is refused is tried again before the client is told. */
+  /** For how long a connection that is refused is tried again before the client is told, in ms. */
   readonly waitForPortMs: number;
-  /** Longest wait for a capsule that is being woken. */
+  /** Longest wait for a capsule that is being woken, in ms. */
   readonly resumeMs: number;
 }
 
@@ -52,6 +52,7 @@ export const defaultLimits: EdgeLimits = {
   responseMs: 600_000,
   idleMs: 600_000,
   upgradedIdleMs: 3_600_000,
+  headBytes: defaultListenerLimits.headerBytes,
 };
 
 /** The port of envd, which clients of other platforms know; the host agent answers it, no guest does. */

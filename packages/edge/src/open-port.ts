@@ -42,7 +42,7 @@ export async function openPort(
   } catch (error) {
     hold.release();
     attempt.throwIfAborted();
-    throw upstreamError(error, port, limits.connectMs);
+    throw upstreamError(error, port, limits);
   }
   const onForce = (): void => void connection.destroy(hold.signal.reason as Error);
   hold.signal.addEventListener("abort", onForce, { once: true });

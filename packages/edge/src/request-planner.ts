@@ -15,7 +15,7 @@ import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
 import { redirectTo } from "./http/redirect.ts";
 import { requestHeaders } from "./http/request-headers.ts";
 import type { ClientFacts } from "./http/request-headers.ts";
-import { responseHeaders } from "./http/response-headers.ts";
+import { informationHeaders, responseHeaders } from "./http/response-headers.ts";
 import type { PortTarget } from "./port-target.ts";
 import { accessOf } from "./routing/capsule-route.ts";
 import type { CapsuleRoute } from "./routing/capsule-route.ts";
@@ -153,6 +153,7 @@ export class RequestPlanner {
       ...(prefix === "" ? [] : ["Content-Security-Policy", SHARED_ORIGIN]),
       ...(admission.byCookie ? ["Content-Security-Policy", OWN_FRAMES] : []),
     ];
+    const rewrite = { prefix, tag, authority: own, extra };
     let reportedAt = this.#parts.options.clock.monotonic();
     return {
       pool: this.#parts.pools.of(target.capsuleId, {
@@ -175,7 +176,8 @@ export class RequestPlanner {
         emptyBody: body === "none" && WITH_LENGTH.has(method),
         upgrade,
       }),
-      rewriteResponse: (headers) => responseHeaders(headers, { prefix, tag, authority: own, extra }),
+      rewriteResponse: (headers) => responseHeaders(headers, rewrite),
+      rewriteInformation: (headers) => informationHeaders(headers, rewrite),
       onBytes: () => {
         const now = this.#parts.options.clock.monotonic();
         if (now - reportedAt < REPORT_MS) return;

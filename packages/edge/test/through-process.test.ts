@@ -17,6 +17,8 @@ const files: Readonly<Record<string, RegExp | undefined>> = {
   "hostile-clients": undefined,
   "hostile-services": undefined,
   "header-bytes": undefined,
+  "large-heads": undefined,
+  informational: undefined,
   tls: undefined,
   "websocket-stream": undefined,
   // Their teams are those of header fields, which stay in the process.

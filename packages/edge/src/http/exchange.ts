@@ -15,6 +15,8 @@ export interface Exchange {
   readonly signal: AbortSignal;
   readonly onBytes: (size: number) => void;
   readonly rewriteResponse: (headers: RawHeaders) => string[];
+  /** The same for informational responses. */
+  readonly rewriteInformation: (headers: RawHeaders) => string[];
 }
 
 export interface ExchangeLimits {
@@ -26,6 +28,8 @@ export interface ExchangeLimits {
   readonly idleMs: number;
   /** The same for upgraded connections, in ms. */
   readonly upgradedIdleMs: number;
+  /** Longest head of a response, in bytes. */
+  readonly headBytes: number;
 }
 
 /**

@@ -88,7 +88,8 @@ export function fieldsOf(headers: RawHeaders): Record<string, string | string[]>
   for (const [name, value] of pairsOf(headers)) {
     const key = name.toLowerCase();
     const before = fields[key];
-    fields[key] = before === undefined ? value : [before, value].flat();
+    if (Array.isArray(before)) before.push(value);
+    else fields[key] = before === undefined ? value : [before, value];
   }
   return fields;
 }

@@ -84,6 +84,7 @@ export class PlatformWebSockets {
       signal,
       onBytes: () => {},
       rewriteResponse: endToEnd,
+      rewriteInformation: endToEnd,
     };
   }
 }

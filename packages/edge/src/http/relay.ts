@@ -1,13 +1,14 @@
-import { request as httpRequest } from "node:http";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { WrennError } from "@wrenn/core";
 import { joinPieces } from "@wrenn/system";
 import type { Exchange } from "./exchange.ts";
+import { passInformation } from "./information.ts";
 import { abortResponse, bodyOf, sendHead } from "./messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./messages.ts";
 import { sendAnswer } from "./answer.ts";
 import { pump } from "./pump.ts";
 import { requestTrailers } from "./request-headers.ts";
+import { openRequest } from "./service-request.ts";
 import { upstreamError } from "./upstream-error.ts";
 
 /** May be sent again when a kept connection turns out to be closed (RFC 9110 §9.2.2). */
@@ -44,7 +45,8 @@ async function attempt(
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { limits, signal, port } = exchange;
   signal.throwIfAborted();
-  const upstream = open(exchange, mayReuse);
+  const { kept, single } = exchange.pool;
+  const upstream = openRequest(exchange, mayReuse ? kept : single, exchange.headers);
   let answer: IncomingMessage | undefined;
   let settled = false;
 
@@ -56,7 +58,7 @@ async function attempt(
     response.removeListener("close", onClose);
     if (error === undefined) return resolve();
     upstream.destroy();
-    const known = upstreamError(error, port, limits.connectMs);
+    const known = upstreamError(error, port, limits);
     if (response.headersSent) {
       abortResponse(response);
       return resolve();
@@ -83,8 +85,7 @@ async function attempt(
   response.once("close", onClose);
   // Once the service answers, only its answer counts: it may close while a body it does not want is still coming.
   upstream.on("error", (error) => answer ?? settle(error));
-  // Once: nothing bounds how many a service sends, and a client that does not read would leave them in memory.
-  upstream.once("continue", () => response.writeContinue());
+  passInformation(upstream, { request, response, exchange, onPassed: () => timer.refresh() });
   upstream.on("response", (incoming) => {
     answer = incoming;
     joinPieces(incoming);
@@ -93,16 +94,6 @@ async function attempt(
   });
   sendBody(request, upstream, onBytes);
   return promise;
-}
-
-function open(exchange: Exchange, mayReuse: boolean): ClientRequest {
-  return httpRequest({
-    agent: mayReuse ? exchange.pool.kept : exchange.pool.single,
-    method: exchange.method,
-    path: exchange.path,
-    headers: [...exchange.headers],
-    insecureHTTPParser: false,
-  });
 }
 
 function sendBody(request: EdgeRequest, upstream: ClientRequest, onBytes: (size: number) => void): void {

@@ -1,6 +1,6 @@
 import { guestSetCookie } from "../access/cookies.ts";
 import type { SharedHost } from "../access/cookies.ts";
-import { forEndToEnd, trailersOf } from "./raw-headers.ts";
+import { forEndToEnd, pairsOf, trailersOf } from "./raw-headers.ts";
 import type { RawHeaders } from "./raw-headers.ts";
 
 export interface ResponseRewrite extends SharedHost {
@@ -77,6 +77,21 @@ export function responseHeaders(raw: RawHeaders, rewrite: ResponseRewrite): stri
   });
   headers.push(...rewrite.extra);
   return headers;
+}
+
+/** What a final response has, and no informational one: its body's length, and cookies, which the final one repeats. */
+const finalOnly = new Set(["content-length", "set-cookie"]);
+
+/** Fields of an informational response for the client. */
+export function informationHeaders(raw: RawHeaders, rewrite: ResponseRewrite): string[] {
+  return pairsOf(responseHeaders(raw, { ...rewrite, extra: [] }))
+    .filter(([name]) => {
+      const lowerCase = name.toLowerCase();
+      if (finalOnly.has(lowerCase) || refusedOnSharedHost.has(lowerCase)) return false;
+      // On a shared host a browser would load it as the host's own page does: the sandbox comes with the final response.
+      return rewrite.prefix === "" || lowerCase !== "link";
+    })
+    .flat();
 }
 
 /** Trailer fields for the client, as pairs. */

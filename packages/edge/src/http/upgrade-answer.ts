@@ -1,12 +1,11 @@
-import { request as httpRequest } from "node:http";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { asError, WrennError } from "@wrenn/core";
 import { sendAnswer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
+import { passInformation } from "./information.ts";
 import { abortResponse } from "./messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./messages.ts";
-import type { RawHeaders } from "./raw-headers.ts";
 
 /** What a service answered to a request to change the protocol. */
 export interface UpgradeAnswer {
@@ -14,17 +13,6 @@ export interface UpgradeAnswer {
   /** The service's connection; undefined when it declined. */
   readonly socket: Duplex | undefined;
   readonly head: Buffer;
-}
-
-/** Asks a service over HTTP/1.1 to change the protocol, on a connection of its own. */
-export function openUpgrade(exchange: Exchange, headers: RawHeaders): ClientRequest {
-  return httpRequest({
-    agent: exchange.pool.halfOpen,
-    method: exchange.method,
-    path: exchange.path,
-    headers: [...headers],
-    insecureHTTPParser: false,
-  });
 }
 
 /**
@@ -35,6 +23,7 @@ export function openUpgrade(exchange: Exchange, headers: RawHeaders): ClientRequ
 export async function upgradeAnswer(
   upstream: ClientRequest,
   client: Duplex,
+  { request, response }: { readonly request: EdgeRequest; readonly response: EdgeResponse },
   exchange: Exchange,
 ): Promise<UpgradeAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<UpgradeAnswer>();
@@ -47,6 +36,7 @@ export async function upgradeAnswer(
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
   client.once("close", onClose);
+  passInformation(upstream, { request, response, exchange, onPassed: () => timer.refresh() });
   upstream.on("error", reject);
   upstream.on("response", (incoming) => resolve({ incoming, socket: undefined, head: Buffer.alloc(0) }));
   upstream.on("upgrade", (incoming, socket, head) => resolve({ incoming, socket, head }));

@@ -3,8 +3,9 @@ import type { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Exchange, Rest, UpgradedClient } from "./exchange.ts";
+import { openRequest } from "./service-request.ts";
 import { splicing } from "./splice.ts";
-import { decline, openUpgrade, upgradeAnswer } from "./upgrade-answer.ts";
+import { decline, upgradeAnswer } from "./upgrade-answer.ts";
 import { upstreamError } from "./upstream-error.ts";
 
 /**
@@ -20,9 +21,9 @@ export async function relayUpgrade(
   client: UpgradedClient,
   exchange: Exchange,
 ): Promise<Rest | undefined> {
-  const upstream = openUpgrade(exchange, exchange.headers);
+  const upstream = openRequest(exchange, exchange.pool.halfOpen, exchange.headers);
   try {
-    const answer = await upgradeAnswer(upstream, client.socket, exchange);
+    const answer = await upgradeAnswer(upstream, client.socket, { request, response }, exchange);
     if (answer.socket) {
       if (client.socket instanceof Socket) response.detachSocket(client.socket);
       client.socket.write(responseHead(answer.incoming, exchange), "latin1");
@@ -32,7 +33,7 @@ export async function relayUpgrade(
     return undefined;
   } catch (error) {
     upstream.destroy();
-    throw upstreamError(error, exchange.port, exchange.limits.connectMs);
+    throw upstreamError(error, exchange.port, exchange.limits);
   }
 }
 

@@ -7,8 +7,9 @@ import type { Exchange, Rest } from "./exchange.ts";
 import { fieldsOf } from "./messages.ts";
 import { pairsOf } from "./raw-headers.ts";
 import type { RawHeaders } from "./raw-headers.ts";
+import { openRequest } from "./service-request.ts";
 import { splicing } from "./splice.ts";
-import { decline, openUpgrade, upgradeAnswer } from "./upgrade-answer.ts";
+import { decline, upgradeAnswer } from "./upgrade-answer.ts";
 import { upstreamError } from "./upstream-error.ts";
 
 /** RFC 6455 §1.3. */
@@ -30,9 +31,10 @@ export async function relayWebSocketStream(
 ): Promise<Rest | undefined> {
   const { stream } = request;
   const key = Buffer.from(random.bytes(KEY_BYTES)).toString("base64");
-  const upstream = openUpgrade(exchange, handshake(exchange.headers, key));
+  const upstream = openRequest(exchange, exchange.pool.halfOpen, handshake(exchange.headers, key));
   try {
-    const { incoming, socket, head } = await upgradeAnswer(upstream, stream, exchange);
+    const messages = { request, response };
+    const { incoming, socket, head } = await upgradeAnswer(upstream, stream, messages, exchange);
     if (!socket) {
       // To the client any 2xx would mean that the WebSocket is open.
       if ((incoming.statusCode ?? 0) < 300) throw unwilling(exchange, incoming);
@@ -48,7 +50,7 @@ export async function relayWebSocketStream(
     return splicing({ socket: stream, head: Buffer.alloc(0) }, { socket, head }, exchange);
   } catch (error) {
     upstream.destroy();
-    throw upstreamError(error, exchange.port, exchange.limits.connectMs);
+    throw upstreamError(error, exchange.port, exchange.limits);
   }
 }
 
