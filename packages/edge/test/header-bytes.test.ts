@@ -138,8 +138,8 @@ test("in the path form bytes of a redirect and of cookies stay, behind prefix an
   assert.equal(fields[0], `HTTP/1.1 302 ${NAME}`);
   assert.ok(fields.includes(`Location: ${prefix}/${NAME}`), fields.join("\n"));
   assert.ok(fields.includes(`Set-Cookie: ${tag}${NAME}=${NAME}; Path=${prefix}/`), fields.join("\n"));
-  assert.ok(service.heads[0]?.includes(`\r\nCookie: ${NAME}=${NAME}\r\n`), service.heads[0]);
-  assert.ok(service.heads[0]?.includes(`\r\nX-A: ${NAME}\r\n`), service.heads[0]);
+  assert.ok(service.heads[0]?.includes(`\r\nCookie: ${NAME}=${NAME}\r\n`), String(service.heads[0]));
+  assert.ok(service.heads[0]?.includes(`\r\nX-A: ${NAME}\r\n`), String(service.heads[0]));
 });
 
 test("fields of an upgrade and of its refusal pass as they are, both ways", async (t) => {
