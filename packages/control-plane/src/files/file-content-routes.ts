@@ -3,6 +3,7 @@ import { defined } from "@wrenn/core";
 import { verified } from "./content-digest.ts";
 import { Entry, entityTag, entryJson } from "./entry-json.ts";
 import { pathOf } from "./query-path.ts";
+import { requirePlainContent } from "./upload-headers.ts";
 import { sendContent } from "./send-content.ts";
 import { abortWhenGone, bodyOf } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
@@ -65,6 +66,7 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
       },
     },
     async (request, reply) => {
+      requirePlainContent(request);
       const { user, mode } = request.query;
       const path = pathOf(request);
       const capsule = await capsules.open(teamOf(request), request.params.id);

@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { limited } from "./limited.ts";
 import { readUpload } from "./multipart.ts";
+import { requirePlainContent } from "./upload-headers.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { abortWhenGone } from "./transfer.ts";
@@ -24,26 +25,28 @@ export function registerFileUploadRoutes(app: App, { capsules }: FileUploadRoute
     reply: FastifyReply,
     limit: number,
   ): Promise<void> => {
-    const capsule = await capsules.open(teamOf(request), id);
     try {
+      requirePlainContent(request);
+      const capsule = await capsules.open(teamOf(request), id);
       const { path, user, content } = await readUpload(request.raw);
       await capsule.files.write(path, limited(content, limit), {
         ...defined({ user }),
         signal: abortWhenGone(reply),
       });
+      await capsule.touch();
     } catch (error) {
       // Many clients read the answer only after they have sent everything.
       request.raw.unpipe();
       request.raw.resume();
       throw error;
     }
-    await capsule.touch();
   };
   const schema = { tags: ["files"], params: CapsuleParams };
   const form = {
     ...schema,
     consumes: ["multipart/form-data"],
-    description: "A form with the text field `path`, optionally `user`, and then the file field `file`.",
+    description:
+      "A form with the text field `path`, optionally `user`, and then one file field `file`. A field or file that comes twice, too late or under an unknown name (files) is 400, and nothing is put in place.",
     response: { 204: Type.Null(), ...refusals },
   };
 

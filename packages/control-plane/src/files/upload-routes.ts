@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { expectedSha256 } from "./content-digest.ts";
 import { Entry, entityTag, entryJson } from "./entry-json.ts";
+import { requirePlainContent } from "./upload-headers.ts";
 import { withoutStalls } from "../http/stalls.ts";
 import { abortWhenGone, bodyOf } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
@@ -155,6 +156,7 @@ export function registerUploadContentRoutes(
       try {
         const offset = readOffset(request);
         requireBytes(request);
+        requirePlainContent(request);
         const { upload } = request.params;
         const capsule = await open(capsules, request, request.params);
         const appended = await capsule.files.uploads.append(

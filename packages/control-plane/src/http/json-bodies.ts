@@ -50,11 +50,13 @@ export function unsupportedType(type: string | undefined): WrennError {
   });
 }
 
-function isPlain({ headers }: FastifyRequest): boolean {
+/** Whether a body is sent as it is, in no content coding. */
+export function isPlain({ headers }: Pick<FastifyRequest, "headers">): boolean {
   return (headers["content-encoding"] ?? "identity").toLowerCase() === "identity";
 }
 
-function unsupportedCoding({ headers }: FastifyRequest): WrennError {
+/** The refusal of a body in a content coding. */
+export function unsupportedCoding({ headers }: Pick<FastifyRequest, "headers">): WrennError {
   return new WrennError("unsupported_content_encoding", { coding: shown(headers["content-encoding"] ?? "") });
 }
 
