@@ -21,6 +21,7 @@
 
 #include "disk-check.h"
 #include "etc-file.h"
+#include "kernel-limits.h"
 #include "loopback.h"
 #include "names.h"
 #include "runtime-directory.h"
@@ -253,6 +254,7 @@ void init_guest(void) {
   mount_root();
   switch_root();
   mount_rest();
+  kernel_limits_raise(note);
   configure_network();
   configure_resolver();
   open_loopback();
