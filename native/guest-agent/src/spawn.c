@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "child-start.h"
@@ -143,6 +144,14 @@ static void close_pair(int pair[2]) {
     if (pair[i] >= 0) close(pair[i]);
 }
 
+/* An erased character is a whole one from the first byte on, as in the terminals of a login. */
+static bool expect_utf8(int terminal) {
+  struct termios modes;
+  if (tcgetattr(terminal, &modes)) return false;
+  modes.c_iflag |= IUTF8;
+  return tcsetattr(terminal, TCSANOW, &modes) == 0;
+}
+
 static bool open_terminal(const struct spawn *spawn, struct descriptors *d) {
   int unlock = 0;
   unsigned int number;
@@ -152,7 +161,7 @@ static bool open_terminal(const struct spawn *spawn, struct descriptors *d) {
   snprintf(path, sizeof path, "/dev/pts/%u", number);
   d->input[0] = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
   struct winsize size = {.ws_col = spawn->columns ? spawn->columns : 80, .ws_row = spawn->rows ? spawn->rows : 24};
-  if (d->input[0] < 0 || ioctl(d->output[0], TIOCSWINSZ, &size)) return false;
+  if (d->input[0] < 0 || ioctl(d->output[0], TIOCSWINSZ, &size) || !expect_utf8(d->input[0])) return false;
   /* As login has it: other users may write to it by way of the group, with write(1), and open it in no other way. */
   gid_t group;
   bool grouped = group_find("tty", &group);
