@@ -22,6 +22,7 @@ struct feed {
   /* The loop's */
   bool busy;
   bool opened;
+  bool primed; /* what the beginning made known was asked for */
   bool dropped; /* removed from the table; freed when no job owns it */
   bool lost;    /* records were dropped, which must still be said */
   struct watch watch;
@@ -135,7 +136,10 @@ static void advance(struct feed *feed) {
   }
   drain_made(feed);
   if (feed->ended || feed->making == MAKING_DONE) return;
-  if (feed->kind->descriptor)
+  if (feed->kind->descriptor && !feed->primed) {
+    feed->primed = true;
+    submit(feed, feed->kind->class, work_make, made);
+  } else if (feed->kind->descriptor)
     watch_set(feed->feeds->loop, &feed->watch, EPOLLIN);
   else if (feed->output.attached && buffer_length(&feed->made) == 0 && ring_free(&feed->ring) >= feed->ring.capacity / 2)
     submit(feed, feed->kind->class, work_make, made);

@@ -12,7 +12,7 @@
 /* Paths and parts of files are on the stack; untouched stack costs nothing. */
 enum { STACK_BYTES = 8 << 20, NICENESS = 5 };
 
-static const int workers[JOB_CLASSES] = {[JOB_PART] = 2, [JOB_FILES] = 4, [JOB_TREE] = 4, [JOB_FEED] = 2, [JOB_MACHINE] = 2};
+static const int workers[JOB_CLASSES] = {[JOB_PART] = 2, [JOB_FILES] = 4, [JOB_TREE] = 4, [JOB_FEED] = 2, [JOB_WATCH] = 2, [JOB_MACHINE] = 2};
 
 static void put(struct job_queue *queue, struct job *job) {
   job->next = NULL;

@@ -17,9 +17,10 @@ struct job {
 
 /*
  * Each class has its workers, and never queues behind another: parts of streams, short file requests, work on whole trees
- * and large files (which may take minutes), archives and the beginnings of watches, and what the host asks about the machine.
+ * and large files (which may take minutes), archives and the beginnings of watches, what watches
+ * report, and what the host asks about the machine.
  */
-enum job_class { JOB_PART, JOB_FILES, JOB_TREE, JOB_FEED, JOB_MACHINE, JOB_CLASSES };
+enum job_class { JOB_PART, JOB_FILES, JOB_TREE, JOB_FEED, JOB_WATCH, JOB_MACHINE, JOB_CLASSES };
 
 struct job_queue {
   struct job *first;

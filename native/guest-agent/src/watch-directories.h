@@ -1,33 +1,48 @@
-/* The directories of one watch: which watch descriptor stands for which path below the root. */
+/* The directories of one watch, as a tree: which watch descriptor stands for which path below the root. */
 #ifndef WRENN_WATCH_DIRECTORIES_H
 #define WRENN_WATCH_DIRECTORIES_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
-enum { DIRECTORY_LIMIT = 8192 };
+#include "paths.h"
 
-struct directory {
+/* Each costs about a kilobyte of the kernel, and little here. */
+enum { DIRECTORY_LIMIT = 131072 };
+
+struct watched {
   int wd;
-  char *path; /* relative to the root; "" is the root */
+  dev_t device;
+  ino_t inode;
+  /* Something in it was not looked at because its path led elsewhere: it is on the move. */
+  bool missed;
+  struct watched *parent; /* NULL: the root */
+  struct watched *children;
+  struct watched *next, *previous; /* of the parent's children */
+  struct watched *next_by_wd, *next_by_name;
+  char name[];
 };
 
 struct directories {
-  struct directory *items; /* by rising watch descriptor */
+  struct watched *root;
+  struct watched **by_wd, **by_name; /* hash tables */
+  size_t buckets;
   size_t count;
 };
 
-bool directories_add(struct directories *d, int wd, const char *path);
-const char *directories_find(const struct directories *d, int wd);
-void directories_remove(struct directories *d, int wd);
-/* Stops watching a directory that left the tree, and those below it. */
-void directories_remove_below(struct directories *d, int inotify, const char *path);
-/* Gives a directory, and those below it, their new path; false when memory is short. */
-bool directories_rename(struct directories *d, const char *from, const char *to);
+/* NULL when memory is short or there are too many. */
+struct watched *directories_add(struct directories *d, int wd, struct watched *parent, const char *name);
+struct watched *directories_find(const struct directories *d, int wd);
+struct watched *directories_child(const struct directories *d, const struct watched *parent, const char *name);
+/* Gives a directory another place, with what is below it. NULL, and nothing done, when memory is short or the place is below itself. */
+struct watched *directories_move(struct directories *d, struct watched *directory, struct watched *parent, const char *name);
+/* Stops watching a directory and those below it. */
+void directories_drop(struct directories *d, int inotify, struct watched *directory);
+/* Path relative to the root of a name in a directory, or of the directory itself for ""; false when it is too long. */
+bool directories_path(const struct watched *directory, const char *name, char path[PATH_LIMIT + 1]);
+/* How many directories are above one. */
+size_t directories_depth(const struct watched *directory);
 void directories_free(struct directories *d);
-/* Absolute path of a relative one; false when it would be too long. */
-bool directories_path(const char *root, const char *relative, char path[4097]);
-/* Calls `each` for the content of a directory: for its directories, and with `announce` for all. */
-void directories_scan(const char *path, const char *relative, bool announce, void (*each)(void *context, const char *relative, bool directory, bool announce), void *context);
 
 #endif

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { appendFile, chmod, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { after, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { WrennError } from "@wrenn/core";
@@ -25,18 +26,47 @@ async function directory(name: string): Promise<string> {
 
 const told = (change: FileChange): string => {
   if (change.type === "overflow") return "overflow";
+  if (change.type === "unwatched") return `unwatched ${change.path} ${change.reason}`;
   const kind = change.directory ? "/" : "";
   return `${change.type} ${change.oldPath === undefined ? "" : `${change.oldPath} -> `}${change.path}${kind}`;
 };
 
+/** Changes of a watch that a test looks at more than once. */
+class Seen {
+  readonly #changes: AsyncIterator<FileChange, unknown>;
+
+  constructor(changes: AsyncIterable<FileChange>) {
+    this.#changes = changes[Symbol.asyncIterator]();
+  }
+
+  /** Changes up to the first one that `last` holds for, or that is told in these words. */
+  async until(last: string | ((change: FileChange) => boolean)): Promise<FileChange[]> {
+    const seen: FileChange[] = [];
+    for (;;) {
+      const { done, value } = await this.#changes.next();
+      assert.ok(done !== true, `the watch ended after ${seen.map(told).join(", ")}`);
+      seen.push(value);
+      if (typeof last === "string" ? told(value) === last : last(value)) return seen;
+    }
+  }
+
+  async rest(): Promise<string[]> {
+    const rest: string[] = [];
+    for (;;) {
+      const { done, value } = await this.#changes.next();
+      if (done === true) return rest;
+      rest.push(told(value));
+    }
+  }
+}
+
+async function watched(path: string, options: { readonly recursive: boolean }): Promise<Seen> {
+  return new Seen(await link.files.watch(path, { signal, ...options }));
+}
+
 /** Reads changes up to the one that the test makes last. */
 async function until(changes: AsyncIterable<FileChange>, last: string): Promise<FileChange[]> {
-  const seen: FileChange[] = [];
-  for await (const change of changes) {
-    seen.push(change);
-    if (told(change) === last) break;
-  }
-  return seen;
+  return await new Seen(changes).until(last);
 }
 
 test("changes come in order, with offsets that grow, from new directories too", async () => {
@@ -104,7 +134,7 @@ test("changes that nobody takes are lost and said to be lost, in bounded memory"
     for await (const change of changes) {
       kinds.add(change.type);
       count++;
-      if (change.type !== "overflow" && change.path === "last") return;
+      if ("path" in change && change.path === "last") return;
     }
   })();
   // Once there is room again, later changes are told.
@@ -135,6 +165,152 @@ test("a watch ends when what it watches goes away, and refuses what is not there
   await assert.rejects(link.files.watch(path, { signal, recursive: true }), (error) =>
     WrennError.is(error, "path_not_found"),
   );
+});
+
+test("a watch of a file goes on when another file takes its place, and when it is removed and made again", async () => {
+  const path = await directory("replaced");
+  const file = join(path, "conf");
+  await writeFile(file, "1");
+  const changes = await watched(file, { recursive: false });
+  const ways: Readonly<Record<string, () => Promise<void>>> = {
+    "a rename": async () => {
+      await writeFile(join(path, "conf.tmp"), "2");
+      await rename(join(path, "conf.tmp"), file);
+    },
+    "an editor that keeps a backup": async () => {
+      await rename(file, join(path, "conf~"));
+      await writeFile(file, "3");
+      await rm(join(path, "conf~"));
+    },
+    "an upload": async () => {
+      await link.files.write(file, Readable.from([Buffer.from("4")]), { signal, mode: 0o644 });
+    },
+  };
+  for (const [name, replace] of Object.entries(ways)) {
+    await replace();
+    assert.deepEqual((await changes.until("write ")).map(told), ["write "], name);
+  }
+  await appendFile(file, "5");
+  await changes.until("write ");
+  await chmod(file, 0o600);
+  await changes.until("chmod ");
+  await rm(file);
+  await changes.until("remove ");
+  await mkdir(join(path, "other"));
+  await writeFile(file, "6");
+  assert.equal((await changes.until("create ")).length, 1);
+  await appendFile(file, "7");
+  await changes.until("write ");
+  await rm(path, { recursive: true });
+  assert.equal((await changes.rest()).at(-1), "remove ");
+});
+
+test("a watch of a link follows what it leads to, and another link in its place", async () => {
+  const path = await directory("links");
+  await mkdir(join(path, "v1"));
+  await mkdir(join(path, "v2"));
+  await writeFile(join(path, "v1/conf"), "1");
+  await writeFile(join(path, "v2/conf"), "2");
+  // As Kubernetes mounts configuration: the directory is a link that is replaced.
+  await symlink("v1", join(path, "data"));
+  await symlink("data/conf", join(path, "conf"));
+  const changes = await watched(join(path, "conf"), { recursive: false });
+  await appendFile(join(path, "v1/conf"), "1");
+  await changes.until("write ");
+  await writeFile(join(path, "v1/new"), "1");
+  await rename(join(path, "v1/new"), join(path, "v1/conf"));
+  await changes.until("write ");
+  await symlink("v2", join(path, "new"));
+  await rename(join(path, "new"), join(path, "data"));
+  await changes.until("write ");
+  await appendFile(join(path, "v2/conf"), "2");
+  await changes.until("write ");
+});
+
+test("renames are told as renames, out of the tree as removals and into it as creations", async () => {
+  const path = await directory("renames");
+  const outside = await directory("elsewhere");
+  await mkdir(join(path, "sub"));
+  for (let n = 0; n < 40; n++) await writeFile(join(path, `f${n}`), "");
+  for (let n = 0; n < 12; n++) await mkdir(join(path, `d${n}`));
+  const changes = await watched(path, { recursive: true });
+  const expected: string[] = [];
+  for (let n = 0; n < 40; n++) {
+    await rename(join(path, `f${n}`), join(path, n % 2 ? `r${n}` : `sub/r${n}`));
+    expected.push(`rename f${n} -> ${n % 2 ? `r${n}` : `sub/r${n}`}`);
+  }
+  for (let n = 0; n < 12; n++) {
+    await rename(join(path, `d${n}`), join(path, `e${n}`));
+    await writeFile(join(path, `e${n}/in`), "");
+    expected.push(`rename d${n} -> e${n}/`, `create e${n}/in`);
+  }
+  await rename(join(path, "r1"), join(outside, "r1"));
+  await rename(join(outside, "r1"), join(path, "back"));
+  await rename(join(path, "e1"), join(outside, "e1"));
+  await writeFile(join(path, "last"), "");
+  expected.push("remove r1", "create back", "remove e1/", "create last");
+  // What left the tree is known to have left it a moment later than what follows.
+  const seen: string[] = [];
+  const isComplete = (change: FileChange): boolean => seen.push(told(change)) === expected.length;
+  await changes.until(isComplete);
+  assert.deepEqual(seen.toSorted(), expected.toSorted());
+  await writeFile(join(outside, "e1/unseen"), "");
+  await writeFile(join(path, "later"), "");
+  assert.deepEqual((await changes.until("create later")).map(told), ["create later"]);
+});
+
+test("directories that are not watched for which no watch is left are named, also those that appear later", async () => {
+  const path = await directory("many");
+  for (let n = 0; n < 90; n++) await mkdir(join(path, `d${n}`));
+  const program = join(import.meta.dirname, "support/few_watches.py");
+  await using few = await NativeAgent.start(undefined, ["python3", program, "60"]);
+  const linkToFew = await few.connect();
+  const changes = new Seen(await linkToFew.files.watch(path, { signal, recursive: true }));
+  // Told at once, before anything changes.
+  const blind = new Set<string>();
+  const seen = await changes.until((change) => {
+    if (change.type === "unwatched" && change.reason === "limit") blind.add(change.path);
+    return blind.size === 31;
+  });
+  assert.ok(
+    seen.some(({ type }) => type === "overflow"),
+    "clients that do not know the message are told of a loss",
+  );
+  await mkdir(join(path, "late"));
+  await changes.until("unwatched late limit");
+  await assert.rejects(linkToFew.files.watch(path, { signal, recursive: false }), (error) =>
+    WrennError.is(error, "guest_busy"),
+  );
+  await linkToFew.detach();
+});
+
+test("directories that the user may not read are named, and watched once they can be read", async () => {
+  const path = await directory("readable");
+  await chmod(root, 0o755);
+  await mkdir(join(path, "closed"), { mode: 0o700 });
+  const changes = new Seen(await link.files.watch(path, { signal, recursive: true, user: "nobody" }));
+  assert.deepEqual((await changes.until("unwatched closed permission")).map(told), [
+    "unwatched closed permission",
+  ]);
+  await writeFile(join(path, "closed/unseen"), "");
+  await chmod(join(path, "closed"), 0o755);
+  await writeFile(join(path, "closed/seen"), "");
+  assert.deepEqual((await changes.until("create closed/seen")).map(told).slice(0, 1), ["chmod closed/"]);
+});
+
+test("every directory of a large tree is watched", async () => {
+  const path = await directory("large");
+  for (let n = 0; n < 90; n++)
+    for (let m = 0; m < 100; m++) await mkdir(join(path, `d${n}/e${m}`), { recursive: true });
+  const changes = await watched(path, { recursive: true });
+  const places = [...Array(50).keys()].map(
+    () => `d${Math.floor(Math.random() * 90)}/e${Math.floor(Math.random() * 100)}`,
+  );
+  for (const place of new Set(places)) {
+    await writeFile(join(path, place, "f"), "1");
+    const seen = (await changes.until(`write ${place}/f`)).map(told);
+    assert.deepEqual(seen, [`create ${place}/f`, `write ${place}/f`]);
+  }
 });
 
 test("an upload is reported as one change of its target, without temporary names", async () => {

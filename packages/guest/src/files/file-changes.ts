@@ -1,11 +1,12 @@
 import { textOfBytes, WrennError } from "@wrenn/core";
 import { guestChannel } from "@wrenn/protocol";
-import type { FileChange, FileChangeType } from "@wrenn/protocol";
+import type { FileChange, FileChangeType, UnwatchedReason } from "@wrenn/protocol";
 
 /** Two paths of 4,096 bytes, their lengths, kind and type. */
 const RECORD_LIMIT = 16_384;
 const LENGTH_FIELD = 4;
 const OVERFLOW = 6;
+const UNWATCHED = 7;
 
 const types: readonly (FileChangeType | undefined)[] = [
   undefined,
@@ -48,7 +49,14 @@ function readChange(record: Buffer, offset: number): FileChange {
   const path = textOfBytes(reader.bytes());
   const oldPath = textOfBytes(reader.bytes());
   if (kind === OVERFLOW) return { type: "overflow", offset };
+  if (kind === UNWATCHED) return { type: "unwatched", offset, path, reason: reasonOf(oldPath) };
   const type = types[kind];
   if (!type) throw new WrennError("guest_protocol", { problem: `an event of unknown kind ${kind}` });
   return { type, offset, path, directory, ...(type === "rename" ? { oldPath } : {}) };
+}
+
+const reasons: readonly UnwatchedReason[] = ["limit", "permission", "depth"];
+
+function reasonOf(text: string): UnwatchedReason {
+  return reasons.find((reason) => reason === text) ?? "unavailable";
 }

@@ -34,6 +34,8 @@ const LIST_LIMIT = 100_000;
 /** What the guest keeps of an archive, and of the changes of one watch: more than that cannot be on its way. */
 const ARCHIVE_RING = 1 << 20;
 const WATCH_RING = 1 << 17;
+/** With the names of directories that are not watched. Agents of earlier versions take every value but 0 for recursive, and name none. */
+const RECURSIVE = 3;
 /** Memory of a compressor, by zconf.h. */
 const COMPRESSOR_BYTES = 384 << 10;
 /** Listings at a time: each may be an answer of 16 MiB and as many objects. */
@@ -151,7 +153,7 @@ export class GuestFiles implements CapsuleFiles {
     options: FileOptions & { readonly recursive: boolean },
   ): Promise<AsyncIterable<FileChange>> {
     const handle = this.#nextHandle();
-    const body = begin(path, options, handle).u8(options.recursive ? 1 : 0);
+    const body = begin(path, options, handle).u8(options.recursive ? RECURSIVE : 0);
     const { bytes } = await this.#open(operation.watch, handle, body, "watching", path, options, {
       window: WATCH_RING,
     });

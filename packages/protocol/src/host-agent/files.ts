@@ -59,6 +59,13 @@ export interface CapsuleFiles {
   ): Promise<AsyncIterable<FileChange>>;
 }
 
+/**
+ * Why a directory is not watched: the guest has no watches or memory left, the user may not read it, its path is too deep, or something
+ * else.
+ */
+export const UnwatchedReason = Type.Enum(["limit", "permission", "depth", "unavailable"]);
+export type UnwatchedReason = Described<typeof UnwatchedReason>;
+
 /** One change; `offset` grows from one to the next. Paths are relative to what is watched, "" is itself. */
 export const FileChange = Type.Union([
   Type.Object({
@@ -71,9 +78,11 @@ export const FileChange = Type.Union([
   }),
   /** Changes were lost here: look at the files themselves. */
   Type.Object({ type: Type.Literal("overflow"), offset: Count }),
+  /** Changes in this directory are not seen; "" stands for others that are not named. */
+  Type.Object({ type: Type.Literal("unwatched"), offset: Count, path: Text, reason: UnwatchedReason }),
 ]);
 export type FileChange = Described<typeof FileChange>;
-export type FileChangeType = Exclude<FileChange["type"], "overflow">;
+export type FileChangeType = Exclude<FileChange["type"], "overflow" | "unwatched">;
 
 /** Bytes from `start` up to and including `end`, without `end` up to the end of the file; or the `last` bytes of it. */
 export const ByteRange = Type.Union([
