@@ -5,7 +5,7 @@ import type { SocketHandler } from "../http/socket-route.ts";
 
 /**
  * Changes of a file or directory, `?path=` and optionally `&recursive=true` and `&user=`; our addition to the contract.
- * `watching` says that every later change is reported, `overflow` that some were lost.
+ * `watching` says that every later change is reported, `overflow` that some were lost, `unwatched` of which directory none is.
  */
 export const fileWatch: SocketHandler = async (socket, context) => {
   const path = context.query.get("path") ?? "";
@@ -22,7 +22,7 @@ export const fileWatch: SocketHandler = async (socket, context) => {
     using heartbeats = sendHeartbeats(socket, context.query, context.logger);
     void heartbeats;
     for await (const change of changes) {
-      if (change.type === "overflow") await socket.send({ type: "overflow", offset: change.offset });
+      if (change.type === "overflow" || change.type === "unwatched") await socket.send(change);
       else {
         await socket.send({
           type: "change",

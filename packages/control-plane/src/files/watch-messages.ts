@@ -1,3 +1,4 @@
+import { UnwatchedReason } from "@wrenn/protocol";
 import { Type } from "typebox";
 import { Heartbeat, heartbeatParameter } from "../http/heartbeat.ts";
 import type { SocketDescription } from "../openapi/describe-sockets.ts";
@@ -8,7 +9,7 @@ const offset = Type.Integer({ minimum: 0, description: "Place in the changes of 
 export const watchDescription: SocketDescription = {
   summary: "Watch a file or directory",
   description:
-    "The server sends `watching`, then a `change` for each change from then on, and `gone` when what is watched was removed. Messages of the client are ignored.",
+    "The server sends `watching`, then a `change` for each change from then on, and `gone` when a watched directory, or the directory of a watched file, was removed or renamed. `unwatched` names a directory that cannot be watched. Messages of the client are ignored.",
   tag: "files",
   query: {
     path: Type.String({ description: "What to watch" }),
@@ -38,6 +39,19 @@ export const watchDescription: SocketDescription = {
       {
         title: "WatchOverflow",
         description: "Changes were lost: read the directory again",
+        additionalProperties: false,
+      },
+    ),
+    Type.Object(
+      {
+        type: Type.Literal("unwatched"),
+        offset,
+        path: Type.String({ description: "The directory; empty: others that are not named" }),
+        reason: UnwatchedReason,
+      },
+      {
+        title: "WatchUnwatched",
+        description: "Changes in this directory are not reported",
         additionalProperties: false,
       },
     ),

@@ -24,7 +24,18 @@ export type FileChange =
       readonly oldPath?: string;
     }
   /** Changes before this are missing: list the directory again. */
-  | { readonly type: "overflow" };
+  | { readonly type: "overflow" }
+  /** Changes in this directory, and in those below it, are not reported. */
+  | {
+      readonly type: "unwatched";
+      /** Relative to the watched path; empty: others that are not named, after the first thousand. */
+      readonly path: string;
+      /**
+       * `limit`: the capsule has no watches or memory left; `permission`: the user may not read it; `depth`: more than 128 levels below
+       * the watched path; `unavailable`: something else.
+       */
+      readonly reason: "limit" | "permission" | "depth" | "unavailable";
+    };
 
 export interface WatchOptions {
   /** Also directories below. Default: false. */
@@ -43,10 +54,16 @@ type WatchMessage =
       readonly directory: boolean;
       readonly old_path?: string;
     }
+  | {
+      readonly type: "unwatched";
+      readonly path: string;
+      readonly reason: "limit" | "permission" | "depth" | "unavailable";
+    }
   | ErrorMessage;
 
 /**
- * Changes of files as they happen, for `for await`. Ends when what is watched was removed. After a broken connection it goes on by
+ * Changes of files as they happen, for `for await`. Ends when a watched directory was removed or renamed. A watched file may be replaced,
+ * removed and made again: the watch ends with the directory that it is in. After a broken connection it goes on by
  * itself, with an `overflow` for what was missed meanwhile.
  *
  * Watching begins with the loop, or with {@link ready}. Leaving the loop ends it.
@@ -188,6 +205,8 @@ async function* connectionOf(
       if (message.type === "watching") onWatching();
       const isMissing = message.type === "overflow" || (message.type === "watching" && hasBegun);
       if (message.type === "change") yield changeOf(message);
+      else if (message.type === "unwatched")
+        yield { type: "unwatched", path: message.path, reason: message.reason };
       else yield isMissing ? { type: "overflow" } : undefined;
     }
   } finally {

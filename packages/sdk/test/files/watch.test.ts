@@ -71,6 +71,7 @@ test("changes arrive until what is watched is gone; a script may wait until it i
       directory: true,
       old_path: "old",
     });
+    send(socket, { type: "unwatched", offset: 3, path: "deep", reason: "limit" });
     send(socket, { type: "overflow", offset: 3 }, { type: "gone", path: "/srv/a b" });
   };
   const changes = open({ recursive: true, user: "user" });
@@ -78,6 +79,7 @@ test("changes arrive until what is watched is gone; a script may wait until it i
   assert.deepEqual(await all(changes), [
     { type: "write", path: "x", isDirectory: false },
     { type: "rename", path: "new", isDirectory: true, oldPath: "old" },
+    { type: "unwatched", path: "deep", reason: "limit" },
     { type: "overflow" },
   ]);
   assert.equal(
