@@ -54,7 +54,7 @@ function fill(
   for (let handle = 1; ; handle++) {
     let shares;
     try {
-      shares = reserveProcess(buffer, 100, kind === "attached");
+      shares = reserveProcess(buffer, 100, kind);
     } catch {
       break;
     }

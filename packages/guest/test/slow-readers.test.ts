@@ -161,7 +161,7 @@ test("output without readers, past what the log holds, is delivered once the pro
     paced: false,
     hasInput: false,
     clock: systemClock,
-    shares: reserveProcess(new CapsuleBuffer(), 0, true),
+    shares: reserveProcess(new CapsuleBuffer(), 0, "attached"),
     control: data,
     data,
     onFinished: () => {},

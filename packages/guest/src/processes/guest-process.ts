@@ -93,7 +93,7 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
           streamId: guestChannel.streamId(handle, number),
           ring: shares.ring,
           unasked: options.attached ? shares.ring : DETACHED_RING,
-          ahead: options.paced ? shares.ring : LOG_CAPACITY,
+          ahead: options.paced || facts.terminal ? shares.ring : LOG_CAPACITY,
           neverWaits: !options.attached,
         },
         {
@@ -340,7 +340,17 @@ export class GuestProcess implements CapsuleProcess, ReadableOutput, Reclaimable
     const isLeft = this.#absence?.isLong === true;
     const waits = !this.#facts.terminal && !this.#finished && !this.#isKilled && !isLeft;
     const base = this.#readers.size === 0 && waits ? start : end;
-    this.#intakes[name].admit(Math.min(base, this.#readers.pace(name)));
+    this.#intakes[name].admit(Math.min(base, this.#reach(name)));
+  }
+
+  /**
+   * Offset that readers have reached. A terminal prints little more than its first reader has taken, so that nothing of what was
+   * printed stands before the answer to a key; others are waited for once the log no longer holds what they have not taken.
+   */
+  #reach(name: OutputStream): number {
+    const pace = this.#readers.pace(name);
+    if (!this.#facts.terminal) return pace;
+    return Math.min(this.#readers.lead(name), pace + LOG_CAPACITY - this.#options.shares.ring);
   }
 
   #streamEnded(): void {

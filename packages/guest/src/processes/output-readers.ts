@@ -47,6 +47,13 @@ export class OutputReaders {
     return slowest;
   }
 
+  /** Offset up to which the first of all readers has taken a stream. Without readers, `Infinity`. */
+  lead(stream: OutputStream): number {
+    let lead = this.#readers.size === 0 ? Infinity : 0;
+    for (const reader of this.#readers) lead = Math.max(lead, reader.position(stream));
+    return lead;
+  }
+
   #hasStalled(reader: OutputReader): boolean {
     return this.#clock.monotonic() - reader.lastTaken > STALLED_MS;
   }

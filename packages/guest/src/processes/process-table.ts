@@ -12,7 +12,7 @@ import { decodeLabel, encodeLabel, labelCost } from "./process-label.ts";
 import { readProcessRecord } from "./process-record.ts";
 import type { ProcessRecord } from "./process-record.ts";
 import { reserveProcess } from "./process-shares.ts";
-import type { ProcessShares } from "./process-shares.ts";
+import type { ProcessKind, ProcessShares } from "./process-shares.ts";
 import { DEFAULT_SIZE, encodeStart } from "./start-request.ts";
 
 /** Exited processes stay readable this long, or until this many newer ones have exited. */
@@ -72,7 +72,7 @@ export class ProcessTable implements CapsuleProcesses {
     // The command line is kept as the label has it, however long the request's is.
     const { attached: _attached, paced: _paced, ...shown } = decodeLabel(label);
     const facts: ProcessFacts = { ...shown, pid: 0, terminal: request.terminal !== undefined };
-    const shares = reserveProcess(buffer, labelCost(label, shown), isAttached);
+    const shares = reserveProcess(buffer, labelCost(label, shown), kindOf(isAttached, facts.terminal));
     const mode = { attached: isAttached, paced: isPaced };
     const process = this.#add(handle, facts, shares, mode, request.stdin || facts.terminal);
     if (facts.terminal)
@@ -168,7 +168,11 @@ export class ProcessTable implements CapsuleProcesses {
     const { handle, pid, terminal } = record;
     try {
       const { attached, paced = false, ...label } = decodeLabel(record.label);
-      const shares = reserveProcess(this.#options.buffer, labelCost(record.label, label), attached);
+      const shares = reserveProcess(
+        this.#options.buffer,
+        labelCost(record.label, label),
+        kindOf(attached, terminal),
+      );
       const mode = { attached, paced };
       const process = this.#add(handle, { ...label, pid, terminal }, shares, mode, !record.inputEnded);
       process.recovered(record);
@@ -301,4 +305,9 @@ export class ProcessTable implements CapsuleProcesses {
       if (!this.#liveByTag(tag)) return tag;
     }
   }
+}
+
+function kindOf(isAttached: boolean, isTerminal: boolean): ProcessKind {
+  if (!isAttached) return "detached";
+  return isTerminal ? "terminal" : "attached";
 }
