@@ -111,6 +111,23 @@ test("a full-screen editor, Ctrl-C, resizes, a cut network, leaving and coming b
   await tmux.shows(/left with 0\n echo/);
 });
 
+test("attach shows what was printed without asking the terminal again what programs asked then", async () => {
+  const ask = "stty -echo; printf 'before\\033[c\\033[6n'; read -r -n 1 x; printf 'now\\033[c'; sleep 60";
+  const shell = openSession([program, "shell", capsule, "--", "bash", "-c", ask]);
+  await shell.shows("before\u001B[c\u001B[6n");
+  const path = `/v1/capsules/${capsule}/processes`;
+  const listed = await server.api.call<{ processes: { tag: string }[] }>("GET", path);
+  const tag = listed.body.processes.at(-1)?.tag ?? assert.fail("there is no process");
+  const attached = openSession([program, "attach", capsule, tag]);
+  await attached.shows("before");
+  attached.type("x");
+  // What is asked now is asked.
+  await attached.shows("now\u001B[c");
+  assert.equal(attached.output.split("\u001B[c").length, 2, JSON.stringify(attached.output));
+  assert.ok(!attached.output.includes("\u001B[6n"));
+  await closePair({ tag, sessions: [shell, attached], typed: [] });
+});
+
 /** Counts, and answers each line that is typed, so that whatever is lost or repeated is seen. */
 const COUNTER = [
   "stty -echo; n=0; part=",

@@ -47,7 +47,14 @@ test("a session continues after its connection broke: no output is lost or repea
   const start = newStart();
   const first = open(start);
   const { tag, ...facts } = await started(first);
-  assert.deepEqual(facts, { type: "started", pid: 7, resumed: false, input_offset: 0, ping_ms: 15_000 });
+  assert.deepEqual(facts, {
+    type: "started",
+    pid: 7,
+    live_offset: 0,
+    resumed: false,
+    input_offset: 0,
+    ping_ms: 15_000,
+  });
   const terminal = terminalOf(tag);
   terminal.print(1_000_000);
   await eventually("output arrives", () => first.received.length > 90_000);

@@ -23,8 +23,6 @@ export interface JoinOptions {
   readonly detachKeys: DetachKeys | undefined;
   /** Whether keys are for the program. Without, nothing is read, and Ctrl-C leaves the terminal. Default: true. */
   readonly hasInput?: boolean;
-  /** Bytes of output that were printed before, and are shown again. Default: 0. */
-  readonly replayBytes?: number;
 }
 
 /** How the use of a terminal ended. */
@@ -73,7 +71,7 @@ export async function joinTerminal(context: Context, options: JoinOptions): Prom
     local.take(hasInput);
     if (local.size.cols !== started.cols || local.size.rows !== started.rows) resize();
     if (hasInput) input.start();
-    const ended = show(context, local, remote, options.replayBytes ?? 0);
+    const ended = show(context, local, remote);
     ended.catch(() => undefined);
     const outcome = await Promise.race([ended, left.then((signal) => ({ signal }))]);
     input.stop();
@@ -95,15 +93,14 @@ async function show(
   { terminal: { stdin, stdout }, signal }: Context,
   local: LocalTerminal,
   remote: RemoteTerminal,
-  replayBytes: number,
 ): Promise<TerminalExit> {
-  const replay = new ReplayFilter(replayBytes);
+  const replay = new ReplayFilter();
   let queriedAt = Number.NEGATIVE_INFINITY;
   const reader = remote.readable.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    const bytes = replay.filter(value);
+    const bytes = replay.filter(value, remote.liveOffset - remote.offset);
     if (hasQueries(bytes)) queriedAt = performance.now();
     local.observe(bytes);
     await writeAll(stdout, bytes, signal);

@@ -15,24 +15,19 @@ export function hasQueries(bytes: Uint8Array): boolean {
  * whatever runs now.
  */
 export class ReplayFilter {
-  #left: number;
   #rest = "";
 
-  /** @param length - bytes of output that are shown again; what follows them is live, and passes as it is. */
-  constructor(length: number) {
-    this.#left = length;
-  }
-
-  /** The next bytes of the output, without queries. */
-  filter(bytes: Uint8Array): Uint8Array {
-    if (this.#left <= 0) return bytes;
-    const replayed = bytes.subarray(0, this.#left);
-    this.#left -= replayed.length;
-    const live = bytes.subarray(replayed.length);
-    const text = this.#rest + Buffer.from(replayed).toString("latin1");
-    const shown = text.replaceAll(QUERIES, "");
-    const held = this.#left > 0 ? unfinishedSequence(shown, 0) : 0;
+  /**
+   * The next bytes of the output, of the replay without queries.
+   *
+   * @param left - how many bytes of the replay follow them; negative for what is printed now, which passes as it is.
+   */
+  filter(bytes: Uint8Array, left: number): Uint8Array {
+    if (left < 0 && this.#rest === "") return bytes;
+    const text = this.#rest + Buffer.from(bytes).toString("latin1");
+    const shown = left < 0 ? text : text.replaceAll(QUERIES, "");
+    const held = left > 0 ? unfinishedSequence(shown, 0) : 0;
     this.#rest = shown.slice(shown.length - held);
-    return Buffer.concat([Buffer.from(shown.slice(0, shown.length - held), "latin1"), live]);
+    return Buffer.from(shown.slice(0, shown.length - held), "latin1");
   }
 }

@@ -38,7 +38,6 @@ async function joinAgain(
 ): Promise<number> {
   const { signal } = context;
   const detachKeys = await keysOf(context, options);
-  const { stdout } = await capsule.commands.logs(pid, { signal });
   const outcome = await useTerminal(context, capsule, {
     open: async ({ cols, rows, ...listener }) => {
       const terminal = await capsule.pty.connect(pid, { ...listener, signal });
@@ -46,7 +45,6 @@ async function joinAgain(
       return terminal;
     },
     detachKeys,
-    replayBytes: stdout.next - stdout.offset,
   });
   return outcome.exitCode ?? leftCode(outcome.signal);
 }

@@ -7,6 +7,7 @@ import type { Inbound } from "../http/client-socket.ts";
 import { SocketRefused } from "../http/socket-route.ts";
 import type { SocketContext } from "../http/socket-route.ts";
 import { listedOrRefused } from "../http/strict-fields.ts";
+import { outputEnd } from "./output-end.ts";
 import { TerminalConnect, TerminalStart } from "./pty-messages.ts";
 import { startProcess } from "./start-process.ts";
 import type { TerminalSession } from "./terminal-sessions.ts";
@@ -30,6 +31,8 @@ export interface OpenedTerminal {
   readonly binary: boolean;
   readonly extended: boolean;
   readonly capsuleEvents: boolean;
+  /** Where the output begins that the terminal prints from now on. */
+  readonly liveOffset: number;
   /** The client's session is known here: none of its input is unaccounted for. */
   readonly isResumed: boolean;
 }
@@ -73,6 +76,10 @@ export async function openTerminal(
     binary: subprotocol === BINARY_SUBPROTOCOL || request.binary === true,
     extended: request.extended === true || from !== undefined || session !== undefined,
     capsuleEvents: request.capsule_events === true,
+    liveOffset:
+      request.type === "connect" || session?.tag !== undefined
+        ? (await outputEnd(process, signal)).stdout
+        : 0,
     isResumed: session?.continueWith(process) ?? false,
   };
 }

@@ -1,5 +1,6 @@
 import { problemOf } from "@wrenn/core";
 import type { CapsuleProcess, OutputStart } from "@wrenn/protocol";
+import { outputEnd } from "./output-end.ts";
 import { sendCapsuleEvents } from "./capsule-events.ts";
 import { forwardOutput } from "./forward-output.ts";
 import { SocketOutput } from "./socket-output.ts";
@@ -22,7 +23,12 @@ export const processStream: SocketHandler = async (socket, context) => {
   const draining = drain();
   let endEvents = (): void => undefined;
   try {
-    await socket.send({ type: "start", pid: process.facts.pid });
+    const live = context.query.has("from") ? await outputEnd(process, context.signal) : undefined;
+    await socket.send({
+      type: "start",
+      pid: process.facts.pid,
+      ...(live && { live_offset: live.stdout, live_offset_stderr: live.stderr }),
+    });
     if (context.query.get("capsule_events") === "true") endEvents = sendCapsuleEvents(socket, context);
     const output = new SocketOutput(socket, {
       encoding: context.query.get("encoding") === "base64" ? "base64" : "utf-8",

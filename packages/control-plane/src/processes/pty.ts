@@ -85,6 +85,7 @@ async function serve(
     type: "started",
     tag: process.facts.tag ?? "",
     pid: process.facts.pid,
+    live_offset: opened.liveOffset,
     ...(session && { resumed: isResumed, input_offset: session.inputTaken, ping_ms: SESSION_PING_MS }),
   });
   const ping = setInterval(

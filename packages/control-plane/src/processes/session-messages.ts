@@ -23,6 +23,11 @@ const stream = Type.Union([Type.Literal("stdout"), Type.Literal("stderr")]);
 const ProcessStarted = message("ProcessStarted", "The process runs, or the session is attached to it", {
   type: Type.Literal("start"),
   pid: Type.Integer(),
+  live_offset: Type.Optional({
+    ...offset,
+    description: "With `from`: output before it was printed before the client connected",
+  }),
+  live_offset_stderr: Type.Optional({ ...offset, description: "The same of standard error" }),
 });
 const ProcessOutput = message(
   "ProcessOutput",
@@ -51,6 +56,10 @@ const TerminalStarted = message("TerminalStarted", "The terminal runs, or the se
   type: Type.Literal("started"),
   tag: Type.String({ description: "With which clients connect again" }),
   pid: Type.Integer(),
+  live_offset: Type.Integer({
+    minimum: 0,
+    description: "Output before this offset was printed before the client connected",
+  }),
   resumed: Type.Optional(Type.Boolean({ description: "With `session_id`: the server knows the session" })),
   input_offset: Type.Optional(
     Type.Integer({

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { Bell, WrennError } from "@wrenn/core";
-import type { CapsuleProcess, CapsuleProcesses, OutputEvent, OutputStart } from "@wrenn/protocol";
+import type { CapsuleProcess, HeldOutput, CapsuleProcesses, OutputEvent, OutputStart } from "@wrenn/protocol";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
 import { WebSocket } from "ws";
 import type { RawData } from "ws";
@@ -107,8 +107,12 @@ export class ScriptedTerminal implements CapsuleProcess {
     this.exit();
   }
 
-  async held(): Promise<never> {
-    throw new Error("logs are not scripted");
+  /** Where the output ends; its bytes are not scripted. */
+  async held(): Promise<HeldOutput> {
+    return {
+      stdout: { offset: this.#printed, bytes: Buffer.alloc(0) },
+      stderr: { offset: 0, bytes: Buffer.alloc(0) },
+    };
   }
 }
 

@@ -14,6 +14,8 @@ export type ServerMessage =
       readonly pid: number;
       readonly resumed: boolean;
       readonly input_offset: number;
+      /** Not sent by servers of earlier versions. */
+      readonly live_offset?: number;
       readonly ping_ms?: number;
     }
   | { readonly type: "input_ack"; readonly offset: number }

@@ -11,6 +11,8 @@ interface Item {
 /** Output of a terminal on its way to the reader. What the reader takes is acknowledged, which makes room for more. */
 export class TerminalOutput {
   readonly readable: ReadableStream<Uint8Array>;
+  /** Output before this offset was printed before the terminal was connected to; set before any arrives. */
+  liveOffset = 0;
   readonly #items: Item[] = [];
   readonly #acknowledge: (offset: number) => void;
   #received: number;
@@ -53,6 +55,11 @@ export class TerminalOutput {
   }
 
   push(bytes: Uint8Array): void {
+    const replayed = this.liveOffset - this.#received;
+    if (replayed > 0 && replayed < bytes.length) {
+      this.push(bytes.subarray(0, replayed));
+      return this.push(bytes.subarray(replayed));
+    }
     this.#received += bytes.length;
     this.#add({ bytes, end: this.#received });
   }

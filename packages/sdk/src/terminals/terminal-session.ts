@@ -188,6 +188,8 @@ export class TerminalSession {
       const { tag, pid, input_offset: offset, resumed } = message;
       const isNew = this.#facts === undefined;
       this.#facts = { tag, pid };
+      // A later connection continues with what this reader has not seen.
+      if (isNew) this.output.liveOffset = message.live_offset ?? 0;
       this.output.connected();
       this.input.connected((bytes) => this.#connection?.send(bytes), offset, resumed || isNew);
       this.#sendSize(this.#size);

@@ -61,6 +61,15 @@ export class Terminal implements AsyncDisposable {
     return this.#session.output.taken;
   }
 
+  /**
+   * Output up to this offset is a replay: it was printed before this terminal was connected to, and what it asks the terminal for, such
+   * as the position of the cursor, must not be answered again. No chunk of {@link readable} has bytes on both sides: one is of the
+   * replay when {@link offset} is not beyond this after it was read. 0 for a terminal that was started here.
+   */
+  get liveOffset(): number {
+    return this.#session.output.liveOffset;
+  }
+
   /** Bytes of output that the server no longer had when they were asked for: 0, unless a connection was broken for minutes. */
   get droppedBytes(): number {
     return this.#session.output.droppedBytes;

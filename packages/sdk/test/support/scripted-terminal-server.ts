@@ -47,6 +47,8 @@ export class ScriptedTerminalServer implements AsyncDisposable {
   readonly connections: WebSocket[] = [];
   /** `METHOD path` of requests. */
   readonly requests: string[] = [];
+  /** Where the present begins for a client that connects; undefined: a server of an earlier version. */
+  liveOffset: number | undefined;
   /** Faults of the next connections, one each. */
   faults: ScriptedFault[] = [];
   /** Undefined: the program goes on. */
@@ -167,6 +169,7 @@ export class ScriptedTerminalServer implements AsyncDisposable {
       pid: 7,
       resumed: isResumed,
       input_offset: offset,
+      ...(this.liveOffset === undefined ? {} : { live_offset: this.liveOffset }),
       ping_ms: this.pingMs,
     });
     if (fault.isSilent === true) return undefined;

@@ -488,6 +488,10 @@ export interface ApiSchemas {
   ProcessStarted: {
     readonly type: "start";
     readonly pid: number;
+    /** With `from`: output before it was printed before the client connected; at least 0. */
+    readonly live_offset?: number;
+    /** The same of standard error; at least 0. */
+    readonly live_offset_stderr?: number;
   };
 
   StartedProcess: {
@@ -653,6 +657,8 @@ export interface ApiSchemas {
     /** With which clients connect again. */
     readonly tag: string;
     readonly pid: number;
+    /** Output before this offset was printed before the client connected; at least 0. */
+    readonly live_offset: number;
     /** With `session_id`: the server knows the session. */
     readonly resumed?: boolean;
     /** With `session_id`: bytes of the session's input that were taken; at least 0. */
@@ -702,6 +708,16 @@ export interface ApiSchemas {
   WatchStarted: {
     readonly type: "watching";
     readonly path: string;
+  };
+
+  /** Changes in this directory are not reported. */
+  WatchUnwatched: {
+    readonly type: "unwatched";
+    /** Place in the changes of this session; at least 0. */
+    readonly offset: number;
+    /** The directory; empty: others that are not named. */
+    readonly path: string;
+    readonly reason: "limit" | "permission" | "depth" | "unavailable";
   };
 
   /** An API key was created. */
@@ -3264,7 +3280,7 @@ export interface ApiRoutes {
     /** Messages of the client. */
     readonly client: ApiSchemas["AuthMessage"];
     /** Messages of the server. */
-    readonly server: ApiSchemas["WatchStarted"] | ApiSchemas["WatchChange"] | ApiSchemas["WatchOverflow"] | ApiSchemas["WatchEnd"] | ApiSchemas["Heartbeat"] | ApiSchemas["ErrorMessage"];
+    readonly server: ApiSchemas["WatchStarted"] | ApiSchemas["WatchChange"] | ApiSchemas["WatchOverflow"] | ApiSchemas["WatchUnwatched"] | ApiSchemas["WatchEnd"] | ApiSchemas["Heartbeat"] | ApiSchemas["ErrorMessage"];
   };
 
   /** Connect to a port of a capsule. */
