@@ -89,6 +89,102 @@ test("a terminal outlives its viewer; who connects again sees the screen and wha
   await Promise.all([second.next("exit"), third.next("exit")]);
 });
 
+test("Backspace erases whole characters in programs that read lines, and a terminal is set up as a login has it", async () => {
+  const readers: Readonly<Record<string, readonly string[]>> = {
+    cat: ["cat"],
+    read: ["bash", "-c", "while read -r line; do printf '%s\\n' \"$line\"; done"],
+    python: ["python3", "-c", "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"],
+  };
+  for (const [name, [cmd = "", ...args]] of Object.entries(readers)) {
+    const terminal = await open({
+      type: "start",
+      cmd: "bash",
+      args: ["-c", 'stty -echo; echo go; exec "$@"', "bash", cmd, ...args],
+    });
+    await terminal.shows("go");
+    for (const character of ["\u00E9", "\u65E5", "\u{1F600}", "\u0301"]) {
+      const at = terminal.text.length;
+      terminal.type(`a${character}\u007Fb\r`);
+      await terminal.until(() => terminal.text.includes("\n", at) || undefined, `a line of ${name}`, 60);
+      assert.equal(terminal.text.slice(at), "ab\r\n", `${name}, ${character}`);
+    }
+    terminal.type("\u0004");
+    await terminal.next("exit");
+  }
+  const modes = await open({ type: "start", cmd: "stty", args: ["-a"], cols: 91, rows: 27 });
+  await modes.next("exit");
+  for (const mode of [
+    "rows 27",
+    "columns 91",
+    " iutf8",
+    " icrnl",
+    " onlcr",
+    " echoe",
+    "erase = ^?",
+    "intr = ^C",
+  ])
+    assert.ok(modes.text.includes(mode), `${mode} in ${modes.text}`);
+});
+
+test("who connects is told where the present begins", async () => {
+  const first = await open({
+    ...shell,
+    cmd: "sh",
+    args: ["-c", "printf 0123456789; read line; printf now; read line"],
+  });
+  const { tag, live_offset: begin } = await first.next("started");
+  assert.equal(begin, 0);
+  await first.shows("0123456789");
+  const second = await open({ type: "connect", tag: String(tag), extended: true });
+  assert.equal((await second.next("started"))["live_offset"], 10);
+  first.type("\r");
+  await second.shows("now");
+  const url = `/v1/capsules/${id}/processes/${String(tag)}/stream?from=oldest`;
+  const followed = await StreamClient.open(server, url);
+  assert.equal((await followed.next("start"))["live_offset"], "0123456789\r\nnow".length);
+  first.send({ type: "kill" });
+  await first.next("exit");
+});
+
+test("Ctrl-C is answered before much more of the output that waits", async (t) => {
+  const flood = {
+    ...shell,
+    cmd: "bash",
+    args: [
+      "--norc",
+      "-c",
+      "trap 'stty -echo; echo; echo interrupted; exit' INT; while :; do printf '%01000d\\n' 1; done",
+    ],
+  };
+  for (const acknowledges of [true, false]) {
+    const terminal = await open(flood);
+    await terminal.next("started");
+    let shown = 0;
+    const acknowledge = (): void => {
+      const bytes = terminal.output().length - shown;
+      if (!acknowledges || bytes === 0) return;
+      terminal.send({ type: "ack", bytes: Math.min(bytes, 20_000) });
+      shown += Math.min(bytes, 20_000);
+    };
+    if (acknowledges) terminal.send({ type: "ack", bytes: 0 });
+    // A viewer that shows 100 kB a second.
+    const pump = setInterval(acknowledge, 200);
+    try {
+      await terminal.until(() => terminal.output().length > 300_000 || undefined, "a flood", 60);
+      const before = acknowledges ? shown : terminal.output().length;
+      terminal.type("\u0003");
+      await terminal.shows("interrupted", 120);
+      const after = terminal.output().length - before;
+      t.diagnostic(`${after} bytes after the key, ${acknowledges ? "with" : "without"} acknowledgements`);
+      if (acknowledges) assert.ok(after <= 256 << 10, `${after} bytes`);
+    } finally {
+      clearInterval(pump);
+      terminal.send({ type: "kill" });
+    }
+    await terminal.next("exit");
+  }
+});
+
 test("pasting a lot loses nothing and reorders nothing", async () => {
   const terminal = await open({
     ...shell,
