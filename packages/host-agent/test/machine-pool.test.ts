@@ -22,6 +22,7 @@ class Host {
   readonly directory: string;
   readonly machines: string[] = [];
   readonly slots = new Set<number>();
+  readonly teams: string[] = [];
   readonly specs: RestoreSpec[] = [];
   free = 10_000;
   now = 0;
@@ -57,6 +58,7 @@ class Host {
         },
         slots: {
           acquire: async () => this.#slot(),
+          assignTeam: async (_slot, team) => void this.teams.push(team),
           release: async ({ number }) => void this.slots.delete(number),
         },
         connectGuest: nothing,
@@ -159,6 +161,20 @@ test("machines of the template that is asked for most wait, stopped, and each is
   await pool.close();
   assert.deepEqual(host.machines.toSorted(), [first.name, second.name].toSorted());
   assert.equal(host.slots.size, 2, "what was given out is the taker's");
+});
+
+test("the slot of a waiting machine counts for the team of the newest capsule", async () => {
+  const host = new Host("team");
+  const pool = host.pool(1);
+  pool.take(shape("a"));
+  await host.waits(pool, 1);
+  assert.deepEqual(host.teams, [], "a capsule without a team");
+  for (const team of ["first", "second"]) {
+    assert.ok(pool.take(shape("a"), team));
+    await host.waits(pool, 1);
+  }
+  assert.deepEqual(host.teams, ["first", "second"]);
+  await host.close();
 });
 
 test("a template that is dropped or asked for less leaves no machine behind", async () => {

@@ -75,6 +75,16 @@ test("teams that are assigned together share a transaction, and with the last sl
   assert.equal(kernel.inputs.join("").match(/^delete chain/gm)?.length, 10);
 });
 
+test("a slot that counts for its team already needs no transaction", async () => {
+  const { kernel, teams } = openTeams();
+  await teams.assign(1, "team-one", signal);
+  kernel.inputs.length = 0;
+  await teams.assign(1, "team-one", signal);
+  assert.deepEqual(kernel.inputs, []);
+  await teams.assign(1, "team-two", signal);
+  assert.equal(kernel.inputs.length, 1);
+});
+
 test("an assignment that the kernel refuses fails alone, and rules that are restored hold every team", async () => {
   const { kernel, teams } = openTeams();
   kernel.refuses = (input) => input.includes(" 10.11.0.2 ");

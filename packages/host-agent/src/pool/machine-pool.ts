@@ -52,6 +52,8 @@ export class MachinePool {
   #waiting: readonly Waiting[] = [];
   #refill: Refill | undefined;
   #isFilling = false;
+  /** Of the newest capsule: most hosts serve one team for a while. */
+  #team: string | undefined;
   #retryAt = -Infinity;
 
   constructor(
@@ -65,9 +67,10 @@ export class MachinePool {
     this.#timer.unref();
   }
 
-  /** A waiting machine for a new capsule of this shape, which is the caller's from now on. */
-  take(shape: PoolShape): PreparedMachine | undefined {
+  /** A waiting machine for a new capsule of this shape, which is the caller's from now on. The next ones are made for `team`. */
+  take(shape: PoolShape, team?: string): PreparedMachine | undefined {
     if (this.#size === 0) return undefined;
+    this.#team = team;
     const key = keyOf(shape);
     this.#demand.use(key, shape);
     const taken = this.#waiting.find((one) => one.key === key);
@@ -149,7 +152,7 @@ export class MachinePool {
       try {
         await this.#deps.activity.quiet(signal);
         if (this.#missing()?.key !== key) continue;
-        const made = { ...(await prepareMachine(shape, this.#deps, signal)), key };
+        const made = { ...(await prepareMachine(shape, this.#team, this.#deps, signal)), key };
         if (signal.aborted) this.#discard(made);
         else this.#add(made);
       } catch (error) {

@@ -19,7 +19,10 @@ export interface PoolShape {
 }
 
 export interface PrepareMachineDeps extends WarmGuestDeps {
-  readonly machines: Pick<Machines<"acquire" | "release">, "hypervisor" | "slots" | "connectGuest">;
+  readonly machines: Pick<
+    Machines<"acquire" | "assignTeam" | "release">,
+    "hypervisor" | "slots" | "connectGuest"
+  >;
   readonly disks: Pick<Disks, "create" | "reserve">;
   /** Where capsules are stored. */
   readonly capsulesDirectory: string;
@@ -28,9 +31,12 @@ export interface PrepareMachineDeps extends WarmGuestDeps {
 /**
  * Restores a machine and stops it. Before that its guest answers, unless processes of a user were frozen with it: nothing of them may
  * run before the network policy of their capsule holds. Where all programs are the product's, it is warmed up, too.
+ *
+ * @param team - its slot counts for this team already: a change of the host's rules that the capsule need not wait for.
  */
 export async function prepareMachine(
   { template, diskMib }: PoolShape,
+  team: string | undefined,
   deps: PrepareMachineDeps,
   signal: AbortSignal,
 ): Promise<PreparedMachine> {
@@ -40,6 +46,7 @@ export async function prepareMachine(
   await using release = new AsyncDisposableStack();
   const slot = await deps.machines.slots.acquire(signal);
   release.defer(() => deps.machines.slots.release(slot));
+  if (team !== undefined) await deps.machines.slots.assignTeam(slot, team, signal);
   release.defer(() => directory.remove());
   await mkdir(directory.disk, { recursive: true, mode: 0o700 });
   const disk = directory.overlay(0);

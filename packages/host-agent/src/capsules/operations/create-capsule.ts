@@ -35,7 +35,10 @@ export interface CreateCapsuleDeps extends StartCapsuleDeps {
 /** Machines that wait for capsules. */
 export interface PreparedMachines {
   /** A machine of this template and disk size, which belongs to the caller from now on; undefined when none waits. */
-  take(shape: { readonly template: FrozenTemplate; readonly diskMib: number }): PreparedMachine | undefined;
+  take(
+    shape: { readonly template: FrozenTemplate; readonly diskMib: number },
+    team?: string,
+  ): PreparedMachine | undefined;
 }
 
 /** What a capsule begins with, besides its template. */
@@ -68,7 +71,7 @@ export async function createCapsule(
     throw new WrennError("disk_too_small", { template: template.name, least, wanted: spec.diskMib });
   await requireCompatible(template, deps.machines.hypervisor, signal);
   using _room = await deps.disks.reserve.claim(NEW_CAPSULE_BYTES, "new");
-  const prepared = deps.pool.take({ template, diskMib: spec.diskMib });
+  const prepared = deps.pool.take({ template, diskMib: spec.diskMib }, spec.team);
   phases.end();
   return await startCapsule(
     // A snapshot has the sizes that it was frozen with.
