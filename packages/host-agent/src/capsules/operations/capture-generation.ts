@@ -129,11 +129,12 @@ export async function captureGeneration(
   };
   const savePages = async (): Promise<void> => {
     memoryBytes = await deps.memory.save(machine, files.memoryDiff, signal);
+    // Machines of later slots, each with its own user, read it; the directory keeps all other users out.
+    await chmod(files.memoryDiff, 0o444);
+    if (request.kind === "pause") await syncFile(files.memoryDiff);
   };
   // The guest is stopped and its devices write nothing into its memory, so that neither changes what the other reads.
   await inParallel([saveDevices, savePages], 2, (save) => save());
-  // Machines of later slots, each with its own user, read it; the directory keeps all other users out.
-  await chmod(files.memoryDiff, 0o444);
   let stoppedMs = 0;
   if (request.kind !== "pause") {
     await request.journal.step("continue");
@@ -144,11 +145,12 @@ export async function captureGeneration(
       withDeadline("thawing the guest's processes", QUIESCE_MS, signal, (inner) => guest.thaw(inner)),
     );
   }
-  await Promise.all([
-    ...(request.kind === "pause" ? [] : [syncFile(files.deviceState), layerStore.sync(layer)]),
-    syncFile(files.memoryDiff),
-    syncDirectory(files.directory),
-  ]);
+  // The guest of a checkpoint does not wait for the disk; a pause has made its files durable as each was complete.
+  const unsynced =
+    request.kind === "pause"
+      ? []
+      : [syncFile(files.deviceState), layerStore.sync(layer), syncFile(files.memoryDiff)];
+  await Promise.all([...unsynced, syncDirectory(files.directory)]);
   undo.move();
   return {
     overlay,
