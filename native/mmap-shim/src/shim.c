@@ -5,6 +5,8 @@
  * Pages that differ from it, those of a paused capsule, come from the file named by WRENN_SHIM_DIFF, or, when they are not at
  * hand as they are, from the page server at the socket WRENN_SHIM_PAGES; WRENN_SHIM_RANGES names the file that lists them.
  *
+ * Huge pages are for large memories: for one of a single huge page, which holds some KiB of tables, a machine would pay 2 MiB.
+ *
  * The environment is set by the jail and not by anything a guest can reach.
  */
 #define _GNU_SOURCE
@@ -27,7 +29,11 @@
 
 enum { EXIT_NO_SYMBOL = 81, EXIT_BAD_DIFF = 82, EXIT_BAD_RANGES = 83 };
 
+/* On x86-64, and with pages of 4 KiB everywhere. */
+enum { HUGE_PAGE = 2 << 20 };
+
 typedef void *(*mmap_function)(void *, size_t, int, int, int, off_t);
+typedef int (*madvise_function)(void *, size_t, int);
 typedef int (*open_function)(const char *, int, ...);
 
 static void *next_symbol(const char *name) {
@@ -49,6 +55,12 @@ static mmap_function real_mmap(void) {
 static open_function real_open(void) {
   static open_function found;
   if (!found) *(void **)&found = next_symbol("open64");
+  return found;
+}
+
+static madvise_function real_madvise(void) {
+  static madvise_function found;
+  if (!found) *(void **)&found = next_symbol("madvise");
   return found;
 }
 
@@ -141,4 +153,9 @@ EXPORTED void *mmap64(void *address, size_t length, int protection, int flags, i
 
 EXPORTED void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
   return mmap64(address, length, protection, flags, fd, offset);
+}
+
+EXPORTED int madvise(void *address, size_t length, int advice) {
+  if (advice == MADV_HUGEPAGE && length <= HUGE_PAGE) return 0;
+  return real_madvise()(address, length, advice);
 }
