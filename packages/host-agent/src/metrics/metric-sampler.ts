@@ -3,6 +3,7 @@ import type { Clock, Logger } from "@wrenn/core";
 import type { GuestCounters } from "@wrenn/guest";
 import type { Measurement, MeasurementQuery, MetricPoint, MetricRange } from "@wrenn/protocol";
 import type { Capsule } from "../capsules/capsule.ts";
+import { startOfRun } from "../capsules/capsule-record.ts";
 import type { CapsuleRegistry } from "../capsules/capsule-registry.ts";
 import { allocatedBytes } from "../disks/disks.ts";
 import type { Disks } from "../disks/disks.ts";
@@ -16,6 +17,11 @@ const TICK_MS = 1000;
 const IDLE_MS = 5000;
 /** A capsule counts as used for this long after its last use, and as watched for this long after the last question. */
 const RECENT_MS = 10_000;
+/**
+ * A machine that has just started is measured after this, unless someone watches: under emulation the first measurement costs its guest
+ * as much as a command, and the first commands of a capsule follow its start.
+ */
+const FIRST_MS = 2000;
 /** Timers are a little early or late. */
 const SLACK_MS = 100;
 const ANSWER_MS = 4000;
@@ -100,7 +106,11 @@ export class MetricSampler {
   #isDue(capsule: Capsule, sampled: Sampled): boolean {
     const { clock } = this.#deps;
     const now = clock.monotonic();
-    const isBusy = now < sampled.watchedUntil || clock.now() - capsule.lastActiveAt < RECENT_MS;
+    const isWatched = now < sampled.watchedUntil;
+    const runsFor = clock.now() - startOfRun(capsule.record);
+    // A clock that was set back says nothing.
+    if (!isWatched && runsFor >= 0 && runsFor < FIRST_MS) return false;
+    const isBusy = isWatched || clock.now() - capsule.lastActiveAt < RECENT_MS;
     return !sampled.isSampling && now - sampled.sampledAt >= (isBusy ? TICK_MS : IDLE_MS) - SLACK_MS;
   }
 

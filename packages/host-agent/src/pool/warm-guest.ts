@@ -21,7 +21,7 @@ export interface WarmGuestDeps {
 
 /**
  * Takes a guest through what its capsule does first, so that an emulator has translated it and the guest's kernel has its pages: the
- * guest gets an identity, and a shell runs. The identity is that of the frozen template, which the capsule's replaces; the processes
+ * guest gets an identity, a shell runs, and it is measured. The identity is that of the frozen template, which the capsule's replaces; the processes
  * are forgotten. Requests that begin meanwhile go first.
  *
  * @throws WrennError `operation_failed` when the shell fails.
@@ -47,6 +47,7 @@ export async function warmGuest(
     );
   });
   for (let run = 0; run < SHELLS; run++) await step((inner) => runShell(guest, inner));
+  await step(async (inner) => void (await guest.counters(inner)));
   await step((inner) => guest.forgetProcesses(inner));
   await clock.sleep(SETTLE_MS, signal);
 }
