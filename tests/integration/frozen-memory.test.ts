@@ -38,7 +38,7 @@ test("six cycles of freezing and restoring: each machine has the memory of the o
   let state: Frozen = template;
   for (let cycle = 1; cycle <= 6; cycle++) {
     const machine = await lab.restore(state);
-    await runFor(500);
+    await lab.answers(machine);
     const frozen = await lab.freeze(machine, template);
     await machine.destroy();
     const expected = await diffPages(frozen.memoryDiff);
@@ -53,7 +53,7 @@ test("six cycles of freezing and restoring: each machine has the memory of the o
 
 test("a checkpoint lets its source go on; machines from it diverge and change neither base nor diff", async () => {
   const source = await lab.restore(template);
-  await runFor(500);
+  await lab.answers(source);
   const checkpoint = await lab.freeze(source, template);
   const before = await digest(checkpoint.memoryDiff);
   const expected = await diffPages(checkpoint.memoryDiff);
@@ -67,7 +67,7 @@ test("a checkpoint lets its source go on; machines from it diverge and change ne
   for (const fork of forks) await fork.stop(signal);
   for (const fork of forks) assertMostly(await heldBy(fork, expected, signal), expected.size, fork.id);
   for (const fork of forks) await fork.resume(signal);
-  await runFor(1000);
+  for (const machine of [source, ...forks]) await lab.answers(machine);
   const diffs = [];
   for (const machine of [source, ...forks]) {
     diffs.push(await digest((await lab.freeze(machine, template)).memoryDiff));
@@ -100,7 +100,7 @@ test("saving its device state changes nothing in the memory of a machine, so tha
     await machine.saveDeviceState(join(lab.directory, `${machine.id}.state`), signal);
     assert.equal(await memoryDigest(machine), before);
     await machine.resume(signal);
-    await runFor(100);
+    await lab.answers(machine);
   }
   await machine.destroy();
 });
@@ -116,7 +116,7 @@ async function regionOf(pid: number): Promise<MemoryRegion> {
 
 test("until its files are verified a machine executes nothing and loads no state, and a damaged page ends it", async () => {
   const source = await lab.restore(template);
-  await runFor(500);
+  await lab.answers(source);
   const frozen = await lab.freeze(source, template);
   await source.destroy();
   const { promise: mayRun, reject } = Promise.withResolvers<void>();

@@ -47,7 +47,7 @@ const devices = [
 ];
 const machineType = "microvm,memory-backend=memory,mem-merge=off,dump-guest-core=off,pit=off";
 const kernelArguments =
-  "console=ttyS0 panic=-1 reboot=t quiet mitigations=off no_timer_check cryptomgr.notests";
+  "console=ttyS0 panic=-1 reboot=t quiet mitigations=off no_timer_check cryptomgr.notests nowatchdog sysctl.vm.compaction_proactiveness=0";
 
 test("an emulated machine has a named CPU and the frequency of the host's counter", () => {
   const found = options(boot, tcg);

@@ -14,7 +14,7 @@ import type { TemplateRecipe } from "./template-store.ts";
 import type { FrozenTemplate, Shape } from "./frozen-template.ts";
 
 /** Bumped when warming up or freezing changes in a way that old frozen templates must not serve. */
-const FREEZE_VERSION = 5;
+const FREEZE_VERSION = 6;
 const KIND = "frozen";
 
 export interface BootTemplateDeps extends FreezeTemplateDeps {
