@@ -10,7 +10,7 @@ import { projectRoot } from "../support/sources.ts";
  * `native/guest-agent/README.md` says what they are for.
  */
 const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
-  { values: ["buffer", "ring", "status", "tar", "wire"] },
+  { values: ["buffer", "oom-report", "ring", "status", "tar", "wire"] },
   {
     system: [
       "all-processes",
@@ -22,6 +22,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "etc-file",
       "file-systems",
       "loopback",
+      "memory-facts",
       "names",
       "pace",
       "paths",
@@ -41,6 +42,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "blocking-job",
       "input-stream",
       "jobs",
+      "oom-watch",
       "output-stream",
       "request-table",
       "rest",

@@ -13,10 +13,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "memory-facts.h"
 #include "regular-file.h"
 #include "signal-one.h"
 
 enum { DEPTH_LIMIT = 8, SWEEP = 8, MOVE_ROUNDS = 16, FREEZE_STEP_MS = 2, FREEZE_LIMIT_MS = 5000 };
+/* What one command leaves to others, at least; what users leave to the kernel and the agent. */
+enum { RESERVED_PROCESSES = 16, RESERVED_MEMORY_LEAST = 4 << 20, RESERVED_MEMORY_MOST = 64 << 20 };
 
 static bool write_file(const char *path, const char *text) {
   int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -47,13 +50,60 @@ bool cgroup_use(struct cgroups *cgroups, const char *parent) {
   return false;
 }
 
+/* The first number of a file of the kernel; 0 when it cannot be read. */
+static uint64_t read_number(const char *path) {
+  unsigned long long number = 0;
+  FILE *file = regular_file_open(path);
+  if (!file) return 0;
+  if (fscanf(file, "%llu", &number) != 1) number = 0;
+  fclose(file);
+  return number;
+}
+
+static void write_number(const struct cgroups *cgroups, const char *name, uint64_t number) {
+  char text[32];
+  snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+  (void)write_control(cgroups, name, text);
+}
+
+struct process_limits cgroup_process_limits(uint64_t threads, uint64_t pids) {
+  uint64_t all = (threads < pids ? threads : pids) / 4 * 3;
+  uint64_t reserve = all / 16 > RESERVED_PROCESSES ? all / 16 : RESERVED_PROCESSES;
+  return all > 2 * reserve ? (struct process_limits){all, all - reserve} : (struct process_limits){0, 0};
+}
+
+/* What the kernel has room for is shared by users, the kernel itself and the agent; one command leaves some of it to others. */
+static void limit_processes(struct cgroups *cgroups) {
+  struct process_limits limits = cgroup_process_limits(read_number("/proc/sys/kernel/threads-max"), read_number("/proc/sys/kernel/pid_max"));
+  if (limits.all == 0) return;
+  write_number(cgroups, "pids.max", limits.all);
+  (void)write_control(cgroups, "cgroup.subtree_control", "+pids");
+  cgroups->most_of_one = limits.of_one;
+}
+
+uint64_t cgroup_memory_limit(uint64_t available) {
+  uint64_t reserve = available / 32;
+  if (reserve < RESERVED_MEMORY_LEAST) reserve = RESERVED_MEMORY_LEAST;
+  if (reserve > RESERVED_MEMORY_MOST) reserve = RESERVED_MEMORY_MOST;
+  return available > 4 * reserve ? available - reserve : 0;
+}
+
+/* Users run out of memory before the kernel and the agent do: what is killed then is the largest of their processes. */
+static void limit_memory(const struct cgroups *cgroups) {
+  uint64_t limit = cgroup_memory_limit(memory_facts("MemAvailable"));
+  if (limit > 0) write_number(cgroups, "memory.max", limit);
+}
+
 bool cgroup_prepare(struct cgroups *cgroups) {
-  (void)mkdir("/sys/fs/cgroup/agent", 0755);
-  (void)write_file("/sys/fs/cgroup/agent/cgroup.procs", "0");
-  (void)write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpu +memory +pids +io");
-  if (!cgroup_use(cgroups, "/sys/fs/cgroup")) return false;
+  /* Relative to the working directory: whatever is mounted over /sys later, commands can be started and killed. */
+  if (chdir("/sys/fs/cgroup")) return false;
+  /* The agent stays in the root cgroup, which has no limits and cannot be frozen. */
+  (void)write_file("cgroup.subtree_control", "+cpu +memory +pids +io");
+  if (!cgroup_use(cgroups, ".")) return false;
   /* Users' processes give way to the agent when the machine is busy. */
   (void)write_control(cgroups, "cpu.weight", "50");
+  limit_processes(cgroups);
+  limit_memory(cgroups);
   return true;
 }
 
@@ -108,12 +158,23 @@ void cgroup_release(struct cgroups *cgroups, uint64_t number) {
   cgroups->leftovers = numbers;
 }
 
+static void limit_one(const struct cgroups *cgroups, const char *path) {
+  char file[CGROUP_PATH + 16];
+  char text[32];
+  if (cgroups->most_of_one == 0) return;
+  snprintf(file, sizeof file, "%s/pids.max", path);
+  snprintf(text, sizeof text, "%llu", (unsigned long long)cgroups->most_of_one);
+  (void)write_file(file, text);
+}
+
 static uint64_t make(struct cgroups *cgroups) {
   char path[CGROUP_PATH];
   sweep(cgroups);
   /* A number is never used twice: what is left in an old cgroup does not meet a new process. */
   directory_of(cgroups, ++cgroups->last, path);
-  return mkdir(path, 0755) == 0 ? cgroups->last : 0;
+  if (mkdir(path, 0755)) return 0;
+  limit_one(cgroups, path);
+  return cgroups->last;
 }
 
 uint64_t cgroup_create(struct cgroups *cgroups) {

@@ -15,6 +15,7 @@ enum { CGROUP_PATH = 256 };
 struct cgroups {
   char root[CGROUP_PATH / 2]; /* where each process has its own; "" when there are none; set once at start */
   char hooks[CGROUP_PATH / 2];
+  uint64_t most_of_one;       /* processes that one of them may hold; 0: any number */
   uint64_t last;              /* number of the newest */
   uint64_t spare;             /* one that is made already, and empty; 0: none */
   bool may_be_frozen;         /* they were frozen, and have not been seen thawed since */
@@ -22,6 +23,16 @@ struct cgroups {
   size_t leftover_count;
   size_t sweep_at;
 };
+
+struct process_limits {
+  uint64_t all; /* processes and threads of all commands together; 0: no limit */
+  uint64_t of_one;
+};
+
+/* How many processes and threads commands may have in a kernel with room for `threads` and numbers for `pids`. */
+struct process_limits cgroup_process_limits(uint64_t threads, uint64_t pids);
+/* How much of the memory that is available at start users may have; 0: no limit. */
+uint64_t cgroup_memory_limit(uint64_t available);
 
 /* Prepares the guest's hierarchy at start; the agent runs without when that fails. */
 bool cgroup_prepare(struct cgroups *cgroups);

@@ -12,10 +12,25 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Opened before any program of a user runs, for when /dev has been emptied or covered. */
+static int empty = -1;
+static int terminals = -1;
+
+void child_prepare_devices(void) {
+  empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  terminals = open("/dev/pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 int child_empty_input(void) {
   int fd = open("/dev/null", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0 && empty >= 0) return fcntl(empty, F_DUPFD_CLOEXEC, 3);
   if (fd >= 0) (void)fcntl(fd, F_SETFL, 0);
   return fd;
+}
+
+int child_terminal(void) {
+  int fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  return fd >= 0 || terminals < 0 ? fd : openat(terminals, "ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 }
 
 /* Nothing below allocates, takes a lock that a worker may have held, or changes memory that the agent goes on with. */

@@ -36,6 +36,12 @@ void child_prepare_signals(void);
 /* Becomes the child, after a fork of threads or in memory that it shares with the agent (child-start.h). What goes wrong is written to its standard error; then it exits with 126 or 127. */
 _Noreturn void child_run(const struct child *child);
 
+/* Opens what the two below need where /dev has been emptied or covered: to be called once, at start. */
+void child_prepare_devices(void);
+
+/* The master of a new terminal, -1 with errno. */
+int child_terminal(void);
+
 /* Standard input without any bytes, -1 with errno. What a user put in the place of /dev/null is not waited for. */
 int child_empty_input(void);
 

@@ -20,6 +20,7 @@
 #include "etc-file.h"
 #include "hooks.h"
 #include "names.h"
+#include "oom-watch.h"
 #include "status.h"
 #include "wall-clock.h"
 
@@ -177,7 +178,10 @@ int request_configure(struct agent *agent, const struct ticket *ticket, struct r
   int status = ok ? apply_essentials(&naming, entropy, clock_ns, flags & FLAG_SLEW, naming.old_hostname, body) : fail_with(body, STATUS_BAD_REQUEST, "CONFIGURE does not parse");
   if (status == STATUS_OK && !environment_merge(&agent->defaults, &defaults)) status = fail_with(body, ENOMEM, "out of memory");
   /* Another machine now: uploads are those of the capsule that it was made from. */
-  if (status == STATUS_OK && *naming.machine_id) uploads_drop_all(&agent->uploads);
+  if (status == STATUS_OK && *naming.machine_id) {
+    uploads_drop_all(&agent->uploads);
+    oom_watch_reset();
+  }
   environment_free(&defaults);
   naming.hooks = flags & FLAG_HOOKS;
   if (status == STATUS_OK && (*naming.hostname || *naming.machine_id || naming.generation != 0)) return naming_begin(agent, ticket, &naming, body);

@@ -5,27 +5,16 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 
 #include "listeners.h"
+#include "memory-facts.h"
+#include "oom-watch.h"
 #include "regular-file.h"
 #include "status.h"
 #include "wall-clock.h"
-
-/* A field of /proc/meminfo in bytes (proc_meminfo(5)); 0 when it is missing. */
-static uint64_t meminfo(const char *name) {
-  FILE *file = regular_file_open("/proc/meminfo");
-  char line[256];
-  unsigned long long kib = 0;
-  size_t length = strlen(name);
-  while (file && fgets(line, sizeof line, file))
-    if (strncmp(line, name, length) == 0 && line[length] == ':') (void)sscanf(line + length + 1, "%llu", &kib);
-  if (file) fclose(file);
-  return kib * 1024;
-}
 
 /* Ticks since boot from the first line of /proc/stat (proc_stat(5)): columns 4 and 5 are idle and iowait. */
 static void cpu_ticks(uint64_t *busy, uint64_t *total) {
@@ -66,8 +55,8 @@ int run_counters(uint16_t op, struct reader *r, struct buffer *body) {
   write_u32(body, (uint32_t)get_nprocs());
   write_u64(body, busy);
   write_u64(body, total);
-  write_u64(body, meminfo("MemTotal"));
-  write_u64(body, meminfo("MemAvailable"));
+  write_u64(body, memory_facts("MemTotal"));
+  write_u64(body, memory_facts("MemAvailable"));
   write_u64(body, disk.f_blocks * disk.f_frsize);
   write_u64(body, (disk.f_blocks - disk.f_bfree) * disk.f_frsize);
   write_u64(body, disk.f_files);
@@ -76,5 +65,11 @@ int run_counters(uint16_t op, struct reader *r, struct buffer *body) {
   write_u32(body, listeners.tcp);
   write_u64(body, (uint64_t)(load * 1000));
   write_u64(body, listeners.digest);
+  struct oom_kill kill = oom_watch_last();
+  write_u32(body, kill.count);
+  write_u64(body, kill.at_ns);
+  write_u32(body, kill.victim.pid);
+  write_u64(body, kill.victim.bytes);
+  write_text(body, kill.victim.name);
   return STATUS_OK;
 }

@@ -16,7 +16,6 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "disk-check.h"
@@ -209,37 +208,6 @@ static void name_machine(void) {
   hostname_write(name, old, warn_on_console, NULL);
 }
 
-static sigset_t init_signals(void) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGCHLD);
-  return set;
-}
-
-static void collect_ended(pid_t agent) {
-  int status;
-  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-    if (pid != agent) continue;
-    dprintf(1, "wrenn-init: the agent ended with status %d\n", status);
-    errno = 0;
-    give_up("agent");
-  }
-}
-
-/* The parent: adopts and collects every orphan until the agent ends; SIGTERM switches the machine off. Both wait while blocked, so neither is missed. */
-static _Noreturn void collect_orphans(pid_t agent) {
-  sigset_t set = init_signals();
-  for (;;) {
-    int number = sigwaitinfo(&set, NULL);
-    if (number == SIGTERM) {
-      sync();
-      reboot(RB_POWER_OFF);
-    }
-    collect_ended(agent);
-  }
-}
-
 void init_guest(void) {
   mkdir("/proc", 0755);
   mkdir("/sys", 0755);
@@ -261,11 +229,5 @@ void init_guest(void) {
   runtime_directories_use("/run/user");
   name_machine();
   signal(SIGPIPE, SIG_IGN);
-  sigset_t set = init_signals();
-  sigprocmask(SIG_BLOCK, &set, NULL);
-  pid_t agent = fork();
-  if (agent < 0) give_up("fork");
-  if (agent > 0) collect_orphans(agent);
-  sigprocmask(SIG_UNBLOCK, &set, NULL);
   setsid();
 }

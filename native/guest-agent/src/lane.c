@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -17,7 +19,10 @@ enum {
   TURN_BYTES = 4 * READ_SIZE,
   TURN_RECORDS = 32,
   OUTPUT_HIGH_WATER = 262144,
+  VIRTIO_CONSOLE = 3, /* the kind of device that has the ports */
 };
+
+static void lose_port(struct lane *lane);
 
 bool lane_has_room(const struct lane *lane) { return buffer_length(&lane->output) < OUTPUT_HIGH_WATER; }
 
@@ -103,7 +108,8 @@ static void disconnect(struct lane *lane) {
 
 static void pipe_ready(void *owner, uint32_t events) {
   struct lane *lane = owner;
-  if (events & EPOLLIN)
+  /* A port that is gone reports that its host has hung up, too: reading tells. */
+  if (events & EPOLLIN || (lane->port && events & (EPOLLHUP | EPOLLERR)))
     lane->unread = true;
   else if (lane->listener.fd >= 0 && events & (EPOLLHUP | EPOLLERR))
     disconnect(lane);
@@ -130,12 +136,13 @@ bool lane_read(struct lane *lane) {
     if (n < 0 && errno == EINTR) continue;
     lane->unread = false;
     if (lane->listener.fd >= 0 && (n == 0 || errno != EAGAIN)) disconnect(lane);
+    if (lane->port && n < 0 && errno == ENODEV) lose_port(lane);
   }
   return lane->unread;
 }
 
 void lane_init(struct lane *lane, enum lane_id id, struct loop *loop, uint64_t instance, const struct lane_events *events, void *owner) {
-  *lane = (struct lane){.id = id, .loop = loop, .instance = instance, .events = events, .owner = owner, .pipe.fd = -1, .listener.fd = -1};
+  *lane = (struct lane){.id = id, .loop = loop, .instance = instance, .events = events, .owner = owner, .pipe.fd = -1, .retry.fd = -1, .listener.fd = -1};
 }
 
 void lane_connect(struct lane *lane, int fd) {
@@ -167,8 +174,57 @@ static int open_named_port(const char *name) {
   return fd;
 }
 
+/* Root has taken the driver off its device: it is given back, since no one else can. */
+static void bind_driver(void) {
+  static const char devices[] = "/sys/bus/virtio/devices";
+  DIR *directory = opendir(devices);
+  if (!directory) return;
+  for (struct dirent *entry; (entry = readdir(directory));) {
+    char path[300];
+    char text[16] = "";
+    snprintf(path, sizeof path, "%s/%s/driver", devices, entry->d_name);
+    if (*entry->d_name == '.' || access(path, F_OK) == 0) continue;
+    snprintf(path, sizeof path, "%s/%s/device", devices, entry->d_name);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) close(fd);
+    if (n <= 0 || strtoul(text, NULL, 16) != VIRTIO_CONSOLE) continue;
+    fd = open("/sys/bus/virtio/drivers/virtio_console/bind", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    n = fd < 0 ? 0 : write(fd, entry->d_name, strlen(entry->d_name));
+    if (fd >= 0) close(fd);
+  }
+  closedir(directory);
+}
+
+static void retry_port(void *owner, uint32_t events) {
+  struct lane *lane = owner;
+  uint64_t ticks;
+  (void)events;
+  if (read(lane->retry.fd, &ticks, sizeof ticks) != sizeof ticks) return;
+  int fd = open_named_port(lane->port);
+  if (fd < 0) {
+    bind_driver();
+    return;
+  }
+  watch_set(lane->loop, &lane->retry, 0);
+  close(lane->retry.fd);
+  lane->retry.fd = -1;
+  lane_connect(lane, fd);
+}
+
+/* The device is looked for until it is there again; the host greets it when it is. */
+static void lose_port(struct lane *lane) {
+  struct itimerspec when = {.it_value.tv_sec = 1, .it_interval.tv_sec = 1};
+  disconnect(lane);
+  lane->retry = (struct watch){.ready = retry_port, .owner = lane, .fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
+  if (lane->retry.fd < 0) return;
+  (void)timerfd_settime(lane->retry.fd, 0, &when, NULL);
+  watch_set(lane->loop, &lane->retry, EPOLLIN);
+}
+
 bool lane_open_port(struct lane *lane, const char *name) {
   int fd = -1;
+  lane->port = name;
   for (int attempt = 0; attempt < 1000 && fd < 0; attempt++) {
     fd = open_named_port(name);
     if (fd < 0) usleep(5000);

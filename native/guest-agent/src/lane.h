@@ -25,6 +25,8 @@ struct lane {
   const struct lane_events *events;
   void *owner;
   struct watch pipe;     /* without a descriptor while no host is connected (test mode only) */
+  const char *port;      /* of a guest: the name of its port */
+  struct watch retry;    /* a timer, while the port is gone */
   struct watch listener; /* test mode: unix socket that takes one connection at a time */
   bool unread;           /* there may be bytes to read or to handle */
   struct parser parser;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,17 +23,31 @@
 #include "file-systems.h"
 #include "hooks.h"
 #include "init.h"
+#include "oom-watch.h"
 #include "processes.h"
 
+/* How many children are collected in one turn of the loop: a fork bomb orphans them faster than that. */
+enum { COLLECTED_AT_ONCE = 64 };
+
+static void switch_off(void) {
+  sync();
+  reboot(RB_POWER_OFF);
+}
+
+/* As PID 1 the agent is the parent of every orphan. */
 static void children_ready(void *owner, uint32_t events) {
   struct agent *agent = owner;
   struct signalfd_siginfo info;
   struct rusage usage;
   int status;
+  pid_t pid = 0;
   (void)events;
-  while (read(agent->children.fd, &info, sizeof info) == sizeof info) continue;
-  for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;)
+  while (read(agent->children.fd, &info, sizeof info) == sizeof info)
+    if (info.ssi_signo == SIGTERM) switch_off();
+  for (int i = 0; i < COLLECTED_AT_ONCE && (pid = wait4(-1, &status, WNOHANG, &usage)) > 0; i++)
     if (!processes_collect(&agent->processes, pid, status, &usage)) hooks_collect(agent, pid, status);
+  /* The rest is collected in the next turn, after what the host has sent meanwhile. */
+  if (pid > 0) (void)raise(SIGCHLD);
 }
 
 static void on_session(void *owner, struct lane *lane, bool new_link) {
@@ -80,8 +95,10 @@ static bool prepare(struct agent *agent) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
+  if (agent->guest) sigaddset(&set, SIGTERM);
   sigprocmask(SIG_BLOCK, &set, NULL);
   child_prepare_signals();
+  child_prepare_devices();
   agent->children = (struct watch){.ready = children_ready, .owner = agent, .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)};
   if (!loop_open(&agent->loop) || agent->children.fd < 0 || getrandom(&agent->instance, sizeof agent->instance, 0) != sizeof agent->instance) return false;
   watch_set(&agent->loop, &agent->children, EPOLLIN);
@@ -89,6 +106,7 @@ static bool prepare(struct agent *agent) {
     lane_init(&agent->lanes[id], id, &agent->loop, agent->instance, &lane_events, agent);
     requests_init(&agent->requests[id], &agent->lanes[id], dispatch, agent);
   }
+  if (agent->guest) oom_watch_open(&agent->loop);
   (void)file_systems_foreign(); /* opens the list while nothing counts descriptors or waits */
   agent->processes = (struct processes){.loop = &agent->loop, .streams = &agent->streams, .cgroups = &agent->cgroups, .defaults = &agent->defaults};
   agent->transfers = (struct transfers){.jobs = &agent->jobs, .streams = &agent->streams};

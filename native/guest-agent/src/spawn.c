@@ -154,12 +154,9 @@ static bool expect_utf8(int terminal) {
 
 static bool open_terminal(const struct spawn *spawn, struct descriptors *d) {
   int unlock = 0;
-  unsigned int number;
-  char path[32];
-  d->output[0] = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-  if (d->output[0] < 0 || ioctl(d->output[0], TIOCSPTLCK, &unlock) || ioctl(d->output[0], TIOCGPTN, &number)) return false;
-  snprintf(path, sizeof path, "/dev/pts/%u", number);
-  d->input[0] = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  d->output[0] = child_terminal();
+  if (d->output[0] < 0 || ioctl(d->output[0], TIOCSPTLCK, &unlock)) return false;
+  d->input[0] = ioctl(d->output[0], TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
   struct winsize size = {.ws_col = spawn->columns ? spawn->columns : 80, .ws_row = spawn->rows ? spawn->rows : 24};
   if (d->input[0] < 0 || ioctl(d->output[0], TIOCSWINSZ, &size) || !expect_utf8(d->input[0])) return false;
   /* As login has it: other users may write to it by way of the group, with write(1), and open it in no other way. */

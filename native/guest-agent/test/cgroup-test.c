@@ -49,7 +49,21 @@ static void knows_whether_frozen(struct cgroups *cgroups) {
   CHECK(unlink("user/cgroup.freeze") == 0);
 }
 
+/* What commands may have leaves room for the kernel, the agent and one more command, in the smallest machine, too. */
+static void leaves_room(void) {
+  struct process_limits small = cgroup_process_limits(800, 32768);
+  CHECK(small.all == 600 && small.of_one == 563);
+  struct process_limits large = cgroup_process_limits(1000000, 32768);
+  CHECK(large.all == 24576 && large.of_one == 23040);
+  struct process_limits unknown = cgroup_process_limits(0, 32768);
+  CHECK(unknown.all == 0 && unknown.of_one == 0);
+  CHECK(cgroup_memory_limit(64 << 20) == 60 << 20);
+  CHECK(cgroup_memory_limit(UINT64_C(8) << 30) == (UINT64_C(8) << 30) - (64 << 20));
+  CHECK(cgroup_memory_limit(0) == 0);
+}
+
 int main(void) {
+  leaves_room();
   struct cgroups cgroups = {0};
   char directory[] = "/tmp/wrenn-cgroup-XXXXXX";
   CHECK(mkdtemp(directory) && chdir(directory) == 0);

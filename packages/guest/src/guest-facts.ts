@@ -62,6 +62,18 @@ export interface GuestCounters {
   readonly load: number;
   /** Differs when the listening sockets do; undefined for an agent of an earlier version. */
   readonly listeners: bigint | undefined;
+  /** Undefined for an agent of an earlier version. */
+  readonly oom: GuestOom | undefined;
+}
+
+/** Processes that the guest's kernel killed because there was no memory. */
+export interface GuestOom {
+  readonly kills: number;
+  /** Of the last one, as are the others. */
+  readonly wallClockNs: bigint;
+  readonly pid: number;
+  readonly memoryBytes: number;
+  readonly process: string;
 }
 
 /** What listens in the guest. */
@@ -92,6 +104,17 @@ export function readCounters(answer: guestChannel.BodyReader): GuestCounters {
     listeningPorts: answer.u32(),
     load: answer.u64() / 1000,
     listeners: answer.left === 0 ? undefined : answer.bigint(),
+    oom: answer.left === 0 ? undefined : readOom(answer),
+  };
+}
+
+function readOom(answer: guestChannel.BodyReader): GuestOom {
+  return {
+    kills: answer.u32(),
+    wallClockNs: answer.bigint(),
+    pid: answer.u32(),
+    memoryBytes: answer.u64(),
+    process: answer.text(),
   };
 }
 
