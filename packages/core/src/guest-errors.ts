@@ -136,6 +136,18 @@ export const guestErrors = {
     "no space left in the capsule for {path}",
     "Delete files in the capsule.",
   ),
+  process_limit_in_capsule: user(
+    "conflict",
+    409,
+    "cannot start {cmd}: the capsule has as many processes as it can have",
+    "End processes first: kill the command that starts them, by its id, with all that it has started.",
+  ),
+  memory_full_in_capsule: user(
+    "disk_full",
+    507,
+    "cannot start {cmd}: no memory left in the capsule",
+    "End processes, or delete files in /dev/shm and other file systems in memory; or create a capsule with more memory.",
+  ),
   read_only_file_system: user("forbidden", 403, "read-only file system: {path}", "Write to another path."),
   // Uploads
   upload_not_found: user(

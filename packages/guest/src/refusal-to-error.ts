@@ -87,6 +87,10 @@ export function startError(
       return new WrennError("cwd_not_found", { cwd: request.cwd }, { cause: error });
     case status.noSuchUser:
       return new WrennError("user_not_found", { user: request.user }, { cause: error });
+    case errno.EAGAIN:
+      return new WrennError("process_limit_in_capsule", { cmd: request.cmd }, { cause: error });
+    case errno.ENOMEM:
+      return new WrennError("memory_full_in_capsule", { cmd: request.cmd }, { cause: error });
     case errno.E2BIG:
     case status.tooLarge:
       return new WrennError("argument_list_too_long", { cmd: request.cmd }, { cause: error });

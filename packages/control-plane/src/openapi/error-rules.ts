@@ -288,6 +288,8 @@ export const errorRules: readonly ErrorRule[] = [
       "tag_used",
       "host_outdated",
       "argument_list_too_long",
+      "process_limit_in_capsule",
+      "memory_full_in_capsule",
       "path_not_found",
       "permission_denied",
       "not_a_directory",

@@ -7,7 +7,8 @@ export interface CapsuleProcesses {
   /**
    * Starts a process.
    *
-   * @throws WrennError `cwd_not_found`, `user_not_found`, `tag_in_use`, `tag_used`, `argument_list_too_long`, `invalid_field` (a limit).
+   * @throws WrennError `cwd_not_found`, `user_not_found`, `tag_in_use`, `tag_used`, `argument_list_too_long`, `process_limit_in_capsule`,
+   *   `memory_full_in_capsule`, `invalid_field` (a limit).
    */
   start(request: StartRequest, signal: AbortSignal): Promise<CapsuleProcess>;
   /** Finds a live or recently exited process by pid (all digits) or tag. @throws WrennError `process_not_found`. */
