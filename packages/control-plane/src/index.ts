@@ -18,4 +18,4 @@ export type { RequestRates } from "./http/request-limits.ts";
 export type { RetentionRules } from "@wrenn/database";
 export { defaultCapacity } from "./hosts/placement.ts";
 export { eventKindsByName } from "./events/event-kinds.ts";
-export type { EventKind } from "./events/event-kinds.ts";
+export type { EventKind } from "./events/event-kind.ts";

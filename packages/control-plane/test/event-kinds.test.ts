@@ -23,6 +23,11 @@ const elsewhere: Readonly<Record<string, string>> = {
   "capsule.expiring": "retention.test.ts",
   "checkpoint.expiring": "retention.test.ts",
   "checkpoint.expired": "retention.test.ts",
+  "capsule.not_answering": "guest-conditions.test.ts",
+  "capsule.answering": "guest-conditions.test.ts",
+  "capsule.out_of_memory": "guest-conditions.test.ts",
+  "capsule.disk_full": "guest-conditions.test.ts",
+  "capsule.disk_freed": "guest-conditions.test.ts",
   "port.opened": "listening-ports.test.ts",
   "port.closed": "listening-ports.test.ts",
 };

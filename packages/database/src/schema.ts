@@ -125,6 +125,16 @@ export interface CapsulesTable {
   kept: ColumnType<"memory" | "disk" | null, undefined, "memory" | "disk" | null>;
   /** How its disk was when the running machine was booted from it; null when it runs on from frozen memory. */
   disk_at_boot: ColumnType<"clean" | "checked" | null, undefined, "clean" | "checked" | null>;
+  /** Null while its guest answers, and while it does not run; set to null by the database when its status changes. */
+  health: ColumnType<"not_answering" | null, undefined, "not_answering" | null>;
+  /** What the disk of its guest has none of; null for nothing. */
+  full_disk: ColumnType<
+    "space" | "files" | "space,files" | null,
+    undefined,
+    "space" | "files" | "space,files" | null
+  >;
+  /** The last time that its memory was full. */
+  out_of_memory: ColumnType<OutOfMemoryRow | null, undefined, string>;
   /** Milliseconds of the phases of the operation that brought it to its state; null where it was none. */
   phases: ColumnType<Readonly<Record<string, number>> | null, undefined, string | null>;
   version: Generated<number>;
@@ -132,6 +142,16 @@ export interface CapsulesTable {
   started_at: Date | null;
   last_active_at: Date | null;
   last_updated: Defaulted<Date>;
+}
+
+/** When the memory of a guest was full, and what its kernel killed for that. */
+export interface OutOfMemoryRow {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly kills: number;
+  readonly process: string;
+  readonly pid: number;
+  readonly memory_bytes: number;
 }
 
 export type OperationKind =

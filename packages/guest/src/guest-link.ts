@@ -287,9 +287,25 @@ export class GuestLink {
     this.#table.resume();
   }
 
+  /** Greets a guest again that is silent: its agent may have opened its ports anew, and waits for that. */
+  greetAgain(): void {
+    this.#control.greetAgain();
+    this.#bulk.greetAgain();
+  }
+
   /** Somebody reads the output of a process, so the guest is in use even while no bytes flow. */
   get inUse(): boolean {
     return this.#table.readers > 0;
+  }
+
+  /** Frames that have arrived: another number shows that the guest agent runs. */
+  get answers(): number {
+    return this.#control.received + this.#bulk.received;
+  }
+
+  /** Whether it was cut by {@link suspend}. */
+  get isSuspended(): boolean {
+    return this.#control.isSuspended;
   }
 
   /** Resolves when both lanes are connected. */

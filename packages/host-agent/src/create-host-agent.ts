@@ -35,6 +35,8 @@ import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
 import { ConsoleKeeper } from "./console/console-keeper.ts";
 import { asDiskFull } from "./disks/full-disk.ts";
 import { measureStorage } from "./disks/storage-report.ts";
+import { GuestHealth } from "./health/guest-health.ts";
+import { GuestShortages } from "./health/guest-shortages.ts";
 import type { HostAgentDeps, HostAgentOptions } from "./host-agent-deps.ts";
 import { ListenerWatch } from "./listeners/listener-watch.ts";
 import { holdMachines } from "./machines/hold-machines.ts";
@@ -113,9 +115,19 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
   const diskGuard = new DiskGuard(registry, { ...deps, storage });
   const hostSweeper = new HostSweeper(deps.host.sweep, deps.logger);
   const listeners = new ListenerWatch(registry, deps);
+  const health = new GuestHealth(registry, deps);
+  const shortages = new GuestShortages(registry, deps);
   const sampler = new MetricSampler(registry, deps, {
-    onSample: ({ directory }) => void consoles.collect(directory),
-    onCounters: (capsule, counters) => listeners.noteCounters(capsule, counters),
+    isSilent: (capsule) => health.isSilent(capsule),
+    onSample: (capsule) => {
+      void consoles.collect(capsule.directory);
+      health.asked(capsule);
+    },
+    onCounters: (capsule, counters) => {
+      health.answered(capsule);
+      listeners.noteCounters(capsule, counters);
+      shortages.noteCounters(capsule, counters);
+    },
   });
   const withClosing = (signal: AbortSignal): AbortSignal => AbortSignal.any([signal, closing.signal]);
   const inQueue = async <T>(id: string, work: () => Promise<T>): Promise<T> => {
@@ -262,6 +274,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       diskGuard.close();
       await hostSweeper.close();
       sampler.close();
+      health.close();
       listeners.close();
       closing.abort(new WrennError("host_unavailable", {}));
       try {

@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from "@wrenn/core";
 import type { HostFacts } from "@wrenn/protocol";
 import type { Disks } from "./disks/disks.ts";
 import type { measureStorage } from "./disks/storage-report.ts";
+import type { readRunDelays } from "./health/run-delay.ts";
 import type { HostMachines } from "./machines/machines.ts";
 import type { Memory } from "./memory/memory.ts";
 import type { Swept } from "./sweep/sweep-host.ts";
@@ -23,6 +24,8 @@ export interface HostAgentDeps {
   readonly onStep?: StepObserver;
   /** What capsules occupy on this host; by default every file of them is looked at. */
   readonly measureStorage?: typeof measureStorage;
+  /** For how long the threads of a machine have waited for a processor; by default as the kernel says. */
+  readonly runDelays?: typeof readRunDelays;
 }
 
 export interface HostAgentOptions {

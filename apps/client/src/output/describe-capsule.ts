@@ -21,12 +21,17 @@ export function sizeText(mib: number): string {
   return mib >= 1024 && mib % 512 === 0 ? `${mib / 1024} GiB` : `${mib} MiB`;
 }
 
+/** `running`, or `running (not answering)` while the guest agent does not answer. */
+function statusText({ status, health }: CapsuleInfo): string {
+  return health === "not_answering" ? `${status} (not answering)` : status;
+}
+
 /** The columns of `wrenn ps`. */
 export function capsuleColumns(now: number): readonly Column<CapsuleInfo>[] {
   return [
     { title: "id", value: ({ id }) => id },
     { title: "name", value: ({ name = "" }) => name },
-    { title: "status", value: ({ status }) => status },
+    { title: "status", value: statusText },
     { title: "template", value: ({ template }) => template },
     { title: "cpus", value: ({ vcpus }) => String(vcpus), isNumber: true },
     { title: "memory", value: ({ memoryMib }) => sizeText(memoryMib), isNumber: true },

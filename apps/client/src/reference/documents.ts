@@ -34,6 +34,8 @@ export const capsule: FieldsOf<CapsuleInfo> = {
   updatedAt: ["time", "when its state changed last"],
   problem: ["string?", "why it failed or stands still"],
   memoryKept: ["boolean?", "of a paused one: whether a resume goes on with its memory"],
+  health: ["string?", "of a running one: `ok`, or `not_answering` while its guest agent does not answer"],
+  diskFull: ["boolean?", "of a running one: `true` while less than 1 % of its disk is free"],
   diskAtBoot: ["string?", "`clean`, or `checked` when the disk had to be repaired"],
   metadata: ["pairs", "its labels, and versions of what runs it"],
 };

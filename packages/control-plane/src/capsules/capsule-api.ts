@@ -60,6 +60,18 @@ export const Capsule = Type.Object(
           "Of a running capsule that was booted from its disk: clean, or checked when it had not been unmounted and was checked and repaired",
       }),
     ),
+    health: Type.Optional(
+      Type.String({
+        description:
+          "Of a running capsule: ok, or not_answering while its guest agent does not answer. Commands, files and pauses with memory need it.",
+      }),
+    ),
+    disk_full: Type.Optional(
+      Type.Boolean({
+        description:
+          "Of a running capsule: true while less than 1 % of its disk, or of the files it can hold, is free",
+      }),
+    ),
     metadata: Type.Optional(
       Type.Record(Type.String(), Type.String(), {
         description: "What its team says about it, and the versions of what runs it (`kernel_version`, …)",
@@ -106,6 +118,8 @@ export function listedCapsuleJson(row: CapsuleRow): Static<typeof Capsule> {
       : {}),
     ...(row.status === "paused" ? { memory_kept: row.kept !== "disk" } : {}),
     ...(row.status === "running" && row.disk_at_boot !== null ? { disk_at_boot: row.disk_at_boot } : {}),
+    ...(row.status === "running" ? { health: row.health ?? "ok" } : {}),
+    ...(row.status === "running" && row.full_disk !== null ? { disk_full: true } : {}),
     ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
   };
 }

@@ -11,10 +11,13 @@ import type {
 } from "@wrenn/database";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import { roundedPhases } from "../http/current-phases.ts";
+import { conditionKey, conditionOf, saysCondition } from "../hosts/reported-condition.ts";
 import type { ReportLimits } from "../hosts/report-limits.ts";
 import { isCapsuleName } from "../http/capsule-names.ts";
 
 const POLL_MS = 50;
+/** Of a guest that answers and has everything that it needs. */
+const WELL = conditionKey({});
 
 /** Every state but the final ones. */
 const liveStates: readonly CapsuleRowStatus[] = [
@@ -43,6 +46,8 @@ export interface CapsuleRowsDeps {
 export class CapsuleRows {
   /** UUIDs of capsules that wait by the word of their hosts, as far as that was recorded here. */
   readonly #waiting = new Set<string>();
+  /** How guests are by the word of their hosts, by the UUIDs of their capsules, as far as that was recorded here. */
+  readonly #conditions = new Map<string, string>();
   readonly #reports: ReportLimits;
   readonly #database: Database;
   readonly #clock: Clock;
@@ -140,6 +145,7 @@ export class CapsuleRows {
    */
   async recordDestroyed(id: string, finishes?: string): Promise<boolean> {
     this.#waiting.delete(id);
+    this.#conditions.delete(id);
     const change = { status: "stopped" as const, hostIp: null, ...defined({ finishes }) };
     return (await this.change(id, liveStates, change)) !== undefined;
   }
@@ -174,7 +180,8 @@ export class CapsuleRows {
 
   /**
    * Records a change that a host reported without an operation: the capsule failed, was paused because it was idle, was destroyed
-   * at the end of its lifetime, or waits because the host's disk is full. That it continues, and what is reported too often, is recorded by the next comparison with its host.
+   * at the end of its lifetime, waits because the host's disk is full, or its guest does not answer or is short of disk or memory.
+   * That it continues, and what is reported too often, is recorded by the next comparison with its host.
    *
    * @param ask - asks the host for the status of the capsule now.
    */
@@ -185,7 +192,10 @@ export class CapsuleRows {
   ): Promise<void> {
     const id = parseId("capsule", status.id);
     if (status.state === "running") {
-      const isChanged = status.problem !== undefined || this.#waiting.has(id);
+      const isChanged =
+        status.problem !== undefined ||
+        this.#waiting.has(id) ||
+        conditionKey(conditionOf(status)) !== (this.#conditions.get(id) ?? WELL);
       if (!isChanged || !this.#reports.take(hostId, id)) return;
     } else if (status.state === "paused") {
       await this.#recordPaused(id, hostId, ask);
@@ -202,7 +212,11 @@ export class CapsuleRows {
       });
     } else if (status.state === "running") {
       if (status.problem !== undefined) this.#waiting.add(id);
-      await this.change(id, ["running"], { status: "running", problem: status.problem ?? null });
+      const condition = conditionOf(status);
+      const isKnown = row.problem === (status.problem ?? null) && saysCondition(row, condition);
+      if (!isKnown)
+        await this.change(id, ["running"], { status: "running", problem: status.problem ?? null, condition });
+      this.#noteCondition(id, conditionKey(condition));
     } else if (row.on_lifetime_end === "destroy") {
       // Others are destroyed by operations, which record it themselves.
       await this.recordDestroyed(id);
@@ -221,6 +235,11 @@ export class CapsuleRows {
     if (state !== "paused") return;
     this.#waiting.delete(id);
     await this.change(id, ["running"], { status: "paused", hostIp: null, kept, version: row.version });
+  }
+
+  #noteCondition(id: string, key: string): void {
+    if (key === WELL) this.#conditions.delete(id);
+    else this.#conditions.set(id, key);
   }
 
   /** Records activity in a capsule. */

@@ -40,6 +40,21 @@ export const CapsuleState = Type.Object({
   ),
 });
 export const NoData = Type.Object({});
+export const OutOfMemory = Type.Object({
+  process: Type.String({
+    description: "Name of the process that was killed last, as the guest says",
+    maxLength: 64,
+  }),
+  pid: Type.Integer({ description: "Its number in the guest" }),
+  memory_bytes: Type.Integer({ description: "Memory that it held" }),
+  killed: Type.Integer({ description: "Processes that were killed since the event before" }),
+  at: Type.String({ description: "When the last one was killed" }),
+});
+export const DiskResource = Type.Object({
+  resource: Type.Enum(["space", "files"], {
+    description: "`space`: bytes. `files`: files and directories, whatever their size (inodes).",
+  }),
+});
 export const HostState = Type.Object({ status: Type.String() });
 export const Role = Type.Enum(["owner", "admin", "member"]);
 export const Name = Type.String();

@@ -1,39 +1,7 @@
 import { Type } from "typebox";
-import type { TSchema } from "typebox";
-import type { EventResource } from "@wrenn/database";
-import {
-  Build,
-  CapsuleState,
-  Checkpoint,
-  CreatedBy,
-  HostState,
-  Name,
-  NoData,
-  Problem,
-  Process,
-  Role,
-} from "./event-data.ts";
-
-/** A kind of event: everything that the API, its description and the guide say about it. */
-export interface EventKind {
-  /** When it happens, for people. */
-  readonly summary: string;
-  readonly resource: EventResource;
-  /** `data` of such an event. */
-  readonly data: TSchema;
-  /**
-   * Stored events have ids, and a client that reconnects receives those that it missed. Others are sent only while they happen, to
-   * streams that ask for their kind and for one capsule.
-   */
-  readonly stored: boolean;
-  /**
-   * Who receives it: everyone who may read what the team has; people who are logged in to the team; or its owners and admins, and
-   * the person whose key it is.
-   */
-  readonly audience: "team" | "people" | "keepers";
-  /** Release that has it first. */
-  readonly since: string;
-}
+import { capsuleEventKinds } from "./capsule-event-kinds.ts";
+import { Build, Checkpoint, CreatedBy, HostState, Name, NoData, Process, Role } from "./event-data.ts";
+import type { EventKind } from "./event-kind.ts";
 
 const kept = { stored: true, audience: "team" } as const;
 
@@ -42,83 +10,7 @@ const kept = { stored: true, audience: "team" } as const;
  * trigger that emits it with `data` as described.
  */
 export const eventKinds = {
-  "capsule.created": {
-    ...kept,
-    summary: "The capsule runs for the first time",
-    resource: "sandbox",
-    data: CapsuleState,
-    since: "0.1.0",
-  },
-  "capsule.running": {
-    ...kept,
-    summary: "The capsule runs again: resumed, or its host is back",
-    resource: "sandbox",
-    data: CapsuleState,
-    since: "0.1.0",
-  },
-  "capsule.paused": {
-    ...kept,
-    summary: "The capsule is paused",
-    resource: "sandbox",
-    data: CapsuleState,
-    since: "0.1.0",
-  },
-  "capsule.updated": {
-    ...kept,
-    summary: "Its name, metadata, timeouts or network policy was changed",
-    resource: "sandbox",
-    data: NoData,
-    since: "0.2.0",
-  },
-  "capsule.destroyed": {
-    ...kept,
-    summary: "The capsule has ended",
-    resource: "sandbox",
-    data: CapsuleState,
-    since: "0.1.0",
-  },
-  "capsule.failed": {
-    ...kept,
-    summary: "The capsule could not be started, or its machine crashed",
-    resource: "sandbox",
-    data: CapsuleState,
-    since: "0.1.0",
-  },
-  "capsule.missing": {
-    ...kept,
-    summary: "The host of the capsule does not answer",
-    resource: "sandbox",
-    data: CapsuleState,
-    since: "0.1.0",
-  },
-  "capsule.expiring": {
-    ...kept,
-    summary: "A rule removes the paused capsule in a day or later",
-    resource: "sandbox",
-    data: NoData,
-    since: "0.1.0",
-  },
-  "capsule.stalled": {
-    ...kept,
-    summary: "The capsule stands still: its host has no room for what it writes",
-    resource: "sandbox",
-    data: Type.Object({ problem: Problem }),
-    since: "0.1.0",
-  },
-  "capsule.continued": {
-    ...kept,
-    summary: "There is room again, and the capsule runs",
-    resource: "sandbox",
-    data: Type.Object({ problem: Problem }),
-    since: "0.1.0",
-  },
-  "capsule.forked": {
-    ...kept,
-    summary: "Other capsules were made of it",
-    resource: "sandbox",
-    data: NoData,
-    since: "0.2.0",
-  },
+  ...capsuleEventKinds,
   "port.opened": {
     ...kept,
     summary: "A process listens on a port of the capsule",

@@ -4,6 +4,7 @@ import { capsuleQueries } from "@wrenn/database";
 import type { Database, CapsuleChange, CapsuleRow } from "@wrenn/database";
 import type { CapsuleStatus, HostAgent } from "@wrenn/protocol";
 import { validIds } from "./placed-on.ts";
+import { conditionOf, saysCondition } from "./reported-condition.ts";
 import { removeDiscarded } from "./remove-discarded.ts";
 
 const DESTROY_MS = 60_000;
@@ -76,12 +77,14 @@ export function settle(row: CapsuleRow, status: CapsuleStatus | undefined): Caps
       const hostIp = status.hostAddress ?? null;
       const problem = status.problem ?? null;
       const keeping = { kept: status.kept ?? null, diskAtBoot: status.diskAtBoot ?? null };
+      const condition = status.state === "running" ? conditionOf(status) : {};
       return row.status === status.state &&
         row.host_ip === hostIp &&
         row.problem === problem &&
-        isKept(row, keeping)
+        isKept(row, keeping) &&
+        saysCondition(row, condition)
         ? undefined
-        : { status: status.state, hostIp, problem, metadata: status.metadata, ...keeping };
+        : { status: status.state, hostIp, problem, metadata: status.metadata, ...keeping, condition };
     }
     case "failed":
       return { status: "error", hostIp: null, problem: status.problem ?? "the capsule failed" };

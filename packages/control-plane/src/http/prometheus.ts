@@ -64,6 +64,11 @@ export function registerPrometheus(
     labelNames: ["status"],
     registers: [registry],
   });
+  const notAnswering = new Gauge({
+    name: "wrenn_capsules_not_answering",
+    help: "Running capsules whose guest agent does not answer",
+    registers: [registry],
+  });
   const idle = [
     gaugesOf(registry, waitingMachines, {
       name: "wrenn_waiting_machines",
@@ -118,6 +123,7 @@ export function registerPrometheus(
     }
     const counts = await usageQueries.countByStatus(database.db);
     for (const status of STATUSES) capsules.labels(status).set(counts.get(status) ?? 0);
+    notAnswering.set(await usageQueries.countNotAnswering(database.db));
     for (const read of idle) await read();
     waitingOnHosts.reset();
     for (const [host, machines] of fleet.waiting())

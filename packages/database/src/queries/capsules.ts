@@ -184,6 +184,8 @@ export interface CapsuleChange {
   readonly kept?: CapsuleRow["kept"];
   /** How its disk was when it was booted, for `running`; without it the row stays as it is. */
   readonly diskAtBoot?: CapsuleRow["disk_at_boot"];
+  /** How its guest is, for `running`; what is absent stays as it is. */
+  readonly condition?: Partial<Pick<CapsuleRow, "health" | "full_disk" | "out_of_memory">>;
   readonly startedAt?: Date;
   /** Milliseconds of the phases of the operation that this ends. */
   readonly phases?: Readonly<Record<string, number>>;
@@ -246,6 +248,7 @@ function updateCapsule(
           ? { running_since: at, extended_until: null }
           : { running_since: runningSince(change.status, at), extended_until: extendedUntil(change.status) }),
       ...keeping(change),
+      ...conditionOf(change),
       ...defined({
         host_ip: change.hostIp,
         problem: change.problem,
@@ -266,6 +269,12 @@ function keeping({ status, kept, diskAtBoot }: CapsuleChange) {
   if (status === "missing") return {};
   if (status === "running") return { kept: null, ...defined({ disk_at_boot: diskAtBoot }) };
   return { disk_at_boot: null, ...(status === "paused" ? defined({ kept }) : { kept: null }) };
+}
+
+function conditionOf({ status, condition }: CapsuleChange) {
+  if (status !== "running" || !condition) return {};
+  const { out_of_memory: memory, ...rest } = condition;
+  return { ...rest, ...(memory ? { out_of_memory: JSON.stringify(memory) } : {}) };
 }
 
 /** A capsule that runs already, or that was out of sight, has been running since before. */

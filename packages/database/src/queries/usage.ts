@@ -100,6 +100,16 @@ export async function pruneUsageSamples(db: Db, before: Date): Promise<void> {
   await db.deleteFrom("usage_samples").where("sampled_at", "<", before).execute();
 }
 
+/** How many running capsules have a guest agent that does not answer, over all teams. */
+export async function countNotAnswering(db: Db): Promise<number> {
+  const { count } = await db
+    .selectFrom("sandboxes")
+    .select(({ fn }) => fn.countAll<string>().as("count"))
+    .where("health", "is not", null)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
 /** How many capsules there are of each status, over all teams. */
 export async function countByStatus(db: Db): Promise<ReadonlyMap<string, number>> {
   const rows = await db

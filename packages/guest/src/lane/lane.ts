@@ -67,6 +67,7 @@ export class Lane {
   #cause: unknown;
   #closed = false;
   #suspended = false;
+  #received = 0;
   #retryMs = RECONNECT_MS;
   #retry: NodeJS.Timeout | undefined;
 
@@ -153,6 +154,15 @@ export class Lane {
     return this.#synchronised && this.#connection !== undefined && this.#connection.backlog < BACKLOG_BYTES;
   }
 
+  /** Frames that have arrived. */
+  get received(): number {
+    return this.#received;
+  }
+
+  get isSuspended(): boolean {
+    return this.#suspended;
+  }
+
   /** Calls `stream.writable` when the guest takes more. */
   whenWritable(stream: LaneStream): void {
     if (this.#synchronised && !this.#closed) this.#waiting.add(stream);
@@ -181,6 +191,11 @@ export class Lane {
     this.#ready = Promise.withResolvers<Welcome>();
     this.#ready.promise.catch(() => {});
     this.#connection?.close();
+  }
+
+  /** Greets the guest again: it may have lost its end of the connection, which shows here as silence. Nothing is lost by it. */
+  greetAgain(): void {
+    if (!this.#closed && !this.#suspended) this.#connection?.close();
   }
 
   /** Connects again to the same guest, which may have been restored in another machine. */
@@ -250,6 +265,7 @@ export class Lane {
 
   #dispatch(frame: Frame): void {
     if (this.#closed) return;
+    this.#received++;
     this.#options.onActivity();
     let isUseful = true;
     // Frames are whole and of this connection here: no cut explains a violation.

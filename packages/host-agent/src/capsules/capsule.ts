@@ -1,7 +1,7 @@
 import { defined, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import type { GuestLink } from "@wrenn/guest";
-import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
+import type { CapsuleSpec, CapsuleStatus, FullDisk, OutOfMemory } from "@wrenn/protocol";
 import type { RunningMachine } from "../machines/running-machine.ts";
 import type { Generation } from "../generations/generation.ts";
 import type { CapsuleDirectory } from "./capsule-directory.ts";
@@ -14,6 +14,12 @@ export class Capsule {
   lastActiveAt: number;
   /** The link to a paused capsule, which its open streams wait for. */
   suspended: GuestLink | undefined;
+  /** Whether the guest of the running capsule answers; undefined while that is not known. */
+  health: CapsuleStatus["health"];
+  /** What the guest's disk had none of when it was last measured; undefined before. */
+  fullDisk: readonly FullDisk[] | undefined;
+  /** That the guest's memory was full, the last time. */
+  outOfMemory: OutOfMemory | undefined;
   #record: CapsuleRecord;
   #state: CapsuleStatus["state"];
   #running: RunningMachine | undefined;
@@ -102,6 +108,7 @@ export class Capsule {
   enter(state: CapsuleStatus["state"], running?: RunningMachine): void {
     this.#state = state;
     this.#running = running;
+    this.health = undefined;
     this.#onChange(this.status());
   }
 
@@ -151,7 +158,14 @@ export class Capsule {
       lastActiveAt: this.lastActiveAt,
       metadata: { ...this.metadata, ...(this.#running ? this.#record.booted?.metadata : {}) },
       ...this.#keeping(),
+      ...this.#conditionOfGuest(),
     };
+  }
+
+  #conditionOfGuest(): Pick<CapsuleStatus, "health" | "fullDisk" | "outOfMemory"> {
+    if (this.#state !== "running") return {};
+    const { health, fullDisk, outOfMemory } = this;
+    return defined({ health, fullDisk: fullDisk && [...fullDisk], outOfMemory });
   }
 
   /** What a pause has kept, or how the disk was that the running machine was booted from. */

@@ -48,6 +48,8 @@ export interface MetricSamplerDeps {
 
 /** Others that look at capsules at the same times. */
 export interface SampleObserver {
+  /** Whether the guest need not be asked: it has not answered the last question. */
+  readonly isSilent: (capsule: Capsule) => boolean;
   readonly onSample: (capsule: Capsule) => void;
   readonly onCounters: (capsule: Capsule, counters: GuestCounters) => void;
 }
@@ -118,6 +120,7 @@ export class MetricSampler {
     const running = capsule.requireRunning();
     const { guest, machine, slot } = running;
     this.#observer.onSample(capsule);
+    if (this.#observer.isSilent(capsule)) return;
     const counters = await capsule.unnoticed(() => guest.counters(AbortSignal.timeout(ANSWER_MS)));
     this.#observer.onCounters(capsule, counters);
     const traffic = await readInterfaceTraffic(machine.process.pid, slot.tap);

@@ -59,6 +59,8 @@ export interface AgentOnFakeMachinesOptions {
   readonly space?: () => DiskSpace;
   /** What capsules occupy; what they do by default. */
   readonly measureStorage?: NonNullable<HostAgentDeps["measureStorage"]>;
+  /** How long machines have waited for a processor; as they did by default. */
+  readonly runDelays?: NonNullable<HostAgentDeps["runDelays"]>;
   /** How many machines wait for capsules; none by default. */
   readonly warmMachines?: number;
   /** How many machines of paused capsules are kept; none by default. */
@@ -155,7 +157,11 @@ export async function startAgentOnFakeMachines(
         cpuIdleMs: () => 0,
         sweep: async () => [],
       },
-      ...defined({ onStep: options.onStep, measureStorage: options.measureStorage }),
+      ...defined({
+        onStep: options.onStep,
+        measureStorage: options.measureStorage,
+        runDelays: options.runDelays,
+      }),
     },
     {
       capsulesDirectory: at("capsules"),

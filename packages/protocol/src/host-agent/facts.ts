@@ -113,6 +113,24 @@ export const HostPhases = Type.Object({
 });
 export type HostPhases = Described<typeof HostPhases>;
 
+/** What a full disk has none of: room for bytes, or for files. */
+export const FullDisk = Type.Enum(["space", "files"]);
+export type FullDisk = Described<typeof FullDisk>;
+
+/** The kernel of a guest killed processes because its memory was full. */
+export const OutOfMemory = Type.Object({
+  /** Milliseconds since the Unix epoch, of the last one. Another value is another event. */
+  at: Count,
+  /** Processes that it has killed since the machine began. */
+  kills: Count,
+  /** Name of the last one. */
+  process: Type.String({ maxLength: 64 }),
+  pid: Count,
+  /** What the last one held. */
+  memoryBytes: Count,
+});
+export type OutOfMemory = Described<typeof OutOfMemory>;
+
 /** A capsule as its host sees it. */
 export const CapsuleStatus = Type.Object({
   id: Id,
@@ -134,6 +152,12 @@ export const CapsuleStatus = Type.Object({
    * For `running`, when its machine was booted from its disk: whether that was unmounted before, or had to be checked and repaired.
    */
   diskAtBoot: Type.Optional(Type.Enum(["clean", "checked"])),
+  /** For `running`: whether its guest agent answers; absent while that is not known. */
+  health: Type.Optional(Type.Enum(["ok", "not_answering"])),
+  /** For `running`: what the disk of the guest has none of; absent while that is not known. */
+  fullDisk: Type.Optional(Type.Array(FullDisk, { maxItems: 2 })),
+  /** For `running`: that its memory was full, the last time. */
+  outOfMemory: Type.Optional(OutOfMemory),
   /** Where the time of the operation went; present only in the answer of a create, pause, resume, restore or fork. */
   phases: Type.Optional(HostPhases),
 });

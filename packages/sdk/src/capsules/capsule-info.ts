@@ -12,6 +12,9 @@ export type CapsuleStatus =
   | "stopped"
   | "error";
 
+/** Whether the guest agent of a running capsule answers: commands, files and pauses with memory need it. */
+export type CapsuleHealth = "ok" | "not_answering";
+
 /** What happens when the lifetime of a run is over. `pause_disk` gives up memory and processes. */
 export type LifetimeEnd = "pause" | "pause_disk" | "destroy";
 
@@ -52,6 +55,10 @@ export interface CapsuleInfo {
   readonly memoryKept?: boolean;
   /** Of a capsule that was booted from its disk: `clean`, or `checked` when it had to be checked and repaired. */
   readonly diskAtBoot?: string;
+  /** Of a running capsule: `not_answering` while its guest agent does not answer. */
+  readonly health?: CapsuleHealth;
+  /** Of a running capsule: `true` while less than 1 % of its disk is free. Absent otherwise. */
+  readonly diskFull?: boolean;
   /** Pairs of its team, and the versions of what runs it, such as `kernel_version`. */
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -84,6 +91,8 @@ export function capsuleInfo(wire: WireObject<"Capsule">): CapsuleInfo {
       problem: wire.problem,
       memoryKept: wire.memory_kept,
       diskAtBoot: wire.disk_at_boot,
+      health: wire.health as CapsuleHealth | undefined,
+      diskFull: wire.disk_full,
     }),
   });
 }

@@ -127,6 +127,10 @@ export interface ApiSchemas {
     readonly memory_kept?: boolean;
     /** Of a running capsule that was booted from its disk: clean, or checked when it had not been unmounted and was checked and repaired. */
     readonly disk_at_boot?: string;
+    /** Of a running capsule: ok, or not_answering while its guest agent does not answer. Commands, files and pauses with memory need it. */
+    readonly health?: string;
+    /** Of a running capsule: true while less than 1 % of its disk, or of the files it can hold, is free. */
+    readonly disk_full?: boolean;
     /** What its team says about it, and the versions of what runs it (`kernel_version`, …). */
     readonly metadata?: Readonly<Record<string, string>>;
   };
@@ -904,6 +908,24 @@ export interface ApiSchemas {
     };
   };
 
+  /** The guest agent answers again. */
+  "capsule.answering": {
+    readonly event: "capsule.answering";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "sandbox";
+    };
+    readonly data: Readonly<Record<string, unknown>>;
+  };
+
   /** There is room again, and the capsule runs. */
   "capsule.continued": {
     readonly event: "capsule.continued";
@@ -992,6 +1014,48 @@ export interface ApiSchemas {
       readonly memory_kept?: boolean;
       /** Of a capsule that was booted from its disk: clean, or checked and repaired. */
       readonly disk_at_boot?: string;
+    };
+  };
+
+  /** At least 5 % of it is free again. */
+  "capsule.disk_freed": {
+    readonly event: "capsule.disk_freed";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "sandbox";
+    };
+    readonly data: {
+      /** `space`: bytes. `files`: files and directories, whatever their size (inodes). */
+      readonly resource: "space" | "files";
+    };
+  };
+
+  /** Less than 1 % of the capsule's disk, or of the files that it can hold, is free. */
+  "capsule.disk_full": {
+    readonly event: "capsule.disk_full";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "sandbox";
+    };
+    readonly data: {
+      /** `space`: bytes. `files`: files and directories, whatever their size (inodes). */
+      readonly resource: "space" | "files";
     };
   };
 
@@ -1098,6 +1162,53 @@ export interface ApiSchemas {
       readonly memory_kept?: boolean;
       /** Of a capsule that was booted from its disk: clean, or checked and repaired. */
       readonly disk_at_boot?: string;
+    };
+  };
+
+  /** The guest agent of the running capsule does not answer. */
+  "capsule.not_answering": {
+    readonly event: "capsule.not_answering";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "sandbox";
+    };
+    readonly data: Readonly<Record<string, unknown>>;
+  };
+
+  /** The memory of the capsule was full, and its kernel killed a process. */
+  "capsule.out_of_memory": {
+    readonly event: "capsule.out_of_memory";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "sandbox";
+    };
+    readonly data: {
+      /** Name of the process that was killed last, as the guest says; at most 64 characters. */
+      readonly process: string;
+      /** Its number in the guest. */
+      readonly pid: number;
+      /** Memory that it held. */
+      readonly memory_bytes: number;
+      /** Processes that were killed since the event before. */
+      readonly killed: number;
+      /** When the last one was killed. */
+      readonly at: string;
     };
   };
 
@@ -1870,7 +1981,7 @@ export interface ApiRoutes {
       readonly "Last-Event-ID"?: string;
     };
     readonly answers: {
-      readonly 200: ApiSchemas["capsule.created"] | ApiSchemas["capsule.running"] | ApiSchemas["capsule.paused"] | ApiSchemas["capsule.updated"] | ApiSchemas["capsule.destroyed"] | ApiSchemas["capsule.failed"] | ApiSchemas["capsule.missing"] | ApiSchemas["capsule.expiring"] | ApiSchemas["capsule.stalled"] | ApiSchemas["capsule.continued"] | ApiSchemas["capsule.forked"] | ApiSchemas["port.opened"] | ApiSchemas["port.closed"] | ApiSchemas["checkpoint.created"] | ApiSchemas["checkpoint.restored"] | ApiSchemas["checkpoint.deleted"] | ApiSchemas["checkpoint.expiring"] | ApiSchemas["checkpoint.expired"] | ApiSchemas["template.snapshot.created"] | ApiSchemas["template.snapshot.deleted"] | ApiSchemas["build.pending"] | ApiSchemas["build.running"] | ApiSchemas["build.success"] | ApiSchemas["build.failed"] | ApiSchemas["build.cancelled"] | ApiSchemas["build.interrupted"] | ApiSchemas["host.created"] | ApiSchemas["host.registered"] | ApiSchemas["host.up"] | ApiSchemas["host.down"] | ApiSchemas["host.draining"] | ApiSchemas["host.undrained"] | ApiSchemas["host.deleted"] | ApiSchemas["member.joined"] | ApiSchemas["member.role_changed"] | ApiSchemas["member.removed"] | ApiSchemas["api_key.created"] | ApiSchemas["api_key.revoked"] | ApiSchemas["process.started"] | ApiSchemas["process.exited"] | ApiSchemas["network.decision"] | ApiSchemas["events.gap"];
+      readonly 200: ApiSchemas["capsule.created"] | ApiSchemas["capsule.running"] | ApiSchemas["capsule.paused"] | ApiSchemas["capsule.updated"] | ApiSchemas["capsule.destroyed"] | ApiSchemas["capsule.failed"] | ApiSchemas["capsule.missing"] | ApiSchemas["capsule.expiring"] | ApiSchemas["capsule.stalled"] | ApiSchemas["capsule.continued"] | ApiSchemas["capsule.not_answering"] | ApiSchemas["capsule.answering"] | ApiSchemas["capsule.out_of_memory"] | ApiSchemas["capsule.disk_full"] | ApiSchemas["capsule.disk_freed"] | ApiSchemas["capsule.forked"] | ApiSchemas["port.opened"] | ApiSchemas["port.closed"] | ApiSchemas["checkpoint.created"] | ApiSchemas["checkpoint.restored"] | ApiSchemas["checkpoint.deleted"] | ApiSchemas["checkpoint.expiring"] | ApiSchemas["checkpoint.expired"] | ApiSchemas["template.snapshot.created"] | ApiSchemas["template.snapshot.deleted"] | ApiSchemas["build.pending"] | ApiSchemas["build.running"] | ApiSchemas["build.success"] | ApiSchemas["build.failed"] | ApiSchemas["build.cancelled"] | ApiSchemas["build.interrupted"] | ApiSchemas["host.created"] | ApiSchemas["host.registered"] | ApiSchemas["host.up"] | ApiSchemas["host.down"] | ApiSchemas["host.draining"] | ApiSchemas["host.undrained"] | ApiSchemas["host.deleted"] | ApiSchemas["member.joined"] | ApiSchemas["member.role_changed"] | ApiSchemas["member.removed"] | ApiSchemas["api_key.created"] | ApiSchemas["api_key.revoked"] | ApiSchemas["process.started"] | ApiSchemas["process.exited"] | ApiSchemas["network.decision"] | ApiSchemas["events.gap"];
     };
   };
 
