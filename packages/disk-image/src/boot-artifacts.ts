@@ -1,15 +1,17 @@
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { defined } from "@wrenn/core";
 import type { ArtifactStore } from "./artifact-store.ts";
 import { unpackDebianKernel } from "./debian-kernel.ts";
 import { listDiskCheck, takeDiskCheck } from "./disk-check.ts";
 import { buildInitramfs, guestModules } from "./initramfs.ts";
+import { loadableModules } from "./loadable-modules.ts";
 import type { ImageRecipe } from "./recipe.ts";
 import { buildRootFileSystem } from "./root-file-system.ts";
 
 /** Bumped when the way images are made changes, so that old ones are not mistaken for new. */
-const BUILD_VERSION = 2;
+const BUILD_VERSION = 3;
 
 export interface BootArtifactsOptions {
   readonly store: ArtifactStore;
@@ -30,6 +32,8 @@ export interface GuestKernel {
   readonly release: string;
   /** Modules for the guest agent to load, in the order they depend on each other. */
   readonly modules: readonly string[];
+  /** A directory like `/lib/modules` with those that guests load when they use them; undefined for a kernel without any. */
+  readonly loadable?: string;
 }
 
 export interface BootFiles {
@@ -72,7 +76,8 @@ export async function buildBootArtifacts(
     },
     signal,
   );
-  const rootfsKey = hashOf(JSON.stringify(recipe), String(BUILD_VERSION));
+  // The image has the modules of this kernel.
+  const rootfsKey = hashOf(JSON.stringify(recipe), String(BUILD_VERSION), kernel.key);
   const rootfs = await store.buildOnce(
     "rootfs",
     rootfsKey,
@@ -81,8 +86,7 @@ export async function buildBootArtifacts(
       progress({ step, fraction: 0 });
       await writeFile(join(directory, "recipe.json"), JSON.stringify(recipe, undefined, 2));
       await buildRootFileSystem(
-        recipe,
-        join(directory, "rootfs.ext4"),
+        { recipe, image: join(directory, "rootfs.ext4"), ...defined({ modules: kernel.loadable }) },
         (fraction) => progress({ step, fraction }),
         signal,
       );
@@ -120,7 +124,8 @@ async function debianKernel(
   progress: BootArtifactsOptions["progress"],
   signal: AbortSignal,
 ): Promise<GuestKernel> {
-  const key = hashOf("debian-cloud-kernel", String(BUILD_VERSION), guestModules.join());
+  const modules = [guestModules.join(), loadableModules.join()];
+  const key = hashOf("debian-cloud-kernel", String(BUILD_VERSION), ...modules);
   const directory = await store.buildOnce(
     "kernel",
     key,
@@ -131,7 +136,13 @@ async function debianKernel(
     signal,
   );
   const release = await readFile(join(directory, "release"), "utf8");
-  return { directory, key: hashOf(key, release), release, modules: guestModules };
+  return {
+    directory,
+    key: hashOf(key, release),
+    release,
+    modules: guestModules,
+    loadable: join(directory, "loadable"),
+  };
 }
 
 function hashOf(...parts: readonly (string | Uint8Array)[]): string {

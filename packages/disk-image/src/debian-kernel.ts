@@ -6,12 +6,14 @@ import { runCommand, tryCommand } from "@wrenn/system";
 import { downloadPackage } from "./debian-package.ts";
 import { guestModules } from "./initramfs.ts";
 import { extractKernel } from "./kernel-image.ts";
+import { takeLoadable } from "./loadable-modules.ts";
 
 const META_PACKAGE = "linux-image-cloud-amd64";
 
 /**
- * Downloads Debian's current cloud kernel and unpacks it into `directory`: `vmlinux`, `modules/<name>.ko` without debug
- * information, and `release` (e.g. 6.1.0-56-cloud-amd64). The package is not installed on the host.
+ * Downloads Debian's current cloud kernel and unpacks it into `directory`: `vmlinux`, `release` (e.g. 6.1.0-56-cloud-amd64),
+ * `modules/<name>.ko` for the boot, without debug information, and `loadable` with what guests load when they use it.
+ * The package is not installed on the host.
  *
  * @throws WrennError `dependency_missing` when the host's package sources have no such kernel.
  */
@@ -22,6 +24,7 @@ export async function unpackDebianKernel(directory: string, signal: AbortSignal)
     await runCommand(["dpkg-deb", "--extract", archive, join(work, "tree")], { signal });
     await takeKernel(join(work, "tree"), directory);
     await takeModules(join(work, "tree"), directory, signal);
+    await takeLoadableModules(join(work, "tree/lib/modules"), join(directory, "loadable"));
   } finally {
     await rm(work, { recursive: true, force: true });
   }
@@ -66,4 +69,11 @@ async function takeModules(tree: string, directory: string, signal: AbortSignal)
       signal,
     });
   }
+}
+
+/** Makes `target` like `/lib/modules`. */
+async function takeLoadableModules(packaged: string, target: string): Promise<void> {
+  const [release = ""] = await readdir(packaged);
+  const paths = await Array.fromAsync(glob("kernel/**/*.ko", { cwd: join(packaged, release) }));
+  await takeLoadable(join(packaged, release), paths, join(target, release));
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm, stat } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { runCommand } from "@wrenn/system";
@@ -14,14 +14,21 @@ const FILE_SYSTEM_UUID = "57524e4e-0000-4000-8000-000000000001";
 /** Takes a fraction from 0 to 1 as the build goes on. */
 export type OnFraction = (fraction: number) => void;
 
+export interface RootFileSystem {
+  readonly recipe: ImageRecipe;
+  /** Where the image is written. */
+  readonly image: string;
+  /** Kernel modules for it, in a directory like `/lib/modules`. */
+  readonly modules?: string;
+}
+
 /**
- * Builds the recipe's file system as a sparse raw ext4 image at `image`.
+ * Builds the recipe's file system as a sparse raw ext4 image.
  *
  * @throws WrennError `disk_full` when there is too little room, `command_failed` when a tool refuses.
  */
 export async function buildRootFileSystem(
-  recipe: ImageRecipe,
-  image: string,
+  { recipe, image, modules }: RootFileSystem,
   onFraction: OnFraction,
   signal: AbortSignal,
 ): Promise<void> {
@@ -32,6 +39,7 @@ export async function buildRootFileSystem(
     await mkdir(scratch);
     await bootstrap(recipe, tree, scratch, onFraction, signal);
     await customise(recipe, tree, signal);
+    if (modules !== undefined) await installModules(modules, tree, signal);
     await makeFileSystem(recipe, tree, image, signal);
     onFraction(1);
   } finally {
@@ -105,6 +113,15 @@ async function customise(recipe: ImageRecipe, tree: string, signal: AbortSignal)
     );
   }
   await runCommand(["chroot", tree, "usermod", "--password", "*", "root"], options);
+}
+
+/** The image's own depmod writes the indexes, so that its modprobe understands them. */
+async function installModules(modules: string, tree: string, signal: AbortSignal): Promise<void> {
+  const target = join(tree, "usr/lib/modules");
+  await cp(modules, target, { recursive: true });
+  await runCommand(["chown", "--recursive", "0:0", target], { signal });
+  for (const release of await readdir(modules))
+    await runCommand(["chroot", tree, "/sbin/depmod", release], { signal, env: buildEnvironment() });
 }
 
 async function makeFileSystem(
