@@ -15,10 +15,10 @@
 enum { MOUNT_LIMIT = 1024, LINE = 8192 };
 
 /* Hold nothing that outlives the machine, or are needed until its end. */
-static const char *const kept_types[] = {"proc", "sysfs", "devtmpfs", "devpts", "tmpfs", "mqueue", "cgroup2", "rootfs", "ramfs"};
+static const char *const kept_types[] = {"proc", "sysfs", "devtmpfs", "devpts", "tmpfs", "mqueue", "cgroup2", "rootfs", "ramfs", "hugetlbfs", "securityfs", "debugfs", "tracefs", "bpf"};
 
 /* Answer by themselves, as far as their disk does. Whatever is not listed may not: FUSE, NFS, 9P, CIFS, automounts, overlays of them. */
-static const char *const own_types[] = {"ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "squashfs", "iso9660", "erofs", "cgroup", "fusectl", "efivarfs", "bpf", "debugfs", "tracefs", "securityfs", "pstore", "configfs", "hugetlbfs", "binfmt_misc", "nsfs"};
+static const char *const own_types[] = {"ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "squashfs", "iso9660", "erofs", "cgroup", "fusectl", "efivarfs", "pstore", "configfs", "binfmt_misc", "nsfs"};
 
 static int is_listed(const char *const *types, size_t count, const char *type, size_t length) {
   for (size_t i = 0; i < count; i++)

@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <net/route.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "devices.h"
 #include "disk-check.h"
 #include "etc-file.h"
 #include "kernel-limits.h"
+#include "kernel-settings.h"
 #include "loopback.h"
 #include "names.h"
 #include "runtime-directory.h"
@@ -111,31 +114,38 @@ static void make_directory(const char *path, mode_t mode) {
   if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && (st.st_mode & 07777) != mode && chmod(path, mode)) note(path, strerror(errno));
 }
 
+/* A kernel without one of them, such as one that tests build, is complete without it. */
+static bool is_missing_in_kernel(int problem, bool optional) { return optional && (problem == ENODEV || problem == ENOENT); }
+
 static void mount_rest(void) {
   static const struct {
     const char *type, *target, *options;
     unsigned long flags;
+    bool optional;
   } mounts[] = {
-      {"tmpfs", "/run", "mode=0755,size=25%", MS_NOSUID | MS_NODEV},
-      {"devpts", "/dev/pts", "gid=5,mode=620,ptmxmode=666", MS_NOSUID | MS_NOEXEC},
-      {"tmpfs", "/dev/shm", "mode=1777", MS_NOSUID | MS_NODEV},
-      {"mqueue", "/dev/mqueue", "", MS_NOSUID | MS_NODEV | MS_NOEXEC},
-      {"cgroup2", "/sys/fs/cgroup", "", MS_NOSUID | MS_NODEV | MS_NOEXEC},
+      {"tmpfs", "/run", "mode=0755,size=25%", MS_NOSUID | MS_NODEV, false},
+      {"devpts", "/dev/pts", "gid=5,mode=620,ptmxmode=666", MS_NOSUID | MS_NOEXEC, false},
+      {"tmpfs", "/dev/shm", "mode=1777", MS_NOSUID | MS_NODEV, false},
+      {"mqueue", "/dev/mqueue", "", MS_NOSUID | MS_NODEV | MS_NOEXEC, false},
+      {"hugetlbfs", "/dev/hugepages", "", MS_NOSUID | MS_NODEV, true},
+      {"cgroup2", "/sys/fs/cgroup", "memory_recursiveprot", MS_NOSUID | MS_NODEV | MS_NOEXEC, false},
+      {"securityfs", "/sys/kernel/security", "", MS_NOSUID | MS_NODEV | MS_NOEXEC, true},
+      {"debugfs", "/sys/kernel/debug", "mode=700", MS_NOSUID | MS_NODEV | MS_NOEXEC, true},
+      {"tracefs", "/sys/kernel/tracing", "mode=700", MS_NOSUID | MS_NODEV | MS_NOEXEC, true},
+      {"bpf", "/sys/fs/bpf", "mode=700", MS_NOSUID | MS_NODEV | MS_NOEXEC, true},
   };
+  devices_complete();
   for (size_t i = 0; i < sizeof mounts / sizeof *mounts; i++) {
-    mkdir(mounts[i].target, 0755);
-    if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags, mounts[i].options)) note(mounts[i].target, strerror(errno));
+    /* The kernel makes those below /sys. */
+    (void)mkdir(mounts[i].target, 0755);
+    if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags, mounts[i].options) && !is_missing_in_kernel(errno, mounts[i].optional))
+      note(mounts[i].target, strerror(errno));
   }
   make_directory("/run/lock", 01777);
   make_directory("/run/user", 0755);
   make_directory("/run/wrenn", 0755);
   make_directory("/tmp", 01777);
   make_directory("/var/tmp", 01777);
-  (void)symlink("/proc/self/fd", "/dev/fd");
-  (void)symlink("/proc/self/fd/0", "/dev/stdin");
-  (void)symlink("/proc/self/fd/1", "/dev/stdout");
-  (void)symlink("/proc/self/fd/2", "/dev/stderr");
-  (void)chmod("/dev/ptmx", 0666);
 }
 
 static void link_up(int s, const char *name) {
@@ -223,6 +233,7 @@ void init_guest(void) {
   switch_root();
   mount_rest();
   kernel_limits_raise(note);
+  kernel_settings_apply();
   configure_network();
   configure_resolver();
   open_loopback();

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -57,6 +58,13 @@ int main(void) {
   CHECK(!removes("/dev/vda / ext4 rw,noatime 0 0\n", "/"));
   CHECK(!removes("tmpfs /run tmpfs rw 0 0\n", "/run"));
   CHECK(!removes("proc /proc proc rw 0 0\n", "/proc"));
+  /* A shutdown that is undone leaves what the boot has mounted. */
+  static const char *const of_boot[] = {"hugetlbfs", "securityfs", "debugfs", "tracefs", "bpf"};
+  for (size_t i = 0; i < sizeof of_boot / sizeof *of_boot; i++) {
+    char line[64];
+    snprintf(line, sizeof line, "x /sys/x %s rw 0 0\n", of_boot[i]);
+    CHECK(!removes(line, "/sys/x") && !mount_is_foreign(line));
+  }
   CHECK(!mount_to_remove("", path, sizeof path));
   CHECK(!mount_to_remove("onlyone", path, sizeof path));
   CHECK(!mount_to_remove("a b", path, sizeof path));
