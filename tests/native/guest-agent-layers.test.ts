@@ -33,6 +33,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "regular-file",
       "runtime-directory",
       "signal-one",
+      "system-environment",
       "temporary",
       "users",
       "wall-clock",

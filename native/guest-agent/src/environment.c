@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime-directory.h"
+#include "system-environment.h"
 
 enum { ENTRY_LIMIT = 16384 };
 
@@ -35,11 +36,15 @@ bool environment_set(struct environment *environment, const char *name, const ch
   return true;
 }
 
+static bool set_variable(const char *name, const char *value, void *context) { return environment_set(context, name, value); }
+
 bool environment_of_user(struct environment *environment, const struct user *user) {
   static const char path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   char directory[64];
-  bool ok = environment_set(environment, "PATH", path) && environment_set(environment, "HOME", user->home) && environment_set(environment, "USER", user->name) &&
-            environment_set(environment, "LOGNAME", user->name) && environment_set(environment, "SHELL", user->shell) && environment_set(environment, "LANG", "C.UTF-8");
+  /* Who the user is goes last, as with a login: files for every user cannot change it. */
+  bool ok = environment_set(environment, "PATH", path) && environment_set(environment, "LANG", "C.UTF-8") && system_environment_visit(set_variable, environment) &&
+            environment_set(environment, "HOME", user->home) && environment_set(environment, "USER", user->name) && environment_set(environment, "LOGNAME", user->name) &&
+            environment_set(environment, "SHELL", user->shell);
   if (runtime_directory(user, directory, sizeof directory)) ok = ok && environment_set(environment, "XDG_RUNTIME_DIR", directory);
   return ok;
 }

@@ -27,6 +27,7 @@
 #include "loopback.h"
 #include "names.h"
 #include "runtime-directory.h"
+#include "system-environment.h"
 
 enum { ROOT_WAIT_MS = 10000 };
 
@@ -238,6 +239,7 @@ void init_guest(void) {
   configure_resolver();
   open_loopback();
   runtime_directories_use("/run/user");
+  system_environment_use("/etc");
   name_machine();
   signal(SIGPIPE, SIG_IGN);
   setsid();
