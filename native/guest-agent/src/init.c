@@ -239,6 +239,7 @@ void init_guest(void) {
   configure_resolver();
   open_loopback();
   runtime_directories_use("/run/user");
+  runtime_directories_make();
   system_environment_use("/etc");
   name_machine();
   signal(SIGPIPE, SIG_IGN);

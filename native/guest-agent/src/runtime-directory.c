@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of ordinary users in Debian; services have what they need elsewhere. More than `MADE` are made when they are needed. */
+enum { FIRST_UID = 1000, LAST_UID = 59999, MADE = 64 };
+
 /* Set once at the start, before there are workers; outside a guest none are made. */
 static const char *parent;
 
@@ -21,4 +24,17 @@ bool runtime_directory(const struct user *user, char *path, size_t size) {
     return false;
   }
   return errno == EEXIST && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == user->uid;
+}
+
+static bool make_one(const struct user *user, void *context) {
+  char path[64];
+  int *made = context;
+  if (user->uid != 0 && (user->uid < FIRST_UID || user->uid > LAST_UID)) return false;
+  if (runtime_directory(user, path, sizeof path)) ++*made;
+  return *made >= MADE;
+}
+
+void runtime_directories_make(void) {
+  int made = 0;
+  users_visit(make_one, &made);
 }

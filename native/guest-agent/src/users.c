@@ -118,6 +118,22 @@ bool user_find(const char *name_or_uid, struct user *user) {
   return true;
 }
 
+struct visit {
+  bool (*each)(const struct user *user, void *context);
+  void *context;
+};
+
+static bool visit_user(char *line, void *context) {
+  const struct visit *visit = context;
+  struct user user = {0};
+  return passwd_parse(line, &user) && visit->each(&user, visit->context);
+}
+
+void users_visit(bool (*each)(const struct user *user, void *context), void *context) {
+  struct visit visit = {each, context};
+  (void)scan_lines("/etc/passwd", visit_user, &visit);
+}
+
 /* The name looked up last and the file it came from: most entries of a list have the owner of the one before. */
 struct last_name {
   struct stat file;

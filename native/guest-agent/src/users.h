@@ -23,6 +23,8 @@ struct user {
 
 /* Finds a user by name or by number in decimal; "" is root. False when there is none. */
 bool user_find(const char *name_or_uid, struct user *user);
+/* Calls `each` for every user until it returns true; without groups. */
+void users_visit(bool (*each)(const struct user *user, void *context), void *context);
 /* Name of a uid or gid, or its number in decimal. */
 void user_name(uid_t uid, char text[USER_TEXT]);
 void group_name(gid_t gid, char text[USER_TEXT]);

@@ -32,6 +32,12 @@ int main(void) {
   } else {
     CHECK(!runtime_directory(&user, path, sizeof path));
   }
+  runtime_directories_make();
+  snprintf(expected, sizeof expected, "%s/0", parent);
+  if (geteuid() == 0) CHECK(stat(expected, &st) == 0 && st.st_mode == (S_IFDIR | 0700) && st.st_uid == 0);
+  /* daemon(1) is no ordinary user. */
+  snprintf(expected, sizeof expected, "%s/1", parent);
+  CHECK(lstat(expected, &st) == -1);
   user.uid = 4243;
   snprintf(path, sizeof path, "%s/4243", parent);
   CHECK(symlink("/tmp", path) == 0 && !runtime_directory(&user, path, sizeof path));
