@@ -2,8 +2,12 @@ import { addClientCommands } from "@wrenn/client";
 import { Command, InvalidArgumentError } from "commander";
 import type { BenchOptions } from "./commands/bench.ts";
 
-/** The command line. Each command's module is loaded only when it is called, so that start-up stays short. */
-export function createProgram(): Command {
+/**
+ * The command line. Each command's module is loaded only when it is called, so that start-up stays short.
+ *
+ * @param isBundled - whether this code is a bundle; servers that run from the sources make one for their next start.
+ */
+export function createProgram(isBundled = false): Command {
   const program = new Command("wrenn")
     .description("A computer of its own for every AI agent and every developer")
     // Answered by the launcher, which needs no npm for it.
@@ -21,7 +25,7 @@ export function createProgram(): Command {
     .option("--dns <address>", "answer DNS queries for the domain, over UDP")
     .option("--no-host", "run no capsules here: they are placed on hosts that join")
     .option("--log <format>", "log lines for people or machines: text, json", "text")
-    .action(async (options) => (await import("./commands/up.ts")).up(options));
+    .action(async (options) => (await import("./commands/up.ts")).up(options, isBundled));
 
   program
     .command("host")
@@ -33,7 +37,7 @@ export function createProgram(): Command {
     .option("--listen <address>", "address and port for control planes, mutual TLS only", "0.0.0.0:8090")
     .option("--advertise <address>", "address and port at which control planes reach it, if another")
     .option("--log <format>", "log lines for people or machines: text, json", "text")
-    .action(async (options) => (await import("./commands/host.ts")).hostJoin(options));
+    .action(async (options) => (await import("./commands/host.ts")).hostJoin(options, isBundled));
 
   addClientCommands(program, process, {
     findLocal: async () => (await import("./client/local-server.ts")).findLocalServer(process.env),

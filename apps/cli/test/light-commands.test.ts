@@ -46,6 +46,8 @@ async function modulesOf(...args: readonly string[]): Promise<readonly string[]>
     XDG_CONFIG_HOME: home,
     WRENN_DATA_DIR: home,
     NODE_OPTIONS: `--import=${recorder}`,
+    // Modules are told apart by the paths of their sources.
+    WRENN_RUN_SOURCES: "1",
   };
   await tryCommand([join(projectRoot, "wrenn"), ...args], { env });
   return (await readFile(trace, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");

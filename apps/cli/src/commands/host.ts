@@ -1,3 +1,5 @@
+import { flushCompileCache } from "node:module";
+import { bundleBeside } from "../bundle/bundle-beside.ts";
 import { ProgressDisplay } from "../output/progress.ts";
 import { untilInterrupted } from "../until-interrupted.ts";
 import { prepareHost } from "../prepare-host.ts";
@@ -10,13 +12,21 @@ export interface HostJoinOptions {
   readonly log: string;
 }
 
-/** Runs the host agent of this machine for control planes on others, until interrupted or until the host is deleted. */
-export async function hostJoin(options: HostJoinOptions): Promise<void> {
+/**
+ * Runs the host agent of this machine for control planes on others, until interrupted or until the host is deleted.
+ *
+ * @param isBundled - whether this code is a bundle; otherwise one is made for the next start.
+ */
+export async function hostJoin(options: HostJoinOptions, isBundled: boolean): Promise<void> {
   await prepareHost();
   const { createLog, readConfig, startJoinedHost } = await import("@wrenn/server");
   const progress = new ProgressDisplay(process.stderr);
   const stopping = new AbortController();
   const interrupted = untilInterrupted().then(() => stopping.abort());
+  const logger = createLog(
+    options.log === "json" ? "json" : "text",
+    process.env["WRENN_LOG_LEVEL"] ?? "info",
+  );
   const host = await startJoinedHost({
     config: readConfig(process.env, options.listen),
     join: {
@@ -24,7 +34,7 @@ export async function hostJoin(options: HostJoinOptions): Promise<void> {
       token: options.token ?? process.env["WRENN_HOST_TOKEN"],
       advertise: options.advertise,
     },
-    logger: createLog(options.log === "json" ? "json" : "text", process.env["WRENN_LOG_LEVEL"] ?? "info"),
+    logger,
     progress: progress.update,
     signal: stopping.signal,
   });
@@ -32,6 +42,9 @@ export async function hostJoin(options: HostJoinOptions): Promise<void> {
   process.stdout.write(
     `\n  Joined as ${host.hostId}; control planes reach this machine at ${host.address}\n\n`,
   );
+  // Also for a host agent that is killed later.
+  flushCompileCache();
+  using _bundling = isBundled ? undefined : bundleBeside(logger);
   const end = await Promise.race([interrupted.then(() => "stopped"), host.deleted.then(() => "deleted")]);
   process.stderr.write(
     end === "deleted"

@@ -1,6 +1,7 @@
 import { flushCompileCache } from "node:module";
 import { untilInterrupted } from "../until-interrupted.ts";
 import type { ListenFlags } from "@wrenn/server";
+import { bundleBeside } from "../bundle/bundle-beside.ts";
 import { greeting } from "../output/greeting.ts";
 import { ProgressDisplay } from "../output/progress.ts";
 import { prepareHost } from "../prepare-host.ts";
@@ -16,8 +17,12 @@ export interface UpOptions extends Omit<ListenFlags, "tls"> {
   readonly host: boolean;
 }
 
-/** Installs and builds what is missing, then serves until interrupted. */
-export async function up(options: UpOptions): Promise<void> {
+/**
+ * Installs and builds what is missing, then serves until interrupted.
+ *
+ * @param isBundled - whether this code is a bundle; otherwise one is made for the next start.
+ */
+export async function up(options: UpOptions, isBundled: boolean): Promise<void> {
   // Loading takes the CPU, and preparing waits for other programs and the disk.
   const [{ createLog, readConfig, startControlPlane, startServer, withFlags }] = await Promise.all([
     import("@wrenn/server"),
@@ -27,9 +32,13 @@ export async function up(options: UpOptions): Promise<void> {
   const progress = new ProgressDisplay(process.stderr);
   const stopping = new AbortController();
   const interrupted = untilInterrupted().then(() => stopping.abort());
+  const logger = createLog(
+    options.log === "json" ? "json" : "text",
+    process.env["WRENN_LOG_LEVEL"] ?? "info",
+  );
   const server = await (options.host ? startServer : startControlPlane)({
     config: withFlags(readConfig(process.env, options.listen), flagsOf(options)),
-    logger: createLog(options.log === "json" ? "json" : "text", process.env["WRENN_LOG_LEVEL"] ?? "info"),
+    logger,
     progress: progress.update,
     signal: stopping.signal,
   });
@@ -38,6 +47,7 @@ export async function up(options: UpOptions): Promise<void> {
   process.stdout.write(greeting(server, { seconds, isTerminal: process.stdout.isTTY }));
   // Also for a server that is killed later; it is quick when all modules are in the cache.
   flushCompileCache();
+  using _bundling = isBundled ? undefined : bundleBeside(logger);
   await interrupted;
   process.stderr.write(`\nwrenn: stopping${options.host ? "; running capsules are paused" : ""}\n`);
   await server.close("pause");
