@@ -72,7 +72,8 @@ export function renderComparison(before: StoredRun, results: readonly RowResult[
   return [...alignTable([header, ...lines]), ""].join("\n");
 }
 
-function judge([low, high]: readonly [number, number], better: "lower" | "higher"): string {
+/** What the interval of a ratio of after to before says. */
+export function judge([low, high]: readonly [number, number], better: "lower" | "higher"): string {
   if (low <= 1 && high >= 1) return "not resolved";
   return high < 1 === (better === "lower") ? "better" : "worse";
 }

@@ -1,3 +1,7 @@
+export { renderBaseReport } from "./base/base-report.ts";
+export { startCheckoutServer } from "./base/checkout-server.ts";
+export { measurePairs, usesApiOnly } from "./base/measure-pairs.ts";
+export type { BasePairs } from "./base/measure-pairs.ts";
 export { parseStoredRun, ratioOfMedians, renderComparison } from "./compare.ts";
 export type { StoredRow, StoredRun } from "./compare.ts";
 export { commitOf } from "./commit.ts";
@@ -14,7 +18,7 @@ export { renderPerformancePage } from "./performance/performance-page.ts";
 export { serialisePerformance, summarisePeers, summariseRows } from "./performance/stored-performance.ts";
 export type { StoredPerformance } from "./performance/stored-performance.ts";
 export { renderReport } from "./report.ts";
-export type { Target, BenchContext, Row, RunningRow } from "./row.ts";
+export type { ApiRow, ApiServer, Target, BenchContext, Row, RunningRow } from "./row.ts";
 export { goals } from "./rows/goals.ts";
 export { rows } from "./rows/index.ts";
 export { summarise } from "./statistics.ts";

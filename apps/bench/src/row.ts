@@ -40,6 +40,17 @@ export interface Row {
   prepare(context: BenchContext): Promise<RunningRow>;
 }
 
+/** What a row gets that needs only the public API. */
+export interface ApiRowContext extends ApiContext {
+  readonly signal: AbortSignal;
+}
+
+/** A row that needs only the public API, so that the server of another checkout can serve it as well. */
+export interface ApiRow extends Row {
+  readonly usesApiOnly: true;
+  prepare(context: ApiRowContext): Promise<RunningRow>;
+}
+
 export interface RunningRow {
   /** One measurement in the row's unit, or as many as one round gives. Of pairs the row shows the ratio. */
   sample(): Promise<number | readonly number[] | readonly PairedTimes[]>;

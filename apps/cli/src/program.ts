@@ -1,6 +1,6 @@
 import { addClientCommands } from "@wrenn/client";
 import { Command, InvalidArgumentError } from "commander";
-import type { BenchOptions } from "./commands/bench.ts";
+import type { BenchOptions } from "./bench/bench-options.ts";
 
 /**
  * The command line. Each command's module is loaded only when it is called, so that start-up stays short.
@@ -97,6 +97,7 @@ export function createProgram(isBundled = false): Command {
       "in place of rows: Wrenn next to podman, gVisor, bwrap and a cold boot, where installed",
     )
     .option("--compare <file>", "print the ratios to a run that --json stored")
+    .option("--base <directory>", "rows of the API, in turn with the server of another checkout")
     .action(async (options: BenchOptions) => (await import("./commands/bench.ts")).bench(options));
 
   return program;

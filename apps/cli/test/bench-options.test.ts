@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { goals, rows } from "@wrenn/bench";
-import { chosenRows } from "../src/commands/bench.ts";
+import { chosenRows } from "../src/bench/bench-options.ts";
 
 test("--goals measures exactly the rows with a goal on the performance page", () => {
   assert.deepEqual(new Set(chosenRows({ goals: true })), new Set(goals.map(({ row }) => row)));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { shownProgress } from "../src/commands/bench.ts";
+import { shownProgress } from "../src/bench/bench-options.ts";
 
 test("bench shows the row, the round and the remaining time", () => {
   const update = { row: "exec true", index: 3, rows: 12, rounds: 22 };

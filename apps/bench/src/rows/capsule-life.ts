@@ -1,7 +1,7 @@
 import { newId, systemRandom } from "@wrenn/core";
 import type { CapsuleSpec } from "@wrenn/protocol";
 import { timed } from "../row.ts";
-import type { BenchContext, Row } from "../row.ts";
+import type { ApiContext, ApiRow, Row } from "../row.ts";
 
 /** A capsule of the default template. */
 export function specOf(): CapsuleSpec {
@@ -16,7 +16,7 @@ export function specOf(): CapsuleSpec {
   };
 }
 
-async function createOverRest({ api }: BenchContext): Promise<string> {
+async function createOverRest({ api }: ApiContext): Promise<string> {
   return (await api<{ id: string }>("POST", "/v1/capsules", {})).id;
 }
 
@@ -37,7 +37,8 @@ export const createToAnswer: Row = {
 };
 
 /** Until the answer of the API. */
-export const createAnswered: Row = {
+export const createAnswered: ApiRow = {
+  usesApiOnly: true,
   name: "create answered (REST)",
   unit: "ms",
   asked: { p50: 140, better: "lower" },
@@ -53,7 +54,8 @@ export const createAnswered: Row = {
 };
 
 /** What a user waits for: create over REST, then the result of the first command. */
-export const createToExec: Row = {
+export const createToExec: ApiRow = {
+  usesApiOnly: true,
   isQuick: true,
   name: "create → sh -c true (REST)",
   unit: "ms",
@@ -72,7 +74,8 @@ export const createToExec: Row = {
   }),
 };
 
-export const destroy: Row = {
+export const destroy: ApiRow = {
+  usesApiOnly: true,
   isQuick: true,
   name: "destroy (REST)",
   unit: "ms",

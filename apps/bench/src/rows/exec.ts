@@ -1,12 +1,12 @@
 import { samplePairs, timed } from "../row.ts";
-import type { ApiContext, BenchContext, Row } from "../row.ts";
+import type { ApiContext, ApiRow, BenchContext, Row } from "../row.ts";
 import { withCapsule } from "../capsule.ts";
 
 const PAIRS = 4;
 /** A static program of a few kilobytes would measure less of the guest; this is what users run. */
 const command = { cmd: "/bin/true", args: [] as string[] };
 
-async function execOverRest({ api }: BenchContext, id: string): Promise<void> {
+async function execOverRest({ api }: ApiContext, id: string): Promise<void> {
   await api("POST", `/v1/capsules/${id}/exec`, command);
 }
 
@@ -17,7 +17,8 @@ async function execInHostAgent({ server, signal }: BenchContext, id: string): Pr
   for await (const event of process.output("oldest", signal)) if (event.type === "exit") return;
 }
 
-export const execRoundTrip: Row = {
+export const execRoundTrip: ApiRow = {
+  usesApiOnly: true,
   isQuick: true,
   name: "exec /bin/true (REST)",
   unit: "ms",
@@ -51,10 +52,11 @@ const SHELL = { cmd: "sh", args: ["-c", "true"] };
 const PYTHON = { cmd: "python3", args: ["-c", "print(6*7)"] };
 
 /** In a new capsule each time: the command after some of its kind. */
-function later(name: string, before: number, what: { cmd: string; args: readonly string[] }): Row {
+function later(name: string, before: number, what: { cmd: string; args: readonly string[] }): ApiRow {
   const run = async ({ api }: ApiContext, id: string): Promise<void> =>
     void (await api("POST", `/v1/capsules/${id}/exec`, what));
   return {
+    usesApiOnly: true,
     name,
     unit: "ms",
     prepare: async (context) => ({
@@ -70,12 +72,12 @@ function later(name: string, before: number, what: { cmd: string; args: readonly
   };
 }
 
-export const thirdShell: Row = {
+export const thirdShell: ApiRow = {
   ...later("third sh -c true of a capsule (REST)", 2, SHELL),
   asked: { p50: 22, better: "lower" },
 };
 
-export const secondPython: Row = {
+export const secondPython: ApiRow = {
   ...later("second python3 -c 'print(6*7)' of a capsule (REST)", 1, PYTHON),
   asked: { p50: 180, better: "lower" },
 };

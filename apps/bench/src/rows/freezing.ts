@@ -1,5 +1,5 @@
 import { timed } from "../row.ts";
-import type { BenchContext, Row, RunningRow } from "../row.ts";
+import type { ApiContext, ApiRow, ApiRowContext, RunningRow } from "../row.ts";
 
 const CHILDREN = 10;
 
@@ -8,7 +8,7 @@ interface Capsule {
 }
 
 /** A 256 MiB capsule in which a Python program keeps a few MiB changed. */
-export async function workingCapsule(api: BenchContext["api"]): Promise<string> {
+export async function workingCapsule(api: ApiContext["api"]): Promise<string> {
   const { id } = await api<Capsule>("POST", "/v1/capsules", { memory_mb: 256 });
   await api("POST", `/v1/capsules/${id}/exec`, {
     cmd: "python3",
@@ -21,8 +21,8 @@ export async function workingCapsule(api: BenchContext["api"]): Promise<string> 
 
 /** A row on one capsule that is brought back to where it was after each sample. */
 function onCapsule(
-  measure: (context: BenchContext, id: string) => Promise<number>,
-): (context: BenchContext) => Promise<RunningRow> {
+  measure: (context: ApiContext, id: string) => Promise<number>,
+): (context: ApiRowContext) => Promise<RunningRow> {
   return async (context) => {
     const id = await workingCapsule(context.api);
     return {
@@ -32,7 +32,8 @@ function onCapsule(
   };
 }
 
-export const pause: Row = {
+export const pause: ApiRow = {
+  usesApiOnly: true,
   isQuick: true,
   name: "pause → memory free (REST, 256 MiB)",
   unit: "ms",
@@ -44,7 +45,8 @@ export const pause: Row = {
   }),
 };
 
-export const resume: Row = {
+export const resume: ApiRow = {
+  usesApiOnly: true,
   isQuick: true,
   name: "resume → guest answers (REST)",
   unit: "ms",
@@ -55,7 +57,8 @@ export const resume: Row = {
   }),
 };
 
-export const checkpointStop: Row = {
+export const checkpointStop: ApiRow = {
+  usesApiOnly: true,
   name: "checkpoint: stop window",
   unit: "ms",
   asked: { p50: 70, better: "lower" },
@@ -66,7 +69,8 @@ export const checkpointStop: Row = {
   }),
 };
 
-export const fork: Row = {
+export const fork: ApiRow = {
+  usesApiOnly: true,
   name: `fork ${CHILDREN} children (REST)`,
   unit: "ms",
   asked: { p50: 1200, better: "lower" },
@@ -81,7 +85,8 @@ export const fork: Row = {
 };
 
 /** Of a capsule whose memory lies on disk, until its first command has ended. */
-export const resumeToExec: Row = {
+export const resumeToExec: ApiRow = {
+  usesApiOnly: true,
   name: "resume → sh -c true (REST)",
   unit: "ms",
   asked: { p50: 250, better: "lower" },
@@ -95,7 +100,8 @@ export const resumeToExec: Row = {
 };
 
 /** All children run their first command at once. */
-export const forkToExec: Row = {
+export const forkToExec: ApiRow = {
+  usesApiOnly: true,
   name: `fork ${CHILDREN} children → each has run sh (REST)`,
   unit: "ms",
   asked: { p50: 3000, better: "lower" },

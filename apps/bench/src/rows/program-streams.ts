@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { openStream, withCapsule } from "../capsule.ts";
 import { timed } from "../row.ts";
-import type { Row } from "../row.ts";
+import type { ApiRow } from "../row.ts";
 
 const STREAM_BYTES = 32 << 20;
 const SMALL_PIECES_BYTES = 16 << 20;
@@ -16,8 +16,9 @@ interface Program {
 }
 
 /** What a program prints, until its stream ends. */
-function output(name: string, bytes: number, askedMbPerSec: number, program: Program): Row {
+function output(name: string, bytes: number, askedMbPerSec: number, program: Program): ApiRow {
   return {
+    usesApiOnly: true,
     name,
     unit: "MB/s",
     asked: { p50: askedMbPerSec, better: "higher" },
@@ -44,7 +45,7 @@ function output(name: string, bytes: number, askedMbPerSec: number, program: Pro
   };
 }
 
-export const streamThroughput: Row = {
+export const streamThroughput: ApiRow = {
   ...output("streaming exec, output (base64)", STREAM_BYTES, 65, {
     cmd: "head",
     args: ["-c", String(STREAM_BYTES), "/dev/zero"],
@@ -62,7 +63,8 @@ export const smallPieces = output(
   },
 );
 
-export const streamInput: Row = {
+export const streamInput: ApiRow = {
+  usesApiOnly: true,
   name: "streaming exec, standard input",
   unit: "MB/s",
   asked: { p50: 60, better: "higher" },

@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { echoes, openEcho } from "../terminal.ts";
 import { openStream, withCapsule } from "../capsule.ts";
-import type { BenchContext, Row } from "../row.ts";
+import type { ApiContext, ApiRow } from "../row.ts";
 import { TRANSFER_BYTES } from "./transfers.ts";
 
-export const terminalEcho: Row = {
+export const terminalEcho: ApiRow = {
+  usesApiOnly: true,
   isQuick: true,
   name: "terminal echo (WebSocket)",
   unit: "ms",
@@ -25,9 +26,10 @@ export const terminalEcho: Row = {
 /** The same while this or another capsule does something else; `load` goes on until its signal aborts. */
 function busyEcho(
   { name, askedP99Ms, other }: { readonly name: string; readonly askedP99Ms: number; readonly other?: true },
-  begin: (context: BenchContext, id: string) => Promise<(stop: AbortSignal) => Promise<void>>,
-): Row {
+  begin: (context: ApiContext, id: string) => Promise<(stop: AbortSignal) => Promise<void>>,
+): ApiRow {
   return {
+    usesApiOnly: true,
     name,
     unit: "ms",
     asked: { p99: askedP99Ms, better: "lower" },
@@ -93,7 +95,7 @@ export const terminalEchoOtherBusy = busyEcho(
 );
 
 async function beginDownloads(
-  context: BenchContext,
+  context: ApiContext,
   id: string,
 ): Promise<(stop: AbortSignal) => Promise<void>> {
   await context.api("POST", `/v1/capsules/${id}/exec`, {
@@ -107,7 +109,7 @@ async function beginDownloads(
 }
 
 /** Downloads the file once. */
-async function drain(context: BenchContext, id: string, signal: AbortSignal): Promise<void> {
+async function drain(context: ApiContext, id: string, signal: AbortSignal): Promise<void> {
   const answer = await fetch(contentUrl(context, id), {
     headers: { "x-api-key": context.server.apiKey },
     signal,
@@ -116,5 +118,5 @@ async function drain(context: BenchContext, id: string, signal: AbortSignal): Pr
   for await (const chunk of answer.body) void chunk;
 }
 
-const contentUrl = ({ server }: BenchContext, id: string): URL =>
+const contentUrl = ({ server }: ApiContext, id: string): URL =>
   new URL(`/v1/capsules/${id}/files/content?path=/root/transfer`, server.url);

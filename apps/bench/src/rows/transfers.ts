@@ -1,5 +1,5 @@
 import { withCapsule } from "../capsule.ts";
-import type { BenchContext, Row } from "../row.ts";
+import type { ApiContext, ApiRow } from "../row.ts";
 import { transferFile } from "../transfer/transfer-file.ts";
 
 export const TRANSFER_BYTES = 64 << 20;
@@ -8,9 +8,10 @@ export const TRANSFER_BYTES = 64 << 20;
 function transfer(
   direction: "up" | "down",
   askedMbPerSec: number,
-  prepare: (context: BenchContext, id: string) => Promise<void>,
-): Row {
+  prepare: (context: ApiContext, id: string) => Promise<void>,
+): ApiRow {
   return {
+    usesApiOnly: true,
     name: `file ${direction}load, 64 MiB (REST)`,
     unit: "MB/s",
     asked: { p50: askedMbPerSec, better: "higher" },

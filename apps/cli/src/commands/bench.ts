@@ -2,7 +2,6 @@ import { readFile, writeFile } from "node:fs/promises";
 import {
   allPeers,
   commitOf,
-  goals,
   machineFacts,
   measure,
   measurePeers,
@@ -10,32 +9,20 @@ import {
   renderComparison,
   renderPeerReport,
   renderReport,
-  rows,
 } from "@wrenn/bench";
 import { ApiClient } from "../client/api-client.ts";
-import type { BenchContext, BenchLimits, BenchProgress, Row, StoredRun } from "@wrenn/bench";
+import type { BenchContext, BenchLimits, BenchProgress, StoredRun } from "@wrenn/bench";
+import { benchBase } from "../bench/bench-base.ts";
+import { chosenRows, limitsOf, shownProgress } from "../bench/bench-options.ts";
+import type { BenchOptions } from "../bench/bench-options.ts";
 import { CommandExit } from "../command-exit.ts";
 import { ProgressDisplay } from "../output/progress.ts";
-import type { ProgressEvent } from "../output/progress.ts";
 import { prepareHost } from "../prepare-host.ts";
 import { projectRoot } from "../project-root.ts";
 
-export interface BenchOptions {
-  readonly rounds: number;
-  readonly minutes?: number;
-  readonly only?: string;
-  readonly json?: string;
-  readonly quick?: boolean;
-  readonly goals?: boolean;
-  readonly peers?: boolean;
-  readonly compare?: string;
-}
-
-/** Of `--quick`, which ends within two minutes, starting and ending of the server included. */
-const QUICK_MS = 100_000;
-
 /** Starts a server of its own and measures the rows against it, or the peers beside it. */
 export async function bench(options: BenchOptions): Promise<void> {
+  if (options.base !== undefined) return await benchBase({ ...options, base: options.base });
   const before = options.compare === undefined ? undefined : await readStoredRun(options.compare);
   await prepareHost();
   const { createLog, readConfig, startServer } = await import("@wrenn/server");
@@ -116,25 +103,6 @@ async function run(
   return renderReport(facts, results) + comparison;
 }
 
-/** The rows that the options name, in the order of the table. */
-export function chosenRows({
-  only = "",
-  quick = false,
-  goals: onlyGoals = false,
-}: Omit<BenchOptions, "rounds">): readonly Row[] {
-  return rows.filter(
-    (row) =>
-      row.name.includes(only) &&
-      (!quick || row.isQuick) &&
-      (!onlyGoals || goals.some((goal) => goal.row === row)),
-  );
-}
-
-function limitsOf({ rounds, minutes, quick }: BenchOptions): BenchLimits {
-  const limits = [...(quick ? [QUICK_MS] : []), ...(minutes === undefined ? [] : [minutes * 60_000])];
-  return { rounds, ...(limits.length === 0 ? {} : { forMs: Math.min(...limits) }) };
-}
-
 async function readStoredRun(file: string): Promise<StoredRun> {
   const stored = parseStoredRun(await readFile(file, "utf8"));
   if (stored !== undefined) return stored;
@@ -145,15 +113,4 @@ async function readStoredRun(file: string): Promise<StoredRun> {
 /** After each round: what was measured by then stays when the rest does not come. */
 async function store(file: string, run: StoredRun): Promise<void> {
   await writeFile(file, `${JSON.stringify(run, undefined, 2)}\n`);
-}
-
-/** Each round is a step, so that logs, which show only steps, have the remaining time as well. */
-export function shownProgress({ row, index, rows, round, rounds, leftMs }: BenchProgress): ProgressEvent {
-  if (round === undefined) return { step: "preparing", fraction: index / rows, detail: row };
-  const left = leftMs === undefined ? "" : `, ${remaining(leftMs)} left`;
-  return { step: `round ${round} of ${rounds}${left}`, fraction: index / rows, detail: row };
-}
-
-function remaining(ms: number): string {
-  return ms < 90_000 ? `${Math.ceil(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`;
 }
