@@ -29,8 +29,7 @@ static ssize_t read_and_write(int from, int to, off_t at, size_t length) {
   return n;
 }
 
-/* Copies from `*at` up to `end`, or up to the end of the file. */
-static int copy_range(int from, int to, off_t *at, off_t end, const atomic_bool *cancelled) {
+int range_copy(int from, int to, off_t *at, off_t end, const atomic_bool *cancelled) {
   bool in_kernel = true;
   while (*at < end) {
     if (is_cancelled(cancelled)) return ECANCELED;
@@ -75,12 +74,12 @@ int content_copy(int from, int to, off_t size, off_t limit, const atomic_bool *c
     holes = hole > data;
     if (!holes) break;
     at = data;
-    int problem = copy_range(from, to, &at, hole, cancelled);
+    int problem = range_copy(from, to, &at, hole, cancelled);
     if (problem) return problem;
     if (at < hole) break;
   }
   /* Files of /proc that hold records refuse to read a byte alone. */
-  int problem = copy_range(from, to, &at, limit > 0 ? limit + BYTES : endless, cancelled);
+  int problem = range_copy(from, to, &at, limit > 0 ? limit + BYTES : endless, cancelled);
   if (problem) return problem;
   if (limit > 0 && at > limit) return EFBIG;
   /* A file of /sys may end before the size it claims; one that was cut while it was read is not whole. */
@@ -102,13 +101,11 @@ static int copy_xattr(int from, int to, const char *name) {
 static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
 
 /* An access list is part of the mode. The agent itself has every right: only the file system user tells what is granted. */
-static bool is_kept(const char *name, bool everything) {
-  if (starts_with(name, "system.posix_acl_")) return true;
-  if (!everything) return false;
-  return starts_with(name, "user.") || (strcmp(name, "security.capability") == 0 && setfsuid((uid_t)-1) == 0);
+static bool is_kept(const char *name) {
+  return starts_with(name, "system.posix_acl_") || starts_with(name, "user.") || (strcmp(name, "security.capability") == 0 && setfsuid((uid_t)-1) == 0);
 }
 
-static int copy_xattrs(int from, int to, bool everything) {
+static int copy_xattrs(int from, int to) {
   char *names = malloc(XATTR_LIMIT);
   if (!names) return ENOMEM;
   ssize_t length = flistxattr(from, names, XATTR_LIMIT);
@@ -116,29 +113,17 @@ static int copy_xattrs(int from, int to, bool everything) {
   bool listed = false;
   for (const char *name = names; !problem && length > 0 && name < names + length; name += strlen(name) + 1) {
     listed = listed || strcmp(name, "system.posix_acl_access") == 0;
-    if (is_kept(name, everything)) problem = copy_xattr(from, to, name);
+    if (is_kept(name)) problem = copy_xattr(from, to, name);
   }
   free(names);
   /* A directory may have handed its default list on to a file that had no list. */
-  if (everything && !listed) (void)fremovexattr(to, "system.posix_acl_access");
+  if (!listed) (void)fremovexattr(to, "system.posix_acl_access");
   return problem;
 }
 
-static mode_t mode_for(const struct stat *st, const struct stat *now, struct keeping keeping) {
+static mode_t mode_for(const struct stat *st, const struct stat *now) {
   mode_t mode = st->st_mode & 07777;
-  if (now->st_uid != st->st_uid || now->st_gid != st->st_gid) mode &= ~(mode_t)(keeping.everything ? S_ISUID | S_ISGID : SPECIAL_BITS);
-  /* A directory made in a set-group-id directory is one too. */
-  if (S_ISDIR(st->st_mode) && !keeping.everything) mode |= now->st_mode & S_ISGID;
-  return mode;
-}
-
-/* Whom the copy is to belong to; false where it stays with who made it. */
-static bool owner_for(const struct stat *st, struct keeping keeping, uid_t *uid, gid_t *gid) {
-  const struct stat *owner = keeping.everything ? st : keeping.replaced;
-  if (!owner) return false;
-  *uid = owner->st_uid;
-  *gid = owner->st_gid;
-  return true;
+  return now->st_uid != st->st_uid || now->st_gid != st->st_gid ? mode & ~(mode_t)SPECIAL_BITS : mode;
 }
 
 static bool not_permitted(void) { return errno == EPERM || errno == EINVAL; }
@@ -146,32 +131,28 @@ static bool not_permitted(void) { return errno == EPERM || errno == EINVAL; }
 /* The maker of a file may change its mode and times: a refusal is the file system's, which keeps none (FAT, for instance). */
 static int mode_problem(void) { return errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS ? 0 : errno; }
 
-int attributes_copy(int from, int to, const struct stat *st, struct keeping keeping) {
+/* Who may not give the file away may perhaps give it a group. */
+int attributes_copy(int from, int to, const struct stat *st) {
   struct stat now;
-  uid_t uid;
-  gid_t gid;
   struct timespec times[2] = {st->st_atim, st->st_mtim};
-  /* Who may not give the file away may perhaps give it a group. */
-  if (owner_for(st, keeping, &uid, &gid) && fchown(to, uid, gid) && (!not_permitted() || (fchown(to, (uid_t)-1, gid) && !not_permitted()))) return errno;
-  int problem = copy_xattrs(from, to, keeping.everything);
+  if (fchown(to, st->st_uid, st->st_gid) && (!not_permitted() || (fchown(to, (uid_t)-1, st->st_gid) && !not_permitted()))) return errno;
+  int problem = copy_xattrs(from, to);
   if (problem) return problem;
   if (fstat(to, &now)) return errno;
-  if (fchmod(to, mode_for(st, &now, keeping))) problem = mode_problem();
+  if (fchmod(to, mode_for(st, &now))) problem = mode_problem();
   if (problem) return problem;
   return futimens(to, times) ? mode_problem() : 0;
 }
 
-int attributes_set(int parent, const char *name, const struct stat *st, struct keeping keeping) {
+int attributes_set(int parent, const char *name, const struct stat *st) {
   enum { NO_FOLLOW = AT_SYMLINK_NOFOLLOW };
   struct stat now;
-  uid_t uid;
-  gid_t gid;
   struct timespec times[2] = {st->st_atim, st->st_mtim};
-  if (owner_for(st, keeping, &uid, &gid) && fchownat(parent, name, uid, gid, NO_FOLLOW) &&
-      (!not_permitted() || (fchownat(parent, name, (uid_t)-1, gid, NO_FOLLOW) && !not_permitted())))
+  if (fchownat(parent, name, st->st_uid, st->st_gid, NO_FOLLOW) &&
+      (!not_permitted() || (fchownat(parent, name, (uid_t)-1, st->st_gid, NO_FOLLOW) && !not_permitted())))
     return errno;
   if (fstatat(parent, name, &now, NO_FOLLOW)) return errno;
-  int problem = !S_ISLNK(st->st_mode) && fchmodat(parent, name, mode_for(st, &now, keeping), NO_FOLLOW) ? mode_problem() : 0;
+  int problem = !S_ISLNK(st->st_mode) && fchmodat(parent, name, mode_for(st, &now), NO_FOLLOW) ? mode_problem() : 0;
   if (problem) return problem;
   return utimensat(parent, name, times, NO_FOLLOW) ? mode_problem() : 0;
 }

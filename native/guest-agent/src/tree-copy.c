@@ -35,7 +35,7 @@ struct target {
 struct copy {
   const struct tree_call *call;
   struct tree_options options;
-  bool everything; /* a move: owner, attributes and hard links are kept */
+  bool moves; /* directories at the destination are replaced and not filled, and nothing may be mounted in the source */
   const struct place *source;
   const struct place *destination;
   struct walk walk;       /* of the source */
@@ -108,7 +108,7 @@ static int check_replaced(const struct copy *c, const struct stat *st, const str
   if (S_ISLNK(there->st_mode)) return 0;
   if (!S_ISREG(there->st_mode)) return fail_at(c, c->destination, EINVAL, "not a regular file: ");
   /* A file that may not be written may not be replaced by a copy either. AT_EACCESS: by the rights taken on for this call. */
-  return c->everything || faccessat(slot->parent, slot->name, W_OK, AT_EACCESS) == 0 ? 0 : errno;
+  return c->moves || faccessat(slot->parent, slot->name, W_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
 static int prepare_slot(const struct copy *c, const struct stat *st, struct slot *slot) {
@@ -117,7 +117,7 @@ static int prepare_slot(const struct copy *c, const struct stat *st, struct slot
   slot->exists = fstatat(slot->parent, slot->name, &slot->replaced, AT_SYMLINK_NOFOLLOW) == 0;
   if (!slot->exists && errno != ENOENT) return errno;
   int problem = slot->exists ? fail_at(c, c->destination, check_replaced(c, st, slot), "") : 0;
-  if (problem || (slot->exists && S_ISDIR(st->st_mode) && !c->everything)) return problem;
+  if (problem || (slot->exists && S_ISDIR(st->st_mode) && !c->moves)) return problem;
   return temporary_draw(TEMPORARY_COPY, slot->temporary);
 }
 
@@ -153,13 +153,9 @@ static void remove_made(int parent, const char *name) {
   (void)tree_remove(&place, &call);
 }
 
-static struct keeping keeping_for(const struct copy *c, const struct slot *slot) {
-  return (struct keeping){c->everything, slot->exists && S_ISREG(slot->replaced.st_mode) ? &slot->replaced : NULL};
-}
-
-static int fill_file(struct copy *c, int from, int to, const struct slot *slot, const struct stat *st) {
+static int fill_file(struct copy *c, int from, int to, const struct stat *st) {
   int problem = content_copy(from, to, st->st_size, c->call->limit, c->call->cancelled);
-  return problem ? problem : attributes_copy(from, to, st, keeping_for(c, slot));
+  return problem ? problem : attributes_copy(from, to, st);
 }
 
 static int make_file(struct copy *c, const struct slot *slot) {
@@ -170,7 +166,7 @@ static int make_file(struct copy *c, const struct slot *slot) {
   int to = problem ? -1 : openat(slot->parent, made_name(slot), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (!problem && to < 0) problem = errno;
   if (to >= 0) {
-    problem = fill_file(c, from, to, slot, &st);
+    problem = fill_file(c, from, to, &st);
     if (close(to) && !problem) problem = errno;
     if (problem) (void)unlinkat(slot->parent, made_name(slot), 0);
   }
@@ -186,27 +182,44 @@ static int make_link(const struct copy *c, const struct slot *slot) {
   return symlinkat(target, slot->parent, made_name(slot)) ? errno : 0;
 }
 
+/* Where in the destination something is now that will be at `path`: directories around what is copied may have temporary names still. */
+static bool path_by_now(const struct copy *c, const char *path, struct buffer *now) {
+  bool around = true;
+  for (size_t level = 0;; level++) {
+    size_t length = strcspn(path, "/");
+    const char *end = path + length;
+    around = around && *end && level + 1 < depth_of(c) && strlen(walk_name(&c->walk, level)) == length && memcmp(walk_name(&c->walk, level), path, length) == 0;
+    const char *temporary = around ? c->levels[level + 1].temporary : "";
+    if (!buffer_append(now, *temporary ? temporary : path, *temporary ? strlen(temporary) : length)) return false;
+    if (!buffer_append(now, *end ? "/" : "", 1)) return false;
+    if (!*end) return true;
+    path = end + 1;
+  }
+}
+
 /* Links to the first name of the same file if it was copied; ENOENT when the file itself has to be copied. */
 static int make_hard_link(const struct copy *c, const struct stat *st, const struct slot *slot) {
   const char *first = c->targets.depth > 0 && st->st_nlink > 1 ? link_map_find(&c->links, st) : NULL;
-  if (!first) return ENOENT;
+  struct buffer path = {0};
   const char *name;
-  int parent = below_open(c->targets.directories[0].fd, first, &name);
+  if (!first) return ENOENT;
+  int parent = path_by_now(c, first, &path) ? below_open(c->targets.directories[0].fd, (const char *)buffer_data(&path), &name) : -1;
   int problem = parent < 0 || linkat(parent, name, slot->parent, made_name(slot), 0) ? ENOENT : 0;
   if (parent >= 0) close(parent);
+  buffer_free(&path);
   return problem;
 }
 
 static int remember_hard_link(struct copy *c, const struct stat *st) {
   struct buffer path = {0};
-  if (!c->everything || c->targets.depth == 0 || st->st_nlink < 2 || link_map_find(&c->links, st)) return 0;
+  if (c->targets.depth == 0 || st->st_nlink < 2 || link_map_find(&c->links, st)) return 0;
   bool added = path_from_top(c, &path) && link_map_add(&c->links, st, (const char *)buffer_data(&path));
   buffer_free(&path);
   return added ? 0 : ENOMEM;
 }
 
 static int make_node(struct copy *c, const struct stat *st, const struct slot *slot) {
-  if (c->everything && make_hard_link(c, st, slot) == 0) return 0;
+  if (make_hard_link(c, st, slot) == 0) return 0;
   int problem = 0;
   if (S_ISREG(st->st_mode)) {
     problem = make_file(c, slot);
@@ -216,7 +229,7 @@ static int make_node(struct copy *c, const struct stat *st, const struct slot *s
     else
       problem = mknodat(slot->parent, made_name(slot), (st->st_mode & S_IFMT) | 0600, st->st_rdev) ? errno : 0;
     if (problem) return problem;
-    problem = attributes_set(slot->parent, made_name(slot), st, keeping_for(c, slot));
+    problem = attributes_set(slot->parent, made_name(slot), st);
     if (problem) (void)unlinkat(slot->parent, made_name(slot), 0);
   }
   return problem ? problem : remember_hard_link(c, st);
@@ -255,7 +268,7 @@ static int enter_both(struct copy *c, int to) {
 
 /* Enters a directory of the source and the one of the destination that it fills. */
 static int enter_directory(struct copy *c, const struct stat *st, const struct slot *slot) {
-  struct target level = {.filling = slot->exists && !c->everything ? MERGED : slot->temporary[0] ? NEW : INSIDE_NEW, .replaces = slot->exists};
+  struct target level = {.filling = slot->exists && !c->moves ? MERGED : slot->temporary[0] ? NEW : INSIDE_NEW, .replaces = slot->exists};
   if (!c->options.recursive) return EISDIR;
   if (c->has_made && is_same_file(st, &c->made)) return 0;
   if (!make_room(c)) return ENOMEM;
@@ -277,7 +290,7 @@ static int finish_directory(struct copy *c) {
   struct stat st;
   int from = walk_fd(&c->walk);
   if (c->levels[depth_of(c) - 1].filling == MERGED) return 0;
-  return fstat(from, &st) ? errno : attributes_copy(from, descent_fd(&c->targets), &st, (struct keeping){c->everything, NULL});
+  return fstat(from, &st) ? errno : attributes_copy(from, descent_fd(&c->targets), &st);
 }
 
 static int leave_directory(struct copy *c) {
@@ -293,10 +306,17 @@ static int leave_directory(struct copy *c) {
   return problem;
 }
 
+/* What is mounted in a source could be copied, but the source could not be removed. */
+static bool is_mounted(const struct copy *c) {
+  struct statx sx;
+  return c->moves && depth_of(c) > 0 && statx(source_parent(c), source_name(c), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &sx) == 0 && sx.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
 static int copy_once(struct copy *c) {
   struct stat st;
   struct slot slot;
   if (fstatat(source_parent(c), source_name(c), &st, AT_SYMLINK_NOFOLLOW)) return source_problem(errno);
+  if (is_mounted(c)) return fail_at(c, c->source, EBUSY, "");
   int problem = prepare_slot(c, &st, &slot);
   if (problem) return problem;
   return S_ISDIR(st.st_mode) ? enter_directory(c, &st, &slot) : copy_node(c, &st, &slot);
@@ -344,7 +364,7 @@ static void undo(struct copy *c) {
 }
 
 int copy_tree(const struct copy_request *request) {
-  struct copy copying = {.call = request->call, .options = request->options, .everything = request->everything, .source = request->source, .destination = request->destination};
+  struct copy copying = {.call = request->call, .options = request->options, .moves = request->moves, .source = request->source, .destination = request->destination};
   struct copy *c = &copying;
   int problem = copy_entry(c);
   while (!problem && depth_of(c) > 0) problem = copy_next(c);

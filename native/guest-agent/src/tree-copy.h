@@ -13,7 +13,7 @@ struct copy_request {
   const struct place *source;
   const struct place *destination;
   struct tree_options options;
-  bool everything; /* a move: owner, attributes and hard links are kept */
+  bool moves; /* the source is removed afterwards */
 };
 
 /* 0 or an errno, after which nothing is left of what was made. The caller has made sure that neither is inside the other. */

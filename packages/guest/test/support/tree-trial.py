@@ -6,10 +6,10 @@
 FIRST and SECOND are empty directories of two file systems; the twins are FIRST/product, FIRST/reference and the same in
 SECOND. The steps were done in "reference" and are to be repeated in "product"; "ok" says whether each must succeed.
 
-Where the file calls promise something other than cp -rT -P --remove-destination --preserve=mode,timestamps and mv -T do,
-this script does what docs/reference/files.md says: nothing is replaced without being asked to, FIFOs, sockets and devices
-are never replaced, special bits stay with their owner, a replaced file keeps its owner, a directory that is there keeps
-its attributes, and two trees of which one is inside the other, or two names of one file, are refused.
+Where the file calls promise something other than cp -aT --remove-destination and mv -T do, this script does what
+docs/reference/files.md says: nothing is replaced without being asked to, FIFOs, sockets and devices are never replaced,
+a directory that is there keeps its attributes, and two trees of which one is inside the other, or two names of one file,
+are refused.
 """
 import errno, hashlib, json, os, random, socket, stat, subprocess, sys
 
@@ -187,27 +187,17 @@ class Reference:
             return True
         return bool(there and stat.S_ISDIR(here.st_mode) and stat.S_ISDIR(there.st_mode) and one.startswith(two))
 
-    def copied(self, source, destination, before, inherited):
+    def copied(self, source, destination, before):
         """What differs from cp: see the top of this file."""
-        here, there = os.lstat(source), os.lstat(destination)
-        old = before.get(destination)
-        if stat.S_ISDIR(here.st_mode):
-            for name in os.listdir(source):
-                self.copied(os.path.join(source, name), os.path.join(destination, name), before, bool(old.st_mode & stat.S_ISGID) if old else inherited)
-            if old:
-                os.chmod(destination, stat.S_IMODE(old.st_mode))
-                return
-        if old and stat.S_ISREG(old.st_mode):
-            os.lchown(destination, old.st_uid, old.st_gid)
-            there = os.lstat(destination)
-        if stat.S_ISLNK(here.st_mode):
+        here, old = os.lstat(source), before.get(destination)
+        if not stat.S_ISDIR(here.st_mode):
             return
-        mode = stat.S_IMODE(here.st_mode)
-        if (here.st_uid, here.st_gid) != (there.st_uid, there.st_gid):
-            mode &= 0o777
-        if stat.S_ISDIR(here.st_mode) and inherited:
-            mode |= stat.S_ISGID
-        os.chmod(destination, mode)
+        for name in os.listdir(source):
+            self.copied(os.path.join(source, name), os.path.join(destination, name), before)
+        if old:
+            os.lchown(destination, old.st_uid, old.st_gid)
+        # As cp(1) with access lists, in a set-group-id directory, does not.
+        os.chmod(destination, stat.S_IMODE((old or here).st_mode))
 
     def before(self, source, destination, found):
         here, there = facts(source), facts(destination)
@@ -257,10 +247,9 @@ class Reference:
         ok = made
         if made and verb == "copy":
             old = self.before(source, destination, {})
-            inherited = bool(os.stat(os.path.dirname(destination)).st_mode & stat.S_ISGID)
-            ok = self.run(b"cp", b"-rTP", b"--remove-destination", b"--preserve=mode,timestamps", b"--", source, destination)
+            ok = self.run(b"cp", b"-aT", b"--remove-destination", b"--", source, destination)
             if ok:
-                self.copied(source, destination, old, inherited)
+                self.copied(source, destination, old)
         elif made:
             ok = self.run(b"mv", b"-fT", b"--", source, destination)
         if not ok:
