@@ -16,7 +16,7 @@
 #include "status.h"
 #include "tree.h"
 
-enum operation { OP_STAT = 32, OP_LIST, OP_MKDIR, OP_REMOVE, OP_MOVE, OP_COPY, OP_CHMOD, OP_SYMLINK };
+enum operation { OP_STAT = 32, OP_LIST, OP_MKDIR, OP_REMOVE, OP_MOVE, OP_COPY, OP_CHMOD, OP_SYMLINK, OP_LIST_PAGE };
 
 /* A file that is copied while other requests wait. */
 enum { SMALL_FILE = 1 << 20 };
@@ -174,7 +174,7 @@ static int do_chmod(const char *path, struct reader *r, const struct file_scope 
 int file_call(uint16_t op, struct reader *r, const struct file_scope *scope, struct buffer *body) {
   struct user user;
   char path[PATH_LIMIT + 1];
-  if (op < OP_STAT || op > OP_SYMLINK) return fail_with(body, STATUS_BAD_REQUEST, "unknown operation");
+  if (op < OP_STAT || op > OP_LIST_PAGE) return fail_with(body, STATUS_BAD_REQUEST, "unknown operation");
   int status = files_begin(r, &user, path, body);
   if (status == STATUS_OK) {
     switch (op) {
@@ -184,6 +184,10 @@ int file_call(uint16_t op, struct reader *r, const struct file_scope *scope, str
       case OP_LIST:
         drop_slashes(path);
         status = list_call(path, r, scope, body);
+        break;
+      case OP_LIST_PAGE:
+        drop_slashes(path);
+        status = list_page_call(path, r, scope, body);
         break;
       case OP_MKDIR:
         status = do_mkdir(path, r, body);

@@ -124,6 +124,12 @@ export const guestErrors = {
     "Devices, pipes and sockets cannot be read or written through the file API.",
   ),
   directory_not_empty: user("conflict", 409, "directory is not empty: {path}", "Remove it recursively."),
+  too_many_entries: user(
+    "too_large",
+    413,
+    "{path} has more entries than fit one answer: at most 100,000, or 15 MiB of them",
+    "List it in pages, with `limit` and `cursor`.",
+  ),
   permission_denied: user(
     "forbidden",
     403,

@@ -50,6 +50,8 @@ export function fileError(error: unknown, context: FileContext): unknown {
       return new WrennError("path_invalid", { problem: "a name or the whole path is too long" }, cause);
     case status.noSuchUser:
       return new WrennError("user_not_found", { user }, cause);
+    case status.tooLarge:
+      return new WrennError("too_many_entries", { path }, cause);
     case errno.ELOOP:
       return new WrennError("path_invalid", { problem: `too many symbolic links: ${path}` }, cause);
     case errno.EBUSY:

@@ -71,6 +71,59 @@ test("of a file that is longer than its description no byte past the described s
   assert.ok(Buffer.concat(given).length <= 5);
 });
 
+test("an agent without pages is asked for its whole list, of which pages are cut", async () => {
+  const paths = ["a", "a/b", "a-b", "c", "c/d"].map((path) => `/top/${path}`);
+  const socket = join(agent.directory, "earlier-lists.sock");
+  await using lists = await ScriptedLane.listen(socket, (op) => {
+    if (op !== operation.listDirectory)
+      return { status: status.badRequest, body: Buffer.from("unknown operation") };
+    const count = Buffer.alloc(4);
+    count.writeUInt32LE(paths.length);
+    return { status: status.ok, body: Buffer.concat([count, ...paths.map((path) => entryOf(path, 0))]) };
+  });
+  const earlier = await agent.connect({ interactive: agent.interactive, bulk: socket });
+  await using ending = { [Symbol.asyncDispose]: () => earlier.detach() };
+  for (const limit of [1, 2, 5, 6]) {
+    const found: string[] = [];
+    for (let after: string | undefined, isLast = false; !isLast;) {
+      const page = await earlier.files.listPage(
+        "/top",
+        { depth: 2, limit, ...(after === undefined ? {} : { after }) },
+        { signal },
+      );
+      assert.ok(page.entries.length <= limit);
+      found.push(...page.entries.map(({ path }) => path));
+      after = page.next;
+      isLast = after === undefined;
+    }
+    assert.deepEqual(found, paths, `limit ${limit}`);
+  }
+  void [lists, ending];
+});
+
+test("an agent that sets modes of new files only gets the mode of a file that exists by a second call", async () => {
+  const socket = join(agent.directory, "earlier-modes.sock");
+  const asked: (number | string)[] = [];
+  await using modes = await ScriptedLane.listen(socket, (op, body) => {
+    if (op === operation.write) {
+      const flags = body.readUInt32LE(body.length - 4);
+      asked.push(`write ${flags}`);
+      if (flags > 3) return { status: status.badRequest, body: Buffer.from("WRITE does not parse") };
+      return { status: status.ok, body: new guestChannel.BodyWriter().u64(1 << 20).finish() };
+    }
+    asked.push(op);
+    return op === operation.commit || op === operation.changeMode
+      ? { status: status.ok, body: entryOf("/file", 0) }
+      : { status: status.unknownHandle, body: Buffer.of() };
+  });
+  const earlier = await agent.connect({ interactive: agent.interactive, bulk: socket });
+  await using ending = { [Symbol.asyncDispose]: () => earlier.detach() };
+  const nothing = (async function* () {})();
+  await earlier.files.write("/file", nothing, { signal, mode: 0o755 });
+  assert.deepEqual(asked, ["write 5", "write 1", operation.commit, operation.changeMode]);
+  void [modes, ending];
+});
+
 test("an agent without resumable uploads is said to have none", async () => {
   const { uploads } = link.files;
   const unsupported = (error: unknown): boolean => WrennError.is(error, "uploads_unsupported");

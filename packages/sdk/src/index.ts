@@ -40,6 +40,7 @@ export type { EventActor, EventResource, EventsOptions, EventType, WrennEvent } 
 export type { FileEntry } from "./files/file-entry.ts";
 export type {
   DownloadOptions,
+  EntriesOptions,
   FileDownload,
   FileOptions,
   ListOptions as FileListOptions,

@@ -7,6 +7,8 @@ import { GuestCommands } from "./guest-commands.ts";
 
 /** Levels of one list of the server. */
 const DEPTH = 100;
+/** Entries of one request for a list. */
+const PAGE = 5000;
 
 export interface CapsuleSide {
   readonly capsule: Capsule;
@@ -95,9 +97,10 @@ export class CapsuleSource implements CopySource {
     report: (failure: CopyFailure) => void,
   ): Promise<void> {
     const { user, signal, capsule } = this.#side;
-    let entries: readonly FileEntry[];
+    const entries: FileEntry[] = [];
     try {
-      entries = await capsule.files.list(real, { depth: DEPTH, user, signal });
+      for await (const entry of capsule.files.entries(real, { depth: DEPTH, pageSize: PAGE, user, signal }))
+        entries.push(entry);
     } catch (error) {
       report(failureOf(prefix, error));
       return;

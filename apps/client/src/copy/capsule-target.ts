@@ -17,6 +17,8 @@ const DIRECTORY_MODE = 0o755;
 /** What a directory needs to be filled. */
 const OWNER_WRITES = 0o300;
 const DEPTH = 100;
+/** Entries of one request for a list. */
+const PAGE = 5000;
 export const REQUESTS = 16;
 
 /** A path of a capsule that is copied to. The server makes each file appear whole, whatever becomes of this process. */
@@ -182,11 +184,11 @@ export class CapsuleTarget implements CopyTarget {
     const { capsule, user, signal } = this.#side;
     const [found] = await this.#commands.targets([this.#path]);
     const root = found?.path ?? this.#path;
-    const entries = await capsule.files.list(root, { depth: DEPTH, user, signal });
     const length = root === "/" ? 1 : root.length + 1;
-    this.#links = new Set(
-      entries.filter(({ kind }) => kind === "symlink").map(({ path }) => path.slice(length)),
-    );
+    const links = new Set<string>();
+    const entries = capsule.files.entries(root, { depth: DEPTH, pageSize: PAGE, user, signal });
+    for await (const { kind, path } of entries) if (kind === "symlink") links.add(path.slice(length));
+    this.#links = links;
   }
 
   #absolute(path: string): string {

@@ -20,7 +20,10 @@ const UploadQuery = Type.Intersect([
   ContentQuery,
   Type.Object({
     mode: Type.Optional(
-      Type.String({ pattern: "^[0-7]{3,4}$", description: "Octal permissions of a new file" }),
+      Type.String({
+        pattern: "^[0-7]{3,4}$",
+        description: "Octal permissions; a file that exists keeps its own without them",
+      }),
     ),
   }),
 ]);
@@ -57,7 +60,7 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
       schema: {
         summary: "Upload a file",
         description:
-          "The body is the file, of any size. It appears at once and whole or not at all; parents are made. `Content-Digest: sha-256=:…:` is verified; `If-None-Match: *` refuses to replace a file.",
+          "The body is the file, of any size. It appears at once and whole or not at all; parents are made. A file with hard links, a mount point, and one whose owner or directory allows no new file are written in place when all is there. `Content-Digest: sha-256=:…:` is verified; `If-None-Match: *` refuses to replace a file.",
         tags: ["files"],
         consumes: ["application/octet-stream"],
         params: CapsuleParams,

@@ -3,6 +3,7 @@ import type { CapsuleFiles } from "@wrenn/protocol";
 import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
 import { Entry, entryJson } from "./entry-json.ts";
+import { fileCursor, filePageFields, requestedFilePage } from "./list-pages.ts";
 import { abortWhenGone } from "./transfer.ts";
 import { teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
@@ -20,12 +21,19 @@ const Path = Type.String({
 const user = Type.Optional(
   Type.String({ maxLength: 64, description: "Whose permissions hold; root when absent" }),
 );
+const ListAnswer = Type.Object({
+  entries: Type.Array(Entry),
+  next_cursor: Type.Optional(
+    Type.String({ description: "`cursor` of the next page; the last page has none" }),
+  ),
+});
 const EntryAnswer = Type.Object({ entry: Entry });
 
 const PathBody = Type.Object({ path: Path, user });
 const ListBody = Type.Object({
   path: Path,
   depth: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_DEPTH })),
+  ...filePageFields,
   user,
 });
 const MoveBody = Type.Object({
@@ -81,17 +89,25 @@ export function registerFileRoutes(app: App, { capsules }: FileRoutesDeps, base:
       schema: {
         ...schema,
         summary: "List a directory",
+        description:
+          "Sorted by the bytes of names, each directory before what is in it. With `limit` or `cursor` one page, and `next_cursor` (also as `X-Next-Cursor`) if others follow; an entry that exists all the time is on exactly one page. Without them everything, up to 100,000 entries and 15 MiB (413 above).",
         body: ListBody,
-        response: { 200: Type.Object({ entries: Type.Array(Entry) }), ...refusals },
+        response: { 200: ListAnswer, ...refusals },
       },
     },
     async (request, reply) => {
       const { path, depth = 1, user } = request.body;
       const called = { request, reply, id: request.params.id, user };
-      const entries = await perform(`listing ${path}`, called, (files, options) =>
-        files.list(path, depth, options),
+      const page = requestedFilePage(request.body);
+      const { entries, next } = await perform(`listing ${path}`, called, async (files, options) =>
+        page
+          ? await files.listPage(path, { depth, ...page }, options)
+          : { entries: await files.list(path, depth, options) },
       );
-      return { entries: entries.map(entryJson) };
+      if (next === undefined) return { entries: entries.map(entryJson) };
+      const cursor = fileCursor(next);
+      void reply.header("x-next-cursor", cursor);
+      return { entries: entries.map(entryJson), next_cursor: cursor };
     },
   );
 

@@ -33,7 +33,10 @@ const NewUploadBody = Type.Object({
   path: Type.String({ minLength: 1, maxLength: 16_384 }),
   size: Type.Integer({ minimum: 0, maximum: 10 ** 15 - 1, description: "Bytes of the whole file" }),
   mode: Type.Optional(
-    Type.String({ pattern: "^[0-7]{3,4}$", description: "Octal permissions of a new file" }),
+    Type.String({
+      pattern: "^[0-7]{3,4}$",
+      description: "Octal permissions; a file that exists keeps its own without them",
+    }),
   ),
   user: Type.Optional(Type.String({ maxLength: 64 })),
 });

@@ -138,6 +138,7 @@ function filesOf(id: string): CapsuleFiles {
   return {
     stat: find,
     list: async () => [entry(furniture.file)],
+    listPage: async () => ({ entries: [entry(furniture.file)] }),
     makeDirectory: async (path) => ({ ...entry(path), type: "directory" }),
     remove: async (path) => void (await find(path)),
     move: async (source, destination) => {

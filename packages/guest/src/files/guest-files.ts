@@ -10,6 +10,8 @@ import type {
   FileContent,
   FileEntry,
   FileOptions,
+  FilePage,
+  FilePageRequest,
   WriteOptions,
 } from "@wrenn/protocol";
 import type { Lane } from "../lane/lane.ts";
@@ -22,9 +24,10 @@ import { FileDownload } from "./file-download.ts";
 import type { FileDownloadOptions } from "./file-download.ts";
 import { GuestUploads } from "./guest-uploads.ts";
 import type { GuestUploadsDeps } from "./guest-uploads.ts";
+import { pageOf, requestPage } from "./list-pages.ts";
 import { encodePath } from "./names.ts";
 import { reserveUpload } from "./upload-room.ts";
-import { DEFAULT_FILE_MODE, writeFlags } from "./write-request.ts";
+import { requestWrite } from "./write-request.ts";
 
 const { operation } = guestChannel;
 const TO_THE_END = 0xff_ff_ff_ff_ff_ff_ff_ffn;
@@ -62,11 +65,25 @@ export class GuestFiles implements CapsuleFiles {
   }
 
   async list(path: string, depth: number, options: FileOptions): Promise<readonly FileEntry[]> {
-    const body = begin(path, options).u32(Math.max(1, depth)).u32(LIST_LIMIT);
+    return await this.#listings.run(() => this.#listAll(path, depth, options), options.signal);
+  }
+
+  async listPage(path: string, request: FilePageRequest, options: FileOptions): Promise<FilePage> {
+    const { user = "root", signal } = options;
     return await this.#listings.run(async () => {
-      const answer = await this.#request(operation.listDirectory, body, "listing", path, options);
-      return answer.list(() => readEntry(answer), LIST_LIMIT);
-    }, options.signal);
+      try {
+        const page = await requestPage(this.#lane, begin(path, options), request, signal);
+        return page ?? pageOf(await this.#listAll(path, request.depth, options), request);
+      } catch (error) {
+        throw fileError(error, { operation: "listing", path, user });
+      }
+    }, signal);
+  }
+
+  async #listAll(path: string, depth: number, options: FileOptions): Promise<readonly FileEntry[]> {
+    const body = begin(path, options).u32(Math.max(1, depth)).u32(LIST_LIMIT);
+    const answer = await this.#request(operation.listDirectory, body, "listing", path, options);
+    return answer.list(() => readEntry(answer), LIST_LIMIT);
   }
 
   async makeDirectory(path: string, options: FileOptions): Promise<FileEntry> {
@@ -166,11 +183,8 @@ export class GuestFiles implements CapsuleFiles {
     options: FileOptions & WriteOptions,
   ): Promise<FileEntry> {
     const handle = this.#nextHandle();
-    const body = begin(path, options, handle)
-      .u32(options.mode ?? DEFAULT_FILE_MODE)
-      .u32(writeFlags(options));
     using room = reserveUpload(this.#buffer);
-    await this.#request(operation.write, body, "writing", path, options);
+    const { isModeKept } = await this.#beginWrite(handle, path, options);
     const upload = new OutboundStream(
       this.#lane,
       guestChannel.streamId(handle, guestChannel.stream.input),
@@ -186,13 +200,30 @@ export class GuestFiles implements CapsuleFiles {
       }
       await upload.write(new Uint8Array(), 0, options.signal);
       const commit = new guestChannel.BodyWriter().u32(handle).u64(size).u8(0);
-      return readEntry(await this.#request(operation.commit, commit, "writing", path, options));
+      const entry = readEntry(await this.#request(operation.commit, commit, "writing", path, options));
+      const { mode = entry.mode } = options;
+      if (isModeKept || mode === entry.mode) return entry;
+      return await this.changeMode(path, mode, { ...options, recursive: false });
     } catch (error) {
       // The new file goes, the old one stays.
       this.#abandon(handle);
       throw fileError(error, { operation: "writing", path, user: options.user ?? "root" });
     } finally {
       upload.remove();
+    }
+  }
+
+  async #beginWrite(
+    handle: number,
+    path: string,
+    options: FileOptions & WriteOptions,
+  ): Promise<{ readonly isModeKept: boolean }> {
+    try {
+      return await requestWrite(options, (append) =>
+        this.#lane.request(operation.write, append(begin(path, options, handle)).finish(), options.signal),
+      );
+    } catch (error) {
+      throw fileError(error, { operation: "writing", path, user: options.user ?? "root" });
     }
   }
 

@@ -20,7 +20,7 @@ import { fileError } from "../refusal-to-error.ts";
 import { readEntry } from "./entry.ts";
 import { encodePath } from "./names.ts";
 import { reserveUpload } from "./upload-room.ts";
-import { DEFAULT_FILE_MODE, writeFlags } from "./write-request.ts";
+import { requestWrite } from "./write-request.ts";
 
 const { operation, status } = guestChannel;
 const { errno } = constants;
@@ -54,17 +54,22 @@ export class GuestUploads implements CapsuleUploads {
   }
 
   async create({ id, path, size }: NewUpload, options: FileOptions & WriteOptions): Promise<UploadState> {
-    const { user, mode = DEFAULT_FILE_MODE, signal } = options;
-    const body = new guestChannel.BodyWriter()
-      .text(id)
-      .u64(size)
-      .u64(this.#lifetimeMs)
-      .text(user ?? "")
-      .bytes(encodePath(path))
-      .u32(mode)
-      .u32(writeFlags(options));
-    const context = { id, path, ...defined({ user }) };
-    return readState(await this.#request(operation.uploadCreate, body, context, signal));
+    const { user, signal } = options;
+    const begin = (): guestChannel.BodyWriter =>
+      new guestChannel.BodyWriter()
+        .text(id)
+        .u64(size)
+        .u64(this.#lifetimeMs)
+        .text(user ?? "")
+        .bytes(encodePath(path));
+    try {
+      const { answer } = await requestWrite(options, (append) =>
+        this.#deps.lane.request(operation.uploadCreate, append(begin()).finish(), signal),
+      );
+      return readState(answer);
+    } catch (error) {
+      throw uploadError(error, { id, path, ...defined({ user }) });
+    }
   }
 
   async state(id: string, { signal }: UploadOptions): Promise<UploadState> {

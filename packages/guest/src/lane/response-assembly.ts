@@ -8,6 +8,7 @@ const { operation } = guestChannel;
 const LONG_ANSWERS: ReadonlySet<number> = new Set([
   operation.list,
   operation.listDirectory,
+  operation.listPage,
   operation.ports,
   operation.configure,
 ]);

@@ -10,6 +10,8 @@ export function remoteFiles(client: LinkClient, id: string): CapsuleFiles {
     stat: async (path, given) => await client.call("file.stat", [id, path, sent(given)], given.signal),
     list: async (path, depth, given) =>
       await client.call("file.list", [id, path, depth, sent(given)], given.signal),
+    listPage: async (path, request, given) =>
+      await client.call("file.listPage", [id, path, request, sent(given)], given.signal),
     makeDirectory: async (path, given) =>
       await client.call("file.makeDirectory", [id, path, sent(given)], given.signal),
     remove: async (path, given) => await client.call("file.remove", [id, path, sent(given)], given.signal),

@@ -7,6 +7,8 @@ import {
   ConsoleLog,
   Count,
   FileEntry,
+  FilePage,
+  FilePageRequest,
   HeldOutput,
   HostFacts,
   HostStorage,
@@ -186,6 +188,12 @@ export const calls = {
     Type.Tuple([Id, Text, Count, FileArguments]),
     Type.Array(FileEntry),
     (agent, [id, path, depth, options], signal) => agent.files(id).list(path, depth, { ...options, signal }),
+  ),
+  "file.listPage": call(
+    Type.Tuple([Id, Text, FilePageRequest, FileArguments]),
+    FilePage,
+    (agent, [id, path, request, options], signal) =>
+      agent.files(id).listPage(path, request, { ...options, signal }),
   ),
   "file.makeDirectory": call(
     Type.Tuple([Id, Text, FileArguments]),

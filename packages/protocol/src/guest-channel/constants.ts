@@ -44,6 +44,7 @@ export const operation = {
   copy: 37,
   changeMode: 38,
   symlink: 39,
+  listPage: 40,
   read: 48,
   write: 49,
   commit: 50,

@@ -9,7 +9,7 @@ export interface FileOptions {
 }
 
 export const WriteOptions = Type.Object({
-  /** Permission bits of a new file; 0644 when absent. An existing file keeps its own. */
+  /** Permission bits; when absent a new file has 0644, and an existing one keeps its own. */
   mode: Type.Optional(Count),
   /** Fails with `path_exists` instead of replacing. */
   exclusive: Type.Optional(Type.Boolean()),
@@ -44,3 +44,24 @@ export const FileEntry = Type.Object({
   targetType: Type.Optional(FileType),
 });
 export type FileEntry = Described<typeof FileEntry>;
+
+/** Entries of one page of a list; the guest allows at most this many. */
+export const FILE_PAGE_LIMIT = 10_000;
+
+export const FilePageRequest = Type.Object({
+  /** Levels below the directory. */
+  depth: Count,
+  /** Most entries, up to {@link FILE_PAGE_LIMIT}. */
+  limit: Count,
+  /** `next` of the page before; absent for the first page. */
+  after: Type.Optional(Text),
+});
+export type FilePageRequest = Described<typeof FilePageRequest>;
+
+export const FilePage = Type.Object({
+  /** In the order of their paths. A page may have fewer entries than it was to have, also when others follow. */
+  entries: Type.Array(FileEntry),
+  /** Path of the last entry, relative to the directory; absent on the last page. */
+  next: Type.Optional(Text),
+});
+export type FilePage = Described<typeof FilePage>;

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { Count, Text } from "./scalars.ts";
-import type { FileEntry, FileOptions, WriteOptions } from "./file-facts.ts";
+import type { FileEntry, FileOptions, FilePage, FilePageRequest, WriteOptions } from "./file-facts.ts";
 import type { Described } from "./scalars.ts";
 import type { CapsuleUploads } from "./uploads.ts";
 
@@ -14,7 +14,10 @@ import type { CapsuleUploads } from "./uploads.ts";
 export interface CapsuleFiles {
   readonly uploads: CapsuleUploads;
   stat(path: string, options: FileOptions & { readonly follow?: boolean }): Promise<FileEntry>;
+  /** All entries at once. @throws WrennError `too_many_entries`: {@link listPage} has no limit. */
   list(path: string, depth: number, options: FileOptions): Promise<readonly FileEntry[]>;
+  /** A part of the list. An entry that exists all the time is on exactly one page, whatever else appears or vanishes. */
+  listPage(path: string, request: FilePageRequest, options: FileOptions): Promise<FilePage>;
   makeDirectory(path: string, options: FileOptions): Promise<FileEntry>;
   remove(path: string, options: FileOptions & { readonly recursive: boolean }): Promise<void>;
   move(
@@ -38,7 +41,10 @@ export interface CapsuleFiles {
    * appended meanwhile is not read. Aborting releases a file whose bytes are not read.
    */
   read(path: string, options: FileOptions & { readonly range?: ByteRange }): Promise<FileContent>;
-  /** Replaces a file atomically with the bytes of `content`, making missing parents. When `content` throws, the old file stays. */
+  /**
+   * Replaces a file with the bytes of `content`, making missing parents: in one step unless that would take hard links, owner or a
+   * mount from it (docs/reference/files.md#uploads). When `content` throws, the old file stays.
+   */
   write(
     path: string,
     content: AsyncIterable<Uint8Array>,

@@ -62,6 +62,11 @@ export function fileContract(name: string, lab: ContractLab): void {
       (await files.list(at("tree"), depth, { signal })).map(({ path }) => path);
     assert.deepEqual(await paths(1), [at("tree/a")]);
     assert.deepEqual(await paths(2), [at("tree/a"), at("tree/a/file")]);
+    const first = await files.listPage(at("tree"), { depth: 2, limit: 1 }, { signal });
+    assert.deepEqual([first.entries.map(({ path }) => path), first.next], [[at("tree/a")], "a"]);
+    const second = await files.listPage(at("tree"), { depth: 2, limit: 1, after: "a" }, { signal });
+    assert.deepEqual([second.entries.map(({ path }) => path), second.next], [[at("tree/a/file")], undefined]);
+    await rejects(() => files.listPage(at("none"), { depth: 1, limit: 1 }, { signal }), "path_not_found");
     await rejects(() => files.remove(at("tree"), { signal, recursive: false }), "directory_not_empty");
     await files.remove(at("tree"), { signal, recursive: true });
     await rejects(() => files.stat(at("tree"), { signal }), "path_not_found", /tree/);

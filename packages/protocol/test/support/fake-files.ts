@@ -9,6 +9,8 @@ import type {
   FileContent,
   FileEntry,
   FileOptions,
+  FilePage,
+  FilePageRequest,
   WriteOptions,
 } from "@wrenn/protocol";
 import { FakeUploads } from "./fake-uploads.ts";
@@ -65,6 +67,20 @@ export class FakeFiles implements CapsuleFiles {
     return this.#below(directory)
       .filter((one) => posix.relative(directory, one).split("/").length <= depth)
       .map((one) => this.#entry(one));
+  }
+
+  async listPage(
+    path: string,
+    { depth, limit, after }: FilePageRequest,
+    options: FileOptions,
+  ): Promise<FilePage> {
+    const directory = this.#find(path, options);
+    const relative = (entry: FileEntry): string => posix.relative(directory, entry.path);
+    const all = await this.list(path, depth, options);
+    const rest = all.filter((entry) => after === undefined || inListOrder(relative(entry), after) > 0);
+    const entries = rest.slice(0, limit);
+    const last = entries.at(-1);
+    return { entries, ...(last && rest.length > limit ? { next: relative(last) } : {}) };
   }
 
   async makeDirectory(path: string, options: FileOptions): Promise<FileEntry> {
@@ -287,4 +303,10 @@ function tarEntry(name: string, { content, mode }: Node): Buffer {
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
   return Buffer.concat([header, bytes, Buffer.alloc((BLOCK - (bytes.length % BLOCK)) % BLOCK)]);
+}
+
+/** Compares paths as lists have them: by their components. */
+function inListOrder(one: string, other: string): number {
+  const [a, b] = [one.split("/").join("\0"), other.split("/").join("\0")];
+  return a < b ? -1 : Number(a > b);
 }

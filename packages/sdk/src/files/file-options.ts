@@ -23,7 +23,7 @@ export interface TransferOptions<Progress extends TransferProgress = TransferPro
 export interface WriteOptions<
   Progress extends TransferProgress = TransferProgress,
 > extends TransferOptions<Progress> {
-  /** Permissions of a new file, such as `0o755` or `"755"`; one that is replaced keeps its own. Default: 0o644. */
+  /** Permissions, such as `0o755` or `"755"`. Default: those of the file that is replaced, 0o644 for a new one. */
   readonly mode?: number | string | undefined;
   /** Whether an existing file is replaced; if not, it is refused with `path_exists`. Default: true. */
   readonly overwrite?: boolean | undefined;
@@ -64,6 +64,11 @@ export interface FileDownload extends ReadableStream<Uint8Array<ArrayBuffer>> {
 export interface ListOptions extends FileOptions {
   /** Levels below the directory, 1 to 100. Default: 1. */
   readonly depth?: number | undefined;
+}
+
+export interface EntriesOptions extends ListOptions {
+  /** Most entries of one request, 1 to 10,000. Default: 1,000. */
+  readonly pageSize?: number | undefined;
 }
 
 export interface MakeDirectoryOptions extends FileOptions {

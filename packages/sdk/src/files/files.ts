@@ -7,6 +7,7 @@ import { entryOf } from "./file-entry.ts";
 import type { EntryJson, FileEntry } from "./file-entry.ts";
 import type {
   DownloadOptions,
+  EntriesOptions,
   FileDownload,
   FileOptions,
   ListOptions,
@@ -26,6 +27,9 @@ import { writeFile } from "./write.ts";
 
 /** The server ends calls after 10 minutes. */
 const LONG_MS = 11 * 60_000;
+/** Entries of one request of {@link Files.entries}; the server allows at most {@link MAX_PAGE_SIZE}. */
+const PAGE_SIZE = 1000;
+const MAX_PAGE_SIZE = 10_000;
 const COMMON = ["user", "signal"] as const;
 const TRANSFER = [...COMMON, "onProgress"] as const;
 
@@ -157,11 +161,46 @@ export class Files {
     return await uploadFile({ http: this.#http, base: this.#base, path, find, options }, source);
   }
 
-  /** The entries of a directory, sorted by the bytes of their paths. @throws WrennError `not_a_directory`. */
+  /**
+   * The entries of a directory in one answer, sorted by the bytes of names, each directory before what is in it.
+   *
+   * @throws WrennError `not_a_directory`; `too_many_entries` above 100,000: {@link entries} has no limit.
+   */
   async list(path: string, options: ListOptions = {}): Promise<readonly FileEntry[]> {
     const call = { name: "files.list", known: ["depth"], isRepeatable: true, isLong: true };
     const { entries } = await this.#call<{ entries: readonly EntryJson[] }>(call, "list", { path }, options);
     return entries.map(entryOf);
+  }
+
+  /**
+   * The same entries, page by page as they are read, of a directory of any size. What exists all the time is given exactly once. It
+   * can be iterated several times; each time reads the directory again.
+   *
+   * @throws WrennError `invalid_option`, `unknown_option`; the iteration `not_a_directory`.
+   * @example
+   * ```ts
+   * for await (const { path } of capsule.files.entries("/etc", { pageSize: 100 })) if (path === "/etc/hostname") console.log(path); // → /etc/hostname
+   * ```
+   */
+  entries(path: string, { pageSize = PAGE_SIZE, ...options }: EntriesOptions = {}): AsyncIterable<FileEntry> {
+    const name = "files.entries";
+    requirePath(name, path);
+    requireKnownOptions(name, options, ["depth", ...COMMON]);
+    if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > MAX_PAGE_SIZE)
+      throw invalidOption(name, "pageSize", `must be a whole number from 1 to ${MAX_PAGE_SIZE}`);
+    const call = { name, known: ["depth"], isRepeatable: true, isLong: true };
+    const readPage = async (cursor: string | undefined): Promise<ListPage> =>
+      await this.#call<ListPage>(call, "list", { path, limit: pageSize, cursor }, options);
+    return {
+      async *[Symbol.asyncIterator]() {
+        for (let cursor: string | undefined, isLast = false; !isLast;) {
+          const { entries, next_cursor: next } = await readPage(cursor);
+          yield* entries.map(entryOf);
+          cursor = next;
+          isLast = next === undefined;
+        }
+      },
+    };
   }
 
   /** The entry of a path; a link at its end is not followed. @throws WrennError `path_not_found`. */
@@ -328,6 +367,11 @@ interface Call {
   readonly isRepeatable?: boolean;
   /** It may take minutes. */
   readonly isLong?: boolean;
+}
+
+interface ListPage {
+  readonly entries: readonly EntryJson[];
+  readonly next_cursor?: string;
 }
 
 type CallBody = Readonly<Record<string, unknown>>;

@@ -2818,12 +2818,18 @@ export interface ApiRoutes {
       readonly path: string;
       /** At least 0, at most 100. */
       readonly depth?: number;
+      /** Most entries of one page; with only a cursor 1000, without either all; at least 1, at most 10000. */
+      readonly limit?: number;
+      /** `next_cursor` of the page before; at most 40000 characters. */
+      readonly cursor?: string;
       /** Whose permissions hold; root when absent; at most 64 characters. */
       readonly user?: string;
     };
     readonly answers: {
       readonly 200: {
         readonly entries: readonly ApiSchemas["FileEntry"][];
+        /** `cursor` of the next page; the last page has none. */
+        readonly next_cursor?: string;
       };
     };
   };
