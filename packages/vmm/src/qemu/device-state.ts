@@ -2,17 +2,25 @@ import { createWriteStream } from "node:fs";
 import { chown, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { abortable, withDeadline, WrennError } from "@wrenn/core";
 import { dial } from "./qmp-client.ts";
 import type { QmpClient } from "./qmp-client.ts";
 
 /** A state is about 200 KiB; minutes of transfer would mean that QEMU hangs. */
 const TRANSFER_MS = 30_000;
-const POLL_MS = 1;
+/** QEMU reports each step of a transfer by an event. Without one it is asked again after this. */
+const ASK_AGAIN_MS = 50;
 /** More than any device list of ours can need. */
 const STATE_LIMIT = 64 << 20;
 
-const memoryStaysInItsFile = { capabilities: [{ capability: "x-ignore-shared", state: true }] } as const;
+/** Memory stays in its file. */
+const capabilities = {
+  capabilities: [
+    { capability: "x-ignore-shared", state: true },
+    { capability: "events", state: true },
+  ],
+} as const;
 
 /**
  * QEMU would have the guest announce its address five times after a restore, as if it had moved to another switch. Its interface
@@ -44,11 +52,14 @@ export async function saveDeviceState(
     });
     received.catch(() => {});
     try {
-      await new Promise<void>((resolve) => server.listen(socketPath, resolve));
-      await chown(socketPath, uid, uid);
-      await qmp.execute("migrate-set-capabilities", memoryStaysInItsFile, inner);
+      const listening = async (): Promise<void> => {
+        await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+        await chown(socketPath, uid, uid);
+      };
+      await Promise.all([listening(), qmp.execute("migrate-set-capabilities", capabilities, inner)]);
+      using steps = new TransferSteps(qmp);
       await qmp.execute("migrate", { uri: `unix:${socketPath}` }, inner);
-      await untilMigrated(qmp, inner);
+      await untilMigrated(qmp, steps, inner);
       await abortable(inner, received);
     } finally {
       server.close();
@@ -69,22 +80,26 @@ export async function loadDeviceState(
     throw new WrennError("machine_start_failed", { problem: `the device state has ${state.length} bytes` });
   }
   await withDeadline("loading the device state", TRANSFER_MS, signal, async (inner) => {
-    await qmp.execute("migrate-set-capabilities", memoryStaysInItsFile, inner);
-    await qmp.execute("migrate-set-parameters", noAnnouncement, inner);
-    await qmp.execute("migrate-incoming", { uri: `unix:${socketPath}` }, inner);
+    using steps = new TransferSteps(qmp);
+    // QEMU takes commands in their order: without pauses for the answers of each.
+    await Promise.all([
+      qmp.execute("migrate-set-capabilities", capabilities, inner),
+      qmp.execute("migrate-set-parameters", noAnnouncement, inner),
+      qmp.execute("migrate-incoming", { uri: `unix:${socketPath}` }, inner),
+    ]);
     const socket = await dial(socketPath, inner);
     // QEMU closes the connection in its own time; what became of the state is asked for below.
     socket.on("error", () => {});
     socket.end(state);
     try {
       for (;;) {
+        await steps.next(inner);
         const { status } = await qmp.execute("query-status", undefined, inner);
         if (status === "paused" || status === "prelaunch" || status === "running") return;
         if (status !== "inmigrate")
           throw new WrennError("machine_start_failed", {
             problem: `QEMU is ${status} after loading its state`,
           });
-        await pause(POLL_MS);
       }
     } finally {
       socket.destroy();
@@ -92,21 +107,58 @@ export async function loadDeviceState(
   });
 }
 
-async function untilMigrated(qmp: QmpClient, signal: AbortSignal): Promise<void> {
+async function untilMigrated(qmp: QmpClient, steps: TransferSteps, signal: AbortSignal): Promise<void> {
   for (;;) {
-    signal.throwIfAborted();
-    const answer = await qmp.execute("query-migrate", undefined, signal);
-    if (answer.status === "completed") return;
+    await steps.next(signal);
+    const [answer, { status }] = await Promise.all([
+      qmp.execute("query-migrate", undefined, signal),
+      qmp.execute("query-status", undefined, signal),
+    ]);
+    if (answer.status === "completed") {
+      if (status !== "finish-migrate") return;
+      // Its last step, after which it can run again, is not reported.
+      steps.expect();
+    }
     if (answer.status === "failed" || answer.status === "cancelled") {
       throw new WrennError("operation_failed", {
         operation: "saving the device state",
         problem: answer["error-desc"] ?? answer.status,
       });
     }
-    await pause(POLL_MS);
   }
 }
 
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
+/** The steps of a transfer, as QEMU's events report them. Asking every millisecond would take time from the loop that transfers. */
+class TransferSteps implements Disposable {
+  readonly #unsubscribe: () => void;
+  #step = Promise.withResolvers<void>();
+
+  constructor(qmp: QmpClient) {
+    this.#unsubscribe = qmp.onEvent((event) => {
+      if (event === "MIGRATION") this.#step.resolve();
+    });
+    void qmp.closed.then(() => this.#step.resolve());
+  }
+
+  /** Resolves with the next step, with one that was reported since the last call, or after a pause. @throws the signal's reason. */
+  async next(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const over = new AbortController();
+    const pause = sleep(ASK_AGAIN_MS, undefined, { signal: over.signal }).catch(() => {});
+    try {
+      await abortable(signal, Promise.race([this.#step.promise, pause]));
+    } finally {
+      over.abort();
+    }
+    this.#step = Promise.withResolvers<void>();
+  }
+
+  /** The next step is not reported: it is looked for at once. */
+  expect(): void {
+    this.#step.resolve();
+  }
+
+  [Symbol.dispose](): void {
+    this.#unsubscribe();
+  }
 }

@@ -97,10 +97,11 @@ export async function createQemuHypervisor(options: QemuOptions): Promise<Hyperv
       QmpClient.connect(join(spec.directory, machineFiles.qmp), process, signal),
     );
     release.defer(() => qmp.close());
-    await withLastWords(spec.directory, ready(qmp));
     const machine = new QemuMachine(spec.directory, record, qmp, cgroups, options.hasRoom);
     if ("background" in spec && spec.background) machine.beginInBackground();
-    await machine.inspect(signal);
+    await withLastWords(spec.directory, ready(qmp));
+    // One that is restored runs only now, and everything that QEMU reports of it was heard.
+    if ("kernel" in spec) await machine.inspect(signal);
     release.move();
     return machine;
   };

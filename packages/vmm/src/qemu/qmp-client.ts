@@ -61,8 +61,11 @@ export class QmpClient {
     return await withDeadline("QEMU's control socket", COMMAND_MS, signal, async (inner) => {
       const client = new QmpClient(await dial(path, inner, qemu));
       try {
-        await abortable(inner, client.#greeted.promise);
-        await client.execute("qmp_capabilities", undefined, inner);
+        // QEMU reads it after its greeting, which need not arrive here before.
+        await Promise.all([
+          abortable(inner, client.#greeted.promise),
+          client.execute("qmp_capabilities", undefined, inner),
+        ]);
         return client;
       } catch (error) {
         client.close();

@@ -82,8 +82,12 @@ export class RunStateMonitor {
   async stop(signal: AbortSignal): Promise<void> {
     await this.#inTurn(async () => {
       this.#requireNoStall();
-      await this.#deps.qmp.execute("stop", undefined, signal);
-      await this.requireStopped(signal);
+      // QEMU answers in order: the look is one at the stopped machine.
+      const [, look] = await Promise.all([
+        this.#deps.qmp.execute("stop", undefined, signal),
+        this.#look(signal),
+      ]);
+      this.#requireStoppedIn(look);
     });
   }
 
@@ -130,7 +134,10 @@ export class RunStateMonitor {
   /** @throws WrennError `operation_failed` when the CPUs run, `disk_full` or `machine_died` when QEMU stopped them. */
   async requireStopped(signal: AbortSignal): Promise<void> {
     this.#requireNoStall();
-    const { status, fullPath } = await this.#look(signal);
+    this.#requireStoppedIn(await this.#look(signal));
+  }
+
+  #requireStoppedIn({ status, fullPath }: Look): void {
     // Also where the last write before a stop found no room: that machine should run, and will when there is room.
     if (fullPath !== undefined && status !== "running") this.#beginStall(fullPath);
     this.#requireNoStall();
@@ -158,10 +165,11 @@ export class RunStateMonitor {
 
   async #look(signal: AbortSignal): Promise<Look> {
     const { qmp } = this.#deps;
-    const { status } = await qmp.execute("query-status", undefined, signal);
-    const disk = (await qmp.execute("query-block", undefined, signal)).find(
-      ({ device }) => device === DISK_ID,
-    );
+    const [{ status }, blocks] = await Promise.all([
+      qmp.execute("query-status", undefined, signal),
+      qmp.execute("query-block", undefined, signal),
+    ]);
+    const disk = blocks.find(({ device }) => device === DISK_ID);
     const isFull = status === "io-error" || disk?.["io-status"] === "nospace";
     return { status, fullPath: isFull ? placeOf(disk?.inserted?.file) : undefined };
   }
