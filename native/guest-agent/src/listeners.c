@@ -28,15 +28,19 @@ enum {
   DESCRIPTOR_LIMIT = 65536,
 };
 
+enum { TABLES = 4 };
+
 static const struct table {
   const char *path;
+  /* Of its line in /proc/net/sockstat{,6}. */
+  const char *name;
   enum listener_protocol protocol;
   uint8_t family;
-} tables[] = {
-    {"/proc/net/tcp", LISTENER_TCP, 4},
-    {"/proc/net/tcp6", LISTENER_TCP, 6},
-    {"/proc/net/udp", LISTENER_UDP, 4},
-    {"/proc/net/udp6", LISTENER_UDP, 6},
+} tables[TABLES] = {
+    {"/proc/net/tcp", "TCP: inuse ", LISTENER_TCP, 4},
+    {"/proc/net/tcp6", "TCP6: inuse ", LISTENER_TCP, 6},
+    {"/proc/net/udp", "UDP: inuse ", LISTENER_UDP, 4},
+    {"/proc/net/udp6", "UDP6: inuse ", LISTENER_UDP, 6},
 };
 
 enum listener_row listener_parse(const char *line, enum listener_protocol protocol, uint8_t family, struct listener *listener) {
@@ -78,8 +82,26 @@ static void visit_table(const struct table *table, listener_visitor *visit, void
   fclose(file);
 }
 
+unsigned int listener_unused_table(const char *line) {
+  for (unsigned int i = 0; i < TABLES; i++)
+    if (!strncmp(line, tables[i].name, strlen(tables[i].name))) return line[strlen(tables[i].name)] == '0' ? 1u << i : 0;
+  return 0;
+}
+
+static unsigned int unused_tables(const char *path) {
+  FILE *file = regular_file_open(path);
+  char line[256];
+  unsigned int unused = 0;
+  while (file && fgets(line, sizeof line, file)) unused |= listener_unused_table(line);
+  if (file) fclose(file);
+  return unused;
+}
+
+/* For each table the kernel looks through thousands of hash buckets, and in most capsules nothing listens: that is asked for first. */
 static void visit_all(listener_visitor *visit, void *context) {
-  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) visit_table(&tables[i], visit, context);
+  unsigned int unused = unused_tables("/proc/net/sockstat") | unused_tables("/proc/net/sockstat6");
+  for (size_t i = 0; i < TABLES; i++)
+    if (!(unused & 1u << i)) visit_table(&tables[i], visit, context);
 }
 
 /* FNV-1a over what makes a listener itself; its inode tells it from a successor on the same port. */

@@ -31,6 +31,12 @@ enum listener_row { ROW_LISTENER, ROW_OTHER, ROW_DAMAGED };
 /* Parses a line of /proc/net/{tcp,tcp6,udp,udp6}; fills `listener` only for ROW_LISTENER. */
 enum listener_row listener_parse(const char *line, enum listener_protocol protocol, uint8_t family, struct listener *listener);
 
+/*
+ * Parses a line of /proc/net/sockstat or sockstat6. Returns the bit of the table that has no sockets by it, in the order tcp, tcp6, udp,
+ * udp6; 0 for every other line.
+ */
+unsigned int listener_unused_table(const char *line);
+
 struct listener_summary listeners_summarise(void);
 
 /* PORTS, for hosts of earlier versions, and LISTENERS. */

@@ -34,6 +34,16 @@ static void broken_rows(void) {
   CHECK(l.port == 7);
 }
 
+static void unused_tables(void) {
+  CHECK(listener_unused_table("TCP: inuse 0 orphan 0 tw 0 alloc 1 mem 0\n") == 1);
+  CHECK(listener_unused_table("TCP6: inuse 0\n") == 2);
+  CHECK(listener_unused_table("UDP: inuse 0 mem 0\n") == 4);
+  CHECK(listener_unused_table("UDP6: inuse 0\n") == 8);
+  static const char *const others[] = {"",         "TCP: inuse 1 orphan 0", "TCP: inuse 10", "TCP: inuse ", "TCP:", "sockets: used 0\n", "UDPLITE: inuse 0\n",
+                                       "UDPLITE6: inuse 0\n", "RAW: inuse 0\n",        " TCP: inuse 0"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) CHECK(listener_unused_table(others[i]) == 0);
+}
+
 static int listen_on(uint16_t *port) {
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof at;
@@ -90,6 +100,7 @@ static void trailing_bytes(void) {
 int main(void) {
   rows();
   broken_rows();
+  unused_tables();
   own_listeners();
   trailing_bytes();
   return 0;
