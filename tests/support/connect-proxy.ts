@@ -3,7 +3,6 @@ import { createServer, request as startRequest } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { connect } from "node:net";
-import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 
 export interface ConnectProxyOptions {
@@ -13,6 +12,8 @@ export interface ConnectProxyOptions {
   readonly credentials?: string;
   /** Certificate and key, PEM: clients speak TLS to the proxy itself. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Path of a socket to listen at; default: a free port of 127.0.0.1. */
+  readonly socket?: string;
 }
 
 /** One request to the proxy. */
@@ -26,7 +27,7 @@ interface ProxyRequest {
 
 /** An HTTP proxy as companies have them: tunnels by CONNECT, and plain requests in absolute form (RFC 9112 §3.2.2). */
 export class ConnectProxy implements AsyncDisposable {
-  /** For `HTTPS_PROXY`, with credentials where it asks for them. */
+  /** For `HTTPS_PROXY`, with credentials where it asks for them; port 0 at a socket. */
   readonly url: string;
   readonly requests: ProxyRequest[] = [];
   readonly #options: ConnectProxyOptions;
@@ -42,9 +43,12 @@ export class ConnectProxy implements AsyncDisposable {
 
   static async start(options: ConnectProxyOptions = {}): Promise<ConnectProxy> {
     const server = options.tls ? createTlsServer(options.tls) : createServer();
-    server.listen(0, "127.0.0.1");
+    if (options.socket === undefined) server.listen(0, "127.0.0.1");
+    else server.listen(options.socket);
     await once(server, "listening");
-    const proxy = new ConnectProxy(options, server, (server.address() as AddressInfo).port);
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const proxy = new ConnectProxy(options, server, port);
     server.on("connect", (request, client, head) => void proxy.#tunnel(request, client, head));
     server.on("request", (request, response) => proxy.#forward(request, response));
     return proxy;

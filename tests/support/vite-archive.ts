@@ -33,7 +33,7 @@ export async function packVite(archive: string): Promise<void> {
 }
 
 /** Where this machine has a library that this Node is linked to. */
-async function libraryPath(name: string): Promise<string> {
+export async function libraryPath(name: string): Promise<string> {
   const { stdout } = await runCommand(["ldd", process.execPath]);
   const line = stdout.split("\n").find((text) => text.trim().startsWith(`${name} =>`));
   const path = line?.split(" ").find((word) => word.startsWith("/"));
