@@ -40,7 +40,14 @@ static struct counters read_counters(void) {
   (void)read_u32(&r);
   c.load = read_u64(&r);
   (void)read_u64(&r);
-  CHECK(read_finished(&r));
+  /* Of processes that the kernel killed. */
+  CHECK(read_u32(&r) == 0);
+  (void)read_u64(&r);
+  (void)read_u32(&r);
+  (void)read_u64(&r);
+  char *name = read_text(&r, 64);
+  CHECK(name != NULL && read_finished(&r));
+  free(name);
   buffer_free(&body);
   return c;
 }
