@@ -17,6 +17,8 @@ import { undoFreeze } from "./undo-stop.ts";
 const GRACE_MS = 10_000;
 /** A guest that has not shut down after this is switched off: its disk is checked at the next boot. */
 const SHUTDOWN_MS = 60_000;
+/** The same for a guest that did not answer before: it is not expected to begin now. */
+const SILENT_SHUTDOWN_MS = 5000;
 const UNDO_MS = 30_000;
 
 export type PauseToDiskDeps = Pick<
@@ -46,6 +48,7 @@ export async function pauseToDisk(
     "keep",
   );
   const journal = new OperationJournal(capsule, "pause-disk", deps);
+  const isSilent = capsule.health === "not_answering";
   capsule.enter("pausing", running);
   let undo = async (): Promise<void> => {};
   try {
@@ -53,7 +56,7 @@ export async function pauseToDisk(
     signal.throwIfAborted();
     await journal.step("shutdown");
     undo = () => undoShutDown(capsule, running, deps);
-    await shutDownGuest(capsule, running, deps);
+    await shutDownGuest(capsule, running, deps, isSilent ? SILENT_SHUTDOWN_MS : SHUTDOWN_MS);
     await journal.step("stop");
     await stopMachine(running);
     await keepDisk(capsule, machine.identity, deps, () => journal.step("commit"));
@@ -81,11 +84,12 @@ export async function shutDownGuest(
   capsule: Capsule,
   { machine, guest }: Pick<RunningMachine, "machine" | "guest">,
   { logger }: ShutDownDeps,
+  limitMs: number = SHUTDOWN_MS,
 ): Promise<void> {
   const limited = <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
     whileAlive(
       machine,
-      withDeadline("shutting down the guest", SHUTDOWN_MS, AbortSignal.timeout(2 * SHUTDOWN_MS), work),
+      withDeadline("shutting down the guest", limitMs, AbortSignal.timeout(2 * limitMs), work),
     );
   let problem: string | undefined;
   try {
