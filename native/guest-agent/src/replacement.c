@@ -3,26 +3,40 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attributes.h"
 #include "entry.h"
+#include "in-place.h"
 #include "status.h"
+#include "target.h"
 #include "temporary.h"
 
-enum { FLAG_PARENTS = 1, FLAG_EXCLUSIVE = 2, FLAGS = 3 };
+enum { FLAG_PARENTS = 1, FLAG_EXCLUSIVE = 2, FLAG_MODE = 4, FLAGS = 7 };
+
+/* A file that is written in place while other requests wait. */
+enum { SMALL_FILE = 1 << 20 };
 
 bool replacement_read(struct replacement *r, struct reader *reader) {
   r->mode = read_u32(reader) & 07777;
   uint32_t flags = read_u32(reader);
   r->parents = flags & FLAG_PARENTS;
   r->exclusive = flags & FLAG_EXCLUSIVE;
+  r->asked_mode = flags & FLAG_MODE;
   return read_finished(reader) && flags <= FLAGS;
 }
+
+/* Whether a change of content or mode is refused by the file itself, whatever rights the user has. */
+static int judge_attributes(const char *path) {
+  struct statx sx;
+  if (statx(AT_FDCWD, path, 0, STATX_TYPE, &sx)) return errno;
+  return sx.stx_attributes & (STATX_ATTR_APPEND | STATX_ATTR_IMMUTABLE) ? EPERM : STATUS_OK;
+}
+
+static bool may_chmod(const struct replacement *r, const struct stat *st) { return r->user.uid == 0 || r->user.uid == st->st_uid; }
 
 /* Whether the target may be made or replaced. `exists`: which of the two; `st` then describes what is there. */
 static int judge(const struct replacement *r, bool *exists, struct stat *st, struct buffer *detail) {
@@ -33,19 +47,16 @@ static int judge(const struct replacement *r, bool *exists, struct stat *st, str
   if (S_ISDIR(st->st_mode)) return EISDIR;
   if (!S_ISREG(st->st_mode)) return fail_with(detail, EINVAL, "not a regular file");
   /* A file that may not be written may not be replaced either. AT_EACCESS: by the rights taken on for this call. */
-  return faccessat(AT_FDCWD, r->path, W_OK, AT_EACCESS) ? errno : STATUS_OK;
+  if (faccessat(AT_FDCWD, r->path, W_OK, AT_EACCESS)) return errno;
+  if (r->asked_mode && (st->st_mode & 07777) != r->mode && !may_chmod(r, st)) return EPERM;
+  return judge_attributes(r->path);
 }
 
 int replacement_judge(struct replacement *r, struct buffer *detail) {
   struct stat st;
   bool exists;
-  char final[PATH_MAX];
-  /* Writing through a link replaces what the link points to, not the link. */
-  if (realpath(r->path, final)) {
-    if (strlen(final) > PATH_LIMIT) return ENAMETOOLONG;
-    memcpy(r->path, final, strlen(final) + 1);
-  }
-  int status = judge(r, &exists, &st, detail);
+  int status = target_resolve(r->path);
+  if (status == STATUS_OK) status = judge(r, &exists, &st, detail);
   const char *name = strrchr(r->path, '/') + 1;
   bool directory = *name == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
   return status == STATUS_OK && directory ? EISDIR : status;
@@ -54,28 +65,46 @@ int replacement_judge(struct replacement *r, struct buffer *detail) {
 /* File systems without anonymous files give one of these. */
 static bool has_no_anonymous_files(int problem) { return problem == EOPNOTSUPP || problem == EISDIR || problem == EINVAL || problem == ENOSYS; }
 
+/* What a directory refuses to its names, and the files in it do not. */
+static bool is_refusal(int problem) { return problem == EACCES || problem == EPERM || problem == EROFS || problem == EBUSY || problem == EXDEV; }
+
 /* Cuts the last part of a path off. */
 static void cut_name(char *path) {
   char *slash = strrchr(path, '/');
   slash[slash == path] = 0;
 }
 
-int replacement_open(struct replacement *r) {
+/* Where the content waits whose target can be filled and not be replaced. */
+static bool open_elsewhere(struct replacement *r) {
+  static const char *const directories[] = {"/var/tmp", "/tmp"};
+  for (size_t i = 0; i < sizeof directories / sizeof *directories && r->fd < 0; i++) r->fd = open(directories[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  r->elsewhere = r->fd >= 0;
+  return r->elsewhere;
+}
+
+static int open_beside(struct replacement *r, mode_t mode) {
   char directory[PATH_LIMIT + 1];
   struct stat st;
-  /* With its last mode where that is known: watches report each change of one, by a hidden name. */
-  mode_t mode = stat(r->path, &st) == 0 ? st.st_mode & 07777 : r->mode;
   memcpy(directory, r->path, sizeof directory);
   int problem;
   /* In the nearest directory that exists: those in between are made at the end, or never. */
   do {
     cut_name(directory);
-    r->fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+    r->fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
     if (r->fd >= 0) return STATUS_OK;
     problem = errno;
     /* What exists and is not found all the same is a link whose target is missing. */
   } while (problem == ENOENT && r->parents && directory[1] != 0 && lstat(directory, &st) != 0);
   return has_no_anonymous_files(problem) ? replacement_open_named(r, directory) : problem;
+}
+
+int replacement_open(struct replacement *r) {
+  struct stat st;
+  bool exists = stat(r->path, &st) == 0;
+  r->elsewhere = false;
+  /* With its last mode where that is known: watches report each change of one, by a hidden name. */
+  int problem = open_beside(r, exists && !r->asked_mode ? st.st_mode & 07777 : r->mode);
+  return exists && is_refusal(problem) && open_elsewhere(r) ? STATUS_OK : problem;
 }
 
 int replacement_open_named(struct replacement *r, const char *directory) {
@@ -84,7 +113,7 @@ int replacement_open_named(struct replacement *r, const char *directory) {
   if (n < 0 || n > PATH_LIMIT) return ENAMETOOLONG;
   int problem = temporary_beside(name, TEMPORARY_UPLOAD, r->temporary);
   if (problem) return problem;
-  r->fd = open(r->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  r->fd = open(r->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (r->fd >= 0) return STATUS_OK;
   problem = errno;
   r->temporary[0] = 0;
@@ -98,32 +127,34 @@ static int link_to(const struct replacement *r, const char *name) {
   return linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) ? errno : STATUS_OK;
 }
 
+/* The bits that are asked for, or an error: a file system or the kernel may leave out some. */
 static int change_mode(int fd, mode_t mode) {
   char self[32];
+  struct stat st;
   snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-  return chmod(self, mode) ? errno : STATUS_OK;
+  if (chmod(self, mode) || fstat(fd, &st)) return errno;
+  return (st.st_mode & 07777) == mode ? STATUS_OK : EPERM;
 }
 
+static mode_t mode_over(const struct replacement *r, const struct stat *replaced) { return r->asked_mode ? r->mode : replaced->st_mode & 07777; }
+
 /*
- * Mode and owner of the file that is replaced. Watches report the change under the name of the descriptor it is made through:
- * that is the temporary one, which they leave out.
+ * Owner, attributes and mode of the file that is replaced. Watches report the change under the name of the descriptor it is made
+ * through: that is the temporary one, which they leave out. EPERM: the new file cannot stand in for the old one.
  */
 static int take_after(const struct replacement *r, const struct stat *replaced) {
   struct stat own;
   struct stat named;
-  mode_t mode = replaced->st_mode & 07777;
+  mode_t mode = mode_over(r, replaced);
   if (fstat(r->fd, &own)) return errno;
   bool same_owner = own.st_uid == replaced->st_uid && own.st_gid == replaced->st_gid;
-  if (same_owner && (own.st_mode & 07777) == mode) return STATUS_OK;
+  if (same_owner && (own.st_mode & 07777) == mode && !attributes_on(r->path) && !attributes_on(r->temporary)) return STATUS_OK;
   int fd = open(r->temporary, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 || fstat(fd, &named)) return errno;
   int problem = named.st_ino != own.st_ino || named.st_dev != own.st_dev ? EIO : STATUS_OK;
-  /* Keeping a foreign owner takes the right to give files away; a user without it owns the new file, which runs with no other's rights. */
-  if (!problem && !same_owner && fchownat(fd, "", replaced->st_uid, replaced->st_gid, AT_EMPTY_PATH)) {
-    if (errno != EPERM) problem = errno;
-    mode &= ~(mode_t)(S_ISUID | S_ISGID);
-  }
-  /* Last: a change of owner takes set-id bits away. */
+  if (!problem && !same_owner && fchownat(fd, "", replaced->st_uid, replaced->st_gid, AT_EMPTY_PATH)) problem = errno;
+  if (!problem) problem = attributes_take(r->path, fd);
+  /* Last: a change of owner takes set-id bits away, and an access list has its own idea of the group's. */
   if (!problem) problem = change_mode(fd, mode);
   close(fd);
   return problem;
@@ -164,6 +195,8 @@ static int place_new(struct replacement *r) {
   struct parents parents;
   if (fstat(r->fd, &own)) return errno;
   int problem = (own.st_mode & 07777) == r->mode ? STATUS_OK : change_mode(r->fd, r->mode);
+  /* A file system that knows no modes gives its own. */
+  if (problem == EPERM && !r->asked_mode) problem = STATUS_OK;
   if (problem == STATUS_OK) problem = link_new(r);
   if (problem != ENOENT || !r->parents) return problem;
   problem = parents_make(r->path, &parents);
@@ -173,14 +206,49 @@ static int place_new(struct replacement *r) {
   return problem;
 }
 
-int replacement_commit(struct replacement *r, bool durable, struct buffer *answer) {
+/* Whether the user may make a file that has owner and group of the one that is there. */
+static bool may_own(const struct replacement *r, const struct stat *replaced) {
+  bool member = false;
+  for (size_t i = 0; i < r->user.group_count && !member; i++) member = r->user.groups[i] == replaced->st_gid;
+  return r->user.uid == 0 || (r->user.uid == replaced->st_uid && (member || r->user.gid == replaced->st_gid));
+}
+
+/* Whether a new file could take the place without anything else changing: neither other names, nor mounts, nor owners. */
+static bool can_stand_in(const struct replacement *r, const struct stat *replaced) {
+  char directory[PATH_LIMIT + 1];
+  struct statx sx;
+  struct statx above;
+  memcpy(directory, r->path, sizeof directory);
+  cut_name(directory);
+  if (r->elsewhere || replaced->st_nlink > 1 || !may_own(r, replaced)) return false;
+  if (statx(AT_FDCWD, r->path, 0, STATX_TYPE, &sx) || statx(AT_FDCWD, directory, 0, STATX_TYPE, &above)) return true;
+  /* A name in a directory that only grows could never be taken away again. */
+  return !(sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) && !(above.stx_attributes & STATX_ATTR_APPEND);
+}
+
+static int replace(struct replacement *r, struct commit how, struct stat *st) {
+  struct stat content;
+  int problem = can_stand_in(r, st) ? rename_over(r, st) : EPERM;
+  if (!is_refusal(problem) && problem != EOPNOTSUPP) return problem ? problem : fstat(r->fd, st) ? errno : STATUS_OK;
+  if (fstat(r->fd, &content)) return errno;
+  if (how.bounded && content.st_size > SMALL_FILE) return STATUS_UNBOUNDED;
+  return write_in_place(&(struct in_place){r->path, r->fd, how.durable, may_chmod(r, st), mode_over(r, st)}, st);
+}
+
+/* A name that is missing where a directory may not be written cannot be made. */
+static int place(struct replacement *r, struct stat *st) {
+  int problem = r->elsewhere ? EACCES : place_new(r);
+  /* Of the file itself: under its name another one may be by now. */
+  return problem ? problem : fstat(r->fd, st) ? errno : STATUS_OK;
+}
+
+int replacement_commit(struct replacement *r, struct commit how, struct buffer *answer) {
   struct stat st;
   bool exists;
-  if (durable && fsync(r->fd)) return errno;
+  if (how.durable && fsync(r->fd)) return errno;
   int status = user_assume(&r->user) ? judge(r, &exists, &st, answer) : EPERM;
-  if (status == STATUS_OK) status = exists ? rename_over(r, &st) : place_new(r);
-  /* Of the file itself: under its name another one may be by now. */
-  if (status == STATUS_OK) status = fstat(r->fd, &st) ? errno : entry_describe(answer, r->path, &st);
+  if (status == STATUS_OK) status = exists ? replace(r, how, &st) : place(r, &st);
+  if (status == STATUS_OK) status = entry_describe(answer, r->path, &st);
   user_restore();
   return status;
 }

@@ -6,23 +6,12 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "entry.h"
 #include "files.h"
+#include "measure.h"
 #include "status.h"
-
-/* Magic numbers of file systems whose files have a page as their size, whatever they hold (magic.h has only one of them). */
-enum { SYSFS = 0x62656572, CONFIGFS = 0x62656570 };
-
-/* Only reading tells where files of /proc and /sys end: they are as empty or as long as a page to fstat. */
-static bool is_unmeasured(int fd, uint64_t size) {
-  struct statfs fs;
-  char byte;
-  if (size == 0) return pread(fd, &byte, 1, 0) != 0;
-  return fstatfs(fd, &fs) == 0 && (fs.f_type == SYSFS || fs.f_type == CONFIGFS);
-}
 
 /* The answer describes the open file: its name may lead to another by now. */
 static int open_regular(struct transfer_work *w) {
@@ -33,7 +22,7 @@ static int open_regular(struct transfer_work *w) {
   if (S_ISDIR(st.st_mode)) return EISDIR;
   if (!S_ISREG(st.st_mode)) return fail_with(&w->answer, EINVAL, "not a regular file");
   uint64_t size = (uint64_t)st.st_size;
-  w->unmeasured = is_unmeasured(w->file.fd, size);
+  w->unmeasured = is_unmeasured(w->file.fd, st.st_size);
   if (w->base > size && !w->unmeasured) w->base = size;
   if (w->length > size - w->base && !w->unmeasured) w->length = size - w->base;
   char final[PATH_MAX];
@@ -95,8 +84,8 @@ void work_write(struct job *job) {
 void work_commit(struct job *job) {
   struct transfer_work *w = (struct transfer_work *)job;
   w->status = piece_writer_finish(&w->writer, w->file.fd);
-  if (w->status == STATUS_OK) w->status = replacement_commit(&w->file, w->durable, &w->answer);
-  replacement_close(&w->file);
+  if (w->status == STATUS_OK) w->status = replacement_commit(&w->file, (struct commit){.durable = w->durable, .bounded = !w->unbounded}, &w->answer);
+  if (w->status != STATUS_UNBOUNDED) replacement_close(&w->file);
 }
 
 void work_discard(struct job *job) {

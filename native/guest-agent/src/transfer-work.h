@@ -26,6 +26,7 @@ struct transfer_work {
   /* writing */
   struct buffer chunk;
   struct piece_writer writer;
+  bool unbounded;  /* the commit runs among what may take long */
   bool may_gather; /* few files are written, so that pieces of them may be gathered */
   bool durable;
 };

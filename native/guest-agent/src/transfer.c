@@ -62,6 +62,11 @@ static void discarded(struct job *job) {
 
 static void committed(struct job *job) {
   struct transfer *t = (struct transfer *)job;
+  if (t->work.status == STATUS_UNBOUNDED) {
+    t->work.unbounded = true;
+    submit(t, JOB_TREE, work_commit, committed);
+    return;
+  }
   request_answer(&t->committer, t->work.status, &t->work.answer);
   release(t);
 }

@@ -33,6 +33,7 @@ struct upload_stream {
   struct ticket finisher;
   uint64_t count; /* bytes that count, of those that arrived */
   bool commit;
+  bool unbounded; /* the commit runs among what may take long */
 };
 
 /* --- on a worker --- */
@@ -57,7 +58,7 @@ static void work_flush(struct job *job) {
 
 static void work_commit(struct job *job) {
   struct upload_stream *s = (struct upload_stream *)job;
-  s->status = replacement_commit(&s->upload->file, false, &s->answer);
+  s->status = replacement_commit(&s->upload->file, (struct commit){.bounded = !s->unbounded}, &s->answer);
 }
 
 /* --- in the loop --- */
@@ -98,6 +99,11 @@ static void answer_finish(struct upload_stream *s, int status, bool committed) {
 
 static void committed(struct job *job) {
   struct upload_stream *s = (struct upload_stream *)job;
+  if (s->status == STATUS_UNBOUNDED) {
+    s->unbounded = true;
+    submit(s, JOB_TREE, work_commit, committed);
+    return;
+  }
   answer_finish(s, s->status, s->status == STATUS_OK);
   if (s->status == STATUS_OK && !s->upload->dropped) upload_drop(s->upload);
   release(s);

@@ -48,7 +48,7 @@ static void put(struct replacement *r, bool named, const char *text) {
 
 static int commit(struct replacement *r) {
   struct buffer answer = {0};
-  int status = replacement_commit(r, false, &answer);
+  int status = replacement_commit(r, (struct commit){0}, &answer);
   replacement_close(r);
   CHECK(status != STATUS_OK || buffer_length(&answer) > 0);
   buffer_free(&answer);
