@@ -63,8 +63,9 @@ static bool watch_self(struct watch_file *file, struct stat *st) {
     if (file->self >= 0) (void)inotify_rm_watch(file->inotify, file->self);
     file->self = watch_descriptor(file->inotify, fd, content);
     if (file->self < 0) {
-      if (file->directory < 0) ok = false;
-      file->report->lost |= errno == ENOSPC;
+      /* What is written to it is not seen. */
+      file->problem = errno;
+      file->report->lost = true;
     }
   }
   int problem = errno;
@@ -116,7 +117,7 @@ int watch_file_open(struct watch_file *file) {
   file->directory = watch_parent(file, file->path);
   if (file->directory < 0 && errno == ENOSPC) return ENOSPC;
   if (!watch_self(file, &st)) return errno;
-  if (file->self < 0) return file->report->lost ? ENOSPC : EACCES;
+  if (file->self < 0) return file->problem;
   set_present(file, &st);
   watch_target(file);
   return 0;

@@ -16,6 +16,7 @@ struct watch_file {
   int self; /* watch descriptors: of the file, and of the directories of its path and of what that leads to; -1: none */
   int directory;
   int target;
+  int problem; /* why the file itself is not watched */
   struct watch_report *report;
 };
 

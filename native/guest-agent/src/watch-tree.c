@@ -187,18 +187,23 @@ static void follow(struct watch_tree *tree, const struct move *half, struct watc
   struct watched *directory = from ? directories_child(&tree->directories, from, half->name) : NULL;
   struct watched *replaced = directories_child(&tree->directories, parent, name);
   struct stat st;
+  int wd = parent->wd;
   int above = directory ? open_watched(tree, parent) : -1;
   bool is = above >= 0 && fstatat(above, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == directory->device && st.st_ino == directory->inode;
   if (above >= 0) close(above);
-  if (!is) {
-    left(tree, from, half->name);
-    look_at(tree, parent, name);
-    return;
+  bool missed = !is;
+  if (is && replaced && replaced != directory) {
+    int moved = directory->wd;
+    directories_drop(&tree->directories, tree->inotify, replaced);
+    directory = directories_find(&tree->directories, moved);
   }
-  if (replaced && replaced != directory) directories_drop(&tree->directories, tree->inotify, replaced);
-  int wd = parent->wd;
-  bool missed = directory->missed;
-  if (!directories_move(&tree->directories, directory, parent, name))
+  if (!is)
+    left(tree, from, half->name);
+  else if (directory)
+    missed = directory->missed;
+  /* What is known may be ahead of the events: each of the directories may have been below another one. */
+  parent = directories_find(&tree->directories, wd);
+  if (!parent || (is && (!directory || !directories_move(&tree->directories, directory, parent, name))))
     tree->rebuild = true;
   else if (missed && (parent = directories_find(&tree->directories, wd)))
     look_at(tree, parent, name);
