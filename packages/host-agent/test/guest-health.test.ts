@@ -85,6 +85,24 @@ test("the time that its machine waits for a processor is not held against a gues
   await lab.agent.destroyCapsule(id, signal);
 });
 
+test("the time in which the host agent itself stood still is not held against a guest", async () => {
+  const id = "cl-stopped-server";
+  await lab.agent.createCapsule(specOf("minimal", id), signal);
+  await becomes(id, "ok");
+  const { values, stop } = announcedOf(id);
+  const guest = pid;
+  for (let round = 0; round < 3; round++) {
+    process.kill(guest, "SIGSTOP");
+    // Nothing of this process runs meanwhile, as when it is stopped.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 6000);
+    process.kill(guest, "SIGCONT");
+    await sleep(1500);
+  }
+  assert.deepEqual(values, []);
+  stop();
+  await lab.agent.destroyCapsule(id, signal);
+});
+
 test("a guest that does not answer can be destroyed at once", async () => {
   const id = "cl-given-up";
   await lab.agent.createCapsule(specOf("minimal", id), signal);
