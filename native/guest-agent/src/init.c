@@ -147,6 +147,8 @@ static void mount_rest(void) {
   make_directory("/run/wrenn", 0755);
   make_directory("/tmp", 01777);
   make_directory("/var/tmp", 01777);
+  /* Debian's installer makes it, its packages do not: fusermount3 reads it. */
+  if (symlink("../proc/self/mounts", "/etc/mtab") && errno != EEXIST) note("/etc/mtab", strerror(errno));
 }
 
 static void link_up(int s, const char *name) {
