@@ -12,7 +12,7 @@ test("every command has a cgroup of its own", async () => {
     server.shell(id, "cat /proc/self/cgroup"),
     server.shell(id, "cat /proc/self/cgroup"),
   ]);
-  assert.match(first.stdout, /^0::\/user\/p\d+\n$/);
+  assert.match(first.stdout, /^0::\/p\d+\n$/);
   assert.notEqual(first.stdout, second.stdout);
 });
 
@@ -27,7 +27,7 @@ test("a timeout ends descendants that left session and parents", async () => {
 test("a hundred commands leave no cgroup, zombie or process behind", async () => {
   // Without the kernel's own threads, which come and go by themselves.
   const count =
-    "ls -d /sys/fs/cgroup/user/p* | wc -l; ps --ppid 2 -p 2 --deselect -o pid= | wc -l; ps -eo stat | grep -c ^Z";
+    "ls -d /sys/fs/cgroup/p* | wc -l; ps --ppid 2 -p 2 --deselect -o pid= | wc -l; ps -eo stat | grep -c ^Z";
   const counted = async (): Promise<string> => (await server.shell(id, count)).stdout;
   const before = await counted();
   for (let round = 0; round < 10; round++)

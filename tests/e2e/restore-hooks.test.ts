@@ -60,7 +60,7 @@ echo $! >/tmp/daemon`;
     "0 1 2 3",
     "SigIgn:\t0000000000000000",
     "/dev/null",
-    "/hooks",
+    "/../hooks",
   ]);
   // From the end of the hook it stands still with the commands when these do.
   const daemon = "/proc/$(cat /tmp/daemon)";
@@ -68,7 +68,7 @@ echo $! >/tmp/daemon`;
     id,
     `cat ${daemon}/oom_score_adj; sed s/^0::// ${daemon}/cgroup; pgrep -c sleep`,
   );
-  assert.match(left.stdout, /^100\n\/user\/p\d+\n1\n$/);
+  assert.match(left.stdout, /^100\n\/p\d+\n1\n$/);
 });
 
 test("a hook that fails, or hangs, fails the restore", async () => {

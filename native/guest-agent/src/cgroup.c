@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -94,14 +96,32 @@ static void limit_memory(const struct cgroups *cgroups) {
   if (limit > 0) write_number(cgroups, "memory.max", limit);
 }
 
+/*
+ * Processes that the agent starts from here on see the part of the users as the whole hierarchy: what container runtimes make in it is
+ * frozen, killed and weighed with the rest. The agent passes its namespace on, and itself stays outside of that part.
+ */
+static void show_users_part(const struct cgroups *cgroups) {
+  if (!write_control(cgroups, "cgroup.procs", "0")) return;
+  bool apart = unshare(CLONE_NEWCGROUP) == 0;
+  /* Where it stayed it would be frozen with them. */
+  (void)write_file("cgroup.procs", "0");
+  /* The kernel refuses a file system on top of itself. The working directory keeps what is taken away here. */
+  if (apart && umount2("/sys/fs/cgroup", MNT_DETACH) == 0) (void)mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, "");
+}
+
 bool cgroup_prepare(struct cgroups *cgroups) {
-  /* Relative to the working directory: whatever is mounted over /sys later, commands can be started and killed. */
+  /* By the working directory the agent reaches the whole hierarchy: whatever is mounted over it later, commands can be started and killed. */
   if (chdir("/sys/fs/cgroup")) return false;
   /* The agent stays in the root cgroup, which has no limits and cannot be frozen. */
   (void)write_file("cgroup.subtree_control", "+cpu +memory +pids +io");
+  /* Each by itself: a kernel that lacks one has the others. */
+  (void)write_file("cgroup.subtree_control", "+cpuset");
+  (void)write_file("cgroup.subtree_control", "+hugetlb");
   if (!cgroup_use(cgroups, ".")) return false;
   /* Users' processes give way to the agent when the machine is busy. */
   (void)write_control(cgroups, "cpu.weight", "50");
+  /* Before there are limits: a cgroup that hands controllers on takes no process itself. */
+  show_users_part(cgroups);
   limit_processes(cgroups);
   limit_memory(cgroups);
   return true;
