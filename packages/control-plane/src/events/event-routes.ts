@@ -132,7 +132,7 @@ function registerEventRoutes(app: App, path: string, deps: EventRoutesDeps): voi
         reply.hijack();
         response.writeHead(200, {
           "content-type": "text/event-stream",
-          "cache-control": "no-store",
+          "cache-control": "no-store, no-transform",
           "x-accel-buffering": "no",
           "x-request-id": request.id,
         });

@@ -35,7 +35,7 @@ export class LastingAnswer {
     reply.hijack();
     this.#response.writeHead(200, {
       "content-type": contentType,
-      "cache-control": "no-store",
+      "cache-control": "no-store, no-transform",
       "x-accel-buffering": "no",
       "x-request-id": request.id,
     });

@@ -21,6 +21,7 @@ export class EventStreamClient implements Disposable {
     const response = await fetch(url, { headers, signal: client.#stop.signal });
     assert.equal(response.status, 200, await (response.status === 200 ? "" : response.text()));
     assert.match(response.headers.get("content-type") ?? "", /^text\/event-stream/);
+    assert.equal(response.headers.get("cache-control"), "no-store, no-transform");
     client.#read(response).then(
       () => (client.ended = "complete"),
       () => (client.ended = "broken"),
