@@ -11,11 +11,12 @@
 #include "attributes.h"
 #include "entry.h"
 #include "in-place.h"
+#include "path-claim.h"
 #include "status.h"
 #include "target.h"
 #include "temporary.h"
 
-enum { FLAG_PARENTS = 1, FLAG_EXCLUSIVE = 2, FLAG_MODE = 4, FLAGS = 7 };
+enum { FLAG_PARENTS = 1, FLAG_EXCLUSIVE = 2, FLAG_MODE = 4, FLAG_CONDITION = 8, FLAGS = 15 };
 
 /* A file that is written in place while other requests wait. */
 enum { SMALL_FILE = 1 << 20 };
@@ -26,6 +27,8 @@ bool replacement_read(struct replacement *r, struct reader *reader) {
   r->parents = flags & FLAG_PARENTS;
   r->exclusive = flags & FLAG_EXCLUSIVE;
   r->asked_mode = flags & FLAG_MODE;
+  memset(&r->condition, 0, sizeof r->condition);
+  if (flags & FLAG_CONDITION && !condition_read(&r->condition, reader)) return false;
   return read_finished(reader) && flags <= FLAGS;
 }
 
@@ -42,14 +45,19 @@ static bool may_chmod(const struct replacement *r, const struct stat *st) { retu
 static int judge(const struct replacement *r, bool *exists, struct stat *st, struct buffer *detail) {
   *exists = stat(r->path, st) == 0;
   /* ENOTDIR: a file is in the place of a directory, which a slash at the end asks for, too. */
-  if (!*exists) return errno == ENAMETOOLONG || errno == ENOTDIR || errno == ELOOP ? errno : STATUS_OK;
+  if (!*exists) {
+    if (errno == ENAMETOOLONG || errno == ENOTDIR || errno == ELOOP) return errno;
+    return condition_holds(&r->condition, NULL) ? STATUS_OK : STATUS_CONDITION_FAILED;
+  }
   if (r->exclusive) return EEXIST;
   if (S_ISDIR(st->st_mode)) return EISDIR;
   if (!S_ISREG(st->st_mode)) return fail_with(detail, EINVAL, "not a regular file");
   /* A file that may not be written may not be replaced either. AT_EACCESS: by the rights taken on for this call. */
   if (faccessat(AT_FDCWD, r->path, W_OK, AT_EACCESS)) return errno;
   if (r->asked_mode && (st->st_mode & 07777) != r->mode && !may_chmod(r, st)) return EPERM;
-  return judge_attributes(r->path);
+  int status = judge_attributes(r->path);
+  if (status != STATUS_OK) return status;
+  return condition_holds(&r->condition, st) ? STATUS_OK : STATUS_CONDITION_FAILED;
 }
 
 int replacement_judge(struct replacement *r, struct buffer *detail) {
@@ -246,8 +254,11 @@ int replacement_commit(struct replacement *r, struct commit how, struct buffer *
   struct stat st;
   bool exists;
   if (how.durable && fsync(r->fd)) return errno;
+  struct path_claim claim;
+  path_claim(&claim, r->path);
   int status = user_assume(&r->user) ? judge(r, &exists, &st, answer) : EPERM;
   if (status == STATUS_OK) status = exists ? replace(r, how, &st) : place(r, &st);
+  path_unclaim(&claim);
   if (status == STATUS_OK) status = entry_describe(answer, r->path, &st);
   user_restore();
   return status;

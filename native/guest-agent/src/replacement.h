@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include "condition.h"
 #include "paths.h"
 #include "wire.h"
 
@@ -16,6 +17,7 @@ struct replacement {
   mode_t mode;      /* of a new file; one that exists keeps its own */
   bool asked_mode;  /* the mode is asked for, also of one that exists */
   bool exclusive;   /* the target must not exist */
+  struct condition condition; /* what must be there */
   bool parents;     /* directories above it are made with it */
   bool elsewhere;   /* not in the target's directory, which may not be written: only the file that is there can be filled */
   int fd;           /* -1 while closed */

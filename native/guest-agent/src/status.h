@@ -14,6 +14,7 @@ enum status {
   STATUS_TOO_LARGE = 1005,
   STATUS_BAD_CWD = 1006,
   STATUS_OFFSET_DIFFERS = 1007, /* detail: the true offset, in decimal */
+  STATUS_CONDITION_FAILED = 1008, /* the target is not what a write expects */
   STATUS_LATER = -1,            /* the handler answers by itself later */
   STATUS_UNBOUNDED = -2,        /* what is asked for may take long: nothing was done so far */
 };

@@ -192,6 +192,12 @@ export const guestErrors = {
     "this capsule was created by an earlier version, without resumable uploads",
     "Upload with PUT files/content, or use a new capsule.",
   ),
+  conditions_unsupported: user(
+    "conflict",
+    409,
+    "this capsule was created by an earlier version, whose uploads know no conditions",
+    "Upload without If-Match, If-None-Match and If-Unmodified-Since, or use a new capsule.",
+  ),
   file_operation_failed: user(
     "invalid_request",
     400,

@@ -39,11 +39,6 @@ export function entryJson(entry: FileEntry) {
   };
 }
 
-/** Changes with every write through the API and with every other change of size, time or file. */
-export function entityTag(entry: FileEntry): string {
-  return `"${entry.inode.toString(36)}-${entry.size.toString(36)}-${entry.modifiedNs.toString(36)}"`;
-}
-
 const letters: Readonly<Record<FileType, string>> = {
   file: "-",
   directory: "d",

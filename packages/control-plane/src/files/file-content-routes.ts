@@ -1,7 +1,10 @@
 import { Type } from "typebox";
 import { defined } from "@wrenn/core";
 import { verified } from "./content-digest.ts";
-import { Entry, entityTag, entryJson } from "./entry-json.ts";
+import { withCurrentTag } from "./conditional-write.ts";
+import { writeConditions } from "./conditions.ts";
+import { entityTag } from "./entity-tags.ts";
+import { Entry, entryJson } from "./entry-json.ts";
 import { pathOf } from "./query-path.ts";
 import { requirePlainContent } from "./upload-headers.ts";
 import { sendContent } from "./send-content.ts";
@@ -60,7 +63,7 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
       schema: {
         summary: "Upload a file",
         description:
-          "The body is the file, of any size. It appears at once and whole or not at all; parents are made. A file with hard links, a mount point, and one whose owner or directory allows no new file are written in place when all is there. `Content-Digest: sha-256=:…:` is verified; `If-None-Match: *` refuses to replace a file.",
+          "The body is the file, of any size. It appears at once and whole or not at all; parents are made. A file with hard links, a mount point, and one whose owner or directory allows no new file are written in place when all is there. `Content-Digest: sha-256=:…:` is verified; `If-Match`, `If-None-Match` and `If-Unmodified-Since` are judged when it appears: 412 with the current `ETag`; `If-None-Match: *` refuses to replace a file (409).",
         tags: ["files"],
         consumes: ["application/octet-stream"],
         params: CapsuleParams,
@@ -70,15 +73,20 @@ export function registerFileContentRoutes(app: App, { capsules }: FileContentRou
     },
     async (request, reply) => {
       requirePlainContent(request);
+      const conditions = writeConditions(request.headers);
       const { user, mode } = request.query;
       const path = pathOf(request);
       const capsule = await capsules.open(teamOf(request), request.params.id);
-      const entry = await capsule.files.write(path, verified(bodyOf(request), request.headers), {
-        ...defined({ user }),
-        ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
-        exclusive: request.headers["if-none-match"] === "*",
-        signal: abortWhenGone(reply),
-      });
+      const signal = abortWhenGone(reply);
+      const { files } = capsule;
+      const entry = await withCurrentTag({ files, path, user, reply }, signal, async () =>
+        files.write(path, verified(bodyOf(request), request.headers), {
+          ...defined({ user }),
+          ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
+          ...conditions,
+          signal,
+        }),
+      );
       await capsule.touch();
       void reply.header("etag", entityTag(entry));
       return { entry: entryJson(entry) };

@@ -1,6 +1,8 @@
 import { defined } from "@wrenn/core";
 import { Type } from "typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { withCurrentTag } from "./conditional-write.ts";
+import { writeConditions } from "./conditions.ts";
 import { limited } from "./limited.ts";
 import { readUpload } from "./multipart.ts";
 import { requirePlainContent } from "./upload-headers.ts";
@@ -27,12 +29,14 @@ export function registerFileUploadRoutes(app: App, { capsules }: FileUploadRoute
   ): Promise<void> => {
     try {
       requirePlainContent(request);
+      const conditions = writeConditions(request.headers);
       const capsule = await capsules.open(teamOf(request), id);
       const { path, user, content } = await readUpload(request.raw);
-      await capsule.files.write(path, limited(content, limit), {
-        ...defined({ user }),
-        signal: abortWhenGone(reply),
-      });
+      const signal = abortWhenGone(reply);
+      const { files } = capsule;
+      await withCurrentTag({ files, path, user, reply }, signal, async () =>
+        files.write(path, limited(content, limit), { ...defined({ user }), ...conditions, signal }),
+      );
       await capsule.touch();
     } catch (error) {
       // Many clients read the answer only after they have sent everything.

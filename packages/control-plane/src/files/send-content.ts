@@ -3,7 +3,7 @@ import type { ByteRange, CapsuleFiles, FileContent } from "@wrenn/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { readRange, resolveRange } from "./byte-range.ts";
 import { judgeConditions } from "./conditions.ts";
-import { entityTag } from "./entry-json.ts";
+import { entityTag } from "./entity-tags.ts";
 import { abortWhenGone, download } from "./transfer.ts";
 
 interface OpenFile {
@@ -74,7 +74,11 @@ function describe(
 ): Description {
   const type = { "content-type": "application/octet-stream" };
   // What /proc and /sys make up while it is read has neither length nor version.
-  if (size === undefined) return { status: 200, headers: type };
+  if (size === undefined) {
+    const outcome = judgeConditions(request.headers, undefined);
+    if (outcome === "failed") throw new WrennError("precondition_failed", { path: entry.path });
+    return outcome === "not_modified" ? { status: 304, headers: {} } : { status: 200, headers: type };
+  }
   const tag = entityTag(entry);
   const modifiedMs = Number(entry.modifiedNs / 1_000_000n);
   const version = {
@@ -83,7 +87,10 @@ function describe(
     "last-modified": new Date(modifiedMs).toUTCString(),
   };
   const outcome = judgeConditions(request.headers, { tag, modifiedMs });
-  if (outcome === "failed") throw new WrennError("precondition_failed", { path: entry.path });
+  if (outcome === "failed") {
+    void reply.headers({ etag: tag, "last-modified": version["last-modified"] });
+    throw new WrennError("precondition_failed", { path: entry.path });
+  }
   if (outcome === "not_modified") return { status: 304, headers: version };
   const headers = { ...type, ...version };
   const part = range && resolveRange(range, size);

@@ -4,7 +4,10 @@ import type { UploadState } from "@wrenn/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { expectedSha256 } from "./content-digest.ts";
-import { Entry, entityTag, entryJson } from "./entry-json.ts";
+import { withCurrentTag } from "./conditional-write.ts";
+import { writeConditions } from "./conditions.ts";
+import { entityTag } from "./entity-tags.ts";
+import { Entry, entryJson } from "./entry-json.ts";
 import { requirePlainContent } from "./upload-headers.ts";
 import { withoutStalls } from "../http/stalls.ts";
 import { abortWhenGone, bodyOf } from "./transfer.ts";
@@ -69,25 +72,30 @@ export function registerUploadRoutes(app: App, { capsules, clock, random }: Uplo
         ...schema,
         summary: "Begin an upload that can be continued",
         description:
-          "The target is judged now and replaced when the last byte has arrived. `If-None-Match: *` refuses to replace a file. A capsule has at most 64 open uploads.",
+          "The target is judged now and replaced when the last byte has arrived. `If-Match`, `If-None-Match` and `If-Unmodified-Since` are about it, and judged now and then; `If-None-Match: *` refuses to replace a file. A capsule has at most 64 open uploads.",
         params: CapsuleParams,
         body: NewUploadBody,
         response: { 201: Upload, ...refusals },
       },
     },
     async (request, reply) => {
+      const conditions = writeConditions(request.headers);
       const { path, size, mode, user } = request.body;
       const { id } = request.params;
       const capsule = await capsules.open(teamOf(request), id);
       const upload = newId("upload", random);
-      const state = await capsule.files.uploads.create(
-        { id: upload, path, size },
-        {
-          ...defined({ user }),
-          ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
-          exclusive: request.headers["if-none-match"] === "*",
-          signal: abortWhenGone(reply),
-        },
+      const signal = abortWhenGone(reply);
+      const { files } = capsule;
+      const state = await withCurrentTag({ files, path, user, reply }, signal, async () =>
+        files.uploads.create(
+          { id: upload, path, size },
+          {
+            ...defined({ user }),
+            ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
+            ...conditions,
+            signal,
+          },
+        ),
       );
       await capsule.touch();
       describe(reply, state, clock);

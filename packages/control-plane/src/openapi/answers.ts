@@ -40,7 +40,11 @@ const uploadHeaders = {
 };
 const lastEvent = headerOf("Last-Event-ID", "Id of the last event that the client received");
 const digest = headerOf("Content-Digest", "`sha-256=:…:` of the body, which is verified");
-const exclusive = headerOf("If-None-Match", "`*`: the call fails when there is a file");
+const writeConditions = [
+  headerOf("If-Match", "Entity tags, or `*` for any file: 412 for other versions and for no file"),
+  headerOf("If-None-Match", "Entity tags: 412 for these versions; `*`: 409 when there is a file"),
+  headerOf("If-Unmodified-Since", "412 when the file was changed since"),
+];
 const form: Readonly<Record<string, ApiSchema>> = {
   "multipart/form-data": {
     type: "object",
@@ -99,8 +103,8 @@ const notes: Readonly<Record<string, AnswerNotes>> = {
   },
   "POST /v1/capsules/:id/files/read": { answers: { 200: content } },
   "POST /v1/capsules/:id/files/stream/read": { answers: { 200: content } },
-  "POST /v1/capsules/:id/files/write": { body: form },
-  "POST /v1/capsules/:id/files/stream/write": { body: form },
+  "POST /v1/capsules/:id/files/write": { body: form, requestHeaders: writeConditions },
+  "POST /v1/capsules/:id/files/stream/write": { body: form, requestHeaders: writeConditions },
   "GET /v1/capsules/:id/files/archive": { answers: { 200: { "application/gzip": bytes } } },
   "GET /v1/capsules/:id/files/content": {
     answers: { 200: content, 206: content, 304: {} },
@@ -117,11 +121,11 @@ const notes: Readonly<Record<string, AnswerNotes>> = {
   "HEAD /v1/capsules/:id/files/content": { answers: { 200: {}, 304: {} }, headers: versionHeaders },
   "PUT /v1/capsules/:id/files/content": {
     body: content,
-    requestHeaders: [digest, exclusive],
+    requestHeaders: [digest, ...writeConditions],
     headers: { ETag: answerHeader("Version of the file that was written") },
   },
   "POST /v1/capsules/:id/files/uploads": {
-    requestHeaders: [exclusive],
+    requestHeaders: writeConditions,
     headers: { ...uploadHeaders, Location: answerHeader("Path of the upload") },
   },
   "GET /v1/capsules/:id/files/uploads/:upload": { headers: uploadHeaders },

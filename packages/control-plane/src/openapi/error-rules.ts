@@ -314,6 +314,10 @@ export const errorRules: readonly ErrorRule[] = [
       "unsupported_content_encoding",
     ],
   },
+  {
+    routes: /\/files\/(.*write|uploads.*)$|^PUT .*\/files\/content$/,
+    errors: ["precondition_failed", "conditions_unsupported"],
+  },
   { routes: /^(GET|HEAD) .*\/files\/content$/, errors: ["precondition_failed", "range_not_satisfiable"] },
   {
     routes: /^(PUT .*\/files\/content|PATCH .*\/:upload)$/,

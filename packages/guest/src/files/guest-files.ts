@@ -27,7 +27,7 @@ import type { GuestUploadsDeps } from "./guest-uploads.ts";
 import { pageOf, requestPage } from "./list-pages.ts";
 import { encodePath } from "./names.ts";
 import { reserveUpload } from "./upload-room.ts";
-import { requestWrite } from "./write-request.ts";
+import { conditionError, requestWrite } from "./write-request.ts";
 
 const { operation } = guestChannel;
 const TO_THE_END = 0xff_ff_ff_ff_ff_ff_ff_ffn;
@@ -183,8 +183,18 @@ export class GuestFiles implements CapsuleFiles {
     options: FileOptions & WriteOptions,
   ): Promise<FileEntry> {
     const handle = this.#nextHandle();
+    const refused = (error: unknown): unknown =>
+      fileError(conditionError(error, options, path), {
+        operation: "writing",
+        path,
+        user: options.user ?? "root",
+      });
     using room = reserveUpload(this.#buffer);
-    const { isModeKept } = await this.#beginWrite(handle, path, options);
+    const { isModeKept } = await requestWrite(options, (append) =>
+      this.#lane.request(operation.write, append(begin(path, options, handle)).finish(), options.signal),
+    ).catch((error: unknown) => {
+      throw refused(error);
+    });
     const upload = new OutboundStream(
       this.#lane,
       guestChannel.streamId(handle, guestChannel.stream.input),
@@ -200,30 +210,16 @@ export class GuestFiles implements CapsuleFiles {
       }
       await upload.write(new Uint8Array(), 0, options.signal);
       const commit = new guestChannel.BodyWriter().u32(handle).u64(size).u8(0);
-      const entry = readEntry(await this.#request(operation.commit, commit, "writing", path, options));
+      const entry = readEntry(await this.#lane.request(operation.commit, commit.finish(), options.signal));
       const { mode = entry.mode } = options;
       if (isModeKept || mode === entry.mode) return entry;
       return await this.changeMode(path, mode, { ...options, recursive: false });
     } catch (error) {
       // The new file goes, the old one stays.
       this.#abandon(handle);
-      throw fileError(error, { operation: "writing", path, user: options.user ?? "root" });
+      throw refused(error);
     } finally {
       upload.remove();
-    }
-  }
-
-  async #beginWrite(
-    handle: number,
-    path: string,
-    options: FileOptions & WriteOptions,
-  ): Promise<{ readonly isModeKept: boolean }> {
-    try {
-      return await requestWrite(options, (append) =>
-        this.#lane.request(operation.write, append(begin(path, options, handle)).finish(), options.signal),
-      );
-    } catch (error) {
-      throw fileError(error, { operation: "writing", path, user: options.user ?? "root" });
     }
   }
 

@@ -20,7 +20,7 @@ import { fileError } from "../refusal-to-error.ts";
 import { readEntry } from "./entry.ts";
 import { encodePath } from "./names.ts";
 import { reserveUpload } from "./upload-room.ts";
-import { requestWrite } from "./write-request.ts";
+import { conditionError, requestWrite } from "./write-request.ts";
 
 const { operation, status } = guestChannel;
 const { errno } = constants;
@@ -68,7 +68,9 @@ export class GuestUploads implements CapsuleUploads {
       );
       return readState(answer);
     } catch (error) {
-      throw uploadError(error, { id, path, ...defined({ user }) });
+      const isUnknown = error instanceof GuestRefusal && error.message === UNKNOWN_OPERATION;
+      const known = isUnknown ? error : conditionError(error, options, path);
+      throw uploadError(known, { id, path, ...defined({ user }) });
     }
   }
 
@@ -185,6 +187,8 @@ function uploadError(error: unknown, { id, path, user = "root" }: UploadContext)
       return new WrennError("upload_not_found", { upload: id }, cause);
     case status.offsetDiffers:
       return new WrennError("upload_offset_differs", { offset: Number(error.message) || 0 }, cause);
+    case status.conditionFailed:
+      return new WrennError("precondition_failed", { path }, cause);
     case errno.EALREADY:
       return new WrennError("upload_in_use", { upload: id }, cause);
     case status.busy:

@@ -69,6 +69,7 @@ export const status = {
   tooLarge: 1005,
   badCwd: 1006,
   offsetDiffers: 1007,
+  conditionFailed: 1008,
 } as const;
 
 /** Handles of processes and transfers are below this, so that a stream id fits 32 bits; 0 is not one. */

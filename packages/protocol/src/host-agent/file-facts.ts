@@ -8,11 +8,34 @@ export interface FileOptions {
   readonly signal: AbortSignal;
 }
 
+/** One version of a file: what its entity tag stands for. */
+export const FileVersion = Type.Object({ inode: Type.BigInt(), size: Count, modifiedNs: Type.BigInt() });
+export type FileVersion = Described<typeof FileVersion>;
+
+/** Versions that one condition can name. */
+export const VERSION_LIMIT = 32;
+const Versions = Type.Array(FileVersion, { maxItems: VERSION_LIMIT });
+
+/** What the target of a write has to be when it is replaced. */
+export const WriteCondition = Type.Object({
+  /** There is a file. */
+  exists: Type.Boolean(),
+  /** It is one of these versions. */
+  anyOf: Type.Optional(Versions),
+  /** It is none of these versions. */
+  noneOf: Type.Optional(Versions),
+  /** It was last changed in this second of Unix time or before. */
+  unmodifiedSince: Type.Optional(Type.Integer()),
+});
+export type WriteCondition = Described<typeof WriteCondition>;
+
 export const WriteOptions = Type.Object({
   /** Permission bits; when absent a new file has 0644, and an existing one keeps its own. */
   mode: Type.Optional(Count),
   /** Fails with `path_exists` instead of replacing. */
   exclusive: Type.Optional(Type.Boolean()),
+  /** Fails with `precondition_failed` when the target is another one, also in the moment of its replacement. */
+  condition: Type.Optional(WriteCondition),
 });
 export type WriteOptions = Described<typeof WriteOptions>;
 

@@ -11,6 +11,8 @@ import type {
   FileOptions,
   FilePage,
   FilePageRequest,
+  FileVersion,
+  WriteCondition,
   WriteOptions,
 } from "@wrenn/protocol";
 import { FakeUploads } from "./fake-uploads.ts";
@@ -162,6 +164,7 @@ export class FakeFiles implements CapsuleFiles {
       options.signal.throwIfAborted();
       parts.push(Uint8Array.from(part));
     }
+    this.#judge(path, options);
     const target = this.#new(path, options.exclusive !== true, options);
     const mode = this.#nodes.get(target)?.mode ?? options.mode ?? 0o644;
     this.#put(target, { content: Buffer.concat(parts), mode });
@@ -187,6 +190,11 @@ export class FakeFiles implements CapsuleFiles {
   /** The place of a file that may be written; nothing is made. */
   #judge(path: string, options: FileOptions & WriteOptions): string {
     const target = this.#free(path, options.exclusive !== true, options);
+    if (
+      options.condition &&
+      !holds(options.condition, this.#nodes.has(target) ? this.#entry(target) : undefined)
+    )
+      throw new WrennError("precondition_failed", { path });
     if (this.isDirectory(target)) throw new WrennError("is_a_directory", { path });
     return target;
   }
@@ -309,4 +317,15 @@ function tarEntry(name: string, { content, mode }: Node): Buffer {
 function inListOrder(one: string, other: string): number {
   const [a, b] = [one.split("/").join("\0"), other.split("/").join("\0")];
   return a < b ? -1 : Number(a > b);
+}
+
+function holds({ exists, anyOf, noneOf = [], unmodifiedSince }: WriteCondition, entry?: FileEntry): boolean {
+  if (!entry) return !exists;
+  const isOne = (versions: readonly FileVersion[]): boolean =>
+    versions.some(
+      ({ inode, size, modifiedNs }) =>
+        inode === entry.inode && size === entry.size && modifiedNs === entry.modifiedNs,
+    );
+  if ((anyOf && !isOne(anyOf)) || isOne(noneOf)) return false;
+  return unmodifiedSince === undefined || entry.modifiedNs / 1_000_000_000n <= BigInt(unmodifiedSince);
 }

@@ -2728,8 +2728,12 @@ export interface ApiRoutes {
       readonly id: string;
     };
     readonly header?: {
-      /** `*`: the call fails when there is a file. */
+      /** Entity tags, or `*` for any file: 412 for other versions and for no file. */
+      readonly "If-Match"?: string;
+      /** Entity tags: 412 for these versions; `*`: 409 when there is a file. */
       readonly "If-None-Match"?: string;
+      /** 412 when the file was changed since. */
+      readonly "If-Unmodified-Since"?: string;
     };
     readonly body: {
       /** At most 16384 characters. */
@@ -3292,8 +3296,12 @@ export interface ApiRoutes {
     readonly header?: {
       /** `sha-256=:…:` of the body, which is verified. */
       readonly "Content-Digest"?: string;
-      /** `*`: the call fails when there is a file. */
+      /** Entity tags, or `*` for any file: 412 for other versions and for no file. */
+      readonly "If-Match"?: string;
+      /** Entity tags: 412 for these versions; `*`: 409 when there is a file. */
       readonly "If-None-Match"?: string;
+      /** 412 when the file was changed since. */
+      readonly "If-Unmodified-Since"?: string;
     };
     readonly body: Uint8Array;
     readonly answers: {
@@ -3308,6 +3316,14 @@ export interface ApiRoutes {
     readonly path: {
       /** Id of a capsule, `cl-` and 25 characters, or its name. */
       readonly id: string;
+    };
+    readonly header?: {
+      /** Entity tags, or `*` for any file: 412 for other versions and for no file. */
+      readonly "If-Match"?: string;
+      /** Entity tags: 412 for these versions; `*`: 409 when there is a file. */
+      readonly "If-None-Match"?: string;
+      /** 412 when the file was changed since. */
+      readonly "If-Unmodified-Since"?: string;
     };
     readonly body: {
       readonly path: string;
@@ -3324,6 +3340,14 @@ export interface ApiRoutes {
     readonly path: {
       /** Id of a capsule, `cl-` and 25 characters, or its name. */
       readonly id: string;
+    };
+    readonly header?: {
+      /** Entity tags, or `*` for any file: 412 for other versions and for no file. */
+      readonly "If-Match"?: string;
+      /** Entity tags: 412 for these versions; `*`: 409 when there is a file. */
+      readonly "If-None-Match"?: string;
+      /** 412 when the file was changed since. */
+      readonly "If-Unmodified-Since"?: string;
     };
     readonly body: {
       readonly path: string;
