@@ -152,6 +152,10 @@ function endless(capsule: string, end: Promise<void>): () => void {
     },
     kill: async () => undefined,
     wait: async () => await new Promise(() => undefined),
+    held: async () => ({
+      stdout: { offset: 0, bytes: Buffer.alloc(0) },
+      stderr: { offset: 0, bytes: Buffer.alloc(0) },
+    }),
     write: async () => undefined,
     closeInput: async () => undefined,
   } as unknown as CapsuleProcess;
