@@ -101,7 +101,7 @@ test("Backspace erases whole characters in programs that read lines, and a termi
       cmd: "bash",
       args: ["-c", 'stty -echo; echo go; exec "$@"', "bash", cmd, ...args],
     });
-    await terminal.shows("go");
+    await terminal.shows("go\r\n");
     for (const character of ["\u00E9", "\u65E5", "\u{1F600}", "\u0301"]) {
       const at = terminal.text.length;
       terminal.type(`a${character}\u007Fb\r`);
