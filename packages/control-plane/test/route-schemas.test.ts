@@ -37,6 +37,19 @@ test("a request compiles the schemas that it needs, once, and is validated and a
   await app.close();
 });
 
+test("parts of a path are converted where a route asks for other values than texts, and checked always", async () => {
+  const app = await createApp({ logger: silentLogger, random: systemRandom }, "0.0.0");
+  const texts = Type.Object({ id: Type.String({ pattern: "^[a-z0-9]+$" }) });
+  const numbers = Type.Object({ id: Type.Integer() });
+  app.get("/texts/:id", { schema: { params: texts } }, async ({ params }) => params);
+  app.get("/numbers/:id", { schema: { params: numbers } }, async ({ params }) => params);
+  await app.ready();
+  assert.deepEqual((await app.inject("/texts/5")).json(), { id: "5" });
+  assert.deepEqual((await app.inject("/numbers/5")).json(), { id: 5 });
+  for (const path of ["/texts/A", "/numbers/x"]) assert.equal((await app.inject(path)).statusCode, 400);
+  await app.close();
+});
+
 test("a broken schema is reported with its route", async () => {
   const schemas = new RouteSchemas();
   const app = await createApp({ logger: silentLogger, random: systemRandom, schemas }, "0.0.0");

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
@@ -39,8 +39,8 @@ export class ApiKeyAuth {
     const key = headers["x-api-key"];
     if (typeof key !== "string" || key === "") throw new WrennError("credentials_missing", {});
     if (!KEY.test(key)) throw new WrennError("api_key_invalid", {});
-    const hash = hashApiKey(key);
-    const found = this.#fresh(hash) ?? (await this.#lookUp(hash));
+    const print = hashApiKey(key);
+    const found = this.#fresh(print) ?? (await this.#lookUp(print));
     if (!found) throw new WrennError("api_key_invalid", {});
     this.#used.add(found.keyId);
     return {
@@ -89,5 +89,5 @@ export class ApiKeyAuth {
 
 /** Keys are stored as this only: a random key needs no slow hash. */
 export function hashApiKey(key: string): string {
-  return createHash("sha256").update(key).digest("hex");
+  return hash("sha256", key, "hex");
 }

@@ -1,5 +1,5 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { problemOf, randomHex, silentLogger, TrustedProxies, WrennError } from "@wrenn/core";
+import { problemOf, silentLogger, TrustedProxies, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
 import Fastify from "fastify";
 import { AllowedMethods } from "./allowed-methods.ts";
@@ -12,6 +12,7 @@ import { limitBodies } from "./limit-bodies.ts";
 import type { BodyLimits } from "./limit-bodies.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { RouteSchemas } from "./route-schemas.ts";
+import { RequestIds } from "./request-ids.ts";
 import { isGone } from "./waiting-client.ts";
 import { removeUnlistedFields } from "./strict-fields.ts";
 
@@ -49,6 +50,7 @@ export async function createApp(
   }: AppDeps,
   version: string,
 ): Promise<App> {
+  const ids = new RequestIds(random);
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
     schemaController: { compilersFactory: schemas.compilersFactory },
@@ -59,7 +61,7 @@ export async function createApp(
     rewriteUrl: ({ url = "/" }) => withoutAlias(url),
     genReqId: (request) => {
       const given = request.headers["x-request-id"];
-      return typeof given === "string" && REQUEST_ID.test(given) ? given : `req-${randomHex(random, 12)}`;
+      return typeof given === "string" && REQUEST_ID.test(given) ? given : ids.next();
     },
   })
     .withTypeProvider<TypeBoxTypeProvider>()

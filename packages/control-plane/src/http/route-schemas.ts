@@ -26,7 +26,7 @@ export class RouteSchemas {
   readonly validatorCompiler: FastifySchemaCompiler<unknown> = (route) =>
     this.#whenUsed(
       route,
-      () => TypeBoxValidatorCompiler(route as never) as (data: unknown) => unknown,
+      () => TypeBoxValidatorCompiler(withoutConversion(route) as never) as (data: unknown) => unknown,
     ) as never;
 
   readonly compilersFactory: Compilers = {
@@ -69,4 +69,16 @@ export class RouteSchemas {
     this.#unused.add(require);
     return (data) => (compiled ?? require())(data);
   }
+}
+
+/** Parts of paths are texts: where a schema asks for nothing else, looking for values to convert costs more than the check. */
+function withoutConversion<Route extends { readonly httpPart?: string; readonly schema?: unknown }>(
+  route: Route,
+): Route {
+  const { properties = {} } = (route.schema ?? {}) as {
+    readonly properties?: Readonly<Record<string, { readonly type?: unknown }>>;
+  };
+  const isText = Object.values(properties).every(({ type }) => type === "string");
+  // A body is the part that is not converted.
+  return route.httpPart === "params" && isText ? { ...route, httpPart: "body" } : route;
 }

@@ -30,7 +30,8 @@ export function removeUnlistedFields(app: App): void {
 }
 
 /** Whether a client wants fields that a route does not know refused (RFC 7240 §4.4). */
-export function prefersStrict({ prefer = "" }: IncomingHttpHeaders): boolean {
+export function prefersStrict({ prefer }: IncomingHttpHeaders): boolean {
+  if (prefer === undefined) return false;
   return [prefer]
     .flat()
     .join(",")
