@@ -114,7 +114,9 @@ test("a directory of 110,000 names is listed in pages, and refused as a whole wi
   });
   assert.equal(new Set(found).size, count);
   assert.deepEqual(found, found.toSorted());
-  assert.ok(most - before < 24 << 10, `${most - before} KiB`);
+  // Another build of the agent, such as one with sanitizers, has a heap of its own kind.
+  if (process.env["WRENN_TEST_GUEST_AGENT"] === undefined)
+    assert.ok(most - before < 24 << 10, `${most - before} KiB`);
   await shell("rm -r many");
 });
 

@@ -53,6 +53,31 @@ test("calls send their options in the API's names, and give entries in those of 
   );
 });
 
+test("entries are read page by page until no cursor is left, and no page is read before it is asked for", async () => {
+  const cursors = [undefined, "one", "two"];
+  const asked: Record<string, unknown>[] = [];
+  server.respond = async (request, response) => {
+    asked.push(JSON.parse(String(await bodyOf(request))) as Record<string, unknown>);
+    const next = cursors[asked.length];
+    const page = { entries: [{ ...wire, name: String(asked.length) }] };
+    response.end(JSON.stringify(next === undefined ? page : { ...page, next_cursor: next }));
+  };
+  const entries = files.entries("/", { depth: 2, pageSize: 7, user: "user" });
+  for await (const { name } of entries) {
+    assert.equal(name, "1");
+    break;
+  }
+  assert.equal(asked.length, 1);
+  asked.length = 0;
+  const names: string[] = [];
+  for await (const { name } of entries) names.push(name);
+  assert.deepEqual(names, ["1", "2", "3"]);
+  const request = { path: "/", depth: 2, limit: 7, user: "user" };
+  assert.deepEqual(asked, [request, { ...request, cursor: "one" }, { ...request, cursor: "two" }]);
+  for (const pageSize of [0, 1.5, 10_001, Number.NaN])
+    assert.throws(() => files.entries("/", { pageSize }), { code: "invalid_option" });
+});
+
 test("names that are not UTF-8 are sent as JSON escapes and as percent-encoded bytes", async () => {
   await files.stat("/caf\udce9/\udcff+ ä");
   assert.equal(body["path"], "/caf\udce9/\udcff+ ä");

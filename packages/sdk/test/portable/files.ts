@@ -43,6 +43,9 @@ export const fileScenarios: readonly Scenario[] = [
       equal((await files.stat(`${context.path}/moved`)).size, 3);
       const names = (await files.list(context.path)).map(({ name }) => name).sort();
       equal(names, ["moved", "text ä.txt"]);
+      const paged: string[] = [];
+      for await (const { name } of files.entries(context.path, { pageSize: 1 })) paged.push(name);
+      equal(paged, names);
       await files.remove(`${context.path}/moved`);
       equal(await files.exists(`${context.path}/moved`), false);
       const error = await rejection(files.readText(`${context.path}/moved`));
