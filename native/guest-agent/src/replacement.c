@@ -41,6 +41,18 @@ static int judge_attributes(const char *path) {
 
 static bool may_chmod(const struct replacement *r, const struct stat *st) { return r->user.uid == 0 || r->user.uid == st->st_uid; }
 
+static bool is_member(const struct replacement *r, gid_t gid) {
+  bool member = r->user.gid == gid;
+  for (size_t i = 0; i < r->user.group_count && !member; i++) member = r->user.groups[i] == gid;
+  return member;
+}
+
+/* Whether the mode that is asked for can be given; the kernel leaves the set-group-id bit out where the group is not the user's. */
+static bool may_set_mode(const struct replacement *r, const struct stat *st) {
+  if (!r->asked_mode || (st->st_mode & 07777) == r->mode || r->user.uid == 0) return true;
+  return may_chmod(r, st) && (!(r->mode & S_ISGID) || is_member(r, st->st_gid));
+}
+
 /* Whether the target may be made or replaced. `exists`: which of the two; `st` then describes what is there. */
 static int judge(const struct replacement *r, bool *exists, struct stat *st, struct buffer *detail) {
   *exists = stat(r->path, st) == 0;
@@ -54,7 +66,7 @@ static int judge(const struct replacement *r, bool *exists, struct stat *st, str
   if (!S_ISREG(st->st_mode)) return fail_with(detail, EINVAL, "not a regular file");
   /* A file that may not be written may not be replaced either. AT_EACCESS: by the rights taken on for this call. */
   if (faccessat(AT_FDCWD, r->path, W_OK, AT_EACCESS)) return errno;
-  if (r->asked_mode && (st->st_mode & 07777) != r->mode && !may_chmod(r, st)) return EPERM;
+  if (!may_set_mode(r, st)) return EPERM;
   int status = judge_attributes(r->path);
   if (status != STATUS_OK) return status;
   return condition_holds(&r->condition, st) ? STATUS_OK : STATUS_CONDITION_FAILED;
@@ -216,9 +228,7 @@ static int place_new(struct replacement *r) {
 
 /* Whether the user may make a file that has owner and group of the one that is there. */
 static bool may_own(const struct replacement *r, const struct stat *replaced) {
-  bool member = false;
-  for (size_t i = 0; i < r->user.group_count && !member; i++) member = r->user.groups[i] == replaced->st_gid;
-  return r->user.uid == 0 || (r->user.uid == replaced->st_uid && (member || r->user.gid == replaced->st_gid));
+  return r->user.uid == 0 || (r->user.uid == replaced->st_uid && is_member(r, replaced->st_gid));
 }
 
 /* Whether a new file could take the place without anything else changing: neither other names, nor mounts, nor owners. */

@@ -115,6 +115,11 @@ os.setxattr("tool", "security.capability", bytes.fromhex("0100000200040000000000
     await refuses(put(at("moded"), "theirs", { mode: 0o777, user: "daemon" }), "permission_denied");
     assert.equal(await readFile(at("moded"), "utf8"), "z");
     assert.equal((await put(at("moded"), "mine", { mode: 0o666, user: "daemon" })).mode, 0o666);
+    // The kernel would leave the bit out without a word.
+    await shell("rm -f theirs; echo x >theirs; chown daemon:root theirs");
+    await refuses(put(at("theirs"), "y", { mode: 0o2755, user: "daemon" }), "permission_denied");
+    assert.equal((await put(at("theirs"), "y", { mode: 0o755, user: "daemon" })).mode, 0o755);
+    assert.equal(await shell("stat -c '%a %U:%G' theirs; cat theirs"), "755 daemon:root\ny");
   });
 
   test(`${name}: links are followed to targets that are missing`, async () => {
