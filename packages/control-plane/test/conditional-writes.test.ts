@@ -44,7 +44,7 @@ test("PUT obeys each condition; a failure changes nothing and has the current ta
     { "if-match": '"other"', "if-unmodified-since": FUTURE },
     { "if-match": tag, "if-none-match": tag },
   ]) {
-    const answer = await put("/root/f", "lost", headers as Headers);
+    const answer = await put("/root/f", "lost", headers);
     assert.deepEqual([answer.status, answer.headers.get("etag")], [412, tag], JSON.stringify(headers));
     assert.equal(await reason(answer), "precondition_failed");
     assert.equal(await (await get("/root/f")).text(), "old");
@@ -156,7 +156,7 @@ test("GET and HEAD judge them alike, HEAD ignores Range, and 412 has the current
       [{ range: "bytes=0-1", "if-range": `W/${tag}` }, 200],
       [{ range: "bytes=99-", "if-match": '"other"' }, 412],
     ] as const) {
-      const answer = await get("/root/j", headers as Headers, method);
+      const answer = await get("/root/j", headers, method);
       assert.equal(answer.status, status, `${method} ${JSON.stringify(headers)}`);
       if (status === 412) assert.equal(answer.headers.get("etag"), tag);
     }
