@@ -22,6 +22,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "environment",
       "etc-file",
       "file-systems",
+      "kernel-limits",
       "kernel-settings",
       "loopback",
       "memory-facts",
@@ -71,7 +72,17 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   {
     process: ["process", "process-io", "process-signal", "process-streams", "processes", "spawn"],
     transfer: ["transfer", "transfer-work", "upload-stream", "uploads"],
-    feed: ["archive", "feed", "watch", "watch-directories"],
+    feed: [
+      "archive",
+      "feed",
+      "watch",
+      "watch-directories",
+      "watch-file",
+      "watch-instance",
+      "watch-moves",
+      "watch-report",
+      "watch-tree",
+    ],
   },
   {
     requests: [
