@@ -302,6 +302,7 @@ export const errorRules: readonly ErrorRule[] = [
     errors: ["stdin_closed", "input_not_read", "input_offset_differs"],
   },
   { routes: /\/files\b/, errors: PATHS },
+  { routes: /\/files\/list$/, errors: ["too_many_entries", "invalid_field"] },
   { routes: /\/files\/(.*write|content|mkdir|remove|move|copy|chmod|uploads.*)$/, errors: WRITES },
   {
     routes: /\/files\/(.*write)$/,

@@ -2740,7 +2740,7 @@ export interface ApiRoutes {
       readonly path: string;
       /** Bytes of the whole file; at least 0, at most 999999999999999. */
       readonly size: number;
-      /** Octal permissions of a new file. */
+      /** Octal permissions; a file that exists keeps its own without them. */
       readonly mode?: string;
       /** At most 64 characters. */
       readonly user?: string;
@@ -3290,7 +3290,7 @@ export interface ApiRoutes {
       readonly path: string;
       /** At most 64 characters. */
       readonly user?: string;
-      /** Octal permissions of a new file. */
+      /** Octal permissions; a file that exists keeps its own without them. */
       readonly mode?: string;
     };
     readonly header?: {
