@@ -10,10 +10,11 @@ import { projectRoot } from "../support/sources.ts";
  * `native/guest-agent/README.md` says what they are for.
  */
 const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
-  { values: ["buffer", "oom-report", "ring", "status", "tar", "wire"] },
+  { values: ["buffer", "condition", "oom-report", "ring", "status", "tar", "wire"] },
   {
     system: [
       "all-processes",
+      "attributes",
       "cgroup",
       "child",
       "child-start",
@@ -25,9 +26,11 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "kernel-limits",
       "kernel-settings",
       "loopback",
+      "measure",
       "memory-facts",
       "names",
       "pace",
+      "path-claim",
       "paths",
       "piece-writer",
       "proc-stat",
@@ -35,6 +38,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "runtime-directory",
       "signal-one",
       "system-environment",
+      "target",
       "temporary",
       "users",
       "wall-clock",
@@ -61,6 +65,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "entry",
       "file-job",
       "files",
+      "in-place",
       "listing",
       "replacement",
       "tree",

@@ -6,7 +6,7 @@ import { WrennError } from "@wrenn/core";
 
 /**
  * What a guest's kernel can load when it is used: beginnings of paths below `lib/modules/RELEASE/kernel`.
- * docs/decisions/0051-kernel-modules-and-mounts.md says why these.
+ * docs/decisions/0050-kernel-modules-and-mounts.md says why these.
  */
 export const loadableModules = [
   "arch/x86/crypto/",

@@ -24,7 +24,7 @@ function startSampler(runningSince: number) {
   const sampler = new MetricSampler(
     registry,
     { clock, logger: silentLogger, disks: { layers: {} as never } },
-    { onSample: () => {}, onCounters: () => {} },
+    { onSample: () => {}, onCounters: () => {}, isSilent: () => false },
   );
   /** Lets seconds pass. Returns how often the capsule was measured in them. */
   const pass = async (seconds: number): Promise<number> => {
