@@ -1,6 +1,7 @@
-import { readdir, rm, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { tryLock } from "@wrenn/system";
+import { removeBuild } from "./remove-build.ts";
 
 const BUILDING = /^(.+)\.building-[^/]+$/;
 
@@ -31,7 +32,7 @@ export async function isAbandonedBuild(directory: string): Promise<boolean> {
 
 export async function removeAbandonedBuild({ directory }: AbandonedBuild): Promise<void> {
   await using lock = await lockOfBuild(directory);
-  if (lock) await rm(directory, { recursive: true, force: true });
+  if (lock) await removeBuild(directory);
 }
 
 /** The lock of the artifact that was being built in `directory`; undefined while the builder holds it, and for other directories. */

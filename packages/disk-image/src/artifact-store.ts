@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Clock, Logger } from "@wrenn/core";
 import { systemClock } from "@wrenn/core";
 import { exists, hasCode, holdLock, syncDirectory } from "@wrenn/system";
+import { removeBuild } from "./remove-build.ts";
 
 /**
  * Things that are expensive to make and never change: each lives in `<directory>/<kind>/<key>/` and is made once,
@@ -58,7 +59,7 @@ export function createArtifactStore(
         await syncDirectory(parent);
         return final;
       } catch (error) {
-        await rm(building, { recursive: true, force: true });
+        await removeBuild(building);
         throw error;
       }
     },
@@ -100,7 +101,7 @@ async function removeDebris(parent: string, key: string): Promise<void> {
   for (const name of await readdir(parent)) {
     // Version 0.1 kept its locks in files.
     const isDebris = name.startsWith(`${key}.building-`) || name.startsWith(`${key}.lock`);
-    if (isDebris) await rm(join(parent, name), { recursive: true, force: true });
+    if (isDebris) await removeBuild(join(parent, name));
   }
 }
 

@@ -5,6 +5,7 @@ import { runCommand } from "@wrenn/system";
 import { checkFreeSpace } from "./free-space.ts";
 import { hostProxies, hostSources } from "./debian-sources.ts";
 import type { ImageRecipe } from "./recipe.ts";
+import { removeBuild } from "./remove-build.ts";
 
 /** Building needs room for the packages, the tree and the image at the same time. */
 const NEEDED_BYTES = 2 * 2 ** 30;
@@ -43,8 +44,8 @@ export async function buildRootFileSystem(
     await makeFileSystem(recipe, tree, image, signal);
     onFraction(1);
   } finally {
-    await rm(tree, { recursive: true, force: true });
-    await rm(scratch, { recursive: true, force: true });
+    await removeBuild(tree);
+    await removeBuild(scratch);
   }
 }
 
@@ -59,6 +60,11 @@ async function bootstrap(
   let steps = 0;
   await runCommand(
     [
+      // What it mounts of the host, such as /dev/shm, is gone with it, also when it is killed.
+      "unshare",
+      "--mount",
+      "--propagation=private",
+      "--",
       "mmdebstrap",
       "--variant=minbase",
       `--include=${recipe.packages.join(",")}`,
@@ -70,6 +76,7 @@ async function bootstrap(
       ...(await hostSources(recipe.suite, signal)),
     ],
     {
+      name: "mmdebstrap",
       signal,
       // A killed mmdebstrap leaves its temporary files, which then go with ours.
       env: { ...buildEnvironment(), TMPDIR: scratch },

@@ -20,6 +20,8 @@ export interface CommandOptions {
    * The program may run on; it leads a session of its own, and an abort that comes later does not end it.
    */
   readonly untilOutputEnds?: true;
+  /** What errors call the command; by default its program. */
+  readonly name?: string;
   readonly cwd?: string;
   /** The whole environment of the command; without it the caller's own. */
   readonly env?: Readonly<Record<string, string>>;
@@ -131,7 +133,7 @@ export async function runCommand(
   if (result.code !== 0) {
     const lastLine = result.stderr.trim().split("\n").at(-1) ?? "";
     throw new WrennError("command_failed", {
-      command: argv[0],
+      command: options.name ?? argv[0],
       problem: lastLine || `exit code ${result.code}`,
     });
   }
