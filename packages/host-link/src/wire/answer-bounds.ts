@@ -19,6 +19,8 @@ const CONSOLE: AnswerBounds = { bytes: 2 << 20, values: 20_000, depth: 16 };
 const PORTS: AnswerBounds = { bytes: 1 << 20, values: 20_000, depth: 16 };
 /** 100,000 entries with long paths. */
 const FILES: AnswerBounds = { bytes: 64 << 20, values: 2_500_000, depth: 16 };
+/** 10,000 of them. */
+const FILE_PAGE: AnswerBounds = { bytes: 64 << 20, values: 250_000, depth: 16 };
 /** 4000 capsules with 128 disk layers each. */
 const LAYERS: AnswerBounds = { bytes: 64 << 20, values: 2_500_000, depth: 16 };
 
@@ -39,6 +41,7 @@ const longAnswers: Partial<Readonly<Record<CallName, AnswerBounds>>> = {
   "process.recent": LIST,
   "process.held": OUTPUT,
   "file.list": FILES,
+  "file.listPage": FILE_PAGE,
 };
 
 /** What the answer of a call may be at most. */
