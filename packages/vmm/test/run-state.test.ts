@@ -57,6 +57,8 @@ class ScriptedQemu {
 
   #serve(socket: Socket): void {
     this.#socket = socket;
+    // The client may leave before the answer to its last question.
+    socket.on("error", () => {});
     socket.write('{"QMP":{}}\n');
     socket.setEncoding("utf8").on("data", (text: string) => {
       for (const line of text.trim().split("\n")) {
