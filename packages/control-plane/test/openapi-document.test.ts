@@ -48,6 +48,7 @@ const elsewhere = new Set([
   "not_a_terminal",
   "packages_not_installable",
   "port_draining",
+  "port_head_too_large",
   "port_hung_up",
   "port_link_ended",
   "port_not_listening",

@@ -9,7 +9,8 @@ import { isPlain, unsupportedCoding } from "../http/json-bodies.ts";
  * @throws WrennError `unsupported_content_encoding`; `invalid_field` for `Content-Range`.
  */
 export function requirePlainContent(request: { readonly headers: IncomingHttpHeaders }): void {
-  if (!isPlain(request)) throw unsupportedCoding(request);
+  // No content is in no coding, whatever the headers say.
+  if (!isPlain(request) && request.headers["content-length"] !== "0") throw unsupportedCoding(request);
   if (request.headers["content-range"] !== undefined)
     throw new WrennError("invalid_field", {
       field: "Content-Range",
