@@ -45,6 +45,8 @@ export class CapsuleTarget implements CopyTarget {
     try {
       const { type, kind, path } = await capsule.files.stat(this.#path, { user, signal });
       this.#path = path;
+      // The server would write what a link without a target points to; a name inside a directory is replaced.
+      if (type === "symlink") this.#links = new Set([""]);
       if (type !== "file") return type;
       return kind === "file" || kind === "symlink" ? "file" : "special";
     } catch (error) {
