@@ -123,7 +123,7 @@ test(
       const id = await server.capsule(t, { memory_mb: 256 });
       await server.exec(id, "bash", ["-c", `${bomb}; sleep 600`], { background: true, tag: "bomb" });
       const count = async (): Promise<number> =>
-        Number((await server.shell(id, "cat /sys/fs/cgroup/user/pids.current", { timeout_sec: 60 })).stdout);
+        Number((await server.shell(id, "cat /sys/fs/cgroup/pids.current", { timeout_sec: 60 })).stdout);
       await eventually("it has grown", async () => (await count()) > 50, patience);
       const { status } = await server.call("DELETE", `/v1/capsules/${id}/processes/bomb`);
       assert.ok(status < 300, `the kill answered ${status}`);
