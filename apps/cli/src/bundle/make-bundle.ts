@@ -15,7 +15,7 @@ const PLACE = /\bimport\.meta\.(dirname|filename|url)\b|\b__(dirname|filename)\b
 /** They have native code, or look for a file of their own. */
 const NOT_BUNDLED = ["bufferutil", "utf-8-validate", "pg-native"];
 
-/** Why no bundle was made, in a case that is none of a failure. */
+/** Why no bundle was made although nothing failed. */
 export type NotMade = "not ours" | "another process makes it" | "a source changes";
 
 export interface BundleOptions {
