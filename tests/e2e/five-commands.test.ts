@@ -127,9 +127,11 @@ test("with --listen and --domain another machine opens the page", { skip: needsR
   assert.equal(url.port, String(port));
   // The DNS record that the README asks for.
   const record = `${url.hostname}:${port}:${HERE}`;
+  // The service may not listen yet; a browser's user reloads.
+  const again = ["--retry", "20", "--retry-all-errors", "--retry-delay", "1", "--max-time", "60"];
   const page = await runCommand(
     // prettier-ignore
-    ["ip", "netns", "exec", NAMESPACE, "curl", "--silent", "--show-error", "--fail", "--max-time", "20", "--resolve", record, url.href],
+    ["ip", "netns", "exec", NAMESPACE, "curl", "--silent", "--show-error", "--fail", ...again, "--resolve", record, url.href],
   );
   assert.match(page.stdout, /^<h1>Hello from cl-/);
 });

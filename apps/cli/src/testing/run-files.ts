@@ -27,7 +27,7 @@ export interface FileLimits {
 
 /** Where more files fail at once, something is broken: running them again would only take time. */
 const MOST_AGAIN = 3;
-const SLOWEST = 5;
+const SLOWEST = 20;
 
 /**
  * Runs test files, each in a separate process, and prints what happens in the order of the files, and at the end the slowest
