@@ -55,8 +55,13 @@ export class FrozenLab {
     return new FrozenLab(uid, directory, hypervisor ?? (await qemu()), await minimalArtifacts());
   }
 
+  /** Ends the machines that a test has left. */
+  async endMachines(): Promise<void> {
+    for (const machine of this.#machines.splice(0)) await machine.destroy();
+  }
+
   async close(): Promise<void> {
-    for (const machine of this.#machines) await machine.destroy();
+    await this.endMachines();
     await rm(this.directory, { recursive: true, force: true });
   }
 
