@@ -34,7 +34,9 @@ export async function registerDocsPage(app: App): Promise<void> {
   let page: Promise<Page> | undefined;
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     page ??= openPage();
-    const { url, headers } = request;
+    const { url } = request;
+    // Pages come whole: a part that is not there would be refused in the library's own words.
+    const { range: _range, "if-range": _ifRange, ...headers } = request.headers;
     const found = await (await page).inject({ method: "GET", url, headers });
     if (found.statusCode === 404) {
       reply.callNotFound();
