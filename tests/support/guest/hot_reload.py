@@ -27,7 +27,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def do_GET(self):
         if self.path == "/hot":
-            self.tell_of_changes(websocket.accept(self, ["hot-reload"]))
+            # What changes once the client is connected is told.
+            seen = version()
+            self.tell_of_changes(websocket.accept(self, ["hot-reload"]), seen)
         elif self.path == "/":
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
@@ -37,8 +39,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         else:
             super().do_GET()
 
-    def tell_of_changes(self, socket):
-        seen = version()
+    def tell_of_changes(self, socket, seen):
         while True:
             time.sleep(0.1)
             if version() != seen:
