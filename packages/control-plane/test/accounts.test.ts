@@ -179,6 +179,11 @@ test("the first administrator is made by the token that the operator has, once, 
   const [, payload = ""] = String(made.body["token"]).split(".");
   const claims = JSON.parse(Buffer.from(payload, "base64url").toString()) as Record<string, unknown>;
   assert.equal(claims["is_admin"], true);
+  assert.equal(claims["role"], "owner");
+  const capsule = await call("POST", "/v1/capsules", { key: platform.apiKey, body: {} });
+  const list = await call("GET", "/v1/capsules", { token: String(made.body["token"]) });
+  const ids = (list.body as unknown as { readonly id: string }[]).map(({ id }) => id);
+  assert.deepEqual(ids, [capsule.body["id"]], "what the first key makes is the first administrator's");
   assert.equal(platform.firstAdminToken, undefined, "a token that is used up is taken back");
   assert.ok(!JSON.stringify(platform.logged).includes(token));
   const again = await call("POST", "/v1/auth/bootstrap", { body: { ...body, email: "second@example.org" } });

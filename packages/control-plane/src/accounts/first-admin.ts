@@ -1,6 +1,6 @@
 import { DAY_MS, problemOf, randomHex, WrennError, formatId } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { oneTimeTokenQueries, userQueries } from "@wrenn/database";
+import { oneTimeTokenQueries, teamQueries, userQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
@@ -50,7 +50,12 @@ export class FirstAdmin {
     await keepToken(token);
   }
 
-  /** Adds the administrator, who can log in at once. @throws WrennError `one_time_token_invalid`, `email_taken`. */
+  /**
+   * Adds the administrator, who can log in at once, and owns the team that the installation began with: the capsules of the first key
+   * are theirs.
+   *
+   * @throws WrennError `one_time_token_invalid`, `email_taken`.
+   */
   async create(token: string, admin: { email: string; password: string; name: string }): Promise<void> {
     const { audit, database, clock, logger, passwords, random, keepToken } = this.#deps;
     const { email, name } = admin;
@@ -69,6 +74,11 @@ export class FirstAdmin {
       const resourceId = formatId("user", user.id);
       const entry = { resource: "user", resourceId, action: "bootstrap", metadata: { email } };
       await audit.write(trx, { teamId: PLATFORM_TEAM }, { ...entry, scope: "admin", status: "warning" });
+      const teamId = await teamQueries.findTeamOfNobody(trx, PLATFORM_TEAM);
+      if (teamId === undefined) return;
+      await userQueries.insertMembership(trx, { userId: user.id, teamId, role: "owner", isDefault: true });
+      const joined = { resource: "member", resourceId, action: "join", metadata: { role: "owner" } };
+      await audit.write(trx, { teamId }, { ...joined, scope: "admin", status: "info" });
     });
     try {
       await keepToken?.(undefined);

@@ -24,3 +24,19 @@ export async function insertTeam(
     .values({ id: team.id, name: team.name, slug: team.slug, deleted_at: null })
     .execute();
 }
+
+/** The oldest team that nobody belongs to, besides the one of the platform. */
+export async function findTeamOfNobody(db: Db, platformTeam: string): Promise<string | undefined> {
+  const team = await db
+    .selectFrom("teams")
+    .select("id")
+    .where("id", "<>", platformTeam)
+    .where("deleted_at", "is", null)
+    .where((eb) =>
+      eb.not(eb.exists(eb.selectFrom("memberships").select("user_id").whereRef("team_id", "=", "teams.id"))),
+    )
+    .orderBy("created_at")
+    .orderBy("id")
+    .executeTakeFirst();
+  return team?.id;
+}
