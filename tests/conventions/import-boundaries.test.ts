@@ -11,7 +11,7 @@ const layers: readonly (readonly string[])[] = [
   ["vmm", "memory-image", "disk-image", "network", "guest", "database", "host-link"],
   ["host-setup", "host-agent", "control-plane", "edge"],
   ["server"],
-  ["bench", "client"],
+  ["bench", "client", "dashboard"],
   ["cli"],
 ];
 
@@ -27,7 +27,7 @@ const controlPlaneFloors: readonly (readonly string[])[] = [
   ["accounts", "templates"],
   ["sign-in", "teams"],
   ["builds", "capsules"],
-  ["downloads", "files", "logs", "ports", "processes"],
+  ["dashboard", "downloads", "files", "logs", "ports", "processes"],
 ];
 
 const IMPORT =

@@ -4,7 +4,7 @@ import { join } from "node:path";
 export const projectRoot = join(import.meta.dirname, "../..");
 
 const SOURCE = /\.(ts|c|h)$/;
-const SKIPPED = new Set(["node_modules", "build", "generated"]);
+const SKIPPED = new Set(["node_modules", "build", "generated", ".svelte-kit"]);
 
 /** Paths, relative to the project, of every source file below the given folders. */
 export async function listSources(folders: readonly string[]): Promise<readonly string[]> {
@@ -27,7 +27,8 @@ export async function listDocuments(): Promise<readonly string[]> {
   const walk = async (folder: string): Promise<void> => {
     for (const entry of await readdir(join(projectRoot, folder), { withFileTypes: true })) {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isDirectory() && !["node_modules", ".git", "build"].includes(entry.name)) await walk(path);
+      if (entry.isDirectory() && !["node_modules", ".git", "build", ".svelte-kit"].includes(entry.name))
+        await walk(path);
       else if (entry.isFile() && entry.name.endsWith(".md")) found.push(path);
     }
   };

@@ -23,6 +23,7 @@ export function createProgram(isBundled = false): Command {
     .option("--tls-cert <file>", "certificate chain, PEM")
     .option("--tls-key <file>", "its private key, PEM")
     .option("--dns <address>", "answer DNS queries for the domain, over UDP")
+    .option("--no-dashboard", "neither build nor serve the dashboard")
     .option("--no-host", "run no capsules here: they are placed on hosts that join")
     .option("--log <format>", "log lines for people or machines: text, json", "text")
     .action(async (options) => (await import("./commands/up.ts")).up(options, isBundled));

@@ -17,6 +17,9 @@ const packed = (file: string): string => join(project, "apps/client/build/packag
 /** The packages for client machines, which `up` packs. */
 export const clientPackages = { cli: packed("wrenn-cli.tgz"), sdk: packed("wrenn-sdk.tgz") } as const;
 
+/** The dashboard, which `up` builds. */
+export const builtDashboard = join(project, "apps/dashboard/build");
+
 export const minimalRecipe = join(project, "images/minimal/recipe.json");
 
 /** The version of everything: they are released together. */

@@ -25,7 +25,7 @@ import { listenerLimits } from "./config/listener-limits.ts";
 import { installationIds } from "./config/installation-ids.ts";
 import { openListeners } from "./listeners.ts";
 import type { Listeners } from "./listeners.ts";
-import { clientPackages, packageFile } from "./native-parts.ts";
+import { builtDashboard, clientPackages, packageFile } from "./native-parts.ts";
 import { startHostAgent } from "./start-host-agent.ts";
 
 const LINK_KEY_BYTES = 32;
@@ -38,6 +38,8 @@ export interface ServerStart {
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
   /** Aborts the start. */
   readonly signal: AbortSignal;
+  /** False serves no dashboard, whether or not it was built. */
+  readonly servesDashboard?: boolean;
   /** Test seam: called before each journalled step. */
   readonly onStep?: StepObserver;
   /** Test seam: false serves ports in the server alone. */
@@ -200,6 +202,7 @@ async function assemble(
     accountLimits: config.accountLimits,
     execOutputBytes: config.execOutputBytes,
     clientPackages,
+    dashboard: start.servesDashboard === false ? undefined : builtDashboard,
     corsOrigins: config.corsOrigins,
     identityProviders: identityProviders(config.signIn ?? {}, systemClock),
     mailTransport: config.mailServer && smtpTransport(config.mailServer),

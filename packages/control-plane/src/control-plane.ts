@@ -73,6 +73,8 @@ export interface ControlPlaneOptions {
   readonly edge: PortAddresses;
   /** The packages for client machines that `/download` serves; without them it answers that there are none. */
   readonly clientPackages?: ClientPackageFiles | undefined;
+  /** Folder with the built dashboard; without it its addresses say that it is not built. */
+  readonly dashboard?: string | undefined;
   /** Exact origins of pages that may use the API besides the platform's; default: no others. */
   readonly corsOrigins?: readonly string[] | undefined;
   /** Bytes that a foreground command's answer keeps of each stream. */

@@ -20,7 +20,7 @@ import { COMMAND_PATIENCE_MS } from "./capsules/running-capsules.ts";
 import { openChannels } from "./channels/open-channels.ts";
 import { publicInternet } from "./channels/outgoing.ts";
 import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
-import { ClientPackages } from "./downloads/client-packages.ts";
+import { openPages } from "./open-pages.ts";
 import { DatabaseEventBus } from "./events/event-bus.ts";
 import { EventFeed } from "./events/event-feed.ts";
 import { LiveActivity } from "./events/live-activity.ts";
@@ -281,7 +281,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     bus,
     capsules,
     channels,
-    clientPackages: new ClientPackages(options.clientPackages),
+    ...openPages(options),
     clock,
     closing,
     connections,

@@ -8,7 +8,6 @@ import type { Builds } from "./builds/open-builds.ts";
 import type { Capsules } from "./capsules/open-capsules.ts";
 import type { ChannelsService } from "./channels/channels-service.ts";
 import type { OutgoingPolicy } from "./channels/outgoing.ts";
-import type { ClientPackages } from "./downloads/client-packages.ts";
 import type { EventBus } from "./events/event-bus.ts";
 import type { EventRoutesDeps } from "./events/event-routes.ts";
 import type { Fleet } from "./hosts/fleet.ts";
@@ -31,6 +30,8 @@ import { registerAuditLog, registerAuditLogAdmin } from "./audit/audit-log-route
 import { registerBuilds } from "./builds/build-routes.ts";
 import { registerCapsules, registerCapsulesAdmin } from "./capsules/register-capsules.ts";
 import { registerChannels } from "./channels/channel-routes.ts";
+import type { Pages } from "./open-pages.ts";
+import { registerDashboard } from "./dashboard/dashboard-routes.ts";
 import { registerDownloads } from "./downloads/download-routes.ts";
 import { registerEvents, registerEventsAdmin } from "./events/event-routes.ts";
 import {
@@ -72,6 +73,7 @@ import type { App } from "./http/app.ts";
 export interface PlatformServices
   extends
     Omit<AccountServices, "apiKeyAuth" | "authenticator" | "signedTokens">,
+    Pages,
     SignInServices,
     TeamServices {
   readonly adminUsers: AdminUsers;
@@ -80,7 +82,6 @@ export interface PlatformServices
   readonly bus: EventBus;
   readonly capsules: Capsules;
   readonly channels: ChannelsService;
-  readonly clientPackages: ClientPackages;
   readonly clock: Clock;
   readonly closing: AbortSignal;
   readonly database: Database;
@@ -116,6 +117,7 @@ export async function registerPublicRoutes(group: App, app: App, services: Platf
     clientPackages,
     clock,
     closing,
+    dashboard,
     database,
     devices,
     edge,
@@ -154,6 +156,7 @@ export async function registerPublicRoutes(group: App, app: App, services: Platf
   registerDevices(group, { devices, sessions, limiter, publicUrl });
   registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
   registerDownloads(group, { packages: clientPackages, proxies, publicUrl });
+  registerDashboard(group, { files: dashboard, random });
 }
 
 /** Routes for API keys and logins of a team. */

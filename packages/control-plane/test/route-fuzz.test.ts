@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import type { ApiDocument } from "../src/openapi/api-document.ts";
+import { BuiltDashboard } from "./support/built-dashboard.ts";
 import { DescribedApi } from "./support/described-api.ts";
 import { expectationOf } from "./support/authorisation-table.ts";
 import { FurnishedHostAgent } from "./support/furnished-host-agent.ts";
@@ -30,7 +31,12 @@ const excusable: Readonly<Record<string, readonly string[]>> = {
 };
 
 using list = new RouteList();
-const platform = await TestPlatform.start({ host: new FurnishedHostAgent() });
+const dashboard = await BuiltDashboard.make({ "index.html": "<html></html>", "favicon.svg": "<svg/>" });
+after(() => dashboard[Symbol.asyncDispose]());
+const platform = await TestPlatform.start({
+  host: new FurnishedHostAgent(),
+  dashboard: dashboard.directory,
+});
 after(() => platform[Symbol.asyncDispose]());
 const furnisher = await Furnisher.open(platform);
 let ours = await furnisher.team("oursmarker");

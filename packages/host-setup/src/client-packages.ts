@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { stripVTControlCharacters } from "node:util";
 import { defined, WrennError } from "@wrenn/core";
 import { exists, holdLock, readFileIfPresent, runCommand, tryCommand, writeFileAtomic } from "@wrenn/system";
 import { hashFiles } from "./hash-files.ts";
+import { problemLines } from "./problem-lines.ts";
 import type { Progress } from "./progress.ts";
 
 export interface PackClientsOptions {
@@ -19,8 +19,6 @@ export interface ClientTarballs {
 }
 
 const STEP = "packing the command line and the SDK for client machines";
-/** Lines of a failed bundler that are shown. */
-const PROBLEM_LINES = 3;
 /** What each package is made from; the lock file holds the versions of what is bundled and of the bundler. */
 const SOURCES = ["LICENSE", "tsconfig.json", "package-lock.json"];
 /** Folder of the workspace, and the folder that its build leaves for `npm pack`. */
@@ -73,19 +71,9 @@ async function bundle(projectRoot: string, folder: string, signal: AbortSignal |
     ...defined({ signal }),
   });
   if (code === 0) return;
-  // What is wrong is at the beginning, before a stack.
-  const lines = stripVTControlCharacters(`${stderr}\n${stdout}`)
-    .split("\n")
-    .map((line) => line.trim());
-  const first = lines.findIndex((line) => /error/i.test(line));
-  const problem = lines
-    .slice(Math.max(0, first))
-    .filter((line) => line !== "")
-    .slice(0, PROBLEM_LINES)
-    .join(" ");
   throw new WrennError("command_failed", {
     command: `tsdown in ${folder}`,
-    problem: problem || `exit code ${code}`,
+    problem: problemLines(`${stderr}\n${stdout}`) || `exit code ${code}`,
   });
 }
 

@@ -1,5 +1,7 @@
 export { packClients } from "./client-packages.ts";
 export type { ClientTarballs, PackClientsOptions } from "./client-packages.ts";
+export { buildDashboard, installDashboardTools } from "./dashboard-build.ts";
+export type { BuildDashboardOptions } from "./dashboard-build.ts";
 export { installMissing, requireKernelBuildTools } from "./install-missing.ts";
 export type { InstallHost, InstallOptions } from "./install-missing.ts";
 export { buildNative } from "./native-build.ts";

@@ -10,6 +10,8 @@ import { prepareHost } from "../prepare-host.ts";
 const TLS_ADDRESS = "127.0.0.1:8443";
 
 export interface UpOptions extends Omit<ListenFlags, "tls"> {
+  /** False neither builds nor serves the dashboard. */
+  readonly dashboard: boolean;
   readonly listen?: string;
   readonly log: string;
   readonly tls?: string | true;
@@ -24,10 +26,11 @@ export interface UpOptions extends Omit<ListenFlags, "tls"> {
  */
 export async function up(options: UpOptions, isBundled: boolean): Promise<void> {
   // Loading takes the CPU, and preparing waits for other programs and the disk.
-  const [{ createLog, readConfig, startControlPlane, startServer, withFlags }] = await Promise.all([
-    import("@wrenn/server"),
-    prepareHost({ packsClients: true }),
-  ]);
+  const [{ createLog, readConfig, startControlPlane, startServer, withFlags }, { hasDashboard }] =
+    await Promise.all([
+      import("@wrenn/server"),
+      prepareHost({ packsClients: true, buildsDashboard: options.dashboard }),
+    ]);
   const startedAt = performance.now();
   const progress = new ProgressDisplay(process.stderr);
   const stopping = new AbortController();
@@ -41,10 +44,11 @@ export async function up(options: UpOptions, isBundled: boolean): Promise<void> 
     logger,
     progress: progress.update,
     signal: stopping.signal,
+    servesDashboard: hasDashboard,
   });
   progress.done();
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  process.stdout.write(greeting(server, { seconds, isTerminal: process.stdout.isTTY }));
+  process.stdout.write(greeting(server, { seconds, isTerminal: process.stdout.isTTY, hasDashboard }));
   // Also for a server that is killed later; it is quick when all modules are in the cache.
   flushCompileCache();
   using _bundling = isBundled ? undefined : bundleBeside(logger);
@@ -53,6 +57,6 @@ export async function up(options: UpOptions, isBundled: boolean): Promise<void> 
   await server.close("pause");
 }
 
-function flagsOf({ tls, host: _host, ...flags }: UpOptions): ListenFlags {
+function flagsOf({ tls, host: _host, dashboard: _dashboard, ...flags }: UpOptions): ListenFlags {
   return tls === undefined ? flags : { ...flags, tls: tls === true ? TLS_ADDRESS : tls };
 }

@@ -13,10 +13,14 @@ export interface GreetingOptions {
   readonly seconds: string;
   /** Whether only a person reads it. Anything else, such as a service's log, is kept and read by others: it gets names of files. */
   readonly isTerminal: boolean;
+  readonly hasDashboard: boolean;
 }
 
 /** What `wrenn up` prints once the server is ready. */
-export function greeting(server: StartedControlPlane, { seconds, isTerminal }: GreetingOptions): string {
+export function greeting(
+  server: StartedControlPlane,
+  { seconds, isTerminal, hasDashboard }: GreetingOptions,
+): string {
   const { apiKey, secure, pathPortsUrl, firstAdminToken, secretFiles } = server;
   const url = byName(server.url);
   return [
@@ -29,12 +33,8 @@ export function greeting(server: StartedControlPlane, { seconds, isTerminal }: G
     ...(secure?.authorityFile === undefined ? [] : [`  trust    ${secure.authorityFile}`]),
     ...(pathPortsUrl === undefined ? [] : [`  ports    ${pathPortsUrl}/proxy/{capsule}/{port}/`]),
     `  API key  ${keyLine(apiKey, isTerminal, secretFiles.apiKey)}`,
-    ...(firstAdminToken === undefined
-      ? []
-      : [
-          `  admin    ${isTerminal ? firstAdminToken : `the token in ${secretFiles.firstAdminToken}`}`,
-          `           creates the first administrator by POST ${url}/v1/auth/bootstrap, within a day`,
-        ]),
+    ...(hasDashboard && (firstAdminToken === undefined || !isTerminal) ? [`  pages    ${url}/`] : []),
+    ...adminLines(server, url, { isTerminal, hasDashboard }),
     "",
     "  In another terminal, a web page in a capsule (the last command prints its address):",
     ...(apiKey === undefined ? [`    ./wrenn login --url ${url}`] : []),
@@ -54,4 +54,23 @@ function byName(url: string): string {
 function keyLine(apiKey: string | undefined, isTerminal: boolean, file: string): string {
   if (apiKey === undefined) return "the one that the first server of this database was given";
   return isTerminal ? apiKey : `in ${file}`;
+}
+
+/** How the first administrator is made, while there is none. Behind the hash of a link the token reaches no log of a server. */
+function adminLines(
+  { firstAdminToken, secretFiles }: StartedControlPlane,
+  url: string,
+  { isTerminal, hasDashboard }: Pick<GreetingOptions, "isTerminal" | "hasDashboard">,
+): readonly string[] {
+  if (firstAdminToken === undefined) return [];
+  if (hasDashboard && isTerminal)
+    return [
+      "",
+      `  Open  ${url}/welcome#${firstAdminToken}`,
+      "        in a browser to create the first administrator; the link works once, within a day.",
+    ];
+  return [
+    `  admin    ${isTerminal ? firstAdminToken : `the token in ${secretFiles.firstAdminToken}`}`,
+    `           creates the first administrator by POST ${url}/v1/auth/bootstrap, within a day`,
+  ];
 }

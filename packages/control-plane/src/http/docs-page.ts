@@ -48,7 +48,7 @@ export async function registerDocsPage(app: App): Promise<void> {
   };
   await app.register(
     async (group) => {
-      for (const path of PATHS) group.get(path, { schema: { hide: true } }, answer);
+      for (const path of PATHS) group.get(path, { schema: { hide: true }, config: { isPage: true } }, answer);
     },
     { prefix: PREFIX },
   );

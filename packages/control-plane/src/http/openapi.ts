@@ -58,8 +58,12 @@ export async function registerDescription(app: App, whole: App): Promise<void> {
     reply.type("application/json; charset=utf-8").send(json());
   const sendYaml = (reply: FastifyReply): FastifyReply => reply.type("application/yaml").send(yaml());
   await registerDocsPage(app);
-  app.get("/docs/json", { schema: { hide: true } }, async (_request, reply) => sendJson(reply));
-  app.get("/docs/yaml", { schema: { hide: true } }, async (_request, reply) => sendYaml(reply));
+  app.get("/docs/json", { schema: { hide: true }, config: { isPage: true } }, async (_request, reply) =>
+    sendJson(reply),
+  );
+  app.get("/docs/yaml", { schema: { hide: true }, config: { isPage: true } }, async (_request, reply) =>
+    sendYaml(reply),
+  );
   const schema = { summary: "This description", tags: ["service"] };
   app.get("/openapi.json", { schema }, async (_request, reply) => sendJson(reply));
   app.get("/openapi.yaml", { schema }, async (_request, reply) => sendYaml(reply));

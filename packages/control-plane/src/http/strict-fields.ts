@@ -5,6 +5,13 @@ import { isContractRoute } from "./contract-routes.ts";
 import { withoutAbsent } from "./absent-values.ts";
 import { listedFields } from "./listed-fields.ts";
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The route serves pages and their files: their addresses may carry anything in the query. */
+    isPage?: boolean;
+  }
+}
+
 /** What an answer says about the preference that it honoured (RFC 7240 §3). */
 const APPLIED = "handling=strict";
 /** Routes without a list of fields have none. */
@@ -16,9 +23,8 @@ const NO_FIELDS = { properties: {} };
  */
 export function removeUnlistedFields(app: App): void {
   app.addHook("preValidation", async (request, reply) => {
-    const { schema, url } = request.routeOptions;
-    // Pages of the documentation are static files: their addresses may carry a version.
-    if (url === undefined || url.startsWith("/docs")) return;
+    const { schema, url, config } = request.routeOptions;
+    if (url === undefined || config.isPage === true) return;
     const isStrict = prefersStrict(request.headers);
     if (isStrict) void reply.header("preference-applied", APPLIED);
     const isOfContract = isContractRoute(request.method, url);

@@ -1,4 +1,5 @@
 import { defined } from "@wrenn/core";
+import { dashboardPaths } from "../../src/dashboard/dashboard-paths.ts";
 import { furniture } from "./furnished-host-agent.ts";
 import type { ServedRoute } from "./route-list.ts";
 import { PASSWORD } from "./furnished-teams.ts";
@@ -186,6 +187,10 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "GET /docs/static/index.html": row("open", 302),
   "GET /docs/static/swagger-initializer.js": row("open", 200),
   "GET /docs/static/*": row("open", 404),
+  // No dashboard is built in this platform
+  ...Object.fromEntries(dashboardPaths.map((path) => [`GET ${path}`, row("open", 404)])),
+  "GET /_app/*": row("open", 404),
+  "GET /favicon.svg": row("open", 404),
   "GET /download": row("open", 200),
   "GET /download/wrenn-cli.tgz": row("open", 404),
   "GET /download/wrenn-sdk.tgz": row("open", 404),

@@ -3,6 +3,8 @@ import type { FastifyInstance, RouteOptions } from "fastify";
 
 /** A route as the server registered it. */
 export interface ServedRoute {
+  /** Serves pages and their files, not the API. */
+  readonly isPage?: boolean;
   readonly method: string;
   readonly url: string;
   /** JSON schemas of what it takes, as far as it says. */
@@ -34,12 +36,13 @@ export class RouteList implements Disposable {
     diagnostics.unsubscribe("fastify.initialization", this.#begun);
   }
 
-  #add({ method, url, schema }: RouteOptions): void {
+  #add({ method, url, schema, config }: RouteOptions): void {
     for (const verb of [method].flat())
       this.#routes.set(`${verb} ${url}`, {
         method: verb,
         url,
         schema: schema ?? {},
+        isPage: config?.isPage === true,
       });
   }
 }

@@ -80,6 +80,7 @@ export interface PlatformParts {
   readonly bodyLimits?: ControlPlaneOptions["bodyLimits"];
   readonly templateBuilder?: ControlPlaneOptions["templateBuilder"];
   readonly clientPackages?: ControlPlaneOptions["clientPackages"];
+  readonly dashboard?: ControlPlaneOptions["dashboard"];
   readonly corsOrigins?: readonly string[];
   readonly execOutputBytes?: number;
 }
@@ -255,6 +256,7 @@ export class TestPlatform implements AsyncDisposable {
       bodyLimits,
       templateBuilder,
       clientPackages,
+      dashboard,
       corsOrigins,
       execOutputBytes,
     } = this.#parts;
@@ -302,6 +304,7 @@ export class TestPlatform implements AsyncDisposable {
       bodyLimits,
       templateBuilder,
       clientPackages,
+      dashboard,
       corsOrigins,
       execOutputBytes,
       metricsToken: METRICS_TOKEN,

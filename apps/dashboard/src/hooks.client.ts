@@ -1,0 +1,3 @@
+import { giveStylesTheNonce } from "#lib/session/style-nonce.ts";
+
+giveStylesTheNonce(document);

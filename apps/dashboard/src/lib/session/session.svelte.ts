@@ -1,0 +1,121 @@
+import { isWrennError, Wrenn, WrennError } from "@wrenn/sdk";
+import { readAuthAnswer } from "./person.ts";
+import type { AccessToken, AuthAnswer, Person } from "./person.ts";
+
+/** Tabs of one browser share a cookie: only one of them renews it at a time. */
+const LOCK = "wrenn-session";
+const TABS = "wrenn-session";
+/** A token is renewed when less than this is left of it. */
+const SPARE_MS = 60_000;
+
+/** What tabs tell each other. A token goes no further than pages of this origin. */
+type News = { readonly kind: "renewed"; readonly answer: AuthAnswer } | { readonly kind: "ended" };
+
+export type SessionState = "unknown" | "anonymous" | "known";
+
+/**
+ * The login of this browser. What lasts is a cookie that scripts cannot read; the access token is in memory, and works for a
+ * quarter of an hour. A renewal in one tab serves all.
+ */
+export class Session {
+  /** `unknown` until the cookie was tried once. */
+  state = $state<SessionState>("unknown");
+  person = $state.raw<Person>();
+  readonly #server: Wrenn;
+  readonly #otherTabs = new BroadcastChannel(TABS);
+  #token: (AccessToken & { readonly endsAt: number }) | undefined;
+  #renewing: Promise<string> | undefined;
+
+  /** @param url - of the server that this page is of. */
+  constructor(url: string) {
+    this.#server = new Wrenn({ url, apiKey: null });
+    this.#otherTabs.addEventListener("message", ({ data }: MessageEvent<News>) => {
+      if (data.kind === "renewed") this.#take(data.answer);
+      else this.#forget();
+    });
+  }
+
+  /** Calls that need no credentials. */
+  get server(): Wrenn {
+    return this.#server;
+  }
+
+  /**
+   * A token that works for the next minute at least.
+   *
+   * @throws WrennError `refresh_token_invalid` where nobody is logged in; `connection_failed`.
+   */
+  readonly accessToken = async (): Promise<string> => {
+    const token = this.#token;
+    if (token && performance.now() < token.endsAt - SPARE_MS) return token.value;
+    this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined));
+    return await this.#renewing;
+  };
+
+  /** Tries the cookie. Where the server cannot be asked, the state stays as it is. */
+  async open(): Promise<void> {
+    try {
+      await this.accessToken();
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+    }
+  }
+
+  /** Is logged in by an answer of the server, and so are the other tabs. */
+  logIn(answer: AuthAnswer): void {
+    this.#take(answer);
+    this.#otherTabs.postMessage({ kind: "renewed", answer } satisfies News);
+  }
+
+  /** Ends the login here and at the server; the cookie is cleared. */
+  async logOut(): Promise<void> {
+    const token = await this.accessToken().catch(() => undefined);
+    if (token !== undefined) {
+      const asPerson = new Wrenn({ url: this.#server.url, accessToken: token });
+      await asPerson.request("POST", "/v1/auth/logout");
+    }
+    this.#otherTabs.postMessage({ kind: "ended" } satisfies News);
+    this.#forget();
+  }
+
+  async #renew(): Promise<string> {
+    return await navigator.locks.request(LOCK, async () => {
+      // Another tab may have renewed it while this one waited.
+      const token = this.#token;
+      if (token && performance.now() < token.endsAt - SPARE_MS) return token.value;
+      try {
+        const answer = await this.#server.request<AuthAnswer>("POST", "/v1/auth/refresh");
+        this.logIn(answer);
+        return answer.token;
+      } catch (error) {
+        if (isRefused(error)) this.#forget();
+        throw error;
+      }
+    });
+  }
+
+  #take(answer: AuthAnswer): void {
+    const token = readAuthAnswer(answer);
+    this.#token = { ...token, endsAt: performance.now() + token.lifetimeMs };
+    const before = this.person;
+    // Only a change makes pages start again.
+    if (!before || !isSame(before, token.issuedFor)) this.person = token.issuedFor;
+    this.state = "known";
+  }
+
+  #forget(): void {
+    this.#token = undefined;
+    this.person = undefined;
+    this.state = "anonymous";
+  }
+}
+
+function isSame(one: Person, other: Person): boolean {
+  return (Object.keys(one) as (keyof Person)[]).every((name) => one[name] === other[name]);
+}
+
+function isRefused(error: unknown): boolean {
+  return (
+    isWrennError(error, "refresh_token_invalid") || (error instanceof WrennError && error.status === 401)
+  );
+}

@@ -1,0 +1,83 @@
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+import type { Browser, BrowserContextOptions, ConsoleMessage, Page } from "playwright-core";
+
+const PROGRAM = "/usr/bin/chromium-headless-shell";
+
+/** Why tests cannot use a browser, or false: the launcher installs it where the distribution has it. */
+export const noBrowser = existsSync(PROGRAM)
+  ? false
+  : "this distribution has no package chromium-headless-shell";
+
+/** What a page of ours must never do. */
+const COMPLAINTS = /Content[- ]Security[- ]Policy|Refused to|TrustedHTML|Uncaught/i;
+
+/** How people call what has the focus. */
+const NAME_OF_FOCUS = `(document.activeElement.getAttribute("aria-label") ??
+  document.activeElement.labels?.[0]?.textContent ?? document.activeElement.textContent ?? "").trim()`;
+
+/** A browser whose pages complain of nothing: what they report is collected, and looked at by {@link VisitedPage.complaints}. */
+export class TestBrowser implements AsyncDisposable {
+  readonly #browser: Browser;
+
+  private constructor(browser: Browser) {
+    this.#browser = browser;
+  }
+
+  /** @param drawsByWebgl - in software; without it, terminals are elements whose text can be read. */
+  static async start({ drawsByWebgl = false } = {}): Promise<TestBrowser> {
+    const browser = await chromium.launch({
+      executablePath: PROGRAM,
+      // The tests run as root, under which its sandbox does not start; it sees pages of the test's own server only.
+      args: [
+        "--no-sandbox",
+        "--no-proxy-server",
+        "--disable-dev-shm-usage",
+        ...(drawsByWebgl ? ["--enable-unsafe-swiftshader"] : ["--disable-gpu", "--disable-3d-apis"]),
+      ],
+    });
+    return new TestBrowser(browser);
+  }
+
+  /** A page in a profile of its own. */
+  async visit(url: string, options: BrowserContextOptions = {}): Promise<VisitedPage> {
+    const profile = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const visited = new VisitedPage(await profile.newPage());
+    await visited.page.goto(url);
+    return visited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser.close();
+  }
+}
+
+/** A page, and what it complained of. */
+export class VisitedPage {
+  readonly page: Page;
+  readonly #complaints: string[] = [];
+
+  constructor(page: Page) {
+    this.page = page;
+    page.on("console", (message: ConsoleMessage) => {
+      const text = message.text();
+      if (message.type() === "error" && COMPLAINTS.test(text)) this.#complaints.push(text);
+    });
+    page.on("pageerror", (error) => this.#complaints.push(String(error)));
+  }
+
+  /** Violations of the policy and errors of scripts, so far. */
+  get complaints(): readonly string[] {
+    return this.#complaints;
+  }
+
+  /** Presses Tab until what has the focus is called so. @throws Error after so many presses. */
+  async tabTo(name: string | RegExp, presses = 40): Promise<void> {
+    for (let left = presses; left > 0; left--) {
+      await this.page.keyboard.press("Tab");
+      const has = await this.page.evaluate<string>(NAME_OF_FOCUS);
+      if (typeof name === "string" ? has === name : name.test(has)) return;
+    }
+    throw new Error(`the Tab key does not lead to ${String(name)}`);
+  }
+}
