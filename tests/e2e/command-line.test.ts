@@ -127,7 +127,7 @@ test("up prints URL, commands and where the key is; run uses that server; Ctrl-C
   );
 });
 
-test("up prints key and token to a terminal", async () => {
+test("up prints key and the link for the first administrator to a terminal", async () => {
   // script(1) gives the command a terminal, and ends it when its input does.
   const server = spawn("/usr/bin/script", ["-qec", `exec ${wrenn} up --no-host 2>/dev/null`, "/dev/null"], {
     env: { ...environment, WRENN_LISTEN: "127.0.0.1:0" },
@@ -142,7 +142,7 @@ test("up prints key and token to a terminal", async () => {
   const [code] = (await once(server, "exit")) as [number | null];
   assert.equal(code, 0, output);
   assert.match(output, /API key +wrn_[0-9a-f]{32}\r?\n/);
-  assert.match(output, /admin +[0-9a-f]{64}\r?\n/);
+  assert.match(output, /Open +http:\/\/localhost:\d+\/welcome#[0-9a-f]{64}\r?\n/);
 });
 
 test("doctor --json reports checks and boots a real machine", async () => {
