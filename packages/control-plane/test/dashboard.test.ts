@@ -93,3 +93,13 @@ test("no page of another origin frames it, and a log-in in it is no form that an
   assert.match(headers.get("content-security-policy") ?? "", /form-action 'self'; frame-ancestors 'none'/);
   assert.equal(headers.get("x-frame-options"), "DENY");
 });
+
+test("an office that opens the dashboard behind one address is served, and its calls of the API are counted alone", async () => {
+  for (let opened = 0; opened < 20; opened++)
+    for (let file = 0; file < 30; file++) {
+      const answer = await get("/_app/immutable/start.js");
+      await answer.arrayBuffer();
+      assert.equal(answer.status, 200, `page ${opened}, file ${file}`);
+    }
+  assert.equal((await get("/v1/info")).status, 200);
+});

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import type { ApiDocument } from "../src/openapi/api-document.ts";
-import { renderClientTypes, renderSdkTypes } from "./support/sdk-types.ts";
+import { renderClientTypes, renderDashboardTypes, renderSdkTypes } from "./support/sdk-types.ts";
 import { TestPlatform } from "./support/test-platform.ts";
 
 const packages = join(import.meta.dirname, "../..");
@@ -17,6 +17,7 @@ const document = JSON.parse(await platform.text("/openapi.json")) as ApiDocument
 for (const [whose, path, text] of [
   ["the SDK", "sdk/src/wire/generated/api-types.ts", renderSdkTypes(document)],
   ["the command line", "../apps/client/src/wire/generated/account-types.ts", renderClientTypes(document)],
+  ["the dashboard", "../apps/dashboard/src/lib/api/generated/page-types.ts", renderDashboardTypes(document)],
 ] as const)
   test(`the wire types of ${whose} are what the server describes; npm run sdk:types renews them`, async () => {
     const file = join(packages, path);

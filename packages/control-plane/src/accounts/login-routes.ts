@@ -28,6 +28,8 @@ const MINUTE = 60_000;
 const BROWSER_SECRET_BYTES = 32;
 /** From one address of the network: a household or an office. */
 const perAddress: RateLimit = { burst: 20, everyMs: 3000 };
+/** Each page that is loaded renews its token; what could be guessed here has 256 bits. */
+const perRenewal: RateLimit = { burst: 120, everyMs: 500 };
 /** Guesses at the password of one account from one network: no one else can use them up. */
 const perLogin: RateLimit = { burst: 10, everyMs: MINUTE / 2 };
 /** Guesses from all networks that are answered without delay. */
@@ -168,7 +170,7 @@ export function registerLogin(app: App, deps: LoginRoutesDeps): void {
   app.post(
     "/v1/auth/refresh",
     {
-      onRequest: async (request) => limit(request),
+      onRequest: async (request) => limiter.takeForClient("refresh", request.ip, perRenewal),
       schema: {
         summary: "Renew the token by the cookie",
         description:

@@ -10,8 +10,12 @@ export const dashboardPaths = [
   "/activate",
   "/forgot-password",
   "/reset-password",
+  "/account",
   "/capsules",
   "/capsules/*",
+  "/invitations",
+  "/keys",
+  "/team",
 ] as const;
 
 /** Addresses of the files that pages consist of. */

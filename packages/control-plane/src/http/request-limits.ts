@@ -30,6 +30,8 @@ const perPortFailure: RateLimit = { burst: 100, everyMs: 50 };
 
 /** Of `/health` and `/ready`, per network: a load balancer asks once a second. */
 const perProbe: RateLimit = { burst: 200, everyMs: 50 };
+/** Files of pages, which are in memory: a page is some dozens of them, and an office opens it behind one address. */
+const perFile: RateLimit = { burst: 3000, everyMs: 5 };
 
 /** A request of the API, as far as it says who calls and from where. */
 export interface Caller {
@@ -137,6 +139,11 @@ export class RequestLimits {
   anonymous(ip: string): void {
     const { perAddress } = this.#rates;
     if (perAddress) this.#addresses.takeForClient("address", ip, perAddress);
+  }
+
+  /** Counts a page or one of its files. @throws WrennError `rate_limited`. */
+  page(ip: string): void {
+    this.#addresses.takeForClient("page", ip, perFile);
   }
 
   /** Counts a question whether the server works. @throws WrennError `rate_limited`. */

@@ -45,7 +45,8 @@ export async function addPublicRoutes(
 ): Promise<void> {
   await app.register(async (group) => {
     group.addHook("onRequest", async (request) => {
-      limits.anonymous(request.ip);
+      if (request.routeOptions.config.isPage === true) limits.page(request.ip);
+      else limits.anonymous(request.ip);
       requireOwnPage(request);
     });
     group.addHook("onRoute", (route) => {

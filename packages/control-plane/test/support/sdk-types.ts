@@ -15,6 +15,8 @@ const ROUTES: ReadonlySet<string> = new Set(["GET /v1/info", "GET /v1/quota"]);
 /** What the command line manages and the SDK has no methods for. */
 const CLIENT_TAGS: ReadonlySet<string> = new Set(["api keys", "hosts", "teams"]);
 const CLIENT_ROUTES: ReadonlySet<string> = new Set(["POST /v1/auth/switch-team"]);
+/** What pages of accounts and teams call. */
+const DASHBOARD_TAGS: ReadonlySet<string> = new Set(["accounts", "api keys", "teams"]);
 /** Pages of browsers among them. */
 const PAGES: ReadonlySet<string> = new Set(["GET /v1/ports/sign-in"]);
 
@@ -30,6 +32,11 @@ export function renderSdkTypes(document: ApiDocument): string {
 /** The types of the command line for teams, API keys and hosts. Names are those of the SDK's, with `Account` for `Api`. */
 export function renderClientTypes(document: ApiDocument): string {
   return renderTypes(document, isOfClient).replaceAll(/\bApi(Schemas|Routes)\b/g, "Account$1");
+}
+
+/** The types of the dashboard for what the SDK has no methods for. */
+export function renderDashboardTypes(document: ApiDocument): string {
+  return renderTypes(document, isOfDashboard).replaceAll(/\bApi(Schemas|Routes)\b/g, "Page$1");
 }
 
 type IsIncluded = (route: string, operation: ApiOperation) => boolean;
@@ -68,6 +75,10 @@ function isOfSdk(route: string, { tags = [] }: ApiOperation): boolean {
 
 function isOfClient(route: string, { tags = [] }: ApiOperation): boolean {
   return tags.some((tag) => CLIENT_TAGS.has(tag)) || CLIENT_ROUTES.has(route);
+}
+
+function isOfDashboard(_route: string, { tags = [] }: ApiOperation): boolean {
+  return tags.some((tag) => DASHBOARD_TAGS.has(tag));
 }
 
 /** Names of the schemas that `text` refers to, directly or by others, in the order of the document. */

@@ -1,4 +1,4 @@
-import type { CreateOptions } from "@wrenn/sdk";
+import type { CreateOptions, LifetimeEnd } from "@wrenn/sdk";
 
 /** A launch form as it was filled in; empty fields leave the default. */
 export interface LaunchForm {
@@ -6,11 +6,21 @@ export interface LaunchForm {
   template: string;
   vcpus: string;
   memoryMib: string;
+  diskMib: string;
   idleMinutes: string;
   runMinutes: string;
+  onLifetimeEnd: LifetimeEnd;
   /** `key=value`, separated by spaces. */
   metadata: string;
   autoResume: boolean;
+  user: string;
+  cwd: string;
+  /** `NAME=value`, one a line. */
+  envs: string;
+  egress: "template" | "allow" | "deny";
+  /** Addresses, blocks and names, separated by white space. */
+  allow: string;
+  deny: string;
 }
 
 export const noLaunch: Readonly<LaunchForm> = {
@@ -18,34 +28,73 @@ export const noLaunch: Readonly<LaunchForm> = {
   template: "",
   vcpus: "",
   memoryMib: "",
+  diskMib: "",
   idleMinutes: "",
   runMinutes: "",
+  onLifetimeEnd: "pause",
   metadata: "",
   autoResume: true,
+  user: "",
+  cwd: "",
+  envs: "",
+  egress: "template",
+  allow: "",
+  deny: "",
 };
 
 const MINUTE_MS = 60_000;
 
 /** @throws Error which says what cannot be read; the server says what it does not take. */
 export function launchOptions(form: LaunchForm): CreateOptions {
+  const { autoResume, onLifetimeEnd, egress } = form;
   return {
     ...textOf("name", form.name),
     ...textOf("template", form.template),
+    ...textOf("user", form.user),
+    ...textOf("cwd", form.cwd),
     ...numberOf("vcpus", "vCPUs", form.vcpus, 1),
     ...numberOf("memoryMib", "memory", form.memoryMib, 1),
+    ...numberOf("diskMib", "disk", form.diskMib, 1),
     ...numberOf("idleTimeoutMs", "idle minutes", form.idleMinutes, MINUTE_MS),
     ...numberOf("maxLifetimeMs", "minutes of a run", form.runMinutes, MINUTE_MS),
+    ...(form.runMinutes.trim() === "" ? {} : { onLifetimeEnd }),
     ...(form.metadata.trim() === "" ? {} : { metadata: pairsOf(form.metadata) }),
-    autoResume: form.autoResume,
+    ...(form.envs.trim() === "" ? {} : { envs: variablesOf(form.envs) }),
+    ...(egress === "template"
+      ? {}
+      : { network: { egress, allow: wordsOf(form.allow), deny: wordsOf(form.deny) } }),
+    autoResume,
   };
 }
 
-function textOf(name: "name" | "template", text: string): CreateOptions {
+/** Words that white space separates. */
+export function wordsOf(text: string): readonly string[] {
+  return text.split(/\s+/).filter((word) => word !== "");
+}
+
+/** Pairs of `key=value`, separated by spaces. @throws Error which names what is no pair. */
+export function pairsOf(text: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(wordsOf(text).map((word) => pairOf(word, "metadata: write key=value")));
+}
+
+/** Variables, one a line: their values may have spaces. @throws Error which names what is none. */
+function variablesOf(text: string): Readonly<Record<string, string>> {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  return Object.fromEntries(lines.map((line) => pairOf(line, "the environment: write NAME=value")));
+}
+
+function pairOf(text: string, what: string): readonly [string, string] {
+  const at = text.indexOf("=");
+  if (at < 1) throw new Error(`'${text}' is no pair of ${what}`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function textOf(name: "name" | "template" | "user" | "cwd", text: string): CreateOptions {
   return text.trim() === "" ? {} : { [name]: text.trim() };
 }
 
 function numberOf(
-  name: "vcpus" | "memoryMib" | "idleTimeoutMs" | "maxLifetimeMs",
+  name: "vcpus" | "memoryMib" | "diskMib" | "idleTimeoutMs" | "maxLifetimeMs",
   label: string,
   text: string,
   unit: number,
@@ -54,17 +103,4 @@ function numberOf(
   const value = Number(text);
   if (!Number.isFinite(value) || value < 0) throw new Error(`'${text}' is no number for ${label}`);
   return { [name]: value * unit };
-}
-
-function pairsOf(text: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    text
-      .trim()
-      .split(/\s+/)
-      .map((pair) => {
-        const at = pair.indexOf("=");
-        if (at < 1) throw new Error(`'${pair}' is no pair of metadata: write key=value`);
-        return [pair.slice(0, at), pair.slice(at + 1)] as const;
-      }),
-  );
 }

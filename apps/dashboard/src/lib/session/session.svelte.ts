@@ -67,6 +67,26 @@ export class Session {
     this.#otherTabs.postMessage({ kind: "renewed", answer } satisfies News);
   }
 
+  /** Takes a new token at once: what its person may do has changed. */
+  async renew(): Promise<void> {
+    this.#token = undefined;
+    await this.accessToken();
+  }
+
+  /** Acts in another team from now on, in all tabs. @throws WrennError `not_a_member`. */
+  async switchTeam(teamId: string): Promise<void> {
+    const asPerson = new Wrenn({ url: this.#server.url, accessToken: this.accessToken });
+    this.logIn(
+      await asPerson.request<AuthAnswer>("POST", "/v1/auth/switch-team", { body: { team_id: teamId } }),
+    );
+  }
+
+  /** Forgets a login that the server has ended. */
+  end(): void {
+    this.#otherTabs.postMessage({ kind: "ended" } satisfies News);
+    this.#forget();
+  }
+
   /** Ends the login here and at the server; the cookie is cleared. */
   async logOut(): Promise<void> {
     const token = await this.accessToken().catch(() => undefined);
@@ -74,8 +94,7 @@ export class Session {
       const asPerson = new Wrenn({ url: this.#server.url, accessToken: token });
       await asPerson.request("POST", "/v1/auth/logout");
     }
-    this.#otherTabs.postMessage({ kind: "ended" } satisfies News);
-    this.#forget();
+    this.end();
   }
 
   async #renew(): Promise<string> {

@@ -24,6 +24,10 @@ export interface ScreenOptions {
   readonly onLink: (address: string) => void;
   /** A program wants to put text into the clipboard (OSC 52). */
   readonly onClipboardWrite: (text: string) => void;
+  /** Someone wants to copy what is selected. */
+  readonly onCopy: (text: string) => void;
+  /** Someone wants to search. */
+  readonly onFind: () => void;
 }
 
 /** The screen of one terminal: an emulator that draws by WebGL while it is shown, and by elements where that fails. */
@@ -36,7 +40,8 @@ export class TerminalScreen {
   #canUseWebgl = true;
   #isReplay = false;
 
-  constructor({ isDark, onInput, onTitle, onLink, onClipboardWrite }: ScreenOptions) {
+  constructor(options: ScreenOptions) {
+    const { isDark, onInput, onTitle, onLink, onClipboardWrite } = options;
     const link = { activate: (_event: MouseEvent, address: string) => openable(address) && onLink(address) };
     this.#terminal = new Terminal({
       allowProposedApi: true,
@@ -62,6 +67,7 @@ export class TerminalScreen {
       if (written !== undefined) onClipboardWrite(written);
       return true;
     });
+    this.#terminal.attachCustomKeyEventHandler((event) => handleKey(event, this.#terminal, options));
     this.#terminal.onData(onInput);
     // Mouse reports in the old encoding: bytes, not text.
     this.#terminal.onBinary(onInput);
@@ -135,9 +141,15 @@ export class TerminalScreen {
     this.#terminal.paste(text);
   }
 
-  /** Sends keys that the browser keeps for itself. */
+  /** Sends keys that the browser keeps for itself, or that a phone does not have. */
   press(keys: string): void {
     this.#terminal.input(keys, true);
+    this.focus();
+  }
+
+  /** An arrow, as the program wants it (DECCKM). */
+  pressArrow(letter: "A" | "B" | "C" | "D"): void {
+    this.press(`\u001b${this.#terminal.modes.applicationCursorKeysMode ? "O" : "["}${letter}`);
   }
 
   selection(): string {
@@ -152,6 +164,16 @@ export class TerminalScreen {
     this.#webgl?.dispose();
     this.#terminal.dispose();
   }
+}
+
+/** Keys of the page itself; the others are the program's. @returns whether the terminal gets the key. */
+function handleKey(event: KeyboardEvent, terminal: Terminal, { onCopy, onFind }: ScreenOptions): boolean {
+  if (event.type !== "keydown" || !event.shiftKey || !(event.ctrlKey || event.metaKey)) return true;
+  const perform = { KeyC: () => onCopy(terminal.getSelection()), KeyF: onFind }[event.code];
+  if (perform === undefined) return true;
+  event.preventDefault();
+  perform();
+  return false;
 }
 
 function openable(address: string): boolean {

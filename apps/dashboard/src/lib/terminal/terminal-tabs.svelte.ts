@@ -1,7 +1,8 @@
 import type { Capsule } from "@wrenn/sdk";
+import { SvelteMap } from "svelte/reactivity";
 import { isAbort, problemOf } from "#lib/api/problem.ts";
 import type { Problem } from "#lib/api/problem.ts";
-import type { TerminalChoice } from "./live-terminal.svelte.ts";
+import type { LiveTerminal, TerminalChoice } from "./live-terminal.svelte.ts";
 
 /** A tab of a capsule's page. */
 export interface TerminalTab {
@@ -12,12 +13,18 @@ export interface TerminalTab {
   readonly title: string;
 }
 
+/** Where a terminal is on the page. */
+export type Place = "whole" | "left" | "right" | "hidden";
+
 /** The terminals of one capsule on its page: those that run there, and those that were opened here. */
 export class TerminalTabs {
   all = $state.raw<readonly TerminalTab[]>([]);
+  /** Takes what is typed. */
   activeKey = $state<string>();
   problem = $state.raw<Problem>();
-  isLoaded = $state(false);
+  /** Keys of the terminals that are shown, from left to right: one, or two. */
+  #sides = $state.raw<readonly string[]>([]);
+  readonly #live = new SvelteMap<string, LiveTerminal>();
   readonly #capsule: Capsule;
   #made = 0;
 
@@ -25,8 +32,13 @@ export class TerminalTabs {
     this.#capsule = capsule;
   }
 
+  get isSplit(): boolean {
+    return this.#sides.length > 1;
+  }
+
   /** Finds the terminals that run; where there is none, a new one is opened. */
-  async load(signal: AbortSignal): Promise<void> {
+  readonly load = async (signal: AbortSignal): Promise<void> => {
+    this.problem = undefined;
     try {
       const { commands } = this.#capsule;
       const running = await commands.list({ signal });
@@ -35,29 +47,78 @@ export class TerminalTabs {
         isTerminal && !exit && tag !== undefined ? [tag] : [],
       );
       this.all = tags.map((tag) => ({ key: tag, choice: { kind: "tag", tag }, title: "" }));
-      this.activeKey = this.all[0]?.key;
-      this.isLoaded = true;
-      if (this.all.length === 0) this.open();
+      const [first] = tags;
+      if (first === undefined) this.open();
+      else this.show(first);
     } catch (error) {
       if (!isAbort(error)) this.problem = problemOf(error);
     }
+  };
+
+  /** A new terminal, in the place of the one that is typed into. */
+  readonly open = (): void => {
+    this.show(this.#add());
+  };
+
+  /** Brings a terminal to the front. */
+  show(key: string): void {
+    if (!this.#sides.includes(key)) {
+      const at = this.#sides.indexOf(this.activeKey ?? "");
+      this.#sides = at === -1 ? [key] : this.#sides.with(at, key);
+    }
+    this.activeKey = key;
   }
 
-  /** A new terminal, in front of the others. */
-  readonly open = (): void => {
-    const key = `new-${(this.#made += 1)}`;
-    this.all = [...this.all, { key, choice: { kind: "new" }, title: "" }];
-    this.activeKey = key;
+  /** Shows another terminal beside the active one, or the active one alone again. */
+  readonly split = (): void => {
+    const active = this.activeKey;
+    if (active === undefined) return;
+    if (this.isSplit) {
+      this.#sides = [active];
+      return;
+    }
+    const other = this.all.find(({ key }) => key !== active)?.key ?? this.#add();
+    this.#sides = [active, other];
+    this.activeKey = other;
   };
+
+  placeOf(key: string): Place {
+    const at = this.#sides.indexOf(key);
+    if (at === -1) return "hidden";
+    if (!this.isSplit) return "whole";
+    return at === 0 ? "left" : "right";
+  }
 
   /** Takes a tab away; its neighbour comes to the front. What runs in the terminal is not ended by it. */
   close(key: string): void {
     const at = this.all.findIndex((tab) => tab.key === key);
     this.all = this.all.filter((tab) => tab.key !== key);
-    if (this.activeKey === key) this.activeKey = (this.all[at] ?? this.all[at - 1])?.key;
+    this.#sides = this.#sides.filter((side) => side !== key);
+    if (this.activeKey !== key) return;
+    this.activeKey = undefined;
+    const next = this.#sides[0] ?? (this.all[at] ?? this.all[at - 1])?.key;
+    if (next !== undefined) this.show(next);
   }
 
   rename(key: string, title: string): void {
     this.all = this.all.map((tab) => (tab.key === key ? { ...tab, title } : tab));
+  }
+
+  /** What runs in a tab, told by its pane. @returns what takes it back. */
+  attach(key: string, live: LiveTerminal): () => void {
+    this.#live.set(key, live);
+    return () => this.#live.delete(key);
+  }
+
+  /** The terminal of a tab while its program runs. */
+  running(key: string): LiveTerminal | undefined {
+    const live = this.#live.get(key);
+    return live?.state === "open" || live?.state === "broken" ? live : undefined;
+  }
+
+  #add(): string {
+    const key = `new-${(this.#made += 1)}`;
+    this.all = [...this.all, { key, choice: { kind: "new" }, title: "" }];
+    return key;
   }
 }

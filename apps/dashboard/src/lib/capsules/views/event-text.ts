@@ -1,0 +1,43 @@
+import type { WrennEvent } from "@wrenn/sdk";
+
+const REASONS: Readonly<Record<string, string>> = {
+  idle: "it was idle",
+  lifetime: "the time of its run was over",
+  expired: "it was paused for long",
+  failed: "it failed",
+  host_unreachable: "its host did not answer",
+  host_returned: "its host is back",
+};
+const TEXTS: Readonly<Record<string, string>> = {
+  "capsule.created": "Started for the first time",
+  "capsule.running": "Runs again",
+  "capsule.paused": "Paused",
+  "capsule.updated": "Settings changed",
+  "capsule.destroyed": "Destroyed",
+  "capsule.failed": "Failed",
+  "capsule.missing": "Its host does not answer",
+  "capsule.expiring": "Will be removed by a rule in a day or later",
+  "capsule.stalled": "Stands still: its host has no room",
+  "capsule.continued": "Runs: there is room again",
+  "capsule.not_answering": "Does not answer",
+  "capsule.answering": "Answers again",
+  "capsule.out_of_memory": "Its memory was full",
+  "capsule.disk_full": "Its disk is full",
+  "capsule.disk_freed": "Its disk has room again",
+  "capsule.forked": "Others were made of it",
+  "checkpoint.created": "A moment was kept",
+  "checkpoint.restored": "Went back to a moment",
+  "checkpoint.deleted": "A moment was deleted",
+  "port.opened": "A program listens on a port",
+  "port.closed": "Nothing listens on a port any more",
+};
+
+/** What happened, in words; kinds that are not known here by their names. */
+export function eventText({ type, data, resource }: WrennEvent): string {
+  const text = TEXTS[type] ?? type;
+  const part = resource?.id.split("/")[1];
+  const { reason, problem } = data as { readonly reason?: unknown; readonly problem?: unknown };
+  const why =
+    typeof problem === "string" ? problem : typeof reason === "string" ? REASONS[reason] : undefined;
+  return [part === undefined ? text : `${text}: ${part}`, ...(why === undefined ? [] : [why])].join(", ");
+}

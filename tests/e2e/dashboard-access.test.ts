@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import type { AxeResults } from "axe-core";
+import type { Page } from "playwright-core";
+import { noBrowser } from "../support/browser.ts";
+import { DashboardLab } from "../support/dashboard-lab.ts";
+
+/* Every page in both themes, as people with other eyes and hands meet it (WCAG 2.2 AA, by axe-core). */
+
+const skip = noBrowser;
+const THEMES = ["light", "dark"] as const;
+const VIEWS = ["", "/ports", "/processes", "/logs", "/metrics", "/timeline", "/network", "/settings"];
+
+let lab: DashboardLab;
+let id: string;
+let axe: string;
+before(async () => {
+  if (skip !== false) return;
+  lab = await DashboardLab.open();
+  id = await lab.server.capsule(undefined, { name: "looked-at" });
+  axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+});
+after(() => lab?.[Symbol.asyncDispose]());
+
+/** Findings that keep somebody from using the page. */
+async function findings(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate<AxeResults>(
+    "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })",
+  );
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id: rule, help, nodes }) =>
+      nodes.map(({ html }) => `${rule}, ${help}: ${html.slice(0, 200)}`),
+    );
+}
+
+for (const colorScheme of THEMES) {
+  test(`pages before the log-in, ${colorScheme}`, { skip }, async () => {
+    for (const path of ["/login", "/signup", "/forgot-password", "/reset-password?token=1", "/welcome#1"]) {
+      const { page } = await lab.browser.visit(lab.server.url + path, { colorScheme, bypassCSP: true });
+      await page.getByRole("heading").first().waitFor();
+      assert.deepEqual(await findings(page), [], path);
+      await page.context().close();
+    }
+  });
+
+  test(`pages of a team, ${colorScheme}`, { skip }, async () => {
+    const { page } = await lab.visit("/capsules", { colorScheme, bypassCSP: true });
+    const paths = [
+      "/capsules",
+      ...VIEWS.map((view) => `/capsules/${id}${view}`),
+      "/keys",
+      "/team",
+      "/account",
+      "/invitations",
+    ];
+    for (const path of paths) {
+      await page.goto(lab.server.url + path);
+      await page.getByRole("heading").first().waitFor();
+      // What is loaded after the heading.
+      await page.waitForLoadState("load");
+      await page.waitForTimeout(300);
+      assert.deepEqual(await findings(page), [], path);
+    }
+    await page.goto(`${lab.server.url}/capsules`);
+    await page.getByRole("button", { name: "Start a capsule" }).click();
+    await page.getByRole("dialog").waitFor();
+    assert.deepEqual(await findings(page), [], "the launch dialog");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Control+k");
+    await page.getByRole("dialog").waitFor();
+    assert.deepEqual(await findings(page), [], "the palette");
+  });
+}
