@@ -122,6 +122,8 @@ bool cgroup_prepare(struct cgroups *cgroups) {
   (void)write_control(cgroups, "cpu.weight", "50");
   /* Before there are limits: a cgroup that hands controllers on takes no process itself. */
   show_users_part(cgroups);
+  /* Commands share the processors as such, however many processes each of them has. */
+  (void)write_control(cgroups, "cgroup.subtree_control", "+cpu");
   limit_processes(cgroups);
   limit_memory(cgroups);
   return true;
