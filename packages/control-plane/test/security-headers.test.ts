@@ -119,6 +119,15 @@ test("pages run their own scripts and styles only", async () => {
   const part = await ask("GET", "/docs/static/swagger-ui.css", { range: "bytes=99999999-" });
   assert.equal(part.statusCode, 200, "pages come whole");
   part.destroy();
+  for (const path of [`/docs/static/${"a".repeat(300)}`, "/docs/static/%2e%2e/x", "/docs/static/.hidden"]) {
+    const missing = await ask("GET", path);
+    assert.equal(missing.statusCode, 404, path);
+    assert.equal(
+      (JSON.parse(await text(missing)) as { error: { code: string } }).error.code,
+      "not_found",
+      path,
+    );
+  }
   const html = await text(await ask("GET", "/docs"));
   assert.doesNotMatch(html, /<style|<script(?! src=")|\son\w+=/, "nothing inline");
   for (const [, source = ""] of html.matchAll(/(?:src|href)="([^"]+)"/g)) {

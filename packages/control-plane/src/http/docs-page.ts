@@ -38,7 +38,8 @@ export async function registerDocsPage(app: App): Promise<void> {
     // Pages come whole: a part that is not there would be refused in the library's own words.
     const { range: _range, "if-range": _ifRange, ...headers } = request.headers;
     const found = await (await page).inject({ method: "GET", url, headers });
-    if (found.statusCode === 404) {
+    // Whatever the library refuses, such as a path that is too long, is no page: its own words are not those of the catalogue.
+    if (found.statusCode >= 400) {
       reply.callNotFound();
       return reply;
     }
