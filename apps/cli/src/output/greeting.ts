@@ -56,7 +56,7 @@ function keyLine(apiKey: string | undefined, isTerminal: boolean, file: string):
   return isTerminal ? apiKey : `in ${file}`;
 }
 
-/** How the first administrator is made, while there is none. Behind the hash of a link the token reaches no log of a server. */
+/** How to create the first administrator, until one exists. Browsers do not send the fragment of a link, so no log gets the token. */
 function adminLines(
   { firstAdminToken, secretFiles }: StartedControlPlane,
   url: string,
