@@ -122,8 +122,8 @@ test("a command in the background is listed, takes input, is followed by others,
   await handle.sendStdin("o\n");
   const listed = await commands.list();
   assert.deepEqual(
-    listed.map(({ pid, tag, cmd }) => ({ pid, tag, cmd })),
-    [{ pid: handle.pid, tag: "reader", cmd: "/bin/sh" }],
+    listed.map(({ pid, tag, cmd, isTerminal }) => ({ pid, tag, cmd, isTerminal })),
+    [{ pid: handle.pid, tag: "reader", cmd: "/bin/sh", isTerminal: false }],
   );
   let text = "";
   for await (const chunk of handle) {

@@ -149,6 +149,8 @@ test("a detached terminal runs on; connecting continues where the reader was", a
   assert.equal(Buffer.from((await reader.read()).value ?? []).toString(), "one\n");
   await first.writable.getWriter().write("\n");
   await first.detach();
+  const listed = await capsule.commands.list();
+  assert.equal(listed.find(({ tag }) => tag === first.tag)?.isTerminal, true);
   // What had arrived can still be read.
   let text = "";
   for (let part = await reader.read(); !part.done; part = await reader.read())

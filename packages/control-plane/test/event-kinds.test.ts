@@ -178,6 +178,43 @@ test("members and keys of a team are reported with the person who changed them",
   );
 });
 
+test("what other members see of a team is reported: its name, invitations, ports and links", async () => {
+  const owner = await platform.person("event-inviter");
+  const { token, teamId, userId } = owner;
+  const team = `/v1/teams/${teamId}`;
+  await call("PATCH", team, { token, body: { name: "renamed" } });
+  await call("PATCH", team, { token, body: { name: "renamed" } });
+  await call("POST", `${team}/invitations`, { token, body: { email: "new@example.org", role: "member" } });
+  const answer = await platform.call("GET", `${team}/invitations`, { token });
+  const [invitation] = answer.body as unknown as readonly { readonly id: string }[];
+  assert.ok(invitation);
+  await call("DELETE", `${team}/invitations/${invitation.id}`, { token });
+  const id = String((await call("POST", "/v1/capsules", { token, body: {} }))["id"]);
+  for (const access of ["public", "public", "private"])
+    await call("PUT", `/v1/capsules/${id}/ports/8000`, { token, body: { access } });
+  const link = await call("POST", `/v1/capsules/${id}/ports/8000/link`, { token, body: {} });
+  await call("DELETE", `/v1/capsules/${id}/ports/8000/links/${String(link["id"])}`, { token });
+  const rows = await db
+    .selectFrom("events")
+    .selectAll()
+    .where("team_id", "=", parseId("team", teamId))
+    .where("resource_type", "in", ["team", "invitation", "port"])
+    .orderBy("id")
+    .execute();
+  assert.deepEqual(
+    rows.map(eventJson).map(({ event, resource, data, actor }) => [event, resource.id, data, actor.id]),
+    [
+      ["team.renamed", teamId, { name: "renamed" }],
+      ["invitation.opened", invitation.id, { role: "member" }],
+      ["invitation.closed", invitation.id, { role: "member" }],
+      ["port.access_changed", `${id}/tcp/8000`, { access: "public" }],
+      ["port.access_changed", `${id}/tcp/8000`, { access: "private" }],
+      ["port.link_created", `${id}/tcp/8000`, { link: link["id"] }],
+      ["port.link_revoked", `${id}/tcp/8000`, { link: link["id"] }],
+    ].map((event) => [...event, userId]),
+  );
+});
+
 test("hosts are reported from their announcement to their removal", async () => {
   const { userId } = await platform.person("event-host");
   const id = systemRandom.uuid();

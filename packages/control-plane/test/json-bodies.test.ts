@@ -145,6 +145,18 @@ test("names that would change the prototype of objects are refused", async () =>
   }
 });
 
+test("a refused field is named by its path", async () => {
+  for (const [body, field] of [
+    ['{"vcpus":"many"}', "vcpus"],
+    ['{"network":{"allow":[7]}}', "network.allow.0"],
+    ['{"name":"a b"}', "name"],
+  ] as const) {
+    const { text } = await send("POST", "/v1/capsules", { "content-type": "application/json" }, body);
+    const { error } = JSON.parse(text) as { readonly error: { readonly field?: string } };
+    assert.equal(error.field, field, text);
+  }
+});
+
 test("JSON is read whatever its type says, except that of forms", async () => {
   for (const type of [
     "text/plain",

@@ -16,6 +16,8 @@ export type EventResource =
   | "build"
   | "host"
   | "member"
+  | "invitation"
+  | "team"
   | "api_key";
 
 export interface EventsTable {

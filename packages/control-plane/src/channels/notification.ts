@@ -13,6 +13,8 @@ const nouns = {
   build: "Build",
   host: "Host",
   member: "Member",
+  invitation: "Invitation",
+  team: "Team",
   api_key: "API key",
   channel: "Channel",
 } as const;

@@ -59,6 +59,9 @@ export const HostState = Type.Object({ status: Type.String() });
 export const Role = Type.Enum(["owner", "admin", "member"]);
 export const Name = Type.String();
 export const CreatedBy = Type.Optional(Type.String({ description: "Id of the person who created the key" }));
+export const LinkOfPort = Type.Object({
+  link: Type.String({ description: "Id of the link; its address is not told" }),
+});
 export const Checkpoint = Type.Object({ name: Type.Optional(Type.String()) });
 export const Process = {
   pid: Type.Integer(),

@@ -38,6 +38,9 @@ function resourceId({ resource_type: type, resource_id: id }: EventRow): string 
       return formatId("apiKey", id);
     case "build":
       return formatId("build", id);
+    case "team":
+      return formatId("team", id);
+    case "invitation":
     case "snapshot":
       return id;
   }

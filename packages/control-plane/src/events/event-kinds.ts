@@ -1,6 +1,16 @@
 import { Type } from "typebox";
 import { capsuleEventKinds } from "./capsule-event-kinds.ts";
-import { Build, Checkpoint, CreatedBy, HostState, Name, NoData, Process, Role } from "./event-data.ts";
+import {
+  Build,
+  Checkpoint,
+  CreatedBy,
+  HostState,
+  LinkOfPort,
+  Name,
+  NoData,
+  Process,
+  Role,
+} from "./event-data.ts";
 import type { EventKind } from "./event-kind.ts";
 
 const kept = { stored: true, audience: "team" } as const;
@@ -23,6 +33,27 @@ export const eventKinds = {
     summary: "No process listens on the port of the capsule any longer",
     resource: "port",
     data: NoData,
+    since: "0.2.0",
+  },
+  "port.access_changed": {
+    ...kept,
+    summary: "It was set who may use the port of the capsule",
+    resource: "port",
+    data: Type.Object({ access: Type.Enum(["public", "private"]) }),
+    since: "0.2.0",
+  },
+  "port.link_created": {
+    ...kept,
+    summary: "A link to the port of the capsule was made",
+    resource: "port",
+    data: LinkOfPort,
+    since: "0.2.0",
+  },
+  "port.link_revoked": {
+    ...kept,
+    summary: "A link to the port of the capsule was revoked",
+    resource: "port",
+    data: LinkOfPort,
     since: "0.2.0",
   },
   "checkpoint.created": {
@@ -193,6 +224,30 @@ export const eventKinds = {
     audience: "people",
     summary: "A person left the team, or was removed by `actor`",
     resource: "member",
+    data: Type.Object({ role: Role }),
+    since: "0.2.0",
+  },
+  "team.renamed": {
+    stored: true,
+    audience: "people",
+    summary: "The team has another name",
+    resource: "team",
+    data: Type.Object({ name: Name }),
+    since: "0.2.0",
+  },
+  "invitation.opened": {
+    stored: true,
+    audience: "keepers",
+    summary: "A person was invited to the team, or invited again",
+    resource: "invitation",
+    data: Type.Object({ role: Role }),
+    since: "0.2.0",
+  },
+  "invitation.closed": {
+    stored: true,
+    audience: "keepers",
+    summary: "An invitation was accepted, declined or withdrawn",
+    resource: "invitation",
     data: Type.Object({ role: Role }),
     since: "0.2.0",
   },

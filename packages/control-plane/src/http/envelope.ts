@@ -12,6 +12,8 @@ export interface ErrorBody {
     readonly reason: string;
     readonly remedy: string;
     readonly request_id: string;
+    /** Path of the field that is refused, such as `network.allow.0`. */
+    readonly field?: string;
     readonly sandbox_ids?: readonly string[];
     /** Bytes of input that were taken, where not all were. */
     readonly accepted?: number;
@@ -55,6 +57,7 @@ export function toWire(
         reason: known.reason,
         remedy: known.remedy,
         request_id: requestId,
+        ...(WrennError.is(known, "invalid_field") ? { field: String(known.context["field"]) } : {}),
         ...capsules,
         ...(WrennError.is(known, "input_not_read") ? { accepted: Number(known.context["accepted"]) } : {}),
         ...(WrennError.is(known, "input_offset_differs")

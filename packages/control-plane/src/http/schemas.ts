@@ -38,6 +38,9 @@ export const ErrorSchema = Type.Object(
       reason: Type.String({ description: "Precise entry of the error catalogue" }),
       remedy: Type.String(),
       request_id: Type.String(),
+      field: Type.Optional(
+        Type.String({ description: "Of `invalid_field`: path of the field that is refused" }),
+      ),
     }),
   },
   { description: "A refusal" },

@@ -1,9 +1,10 @@
 import { formatId, parseId, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import { apiKeyQueries, portLinkQueries, sessionQueries } from "@wrenn/database";
+import { apiKeyQueries, eventQueries, portLinkQueries, sessionQueries } from "@wrenn/database";
 import type { Database, PortLinkRow, QueuedTransactions, Trx } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import type { CapsuleRows } from "../capsules/capsule-rows.ts";
+import { actorOf } from "../http/current-identity.ts";
 import type { Identity } from "../http/identity.ts";
 
 /** Of one capsule, among those that work. */
@@ -58,6 +59,7 @@ export class PortLinks {
       const row = await portLinkQueries.insertPortLink(trx, link, MAX_LINKS);
       if (!row) throw new WrennError("limit_reached", { limit: MAX_LINKS, things: "links to this capsule" });
       await audit.write(trx, identity, entryOf(row, publicId, "create"));
+      await emit(trx, identity, row, "port.link_created");
       return row;
     });
   }
@@ -78,6 +80,7 @@ export class PortLinks {
       if (!(await portLinkQueries.deletePortLink(trx, capsule.id, port, id)))
         throw new WrennError("port_link_not_found", {});
       await audit.write(trx, identity, entryOf({ id, port }, publicId, "revoke"));
+      await emit(trx, identity, { id, port, sandbox_id: capsule.id }, "port.link_revoked");
     });
     this.forget(linkId);
   }
@@ -128,6 +131,22 @@ export class PortLinks {
     if (!live) throw new WrennError("api_key_invalid", {});
     return { creator: { keyId: live.id }, latest: live.expiresAt };
   }
+}
+
+async function emit(
+  trx: Trx,
+  identity: Identity,
+  { id, port, sandbox_id: capsule }: Pick<PortLinkRow, "id" | "port" | "sandbox_id">,
+  kind: "port.link_created" | "port.link_revoked",
+): Promise<void> {
+  await eventQueries.emitEvent(trx, {
+    teamId: identity.teamId,
+    kind,
+    actor: actorOf(identity),
+    resource: "port",
+    resourceId: `${capsule}/tcp/${port}`,
+    data: { link: formatId("portLink", id) },
+  });
 }
 
 function entryOf(

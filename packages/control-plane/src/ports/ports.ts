@@ -1,11 +1,12 @@
 import type { Duplex } from "node:stream";
 import { parseId, WrennError } from "@wrenn/core";
-import { capsuleQueries, portQueries } from "@wrenn/database";
+import { capsuleQueries, eventQueries, portQueries } from "@wrenn/database";
 import type { Database, CapsuleRow } from "@wrenn/database";
 import type { Sessions } from "../accounts/sessions.ts";
 import { grantOf } from "../http/access-grants.ts";
 import type { AccessGrant } from "../http/access-grants.ts";
 import type { AccessWatch } from "../http/access-watch.ts";
+import { currentActor } from "../http/current-identity.ts";
 import { requireScope } from "../http/identity.ts";
 import type { RequestAuthenticator } from "../http/identity.ts";
 import type { CapsuleRows } from "../capsules/capsule-rows.ts";
@@ -99,7 +100,17 @@ export class PortsService {
     const row = await this.#deps.capsuleRows.get(teamId, publicId);
     if (row.status === "stopped" || row.status === "error")
       throw new WrennError("capsule_not_running", { status: row.status });
-    await portQueries.setPortAccess(this.#deps.database.db, { sandbox_id: row.id, port, access });
+    await this.#deps.database.db.transaction().execute(async (trx) => {
+      if (!(await portQueries.setPortAccess(trx, { sandbox_id: row.id, port, access }))) return;
+      await eventQueries.emitEvent(trx, {
+        teamId,
+        kind: "port.access_changed",
+        actor: currentActor(),
+        resource: "port",
+        resourceId: `${row.id}/tcp/${port}`,
+        data: { access },
+      });
+    });
     this.accessChanged(publicId);
   }
 

@@ -22,6 +22,7 @@ const ProcessList = Type.Object({
       tag: Type.Optional(Type.String()),
       cmd: Type.String(),
       args: Type.Optional(Type.Array(Type.String())),
+      terminal: Type.Boolean({ description: "Whether it runs in a terminal" }),
     }),
   ),
 });
@@ -84,11 +85,12 @@ export function registerProcessRoutes(app: App, { capsules }: ProcessRoutesDeps,
         capsule.processes.list(signal),
       );
       return {
-        processes: processes.map(({ pid, tag, cmd, args }) => ({
+        processes: processes.map(({ pid, tag, cmd, args, terminal }) => ({
           pid,
           ...defined({ tag }),
           cmd,
           ...(args.length === 0 ? {} : { args: [...args] }),
+          terminal,
         })),
       };
     },

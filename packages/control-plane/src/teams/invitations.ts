@@ -1,9 +1,16 @@
 import { DAY_MS, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import { invitationQueries, sessionQueries, userQueries, adminTeamQueries } from "@wrenn/database";
-import type { Database, InvitationRow, LiveSession, QueuedTransactions } from "@wrenn/database";
+import {
+  adminTeamQueries,
+  eventQueries,
+  invitationQueries,
+  sessionQueries,
+  userQueries,
+} from "@wrenn/database";
+import type { Database, InvitationRow, LiveSession, QueuedTransactions, Trx } from "@wrenn/database";
 import type { Mailer } from "../mail/mailer.ts";
 import { plainPerson } from "../mail/plain-words.ts";
+import { actorOf } from "../http/current-identity.ts";
 import { requireRole } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
 
@@ -36,6 +43,7 @@ export class InvitationsService {
     const identity = { teamId: session.teamId, session };
     requireRole(identity, "admin");
     const expiresAt = new Date(clock.now() + INVITATION_MS);
+    const id = random.uuid();
     await transactions.run("team", session.teamId, async (trx) => {
       // Several invitations at once count each other. The team comes first in all that locks it and a session.
       await adminTeamQueries.lockTeamLimits(trx, session.teamId);
@@ -51,7 +59,7 @@ export class InvitationsService {
       if (ofPerson.length >= MAX_TO_ONE && !isRepeated)
         throw new WrennError("invitations_of_address_full", { limit: MAX_TO_ONE });
       await invitationQueries.putInvitation(trx, {
-        id: random.uuid(),
+        id,
         teamId: session.teamId,
         email,
         role,
@@ -72,6 +80,7 @@ export class InvitationsService {
         link: `${publicUrl}/invitations`,
         expiresAt,
       });
+      await emit(trx, session, "invitation.opened", { teamId: session.teamId, id, role });
     });
   }
 
@@ -91,8 +100,12 @@ export class InvitationsService {
   /** @throws WrennError `invitation_not_found`. */
   async withdraw(session: LiveSession, id: string): Promise<void> {
     requireRole({ teamId: session.teamId, session }, "admin");
-    if (!(await invitationQueries.deleteInvitation(this.#deps.database.db, session.teamId, id)))
-      throw new WrennError("invitation_not_found", {});
+    const { teamId } = session;
+    await this.#deps.database.db.transaction().execute(async (trx) => {
+      const role = await invitationQueries.deleteInvitation(trx, teamId, id);
+      if (!role) throw new WrennError("invitation_not_found", {});
+      await emit(trx, session, "invitation.closed", { teamId, id, role });
+    });
   }
 
   /** @throws WrennError `invitation_not_found`. */
@@ -114,16 +127,37 @@ export class InvitationsService {
           { teamId, session },
           { resource: "member", action: "join", scope: "admin", metadata: { role } },
         );
+      await emit(trx, session, "invitation.closed", { teamId, id, role });
     });
   }
 
   /** @throws WrennError `invitation_not_found`. */
   async decline(session: LiveSession, id: string): Promise<void> {
-    if (!(await invitationQueries.takeInvitation(this.#deps.database.db, id, session.email, this.#now())))
-      throw new WrennError("invitation_not_found", {});
+    await this.#deps.database.db.transaction().execute(async (trx) => {
+      const taken = await invitationQueries.takeInvitation(trx, id, session.email, this.#now());
+      if (!taken) throw new WrennError("invitation_not_found", {});
+      await emit(trx, session, "invitation.closed", { ...taken, id });
+    });
   }
 
   #now(): Date {
     return new Date(this.#deps.clock.now());
   }
+}
+
+/** Owners and admins see the open invitations of their team; it comes last, as it holds the lock of all events. */
+async function emit(
+  trx: Trx,
+  session: LiveSession,
+  kind: "invitation.opened" | "invitation.closed",
+  { teamId, id, role }: { readonly teamId: string; readonly id: string; readonly role: string },
+): Promise<void> {
+  await eventQueries.emitEvent(trx, {
+    teamId,
+    kind,
+    actor: actorOf({ teamId, session }),
+    resource: "invitation",
+    resourceId: id,
+    data: { role },
+  });
 }

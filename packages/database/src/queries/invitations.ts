@@ -78,12 +78,17 @@ export async function takeInvitation(
     .executeTakeFirst();
 }
 
-/** Withdraws an invitation of a team; false when it has none of this id. */
-export async function deleteInvitation(db: Db, teamId: string, id: string): Promise<boolean> {
-  const result = await db
+/** Withdraws an invitation of a team. @returns the role that it was for; undefined when the team has none of this id. */
+export async function deleteInvitation(
+  db: Db,
+  teamId: string,
+  id: string,
+): Promise<"admin" | "member" | undefined> {
+  const deleted = await db
     .deleteFrom("invitations")
     .where("id", "=", id)
     .where("team_id", "=", teamId)
+    .returning("role")
     .executeTakeFirst();
-  return result.numDeletedRows > 0n;
+  return deleted?.role;
 }

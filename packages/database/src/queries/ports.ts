@@ -10,10 +10,17 @@ export async function listPortAccess(db: Db, capsuleId: string): Promise<readonl
     .execute();
 }
 
-export async function setPortAccess(db: Db, access: PortAccessTable): Promise<void> {
-  await db
+/** Sets who may use a port. @returns whether that changed anything. */
+export async function setPortAccess(db: Db, access: PortAccessTable): Promise<boolean> {
+  const result = await db
     .insertInto("port_access")
     .values({ sandbox_id: access.sandbox_id, port: access.port, access: access.access })
-    .onConflict((conflict) => conflict.columns(["sandbox_id", "port"]).doUpdateSet({ access: access.access }))
-    .execute();
+    .onConflict((conflict) =>
+      conflict
+        .columns(["sandbox_id", "port"])
+        .doUpdateSet({ access: access.access })
+        .where("port_access.access", "<>", access.access),
+    )
+    .executeTakeFirst();
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
 }

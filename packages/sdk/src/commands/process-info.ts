@@ -11,11 +11,11 @@ export interface ProcessInfo {
   readonly tag?: string;
   readonly cmd: string;
   readonly args: readonly string[];
+  readonly isTerminal: boolean;
 }
 
 /** A process that lives, or that ended lately. */
 export interface ProcessDetails extends ProcessInfo {
-  readonly isTerminal: boolean;
   readonly startedAt: Date;
   /** Absent while it lives. */
   readonly exit?: CommandExit;
@@ -40,15 +40,14 @@ export interface ProcessLogs {
   readonly exit?: CommandExit;
 }
 
-export function processInfo({ pid, tag, cmd, args = [] }: ListedProcess): ProcessInfo {
-  return { pid, ...(tag === undefined ? {} : { tag }), cmd, args };
+export function processInfo({ pid, tag, cmd, args = [], terminal }: ListedProcess): ProcessInfo {
+  return { pid, ...(tag === undefined ? {} : { tag }), cmd, args, isTerminal: terminal };
 }
 
 export function processDetails(answer: ProcessAnswer): ProcessDetails {
-  const { terminal, started_at: startedAt, exit } = answer;
+  const { started_at: startedAt, exit } = answer;
   return {
     ...processInfo(answer),
-    isTerminal: terminal,
     startedAt: new Date(startedAt),
     ...(exit ? { exit: exitOf(exit) } : {}),
   };

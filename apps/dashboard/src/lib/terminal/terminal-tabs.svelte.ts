@@ -40,12 +40,8 @@ export class TerminalTabs {
   readonly load = async (signal: AbortSignal): Promise<void> => {
     this.problem = undefined;
     try {
-      const { commands } = this.#capsule;
-      const running = await commands.list({ signal });
-      const details = await Promise.all(running.map(async ({ pid }) => await commands.get(pid, { signal })));
-      const tags = details.flatMap(({ isTerminal, exit, tag }) =>
-        isTerminal && !exit && tag !== undefined ? [tag] : [],
-      );
+      const running = await this.#capsule.commands.list({ signal });
+      const tags = running.flatMap(({ isTerminal, tag }) => (isTerminal && tag !== undefined ? [tag] : []));
       this.all = tags.map((tag) => ({ key: tag, choice: { kind: "tag", tag }, title: "" }));
       const [first] = tags;
       if (first === undefined) this.open();

@@ -1566,6 +1566,46 @@ export interface ApiSchemas {
     readonly data: Readonly<Record<string, unknown>>;
   };
 
+  /** An invitation was accepted, declined or withdrawn. */
+  "invitation.closed": {
+    readonly event: "invitation.closed";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "invitation";
+    };
+    readonly data: {
+      readonly role: "owner" | "admin" | "member";
+    };
+  };
+
+  /** A person was invited to the team, or invited again. */
+  "invitation.opened": {
+    readonly event: "invitation.opened";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "invitation";
+    };
+    readonly data: {
+      readonly role: "owner" | "admin" | "member";
+    };
+  };
+
   /** A person became a member of the team. */
   "member.joined": {
     readonly event: "member.joined";
@@ -1654,6 +1694,26 @@ export interface ApiSchemas {
     };
   };
 
+  /** It was set who may use the port of the capsule. */
+  "port.access_changed": {
+    readonly event: "port.access_changed";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "port";
+    };
+    readonly data: {
+      readonly access: "public" | "private";
+    };
+  };
+
   /** No process listens on the port of the capsule any longer. */
   "port.closed": {
     readonly event: "port.closed";
@@ -1670,6 +1730,48 @@ export interface ApiSchemas {
       readonly type: "port";
     };
     readonly data: Readonly<Record<string, unknown>>;
+  };
+
+  /** A link to the port of the capsule was made. */
+  "port.link_created": {
+    readonly event: "port.link_created";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "port";
+    };
+    readonly data: {
+      /** Id of the link; its address is not told. */
+      readonly link: string;
+    };
+  };
+
+  /** A link to the port of the capsule was revoked. */
+  "port.link_revoked": {
+    readonly event: "port.link_revoked";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "port";
+    };
+    readonly data: {
+      /** Id of the link; its address is not told. */
+      readonly link: string;
+    };
   };
 
   /** A process listens on a port of the capsule. */
@@ -1740,6 +1842,26 @@ export interface ApiSchemas {
       readonly cmd: string;
       readonly terminal: boolean;
       readonly started_at: string;
+    };
+  };
+
+  /** The team has another name. */
+  "team.renamed": {
+    readonly event: "team.renamed";
+    /** RFC 3339, UTC. */
+    readonly timestamp: string;
+    readonly team_id: string;
+    readonly actor: {
+      readonly type: "user" | "api_key" | "system";
+      readonly id?: string;
+      readonly name?: string;
+    };
+    readonly resource: {
+      readonly id: string;
+      readonly type: "team";
+    };
+    readonly data: {
+      readonly name: string;
     };
   };
 
@@ -1981,7 +2103,7 @@ export interface ApiRoutes {
       readonly "Last-Event-ID"?: string;
     };
     readonly answers: {
-      readonly 200: ApiSchemas["capsule.created"] | ApiSchemas["capsule.running"] | ApiSchemas["capsule.paused"] | ApiSchemas["capsule.updated"] | ApiSchemas["capsule.destroyed"] | ApiSchemas["capsule.failed"] | ApiSchemas["capsule.missing"] | ApiSchemas["capsule.expiring"] | ApiSchemas["capsule.stalled"] | ApiSchemas["capsule.continued"] | ApiSchemas["capsule.not_answering"] | ApiSchemas["capsule.answering"] | ApiSchemas["capsule.out_of_memory"] | ApiSchemas["capsule.disk_full"] | ApiSchemas["capsule.disk_freed"] | ApiSchemas["capsule.forked"] | ApiSchemas["port.opened"] | ApiSchemas["port.closed"] | ApiSchemas["checkpoint.created"] | ApiSchemas["checkpoint.restored"] | ApiSchemas["checkpoint.deleted"] | ApiSchemas["checkpoint.expiring"] | ApiSchemas["checkpoint.expired"] | ApiSchemas["template.snapshot.created"] | ApiSchemas["template.snapshot.deleted"] | ApiSchemas["build.pending"] | ApiSchemas["build.running"] | ApiSchemas["build.success"] | ApiSchemas["build.failed"] | ApiSchemas["build.cancelled"] | ApiSchemas["build.interrupted"] | ApiSchemas["host.created"] | ApiSchemas["host.registered"] | ApiSchemas["host.up"] | ApiSchemas["host.down"] | ApiSchemas["host.draining"] | ApiSchemas["host.undrained"] | ApiSchemas["host.deleted"] | ApiSchemas["member.joined"] | ApiSchemas["member.role_changed"] | ApiSchemas["member.removed"] | ApiSchemas["api_key.created"] | ApiSchemas["api_key.revoked"] | ApiSchemas["process.started"] | ApiSchemas["process.exited"] | ApiSchemas["network.decision"] | ApiSchemas["events.gap"];
+      readonly 200: ApiSchemas["capsule.created"] | ApiSchemas["capsule.running"] | ApiSchemas["capsule.paused"] | ApiSchemas["capsule.updated"] | ApiSchemas["capsule.destroyed"] | ApiSchemas["capsule.failed"] | ApiSchemas["capsule.missing"] | ApiSchemas["capsule.expiring"] | ApiSchemas["capsule.stalled"] | ApiSchemas["capsule.continued"] | ApiSchemas["capsule.not_answering"] | ApiSchemas["capsule.answering"] | ApiSchemas["capsule.out_of_memory"] | ApiSchemas["capsule.disk_full"] | ApiSchemas["capsule.disk_freed"] | ApiSchemas["capsule.forked"] | ApiSchemas["port.opened"] | ApiSchemas["port.closed"] | ApiSchemas["port.access_changed"] | ApiSchemas["port.link_created"] | ApiSchemas["port.link_revoked"] | ApiSchemas["checkpoint.created"] | ApiSchemas["checkpoint.restored"] | ApiSchemas["checkpoint.deleted"] | ApiSchemas["checkpoint.expiring"] | ApiSchemas["checkpoint.expired"] | ApiSchemas["template.snapshot.created"] | ApiSchemas["template.snapshot.deleted"] | ApiSchemas["build.pending"] | ApiSchemas["build.running"] | ApiSchemas["build.success"] | ApiSchemas["build.failed"] | ApiSchemas["build.cancelled"] | ApiSchemas["build.interrupted"] | ApiSchemas["host.created"] | ApiSchemas["host.registered"] | ApiSchemas["host.up"] | ApiSchemas["host.down"] | ApiSchemas["host.draining"] | ApiSchemas["host.undrained"] | ApiSchemas["host.deleted"] | ApiSchemas["member.joined"] | ApiSchemas["member.role_changed"] | ApiSchemas["member.removed"] | ApiSchemas["team.renamed"] | ApiSchemas["invitation.opened"] | ApiSchemas["invitation.closed"] | ApiSchemas["api_key.created"] | ApiSchemas["api_key.revoked"] | ApiSchemas["process.started"] | ApiSchemas["process.exited"] | ApiSchemas["network.decision"] | ApiSchemas["events.gap"];
     };
   };
 
@@ -2410,6 +2532,8 @@ export interface ApiRoutes {
           readonly tag?: string;
           readonly cmd: string;
           readonly args?: readonly string[];
+          /** Whether it runs in a terminal. */
+          readonly terminal: boolean;
         }[];
       };
     };
