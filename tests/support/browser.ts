@@ -9,12 +9,19 @@ export const noBrowser = existsSync(PROGRAM)
   ? false
   : "this distribution has no package chromium-headless-shell";
 
+const PATIENCE_MS = 20_000;
+
 /** What a page of ours must never do. */
 const COMPLAINTS = /Content[- ]Security[- ]Policy|Refused to|TrustedHTML|Uncaught/i;
 
 /** How people call what has the focus. */
 const NAME_OF_FOCUS = `(document.activeElement.getAttribute("aria-label") ??
   document.activeElement.labels?.[0]?.textContent ?? document.activeElement.textContent ?? "").trim()`;
+
+export interface TestBrowserOptions {
+  readonly drawsByWebgl?: boolean;
+  readonly localNames?: readonly string[];
+}
 
 /** A browser whose pages complain of nothing: what they report is collected, and looked at by {@link VisitedPage.complaints}. */
 export class TestBrowser implements AsyncDisposable {
@@ -24,8 +31,14 @@ export class TestBrowser implements AsyncDisposable {
     this.#browser = browser;
   }
 
-  /** @param drawsByWebgl - in software; without it, terminals are elements whose text can be read. */
-  static async start({ drawsByWebgl = false } = {}): Promise<TestBrowser> {
+  /**
+   * @param drawsByWebgl - in software; without it, terminals are elements whose text can be read.
+   * @param localNames - names, and all below them, that lead to this machine.
+   */
+  static async start({
+    drawsByWebgl = false,
+    localNames = [],
+  }: TestBrowserOptions = {}): Promise<TestBrowser> {
     const browser = await chromium.launch({
       executablePath: PROGRAM,
       // The tests run as root, under which its sandbox does not start; it sees pages of the test's own server only.
@@ -33,6 +46,7 @@ export class TestBrowser implements AsyncDisposable {
         "--no-sandbox",
         "--no-proxy-server",
         "--disable-dev-shm-usage",
+        `--host-resolver-rules=${localNames.map((name) => `MAP ${name} 127.0.0.1, MAP *.${name} 127.0.0.1`).join(", ")}`,
         ...(drawsByWebgl ? ["--enable-unsafe-swiftshader"] : ["--disable-gpu", "--disable-3d-apis"]),
       ],
     });
@@ -42,6 +56,8 @@ export class TestBrowser implements AsyncDisposable {
   /** A page in a profile of its own. */
   async visit(url: string, options: BrowserContextOptions = {}): Promise<VisitedPage> {
     const profile = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    // What is not there by then does not come; the test says what it waited for.
+    profile.setDefaultTimeout(PATIENCE_MS);
     const visited = new VisitedPage(await profile.newPage());
     await visited.page.goto(url);
     return visited;

@@ -180,7 +180,7 @@ export function registerLogin(app: App, deps: LoginRoutesDeps): void {
       },
     },
     async (request, reply) => {
-      const token = refreshCookie.read(request.headers.cookie);
+      const token = refreshCookie.readAndClean(request, reply);
       if (token === undefined) throw new WrennError("refresh_token_invalid", {});
       return opened(reply, await sessions.refresh(token));
     },

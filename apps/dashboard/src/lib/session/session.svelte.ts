@@ -1,10 +1,13 @@
 import { isWrennError, Wrenn, WrennError } from "@wrenn/sdk";
 import { readAuthAnswer } from "./person.ts";
+import { knownPerson } from "./known-person.ts";
 import type { AccessToken, AuthAnswer, Person } from "./person.ts";
 
 /** Tabs of one browser share a cookie: only one of them renews it at a time. */
 const LOCK = "wrenn-session";
 const TABS = "wrenn-session";
+/** How long the answer to another tab may take. */
+const AGAIN_MS = 500;
 /** A token is renewed when less than this is left of it. */
 const SPARE_MS = 60_000;
 
@@ -81,8 +84,12 @@ export class Session {
     );
   }
 
+  /** Whoever logs in next may be another person, by a way that answers with a cookie alone. */
+  readonly expectAnyone = (): void => knownPerson.set(undefined);
+
   /** Forgets a login that the server has ended. */
   end(): void {
+    this.expectAnyone();
     this.#otherTabs.postMessage({ kind: "ended" } satisfies News);
     this.#forget();
   }
@@ -98,14 +105,12 @@ export class Session {
   }
 
   async #renew(): Promise<string> {
-    return await navigator.locks.request(LOCK, async () => {
+    return await oneAtATime(async () => {
       // Another tab may have renewed it while this one waited.
       const token = this.#token;
       if (token && performance.now() < token.endsAt - SPARE_MS) return token.value;
       try {
-        const answer = await this.#server.request<AuthAnswer>("POST", "/v1/auth/refresh");
-        this.logIn(answer);
-        return answer.token;
+        return await this.#refresh();
       } catch (error) {
         if (isRefused(error)) this.#forget();
         throw error;
@@ -113,7 +118,37 @@ export class Session {
     });
   }
 
+  async #refresh(): Promise<string> {
+    const ask = async (): Promise<AuthAnswer> =>
+      await this.#server.request<AuthAnswer>("POST", "/v1/auth/refresh");
+    const answer = await ask().catch(async (error: unknown) => {
+      if (knownPerson.get() === undefined || !isRefused(error)) throw error;
+      // Without locks another tab may have renewed it at the same moment, and its cookie is here soon; and where a page of a capsule
+      // had planted cookies, the server has taken them out.
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      return await ask();
+    });
+    const known = knownPerson.get();
+    if (known !== undefined && known !== answer.user_id) {
+      // Not the person who logged in here: over plain HTTP a page of a capsule can plant its own log-in.
+      await this.#endForeign(answer);
+      throw new WrennError({
+        code: "unauthorized",
+        status: 401,
+        message: "this log-in is of another person",
+      });
+    }
+    this.logIn(answer);
+    return answer.token;
+  }
+
+  async #endForeign({ token }: AuthAnswer): Promise<void> {
+    const asOther = new Wrenn({ url: this.#server.url, accessToken: token });
+    await asOther.request("POST", "/v1/auth/logout").catch(() => {});
+  }
+
   #take(answer: AuthAnswer): void {
+    knownPerson.set(answer.user_id);
     const token = readAuthAnswer(answer);
     this.#token = { ...token, endsAt: performance.now() + token.lifetimeMs };
     const before = this.person;
@@ -127,6 +162,16 @@ export class Session {
     this.person = undefined;
     this.state = "anonymous";
   }
+}
+
+/** One tab after the other, where browsers have locks. */
+async function oneAtATime<Result>(work: () => Promise<Result>): Promise<Result> {
+  return hasLocks() ? await navigator.locks.request(LOCK, work) : await work();
+}
+
+/** Pages over plain HTTP from other machines have none. */
+function hasLocks(): boolean {
+  return "locks" in navigator;
 }
 
 function isSame(one: Person, other: Person): boolean {
