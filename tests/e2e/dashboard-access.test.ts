@@ -73,5 +73,61 @@ for (const colorScheme of THEMES) {
     await page.keyboard.press("Control+k");
     await page.getByRole("dialog").waitFor();
     assert.deepEqual(await findings(page), [], "the palette");
+    await page.keyboard.press("Escape");
+  });
+
+  test(`dialogs, notices and menus, ${colorScheme}`, { skip }, async () => {
+    const { page } = await lab.visit("/capsules?start=1", { colorScheme, bypassCSP: true });
+    const settled = async (what: string): Promise<void> => {
+      // Colours of what opens are between two until it is open.
+      await page.waitForFunction(
+        "document.getAnimations().every(({ playState }) => playState !== 'running')",
+      );
+      assert.deepEqual(await findings(page), [], what);
+    };
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("vCPUs").fill("999");
+    await dialog.getByText("Times, environment, network").click();
+    await dialog.getByRole("button", { name: "Start" }).click();
+    await dialog.getByRole("alert").waitFor();
+    await settled("a refused launch");
+    await page.keyboard.press("Escape");
+    await page.getByLabel("Select looked-at").check();
+    await page.getByRole("button", { name: "Actions for looked-at" }).click();
+    await page.getByRole("menu").waitFor();
+    await settled("the menu of a capsule, which is selected");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Destroy" }).click();
+    await dialog.waitFor();
+    await settled("the question before something is destroyed");
+    await page.goto(`${lab.server.url}/capsules/${id}`);
+    await page.getByRole("button", { name: "As a command" }).click();
+    await dialog.waitFor();
+    await settled("commands");
+    await page.goto(`${lab.server.url}/keys?new=1`);
+    await dialog.waitFor();
+    await settled("a new key");
+    await page.goto(`${lab.server.url}/capsules/cl-0000000000000000000000000`);
+    await page.getByRole("alert").waitFor();
+    await settled("a capsule that is not there");
+    await page.goto(`${lab.server.url}/capsules/a/b/c`);
+    await page.getByRole("heading").first().waitFor();
+    await settled("an address that leads nowhere");
+    await page.goto(`${lab.server.url}/capsules`);
+    await page.getByRole("link", { name: "looked-at" }).waitFor();
+    await page.context().setOffline(true);
+    await page.getByText("No connection to the server").waitFor();
+    await settled("without a connection");
   });
 }
+
+test("pages on a phone", { skip }, async () => {
+  const viewport = { width: 390, height: 844 };
+  const { page } = await lab.visit("/capsules", { bypassCSP: true, viewport });
+  for (const path of ["/capsules", ...VIEWS.map((view) => `/capsules/${id}${view}`), "/keys", "/team"]) {
+    await page.goto(lab.server.url + path);
+    await page.getByRole("heading").first().waitFor();
+    await page.waitForLoadState("load");
+    assert.deepEqual(await findings(page), [], path);
+  }
+});

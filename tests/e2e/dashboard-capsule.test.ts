@@ -78,7 +78,9 @@ test(
     await page.getByRole("link", { name: "Network" }).click();
     await page.getByLabel("Everything that is not listed is").selectOption("deny");
     await page.getByLabel(/^Allowed/).fill("192.0.2.1 example.org");
+    const applied = page.waitForResponse((response) => response.request().method() === "PUT");
     await page.getByRole("button", { name: "Apply at once" }).click();
+    await applied;
     await lab.server.shell(
       id,
       "timeout 3 python3 -c \"import socket; socket.create_connection(('198.51.100.9', 80), 1)\"",

@@ -17,6 +17,8 @@ export class TeamEvents {
   /** Why there is no connection. */
   problem = $state.raw<Problem>();
   readonly #wrenn: Wrenn;
+  readonly #renewAccess: () => Promise<void>;
+  readonly #awaiters = new Set<() => void>();
   readonly #listeners = new Set<EventListener>();
   readonly #reloaders = new Set<() => void>();
   readonly #closing = new AbortController();
@@ -24,12 +26,16 @@ export class TeamEvents {
   #wake: (() => void) | undefined;
   /** Place behind which the stream goes on. */
   #after: string | undefined;
-  /** Whether events are missing. */
+  /** Whether the connection was lost since everything was loaded. */
   #hasLost = false;
 
-  /** @param wrenn - breaks off streams at once where their connection breaks: see `followingWrenn`. */
-  constructor(wrenn: Wrenn) {
+  /**
+   * @param wrenn - breaks off streams at once where their connection breaks: see `followingWrenn`.
+   * @param renewAccess - called where the server refuses the token: the login may have ended.
+   */
+  constructor(wrenn: Wrenn, renewAccess: () => Promise<void>) {
     this.#wrenn = wrenn;
+    this.#renewAccess = renewAccess;
   }
 
   /** @returns what ends the subscription. */
@@ -38,10 +44,25 @@ export class TeamEvents {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Called where events may be missing: what was loaded has to be loaded again. @returns what ends the subscription. */
+  /** Called where events may be missing or could not be looked into: what was loaded has to be loaded again. @returns what ends the subscription. */
   onGap(reload: () => void): () => void {
     this.#reloaders.add(reload);
     return () => this.#reloaders.delete(reload);
+  }
+
+  /** Waits for so long, but not beyond the next connection; then for a connection, where there is none. */
+  async untilLive(waitMs: number, signal: AbortSignal): Promise<void> {
+    const ended = Promise.withResolvers<void>();
+    const onEnd = (): void => ended.resolve();
+    const timer = setTimeout(() => {
+      if (this.isLive) onEnd();
+    }, waitMs);
+    this.#awaiters.add(onEnd);
+    signal.addEventListener("abort", onEnd);
+    await ended.promise;
+    clearTimeout(timer);
+    this.#awaiters.delete(onEnd);
+    signal.removeEventListener("abort", onEnd);
   }
 
   /** Tries now. */
@@ -86,6 +107,7 @@ export class TeamEvents {
       this.#after = after;
       this.isLive = true;
       this.problem = undefined;
+      for (const connected of this.#awaiters) connected();
       for await (const event of this.#wrenn.events({ follow: true, after, signal })) {
         if (event.id !== undefined) this.#after = event.id;
         if (event.type === "events.gap") for (const reload of this.#reloaders) reload();
@@ -94,12 +116,12 @@ export class TeamEvents {
     } catch (error) {
       if (this.#closing.signal.aborted) return this.isLive;
       this.problem = problemOf(error);
+      if (error instanceof WrennError && error.status === 401) await this.#renewAccess().catch(() => {});
       // The place is not kept any more.
-      if (error instanceof WrennError && error.status === 410) {
-        this.#after = undefined;
-        this.#hasLost = true;
-      }
+      if (error instanceof WrennError && error.status === 410) this.#after = undefined;
     }
+    // What was read in the meantime may have failed.
+    this.#hasLost = true;
     const wasLive = this.isLive;
     this.isLive = false;
     return wasLive;

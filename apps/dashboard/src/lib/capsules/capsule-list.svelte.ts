@@ -87,9 +87,10 @@ export class CapsuleList {
     this.#drop(id);
   };
 
-  /** Takes what a call has answered about a capsule. */
+  /** Takes what a call has answered about a capsule. One that has ended is still known to the server, and not in the list. */
   seen(info: CapsuleInfo): void {
-    this.#all.set(info.id, info);
+    if (info.status === "stopped") this.#drop(info.id);
+    else this.#all.set(info.id, info);
   }
 
   async #change(id: string, change: (capsule: Capsule) => Promise<CapsuleInfo>): Promise<void> {

@@ -1,4 +1,5 @@
 import type { CreateOptions, LifetimeEnd } from "@wrenn/sdk";
+import { FieldError } from "#lib/api/problem.ts";
 
 /** A launch form as it was filled in; empty fields leave the default. */
 export interface LaunchForm {
@@ -44,7 +45,7 @@ export const noLaunch: Readonly<LaunchForm> = {
 
 const MINUTE_MS = 60_000;
 
-/** @throws Error which says what cannot be read; the server says what it does not take. */
+/** @throws FieldError which says what cannot be read; the server says what it does not take. */
 export function launchOptions(form: LaunchForm): CreateOptions {
   const { autoResume, onLifetimeEnd, egress } = form;
   return {
@@ -52,11 +53,11 @@ export function launchOptions(form: LaunchForm): CreateOptions {
     ...textOf("template", form.template),
     ...textOf("user", form.user),
     ...textOf("cwd", form.cwd),
-    ...numberOf("vcpus", "vCPUs", form.vcpus, 1),
-    ...numberOf("memoryMib", "memory", form.memoryMib, 1),
-    ...numberOf("diskMib", "disk", form.diskMib, 1),
-    ...numberOf("idleTimeoutMs", "idle minutes", form.idleMinutes, MINUTE_MS),
-    ...numberOf("maxLifetimeMs", "minutes of a run", form.runMinutes, MINUTE_MS),
+    ...numberOf("vcpus", "vcpus", form.vcpus, 1),
+    ...numberOf("memoryMib", "memory_mb", form.memoryMib, 1),
+    ...numberOf("diskMib", "disk_mb", form.diskMib, 1),
+    ...numberOf("idleTimeoutMs", "timeout_sec", form.idleMinutes, MINUTE_MS),
+    ...numberOf("maxLifetimeMs", "max_lifetime_sec", form.runMinutes, MINUTE_MS),
     ...(form.runMinutes.trim() === "" ? {} : { onLifetimeEnd }),
     ...(form.metadata.trim() === "" ? {} : { metadata: pairsOf(form.metadata) }),
     ...(form.envs.trim() === "" ? {} : { envs: variablesOf(form.envs) }),
@@ -72,20 +73,20 @@ export function wordsOf(text: string): readonly string[] {
   return text.split(/\s+/).filter((word) => word !== "");
 }
 
-/** Pairs of `key=value`, separated by spaces. @throws Error which names what is no pair. */
+/** Pairs of `key=value`, separated by spaces. @throws FieldError which names what is no pair. */
 export function pairsOf(text: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(wordsOf(text).map((word) => pairOf(word, "metadata: write key=value")));
+  return Object.fromEntries(wordsOf(text).map((word) => pairOf(word, "metadata", "key=value")));
 }
 
-/** Variables, one a line: their values may have spaces. @throws Error which names what is none. */
+/** Variables, one a line: their values may have spaces. @throws FieldError which names what is none. */
 function variablesOf(text: string): Readonly<Record<string, string>> {
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
-  return Object.fromEntries(lines.map((line) => pairOf(line, "the environment: write NAME=value")));
+  return Object.fromEntries(lines.map((line) => pairOf(line, "envs", "NAME=value")));
 }
 
-function pairOf(text: string, what: string): readonly [string, string] {
+function pairOf(text: string, field: string, form: string): readonly [string, string] {
   const at = text.indexOf("=");
-  if (at < 1) throw new Error(`'${text}' is no pair of ${what}`);
+  if (at < 1) throw new FieldError(field, `'${text}' is not a pair: write ${form}`);
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
@@ -95,12 +96,12 @@ function textOf(name: "name" | "template" | "user" | "cwd", text: string): Creat
 
 function numberOf(
   name: "vcpus" | "memoryMib" | "diskMib" | "idleTimeoutMs" | "maxLifetimeMs",
-  label: string,
+  field: string,
   text: string,
   unit: number,
 ): CreateOptions {
   if (text.trim() === "") return {};
   const value = Number(text);
-  if (!Number.isFinite(value) || value < 0) throw new Error(`'${text}' is no number for ${label}`);
+  if (!Number.isFinite(value) || value < 0) throw new FieldError(field, `'${text}' is not a number`);
   return { [name]: value * unit };
 }

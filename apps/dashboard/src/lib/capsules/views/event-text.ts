@@ -28,14 +28,19 @@ const TEXTS: Readonly<Record<string, string>> = {
   "checkpoint.created": "A moment was kept",
   "checkpoint.restored": "Went back to a moment",
   "checkpoint.deleted": "A moment was deleted",
-  "port.opened": "A program listens on a port",
-  "port.closed": "Nothing listens on a port any more",
+  "port.opened": "A program listens on port",
+  "port.closed": "Nothing listens any longer on port",
+  "port.link_created": "A link was made to port",
+  "port.link_revoked": "A link was revoked to port",
 };
 
 /** What happened, in words; kinds that are not known here by their names. */
 export function eventText({ type, data, resource }: WrennEvent): string {
   const text = TEXTS[type] ?? type;
-  const part = resource?.id.split("/")[1];
+  const [, part, number] = resource?.id.split("/") ?? [];
+  if (type === "port.access_changed")
+    return `Port ${number} was made ${(data as { readonly access?: string }).access ?? "reachable"}`;
+  if (number !== undefined) return `${text} ${number}${part === "tcp" ? "" : ` (${part})`}`;
   const { reason, problem } = data as { readonly reason?: unknown; readonly problem?: unknown };
   const why =
     typeof problem === "string" ? problem : typeof reason === "string" ? REASONS[reason] : undefined;
