@@ -120,27 +120,16 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const { mailOutbox, mailWorker } = await openMail({ ...base, mailTransport });
   if (mailWorker) opened.defer(() => mailWorker.close());
   const mailer = options.mailer ?? mailOutbox;
-  const {
-    accounts,
-    apiKeyAuth,
-    apiKeys,
-    firstAdmin,
-    refreshCookie,
-    sessions,
-    signedTokens,
-    signUpPolicy,
-    signUps,
-    signUpCookie,
-    ...opening
-  } = await openAccounts({
-    ...base,
-    transactions,
-    mailer,
-    audit,
-    publicUrl,
-    signUpMode: options.signUpMode,
-    keepFirstAdminToken: options.keepFirstAdminToken,
-  });
+  const { accounts, apiKeyAuth, apiKeys, sessions, signedTokens, signUpPolicy, ...opening } =
+    await openAccounts({
+      ...base,
+      transactions,
+      mailer,
+      audit,
+      publicUrl,
+      signUpMode: options.signUpMode,
+      keepFirstAdminToken: options.keepFirstAdminToken,
+    });
   const afterAnswer = new WorkAfterAnswer(logger);
   opened.defer(() => afterAnswer.settle());
   const authenticator = new KnownCredentials(opening.authenticator, clock);
@@ -281,6 +270,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     bus,
     capsules,
     channels,
+    ...opening,
     ...openPages(options),
     clock,
     closing,
@@ -291,7 +281,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     edge,
     eventRoutes,
     execOutputBytes,
-    firstAdmin,
     fleet,
     hosts,
     invitations,
@@ -309,12 +298,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     publicUrl,
     random,
     record,
-    refreshCookie,
     sessions,
     signIn,
-    signUpCookie,
     signUpPolicy,
-    signUps,
     teams,
     templates,
     usage,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { DAY_MS } from "@wrenn/core";
 import { reasonOf, refreshCookie, TestPlatform } from "./support/test-platform.ts";
 
 const platform = await TestPlatform.start();
@@ -163,6 +164,21 @@ test("tokens that are forged, of another algorithm or malformed are refused", as
   assert.equal(reasonOf(await call("GET", "/v1/capsules", { token, key: "wrn_0" })), "api_key_invalid");
 });
 
+test("the operator's token is replaced by a fresh one, also after its day, and by who has it only", async () => {
+  const renew = async (token: string) => await call("POST", "/v1/auth/bootstrap/renew", { body: { token } });
+  const first = platform.firstAdminToken ?? assert.fail("no token was handed over");
+  assert.equal(reasonOf(await renew("0".repeat(64))), "one_time_token_invalid");
+  assert.equal(platform.firstAdminToken, first);
+  platform.clock.advance(2 * DAY_MS);
+  const renewed = await renew(first);
+  assert.equal(renewed.status, 204);
+  assert.deepEqual(renewed.body, {}, "the answer does not have it");
+  assert.notEqual(platform.firstAdminToken, first);
+  const body = { token: first, email: "early@example.org", password: "the first one", name: "Early" };
+  assert.equal(reasonOf(await call("POST", "/v1/auth/bootstrap", { body })), "one_time_token_invalid");
+  assert.equal(reasonOf(await renew(first)), "one_time_token_invalid");
+});
+
 test("the first administrator is made by the token that the operator has, once, and the log never has it", async () => {
   const token = platform.firstAdminToken ?? assert.fail("no token was handed over");
   const body = {
@@ -188,4 +204,7 @@ test("the first administrator is made by the token that the operator has, once, 
   assert.ok(!JSON.stringify(platform.logged).includes(token));
   const again = await call("POST", "/v1/auth/bootstrap", { body: { ...body, email: "second@example.org" } });
   assert.equal(reasonOf(again), "one_time_token_invalid");
+  const renewed = await call("POST", "/v1/auth/bootstrap/renew", { body: { token } });
+  assert.equal(reasonOf(renewed), "one_time_token_invalid", "there is an administrator");
+  assert.equal(platform.firstAdminToken, undefined);
 });

@@ -42,6 +42,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   invitation: "invitation",
   tag: "tag",
   provider: "provider",
+  session: "session",
 };
 const roots: Readonly<Record<string, Kind>> = {
   capsules: "capsule",

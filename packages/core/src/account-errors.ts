@@ -27,6 +27,12 @@ export const accountErrors = {
     "Check both, or reset the password with POST /v1/me/password/reset.",
   ),
   refresh_token_invalid: user("unauthorized", 401, "invalid or expired session", "Log in again."),
+  session_not_found: user(
+    "not_found",
+    404,
+    "session not found",
+    "List yours with GET /v1/me/sessions; it may have ended already.",
+  ),
   wrong_password: user("wrong_password", 401, "current password is wrong", "Send your present password."),
   one_time_token_invalid: user(
     "invalid_token",

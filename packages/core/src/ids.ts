@@ -16,6 +16,7 @@ const prefixes = {
   upload: "up-",
   portLink: "link-",
   build: "bld-",
+  session: "ses-",
 } as const;
 
 export type IdKind = keyof typeof prefixes;
@@ -36,6 +37,7 @@ const nouns: Record<IdKind, string> = {
   upload: "upload",
   portLink: "link",
   build: "build",
+  session: "session",
 };
 
 /** Formats a hyphenated UUID as a public id of the given kind. */

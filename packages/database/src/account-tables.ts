@@ -33,7 +33,13 @@ export interface SessionsTable {
   id: string;
   user_id: string;
   team_id: string;
+  address: ColumnType<string, string | undefined, string>;
+  user_agent: ColumnType<string, string | undefined, string>;
+  /** Name of the device whose login a person approved. */
+  device: ColumnType<string | null, string | null | undefined, never>;
   created_at: Stamp;
+  /** When its token was last renewed. */
+  last_used_at: Stamp;
   expires_at: Date;
   revoked_at: ColumnType<Date | null, never, Date>;
 }
@@ -45,7 +51,7 @@ export interface RefreshTokensTable {
   used_at: ColumnType<Date | null, never, Date>;
 }
 
-export type TokenPurpose = "activation" | "password_reset" | "bootstrap";
+export type TokenPurpose = "activation" | "password_reset" | "bootstrap" | "browser_link" | "browser_login";
 
 export interface OneTimeTokensTable {
   hash: string;
@@ -53,6 +59,8 @@ export interface OneTimeTokensTable {
   user_id: string | null;
   expires_at: Date;
   browser_hash: string | null;
+  /** Login of the program that made it. */
+  session_id: ColumnType<string | null, string | null | undefined, never>;
 }
 
 /** Somebody at a provider, and who that is here. */

@@ -2,8 +2,9 @@ import { DAY_MS, defined, formatId, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { identityQueries, userQueries } from "@wrenn/database";
 import type { Database, IdentityKey, LiveSession, Trx, UserRow } from "@wrenn/database";
-import type { FastifyRequest } from "fastify";
 import type { AuditLog } from "../audit/audit.ts";
+import { clientMetadata } from "./client-details.ts";
+import type { ClientDetails } from "./client-details.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
 import { insertPersonalTeam } from "./personal-team.ts";
 import type { Mail, Mailer } from "../mail/mailer.ts";
@@ -14,18 +15,6 @@ import type { OpenedSession, Sessions } from "./sessions.ts";
 /** See docs/reference/control-plane.md#mailed-tokens. */
 const RESET_MS = 15 * 60_000;
 const FIRST_PASSWORD_MS = DAY_MS;
-const MAX_USER_AGENT = 200;
-
-/** The client of a request, for the audit log. */
-export interface ClientDetails {
-  readonly address: string;
-  /** As the client names itself. */
-  readonly userAgent: string;
-}
-
-export function clientDetails({ ip, headers }: FastifyRequest): ClientDetails {
-  return { address: ip, userAgent: headers["user-agent"] ?? "" };
-}
 
 export interface AccountsDeps {
   readonly database: Database;
@@ -81,13 +70,14 @@ export class Accounts {
       if (now.status === "inactive") throw new WrennError("account_not_activated", {});
       if (now.status !== "active") throw new WrennError("account_disabled", {});
       const [team] = await userQueries.listMemberships(trx, user.id);
-      return await sessions.begin(trx, user.id, team?.teamId ?? (await insertPersonalTeam(trx, random, now)));
+      const teamId = team?.teamId ?? (await insertPersonalTeam(trx, random, now));
+      return await sessions.begin(trx, { userId: user.id, teamId, client });
     });
     if (!begun) {
       await this.recordFailedLogin(user, client, identity?.provider);
       throw new WrennError("login_failed", {});
     }
-    await this.recordLogin(begun.session, "login", client, identity?.provider);
+    await this.recordLogin(begun.session, "login", client, defined({ provider: identity?.provider }));
     return await sessions.opened(begun);
   }
 
@@ -196,12 +186,16 @@ export class Accounts {
     sessions.forget({ kind: "user", id: user.id });
   }
 
-  /** Says in the audit log of the team that somebody acts in that they came or went. */
+  /**
+   * Says in the audit log of the team that somebody acts in that they came or went.
+   *
+   * @param more - by which provider, or which other login ended.
+   */
   async recordLogin(
     session: LiveSession,
     action: "login" | "logout",
     client: ClientDetails,
-    provider?: string,
+    more: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const { audit, database } = this.#deps;
     await audit.write(
@@ -212,7 +206,7 @@ export class Accounts {
         resourceId: formatId("user", session.userId),
         action,
         scope: "admin",
-        metadata: clientMetadata(client, provider),
+        metadata: { ...clientMetadata(client), ...more },
       },
     );
   }
@@ -256,13 +250,4 @@ export class Accounts {
       },
     );
   }
-}
-
-/** What clients say of themselves is bounded. */
-export function clientMetadata(
-  { address, userAgent }: ClientDetails,
-  provider?: string,
-): Readonly<Record<string, string>> {
-  const where = { address, user_agent: userAgent.slice(0, MAX_USER_AGENT) };
-  return provider === undefined ? where : { ...where, provider };
 }

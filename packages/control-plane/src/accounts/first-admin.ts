@@ -1,3 +1,4 @@
+import { timingSafeEqual } from "node:crypto";
 import { DAY_MS, problemOf, randomHex, WrennError, formatId } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { oneTimeTokenQueries, teamQueries, userQueries } from "@wrenn/database";
@@ -27,6 +28,8 @@ export interface FirstAdminDeps {
 /** The first administrator is the operator, who can read the server's files, not the first person who signs up. */
 export class FirstAdmin {
   readonly #deps: FirstAdminDeps;
+  /** Hash of the token that the operator has. */
+  #offered: string | undefined;
 
   constructor(deps: FirstAdminDeps) {
     this.#deps = deps;
@@ -37,17 +40,34 @@ export class FirstAdmin {
     const { database, clock, random, keepToken } = this.#deps;
     if (!keepToken) return;
     if (await userQueries.adminExists(database.db)) {
+      this.#offered = undefined;
       await keepToken(undefined);
       return;
     }
     const token = randomHex(random, TOKEN_BYTES);
+    this.#offered = hashToken(token);
     await oneTimeTokenQueries.putOneTimeToken(database.db, {
-      hash: hashToken(token),
+      hash: this.#offered,
       purpose: "bootstrap",
       userId: null,
       expiresAt: new Date(clock.now() + TOKEN_MS),
     });
     await keepToken(token);
+  }
+
+  /**
+   * Hands a fresh token over in the place of the one that the operator has, also of one that has expired. The answer does not have it:
+   * who holds only the old one gains nothing.
+   *
+   * @throws WrennError `one_time_token_invalid` for any other token, and once there is an administrator.
+   */
+  async renew(token: string): Promise<void> {
+    const offered = this.#offered;
+    const isTheirs =
+      offered !== undefined && timingSafeEqual(Buffer.from(hashToken(token)), Buffer.from(offered));
+    if (isTheirs) await this.offer();
+    // There may be an administrator by another control plane.
+    if (!isTheirs || this.#offered === undefined) throw new WrennError("one_time_token_invalid", {});
   }
 
   /**
@@ -80,6 +100,7 @@ export class FirstAdmin {
       const joined = { resource: "member", resourceId, action: "join", metadata: { role: "owner" } };
       await audit.write(trx, { teamId }, { ...joined, scope: "admin", status: "info" });
     });
+    this.#offered = undefined;
     try {
       await keepToken?.(undefined);
     } catch (error) {

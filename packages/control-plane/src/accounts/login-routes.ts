@@ -17,8 +17,8 @@ import {
 } from "./account-json.ts";
 import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
-import { clientDetails } from "./accounts.ts";
 import type { Accounts } from "./accounts.ts";
+import { clientDetails } from "./client-details.ts";
 import type { FirstAdmin } from "./first-admin.ts";
 import type { SignUps } from "./sign-ups.ts";
 import type { WorkAfterAnswer } from "../http/work-after-answer.ts";
@@ -120,6 +120,25 @@ export function registerLogin(app: App, deps: LoginRoutesDeps): void {
   );
 
   app.post(
+    "/v1/auth/bootstrap/renew",
+    {
+      onRequest: async (request) => limit(request),
+      schema: {
+        summary: "Replace the token that creates the first administrator by a fresh one",
+        description:
+          "The fresh one is in the operator's file, and not in the answer. The old one may have expired.",
+        tags,
+        body: Type.Object({ token: OneTimeToken }),
+        response: { 204: Type.Null(), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      await firstAdmin.renew(request.body.token);
+      return await reply.status(204).send(null);
+    },
+  );
+
+  app.post(
     "/v1/auth/activate",
     {
       onRequest: async (request) => limit(request),
@@ -182,7 +201,7 @@ export function registerLogin(app: App, deps: LoginRoutesDeps): void {
     async (request, reply) => {
       const token = refreshCookie.readAndClean(request, reply);
       if (token === undefined) throw new WrennError("refresh_token_invalid", {});
-      return opened(reply, await sessions.refresh(token));
+      return opened(reply, await sessions.refresh(token, clientDetails(request)));
     },
   );
 

@@ -5,8 +5,8 @@ import { authJson, AuthResponse, GivenPassword, Password, PersonName } from "./a
 import { sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
-import { clientDetails } from "./accounts.ts";
 import type { Accounts } from "./accounts.ts";
+import { clientDetails } from "./client-details.ts";
 import type { Sessions } from "./sessions.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 import type { TokenCookie } from "../http/token-cookie.ts";

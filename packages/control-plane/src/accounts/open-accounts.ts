@@ -7,6 +7,7 @@ import { AccessTokens } from "./access-tokens.ts";
 import { Accounts } from "./accounts.ts";
 import { ApiKeyAuth } from "./api-key-auth.ts";
 import { ApiKeysService } from "./api-keys.ts";
+import { BrowserLinks } from "./browser-links.ts";
 import { Authenticator } from "./authenticator.ts";
 import { FirstAdmin } from "./first-admin.ts";
 import type { KeepFirstAdminToken } from "./first-admin.ts";
@@ -23,6 +24,7 @@ export interface AccountServices {
   readonly apiKeyAuth: ApiKeyAuth;
   readonly apiKeys: ApiKeysService;
   readonly authenticator: Authenticator;
+  readonly browserLinks: BrowserLinks;
   readonly firstAdmin: FirstAdmin;
   /** Refresh tokens travel in it. */
   readonly refreshCookie: TokenCookie;
@@ -68,6 +70,7 @@ export async function openAccounts(deps: AccountServicesDeps): Promise<AccountSe
     apiKeyAuth,
     apiKeys: new ApiKeysService({ database, transactions, clock, random, apiKeyAuth, audit }),
     authenticator: new Authenticator(apiKeyAuth, sessions),
+    browserLinks: new BrowserLinks({ database, clock, random, sessions, audit }),
     firstAdmin,
     refreshCookie: new TokenCookie({
       name: "wrenn_refresh",

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { DAY_MS, randomHex, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { sessionQueries } from "@wrenn/database";
-import type { Database, Db, LiveSession, Trx } from "@wrenn/database";
+import type { Database, Db, ListedSession, LiveSession, Trx } from "@wrenn/database";
 import type { AccessTokens } from "./access-tokens.ts";
+import type { ClientDetails } from "./client-details.ts";
 
 const SESSION_MS = 30 * DAY_MS;
 /** Two tabs that renew at once are one client, not a thief. */
@@ -12,6 +13,8 @@ const LEEWAY_MS = 10_000;
 const CACHE_MS = 2000;
 const CACHE_SIZE = 10_000;
 const TOKEN_BYTES = 32;
+/** Logins that a list shows: those that were used last. */
+const MOST_LISTED = 200;
 
 /** What a client gets at a login: the access token for headers, the refresh token for the cookie. */
 export interface OpenedSession {
@@ -22,6 +25,15 @@ export interface OpenedSession {
 
 /** A login that counts once its transaction is committed. */
 export type BegunSession = Omit<OpenedSession, "token">;
+
+/** Whose login begins, and where. */
+export interface NewLogin {
+  readonly userId: string;
+  readonly teamId: string;
+  readonly client: ClientDetails;
+  /** Name of the device whose login a person approved in a browser. */
+  readonly device?: string;
+}
 
 interface Cached {
   readonly session: LiveSession;
@@ -48,10 +60,11 @@ export class Sessions {
    *
    * @returns what makes the token, once the transaction is committed.
    */
-  async begin(trx: Trx, userId: string, teamId: string): Promise<BegunSession> {
+  async begin(trx: Trx, { userId, teamId, client, device }: NewLogin): Promise<BegunSession> {
     const id = this.#random.uuid();
-    const expiresAt = new Date(this.#clock.now() + SESSION_MS);
-    await sessionQueries.insertSession(trx, { id, userId, teamId, expiresAt });
+    const createdAt = this.#now();
+    const expiresAt = new Date(createdAt.getTime() + SESSION_MS);
+    await sessionQueries.insertSession(trx, { id, userId, teamId, client, device, createdAt, expiresAt });
     return await this.#renew(trx, id);
   }
 
@@ -61,7 +74,7 @@ export class Sessions {
   }
 
   /** @throws WrennError `refresh_token_invalid`; the session of a token that was used before is ended. */
-  async refresh(refreshToken: string): Promise<OpenedSession> {
+  async refresh(refreshToken: string, client: ClientDetails): Promise<OpenedSession> {
     const used = await sessionQueries.useRefreshToken(
       this.#database.db,
       hashToken(refreshToken),
@@ -72,7 +85,9 @@ export class Sessions {
       if (this.#clock.now() - used.usedBefore.getTime() > LEEWAY_MS) await this.revoke(used.sessionId);
       throw new WrennError("refresh_token_invalid", {});
     }
-    return await this.opened(await this.#renew(this.#database.db, used.sessionId));
+    const begun = await this.#renew(this.#database.db, used.sessionId);
+    await sessionQueries.noteSessionUse(this.#database.db, used.sessionId, client, this.#now());
+    return await this.opened(begun);
   }
 
   /** The login of a refresh token that could be used now; the token stays unused. */
@@ -132,6 +147,25 @@ export class Sessions {
   async revoke(sessionId: string): Promise<void> {
     await sessionQueries.revokeSession(this.#database.db, sessionId, this.#now());
     this.forget({ kind: "session", id: sessionId });
+  }
+
+  /** The logins of a user that live, those first that were used last. */
+  async list(userId: string): Promise<readonly ListedSession[]> {
+    return await sessionQueries.listSessions(this.#database.db, userId, this.#now(), MOST_LISTED);
+  }
+
+  /** Ends a login of a user. @throws WrennError `session_not_found`. */
+  async endOne(userId: string, sessionId: string): Promise<void> {
+    if (!(await sessionQueries.revokeSessionOf(this.#database.db, userId, sessionId, this.#now())))
+      throw new WrennError("session_not_found", {});
+    this.forget({ kind: "session", id: sessionId });
+  }
+
+  /** Ends the other logins of a user. @returns how many. */
+  async endOthers({ id, userId }: Pick<LiveSession, "id" | "userId">): Promise<number> {
+    const ended = await sessionQueries.revokeSessions(this.#database.db, userId, this.#now(), id);
+    this.forget({ kind: "user", id: userId });
+    return ended;
   }
 
   /**

@@ -5,8 +5,9 @@ import type { Database } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { Mailer } from "../mail/mailer.ts";
-import type { ClientDetails, Credentials } from "./accounts.ts";
-import { clientMetadata } from "./accounts.ts";
+import type { Credentials } from "./accounts.ts";
+import type { ClientDetails } from "./client-details.ts";
+import { clientMetadata } from "./client-details.ts";
 import type { MailedTokens } from "./mailed-tokens.ts";
 import type { Passwords } from "./passwords.ts";
 import { insertPersonalTeam } from "./personal-team.ts";
@@ -132,7 +133,7 @@ export class SignUps {
       if (passwordHash !== undefined)
         await userQueries.changeUser(trx, waiting.id, "active", { passwordHash });
       const teamId = await insertPersonalTeam(trx, random, waiting);
-      return { user: waiting, begun: await sessions.begin(trx, waiting.id, teamId) };
+      return { user: waiting, begun: await sessions.begin(trx, { userId: waiting.id, teamId, client }) };
     });
     const opened = await sessions.opened(begun);
     await audit.write(

@@ -77,6 +77,12 @@ export const errorRules: readonly ErrorRule[] = [
   },
   { routes: /^POST \/v1\/auth\/bootstrap$/, errors: ["one_time_token_invalid", "email_taken"] },
   {
+    routes: /^POST \/v1\/auth\/(bootstrap\/renew|browser-links\/(follow|confirm))$/,
+    errors: ["one_time_token_invalid"],
+  },
+  { routes: /^POST \/v1\/auth\/browser-links$/, errors: ["session_required"] },
+  { routes: /^DELETE \/v1\/me\/sessions\/:session$/, errors: ["session_not_found", "invalid_id"] },
+  {
     routes: /^POST \/v1\/auth\/activate$/,
     errors: [
       "one_time_token_invalid",

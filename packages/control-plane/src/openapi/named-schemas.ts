@@ -22,6 +22,7 @@ export const namedSchemas: Readonly<Record<string, Place>> = {
   Invitation: ["get", "/v1/invitations", "200", "items"],
   ListeningPort: ["get", "/v1/capsules/{id}/ports/listening", "200", "ports", "items"],
   LogEntry: ["get", "/v1/capsules/{id}/logs", "200", "entries", "items"],
+  LoginSession: ["get", "/v1/me/sessions", "200", "items"],
   Member: ["get", "/v1/teams/{id}/members", "200", "items"],
   MetricsPoint: ["get", "/v1/capsules/{id}/metrics", "200", "points", "items"],
   NetworkPolicy: ["put", "/v1/capsules/{id}/network", "body"],

@@ -2,9 +2,9 @@ import { clientNetworks, defined, formatId, randomHex, WrennError } from "@wrenn
 import type { Clock, Random } from "@wrenn/core";
 import { deviceLoginQueries, sessionQueries } from "@wrenn/database";
 import type { ApiKeyRow, Database, DeviceKey, DeviceLoginRow, LiveSession } from "@wrenn/database";
-import { clientMetadata } from "../accounts/accounts.ts";
-import type { ClientDetails } from "../accounts/accounts.ts";
 import type { ApiKeysService } from "../accounts/api-keys.ts";
+import { clientMetadata } from "../accounts/client-details.ts";
+import type { ClientDetails } from "../accounts/client-details.ts";
 import { hashToken } from "../accounts/sessions.ts";
 import type { OpenedSession, Sessions } from "../accounts/sessions.ts";
 import type { AuditLog } from "../audit/audit.ts";
@@ -93,7 +93,7 @@ export class DeviceLogins {
           userCode,
           clientName,
           address: client.address,
-          userAgent: clientMetadata(client)["user_agent"] ?? "",
+          userAgent: client.userAgent,
           apiKey,
           intervalSec: INTERVAL_SEC,
           createdAt: new Date(now),
@@ -189,7 +189,12 @@ export class DeviceLogins {
       const approver = await sessionQueries.lockSession(trx, approvedBy, teamId, now);
       if (!(await deviceLoginQueries.takeApprovedDeviceLogin(trx, hash))) return "taken";
       if (!approver) return "denied";
-      const login = await sessions.begin(trx, approver.userId, teamId);
+      const login = await sessions.begin(trx, {
+        userId: approver.userId,
+        teamId,
+        client,
+        device: clientName,
+      });
       await audit.write(
         trx,
         { teamId, session: login.session },

@@ -201,6 +201,10 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "POST /v1/auth/bootstrap": row("open", 400, {
     body: (_, fresh) => ({ token, email: email(fresh), password: PASSWORD, name: "Fresh" }),
   }),
+  "POST /v1/auth/bootstrap/renew": row("open", 400, { body: () => ({ token }) }),
+  "POST /v1/auth/browser-links": row("person", 201),
+  "POST /v1/auth/browser-links/follow": row("open", 400, { body: () => ({ token }) }),
+  "POST /v1/auth/browser-links/confirm": row("open", 400, { body: () => ({ confirmation: token }) }),
   "POST /v1/auth/activate": row("open", 400, { body: () => ({ token }) }),
   "POST /v1/auth/login": row("open", 401, {
     body: (_, fresh) => ({ email: email(fresh), password: PASSWORD }),
@@ -238,6 +242,10 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "GET /v1/me/providers": row("person", 200),
   "GET /v1/me/providers/:provider/connect": row("person", 404, { malformed: 404 }),
   "DELETE /v1/me/providers/:provider": row("person", 404, { malformed: 404 }),
+  "GET /v1/me/sessions": row("person", 200),
+  "DELETE /v1/me/sessions": row("person", 200),
+  // One that nobody has: a login is its person's, not of a team.
+  "DELETE /v1/me/sessions/:session": row("person", 404),
   "GET /v1/users/search": row("person", 200, {
     query: ({ people }) => `?email=${people.owner.email}`,
   }),

@@ -24,6 +24,9 @@ import type { TestPlatform } from "./test-platform.ts";
 /** Of everybody here. */
 export const PASSWORD = "the password of everybody";
 
+/** From where everybody is logged in. */
+const CLIENT = { address: "127.0.0.1", userAgent: "tests" };
+
 /** Kinds of things that a path or a body names. */
 export type Kind =
   | "capsule"
@@ -42,6 +45,7 @@ export type Kind =
   | "invitation"
   | "received"
   | "provider"
+  | "session"
   | "team"
   | "user";
 
@@ -77,6 +81,7 @@ const nothing: Ids = {
   received: "",
   // None is set up: what they answer is the same for everybody.
   provider: "nowhere",
+  session: newId("session", systemRandom),
   team: "",
   user: "",
 };
@@ -342,7 +347,7 @@ export class Furnisher {
   async #logIn(userId: string, teamId: string): Promise<string> {
     const begun = await this.#platform.database.db
       .transaction()
-      .execute(async (trx) => await this.#sessions.begin(trx, userId, teamId));
+      .execute(async (trx) => await this.#sessions.begin(trx, { userId, teamId, client: CLIENT }));
     return (await this.#sessions.opened(begun)).token;
   }
 
@@ -384,6 +389,7 @@ export function unknownIds(): Ids {
     received: systemRandom.uuid(),
     team: newId("team", systemRandom),
     provider: "elsewhere",
+    session: newId("session", systemRandom),
     user: newId("user", systemRandom),
   };
 }

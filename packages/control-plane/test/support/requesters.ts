@@ -203,6 +203,7 @@ export const malformedIds: Ids = {
   invitation: "1",
   received: "1",
   provider: "no provider",
+  session: "ses-",
   team: "team-%00",
   user: "nobody",
 };

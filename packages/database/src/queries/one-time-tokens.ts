@@ -11,9 +11,11 @@ export async function putOneTimeToken(
     readonly expiresAt: Date;
     /** Of the secret of the browser that asked for it. */
     readonly browserHash?: string | null;
+    /** Login that it ends with. */
+    readonly sessionId?: string;
   },
 ): Promise<void> {
-  const { hash, purpose, userId, expiresAt, browserHash = null } = token;
+  const { hash, purpose, userId, expiresAt, browserHash = null, sessionId = null } = token;
   await db
     .deleteFrom("one_time_tokens")
     .where("purpose", "=", purpose)
@@ -21,8 +23,22 @@ export async function putOneTimeToken(
     .execute();
   await db
     .insertInto("one_time_tokens")
-    .values({ hash, purpose, user_id: userId, expires_at: expiresAt, browser_hash: browserHash })
+    .values({
+      hash,
+      purpose,
+      user_id: userId,
+      expires_at: expiresAt,
+      browser_hash: browserHash,
+      session_id: sessionId,
+    })
     .execute();
+}
+
+/** What a one-time token was made for. */
+export interface TakenToken {
+  readonly userId: string | null;
+  readonly browserHash: string | null;
+  readonly sessionId: string | null;
 }
 
 /** Takes a token that is still good; of several who bring it one gets it. */
@@ -31,12 +47,12 @@ export async function takeOneTimeToken(
   hash: string,
   purpose: TokenPurpose,
   now: Date,
-): Promise<{ readonly userId: string | null; readonly browserHash: string | null } | undefined> {
+): Promise<TakenToken | undefined> {
   return await db
     .deleteFrom("one_time_tokens")
     .where("hash", "=", hash)
     .where("purpose", "=", purpose)
     .where("expires_at", ">", now)
-    .returning(["user_id as userId", "browser_hash as browserHash"])
+    .returning(["user_id as userId", "browser_hash as browserHash", "session_id as sessionId"])
     .executeTakeFirst();
 }

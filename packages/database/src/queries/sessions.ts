@@ -1,10 +1,20 @@
 import type { Role } from "../account-tables.ts";
 import type { Db, Trx } from "../schema.ts";
 
+/** Where a login is used. */
+export interface SessionClient {
+  readonly address: string;
+  readonly userAgent: string;
+}
+
 export interface NewSession {
   readonly id: string;
   readonly userId: string;
   readonly teamId: string;
+  readonly client: SessionClient;
+  /** Name of the device whose login a person approved. */
+  readonly device: string | undefined;
+  readonly createdAt: Date;
   readonly expiresAt: Date;
 }
 
@@ -15,8 +25,65 @@ export async function insertSession(db: Db, session: NewSession): Promise<void> 
       id: session.id,
       user_id: session.userId,
       team_id: session.teamId,
+      address: session.client.address,
+      user_agent: session.client.userAgent,
+      device: session.device ?? null,
+      created_at: session.createdAt,
+      last_used_at: session.createdAt,
       expires_at: session.expiresAt,
     })
+    .execute();
+}
+
+/** Notes where and when the token of a session was renewed. */
+export async function noteSessionUse(
+  db: Db,
+  id: string,
+  { address, userAgent }: SessionClient,
+  at: Date,
+): Promise<void> {
+  await db
+    .updateTable("sessions")
+    .set({ address, user_agent: userAgent, last_used_at: at })
+    .where("id", "=", id)
+    .execute();
+}
+
+/** A live session as its user sees it in a list. */
+export interface ListedSession {
+  readonly id: string;
+  readonly address: string;
+  readonly userAgent: string;
+  readonly device: string | null;
+  readonly createdAt: Date;
+  readonly lastUsedAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** The live sessions of a user, those first that were used last. */
+export async function listSessions(
+  db: Db,
+  userId: string,
+  now: Date,
+  most: number,
+): Promise<readonly ListedSession[]> {
+  return await db
+    .selectFrom("sessions")
+    .select([
+      "id",
+      "address",
+      "user_agent as userAgent",
+      "device",
+      "created_at as createdAt",
+      "last_used_at as lastUsedAt",
+      "expires_at as expiresAt",
+    ])
+    .where("user_id", "=", userId)
+    .where("revoked_at", "is", null)
+    .where("expires_at", ">", now)
+    .orderBy("last_used_at", "desc")
+    .orderBy("id")
+    .limit(most)
     .execute();
 }
 
@@ -104,14 +171,28 @@ export async function revokeSession(db: Db, id: string, at: Date): Promise<void>
     .execute();
 }
 
-/** Ends every session of a user, but the one to keep. */
-export async function revokeSessions(db: Db, userId: string, at: Date, keep?: string): Promise<void> {
+/** Ends one session of a user. @returns false where the user has no such session that lives. */
+export async function revokeSessionOf(db: Db, userId: string, id: string, at: Date): Promise<boolean> {
+  const result = await db
+    .updateTable("sessions")
+    .set({ revoked_at: at })
+    .where("id", "=", id)
+    .where("user_id", "=", userId)
+    .where("revoked_at", "is", null)
+    .where("expires_at", ">", at)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** Ends every session of a user, but the one to keep. @returns how many ended. */
+export async function revokeSessions(db: Db, userId: string, at: Date, keep?: string): Promise<number> {
   const sessions = db
     .updateTable("sessions")
     .set({ revoked_at: at })
     .where("user_id", "=", userId)
     .where("revoked_at", "is", null);
-  await (keep === undefined ? sessions : sessions.where("id", "<>", keep)).execute();
+  const ended = await (keep === undefined ? sessions : sessions.where("id", "<>", keep)).executeTakeFirst();
+  return Number(ended.numUpdatedRows);
 }
 
 export async function insertRefreshToken(db: Db, hash: string, sessionId: string): Promise<void> {

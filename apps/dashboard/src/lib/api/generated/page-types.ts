@@ -37,6 +37,23 @@ export interface PageSchemas {
     readonly expires_at: string;
   };
 
+  LoginSession: {
+    /** `ses-` and 25 characters. */
+    readonly id: string;
+    readonly created_at: string;
+    /** When its token was last renewed: at most 15 minutes before its last request. */
+    readonly last_used_at: string;
+    readonly expires_at: string;
+    /** From which it was last renewed; empty where it is not known. */
+    readonly address: string;
+    /** How that client names itself, at most 200 characters. */
+    readonly program: string;
+    /** Name of the device whose login you approved in a browser. */
+    readonly device?: string;
+    /** Whether this request belongs to it. */
+    readonly is_current: boolean;
+  };
+
   Member: {
     readonly user_id: string;
     readonly name: string;
@@ -90,6 +107,17 @@ export interface PageRoutes {
     };
     readonly answers: {
       readonly 201: PageSchemas["AuthResponse"];
+    };
+  };
+
+  /** Replace the token that creates the first administrator by a fresh one. */
+  "POST /v1/auth/bootstrap/renew": {
+    readonly body: {
+      /** From the mailed link. */
+      readonly token: string;
+    };
+    readonly answers: {
+      readonly 204: undefined;
     };
   };
 
@@ -147,6 +175,35 @@ export interface PageRoutes {
     };
     readonly answers: {
       readonly 204: undefined;
+    };
+  };
+
+  /** Use up a link, and see whose it is. */
+  "POST /v1/auth/browser-links/follow": {
+    readonly body: {
+      /** From the mailed link. */
+      readonly token: string;
+    };
+    readonly answers: {
+      readonly 200: {
+        readonly name: string;
+        readonly email: string;
+        /** For POST /v1/auth/browser-links/confirm, once. */
+        readonly confirmation: string;
+        /** Seconds. */
+        readonly expires_in: number;
+      };
+    };
+  };
+
+  /** Log in by a link that was followed. */
+  "POST /v1/auth/browser-links/confirm": {
+    readonly body: {
+      /** From the mailed link. */
+      readonly confirmation: string;
+    };
+    readonly answers: {
+      readonly 200: PageSchemas["AuthResponse"];
     };
   };
 
@@ -380,6 +437,44 @@ export interface PageRoutes {
     };
     readonly answers: {
       readonly 200: PageSchemas["AuthResponse"];
+    };
+  };
+
+  /** Where you are logged in. */
+  "GET /v1/me/sessions": {
+    readonly answers: {
+      readonly 200: readonly PageSchemas["LoginSession"][];
+    };
+  };
+
+  /** End all of your logins but this one. */
+  "DELETE /v1/me/sessions": {
+    readonly answers: {
+      readonly 200: {
+        readonly ended: number;
+      };
+    };
+  };
+
+  /** End one of your logins. */
+  "DELETE /v1/me/sessions/{session}": {
+    readonly path: {
+      /** At most 64 characters. */
+      readonly session: string;
+    };
+    readonly answers: {
+      readonly 204: undefined;
+    };
+  };
+
+  /** Make a link that logs a browser in as you. */
+  "POST /v1/auth/browser-links": {
+    readonly answers: {
+      readonly 201: {
+        readonly token: string;
+        /** Seconds. */
+        readonly expires_in: number;
+      };
     };
   };
 
