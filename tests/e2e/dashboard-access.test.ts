@@ -37,9 +37,23 @@ async function findings(page: Page): Promise<readonly string[]> {
     );
 }
 
+/** Code of a device that waits for a person. */
+async function userCode(): Promise<string> {
+  const { body } = await lab.server.call<{ user_code: string }>("POST", "/v1/auth/device", {});
+  return body.user_code;
+}
+
 for (const colorScheme of THEMES) {
   test(`pages before the log-in, ${colorScheme}`, { skip }, async () => {
-    for (const path of ["/login", "/signup", "/forgot-password", "/reset-password?token=1", "/welcome#1"]) {
+    for (const path of [
+      "/login",
+      `/login#link=${"0".repeat(64)}`,
+      "/signup",
+      "/forgot-password",
+      "/reset-password?token=1",
+      "/welcome#1",
+      `/v1/ports/sign-in?capsule=${id}&port=80&path=/&binding=${"b".repeat(43)}`,
+    ]) {
       const { page } = await lab.browser.visit(lab.server.url + path, { colorScheme, bypassCSP: true });
       await page.getByRole("heading").first().waitFor();
       assert.deepEqual(await findings(page), [], path);
@@ -56,6 +70,7 @@ for (const colorScheme of THEMES) {
       "/team",
       "/account",
       "/invitations",
+      `/device?user_code=${await userCode()}`,
     ];
     for (const path of paths) {
       await page.goto(lab.server.url + path);

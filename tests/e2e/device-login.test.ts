@@ -22,7 +22,7 @@ const sites: Server[] = [];
 before(async () => {
   if (noChromium !== false) return;
   [listed, unlisted] = [await otherSite(), await otherSite()];
-  server = await startTestServer({ config: { corsOrigins: [listed] } });
+  server = await startTestServer({ config: { corsOrigins: [listed] }, servesDashboard: false });
   await signUp(server, person);
   browser = await Chromium.start();
 });

@@ -11,7 +11,7 @@ import type { TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
 before(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ servesDashboard: false });
 });
 after(() => server.close());
 

@@ -29,6 +29,7 @@ const server = await startControlPlane({
   logger: silentLogger,
   progress: () => {},
   signal: new AbortController().signal,
+  servesDashboard: false,
 });
 after(async () => {
   await server.close("destroy");

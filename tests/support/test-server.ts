@@ -15,6 +15,8 @@ export async function startTestServer(
     readonly onStep?: StepObserver;
     readonly config?: Partial<ServerConfig>;
     readonly logger?: Logger;
+    /** False where a test is about the pages that the server has without a dashboard. */
+    readonly servesDashboard?: boolean;
   } = {},
 ): Promise<TestServer> {
   const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");

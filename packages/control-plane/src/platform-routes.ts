@@ -24,6 +24,7 @@ import type { TeamServices } from "./teams/open-teams.ts";
 import type { TemplatesService } from "./templates/templates.ts";
 import type { UsageService } from "./usage/usage.ts";
 import { registerAccountsAdmin } from "./accounts/admin-user-routes.ts";
+import { registerFollowedLinks } from "./accounts/browser-link-routes.ts";
 import { registerLogin } from "./accounts/login-routes.ts";
 import { registerAccounts } from "./accounts/register-accounts.ts";
 import { registerAuditLog, registerAuditLogAdmin } from "./audit/audit-log-routes.ts";
@@ -114,10 +115,12 @@ export async function registerPublicRoutes(group: App, app: App, services: Platf
     accounts,
     afterAnswer,
     attemptCookie,
+    browserLinks,
     clientPackages,
     clock,
     closing,
     dashboard,
+    dashboardPage,
     database,
     devices,
     edge,
@@ -138,7 +141,15 @@ export async function registerPublicRoutes(group: App, app: App, services: Platf
     version,
   } = services;
   await registerDescription(group, app);
-  const info = publicInfo({ version, database, signUpPolicy, providers, execOutputBytes, edge });
+  const info = publicInfo({
+    version,
+    database,
+    signUpPolicy,
+    providers,
+    execOutputBytes,
+    edge,
+    dashboardPage,
+  });
   registerInfo(group, { info, clock });
   registerLogin(group, {
     accounts,
@@ -152,11 +163,13 @@ export async function registerPublicRoutes(group: App, app: App, services: Platf
     refreshCookie,
     clock,
   });
-  registerSignIn(group, { signIn, providers, attemptCookie, refreshCookie, limiter, closing });
-  registerDevices(group, { devices, sessions, limiter, publicUrl });
-  registerPortSignIn(group, { sessions, ports, edge, refreshCookie });
+  registerFollowedLinks(group, { browserLinks, limiter, refreshCookie });
+  const pages = dashboardPage;
+  registerSignIn(group, { signIn, providers, attemptCookie, refreshCookie, limiter, closing, pages });
+  registerDevices(group, { devices, sessions, limiter, publicUrl, pages });
+  registerPortSignIn(group, { sessions, ports, edge, refreshCookie, pages });
   registerDownloads(group, { packages: clientPackages, proxies, publicUrl });
-  registerDashboard(group, { files: dashboard, random });
+  registerDashboard(group, { files: dashboard, page: dashboardPage });
 }
 
 /** Routes for API keys and logins of a team. */
@@ -165,6 +178,7 @@ export async function registerTeamRoutes(group: App, services: PlatformServices)
     accounts,
     apiKeys,
     attemptCookie,
+    browserLinks,
     builds,
     bus,
     capsules,
@@ -200,6 +214,7 @@ export async function registerTeamRoutes(group: App, services: PlatformServices)
   } = services;
   registerAccounts(group, {
     accounts,
+    browserLinks,
     sessions,
     limiter,
     refreshCookie,

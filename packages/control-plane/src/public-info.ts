@@ -1,6 +1,7 @@
 import type { Database } from "@wrenn/database";
 import { TOKEN_LIFETIME_SEC } from "./accounts/access-tokens.ts";
 import type { SignUpPolicy } from "./accounts/sign-up-policy.ts";
+import type { DashboardPage } from "./dashboard/dashboard-page.ts";
 import { BODY_LIMIT } from "./http/create-app.ts";
 import type { PublicInfo } from "./http/info-routes.ts";
 import { MAX_MESSAGE } from "./http/web-sockets.ts";
@@ -31,14 +32,15 @@ export interface PublicInfoDeps {
   readonly providers: IdentityProviders;
   readonly execOutputBytes: number;
   readonly edge: Pick<PortAddresses, "portOrigin">;
+  readonly dashboardPage: Pick<DashboardPage, "isBuilt">;
 }
 
 /** What `GET /v1/info` answers: nothing about hosts, teams or people. */
 export function publicInfo(deps: PublicInfoDeps): PublicInfo {
-  const { version, database, signUpPolicy, providers, execOutputBytes, edge } = deps;
+  const { version, database, signUpPolicy, providers, execOutputBytes, edge, dashboardPage } = deps;
   return {
     version,
-    features,
+    features: async () => ((await dashboardPage.isBuilt()) ? [...features, "dashboard"] : features),
     limits: {
       jsonBodyBytes: BODY_LIMIT,
       messageBytes: MAX_MESSAGE,

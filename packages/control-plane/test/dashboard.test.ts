@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { newId, systemRandom } from "@wrenn/core";
 import { dashboardPaths } from "../src/dashboard/dashboard-paths.ts";
 import { BuiltDashboard } from "./support/built-dashboard.ts";
 import { rawRequest } from "./support/raw-request.ts";
@@ -15,6 +16,27 @@ const PAGE =
   "<!doctype html><html><head><script>theme()</script></head><body><script type=module>start()</script></body></html>";
 const get = async (path: string, headers: Readonly<Record<string, string>> = {}) =>
   await fetch(platform.url + path, { headers, redirect: "manual" });
+
+/** Where a browser that asks for a private port is sent. */
+const PORT_SIGN_IN = `/v1/ports/sign-in?${new URLSearchParams({
+  capsule: newId("capsule", systemRandom),
+  port: "80",
+  path: "/",
+  binding: "b".repeat(43),
+}).toString()}`;
+
+test("before it is built, people on their way meet simple pages, and /v1/info names no dashboard", async () => {
+  for (const [path, title] of [
+    ["/device?user_code=BCDF-GHJK", "Log in on a device"],
+    [PORT_SIGN_IN, "Sign in to open this port"],
+  ] as const) {
+    const answer = await rawRequest(platform.url, { method: "GET", path });
+    assert.equal(answer.status, 200, path);
+    assert.match(answer.text, new RegExp(`<title>${title}</title>`));
+  }
+  const { body } = await platform.call("GET", "/v1/info");
+  assert.ok(!(body["features"] as string[]).includes("dashboard"));
+});
 
 test("before it is built every page says so, and the API answers as ever", async () => {
   for (const path of dashboardPaths) {
@@ -55,6 +77,24 @@ test("built later it is there, with a nonce of each answer on every script and i
     assert.equal(policy.match(/unsafe/g)?.length, 1, policy);
   }
   assert.equal(nonces.size, dashboardPaths.length, "no nonce comes twice");
+});
+
+test("built, the pages on which people approve devices and open private ports are its own", async () => {
+  const { cookie } = await platform.person("ada");
+  for (const [path, status, headers] of [
+    ["/device?user_code=BCDF-GHJK", 200, {}],
+    [PORT_SIGN_IN, 200, {}],
+    [PORT_SIGN_IN, 404, { cookie }],
+  ] as const) {
+    const answer = await rawRequest(platform.url, { method: "GET", path, headers });
+    assert.equal(answer.status, status, path);
+    assert.match(String(answer.headers["content-security-policy"]), /script-src 'self' 'nonce-/);
+    assert.equal(answer.headers["cache-control"], "no-store");
+    const outcome = /<html data-outcome="no_such_port">/.test(answer.text);
+    assert.equal(outcome, status === 404, "its page is told what the address does not say");
+  }
+  const { body } = await platform.call("GET", "/v1/info");
+  assert.ok((body["features"] as string[]).includes("dashboard"));
 });
 
 test("files are compressed where the browser can, kept for ever by names that are made of their content, and asked about otherwise", async () => {

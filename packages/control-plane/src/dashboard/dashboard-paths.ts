@@ -13,6 +13,8 @@ export const dashboardPaths = [
   "/account",
   "/capsules",
   "/capsules/*",
+  // Where a browser returns after it connected a provider; the contract fixes the address.
+  "/dashboard/settings",
   "/invitations",
   "/keys",
   "/team",

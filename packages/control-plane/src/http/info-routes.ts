@@ -41,7 +41,7 @@ const Info = Type.Object({
 /** What clients may know before they have credentials. */
 export interface PublicInfo {
   readonly version: string;
-  readonly features: readonly string[];
+  readonly features: () => Promise<readonly string[]>;
   readonly limits: {
     readonly jsonBodyBytes: number;
     readonly messageBytes: number;
@@ -79,7 +79,7 @@ export function registerInfo(app: App, { info, clock }: InfoRoutesDeps): void {
       version: info.version,
       api_versions: ["v1"],
       time: timestamp(new Date(clock.now())),
-      features: [...info.features],
+      features: [...(await info.features())],
       limits: {
         json_body_bytes: info.limits.jsonBodyBytes,
         message_bytes: info.limits.messageBytes,

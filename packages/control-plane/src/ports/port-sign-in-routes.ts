@@ -1,8 +1,8 @@
 import { WrennError } from "@wrenn/core";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { noSuchPortPage, signInPage } from "../sign-in/sign-in-page.ts";
-import type { HtmlPage } from "../http/page.ts";
+import type { PersonPages } from "../http/person-pages.ts";
 import type { App } from "../http/app.ts";
 import { refusals } from "../http/schemas.ts";
 import type { Sessions } from "../accounts/sessions.ts";
@@ -25,10 +25,14 @@ export interface PortSignInDeps {
   readonly edge: PortAddresses;
   /** Refresh tokens travel in it. */
   readonly refreshCookie: TokenCookie;
+  readonly pages: PersonPages;
 }
 
 /** Where the edge sends a person's browser that asks for a private port: a login here opens it there. */
-export function registerPortSignIn(app: App, { sessions, ports, edge, refreshCookie }: PortSignInDeps): void {
+export function registerPortSignIn(
+  app: App,
+  { sessions, ports, edge, refreshCookie, pages }: PortSignInDeps,
+): void {
   app.get(
     "/v1/ports/sign-in",
     {
@@ -46,9 +50,10 @@ export function registerPortSignIn(app: App, { sessions, ports, edge, refreshCoo
       const { capsule, port, path, binding } = request.query;
       const token = refreshCookie.read(request.headers.cookie);
       const login = token === undefined ? undefined : await sessions.peek(token);
-      if (!login) return await send(reply.status(200), signInPage);
+      if (!login) return await pages.send(reply, { simple: signInPage });
       const admitted = await ports.admitsSession(capsule, login.id);
-      if (!admitted) return await send(reply.status(404), noSuchPortPage);
+      if (!admitted)
+        return await pages.send(reply, { simple: noSuchPortPage, status: 404, outcome: "no_such_port" });
       return await reply
         .headers({ "cache-control": "no-store", "referrer-policy": "no-referrer" })
         .redirect(edge.portEntrance(capsule, port, { sessionId: login.id, binding, path }), 303);
@@ -62,8 +67,4 @@ function refuseScripts({ headers }: FastifyRequest): void {
   const destination = headers["sec-fetch-dest"] ?? "document";
   if (mode !== "navigate" || destination !== "document")
     throw new WrennError("invalid_field", { field: "Sec-Fetch-Dest", problem: "must be document" });
-}
-
-async function send(reply: FastifyReply, { html, headers }: HtmlPage): Promise<never> {
-  return await reply.headers(headers).send(html);
 }

@@ -5,11 +5,12 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { AuthResponse, authJson } from "../accounts/account-json.ts";
 import { TOKEN_LIFETIME_SEC } from "../accounts/access-tokens.ts";
-import { clientDetails } from "../accounts/accounts.ts";
+import { clientDetails } from "../accounts/client-details.ts";
 import type { OpenedSession, Sessions } from "../accounts/sessions.ts";
 import { sessionOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
 import { scopes } from "../http/identity.ts";
+import type { PersonPages } from "../http/person-pages.ts";
 import type { RateLimit, RateLimiter } from "../http/rate-limiter.ts";
 import { LINE, refusals, Scopes } from "../http/schemas.ts";
 import { timestamp } from "../http/timestamp.ts";
@@ -73,10 +74,14 @@ export interface DeviceRoutesDeps {
   readonly limiter: RateLimiter;
   /** Where people reach the platform. */
   readonly publicUrl: string;
+  readonly pages: PersonPages;
 }
 
 /** Routes of devices, and the page on which people approve them (docs/reference/rest-api.md#logins-of-devices). No cookies are involved. */
-export function registerDevices(app: App, { devices, sessions, limiter, publicUrl }: DeviceRoutesDeps): void {
+export function registerDevices(
+  app: App,
+  { devices, sessions, limiter, publicUrl, pages }: DeviceRoutesDeps,
+): void {
   app.get(
     "/device",
     {
@@ -88,7 +93,7 @@ export function registerDevices(app: App, { devices, sessions, limiter, publicUr
         response: { 200: Type.String(), ...refusals },
       },
     },
-    async (_request, reply) => await reply.headers(devicePage.headers).send(devicePage.html),
+    async (_request, reply) => await pages.send(reply, { simple: devicePage }),
   );
 
   app.post(
@@ -156,7 +161,7 @@ export function registerDevices(app: App, { devices, sessions, limiter, publicUr
       const { grant_type: type, device_code: code, refresh_token: token } = request.body;
       if (type === "refresh_token") {
         if (token === undefined) throw missing("refresh_token");
-        return loginJson(await sessions.refresh(token));
+        return loginJson(await sessions.refresh(token, clientDetails(request)));
       }
       if (code === undefined) throw missing("device_code");
       const grant = await devices.claim(code, clientDetails(request));

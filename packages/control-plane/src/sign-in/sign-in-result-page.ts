@@ -13,7 +13,7 @@ if (way.startsWith("/v1/ports/sign-in?") || way.startsWith("/device?")) location
 const AGAIN = "Please try again.";
 
 /** What people read when they were not logged in (docs/operations/sign-in.md has the same for operators). */
-const explanations: Readonly<Record<SignInProblem, string>> = {
+export const explanations: Readonly<Record<SignInProblem, string>> = {
   access_denied: `The sign-in was cancelled at the provider. ${AGAIN}`,
   invalid_state: `The sign-in took longer than ten minutes, or was begun in another browser. ${AGAIN}`,
   missing_code: `The provider's answer was incomplete. ${AGAIN}`,

@@ -1,6 +1,7 @@
 import { defined } from "@wrenn/core";
 import { Type } from "typebox";
-import { clientDetails } from "../accounts/accounts.ts";
+import { clientDetails } from "../accounts/client-details.ts";
+import type { PersonPages } from "../http/person-pages.ts";
 import type { RateLimit } from "../http/rate-limiter.ts";
 import type { RateLimiter } from "../http/rate-limiter.ts";
 import type { TokenCookie } from "../http/token-cookie.ts";
@@ -30,12 +31,13 @@ export interface SignInRoutesDeps {
   readonly limiter: RateLimiter;
   /** Aborts when the control plane closes. */
   readonly closing: AbortSignal;
+  readonly pages: PersonPages;
 }
 
 /** Routes that browsers take to a provider and back (docs/reference/rest-api.md#accounts); no scripts, but redirects and cookies. */
 export function registerSignIn(
   app: App,
-  { signIn, providers, attemptCookie, refreshCookie, limiter, closing }: SignInRoutesDeps,
+  { signIn, providers, attemptCookie, refreshCookie, limiter, closing, pages }: SignInRoutesDeps,
 ): void {
   app.get(
     "/v1/auth/providers",
@@ -65,8 +67,8 @@ export function registerSignIn(
       },
     },
     async (request, reply) => {
-      const { html, headers } = resultPage(providers.get(request.params.provider), request.query.error);
-      return await reply.headers(headers).send(html);
+      const provider = providers.get(request.params.provider);
+      return await pages.send(reply, { simple: resultPage(provider, request.query.error) });
     },
   );
 

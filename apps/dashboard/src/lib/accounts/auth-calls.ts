@@ -1,4 +1,5 @@
 import type { Wrenn } from "@wrenn/sdk";
+import type { PageAnswer } from "#lib/api/page-calls.ts";
 import type { AuthAnswer } from "#lib/session/person.ts";
 
 /** Calls that log in or lead there; none needs credentials (docs/reference/rest-api.md#accounts). */
@@ -37,6 +38,16 @@ export class AuthCalls {
 
   async reset(token: string, password: string): Promise<void> {
     await this.#post("/v1/me/password/reset/confirm", { token, new_password: password });
+  }
+
+  /** Uses up a link that a program made. */
+  async followLink(token: string): Promise<PageAnswer<"POST /v1/auth/browser-links/follow">> {
+    return await this.#post("/v1/auth/browser-links/follow", { token });
+  }
+
+  /** @param confirmation - of the link that was followed. */
+  async confirmLink(confirmation: string): Promise<AuthAnswer> {
+    return await this.#post("/v1/auth/browser-links/confirm", { confirmation });
   }
 
   async #post<T>(path: string, body: unknown): Promise<T> {

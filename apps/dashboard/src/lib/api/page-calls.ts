@@ -4,7 +4,10 @@ import type { PageRoutes, PageSchemas } from "./generated/page-types.ts";
 /** An object of accounts and teams by its name in the server's description. */
 export type PageObject<Name extends keyof PageSchemas> = PageSchemas[Name];
 
-type Answer<Route extends keyof PageRoutes> = PageRoutes[Route] extends { readonly answers: infer Answers }
+/** What a route answers. */
+export type PageAnswer<Route extends keyof PageRoutes> = PageRoutes[Route] extends {
+  readonly answers: infer Answers;
+}
   ? Answers[keyof Answers]
   : never;
 type Given<Route extends keyof PageRoutes> = Omit<PageRoutes[Route], "answers" | "query"> & {
@@ -22,7 +25,7 @@ export async function callPage<Route extends keyof PageRoutes>(
   wrenn: Wrenn,
   route: Route,
   given: Given<Route>,
-): Promise<Answer<Route>> {
+): Promise<PageAnswer<Route>> {
   const [method = "", template = ""] = route.split(" ");
   const {
     path = {},
@@ -38,7 +41,7 @@ export async function callPage<Route extends keyof PageRoutes>(
   const filled = template.replaceAll(/\{(\w+)\}/g, (_match, name: string) =>
     encodeURIComponent(path[name] ?? ""),
   );
-  return await wrenn.request<Answer<Route>>(method, filled, {
+  return await wrenn.request<PageAnswer<Route>>(method, filled, {
     ...(body === undefined ? {} : { body }),
     ...(query === undefined ? {} : { query }),
     signal,

@@ -1,4 +1,10 @@
+import { goto } from "$app/navigation";
+
 const PARAMETER = "next";
+/** Where a tab keeps the address while a provider logs its person in. Only pages of this origin can read and write it. */
+const KEPT = "wrenn_way_back";
+/** Addresses that the server answers itself: what they show depends on the login. */
+const OF_SERVER = /^\/v1\//;
 
 /** The log-in page, which leads back to this address afterwards. */
 export function loginAddress({ pathname, search, hash }: Pick<URL, "pathname" | "search" | "hash">): string {
@@ -14,7 +20,29 @@ export function wayBack({
   readonly origin: string;
   readonly searchParams: Pick<URLSearchParams, "get">;
 }): string {
-  const wanted = URL.parse(searchParams.get(PARAMETER) ?? "", origin);
+  return ownAddress(searchParams.get(PARAMETER), origin);
+}
+
+/** Keeps where to go while a provider logs the person in. */
+export function keepWay(way: string): void {
+  sessionStorage.setItem(KEPT, way);
+}
+
+/** The address that {@link keepWay} kept, once. */
+export function takeWay(origin: string): string {
+  const kept = sessionStorage.getItem(KEPT);
+  sessionStorage.removeItem(KEPT);
+  return ownAddress(kept, origin);
+}
+
+/** Goes there in the place of the present page. */
+export async function followWay(way: string): Promise<void> {
+  if (OF_SERVER.test(way)) location.replace(way);
+  else await goto(way, { replaceState: true });
+}
+
+function ownAddress(address: string | null, origin: string): string {
+  const wanted = URL.parse(address ?? "", origin);
   return wanted?.origin === origin && wanted.pathname !== "/login"
     ? `${wanted.pathname}${wanted.search}${wanted.hash}`
     : "/capsules";
