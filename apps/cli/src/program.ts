@@ -42,6 +42,8 @@ export function createProgram(isBundled = false): Command {
 
   addClientCommands(program, process, {
     findLocal: async () => (await import("./client/local-server.ts")).findLocalServer(process.env),
+    renewFirstAdmin: async (...all) =>
+      (await import("./client/renew-first-admin.ts")).renewFirstAdmin(process.env, ...all),
     withServer: async (...all) => (await import("./client/with-server.ts")).withServer(process.env, ...all),
   });
 

@@ -29,6 +29,11 @@ export interface Terminal {
 export interface Setup {
   /** The server of this machine, if one runs whose key this user can read. */
   readonly findLocal: () => Promise<LocalServer | undefined>;
+  /**
+   * A fresh token that creates the first administrator, where the server at the address is that of this machine, has none, and this user
+   * may make one. It replaces the one before.
+   */
+  readonly renewFirstAdmin?: (url: string, signal: AbortSignal) => Promise<string | undefined>;
   /** Runs `task` with a server that is started for it. Undefined where the program has no server. */
   readonly withServer?: (signal: AbortSignal, task: (server: LocalServer) => Promise<void>) => Promise<void>;
 }

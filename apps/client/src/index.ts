@@ -11,6 +11,7 @@ import { defineSettings } from "./definitions/settings.ts";
 import { defineTemplates } from "./definitions/templates.ts";
 import { defineCopy } from "./definitions/copy.ts";
 
+export { browserAddress, isSameServer } from "./connection/addresses.ts";
 export { parseWords } from "./errors/parse-words.ts";
 export type { LocalServer } from "./connection/find-connection.ts";
 export type { Setup, Terminal } from "./context.ts";

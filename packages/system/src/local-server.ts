@@ -19,6 +19,8 @@ export function localServerFiles(dataDirectory: string) {
     serverRecord: join(dataDirectory, "server.json"),
     /** Key for the command line of the user who started the server. */
     localClient: join(dataDirectory, "local-client.json"),
+    /** Creates the first administrator; removed once there is one. */
+    firstAdminToken: join(dataDirectory, "first-admin-token"),
   } as const;
 }
 

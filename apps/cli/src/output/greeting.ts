@@ -1,3 +1,4 @@
+import { browserAddress } from "@wrenn/client";
 import type { StartedControlPlane } from "@wrenn/server";
 
 /** From a new server to a web page that everyone can open; the last command prints its address. README.md has them, too. */
@@ -22,7 +23,7 @@ export function greeting(
   { seconds, isTerminal, hasDashboard }: GreetingOptions,
 ): string {
   const { apiKey, secure, pathPortsUrl, firstAdminToken, secretFiles } = server;
-  const url = byName(server.url);
+  const url = browserAddress(server.url);
   return [
     "",
     `  Wrenn is ready after ${seconds} s`,
@@ -44,11 +45,6 @@ export function greeting(
     "",
     "",
   ].join("\n");
-}
-
-/** By a name where the server listens on the loopback interface: names of ports can be made of it, and of an address they cannot. */
-function byName(url: string): string {
-  return url.replace(/^http:\/\/(?:127\.0\.0\.1|\[::1\])(?=[:/]|$)/, "http://localhost");
 }
 
 function keyLine(apiKey: string | undefined, isTerminal: boolean, file: string): string {

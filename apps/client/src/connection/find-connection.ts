@@ -1,5 +1,6 @@
 import { ClientError } from "../errors/client-error.ts";
 import { suggest } from "../output/suggest.ts";
+import { isSameServer } from "./addresses.ts";
 import { DEFAULT_PROFILE } from "./profiles.ts";
 import type { Profile, Profiles, StoredLogin } from "./profiles.ts";
 
@@ -74,7 +75,7 @@ async function findStored(
   { env, named, stored, findLocal }: ConnectionSources,
   url: string | undefined,
 ): Promise<ServerConnection | undefined> {
-  const isHere = (other: string): boolean => url === undefined || originOf(url) === originOf(other);
+  const isHere = (other: string): boolean => url === undefined || isSameServer(url, other);
   const chosen = named ?? valueOf(env["WRENN_PROFILE"]);
   if (chosen !== undefined) {
     const profile = stored.profiles[chosen];
@@ -125,13 +126,6 @@ function unknownProfile(name: string, { profiles }: Profiles): ClientError {
       ? `Profiles: ${known.join(", ") || "none; run `wrenn login`"}.`
       : `Did you mean '${near}'?`,
   );
-}
-
-/** Loopback names are one server: `up` prints localhost, and others write the address. */
-function originOf(url: string): string {
-  const { protocol, hostname, port } = new URL(url);
-  const host = ["127.0.0.1", "[::1]"].includes(hostname) ? "localhost" : hostname;
-  return `${protocol}//${host}:${port}`;
 }
 
 /** An empty variable is as one that is not set. */

@@ -1,4 +1,5 @@
 import type { LoginOptions } from "../verbs/login.ts";
+import type { DashboardOpenOptions } from "../verbs/open.ts";
 import { act, dataCommand, group, serverCommand } from "./define.ts";
 import type { Program } from "./define.ts";
 
@@ -18,6 +19,14 @@ export function defineAccounts(program: Program): void {
 
   const whoami = dataCommand(root, "whoami", "show the server, the credentials and where they come from");
   act<[object]>(program, whoami, async (context) => (await import("../verbs/whoami.ts")).whoami(context));
+
+  const open = dataCommand(root, "open", "open the dashboard, logged in where this command line is").option(
+    "--print",
+    "only print its address",
+  );
+  act<[DashboardOpenOptions]>(program, open, async (...all) =>
+    (await import("../verbs/open.ts")).open(...all),
+  );
 
   const config = group(root, "config", "stored profiles: servers and what opens them");
   const ls = config.command("ls").description("list profiles").option("--json", "print one JSON document");

@@ -26,6 +26,14 @@ export const verbReference: Readonly<Record<string, VerbReference>> = {
       key: ["string or null", "first characters of the key"],
     }),
   },
+  open: {
+    examples: ["wrenn open", "wrenn open --print"],
+    json: object("DashboardAddress", {
+      url: ["string", "its address; one that logs in is printed to a terminal only"],
+      kind: ["string", "`first_admin`, `login` or `plain`"],
+      opened: ["boolean", "whether a browser was started with it"],
+    }),
+  },
   "config ls": { examples: ["wrenn config ls"], json: list("Profile", profile) },
   "config use": { examples: ["wrenn config use work"] },
   "config set": {

@@ -69,7 +69,7 @@ async function byCode(context: Context, url: string, isWeb: boolean): Promise<Pi
   output.note(
     `and enter the code ${code.user_code}, on any machine, within ${Math.floor(code.expires_in / 60)} minutes.`,
   );
-  if (isWeb && !(await openInBrowser(code.verification_uri_complete)))
+  if (isWeb && !(await openInBrowser(code.verification_uri_complete, context.terminal.env)))
     output.note("No browser could be opened here.");
   return { login: await awaitDeviceLogin(url, code, signal) };
 }

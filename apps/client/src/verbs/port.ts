@@ -140,7 +140,7 @@ export async function open(
   const capsule = await context.capsule(reference);
   const url = await addressFor(capsule, port, path, context.signal);
   context.output.data({ url }, () => `${url}\n`);
-  if (browser && !(await openInBrowser(url)))
+  if (browser && !(await openInBrowser(url, context.terminal.env)))
     context.output.note("wrenn: there is no browser here: open the address yourself");
 }
 

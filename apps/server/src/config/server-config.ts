@@ -209,8 +209,6 @@ export function dataPaths(dataDirectory: string) {
     /** The own CA and its certificate. */
     tls: join(dataDirectory, "tls"),
     ...localServerFiles(dataDirectory),
-    /** Creates the first administrator; removed once there is one. */
-    firstAdminToken: join(dataDirectory, "first-admin-token"),
     /** Opens `/metrics` to collectors. */
     metricsToken: join(dataDirectory, "metrics-token"),
   } as const;
