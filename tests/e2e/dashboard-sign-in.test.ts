@@ -165,7 +165,7 @@ test(
     await eve.page.waitForURL(`${url}/capsules`);
     await eve.page.goto(address);
     await eve.page.getByRole("heading", { name: "There is no such port" }).waitFor();
-    await eve.page.getByRole("button", { name: "Log in as somebody else" }).click();
+    await eve.page.getByRole("button", { name: "Log in with another account" }).click();
     await eve.page.getByRole("heading", { name: "Log in to open this port" }).waitFor();
     // By the provider, and back at the port, which is none of theirs.
     await eve.page.getByRole("link", { name: /^Log in with/ }).click();
@@ -186,6 +186,8 @@ test(
     await page.getByRole("link", { name: `Log in with ${title}` }).click();
     await page.getByText("There is no account for you yet.").waitFor();
     await page.getByRole("link", { name: `Sign up with ${title}` }).waitFor();
+    await page.getByRole("link", { name: "Other ways to log in" }).click();
+    await page.waitForURL(`${url}/login?next=${encodeURIComponent("/account")}`);
     await page.goto(`${url}/auth/oidc/callback?error=%3Cscript%3E`);
     await page.getByText("Please try again.").waitFor();
     await page.getByText("sign_in_failed").waitFor();

@@ -64,6 +64,7 @@ function adminLines(
       "",
       `  Open  ${url}/welcome#${firstAdminToken}`,
       "        in a browser to create the first administrator; the link works once, within a day.",
+      "        `./wrenn open` prints a fresh one.",
     ];
   return [
     `  admin    ${isTerminal ? firstAdminToken : `the token in ${secretFiles.firstAdminToken}`}`,

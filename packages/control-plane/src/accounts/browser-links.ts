@@ -33,7 +33,7 @@ export interface BrowserLinksDeps {
 /**
  * One-time links by which a program that is logged in opens the dashboard for its person. Following one uses it up, so that it is of
  * no use to those who see it later, such as in a list of processes; the page that followed it asks the person before it logs in.
- * Link and confirmation end with the login of the program.
+ * Link and confirmation end with the login of the program (docs/decisions/0051-links-that-log-in.md).
  */
 export class BrowserLinks {
   readonly #deps: BrowserLinksDeps;

@@ -17,6 +17,7 @@ export function idSource({ ids }: FurnishedTeam, url: string): (parameter: strin
     invitation: [ids.invitation],
     tag: [ids.tag],
     provider: [ids.provider, "github"],
+    session: [ids.session],
     "": ["index.css"],
   };
   const roots: Readonly<Record<string, string>> = {

@@ -28,11 +28,16 @@ export function keepWay(way: string): void {
   sessionStorage.setItem(KEPT, way);
 }
 
-/** The address that {@link keepWay} kept, once. */
+/** The address that {@link keepWay} kept. */
+export function keptWay(origin: string): string {
+  return ownAddress(sessionStorage.getItem(KEPT), origin);
+}
+
+/** The same, once. */
 export function takeWay(origin: string): string {
-  const kept = sessionStorage.getItem(KEPT);
+  const kept = keptWay(origin);
   sessionStorage.removeItem(KEPT);
-  return ownAddress(kept, origin);
+  return kept;
 }
 
 /** Goes there in the place of the present page. */
