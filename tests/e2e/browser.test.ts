@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Chromium, noChromium } from "../support/chromium.ts";
+import { noBrowser, TestBrowser } from "../support/browser.ts";
 import { copyServices, putFile, startService } from "../support/guest-services.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
@@ -8,19 +8,19 @@ import type { TestServer } from "../support/test-server.ts";
 const PORT = 5000;
 
 let server: TestServer;
-let browser: Chromium;
+let browser: TestBrowser;
 let id: string;
 before(async () => {
-  if (noChromium !== false) return;
+  if (noBrowser !== false) return;
   server = await startTestServer();
-  browser = await Chromium.start();
+  browser = await TestBrowser.start();
   id = await server.capsule(undefined);
   await copyServices(server, id);
   await write("first");
   await startService(server, id, { name: "hot_reload", port: PORT, args: ["/srv/app"] });
 });
 after(async () => {
-  await browser?.close();
+  await browser?.[Symbol.asyncDispose]();
   await server?.close();
 });
 
@@ -37,9 +37,9 @@ async function link(): Promise<string> {
 
 test(
   "a browser opens a private port by a signed link, and sees a changed file without a reload",
-  { skip: noChromium },
+  { skip: noBrowser },
   async () => {
-    const page = await browser.open(await link());
+    const page = await browser.visit(await link());
     await page.until(SHOWN, "first");
     await page.until("document.title", "connected");
     const url = new URL(await page.evaluate<string>("location.href"));
@@ -53,16 +53,14 @@ test(
 );
 
 test(
-  "another browser without the link is not let in; a public port opens for everybody",
-  { skip: noChromium },
-  async (t) => {
-    const stranger = await Chromium.start();
-    t.after(() => stranger.close());
+  "another profile without the link is not let in; a public port opens for everybody",
+  { skip: noBrowser },
+  async () => {
     const { origin } = new URL(await link());
-    const refused = await stranger.open(`${origin}/`);
+    const refused = await browser.visit(`${origin}/`);
     await refused.until(`location.origin !== ${JSON.stringify(origin)} && document.readyState`, "complete");
     await server.call("PUT", `/v1/capsules/${id}/ports/${PORT}`, { access: "public" });
-    const page = await stranger.open(`${origin}/`);
+    const page = await refused.open(`${origin}/`);
     await page.until("document.title", "connected");
     await write("third");
     await page.until(SHOWN, "third");

@@ -3,8 +3,8 @@ import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
-import { Chromium, noChromium } from "../support/chromium.ts";
-import type { Page } from "../support/chromium.ts";
+import { noBrowser, TestBrowser } from "../support/browser.ts";
+import type { VisitedPage } from "../support/browser.ts";
 import { signUp } from "../support/sign-up.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
@@ -14,20 +14,20 @@ import type { TestServer } from "../support/test-server.ts";
 const person = { email: "ada@example.org", password: "correct horse battery", name: "Ada" };
 
 let server: TestServer;
-let browser: Chromium;
+let browser: TestBrowser;
 /** Origins of pages that belong to someone else: one of them may use the API. */
 let listed: string;
 let unlisted: string;
 const sites: Server[] = [];
 before(async () => {
-  if (noChromium !== false) return;
+  if (noBrowser !== false) return;
   [listed, unlisted] = [await otherSite(), await otherSite()];
   server = await startTestServer({ config: { corsOrigins: [listed] }, servesDashboard: false });
   await signUp(server, person);
-  browser = await Chromium.start();
+  browser = await TestBrowser.start();
 });
 after(async () => {
-  await browser?.close();
+  await browser?.[Symbol.asyncDispose]();
   for (const site of sites) site.close();
   await server?.close();
 });
@@ -42,7 +42,7 @@ async function otherSite(): Promise<string> {
   return `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
 }
 
-async function fill(page: Page, selector: string, text: string): Promise<void> {
+async function fill(page: VisitedPage, selector: string, text: string): Promise<void> {
   await page.evaluate(`document.querySelector(${JSON.stringify(selector)}).value = ${JSON.stringify(text)}`);
 }
 const shows = (id: string): string => `document.getElementById("${id}").hidden === false`;
@@ -59,7 +59,7 @@ async function claim(deviceCode: string): Promise<string> {
 
 test(
   "a device gets a login that a person approves in a browser, and a page of a listed origin uses it",
-  { skip: noChromium },
+  { skip: noBrowser },
   async () => {
     const begun = await server.call<{ device_code: string; user_code: string; interval: number }>(
       "POST",
@@ -69,7 +69,7 @@ test(
     assert.equal(begun.status, 200);
     const { device_code: deviceCode, user_code: userCode } = begun.body;
 
-    const page = await browser.open(`${server.url}/device?user_code=${userCode}`);
+    const page = await browser.visit(`${server.url}/device?user_code=${userCode}`);
     await page.until(shows("login"), true);
     await fill(page, "[name=email]", person.email);
     await fill(page, "[name=password]", "wrong password");
@@ -95,7 +95,7 @@ test(
     const { id } = (await made.json()) as { id: string };
     assert.equal(made.status, 201);
 
-    const app = await browser.open(listed);
+    const app = await browser.visit(listed);
     await app.until("document.body.innerText", "app");
     const script = (work: string): string =>
       `(async () => { const api = ${JSON.stringify(server.url)}, token = ${JSON.stringify(token)}, id = ${JSON.stringify(id)}; ${work} })()`;
@@ -114,7 +114,7 @@ test(
       return messages.filter(({ type }) => type === "stdout").map(({ data }) => data).join("");`);
     assert.equal(await app.evaluate(stream), "streamed\n");
 
-    const foreign = await browser.open(unlisted);
+    const foreign = await browser.visit(unlisted);
     await foreign.until("document.body.innerText", "app");
     await assert.rejects(foreign.evaluate(run), /Failed to fetch/);
     assert.equal(await foreign.evaluate(stream), "", "its WebSocket is refused");

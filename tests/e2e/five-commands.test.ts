@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemRandom } from "@wrenn/core";
 import { findLeftovers, reservePort, runCommand, tryCommand } from "@wrenn/system";
-import { Chromium, noChromium } from "../support/chromium.ts";
+import { noBrowser, TestBrowser } from "../support/browser.ts";
 import { needsRoot } from "../support/network-lab.ts";
 import { projectRoot } from "../support/sources.ts";
 
@@ -107,15 +107,9 @@ test("five commands lead to a page that two browsers of different profiles show"
   await using server = await up({ WRENN_LISTEN: "127.0.0.1:0" });
   const url = await typeIn(server);
   assert.match(url, /^http:\/\/8000-cl-[0-9a-z]+\.localhost:\d+\/?$/);
-  if (noChromium !== false) return t.diagnostic(noChromium);
-  for (let profile = 0; profile < 2; profile++) {
-    const browser = await Chromium.start();
-    try {
-      await (await browser.open(url)).until(TEXT, true);
-    } finally {
-      await browser.close();
-    }
-  }
+  if (noBrowser !== false) return t.diagnostic(noBrowser);
+  await using browser = await TestBrowser.start();
+  for (let profile = 0; profile < 2; profile++) await (await browser.visit(url)).until(TEXT, true);
 });
 
 test("with --listen and --domain another machine opens the page", { skip: needsRoot }, async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { TestContext } from "node:test";
 import { scenarios } from "../../packages/sdk/test/portable/index.ts";
-import { noChromium } from "../support/chromium.ts";
+import { noBrowser } from "../support/browser.ts";
 import { ConnectProxy } from "../support/connect-proxy.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
 import { packSdk } from "../support/packed-sdk.ts";
@@ -77,7 +77,7 @@ for (const bundler of ["esbuild", "webpack", "vite"] as const)
       runSuite(t, await workerRunner(sdk, bundled, ["nodejs_compat"]), { only: IN_EACH_BUNDLE }),
     );
   });
-test("Chromium", { skip: noChromium }, async (t) => runSuite(t, page.run));
+test("Chromium", { skip: noBrowser }, async (t) => runSuite(t, page.run));
 
 test("Node.js behind a proxy, to a server whose authority is in a file", async (t) => {
   const authority = await TestAuthority.make(sdk.folder);

@@ -6,7 +6,7 @@ import { newId, silentLogger, systemRandom } from "@wrenn/core";
 import { TestDatabase } from "@wrenn/database/testing";
 import { readConfig, startControlPlane } from "@wrenn/server";
 import { reservePort } from "@wrenn/system";
-import { Chromium, noChromium } from "../support/chromium.ts";
+import { noBrowser, TestBrowser } from "../support/browser.ts";
 
 const provider = await FakeProvider.start();
 const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");
@@ -82,14 +82,13 @@ test("a server that is set up by its environment lets a browser sign up and log 
 
 test(
   "in a browser the sign-in of a private port leads to the provider and back, and no script can read the login",
-  { skip: noChromium },
-  async (t) => {
+  { skip: noBrowser },
+  async () => {
     provider.person = { subject: "alan", name: "Alan", email: "alan@example.org", verified: true };
-    const browser = await Chromium.start();
-    t.after(() => browser.close());
+    await using browser = await TestBrowser.start();
     const capsule = newId("capsule", systemRandom);
     const asked = new URLSearchParams({ capsule, port: "80", path: "/", binding: "b".repeat(43) });
-    const page = await browser.open(`${url}/v1/ports/sign-in?${asked.toString()}`);
+    const page = await browser.visit(`${url}/v1/ports/sign-in?${asked.toString()}`);
     const link = "document.querySelector('a')";
     const title = "document.title";
     await page.until(`${link}?.textContent`, `Sign in with ${new URL(provider.issuer).host}`);
@@ -99,15 +98,13 @@ test(
     await page.evaluate(`${link}.click()`);
     // Logged in, and back at the port, which nobody has.
     await page.until(title, "There is no such port");
-    const elsewhere = await browser.open(`${url}/auth/oidc/callback`);
+    const elsewhere = await page.open(`${url}/auth/oidc/callback`);
     await elsewhere.until(title, "You are signed in");
     assert.equal(await elsewhere.evaluate("document.cookie"), "");
     const me = `fetch("/v1/auth/refresh", {method: "POST"}).then((answer) => answer.json())`;
     assert.equal((await elsewhere.evaluate<{ email: string }>(me)).email, "alan@example.org");
 
-    const other = await Chromium.start();
-    t.after(() => other.close());
-    const again = await other.open(`${url}/v1/ports/sign-in?${asked.toString()}`);
+    const again = await browser.visit(`${url}/v1/ports/sign-in?${asked.toString()}`);
     await again.until(`${link}?.textContent`, `Sign in with ${new URL(provider.issuer).host}`);
     await again.evaluate(`${link}.click()`);
     await again.until(title, "There is no such port");

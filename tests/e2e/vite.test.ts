@@ -3,7 +3,7 @@ import { openAsBlob } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Chromium, noChromium } from "../support/chromium.ts";
+import { noBrowser, TestBrowser } from "../support/browser.ts";
 import { listening, putFile } from "../support/guest-services.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
@@ -15,20 +15,20 @@ const PATIENCE = 300;
 /** Node starts slowly in an emulated capsule; the short form sees hot reload in browser.test.ts. */
 const skip =
   process.env["WRENN_TEST_LONG"] === "1"
-    ? noChromium
+    ? noBrowser
     : "only with --long: takes minutes in an emulated capsule";
 
 let server: TestServer;
-let browser: Chromium;
+let browser: TestBrowser;
 let id: string;
 before(async () => {
   if (skip !== false) return;
   server = await startTestServer();
-  browser = await Chromium.start();
+  browser = await TestBrowser.start();
   id = await server.capsule(undefined, { memory_mb: 1024 });
 });
 after(async () => {
-  await browser?.close();
+  await browser?.[Symbol.asyncDispose]();
   await server?.close();
 });
 
@@ -74,7 +74,7 @@ test(
         expires_in_sec: 600,
       },
     );
-    const page = await browser.open(link.url);
+    const page = await browser.visit(link.url);
     await page.until("document.querySelector('#text').textContent", "first", PATIENCE);
     say("shown");
     await page.evaluate("window.survivor = 'here'");

@@ -4,8 +4,8 @@ import { silentLogger, systemRandom } from "@wrenn/core";
 import { reservePort } from "@wrenn/system";
 import { ApiCaller } from "../support/api-caller.ts";
 import { askPort } from "../support/ask-port.ts";
-import { Chromium, noChromium } from "../support/chromium.ts";
-import type { Page } from "../support/chromium.ts";
+import { noBrowser, TestBrowser } from "../support/browser.ts";
+import type { VisitedPage } from "../support/browser.ts";
 import { copyServices, startService } from "../support/guest-services.ts";
 import { signUp } from "../support/sign-up.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -19,14 +19,16 @@ const PRIVATE = 9001;
 const who = { email: "ada@example.org", password: "correct horse", name: "Ada" };
 
 let server: TestServer;
-let browser: Chromium;
+let browser: TestBrowser;
+/** Of the person who is logged in: pages opened from it share cookies. */
+let profile: VisitedPage;
 let hers: ApiCaller;
 let id: string;
 let port: number;
 /** Statuses of requests to renew a log-in, in order. */
 const renewals: unknown[] = [];
 before(async () => {
-  if (noChromium !== false) return;
+  if (noBrowser !== false) return;
   port = await reservePort(systemRandom);
   const info = (event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
     if (event === "request" && fields["path"] === "/v1/auth/refresh") renewals.push(fields["status"]);
@@ -35,10 +37,13 @@ before(async () => {
     config: { domain: DOMAIN, tls: { host: "127.0.0.1", port }, pathPorts: {} },
     logger: { ...silentLogger, info, child: () => silentLogger },
   });
-  browser = await Chromium.start([
-    `--host-resolver-rules=MAP ${DOMAIN} 127.0.0.1, MAP *.${DOMAIN} 127.0.0.1`,
-    "--ignore-certificate-errors",
-  ]);
+  browser = await TestBrowser.start({
+    more: [
+      `--host-resolver-rules=MAP ${DOMAIN} 127.0.0.1, MAP *.${DOMAIN} 127.0.0.1`,
+      "--ignore-certificate-errors",
+    ],
+  });
+  profile = await browser.visit("about:blank");
   const { token } = await signUp(server, who);
   const answer = await fetch(new URL("/v1/api-keys", server.url), {
     method: "POST",
@@ -54,7 +59,7 @@ before(async () => {
   await hers.call("PUT", `/v1/capsules/${id}/ports/${PUBLIC}`, { access: "public" });
 });
 after(async () => {
-  await browser?.close();
+  await browser?.[Symbol.asyncDispose]();
   await server?.close();
 });
 
@@ -72,15 +77,15 @@ async function seenBy(service: number): Promise<readonly SeenRequest[]> {
 }
 
 /** Whether the browser's log-in at the platform still renews its token. */
-async function renews(page: Page): Promise<number> {
+async function renews(page: VisitedPage): Promise<number> {
   return await page.evaluate<number>(
     "fetch('/v1/auth/refresh', { method: 'POST' }).then(({ status }) => status)",
   );
 }
 
 /** A page of the platform in which the person is logged in. */
-async function loggedIn(): Promise<Page> {
-  const page = await browser.open(`${platform()}/docs`);
+async function loggedIn(): Promise<VisitedPage> {
+  const page = await profile.open(`${platform()}/docs`);
   await page.until("document.querySelector('.swagger-ui .info .title') !== null", true);
   // On a busy machine the browser gives a connection up now and then.
   const login = `fetch("/v1/auth/login", {
@@ -93,35 +98,31 @@ async function loggedIn(): Promise<Page> {
   return page;
 }
 
-test(
-  "a page of a capsule neither ends nor uses the log-in of its visitor",
-  { skip: noChromium },
-  async () => {
-    const own = await loggedIn();
-    for (const address of [`${named(PUBLIC)}/`, `${pathForm()}/`]) {
-      const page = await browser.open(address);
-      await page.until("document.title", "hostile");
-      const before = renewals.length;
-      const attack = `fetch("${platform()}/v1/auth/refresh", { method: "POST", mode: "no-cors", credentials: "include" })`;
-      await page.evaluate(`${attack}.then(() => "sent", String)`);
-      assert.deepEqual(renewals.slice(before), [403], address);
-      assert.match(
-        await page.evaluate<string>(
-          `fetch("${platform()}/v1/capsules", { credentials: "include" }).then(() => "read", String)`,
-        ),
-        /TypeError/,
-      );
-      assert.equal(await renews(own), 200, `${address} cleared the cookies of its site`);
-    }
-  },
-);
+test("a page of a capsule neither ends nor uses the log-in of its visitor", { skip: noBrowser }, async () => {
+  const own = await loggedIn();
+  for (const address of [`${named(PUBLIC)}/`, `${pathForm()}/`]) {
+    const page = await profile.open(address);
+    await page.until("document.title", "hostile");
+    const before = renewals.length;
+    const attack = `fetch("${platform()}/v1/auth/refresh", { method: "POST", mode: "no-cors", credentials: "include" })`;
+    await page.evaluate(`${attack}.then(() => "sent", String)`);
+    assert.deepEqual(renewals.slice(before), [403], address);
+    assert.match(
+      await page.evaluate<string>(
+        `fetch("${platform()}/v1/capsules", { credentials: "include" }).then(() => "read", String)`,
+      ),
+      /TypeError/,
+    );
+    assert.equal(await renews(own), 200, `${address} cleared the cookies of its site`);
+  }
+});
 
 test(
   "a page in the path form has neither cookies nor a worker, and sees none of the platform's",
-  { skip: noChromium },
+  { skip: noBrowser },
   async () => {
     await loggedIn();
-    const page = await browser.open(`${pathForm()}/`);
+    const page = await profile.open(`${pathForm()}/`);
     await page.until("document.title", "hostile");
     assert.match(
       await page.evaluate<string>(
@@ -144,12 +145,12 @@ test(
 
 test(
   "another capsule's page cannot show a private port that its visitor has open",
-  { skip: noChromium },
+  { skip: noBrowser },
   async () => {
     await loggedIn();
-    const inside = await browser.open(`${named(PRIVATE)}/mine`);
+    const inside = await profile.open(`${named(PRIVATE)}/mine`);
     await inside.until("document.title + location.pathname", "hostile/mine");
-    const page = await browser.open(`${named(PUBLIC)}/`);
+    const page = await profile.open(`${named(PUBLIC)}/`);
     await page.until("document.title", "hostile");
     await page.evaluate(`new Promise((resolve) => {
     const frame = document.createElement("iframe");

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { eventually } from "@wrenn/core/testing";
 import { chromium } from "playwright-core";
 import type { Browser, BrowserContextOptions, ConsoleMessage, Page } from "playwright-core";
 
@@ -21,6 +22,21 @@ const NAME_OF_FOCUS = `(document.activeElement.getAttribute("aria-label") ??
 export interface TestBrowserOptions {
   readonly drawsByWebgl?: boolean;
   readonly localNames?: readonly string[];
+  readonly more?: readonly string[];
+}
+
+/** How often a page is asked for again. */
+const ATTEMPTS = 5;
+
+/** Browsers give a page up when an interface of the machine comes or goes, as it does with every capsule: it is asked for again. */
+async function goTo(page: Page, url: string): Promise<void> {
+  for (let left = ATTEMPTS; ; left--)
+    try {
+      await page.goto(url);
+      return;
+    } catch (error) {
+      if (left === 1 || !String(error).includes("ERR_NETWORK_CHANGED")) throw error;
+    }
 }
 
 /** A browser whose pages complain of nothing: what they report is collected, and looked at by {@link VisitedPage.complaints}. */
@@ -34,10 +50,12 @@ export class TestBrowser implements AsyncDisposable {
   /**
    * @param drawsByWebgl - in software; without it, terminals are elements whose text can be read.
    * @param localNames - names, and all below them, that lead to this machine.
+   * @param more - arguments of this browser, in addition to those of all.
    */
   static async start({
     drawsByWebgl = false,
     localNames = [],
+    more = [],
   }: TestBrowserOptions = {}): Promise<TestBrowser> {
     const browser = await chromium.launch({
       executablePath: PROGRAM,
@@ -48,6 +66,7 @@ export class TestBrowser implements AsyncDisposable {
         "--disable-dev-shm-usage",
         `--host-resolver-rules=${localNames.map((name) => `MAP ${name} 127.0.0.1, MAP *.${name} 127.0.0.1`).join(", ")}`,
         ...(drawsByWebgl ? ["--enable-unsafe-swiftshader"] : ["--disable-gpu", "--disable-3d-apis"]),
+        ...more,
       ],
     });
     return new TestBrowser(browser);
@@ -59,7 +78,7 @@ export class TestBrowser implements AsyncDisposable {
     // What is not there by then does not come; the test says what it waited for.
     profile.setDefaultTimeout(PATIENCE_MS);
     const visited = new VisitedPage(await profile.newPage());
-    await visited.page.goto(url);
+    await goTo(visited.page, url);
     return visited;
   }
 
@@ -85,6 +104,28 @@ export class VisitedPage {
   /** Violations of the policy and errors of scripts, so far. */
   get complaints(): readonly string[] {
     return this.#complaints;
+  }
+
+  /** Another page of the same profile. */
+  async open(url: string): Promise<VisitedPage> {
+    const visited = new VisitedPage(await this.page.context().newPage());
+    await goTo(visited.page, url);
+    return visited;
+  }
+
+  /** The value of a JavaScript expression in the page, awaited. @throws Error with the page's own exception. */
+  async evaluate<T = unknown>(expression: string): Promise<T> {
+    return await this.page.evaluate<T>(expression);
+  }
+
+  /** Waits until an expression has a value, also over navigations; reports its last value otherwise. */
+  async until(expression: string, wanted: string | number | boolean, seconds = 30): Promise<void> {
+    let value: unknown;
+    await eventually(
+      `${expression} is ${JSON.stringify(wanted)}`,
+      async () => (value = await this.evaluate(expression).catch(String)) === wanted,
+      { timeoutMs: seconds * 1000, intervalMs: 50, details: () => value },
+    );
   }
 
   /** Presses Tab until what has the focus is called so. @throws Error after so many presses. */

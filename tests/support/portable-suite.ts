@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { tryCommand } from "@wrenn/system";
 import type { RunRequest, ScenarioOutcome } from "../runtimes/drivers/run-scenarios.ts";
-import { Chromium } from "./chromium.ts";
+import { TestBrowser } from "./browser.ts";
 import type { PackedSdk } from "./packed-sdk.ts";
 import { bundle, installRuntimes } from "./runtimes.ts";
 import type { Bundler } from "./runtimes.ts";
@@ -164,14 +164,10 @@ export class BrowserSuite implements AsyncDisposable {
   }
 
   readonly run: PortableRunner = async (request) => {
-    const browser = await Chromium.start();
-    try {
-      const page = await browser.open(`${this.origin}/`);
-      await page.until("typeof runPortable", "function");
-      return outcomesOf(await page.evaluate<string>(`runPortable(${JSON.stringify(request)})`));
-    } finally {
-      await browser.close();
-    }
+    await using browser = await TestBrowser.start();
+    const page = await browser.visit(`${this.origin}/`);
+    await page.until("typeof runPortable", "function");
+    return outcomesOf(await page.evaluate<string>(`runPortable(${JSON.stringify(request)})`));
   };
 
   async [Symbol.asyncDispose](): Promise<void> {
