@@ -9,10 +9,13 @@ export interface CapsuleQuery {
   readonly sort: SortKey;
 }
 
+/** Made once: `localeCompare` with options takes ten times as long, and a thousand names are compared ten thousand times. */
+const names = new Intl.Collator("en", { numeric: true });
+
 const sorts: Readonly<Record<SortKey, (one: CapsuleInfo, other: CapsuleInfo) => number>> = {
   newest: (one, other) => other.createdAt.getTime() - one.createdAt.getTime(),
   oldest: (one, other) => one.createdAt.getTime() - other.createdAt.getTime(),
-  name: (one, other) => nameOf(one).localeCompare(nameOf(other), "en", { numeric: true }),
+  name: (one, other) => names.compare(nameOf(one), nameOf(other)),
   status: (one, other) => one.status.localeCompare(other.status) || sorts.newest(one, other),
 };
 
