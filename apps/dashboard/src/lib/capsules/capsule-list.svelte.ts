@@ -1,19 +1,21 @@
 import { isWrennError } from "@wrenn/sdk";
 import type { Capsule, CapsuleInfo, CreateOptions, Wrenn, WrennEvent } from "@wrenn/sdk";
-import { SvelteMap } from "svelte/reactivity";
 import { problemOf } from "#lib/api/problem.ts";
 import type { Problem } from "#lib/api/problem.ts";
 import type { TeamEvents } from "#lib/api/team-events.svelte.ts";
 
 /** Events about one capsule come in bursts: it is asked once for those of this time. */
 const GATHER_MS = 30;
+/** The list is shown anew after so many: each time it is sorted and drawn, which takes longer than to read a capsule. */
+const PAGE_SIZE = 200;
 
 /** The capsules of the team: loaded once, and kept right by events. */
 export class CapsuleList {
   /** Whether the first load is over. */
   isLoaded = $state(false);
   problem = $state.raw<Problem>();
-  readonly #all = new SvelteMap<string, CapsuleInfo>();
+  /** Replaced by a copy at each change: a reactive map would be a signal for each of thousands of capsules. */
+  #all = $state.raw<ReadonlyMap<string, CapsuleInfo>>(new Map());
   readonly #handles = new Map<string, Capsule>();
   readonly #wrenn: Wrenn;
   readonly #due = new Set<string>();
@@ -48,13 +50,17 @@ export class CapsuleList {
   readonly load = async (): Promise<void> => {
     this.#loading?.abort();
     const loading = (this.#loading = new AbortController());
+    const { signal } = loading;
     const seen = new Set<string>();
     try {
-      for await (const capsule of this.#wrenn.capsules.list({ signal: loading.signal, pageSize: 200 })) {
+      const page: Capsule[] = [];
+      for await (const capsule of this.#wrenn.capsules.list({ signal, pageSize: PAGE_SIZE })) {
         seen.add(capsule.id);
-        this.#put(capsule);
+        page.push(capsule);
+        if (page.length === PAGE_SIZE) this.#put(...page.splice(0));
       }
-      for (const id of this.#all.keys()) if (!seen.has(id)) this.#drop(id);
+      this.#put(...page);
+      this.#drop(...[...this.#all.keys()].filter((id) => !seen.has(id)));
       this.problem = undefined;
       this.isLoaded = true;
     } catch (error) {
@@ -87,10 +93,14 @@ export class CapsuleList {
     this.#drop(id);
   };
 
-  /** Takes what a call has answered about a capsule. One that has ended is still known to the server, and not in the list. */
-  seen(info: CapsuleInfo): void {
-    if (info.status === "stopped") this.#drop(info.id);
-    else this.#all.set(info.id, info);
+  /** Takes what calls have answered about capsules. One that has ended is still known to the server, and not in the list. */
+  seen(...infos: readonly CapsuleInfo[]): void {
+    if (infos.length === 0) return;
+    const all = new Map(this.#all);
+    for (const info of infos)
+      if (info.status === "stopped") all.delete(info.id);
+      else all.set(info.id, info);
+    this.#all = all;
   }
 
   async #change(id: string, change: (capsule: Capsule) => Promise<CapsuleInfo>): Promise<void> {
@@ -123,13 +133,18 @@ export class CapsuleList {
     }
   }
 
-  #put(capsule: Capsule): void {
-    this.#handles.set(capsule.id, capsule);
-    this.seen(capsule.lastInfo);
+  #put(...capsules: readonly Capsule[]): void {
+    for (const capsule of capsules) this.#handles.set(capsule.id, capsule);
+    this.seen(...capsules.map(({ lastInfo }) => lastInfo));
   }
 
-  #drop(id: string): void {
-    this.#handles.delete(id);
-    this.#all.delete(id);
+  #drop(...ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    const all = new Map(this.#all);
+    for (const id of ids) {
+      this.#handles.delete(id);
+      all.delete(id);
+    }
+    this.#all = all;
   }
 }
