@@ -13,6 +13,8 @@ export type { MachineFacts } from "./machine-facts.ts";
 export type { PeerResult } from "./peers/measured-peer.ts";
 export type { Peer, PeerMachine } from "./peers/peer.ts";
 export { allPeers, measurePeers } from "./peers/measure-peers.ts";
+export { measurableRows } from "./measurable-rows.ts";
+export type { LeftOutRow } from "./measurable-rows.ts";
 export { renderPeerReport } from "./peers/peer-report.ts";
 export { renderPerformancePage } from "./performance/performance-page.ts";
 export { serialisePerformance, summarisePeers, summariseRows } from "./performance/stored-performance.ts";

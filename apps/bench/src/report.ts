@@ -2,14 +2,19 @@ import type { RowResult } from "./harness.ts";
 import { figure } from "./figures.ts";
 import { describeFacts } from "./machine-facts.ts";
 import type { MachineFacts } from "./machine-facts.ts";
+import type { LeftOutRow } from "./measurable-rows.ts";
 import type { PairedTimes, Target } from "./row.ts";
 import { alignTable } from "./table.ts";
 import { MIN_SAMPLES, summarisePairs } from "./statistics.ts";
 import type { PairedSummary, Summary } from "./statistics.ts";
 import { describeTarget, judgeLimit, judgeTarget } from "./verdicts.ts";
 
-/** The table for people: figures beside what is asked, and the machine they were measured on. */
-export function renderReport(facts: MachineFacts, results: readonly RowResult[]): string {
+/** The table for people: figures next to what is asked, the machine they were measured on, and the rows that it cannot measure. */
+export function renderReport(
+  facts: MachineFacts,
+  results: readonly RowResult[],
+  leftOut: readonly LeftOutRow[] = [],
+): string {
   const header = ["row", "unit", "n", "min", "p50", "p90", "p99", "max", "asked", ""];
   const lines = results.map(({ name, unit, asked, summary, pairs }) => [
     name,
@@ -29,6 +34,8 @@ export function renderReport(facts: MachineFacts, results: readonly RowResult[])
     "",
     ...pairLines(results),
     ...phaseLines(results),
+    ...leftOut.map(({ name, reason }) => `not measured: ${name}: ${reason}`),
+    ...(leftOut.length === 0 ? [] : [""]),
   ].join("\n");
 }
 

@@ -36,6 +36,8 @@ export interface Row {
   readonly maxRounds?: number;
   /** For rows whose samples are pairs: milliseconds that the whole may take longer than the base, in the median. */
   readonly askedDifferenceMs?: number;
+  /** Why this machine cannot measure it, or undefined. Such rows are left out. */
+  readonly missing?: () => string | undefined;
   /** Makes what the samples need; the returned function removes it. */
   prepare(context: BenchContext): Promise<RunningRow>;
 }

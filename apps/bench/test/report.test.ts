@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { renderReport, summarise } from "@wrenn/bench";
+import { measurableRows, renderReport, summarise } from "@wrenn/bench";
 import type { RowResult } from "@wrenn/bench";
 import { facts } from "./support/recorded.ts";
 
@@ -59,4 +59,15 @@ test("five pairs and five samples decide nothing", () => {
     ]);
   assert.match(single(5), /p50 ≤ 2\.00 +not decided, too few samples\n/);
   assert.match(single(6), /p50 ≤ 2\.00 +met\n/);
+});
+
+test("rows that this machine cannot measure are left out, and the report names what is missing", () => {
+  const row = { name: "in a browser", unit: "ms", prepare: async () => assert.fail() } as const;
+  const blind = { ...row, name: "without a browser", missing: () => "no browser" };
+  const { measurable, leftOut } = measurableRows([blind, { ...row, missing: () => undefined }]);
+  assert.deepEqual(
+    measurable.map(({ name }) => name),
+    ["in a browser"],
+  );
+  assert.match(renderReport(facts, [], leftOut), /^not measured: without a browser: no browser$/m);
 });

@@ -3,6 +3,7 @@ import {
   allPeers,
   commitOf,
   machineFacts,
+  measurableRows,
   measure,
   measurePeers,
   parseStoredRun,
@@ -96,11 +97,12 @@ async function run(
     );
     return renderPeerReport(facts, found);
   }
-  const results = await measure(chosenRows(options), limits, context, onProgress, (known) =>
+  const { measurable, leftOut } = measurableRows(chosenRows(options));
+  const results = await measure(measurable, limits, context, onProgress, (known) =>
     store({ results: known }),
   );
   const comparison = before === undefined ? "" : `\n${renderComparison(before, results)}`;
-  return renderReport(facts, results) + comparison;
+  return renderReport(facts, results, leftOut) + comparison;
 }
 
 async function readStoredRun(file: string): Promise<StoredRun> {
