@@ -7,10 +7,13 @@ import type { LoadResult } from "./load.ts";
 
 /** A control plane alone on the first core; its database and whoever asks it have the others. */
 export interface ControlPlaneLab {
+  readonly url: string;
+  /** Creates the first administrator, who owns the team of the key. */
+  readonly firstAdminToken: string;
   /** @param connections - at once. */
   ask(method: string, path: string, connections: number, requests: number): Promise<LoadResult>;
-  /** One answer, as JSON. */
-  json<T>(method: string, path: string): Promise<T>;
+  /** One answer, as JSON. @param body - default: none for GET, an empty object otherwise. */
+  json<T>(method: string, path: string, body?: object): Promise<T>;
   memoryMiB(): Promise<number>;
   /** Processor time that the control plane has used, in milliseconds. */
   cpuMs(): Promise<number>;
@@ -21,7 +24,21 @@ export interface ControlPlaneLab {
   close(): Promise<void>;
 }
 
-export async function startControlPlaneLab(cacheDirectory: string): Promise<ControlPlaneLab> {
+interface LabAddress {
+  readonly port: number;
+  readonly apiKey: string;
+  readonly firstAdminToken: string;
+}
+
+export interface ControlPlaneLabOptions {
+  /** Folder with the built dashboard; without it none is served. */
+  readonly dashboard?: string;
+}
+
+export async function startControlPlaneLab(
+  cacheDirectory: string,
+  { dashboard }: ControlPlaneLabOptions = {},
+): Promise<ControlPlaneLab> {
   const directory = await mkdtemp("/tmp/wrenn-bench-cp-");
   await chmod(directory, 0o711);
   const child = spawn(
@@ -32,6 +49,7 @@ export async function startControlPlaneLab(cacheDirectory: string): Promise<Cont
       join(import.meta.dirname, "process.ts"),
       join(directory, "db"),
       cacheDirectory,
+      ...(dashboard === undefined ? [] : [dashboard]),
     ],
     { stdio: ["ignore", "inherit", "ignore", "ipc"] },
   );
@@ -41,20 +59,22 @@ export async function startControlPlaneLab(cacheDirectory: string): Promise<Cont
       once(child, "message").then(([message]) => message as T),
       ended.then(([code]) => Promise.reject(new Error(`the control plane ended: ${String(code)}`))),
     ]);
-  const { port, apiKey } = await told<{ port: number; apiKey: string }>();
+  const { port, apiKey, firstAdminToken } = await told<LabAddress>();
   const headers = { "x-api-key": apiKey };
   return {
+    url: `http://localhost:${port}`,
+    firstAdminToken,
     ask: async (method, path, connections, requests) =>
       await load(
         { port, method, path, headers, ...(method === "POST" ? { body: "{}" } : {}) },
         connections,
         requests,
       ),
-    json: async <T>(method: string, path: string) => {
+    json: async <T>(method: string, path: string, body: object = {}) => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`, {
         method,
-        headers: { ...headers, ...(method === "POST" ? { "content-type": "application/json" } : {}) },
-        ...(method === "POST" ? { body: "{}" } : {}),
+        headers: { ...headers, ...(method === "GET" ? {} : { "content-type": "application/json" }) },
+        ...(method === "GET" ? {} : { body: JSON.stringify(body) }),
       });
       if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}`);
       return (await response.json()) as T;

@@ -9,9 +9,9 @@ import { runCommand } from "@wrenn/system";
 
 /**
  * A control plane in a process of its own, on a database of its own, with a host that does everything at once: what is measured
- * is the control plane. Arguments: directory of the database, cache directory.
+ * is the control plane. Arguments: directory of the database, cache directory, folder of the built dashboard where one is served.
  */
-const [directory = "", cacheDirectory = ""] = process.argv.slice(2);
+const [directory = "", cacheDirectory = "", dashboard] = process.argv.slice(2);
 const NO_LIMIT = 1_000_000;
 /** One client is all there is: requests are counted and none is refused. */
 const countedOnly = { burst: NO_LIMIT, everyMs: 0.001 };
@@ -60,6 +60,7 @@ await database.db
   .set({ max_capsules: NO_LIMIT, max_vcpus: NO_LIMIT, max_memory_mb: 2_000_000_000 })
   .execute();
 const hostId = systemRandom.uuid();
+let firstAdminToken: string | undefined;
 const controlPlane = await createControlPlane({
   database,
   instanceId: systemRandom.uuid(),
@@ -72,6 +73,8 @@ const controlPlane = await createControlPlane({
     portEntrance: () => "",
     openPort: async () => await Promise.reject(new Error("there are no ports")),
   },
+  dashboard,
+  keepFirstAdminToken: async (token) => void (firstAdminToken = token),
   clock: systemClock,
   // As a server of a quiet machine is run: each request is a line.
   logger: createLog("json", "info"),
@@ -106,7 +109,7 @@ async function fill(): Promise<void> {
 
 const server = createServer(controlPlane.handlers.request);
 server.listen(0, "127.0.0.1", () => {
-  process.send?.({ port: (server.address() as AddressInfo).port, apiKey });
+  process.send?.({ port: (server.address() as AddressInfo).port, apiKey, firstAdminToken });
 });
 process.on("message", (message) => {
   if (message === "cpu") process.send?.({ cpuMs: cpuMs() });

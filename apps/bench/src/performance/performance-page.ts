@@ -26,6 +26,7 @@ Generated from [performance-run.json](performance-run.json) by \`npm run referen
 - p50 is the median, and p99 the time that 99 % of the samples do not exceed. Brackets hold the 95 % interval of the median. Fewer than 6 samples have none.
 - A difference or a ratio whose interval includes "no difference" is "not resolved".
 - "Asked" is the goal for a quiet machine with two cores and software emulation. "fb03c93" is what that commit took.
+- Rows of the dashboard are measured in Debian's headless Chromium, which shares the processors with server and capsules. There is no GPU: terminals draw by elements, not by WebGL. Painted means laid out and painted by the page, before the frame is on a screen.
 `;
 
 const RENEWAL = `## Measuring again

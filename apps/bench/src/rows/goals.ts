@@ -2,6 +2,8 @@ import type { Row } from "../row.ts";
 import { createAnswered, createToExec } from "./capsule-life.ts";
 import { clientRun } from "./client.ts";
 import { createThroughput, listThousand, readThroughput } from "./control-plane.ts";
+import { dashboardFirstLoad, dashboardInteractive, dashboardLongestTask } from "./dashboard-pages.ts";
+import { dashboardEcho, dashboardOutput } from "./dashboard-terminal.ts";
 import { idleMemory, idleProcessor } from "./density.ts";
 import { execRoundTrip, secondPython, thirdShell } from "./exec.ts";
 import { fork, forkToExec, pause, resume, resumeToExec } from "./freezing.ts";
@@ -51,4 +53,10 @@ export const goals: readonly Goal[] = [
   { row: readThroughput, before: "2,222–7,244/s" },
   { row: listThousand, before: "14–29 ms" },
   { row: createThroughput, before: "344–896/s" },
+  // There was no dashboard.
+  { row: dashboardFirstLoad, before: "–" },
+  { row: dashboardInteractive, before: "–" },
+  { row: dashboardLongestTask, before: "–" },
+  { row: dashboardEcho, before: "–" },
+  { row: dashboardOutput, before: "–" },
 ];

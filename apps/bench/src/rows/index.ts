@@ -10,6 +10,8 @@ import {
   readLatency,
   readThroughput,
 } from "./control-plane.ts";
+import { dashboardFirstLoad, dashboardInteractive, dashboardLongestTask } from "./dashboard-pages.ts";
+import { dashboardEcho, dashboardOutput } from "./dashboard-terminal.ts";
 import { idleMemory, idleProcessor, pausedProcesses } from "./density.ts";
 import { halfOpenMemory, requestBesideHalfOpen, webSocketMemory } from "./edge.ts";
 import { eventLatency } from "./events.ts";
@@ -92,6 +94,11 @@ export const rows: readonly Row[] = [
   memoryUnderLoad,
   idleStreams,
   restart,
+  dashboardFirstLoad,
+  dashboardInteractive,
+  dashboardLongestTask,
+  dashboardEcho,
+  dashboardOutput,
   sdkImport,
   clientRun,
   clientHelp,
