@@ -66,6 +66,7 @@ test("metadata, environment and defaults are bounded, and what does not fit is r
     [{ metadata: { k: 1 } }, "invalid_field"],
     [{ metadata: ["a"] }, "invalid_field"],
     [{ metadata: { vmm_version: "9" } }, "metadata_reserved"],
+    [{ metadata: { vmm: "mine" } }, "metadata_reserved"],
     [{ envs: { "A=B": "1" } }, "invalid_field"],
     [{ envs: { A: "\0" } }, "invalid_field"],
     [{ envs: { A: "x".repeat(65_536) } }, "invalid_field"],

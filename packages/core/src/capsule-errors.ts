@@ -30,7 +30,7 @@ export const capsuleErrors = {
     "invalid_request",
     400,
     "metadata.{key} is set by the platform",
-    "Leave the key out: kernel_version, vmm_version, agent_version and envd_version are added to every answer.",
+    "Leave the key out: kernel_version, vmm, vmm_version, agent_version and envd_version are added to every answer.",
   ),
   filter_empty: user(
     "invalid_request",

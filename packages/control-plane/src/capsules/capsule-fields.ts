@@ -12,9 +12,10 @@ const MAX_SECONDS = 2_592_000;
 /** The largest disk; what a team stores on it is bounded by its quota. */
 const MAX_DISK_MIB = 102_400;
 
-/** Versions that the platform adds to the metadata of a capsule, as the contract has it. */
+/** What the platform adds to the metadata of a capsule: versions, as the contract has it, and what emulates or runs it. */
 const platformKeys: ReadonlySet<string> = new Set([
   "kernel_version",
+  "vmm",
   "vmm_version",
   "agent_version",
   "envd_version",

@@ -142,7 +142,7 @@ export const CapsuleStatus = Type.Object({
   hostAddress: Type.Optional(Type.String({ maxLength: 64 })),
   /** Milliseconds since the Unix epoch of the last byte, request or connection. */
   lastActiveAt: Type.Number(),
-  /** Versions of what runs it: kernel_version, vmm_version, agent_version, envd_version. */
+  /** Versions of what runs it: kernel_version, vmm, vmm_version, agent_version, envd_version. */
   metadata: Type.Record(Type.String(), Text),
   /** Why it failed, for `failed`; for `running`, why it stands still: the host's disk is full. */
   problem: Type.Optional(Text),
