@@ -11,7 +11,7 @@ export interface LaunchForm {
   idleMinutes: string;
   runMinutes: string;
   onLifetimeEnd: LifetimeEnd;
-  /** `key=value`, separated by spaces. */
+  /** `key=value`, one a line. */
   metadata: string;
   autoResume: boolean;
   user: string;
@@ -59,8 +59,8 @@ export function launchOptions(form: LaunchForm): CreateOptions {
     ...numberOf("idleTimeoutMs", "timeout_sec", form.idleMinutes, MINUTE_MS),
     ...numberOf("maxLifetimeMs", "max_lifetime_sec", form.runMinutes, MINUTE_MS),
     ...(form.runMinutes.trim() === "" ? {} : { onLifetimeEnd }),
-    ...(form.metadata.trim() === "" ? {} : { metadata: pairsOf(form.metadata) }),
-    ...(form.envs.trim() === "" ? {} : { envs: variablesOf(form.envs) }),
+    ...(form.metadata.trim() === "" ? {} : { metadata: metadataOf(form.metadata) }),
+    ...(form.envs.trim() === "" ? {} : { envs: pairsOf(form.envs, "envs", "NAME=value") }),
     ...(egress === "template"
       ? {}
       : { network: { egress, allow: wordsOf(form.allow), deny: wordsOf(form.deny) } }),
@@ -73,15 +73,15 @@ export function wordsOf(text: string): readonly string[] {
   return text.split(/\s+/).filter((word) => word !== "");
 }
 
-/** Pairs of `key=value`, separated by spaces. @throws FieldError which names what is no pair. */
-export function pairsOf(text: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(wordsOf(text).map((word) => pairOf(word, "metadata", "key=value")));
+/** Pairs of metadata, one a line: values may have spaces. @throws FieldError which names what is no pair. */
+export function metadataOf(text: string): Readonly<Record<string, string>> {
+  return pairsOf(text, "metadata", "key=value");
 }
 
-/** Variables, one a line: their values may have spaces. @throws FieldError which names what is none. */
-function variablesOf(text: string): Readonly<Record<string, string>> {
+/** @throws FieldError */
+function pairsOf(text: string, field: string, form: string): Readonly<Record<string, string>> {
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
-  return Object.fromEntries(lines.map((line) => pairOf(line, "envs", "NAME=value")));
+  return Object.fromEntries(lines.map((line) => pairOf(line, field, form)));
 }
 
 function pairOf(text: string, field: string, form: string): readonly [string, string] {

@@ -1,6 +1,7 @@
 import type { CapsuleInfo, LifetimeEnd, UpdateOptions } from "@wrenn/sdk";
 import { FieldError } from "#lib/api/problem.ts";
-import { pairsOf } from "../launch-options.ts";
+import { metadataOf } from "../launch-options.ts";
+import { ownPairs } from "../metadata-pairs.ts";
 
 /** What of a capsule can be changed, as a form has it. */
 export interface SettingsForm {
@@ -9,13 +10,14 @@ export interface SettingsForm {
   runMinutes: string;
   onLifetimeEnd: LifetimeEnd;
   autoResume: boolean;
+  /** `key=value`, one a line. */
   metadata: string;
 }
 
 const MINUTE_MS = 60_000;
 
 export function settingsOf(capsule: CapsuleInfo): SettingsForm {
-  const { name = "", idleTimeoutMs, maxLifetimeMs = 0, onLifetimeEnd, autoResume, metadata } = capsule;
+  const { name = "", idleTimeoutMs, maxLifetimeMs = 0, onLifetimeEnd, autoResume } = capsule;
   const minutes = (ms: number): string => (ms === 0 ? "" : String(ms / MINUTE_MS));
   return {
     name,
@@ -23,30 +25,34 @@ export function settingsOf(capsule: CapsuleInfo): SettingsForm {
     runMinutes: minutes(maxLifetimeMs),
     onLifetimeEnd,
     autoResume,
-    metadata: Object.entries(metadata)
-      .filter(([key]) => !isOfPlatform(key))
-      .map((pair) => pair.join("="))
-      .join(" "),
+    metadata: ownPairs(capsule).join("\n"),
   };
 }
 
-/** The changes that lead from the capsule to the form. @throws FieldError which says what cannot be read. */
-export function updateOf(capsule: CapsuleInfo, given: SettingsForm): UpdateOptions {
-  const wanted = given.metadata.trim() === "" ? {} : pairsOf(given.metadata);
-  const gone = Object.keys(capsule.metadata).filter((key) => !isOfPlatform(key) && !(key in wanted));
+/**
+ * What a person has changed, and nothing else: what others changed meanwhile stays.
+ *
+ * @param before - the form as it was filled in for them.
+ * @throws FieldError which says what cannot be read.
+ */
+export function updateOf(before: SettingsForm, given: SettingsForm): UpdateOptions {
+  const isChanged = (field: keyof SettingsForm): boolean => before[field] !== given[field];
   return {
-    name: given.name.trim() === "" ? null : given.name.trim(),
-    idleTimeoutMs: msOf("timeout_sec", given.idleMinutes),
-    maxLifetimeMs: msOf("max_lifetime_sec", given.runMinutes),
-    onLifetimeEnd: given.onLifetimeEnd,
-    autoResume: given.autoResume,
-    metadata: { ...wanted, ...Object.fromEntries(gone.map((key) => [key, null])) },
+    ...(isChanged("name") ? { name: given.name.trim() === "" ? null : given.name.trim() } : {}),
+    ...(isChanged("idleMinutes") ? { idleTimeoutMs: msOf("timeout_sec", given.idleMinutes) } : {}),
+    ...(isChanged("runMinutes") ? { maxLifetimeMs: msOf("max_lifetime_sec", given.runMinutes) } : {}),
+    ...(isChanged("onLifetimeEnd") ? { onLifetimeEnd: given.onLifetimeEnd } : {}),
+    ...(isChanged("autoResume") ? { autoResume: given.autoResume } : {}),
+    ...(isChanged("metadata") ? { metadata: changedPairs(before.metadata, given.metadata) } : {}),
   };
 }
 
-/** The server adds the versions of what runs a capsule to its pairs. */
-function isOfPlatform(key: string): boolean {
-  return ["kernel_version", "vmm", "vmm_version", "agent_version", "envd_version"].includes(key);
+/** Pairs that are new or have another value, and null for those that are gone. */
+function changedPairs(before: string, given: string): Readonly<Record<string, string | null>> {
+  const [old, wanted] = [metadataOf(before), metadataOf(given)];
+  const changed = Object.entries(wanted).filter(([key, value]) => old[key] !== value);
+  const gone = Object.keys(old).filter((key) => !(key in wanted));
+  return Object.fromEntries([...changed, ...gone.map((key) => [key, null] as const)]);
 }
 
 function msOf(field: string, minutes: string): number {
