@@ -26,6 +26,10 @@ test(
     const { page } = visited;
     await terminalShows(visited, PROMPT);
     await page.keyboard.type("echo hello from a capsule > index.html; python3 -m http.server 8000 &\n");
+    const notice = page.getByRole("status").filter({ hasText: "listens on port 8000" });
+    await notice.getByText("your team can open it").waitFor();
+    assert.match((await notice.getByRole("link").getAttribute("href")) ?? "", /\/\/8000-/);
+    await notice.getByRole("button", { name: "Dismiss" }).click();
     await page.getByRole("link", { name: "Ports" }).click();
     const row = page.getByRole("row").filter({ hasText: "8000" });
     await row.waitFor();
@@ -88,9 +92,18 @@ test(
     await page.getByRole("row").filter({ hasText: "198.51.100.9" }).getByText("denied").first().waitFor();
 
     await page.getByRole("link", { name: "Settings" }).click();
+    await page.getByLabel("Metadata").fill("stage=test\nnote=two words");
     await page.getByLabel("Name", { exact: true }).fill("renamed");
+    // What somebody else changes meanwhile is not undone by what is saved here.
+    await lab.server.call("PATCH", `/v1/capsules/${id}`, { timeout_sec: 1800 });
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("heading", { name: "renamed" }).waitFor();
+    const saved = await lab.server.call<{ metadata: Record<string, string>; timeout_sec: number }>(
+      "GET",
+      `/v1/capsules/${id}`,
+    );
+    assert.equal(saved.body.timeout_sec, 1800);
+    assert.deepEqual([saved.body.metadata["stage"], saved.body.metadata["note"]], ["test", "two words"]);
     assert.deepEqual(visited.complaints, []);
   },
 );
