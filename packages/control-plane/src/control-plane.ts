@@ -42,7 +42,7 @@ export interface ControlPlaneOptions {
   readonly certifier?: HostCertifier;
   /** Networks that hosts of teams may be in besides the internet: `ADDRESS/BITS` or single addresses. */
   readonly hostNetworks?: readonly string[] | undefined;
-  /** Builds templates; without it builds are refused with `builds_not_available`. */
+  /** Builds templates; default: one that builds in capsules. */
   readonly templateBuilder?: TemplateBuilder | undefined;
   readonly capacity?: CapacityPolicy;
   readonly times?: MonitorTimes;

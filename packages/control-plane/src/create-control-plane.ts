@@ -11,8 +11,8 @@ import { ObservedCapsules } from "./capsules/capsule-activity.ts";
 import { ADMIN_CAPSULES, CAPSULES } from "./capsules/capsule-api.ts";
 import { buildSockets } from "./builds/build-sockets.ts";
 import { openBuilds } from "./builds/open-builds.ts";
-import { unavailableBuilder } from "./builds/unavailable-builder.ts";
 import { CapsuleStates } from "./capsules/capsule-states.ts";
+import { CapsulesForBuilds } from "./capsules-for-builds.ts";
 import { openCapsules } from "./capsules/open-capsules.ts";
 import { Operations } from "./capsules/operations.ts";
 import { keepAll, Retention } from "./capsules/retention.ts";
@@ -178,8 +178,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   };
   const listening = new ListeningPortsService({ database, clock, logger, fleet, capsuleRows: capsules.rows });
   opened.defer(() => listening.close());
-  const builder = options.templateBuilder ?? unavailableBuilder;
-  const { runner, ...builds } = openBuilds({ ...base, transactions, templates, builder, instanceId });
+  const { runner, ...builds } = openBuilds(
+    { ...base, transactions, templates, instanceId, capsules: new CapsulesForBuilds({ ...capsules, fleet }) },
+    options.templateBuilder,
+  );
   const addresses = new HostAddresses(hostNetworks);
   const enrolment = new HostEnrolment({ database, clock, random, signedTokens, certifier, addresses });
   const retention = new Retention({ ...base, fleet, meter, audit }, options.retention ?? keepAll);

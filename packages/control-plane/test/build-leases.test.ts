@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { systemRandom } from "@wrenn/core";
+import { parseId, systemRandom } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { sql } from "kysely";
 import { BuildLab } from "./support/build-lab.ts";
@@ -158,4 +158,21 @@ test("the team with the fewest running builds is next", async () => {
   });
   assert.equal((await lab.get(later))["status"], "pending");
   for (const id of [...ids.slice(1), later]) await lab.call("POST", `/v1/builds/${id}/cancel`);
+});
+
+test("the capsule of a build that has ended is destroyed, whoever ran the build", async () => {
+  const id = await lab.start("left", ["RUN echo a"]);
+  await lab.reaches(id, "success");
+  const made = await lab.call("POST", "/v1/capsules", { template: "minimal" });
+  const capsule = String(made.body["id"]);
+  assert.equal(made.status, 201);
+  await db
+    .updateTable("builds")
+    .set({ sandbox_id: parseId("capsule", capsule), completed_at: sql<Date>`now() - interval '5 minutes'` })
+    .where("name", "=", "left")
+    .execute();
+  await eventually("it is destroyed", async () => {
+    const { body } = await lab.call("GET", `/v1/capsules/${capsule}`);
+    return body["status"] === "stopped";
+  });
 });

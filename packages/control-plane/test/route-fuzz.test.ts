@@ -27,7 +27,6 @@ const excusable: Readonly<Record<string, readonly string[]>> = {
   "POST /v1/capsules": ["host_full"],
   "POST /v1/capsules/:id/fork": ["host_full"],
   "POST /v1/channels/test": ["delivery_failed"],
-  "POST /v1/builds": ["builds_not_available"],
 };
 
 using list = new RouteList();

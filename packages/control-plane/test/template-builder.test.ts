@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import fc from "fast-check";
+import { systemClock, systemRandom } from "@wrenn/core";
+import type { BuildCapsules } from "../src/builds/build-capsules.ts";
+import { CapsuleBuilder } from "../src/builds/capsule-builder.ts";
 import { planSteps } from "../src/builds/recipe.ts";
-import { unavailableBuilder } from "../src/builds/unavailable-builder.ts";
 import { FakeTemplateBuilder } from "./support/fake-template-builder.ts";
+import { NativeHostAgent } from "./support/native-host-agent.ts";
 import { templateBuilderContract } from "./support/template-builder-contract.ts";
 
 const both = { skipPrePost: false, hasArchive: true };
@@ -18,12 +21,44 @@ templateBuilderContract("the fake builder", async () => {
   };
 });
 
-test("a server without a builder says so before and in a build", async () => {
-  assert.throws(
-    () => unavailableBuilder.requireAvailable(),
-    (error) => WrennError.is(error, "builds_not_available") && error.entry.code === "not_available",
-  );
+/** Capsules whose processes are real ones of this machine. */
+function capsulesOf(host: NativeHostAgent): BuildCapsules {
+  let made = 0;
+  return {
+    start: async ({ base, vcpus, memoryMib }, signal) => {
+      const id = `cl-${String((made += 1)).padStart(25, "0")}`;
+      const { diskMib, hostKey: template } = base;
+      await host.createCapsule({ id, template, vcpus, memoryMib, diskMib, timeoutSec: 0, envs: {} }, signal);
+      return {
+        id,
+        hostId: "host",
+        diskMib,
+        processes: host.processes(id),
+        files: host.files(id),
+        adopted: () => {},
+        freeze: async (hostKey) => {
+          await host.pauseCapsule(id, signal);
+          return await host.createSnapshot(id, hostKey, signal);
+        },
+        consoleEnd: async () => "",
+        [Symbol.asyncDispose]: async () => await host.destroyCapsule(id),
+      };
+    },
+    remove: async () => {},
+  };
+}
+
+let host: NativeHostAgent;
+before(async () => {
+  host = await NativeHostAgent.start();
 });
+after(() => host[Symbol.asyncDispose]());
+
+templateBuilderContract("the builder in capsules", async () => ({
+  builder: new CapsuleBuilder({ capsules: capsulesOf(host), clock: systemClock, random: systemRandom }),
+  base: { hostKey: "minimal", diskMib: 5120, envNames: [] },
+  left: async () => (await host.listCapsules()).map(({ id }) => id),
+}));
 
 test("a recipe becomes numbered steps, with seven around it unless they are left out", () => {
   const recipe = ["  run  echo  a ", "copy a b c", "User app", "ENV A=", "WORKDIR /srv", "start sleep 1"];

@@ -39,17 +39,23 @@ export const templateErrors = {
     "the archive did not arrive within {minutes} minutes",
     "Leave out of the archive what the recipe does not copy, or send it over a faster connection.",
   ),
-  builds_not_available: system(
-    "not_available",
-    501,
-    "this server has no builder for templates",
-    "Set up a capsule and make a template of it: POST /v1/snapshots.",
-  ),
   build_failed: user(
     "build_error",
     500,
     "{phase} step {step} failed: {problem}",
     "See the output of the step in the logs of the build, and correct the recipe.",
+  ),
+  build_not_ready: user(
+    "build_error",
+    500,
+    "the health check of the template did not succeed within {seconds} s: {problem}",
+    "Run the command of the health check in a capsule of the base template, or give it more time with --start-period and --retries.",
+  ),
+  build_not_starting: user(
+    "build_error",
+    500,
+    "a capsule of the new template does not start: {problem}",
+    "See what the last steps of the recipe have changed: the default user, its home and its shell must exist.",
   ),
   build_too_long: user(
     "build_error",

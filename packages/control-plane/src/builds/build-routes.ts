@@ -79,10 +79,9 @@ export async function registerBuilds(app: App, deps: BuildRoutesDeps, base: stri
 }
 
 /** Takes the body of a form for the JSON of its field `config`, and stores its archive. */
-function acceptForms(app: App, { builds, archives }: BuildRoutesDeps, uploads: PendingWork): void {
+function acceptForms(app: App, { archives }: Pick<BuildRoutesDeps, "archives">, uploads: PendingWork): void {
   app.addContentTypeParser("multipart/form-data", async (request: FastifyRequest, body: Readable) => {
     const { method, headers, routeOptions } = request;
-    builds.requireAvailable();
     const { teamId } = identityOf(request);
     using _upload = uploads.begin(teamId);
     const form = await readBuildForm(body, headers, {
@@ -106,7 +105,7 @@ function registerStart(app: App, { builds, record }: BuildRoutesDeps, base: stri
       schema: {
         summary: "Build a template",
         description:
-          "Answers as soon as the build is in the queue. The body is JSON, or `multipart/form-data` with this JSON as the field `config` and the files that the recipe copies as the file `archive` (tar, tar.gz or zip, 100 MiB). A version of the template gets the tag when the build succeeds, and the tag moves to it from the version before. 400 `recipe_invalid` with the line, 403 `quota_exceeded`, 404 for an unknown base template, 413 for a longer archive, 501 `not_available` on a server without a builder.",
+          "Answers as soon as the build is in the queue. The body is JSON, or `multipart/form-data` with this JSON as the field `config` and the files that the recipe copies as the file `archive` (tar, tar.gz or zip, 100 MiB). A version of the template gets the tag when the build succeeds, and the tag moves to it from the version before. 400 `recipe_invalid` with the line, 403 `quota_exceeded`, 404 for an unknown base template, 413 for a longer archive.",
         tags,
         body: BuildBody,
         consumes: ["application/json", "multipart/form-data"],

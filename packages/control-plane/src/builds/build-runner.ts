@@ -1,4 +1,4 @@
-import { formatId, problemOf, WrennError } from "@wrenn/core";
+import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { buildQueries, quotaQueries } from "@wrenn/database";
 import type { BuildEnd, BuildRow, Database } from "@wrenn/database";
@@ -6,6 +6,7 @@ import { requireStorage } from "../teams/quotas.ts";
 import { templateNameOf } from "../templates/template-name.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 import type { BuildArchives } from "./build-archives.ts";
+import type { BuildCapsules } from "./build-capsules.ts";
 import { BuildRecorder } from "./build-recorder.ts";
 import { planSteps } from "./recipe.ts";
 import { StepFailed } from "./template-builder.ts";
@@ -20,6 +21,10 @@ const LOOK_MS = 500;
 /** A build that was claimed is known here within this time. */
 const CLAIM_MS = 10_000;
 const CLOSE_MS = 5000;
+/** Who ran a build ends its capsule within this time; then others do. */
+const CAPSULE_GRACE_MS = 60_000;
+/** Capsules that one sweep ends. */
+const CAPSULES_AT_ONCE = 20;
 /** Characters of what a failed step says. */
 const MAX_PROBLEM = 1000;
 
@@ -33,6 +38,7 @@ export interface BuildRunnerDeps {
   readonly templates: TemplatesService;
   readonly archives: BuildArchives;
   readonly builder: TemplateBuilder;
+  readonly capsules: Pick<BuildCapsules, "remove">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** UUID of this control plane. */
@@ -75,7 +81,10 @@ export class BuildRunner {
     await buildQueries.endBuilds(database.db, { owner: instanceId, known: [], graceMs: 0 }, interrupted);
   }
 
-  /** Ends builds that no one runs any longer, removes archives that no build has, and begins what waits. Called periodically. */
+  /**
+   * Ends builds that no one runs any longer, removes capsules and archives that no build has, and begins what waits. Called
+   * periodically.
+   */
   async sweep(): Promise<void> {
     const { database, archives, instanceId, logger } = this.#deps;
     const known = [...this.#running.keys()];
@@ -90,6 +99,7 @@ export class BuildRunner {
     for (const { id } of lost) logger.warn("build.interrupted", { build: formatId("build", id) });
     await archives.sweep();
     this.poke();
+    await this.#removeLeftCapsules();
   }
 
   /** Interrupts the builds that run here. Those that wait are left to others, or to the next process. */
@@ -130,6 +140,18 @@ export class BuildRunner {
       // The next sweep tries again.
       logger.warn("build.claim_failed", { problem: problemOf(error) });
     }
+  }
+
+  async #removeLeftCapsules(): Promise<void> {
+    const { database, capsules, logger } = this.#deps;
+    const left = await buildQueries.listLeftCapsules(database.db, CAPSULE_GRACE_MS, CAPSULES_AT_ONCE);
+    for (const { buildId, teamId, capsuleId } of left)
+      try {
+        await capsules.remove(teamId, capsuleId);
+        logger.info("build.capsule_removed", { build: formatId("build", buildId) });
+      } catch (error) {
+        logger.warn("build.capsule_left", { build: formatId("build", buildId), problem: problemOf(error) });
+      }
   }
 
   /** Runs one build to its end. Never rejects. */
@@ -193,6 +215,8 @@ export class BuildRunner {
       id: formatId("build", row.id),
       team: formatId("team", row.team_id),
       base: await templates.find(row.team_id, row.base_template),
+      baseName: row.base_template,
+      name: templateNameOf(row),
       steps: planSteps(row.recipe, {
         skipPrePost: row.skip_pre_post,
         hasArchive: archive !== undefined,
@@ -215,7 +239,8 @@ export class BuildRunner {
       if (!(await buildQueries.lockRunning(trx, row.id, instanceId)))
         throw new BuildLost("the build ended while its template was stored");
       const envNames = Object.keys(built.defaultEnv);
-      const snapshot = { ...built, envNames, user: built.defaultUser, teamId: row.team_id, name };
+      const { defaultUser: user, defaultCwd: cwd } = built;
+      const snapshot = { ...built, envNames, ...defined({ user, cwd }), teamId: row.team_id, name };
       const version = await templates.putIn(trx, snapshot, true);
       if (!version) throw new Error(`the template ${name} was not stored`);
       await buildQueries.endBuilds(

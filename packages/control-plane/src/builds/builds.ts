@@ -8,8 +8,8 @@ import { parseTemplateName, templateNameOf } from "../templates/template-name.ts
 import type { TemplatesService } from "../templates/templates.ts";
 import type { UploadedArchive } from "./build-archives.ts";
 import type { BuildRunner } from "./build-runner.ts";
+import { parseHealthcheck } from "./healthcheck.ts";
 import { planSteps } from "./recipe.ts";
-import type { TemplateBuilder } from "./template-builder.ts";
 
 /** Builds of a team that have ended and are kept. */
 const KEPT = 100;
@@ -40,7 +40,6 @@ export interface BuildsServiceDeps {
   readonly transactions: QueuedTransactions;
   readonly templates: TemplatesService;
   readonly runner: BuildRunner;
-  readonly builder: TemplateBuilder;
   readonly random: Random;
 }
 
@@ -52,16 +51,11 @@ export class BuildsService {
     this.#deps = deps;
   }
 
-  /** @throws WrennError `builds_not_available`, before anything of a build is stored. */
-  requireAvailable(): void {
-    this.#deps.builder.requireAvailable();
-  }
-
   /**
    * Puts a build into the queue.
    *
    * @param archive - the files that its recipe copies from; they belong to the build from now on.
-   * @throws WrennError `builds_not_available`, `recipe_invalid`, `template_not_found` for its base, `template_name_reserved`,
+   * @throws WrennError `recipe_invalid`, `invalid_field` for its health check, `template_not_found` for its base, `template_name_reserved`,
    *   `quota_exceeded`.
    */
   async start(
@@ -70,7 +64,7 @@ export class BuildsService {
     archive: UploadedArchive | undefined,
   ): Promise<BuildRow> {
     const { transactions, templates, runner, random } = this.#deps;
-    this.requireAvailable();
+    parseHealthcheck(request.healthcheck);
     const { name, tag } = parseTemplateName(request.name);
     const steps = planSteps(request.recipe, {
       skipPrePost: request.skipPrePost,

@@ -1,10 +1,15 @@
 import { BuildArchives } from "./build-archives.ts";
 import type { BuildArchivesDeps } from "./build-archives.ts";
+import { CapsuleBuilder } from "./capsule-builder.ts";
+import type { CapsuleBuilderDeps } from "./capsule-builder.ts";
+import type { TemplateBuilder } from "./template-builder.ts";
 import { BuildRunner } from "./build-runner.ts";
 import type { BuildRunnerDeps } from "./build-runner.ts";
 import { BuildsService } from "./builds.ts";
 
-export type OpenBuildsDeps = Omit<BuildRunnerDeps, "archives"> & BuildArchivesDeps;
+export type OpenBuildsDeps = Omit<BuildRunnerDeps, "archives" | "builder" | "capsules"> &
+  BuildArchivesDeps &
+  CapsuleBuilderDeps;
 
 /** What the platform does with builds, each part for those that need it. */
 export interface Builds {
@@ -13,9 +18,16 @@ export interface Builds {
   readonly runner: BuildRunner;
 }
 
-/** Builds the parts in the order in which they depend on each other. Nothing runs before the first sweep. */
-export function openBuilds(deps: OpenBuildsDeps): Builds {
+/**
+ * Builds the parts in the order in which they depend on each other. Nothing runs before the first sweep.
+ *
+ * @param builder - default: one that builds in capsules.
+ */
+export function openBuilds(
+  deps: OpenBuildsDeps,
+  builder: TemplateBuilder = new CapsuleBuilder(deps),
+): Builds {
   const archives = new BuildArchives(deps);
-  const runner = new BuildRunner({ ...deps, archives });
+  const runner = new BuildRunner({ ...deps, builder, archives });
   return { builds: new BuildsService({ ...deps, runner }), archives, runner };
 }

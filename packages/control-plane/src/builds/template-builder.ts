@@ -9,6 +9,9 @@ export interface BuildJob {
   /** Public id of the team. */
   readonly team: string;
   readonly base: FoundTemplate;
+  /** How people call the base, and the template that is made. */
+  readonly baseName: string;
+  readonly name: string;
   /** In their order, numbered from 1. */
   readonly steps: readonly PlannedStep[];
   /** Empty: the template has no processes that run already. */
@@ -52,6 +55,8 @@ export interface BuiltTemplate {
   readonly metadata: Readonly<Record<string, string>>;
   readonly network?: NetworkRules;
   readonly defaultUser: string;
+  /** Where its processes start; absent: in the home of their user. */
+  readonly defaultCwd?: string;
   readonly defaultEnv: Readonly<Record<string, string>>;
 }
 
@@ -59,18 +64,19 @@ export interface BuiltTemplate {
 export class StepFailed extends Error {
   override readonly name = "StepFailed";
   readonly step: PlannedStep;
+  /** Of its process; undefined for a step that has none. */
+  readonly exitCode: number | undefined;
 
   /** @param problem - what the step printed last to standard error, or its exit code. */
-  constructor(step: PlannedStep, problem: string) {
+  constructor(step: PlannedStep, problem: string, exitCode?: number) {
     super(problem);
     this.step = step;
+    this.exitCode = exitCode;
   }
 }
 
 /** Builds templates. Every implementation passes `test/support/template-builder-contract.ts`. */
 export interface TemplateBuilder {
-  /** @throws WrennError `builds_not_available` when no build can succeed here. */
-  requireAvailable(): void;
   /**
    * Builds one template. Several builds may be under way at a time.
    *

@@ -58,6 +58,8 @@ interface CapsuleStart extends Reservation {
 export interface CreateOptions {
   readonly client: WaitingClient;
   readonly idempotencyKey?: IdempotencyKey | undefined;
+  /** What the name of the template stands for, where the caller knows; otherwise it is looked up. */
+  readonly found?: FoundTemplate;
   /** Called for a capsule that is to reach more than its template lets it; throws when the caller may not have that. */
   readonly requireEgress: () => void;
 }
@@ -105,7 +107,7 @@ export class CapsuleCreation {
   async create(
     teamId: string,
     request: CreateRequest,
-    { client, idempotencyKey, requireEgress }: CreateOptions,
+    { client, idempotencyKey, found, requireEgress }: CreateOptions,
   ): Promise<CapsuleRow> {
     const { database, operations, reservations, storageQuota, templates, unanswered } = this.#deps;
     let earlier =
@@ -115,7 +117,7 @@ export class CapsuleCreation {
       const repeated =
         earlier && idempotencyKey && (await this.#repeat(teamId, earlier, idempotencyKey, client));
       if (repeated) return repeated;
-      const template = await templates.find(teamId, request.template);
+      const template = found ?? (await templates.find(teamId, request.template));
       // A snapshot has the sizes that it was frozen with.
       const sized = {
         ...request,

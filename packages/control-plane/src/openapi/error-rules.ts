@@ -347,7 +347,6 @@ export const errorRules: readonly ErrorRule[] = [
       "archive_too_large",
       "archive_too_slow",
       "body_too_large",
-      "builds_not_available",
       "form_field_missing",
       "multipart_expected",
       "multipart_invalid",

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { abortable, WrennError } from "@wrenn/core";
+import { abortable } from "@wrenn/core";
 import { StepFailed } from "../../src/builds/template-builder.ts";
 import type {
   BuildJob,
@@ -15,7 +15,6 @@ import type {
 export class FakeTemplateBuilder implements TemplateBuilder {
   /** UUID of the host that has what is built. */
   readonly hostId: () => string;
-  isAvailable = true;
   /** Ids of the builds that are under way. */
   readonly running = new Set<string>();
   /** Keys of the files that are there. */
@@ -36,12 +35,7 @@ export class FakeTemplateBuilder implements TemplateBuilder {
     this.#released = Promise.withResolvers<void>();
   }
 
-  requireAvailable(): void {
-    if (!this.isAvailable) throw new WrennError("builds_not_available", {});
-  }
-
   async build(job: BuildJob, report: BuildReport, signal: AbortSignal): Promise<BuiltTemplate> {
-    this.requireAvailable();
     this.running.add(job.id);
     const hostKey = `tpl-built-${job.id}-${++this.#made}`;
     try {

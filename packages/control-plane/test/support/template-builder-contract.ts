@@ -56,6 +56,8 @@ export function templateBuilderContract(name: string, open: () => Promise<Builde
     id: `bld-${String(++jobs).padStart(25, "0")}`,
     team: `team-${"0".repeat(25)}`,
     base,
+    baseName: "minimal",
+    name: "built",
     steps: planSteps(recipe, { skipPrePost: true, hasArchive: true }),
     healthcheck: "",
     vcpus: 1,

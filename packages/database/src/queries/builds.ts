@@ -152,6 +152,29 @@ export async function lockRunning(trx: Trx, id: string, owner: string): Promise<
   return row !== undefined;
 }
 
+/** A capsule of a build that has ended. */
+export interface LeftCapsule {
+  readonly buildId: string;
+  readonly teamId: string;
+  readonly capsuleId: string;
+}
+
+/** Capsules that are there although their builds have ended for longer than `graceMs`: whoever ran such a build ends its capsule. */
+export async function listLeftCapsules(
+  db: Db,
+  graceMs: number,
+  limit: number,
+): Promise<readonly LeftCapsule[]> {
+  return await db
+    .selectFrom("builds")
+    .innerJoin("sandboxes", "sandboxes.id", "builds.sandbox_id")
+    .select(["builds.id as buildId", "sandboxes.team_id as teamId", "sandboxes.id as capsuleId"])
+    .where("sandboxes.status", "not in", ["stopped", "error"])
+    .where(sql<SqlBool>`builds.completed_at < now() - ${graceMs} * interval '1 millisecond'`)
+    .limit(limit)
+    .execute();
+}
+
 export interface BuildEnd {
   readonly status: Exclude<BuildStatus, "pending" | "running">;
   /** Entry of the error catalogue, and its message. */

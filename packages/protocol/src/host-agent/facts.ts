@@ -48,6 +48,8 @@ export const SettingsChange = Type.Object({
   maxLifetimeSec: Type.Optional(Count),
   onLifetimeEnd: Type.Optional(LifetimeEnd),
   network: Type.Optional(NetworkRules),
+  /** What processes start with, in the place of what the spec of the capsule says; no process that runs is changed. */
+  defaults: Type.Optional(Type.Pick(CapsuleSpec, ["envs", "user", "cwd"])),
   /** Seconds from now until the present run ends, whatever `maxLifetimeSec` says; null: as that says. */
   remainingSec: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
 });

@@ -46,7 +46,7 @@ const LINES = 1000;
 /** An archive of 100 MiB may travel for a while. */
 const UPLOAD_MS = 30 * 60_000;
 
-/** Builds of templates. A server without a builder refuses new ones with `builds_not_available`. */
+/** Builds of templates. */
 export class Builds {
   readonly #http: HttpClient;
 
@@ -55,7 +55,7 @@ export class Builds {
     this.#http = http;
   }
 
-  /** Starts a build, which waits for its turn. @throws WrennError `builds_not_available`, `recipe_invalid`, `quota_exceeded`. */
+  /** Starts a build, which waits for its turn. @throws WrennError `recipe_invalid`, `quota_exceeded`. */
   async create(options: BuildOptions): Promise<Build> {
     requireKnownOptions("builds.create", options, [
       "name",

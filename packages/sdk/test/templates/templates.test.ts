@@ -179,17 +179,17 @@ test("the lines of a build are followed to its end", async () => {
   );
 });
 
-test("builds are read, listed and cancelled, and a server without a builder says so", async () => {
+test("builds are read, listed and cancelled, and a refusal of a new one says why", async () => {
   api
     .on("GET /v1/builds", { body: [build] })
     .on("GET /v1/builds/bld-1", { body: { ...build, status: "failed", error: "no", completed_at: AT } })
     .on("POST /v1/builds/bld-1/cancel", { status: 204 })
-    .on("POST /v1/builds", refusal(501, "not_available", "builds_not_available"));
+    .on("POST /v1/builds", refusal(400, "invalid_request", "recipe_invalid"));
   assert.equal((await Array.fromAsync(client.builds.list({ limit: 1 }))).length, 1);
   const { status, error, completedAt } = await client.builds.get("bld-1");
   assert.deepEqual([status, error, completedAt], ["failed", "no", new Date(AT)]);
   await client.builds.cancel("bld-1");
-  await assert.rejects(client.builds.create({ name: "a", recipe: [] }), { reason: "builds_not_available" });
+  await assert.rejects(client.builds.create({ name: "a", recipe: [] }), { reason: "recipe_invalid" });
 });
 
 test("every call refuses options that it does not know", async () => {

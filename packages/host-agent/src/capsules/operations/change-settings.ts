@@ -45,8 +45,12 @@ export async function changeSettings(
 }
 
 function changed(spec: CapsuleSpec, change: SettingsChange): CapsuleSpec {
-  const { timeoutSec, maxLifetimeSec, onLifetimeEnd, network } = change;
-  return { ...spec, ...defined({ timeoutSec, maxLifetimeSec, onLifetimeEnd, network }) };
+  const { timeoutSec, maxLifetimeSec, onLifetimeEnd, network, defaults } = change;
+  const { user: _user, cwd: _cwd, ...others } = spec;
+  return {
+    ...(defaults ? { ...others, ...defaults } : spec),
+    ...defined({ timeoutSec, maxLifetimeSec, onLifetimeEnd, network }),
+  };
 }
 
 function endAfter(record: CapsuleRecord, seconds: number, now: number): NonNullable<CapsuleRecord["runEnd"]> {

@@ -1,0 +1,54 @@
+import type { CapsuleFiles, CapsuleProcesses, CapsuleSpec, TemplateFacts } from "@wrenn/protocol";
+import type { FoundTemplate } from "../templates/templates.ts";
+
+/** What processes of a template's capsules start with, unless they name something else. */
+export type TemplateDefaults = Required<Pick<CapsuleSpec, "envs" | "user">> & Pick<CapsuleSpec, "cwd">;
+
+export interface BuildCapsuleRequest {
+  /** Public id of the team that it belongs to. */
+  readonly team: string;
+  readonly base: FoundTemplate;
+  /** How people call it. */
+  readonly template: string;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  /** Public id of the build. */
+  readonly build: string;
+}
+
+/** A capsule that runs, and belongs to one build: it ends with its disposal. */
+export interface BuildCapsule extends AsyncDisposable {
+  /** UUID. */
+  readonly id: string;
+  /** UUID of its host. */
+  readonly hostId: string;
+  readonly diskMib: number;
+  readonly processes: CapsuleProcesses;
+  readonly files: CapsuleFiles;
+  /** The build knows of it: what ends the build ends it, also when this control plane is gone. */
+  adopted(): void;
+  /**
+   * Stops the capsule for good, and makes a template of it under a key of the caller's.
+   *
+   * @param memory - whether its processes and their memory are part of the template; otherwise it is booted once from its disk.
+   */
+  freeze(
+    hostKey: string,
+    options: { readonly memory: boolean; readonly defaults: TemplateDefaults },
+    signal: AbortSignal,
+  ): Promise<TemplateFacts>;
+  /** What it wrote last to its console. */
+  consoleEnd(signal: AbortSignal): Promise<string>;
+}
+
+/** Where capsules come from that builds run in; the composition of the control plane knows. */
+export interface BuildCapsules {
+  /**
+   * Starts a capsule. One whose build does not adopt it is destroyed, also when this control plane ends.
+   *
+   * @throws WrennError for what keeps capsules from starting.
+   */
+  start(request: BuildCapsuleRequest, signal: AbortSignal): Promise<BuildCapsule>;
+  /** Destroys the capsule of a build that has ended; one that is gone is fine. */
+  remove(teamId: string, capsuleId: string): Promise<void>;
+}

@@ -1,0 +1,84 @@
+import { defined } from "@wrenn/core";
+import type { CapsuleProcesses } from "@wrenn/protocol";
+import type { StepScope } from "./step-state.ts";
+
+/** What is remembered of each stream of a command, characters: why it failed is at its end. */
+const REMEMBERED = 8192;
+
+export interface BuildCommand {
+  readonly cmd: string;
+  readonly args: readonly string[];
+  readonly scope: StepScope;
+  /** Milliseconds; then it is ended with all that it started. */
+  readonly timeoutMs: number;
+}
+
+export interface CommandEnd {
+  readonly exitCode: number;
+  readonly timedOut: boolean;
+  /** The ends of both streams. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export type TakeOutput = (stream: "stdout" | "stderr", text: string) => Promise<void>;
+
+/** The scope of what the builder itself does in a capsule. */
+export const rootScope: StepScope = { user: "root", cwd: "/", envs: {} };
+
+/**
+ * Runs a command to its end, and passes on what it prints. An abort leaves it running: the capsule of a build that is aborted ends.
+ *
+ * @throws WrennError for a command that cannot be started.
+ */
+export async function runCommand(
+  processes: CapsuleProcesses,
+  { cmd, args, scope, timeoutMs }: BuildCommand,
+  take: TakeOutput,
+  signal: AbortSignal,
+): Promise<CommandEnd> {
+  const process = await processes.start(
+    { cmd, args: [...args], ...scope, envs: { ...scope.envs }, stdin: false, output: "attached", timeoutMs },
+    signal,
+  );
+  const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
+  const ends = { stdout: "", stderr: "" };
+  const pass = async (stream: "stdout" | "stderr", bytes?: Uint8Array): Promise<void> => {
+    const text = decoders[stream].decode(bytes, { stream: bytes !== undefined });
+    if (text === "") return;
+    ends[stream] = (ends[stream] + text).slice(-REMEMBERED);
+    await take(stream, text);
+  };
+  for await (const event of process.output("oldest", signal)) {
+    if (event.type === "data") await pass(event.stream, event.bytes);
+    if (event.type !== "exit") continue;
+    await pass("stdout");
+    await pass("stderr");
+    return { ...ends, exitCode: event.exit.exitCode, timedOut: event.exit.timedOut === true };
+  }
+  throw new Error("the output of a command ended without its exit");
+}
+
+/** Starts a command that goes on by itself; its output is not read. */
+export async function startCommand(
+  processes: CapsuleProcesses,
+  { cmd, args, scope }: Omit<BuildCommand, "timeoutMs">,
+  signal: AbortSignal,
+): Promise<void> {
+  const { user, cwd, envs } = scope;
+  await processes.start(
+    { cmd, args: [...args], envs: { ...envs }, stdin: false, output: "detached", ...defined({ user, cwd }) },
+    signal,
+  );
+}
+
+/** Why a command failed, in its own last words; undefined when it succeeded. */
+export function problemWith(
+  { exitCode, timedOut, stderr, stdout }: CommandEnd,
+  timeoutMs: number,
+): string | undefined {
+  if (timedOut) return `it took longer than ${timeoutMs / 1000} s`;
+  if (exitCode === 0) return undefined;
+  const words = (stderr.trim() === "" ? stdout : stderr).trim();
+  return words === "" ? `exit code ${exitCode}` : `exit code ${exitCode}: ${words}`;
+}

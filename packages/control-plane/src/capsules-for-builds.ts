@@ -1,0 +1,107 @@
+import { formatId, parseId, WrennError } from "@wrenn/core";
+import type { BuildCapsule, BuildCapsuleRequest, BuildCapsules } from "./builds/build-capsules.ts";
+import type { CapsuleCreation } from "./capsules/capsule-creation.ts";
+import type { CapsuleLifecycle } from "./capsules/capsule-lifecycle.ts";
+import type { CapsuleRows } from "./capsules/capsule-rows.ts";
+import type { Fleet } from "./hosts/fleet.ts";
+import type { WaitingClient } from "./http/waiting-client.ts";
+
+/** Longer than any build: a capsule that everybody has forgotten ends by itself. */
+const MOST_SEC = 2 * 3600;
+
+export interface CapsulesForBuildsDeps {
+  readonly creation: CapsuleCreation;
+  readonly lifecycle: CapsuleLifecycle;
+  readonly rows: CapsuleRows;
+  readonly fleet: Fleet;
+}
+
+/**
+ * Capsules that builds run in: capsules of their teams like others, with the build in their metadata. Until its build has adopted it,
+ * a capsule is one whose client waits for the answer, so that it ends with this control plane.
+ */
+export class CapsulesForBuilds implements BuildCapsules {
+  readonly #deps: CapsulesForBuildsDeps;
+
+  constructor(deps: CapsulesForBuildsDeps) {
+    this.#deps = deps;
+  }
+
+  async start(request: BuildCapsuleRequest, signal: AbortSignal): Promise<BuildCapsule> {
+    const { creation, fleet, lifecycle } = this.#deps;
+    const { base, vcpus, memoryMib, build, template } = request;
+    const teamId = parseId("team", request.team);
+    signal.throwIfAborted();
+    const gone = new AbortController();
+    const end = Promise.withResolvers<"answered" | "left">();
+    const leave = (): void => {
+      gone.abort(new WrennError("client_left", {}));
+      end.resolve("left");
+    };
+    signal.addEventListener("abort", leave, { once: true });
+    const adopted = (): void => {
+      signal.removeEventListener("abort", leave);
+      end.resolve("answered");
+    };
+    const client: WaitingClient = {
+      left: gone.signal,
+      outcome: end.promise,
+      // It takes no answer before the capsule runs.
+      waitedMs: () => -MOST_SEC * 1000,
+      requirePresent: async () => gone.signal.throwIfAborted(),
+    };
+    try {
+      const row = await creation.create(
+        teamId,
+        {
+          template,
+          vcpus,
+          memoryMib,
+          timeoutSec: 0,
+          maxLifetimeSec: MOST_SEC,
+          onLifetimeEnd: "destroy",
+          autoResume: false,
+          metadata: { build },
+        },
+        { client, found: base, requireEgress: () => {} },
+      );
+      const id = formatId("capsule", row.id);
+      const { host_id: hostId } = row;
+      if (hostId === null) throw new Error(`capsule ${row.id} has no host`);
+      return {
+        id: row.id,
+        hostId,
+        diskMib: row.disk_mb,
+        get processes() {
+          return fleet.of(row).processes(id);
+        },
+        get files() {
+          return fleet.of(row).files(id);
+        },
+        adopted,
+        freeze: async (hostKey, { memory, defaults }, inner) => {
+          await lifecycle.pause(teamId, id, { memory });
+          const host = fleet.of(row);
+          await host.changeSettings(id, { defaults }, inner);
+          return await host.createSnapshot(id, hostKey, inner);
+        },
+        consoleEnd: async (inner) => {
+          const { pieces } = await fleet.of(row).consoleLog(id, 0, inner);
+          return new TextDecoder().decode(Buffer.concat(pieces.map(({ bytes }) => bytes)));
+        },
+        [Symbol.asyncDispose]: async () => {
+          await lifecycle.destroy(teamId, id);
+          adopted();
+        },
+      };
+    } catch (error) {
+      leave();
+      signal.throwIfAborted();
+      throw error;
+    }
+  }
+
+  async remove(teamId: string, capsuleId: string): Promise<void> {
+    await this.#deps.lifecycle.destroy(teamId, formatId("capsule", capsuleId));
+  }
+}
