@@ -31,6 +31,7 @@ interface Build {
     readonly step: number;
     readonly exit?: number;
     readonly ok: boolean;
+    readonly cached: boolean;
     readonly stdout: string;
   }[];
 }
@@ -167,4 +168,51 @@ test("a build that is cancelled ends within seconds, with its capsule", async ()
   assert.equal((await server.call("POST", `/v1/builds/${id}/cancel`)).status, 204);
   assert.equal((await ended(id)).status, "cancelled");
   await eventually("its capsule is gone", async () => (await capsules()).length === 0, { timeoutMs: 15_000 });
+});
+
+test("a build begins behind the steps that an earlier one has done, whether their memory or their disk was kept", async (t) => {
+  const recipe = [
+    "RUN date +%s%N > /opt/one",
+    "ENV TWO=2",
+    "RUN date +%s%N > /opt/two",
+    "RUN echo $TWO; cat /opt/one",
+    "RUN echo last",
+  ];
+  const cachedOf = ({ logs }: Build): string => logs.map(({ cached }) => (cached ? "c" : "-")).join("");
+  const first = await ended(await begin({ name: "stepwise", recipe }));
+  assert.equal(first.status, "success", first.error ?? "");
+  assert.equal(cachedOf(first), "-----");
+  const made = first.logs[3]?.stdout ?? "";
+  // The last line is another one: what comes before it is in memory.
+  const second = await ended(
+    await begin({ name: "stepwise", recipe: [...recipe.slice(0, 4), "RUN cat /opt/one"] }),
+  );
+  assert.deepEqual([second.status, cachedOf(second)], ["success", "cccc-"], second.error ?? "");
+  assert.equal(`2\n${second.logs[4]?.stdout}`, made);
+  // An earlier one is: its disk was kept.
+  const third = await ended(
+    await begin({
+      name: "stepwise",
+      recipe: [...recipe.slice(0, 2), "RUN echo $TWO; cat /opt/one; ls /opt"],
+    }),
+  );
+  assert.deepEqual([third.status, cachedOf(third)], ["success", "c--"], third.error ?? "");
+  assert.equal(third.logs[2]?.stdout, `${made}one\n`);
+  // Nothing is: its template is there.
+  const again = performance.now();
+  const fourth = await ended(
+    await begin({
+      name: "stepwise",
+      recipe: [...recipe.slice(0, 2), "RUN echo $TWO; cat /opt/one; ls /opt"],
+    }),
+  );
+  assert.deepEqual(
+    [fourth.status, cachedOf(fourth), fourth.sandbox_id],
+    ["success", "ccc", undefined],
+    fourth.error ?? "",
+  );
+  t.diagnostic(`a build of what is there took ${Math.round(performance.now() - again)} ms`);
+  const capsule = await server.capsule(t, { template: "stepwise" });
+  const { stdout } = await server.shell(capsule, "echo $TWO; cat /opt/one; ls /opt");
+  assert.equal(stdout, `${made}one\n`);
 });

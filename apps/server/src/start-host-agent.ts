@@ -20,6 +20,7 @@ import {
   defaultReserve,
   DiskReserve,
   LayerStore,
+  MomentCache,
   orphanFinders,
   SnapshotTemplates,
   sweepHost,
@@ -42,6 +43,8 @@ import { openHypervisor, reportChanges, startZygote } from "./open-hypervisor.ts
 import type { OpenedHypervisor } from "./open-hypervisor.ts";
 
 /** Users of machines: one per network slot, from here on. Above what distributions hand out, below what containers use. */
+/** What kept moments of builds may take on the disk of a host. */
+const MOMENT_BYTES = 10 * 2 ** 30;
 const UID_BASE = 200_000;
 /** Network slots kept ready. */
 const READY_SLOTS = 4;
@@ -145,6 +148,12 @@ export async function startHostAgent(
         packed: { pack: packMemory, unpack: unpackMemory, serve: servePackedMemory },
       },
       templates: { source, snapshots, bases },
+      moments: new MomentCache({
+        directory: paths.moments,
+        layers: disks.layers,
+        clock: systemClock,
+        maxBytes: MOMENT_BYTES,
+      }),
       connections,
       host,
       ...defined({ onStep }),

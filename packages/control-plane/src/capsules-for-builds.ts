@@ -1,5 +1,10 @@
-import { formatId, parseId, WrennError } from "@wrenn/core";
-import type { BuildCapsule, BuildCapsuleRequest, BuildCapsules } from "./builds/build-capsules.ts";
+import { defined, formatId, parseId, WrennError } from "@wrenn/core";
+import type {
+  BuildCapsule,
+  BuildCapsuleRequest,
+  BuildCapsules,
+  FoundMoment,
+} from "./builds/build-capsules.ts";
 import type { CapsuleCreation } from "./capsules/capsule-creation.ts";
 import type { CapsuleLifecycle } from "./capsules/capsule-lifecycle.ts";
 import type { CapsuleRows } from "./capsules/capsule-rows.ts";
@@ -8,6 +13,9 @@ import type { WaitingClient } from "./http/waiting-client.ts";
 
 /** Longer than any build: a capsule that everybody has forgotten ends by itself. */
 const MOST_SEC = 2 * 3600;
+
+/** For a host to say what it has kept; a build does not wait longer to be quicker. */
+const FIND_MS = 3000;
 
 export interface CapsulesForBuildsDeps {
   readonly creation: CapsuleCreation;
@@ -29,7 +37,8 @@ export class CapsulesForBuilds implements BuildCapsules {
 
   async start(request: BuildCapsuleRequest, signal: AbortSignal): Promise<BuildCapsule> {
     const { creation, fleet, lifecycle } = this.#deps;
-    const { base, vcpus, memoryMib, build, template } = request;
+    const { vcpus, memoryMib, build, template, moment } = request;
+    const base = moment ? { ...request.base, hostId: moment.hostId } : request.base;
     const teamId = parseId("team", request.team);
     signal.throwIfAborted();
     const gone = new AbortController();
@@ -63,7 +72,7 @@ export class CapsulesForBuilds implements BuildCapsules {
           autoResume: false,
           metadata: { build },
         },
-        { client, found: base, requireEgress: () => {} },
+        { client, found: base, ...defined({ moment: moment?.key }), requireEgress: () => {} },
       );
       const id = formatId("capsule", row.id);
       const { host_id: hostId } = row;
@@ -79,6 +88,7 @@ export class CapsulesForBuilds implements BuildCapsules {
           return fleet.of(row).files(id);
         },
         adopted,
+        keep: async (kept, inner) => await fleet.of(row).cacheMoment(id, kept, inner),
         freeze: async (hostKey, { memory, defaults }, inner) => {
           await lifecycle.pause(teamId, id, { memory });
           const host = fleet.of(row);
@@ -99,6 +109,31 @@ export class CapsulesForBuilds implements BuildCapsules {
       signal.throwIfAborted();
       throw error;
     }
+  }
+
+  async identities({
+    team,
+    base,
+  }: Pick<BuildCapsuleRequest, "team" | "base">): Promise<ReadonlyMap<string, string>> {
+    const { fleet } = this.#deps;
+    if (base.hostId !== undefined) return new Map([[base.hostId, base.hostKey]]);
+    const found = new Map<string, string>();
+    for (const [hostId, facts] of await fleet.templatesByHost(parseId("team", team))) {
+      const identity = facts.find(({ name }) => name === base.hostKey)?.identity;
+      if (identity !== undefined) found.set(hostId, identity);
+    }
+    return found;
+  }
+
+  async findMoment(
+    hostId: string,
+    keys: readonly string[],
+    signal: AbortSignal,
+  ): Promise<FoundMoment | undefined> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(FIND_MS)]);
+    const held = new Set(await this.#deps.fleet.agent(hostId).cachedMoments(keys, limit));
+    const index = keys.findLastIndex((key) => held.has(key));
+    return index === -1 ? undefined : { hostId, key: keys[index] ?? "", index };
   }
 
   async remove(teamId: string, capsuleId: string): Promise<void> {

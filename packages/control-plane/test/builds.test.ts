@@ -30,9 +30,19 @@ test("a build makes a version of its template, which starts capsules, and keeps 
         stderr: "err\n",
         exit: 0,
         ok: true,
+        cached: false,
         elapsed_ms: 0,
       },
-      { step: 2, phase: "recipe", cmd: "ENV A=b", stdout: "", stderr: "", ok: true, elapsed_ms: 0 },
+      {
+        step: 2,
+        phase: "recipe",
+        cmd: "ENV A=b",
+        stdout: "",
+        stderr: "",
+        ok: true,
+        cached: false,
+        elapsed_ms: 0,
+      },
     ],
   );
   assert.deepEqual(await lab.lines(id), [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import fc from "fast-check";
-import { systemClock, systemRandom } from "@wrenn/core";
+import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { BuildCapsules } from "../src/builds/build-capsules.ts";
 import { CapsuleBuilder } from "../src/builds/capsule-builder.ts";
 import { planSteps } from "../src/builds/recipe.ts";
@@ -25,10 +25,22 @@ templateBuilderContract("the fake builder", async () => {
 function capsulesOf(host: NativeHostAgent): BuildCapsules {
   let made = 0;
   return {
-    start: async ({ base, vcpus, memoryMib }, signal) => {
+    start: async ({ base, vcpus, memoryMib, moment }, signal) => {
       const id = `cl-${String((made += 1)).padStart(25, "0")}`;
       const { diskMib, hostKey: template } = base;
-      await host.createCapsule({ id, template, vcpus, memoryMib, diskMib, timeoutSec: 0, envs: {} }, signal);
+      await host.createCapsule(
+        {
+          id,
+          template,
+          vcpus,
+          memoryMib,
+          diskMib,
+          timeoutSec: 0,
+          envs: {},
+          ...(moment && { moment: moment.key }),
+        },
+        signal,
+      );
       return {
         id,
         hostId: "host",
@@ -36,6 +48,7 @@ function capsulesOf(host: NativeHostAgent): BuildCapsules {
         processes: host.processes(id),
         files: host.files(id),
         adopted: () => {},
+        keep: async (moment) => await host.cacheMoment(id, moment),
         freeze: async (hostKey) => {
           await host.pauseCapsule(id, signal);
           return await host.createSnapshot(id, hostKey, signal);
@@ -45,6 +58,12 @@ function capsulesOf(host: NativeHostAgent): BuildCapsules {
       };
     },
     remove: async () => {},
+    identities: async () => new Map([["host", "minimal"]]),
+    findMoment: async (hostId, keys) => {
+      const held = await host.cachedMoments(keys);
+      const index = keys.findLastIndex((key) => held.includes(key));
+      return index === -1 ? undefined : { hostId, index, key: keys[index] ?? "" };
+    },
   };
 }
 
@@ -55,7 +74,12 @@ before(async () => {
 after(() => host[Symbol.asyncDispose]());
 
 templateBuilderContract("the builder in capsules", async () => ({
-  builder: new CapsuleBuilder({ capsules: capsulesOf(host), clock: systemClock, random: systemRandom }),
+  builder: new CapsuleBuilder({
+    capsules: capsulesOf(host),
+    clock: systemClock,
+    logger: silentLogger,
+    random: systemRandom,
+  }),
   base: { hostKey: "minimal", diskMib: 5120, envNames: [] },
   left: async () => (await host.listCapsules()).map(({ id }) => id),
 }));

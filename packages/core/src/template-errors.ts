@@ -14,6 +14,12 @@ export const templateErrors = {
     "template {template} has no version {version}",
     "List its versions with GET /v1/templates/{template}.",
   ),
+  moment_not_found: user(
+    "not_found",
+    404,
+    "the moment is not kept any longer",
+    "Make it again: it was kept for as long as there was room.",
+  ),
   build_not_found: user("not_found", 404, "build not found", "List builds with GET /v1/builds."),
   build_ended: user(
     "invalid_request",

@@ -51,6 +51,8 @@ export interface BuildStepsTable {
   /** Null for a step without a process. */
   exit: number | null;
   ok: boolean;
+  /** Its result was there from an earlier build. */
+  cached: Defaulted<boolean>;
   elapsed_ms: number;
 }
 

@@ -200,6 +200,8 @@ export interface TemplatesTable {
   env_names: Defaulted<string[]>;
   default_user: ColumnType<string | null, string | null | undefined, string | null>;
   default_cwd: ColumnType<string | null, string | null | undefined, string | null>;
+  /** What led to a version that a build has made. */
+  build_key: ColumnType<string | null, string | null | undefined, never>;
   /** Null: the default. */
   network: ColumnType<NetworkRules | null, string | null | undefined, string | null>;
   created_at: Defaulted<Date>;

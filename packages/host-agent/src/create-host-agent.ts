@@ -15,6 +15,7 @@ import { CapsuleRegistry } from "./capsules/capsule-registry.ts";
 import { findIncompatible } from "./capsules/incompatible-capsules.ts";
 import type { IncompatibleCapsules } from "./capsules/incompatible-capsules.ts";
 import { changeSettings } from "./capsules/operations/change-settings.ts";
+import { cacheMoment } from "./capsules/operations/cache-moment.ts";
 import { checkpointCapsule } from "./capsules/operations/checkpoint-capsule.ts";
 import { deleteCheckpoint, listCheckpoints } from "./capsules/operations/checkpoints.ts";
 import { createCapsule } from "./capsules/operations/create-capsule.ts";
@@ -156,6 +157,8 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     if (dependants.length > 0)
       throw new WrennError("template_in_use", { dependants: dependants.map(({ id }) => id).join(", ") });
     await pool.drop(key);
+    // What was kept of its capsules begins with its files.
+    await deps.moments.remove(({ template }) => template.hash === key);
     await deps.templates.snapshots.remove(key);
   };
 
@@ -164,6 +167,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
   const templatesInUse = (): readonly FrozenTemplate[] => [
     ...[...capsules.values()].map(({ record }) => record.template),
     ...deps.templates.snapshots.list(),
+    ...deps.moments.list().map(({ template }) => template),
     ...held.values(),
   ];
   /** Removes frozen templates of sizes that no capsule has, when there are many. */
@@ -233,6 +237,13 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     createSnapshot: (id, key, signal) =>
       inQueue(id, () => snapshotCapsule(id, key, operationDeps, withClosing(signal))),
     deleteSnapshot,
+    cacheMoment: (id, moment, signal) =>
+      inQueue(id, () => cacheMoment(id, moment, operationDeps, withClosing(signal))),
+    cachedMoments: async (keys) => keys.filter((key) => deps.moments.has(key)),
+    dropMoments: async (keys) => {
+      await deps.moments.remove(({ key }) => keys.includes(key));
+      await registry.collectLayers();
+    },
     setNetwork: (id, network, signal) => settings(id, { network }, signal),
     changeSettings: settings,
     networkDecisions: async (id, signal) =>
@@ -293,6 +304,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     recover: async (signal) => {
       await deps.disks.layers.open();
       await deps.templates.snapshots.open();
+      await deps.moments.open();
       for (const capsule of await recoverCapsules(operationDeps, registry.announce, signal)) {
         capsules.set(capsule.id, capsule);
         registry.watchForDeath(capsule);

@@ -5,6 +5,7 @@ import type { measureStorage } from "./disks/storage-report.ts";
 import type { readRunDelays } from "./health/run-delay.ts";
 import type { HostMachines } from "./machines/machines.ts";
 import type { Memory } from "./memory/memory.ts";
+import type { MomentCache } from "./moments/moment-cache.ts";
 import type { Swept } from "./sweep/sweep-host.ts";
 import type { StepObserver } from "./steps.ts";
 import type { Templates } from "./templates/template-store.ts";
@@ -18,6 +19,7 @@ export interface HostAgentDeps {
   readonly disks: Disks;
   readonly memory: Memory;
   readonly templates: Templates;
+  readonly moments: MomentCache;
   /** Connections from outside to ports of capsules, for as long as the edge of this host knows them. */
   readonly connections: PortConnections;
   readonly host: Host;

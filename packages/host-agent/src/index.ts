@@ -5,6 +5,7 @@ export { defaultReserve, DiskReserve } from "./disks/disk-reserve.ts";
 export type { DiskSpace } from "./disks/disk-reserve.ts";
 export { LayerStore } from "./disks/layer-store.ts";
 export type { PackedMemory, ServedPages, ServeRequest } from "./memory/memory.ts";
+export { MomentCache } from "./moments/moment-cache.ts";
 export { orphanFinders, sweepOrphans } from "./sweep/orphan-finders.ts";
 export { sweepHost } from "./sweep/sweep-host.ts";
 export type { Orphan, OrphanFinder, Swept } from "./sweep/sweep-host.ts";

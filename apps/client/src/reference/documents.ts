@@ -112,6 +112,7 @@ export const build: FieldsOf<Build> = {
       stderr: ["string", "its output"],
       exitCode: ["number?", "its exit code"],
       isOk: ["boolean", "whether it succeeded"],
+      isCached: ["boolean", "whether its result was there from an earlier build"],
       durationMs: ["number", "milliseconds"],
     },
   },

@@ -198,6 +198,8 @@ export function dataPaths(dataDirectory: string) {
     bases: join(dataDirectory, "bases"),
     /** Templates made of capsules. */
     templates: join(dataDirectory, "templates"),
+    /** Moments of builds that later builds start from. */
+    moments: join(dataDirectory, "moments"),
     network: join(dataDirectory, "network"),
     database: join(dataDirectory, "database"),
     /** What machines ran on at the last start. */

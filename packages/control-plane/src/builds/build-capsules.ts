@@ -14,6 +14,17 @@ export interface BuildCapsuleRequest {
   readonly memoryMib: number;
   /** Public id of the build. */
   readonly build: string;
+  /** What it starts from instead of the base: a moment of a build of this base. */
+  readonly moment?: FoundMoment | undefined;
+}
+
+/** A moment of an earlier build on a host. */
+export interface FoundMoment {
+  /** UUID. */
+  readonly hostId: string;
+  readonly key: string;
+  /** Of the key among those that were asked for. */
+  readonly index: number;
 }
 
 /** A capsule that runs, and belongs to one build: it ends with its disposal. */
@@ -25,6 +36,8 @@ export interface BuildCapsule extends AsyncDisposable {
   readonly diskMib: number;
   readonly processes: CapsuleProcesses;
   readonly files: CapsuleFiles;
+  /** Keeps its present state for later builds, with its memory or its disk alone. */
+  keep(moment: { readonly key: string; readonly memory: boolean }, signal: AbortSignal): Promise<void>;
   /** The build knows of it: what ends the build ends it, also when this control plane is gone. */
   adopted(): void;
   /**
@@ -49,6 +62,10 @@ export interface BuildCapsules {
    * @throws WrennError for what keeps capsules from starting.
    */
   start(request: BuildCapsuleRequest, signal: AbortSignal): Promise<BuildCapsule>;
+  /** Identities of a base, by the UUIDs of the hosts that capsules of it can be started on. */
+  identities(request: Pick<BuildCapsuleRequest, "team" | "base">): Promise<ReadonlyMap<string, string>>;
+  /** The last of these keys, in their order, whose moment a host has; nothing for a host that does not answer. */
+  findMoment(hostId: string, keys: readonly string[], signal: AbortSignal): Promise<FoundMoment | undefined>;
   /** Destroys the capsule of a build that has ended; one that is gone is fine. */
   remove(teamId: string, capsuleId: string): Promise<void>;
 }

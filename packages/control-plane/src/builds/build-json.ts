@@ -13,6 +13,7 @@ const Step = Type.Object({
   stderr: Type.String(),
   exit: Type.Optional(Type.Integer()),
   ok: Type.Boolean(),
+  cached: Type.Boolean({ description: "Its result was there from an earlier build" }),
   elapsed_ms: Type.Integer(),
 });
 

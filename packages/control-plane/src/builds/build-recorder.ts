@@ -70,7 +70,7 @@ export class BuildRecorder implements BuildReport {
     if (this.#pending.length >= AT_ONCE) await this.flush();
   }
 
-  async stepEnded({ exit, ok }: StepEnd): Promise<void> {
+  async stepEnded({ exit, ok, cached = false }: StepEnd): Promise<void> {
     const step = this.#step;
     if (!step) throw new Error("no step has started");
     this.#endLines();
@@ -84,6 +84,7 @@ export class BuildRecorder implements BuildReport {
       stderr: step.stderr,
       exit: exit ?? null,
       ok,
+      cached,
       elapsed_ms: elapsed,
     });
     this.#step = undefined;

@@ -10,7 +10,7 @@ import type { BuildCapsules } from "./build-capsules.ts";
 import { BuildRecorder } from "./build-recorder.ts";
 import { planSteps } from "./recipe.ts";
 import { StepFailed } from "./template-builder.ts";
-import type { BuildJob, BuiltTemplate, TemplateBuilder } from "./template-builder.ts";
+import type { BuildJob, BuiltTemplate, FoundVersion, TemplateBuilder } from "./template-builder.ts";
 
 /** Builds that one control plane runs at a time. */
 const WORKERS = 2;
@@ -224,12 +224,14 @@ export class BuildRunner {
       healthcheck: row.healthcheck,
       vcpus: row.vcpus,
       memoryMib: row.memory_mb,
+      findMade: async (keys) => (await templates.findBuilt(row.team_id, templateNameOf(row), keys))?.id,
       archive,
     };
   }
 
   /** Name, quota and end of the build are one transaction: it succeeds with its template, or without one it does not succeed. */
-  async #succeed(row: BuildRow, built: BuiltTemplate): Promise<void> {
+  async #succeed(row: BuildRow, built: BuiltTemplate | FoundVersion): Promise<void> {
+    if ("versionId" in built) return await this.#succeedWith(row, built);
     const { database, templates, instanceId } = this.#deps;
     const name = templateNameOf(row);
     const replaces = await templates.requireFree(row.team_id, name, true);
@@ -251,6 +253,28 @@ export class BuildRunner {
           templateId: version.id,
           defaultUser: built.defaultUser,
           defaultEnv: built.defaultEnv,
+        },
+      );
+    });
+  }
+
+  /** The version is there: the tag moves to it, and the build ends. */
+  async #succeedWith(row: BuildRow, { versionId }: FoundVersion): Promise<void> {
+    const { database, templates, instanceId } = this.#deps;
+    await database.db.transaction().execute(async (trx) => {
+      if (!(await buildQueries.lockRunning(trx, row.id, instanceId)))
+        throw new BuildLost("the build ended while its template was tagged");
+      const version = await templates.retagIn(trx, row.team_id, templateNameOf(row), versionId);
+      const made = await buildQueries.findBuildOf(trx, versionId);
+      // It was deleted in this moment.
+      if (!version) throw new WrennError("build_interrupted", {});
+      await buildQueries.endBuilds(
+        trx,
+        { id: row.id, owner: instanceId },
+        {
+          status: "success",
+          templateId: version.id,
+          ...defined({ defaultUser: version.default_user ?? undefined, defaultEnv: made?.default_env }),
         },
       );
     });

@@ -60,6 +60,16 @@ export class BuildSteps {
     }
   }
 
+  /** Takes over what a step has set that was performed in an earlier build. */
+  note({ cmd }: PlannedStep): void {
+    const { state } = this.#deps;
+    const at = cmd.indexOf(" ");
+    const rest = cmd.slice(at + 1);
+    if (cmd.startsWith("ENV ")) this.#setVariable(rest);
+    if (cmd.startsWith("WORKDIR ")) state.cwd = state.resolve(rest);
+    if (cmd.startsWith("USER ")) state.user = rest;
+  }
+
   async #run(step: PlannedStep, text: string): Promise<StepExit> {
     const [, limit, command = ""] = RUN.exec(text) ?? [];
     const timeoutMs = limit === undefined ? RUN_MS : goDuration(limit);

@@ -1,14 +1,23 @@
 import { defined, problemOf, WrennError } from "@wrenn/core";
-import type { Clock, Random } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
 import type { TemplateFacts } from "@wrenn/protocol";
 import { problemWith, rootScope, runCommand } from "./build-commands.ts";
 import type { BuildCapsule, BuildCapsules, TemplateDefaults } from "./build-capsules.ts";
 import { BuildSteps } from "./build-steps.ts";
 import { parseHealthcheck, untilHealthy } from "./healthcheck.ts";
 import type { Healthcheck } from "./healthcheck.ts";
+import type { PlannedStep } from "./recipe.ts";
+import { StepCache } from "./step-cache.ts";
+import type { CachedSteps } from "./step-cache.ts";
 import { environmentOf, StepState } from "./step-state.ts";
 import { StepFailed } from "./template-builder.ts";
-import type { BuildJob, BuildReport, BuiltTemplate, TemplateBuilder } from "./template-builder.ts";
+import type {
+  BuildJob,
+  BuildReport,
+  BuiltTemplate,
+  FoundVersion,
+  TemplateBuilder,
+} from "./template-builder.ts";
 import { unpackArchive } from "./unpack-archive.ts";
 
 const OWN_MS = 60_000;
@@ -20,18 +29,33 @@ const CONSOLE_END = 800;
 export interface CapsuleBuilderDeps {
   readonly capsules: BuildCapsules;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly random: Random;
+}
+
+/** A capsule in which some steps of a build are done. */
+interface BegunBuild {
+  readonly capsule: BuildCapsule;
+  readonly done: number;
+  /** Keeps the state behind a step. */
+  readonly keep: (step: PlannedStep) => Promise<void>;
 }
 
 /** Builds templates in capsules (decision 51). */
 export class CapsuleBuilder implements TemplateBuilder {
   readonly #deps: CapsuleBuilderDeps;
+  readonly #cache: StepCache;
 
   constructor(deps: CapsuleBuilderDeps) {
     this.#deps = deps;
+    this.#cache = new StepCache(deps);
   }
 
-  async build(job: BuildJob, report: BuildReport, signal: AbortSignal): Promise<BuiltTemplate> {
+  async build(
+    job: BuildJob,
+    report: BuildReport,
+    signal: AbortSignal,
+  ): Promise<BuiltTemplate | FoundVersion> {
     try {
       return await this.#build(job, report, signal);
     } catch (error) {
@@ -40,23 +64,62 @@ export class CapsuleBuilder implements TemplateBuilder {
     }
   }
 
-  async #build(job: BuildJob, report: BuildReport, signal: AbortSignal): Promise<BuiltTemplate> {
-    const { capsules, random } = this.#deps;
+  async #build(
+    job: BuildJob,
+    report: BuildReport,
+    signal: AbortSignal,
+  ): Promise<BuiltTemplate | FoundVersion> {
+    const { random } = this.#deps;
     const healthcheck = parseHealthcheck(job.healthcheck);
-    const { team, base, baseName: template, vcpus, memoryMib, id: build } = job;
-    await using capsule = await capsules.start({ team, base, template, vcpus, memoryMib, build }, signal);
+    const cached = await this.#cache.find(job, signal);
+    const versionId = await job.findMade([...cached.results.values()]);
+    if (versionId !== undefined) {
+      await reportAsCached(job.steps, report);
+      return { versionId };
+    }
+    const begun = await this.#start(job, cached, signal);
+    await using capsule = begun.capsule;
     const { hostId } = capsule;
     await report.placed({ capsuleId: capsule.id, hostId });
     capsule.adopted();
-    const { defaults } = await performSteps(job, capsule, report, signal);
+    const keep = async (step: PlannedStep): Promise<void> =>
+      await this.#cache.keep(job, capsule, step, cached, signal);
+    const { defaults } = await performSteps(job, { capsule, done: begun.done, keep }, report, signal);
     if (healthcheck) await this.#awaitHealth(healthcheck, capsule, defaults, signal);
 
     const hostKey = `tpl-${random.uuid()}`;
     await report.storing({ hostKey, hostId });
     const facts = await capsule.freeze(hostKey, { memory: healthcheck !== undefined, defaults }, signal);
-    const built = builtTemplate(job, { hostKey, hostId, diskMib: capsule.diskMib, facts, defaults });
+    const buildKey = cached.results.get(hostId);
+    const built = builtTemplate(job, {
+      hostKey,
+      hostId,
+      diskMib: capsule.diskMib,
+      facts,
+      defaults,
+      buildKey,
+    });
     for (let test = 1; test <= SMOKE_TESTS; test++) await this.#smokeTest(job, built, signal);
     return built;
+  }
+
+  /** The capsule of a build, and how many of its steps are done in it: one that cannot be started so is started from the base. */
+  async #start(
+    job: BuildJob,
+    { found: moment }: CachedSteps,
+    signal: AbortSignal,
+  ): Promise<{ readonly capsule: BuildCapsule; readonly done: number }> {
+    const { capsules, logger } = this.#deps;
+    const { team, base, baseName: template, vcpus, memoryMib, id: build } = job;
+    const request = { team, base, template, vcpus, memoryMib, build };
+    if (moment)
+      try {
+        return { capsule: await capsules.start({ ...request, moment }, signal), done: moment.index + 1 };
+      } catch (error) {
+        signal.throwIfAborted();
+        logger.warn("build.cache_unused", { build, problem: problemOf(error) });
+      }
+    return { capsule: await capsules.start(request, signal), done: 0 };
   }
 
   async #awaitHealth(
@@ -108,10 +171,17 @@ export class CapsuleBuilder implements TemplateBuilder {
   }
 }
 
-/** Performs the steps of a build. @returns what they have set. @throws StepFailed. */
+async function reportAsCached(steps: readonly PlannedStep[], report: BuildReport): Promise<void> {
+  for (const step of steps) {
+    await report.stepStarted(step);
+    await report.stepEnded({ ok: true, cached: true });
+  }
+}
+
+/** Performs those steps of a build that are not done. @returns what all of them have set. @throws StepFailed. */
 async function performSteps(
   { steps, archive }: BuildJob,
-  capsule: BuildCapsule,
+  { capsule, done, keep }: BegunBuild,
   report: BuildReport,
   signal: AbortSignal,
 ): Promise<StepState> {
@@ -124,6 +194,11 @@ async function performSteps(
   let isUnpacked = archive === undefined;
   for (const step of steps) {
     await report.stepStarted(step);
+    if (step.step <= done) {
+      perform.note(step);
+      await report.stepEnded({ ok: true, cached: true });
+      continue;
+    }
     try {
       // With the first step that copies: what the archive is wrong about belongs to it.
       if (archive && !isUnpacked && step.cmd.startsWith("COPY ")) {
@@ -137,6 +212,7 @@ async function performSteps(
       if (error instanceof StepFailed) await report.stepEnded({ exit: error.exitCode, ok: false });
       throw error;
     }
+    await keep(step);
   }
   return state;
 }
@@ -149,9 +225,10 @@ function builtTemplate(
     readonly diskMib: number;
     readonly facts: TemplateFacts;
     readonly defaults: TemplateDefaults;
+    readonly buildKey: string | undefined;
   },
 ): BuiltTemplate {
-  const { hostKey, hostId, diskMib, facts, defaults } = made;
+  const { hostKey, hostId, diskMib, facts, defaults, buildKey } = made;
   return {
     hostKey,
     hostId,
@@ -162,6 +239,6 @@ function builtTemplate(
     metadata: {},
     defaultUser: defaults.user,
     defaultEnv: defaults.envs,
-    ...defined({ defaultCwd: defaults.cwd, network: base.network }),
+    ...defined({ defaultCwd: defaults.cwd, network: base.network, buildKey }),
   };
 }

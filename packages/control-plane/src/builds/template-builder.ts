@@ -18,6 +18,8 @@ export interface BuildJob {
   readonly healthcheck: string;
   readonly vcpus: number;
   readonly memoryMib: number;
+  /** The version of the template that a build with one of these keys has made; undefined when there is none. */
+  readonly findMade: (keys: readonly string[]) => Promise<string | undefined>;
   /** The files that COPY takes, in pieces; undefined without an archive. Can be read more than once. */
   readonly archive: (() => AsyncIterable<Uint8Array>) | undefined;
 }
@@ -27,6 +29,8 @@ export interface StepEnd {
   /** Exit code of its process; undefined for a step without one. */
   readonly exit?: number | undefined;
   readonly ok: boolean;
+  /** Its result was there from an earlier build. */
+  readonly cached?: boolean;
 }
 
 /**
@@ -44,8 +48,15 @@ export interface BuildReport {
   storing(files: { readonly hostKey: string; readonly hostId: string }): Promise<void>;
 }
 
+/** What a build found made: the UUID of a version of its template. */
+export interface FoundVersion {
+  readonly versionId: string;
+}
+
 /** What a build made. */
 export interface BuiltTemplate {
+  /** Says what led to it; absent where the build cannot be repeated. */
+  readonly buildKey?: string | undefined;
   readonly hostKey: string;
   readonly hostId: string;
   readonly vcpus: number;
@@ -84,5 +95,5 @@ export interface TemplateBuilder {
    *
    * @throws StepFailed; WrennError for what else went wrong.
    */
-  build(job: BuildJob, report: BuildReport, signal: AbortSignal): Promise<BuiltTemplate>;
+  build(job: BuildJob, report: BuildReport, signal: AbortSignal): Promise<BuiltTemplate | FoundVersion>;
 }

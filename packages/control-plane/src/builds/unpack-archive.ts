@@ -26,6 +26,13 @@ export async function unpackArchive(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const path = `${FILES}.${await formatOf(archive)}`;
+  // A capsule that continues an earlier build may have the files of that.
+  await runCommand(
+    processes,
+    { cmd: "rm", args: ["-rf", FILES], scope: rootScope, timeoutMs: UNPACK_MS },
+    take,
+    signal,
+  );
   await files.write(path, archive(), { user: "root", signal });
   await files.makeDirectory(FILES, { user: "root", signal });
   const commands: readonly (readonly [string, ...string[]])[] = [

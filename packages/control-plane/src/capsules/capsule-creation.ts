@@ -49,6 +49,7 @@ interface CapsuleStart extends Reservation {
   readonly template: FoundTemplate;
   /** The request with the sizes of the template, where it fixes them. */
   readonly sized: SizedRequest;
+  readonly moment: string | undefined;
   /** Aborts when the capsule is no longer to be made. */
   readonly signal: AbortSignal;
   /** Resolves when the end of the request is recorded. */
@@ -60,6 +61,8 @@ export interface CreateOptions {
   readonly idempotencyKey?: IdempotencyKey | undefined;
   /** What the name of the template stands for, where the caller knows; otherwise it is looked up. */
   readonly found?: FoundTemplate;
+  /** Key of a moment on the host of `found` that it starts from. */
+  readonly moment?: string;
   /** Called for a capsule that is to reach more than its template lets it; throws when the caller may not have that. */
   readonly requireEgress: () => void;
 }
@@ -107,7 +110,7 @@ export class CapsuleCreation {
   async create(
     teamId: string,
     request: CreateRequest,
-    { client, idempotencyKey, found, requireEgress }: CreateOptions,
+    { client, idempotencyKey, found, moment, requireEgress }: CreateOptions,
   ): Promise<CapsuleRow> {
     const { database, operations, reservations, storageQuota, templates, unanswered } = this.#deps;
     let earlier =
@@ -153,7 +156,15 @@ export class CapsuleCreation {
       this.#cancels.set(reserved.id, cancel);
       const started = operations
         .finishRecorded([reserved.operationId], "create", () =>
-          this.#start({ ...reserved, teamId, template, sized, signal: AbortSignal.any(signals), followed }),
+          this.#start({
+            ...reserved,
+            teamId,
+            template,
+            sized,
+            moment,
+            signal: AbortSignal.any(signals),
+            followed,
+          }),
         )
         .finally(() => this.#cancels.delete(reserved.id));
       return (await this.#answerEarly(started, client)) ?? (await this.#unfinished(reserved.row, client));
@@ -300,7 +311,7 @@ export class CapsuleCreation {
   }
 
   async #startOnHost(
-    { id, teamId, template, sized, signal }: CapsuleStart,
+    { id, teamId, template, sized, moment, signal }: CapsuleStart,
     hostId: string,
   ): Promise<CapsuleStatus> {
     signal.throwIfAborted();
@@ -319,6 +330,7 @@ export class CapsuleCreation {
         onLifetimeEnd: sized.onLifetimeEnd,
         user: sized.user,
         cwd: sized.cwd,
+        moment,
       }),
       envs: sized.envs ?? {},
     };

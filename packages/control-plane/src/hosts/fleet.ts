@@ -167,14 +167,20 @@ export class Fleet {
    * team. What a host says of other names is ignored. A request waits only for the first answer of a host, and not long.
    */
   async templates(names: ReadonlySet<string>, teamId?: string): Promise<readonly TemplateFacts[]> {
+    const byName = new Map<string, TemplateFacts>();
+    for (const facts of [...(await this.templatesByHost(teamId)).values()].flat())
+      if (names.has(facts.name) && !byName.has(facts.name)) byName.set(facts.name, facts);
+    return [...byName.values()];
+  }
+
+  /** What each host has that a team's capsules may be on, those first that the platform trusts most. */
+  async templatesByHost(teamId?: string): Promise<ReadonlyMap<string, readonly TemplateFacts[]>> {
     const trusted = [...this.#members].filter(([, member]) => member.isLocal);
     const platform = [...this.#members].filter(([, member]) => !member.isLocal && member.teamId === null);
     const own = [...this.#members].filter(([, { teamId: owner }]) => owner !== null && owner === teamId);
-    const answers = await Promise.all([...trusted, ...platform, ...own].map((one) => this.#lastAnswer(one)));
-    const byName = new Map<string, TemplateFacts>();
-    for (const facts of answers.flat())
-      if (names.has(facts.name) && !byName.has(facts.name)) byName.set(facts.name, facts);
-    return [...byName.values()];
+    const hosts = [...trusted, ...platform, ...own];
+    const answers = await Promise.all(hosts.map((one) => this.#lastAnswer(one)));
+    return new Map(hosts.map(([hostId], at) => [hostId, answers[at] ?? []]));
   }
 
   close(): void {

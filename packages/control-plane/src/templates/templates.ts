@@ -50,6 +50,8 @@ export interface NewSnapshot {
   readonly envNames: readonly string[];
   readonly user?: string;
   readonly cwd?: string;
+  /** What led to it, for one that a build makes. */
+  readonly buildKey?: string | undefined;
 }
 
 /** Templates: the built-in ones of the hosts, those that the platform made of its capsules for everybody, and those of teams. */
@@ -162,6 +164,25 @@ export class TemplatesService {
     if (put.replaced) await discardFiles(trx, put.replaced);
     await discardedTemplateQueries.forgetDiscarded(trx, snapshot.hostKey);
     return put.row;
+  }
+
+  /** A version of a template that a build with one of these keys has made. */
+  async findBuilt(teamId: string, tagged: string, keys: readonly string[]): Promise<TemplateRow | undefined> {
+    const { name } = parseTemplateName(tagged);
+    return await templateQueries.findBuiltVersion(this.#database.db, teamId, name, keys);
+  }
+
+  /** Gives a tag to a version that is there, as {@link putIn} does to a new one. @returns undefined when it is gone. */
+  async retagIn(
+    trx: Trx,
+    teamId: string,
+    tagged: string,
+    versionId: string,
+  ): Promise<TemplateRow | undefined> {
+    const { name, tag } = parseTemplateName(tagged);
+    const put = await templateQueries.retagTemplate(trx, { teamId, name, tag }, versionId);
+    if (put?.replaced) await discardFiles(trx, put.replaced);
+    return put?.row;
   }
 
   /**

@@ -66,9 +66,9 @@ export async function readLines(
 /** Records a step that has ended, while the control plane runs the build. */
 export async function insertStep(db: Db, id: string, owner: string, step: BuildStep): Promise<void> {
   await sql`
-    insert into build_steps (build_id, step, phase, cmd, stdout, stderr, exit, ok, elapsed_ms)
+    insert into build_steps (build_id, step, phase, cmd, stdout, stderr, exit, ok, cached, elapsed_ms)
     select id, ${step.step}, ${step.phase}, ${step.cmd}, ${step.stdout}, ${step.stderr}, ${step.exit}::integer,
-      ${step.ok}::boolean, ${step.elapsed_ms}::integer
+      ${step.ok}::boolean, ${step.cached}::boolean, ${step.elapsed_ms}::integer
     from builds where id = ${id} and owner = ${owner} and status = 'running'
     on conflict do nothing`.execute(db);
 }
@@ -77,7 +77,7 @@ export async function insertStep(db: Db, id: string, owner: string, step: BuildS
 export async function listSteps(db: Db, id: string): Promise<readonly BuildStep[]> {
   return await db
     .selectFrom("build_steps")
-    .select(["step", "phase", "cmd", "stdout", "stderr", "exit", "ok", "elapsed_ms"])
+    .select(["step", "phase", "cmd", "stdout", "stderr", "exit", "ok", "cached", "elapsed_ms"])
     .where("build_id", "=", id)
     .orderBy("step")
     .execute();

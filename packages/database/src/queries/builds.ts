@@ -152,6 +152,17 @@ export async function lockRunning(trx: Trx, id: string, owner: string): Promise<
   return row !== undefined;
 }
 
+/** The build that made a version, as far as it is known. */
+export async function findBuildOf(db: Db, templateId: string): Promise<BuildRow | undefined> {
+  return await db
+    .selectFrom("builds")
+    .selectAll()
+    .where("template_id", "=", templateId)
+    .orderBy("completed_at")
+    .limit(1)
+    .executeTakeFirst();
+}
+
 /** A capsule of a build that has ended. */
 export interface LeftCapsule {
   readonly buildId: string;

@@ -29,6 +29,8 @@ export interface NewTemplate {
   readonly envNames: readonly string[];
   readonly user?: string;
   readonly cwd?: string;
+  /** What led to it, for one that a build has made. */
+  readonly buildKey?: string | undefined;
 }
 
 /** The name of a version within a team. */
@@ -161,12 +163,53 @@ export async function putTemplate(
       env_names: [...template.envNames],
       default_user: template.user ?? null,
       default_cwd: template.cwd ?? null,
+      build_key: template.buildKey ?? null,
     })
     .execute();
-  await setTag(db, { teamId, name, tag }, template.id);
+  return await moveTag(db, { teamId, name, tag }, template.id, tagged);
+}
+
+/** The newest version of a template that a build with one of these keys has made. */
+export async function findBuiltVersion(
+  db: Db,
+  teamId: string,
+  name: string,
+  keys: readonly string[],
+): Promise<TemplateRow | undefined> {
+  return await versions(db)
+    .where("templates.team_id", "=", teamId)
+    .where("templates.name", "=", name)
+    .where("templates.build_key", "in", keys)
+    .orderBy("templates.version", "desc")
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Gives a tag to a version that is there already; undefined when it is gone. The template is locked. */
+export async function retagTemplate(
+  trx: Trx,
+  { teamId, name, tag }: TaggedName,
+  templateId: string,
+): Promise<PutTemplate | undefined> {
+  const tagged = (await lockTemplate(trx, teamId, name))
+    ? await findTemplate(trx, teamId, name, tag)
+    : undefined;
+  const row = await versions(trx).where("templates.id", "=", templateId).executeTakeFirst();
+  if (!row || tagged?.id === templateId) return row && { row };
+  return await moveTag(trx, { teamId, name, tag }, templateId, tagged);
+}
+
+/** @param tagged - the version that has had the tag, which ends when it was the only one. */
+async function moveTag(
+  db: Db,
+  name: TaggedName,
+  templateId: string,
+  tagged: TemplateRow | undefined,
+): Promise<PutTemplate> {
+  await setTag(db, name, templateId);
   const isReplaced = tagged?.tags.length === 1;
   if (isReplaced) await deleteTemplate(db, tagged.id);
-  const row = await versions(db).where("templates.id", "=", template.id).executeTakeFirstOrThrow();
+  const row = await versions(db).where("templates.id", "=", templateId).executeTakeFirstOrThrow();
   return isReplaced ? { row, replaced: tagged } : { row };
 }
 

@@ -6,6 +6,7 @@ import type { ConsoleKeeper } from "../console/console-keeper.ts";
 import type { Disks } from "../disks/disks.ts";
 import type { Machines } from "../machines/machines.ts";
 import type { RunningMachine } from "../machines/running-machine.ts";
+import type { MomentCache } from "../moments/moment-cache.ts";
 import type { Capsule } from "./capsule.ts";
 
 export interface CapsuleRegistryDeps {
@@ -13,6 +14,8 @@ export interface CapsuleRegistryDeps {
   readonly machines: Pick<Machines<"release">, "slots" | "clocks">;
   readonly disks: Pick<Disks, "layers">;
   readonly consoles: Pick<ConsoleKeeper, "collect">;
+  /** Disk layers that something other than a capsule needs. */
+  readonly moments: Pick<MomentCache, "layersInUse">;
   /** Aborts when the host agent begins to end. */
   readonly ending: AbortSignal;
 }
@@ -147,7 +150,7 @@ export class CapsuleRegistry {
   }
 
   #layersInUse(): ReadonlySet<string> {
-    const used = new Set<string>();
+    const used = new Set(this.#deps.moments.layersInUse());
     for (const { record } of this.capsules.values())
       for (const { layers } of [record, ...record.generations]) for (const layer of layers) used.add(layer);
     return used;

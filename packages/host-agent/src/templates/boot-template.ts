@@ -106,7 +106,14 @@ export function bootTemplate(
       sizeBytes: await allocatedBytes(Object.values(files)),
     };
     const kept = await deps.bases.keep(cached, artifacts.rootfs, signal);
-    return { ...kept, diskMib, ownPrograms: true, ...defined({ clockKhz: guestClock?.khz }) };
+    const { shape: _any, ...whole } = content;
+    return {
+      ...kept,
+      diskMib,
+      ownPrograms: true,
+      content: hashOf(whole),
+      ...defined({ clockKhz: guestClock?.khz }),
+    };
   };
   return { name, defaultShape, freeze, identity: (signal) => deps.machines.hypervisor.identity(signal) };
 }

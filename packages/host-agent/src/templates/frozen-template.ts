@@ -13,6 +13,8 @@ export interface FrozenTemplate {
   readonly shape: Shape;
   /** Names the content: recipe, kernel, guest agent, hypervisor and shape. */
   readonly hash: string;
+  /** The same without the shape, for a template that the host makes from its own sources. */
+  readonly content?: string;
   readonly memoryFile: string;
   readonly deviceState: string;
   /** Identity of the hypervisor that saved the device state, where the hash does not name it; no other can load it. */

@@ -1,4 +1,4 @@
-import { KeyedQueue, WrennError } from "@wrenn/core";
+import { defined, KeyedQueue, WrennError } from "@wrenn/core";
 import type { TemplateFacts } from "@wrenn/protocol";
 import type { TemplateBases } from "./template-bases.ts";
 import type { SnapshotTemplates } from "./snapshot-templates.ts";
@@ -65,7 +65,12 @@ export function createTemplateStore(
       const facts: TemplateFacts[] = [];
       for (const recipe of recipes) {
         const known = [...frozen.values()].find((template) => template.name === recipe.name);
-        facts.push({ name: recipe.name, sizeBytes: known?.sizeBytes ?? 0, ...recipe.defaultShape });
+        facts.push({
+          name: recipe.name,
+          sizeBytes: known?.sizeBytes ?? 0,
+          ...recipe.defaultShape,
+          ...defined({ identity: known?.content }),
+        });
       }
       return facts;
     },

@@ -9,6 +9,7 @@ import {
   createTemplateStore,
   DiskReserve,
   LayerStore,
+  MomentCache,
   SnapshotTemplates,
   TemplateBases,
 } from "@wrenn/host-agent";
@@ -61,6 +62,8 @@ export interface AgentOnFakeMachinesOptions {
   readonly measureStorage?: NonNullable<HostAgentDeps["measureStorage"]>;
   /** How long machines have waited for a processor; as they did by default. */
   readonly runDelays?: NonNullable<HostAgentDeps["runDelays"]>;
+  /** What moments that are kept may take; no limit by default. */
+  readonly momentBytes?: number;
   /** How many machines wait for capsules; none by default. */
   readonly warmMachines?: number;
   /** How many machines of paused capsules are kept; none by default. */
@@ -150,6 +153,12 @@ export async function startAgentOnFakeMachines(
         snapshots,
         bases: new TemplateBases(at("bases"), async () => {}),
       },
+      moments: new MomentCache({
+        directory: at("moments"),
+        layers,
+        clock: systemClock,
+        maxBytes: options.momentBytes ?? 1e12,
+      }),
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
       host: {
         facts,

@@ -112,6 +112,17 @@ export const calls = {
   deleteSnapshot: call(Type.Tuple([Text]), Nothing, (agent, [key], signal) =>
     agent.deleteSnapshot(key, signal),
   ),
+  cacheMoment: call(
+    Type.Tuple([Id, Type.Object({ key: Text, memory: Type.Boolean() })]),
+    Nothing,
+    (agent, [id, moment], signal) => agent.cacheMoment(id, moment, signal),
+  ),
+  cachedMoments: call(Type.Tuple([Type.Array(Text)]), Type.Array(Text), (agent, [keys], signal) =>
+    agent.cachedMoments(keys, signal),
+  ),
+  dropMoments: call(Type.Tuple([Type.Array(Text)]), Nothing, (agent, [keys], signal) =>
+    agent.dropMoments(keys, signal),
+  ),
   setNetwork: call(Type.Tuple([Id, NetworkRules]), Nothing, (agent, [id, rules], signal) =>
     agent.setNetwork(id, rules, signal),
   ),

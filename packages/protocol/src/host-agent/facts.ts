@@ -38,6 +38,8 @@ export const CapsuleSpec = Type.Object({
   user: Type.Optional(Text),
   /** Where processes start that name no directory. Inherited like `envs`. */
   cwd: Type.Optional(Text),
+  /** Key of a moment that was kept: the capsule starts from it, with its template and its sizes. */
+  moment: Type.Optional(Text),
 });
 export type CapsuleSpec = Described<typeof CapsuleSpec>;
 
@@ -165,7 +167,14 @@ export const CapsuleStatus = Type.Object({
 });
 export type CapsuleStatus = Described<typeof CapsuleStatus>;
 
-export const TemplateFacts = Type.Object({ name: Text, sizeBytes: Count, vcpus: Count, memoryMib: Count });
+export const TemplateFacts = Type.Object({
+  name: Text,
+  sizeBytes: Count,
+  vcpus: Count,
+  memoryMib: Count,
+  /** Says what its capsules begin with, whatever their sizes; absent until that is known. */
+  identity: Type.Optional(Text),
+});
 export type TemplateFacts = Described<typeof TemplateFacts>;
 
 /** What one capsule occupies on its host. */

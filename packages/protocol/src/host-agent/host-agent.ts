@@ -82,6 +82,19 @@ export interface HostAgent {
   createSnapshot(id: string, key: string, signal: AbortSignal): Promise<TemplateFacts>;
   /** Removes a template made of a capsule. @throws WrennError `template_in_use`. */
   deleteSnapshot(key: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Keeps this moment of a running capsule, which goes on, under a key of the caller's: capsules can start from it until the host
+   * needs its room. A moment that is there already stays. Without `memory` its disk is kept alone, and such capsules are booted.
+   */
+  cacheMoment(
+    id: string,
+    moment: { readonly key: string; readonly memory: boolean },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Which of these moments are there. */
+  cachedMoments(keys: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
+  /** Removes these moments; those that are not there are fine. */
+  dropMoments(keys: readonly string[], signal: AbortSignal): Promise<void>;
   /** Keeps the capsule awake until the returned function is called: something of it is in use. */
   hold(id: string): () => void;
 

@@ -80,6 +80,31 @@ export function pauseContract(name: string, lab: ContractLab): void {
     assert.equal((await agent.resumeCapsule(id, signal)).state, "running");
   });
 
+  test(`${name}: a moment is kept with memory or without; capsules start from it until it is dropped`, async () => {
+    const id = await lab.capsule();
+    const [whole = "", disk = "", never = ""] = ["a", "b", "c"].map((letter) => letter.repeat(64));
+    await agent.dropMoments([whole, disk, never], signal);
+    await agent.cacheMoment(id, { key: whole, memory: true }, signal);
+    await agent.cacheMoment(id, { key: disk, memory: false }, signal);
+    await agent.cacheMoment(id, { key: whole, memory: false }, signal);
+    assert.deepEqual(await agent.cachedMoments([never, whole, disk], signal), [whole, disk]);
+    assert.equal((await agent.capsule(id, signal)).state, "running", "its capsule goes on");
+    assert.deepEqual(await agent.listCheckpoints(id, signal), []);
+    await agent.destroyCapsule(id, signal);
+    for (const [key, diskAtBoot] of [
+      [whole, undefined],
+      [disk, "clean"],
+    ] as const) {
+      const child = await agent.createCapsule(lab.spec({ moment: key }), signal);
+      assert.deepEqual([child.state, child.diskAtBoot, child.memoryMib], ["running", diskAtBoot, 64]);
+      await agent.processes(child.id).list(signal);
+      await agent.destroyCapsule(child.id, signal);
+    }
+    await agent.dropMoments([whole, disk], signal);
+    assert.deepEqual(await agent.cachedMoments([whole, disk], signal), []);
+    await rejects(() => agent.createCapsule(lab.spec({ moment: whole }), signal), "moment_not_found");
+  });
+
   test(`${name}: a snapshot of a capsule whose disk only was kept is a template, too`, async () => {
     const id = await lab.capsule();
     await agent.pauseToDisk(id, signal);

@@ -1,3 +1,4 @@
+import { WrennError } from "@wrenn/core";
 import type { CheckpointFacts } from "@wrenn/protocol";
 import type { FakeFiles } from "./fake-files.ts";
 import { FakeProcesses } from "./fake-processes.ts";
@@ -10,6 +11,13 @@ export interface FakeContents {
   timeoutSec: number;
   idle: NodeJS.Timeout | undefined;
   holds: number;
+}
+
+/** @throws WrennError `checkpoint_not_found`. */
+export function findCheckpoint({ checkpoints }: FakeContents, checkpoint: string): CheckpointFacts {
+  const found = checkpoints.find(({ id }) => id === checkpoint);
+  if (!found) throw new WrennError("checkpoint_not_found", { checkpoint });
+  return found;
 }
 
 export function newContents(id: string, files: FakeFiles): FakeContents {

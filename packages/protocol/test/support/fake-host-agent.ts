@@ -14,7 +14,7 @@ import type {
   SettingsChange,
   TemplateFacts,
 } from "@wrenn/protocol";
-import { newContents } from "./fake-contents.ts";
+import { findCheckpoint, newContents } from "./fake-contents.ts";
 import type { FakeContents } from "./fake-contents.ts";
 import { FakeFiles } from "./fake-files.ts";
 import { FakeObservedHost } from "./fake-observed-host.ts";
@@ -63,6 +63,13 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     const template = this.templateOf(spec.template);
     if (!template) throw new WrennError("template_not_found", { template: spec.template });
     if (this.capsules.has(spec.id)) throw new WrennError("capsule_busy", { operation: "create" });
+    const moment = spec.moment === undefined ? undefined : this.moments.require(spec.moment);
+    if (moment) {
+      const begun = this.#start(spec, moment.shape, moment.files.copyAll());
+      return this.#timed(
+        moment.memory ? begun : this.#enter(spec.id, "running", { diskAtBoot: this.diskAtBoot }),
+      );
+    }
     const shape = this.#snapshots.get(spec.template) ?? spec;
     return this.#timed(this.#start(spec, shape, new FakeFiles()));
   }
@@ -135,7 +142,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   async restoreCheckpoint(id: string, checkpoint: string, signal?: AbortSignal): Promise<CapsuleStatus> {
     this.#reach(signal);
     const { state } = this.#require(id);
-    this.#findCheckpoint(id, checkpoint);
+    findCheckpoint(this.#contentsOf(id), checkpoint);
     if (state !== "paused") this.#running(id);
     this.#endProcesses(id);
     this.#enter(id, "paused", { kept: "memory" });
@@ -147,7 +154,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     this.#reach();
     const { state } = this.#require(id);
     const { checkpoints } = this.#contentsOf(id);
-    const found = this.#findCheckpoint(id, checkpoint);
+    const found = findCheckpoint(this.#contentsOf(id), checkpoint);
     const last = checkpoints.findLast(({ kind }) => kind === "pause");
     if (state === "paused" && found === last) throw new WrennError("checkpoint_in_use", { checkpoint });
     checkpoints.splice(checkpoints.indexOf(found), 1);
@@ -278,6 +285,10 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     for (const { idle } of this.#contents.values()) clearTimeout(idle);
   }
 
+  protected contentsOf(id: string): FakeContents {
+    return this.#contentsOf(id);
+  }
+
   protected requireKnown(id: string): CapsuleStatus {
     this.#reach();
     return this.#require(id);
@@ -332,12 +343,6 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     };
     this.#contentsOf(id).checkpoints.push(moment);
     return moment;
-  }
-
-  #findCheckpoint(id: string, checkpoint: string): CheckpointFacts {
-    const found = this.#contentsOf(id).checkpoints.find((one) => one.id === checkpoint);
-    if (!found) throw new WrennError("checkpoint_not_found", { checkpoint });
-    return found;
   }
 
   #enter(

@@ -10,6 +10,8 @@ import type {
   NetworkDecision,
   IdleMachines,
 } from "@wrenn/protocol";
+import type { FakeContents } from "./fake-contents.ts";
+import { FakeMoments } from "./fake-moments.ts";
 import { FakeObservations } from "./fake-observations.ts";
 
 /** The part of a fake host that says what happens in its capsules. */
@@ -18,6 +20,30 @@ export abstract class FakeObservedHost {
   readonly observations = new FakeObservations();
   /** Whether machines may wait, as it was said last. */
   mayWait = true;
+
+  /** Moments of capsules that were kept. */
+  readonly moments = new FakeMoments();
+
+  async cacheMoment(
+    id: string,
+    { key, memory }: { readonly key: string; readonly memory: boolean },
+  ): Promise<void> {
+    const { state, vcpus, memoryMib } = this.requireKnown(id);
+    if (state !== "running") throw new WrennError("capsule_not_running", { status: state });
+    this.moments.keep(key, {
+      shape: { vcpus, memoryMib },
+      memory,
+      files: this.contentsOf(id).files.copyAll(),
+    });
+  }
+
+  async cachedMoments(keys: readonly string[]): Promise<readonly string[]> {
+    return keys.filter((key) => this.moments.has(key));
+  }
+
+  async dropMoments(keys: readonly string[]): Promise<void> {
+    this.moments.drop(keys);
+  }
 
   async allowWaiting(allowed: boolean): Promise<IdleMachines> {
     this.mayWait = allowed;
@@ -53,6 +79,8 @@ export abstract class FakeObservedHost {
     this.requireKnown(id);
     return this.observations.consoleLog(id, from);
   }
+
+  protected abstract contentsOf(id: string): FakeContents;
 
   /** @throws WrennError `capsule_not_found`, or `host_unavailable` while it cannot be reached. */
   protected abstract requireKnown(id: string): CapsuleStatus;

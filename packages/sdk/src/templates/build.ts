@@ -15,6 +15,8 @@ export interface BuildStep {
   readonly stderr: string;
   readonly exitCode?: number;
   readonly isOk: boolean;
+  /** Its result was there from an earlier build. */
+  readonly isCached: boolean;
   readonly durationMs: number;
 }
 
@@ -72,8 +74,14 @@ export function buildOf(wire: WireObject<"Build">): Build {
     status,
     currentStep: wire.current_step,
     totalSteps: wire.total_steps,
-    steps: wire.logs.map(({ exit, ok, elapsed_ms, ...step }) =>
-      Object.freeze({ ...step, ...present({ exitCode: exit }), isOk: ok, durationMs: elapsed_ms }),
+    steps: wire.logs.map(({ exit, ok, cached, elapsed_ms, ...step }) =>
+      Object.freeze({
+        ...step,
+        ...present({ exitCode: exit }),
+        isOk: ok,
+        isCached: cached,
+        durationMs: elapsed_ms,
+      }),
     ),
     droppedLines: wire.dropped_lines,
     createdAt: new Date(wire.created_at),

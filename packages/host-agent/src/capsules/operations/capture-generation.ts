@@ -33,6 +33,8 @@ export type CaptureRequest =
   | {
       readonly kind: "checkpoint" | "fork";
       readonly name?: string;
+      /** The disk is kept alone, with everything that the guest has written. */
+      readonly diskOnly?: true;
       readonly journal: OperationJournal<"checkpoint">;
     };
 
@@ -63,11 +65,11 @@ export async function captureGeneration(
   const { directory, record, spec } = capsule;
   const { journal } = request;
   if (request.kind !== "pause") requireRoomForLayer(record);
+  const diskOnly = request.kind !== "pause" && request.diskOnly === true;
+  const mostMemory = async (): Promise<number> =>
+    diskOnly ? 0 : await mostChangedMemory(machine.process.pid, spec.memoryMib);
   // A pause frees the machine's memory and ends the guest's writes, so it may use a part of the reserve.
-  using room = await deps.disks.reserve.claim(
-    await mostChangedMemory(machine.process.pid, spec.memoryMib),
-    request.kind === "pause" ? "keep" : "new",
-  );
+  using room = await deps.disks.reserve.claim(await mostMemory(), request.kind === "pause" ? "keep" : "new");
   const { layers: layerStore } = deps.disks;
   const id = `g${record.nextGeneration}`;
   const files = directory.generation(id);
@@ -103,7 +105,7 @@ export async function captureGeneration(
   undo.defer(() => (stopped ? undoStop : undoFreeze)(capsule, running, deps));
   await alive(
     withDeadline("freezing the guest's processes", QUIESCE_MS, signal, (inner) =>
-      guest.quiesce({ freeze: true }, inner),
+      guest.quiesce({ freeze: true, sync: diskOnly }, inner),
     ),
   );
   await journal.step("stop");
@@ -111,7 +113,7 @@ export async function captureGeneration(
   stopped = true;
   await machine.stop(signal);
   // Until now the guest went on, for as long as it drew out the step before.
-  await room.growTo(await mostChangedMemory(machine.process.pid, spec.memoryMib));
+  await room.growTo(await mostMemory());
   if (request.kind !== "pause") {
     request.journal.add({ layer });
     await request.journal.step("disk");
@@ -134,7 +136,7 @@ export async function captureGeneration(
     if (request.kind === "pause") await syncFile(files.memoryDiff);
   };
   // The guest is stopped and its devices write nothing into its memory, so that neither changes what the other reads.
-  await inParallel([saveDevices, savePages], 2, (save) => save());
+  if (!diskOnly) await inParallel([saveDevices, savePages], 2, (save) => save());
   let stoppedMs = 0;
   if (request.kind !== "pause") {
     await request.journal.step("continue");
@@ -146,10 +148,9 @@ export async function captureGeneration(
     );
   }
   // The guest of a checkpoint does not wait for the disk; a pause has made its files durable as each was complete.
+  const memoryFiles = diskOnly ? [] : [files.deviceState, files.memoryDiff];
   const unsynced =
-    request.kind === "pause"
-      ? []
-      : [syncFile(files.deviceState), layerStore.sync(layer), syncFile(files.memoryDiff)];
+    request.kind === "pause" ? [] : [layerStore.sync(layer), ...memoryFiles.map((path) => syncFile(path))];
   await Promise.all([...unsynced, syncDirectory(files.directory)]);
   undo.move();
   return {
@@ -163,7 +164,7 @@ export async function captureGeneration(
       layers,
       memoryBytes,
       hypervisor: machine.identity,
-      ...defined({ booted: record.booted }),
+      ...(diskOnly ? { diskOnly } : defined({ booted: record.booted })),
     },
   };
 }

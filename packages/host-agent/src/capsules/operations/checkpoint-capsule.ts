@@ -43,7 +43,12 @@ export async function checkpointCapsule(
  */
 export async function addGeneration(
   capsule: Capsule,
-  moment: { readonly kind: "checkpoint" | "fork"; readonly name?: string },
+  moment: {
+    readonly kind: "checkpoint" | "fork";
+    readonly name?: string;
+    /** No memory is kept. */
+    readonly diskOnly?: true;
+  },
   deps: AddGenerationDeps,
   signal: AbortSignal,
 ): Promise<{ readonly generation: Generation; readonly stoppedMs: number; readonly phases: PhaseTimes }> {

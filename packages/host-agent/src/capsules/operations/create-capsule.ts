@@ -8,6 +8,8 @@ import { requireCompatible } from "../../templates/compatible-template.ts";
 import { templateDiskMib } from "../../templates/frozen-template.ts";
 import type { FrozenTemplate } from "../../templates/frozen-template.ts";
 import type { Templates } from "../../templates/template-store.ts";
+import { beginVerification } from "../../generations/verify-generation.ts";
+import type { MomentCache } from "../../moments/moment-cache.ts";
 import { Capsule } from "../capsule.ts";
 import { CapsuleDirectory } from "../capsule-directory.ts";
 import type { CapsuleRecord } from "../capsule-record.ts";
@@ -15,6 +17,7 @@ import type { CapsuleRegistry } from "../capsule-registry.ts";
 import { inheritDefaults } from "../process-defaults.ts";
 import { OperationJournal } from "./operation-journal.ts";
 import type { OperationJournalDeps } from "./operation-journal.ts";
+import { originOf } from "./origin-of.ts";
 import { startMachine } from "./start-machine.ts";
 import type { MachineOrigin, StartMachineDeps } from "./start-machine.ts";
 
@@ -29,6 +32,7 @@ export interface StartCapsuleDeps extends StartMachineDeps, OperationJournalDeps
 
 export interface CreateCapsuleDeps extends StartCapsuleDeps {
   readonly templates: Pick<Templates, "source">;
+  readonly moments: MomentCache;
   readonly pool: PreparedMachines;
 }
 
@@ -62,6 +66,7 @@ export async function createCapsule(
   deps: CreateCapsuleDeps,
   signal: AbortSignal,
 ): Promise<CapsuleStatus> {
+  if (spec.moment !== undefined) return await createFromMoment(spec, spec.moment, hold, deps, signal);
   const phases = new PhaseLog(deps.clock);
   phases.begin("template");
   const template = await deps.templates.source.frozen(spec.template, spec, signal, hold);
@@ -78,6 +83,42 @@ export async function createCapsule(
     { ...inheritDefaults(spec, template.defaults), ...template.shape },
     template,
     defined({ prepared, before: phases.times() }),
+    deps,
+    signal,
+  );
+}
+
+/**
+ * Starts a capsule from a moment that was kept of another one. Nothing is left behind when that fails.
+ *
+ * @throws WrennError `moment_not_found`, `snapshot_incompatible`, `snapshot_corrupt`.
+ */
+async function createFromMoment(
+  spec: CapsuleSpec,
+  key: string,
+  hold: (template: FrozenTemplate) => void,
+  deps: CreateCapsuleDeps,
+  signal: AbortSignal,
+): Promise<CapsuleStatus> {
+  const phases = new PhaseLog(deps.clock);
+  phases.begin("template");
+  using moment = await deps.moments.use(key);
+  const { template, generation } = moment;
+  hold(template);
+  deps.registry.requireUnused(spec.id);
+  const files = deps.moments.files(key);
+  const { contents } = await beginVerification(
+    generation,
+    files,
+    await deps.machines.hypervisor.identity(signal),
+  );
+  using _room = await deps.disks.reserve.claim(NEW_CAPSULE_BYTES, "new");
+  phases.end();
+  const { moment: _key, ...others } = spec;
+  return await startCapsule(
+    { ...inheritDefaults(others, template.defaults), ...moment.spec },
+    template,
+    { parent: { ...originOf(generation, files), verified: contents }, before: phases.times() },
     deps,
     signal,
   );

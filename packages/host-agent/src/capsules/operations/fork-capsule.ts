@@ -4,7 +4,7 @@ import type { CapsuleSpec, CapsuleStatus } from "@wrenn/protocol";
 import type { Host } from "../../host-agent-deps.ts";
 import type { Generation } from "../../generations/generation.ts";
 import type { Capsule } from "../capsule.ts";
-import { originOf } from "./resume-capsule.ts";
+import { originOf } from "./origin-of.ts";
 import { addGeneration } from "./checkpoint-capsule.ts";
 import type { AddGenerationDeps } from "./checkpoint-capsule.ts";
 import { NEW_CAPSULE_BYTES, startCapsule } from "./create-capsule.ts";

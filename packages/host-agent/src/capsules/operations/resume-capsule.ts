@@ -1,7 +1,7 @@
-import { defined, problemOf, WrennError } from "@wrenn/core";
+import { problemOf, WrennError } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { Disks } from "../../disks/disks.ts";
-import type { Generation, GenerationFiles } from "../../generations/generation.ts";
+import type { Generation } from "../../generations/generation.ts";
 import { beginVerification, requireSameHypervisor } from "../../generations/verify-generation.ts";
 import type { RunningMachine } from "../../machines/running-machine.ts";
 import type { ParkedMachines } from "../../parked/parked-machines.ts";
@@ -11,8 +11,9 @@ import { requireFewLayers } from "../upkeep/settle-generations.ts";
 import { NEW_CAPSULE_BYTES } from "./create-capsule.ts";
 import { OperationJournal } from "./operation-journal.ts";
 import type { OperationJournalDeps } from "./operation-journal.ts";
+import { originOf } from "./origin-of.ts";
 import { startMachine } from "./start-machine.ts";
-import type { MachineOrigin, StartMachineDeps } from "./start-machine.ts";
+import type { StartMachineDeps } from "./start-machine.ts";
 
 export interface ResumeCapsuleDeps extends StartMachineDeps, OperationJournalDeps {
   readonly disks: Pick<Disks, "create" | "flatten" | "layers" | "reserve">;
@@ -140,13 +141,4 @@ async function restoreParked(
     deps.logger.warn("capsule.parked_resume_failed", { capsule: capsule.id, problem: problemOf(error) });
     return undefined;
   }
-}
-
-/** What a machine starts from that goes on with a generation. */
-export function originOf(
-  { booted, diskOnly, layers, packed }: Generation,
-  files: GenerationFiles,
-): Omit<MachineOrigin, "newIdentity"> {
-  if (diskOnly) return { boots: true, layers };
-  return { files, packed: packed === true, layers, ...defined({ booted }) };
 }

@@ -38,6 +38,8 @@ export interface ApiSchemas {
       readonly stderr: string;
       readonly exit?: number;
       readonly ok: boolean;
+      /** Its result was there from an earlier build. */
+      readonly cached: boolean;
       readonly elapsed_ms: number;
     }[];
     /** Lines of output beyond the limit. */
