@@ -1,0 +1,14 @@
+export { BuildContext } from "./build-context.ts";
+export type { ContextEntry, ContextProblem } from "./build-context.ts";
+export { ContextError } from "./context-error.ts";
+export { readContext } from "./read-context.ts";
+export type { ReadContextOptions } from "./read-context.ts";
+export { readIgnoreFile } from "./read-ignore-file.ts";
+export type { IgnoreFile } from "./read-ignore-file.ts";
+export { resolveSources } from "./resolve-sources.ts";
+export type { CopyMember, ResolvedCopy, ResolveOptions } from "./resolve-sources.ts";
+export { digestSources } from "./digest-sources.ts";
+export { packSources } from "./pack-sources.ts";
+export type { PackedCopy } from "./pack-sources.ts";
+export { findArchives } from "./find-archives.ts";
+export type { ArchiveKind } from "./archive-kind.ts";
