@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { BuildCapsules } from "../src/builds/build-capsules.ts";
 import { CapsuleBuilder } from "../src/builds/capsule-builder.ts";
-import { planSteps } from "../src/builds/recipe.ts";
+import { planSteps, readHealthcheck } from "../src/builds/recipe.ts";
 import { FakeTemplateBuilder } from "./support/fake-template-builder.ts";
 import { NativeHostAgent } from "./support/native-host-agent.ts";
 import { templateBuilderContract } from "./support/template-builder-contract.ts";
@@ -105,25 +105,37 @@ test("a recipe becomes numbered steps, with seven around it unless they are left
   );
 });
 
-test("a line that is no instruction is refused by its number", () => {
-  const refused: readonly (readonly [string, RegExp])[] = [
-    ["FROM debian", /line 2 is no instruction/],
-    ["# comment", /no instruction/],
-    [" ", /no instruction/],
-    ["RUN", /nothing after RUN/],
-    ["ENV A", /ENV NAME=value/],
-    ["ENV 1A=b", /ENV NAME=value/],
-    ["USER two words", /names no user/],
-    ["COPY one", /source destination/],
-    ["COPY /etc/passwd /a", /outside of the archive/],
-    ["COPY a/../../b /a", /outside of the archive/],
-  ];
-  for (const [line, message] of refused)
-    assert.throws(() => planSteps(["RUN true", line], both), {
-      reason: "recipe_invalid",
-      message,
-    });
-  assert.throws(() => planSteps(["COPY a b"], { ...both, hasArchive: false }), /has no archive/);
+test("an invalid recipe is rejected with the position of each problem and a remedy", () => {
+  assert.throws(
+    () => planSteps(["RUN true", "FROM debian", " # comment", "copy /etc/passwd x"], both),
+    (error) => {
+      assert.ok(WrennError.is(error, "recipe_invalid"));
+      assert.equal(
+        error.message,
+        'invalid recipe: recipe:2:1: unknown instruction "FROM"; ' +
+          "recipe:3:2: comments are not supported in a recipe of lines; " +
+          'recipe:4:6: "/etc/passwd" is outside the archive',
+      );
+      assert.match(
+        error.remedy,
+        /^Fix each reported position\. Available: RUN, START, ENV, WORKDIR, USER, COPY\. See/,
+      );
+      return true;
+    },
+  );
+  assert.throws(
+    () => planSteps(["RUN true", " COPY a b"], { ...both, hasArchive: false }),
+    /recipe:2:2: COPY from an archive, and the build has no archive/,
+  );
+});
+
+test("an invalid health check is rejected before the build", () => {
+  readHealthcheck("");
+  readHealthcheck("--interval=5s --retries=3 curl -f http://127.0.0.1");
+  assert.throws(() => readHealthcheck("--interval=5 true"), {
+    reason: "recipe_invalid",
+    message: /healthcheck:1:12: "5" is not a duration/,
+  });
 });
 
 test("any text is a recipe with steps, or is refused", () => {

@@ -30,8 +30,8 @@ export const templateErrors = {
   recipe_invalid: user(
     "invalid_request",
     400,
-    "invalid recipe: line {line} {problem}",
-    "Each line is one instruction: RUN, START, ENV, WORKDIR, USER or COPY, and its arguments.",
+    "invalid recipe: {problems}",
+    "Fix each reported position. {advice} See docs/reference/builds.md.",
   ),
   archive_too_large: user(
     "invalid_request",

@@ -42,7 +42,8 @@ const BuildBody = Type.Object(
       Type.String({
         maxLength: 4096,
         pattern: TEXT,
-        description: "Command that exits with 0 when the template is ready",
+        description:
+          "Command that exits with 0 when the template is ready, with flags before it: --interval, --timeout, --start-period, --retries, --deadline",
       }),
     ),
     vcpus: Type.Optional(Type.Integer({ maximum: 64, description: "0 or less: 1" })),
@@ -105,7 +106,7 @@ function registerStart(app: App, { builds, record }: BuildRoutesDeps, base: stri
       schema: {
         summary: "Build a template",
         description:
-          "Answers as soon as the build is in the queue. The body is JSON, or `multipart/form-data` with this JSON as the field `config` and the files that the recipe copies as the file `archive` (tar, tar.gz or zip, 100 MiB). A version of the template gets the tag when the build succeeds, and the tag moves to it from the version before. 400 `recipe_invalid` with the line, 403 `quota_exceeded`, 404 for an unknown base template, 413 for a longer archive.",
+          "Answers as soon as the build is in the queue. The body is JSON, or `multipart/form-data` with this JSON as the field `config` and the files that the recipe copies as the file `archive` (tar, tar.gz or zip, 100 MiB). A version of the template gets the tag when the build succeeds, and the tag moves to it from the version before. 400 `recipe_invalid` with the position of each problem, 403 `quota_exceeded`, 404 for an unknown base template, 413 for a longer archive.",
         tags,
         body: BuildBody,
         consumes: ["application/json", "multipart/form-data"],

@@ -2,7 +2,6 @@ import { WrennError } from "@wrenn/core";
 import type { BuildCapsule } from "./build-capsules.ts";
 import { problemWith, rootScope, runCommand, startCommand } from "./build-commands.ts";
 import type { BuildCommand, TakeOutput } from "./build-commands.ts";
-import { goDuration } from "./go-duration.ts";
 import type { PlannedStep } from "./recipe.ts";
 import { StepState } from "./step-state.ts";
 import type { StepScope } from "./step-state.ts";
@@ -12,7 +11,7 @@ import { StepFailed } from "./template-builder.ts";
 const RUN_MS = 10 * 60_000;
 /** Of what the builder does itself for a step. */
 const OWN_MS = 60_000;
-const RUN = /^(?:--timeout=(\S+)\s+)?([\s\S]+)$/;
+const LIMIT = /^--timeout=\S+\s+/;
 
 /** Where the files of a build's archive are while it runs; the last steps of a build remove it. */
 export const FILES = "/tmp/build-files";
@@ -71,10 +70,8 @@ export class BuildSteps {
   }
 
   async #run(step: PlannedStep, text: string): Promise<StepExit> {
-    const [, limit, command = ""] = RUN.exec(text) ?? [];
-    const timeoutMs = limit === undefined ? RUN_MS : goDuration(limit);
-    if (timeoutMs === undefined || timeoutMs === 0)
-      throw new StepFailed(step, `--timeout=${limit} is no duration`);
+    const { timeoutMs = RUN_MS } = step;
+    const command = text.replace(LIMIT, "");
     const { capsule, take, signal } = this.#deps;
     const run = { cmd: "/bin/sh", args: ["-c", command], scope: this.#scopeOf(step), timeoutMs };
     const end = await asStep(step, runCommand(capsule.processes, run, take, signal));

@@ -8,8 +8,7 @@ import { parseTemplateName, templateNameOf } from "../templates/template-name.ts
 import type { TemplatesService } from "../templates/templates.ts";
 import type { UploadedArchive } from "./build-archives.ts";
 import type { BuildRunner } from "./build-runner.ts";
-import { parseHealthcheck } from "./healthcheck.ts";
-import { planSteps } from "./recipe.ts";
+import { planSteps, readHealthcheck } from "./recipe.ts";
 
 /** Builds of a team that have ended and are kept. */
 const KEPT = 100;
@@ -64,12 +63,12 @@ export class BuildsService {
     archive: UploadedArchive | undefined,
   ): Promise<BuildRow> {
     const { transactions, templates, runner, random } = this.#deps;
-    parseHealthcheck(request.healthcheck);
     const { name, tag } = parseTemplateName(request.name);
     const steps = planSteps(request.recipe, {
       skipPrePost: request.skipPrePost,
       hasArchive: archive !== undefined,
     });
+    readHealthcheck(request.healthcheck);
     const replaces = await templates.requireFree(teamId, templateNameOf({ name, tag }), true);
     await templates.find(teamId, request.baseTemplate);
     const build = {

@@ -1,11 +1,12 @@
 import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { TemplateFacts } from "@wrenn/protocol";
+import type { ReadinessCheck, RecipeCommand } from "@wrenn/recipe";
 import { problemWith, rootScope, runCommand } from "./build-commands.ts";
+import type { BuildCommand } from "./build-commands.ts";
 import type { BuildCapsule, BuildCapsules, TemplateDefaults } from "./build-capsules.ts";
 import { BuildSteps } from "./build-steps.ts";
-import { parseHealthcheck, untilHealthy } from "./healthcheck.ts";
-import type { Healthcheck } from "./healthcheck.ts";
+import { readHealthcheck } from "./recipe.ts";
 import type { PlannedStep } from "./recipe.ts";
 import { StepCache } from "./step-cache.ts";
 import type { CachedSteps } from "./step-cache.ts";
@@ -19,6 +20,7 @@ import type {
   TemplateBuilder,
 } from "./template-builder.ts";
 import { unpackArchive } from "./unpack-archive.ts";
+import { untilReady } from "./until-ready.ts";
 
 const OWN_MS = 60_000;
 /** Capsules that are started from a new template before it gets its name. */
@@ -70,7 +72,7 @@ export class CapsuleBuilder implements TemplateBuilder {
     signal: AbortSignal,
   ): Promise<BuiltTemplate | FoundVersion> {
     const { random } = this.#deps;
-    const healthcheck = parseHealthcheck(job.healthcheck);
+    const check = readHealthcheck(job.healthcheck);
     const cached = await this.#cache.find(job, signal);
     const versionId = await job.findMade([...cached.results.values()]);
     if (versionId !== undefined) {
@@ -85,11 +87,11 @@ export class CapsuleBuilder implements TemplateBuilder {
     const keep = async (step: PlannedStep): Promise<void> =>
       await this.#cache.keep(job, capsule, step, cached, signal);
     const { defaults } = await performSteps(job, { capsule, done: begun.done, keep }, report, signal);
-    if (healthcheck) await this.#awaitHealth(healthcheck, capsule, defaults, signal);
+    if (check) await this.#awaitReadiness(check, capsule, defaults, signal);
 
     const hostKey = `tpl-${random.uuid()}`;
     await report.storing({ hostKey, hostId });
-    const facts = await capsule.freeze(hostKey, { memory: healthcheck !== undefined, defaults }, signal);
+    const facts = await capsule.freeze(hostKey, { memory: check !== undefined, defaults }, signal);
     const buildKey = cached.results.get(hostId);
     const built = builtTemplate(job, {
       hostKey,
@@ -122,17 +124,17 @@ export class CapsuleBuilder implements TemplateBuilder {
     return { capsule: await capsules.start(request, signal), done: 0 };
   }
 
-  async #awaitHealth(
-    healthcheck: Healthcheck,
+  async #awaitReadiness(
+    check: ReadinessCheck,
     { processes }: BuildCapsule,
     scope: TemplateDefaults,
     signal: AbortSignal,
   ): Promise<void> {
-    const { command, timeoutMs } = healthcheck;
-    const check = { cmd: "/bin/sh", args: ["-c", command], scope, timeoutMs };
+    const { command, timeoutMs } = check;
+    const program = { ...programOf(command), scope, timeoutMs };
     const attempt = async (): Promise<string | undefined> =>
-      problemWith(await runCommand(processes, check, async () => {}, signal), timeoutMs);
-    await untilHealthy(healthcheck, attempt, this.#deps.clock, signal);
+      problemWith(await runCommand(processes, program, async () => {}, signal), timeoutMs);
+    await untilReady(check, attempt, this.#deps.clock, signal);
   }
 
   /** A capsule of the new template runs a command. @throws WrennError `build_not_starting`. */
@@ -215,6 +217,13 @@ async function performSteps(
     await keep(step);
   }
   return state;
+}
+
+/** The command of a health check as it is started. The field of a build has a shell command. */
+function programOf(command: RecipeCommand): Pick<BuildCommand, "cmd" | "args"> {
+  if (command.form !== "exec") return { cmd: "/bin/sh", args: ["-c", command.text] };
+  const [cmd = "", ...args] = command.argv;
+  return { cmd, args };
 }
 
 function builtTemplate(

@@ -1,7 +1,6 @@
-import { WrennError } from "@wrenn/core";
-
-const INSTRUCTION = /^\s*(\w+)(?:\s+([\s\S]*))?$/;
-const KNOWN: ReadonlySet<string> = new Set(["RUN", "START", "ENV", "WORKDIR", "USER", "COPY"]);
+import { defined, WrennError } from "@wrenn/core";
+import { formatProblem, parseReadinessCheck, parseRecipeLines, RecipeError } from "@wrenn/recipe";
+import type { ReadinessCheck, RecipeInstruction } from "@wrenn/recipe";
 
 export type BuildPhase = "pre-build" | "recipe" | "post-build";
 
@@ -12,7 +11,11 @@ export interface PlannedStep {
   readonly phase: BuildPhase;
   /** An instruction with its arguments. */
   readonly cmd: string;
+  /** Of RUN, where it names a limit: milliseconds. */
+  readonly timeoutMs?: number;
 }
+
+type Instruction = Pick<PlannedStep, "cmd" | "timeoutMs">;
 
 const before: readonly string[] = ["RUN apt update", "USER wrenn-user", "WORKDIR /home/wrenn-user"];
 const after: readonly string[] = [
@@ -26,40 +29,57 @@ const after: readonly string[] = [
  * The steps of a build (docs/reference/builds.md#recipes).
  *
  * @param skipPrePost - leaves out what is done before and after the recipe.
- * @throws WrennError `recipe_invalid` naming the first line that is no instruction.
+ * @throws WrennError `recipe_invalid` naming each place that is wrong.
  */
 export function planSteps(
   recipe: readonly string[],
   { skipPrePost, hasArchive }: { readonly skipPrePost: boolean; readonly hasArchive: boolean },
 ): readonly PlannedStep[] {
-  const cmds = recipe.map((line, at) => {
-    const [, keyword = "", rest = ""] = INSTRUCTION.exec(line) ?? [];
-    const instruction = keyword.toUpperCase();
-    const problem = problemWith(instruction, rest.trim(), hasArchive);
-    if (problem !== undefined) throw new WrennError("recipe_invalid", { line: at + 1, problem });
-    return `${instruction} ${rest.trim()}`;
-  });
-  const phases: readonly (readonly [BuildPhase, readonly string[]])[] = [
-    ["pre-build", skipPrePost ? [] : before],
-    ["recipe", cmds],
-    ["post-build", skipPrePost ? [] : after],
+  const { instructions } = refusing(() => parseRecipeLines(recipe));
+  const copy = hasArchive ? undefined : instructions.find(({ kind }) => kind === "COPY");
+  if (copy !== undefined)
+    throw new WrennError("recipe_invalid", {
+      problems: `recipe:${copy.range.start.line}:${copy.range.start.column}: COPY from an archive, and the build has no archive`,
+      advice: "Send the files as the field archive of a form.",
+    });
+  const around = (lines: readonly string[]): readonly Instruction[] =>
+    skipPrePost ? [] : lines.map((cmd) => ({ cmd }));
+  const phases: readonly (readonly [BuildPhase, readonly Instruction[]])[] = [
+    ["pre-build", around(before)],
+    ["recipe", instructions.map(instructionOf)],
+    ["post-build", around(after)],
   ];
   return phases
-    .flatMap(([phase, lines]) => lines.map((cmd) => ({ phase, cmd })))
+    .flatMap(([phase, all]) => all.map((one) => ({ phase, ...one })))
     .map((one, at) => ({ step: at + 1, ...one }));
 }
 
-function problemWith(instruction: string, rest: string, hasArchive: boolean): string | undefined {
-  if (!KNOWN.has(instruction)) return "is no instruction";
-  if (rest === "") return `has nothing after ${instruction}`;
-  if (instruction === "ENV" && !/^[A-Za-z_][A-Za-z0-9_]*=/.test(rest)) return "is not ENV NAME=value";
-  if (instruction === "USER" && !/^[A-Za-z_][A-Za-z0-9_-]{0,31}$/.test(rest)) return "names no user";
-  if (instruction === "COPY") {
-    const paths = rest.split(/\s+/);
-    if (paths.length < 2) return "is not COPY source destination";
-    if (paths.slice(0, -1).some((path) => path.startsWith("/") || path.split("/").includes("..")))
-      return "copies from outside of the archive";
-    if (!hasArchive) return "copies from an archive, and the build has no archive";
+/**
+ * The health check of a build: when its template is ready.
+ *
+ * @param healthcheck - empty for none.
+ * @throws WrennError `recipe_invalid` naming the place that is wrong.
+ */
+export function readHealthcheck(healthcheck: string): ReadinessCheck | undefined {
+  return healthcheck.trim() === "" ? undefined : refusing(() => parseReadinessCheck(healthcheck));
+}
+
+function refusing<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof RecipeError)) throw error;
+    const [first] = error.problems;
+    throw new WrennError("recipe_invalid", {
+      problems: error.problems.map(formatProblem).join("; "),
+      advice: first?.remedy ?? "",
+    });
   }
-  return undefined;
+}
+
+/** The keyword in capitals, one blank, and the arguments as they are. */
+function instructionOf(one: RecipeInstruction): Instruction {
+  const { kind, written } = one;
+  const cmd = `${kind} ${written.trim().slice(kind.length).trim()}`;
+  return { cmd, ...defined({ timeoutMs: one.kind === "RUN" ? one.timeoutMs : undefined }) };
 }

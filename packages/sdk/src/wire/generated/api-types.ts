@@ -3281,7 +3281,7 @@ export interface ApiRoutes {
       readonly base_template?: string;
       /** One instruction each: RUN, START, ENV, WORKDIR, USER, COPY; at most 200 entries. */
       readonly recipe: readonly string[];
-      /** Command that exits with 0 when the template is ready; at most 4096 characters. */
+      /** Command that exits with 0 when the template is ready, with flags before it: --interval, --timeout, --start-period, --retries, --deadline; at most 4096 characters. */
       readonly healthcheck?: string;
       /** 0 or less: 1; at most 64. */
       readonly vcpus?: number;
