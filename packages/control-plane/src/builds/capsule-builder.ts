@@ -43,7 +43,7 @@ interface BegunBuild {
   readonly keep: (step: PlannedStep) => Promise<void>;
 }
 
-/** Builds templates in capsules (decision 51). */
+/** Builds templates in capsules (decision 52). */
 export class CapsuleBuilder implements TemplateBuilder {
   readonly #deps: CapsuleBuilderDeps;
   readonly #cache: StepCache;
