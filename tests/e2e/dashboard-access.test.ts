@@ -102,7 +102,7 @@ for (const colorScheme of THEMES) {
     };
     const dialog = page.getByRole("dialog");
     await dialog.getByLabel("vCPUs").fill("999");
-    await dialog.getByText("Times, environment, network").click();
+    await dialog.getByText("More options").click();
     await dialog.getByRole("button", { name: "Start" }).click();
     await dialog.getByRole("alert").waitFor();
     await settled("a refused launch");
@@ -116,7 +116,7 @@ for (const colorScheme of THEMES) {
     await dialog.waitFor();
     await settled("the question before something is destroyed");
     await page.goto(`${lab.server.url}/capsules/${id}`);
-    await page.getByRole("button", { name: "As a command" }).click();
+    await page.getByRole("button", { name: "Commands" }).click();
     await dialog.waitFor();
     await settled("commands");
     await page.goto(`${lab.server.url}/keys?new=1`);

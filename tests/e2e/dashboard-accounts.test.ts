@@ -92,14 +92,14 @@ test(
       .waitFor();
     await page.getByLabel("Present password").fill("not it");
     await page.getByLabel("New password").fill("the next password of words");
-    await page.getByLabel("The same again").fill("the next password of words");
-    await page.getByRole("button", { name: "Change it" }).click();
+    await page.getByLabel("Repeat the password").fill("the next password of words");
+    await page.getByRole("button", { name: "Change password" }).click();
     await page
       .getByRole("alert")
       .getByText(/^req-[0-9a-f]+/)
       .waitFor();
     await page.getByLabel("Present password").fill(lab.admin.password);
-    await page.getByRole("button", { name: "Change it" }).click();
+    await page.getByRole("button", { name: "Change password" }).click();
     await page.getByText("The password is changed.").waitFor();
     await visited.page.getByRole("button", { name: /account, teams and appearance/ }).click();
     await visited.page.getByRole("menuitem", { name: "Log out" }).click();

@@ -36,18 +36,18 @@ test(
     const stranger = await lab.browser.visit("about:blank");
     const address = (await row.getByRole("link").getAttribute("href")) ?? assert.fail("no address");
     await row.getByRole("button", { name: "Make public" }).click();
-    await row.getByText("Everybody").waitFor();
+    await row.getByText("Public", { exact: true }).waitFor();
     await stranger.page.goto(address);
     assert.match((await stranger.page.textContent("body")) ?? "", /hello from a capsule/);
 
     await row.getByRole("button", { name: "Make private" }).click();
-    await row.getByText("The team").waitFor();
-    await row.getByRole("button", { name: "Share for an hour" }).click();
+    await row.getByText("Team", { exact: true }).waitFor();
+    await row.getByRole("button", { name: "Create link (1 h)" }).click();
     const link = await page.getByRole("status").locator(".font-mono").innerText();
     await stranger.page.goto(link);
     assert.match((await stranger.page.textContent("body")) ?? "", /hello from a capsule/);
     await page.getByRole("button", { name: "Revoke" }).click();
-    await page.getByText("No link works now.").waitFor();
+    await page.getByText("No active links.").waitFor();
     assert.deepEqual(visited.complaints, []);
   },
 );
@@ -83,7 +83,7 @@ test(
     await page.getByLabel("Everything that is not listed is").selectOption("deny");
     await page.getByLabel(/^Allowed/).fill("192.0.2.1 example.org");
     const applied = page.waitForResponse((response) => response.request().method() === "PUT");
-    await page.getByRole("button", { name: "Apply at once" }).click();
+    await page.getByRole("button", { name: "Apply" }).click();
     await applied;
     await lab.server.shell(
       id,
@@ -113,15 +113,15 @@ test("one click goes back to a moment, and one forks the present", { skip }, asy
   const { page } = visited;
   await lab.server.shell(id, "echo before > /dev/shm/when");
   await page.getByLabel("Name of the checkpoint").fill("before");
-  await page.getByRole("button", { name: "Keep this moment" }).click();
+  await page.getByRole("button", { name: "Create checkpoint" }).click();
   const row = page.getByRole("row").filter({ hasText: "before" });
   await row.waitFor();
   await lab.server.shell(id, "echo after > /dev/shm/when");
-  await row.getByRole("button", { name: "Go back" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Go back" }).click();
+  await row.getByRole("button", { name: "Restore" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Restore" }).click();
   await page.getByRole("dialog").waitFor({ state: "detached" });
   assert.equal((await lab.server.shell(id, "cat /dev/shm/when")).stdout, "before\n");
-  await page.getByText("Went back to a moment").first().waitFor();
+  await page.getByText("Checkpoint restored").first().waitFor();
   await page.getByRole("button", { name: "Fork from now" }).click();
   await page.waitForURL((url) => url.pathname.startsWith("/capsules/cl-") && !url.pathname.includes(id));
   await terminalShows(visited, PROMPT);

@@ -113,7 +113,7 @@ test("over plain HTTP pages load again, and texts are copied", { skip }, async (
   assert.equal(await search.inputValue(), id);
   // Where the browser refuses that, too, the text is shown.
   await page.evaluate("document.execCommand = () => false");
-  await page.getByRole("button", { name: "As a command" }).click();
+  await page.getByRole("button", { name: "Commands" }).click();
   await page.getByRole("button", { name: "Copy: Look at it, wrenn" }).click();
   const shown = page.getByLabel("The text, to copy by hand");
   assert.equal(await shown.inputValue(), `wrenn inspect ${id}`);
@@ -131,7 +131,7 @@ test("the commands that pages show do what they say", { skip }, async (t) => {
   let scripts = 0;
   const commandsOf = async (view: string): Promise<readonly string[]> => {
     await page.goto(`${lab.server.url}/capsules/${id}${view}`);
-    await page.getByRole("button", { name: "As a command" }).click();
+    await page.getByRole("button", { name: "Commands" }).click();
     const texts = await page.getByRole("dialog").locator("code").allInnerTexts();
     return texts.slice(1);
   };
@@ -174,9 +174,9 @@ test("the commands that pages show do what they say", { skip }, async (t) => {
   await page.goto(`${lab.server.url}/capsules?start=1`);
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name", { exact: true }).fill("by-command");
-  await dialog.getByText("Times, environment, network").click();
+  await dialog.getByText("More options").click();
   await dialog.getByLabel("Environment, NAME=value, one a line").fill("GREETING=it's $HOME");
-  await dialog.getByText("As a command").click();
+  await dialog.getByText("Commands").click();
   const [cli = "", curl = "", typescript = ""] = await dialog.locator("code").allInnerTexts();
   for (const text of [cli, curl, typescript]) {
     await carryOut(text);

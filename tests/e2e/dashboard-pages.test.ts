@@ -117,10 +117,10 @@ test(
     await dialog.getByText("capsule_name_taken").waitFor();
     await refusedAt("Name", /taken/);
     // One in the part that is folded away is brought into view.
-    await dialog.getByText("Times, environment, network").click();
+    await dialog.getByText("More options").click();
     await field("Name").fill("with-everything");
     await field("Metadata").fill("no-pair");
-    await dialog.getByText("Times, environment, network").click();
+    await dialog.getByText("More options").click();
     await start();
     await refusedAt("Metadata", /write key=value/);
     assert.ok(await field("Metadata").isVisible());
@@ -128,10 +128,10 @@ test(
     await field("Metadata").fill("project=shop owner=ada");
     await field("Memory, MiB").fill("256");
     await field("Pause when idle, minutes").fill("10");
-    await field("End a run after, minutes").fill("60");
+    await field("Maximum run time, minutes").fill("60");
     await dialog.getByLabel("At the end of a run").selectOption("destroy");
-    await field("User of commands").fill("user");
-    await field("Directory of commands").fill("/tmp");
+    await field("Default user").fill("user");
+    await field("Default directory").fill("/tmp");
     await field("Environment, NAME=value, one a line").fill("GREETING=hello there\nN=1");
     await dialog.getByLabel("It may reach").selectOption("deny");
     await field("Allowed").fill("192.0.2.1");
@@ -266,7 +266,7 @@ test(
     const other = await page.context().newPage();
     await other.goto(`${proxy.url}/capsules`);
     await other.getByRole("link", { name: "watched" }).waitFor();
-    await page.getByText("None runs.").waitFor();
+    await page.getByText("No process is running.").waitFor();
     await proxy.refuse();
     for (const one of [page, other]) await one.getByText("No connection to the server").waitFor();
     await lab.server.exec(id, "sleep", ["900"], { background: true, tag: "meanwhile" });

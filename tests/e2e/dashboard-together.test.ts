@@ -91,11 +91,11 @@ test("the settings of a capsule, its network and who may use its ports", { skip 
   await open(`/capsules/${id}/network`);
   await hers.getByLabel("Everything that is not listed is").selectOption("deny");
   await hers.getByLabel("Allowed", { exact: true }).fill("192.0.2.1");
-  await hers.getByRole("button", { name: "Apply at once" }).click();
+  await hers.getByRole("button", { name: "Apply" }).click();
   await shows(others.getByLabel("Allowed", { exact: true }), "192.0.2.1");
 
   await open(`/capsules/${id}/ports`);
-  const port = hers.getByLabel("Open a port before something listens on it");
+  const port = hers.getByLabel("Another port");
   await port.fill("8000");
   await seenBy(others.getByText("8000 is public"), async () => await port.press("Enter"));
   await lab.server.exec(id, "python3", ["-m", "http.server", "8000"], { background: true });
@@ -105,7 +105,7 @@ test("the settings of a capsule, its network and who may use its ports", { skip 
   await others.getByRole("row").filter({ hasText: "The team" }).waitFor();
   const links = others.getByRole("table", { name: "Signed links" });
   await seenBy(links, async () => {
-    await hers.getByRole("button", { name: "Share for an hour" }).click();
+    await hers.getByRole("button", { name: "Create link (1 h)" }).click();
   });
   await seenBy(links, async () => await hers.getByRole("button", { name: "Revoke" }).click(), "detached");
 });

@@ -142,8 +142,8 @@ export const scenes: readonly Scene[] = [
     await page.locator("ol > li").nth(4).waitFor();
   }),
   view("network", row("198.51.100.7")),
-  view("settings", heading("What it is")),
-  { ...view("terminal", dialogOf("As a command")), name: "as-a-command" },
+  view("settings", heading("Details")),
+  { ...view("terminal", dialogOf("Commands")), name: "as-a-command" },
   { ...view("settings", dialogOf("Destroy")), name: "confirmation" },
   {
     ...view("terminal", heading("This capsule is paused")),

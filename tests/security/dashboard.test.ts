@@ -153,7 +153,7 @@ test(
       await page.getByRole("link", { name: view, exact: true }).click();
       if (view === "Terminal") await terminalShows(visited, /[#$] /);
       if (view === "Metrics") await page.locator("canvas").first().waitFor();
-      await page.getByRole("button", { name: "As a command" }).click();
+      await page.getByRole("button", { name: "Commands" }).click();
       await page.getByRole("dialog").waitFor();
       await page.keyboard.press("Escape");
       await page.getByRole("dialog").waitFor({ state: "detached" });

@@ -82,7 +82,7 @@ export function commandsFor({ id, status }: CapsuleInfo, view: CapsuleView): rea
     ],
     timeline: [
       {
-        title: "Keep this moment",
+        title: "Create checkpoint",
         cli: ["checkpoint", "create", id, "--name", "before"],
         method: "POST",
         path: `${path}/checkpoints`,
@@ -90,7 +90,7 @@ export function commandsFor({ id, status }: CapsuleInfo, view: CapsuleView): rea
         code: 'const { id } = await capsule.checkpoint("before");\nconsole.log(id);',
       },
       {
-        title: `Go back to checkpoint ${MOMENT}`,
+        title: `Restore checkpoint ${MOMENT}`,
         cli: ["restore", id, MOMENT],
         method: "POST",
         path: `${path}/checkpoints/${MOMENT}/restore`,
@@ -147,7 +147,7 @@ export function commandsFor({ id, status }: CapsuleInfo, view: CapsuleView): rea
   };
   const always = [
     {
-      title: "Look at it",
+      title: "Inspect it",
       cli: ["inspect", id],
       method: "GET",
       path,

@@ -19,5 +19,5 @@ export const keyLifetimes: readonly { readonly label: string; readonly seconds: 
   { label: "30 days", seconds: 30 * DAY_SEC },
   { label: "90 days", seconds: 90 * DAY_SEC },
   { label: "a year", seconds: 365 * DAY_SEC },
-  { label: "without an end", seconds: undefined },
+  { label: "never", seconds: undefined },
 ];
