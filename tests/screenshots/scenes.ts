@@ -17,6 +17,7 @@ export interface Scene {
   readonly showsHistory?: true;
 }
 
+const PROVIDER = "(guest)/auth/[provider]/callback";
 const CAPSULE = "(team)/capsules/[id]/[[view]]";
 /** Lines that a terminal shows work by, and what each of them prints. */
 const WORK = [
@@ -75,6 +76,12 @@ export const scenes: readonly Scene[] = [
   guest("forgot-password", "/forgot-password", /./),
   guest("reset-password", "/reset-password?token=none", /./),
   guest("welcome", "/welcome#none", "Create the first administrator"),
+  { ...guest("provider", "/auth/github/callback?error=no_account", /./), route: PROVIDER, hasProblem: true },
+  {
+    ...guest("port-sign-in", "/v1/ports/sign-in", /./),
+    path: ({ shop }) => `/v1/ports/sign-in?capsule=${shop.id}&port=8000&path=%2F&binding=${"a".repeat(43)}`,
+  },
+  guest("device", "/device?user_code=BCDF-GHJK", /./),
   {
     name: "no-such-page",
     route: "+error",

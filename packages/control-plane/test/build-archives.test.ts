@@ -8,7 +8,6 @@ import { eventually } from "@wrenn/core/testing";
 import { QueuedTransactions } from "@wrenn/database";
 import { BuildArchives } from "../src/builds/build-archives.ts";
 import { BuildLab } from "./support/build-lab.ts";
-import { TestPlatform } from "./support/test-platform.ts";
 
 const LONG = process.env["WRENN_TEST_LONG"] === "1";
 const MIB = 2 ** 20;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import { readHealthcheck } from "../src/builds/recipe.ts";
-import { environmentOf, StepState } from "../src/builds/step-state.ts";
+import { environmentOf, RecipeSettings } from "../src/builds/recipe-settings.ts";
 import { untilReady } from "../src/builds/until-ready.ts";
 
 /* What builds are made of, without machines. */
@@ -35,7 +35,7 @@ test("a check is tried until it succeeds, fails too often behind its start perio
 });
 
 test("a variable is made of those before it; the build's own are not kept in the template", () => {
-  const state = new StepState(
+  const state = new RecipeSettings(
     environmentOf("PATH=/bin\0HOME=/root\0EMPTY=\0WRENN_TEMPLATE_ID=x\0LINES=a\nb\0"),
   );
   state.setVariable("PATH", "/opt/bin:$PATH");

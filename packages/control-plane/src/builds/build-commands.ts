@@ -1,6 +1,6 @@
 import { defined } from "@wrenn/core";
 import type { CapsuleProcesses } from "@wrenn/protocol";
-import type { StepScope } from "./step-state.ts";
+import type { StepScope } from "./recipe-settings.ts";
 
 /** What is remembered of each stream of a command, characters: why it failed is at its end. */
 const REMEMBERED = 8192;

@@ -3,8 +3,8 @@ import type { BuildCapsule } from "./build-capsules.ts";
 import { problemWith, rootScope, runCommand, startCommand } from "./build-commands.ts";
 import type { BuildCommand, TakeOutput } from "./build-commands.ts";
 import type { PlannedStep } from "./recipe.ts";
-import { StepState } from "./step-state.ts";
-import type { StepScope } from "./step-state.ts";
+import type { RecipeSettings } from "./recipe-settings.ts";
+import type { StepScope } from "./recipe-settings.ts";
 import { StepFailed } from "./template-builder.ts";
 
 /** Of a command of a recipe that names no time limit itself. */
@@ -18,7 +18,7 @@ export const FILES = "/tmp/build-files";
 
 export interface BuildStepsDeps {
   readonly capsule: Pick<BuildCapsule, "processes" | "files">;
-  readonly state: StepState;
+  readonly state: RecipeSettings;
   readonly take: TakeOutput;
   readonly signal: AbortSignal;
 }

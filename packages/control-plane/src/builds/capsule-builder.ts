@@ -10,7 +10,7 @@ import { readHealthcheck } from "./recipe.ts";
 import type { PlannedStep } from "./recipe.ts";
 import { StepCache } from "./step-cache.ts";
 import type { CachedSteps } from "./step-cache.ts";
-import { environmentOf, StepState } from "./step-state.ts";
+import { environmentOf, RecipeSettings } from "./recipe-settings.ts";
 import { StepFailed } from "./template-builder.ts";
 import type {
   BuildJob,
@@ -186,10 +186,10 @@ async function performSteps(
   { capsule, done, keep }: BegunBuild,
   report: BuildReport,
   signal: AbortSignal,
-): Promise<StepState> {
+): Promise<RecipeSettings> {
   const printed = { cmd: "env", args: ["-0"], scope: rootScope, timeoutMs: OWN_MS };
   const { stdout } = await runCommand(capsule.processes, printed, async () => {}, signal);
-  const state = new StepState(environmentOf(stdout));
+  const state = new RecipeSettings(environmentOf(stdout));
   const take = async (stream: "stdout" | "stderr", text: string): Promise<void> =>
     await report.output(stream, text);
   const perform = new BuildSteps({ capsule, state, take, signal });

@@ -26,7 +26,7 @@ export interface StepScope {
 }
 
 /** What ENV, USER and WORKDIR have set until now. */
-export class StepState {
+export class RecipeSettings {
   user = "root";
   /** Of WORKDIR; the home of the user until then. */
   cwd: string | undefined;
