@@ -15,12 +15,10 @@ const server = process.env["WRENN_URL"] ?? "http://localhost:8080";
  */
 const several = { minShareCount: 2 };
 const groups = [
-  {
-    ...several,
-    name: "runtime",
-    test: /node_modules[\\/](?:svelte|@sveltejs|esm-env|clsx)[\\/]/,
-    priority: 3,
-  },
+  { ...several, name: "runtime", test: /node_modules[\\/](?:svelte|esm-env|clsx)[\\/]/, priority: 3 },
+  // Without its payload, which the page sets before the rest is loaded: the rest reads it as it is loaded.
+  { ...several, name: "kit", test: /node_modules[\\/]@sveltejs[\\/](?!.*payload\.js)/, priority: 3 },
+  { name: "payload", test: /@sveltejs[\\/].*payload\.js/, priority: 4 },
   { ...several, name: "widgets", test: /node_modules[\\/]/, priority: 2 },
   { ...several, name: "sdk", test: /packages[\\/]sdk[\\/]/, priority: 2 },
   { ...several, name: "lib", test: /src[\\/]lib[\\/]/, priority: 1 },

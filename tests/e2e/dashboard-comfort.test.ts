@@ -114,7 +114,7 @@ test("over plain HTTP pages load again, and texts are copied", { skip }, async (
   // Where the browser refuses that, too, the text is shown.
   await page.evaluate("document.execCommand = () => false");
   await page.getByRole("button", { name: "Commands" }).click();
-  await page.getByRole("button", { name: "Copy: Look at it, wrenn" }).click();
+  await page.getByRole("button", { name: "Copy: Inspect it, wrenn" }).click();
   const shown = page.getByLabel("The text, to copy by hand");
   assert.equal(await shown.inputValue(), `wrenn inspect ${id}`);
   assert.deepEqual(visited.complaints, []);
@@ -175,7 +175,7 @@ test("the commands that pages show do what they say", { skip }, async (t) => {
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name", { exact: true }).fill("by-command");
   await dialog.getByText("More options").click();
-  await dialog.getByLabel("Environment, NAME=value, one a line").fill("GREETING=it's $HOME");
+  await dialog.getByLabel("Environment").fill("GREETING=it's $HOME");
   await dialog.getByText("Commands").click();
   const [cli = "", curl = "", typescript = ""] = await dialog.locator("code").allInnerTexts();
   for (const text of [cli, curl, typescript]) {

@@ -132,8 +132,8 @@ test(
     await dialog.getByLabel("At the end of a run").selectOption("destroy");
     await field("Default user").fill("user");
     await field("Default directory").fill("/tmp");
-    await field("Environment, NAME=value, one a line").fill("GREETING=hello there\nN=1");
-    await dialog.getByLabel("It may reach").selectOption("deny");
+    await field("Environment").fill("GREETING=hello there\nN=1");
+    await dialog.getByLabel("Outbound network").selectOption("deny");
     await field("Allowed").fill("192.0.2.1");
     await start();
     await page.waitForURL(/\/capsules\/cl-/);

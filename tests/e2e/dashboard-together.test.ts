@@ -99,10 +99,10 @@ test("the settings of a capsule, its network and who may use its ports", { skip 
   await port.fill("8000");
   await seenBy(others.getByText("8000 is public"), async () => await port.press("Enter"));
   await lab.server.exec(id, "python3", ["-m", "http.server", "8000"], { background: true });
-  const row = others.getByRole("row").filter({ hasText: "Everybody" });
+  const row = others.getByRole("row").filter({ hasText: "Public" });
   await row.waitFor();
   await hers.getByRole("button", { name: "Make private" }).click();
-  await others.getByRole("row").filter({ hasText: "The team" }).waitFor();
+  await others.getByRole("row").filter({ hasText: "Team" }).waitFor();
   const links = others.getByRole("table", { name: "Signed links" });
   await seenBy(links, async () => {
     await hers.getByRole("button", { name: "Create link (1 h)" }).click();
