@@ -90,6 +90,11 @@ export class TerminalConnection {
     }
   }
 
+  /** Ends it as if it had broken. */
+  drop(): void {
+    this.#settle(lost("it was replaced"));
+  }
+
   /** Ignored while there is no connection. */
   send(message: object | Uint8Array<ArrayBuffer>): void {
     this.#socket?.send(message instanceof Uint8Array ? message : JSON.stringify(message));

@@ -2,10 +2,18 @@
 const ACKNOWLEDGE_BYTES = 32 << 10;
 
 interface Item {
-  /** None: a gap. */
-  readonly bytes: Uint8Array | undefined;
+  /** Absent for a gap or a change of size. */
+  readonly bytes?: Uint8Array;
   /** Offset behind it. */
   readonly end: number;
+  /** Called when the reader reaches it. */
+  readonly onReached?: () => void;
+}
+
+/** What a reader is told between chunks of output, in its place. */
+export interface TerminalOutputListener {
+  readonly onResized?: ((cols: number, rows: number) => void) | undefined;
+  readonly onDropped?: ((bytes: number) => void) | undefined;
 }
 
 /** Output of a terminal on its way to the reader. What the reader takes is acknowledged, which makes room for more. */
@@ -15,6 +23,7 @@ export class TerminalOutput {
   liveOffset = 0;
   readonly #items: Item[] = [];
   readonly #acknowledge: (offset: number) => void;
+  readonly #listener: TerminalOutputListener;
   #received: number;
   #taken: number;
   #acknowledged: number;
@@ -25,7 +34,8 @@ export class TerminalOutput {
   #wake: () => void = () => undefined;
 
   /** @param from - offset of the first byte. */
-  constructor(from: number, acknowledge: (offset: number) => void) {
+  constructor(from: number, acknowledge: (offset: number) => void, listener: TerminalOutputListener = {}) {
+    this.#listener = listener;
     this.#received = from;
     this.#taken = from;
     this.#acknowledged = from;
@@ -67,9 +77,15 @@ export class TerminalOutput {
   /** Bytes up to an offset are not kept by the server. */
   skipTo(offset: number): void {
     if (offset <= this.#received) return;
-    this.#droppedBytes += offset - this.#received;
+    const bytes = offset - this.#received;
+    this.#droppedBytes += bytes;
     this.#received = offset;
-    this.#add({ bytes: undefined, end: offset });
+    this.#add({ end: offset, onReached: () => this.#listener.onDropped?.(bytes) });
+  }
+
+  /** What follows is printed at another size. */
+  resized(cols: number, rows: number): void {
+    this.#add({ end: this.#received, onReached: () => this.#listener.onResized?.(cols, rows) });
   }
 
   /** Nothing follows. */
@@ -105,6 +121,7 @@ export class TerminalOutput {
     for (;;) {
       for (let item = this.#items.shift(); item; item = this.#items.shift()) {
         this.#take(item);
+        item.onReached?.();
         if (item.bytes) return item.bytes;
       }
       if (this.#failure) throw this.#failure.error;

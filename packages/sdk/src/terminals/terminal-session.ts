@@ -1,5 +1,5 @@
 import { WrennError } from "../errors/wrenn-error.ts";
-import { sleep } from "../transport/abort.ts";
+import { linkSignals, sleep } from "../transport/abort.ts";
 import { problemOf } from "../transport/answer.ts";
 import type { ConnectionSettings } from "../transport/connection.ts";
 import { backoffMs } from "../transport/retry.ts";
@@ -32,6 +32,13 @@ export interface TerminalListener {
    * written next is. Without it, the writable fails. It must not throw.
    */
   readonly onUnknownInput?: ((bytes: number) => void) | undefined;
+  /**
+   * Called with the size that the output behind it was printed at, in its place between the chunks that are read: first with that of the
+   * beginning, then with each that this or another client sets. It must not throw.
+   */
+  readonly onResized?: ((cols: number, rows: number) => void) | undefined;
+  /** Called in the place of output that the server no longer had, with its length in bytes. It must not throw. */
+  readonly onDropped?: ((bytes: number) => void) | undefined;
 }
 
 /** How long a detaching client waits until the terminal has taken its input. */
@@ -54,6 +61,8 @@ export class TerminalSession {
   #connection: TerminalConnection | undefined;
   readonly #onConnection: ((isConnected: boolean) => void) | undefined;
   #isConnected = true;
+  /** Ends the wait before the next attempt. */
+  #wake = new AbortController();
   #abortion: { readonly reason: unknown } | undefined;
   #facts: TerminalFacts | undefined;
   #size: Size | undefined;
@@ -64,14 +73,15 @@ export class TerminalSession {
     path: string,
     first: FirstMessage,
     from: number,
-    { onConnection, onUnknownInput }: TerminalListener = {},
+    { onConnection, onUnknownInput, onResized, onDropped }: TerminalListener = {},
   ) {
     this.#settings = settings;
     this.#onConnection = onConnection;
     this.input = new TerminalInput(onUnknownInput);
     this.#path = path;
     this.#first = { ...first, session_id: newSessionId() };
-    this.output = new TerminalOutput(from, (offset) => this.#connection?.send({ type: "ack", offset }));
+    const acknowledge = (offset: number): void => this.#connection?.send({ type: "ack", offset });
+    this.output = new TerminalOutput(from, acknowledge, { onResized, onDropped });
     const started = new Promise<TerminalFacts>((resolve) => {
       this.#resolveStarted = resolve;
     });
@@ -96,6 +106,13 @@ export class TerminalSession {
     const size = { cols, rows };
     this.#size = size;
     this.input.follow(() => this.#sendSize(size));
+  }
+
+  /** Replaces the connection, or ends the wait for the next one. */
+  reconnect(): void {
+    if (!this.#facts) return;
+    this.#connection?.drop();
+    this.#wake.abort();
   }
 
   /** The session is over; what it was used for goes on. Input that was written is waited for, as far as there is a connection. */
@@ -153,8 +170,20 @@ export class TerminalSession {
         this.#connectionIs(false);
         const delayMs = Math.min(backoffMs(attempt, error.retryAfterMs), resumeMs);
         onRetry?.({ method: "GET", path: this.#path, attempt, delayMs, error });
-        await sleep(delayMs, this.#over.signal);
+        await this.#wait(delayMs);
       }
+    }
+  }
+
+  /** Waits before the next attempt, unless {@link reconnect} was or is called. */
+  async #wait(delayMs: number): Promise<void> {
+    using link = linkSignals(this.#over.signal, this.#wake.signal);
+    try {
+      await sleep(delayMs, link.signal);
+    } catch {
+      this.#over.signal.throwIfAborted();
+    } finally {
+      this.#wake = new AbortController();
     }
   }
 
@@ -197,7 +226,10 @@ export class TerminalSession {
       this.#connectionIs(true);
     } else if (message.type === "input_ack") this.input.confirm(message.offset);
     else if (message.type === "dropped") this.output.skipTo(message.to);
-    else if (message.type === "resized" && isSame(message, this.#size)) this.#size = undefined;
+    else if (message.type === "resized") {
+      if (isSame(message, this.#size)) this.#size = undefined;
+      this.output.resized(message.cols, message.rows);
+    }
   }
 
   /** Reports each change once the terminal has been reached. */

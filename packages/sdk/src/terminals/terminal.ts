@@ -86,6 +86,14 @@ export class Terminal implements AsyncDisposable {
   }
 
   /**
+   * Replaces the connection: for a caller that knows that the network has changed. While a broken connection is made again, the next
+   * attempt is made at once. Nothing is lost or repeated.
+   */
+  reconnect(): void {
+    this.#session.reconnect();
+  }
+
+  /**
    * Ends the program and everything that it started, at once. {@link exited} has the result.
    *
    * @throws WrennError of the server, unless the program has ended already; `connection_failed`.

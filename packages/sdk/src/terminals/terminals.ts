@@ -71,7 +71,7 @@ export class Terminals {
    * of the signal.
    */
   async connect(tag: string | number, options: ConnectTerminalOptions = {}): Promise<Terminal> {
-    requireKnownOptions("pty.connect", options, ["from", "onConnection", "onUnknownInput", "signal"]);
+    requireKnownOptions("pty.connect", options, ["from", "signal", ...listenerNames]);
     const { from = "oldest", signal } = options;
     if (from !== "oldest" && !(Number.isSafeInteger(from) && from >= 0))
       throw invalidOption("pty.connect", "from", `must be 'oldest' or an offset, not ${String(from)}`);
@@ -87,6 +87,13 @@ export class Terminals {
   }
 }
 
+const listenerNames = [
+  "onConnection",
+  "onUnknownInput",
+  "onResized",
+  "onDropped",
+] as const satisfies readonly (keyof TerminalListener)[];
+
 const startOptionNames = [
   "cmd",
   "args",
@@ -95,7 +102,6 @@ const startOptionNames = [
   "envs",
   "cwd",
   "user",
-  "onConnection",
-  "onUnknownInput",
   "signal",
+  ...listenerNames,
 ] as const satisfies readonly (keyof StartTerminalOptions)[];

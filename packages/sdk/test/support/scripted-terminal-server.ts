@@ -113,6 +113,11 @@ export class ScriptedTerminalServer implements AsyncDisposable {
     for (const socket of this.connections) socket.emit("go-on");
   }
 
+  /** Reports a size, behind what was printed. */
+  resized(cols: number, rows: number): void {
+    for (const socket of this.connections) socket.send(JSON.stringify({ type: "resized", cols, rows }));
+  }
+
   exit(code: number): void {
     this.exitCode = code;
     for (const socket of this.connections) socket.emit("go-on");

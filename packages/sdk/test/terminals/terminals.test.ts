@@ -287,13 +287,17 @@ test("a server that does not know the session, without input on its way, is no f
   await terminal.detach();
 });
 
-test("dropped output is counted", async () => {
+test("dropped output is counted and reported in its place", async () => {
   await using server = await ScriptedTerminalServer.start(randomBytes(1000));
   server.faults = [{ dropsTo: 600 }];
   server.exitCode = 0;
-  const terminal = await terminals(server).connect("pty-1");
+  const dropped: number[] = [];
+  const terminal = await terminals(server).connect("pty-1", { onDropped: (bytes) => dropped.push(bytes) });
+  // Only when the reader has come so far.
+  await terminal.exited;
+  assert.deepEqual(dropped, []);
   assert.ok((await all(terminal.readable)).equals(server.output.subarray(600)));
-  assert.deepEqual([terminal.droppedBytes, terminal.offset], [600, 1000]);
+  assert.deepEqual([terminal.droppedBytes, terminal.offset, dropped], [600, 1000, [600]]);
 });
 
 test("detaching leaves the terminal; connecting continues at an offset", async () => {
