@@ -79,6 +79,8 @@ export class ScriptedTerminalServer implements AsyncDisposable {
     http.on("upgrade", (request: IncomingMessage, connection: Duplex, head: Buffer) => {
       const fault = scripted.faults.shift() ?? {};
       if (fault.status !== undefined) {
+        // The client may have given it up.
+        connection.on("error", () => undefined);
         connection.end(`HTTP/1.1 ${fault.status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
         return;
       }
