@@ -138,3 +138,14 @@ export async function terminalShows(visited: VisitedPage, text: RegExp): Promise
     },
   );
 }
+
+/** What a page may do that is visited with them: read and write the clipboard. */
+export const CLIPBOARD: BrowserContextOptions = { permissions: ["clipboard-read", "clipboard-write"] };
+
+export async function setClipboard({ page }: VisitedPage, text: string): Promise<void> {
+  await page.evaluate(`navigator.clipboard.writeText(${JSON.stringify(text)})`);
+}
+
+export async function clipboardOf({ page }: VisitedPage): Promise<string> {
+  return await page.evaluate<string>("navigator.clipboard.readText()");
+}

@@ -27,7 +27,8 @@ function followingWrenn(session: Session): Wrenn {
   return new Wrenn({ url: server.url, accessToken, resumeMs: 0, retries: 0, silenceMs: SILENCE_MS });
 }
 
-/** The API with the token of the login, renewed as it is needed. */
+/** The API with the token of the login, renewed as it is needed. A page that is kept open resumes its streams after any time. */
 export function wrennOf(session: Session): Wrenn {
-  return new Wrenn({ url: session.server.url, accessToken: session.accessToken });
+  const { accessToken, server } = session;
+  return new Wrenn({ url: server.url, accessToken, resumeMs: Infinity, silenceMs: SILENCE_MS });
 }

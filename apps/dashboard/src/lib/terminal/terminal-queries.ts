@@ -25,17 +25,17 @@ const COLOUR_COMMANDS = [4, 10, 11, 12] as const;
 const FIRST_REPORT = 11;
 const LAST_REPORT = 21;
 
-/** Leaves questions unanswered while `isReplay` says so. */
-export function swallowQueries({ parser }: Terminal, isReplay: () => boolean): IDisposable {
+/** Leaves questions unanswered while `isSilent` says so. */
+export function swallowQueries({ parser }: Terminal, isSilent: () => boolean): IDisposable {
   const handlers = [
-    ...CONTROL_SEQUENCES.map((id) => parser.registerCsiHandler(id, () => isReplay())),
-    ...DEVICE_STRINGS.map((id) => parser.registerDcsHandler(id, () => isReplay())),
+    ...CONTROL_SEQUENCES.map((id) => parser.registerCsiHandler(id, () => isSilent())),
+    ...DEVICE_STRINGS.map((id) => parser.registerDcsHandler(id, () => isSilent())),
     ...COLOUR_COMMANDS.map((command) =>
-      parser.registerOscHandler(command, (text) => isReplay() && /(?:^|;)\?/.test(text)),
+      parser.registerOscHandler(command, (text) => isSilent() && /(?:^|;)\?/.test(text)),
     ),
     parser.registerCsiHandler({ final: "t" }, ([operation]) => {
       const asked = typeof operation === "number" ? operation : 0;
-      return isReplay() && asked >= FIRST_REPORT && asked <= LAST_REPORT;
+      return isSilent() && asked >= FIRST_REPORT && asked <= LAST_REPORT;
     }),
   ];
   return {

@@ -2,14 +2,19 @@ import { FitAddon } from "@xterm/addon-fit";
 import { SearchAddon } from "@xterm/addon-search";
 import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { WebLinksAddon } from "@xterm/addon-web-links";
-import { WebglAddon } from "@xterm/addon-webgl";
 import { Terminal } from "@xterm/xterm";
+import type { IDisposable } from "@xterm/xterm";
+import { clipboardText } from "./clipboard-write.ts";
+import { isComposed, takeComposedInput } from "./composed-input.ts";
+import { withoutPasteEnd } from "./pasted-text.ts";
+import { openableAddress, safeTitle } from "./safe-text.ts";
+import { handleKey } from "./terminal-keys.ts";
 import { swallowQueries } from "./terminal-queries.ts";
 import { terminalTheme } from "./terminal-theme.ts";
+import { TerminalWebgl } from "./terminal-webgl.ts";
 
 const SCROLLBACK_LINES = 10_000;
 const FONT = 'ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
-
 export interface ScreenSize {
   readonly cols: number;
   readonly rows: number;
@@ -17,16 +22,20 @@ export interface ScreenSize {
 
 export interface ScreenOptions {
   readonly isDark: boolean;
+  /** Whether it shows what was printed before it was there, at first. */
+  readonly isReplay: boolean;
+  /** Whether questions of programs are answered here, outside of a replay: another screen of the same terminal may. */
+  readonly answers: () => boolean;
   /** What was typed or pasted, and answers to questions of programs. */
   readonly onInput: (data: string) => void;
   readonly onTitle: (title: string) => void;
-  /** A link was followed by a person who holds Ctrl or Cmd: http or https. */
+  /** A link was clicked: http or https, as it opens. */
   readonly onLink: (address: string) => void;
-  /** A program wants to put text into the clipboard (OSC 52). */
+  /** A program asks to put text into the clipboard (OSC 52). */
   readonly onClipboardWrite: (text: string) => void;
-  /** Someone wants to copy what is selected. */
+  /** Someone copies what is selected. */
   readonly onCopy: (text: string) => void;
-  /** Someone wants to search. */
+  /** Someone searches. */
   readonly onFind: () => void;
 }
 
@@ -35,96 +44,104 @@ export class TerminalScreen {
   readonly #terminal: Terminal;
   readonly #fit = new FitAddon();
   readonly #search = new SearchAddon();
-  #webgl: WebglAddon | undefined;
-  /** After a lost context elements draw for good: contexts are lost where there are too many. */
-  #canUseWebgl = true;
-  #isReplay = false;
+  readonly #webgl: TerminalWebgl;
+  #composed: IDisposable | undefined;
+  #isReplay: boolean;
 
   constructor(options: ScreenOptions) {
-    const { isDark, onInput, onTitle, onLink, onClipboardWrite } = options;
-    const link = { activate: (_event: MouseEvent, address: string) => openable(address) && onLink(address) };
-    this.#terminal = new Terminal({
+    const { isDark, answers, onInput, onTitle, onLink, onClipboardWrite } = options;
+    this.#isReplay = options.isReplay;
+    const activate = (_event: MouseEvent, text: string): void => {
+      const address = openableAddress(text);
+      if (address !== undefined) onLink(address);
+    };
+    const terminal = new Terminal({
       allowProposedApi: true,
       cursorBlink: true,
       fontFamily: FONT,
       fontSize: 13,
-      linkHandler: { ...link, allowNonHttpProtocols: false },
+      linkHandler: { activate, allowNonHttpProtocols: false },
       macOptionIsMeta: true,
       minimumContrastRatio: 4.5,
       rescaleOverlappingGlyphs: true,
       scrollback: SCROLLBACK_LINES,
       theme: terminalTheme(isDark),
     });
-    this.#terminal.loadAddon(this.#fit);
-    this.#terminal.loadAddon(this.#search);
-    this.#terminal.loadAddon(new Unicode11Addon());
-    this.#terminal.unicode.activeVersion = "11";
-    this.#terminal.loadAddon(new WebLinksAddon(link.activate));
-    swallowQueries(this.#terminal, () => this.#isReplay);
-    this.#terminal.parser.registerOscHandler(52, (text) => {
+    this.#terminal = terminal;
+    this.#webgl = new TerminalWebgl(terminal);
+    terminal.loadAddon(this.#fit);
+    terminal.loadAddon(this.#search);
+    terminal.loadAddon(new Unicode11Addon());
+    terminal.unicode.activeVersion = "11";
+    terminal.loadAddon(new WebLinksAddon(activate));
+    swallowQueries(terminal, () => this.#isReplay || !answers());
+    terminal.parser.registerOscHandler(52, (text) => {
       // Programs may not read the clipboard: a question gets no answer.
       const written = this.#isReplay ? undefined : clipboardText(text);
       if (written !== undefined) onClipboardWrite(written);
       return true;
     });
-    this.#terminal.attachCustomKeyEventHandler((event) => handleKey(event, this.#terminal, options));
-    this.#terminal.onData(onInput);
+    const keyActions = {
+      selection: () => terminal.getSelection(),
+      copy: options.onCopy,
+      clearSelection: () => terminal.clearSelection(),
+      find: options.onFind,
+    };
+    terminal.attachCustomKeyEventHandler((event) => !isComposed(event) && handleKey(event, keyActions));
+    terminal.onData((data) => {
+      // The program may have ended that asked for reports in the replay.
+      if (!this.#isReplay || !isReport(data)) onInput(data);
+    });
     // Mouse reports in the old encoding: bytes, not text.
-    this.#terminal.onBinary(onInput);
-    this.#terminal.onTitleChange(onTitle);
+    terminal.onBinary((data) => {
+      if (!this.#isReplay) onInput(data);
+    });
+    terminal.onTitleChange((title) => onTitle(safeTitle(title)));
   }
 
   get size(): ScreenSize {
     return { cols: this.#terminal.cols, rows: this.#terminal.rows };
   }
 
-  /** Draws into an element, which is visible and has a size. */
+  /** Draws into an element. */
   open(element: HTMLElement): void {
-    if (this.#terminal.element) element.append(this.#terminal.element);
-    else this.#terminal.open(element);
+    this.#terminal.open(element);
+    // The emulator's own way leaves the pasted text in a field of the page, and does not look for the end of a paste in it.
+    this.#composed = takeComposedInput(this.#terminal);
+    element.addEventListener("paste", (event) => this.#takePaste(event), { capture: true });
   }
 
-  /** Shown screens draw by WebGL; hidden ones give their context back, since browsers have few. */
+  /** Shown screens draw by WebGL; hidden ones give their context back. */
   show(isShown: boolean): void {
-    if (!isShown) {
-      this.#webgl?.dispose();
-      this.#webgl = undefined;
-      return;
-    }
-    if (this.#webgl || !this.#canUseWebgl) return;
-    try {
-      const webgl = new WebglAddon();
-      webgl.onContextLoss(() => {
-        this.#canUseWebgl = false;
-        webgl.dispose();
-        this.#webgl = undefined;
-        this.#terminal.refresh(0, this.#terminal.rows - 1);
-      });
-      this.#terminal.loadAddon(webgl);
-      this.#webgl = webgl;
-    } catch {
-      this.#canUseWebgl = false;
-    }
+    if (isShown) this.#webgl.start();
+    else this.#webgl.stop();
   }
 
-  /** Takes the size of its element. @returns the size, where it is another than before. */
-  fit(): ScreenSize | undefined {
-    const before = this.size;
-    this.#fit.fit();
-    return before.cols === this.#terminal.cols && before.rows === this.#terminal.rows ? undefined : this.size;
+  /** The size that its element has room for; undefined before there is a font to measure. */
+  get room(): ScreenSize | undefined {
+    return this.#fit.proposeDimensions();
   }
 
-  /**
-   * Resolves when the bytes are on the screen.
-   *
-   * @param isReplay - they were printed before this screen was there: what they ask for is not answered.
-   */
-  async write(bytes: Uint8Array | string, isReplay = false): Promise<void> {
-    await new Promise<void>((resolve) => {
-      // An empty write marks where the replay begins and ends among what still waits.
-      this.#terminal.write("", () => (this.#isReplay = isReplay));
-      this.#terminal.write(bytes, resolve);
-    });
+  /** Takes a size once what was written before is on the screen. */
+  async resize({ cols, rows }: ScreenSize): Promise<void> {
+    await this.write("");
+    this.#terminal.resize(cols, rows);
+  }
+
+  /** Resolves when the bytes are on the screen. */
+  async write(bytes: Uint8Array | string): Promise<void> {
+    await new Promise<void>((resolve) => this.#terminal.write(bytes, resolve));
+  }
+
+  /** Is empty again, and shows what was printed before. */
+  beginReplay(): void {
+    this.#isReplay = true;
+    this.#terminal.reset();
+  }
+
+  /** What is written from here on is printed now: what it asks for is answered. */
+  endReplay(): void {
+    this.#terminal.write("", () => (this.#isReplay = false));
   }
 
   setTheme(isDark: boolean): void {
@@ -138,7 +155,7 @@ export class TerminalScreen {
 
   /** Puts text in as if it were typed: line ends become those of the Enter key, brackets are set where the program asked for them. */
   paste(text: string): void {
-    this.#terminal.paste(text);
+    this.#terminal.paste(this.#terminal.modes.bracketedPasteMode ? withoutPasteEnd(text) : text);
   }
 
   /** Sends keys that the browser keeps for itself, or that a phone does not have. */
@@ -147,13 +164,9 @@ export class TerminalScreen {
     this.focus();
   }
 
-  /** An arrow, as the program wants it (DECCKM). */
+  /** An arrow, in the notation that the program has chosen (DECCKM). */
   pressArrow(letter: "A" | "B" | "C" | "D"): void {
     this.press(`\u001b${this.#terminal.modes.applicationCursorKeysMode ? "O" : "["}${letter}`);
-  }
-
-  selection(): string {
-    return this.#terminal.getSelection();
   }
 
   focus(): void {
@@ -161,37 +174,21 @@ export class TerminalScreen {
   }
 
   dispose(): void {
-    this.#webgl?.dispose();
+    this.#webgl.stop();
+    this.#composed?.dispose();
     this.#terminal.dispose();
   }
-}
 
-/** Keys of the page itself; the others are the program's. @returns whether the terminal gets the key. */
-function handleKey(event: KeyboardEvent, terminal: Terminal, { onCopy, onFind }: ScreenOptions): boolean {
-  if (event.type !== "keydown" || !event.shiftKey || !(event.ctrlKey || event.metaKey)) return true;
-  const perform = { KeyC: () => onCopy(terminal.getSelection()), KeyF: onFind }[event.code];
-  if (perform === undefined) return true;
-  event.preventDefault();
-  perform();
-  return false;
-}
-
-function openable(address: string): boolean {
-  const protocol = URL.parse(address)?.protocol;
-  return protocol === "http:" || protocol === "https:";
-}
-
-/** At most so much may be put into the clipboard. */
-const CLIPBOARD_BYTES = 1 << 20;
-
-/** The text of OSC 52 (`c;BASE64`); undefined for a question, and for what is too large or no text. */
-function clipboardText(command: string): string | undefined {
-  const data = command.slice(command.indexOf(";") + 1);
-  if (data === "?" || data.length > (CLIPBOARD_BYTES * 4) / 3) return undefined;
-  try {
-    const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
+  #takePaste(event: ClipboardEvent): void {
+    event.preventDefault();
+    event.stopPropagation();
+    this.paste(event.clipboardData?.getData("text/plain") ?? "");
   }
+}
+
+/** Reports of focus and mouse: nobody pressed a key for them. */
+function isReport(data: string): boolean {
+  return (
+    data === "\u001b[I" || data === "\u001b[O" || data.startsWith("\u001b[<") || data.startsWith("\u001b[M")
+  );
 }
