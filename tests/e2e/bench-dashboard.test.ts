@@ -6,6 +6,7 @@ import { tryCommand } from "@wrenn/system";
 import { noBrowser } from "../support/browser.ts";
 import { projectRoot } from "../support/sources.ts";
 
+const skip = process.env["WRENN_TEST_LONG"] === "1" ? noBrowser : "only with --long: measures for minutes";
 const [directory, dataDirectory] = await Promise.all(
   ["run", "data"].map(async (use) => await mkdtemp(`/tmp/wrenn-bench-test-${use}-`)),
 );
@@ -35,7 +36,7 @@ async function left(): Promise<readonly string[]> {
 
 test(
   "bench measures scripts, list and terminal of the dashboard in a browser, and leaves no control plane",
-  { skip: noBrowser },
+  { skip },
   async () => {
     const before = await left();
     const json = join(directory, "run.json");

@@ -43,6 +43,10 @@ async function userCode(): Promise<string> {
   return body.user_code;
 }
 
+/** Their colours are those of the pages: the second theme is for --long. */
+const skipsStates = (theme: (typeof THEMES)[number]): string | false =>
+  theme === "light" || process.env["WRENN_TEST_LONG"] === "1" ? skip : "only with --long";
+
 for (const colorScheme of THEMES) {
   test(`pages before the log-in, ${colorScheme}`, { skip }, async () => {
     for (const path of [
@@ -91,7 +95,7 @@ for (const colorScheme of THEMES) {
     await page.keyboard.press("Escape");
   });
 
-  test(`dialogs, notices and menus, ${colorScheme}`, { skip }, async () => {
+  test(`dialogs, notices and menus, ${colorScheme}`, { skip: skipsStates(colorScheme) }, async () => {
     const { page } = await lab.visit("/capsules?start=1", { colorScheme, bypassCSP: true });
     const settled = async (what: string): Promise<void> => {
       // Colours of what opens are between two until it is open.

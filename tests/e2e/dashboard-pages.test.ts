@@ -125,7 +125,7 @@ test(
     await refusedAt("Metadata", /write key=value/);
     assert.ok(await field("Metadata").isVisible());
 
-    await field("Metadata").fill("project=shop owner=ada");
+    await field("Metadata").fill("project=shop\nowner=ada");
     await field("Memory, MiB").fill("256");
     await field("Pause when idle, minutes").fill("10");
     await field("Maximum run time, minutes").fill("60");
