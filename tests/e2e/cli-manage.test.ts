@@ -100,10 +100,17 @@ test("templates are listed, shown, tagged, published and deleted", async () => {
   assert.equal(code, 4);
 });
 
-test("a build is refused by a server that has no builder, with what to do instead", async () => {
-  const { code, stdout, stderr } = await byKey.try(["build", "web"], "# a comment\nRUN true\n");
-  assert.deepEqual([code, stdout], [1, ""]);
-  assert.match(stderr, /no builder.*\n +\S/);
+test("a build prints what its steps print, then the template, or why it failed", async () => {
+  const recipe = "# a comment\nRUN echo from the \\\n  recipe\n";
+  const { code, stdout, stderr } = await byKey.try(["build", "web", "--bare"], recipe);
+  assert.deepEqual([code, stdout], [0, "web\n"], stderr);
+  assert.match(stderr, /from the recipe/);
+  const failed = await byKey.try(["build", "web", "--bare"], "RUN echo no such thing >&2; exit 3\n");
+  assert.deepEqual([failed.code, failed.stdout], [1, ""]);
+  assert.match(failed.stderr, /recipe step 1 failed: exit code 3: no such thing/);
+  const refused = await byKey.try(["build", "web", "--bare"], "FROM x\n");
+  assert.deepEqual([refused.code === 0, refused.stdout], [false, ""]);
+  assert.match(refused.stderr, /recipe:1:1: unknown instruction "FROM"/);
   const [missing, error] = await byKey.failure("build", "web", "--file", join(home, "nothing"));
   assert.deepEqual([missing, error.code], [2, "file_unreadable"]);
 });

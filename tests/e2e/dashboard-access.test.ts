@@ -10,6 +10,8 @@ import { DashboardLab } from "../support/dashboard-lab.ts";
 /* Every page in both themes, as people with other eyes and hands meet it (WCAG 2.2 AA, by axe-core). */
 
 const skip = noBrowser;
+/** Of no link. */
+const NO_TOKEN = "0".repeat(64);
 const THEMES = ["light", "dark"] as const;
 const VIEWS = ["", "/ports", "/processes", "/logs", "/metrics", "/timeline", "/network", "/settings"];
 
@@ -54,8 +56,8 @@ for (const colorScheme of THEMES) {
       `/login#link=${"0".repeat(64)}`,
       "/signup",
       "/forgot-password",
-      "/reset-password?token=1",
-      "/welcome#1",
+      `/reset-password?token=${NO_TOKEN}`,
+      `/welcome#${NO_TOKEN}`,
       `/v1/ports/sign-in?capsule=${id}&port=80&path=/&binding=${"b".repeat(43)}`,
     ]) {
       const { page } = await lab.browser.visit(lab.server.url + path, { colorScheme, bypassCSP: true });

@@ -18,6 +18,8 @@ export interface Scene {
 }
 
 const PROVIDER = "(guest)/auth/[provider]/callback";
+/** Of no link. */
+const NO_TOKEN = "0".repeat(64);
 const CAPSULE = "(team)/capsules/[id]/[[view]]";
 /** Lines that a terminal shows work by, and what each of them prints. */
 const WORK = [
@@ -72,10 +74,10 @@ async function work(page: Page): Promise<void> {
 export const scenes: readonly Scene[] = [
   guest("login", "/login", "Log in"),
   guest("signup", "/signup", /./),
-  { ...guest("activate", "/activate?token=none", /./), hasProblem: true },
+  { ...guest("activate", `/activate?token=${NO_TOKEN}`, /./), hasProblem: true },
   guest("forgot-password", "/forgot-password", /./),
-  guest("reset-password", "/reset-password?token=none", /./),
-  guest("welcome", "/welcome#none", "Create the first administrator"),
+  guest("reset-password", `/reset-password?token=${NO_TOKEN}`, /./),
+  guest("welcome", `/welcome#${NO_TOKEN}`, "Create the first administrator"),
   { ...guest("provider", "/auth/github/callback?error=no_account", /./), route: PROVIDER, hasProblem: true },
   {
     ...guest("port-sign-in", "/v1/ports/sign-in", /./),

@@ -133,7 +133,7 @@ export async function terminalShows(visited: VisitedPage, text: RegExp): Promise
     `the terminal shows ${text}`,
     async () => text.test((last = await terminalText(visited).catch(String))),
     {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       details: () => last,
     },
   );

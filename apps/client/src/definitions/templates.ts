@@ -78,6 +78,7 @@ export function defineTemplates(program: Program): void {
     .option("--vcpus <count>", "virtual CPUs", count)
     .option("-m, --memory <size>", "memory, such as 512M or 2G", mebibytes)
     .option("--archive <path>", "tar archive with the files for COPY")
+    .option("--bare", "only the recipe, as root: without package lists before it and clean-up after it")
     .option("-d, --detach", "print the id of the build and do not wait");
   act<[string, BuildVerbOptions]>(program, build, async (...all) =>
     (await import("../verbs/build.ts")).build(...all),

@@ -14,6 +14,8 @@ export interface BuildVerbOptions {
   /** MiB. */
   readonly memory?: number;
   readonly archive?: string;
+  /** Without the steps around the recipe. */
+  readonly bare?: boolean;
   readonly detach?: boolean;
 }
 
@@ -35,6 +37,7 @@ export async function build(context: Context, name: string, options: BuildVerbOp
     healthcheck: options.healthcheck,
     vcpus: options.vcpus,
     memoryMib: options.memory,
+    skipPrePost: options.bare,
     archive: archive && new Uint8Array(archive),
     signal,
   });

@@ -63,6 +63,7 @@ export const ErrorMessage: ApiSchema = {
         reason: text,
         remedy: text,
         request_id: text,
+        field: text,
         status: { type: "integer" },
       },
     },

@@ -21,6 +21,7 @@ export const ErrorBody = {
         reason: { type: "string", description: "Precise entry of the error catalogue" },
         remedy: { type: "string", description: "What can be done about it" },
         request_id: { type: "string", description: "Id of the request, also in the server's log" },
+        field: { type: "string", description: "Path of the field that is refused, with `invalid_field`" },
         sandbox_ids: {
           type: "array",
           items: { type: "string" },

@@ -322,7 +322,7 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "GET /v1/admin/events": platform(200),
   "GET /v1/admin/events/history": platform(200),
   "GET /v1/admin/builds": platform(200),
-  "POST /v1/admin/builds": platform(501, {
+  "POST /v1/admin/builds": platform(201, {
     body: (_, fresh) => ({ name: `made-${fresh}`, recipe: ["RUN true"] }),
   }),
   // Those of teams are not the platform's.
@@ -350,8 +350,7 @@ export const expectations: Readonly<Record<string, Expectation>> = {
     spends: "capsule",
   }),
   "DELETE /v1/snapshots/:name": row("manage", 204, { spends: "template" }),
-  // There is no builder here.
-  "POST /v1/builds": row("manage", 501, {
+  "POST /v1/builds": row("manage", 201, {
     body: (_, fresh) => ({ name: `made-${fresh}`, recipe: ["RUN true"] }),
   }),
   "GET /v1/builds": row("read", 200),

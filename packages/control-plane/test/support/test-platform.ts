@@ -25,6 +25,7 @@ import { TestDatabase } from "@wrenn/database/testing";
 import { isPublicAddress } from "@wrenn/network";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
 import { RouteSchemas } from "../../src/http/route-schemas.ts";
+import { failingBuilder } from "./failing-builder.ts";
 
 /** A clock that tests move: time passes, or somebody sets it back. */
 export class TestClock implements Clock {
@@ -78,6 +79,7 @@ export interface PlatformParts {
   readonly retention?: RetentionRules;
   readonly work?: NonNullable<ControlPlaneOptions["work"]>;
   readonly bodyLimits?: ControlPlaneOptions["bodyLimits"];
+  /** Default: one that builds nothing. */
   readonly templateBuilder?: ControlPlaneOptions["templateBuilder"];
   readonly clientPackages?: ControlPlaneOptions["clientPackages"];
   readonly dashboard?: ControlPlaneOptions["dashboard"];
@@ -254,7 +256,7 @@ export class TestPlatform implements AsyncDisposable {
       retention,
       work = {},
       bodyLimits,
-      templateBuilder,
+      templateBuilder = failingBuilder,
       clientPackages,
       dashboard,
       corsOrigins,

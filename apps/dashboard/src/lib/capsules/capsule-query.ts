@@ -19,6 +19,14 @@ const sorts: Readonly<Record<SortKey, (one: CapsuleInfo, other: CapsuleInfo) => 
   status: (one, other) => one.status.localeCompare(other.status) || sorts.newest(one, other),
 };
 
+/** How people call the orders. */
+export const sortNames: Readonly<Record<SortKey, string>> = {
+  newest: "Newest first",
+  oldest: "Oldest first",
+  name: "Name",
+  status: "Status",
+};
+
 export const sortKeys = Object.keys(sorts) as readonly SortKey[];
 
 /** How people call a capsule: by its name, else by its id. */

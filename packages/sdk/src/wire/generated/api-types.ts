@@ -207,6 +207,7 @@ export interface ApiSchemas {
       readonly reason: string;
       readonly remedy: string;
       readonly request_id: string;
+      readonly field?: string;
       readonly status: number;
     };
   };

@@ -12,3 +12,14 @@ export const rangesMs: Readonly<Record<MetricsRange, number>> = {
   "12h": 720 * MINUTE_MS,
   "24h": 1440 * MINUTE_MS,
 };
+
+/** How people call them. */
+export const rangeNames: Readonly<Record<MetricsRange, string>> = {
+  "5m": "5 minutes",
+  "10m": "10 minutes",
+  "1h": "hour",
+  "2h": "2 hours",
+  "6h": "6 hours",
+  "12h": "12 hours",
+  "24h": "24 hours",
+};
