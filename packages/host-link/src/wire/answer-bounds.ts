@@ -35,6 +35,7 @@ const longAnswers: Partial<Readonly<Record<CallName, AnswerBounds>>> = {
   listeners: PORTS,
   storage: LAYERS,
   listTemplates: LIST,
+  cachedMoments: LIST,
   "process.start": LIST,
   "process.find": LIST,
   "process.list": LIST,

@@ -29,7 +29,7 @@ const build = {
   current_step: 1,
   total_steps: 1,
   logs: [
-    { step: 1, phase: "recipe", cmd: "RUN true", stdout: "", stderr: "", exit: 0, ok: true, elapsed_ms: 5 },
+    { step: 1, phase: "recipe", cmd: "RUN true", stdout: "", stderr: "", exit: 0, ok: true, cached: false, elapsed_ms: 5 },
   ],
   dropped_lines: 0,
   default_user: "root",
@@ -138,6 +138,7 @@ test("a build is started with its recipe, and with files in a form", async () =>
       stderr: "",
       exitCode: 0,
       isOk: true,
+      isCached: false,
       durationMs: 5,
     },
   ]);
