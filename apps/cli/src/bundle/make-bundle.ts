@@ -13,7 +13,7 @@ const SETTLED_MS = 2000;
 /** Parts of a program that name the file they are in. */
 const PLACE = /\bimport\.meta\.(dirname|filename|url)\b|\b__(dirname|filename)\b/g;
 /** They have native code, or look for a file of their own. */
-const NOT_BUNDLED = ["bufferutil", "utf-8-validate", "pg-native"];
+const NOT_BUNDLED = ["bufferutil", "utf-8-validate", "pg-native", "playwright-core"];
 
 /** Why no bundle was made although nothing failed. */
 export type NotMade = "not ours" | "another process makes it" | "a source changes";
