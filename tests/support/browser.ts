@@ -28,15 +28,20 @@ export interface TestBrowserOptions {
 /** How often a page is asked for again. */
 const ATTEMPTS = 5;
 
-/** Browsers give a page up when an interface of the machine comes or goes, as it does with every capsule: it is asked for again. */
-async function goTo(page: Page, url: string): Promise<void> {
-  for (let left = ATTEMPTS; ; left--)
-    try {
-      await page.goto(url);
-      return;
-    } catch (error) {
-      if (left === 1 || !String(error).includes("ERR_NETWORK_CHANGED")) throw error;
-    }
+/** What a browser says when an interface of the machine came or went: of the page, and of the next one while it still shows the error. */
+const GAVE_UP = /ERR_NETWORK_CHANGED|interrupted by another navigation to "chrome-error:/;
+
+/** Browsers give a page up when an interface comes or goes, as one does with every capsule: it is asked for again. */
+function askAgain(page: Page): void {
+  const goTo = page.goto.bind(page);
+  page.goto = async (url, options) => {
+    for (let left = ATTEMPTS; ; left--)
+      try {
+        return await goTo(url, options);
+      } catch (error) {
+        if (left === 1 || !GAVE_UP.test(String(error))) throw error;
+      }
+  };
 }
 
 /** A browser whose pages complain of nothing: what they report is collected, and looked at by {@link VisitedPage.complaints}. */
@@ -77,8 +82,9 @@ export class TestBrowser implements AsyncDisposable {
     const profile = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     // What is not there by then does not come; the test says what it waited for.
     profile.setDefaultTimeout(PATIENCE_MS);
+    profile.on("page", askAgain);
     const visited = new VisitedPage(await profile.newPage());
-    await goTo(visited.page, url);
+    await visited.page.goto(url);
     return visited;
   }
 
@@ -109,7 +115,7 @@ export class VisitedPage {
   /** Another page of the same profile. */
   async open(url: string): Promise<VisitedPage> {
     const visited = new VisitedPage(await this.page.context().newPage());
-    await goTo(visited.page, url);
+    await visited.page.goto(url);
     return visited;
   }
 

@@ -29,7 +29,17 @@ const build = {
   current_step: 1,
   total_steps: 1,
   logs: [
-    { step: 1, phase: "recipe", cmd: "RUN true", stdout: "", stderr: "", exit: 0, ok: true, cached: false, elapsed_ms: 5 },
+    {
+      step: 1,
+      phase: "recipe",
+      cmd: "RUN true",
+      stdout: "",
+      stderr: "",
+      exit: 0,
+      ok: true,
+      cached: false,
+      elapsed_ms: 5,
+    },
   ],
   dropped_lines: 0,
   default_user: "root",
