@@ -121,7 +121,8 @@ test("one click goes back to a moment, and one forks the present", { skip }, asy
   await page.getByRole("dialog").getByRole("button", { name: "Restore" }).click();
   await page.getByRole("dialog").waitFor({ state: "detached" });
   assert.equal((await lab.server.shell(id, "cat /dev/shm/when")).stdout, "before\n");
-  await page.getByText("Checkpoint restored").first().waitFor();
+  await page.getByText("Checkpoint restored: before").first().waitFor();
+  await page.getByText("Checkpoint created: before").first().waitFor();
   await page.getByRole("button", { name: "Fork from now" }).click();
   await page.waitForURL((url) => url.pathname.startsWith("/capsules/cl-") && !url.pathname.includes(id));
   await terminalShows(visited, PROMPT);

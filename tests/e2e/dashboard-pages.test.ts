@@ -50,6 +50,7 @@ test(
     await page.getByLabel("Search capsules").fill("project=shop");
     await page.getByLabel("Order").selectOption("name");
     await page.getByRole("link", { name: "c-other" }).waitFor({ state: "detached" });
+    assert.equal(await page.getByText("project=shop", { exact: true }).count(), 2);
     assert.deepEqual(await namesIn(page), ["a-shop", "b-shop"]);
     await page.reload();
     await page.getByRole("link", { name: "b-shop" }).waitFor();

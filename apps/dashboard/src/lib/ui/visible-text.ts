@@ -16,13 +16,8 @@ const SEQUENCES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\
  * Text that a guest or a member wrote, as a page can show it: characters that hide, or turn the text around them, become visible.
  * The place around it isolates its direction (`guest-text`).
  */
-export function visibleText(text: string, most = MOST): string {
-  const cut = text.length > most ? `${text.slice(0, most)}…` : text;
-  return cut
-    .toWellFormed()
-    .replaceAll(STACKED, "$1")
-    .replaceAll(STRAY_JOINER, named)
-    .replaceAll(UNSEEN, named);
+export function visibleText(text: string): string {
+  return withoutHidden(text.length > MOST ? `${text.slice(0, MOST)}…` : text);
 }
 
 /** The same of lines that a program printed: without colours, and with what it left of a line that it printed again and again. */
@@ -31,7 +26,15 @@ export function visibleOutput(text: string): string {
     .replaceAll(SEQUENCES, "")
     .replaceAll(/\r+\n/g, "\n")
     .replaceAll(/[^\n]*\r/g, "");
-  return visibleText(plain, Infinity);
+  return withoutHidden(plain);
+}
+
+function withoutHidden(text: string): string {
+  return text
+    .toWellFormed()
+    .replaceAll(STACKED, "$1")
+    .replaceAll(STRAY_JOINER, named)
+    .replaceAll(UNSEEN, named);
 }
 
 /** "U+202E" in brackets, or the picture of a control character. */

@@ -34,10 +34,25 @@ const TEXTS: Readonly<Record<string, string>> = {
   "port.link_revoked": "A link was revoked to port",
 };
 
+/** The names of checkpoints by their ids, as the events of their creation have them: later events have ids only. */
+export function checkpointNames(events: readonly WrennEvent[]): ReadonlyMap<string, string> {
+  return new Map(
+    events.flatMap(({ type, data, resource }) => {
+      const id = resource?.id.split("/")[1];
+      const { name } = data as { readonly name?: string };
+      return type === "checkpoint.created" && id !== undefined && name ? [[id, name] as const] : [];
+    }),
+  );
+}
+
 /** What happened, in words; kinds that are not known here by their names. */
-export function eventText({ type, data, resource }: WrennEvent): string {
+export function eventText(
+  { type, data, resource }: WrennEvent,
+  names: ReadonlyMap<string, string> = new Map(),
+): string {
   const text = TEXTS[type] ?? type;
-  const [, part, number] = resource?.id.split("/") ?? [];
+  const [, id, number] = resource?.id.split("/") ?? [];
+  const part = id === undefined ? undefined : (names.get(id) ?? id);
   if (type === "port.access_changed")
     return `Port ${number} was made ${(data as { readonly access?: string }).access ?? "reachable"}`;
   if (number !== undefined) return `${text} ${number}${part === "tcp" ? "" : ` (${part})`}`;
