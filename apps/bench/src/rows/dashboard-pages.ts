@@ -9,7 +9,7 @@ import type { Row } from "../row.ts";
 
 const FEW = 20;
 
-/** A row of pages that need no machine; each sample has a browser of its own. */
+/** A row of pages that need no machine; each sample has its own browser. */
 function pageRow(
   facts: Omit<Row, "prepare" | "missing">,
   capsules: number,

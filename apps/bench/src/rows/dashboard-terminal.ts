@@ -17,7 +17,7 @@ const PAUSE_MS = 60;
 const LETTER: TerminalKey = { key: "q", code: "KeyQ", text: "q", windowsVirtualKeyCode: 81 };
 const ENTER: TerminalKey = { key: "Enter", code: "Enter", text: "\r", windowsVirtualKeyCode: 13 };
 
-/** A row of a capsule's terminal in the dashboard; each sample has a browser of its own. */
+/** A row of a capsule's terminal in the dashboard; each sample has its own browser. */
 function terminalRow(
   facts: Omit<Row, "prepare" | "missing">,
   begin: (server: OwnServer, capsule: string) => Promise<void>,

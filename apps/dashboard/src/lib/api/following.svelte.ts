@@ -4,7 +4,7 @@ import type { TeamEvents } from "./team-events.svelte.ts";
 
 /** How long to wait before the next attempt; then the longest again and again. */
 const WAITS_MS = [500, 2000, 5000, 10_000];
-/** After so long an attempt has worked: the next failure is a first one. */
+/** An attempt that lasted longer has worked: the failure after it counts as the first. */
 const STEADY_MS = 20_000;
 
 /**
