@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WrennError } from "@wrenn/core";
+import { endOf } from "../src/builds/build-commands.ts";
 import { readHealthcheck } from "../src/builds/recipe.ts";
 import { environmentOf, RecipeSettings } from "../src/builds/recipe-settings.ts";
 import { untilReady } from "../src/builds/until-ready.ts";
@@ -60,4 +61,13 @@ test("a variable is made of those before it; the build's own are not kept in the
       OTHER: "/home/ada ada",
     },
   });
+});
+
+test("the end of a long output begins with a whole line, or with a whole word", () => {
+  assert.equal(endOf("one\ntwo\n", 8), "one\ntwo\n");
+  assert.equal(endOf("secret one\ntwo three four\n", 20), "two three four\n");
+  assert.equal(endOf("a\nexactly\n", 8), "exactly\n");
+  assert.equal(endOf("token=abcdef one two three", 16), "one two three");
+  assert.equal(endOf("token=abcdef one two three\n", 16), "one two three\n");
+  assert.equal(endOf("x".repeat(30), 16), "x".repeat(16));
 });

@@ -14,6 +14,7 @@ import { environmentOf, RecipeSettings } from "./recipe-settings.ts";
 import { StepFailed } from "./template-builder.ts";
 import type {
   BuildJob,
+  FinalPhase,
   BuildReport,
   BuiltTemplate,
   FoundVersion,
@@ -87,11 +88,20 @@ export class CapsuleBuilder implements TemplateBuilder {
     const keep = async (step: PlannedStep): Promise<void> =>
       await this.#cache.keep(job, capsule, step, cached, signal);
     const { defaults } = await performSteps(job, { capsule, done: begun.done, keep }, report, signal);
-    if (check) await this.#awaitReadiness(check, capsule, defaults, signal);
+    if (check)
+      await inPhase(
+        report,
+        "settle",
+        async () => await this.#awaitReadiness(check, capsule, defaults, signal),
+      );
 
     const hostKey = `tpl-${random.uuid()}`;
     await report.storing({ hostKey, hostId });
-    const facts = await capsule.freeze(hostKey, { memory: check !== undefined, defaults }, signal);
+    const facts = await inPhase(
+      report,
+      "freeze",
+      async () => await capsule.freeze(hostKey, { memory: check !== undefined, defaults }, signal),
+    );
     const buildKey = cached.results.get(hostId);
     const built = builtTemplate(job, {
       hostKey,
@@ -101,7 +111,9 @@ export class CapsuleBuilder implements TemplateBuilder {
       defaults,
       buildKey,
     });
-    for (let test = 1; test <= SMOKE_TESTS; test++) await this.#smokeTest(job, built, signal);
+    await inPhase(report, "smoke test", async () => {
+      for (let test = 1; test <= SMOKE_TESTS; test++) await this.#smokeTest(job, built, signal);
+    });
     return built;
   }
 
@@ -171,6 +183,21 @@ export class CapsuleBuilder implements TemplateBuilder {
       throw new WrennError("build_not_starting", { problem }, { cause: error });
     }
   }
+}
+
+/** Reports the work of a phase, also when it fails. */
+async function inPhase<T>(report: BuildReport, name: FinalPhase, work: () => Promise<T>): Promise<T> {
+  await report.phaseStarted(name);
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    // Why the work failed says more than that the build is over.
+    await report.phaseEnded({ ok: false }).catch(() => {});
+    throw error;
+  }
+  await report.phaseEnded({ ok: true });
+  return result;
 }
 
 async function reportAsCached(steps: readonly PlannedStep[], report: BuildReport): Promise<void> {

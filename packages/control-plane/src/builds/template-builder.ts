@@ -33,6 +33,9 @@ export interface StepEnd {
   readonly cached?: boolean;
 }
 
+/** What a build does behind its steps: the readiness check, storing the template, starting capsules of it. */
+export type FinalPhase = "settle" | "freeze" | "smoke test";
+
 /**
  * Takes what happens in a build. Each call resolves when the next one may follow, and rejects when the build is over: it was cancelled,
  * or another control plane has declared it interrupted.
@@ -44,6 +47,9 @@ export interface BuildReport {
   /** Output of the current step, cut wherever it was read. */
   output(stream: "stdout" | "stderr", text: string): Promise<void>;
   stepEnded(end: StepEnd): Promise<void>;
+  /** Phases follow each other, outside of steps. */
+  phaseStarted(name: FinalPhase): Promise<void>;
+  phaseEnded(end: { readonly ok: boolean }): Promise<void>;
   /** Files are about to be made under this key: they are removed unless the build succeeds. */
   storing(files: { readonly hostKey: string; readonly hostId: string }): Promise<void>;
 }
