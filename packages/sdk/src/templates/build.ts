@@ -50,7 +50,7 @@ export interface Build {
 
 /** A line of the output of a build. */
 export interface BuildLogLine {
-  /** From 0, without gaps. */
+  /** From 0. There is one gap where lines are beyond the limit. */
   readonly seq: number;
   /** 0 outside of steps. */
   readonly step: number;
