@@ -17,7 +17,7 @@ const STEP_CHARS = 64 << 10;
 const LATER_STEP_CHARS = 4 << 10;
 const MAX_OUTPUTS = 4 << 20;
 /** Lines that are written together. */
-const AT_ONCE = 200;
+const AT_ONCE = 500;
 
 const streams = ["stdout", "stderr"] as const;
 
