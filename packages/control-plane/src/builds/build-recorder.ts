@@ -2,7 +2,6 @@ import type { Clock } from "@wrenn/core";
 import { buildLogQueries, buildQueries } from "@wrenn/database";
 import type { BuildDurations, BuildLine, BuildProgress, BuildStep, Database, LineEnd } from "@wrenn/database";
 import { KeptLines, StepOutput } from "./kept-lines.ts";
-import type { PlannedStep } from "./recipe.ts";
 import { SecretMask } from "./secret-mask.ts";
 import type { FinalPhase, BuildReport, StepEnd } from "./template-builder.ts";
 
@@ -48,7 +47,10 @@ export interface RecordedBuild {
   readonly secrets?: readonly string[];
 }
 
-interface CurrentStep extends PlannedStep {
+interface CurrentStep {
+  readonly step: number;
+  readonly phase: string;
+  readonly cmd: string;
   readonly startedAt: number;
   readonly stdout: StepOutput;
   readonly stderr: StepOutput;
@@ -87,18 +89,19 @@ export class BuildRecorder implements BuildReport {
     await this.#progress({ ...(capsuleId && { capsuleId }), ...(hostId && { hostId }) });
   }
 
-  async stepStarted(step: PlannedStep): Promise<void> {
+  async stepStarted({ step, phase, cmd: whole }: Parameters<BuildReport["stepStarted"]>[0]): Promise<void> {
     const chars = this.#outputs < MAX_OUTPUTS ? STEP_CHARS : LATER_STEP_CHARS;
-    const cmd = this.#mask.mask(step.cmd);
+    const cmd = this.#mask.mask(whole);
     this.#step = {
-      ...step,
+      step,
+      phase,
       cmd,
       startedAt: this.#deps.clock.monotonic(),
       stdout: new StepOutput(chars),
       stderr: new StepOutput(chars),
     };
     this.#add("system", cmd);
-    await this.#progress({ currentStep: step.step });
+    await this.#progress({ currentStep: step });
   }
 
   async output(stream: "stdout" | "stderr", text: string): Promise<void> {

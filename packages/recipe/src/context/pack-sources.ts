@@ -22,7 +22,16 @@ export async function* packSources(
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   await using reader = new ContextReader(context);
-  for (const { directory, copy } of copies)
+  for (const { directory, copy } of copies) {
+    // Also of a copy without members: whoever unpacks its directory finds it.
+    yield tarHeader({
+      path: directory,
+      type: "directory",
+      mode: 0o755,
+      size: 0,
+      mtimeSec: 0,
+      target: undefined,
+    });
     for (const member of copy.members) {
       signal?.throwIfAborted();
       const header = headerOf(directory, member);
@@ -33,6 +42,7 @@ export async function* packSources(
       const padding = tarPadding(header.size);
       if (padding > 0) yield new Uint8Array(padding);
     }
+  }
   yield tarEnd();
 }
 
