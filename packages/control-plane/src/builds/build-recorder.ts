@@ -16,7 +16,7 @@ const STEP_CHARS = 64 << 10;
 const LATER_STEP_CHARS = 4 << 10;
 const MAX_OUTPUTS = 4 << 20;
 /** Lines that are written together. */
-const AT_ONCE = 200;
+const AT_ONCE = 500;
 
 const streams = ["stdout", "stderr"] as const;
 
@@ -86,18 +86,19 @@ export class BuildRecorder implements BuildReport {
     await this.#progress({ ...(capsuleId && { capsuleId }), ...(hostId && { hostId }) });
   }
 
-  async stepStarted(step: ReportedStep): Promise<void> {
+  async stepStarted({ step, phase, cmd: whole }: ReportedStep): Promise<void> {
     const chars = this.#outputs < MAX_OUTPUTS ? STEP_CHARS : LATER_STEP_CHARS;
-    const cmd = this.#mask.mask(step.cmd);
+    const cmd = this.#mask.mask(whole);
     this.#step = {
-      ...step,
+      step,
+      phase,
       cmd,
       startedAt: this.#deps.clock.monotonic(),
       stdout: new StepOutput(chars),
       stderr: new StepOutput(chars),
     };
     this.#add("system", cmd);
-    await this.#progress({ currentStep: step.step });
+    await this.#progress({ currentStep: step });
   }
 
   async output(stream: "stdout" | "stderr", text: string): Promise<void> {

@@ -92,24 +92,23 @@ export class CapsuleBuilder implements TemplateBuilder {
     const program = startCommandOf(config);
     const memory = check !== undefined || program !== undefined;
     const scope = { user: config.user, cwd: config.workdir, envs: config.env };
-    if (memory)
-      await inPhase(report, "settle", async () => {
-        if (job.secrets.size > 0) {
-          // What the build had in memory is no part of the template.
-          await capsule.reboot(signal);
-          for (const step of plan.steps) await steps.start(step);
-        }
-        await settle(capsule, { check, program, scope }, this.#deps.clock, signal);
-      });
+    const { clock } = this.#deps;
+    const becomeReady = async (): Promise<void> => {
+      if (job.secrets.size > 0) {
+        // What the build had in memory is no part of the template.
+        await capsule.reboot(signal);
+        for (const step of plan.steps) await steps.start(step);
+      }
+      await settle(capsule, { check, program, scope }, clock, signal);
+    };
+    if (memory) await inPhase(report, "settle", becomeReady);
 
     const hostKey = `tpl-${random.uuid()}`;
     await report.storing({ hostKey, hostId });
     const defaults = { user: config.user, envs: config.env, ...defined({ cwd: config.workdir }) };
-    const facts = await inPhase(
-      report,
-      "freeze",
-      async () => await capsule.freeze(hostKey, { memory, defaults }, signal),
-    );
+    const freeze = async (): Promise<TemplateFacts> =>
+      await capsule.freeze(hostKey, { memory, defaults }, signal);
+    const facts = await inPhase(report, "freeze", freeze);
     const buildKey = cached.results.get(hostId);
     const built = builtTemplate(job, {
       hostKey,

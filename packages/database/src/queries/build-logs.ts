@@ -1,9 +1,7 @@
+import { sql } from "kysely";
 import type { Selectable } from "kysely";
 import type { BuildDurations, BuildLinesTable, BuildStepsTable } from "../build-tables.ts";
 import type { Db, Trx } from "../schema.ts";
-
-/** A statement has at most 65,535 parameters. */
-const LINES_AT_ONCE = 5000;
 
 export type BuildLine = Omit<Selectable<BuildLinesTable>, "build_id">;
 export type BuildStep = Omit<Selectable<BuildStepsTable>, "build_id">;
@@ -63,23 +61,18 @@ export async function appendLines(db: Db, id: string, owner: string, change: Log
   });
 }
 
+/** One array for each column: a statement with a parameter for each value takes many times as long. */
 async function insertLines(trx: Trx, id: string, lines: readonly BuildLine[]): Promise<void> {
-  for (let at = 0; at < lines.length; at += LINES_AT_ONCE)
-    await trx
-      .insertInto("build_lines")
-      .values(
-        lines.slice(at, at + LINES_AT_ONCE).map((line) => ({
-          build_id: id,
-          seq: line.seq,
-          step: line.step,
-          stream: line.stream,
-          text: line.text,
-          at: line.at,
-          ended: line.ended && JSON.stringify(line.ended),
-        })),
-      )
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
+  const ended = lines.map((line) => line.ended && JSON.stringify(line.ended));
+  await sql`
+    insert into build_lines (build_id, seq, step, stream, text, at, ended)
+    select ${id}::uuid, seq, step, stream, text, at, ended::jsonb
+    from unnest(
+      ${lines.map(({ seq }) => seq)}::integer[], ${lines.map(({ step }) => step)}::integer[],
+      ${lines.map(({ stream }) => stream)}::text[], ${lines.map(({ text }) => text)}::text[],
+      ${lines.map(({ at }) => at.toISOString())}::timestamptz[], ${ended}::text[]
+    ) as line (seq, step, stream, text, at, ended)
+    on conflict do nothing`.execute(trx);
 }
 
 /** Lines from one number on, in their order. */
