@@ -36,6 +36,17 @@ export async function* packSources(
   yield tarEnd();
 }
 
+/** The bytes of the archive that {@link packSources} makes, unless files change meanwhile. */
+export function packedSize(copies: readonly PackedCopy[]): number {
+  let size = tarEnd().length;
+  for (const { directory, copy } of copies)
+    for (const member of copy.members) {
+      const header = headerOf(directory, member);
+      size += tarHeader(header).length + header.size + tarPadding(header.size);
+    }
+  return size;
+}
+
 function headerOf(directory: string, { path, entry, mode, linkTo }: CopyMember): TarHeader {
   const { type, size, mtimeSec, target } = entry;
   const place = `${directory}/${path}`;
