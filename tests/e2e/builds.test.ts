@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { eventually } from "@wrenn/core/testing";
+import { BuildClient, cachedSteps } from "../support/build-client.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -14,64 +15,12 @@ import type { TestServer } from "../support/test-server.ts";
 const execFile = promisify(execFileCallback);
 
 let server: TestServer;
+let builds: BuildClient;
 before(async () => {
   server = await startTestServer();
+  builds = new BuildClient(server);
 });
 after(() => server.close());
-
-interface Build {
-  readonly id: string;
-  readonly status: string;
-  readonly error?: string;
-  readonly reason?: string;
-  readonly sandbox_id?: string;
-  readonly default_user: string;
-  readonly default_env: Readonly<Record<string, string>>;
-  readonly logs: readonly {
-    readonly step: number;
-    readonly exit?: number;
-    readonly ok: boolean;
-    readonly cached: boolean;
-    readonly stdout: string;
-  }[];
-}
-
-/** Begins a build without the steps around its recipe, which need Debian's servers. */
-async function begin(config: object, archive?: Uint8Array<ArrayBuffer>): Promise<string> {
-  const body = JSON.stringify({ skip_pre_post: true, ...config });
-  const form = new FormData();
-  form.set("config", body);
-  if (archive) form.set("archive", new Blob([archive]), "files.tar.gz");
-  const answer = await fetch(new URL("/v1/builds", server.url), {
-    method: "POST",
-    headers: {
-      "x-api-key": server.server.apiKey,
-      ...(archive ? {} : { "content-type": "application/json" }),
-    },
-    body: archive ? form : body,
-  });
-  const made = (await answer.json()) as Build;
-  assert.equal(answer.status, 201, JSON.stringify(made));
-  return made.id;
-}
-
-async function ended(id: string): Promise<Build> {
-  let build: Build | undefined;
-  await eventually(
-    "the build has ended",
-    async () => {
-      build = (await server.call<Build>("GET", `/v1/builds/${id}`)).body;
-      return build.status !== "pending" && build.status !== "running";
-    },
-    { timeoutMs: 120_000, details: () => JSON.stringify(build) },
-  );
-  return build ?? assert.fail();
-}
-
-async function capsules(): Promise<readonly string[]> {
-  const { body } = await server.call<readonly { id: string }[]>("GET", "/v1/capsules");
-  return body.map(({ id }) => id);
-}
 
 async function archiveOf(files: Readonly<Record<string, string>>): Promise<Uint8Array<ArrayBuffer>> {
   await using directory = await mkdtempDisposable(join(tmpdir(), "wrenn-archive-"));
@@ -86,7 +35,7 @@ async function archiveOf(files: Readonly<Record<string, string>>): Promise<Uint8
 
 test("what a recipe sets, installs and copies holds in every capsule of its template", async (t) => {
   const archive = await archiveOf({ "app/server.py": "print('served')\n", motd: "hello\n" });
-  const id = await begin(
+  const id = await builds.begin(
     {
       name: "app",
       recipe: [
@@ -100,14 +49,14 @@ test("what a recipe sets, installs and copies holds in every capsule of its temp
     },
     archive,
   );
-  const build = await ended(id);
+  const build = await builds.ended(id);
   assert.equal(build.status, "success", build.error ?? "");
   assert.deepEqual(
     build.logs.map(({ stdout }) => stdout.trim()).filter((text) => text !== ""),
     ["root", "hello\nbuilder:755\nbuilder:644\nhello from /root, $5\n/srv/app"],
   );
   assert.deepEqual([build.default_user, build.default_env["GREETING"]], ["builder", "hello from /root, $5"]);
-  assert.deepEqual(await capsules(), [], "the capsules of the build are gone");
+  assert.deepEqual(await builds.capsules(), [], "the capsules of the build are gone");
 
   const capsule = await server.capsule(t, { template: "app" });
   const { stdout } = await server.shell(
@@ -118,7 +67,7 @@ test("what a recipe sets, installs and copies holds in every capsule of its temp
 });
 
 test("a start command runs in every capsule once its check has succeeded", async (t) => {
-  const id = await begin({
+  const id = await builds.begin({
     name: "served",
     recipe: [
       "RUN mkdir -p /srv/www && echo it works > /srv/www/index.html",
@@ -126,7 +75,7 @@ test("a start command runs in every capsule once its check has succeeded", async
     ],
     healthcheck: "--interval=200ms --retries=100 wget -qO- http://127.0.0.1:8000/",
   });
-  const build = await ended(id);
+  const build = await builds.ended(id);
   assert.equal(build.status, "success", build.error ?? "");
   const capsule = await server.capsule(t, { template: "served" });
   const { stdout } = await server.shell(capsule, "wget -qO- http://127.0.0.1:8000/");
@@ -147,17 +96,17 @@ test("a build that does not succeed says why in the words of its step, and leave
   ];
   const archive = await archiveOf({ "there.txt": "x" });
   for (const [recipe, reason, message] of rows) {
-    const build = await ended(await begin({ name: "broken", recipe }, archive));
+    const build = await builds.ended(await builds.begin({ name: "broken", recipe }, archive));
     assert.deepEqual([build.status, build.reason], ["failed", reason], build.error ?? "");
     assert.match(build.error ?? "", message);
   }
   const { body } = await server.call<readonly { name: string }[]>("GET", "/v1/snapshots");
   assert.ok(!body.some(({ name }) => name === "broken"));
-  await eventually("their capsules are gone", async () => (await capsules()).length === 0);
+  await eventually("their capsules are gone", async () => (await builds.capsules()).length === 0);
 });
 
 test("a build that is cancelled ends within seconds, with its capsule", async () => {
-  const id = await begin({ name: "endless", recipe: ["RUN echo begun; sleep 600"] });
+  const id = await builds.begin({ name: "endless", recipe: ["RUN echo begun; sleep 600"] });
   await eventually("its step runs", async () => {
     const { body } = await server.call<{ lines: readonly { text: string }[] }>(
       "GET",
@@ -166,8 +115,10 @@ test("a build that is cancelled ends within seconds, with its capsule", async ()
     return body.lines.some(({ text }) => text === "begun");
   });
   assert.equal((await server.call("POST", `/v1/builds/${id}/cancel`)).status, 204);
-  assert.equal((await ended(id)).status, "cancelled");
-  await eventually("its capsule is gone", async () => (await capsules()).length === 0, { timeoutMs: 15_000 });
+  assert.equal((await builds.ended(id)).status, "cancelled");
+  await eventually("its capsule is gone", async () => (await builds.capsules()).length === 0, {
+    timeoutMs: 15_000,
+  });
 });
 
 test("a build begins behind the steps that an earlier one has done, whether their memory or their disk was kept", async (t) => {
@@ -178,36 +129,35 @@ test("a build begins behind the steps that an earlier one has done, whether thei
     "RUN echo $TWO; cat /opt/one",
     "RUN echo last",
   ];
-  const cachedOf = ({ logs }: Build): string => logs.map(({ cached }) => (cached ? "c" : "-")).join("");
-  const first = await ended(await begin({ name: "stepwise", recipe }));
+  const first = await builds.ended(await builds.begin({ name: "stepwise", recipe }));
   assert.equal(first.status, "success", first.error ?? "");
-  assert.equal(cachedOf(first), "-----");
+  assert.equal(cachedSteps(first), "-----");
   const made = first.logs[3]?.stdout ?? "";
   // The last line is another one: what comes before it is in memory.
-  const second = await ended(
-    await begin({ name: "stepwise", recipe: [...recipe.slice(0, 4), "RUN cat /opt/one"] }),
+  const second = await builds.ended(
+    await builds.begin({ name: "stepwise", recipe: [...recipe.slice(0, 4), "RUN cat /opt/one"] }),
   );
-  assert.deepEqual([second.status, cachedOf(second)], ["success", "cccc-"], second.error ?? "");
+  assert.deepEqual([second.status, cachedSteps(second)], ["success", "cccc-"], second.error ?? "");
   assert.equal(`2\n${second.logs[4]?.stdout}`, made);
   // An earlier one is: its disk was kept.
-  const third = await ended(
-    await begin({
+  const third = await builds.ended(
+    await builds.begin({
       name: "stepwise",
       recipe: [...recipe.slice(0, 2), "RUN echo $TWO; cat /opt/one; ls /opt"],
     }),
   );
-  assert.deepEqual([third.status, cachedOf(third)], ["success", "c--"], third.error ?? "");
+  assert.deepEqual([third.status, cachedSteps(third)], ["success", "c--"], third.error ?? "");
   assert.equal(third.logs[2]?.stdout, `${made}one\n`);
   // Nothing is: its template is there.
   const again = performance.now();
-  const fourth = await ended(
-    await begin({
+  const fourth = await builds.ended(
+    await builds.begin({
       name: "stepwise",
       recipe: [...recipe.slice(0, 2), "RUN echo $TWO; cat /opt/one; ls /opt"],
     }),
   );
   assert.deepEqual(
-    [fourth.status, cachedOf(fourth), fourth.sandbox_id],
+    [fourth.status, cachedSteps(fourth), fourth.sandbox_id],
     ["success", "ccc", undefined],
     fourth.error ?? "",
   );

@@ -282,7 +282,8 @@ test(
     await page.keyboard.type("echo typed | tee -a /root/typed\n");
     await lab.server.shell(id, `echo printed-meanwhile > /dev/pts/${name}`);
     if (LONG) {
-      await lab.server.exec(id, "sh", ["-c", `sleep 300; seq 400000 > /dev/pts/${name}`], {
+      // Lines so long that all of what is kept is within what the terminal scrolls back.
+      await lab.server.exec(id, "sh", ["-c", `sleep 300; seq -f %0200.0f 20000 > /dev/pts/${name}`], {
         background: true,
       });
       await new Promise((resolve) => setTimeout(resolve, 20 * 60_000));

@@ -89,6 +89,11 @@ export class CapsulesForBuilds implements BuildCapsules {
         },
         adopted,
         keep: async (kept, inner) => await fleet.of(row).cacheMoment(id, kept, inner),
+        reboot: async (inner) => {
+          inner.throwIfAborted();
+          await lifecycle.pause(teamId, id, { memory: false });
+          await lifecycle.resume(teamId, id, { memory: false });
+        },
         freeze: async (hostKey, { memory, defaults }, inner) => {
           await lifecycle.pause(teamId, id, { memory });
           const host = fleet.of(row);
@@ -134,6 +139,10 @@ export class CapsulesForBuilds implements BuildCapsules {
     const held = new Set(await this.#deps.fleet.agent(hostId).cachedMoments(keys, limit));
     const index = keys.findLastIndex((key) => held.has(key));
     return index === -1 ? undefined : { hostId, key: keys[index] ?? "", index };
+  }
+
+  async forget(hostId: string, keys: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#deps.fleet.agent(hostId).dropMoments(keys, signal);
   }
 
   async remove(teamId: string, capsuleId: string): Promise<void> {

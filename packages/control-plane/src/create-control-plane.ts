@@ -178,7 +178,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   };
   const listening = new ListeningPortsService({ database, clock, logger, fleet, capsuleRows: capsules.rows });
   opened.defer(() => listening.close());
-  const { runner, ...builds } = openBuilds(
+  const { runner, ...builds } = await openBuilds(
     { ...base, transactions, templates, instanceId, capsules: new CapsulesForBuilds({ ...capsules, fleet }) },
     options.templateBuilder,
   );

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WrennError } from "@wrenn/core";
-import { readHealthcheck } from "../src/builds/recipe.ts";
-import { environmentOf, RecipeSettings } from "../src/builds/recipe-settings.ts";
+import { inheritedEnvironment } from "../src/builds/inherited-environment.ts";
+import { planBuild, readinessOf } from "../src/builds/recipe.ts";
 import { untilReady } from "../src/builds/until-ready.ts";
 
 /* What builds are made of, without machines. */
@@ -16,7 +16,7 @@ test("a check is tried until it succeeds, fails too often behind its start perio
         now += ms;
       },
     };
-    const check = readHealthcheck(text) ?? assert.fail();
+    const check = readinessOf(text, { healthcheck: undefined }) ?? assert.fail();
     let tried = 0;
     const attempt = async (): Promise<string | undefined> =>
       ++tried >= succeedsAt ? undefined : `no ${tried}`;
@@ -34,30 +34,31 @@ test("a check is tried until it succeeds, fails too often behind its start perio
   assert.match(await tries("--interval=1m x", 99), /^6: .* within 300 s/);
 });
 
-test("a variable is made of those before it; the build's own are not kept in the template", () => {
-  const state = new RecipeSettings(
-    environmentOf("PATH=/bin\0HOME=/root\0EMPTY=\0WRENN_TEMPLATE_ID=x\0LINES=a\nb\0"),
+test("a variable is made of those before it; what belongs to the build's own processes is not kept", () => {
+  const env = inheritedEnvironment(
+    "PATH=/bin\0HOME=/root\0EMPTY=\0WRENN_TEMPLATE_ID=x\0XDG_RUNTIME_DIR=/run/user/0\0LINES=a\nb\0",
   );
-  state.setVariable("PATH", "/opt/bin:$PATH");
-  state.setVariable("WHERE", "${HOME}/$nothing-$$5 ${PATH}");
-  assert.deepEqual(state.scope.envs, { PATH: "/opt/bin:/bin", WHERE: "/root/-$5 /opt/bin:/bin" });
-  assert.equal(state.resolve("a/b"), "/root/a/b");
-  assert.deepEqual(state.defaults.cwd, undefined);
-  state.user = "ada";
-  assert.equal(state.resolve("a"), "/home/ada/a");
-  state.setVariable("OTHER", "$HOME $USER");
-  state.cwd = "/srv/";
-  assert.equal(state.resolve("a/b"), "/srv/a/b");
-  assert.equal(state.resolve("/a"), "/a");
-  assert.deepEqual(state.defaults, {
-    user: "ada",
-    cwd: "/srv/",
-    envs: {
-      PATH: "/opt/bin:/bin",
-      EMPTY: "",
-      LINES: "a\nb",
-      WHERE: "/root/-$5 /opt/bin:/bin",
-      OTHER: "/home/ada ada",
-    },
+  assert.deepEqual(env, { PATH: "/bin", EMPTY: "", LINES: "a\nb" });
+  const lines = [
+    "ENV PATH=/opt/bin:$PATH",
+    "ENV WHERE=${HOME}/$nothing-$$5 ${PATH}",
+    "USER ada",
+    "COPY a b/",
+    "ENV OTHER=$HOME $USER",
+    "WORKDIR /srv/",
+    "RUN true",
+  ];
+  const { steps, config } = planBuild({ form: "lines", lines, skipPrePost: true }, env);
+  const [copy, run] = [steps[3]?.action, steps[6]?.state];
+  assert.ok(copy?.type === "copy" && copy.target === "/home/ada/b" && copy.targetIsDirectory);
+  assert.deepEqual([run?.user, run?.cwd], ["ada", "/srv"]);
+  assert.deepEqual(run?.environment, config.env);
+  assert.deepEqual([config.user, config.workdir], ["ada", "/srv"]);
+  assert.deepEqual(config.env, {
+    PATH: "/opt/bin:/bin",
+    EMPTY: "",
+    LINES: "a\nb",
+    WHERE: "/root/-$5 /opt/bin:/bin",
+    OTHER: "/home/ada ada",
   });
 });

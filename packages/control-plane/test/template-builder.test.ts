@@ -5,12 +5,15 @@ import fc from "fast-check";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { BuildCapsules } from "../src/builds/build-capsules.ts";
 import { CapsuleBuilder } from "../src/builds/capsule-builder.ts";
-import { planSteps, readHealthcheck } from "../src/builds/recipe.ts";
+import { planBuild, readinessOf } from "../src/builds/recipe.ts";
+import type { PlannedStep } from "../src/builds/recipe.ts";
+import { requireBroughtAlong } from "../src/builds/requested-build.ts";
 import { FakeTemplateBuilder } from "./support/fake-template-builder.ts";
 import { NativeHostAgent } from "./support/native-host-agent.ts";
 import { templateBuilderContract } from "./support/template-builder-contract.ts";
 
-const both = { skipPrePost: false, hasArchive: true };
+const stepsOf = (lines: readonly string[], skipPrePost = false): readonly PlannedStep[] =>
+  planBuild({ form: "lines", lines, skipPrePost }).steps;
 
 templateBuilderContract("the fake builder", async () => {
   const builder = new FakeTemplateBuilder(() => "host");
@@ -48,6 +51,7 @@ function capsulesOf(host: NativeHostAgent): BuildCapsules {
         processes: host.processes(id),
         files: host.files(id),
         adopted: () => {},
+        reboot: async () => {},
         keep: async (moment) => await host.cacheMoment(id, moment),
         freeze: async (hostKey) => {
           await host.pauseCapsule(id, signal);
@@ -58,6 +62,7 @@ function capsulesOf(host: NativeHostAgent): BuildCapsules {
       };
     },
     remove: async () => {},
+    forget: async () => {},
     identities: async () => new Map([["host", "minimal"]]),
     findMoment: async (hostId, keys) => {
       const held = await host.cachedMoments(keys);
@@ -86,14 +91,14 @@ templateBuilderContract("the builder in capsules", async () => ({
 
 test("a recipe becomes numbered steps, with seven around it unless they are left out", () => {
   const recipe = ["  run  echo  a ", "copy a b c", "User app", "ENV A=", "WORKDIR /srv", "start sleep 1"];
-  const steps = planSteps(recipe, both);
+  const steps = stepsOf(recipe);
   assert.equal(steps.length, recipe.length + 7);
   assert.deepEqual(
     steps.map(({ step }) => step),
     steps.map((_, at) => at + 1),
   );
   assert.deepEqual(
-    planSteps(recipe, { ...both, skipPrePost: true }).map(({ phase, cmd }) => `${phase}: ${cmd}`),
+    stepsOf(recipe, true).map(({ phase, cmd }) => `${phase}: ${cmd}`),
     [
       "recipe: RUN echo  a",
       "recipe: COPY a b c",
@@ -107,7 +112,7 @@ test("a recipe becomes numbered steps, with seven around it unless they are left
 
 test("an invalid recipe is rejected with the position of each problem and a remedy", () => {
   assert.throws(
-    () => planSteps(["RUN true", "FROM debian", " # comment", "copy /etc/passwd x"], both),
+    () => stepsOf(["RUN true", "FROM debian", " # comment", "copy /etc/passwd x"]),
     (error) => {
       assert.ok(WrennError.is(error, "recipe_invalid"));
       assert.equal(
@@ -123,16 +128,19 @@ test("an invalid recipe is rejected with the position of each problem and a reme
       return true;
     },
   );
+  const plan = planBuild({ form: "lines", lines: ["RUN true", " COPY a b"], skipPrePost: true });
+  const none = { hasArchive: false, sources: undefined, secretIds: new Set<string>() };
   assert.throws(
-    () => planSteps(["RUN true", " COPY a b"], { ...both, hasArchive: false }),
-    /recipe:2:2: COPY from an archive, and the build has no archive/,
+    () => requireBroughtAlong(plan, "recipe", none),
+    /recipe:2:7: COPY takes files, and the build has none/,
   );
 });
 
 test("an invalid health check is rejected before the build", () => {
-  readHealthcheck("");
-  readHealthcheck("--interval=5s --retries=3 curl -f http://127.0.0.1");
-  assert.throws(() => readHealthcheck("--interval=5 true"), {
+  const none = { healthcheck: undefined };
+  assert.equal(readinessOf("", none), undefined);
+  readinessOf("--interval=5s --retries=3 curl -f http://127.0.0.1", none);
+  assert.throws(() => readinessOf("--interval=5 true", none), {
     reason: "recipe_invalid",
     message: /healthcheck:1:12: "5" is not a duration/,
   });
@@ -148,7 +156,7 @@ test("any text is a recipe with steps, or is refused", () => {
   fc.assert(
     fc.property(fc.array(line, { minLength: 1, maxLength: 5 }), (recipe) => {
       try {
-        const steps = planSteps(recipe, both);
+        const steps = stepsOf(recipe);
         assert.equal(steps.length, recipe.length + 7);
         for (const { cmd } of steps) assert.match(cmd, /^(RUN|START|ENV|WORKDIR|USER|COPY) \S/);
       } catch (error) {

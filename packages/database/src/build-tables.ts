@@ -6,6 +6,23 @@ type Defaulted<T> = ColumnType<T, T | undefined, T>;
 /** `interrupted`: the control plane that ran the build ended. */
 export type BuildStatus = "pending" | "running" | "success" | "failed" | "cancelled" | "interrupted";
 
+/** What belongs to the recipe of a build, beside its text. */
+export interface RecipeOptions {
+  /** Name of the recipe in messages. */
+  readonly file?: string;
+  /** Values for ARG. */
+  readonly args?: Readonly<Record<string, string>>;
+  /** What of the archive is for which step, by their numbers. */
+  readonly sources?: Readonly<
+    Record<
+      string,
+      { readonly digest: string; readonly single: boolean; readonly archives: readonly string[] }
+    >
+  >;
+  /** This step and those behind it are performed again. */
+  readonly repeatFrom?: number;
+}
+
 export interface BuildsTable {
   id: string;
   team_id: string;
@@ -14,6 +31,11 @@ export interface BuildsTable {
   tag: string;
   base_template: string;
   recipe: ColumnType<readonly string[], string, never>;
+  /** Null for a build of instructions. */
+  recipe_text: ColumnType<string | null, string | null, never>;
+  recipe_options: ColumnType<RecipeOptions, string | undefined, never>;
+  /** Sealed; null when it has ended. */
+  secrets: ColumnType<Buffer | null, Buffer | null, null>;
   healthcheck: Defaulted<string>;
   vcpus: number;
   memory_mb: number;

@@ -55,7 +55,7 @@ export * as buildLogQueries from "./queries/build-logs.ts";
 export type { BuildLine, BuildStep } from "./queries/build-logs.ts";
 export * as buildQueries from "./queries/builds.ts";
 export type { BuildEnd, BuildProgress, BuildRow, NewBuild } from "./queries/builds.ts";
-export type { BuildStatus } from "./build-tables.ts";
+export type { BuildStatus, RecipeOptions } from "./build-tables.ts";
 export * as teamQueries from "./queries/teams.ts";
 export * as upkeepQueries from "./queries/account-upkeep.ts";
 export * as deletionQueries from "./queries/deletion.ts";

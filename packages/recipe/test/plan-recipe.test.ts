@@ -14,7 +14,7 @@ test("each step has the variables, directory, user and shell of its place", () =
       "ARG WHO=world",
       "RUN one",
       "ENV A=1 B=$A",
-      "WORKDIR srv",
+      "WORKDIR /srv",
       "WORKDIR ../opt/./$WHO/",
       'SHELL ["/bin/bash", "-ec"]',
       "USER app:staff",
@@ -29,15 +29,15 @@ test("each step has the variables, directory, user and shell of its place", () =
   );
   assert.equal(base, "minimal:v2");
   const processes = steps.filter(({ action }) => action.type === "run" || action.type === "start");
-  const root = { HOME: "/root", WHO: "world" };
-  const app = { A: "1", B: "", HOME: "/home/app", WHO: "world" };
+  const root = { WHO: "world" };
+  const app = { A: "1", B: "", WHO: "world" };
   const bash = ["/bin/bash", "-ec"];
   assert.deepEqual(
     processes.map(({ action, state }) => ["program" in action && action.program, state]),
     [
       [
         { argv: ["/bin/sh", "-c", "one"] },
-        { environment: root, cwd: "/", user: "root", shell: ["/bin/sh", "-c"] },
+        { environment: root, cwd: undefined, user: "root", shell: ["/bin/sh", "-c"] },
       ],
       [{ argv: [...bash, "two"] }, { environment: app, cwd: "/opt/world", user: "app:staff", shell: bash }],
       [{ argv: ["three"] }, { environment: app, cwd: "/opt/world", user: "app:staff", shell: bash }],
@@ -76,10 +76,10 @@ test("arguments are those that were given, else their defaults, and ENV takes pr
   const environmentOf = (plan: RecipePlan): unknown => plan.steps.at(-1)?.state.environment;
   const plain = planOf(text);
   assert.equal(plain.base, "base:1");
-  assert.deepEqual(environmentOf(plain), { A: "x", C: "env", HOME: "/root", T: "1" });
+  assert.deepEqual(environmentOf(plain), { A: "x", C: "env", T: "1" });
   const given = planOf(text, { args: { T: "2", B: "b", C: "c", OTHER: "o", ANOTHER: "" } });
   assert.equal(given.base, "base:2");
-  assert.deepEqual(environmentOf(given), { A: "x", B: "b", C: "env", HOME: "/root", T: "2" });
+  assert.deepEqual(environmentOf(given), { A: "x", B: "b", C: "env", T: "2" });
   assert.deepEqual(given.unusedArgs, ["ANOTHER", "OTHER"]);
   // Arguments are for the build alone.
   assert.deepEqual(given.config.env, { C: "env" });
@@ -91,6 +91,23 @@ test("arguments are those that were given, else their defaults, and ENV takes pr
 
 test("all values of one ENV see the variables from before it", () => {
   assert.deepEqual(configOf("ENV A=1\nENV A=2 B=$A\nENV C=$A").env, { A: "2", B: "1", C: "2" });
+});
+
+test("what a log-in sets is known, follows the user, and gives way to what the recipe sets", () => {
+  const { config, steps } = planOf(
+    "ENV A=$HOME:$USER:$PWD\nUSER ada\nENV B=$HOME:$LOGNAME\nWORKDIR notes\nENV C=$PWD HOME=/h\nENV D=$HOME\nRUN x",
+  );
+  assert.deepEqual(config.env, {
+    A: "/root:root:/root",
+    B: "/home/ada:ada",
+    C: "/home/ada/notes",
+    D: "/h",
+    HOME: "/h",
+  });
+  assert.equal(config.workdir, "/home/ada/notes");
+  assert.deepEqual(steps.at(3)?.action, { type: "directory", path: "/home/ada/notes", owner: "ada" });
+  // Only what the recipe sets is given to processes: their log-in sets the rest.
+  assert.deepEqual(Object.keys(planOf("ENV A=1\nRUN x").steps.at(-1)?.state.environment ?? {}), ["A"]);
 });
 
 test("variables may be named like parts of objects", () => {

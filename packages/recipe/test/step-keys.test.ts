@@ -31,7 +31,7 @@ const sources = { 5: "digest" };
 test("keys are the same for the same recipe, and are known from one version to the next", () => {
   assert.deepEqual(keysOf(recipe, { sources }), keysOf(recipe, { sources }));
   // When this changes, caches of earlier versions are lost: change VERSION with it, on purpose.
-  assert.equal(keysOf(["RUN a"])[0], "1eb5eec4f76b836b663fdcbc2fcd4909b208047ab2cf88c165a37a8953aee05c");
+  assert.equal(keysOf(["RUN a"])[0], "9a883e777d46b31bf4d79329484ceb90ad13148fe97a6d42c16fc8750cb67134");
 });
 
 test("how a recipe is written is no part of its keys", () => {

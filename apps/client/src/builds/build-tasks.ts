@@ -65,6 +65,12 @@ export class BuildTasks {
   }
 
   #begin({ step, text, at }: BuildLogLine, seenMs: number): BuildTask {
+    // Steps follow each other: one whose end the log does not have has ended, too.
+    for (const before of this.all)
+      if (before.state === "running" && before.step > 0 && before.step < step) {
+        before.state = "done";
+        before.durationMs = at.getTime() - before.beganAt.getTime();
+      }
     const task: BuildTask = {
       step,
       title: titleOf(text),

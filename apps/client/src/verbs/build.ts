@@ -9,6 +9,7 @@ import { readRecipe, recipeInvalid } from "../builds/read-recipe.ts";
 import type { LocalRecipe } from "../builds/read-recipe.ts";
 import type { Context } from "../context.ts";
 import { ClientError } from "../errors/client-error.ts";
+import { suggest } from "../output/suggest.ts";
 import { escapeText } from "../output/escape-text.ts";
 import { sizeText } from "../output/size-text.ts";
 
@@ -60,9 +61,7 @@ export async function build(
   const recipe = await readRecipe(context, { file: options.file, directory });
   requirePossible(recipe, options);
   const args = buildArgs(options.buildArg ?? [], terminal.env);
-  for (const arg of Object.keys(args))
-    if (!recipe.declared.has(arg) && !output.isJson)
-      output.note(`wrenn: no ARG of ${escapeText(recipe.file)} declares ${escapeText(arg)}`);
+  requireDeclared(recipe, args);
   const problems: BuildContextProblem[] = [];
   const what: BuildOptions = {
     name,
@@ -169,6 +168,19 @@ function requirePossible({ file, hasFrom, steps }: LocalRecipe, { from, fromStep
       `--from-step ${fromStep}: ${file} has ${steps.length} steps`,
       "Name a step by its number, as the build shows it.",
     );
+}
+
+/** The server refuses an argument that is of no use; here it is known which one was meant. */
+function requireDeclared({ file, declared }: LocalRecipe, args: Readonly<Record<string, string>>): void {
+  const stray = Object.keys(args).find((name) => !declared.has(name));
+  if (stray === undefined) return;
+  const near = suggest(stray, [...declared]);
+  throw new ClientError(
+    "usage",
+    "usage",
+    `--build-arg ${stray}: no ARG of ${file} declares it`,
+    near === undefined ? `Write ARG ${stray} into the recipe, or leave it out.` : `Did you mean ${near}?`,
+  );
 }
 
 function showProblems(

@@ -38,6 +38,8 @@ export interface BuildCapsule extends AsyncDisposable {
   readonly files: CapsuleFiles;
   /** Keeps its present state for later builds, with its memory or its disk alone. */
   keep(moment: { readonly key: string; readonly memory: boolean }, signal: AbortSignal): Promise<void>;
+  /** Boots it once more from its disk: nothing that was in its memory is left. */
+  reboot(signal: AbortSignal): Promise<void>;
   /** The build knows of it: what ends the build ends it, also when this control plane is gone. */
   adopted(): void;
   /**
@@ -66,6 +68,8 @@ export interface BuildCapsules {
   identities(request: Pick<BuildCapsuleRequest, "team" | "base">): Promise<ReadonlyMap<string, string>>;
   /** The last of these keys, in their order, whose moment a host has; nothing for a host that does not answer. */
   findMoment(hostId: string, keys: readonly string[], signal: AbortSignal): Promise<FoundMoment | undefined>;
+  /** Removes moments from a host, as far as it has them. */
+  forget(hostId: string, keys: readonly string[], signal: AbortSignal): Promise<void>;
   /** Destroys the capsule of a build that has ended; one that is gone is fine. */
   remove(teamId: string, capsuleId: string): Promise<void>;
 }

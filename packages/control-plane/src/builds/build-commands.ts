@@ -1,9 +1,18 @@
-import { defined } from "@wrenn/core";
-import type { CapsuleProcesses } from "@wrenn/protocol";
-import type { StepScope } from "./recipe-settings.ts";
+import { defined, WrennError } from "@wrenn/core";
+import type { CapsuleProcess, CapsuleProcesses } from "@wrenn/protocol";
+
+/** Whose processes a command starts, where, and with which variables. */
+export interface StepScope {
+  /** Name or id; empty for the capsule's own. */
+  readonly user: string;
+  /** Default: the home of the user. */
+  readonly cwd?: string | undefined;
+  readonly envs: Readonly<Record<string, string>>;
+}
 
 /** What is remembered of each stream of a command, characters: why it failed is at its end. */
 const REMEMBERED = 8192;
+const SIGKILL = 9;
 
 export interface BuildCommand {
   readonly cmd: string;
@@ -11,6 +20,8 @@ export interface BuildCommand {
   readonly scope: StepScope;
   /** Milliseconds; then it is ended with all that it started. */
   readonly timeoutMs: number;
+  /** What it reads; nothing unless given. */
+  readonly input?: AsyncIterable<Uint8Array>;
 }
 
 export interface CommandEnd {
@@ -33,14 +44,25 @@ export const rootScope: StepScope = { user: "root", cwd: "/", envs: {} };
  */
 export async function runCommand(
   processes: CapsuleProcesses,
-  { cmd, args, scope, timeoutMs }: BuildCommand,
+  { cmd, args, scope, timeoutMs, input }: BuildCommand,
   take: TakeOutput,
   signal: AbortSignal,
 ): Promise<CommandEnd> {
+  const { user, cwd, envs } = scope;
   const process = await processes.start(
-    { cmd, args: [...args], ...scope, envs: { ...scope.envs }, stdin: false, output: "attached", timeoutMs },
+    {
+      cmd,
+      args: [...args],
+      envs: { ...envs },
+      stdin: input !== undefined,
+      output: "attached",
+      timeoutMs,
+      ...defined({ user, cwd }),
+    },
     signal,
   );
+  const feeding = input === undefined ? undefined : feed(process, input, signal);
+  feeding?.catch(() => {});
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
   const ends = { stdout: "", stderr: "" };
   const pass = async (stream: "stdout" | "stderr", bytes?: Uint8Array): Promise<void> => {
@@ -54,19 +76,37 @@ export async function runCommand(
     if (event.type !== "exit") continue;
     await pass("stdout");
     await pass("stderr");
+    await feeding;
     return { ...ends, exitCode: event.exit.exitCode, timedOut: event.exit.timedOut === true };
   }
   throw new Error("the output of a command ended without its exit");
 }
 
-/** Starts a command that goes on by itself; its output is not read. */
+/** Writes what a command reads. One that ends before it has read everything says itself why. */
+async function feed(
+  process: CapsuleProcess,
+  input: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const piece of input) await process.write(piece, signal);
+  } catch (error) {
+    if (WrennError.is(error, "stdin_closed")) return;
+    // It would wait for the rest.
+    await process.kill(SIGKILL, "tree", signal);
+    throw error;
+  }
+  await process.closeInput(signal);
+}
+
+/** Starts a command that goes on by itself, whether its output is read or not. */
 export async function startCommand(
   processes: CapsuleProcesses,
   { cmd, args, scope }: Omit<BuildCommand, "timeoutMs">,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<CapsuleProcess> {
   const { user, cwd, envs } = scope;
-  await processes.start(
+  return await processes.start(
     { cmd, args: [...args], envs: { ...envs }, stdin: false, output: "detached", ...defined({ user, cwd }) },
     signal,
   );

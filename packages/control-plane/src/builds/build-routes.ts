@@ -10,7 +10,7 @@ import { PendingWork } from "../http/pending-work.ts";
 import type { WorkLimits } from "../http/pending-work.ts";
 import { refusals } from "../http/schemas.ts";
 import { prefersStrict } from "../http/strict-fields.ts";
-import { NewTemplateName, TemplateReference } from "../templates/template-name.ts";
+import { BuildBody, requestOf } from "./build-body.ts";
 import { readBuildForm } from "./archive-upload.ts";
 import type { BuildArchives, UploadedArchive } from "./build-archives.ts";
 import { Build, buildJson, lineJson, LogLine } from "./build-json.ts";
@@ -23,37 +23,7 @@ const uploadLimits: WorkLimits = {
   team: { count: 4, bytes: Infinity },
   server: { count: 32, bytes: Infinity },
 };
-/** The database takes neither zero bytes nor halves of characters. */
-const TEXT = String.raw`^[^\u0000\p{Cs}]*$`;
 const tags = ["builds"];
-const DEFAULT_VCPUS = 1;
-const DEFAULT_MEMORY_MIB = 512;
-
-const BuildBody = Type.Object(
-  {
-    name: NewTemplateName,
-    base_template: Type.Optional(TemplateReference),
-    recipe: Type.Array(Type.String({ minLength: 1, maxLength: 8192, pattern: TEXT }), {
-      minItems: 1,
-      maxItems: 200,
-      description: "One instruction each: RUN, START, ENV, WORKDIR, USER, COPY",
-    }),
-    healthcheck: Type.Optional(
-      Type.String({
-        maxLength: 4096,
-        pattern: TEXT,
-        description:
-          "Command that exits with 0 when the template is ready, with flags before it: --interval, --timeout, --start-period, --retries, --deadline",
-      }),
-    ),
-    vcpus: Type.Optional(Type.Integer({ maximum: 64, description: "0 or less: 1" })),
-    memory_mb: Type.Optional(Type.Integer({ minimum: 128, maximum: 65_536, description: "0 or less: 512" })),
-    skip_pre_post: Type.Optional(
-      Type.Boolean({ description: "Without the steps before and after the recipe; the recipe runs as root" }),
-    ),
-  },
-  { examples: [{ name: "tools:v2", recipe: ["RUN apt-get install -y ripgrep"] }] },
-);
 const BuildParams = Type.Object({ id: Type.String({ description: "Build id, `bld-` and 25 characters" }) });
 
 declare module "fastify" {
@@ -122,19 +92,7 @@ function registerStart(app: App, { builds, record }: BuildRoutesDeps, base: stri
     },
     async (request, reply) => {
       const { body, buildArchive } = request;
-      const row = await builds.start(
-        teamOf(request),
-        {
-          name: body.name,
-          baseTemplate: body.base_template ?? "minimal",
-          recipe: body.recipe,
-          healthcheck: body.healthcheck ?? "",
-          vcpus: body.vcpus ?? DEFAULT_VCPUS,
-          memoryMib: body.memory_mb ?? DEFAULT_MEMORY_MIB,
-          skipPrePost: body.skip_pre_post ?? false,
-        },
-        buildArchive,
-      );
+      const row = await builds.start(teamOf(request), requestOf(body), buildArchive);
       const answer = buildJson(row);
       await record(request, {
         resource: "build",

@@ -2,13 +2,16 @@ import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { buildQueries, quotaQueries } from "@wrenn/database";
 import type { BuildEnd, BuildRow, Database } from "@wrenn/database";
+import type { SealedJson } from "../secrets/sealed-json.ts";
 import { requireStorage } from "../teams/quotas.ts";
 import { templateNameOf } from "../templates/template-name.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 import type { BuildArchives } from "./build-archives.ts";
 import type { BuildCapsules } from "./build-capsules.ts";
 import { BuildRecorder } from "./build-recorder.ts";
-import { planSteps } from "./recipe.ts";
+import { planBuild } from "./recipe.ts";
+import { requestedRecipe } from "./stored-recipe.ts";
+import type { BuildSecrets } from "./stored-recipe.ts";
 import { StepFailed } from "./template-builder.ts";
 import type { BuildJob, BuiltTemplate, FoundVersion, TemplateBuilder } from "./template-builder.ts";
 
@@ -41,6 +44,7 @@ export interface BuildRunnerDeps {
   readonly capsules: Pick<BuildCapsules, "remove">;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly sealed: SealedJson<BuildSecrets>;
   /** UUID of this control plane. */
   readonly instanceId: string;
 }
@@ -209,7 +213,9 @@ export class BuildRunner {
   }
 
   async #job(row: BuildRow): Promise<BuildJob> {
-    const { templates, archives } = this.#deps;
+    const { templates, archives, sealed } = this.#deps;
+    const { recipe, sources, secrets, repeatFrom } = requestedRecipe(row, sealed);
+    const { steps, config } = planBuild(recipe);
     const archive = await archives.open(row.id);
     return {
       id: formatId("build", row.id),
@@ -217,15 +223,17 @@ export class BuildRunner {
       base: await templates.find(row.team_id, row.base_template),
       baseName: row.base_template,
       name: templateNameOf(row),
-      steps: planSteps(row.recipe, {
-        skipPrePost: row.skip_pre_post,
-        hasArchive: archive !== undefined,
-      }),
+      steps,
+      config,
+      plan: (env) => planBuild(recipe, env),
       healthcheck: row.healthcheck,
       vcpus: row.vcpus,
       memoryMib: row.memory_mb,
       findMade: async (keys) => (await templates.findBuilt(row.team_id, templateNameOf(row), keys))?.id,
       archive,
+      sources,
+      secrets: new Map(Object.entries(secrets)),
+      repeatFrom,
     };
   }
 

@@ -1,24 +1,26 @@
 import { WrennError } from "@wrenn/core";
+import type { CopyAction, StepProgram } from "@wrenn/recipe";
 import type { BuildCapsule } from "./build-capsules.ts";
 import { problemWith, rootScope, runCommand, startCommand } from "./build-commands.ts";
-import type { BuildCommand, TakeOutput } from "./build-commands.ts";
+import type { BuildCommand, StepScope, TakeOutput } from "./build-commands.ts";
+import { copyFiles } from "./copy-files.ts";
 import type { PlannedStep } from "./recipe.ts";
-import type { RecipeSettings } from "./recipe-settings.ts";
-import type { StepScope } from "./recipe-settings.ts";
+import { MountFailed, mountFiles } from "./run-mounts.ts";
+import type { MountedFiles } from "./run-mounts.ts";
 import { StepFailed } from "./template-builder.ts";
+import type { BuildJob } from "./template-builder.ts";
+import { FILES, unpackArchive } from "./unpack-archive.ts";
 
 /** Of a command of a recipe that names no time limit itself. */
 const RUN_MS = 10 * 60_000;
 /** Of what the builder does itself for a step. */
 const OWN_MS = 60_000;
-const LIMIT = /^--timeout=\S+\s+/;
-
-/** Where the files of a build's archive are while it runs; the last steps of a build remove it. */
-export const FILES = "/tmp/build-files";
+/** Script of a step that names its interpreter itself. */
+const SCRIPT = "/tmp/build-script";
 
 export interface BuildStepsDeps {
   readonly capsule: Pick<BuildCapsule, "processes" | "files">;
-  readonly state: RecipeSettings;
+  readonly job: Pick<BuildJob, "archive" | "sources" | "secrets">;
   readonly take: TakeOutput;
   readonly signal: AbortSignal;
 }
@@ -29,6 +31,7 @@ type StepExit = number | undefined;
 /** Performs the instructions of a recipe in a capsule (docs/reference/builds.md#recipes). */
 export class BuildSteps {
   readonly #deps: BuildStepsDeps;
+  #isUnpacked = false;
 
   constructor(deps: BuildStepsDeps) {
     this.#deps = deps;
@@ -39,96 +42,102 @@ export class BuildSteps {
    * @throws StepFailed, which has the exit code of a process; WrennError of the capsule's host.
    */
   async perform(step: PlannedStep): Promise<StepExit> {
-    const [keyword = ""] = step.cmd.split(" ", 1);
-    const rest = step.cmd.slice(keyword.length + 1);
-    switch (keyword) {
-      case "RUN":
-        return await this.#run(step, rest);
-      case "START":
-        return await this.#start(step, rest);
-      case "ENV":
-        return this.#setVariable(rest);
-      case "WORKDIR":
-        return await this.#enter(step, rest);
-      case "USER":
-        return await this.#become(step, rest);
-      case "COPY":
-        return await this.#copy(step, rest.split(/\s+/));
-      default:
-        throw new Error(`a planned step has no instruction: ${step.cmd}`);
+    const { action } = step;
+    switch (action.type) {
+      case "run":
+        return await this.#run(step, action);
+      case "start":
+        return await this.start(step);
+      case "directory":
+        return await this.#makeDirectory(step, action);
+      case "user":
+        return await this.#makeUser(step, action.name);
+      case "copy":
+        return this.#deps.job.sources === undefined && action.sources.length > 0
+          ? await this.#copyNamed(step, action)
+          : await this.#copyPacked(step, action);
+      case "config":
+        return undefined;
     }
   }
 
-  /** Takes over what a step has set that was performed in an earlier build. */
-  note({ cmd }: PlannedStep): void {
-    const { state } = this.#deps;
-    const at = cmd.indexOf(" ");
-    const rest = cmd.slice(at + 1);
-    if (cmd.startsWith("ENV ")) this.#setVariable(rest);
-    if (cmd.startsWith("WORKDIR ")) state.cwd = state.resolve(rest);
-    if (cmd.startsWith("USER ")) state.user = rest;
-  }
-
-  async #run(step: PlannedStep, text: string): Promise<StepExit> {
-    const { timeoutMs = RUN_MS } = step;
-    const command = text.replace(LIMIT, "");
-    const { capsule, take, signal } = this.#deps;
-    const run = { cmd: "/bin/sh", args: ["-c", command], scope: this.#scopeOf(step), timeoutMs };
-    const end = await asStep(step, runCommand(capsule.processes, run, take, signal));
-    const problem = problemWith(end, timeoutMs);
-    if (problem !== undefined) throw new StepFailed(step, problem, end.exitCode);
-    return end.exitCode;
-  }
-
-  async #start(step: PlannedStep, command: string): Promise<StepExit> {
+  /** Starts what a step leaves running; nothing for other steps. @throws StepFailed. */
+  async start(step: PlannedStep): Promise<StepExit> {
+    const { action } = step;
+    if (action.type !== "start") return undefined;
     const { capsule, signal } = this.#deps;
-    const start = { cmd: "/bin/sh", args: ["-c", command], scope: this.#scopeOf(step) };
+    const start = { ...(await this.#programOf(step, action.program)), scope: scopeOf(step) };
     await asStep(step, startCommand(capsule.processes, start, signal));
     return undefined;
   }
 
-  #setVariable(text: string): StepExit {
-    const at = text.indexOf("=");
-    this.#deps.state.setVariable(text.slice(0, at), text.slice(at + 1));
-    return undefined;
+  async #run(
+    step: PlannedStep,
+    { program, timeoutMs = RUN_MS, mounts }: Extract<PlannedStep["action"], { readonly type: "run" }>,
+  ): Promise<StepExit> {
+    const { capsule, take, signal, job } = this.#deps;
+    const scope = scopeOf(step);
+    let mounted: MountedFiles | undefined;
+    if (mounts.length > 0) {
+      const { user } = scope;
+      mounted = await asStep(step, mountFiles(capsule, { mounts, user, secrets: job.secrets }, signal));
+    }
+    const envs = { ...scope.envs, ...mounted?.envs };
+    const run = { ...(await this.#programOf(step, program)), scope: { ...scope, envs }, timeoutMs };
+    const end = await asStep(step, runCommand(capsule.processes, run, take, signal));
+    const problem = problemWith(end, timeoutMs);
+    if (problem !== undefined) throw new StepFailed(step, problem, end.exitCode);
+    if (mounted) await asStep(step, mounted.unmount());
+    if ("script" in program) await capsule.files.remove(SCRIPT, { user: "root", recursive: false, signal });
+    return end.exitCode;
   }
 
-  async #enter(step: PlannedStep, path: string): Promise<StepExit> {
-    const { capsule, state, signal } = this.#deps;
-    const directory = state.resolve(path);
-    const isThere = await this.#own(step, "test", ["-d", directory], false);
-    if (!isThere) {
-      await asStep(step, capsule.files.makeDirectory(directory, { user: "root", signal }));
-      await this.#own(step, "chown", ["--", `${state.user}:`, directory]);
+  async #programOf(step: PlannedStep, program: StepProgram): Promise<Pick<BuildCommand, "cmd" | "args">> {
+    if ("script" in program) {
+      const { capsule, signal } = this.#deps;
+      const options = { user: "root", mode: 0o755, signal };
+      await asStep(step, capsule.files.write(SCRIPT, bytesOf(program.script), options));
+      return { cmd: SCRIPT, args: [] };
     }
-    state.cwd = directory;
+    const [cmd = "", ...args] = program.argv;
+    return { cmd, args };
+  }
+
+  async #makeDirectory(
+    step: PlannedStep,
+    { path, owner }: Extract<PlannedStep["action"], { readonly type: "directory" }>,
+  ): Promise<StepExit> {
+    const { capsule, signal } = this.#deps;
+    if (await this.#own(step, "test", ["-d", path], false)) return undefined;
+    await asStep(step, capsule.files.makeDirectory(path, { user: "root", signal }));
+    await this.#own(step, "chown", ["--", owner.includes(":") ? owner : `${owner}:`, path]);
     return undefined;
   }
 
   /** Makes a user that is missing: with a home, a shell, no password, and sudo where there is sudo. */
-  async #become(step: PlannedStep, name: string): Promise<StepExit> {
-    const { capsule, state, signal } = this.#deps;
-    if (!(await this.#own(step, "id", ["-u", "--", name], false))) {
-      await this.#own(step, "useradd", ["--create-home", "--shell", "/bin/bash", "--", name]);
-      if (await this.#own(step, "test", ["-d", "/etc/sudoers.d"], false)) {
-        const line = Buffer.from(`${name} ALL=(ALL) NOPASSWD: ALL\n`);
-        const content = (async function* () {
-          yield line;
-        })();
-        await capsule.files.write(`/etc/sudoers.d/${name}`, content, { user: "root", mode: 0o440, signal });
-      }
+  async #makeUser(step: PlannedStep, name: string): Promise<StepExit> {
+    const { capsule, signal } = this.#deps;
+    if (await this.#own(step, "id", ["-u", "--", name], false)) return undefined;
+    await this.#own(step, "useradd", ["--create-home", "--shell", "/bin/bash", "--", name]);
+    if (await this.#own(step, "test", ["-d", "/etc/sudoers.d"], false)) {
+      const line = bytesOf(`${name} ALL=(ALL) NOPASSWD: ALL\n`);
+      await capsule.files.write(`/etc/sudoers.d/${name}`, line, { user: "root", mode: 0o440, signal });
     }
-    state.user = name;
     return undefined;
   }
 
-  async #copy(step: PlannedStep, paths: readonly string[]): Promise<StepExit> {
-    const { state } = this.#deps;
-    const sources = paths.slice(0, -1).map((path) => path.replace(/\/+$/, "") || ".");
-    const given = paths.at(-1) ?? "";
-    const target = state.resolve(given);
-    const isDirectory =
-      sources.length > 1 || given.endsWith("/") || (await this.#own(step, "test", ["-d", target], false));
+  /** COPY of files of an archive, by their names in it. */
+  async #copyNamed(step: PlannedStep, action: CopyAction): Promise<StepExit> {
+    const { job, capsule, take, signal } = this.#deps;
+    // With the first step that copies: what the archive is wrong about belongs to it.
+    if (job.archive && !this.#isUnpacked) {
+      const problem = await unpackArchive(capsule, job.archive, take, signal);
+      if (problem !== undefined) throw new StepFailed(step, `the archive cannot be unpacked: ${problem}`);
+      this.#isUnpacked = true;
+    }
+    const sources = action.sources.map(({ pattern }) => pattern || ".");
+    const { target, owner } = action;
+    const isDirectory = action.targetIsDirectory || (await this.#own(step, "test", ["-d", target], false));
     const parent = isDirectory ? target : target.slice(0, target.lastIndexOf("/")) || "/";
     await this.#own(step, "mkdir", ["-p", "--", parent]);
     await this.#own(step, "cp", ["-R", "--", ...sources, target]);
@@ -136,25 +145,35 @@ export class BuildSteps {
     const copies = isDirectory
       ? sources.map((path) => `${base}/${path.slice(path.lastIndexOf("/") + 1)}`)
       : [target];
-    await this.#own(step, "chown", ["-R", "--no-dereference", "--", `${state.user}:`, ...copies]);
+    await this.#own(step, "chown", ["-R", "--no-dereference", "--", `${owner}:`, ...copies]);
+    return undefined;
+  }
+
+  async #copyPacked(step: PlannedStep, action: CopyAction): Promise<StepExit> {
+    const { job, capsule, take, signal } = this.#deps;
+    const packed = job.sources?.get(step.step);
+    const files = { action, step: step.step, archive: job.archive, packed };
+    const failure = await asStep(step, copyFiles(capsule, files, take, signal));
+    if (failure) throw new StepFailed(step, failure.problem, failure.exitCode);
     return undefined;
   }
 
   /** A command of the builder's own, as root among the files of the archive. @returns whether it succeeded, unless it `must`. */
   async #own(step: PlannedStep, cmd: string, args: readonly string[], must = true): Promise<boolean> {
     const { capsule, take, signal } = this.#deps;
-    const scope = { ...rootScope, cwd: step.cmd.startsWith("COPY ") ? FILES : "/" };
+    const scope = { ...rootScope, cwd: step.action.type === "copy" ? FILES : "/" };
     const run: BuildCommand = { cmd, args, scope, timeoutMs: OWN_MS };
     const end = await asStep(step, runCommand(capsule.processes, run, must ? take : async () => {}, signal));
     const problem = problemWith(end, OWN_MS);
     if (problem !== undefined && must) throw new StepFailed(step, problem, end.exitCode);
     return problem === undefined;
   }
+}
 
-  /** The steps behind a recipe are the builder's own. */
-  #scopeOf({ phase }: PlannedStep): StepScope {
-    return phase === "post-build" ? rootScope : this.#deps.state.scope;
-  }
+/** Whose processes a step starts. The steps behind a recipe are the builder's own. */
+function scopeOf({ phase, state }: PlannedStep): StepScope {
+  const { user, cwd, environment } = state;
+  return phase === "post-build" ? rootScope : { user, cwd, envs: environment };
 }
 
 /** What a step asks of its capsule in vain is a fault of its recipe: a directory that is not there, an unknown user. */
@@ -162,8 +181,12 @@ async function asStep<T>(step: PlannedStep, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof WrennError && error.entry.fault === "user")
+    if (error instanceof MountFailed || (error instanceof WrennError && error.entry.fault === "user"))
       throw new StepFailed(step, error.message);
     throw error;
   }
+}
+
+async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text);
 }

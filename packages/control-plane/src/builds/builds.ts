@@ -3,28 +3,33 @@ import type { Random } from "@wrenn/core";
 import { buildArchiveQueries, buildLogQueries, buildQueries, quotaQueries } from "@wrenn/database";
 import type { BuildLine, BuildRow, BuildStep, Database, QueuedTransactions } from "@wrenn/database";
 import { currentActor } from "../http/current-identity.ts";
+import type { SealedJson } from "../secrets/sealed-json.ts";
 import { requireStorage } from "../teams/quotas.ts";
 import { parseTemplateName, templateNameOf } from "../templates/template-name.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 import type { UploadedArchive } from "./build-archives.ts";
 import type { BuildRunner } from "./build-runner.ts";
-import { planSteps, readHealthcheck } from "./recipe.ts";
+import { planBuild, readinessOf } from "./recipe.ts";
+import { requireBroughtAlong } from "./requested-build.ts";
+import { storedRecipe } from "./stored-recipe.ts";
+import type { BuildSecrets, RequestedRecipe } from "./stored-recipe.ts";
 
 /** Builds of a team that have ended and are kept. */
 const KEPT = 100;
 /** Lines that one look at a log returns. */
 export const MAX_LINES = 1000;
 
-export interface BuildRequest {
+export interface BuildRequest extends RequestedRecipe {
   /** `name` or `name:tag`. */
   readonly name: string;
-  readonly baseTemplate: string;
-  readonly recipe: readonly string[];
+  /** Undefined: what FROM says, or the default. */
+  readonly baseTemplate: string | undefined;
   readonly healthcheck: string;
   readonly vcpus: number;
   readonly memoryMib: number;
-  readonly skipPrePost: boolean;
 }
+
+const DEFAULT_BASE = "minimal";
 
 /** A part of a log, and what it is worth asking for next. */
 export interface BuildLog {
@@ -40,6 +45,7 @@ export interface BuildsServiceDeps {
   readonly templates: TemplatesService;
   readonly runner: BuildRunner;
   readonly random: Random;
+  readonly sealed: SealedJson<BuildSecrets>;
 }
 
 /** Builds of templates (docs/reference/builds.md). */
@@ -54,7 +60,7 @@ export class BuildsService {
    * Puts a build into the queue.
    *
    * @param archive - the files that its recipe copies from; they belong to the build from now on.
-   * @throws WrennError `recipe_invalid`, `invalid_field` for its health check, `template_not_found` for its base, `template_name_reserved`,
+   * @throws WrennError `recipe_invalid`, `invalid_field` for a base beside FROM, `template_not_found` for its base, `template_name_reserved`,
    *   `quota_exceeded`.
    */
   async start(
@@ -62,22 +68,33 @@ export class BuildsService {
     request: BuildRequest,
     archive: UploadedArchive | undefined,
   ): Promise<BuildRow> {
-    const { transactions, templates, runner, random } = this.#deps;
+    const { transactions, templates, runner, random, sealed } = this.#deps;
     const { name, tag } = parseTemplateName(request.name);
-    const steps = planSteps(request.recipe, {
-      skipPrePost: request.skipPrePost,
-      hasArchive: archive !== undefined,
-    });
-    readHealthcheck(request.healthcheck);
+    const plan = planBuild(request.recipe);
+    const { recipe, sources, secrets, healthcheck, vcpus, memoryMib } = request;
+    const hasArchive = archive !== undefined;
+    const secretIds = new Set(Object.keys(secrets));
+    const file = recipe.form === "text" ? recipe.file : "recipe";
+    requireBroughtAlong(plan, file, { hasArchive, sources, secretIds });
+    readinessOf(healthcheck, plan.config);
+    if (plan.base !== undefined && request.baseTemplate !== undefined)
+      throw new WrennError("invalid_field", { field: "base_template", problem: "stands beside FROM" });
+    const baseTemplate = plan.base ?? request.baseTemplate ?? DEFAULT_BASE;
     const replaces = await templates.requireFree(teamId, templateNameOf({ name, tag }), true);
-    await templates.find(teamId, request.baseTemplate);
+    await templates.find(teamId, baseTemplate);
+    const id = random.uuid();
     const build = {
-      ...request,
-      id: random.uuid(),
+      ...storedRecipe(id, request, sealed),
+      id,
       teamId,
       name,
       tag,
-      totalSteps: steps.length,
+      baseTemplate,
+      recipe: plan.written,
+      healthcheck,
+      vcpus,
+      memoryMib,
+      totalSteps: plan.steps.length,
       actor: currentActor(),
     };
     const row = await transactions.run("team", teamId, async (trx) => {

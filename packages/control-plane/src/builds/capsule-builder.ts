@@ -1,16 +1,17 @@
 import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { TemplateFacts } from "@wrenn/protocol";
-import type { ReadinessCheck, RecipeCommand } from "@wrenn/recipe";
+import { startCommandOf } from "@wrenn/recipe";
 import { problemWith, rootScope, runCommand } from "./build-commands.ts";
-import type { BuildCommand } from "./build-commands.ts";
 import type { BuildCapsule, BuildCapsules, TemplateDefaults } from "./build-capsules.ts";
 import { BuildSteps } from "./build-steps.ts";
-import { readHealthcheck } from "./recipe.ts";
-import type { PlannedStep } from "./recipe.ts";
+import { inheritedEnvironment } from "./inherited-environment.ts";
+import { readinessOf } from "./recipe.ts";
+import type { BuildPlan, PlannedStep } from "./recipe.ts";
+import { CACHES } from "./run-mounts.ts";
+import { settle } from "./settle.ts";
 import { StepCache } from "./step-cache.ts";
 import type { CachedSteps } from "./step-cache.ts";
-import { environmentOf, RecipeSettings } from "./recipe-settings.ts";
 import { StepFailed } from "./template-builder.ts";
 import type {
   BuildJob,
@@ -19,8 +20,6 @@ import type {
   FoundVersion,
   TemplateBuilder,
 } from "./template-builder.ts";
-import { unpackArchive } from "./unpack-archive.ts";
-import { untilReady } from "./until-ready.ts";
 
 const OWN_MS = 60_000;
 /** Capsules that are started from a new template before it gets its name. */
@@ -72,9 +71,9 @@ export class CapsuleBuilder implements TemplateBuilder {
     signal: AbortSignal,
   ): Promise<BuiltTemplate | FoundVersion> {
     const { random } = this.#deps;
-    const check = readHealthcheck(job.healthcheck);
     const cached = await this.#cache.find(job, signal);
-    const versionId = await job.findMade([...cached.results.values()]);
+    const versionId =
+      job.repeatFrom === undefined ? await job.findMade([...cached.results.values()]) : undefined;
     if (versionId !== undefined) {
       await reportAsCached(job.steps, report);
       return { versionId };
@@ -86,12 +85,23 @@ export class CapsuleBuilder implements TemplateBuilder {
     capsule.adopted();
     const keep = async (step: PlannedStep): Promise<void> =>
       await this.#cache.keep(job, capsule, step, cached, signal);
-    const { defaults } = await performSteps(job, { capsule, done: begun.done, keep }, report, signal);
-    if (check) await this.#awaitReadiness(check, capsule, defaults, signal);
+    const { plan, steps } = await performSteps(job, { capsule, done: begun.done, keep }, report, signal);
+    const { config } = plan;
+    const check = readinessOf(job.healthcheck, config);
+    const program = startCommandOf(config);
+    const memory = check !== undefined || program !== undefined;
+    if (memory && job.secrets.size > 0) {
+      // What the build had in memory is no part of the template.
+      await capsule.reboot(signal);
+      for (const step of plan.steps) await steps.start(step);
+    }
+    const scope = { user: config.user, cwd: config.workdir, envs: config.env };
+    if (memory) await settle(capsule, { check, program, scope }, this.#deps.clock, signal);
 
     const hostKey = `tpl-${random.uuid()}`;
     await report.storing({ hostKey, hostId });
-    const facts = await capsule.freeze(hostKey, { memory: check !== undefined, defaults }, signal);
+    const defaults = { user: config.user, envs: config.env, ...defined({ cwd: config.workdir }) };
+    const facts = await capsule.freeze(hostKey, { memory, defaults }, signal);
     const buildKey = cached.results.get(hostId);
     const built = builtTemplate(job, {
       hostKey,
@@ -122,19 +132,6 @@ export class CapsuleBuilder implements TemplateBuilder {
         logger.warn("build.cache_unused", { build, problem: problemOf(error) });
       }
     return { capsule: await capsules.start(request, signal), done: 0 };
-  }
-
-  async #awaitReadiness(
-    check: ReadinessCheck,
-    { processes }: BuildCapsule,
-    scope: TemplateDefaults,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { command, timeoutMs } = check;
-    const program = { ...programOf(command), scope, timeoutMs };
-    const attempt = async (): Promise<string | undefined> =>
-      problemWith(await runCommand(processes, program, async () => {}, signal), timeoutMs);
-    await untilReady(check, attempt, this.#deps.clock, signal);
   }
 
   /** A capsule of the new template runs a command. @throws WrennError `build_not_starting`. */
@@ -180,35 +177,27 @@ async function reportAsCached(steps: readonly PlannedStep[], report: BuildReport
   }
 }
 
-/** Performs those steps of a build that are not done. @returns what all of them have set. @throws StepFailed. */
+/** Performs those steps of a build that are not done. @throws StepFailed. */
 async function performSteps(
-  { steps, archive }: BuildJob,
+  job: BuildJob,
   { capsule, done, keep }: BegunBuild,
   report: BuildReport,
   signal: AbortSignal,
-): Promise<RecipeSettings> {
+): Promise<{ readonly plan: BuildPlan; readonly steps: BuildSteps }> {
   const printed = { cmd: "env", args: ["-0"], scope: rootScope, timeoutMs: OWN_MS };
   const { stdout } = await runCommand(capsule.processes, printed, async () => {}, signal);
-  const state = new RecipeSettings(environmentOf(stdout));
+  const plan = job.plan(inheritedEnvironment(stdout));
   const take = async (stream: "stdout" | "stderr", text: string): Promise<void> =>
     await report.output(stream, text);
-  const perform = new BuildSteps({ capsule, state, take, signal });
-  let isUnpacked = archive === undefined;
-  for (const step of steps) {
+  const steps = new BuildSteps({ capsule, job, take, signal });
+  for (const step of plan.steps) {
     await report.stepStarted(step);
     if (step.step <= done) {
-      perform.note(step);
       await report.stepEnded({ ok: true, cached: true });
       continue;
     }
     try {
-      // With the first step that copies: what the archive is wrong about belongs to it.
-      if (archive && !isUnpacked && step.cmd.startsWith("COPY ")) {
-        const problem = await unpackArchive(capsule, archive, take, signal);
-        if (problem !== undefined) throw new StepFailed(step, `the archive cannot be unpacked: ${problem}`);
-        isUnpacked = true;
-      }
-      const exit = await perform.perform(step);
+      const exit = await steps.perform(step);
       await report.stepEnded({ exit, ok: true });
     } catch (error) {
       if (error instanceof StepFailed) await report.stepEnded({ exit: error.exitCode, ok: false });
@@ -216,14 +205,18 @@ async function performSteps(
     }
     await keep(step);
   }
-  return state;
+  if (plan.steps.some(hasCache))
+    await runCommand(
+      capsule.processes,
+      { cmd: "rm", args: ["-rf", "--", CACHES], scope: rootScope, timeoutMs: OWN_MS },
+      async () => {},
+      signal,
+    );
+  return { plan, steps };
 }
 
-/** The command of a health check as it is started. The field of a build has a shell command. */
-function programOf(command: RecipeCommand): Pick<BuildCommand, "cmd" | "args"> {
-  if (command.form !== "exec") return { cmd: "/bin/sh", args: ["-c", command.text] };
-  const [cmd = "", ...args] = command.argv;
-  return { cmd, args };
+function hasCache({ action }: PlannedStep): boolean {
+  return action.type === "run" && action.mounts.some(({ type }) => type === "cache");
 }
 
 function builtTemplate(

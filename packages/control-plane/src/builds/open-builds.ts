@@ -1,3 +1,5 @@
+import { SealedJson } from "../secrets/sealed-json.ts";
+import type { BuildSecrets } from "./stored-recipe.ts";
 import { BuildArchives } from "./build-archives.ts";
 import type { BuildArchivesDeps } from "./build-archives.ts";
 import { CapsuleBuilder } from "./capsule-builder.ts";
@@ -7,7 +9,7 @@ import { BuildRunner } from "./build-runner.ts";
 import type { BuildRunnerDeps } from "./build-runner.ts";
 import { BuildsService } from "./builds.ts";
 
-export type OpenBuildsDeps = Omit<BuildRunnerDeps, "archives" | "builder" | "capsules"> &
+export type OpenBuildsDeps = Omit<BuildRunnerDeps, "archives" | "builder" | "capsules" | "sealed"> &
   BuildArchivesDeps &
   CapsuleBuilderDeps;
 
@@ -23,11 +25,12 @@ export interface Builds {
  *
  * @param builder - default: one that builds in capsules.
  */
-export function openBuilds(
+export async function openBuilds(
   deps: OpenBuildsDeps,
   builder: TemplateBuilder = new CapsuleBuilder(deps),
-): Builds {
+): Promise<Builds> {
   const archives = new BuildArchives(deps);
-  const runner = new BuildRunner({ ...deps, builder, archives });
-  return { builds: new BuildsService({ ...deps, runner }), archives, runner };
+  const sealed = await SealedJson.open<BuildSecrets>(deps.database, deps.random, "build-secrets");
+  const runner = new BuildRunner({ ...deps, builder, archives, sealed });
+  return { builds: new BuildsService({ ...deps, runner, sealed }), archives, runner };
 }

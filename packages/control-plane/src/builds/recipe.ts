@@ -1,21 +1,64 @@
-import { defined, WrennError } from "@wrenn/core";
-import { formatProblem, parseReadinessCheck, parseRecipeLines, RecipeError } from "@wrenn/recipe";
-import type { ReadinessCheck, RecipeInstruction } from "@wrenn/recipe";
+import { WrennError } from "@wrenn/core";
+import {
+  formatProblem,
+  parseReadinessCheck,
+  parseRecipe,
+  parseRecipeLines,
+  planRecipe,
+  RecipeError,
+} from "@wrenn/recipe";
+import type {
+  ImageCheck,
+  ImageConfig,
+  ParsedRecipe,
+  RecipeInstruction,
+  RecipePlan,
+  RecipeStep,
+} from "@wrenn/recipe";
 
 export type BuildPhase = "pre-build" | "recipe" | "post-build";
 
 /** One step of a build. */
-export interface PlannedStep {
+export interface PlannedStep extends Pick<RecipeStep, "action" | "state"> {
   /** From 1, across all phases. */
   readonly step: number;
   readonly phase: BuildPhase;
-  /** An instruction with its arguments. */
+  /** An instruction with its arguments, as people wrote it. */
   readonly cmd: string;
-  /** Of RUN, where it names a limit: milliseconds. */
-  readonly timeoutMs?: number;
 }
 
-type Instruction = Pick<PlannedStep, "cmd" | "timeoutMs">;
+/** What a build performs: instructions of the API's language with steps around them, or the text of a recipe. */
+export type BuildRecipe =
+  | {
+      readonly form: "lines";
+      readonly lines: readonly string[];
+      /** Leaves out what is done before and after the recipe. */
+      readonly skipPrePost: boolean;
+    }
+  | {
+      readonly form: "text";
+      readonly text: string;
+      /** Its name in messages. */
+      readonly file: string;
+      /** Values for ARG. */
+      readonly args: Readonly<Record<string, string>>;
+    };
+
+export interface BuildPlan {
+  /** What FROM names; undefined without FROM. */
+  readonly base: string | undefined;
+  readonly steps: readonly PlannedStep[];
+  /** What holds for capsules of the template. */
+  readonly config: ImageConfig;
+  /** The instructions as people wrote them. */
+  readonly written: readonly string[];
+}
+
+/** What is known of the environment of a base before a capsule of it runs. */
+const GUEST_ENVIRONMENT: Readonly<Record<string, string>> = {
+  LANG: "C.UTF-8",
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+};
 
 const before: readonly string[] = ["RUN apt update", "USER wrenn-user", "WORKDIR /home/wrenn-user"];
 const after: readonly string[] = [
@@ -28,40 +71,92 @@ const after: readonly string[] = [
 /**
  * The steps of a build (docs/reference/builds.md#recipes).
  *
- * @param skipPrePost - leaves out what is done before and after the recipe.
+ * @param env - what processes of the base have.
  * @throws WrennError `recipe_invalid` naming each place that is wrong.
  */
-export function planSteps(
-  recipe: readonly string[],
-  { skipPrePost, hasArchive }: { readonly skipPrePost: boolean; readonly hasArchive: boolean },
-): readonly PlannedStep[] {
-  const { instructions } = refusing(() => parseRecipeLines(recipe));
-  const copy = hasArchive ? undefined : instructions.find(({ kind }) => kind === "COPY");
-  if (copy !== undefined)
-    throw new WrennError("recipe_invalid", {
-      problems: `recipe:${copy.range.start.line}:${copy.range.start.column}: COPY from an archive, and the build has no archive`,
-      advice: "Send the files as the field archive of a form.",
-    });
-  const around = (lines: readonly string[]): readonly Instruction[] =>
-    skipPrePost ? [] : lines.map((cmd) => ({ cmd }));
-  const phases: readonly (readonly [BuildPhase, readonly Instruction[]])[] = [
-    ["pre-build", around(before)],
-    ["recipe", instructions.map(instructionOf)],
-    ["post-build", around(after)],
-  ];
-  return phases
-    .flatMap(([phase, all]) => all.map((one) => ({ phase, ...one })))
-    .map((one, at) => ({ step: at + 1, ...one }));
+export function planBuild(
+  recipe: BuildRecipe,
+  env: Readonly<Record<string, string>> = GUEST_ENVIRONMENT,
+): BuildPlan {
+  return refusing(() => (recipe.form === "text" ? planText(recipe, env) : planLines(recipe, env)));
 }
 
 /**
- * The health check of a build: when its template is ready.
+ * When the template of a build is ready.
  *
- * @param healthcheck - empty for none.
+ * @param healthcheck - of the request; empty for what the recipe says.
  * @throws WrennError `recipe_invalid` naming the place that is wrong.
  */
-export function readHealthcheck(healthcheck: string): ReadinessCheck | undefined {
-  return healthcheck.trim() === "" ? undefined : refusing(() => parseReadinessCheck(healthcheck));
+export function readinessOf(
+  healthcheck: string,
+  config: Pick<ImageConfig, "healthcheck">,
+): ImageCheck | undefined {
+  if (healthcheck.trim() === "") return config.healthcheck;
+  const { command, ...times } = refusing(() => parseReadinessCheck(healthcheck));
+  return { ...times, argv: command.form === "exec" ? command.argv : ["/bin/sh", "-c", command.text] };
+}
+
+function planText(
+  { text, file, args }: Extract<BuildRecipe, { readonly form: "text" }>,
+  env: Readonly<Record<string, string>>,
+): BuildPlan {
+  const parsed = parseRecipe(text, { file });
+  const plan = planRecipe(parsed, { args, base: { env } });
+  const [unused] = plan.unusedArgs;
+  if (unused !== undefined)
+    throw new WrennError("recipe_invalid", {
+      problems: `${file}: no ARG declares the argument ${unused}`,
+      advice: `Write ARG ${unused} into the recipe, or leave the argument out.`,
+    });
+  return {
+    base: plan.base,
+    steps: numbered(plan.steps.map((step) => stepOf("recipe", step))),
+    config: plan.config,
+    written: writtenIn(parsed),
+  };
+}
+
+function planLines(
+  { lines, skipPrePost }: Extract<BuildRecipe, { readonly form: "lines" }>,
+  env: Readonly<Record<string, string>>,
+): BuildPlan {
+  const around = (phase: BuildPhase, instructions: readonly string[]): Around => {
+    if (skipPrePost) return { steps: [], config: { env } };
+    const { steps, config } = planRecipe(parseRecipeLines(instructions), { base: { env } });
+    return { steps: steps.map((step) => stepOf(phase, step)), config };
+  };
+  const first = around("pre-build", before);
+  const parsed = parseRecipeLines(lines);
+  const plan: RecipePlan = planRecipe(parsed, { base: first.config });
+  const own = plan.steps.map((step) => stepOf("recipe", step));
+  return {
+    base: undefined,
+    steps: numbered([...first.steps, ...own, ...around("post-build", after).steps]),
+    config: plan.config,
+    written: writtenIn(parsed),
+  };
+}
+
+interface Around {
+  readonly steps: readonly Omit<PlannedStep, "step">[];
+  readonly config: Partial<ImageConfig>;
+}
+
+function stepOf(phase: BuildPhase, { instruction, action, state }: RecipeStep): Omit<PlannedStep, "step"> {
+  return { phase, cmd: commandOf(instruction), action, state };
+}
+
+function numbered(steps: readonly Omit<PlannedStep, "step">[]): readonly PlannedStep[] {
+  return steps.map((one, at) => ({ step: at + 1, ...one }));
+}
+
+function writtenIn({ instructions }: ParsedRecipe): readonly string[] {
+  return instructions.map(({ written }) => written.trim());
+}
+
+/** The keyword in capitals, one blank, and the arguments as they are. */
+function commandOf({ kind, written }: RecipeInstruction): string {
+  return `${kind} ${written.trim().slice(kind.length).trim()}`;
 }
 
 function refusing<T>(read: () => T): T {
@@ -75,11 +170,4 @@ function refusing<T>(read: () => T): T {
       advice: first?.remedy ?? "",
     });
   }
-}
-
-/** The keyword in capitals, one blank, and the arguments as they are. */
-function instructionOf(one: RecipeInstruction): Instruction {
-  const { kind, written } = one;
-  const cmd = `${kind} ${written.trim().slice(kind.length).trim()}`;
-  return { cmd, ...defined({ timeoutMs: one.kind === "RUN" ? one.timeoutMs : undefined }) };
 }

@@ -7,11 +7,8 @@ import type { BuildJob } from "./template-builder.ts";
 
 /** Steps at the end of a recipe whose memory is kept too: what is changed most often is the last line. */
 const WITH_MEMORY = 2;
-/** Steps that change nothing in a capsule themselves. */
-const CHANGES_NOTHING = /^(?:ENV|START) /;
-
 export interface StepCacheDeps {
-  readonly capsules: Pick<BuildCapsules, "findMoment" | "identities">;
+  readonly capsules: Pick<BuildCapsules, "findMoment" | "forget" | "identities">;
   readonly logger: Logger;
 }
 
@@ -36,12 +33,16 @@ export class StepCache {
   async find(job: BuildJob, signal: AbortSignal): Promise<CachedSteps> {
     const { capsules } = this.#deps;
     const identities = await capsules.identities(job);
-    const archive = await archiveDigest(job.archive);
+    // Where the client says what is for which step, that is what counts.
+    const archive = job.sources === undefined ? await archiveDigest(job.archive) : "";
     const keys = new Map([...identities].map(([hostId, base]) => [hostId, stepKeys(job, base, archive)]));
     const found = await Promise.all(
       [...keys].map(async ([hostId, all]) => {
+        const usable = all.slice(0, job.repeatFrom === undefined ? all.length : job.repeatFrom - 1);
         try {
-          return await capsules.findMoment(hostId, all, signal);
+          const again = all.filter((key) => !usable.includes(key));
+          if (again.length > 0 && job.repeatFrom !== undefined) await capsules.forget(hostId, again, signal);
+          return usable.length === 0 ? undefined : await capsules.findMoment(hostId, usable, signal);
         } catch (error) {
           this.#note("build.cache_unread", job, error, signal);
           return undefined;
@@ -49,7 +50,9 @@ export class StepCache {
       }),
     );
     const [best] = found.filter((one) => one !== undefined).sort((a, b) => b.index - a.index);
-    const results = new Map([...keys].map(([hostId, all]) => [hostId, resultKey(all, job.healthcheck)]));
+    const results = new Map(
+      [...keys].map(([hostId, all]) => [hostId, resultKey(all, identities.get(hostId) ?? "", job)]),
+    );
     return { found: best, keys, results };
   }
 
@@ -62,9 +65,12 @@ export class StepCache {
     signal: AbortSignal,
   ): Promise<void> {
     const key = keys.get(capsule.hostId)?.[step.step - 1];
-    if (key === undefined || CHANGES_NOTHING.test(step.cmd)) return;
+    if (key === undefined || !isKept(step)) return;
+    const hasBegun = job.steps.some((one) => one.step < step.step && one.action.type === "start");
+    // What START has begun lives in memory alone, and no memory is kept of a build with secrets.
+    if (hasBegun && job.secrets.size > 0) return;
     try {
-      await capsule.keep({ key, memory: needsMemory(job.steps, step) }, signal);
+      await capsule.keep({ key, memory: hasBegun || keepsMemory(job, step) }, signal);
     } catch (error) {
       this.#note("build.step_not_kept", job, error, signal);
     }
@@ -76,9 +82,12 @@ export class StepCache {
   }
 }
 
-/** What START has begun lives in memory alone. */
-function needsMemory(steps: readonly PlannedStep[], { step, phase }: PlannedStep): boolean {
-  const hasBegun = steps.some((one) => one.step < step && one.cmd.startsWith("START "));
-  const later = steps.filter((one) => one.phase === "recipe" && one.step > step).length;
-  return hasBegun || (phase === "recipe" && later < WITH_MEMORY);
+function keepsMemory({ steps, secrets }: BuildJob, { step, phase }: PlannedStep): boolean {
+  const later = steps.filter((one) => one.phase === "recipe" && one.step > step && isKept(one)).length;
+  return secrets.size === 0 && phase === "recipe" && later < WITH_MEMORY;
+}
+
+/** Whether a step changes something in a capsule that can be kept. */
+function isKept({ action }: PlannedStep): boolean {
+  return action.type !== "config" && action.type !== "start";
 }

@@ -1,33 +1,51 @@
 import { createHash } from "node:crypto";
+import { stepKeys as keysOfSteps } from "@wrenn/recipe/keys";
 import type { BuildJob } from "./template-builder.ts";
 
 /** Changes with what a step does to a capsule. */
-const VERSION = "1";
+const VERSION = "2";
 
-export type StepKeysOf = Pick<BuildJob, "team" | "vcpus" | "memoryMib" | "steps">;
+export type StepKeysOf = Pick<BuildJob, "team" | "vcpus" | "memoryMib" | "steps" | "sources">;
 
 /**
  * The keys of a build's steps: each says everything that led to the state behind its step, so that two builds with the same key
- * would make the same. Times of files and of builds are no part of it.
+ * would make the same. Times of files and of builds are no part of it, and values of secrets are not either.
  *
  * @param base - identity of what the build starts from.
- * @param archive - digest of the files that the build copies from; empty without one.
+ * @param archive - digest of an archive that the instructions name files of; empty without one.
  */
 export function stepKeys(
-  { team, vcpus, memoryMib, steps }: StepKeysOf,
+  { team, vcpus, memoryMib, steps, sources }: StepKeysOf,
   base: string,
   archive: string,
 ): readonly string[] {
-  let key = digest([VERSION, team, base, vcpus, memoryMib]);
-  return steps.map(
-    ({ phase, cmd }) => (key = digest([key, phase, cmd, cmd.startsWith("COPY ") ? archive : ""])),
+  const digests = new Map(
+    steps.flatMap(({ step, action }) => {
+      if (action.type !== "copy") return [];
+      const packed = sources?.get(step)?.digest;
+      const named = action.sources.map(({ pattern }) => pattern);
+      return [[step, packed ?? digest([archive, ...named])] as const];
+    }),
+  );
+  return keysOfSteps(
+    { steps: steps.map(({ step, action, state }) => ({ number: step, action, state })) },
+    { base: digest([VERSION, team, base, vcpus, memoryMib]), sources: digests },
   );
 }
 
-/** What says everything that led to a template: its last step, and how it is found to be ready. */
-export function resultKey(keys: readonly string[], healthcheck: string): string {
-  return digest([VERSION, keys.at(-1) ?? "", healthcheck]);
+/** What says everything that led to a template: its last step, what holds for its capsules, and how it is found to be ready. */
+export function resultKey(
+  keys: readonly string[],
+  base: string,
+  { config, healthcheck }: ResultKeyOf,
+): string {
+  const { env, user, workdir, entrypoint, cmd, healthcheck: own } = config;
+  const settings = [Object.entries(env), user, workdir, entrypoint, cmd, own, healthcheck];
+  // A recipe of FROM alone has no steps.
+  return digest([VERSION, base, keys.at(-1) ?? "", JSON.stringify(settings)]);
 }
+
+export type ResultKeyOf = Pick<BuildJob, "config" | "healthcheck">;
 
 /** The digest of an archive's bytes; empty without one. */
 export async function archiveDigest(archive: BuildJob["archive"]): Promise<string> {

@@ -1,6 +1,8 @@
 import type { NetworkRules } from "@wrenn/protocol";
 import type { FoundTemplate } from "../templates/templates.ts";
-import type { PlannedStep } from "./recipe.ts";
+import type { ImageConfig } from "@wrenn/recipe";
+import type { BuildPlan, PlannedStep } from "./recipe.ts";
+import type { PackedSource } from "./requested-build.ts";
 
 /** What a builder makes a template from. */
 export interface BuildJob {
@@ -12,9 +14,13 @@ export interface BuildJob {
   /** How people call the base, and the template that is made. */
   readonly baseName: string;
   readonly name: string;
-  /** In their order, numbered from 1. */
+  /** In their order, numbered from 1, as far as they are known before a capsule of the base runs. */
   readonly steps: readonly PlannedStep[];
-  /** Empty: the template has no processes that run already. */
+  /** What holds for capsules of the template, likewise. */
+  readonly config: ImageConfig;
+  /** The same with the environment that processes of the base really have. @throws WrennError `recipe_invalid`. */
+  readonly plan: (env: Readonly<Record<string, string>>) => BuildPlan;
+  /** Of the request, before that of the recipe; empty without one. */
   readonly healthcheck: string;
   readonly vcpus: number;
   readonly memoryMib: number;
@@ -22,6 +28,12 @@ export interface BuildJob {
   readonly findMade: (keys: readonly string[]) => Promise<string | undefined>;
   /** The files that COPY takes, in pieces; undefined without an archive. Can be read more than once. */
   readonly archive: (() => AsyncIterable<Uint8Array>) | undefined;
+  /** What of the archive is for which step; undefined where the instructions name its files. */
+  readonly sources: ReadonlyMap<number, PackedSource> | undefined;
+  /** Values by their ids. */
+  readonly secrets: ReadonlyMap<string, string>;
+  /** This step and those behind it are performed, also when they have been before; undefined: only those that are new. */
+  readonly repeatFrom: number | undefined;
 }
 
 /** How a step ended. */

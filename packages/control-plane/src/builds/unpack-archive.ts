@@ -1,7 +1,9 @@
 import type { BuildCapsule } from "./build-capsules.ts";
 import { problemWith, rootScope, runCommand } from "./build-commands.ts";
 import type { TakeOutput } from "./build-commands.ts";
-import { FILES } from "./build-steps.ts";
+
+/** Where the files of a build's archive are while it runs; the last steps of a build remove it. */
+export const FILES = "/tmp/build-files";
 
 const UNPACK_MS = 10 * 60_000;
 
@@ -55,7 +57,8 @@ export async function unpackArchive(
   return undefined;
 }
 
-async function formatOf(archive: () => AsyncIterable<Uint8Array>): Promise<string> {
+/** `tar`, `tar.gz`, `tar.xz` or `zip`. */
+export async function formatOf(archive: () => AsyncIterable<Uint8Array>): Promise<string> {
   for await (const piece of archive()) {
     const start = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
     return FORMATS.find(({ magic }) => start.subarray(0, magic.length).equals(magic))?.name ?? "tar";

@@ -9,7 +9,7 @@ import type { ReadinessCheck } from "@wrenn/recipe";
  * @throws WrennError `build_not_ready` once it has failed too often, or for too long.
  */
 export async function untilReady(
-  { intervalMs, startPeriodMs, retries, deadlineMs }: ReadinessCheck,
+  { intervalMs, startPeriodMs, retries, deadlineMs }: Omit<ReadinessCheck, "command">,
   attempt: () => Promise<string | undefined>,
   clock: Pick<Clock, "monotonic" | "sleep">,
   signal: AbortSignal,

@@ -172,6 +172,9 @@ export class Furnisher {
         vcpus: 1,
         memoryMib: 512,
         skipPrePost: true,
+        recipeText: undefined,
+        recipeOptions: {},
+        secrets: undefined,
         totalSteps: 1,
         actor: undefined,
       };

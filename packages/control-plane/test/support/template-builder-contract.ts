@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Readable } from "node:stream";
-import { planSteps } from "../../src/builds/recipe.ts";
+import { planBuild } from "../../src/builds/recipe.ts";
 import { StepFailed } from "../../src/builds/template-builder.ts";
 import type { BuildJob, BuildReport, TemplateBuilder } from "../../src/builds/template-builder.ts";
 
@@ -52,19 +52,23 @@ class Transcript implements BuildReport {
 /** What every builder does, whatever it builds in. */
 export function templateBuilderContract(name: string, open: () => Promise<BuilderUnderTest>): void {
   let jobs = 0;
-  const jobOf = (base: BuildJob["base"], recipe: readonly string[]): BuildJob => ({
+  const jobOf = (base: BuildJob["base"], lines: readonly string[]): BuildJob => ({
+    ...planBuild({ form: "lines", lines, skipPrePost: true }),
+    plan: (env) => planBuild({ form: "lines", lines, skipPrePost: true }, env),
     id: `bld-${String(++jobs).padStart(25, "0")}`,
     // What one team has built is not found by another.
     team: `team-${String(jobs).padStart(25, "0")}`,
     base,
     baseName: "minimal",
     name: "built",
-    steps: planSteps(recipe, { skipPrePost: true, hasArchive: true }),
     healthcheck: "",
     vcpus: 1,
     memoryMib: 512,
     findMade: async () => undefined,
     archive: undefined,
+    sources: undefined,
+    secrets: new Map(),
+    repeatFrom: undefined,
   });
 
   test(`${name}: steps run in their order, and each is reported with its output and its exit code`, async () => {

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { RawBuilder, Selectable, SqlBool } from "kysely";
 import { defined } from "@wrenn/core";
-import type { BuildsTable, BuildStatus } from "../build-tables.ts";
+import type { BuildsTable, BuildStatus, RecipeOptions } from "../build-tables.ts";
 import type { Actor } from "../event-tables.ts";
 import type { Db, Trx } from "../schema.ts";
 
@@ -16,7 +16,12 @@ export interface NewBuild {
   readonly name: string;
   readonly tag: string;
   readonly baseTemplate: string;
+  /** The instructions as people wrote them. */
   readonly recipe: readonly string[];
+  readonly recipeText: string | undefined;
+  readonly recipeOptions: RecipeOptions;
+  /** Sealed. */
+  readonly secrets: Buffer | undefined;
   readonly healthcheck: string;
   readonly vcpus: number;
   readonly memoryMib: number;
@@ -36,6 +41,9 @@ export async function insertBuild(db: Db, build: NewBuild): Promise<BuildRow> {
       tag: build.tag,
       base_template: build.baseTemplate,
       recipe: JSON.stringify(build.recipe),
+      recipe_text: build.recipeText ?? null,
+      recipe_options: JSON.stringify(build.recipeOptions),
+      secrets: build.secrets ?? null,
       healthcheck: build.healthcheck,
       vcpus: build.vcpus,
       memory_mb: build.memoryMib,
@@ -206,13 +214,14 @@ export type BuildSelection =
   /** Those whose control plane is gone. */
   | "orphaned";
 
-/** Ends builds, and deletes their archives. @returns the builds that this ended. */
+/** Ends builds, and deletes their archives and secrets. @returns the builds that this ended. */
 export async function endBuilds(db: Db, which: BuildSelection, end: BuildEnd): Promise<readonly BuildRow[]> {
   const rows = await db
     .updateTable("builds")
     .set({
       status: end.status,
       completed_at: sql<Date>`now()`,
+      secrets: null,
       ...defined({
         reason: end.problem?.reason,
         error: end.problem?.message,

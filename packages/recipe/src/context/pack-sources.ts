@@ -22,7 +22,9 @@ export async function* packSources(
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   await using reader = new ContextReader(context);
-  for (const { directory, copy } of copies)
+  for (const { directory, copy } of copies) {
+    // Also of a copy without members: whoever unpacks its directory finds it.
+    yield tarHeader(directoryHeader(directory));
     for (const member of copy.members) {
       signal?.throwIfAborted();
       const header = headerOf(directory, member);
@@ -33,18 +35,25 @@ export async function* packSources(
       const padding = tarPadding(header.size);
       if (padding > 0) yield new Uint8Array(padding);
     }
+  }
   yield tarEnd();
 }
 
 /** The bytes of the archive that {@link packSources} makes, unless files change meanwhile. */
 export function packedSize(copies: readonly PackedCopy[]): number {
   let size = tarEnd().length;
-  for (const { directory, copy } of copies)
+  for (const { directory, copy } of copies) {
+    size += tarHeader(directoryHeader(directory)).length;
     for (const member of copy.members) {
       const header = headerOf(directory, member);
       size += tarHeader(header).length + header.size + tarPadding(header.size);
     }
+  }
   return size;
+}
+
+function directoryHeader(path: string): TarHeader {
+  return { path, type: "directory", mode: 0o755, size: 0, mtimeSec: 0, target: undefined };
 }
 
 function headerOf(directory: string, { path, entry, mode, linkTo }: CopyMember): TarHeader {

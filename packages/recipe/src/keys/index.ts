@@ -1,2 +1,2 @@
 export { stepKeys } from "./step-keys.ts";
-export type { KeyInputs } from "./step-keys.ts";
+export type { KeyedStep, KeyInputs } from "./step-keys.ts";

@@ -1,10 +1,13 @@
 import type { RunMount } from "../instructions/instruction.ts";
-import type { RecipePlan, RecipeStep, StepAction } from "../plan/recipe-step.ts";
+import type { RecipeStep, StepAction } from "../plan/recipe-step.ts";
 import { canonicalDigest } from "./canonical-digest.ts";
 import type { CanonicalValue } from "./canonical-digest.ts";
 
 /** Changes when what a step makes, or what is counted in its key, changes in another way than the step itself shows. */
 const VERSION = "wrenn-step-1";
+
+/** What of a step is in its key. */
+export type KeyedStep = Pick<RecipeStep, "number" | "action" | "state">;
 
 export interface KeyInputs {
   /** Digest of the template that the build starts from. */
@@ -22,7 +25,10 @@ export interface KeyInputs {
  *
  * @returns keys in the order of the steps, as hexadecimal digits.
  */
-export function stepKeys(plan: RecipePlan, { base, sources }: KeyInputs): readonly string[] {
+export function stepKeys(
+  plan: { readonly steps: readonly KeyedStep[] },
+  { base, sources }: KeyInputs,
+): readonly string[] {
   let key = canonicalDigest([VERSION, "base", base]);
   return plan.steps.map((step) => {
     const material = materialOf(step, sources);
@@ -31,7 +37,7 @@ export function stepKeys(plan: RecipePlan, { base, sources }: KeyInputs): readon
   });
 }
 
-function materialOf(step: RecipeStep, sources: ReadonlyMap<number, string>): CanonicalValue {
+function materialOf(step: KeyedStep, sources: ReadonlyMap<number, string>): CanonicalValue {
   const { action, state } = step;
   switch (action.type) {
     case "config":
@@ -40,7 +46,7 @@ function materialOf(step: RecipeStep, sources: ReadonlyMap<number, string>): Can
     case "start":
       return { ...processMaterial(action), ...state };
     case "directory":
-      return { type: "directory", path: action.path };
+      return { type: "directory", path: action.path, owner: action.owner };
     case "user":
       return { type: "user", name: action.name };
     case "copy": {

@@ -8,8 +8,8 @@ export interface ImageConfig {
   readonly env: Readonly<Record<string, string>>;
   /** Name or id, with `:group` where one was given. */
   readonly user: string;
-  /** Absolute. */
-  readonly workdir: string;
+  /** Absolute; undefined: the home of the user. */
+  readonly workdir: string | undefined;
   readonly shell: readonly string[];
   /** What `cmd` is appended to; empty where there is none. */
   readonly entrypoint: readonly string[];
@@ -26,7 +26,7 @@ export interface ImageConfig {
 export const emptyImageConfig: ImageConfig = {
   env: {},
   user: "root",
-  workdir: "/",
+  workdir: undefined,
   shell: ["/bin/sh", "-c"],
   entrypoint: [],
   cmd: [],

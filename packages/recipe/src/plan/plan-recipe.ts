@@ -9,7 +9,7 @@ import { ProblemList, quote, refuse } from "../syntax/refusal.ts";
 import type { Written } from "../syntax/written.ts";
 import { emptyImageConfig } from "./image-config.ts";
 import type { ImageCheck, ImageConfig } from "./image-config.ts";
-import { PlanVariables } from "./plan-variables.ts";
+import { homeOf, PlanVariables } from "./plan-variables.ts";
 import {
   requireBase,
   requireContextPath,
@@ -71,6 +71,7 @@ class RecipePlanner {
     this.#config = { ...emptyImageConfig, ...base };
     this.#labels = new Map(Object.entries(this.#config.labels));
     this.#variables = new PlanVariables(recipe, { env: this.#config.env, args });
+    this.#variables.logIn(this.#config.user, this.#here);
     this.#beforeFrom = recipe.instructions.some(({ kind }) => kind === "FROM");
   }
 
@@ -85,6 +86,7 @@ class RecipePlanner {
       return;
     }
     const state = this.#state();
+    this.#variables.logIn(this.#config.user, this.#here);
     const action = this.#act(instruction);
     this.#steps.push({ number: this.#steps.length + 1, instruction, action, state });
   }
@@ -104,7 +106,12 @@ class RecipePlanner {
 
   #state(): StepState {
     const { user, workdir, shell } = this.#config;
-    return { environment: this.#variables.environment(homeOf(user)), cwd: workdir, user, shell };
+    return { environment: this.#variables.environment, cwd: workdir, user, shell };
+  }
+
+  /** Where relative paths of a recipe begin. */
+  get #here(): string {
+    return this.#config.workdir ?? homeOf(this.#config.user) ?? "/";
   }
 
   #act(instruction: Exclude<RecipeInstruction, { kind: "FROM" | "ARG" }>): StepAction {
@@ -123,8 +130,9 @@ class RecipePlanner {
         const path = this.#variables.words(instruction.path);
         if (path === "")
           refuse(instruction.path, "the path of WORKDIR is empty", "A variable that is not set is empty.");
-        config.workdir = resolveGuestPath(config.workdir, path);
-        return { type: "directory", path: config.workdir };
+        const directory = resolveGuestPath(this.#here, path);
+        config.workdir = directory;
+        return { type: "directory", path: directory, owner: config.user };
       }
       case "USER": {
         config.user = requireOwner(instruction.user, this.#variables.words(instruction.user));
@@ -195,7 +203,7 @@ class RecipePlanner {
         name: requireFileName(target, name),
         content: expands ? variables.text(content) : content.text,
       })),
-      target: resolveGuestPath(this.#config.workdir, asked),
+      target: resolveGuestPath(this.#here, asked),
       targetIsDirectory: saysDirectory || count > 1,
       owner: chown === undefined ? this.#config.user : requireOwner(chown, variables.words(chown)),
       mode: chmod === undefined ? undefined : requireMode(chmod, variables.words(chmod)),
@@ -220,13 +228,6 @@ class RecipePlanner {
   #check({ command, ...times }: ReadinessCheck): ImageCheck {
     return { ...times, argv: this.#argv(command) };
   }
-}
-
-/** The home of a user that a step makes; that of an id is not known. */
-function homeOf(user: string): string | undefined {
-  const [name = ""] = user.split(":");
-  if (/^\d/.test(name)) return undefined;
-  return name === "root" ? "/root" : `/home/${name}`;
 }
 
 function requireFileName(target: Written, name: string): string {

@@ -13,6 +13,7 @@ export class PlanVariables {
   /** Arguments from before FROM: they hold in FROM, and where they are declared again. */
   readonly #global = new Map<string, string>();
   readonly #declared = new Set<string>();
+  #login: ReadonlyMap<string, string> = new Map();
   /** Characters of all that was set. */
   #length = 0;
 
@@ -33,10 +34,20 @@ export class PlanVariables {
   }
 
   /** What processes of a step have. ENV takes precedence over ARG. */
-  environment(home: string | undefined): Readonly<Record<string, string>> {
-    const all = new Map(home === undefined ? [] : [["HOME", home]]);
-    for (const from of [this.#args, this.#env]) for (const [name, value] of from) all.set(name, value);
-    return sorted(all);
+  get environment(): Readonly<Record<string, string>> {
+    return sorted(new Map([...this.#args, ...this.#env]));
+  }
+
+  /** Who is the user from here on, and where: what a log-in says of that is known to the recipe, unless it sets it itself. */
+  logIn(user: string, cwd: string): void {
+    const [name = ""] = user.split(":");
+    const home = homeOf(user);
+    this.#login = new Map([
+      ["USER", name],
+      ["LOGNAME", name],
+      ["PWD", cwd],
+      ...(home === undefined ? [] : [["HOME", home] as const]),
+    ]);
   }
 
   get unusedArgs(): readonly string[] {
@@ -93,7 +104,8 @@ export class PlanVariables {
     this.#set(known, name, chosen);
   }
 
-  readonly #lookup = (name: string): string | undefined => this.#env.get(name) ?? this.#args.get(name);
+  readonly #lookup = (name: string): string | undefined =>
+    this.#env.get(name) ?? this.#args.get(name) ?? this.#login.get(name);
 
   #set(variables: Map<string, string>, name: Written, value: string): void {
     this.#length += value.length - (variables.get(name.text)?.length ?? -name.text.length - 2);
@@ -105,6 +117,13 @@ export class PlanVariables {
       );
     variables.set(name.text, value);
   }
+}
+
+/** The home of a user that a step makes; that of an id is not known. */
+export function homeOf(user: string): string | undefined {
+  const [name = ""] = user.split(":");
+  if (/^\d/.test(name)) return undefined;
+  return name === "root" ? "/root" : `/home/${name}`;
 }
 
 function sorted(variables: ReadonlyMap<string, string>): Readonly<Record<string, string>> {

@@ -45,8 +45,8 @@ export type StepAction =
   /** Goes on running in the background. */
   | { readonly type: "start"; readonly program: StepProgram }
   | CopyAction
-  /** Makes a directory, as root, unless it exists. */
-  | { readonly type: "directory"; readonly path: string }
+  /** Makes a directory of a user, unless it exists. */
+  | { readonly type: "directory"; readonly path: string; readonly owner: string }
   /** Makes a user unless it exists. */
   | { readonly type: "user"; readonly name: string }
   /** Changes settings of the template only. */
@@ -54,9 +54,10 @@ export type StepAction =
 
 /** What holds when a step begins. */
 export interface StepState {
-  /** What its processes have: variables of ENV and ARG, and HOME. */
+  /** Variables of ENV and ARG; what a log-in sets is there beside them. */
   readonly environment: Readonly<Record<string, string>>;
-  readonly cwd: string;
+  /** Absolute; undefined: the home of the user. */
+  readonly cwd: string | undefined;
   readonly user: string;
   readonly shell: readonly string[];
 }

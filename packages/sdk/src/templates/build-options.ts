@@ -20,7 +20,7 @@ export interface BuildOptions extends CallOptions {
   /** `name` or `name:tag` of the template. */
   readonly name: string;
   /**
-   * Text of a recipe, in the language of a Dockerfile with one stage (docs/reference/builds.md); or, as an array,
+   * Text of a recipe, in the language of a Dockerfile with one stage (docs/reference/builds.md#recipes-as-texts); or, as an array,
    * instructions without that language: `RUN`, `START`, `ENV`, `WORKDIR`, `USER`, `COPY`, at most 200.
    */
   readonly recipe: string | readonly string[];

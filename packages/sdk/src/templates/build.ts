@@ -90,7 +90,6 @@ export interface BuildStepEnd {
 // To be replaced by the generated types when the server's description has these fields.
 /** A build on the wire. */
 export type WireBuild = WireObject<"Build"> & {
-  readonly recipe_text?: string;
   readonly durations?: {
     readonly settle_ms?: number;
     readonly freeze_ms?: number;

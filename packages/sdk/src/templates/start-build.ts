@@ -11,22 +11,7 @@ import type { Build, WireBuild } from "./build.ts";
 import { buildOptionNames } from "./build-options.ts";
 import type { BuildOptions, BuildSources } from "./build-options.ts";
 
-// To be replaced by the generated type when the server's description has these fields.
-type WireBuildBody = Omit<WireBody<"POST /v1/builds">, "recipe"> & {
-  readonly recipe?: readonly string[];
-  readonly recipe_text?: string;
-  readonly recipe_file?: string;
-  readonly args?: Readonly<Record<string, string>>;
-  readonly sources?: Readonly<
-    Record<
-      string,
-      { readonly digest: string; readonly single: boolean; readonly archives: readonly string[] }
-    >
-  >;
-  readonly secrets?: Readonly<Record<string, string>>;
-  readonly no_cache?: boolean;
-  readonly from_step?: number;
-};
+type WireBuildBody = WireBody<"POST /v1/builds">;
 
 /** An archive that is sent as it comes. `size`: its bytes, where they are known. */
 interface ArchiveStream {
@@ -36,6 +21,8 @@ interface ArchiveStream {
 
 /** An archive of 100 MiB may travel for a while. */
 const UPLOAD_MS = 30 * 60_000;
+/** Characters of a recipe's name. */
+const MAX_FILE = 255;
 /** Problems of a context in one message. */
 const MOST_PROBLEMS = 5;
 
@@ -68,12 +55,12 @@ export async function startBuild(http: HttpClient, call: string, options: BuildO
 }
 
 function bodyOf(options: BuildOptions, sources: BuildOptions["sources"]): WireBuildBody {
-  const { name, recipe, args, secrets, healthcheck, vcpus } = options;
+  const { name, recipe, args, secrets, healthcheck, vcpus, recipeFile = options.recipePath } = options;
   return {
     name,
     ...(typeof recipe === "string" ? { recipe_text: recipe } : { recipe }),
     ...present({
-      recipe_file: options.recipeFile ?? options.recipePath,
+      recipe_file: recipeFile?.slice(-MAX_FILE),
       args,
       secrets,
       sources: sources && wireSources(sources),
@@ -88,7 +75,7 @@ function bodyOf(options: BuildOptions, sources: BuildOptions["sources"]): WireBu
   };
 }
 
-function wireSources(sources: Readonly<Record<string, BuildSources>>): WireBuildBody["sources"] {
+function wireSources(sources: Readonly<Record<string, BuildSources>>): NonNullable<WireBuildBody["sources"]> {
   return Object.fromEntries(
     Object.entries(sources).map(([step, { digest, isSingle = false, archives = [] }]) => [
       step,

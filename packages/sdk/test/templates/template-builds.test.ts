@@ -139,7 +139,7 @@ test("a context is sent as a form with a known length: the sources of each step,
       .trim()
       .split("\n")
       .map((row) => row.replace(/^(.).*\d\d:\d\d /, "$1 ")),
-    ["d 2/deep/", "- 2/deep/file", "l 2/link -> deep/file", "- 4/file"],
+    ["d 2/", "d 2/deep/", "- 2/deep/file", "l 2/link -> deep/file", "d 4/", "- 4/file"],
   );
   assert.deepEqual(uploads, [{ entries: 4, size: archive.length }]);
 });

@@ -17,7 +17,10 @@ export interface ApiSchemas {
     /** `name` or `name:tag` of the template. */
     readonly name: string;
     readonly base_template: string;
+    /** One instruction each, as written. */
     readonly recipe: readonly string[];
+    /** Of a build from a text. */
+    readonly recipe_text?: string;
     readonly healthcheck?: string;
     readonly vcpus: number;
     readonly memory_mb: number;
@@ -3280,15 +3283,36 @@ export interface ApiRoutes {
       readonly name: string;
       /** `name`, `name:tag`, or `team/name:tag` with the slug of a team that made the template public. Without a tag: `default`. */
       readonly base_template?: string;
-      /** One instruction each: RUN, START, ENV, WORKDIR, USER, COPY; at most 200 entries. */
-      readonly recipe: readonly string[];
+      /** One instruction each: RUN, START, ENV, WORKDIR, USER, COPY. Either this or recipe_text; at most 200 entries. */
+      readonly recipe?: readonly string[];
+      /** The text of a recipe; at most 1048576 characters. */
+      readonly recipe_text?: string;
+      /** Its name in messages; at most 255 characters. */
+      readonly recipe_file?: string;
+      /** Values for ARG. */
+      readonly args?: Readonly<Record<string, string>>;
+      /** Of a text: what each step copies, by its number. The archive has a directory of that name for it. */
+      readonly sources?: Readonly<Record<string, {
+        /** Of names, bytes and modes of its files. */
+        readonly digest: string;
+        /** One file, and the target is its name unless it is a directory. */
+        readonly single?: boolean;
+        /** Paths of archives that ADD unpacks; at most 1000 entries. */
+        readonly archives?: readonly string[];
+      }>>;
+      /** Values for RUN --mount=type=secret, by their ids. */
+      readonly secrets?: Readonly<Record<string, string>>;
+      /** Performs every step. */
+      readonly no_cache?: boolean;
+      /** Performs this step and those behind it; at least 1, at most 1000. */
+      readonly from_step?: number;
       /** Command that exits with 0 when the template is ready, with flags before it: --interval, --timeout, --start-period, --retries, --deadline; at most 4096 characters. */
       readonly healthcheck?: string;
       /** 0 or less: 1; at most 64. */
       readonly vcpus?: number;
       /** 0 or less: 512; at least 128, at most 65536. */
       readonly memory_mb?: number;
-      /** Without the steps before and after the recipe; the recipe runs as root. */
+      /** Without the steps before and after the recipe; the recipe runs as root. A text has none. */
       readonly skip_pre_post?: boolean;
     };
     readonly answers: {
