@@ -69,7 +69,7 @@ test("a capsule is shown, changed, extended, kept in checkpoints and taken back"
   assert.deepEqual([none, unknown.code], [4, "capsule_unknown"]);
 });
 
-test("templates are listed, shown, tagged, published and deleted", async () => {
+test("templates are listed, inspected, tagged, published and deleted", async () => {
   const names = await byKey.json<{ name: string }[]>("template ls");
   assert.ok(["minimal", "base"].every((name) => names.some((one) => one.name === name)));
   assert.deepEqual(
@@ -77,7 +77,7 @@ test("templates are listed, shown, tagged, published and deleted", async () => {
     ["base"],
   );
   await byKey.json("template tag", "base", "stable", "--version", "1");
-  const { tags } = await byKey.json<{ tags: { tag: string }[] }>("template show", "base");
+  const { tags } = await byKey.json<{ tags: { tag: string }[] }>("template inspect", "base");
   assert.deepEqual(tags.map(({ tag }) => tag).sort(), ["one", "stable"]);
   await byKey.json("template tag", "base", "stable", "--remove");
   assert.match(await byKey.run(["template", "ls"]), /^base .* team /m);
@@ -96,23 +96,8 @@ test("templates are listed, shown, tagged, published and deleted", async () => {
   const [unknown, refusal] = await byKey.failure("template", "publish", "nothing");
   assert.deepEqual([unknown, refusal.code], [4, "not_found"]);
   await byKey.json("template rm", "base");
-  const [code] = await byKey.failure("template", "show", "base");
+  const [code] = await byKey.failure("template", "inspect", "base");
   assert.equal(code, 4);
-});
-
-test("a build prints what its steps print, then the template, or why it failed", async () => {
-  const recipe = "# a comment\nRUN echo from the \\\n  recipe\n";
-  const { code, stdout, stderr } = await byKey.try(["build", "web", "--bare"], recipe);
-  assert.deepEqual([code, stdout], [0, "web\n"], stderr);
-  assert.match(stderr, /from the recipe/);
-  const failed = await byKey.try(["build", "web", "--bare"], "RUN echo no such thing >&2; exit 3\n");
-  assert.deepEqual([failed.code, failed.stdout], [1, ""]);
-  assert.match(failed.stderr, /recipe step 1 failed: exit code 3: no such thing/);
-  const refused = await byKey.try(["build", "web", "--bare"], "FROM x\n");
-  assert.deepEqual([refused.code === 0, refused.stdout], [false, ""]);
-  assert.match(refused.stderr, /recipe:1:1: unknown instruction "FROM"/);
-  const [missing, error] = await byKey.failure("build", "web", "--file", join(home, "nothing"));
-  assert.deepEqual([missing, error.code], [2, "file_unreadable"]);
 });
 
 test("teams, keys and hosts need a login, and the refusal under a key says where the key comes from", async () => {
@@ -237,7 +222,7 @@ test("what is no server, no Wrenn, or an older one is told apart, with what to d
     };
     return response.writeHead(404).end(JSON.stringify({ error }));
   });
-  const [code, error] = await at(old).failure("template", "show", "web");
+  const [code, error] = await at(old).failure("template", "inspect", "web");
   assert.deepEqual([code, error.code], [1, "server_too_old"]);
   assert.match(error.message, /version 0\.0\.9.*GET \/v1\/templates\/web/);
 });

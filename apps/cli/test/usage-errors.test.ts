@@ -143,7 +143,7 @@ test("an option of the program in a capsule is not ours", async () => {
 test("a mistyped command gets the near one, and a missing one the help or the document", async () => {
   for (const [words, message, near] of [
     [["craete"], "unknown command 'craete'", "create"],
-    [["template", "sohw", "x"], "unknown command 'sohw'", "show"],
+    [["template", "inspcet", "x"], "unknown command 'inspcet'", "inspect"],
     [["host", "jion"], "unknown command 'jion'", "join"],
   ] as const) {
     const expected = [message, `Did you mean '${near}'?`];

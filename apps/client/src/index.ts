@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Setup, Terminal } from "./context.ts";
 import { defineAccounts } from "./definitions/accounts.ts";
+import { defineBuilds } from "./definitions/builds.ts";
 import { defineCapsules } from "./definitions/capsules.ts";
 import { defineRuns } from "./definitions/runs.ts";
 import { definePorts } from "./definitions/ports.ts";
@@ -26,6 +27,7 @@ export function addClientCommands(root: Command, terminal: Terminal, setup: Setu
   defineStreams(program);
   defineSettings(program);
   defineTemplates(program);
+  defineBuilds(program);
   defineManagement(program);
   defineCopy(program);
   defineCompletion(program);

@@ -3,7 +3,7 @@ import { chmod, link, mkdir, readFile, readlink, stat, truncate, utimes, writeFi
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { digestSources, findArchives, packSources, readContext } from "@wrenn/recipe/context";
+import { digestSources, findArchives, packedSize, packSources, readContext } from "@wrenn/recipe/context";
 import type { BuildContext, PackedCopy } from "@wrenn/recipe/context";
 import { ContextLab, copyOf, run } from "./support/context-lab.ts";
 
@@ -36,6 +36,13 @@ test("tar unpacks what was packed: names, bytes, modes, links and hard links, al
     { directory: "1", copy: copyOf("COPY . /t", context) },
     { directory: "2", copy: copyOf("COPY --chmod=640 plain /t", context) },
   ]);
+  assert.equal(
+    packedSize([
+      { directory: "1", copy: copyOf("COPY . /t", context) },
+      { directory: "2", copy: copyOf("COPY --chmod=640 plain /t", context) },
+    ]),
+    archive.length,
+  );
   const out = join(lab.directory, "out");
   await mkdir(out);
   const listed = run(["tar", "-tv", "--numeric-owner"], archive).trim().split("\n");

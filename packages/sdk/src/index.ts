@@ -80,8 +80,21 @@ export type { GitChange, GitFile, GitStatus } from "./git/git-status.ts";
 export type { LogEntry, Logs, LogsOptions } from "./events/logs.ts";
 export type { MetricsOptions, MetricsPoint, MetricsRange } from "./events/metrics.ts";
 export type { Quota, QuotaItem, ServerInfo } from "./wrenn/server-info.ts";
-export type { Build, BuildLogLine, BuildStatus, BuildStep } from "./templates/build.ts";
-export type { BuildLogOptions, BuildOptions, Builds } from "./templates/builds.ts";
+export type {
+  Build,
+  BuildDurations,
+  BuildLogLine,
+  BuildStatus,
+  BuildStep,
+  BuildStepEnd,
+} from "./templates/build.ts";
+export type {
+  BuildContextProblem,
+  BuildOptions,
+  BuildSources,
+  TemplateBuildOptions,
+} from "./templates/build-options.ts";
+export type { BuildLogOptions, Builds } from "./templates/builds.ts";
 export type { Template } from "./templates/template.ts";
 export type {
   TemplateDetails,

@@ -127,7 +127,7 @@ async function valuesOf(
   if (argChoices) return { candidates: argChoices.map((value) => ({ value, text: "" })), takesFiles: false };
   const kind = KINDS[own] ?? KINDS[word];
   if (kind) return { candidates: await names(kind, profile), takesFiles: false };
-  return /^(path|file|source|destination|src|dst)$/i.test(word) ? FILES : NONE;
+  return /^(path|file|directory|source|destination|src|dst)$/i.test(word) ? FILES : NONE;
 }
 
 const KINDS: Readonly<Record<string, NameKind>> = {

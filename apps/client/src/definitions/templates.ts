@@ -1,6 +1,5 @@
-import type { BuildVerbOptions } from "../verbs/build.ts";
 import type { SnapshotVerbOptions } from "../verbs/snapshot.ts";
-import { count, mebibytes } from "../options/parse.ts";
+import { count } from "../options/parse.ts";
 import { act, CAPSULE, choice, dataCommand, group } from "./define.ts";
 import type { Program } from "./define.ts";
 
@@ -22,12 +21,13 @@ export function defineTemplates(program: Program): void {
   act<[{ readonly scope: Scope }]>(program, ls, async (...all) =>
     (await import("../verbs/template.ts")).list(...all),
   );
-  const show = dataCommand(template, "show", "show a template with its versions and tags").argument(
-    "<template>",
-    "name, or team/name of a public one",
-  );
-  act<[string]>(program, show, async (context, name) =>
-    (await import("../verbs/template.ts")).show(context, name),
+  const inspect = dataCommand(
+    template,
+    "inspect",
+    "show a template with its versions, and how they were built",
+  ).argument("<template>", "name, or team/name of a public one");
+  act<[string]>(program, inspect, async (context, name) =>
+    (await import("../verbs/template-inspect.ts")).inspect(context, name),
   );
   const tag = dataCommand(template, "tag", "give a tag to a version, or take it away")
     .argument("<template>", "name")
@@ -69,18 +69,4 @@ export function defineTemplates(program: Program): void {
       (await import("../verbs/template.ts")).remove(...all),
     );
   }
-
-  const build = dataCommand(root, "build", "build a template from instructions")
-    .argument("<name>", "name or name:tag of the template")
-    .option("-f, --file <path>", "instructions, one in each line; - is standard input", "-")
-    .option("--from <template>", "template to begin with (default: minimal)")
-    .option("--healthcheck <command>", "the template is ready when this succeeds; it then has memory")
-    .option("--vcpus <count>", "virtual CPUs", count)
-    .option("-m, --memory <size>", "memory, such as 512M or 2G", mebibytes)
-    .option("--archive <path>", "tar archive with the files for COPY")
-    .option("--bare", "only the recipe, as root: without package lists before it and clean-up after it")
-    .option("-d, --detach", "print the id of the build and do not wait");
-  act<[string, BuildVerbOptions]>(program, build, async (...all) =>
-    (await import("../verbs/build.ts")).build(...all),
-  );
 }

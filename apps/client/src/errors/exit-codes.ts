@@ -39,7 +39,7 @@ const UNREACHABLE = new Set([
   "stream_lost",
   "invalid_answer",
 ]);
-const USAGE = new Set(["unknown_option", "invalid_option", "usage"]);
+const USAGE = new Set(["unknown_option", "invalid_option", "recipe_invalid", "context_invalid", "usage"]);
 
 /** Which exit code a refused or failed call is. */
 export function exitKindOf({ code, status }: Failure): ExitKind {

@@ -35,6 +35,11 @@ export function pair(
   return { ...all, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
+/** Any text, repeatable. */
+export function texts(text: string, all: readonly string[] | undefined): readonly string[] {
+  return [...(all ?? []), text];
+}
+
 /** One of a list, repeatable or separated by commas. */
 export function list(text: string, all: readonly string[] | undefined): readonly string[] {
   return [...(all ?? []), ...text.split(",").filter((item) => item !== "")];

@@ -1,4 +1,5 @@
 import { escapeText } from "./escape-text.ts";
+import { widthOf } from "./text-width.ts";
 
 export interface Column<T> {
   readonly title: string;
@@ -28,17 +29,4 @@ export function renderTable<T>(columns: readonly Column<T>[], rows: readonly T[]
       return `${padded.join(GAP).trimEnd()}\n`;
     })
     .join("");
-}
-
-const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
-/** East Asian wide characters and pictographs take two columns. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
-
-/** Columns that the text takes on a terminal. */
-function widthOf(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
-  let width = 0;
-  for (const { segment } of segmenter.segment(text)) width += WIDE.test(segment) ? 2 : 1;
-  return width;
 }

@@ -10,7 +10,9 @@ type Kind<T> = [T] extends [Date]
         ? "string"
         : [T] extends [readonly string[]]
           ? "strings"
-          : "pairs";
+          : [T] extends [Readonly<Record<string, string>>]
+            ? "pairs"
+            : "object";
 
 type Mark<T, Name extends keyof T> = undefined extends T[Name] ? "?" : null extends T[Name] ? " or null" : "";
 

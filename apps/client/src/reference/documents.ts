@@ -4,6 +4,7 @@ import type { ProfileDocument } from "../verbs/config.ts";
 import type { HostDocument } from "../verbs/host.ts";
 import type { KeyDocument } from "../verbs/key.ts";
 import type { MemberDocument } from "../verbs/team.ts";
+import type { InspectedTemplate } from "../verbs/template-inspect.ts";
 import type { FieldsOf } from "./document.ts";
 
 /* What commands print under `--json`, member by member. */
@@ -91,15 +92,31 @@ export const templateDetails: FieldsOf<TemplateDetails> = {
   },
 };
 
+const { versions } = templateDetails;
+
+/** What `wrenn template inspect` prints. */
+export const inspectedTemplate: FieldsOf<InspectedTemplate> = {
+  ...templateDetails,
+  versions: {
+    ...versions,
+    items: {
+      ...versions.items,
+      build: ["object?", "the build that made it, as `wrenn build --json` prints it"],
+    },
+  },
+};
+
 export const build: FieldsOf<Build> = {
   id: ["string", "`bld-` and 25 characters"],
   name: ["string", "`name` or `name:tag` of the template"],
   baseTemplate: ["string", "template that it begins with"],
   recipe: ["strings", "its instructions"],
+  recipeText: ["string?", "the recipe, where a text was built"],
   healthcheck: ["string?", "command that says that it is ready"],
   vcpus: ["number", "virtual CPUs"],
   memoryMib: ["number", "memory, MiB"],
   status: ["string", "`pending`, `running`, `success`, `failed`, `cancelled`, `interrupted`"],
+  isOver: ["boolean", "whether it has ended"],
   currentStep: ["number", "0 before the first"],
   totalSteps: ["number", "how many there are"],
   steps: {
@@ -117,6 +134,10 @@ export const build: FieldsOf<Build> = {
     },
   },
   droppedLines: ["number", "lines of output beyond the limit"],
+  durations: [
+    "object?",
+    "milliseconds of the work behind the steps: `settleMs`, `freezeMs`, `smokeTestMs`, as far as they are known",
+  ],
   error: ["string?", "why it failed"],
   reason: ["string?", "entry of the error catalogue"],
   createdAt: ["time", "when it was asked for"],

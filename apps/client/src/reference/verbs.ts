@@ -71,9 +71,9 @@ export const verbReference: Readonly<Record<string, VerbReference>> = {
   restore: { examples: ["wrenn restore web before-update"], json: object("Capsule", capsule) },
 
   "template ls": { examples: ["wrenn template ls --scope public"], json: list("Template", template) },
-  "template show": {
-    examples: ["wrenn template show web"],
-    json: object("TemplateDetails", templateDetails),
+  "template inspect": {
+    examples: ["wrenn template inspect web"],
+    json: object("InspectedTemplate", documents.inspectedTemplate),
   },
   "template tag": {
     examples: ["wrenn template tag web stable --version 2", "wrenn template tag web stable --remove"],
@@ -111,7 +111,12 @@ export const verbReference: Readonly<Record<string, VerbReference>> = {
     }),
   },
   build: {
-    examples: ["wrenn build web:stable --file recipe --archive files.tar", "wrenn build web < recipe"],
+    examples: [
+      "wrenn build -t web:stable .",
+      "wrenn build -t web --build-arg VERSION=3 --secret id=token,env=TOKEN -f deploy/Wrennfile .",
+      "wrenn build -t web --from-step 4 .",
+      "wrenn build -t web < recipe",
+    ],
     json: object("Build", build),
   },
 

@@ -1,100 +1,228 @@
-import { readFile } from "node:fs/promises";
-import { text as textOf } from "node:stream/consumers";
-import type { Build } from "@wrenn/sdk";
+import { isWrennError } from "@wrenn/sdk";
+import type { Build, BuildContextProblem, BuildLogLine, BuildOptions, BuildStep, Wrenn } from "@wrenn/sdk";
+import type { RecipeProblem } from "@wrenn/recipe";
+import { buildArgs, buildSecrets } from "../builds/build-inputs.ts";
+import { titleOf } from "../builds/build-tasks.ts";
+import { LiveView, PlainView, quietView } from "../builds/build-view.ts";
+import type { BuildView } from "../builds/build-view.ts";
+import { readRecipe, recipeInvalid } from "../builds/read-recipe.ts";
+import type { LocalRecipe } from "../builds/read-recipe.ts";
 import type { Context } from "../context.ts";
 import { ClientError } from "../errors/client-error.ts";
+import { suggest } from "../output/suggest.ts";
 import { escapeText } from "../output/escape-text.ts";
+import { sizeText } from "../output/size-text.ts";
 
 export interface BuildVerbOptions {
-  /** Path of the instructions; `-` is standard input. */
-  readonly file: string;
+  /** `name` or `name:tag` of the template; required. */
+  readonly tag?: string | undefined;
+  /** Path of the recipe; `-` is standard input. */
+  readonly file?: string;
+  readonly buildArg?: readonly string[];
+  readonly secret?: readonly string[];
+  /** False: nothing is taken from earlier builds. */
+  readonly cache: boolean;
+  readonly fromStep?: number;
   readonly from?: string;
   readonly healthcheck?: string;
   readonly vcpus?: number;
   /** MiB. */
   readonly memory?: number;
-  readonly archive?: string;
-  /** Without the steps around the recipe. */
-  readonly bare?: boolean;
+  /** Problems of the context are fatal. */
+  readonly strict?: boolean;
+  /** `auto`: live on a terminal, else line by line, and nothing under `--json`. */
+  readonly progress: "auto" | "plain" | "quiet";
   readonly detach?: boolean;
 }
 
-/** Time for the request that cancels a build whose command was interrupted. */
-const CANCEL_MS = 5000;
+/** Time for the question whether a cancelled build still runs. */
+const LOOK_MS = 3000;
+/** Problems of a context that are shown. */
+const MOST_PROBLEMS = 20;
 
-/** Builds a template: prints what its steps print and then the template, or with `detach` the id of the build at once. */
-export async function build(context: Context, name: string, options: BuildVerbOptions): Promise<void> {
-  const recipe = instructionsOf(
-    options.file === "-" ? await readInput(context.terminal) : (await read(options.file)).toString("utf8"),
-  );
-  const archive = options.archive === undefined ? undefined : await read(options.archive);
-  const { builds } = await context.wrenn();
-  const { signal, output } = context;
-  const started = await builds.create({
+/**
+ * Builds a template from a recipe and the files of a directory. Shows the steps on standard error and prints the name of the template,
+ * or with `detach` the id of the build at once.
+ */
+export async function build(
+  context: Context,
+  directory: string | undefined,
+  options: BuildVerbOptions,
+): Promise<void> {
+  const { terminal, output, signal } = context;
+  const { tag: name } = options;
+  if (name === undefined)
+    throw new ClientError(
+      "usage",
+      "option_missing",
+      "--tag names the template, and is missing",
+      "Write wrenn build -t NAME DIRECTORY.",
+    );
+  const recipe = await readRecipe(context, { file: options.file, directory });
+  requirePossible(recipe, options);
+  const args = buildArgs(options.buildArg ?? [], terminal.env);
+  requireDeclared(recipe, args);
+  const problems: BuildContextProblem[] = [];
+  const what: BuildOptions = {
     name,
-    recipe,
+    recipe: recipe.text,
+    recipeFile: recipe.file,
+    recipePath: recipe.path,
+    context: directory,
+    strict: options.strict,
+    onProblem: (problem) => problems.push(problem),
+    onUpload: ({ entries, size }) => {
+      showProblems(context, directory ?? ".", problems);
+      if (!isQuiet(context, options))
+        output.note(`sending ${entries} ${entries === 1 ? "file" : "files"} (${sizeText(size)})`);
+    },
+    args: nonEmpty(args),
+    secrets: nonEmpty(await buildSecrets(options.secret ?? [], terminal.env, signal)),
+    noCache: options.cache ? undefined : true,
+    fromStep: options.fromStep,
     baseTemplate: options.from,
     healthcheck: options.healthcheck,
     vcpus: options.vcpus,
     memoryMib: options.memory,
-    skipPrePost: options.bare,
-    archive: archive && new Uint8Array(archive),
     signal,
-  });
-  if (options.detach === true) return output.data(started, () => `${started.id}\n`);
+  };
+  const wrenn = await context.wrenn();
   try {
-    for await (const line of builds.logs(started.id, { follow: true, signal }))
-      output.note(escapeText(line.text));
+    if (options.detach === true) {
+      const started = await wrenn.builds.create(what);
+      output.data(started, () => `${started.id}\n`);
+    } else {
+      const ended = await follow(context, wrenn, what, options);
+      output.data(ended, () => `${ended.name}\n`);
+    }
   } catch (error) {
-    if (signal.aborted)
-      await builds
-        .cancel(started.id, { signal: AbortSignal.timeout(CANCEL_MS) })
-        .catch(() => output.note(`build ${started.id} may still run`));
-    throw error;
+    throw explain(error, recipe, context);
   }
-  const ended = await builds.get(started.id, { signal });
-  if (ended.status !== "success") throw buildFailed(ended);
-  output.data(ended, () => `${ended.name}\n`);
 }
 
-/** One instruction in each line; empty lines and those that begin with `#` are left out, and `\` at the end continues a line. */
-function instructionsOf(text: string): readonly string[] {
-  return text
-    .replaceAll(/\\\r?\n/g, " ")
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#"));
-}
-
-async function read(path: string): Promise<Buffer> {
+async function follow(
+  context: Context,
+  wrenn: Wrenn,
+  what: BuildOptions,
+  options: BuildVerbOptions,
+): Promise<Build> {
+  let view: BuildView = quietView;
+  let started: Build | undefined;
   try {
-    return await readFile(path);
+    return await wrenn.templates.build({
+      ...what,
+      onStart: (build) => {
+        started = build;
+        view = viewOf(context, options, build.totalSteps);
+      },
+      onLog: (line) => view.take(line),
+    });
   } catch (error) {
+    view.close();
+    if (started !== undefined && !isWrennError(error, "build_failed"))
+      await reportLeft(context, wrenn, started.id);
+    throw error;
+  } finally {
+    view.close();
+  }
+}
+
+function nonEmpty<T extends object>(values: T): T | undefined {
+  return Object.keys(values).length === 0 ? undefined : values;
+}
+
+function isQuiet({ output }: Context, { progress }: BuildVerbOptions): boolean {
+  return progress === "quiet" || (progress === "auto" && output.isJson);
+}
+
+function viewOf(context: Context, options: BuildVerbOptions, total: number): BuildView {
+  const { stderr, env } = context.terminal;
+  if (isQuiet(context, options)) return quietView;
+  const isLive = options.progress === "auto" && stderr.isTTY && env["TERM"] !== "dumb";
+  return isLive ? new LiveView(stderr, total) : new PlainView(stderr, total);
+}
+
+/** Says what became of a build that the command no longer follows. */
+async function reportLeft({ output }: Context, wrenn: Wrenn, id: string): Promise<void> {
+  if (output.isJson) return;
+  try {
+    const { status, isOver } = await wrenn.builds.get(id, { signal: AbortSignal.timeout(LOOK_MS) });
+    output.note(isOver ? `build ${id}: ${status}` : `build ${id} still runs`);
+  } catch {
+    output.note(`build ${id} may still run`);
+  }
+}
+
+function requirePossible({ file, hasFrom, steps }: LocalRecipe, { from, fromStep }: BuildVerbOptions): void {
+  if (from !== undefined && hasFrom)
     throw new ClientError(
       "usage",
-      "file_unreadable",
-      error instanceof Error ? error.message : String(error),
-      "Name a file that can be read; - is standard input.",
-      { cause: error },
+      "usage",
+      `--from does not go with FROM of ${file}`,
+      "Leave one of them out; ARG before FROM makes the base an argument.",
     );
-  }
+  if (fromStep !== undefined && fromStep > steps.length)
+    throw new ClientError(
+      "usage",
+      "usage",
+      `--from-step ${fromStep}: ${file} has ${steps.length} steps`,
+      "Name a step by its number, as the build shows it.",
+    );
 }
 
-async function readInput({ stdin }: Context["terminal"]): Promise<string> {
-  if (!stdin.isTTY) return await textOf(stdin);
+/** The server refuses an argument that is of no use; here it is known which one was meant. */
+function requireDeclared({ file, declared }: LocalRecipe, args: Readonly<Record<string, string>>): void {
+  const stray = Object.keys(args).find((name) => !declared.has(name));
+  if (stray === undefined) return;
+  const near = suggest(stray, [...declared]);
   throw new ClientError(
     "usage",
-    "instructions_missing",
-    "there are no instructions",
-    "Name their file with --file, or pipe them in.",
+    "usage",
+    `--build-arg ${stray}: no ARG of ${file} declares it`,
+    near === undefined ? `Write ARG ${stray} into the recipe, or leave it out.` : `Did you mean ${near}?`,
   );
 }
 
-function buildFailed({ id, status, error, reason }: Build): ClientError {
+function showProblems(
+  { output }: Context,
+  directory: string,
+  problems: readonly BuildContextProblem[],
+): void {
+  if (output.isJson) return;
+  for (const { path, message } of problems.slice(0, MOST_PROBLEMS))
+    output.note(`wrenn: ${escapeText(`${directory}: ${path} ${message}`)}`);
+  const more = problems.length - MOST_PROBLEMS;
+  if (more > 0) output.note(`wrenn: and ${more} more; .dockerignore leaves out what is not needed`);
+}
+
+/** Failures in words of the recipe: with positions, and with the instruction that failed. */
+function explain(error: unknown, recipe: LocalRecipe, { output, signal }: Context): unknown {
+  if (signal.aborted || !isWrennError(error)) return error;
+  const { details } = error;
+  if (error.code === "recipe_invalid" && Array.isArray(details?.["problems"]))
+    return recipeInvalid(details["problems"] as readonly RecipeProblem[], recipe.file, output);
+  if (error.code !== "build_failed") return error;
+  const { build, step, lines } = details as {
+    readonly build: Build;
+    readonly step?: BuildStep;
+    readonly lines: readonly BuildLogLine[];
+  };
+  const place = step && recipe.steps[step.step - 1];
+  const position = place === undefined ? "" : `${recipe.file}:${place.line}:${place.column}: `;
+  if (!output.isJson) {
+    output.note("------");
+    if (step !== undefined)
+      output.note(` > [${step.step}/${build.totalSteps}] ${escapeText(titleOf(step.cmd))}:`);
+    for (const { text } of lines) output.note(escapeText(text));
+    output.note("------");
+  }
   return new ClientError(
     "failed",
-    reason ?? "build_failed",
-    `build ${id} has ended: ${error ?? status}`,
-    "The lines above are what its steps printed.",
+    build.reason ?? "build_failed",
+    `${position}build ${build.id} has ended: ${build.error ?? build.status}`,
+    step === undefined
+      ? "The lines above are the last of its log."
+      : "Correct the instruction, and build again: steps before it are not repeated.",
+    { cause: error },
   );
 }

@@ -1,8 +1,7 @@
-import type { Template, TemplateListOptions, TemplateVersion } from "@wrenn/sdk";
+import type { Template, TemplateListOptions } from "@wrenn/sdk";
 import type { Context } from "../context.ts";
 import { ClientError } from "../errors/client-error.ts";
 import { ageText, bytesText, sizeText } from "../output/describe-capsule.ts";
-import { renderDetails } from "../output/details.ts";
 import { renderTable } from "../output/table.ts";
 
 /** Lists templates, newest first. */
@@ -35,34 +34,6 @@ export async function list(
       ],
       found,
     ),
-  );
-}
-
-/** Shows a template with its versions and tags. */
-export async function show(context: Context, name: string): Promise<void> {
-  const wrenn = await context.wrenn();
-  const template = await wrenn.templates.get(name, { signal: context.signal });
-  const now = Date.now();
-  context.output.data(template, () =>
-    [
-      renderDetails([
-        ["name", template.name],
-        ["of", template.isPlatform ? "the platform" : template.isOwn ? "the team" : "another team"],
-        ["public", template.isPublic ? "yes" : "no"],
-      ]),
-      "\n",
-      renderTable<TemplateVersion>(
-        [
-          { title: "version", value: ({ version }) => String(version), isNumber: true },
-          { title: "tags", value: ({ tags }) => tags.join(", ") },
-          { title: "cpus", value: ({ vcpus }) => String(vcpus), isNumber: true },
-          { title: "memory", value: ({ memoryMib }) => sizeText(memoryMib), isNumber: true },
-          { title: "size", value: ({ sizeBytes }) => bytesText(sizeBytes), isNumber: true },
-          { title: "age", value: ({ createdAt }) => ageText(createdAt, now) },
-        ],
-        template.versions,
-      ),
-    ].join(""),
   );
 }
 

@@ -8,7 +8,7 @@ export type { IgnoreFile } from "./read-ignore-file.ts";
 export { resolveSources } from "./resolve-sources.ts";
 export type { CopyMember, ResolvedCopy, ResolveOptions } from "./resolve-sources.ts";
 export { digestSources } from "./digest-sources.ts";
-export { packSources } from "./pack-sources.ts";
+export { packedSize, packSources } from "./pack-sources.ts";
 export type { PackedCopy } from "./pack-sources.ts";
 export { findArchives } from "./find-archives.ts";
 export type { ArchiveKind } from "./archive-kind.ts";

@@ -24,14 +24,7 @@ export async function* packSources(
   await using reader = new ContextReader(context);
   for (const { directory, copy } of copies) {
     // Also of a copy without members: whoever unpacks its directory finds it.
-    yield tarHeader({
-      path: directory,
-      type: "directory",
-      mode: 0o755,
-      size: 0,
-      mtimeSec: 0,
-      target: undefined,
-    });
+    yield tarHeader(directoryHeader(directory));
     for (const member of copy.members) {
       signal?.throwIfAborted();
       const header = headerOf(directory, member);
@@ -44,6 +37,23 @@ export async function* packSources(
     }
   }
   yield tarEnd();
+}
+
+/** The bytes of the archive that {@link packSources} makes, unless files change meanwhile. */
+export function packedSize(copies: readonly PackedCopy[]): number {
+  let size = tarEnd().length;
+  for (const { directory, copy } of copies) {
+    size += tarHeader(directoryHeader(directory)).length;
+    for (const member of copy.members) {
+      const header = headerOf(directory, member);
+      size += tarHeader(header).length + header.size + tarPadding(header.size);
+    }
+  }
+  return size;
+}
+
+function directoryHeader(path: string): TarHeader {
+  return { path, type: "directory", mode: 0o755, size: 0, mtimeSec: 0, target: undefined };
 }
 
 function headerOf(directory: string, { path, entry, mode, linkTo }: CopyMember): TarHeader {

@@ -18,6 +18,9 @@ export type ClientErrorCode =
   | "session_failed"
   | "terminal_ended"
   | "already_read"
+  | "recipe_invalid"
+  | "context_invalid"
+  | "build_failed"
   | "unsupported_runtime";
 
 /** What a {@link WrennError} is made of; also its JSON form. */

@@ -31,7 +31,7 @@ type NodeWebSocket = new (
   },
 ) => WebSocket;
 
-const nodePlatform: Pick<Platform, "fetch" | "openWebSocket" | "terminate"> = {
+const nodePlatform: Pick<Platform, "fetch" | "openWebSocket" | "packContext" | "terminate"> = {
   fetch: async (settings, { isPatient }) => {
     // The global dispatcher has time limits.
     const route = routeTo(settings) ?? (isPatient ? DIRECT : undefined);
@@ -54,6 +54,7 @@ const nodePlatform: Pick<Platform, "fetch" | "openWebSocket" | "terminate"> = {
     connections.set(webSocket, () => connection?.destroy());
     return webSocket;
   },
+  packContext: async (request) => await (await import("./pack-context.ts")).packContext(request),
   terminate: (webSocket) => connections.get(webSocket)?.(),
 };
 

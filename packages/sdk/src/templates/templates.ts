@@ -6,6 +6,8 @@ import { invalidOption, requireKnownOptions } from "../transport/options.ts";
 import { listOf, pageOptionNames } from "../transport/pages.ts";
 import type { PageOptions } from "../transport/pages.ts";
 import type { WireAnswer } from "../wire/api-types.ts";
+import type { Build } from "./build.ts";
+import type { TemplateBuildOptions } from "./build-options.ts";
 import { templateOf } from "./template.ts";
 import type { Template } from "./template.ts";
 
@@ -64,6 +66,28 @@ export class Templates {
   /** @internal */
   constructor(http: HttpClient) {
     this.#http = http;
+  }
+
+  /**
+   * Builds a version of a template and waits for its end. Lines of its log are given to `onLog` as they come. An abort cancels the
+   * build.
+   *
+   * @returns the build, which has succeeded.
+   * @throws WrennError `build_failed` with `details.build`, `details.step` (the {@link BuildStep} that failed, if it was one) and
+   * `details.lines` (its last lines); of the server's refusal; `recipe_invalid` and `context_invalid`, as {@link Builds}.create; the
+   * reason of the signal.
+   * @example
+   * ```ts
+   * const { templates } = new Wrenn();
+   * const recipe = "FROM minimal\nRUN echo built > /opt/state\n";
+   * const build = await templates.build({ name: "example", recipe });
+   * console.log(build.status); // → success
+   * await templates.delete("example");
+   * ```
+   */
+  async build(options: TemplateBuildOptions): Promise<Build> {
+    const { runBuild } = await import("./run-build.ts");
+    return await runBuild(this.#http, options);
   }
 
   /** Templates, page by page as they are read, newest first. @throws WrennError `invalid_option`. */

@@ -18,6 +18,41 @@ export interface FetchUse {
   readonly isOnce: boolean;
 }
 
+/** A directory and the recipe that copies files of it. */
+export interface BuildContextRequest {
+  readonly directory: string;
+  /** Text of the recipe. */
+  readonly recipe: string;
+  /** Name of the recipe in messages. */
+  readonly recipeFile: string;
+  /** Path of the recipe; undefined where it is in no file. */
+  readonly recipePath: string | undefined;
+  readonly args: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The files that the steps of a recipe copy. */
+export interface PackedBuildContext {
+  /** By the numbers of the steps. */
+  readonly sources: Readonly<
+    Record<
+      string,
+      { readonly digest: string; readonly isSingle: boolean; readonly archives: readonly string[] }
+    >
+  >;
+  readonly problems: readonly {
+    readonly path: string;
+    readonly kind: "dangling-link" | "outside-link" | "unreadable" | "special-file" | "name-not-utf8";
+    readonly message: string;
+  }[];
+  /** Files, links and directories that are sent. */
+  readonly entries: number;
+  /** Bytes of the archive. */
+  readonly size: number;
+  /** Gives the archive, a tar, from its beginning. Undefined when no step copies files. */
+  readonly archive: (() => AsyncIterable<Uint8Array>) | undefined;
+}
+
 /** How one runtime reaches servers. The default works wherever `fetch` and `WebSocket` exist. */
 export interface Platform {
   /** A variable of the environment; undefined where there is no environment. */
@@ -31,6 +66,8 @@ export interface Platform {
     headers: Readonly<Record<string, string>>,
     settings: NetworkSettings,
   ) => Promise<WebSocket>;
+  /** Reads the files that a recipe copies. Undefined where there is no file system. */
+  readonly packContext?: (request: BuildContextRequest) => Promise<PackedBuildContext>;
   /** Ends the connection of a WebSocket whose server does not answer its Close. Undefined where the runtime cannot. */
   readonly terminate?: (socket: WebSocket) => void;
 }

@@ -65,7 +65,9 @@ export class ScriptedApi implements AsyncDisposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname: path, searchParams: query } = new URL(request.url ?? "", "http://x");
     const isJson = request.headers["content-type"] === "application/json";
-    const raw = await buffer(request);
+    // A client may break its body off.
+    const raw = await buffer(request).catch(() => undefined);
+    if (raw === undefined) return;
     const body = isJson ? (JSON.parse(raw.toString()) as unknown) : undefined;
     const { method = "", headers } = request;
     const call = { method, path, query, headers, body, raw };
