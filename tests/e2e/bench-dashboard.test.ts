@@ -23,6 +23,7 @@ const PLAUSIBLE: Readonly<Record<string, readonly [min: number, max: number]>> =
   "dashboard: longest task, 1000 capsules": [2, 5000],
   "dashboard: key pressed to echo painted": [0.5, 5000],
   "dashboard: 10 MB of output painted": [200, 60_000],
+  "dashboard: key pressed beside yes to its effect painted": [0.5, 30_000],
 };
 
 interface MeasuredRow {

@@ -133,6 +133,54 @@ test(
   },
 );
 
+const KEYS = 10;
+/** Tells how many keys it has read in the title of its tab, which a flood does not push away. `yes` floods the terminal behind the first ones. */
+const COUNT_KEYS = `import os, subprocess, tty
+tty.setcbreak(0)
+for n in range(1000):
+    os.write(1, b"\\x1b]2;%d keys were read\\x07" % n)
+    if n == ${KEYS}: subprocess.Popen(["yes", "much output of a program"])
+    os.read(0, 1)
+`;
+/** Of the median. Asked are 200 ms on a machine with nothing else to do (`./wrenn bench`). */
+const FLOODED_KEY_MS = 1000;
+/** On a machine that is busy with other tests: in relation to a key without a flood. */
+const FLOODED_KEY_FACTOR = 20;
+
+test("a key that is pressed beside `yes` has its effect soon", { skip }, async (t) => {
+  const id = await lab.server.capsule(t);
+  await lab.server.shell(id, `cat > /tmp/keys.py <<'END'\n${COUNT_KEYS}END\n`);
+  const { page, complaints } = await lab.visit(`/capsules/${id}`);
+  t.after(() => page.context().close());
+  await eventually("the shell is drawn", async () => (await drawnPixels(page)) > 200);
+  await page.keyboard.type("exec python3 /tmp/keys.py\n");
+  const tabs = page.getByRole("list", { name: "Terminals" });
+  const effect = async (keys: number): Promise<void> =>
+    await tabs.getByText(`${keys} keys were read`).waitFor();
+  await effect(0);
+  /** @returns the median, ms. */
+  const press = async (first: number): Promise<number> => {
+    const times: number[] = [];
+    for (let key = first; key < first + KEYS; key++) {
+      const pressed = performance.now();
+      await page.keyboard.press("q");
+      await effect(key);
+      times.push(Math.round(performance.now() - pressed));
+    }
+    times.sort((a, b) => a - b);
+    t.diagnostic(`keys had their effect after ${times.join(", ")} ms`);
+    return times[KEYS / 2] ?? assert.fail();
+  };
+  const idle = await press(1);
+  const flooded = await press(KEYS + 1);
+  assert.ok(
+    flooded <= Math.max(FLOODED_KEY_MS, FLOODED_KEY_FACTOR * idle),
+    `${flooded} ms, and ${idle} ms without a flood`,
+  );
+  await page.keyboard.press("Control+C");
+  assert.deepEqual(complaints, []);
+});
+
 interface TraceEvent {
   readonly name: string;
   /** Microseconds of the processor. */

@@ -1,6 +1,6 @@
 /*
- * How often a pipe is read. One that programs fill in many small pieces is read less often, because each wake-up of the agent costs
- * more than the bytes; one that was quiet is read at once.
+ * How often a pipe or a terminal is read. One that programs fill in many small pieces is read less often, because each wake-up of the
+ * agent costs more than the bytes; one that was quiet is read at once.
  */
 #ifndef WRENN_PACE_H
 #define WRENN_PACE_H

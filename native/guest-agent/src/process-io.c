@@ -10,7 +10,14 @@
 
 #include "status.h"
 
-enum { DRAIN_READS = 64, RING_BUDGET = 64 << 20, SMALL_RING = 16384, PATIENCE_MS = 1000, WIDE_PIPES = 64 };
+enum {
+  DRAIN_READS = 64,
+  RING_BUDGET = 64 << 20,
+  SMALL_RING = 16384,
+  PATIENCE_MS = 1000,
+  WIDE_PIPES = 64,
+  TERMINAL_PIECE = 4095, /* what the line discipline of a terminal holds, and a read returns, at most */
+};
 
 static struct watch *source_of(struct output *out) { return out->process->terminal ? &out->process->master : &out->pipe; }
 
@@ -100,11 +107,14 @@ void process_hurry(struct process *process) {
 }
 
 static void note_read(struct output *out, size_t length, size_t room) {
-  /* Terminals are for people, and what is left of a process that has exited is read in one go. */
-  if (out->process->terminal || out->process->exited) return;
+  struct process *process = out->process;
+  /* What is left of a process that has exited is read in one go. */
+  if (process->exited) return;
+  /* A terminal has a fixed size, and a program that has filled it waits. */
+  if (process->terminal && room > TERMINAL_PIECE) room = TERMINAL_PIECE;
   if (!pace_after_read(&out->pace, length, room, now_ns())) return;
-  (void)widen(out->process, &out->pace, out->pipe.fd);
-  begin_rest(out->process, &out->pace);
+  if (!process->terminal) (void)widen(process, &out->pace, out->pipe.fd);
+  begin_rest(process, &out->pace);
 }
 
 bool process_read(struct output *out) {

@@ -118,6 +118,8 @@ export class TerminalPage {
 export interface TerminalKey {
   readonly key: string;
   readonly code: string;
-  readonly text: string;
+  /** Absent for a key that types nothing by itself. */
+  readonly text?: string;
+  readonly modifiers?: number;
   readonly windowsVirtualKeyCode: number;
 }

@@ -5,6 +5,14 @@ import { browserMissing, withBrowser } from "../dashboard/browser.ts";
 import { builtDashboardOf } from "../dashboard/built-dashboard.ts";
 import { TerminalPage } from "../dashboard/terminal-page.ts";
 import type { TerminalKey } from "../dashboard/terminal-page.ts";
+import {
+  answerTo,
+  END_OF_FLOOD,
+  FLOOD_LINE,
+  floodedBytes,
+  MAKE_FLOOD,
+  START_FLOOD,
+} from "../dashboard/flooded-terminal.ts";
 import { startOwnServer } from "../own-server.ts";
 import type { OwnServer } from "../own-server.ts";
 import type { Row } from "../row.ts";
@@ -14,8 +22,16 @@ const KEYS = 40;
 const WARM_UP_KEYS = 10;
 /** Between two keys at least: a person types, and all is idle again. */
 const PAUSE_MS = 60;
-const LETTER: TerminalKey = { key: "q", code: "KeyQ", text: "q", windowsVirtualKeyCode: 81 };
+/** Of the modifiers of the DevTools protocol. */
+const CTRL = 2;
+const LETTER = {
+  key: "q",
+  code: "KeyQ",
+  text: "q",
+  windowsVirtualKeyCode: 81,
+} as const satisfies TerminalKey;
 const ENTER: TerminalKey = { key: "Enter", code: "Enter", text: "\r", windowsVirtualKeyCode: 13 };
+const CTRL_C: TerminalKey = { key: "c", code: "KeyC", windowsVirtualKeyCode: 67, modifiers: CTRL };
 
 /** A row of a capsule's terminal in the dashboard; each sample has its own browser. */
 function terminalRow(
@@ -49,6 +65,16 @@ function terminalRow(
   };
 }
 
+/** Executes a script in a capsule that makes the file a row needs. */
+async function makeFile({ api }: OwnServer, capsule: string, script: string): Promise<void> {
+  const { exit_code: code } = await api<{ exit_code: number }>("POST", `/v1/capsules/${capsule}/exec`, {
+    cmd: "sh",
+    args: ["-c", script],
+    timeout_sec: 300,
+  });
+  if (code !== 0) throw new Error(`the file was not made: exit code ${code}`);
+}
+
 /** At the prompt of an idle shell, drawn by elements. */
 export const dashboardEcho: Row = terminalRow(
   { name: "dashboard: key pressed to echo painted", unit: "ms", asked: { p50: 25, better: "lower" } },
@@ -75,18 +101,42 @@ const MAKE_FILE = `base64 -w 76 /dev/urandom | head -c 9999980; printf '\\n%s\\n
 
 export const dashboardOutput: Row = terminalRow(
   { name: "dashboard: 10 MB of output painted", unit: "ms", asked: { p50: 2000, better: "lower" } },
-  async ({ api }, id) => {
-    const { exit_code: code } = await api<{ exit_code: number }>("POST", `/v1/capsules/${id}/exec`, {
-      cmd: "sh",
-      args: ["-c", `{ ${MAKE_FILE}; } > /root/lines`],
-      timeout_sec: 300,
-    });
-    if (code !== 0) throw new Error(`the file was not made: exit code ${code}`);
-  },
+  async (server, id) => await makeFile(server, id, `{ ${MAKE_FILE}; } > /root/lines`),
   async (terminal) => {
     await terminal.type("cat /root/lines");
     const ms = await terminal.painted(ENTER, LAST_LINE);
     await terminal.end();
     return ms;
+  },
+);
+
+const FLOOD_KEYS = 20;
+/** Of them, the first ones: the flood has just begun, and code of the page is not compiled yet. */
+const FLOOD_WARM_UP_KEYS = 4;
+/** `yes` wrote at least this much for each key; less is no flood, but a few lines. */
+const LEAST_FLOOD_BYTES = 16_384;
+
+/** The effect of a key is what the program that reads it prints, behind everything that `yes` printed before. */
+export const dashboardKeyBesideFlood: Row = terminalRow(
+  {
+    name: "dashboard: key pressed beside yes to its effect painted",
+    unit: "ms",
+    asked: { p50: 200, better: "lower" },
+  },
+  async (server, id) => await makeFile(server, id, MAKE_FLOOD),
+  async (terminal) => {
+    const times: number[] = [];
+    await terminal.type(START_FLOOD);
+    await terminal.painted(ENTER, FLOOD_LINE);
+    for (let n = 1; n <= FLOOD_KEYS; n++) {
+      await setTimeout(PAUSE_MS + ((n * 7) % 17));
+      const ms = await terminal.painted(LETTER, answerTo(n));
+      if (n > FLOOD_WARM_UP_KEYS) times.push(ms);
+    }
+    await terminal.painted(CTRL_C, END_OF_FLOOD);
+    const flooded = floodedBytes(await terminal.text()) ?? 0;
+    if (flooded < FLOOD_KEYS * LEAST_FLOOD_BYTES) throw new Error(`yes wrote only ${flooded} bytes`);
+    await terminal.end();
+    return times;
   },
 );

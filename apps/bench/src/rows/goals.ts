@@ -3,7 +3,7 @@ import { createAnswered, createToExec } from "./capsule-life.ts";
 import { clientRun } from "./client.ts";
 import { createThroughput, listThousand, readThroughput } from "./control-plane.ts";
 import { dashboardFirstLoad, dashboardInteractive, dashboardLongestTask } from "./dashboard-pages.ts";
-import { dashboardEcho, dashboardOutput } from "./dashboard-terminal.ts";
+import { dashboardEcho, dashboardKeyBesideFlood, dashboardOutput } from "./dashboard-terminal.ts";
 import { idleMemory, idleProcessor } from "./density.ts";
 import { execRoundTrip, secondPython, thirdShell } from "./exec.ts";
 import { fork, forkToExec, pause, resume, resumeToExec } from "./freezing.ts";
@@ -59,4 +59,5 @@ export const goals: readonly Goal[] = [
   { row: dashboardLongestTask, before: "–" },
   { row: dashboardEcho, before: "–" },
   { row: dashboardOutput, before: "–" },
+  { row: dashboardKeyBesideFlood, before: "–" },
 ];

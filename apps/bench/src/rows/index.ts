@@ -11,7 +11,7 @@ import {
   readThroughput,
 } from "./control-plane.ts";
 import { dashboardFirstLoad, dashboardInteractive, dashboardLongestTask } from "./dashboard-pages.ts";
-import { dashboardEcho, dashboardOutput } from "./dashboard-terminal.ts";
+import { dashboardEcho, dashboardKeyBesideFlood, dashboardOutput } from "./dashboard-terminal.ts";
 import { idleMemory, idleProcessor, pausedProcesses } from "./density.ts";
 import { halfOpenMemory, requestBesideHalfOpen, webSocketMemory } from "./edge.ts";
 import { eventLatency } from "./events.ts";
@@ -99,6 +99,7 @@ export const rows: readonly Row[] = [
   dashboardLongestTask,
   dashboardEcho,
   dashboardOutput,
+  dashboardKeyBesideFlood,
   sdkImport,
   clientRun,
   clientHelp,
