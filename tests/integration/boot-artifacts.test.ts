@@ -4,7 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { silentLogger } from "@wrenn/core";
-import { buildBootArtifacts, createArtifactStore } from "@wrenn/disk-image";
+import {
+  buildBootArtifacts,
+  createArtifactStore,
+  debianKernelVersion,
+  findBootArtifacts,
+  findBootKernel,
+} from "@wrenn/disk-image";
 import type { BootArtifactsOptions, BootFiles, ImageRecipe } from "@wrenn/disk-image";
 import { runCommand } from "@wrenn/system";
 
@@ -44,6 +50,21 @@ describe("boot artifacts of the minimal template", () => {
 
   test("the same recipe is the same artifact, and is not built twice", () => {
     assert.deepEqual(again, files);
+  });
+
+  test("what was built is found again, and a disk of an earlier image boots with its kernel", async () => {
+    const { initramfs, ...found } = files;
+    const { keys, ...present } = (await findBootArtifacts(options)) ?? assert.fail("not found");
+    assert.deepEqual(present, found);
+    assert.ok(files.rootfs.includes(keys.rootfs) && initramfs.includes(keys.initramfs));
+    assert.equal(await findBootArtifacts({ ...options, edition: { id: "later" } }), undefined);
+    assert.deepEqual(await findBootKernel(options, files.versions.kernel, signal), {
+      kernel: files.kernel,
+      initramfs,
+      randomizeAddresses: false,
+    });
+    assert.equal(await findBootKernel(options, "5.0.0-1-cloud-amd64", signal), undefined);
+    assert.match((await debianKernelVersion(files.kernel)) ?? "", /^\d+\.\d+\.\d+-\d+/);
   });
 
   test("randomised addresses under emulation are another template of the same image, and off by default", async () => {

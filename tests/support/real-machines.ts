@@ -1,7 +1,7 @@
 import { chown, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { defined, silentLogger, systemClock } from "@wrenn/core";
-import { buildBootArtifacts, createArtifactStore, createOverlay } from "@wrenn/disk-image";
+import { buildBootArtifacts, createArtifactStore, createOverlay, ImageEditions } from "@wrenn/disk-image";
 import type { BootFiles, GuestKernel, ImageRecipe } from "@wrenn/disk-image";
 import { nativeParts } from "@wrenn/server";
 import {
@@ -32,8 +32,11 @@ export async function minimalArtifacts(): Promise<BootFiles> {
   ) as ImageRecipe;
   const signal = AbortSignal.timeout(ARTIFACTS_TIMEOUT_MS);
   const kernel = await testKernel(signal);
+  // As servers do that share the cache.
+  const { edition } = await new ImageEditions(cacheDirectory, recipe).read();
+  const { guestAgent } = nativeParts;
   return await buildBootArtifacts(
-    { store, recipe, guestAgent: nativeParts.guestAgent, progress: () => {}, ...defined({ kernel }) },
+    { store, recipe, guestAgent, edition, progress: () => {}, ...defined({ kernel }) },
     signal,
   );
 }

@@ -47,6 +47,16 @@ export function createProgram(isBundled = false): Command {
     withServer: async (...all) => (await import("./client/with-server.ts")).withServer(process.env, ...all),
   });
 
+  program.commands
+    .find((command) => command.name() === "template")
+    ?.command("refresh")
+    .description("build the built-in template of this machine again, from current packages and kernel")
+    .option("--check", "only print what a refresh would change")
+    .option("--json", "print one JSON document")
+    .action(async (options: { check?: boolean; json?: boolean }) =>
+      (await import("./commands/refresh.ts")).refresh(options),
+    );
+
   const db = program.command("db").description("care for the embedded database");
   db.command("backup")
     .description("write the database to a file; a running server goes on running")

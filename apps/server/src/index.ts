@@ -4,6 +4,8 @@ export { createLog } from "./log.ts";
 export { backupDatabase, restoreDatabase } from "./database-maintenance.ts";
 export type { DatabaseMaintenance } from "./database-maintenance.ts";
 export { nativeParts } from "./native-parts.ts";
+export { refreshTemplate } from "./refresh-template.ts";
+export type { RefreshOutcome, RefreshResult } from "./refresh-result.ts";
 export { startHostAgent } from "./start-host-agent.ts";
 export { startControlPlane, startServer } from "./start-server.ts";
 export type { ServerStart, StartedControlPlane, StartedServer } from "./start-server.ts";

@@ -1,20 +1,13 @@
-import { chown, mkdir, readFile, statfs } from "node:fs/promises";
-import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { chown, mkdir, statfs } from "node:fs/promises";
+import { availableParallelism, cpus, freemem, loadavg, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import {
-  buildBootArtifacts,
-  createArtifactStore,
-  createOverlay,
-  flattenChain,
-  rebaseOverlay,
-} from "@wrenn/disk-image";
-import type { BootFiles, ImageRecipe } from "@wrenn/disk-image";
+import { createOverlay, flattenChain, rebaseOverlay } from "@wrenn/disk-image";
+import type { ImageEdition } from "@wrenn/disk-image";
 import { GuestLink } from "@wrenn/guest";
 import type { GuestLinkOptions } from "@wrenn/guest";
 import {
-  bootTemplate,
   createHostAgent,
   createTemplateStore,
   defaultReserve,
@@ -33,12 +26,15 @@ import type { SlotPool } from "@wrenn/network";
 import { CommandHelper, exists } from "@wrenn/system";
 import type { RunProgram } from "@wrenn/system";
 import type { Accelerator, Machine, QemuOptions } from "@wrenn/vmm";
+import { BuiltInTemplate } from "./built-in-template.ts";
 import { requireRoomBesideReserve } from "./config/disk-reserve.ts";
 import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { parkedMachines } from "./config/parked-machines.ts";
 import { warmMachines } from "./config/warm-machines.ts";
-import { minimalRecipe, nativeParts } from "./native-parts.ts";
+import { followEdition } from "./follow-edition.ts";
+import { scheduleRefresh } from "./scheduled-refresh.ts";
+import type { ScheduledRefreshDeps } from "./scheduled-refresh.ts";
 import { openHypervisor, reportChanges, startZygote } from "./open-hypervisor.ts";
 import type { OpenedHypervisor } from "./open-hypervisor.ts";
 
@@ -53,20 +49,21 @@ const PACK_AFTER_SEC = 3600;
 /** What nobody owns is removed once it is this old. */
 const SWEEP_GRACE_MS = 10 * 60_000;
 const USERFAULTFD = "/dev/userfaultfd";
-/** Frozen templates in the cache, of all servers and releases. What capsules use is not only there. */
-const CACHED_TEMPLATES = 64;
-const DEFAULT_SHAPE = { vcpus: 1, memoryMib: 512 };
 
 export interface StartHostAgentDeps {
   readonly logger: Logger;
   readonly connections: PortConnections;
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
   readonly onStep?: StepObserver;
+  /** Refreshes the built-in template; without it, it is not refreshed by schedule. */
+  readonly refreshTemplate?: ScheduledRefreshDeps["refresh"];
 }
 
 export interface StartHostAgentOptions {
   readonly config: ServerConfig;
   readonly version: string;
+  /** Makes the built-in template of this edition, whichever is current; default: the current one, also when that changes. */
+  readonly edition?: ImageEdition;
 }
 
 /** The host agent of this machine, with the capsules of an earlier run. */
@@ -80,8 +77,8 @@ export interface StartedHostAgent {
  * Composes the host agent of this machine, takes over what an earlier run left, and makes the built-in template if it is not there.
  */
 export async function startHostAgent(
-  { logger, connections, progress, onStep }: StartHostAgentDeps,
-  { config, version }: StartHostAgentOptions,
+  { logger, connections, progress, onStep, refreshTemplate }: StartHostAgentDeps,
+  { config, version, edition }: StartHostAgentOptions,
   signal: AbortSignal,
 ): Promise<StartedHostAgent> {
   using stack = new DisposableStack();
@@ -108,34 +105,13 @@ export async function startHostAgent(
   };
   const snapshots = new SnapshotTemplates(paths.templates, { mergeMemory, flattenDisk: flattenChain });
   const bases = new TemplateBases(paths.bases, rebaseOverlay);
-  const store = createArtifactStore(config.cacheDirectory, logger);
-  const recipe = JSON.parse(await readFile(minimalRecipe, "utf8")) as ImageRecipe;
-  const artifacts = (inner: AbortSignal): Promise<BootFiles> =>
-    buildBootArtifacts({ store, recipe, guestAgent: nativeParts.guestAgent, progress }, inner);
-  const machines = {
-    hypervisor,
-    slots,
-    ...guestLinks(logger, config.capsuleBufferBytes),
-    bootFiles: artifacts,
-  };
-  const builtIn = bootTemplate(
-    {
-      ...base,
-      machines,
-      disks,
-      bases,
-      progress,
-      artifacts,
-      findBuilt: (kind, key) => store.find(kind, key),
-      buildOnce: async (kind, key, build, inner) => {
-        const built = await store.buildOnce(kind, key, build, inner);
-        await store.trim(kind, CACHED_TEMPLATES);
-        return built;
-      },
-    },
-    { name: recipe.name, defaultShape: DEFAULT_SHAPE, diskMib: recipe.diskMib },
+  const started = { hypervisor, slots, ...guestLinks(logger, config.capsuleBufferBytes) };
+  const builtIn = await BuiltInTemplate.open(
+    { ...base, machines: started, disks, bases, progress },
+    { cacheDirectory: config.cacheDirectory, ...defined({ edition }) },
   );
-  const source = createTemplateStore([builtIn], snapshots);
+  const machines = { ...started, bootFiles: builtIn.bootFiles };
+  const source = createTemplateStore([builtIn.recipe], snapshots);
   const host = await describeHost(config, version, accelerator.accelerator);
   const agent = createHostAgent(
     {
@@ -165,22 +141,35 @@ export async function startHostAgent(
       ...(await packAfter(config.packAfterSec ?? PACK_AFTER_SEC, logger)),
     },
   );
+  const { recipe, diskMib } = builtIn;
+  const expectBuiltIn = async (inner: AbortSignal): Promise<void> => {
+    agent.expect({ template: await source.frozen(recipe.name, recipe.defaultShape, inner), diskMib });
+  };
   try {
     await agent.recover(signal);
     await reportChanges(config, accelerator, await agent.incompatibleCapsules(signal), logger);
     try {
-      const template = await source.frozen(recipe.name, DEFAULT_SHAPE, signal);
-      agent.expect({ template, diskMib: recipe.diskMib });
+      await expectBuiltIn(signal);
     } catch (error) {
       // The server starts all the same: its users can delete what fills the disk.
       if (!WrennError.is(error, "disk_full")) throw error;
-      logger.error("template.not_frozen", { template: recipe.name, problem: problemOf(error) });
+      logger.error("template.not_frozen", { template: builtIn.recipe.name, problem: problemOf(error) });
+    }
+    const upkeep = new AsyncDisposableStack();
+    if (edition === undefined) upkeep.use(followEdition({ ...base, builtIn, agent, expectBuiltIn }));
+    if (refreshTemplate && config.templateRefreshMs !== undefined) {
+      const lastAt = (): Promise<number> => builtIn.checkedAt();
+      const load = (): number => (loadavg()[0] ?? 0) / availableParallelism();
+      upkeep.use(
+        scheduleRefresh({ ...base, lastAt, load, refresh: refreshTemplate }, config.templateRefreshMs),
+      );
     }
     const kept = stack.move();
     return {
       agent: {
         ...agent,
         close: async (capsules) => {
+          await upkeep.disposeAsync();
           await agent.close(capsules);
           kept.dispose();
         },

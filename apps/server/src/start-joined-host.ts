@@ -21,6 +21,7 @@ import type { ServerConfig } from "./config/server-config.ts";
 import { joinAs } from "./join-as.ts";
 import { packageFile } from "./native-parts.ts";
 import { startHostAgent } from "./start-host-agent.ts";
+import type { StartHostAgentDeps } from "./start-host-agent.ts";
 
 /** How a machine joins. URL and token are needed the first time only, and a token again after the credentials were revoked. */
 export interface JoinRequest {
@@ -41,6 +42,8 @@ export interface JoinedHostStart {
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
   /** Aborts the start. */
   readonly signal: AbortSignal;
+  /** Refreshes the built-in template of this machine; without it, it is not refreshed by schedule. */
+  readonly refreshTemplate?: StartHostAgentDeps["refreshTemplate"];
   /** Test seam: between two heartbeats, ms. */
   readonly beatMs?: number;
 }
@@ -79,7 +82,12 @@ export async function startJoinedHost(start: JoinedHostStart): Promise<JoinedHos
   const { version } = JSON.parse(await readFile(packageFile, "utf8")) as { version: string };
   const dials = new TrackedDials();
   const { agent, settle } = await startHostAgent(
-    { logger, connections: dials, progress: start.progress },
+    {
+      logger,
+      connections: dials,
+      progress: start.progress,
+      ...defined({ refreshTemplate: start.refreshTemplate }),
+    },
     { config, version },
     signal,
   );

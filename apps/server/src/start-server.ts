@@ -27,6 +27,7 @@ import { openListeners } from "./listeners.ts";
 import type { Listeners } from "./listeners.ts";
 import { builtDashboard, clientPackages, packageFile } from "./native-parts.ts";
 import { startHostAgent } from "./start-host-agent.ts";
+import type { StartHostAgentDeps } from "./start-host-agent.ts";
 
 const LINK_KEY_BYTES = 32;
 /** What the database still writes when the disk is full: some WAL segments, and rows until something is deleted. */
@@ -40,6 +41,8 @@ export interface ServerStart {
   readonly signal: AbortSignal;
   /** False serves no dashboard, whether or not it was built. */
   readonly servesDashboard?: boolean;
+  /** Refreshes the built-in template of this machine; without it, it is not refreshed by schedule. */
+  readonly refreshTemplate?: StartHostAgentDeps["refreshTemplate"];
   /** Test seam: called before each journalled step. */
   readonly onStep?: StepObserver;
   /** Test seam: false serves ports in the server alone. */
@@ -132,7 +135,7 @@ async function assemble(
           logger,
           connections: connectionsOf(() => later.edge),
           progress: start.progress,
-          ...defined({ onStep: start.onStep }),
+          ...defined({ onStep: start.onStep, refreshTemplate: start.refreshTemplate }),
         },
         { config, version },
         starting,

@@ -8,6 +8,18 @@ export const templateErrors = {
     "template {template} has no version with the tag {tag}",
     "List its tags with GET /v1/templates/{template}, or set one with PUT /v1/templates/{template}/tags/{tag}.",
   ),
+  package_index_unavailable: system(
+    "internal_error",
+    500,
+    "Debian's list of packages cannot be fetched: {problem}",
+    "Check the host's network, proxy and package sources with apt-get update, and run the command again. The image that is there stays in use.",
+  ),
+  template_refresh_runs: user(
+    "conflict",
+    409,
+    "another process refreshes template {template} on this machine",
+    "Wait until it is done, and run the command again.",
+  ),
   template_version_not_found: user(
     "not_found",
     404,

@@ -23,6 +23,10 @@ export interface ArtifactStore {
     build: (directory: string) => Promise<void>,
     signal: AbortSignal,
   ): Promise<string>;
+  /** Keys of the complete artifacts of a kind. */
+  list(kind: string): Promise<readonly string[]>;
+  /** Removes an artifact; one that is not there is fine. */
+  remove(kind: string, key: string): Promise<void>;
   /** Removes the artifacts of a kind that were used longest ago, beyond `most`. They are built again when they are asked for. */
   trim(kind: string, most: number): Promise<void>;
 }
@@ -33,6 +37,18 @@ export function createArtifactStore(
   logger: Logger,
   clock: Clock = systemClock,
 ): ArtifactStore {
+  const list = async (kind: string): Promise<readonly string[]> => {
+    const names = (await readdir(join(directory, kind)).catch(absent)) ?? [];
+    return names.filter((name) => !name.includes("."));
+  };
+  const remove = async (kind: string, key: string): Promise<void> => {
+    const path = join(directory, kind, key);
+    if (!(await exists(path))) return;
+    // A reader sees all of it or nothing; of two processes one removes it.
+    await rename(path, `${path}.building-removed`).catch(absent);
+    await rm(`${path}.building-removed`, { recursive: true, force: true });
+    logger.info("artifact.removed", { path });
+  };
   return {
     find: async (kind, key) => {
       const path = join(directory, kind, key);
@@ -63,22 +79,16 @@ export function createArtifactStore(
         throw error;
       }
     },
+    list,
+    remove,
     trim: async (kind, most) => {
-      const parent = join(directory, kind);
-      const artifacts: { readonly path: string; readonly usedAt: number }[] = [];
-      for (const name of await readdir(parent)) {
-        if (name.includes(".")) continue;
-        const path = join(parent, name);
-        const usedAt = await stat(path).then(({ mtimeMs }) => mtimeMs, absent);
-        if (usedAt !== undefined) artifacts.push({ path, usedAt });
+      const artifacts: { readonly key: string; readonly usedAt: number }[] = [];
+      for (const key of await list(kind)) {
+        const usedAt = await stat(join(directory, kind, key)).then(({ mtimeMs }) => mtimeMs, absent);
+        if (usedAt !== undefined) artifacts.push({ key, usedAt });
       }
       artifacts.sort((a, b) => b.usedAt - a.usedAt);
-      for (const { path } of artifacts.slice(most)) {
-        // A reader sees all of it or nothing; of two processes one removes it.
-        await rename(path, `${path}.building-removed`).catch(absent);
-        await rm(`${path}.building-removed`, { recursive: true, force: true });
-        logger.info("artifact.removed", { path });
-      }
+      for (const { key } of artifacts.slice(most)) await remove(kind, key);
     },
   };
 }

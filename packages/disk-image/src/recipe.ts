@@ -18,6 +18,17 @@ export interface ImageRecipe {
   readonly randomizeAddresses?: boolean;
 }
 
+/**
+ * A recipe with the packages and the kernel of one day. Images of an edition are built once and then kept; the first image of a
+ * recipe has no edition.
+ */
+export interface ImageEdition {
+  /** Names the versions of the packages and the kernel. */
+  readonly id: string;
+  /** Version of the kernel's Debian package; absent while the kernel is the first one. */
+  readonly kernel?: string;
+}
+
 export interface ImageUser {
   readonly name: string;
   readonly uid: number;

@@ -21,6 +21,8 @@ export interface RootFileSystem {
   readonly image: string;
   /** Kernel modules for it, in a directory like `/lib/modules`. */
   readonly modules?: string;
+  /** Lines of a sources.list that packages come from; default: the host's sources of the release. */
+  readonly sources?: readonly string[];
 }
 
 /**
@@ -29,7 +31,7 @@ export interface RootFileSystem {
  * @throws WrennError `disk_full` when there is too little room, `command_failed` when a tool refuses.
  */
 export async function buildRootFileSystem(
-  { recipe, image, modules }: RootFileSystem,
+  { recipe, image, modules, sources }: RootFileSystem,
   onFraction: OnFraction,
   signal: AbortSignal,
 ): Promise<void> {
@@ -38,7 +40,8 @@ export async function buildRootFileSystem(
   const scratch = `${image}.tmp`;
   try {
     await mkdir(scratch);
-    await bootstrap(recipe, tree, scratch, onFraction, signal);
+    const lines = sources ?? (await hostSources(recipe.suite, signal));
+    await bootstrap(recipe, tree, { scratch, sources: lines }, onFraction, signal);
     await customise(recipe, tree, signal);
     if (modules !== undefined) await installModules(modules, tree, signal);
     await makeFileSystem(recipe, tree, image, signal);
@@ -52,7 +55,7 @@ export async function buildRootFileSystem(
 async function bootstrap(
   recipe: ImageRecipe,
   tree: string,
-  scratch: string,
+  { scratch, sources }: { readonly scratch: string; readonly sources: readonly string[] },
   onFraction: OnFraction,
   signal: AbortSignal,
 ): Promise<void> {
@@ -73,7 +76,7 @@ async function bootstrap(
       ...(await hostProxies(signal)).map((option) => `--aptopt=${option}`),
       recipe.suite,
       tree,
-      ...(await hostSources(recipe.suite, signal)),
+      ...sources,
     ],
     {
       name: "mmdebstrap",

@@ -62,6 +62,8 @@ export interface RunningHostAgent extends HostAgent {
   recover(signal: AbortSignal): Promise<void>;
   /** Keeps a machine of this template waiting also before the first capsule of it; where none wait by the options it does nothing. */
   expect(shape: PoolShape): void;
+  /** Removes frozen templates that no capsule has: of earlier packages, and of sizes beyond the number that is kept. */
+  removeUnusedTemplates(): Promise<void>;
   /** What waits for capsules. */
   waitingMachines(): Promise<IdleMachines>;
   /** The machines of paused capsules that are kept until their memory is needed. */
@@ -170,8 +172,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     ...deps.moments.list().map(({ template }) => template),
     ...held.values(),
   ];
-  /** Removes frozen templates of sizes that no capsule has, when there are many. */
-  const removeUnusedShapes = async (): Promise<void> => {
+  const removeUnusedTemplates = async (): Promise<void> => {
     const used = new Set(templatesInUse().map(({ hash }) => hash));
     await deps.templates.source.removeUnused(
       ({ hash }) => used.has(hash),
@@ -212,10 +213,13 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       } finally {
         held.delete(create);
         // Also after a failure: its template may have been frozen.
-        registry.inBackground(spec.id, "template_removal", removeUnusedShapes);
+        registry.inBackground(spec.id, "template_removal", removeUnusedTemplates);
       }
     },
-    destroyCapsule: (id) => inQueue(id, () => destroyCapsule(id, operationDeps)),
+    destroyCapsule: async (id) => {
+      await inQueue(id, () => destroyCapsule(id, operationDeps));
+      registry.inBackground(id, "template_removal", removeUnusedTemplates);
+    },
     pauseCapsule: (id, signal) => inQueue(id, () => pauseCapsule(id, operationDeps, withClosing(signal))),
     resumeCapsule: (id, signal) =>
       inQueueStarting(id, () => resumeCapsule(id, operationDeps, withClosing(signal))),
@@ -299,6 +303,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     waitingMachines: () => pool.measure(),
     parkedMachines: () => parked.measure(),
     expect: (shape) => pool.expect(shape),
+    removeUnusedTemplates,
     incompatibleCapsules: async (signal) =>
       findIncompatible(capsules.values(), await deps.machines.hypervisor.identity(signal)),
     recover: async (signal) => {

@@ -81,6 +81,44 @@ test("a size that a create has taken keeps its files; one that is asked for duri
   assert.ok(!left.includes("minimal-3-66"));
 });
 
+test("what was frozen of earlier packages is removed once nothing uses it, and reported no longer", async () => {
+  const shape = { vcpus: 4, memoryMib: 64 };
+  let edition = "first";
+  const freezeEdition = async (): Promise<FrozenTemplate> => {
+    const name = `minimal-${edition}`;
+    for (const file of ["memory", "device-state", "disk"])
+      await writeFile(join(cache, `${name}.${file}`), "");
+    const files = { memoryFile: "memory", deviceState: "device-state", disk: "disk" };
+    const paths = Object.entries(files).map(([key, file]) => [key, join(cache, `${name}.${file}`)]);
+    const template = { ...(await freeze(shape)), ...Object.fromEntries(paths), hash: name, content: edition };
+    return await bases.keep(template as FrozenTemplate, image, signal);
+  };
+  const store = createTemplateStore([
+    { name: "minimal", defaultShape: shape, freeze: freezeEdition, identity: async () => edition },
+  ]);
+  const held = new Set<string>();
+  const collect = (): Promise<void> =>
+    store.removeUnused(
+      ({ hash }) => held.has(hash),
+      (template) => bases.remove(template, nothingUsed),
+    );
+  const first = await store.frozen("minimal", shape, signal, ({ hash }) => void held.add(hash));
+  edition = "second";
+  const second = await store.frozen("minimal", shape, signal);
+  assert.notEqual(second.hash, first.hash);
+  assert.deepEqual(
+    (await store.list()).map(({ identity }) => identity),
+    ["second"],
+  );
+  await collect();
+  assert.ok((await readdir(kept)).includes(first.hash), "a capsule has it");
+  held.clear();
+  await collect();
+  const left = await readdir(kept);
+  assert.ok(!left.includes(first.hash), left.join(" "));
+  assert.ok(left.includes(second.hash), "the present one is kept although nothing uses it");
+});
+
 test("files of a forgotten template are kept while another template needs them", async () => {
   const base = await freeze({ vcpus: 2, memoryMib: 64 });
   const snapshot: FrozenTemplate = { ...base, hash: "tpl-made-of-it", memoryFile: "/elsewhere" };

@@ -2,6 +2,7 @@ import { flushCompileCache } from "node:module";
 import { bundleBeside } from "../bundle/bundle-beside.ts";
 import { ProgressDisplay } from "../output/progress.ts";
 import { untilInterrupted } from "../until-interrupted.ts";
+import { refreshBeside } from "../refresh-beside.ts";
 import { prepareHost } from "../prepare-host.ts";
 
 export interface HostJoinOptions {
@@ -37,6 +38,7 @@ export async function hostJoin(options: HostJoinOptions, isBundled: boolean): Pr
     logger,
     progress: progress.update,
     signal: stopping.signal,
+    refreshTemplate: refreshBeside,
   });
   progress.done();
   process.stdout.write(

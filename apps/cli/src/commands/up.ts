@@ -4,6 +4,7 @@ import type { ListenFlags } from "@wrenn/server";
 import { bundleBeside } from "../bundle/bundle-beside.ts";
 import { greeting } from "../output/greeting.ts";
 import { ProgressDisplay } from "../output/progress.ts";
+import { refreshBeside } from "../refresh-beside.ts";
 import { prepareHost } from "../prepare-host.ts";
 
 /** Where HTTPS is served when no address is given with it. */
@@ -45,6 +46,7 @@ export async function up(options: UpOptions, isBundled: boolean): Promise<void> 
     progress: progress.update,
     signal: stopping.signal,
     servesDashboard: hasDashboard,
+    refreshTemplate: refreshBeside,
   });
   progress.done();
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);

@@ -10,8 +10,12 @@ import type { MachineStarts } from "./machine-starts.ts";
 export interface Machines<S extends keyof Slots = keyof Slots> {
   readonly hypervisor: HeldHypervisor;
   readonly slots: Pick<Slots, S>;
-  /** What machines boot with. */
-  readonly bootFiles: (signal: AbortSignal) => Promise<BootKernel>;
+  /**
+   * What machines boot with.
+   *
+   * @param release - of the kernel that a disk has modules of, where it is not new; another one is used when that is gone.
+   */
+  readonly bootFiles: (signal: AbortSignal, release?: string) => Promise<BootKernel>;
   readonly connectGuest: ConnectGuest;
   /** The same for a guest that cannot answer yet: its requests wait. */
   readonly openGuest: (machine: Pick<Machine, "guestChannel">, onActivity: () => void) => GuestLink;

@@ -16,6 +16,8 @@ import type { FrozenTemplate, Shape } from "./frozen-template.ts";
 /** Bumped when warming up or freezing changes in a way that old frozen templates must not serve. */
 const FREEZE_VERSION = 6;
 const KIND = "frozen";
+/** Names the artifacts that a frozen template was booted from. Those of earlier versions have no such file. */
+const ARTIFACTS = "artifacts";
 
 export interface BootTemplateDeps extends FreezeTemplateDeps {
   readonly disks: Pick<Disks, "create" | "reserve">;
@@ -81,6 +83,7 @@ export function bootTemplate(
           signal,
         );
         await writeFile(join(building, "metadata.json"), JSON.stringify(metadata));
+        await writeFile(join(building, ARTIFACTS), artifacts.hash);
       },
       signal,
     );
@@ -116,6 +119,11 @@ export function bootTemplate(
     };
   };
   return { name, defaultShape, freeze, identity: (signal) => deps.machines.hypervisor.identity(signal) };
+}
+
+/** Whether a directory of the cache has a template that was booted from the artifacts with this hash. */
+export async function isFrozenOf(directory: string, artifactsHash: string): Promise<boolean> {
+  return (await readFile(join(directory, ARTIFACTS), "utf8").catch(() => "")) === artifactsHash;
 }
 
 function hashOf(value: unknown): string {

@@ -47,6 +47,11 @@ export function templateDiskMib({ diskMib = DISK_MIB }: FrozenTemplate): number 
   return diskMib;
 }
 
+/** Release of the kernel that a template was booted with, whose modules its disk has; undefined when that is not known. */
+export function kernelRelease({ metadata }: FrozenTemplate): string | undefined {
+  return metadata["kernel_version"];
+}
+
 /** Names of the files in a frozen template's directory. */
 export const frozenFiles = {
   memory: "memory",
@@ -69,7 +74,8 @@ export interface TemplateSource {
   ): Promise<FrozenTemplate>;
   list(): Promise<readonly TemplateFacts[]>;
   /**
-   * Forgets the frozen templates that were used longest ago, beyond the number that is kept: any size that a user asks for is one.
+   * Forgets frozen templates of earlier identities of their recipes, and those that were used longest ago, beyond the number that is
+   * kept: any size that a user asks for is one.
    *
    * @param isUsed - whether something depends on it; that is kept.
    * @param remove - removes the files of what was forgotten; one that is asked for again meanwhile is frozen afterwards.

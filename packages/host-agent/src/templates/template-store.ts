@@ -20,8 +20,17 @@ export interface TemplateRecipe {
   readonly defaultShape: Shape;
   /** Builds the artifacts if needed and freezes a machine of this shape; content-addressed, so the second call is a look-up. */
   readonly freeze: (shape: Shape, signal: AbortSignal) => Promise<FrozenTemplate>;
-  /** What a frozen machine of this moment fits. When it changes while the host agent runs, machines are frozen again. */
+  /**
+   * What a frozen machine of this moment fits and is made of. When it changes while the host agent runs, machines are frozen again, and
+   * those of before are removed as soon as nothing depends on them.
+   */
   readonly identity?: (signal: AbortSignal) => Promise<string>;
+}
+
+interface FrozenOnce {
+  readonly template: FrozenTemplate;
+  /** Of its recipe when it was frozen. */
+  readonly identity: string;
 }
 
 /**
@@ -34,12 +43,11 @@ export function createTemplateStore(
 ): TemplateSource {
   const queue = new KeyedQueue();
   /** The one that was used last is the last. */
-  const frozen = new Map<string, FrozenTemplate>();
-  const use = (key: string, template: FrozenTemplate): FrozenTemplate => {
-    frozen.delete(key);
-    frozen.set(key, template);
-    return template;
-  };
+  const frozen = new Map<string, FrozenOnce>();
+  /** The latest identity of each recipe. */
+  const identities = new Map<string, string>();
+  const isCurrent = ({ template, identity }: FrozenOnce): boolean =>
+    (identities.get(template.name) ?? identity) === identity;
 
   return {
     frozen: async (name, shape, signal, hold = () => {}) => {
@@ -49,22 +57,27 @@ export function createTemplateStore(
       const recipe = recipes.find((candidate) => candidate.name === name);
       if (!recipe) throw new WrennError("template_not_found", { template: name });
       const identity = (await recipe.identity?.(signal)) ?? "";
+      identities.set(name, identity);
       const key = `${name}/${shape.vcpus}/${shape.memoryMib}/${identity}`;
       const known = frozen.get(key);
       const take = (template: FrozenTemplate): FrozenTemplate => {
         hold(template);
-        return use(key, template);
+        frozen.delete(key);
+        frozen.set(key, { template, identity });
+        return template;
       };
-      if (known) return take(known);
+      if (known) return take(known.template);
       return await queue.run(key, async () => {
         const sizes = { vcpus: shape.vcpus, memoryMib: shape.memoryMib };
-        return take(frozen.get(key) ?? (await recipe.freeze(sizes, signal)));
+        return take(frozen.get(key)?.template ?? (await recipe.freeze(sizes, signal)));
       });
     },
     list: async () => {
       const facts: TemplateFacts[] = [];
       for (const recipe of recipes) {
-        const known = [...frozen.values()].find((template) => template.name === recipe.name);
+        const known = [...frozen.values()].find(
+          (one) => one.template.name === recipe.name && isCurrent(one),
+        )?.template;
         facts.push({
           name: recipe.name,
           sizeBytes: known?.sizeBytes ?? 0,
@@ -76,9 +89,9 @@ export function createTemplateStore(
     },
     removeUnused: async (isUsed, remove) => {
       const removals: Promise<void>[] = [];
-      for (const [key, template] of frozen) {
-        if (frozen.size <= mostShapes) break;
-        if (isUsed(template)) continue;
+      for (const [key, one] of frozen) {
+        const { template } = one;
+        if (isUsed(template) || (frozen.size <= mostShapes && isCurrent(one))) continue;
         frozen.delete(key);
         // In the turn of its freezing: whoever asks for it from now on waits until its files are gone.
         removals.push(queue.run(key, () => remove(template)));

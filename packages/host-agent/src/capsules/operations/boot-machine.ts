@@ -8,6 +8,7 @@ import { BOOT_MS, guestCommandLine } from "../../machines/boot.ts";
 import type { HeldMachine } from "../../machines/held-machine.ts";
 import type { Machines } from "../../machines/machines.ts";
 import { whileAlive } from "../../machines/running-machine.ts";
+import { kernelRelease } from "../../templates/frozen-template.ts";
 import type { Capsule } from "../capsule.ts";
 import { emptyMemory } from "../empty-memory.ts";
 
@@ -17,7 +18,7 @@ type BootedSpec = Omit<
 >;
 
 /**
- * Boots a machine from a capsule's disk, with the kernel and the guest agent of this host, on empty memory that can be saved later
+ * Boots a machine from a capsule's disk, with the kernel of its template and the guest agent of this host, on empty memory that can be saved later
  * as a template's can. A disk that was not unmounted is checked and repaired first, in the guest.
  */
 export async function bootMachine(
@@ -27,7 +28,10 @@ export async function bootMachine(
   { machines }: { readonly machines: Pick<Machines, "hypervisor" | "bootFiles"> },
   signal: AbortSignal,
 ): Promise<HeldMachine> {
-  const { kernel, initramfs, randomizeAddresses } = await machines.bootFiles(signal);
+  const { kernel, initramfs, randomizeAddresses } = await machines.bootFiles(
+    signal,
+    kernelRelease(capsule.record.template),
+  );
   return await machines.hypervisor.boot(
     {
       ...spec,

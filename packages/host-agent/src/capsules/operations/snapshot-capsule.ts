@@ -7,6 +7,7 @@ import type { Generation } from "../../generations/generation.ts";
 import type { Machines } from "../../machines/machines.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { freezeTemplate, NEW_TEMPLATE_BYTES } from "../../templates/freeze-template.ts";
+import { kernelRelease } from "../../templates/frozen-template.ts";
 import type { FrozenTemplate } from "../../templates/frozen-template.ts";
 import type { DiskMoment, FrozenMoment, SnapshotSource } from "../../templates/snapshot-templates.ts";
 import type { Templates } from "../../templates/template-store.ts";
@@ -108,7 +109,7 @@ function freezingOf(
       {
         name: record.spec.id,
         shape: record.template.shape,
-        kernel: await deps.machines.bootFiles(signal),
+        kernel: await deps.machines.bootFiles(signal, kernelRelease(record.template)),
         disk: {
           backing: below.at(-1) ?? record.template.disk,
           readable: [...record.template.readable, ...below],
