@@ -152,7 +152,7 @@ describe("refreshing the built-in template", { skip: !isLong, timeout: 45 * 60_0
     await server.capsule(undefined);
     const bases = join(server.dataDirectory, "bases");
     for (let tries = 0; (await readdir(bases)).length > 1; tries++) {
-      assert.ok(tries < 30, `files of the old template are left: ${(await readdir(bases)).join(" ")}`);
+      assert.ok(tries < 60, `files of the old template are left: ${(await readdir(bases)).join(" ")}`);
       await delay(1000);
     }
   });

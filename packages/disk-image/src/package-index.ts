@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { exists, runCommand, tryCommand } from "@wrenn/system";
@@ -7,8 +7,9 @@ import { hostSources } from "./debian-sources.ts";
 import { simulatedChanges } from "./package-changes.ts";
 import type { PackageChange } from "./package-changes.ts";
 
-/** What signs Debian's releases, where the host has it: images are built with it too. */
+/** What signs Debian's releases, for hosts whose apt does not trust that without being told; mmdebstrap does the same. */
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const TRUSTED_KEYRINGS = "/etc/apt/trusted.gpg.d";
 
 /** Where mmdebstrap gets packages on a host without sources of the release. */
 function publicSources(suite: string): readonly string[] {
@@ -70,10 +71,10 @@ export class PackageIndex {
     await mkdir(join(directory, "archives/partial"), { recursive: true });
     const ofHost = sources ?? (await hostSources(suite, signal));
     const lines = ofHost.length > 0 ? ofHost : publicSources(suite);
-    const isKeyringThere = await exists(KEYRING);
+    const namesKeyring = await isKeyringNeeded();
     await writeFile(
       join(directory, "sources.list"),
-      lines.map((line) => `${withOptions(line, isKeyringThere)}\n`).join(""),
+      lines.map((line) => `${withOptions(line, namesKeyring)}\n`).join(""),
     );
     // The status of no image yet: apt refuses to start without the file.
     await writeFile(join(directory, "status"), "");
@@ -124,10 +125,15 @@ export class PackageIndex {
   }
 }
 
+async function isKeyringNeeded(): Promise<boolean> {
+  const trusted = await readdir(TRUSTED_KEYRINGS).catch(() => []);
+  return !trusted.some((name) => name.startsWith("debian-archive")) && (await exists(KEYRING));
+}
+
 /** Only the lists of packages are fetched; a line with options of its own has what it needs. */
-function withOptions(line: string, isKeyringThere: boolean): string {
+function withOptions(line: string, namesKeyring: boolean): string {
   if (line.startsWith("deb [")) return line;
-  const options = [...(isKeyringThere ? [`signed-by=${KEYRING}`] : []), "target=Packages"];
+  const options = [...(namesKeyring ? [`signed-by=${KEYRING}`] : []), "target=Packages"];
   return line.replace(/^deb /, `deb [${options.join(" ")}] `);
 }
 

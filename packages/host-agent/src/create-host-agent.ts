@@ -173,9 +173,10 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     ...held.values(),
   ];
   const removeUnusedTemplates = async (): Promise<void> => {
-    const used = new Set(templatesInUse().map(({ hash }) => hash));
+    const used = templatesInUse();
     await deps.templates.source.removeUnused(
-      ({ hash }) => used.has(hash),
+      // Also while a template that was made of its capsules has files of it.
+      (template) => deps.templates.bases.isNeeded(template, used),
       async (template) => {
         await pool.drop(template.hash);
         await deps.templates.bases.remove(template, templatesInUse);
@@ -240,13 +241,17 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       ),
     createSnapshot: (id, key, signal) =>
       inQueue(id, () => snapshotCapsule(id, key, operationDeps, withClosing(signal))),
-    deleteSnapshot,
+    deleteSnapshot: async (key) => {
+      await deleteSnapshot(key);
+      registry.inBackground(key, "template_removal", removeUnusedTemplates);
+    },
     cacheMoment: (id, moment, signal) =>
       inQueue(id, () => cacheMoment(id, moment, operationDeps, withClosing(signal))),
     cachedMoments: async (keys) => keys.filter((key) => deps.moments.has(key)),
     dropMoments: async (keys) => {
       await deps.moments.remove(({ key }) => keys.includes(key));
       await registry.collectLayers();
+      await removeUnusedTemplates();
     },
     setNetwork: (id, network, signal) => settings(id, { network }, signal),
     changeSettings: settings,

@@ -122,6 +122,9 @@ test("what was frozen of earlier packages is removed once nothing uses it, and r
 test("files of a forgotten template are kept while another template needs them", async () => {
   const base = await freeze({ vcpus: 2, memoryMib: 64 });
   const snapshot: FrozenTemplate = { ...base, hash: "tpl-made-of-it", memoryFile: "/elsewhere" };
+  const other: FrozenTemplate = { ...snapshot, deviceState: "/elsewhere", disk: "/elsewhere", readable: [] };
+  assert.ok(bases.isNeeded(base, [base]) && bases.isNeeded(base, [snapshot]));
+  assert.ok(!bases.isNeeded(base, [other]));
   await bases.remove(base, () => [snapshot]);
   assert.ok((await readdir(kept)).includes(base.hash));
   await bases.remove(base, nothingUsed);

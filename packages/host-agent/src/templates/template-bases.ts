@@ -52,6 +52,11 @@ export class TemplateBases {
     }
   }
 
+  /** Whether one of `used` is this template, or has files of it below its own. */
+  isNeeded({ hash }: FrozenTemplate, used: readonly FrozenTemplate[]): boolean {
+    return used.some((one) => one.hash === hash) || isNeeded(join(this.#directory, hash), used);
+  }
+
   /** Removes the files of one template, unless another template needs them. Made again when it is asked for. */
   async remove({ hash }: FrozenTemplate, listUsed: () => readonly FrozenTemplate[]): Promise<void> {
     await this.#queue.run(hash, async () => {
