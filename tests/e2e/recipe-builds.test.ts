@@ -63,7 +63,7 @@ RUN [[ -n $BASH_VERSION ]] && \\
   echo $WHO $(run) && id -un
 USER web
 RUN mkdir -p ~/state && pwd && touch ~/state/here
-HEALTHCHECK --interval=200ms --deadline=60s CMD wget -qO- http://127.0.0.1:8000/ | grep -q '<p>'
+HEALTHCHECK --interval=200ms --deadline=60s CMD wget -qO- http://127.0.0.1:8000/page.html | grep -q '<p>'
 ENTRYPOINT ["python3", "-m", "http.server"]
 CMD ["8000", "-d", "/opt/app/templates"]
 `;
@@ -80,7 +80,7 @@ CMD ["8000", "-d", "/opt/app/templates"]
       "id -un; pwd; echo $GREETING; run; ls -A",
       "readlink latest outside",
       "stat -c '%n %U:%G %a' main.py run /srv/main.py /srv/vendor/inside /etc/motd",
-      "cat /etc/motd /srv/vendor/inside; ls /srv ~/state; echo ${WHO-unset}",
+      "cat /etc/motd /srv/vendor/inside; ls /srv; ls ~/state; echo ${WHO-unset}",
       "wget -qO- http://127.0.0.1:8000/page.html",
     ].join("\n"),
   );
@@ -91,7 +91,7 @@ CMD ["8000", "-d", "/opt/app/templates"]
       "main.py\n/etc/hostname",
       "main.py root:root 644\nrun root:root 755\n/srv/main.py daemon:daemon 640",
       "/srv/vendor/inside root:root 644\n/etc/motd root:root 644",
-      "welcome to hello ada\nfrom the archive\n/srv:\nmain.py\nvendor\n\n/home/web/state:\nhere\nunset",
+      "welcome to hello ada\nfrom the archive\nmain.py\nvendor\nhere\nunset",
       "<p>",
     ].join("\n"),
   );
