@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WrennError } from "@wrenn/core";
+import { endOf } from "../src/builds/build-commands.ts";
 import { inheritedEnvironment } from "../src/builds/inherited-environment.ts";
 import { planBuild, readinessOf } from "../src/builds/recipe.ts";
 import { untilReady } from "../src/builds/until-ready.ts";
@@ -61,4 +62,13 @@ test("a variable is made of those before it; what belongs to the build's own pro
     WHERE: "/root/-$5 /opt/bin:/bin",
     OTHER: "/home/ada ada",
   });
+});
+
+test("the end of a long output begins with a whole line, or with a whole word", () => {
+  assert.equal(endOf("one\ntwo\n", 8), "one\ntwo\n");
+  assert.equal(endOf("secret one\ntwo three four\n", 20), "two three four\n");
+  assert.equal(endOf("a\nexactly\n", 8), "exactly\n");
+  assert.equal(endOf("token=abcdef one two three", 16), "one two three");
+  assert.equal(endOf("token=abcdef one two three\n", 16), "one two three\n");
+  assert.equal(endOf("x".repeat(30), 16), "x".repeat(16));
 });

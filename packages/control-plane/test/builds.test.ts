@@ -49,8 +49,24 @@ test("a build makes a version of its template, which starts capsules, and keeps 
     "system RUN echo out; echo err >&2",
     "stdout out",
     "stderr err",
+    "system done",
     "system ENV A=b",
+    "system done",
+    "system freezing",
+    "system done",
+    "system testing",
+    "system done",
   ]);
+  const { body } = await lab.call("GET", `/v1/builds/${id}/logs`);
+  const ends = (body["lines"] as Record<string, unknown>[]).map(({ step, ended }) => [
+    step,
+    ended !== undefined,
+  ]);
+  assert.deepEqual(
+    ends.filter(([, isEnd]) => isEnd).map(([step]) => step),
+    [1, 2, 0, 0],
+  );
+  assert.deepEqual(Object.keys(build["durations"] as object).sort(), ["freeze_ms", "smoke_test_ms"]);
   const made = await lab.call("POST", "/v1/capsules", { template: "tools:v1" });
   assert.equal(made.status, 201, JSON.stringify(made.body));
   assert.deepEqual([host.started.at(-1)], [...builder.files]);
@@ -69,7 +85,7 @@ test("a step that fails ends the build with its number and its output, and there
   const id = await lab.start("broken", ["RUN echo begun; exit 7", "RUN echo never"]);
   const build = await lab.reaches(id, "failed");
   assert.deepEqual([build["reason"], build["error"]], ["build_failed", "recipe step 1 failed: exit code 7"]);
-  assert.deepEqual(await lab.lines(id), ["system RUN echo begun; exit 7", "stdout begun"]);
+  assert.deepEqual(await lab.lines(id), ["system RUN echo begun; exit 7", "stdout begun", "system failed"]);
   const [step] = build["logs"] as { readonly exit: number; readonly ok: boolean }[];
   assert.deepEqual([step?.exit, step?.ok], [7, false]);
   assert.equal(reasonOf(await lab.call("GET", "/v1/templates/broken")), "template_not_found");
@@ -195,9 +211,11 @@ test("output is bounded by lines, by their length and in all; what is not kept i
   const build = await lab.reaches(id, "success");
   const lines = await lab.lines(id);
   assert.equal(lines.length, 20_000);
-  assert.equal(lines.length + Number(build["dropped_lines"]), 25_005);
+  // 25,005 of the steps, 3 that end them, and 4 of what is done behind them.
+  assert.equal(lines.length + Number(build["dropped_lines"]), 25_012);
   const long = lines.find((line) => line.startsWith("stdout y")) ?? "";
   assert.ok(long.length < 4200 && long.endsWith("… (cut)"));
+  assert.deepEqual(lines.slice(-7, -4), ["system RUN echo end", "stdout end", "system done"]);
   assert.ok(JSON.stringify(build).length < 3 << 20);
 });
 
@@ -287,22 +305,27 @@ test("a session follows the log from any line to the end of the build", async ()
   const path = `/v1/builds/${id}/logs`;
   const headers = { authorization: `Bearer ${lab.token}` };
   const following = webSocketCall(platform.url, `${path}?from=2`, { headers });
-  await eventually("two lines are written", async () => (await lab.lines(id)).length === 3);
+  await eventually("three lines are written", async () => (await lab.lines(id)).length === 3);
   builder.release();
   const { messages, code } = await following;
   assert.equal(code, 1000);
   const texts = messages.map((text) => JSON.parse(text) as Record<string, unknown>);
   assert.deepEqual(
-    texts.map(({ type, seq, text, status }) => [type, seq ?? status, text]),
+    texts.map(({ type, seq, text, status, ended }) => [type, seq ?? status, ended ? "done" : text]),
     [
       ["line", 2, "two"],
       ["line", 3, "three"],
+      ["line", 4, "done"],
+      ["line", 5, "freezing"],
+      ["line", 6, "done"],
+      ["line", 7, "testing"],
+      ["line", 8, "done"],
       ["end", "success", undefined],
     ],
   );
   const auth = JSON.stringify({ type: "auth", token: lab.token });
   const first = await webSocketCall(platform.url, path, { messages: [auth] });
-  assert.equal(first.messages.length, 5, first.messages.join());
+  assert.equal(first.messages.length, 10, first.messages.join());
 });
 
 test("sessions refuse other teams, keys without the scope, ids that are none and queries that are not known", async () => {

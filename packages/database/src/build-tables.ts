@@ -56,8 +56,9 @@ export interface BuildsTable {
   host_id: ColumnType<string | null, never, string | null>;
   default_user: Defaulted<string>;
   default_env: ColumnType<Record<string, string>, string | undefined, string>;
-  /** Lines of output beyond the limit. */
+  /** Lines of output beyond the limit: those between the beginning and the end of the log. */
   dropped_lines: Defaulted<number>;
+  durations: ColumnType<BuildDurations, string | undefined, string>;
   created_at: Defaulted<Date>;
   started_at: ColumnType<Date | null, never, Date | null>;
   completed_at: ColumnType<Date | null, never, Date | null>;
@@ -78,6 +79,20 @@ export interface BuildStepsTable {
   elapsed_ms: number;
 }
 
+/** Milliseconds of what a build does behind its steps, as far as it has done it. */
+export interface BuildDurations {
+  readonly settle_ms?: number;
+  readonly freeze_ms?: number;
+  readonly smoke_test_ms?: number;
+}
+
+/** How a step, or what is done behind the steps, ended. */
+export interface LineEnd {
+  readonly ok: boolean;
+  readonly cached: boolean;
+  readonly elapsed_ms: number;
+}
+
 export interface BuildLinesTable {
   build_id: string;
   seq: number;
@@ -85,6 +100,8 @@ export interface BuildLinesTable {
   stream: "system" | "stdout" | "stderr";
   text: string;
   at: Date;
+  /** Of a line that ends its step; null otherwise. */
+  ended: ColumnType<LineEnd | null, string | null | undefined, never>;
 }
 
 export interface BuildArchivesTable {

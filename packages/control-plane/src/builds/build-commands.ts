@@ -68,7 +68,7 @@ export async function runCommand(
   const pass = async (stream: "stdout" | "stderr", bytes?: Uint8Array): Promise<void> => {
     const text = decoders[stream].decode(bytes, { stream: bytes !== undefined });
     if (text === "") return;
-    ends[stream] = (ends[stream] + text).slice(-REMEMBERED);
+    ends[stream] = endOf(ends[stream] + text, REMEMBERED);
     await take(stream, text);
   };
   for await (const event of process.output("oldest", signal)) {
@@ -97,6 +97,20 @@ async function feed(
     throw error;
   }
   await process.closeInput(signal);
+}
+
+/**
+ * The end of a text that is not longer than `most` characters. A longer one is cut before a line, or before a word of a longer line:
+ * secrets are masked in it later, and half of a secret would not be found.
+ */
+export function endOf(text: string, most: number): string {
+  if (text.length <= most) return text;
+  // With the character before it, which may end a line.
+  const end = text.slice(-most - 1);
+  const line = end.indexOf("\n");
+  // So that at least half of it is left.
+  const at = line >= 0 && line < most / 2 ? line : Math.max(end.search(/\s/), 0);
+  return end.slice(at + 1).toWellFormed();
 }
 
 /** Starts a command that goes on by itself, whether its output is read or not. */

@@ -33,7 +33,17 @@ export const Build = Type.Object({
   current_step: Type.Integer({ description: "0 before the first" }),
   total_steps: Type.Integer(),
   logs: Type.Array(Step, { description: "Steps that have ended; empty in lists" }),
-  dropped_lines: Type.Integer({ description: "Lines of output beyond the limit" }),
+  dropped_lines: Type.Integer({
+    description: "Lines beyond the limit: they are missing between the first and the last lines of the log",
+  }),
+  durations: Type.Object(
+    {
+      settle_ms: Type.Optional(Type.Integer({ description: "Until the health check succeeded" })),
+      freeze_ms: Type.Optional(Type.Integer({ description: "Storing the template" })),
+      smoke_test_ms: Type.Optional(Type.Integer({ description: "Starting capsules of the template" })),
+    },
+    { description: "What the build did behind its steps, as far as it has done it" },
+  ),
   error: Type.Optional(Type.String()),
   reason: Type.Optional(Type.String({ description: "Entry of the error catalogue" })),
   sandbox_id: Type.Optional(Type.String({ description: "Capsule that it is built in" })),
@@ -46,11 +56,17 @@ export const Build = Type.Object({
 });
 
 export const LogLine = Type.Object({
-  seq: Type.Integer({ description: "From 0, without gaps" }),
+  seq: Type.Integer({ description: "From 0; there is one gap where lines are beyond the limit" }),
   step: Type.Integer({ description: "0 outside of steps" }),
   stream: Type.Enum(["system", "stdout", "stderr"]),
   text: Type.String(),
   at: Type.String(),
+  ended: Type.Optional(
+    Type.Object(
+      { ok: Type.Boolean(), cached: Type.Boolean(), elapsed_ms: Type.Integer() },
+      { description: "The line ends its step, or what is done behind the steps" },
+    ),
+  ),
 });
 
 export function buildJson(row: BuildRow, steps: readonly BuildStep[] = []): Static<typeof Build> {
@@ -69,6 +85,7 @@ export function buildJson(row: BuildRow, steps: readonly BuildStep[] = []): Stat
     total_steps: row.total_steps,
     logs: steps.map(({ exit, ...step }) => ({ ...step, ...(exit === null ? {} : { exit }) })),
     dropped_lines: row.dropped_lines,
+    durations: row.durations,
     ...(row.error === null ? {} : { error: row.error }),
     ...(row.reason === null ? {} : { reason: row.reason }),
     ...(row.sandbox_id === null ? {} : { sandbox_id: formatId("capsule", row.sandbox_id) }),
@@ -81,6 +98,6 @@ export function buildJson(row: BuildRow, steps: readonly BuildStep[] = []): Stat
   };
 }
 
-export function lineJson({ seq, step, stream, text, at }: BuildLine): Static<typeof LogLine> {
-  return { seq, step, stream, text, at: at.toISOString() };
+export function lineJson({ seq, step, stream, text, at, ended }: BuildLine): Static<typeof LogLine> {
+  return { seq, step, stream, text, at: at.toISOString(), ...(ended && { ended }) };
 }

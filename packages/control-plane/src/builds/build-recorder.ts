@@ -1,17 +1,31 @@
 import type { Clock } from "@wrenn/core";
 import { buildLogQueries, buildQueries } from "@wrenn/database";
-import type { BuildLine, BuildProgress, Database } from "@wrenn/database";
-import type { PlannedStep } from "./recipe.ts";
-import type { BuildReport, StepEnd } from "./template-builder.ts";
+import type { BuildDurations, BuildLine, BuildProgress, BuildStep, Database, LineEnd } from "@wrenn/database";
+import { KeptLines, StepOutput } from "./kept-lines.ts";
+import { SecretMask } from "./secret-mask.ts";
+import type { BuildReport, FinalPhase, ReportedStep, StepEnd } from "./template-builder.ts";
 
-/** Of one build. Lines beyond either limit are counted, not kept. */
-const MAX_LINES = 20_000;
-const MAX_CHARS = 2 << 20;
+/** Of the log of one build its first and its last lines are kept, so many of each. */
+const KEPT = { lines: 10_000, chars: 1 << 20 };
 /** Characters of one line; the rest of a longer one is not kept. */
 const MAX_LINE = 4096;
 const CUT = "… (cut)";
+/** Characters of each stream of a step that are kept of its beginning, and of its end. */
+const STEP_CHARS = 64 << 10;
+/** Likewise, once the outputs of the steps of a build have `MAX_OUTPUTS` characters. */
+const LATER_STEP_CHARS = 4 << 10;
+const MAX_OUTPUTS = 4 << 20;
 /** Lines that are written together. */
-const AT_ONCE = 200;
+const AT_ONCE = 500;
+
+const streams = ["stdout", "stderr"] as const;
+
+/** Of each phase what it is called in the log, and in the durations of a build. */
+const phases = {
+  settle: { text: "settling", field: "settle_ms" },
+  freeze: { text: "freezing", field: "freeze_ms" },
+  "smoke test": { text: "testing", field: "smoke_test_ms" },
+} as const satisfies Readonly<Record<FinalPhase, { text: string; field: keyof BuildDurations }>>;
 
 export interface BuildRecorderDeps {
   readonly database: Database;
@@ -23,50 +37,73 @@ export interface BuildRecorderDeps {
   readonly onLost: () => void;
 }
 
-interface CurrentStep extends PlannedStep {
-  readonly startedAt: number;
-  stdout: string;
-  stderr: string;
+/** The build that is recorded. */
+export interface RecordedBuild {
+  /** Its UUID. */
+  readonly id: string;
+  /** UUID of the control plane that runs it. */
+  readonly owner: string;
+  /** What is `***` in everything that is recorded, as in {@link SecretMask}; default: nothing. */
+  readonly secrets?: readonly string[];
 }
 
-/** Keeps what a builder reports: lines in groups, each step when it has ended. Everything is bounded. */
+interface CurrentStep extends ReportedStep {
+  readonly startedAt: number;
+  readonly stdout: StepOutput;
+  readonly stderr: StepOutput;
+}
+
+/** Keeps what a builder reports: lines in groups, each step when it has ended. Everything is bounded, and without secrets. */
 export class BuildRecorder implements BuildReport {
   readonly #deps: BuildRecorderDeps;
   readonly #id: string;
   readonly #owner: string;
+  readonly #mask: SecretMask;
+  readonly #masked;
   #step: CurrentStep | undefined;
+  #phase: { readonly name: FinalPhase; readonly startedAt: number } | undefined;
+  #durations: BuildDurations = {};
   /** Begun lines of the current step. */
   readonly #begun = { stdout: "", stderr: "" };
   #pending: BuildLine[] = [];
-  #dropped = 0;
+  readonly #kept = new KeptLines(KEPT);
   #seq = 0;
-  #chars = 0;
+  /** Lines before this one that are not kept are deleted, and counted in the build. */
+  #deletedTo = 0;
+  /** Characters of outputs of steps that have ended. */
+  #outputs = 0;
   #writing: Promise<void> = Promise.resolve();
 
-  /** @param build - its UUID, and that of the control plane that runs it. */
-  constructor(deps: BuildRecorderDeps, build: { readonly id: string; readonly owner: string }) {
+  constructor(deps: BuildRecorderDeps, { id, owner, secrets = [] }: RecordedBuild) {
     this.#deps = deps;
-    this.#id = build.id;
-    this.#owner = build.owner;
+    this.#id = id;
+    this.#owner = owner;
+    this.#mask = new SecretMask(secrets);
+    this.#masked = { stdout: this.#mask.stream(), stderr: this.#mask.stream() };
   }
 
   async placed({ capsuleId, hostId }: Parameters<BuildReport["placed"]>[0]): Promise<void> {
     await this.#progress({ ...(capsuleId && { capsuleId }), ...(hostId && { hostId }) });
   }
 
-  async stepStarted(step: PlannedStep): Promise<void> {
-    this.#step = { ...step, startedAt: this.#deps.clock.monotonic(), stdout: "", stderr: "" };
-    this.#add("system", step.cmd);
-    await this.#progress({ currentStep: step.step });
+  async stepStarted({ step, phase, cmd: whole }: ReportedStep): Promise<void> {
+    const chars = this.#outputs < MAX_OUTPUTS ? STEP_CHARS : LATER_STEP_CHARS;
+    const cmd = this.#mask.mask(whole);
+    this.#step = {
+      step,
+      phase,
+      cmd,
+      startedAt: this.#deps.clock.monotonic(),
+      stdout: new StepOutput(chars),
+      stderr: new StepOutput(chars),
+    };
+    this.#add("system", cmd);
+    await this.#progress({ currentStep: step });
   }
 
   async output(stream: "stdout" | "stderr", text: string): Promise<void> {
     this.#deps.signal.throwIfAborted();
-    const lines = (this.#begun[stream] + clean(text)).split("\n");
-    const last = lines.pop() ?? "";
-    for (const line of lines) this.#addOutput(stream, line);
-    // What is longer than a line may be is cut in any case.
-    this.#begun[stream] = last.slice(0, MAX_LINE + 1);
+    this.#addText(stream, this.#masked[stream].take(text));
     if (this.#pending.length >= AT_ONCE) await this.flush();
   }
 
@@ -74,21 +111,30 @@ export class BuildRecorder implements BuildReport {
     const step = this.#step;
     if (!step) throw new Error("no step has started");
     this.#endLines();
-    await this.flush();
-    const elapsed = Math.round(this.#deps.clock.monotonic() - step.startedAt);
-    await buildLogQueries.insertStep(this.#deps.database.db, this.#id, this.#owner, {
-      step: step.step,
-      phase: step.phase,
-      cmd: step.cmd,
-      stdout: step.stdout,
-      stderr: step.stderr,
-      exit: exit ?? null,
-      ok,
-      cached,
-      elapsed_ms: elapsed,
-    });
+    const ended = { ok, cached, elapsed_ms: this.#since(step.startedAt) };
+    this.#addEnd(ended);
     this.#step = undefined;
+    const [stdout, stderr] = [String(step.stdout), String(step.stderr)];
+    this.#outputs += stdout.length + stderr.length;
+    const { phase, cmd } = step;
+    await this.#flush({ step: step.step, phase, cmd, stdout, stderr, exit: exit ?? null, ...ended });
+  }
+
+  async phaseStarted(name: FinalPhase): Promise<void> {
     this.#deps.signal.throwIfAborted();
+    this.#phase = { name, startedAt: this.#deps.clock.monotonic() };
+    this.#add("system", phases[name].text);
+  }
+
+  async phaseEnded({ ok }: { readonly ok: boolean }): Promise<void> {
+    const phase = this.#phase;
+    if (!phase) throw new Error("no phase has started");
+    const elapsed = this.#since(phase.startedAt);
+    const { field } = phases[phase.name];
+    this.#phase = undefined;
+    this.#durations = { ...this.#durations, [field]: (this.#durations[field] ?? 0) + elapsed };
+    this.#addEnd({ ok, cached: false, elapsed_ms: elapsed });
+    await this.flush();
   }
 
   async storing(files: Parameters<BuildReport["storing"]>[0]): Promise<void> {
@@ -96,28 +142,47 @@ export class BuildRecorder implements BuildReport {
     await this.#deps.storing(files);
   }
 
-  /** Writes lines that wait; called periodically, and at the end. */
+  /** Writes lines that wait; called periodically, and at the end. Lines that could not be written are kept for the next time. */
   async flush(): Promise<void> {
-    const lines = this.#pending;
-    const dropped = this.#dropped;
-    this.#pending = [];
-    this.#dropped = 0;
-    this.#writing = this.#writing.then(async () => {
-      const { database, onLost } = this.#deps;
-      const isOurs =
-        lines.length > 0 || dropped > 0
-          ? await buildLogQueries.appendLines(database.db, this.#id, this.#owner, lines, dropped)
-          : await buildQueries.recordProgress(database.db, this.#id, this.#owner, {});
-      if (!isOurs) onLost();
-    });
-    await this.#writing;
-    this.#deps.signal.throwIfAborted();
+    await this.#flush();
   }
 
   /** Begun lines end with the build. */
   async finish(): Promise<void> {
     this.#endLines();
     await this.flush();
+  }
+
+  async #flush(step?: BuildStep): Promise<void> {
+    const write = async (): Promise<void> => await this.#write(step);
+    this.#writing = this.#writing.then(write, write);
+    await this.#writing;
+    this.#deps.signal.throwIfAborted();
+  }
+
+  async #write(step?: BuildStep): Promise<void> {
+    const { database, onLost } = this.#deps;
+    const pending = this.#pending;
+    this.#pending = [];
+    // As it is now: lines that are added while these are written belong to the next time.
+    const { tailAt, dropped } = this.#kept;
+    const lines = pending.filter(({ seq }) => this.#kept.isKept(seq));
+    try {
+      const isOurs =
+        pending.length > 0 || step
+          ? await buildLogQueries.appendLines(database.db, this.#id, this.#owner, {
+              lines,
+              deleted: { from: Math.max(this.#deletedTo, this.#kept.headEnd), to: tailAt, count: dropped },
+              durations: this.#durations,
+              step,
+            })
+          : await buildQueries.recordProgress(database.db, this.#id, this.#owner, {});
+      this.#deletedTo = tailAt;
+      if (!isOurs) onLost();
+    } catch (error) {
+      this.#pending = [...pending, ...this.#pending];
+      throw error;
+    }
   }
 
   async #progress(progress: BuildProgress): Promise<void> {
@@ -127,28 +192,45 @@ export class BuildRecorder implements BuildReport {
     signal.throwIfAborted();
   }
 
+  /** Milliseconds. */
+  #since(startedAt: number): number {
+    return Math.round(this.#deps.clock.monotonic() - startedAt);
+  }
+
+  #addText(stream: "stdout" | "stderr", text: string): void {
+    const lines = (this.#begun[stream] + text).split("\n");
+    const last = lines.pop() ?? "";
+    for (const line of lines) this.#addOutput(stream, line);
+    // What is longer than a line may be is cut in any case.
+    this.#begun[stream] = last.slice(0, MAX_LINE + 1);
+  }
+
   #endLines(): void {
-    for (const stream of ["stdout", "stderr"] as const) {
+    for (const stream of streams) {
+      this.#addText(stream, this.#masked[stream].end());
       if (this.#begun[stream] !== "") this.#addOutput(stream, this.#begun[stream]);
       this.#begun[stream] = "";
     }
   }
 
   #addOutput(stream: "stdout" | "stderr", line: string): void {
-    const kept = this.#add(stream, line.replace(/\r$/, ""));
-    if (kept !== undefined && this.#step) this.#step[stream] += `${kept}\n`;
+    const text = this.#add(stream, line.replace(/\r$/, ""));
+    this.#step?.[stream].add(text);
   }
 
-  /** @returns the line as it is kept; undefined when it is not. */
-  #add(stream: BuildLine["stream"], line: string): string | undefined {
-    const text = line.length > MAX_LINE ? line.slice(0, MAX_LINE).toWellFormed() + CUT : line;
-    if (this.#seq >= MAX_LINES || this.#chars + text.length > MAX_CHARS) {
-      this.#dropped++;
-      return undefined;
-    }
-    this.#chars += text.length;
+  #addEnd(ended: LineEnd): void {
+    const seconds = (ended.elapsed_ms / 1000).toFixed(1);
+    const text = ended.ok ? (ended.cached ? "cached" : `done in ${seconds} s`) : `failed after ${seconds} s`;
+    this.#add("system", text, ended);
+  }
+
+  /** @returns the line as it is kept. */
+  #add(stream: BuildLine["stream"], line: string, ended: LineEnd | null = null): string {
+    const text = clean(line.length > MAX_LINE ? line.slice(0, MAX_LINE) + CUT : line);
+    this.#kept.add(text.length);
+    const seq = this.#seq++;
     const at = new Date(this.#deps.clock.now());
-    this.#pending.push({ seq: this.#seq++, step: this.#step?.step ?? 0, stream, text, at });
+    this.#pending.push({ seq, step: this.#step?.step ?? 0, stream, text, at, ended });
     return text;
   }
 }

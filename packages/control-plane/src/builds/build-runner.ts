@@ -12,6 +12,7 @@ import { BuildRecorder } from "./build-recorder.ts";
 import { planBuild } from "./recipe.ts";
 import { requestedRecipe } from "./stored-recipe.ts";
 import type { BuildSecrets } from "./stored-recipe.ts";
+import { maskSecrets } from "./secret-mask.ts";
 import { StepFailed } from "./template-builder.ts";
 import type { BuildJob, BuiltTemplate, FoundVersion, TemplateBuilder } from "./template-builder.ts";
 
@@ -176,6 +177,8 @@ export class BuildRunner {
   async #build(row: BuildRow, abort: AbortController): Promise<void> {
     const { database, templates, builder, clock, instanceId } = this.#deps;
     const { signal } = abort;
+    const job = await this.#job(row);
+    const secrets = [...job.secrets.values()];
     let files: { readonly hostKey: string; readonly hostId: string } | undefined;
     const recorder = new BuildRecorder(
       {
@@ -188,7 +191,7 @@ export class BuildRunner {
         },
         onLost: () => abort.abort(new BuildLost("the build is no longer this control plane's")),
       },
-      { id: row.id, owner: instanceId },
+      { id: row.id, owner: instanceId, secrets },
     );
     const limit = setTimeout(
       () => abort.abort(new WrennError("build_too_long", { minutes: BUILD_MS / 60_000 })),
@@ -197,7 +200,7 @@ export class BuildRunner {
     const finished = new AbortController();
     const looking = this.#look(recorder, abort, finished.signal);
     try {
-      const built = await builder.build(await this.#job(row), recorder, signal);
+      const built = await builder.build(job, recorder, signal);
       await recorder.finish();
       await this.#succeed(row, built);
     } catch (error) {
@@ -294,18 +297,24 @@ export class BuildRunner {
     const known = error instanceof StepFailed ? stepFailed(error) : error;
     const isKnown = known instanceof WrennError;
     const shown = isKnown ? known : new WrennError("internal", {});
+    const message = this.#masked(row, shown.message);
     // A recipe that fails is a fault of the request.
-    if (isKnown) logger.info("build.failed", { build, problem: shown.message });
-    else logger.error("build.failed", { build, problem: problemOf(error) });
+    if (isKnown) logger.info("build.failed", { build, problem: message });
+    else logger.error("build.failed", { build, problem: this.#masked(row, problemOf(error)) });
     try {
       await buildQueries.endBuilds(
         database.db,
         { id: row.id, owner: instanceId },
-        { status: "failed", problem: { reason: shown.reason, message: shown.message } },
+        { status: "failed", problem: { reason: shown.reason, message } },
       );
     } catch (problem) {
       logger.warn("build.interrupted_later", { build, problem: problemOf(problem) });
     }
+  }
+
+  /** A text about a build without its secrets. */
+  #masked(row: BuildRow, text: string): string {
+    return maskSecrets(text, Object.values(requestedRecipe(row, this.#deps.sealed).secrets));
   }
 
   /** Writes waiting lines, and ends the build here when it was ended elsewhere. */

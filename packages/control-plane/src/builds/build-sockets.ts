@@ -30,7 +30,7 @@ const buildLogDescription: SocketDescription = {
       {
         type: Type.Literal("end"),
         status: Build.properties.status,
-        dropped_lines: Type.Integer({ description: "Lines of output beyond the limit" }),
+        dropped_lines: Build.properties.dropped_lines,
         reason: Type.Optional(Type.String({ description: "Entry of the error catalogue" })),
         error: Type.Optional(Type.Union([Type.String(), Type.Null()])),
       },

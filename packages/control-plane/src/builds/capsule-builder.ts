@@ -15,6 +15,7 @@ import type { CachedSteps } from "./step-cache.ts";
 import { StepFailed } from "./template-builder.ts";
 import type {
   BuildJob,
+  FinalPhase,
   BuildReport,
   BuiltTemplate,
   FoundVersion,
@@ -90,18 +91,24 @@ export class CapsuleBuilder implements TemplateBuilder {
     const check = readinessOf(job.healthcheck, config);
     const program = startCommandOf(config);
     const memory = check !== undefined || program !== undefined;
-    if (memory && job.secrets.size > 0) {
-      // What the build had in memory is no part of the template.
-      await capsule.reboot(signal);
-      for (const step of plan.steps) await steps.start(step);
-    }
     const scope = { user: config.user, cwd: config.workdir, envs: config.env };
-    if (memory) await settle(capsule, { check, program, scope }, this.#deps.clock, signal);
+    const { clock } = this.#deps;
+    const becomeReady = async (): Promise<void> => {
+      if (job.secrets.size > 0) {
+        // What the build had in memory is no part of the template.
+        await capsule.reboot(signal);
+        for (const step of plan.steps) await steps.start(step);
+      }
+      await settle(capsule, { check, program, scope }, clock, signal);
+    };
+    if (memory) await inPhase(report, "settle", becomeReady);
 
     const hostKey = `tpl-${random.uuid()}`;
     await report.storing({ hostKey, hostId });
     const defaults = { user: config.user, envs: config.env, ...defined({ cwd: config.workdir }) };
-    const facts = await capsule.freeze(hostKey, { memory, defaults }, signal);
+    const freeze = async (): Promise<TemplateFacts> =>
+      await capsule.freeze(hostKey, { memory, defaults }, signal);
+    const facts = await inPhase(report, "freeze", freeze);
     const buildKey = cached.results.get(hostId);
     const built = builtTemplate(job, {
       hostKey,
@@ -111,7 +118,9 @@ export class CapsuleBuilder implements TemplateBuilder {
       defaults,
       buildKey,
     });
-    for (let test = 1; test <= SMOKE_TESTS; test++) await this.#smokeTest(job, built, signal);
+    await inPhase(report, "smoke test", async () => {
+      for (let test = 1; test <= SMOKE_TESTS; test++) await this.#smokeTest(job, built, signal);
+    });
     return built;
   }
 
@@ -168,6 +177,21 @@ export class CapsuleBuilder implements TemplateBuilder {
       throw new WrennError("build_not_starting", { problem }, { cause: error });
     }
   }
+}
+
+/** Reports the work of a phase, also when it fails. */
+async function inPhase<T>(report: BuildReport, name: FinalPhase, work: () => Promise<T>): Promise<T> {
+  await report.phaseStarted(name);
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    // Why the work failed says more than that the build is over.
+    await report.phaseEnded({ ok: false }).catch(() => {});
+    throw error;
+  }
+  await report.phaseEnded({ ok: true });
+  return result;
 }
 
 async function reportAsCached(steps: readonly PlannedStep[], report: BuildReport): Promise<void> {

@@ -36,6 +36,9 @@ export interface BuildJob {
   readonly repeatFrom: number | undefined;
 }
 
+/** What a report says of a step. */
+export type ReportedStep = Pick<PlannedStep, "step" | "phase" | "cmd">;
+
 /** How a step ended. */
 export interface StepEnd {
   /** Exit code of its process; undefined for a step without one. */
@@ -45,6 +48,9 @@ export interface StepEnd {
   readonly cached?: boolean;
 }
 
+/** What a build does behind its steps: the readiness check, storing the template, starting capsules of it. */
+export type FinalPhase = "settle" | "freeze" | "smoke test";
+
 /**
  * Takes what happens in a build. Each call resolves when the next one may follow, and rejects when the build is over: it was cancelled,
  * or another control plane has declared it interrupted.
@@ -52,10 +58,13 @@ export interface StepEnd {
 export interface BuildReport {
   /** The capsule and the host that are used, by their UUIDs. */
   placed(place: { readonly capsuleId?: string; readonly hostId?: string }): Promise<void>;
-  stepStarted(step: PlannedStep): Promise<void>;
+  stepStarted(step: ReportedStep): Promise<void>;
   /** Output of the current step, cut wherever it was read. */
   output(stream: "stdout" | "stderr", text: string): Promise<void>;
   stepEnded(end: StepEnd): Promise<void>;
+  /** Phases follow each other, outside of steps. */
+  phaseStarted(name: FinalPhase): Promise<void>;
+  phaseEnded(end: { readonly ok: boolean }): Promise<void>;
   /** Files are about to be made under this key: they are removed unless the build succeeds. */
   storing(files: { readonly hostKey: string; readonly hostId: string }): Promise<void>;
 }

@@ -83,7 +83,7 @@ export class BuildLab implements AsyncDisposable {
     return build;
   }
 
-  /** Every line of a log, as `stream text`. */
+  /** Every line of a log, as `stream text`; times are left out. */
   async lines(id: string): Promise<readonly string[]> {
     const all: string[] = [];
     for (let from = 0; ;) {
@@ -93,7 +93,7 @@ export class BuildLab implements AsyncDisposable {
         readonly next_from: number;
       };
       if (lines.length === 0) return all;
-      all.push(...lines.map(({ stream, text }) => `${stream} ${text}`));
+      all.push(...lines.map(({ stream, text }) => `${stream} ${text}`.replace(/ (in|after) [\d.]+ s$/, "")));
       from = next;
     }
   }

@@ -49,8 +49,12 @@ export class FakeTemplateBuilder implements TemplateBuilder {
         if (exit !== undefined && exit !== 0) throw new StepFailed(step, `exit code ${exit}`);
       }
       await report.storing({ hostKey, hostId: this.hostId() });
+      await report.phaseStarted("freeze");
       this.files.add(hostKey);
+      await report.phaseEnded({ ok: true });
+      await report.phaseStarted("smoke test");
       await this.beforeResult();
+      await report.phaseEnded({ ok: true });
       signal.throwIfAborted();
       return {
         hostKey,

@@ -35,6 +35,12 @@ class Transcript implements BuildReport {
   async storing(): Promise<void> {
     this.#note("storing");
   }
+  async phaseStarted(name: string): Promise<void> {
+    this.#note(`phase ${name}`);
+  }
+  async phaseEnded({ ok }: { ok: boolean }): Promise<void> {
+    this.#note(`phase ended ${ok}`);
+  }
 
   /** Waits for a call. */
   async until(text: string): Promise<void> {
@@ -91,6 +97,10 @@ export function templateBuilderContract(name: string, open: () => Promise<Builde
         "stderr two",
         "end 0 true",
         "storing",
+        "phase freeze",
+        "phase ended true",
+        "phase smoke test",
+        "phase ended true",
       ],
     );
     assert.deepEqual(await left(), []);
@@ -125,7 +135,7 @@ export function templateBuilderContract(name: string, open: () => Promise<Builde
   });
 
   test(`${name}: a report that refuses a call ends the build, and nothing is left`, async () => {
-    for (const refused of ["start 2", "stdout", "end", "storing"]) {
+    for (const refused of ["start 2", "stdout", "end", "storing", "phase freeze", "phase ended"]) {
       const { builder, base, left } = await open();
       const report = new Transcript();
       report.refused = refused;

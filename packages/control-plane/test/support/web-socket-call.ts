@@ -5,6 +5,8 @@ import type { RawData } from "ws";
 import { undescribedMessage } from "./described-messages.ts";
 
 const DEADLINE_MS = 10_000;
+/** Characters of what was said that a failure shows. */
+const SHOWN = 2000;
 
 export interface SocketAnswer {
   /** Of a refusal before there was a WebSocket; 101 otherwise. */
@@ -15,7 +17,7 @@ export interface SocketAnswer {
   readonly code: number;
 }
 
-/** Opens a WebSocket, says all of this at once, and listens until the server closes. Fails after ten seconds. */
+/** Opens a WebSocket, says all of this at once, and listens until the server closes. Fails after `deadlineMs`; default: 10 s. */
 export async function webSocketCall(
   server: string,
   path: string,
@@ -23,6 +25,7 @@ export async function webSocketCall(
     readonly headers?: Readonly<Record<string, string>>;
     readonly messages?: readonly (string | Uint8Array)[];
     readonly from?: string;
+    readonly deadlineMs?: number;
   },
 ): Promise<SocketAnswer> {
   const socket = new WebSocket(server.replace(/^http/, "ws") + path, {
@@ -55,9 +58,9 @@ export async function webSocketCall(
     if (status === 101) resolve({ status, messages, code });
   });
   const deadline = setTimeout(() => {
-    reject(new Error(`${path} was not closed; it said ${messages.join(" ")}`));
+    reject(new Error(`${path} was not closed; it said ${messages.join(" ").slice(0, SHOWN)}`));
     socket.terminate();
-  }, DEADLINE_MS);
+  }, said.deadlineMs ?? DEADLINE_MS);
   try {
     const answer = await promise;
     assert.deepEqual(undescribed, [], `${path} sent what the description of the API does not have`);

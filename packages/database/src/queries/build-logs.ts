@@ -1,49 +1,78 @@
 import { sql } from "kysely";
 import type { Selectable } from "kysely";
-import type { BuildLinesTable, BuildStepsTable } from "../build-tables.ts";
-import type { Db } from "../schema.ts";
+import type { BuildDurations, BuildLinesTable, BuildStepsTable } from "../build-tables.ts";
+import type { Db, Trx } from "../schema.ts";
 
 export type BuildLine = Omit<Selectable<BuildLinesTable>, "build_id">;
 export type BuildStep = Omit<Selectable<BuildStepsTable>, "build_id">;
 
+/** What is added to the log of a build, and what goes in return. */
+export interface LogChange {
+  readonly lines: readonly BuildLine[];
+  /** Lines from one number to before another one that are deleted, and how many of the build are not there by then. */
+  readonly deleted: { readonly from: number; readonly to: number; readonly count: number };
+  readonly durations: BuildDurations;
+  /** A step that has ended. */
+  readonly step?: BuildStep | undefined;
+}
+
 /**
- * Adds lines to the log of a build while its control plane runs it.
+ * Changes the log of a build while its control plane runs it. What is there already is not added again.
  *
- * @param dropped - how many lines more were not kept.
- * @returns false when the build is no longer this control plane's; then nothing is added.
+ * @returns false when the build is no longer this control plane's; then nothing is changed.
  */
-export async function appendLines(
-  db: Db,
-  id: string,
-  owner: string,
-  lines: readonly BuildLine[],
-  dropped: number,
-): Promise<boolean> {
+export async function appendLines(db: Db, id: string, owner: string, change: LogChange): Promise<boolean> {
+  const { lines, deleted, durations, step } = change;
   return await db.transaction().execute(async (trx) => {
     const result = await trx
       .updateTable("builds")
-      .set((eb) => ({ dropped_lines: eb("dropped_lines", "+", dropped) }))
+      .set({ dropped_lines: deleted.count, durations: JSON.stringify(durations) })
       .where("id", "=", id)
       .where("owner", "=", owner)
       .where("status", "=", "running")
       .executeTakeFirst();
     if (result.numUpdatedRows === 0n) return false;
-    if (lines.length > 0)
+    if (deleted.to > deleted.from)
       await trx
-        .insertInto("build_lines")
-        .values(
-          lines.map((line) => ({
-            build_id: id,
-            seq: line.seq,
-            step: line.step,
-            stream: line.stream,
-            text: line.text,
-            at: line.at,
-          })),
-        )
+        .deleteFrom("build_lines")
+        .where("build_id", "=", id)
+        .where("seq", ">=", deleted.from)
+        .where("seq", "<", deleted.to)
+        .execute();
+    if (lines.length > 0) await insertLines(trx, id, lines);
+    if (step)
+      await trx
+        .insertInto("build_steps")
+        .values({
+          build_id: id,
+          step: step.step,
+          phase: step.phase,
+          cmd: step.cmd,
+          stdout: step.stdout,
+          stderr: step.stderr,
+          exit: step.exit,
+          ok: step.ok,
+          cached: step.cached,
+          elapsed_ms: step.elapsed_ms,
+        })
+        .onConflict((conflict) => conflict.doNothing())
         .execute();
     return true;
   });
+}
+
+/** One array for each column: a statement with a parameter for each value takes many times as long. */
+async function insertLines(trx: Trx, id: string, lines: readonly BuildLine[]): Promise<void> {
+  const ended = lines.map((line) => line.ended && JSON.stringify(line.ended));
+  await sql`
+    insert into build_lines (build_id, seq, step, stream, text, at, ended)
+    select ${id}::uuid, seq, step, stream, text, at, ended::jsonb
+    from unnest(
+      ${lines.map(({ seq }) => seq)}::integer[], ${lines.map(({ step }) => step)}::integer[],
+      ${lines.map(({ stream }) => stream)}::text[], ${lines.map(({ text }) => text)}::text[],
+      ${lines.map(({ at }) => at.toISOString())}::timestamptz[], ${ended}::text[]
+    ) as line (seq, step, stream, text, at, ended)
+    on conflict do nothing`.execute(trx);
 }
 
 /** Lines from one number on, in their order. */
@@ -55,22 +84,12 @@ export async function readLines(
 ): Promise<readonly BuildLine[]> {
   return await db
     .selectFrom("build_lines")
-    .select(["seq", "step", "stream", "text", "at"])
+    .select(["seq", "step", "stream", "text", "at", "ended"])
     .where("build_id", "=", id)
     .where("seq", ">=", from)
     .orderBy("seq")
     .limit(limit)
     .execute();
-}
-
-/** Records a step that has ended, while the control plane runs the build. */
-export async function insertStep(db: Db, id: string, owner: string, step: BuildStep): Promise<void> {
-  await sql`
-    insert into build_steps (build_id, step, phase, cmd, stdout, stderr, exit, ok, cached, elapsed_ms)
-    select id, ${step.step}, ${step.phase}, ${step.cmd}, ${step.stdout}, ${step.stderr}, ${step.exit}::integer,
-      ${step.ok}::boolean, ${step.cached}::boolean, ${step.elapsed_ms}::integer
-    from builds where id = ${id} and owner = ${owner} and status = 'running'
-    on conflict do nothing`.execute(db);
 }
 
 /** The steps of a build that have ended. */

@@ -22,11 +22,11 @@ export interface BuildStep {
 
 /** Milliseconds of what a build does behind its steps. */
 export interface BuildDurations {
-  /** Waiting until the machine was at rest. */
+  /** Until the health check succeeded. */
   readonly settleMs?: number;
-  /** Storing disk and memory. */
+  /** Storing the template. */
   readonly freezeMs?: number;
-  /** Starting two capsules of the new version. */
+  /** Starting capsules of the new version. */
   readonly smokeTestMs?: number;
 }
 
@@ -67,7 +67,7 @@ export interface Build {
 
 /** A line of the output of a build. */
 export interface BuildLogLine {
-  /** From 0. Numbers are missing where lines were dropped (`droppedLines` of the build). */
+  /** From 0. There is one gap where lines are beyond the limit (`droppedLines` of the build). */
   readonly seq: number;
   /** 0 outside of steps: the builder's own work. */
   readonly step: number;
@@ -87,20 +87,11 @@ export interface BuildStepEnd {
   readonly durationMs: number;
 }
 
-// To be replaced by the generated types when the server's description has these fields.
-/** A build on the wire. */
-export type WireBuild = WireObject<"Build"> & {
-  readonly durations?: {
-    readonly settle_ms?: number;
-    readonly freeze_ms?: number;
-    readonly smoke_test_ms?: number;
-  };
-};
-type WirePage = WireAnswer<"GET /v1/builds/{id}/logs", 200>;
-export type WireBuildLine = WirePage["lines"][number] & {
-  readonly ended?: { readonly ok: boolean; readonly cached: boolean; readonly elapsed_ms: number };
-};
-export type WireBuildLogs = Omit<WirePage, "lines"> & { readonly lines: readonly WireBuildLine[] };
+/** A build on the wire. A server of an earlier version tells no durations. */
+export type WireBuild = Omit<WireObject<"Build">, "durations"> &
+  Partial<Pick<WireObject<"Build">, "durations">>;
+export type WireBuildLogs = WireAnswer<"GET /v1/builds/{id}/logs", 200>;
+type WireBuildLine = WireBuildLogs["lines"][number];
 
 export function buildOf(wire: WireBuild): Build {
   const { id, name, recipe, vcpus, status, healthcheck, error, reason, durations } = wire;

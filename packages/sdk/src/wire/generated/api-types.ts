@@ -45,8 +45,17 @@ export interface ApiSchemas {
       readonly cached: boolean;
       readonly elapsed_ms: number;
     }[];
-    /** Lines of output beyond the limit. */
+    /** Lines beyond the limit: they are missing between the first and the last lines of the log. */
     readonly dropped_lines: number;
+    /** What the build did behind its steps, as far as it has done it. */
+    readonly durations: {
+      /** Until the health check succeeded. */
+      readonly settle_ms?: number;
+      /** Storing the template. */
+      readonly freeze_ms?: number;
+      /** Starting capsules of the template. */
+      readonly smoke_test_ms?: number;
+    };
     readonly error?: string;
     /** Entry of the error catalogue. */
     readonly reason?: string;
@@ -65,7 +74,7 @@ export interface ApiSchemas {
     readonly type: "end";
     /** `interrupted`: the control plane that ran it ended. */
     readonly status: "pending" | "running" | "success" | "failed" | "cancelled" | "interrupted";
-    /** Lines of output beyond the limit. */
+    /** Lines beyond the limit: they are missing between the first and the last lines of the log. */
     readonly dropped_lines: number;
     /** Entry of the error catalogue. */
     readonly reason?: string;
@@ -75,23 +84,35 @@ export interface ApiSchemas {
   /** A line. */
   BuildLine: {
     readonly type: "line";
-    /** From 0, without gaps. */
+    /** From 0; there is one gap where lines are beyond the limit. */
     readonly seq: number;
     /** 0 outside of steps. */
     readonly step: number;
     readonly stream: "system" | "stdout" | "stderr";
     readonly text: string;
     readonly at: string;
+    /** The line ends its step, or what is done behind the steps. */
+    readonly ended?: {
+      readonly ok: boolean;
+      readonly cached: boolean;
+      readonly elapsed_ms: number;
+    };
   };
 
   BuildLogLine: {
-    /** From 0, without gaps. */
+    /** From 0; there is one gap where lines are beyond the limit. */
     readonly seq: number;
     /** 0 outside of steps. */
     readonly step: number;
     readonly stream: "system" | "stdout" | "stderr";
     readonly text: string;
     readonly at: string;
+    /** The line ends its step, or what is done behind the steps. */
+    readonly ended?: {
+      readonly ok: boolean;
+      readonly cached: boolean;
+      readonly elapsed_ms: number;
+    };
   };
 
   /** A capsule. */
