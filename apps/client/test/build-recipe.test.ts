@@ -6,7 +6,7 @@ import { PassThrough } from "node:stream";
 import { after, test } from "node:test";
 import { buildArgs, buildSecrets } from "../src/builds/build-inputs.ts";
 import { readRecipe } from "../src/builds/read-recipe.ts";
-import type { RecipeOptions } from "../src/builds/read-recipe.ts";
+import type { RecipeLocation } from "../src/builds/read-recipe.ts";
 import type { Context } from "../src/context.ts";
 import { Output } from "../src/output/output.ts";
 
@@ -15,7 +15,7 @@ after(() => rm(dir, { recursive: true, force: true }));
 const { signal } = new AbortController();
 
 /** Reads a recipe as the command does, with this standard input; undefined is a terminal. */
-async function read(options: Partial<RecipeOptions>, input?: string) {
+async function read(options: Partial<RecipeLocation>, input?: string) {
   const stdin = new PassThrough();
   if (input === undefined) Object.assign(stdin, { isTTY: true });
   else stdin.end(input);
@@ -41,7 +41,7 @@ async function contextOf(name: string, files: Readonly<Record<string, string>>):
 test("the recipe is the named file, else the directory's Wrennfile or Dockerfile, else standard input", async () => {
   const root = await contextOf("both", { Wrennfile: "RUN one", Dockerfile: "RUN two", other: "RUN three" });
   const docker = await contextOf("docker", { Dockerfile: "RUN two" });
-  const rows: readonly (readonly [Partial<RecipeOptions>, string, string])[] = [
+  const rows: readonly (readonly [Partial<RecipeLocation>, string, string])[] = [
     [{ directory: root }, "RUN one", join(root, "Wrennfile")],
     [{ directory: docker }, "RUN two", join(docker, "Dockerfile")],
     [{ directory: root, file: join(root, "other") }, "RUN three", join(root, "other")],
@@ -56,7 +56,7 @@ test("the recipe is the named file, else the directory's Wrennfile or Dockerfile
 
 test("what is missing or cannot be read is named, with what to do", async () => {
   const empty = await contextOf("empty", {});
-  const rows: readonly (readonly [Partial<RecipeOptions>, string, RegExp])[] = [
+  const rows: readonly (readonly [Partial<RecipeLocation>, string, RegExp])[] = [
     [{}, "recipe_missing", /there is no recipe/],
     [{ directory: empty }, "recipe_missing", /empty has neither a Wrennfile nor a Dockerfile/],
     [{ directory: join(dir, "none") }, "file_unreadable", /none/],

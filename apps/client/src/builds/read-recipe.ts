@@ -27,7 +27,7 @@ export interface LocalRecipe {
   readonly declared: ReadonlySet<string>;
 }
 
-export interface RecipeOptions {
+export interface RecipeLocation {
   /** Path of the recipe; `-` is standard input. */
   readonly file: string | undefined;
   /** Files for COPY. */
@@ -42,7 +42,7 @@ export interface RecipeOptions {
  */
 export async function readRecipe(
   { terminal, output, signal }: Context,
-  { file, directory }: RecipeOptions,
+  { file, directory }: RecipeLocation,
 ): Promise<LocalRecipe> {
   const path =
     file === "-" ? undefined : (file ?? (directory === undefined ? undefined : await findRecipe(directory)));
