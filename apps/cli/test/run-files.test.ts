@@ -77,15 +77,16 @@ test(
     assert.deepEqual(unsteady.counts, { passed: 2, failed: 0, skipped: 0, unsteady: 2 });
     const again = [...unsteady.printed.matchAll(/(\w+)\.test\.mjs has failed: running/g)];
     assert.deepEqual(new Set(again.map(([, name]) => name)), new Set(["dead", "throwing"]));
-    assert.deepEqual((await runTexts({ failing, throwing })).counts, {
-      passed: 0,
-      failed: 2,
-      skipped: 0,
-      unsteady: 0,
-    });
+    const failed = await runTexts({ failing, throwing });
+    assert.deepEqual(failed.counts, { passed: 0, failed: 2, skipped: 0, unsteady: 0 });
+    // At the end, where a shortened output still has it, and once.
+    assert.match(failed.printed, /\nfailed: \S+failing\.test\.mjs: fails\n {4}Error: no\n {4} {4}at /);
+    assert.equal(failed.printed.match(/\nfailed: /g)?.length, 1);
     const broken = await runTexts({ a: failing, b: failing, c: failing, d: failing });
     assert.deepEqual(broken.counts, { passed: 0, failed: 4, skipped: 0, unsteady: 0 });
     assert.doesNotMatch(broken.printed, /running it once more/);
+    assert.equal(broken.printed.match(/\nfailed: /g)?.length, 4);
+    assert.doesNotMatch(unsteady.printed, /\nfailed: /);
   },
 );
 

@@ -97,7 +97,7 @@ export async function test(options: TestOptions): Promise<void> {
   const changedBefore = await changedFiles();
   const before = await findLeftovers();
   for (const item of before) process.stdout.write(`there before: ${item}\n`);
-  const total: Counts = { passed: 0, failed: 0, skipped: 0, unsteady: [] };
+  const total: Counts = { passed: 0, failed: 0, skipped: 0, unsteady: [], failures: [] };
   for (const group of groups) {
     const files = await filesOf(group, options);
     if (files.length === 0 || (group.kvm && !long)) continue;
@@ -116,6 +116,7 @@ export async function test(options: TestOptions): Promise<void> {
   const changed = (await changedFiles()).filter((line) => !changedBefore.includes(line));
   for (const line of changed) process.stdout.write(`changed in the checkout: ${line}\n`);
   for (const file of total.unsteady) process.stdout.write(`unsteady, passed at its second run: ${file}\n`);
+  for (const failure of total.failures) process.stdout.write(`${failure}\n`);
   if (left.length + changed.length > 0 || total.unsteady.length > MOST_UNSTEADY) total.failed++;
   process.stdout.write(
     `\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped, ${minutes()} min\n`,
@@ -189,7 +190,7 @@ async function underKvm(files: readonly string[], run: () => Promise<Counts>): P
     void device;
   } catch (error) {
     process.stdout.write(`skipped, ${files.length} files: ${problemOf(error)}\n`);
-    return { passed: 0, failed: 0, skipped: files.length, unsteady: [] };
+    return { passed: 0, failed: 0, skipped: files.length, unsteady: [], failures: [] };
   }
   process.env[ACCELERATOR] = "kvm";
   try {
@@ -214,9 +215,10 @@ async function runGroup(files: readonly string[], concurrency: number, long: boo
   return counts;
 }
 
-function add(total: Counts, { passed, failed, skipped, unsteady }: Counts): void {
+function add(total: Counts, { passed, failed, skipped, unsteady, failures }: Counts): void {
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
   total.unsteady = [...total.unsteady, ...unsteady];
+  total.failures = [...total.failures, ...failures];
 }

@@ -10,6 +10,8 @@ export interface Counts {
   skipped: number;
   /** Files that failed, and passed when they were run again by themselves. */
   unsteady: readonly string[];
+  /** What failed in the end, each with the beginning of its error: the end of a long output is often all that is kept of it. */
+  failures: readonly string[];
 }
 
 /** Times in milliseconds. */
@@ -28,6 +30,8 @@ export interface FileLimits {
 /** Where more files fail at once, something is broken: running them again would only take time. */
 const MOST_AGAIN = 3;
 const SLOWEST = 20;
+/** Lines of an error that are repeated at the end. */
+const ERROR_LINES = 12;
 
 /**
  * Runs test files, each in a separate process, and prints what happens in the order of the files, and at the end the slowest
@@ -43,7 +47,7 @@ export async function runFiles(
   concurrency: number,
   limits: FileLimits,
 ): Promise<Counts> {
-  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0, unsteady: [] };
+  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0, unsteady: [], failures: [] };
   const { counts, running, failed } = await runOnce(files, concurrency, limits);
   const slowest = running
     .slowest(SLOWEST)
@@ -51,15 +55,25 @@ export async function runFiles(
   process.stdout.write(`slowest: ${slowest.join(", ")}\n`);
   if (failed.length === 0 || failed.length > MOST_AGAIN) return counts;
   let failedAgain = 0;
+  const failures: string[] = [];
   for (const file of failed) {
     process.stdout.write(`${shortPath(file)} has failed: running it once more, by itself\n`);
-    failedAgain += (await runOnce([file], 1, limits)).counts.failed;
+    const again = await runOnce([file], 1, limits);
+    failedAgain += again.counts.failed;
+    failures.push(...again.counts.failures);
   }
-  return failedAgain > 0 ? counts : { ...counts, failed: 0, unsteady: failed.map(shortPath) };
+  if (failedAgain > 0) return { ...counts, failures };
+  return { ...counts, failed: 0, failures: [], unsteady: failed.map(shortPath) };
 }
 
 function shortPath(file: string): string {
   return relative(process.cwd(), file);
+}
+
+function failureOf(file: string, name: string, { cause, message }: Error): string {
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : message;
+  const lines = text.split("\n").slice(0, ERROR_LINES);
+  return [`failed: ${file}: ${name}`, ...lines.map((line) => `    ${line}`)].join("\n");
 }
 
 interface Outcome {
@@ -70,7 +84,8 @@ interface Outcome {
 }
 
 async function runOnce(files: readonly string[], concurrency: number, limits: FileLimits): Promise<Outcome> {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0, unsteady: [] };
+  const failures: string[] = [];
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0, unsteady: [], failures };
   const failed = new Set<string>();
   process.env[TEST_RUN] = String(process.pid);
   const stream = run({ files: [...files], concurrency, isolation: "process", timeout: limits.timeoutMs });
@@ -80,9 +95,11 @@ async function runOnce(files: readonly string[], concurrency: number, limits: Fi
     counts.skipped = summary.counts.skipped + summary.counts.todo;
     counts.failed = summary.counts.tests - counts.passed - counts.skipped;
   });
-  stream.on("test:fail", ({ name, file, skip, todo }) => {
+  stream.on("test:fail", ({ name, file, skip, todo, details }) => {
+    if (skip !== undefined || todo !== undefined) return;
     // Of a file that fails as a whole, its path is the name.
-    if (skip === undefined && todo === undefined) failed.add(file ?? name);
+    failed.add(file ?? name);
+    failures.push(failureOf(shortPath(file ?? name), name, details.error));
   });
   const report = stream.compose(new spec());
   const running = new RunningFiles(stream, () => performance.now());
