@@ -18,6 +18,7 @@ export interface WireBuild {
   readonly status: string;
   readonly error?: string;
   readonly reason?: string;
+  readonly dropped_lines?: number;
   readonly sandbox_id?: string;
   readonly default_user: string;
   readonly default_env: Readonly<Record<string, string>>;

@@ -8,6 +8,7 @@ import type {
 import type { CapsuleCreation } from "./capsules/capsule-creation.ts";
 import type { CapsuleLifecycle } from "./capsules/capsule-lifecycle.ts";
 import type { CapsuleRows } from "./capsules/capsule-rows.ts";
+import type { UnansweredCreates } from "./capsules/unanswered-creates.ts";
 import type { Fleet } from "./hosts/fleet.ts";
 import type { WaitingClient } from "./http/waiting-client.ts";
 
@@ -22,6 +23,7 @@ export interface CapsulesForBuildsDeps {
   readonly lifecycle: CapsuleLifecycle;
   readonly rows: CapsuleRows;
   readonly fleet: Fleet;
+  readonly unanswered: Pick<UnansweredCreates, "markWaiting">;
 }
 
 /**
@@ -36,7 +38,7 @@ export class CapsulesForBuilds implements BuildCapsules {
   }
 
   async start(request: BuildCapsuleRequest, signal: AbortSignal): Promise<BuildCapsule> {
-    const { creation, fleet, lifecycle } = this.#deps;
+    const { creation, fleet, lifecycle, unanswered } = this.#deps;
     const { vcpus, memoryMib, build, template, moment } = request;
     const base = moment ? { ...request.base, hostId: moment.hostId } : request.base;
     const teamId = parseId("team", request.team);
@@ -74,6 +76,7 @@ export class CapsulesForBuilds implements BuildCapsules {
         },
         { client, found: base, ...defined({ moment: moment?.key }), requireEgress: () => {} },
       );
+      await unanswered.markWaiting(row.id);
       const id = formatId("capsule", row.id);
       const { host_id: hostId } = row;
       if (hostId === null) throw new Error(`capsule ${row.id} has no host`);

@@ -94,7 +94,20 @@ const statusOf = async (id: string): Promise<unknown> =>
 test("builds of a control plane that was killed are interrupted by others, and by its own restart", async () => {
   await lab.reaches(await lab.start("first", ["RUN true"]), "success");
   const orphan = await runBy(systemRandom.uuid());
+  const { id: hostId } = await db.selectFrom("hosts").select("id").executeTakeFirstOrThrow();
+  const later = new Date(Date.now() + 15 * 60_000);
+  const [orphaned, other] = [`tpl-${orphan}`, `tpl-${systemRandom.uuid()}`];
+  await db
+    .insertInto("discarded_templates")
+    .values([orphaned, other].map((key) => ({ host_key: key, host_id: hostId, due_at: later })))
+    .execute();
   await eventually("another one interrupts it", async () => (await statusOf(orphan)) === "interrupted");
+  const dueInMs = async (key: string): Promise<number> => {
+    const query = db.selectFrom("discarded_templates").select("due_at").where("host_key", "=", key);
+    return (await query.executeTakeFirstOrThrow()).due_at.getTime() - Date.now();
+  };
+  await eventually("its files are removed within a minute", async () => (await dueInMs(orphaned)) <= 60_000);
+  assert.ok((await dueInMs(other)) > 10 * 60_000, "others may still be made");
   const instance = systemRandom.uuid();
   await db
     .insertInto("control_planes")
@@ -168,11 +181,20 @@ test("the capsule of a build that has ended is destroyed, whoever ran the build"
   assert.equal(made.status, 201);
   await db
     .updateTable("builds")
-    .set({ sandbox_id: parseId("capsule", capsule), completed_at: sql<Date>`now() - interval '5 minutes'` })
+    .set({
+      sandbox_id: parseId("capsule", capsule),
+      completed_at: sql<Date>`now()`,
+      owner: systemRandom.uuid(),
+    })
     .where("name", "=", "left")
     .execute();
-  await eventually("it is destroyed", async () => {
-    const { body } = await lab.call("GET", `/v1/capsules/${capsule}`);
-    return body["status"] === "stopped";
-  });
+  const status = async () => (await lab.call("GET", `/v1/capsules/${capsule}`)).body["status"];
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(await status(), "running", "the control plane that ran it may be about to end it");
+  await db
+    .updateTable("builds")
+    .set({ completed_at: sql<Date>`now() - interval '5 minutes'` })
+    .where("name", "=", "left")
+    .execute();
+  await eventually("it is destroyed", async () => (await status()) === "stopped");
 });

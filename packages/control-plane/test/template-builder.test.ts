@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { WrennError } from "@wrenn/core";
 import fc from "fast-check";
-import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
+import { silentLogger, systemClock } from "@wrenn/core";
 import type { BuildCapsules } from "../src/builds/build-capsules.ts";
 import { CapsuleBuilder } from "../src/builds/capsule-builder.ts";
 import { planBuild, readinessOf } from "../src/builds/recipe.ts";
@@ -83,7 +83,6 @@ templateBuilderContract("the builder in capsules", async () => ({
     capsules: capsulesOf(host),
     clock: systemClock,
     logger: silentLogger,
-    random: systemRandom,
   }),
   base: { hostKey: "minimal", diskMib: 5120, envNames: [] },
   left: async () => (await host.listCapsules()).map(({ id }) => id),

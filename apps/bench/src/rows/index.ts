@@ -1,4 +1,14 @@
 import type { Row } from "../row.ts";
+import {
+  buildEnd,
+  buildFreezing,
+  buildLastStep,
+  buildSettling,
+  buildSmokeTest,
+  buildStepOverhead,
+  buildUnchanged,
+  createFromBuilt,
+} from "./builds.ts";
 import { createAnswered, createToAnswer, createToExec, destroy } from "./capsule-life.ts";
 import { clientCopy, clientExec, clientHelp, clientRun } from "./client.ts";
 import {
@@ -63,6 +73,14 @@ export const rows: readonly Row[] = [
   checkpointStop,
   fork,
   forkToExec,
+  createFromBuilt,
+  buildUnchanged,
+  buildLastStep,
+  buildStepOverhead,
+  buildSettling,
+  buildFreezing,
+  buildSmokeTest,
+  buildEnd,
   idleMemory,
   idleProcessor,
   pausedProcesses,

@@ -25,8 +25,8 @@ const LOOK_MS = 500;
 /** A build that was claimed is known here within this time. */
 const CLAIM_MS = 10_000;
 const CLOSE_MS = 5000;
-/** Who ran a build ends its capsule within this time; then others do. */
-const CAPSULE_GRACE_MS = 60_000;
+/** Who ran a build ends its capsule, and makes no more files, within this time; then others remove them. */
+const LEFT_GRACE_MS = 60_000;
 /** Capsules that one sweep ends. */
 const CAPSULES_AT_ONCE = 20;
 /** Characters of what a failed step says. */
@@ -83,7 +83,8 @@ export class BuildRunner {
   /** Ends what an earlier process with this instance id ran. */
   async takeOver(): Promise<void> {
     const { database, instanceId } = this.#deps;
-    await buildQueries.endBuilds(database.db, { owner: instanceId, known: [], graceMs: 0 }, interrupted);
+    const own = { owner: instanceId, known: [], graceMs: 0 };
+    await this.#removeLeftFiles(await buildQueries.endBuilds(database.db, own, interrupted));
   }
 
   /**
@@ -102,6 +103,7 @@ export class BuildRunner {
       )),
     ];
     for (const { id } of lost) logger.warn("build.interrupted", { build: formatId("build", id) });
+    await this.#removeLeftFiles(lost);
     await archives.sweep();
     this.poke();
     await this.#removeLeftCapsules();
@@ -147,9 +149,19 @@ export class BuildRunner {
     }
   }
 
+  /** A host may still make files of a build whose control plane has ended. */
+  async #removeLeftFiles(rows: readonly BuildRow[]): Promise<void> {
+    await this.#deps.templates.discardSoon(rows.map(hostKeyOf), LEFT_GRACE_MS);
+  }
+
   async #removeLeftCapsules(): Promise<void> {
-    const { database, capsules, logger } = this.#deps;
-    const left = await buildQueries.listLeftCapsules(database.db, CAPSULE_GRACE_MS, CAPSULES_AT_ONCE);
+    const { database, capsules, instanceId, logger } = this.#deps;
+    const left = await buildQueries.listLeftCapsules(database.db, {
+      graceMs: LEFT_GRACE_MS,
+      owner: instanceId,
+      ending: [...this.#running.keys()],
+      limit: CAPSULES_AT_ONCE,
+    });
     for (const { buildId, teamId, capsuleId } of left)
       try {
         await capsules.remove(teamId, capsuleId);
@@ -226,6 +238,7 @@ export class BuildRunner {
       base: await templates.find(row.team_id, row.base_template),
       baseName: row.base_template,
       name: templateNameOf(row),
+      hostKey: hostKeyOf(row),
       steps,
       config,
       plan: (env) => planBuild(recipe, env),
@@ -336,4 +349,9 @@ export class BuildRunner {
 function stepFailed({ step, message }: StepFailed): WrennError {
   const problem = message.toWellFormed().replaceAll("\0", "").slice(0, MAX_PROBLEM);
   return new WrennError("build_failed", { phase: step.phase, step: step.step, problem });
+}
+
+/** A build is run once: its files need no other name. */
+function hostKeyOf({ id }: BuildRow): string {
+  return `tpl-${id}`;
 }

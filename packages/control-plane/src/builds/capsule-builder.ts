@@ -1,5 +1,5 @@
 import { defined, problemOf, WrennError } from "@wrenn/core";
-import type { Clock, Logger, Random } from "@wrenn/core";
+import type { Clock, Logger } from "@wrenn/core";
 import type { TemplateFacts } from "@wrenn/protocol";
 import { startCommandOf } from "@wrenn/recipe";
 import { problemWith, rootScope, runCommand } from "./build-commands.ts";
@@ -32,7 +32,6 @@ export interface CapsuleBuilderDeps {
   readonly capsules: BuildCapsules;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly random: Random;
 }
 
 /** A capsule in which some steps of a build are done. */
@@ -71,7 +70,6 @@ export class CapsuleBuilder implements TemplateBuilder {
     report: BuildReport,
     signal: AbortSignal,
   ): Promise<BuiltTemplate | FoundVersion> {
-    const { random } = this.#deps;
     const cached = await this.#cache.find(job, signal);
     const versionId =
       job.repeatFrom === undefined ? await job.findMade([...cached.results.values()]) : undefined;
@@ -103,7 +101,7 @@ export class CapsuleBuilder implements TemplateBuilder {
     };
     if (memory) await inPhase(report, "settle", becomeReady);
 
-    const hostKey = `tpl-${random.uuid()}`;
+    const { hostKey } = job;
     await report.storing({ hostKey, hostId });
     const defaults = { user: config.user, envs: config.env, ...defined({ cwd: config.workdir }) };
     const freeze = async (): Promise<TemplateFacts> =>
@@ -133,14 +131,19 @@ export class CapsuleBuilder implements TemplateBuilder {
     const { capsules, logger } = this.#deps;
     const { team, base, baseName: template, vcpus, memoryMib, id: build } = job;
     const request = { team, base, template, vcpus, memoryMib, build };
-    if (moment)
-      try {
-        return { capsule: await capsules.start({ ...request, moment }, signal), done: moment.index + 1 };
-      } catch (error) {
-        signal.throwIfAborted();
-        logger.warn("build.cache_unused", { build, problem: problemOf(error) });
-      }
-    return { capsule: await capsules.start(request, signal), done: 0 };
+    if (!moment) return { capsule: await capsules.start(request, signal), done: 0 };
+    try {
+      return { capsule: await capsules.start({ ...request, moment }, signal), done: moment.index + 1 };
+    } catch (error) {
+      signal.throwIfAborted();
+      logger.warn("build.cache_unused", { build, problem: problemOf(error) });
+    }
+    const capsule = await capsules.start(request, signal);
+    // The moment is at fault, as its base starts. Kept, it would fail again in every build, and the step could not be kept anew.
+    await capsules.forget(moment.hostId, [moment.key], signal).catch((error: unknown) => {
+      logger.warn("build.cache_unread", { build, problem: problemOf(error) });
+    });
+    return { capsule, done: 0 };
   }
 
   /** A capsule of the new template runs a command. @throws WrennError `build_not_starting`. */

@@ -14,6 +14,8 @@ export interface BuildJob {
   /** How people call the base, and the template that is made. */
   readonly baseName: string;
   readonly name: string;
+  /** Key of the files of the template, which no other build has. */
+  readonly hostKey: string;
   /** In their order, numbered from 1, as far as they are known before a capsule of the base runs. */
   readonly steps: readonly PlannedStep[];
   /** What holds for capsules of the template, likewise. */

@@ -65,6 +65,11 @@ export class UnansweredCreates {
     await unansweredQueries.markAnswering(this.#deps.database.db, capsuleIds);
   }
 
+  /** A capsule whose client is within this process, and has not taken it over yet: if this process ends now, the capsule ends, too. */
+  async markWaiting(capsuleId: string): Promise<void> {
+    await unansweredQueries.unmarkAnswering(this.#deps.database.db, [capsuleId]);
+  }
+
   /**
    * Follows the request that made capsules to its end. The caller stops making them when the client leaves, unless the request
    * `isRepeatable`.

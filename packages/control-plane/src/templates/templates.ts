@@ -135,6 +135,11 @@ export class TemplatesService {
     await discardedTemplateQueries.discardTemplate(this.#database.db, { hostKey, hostId }, MAKING_MS);
   }
 
+  /** Of these files, those that are still without a name are removed after `inMs` at the latest. */
+  async discardSoon(hostKeys: readonly string[], inMs: number): Promise<void> {
+    await discardedTemplateQueries.hastenDiscard(this.#database.db, hostKeys, inMs);
+  }
+
   /** Files of a template that gets no name after all: its host removes them. */
   async discard(hostKey: string, hostId: string): Promise<void> {
     await discardedTemplateQueries.discardTemplate(this.#database.db, { hostKey, hostId }, 0);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Readable } from "node:stream";
+import { systemRandom } from "@wrenn/core";
 import { planBuild } from "../../src/builds/recipe.ts";
 import { StepFailed } from "../../src/builds/template-builder.ts";
 import type { BuildJob, BuildReport, TemplateBuilder } from "../../src/builds/template-builder.ts";
@@ -67,6 +68,7 @@ export function templateBuilderContract(name: string, open: () => Promise<Builde
     base,
     baseName: "minimal",
     name: "built",
+    hostKey: `tpl-${systemRandom.uuid()}`,
     healthcheck: "",
     vcpus: 1,
     memoryMib: 512,

@@ -178,18 +178,30 @@ export interface LeftCapsule {
   readonly capsuleId: string;
 }
 
-/** Capsules that are there although their builds have ended for longer than `graceMs`: whoever ran such a build ends its capsule. */
+/** Which capsules of builds that have ended are left. */
+export interface LeftCapsuleSelection {
+  /** Whoever ran a build ends its capsule within this time, milliseconds. */
+  readonly graceMs: number;
+  /** UUID of a control plane that knows which builds it still ends: capsules of its others are left at once. */
+  readonly owner: string;
+  readonly ending: readonly string[];
+  readonly limit: number;
+}
+
+/** Capsules that are there although their builds have ended, and that no one is about to end. */
 export async function listLeftCapsules(
   db: Db,
-  graceMs: number,
-  limit: number,
+  { graceMs, owner, ending, limit }: LeftCapsuleSelection,
 ): Promise<readonly LeftCapsule[]> {
   return await db
     .selectFrom("builds")
     .innerJoin("sandboxes", "sandboxes.id", "builds.sandbox_id")
     .select(["builds.id as buildId", "sandboxes.team_id as teamId", "sandboxes.id as capsuleId"])
     .where("sandboxes.status", "not in", ["stopped", "error"])
-    .where(sql<SqlBool>`builds.completed_at < now() - ${graceMs} * interval '1 millisecond'`)
+    .where(
+      sql<SqlBool>`(builds.completed_at < now() - ${graceMs} * interval '1 millisecond'
+        or (builds.completed_at is not null and builds.owner = ${owner} and builds.id <> all(${ending}::uuid[])))`,
+    )
     .limit(limit)
     .execute();
 }

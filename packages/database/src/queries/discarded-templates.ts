@@ -25,6 +25,16 @@ export async function discardTemplate(
     .execute();
 }
 
+/** Files that would be removed later are removed after `inMs`. Files that have a name, or that were not begun, stay as they are. */
+export async function hastenDiscard(db: Db, hostKeys: readonly string[], inMs: number): Promise<void> {
+  if (hostKeys.length === 0) return;
+  await db
+    .updateTable("discarded_templates")
+    .set({ due_at: sql<Date>`least(due_at, now() + ${inMs} * interval '1 ms')` })
+    .where("host_key", "in", hostKeys)
+    .execute();
+}
+
 /** The files have a name, or are gone. */
 export async function forgetDiscarded(db: Db, hostKey: string): Promise<void> {
   await db.deleteFrom("discarded_templates").where("host_key", "=", hostKey).execute();

@@ -23,6 +23,16 @@ export async function markAnswering(db: Db, capsuleIds: readonly string[]): Prom
     .execute();
 }
 
+/** Whoever waits for these capsules has them, and has yet to say that they are to stay. */
+export async function unmarkAnswering(db: Db, capsuleIds: readonly string[]): Promise<void> {
+  await db
+    .updateTable("unanswered_creates")
+    .set({ answering: false })
+    .where(isOneOf(capsuleIds))
+    .where("due_at", "is", null)
+    .execute();
+}
+
 /** Answers that were sent. */
 export async function deleteUnanswered(db: Db, capsuleIds: readonly string[]): Promise<void> {
   await db.deleteFrom("unanswered_creates").where(isOneOf(capsuleIds)).execute();
