@@ -49,6 +49,7 @@ const elsewhere = new Set([
   "native_build_failed",
   "network_in_use",
   "not_a_terminal",
+  "package_index_unavailable",
   "packages_not_installable",
   "port_draining",
   "port_head_too_large",
@@ -60,6 +61,7 @@ const elsewhere = new Set([
   "port_unreachable",
   "request_misdirected",
   "server_already_runs",
+  "template_refresh_runs",
   "tsc_unusable",
   "tunnel_refused",
 ]);
