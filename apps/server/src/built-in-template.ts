@@ -110,7 +110,7 @@ export class BuiltInTemplate {
     return image ? (await stat(image.rootfs)).mtimeMs : this.#deps.clock.now();
   }
 
-  /** Removes from the cache what no server of this machine starts capsules from any more. */
+  /** Removes artifacts from the cache that no server of this machine starts capsules from. */
   async removeRetired(): Promise<void> {
     const { retired } = await this.#editions.read();
     if (retired.length === 0) return;

@@ -7,7 +7,7 @@ import type { BuiltInTemplate } from "./built-in-template.ts";
 const LOOK_MS = 5000;
 /** After a failure. */
 const RETRY_MS = 10 * 60_000;
-/** How often it looks for artifacts that no server uses any more. */
+/** How often it looks for artifacts that no server uses. */
 const COLLECT_MS = 5 * 60_000;
 
 export interface FollowEditionDeps {

@@ -1,6 +1,6 @@
 import type { PackageChange } from "@wrenn/disk-image";
 
-/** What became of a refresh. */
+/** The outcome of a refresh. */
 export type RefreshOutcome =
   /** Nothing is built yet: the first start builds it from current packages. */
   | "not_built"

@@ -133,7 +133,7 @@ export async function refreshTemplate(
   };
 }
 
-/** Freezes the template and starts a capsule from it, in a host agent of its own. The frozen machine is in the cache afterwards. */
+/** Freezes the template and starts a capsule from it, in a separate host agent. The frozen machine is in the cache afterwards. */
 async function tryTemplate(
   config: ServerConfig,
   edition: ImageEdition,

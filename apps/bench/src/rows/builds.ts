@@ -19,7 +19,7 @@ function newCommands(count: number): readonly string[] {
 const asSteps = (commands: readonly string[]): readonly string[] =>
   commands.map((command) => `RUN ${command}`);
 
-/** A row with a template of its own, which is deleted at the end. */
+/** A row that builds a template under a new name and deletes it at the end. */
 function withTemplate(
   prepare: (context: ApiContext, name: string) => Promise<RunningRow["sample"]>,
 ): ApiRow["prepare"] {

@@ -142,7 +142,7 @@ function viewOf(context: Context, options: BuildVerbOptions, total: number): Bui
   return isLive ? new LiveView(stderr, total) : new PlainView(stderr, total);
 }
 
-/** Says what became of a build that the command no longer follows. */
+/** Reports the state of a build that the command no longer follows. */
 async function reportLeft({ output }: Context, wrenn: Wrenn, id: string): Promise<void> {
   if (output.isJson) return;
   try {
