@@ -97,6 +97,51 @@ CMD ["8000", "-d", "/opt/app/templates"]
   );
 });
 
+test("a user may have a group of the recipe's choice, and a number needs no account", async (t) => {
+  const ids = "echo $(id -u) $(id -g) $(id -G) $HOME $(pwd)";
+  const build = await builds.build(
+    "numbers",
+    `RUN groupadd --gid 2000 crew && useradd --create-home --groups crew,games ada
+USER ada
+RUN ${ids} $(id -Gn | wc -w)
+USER ada:crew
+RUN ${ids}
+USER 4242
+RUN ${ids}
+WORKDIR /srv/numbers
+COPY <<EOF named
+one
+EOF
+USER 4242:crew
+RUN ${ids}; touch here; echo 'sleep 6666' > program
+CMD ["sh", "program"]
+`,
+  );
+  assert.equal(build.status, "success", build.error ?? "");
+  const [first, ...printed] = build.logs.map(({ stdout }) => stdout.trim()).filter((text) => text !== "");
+  assert.match(first ?? "", /^1001 1001 .* 3$/);
+  assert.deepEqual(printed, [
+    "1001 2000 2000 /home/ada /home/ada",
+    "4242 0 0 / /",
+    "4242 2000 2000 / /srv/numbers",
+  ]);
+  const capsule = await server.capsule(t, { template: "numbers" });
+  const { stdout } = await server.shell(
+    capsule,
+    `${ids}; stat -c '%n %u %g' . named here; ps -o uid=,gid= -p $(pgrep -fx 'sleep 6666')`,
+  );
+  assert.deepEqual(stdout.trim().split(/ *\n */), [
+    "4242 2000 2000 / /srv/numbers",
+    ". 4242 4242",
+    "named 4242 4242",
+    "here 4242 2000",
+    "4242  2000",
+  ]);
+  const unknown = await builds.build("numbers", "USER root:nobody-has-this\nRUN true");
+  assert.deepEqual([unknown.status, unknown.reason], ["failed", "build_failed"]);
+  assert.match(unknown.error ?? "", /no such user in the capsule: root:nobody-has-this/);
+});
+
 test("a step is performed again when what it copies has changed, and not when only its times have", async () => {
   await using context = await openContext();
   const recipe = "COPY app /srv/app\nRUN cat /srv/app/main.py\nENV A=1\n";

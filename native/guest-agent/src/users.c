@@ -99,22 +99,37 @@ static bool collect_group(char *line, void *context) {
   return false;
 }
 
-bool user_find(const char *name_or_uid, struct user *user) {
-  struct search search = {.name = *name_or_uid ? name_or_uid : "root", .user = user};
-  memset(user, 0, sizeof *user);
-  bool found = scan_lines("/etc/passwd", match_user, &search);
-  if (!found && parse_number(name_or_uid, &search.number)) {
-    search.by_number = true;
-    found = scan_lines("/etc/passwd", match_user, &search);
-  }
-  if (!found && strcmp(search.name, "root") == 0) {
-    /* A guest without a usable /etc/passwd still has its superuser. */
-    *user = (struct user){.name = "root", .home = "/root", .shell = "/bin/sh"};
-    return true;
-  }
-  if (!found) return false;
+/* The user of passwd(5) with this name, or with this number; root of its own where the file has none. */
+static bool find_account(const char *name, struct user *user) {
+  struct search search = {.name = name, .user = user};
+  if (scan_lines("/etc/passwd", match_user, &search)) return true;
+  search.by_number = parse_number(name, &search.number);
+  if (search.by_number && scan_lines("/etc/passwd", match_user, &search)) return true;
+  if (strcmp(name, "root") != 0 && !(search.by_number && search.number == 0)) return false;
+  /* A guest without a usable /etc/passwd still has its superuser. */
+  *user = (struct user){.name = "root", .home = "/root", .shell = "/bin/sh"};
+  return true;
+}
+
+/* A number that no account has is a user of its own, in root's group and at home in the root directory, as in containers. */
+static bool without_account(const char *name, struct user *user) {
+  *user = (struct user){.home = "/", .shell = "/bin/sh"};
+  return parse_number(name, &user->uid) && copy_text(user->name, name);
+}
+
+bool user_find(const char *text, struct user *user) {
+  char name[USER_TEXT];
+  size_t length = strcspn(text, ":");
+  const char *group = text[length] == ':' ? text + length + 1 : "";
+  if (length >= sizeof name) return false;
+  memcpy(name, text, length);
+  name[length] = 0;
+  if (!find_account(*name ? name : "root", user) && !without_account(name, user)) return false;
+  user->group_count = 0;
+  if (*group && !group_find(group, &user->gid) && !parse_number(group, &user->gid)) return false;
   user->groups[user->group_count++] = user->gid;
-  (void)scan_lines("/etc/group", collect_group, user);
+  /* Who names a group gets that one alone. */
+  if (!*group) (void)scan_lines("/etc/group", collect_group, user);
   return true;
 }
 

@@ -21,8 +21,11 @@ struct user {
   size_t group_count;
 };
 
-/* Finds a user by name or by number in decimal; "" is root. False when there is none. */
-bool user_find(const char *name_or_uid, struct user *user);
+/*
+ * Finds a user by `name`, `name:group` or `:group`, each a name or a number in decimal; no name is root. Without a group the user has
+ * those of its account, with one that alone. Numbers need no account. False when there is no such user or group.
+ */
+bool user_find(const char *text, struct user *user);
 /* Calls `each` for every user until it returns true; without groups. */
 void users_visit(bool (*each)(const struct user *user, void *context), void *context);
 /* Name of a uid or gid, or its number in decimal. */

@@ -65,6 +65,11 @@ static void paths(void) {
   CHECK(!path_resolve(&user, text + 2, out));
 }
 
+static void write_file(const char *name, const char *text) {
+  int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
+}
+
 /* In mounts that this program alone sees: a FIFO in place of passwd(5) is no passwd(5), and nothing waits for its other end. */
 static void replaced_files(void) {
   struct user user;
@@ -101,6 +106,36 @@ static void names_follow_their_numbers(void) {
   }
 }
 
+/* In mounts that this program alone sees: its own passwd(5) and group(5). */
+static void users_with_groups(void) {
+  struct user user;
+  char directory[] = "/tmp/wrenn-users-XXXXXX";
+  if (geteuid() != 0 || unshare(CLONE_NEWNS) || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL)) return;
+  CHECK(mkdtemp(directory) && chdir(directory) == 0);
+  write_file("passwd", "root:x:0:0::/root:/bin/bash\nwren:x:1000:1001::/home/wren:/bin/bash\n");
+  write_file("group", "root:x:0:\nwren:x:1001:\nnest:x:50:wren\nsky:x:60:root,wren\n");
+  CHECK(mount("passwd", "/etc/passwd", NULL, MS_BIND, NULL) == 0 && mount("group", "/etc/group", NULL, MS_BIND, NULL) == 0);
+  CHECK(user_find("wren", &user) && user.gid == 1001 && user.group_count == 3 && user.groups[0] == 1001 && user.groups[1] == 50 && user.groups[2] == 60);
+  static const struct {
+    const char *text, *name, *home;
+    uid_t uid;
+    gid_t gid;
+  } known[] = {
+      {"wren:nest", "wren", "/home/wren", 1000, 50}, {"wren:7", "wren", "/home/wren", 1000, 7}, {"1000:sky", "wren", "/home/wren", 1000, 60}, {":nest", "root", "/root", 0, 50},
+      {"4242", "4242", "/", 4242, 0},                {"4242:60", "4242", "/", 4242, 60},        {"4242:nest", "4242", "/", 4242, 50},         {"0:0", "root", "/root", 0, 0},
+  };
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    CHECK(user_find(known[i].text, &user) && user.uid == known[i].uid && user.gid == known[i].gid);
+    CHECK(strcmp(user.name, known[i].name) == 0 && strcmp(user.home, known[i].home) == 0);
+    if (user.uid != 0 || user.gid != 0) CHECK(user.group_count == 1 && user.groups[0] == known[i].gid);
+  }
+  CHECK(user_find("wren:", &user) && user.gid == 1001 && user.group_count == 3);
+  static const char *const unknown[] = {"owl", "owl:nest", "wren:owls", "wren:nest:sky", "-1", "4294967295", "wren:4294967295", "42x", "4242:-1"};
+  for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) CHECK(!user_find(unknown[i], &user));
+  CHECK(umount("/etc/group") == 0 && umount("/etc/passwd") == 0);
+  CHECK(unlink("passwd") == 0 && unlink("group") == 0 && rmdir(directory) == 0);
+}
+
 int main(void) {
   struct user user;
   whole_lines();
@@ -110,5 +145,6 @@ int main(void) {
   CHECK(user_find("", &user) && user.uid == 0);
   CHECK(!user_find("no such user", &user));
   replaced_files();
+  users_with_groups();
   return 0;
 }

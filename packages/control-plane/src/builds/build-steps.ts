@@ -3,7 +3,7 @@ import type { CopyAction, StepProgram } from "@wrenn/recipe";
 import type { BuildCapsule } from "./build-capsules.ts";
 import { problemWith, rootScope, runCommand, startCommand } from "./build-commands.ts";
 import type { BuildCommand, StepScope, TakeOutput } from "./build-commands.ts";
-import { copyFiles } from "./copy-files.ts";
+import { copyFiles, ownerAsArgument } from "./copy-files.ts";
 import type { PlannedStep } from "./recipe.ts";
 import { MountFailed, mountFiles } from "./run-mounts.ts";
 import type { MountedFiles } from "./run-mounts.ts";
@@ -110,7 +110,7 @@ export class BuildSteps {
     const { capsule, signal } = this.#deps;
     if (await this.#own(step, "test", ["-d", path], false)) return undefined;
     await asStep(step, capsule.files.makeDirectory(path, { user: "root", signal }));
-    await this.#own(step, "chown", ["--", owner.includes(":") ? owner : `${owner}:`, path]);
+    await this.#own(step, "chown", ["--", ownerAsArgument(owner), path]);
     return undefined;
   }
 
@@ -145,7 +145,7 @@ export class BuildSteps {
     const copies = isDirectory
       ? sources.map((path) => `${base}/${path.slice(path.lastIndexOf("/") + 1)}`)
       : [target];
-    await this.#own(step, "chown", ["-R", "--no-dereference", "--", `${owner}:`, ...copies]);
+    await this.#own(step, "chown", ["-R", "--no-dereference", "--", ownerAsArgument(owner), ...copies]);
     return undefined;
   }
 

@@ -116,7 +116,7 @@ function failureOf(end: CommandEnd): { readonly problem: string; readonly exitCo
 }
 
 /** For chown: a name brings its own group, an id the group of the same number. */
-function ownerAsArgument(owner: string): string {
+export function ownerAsArgument(owner: string): string {
   if (owner.includes(":")) return owner;
   return /^\d+$/.test(owner) ? `${owner}:${owner}` : `${owner}:`;
 }

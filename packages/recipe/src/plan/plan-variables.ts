@@ -119,11 +119,11 @@ export class PlanVariables {
   }
 }
 
-/** The home of a user that a step makes; that of an id is not known. */
+/** The home of a user that a step makes, and of root; that of another id is not known. */
 export function homeOf(user: string): string | undefined {
   const [name = ""] = user.split(":");
-  if (/^\d/.test(name)) return undefined;
-  return name === "root" ? "/root" : `/home/${name}`;
+  if (name === "root" || name === "0") return "/root";
+  return /^\d/.test(name) ? undefined : `/home/${name}`;
 }
 
 function sorted(variables: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
