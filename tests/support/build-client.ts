@@ -41,9 +41,12 @@ export interface PackedContext {
 /** Builds of a server in this process. */
 export class BuildClient {
   readonly #server: TestServer;
+  readonly #timeoutMs: number;
 
-  constructor(server: TestServer) {
+  /** @param timeoutMs - how long a build may take. */
+  constructor(server: TestServer, timeoutMs = 120_000) {
     this.#server = server;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Begins a build; of instructions without the steps around them, which need Debian's servers. */
@@ -77,7 +80,7 @@ export class BuildClient {
         build = (await this.#server.call<WireBuild>("GET", `/v1/builds/${id}`)).body;
         return build.status !== "pending" && build.status !== "running";
       },
-      { timeoutMs: 120_000, details: () => JSON.stringify(build) },
+      { timeoutMs: this.#timeoutMs, details: () => JSON.stringify(build) },
     );
     return build ?? assert.fail();
   }
