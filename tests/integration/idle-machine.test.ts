@@ -7,6 +7,7 @@ import type { Machine } from "@wrenn/vmm";
 import { FrozenLab } from "../support/frozen-lab.ts";
 
 /* What a machine costs its host while its guest has nothing to do. */
+/* Alone: it counts how often the machine wakes up. */
 
 const WATCHED_MS = 3000;
 /** With what Debian's kernel repeats by default there are 35. */

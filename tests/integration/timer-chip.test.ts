@@ -5,6 +5,8 @@ import type { Machine } from "@wrenn/vmm";
 import { FrozenLab } from "../support/frozen-lab.ts";
 import { qemu } from "../support/real-machines.ts";
 
+/* Alone: it counts how often a machine that has nothing to do wakes up. */
+
 /** How long a guest that was just booted still has work of its own. */
 const SETTLE_MS = 10_000;
 const IDLE_MS = 3000;

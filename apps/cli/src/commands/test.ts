@@ -30,8 +30,8 @@ interface Group {
 const CONTROL_PLANE = "packages/control-plane/test/**/*.test.ts";
 
 /**
- * Test groups in the order they run: cheap ones first. Of those that start machines, only the end-to-end tests run two files at a
- * time: they wait for one machine most of the time, which keeps one processor busy.
+ * Test groups in the order they run: cheap ones first. Most that start machines run two files at a time: they wait for one machine
+ * most of the time, which keeps one processor busy.
  */
 const groups: readonly Group[] = [
   {
@@ -49,7 +49,7 @@ const groups: readonly Group[] = [
   { name: "embedded database", patterns: [CONTROL_PLANE], sample: worksWithDatabase, concurrency: 3 },
   { name: "native", patterns: ["tests/native/*.test.ts"], concurrency: 1 },
   { name: "contract", patterns: ["tests/contract/**/*.test.ts"], concurrency: 1 },
-  { name: "integration", patterns: ["tests/integration/**/*.test.ts"], concurrency: 1 },
+  { name: "integration", patterns: ["tests/integration/**/*.test.ts"], concurrency: 2 },
   {
     name: "kvm",
     patterns: [
@@ -59,11 +59,11 @@ const groups: readonly Group[] = [
     concurrency: 1,
     kvm: true,
   },
-  { name: "security", patterns: ["tests/security/**/*.test.ts"], concurrency: 1 },
+  { name: "security", patterns: ["tests/security/**/*.test.ts"], concurrency: 2 },
   { name: "end-to-end", patterns: ["tests/e2e/**/*.test.ts"], concurrency: 2 },
   { name: "chaos", patterns: ["tests/chaos/**/*.test.ts"], concurrency: 1 },
   { name: "soak", patterns: ["tests/soak/**/*.test.ts"], concurrency: 1 },
-  { name: "documentation", patterns: ["tests/docs/**/*.test.ts"], concurrency: 1 },
+  { name: "documentation", patterns: ["tests/docs/**/*.test.ts"], concurrency: 2 },
 ];
 
 /** The long forms of single files take up to half an hour. */
