@@ -283,7 +283,7 @@ test(
     await lab.server.shell(id, `echo printed-meanwhile > /dev/pts/${name}`);
     if (LONG) {
       // Lines so long that all of what is kept is within what the terminal scrolls back.
-      await lab.server.exec(id, "sh", ["-c", `sleep 300; seq -f %0200.0f 20000 > /dev/pts/${name}`], {
+      await lab.server.exec(id, "sh", ["-c", `sleep 300; seq -f %01000.0f 4500 > /dev/pts/${name}`], {
         background: true,
       });
       await new Promise((resolve) => setTimeout(resolve, 20 * 60_000));
