@@ -6,6 +6,8 @@ export { openRegistry } from "./registry/open-registry.ts";
 export type { Registry, RegistrySettings } from "./registry/open-registry.ts";
 export type { CredentialLookup, RegistryCredentials } from "./registry/authorization.ts";
 export type { TransferLimits } from "./registry/retry.ts";
+export { openImageArchive } from "./archive/open-image-archive.ts";
+export type { ImageArchive, OpenArchiveOptions } from "./archive/open-image-archive.ts";
 export { pullImage } from "./image/pull-image.ts";
 export type { LayerFile, PulledImage, PullOptions } from "./image/pull-image.ts";
 export type { Descriptor, ImageSource, ManifestBytes, SaveBlobOptions } from "./image/image-source.ts";

@@ -23,15 +23,18 @@ export function readDocument<T>(image: string, what: string, read: () => T): T {
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Reads bounded bytes as a JSON object. @throws FormatError */
-export function parseObject(bytes: Uint8Array): JsonObject {
-  let value: unknown;
+/** Reads bounded bytes as JSON. @throws FormatError */
+export function parseJson(bytes: Uint8Array): unknown {
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
     throw new FormatError("it is not JSON", { cause: error });
   }
-  return objectOf(value, "it");
+}
+
+/** Reads bounded bytes as a JSON object. @throws FormatError */
+export function parseObject(bytes: Uint8Array): JsonObject {
+  return objectOf(parseJson(bytes), "it");
 }
 
 /** @throws FormatError */

@@ -10,7 +10,16 @@ export const MANIFEST_TYPES: readonly string[] = [
   "application/vnd.oci.image.manifest.v1+json",
   "application/vnd.docker.distribution.manifest.v2+json",
 ];
-export const OCI_MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
+
+/** What an archive of Docker has, in which nothing has a type. */
+export const DOCKER_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json";
+export const DOCKER_CONFIG_TYPE = "application/vnd.docker.container.image.v1+json";
+/** By compression. */
+export const DOCKER_LAYER_TYPES = {
+  none: "application/vnd.docker.image.rootfs.diff.tar",
+  gzip: "application/vnd.docker.image.rootfs.diff.tar.gzip",
+  zstd: "application/vnd.docker.image.rootfs.diff.tar.zstd",
+} as const;
 
 /** What registries are asked for. Schema 1 is not: it has neither digests of its configuration nor of unpacked layers. */
 export const ACCEPTED_MANIFESTS = [...MANIFEST_TYPES, ...INDEX_TYPES].join(", ");

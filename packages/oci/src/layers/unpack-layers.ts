@@ -11,8 +11,8 @@ import { TarReader } from "../tar/tar-reader.ts";
 import { applyEntry } from "../tree/apply-entry.ts";
 import { TreeError, TreeLimitError } from "../tree/tree-error.ts";
 import { VirtualTree } from "../tree/virtual-tree.ts";
-import { compressionOf, decompress } from "./decompress.ts";
-import { Spool } from "./spool.ts";
+import { compressionOf, decompress } from "../disk/decompress.ts";
+import { Spool } from "../disk/spool.ts";
 
 export interface UnpackOptions {
   /** An existing directory for the decompressed archives, which are removed with the result. */

@@ -1,7 +1,7 @@
 import { WrennError } from "@wrenn/core";
 import type { Descriptor } from "../image/image-source.ts";
 import { Digester } from "../reference/digest.ts";
-import type { BlobSink } from "./blob-sink.ts";
+import type { BlobSink } from "../disk/blob-sink.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { bodyPieces, discardBody } from "./read-body.ts";
 import type { Retries, TransferLimits } from "./retry.ts";

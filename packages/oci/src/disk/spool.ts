@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
-import { diskError } from "../registry/blob-sink.ts";
+import { diskError } from "./blob-sink.ts";
 
 const ZEROS = Buffer.alloc(256 * 1024);
 const WINDOW_BYTES = 256 * 1024;
