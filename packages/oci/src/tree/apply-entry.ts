@@ -37,7 +37,9 @@ export function applyEntry(tree: VirtualTree, entry: TarEntry, layer: number): v
     present.layer = layer;
     return;
   }
-  const inode = inodeOf(tree, entry, { parent, name, layer });
+  // What had the name is gone before a hard link looks for its target, which is not found below a directory that it replaces.
+  parent.inode.names.delete(name);
+  const inode = inodeOf(tree, entry, { parent, layer });
   if (inode !== undefined) parent.inode.names.set(name, { inode, layer });
 }
 
@@ -50,14 +52,14 @@ function applyToRoot(tree: VirtualTree, entry: TarEntry): void {
 function inodeOf(
   tree: VirtualTree,
   entry: TarEntry,
-  place: { readonly parent: TreeDirectory; readonly name: string; readonly layer: number },
+  { parent, layer }: { readonly parent: TreeDirectory; readonly layer: number },
 ): Inode | undefined {
   switch (entry.type) {
     case "file":
       return {
         type: "file",
         attributes: attributesOf(tree, entry),
-        content: { ...entry.content, layer: place.layer },
+        content: { ...entry.content, layer },
       };
     case "directory":
       return { type: "directory", attributes: attributesOf(tree, entry), names: new Map() };
@@ -67,7 +69,7 @@ function inodeOf(
     case "fifo":
       return { type: "fifo", attributes: attributesOf(tree, entry) };
     case "hard-link":
-      return linkedInode(tree, entry, place);
+      return linkedInode(tree, entry, parent);
     case "character-device":
     case "block-device":
       throw new TreeError("devices are not accepted");
@@ -75,11 +77,7 @@ function inodeOf(
 }
 
 /** The file that a hard link is another name of, in this layer or below. Its attributes are not those of the entry: it has its own. */
-function linkedInode(
-  tree: VirtualTree,
-  entry: TarEntry,
-  { parent, name }: { readonly parent: TreeDirectory; readonly name: string },
-): Inode | undefined {
+function linkedInode(tree: VirtualTree, entry: TarEntry, parent: TreeDirectory): Inode | undefined {
   const components = componentsOf(entry.target);
   const targetName = components.at(-1) ?? "";
   const directory = tree.findDirectory(components.slice(0, -1));
@@ -90,8 +88,6 @@ function linkedInode(
     throw new TreeError("it is a hard link to a file that does not exist");
   }
   if (inode.type === "directory") throw new TreeError("it is a hard link to a directory");
-  if (directory.inode === parent.inode && targetName === name)
-    throw new TreeError("it is a hard link to itself");
   return inode;
 }
 

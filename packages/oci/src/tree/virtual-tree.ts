@@ -59,7 +59,7 @@ export class VirtualTree {
 
   /** The directory that a path leads to, with all links followed; undefined where there is none. @throws TreeError for links in a circle. */
   findDirectory(components: readonly string[]): TreeDirectory | undefined {
-    return this.#follow(components, () => undefined);
+    return this.#follow(components);
   }
 
   /**
@@ -100,7 +100,7 @@ export class VirtualTree {
 
   #follow(
     components: readonly string[],
-    make: (parent: DirectoryInode, name: string) => DirectoryInode | undefined,
+    make?: (parent: DirectoryInode, name: string) => DirectoryInode,
   ): TreeDirectory | undefined {
     const directories: DirectoryInode[] = [];
     const path: string[] = [];
@@ -114,7 +114,7 @@ export class VirtualTree {
         pathBytes -= 1 + (path.pop()?.length ?? -1);
         continue;
       }
-      const inode = here.names.get(name)?.inode ?? make(here, name);
+      const inode = here.names.get(name)?.inode ?? make?.(here, name);
       if (inode === undefined) return undefined;
       if (inode.type === "symlink") {
         links += 1;
@@ -127,7 +127,10 @@ export class VirtualTree {
         ahead.push(...splitPath(inode.target).toReversed());
         continue;
       }
-      if (inode.type !== "directory") throw new TreeError("its path leads through a file");
+      if (inode.type !== "directory") {
+        if (make === undefined) return undefined;
+        throw new TreeError("its path leads through a file");
+      }
       pathBytes += 1 + name.length;
       if (pathBytes >= MAX_PATH) throw new TreeError(`its path is longer than ${MAX_PATH - 1} bytes`);
       directories.push(inode);

@@ -42,6 +42,7 @@ export function applyWhiteout(
 ): void {
   if (whiteout.kind === "none") return;
   const directory = tree.findDirectory(parents)?.inode;
+  // Where there is no such directory, there is nothing to remove.
   if (directory === undefined) return;
   if (whiteout.kind === "opaque") removeLower(directory, layer);
   else removeName(directory, whiteout.name, layer);
