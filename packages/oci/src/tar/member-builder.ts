@@ -125,7 +125,11 @@ export class MemberBuilder {
       mtime: this.#time(header),
       device: { major: header.major, minor: header.minor },
       xattrs: this.#xattrs(),
-      content: { offset, size, pieces: this.#pieces && checkPieces(this.#pieces, { size, stored }) },
+      content: {
+        offset,
+        size,
+        pieces: this.#pieces && checkPieces(this.#pieces, { name: this.name, size, stored }),
+      },
     };
   }
 

@@ -75,22 +75,23 @@ export function* readSparseMap(): TarParser<{
 /**
  * Pieces in order, without empty ones.
  *
- * @param stored - bytes that the archive has of the file.
+ * @param name - of the file, for errors; `size` is that of the whole file, and `stored` what the archive has of it.
  * @throws TarError where they overlap, are outside of the file, or are not what is stored.
  */
 export function checkPieces(
   pieces: readonly SparsePiece[],
-  { size, stored }: { readonly size: number; readonly stored: number },
+  { name, size, stored }: { readonly name: string; readonly size: number; readonly stored: number },
 ): readonly SparsePiece[] {
-  if (pieces.length > MAX_PIECES) throw new TarError(`a sparse file has more than ${MAX_PIECES} pieces`);
+  if (pieces.length > MAX_PIECES)
+    throw new TarError(`a sparse file has more than ${MAX_PIECES} pieces`, name);
   let end = 0;
   let total = 0;
   for (const { at, length } of pieces) {
     if (at < end || length < 0 || at + length > size)
-      throw new TarError("the pieces of a sparse file overlap, or are outside of it");
+      throw new TarError("the pieces of a sparse file overlap, or are outside of it", name);
     end = at + length;
     total += length;
   }
-  if (total !== stored) throw new TarError("a sparse file has other pieces than are stored");
+  if (total !== stored) throw new TarError("a sparse file has other pieces than are stored", name);
   return pieces.filter(({ length }) => length > 0);
 }

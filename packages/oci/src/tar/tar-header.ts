@@ -93,7 +93,8 @@ function checkSum(block: Buffer): void {
     unsigned += byte;
     if (byte >= 128) negative += 256;
   }
-  const said = numberField(block, 148, 8);
-  if (said !== unsigned && said !== unsigned - negative)
+  const [said] = /[0-7]+/.exec(textField(block, 148, 8)) ?? [];
+  const sum = Number.parseInt(said ?? "", 8);
+  if (sum !== unsigned && sum !== unsigned - negative)
     throw new TarError("a header has a wrong check sum: this is no tar archive, or it is damaged");
 }

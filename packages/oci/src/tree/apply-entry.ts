@@ -19,7 +19,7 @@ import { applyWhiteout, isMark, whiteoutOf } from "./whiteouts.ts";
  * @throws TreeError for what is refused; TreeLimitError.
  */
 export function applyEntry(tree: VirtualTree, entry: TarEntry, layer: number): void {
-  tree.count(1 + (entry.content.pieces?.length ?? 0), entry.name.length + entry.target.length);
+  tree.count(1 + (entry.content.pieces?.length ?? 0), entry.target.length);
   const components = componentsOf(entry.name);
   const name = components.at(-1);
   if (name === undefined) return applyToRoot(tree, entry);
@@ -31,6 +31,7 @@ export function applyEntry(tree: VirtualTree, entry: TarEntry, layer: number): v
   const parent = tree.makeDirectory(parents, layer, entry.mtime);
   const pathBytes = [...parent.path, name].reduce((total, { length }) => total + 1 + length, 0);
   if (pathBytes >= MAX_PATH) throw new TreeError(`its path is longer than ${MAX_PATH - 1} bytes`);
+  tree.count(0, pathBytes);
   const present = parent.inode.names.get(name);
   if (entry.type === "directory" && present?.inode.type === "directory") {
     present.inode.attributes = attributesOf(tree, entry);

@@ -5,7 +5,7 @@ import { MAX_PATH, splitPath } from "./tree-path.ts";
 
 /** Links on one way; containerd and umoci have the same number. */
 const MAX_LINKS = 255;
-/** Bytes of names, targets and attributes, which are held in memory. */
+/** Bytes of paths, targets and attributes, which are held in memory. */
 const MAX_TEXT_BYTES = 128 * 2 ** 20;
 
 /** A directory of the tree and the way to it. */
@@ -46,8 +46,8 @@ export class VirtualTree {
    * @throws TreeError when the way leads through a file, or in a circle.
    */
   makeDirectory(components: readonly string[], layer: number, mtime: Timestamp): TreeDirectory {
-    const found = this.#follow(components, (parent, name) => {
-      this.count(1, name.length);
+    const found = this.#follow(components, (parent, name, pathBytes) => {
+      this.count(1, pathBytes);
       const inode = newDirectory(mtime);
       parent.names.set(name, { inode, layer });
       return inode;
@@ -100,7 +100,7 @@ export class VirtualTree {
 
   #follow(
     components: readonly string[],
-    make?: (parent: DirectoryInode, name: string) => DirectoryInode,
+    make?: (parent: DirectoryInode, name: string, pathBytes: number) => DirectoryInode,
   ): TreeDirectory | undefined {
     const directories: DirectoryInode[] = [];
     const path: string[] = [];
@@ -114,7 +114,7 @@ export class VirtualTree {
         pathBytes -= 1 + (path.pop()?.length ?? -1);
         continue;
       }
-      const inode = here.names.get(name)?.inode ?? make?.(here, name);
+      const inode = here.names.get(name)?.inode ?? make?.(here, name, pathBytes + 1 + name.length);
       if (inode === undefined) return undefined;
       if (inode.type === "symlink") {
         links += 1;
