@@ -38,7 +38,7 @@ async function imported(
   const layers = join(directory.path, "layers");
   await mkdir(layers);
   const pulled = await pullImage(archive.image(name), { platform, directory: layers, signal });
-  await applyLayers(pulled.layers, { ...directory, signal });
+  await applyLayers(pulled.layers, { ...directory.places, signal });
   return await listTree(directory.tree);
 }
 

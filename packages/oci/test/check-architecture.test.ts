@@ -27,7 +27,7 @@ async function problemOf(
   await using directory = await ScratchDirectory.create();
   try {
     await applyLayers(await layersOf(directory, layers), {
-      ...directory,
+      ...directory.places,
       signal: new AbortController().signal,
       architecture: { architecture, programs, path: "/opt/bin:/usr/bin" },
     });

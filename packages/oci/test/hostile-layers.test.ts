@@ -35,7 +35,7 @@ async function refused(
   await using directory = await ScratchDirectory.create();
   const files = await layersOf(directory, layers, compression);
   const before = await readdir(directory.path);
-  const error = await applyLayers(files, { ...directory, signal, limits }).then(
+  const error = await applyLayers(files, { ...directory.places, signal, limits }).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
@@ -175,7 +175,7 @@ test("devices below /dev are left out, and other names of them", async () => {
     hardLink("dev/zero", "dev/null"),
     file("dev/file", "1"),
   ];
-  await applyLayers(await layersOf(directory, [members]), { ...directory, signal });
+  await applyLayers(await layersOf(directory, [members]), { ...directory.places, signal });
   assert.deepEqual(await listTree(directory.tree), ["dev directory 755 0:0", 'dev/file file 644 0:0 "1"']);
 });
 
@@ -186,7 +186,7 @@ test("links to files of the host are text, and nothing is written or removed thr
     [link("abs", host.tree), link("up", `../../../../../../..${host.tree}`)],
     [file("abs/written", "1"), file("up/written", "1"), opaque("abs"), file("abs/.wh.x")],
   ];
-  await applyLayers(await layersOf(directory, layers), { ...directory, signal });
+  await applyLayers(await layersOf(directory, layers), { ...directory.places, signal });
   assert.deepEqual(await readdir(host.tree), []);
   const inside = host.tree.slice(1);
   assert.ok((await listTree(directory.tree)).includes(`${inside}/written file 644 0:0 "1"`));
@@ -222,7 +222,7 @@ test("layers that unpack to too much are refused while they are decompressed", a
     const bomb = await layersOf(directory, [[file("zeros", Buffer.alloc(40 * MiB))]], compression);
     assert.ok((bomb[0]?.size ?? 0) < MiB);
     await assert.rejects(
-      applyLayers(bomb, { ...directory, signal, limits: { unpackedBytes: 10 * MiB } }),
+      applyLayers(bomb, { ...directory.places, signal, limits: { unpackedBytes: 10 * MiB } }),
       (error) => WrennError.is(error, "image_too_large"),
     );
     assert.deepEqual(await listTree(directory.tree), []);
@@ -234,7 +234,7 @@ test("a layer with another digest than the configuration says is refused", async
   const [layer] = await layersOf(directory, [[file("a", "1")]]);
   assert.ok(layer);
   await assert.rejects(
-    applyLayers([{ ...layer, diffId: sha256(Buffer.of(1)) }], { ...directory, signal }),
+    applyLayers([{ ...layer, diffId: sha256(Buffer.of(1)) }], { ...directory.places, signal }),
     (error) => WrennError.is(error, "image_damaged") && error.message.includes(layer.digest),
   );
   assert.deepEqual(await listTree(directory.tree), []);
@@ -255,7 +255,7 @@ test("damaged compression is refused", async () => {
     ]) {
       await writeFile(layer.path, broken);
       await assert.rejects(
-        applyLayers([layer], { ...directory, signal }),
+        applyLayers([layer], { ...directory.places, signal }),
         (error) => WrennError.is(error, "image_layer_refused") || WrennError.is(error, "image_damaged"),
       );
     }
@@ -272,7 +272,7 @@ test("an archive may have anything behind its end, and no end", async () => {
     whole.subarray(0, -512),
   ]) {
     await using directory = await ScratchDirectory.create();
-    await applyLayers(await layersOf(directory, [archive]), { ...directory, signal });
+    await applyLayers(await layersOf(directory, [archive]), { ...directory.places, signal });
     assert.deepEqual(await listTree(directory.tree), ['a file 644 0:0 "1"']);
   }
 });
@@ -280,6 +280,6 @@ test("an archive may have anything behind its end, and no end", async () => {
 test("deep trees are written", async () => {
   await using directory = await ScratchDirectory.create();
   const deep = "d/".repeat(500);
-  await applyLayers(await layersOf(directory, [[file(`${deep}f`, "1")]]), { ...directory, signal });
+  await applyLayers(await layersOf(directory, [[file(`${deep}f`, "1")]]), { ...directory.places, signal });
   assert.deepEqual(await readdir(directory.tree), ["d"]);
 });

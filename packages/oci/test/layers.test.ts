@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { applyLayers } from "@wrenn/oci";
@@ -18,7 +17,7 @@ for (const { name, layers, tree } of layerCases)
   test(`layers: ${name}`, async () => {
     await using directory = await ScratchDirectory.create();
     const files = await layersOf(directory, layers);
-    const applied = applyLayers(files, { ...directory, signal });
+    const applied = applyLayers(files, { ...directory.places, signal });
     if (tree === undefined) {
       await assert.rejects(applied, (error) => WrennError.is(error, "image_layer_refused"));
       assert.deepEqual(await listTree(directory.tree), []);
@@ -56,5 +55,3 @@ test(
     assert.deepEqual(ours, others);
   },
 );
-void mkdir;
-void writeFile;

@@ -40,7 +40,7 @@ for (const compression of ["none", "gzip", "zstd"] as const)
       for (const [at, { path }] of pulled.layers.entries())
         assert.ok(image.layers[at]?.bytes.equals(await readFile(path)));
       const written = await applyLayers(pulled.layers, {
-        ...directory,
+        ...directory.places,
         signal,
         architecture: { architecture: "amd64", programs: pulled.config.cmd, path: pulled.config.env["PATH"] },
       });
@@ -59,7 +59,7 @@ test("images of other shapes are pulled: Alpine's, distroless, scratch", async (
     registry.push("app", buildImage(recipe), "v1");
     const { config, layers } = await pull(registry, directory);
     await applyLayers(layers, {
-      ...directory,
+      ...directory.places,
       signal,
       architecture: {
         architecture: "amd64",
@@ -162,7 +162,7 @@ test("a layer that an image has twice is downloaded once, and applied twice", as
     registry.requests.filter(({ path }) => path.endsWith(image.layers[0]?.digest ?? "-")).length,
     1,
   );
-  await applyLayers(layers, { ...directory, signal });
+  await applyLayers(layers, { ...directory.places, signal });
   assert.deepEqual(await listTree(directory.tree), ["d directory 755 0:0", 'd/a file 644 0:0 "1"']);
 });
 
@@ -178,7 +178,7 @@ test("progress grows to the whole, also where a download begins again", async ()
   const source = openRegistry({ limits: { backoffMs: 1 } }).image(parseReference(`${registry.host}/app:v1`));
   const progress = (one: ImageProgress): number => seen.push(one);
   const { layers } = await pullImage(source, { platform, directory: directory.path, signal, progress });
-  await applyLayers(layers, { ...directory, signal, progress });
+  await applyLayers(layers, { ...directory.places, signal, progress });
   const size = image.layers[0]?.bytes.length ?? 0;
   const last = (step: ImageProgress["step"]): ImageProgress | undefined =>
     seen.findLast((one) => one.step === step);

@@ -32,7 +32,7 @@ test("one look-up of credentials serves tokens, manifests and layers", async () 
     },
   });
   assert.deepEqual(asked, [`${lab.registry.host} team/app`]);
-  const [token] = lab.registry.requests.filter(({ host }) => host === "tokens");
+  const token = lab.registry.requests.find(({ host }) => host === "tokens");
   assert.equal(token?.authorization, basic(me.username, me.password));
   const others = lab.registry.requests.filter(({ host }) => host === "registry");
   assert.ok(others.every(({ authorization = "Bearer" }) => authorization.startsWith("Bearer")));
@@ -62,9 +62,9 @@ test("a token that ends in the middle of a layer is replaced, and the layer goes
   lab.registry.fail({ path: lab.layer, times: 3, fault: { kind: "dies", after: 60_000 } });
   // Each pause between two parts is longer than a token lives.
   const { clock } = lab;
-  const { sleep } = clock;
+  const sleep = clock.sleep.bind(clock);
   clock.sleep = async (ms, signal) => {
-    await sleep.call(clock, ms + 3000, signal);
+    await sleep(ms + 3000, signal);
   };
   await lab.pull();
   assert.deepEqual(
@@ -78,10 +78,10 @@ test("a token that the registry refuses before its end is replaced once for each
   await using lab = await PullLab.open({ access: { kind: "token" } });
   lab.registry.fail({ path: lab.layer, fault: { kind: "dies", after: 60_000 } });
   const { clock } = lab;
-  const { sleep } = clock;
+  const sleep = clock.sleep.bind(clock);
   clock.sleep = async (ms, signal) => {
     lab.registry.endTokens();
-    await sleep.call(clock, ms, signal);
+    await sleep(ms, signal);
   };
   await lab.pull();
   assert.deepEqual(
@@ -120,7 +120,7 @@ test("redirects that go on and on, nowhere, or to another protocol are refused",
     const { fetch } = globalThis;
     await lab.refused("registry_unreachable", {
       limits: { attempts: 1 },
-      fetch: async (url, init) => await fetch(String(url).replace(lab.registry.host, host), init),
+      fetch: async (url, init) => await fetch(addressOf(url).replace(lab.registry.host, host), init),
     });
     server.close();
   }
@@ -137,7 +137,7 @@ test("a redirect from HTTPS to plain HTTP is refused, and so is a plain address 
       limits: { attempts: 1 },
       credentials: () => me,
       fetch: async (url) => {
-        asked.push(String(url));
+        asked.push(addressOf(url));
         return await Promise.resolve(answer);
       },
     });
@@ -166,3 +166,7 @@ test("challenges are read with quotes, escapes, several schemes, and whatever el
   for (const piece of ["a", "a=", 'a="', ",", " ", "\\", 'a="\\']) parseChallenges(piece.repeat(200_000));
   assert.ok(process.cpuUsage(before).user < 1_000_000);
 });
+
+function addressOf(input: string | URL | Request): string {
+  return input instanceof Request ? input.url : String(input);
+}

@@ -3,15 +3,16 @@ import type { FileHandle } from "node:fs/promises";
 import { diskError } from "./blob-sink.ts";
 
 const ZEROS = Buffer.alloc(256 * 1024);
-const WINDOW_BYTES = 256 * 1024;
+const WINDOW_BYTES = 64 * 1024;
 
 /** The decompressed archive of a layer on disk, from which contents of files are read. */
 export class Spool implements AsyncDisposable {
   readonly #path: string;
   readonly #file: FileHandle;
   #size = 0;
-  #window = Buffer.alloc(0);
+  readonly #window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
   #windowStart = 0;
+  #windowLength = 0;
 
   private constructor(path: string, file: FileHandle) {
     this.#path = path;
@@ -51,24 +52,30 @@ export class Spool implements AsyncDisposable {
   }
 
   /**
-   * Bytes of the archive, at most 256 KiB of them. Files that follow each other in the archive are read together.
+   * Reads bytes of the archive. Small files that follow each other in it are read together.
    *
    * @throws an error where the archive ends before.
    */
-  async read(offset: number, length: number): Promise<Buffer> {
-    const start = offset - this.#windowStart;
-    if (start >= 0 && start + length <= this.#window.length)
-      return this.#window.subarray(start, start + length);
-    const { buffer, bytesRead } = await this.#file.read(
-      Buffer.allocUnsafeSlow(WINDOW_BYTES),
-      0,
-      WINDOW_BYTES,
-      offset,
-    );
-    if (bytesRead < length) throw new Error(`${this.#path} is shorter than it was`);
-    this.#window = buffer.subarray(0, bytesRead);
-    this.#windowStart = offset;
-    return this.#window.subarray(0, length);
+  async readInto(target: Buffer, offset: number): Promise<void> {
+    if (target.length >= WINDOW_BYTES) return await this.#read(target, offset);
+    let start = offset - this.#windowStart;
+    if (start < 0 || start + target.length > this.#windowLength) {
+      const { bytesRead } = await this.#file.read(this.#window, 0, WINDOW_BYTES, offset);
+      this.#windowStart = offset;
+      this.#windowLength = bytesRead;
+      start = 0;
+      if (bytesRead < target.length) throw new Error(`${this.#path} is shorter than it was`);
+    }
+    this.#window.copy(target, 0, start, start + target.length);
+  }
+
+  async #read(target: Buffer, offset: number): Promise<void> {
+    let read = 0;
+    while (read < target.length) {
+      const { bytesRead } = await this.#file.read(target, read, target.length - read, offset + read);
+      if (bytesRead === 0) throw new Error(`${this.#path} is shorter than it was`);
+      read += bytesRead;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -95,8 +95,9 @@ async function machineOf({ spools }: UnpackedLayers, { content }: FileInode): Pr
   const { offset, layer, pieces, size } = content;
   const first = pieces ? pieces[0] : { at: 0, length: size };
   if (first === undefined || first.at !== 0 || first.length < 20) return undefined;
-  const head = await spools[layer]?.read(offset, 20);
-  if (head === undefined || head.readUInt32BE(0) !== 0x7f454c46) return undefined;
+  const head = Buffer.alloc(20);
+  await spools[layer]?.readInto(head, offset);
+  if (head.readUInt32BE(0) !== 0x7f454c46) return undefined;
   const isBigEndian = head[5] === 2;
   const type = isBigEndian ? head.readUInt16BE(16) : head.readUInt16LE(16);
   // 2 and 3 are what runs and what is loaded; 1 is what a linker makes them of.

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import type { Writable } from "node:stream";
 import { asError, WrennError } from "@wrenn/core";
 import { hasCode } from "@wrenn/system";
 
@@ -10,6 +9,7 @@ const MAX_ERROR_TEXT = 64 * 1024;
  * Has GNU tar write an archive of ours below a directory, with owners, permissions, times and extended attributes. The archive names every
  * directory before what is in it and no name twice, so that tar follows no link: it is not given the archives of an image.
  *
+ * @param pieces - each is written before the next one is asked for.
  * @throws WrennError `dependency_missing`, `disk_full` or `command_failed`; what the pieces throw; the signal's reason.
  */
 export async function extractArchive(
@@ -22,6 +22,8 @@ export async function extractArchive(
     "tar",
     [
       "--extract",
+      "--record-size=256K",
+      "--read-full-records",
       "--file=-",
       `--directory=${directory}`,
       "--numeric-owner",
@@ -52,12 +54,11 @@ export async function extractArchive(
   child.once("close", (code) => resolve(code));
   signal.addEventListener("abort", kill, { once: true });
   try {
-    const source = Readable.from(pieces, { objectMode: false, highWaterMark: 1 });
-    const fed = pipeline(source, child.stdin).catch((error: unknown) => asError(error));
+    const fed = feed(child.stdin, pieces).catch((error: unknown) => asError(error));
     const code = await exited;
     const problem = await fed;
     signal.throwIfAborted();
-    if (problem && !hasCode(problem, "EPIPE", "ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET")) throw problem;
+    if (problem && !hasCode(problem, "EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED")) throw problem;
     if (code === 0) return;
     throw /No space left on device|Disk quota exceeded/.test(errors)
       ? new WrennError("disk_full", { path: directory })
@@ -67,5 +68,21 @@ export async function extractArchive(
         });
   } finally {
     signal.removeEventListener("abort", kill);
+  }
+}
+
+/** Waits for each piece to be written, as its buffer is used for the next one. */
+async function feed(input: Writable, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  // What is wrong is told to each write.
+  input.on("error", () => {});
+  try {
+    for await (const piece of pieces)
+      await new Promise<void>((resolve, reject) => {
+        input.write(piece, (error) => (error ? reject(error) : resolve()));
+      });
+    input.end();
+  } catch (error) {
+    input.destroy();
+    throw error;
   }
 }

@@ -2,12 +2,14 @@ import { readdir } from "node:fs/promises";
 import type { OnImageProgress } from "../image/limits.ts";
 import { ARCHIVE_END, memberHeader } from "../tar/tar-writer.ts";
 import type { TarMember } from "../tar/tar-writer.ts";
-import { paddingOf } from "../tar/tar-header.ts";
+import { BLOCK, paddingOf } from "../tar/tar-header.ts";
 import type { FileInode, Inode } from "../tree/inode.ts";
+import { ArchiveBatch } from "./archive-batch.ts";
 import { extractArchive } from "./extract-archive.ts";
 import type { UnpackedLayers } from "./unpack-layers.ts";
 
-const BATCH_BYTES = 256 * 1024;
+/** Progress is reported after this many bytes, and at the end. */
+const PROGRESS_BYTES = 2 ** 20;
 
 export interface WriteTreeOptions {
   readonly signal: AbortSignal;
@@ -35,7 +37,13 @@ export async function writeTree(
   if ((await readdir(directory)).length > 0) throw new Error(`${directory} is not empty`);
   const plan = planMembers(layers.tree.root);
   const total = plan.files.reduce((sum, { inode }) => sum + storedBytes(inode), 0);
-  const pieces = archiveOf(plan, layers, (done) => progress?.({ step: "write", done, total }), signal);
+  let reported = 0;
+  const onBytes = (done: number): void => {
+    if (done < total && done - reported < PROGRESS_BYTES) return;
+    reported = done;
+    progress?.({ step: "write", done, total });
+  };
+  const pieces = archiveOf(plan, layers, onBytes, signal);
   await extractArchive(pieces, directory, signal);
   return {
     inodes: plan.directories.length + plan.files.length + plan.others.length,
@@ -89,58 +97,38 @@ function planMembers(root: Inode): MemberPlan {
   return { directories, files, others, links };
 }
 
+/** Each piece is to be used before the next one is asked for. */
 async function* archiveOf(
   { directories, files, others, links }: MemberPlan,
   { spools }: UnpackedLayers,
   onBytes: (done: number) => void,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  let batch: Uint8Array[] = [];
-  let batchBytes = 0;
+  const batch = new ArchiveBatch();
   let done = 0;
-  const add = (piece: Uint8Array): void => {
-    batch.push(piece);
-    batchBytes += piece.length;
-  };
-  const isFull = (): boolean => batchBytes >= BATCH_BYTES;
-  const flush = (): Buffer => {
-    const whole = Buffer.concat(batch);
-    batch = [];
-    batchBytes = 0;
-    return whole;
-  };
-  for (const named of directories) {
-    add(memberHeader(memberOf(named)));
-    if (isFull()) yield flush();
-  }
+  for (const named of directories) yield* batch.add(memberHeader(memberOf(named)));
   for (const named of files) {
     signal.throwIfAborted();
-    add(memberHeader(memberOf(named)));
+    yield* batch.add(memberHeader(memberOf(named)));
     const { offset, layer } = named.inode.content;
     const stored = storedBytes(named.inode);
-    for (let at = 0; at < stored; at += BATCH_BYTES) {
-      const piece = await spools[layer]?.read(offset + at, Math.min(BATCH_BYTES, stored - at));
-      if (piece === undefined) throw new Error("a layer has no archive");
-      add(piece);
-      done += piece.length;
-      if (!isFull()) continue;
-      onBytes(done);
-      yield flush();
+    for (let at = 0; at < stored;) {
+      const room = batch.room(stored - at);
+      await spools[layer]?.readInto(room, offset + at);
+      at += room.length;
+      done += room.length;
+      yield* batch.filled(room.length);
     }
-    add(Buffer.alloc(paddingOf(stored)));
+    yield* batch.add(PADDING.subarray(0, paddingOf(stored)));
+    onBytes(done);
   }
-  for (const named of others) {
-    add(memberHeader(memberOf(named)));
-    if (isFull()) yield flush();
-  }
-  for (const link of links) {
-    add(memberHeader({ ...LINK, ...link }));
-    if (isFull()) yield flush();
-  }
-  add(ARCHIVE_END);
-  yield flush();
-  onBytes(done);
+  for (const named of others) yield* batch.add(memberHeader(memberOf(named)));
+  for (const link of links) yield* batch.add(memberHeader({ ...LINK, ...link }));
+  yield* batch.add(ARCHIVE_END);
+  yield* batch.rest();
 }
+
+const PADDING = Buffer.alloc(BLOCK);
 
 const LINK: Omit<TarMember, "name" | "target"> = {
   type: "hard-link",

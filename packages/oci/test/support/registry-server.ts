@@ -205,12 +205,16 @@ export class RegistryServer implements AsyncDisposable {
     { headers: { authorization, range } }: IncomingMessage,
     response: ServerResponse,
   ): void {
-    const at = this.requests.push({ host, path, authorization, range, status: 0 }) - 1;
-    const { writeHead } = response;
-    response.writeHead = ((status: number, ...rest: never[]) => {
-      this.requests[at] = { host, path, authorization, range, status };
-      return writeHead.call(response, status, ...rest);
-    }) as typeof response.writeHead;
+    this.requests.push({
+      host,
+      path,
+      authorization,
+      range,
+      // It is known when the request is answered.
+      get status() {
+        return response.statusCode;
+      },
+    });
   }
 }
 

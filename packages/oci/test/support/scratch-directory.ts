@@ -20,6 +20,11 @@ export class ScratchDirectory implements AsyncDisposable {
     return directory;
   }
 
+  /** Where layers are applied. */
+  get places(): { readonly tree: string; readonly scratch: string } {
+    return { tree: this.tree, scratch: this.scratch };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
   }
