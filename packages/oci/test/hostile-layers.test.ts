@@ -5,8 +5,10 @@ import { WrennError } from "@wrenn/core";
 import type { ErrorReason } from "@wrenn/core";
 import { applyLayers } from "@wrenn/oci";
 import type { ImageLimits } from "@wrenn/oci";
+import { applyEntry } from "../src/tree/apply-entry.ts";
+import { TreeLimitError } from "../src/tree/tree-error.ts";
+import { VirtualTree } from "../src/tree/virtual-tree.ts";
 import { compress, sha256 } from "./support/built-image.ts";
-import type { LayerCompression } from "./support/built-image.ts";
 import { layersOf } from "./support/layer-files.ts";
 import { listTree } from "./support/list-tree.ts";
 import { ScratchDirectory } from "./support/scratch-directory.ts";
@@ -30,10 +32,9 @@ async function refused(
   layers: readonly (readonly TestMember[] | Buffer)[],
   reason: ErrorReason,
   limits: Partial<ImageLimits> = {},
-  compression: LayerCompression = "gzip",
 ): Promise<WrennError> {
   await using directory = await ScratchDirectory.create();
-  const files = await layersOf(directory, layers, compression);
+  const files = await layersOf(directory, layers);
   const before = await readdir(directory.path);
   const error = await applyLayers(files, { ...directory.places, signal, limits }).then(
     () => undefined,
@@ -101,6 +102,12 @@ const refusals: readonly (readonly [
     [...many(40, (at) => link(`l${at}`, `/l${at + 1}/../l${at + 1}`)), file("l0/x")],
     /^l0\/x$/,
     /circle/,
+  ],
+  [
+    "links whose targets go back and forth",
+    [dir("d"), ...many(9, (at) => link(`l${at}`, `${"d/../".repeat(800)}l${at + 1}`)), file("l0/x")],
+    /^l0\/x$/,
+    /too long with all links/,
   ],
   ["a negative size", tarWithSize("\xff".repeat(12)), /^a$/, /negative/],
   ["a size beyond numbers", tarWithSize("\x80".repeat(12)), /archive|a/, /too large|middle/],
@@ -209,20 +216,49 @@ function sparsePieces(count: number): readonly TestMember[] {
   return [file("a", "x".repeat(count), { pax: { "GNU.sparse.map": map, "GNU.sparse.size": "1000" } })];
 }
 
-test("names and attributes are bounded, as they are held in memory", async () => {
-  const value = "x".repeat(60_000);
-  const layer = many(2400, (at) => file(`f${at}`, "", { pax: { "SCHILY.xattr.user.a": value } }));
-  const error = await refused([tarOf(layer)], "image_too_large", {}, "none");
-  assert.match(error.message, /bytes of names and attributes/);
+test("paths and attributes are bounded, as they are held in memory", () => {
+  const entry = {
+    type: "file",
+    target: "",
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    mtime: { seconds: 0, nanoseconds: 0 },
+    device: { major: 0, minor: 0 },
+    content: { size: 0, offset: 0, pieces: undefined },
+  } as const;
+  const none: ReadonlyMap<string, Uint8Array> = new Map();
+  const large: ReadonlyMap<string, Uint8Array> = new Map([["user.a", Buffer.alloc(60_000)]]);
+  const long = `${"n".repeat(250)}/`.repeat(15);
+  const fill = (name: (at: number) => string, xattrs = none): unknown => {
+    const tree = new VirtualTree(100_000);
+    for (let at = 0; at < 50_000; at += 1) applyEntry(tree, { ...entry, name: name(at), xattrs }, 0);
+    return undefined;
+  };
+  for (const work of [() => fill((at) => `f${at}`, large), () => fill((at) => `${long}${at}`)])
+    assert.throws(
+      work,
+      (error) => error instanceof TreeLimitError && error.what === "bytes of names and attributes",
+    );
+});
+
+test("entries whose ways are long are bounded together", () => {
+  const tree = new VirtualTree(100_000);
+  const way = Array.from({ length: 1600 }, () => ["d", ".."]).flat();
+  const work = (): void => {
+    for (let at = 0; at < 100_000; at += 1) tree.findDirectory(way);
+  };
+  tree.makeDirectory(["d"], 0, { seconds: 0, nanoseconds: 0 });
+  assert.throws(work, (error) => error instanceof TreeLimitError && error.what.startsWith("steps"));
 });
 
 test("layers that unpack to too much are refused while they are decompressed", async () => {
   for (const compression of ["gzip", "zstd"] as const) {
     await using directory = await ScratchDirectory.create();
-    const bomb = await layersOf(directory, [[file("zeros", Buffer.alloc(40 * MiB))]], compression);
+    const bomb = await layersOf(directory, [[file("zeros", Buffer.alloc(12 * MiB))]], compression);
     assert.ok((bomb[0]?.size ?? 0) < MiB);
     await assert.rejects(
-      applyLayers(bomb, { ...directory.places, signal, limits: { unpackedBytes: 10 * MiB } }),
+      applyLayers(bomb, { ...directory.places, signal, limits: { unpackedBytes: 4 * MiB } }),
       (error) => WrennError.is(error, "image_too_large"),
     );
     assert.deepEqual(await listTree(directory.tree), []);
@@ -279,7 +315,7 @@ test("an archive may have anything behind its end, and no end", async () => {
 
 test("deep trees are written", async () => {
   await using directory = await ScratchDirectory.create();
-  const deep = "d/".repeat(500);
+  const deep = "d/".repeat(300);
   await applyLayers(await layersOf(directory, [[file(`${deep}f`, "1")]]), { ...directory.places, signal });
   assert.deepEqual(await readdir(directory.tree), ["d"]);
 });

@@ -1,10 +1,14 @@
 import type { Timestamp } from "../tar/tar-entry.ts";
-import type { Attributes, DirectoryInode, Inode } from "./inode.ts";
+import type { Attributes, DirectoryEntry, DirectoryInode, Inode } from "./inode.ts";
 import { TreeError, TreeLimitError } from "./tree-error.ts";
 import { MAX_PATH, splitPath } from "./tree-path.ts";
 
 /** Links on one way; containerd and umoci have the same number. */
 const MAX_LINKS = 255;
+/** Components on one way, with those of links; a way without links has at most half as many. */
+const MAX_STEPS = 8192;
+/** Components on all ways together, so that entries that each take long do not add up to hours. */
+const MAX_ALL_STEPS = 20_000_000;
 /** Bytes of paths, targets and attributes, which are held in memory. */
 const MAX_TEXT_BYTES = 128 * 2 ** 20;
 
@@ -12,6 +16,8 @@ const MAX_TEXT_BYTES = 128 * 2 ** 20;
 export interface TreeDirectory {
   readonly inode: DirectoryInode;
   readonly path: readonly string[];
+  /** The entries on the way, which has no links. */
+  readonly way: readonly DirectoryEntry[];
 }
 
 /**
@@ -23,6 +29,7 @@ export class VirtualTree {
   readonly #maxEntries: number;
   #entries = 0;
   #textBytes = 0;
+  #steps = 0;
 
   /** @param maxEntries - of all layers together, also those that later layers remove. */
   constructor(maxEntries: number) {
@@ -48,12 +55,12 @@ export class VirtualTree {
   makeDirectory(components: readonly string[], layer: number, mtime: Timestamp): TreeDirectory {
     const found = this.#follow(components, (parent, name, pathBytes) => {
       this.count(1, pathBytes);
-      const inode = newDirectory(mtime);
-      parent.names.set(name, { inode, layer });
-      return inode;
+      const entry = { inode: newDirectory(mtime), layer };
+      parent.names.set(name, entry);
+      return entry;
     });
     if (found === undefined) throw new TreeError("a directory is missing");
-    this.markAsOf(found.path, layer);
+    for (const entry of found.way) entry.layer = layer;
     return found;
   }
 
@@ -86,43 +93,40 @@ export class VirtualTree {
     }
   }
 
-  /** All names on a way are of this layer from now on. The way has no links. */
-  markAsOf(path: readonly string[], layer: number): void {
-    let directory = this.root;
-    for (const name of path) {
-      const entry = directory.names.get(name);
-      if (entry === undefined) return;
-      entry.layer = layer;
-      if (entry.inode.type !== "directory") return;
-      directory = entry.inode;
-    }
-  }
-
   #follow(
     components: readonly string[],
-    make?: (parent: DirectoryInode, name: string, pathBytes: number) => DirectoryInode,
+    make?: (parent: DirectoryInode, name: string, pathBytes: number) => DirectoryEntry,
   ): TreeDirectory | undefined {
-    const directories: DirectoryInode[] = [];
+    const way: DirectoryEntry[] = [];
     const path: string[] = [];
+    let here = this.root;
     let pathBytes = 0;
     let links = 0;
+    let steps = 0;
     const ahead = components.toReversed();
     for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
-      const here = directories.at(-1) ?? this.root;
+      steps += 1;
+      this.#steps += 1;
+      if (this.#steps > MAX_ALL_STEPS)
+        throw new TreeLimitError(MAX_ALL_STEPS, "steps on the paths of its files");
+      if (steps > MAX_STEPS) throw new TreeError("its path is too long with all links on it");
       if (name === "..") {
-        directories.pop();
+        way.pop();
         pathBytes -= 1 + (path.pop()?.length ?? -1);
+        here = directoryOf(way.at(-1)) ?? this.root;
         continue;
       }
-      const inode = here.names.get(name)?.inode ?? make?.(here, name, pathBytes + 1 + name.length);
-      if (inode === undefined) return undefined;
+      const entry = here.names.get(name) ?? make?.(here, name, pathBytes + 1 + name.length);
+      if (entry === undefined) return undefined;
+      const { inode } = entry;
       if (inode.type === "symlink") {
         links += 1;
         if (links > MAX_LINKS) throw new TreeError("its path has links that lead in a circle");
         if (inode.target.startsWith("/")) {
-          directories.length = 0;
+          way.length = 0;
           path.length = 0;
           pathBytes = 0;
+          here = this.root;
         }
         ahead.push(...splitPath(inode.target).toReversed());
         continue;
@@ -133,11 +137,19 @@ export class VirtualTree {
       }
       pathBytes += 1 + name.length;
       if (pathBytes >= MAX_PATH) throw new TreeError(`its path is longer than ${MAX_PATH - 1} bytes`);
-      directories.push(inode);
+      way.push(entry);
       path.push(name);
+      here = inode;
     }
-    return { inode: directories.at(-1) ?? this.root, path };
+    this.#steps += steps;
+    if (this.#steps > MAX_ALL_STEPS)
+      throw new TreeLimitError(MAX_ALL_STEPS, "steps on the paths of its files");
+    return { inode: here, path, way };
   }
+}
+
+function directoryOf(entry: DirectoryEntry | undefined): DirectoryInode | undefined {
+  return entry?.inode.type === "directory" ? entry.inode : undefined;
 }
 
 /** A directory that no layer describes. */
