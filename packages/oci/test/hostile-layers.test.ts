@@ -242,6 +242,11 @@ test("paths and attributes are bounded, as they are held in memory", () => {
     );
 });
 
+test("opaque whiteouts again and again are bounded together", async () => {
+  const members = [...many(10_000, (at) => file(`f${at}`)), ...many(3000, () => file(".wh..wh..opq"))];
+  assert.match((await refused([members], "image_too_large")).message, /steps/);
+});
+
 test("entries whose ways are long are bounded together", () => {
   const tree = new VirtualTree(100_000);
   const way = Array.from({ length: 1600 }, () => ["d", ".."]).flat();

@@ -7,7 +7,7 @@ import { MAX_PATH, splitPath } from "./tree-path.ts";
 const MAX_LINKS = 255;
 /** Components on one way, with those of links; a way without links has at most half as many. */
 const MAX_STEPS = 8192;
-/** Components on all ways together, so that entries that each take long do not add up to hours. */
+/** Names that are looked at for all entries together, so that those that each take long do not add up to hours. */
 const MAX_ALL_STEPS = 20_000_000;
 /** Bytes of paths, targets and attributes, which are held in memory. */
 const MAX_TEXT_BYTES = 128 * 2 ** 20;
@@ -44,6 +44,13 @@ export class VirtualTree {
     if (this.#entries > this.#maxEntries) throw new TreeLimitError(this.#maxEntries, "files");
     if (this.#textBytes > MAX_TEXT_BYTES)
       throw new TreeLimitError(MAX_TEXT_BYTES, "bytes of names and attributes");
+  }
+
+  /** Counts a name that is looked at on a path, or for a whiteout. @throws TreeLimitError */
+  countStep(): void {
+    this.#steps += 1;
+    if (this.#steps > MAX_ALL_STEPS)
+      throw new TreeLimitError(MAX_ALL_STEPS, "steps on the paths of its files");
   }
 
   /**
@@ -106,9 +113,7 @@ export class VirtualTree {
     const ahead = components.toReversed();
     for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
       steps += 1;
-      this.#steps += 1;
-      if (this.#steps > MAX_ALL_STEPS)
-        throw new TreeLimitError(MAX_ALL_STEPS, "steps on the paths of its files");
+      this.countStep();
       if (steps > MAX_STEPS) throw new TreeError("its path is too long with all links on it");
       if (name === "..") {
         way.pop();

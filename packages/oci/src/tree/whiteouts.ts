@@ -44,22 +44,23 @@ export function applyWhiteout(
   const directory = tree.findDirectory(parents)?.inode;
   // Where there is no such directory, there is nothing to remove.
   if (directory === undefined) return;
-  if (whiteout.kind === "opaque") removeLower(directory, layer);
-  else removeName(directory, whiteout.name, layer);
+  if (whiteout.kind === "opaque") removeLower(tree, directory, layer);
+  else removeName(tree, directory, whiteout.name, layer);
 }
 
-function removeName(directory: DirectoryInode, name: string, layer: number): void {
+function removeName(tree: VirtualTree, directory: DirectoryInode, name: string, layer: number): void {
   const entry = directory.names.get(name);
   if (entry === undefined) return;
   if (entry.layer !== layer) directory.names.delete(name);
-  else if (entry.inode.type === "directory") removeLower(entry.inode, layer);
+  else if (entry.inode.type === "directory") removeLower(tree, entry.inode, layer);
 }
 
 /** Empties a directory except for names of this layer. */
-function removeLower(directory: DirectoryInode, layer: number): void {
+function removeLower(tree: VirtualTree, directory: DirectoryInode, layer: number): void {
   const pending = [directory];
   for (let next = pending.pop(); next !== undefined; next = pending.pop())
     for (const [name, entry] of next.names) {
+      tree.countStep();
       if (entry.layer !== layer) next.names.delete(name);
       else if (entry.inode.type === "directory") pending.push(entry.inode);
     }
