@@ -5,6 +5,7 @@ export type { ImageReference } from "./reference/image-reference.ts";
 export { openRegistry } from "./registry/open-registry.ts";
 export type { Registry, RegistrySettings } from "./registry/open-registry.ts";
 export type { CredentialLookup, RegistryCredentials } from "./registry/authorization.ts";
+export type { RegistryFetch } from "./registry/follow-redirects.ts";
 export type { TransferLimits } from "./registry/retry.ts";
 export { openImageArchive } from "./archive/open-image-archive.ts";
 export type { ImageArchive, OpenArchiveOptions } from "./archive/open-image-archive.ts";

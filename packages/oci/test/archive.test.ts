@@ -179,6 +179,9 @@ test("what is no archive of images is refused with what it lacks", async () => {
     ]),
   );
   assert.match(await refused(packed(changed), "image_damaged"), /the manifest says/);
+  await assert.rejects(openImageArchive("/dev/zero", { scratch: "/tmp", signal }), (error) =>
+    WrennError.is(error, "image_archive_invalid"),
+  );
   await assert.rejects(
     openImageArchive("/nowhere/at/all.tar", { scratch: "/tmp", signal }),
     (error) =>

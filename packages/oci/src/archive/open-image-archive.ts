@@ -101,8 +101,9 @@ async function openFiles(
 ): Promise<ArchiveFiles> {
   const { unpackedBytes: maxBytes } = { ...defaultImageLimits, ...limits };
   try {
-    const isDirectory = (await stat(path)).isDirectory();
-    return isDirectory
+    const found = await stat(path);
+    if (!found.isDirectory() && !found.isFile()) throw new TarError("it is neither a file nor a directory");
+    return found.isDirectory()
       ? await DirectoryFiles.open(path)
       : await TarFiles.open(path, { scratch, maxBytes, signal });
   } catch (error) {

@@ -34,18 +34,21 @@ export function compressionOfBytes(first: Buffer): Compression {
 /**
  * The pieces of a file after decompression.
  *
+ * @param onRead - takes how many bytes of the file were read so far.
  * @throws TarError where the compression is damaged; the signal's reason; the operating system's error.
  */
 export async function* decompress(
   path: string,
   compression: Compression,
   signal: AbortSignal,
+  onRead?: (bytes: number) => void,
 ): AsyncGenerator<Buffer> {
   const source = createReadStream(path, { highWaterMark: PIECE_BYTES });
   const pieces = compression === "none" ? source : unpacked(source, compression);
   try {
     for await (const piece of pieces as AsyncIterable<Buffer>) {
       signal.throwIfAborted();
+      onRead?.(source.bytesRead);
       yield piece;
     }
   } catch (error) {

@@ -14,7 +14,7 @@ const DOWNLOADS_AT_ONCE = 3;
 
 export interface PullOptions {
   readonly platform: Platform;
-  /** An existing directory that layers are written to. The caller removes it, also after an error. */
+  /** An existing empty directory that layers are written to. The caller removes it, also after an error. */
   readonly directory: string;
   readonly signal: AbortSignal;
   readonly limits?: Partial<ImageLimits>;

@@ -67,8 +67,9 @@ export async function unpackLayers(
     spools.push(spool);
     const digester = new Digester(layer.diffId);
     const reader = layerReader(tree, layer, number);
+    const onRead = (bytes: number): void => progress?.({ step: "unpack", done: done + bytes, total });
     try {
-      for await (const piece of decompress(layer.path, compression, signal)) {
+      for await (const piece of decompress(layer.path, compression, signal, onRead)) {
         budget.spend(piece.length);
         digester.update(piece);
         reader.write(piece);

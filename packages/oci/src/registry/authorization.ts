@@ -3,9 +3,9 @@ import { WrennError } from "@wrenn/core";
 import { FormatError, parseObject, textOf } from "../image/json-fields.ts";
 import { parseChallenges } from "./challenge.ts";
 import type { Challenge } from "./challenge.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { RegistryEndpoint } from "./endpoint.ts";
 import { followRedirects } from "./follow-redirects.ts";
-import type { Fetch } from "./follow-redirects.ts";
+import type { RegistryFetch } from "./follow-redirects.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { discardBody, readBounded } from "./read-body.ts";
 import { checkStatus } from "./response-status.ts";
@@ -32,7 +32,7 @@ const MAX_TOKEN = 64 * 1024;
 const DEFAULT_LIFE_SEC = 60;
 
 export interface AuthorizationDeps {
-  readonly fetch: Fetch;
+  readonly fetch: RegistryFetch;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly credentials: CredentialLookup;
@@ -42,7 +42,7 @@ export interface AuthorizationDeps {
 /** The Authorization of all requests for one repository of an endpoint. */
 export class Authorization {
   readonly #deps: AuthorizationDeps;
-  readonly #endpoint: Endpoint;
+  readonly #endpoint: RegistryEndpoint;
   readonly #repository: string;
   #header: string | undefined;
   /** On the monotonic clock. */
@@ -52,7 +52,7 @@ export class Authorization {
   #renewal: Promise<void> | undefined;
   #credentials: Promise<RegistryCredentials | undefined> | undefined;
 
-  constructor(endpoint: Endpoint, repository: string, deps: AuthorizationDeps) {
+  constructor(endpoint: RegistryEndpoint, repository: string, deps: AuthorizationDeps) {
     this.#deps = deps;
     this.#endpoint = endpoint;
     this.#repository = repository;

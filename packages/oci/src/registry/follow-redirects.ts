@@ -4,7 +4,7 @@ import { TransferError, transferErrorOf } from "./transfer-error.ts";
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-export type Fetch = typeof fetch;
+export type RegistryFetch = typeof fetch;
 
 export interface RequestHeaders {
   readonly authorization?: string;
@@ -25,7 +25,7 @@ export interface Answer {
  * @throws TransferError when there is no answer, or a redirect leads nowhere or from HTTPS to HTTP; the signal's reason.
  */
 export async function followRedirects(
-  fetch: Fetch,
+  fetch: RegistryFetch,
   start: URL,
   headers: RequestHeaders,
   signal: AbortSignal,

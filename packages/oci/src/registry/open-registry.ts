@@ -5,7 +5,7 @@ import type { ImageReference } from "../reference/image-reference.ts";
 import type { CredentialLookup } from "./authorization.ts";
 import { endpointsOf } from "./endpoint.ts";
 import type { EndpointSettings } from "./endpoint.ts";
-import type { Fetch } from "./follow-redirects.ts";
+import type { RegistryFetch } from "./follow-redirects.ts";
 import { RegistryImage } from "./registry-image.ts";
 import { defaultTransferLimits } from "./retry.ts";
 import type { TransferLimits } from "./retry.ts";
@@ -15,7 +15,7 @@ export interface RegistrySettings extends Partial<EndpointSettings> {
   readonly credentials?: CredentialLookup;
   readonly limits?: Partial<TransferLimits>;
   /** Default: that of Node.js. A caller that must not reach some networks passes one that does not. */
-  readonly fetch?: Fetch;
+  readonly fetch?: RegistryFetch;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly logger?: Logger;

@@ -12,7 +12,7 @@ import { Authorization } from "./authorization.ts";
 import type { AuthorizationDeps } from "./authorization.ts";
 import { FileSink, MemorySink } from "../disk/blob-sink.ts";
 import type { BlobSink } from "../disk/blob-sink.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { RegistryEndpoint } from "./endpoint.ts";
 import { followRedirects } from "./follow-redirects.ts";
 import type { RequestHeaders } from "./follow-redirects.ts";
 import { IdleTimer } from "./idle-timer.ts";
@@ -47,9 +47,9 @@ export class RegistryImage implements ImageSource {
   readonly #reference: ImageReference;
   readonly #deps: RegistryImageDeps;
   /** Mirrors that failed are left out of the rest of the pull. */
-  #places: readonly { readonly endpoint: Endpoint; readonly authorization: Authorization }[];
+  #places: readonly { readonly endpoint: RegistryEndpoint; readonly authorization: Authorization }[];
 
-  constructor(reference: ImageReference, endpoints: readonly Endpoint[], deps: RegistryImageDeps) {
+  constructor(reference: ImageReference, endpoints: readonly RegistryEndpoint[], deps: RegistryImageDeps) {
     this.name = formatReference(reference);
     this.#reference = reference;
     this.#deps = deps;
@@ -121,7 +121,7 @@ export class RegistryImage implements ImageSource {
   /** Does `work` with the first place that has what it needs. @throws what the last one, the registry itself, failed with. */
   async #anywhere<T>(
     signal: AbortSignal,
-    work: (request: RegistryRequest, endpoint: Endpoint) => Promise<T>,
+    work: (request: RegistryRequest, endpoint: RegistryEndpoint) => Promise<T>,
   ): Promise<T> {
     for (const place of this.#places) {
       const { endpoint, authorization } = place;
@@ -153,7 +153,7 @@ export class RegistryImage implements ImageSource {
    * @throws WrennError and TransferError as {@link checkStatus}.
    */
   async #request(
-    endpoint: Endpoint,
+    endpoint: RegistryEndpoint,
     authorization: Authorization,
     path: string,
     headers: RequestHeaders,
@@ -178,7 +178,7 @@ export class RegistryImage implements ImageSource {
     }
   }
 
-  #retries(endpoint: Endpoint): Retries {
+  #retries(endpoint: RegistryEndpoint): Retries {
     const { limits } = this.#deps;
     const attempts = endpoint.isMirror ? Math.min(MIRROR_ATTEMPTS, limits.attempts) : limits.attempts;
     return new Retries({ ...limits, attempts }, this.#deps);

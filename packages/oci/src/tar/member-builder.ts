@@ -4,7 +4,7 @@ import type { PaxRecord } from "./pax-records.ts";
 import { checkPieces, oldSparseSize, sparsePiecesOf } from "./sparse-map.ts";
 import type { SparsePiece, TarEntry, TarEntryType, Timestamp } from "./tar-entry.ts";
 import { TarError } from "./tar-error.ts";
-import type { TarHeader } from "./tar-header.ts";
+import type { HeaderFields } from "./tar-header.ts";
 
 /** A file of more bytes, most of them zeros that are not stored, has no place on any disk here. */
 const MAX_FILE_BYTES = 2 ** 40;
@@ -31,7 +31,7 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
 
 /** Collects what the header blocks of one member say of it. */
 export class MemberBuilder {
-  #header: TarHeader | undefined;
+  #header: HeaderFields | undefined;
   #type: TarEntryType = "file";
   #longName: string | undefined;
   #longTarget: string | undefined;
@@ -59,7 +59,7 @@ export class MemberBuilder {
   }
 
   /** @throws TarError where the type is unknown. */
-  setHeader(header: TarHeader): void {
+  setHeader(header: HeaderFields): void {
     this.#header = header;
     const type = TYPES[header.flag];
     if (type === undefined)
@@ -147,7 +147,7 @@ export class MemberBuilder {
     this.#size = this.#number("GNU.sparse.size");
   }
 
-  #time(header: TarHeader): Timestamp {
+  #time(header: HeaderFields): Timestamp {
     const value = this.#values.get("mtime");
     const { seconds, nanoseconds } =
       value === undefined ? { seconds: header.mtime, nanoseconds: 0 } : paxTime(value, "mtime");

@@ -4,7 +4,7 @@ import { TarError } from "./tar-error.ts";
 export const BLOCK = 512;
 
 /** The fields of a header block, as they are written. */
-export interface TarHeader {
+export interface HeaderFields {
   /** One character; `\0` in archives before POSIX. */
   readonly flag: string;
   readonly name: string;
@@ -24,7 +24,7 @@ export interface TarHeader {
  *
  * @throws TarError
  */
-export function parseHeader(block: Buffer): TarHeader {
+export function parseHeader(block: Buffer): HeaderFields {
   checkSum(block);
   const name = textField(block, 0, 100);
   const magic = block.toString("latin1", 257, 263);
