@@ -67,7 +67,7 @@ function unpacked(source: Readable, compression: "gzip" | "zstd"): Transform {
           chunkSize: PIECE_BYTES,
           params: { [constants.ZSTD_d_windowLogMax]: MAX_ZSTD_WINDOW_LOG },
         });
-  // What fails is thrown to the reader of the pieces.
+  // Errors reach the reader of the pieces, so that nothing is left to do here.
   return pipeline(source, decompressor, () => {});
 }
 

@@ -34,7 +34,7 @@ export interface LayerFile {
 
 export interface PulledImage {
   readonly name: string;
-  /** The digest of the manifest for the platform: `NAME@DIGEST` is this image forever. */
+  /** The digest of the manifest for the platform: `NAME@DIGEST` always names this image. */
   readonly digest: string;
   readonly config: OciImageConfig;
   /** From the lowest up. A layer that an image has twice is one file. */
@@ -104,7 +104,7 @@ async function saveLayers(
   const different = [...new Map(layers.map((layer) => [layer.digest, layer])).values()];
   const total = totalSize(different);
   const places = new ConcurrencyLimit(DOWNLOADS_AT_ONCE);
-  // The first failure ends the other downloads, and none of them is still writing when the caller hears of it.
+  // The first failure ends the other downloads. All have ended when the error is thrown, so that none writes to a removed directory.
   const failure = new AbortController();
   const each = AbortSignal.any([signal, failure.signal]);
   let done = 0;

@@ -2,7 +2,7 @@ const BATCH_BYTES = 256 * 1024;
 
 /**
  * Gathers an archive in one buffer, which is used again and again: garbage collection of buffers would take longer than the copies.
- * Whoever takes a batch is done with it before the next one is filled.
+ * The reader of a batch must be done with it before it asks for the next one.
  */
 export class ArchiveBatch {
   readonly #buffer = Buffer.allocUnsafeSlow(BATCH_BYTES);

@@ -73,7 +73,7 @@ export async function extractArchive(
 
 /** Waits for each piece to be written, as its buffer is used for the next one. */
 async function feed(input: Writable, pieces: AsyncIterable<Uint8Array>): Promise<void> {
-  // What is wrong is told to each write.
+  // Each write reports its error itself.
   input.on("error", () => {});
   try {
     for await (const piece of pieces)

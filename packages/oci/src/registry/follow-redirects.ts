@@ -56,7 +56,7 @@ function locationOf(response: Response, url: URL): URL {
     throw new TransferError("it redirects to no address");
   if (url.protocol === "https:" && next.protocol !== "https:")
     throw new TransferError("it redirects from HTTPS to plain HTTP");
-  // fetch refuses addresses with credentials, and they would be those of whoever wrote the redirect.
+  // fetch rejects addresses with credentials; those in a redirect are not the user's.
   next.username = "";
   next.password = "";
   return next;

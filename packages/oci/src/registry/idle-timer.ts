@@ -1,6 +1,6 @@
 import { TransferError } from "./transfer-error.ts";
 
-/** Progress of less than this in the time is none: a server that sends single bytes holds no pull up. */
+/** A connection must bring this much within the time, or the end of its answer. Servers that send single bytes do not count as active. */
 const STEP_BYTES = 64 * 1024;
 
 /** Aborts its signal when a transfer makes no progress, or when the caller's signal aborts. */

@@ -1,6 +1,6 @@
 import { WrennError } from "@wrenn/core";
 
-/** A request that failed in a way that may pass: it is worth repeating. */
+/** A request that failed for a reason that may pass, so that it is repeated. */
 export class TransferError extends Error {
   override readonly name = "TransferError";
   readonly isRateLimit: boolean;
