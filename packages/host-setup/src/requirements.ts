@@ -20,6 +20,7 @@ export const requirements: readonly Requirement[] = [
   { name: "make", reason: "drives their build" },
   { name: "binutils", reason: "links them and takes packages apart (ar)" },
   { name: "e2fsprogs", reason: "makes ext4 file systems" },
+  { name: "kmod", reason: "indexes the kernel modules of guests whose image cannot (depmod)" },
   { name: "lz4", reason: "packs the guest's kernel and initramfs" },
 ];
 
