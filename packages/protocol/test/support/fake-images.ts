@@ -16,6 +16,7 @@ export const PLAIN_SETTINGS: ImageSettings = {
 export class FakeImages {
   readonly #images = new Map<string, ImportedImage>();
   readonly #underWay = new Map<string, ImportProgress>();
+  readonly #endless = new Set<string>();
   /** What imports wait for. */
   gate: Promise<void> = Promise.resolve();
   /** Requests that were made. */
@@ -34,11 +35,17 @@ export class FakeImages {
     return image;
   }
 
+  /** An import of it does not end by itself. */
+  addEndless(reference: string): void {
+    this.#endless.add(reference);
+  }
+
   async import(request: ImageRequest, signal: AbortSignal): Promise<ImportedImage> {
     this.requests.push(request);
     this.#underWay.set(request.id, { phase: "download", doneBytes: 500, totalBytes: 1000 });
     try {
-      await Promise.race([this.gate, rejectOnAbort(signal)]);
+      const gate = this.#endless.has(request.reference) ? new Promise<never>(() => {}) : this.gate;
+      await Promise.race([gate, rejectOnAbort(signal)]);
       signal.throwIfAborted();
       const image = this.#images.get(request.reference);
       if (!image) throw new WrennError("image_not_found", { image: request.reference });
