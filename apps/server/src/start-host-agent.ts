@@ -131,7 +131,7 @@ export async function startHostAgent(
       progress,
       reserve,
       builtIn,
-      puller: imagePuller ?? registryPuller({ ...base }),
+      puller: imagePuller ?? registryPuller(config.registries, base),
     },
     config.cacheDirectory,
   );

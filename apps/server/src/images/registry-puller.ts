@@ -11,18 +11,26 @@ import type {
   RegistrySettings,
 } from "@wrenn/oci";
 import type { ImageSettings, ImportProgress } from "@wrenn/protocol";
+import { trustedHosts } from "../config/registries.ts";
+import type { RegistryConfig } from "../config/registries.ts";
+import { fileCredentials } from "./registry-credentials.ts";
+import { registryFetch } from "./registry-fetch.ts";
 
-export interface RegistryPullerOptions extends RegistrySettings {
-  /** The registry of references that name none. */
-  readonly defaultRegistry?: string | undefined;
-}
+type RegistryPullerDeps = Pick<Required<RegistrySettings>, "clock" | "logger" | "random">;
 
 /** Images of registries for the machines of this host. */
-export function registryPuller({ defaultRegistry, ...settings }: RegistryPullerOptions): ImagePuller {
+export function registryPuller(
+  config: RegistryConfig = { mirrors: {}, plainHttp: [], privateHosts: [] },
+  deps: RegistryPullerDeps,
+): ImagePuller {
+  const { defaultRegistry, mirrors, plainHttp, credentialsFile } = config;
   const platform: Platform = {
     os: "linux",
     architecture: process.arch === "arm64" ? "arm64" : "amd64",
   };
+  const fetch = registryFetch(trustedHosts(config));
+  const credentials = credentialsFile === undefined ? undefined : fileCredentials(credentialsFile);
+  const settings: RegistrySettings = { ...deps, mirrors, plainHttp, fetch, ...defined({ credentials }) };
   return {
     find: async ({ reference: text, login }, signal) => {
       const reference = parseReference(text, defined({ defaultRegistry }));
