@@ -1,6 +1,7 @@
-import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { runCommand } from "@wrenn/system";
+import { minimalArtifacts } from "./real-machines.ts";
 import { projectRoot } from "./sources.ts";
 
 const PROBE = join(projectRoot, "tests/support/guest/probe.c");
@@ -90,3 +91,11 @@ async function copyLibraries(tree: string, program: string): Promise<void> {
     await copyFile(path, join(tree, path));
   }
 }
+
+/** The whole of the built-in template, as images of Debian have it. */
+export const debianTree: MakeTree = async (tree) => {
+  const { rootfs } = await minimalArtifacts();
+  await runCommand(["debugfs", "-R", `rdump / ${tree}`, rootfs]);
+  await rm(join(tree, "lost+found"), { recursive: true });
+  await runCommand(["gcc", "-static", "-O1", "-o", join(tree, "usr/local/bin/probe"), PROBE]);
+};
