@@ -75,6 +75,13 @@ test("the init system of an image is not started, and its shell finds its progra
   await host.agent.destroyCapsule(id, host.signal);
 });
 
+test("directories that an image has in /run are there, in memory", async () => {
+  const id = await host.capsule(await host.import("musl"));
+  const { stdout } = await host.run(id, ["sh", "-c", "busybox stat -c '%a %u %g' /var/run/service; df /run"]);
+  assert.match(stdout, /^2770 4242 4343\n[^]*tmpfs/);
+  await host.agent.destroyCapsule(id, host.signal);
+});
+
 test("capsules and templates of an image need neither the cache nor the registry, also after a restart", async () => {
   const image = await host.import("scratch");
   const { pulls } = host;

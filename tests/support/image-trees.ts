@@ -1,4 +1,4 @@
-import { copyFile, mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, copyFile, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { runCommand } from "@wrenn/system";
 import { minimalArtifacts } from "./real-machines.ts";
@@ -26,9 +26,12 @@ export const muslTree: MakeTree = async (tree) => {
   for (const name of ["bin", "sbin", "lib", "tmp", "proc", "sys", "dev", "run", "root", "var"])
     await mkdir(join(tree, name));
   await copyFile("/bin/busybox", join(tree, "bin/busybox"));
-  for (const name of ["sh", "cat", "ls", "id", "echo", "hostname"])
+  for (const name of ["sh", "cat", "ls", "id", "echo", "df"])
     await symlink("/bin/busybox", join(tree, "bin", name));
   await symlink("/run", join(tree, "var/run"));
+  await mkdir(join(tree, "run/service"));
+  await chown(join(tree, "run/service"), 4242, 4343);
+  await chmod(join(tree, "run/service"), 0o2770);
   await runCommand(["musl-gcc", "-O1", "-o", join(tree, "probe"), PROBE]);
   await copyFile("/lib/ld-musl-x86_64.so.1", join(tree, "lib/ld-musl-x86_64.so.1"));
 };
