@@ -81,6 +81,11 @@ export class RegistryServer implements AsyncDisposable {
     return `127.0.0.1:${this.#port}`;
   }
 
+  /** All hosts that a pull reaches. */
+  get hosts(): readonly string[] {
+    return [this.host, `127.0.0.1:${this.#blobPort}`];
+  }
+
   /** Makes an image available, and by a tag where one is given. */
   push(repository: string, image: BuiltImage, tag?: string): void {
     for (const blob of image.blobs) this.#blobs.set(blob.digest, blob);
