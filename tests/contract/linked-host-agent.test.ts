@@ -9,6 +9,7 @@ await hostAgentContract("link to an agent on fake machines", async () => {
     agent: await link.client(),
     template: host.template,
     directory: host.directory,
+    image: host.image,
     close: async () => {
       await link[Symbol.asyncDispose]();
       await host.close();

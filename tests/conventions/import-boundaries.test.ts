@@ -8,7 +8,7 @@ import { dirname, join, relative } from "node:path";
 const layers: readonly (readonly string[])[] = [
   ["core", "recipe"],
   ["sdk", "system", "protocol", "certificates"],
-  ["vmm", "memory-image", "disk-image", "network", "guest", "database", "host-link"],
+  ["oci", "vmm", "memory-image", "disk-image", "network", "guest", "database", "host-link"],
   ["host-setup", "host-agent", "control-plane", "edge"],
   ["server"],
   ["bench", "client", "dashboard"],

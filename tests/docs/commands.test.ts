@@ -3,7 +3,9 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { packClients } from "@wrenn/host-setup";
+import { buildImage, RegistryServer } from "@wrenn/oci/testing";
 import { tryCommand } from "@wrenn/system";
+import { busyboxImage } from "../support/busybox-image.ts";
 import { projectRoot } from "../support/sources.ts";
 import { startTestServer } from "../support/test-server.ts";
 
@@ -17,7 +19,19 @@ const guides = (await readdir(join(projectRoot, "docs/guides"))).map((name) => `
 await packClients({ projectRoot, progress: () => {} });
 const prefix = await mkdtemp("/tmp/wrenn-docs-");
 after(() => rm(prefix, { recursive: true, force: true }));
-const server = await startTestServer();
+// What guides pull from Docker Hub comes from a registry of this machine.
+const registry = await RegistryServer.start();
+after(() => registry[Symbol.asyncDispose]());
+registry.push("library/alpine", buildImage(await busyboxImage()), "3.22");
+const server = await startTestServer({
+  config: {
+    registries: {
+      mirrors: { "docker.io": [`http://${registry.host}`] },
+      plainHttp: [],
+      privateHosts: registry.hosts,
+    },
+  },
+});
 after(() => server.close());
 
 for (const document of ["README.md", ...guides.toSorted()]) {

@@ -231,7 +231,8 @@ test("what is wrong with a recipe or its template is said with its place, and no
     [{ recipe_text: "RUN true", recipe: ["RUN true"] }, /recipe .*stands beside recipe_text/],
     [{ recipe: ["RUN true"], secrets: { a: "b" } }, /secrets .*belongs to recipe_text/],
     [{}, /recipe .*is missing/],
-    [{ recipe_text: "FROM nothing-of-this-name" }, /nothing-of-this-name/],
+    [{ recipe_text: "FROM minimal:no-such-tag" }, /no-such-tag/],
+    [{ recipe_text: "FROM registry.test/UPPER" }, /invalid image reference registry\.test\/UPPER/],
   ];
   for (const [config, message] of refusals) {
     const answer = await builds.request({ name: "wrong", ...config });

@@ -35,6 +35,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "piece-writer",
       "proc-stat",
       "regular-file",
+      "run-directories",
       "runtime-directory",
       "signal-one",
       "system-environment",

@@ -5,7 +5,7 @@ import { seedCluster, TestDatabase } from "@wrenn/database/testing";
 import type { Logger } from "@wrenn/core";
 import type { StepObserver } from "@wrenn/host-agent";
 import { dataPaths, startServer } from "@wrenn/server";
-import type { ServerConfig, StartedServer } from "@wrenn/server";
+import type { ServerConfig, ServerStart, StartedServer } from "@wrenn/server";
 import { ApiCaller } from "./api-caller.ts";
 import { chosenAccelerator } from "./chosen-accelerator.ts";
 
@@ -13,6 +13,7 @@ import { chosenAccelerator } from "./chosen-accelerator.ts";
 export async function startTestServer(
   overrides: {
     readonly onStep?: StepObserver;
+    readonly imagePuller?: ServerStart["imagePuller"];
     readonly config?: Partial<ServerConfig>;
     readonly logger?: Logger;
     /** False where a test is about the pages that the server has without a dashboard. */
@@ -20,7 +21,7 @@ export async function startTestServer(
   } = {},
 ): Promise<TestServer> {
   const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");
-  const { config, ...start } = overrides;
+  const { config, imagePuller, ...start } = overrides;
   // On an external server each has a database of its own.
   const database = await TestDatabase.create();
   if (database.url === undefined) await seedCluster(dataPaths(dataDirectory).database);
@@ -42,6 +43,7 @@ export async function startTestServer(
     logger: silentLogger,
     progress: () => {},
     signal: new AbortController().signal,
+    ...(imagePuller ? { imagePuller } : {}),
     ...start,
   });
   return new TestServer(server, dataDirectory, database);

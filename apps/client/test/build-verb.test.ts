@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, beforeEach, test } from "node:test";
 import { build } from "../src/verbs/build.ts";
 import type { BuildVerbOptions } from "../src/verbs/build.ts";
+import { importImage } from "../src/verbs/template-import.ts";
 import { inspect } from "../src/verbs/template-inspect.ts";
 import { ScriptedBuilds } from "./support/scripted-builds.ts";
 
@@ -83,6 +84,38 @@ test("a recipe from standard input needs no directory, and its own ignore file c
   await server.run((context) => build(context, root, { ...options, file: join(root, "other.recipe") }));
   assert.match(server.body, /kept-content/);
   assert.doesNotMatch(server.body, /secret-content/);
+});
+
+test("an image becomes a template of its name, with the password from the environment", async () => {
+  server.reset([]);
+  const run = (reference: string, more: object = {}, env: Record<string, string> = {}) =>
+    server.run((context) => importImage(context, reference, { progress: "auto", ...more }), { env });
+  const plain = await run("registry.test:5000/team/app:v1");
+  assert.deepEqual([plain.code, plain.stdout], [0, "web\n"], plain.stderr);
+  assert.deepEqual(JSON.parse(server.body), {
+    name: "app:v1",
+    recipe_text: "FROM registry.test:5000/team/app:v1\n",
+    recipe_file: "recipe",
+  });
+  await run(
+    "python@sha256:0123",
+    { tag: "py:v3", registryUser: "reader" },
+    { WRENN_REGISTRY_PASSWORD: "word" },
+  );
+  const { name, registry_login: login } = JSON.parse(server.body) as Record<string, unknown>;
+  assert.deepEqual([name, login], ["py:v3", { username: "reader", password: "word" }]);
+  server.asked.length = 0;
+  for (const [reference, more, message] of [
+    ["two words", {}, /a name without blanks/],
+    ["", {}, /a name without blanks/],
+    [`registry.test/${"long".repeat(20)}`, {}, /Name it with --tag/],
+    ["app", { registryUser: "reader" }, /WRENN_REGISTRY_PASSWORD is not set/],
+  ] as const) {
+    const refused = await run(reference, more);
+    assert.equal(refused.code, 2, reference);
+    assert.match(refused.stderr, message);
+  }
+  assert.deepEqual(server.asked, [], "nothing was sent");
 });
 
 test("a build that fails shows the instruction with its position and its last lines, and is exit code 1", async () => {

@@ -6,16 +6,16 @@ import {
   createArtifactStore,
   findBootArtifacts,
   findBootKernel,
+  guestKernel,
   ImageEditions,
   removeRetired,
 } from "@wrenn/disk-image";
-import type { ArtifactStore, BootFiles, ImageEdition, ImageRecipe } from "@wrenn/disk-image";
+import type { ArtifactStore, BootFiles, GuestKernel, ImageEdition, ImageRecipe } from "@wrenn/disk-image";
 import { bootTemplate, isFrozenOf } from "@wrenn/host-agent";
 import type { BootTemplateDeps, HostAgentDeps, TemplateRecipe } from "@wrenn/host-agent";
+import { frozenCache } from "./frozen-cache.ts";
 import { minimalRecipe, nativeParts } from "./native-parts.ts";
 
-/** Frozen templates in the cache, of all servers and releases. What capsules use is not only there. */
-const CACHED_TEMPLATES = 64;
 /** Kernels in the cache, of about 60 MiB: disks of earlier editions boot with theirs. */
 const CACHED_KERNELS = 8;
 /** Images in the cache, of about 280 MiB: those of other releases, and of refreshes that were interrupted. */
@@ -45,6 +45,8 @@ export class BuiltInTemplate {
   readonly diskMib: number;
   /** What machines boot with: the kernel with this release, or that of the edition. */
   readonly bootFiles: HostAgentDeps["machines"]["bootFiles"];
+  /** The kernel of the edition that new capsules start from. */
+  readonly kernel: (signal: AbortSignal) => Promise<GuestKernel>;
   readonly #deps: BuiltInTemplateDeps;
   readonly #store: ArtifactStore;
   readonly #image: ImageRecipe;
@@ -76,6 +78,11 @@ export class BuiltInTemplate {
         release === undefined ? undefined : await findBootKernel(this.#common(), release, signal);
       return earlier ?? (await this.#artifacts(this.#edition, signal));
     };
+    this.kernel = async (signal) =>
+      await guestKernel(
+        { ...this.#common(), progress: deps.progress, ...defined({ edition: this.#edition }) },
+        signal,
+      );
   }
 
   static async open(
@@ -116,6 +123,7 @@ export class BuiltInTemplate {
     if (retired.length === 0) return;
     await removeRetired(this.#store, retired, this.#deps.clock.now() - RETIRE_MS, isFrozenOf);
     await this.#store.trim("kernel", CACHED_KERNELS);
+    await this.#store.trim("modules", CACHED_KERNELS);
     await this.#store.trim("rootfs", CACHED_IMAGES);
   }
 
@@ -125,14 +133,9 @@ export class BuiltInTemplate {
       {
         ...this.#deps,
         artifacts: async (signal) => await this.#artifacts(edition, signal),
-        findBuilt: (kind, key) => this.#store.find(kind, key),
-        buildOnce: async (kind, key, build, signal) => {
-          const built = await this.#store.buildOnce(kind, key, build, signal);
-          await this.#store.trim(kind, CACHED_TEMPLATES);
-          return built;
-        },
+        ...frozenCache(this.#store),
       },
-      { name, defaultShape: DEFAULT_SHAPE, diskMib },
+      { name, defaultShape: DEFAULT_SHAPE, diskMib, ownPrograms: true },
     );
   }
 

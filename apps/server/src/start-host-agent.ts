@@ -19,7 +19,14 @@ import {
   sweepHost,
   TemplateBases,
 } from "@wrenn/host-agent";
-import type { DiskSpace, Host, PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
+import type {
+  DiskSpace,
+  Host,
+  ImagePuller,
+  PortConnections,
+  RunningHostAgent,
+  StepObserver,
+} from "@wrenn/host-agent";
 import { mergeMemory, packMemory, saveMemory, servePackedMemory, unpackMemory } from "@wrenn/memory-image";
 import { createRunner, createSlotPool } from "@wrenn/network";
 import type { SlotPool } from "@wrenn/network";
@@ -32,6 +39,8 @@ import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { parkedMachines } from "./config/parked-machines.ts";
 import { warmMachines } from "./config/warm-machines.ts";
+import { openImages } from "./images/open-images.ts";
+import { registryPuller } from "./images/registry-puller.ts";
 import { followEdition } from "./follow-edition.ts";
 import { scheduleRefresh } from "./scheduled-refresh.ts";
 import type { ScheduledRefreshDeps } from "./scheduled-refresh.ts";
@@ -55,6 +64,8 @@ export interface StartHostAgentDeps {
   readonly connections: PortConnections;
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
   readonly onStep?: StepObserver;
+  /** Test seam: where images come from instead of registries. */
+  readonly imagePuller?: ImagePuller;
   /** Refreshes the built-in template; without it, it is not refreshed by schedule. */
   readonly refreshTemplate?: ScheduledRefreshDeps["refresh"];
 }
@@ -77,7 +88,7 @@ export interface StartedHostAgent {
  * Composes the host agent of this machine, takes over what an earlier run left, and makes the built-in template if it is not there.
  */
 export async function startHostAgent(
-  { logger, connections, progress, onStep, refreshTemplate }: StartHostAgentDeps,
+  { logger, connections, progress, onStep, imagePuller, refreshTemplate }: StartHostAgentDeps,
   { config, version, edition }: StartHostAgentOptions,
   signal: AbortSignal,
 ): Promise<StartedHostAgent> {
@@ -111,7 +122,20 @@ export async function startHostAgent(
     { cacheDirectory: config.cacheDirectory, ...defined({ edition }) },
   );
   const machines = { ...started, bootFiles: builtIn.bootFiles };
-  const source = createTemplateStore([builtIn.recipe], snapshots);
+  const images = openImages(
+    {
+      ...base,
+      machines: started,
+      disks,
+      bases,
+      progress,
+      reserve,
+      builtIn,
+      puller: imagePuller ?? registryPuller(config.registries, base),
+    },
+    config.cacheDirectory,
+  );
+  const source = createTemplateStore([builtIn.recipe], snapshots, { findRecipe: images.findRecipe });
   const host = await describeHost(config, version, accelerator.accelerator);
   const agent = createHostAgent(
     {
@@ -130,6 +154,7 @@ export async function startHostAgent(
         clock: systemClock,
         maxBytes: MOMENT_BYTES,
       }),
+      images: images.imports,
       connections,
       host,
       ...defined({ onStep }),

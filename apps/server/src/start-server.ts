@@ -45,6 +45,8 @@ export interface ServerStart {
   readonly refreshTemplate?: StartHostAgentDeps["refreshTemplate"];
   /** Test seam: called before each journalled step. */
   readonly onStep?: StepObserver;
+  /** Test seam: where images come from instead of registries. */
+  readonly imagePuller?: StartHostAgentDeps["imagePuller"];
   /** Test seam: false serves ports in the server alone. */
   readonly portProcess?: boolean;
   /** Test seam: how quickly silence of hosts and control planes is noticed. */
@@ -135,7 +137,11 @@ async function assemble(
           logger,
           connections: connectionsOf(() => later.edge),
           progress: start.progress,
-          ...defined({ onStep: start.onStep, refreshTemplate: start.refreshTemplate }),
+          ...defined({
+            onStep: start.onStep,
+            imagePuller: start.imagePuller,
+            refreshTemplate: start.refreshTemplate,
+          }),
         },
         { config, version },
         starting,

@@ -26,6 +26,7 @@
 #include "kernel-settings.h"
 #include "loopback.h"
 #include "names.h"
+#include "run-directories.h"
 #include "runtime-directory.h"
 #include "system-environment.h"
 
@@ -135,6 +136,7 @@ static void mount_rest(void) {
       {"tracefs", "/sys/kernel/tracing", "mode=700", MS_NOSUID | MS_NODEV | MS_NOEXEC, true},
       {"bpf", "/sys/fs/bpf", "mode=700", MS_NOSUID | MS_NODEV | MS_NOEXEC, true},
   };
+  int image_run = open("/run", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   devices_complete();
   for (size_t i = 0; i < sizeof mounts / sizeof *mounts; i++) {
     /* The kernel makes those below /sys. */
@@ -142,6 +144,9 @@ static void mount_rest(void) {
     if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags, mounts[i].options) && !is_missing_in_kernel(errno, mounts[i].optional))
       note(mounts[i].target, strerror(errno));
   }
+  int run = open("/run", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  run_directories_copy(image_run, run);
+  if (run >= 0) close(run);
   make_directory("/run/lock", 01777);
   make_directory("/run/user", 0755);
   make_directory("/run/wrenn", 0755);

@@ -13,6 +13,7 @@ import { buildSockets } from "./builds/build-sockets.ts";
 import { openBuilds } from "./builds/open-builds.ts";
 import { CapsuleStates } from "./capsules/capsule-states.ts";
 import { CapsulesForBuilds } from "./capsules-for-builds.ts";
+import { ImagesForBuilds } from "./images-for-builds.ts";
 import { openCapsules } from "./capsules/open-capsules.ts";
 import { Operations } from "./capsules/operations.ts";
 import { keepAll, Retention } from "./capsules/retention.ts";
@@ -179,7 +180,14 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const listening = new ListeningPortsService({ database, clock, logger, fleet, capsuleRows: capsules.rows });
   opened.defer(() => listening.close());
   const { runner, ...builds } = await openBuilds(
-    { ...base, transactions, templates, instanceId, capsules: new CapsulesForBuilds({ ...capsules, fleet }) },
+    {
+      ...base,
+      transactions,
+      templates,
+      instanceId,
+      capsules: new CapsulesForBuilds({ ...capsules, fleet }),
+      images: new ImagesForBuilds({ fleet, clock, logger }),
+    },
     options.templateBuilder,
   );
   const addresses = new HostAddresses(hostNetworks);

@@ -49,7 +49,7 @@ test("a variable is made of those before it; what belongs to the build's own pro
     "WORKDIR /srv/",
     "RUN true",
   ];
-  const { steps, config } = planBuild({ form: "lines", lines, skipPrePost: true }, env);
+  const { steps, config } = planBuild({ form: "lines", lines, skipPrePost: true }, { env });
   const [copy, run] = [steps[3]?.action, steps[6]?.state];
   assert.ok(copy?.type === "copy" && copy.target === "/home/ada/b" && copy.targetIsDirectory);
   assert.deepEqual([run?.user, run?.cwd], ["ada", "/srv"]);

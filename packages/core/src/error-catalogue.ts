@@ -6,6 +6,7 @@ import { accountErrors } from "./account-errors.ts";
 import { channelErrors } from "./channel-errors.ts";
 import { databaseErrors } from "./database-errors.ts";
 import { guestErrors } from "./guest-errors.ts";
+import { imageErrors } from "./image-errors.ts";
 import { portErrors } from "./port-errors.ts";
 import { requestErrors } from "./request-errors.ts";
 import { signInErrors } from "./sign-in-errors.ts";
@@ -149,6 +150,7 @@ export const errorCatalogue = {
   ...accountErrors,
   ...signInErrors,
   ...templateErrors,
+  ...imageErrors,
   ...hostErrors,
   // Host and its surroundings
   deadline_exceeded: system(

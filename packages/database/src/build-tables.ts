@@ -21,6 +21,8 @@ export interface RecipeOptions {
   >;
   /** This step and those behind it are performed again. */
   readonly repeatFrom?: number;
+  /** The base is an image of a registry. */
+  readonly fromImage?: true;
 }
 
 export interface BuildsTable {
@@ -79,8 +81,9 @@ export interface BuildStepsTable {
   elapsed_ms: number;
 }
 
-/** Milliseconds of what a build does behind its steps, as far as it has done it. */
+/** Milliseconds of what a build does besides its steps, as far as it has done it. */
 export interface BuildDurations {
+  readonly import_ms?: number;
   readonly settle_ms?: number;
   readonly freeze_ms?: number;
   readonly smoke_test_ms?: number;

@@ -12,6 +12,8 @@ import { removeBuild } from "./remove-build.ts";
 export interface ArtifactStore {
   /** The directory of an artifact that was built. */
   find(kind: string, key: string): Promise<string | undefined>;
+  /** The same, and it counts as used from now on. */
+  use(kind: string, key: string): Promise<string | undefined>;
   /**
    * The directory of an artifact; `build` fills an empty directory when it does not exist yet.
    *
@@ -28,7 +30,14 @@ export interface ArtifactStore {
   /** Removes an artifact; one that is not there is fine. */
   remove(kind: string, key: string): Promise<void>;
   /** Removes the artifacts of a kind that were used longest ago, beyond `most`. They are built again when they are asked for. */
-  trim(kind: string, most: number): Promise<void>;
+  trim(kind: string, most: number, options?: TrimOptions): Promise<void>;
+}
+
+export interface TrimOptions {
+  /** What was used later stays; ms since 1970. */
+  readonly usedBefore?: number;
+  /** Whether the artifact with a key stays all the same. */
+  readonly isKept?: (key: string) => boolean;
 }
 
 /** An artifact store in `directory`, which may be shared by any number of processes of this machine. */
@@ -53,6 +62,10 @@ export function createArtifactStore(
     find: async (kind, key) => {
       const path = join(directory, kind, key);
       return (await exists(path)) ? path : undefined;
+    },
+    use: async (kind, key) => {
+      const path = join(directory, kind, key);
+      return (await touch(path, clock)) ? path : undefined;
     },
     buildOnce: async (kind, key, build, signal) => {
       const parent = join(directory, kind);
@@ -81,14 +94,15 @@ export function createArtifactStore(
     },
     list,
     remove,
-    trim: async (kind, most) => {
+    trim: async (kind, most, { usedBefore = Infinity, isKept = () => false } = {}) => {
       const artifacts: { readonly key: string; readonly usedAt: number }[] = [];
       for (const key of await list(kind)) {
         const usedAt = await stat(join(directory, kind, key)).then(({ mtimeMs }) => mtimeMs, absent);
         if (usedAt !== undefined) artifacts.push({ key, usedAt });
       }
       artifacts.sort((a, b) => b.usedAt - a.usedAt);
-      for (const { key } of artifacts.slice(most)) await remove(kind, key);
+      for (const { key, usedAt } of artifacts.slice(most))
+        if (usedAt < usedBefore && !isKept(key)) await remove(kind, key);
     },
   };
 }

@@ -69,7 +69,7 @@ export async function buildBootArtifacts(
   const { store, progress, edition, sources } = options;
   // It changes how the kernel is started, not the image.
   const { randomizeAddresses = false, ...recipe } = options.recipe;
-  const kernel = options.kernel ?? (await debianKernel(options, signal));
+  const kernel = await guestKernel(options, signal);
   const initramfs = await initramfsOf(kernel, options, signal);
   const rootfsKey = rootfsKeyOf(options.recipe, kernel, edition);
   const rootfs = await store.buildOnce(
@@ -95,6 +95,14 @@ export async function buildBootArtifacts(
     hash: contentHash(basename(initramfs), rootfsKey, randomizeAddresses),
     versions: { kernel: kernel.release },
   };
+}
+
+/** The kernel of an edition: downloaded and unpacked when that was not done yet. */
+export async function guestKernel(
+  options: Pick<BootArtifactsOptions, "store" | "kernel" | "edition" | "aptOptions" | "progress">,
+  signal: AbortSignal,
+): Promise<GuestKernel> {
+  return options.kernel ?? (await debianKernel(options, signal));
 }
 
 /**
@@ -217,7 +225,12 @@ function contentHash(initramfsKey: string, rootfsKey: string, randomizeAddresses
 
 /** The kernel is looked up once for an edition and then kept: a newer package does not throw every frozen template away by itself. */
 async function debianKernel(
-  { store, progress, edition, aptOptions }: BootArtifactsOptions,
+  {
+    store,
+    progress,
+    edition,
+    aptOptions,
+  }: Pick<BootArtifactsOptions, "store" | "edition" | "aptOptions" | "progress">,
   signal: AbortSignal,
 ): Promise<GuestKernel> {
   const directory = await store.buildOnce(

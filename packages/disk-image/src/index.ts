@@ -1,6 +1,6 @@
 export { createArtifactStore } from "./artifact-store.ts";
-export type { ArtifactStore } from "./artifact-store.ts";
-export { buildBootArtifacts, findBootArtifacts, findBootKernel } from "./boot-artifacts.ts";
+export type { ArtifactStore, TrimOptions } from "./artifact-store.ts";
+export { buildBootArtifacts, findBootArtifacts, findBootKernel, guestKernel } from "./boot-artifacts.ts";
 export type { BootArtifactsOptions, BootFiles, GuestKernel } from "./boot-artifacts.ts";
 export { findAbandonedBuilds, isAbandonedBuild, removeAbandonedBuild } from "./abandoned-builds.ts";
 export { flattenChain, readChain, rebaseOverlay } from "./chain.ts";
@@ -8,6 +8,8 @@ export type { ChainLink } from "./chain.ts";
 export { hostSources } from "./debian-sources.ts";
 export { downloadPackage } from "./debian-package.ts";
 export { debianKernelVersion } from "./debian-kernel.ts";
+export { ImageDisks } from "./image-disks.ts";
+export type { BuildImageDisk, ImageDisk, ImageTree } from "./image-disks.ts";
 export { ImageEditions, removeRetired } from "./image-editions.ts";
 export type { EditionRecord, RetiredArtifacts } from "./image-editions.ts";
 export { comparePackages, readPackages } from "./package-changes.ts";

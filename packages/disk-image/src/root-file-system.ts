@@ -1,7 +1,7 @@
-import { chmod, cp, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { cp, mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
-import { WrennError } from "@wrenn/core";
 import { runCommand } from "@wrenn/system";
+import { makeExt4 } from "./ext4.ts";
 import { checkFreeSpace } from "./free-space.ts";
 import { hostProxies, hostSources } from "./debian-sources.ts";
 import type { ImageRecipe } from "./recipe.ts";
@@ -9,8 +9,6 @@ import { removeBuild } from "./remove-build.ts";
 
 /** Building needs room for the packages, the tree and the image at the same time. */
 const NEEDED_BYTES = 2 * 2 ** 30;
-/** Names the file system; the same in every image, so that images of one recipe are alike. */
-const FILE_SYSTEM_UUID = "57524e4e-0000-4000-8000-000000000001";
 
 /** Takes a fraction from 0 to 1 as the build goes on. */
 export type OnFraction = (fraction: number) => void;
@@ -44,7 +42,7 @@ export async function buildRootFileSystem(
     await bootstrap(recipe, tree, { scratch, sources: lines }, onFraction, signal);
     await customise(recipe, tree, signal);
     if (modules !== undefined) await installModules(modules, tree, signal);
-    await makeFileSystem(recipe, tree, image, signal);
+    await makeExt4(tree, image, { sizeMib: recipe.diskMib }, signal);
     onFraction(1);
   } finally {
     await removeBuild(tree);
@@ -132,38 +130,4 @@ async function installModules(modules: string, tree: string, signal: AbortSignal
   await runCommand(["chown", "--recursive", "0:0", target], { signal });
   for (const release of await readdir(modules))
     await runCommand(["chroot", tree, "/sbin/depmod", release], { signal, env: buildEnvironment() });
-}
-
-async function makeFileSystem(
-  recipe: ImageRecipe,
-  tree: string,
-  image: string,
-  signal: AbortSignal,
-): Promise<void> {
-  await runCommand(
-    [
-      "mkfs.ext4",
-      "-q",
-      "-d",
-      tree,
-      "-U",
-      FILE_SYSTEM_UUID,
-      "-m",
-      "0",
-      "-O",
-      "^has_journal",
-      "-E",
-      `lazy_itable_init=1,hash_seed=${FILE_SYSTEM_UUID}`,
-      image,
-      `${recipe.diskMib}M`,
-    ],
-    { signal },
-  );
-  await chmod(image, 0o644);
-  if ((await stat(image)).size !== recipe.diskMib * 2 ** 20) {
-    throw new WrennError("operation_failed", {
-      operation: "making the file system",
-      problem: "the image has the wrong size",
-    });
-  }
 }

@@ -183,6 +183,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
         deps.logger.info("template.shape_removed", { template: template.name, ...template.shape });
       },
     );
+    await deps.images.trim(new Set(used.map(({ name }) => name)));
   };
 
   const endAll = async (end: CapsulesAtEnd): Promise<void> => {
@@ -253,6 +254,8 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       await registry.collectLayers();
       await removeUnusedTemplates();
     },
+    importImage: (request, signal) => deps.images.import(request, withClosing(signal)),
+    importProgress: async (id) => deps.images.progress(id),
     setNetwork: (id, network, signal) => settings(id, { network }, signal),
     changeSettings: settings,
     networkDecisions: async (id, signal) =>
@@ -301,7 +304,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
         await Promise.all([pool.close(), parked.close()]);
         await endAll(end);
       } finally {
-        await registry.settled();
+        await Promise.all([registry.settled(), deps.images.settled()]);
         await deps.machines.slots.close();
       }
     },

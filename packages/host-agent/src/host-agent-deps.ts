@@ -3,6 +3,7 @@ import type { HostFacts } from "@wrenn/protocol";
 import type { Disks } from "./disks/disks.ts";
 import type { measureStorage } from "./disks/storage-report.ts";
 import type { readRunDelays } from "./health/run-delay.ts";
+import type { ImageImports } from "./images/image-imports.ts";
 import type { HostMachines } from "./machines/machines.ts";
 import type { Memory } from "./memory/memory.ts";
 import type { MomentCache } from "./moments/moment-cache.ts";
@@ -20,6 +21,7 @@ export interface HostAgentDeps {
   readonly memory: Memory;
   readonly templates: Templates;
   readonly moments: MomentCache;
+  readonly images: ImageImports;
   /** Connections from outside to ports of capsules, for as long as the edge of this host knows them. */
   readonly connections: PortConnections;
   readonly host: Host;

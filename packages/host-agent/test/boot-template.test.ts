@@ -64,7 +64,7 @@ class TemplateCache {
           return directory;
         },
       },
-      { name: "minimal", defaultShape: SHAPE, diskMib: 100 },
+      { name: "minimal", defaultShape: SHAPE, diskMib: 100, ownPrograms: true },
     );
     return await recipe.freeze(SHAPE, signal);
   }

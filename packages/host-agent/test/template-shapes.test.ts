@@ -44,7 +44,9 @@ async function freeze(shape: Shape): Promise<FrozenTemplate> {
 test("sizes that users ask for one after the other leave a bounded number of frozen templates", async () => {
   const most = 4;
   const shape = (memoryMib: number): Shape => ({ vcpus: 1, memoryMib });
-  const store = createTemplateStore([{ name: "minimal", defaultShape: shape(512), freeze }], undefined, most);
+  const store = createTemplateStore([{ name: "minimal", defaultShape: shape(512), freeze }], undefined, {
+    mostShapes: most,
+  });
   const used = await store.frozen("minimal", shape(128), signal);
   const isUsed = ({ hash }: FrozenTemplate): boolean => hash === used.hash;
   for (let memoryMib = 200; memoryMib < 230; memoryMib++) {
@@ -64,7 +66,9 @@ test("sizes that users ask for one after the other leave a bounded number of fro
 
 test("a size that a create has taken keeps its files; one that is asked for during its removal is frozen again", async () => {
   const shape = (memoryMib: number): Shape => ({ vcpus: 3, memoryMib });
-  const store = createTemplateStore([{ name: "minimal", defaultShape: shape(512), freeze }], undefined, 1);
+  const store = createTemplateStore([{ name: "minimal", defaultShape: shape(512), freeze }], undefined, {
+    mostShapes: 1,
+  });
   const held = new Set<FrozenTemplate>();
   const isUsed = (template: FrozenTemplate): boolean => held.has(template);
   const remove = (template: FrozenTemplate): Promise<void> => bases.remove(template, () => [...held]);

@@ -20,16 +20,19 @@ export const requirements: readonly Requirement[] = [
   { name: "make", reason: "drives their build" },
   { name: "binutils", reason: "links them and takes packages apart (ar)" },
   { name: "e2fsprogs", reason: "makes ext4 file systems" },
+  { name: "kmod", reason: "indexes the kernel modules of guests whose image cannot (depmod)" },
   { name: "lz4", reason: "packs the guest's kernel and initramfs" },
 ];
 
 /** What the tests need besides: they fuzz the native parsers and speak to the server as other programs do. */
 export const testRequirements: readonly Requirement[] = [
+  { name: "busybox-static", reason: "programs of images without a C library" },
   { name: "chromium-headless-shell", reason: "a browser that opens ports of capsules", only: "debian" },
   { name: "clang", reason: "builds the fuzz targets" },
   { name: "libclang-rt-14-dev", reason: "libFuzzer and the sanitizers that clang links in" },
   { name: "cpio", reason: "reads back the archives that we write" },
   { name: "curl", reason: "a client of the API, of ports and of TLS" },
+  { name: "musl-tools", reason: "builds programs of images with another C library" },
   {
     name: "postgresql",
     reason: "tests of the control plane run on it, and some on the embedded one as well",

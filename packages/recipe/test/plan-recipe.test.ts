@@ -246,11 +246,14 @@ test("invalid values are all rejected with their positions", () => {
     ],
   );
   assert.deepEqual(
-    ["FROM a@sha256:x", "FROM A B C", "FROM $X"].map((text) => problemsIn(() => planOf(text))[0]),
+    ["FROM a@sha256:x", "FROM 'a b'", "FROM A B C", "FROM $X"].map(
+      (text) => problemsIn(() => planOf(text))[0],
+    ),
     [
-      "recipe:1:6: digests are not supported in FROM",
+      undefined,
+      "recipe:1:9: FROM has too many arguments",
       "recipe:1:8: FROM has too many arguments",
-      'recipe:1:6: "" is not the name of a template',
+      'recipe:1:6: "" names neither a template nor an image',
     ],
   );
 });

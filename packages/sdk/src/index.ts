@@ -92,6 +92,7 @@ export type {
   BuildContextProblem,
   BuildOptions,
   BuildSources,
+  RegistryCredentials,
   TemplateBuildOptions,
 } from "./templates/build-options.ts";
 export type { BuildLogOptions, Builds } from "./templates/builds.ts";

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { RegistryCredentials } from "@wrenn/sdk";
 import { ClientError } from "../errors/client-error.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -97,6 +98,23 @@ async function readSecret(id: string, path: string, signal: AbortSignal): Promis
       { cause: error },
     );
   }
+}
+
+const PASSWORD = "WRENN_REGISTRY_PASSWORD";
+
+/** The login of `--registry-user`, whose password is not in the list of processes. @throws ClientError `usage`. */
+export function registryLogin(
+  username: string | undefined,
+  env: Environment,
+): RegistryCredentials | undefined {
+  if (username === undefined) return undefined;
+  const password = env[PASSWORD];
+  if (username === "" || password === undefined || password === "")
+    throw usage(
+      username === "" ? "--registry-user is empty" : `--registry-user ${username}: ${PASSWORD} is not set`,
+      `Put the password, or a token, into the environment as ${PASSWORD}.`,
+    );
+  return { username, password };
 }
 
 function usage(message: string, remedy: string): ClientError {

@@ -52,10 +52,20 @@ export async function readRecipe(
   const name = path ?? "recipe";
   const parsed = parse(text, name, output);
   requireDirectory(parsed, directory);
+  return localRecipe(text, path, parsed);
+}
+
+/** The recipe of one line that starts from an image. @throws ClientError `recipe_invalid` for what FROM cannot name. */
+export function recipeOfImage(reference: string, output: Output): LocalRecipe {
+  const text = `FROM ${reference}\n`;
+  return localRecipe(text, undefined, parse(text, "recipe", output));
+}
+
+function localRecipe(text: string, path: string | undefined, parsed: ParsedRecipe): LocalRecipe {
   const instructions = parsed.instructions.filter(({ kind }) => kind !== "FROM" && kind !== "ARG");
   return {
     text,
-    file: name,
+    file: path ?? "recipe",
     path,
     steps: instructions.map(({ range }) => range.start),
     hasFrom: parsed.instructions.some(({ kind }) => kind === "FROM"),

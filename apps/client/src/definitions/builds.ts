@@ -1,9 +1,34 @@
+import type { Command, Option } from "commander";
 import { count, mebibytes, texts } from "../options/parse.ts";
 import type { BuildVerbOptions } from "../verbs/build.ts";
+import type { ImportVerbOptions } from "../verbs/template-import.ts";
 import { act, choice, dataCommand } from "./define.ts";
 import type { Program } from "./define.ts";
 
 const PROGRESS: readonly BuildVerbOptions["progress"][] = ["auto", "plain", "quiet"];
+
+const REGISTRY_USER = [
+  "--registry-user <name>",
+  "user of the registry of the image in FROM; the password is WRENN_REGISTRY_PASSWORD",
+] as const;
+const VCPUS = ["--vcpus <count>", "virtual CPUs", count] as const;
+const MEMORY = ["-m, --memory <size>", "memory, such as 512M or 2G", mebibytes] as const;
+const DETACH = ["-d, --detach", "print the id of the build and do not wait"] as const;
+
+/** `wrenn template import`. @param template - the group that it belongs to. */
+export function defineImport(program: Program, template: Command): void {
+  const command = dataCommand(template, "import", "make a template of the image of a registry")
+    .argument("<image>", "registry/repository:tag; the registry of the host's settings without one")
+    .option("-t, --tag <name>", "name or name:tag of the template (default: as the image is called)")
+    .option(...REGISTRY_USER)
+    .option(...VCPUS)
+    .option(...MEMORY)
+    .addOption(progress())
+    .option(...DETACH);
+  act<[string, ImportVerbOptions]>(program, command, async (...all) =>
+    (await import("../verbs/template-import.ts")).importImage(...all),
+  );
+}
 
 /** `wrenn build`. */
 export function defineBuilds(program: Program): void {
@@ -28,6 +53,7 @@ export function defineBuilds(program: Program): void {
       "for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE; repeatable",
       texts,
     )
+    .option(...REGISTRY_USER)
     .option("--no-cache", "take nothing from earlier builds")
     .option("--from-step <number>", "perform this step and those behind it again", count)
     .option("--from <template>", "template to begin with, for a recipe without FROM (default: minimal)")
@@ -35,22 +61,24 @@ export function defineBuilds(program: Program): void {
       "--healthcheck <command>",
       "the template is ready when this succeeds; it then has memory. Replaces HEALTHCHECK",
     )
-    .option("--vcpus <count>", "virtual CPUs", count)
-    .option("-m, --memory <size>", "memory, such as 512M or 2G", mebibytes)
+    .option(...VCPUS)
+    .option(...MEMORY)
     .option(
       "--strict",
       "fail when the directory has links to nowhere or outside, or files that cannot be read",
     )
-    .addOption(
-      choice(
-        "--progress <kind>",
-        "auto: live on a terminal; plain: line by line; quiet: none",
-        PROGRESS,
-        "auto",
-      ),
-    )
-    .option("-d, --detach", "print the id of the build and do not wait");
+    .addOption(progress())
+    .option(...DETACH);
   act<[string | undefined, BuildVerbOptions]>(program, build, async (...all) =>
     (await import("../verbs/build.ts")).build(...all),
+  );
+}
+
+function progress(): Option {
+  return choice(
+    "--progress <kind>",
+    "auto: live on a terminal; plain: line by line; quiet: none",
+    PROGRESS,
+    "auto",
   );
 }

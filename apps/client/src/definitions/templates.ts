@@ -1,5 +1,6 @@
 import type { SnapshotVerbOptions } from "../verbs/snapshot.ts";
 import { count } from "../options/parse.ts";
+import { defineImport } from "./builds.ts";
 import { act, CAPSULE, choice, dataCommand, group } from "./define.ts";
 import type { Program } from "./define.ts";
 
@@ -29,6 +30,7 @@ export function defineTemplates(program: Program): void {
   act<[string]>(program, inspect, async (context, name) =>
     (await import("../verbs/template-inspect.ts")).inspect(context, name),
   );
+  defineImport(program, template);
   const tag = dataCommand(template, "tag", "give a tag to a version, or take it away")
     .argument("<template>", "name")
     .argument("<tag>", "word after the colon of name:tag")

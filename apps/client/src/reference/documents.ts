@@ -136,7 +136,7 @@ export const build: FieldsOf<Build> = {
   droppedLines: ["number", "lines of output beyond the limit"],
   durations: [
     "object?",
-    "milliseconds of the work behind the steps: `settleMs`, `freezeMs`, `smokeTestMs`, as far as they are known",
+    "milliseconds of the work besides the steps: `importMs`, `settleMs`, `freezeMs`, `smokeTestMs`, as far as they are known",
   ],
   error: ["string?", "why it failed"],
   reason: ["string?", "entry of the error catalogue"],

@@ -75,6 +75,13 @@ export const verbReference: Readonly<Record<string, VerbReference>> = {
     examples: ["wrenn template inspect web"],
     json: object("InspectedTemplate", documents.inspectedTemplate),
   },
+  "template import": {
+    examples: [
+      "wrenn template import python:3.12 -t py",
+      "WRENN_REGISTRY_PASSWORD=$TOKEN wrenn template import registry.example.com/team/app:v1 --registry-user reader",
+    ],
+    json: object("Build", build),
+  },
   "template tag": {
     examples: ["wrenn template tag web stable --version 2", "wrenn template tag web stable --remove"],
     json: object("TemplateTag", {

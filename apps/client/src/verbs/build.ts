@@ -1,7 +1,7 @@
 import { isWrennError } from "@wrenn/sdk";
 import type { Build, BuildContextProblem, BuildLogLine, BuildOptions, BuildStep, Wrenn } from "@wrenn/sdk";
 import type { RecipeProblem } from "@wrenn/recipe";
-import { buildArgs, buildSecrets } from "../builds/build-inputs.ts";
+import { buildArgs, buildSecrets, registryLogin } from "../builds/build-inputs.ts";
 import { titleOf } from "../builds/build-tasks.ts";
 import { LiveView, PlainView, quietView } from "../builds/build-view.ts";
 import type { BuildView } from "../builds/build-view.ts";
@@ -20,6 +20,8 @@ export interface BuildVerbOptions {
   readonly file?: string;
   readonly buildArg?: readonly string[];
   readonly secret?: readonly string[];
+  /** Name of the user of the registry; the password is in the environment. */
+  readonly registryUser?: string;
   /** False: nothing is taken from earlier builds. */
   readonly cache: boolean;
   readonly fromStep?: number;
@@ -49,7 +51,6 @@ export async function build(
   directory: string | undefined,
   options: BuildVerbOptions,
 ): Promise<void> {
-  const { terminal, output, signal } = context;
   const { tag: name } = options;
   if (name === undefined)
     throw new ClientError(
@@ -59,6 +60,24 @@ export async function build(
       "Write wrenn build -t NAME DIRECTORY.",
     );
   const recipe = await readRecipe(context, { file: options.file, directory });
+  await buildRecipe(context, { name, recipe, directory }, options);
+}
+
+/** What is built. */
+export interface BuiltRecipe {
+  /** `name` or `name:tag` of the template. */
+  readonly name: string;
+  readonly recipe: LocalRecipe;
+  readonly directory?: string | undefined;
+}
+
+/** Builds a template from a recipe that was read. Shows and prints the same as {@link build}. */
+export async function buildRecipe(
+  context: Context,
+  { name, recipe, directory }: BuiltRecipe,
+  options: BuildVerbOptions,
+): Promise<void> {
+  const { terminal, output, signal } = context;
   requirePossible(recipe, options);
   const args = buildArgs(options.buildArg ?? [], terminal.env);
   requireDeclared(recipe, args);
@@ -78,6 +97,7 @@ export async function build(
     },
     args: nonEmpty(args),
     secrets: nonEmpty(await buildSecrets(options.secret ?? [], terminal.env, signal)),
+    registryLogin: registryLogin(options.registryUser, terminal.env),
     noCache: options.cache ? undefined : true,
     fromStep: options.fromStep,
     baseTemplate: options.from,

@@ -89,8 +89,9 @@ function render(template: InspectedTemplate, now: number): string {
 }
 
 function renderSteps(version: number, { id, steps, durations = {} }: Build): string {
-  const { settleMs, freezeMs, smokeTestMs } = durations;
+  const { importMs, settleMs, freezeMs, smokeTestMs } = durations;
   const work = [
+    ["import", importMs],
     ["settle", settleMs],
     ["freeze", freezeMs],
     ["start twice", smokeTestMs],

@@ -51,10 +51,12 @@ export class ScriptedBuilds implements AsyncDisposable {
     {
       json = false,
       input = "",
+      env: more = {},
       onError,
     }: {
       readonly json?: boolean;
       readonly input?: string;
+      readonly env?: Readonly<Record<string, string>>;
       readonly onError?: (text: string, context: Context) => void;
     } = {},
   ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
@@ -72,6 +74,7 @@ export class ScriptedBuilds implements AsyncDisposable {
       WRENN_API_KEY: "wrn_secret",
       TOKEN: "hush",
       XDG_CONFIG_HOME: "/nonexistent",
+      ...more,
     };
     const terminal = { env, stdin, stdout, stderr } as unknown as Terminal;
     const setup = { findLocal: async () => await Promise.resolve(undefined) };

@@ -23,6 +23,8 @@ import { readPathPorts } from "./path-ports.ts";
 import type { PathPorts } from "./path-ports.ts";
 import { readHostNetworks } from "./host-networks.ts";
 import { readCapsuleBuffer, readExecOutput, readWorkLimits } from "./work-limits.ts";
+import { readRegistries } from "./registries.ts";
+import type { RegistryConfig } from "./registries.ts";
 import { readRates } from "./request-rates.ts";
 import { readRetention } from "./retention.ts";
 import { readTemplateRefresh } from "./template-refresh.ts";
@@ -52,6 +54,8 @@ export interface ServerConfig {
   readonly databaseUrl: string | undefined;
   /** DNS servers that capsules' names are looked up at, `ADDRESS` or `ADDRESS:PORT`; the host's own without. */
   readonly resolvers?: readonly string[] | undefined;
+  /** Registries of images; default: Docker Hub without credentials, and others on the public internet. */
+  readonly registries?: RegistryConfig;
   /** Private, connected and published networks that the policies of capsules may open; default: empty. */
   readonly reachableNetworks?: readonly string[];
   /** What machines run on; default: KVM where it runs guest code natively. */
@@ -154,6 +158,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
     networkLimits: readNetworkLimits(env),
     connectionLimits: readConnectionLimits(env),
     reachableNetworks: readReachableNetworks(env),
+    registries: readRegistries(env),
     ...defined({ hostNetworks: readHostNetworks(env["WRENN_HOST_NETWORKS"]) }),
     overcommit: {
       memory: parseCount("WRENN_MEMORY_OVERCOMMIT", env["WRENN_MEMORY_OVERCOMMIT"] ?? "8", 1000),

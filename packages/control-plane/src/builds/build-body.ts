@@ -66,6 +66,15 @@ export const BuildBody = Type.Object(
         { maxProperties: 32, description: "Values for RUN --mount=type=secret, by their ids" },
       ),
     ),
+    registry_login: Type.Optional(
+      Type.Object(
+        {
+          username: Type.String({ minLength: 1, maxLength: 1024, pattern: TEXT }),
+          password: Type.String({ minLength: 1, maxLength: 65_536, pattern: TEXT }),
+        },
+        { description: "For the registry of the image that FROM names, before what the host has for it" },
+      ),
+    ),
     no_cache: Type.Optional(Type.Boolean({ description: "Performs every step" })),
     from_step: Type.Optional(
       Type.Integer({ minimum: 1, maximum: MAX_STEP, description: "Performs this step and those behind it" }),
@@ -109,6 +118,7 @@ export function requestOf(body: Static<typeof BuildBody>): BuildRequest {
             ]),
           ),
     secrets: body.secrets ?? {},
+    login: body.registry_login,
     repeatFrom: body.no_cache === true ? 1 : body.from_step,
     healthcheck: body.healthcheck ?? "",
     vcpus: body.vcpus ?? DEFAULT_VCPUS,
@@ -122,7 +132,7 @@ function recipeOf(body: Static<typeof BuildBody>): BuildRecipe {
     if (recipe !== undefined) throw onlyOne("recipe", "stands beside recipe_text");
     return { form: "text", text, file, args };
   }
-  for (const field of ["recipe_file", "args", "sources", "secrets"] as const)
+  for (const field of ["recipe_file", "args", "sources", "secrets", "registry_login"] as const)
     if (body[field] !== undefined) throw onlyOne(field, "belongs to recipe_text");
   if (recipe === undefined) throw onlyOne("recipe", "is missing: a build has a recipe or a recipe_text");
   return { form: "lines", lines: recipe, skipPrePost: body.skip_pre_post ?? false };

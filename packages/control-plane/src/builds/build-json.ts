@@ -20,7 +20,7 @@ const Step = Type.Object({
 export const Build = Type.Object({
   id: Type.String({ description: "`bld-` and 25 characters" }),
   name: Type.String({ description: "`name` or `name:tag` of the template" }),
-  base_template: Type.String(),
+  base_template: Type.String({ description: "A template, or the image of a registry" }),
   recipe: Type.Array(Type.String(), { description: "One instruction each, as written" }),
   recipe_text: Type.Optional(Type.String({ description: "Of a build from a text" })),
   healthcheck: Type.Optional(Type.String()),
@@ -38,11 +38,12 @@ export const Build = Type.Object({
   }),
   durations: Type.Object(
     {
+      import_ms: Type.Optional(Type.Integer({ description: "Until the image of FROM was there" })),
       settle_ms: Type.Optional(Type.Integer({ description: "Until the health check succeeded" })),
       freeze_ms: Type.Optional(Type.Integer({ description: "Storing the template" })),
       smoke_test_ms: Type.Optional(Type.Integer({ description: "Starting capsules of the template" })),
     },
-    { description: "What the build did behind its steps, as far as it has done it" },
+    { description: "What the build did besides its steps, as far as it has done it" },
   ),
   error: Type.Optional(Type.String()),
   reason: Type.Optional(Type.String({ description: "Entry of the error catalogue" })),

@@ -3,7 +3,7 @@ import { buildLogQueries, buildQueries } from "@wrenn/database";
 import type { BuildDurations, BuildLine, BuildProgress, BuildStep, Database, LineEnd } from "@wrenn/database";
 import { KeptLines, StepOutput } from "./kept-lines.ts";
 import { SecretMask } from "./secret-mask.ts";
-import type { BuildReport, FinalPhase, ReportedStep, StepEnd } from "./template-builder.ts";
+import type { BuildReport, OwnPhase, ReportedStep, StepEnd } from "./template-builder.ts";
 
 /** Of the log of one build its first and its last lines are kept, so many of each. */
 const KEPT = { lines: 10_000, chars: 1 << 20 };
@@ -22,10 +22,11 @@ const streams = ["stdout", "stderr"] as const;
 
 /** Of each phase what it is called in the log, and in the durations of a build. */
 const phases = {
+  import: { text: "importing the image", field: "import_ms" },
   settle: { text: "settling", field: "settle_ms" },
   freeze: { text: "freezing", field: "freeze_ms" },
   "smoke test": { text: "testing", field: "smoke_test_ms" },
-} as const satisfies Readonly<Record<FinalPhase, { text: string; field: keyof BuildDurations }>>;
+} as const satisfies Readonly<Record<OwnPhase, { text: string; field: keyof BuildDurations }>>;
 
 export interface BuildRecorderDeps {
   readonly database: Database;
@@ -61,7 +62,7 @@ export class BuildRecorder implements BuildReport {
   readonly #mask: SecretMask;
   readonly #masked;
   #step: CurrentStep | undefined;
-  #phase: { readonly name: FinalPhase; readonly startedAt: number } | undefined;
+  #phase: { readonly name: OwnPhase; readonly startedAt: number } | undefined;
   #durations: BuildDurations = {};
   /** Begun lines of the current step. */
   readonly #begun = { stdout: "", stderr: "" };
@@ -120,7 +121,7 @@ export class BuildRecorder implements BuildReport {
     await this.#flush({ step: step.step, phase, cmd, stdout, stderr, exit: exit ?? null, ...ended });
   }
 
-  async phaseStarted(name: FinalPhase): Promise<void> {
+  async phaseStarted(name: OwnPhase): Promise<void> {
     this.#deps.signal.throwIfAborted();
     this.#phase = { name, startedAt: this.#deps.clock.monotonic() };
     this.#add("system", phases[name].text);

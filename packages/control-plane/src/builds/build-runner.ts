@@ -6,15 +6,24 @@ import type { SealedJson } from "../secrets/sealed-json.ts";
 import { requireStorage } from "../teams/quotas.ts";
 import { templateNameOf } from "../templates/template-name.ts";
 import type { TemplatesService } from "../templates/templates.ts";
+import { configOf, ImportLines } from "./base-images.ts";
+import type { BaseImage, BaseImages } from "./base-images.ts";
 import type { BuildArchives } from "./build-archives.ts";
 import type { BuildCapsules } from "./build-capsules.ts";
 import { BuildRecorder } from "./build-recorder.ts";
-import { planBuild } from "./recipe.ts";
+import { inPhase } from "./in-phase.ts";
+import { GUEST_ENVIRONMENT, planBuild } from "./recipe.ts";
 import { requestedRecipe } from "./stored-recipe.ts";
-import type { BuildSecrets } from "./stored-recipe.ts";
+import type { SealedBuild } from "./stored-recipe.ts";
 import { maskSecrets } from "./secret-mask.ts";
 import { StepFailed } from "./template-builder.ts";
-import type { BuildJob, BuiltTemplate, FoundVersion, TemplateBuilder } from "./template-builder.ts";
+import type {
+  BuildJob,
+  BuildReport,
+  BuiltTemplate,
+  FoundVersion,
+  TemplateBuilder,
+} from "./template-builder.ts";
 
 /** Builds that one control plane runs at a time. */
 const WORKERS = 2;
@@ -43,12 +52,15 @@ export interface BuildRunnerDeps {
   readonly archives: BuildArchives;
   readonly builder: TemplateBuilder;
   readonly capsules: Pick<BuildCapsules, "remove">;
+  readonly images: BaseImages;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly sealed: SealedJson<BuildSecrets>;
+  readonly sealed: SealedJson<SealedBuild>;
   /** UUID of this control plane. */
   readonly instanceId: string;
 }
+
+type StoredRequest = ReturnType<typeof requestedRecipe>;
 
 /** A build that is over for this control plane: its row says how it ended. */
 class BuildLost extends Error {
@@ -187,10 +199,10 @@ export class BuildRunner {
   }
 
   async #build(row: BuildRow, abort: AbortController): Promise<void> {
-    const { database, templates, builder, clock, instanceId } = this.#deps;
+    const { database, templates, builder, clock, instanceId, sealed } = this.#deps;
     const { signal } = abort;
-    const job = await this.#job(row);
-    const secrets = [...job.secrets.values()];
+    const requested = requestedRecipe(row, sealed);
+    const secrets = Object.values(requested.secrets);
     let files: { readonly hostKey: string; readonly hostId: string } | undefined;
     const recorder = new BuildRecorder(
       {
@@ -212,6 +224,7 @@ export class BuildRunner {
     const finished = new AbortController();
     const looking = this.#look(recorder, abort, finished.signal);
     try {
+      const job = await this.#job(row, requested, recorder, signal);
       const built = await builder.build(job, recorder, signal);
       await recorder.finish();
       await this.#succeed(row, built);
@@ -227,21 +240,27 @@ export class BuildRunner {
     }
   }
 
-  async #job(row: BuildRow): Promise<BuildJob> {
-    const { templates, archives, sealed } = this.#deps;
-    const { recipe, sources, secrets, repeatFrom } = requestedRecipe(row, sealed);
-    const { steps, config } = planBuild(recipe);
+  async #job(
+    row: BuildRow,
+    { recipe, sources, secrets, login, repeatFrom, fromImage }: StoredRequest,
+    report: BuildReport,
+    signal: AbortSignal,
+  ): Promise<BuildJob> {
+    const { templates, archives } = this.#deps;
+    const image = fromImage ? await this.#importBase(row, login, report, signal) : undefined;
+    const { steps, config } = planBuild(recipe, image && configOf(image, GUEST_ENVIRONMENT));
     const archive = await archives.open(row.id);
     return {
       id: formatId("build", row.id),
       team: formatId("team", row.team_id),
-      base: await templates.find(row.team_id, row.base_template),
+      base: image?.base ?? (await templates.find(row.team_id, row.base_template)),
       baseName: row.base_template,
       name: templateNameOf(row),
       hostKey: hostKeyOf(row),
       steps,
       config,
-      plan: (env) => planBuild(recipe, env),
+      fromImage,
+      plan: (env) => planBuild(recipe, { env }),
       healthcheck: row.healthcheck,
       vcpus: row.vcpus,
       memoryMib: row.memory_mb,
@@ -251,6 +270,23 @@ export class BuildRunner {
       secrets: new Map(Object.entries(secrets)),
       repeatFrom,
     };
+  }
+
+  async #importBase(
+    row: BuildRow,
+    login: StoredRequest["login"],
+    report: BuildReport,
+    signal: AbortSignal,
+  ): Promise<BaseImage> {
+    const { images, clock } = this.#deps;
+    const say = async (line: string): Promise<void> => await report.output("stdout", `${line}\n`);
+    const lines = new ImportLines(say, () => clock.monotonic());
+    const request = { teamId: row.team_id, build: formatId("build", row.id), reference: row.base_template };
+    return await inPhase(report, "import", async () => {
+      const image = await images.import({ ...request, login }, (progress) => lines.add(progress), signal);
+      await say(`${row.base_template} is ${image.digest}`);
+      return image;
+    });
   }
 
   /** Name, quota and end of the build are one transaction: it succeeds with its template, or without one it does not succeed. */

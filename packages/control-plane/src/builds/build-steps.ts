@@ -1,4 +1,5 @@
 import { WrennError } from "@wrenn/core";
+import type { ErrorReason } from "@wrenn/core";
 import type { CopyAction, StepProgram } from "@wrenn/recipe";
 import type { BuildCapsule } from "./build-capsules.ts";
 import { problemWith, rootScope, runCommand, startCommand } from "./build-commands.ts";
@@ -108,18 +109,28 @@ export class BuildSteps {
     { path, owner }: Extract<PlannedStep["action"], { readonly type: "directory" }>,
   ): Promise<StepExit> {
     const { capsule, signal } = this.#deps;
-    if (await this.#own(step, "test", ["-d", path], false)) return undefined;
+    if (await this.#isDirectory(step, path)) return undefined;
     await asStep(step, capsule.files.makeDirectory(path, { user: "root", signal }));
-    await this.#own(step, "chown", ["--", ownerAsArgument(owner), path]);
+    // Images need no program for what is root's anyway.
+    if (owner !== "root") await this.#own(step, "chown", ["--", ownerAsArgument(owner), path]);
     return undefined;
+  }
+
+  async #isDirectory(step: PlannedStep, path: string): Promise<boolean> {
+    const { capsule, signal } = this.#deps;
+    const look = capsule.files
+      .stat(path, { user: "root", follow: true, signal })
+      .catch(nothingFor("path_not_found"));
+    return (await asStep(step, look))?.type === "directory";
   }
 
   /** Makes a user that is missing: with a home, a shell, no password, and sudo where there is sudo. */
   async #makeUser(step: PlannedStep, name: string): Promise<StepExit> {
     const { capsule, signal } = this.#deps;
-    if (await this.#own(step, "id", ["-u", "--", name], false)) return undefined;
+    const look = capsule.files.stat("/", { user: name, signal }).catch(nothingFor("user_not_found"));
+    if (await asStep(step, look)) return undefined;
     await this.#own(step, "useradd", ["--create-home", "--shell", "/bin/bash", "--", name]);
-    if (await this.#own(step, "test", ["-d", "/etc/sudoers.d"], false)) {
+    if (await this.#isDirectory(step, "/etc/sudoers.d")) {
       const line = bytesOf(`${name} ALL=(ALL) NOPASSWD: ALL\n`);
       await capsule.files.write(`/etc/sudoers.d/${name}`, line, { user: "root", mode: 0o440, signal });
     }
@@ -137,7 +148,7 @@ export class BuildSteps {
     }
     const sources = action.sources.map(({ pattern }) => pattern || ".");
     const { target, owner } = action;
-    const isDirectory = action.targetIsDirectory || (await this.#own(step, "test", ["-d", target], false));
+    const isDirectory = action.targetIsDirectory || (await this.#isDirectory(step, target));
     const parent = isDirectory ? target : target.slice(0, target.lastIndexOf("/")) || "/";
     await this.#own(step, "mkdir", ["-p", "--", parent]);
     await this.#own(step, "cp", ["-R", "--", ...sources, target]);
@@ -158,15 +169,14 @@ export class BuildSteps {
     return undefined;
   }
 
-  /** A command of the builder's own, as root among the files of the archive. @returns whether it succeeded, unless it `must`. */
-  async #own(step: PlannedStep, cmd: string, args: readonly string[], must = true): Promise<boolean> {
+  /** A command of the builder's own, as root among the files of the archive. @throws StepFailed unless it succeeds. */
+  async #own(step: PlannedStep, cmd: string, args: readonly string[]): Promise<void> {
     const { capsule, take, signal } = this.#deps;
     const scope = { ...rootScope, cwd: step.action.type === "copy" ? FILES : "/" };
     const run: BuildCommand = { cmd, args, scope, timeoutMs: OWN_MS };
-    const end = await asStep(step, runCommand(capsule.processes, run, must ? take : async () => {}, signal));
+    const end = await asStep(step, runCommand(capsule.processes, run, take, signal));
     const problem = problemWith(end, OWN_MS);
-    if (problem !== undefined && must) throw new StepFailed(step, problem, end.exitCode);
-    return problem === undefined;
+    if (problem !== undefined) throw new StepFailed(step, problem, end.exitCode);
   }
 }
 
@@ -185,6 +195,13 @@ async function asStep<T>(step: PlannedStep, work: Promise<T>): Promise<T> {
       throw new StepFailed(step, error.message);
     throw error;
   }
+}
+
+/** Takes one kind of error for the answer that there is nothing. */
+function nothingFor(reason: ErrorReason): (error: unknown) => undefined {
+  return (error) => {
+    if (!WrennError.is(error, reason)) throw error;
+  };
 }
 
 async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {

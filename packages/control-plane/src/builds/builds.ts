@@ -1,18 +1,19 @@
 import { formatId, parseId, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
+import { parseReference } from "@wrenn/oci";
 import { buildArchiveQueries, buildLogQueries, buildQueries, quotaQueries } from "@wrenn/database";
 import type { BuildLine, BuildRow, BuildStep, Database, QueuedTransactions } from "@wrenn/database";
 import { currentActor } from "../http/current-identity.ts";
 import type { SealedJson } from "../secrets/sealed-json.ts";
 import { requireStorage } from "../teams/quotas.ts";
-import { parseTemplateName, templateNameOf } from "../templates/template-name.ts";
+import { isTemplateReference, parseTemplateName, templateNameOf } from "../templates/template-name.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 import type { UploadedArchive } from "./build-archives.ts";
 import type { BuildRunner } from "./build-runner.ts";
 import { planBuild, readinessOf } from "./recipe.ts";
 import { requireBroughtAlong } from "./requested-build.ts";
 import { storedRecipe } from "./stored-recipe.ts";
-import type { BuildSecrets, RequestedRecipe } from "./stored-recipe.ts";
+import type { RequestedRecipe, SealedBuild } from "./stored-recipe.ts";
 
 /** Builds of a team that have ended and are kept. */
 const KEPT = 100;
@@ -45,7 +46,7 @@ export interface BuildsServiceDeps {
   readonly templates: TemplatesService;
   readonly runner: BuildRunner;
   readonly random: Random;
-  readonly sealed: SealedJson<BuildSecrets>;
+  readonly sealed: SealedJson<SealedBuild>;
 }
 
 /** Builds of templates (docs/reference/builds.md). */
@@ -60,8 +61,8 @@ export class BuildsService {
    * Puts a build into the queue.
    *
    * @param archive - the files that its recipe copies from; they belong to the build from now on.
-   * @throws WrennError `recipe_invalid`, `invalid_field` for a base beside FROM, `template_not_found` for its base, `template_name_reserved`,
-   *   `quota_exceeded`.
+   * @throws WrennError `recipe_invalid`, `invalid_field` for a base beside FROM, `template_not_found` for its base,
+   *   `template_tag_not_found`, `image_reference_invalid`, `template_name_reserved`, `quota_exceeded`.
    */
   async start(
     teamId: string,
@@ -81,10 +82,11 @@ export class BuildsService {
       throw new WrennError("invalid_field", { field: "base_template", problem: "stands beside FROM" });
     const baseTemplate = plan.base ?? request.baseTemplate ?? DEFAULT_BASE;
     const replaces = await templates.requireFree(teamId, templateNameOf({ name, tag }), true);
-    await templates.find(teamId, baseTemplate);
+    const fromImage = plan.base !== undefined && (await this.#isImage(teamId, plan.base));
+    if (!fromImage) await templates.find(teamId, baseTemplate);
     const id = random.uuid();
     const build = {
-      ...storedRecipe(id, request, sealed),
+      ...storedRecipe(id, request, fromImage, sealed),
       id,
       teamId,
       name,
@@ -111,6 +113,23 @@ export class BuildsService {
     });
     runner.poke();
     return row;
+  }
+
+  /**
+   * FROM names a template that the team can use, and otherwise an image of a registry.
+   *
+   * @throws WrennError `template_tag_not_found` for another tag of a template; `image_reference_invalid`.
+   */
+  async #isImage(teamId: string, base: string): Promise<boolean> {
+    if (isTemplateReference(base))
+      try {
+        await this.#deps.templates.find(teamId, base);
+        return false;
+      } catch (error) {
+        if (!WrennError.is(error, "template_not_found")) throw error;
+      }
+    parseReference(base);
+    return true;
   }
 
   /** @throws WrennError `invalid_id`, `build_not_found`. */

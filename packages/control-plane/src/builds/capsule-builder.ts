@@ -5,6 +5,7 @@ import { startCommandOf } from "@wrenn/recipe";
 import { problemWith, rootScope, runCommand } from "./build-commands.ts";
 import type { BuildCapsule, BuildCapsules, TemplateDefaults } from "./build-capsules.ts";
 import { BuildSteps } from "./build-steps.ts";
+import { inPhase } from "./in-phase.ts";
 import { inheritedEnvironment } from "./inherited-environment.ts";
 import { readinessOf } from "./recipe.ts";
 import type { BuildPlan, PlannedStep } from "./recipe.ts";
@@ -15,7 +16,6 @@ import type { CachedSteps } from "./step-cache.ts";
 import { StepFailed } from "./template-builder.ts";
 import type {
   BuildJob,
-  FinalPhase,
   BuildReport,
   BuiltTemplate,
   FoundVersion,
@@ -25,6 +25,8 @@ import type {
 const OWN_MS = 60_000;
 /** Capsules that are started from a new template before it gets its name. */
 const SMOKE_TESTS = 2;
+/** Exit code where there is no such program. An image may have a single program, and the guest has looked for it. */
+const NOT_FOUND = 127;
 /** Characters of a console that an error shows. */
 const CONSOLE_END = 800;
 
@@ -33,6 +35,9 @@ export interface CapsuleBuilderDeps {
   readonly clock: Clock;
   readonly logger: Logger;
 }
+
+/** What a build performs, once the environment of its base is known. */
+type KnownPlan = Pick<BuildPlan, "steps" | "config">;
 
 /** A capsule in which some steps of a build are done. */
 interface BegunBuild {
@@ -164,11 +169,10 @@ export class CapsuleBuilder implements TemplateBuilder {
       try {
         // With the user and in the directory that its capsules have.
         const test = { cmd: "true", args: [], scope: { user: "", envs: {} }, timeoutMs: OWN_MS };
-        const problem = problemWith(
-          await runCommand(capsule.processes, test, async () => {}, signal),
-          OWN_MS,
-        );
-        if (problem !== undefined) throw new Error(problem);
+        const end = await runCommand(capsule.processes, test, async () => {}, signal);
+        const problem = problemWith(end, OWN_MS);
+        const hasNone = job.fromImage && end.exitCode === NOT_FOUND;
+        if (problem !== undefined && !hasNone) throw new Error(problem);
       } catch (error) {
         console = await capsule.consoleEnd(signal).catch(() => "");
         throw error;
@@ -180,21 +184,6 @@ export class CapsuleBuilder implements TemplateBuilder {
       throw new WrennError("build_not_starting", { problem }, { cause: error });
     }
   }
-}
-
-/** Reports the work of a phase, also when it fails. */
-async function inPhase<T>(report: BuildReport, name: FinalPhase, work: () => Promise<T>): Promise<T> {
-  await report.phaseStarted(name);
-  let result: T;
-  try {
-    result = await work();
-  } catch (error) {
-    // Why the work failed says more than that the build is over.
-    await report.phaseEnded({ ok: false }).catch(() => {});
-    throw error;
-  }
-  await report.phaseEnded({ ok: true });
-  return result;
 }
 
 async function reportAsCached(steps: readonly PlannedStep[], report: BuildReport): Promise<void> {
@@ -210,10 +199,8 @@ async function performSteps(
   { capsule, done, keep }: BegunBuild,
   report: BuildReport,
   signal: AbortSignal,
-): Promise<{ readonly plan: BuildPlan; readonly steps: BuildSteps }> {
-  const printed = { cmd: "env", args: ["-0"], scope: rootScope, timeoutMs: OWN_MS };
-  const { stdout } = await runCommand(capsule.processes, printed, async () => {}, signal);
-  const plan = job.plan(inheritedEnvironment(stdout));
+): Promise<{ readonly plan: KnownPlan; readonly steps: BuildSteps }> {
+  const plan = job.fromImage ? job : await planWithEnvironment(job, capsule, signal);
   const take = async (stream: "stdout" | "stderr", text: string): Promise<void> =>
     await report.output(stream, text);
   const steps = new BuildSteps({ capsule, job, take, signal });
@@ -240,6 +227,16 @@ async function performSteps(
       signal,
     );
   return { plan, steps };
+}
+
+async function planWithEnvironment(
+  job: BuildJob,
+  { processes }: BuildCapsule,
+  signal: AbortSignal,
+): Promise<KnownPlan> {
+  const printed = { cmd: "env", args: ["-0"], scope: rootScope, timeoutMs: OWN_MS };
+  const { stdout } = await runCommand(processes, printed, async () => {}, signal);
+  return job.plan(inheritedEnvironment(stdout));
 }
 
 function hasCache({ action }: PlannedStep): boolean {

@@ -12,7 +12,7 @@ const FILE_MODE = 0o644;
 const STAGE = "/tmp/build-copy";
 
 /*
- * Brings what is in the stage to its target. Arguments: the stage, the target, whether the target is a directory in any case, whether
+ * Brings what is in the stage to its target, by what both GNU and BusyBox have. Arguments: the stage, the target, whether the target is a directory in any case, whether
  * there is one file alone, the owner, and the paths of archives in the stage that are unpacked where they are. Directories that are
  * there already keep their owner and mode, and links to directories stay links.
  */
@@ -20,6 +20,14 @@ const PLACE = `
 set -eu
 stage=$1 target=$2 directory=$3 single=$4 owner=$5
 shift 5
+replace() { cp -a --remove-destination --no-target-directory -- "$1" "$2"; }
+merge() {
+  for path in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+    [ -e "$path" ] || [ -h "$path" ] || continue
+    to=$2/\${path##*/}
+    if [ -d "$path" ] && [ ! -h "$path" ] && [ -d "$to" ]; then (merge "$path" "$to"); else replace "$path" "$to"; fi
+  done
+}
 for archive; do
   tar -xf "$stage/$archive" -C "$(dirname -- "$stage/$archive")" --no-same-owner
   rm -f -- "$stage/$archive"
@@ -27,13 +35,15 @@ done
 chown -hR -- "$owner" "$stage"
 if [ "$single" = yes ] && [ "$directory" = no ] && [ ! -d "$target" ]; then
   mkdir -p -- "$(dirname -- "$target")"
-  find "$stage" -mindepth 1 -maxdepth 1 -exec cp -a --remove-destination --no-target-directory -- {} "$target" ';'
+  for path in "$stage"/* "$stage"/.[!.]* "$stage"/..?*; do
+    if [ -e "$path" ] || [ -h "$path" ]; then replace "$path" "$target"; fi
+  done
 else
   if [ ! -d "$target" ]; then
     mkdir -p -- "$target"
     chown -- "$owner" "$target"
   fi
-  tar -cf - -C "$stage" . | tar -xpf - -C "$target" --keep-directory-symlink --no-overwrite-dir
+  merge "$stage" "$target"
 fi
 rm -rf -- "$stage"
 `;

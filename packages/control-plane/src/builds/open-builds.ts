@@ -1,5 +1,5 @@
 import { SealedJson } from "../secrets/sealed-json.ts";
-import type { BuildSecrets } from "./stored-recipe.ts";
+import type { SealedBuild } from "./stored-recipe.ts";
 import { BuildArchives } from "./build-archives.ts";
 import type { BuildArchivesDeps } from "./build-archives.ts";
 import { CapsuleBuilder } from "./capsule-builder.ts";
@@ -30,7 +30,7 @@ export async function openBuilds(
   builder: TemplateBuilder = new CapsuleBuilder(deps),
 ): Promise<Builds> {
   const archives = new BuildArchives(deps);
-  const sealed = await SealedJson.open<BuildSecrets>(deps.database, deps.random, "build-secrets");
+  const sealed = await SealedJson.open<SealedBuild>(deps.database, deps.random, "build-secrets");
   const runner = new BuildRunner({ ...deps, builder, archives, sealed });
   return { builds: new BuildsService({ ...deps, runner, sealed }), archives, runner };
 }

@@ -55,7 +55,7 @@ export interface BuildPlan {
 }
 
 /** What is known of the environment of a base before a capsule of it runs. */
-const GUEST_ENVIRONMENT: Readonly<Record<string, string>> = {
+export const GUEST_ENVIRONMENT: Readonly<Record<string, string>> = {
   LANG: "C.UTF-8",
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 };
@@ -71,14 +71,14 @@ const after: readonly string[] = [
 /**
  * The steps of a build (docs/reference/builds.md#recipes).
  *
- * @param env - what processes of the base have.
+ * @param base - what holds for capsules of the base, as far as it is known; `env` is what their processes have.
  * @throws WrennError `recipe_invalid` naming each place that is wrong.
  */
 export function planBuild(
   recipe: BuildRecipe,
-  env: Readonly<Record<string, string>> = GUEST_ENVIRONMENT,
+  base: Partial<ImageConfig> = { env: GUEST_ENVIRONMENT },
 ): BuildPlan {
-  return refusing(() => (recipe.form === "text" ? planText(recipe, env) : planLines(recipe, env)));
+  return refusing(() => (recipe.form === "text" ? planText(recipe, base) : planLines(recipe, base)));
 }
 
 /**
@@ -98,10 +98,10 @@ export function readinessOf(
 
 function planText(
   { text, file, args }: Extract<BuildRecipe, { readonly form: "text" }>,
-  env: Readonly<Record<string, string>>,
+  base: Partial<ImageConfig>,
 ): BuildPlan {
   const parsed = parseRecipe(text, { file });
-  const plan = planRecipe(parsed, { args, base: { env } });
+  const plan = planRecipe(parsed, { args, base });
   const [unused] = plan.unusedArgs;
   if (unused !== undefined)
     throw new WrennError("recipe_invalid", {
@@ -118,11 +118,11 @@ function planText(
 
 function planLines(
   { lines, skipPrePost }: Extract<BuildRecipe, { readonly form: "lines" }>,
-  env: Readonly<Record<string, string>>,
+  base: Partial<ImageConfig>,
 ): BuildPlan {
   const around = (phase: BuildPhase, instructions: readonly string[]): Around => {
-    if (skipPrePost) return { steps: [], config: { env } };
-    const { steps, config } = planRecipe(parseRecipeLines(instructions), { base: { env } });
+    if (skipPrePost) return { steps: [], config: base };
+    const { steps, config } = planRecipe(parseRecipeLines(instructions), { base });
     return { steps: steps.map((step) => stepOf(phase, step)), config };
   };
   const first = around("pre-build", before);

@@ -1,4 +1,5 @@
 import type { BuildRow, NewBuild, RecipeOptions } from "@wrenn/database";
+import type { RegistryLogin } from "@wrenn/protocol";
 import type { SealedJson } from "../secrets/sealed-json.ts";
 import type { BuildRecipe } from "./recipe.ts";
 import type { PackedSource } from "./requested-build.ts";
@@ -6,12 +7,20 @@ import type { PackedSource } from "./requested-build.ts";
 /** Values of a build's secrets by their ids. */
 export type BuildSecrets = Readonly<Record<string, string>>;
 
+/** What of a build is stored sealed. */
+export interface SealedBuild {
+  readonly values: BuildSecrets;
+  readonly login?: RegistryLogin | undefined;
+}
+
 /** What a build performs, with what it needs beside its archive. */
 export interface RequestedRecipe {
   readonly recipe: BuildRecipe;
   /** What of the archive is for which step; undefined where the instructions name its files. */
   readonly sources: ReadonlyMap<number, PackedSource> | undefined;
   readonly secrets: BuildSecrets;
+  /** How the registry of its image knows the build; undefined: as the host is known to it. */
+  readonly login: RegistryLogin | undefined;
   /** This step and those behind it are performed, also when they have been before. */
   readonly repeatFrom: number | undefined;
 }
@@ -21,26 +30,33 @@ export type StoredRecipe = Pick<NewBuild, "recipeText" | "recipeOptions" | "skip
 /** As the row of a build has it. @param id - UUID of the build. */
 export function storedRecipe(
   id: string,
-  { recipe, sources, secrets, repeatFrom }: RequestedRecipe,
-  sealed: SealedJson<BuildSecrets>,
+  { recipe, sources, secrets, login, repeatFrom }: RequestedRecipe,
+  fromImage: boolean,
+  sealed: SealedJson<SealedBuild>,
 ): StoredRecipe {
   const isText = recipe.form === "text";
   const options: RecipeOptions = {
     ...(isText && { file: recipe.file, args: recipe.args, sources: Object.fromEntries(sources ?? []) }),
     ...(repeatFrom !== undefined && { repeatFrom }),
+    ...(fromImage && { fromImage }),
   };
   return {
     recipeText: isText ? recipe.text : undefined,
     recipeOptions: options,
     skipPrePost: isText || recipe.skipPrePost,
-    secrets: Object.keys(secrets).length > 0 ? sealed.seal(id, secrets) : undefined,
+    secrets:
+      Object.keys(secrets).length > 0 || login ? sealed.seal(id, { values: secrets, login }) : undefined,
   };
 }
 
 /** The same, from the row. @throws Error for secrets that cannot be opened. */
-export function requestedRecipe(row: BuildRow, sealed: SealedJson<BuildSecrets>): RequestedRecipe {
+export function requestedRecipe(
+  row: BuildRow,
+  sealed: SealedJson<SealedBuild>,
+): RequestedRecipe & { readonly fromImage: boolean } {
   const { recipe_text: text, recipe_options: options } = row;
-  const { file = "recipe", args = {}, sources, repeatFrom } = options;
+  const { file = "recipe", args = {}, sources, repeatFrom, fromImage = false } = options;
+  const { values, login } = openSealed(row, sealed);
   const isText = text !== null;
   return {
     recipe: isText
@@ -49,7 +65,20 @@ export function requestedRecipe(row: BuildRow, sealed: SealedJson<BuildSecrets>)
     sources: isText
       ? new Map(Object.entries(sources ?? {}).map(([step, source]) => [Number(step), source]))
       : undefined,
-    secrets: row.secrets === null ? {} : sealed.open(row.id, row.secrets),
+    secrets: values,
+    login,
     repeatFrom,
+    fromImage,
   };
+}
+
+/** A build that waited while the server was replaced by this version has its secrets alone. */
+function openSealed(row: BuildRow, sealed: SealedJson<SealedBuild>): SealedBuild {
+  if (row.secrets === null) return { values: {} };
+  const opened: SealedBuild | BuildSecrets = sealed.open(row.id, row.secrets);
+  return isSealedBuild(opened) ? opened : { values: opened };
+}
+
+function isSealedBuild(opened: SealedBuild | BuildSecrets): opened is SealedBuild {
+  return typeof opened["values"] === "object";
 }

@@ -20,6 +20,8 @@ export interface BuildJob {
   readonly steps: readonly PlannedStep[];
   /** What holds for capsules of the template, likewise. */
   readonly config: ImageConfig;
+  /** It starts from an image, whose settings are all that is known of its environment. */
+  readonly fromImage: boolean;
   /** The same with the environment that processes of the base really have. @throws WrennError `recipe_invalid`. */
   readonly plan: (env: Readonly<Record<string, string>>) => BuildPlan;
   /** Of the request, before that of the recipe; empty without one. */
@@ -50,8 +52,11 @@ export interface StepEnd {
   readonly cached?: boolean;
 }
 
-/** What a build does behind its steps: the readiness check, storing the template, starting capsules of it. */
-export type FinalPhase = "settle" | "freeze" | "smoke test";
+/**
+ * What a build does besides its steps: the image that it starts from before them, and behind them the readiness check, storing the
+ * template, starting capsules of it.
+ */
+export type OwnPhase = "import" | "settle" | "freeze" | "smoke test";
 
 /**
  * Takes what happens in a build. Each call resolves when the next one may follow, and rejects when the build is over: it was cancelled,
@@ -65,7 +70,7 @@ export interface BuildReport {
   output(stream: "stdout" | "stderr", text: string): Promise<void>;
   stepEnded(end: StepEnd): Promise<void>;
   /** Phases follow each other, outside of steps. */
-  phaseStarted(name: FinalPhase): Promise<void>;
+  phaseStarted(name: OwnPhase): Promise<void>;
   phaseEnded(end: { readonly ok: boolean }): Promise<void>;
   /** Files are about to be made under this key: they are removed unless the build succeeds. */
   storing(files: { readonly hostKey: string; readonly hostId: string }): Promise<void>;

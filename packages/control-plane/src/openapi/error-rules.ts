@@ -344,6 +344,7 @@ export const errorRules: readonly ErrorRule[] = [
     routes: /^POST .*\/builds$/,
     errors: [
       "recipe_invalid",
+      "image_reference_invalid",
       "archive_too_large",
       "archive_too_slow",
       "body_too_large",

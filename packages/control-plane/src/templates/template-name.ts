@@ -11,12 +11,19 @@ export const NewTemplateName = Type.String({
     "`name` or `name:tag`; both have 1 to 64 of letters, digits, dot, underscore, hyphen, and begin with a letter or digit. Without a tag: `default`",
 });
 
+const REFERENCE = `^(${NAMESPACE}/)?${SAFE}(:${SAFE})?$`;
+
 /** A template that is used. */
 export const TemplateReference = Type.String({
-  pattern: `^(${NAMESPACE}/)?${SAFE}(:${SAFE})?$`,
+  pattern: REFERENCE,
   description:
     "`name`, `name:tag`, or `team/name:tag` with the slug of a team that made the template public. Without a tag: `default`",
 });
+
+/** Whether a text has the form of {@link TemplateReference}. */
+export function isTemplateReference(text: string): boolean {
+  return new RegExp(REFERENCE).test(text);
+}
 
 /** A tag in a path. */
 export const Tag = Type.String({

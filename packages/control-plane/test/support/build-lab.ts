@@ -67,6 +67,13 @@ export class BuildLab implements AsyncDisposable {
     return String(answer.body["id"]);
   }
 
+  /** Starts a build of a text. */
+  async startText(name: string, text: string, more: object = {}): Promise<string> {
+    const answer = await this.call("POST", "/v1/builds", { name, recipe_text: text, ...more });
+    assert.equal(answer.status, 201, JSON.stringify(answer.body));
+    return String(answer.body["id"]);
+  }
+
   async get(id: string): Promise<Answer["body"]> {
     const answer = await this.call("GET", `/v1/builds/${id}`);
     assert.equal(answer.status, 200, JSON.stringify(answer.body));

@@ -20,6 +20,8 @@ export class FakeTemplateBuilder implements TemplateBuilder {
   /** Keys of the files that are there. */
   readonly files = new Set<string>();
   sizeBytes = 1000;
+  /** What was built last. */
+  last: BuildJob | undefined;
   /** Once the files are there, and before the result is returned. */
   beforeResult: () => Promise<void> = async () => undefined;
   #released = Promise.withResolvers<void>();
@@ -36,6 +38,7 @@ export class FakeTemplateBuilder implements TemplateBuilder {
   }
 
   async build(job: BuildJob, report: BuildReport, signal: AbortSignal): Promise<BuiltTemplate> {
+    this.last = job;
     this.running.add(job.id);
     const hostKey = `tpl-built-${job.id}-${++this.#made}`;
     try {

@@ -61,7 +61,8 @@ export function templateBuilderContract(name: string, open: () => Promise<Builde
   let jobs = 0;
   const jobOf = (base: BuildJob["base"], lines: readonly string[]): BuildJob => ({
     ...planBuild({ form: "lines", lines, skipPrePost: true }),
-    plan: (env) => planBuild({ form: "lines", lines, skipPrePost: true }, env),
+    fromImage: false,
+    plan: (env) => planBuild({ form: "lines", lines, skipPrePost: true }, { env }),
     id: `bld-${String(++jobs).padStart(25, "0")}`,
     // What one team has built is not found by another.
     team: `team-${String(jobs).padStart(25, "0")}`,

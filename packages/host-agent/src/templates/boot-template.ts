@@ -40,12 +40,14 @@ export interface BootTemplateOptions {
   readonly name: string;
   readonly defaultShape: Shape;
   readonly diskMib: number;
+  /** Whether its programs are those of the product. They are run, so that capsules find them in memory; a user's programs are not. */
+  readonly ownPrograms: boolean;
 }
 
 /** A template that is booted from artifacts and frozen once per shape. */
 export function bootTemplate(
   deps: BootTemplateDeps,
-  { name, defaultShape, diskMib }: BootTemplateOptions,
+  { name, defaultShape, diskMib, ownPrograms }: BootTemplateOptions,
 ): TemplateRecipe {
   /** Earlier versions did not name the clock in the key. What they froze is used where its clock is right. */
   const isUnmarkedUsable = async (key: string, clock: GuestClock, signal: AbortSignal): Promise<boolean> => {
@@ -77,7 +79,7 @@ export function bootTemplate(
             disk: { backing: artifacts.rootfs, readable: [artifacts.rootfs] },
             directory: building,
             diskMib,
-            warm: true,
+            warm: ownPrograms,
           },
           deps,
           signal,
@@ -113,7 +115,7 @@ export function bootTemplate(
     return {
       ...kept,
       diskMib,
-      ownPrograms: true,
+      ...(ownPrograms ? { ownPrograms } : {}),
       content: hashOf(whole),
       ...defined({ clockKhz: guestClock?.khz }),
     };

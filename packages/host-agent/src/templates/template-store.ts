@@ -27,6 +27,16 @@ export interface TemplateRecipe {
   readonly identity?: (signal: AbortSignal) => Promise<string>;
 }
 
+/** Finds a template that is not listed by its name. */
+export type FindRecipe = (name: string) => Promise<TemplateRecipe | undefined>;
+
+export interface TemplateStoreOptions {
+  /** Default: none are found. */
+  readonly findRecipe?: FindRecipe;
+  /** Default: 32. */
+  readonly mostShapes?: number;
+}
+
 interface FrozenOnce {
   readonly template: FrozenTemplate;
   /** Of its recipe when it was frozen. */
@@ -39,7 +49,7 @@ interface FrozenOnce {
 export function createTemplateStore(
   recipes: readonly TemplateRecipe[],
   snapshots?: Pick<SnapshotTemplates, "get">,
-  mostShapes = MOST_SHAPES,
+  { findRecipe = async () => undefined, mostShapes = MOST_SHAPES }: TemplateStoreOptions = {},
 ): TemplateSource {
   const queue = new KeyedQueue();
   /** The one that was used last is the last. */
@@ -54,7 +64,7 @@ export function createTemplateStore(
       // The sizes of a snapshot are those of the capsule it was made of, whatever is asked for.
       const snapshot = snapshots?.get(name);
       if (snapshot) return snapshot;
-      const recipe = recipes.find((candidate) => candidate.name === name);
+      const recipe = recipes.find((candidate) => candidate.name === name) ?? (await findRecipe(name));
       if (!recipe) throw new WrennError("template_not_found", { template: name });
       const identity = (await recipe.identity?.(signal)) ?? "";
       identities.set(name, identity);

@@ -24,8 +24,10 @@ import type {
 import { parsePolicy } from "@wrenn/network";
 import type { Slot } from "@wrenn/network";
 import type { CapsuleSpec, HostFacts } from "@wrenn/protocol";
+import type { ContractSubject } from "@wrenn/protocol/testing";
 import { createFakeHypervisor } from "@wrenn/vmm";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
+import { fakeImages } from "./fake-image-disks.ts";
 
 const guestAgent = join(import.meta.dirname, "../../../../native/guest-agent/build/wrenn-guest-agent");
 /** How the files begin that lie over frozen memory. */
@@ -80,6 +82,7 @@ export interface AgentOnFakeMachines {
   readonly template: string;
   /** An empty directory. */
   readonly directory: string;
+  readonly image: ContractSubject["image"];
   /** Everything that the host agent stores. */
   readonly root: string;
   readonly layers: LayerStore;
@@ -112,6 +115,7 @@ export async function startAgentOnFakeMachines(
   });
   const freeze = (shape: Shape, signal: AbortSignal): Promise<FrozenTemplate> =>
     freezeOn(hypervisor, at("frozen"), shape, signal);
+  const images = fakeImages(at("images"), reserve);
   const agent = createHostAgent(
     {
       clock: options.clock ?? systemClock,
@@ -149,7 +153,16 @@ export async function startAgentOnFakeMachines(
         packed: { pack: unused, unpack: unused, serve: unused },
       },
       templates: {
-        source: createTemplateStore([{ name: "minimal", defaultShape: SHAPE, freeze }], snapshots),
+        source: createTemplateStore([{ name: "minimal", defaultShape: SHAPE, freeze }], snapshots, {
+          findRecipe: async (name) =>
+            images.has(name)
+              ? {
+                  name,
+                  defaultShape: SHAPE,
+                  freeze: async (shape, signal) => ({ ...(await freeze(shape, signal)), name }),
+                }
+              : undefined,
+        }),
         snapshots,
         bases: new TemplateBases(at("bases"), async () => {}),
       },
@@ -159,6 +172,7 @@ export async function startAgentOnFakeMachines(
         clock: systemClock,
         maxBytes: options.momentBytes ?? 1e12,
       }),
+      images: images.imports,
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
       host: {
         facts,
@@ -182,6 +196,7 @@ export async function startAgentOnFakeMachines(
     agent,
     template: "minimal",
     directory,
+    image: images.references,
     root,
     layers,
     machineDirectory: (id) => join(at("capsules"), id, "run"),

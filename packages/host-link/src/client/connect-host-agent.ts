@@ -111,6 +111,8 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     cacheMoment: async (id, moment, signal) => await client.call("cacheMoment", [id, moment], signal),
     cachedMoments: (keys, signal) => client.call("cachedMoments", [keys], signal),
     dropMoments: async (keys, signal) => await client.call("dropMoments", [keys], signal),
+    importImage: (request, signal) => client.call("importImage", [request], signal),
+    importProgress: (id, signal) => client.call("importProgress", [id], signal),
     setNetwork: async (id, network, signal) => await client.call("setNetwork", [id, network], signal),
     changeSettings: async (id, change, signal) => await client.call("changeSettings", [id, change], signal),
     networkDecisions: (id, signal) => client.call("networkDecisions", [id], signal),

@@ -21,6 +21,8 @@ const PORTS: AnswerBounds = { bytes: 1 << 20, values: 20_000, depth: 16 };
 const FILES: AnswerBounds = { bytes: 64 << 20, values: 2_500_000, depth: 16 };
 /** 10,000 of them. */
 const FILE_PAGE: AnswerBounds = { bytes: 64 << 20, values: 250_000, depth: 16 };
+/** Settings of an image: its configuration has at most 4 MiB. */
+const IMAGE: AnswerBounds = { bytes: 8 << 20, values: 50_000, depth: 16 };
 /** 4000 capsules with 128 disk layers each. */
 const LAYERS: AnswerBounds = { bytes: 64 << 20, values: 2_500_000, depth: 16 };
 
@@ -36,6 +38,7 @@ const longAnswers: Partial<Readonly<Record<CallName, AnswerBounds>>> = {
   storage: LAYERS,
   listTemplates: LIST,
   cachedMoments: LIST,
+  importImage: IMAGE,
   "process.start": LIST,
   "process.find": LIST,
   "process.list": LIST,

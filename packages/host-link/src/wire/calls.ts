@@ -13,6 +13,9 @@ import {
   HostFacts,
   HostStorage,
   Id,
+  ImageRequest,
+  ImportedImage,
+  ImportProgress,
   KillScope,
   ListeningPorts,
   Measurement,
@@ -122,6 +125,14 @@ export const calls = {
   ),
   dropMoments: call(Type.Tuple([Type.Array(Text)]), Nothing, (agent, [keys], signal) =>
     agent.dropMoments(keys, signal),
+  ),
+  importImage: call(Type.Tuple([ImageRequest]), ImportedImage, (agent, [request], signal) =>
+    agent.importImage(request, signal),
+  ),
+  importProgress: call(
+    Type.Tuple([Id]),
+    Type.Union([ImportProgress, Type.Undefined()]),
+    (agent, [id], signal) => agent.importProgress(id, signal),
   ),
   setNetwork: call(Type.Tuple([Id, NetworkRules]), Nothing, (agent, [id, rules], signal) =>
     agent.setNetwork(id, rules, signal),

@@ -14,6 +14,7 @@ import type {
   IdleMachines,
 } from "./facts.ts";
 import type { CapsuleFiles } from "./files.ts";
+import type { ImageRequest, ImportedImage, ImportProgress } from "./images.ts";
 import type { ConsoleLog, ListeningPorts, Measurement, MeasurementQuery } from "./observations.ts";
 import type { CapsuleProcesses } from "./processes.ts";
 
@@ -95,6 +96,16 @@ export interface HostAgent {
   cachedMoments(keys: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
   /** Removes these moments; those that are not there are fine. */
   dropMoments(keys: readonly string[], signal: AbortSignal): Promise<void>;
+  /**
+   * Makes a template of an image of a registry: pulls it unless this host has it, and writes it to a disk that this host's kernel boots.
+   * An image that is there is looked up again by its name alone. An abort leaves nothing but finished downloads.
+   *
+   * @throws WrennError `image_reference_invalid`, `image_not_found`, `image_access_denied`, `registry_unreachable`,
+   *   `image_platform_missing`, `image_damaged`, `image_unsupported`, `image_layer_refused`, `image_too_large`, `disk_full`.
+   */
+  importImage(request: ImageRequest, signal: AbortSignal): Promise<ImportedImage>;
+  /** How far the import of a caller's id is; undefined when none is under way. */
+  importProgress(id: string, signal: AbortSignal): Promise<ImportProgress | undefined>;
   /** Keeps the capsule awake until the returned function is called: something of it is in use. */
   hold(id: string): () => void;
 

@@ -10,6 +10,12 @@ export interface ContractSubject {
   readonly template: string;
   /** A directory that each of its capsules has, and in which files may be made. */
   readonly directory: string;
+  /** Images that its registries have. */
+  readonly image: {
+    readonly reference: string;
+    /** An import of this one does not end by itself. */
+    readonly slowReference: string;
+  };
   /** Ends what the subject consists of. */
   close(): Promise<void>;
 }

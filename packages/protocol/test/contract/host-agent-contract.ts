@@ -18,6 +18,7 @@ import { Value } from "typebox/value";
 import { collect, ContractLab, rejects } from "./contract-lab.ts";
 import type { ContractSubject } from "./contract-lab.ts";
 import { fileContract } from "./file-contract.ts";
+import { imageContract } from "./image-contract.ts";
 import { pauseContract } from "./pause-contract.ts";
 import { processContract } from "./process-contract.ts";
 import { uploadContract } from "./upload-contract.ts";
@@ -358,4 +359,5 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
   processContract(name, lab);
   fileContract(name, lab);
   uploadContract(name, lab);
+  imageContract(name, lab);
 }

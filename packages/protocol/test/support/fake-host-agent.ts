@@ -296,6 +296,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
 
   /** Templates that creates may name; a subclass may have more. */
   protected templateOf(name: string): TemplateFacts | undefined {
+    if (this.images.has(name)) return { ...MINIMAL, name };
     return name === MINIMAL.name ? MINIMAL : this.#snapshots.get(name);
   }
 

@@ -2,6 +2,9 @@ import { WrennError } from "@wrenn/core";
 import type {
   CapsuleStatus,
   ConsoleLog,
+  ImageRequest,
+  ImportedImage,
+  ImportProgress,
   ListeningPorts,
   Measurement,
   MeasurementQuery,
@@ -11,6 +14,7 @@ import type {
   IdleMachines,
 } from "@wrenn/protocol";
 import type { FakeContents } from "./fake-contents.ts";
+import { FakeImages } from "./fake-images.ts";
 import { FakeMoments } from "./fake-moments.ts";
 import { FakeObservations } from "./fake-observations.ts";
 
@@ -23,6 +27,9 @@ export abstract class FakeObservedHost {
 
   /** Moments of capsules that were kept. */
   readonly moments = new FakeMoments();
+
+  /** Images that imports find. */
+  readonly images = new FakeImages();
 
   async cacheMoment(
     id: string,
@@ -43,6 +50,14 @@ export abstract class FakeObservedHost {
 
   async dropMoments(keys: readonly string[]): Promise<void> {
     this.moments.drop(keys);
+  }
+
+  async importImage(request: ImageRequest, signal: AbortSignal): Promise<ImportedImage> {
+    return await this.images.import(request, signal);
+  }
+
+  async importProgress(id: string): Promise<ImportProgress | undefined> {
+    return this.images.progress(id);
   }
 
   async allowWaiting(allowed: boolean): Promise<IdleMachines> {

@@ -5,7 +5,8 @@ const OWNER = /^(?:[A-Za-z_][A-Za-z0-9_.-]{0,31}|\d{1,10})(?::(?:[A-Za-z_][A-Za-
 const MODE = /^[0-7]{3,4}$/;
 const PORT = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i;
 const MAX_PORTS = 1000;
-const BASE = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?$/;
+/** Who reads a name that is none says where it is wrong. */
+const BASE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/;
 const SIGNALS: ReadonlySet<string> = new Set(
   "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS".split(
     " ",
@@ -95,7 +96,7 @@ export function requireSignal(written: Written, value: string): string {
   return `SIG${name}`;
 }
 
-/** What FROM names. */
+/** What FROM names: a template, or an image of a registry. */
 export function requireBase(written: Written, value: string): string {
   if (value === "scratch")
     refuse(
@@ -103,13 +104,11 @@ export function requireBase(written: Written, value: string): string {
       "FROM scratch is not supported in recipes",
       "Start from a template, such as FROM minimal.",
     );
-  if (value.includes("@"))
+  if (!BASE.test(value))
     refuse(
       written,
-      "digests are not supported in FROM",
-      "Name a tag of a template instead, as in FROM name:tag.",
+      `${quote(value)} names neither a template nor an image`,
+      "Write FROM name:tag, or FROM registry/repository:tag.",
     );
-  if (!BASE.test(value))
-    refuse(written, `${quote(value)} is not the name of a template`, "Write FROM name or FROM name:tag.");
   return value;
 }

@@ -15,6 +15,13 @@ export interface BuildSources {
 /** Something of a context that is not as it looks. The build goes on without it, or with the link as it is. */
 export type BuildContextProblem = PackedBuildContext["problems"][number];
 
+/** How a registry knows who takes an image from it. */
+export interface RegistryCredentials {
+  readonly username: string;
+  /** Or the token that stands for it. */
+  readonly password: string;
+}
+
 /** What is built. */
 export interface BuildOptions extends CallOptions {
   /** `name` or `name:tag` of the template. */
@@ -43,6 +50,8 @@ export interface BuildOptions extends CallOptions {
   readonly args?: Readonly<Record<string, string>> | undefined;
   /** Values for `RUN --mount=type=secret,id=…`, of a recipe text: at most 32, of 64 KiB each. They are not part of the template. */
   readonly secrets?: Readonly<Record<string, string>> | undefined;
+  /** For the registry of the image that `FROM` of a recipe text names. Default: what the host has for that registry. */
+  readonly registryLogin?: RegistryCredentials | undefined;
   /** Whether all steps are performed, whatever earlier builds have done. Default: false. */
   readonly noCache?: boolean | undefined;
   /** Number of a step, from 1: it and those behind it are performed, whatever earlier builds have done. */
@@ -91,6 +100,7 @@ export const buildOptionNames: NamesOf<BuildOptions> = [
   "onUpload",
   "args",
   "secrets",
+  "registryLogin",
   "noCache",
   "fromStep",
   "baseTemplate",

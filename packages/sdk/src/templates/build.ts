@@ -20,8 +20,10 @@ export interface BuildStep {
   readonly durationMs: number;
 }
 
-/** Milliseconds of what a build does behind its steps. */
+/** Milliseconds of what a build does besides its steps. */
 export interface BuildDurations {
+  /** Until the image that `FROM` names was there. */
+  readonly importMs?: number;
   /** Waiting until the machine was at rest. */
   readonly settleMs?: number;
   /** Storing disk and memory. */
@@ -36,6 +38,7 @@ export interface Build {
   readonly id: string;
   /** `name` or `name:tag` of the template. */
   readonly name: string;
+  /** A template, or the image of a registry. */
   readonly baseTemplate: string;
   /** Its instructions, one each. */
   readonly recipe: readonly string[];
@@ -54,7 +57,7 @@ export interface Build {
   readonly steps: readonly BuildStep[];
   /** Lines of output beyond the limit. */
   readonly droppedLines: number;
-  /** How long the work behind the steps took, as far as it is known. */
+  /** How long the work besides the steps took, as far as it is known. */
   readonly durations?: BuildDurations;
   /** Why it failed. */
   readonly error?: string;
@@ -141,6 +144,7 @@ export function lineOf({ ended, at, ...line }: WireBuildLine): BuildLogLine {
 function durationsOf(wire: NonNullable<WireBuild["durations"]>): BuildDurations {
   return Object.freeze(
     present({
+      importMs: wire.import_ms,
       settleMs: wire.settle_ms,
       freezeMs: wire.freeze_ms,
       smokeTestMs: wire.smoke_test_ms,

@@ -9,7 +9,7 @@ import type { WireBody } from "../wire/api-types.ts";
 import { buildOf } from "./build.ts";
 import type { Build, WireBuild } from "./build.ts";
 import { buildOptionNames } from "./build-options.ts";
-import type { BuildOptions, BuildSources } from "./build-options.ts";
+import type { BuildOptions, BuildSources, RegistryCredentials } from "./build-options.ts";
 
 type WireBuildBody = WireBody<"POST /v1/builds">;
 
@@ -64,6 +64,7 @@ function bodyOf(options: BuildOptions, sources: BuildOptions["sources"]): WireBu
       args,
       secrets,
       sources: sources && wireSources(sources),
+      registry_login: options.registryLogin && loginOf(options.registryLogin),
       no_cache: options.noCache,
       from_step: options.fromStep,
       base_template: options.baseTemplate,
@@ -73,6 +74,10 @@ function bodyOf(options: BuildOptions, sources: BuildOptions["sources"]): WireBu
       skip_pre_post: options.skipPrePost,
     }),
   };
+}
+
+function loginOf({ username, password }: RegistryCredentials): NonNullable<WireBuildBody["registry_login"]> {
+  return { username, password };
 }
 
 function wireSources(sources: Readonly<Record<string, BuildSources>>): NonNullable<WireBuildBody["sources"]> {

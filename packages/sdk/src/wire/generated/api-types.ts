@@ -16,6 +16,7 @@ export interface ApiSchemas {
     readonly id: string;
     /** `name` or `name:tag` of the template. */
     readonly name: string;
+    /** A template, or the image of a registry. */
     readonly base_template: string;
     /** One instruction each, as written. */
     readonly recipe: readonly string[];
@@ -47,8 +48,10 @@ export interface ApiSchemas {
     }[];
     /** Lines beyond the limit: they are missing between the first and the last lines of the log. */
     readonly dropped_lines: number;
-    /** What the build did behind its steps, as far as it has done it. */
+    /** What the build did besides its steps, as far as it has done it. */
     readonly durations: {
+      /** Until the image of FROM was there. */
+      readonly import_ms?: number;
       /** Until the health check succeeded. */
       readonly settle_ms?: number;
       /** Storing the template. */
@@ -3323,6 +3326,13 @@ export interface ApiRoutes {
       }>>;
       /** Values for RUN --mount=type=secret, by their ids. */
       readonly secrets?: Readonly<Record<string, string>>;
+      /** For the registry of the image that FROM names, before what the host has for it. */
+      readonly registry_login?: {
+        /** At most 1024 characters. */
+        readonly username: string;
+        /** At most 65536 characters. */
+        readonly password: string;
+      };
       /** Performs every step. */
       readonly no_cache?: boolean;
       /** Performs this step and those behind it; at least 1, at most 1000. */

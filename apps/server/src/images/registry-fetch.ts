@@ -1,0 +1,96 @@
+import { lookup } from "node:dns";
+import type { LookupAddress, LookupAllOptions } from "node:dns";
+import { request as requestHttp } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { request as requestHttps } from "node:https";
+import { isIP } from "node:net";
+import type { LookupFunction } from "node:net";
+import { Readable } from "node:stream";
+import { WrennError } from "@wrenn/core";
+import { isPublicAddress } from "@wrenn/network";
+
+/** Looks names up, as `dns.lookup` does. */
+export type LookUpAll = (
+  host: string,
+  options: LookupAllOptions,
+  done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
+/** Statuses whose responses have no body (Fetch standard, "null body status"). */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/**
+ * A `fetch` for addresses that users name: references of images, and what registries redirect to. It connects to the public internet
+ * only, and to hosts that the operator has named: this machine and the networks around it have services that trust whoever reaches them.
+ * A name is judged by the address that is connected to. Redirects are not followed.
+ *
+ * @param trusted - hosts that may be anywhere, as `host` or `host:port`.
+ */
+export function registryFetch(trusted: ReadonlySet<string>, lookUp: LookUpAll = lookup): typeof fetch {
+  return async (input, init = {}) => {
+    const url = new URL(input instanceof Request ? input.url : input);
+    const isTrusted = trusted.has(url.host) || trusted.has(url.hostname);
+    const address = url.hostname.replace(/^\[(.*)\]$/, "$1");
+    // Nothing is looked up for an address.
+    if (!isTrusted && isIP(address) !== 0 && !isPublicAddress(address)) throw refusal(url.host);
+    const response = await get(url, init, isTrusted ? undefined : publicOnly(url.host, lookUp));
+    return toResponse(response);
+  };
+}
+
+/** Finds public addresses only. */
+function publicOnly(host: string, lookUp: LookUpAll): LookupFunction {
+  return (name, options, done) => {
+    lookUp(name, { ...options, all: true }, (error, addresses) => {
+      if (error) return done(error, []);
+      const permitted = addresses.filter(({ address }) => isPublicAddress(address));
+      const [first] = permitted;
+      if (first === undefined) return done(refusal(host), []);
+      if (options.all === true) done(null, permitted);
+      else done(null, first.address, first.family);
+    });
+  };
+}
+
+async function get(
+  url: URL,
+  init: RequestInit,
+  lookup: LookupFunction | undefined,
+): Promise<IncomingMessage> {
+  const answered = Promise.withResolvers<IncomingMessage>();
+  const request = (url.protocol === "https:" ? requestHttps : requestHttp)(
+    url,
+    {
+      // No kept connection: it might lead to an address that was found for another caller.
+      agent: false,
+      headers: Object.fromEntries(new Headers(init.headers)),
+      ...(lookup ? { lookup } : {}),
+      ...(init.signal ? { signal: init.signal } : {}),
+    },
+    answered.resolve,
+  );
+  request.on("error", answered.reject);
+  request.end();
+  return await answered.promise;
+}
+
+function toResponse(incoming: IncomingMessage): Response {
+  const headers = new Headers();
+  for (let at = 0; at < incoming.rawHeaders.length; at += 2)
+    headers.append(incoming.rawHeaders[at] ?? "", incoming.rawHeaders[at + 1] ?? "");
+  const status = incoming.statusCode ?? 0;
+  if (WITHOUT_BODY.has(status)) {
+    incoming.resume();
+    return new Response(null, { status, headers });
+  }
+  // The type of the stream is that of Node's own module, which differs in details that do not matter here.
+  const body = Readable.toWeb(incoming) as unknown as ConstructorParameters<typeof Response>[0];
+  return new Response(body, { status, headers });
+}
+
+function refusal(host: string): WrennError {
+  return new WrennError("registry_unreachable", {
+    registry: host,
+    problem: "it is not on the public internet, and WRENN_REGISTRY_PRIVATE does not list it",
+  });
+}

@@ -1,0 +1,116 @@
+import type { ImageSettings, ImportProgress, RegistryLogin } from "@wrenn/protocol";
+import type { ImageConfig } from "@wrenn/recipe";
+import type { FoundTemplate } from "../templates/templates.ts";
+
+/** Milliseconds between two lines of a log that say how far a download is. */
+const LINE_EVERY_MS = 5000;
+const MIB = 2 ** 20;
+/** Of a health check that says none. */
+const INTERVAL_MS = 3000;
+const TIMEOUT_MS = 30_000;
+/** Behind the start period. */
+const DEADLINE_MS = 5 * 60_000;
+
+export interface BaseImageRequest {
+  /** UUID of the team whose capsules start from it. */
+  readonly teamId: string;
+  /** Public id of the build. */
+  readonly build: string;
+  /** As people write it. */
+  readonly reference: string;
+  readonly login?: RegistryLogin | undefined;
+}
+
+/** An image as a build starts from it. */
+export interface BaseImage {
+  readonly base: FoundTemplate;
+  /** `sha256:…`, of the manifest. */
+  readonly digest: string;
+  readonly settings: ImageSettings;
+}
+
+/** Where images of registries become templates of a host; the composition of the control plane knows. */
+export interface BaseImages {
+  /**
+   * Imports an image on a host of the team, or finds it there.
+   *
+   * @param onProgress - called again and again while it is imported.
+   * @throws WrennError as `importImage` of a host.
+   */
+  import(
+    request: BaseImageRequest,
+    onProgress: (progress: ImportProgress) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<BaseImage>;
+}
+
+/** The settings that a recipe begins with. @param env - what every process of a guest has. */
+export function configOf(
+  { settings }: BaseImage,
+  env: Readonly<Record<string, string>>,
+): Partial<ImageConfig> {
+  const { env: own, user, workdir, shell, entrypoint, cmd, exposedPorts, labels, stopSignal } = settings;
+  return {
+    env: { ...env, ...own },
+    user,
+    workdir,
+    shell,
+    entrypoint,
+    cmd,
+    exposedPorts,
+    labels,
+    stopSignal,
+    healthcheck: checkOf(settings),
+  };
+}
+
+/**
+ * An image says how often a program is looked at that runs for months. A build waits for its first success: it looks as often as with a
+ * check of its own, and lets no failure count before the time is over.
+ */
+function checkOf({ healthcheck }: ImageSettings): ImageConfig["healthcheck"] {
+  if (healthcheck === undefined || healthcheck.argv.length === 0) return undefined;
+  const { argv, intervalMs = INTERVAL_MS, timeoutMs = TIMEOUT_MS, startPeriodMs = 0 } = healthcheck;
+  return {
+    argv,
+    intervalMs: Math.max(Math.min(intervalMs, INTERVAL_MS), 1),
+    timeoutMs: Math.max(timeoutMs, 1),
+    startPeriodMs,
+    retries: 0,
+    deadlineMs: startPeriodMs + DEADLINE_MS,
+  };
+}
+
+/** Says in a log how far an import is: once for each phase, and every few seconds of a download. */
+export class ImportLines {
+  readonly #take: (line: string) => Promise<void>;
+  readonly #now: () => number;
+  #phase: ImportProgress["phase"] | undefined;
+  #saidAt = 0;
+
+  /** @param now - milliseconds of a clock that does not jump. */
+  constructor(take: (line: string) => Promise<void>, now: () => number) {
+    this.#take = take;
+    this.#now = now;
+  }
+
+  async add({ phase, doneBytes, totalBytes }: ImportProgress): Promise<void> {
+    const isNew = phase !== this.#phase;
+    const isDue = phase === "download" && this.#now() - this.#saidAt >= LINE_EVERY_MS;
+    if (!isNew && !isDue) return;
+    this.#phase = phase;
+    this.#saidAt = this.#now();
+    const total = totalBytes === 0 ? "" : ` of ${inMib(totalBytes)}`;
+    const texts = {
+      resolve: "asking the registry",
+      download: `downloading: ${inMib(doneBytes)}${total}`,
+      unpack: "unpacking",
+      disk: "writing the disk",
+    } as const satisfies Record<ImportProgress["phase"], string>;
+    await this.#take(texts[phase]);
+  }
+}
+
+function inMib(bytes: number): string {
+  return `${(bytes / MIB).toFixed(1)} MiB`;
+}

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { execFile as execFileCallback } from "node:child_process";
+import { mkdir, mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { eventually } from "@wrenn/core/testing";
+import { buildImage, buildIndex, dir, file, RegistryServer } from "@wrenn/oci/testing";
+import type { ImageRecipe } from "@wrenn/oci/testing";
+import { BuildClient, cachedSteps } from "../support/build-client.ts";
+import { busyboxImage } from "../support/busybox-image.ts";
+import { startTestServer } from "../support/test-server.ts";
+import type { TestServer } from "../support/test-server.ts";
+
+/* Builds that start from images of a registry, each in a real capsule. */
+
+const execFile = promisify(execFileCallback);
+const LOGIN = { username: "reader", password: `word-${process.pid}-${"y".repeat(12)}` };
+
+let server: TestServer;
+let builds: BuildClient;
+let registry: RegistryServer;
+const stack = new AsyncDisposableStack();
+before(async () => {
+  registry = stack.use(
+    await RegistryServer.start({ access: { kind: "token", ...LOGIN, lifeSec: 2 }, blobHost: true }),
+  );
+  server = await startTestServer({
+    config: { registries: { mirrors: {}, plainHttp: [], privateHosts: registry.hosts } },
+  });
+  stack.defer(() => server.close());
+  builds = new BuildClient(server);
+});
+after(() => stack.disposeAsync());
+
+/** An image like Alpine's, with all programs of BusyBox, and a program that writes a file again and again. */
+async function toolImage(greeting: string): Promise<ImageRecipe> {
+  const { layers, config } = await busyboxImage();
+  return {
+    layers: [
+      ...layers,
+      [
+        dir("srv"),
+        dir("srv/tool", { uid: 1000, gid: 50 }),
+        file("srv/tool/greeting", `${greeting}\n`),
+        file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\ntool:x:1000:1000::/srv/tool:/bin/sh\n"),
+        file("etc/group", "root:x:0:root\ntool:x:1000:\nstaff:x:50:tool\n"),
+      ],
+    ],
+    config: {
+      ...config,
+      Env: ["PATH=/srv/tool/bin:/usr/bin:/bin", "TOOL_VERSION=7"],
+      User: "tool:staff",
+      WorkingDir: "/srv/tool",
+      Entrypoint: ["/bin/sh", "-c"],
+      Cmd: ["while true; do cat /proc/uptime > /tmp/clock; sleep 0.2; done"],
+    },
+  };
+}
+
+test("a build starts from an image, with its settings, and its steps are cached under the digest of the image", async (t) => {
+  registry.push("team/tool", buildImage(await toolImage("one")), "v1");
+  await using context = await mkdtempDisposable(join(tmpdir(), "wrenn-context-"));
+  await mkdir(join(context.path, "files/bin"), { recursive: true });
+  await writeFile(join(context.path, "files/bin/hello"), "#!/bin/sh\necho hello $TOOL_VERSION\n", {
+    mode: 0o755,
+  });
+  await writeFile(join(context.path, "files/.hidden"), "hidden\n");
+  const recipe = `FROM ${registry.host}/team/tool:v1
+COPY files/ .
+RUN hello && id -u && id -g && pwd && cat greeting
+USER root
+RUN echo built > /etc/built
+USER tool:staff
+`;
+  const build = async () => await builds.build("tool", recipe, { registry_login: LOGIN }, context.path);
+  const first = await build();
+  assert.equal(first.status, "success", first.error ?? "");
+  assert.deepEqual(
+    first.logs.map(({ stdout }) => stdout.trim()).filter((text) => text !== ""),
+    ["hello 7\n1000\n50\n/srv/tool\none"],
+  );
+  const capsule = await server.capsule(t, { template: "tool" });
+  const { stdout } = await server.shell(
+    capsule,
+    "hello; id -u; id -g; pwd; cat greeting .hidden /etc/built; stat -c %U:%G:%a bin/hello; cat /tmp/clock; sleep 1; cat /tmp/clock",
+  );
+  const lines = stdout.trim().split("\n");
+  assert.deepEqual(lines.slice(0, 8), [
+    "hello 7",
+    "1000",
+    "50",
+    "/srv/tool",
+    "one",
+    "hidden",
+    "built",
+    "tool:staff:755",
+  ]);
+  assert.notEqual(lines[8], lines[9], "what the image starts runs on");
+
+  const pulled = registry.requests.filter(({ host }) => host === "blobs").length;
+  const second = await build();
+  assert.deepEqual([second.status, cachedSteps(second)], ["success", "ccccc"], second.error ?? "");
+  assert.equal(
+    registry.requests.filter(({ host }) => host === "blobs").length,
+    pulled,
+    "nothing is pulled again",
+  );
+
+  registry.push("team/tool", buildImage(await toolImage("two")), "v1");
+  const third = await build();
+  assert.deepEqual([third.status, cachedSteps(third)], ["success", "-----"], third.error ?? "");
+  assert.match(third.logs[1]?.stdout ?? "", /two/);
+  const found = await execFile("grep", ["-rlaF", LOGIN.password, server.dataDirectory]).then(
+    ({ stdout: files }) => files,
+    ({ code }: { readonly code: number }) => (code === 1 ? "" : assert.fail(`grep ended with ${code}`)),
+  );
+  assert.equal(found, "", "the password is nowhere in the data of the server");
+});
+
+test("an image that cannot be used fails its build with the reason, and leaves nothing", async () => {
+  const arm = buildImage({ ...(await toolImage("arm")), architecture: "arm64" });
+  registry.push(
+    "team/arm",
+    buildIndex([{ image: arm, platform: { os: "linux", architecture: "arm64" } }]),
+    "v1",
+  );
+  const cases: readonly (readonly [string, object, string, RegExp])[] = [
+    ["team/tool:v9", { registry_login: LOGIN }, "image_not_found", /team\/tool:v9/],
+    ["team/tool:v1", {}, "image_access_denied", /denies access/],
+    [
+      "team/tool:v1",
+      { registry_login: { username: "reader", password: "wrong-word" } },
+      "image_access_denied",
+      /denies access/,
+    ],
+    ["team/arm:v1", { registry_login: LOGIN }, "image_platform_missing", /available for linux\/arm64/],
+  ];
+  for (const [image, more, reason, message] of cases) {
+    const build = await builds.build("wrong", `FROM ${registry.host}/${image}\nRUN true\n`, more);
+    assert.deepEqual([build.status, build.reason], ["failed", reason], build.error ?? "");
+    assert.match(build.error ?? "", message);
+  }
+  const outside = await builds.build("wrong", "FROM 127.0.0.1:9/team/tool\n");
+  assert.equal(outside.reason, "registry_unreachable");
+  assert.match(outside.error ?? "", /not on the public internet/);
+});
+
+test("a build that is cancelled while its image comes leaves nothing of it", async () => {
+  const image = buildImage(await toolImage("slow"));
+  registry.push("team/slow", image, "v1");
+  registry.fail({ path: image.layers[0]?.digest ?? "", fault: { kind: "hangs", after: 100 } });
+  const id = await builds.begin({
+    name: "slow",
+    recipe_text: `FROM ${registry.host}/team/slow:v1\n`,
+    registry_login: LOGIN,
+  });
+  await eventually("the download has begun", async () => {
+    const { body } = await server.call<{ lines: readonly { text: string }[] }>(
+      "GET",
+      `/v1/builds/${id}/logs`,
+    );
+    return body.lines.some(({ text }) => text.startsWith("downloading"));
+  });
+  assert.equal((await server.call("POST", `/v1/builds/${id}/cancel`)).status, 204);
+  assert.equal((await builds.ended(id)).status, "cancelled");
+});
