@@ -25,6 +25,7 @@ import { readHostNetworks } from "./host-networks.ts";
 import { readCapsuleBuffer, readExecOutput, readWorkLimits } from "./work-limits.ts";
 import { readRates } from "./request-rates.ts";
 import { readRetention } from "./retention.ts";
+import { readFirstUse } from "./first-use.ts";
 import { readTemplateRefresh } from "./template-refresh.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
@@ -68,6 +69,8 @@ export interface ServerConfig {
   readonly parkedMachines?: number | undefined;
   /** Milliseconds between two refreshes of the built-in template; without it, it is refreshed by hand only. */
   readonly templateRefreshMs?: number | undefined;
+  /** Whether a create that names a built-in template which is not built yet has it built. Default: true. */
+  readonly buildsOnFirstUse?: boolean;
   /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */
   readonly createAnswerMs?: number | undefined;
   /** Networks that hosts of teams may be in besides the internet. */
@@ -135,6 +138,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
       : { parkedMachines: parseCount("WRENN_PARKED_MACHINES", env["WRENN_PARKED_MACHINES"], 64) }),
     createAnswerMs: 1000 * parseSeconds("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "2", 600),
     templateRefreshMs: readTemplateRefresh(env),
+    buildsOnFirstUse: readFirstUse(env),
     diskReserve: readDiskReserve(env),
     retention: readRetention(env),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),
