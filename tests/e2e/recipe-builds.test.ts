@@ -218,6 +218,35 @@ test("caches are there for the steps that name them, and are no part of the temp
   assert.equal(stdout, "2\n", "both are missing");
 });
 
+test("files of the context are mounted for one step, read-only, and are in no layer of the template", async (t) => {
+  await using context = await mkdtempDisposable(join(tmpdir(), "wrenn-context-"));
+  const marker = `mounted-${process.pid}-${Date.now()}`;
+  await mkdir(join(context.path, "parts/inner"), { recursive: true });
+  await writeFile(join(context.path, "parts/inner/one"), `${marker}\n`);
+  await writeFile(join(context.path, "single.sh"), "#!/bin/sh\necho single\n", { mode: 0o755 });
+  const recipe = [
+    "USER user",
+    "RUN --mount=type=bind,source=parts,target=/opt/parts wc -l < /opt/parts/inner/one; touch /opt/parts/x || true",
+    "RUN --mount=type=bind,source=single.sh,target=/usr/local/bin/single single; mount | grep -c /opt/parts || true",
+  ].join("\n");
+  const build = await builds.build("mounting", recipe, {}, context.path);
+  assert.equal(build.status, "success", build.error ?? "");
+  assert.deepEqual(
+    build.logs.slice(1).map(({ stdout }) => stdout),
+    ["1\n", "single\n0\n"],
+  );
+  assert.equal(cachedSteps(await builds.build("mounting", recipe, {}, context.path)), "ccc");
+  const capsule = await server.capsule(t, { template: "mounting" });
+  const left =
+    "ls -d /opt/parts /usr/local/bin/single /run/wrenn-context 2>&1 | grep -vc 'No such file' || true";
+  assert.equal((await server.shell(capsule, left)).stdout, "0\n");
+  const templates = join(server.dataDirectory, "templates");
+  const found = await execFile("grep", ["-rlaF", "--include=*.qcow2", marker, templates]).catch(
+    ({ code }: { readonly code: number }) => ({ stdout: code === 1 ? "" : `grep ended with ${code}` }),
+  );
+  assert.equal(found.stdout, "");
+});
+
 test("what is wrong with a recipe or its template is said with its place, and nothing is made", async () => {
   const refusals: readonly (readonly [object, RegExp])[] = [
     [{ recipe_text: "RUN true\nFORM minimal" }, /recipe:2:1: unknown instruction "FORM"/],

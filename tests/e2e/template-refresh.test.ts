@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,6 +9,7 @@ import { readConfig, refreshTemplate } from "@wrenn/server";
 import type { RefreshResult } from "@wrenn/server";
 import { runCommand } from "@wrenn/system";
 import { chosenAccelerator } from "../support/chosen-accelerator.ts";
+import { makeMirror } from "../../packages/disk-image/test/support/package-mirror.ts";
 import { cacheDirectory, minimalArtifacts } from "../support/real-machines.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
@@ -37,7 +37,8 @@ describe("refreshing the built-in template", { skip: !isLong, timeout: 45 * 60_0
     for (const name of await readdir(cacheDirectory))
       if (!["editions", "apt"].includes(name))
         await runCommand(["cp", "-al", join(cacheDirectory, name), cache]).catch(() => undefined);
-    sources = [await makeMirror(join(root, "mirror")), ...(await hostSources("bookworm", signal))];
+    const newer = await makeMirror(join(root, "mirror"), [{ name: "netbase", version: VERSION }]);
+    sources = [newer, ...(await hostSources("bookworm", signal))];
     server = await startTestServer({ config: { cacheDirectory: cache } });
   });
   after(async () => {
@@ -157,26 +158,3 @@ describe("refreshing the built-in template", { skip: !isLong, timeout: 45 * 60_0
     }
   });
 });
-
-/** A mirror with a newer netbase. @returns its line of a sources.list. */
-async function makeMirror(directory: string): Promise<string> {
-  const tree = join(directory, "tree");
-  await mkdir(join(tree, "DEBIAN"), { recursive: true });
-  const control = [
-    "Package: netbase",
-    `Version: ${VERSION}`,
-    "Architecture: all",
-    "Maintainer: Wrenn's tests <tests@example.org>",
-    "Description: stands in for the package of this name",
-  ].join("\n");
-  await writeFile(join(tree, "DEBIAN/control"), `${control}\n`);
-  const archive = join(directory, "netbase.deb");
-  await runCommand(["dpkg-deb", "--build", "--root-owner-group", tree, archive]);
-  const bytes = await readFile(archive);
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  await writeFile(
-    join(directory, "Packages"),
-    `${control}\nFilename: ./netbase.deb\nSize: ${bytes.length}\nSHA256: ${sha256}\n`,
-  );
-  return `deb [trusted=yes] copy:${directory} ./`;
-}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { eventually } from "@wrenn/core/testing";
-import { parseRecipe, planRecipe } from "@wrenn/recipe";
+import { parseRecipe, planRecipe, sourcesOf } from "@wrenn/recipe";
 import {
   digestSources,
   findArchives,
@@ -109,10 +109,11 @@ async function packContext(text: string, directory: string): Promise<PackedConte
   const copies: PackedCopy[] = [];
   const sources: Record<string, object> = {};
   for (const { number, action } of planRecipe(parseRecipe(text)).steps) {
-    if (action.type !== "copy" || action.sources.length === 0) continue;
-    const copy = resolveSources(context, action, { file: "recipe" });
+    const needed = sourcesOf(action);
+    if (needed === undefined) continue;
+    const copy = resolveSources(context, needed, { file: "recipe" });
     copies.push({ directory: `${number}`, copy });
-    const archives = action.unpack ? [...(await findArchives(context, copy)).keys()] : [];
+    const archives = needed.unpack ? [...(await findArchives(context, copy)).keys()] : [];
     sources[number] = { digest: await digestSources(context, copy), single: copy.isTarget, archives };
   }
   const pieces: Uint8Array[] = [];

@@ -5,7 +5,7 @@ import { seedCluster, TestDatabase } from "@wrenn/database/testing";
 import type { Logger } from "@wrenn/core";
 import type { StepObserver } from "@wrenn/host-agent";
 import { dataPaths, startServer } from "@wrenn/server";
-import type { ServerConfig, ServerStart, StartedServer } from "@wrenn/server";
+import type { BuildBuiltIn, ServerConfig, ServerStart, StartedServer } from "@wrenn/server";
 import { ApiCaller } from "./api-caller.ts";
 import { chosenAccelerator } from "./chosen-accelerator.ts";
 
@@ -18,6 +18,8 @@ export async function startTestServer(
     readonly logger?: Logger;
     /** False where a test is about the pages that the server has without a dashboard. */
     readonly servesDashboard?: boolean;
+    /** Default: built-in templates are not built on their first use. */
+    readonly buildBuiltIn?: BuildBuiltIn;
   } = {},
 ): Promise<TestServer> {
   const dataDirectory = await mkdtemp("/tmp/wrenn-e2e-");

@@ -1,6 +1,8 @@
 import { addClientCommands } from "@wrenn/client";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { BenchOptions } from "./bench/bench-options.ts";
+import { CommandExit } from "./command-exit.ts";
+import type { BuildBuiltInOptions } from "./commands/build-built-in.ts";
 
 /**
  * The command line. Each command's module is loaded only when it is called, so that start-up stays short.
@@ -47,8 +49,22 @@ export function createProgram(isBundled = false): Command {
     withServer: async (...all) => (await import("./client/with-server.ts")).withServer(process.env, ...all),
   });
 
-  program.commands
-    .find((command) => command.name() === "template")
+  const template = program.commands.find((command) => command.name() === "template");
+  template
+    ?.command("build")
+    .description("build templates that every team starts from, of packages that this machine fetches")
+    .requiredOption("--builtin <name>", "python, node, base, code-runner-beta, or all of them")
+    .option("--json", "print one JSON document")
+    .addOption(
+      new Option("--progress <kind>", "auto: live on a terminal; plain: line by line; quiet: none")
+        .choices(["auto", "plain", "quiet"])
+        .default("auto"),
+    )
+    .action(async (options: BuildBuiltInOptions) => {
+      const code = await (await import("./commands/build-built-in.ts")).buildBuiltIn(options);
+      if (code !== 0) throw new CommandExit(code);
+    });
+  template
     ?.command("refresh")
     .description("build the built-in template of this machine again, from current packages and kernel")
     .option("--check", "only print what a refresh would change")

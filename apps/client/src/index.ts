@@ -15,7 +15,11 @@ import { defineCopy } from "./definitions/copy.ts";
 export { browserAddress, isSameServer } from "./connection/addresses.ts";
 export { parseWords } from "./errors/parse-words.ts";
 export type { LocalServer } from "./connection/find-connection.ts";
-export type { Setup, Terminal } from "./context.ts";
+export { ClientError } from "./errors/client-error.ts";
+export { perform } from "./perform.ts";
+export { buildDirectory, currentVersion } from "./verbs/build-directory.ts";
+export type { BuildDirectoryOptions, BuiltDirectory } from "./verbs/build-directory.ts";
+export type { Context, Setup, Terminal } from "./context.ts";
 
 /** Adds the commands that talk to a server to a program. */
 export function addClientCommands(root: Command, terminal: Terminal, setup: Setup): void {

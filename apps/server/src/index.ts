@@ -1,3 +1,8 @@
+export { BuiltInContexts } from "./built-in/built-in-contexts.ts";
+export type { BuiltInContext, BuiltInContextsOptions } from "./built-in/built-in-contexts.ts";
+export { FirstUseBuilder } from "./built-in/first-use-builder.ts";
+export type { BuildBuiltIn } from "./built-in/first-use-builder.ts";
+export { BuiltInRecords } from "./built-in/built-in-records.ts";
 export { dataPaths, readConfig, withFlags } from "./config/server-config.ts";
 export type { ListenFlags, ServerConfig } from "./config/server-config.ts";
 export { createLog } from "./log.ts";

@@ -20,6 +20,9 @@ export const clientPackages = { cli: packed("wrenn-cli.tgz"), sdk: packed("wrenn
 /** The dashboard, which `up` builds. */
 export const builtDashboard = join(project, "apps/dashboard/build");
 
+/** Recipes and packages of the templates that are built from `minimal`. */
+export const builtInDefinitions = join(project, "images");
+
 export const minimalRecipe = join(project, "images/minimal/recipe.json");
 
 /** The version of everything: they are released together. */

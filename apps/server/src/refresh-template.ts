@@ -14,9 +14,10 @@ import {
   readPackages,
 } from "@wrenn/disk-image";
 import type { EditionRecord, ImageEdition, PackageChange } from "@wrenn/disk-image";
-import { runCommand, tryLock } from "@wrenn/system";
+import { tryLock } from "@wrenn/system";
 import { readMinimalRecipe } from "./built-in-template.ts";
 import type { ServerConfig } from "./config/server-config.ts";
+import { readImageStatus } from "./image-status.ts";
 import type { RefreshResult } from "./refresh-result.ts";
 import { nativeParts } from "./native-parts.ts";
 import { startHostAgent } from "./start-host-agent.ts";
@@ -75,7 +76,7 @@ export async function refreshTemplate(
     },
     signal,
   );
-  const status = await readStatus(present.rootfs, signal);
+  const status = await readImageStatus(present.rootfs, signal);
   const kernel = {
     ...defined({ before: await debianKernelVersion(present.kernel) }),
     after: await index.kernelVersion(signal),
@@ -105,7 +106,7 @@ export async function refreshTemplate(
     if (!signal.aborted) await store.remove("rootfs", keyOf(made.rootfs));
     throw error;
   }
-  const after = readPackages(await readStatus(made.rootfs, signal));
+  const after = readPackages(await readImageStatus(made.rootfs, signal));
   signal.throwIfAborted();
 
   const keys = { rootfs: keyOf(made.rootfs), initramfs: keyOf(made.initramfs) };
@@ -182,18 +183,6 @@ async function tryTemplate(
   } finally {
     await rm(dataDirectory, { recursive: true, force: true });
   }
-}
-
-/** dpkg's status file in an image, which is not mounted. */
-async function readStatus(image: string, signal: AbortSignal): Promise<string> {
-  let status = "";
-  await runCommand(["debugfs", "-R", "cat /var/lib/dpkg/status", image], {
-    signal,
-    onStdout: (text) => {
-      status += text;
-    },
-  });
-  return status;
 }
 
 /** The same for the same packages and kernel: a refresh that was interrupted goes on with the image that it built. */

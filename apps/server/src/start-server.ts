@@ -1,20 +1,31 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
-import { createControlPlane, defaultCapacity, ensureFirstTeam, smtpTransport } from "@wrenn/control-plane";
+import {
+  createControlPlane,
+  defaultCapacity,
+  ensureFirstTeam,
+  ensurePlatformKey,
+  smtpTransport,
+} from "@wrenn/control-plane";
 import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
 import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { openDatabase, secretQueries } from "@wrenn/database";
+import type { Database } from "@wrenn/database";
 import { ClientConnections, PortEdge } from "@wrenn/edge";
 import type { CapsuleRoutes, CredentialAttempts, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
 import {
   findServer,
+  readFileIfPresent,
   readLocalClient,
   removeServerRecord,
+  writeFileAtomic,
   writeLocalClient,
   writeServerRecord,
 } from "@wrenn/system";
 import { pathPortsHost } from "./config/path-ports.ts";
+import { FirstUseBuilder } from "./built-in/first-use-builder.ts";
+import type { BuildBuiltIn } from "./built-in/first-use-builder.ts";
 import { dataPaths, publicUrlOf } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { openHostLinks } from "./host-links.ts";
@@ -43,6 +54,8 @@ export interface ServerStart {
   readonly servesDashboard?: boolean;
   /** Refreshes the built-in template of this machine; without it, it is not refreshed by schedule. */
   readonly refreshTemplate?: StartHostAgentDeps["refreshTemplate"];
+  /** Builds a built-in template of this machine; without it, none is built on its first use. */
+  readonly buildBuiltIn?: BuildBuiltIn;
   /** Test seam: called before each journalled step. */
   readonly onStep?: StepObserver;
   /** Test seam: where images come from instead of registries. */
@@ -156,6 +169,7 @@ async function assemble(
   // The database shows the first key once; it is kept for the command line of this machine.
   if (first.apiKey !== undefined) await writeLocalClient(paths.localClient, { apiKey: first.apiKey });
   const apiKey = (await readLocalClient(paths.localClient))?.apiKey;
+  await keepPlatformKey(paths.platformKey, database);
 
   const { proxies } = config;
   const connections = new ClientConnections(
@@ -189,6 +203,10 @@ async function assemble(
   const firstAdminToken = new FirstAdminToken(paths.firstAdminToken, logger);
   const links = await openHostLinks(database, logger);
   release.defer(() => links.close());
+  const firstUse =
+    start.buildBuiltIn && config.buildsOnFirstUse !== false
+      ? release.use(new FirstUseBuilder({ clock: systemClock, logger, build: start.buildBuiltIn }))
+      : undefined;
   const agent = startingHost?.then((host) => host.agent);
   // Its failure is that of the control plane, unless that failed before.
   agent?.catch(() => {});
@@ -197,6 +215,7 @@ async function assemble(
     certifier: links.certifier,
     connectHost: links.connectHost,
     hostNetworks: config.hostNetworks,
+    firstUse,
     capacity: {
       ...defaultCapacity,
       ...(config.overcommit
@@ -228,6 +247,11 @@ async function assemble(
     version,
     publicUrl: publicUrlOf(config),
   });
+  let isListening = false;
+  // From then on the listeners end after it.
+  release.defer(async () => {
+    if (!isListening) await controlPlane.close();
+  });
   const host = await startingHost;
   const hostAgent = host?.agent;
   const platform = platformOf(controlPlane, ids.host);
@@ -251,6 +275,7 @@ async function assemble(
     await listeners[Symbol.asyncDispose]();
   });
   release.defer(() => controlPlane.close());
+  isListening = true;
   host?.settle();
   const { url, secure } = listeners;
   await writeServerRecord(paths.serverRecord, url);
@@ -270,6 +295,13 @@ async function assemble(
       await owned.disposeAsync();
     },
   };
+}
+
+/** A key for the operator's command line on this machine, in a file that only the operator can read. */
+async function keepPlatformKey(path: string, database: Database): Promise<void> {
+  const kept = (await readFileIfPresent(path))?.trim();
+  const key = await ensurePlatformKey(database, { clock: systemClock, random: systemRandom }, kept);
+  if (key !== kept) await writeFileAtomic(path, `${key}\n`);
 }
 
 /** The outcome of `wanted`, unless `other` fails before. */

@@ -18,6 +18,7 @@ import type { WorkCounts } from "./http/pending-work.ts";
 import type { IdleMachinesReader } from "./http/prometheus.ts";
 import type { Mailer, MailTransport } from "./mail/mailer.ts";
 import type { PortAddresses, PortsService } from "./ports/ports.ts";
+import type { FirstUseBuilds } from "./templates/first-use.ts";
 import type { IdentityProvider } from "./sign-in/identity-provider.ts";
 
 /** How much accounts may have, and leave in the audit log. */
@@ -44,6 +45,8 @@ export interface ControlPlaneOptions {
   readonly hostNetworks?: readonly string[] | undefined;
   /** Builds templates; default: one that builds in capsules. */
   readonly templateBuilder?: TemplateBuilder | undefined;
+  /** Builds built-in templates when they are first used; without it, creates answer how the operator builds them. */
+  readonly firstUse?: FirstUseBuilds | undefined;
   readonly capacity?: CapacityPolicy;
   readonly times?: MonitorTimes;
   /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */

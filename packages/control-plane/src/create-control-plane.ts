@@ -160,7 +160,19 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const templates = new TemplatesService(database, fleet, random);
   const reports = new ReportLimits(clock);
   const capsules = openCapsules(
-    { ...base, fleet, meter, reports, operations, transactions, templates, capacity, audit, instanceId },
+    {
+      ...base,
+      fleet,
+      meter,
+      reports,
+      operations,
+      transactions,
+      templates,
+      capacity,
+      audit,
+      instanceId,
+      firstUse: options.firstUse,
+    },
     { createAnswerMs },
   );
   const eventRoutes = {

@@ -1,6 +1,7 @@
 export { createControlPlane } from "./create-control-plane.ts";
 export type { AccountLimits, ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 export { ensureFirstTeam } from "./accounts/bootstrap.ts";
+export { ensurePlatformKey } from "./accounts/platform-key.ts";
 export type { KeepFirstAdminToken } from "./accounts/first-admin.ts";
 export type { SignUpMode } from "./accounts/sign-up-policy.ts";
 export type { Mail, Mailer, MailTransport } from "./mail/mailer.ts";
@@ -19,3 +20,5 @@ export type { RetentionRules } from "@wrenn/database";
 export { defaultCapacity } from "./hosts/placement.ts";
 export { eventKindsByName } from "./events/event-kinds.ts";
 export type { EventKind } from "./events/event-kind.ts";
+export { builtOnDemand } from "./templates/built-in-templates.ts";
+export type { FirstUseBuilds, FirstUseState } from "./templates/first-use.ts";

@@ -72,6 +72,14 @@ test("a template of the team is meant before an image of its name", async () => 
   assert.deepEqual([another.status, reasonOf(another)], [404, "template_tag_not_found"]);
 });
 
+test("a built-in template has the default tag alone: other tags of its name are an image's", async () => {
+  const missing = await lab.call("POST", "/v1/builds", { name: "x", recipe_text: "FROM python\n" });
+  assert.deepEqual([missing.status, reasonOf(missing)], [404, "template_not_built"]);
+  host.images.add("python:3.13", "e");
+  await lab.reaches(await lab.startText("other", "FROM python:3.13\nRUN echo two\n"), "success");
+  assert.equal(builder.last?.fromImage, true);
+});
+
 test("what FROM cannot name is refused, and an image that is not there fails its build", async () => {
   for (const base of ["UPPER/case", "a//b", "registry.test:port/x", "x@sha256:12", "-x"]) {
     const refused = await lab.call("POST", "/v1/builds", { name: "x", recipe_text: `FROM ${base}\n` });

@@ -28,6 +28,7 @@ const operations: readonly (readonly [string, ApiOperation])[] = Object.entries(
 const elsewhere = new Set([
   "access_ended",
   "access_unconfirmed",
+  "address_in_use",
   "backup_not_writable",
   "backup_too_new",
   "backup_unreadable",

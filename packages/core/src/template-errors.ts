@@ -14,6 +14,43 @@ export const templateErrors = {
     "Debian's list of packages cannot be fetched: {problem}",
     "Check the host's network, proxy and package sources with apt-get update, and run the command again. The image that is there stays in use.",
   ),
+  npm_package_unavailable: system(
+    "internal_error",
+    500,
+    "the npm package {package} cannot be fetched: {problem}",
+    "Check the host's network and the registry of its npm with npm config get registry, and run the command again.",
+  ),
+  built_in_unknown: user(
+    "invalid_request",
+    400,
+    "{template} is not a built-in template that can be built",
+    "Name one of {names}, or all.",
+  ),
+  template_builds_already: user(
+    "conflict",
+    409,
+    "another process builds built-in templates on this machine",
+    "Wait until it is done, and run the command again.",
+  ),
+  template_not_built: user(
+    "not_found",
+    404,
+    "the built-in template {template} is not built yet",
+    "On the machine of the server, run ./wrenn template build --builtin {template}.",
+  ),
+  template_being_built: system(
+    "host_unavailable",
+    503,
+    "the built-in template {template} is being built for its first use: {progress}",
+    "Ask again until it is there. Building takes minutes, once.",
+    2,
+  ),
+  template_build_failed: system(
+    "host_unavailable",
+    503,
+    "the built-in template {template} could not be built: {problem}",
+    "On the machine of the server, run ./wrenn template build --builtin {template}, which shows why. A create a minute later tries again.",
+  ),
   template_refresh_runs: user(
     "conflict",
     409,

@@ -20,3 +20,11 @@ export { checkFreeSpace } from "./free-space.ts";
 export { createOverlay } from "./qcow2.ts";
 export type { Overlay } from "./qcow2.ts";
 export type { ImageEdition, ImageFile, ImageRecipe, ImageUser } from "./recipe.ts";
+export {
+  listDefinitions,
+  makeContext,
+  PackageDownloads,
+  readDefinition,
+  resolveTemplate,
+} from "./template-context/index.ts";
+export type { TemplateInputs, TemplateDefinition } from "./template-context/index.ts";

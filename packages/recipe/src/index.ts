@@ -25,5 +25,7 @@ export type {
   StepProgram,
   StepState,
 } from "./plan/recipe-step.ts";
+export { sourcesOf } from "./plan/step-sources.ts";
+export type { StepSources } from "./plan/step-sources.ts";
 export { IgnoreRules } from "./ignore/ignore-rules.ts";
 export { IgnorePatternError } from "./ignore/ignore-pattern.ts";

@@ -106,13 +106,13 @@ test("a heredoc has its place and its end", () => {
   assert.deepEqual(problemsOf("RUN <<EOF\n \nEOF"), ["recipe:1:5: the heredoc of RUN is empty"]);
 });
 
-test("flags of RUN are its timeout, secrets and caches", () => {
+test("flags of RUN are its timeout, secrets, caches and files of the context", () => {
   const { timeoutMs, mounts } = only(
     "RUN",
     [
       "RUN --timeout=1m30.5s --mount=type=secret,id=token --mount=type=secret,id=key,dst=/k,required \\",
       "  --mount=type=secret,id=pw,env=PASSWORD --mount=type=cache,target=/var/cache/apt,sharing=locked \\",
-      "  --mount=type=cache,id=npm,target=/root/.npm make",
+      "  --mount=type=cache,id=npm,target=/root/.npm --mount=type=bind,src=./a/../b,dst=/b,ro make",
     ].join("\n"),
   );
   assert.equal(timeoutMs, 90_500);
@@ -122,6 +122,7 @@ test("flags of RUN are its timeout, secrets and caches", () => {
     { type: "secret", id: "pw", target: undefined, env: "PASSWORD", required: false },
     { type: "cache", id: "/var/cache/apt", target: "/var/cache/apt" },
     { type: "cache", id: "npm", target: "/root/.npm" },
+    { type: "bind", source: "b", position: { line: 3, column: 69 }, target: "/b" },
   ]);
   // `--` ends them, and a command's own flags are no flags of RUN.
   assert.deepEqual(shellOf("RUN -- --x"), { form: "shell", text: "--x" });
@@ -215,7 +216,15 @@ test("every problem has its position", () => {
     ["RUN --timeout=5 x", 'recipe:1:15: "5" is not a duration'],
     ["RUN --timeout=0 x", "recipe:1:15: the timeout must be at least 1 ms"],
     ["RUN --timeout=999h x", "recipe:1:15: 999h is longer than 168h"],
-    ["RUN --mount=type=bind,source=x x", 'recipe:1:18: mounts of type "bind" are not supported in recipes'],
+    ["RUN --mount=type=ssh x", 'recipe:1:18: mounts of type "ssh" are not supported in recipes'],
+    ["RUN --mount=type=bind,source=x x", "recipe:1:13: the mount has no target"],
+    ["RUN --mount=type=bind,source=../x,target=/x x", 'recipe:1:30: "../x" is outside the context'],
+    ["RUN --mount=type=bind,target=/x,from=y x", 'recipe:1:38: mounts of type bind have no field "from"'],
+    ["RUN --mount=type=bind,target=/x,ro=false x", "recipe:1:36: mounts of type bind are read-only"],
+    [
+      "RUN --mount=type=bind,target=/x --mount=type=bind,target=/y x",
+      "recipe:1:41: a step has at most one mount of type bind",
+    ],
     ["RUN --mount=id=x x", "recipe:1:13: the mount has no type"],
     ["RUN --mount=type=secret x", "recipe:1:13: the secret has no id"],
     ["RUN --mount=type=secret,id=a/b x", 'recipe:1:28: "a/b" is not the name of a secret'],

@@ -84,6 +84,15 @@ test("each part of a step changes its key, and those of the steps after it", () 
   assert.equal(firstDifference(before, keysOf(recipe, { sources, base: "other" })), 1);
 });
 
+test("what a bind mount has and where it is change the key of its step, its name in the context does not", () => {
+  const mount = (source: string, target: string): string =>
+    `RUN --mount=type=bind,source=${source},target=${target} a`;
+  const before = keysOf([mount("x", "/x")], { sources: { 1: "d" } });
+  assert.deepEqual(keysOf([mount("y", "/x")], { sources: { 1: "d" } }), before);
+  assert.equal(firstDifference(before, keysOf([mount("x", "/y")], { sources: { 1: "d" } })), 1);
+  assert.equal(firstDifference(before, keysOf([mount("x", "/x")], { sources: { 1: "e" } })), 1);
+});
+
 function distinct(keys: readonly string[], first: number): number {
   return new Set(keys.slice(first - 1)).size;
 }

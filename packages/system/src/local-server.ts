@@ -19,6 +19,8 @@ export function localServerFiles(dataDirectory: string) {
     serverRecord: join(dataDirectory, "server.json"),
     /** Key for the command line of the user who started the server. */
     localClient: join(dataDirectory, "local-client.json"),
+    /** Key of the platform's team, with which the operator builds templates for every team. */
+    platformKey: join(dataDirectory, "platform-key"),
     /** Creates the first administrator; removed once there is one. */
     firstAdminToken: join(dataDirectory, "first-admin-token"),
   } as const;

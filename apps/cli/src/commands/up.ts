@@ -1,6 +1,7 @@
 import { flushCompileCache } from "node:module";
 import { untilInterrupted } from "../until-interrupted.ts";
 import type { ListenFlags } from "@wrenn/server";
+import { buildBeside } from "../build-beside.ts";
 import { bundleBeside } from "../bundle/bundle-beside.ts";
 import { greeting } from "../output/greeting.ts";
 import { ProgressDisplay } from "../output/progress.ts";
@@ -47,6 +48,7 @@ export async function up(options: UpOptions, isBundled: boolean): Promise<void> 
     signal: stopping.signal,
     servesDashboard: hasDashboard,
     refreshTemplate: refreshBeside,
+    buildBuiltIn: buildBeside,
   });
   progress.done();
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);

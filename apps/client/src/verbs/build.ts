@@ -120,11 +120,12 @@ export async function buildRecipe(
   }
 }
 
-async function follow(
+/** Runs a build and shows its steps. An interrupt cancels it. */
+export async function follow(
   context: Context,
   wrenn: Wrenn,
   what: BuildOptions,
-  options: BuildVerbOptions,
+  options: Pick<BuildVerbOptions, "progress">,
 ): Promise<Build> {
   let view: BuildView = quietView;
   let started: Build | undefined;
@@ -151,11 +152,11 @@ function nonEmpty<T extends object>(values: T): T | undefined {
   return Object.keys(values).length === 0 ? undefined : values;
 }
 
-function isQuiet({ output }: Context, { progress }: BuildVerbOptions): boolean {
+function isQuiet({ output }: Context, { progress }: Pick<BuildVerbOptions, "progress">): boolean {
   return progress === "quiet" || (progress === "auto" && output.isJson);
 }
 
-function viewOf(context: Context, options: BuildVerbOptions, total: number): BuildView {
+function viewOf(context: Context, options: Pick<BuildVerbOptions, "progress">, total: number): BuildView {
   const { stderr, env } = context.terminal;
   if (isQuiet(context, options)) return quietView;
   const isLive = options.progress === "auto" && stderr.isTTY && env["TERM"] !== "dumb";
@@ -216,7 +217,7 @@ function showProblems(
 }
 
 /** Failures in words of the recipe: with positions, and with the instruction that failed. */
-function explain(error: unknown, recipe: LocalRecipe, { output, signal }: Context): unknown {
+export function explain(error: unknown, recipe: LocalRecipe, { output, signal }: Context): unknown {
   if (signal.aborted || !isWrennError(error)) return error;
   const { details } = error;
   if (error.code === "recipe_invalid" && Array.isArray(details?.["problems"]))

@@ -1,4 +1,5 @@
 import type { LifetimeEnd } from "@wrenn/sdk";
+import { createCapsule } from "../capsules/create-capsule.ts";
 import type { Context } from "../context.ts";
 
 export interface CreateVerbOptions {
@@ -23,8 +24,7 @@ export interface CreateVerbOptions {
 
 /** Creates a capsule and prints its id once it runs. An interrupt removes it. */
 export async function create(context: Context, options: CreateVerbOptions): Promise<void> {
-  const wrenn = await context.wrenn();
-  const capsule = await wrenn.capsules.create({
+  const capsule = await createCapsule(context, {
     template: options.template,
     name: options.name,
     vcpus: options.vcpus,
@@ -38,7 +38,6 @@ export async function create(context: Context, options: CreateVerbOptions): Prom
     user: options.user,
     cwd: options.cwd,
     metadata: options.label,
-    signal: context.signal,
   });
   await context.remember(capsule.id);
   context.output.data(capsule.lastInfo, () => `${capsule.id}\n`);

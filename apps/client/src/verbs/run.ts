@@ -1,4 +1,5 @@
 import type { Capsule } from "@wrenn/sdk";
+import { createCapsule } from "../capsules/create-capsule.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../errors/report-failure.ts";
 import type { ProgramOptions } from "../programs/program-options.ts";
@@ -35,8 +36,7 @@ async function runInCapsule(
   isOwn: boolean,
 ): Promise<number> {
   const { template, vcpus, memory: memoryMib, keep = false } = options;
-  const wrenn = await context.wrenn();
-  const capsule = await wrenn.capsules.create({ template, vcpus, memoryMib, signal: context.signal });
+  const capsule = await createCapsule(context, { template, vcpus, memoryMib });
   const what = keep ? `capsule ${capsule.id} keeps running` : `removing capsule ${capsule.id}`;
   const onLeave = (): void => context.output.note(`wrenn: left the program; ${what}`);
   try {

@@ -1,4 +1,5 @@
 import type { Capsule } from "@wrenn/sdk";
+import { createCapsule } from "../capsules/create-capsule.ts";
 import type { Context } from "../context.ts";
 import { ClientError } from "../errors/client-error.ts";
 import { Exit } from "../errors/report-failure.ts";
@@ -33,9 +34,8 @@ export async function shell(
     return finish(await openTerminal(context, capsule, words, options));
   }
   const { template, name, vcpus, memory: memoryMib, rm: isRemoved = false } = options;
-  const wrenn = await context.wrenn();
   const settings = { template: template ?? "minimal", name, vcpus, memoryMib };
-  const capsule = await wrenn.capsules.create({ ...settings, signal: context.signal });
+  const capsule = await createCapsule(context, settings);
   await context.remember(capsule.id);
   let outcome: TerminalOutcome | undefined;
   try {

@@ -27,6 +27,7 @@ import { readRegistries } from "./registries.ts";
 import type { RegistryConfig } from "./registries.ts";
 import { readRates } from "./request-rates.ts";
 import { readRetention } from "./retention.ts";
+import { readFirstUse } from "./first-use.ts";
 import { readTemplateRefresh } from "./template-refresh.ts";
 
 /** Where a server keeps things and listens; from flags first, then the environment, then defaults. */
@@ -72,6 +73,8 @@ export interface ServerConfig {
   readonly parkedMachines?: number | undefined;
   /** Milliseconds between two refreshes of the built-in template; without it, it is refreshed by hand only. */
   readonly templateRefreshMs?: number | undefined;
+  /** Whether a create that names a built-in template which is not built yet has it built. Default: true. */
+  readonly buildsOnFirstUse?: boolean;
   /** Milliseconds from its arrival after which a create answers with a capsule that is still being made; without it, it never does. */
   readonly createAnswerMs?: number | undefined;
   /** Networks that hosts of teams may be in besides the internet. */
@@ -139,6 +142,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, li
       : { parkedMachines: parseCount("WRENN_PARKED_MACHINES", env["WRENN_PARKED_MACHINES"], 64) }),
     createAnswerMs: 1000 * parseSeconds("WRENN_CREATE_WAIT", env["WRENN_CREATE_WAIT"] ?? "2", 600),
     templateRefreshMs: readTemplateRefresh(env),
+    buildsOnFirstUse: readFirstUse(env),
     diskReserve: readDiskReserve(env),
     retention: readRetention(env),
     publicUrl: env["WRENN_PUBLIC_URL"]?.replace(/\/+$/, ""),

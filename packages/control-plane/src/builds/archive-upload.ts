@@ -4,7 +4,6 @@ import type { Readable } from "node:stream";
 import type { IncomingHttpHeaders } from "node:http";
 import { problemOf, WrennError } from "@wrenn/core";
 import { withoutStalls } from "../http/stalls.ts";
-import { MAX_ARCHIVE } from "./build-archives.ts";
 import type { UploadedArchive } from "./build-archives.ts";
 
 /** Bytes of the JSON text. */
@@ -36,12 +35,11 @@ export interface BuildForm {
 export async function readBuildForm(
   body: Readable,
   headers: IncomingHttpHeaders,
-  { isStrict, store, discard }: FormOptions,
+  { isStrict, limit, store, discard }: FormOptions,
 ): Promise<BuildForm> {
   const length = headers["content-length"];
-  const mostBytes = length === undefined ? MAX_ARCHIVE : Number(length);
-  if (mostBytes > MAX_ARCHIVE + MAX_OVERHEAD)
-    throw new WrennError("archive_too_large", { limit: MAX_ARCHIVE });
+  const mostBytes = length === undefined ? limit : Number(length);
+  if (mostBytes > limit + MAX_OVERHEAD) throw new WrennError("archive_too_large", { limit });
   const parser = openParser(headers["content-type"] ?? "");
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
   let config: string | undefined;
@@ -69,7 +67,7 @@ export async function readBuildForm(
       return;
     }
     content = file;
-    storing = store(withoutStalls(contentOf(file), STALL_MS), Math.min(mostBytes, MAX_ARCHIVE));
+    storing = store(withoutStalls(contentOf(file), STALL_MS), Math.min(mostBytes, limit));
     storing.catch((error: unknown) => fail(error instanceof Error ? error : new Error(String(error))));
   });
   parser.once("error", (error: unknown) =>
@@ -97,6 +95,8 @@ export async function readBuildForm(
 export interface FormOptions {
   /** Whether fields that are not known are refused. */
   readonly isStrict: boolean;
+  /** Bytes that the archive may have. */
+  readonly limit: number;
   readonly store: StoreArchive;
   readonly discard: (archive: UploadedArchive) => Promise<void>;
 }

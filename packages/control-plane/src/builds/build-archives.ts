@@ -2,16 +2,24 @@ import type { Random } from "@wrenn/core";
 import { WrennError } from "@wrenn/core";
 import { buildArchiveQueries, quotaQueries } from "@wrenn/database";
 import type { Database, QueuedTransactions } from "@wrenn/database";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import { requireStorage } from "../teams/quotas.ts";
 
-/** Of one archive. */
-export const MAX_ARCHIVE = 100 << 20;
+/** Bytes of one archive. */
+const MAX_ARCHIVE = 100 << 20;
+/** Likewise of the platform, whose templates are made of packages that its host fetches. */
+const MAX_PLATFORM_ARCHIVE = 1 << 30;
 /** Of one row of the database. */
 const CHUNK = 1 << 20;
 /** For an archive to arrive. */
 const UPLOAD_MS = 30 * 60_000;
 /** An upload that is not part of a build after this was broken off. */
 const ABANDONED_MS = 2 * UPLOAD_MS;
+
+/** How long an archive of a team may be, in bytes. */
+export function archiveLimit(teamId: string): number {
+  return teamId === PLATFORM_TEAM ? MAX_PLATFORM_ARCHIVE : MAX_ARCHIVE;
+}
 
 /** An archive that has arrived, and that no build has yet. */
 export interface UploadedArchive {
@@ -52,7 +60,7 @@ export class BuildArchives {
     const { database, transactions, random } = this.#deps;
     const limit = AbortSignal.timeout(this.#uploadMs);
     const id = random.uuid();
-    const claimed = Math.min(mostBytes, MAX_ARCHIVE);
+    const claimed = Math.min(mostBytes, archiveLimit(teamId));
     await transactions.run("team", teamId, async (trx) => {
       requireStorage(await quotaQueries.lockTeamUse(trx, teamId), { bytes: claimed, checkpoints: 0 });
       await buildArchiveQueries.insertArchive(trx, id, teamId, claimed);

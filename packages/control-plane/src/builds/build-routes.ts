@@ -12,6 +12,7 @@ import { refusals } from "../http/schemas.ts";
 import { prefersStrict } from "../http/strict-fields.ts";
 import { BuildBody, requestOf } from "./build-body.ts";
 import { readBuildForm } from "./archive-upload.ts";
+import { archiveLimit } from "./build-archives.ts";
 import type { BuildArchives, UploadedArchive } from "./build-archives.ts";
 import { Build, buildJson, lineJson, LogLine } from "./build-json.ts";
 import { MAX_LINES } from "./builds.ts";
@@ -57,6 +58,7 @@ function acceptForms(app: App, { archives }: Pick<BuildRoutesDeps, "archives">, 
     using _upload = uploads.begin(teamId);
     const form = await readBuildForm(body, headers, {
       isStrict: prefersStrict(headers) || !isContractRoute(method, routeOptions.url ?? ""),
+      limit: archiveLimit(teamId),
       store: async (content, mostBytes) => await archives.receive(teamId, content, mostBytes),
       discard: async ({ id }) => await archives.drop(id),
     });

@@ -5,6 +5,7 @@ import type { BuildCapsule } from "./build-capsules.ts";
 import { problemWith, rootScope, runCommand, startCommand } from "./build-commands.ts";
 import type { BuildCommand, StepScope, TakeOutput } from "./build-commands.ts";
 import { copyFiles, ownerAsArgument } from "./copy-files.ts";
+import type { PackedFiles } from "./copy-files.ts";
 import type { PlannedStep } from "./recipe.ts";
 import { MountFailed, mountFiles } from "./run-mounts.ts";
 import type { MountedFiles } from "./run-mounts.ts";
@@ -81,7 +82,8 @@ export class BuildSteps {
     let mounted: MountedFiles | undefined;
     if (mounts.length > 0) {
       const { user } = scope;
-      mounted = await asStep(step, mountFiles(capsule, { mounts, user, secrets: job.secrets }, signal));
+      const files = { mounts, user, secrets: job.secrets, packed: this.#packedFor(step) };
+      mounted = await asStep(step, mountFiles(capsule, files, signal));
     }
     const envs = { ...scope.envs, ...mounted?.envs };
     const run = { ...(await this.#programOf(step, program)), scope: { ...scope, envs }, timeoutMs };
@@ -91,6 +93,12 @@ export class BuildSteps {
     if (mounted) await asStep(step, mounted.unmount());
     if ("script" in program) await capsule.files.remove(SCRIPT, { user: "root", recursive: false, signal });
     return end.exitCode;
+  }
+
+  #packedFor({ step }: PlannedStep): PackedFiles | undefined {
+    const { archive, sources } = this.#deps.job;
+    const source = sources?.get(step);
+    return archive && source && { archive, step, source };
   }
 
   async #programOf(step: PlannedStep, program: StepProgram): Promise<Pick<BuildCommand, "cmd" | "args">> {

@@ -1,11 +1,19 @@
 import { formatId, parseId, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { parseReference } from "@wrenn/oci";
-import { buildArchiveQueries, buildLogQueries, buildQueries, quotaQueries } from "@wrenn/database";
+import {
+  buildArchiveQueries,
+  buildLogQueries,
+  buildQueries,
+  DEFAULT_TAG,
+  quotaQueries,
+} from "@wrenn/database";
 import type { BuildLine, BuildRow, BuildStep, Database, QueuedTransactions } from "@wrenn/database";
 import { currentActor } from "../http/current-identity.ts";
 import type { SealedJson } from "../secrets/sealed-json.ts";
 import { requireStorage } from "../teams/quotas.ts";
+import { builtOnDemand } from "../templates/built-in-templates.ts";
+import { orNotBuilt } from "../templates/first-use.ts";
 import { isTemplateReference, parseTemplateName, templateNameOf } from "../templates/template-name.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 import type { UploadedArchive } from "./build-archives.ts";
@@ -118,7 +126,8 @@ export class BuildsService {
   /**
    * FROM names a template that the team can use, and otherwise an image of a registry.
    *
-   * @throws WrennError `template_tag_not_found` for another tag of a template; `image_reference_invalid`.
+   * @throws WrennError `template_tag_not_found` for another tag of a template; `template_not_built` for a built-in one that is not there
+   *   yet; `image_reference_invalid`.
    */
   async #isImage(teamId: string, base: string): Promise<boolean> {
     if (isTemplateReference(base))
@@ -126,7 +135,7 @@ export class BuildsService {
         await this.#deps.templates.find(teamId, base);
         return false;
       } catch (error) {
-        if (!WrennError.is(error, "template_not_found")) throw error;
+        if (!isMissing(error, base)) throw orNotBuilt(error, base, undefined);
       }
     parseReference(base);
     return true;
@@ -183,4 +192,14 @@ export class BuildsService {
           if (!WrennError.is(error, "build_ended")) throw error;
         });
   }
+}
+
+/**
+ * Whether what FROM names is no template. Built-in ones such as `python` are called as images are, and have the default tag alone.
+ */
+function isMissing(error: unknown, base: string): boolean {
+  const { namespace, name, tag } = parseTemplateName(base);
+  const isBuiltIn = namespace === undefined && builtOnDemand.has(name);
+  if (WrennError.is(error, "template_tag_not_found")) return isBuiltIn;
+  return WrennError.is(error, "template_not_found") && !(isBuiltIn && tag === DEFAULT_TAG);
 }

@@ -83,18 +83,7 @@ export async function copyFiles(
   const failure = (await run("rm", ["-rf", "--", STAGE])) ?? (await run("mkdir", ["-m", "700", "--", STAGE]));
   if (failure) return failure;
   if (archive && packed) {
-    const format = unpackFlags.get(await formatOf(archive)) ?? "-x";
-    const unpack = [
-      format,
-      "-pf",
-      "-",
-      "-C",
-      STAGE,
-      "--strip-components=1",
-      "--no-same-owner",
-      "--",
-      `${step}`,
-    ];
+    const unpack = await unpackCommand({ archive, step, source: packed }, STAGE);
     const problem = await run("tar", unpack, archive());
     if (problem) return problem;
   }
@@ -113,6 +102,24 @@ export async function copyFiles(
     ownerAsArgument(action.owner),
     ...(action.unpack ? (packed?.archives ?? []) : []),
   ]);
+}
+
+/** The files of one step in the archive of its build. */
+export interface PackedFiles {
+  readonly archive: () => AsyncIterable<Uint8Array>;
+  /** Number of the step: the directory of the archive that has its files. */
+  readonly step: number;
+  readonly source: PackedSource;
+}
+
+/** Arguments with which `tar` reads the archive from its input, and puts the files of the step into a directory. */
+export async function unpackCommand(
+  { archive, step }: PackedFiles,
+  directory: string,
+): Promise<readonly string[]> {
+  const format = unpackFlags.get(await formatOf(archive)) ?? "-x";
+  const options = ["--strip-components=1", "--no-same-owner"];
+  return [format, "-pf", "-", "-C", directory, ...options, "--", `${step}`];
 }
 
 const unpackFlags: ReadonlyMap<string, string> = new Map([

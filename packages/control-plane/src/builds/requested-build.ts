@@ -1,4 +1,5 @@
 import { WrennError } from "@wrenn/core";
+import { sourcesOf } from "@wrenn/recipe";
 import type { RunMount } from "@wrenn/recipe";
 import type { BuildPlan, PlannedStep } from "./recipe.ts";
 
@@ -29,9 +30,8 @@ export interface BroughtAlong {
 export function requireBroughtAlong({ steps }: BuildPlan, file: string, brought: BroughtAlong): void {
   for (const step of steps) {
     const { action } = step;
-    if (action.type === "copy") {
-      const [source] = action.sources;
-      if (source === undefined) continue;
+    const [source] = sourcesOf(action)?.sources ?? [];
+    if (source !== undefined) {
       const place = `${file}:${source.position.line}:${source.position.column}`;
       if (!brought.hasArchive)
         throw new WrennError("recipe_invalid", {

@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import type { RunMount } from "@wrenn/recipe";
 import type { BuildCapsule } from "./build-capsules.ts";
 import { problemWith, rootScope, runCommand } from "./build-commands.ts";
+import type { PackedFiles } from "./copy-files.ts";
+import { mountSources } from "./mount-sources.ts";
 
 const MOUNT_MS = 60_000;
 /** In memory: secrets are never on a disk. */
@@ -53,6 +55,8 @@ export interface MountsOfStep {
   /** Who has to be able to read them. */
   readonly user: string;
   readonly secrets: ReadonlyMap<string, string>;
+  /** The files of the context that the step mounts; undefined for a step without a bind mount. */
+  readonly packed: PackedFiles | undefined;
 }
 
 /** What a step has beside its own variables. */
@@ -68,13 +72,14 @@ export class MountFailed extends Error {
 }
 
 /**
- * Mounts the secrets and caches of a step. A secret is in memory and in the variables of the step's processes, nowhere else.
+ * Mounts the secrets, caches and files of the context of a step. A secret is in memory and in the variables of the step's processes,
+ * nowhere else.
  *
  * @throws MountFailed; WrennError of the capsule's host.
  */
 export async function mountFiles(
   { processes, files }: Pick<BuildCapsule, "processes" | "files">,
-  { mounts, user, secrets }: MountsOfStep,
+  { mounts, user, secrets, packed }: MountsOfStep,
   signal: AbortSignal,
 ): Promise<MountedFiles> {
   const envs: Record<string, string> = {};
@@ -90,7 +95,10 @@ export async function mountFiles(
     const problem = problemWith(end, MOUNT_MS);
     if (problem !== undefined) throw new MountFailed(problem);
   };
-  const given = mounts.filter((mount) => mount.type === "cache" || secrets.has(mount.id));
+  const given = mounts
+    .filter((mount) => mount.type !== "bind")
+    .filter((mount) => mount.type === "cache" || secrets.has(mount.id));
+  const bind = mounts.find((mount) => mount.type === "bind");
   if (given.length > 0) await run(PREPARE, []);
   for (const [at, mount] of given.entries()) {
     if (mount.type === "cache") {
@@ -106,9 +114,13 @@ export async function mountFiles(
     binds.push({ kind: "secret", from, to: mount.target });
   }
   if (binds.length > 0) await run(MOUNT, [user, ...binds.flatMap(({ kind, from, to }) => [kind, from, to])]);
+  const fail = (problem: string): MountFailed => new MountFailed(problem);
+  const unbind =
+    bind && packed && (await mountSources({ processes }, { ...packed, target: bind.target }, fail, signal));
   return {
     envs,
     unmount: async () => {
+      await unbind?.();
       if (given.length > 0) await run(UNMOUNT, binds.map(({ to }) => to).toReversed());
     },
   };

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { sourcesOf } from "@wrenn/recipe";
 import { stepKeys as keysOfSteps } from "@wrenn/recipe/keys";
 import type { BuildJob } from "./template-builder.ts";
 
@@ -21,9 +22,10 @@ export function stepKeys(
 ): readonly string[] {
   const digests = new Map(
     steps.flatMap(({ step, action }) => {
-      if (action.type !== "copy") return [];
+      const needed = sourcesOf(action);
+      if (needed === undefined) return [];
       const packed = sources?.get(step)?.digest;
-      const named = action.sources.map(({ pattern }) => pattern);
+      const named = needed.sources.map(({ pattern }) => pattern);
       return [[step, packed ?? digest([archive, ...named])] as const];
     }),
   );

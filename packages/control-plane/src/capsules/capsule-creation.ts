@@ -6,6 +6,8 @@ import type { CapsuleStatus, LifetimeEnd, NetworkRules } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsule } from "../hosts/placement.ts";
 import type { CapacityPolicy } from "../hosts/placement.ts";
+import { orNotBuilt } from "../templates/first-use.ts";
+import type { FirstUseBuilds } from "../templates/first-use.ts";
 import type { FoundTemplate, TemplatesService } from "../templates/templates.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
 import { asHostCall } from "./host-phases.ts";
@@ -77,6 +79,8 @@ export interface CapsuleCreationDeps {
   readonly capacity: CapacityPolicy;
   readonly operations: Operations;
   readonly templates: TemplatesService;
+  /** Builds built-in templates that are not there yet; undefined where the operator does. */
+  readonly firstUse?: FirstUseBuilds | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -112,7 +116,7 @@ export class CapsuleCreation {
     request: CreateRequest,
     { client, idempotencyKey, found, moment, requireEgress }: CreateOptions,
   ): Promise<CapsuleRow> {
-    const { database, operations, reservations, storageQuota, templates, unanswered } = this.#deps;
+    const { database, operations, reservations, storageQuota, unanswered } = this.#deps;
     let earlier =
       idempotencyKey &&
       (await idempotencyQueries.findIdempotencyKey(database.db, teamId, idempotencyKey.key));
@@ -120,7 +124,7 @@ export class CapsuleCreation {
       const repeated =
         earlier && idempotencyKey && (await this.#repeat(teamId, earlier, idempotencyKey, client));
       if (repeated) return repeated;
-      const template = found ?? (await templates.find(teamId, request.template));
+      const template = found ?? (await this.#find(teamId, request.template));
       // A snapshot has the sizes that it was frozen with.
       const sized = {
         ...request,
@@ -168,6 +172,16 @@ export class CapsuleCreation {
         )
         .finally(() => this.#cancels.delete(reserved.id));
       return (await this.#answerEarly(started, client)) ?? (await this.#unfinished(reserved.row, client));
+    }
+  }
+
+  /** @throws WrennError `template_not_found`, `template_not_built`, `template_being_built`, `template_build_failed`. */
+  async #find(teamId: string, reference: string): Promise<FoundTemplate> {
+    const { templates, firstUse } = this.#deps;
+    try {
+      return await templates.find(teamId, reference);
+    } catch (error) {
+      throw orNotBuilt(error, reference, firstUse);
     }
   }
 

@@ -3,3 +3,9 @@
  * what it says that it has.
  */
 export const builtInTemplates: ReadonlySet<string> = new Set(["minimal"]);
+
+/**
+ * Names of the templates that a server builds of packages when they are first needed (images/). The platform makes them with its own
+ * builds; no team takes their names.
+ */
+export const builtOnDemand: ReadonlySet<string> = new Set(["base", "code-runner-beta", "node", "python"]);

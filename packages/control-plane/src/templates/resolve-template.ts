@@ -6,7 +6,7 @@ import { builtInTemplates } from "./built-in-templates.ts";
 import { parseTemplateName } from "./template-name.ts";
 
 /** Slug of the team that owns what everyone sees. */
-const PLATFORM_SLUG = "platform";
+export const PLATFORM_SLUG = "platform";
 
 /** The template that a reference stands for. */
 export interface ResolvedTemplate {

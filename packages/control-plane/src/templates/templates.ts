@@ -5,7 +5,7 @@ import type { Database, TemplateOfTeam, TemplateRow, Trx } from "@wrenn/database
 import type { NetworkRules, TemplateFacts } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
-import { builtInTemplates } from "./built-in-templates.ts";
+import { builtInTemplates, builtOnDemand } from "./built-in-templates.ts";
 import { discardFiles, removeVersion } from "./remove-version.ts";
 import { resolveTemplate } from "./resolve-template.ts";
 import { parseTemplateName, templateNameOf } from "./template-name.ts";
@@ -121,13 +121,19 @@ export class TemplatesService {
     const { db } = this.#database;
     const { name, tag } = parseTemplateName(tagged);
     const isReserved =
-      builtInTemplates.has(name) ||
-      (teamId !== PLATFORM_TEAM && (await templateQueries.templateExists(db, PLATFORM_TEAM, name)));
+      builtInTemplates.has(name) || (teamId !== PLATFORM_TEAM && (await this.#isOfPlatform(teamId, name)));
     if (isReserved) throw new WrennError("template_name_reserved", { template: name });
     const taken = await templateQueries.findTemplate(db, teamId, name, tag);
     if (taken && !overwrite)
       throw new WrennError("template_name_taken", { template: templateNameOf({ name, tag }) });
     return taken?.tags.length === 1;
+  }
+
+  /** A team that had a template before the platform had one of this name goes on with it. */
+  async #isOfPlatform(teamId: string, name: string): Promise<boolean> {
+    const { db } = this.#database;
+    if (await templateQueries.templateExists(db, PLATFORM_TEAM, name)) return true;
+    return builtOnDemand.has(name) && !(await templateQueries.templateExists(db, teamId, name));
   }
 
   /** Before a host makes files of a template: what gets no name is removed, whatever ends first, host or control plane. */

@@ -81,6 +81,7 @@ export interface PlatformParts {
   readonly bodyLimits?: ControlPlaneOptions["bodyLimits"];
   /** Default: one that builds nothing. */
   readonly templateBuilder?: ControlPlaneOptions["templateBuilder"];
+  readonly firstUse?: ControlPlaneOptions["firstUse"];
   readonly clientPackages?: ControlPlaneOptions["clientPackages"];
   readonly dashboard?: ControlPlaneOptions["dashboard"];
   readonly corsOrigins?: readonly string[];
@@ -257,6 +258,7 @@ export class TestPlatform implements AsyncDisposable {
       work = {},
       bodyLimits,
       templateBuilder = failingBuilder,
+      firstUse,
       clientPackages,
       dashboard,
       corsOrigins,
@@ -305,6 +307,7 @@ export class TestPlatform implements AsyncDisposable {
       work,
       bodyLimits,
       templateBuilder,
+      firstUse,
       clientPackages,
       dashboard,
       corsOrigins,

@@ -1,5 +1,5 @@
 import type { Heredoc } from "../syntax/heredocs.ts";
-import type { RecipeRange } from "../syntax/problem.ts";
+import type { RecipePosition, RecipeRange } from "../syntax/problem.ts";
 import type { Written } from "../syntax/written.ts";
 
 /** What a program is started with. */
@@ -27,6 +27,14 @@ export type RunMount =
       readonly type: "cache";
       /** Steps with the same id share the directory. */
       readonly id: string;
+      readonly target: string;
+    }
+  | {
+      readonly type: "bind";
+      /** Path in the context, or a pattern of paths; empty for the context itself. */
+      readonly source: string;
+      /** Of the source in the recipe. */
+      readonly position: RecipePosition;
       readonly target: string;
     };
 

@@ -3,6 +3,7 @@ import { checkFlags, flagValue, splitFlags } from "../syntax/flags.ts";
 import { quote, refuse } from "../syntax/refusal.ts";
 import { suggest } from "../syntax/suggest.ts";
 import type { Written } from "../syntax/written.ts";
+import { requireContextPath } from "../plan/plan-values.ts";
 import { parseRunCommand } from "./command.ts";
 import type { InstructionBody, RawInstruction, RunMount } from "./instruction.ts";
 
@@ -24,10 +25,19 @@ export function parseRun(raw: RawInstruction): InstructionBody {
     refused: REFUSED,
   });
   const timeout = flags.find(({ name }) => name === "timeout");
+  const written = flags.filter(({ name }) => name === "mount").map((flag) => flagValue(flag));
+  const mounts = written.map(parseMount);
+  const second = written.filter((_, at) => mounts[at]?.type === "bind")[1];
+  if (second !== undefined)
+    refuse(
+      second,
+      "a step has at most one mount of type bind",
+      "Put what the step needs into one directory of the context.",
+    );
   return {
     kind: "RUN",
     timeoutMs: timeout && requirePositive(flagValue(timeout)),
-    mounts: flags.filter(({ name }) => name === "mount").map((flag) => parseMount(flagValue(flag))),
+    mounts,
     command: parseRunCommand(rest, raw),
   };
 }
@@ -40,7 +50,7 @@ export function requirePositive(value: Written): number {
 }
 
 /** Fields of a mount by its type, with their other names. */
-const FIELDS: Readonly<Record<"secret" | "cache", Readonly<Record<string, string>>>> = {
+const FIELDS: Readonly<Record<RunMount["type"], Readonly<Record<string, string>>>> = {
   secret: {
     id: "id",
     target: "target",
@@ -50,6 +60,15 @@ const FIELDS: Readonly<Record<"secret" | "cache", Readonly<Record<string, string
     required: "required",
   },
   cache: { id: "id", target: "target", dst: "target", destination: "target", sharing: "sharing" },
+  bind: {
+    source: "source",
+    src: "source",
+    target: "target",
+    dst: "target",
+    destination: "target",
+    readonly: "readonly",
+    ro: "readonly",
+  },
 };
 
 function parseMount(value: Written): RunMount {
@@ -67,11 +86,11 @@ function parseMount(value: Written): RunMount {
   }
   const type = fields.get("type");
   if (type === undefined) refuse(value, "the mount has no type", "Write --mount=type=secret,id=NAME.");
-  if (type.text !== "secret" && type.text !== "cache")
+  if (type.text !== "secret" && type.text !== "cache" && type.text !== "bind")
     refuse(
       type,
       `mounts of type ${quote(type.text)} are not supported in recipes`,
-      "Available: secret, cache. Files of the context are there after COPY.",
+      "Available: secret, cache, bind.",
     );
   const known = FIELDS[type.text];
   const given = new Map<string, Written>();
@@ -87,7 +106,7 @@ function parseMount(value: Written): RunMount {
     if (given.has(meant)) refuse(field, `${meant} is specified twice`, `Remove one ${meant}.`);
     given.set(meant, field);
   }
-  return type.text === "secret" ? secretOf(value, given) : cacheOf(value, given);
+  return { secret: secretOf, cache: cacheOf, bind: bindOf }[type.text](value, given);
 }
 
 function secretOf(value: Written, given: ReadonlyMap<string, Written>): RunMount {
@@ -115,7 +134,7 @@ function secretOf(value: Written, given: ReadonlyMap<string, Written>): RunMount
     id: id.text,
     target: path,
     env: env?.text,
-    required: flagOf(given.get("required")),
+    required: flagOf("required", given.get("required")),
   };
 }
 
@@ -135,6 +154,23 @@ function cacheOf(value: Written, given: ReadonlyMap<string, Written>): RunMount 
   };
 }
 
+function bindOf(value: Written, given: ReadonlyMap<string, Written>): RunMount {
+  const target = given.get("target");
+  if (target === undefined)
+    refuse(value, "the mount has no target", "Write --mount=type=bind,source=PATH,target=/absolute/path.");
+  requireAbsolute(target);
+  const readonly = given.get("readonly");
+  if (readonly !== undefined && !flagOf("readonly", readonly))
+    refuse(readonly, "mounts of type bind are read-only", "Remove the field, and write elsewhere.");
+  const source = given.get("source");
+  return {
+    type: "bind",
+    source: source === undefined ? "" : requireContextPath(source, source.text),
+    position: (source ?? value).positionAt(0),
+    target: target.text,
+  };
+}
+
 function requireAbsolute(path: Written): void {
   if (!path.text.startsWith("/") || path.text.split("/").includes(".."))
     refuse(
@@ -144,12 +180,12 @@ function requireAbsolute(path: Written): void {
     );
 }
 
-function flagOf(field: Written | undefined): boolean {
+function flagOf(name: string, field: Written | undefined): boolean {
   if (field === undefined || field.text === "false" || field.text === "0") return false;
   if (field.text === "" || field.text === "true" || field.text === "1") return true;
   return refuse(
     field,
     `${quote(field.text)} is neither true nor false`,
-    "Write required=true or required=false.",
+    `Write ${name}=true or ${name}=false.`,
   );
 }

@@ -12,7 +12,7 @@ export type KeyedStep = Pick<RecipeStep, "number" | "action" | "state">;
 export interface KeyInputs {
   /** Digest of the template that the build starts from. */
   readonly base: string;
-  /** Digests of the sources of each step that copies some, by the number of the step (`digestSources` of `@wrenn/recipe/context`). */
+  /** Digests of the sources of each step that copies or mounts some, by the number of the step (`digestSources` of `@wrenn/recipe/context`). */
   readonly sources: ReadonlyMap<number, string>;
 }
 
@@ -44,7 +44,7 @@ function materialOf(step: KeyedStep, sources: ReadonlyMap<number, string>): Cano
       return undefined;
     case "run":
     case "start":
-      return { ...processMaterial(action), ...state };
+      return { ...processMaterial(action, sources.get(step.number)), ...state };
     case "directory":
       return { type: "directory", path: action.path, owner: action.owner };
     case "user":
@@ -71,15 +71,19 @@ function materialOf(step: KeyedStep, sources: ReadonlyMap<number, string>): Cano
 /** How long a step may take is no part of what it makes. */
 function processMaterial(
   action: Extract<StepAction, { type: "run" | "start" }>,
+  digest: string | undefined,
 ): Readonly<Record<string, CanonicalValue>> {
   const program: Readonly<Record<string, CanonicalValue>> = { ...action.program };
   return {
     type: action.type,
     program,
-    mounts: action.type === "run" ? action.mounts.map(mountMaterial) : [],
+    mounts: action.type === "run" ? action.mounts.map((mount) => mountMaterial(mount, digest)) : [],
   };
 }
 
-function mountMaterial(mount: RunMount): CanonicalValue {
-  return { ...mount };
+/** What a bind mount has counts, not what it is called in the context. */
+function mountMaterial(mount: RunMount, digest: string | undefined): CanonicalValue {
+  if (mount.type !== "bind") return { ...mount };
+  if (digest === undefined) throw new Error(`no digest of what is mounted at ${mount.target}`);
+  return { type: "bind", digest, target: mount.target };
 }

@@ -1,5 +1,5 @@
-import { parseRecipe, planRecipe, RecipeError } from "@wrenn/recipe";
-import type { CopyAction, RecipePlan } from "@wrenn/recipe";
+import { parseRecipe, planRecipe, RecipeError, sourcesOf } from "@wrenn/recipe";
+import type { RecipePlan, StepSources } from "@wrenn/recipe";
 import {
   ContextError,
   digestSources,
@@ -18,7 +18,7 @@ import type { BuildContextRequest, PackedBuildContext } from "../transport/platf
 const PIECE = 64 * 1024;
 
 /**
- * Reads the files that the steps of a recipe copy. A directory that no step copies from is not read.
+ * Reads the files that the steps of a recipe copy or mount. A directory that no step needs is not read.
  *
  * @throws WrennError `recipe_invalid` with `details.problems`, each with its position; `context_invalid` with the path that is the
  * reason; the signal's reason.
@@ -39,13 +39,13 @@ async function pack(request: BuildContextRequest): Promise<PackedBuildContext> {
   const context = await readContext(directory, { ignore: ignore.rules, ...(signal && { signal }) });
   const packed: PackedCopy[] = [];
   const sources: Record<string, PackedBuildContext["sources"][string]> = {};
-  for (const { number, action } of copies) {
-    const copy = resolveSources(context, action, { file, ignore });
+  for (const { number, needed } of copies) {
+    const copy = resolveSources(context, needed, { file, ignore });
     packed.push({ directory: String(number), copy });
     sources[number] = {
       digest: await digestSources(context, copy, signal),
       isSingle: copy.isTarget,
-      archives: action.unpack ? [...(await findArchives(context, copy, signal)).keys()] : [],
+      archives: needed.unpack ? [...(await findArchives(context, copy, signal)).keys()] : [],
     };
   }
   return {
@@ -57,10 +57,11 @@ async function pack(request: BuildContextRequest): Promise<PackedBuildContext> {
   };
 }
 
-function copiesOf(plan: RecipePlan): readonly { readonly number: number; readonly action: CopyAction }[] {
-  return plan.steps.flatMap(({ number, action }) =>
-    action.type === "copy" && action.sources.length > 0 ? [{ number, action }] : [],
-  );
+function copiesOf(plan: RecipePlan): readonly { readonly number: number; readonly needed: StepSources }[] {
+  return plan.steps.flatMap(({ number, action }) => {
+    const needed = sourcesOf(action);
+    return needed === undefined ? [] : [{ number, needed }];
+  });
 }
 
 async function* archiveOf(
