@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { findLeftovers, tryCommand } from "@wrenn/system";
@@ -26,6 +28,22 @@ test("run without a server starts one, streams, passes the exit code on, and lea
   const before = await findLeftovers();
   const result = await runWrenn(["run", "--", "python3", "-c", "print(6*7)"]);
   assert.deepEqual([result.stdout, result.code], ["42\n", 0], result.stderr);
+  assert.deepEqual(
+    (await findLeftovers()).filter((item) => !before.includes(item)),
+    [],
+  );
+});
+
+test("up ends with a remedy where another program listens at its address, and leaves nothing", async () => {
+  const before = await findLeftovers();
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const address = `127.0.0.1:${(other.address() as AddressInfo).port}`;
+  const { code, stderr } = await runWrenn(["up", "--listen", address]);
+  other.close();
+  assert.notEqual(code, 0);
+  assert.match(stderr, new RegExp(`another program listens on ${address}[^]*--listen`));
+  assert.doesNotMatch(stderr, /\n +at /, "it is no fault of the program");
   assert.deepEqual(
     (await findLeftovers()).filter((item) => !before.includes(item)),
     [],

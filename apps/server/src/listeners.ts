@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { readFile } from "node:fs/promises";
 import type { ControlPlane } from "@wrenn/control-plane";
-import { defined, systemClock, systemRandom } from "@wrenn/core";
+import { defined, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { listenEdge, localCertificate, PortProcess, startNameServer } from "@wrenn/edge";
 import type { ClientConnections, EdgeTls, PortEdge, PortProcessOptions } from "@wrenn/edge";
+import { hasCode } from "@wrenn/system";
 import { pathPortsHost } from "./config/path-ports.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 
@@ -55,13 +56,21 @@ export async function openListeners(
     clock: systemClock,
     random: systemRandom,
   };
-  const plain = await listenEdge({ ...shared, host: config.host, port: config.port });
+  const listen = async (host: string, port: number, tls?: EdgeTls): ReturnType<typeof listenEdge> => {
+    try {
+      return await listenEdge({ ...shared, host, port, ...defined({ tls }) });
+    } catch (error) {
+      if (!hasCode(error, "EADDRINUSE")) throw error;
+      throw new WrennError("address_in_use", { address: `${host}:${port}` }, { cause: error });
+    }
+  };
+  const plain = await listen(config.host, config.port);
   opened.defer(() => plain.close());
   ports.listensAt("http", plain.port);
   let secure: Listeners["secure"];
   if (config.tls && certificate) {
     const { authorityFile, ...tls } = certificate;
-    const server = await listenEdge({ ...shared, host: config.tls.host, port: config.tls.port, tls });
+    const server = await listen(config.tls.host, config.tls.port, tls);
     opened.defer(() => server.close());
     ports.listensAt("https", server.port);
     secure = {

@@ -76,6 +76,12 @@ export const requestErrors = {
     "Use connections again for further requests, and close those that are not used.",
     1,
   ),
+  address_in_use: user(
+    "conflict",
+    409,
+    "another program listens on {address}",
+    "End that program, or let the server listen elsewhere with --listen or WRENN_LISTEN.",
+  ),
   precondition_failed: user(
     "conflict",
     412,
