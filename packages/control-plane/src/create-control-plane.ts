@@ -12,8 +12,7 @@ import { ADMIN_CAPSULES, CAPSULES } from "./capsules/capsule-api.ts";
 import { buildSockets } from "./builds/build-sockets.ts";
 import { openBuilds } from "./builds/open-builds.ts";
 import { CapsuleStates } from "./capsules/capsule-states.ts";
-import { CapsulesForBuilds } from "./capsules-for-builds.ts";
-import { ImagesForBuilds } from "./images-for-builds.ts";
+import { hostsForBuilds } from "./hosts-for-builds.ts";
 import { openCapsules } from "./capsules/open-capsules.ts";
 import { Operations } from "./capsules/operations.ts";
 import { keepAll, Retention } from "./capsules/retention.ts";
@@ -159,20 +158,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const meter = new StorageMeter({ ...base, fleet });
   const templates = new TemplatesService(database, fleet, random);
   const reports = new ReportLimits(clock);
+  const shared = { ...base, transactions, templates, instanceId };
+  const { firstUse } = options;
   const capsules = openCapsules(
-    {
-      ...base,
-      fleet,
-      meter,
-      reports,
-      operations,
-      transactions,
-      templates,
-      capacity,
-      audit,
-      instanceId,
-      firstUse: options.firstUse,
-    },
+    { ...shared, fleet, meter, reports, operations, capacity, audit, firstUse },
     { createAnswerMs },
   );
   const eventRoutes = {
@@ -192,14 +181,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const listening = new ListeningPortsService({ database, clock, logger, fleet, capsuleRows: capsules.rows });
   opened.defer(() => listening.close());
   const { runner, ...builds } = await openBuilds(
-    {
-      ...base,
-      transactions,
-      templates,
-      instanceId,
-      capsules: new CapsulesForBuilds({ ...capsules, fleet }),
-      images: new ImagesForBuilds({ fleet, clock, logger }),
-    },
+    { ...shared, ...hostsForBuilds({ ...capsules, fleet, clock, logger }) },
     options.templateBuilder,
   );
   const addresses = new HostAddresses(hostNetworks);
