@@ -7,8 +7,8 @@ import { dataDirectoryOf, findServer, hasCode, localServerFiles } from "@wrenn/s
 import { ProgressDisplay } from "../output/progress.ts";
 
 export interface BuildBuiltInOptions {
-  /** Name of a built-in template, or `all`. */
-  readonly builtin: string;
+  /** Name of a built-in template, or `all`; required. */
+  readonly builtin?: string;
   readonly json?: boolean;
   readonly progress: "auto" | "plain" | "quiet";
 }
@@ -114,7 +114,17 @@ class BuiltInBuild {
   }
 }
 
-async function namesOf(wanted: string, { definitions }: BuildBuiltInSources): Promise<readonly string[]> {
+async function namesOf(
+  wanted: string | undefined,
+  { definitions }: BuildBuiltInSources,
+): Promise<readonly string[]> {
+  if (wanted === undefined)
+    throw new ClientError(
+      "usage",
+      "option_missing",
+      "--builtin names the template, and is missing",
+      "Write ./wrenn template build --builtin NAME, or all. For recipes of your own there is wrenn build.",
+    );
   const names = await BuiltInContexts.names(definitions);
   if (wanted === ALL) return names;
   if (names.includes(wanted)) return [wanted];

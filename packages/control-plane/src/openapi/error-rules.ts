@@ -215,7 +215,15 @@ export const errorRules: readonly ErrorRule[] = [
   { routes: /^GET .*\/capsules$/, errors: ["filter_empty"] },
   {
     routes: /^POST .*\/capsules$/,
-    errors: ["disk_too_small", "disk_not_growable", "host_outdated", "template_tag_not_found"],
+    errors: [
+      "disk_too_small",
+      "disk_not_growable",
+      "host_outdated",
+      "template_being_built",
+      "template_build_failed",
+      "template_not_built",
+      "template_tag_not_found",
+    ],
   },
   {
     routes: /^PATCH .*\/capsules\/:id$/,

@@ -38,12 +38,7 @@ export async function resolveTemplate(
     sets.push({ ...set, debs: debs.filter(({ file }) => !brought.has(file)) });
     for (const { file } of debs) brought.add(file);
   }
-  const material = [
-    VERSION,
-    image,
-    definition,
-    sets.map(({ debs }) => debs.map(({ file, size }) => `${file} ${size}`).sort()),
-  ];
+  const material = [VERSION, image, definition, sets.map(({ debs }) => debs.map(({ file }) => file).sort())];
   return {
     definition,
     sets,
