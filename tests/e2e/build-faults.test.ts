@@ -174,19 +174,19 @@ test(
   "a template that is deleted while a build begins with it fails the build, or is in use until it ends",
   long,
   async () => {
-    assert.equal((await builds.ended(await builds.begin("base", recipeOf("base")))).status, "success");
-    const id = await builds.begin("derived", "FROM base\nRUN echo begun; sleep 3; cat /opt/two");
+    assert.equal((await builds.ended(await builds.begin("origin", recipeOf("origin")))).status, "success");
+    const id = await builds.begin("derived", "FROM origin\nRUN echo begun; sleep 3; cat /opt/two");
     await builds.says(id, ({ text }) => text === "begun");
-    const { status } = await server.api.call("DELETE", "/v1/snapshots/base");
+    const { status } = await server.api.call("DELETE", "/v1/snapshots/origin");
     const derived = await builds.ended(id);
     if (status === 204) assert.match(derived.status, /^(success|failed)$/);
     else assert.deepEqual([status, derived.status], [409, "success"], derived.error ?? "");
     if (derived.status === "success") {
       const capsule = await server.api.capsule(undefined, { template: "derived" });
-      assert.equal((await server.api.shell(capsule, "cat /opt/two")).stdout, "base\n");
+      assert.equal((await server.api.shell(capsule, "cat /opt/two")).stdout, "origin\n");
       await server.api.call("DELETE", `/v1/capsules/${capsule}`);
     }
-    await server.api.call("DELETE", "/v1/snapshots/base");
+    await server.api.call("DELETE", "/v1/snapshots/origin");
   },
 );
 

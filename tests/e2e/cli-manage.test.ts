@@ -55,7 +55,7 @@ test("a capsule is shown, changed, extended, kept in checkpoints and taken back"
   assert.equal(await byKey.run(["checkpoint", "rm", id, "before"]), `${checkpoint.id}\n`);
 
   // The capsule is paused by the snapshot.
-  const made = await byKey.json<{ tags: string[] }>("snapshot create", id, "base:one");
+  const made = await byKey.json<{ tags: string[] }>("snapshot create", id, "kept:one");
   assert.deepEqual(made.tags, ["one"]);
   const [paused, refusal] = await byKey.failure("checkpoint", "create", id);
   assert.deepEqual([paused, refusal.code], [6, "invalid_state"]);
@@ -71,32 +71,32 @@ test("a capsule is shown, changed, extended, kept in checkpoints and taken back"
 
 test("templates are listed, inspected, tagged, published and deleted", async () => {
   const names = await byKey.json<{ name: string }[]>("template ls");
-  assert.ok(["minimal", "base"].every((name) => names.some((one) => one.name === name)));
+  assert.ok(["minimal", "kept"].every((name) => names.some((one) => one.name === name)));
   assert.deepEqual(
     (await byKey.json<{ name: string }[]>("snapshot ls")).map(({ name }) => name),
-    ["base"],
+    ["kept"],
   );
-  await byKey.json("template tag", "base", "stable", "--version", "1");
-  const { tags } = await byKey.json<{ tags: { tag: string }[] }>("template inspect", "base");
+  await byKey.json("template tag", "kept", "stable", "--version", "1");
+  const { tags } = await byKey.json<{ tags: { tag: string }[] }>("template inspect", "kept");
   assert.deepEqual(tags.map(({ tag }) => tag).sort(), ["one", "stable"]);
-  await byKey.json("template tag", "base", "stable", "--remove");
-  assert.match(await byKey.run(["template", "ls"]), /^base .* team /m);
-  const published = await byKey.try(["template", "publish", "base"]);
-  assert.deepEqual([published.code, published.stdout], [0, "base\n"]);
+  await byKey.json("template tag", "kept", "stable", "--remove");
+  assert.match(await byKey.run(["template", "ls"]), /^kept .* team /m);
+  const published = await byKey.try(["template", "publish", "kept"]);
+  assert.deepEqual([published.code, published.stdout], [0, "kept\n"]);
   assert.match(published.stderr, /every team.*memory and files/i);
-  assert.match(await byKey.run(["template", "ls"]), /^base .* public /m);
+  assert.match(await byKey.run(["template", "ls"]), /^kept .* public /m);
   const offered = await byKey.json<{ reference: string }[]>("template ls", "--scope", "public");
   assert.deepEqual(
     offered.map(({ reference }) => reference.replace(/^.*\//, "")),
-    ["base"],
+    ["kept"],
   );
-  const hidden = await byKey.json<{ isPublic: boolean }>("template unpublish", "base");
+  const hidden = await byKey.json<{ isPublic: boolean }>("template unpublish", "kept");
   assert.equal(hidden.isPublic, false);
-  assert.match(await byKey.run(["template", "ls"]), /^base .* team /m);
+  assert.match(await byKey.run(["template", "ls"]), /^kept .* team /m);
   const [unknown, refusal] = await byKey.failure("template", "publish", "nothing");
   assert.deepEqual([unknown, refusal.code], [4, "not_found"]);
-  await byKey.json("template rm", "base");
-  const [code] = await byKey.failure("template", "inspect", "base");
+  await byKey.json("template rm", "kept");
+  const [code] = await byKey.failure("template", "inspect", "kept");
   assert.equal(code, 4);
 });
 

@@ -87,7 +87,7 @@ test(
     await applied;
     await lab.server.shell(
       id,
-      "timeout 3 python3 -c \"import socket; socket.create_connection(('198.51.100.9', 80), 1)\"",
+      "timeout 15 python3 -c \"import socket; socket.create_connection(('198.51.100.9', 80), 1)\"",
     );
     await page.getByRole("row").filter({ hasText: "198.51.100.9" }).getByText("denied").first().waitFor();
 

@@ -12,6 +12,7 @@ import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
 /* A real browser whose person is logged in, on pages of a hostile capsule on the platform's own site. */
+/* Alone: beside the tests of hostile clients its pages load for longer than it waits. */
 
 const DOMAIN = "wrenn.test";
 const PUBLIC = 9000;

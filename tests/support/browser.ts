@@ -28,8 +28,12 @@ export interface TestBrowserOptions {
 /** How often a page is asked for again. */
 const ATTEMPTS = 5;
 
-/** What a browser says when an interface of the machine came or went: of the page, and of the next one while it still shows the error. */
-const GAVE_UP = /ERR_NETWORK_CHANGED|interrupted by another navigation to "chrome-error:/;
+/**
+ * What a browser says when an interface of the machine came or went: of the page, and of the next one while it still shows the error, or
+ * loads the same page again by itself.
+ */
+const GAVE_UP =
+  /ERR_NETWORK_CHANGED|interrupted by another navigation to "chrome-error:|Navigation to "([^"]+)" is interrupted by another navigation to "\1"/;
 
 /** Browsers give a page up when an interface comes or goes, as one does with every capsule: it is asked for again. */
 function askAgain(page: Page): void {
