@@ -3,7 +3,8 @@ import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { newId, randomHex, silentLogger, systemRandom, WrennError } from "@wrenn/core";
 import type { ImagePuller, RunningHostAgent } from "@wrenn/host-agent";
-import type { ImageSettings, ImportedImage, StartRequest } from "@wrenn/protocol";
+import type { ImportedImage, StartRequest } from "@wrenn/protocol";
+import { PLAIN_SETTINGS } from "@wrenn/protocol/testing";
 import { startHostAgent } from "@wrenn/server";
 import { runCommand } from "@wrenn/system";
 import { chosenAccelerator } from "./chosen-accelerator.ts";
@@ -12,17 +13,6 @@ import { cacheDirectory } from "./real-machines.ts";
 
 /** What a fresh cache takes over of the common one, as second names of its files. */
 const SHARED = ["disk-check", "editions", "frozen", "initramfs", "kernel", "modules", "rootfs"];
-
-const SETTINGS: ImageSettings = {
-  env: {},
-  user: "root",
-  workdir: "/",
-  shell: ["/bin/sh", "-c"],
-  entrypoint: [],
-  cmd: [],
-  exposedPorts: [],
-  labels: {},
-};
 
 /** What a program in a capsule wrote and how it ended. */
 export interface Ran {
@@ -145,7 +135,7 @@ export class ImageHost implements AsyncDisposable {
             const tree = join(directory, "tree");
             await mkdir(tree, { mode: 0o755 });
             await make(tree);
-            return { tree, digest, settings: SETTINGS };
+            return { tree, digest, settings: PLAIN_SETTINGS };
           },
         };
       },

@@ -5,7 +5,8 @@ import { eventually } from "@wrenn/core/testing";
 import { createImageImports, DiskReserve } from "@wrenn/host-agent";
 import type { FoundImage, ImageImports } from "@wrenn/host-agent";
 import { ampleDisk } from "./support/ample-disk.ts";
-import { digestOf, FakeImageDisks, KERNEL, PLAIN_SETTINGS } from "./support/fake-image-disks.ts";
+import { PLAIN_SETTINGS } from "@wrenn/protocol/testing";
+import { digestOf, FakeImageDisks, KERNEL } from "./support/fake-image-disks.ts";
 
 const signal = AbortSignal.timeout(60_000);
 

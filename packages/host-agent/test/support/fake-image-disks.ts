@@ -3,17 +3,7 @@ import type { BuildImageDisk, GuestKernel, ImageDisk } from "@wrenn/disk-image";
 import { createImageImports } from "@wrenn/host-agent";
 import type { DiskReserve, FoundImage, ImageImports } from "@wrenn/host-agent";
 import type { ImageSettings } from "@wrenn/protocol";
-
-export const PLAIN_SETTINGS: ImageSettings = {
-  env: { PATH: "/bin" },
-  user: "root",
-  workdir: "/",
-  shell: ["/bin/sh", "-c"],
-  entrypoint: [],
-  cmd: [],
-  exposedPorts: [],
-  labels: {},
-};
+import { PLAIN_SETTINGS } from "@wrenn/protocol/testing";
 
 export const KERNEL: GuestKernel = { directory: "/kernel", key: "kernel", release: "6.1", modules: [] };
 
