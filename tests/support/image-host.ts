@@ -124,6 +124,9 @@ export class ImageHost implements AsyncDisposable {
 
   #puller(): ImagePuller {
     return {
+      findInArchive: async ({ name: image }) => {
+        throw new WrennError("image_not_found", { image });
+      },
       find: async ({ reference }) => {
         const make = this.#trees.get(reference);
         if (!make) throw new WrennError("image_not_found", { image: reference });

@@ -39,6 +39,7 @@ import { dataPaths } from "./config/server-config.ts";
 import type { ServerConfig } from "./config/server-config.ts";
 import { parkedMachines } from "./config/parked-machines.ts";
 import { warmMachines } from "./config/warm-machines.ts";
+import { findInArchive } from "./images/archive-image.ts";
 import { openImages } from "./images/open-images.ts";
 import { registryPuller } from "./images/registry-puller.ts";
 import { followEdition } from "./follow-edition.ts";
@@ -131,9 +132,9 @@ export async function startHostAgent(
       progress,
       reserve,
       builtIn,
-      puller: imagePuller ?? registryPuller(config.registries, base),
+      puller: imagePuller ?? { ...registryPuller(config.registries, base), findInArchive },
     },
-    config.cacheDirectory,
+    { cacheDirectory: config.cacheDirectory, archives: paths.imageArchives },
   );
   const source = createTemplateStore([builtIn.recipe], snapshots, { findRecipe: images.findRecipe });
   const host = await describeHost(config, version, accelerator.accelerator);

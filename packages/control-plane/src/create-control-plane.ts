@@ -181,7 +181,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const listening = new ListeningPortsService({ database, clock, logger, fleet, capsuleRows: capsules.rows });
   opened.defer(() => listening.close());
   const { runner, ...builds } = await openBuilds(
-    { ...shared, ...hostsForBuilds({ ...capsules, fleet, clock, logger }) },
+    { ...shared, ...hostsForBuilds({ ...capsules, fleet, clock, logger, random }) },
     options.templateBuilder,
   );
   const addresses = new HostAddresses(hostNetworks);

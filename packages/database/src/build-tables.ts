@@ -21,8 +21,10 @@ export interface RecipeOptions {
   >;
   /** This step and those behind it are performed again. */
   readonly repeatFrom?: number;
-  /** The base is an image of a registry. */
+  /** The base is an image of a registry or archive. */
   readonly fromImage?: true;
+  /** Where the archive is that has the image, and which one of its images that is. */
+  readonly imageArchive?: { readonly hostId: string; readonly id: string; readonly image?: string };
 }
 
 export interface BuildsTable {

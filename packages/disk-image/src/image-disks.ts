@@ -48,7 +48,7 @@ export interface ImageTree<Settings> {
 }
 
 export interface BuildImageDisk<Settings> {
-  /** Of the image, or of the list of images for several platforms that it is taken from. */
+  /** Of the manifest of this platform: `sha256:…`. */
   readonly digest: string;
   readonly kernel: Pick<GuestKernel, "key" | "release" | "loadable">;
   /** Size of its disk in MiB, unless the image needs more. */

@@ -254,6 +254,8 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       await registry.collectLayers();
       await removeUnusedTemplates();
     },
+    receiveImage: (id, content, signal) => deps.images.receive(id, content, withClosing(signal)),
+    dropImage: (id) => deps.images.drop(id),
     importImage: (request, signal) => deps.images.import(request, withClosing(signal)),
     importProgress: async (id) => deps.images.progress(id),
     setNetwork: (id, network, signal) => settings(id, { network }, signal),
@@ -318,6 +320,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       await deps.disks.layers.open();
       await deps.templates.snapshots.open();
       await deps.moments.open();
+      await deps.images.open();
       for (const capsule of await recoverCapsules(operationDeps, registry.announce, signal)) {
         capsules.set(capsule.id, capsule);
         registry.watchForDeath(capsule);

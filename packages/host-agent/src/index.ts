@@ -5,7 +5,7 @@ export { defaultReserve, DiskReserve } from "./disks/disk-reserve.ts";
 export type { DiskSpace } from "./disks/disk-reserve.ts";
 export { createImageImports } from "./images/image-imports.ts";
 export type { ImageImportDeps, ImageImports } from "./images/image-imports.ts";
-export type { FoundImage, ImagePuller, OnPullProgress } from "./images/image-puller.ts";
+export type { ArchiveFile, FoundImage, ImagePuller, OnPullProgress } from "./images/image-puller.ts";
 export { imageTemplates } from "./images/image-templates.ts";
 export type { ImageTemplateDeps } from "./images/image-templates.ts";
 export { LayerStore } from "./disks/layer-store.ts";

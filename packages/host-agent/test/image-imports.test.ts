@@ -1,14 +1,21 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
 import { abortable, systemClock, WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { createImageImports, DiskReserve } from "@wrenn/host-agent";
 import type { FoundImage, ImageImports } from "@wrenn/host-agent";
+import { exists } from "@wrenn/system";
 import { ampleDisk } from "./support/ample-disk.ts";
 import { PLAIN_SETTINGS } from "@wrenn/protocol/testing";
 import { digestOf, FakeImageDisks, KERNEL } from "./support/fake-image-disks.ts";
 
 const signal = AbortSignal.timeout(60_000);
+const root = await mkdtemp(join(tmpdir(), "wrenn-archives-"));
+after(() => rm(root, { recursive: true, force: true }));
+let made = 0;
 
 /** A registry whose images are named by one hexadecimal digit, and imports of it. */
 class Lab {
@@ -21,10 +28,28 @@ class Lab {
   totalBytes = 1000;
   readonly #gates = new Map<string, PromiseWithResolvers<void>>();
 
+  readonly archives = join(root, String(made++));
+
   constructor(reserve: Pick<DiskReserve, "claim" | "path"> = ampleDisk) {
     this.imports = createImageImports({
       clock: systemClock,
-      puller: { find: async ({ reference }) => this.#find(reference) },
+      puller: {
+        find: async ({ reference }) => this.#find(reference),
+        findInArchive: async ({ path, scratch }) => {
+          assert.ok((await stat(scratch)).isDirectory());
+          const image = this.#find(await readFile(path, "utf8"));
+          return {
+            ...image,
+            pull: async (...all) => {
+              assert.ok(await exists(path), "the archive stays while it is read");
+              const tree = await image.pull(...all);
+              assert.ok(await exists(path), "the archive stays until it was read");
+              return tree;
+            },
+          };
+        },
+      },
+      archives: this.archives,
       disks: this.disks,
       kernel: async () => KERNEL,
       reserve,
@@ -140,4 +165,70 @@ test("a trim keeps the disks of templates in use", async () => {
   await lab.imports.trim(new Set(["minimal", `image-${"a".repeat(32)}`]));
   assert.deepEqual(lab.disks.kept, ["a".repeat(32)]);
   assert.equal(lab.disks.trims[0]?.most, 32);
+});
+
+async function* piecesOf(...pieces: readonly (string | Error)[]): AsyncGenerator<Uint8Array> {
+  for (const piece of pieces) {
+    if (piece instanceof Error) throw piece;
+    yield Buffer.from(piece);
+  }
+}
+
+test("an archive is there from its last byte until it is dropped, also while others wait for its image", async () => {
+  const lab = new Lab();
+  const { imports, pulled, archives } = lab;
+  const request = (id: string) => ({ id: `import-${id}`, reference: "a.tar", archive: { id } });
+  const gone = { reason: "image_archive_invalid", message: /a\.tar/ };
+  await assert.rejects(imports.import(request("one"), signal), gone);
+  for (const id of ["one", "two"]) await imports.receive(id, piecesOf("a"), signal);
+  const leaving = new AbortController();
+  const first = imports.import(request("one"), leaving.signal);
+  first.catch(() => {});
+  await eventually("the pull begins", () => pulled.length === 1);
+  const second = imports.import(request("two"), signal);
+  await eventually("the other waits for it", () => imports.progress("import-two")?.phase === "download");
+  leaving.abort(new Error("left"));
+  await assert.rejects(first, /left/);
+  await imports.drop("one");
+  await assert.rejects(imports.import(request("one"), signal), gone);
+  lab.gate("a").resolve();
+  await second;
+  assert.deepEqual([pulled, await readdir(archives)], [["a"], ["two.archive"]]);
+  await imports.import(request("two"), signal);
+  assert.deepEqual(pulled, ["a"], "the same image is recognised");
+  await imports.drop("two");
+  await imports.drop("two");
+  assert.deepEqual(await readdir(archives), []);
+});
+
+test("of an archive that breaks off, is aborted, has no room or no plain id nothing is left", async () => {
+  const space = { totalBytes: 1e12, freeBytes: 2 ** 30 + 2 ** 20 };
+  const reserve = new DiskReserve({ readSpace: async () => space }, { path: "/data", reserveBytes: 2 ** 30 });
+  const full = new Lab(reserve);
+  await assert.rejects(full.imports.receive("x", piecesOf("a"), signal), { reason: "disk_full" });
+  const { imports, archives } = new Lab();
+  await assert.rejects(imports.receive("x", piecesOf("a", new Error("cut off")), signal), /cut off/);
+  const leaving = new AbortController();
+  const pieces = async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from("a");
+    leaving.abort(new Error("left"));
+    yield Buffer.from("b");
+  };
+  await assert.rejects(imports.receive("x", pieces(), leaving.signal), /left/);
+  for (const id of ["../x", "", "a/b", ".x"])
+    await assert.rejects(imports.receive(id, piecesOf("a"), signal), { reason: "invalid_field" });
+  assert.deepEqual([await readdir(archives), await readdir(full.archives)], [[], []]);
+});
+
+test("what a killed process left of archives is removed, and so is what nobody has dropped for a day", async () => {
+  const { imports, archives } = new Lab();
+  await mkdir(join(archives, "x.scratch"), { recursive: true });
+  await writeFile(join(archives, "x.part"), "a");
+  for (const id of ["old", "new"]) await imports.receive(id, piecesOf("a"), signal);
+  await imports.open();
+  assert.deepEqual((await readdir(archives)).sort(), ["new.archive", "old.archive"]);
+  const yesterday = new Date(Date.now() - 25 * 60 * 60_000);
+  await utimes(join(archives, "old.archive"), yesterday, yesterday);
+  await imports.trim(new Set());
+  assert.deepEqual(await readdir(archives), ["new.archive"]);
 });

@@ -213,6 +213,8 @@ export function dataPaths(dataDirectory: string) {
     templates: join(dataDirectory, "templates"),
     /** Moments of builds that later builds start from. */
     moments: join(dataDirectory, "moments"),
+    /** Archives of images that clients have sent, until their builds have ended. */
+    imageArchives: join(dataDirectory, "image-archives"),
     network: join(dataDirectory, "network"),
     database: join(dataDirectory, "database"),
     /** What machines ran on at the last start. */

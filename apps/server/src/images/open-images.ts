@@ -27,7 +27,7 @@ export interface OpenImagesDeps extends Omit<
 /** Imports of images into the cache, and the templates that they are. */
 export function openImages(
   { logger, reserve, puller, builtIn, ...deps }: OpenImagesDeps,
-  cacheDirectory: string,
+  { cacheDirectory, archives }: { readonly cacheDirectory: string; readonly archives: string },
 ): { readonly imports: ImageImports; readonly findRecipe: FindRecipe } {
   const store = createArtifactStore(cacheDirectory, logger);
   const disks = new ImageDisks<ImageSettings>(store, deps.random);
@@ -38,6 +38,7 @@ export function openImages(
       disks,
       kernel: builtIn.kernel,
       reserve,
+      archives,
       usualMib: builtIn.diskMib,
     }),
     findRecipe: imageTemplates({

@@ -1,19 +1,11 @@
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { defined } from "@wrenn/core";
-import type { FoundImage, ImagePuller } from "@wrenn/host-agent";
-import { applyLayers, openRegistry, parseReference, pullImage } from "@wrenn/oci";
-import type {
-  ImageProgress,
-  ImageSource as RegistryImage,
-  OciImageConfig,
-  Platform,
-  RegistrySettings,
-} from "@wrenn/oci";
-import type { ImageSettings, ImportProgress } from "@wrenn/protocol";
+import type { ImagePuller } from "@wrenn/host-agent";
+import { chooseImage, openRegistry, parseReference } from "@wrenn/oci";
+import type { RegistrySettings } from "@wrenn/oci";
 import { trustedHosts } from "../config/registries.ts";
 import type { RegistryConfig } from "../config/registries.ts";
 import { fileCredentials } from "./registry-credentials.ts";
+import { hostPlatform, treeOfImage } from "./image-tree.ts";
 import { registryFetch } from "./registry-fetch.ts";
 
 type RegistryPullerDeps = Pick<Required<RegistrySettings>, "clock" | "logger" | "random">;
@@ -22,12 +14,8 @@ type RegistryPullerDeps = Pick<Required<RegistrySettings>, "clock" | "logger" | 
 export function registryPuller(
   config: RegistryConfig = { mirrors: {}, plainHttp: [], privateHosts: [] },
   deps: RegistryPullerDeps,
-): ImagePuller {
+): Pick<ImagePuller, "find"> {
   const { defaultRegistry, mirrors, plainHttp, credentialsFile } = config;
-  const platform: Platform = {
-    os: "linux",
-    architecture: process.arch === "arm64" ? "arm64" : "amd64",
-  };
   const fetch = registryFetch(trustedHosts(config));
   const credentials = credentialsFile === undefined ? undefined : fileCredentials(credentialsFile);
   const settings: RegistrySettings = { ...deps, mirrors, plainHttp, fetch, ...defined({ credentials }) };
@@ -37,40 +25,14 @@ export function registryPuller(
       const registry = openRegistry(
         login ? { ...settings, credentials: onlyAt(reference.registry, login) } : settings,
       );
-      const { digest } = await registry.image(reference).readManifest(undefined, signal);
-      // Pulled by its digest: the tag may move meanwhile.
-      return foundImage(digest, registry.image({ ...reference, digest }), platform);
-    },
-  };
-}
-
-function foundImage(digest: string, image: RegistryImage, platform: Platform): FoundImage {
-  return {
-    digest,
-    pull: async (directory, onProgress, signal) => {
-      const [layers, scratch, tree] = ["layers", "unpacked", "tree"].map((name) => join(directory, name)) as [
-        string,
-        string,
-        string,
-      ];
-      for (const path of [layers, scratch, tree]) await mkdir(path, { mode: 0o755 });
-      const progress = (now: ImageProgress): void => onProgress(progressOf(now));
-      const pulled = await pullImage(image, { platform, directory: layers, signal, progress });
-      const { config } = pulled;
-      await applyLayers(pulled.layers, {
-        scratch,
-        tree,
-        signal,
-        progress,
-        architecture: {
-          architecture: config.platform.architecture,
-          programs: [...config.entrypoint, ...config.cmd].slice(0, 1),
-          path: config.env["PATH"],
-        },
-      });
-      // Room for the disk that is made of the tree next.
-      for (const path of [layers, scratch]) await rm(path, { recursive: true });
-      return { tree, digest: pulled.digest, settings: settingsOf(config) };
+      const image = registry.image(reference);
+      const chosen = await chooseImage(image, { platform: hostPlatform, signal });
+      return {
+        digest: chosen.digest,
+        // By the digests of what was chosen: the tag may move meanwhile.
+        pull: async (directory, onProgress, inner) =>
+          await treeOfImage(image, { chosen, directory }, onProgress, inner),
+      };
     },
   };
 }
@@ -81,34 +43,4 @@ function onlyAt(
   login: { readonly username: string; readonly password: string },
 ): NonNullable<RegistrySettings["credentials"]> {
   return (asked) => (asked === registry ? login : undefined);
-}
-
-function progressOf({ step, done, total }: ImageProgress): ImportProgress {
-  return { phase: step === "download" ? "download" : "unpack", doneBytes: done, totalBytes: total };
-}
-
-/** What the configuration of an image says, as the protocol has it. */
-export function settingsOf(config: OciImageConfig): ImageSettings {
-  const { env, user, shell, entrypoint, cmd, stopSignal, exposedPorts, healthcheck, labels } = config;
-  return {
-    env: { ...env },
-    user,
-    workdir: config.workdir ?? "/",
-    shell: [...shell],
-    entrypoint: [...entrypoint],
-    cmd: [...cmd],
-    exposedPorts: [...exposedPorts],
-    labels: { ...labels },
-    ...defined({ stopSignal, healthcheck: healthcheck && healthcheckOf(healthcheck, shell) }),
-  };
-}
-
-function healthcheckOf(
-  { command, intervalMs, timeoutMs, startPeriodMs, retries }: NonNullable<OciImageConfig["healthcheck"]>,
-  shell: readonly string[],
-): NonNullable<ImageSettings["healthcheck"]> {
-  return {
-    argv: command.form === "exec" ? [...command.argv] : [...shell, command.text],
-    ...defined({ intervalMs, timeoutMs, startPeriodMs, retries }),
-  };
 }

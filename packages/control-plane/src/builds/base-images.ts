@@ -1,3 +1,4 @@
+import type { BuildRow } from "@wrenn/database";
 import type { ImageSettings, ImportProgress, RegistryLogin } from "@wrenn/protocol";
 import type { ImageConfig } from "@wrenn/recipe";
 import type { FoundTemplate } from "../templates/templates.ts";
@@ -19,6 +20,15 @@ export interface BaseImageRequest {
   /** As people write it. */
   readonly reference: string;
   readonly login?: RegistryLogin | undefined;
+  /** The image is in this archive, under this name or as the only one. */
+  readonly archive?: (ReceivedImage & { readonly image?: string }) | undefined;
+}
+
+/** An archive of images that a host has received for one build. */
+export interface ReceivedImage {
+  /** UUID. */
+  readonly hostId: string;
+  readonly id: string;
 }
 
 /** An image as a build starts from it. */
@@ -29,8 +39,16 @@ export interface BaseImage {
   readonly settings: ImageSettings;
 }
 
-/** Where images of registries become templates of a host; the composition of the control plane knows. */
+/** Where images of registries and archives become templates of a host; the composition of the control plane knows. */
 export interface BaseImages {
+  /**
+   * Brings an archive of images to a host of the team, while it arrives. Nothing is left of one that does not arrive as a whole.
+   *
+   * @throws WrennError `no_hosts`, `disk_full`, `host_unavailable`; what reading `content` throws.
+   */
+  receive(teamId: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ReceivedImage>;
+  /** Removes an archive soon. Never rejects: a host that cannot be reached removes it later by itself. */
+  drop(archive: ReceivedImage): Promise<void>;
   /**
    * Imports an image on a host of the team, or finds it there.
    *
@@ -81,17 +99,28 @@ function checkOf({ healthcheck }: ImageSettings): ImageConfig["healthcheck"] {
   };
 }
 
+/** Has the archives of images removed that these builds started from. */
+export async function dropArchives(
+  images: Pick<BaseImages, "drop">,
+  rows: readonly Pick<BuildRow, "recipe_options">[],
+): Promise<void> {
+  for (const { recipe_options: options } of rows)
+    if (options.imageArchive) await images.drop(options.imageArchive);
+}
+
 /** Says in a log how far an import is: once for each phase, and every few seconds of a download. */
 export class ImportLines {
   readonly #take: (line: string) => Promise<void>;
   readonly #now: () => number;
+  readonly #isArchive: boolean;
   #phase: ImportProgress["phase"] | undefined;
   #saidAt = 0;
 
   /** @param now - milliseconds of a clock that does not jump. */
-  constructor(take: (line: string) => Promise<void>, now: () => number) {
+  constructor(take: (line: string) => Promise<void>, now: () => number, isArchive: boolean) {
     this.#take = take;
     this.#now = now;
+    this.#isArchive = isArchive;
   }
 
   async add({ phase, doneBytes, totalBytes }: ImportProgress): Promise<void> {
@@ -102,8 +131,8 @@ export class ImportLines {
     this.#saidAt = this.#now();
     const total = totalBytes === 0 ? "" : ` of ${inMib(totalBytes)}`;
     const texts = {
-      resolve: "asking the registry",
-      download: `downloading: ${inMib(doneBytes)}${total}`,
+      resolve: this.#isArchive ? "reading the archive" : "asking the registry",
+      download: `${this.#isArchive ? "reading the layers" : "downloading"}: ${inMib(doneBytes)}${total}`,
       unpack: "unpacking",
       disk: "writing the disk",
     } as const satisfies Record<ImportProgress["phase"], string>;

@@ -7,8 +7,8 @@ import type { BuildRecipe } from "./recipe.ts";
 
 /** The database takes neither zero bytes nor halves of characters. */
 const TEXT = String.raw`^[^\u0000\p{Cs}]*$`;
-const DEFAULT_VCPUS = 1;
-const DEFAULT_MEMORY_MIB = 512;
+export const DEFAULT_VCPUS = 1;
+export const DEFAULT_MEMORY_MIB = 512;
 /** Steps of a recipe have no higher numbers. */
 const MAX_STEP = 1000;
 const FILE = "recipe";
@@ -119,6 +119,7 @@ export function requestOf(body: Static<typeof BuildBody>): BuildRequest {
           ),
     secrets: body.secrets ?? {},
     login: body.registry_login,
+    imageArchive: undefined,
     repeatFrom: body.no_cache === true ? 1 : body.from_step,
     healthcheck: body.healthcheck ?? "",
     vcpus: body.vcpus ?? DEFAULT_VCPUS,

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { WrennError } from "@wrenn/core";
 import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { RecordAudit } from "../audit/audit.ts";
@@ -11,9 +12,12 @@ import type { WorkLimits } from "../http/pending-work.ts";
 import { refusals } from "../http/schemas.ts";
 import { prefersStrict } from "../http/strict-fields.ts";
 import { BuildBody, requestOf } from "./build-body.ts";
-import { readBuildForm } from "./archive-upload.ts";
+import { readBuildForm } from "./build-form.ts";
 import { archiveLimit } from "./build-archives.ts";
 import type { BuildArchives, UploadedArchive } from "./build-archives.ts";
+import { begunBuild, scopeOf } from "./begun-build.ts";
+import { registerImageBuilds } from "./image-routes.ts";
+import type { ImageRouteDeps } from "./image-routes.ts";
 import { Build, buildJson, lineJson, LogLine } from "./build-json.ts";
 import { MAX_LINES } from "./builds.ts";
 import type { BuildsService } from "./builds.ts";
@@ -34,10 +38,8 @@ declare module "fastify" {
   }
 }
 
-export interface BuildRoutesDeps {
-  readonly builds: BuildsService;
+export interface BuildRoutesDeps extends ImageRouteDeps {
   readonly archives: BuildArchives;
-  readonly record: RecordAudit;
 }
 
 /** Builds of templates of a team, or of the platform (docs/reference/builds.md). */
@@ -47,6 +49,7 @@ export async function registerBuilds(app: App, deps: BuildRoutesDeps, base: stri
     acceptForms(group, deps, uploads);
     registerStart(group, deps, base);
   });
+  await app.register(async (group) => registerImageBuilds(group, deps, uploads, base));
   registerBuildRoutes(app, deps, base);
 }
 
@@ -56,13 +59,20 @@ function acceptForms(app: App, { archives }: Pick<BuildRoutesDeps, "archives">, 
     const { method, headers, routeOptions } = request;
     const { teamId } = identityOf(request);
     using _upload = uploads.begin(teamId);
-    const form = await readBuildForm(body, headers, {
-      isStrict: prefersStrict(headers) || !isContractRoute(method, routeOptions.url ?? ""),
-      limit: archiveLimit(teamId),
-      store: async (content, mostBytes) => await archives.receive(teamId, content, mostBytes),
-      discard: async ({ id }) => await archives.drop(id),
-    });
-    request.buildArchive = form.archive;
+    const limit = archiveLimit(teamId);
+    const form = await readBuildForm<UploadedArchive>(
+      body,
+      headers,
+      {
+        name: "archive",
+        limit,
+        tooLarge: () => new WrennError("archive_too_large", { limit }),
+        store: async (content, mostBytes) => await archives.receive(teamId, content, mostBytes),
+        discard: async ({ id }) => await archives.drop(id),
+      },
+      prefersStrict(headers) || !isContractRoute(method, routeOptions.url ?? ""),
+    );
+    request.buildArchive = form.file;
     return form.config;
   });
   // One that is part of a build by now is not deleted.
@@ -95,15 +105,7 @@ function registerStart(app: App, { builds, record }: BuildRoutesDeps, base: stri
     async (request, reply) => {
       const { body, buildArchive } = request;
       const row = await builds.start(teamOf(request), requestOf(body), buildArchive);
-      const answer = buildJson(row);
-      await record(request, {
-        resource: "build",
-        resourceId: answer.id,
-        action: "create",
-        ...scopeOf(base),
-        metadata: { name: answer.name },
-      });
-      return await reply.status(201).send(answer);
+      return await reply.status(201).send(await begunBuild(request, row, { record, base }));
     },
   );
 }
@@ -201,9 +203,4 @@ function registerBuildRoutes(app: App, { builds, record }: BuildRoutesDeps, base
       return await reply.status(204).send(null);
     },
   );
-}
-
-/** Where the audit log has what is done with builds of the platform. */
-function scopeOf(base: string): { readonly scope?: "admin" } {
-  return base.startsWith("/v1/admin") ? { scope: "admin" } : {};
 }

@@ -6,7 +6,7 @@ import type { SealedJson } from "../secrets/sealed-json.ts";
 import { requireStorage } from "../teams/quotas.ts";
 import { templateNameOf } from "../templates/template-name.ts";
 import type { TemplatesService } from "../templates/templates.ts";
-import { configOf, ImportLines } from "./base-images.ts";
+import { configOf, dropArchives, ImportLines } from "./base-images.ts";
 import type { BaseImage, BaseImages } from "./base-images.ts";
 import type { BuildArchives } from "./build-archives.ts";
 import type { BuildCapsules } from "./build-capsules.ts";
@@ -88,15 +88,16 @@ export class BuildRunner {
   }
 
   /** A build was cancelled: if it runs here, it ends now instead of at the next look. */
-  stop(id: string): void {
-    this.#running.get(id)?.abort.abort(new BuildLost("the build was cancelled"));
+  async stop(row: BuildRow): Promise<void> {
+    this.#running.get(row.id)?.abort.abort(new BuildLost("the build was cancelled"));
+    await dropArchives(this.#deps.images, [row]);
   }
 
   /** Ends what an earlier process with this instance id ran. */
   async takeOver(): Promise<void> {
     const { database, instanceId } = this.#deps;
     const own = { owner: instanceId, known: [], graceMs: 0 };
-    await this.#removeLeftFiles(await buildQueries.endBuilds(database.db, own, interrupted));
+    await this.#removeLeft(await buildQueries.endBuilds(database.db, own, interrupted));
   }
 
   /**
@@ -115,7 +116,7 @@ export class BuildRunner {
       )),
     ];
     for (const { id } of lost) logger.warn("build.interrupted", { build: formatId("build", id) });
-    await this.#removeLeftFiles(lost);
+    await this.#removeLeft(lost);
     await archives.sweep();
     this.poke();
     await this.#removeLeftCapsules();
@@ -162,7 +163,8 @@ export class BuildRunner {
   }
 
   /** A host may still make files of a build whose control plane has ended. */
-  async #removeLeftFiles(rows: readonly BuildRow[]): Promise<void> {
+  async #removeLeft(rows: readonly BuildRow[]): Promise<void> {
+    await dropArchives(this.#deps.images, rows);
     await this.#deps.templates.discardSoon(rows.map(hostKeyOf), LEFT_GRACE_MS);
   }
 
@@ -195,6 +197,8 @@ export class BuildRunner {
       const reason: unknown = abort.signal.aborted ? abort.signal.reason : error;
       if (reason instanceof BuildLost) logger.info("build.ended", { build, problem: reason.message });
       else await this.#fail(row, reason);
+    } finally {
+      await dropArchives(this.#deps.images, [row]);
     }
   }
 
@@ -242,12 +246,12 @@ export class BuildRunner {
 
   async #job(
     row: BuildRow,
-    { recipe, sources, secrets, login, repeatFrom, fromImage }: StoredRequest,
+    { recipe, sources, secrets, login, imageArchive, repeatFrom, fromImage }: StoredRequest,
     report: BuildReport,
     signal: AbortSignal,
   ): Promise<BuildJob> {
     const { templates, archives } = this.#deps;
-    const image = fromImage ? await this.#importBase(row, login, report, signal) : undefined;
+    const image = fromImage ? await this.#importBase(row, { login, imageArchive }, report, signal) : undefined;
     const { steps, config } = planBuild(recipe, image && configOf(image, GUEST_ENVIRONMENT));
     const archive = await archives.open(row.id);
     return {
@@ -274,16 +278,16 @@ export class BuildRunner {
 
   async #importBase(
     row: BuildRow,
-    login: StoredRequest["login"],
+    { login, imageArchive }: Pick<StoredRequest, "login" | "imageArchive">,
     report: BuildReport,
     signal: AbortSignal,
   ): Promise<BaseImage> {
     const { images, clock } = this.#deps;
     const say = async (line: string): Promise<void> => await report.output("stdout", `${line}\n`);
-    const lines = new ImportLines(say, () => clock.monotonic());
+    const lines = new ImportLines(say, () => clock.monotonic(), imageArchive !== undefined);
     const request = { teamId: row.team_id, build: formatId("build", row.id), reference: row.base_template };
     return await inPhase(report, "import", async () => {
-      const image = await images.import({ ...request, login }, (progress) => lines.add(progress), signal);
+      const image = await images.import({ ...request, login, archive: imageArchive }, (progress) => lines.add(progress), signal);
       await say(`${row.base_template} is ${image.digest}`);
       return image;
     });

@@ -90,7 +90,9 @@ export class BuildsService {
       throw new WrennError("invalid_field", { field: "base_template", problem: "stands beside FROM" });
     const baseTemplate = plan.base ?? request.baseTemplate ?? DEFAULT_BASE;
     const replaces = await templates.requireFree(teamId, templateNameOf({ name, tag }), true);
-    const fromImage = plan.base !== undefined && (await this.#isImage(teamId, plan.base));
+    const fromImage =
+      request.imageArchive !== undefined ||
+      (plan.base !== undefined && (await this.#isImage(teamId, plan.base)));
     if (!fromImage) await templates.find(teamId, baseTemplate);
     const id = random.uuid();
     const build = {
@@ -177,7 +179,7 @@ export class BuildsService {
       .transaction()
       .execute(async (trx) => await buildQueries.endBuilds(trx, { id }, { status: "cancelled" }));
     if (ended) {
-      runner.stop(id);
+      await runner.stop(ended);
       return ended;
     }
     const { status } = await this.get(teamId, formatId("build", id));

@@ -1,5 +1,6 @@
 import { SealedJson } from "../secrets/sealed-json.ts";
 import type { SealedBuild } from "./stored-recipe.ts";
+import type { BaseImages } from "./base-images.ts";
 import { BuildArchives } from "./build-archives.ts";
 import type { BuildArchivesDeps } from "./build-archives.ts";
 import { CapsuleBuilder } from "./capsule-builder.ts";
@@ -17,6 +18,7 @@ export type OpenBuildsDeps = Omit<BuildRunnerDeps, "archives" | "builder" | "cap
 export interface Builds {
   readonly builds: BuildsService;
   readonly archives: BuildArchives;
+  readonly images: BaseImages;
   readonly runner: BuildRunner;
 }
 
@@ -32,5 +34,5 @@ export async function openBuilds(
   const archives = new BuildArchives(deps);
   const sealed = await SealedJson.open<SealedBuild>(deps.database, deps.random, "build-secrets");
   const runner = new BuildRunner({ ...deps, builder, archives, sealed });
-  return { builds: new BuildsService({ ...deps, runner, sealed }), archives, runner };
+  return { builds: new BuildsService({ ...deps, runner, sealed }), archives, images: deps.images, runner };
 }

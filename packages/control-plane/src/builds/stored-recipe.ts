@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import type { BuildRow, NewBuild, RecipeOptions } from "@wrenn/database";
 import type { RegistryLogin } from "@wrenn/protocol";
 import type { SealedJson } from "../secrets/sealed-json.ts";
@@ -21,6 +22,8 @@ export interface RequestedRecipe {
   readonly secrets: BuildSecrets;
   /** How the registry of its image knows the build; undefined: as the host is known to it. */
   readonly login: RegistryLogin | undefined;
+  /** The archive that has the image to start from; undefined: what FROM or the request names. */
+  readonly imageArchive: RecipeOptions["imageArchive"] | undefined;
   /** This step and those behind it are performed, also when they have been before. */
   readonly repeatFrom: number | undefined;
 }
@@ -30,7 +33,7 @@ export type StoredRecipe = Pick<NewBuild, "recipeText" | "recipeOptions" | "skip
 /** As the row of a build has it. @param id - UUID of the build. */
 export function storedRecipe(
   id: string,
-  { recipe, sources, secrets, login, repeatFrom }: RequestedRecipe,
+  { recipe, sources, secrets, login, imageArchive, repeatFrom }: RequestedRecipe,
   fromImage: boolean,
   sealed: SealedJson<SealedBuild>,
 ): StoredRecipe {
@@ -39,6 +42,7 @@ export function storedRecipe(
     ...(isText && { file: recipe.file, args: recipe.args, sources: Object.fromEntries(sources ?? []) }),
     ...(repeatFrom !== undefined && { repeatFrom }),
     ...(fromImage && { fromImage }),
+    ...defined({ imageArchive }),
   };
   return {
     recipeText: isText ? recipe.text : undefined,
@@ -55,7 +59,7 @@ export function requestedRecipe(
   sealed: SealedJson<SealedBuild>,
 ): RequestedRecipe & { readonly fromImage: boolean } {
   const { recipe_text: text, recipe_options: options } = row;
-  const { file = "recipe", args = {}, sources, repeatFrom, fromImage = false } = options;
+  const { file = "recipe", args = {}, sources, imageArchive, repeatFrom, fromImage = false } = options;
   const { values, login } = openSealed(row, sealed);
   const isText = text !== null;
   return {
@@ -67,6 +71,7 @@ export function requestedRecipe(
       : undefined,
     secrets: values,
     login,
+    imageArchive,
     repeatFrom,
     fromImage,
   };

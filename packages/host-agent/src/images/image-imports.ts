@@ -4,6 +4,7 @@ import type { GuestKernel, ImageDisk, ImageDisks } from "@wrenn/disk-image";
 import type { ImageRequest, ImageSettings, ImportedImage, ImportProgress } from "@wrenn/protocol";
 import type { DiskClaim, DiskReserve } from "../disks/disk-reserve.ts";
 import { asDiskFull } from "../disks/full-disk.ts";
+import { ArchiveStore } from "./archive-store.ts";
 import type { FoundImage, ImagePuller } from "./image-puller.ts";
 import { imageOfTemplate, templateOfImage } from "./image-template-names.ts";
 import { SharedWork } from "./shared-work.ts";
@@ -19,14 +20,20 @@ const FIRST_CLAIM_BYTES = 64 * 2 ** 20;
 /** Layers, what is in them, the files of the image and the disk: compressed files are about a third of their size. */
 const BYTES_PER_DOWNLOADED = 1 + 3 + 3 + 3;
 
-/** Imports of images of registries. */
+/** Imports of images of registries and archives. */
 export interface ImageImports {
+  /** Removes what an earlier process has left unfinished. Call it before anything else. */
+  open(): Promise<void>;
+  /** See {@link HostAgent.receiveImage}. */
+  receive(id: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  /** See {@link HostAgent.dropImage}. */
+  drop(id: string): Promise<void>;
   /** See {@link HostAgent.importImage}. */
   import(request: ImageRequest, signal: AbortSignal): Promise<ImportedImage>;
   /** See {@link HostAgent.importProgress}. */
   progress(id: string): ImportProgress | undefined;
   /**
-   * Removes disks of images from the cache that were used longest ago.
+   * Removes disks of images from the cache that were used longest ago, and archives that were forgotten.
    *
    * @param used - names of the templates that something on this host depends on.
    */
@@ -42,6 +49,8 @@ export interface ImageImportDeps {
   /** The kernel that new disks get the modules of. */
   readonly kernel: (signal: AbortSignal) => Promise<GuestKernel>;
   readonly reserve: Pick<DiskReserve, "claim" | "path">;
+  /** Of this process alone, for archives that clients send. */
+  readonly archives: string;
   /** Size of disks in MiB, unless an image needs more. */
   readonly usualMib: number;
 }
@@ -54,6 +63,7 @@ interface Import {
 /** Makes templates of images: each image once at a time, however many callers ask for it. */
 export function createImageImports(deps: ImageImportDeps): ImageImports {
   const places = new ConcurrencyLimit(AT_ONCE);
+  const archives = new ArchiveStore({ ...deps, directory: deps.archives });
   const shared = new SharedWork<ImageDisk<ImageSettings>>();
   /** By the id that the caller chose. */
   const imports = new Map<string, Import>();
@@ -111,12 +121,34 @@ export function createImageImports(deps: ImageImportDeps): ImageImports {
     }
   };
 
+  const find = async (request: ImageRequest, signal: AbortSignal): Promise<FoundImage> => {
+    const { archive, reference: name } = request;
+    if (!archive) return await deps.puller.find(request, signal);
+    const { id, image } = archive;
+    await using file = await archives.use(id, name);
+    await using scratch = await archives.scratch(request.id);
+    const { admit } = archives;
+    const found = await deps.puller.findInArchive(
+      { path: file.path, name, image, scratch: scratch.path, admit },
+      signal,
+    );
+    return {
+      digest: found.digest,
+      pull: async (...all) => {
+        // Others who have sent the same image may wait for this pull when its own caller leaves.
+        await using again = await archives.use(id, name);
+        void again;
+        return await found.pull(...all);
+      },
+    };
+  };
+
   const findOrMake = async (
     mine: Import,
     request: ImageRequest,
     signal: AbortSignal,
   ): Promise<ImportedImage> => {
-    const image = await deps.puller.find(request, signal);
+    const image = await find(request, signal);
     const kernel = await deps.kernel(signal);
     const key = deps.disks.key(image.digest, kernel);
     mine.key = key;
@@ -127,16 +159,25 @@ export function createImageImports(deps: ImageImportDeps): ImageImports {
     return { template: templateOfImage(key), digest, diskMib, sizeBytes, settings };
   };
 
+  const counted = async <T>(work: Promise<T>): Promise<T> => {
+    underWay.add(work);
+    try {
+      return await work;
+    } finally {
+      underWay.delete(work);
+    }
+  };
+
   return {
+    open: () => archives.open(),
+    receive: (id, content, signal) => counted(archives.receive(id, content, signal)),
+    drop: (id) => archives.drop(id),
     import: async (request, signal) => {
       const mine: Import = {};
       imports.set(request.id, mine);
-      const work = findOrMake(mine, request, signal);
-      underWay.add(work);
       try {
-        return await work;
+        return await counted(findOrMake(mine, request, signal));
       } finally {
-        underWay.delete(work);
         // Another import may have the id by now.
         if (imports.get(request.id) === mine) imports.delete(request.id);
       }
@@ -150,6 +191,7 @@ export function createImageImports(deps: ImageImportDeps): ImageImports {
       const keys = new Set([...used].map(imageOfTemplate));
       const isKept = (key: string): boolean => keys.has(key);
       await deps.disks.trim(CACHED_DISKS, deps.clock.now() - KEPT_MS, isKept);
+      await archives.sweep();
     },
     settled: async () => void (await Promise.allSettled(underWay)),
   };

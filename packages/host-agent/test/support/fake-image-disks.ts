@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { abortable, systemClock, WrennError } from "@wrenn/core";
 import type { BuildImageDisk, GuestKernel, ImageDisk } from "@wrenn/disk-image";
 import { createImageImports } from "@wrenn/host-agent";
@@ -65,10 +67,14 @@ export function fakeImages(
   reserve: DiskReserve,
 ): {
   readonly imports: ImageImports;
-  readonly references: { readonly reference: string; readonly slowReference: string };
+  readonly references: {
+    readonly reference: string;
+    readonly slowReference: string;
+    readonly archive: Uint8Array;
+  };
   has(template: string): boolean;
 } {
-  const references = { reference: "images.example/tool:1", slowReference: "images.example/slow:1" };
+  const references = { reference: "images.example/tool:1", slowReference: "images.example/slow:1", archive: Buffer.from("images.example/tool:1") };
   const disks = new FakeImageDisks(scratch);
   const found = new Map<string, FoundImage>([
     [
@@ -86,16 +92,19 @@ export function fakeImages(
       },
     ],
   ]);
+  const find = (reference: string): FoundImage => {
+    const image = found.get(reference);
+    if (!image) throw new WrennError("image_not_found", { image: reference });
+    return image;
+  };
   return {
     imports: createImageImports({
       clock: systemClock,
       puller: {
-        find: async ({ reference }) => {
-          const image = found.get(reference);
-          if (!image) throw new WrennError("image_not_found", { image: reference });
-          return image;
-        },
+        find: async ({ reference }) => find(reference),
+        findInArchive: async ({ path }) => find(await readFile(path, "utf8")),
       },
+      archives: join(scratch, "archives"),
       disks,
       kernel: async () => KERNEL,
       reserve,

@@ -111,6 +111,8 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
     cacheMoment: async (id, moment, signal) => await client.call("cacheMoment", [id, moment], signal),
     cachedMoments: (keys, signal) => client.call("cachedMoments", [keys], signal),
     dropMoments: async (keys, signal) => await client.call("dropMoments", [keys], signal),
+    receiveImage: async (id, content, signal) => void (await client.upload("image", [id], content, signal)),
+    dropImage: async (id, signal) => await client.call("dropImage", [id], signal),
     importImage: (request, signal) => client.call("importImage", [request], signal),
     importProgress: (id, signal) => client.call("importProgress", [id], signal),
     setNetwork: async (id, network, signal) => await client.call("setNetwork", [id, network], signal),

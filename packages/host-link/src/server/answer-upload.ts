@@ -1,6 +1,6 @@
 import { decodeFrames } from "../wire/frames.ts";
 import type { LinkFrame } from "../wire/frames.ts";
-import { AppendArguments, End, UploadArguments } from "../wire/streams.ts";
+import { AppendArguments, End, ImageArguments, UploadArguments } from "../wire/streams.ts";
 import { encodeValue } from "../wire/values.ts";
 import { Value } from "typebox/value";
 import { checkArguments } from "./link-request.ts";
@@ -21,6 +21,15 @@ export async function answerAppend(work: LinkRequest): Promise<void> {
   const [id, upload, offset, options] = checkArguments(await firstHeader(frames), AppendArguments);
   const { uploads } = agent.files(id);
   respond(work, await uploads.append(upload, offset, contentOf(frames), { ...options, signal }));
+}
+
+/** The same of an archive of images. */
+export async function answerImage(work: LinkRequest): Promise<void> {
+  const { agent, request, signal } = work;
+  const frames = decodeFrames(request as AsyncIterable<Uint8Array>);
+  const [id] = checkArguments(await firstHeader(frames), ImageArguments);
+  await agent.receiveImage(id, contentOf(frames), signal);
+  respond(work, undefined);
 }
 
 async function firstHeader(frames: AsyncGenerator<LinkFrame>): Promise<unknown> {

@@ -129,6 +129,7 @@ export const calls = {
   importImage: call(Type.Tuple([ImageRequest]), ImportedImage, (agent, [request], signal) =>
     agent.importImage(request, signal),
   ),
+  dropImage: call(Type.Tuple([Id]), Nothing, (agent, [id], signal) => agent.dropImage(id, signal)),
   importProgress: call(
     Type.Tuple([Id]),
     Type.Union([ImportProgress, Type.Undefined()]),

@@ -30,6 +30,9 @@ export const OutputHeader = Type.Union([Type.Omit(OutputData, ["bytes"]), Output
 /** Begins the body of an upload; the content follows as payloads. */
 export const UploadArguments = Type.Tuple([Id, Text, FileArguments]);
 
+/** The same of an archive of images. */
+export const ImageArguments = Type.Tuple([Id]);
+
 /** The same of an upload that is continued; and its answer. */
 export const AppendArguments = Type.Tuple([Id, Id, Count, AppendOptions]);
 export const Appended = Type.Object({

@@ -44,6 +44,13 @@ export class ArchivedBlobs {
     sink.keep();
   }
 
+  /** @throws WrennError `image_damaged`; the signal's reason. */
+  async check(blob: Descriptor, signal: AbortSignal): Promise<void> {
+    const digester = new Digester(blob.digest);
+    for await (const piece of regionPieces(await this.#find(blob), signal)) digester.update(piece);
+    this.#check(blob, digester.digest());
+  }
+
   async #find(blob: Descriptor): Promise<FileRegion> {
     const region = await this.#locate(blob);
     if (region === undefined) throw this.#damaged(blob, "the archive does not have it");

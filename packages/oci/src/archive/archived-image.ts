@@ -1,12 +1,18 @@
-import type { ImageSource } from "../image/image-source.ts";
+import type { Descriptor, ImageSource } from "../image/image-source.ts";
 import { formatReference } from "../reference/image-reference.ts";
 import { parseReference } from "../reference/parse-reference.ts";
+
+/** An image in an archive. */
+export interface ArchivedSource extends ImageSource {
+  /** Reads a blob to its end. @throws WrennError `image_damaged` unless the archive has all of it; the signal's reason. */
+  checkBlob(blob: Descriptor, signal: AbortSignal): Promise<void>;
+}
 
 /** One of the images in an archive. */
 export interface ArchivedImage {
   /** References, or only tags; none for an image without a name. */
   readonly names: readonly string[];
-  readonly source: ImageSource;
+  readonly source: ArchivedSource;
 }
 
 /** Whether two names mean the same image: `python:3.12` is `docker.io/library/python:3.12`. */

@@ -10,13 +10,13 @@ import {
 } from "../image/json-fields.ts";
 import { readImageConfig } from "../image/image-config.ts";
 import { MAX_JSON_BYTES } from "../image/image-source.ts";
-import type { Descriptor, ImageSource, ManifestBytes, SaveBlobOptions } from "../image/image-source.ts";
+import type { Descriptor, ManifestBytes, SaveBlobOptions } from "../image/image-source.ts";
 import { DOCKER_CONFIG_TYPE, DOCKER_LAYER_TYPES, DOCKER_MANIFEST_TYPE } from "../image/media-types.ts";
 import { Digester, digestOf } from "../reference/digest.ts";
 import { ArchivedBlobs } from "./archived-blobs.ts";
 import { compressionOfRegion, readRegion, regionPieces } from "./archive-files.ts";
 import type { ArchiveFiles, FileRegion } from "./archive-files.ts";
-import type { ArchivedImage } from "./archived-image.ts";
+import type { ArchivedImage, ArchivedSource } from "./archived-image.ts";
 
 const MAX_IMAGES = 1000;
 const MAX_NAME = 4096;
@@ -60,12 +60,14 @@ function parseImages(manifest: Uint8Array): readonly DockerImageFiles[] {
 }
 
 /** Such an archive has no manifest with digests. One is made of the digests in the image's configuration, and of the layers' own. */
-class DockerImage implements ImageSource {
+class DockerImage implements ArchivedSource {
   readonly name: string;
   readonly #image: DockerImageFiles;
   readonly #files: ArchiveFiles;
   readonly #blobs: ArchivedBlobs;
   readonly #regions = new Map<string, FileRegion>();
+  /** Digests of layers that were read, by where they are in the archive. */
+  readonly #digests = new Map<string, string>();
 
   constructor(name: string, image: DockerImageFiles, files: ArchiveFiles) {
     this.name = name;
@@ -103,14 +105,19 @@ class DockerImage implements ImageSource {
     await this.#blobs.save(blob, path, options);
   }
 
+  async checkBlob(blob: Descriptor, signal: AbortSignal): Promise<void> {
+    await this.#blobs.check(blob, signal);
+  }
+
   /** Layers are archives as they are, whose digests the configuration has. Other tools than Docker compress them. */
   async #layer(file: string, diffId: string, signal: AbortSignal): Promise<Descriptor> {
     const region = await this.#locate(file);
     const compression = await compressionOfRegion(region);
     if (compression === "none" && diffId !== "") return this.#blob(DOCKER_LAYER_TYPES.none, diffId, region);
-    const digester = new Digester();
-    for await (const piece of regionPieces(region, signal)) digester.update(piece);
-    return this.#blob(DOCKER_LAYER_TYPES[compression], digester.digest(), region);
+    const place = `${region.offset} ${region.path}`;
+    const digest = this.#digests.get(place) ?? (await digestOfRegion(region, signal));
+    this.#digests.set(place, digest);
+    return this.#blob(DOCKER_LAYER_TYPES[compression], digest, region);
   }
 
   #blob(mediaType: string, digest: string, region: FileRegion): Descriptor {
@@ -124,4 +131,10 @@ class DockerImage implements ImageSource {
     const problem = "the archive does not have it";
     throw new WrennError("image_damaged", { image: this.name, blob: file.slice(0, 255), problem });
   }
+}
+
+async function digestOfRegion(region: FileRegion, signal: AbortSignal): Promise<string> {
+  const digester = new Digester();
+  for await (const piece of regionPieces(region, signal)) digester.update(piece);
+  return digester.digest();
 }

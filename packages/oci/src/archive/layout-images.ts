@@ -1,12 +1,12 @@
 import { readDocument, parseObject, textOf } from "../image/json-fields.ts";
-import type { Descriptor, ImageSource, ManifestBytes, SaveBlobOptions } from "../image/image-source.ts";
+import type { Descriptor, ManifestBytes, SaveBlobOptions } from "../image/image-source.ts";
 import { guessManifestType, parseIndex } from "../image/manifest.ts";
 import type { IndexEntry } from "../image/manifest.ts";
 import { INDEX_TYPES } from "../image/media-types.ts";
 import { digestOf } from "../reference/digest.ts";
 import { ArchivedBlobs } from "./archived-blobs.ts";
 import type { ArchiveFiles } from "./archive-files.ts";
-import type { ArchivedImage } from "./archived-image.ts";
+import type { ArchivedImage, ArchivedSource } from "./archived-image.ts";
 
 /** The full name, which containerd and Docker write, and the tag, which is all that the specification has. */
 const NAMES: readonly string[] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
@@ -33,7 +33,7 @@ export function layoutImages(
   }));
 }
 
-class LayoutImage implements ImageSource {
+class LayoutImage implements ArchivedSource {
   readonly name: string;
   readonly #entries: readonly IndexEntry[];
   readonly #blobs: ArchivedBlobs;
@@ -63,6 +63,10 @@ class LayoutImage implements ImageSource {
 
   async saveBlob(blob: Descriptor, path: string, options: SaveBlobOptions): Promise<void> {
     await this.#blobs.save(blob, path, options);
+  }
+
+  async checkBlob(blob: Descriptor, signal: AbortSignal): Promise<void> {
+    await this.#blobs.check(blob, signal);
   }
 }
 

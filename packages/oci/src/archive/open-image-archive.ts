@@ -1,16 +1,15 @@
 import { stat } from "node:fs/promises";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { hasCode } from "@wrenn/system";
 import { defaultImageLimits } from "../image/limits.ts";
 import type { ImageLimits } from "../image/limits.ts";
 import { MAX_JSON_BYTES } from "../image/image-source.ts";
-import type { ImageSource } from "../image/image-source.ts";
 import { shown } from "../tar/byte-string.ts";
 import { TarError } from "../tar/tar-error.ts";
 import { DirectoryFiles, readRegion } from "./archive-files.ts";
 import type { ArchiveFiles } from "./archive-files.ts";
 import { isSameName } from "./archived-image.ts";
-import type { ArchivedImage } from "./archived-image.ts";
+import type { ArchivedImage, ArchivedSource } from "./archived-image.ts";
 import { dockerImages } from "./docker-images.ts";
 import { layoutImages } from "./layout-images.ts";
 import { TarFiles } from "./tar-files.ts";
@@ -22,6 +21,8 @@ export interface OpenArchiveOptions {
   readonly limits?: Partial<ImageLimits>;
   /** What errors call the archive. Default: its path. */
   readonly name?: string;
+  /** Is asked again and again while an archive is decompressed, and may refuse: it takes room on the disk. */
+  readonly admit?: () => Promise<void>;
 }
 
 const MAX_LISTED = 20;
@@ -48,7 +49,7 @@ export class ImageArchive implements AsyncDisposable {
    *
    * @throws WrennError `image_choice_needed` where there are several and none is named; `image_not_found`.
    */
-  image(name?: string): ImageSource {
+  image(name?: string): ArchivedSource {
     const [only, another] = this.#images;
     if (name === undefined && only !== undefined && another === undefined) return only.source;
     if (name === undefined && another !== undefined) {
@@ -97,7 +98,7 @@ export async function openImageArchive(path: string, options: OpenArchiveOptions
 async function openFiles(
   path: string,
   name: string,
-  { scratch, signal, limits }: OpenArchiveOptions,
+  { scratch, signal, limits, admit }: OpenArchiveOptions,
 ): Promise<ArchiveFiles> {
   const { unpackedBytes: maxBytes } = { ...defaultImageLimits, ...limits };
   try {
@@ -105,7 +106,7 @@ async function openFiles(
     if (!found.isDirectory() && !found.isFile()) throw new TarError("it is neither a file nor a directory");
     return found.isDirectory()
       ? await DirectoryFiles.open(path)
-      : await TarFiles.open(path, { scratch, maxBytes, signal });
+      : await TarFiles.open(path, { scratch, maxBytes, signal, ...defined({ admit }) });
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) throw invalid(name, "there is no such file", error);
     if (!(error instanceof TarError)) throw error;

@@ -13,6 +13,7 @@ import type { ArchiveFiles, FileRegion } from "./archive-files.ts";
 /** An image has at most two files for each layer, and an archive may have many images. */
 const MAX_MEMBERS = 100_000;
 const MAX_LINKS = 8;
+const ADMITTED_BYTES = 16 * 2 ** 20;
 
 export interface TarFilesOptions {
   /** An existing directory; a compressed archive is decompressed there. */
@@ -20,6 +21,8 @@ export interface TarFilesOptions {
   /** Bytes of the archive after decompression. */
   readonly maxBytes: number;
   readonly signal: AbortSignal;
+  /** Is asked before a compressed archive takes another {@link ADMITTED_BYTES} of the disk. */
+  readonly admit?: () => Promise<void>;
 }
 
 /** The files of a tar archive, which stay where they are in it. Links lead to other files of the archive. */
@@ -39,7 +42,7 @@ export class TarFiles implements ArchiveFiles {
    *
    * @throws TarError where it is none; WrennError `image_too_large` or `disk_full`; the signal's reason.
    */
-  static async open(archive: string, { scratch, maxBytes, signal }: TarFilesOptions): Promise<TarFiles> {
+  static async open(archive: string, { scratch, maxBytes, signal, admit }: TarFilesOptions): Promise<TarFiles> {
     const compression = await compressionOf(archive);
     await using owned = new AsyncDisposableStack();
     const unpacked = join(scratch, "archive");
@@ -51,12 +54,17 @@ export class TarFiles implements ArchiveFiles {
     const files = new TarFiles(spool ? unpacked : archive, owned.move());
     try {
       let bytes = 0;
+      let admitted = 0;
       const reader = new TarReader((entry) => files.#add(entry));
       for await (const piece of decompress(archive, compression, signal)) {
         bytes += piece.length;
         if (bytes > maxBytes)
           throw new WrennError("image_too_large", { limit: maxBytes, what: "bytes in its archive" });
         reader.write(piece);
+        if (spool && bytes > admitted) {
+          await admit?.();
+          admitted = bytes + ADMITTED_BYTES;
+        }
         await spool?.append(piece);
       }
       reader.end();

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { ConcurrencyLimit, WrennError } from "@wrenn/core";
 import { chooseManifest, platformMissing } from "./choose-manifest.ts";
+import type { ChosenManifest } from "./choose-manifest.ts";
 import { readImageConfig } from "./image-config.ts";
 import type { OciImageConfig } from "./image-config.ts";
 import type { Descriptor, ImageSource } from "./image-source.ts";
@@ -12,12 +13,17 @@ import type { Platform } from "./platform.ts";
 
 const DOWNLOADS_AT_ONCE = 3;
 
-export interface PullOptions {
+export interface ChooseOptions {
   readonly platform: Platform;
-  /** An existing empty directory that layers are written to. The caller removes it, also after an error. */
-  readonly directory: string;
   readonly signal: AbortSignal;
   readonly limits?: Partial<ImageLimits>;
+}
+
+export interface PullOptions extends ChooseOptions {
+  /** What {@link chooseImage} has found; default: it is looked for. */
+  readonly chosen?: ChosenManifest;
+  /** An existing empty directory that layers are written to. The caller removes it, also after an error. */
+  readonly directory: string;
   readonly progress?: OnImageProgress;
 }
 
@@ -42,6 +48,21 @@ export interface PulledImage {
 }
 
 /**
+ * Finds the image for a platform. Nothing but manifests is read.
+ *
+ * @throws WrennError `image_platform_missing`, which lists the platforms that there are; `image_unsupported`, `image_too_large`, and
+ * what reading a manifest of the source throws.
+ */
+export async function chooseImage(
+  source: ImageSource,
+  { platform, signal, limits }: ChooseOptions,
+): Promise<ChosenManifest> {
+  const manifest = await chooseManifest(source, platform, signal);
+  checkLayers(source.name, manifest.config, manifest.layers, { ...defaultImageLimits, ...limits });
+  return manifest;
+}
+
+/**
  * Brings an image for a platform to this machine's disk. All digests and sizes are verified on the way, and no layer is held in memory.
  * Nothing but manifests and the configuration is read before the platform is known to fit.
  *
@@ -50,9 +71,7 @@ export interface PulledImage {
  */
 export async function pullImage(source: ImageSource, options: PullOptions): Promise<PulledImage> {
   const { platform, signal } = options;
-  const limits = { ...defaultImageLimits, ...options.limits };
-  const manifest = await chooseManifest(source, platform, signal);
-  checkLayers(source.name, manifest.config, manifest.layers, limits);
+  const manifest = options.chosen ?? (await chooseImage(source, options));
   const config = readImageConfig(await source.readBlob(manifest.config, signal), source.name);
   if (!fitsPlatform(withVariant(config.platform, platform), platform))
     throw platformMissing(source.name, platform, [config.platform]);

@@ -97,11 +97,22 @@ export interface HostAgent {
   /** Removes these moments; those that are not there are fine. */
   dropMoments(keys: readonly string[], signal: AbortSignal): Promise<void>;
   /**
-   * Makes a template of an image of a registry: pulls it unless this host has it, and writes it to a disk that this host's kernel boots.
+   * Stores an archive of images for an import, while it arrives. Nothing is left of one that does not arrive as a whole; one that
+   * nobody drops is removed after a day.
+   *
+   * @param id - chosen by the caller.
+   * @throws WrennError `disk_full`; what reading `content` throws.
+   */
+  receiveImage(id: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  /** Removes such an archive; one that is not there is fine. */
+  dropImage(id: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes a template of an image of a registry or archive: pulls it unless this host has it, and writes it to a disk that this host's kernel boots.
    * An image that is there is looked up again by its name alone. An abort leaves nothing but finished downloads.
    *
    * @throws WrennError `image_reference_invalid`, `image_not_found`, `image_access_denied`, `registry_unreachable`,
-   *   `image_platform_missing`, `image_damaged`, `image_unsupported`, `image_layer_refused`, `image_too_large`, `disk_full`.
+   *   `image_platform_missing`, `image_damaged`, `image_unsupported`, `image_layer_refused`, `image_too_large`, `disk_full`; for an
+   *   archive also `image_archive_invalid`, `image_choice_needed`.
    */
   importImage(request: ImageRequest, signal: AbortSignal): Promise<ImportedImage>;
   /** How far the import of a caller's id is; undefined when none is under way. */

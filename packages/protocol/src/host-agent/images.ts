@@ -13,8 +13,16 @@ export type RegistryLogin = Described<typeof RegistryLogin>;
 export const ImageRequest = Type.Object({
   /** Chosen by the caller, to ask for the progress. */
   id: Id,
-  /** As people write it: `python:3.12`, `registry.example:5000/team/app@sha256:…`. */
+  /** As people write it: `python:3.12`, `registry.example:5000/team/app@sha256:…`; of an archive, how errors name that. */
   reference: Text,
+  /** Takes the image from an archive that the host has received, and not from a registry. */
+  archive: Type.Optional(
+    Type.Object({
+      id: Id,
+      /** Name of the image in the archive; absent: its only one. */
+      image: Type.Optional(Text),
+    }),
+  ),
   /** Before what the host itself knows of the registry. */
   login: Type.Optional(RegistryLogin),
 });

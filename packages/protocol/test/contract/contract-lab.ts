@@ -15,6 +15,8 @@ export interface ContractSubject {
     readonly reference: string;
     /** An import of this one does not end by itself. */
     readonly slowReference: string;
+    /** Archive of an image. */
+    readonly archive: Uint8Array;
   };
   /** Ends what the subject consists of. */
   close(): Promise<void>;

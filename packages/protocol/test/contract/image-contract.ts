@@ -4,7 +4,7 @@ import { randomHex, systemRandom } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { ImportedImage, ImportProgress } from "@wrenn/protocol";
 import { Value } from "typebox/value";
-import { rejects } from "./contract-lab.ts";
+import { chunks, rejects } from "./contract-lab.ts";
 import type { ContractLab } from "./contract-lab.ts";
 
 /** Imports of images of registries. */
@@ -28,6 +28,21 @@ export function imageContract(name: string, lab: ContractLab): void {
   test(`${name}: an image that no registry has is an error, and so is a template of no image`, async () => {
     await rejects(() => agent.importImage(request("none.example/none:1"), signal), "image_not_found", /none/);
     await rejects(() => lab.capsule({ template: `image-${"f".repeat(32)}` }), "template_not_found");
+  });
+
+  test(`${name}: an archive is imported under its id until it is dropped, and one that breaks off is not there`, async () => {
+    const archived = (id: string) => ({ ...request("file.tar"), archive: { id } });
+    const [whole, broken] = [randomHex(systemRandom, 8), randomHex(systemRandom, 8)];
+    const half = subject.image.archive.subarray(0, 5);
+    await agent.receiveImage(whole, chunks(half, subject.image.archive.subarray(5)), signal);
+    const image = await agent.importImage(archived(whole), signal);
+    assert.ok(Value.Check(ImportedImage, image));
+    assert.deepEqual(await agent.importImage(archived(whole), signal), image);
+    await assert.rejects(agent.receiveImage(broken, chunks(half, new Error("cut off")), signal), /cut off/);
+    await rejects(() => agent.importImage(archived(broken), signal), "image_archive_invalid", /file\.tar/);
+    await agent.dropImage(whole, signal);
+    await agent.dropImage(whole, signal);
+    await rejects(() => agent.importImage(archived(whole), signal), "image_archive_invalid");
   });
 
   test(`${name}: progress is that of the caller's id while its import is under way; an abort ends it`, async () => {

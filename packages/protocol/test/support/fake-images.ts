@@ -19,6 +19,8 @@ export class FakeImages {
   readonly #endless = new Set<string>();
   /** What imports wait for. */
   gate: Promise<void> = Promise.resolve();
+  /** Bytes of archives that were received and not dropped, by their ids. The bytes name the image. */
+  readonly archives = new Map<string, Buffer>();
   /** Requests that were made. */
   readonly requests: ImageRequest[] = [];
 
@@ -47,12 +49,29 @@ export class FakeImages {
       const gate = this.#endless.has(request.reference) ? new Promise<never>(() => {}) : this.gate;
       await Promise.race([gate, rejectOnAbort(signal)]);
       signal.throwIfAborted();
-      const image = this.#images.get(request.reference);
+      const image = this.#images.get(this.#nameOf(request));
       if (!image) throw new WrennError("image_not_found", { image: request.reference });
       return image;
     } finally {
       this.#underWay.delete(request.id);
     }
+  }
+
+  async receive(id: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of content) {
+      signal.throwIfAborted();
+      pieces.push(Uint8Array.from(piece));
+    }
+    this.archives.set(id, Buffer.concat(pieces));
+  }
+
+  #nameOf({ reference, archive }: ImageRequest): string {
+    if (!archive) return reference;
+    const bytes = this.archives.get(archive.id);
+    if (bytes === undefined)
+      throw new WrennError("image_archive_invalid", { archive: reference, problem: "there is none" });
+    return archive.image ?? bytes.toString();
   }
 
   progress(id: string): ImportProgress | undefined {

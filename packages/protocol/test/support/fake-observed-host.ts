@@ -52,6 +52,14 @@ export abstract class FakeObservedHost {
     this.moments.drop(keys);
   }
 
+  async receiveImage(id: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+    await this.images.receive(id, content, signal);
+  }
+
+  async dropImage(id: string): Promise<void> {
+    this.images.archives.delete(id);
+  }
+
   async importImage(request: ImageRequest, signal: AbortSignal): Promise<ImportedImage> {
     return await this.images.import(request, signal);
   }

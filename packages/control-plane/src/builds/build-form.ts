@@ -4,46 +4,56 @@ import type { Readable } from "node:stream";
 import type { IncomingHttpHeaders } from "node:http";
 import { problemOf, WrennError } from "@wrenn/core";
 import { withoutStalls } from "../http/stalls.ts";
-import type { UploadedArchive } from "./build-archives.ts";
 
 /** Bytes of the JSON text. */
 const MAX_CONFIG = 1 << 20;
-/** What a body has in addition to the archive. */
+/** What a body has in addition to its file. */
 const MAX_OVERHEAD = MAX_CONFIG + 65_536;
 /** An upload of which nothing arrives for this long is given up. */
 const STALL_MS = 30_000;
 
-/** Stores content while it arrives. */
-export type StoreArchive = (
-  content: AsyncIterable<Uint8Array>,
-  mostBytes: number,
-) => Promise<UploadedArchive>;
-
-export interface BuildForm {
+export interface BuildForm<T> {
   /** The JSON of `config`. */
   readonly config: unknown;
-  readonly archive: UploadedArchive | undefined;
+  readonly file: T | undefined;
+}
+
+/** The file of a form, which is stored while it arrives. */
+export interface FormFile<T> {
+  readonly name: string;
+  /** Bytes that it may have. */
+  readonly limit: number;
+  /** What is thrown for a body that cannot have a file of this limit. */
+  readonly tooLarge: () => WrennError;
+  /**
+   * @param mostBytes - how long it may be at most, as far as that is known.
+   * @param fileName - as the client calls it; empty where it does not.
+   */
+  readonly store: (content: AsyncIterable<Uint8Array>, mostBytes: number, fileName: string) => Promise<T>;
+  /** Deletes a file that arrived before the form turned out to be wrong. */
+  readonly discard: (stored: T) => Promise<void>;
 }
 
 /**
- * Reads `multipart/form-data` with the JSON field `config` and the file `archive`, in any order. The file is stored while it arrives.
+ * Reads `multipart/form-data` with the JSON field `config` and a file, in any order.
  *
- * @param discard - deletes an archive that arrived before the form turned out to be wrong.
- * @throws WrennError `archive_too_large`, `multipart_invalid`, `form_field_missing`, `invalid_json`, `invalid_field` for another field
- *   where `isStrict`, and what `store` throws.
+ * @param isStrict - whether fields that are not known are refused.
+ * @throws WrennError `multipart_invalid`, `form_field_missing`, `invalid_json`, `invalid_field` for another field where `isStrict`, and
+ *   what `tooLarge` makes and `store` throws.
  */
-export async function readBuildForm(
+export async function readBuildForm<T>(
   body: Readable,
   headers: IncomingHttpHeaders,
-  { isStrict, limit, store, discard }: FormOptions,
-): Promise<BuildForm> {
+  { name: fileField, limit, tooLarge, store, discard }: FormFile<T>,
+  isStrict: boolean,
+): Promise<BuildForm<T>> {
   const length = headers["content-length"];
   const mostBytes = length === undefined ? limit : Number(length);
-  if (mostBytes > limit + MAX_OVERHEAD) throw new WrennError("archive_too_large", { limit });
+  if (mostBytes > limit + MAX_OVERHEAD) throw tooLarge();
   const parser = openParser(headers["content-type"] ?? "");
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
   let config: string | undefined;
-  let storing: Promise<UploadedArchive> | undefined;
+  let storing: Promise<T> | undefined;
   let content: Readable | undefined;
   const fail = (error: Error): void => {
     reject(error);
@@ -58,16 +68,16 @@ export async function readBuildForm(
     else if (isCut || isNameCut) fail(new WrennError("body_too_large", { limit: MAX_CONFIG }));
     else config = value;
   });
-  parser.on("file", (name: string, file: Readable) => {
+  parser.on("file", (name: string, file: Readable, fileName: string | undefined) => {
     // A part that breaks off is reported by the parser.
     file.on("error", () => {});
-    if (name !== "archive" || storing) {
+    if (name !== fileField || storing) {
       file.resume();
-      if (name !== "archive") refuseUnknown(name);
+      if (name !== fileField) refuseUnknown(name);
       return;
     }
     content = file;
-    storing = store(withoutStalls(contentOf(file), STALL_MS), Math.min(mostBytes, limit));
+    storing = store(withoutStalls(contentOf(file), STALL_MS), Math.min(mostBytes, limit), fileName ?? "");
     storing.catch((error: unknown) => fail(error instanceof Error ? error : new Error(String(error))));
   });
   parser.once("error", (error: unknown) =>
@@ -80,25 +90,16 @@ export async function readBuildForm(
   body.pipe(parser);
   try {
     await ended;
-    const archive = await storing;
+    const file = await storing;
     if (config === undefined) throw new WrennError("form_field_missing", { field: "config" });
-    return { config: parseJson(config), archive };
+    return { config: parseJson(config), file };
   } catch (error) {
     body.unpipe(parser);
-    // An archive that is broken off deletes itself.
+    // A file that is broken off deletes itself.
     const stored = await storing?.catch(() => undefined);
     if (stored) await discard(stored);
     throw error;
   }
-}
-
-export interface FormOptions {
-  /** Whether fields that are not known are refused. */
-  readonly isStrict: boolean;
-  /** Bytes that the archive may have. */
-  readonly limit: number;
-  readonly store: StoreArchive;
-  readonly discard: (archive: UploadedArchive) => Promise<void>;
 }
 
 async function* contentOf(file: Readable): AsyncGenerator<Uint8Array, void> {
