@@ -1,15 +1,26 @@
 import assert from "node:assert/strict";
 import { execFile as execFileCallback } from "node:child_process";
-import { mkdir, mkdtempDisposable, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 import { eventually } from "@wrenn/core/testing";
-import { buildImage, buildIndex, dir, file, RegistryServer } from "@wrenn/oci/testing";
-import type { ImageRecipe } from "@wrenn/oci/testing";
+import {
+  buildImage,
+  buildIndex,
+  dir,
+  dockerFiles,
+  file,
+  layoutFiles,
+  RegistryServer,
+  tarOf,
+} from "@wrenn/oci/testing";
+import type { BuiltImage, ImageRecipe } from "@wrenn/oci/testing";
 import { BuildClient, cachedSteps } from "../support/build-client.ts";
 import { busyboxImage } from "../support/busybox-image.ts";
+import { CommandLine } from "../support/command-line.ts";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -165,4 +176,59 @@ test("a build that is cancelled while its image comes leaves nothing of it", asy
   });
   assert.equal((await server.call("POST", `/v1/builds/${id}/cancel`)).status, 204);
   assert.equal((await builds.ended(id)).status, "cancelled");
+});
+
+function archiveOf(files: ReadonlyMap<string, Buffer>): Buffer {
+  return tarOf([...files].map(([name, bytes]) => file(name, bytes)));
+}
+
+test("an archive becomes a template once, and one that cannot be used fails its build with the reason", async (t) => {
+  await using home = await mkdtempDisposable(join(tmpdir(), "wrenn-archives-"));
+  const cli = new CommandLine(home.path, { WRENN_URL: server.url, WRENN_API_KEY: server.apiKey });
+  const pathOf = async (name: string, bytes: Uint8Array): Promise<string> => {
+    await writeFile(join(home.path, name), bytes);
+    return join(home.path, name);
+  };
+  const importing = async (path: string, ...more: readonly string[]) =>
+    await cli.try(["template", "import", path, "--progress", "plain", ...more]);
+  const saved = buildImage({ ...(await toolImage("saved")), compression: "none", docker: true });
+  const path = await pathOf("saved.tar", archiveOf(dockerFiles({ "team/tool:v7": saved })));
+  const first = await importing(path);
+  assert.deepEqual([first.code, first.stdout], [0, "saved\n"], first.stderr);
+  assert.match(first.stderr, /sending saved\.tar \(\d+\.\d MiB\)[^]*saved\.tar is sha256:[^]*freezing/);
+  const capsule = await server.capsule(t, { template: "saved" });
+  const { stdout } = await server.shell(capsule, "cat greeting; id -u; pwd; cat /tmp/clock");
+  assert.match(stdout, /^saved\n1000\n\/srv\/tool\n\d/);
+  const again = await importing(path, "--image", "team/tool:v7");
+  assert.equal(again.code, 0, again.stderr);
+  assert.doesNotMatch(again.stderr, /reading the layers|freezing/, "it is known");
+
+  const layout = gzipSync(archiveOf(layoutFiles({ v1: buildImage(await toolImage("one")) })), { level: 1 });
+  const without = (image: BuiltImage): ReadonlyMap<string, Buffer> => {
+    const files = new Map(layoutFiles({ v1: image }));
+    files.delete(`blobs/${image.layers[0]?.digest.replace(":", "/")}`);
+    return files;
+  };
+  const arm = buildImage({ ...(await toolImage("arm")), architecture: "arm64" });
+  const damaged = archiveOf(dockerFiles({ "": saved })).map((byte, at) => (at === 700_000 ? byte ^ 1 : byte));
+  const several = dockerFiles({ "a:1": saved, "b:2": saved });
+  const cases: readonly (readonly [Uint8Array, RegExp])[] = [
+    [layout.subarray(0, layout.length / 2), /case\.tar is not an image archive: its gzip data is damaged/],
+    [archiveOf(dockerFiles({ "": saved })).subarray(0, 600_000), /case\.tar is not an image archive/],
+    [damaged, /image .* damaged|its digest is/],
+    [archiveOf(without(buildImage(await toolImage("one")))), /the archive does not have it/],
+    [archiveOf(layoutFiles({ v1: arm })), /available for linux\/arm64/],
+    [archiveOf(several), /has several images: a:1, b:2/],
+    [Buffer.from("no archive at all"), /is not an image archive/],
+  ];
+  for (const [bytes, message] of cases) {
+    const refused = await importing(await pathOf("case.tar", bytes));
+    assert.equal(refused.code, 1, refused.stderr);
+    assert.match(refused.stderr, message);
+  }
+  assert.match((await importing(join(home.path, "nothing.tar"))).stderr, /no such file/);
+  await eventually("no archive is left", async () => {
+    const left = await readdir(join(server.dataDirectory, "image-archives"));
+    return left.length === 0;
+  });
 });

@@ -118,6 +118,41 @@ test("an image becomes a template of its name, with the password from the enviro
   assert.deepEqual(server.asked, [], "nothing was sent");
 });
 
+test("a file is sent as an archive, and the template is called as it is", async () => {
+  server.reset([]);
+  const root = await contextOf({ "web app.tar": "bytes", "tool.oci.tar.gz": "packed", directory: "x" });
+  const run = (path: string, more: object = {}) =>
+    server.run((context) => importImage(context, path, { progress: "auto", ...more }));
+  const tool = await run(join(root, "tool.oci.tar.gz"), { image: "team/tool:v2", memory: 256 });
+  assert.deepEqual([tool.code, tool.stdout], [0, "web\n"], tool.stderr);
+  assert.match(tool.stderr, /^sending tool\.oci\.tar\.gz \(6 B\)\n/);
+  assert.match(server.body, /\{"name":"tool","image":"team\/tool:v2","memory_mb":256\}/);
+  assert.match(server.body, /name="image"; filename="tool\.oci\.tar\.gz"[^]*\r\n\r\npacked\r\n--/);
+  const quiet = await server.run(
+    (context) =>
+      importImage(context, join(root, "web app.tar"), { progress: "auto", tag: "web", detach: true }),
+    { json: true },
+  );
+  assert.deepEqual([quiet.code, quiet.stderr], [0, ""]);
+  assert.deepEqual(
+    server.asked.filter((asked) => asked === "POST /v1/builds"),
+    [],
+  );
+  server.asked.length = 0;
+  for (const [path, more, message] of [
+    [join(root, "web app.tar"), {}, /Name it with --tag/],
+    [join(root, "none.tar"), {}, /no such file/],
+    [root, {}, /is not a file/],
+    [join(root, "tool.oci.tar.gz"), { registryUser: "reader" }, /--registry-user does not go with/],
+    ["alpine:3.22", { image: "x" }, /--image goes with an archive/],
+  ] as const) {
+    const refused = await run(path, more);
+    assert.equal(refused.code, 2, path);
+    assert.match(refused.stderr, message);
+  }
+  assert.deepEqual(server.asked, [], "nothing was sent");
+});
+
 test("a build that fails shows the instruction with its position and its last lines, and is exit code 1", async () => {
   server.reset([
     { instruction: "RUN one", end: "done" },

@@ -29,6 +29,7 @@ import { registerLogin } from "./accounts/login-routes.ts";
 import { registerAccounts } from "./accounts/register-accounts.ts";
 import { registerAuditLog, registerAuditLogAdmin } from "./audit/audit-log-routes.ts";
 import { registerBuilds } from "./builds/build-routes.ts";
+import { registerImageBuilds } from "./builds/image-routes.ts";
 import { registerCapsules, registerCapsulesAdmin } from "./capsules/register-capsules.ts";
 import { registerChannels } from "./channels/channel-routes.ts";
 import type { Pages } from "./open-pages.ts";
@@ -248,6 +249,7 @@ export async function registerTeamRoutes(group: App, services: PlatformServices)
   registerListeningPorts(group, { listening, edge });
   registerPortLinks(group, { links, edge });
   await registerBuilds(group, { ...builds, record }, "/v1/builds");
+  await registerImageBuilds(group, { ...builds, record });
   await addRawBodyRoutes(group, (raw) => registerFileContent(raw, { capsules: capsules.running, clock }));
 }
 

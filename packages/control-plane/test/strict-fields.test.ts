@@ -151,6 +151,7 @@ const ownRoutes = [
   "GET /v1/builds/:id/logs",
   "POST /v1/builds",
   "POST /v1/builds/:id/cancel",
+  "POST /v1/builds/import",
   "DELETE /v1/templates/:name/tags/:tag",
   "DELETE /v1/templates/:name/versions/:version",
   "GET /v1/templates",

@@ -92,7 +92,7 @@ export const templateErrors = {
     "invalid_request",
     408,
     "the archive did not arrive within {minutes} minutes",
-    "Leave out of the archive what the recipe does not copy, or send it over a faster connection.",
+    "Send it over a faster connection, or leave out of it what is not needed.",
   ),
   build_failed: user(
     "build_error",

@@ -3,7 +3,11 @@ import { TestLink } from "./support/test-link.ts";
 
 await hostAgentContract("link to a fake", async () => {
   const link = await TestLink.open();
-  const image = { reference: "images.example/tool:1", slowReference: "images.example/slow:1", archive: Buffer.from("images.example/tool:1") };
+  const image = {
+    reference: "images.example/tool:1",
+    slowReference: "images.example/slow:1",
+    archive: Buffer.from("images.example/tool:1"),
+  };
   link.fake.images.add(image.reference, "a");
   link.fake.images.addEndless(image.slowReference);
   return {

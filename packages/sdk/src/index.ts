@@ -96,6 +96,7 @@ export type {
   TemplateBuildOptions,
 } from "./templates/build-options.ts";
 export type { BuildLogOptions, Builds } from "./templates/builds.ts";
+export type { ImageImportOptions, TemplateImportOptions } from "./templates/import-options.ts";
 export type { Template } from "./templates/template.ts";
 export type {
   TemplateDetails,

@@ -17,9 +17,16 @@ const DETACH = ["-d, --detach", "print the id of the build and do not wait"] as 
 
 /** `wrenn template import`. @param template - the group that it belongs to. */
 export function defineImport(program: Program, template: Command): void {
-  const command = dataCommand(template, "import", "make a template of the image of a registry")
-    .argument("<image>", "registry/repository:tag; the registry of the host's settings without one")
-    .option("-t, --tag <name>", "name or name:tag of the template (default: as the image is called)")
+  const command = dataCommand(template, "import", "make a template of an image of a registry or an archive")
+    .argument(
+      "<image>",
+      "registry/repository:tag (without a registry: that of the host's settings), or an archive of docker save or an OCI layout in tar",
+    )
+    .option(
+      "-t, --tag <name>",
+      "name or name:tag of the template (default: as the image or the file is called)",
+    )
+    .option("--image <name>", "which image of the archive, where it has several")
     .option(...REGISTRY_USER)
     .option(...VCPUS)
     .option(...MEMORY)

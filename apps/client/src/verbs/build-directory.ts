@@ -4,7 +4,7 @@ import { readRecipe } from "../builds/read-recipe.ts";
 import type { LocalServer } from "../connection/find-connection.ts";
 import type { Context } from "../context.ts";
 import { explain, follow } from "./build.ts";
-import type { BuildVerbOptions } from "./build.ts";
+import type { BuildVerbOptions, Followed } from "./build.ts";
 
 export interface BuildDirectoryOptions {
   /** `name` or `name:tag` of the template. */
@@ -62,7 +62,10 @@ export async function buildDirectory(
     signal,
   };
   try {
-    const build = await follow(context, clientOf(server), what, { progress });
+    const wrenn = clientOf(server);
+    const run = async (followed: Followed): Promise<Build> =>
+      await wrenn.templates.build({ ...what, ...followed });
+    const build = await follow(context, wrenn, run, { progress });
     return { build, version: await currentVersion(context, server, name) };
   } catch (error) {
     throw explain(error, recipe, context);

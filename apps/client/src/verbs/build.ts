@@ -112,7 +112,9 @@ export async function buildRecipe(
       const started = await wrenn.builds.create(what);
       output.data(started, () => `${started.id}\n`);
     } else {
-      const ended = await follow(context, wrenn, what, options);
+      const run = async (followed: Followed): Promise<Build> =>
+        await wrenn.templates.build({ ...what, ...followed });
+      const ended = await follow(context, wrenn, run, options);
       output.data(ended, () => `${ended.name}\n`);
     }
   } catch (error) {
@@ -120,18 +122,23 @@ export async function buildRecipe(
   }
 }
 
+/** What the SDK is to call. */
+export interface Followed {
+  readonly onStart: (build: Build) => void;
+  readonly onLog: (line: BuildLogLine) => void;
+}
+
 /** Runs a build and shows its steps. An interrupt cancels it. */
 export async function follow(
   context: Context,
   wrenn: Wrenn,
-  what: BuildOptions,
+  run: (followed: Followed) => Promise<Build>,
   options: Pick<BuildVerbOptions, "progress">,
 ): Promise<Build> {
   let view: BuildView = quietView;
   let started: Build | undefined;
   try {
-    return await wrenn.templates.build({
-      ...what,
+    return await run({
       onStart: (build) => {
         started = build;
         view = viewOf(context, options, build.totalSteps);
@@ -152,7 +159,7 @@ function nonEmpty<T extends object>(values: T): T | undefined {
   return Object.keys(values).length === 0 ? undefined : values;
 }
 
-function isQuiet({ output }: Context, { progress }: Pick<BuildVerbOptions, "progress">): boolean {
+export function isQuiet({ output }: Context, { progress }: Pick<BuildVerbOptions, "progress">): boolean {
   return progress === "quiet" || (progress === "auto" && output.isJson);
 }
 
@@ -217,7 +224,11 @@ function showProblems(
 }
 
 /** Failures in words of the recipe: with positions, and with the instruction that failed. */
-export function explain(error: unknown, recipe: LocalRecipe, { output, signal }: Context): unknown {
+export function explain(
+  error: unknown,
+  recipe: Pick<LocalRecipe, "file" | "steps">,
+  { output, signal }: Context,
+): unknown {
   if (signal.aborted || !isWrennError(error)) return error;
   const { details } = error;
   if (error.code === "recipe_invalid" && Array.isArray(details?.["problems"]))

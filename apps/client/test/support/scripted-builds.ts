@@ -107,7 +107,7 @@ export class ScriptedBuilds implements AsyncDisposable {
       response.end(value === undefined ? "" : JSON.stringify(value));
     };
     if (this.answers.has(asked)) return send(200, this.answers.get(asked));
-    if (asked === "POST /v1/builds") {
+    if (asked === "POST /v1/builds" || asked === "POST /v1/builds/import") {
       this.body = body.toString("latin1");
       return send(201, this.build("pending"));
     }

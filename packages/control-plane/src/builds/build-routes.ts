@@ -16,14 +16,12 @@ import { readBuildForm } from "./build-form.ts";
 import { archiveLimit } from "./build-archives.ts";
 import type { BuildArchives, UploadedArchive } from "./build-archives.ts";
 import { begunBuild, scopeOf } from "./begun-build.ts";
-import { registerImageBuilds } from "./image-routes.ts";
-import type { ImageRouteDeps } from "./image-routes.ts";
 import { Build, buildJson, lineJson, LogLine } from "./build-json.ts";
 import { MAX_LINES } from "./builds.ts";
 import type { BuildsService } from "./builds.ts";
 
 /** Uploads of archives under way: each holds some pieces of an archive in memory. */
-const uploadLimits: WorkLimits = {
+export const uploadLimits: WorkLimits = {
   capsule: { count: Infinity, bytes: Infinity },
   team: { count: 4, bytes: Infinity },
   server: { count: 32, bytes: Infinity },
@@ -38,8 +36,10 @@ declare module "fastify" {
   }
 }
 
-export interface BuildRoutesDeps extends ImageRouteDeps {
+export interface BuildRoutesDeps {
+  readonly builds: BuildsService;
   readonly archives: BuildArchives;
+  readonly record: RecordAudit;
 }
 
 /** Builds of templates of a team, or of the platform (docs/reference/builds.md). */
@@ -49,7 +49,6 @@ export async function registerBuilds(app: App, deps: BuildRoutesDeps, base: stri
     acceptForms(group, deps, uploads);
     registerStart(group, deps, base);
   });
-  await app.register(async (group) => registerImageBuilds(group, deps, uploads, base));
   registerBuildRoutes(app, deps, base);
 }
 

@@ -251,7 +251,9 @@ export class BuildRunner {
     signal: AbortSignal,
   ): Promise<BuildJob> {
     const { templates, archives } = this.#deps;
-    const image = fromImage ? await this.#importBase(row, { login, imageArchive }, report, signal) : undefined;
+    const image = fromImage
+      ? await this.#importBase(row, { login, imageArchive }, report, signal)
+      : undefined;
     const { steps, config } = planBuild(recipe, image && configOf(image, GUEST_ENVIRONMENT));
     const archive = await archives.open(row.id);
     return {
@@ -287,7 +289,11 @@ export class BuildRunner {
     const lines = new ImportLines(say, () => clock.monotonic(), imageArchive !== undefined);
     const request = { teamId: row.team_id, build: formatId("build", row.id), reference: row.base_template };
     return await inPhase(report, "import", async () => {
-      const image = await images.import({ ...request, login, archive: imageArchive }, (progress) => lines.add(progress), signal);
+      const image = await images.import(
+        { ...request, login, archive: imageArchive },
+        (progress) => lines.add(progress),
+        signal,
+      );
       await say(`${row.base_template} is ${image.digest}`);
       return image;
     });

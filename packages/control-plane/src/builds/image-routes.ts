@@ -7,15 +7,17 @@ import type { Static } from "typebox";
 import type { RecordAudit } from "../audit/audit.ts";
 import { identityOf, teamOf } from "../http/app.ts";
 import type { App } from "../http/app.ts";
-import type { PendingWork } from "../http/pending-work.ts";
+import { PendingWork } from "../http/pending-work.ts";
 import { refusals } from "../http/schemas.ts";
 import type { BaseImages, ReceivedImage } from "./base-images.ts";
 import { BuildBody, DEFAULT_MEMORY_MIB, DEFAULT_VCPUS } from "./build-body.ts";
 import { readBuildForm } from "./build-form.ts";
 import { begunBuild } from "./begun-build.ts";
+import { uploadLimits } from "./build-routes.ts";
 import { Build } from "./build-json.ts";
 import type { BuildRequest, BuildsService } from "./builds.ts";
 
+const BASE = "/v1/builds";
 /** Bytes of an archive. */
 const MAX_ARCHIVE = defaultImageLimits.downloadBytes;
 /** For an archive to arrive. */
@@ -62,12 +64,13 @@ export interface ImageRouteDeps {
 }
 
 /** Builds of templates from archives of images. */
-export function registerImageBuilds(
-  app: App,
-  { builds, images, record }: ImageRouteDeps,
-  uploads: PendingWork,
-  base: string,
-): void {
+export async function registerImageBuilds(app: App, deps: ImageRouteDeps): Promise<void> {
+  const uploads = new PendingWork(uploadLimits);
+  // Forms of other routes are read in another way.
+  await app.register(async (group) => registerImport(group, deps, uploads));
+}
+
+function registerImport(app: App, { builds, images, record }: ImageRouteDeps, uploads: PendingWork): void {
   app.addContentTypeParser("multipart/form-data", async (request: FastifyRequest, body: Readable) => {
     const { teamId } = identityOf(request);
     using _upload = uploads.begin(teamId);
@@ -94,7 +97,7 @@ export function registerImageBuilds(
     if (imageUpload) await images.drop(imageUpload.received);
   });
   app.post(
-    `${base}/import`,
+    `${BASE}/import`,
     {
       schema: {
         summary: "Make a template of the image in an archive",
@@ -111,7 +114,7 @@ export function registerImageBuilds(
       if (!imageUpload) throw new WrennError("form_field_missing", { field: "image" });
       const row = await builds.start(teamOf(request), requestOf(body, imageUpload), undefined);
       request.imageUpload = undefined;
-      return await reply.status(201).send(await begunBuild(request, row, { record, base }));
+      return await reply.status(201).send(await begunBuild(request, row, { record, base: BASE }));
     },
   );
 }
@@ -148,7 +151,11 @@ function tooLarge(): WrennError {
 }
 
 function requestOf(body: Static<typeof ImageBody>, { received, fileName }: ImageUpload): BuildRequest {
-  const file = fileName.toWellFormed().replaceAll(/\p{Cc}/gu, "").slice(0, MAX_NAME) || "the archive";
+  const file =
+    fileName
+      .toWellFormed()
+      .replaceAll(/\p{Cc}/gu, "")
+      .slice(0, MAX_NAME) || "the archive";
   const { image } = body;
   return {
     name: body.name,

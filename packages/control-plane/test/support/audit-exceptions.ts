@@ -28,6 +28,7 @@ export const exceptions: Readonly<Record<string, string>> = {
 export const elsewhere: Readonly<Record<string, string>> = {
   "DELETE /v1/me/providers/:provider": "connections.test.ts: provider_disconnect",
   "POST /v1/builds": "builds.test.ts: create",
+  "POST /v1/builds/import": "image-archives.test.ts: create",
   "POST /v1/admin/builds": "admin-builds.test.ts: create",
   "POST /v1/admin/builds/:id/cancel": "admin-builds.test.ts: cancel",
   "POST /v1/auth/token": "device-logins.test.ts: login, api_key create",

@@ -353,6 +353,7 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "POST /v1/builds": row("manage", 201, {
     body: (_, fresh) => ({ name: `made-${fresh}`, recipe: ["RUN true"] }),
   }),
+  "POST /v1/builds/import": row("manage", 400, { body: (_, fresh) => ({ name: `made-${fresh}` }) }),
   "GET /v1/builds": row("read", 200),
   "GET /v1/builds/:id": row("read", 200),
   "GET /v1/builds/:id/logs": row("read", 200),

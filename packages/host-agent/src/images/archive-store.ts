@@ -76,7 +76,10 @@ export class ArchiveStore {
     };
     if (!this.#dropped.has(id) && (await exists(path))) return { path, [Symbol.asyncDispose]: release };
     await release();
-    throw new WrennError("image_archive_invalid", { archive, problem: "its host does not have it any longer" });
+    throw new WrennError("image_archive_invalid", {
+      archive,
+      problem: "its host does not have it any longer",
+    });
   }
 
   /** Removes an archive, as soon as it is not in use; one that is not there is fine. @throws WrennError `invalid_field`. */

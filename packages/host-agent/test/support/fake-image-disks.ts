@@ -74,7 +74,11 @@ export function fakeImages(
   };
   has(template: string): boolean;
 } {
-  const references = { reference: "images.example/tool:1", slowReference: "images.example/slow:1", archive: Buffer.from("images.example/tool:1") };
+  const references = {
+    reference: "images.example/tool:1",
+    slowReference: "images.example/slow:1",
+    archive: Buffer.from("images.example/tool:1"),
+  };
   const disks = new FakeImageDisks(scratch);
   const found = new Map<string, FoundImage>([
     [

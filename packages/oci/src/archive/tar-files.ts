@@ -42,7 +42,10 @@ export class TarFiles implements ArchiveFiles {
    *
    * @throws TarError where it is none; WrennError `image_too_large` or `disk_full`; the signal's reason.
    */
-  static async open(archive: string, { scratch, maxBytes, signal, admit }: TarFilesOptions): Promise<TarFiles> {
+  static async open(
+    archive: string,
+    { scratch, maxBytes, signal, admit }: TarFilesOptions,
+  ): Promise<TarFiles> {
     const compression = await compressionOf(archive);
     await using owned = new AsyncDisposableStack();
     const unpacked = join(scratch, "archive");

@@ -21,6 +21,8 @@ export class FakeImages {
   gate: Promise<void> = Promise.resolve();
   /** Bytes of archives that were received and not dropped, by their ids. The bytes name the image. */
   readonly archives = new Map<string, Buffer>();
+  /** Archives that arrive. */
+  receiving = 0;
   /** Requests that were made. */
   readonly requests: ImageRequest[] = [];
 
@@ -59,9 +61,14 @@ export class FakeImages {
 
   async receive(id: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
     const pieces: Uint8Array[] = [];
-    for await (const piece of content) {
-      signal.throwIfAborted();
-      pieces.push(Uint8Array.from(piece));
+    this.receiving += 1;
+    try {
+      for await (const piece of content) {
+        signal.throwIfAborted();
+        pieces.push(Uint8Array.from(piece));
+      }
+    } finally {
+      this.receiving -= 1;
     }
     this.archives.set(id, Buffer.concat(pieces));
   }

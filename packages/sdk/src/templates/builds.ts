@@ -9,6 +9,7 @@ import { buildOf } from "./build.ts";
 import type { Build, BuildLogLine, WireBuild } from "./build.ts";
 import { buildLog } from "./build-log.ts";
 import type { BuildOptions } from "./build-options.ts";
+import type { ImageImportOptions } from "./import-options.ts";
 
 /** Which lines of a build are given, and whether those to come are. */
 export interface BuildLogOptions extends CallOptions {
@@ -36,6 +37,16 @@ export class Builds {
   async create(options: BuildOptions): Promise<Build> {
     const { createBuild } = await import("./start-build.ts");
     return await createBuild(this.#http, options);
+  }
+
+  /**
+   * Sends an archive with an image and starts the build that makes a template of it.
+   *
+   * @throws WrennError `quota_exceeded`, `disk_full`, `invalid_option`; what reading `archive` throws.
+   */
+  async importImage(options: ImageImportOptions): Promise<Build> {
+    const { beginImport } = await import("./import-image.ts");
+    return await beginImport(this.#http, options);
   }
 
   /** Builds of the team, page by page as they are read, newest first, without their steps. */

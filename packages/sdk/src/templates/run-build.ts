@@ -14,10 +14,19 @@ const LAST_LINES = 20;
 
 /** Builds a template and waits for its end: `templates.build`. */
 export async function runBuild(http: HttpClient, options: TemplateBuildOptions): Promise<Build> {
-  requireKnownOptions("templates.build", options, templateBuildOptionNames);
-  const { onStart, onLog, signal } = options;
+  const call = "templates.build";
+  requireKnownOptions(call, options, templateBuildOptionNames);
+  return await followBuild(http, async () => await startBuild(http, call, options), options);
+}
+
+/** Waits for the end of a build that `start` begins. An abort cancels it. */
+export async function followBuild(
+  http: HttpClient,
+  start: () => Promise<Build>,
+  { onStart, onLog, signal }: Pick<TemplateBuildOptions, "onStart" | "onLog" | "signal">,
+): Promise<Build> {
   const builds = new Builds(http);
-  const started = await startBuild(http, "templates.build", options);
+  const started = await start();
   const { id } = started;
   const lines: BuildLogLine[] = [];
   try {

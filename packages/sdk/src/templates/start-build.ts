@@ -1,26 +1,21 @@
 import { WrennError } from "../errors/wrenn-error.ts";
-import type { RequestBody } from "../transport/body.ts";
-import type { HttpClient, HttpRequest } from "../transport/http.ts";
+import type { HttpClient } from "../transport/http.ts";
 import { invalidOption, present, requireKnownOptions } from "../transport/options.ts";
 import { platform } from "../transport/platform.ts";
 import type { PackedBuildContext } from "../transport/platform.ts";
-import { randomHex } from "../transport/random.ts";
 import type { WireBody } from "../wire/api-types.ts";
 import { buildOf } from "./build.ts";
 import type { Build, WireBuild } from "./build.ts";
+import { sendBuildForm } from "./build-form.ts";
+import type { FileContent } from "./build-form.ts";
 import { buildOptionNames } from "./build-options.ts";
 import type { BuildOptions, BuildSources, RegistryCredentials } from "./build-options.ts";
 
 type WireBuildBody = WireBody<"POST /v1/builds">;
 
-/** An archive that is sent as it comes. `size`: its bytes, where they are known. */
-interface ArchiveStream {
-  readonly open: () => AsyncIterable<Uint8Array>;
-  readonly size: number | undefined;
-}
-
 /** An archive of 100 MiB may travel for a while. */
 const UPLOAD_MS = 30 * 60_000;
+const ARCHIVE = { field: "archive", fileName: "archive.tar", timeoutMs: UPLOAD_MS };
 /** Characters of a recipe's name. */
 const MAX_FILE = 255;
 /** Problems of a context in one message. */
@@ -43,15 +38,14 @@ export async function startBuild(http: HttpClient, call: string, options: BuildO
   const { archive, signal } = options;
   const packed = options.context === undefined ? undefined : await packFiles(call, options.context, options);
   const json = bodyOf(options, packed ? packed.sources : options.sources);
-  const stream: ArchiveStream | undefined = packed?.archive
+  const content: FileContent | undefined = packed?.archive
     ? { open: packed.archive, size: packed.size }
     : typeof archive === "function"
       ? { open: archive, size: undefined }
-      : undefined;
-  if (stream !== undefined) return await sendStream(http, json, stream, signal);
-  const isForm = archive !== undefined && typeof archive !== "function";
-  const request = isForm ? formOf(json, archive) : { json };
-  return buildOf(await http.json<WireBuild>("POST", "/v1/builds", { ...request, signal }));
+      : archive;
+  if (content !== undefined)
+    return await sendBuildForm(http, "/v1/builds", json, { ...ARCHIVE, content }, signal);
+  return buildOf(await http.json<WireBuild>("POST", "/v1/builds", { json, signal }));
 }
 
 function bodyOf(options: BuildOptions, sources: BuildOptions["sources"]): WireBuildBody {
@@ -123,79 +117,4 @@ function problematic(directory: string, problems: PackedBuildContext["problems"]
     remedy: "Mend or remove them, exclude them by .dockerignore, or build without strict.",
     details: { problems },
   });
-}
-
-/** Sends a form whose archive is in memory in pieces only. What the archive fails with is what the call fails with. */
-async function sendStream(
-  http: HttpClient,
-  json: object,
-  { open, size }: ArchiveStream,
-  signal: AbortSignal | undefined,
-): Promise<Build> {
-  const { head, tail, headers } = formParts(json);
-  const length = size === undefined ? {} : { "content-length": String(head.length + size + tail.length) };
-  let failure: { readonly error: unknown } | undefined;
-  const body = (): RequestBody => {
-    failure = undefined;
-    return streamOf(form(head, open, tail), (error) => (failure = { error }));
-  };
-  const request: HttpRequest = { body, headers: { ...headers, ...length }, timeoutMs: UPLOAD_MS, signal };
-  try {
-    return buildOf(await http.json<WireBuild>("POST", "/v1/builds", request));
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw failure === undefined ? error : failure.error;
-  }
-}
-
-async function* form(
-  head: Uint8Array,
-  open: () => AsyncIterable<Uint8Array>,
-  tail: Uint8Array,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  yield head;
-  yield* open();
-  yield tail;
-}
-
-/** `ReadableStream.from`, which not every runtime has. */
-function streamOf(
-  pieces: AsyncGenerator<Uint8Array, void, undefined>,
-  onFailure: (error: unknown) => void,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done, value } = await pieces.next();
-        if (done === true) controller.close();
-        else controller.enqueue(value);
-      } catch (error) {
-        onFailure(error);
-        throw error;
-      }
-    },
-    async cancel() {
-      await pieces.return();
-    },
-  });
-}
-
-/** The form of a build with files in memory. */
-function formOf(json: object, archive: Uint8Array<ArrayBuffer> | Blob): HttpRequest {
-  const { head, tail, headers } = formParts(json);
-  return { body: new Blob([head, archive, tail]), headers, timeoutMs: UPLOAD_MS };
-}
-
-/** What stands before and behind the bytes of the archive. Written out, so that it can be sent again. */
-function formParts(json: object) {
-  const boundary = `wrenn-${randomHex(16)}`;
-  const part = (name: string, more: string): string =>
-    `--${boundary}\r\ncontent-disposition: form-data; name="${name}"${more}\r\n\r\n`;
-  const file = part("archive", '; filename="archive.tar"\r\ncontent-type: application/octet-stream');
-  const encoder = new TextEncoder();
-  return {
-    head: encoder.encode(`${part("config", "")}${JSON.stringify(json)}\r\n${file}`),
-    tail: encoder.encode(`\r\n--${boundary}--\r\n`),
-    headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
-  };
 }

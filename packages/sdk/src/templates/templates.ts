@@ -8,6 +8,7 @@ import type { PageOptions } from "../transport/pages.ts";
 import type { WireAnswer } from "../wire/api-types.ts";
 import type { Build } from "./build.ts";
 import type { TemplateBuildOptions } from "./build-options.ts";
+import type { TemplateImportOptions } from "./import-options.ts";
 import { templateOf } from "./template.ts";
 import type { Template } from "./template.ts";
 
@@ -88,6 +89,19 @@ export class Templates {
   async build(options: TemplateBuildOptions): Promise<Build> {
     const { runBuild } = await import("./run-build.ts");
     return await runBuild(this.#http, options);
+  }
+
+  /**
+   * Makes a template of the image in an archive, and waits for the end. Otherwise as {@link Templates}.build: a template of an image of
+   * a registry is built from the recipe `FROM registry/repository:tag`.
+   *
+   * @returns the build, which has succeeded.
+   * @throws WrennError `build_failed` with `details.build`, whose `reason` says what is wrong with the image: `image_archive_invalid`,
+   * `image_choice_needed`, `image_damaged`, `image_platform_missing` and others; what reading `archive` throws.
+   */
+  async importImage(options: TemplateImportOptions): Promise<Build> {
+    const { runImport } = await import("./import-image.ts");
+    return await runImport(this.#http, options);
   }
 
   /** Templates, page by page as they are read, newest first. @throws WrennError `invalid_option`. */
