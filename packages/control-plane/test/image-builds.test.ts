@@ -61,6 +61,33 @@ test("a build starts from an image that its host imports, with the settings of t
   ]);
 });
 
+test("stop signal, ports and labels of an image are kept with the template, and templates made of it inherit them", async () => {
+  const labels = { maker: "team", "org.example.notes": "two\nlines" };
+  host.images.add("served:1", "f", { stopSignal: "SIGINT", exposedPorts: ["53/udp", "80/tcp"], labels });
+  const versionOf = async (name: string): Promise<object> => {
+    const { body } = await lab.call("GET", `/v1/templates/${name}`);
+    const [version] = body["versions"] as Record<string, unknown>[];
+    const { stop_signal, exposed_ports, labels: found } = version ?? assert.fail();
+    return { stop_signal, exposed_ports, labels: found };
+  };
+  await lab.reaches(await lab.startText("served", "FROM served:1\n"), "success");
+  const inherited = { stop_signal: "SIGINT", exposed_ports: ["53/udp", "80/tcp"], labels };
+  assert.deepEqual(await versionOf("served"), inherited);
+  await lab.reaches(await lab.startText("plain", "FROM served\nRUN echo x\n"), "success");
+  assert.deepEqual(await versionOf("plain"), inherited);
+  const recipe = "FROM plain\nSTOPSIGNAL QUIT\nEXPOSE 8080\nLABEL maker=other\n";
+  await lab.reaches(await lab.startText("changed", recipe), "success");
+  assert.deepEqual(await versionOf("changed"), {
+    stop_signal: "SIGQUIT",
+    exposed_ports: ["53/udp", "80/tcp", "8080/tcp"],
+    labels: { ...labels, maker: "other" },
+  });
+  await lab.reaches(await lab.start("lines", ["RUN echo x"], { base_template: "plain" }), "success");
+  assert.deepEqual(await versionOf("lines"), inherited);
+  await lab.reaches(await lab.startText("none", "FROM minimal\nRUN echo x\n"), "success");
+  assert.deepEqual(await versionOf("none"), { stop_signal: undefined, exposed_ports: [], labels: {} });
+});
+
 test("a template of the team is meant before an image of its name", async () => {
   host.images.add("tool", "b");
   await lab.reaches(await lab.start("tool", ["RUN echo one"]), "success");

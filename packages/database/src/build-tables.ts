@@ -27,6 +27,15 @@ export interface RecipeOptions {
   readonly imageArchive?: { readonly hostId: string; readonly id: string; readonly image?: string };
 }
 
+/** What an image or a recipe says of its programs, and the platform hands on. */
+export interface TemplateSettings {
+  /** `SIGTERM`, or a number. */
+  readonly stopSignal?: string;
+  /** `8080/tcp`, sorted by their numbers. */
+  readonly exposedPorts?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 export interface BuildsTable {
   id: string;
   team_id: string;

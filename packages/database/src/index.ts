@@ -55,7 +55,13 @@ export * as buildLogQueries from "./queries/build-logs.ts";
 export type { BuildLine, BuildStep, LogChange } from "./queries/build-logs.ts";
 export * as buildQueries from "./queries/builds.ts";
 export type { BuildEnd, BuildProgress, BuildRow, NewBuild } from "./queries/builds.ts";
-export type { BuildDurations, BuildStatus, LineEnd, RecipeOptions } from "./build-tables.ts";
+export type {
+  BuildDurations,
+  BuildStatus,
+  LineEnd,
+  RecipeOptions,
+  TemplateSettings,
+} from "./build-tables.ts";
 export * as teamQueries from "./queries/teams.ts";
 export * as upkeepQueries from "./queries/account-upkeep.ts";
 export * as deletionQueries from "./queries/deletion.ts";

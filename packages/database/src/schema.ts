@@ -15,6 +15,7 @@ import type {
   UsersTable,
 } from "./account-tables.ts";
 import type {
+  TemplateSettings,
   BuildArchiveChunksTable,
   BuildArchivesTable,
   BuildLinesTable,
@@ -200,6 +201,7 @@ export interface TemplatesTable {
   env_names: Defaulted<string[]>;
   default_user: ColumnType<string | null, string | null | undefined, string | null>;
   default_cwd: ColumnType<string | null, string | null | undefined, string | null>;
+  settings: ColumnType<TemplateSettings, string | undefined, never>;
   /** What led to a version that a build has made. */
   build_key: ColumnType<string | null, string | null | undefined, never>;
   /** Null: the default. */

@@ -80,6 +80,9 @@ export const templateDetails: FieldsOf<TemplateDetails> = {
       memoryMib: ["number", "memory, MiB"],
       sizeBytes: ["number", "bytes on disk"],
       createdAt: ["time", "when it was made"],
+      stopSignal: ["string?", "`STOPSIGNAL` of its image or recipe"],
+      exposedPorts: ["strings", "`EXPOSE` of its image or recipe: `8080/tcp`"],
+      labels: ["pairs", "`LABEL` of its image or recipe"],
     },
   },
   tags: {

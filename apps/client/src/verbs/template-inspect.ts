@@ -59,11 +59,15 @@ function madeBy({ name, startedAt, completedAt }: Build, { createdAt, tags }: Te
 
 function render(template: InspectedTemplate, now: number): string {
   const built = template.versions.find(({ build }) => build !== undefined);
+  const [newest] = template.versions;
   return [
     renderDetails([
       ["name", template.name],
       ["of", template.isPlatform ? "the platform" : template.isOwn ? "the team" : "another team"],
       ["public", template.isPublic ? "yes" : "no"],
+      ["ports", newest?.exposedPorts.join(", ")],
+      ["stop signal", newest?.stopSignal],
+      ["labels", newest && labelsText(newest)],
     ]),
     "\n",
     renderTable<InspectedVersion>(
@@ -112,6 +116,12 @@ function renderSteps(version: number, { id, steps, durations = {} }: Build): str
     ),
     ...work.flatMap(([name, ms]) => (ms === undefined ? [] : [`${name}: ${secondsText(ms)}\n`])),
   ].join("");
+}
+
+function labelsText({ labels }: TemplateVersion): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(", ");
 }
 
 function timeOf({ startedAt, completedAt }: Build): string {

@@ -3,9 +3,6 @@ import type { ImageSettings, ImportProgress, RegistryLogin } from "@wrenn/protoc
 import type { ImageConfig } from "@wrenn/recipe";
 import type { FoundTemplate } from "../templates/templates.ts";
 
-/** Milliseconds between two lines of a log that say how far a download is. */
-const LINE_EVERY_MS = 5000;
-const MIB = 2 ** 20;
 /** Of a health check that says none. */
 const INTERVAL_MS = 3000;
 const TIMEOUT_MS = 30_000;
@@ -106,40 +103,4 @@ export async function dropArchives(
 ): Promise<void> {
   for (const { recipe_options: options } of rows)
     if (options.imageArchive) await images.drop(options.imageArchive);
-}
-
-/** Says in a log how far an import is: once for each phase, and every few seconds of a download. */
-export class ImportLines {
-  readonly #take: (line: string) => Promise<void>;
-  readonly #now: () => number;
-  readonly #isArchive: boolean;
-  #phase: ImportProgress["phase"] | undefined;
-  #saidAt = 0;
-
-  /** @param now - milliseconds of a clock that does not jump. */
-  constructor(take: (line: string) => Promise<void>, now: () => number, isArchive: boolean) {
-    this.#take = take;
-    this.#now = now;
-    this.#isArchive = isArchive;
-  }
-
-  async add({ phase, doneBytes, totalBytes }: ImportProgress): Promise<void> {
-    const isNew = phase !== this.#phase;
-    const isDue = phase === "download" && this.#now() - this.#saidAt >= LINE_EVERY_MS;
-    if (!isNew && !isDue) return;
-    this.#phase = phase;
-    this.#saidAt = this.#now();
-    const total = totalBytes === 0 ? "" : ` of ${inMib(totalBytes)}`;
-    const texts = {
-      resolve: this.#isArchive ? "reading the archive" : "asking the registry",
-      download: `${this.#isArchive ? "reading the layers" : "downloading"}: ${inMib(doneBytes)}${total}`,
-      unpack: "unpacking",
-      disk: "writing the disk",
-    } as const satisfies Record<ImportProgress["phase"], string>;
-    await this.#take(texts[phase]);
-  }
-}
-
-function inMib(bytes: number): string {
-  return `${(bytes / MIB).toFixed(1)} MiB`;
 }

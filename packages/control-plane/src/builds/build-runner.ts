@@ -2,20 +2,22 @@ import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { buildQueries, quotaQueries } from "@wrenn/database";
 import type { BuildEnd, BuildRow, Database } from "@wrenn/database";
+import type { ImageConfig } from "@wrenn/recipe";
 import type { SealedJson } from "../secrets/sealed-json.ts";
 import { requireStorage } from "../teams/quotas.ts";
 import { templateNameOf } from "../templates/template-name.ts";
 import type { TemplatesService } from "../templates/templates.ts";
-import { configOf, dropArchives, ImportLines } from "./base-images.ts";
-import type { BaseImage, BaseImages } from "./base-images.ts";
+import { configOf, dropArchives } from "./base-images.ts";
+import type { BaseImages } from "./base-images.ts";
+import { importBase } from "./import-base.ts";
 import type { BuildArchives } from "./build-archives.ts";
 import type { BuildCapsules } from "./build-capsules.ts";
 import { BuildRecorder } from "./build-recorder.ts";
-import { inPhase } from "./in-phase.ts";
 import { GUEST_ENVIRONMENT, planBuild } from "./recipe.ts";
 import { requestedRecipe } from "./stored-recipe.ts";
 import type { SealedBuild } from "./stored-recipe.ts";
 import { maskSecrets } from "./secret-mask.ts";
+import { inheritedConfig } from "./template-settings.ts";
 import { StepFailed } from "./template-builder.ts";
 import type {
   BuildJob,
@@ -250,23 +252,26 @@ export class BuildRunner {
     report: BuildReport,
     signal: AbortSignal,
   ): Promise<BuildJob> {
-    const { templates, archives } = this.#deps;
+    const { templates, archives, images, clock } = this.#deps;
     const image = fromImage
-      ? await this.#importBase(row, { login, imageArchive }, report, signal)
+      ? await importBase({ images, clock }, row, { login, imageArchive }, report, signal)
       : undefined;
-    const { steps, config } = planBuild(recipe, image && configOf(image, GUEST_ENVIRONMENT));
+    const base = image?.base ?? (await templates.find(row.team_id, row.base_template));
+    const begin = (env: Readonly<Record<string, string>>): Partial<ImageConfig> =>
+      image ? configOf(image, env) : inheritedConfig(base.settings, env);
+    const { steps, config } = planBuild(recipe, begin(GUEST_ENVIRONMENT));
     const archive = await archives.open(row.id);
     return {
       id: formatId("build", row.id),
       team: formatId("team", row.team_id),
-      base: image?.base ?? (await templates.find(row.team_id, row.base_template)),
+      base,
       baseName: row.base_template,
       name: templateNameOf(row),
       hostKey: hostKeyOf(row),
       steps,
       config,
       fromImage,
-      plan: (env) => planBuild(recipe, { env }),
+      plan: (env) => planBuild(recipe, begin(env)),
       healthcheck: row.healthcheck,
       vcpus: row.vcpus,
       memoryMib: row.memory_mb,
@@ -276,27 +281,6 @@ export class BuildRunner {
       secrets: new Map(Object.entries(secrets)),
       repeatFrom,
     };
-  }
-
-  async #importBase(
-    row: BuildRow,
-    { login, imageArchive }: Pick<StoredRequest, "login" | "imageArchive">,
-    report: BuildReport,
-    signal: AbortSignal,
-  ): Promise<BaseImage> {
-    const { images, clock } = this.#deps;
-    const say = async (line: string): Promise<void> => await report.output("stdout", `${line}\n`);
-    const lines = new ImportLines(say, () => clock.monotonic(), imageArchive !== undefined);
-    const request = { teamId: row.team_id, build: formatId("build", row.id), reference: row.base_template };
-    return await inPhase(report, "import", async () => {
-      const image = await images.import(
-        { ...request, login, archive: imageArchive },
-        (progress) => lines.add(progress),
-        signal,
-      );
-      await say(`${row.base_template} is ${image.digest}`);
-      return image;
-    });
   }
 
   /** Name, quota and end of the build are one transaction: it succeeds with its template, or without one it does not succeed. */

@@ -1,5 +1,6 @@
 import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
+import type { TemplateSettings } from "@wrenn/database";
 import type { TemplateFacts } from "@wrenn/protocol";
 import { startCommandOf } from "@wrenn/recipe";
 import { problemWith, rootScope, runCommand } from "./build-commands.ts";
@@ -13,6 +14,7 @@ import { CACHES } from "./run-mounts.ts";
 import { settle } from "./settle.ts";
 import { StepCache } from "./step-cache.ts";
 import type { CachedSteps } from "./step-cache.ts";
+import { settingsOf } from "./template-settings.ts";
 import { StepFailed } from "./template-builder.ts";
 import type {
   BuildJob,
@@ -114,6 +116,7 @@ export class CapsuleBuilder implements TemplateBuilder {
     const facts = await inPhase(report, "freeze", freeze);
     const buildKey = cached.results.get(hostId);
     const built = builtTemplate(job, {
+      settings: settingsOf(config),
       hostKey,
       hostId,
       diskMib: capsule.diskMib,
@@ -251,10 +254,11 @@ function builtTemplate(
     readonly diskMib: number;
     readonly facts: TemplateFacts;
     readonly defaults: TemplateDefaults;
+    readonly settings: TemplateSettings;
     readonly buildKey: string | undefined;
   },
 ): BuiltTemplate {
-  const { hostKey, hostId, diskMib, facts, defaults, buildKey } = made;
+  const { hostKey, hostId, diskMib, facts, defaults, settings, buildKey } = made;
   return {
     hostKey,
     hostId,
@@ -265,6 +269,7 @@ function builtTemplate(
     metadata: {},
     defaultUser: defaults.user,
     defaultEnv: defaults.envs,
+    settings,
     ...defined({ defaultCwd: defaults.cwd, network: base.network, buildKey }),
   };
 }

@@ -42,7 +42,11 @@ export function resultKey(
   { config, healthcheck }: ResultKeyOf,
 ): string {
   const { env, user, workdir, entrypoint, cmd, healthcheck: own } = config;
-  const settings = [Object.entries(env), user, workdir, entrypoint, cmd, own, healthcheck];
+  const { stopSignal, exposedPorts, labels } = config;
+  const settings = [
+    ...[Object.entries(env), user, workdir, entrypoint, cmd, own, healthcheck],
+    ...[stopSignal, exposedPorts, Object.entries(labels)],
+  ];
   // A recipe of FROM alone has no steps.
   return digest([VERSION, base, keys.at(-1) ?? "", JSON.stringify(settings)]);
 }

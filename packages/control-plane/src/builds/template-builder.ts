@@ -1,3 +1,4 @@
+import type { TemplateSettings } from "@wrenn/database";
 import type { NetworkRules } from "@wrenn/protocol";
 import type { FoundTemplate } from "../templates/templates.ts";
 import type { ImageConfig } from "@wrenn/recipe";
@@ -97,6 +98,7 @@ export interface BuiltTemplate {
   /** Where its processes start; absent: in the home of their user. */
   readonly defaultCwd?: string;
   readonly defaultEnv: Readonly<Record<string, string>>;
+  readonly settings: TemplateSettings;
 }
 
 /** A step failed: a fault of the recipe, not of the builder. */

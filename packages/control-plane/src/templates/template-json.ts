@@ -1,3 +1,4 @@
+import { defined } from "@wrenn/core";
 import { DEFAULT_TAG } from "@wrenn/database";
 import type { TagRow, TemplateOfTeam, TemplateRow } from "@wrenn/database";
 import type { TemplateFacts } from "@wrenn/protocol";
@@ -30,6 +31,9 @@ const Version = Type.Object({
   memory_mb: Type.Integer(),
   size_bytes: Type.Integer(),
   created_at: Type.String(),
+  stop_signal: Type.Optional(Type.String({ description: "Of its image or recipe: a name or a number" })),
+  exposed_ports: Type.Array(Type.String(), { description: "Likewise, such as `8080/tcp`" }),
+  labels: Type.Record(Type.String(), Type.String(), { description: "Likewise" }),
 });
 
 export const TemplateTag = Type.Object({
@@ -112,6 +116,9 @@ export function detailsJson(
       memory_mb: row.memory_mb,
       size_bytes: Number(row.size_bytes),
       created_at: timestamp(row.created_at),
+      ...defined({ stop_signal: row.settings.stopSignal }),
+      exposed_ports: [...(row.settings.exposedPorts ?? [])],
+      labels: { ...row.settings.labels },
     })),
     tags: tags.map(tagJson),
   };

@@ -1,7 +1,7 @@
 import { defined, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { DEFAULT_TAG, discardedTemplateQueries, templateQueries } from "@wrenn/database";
-import type { Database, TemplateOfTeam, TemplateRow, Trx } from "@wrenn/database";
+import type { Database, TemplateOfTeam, TemplateRow, TemplateSettings, Trx } from "@wrenn/database";
 import type { NetworkRules, TemplateFacts } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
@@ -32,6 +32,8 @@ export interface FoundTemplate {
   readonly envNames: readonly string[];
   readonly user?: string;
   readonly cwd?: string;
+  /** What a build that starts from it inherits. */
+  readonly settings?: TemplateSettings;
 }
 
 export interface NewSnapshot {
@@ -50,6 +52,7 @@ export interface NewSnapshot {
   readonly envNames: readonly string[];
   readonly user?: string;
   readonly cwd?: string;
+  readonly settings?: TemplateSettings;
   /** What led to it, for one that a build makes. */
   readonly buildKey?: string | undefined;
 }
@@ -96,6 +99,7 @@ export class TemplatesService {
       shape: { vcpus: row.vcpus, memoryMib: row.memory_mb },
       diskMib: row.disk_mb,
       envNames: row.env_names,
+      settings: row.settings,
       ...defined({
         network: row.network ?? undefined,
         user: row.default_user ?? undefined,

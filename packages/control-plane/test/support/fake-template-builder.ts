@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { abortable } from "@wrenn/core";
+import { settingsOf } from "../../src/builds/template-settings.ts";
 import { StepFailed } from "../../src/builds/template-builder.ts";
 import type {
   BuildJob,
@@ -69,6 +70,7 @@ export class FakeTemplateBuilder implements TemplateBuilder {
         metadata: {},
         defaultUser: "wrenn-user",
         defaultEnv: { LANG: "C.UTF-8" },
+        settings: settingsOf(job.config),
       };
     } catch (error) {
       this.files.delete(hostKey);

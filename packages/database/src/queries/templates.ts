@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { RawBuilder, Selectable } from "kysely";
 import type { NetworkRules } from "@wrenn/protocol";
+import type { TemplateSettings } from "../build-tables.ts";
 import type { Db, TemplatesTable, Trx } from "../schema.ts";
 
 /** The tag that a name without one stands for. */
@@ -29,6 +30,7 @@ export interface NewTemplate {
   readonly envNames: readonly string[];
   readonly user?: string;
   readonly cwd?: string;
+  readonly settings?: TemplateSettings;
   /** What led to it, for one that a build has made. */
   readonly buildKey?: string | undefined;
 }
@@ -163,6 +165,7 @@ export async function putTemplate(
       env_names: [...template.envNames],
       default_user: template.user ?? null,
       default_cwd: template.cwd ?? null,
+      settings: JSON.stringify(template.settings ?? {}),
       build_key: template.buildKey ?? null,
     })
     .execute();

@@ -20,6 +20,8 @@ const WORDS: TextListLimits = { items: 4096, length: MAX_TEXT };
 const MAX_NAME = 4096;
 const MAX_PORTS = 1000;
 const MAX_LABELS = 10_000;
+/** Characters of names and values: they are shown with the template. */
+const MAX_LABEL_TEXT = 256 * 1024;
 const PORT = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/;
 
 /** What an image says of the programs that run in it, and which layers it is made of. */
@@ -120,7 +122,11 @@ function portsOf(ports: JsonObject): readonly string[] {
 
 function labelsOf(labels: JsonObject): Readonly<Record<string, string>> {
   const names = listOf(Object.keys(labels), "Labels", MAX_LABELS);
-  return Object.fromEntries(
-    names.map((name) => [String(name), textOf(labels[String(name)], `Labels.${String(name)}`, MAX_TEXT)]),
-  );
+  const pairs = names.map((name) => {
+    const text = textOf(name, "a name of Labels", MAX_TEXT);
+    return [text, textOf(labels[text], `Labels.${text}`, MAX_TEXT)] as const;
+  });
+  if (pairs.flat().reduce((sum, text) => sum + text.length, 0) > MAX_LABEL_TEXT)
+    throw new FormatError(`Labels have more than ${MAX_LABEL_TEXT} characters`);
+  return Object.fromEntries(pairs);
 }

@@ -54,6 +54,7 @@ export function textOf(value: unknown, name: string, limit: number): string {
   if (typeof value !== "string") throw new FormatError(`${name} is not a text`);
   if (value.length > limit) throw new FormatError(`${name} is longer than ${limit} characters`);
   if (value.includes("\0")) throw new FormatError(`${name} has a NUL`);
+  if (!value.isWellFormed()) throw new FormatError(`${name} has half of a character`);
   return value;
 }
 

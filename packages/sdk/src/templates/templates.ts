@@ -2,7 +2,7 @@ import { requireCallOptions } from "../transport/call-options.ts";
 import type { CallOptions } from "../transport/call-options.ts";
 import { segment } from "../transport/http.ts";
 import type { HttpClient } from "../transport/http.ts";
-import { invalidOption, requireKnownOptions } from "../transport/options.ts";
+import { invalidOption, present, requireKnownOptions } from "../transport/options.ts";
 import { listOf, pageOptionNames } from "../transport/pages.ts";
 import type { PageOptions } from "../transport/pages.ts";
 import type { WireAnswer } from "../wire/api-types.ts";
@@ -20,6 +20,12 @@ export interface TemplateVersion {
   readonly memoryMib: number;
   readonly sizeBytes: number;
   readonly createdAt: Date;
+  /** `STOPSIGNAL` of its image or recipe: a name or a number. The platform does not use it. */
+  readonly stopSignal?: string;
+  /** `EXPOSE` of its image or recipe, such as `8080/tcp`. */
+  readonly exposedPorts: readonly string[];
+  /** `LABEL` of its image or recipe. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** A name for a version. */
@@ -182,6 +188,9 @@ function detailsOf(wire: WireDetails): TemplateDetails {
           memoryMib: one.memory_mb,
           sizeBytes: one.size_bytes,
           createdAt: new Date(one.created_at),
+          exposedPorts: one.exposed_ports,
+          labels: one.labels,
+          ...present({ stopSignal: one.stop_signal }),
         }),
       ),
     ),

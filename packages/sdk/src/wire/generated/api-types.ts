@@ -2762,6 +2762,12 @@ export interface ApiRoutes {
           readonly memory_mb: number;
           readonly size_bytes: number;
           readonly created_at: string;
+          /** Of its image or recipe: a name or a number. */
+          readonly stop_signal?: string;
+          /** Likewise, such as `8080/tcp`. */
+          readonly exposed_ports: readonly string[];
+          /** Likewise. */
+          readonly labels: Readonly<Record<string, string>>;
         }[];
         readonly tags: readonly {
           readonly tag: string;
@@ -2799,6 +2805,12 @@ export interface ApiRoutes {
           readonly memory_mb: number;
           readonly size_bytes: number;
           readonly created_at: string;
+          /** Of its image or recipe: a name or a number. */
+          readonly stop_signal?: string;
+          /** Likewise, such as `8080/tcp`. */
+          readonly exposed_ports: readonly string[];
+          /** Likewise. */
+          readonly labels: Readonly<Record<string, string>>;
         }[];
         readonly tags: readonly {
           readonly tag: string;
@@ -3364,25 +3376,6 @@ export interface ApiRoutes {
     };
   };
 
-  /** Make a template of the image in an archive. */
-  "POST /v1/builds/import": {
-    readonly body: {
-      /** `name` or `name:tag`; both have 1 to 64 of letters, digits, dot, underscore, hyphen, and begin with a letter or digit. Without a tag: `default`. */
-      readonly name: string;
-      /** Name of the image in the archive; default: its only one; at most 1024 characters. */
-      readonly image?: string;
-      /** Command that exits with 0 when the template is ready, with flags before it: --interval, --timeout, --start-period, --retries, --deadline; at most 4096 characters. */
-      readonly healthcheck?: string;
-      /** 0 or less: 1; at most 64. */
-      readonly vcpus?: number;
-      /** 0 or less: 512; at least 128, at most 65536. */
-      readonly memory_mb?: number;
-    };
-    readonly answers: {
-      readonly 201: ApiSchemas["Build"];
-    };
-  };
-
   /** A build with the steps that have ended. */
   "GET /v1/builds/{id}": {
     readonly path: {
@@ -3428,6 +3421,25 @@ export interface ApiRoutes {
     };
     readonly answers: {
       readonly 204: undefined;
+    };
+  };
+
+  /** Make a template of the image in an archive. */
+  "POST /v1/builds/import": {
+    readonly body: {
+      /** `name` or `name:tag`; both have 1 to 64 of letters, digits, dot, underscore, hyphen, and begin with a letter or digit. Without a tag: `default`. */
+      readonly name: string;
+      /** Name of the image in the archive; default: its only one; at most 1024 characters. */
+      readonly image?: string;
+      /** Command that exits with 0 when the template is ready, with flags before it: --interval, --timeout, --start-period, --retries, --deadline; at most 4096 characters. */
+      readonly healthcheck?: string;
+      /** 0 or less: 1; at most 64. */
+      readonly vcpus?: number;
+      /** 0 or less: 512; at least 128, at most 65536. */
+      readonly memory_mb?: number;
+    };
+    readonly answers: {
+      readonly 201: ApiSchemas["Build"];
     };
   };
 

@@ -1,0 +1,72 @@
+import { formatId } from "@wrenn/core";
+import type { Clock } from "@wrenn/core";
+import type { BuildRow } from "@wrenn/database";
+import type { ImportProgress } from "@wrenn/protocol";
+import type { BaseImage, BaseImages } from "./base-images.ts";
+import { inPhase } from "./in-phase.ts";
+import type { RequestedRecipe } from "./stored-recipe.ts";
+import type { BuildReport } from "./template-builder.ts";
+
+/** Milliseconds between two lines of a log that say how far a download is. */
+const LINE_EVERY_MS = 5000;
+const MIB = 2 ** 20;
+
+/** Brings the image that a build starts from to a host, and says in its log how far that is. */
+export async function importBase(
+  { images, clock }: { readonly images: BaseImages; readonly clock: Clock },
+  row: BuildRow,
+  { login, imageArchive }: Pick<RequestedRecipe, "login" | "imageArchive">,
+  report: BuildReport,
+  signal: AbortSignal,
+): Promise<BaseImage> {
+  const say = async (line: string): Promise<void> => await report.output("stdout", `${line}\n`);
+  const lines = new ImportLines(say, () => clock.monotonic(), imageArchive !== undefined);
+  const request = {
+    teamId: row.team_id,
+    build: formatId("build", row.id),
+    reference: row.base_template,
+    login,
+    archive: imageArchive,
+  };
+  return await inPhase(report, "import", async () => {
+    const image = await images.import(request, (progress) => lines.add(progress), signal);
+    await say(`${row.base_template} is ${image.digest}`);
+    return image;
+  });
+}
+
+/** Says in a log how far an import is: once for each phase, and every few seconds of a download. */
+class ImportLines {
+  readonly #take: (line: string) => Promise<void>;
+  readonly #now: () => number;
+  readonly #isArchive: boolean;
+  #phase: ImportProgress["phase"] | undefined;
+  #saidAt = 0;
+
+  /** @param now - milliseconds of a clock that does not jump. */
+  constructor(take: (line: string) => Promise<void>, now: () => number, isArchive: boolean) {
+    this.#take = take;
+    this.#now = now;
+    this.#isArchive = isArchive;
+  }
+
+  async add({ phase, doneBytes, totalBytes }: ImportProgress): Promise<void> {
+    const isNew = phase !== this.#phase;
+    const isDue = phase === "download" && this.#now() - this.#saidAt >= LINE_EVERY_MS;
+    if (!isNew && !isDue) return;
+    this.#phase = phase;
+    this.#saidAt = this.#now();
+    const total = totalBytes === 0 ? "" : ` of ${inMib(totalBytes)}`;
+    const texts = {
+      resolve: this.#isArchive ? "reading the archive" : "asking the registry",
+      download: `${this.#isArchive ? "reading the layers" : "downloading"}: ${inMib(doneBytes)}${total}`,
+      unpack: "unpacking",
+      disk: "writing the disk",
+    } as const satisfies Record<ImportProgress["phase"], string>;
+    await this.#take(texts[phase]);
+  }
+}
+
+function inMib(bytes: number): string {
+  return `${(bytes / MIB).toFixed(1)} MiB`;
+}
