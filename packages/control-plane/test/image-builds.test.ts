@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { silentLogger, systemClock, WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
+import type { BuildCapsules } from "../src/builds/build-capsules.ts";
+import { CapsuleBuilder } from "../src/builds/capsule-builder.ts";
+import type { BuildReport } from "../src/builds/template-builder.ts";
 import { BuildLab } from "./support/build-lab.ts";
 import { reasonOf } from "./support/test-platform.ts";
 
+const signal = AbortSignal.timeout(60_000);
 const lab = await BuildLab.open();
 after(() => lab[Symbol.asyncDispose]());
 const { host, builder, platform } = lab;
@@ -137,6 +142,34 @@ test("the login for a registry reaches the host, and is shown and stored nowhere
   assert.ok(!text.includes(login.password));
   const lines = { name: "own", recipe: ["RUN true"], registry_login: login };
   assert.equal(reasonOf(await lab.call("POST", "/v1/builds", lines)), "invalid_field");
+});
+
+test("an image whose disk the host has lost since is imported again, unless its name leads to another one", async () => {
+  const image = host.images.add("lost:1", "7");
+  const silent = { clock: systemClock, logger: silentLogger };
+  const started: string[] = [];
+  const capsules: BuildCapsules = {
+    start: async ({ base }) => {
+      started.push(base.hostKey);
+      if (started.length === 1) throw new WrennError("template_not_found", { template: base.hostKey });
+      throw new WrennError("no_hosts", {});
+    },
+    identities: async ({ base }) => new Map([["host", base.hostKey]]),
+    findMoment: async () => undefined,
+    forget: async () => {},
+    remove: async () => {},
+  };
+  await lab.reaches(await lab.startText("lost", "FROM lost:1\nRUN echo x\n"), "success");
+  const { requests } = host.images;
+  const job = builder.last ?? assert.fail();
+  const report = {} as BuildReport;
+  const build = async () => await new CapsuleBuilder({ capsules, ...silent }).build(job, report, signal);
+  const before = requests.length;
+  await assert.rejects(build(), { reason: "no_hosts" });
+  assert.deepEqual([started, requests.length], [[image.template, image.template], before + 1]);
+  host.images.add("lost:1", "8");
+  started.length = 0;
+  await assert.rejects(build(), { reason: "template_not_found" });
 });
 
 test("a build that is cancelled while its image comes ends the import", async () => {

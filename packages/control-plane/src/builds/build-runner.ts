@@ -9,7 +9,7 @@ import { templateNameOf } from "../templates/template-name.ts";
 import type { TemplatesService } from "../templates/templates.ts";
 import { configOf, dropArchives } from "./base-images.ts";
 import type { BaseImages } from "./base-images.ts";
-import { importBase } from "./import-base.ts";
+import { importAgain, importBase } from "./import-base.ts";
 import type { BuildArchives } from "./build-archives.ts";
 import type { BuildCapsules } from "./build-capsules.ts";
 import { BuildRecorder } from "./build-recorder.ts";
@@ -253,9 +253,8 @@ export class BuildRunner {
     signal: AbortSignal,
   ): Promise<BuildJob> {
     const { templates, archives, images, clock } = this.#deps;
-    const image = fromImage
-      ? await importBase({ images, clock }, row, { login, imageArchive }, report, signal)
-      : undefined;
+    const source = { login, imageArchive };
+    const image = fromImage ? await importBase({ images, clock }, row, source, report, signal) : undefined;
     const base = image?.base ?? (await templates.find(row.team_id, row.base_template));
     const begin = (env: Readonly<Record<string, string>>): Partial<ImageConfig> =>
       image ? configOf(image, env) : inheritedConfig(base.settings, env);
@@ -271,6 +270,9 @@ export class BuildRunner {
       steps,
       config,
       fromImage,
+      ...(image && {
+        importAgain: async (inner) => await importAgain(images, row, { ...source, image }, inner),
+      }),
       plan: (env) => planBuild(recipe, begin(env)),
       healthcheck: row.healthcheck,
       vcpus: row.vcpus,

@@ -139,14 +139,23 @@ export class CapsuleBuilder implements TemplateBuilder {
     const { capsules, logger } = this.#deps;
     const { team, base, baseName: template, vcpus, memoryMib, id: build } = job;
     const request = { team, base, template, vcpus, memoryMib, build };
-    if (!moment) return { capsule: await capsules.start(request, signal), done: 0 };
+    const startBase = async (): Promise<BuildCapsule> => {
+      try {
+        return await capsules.start(request, signal);
+      } catch (error) {
+        if (!WrennError.is(error, "template_not_found") || !job.importAgain) throw error;
+        logger.info("build.image_gone", { build });
+        return await capsules.start({ ...request, base: await job.importAgain(signal) }, signal);
+      }
+    };
+    if (!moment) return { capsule: await startBase(), done: 0 };
     try {
       return { capsule: await capsules.start({ ...request, moment }, signal), done: moment.index + 1 };
     } catch (error) {
       signal.throwIfAborted();
       logger.warn("build.cache_unused", { build, problem: problemOf(error) });
     }
-    const capsule = await capsules.start(request, signal);
+    const capsule = await startBase();
     // The moment is at fault, as its base starts. Kept, it would fail again in every build, and the step could not be kept anew.
     await capsules.forget(moment.hostId, [moment.key], signal).catch((error: unknown) => {
       logger.warn("build.cache_unread", { build, problem: problemOf(error) });

@@ -23,6 +23,12 @@ export interface BuildJob {
   readonly config: ImageConfig;
   /** It starts from an image, whose settings are all that is known of its environment. */
   readonly fromImage: boolean;
+  /**
+   * Makes the base anew where its host has none any longer: the cache that has disks of images can be emptied at any time.
+   *
+   * @throws WrennError as an import; `template_not_found` for an image that is another one by now.
+   */
+  readonly importAgain?: (signal: AbortSignal) => Promise<FoundTemplate>;
   /** The same with the environment that processes of the base really have. @throws WrennError `recipe_invalid`. */
   readonly plan: (env: Readonly<Record<string, string>>) => BuildPlan;
   /** Of the request, before that of the recipe; empty without one. */
