@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { readdir, rm } from "node:fs/promises";
+import { request } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { parseId } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
+import { buildImage, RegistryServer } from "@wrenn/oci/testing";
 import { BuildApi } from "../support/build-api.ts";
 import type { WireLine } from "../support/build-api.ts";
 import { cachedSteps } from "../support/build-client.ts";
 import type { WireBuild } from "../support/build-client.ts";
+import { busyboxImage } from "../support/busybox-image.ts";
+import { linkedCache } from "../support/linked-cache.ts";
 import { machinesBelow } from "../support/machines-below.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 import { ServerProcess } from "../support/server-process.ts";
@@ -23,12 +27,21 @@ const long = { skip: LONG ? false : "takes a minute; run with --long" };
 
 let server: ServerProcess;
 let builds: BuildApi;
+let registry: RegistryServer;
+/** Of this file alone: what a killed import leaves there is looked for. */
+let cache: Awaited<ReturnType<typeof linkedCache>>;
 before(async () => {
+  registry = await RegistryServer.start();
+  cache = await linkedCache();
+  process.env["WRENN_REGISTRY_PRIVATE"] = registry.host;
+  process.env["WRENN_CACHE_DIR"] = cache.path;
   server = await ServerProcess.start();
   builds = new BuildApi(() => server.api);
 });
 after(async () => {
   await server.close();
+  await registry[Symbol.asyncDispose]();
+  await cache[Symbol.asyncDispose]();
   assert.deepEqual(await machinesBelow(server.dataDirectory), []);
 });
 
@@ -77,6 +90,12 @@ const slowStages: readonly Stage[] = [
     isRemovedLater: true,
   },
 ];
+
+/** The stage before the first step of a build from an image. */
+const IMPORT = "importing";
+const drawn = new SeededRandom(SEED).pick([...stages.map(({ name }) => name), IMPORT]);
+const drawnOnly = (name: string) => ({ skip: LONG || drawn === name ? false : `${drawn} was drawn` });
+const drawnUnless = (name: string) => ({ skip: LONG || drawn !== name ? false : `${drawn} was drawn` });
 
 async function files(folder: "templates" | "moments"): Promise<readonly string[]> {
   return await readdir(join(server.dataDirectory, folder)).catch(() => []);
@@ -128,14 +147,59 @@ async function killAndRepeat({ name, kill, isRemovedLater }: Stage): Promise<voi
   await requireWorks(name, new RegExp(`^${name}\n${name}\n1\n$`));
 }
 
-test("a build whose server is killed leaves nothing, is never running for ever, and succeeds when it is repeated", async (t) => {
-  t.diagnostic(`WRENN_TEST_SEED=${SEED}`);
-  const chosen = LONG ? [...stages, ...slowStages] : [new SeededRandom(SEED).pick(stages)];
-  for (const stage of chosen) {
-    t.diagnostic(stage.name);
-    await killAndRepeat(stage);
-  }
-});
+test(
+  "a build whose server is killed leaves nothing, is never running for ever, and succeeds when it is repeated",
+  drawnUnless(IMPORT),
+  async (t) => {
+    t.diagnostic(`WRENN_TEST_SEED=${SEED}`);
+    const chosen = LONG ? [...stages, ...slowStages] : stages.filter(({ name }) => name === drawn);
+    for (const stage of chosen) {
+      t.diagnostic(stage.name);
+      await killAndRepeat(stage);
+    }
+  },
+);
+
+test(
+  "an import whose server is killed in the middle leaves nothing, and works when it is repeated",
+  drawnOnly(IMPORT),
+  async () => {
+    const image = buildImage(await busyboxImage());
+    registry.push("team/tool", image, "v1");
+    registry.fail({ path: image.layers[0]?.digest ?? "", fault: { kind: "hangs", after: 1000 } });
+    const text = `FROM ${registry.host}/team/tool:v1\n`;
+    const id = await builds.begin("imported", text);
+    await builds.says(id, ({ text: line }) => line.startsWith("downloading"));
+    // An archive that has come half way is beside it.
+    const sent = request(new URL("/v1/builds/import", server.api.url), {
+      method: "POST",
+      headers: { "x-api-key": server.api.apiKey, "content-type": "multipart/form-data; boundary=B" },
+    });
+    sent.on("error", () => {});
+    const head = 'content-disposition: form-data; name="image"; filename="a.tar"';
+    sent.write(`--B\r\n${head}\r\n\r\n${"x".repeat(200_000)}`);
+    const archives = join(server.dataDirectory, "image-archives");
+    await eventually("the archive arrives", async () => {
+      const [name = ""] = await readdir(archives).catch(() => []);
+      return name.endsWith(".part");
+    });
+    const halfMade = async (): Promise<readonly string[]> => {
+      const names = await readdir(join(cache.path, "image")).catch(() => []);
+      return names.filter((name) => name.includes(".building-"));
+    };
+    assert.equal((await halfMade()).length, 1);
+    await server.kill();
+    await server.start();
+    assert.equal((await builds.ended(id)).status, "interrupted");
+    assert.deepEqual(await readdir(archives), []);
+    const again = await builds.begin("imported", text);
+    await builds.says(again, ({ text: line }) => line.includes(" is sha256:"));
+    assert.deepEqual(await halfMade(), [], "what was half made is removed");
+    await server.api.call("POST", `/v1/builds/${again}/cancel`);
+    await builds.ended(again);
+    await requireNothingLeft([id, again], 20_000);
+  },
+);
 
 test("builds that wait when their server is killed are performed by the next one", long, async () => {
   const text = recipeOf("waiting");

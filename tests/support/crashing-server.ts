@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { silentLogger } from "@wrenn/core";
-import { createLog, startServer } from "@wrenn/server";
+import { defined, silentLogger } from "@wrenn/core";
+import { createLog, readConfig, startServer } from "@wrenn/server";
 import { chosenAccelerator } from "./chosen-accelerator.ts";
 import { writeHeldMemory } from "./held-memory.ts";
 
@@ -24,6 +24,7 @@ const server = await startServer({
     createAnswerMs: createWait === undefined ? undefined : 1000 * Number(createWait),
     warmMachines: Number(process.env["WRENN_WARM_MACHINES"] ?? 0),
     parkedMachines: Number(process.env["WRENN_PARKED_MACHINES"] ?? 0),
+    ...defined({ registries: readConfig(process.env, "127.0.0.1:0").registries }),
     packAfterSec: Number(process.env["WRENN_PACK_AFTER_SEC"] ?? 0),
   },
   logger: process.env["WRENN_TEST_LOG"] === undefined ? silentLogger : createLog("text", "warn"),
