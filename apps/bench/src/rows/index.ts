@@ -34,6 +34,7 @@ import {
   resumePacked,
   resumeParked,
 } from "./prepared.ts";
+import { imageImport, imageImportMemory } from "./images.ts";
 import { policyChange, slotFromPool, slotMade } from "./network-slots.ts";
 import { portProxy } from "./ports.ts";
 import { terminalEchoJoinedHost } from "./joined-host.ts";
@@ -81,6 +82,8 @@ export const rows: readonly Row[] = [
   buildFreezing,
   buildSmokeTest,
   buildEnd,
+  imageImport,
+  imageImportMemory,
   idleMemory,
   idleProcessor,
   pausedProcesses,
