@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { silentLogger, systemClock, systemRandom } from "@wrenn/core";
-import { buildImage, file, RegistryServer } from "@wrenn/oci/testing";
+import { buildImage, buildIndex, file, RegistryServer } from "@wrenn/oci/testing";
 import type { ImportProgress } from "@wrenn/protocol";
 import { registryPuller } from "../src/images/registry-puller.ts";
 
@@ -67,6 +67,22 @@ test("an image of a registry becomes a tree and settings, with the caller's own 
     labels: { one: "two" },
     healthcheck: { argv: ["/bin/sh", "-c", "test -e /hello"], intervalMs: 5000, retries: 3 },
   });
+});
+
+test("of a list the image for this platform is meant, also by its digest; none is an error before anything is downloaded", async () => {
+  await using registry = await RegistryServer.start();
+  const image = buildImage({ layers: [[file("a", "own")]] });
+  const arm = { image: buildImage({ layers: [[file("a", "other")]], architecture: "arm64" }) };
+  const platform = { os: "linux", architecture: "arm64" };
+  const own = { image, platform: { os: "linux", architecture: "amd64" } };
+  registry.push("tool", buildIndex([{ ...arm, platform }, own]), "1");
+  registry.push("tool", buildIndex([own]), "2");
+  registry.push("arm", buildIndex([{ ...arm, platform }]), "1");
+  const puller = registryPuller({ mirrors: {}, plainHttp: [], privateHosts: [registry.host] }, deps);
+  const find = async (name: string) => await puller.find({ reference: `${registry.host}/${name}` }, signal);
+  for (const tag of ["1", "2"]) assert.equal((await find(`tool:${tag}`)).digest, image.manifest.digest);
+  await assert.rejects(find("arm:1"), { reason: "image_platform_missing", message: /linux\/arm64/ });
+  assert.ok(!registry.requests.some(({ path }) => path.includes("/blobs/")));
 });
 
 test("a registry on this machine is refused unless the operator has named it", async () => {
