@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile as execFileCallback } from "node:child_process";
-import { mkdir, mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readdir, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -17,7 +17,7 @@ import {
   RegistryServer,
   tarOf,
 } from "@wrenn/oci/testing";
-import type { BuiltImage, ImageRecipe } from "@wrenn/oci/testing";
+import type { BuiltImage, ImageRecipe, TestMember } from "@wrenn/oci/testing";
 import { BuildClient, cachedSteps } from "../support/build-client.ts";
 import { busyboxImage } from "../support/busybox-image.ts";
 import { CommandLine } from "../support/command-line.ts";
@@ -128,6 +128,41 @@ USER tool:staff
     ({ code }: { readonly code: number }) => (code === 1 ? "" : assert.fail(`grep ended with ${code}`)),
   );
   assert.equal(found, "", "the password is nowhere in the data of the server");
+});
+
+test("COPY needs no program of the image: files, links, owners and texts come into one that has no shell", async (t) => {
+  const [first] = (await busyboxImage()).layers;
+  const program = Array.isArray(first)
+    ? (first as readonly TestMember[]).find(({ name }) => name === "bin/busybox")
+    : undefined;
+  const bare = { layers: [[file("busybox", program?.content ?? assert.fail(), { mode: 0o755 })]] };
+  registry.push("team/bare", buildImage(bare), "v1");
+  await using context = await mkdtempDisposable(join(tmpdir(), "wrenn-context-"));
+  await mkdir(join(context.path, "files/deep"), { recursive: true });
+  await writeFile(join(context.path, "files/deep/run"), "in a file\n", { mode: 0o750 });
+  await symlink("deep/run", join(context.path, "files/link"));
+  const recipe = `FROM ${registry.host}/team/bare:v1
+COPY --chown=4242:4343 files/ /data/
+COPY files/deep/run /srv/renamed
+COPY <<TEXT /data/text
+of the recipe
+TEXT
+`;
+  const build = await builds.build("bare", recipe, { registry_login: LOGIN }, context.path);
+  assert.equal(build.status, "success", build.error ?? "");
+  const capsule = await server.capsule(t, { template: "bare" });
+  const run = async (...args: readonly string[]): Promise<string> => {
+    const exec = { cmd: "/busybox", args };
+    return (await server.call<{ stdout: string }>("POST", `/v1/capsules/${capsule}/exec`, exec)).body.stdout;
+  };
+  assert.equal(
+    await run("cat", "/data/link", "/srv/renamed", "/data/text"),
+    "in a file\nin a file\nof the recipe\n",
+  );
+  assert.equal(
+    await run("stat", "-c", "%u:%g:%a", "/data", "/data/link", "/data/deep/run", "/srv/renamed"),
+    "4242:4343:755\n4242:4343:777\n4242:4343:755\n0:0:755\n",
+  );
 });
 
 test("an image that cannot be used fails its build with the reason, and leaves nothing", async () => {

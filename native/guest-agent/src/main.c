@@ -24,6 +24,7 @@
 #include "hooks.h"
 #include "init.h"
 #include "oom-watch.h"
+#include "place-files.h"
 #include "processes.h"
 
 /* How many children are collected in one turn of the loop: a fork bomb orphans them faster than that. */
@@ -125,7 +126,7 @@ static void protect_from_oom(void) {
 }
 
 static int usage(void) {
-  fputs("usage: wrenn-guest-agent --listen INTERACTIVE.sock BULK.sock [--cgroup DIRECTORY | --no-cgroup]\n       wrenn-guest-agent --version\n", stderr);
+  fputs("usage: wrenn-guest-agent --listen INTERACTIVE.sock BULK.sock [--cgroup DIRECTORY | --no-cgroup]\n       wrenn-guest-agent --version\n       wrenn-guest-agent --place TARGET directory|files|file OWNER DIRECTORY\n", stderr);
   return 2;
 }
 
@@ -165,6 +166,8 @@ int main(int argc, char **argv) {
   } else if (argc == 2 && strcmp(argv[1], "--version") == 0) {
     puts(AGENT_VERSION);
     return 0;
+  } else if (argc > 1 && strcmp(argv[1], "--place") == 0) {
+    return place_files(argc - 2, argv + 2);
   } else if (!parse(argc, argv, &role)) {
     return usage();
   }

@@ -1,18 +1,16 @@
-import type { CopyAction } from "@wrenn/recipe";
 import type { BuildCapsule } from "./build-capsules.ts";
 import { problemWith, rootScope, runCommand } from "./build-commands.ts";
 import type { CommandEnd, TakeOutput } from "./build-commands.ts";
+import { COPY_MS, FILE_MODE, placeFiles } from "./place-files.ts";
+import type { FilesToCopy } from "./place-files.ts";
 import type { PackedSource } from "./requested-build.ts";
 import { formatOf } from "./unpack-archive.ts";
-
-const COPY_MS = 10 * 60_000;
-const FILE_MODE = 0o644;
 
 /** Where the files of a step are until they are at their target. */
 const STAGE = "/tmp/build-copy";
 
 /*
- * Brings what is in the stage to its target, by what both GNU and BusyBox have. Arguments: the stage, the target, whether the target is a directory in any case, whether
+ * For guests whose agent cannot place files, and for archives that ADD unpacks. Brings what is in the stage to its target, by what both GNU and BusyBox have. Arguments: the stage, the target, whether the target is a directory in any case, whether
  * there is one file alone, the owner, and the paths of archives in the stage that are unpacked where they are. Directories that are
  * there already keep their owner and mode, and links to directories stay links.
  */
@@ -48,15 +46,6 @@ fi
 rm -rf -- "$stage"
 `;
 
-export interface FilesToCopy {
-  readonly action: CopyAction;
-  /** Number of the step: the directory of the archive that has its files. */
-  readonly step: number;
-  readonly archive: (() => AsyncIterable<Uint8Array>) | undefined;
-  /** Undefined for a step whose files all stand in its recipe. */
-  readonly packed: PackedSource | undefined;
-}
-
 /**
  * Performs COPY or ADD of files that a client has packed, or that stand in the recipe. An abort leaves some of them behind: the capsule
  * of a build that is aborted ends.
@@ -79,6 +68,8 @@ export async function copyFiles(
         signal,
       ),
     );
+  const end = await placeFiles({ processes, files }, { action, step, archive, packed }, signal);
+  if (end) return failureOf(end);
   // A capsule that continues an earlier build may have what a broken-off step left.
   const failure = (await run("rm", ["-rf", "--", STAGE])) ?? (await run("mkdir", ["-m", "700", "--", STAGE]));
   if (failure) return failure;

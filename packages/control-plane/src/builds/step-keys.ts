@@ -4,7 +4,7 @@ import { stepKeys as keysOfSteps } from "@wrenn/recipe/keys";
 import type { BuildJob } from "./template-builder.ts";
 
 /** Changes with what a step does to a capsule. */
-const VERSION = "2";
+const VERSION = "3";
 
 export type StepKeysOf = Pick<BuildJob, "team" | "vcpus" | "memoryMib" | "steps" | "sources">;
 

@@ -9,6 +9,8 @@ export { resolveSources } from "./resolve-sources.ts";
 export type { CopyMember, ResolvedCopy, ResolveOptions } from "./resolve-sources.ts";
 export { digestSources } from "./digest-sources.ts";
 export { packedSize, packSources } from "./pack-sources.ts";
+export { packTexts } from "./pack-texts.ts";
+export type { PackedText } from "./pack-texts.ts";
 export type { PackedCopy } from "./pack-sources.ts";
 export { findArchives } from "./find-archives.ts";
 export type { ArchiveKind } from "./archive-kind.ts";
