@@ -79,8 +79,15 @@ export interface HostAgent {
     children: readonly CapsuleSpec[],
     signal: AbortSignal,
   ): Promise<readonly CapsuleStatus[]>;
-  /** Makes a template of a paused capsule under a key of the caller's. */
-  createSnapshot(id: string, key: string, signal: AbortSignal): Promise<TemplateFacts>;
+  /**
+   * Makes a template of a paused capsule under a key of the caller's. With `ownPrograms` no program of its disk is a user's; where the
+   * disk alone was kept, they are run once before the machine is frozen, so that capsules find them in memory.
+   */
+  createSnapshot(
+    id: string,
+    template: { readonly key: string; readonly ownPrograms: boolean },
+    signal: AbortSignal,
+  ): Promise<TemplateFacts>;
   /** Removes a template made of a capsule. @throws WrennError `template_in_use`. */
   deleteSnapshot(key: string, signal: AbortSignal): Promise<void>;
   /**

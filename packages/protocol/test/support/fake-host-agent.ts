@@ -180,7 +180,11 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     );
   }
 
-  async createSnapshot(id: string, key: string, signal?: AbortSignal): Promise<TemplateFacts> {
+  async createSnapshot(
+    id: string,
+    { key }: { readonly key: string; readonly ownPrograms: boolean },
+    signal?: AbortSignal,
+  ): Promise<TemplateFacts> {
     this.#reach(signal);
     return this.#snapshots.make(key, this.#paused(id));
   }
