@@ -170,7 +170,9 @@ test("programs run before a template of a disk is frozen where they are the prod
   assert.equal(started.join(), "");
   await agent.createSnapshot(id, { key: "of-product", ownPrograms: true }, signal);
   assert.ok(started.includes("python3"), `only ran ${started.join(", ")}`);
-  const listed = await agent.processes((await agent.createCapsule(specOf("of-product"), signal)).id).list(signal);
+  const listed = await agent
+    .processes((await agent.createCapsule(specOf("of-product"), signal)).id)
+    .list(signal);
   assert.deepEqual(listed, []);
 });
 

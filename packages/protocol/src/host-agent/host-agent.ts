@@ -10,6 +10,7 @@ import type {
   NetworkDecision,
   NetworkRules,
   SettingsChange,
+  SnapshotRequest,
   TemplateFacts,
   IdleMachines,
 } from "./facts.ts";
@@ -80,14 +81,10 @@ export interface HostAgent {
     signal: AbortSignal,
   ): Promise<readonly CapsuleStatus[]>;
   /**
-   * Makes a template of a paused capsule under a key of the caller's. With `ownPrograms` no program of its disk is a user's; where the
-   * disk alone was kept, they are run once before the machine is frozen, so that capsules find them in memory.
+   * Makes a template of a paused capsule. Where its disk alone was kept and no program of it is a user's, programs are run once before
+   * the machine is frozen, so that capsules find them in memory.
    */
-  createSnapshot(
-    id: string,
-    template: { readonly key: string; readonly ownPrograms: boolean },
-    signal: AbortSignal,
-  ): Promise<TemplateFacts>;
+  createSnapshot(id: string, template: SnapshotRequest, signal: AbortSignal): Promise<TemplateFacts>;
   /** Removes a template made of a capsule. @throws WrennError `template_in_use`. */
   deleteSnapshot(key: string, signal: AbortSignal): Promise<void>;
   /**

@@ -1,6 +1,6 @@
 import { defined, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import type { TemplateFacts } from "@wrenn/protocol";
+import type { SnapshotRequest, TemplateFacts } from "@wrenn/protocol";
 import { allocatedBytes } from "../../disks/disks.ts";
 import type { Disks } from "../../disks/disks.ts";
 import type { Generation } from "../../generations/generation.ts";
@@ -39,7 +39,7 @@ export interface SnapshotCapsuleDeps extends OperationJournalDeps {
  */
 export async function snapshotCapsule(
   id: string,
-  { key, ownPrograms }: { readonly key: string; readonly ownPrograms: boolean },
+  { key, ownPrograms }: SnapshotRequest,
   deps: SnapshotCapsuleDeps,
   signal: AbortSignal,
 ): Promise<TemplateFacts> {
