@@ -16,7 +16,7 @@ export function registryPuller(
   deps: RegistryPullerDeps,
 ): Pick<ImagePuller, "find"> {
   const { defaultRegistry, mirrors, plainHttp, credentialsFile } = config;
-  const fetch = registryFetch(trustedHosts(config));
+  const fetch = registryFetch({ ...config, trusted: trustedHosts(config) });
   const credentials = credentialsFile === undefined ? undefined : fileCredentials(credentialsFile);
   const settings: RegistrySettings = { ...deps, mirrors, plainHttp, fetch, ...defined({ credentials }) };
   return {

@@ -3,6 +3,7 @@ import type { Clock, Logger } from "@wrenn/core";
 import { buildQueries, quotaQueries } from "@wrenn/database";
 import type { BuildEnd, BuildRow, Database } from "@wrenn/database";
 import type { ImageConfig } from "@wrenn/recipe";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { SealedJson } from "../secrets/sealed-json.ts";
 import { requireStorage } from "../teams/quotas.ts";
 import { templateNameOf } from "../templates/template-name.ts";
@@ -263,6 +264,7 @@ export class BuildRunner {
     return {
       id: formatId("build", row.id),
       team: formatId("team", row.team_id),
+      ownPrograms: row.team_id === PLATFORM_TEAM,
       base,
       baseName: row.base_template,
       name: templateNameOf(row),
