@@ -1,7 +1,7 @@
 import type { Command, Option } from "commander";
 import { count, mebibytes, texts } from "../options/parse.ts";
 import type { BuildVerbOptions } from "../verbs/build.ts";
-import type { ImportVerbOptions } from "../verbs/template-import.ts";
+import type { ImportVerbOptions } from "../verbs/import-archive.ts";
 import { act, choice, dataCommand } from "./define.ts";
 import type { Program } from "./define.ts";
 

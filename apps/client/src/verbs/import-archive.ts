@@ -8,8 +8,15 @@ import { escapeText } from "../output/escape-text.ts";
 import { ProgressBar } from "../output/progress-bar.ts";
 import { sizeText } from "../output/size-text.ts";
 import { explain, follow, isQuiet } from "./build.ts";
-import type { Followed } from "./build.ts";
-import type { ImportVerbOptions } from "./template-import.ts";
+import type { BuildVerbOptions, Followed } from "./build.ts";
+
+export interface ImportVerbOptions extends Pick<
+  BuildVerbOptions,
+  "tag" | "registryUser" | "vcpus" | "memory" | "progress" | "detach"
+> {
+  /** Which image of an archive. */
+  readonly image?: string;
+}
 
 /** An archive of images on this machine. */
 export interface LocalArchive {

@@ -2,16 +2,8 @@ import { recipeOfImage } from "../builds/read-recipe.ts";
 import type { Context } from "../context.ts";
 import { ClientError } from "../errors/client-error.ts";
 import { buildRecipe } from "./build.ts";
-import type { BuildVerbOptions } from "./build.ts";
 import { findArchive, importArchive } from "./import-archive.ts";
-
-export interface ImportVerbOptions extends Pick<
-  BuildVerbOptions,
-  "tag" | "registryUser" | "vcpus" | "memory" | "progress" | "detach"
-> {
-  /** Which image of an archive. */
-  readonly image?: string;
-}
+import type { ImportVerbOptions } from "./import-archive.ts";
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/;
 /** What names of archives end with. */

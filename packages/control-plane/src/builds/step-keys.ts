@@ -43,10 +43,8 @@ export function resultKey(
 ): string {
   const { env, user, workdir, entrypoint, cmd, healthcheck: own } = config;
   const { stopSignal, exposedPorts, labels } = config;
-  const settings = [
-    ...[Object.entries(env), user, workdir, entrypoint, cmd, own, healthcheck],
-    ...[stopSignal, exposedPorts, Object.entries(labels)],
-  ];
+  const programs = [Object.entries(env), user, workdir, entrypoint, cmd, own, healthcheck];
+  const settings = [programs, stopSignal, exposedPorts, Object.entries(labels)];
   // A recipe of FROM alone has no steps.
   return digest([VERSION, base, keys.at(-1) ?? "", JSON.stringify(settings)]);
 }
