@@ -173,6 +173,14 @@ function pathOf(name: string): string {
   return `/v1/templates/${segment(name)}`;
 }
 
+/** A server of an earlier version does not say them. */
+function settingsOf(
+  wire: Partial<WireDetails["versions"][number]>,
+): Pick<TemplateVersion, "stopSignal" | "exposedPorts" | "labels"> {
+  const { stop_signal: stopSignal, exposed_ports: exposedPorts = [], labels = {} } = wire;
+  return { exposedPorts, labels, ...present({ stopSignal }) };
+}
+
 function detailsOf(wire: WireDetails): TemplateDetails {
   return Object.freeze({
     name: wire.name,
@@ -188,9 +196,7 @@ function detailsOf(wire: WireDetails): TemplateDetails {
           memoryMib: one.memory_mb,
           sizeBytes: one.size_bytes,
           createdAt: new Date(one.created_at),
-          exposedPorts: one.exposed_ports,
-          labels: one.labels,
-          ...present({ stopSignal: one.stop_signal }),
+          ...settingsOf(one),
         }),
       ),
     ),
