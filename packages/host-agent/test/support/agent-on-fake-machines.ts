@@ -12,6 +12,7 @@ import {
   MomentCache,
   SnapshotTemplates,
   TemplateBases,
+  TemplateImages,
 } from "@wrenn/host-agent";
 import type {
   DiskSpace,
@@ -173,6 +174,13 @@ export async function startAgentOnFakeMachines(
         maxBytes: options.momentBytes ?? 1e12,
       }),
       images: images.imports,
+      copyFiles: {
+        images: new TemplateImages(at("template-images")),
+        mapFile: async (path) => [{ start: 0, length: (await stat(path)).size }],
+        // Disks are plain files here, on an image that all of them share.
+        readOverlay: async () => ({ backing: at("frozen/disk"), sizeBytes: DISK_MIB * 2 ** 20 }),
+        rebaseDisk: async () => {},
+      },
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
       host: {
         facts,

@@ -1,6 +1,6 @@
 import { decodeFrames } from "../wire/frames.ts";
 import type { LinkFrame } from "../wire/frames.ts";
-import { AppendArguments, End, UploadArguments } from "../wire/streams.ts";
+import { AppendArguments, End, PartArguments, UploadArguments } from "../wire/streams.ts";
 import { encodeValue } from "../wire/values.ts";
 import { Value } from "typebox/value";
 import { checkArguments } from "./link-request.ts";
@@ -21,6 +21,14 @@ export async function answerAppend(work: LinkRequest): Promise<void> {
   const [id, upload, offset, options] = checkArguments(await firstHeader(frames), AppendArguments);
   const { uploads } = agent.files(id);
   respond(work, await uploads.append(upload, offset, contentOf(frames), { ...options, signal }));
+}
+
+/** A part of a template that is copied: one that is cut off keeps what arrived of it. */
+export async function answerPart(work: LinkRequest): Promise<void> {
+  const { agent, request, signal } = work;
+  const frames = decodeFrames(request as AsyncIterable<Uint8Array>);
+  const [range] = checkArguments(await firstHeader(frames), PartArguments);
+  respond(work, await agent.writeTemplatePart(range, contentOf(frames), signal));
 }
 
 async function firstHeader(frames: AsyncGenerator<LinkFrame>): Promise<unknown> {

@@ -30,7 +30,9 @@ import {
   ProcessFacts,
   SettingsChange,
   StartRequest,
+  TemplateCopyState,
   TemplateFacts,
+  TemplateManifest,
   Text,
   UploadState,
   IdleMachines,
@@ -114,6 +116,18 @@ export const calls = {
   ),
   deleteSnapshot: call(Type.Tuple([Text]), Nothing, (agent, [key], signal) =>
     agent.deleteSnapshot(key, signal),
+  ),
+  describeTemplate: call(Type.Tuple([Id]), TemplateManifest, (agent, [key], signal) =>
+    agent.describeTemplate(key, signal),
+  ),
+  beginTemplateCopy: call(Type.Tuple([TemplateManifest]), TemplateCopyState, (agent, [manifest], signal) =>
+    agent.beginTemplateCopy(manifest, signal),
+  ),
+  finishTemplateCopy: call(Type.Tuple([Id]), TemplateFacts, (agent, [key], signal) =>
+    agent.finishTemplateCopy(key, signal),
+  ),
+  abandonTemplateCopy: call(Type.Tuple([Id]), Nothing, (agent, [key], signal) =>
+    agent.abandonTemplateCopy(key, signal),
   ),
   cacheMoment: call(
     Type.Tuple([Id, Type.Object({ key: Text, memory: Type.Boolean() })]),

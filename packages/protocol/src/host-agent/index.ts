@@ -6,4 +6,5 @@ export * from "./images.ts";
 export * from "./observations.ts";
 export * from "./processes.ts";
 export * from "./scalars.ts";
+export * from "./template-copies.ts";
 export * from "./uploads.ts";

@@ -21,7 +21,7 @@ import { FakeObservedHost } from "./fake-observed-host.ts";
 import type { FakeUploads } from "./fake-uploads.ts";
 import { dialLocally, requireNetworks } from "./fake-network.ts";
 import { storageOf } from "./fake-storage.ts";
-import { FACTS, FakeTemplates, MINIMAL } from "./fake-templates.ts";
+import { FACTS, MINIMAL } from "./fake-templates.ts";
 
 /**
  * The host agent of tests: capsules in the memory of this process. It passes the same contract as the real agent; tests change
@@ -48,7 +48,6 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   /** What a create is refused with. */
   refusal: WrennError | undefined;
   readonly #contents = new Map<string, FakeContents>();
-  readonly #snapshots = new FakeTemplates();
   readonly #observers = new Set<(status: CapsuleStatus) => void>();
   #checkpoints = 0;
 
@@ -70,7 +69,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
         moment.memory ? begun : this.#enter(spec.id, "running", { diskAtBoot: this.diskAtBoot }),
       );
     }
-    const shape = this.#snapshots.get(spec.template) ?? spec;
+    const shape = this.templates.get(spec.template) ?? spec;
     return this.#timed(this.#start(spec, shape, new FakeFiles()));
   }
 
@@ -182,12 +181,12 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
 
   async createSnapshot(id: string, key: string, signal?: AbortSignal): Promise<TemplateFacts> {
     this.#reach(signal);
-    return this.#snapshots.make(key, this.#paused(id));
+    return this.templates.make(key, this.#paused(id));
   }
 
   async deleteSnapshot(key: string): Promise<void> {
     this.#reach();
-    this.#snapshots.delete(key, this.capsules.values());
+    this.templates.delete(key, this.capsules.values());
   }
 
   hold(id: string): () => void {
@@ -285,6 +284,10 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     for (const { idle } of this.#contents.values()) clearTimeout(idle);
   }
 
+  protected reach(signal?: AbortSignal): void {
+    this.#reach(signal);
+  }
+
   protected contentsOf(id: string): FakeContents {
     return this.#contentsOf(id);
   }
@@ -297,7 +300,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   /** Templates that creates may name; a subclass may have more. */
   protected templateOf(name: string): TemplateFacts | undefined {
     if (this.images.has(name)) return { ...MINIMAL, name };
-    return name === MINIMAL.name ? MINIMAL : this.#snapshots.get(name);
+    return name === MINIMAL.name ? MINIMAL : this.templates.get(name);
   }
 
   #timed(status: CapsuleStatus): CapsuleStatus {
