@@ -3,7 +3,13 @@ import { availableParallelism, cpus, freemem, loadavg, totalmem } from "node:os"
 import { dirname } from "node:path";
 import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { createOverlay, dataExtents, flattenChain, readOverlayHeader, rebaseOverlay } from "@wrenn/disk-image";
+import {
+  createOverlay,
+  dataExtents,
+  flattenChain,
+  readOverlayHeader,
+  rebaseOverlay,
+} from "@wrenn/disk-image";
 import type { ImageEdition } from "@wrenn/disk-image";
 import { GuestLink } from "@wrenn/guest";
 import type { GuestLinkOptions } from "@wrenn/guest";

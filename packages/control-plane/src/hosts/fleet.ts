@@ -111,6 +111,20 @@ export class Fleet {
     return [...this.#members.keys()];
   }
 
+  /**
+   * Of the hosts that have a template those that may give it to another one, the platform's own first. What a team's host says of a
+   * template is believed by hosts of that team only.
+   */
+  sourcesFor(hostId: string, holders: readonly string[]): readonly string[] {
+    const owner = this.#members.get(hostId)?.teamId ?? null;
+    const place = (id: string): number => {
+      const member = this.#members.get(id);
+      if (!member || id === hostId || (member.teamId !== null && member.teamId !== owner)) return -1;
+      return member.isLocal ? 0 : member.teamId === null ? 1 : 2;
+    };
+    return holders.filter((id) => place(id) >= 0).toSorted((one, other) => place(one) - place(other));
+  }
+
   /** @throws WrennError `host_unavailable` for a host that this control plane cannot ask. */
   agent(hostId: string | null): HostAgent {
     const member = hostId === null ? undefined : this.#members.get(hostId);

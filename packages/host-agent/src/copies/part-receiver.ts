@@ -1,13 +1,13 @@
 import { open, rm } from "node:fs/promises";
 import { problemOf } from "@wrenn/core";
-import { TEMPLATE_BLOCK_BYTES } from "@wrenn/protocol";
-import type { TemplatePart } from "@wrenn/protocol";
-import { unpackBlocks } from "./packed-blocks.ts";
+import { TEMPLATE_BLOCK_BYTES, unpackBlocks } from "@wrenn/protocol";
+import type { TemplateBlock, TemplatePart } from "@wrenn/protocol";
 import { blockBytes, blockCount, ContentHash, writeBlock } from "./template-blocks.ts";
-import type { TemplateBlock } from "./template-blocks.ts";
 
 /** Why content was not taken. */
-export type RefusedContent = { readonly kind: "busy" } | { readonly kind: "invalid"; readonly problem: string };
+export type RefusedContent =
+  | { readonly kind: "busy" }
+  | { readonly kind: "invalid"; readonly problem: string };
 
 /** A file that arrives in blocks, perhaps with interruptions, and is complete when its digest is right. */
 export class PartReceiver {

@@ -3,6 +3,7 @@ import type { Hash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { open } from "node:fs/promises";
 import { TEMPLATE_BLOCK_BYTES } from "@wrenn/protocol";
+import type { TemplateBlock } from "@wrenn/protocol";
 
 const ZEROS = Buffer.alloc(TEMPLATE_BLOCK_BYTES);
 /** What file systems allocate: zeros between two of these stay a hole. */
@@ -16,11 +17,6 @@ export interface FileExtent {
 
 /** The parts of a file that may have data, in their order; the composition root knows how they are found. */
 export type MapFile = (path: string, signal: AbortSignal) => Promise<readonly FileExtent[]>;
-
-export interface TemplateBlock {
-  readonly index: number;
-  readonly bytes: Buffer;
-}
 
 /** How many blocks a file has. */
 export function blockCount(sizeBytes: number): number {

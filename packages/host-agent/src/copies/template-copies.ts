@@ -198,7 +198,10 @@ export class TemplateCopies {
     if (hypervisor !== present) return { text: describeDifference(hypervisor, present), isOfMachines: false };
     const { guestClock } = machines.hypervisor;
     if (clockKhz === undefined || !guestClock || isSameFrequency(clockKhz, guestClock.khz)) return undefined;
-    return { text: `time stamp counter: ${clockKhz} kHz, here are ${guestClock.khz} kHz`, isOfMachines: false };
+    return {
+      text: `time stamp counter: ${clockKhz} kHz, here are ${guestClock.khz} kHz`,
+      isOfMachines: false,
+    };
   }
 
   /** Finds an image here by its content; one that a template of this host's own begins with is used as well. */
@@ -256,9 +259,12 @@ export class TemplateCopies {
     } catch (error) {
       throw invalid(key, problemOf(error));
     }
-    if (size !== diskMib * 2 ** 20) throw invalid(key, `its disk has ${size} bytes instead of ${diskMib} MiB`);
+    if (size !== diskMib * 2 ** 20)
+      throw invalid(key, `its disk has ${size} bytes instead of ${diskMib} MiB`);
     await rebaseDisk(disk, image, signal);
-    return isFrozen ? await this.#adopt(copy, dirname(image)) : await this.#freeze(copy, dirname(image), signal);
+    return isFrozen
+      ? await this.#adopt(copy, dirname(image))
+      : await this.#freeze(copy, dirname(image), signal);
   }
 
   async #adopt({ manifest, own, directory }: Copy, imageDirectory: string): Promise<FrozenTemplate> {
@@ -266,7 +272,8 @@ export class TemplateCopies {
       await chown(path, 0, 0);
       await chmod(path, 0o444);
     }
-    const { key, vcpus, memoryMib, diskMib, hypervisor, frozenProcesses, metadata, clockKhz, defaults } = manifest;
+    const { key, vcpus, memoryMib, diskMib, hypervisor, frozenProcesses, metadata, clockKhz, defaults } =
+      manifest;
     return await this.#deps.snapshots.adopt(directory, {
       name: key,
       shape: { vcpus, memoryMib },
@@ -316,7 +323,11 @@ export class TemplateCopies {
             inner,
           );
           const identity = await hypervisor.identity(inner);
-          return { metadata: made, hypervisor: identity, ...defined({ clockKhz: hypervisor.guestClock?.khz }) };
+          return {
+            metadata: made,
+            hypervisor: identity,
+            ...defined({ clockKhz: hypervisor.guestClock?.khz }),
+          };
         },
       },
       async () => signal.throwIfAborted(),

@@ -1,11 +1,11 @@
 import { defined, WrennError } from "@wrenn/core";
+import { packBlocks } from "@wrenn/protocol";
 import type { HostFacts, TemplateManifest, TemplatePart, TemplatePartRange } from "@wrenn/protocol";
 import { hasCode } from "@wrenn/system";
 import { templateDiskMib } from "../templates/frozen-template.ts";
 import type { FrozenTemplate } from "../templates/frozen-template.ts";
 import type { SnapshotTemplates } from "../templates/snapshot-templates.ts";
 import type { ContentDigests } from "./content-digests.ts";
-import { packBlocks } from "./packed-blocks.ts";
 import { readBlocks } from "./template-blocks.ts";
 import type { MapFile } from "./template-blocks.ts";
 

@@ -108,8 +108,7 @@ export class SnapshotTemplates {
     step: StepJournal<"snapshot">,
     signal: AbortSignal,
   ): Promise<FrozenTemplate> {
-    if (this.#templates.has(key) || this.#building.has(key))
-      throw taken(key);
+    if (this.#templates.has(key) || this.#building.has(key)) throw taken(key);
     const final = join(this.#directory, key);
     const building = `${final}${UNFINISHED}`;
     this.#building.add(key);

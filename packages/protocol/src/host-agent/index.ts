@@ -4,6 +4,8 @@ export * from "./files.ts";
 export type * from "./host-agent.ts";
 export * from "./images.ts";
 export * from "./observations.ts";
+export { countBlocks, packBlocks, unpackBlocks } from "./packed-blocks.ts";
+export type { TemplateBlock } from "./packed-blocks.ts";
 export * from "./processes.ts";
 export * from "./scalars.ts";
 export * from "./template-copies.ts";

@@ -1,5 +1,7 @@
 import { WrennError } from "@wrenn/core";
+import { packBlocks, unpackBlocks } from "@wrenn/protocol";
 import type {
+  TemplateBlock,
   TemplateCopyState,
   TemplateFacts,
   TemplateManifest,
@@ -56,13 +58,17 @@ export class FakeTemplateCopies {
     };
   }
 
-  async *read({ key, digest, fromBlock }: TemplatePartRange): AsyncGenerator<Uint8Array> {
+  read({ key, digest, fromBlock }: TemplatePartRange): AsyncIterable<Uint8Array> {
     const { parts } = this.describe(key);
     if (!parts.some((one) => one.digest === digest))
       throw new WrennError("template_not_found", { template: key });
-    for (let block = fromBlock; block < BLOCKS; block++) {
+    return packBlocks(this.#blocksFrom(fromBlock));
+  }
+
+  async *#blocksFrom(fromBlock: number): AsyncGenerator<TemplateBlock> {
+    for (let index = fromBlock; index < BLOCKS; index++) {
       await this.gate();
-      yield new Uint8Array(FAKE_BLOCK_BYTES);
+      yield { index, bytes: Buffer.alloc(FAKE_BLOCK_BYTES, index) };
     }
   }
 
@@ -91,10 +97,10 @@ export class FakeTemplateCopies {
       throw new WrennError("template_copy_busy", { template: key });
     this.#writing.add(key);
     try {
-      for await (const block of content) {
+      for await (const { index } of unpackBlocks(content)) {
         signal.throwIfAborted();
-        this.blocks += block.length / FAKE_BLOCK_BYTES;
-        copy.blocks.set(digest, (copy.blocks.get(digest) ?? 0) + block.length / FAKE_BLOCK_BYTES);
+        this.blocks += 1;
+        copy.blocks.set(digest, index + 1);
       }
     } finally {
       this.#writing.delete(key);

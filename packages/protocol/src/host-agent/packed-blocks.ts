@@ -1,7 +1,6 @@
 import { promisify } from "node:util";
 import { constants, zstdCompress, zstdDecompress } from "node:zlib";
-import { TEMPLATE_BLOCK_BYTES } from "@wrenn/protocol";
-import type { TemplateBlock } from "./template-blocks.ts";
+import { TEMPLATE_BLOCK_BYTES } from "./template-copies.ts";
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
@@ -10,6 +9,11 @@ const FAST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const HEADER_BYTES = 12;
 /** In the place of an index: no block follows. */
 const END = 0xff_ff_ff_ff;
+
+export interface TemplateBlock {
+  readonly index: number;
+  readonly bytes: Buffer;
+}
 
 /**
  * Blocks as they cross a link: each behind a header, compressed with zstd where that makes it smaller. A header without a block ends
@@ -40,11 +44,38 @@ export async function* unpackBlocks(chunks: AsyncIterable<Uint8Array>): AsyncGen
         throw new Error(`block ${index} has ${packed} bytes of ${size}`);
       const content = await reader.take(packed);
       const bytes = packed === size ? content : await decompress(content, { maxOutputLength: size });
-      if (bytes.length !== size) throw new Error(`block ${index} has ${bytes.length} bytes instead of ${size}`);
+      if (bytes.length !== size)
+        throw new Error(`block ${index} has ${bytes.length} bytes instead of ${size}`);
       yield { index, bytes };
     }
   } finally {
     await reader.close();
+  }
+}
+
+/** Passes packed blocks on as they are, and calls `onBlock` with the size of each that has passed, before it was packed. */
+export async function* countBlocks(
+  chunks: AsyncIterable<Uint8Array>,
+  onBlock: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  const header = Buffer.alloc(HEADER_BYTES);
+  /** Bytes of the header that have passed, and of the block that have not. */
+  let [known, left] = [0, 0];
+  for await (const chunk of chunks) {
+    yield chunk;
+    for (let at = 0; at < chunk.length;) {
+      if (left > 0) {
+        const passed = Math.min(left, chunk.length - at);
+        [at, left] = [at + passed, left - passed];
+        if (left === 0) onBlock(header.readUInt32BE(4));
+        continue;
+      }
+      const passed = Math.min(HEADER_BYTES - known, chunk.length - at);
+      header.set(chunk.subarray(at, at + passed), known);
+      [at, known] = [at + passed, known + passed];
+      if (known < HEADER_BYTES) continue;
+      [known, left] = [0, header.readUInt32BE(8)];
+    }
   }
 }
 
