@@ -116,6 +116,7 @@ export class TemplateCopies {
     const facts = { template: template.hostKey, host: formatId("host", hostId) };
     const since = clock.monotonic();
     logger.info("template.copying", facts);
+    this.#progress.set(key, { doneBytes: 0, totalBytes: 0 });
     try {
       await this.#copyFromSome(key, template, hostId, signal);
       this.metrics.copies.labels("copied").inc();
