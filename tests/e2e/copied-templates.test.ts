@@ -131,7 +131,7 @@ test("a template that was made on one host starts on the other, is copied once, 
         far.map(async ({ id }) => (await api.call<ShownCapsule>("GET", `/v1/capsules/${id}`)).body),
       );
       for (const { status, problem, progress } of shown) {
-        assert.notEqual(status, "error", problem);
+        assert.notEqual(status, "error", String(problem));
         if (progress) seen.push(progress);
       }
       return shown.every(({ status }) => status === "running");

@@ -114,26 +114,27 @@ async function sendPart(
 
 /** How much of a template has passed. */
 class DoneBytes {
-  readonly #manifest: TemplateManifest;
-  readonly #onProgress: (sent: SentBytes) => void;
+  /** What there is of each part. */
+  readonly #whole: ReadonlyMap<string, number>;
   readonly #done = new Map<string, number>();
+  readonly #onProgress: (sent: SentBytes) => void;
 
-  constructor(manifest: TemplateManifest, onProgress: (sent: SentBytes) => void) {
-    this.#manifest = manifest;
+  constructor({ parts }: TemplateManifest, onProgress: (sent: SentBytes) => void) {
+    this.#whole = new Map(parts.map(({ digest, dataBytes }) => [digest, dataBytes]));
     this.#onProgress = onProgress;
   }
 
   /** Of all parts together. */
   get bytes(): number {
-    return [...this.#done.values()].reduce((sum, bytes) => sum + bytes, 0);
+    return sum(this.#done.values());
   }
 
   /** What is not missing is there. Of a part that was begun elsewhere the holes are not known, so that it may count for too much. */
   startFrom(missing: readonly MissingPart[]): void {
-    for (const { digest, dataBytes } of this.#manifest.parts) {
+    for (const [digest, bytes] of this.#whole) {
       const part = missing.find((one) => one.digest === digest);
       const known = this.#done.get(digest) ?? 0;
-      const most = part ? Math.min(dataBytes, part.fromBlock * TEMPLATE_BLOCK_BYTES) : dataBytes;
+      const most = part ? Math.min(bytes, part.fromBlock * TEMPLATE_BLOCK_BYTES) : bytes;
       this.#done.set(digest, part && known > 0 ? Math.min(known, most) : most);
     }
     this.#report();
@@ -145,9 +146,15 @@ class DoneBytes {
   }
 
   #report(): void {
-    const totalBytes = this.#manifest.parts.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
+    const totalBytes = sum(this.#whole.values());
     this.#onProgress({ doneBytes: Math.min(this.bytes, totalBytes), totalBytes });
   }
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const one of numbers) total += one;
+  return total;
 }
 
 /** @throws WrennError `template_copy_invalid` when a host describes another template than it was asked for. */

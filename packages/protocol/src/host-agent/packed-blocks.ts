@@ -53,7 +53,7 @@ export async function* unpackBlocks(chunks: AsyncIterable<Uint8Array>): AsyncGen
   }
 }
 
-/** Passes packed blocks on as they are, and calls `onBlock` with the size of each that has passed, before it was packed. */
+/** Passes packed blocks on as they are, and calls `onBlock` with the size of each, before it was packed, when its last byte is there. */
 export async function* countBlocks(
   chunks: AsyncIterable<Uint8Array>,
   onBlock: (bytes: number) => void,
@@ -62,7 +62,6 @@ export async function* countBlocks(
   /** Bytes of the header that have passed, and of the block that have not. */
   let [known, left] = [0, 0];
   for await (const chunk of chunks) {
-    yield chunk;
     for (let at = 0; at < chunk.length;) {
       if (left > 0) {
         const passed = Math.min(left, chunk.length - at);
@@ -76,6 +75,7 @@ export async function* countBlocks(
       if (known < HEADER_BYTES) continue;
       [known, left] = [0, header.readUInt32BE(8)];
     }
+    yield chunk;
   }
 }
 
