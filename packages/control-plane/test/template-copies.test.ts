@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { formatId, parseId, WrennError } from "@wrenn/core";
+import { formatId, parseId, silentLogger, systemClock, WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
+import { Fleet } from "../src/hosts/fleet.ts";
 import { METRICS_TOKEN, reasonOf, TestPlatform } from "./support/test-platform.ts";
 import type { Answer, Person } from "./support/test-platform.ts";
 
@@ -332,6 +333,27 @@ test("copies make room for others, are removed when no one uses them, and are ma
   assert.ok(agent.templates.get(other));
   await clean();
   await clean("other");
+});
+
+test("what a team's host has goes to hosts of that team only; the platform's hosts give to all", () => {
+  const fleet = new Fleet({ clock: systemClock, logger: silentLogger, placedOn: async () => new Set() });
+  const agent = new FakeHostAgent();
+  for (const [id, isLocal, teamId] of [
+    ["remote", false, null],
+    ["local", true, null],
+    ["ours", false, "us"],
+    ["theirs", false, "them"],
+  ] as const)
+    fleet.add(id, agent, { isLocal, teamId });
+  assert.deepEqual(fleet.sourcesFor(null, NAME, ["ours", "remote", "local"]), ["local", "remote"]);
+  assert.deepEqual(fleet.sourcesFor("us", NAME, ["theirs", "ours", "remote"]), ["remote", "ours"]);
+  assert.throws(() => fleet.sourcesFor(null, NAME, ["ours", "theirs"]), { reason: "no_hosts" });
+  const unknown = crypto.randomUUID();
+  assert.throws(() => fleet.sourcesFor("us", NAME, [unknown]), {
+    reason: "template_hosts_unreachable",
+    message: new RegExp(`copied answers: ${formatId("host", unknown)}`),
+  });
+  fleet.close();
 });
 
 test("templates of a host that is given up continue with a copy, and only what has none is named", async () => {

@@ -123,7 +123,7 @@ export class CapsuleCreation {
       if (request.network && !reachesNoMore(request.network, template.network)) requireEgress();
       client.left.throwIfAborted();
       if (template.holders && template.hostId === undefined)
-        copies.requireReachable(sized.template, template.holders);
+        copies.requireReachable(teamId, sized.template, template.holders);
       const reserved = await asPhase("placement", () =>
         storageQuota.remeasured(teamId, () =>
           reservations.reserve({

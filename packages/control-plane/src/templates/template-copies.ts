@@ -77,10 +77,9 @@ export class TemplateCopies {
     return await templateCopyQueries.deleteCopy(this.#deps.database.db, hostKey, hostId);
   }
 
-  /** @throws WrennError `template_hosts_unreachable` when no host that has a template can be asked. */
-  requireReachable(name: string, holders: readonly string[]): void {
-    const known = new Set(this.#deps.fleet.ids());
-    if (!holders.some((hostId) => known.has(hostId))) throw unreachable(name, holders);
+  /** @throws WrennError `template_hosts_unreachable`, `no_hosts` when a team can get a template from no host. */
+  requireReachable(teamId: string, name: string, holders: readonly string[]): void {
+    this.#deps.fleet.sourcesFor(teamId, name, holders);
   }
 
   /** Removes copies that were not used for a week. Called periodically. */
@@ -142,8 +141,8 @@ export class TemplateCopies {
     const holders = await templateCopyQueries.listHolders(database.db, hostKey);
     if (holders.length === 0) throw new WrennError("template_not_found", { template: template.name });
     if (holders.includes(hostId)) return;
-    let failure: unknown = unreachable(template.name, holders);
-    for (const source of fleet.sourcesFor(hostId, holders))
+    let failure: unknown;
+    for (const source of fleet.sourcesFor(fleet.ownerOf(hostId), template.name, holders))
       try {
         await this.#copyFrom(key, template, source, hostId, signal);
         return;
@@ -155,11 +154,9 @@ export class TemplateCopies {
           host: formatId("host", source),
           problem: problemOf(error),
         });
-        failure = WrennError.is(error.cause, "host_unavailable")
-          ? failure
-          : failed(template, hostId, error.cause);
+        if (!WrennError.is(error.cause, "host_unavailable")) failure = failed(template, hostId, error.cause);
       }
-    throw failure;
+    throw failure ?? unreachable(template.name, holders);
   }
 
   async #copyFrom(
