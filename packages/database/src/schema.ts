@@ -33,7 +33,7 @@ import type {
 } from "./host-tables.ts";
 
 /** How far the copy of a template is that a capsule waits for. */
-export interface CopyProgress {
+export interface TemplateCopyProgress {
   readonly phase: "copying_template";
   readonly done_bytes: number;
   readonly total_bytes: number;
@@ -133,7 +133,7 @@ export interface CapsulesTable {
   /** How its disk was when the running machine was booted from it; null when it runs on from frozen memory. */
   disk_at_boot: ColumnType<"clean" | "checked" | null, undefined, "clean" | "checked" | null>;
   /** How far what it waits for is, as it was last recorded; of use while it is being created. */
-  progress: ColumnType<CopyProgress | null, undefined, string | null>;
+  progress: ColumnType<TemplateCopyProgress | null, undefined, string | null>;
   /** Null while its guest answers, and while it does not run; set to null by the database when its status changes. */
   health: ColumnType<"not_answering" | null, undefined, "not_answering" | null>;
   /** What the disk of its guest has none of; null for nothing. */

@@ -2,7 +2,7 @@ import { defined } from "@wrenn/core";
 import { sql } from "kysely";
 import type { QueryCreator, Selectable, SqlBool } from "kysely";
 import type { LifetimeEnd, NetworkRules } from "@wrenn/protocol";
-import type { CopyProgress, CapsuleRowStatus, CapsulesTable, Db, Schema } from "../schema.ts";
+import type { TemplateCopyProgress, CapsuleRowStatus, CapsulesTable, Db, Schema } from "../schema.ts";
 
 export type CapsuleRow = Selectable<CapsulesTable>;
 
@@ -176,7 +176,7 @@ export async function moveCapsule(db: Db, id: string, hostId: string): Promise<b
 }
 
 /** Says how far what a capsule waits for is, while it is being created; null when it waits no longer. */
-export async function setProgress(db: Db, id: string, progress: CopyProgress | null): Promise<void> {
+export async function setProgress(db: Db, id: string, progress: TemplateCopyProgress | null): Promise<void> {
   await db
     .updateTable("sandboxes")
     .set({ progress: progress && JSON.stringify(progress) })

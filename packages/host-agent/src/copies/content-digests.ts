@@ -7,9 +7,9 @@ import { ContentHash, readBlocks } from "./template-blocks.ts";
 import type { MapFile } from "./template-blocks.ts";
 
 /** What a file has, whatever its name and its holes. */
-export type FileContent = Omit<TemplatePart, "role">;
+export type PartContent = Omit<TemplatePart, "role">;
 
-interface StoredContent extends FileContent {
+interface StoredContent extends PartContent {
   readonly modifiedMs: number;
 }
 
@@ -23,7 +23,7 @@ export class ContentDigests {
   }
 
   /** @throws system errors, `ENOENT` for a file that is gone; what mapping the file throws. */
-  async of(path: string, signal: AbortSignal): Promise<FileContent> {
+  async of(path: string, signal: AbortSignal): Promise<PartContent> {
     return await this.#queue.run(path, async () => {
       const { size, mtimeMs } = await stat(path);
       const record = join(dirname(path), `.content-${basename(path)}`);
@@ -50,6 +50,6 @@ async function readStored(record: string): Promise<StoredContent | undefined> {
   }
 }
 
-function contentOf({ digest, sizeBytes, dataBytes }: StoredContent): FileContent {
+function contentOf({ digest, sizeBytes, dataBytes }: StoredContent): PartContent {
   return { digest, sizeBytes, dataBytes };
 }

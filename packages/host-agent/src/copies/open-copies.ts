@@ -6,7 +6,7 @@ import type { FrozenTemplate } from "../templates/frozen-template.ts";
 import type { Templates } from "../templates/template-store.ts";
 import { ContentDigests } from "./content-digests.ts";
 import type { MapFile } from "./template-blocks.ts";
-import { TemplateCopies } from "./template-copies.ts";
+import { ReceivedTemplates } from "./received-templates.ts";
 import { TemplateExports } from "./template-exports.ts";
 import type { TemplateImages } from "./template-images.ts";
 
@@ -42,7 +42,7 @@ export interface OpenCopiesDeps {
 /** Both sides of copies of templates between hosts: giving and receiving. */
 export function openCopies(deps: OpenCopiesDeps): {
   readonly exports: TemplateExports;
-  readonly copies: TemplateCopies;
+  readonly copies: ReceivedTemplates;
 } {
   const { copyFiles, disks, host, machines, templates } = deps;
   const { facts } = host;
@@ -58,7 +58,7 @@ export function openCopies(deps: OpenCopiesDeps): {
         return backing;
       },
     }),
-    copies: new TemplateCopies({
+    copies: new ReceivedTemplates({
       ...deps,
       ...shared,
       bootFiles: machines.bootFiles,

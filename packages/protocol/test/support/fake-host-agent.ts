@@ -52,12 +52,12 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   #checkpoints = 0;
 
   async facts(): Promise<HostFacts> {
-    this.#reach();
+    this.reach();
     return FACTS;
   }
 
   async createCapsule(spec: CapsuleSpec, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     if (this.refusal) throw this.refusal;
     const template = this.templateOf(spec.template);
     if (!template) throw new WrennError("template_not_found", { template: spec.template });
@@ -74,7 +74,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async destroyCapsule(id: string): Promise<void> {
-    this.#reach();
+    this.reach();
     const status = this.capsules.get(id);
     if (!status) return;
     this.#endProcesses(id);
@@ -85,12 +85,12 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async capsule(id: string): Promise<CapsuleStatus> {
-    this.#reach();
+    this.reach();
     return this.#require(id);
   }
 
   async pauseCapsule(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     this.#running(id);
     this.#keepMoment(id, "pause");
     const paused = this.#enter(id, "paused", { kept: "memory" });
@@ -99,7 +99,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async pauseToDisk(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     this.#running(id);
     this.#endProcesses(id);
     const moment = this.#keepMoment(id, "pause");
@@ -110,14 +110,14 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async bootCapsule(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     this.#paused(id);
     this.#endProcesses(id);
     return this.#timed(this.#enter(id, "running", { diskAtBoot: this.diskAtBoot }));
   }
 
   async resumeCapsule(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     if (this.#paused(id).kept === "disk") return await this.bootCapsule(id, signal);
     return this.#timed(this.#enter(id, "running"));
   }
@@ -127,19 +127,19 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     name: string | undefined,
     signal?: AbortSignal,
   ): Promise<CheckpointFacts> {
-    this.#reach(signal);
+    this.reach(signal);
     this.#running(id);
     return { ...this.#keepMoment(id, "checkpoint", name), stoppedMs: 1 };
   }
 
   async listCheckpoints(id: string): Promise<readonly CheckpointFacts[]> {
-    this.#reach();
+    this.reach();
     this.#require(id);
     return this.#contentsOf(id).checkpoints.toReversed();
   }
 
   async restoreCheckpoint(id: string, checkpoint: string, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     const { state } = this.#require(id);
     findCheckpoint(this.#contentsOf(id), checkpoint);
     if (state !== "paused") this.#running(id);
@@ -150,7 +150,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async deleteCheckpoint(id: string, checkpoint: string): Promise<void> {
-    this.#reach();
+    this.reach();
     const { state } = this.#require(id);
     const { checkpoints } = this.#contentsOf(id);
     const found = findCheckpoint(this.#contentsOf(id), checkpoint);
@@ -164,7 +164,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     children: readonly CapsuleSpec[],
     signal?: AbortSignal,
   ): Promise<readonly CapsuleStatus[]> {
-    this.#reach(signal);
+    this.reach(signal);
     const known = this.#require(id);
     const source = known.kept === "disk" ? known : this.#running(id);
     if (this.refusal) throw this.refusal;
@@ -180,12 +180,12 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async createSnapshot(id: string, key: string, signal?: AbortSignal): Promise<TemplateFacts> {
-    this.#reach(signal);
+    this.reach(signal);
     return this.templates.make(key, this.#paused(id));
   }
 
   async deleteSnapshot(key: string): Promise<void> {
-    this.#reach();
+    this.reach();
     this.templates.delete(key, this.capsules.values());
   }
 
@@ -207,13 +207,13 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async setNetwork(id: string, network: NetworkRules, signal?: AbortSignal): Promise<void> {
-    this.#reach(signal);
+    this.reach(signal);
     this.#require(id);
     requireNetworks(network);
   }
 
   async changeSettings(id: string, change: SettingsChange, signal?: AbortSignal): Promise<void> {
-    this.#reach(signal);
+    this.reach(signal);
     const { state } = this.#require(id);
     if (change.remainingSec !== undefined && change.remainingSec !== null && state !== "running")
       throw new WrennError("capsule_not_running", { status: "paused" });
@@ -223,17 +223,17 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async listCapsules(): Promise<readonly CapsuleStatus[]> {
-    this.#reach();
+    this.reach();
     return [...this.capsules.values()];
   }
 
   async storage(): Promise<HostStorage> {
-    this.#reach();
+    this.reach();
     return storageOf(this.capsules.keys(), this.diskBytes, (id) => this.#contentsOf(id).checkpoints);
   }
 
   async listTemplates(): Promise<readonly TemplateFacts[]> {
-    this.#reach();
+    this.reach();
     return [MINIMAL];
   }
 
@@ -259,7 +259,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     port: number,
     options: { readonly halfOpen: boolean; readonly signal: AbortSignal },
   ): Promise<Duplex> {
-    this.#reach(options.signal);
+    this.reach(options.signal);
     this.#running(id);
     return await dialLocally(port, options);
   }
@@ -284,16 +284,12 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     for (const { idle } of this.#contents.values()) clearTimeout(idle);
   }
 
-  protected reach(signal?: AbortSignal): void {
-    this.#reach(signal);
-  }
-
   protected contentsOf(id: string): FakeContents {
     return this.#contentsOf(id);
   }
 
   protected requireKnown(id: string): CapsuleStatus {
-    this.#reach();
+    this.reach();
     return this.#require(id);
   }
 
@@ -396,7 +392,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     return status;
   }
 
-  #reach(signal?: AbortSignal): void {
+  protected reach(signal?: AbortSignal): void {
     signal?.throwIfAborted();
     if (this.cut) throw new WrennError("host_unavailable", {});
   }

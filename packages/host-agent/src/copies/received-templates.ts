@@ -10,7 +10,6 @@ import type {
   TemplatePartRange,
 } from "@wrenn/protocol";
 import { hasCode } from "@wrenn/system";
-import { describeDifference, isSameFrequency } from "@wrenn/vmm";
 import type { DiskClaim, DiskReserve } from "../disks/disk-reserve.ts";
 import { asDiskFull } from "../disks/full-disk.ts";
 import { freezeTemplate, NEW_TEMPLATE_BYTES } from "../templates/freeze-template.ts";
@@ -21,6 +20,7 @@ import type { SnapshotTemplates } from "../templates/snapshot-templates.ts";
 import type { TemplateBases } from "../templates/template-bases.ts";
 import type { BootKernel } from "../machines/machines.ts";
 import type { ContentDigests } from "./content-digests.ts";
+import { differenceTo } from "./foreign-memory.ts";
 import { PartReceiver } from "./part-receiver.ts";
 import { invalid, requestedParts } from "./requested-copy.ts";
 import type { RequestedParts } from "./requested-copy.ts";
@@ -29,7 +29,7 @@ import type { TemplateImages } from "./template-images.ts";
 /** How long what has arrived of a copy waits for the rest. */
 const IDLE_MS = 10 * 60_000;
 
-export interface TemplateCopyDeps extends Omit<FreezeTemplateDeps, "progress"> {
+export interface ReceivedTemplatesDeps extends Omit<FreezeTemplateDeps, "progress"> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly facts: Pick<HostFacts, "architecture">;
@@ -63,15 +63,15 @@ interface Copy {
 }
 
 /** Receives templates of other hosts. Until a copy is complete it is no template, and a restart of the host agent removes it. */
-export class TemplateCopies {
-  readonly #deps: TemplateCopyDeps;
+export class ReceivedTemplates {
+  readonly #deps: ReceivedTemplatesDeps;
   readonly #queue = new KeyedQueue();
   readonly #copies = new Map<string, Copy>();
   /** Images that arrive, by their digests: templates that are copied at the same time share them. */
   readonly #images = new Map<string, PartReceiver>();
   readonly #closing = new AbortController();
 
-  constructor(deps: TemplateCopyDeps) {
+  constructor(deps: ReceivedTemplatesDeps) {
     this.#deps = deps;
   }
 
@@ -157,7 +157,8 @@ export class TemplateCopies {
     const { snapshots, reserve, images, clock } = this.#deps;
     const { key, frozenProcesses } = manifest;
     const parts = requestedParts(manifest);
-    const difference = await this.#differenceTo(manifest, signal);
+    const { facts, machines } = this.#deps;
+    const difference = await differenceTo(manifest, facts, machines.hypervisor, signal);
     // Of a template without processes of users, any host can make the memory itself.
     if (difference !== undefined && (frozenProcesses || difference.isOfMachines))
       throw new WrennError("snapshot_incompatible", { difference: difference.text });
@@ -184,24 +185,6 @@ export class TemplateCopies {
     this.#copies.set(key, copy);
     void this.#discardWhenIdle(copy);
     return copy;
-  }
-
-  /** What keeps the memory of the other host from running here. */
-  async #differenceTo(
-    { architecture, hypervisor, clockKhz }: TemplateManifest,
-    signal: AbortSignal,
-  ): Promise<{ readonly text: string; readonly isOfMachines: boolean } | undefined> {
-    const { facts, machines } = this.#deps;
-    if (architecture !== facts.architecture)
-      return { text: `architecture: ${architecture}, here is ${facts.architecture}`, isOfMachines: true };
-    const present = await machines.hypervisor.identity(signal);
-    if (hypervisor !== present) return { text: describeDifference(hypervisor, present), isOfMachines: false };
-    const { guestClock } = machines.hypervisor;
-    if (clockKhz === undefined || !guestClock || isSameFrequency(clockKhz, guestClock.khz)) return undefined;
-    return {
-      text: `time stamp counter: ${clockKhz} kHz, here are ${guestClock.khz} kHz`,
-      isOfMachines: false,
-    };
   }
 
   /** Finds an image here by its content; one that a template of this host's own begins with is used as well. */
