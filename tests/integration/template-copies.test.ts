@@ -114,7 +114,7 @@ async function makeTemplate(
   await agent.createCapsule(spec, signal);
   await (memory ? agent.pauseCapsule(spec.id, signal) : agent.pauseToDisk(spec.id, signal));
   const key = `tpl-${randomHex(systemRandom, 8)}`;
-  await agent.createSnapshot(spec.id, key, signal);
+  await agent.createSnapshot(spec.id, { key, ownPrograms: false }, signal);
   await agent.destroyCapsule(spec.id, signal);
   const path = join(root, "templates", key, "memory");
   await chmod(path, 0o644);

@@ -255,8 +255,8 @@ export class ReceivedTemplates {
       await chown(path, 0, 0);
       await chmod(path, 0o444);
     }
-    const { key, vcpus, memoryMib, diskMib, hypervisor, frozenProcesses, metadata, clockKhz, defaults } =
-      manifest;
+    const { key, vcpus, memoryMib, diskMib, hypervisor, metadata, clockKhz, defaults } = manifest;
+    const { frozenProcesses, ownPrograms } = manifest;
     return await this.#deps.snapshots.adopt(directory, {
       name: key,
       shape: { vcpus, memoryMib },
@@ -266,6 +266,7 @@ export class ReceivedTemplates {
       hypervisor,
       frozenProcesses,
       metadata,
+      ...(ownPrograms ? { ownPrograms } : {}),
       ...defined({ clockKhz, defaults }),
     });
   }
@@ -277,7 +278,7 @@ export class ReceivedTemplates {
     signal: AbortSignal,
   ): Promise<FrozenTemplate> {
     const { snapshots, machines, bootFiles, logger } = this.#deps;
-    const { key, vcpus, memoryMib, diskMib, metadata, defaults = { envs: {} } } = manifest;
+    const { key, vcpus, memoryMib, diskMib, metadata, ownPrograms, defaults = { envs: {} } } = manifest;
     const shape = { vcpus, memoryMib };
     const below = join(directory, frozenFiles.disk);
     const { hypervisor } = machines;
@@ -289,6 +290,7 @@ export class ReceivedTemplates {
         template: { shape, readable: [imageDirectory], memoryFile: join(directory, frozenFiles.memory) },
         diskMib,
         defaults,
+        ownPrograms,
         freeze: async (target, inner) => {
           const made = await freezeTemplate(
             {
@@ -300,7 +302,7 @@ export class ReceivedTemplates {
               // The path of a socket is short: that of a template may be too long for one.
               machineDirectory: snapshots.machineDirectory(key),
               diskMib,
-              warm: false,
+              warm: ownPrograms,
             },
             { ...this.#deps, progress: () => {} },
             inner,

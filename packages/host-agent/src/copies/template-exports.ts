@@ -32,7 +32,7 @@ export class TemplateExports {
   async describe(key: string, signal: AbortSignal): Promise<TemplateManifest> {
     const { digests, facts, hypervisor } = this.#deps;
     const template = this.#require(key);
-    const { shape, defaults, metadata, frozenProcesses, clockKhz } = template;
+    const { shape, defaults, metadata, frozenProcesses, ownPrograms = false, clockKhz } = template;
     try {
       const parts: TemplatePart[] = [];
       for (const [role, path] of await this.#files(template))
@@ -43,6 +43,7 @@ export class TemplateExports {
         ...shape,
         diskMib: templateDiskMib(template),
         frozenProcesses,
+        ownPrograms,
         hypervisor: template.hypervisor ?? (await hypervisor(signal)),
         metadata,
         parts,

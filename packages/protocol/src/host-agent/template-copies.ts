@@ -34,6 +34,8 @@ export const TemplateManifest = Type.Object({
   diskMib: Count,
   /** Its memory has processes of users: without that memory it would be another template. */
   frozenProcesses: Type.Boolean(),
+  /** Its programs are those of the product: they are run before a machine of it is frozen. */
+  ownPrograms: Type.Boolean(),
   /** Identity of the hypervisor that saved the device state. */
   hypervisor: Text,
   clockKhz: Type.Optional(Count),

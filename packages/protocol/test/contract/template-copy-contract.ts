@@ -15,7 +15,7 @@ export function templateCopyContract(name: string, lab: ContractLab): void {
     const key = newKey();
     const id = await lab.capsule();
     await agent.pauseCapsule(id, signal);
-    await agent.createSnapshot(id, key, signal);
+    await agent.createSnapshot(id, { key, ownPrograms: false }, signal);
     await agent.destroyCapsule(id, signal);
     return key;
   };

@@ -52,6 +52,7 @@ export class FakeTemplateCopies {
       memoryMib,
       diskMib: 5120,
       frozenProcesses: true,
+      ownPrograms: false,
       hypervisor: "fake",
       metadata: {},
       parts: [part("image", "a"), part("disk", "b")],
