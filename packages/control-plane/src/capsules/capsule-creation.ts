@@ -2,14 +2,14 @@ import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries } from "@wrenn/database";
 import type { CapsuleRow, Database, EarlierCreate } from "@wrenn/database";
-import type { LifetimeEnd, NetworkRules } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { orNotBuilt } from "../templates/first-use.ts";
 import type { FirstUseBuilds } from "../templates/first-use.ts";
 import type { TemplateCopies } from "../templates/template-copies.ts";
 import type { FoundTemplate, TemplatesService } from "../templates/templates.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
-import type { CapsuleStart, CapsuleStarts, SizedRequest } from "./capsule-starts.ts";
+import type { CapsuleStart, CapsuleStarts } from "./capsule-starts.ts";
+import type { CreateRequest, SizedRequest } from "./create-request.ts";
 import type { Operations } from "./operations.ts";
 import { asPhase, roundedPhases } from "../http/current-phases.ts";
 import type { WaitingClient } from "../http/waiting-client.ts";
@@ -22,24 +22,6 @@ const CREATE_MS = 10 * 60_000;
 /** What an early answer may still wait for: the database, to record that it is being sent, and to read the capsule. */
 const EARLY_ANSWER_MS = 300;
 const DESTROY_MS = 60_000;
-
-export interface CreateRequest {
-  readonly template: string;
-  readonly vcpus: number;
-  readonly memoryMib: number;
-  /** Default: that of the template. */
-  readonly diskMib?: number;
-  readonly timeoutSec: number;
-  readonly maxLifetimeSec: number;
-  readonly autoResume: boolean;
-  readonly network?: NetworkRules;
-  readonly onLifetimeEnd?: LifetimeEnd;
-  readonly name?: string;
-  readonly metadata?: Readonly<Record<string, string>>;
-  readonly envs?: Readonly<Record<string, string>>;
-  readonly user?: string;
-  readonly cwd?: string;
-}
 
 export interface CreateOptions {
   readonly client: WaitingClient;

@@ -9,12 +9,9 @@ import type { CapacityPolicy } from "../hosts/placement.ts";
 import { asPhase } from "../http/current-phases.ts";
 import type { TemplateCopies } from "../templates/template-copies.ts";
 import type { FoundTemplate } from "../templates/templates.ts";
-import type { CreateRequest } from "./capsule-creation.ts";
+import type { SizedRequest } from "./create-request.ts";
 import { asHostCall } from "./host-phases.ts";
 import type { Reservation } from "./reservations.ts";
-
-/** A request with all sizes. */
-export type SizedRequest = CreateRequest & { readonly diskMib: number };
 
 /** A capsule that is about to be started. */
 export interface CapsuleStart extends Reservation {

@@ -200,6 +200,8 @@ export class TemplateCopies {
           template: template.name,
           problem: String(error.context["problem"]),
         });
+      if (WrennError.is(error, "route_not_found"))
+        throw failed(template, hostId, new WrennError("host_outdated", { what: "copies of templates" }));
       throw WrennError.is(error, "host_unavailable") ? failed(template, hostId, error) : error;
     } finally {
       over.abort();

@@ -65,9 +65,10 @@ export class PartReceiver {
     const { sizeBytes, digest } = this.part;
     await using file = await open(this.path, this.#nextBlock === 0 ? "w" : "r+", 0o600);
     if (this.#nextBlock === 0) await file.truncate(sizeBytes);
-    const source = new WatchedSource(content);
+    let isCut = false;
+    const onCut = (): void => void (isCut = true);
     try {
-      for await (const block of unpackBlocks(source)) {
+      for await (const block of unpackBlocks(watched(content, onCut))) {
         signal.throwIfAborted();
         const problem = this.#problemOf(block);
         if (problem !== undefined) return problem;
@@ -78,7 +79,7 @@ export class PartReceiver {
       }
     } catch (error) {
       // What arrived is damaged, unless less arrived than was sent.
-      if (source.isCut || signal.aborted || !isOfContent(error)) throw error;
+      if (isCut || signal.aborted || !isOfContent(error)) throw error;
       return problemOf(error);
     }
     if (this.#hash.end(sizeBytes) !== digest) return `the ${this.part.role} has another digest`;
@@ -113,22 +114,13 @@ function roundedUp(bytes: number): number {
   return Math.ceil(bytes / TEMPLATE_BLOCK_BYTES) * TEMPLATE_BLOCK_BYTES;
 }
 
-/** Notes whether the content ended by an error, or too early. */
-class WatchedSource implements AsyncIterable<Uint8Array> {
-  readonly #content: AsyncIterable<Uint8Array>;
-  isCut = false;
-
-  constructor(content: AsyncIterable<Uint8Array>) {
-    this.#content = content;
+/** Calls `onCut` when the content ends, by an error or before its reader has what it needs. */
+async function* watched(content: AsyncIterable<Uint8Array>, onCut: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* content;
+  } catch (error) {
+    onCut();
+    throw error;
   }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    try {
-      yield* this.#content;
-      this.isCut = true;
-    } catch (error) {
-      this.isCut = true;
-      throw error;
-    }
-  }
+  onCut();
 }

@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir, rm } from "node:fs/promises";
+import { chmod, chown, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { defined, KeyedQueue, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";

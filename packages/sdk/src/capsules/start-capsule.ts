@@ -128,7 +128,7 @@ async function settled(
   http: HttpClient,
   capsule: WireCapsule,
   signal: AbortSignal | undefined,
-  onProgress: CreateOptions["onProgress"] = undefined,
+  onProgress?: CreateOptions["onProgress"],
 ): Promise<WireCapsule> {
   let seen = capsule;
   let missingSince: number | undefined;
