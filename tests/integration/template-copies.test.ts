@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { chmod, open, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { randomHex, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { HostAgent, TemplateManifest } from "@wrenn/protocol";
 import { sendTemplate, SourceFailed } from "../../packages/control-plane/src/templates/send-template.ts";
@@ -61,6 +61,16 @@ class Host implements AsyncDisposable {
     return (own.host = new Host(fake, link, proxy, { agent, direct: await link.client() }));
   }
 
+  /** Removes its templates, and forgets what passed. */
+  async clear(): Promise<this> {
+    Object.assign(this.passed, { read: 0, written: 0 });
+    this.gate = async () => undefined;
+    this.damage = (piece) => piece;
+    for (const key of await this.names("templates")) await this.fake.agent.deleteSnapshot(key, signal);
+    await this.fake.agent.removeUnusedTemplates();
+    return this;
+  }
+
   /** Names below one of its directories. */
   async names(directory: string): Promise<readonly string[]> {
     return await readdir(join(this.fake.root, directory));
@@ -104,6 +114,18 @@ function watched(agent: HostAgent, hostOf: () => Host | undefined): HostAgent {
   };
 }
 
+let shared: { readonly from: Host; readonly to: Host } | undefined;
+after(async () => {
+  await shared?.from[Symbol.asyncDispose]();
+  await shared?.to[Symbol.asyncDispose]();
+});
+
+/** Two hosts without templates, which tests share that start no others. */
+async function pair(): Promise<{ readonly from: Host; readonly to: Host }> {
+  shared ??= { from: await Host.start(), to: await Host.start() };
+  return { from: await shared.from.clear(), to: await shared.to.clear() };
+}
+
 /** A template on a host, with `mib` MiB of memory that cannot be compressed, between holes. */
 async function makeTemplate(
   { fake: { agent, root } }: Host,
@@ -142,8 +164,7 @@ async function requireRuns({ fake: { agent } }: Host, key: string): Promise<void
 }
 
 test("a template is the same on the other host: content, holes, settings; its image is shared and goes with the last", async () => {
-  await using from = await Host.start();
-  await using to = await Host.start();
+  const { from, to } = await pair();
   const { key, memory } = await makeTemplate(from, 8);
   const seen = await send(key, from, to);
   const [last] = seen.slice(-1);
@@ -197,8 +218,7 @@ test("links that break again and again: the copy continues where it ended, and i
 });
 
 test("a host that reads slowly slows the other one down: nothing piles up between them", async () => {
-  await using from = await Host.start();
-  await using to = await Host.start();
+  const { from, to } = await pair();
   const { key } = await makeTemplate(from, 56, { holes: false });
   const gate = Promise.withResolvers<void>();
   to.gate = async () => {
@@ -222,8 +242,7 @@ test("a host that reads slowly slows the other one down: nothing piles up betwee
 });
 
 test("damaged content is discarded and sent again; content that stays damaged is an error and leaves nothing", async () => {
-  await using from = await Host.start();
-  await using to = await Host.start();
+  const { from, to } = await pair();
   const { key, memory } = await makeTemplate(from, 2);
   let damages = 0;
   const damageOnce = (piece: Uint8Array): Uint8Array => {
@@ -247,8 +266,7 @@ test("damaged content is discarded and sent again; content that stays damaged is
 });
 
 test("two copies at once are one: the second waits, and nothing is sent twice", async () => {
-  await using from = await Host.start();
-  await using to = await Host.start();
+  const { from, to } = await pair();
   const { key } = await makeTemplate(from, 6);
   to.gate = async () => await systemClock.sleep(20);
   await Promise.all([send(key, from, to), send(key, from, to)]);
@@ -330,8 +348,7 @@ test("where the memory of the other host does not run, a disk is booted and froz
 });
 
 test("manifests that lie are refused, and change nothing", async () => {
-  await using from = await Host.start();
-  await using to = await Host.start();
+  const { from, to } = await pair();
   const { key } = await makeTemplate(from);
   const manifest = await from.agent.describeTemplate(key, signal);
   const begin = async (change: object): Promise<unknown> =>
@@ -360,8 +377,7 @@ test("manifests that lie are refused, and change nothing", async () => {
 });
 
 test("an aborted copy ends at once on both hosts", async () => {
-  await using from = await Host.start();
-  await using to = await Host.start();
+  const { from, to } = await pair();
   const { key } = await makeTemplate(from, 4);
   const aborting = new AbortController();
   to.gate = async () => {
