@@ -3,7 +3,13 @@ import { availableParallelism, cpus, freemem, loadavg, totalmem } from "node:os"
 import { dirname } from "node:path";
 import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
-import { createOverlay, flattenChain, rebaseOverlay } from "@wrenn/disk-image";
+import {
+  createOverlay,
+  dataExtents,
+  flattenChain,
+  readOverlayHeader,
+  rebaseOverlay,
+} from "@wrenn/disk-image";
 import type { ImageEdition } from "@wrenn/disk-image";
 import { GuestLink } from "@wrenn/guest";
 import type { GuestLinkOptions } from "@wrenn/guest";
@@ -18,6 +24,7 @@ import {
   SnapshotTemplates,
   sweepHost,
   TemplateBases,
+  TemplateImages,
 } from "@wrenn/host-agent";
 import type {
   DiskSpace,
@@ -156,6 +163,12 @@ export async function startHostAgent(
         maxBytes: MOMENT_BYTES,
       }),
       images: images.imports,
+      copyFiles: {
+        images: new TemplateImages(paths.templateImages),
+        mapFile: dataExtents,
+        readOverlay: readOverlayHeader,
+        rebaseDisk: rebaseOverlay,
+      },
       connections,
       host,
       ...defined({ onStep }),

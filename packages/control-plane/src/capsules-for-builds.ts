@@ -126,6 +126,12 @@ export class CapsulesForBuilds implements BuildCapsules {
     const { fleet } = this.#deps;
     if (base.hostId !== undefined) return new Map([[base.hostId, base.hostKey]]);
     const found = new Map<string, string>();
+    if (base.holders) {
+      // The template is the same wherever it is copied to.
+      const hosts = [...base.holders, ...(await fleet.templatesByHost(parseId("team", team))).keys()];
+      for (const hostId of hosts) found.set(hostId, base.hostKey);
+      return found;
+    }
     for (const [hostId, facts] of await fleet.templatesByHost(parseId("team", team))) {
       const identity = facts.find(({ name }) => name === base.hostKey)?.identity;
       if (identity !== undefined) found.set(hostId, identity);

@@ -77,6 +77,7 @@ import { sessionSockets } from "./session-sockets.ts";
 import { openSignIn } from "./sign-in/open-sign-in.ts";
 import { noPorts } from "./ports/port-tunnel.ts";
 import { openTeams } from "./teams/open-teams.ts";
+import { TemplateCopies } from "./templates/template-copies.ts";
 import { TemplatesService } from "./templates/templates.ts";
 import { UsageService } from "./usage/usage.ts";
 
@@ -157,11 +158,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   });
   const meter = new StorageMeter({ ...base, fleet });
   const templates = new TemplatesService(database, fleet, random);
+  const copies = new TemplateCopies({ ...base, fleet });
   const reports = new ReportLimits(clock);
   const shared = { ...base, transactions, templates, instanceId };
   const { firstUse } = options;
   const capsules = openCapsules(
-    { ...shared, fleet, meter, reports, operations, capacity, audit, firstUse },
+    { ...shared, copies, fleet, meter, reports, operations, capacity, audit, firstUse },
     { createAnswerMs },
   );
   const eventRoutes = {
@@ -200,7 +202,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       addresses,
       enrolment,
       reports,
-      upkeep: [operations, capsules.unanswered, meter, retention, runner],
+      upkeep: [operations, capsules.unanswered, copies, meter, retention, runner],
     },
     { instanceId, times },
   );
@@ -319,7 +321,14 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   );
   opened.defer(async () => await app.close());
   // In the outermost scope, so that it sees the requests of all.
-  registerPrometheus(app, { ...options, fleet, limits, phaseMetrics, proxies, token: options.metricsToken });
+  registerPrometheus(app, {
+    ...options,
+    fleet,
+    limits,
+    metrics: [phaseMetrics.histogram, copies.metrics.copies, copies.metrics.bytes],
+    proxies,
+    token: options.metricsToken,
+  });
   registerServiceRoutes(app, { version, database, hosts: fleet, limits, clock });
   registerHostAgents(app, { enrolment, monitor, limiter, limits });
   await addPublicRoutes(app, { limits, requireOwnPage: requireOwnPage(origins) }, async (group) => {

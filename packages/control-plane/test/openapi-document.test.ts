@@ -77,6 +77,7 @@ const elsewhere = new Set([
   "request_misdirected",
   "server_already_runs",
   "template_builds_already",
+  "template_copy_busy",
   "template_refresh_runs",
   "tsc_unusable",
   "tunnel_refused",

@@ -28,6 +28,15 @@ test("the host whose scarcest resource is freest comes first; of equals the firs
   ]);
 });
 
+test("preferred hosts come first, among themselves as always, and the others when they have no room", () => {
+  const hosts = [host("a"), host("b", { vcpus: 8 }), host("c", { vcpus: 4 })];
+  assert.deepEqual(rank(hosts, policy, wanted, ["b", "c"]), ["c", "b", "a"]);
+  const full = [host("a"), host("b", { memoryMib: 15_900 })];
+  assert.deepEqual(rank(full, policy, wanted, ["b"]), ["a"]);
+  assert.deepEqual(rank(hosts, policy, wanted, ["gone"]), ["a", "c", "b"]);
+  assert.throws(() => rank([host("b", { memoryMib: 15_900 })], policy, wanted, ["b"]), /memory is exhausted/);
+});
+
 test("a host without room is never chosen, and what it lacks is said", () => {
   assert.deepEqual(rank([host("a", { memoryMib: 15_900 }), host("b")], policy, wanted), ["b"]);
   assert.throws(() => rank([host("a", { memoryMib: 15_900 })], policy, wanted), /memory is exhausted/);

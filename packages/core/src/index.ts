@@ -23,6 +23,7 @@ export { randomHex, systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { securityHeaders } from "./security-headers.ts";
 export type { ReachedBy } from "./security-headers.ts";
+export { SharedWork } from "./shared-work.ts";
 export { SharedReads } from "./shared-reads.ts";
 export { textOfBytes } from "./text-of-bytes.ts";
 export { asError, problemOf, WrennError } from "./wrenn-error.ts";

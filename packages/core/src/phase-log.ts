@@ -3,6 +3,7 @@ import type { Clock } from "./clock.ts";
 /** The phases of an operation, in the order in which they usually come (docs/reference/server-timing.md). */
 export const phases = [
   "placement",
+  "copy",
   "capsule",
   "template",
   "queue",

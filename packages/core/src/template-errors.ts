@@ -51,6 +51,32 @@ export const templateErrors = {
     "the built-in template {template} could not be built: {problem}",
     "On the machine of the server, run ./wrenn template build --builtin {template}, which shows why. A create a minute later tries again.",
   ),
+  template_hosts_unreachable: system(
+    "host_unavailable",
+    503,
+    "no host that has template {template} answers: {hosts}",
+    "Try again when one of these hosts is back, or build the template again.",
+    10,
+  ),
+  template_copy_failed: system(
+    "host_unavailable",
+    503,
+    "template {template} could not be copied to host {host}: {problem}",
+    "Try again: a copy that was cut off continues where it ended.",
+    2,
+  ),
+  template_copy_invalid: system(
+    "agent_error",
+    502,
+    "the copy of template {template} is not what its host described: {problem}",
+    "Try again. If it stays so, the disk of the host that has the template may be damaged: build the template again.",
+  ),
+  template_copy_busy: user(
+    "conflict",
+    409,
+    "template {template} is being copied to this host already",
+    "Wait until the copy is done.",
+  ),
   template_refresh_runs: user(
     "conflict",
     409,

@@ -33,6 +33,13 @@ import type {
   HostTokensTable,
 } from "./host-tables.ts";
 
+/** How far the copy of a template is that a capsule waits for. */
+export interface TemplateCopyProgress {
+  readonly phase: "copying_template";
+  readonly done_bytes: number;
+  readonly total_bytes: number;
+}
+
 /** Columns with a default may be left out on insert. */
 type Defaulted<T> = ColumnType<T, T | undefined, T>;
 
@@ -126,6 +133,8 @@ export interface CapsulesTable {
   kept: ColumnType<"memory" | "disk" | null, undefined, "memory" | "disk" | null>;
   /** How its disk was when the running machine was booted from it; null when it runs on from frozen memory. */
   disk_at_boot: ColumnType<"clean" | "checked" | null, undefined, "clean" | "checked" | null>;
+  /** How far what it waits for is, as it was last recorded; of use while it is being created. */
+  progress: ColumnType<TemplateCopyProgress | null, undefined, string | null>;
   /** Null while its guest answers, and while it does not run; set to null by the database when its status changes. */
   health: ColumnType<"not_answering" | null, undefined, "not_answering" | null>;
   /** What the disk of its guest has none of; null for nothing. */
@@ -236,6 +245,13 @@ export interface DiscardedTemplatesTable {
   size_bytes: ColumnType<string, number | undefined, number>;
 }
 
+export interface TemplateCopiesTable {
+  host_key: string;
+  host_id: string;
+  created_at: Defaulted<Date>;
+  used_at: Defaulted<Date>;
+}
+
 export interface ExpiryWarningsTable {
   sandbox_id: string;
   /** Empty for the paused capsule itself. */
@@ -325,6 +341,7 @@ export interface Schema {
   build_archives: BuildArchivesTable;
   build_archive_chunks: BuildArchiveChunksTable;
   discarded_templates: DiscardedTemplatesTable;
+  template_copies: TemplateCopiesTable;
   expiry_warnings: ExpiryWarningsTable;
   port_access: PortAccessTable;
   listening_ports: ListeningPortsTable;

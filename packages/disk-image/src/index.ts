@@ -17,6 +17,8 @@ export type { PackageChange } from "./package-changes.ts";
 export { PackageIndex } from "./package-index.ts";
 export type { PackageIndexOptions } from "./package-index.ts";
 export { checkFreeSpace } from "./free-space.ts";
+export { dataExtents, readOverlayHeader } from "./overlay-header.ts";
+export type { DataExtent, OverlayHeader } from "./overlay-header.ts";
 export { createOverlay } from "./qcow2.ts";
 export type { Overlay } from "./qcow2.ts";
 export type { ImageEdition, ImageFile, ImageRecipe, ImageUser } from "./recipe.ts";

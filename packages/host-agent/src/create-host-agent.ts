@@ -34,6 +34,7 @@ import { DiskGuard } from "./capsules/upkeep/disk-guard.ts";
 import { IdleSweeper } from "./capsules/upkeep/idle-sweeper.ts";
 import { PackingSweeper } from "./capsules/upkeep/packing-sweeper.ts";
 import { ConsoleKeeper } from "./console/console-keeper.ts";
+import { openCopies } from "./copies/open-copies.ts";
 import { asDiskFull } from "./disks/full-disk.ts";
 import { measureStorage } from "./disks/storage-report.ts";
 import { GuestHealth } from "./health/guest-health.ts";
@@ -155,6 +156,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     inQueue(id, () => changeSettings(registry.require(id), change, operationDeps, withClosing(signal)));
 
   const deleteSnapshot = async (key: string): Promise<void> => {
+    await copies.abandon(key);
     const dependants = [...capsules.values()].filter(({ record }) => record.template.hash === key);
     if (dependants.length > 0)
       throw new WrennError("template_in_use", { dependants: dependants.map(({ id }) => id).join(", ") });
@@ -172,6 +174,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     ...deps.moments.list().map(({ template }) => template),
     ...held.values(),
   ];
+  const { copies, exports } = openCopies({ ...deps, machines, used: templatesInUse });
   const removeUnusedTemplates = async (): Promise<void> => {
     const used = templatesInUse();
     await deps.templates.source.removeUnused(
@@ -183,6 +186,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
         deps.logger.info("template.shape_removed", { template: template.name, ...template.shape });
       },
     );
+    await deps.copyFiles.images.collect(templatesInUse());
     await deps.images.trim(new Set(used.map(({ name }) => name)));
   };
 
@@ -246,6 +250,12 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       await deleteSnapshot(key);
       registry.inBackground(key, "template_removal", removeUnusedTemplates);
     },
+    describeTemplate: (key, signal) => exports.describe(key, withClosing(signal)),
+    readTemplatePart: (range, signal) => exports.read(range, withClosing(signal)),
+    beginTemplateCopy: (manifest, signal) => copies.begin(manifest, withClosing(signal)),
+    writeTemplatePart: (range, content, signal) => copies.write(range, content, withClosing(signal)),
+    finishTemplateCopy: (key, signal) => copies.finish(key, withClosing(signal)),
+    abandonTemplateCopy: (key) => copies.abandon(key),
     cacheMoment: (id, moment, signal) =>
       inQueue(id, () => cacheMoment(id, moment, operationDeps, withClosing(signal))),
     cachedMoments: async (keys) => keys.filter((key) => deps.moments.has(key)),
@@ -306,7 +316,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
         await Promise.all([pool.close(), parked.close()]);
         await endAll(end);
       } finally {
-        await Promise.all([registry.settled(), deps.images.settled()]);
+        await Promise.all([registry.settled(), deps.images.settled(), copies.close()]);
         await deps.machines.slots.close();
       }
     },
@@ -319,6 +329,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
     recover: async (signal) => {
       await deps.disks.layers.open();
       await deps.templates.snapshots.open();
+      await deps.copyFiles.images.open();
       await deps.moments.open();
       await deps.images.open();
       for (const capsule of await recoverCapsules(operationDeps, registry.announce, signal)) {
@@ -330,6 +341,7 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
       if (directories.some((id) => !capsules.has(id))) return;
       await registry.collectLayers();
       await deps.templates.bases.collect(templatesInUse());
+      await deps.copyFiles.images.collect(templatesInUse());
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { HostFacts } from "@wrenn/protocol";
+import type { CopyFiles } from "./copies/open-copies.ts";
 import type { Disks } from "./disks/disks.ts";
 import type { measureStorage } from "./disks/storage-report.ts";
 import type { readRunDelays } from "./health/run-delay.ts";
@@ -22,6 +23,7 @@ export interface HostAgentDeps {
   readonly templates: Templates;
   readonly moments: MomentCache;
   readonly images: ImageImports;
+  readonly copyFiles: CopyFiles;
   /** Connections from outside to ports of capsules, for as long as the edge of this host knows them. */
   readonly connections: PortConnections;
   readonly host: Host;

@@ -1,6 +1,9 @@
 export { createHostAgent } from "./create-host-agent.ts";
 export type { CapsulesAtEnd, RunningHostAgent } from "./create-host-agent.ts";
 export type { Host, HostAgentDeps, HostAgentOptions, PortConnections } from "./host-agent-deps.ts";
+export type { CopyFiles } from "./copies/open-copies.ts";
+export type { FileExtent, MapFile } from "./copies/template-blocks.ts";
+export { TemplateImages } from "./copies/template-images.ts";
 export { defaultReserve, DiskReserve } from "./disks/disk-reserve.ts";
 export type { DiskSpace } from "./disks/disk-reserve.ts";
 export { createImageImports } from "./images/image-imports.ts";

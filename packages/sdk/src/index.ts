@@ -1,6 +1,12 @@
 export { Capsule } from "./capsules/capsule.ts";
 export type { MemoryOptions, SnapshotOptions } from "./capsules/capsule.ts";
-export type { CapsuleHealth, CapsuleInfo, CapsuleStatus, LifetimeEnd } from "./capsules/capsule-info.ts";
+export type {
+  CapsuleHealth,
+  CapsuleInfo,
+  CapsuleStatus,
+  CreateProgress,
+  LifetimeEnd,
+} from "./capsules/capsule-info.ts";
 export type { CreateOptions, ExtendOptions, ListOptions, UpdateOptions } from "./capsules/capsule-options.ts";
 export type { Capsules } from "./capsules/capsules.ts";
 export type { Checkpoint } from "./capsules/checkpoints.ts";

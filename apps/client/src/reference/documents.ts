@@ -34,6 +34,7 @@ export const capsule: FieldsOf<CapsuleInfo> = {
   lastActiveAt: ["time?", "when it was used last"],
   updatedAt: ["time", "when its state changed last"],
   problem: ["string?", "why it failed or stands still"],
+  progress: ["object?", "of one that waits for its template: `phase`, `doneBytes` and `totalBytes`"],
   memoryKept: ["boolean?", "of a paused one: whether a resume goes on with its memory"],
   health: ["string?", "of a running one: `ok`, or `not_answering` while its guest agent does not answer"],
   diskFull: ["boolean?", "of a running one: `true` while less than 1 % of its disk is free"],

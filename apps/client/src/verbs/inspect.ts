@@ -1,14 +1,20 @@
-import type { CapsuleInfo } from "@wrenn/sdk";
+import type { CapsuleInfo, CreateProgress } from "@wrenn/sdk";
 import type { Context } from "../context.ts";
 import { sizeText } from "../output/describe-capsule.ts";
 import { renderDetails } from "../output/details.ts";
 import { durationText } from "../output/duration-text.ts";
+import { sizeText as byteText } from "../output/size-text.ts";
 
 /** Shows all that the server says of a capsule. */
 export async function inspect(context: Context, reference: string): Promise<void> {
   const capsule = await context.capsule(reference);
   const info = await capsule.info({ signal: context.signal });
   context.output.data(info, () => renderDetails(rowsOf(info)));
+}
+
+function copyText({ doneBytes, totalBytes }: CreateProgress): string {
+  const total = totalBytes === 0 ? "" : `: ${byteText(doneBytes)} of ${byteText(totalBytes)}`;
+  return `a copy of the template${total}`;
 }
 
 function rowsOf(info: CapsuleInfo): readonly (readonly [string, string | undefined])[] {
@@ -20,6 +26,7 @@ function rowsOf(info: CapsuleInfo): readonly (readonly [string, string | undefin
     ["health", info.health?.replace("_", " ")],
     ["problem", info.problem],
     ["template", info.template],
+    ["waits for", info.progress && copyText(info.progress)],
     ["cpus", String(info.vcpus)],
     ["memory", sizeText(info.memoryMib)],
     ["disk", `${sizeText(info.diskMib)}${info.diskFull ? " (full)" : ""}`],

@@ -209,6 +209,7 @@ export function dataPaths(dataDirectory: string) {
     layers: join(dataDirectory, "layers"),
     /** Frozen templates that capsules and templates made of them depend on. */
     bases: join(dataDirectory, "bases"),
+    templateImages: join(dataDirectory, "template-images"),
     /** Templates made of capsules. */
     templates: join(dataDirectory, "templates"),
     /** Moments of builds that later builds start from. */

@@ -49,6 +49,19 @@ export const Capsule = Type.Object(
           "Why a capsule whose status is error has failed, or why a running one stands still: the disk of its host is full",
       }),
     ),
+    progress: Type.Optional(
+      Type.Object(
+        {
+          phase: Type.String({ description: "copying_template" }),
+          done_bytes: Type.Integer(),
+          total_bytes: Type.Integer(),
+        },
+        {
+          description:
+            "Of a capsule that is being created, while its template is copied to its host: how far that is",
+        },
+      ),
+    ),
     memory_kept: Type.Optional(
       Type.Boolean({
         description: "Of a paused capsule: whether a resume goes on with its memory, or boots its disk",
@@ -115,6 +128,9 @@ export function listedCapsuleJson(row: CapsuleRow): Static<typeof Capsule> {
     last_updated: timestamp(row.last_updated),
     ...((row.status === "error" || row.status === "running") && row.problem !== null
       ? { problem: row.problem }
+      : {}),
+    ...((row.status === "pending" || row.status === "starting") && row.progress !== null
+      ? { progress: row.progress }
       : {}),
     ...(row.status === "paused" ? { memory_kept: row.kept !== "disk" } : {}),
     ...(row.status === "running" && row.disk_at_boot !== null ? { disk_at_boot: row.disk_at_boot } : {}),

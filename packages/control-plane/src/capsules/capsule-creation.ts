@@ -2,20 +2,19 @@ import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries } from "@wrenn/database";
 import type { CapsuleRow, Database, EarlierCreate } from "@wrenn/database";
-import type { CapsuleStatus, LifetimeEnd, NetworkRules } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
-import { placeCapsule } from "../hosts/placement.ts";
-import type { CapacityPolicy } from "../hosts/placement.ts";
 import { orNotBuilt } from "../templates/first-use.ts";
 import type { FirstUseBuilds } from "../templates/first-use.ts";
+import type { TemplateCopies } from "../templates/template-copies.ts";
 import type { FoundTemplate, TemplatesService } from "../templates/templates.ts";
 import type { CapsuleRows } from "./capsule-rows.ts";
-import { asHostCall } from "./host-phases.ts";
+import type { CapsuleStart, CapsuleStarts } from "./capsule-starts.ts";
+import type { CreateRequest, SizedRequest } from "./create-request.ts";
 import type { Operations } from "./operations.ts";
 import { asPhase, roundedPhases } from "../http/current-phases.ts";
 import type { WaitingClient } from "../http/waiting-client.ts";
 import { reachesNoMore } from "../network/reach.ts";
-import type { IdempotencyKey, Reservation, Reservations } from "./reservations.ts";
+import type { IdempotencyKey, Reservations } from "./reservations.ts";
 import type { StorageQuota } from "./storage-quota.ts";
 import type { UnansweredCreates } from "./unanswered-creates.ts";
 
@@ -23,40 +22,6 @@ const CREATE_MS = 10 * 60_000;
 /** What an early answer may still wait for: the database, to record that it is being sent, and to read the capsule. */
 const EARLY_ANSWER_MS = 300;
 const DESTROY_MS = 60_000;
-
-export interface CreateRequest {
-  readonly template: string;
-  readonly vcpus: number;
-  readonly memoryMib: number;
-  /** Default: that of the template. */
-  readonly diskMib?: number;
-  readonly timeoutSec: number;
-  readonly maxLifetimeSec: number;
-  readonly autoResume: boolean;
-  readonly network?: NetworkRules;
-  readonly onLifetimeEnd?: LifetimeEnd;
-  readonly name?: string;
-  readonly metadata?: Readonly<Record<string, string>>;
-  readonly envs?: Readonly<Record<string, string>>;
-  readonly user?: string;
-  readonly cwd?: string;
-}
-
-/** A request with all sizes. */
-type SizedRequest = CreateRequest & { readonly diskMib: number };
-
-/** A capsule that is about to be started. */
-interface CapsuleStart extends Reservation {
-  readonly teamId: string;
-  readonly template: FoundTemplate;
-  /** The request with the sizes of the template, where it fixes them. */
-  readonly sized: SizedRequest;
-  readonly moment: string | undefined;
-  /** Aborts when the capsule is no longer to be made. */
-  readonly signal: AbortSignal;
-  /** Resolves when the end of the request is recorded. */
-  readonly followed: Promise<void>;
-}
 
 export interface CreateOptions {
   readonly client: WaitingClient;
@@ -76,7 +41,8 @@ export interface CapsuleCreationDeps {
   readonly storageQuota: Pick<StorageQuota, "remeasured">;
   readonly unanswered: UnansweredCreates;
   readonly fleet: Fleet;
-  readonly capacity: CapacityPolicy;
+  readonly starts: CapsuleStarts;
+  readonly copies: Pick<TemplateCopies, "requireReachable">;
   readonly operations: Operations;
   readonly templates: TemplatesService;
   /** Builds built-in templates that are not there yet; undefined where the operator does. */
@@ -116,7 +82,7 @@ export class CapsuleCreation {
     request: CreateRequest,
     { client, idempotencyKey, found, moment, requireEgress }: CreateOptions,
   ): Promise<CapsuleRow> {
-    const { database, operations, reservations, storageQuota, unanswered } = this.#deps;
+    const { copies, database, operations, reservations, storageQuota, unanswered } = this.#deps;
     let earlier =
       idempotencyKey &&
       (await idempotencyQueries.findIdempotencyKey(database.db, teamId, idempotencyKey.key));
@@ -138,11 +104,14 @@ export class CapsuleCreation {
       };
       if (request.network && !reachesNoMore(request.network, template.network)) requireEgress();
       client.left.throwIfAborted();
+      if (template.holders && template.hostId === undefined)
+        copies.requireReachable(teamId, sized.template, template.holders);
       const reserved = await asPhase("placement", () =>
         storageQuota.remeasured(teamId, () =>
           reservations.reserve({
             capsule: { ...recordedFields(sized, template), teamId },
             onlyHost: template.hostId,
+            holders: template.holders,
             idempotencyKey,
           }),
         ),
@@ -160,15 +129,10 @@ export class CapsuleCreation {
       this.#cancels.set(reserved.id, cancel);
       const started = operations
         .finishRecorded([reserved.operationId], "create", () =>
-          this.#start({
-            ...reserved,
-            teamId,
-            template,
-            sized,
-            moment,
-            signal: AbortSignal.any(signals),
+          this.#start(
+            { ...reserved, teamId, template, sized, moment, signal: AbortSignal.any(signals) },
             followed,
-          }),
+          ),
         )
         .finally(() => this.#cancels.delete(reserved.id));
       return (await this.#answerEarly(started, client)) ?? (await this.#unfinished(reserved.row, client));
@@ -248,12 +212,16 @@ export class CapsuleCreation {
     return row;
   }
 
-  /** Starts a reserved capsule and records that it runs, or that it failed. */
-  async #start(start: CapsuleStart): Promise<CapsuleRow> {
+  /**
+   * Starts a reserved capsule and records that it runs, or that it failed.
+   *
+   * @param followed - resolves when the end of the request is recorded.
+   */
+  async #start(start: CapsuleStart, followed: Promise<void>): Promise<CapsuleRow> {
     const { rows } = this.#deps;
-    const { id, operationId, signal, followed } = start;
+    const { id, operationId, signal } = start;
     try {
-      const { hostAddress: hostIp = null, metadata } = await this.#startOnSomeHost(start);
+      const { hostAddress: hostIp = null, metadata } = await this.#deps.starts.start(start);
       const row = await rows.recordStarted({ id, operationId, hostIp, metadata, phases: roundedPhases() });
       if (row) return row;
       await this.#destroyUnwanted(id);
@@ -278,78 +246,6 @@ export class CapsuleCreation {
       logger.warn("capsule.destroyed_later", { capsule: publicId, problem: problemOf(error) });
     }
   }
-
-  /** Starts a capsule on the host where it was placed, or on another one when that host fails. */
-  async #startOnSomeHost(start: CapsuleStart): Promise<CapsuleStatus> {
-    const tried = [start.hostId];
-    let { hostId } = start;
-    for (;;) {
-      try {
-        return await this.#startOnHost(start, hostId);
-      } catch (error) {
-        const isRetried = isFaultOfHost(error) && !start.signal.aborted;
-        const next = isRetried ? await this.#placeElsewhere(start, tried) : undefined;
-        if (next === undefined) throw error;
-        this.#deps.logger.warn("capsule.placed_again", {
-          capsule: formatId("capsule", start.id),
-          from: formatId("host", hostId),
-          to: formatId("host", next),
-          problem: problemOf(error),
-        });
-        hostId = next;
-        tried.push(next);
-      }
-    }
-  }
-
-  /** @returns undefined when no other host has room for it. */
-  async #placeElsewhere(start: CapsuleStart, tried: readonly string[]): Promise<string | undefined> {
-    const { database, fleet, capacity } = this.#deps;
-    const { teamId, template, sized, id } = start;
-    try {
-      return await database.db.transaction().execute(async (trx) => {
-        const hostId = await placeCapsule(trx, fleet, capacity, {
-          teamId,
-          vcpus: sized.vcpus,
-          memoryMib: sized.memoryMib,
-          diskMib: sized.diskMib,
-          onlyHost: template.hostId,
-          except: tried,
-        });
-        return (await capsuleQueries.moveCapsule(trx, id, hostId)) ? hostId : undefined;
-      });
-    } catch (error) {
-      if (WrennError.is(error, "no_hosts") || WrennError.is(error, "host_full")) return undefined;
-      throw error;
-    }
-  }
-
-  async #startOnHost(
-    { id, teamId, template, sized, moment, signal }: CapsuleStart,
-    hostId: string,
-  ): Promise<CapsuleStatus> {
-    signal.throwIfAborted();
-    const agent = this.#deps.fleet.agent(hostId);
-    const spec = {
-      id: formatId("capsule", id),
-      team: formatId("team", teamId),
-      template: template.hostKey,
-      vcpus: sized.vcpus,
-      memoryMib: sized.memoryMib,
-      diskMib: sized.diskMib,
-      timeoutSec: sized.timeoutSec,
-      ...(sized.maxLifetimeSec > 0 ? { maxLifetimeSec: sized.maxLifetimeSec } : {}),
-      ...defined({
-        network: sized.network,
-        onLifetimeEnd: sized.onLifetimeEnd,
-        user: sized.user,
-        cwd: sized.cwd,
-        moment,
-      }),
-      envs: sized.envs ?? {},
-    };
-    return await asHostCall(() => agent.createCapsule(spec, signal));
-  }
 }
 
 /** What the row of a capsule keeps of its create: the values of its environment are its host's alone. */
@@ -362,11 +258,6 @@ function diskOf({ template: name, diskMib }: CreateRequest, { diskMib: least }: 
   if (diskMib !== undefined && diskMib < least)
     throw new WrennError("disk_too_small", { template: name, least, wanted: diskMib });
   return diskMib ?? least;
-}
-
-/** Whether another host may succeed where this one failed. */
-function isFaultOfHost(error: unknown): boolean {
-  return error instanceof WrennError && error.entry.fault === "system";
 }
 
 function isCancelled({ aborted, reason }: AbortSignal): boolean {

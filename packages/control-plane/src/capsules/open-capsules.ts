@@ -7,6 +7,8 @@ import { CapsuleLifecycle } from "./capsule-lifecycle.ts";
 import { CapsuleMeasurements } from "./capsule-measurements.ts";
 import { CapsuleNetworks } from "./capsule-networks.ts";
 import { CapsuleRows } from "./capsule-rows.ts";
+import { CapsuleStarts } from "./capsule-starts.ts";
+import type { CapsuleStartsDeps } from "./capsule-starts.ts";
 import { CapsuleSnapshots } from "./capsule-snapshots.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import type { ReportLimits } from "../hosts/report-limits.ts";
@@ -16,14 +18,17 @@ import type { ReservationsDeps } from "./reservations.ts";
 import { StorageQuota } from "./storage-quota.ts";
 import { UnansweredCreates } from "./unanswered-creates.ts";
 import type { UnansweredCreatesDeps } from "./unanswered-creates.ts";
+import type { TemplateCopies } from "../templates/template-copies.ts";
 import { RunningCapsules } from "./running-capsules.ts";
 
 export type OpenCapsulesDeps = Omit<
   CapsuleCreationDeps,
-  "rows" | "reservations" | "storageQuota" | "unanswered"
+  "copies" | "rows" | "reservations" | "starts" | "storageQuota" | "unanswered"
 > &
+  Omit<CapsuleStartsDeps, "copies"> &
   Omit<ReservationsDeps, "unanswered"> &
   UnansweredCreatesDeps & {
+    readonly copies: TemplateCopies;
     readonly meter: StorageMeter;
     readonly reports: ReportLimits;
     readonly transactions: QueuedTransactions;
@@ -52,7 +57,11 @@ export function openCapsules(deps: OpenCapsulesDeps, options: CapsuleCreationOpt
   const storageQuota = new StorageQuota(deps);
   const unanswered = new UnansweredCreates(deps);
   const reservations = new Reservations({ ...deps, unanswered });
-  const creation = new CapsuleCreation({ ...deps, rows, reservations, storageQuota, unanswered }, options);
+  const starts = new CapsuleStarts(deps);
+  const creation = new CapsuleCreation(
+    { ...deps, rows, reservations, starts, storageQuota, unanswered },
+    options,
+  );
   const lifecycle = new CapsuleLifecycle({ ...deps, rows, cancelCreation: (id) => creation.cancel(id) });
   const running = new RunningCapsules({ ...deps, rows, lifecycle });
   const changes = new CapsuleChanges({ ...deps, rows });

@@ -19,8 +19,10 @@ export interface IdempotencyKey {
 
 export interface ReservationRequest {
   readonly capsule: Omit<NewCapsule, "id" | "hostId">;
-  /** The only host that has the template. */
+  /** The only host that has what it starts from. */
   readonly onlyHost: string | undefined;
+  /** Hosts that have its template, where not all have it. */
+  readonly holders: readonly string[] | undefined;
   readonly idempotencyKey: IdempotencyKey | undefined;
 }
 
@@ -125,7 +127,7 @@ export class Reservations {
     results: Map<number, GroupResult | Error>,
   ): Promise<void> {
     const { fleet, capacity, operations, unanswered, random, clock } = this.#deps;
-    const wanted = admitted.map(({ capsule, onlyHost }) => ({ ...capsule, onlyHost }));
+    const wanted = admitted.map(({ capsule, onlyHost, holders }) => ({ ...capsule, onlyHost, holders }));
     const places = await placeCapsules(trx, fleet, capacity, wanted);
     const rows: (NewCapsule & AdmittedRequest)[] = [];
     for (const [at, one] of admitted.entries()) {

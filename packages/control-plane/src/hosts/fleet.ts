@@ -111,6 +111,34 @@ export class Fleet {
     return [...this.#members.keys()];
   }
 
+  /** The team that brought a host; null for a host of the platform, and for one that is not known here. */
+  ownerOf(hostId: string): string | null {
+    return this.#members.get(hostId)?.teamId ?? null;
+  }
+
+  /**
+   * Of the hosts that have a template those that may give it to a host of `owner`, the platform's own first. What a team's host says of
+   * a template is believed by hosts of that team only.
+   *
+   * @param owner - the team of the other host, or null for the platform.
+   * @throws WrennError `no_hosts` when only hosts of other teams have it; `template_hosts_unreachable` when this control plane can ask none.
+   */
+  sourcesFor(owner: string | null, template: string, holders: readonly string[]): readonly string[] {
+    const known = holders.flatMap((id) => {
+      const member = this.#members.get(id);
+      return member ? [{ id, member }] : [];
+    });
+    if (known.length === 0) {
+      const hosts = holders.map((id) => formatId("host", id)).join(", ");
+      throw new WrennError("template_hosts_unreachable", { template, hosts });
+    }
+    const permitted = known.filter(({ member }) => member.teamId === null || member.teamId === owner);
+    if (permitted.length === 0) throw new WrennError("no_hosts", {});
+    const rank = ({ member }: (typeof known)[number]): number =>
+      member.isLocal ? 0 : member.teamId === null ? 1 : 2;
+    return permitted.toSorted((one, other) => rank(one) - rank(other)).map(({ id }) => id);
+  }
+
   /** @throws WrennError `host_unavailable` for a host that this control plane cannot ask. */
   agent(hostId: string | null): HostAgent {
     const member = hostId === null ? undefined : this.#members.get(hostId);

@@ -27,8 +27,10 @@ export interface PlaceRequest {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly diskMib: number;
-  /** The only host that will do: files of a template lie there. */
+  /** The only host that will do: what the capsule starts from is there alone. */
   readonly onlyHost?: string | undefined;
+  /** Hosts that have its template: they come first, and the others when these have no room. Default: it makes no difference. */
+  readonly holders?: readonly string[] | undefined;
   /** Hosts that were tried in vain. */
   readonly except?: readonly string[];
 }
@@ -93,18 +95,15 @@ class Loads {
   }
 
   async place(request: PlaceRequest): Promise<string | WrennError> {
-    const { teamId, onlyHost, except = [] } = request;
+    const { teamId, onlyHost, holders, except = [] } = request;
     const known = this.#loads.get(teamId) ?? placementQueries.listHostLoads(this.#trx, teamId, this.#hosts);
     this.#loads.set(teamId, known);
     const candidates = (await known).filter(
       ({ id }) => (onlyHost === undefined || id === onlyHost) && !except.includes(id),
     );
+    const hosts = candidates.map((host) => ({ ...host, used: sum(host.used, this.#promised.get(host.id)) }));
     try {
-      const [best] = rank(
-        candidates.map((host) => ({ ...host, used: sum(host.used, this.#promised.get(host.id)) })),
-        this.#policy,
-        request,
-      );
+      const [best] = rank(hosts, this.#policy, request, holders);
       this.#promised.set(best, sum(request, this.#promised.get(best)));
       return best;
     } catch (error) {
@@ -122,11 +121,16 @@ function sum(one: HostLoad["used"], other: HostLoad["used"] | undefined): HostLo
   };
 }
 
-/** Hosts with room, the one first whose scarcest resource is freest with the capsule on it. @throws WrennError `host_full`, `no_hosts`. */
+/**
+ * Hosts with room: those first that are preferred, and of them the one whose scarcest resource is freest with the capsule on it.
+ *
+ * @throws WrennError `host_full`, `no_hosts`.
+ */
 export function rank(
   hosts: readonly HostLoad[],
   policy: CapacityPolicy,
   wanted: Pick<PlaceRequest, "vcpus" | "memoryMib" | "diskMib">,
+  preferred: readonly string[] = [],
 ): readonly [string, ...string[]] {
   if (hosts.length === 0) throw new WrennError("no_hosts", {});
   const measured = hosts.map((host) => {
@@ -143,11 +147,11 @@ export function rank(
       1 - used.disk / disk,
       1 / (1 + used.vcpus / Math.max(1, host.cpuCores)),
     );
-    return { id: host.id, short, free };
+    return { id: host.id, short, free, isFar: preferred.includes(host.id) ? 0 : 1 };
   });
   const [best, ...rest] = measured
     .filter(({ short }) => short === undefined)
-    .sort((a, b) => b.free - a.free)
+    .sort((a, b) => a.isFar - b.isFar || b.free - a.free)
     .map(({ id }) => id);
   if (best === undefined) throw new WrennError("host_full", { resource: measured[0]?.short ?? "memory" });
   return [best, ...rest];

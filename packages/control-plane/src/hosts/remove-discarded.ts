@@ -25,7 +25,7 @@ export async function removeDiscarded(
     if (closing.aborted) return;
     try {
       await agent.deleteSnapshot(hostKey, AbortSignal.any([closing, AbortSignal.timeout(DELETE_MS)]));
-      await discardedTemplateQueries.forgetDiscarded(database.db, hostKey);
+      await discardedTemplateQueries.forgetDiscarded(database.db, hostKey, hostId);
       logger.info("template.files_removed", { template: hostKey, host: formatId("host", hostId) });
     } catch (error) {
       if (WrennError.is(error, "host_unavailable")) throw error;

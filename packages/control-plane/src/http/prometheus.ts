@@ -5,8 +5,8 @@ import type { TrustedProxies } from "@wrenn/core";
 import { formatId, WrennError } from "@wrenn/core";
 import { bearerToken } from "./identity.ts";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Metric } from "prom-client";
 import type { App } from "./app.ts";
-import type { PhaseMetrics } from "./phase-metrics.ts";
 import type { RequestLimits } from "./request-limits.ts";
 import type { Database } from "@wrenn/database";
 
@@ -21,7 +21,8 @@ export interface PrometheusDeps {
   readonly database: Database;
   readonly version: string;
   readonly limits: RequestLimits;
-  readonly phaseMetrics: PhaseMetrics;
+  /** What parts of the server measure themselves. */
+  readonly metrics: readonly Metric[];
   readonly proxies: TrustedProxies;
   /** Knows what waits on each host, by the host's id. */
   readonly fleet: { waiting(): ReadonlyMap<string, { readonly count: number }> };
@@ -41,7 +42,7 @@ export function registerPrometheus(
     version,
     fleet,
     limits,
-    phaseMetrics,
+    metrics,
     proxies,
     waitingMachines,
     parkedMachines,
@@ -100,7 +101,7 @@ export function registerPrometheus(
     buckets: BUCKETS,
     registers: [registry],
   });
-  registry.registerMetric(phaseMetrics.histogram);
+  for (const metric of metrics) registry.registerMetric(metric);
   app.addHook("onResponse", async (request, reply) => {
     // The route and not the path: ids would make a series each.
     const route = request.routeOptions.url ?? "none";

@@ -92,7 +92,7 @@ export class TemplateVersions {
     await requireOwnTemplate(db, teamId, name);
     const row = (await templateQueries.listVersions(db, teamId, name)).find((one) => one.version === version);
     if (!row) throw new WrennError("template_version_not_found", { template: name, version });
-    await removeVersion(this.#database, this.#fleet, row);
+    await removeVersion({ database: this.#database, fleet: this.#fleet }, row);
   }
 
   /** Changes a template of the team; others that change it wait. */

@@ -11,7 +11,7 @@ import { resolveTemplate } from "./resolve-template.ts";
 import { parseTemplateName, templateNameOf } from "./template-name.ts";
 
 /** What has no name after this is not being made any more. */
-const MAKING_MS = 15 * 60_000;
+export const MAKING_MS: number = 15 * 60_000;
 
 /** Size of the disk of every built-in template. */
 const BUILT_IN_DISK_MIB = 5120;
@@ -20,8 +20,10 @@ const BUILT_IN_DISK_MIB = 5120;
 export interface FoundTemplate {
   /** What the host calls it. */
   readonly hostKey: string;
-  /** The only host that has it, for one that was made of a capsule. */
+  /** The only host that has it, for one that has no name yet or is of an image; and of a moment that a capsule starts from. */
   readonly hostId?: string | undefined;
+  /** Hosts that have it, the one first that made it, for one that was made of a capsule. To others it is copied. */
+  readonly holders?: readonly string[] | undefined;
   /** Sizes that cannot be changed, for one that was made of a capsule. */
   readonly shape?: { readonly vcpus: number; readonly memoryMib: number };
   /** What its capsules may reach unless their create says otherwise; the default when absent. */
@@ -95,7 +97,7 @@ export class TemplatesService {
     if (!row) throw new WrennError("template_tag_not_found", { template: name, tag });
     return {
       hostKey: row.host_key,
-      hostId: row.host_id ?? undefined,
+      holders: [...(row.host_id === null ? [] : [row.host_id]), ...row.copy_host_ids],
       shape: { vcpus: row.vcpus, memoryMib: row.memory_mb },
       diskMib: row.disk_mb,
       envNames: row.env_names,
@@ -177,7 +179,7 @@ export class TemplatesService {
     const put = await templateQueries.putTemplate(trx, template, { tag, overwrite });
     if (!put) return undefined;
     if (put.replaced) await discardFiles(trx, put.replaced);
-    await discardedTemplateQueries.forgetDiscarded(trx, snapshot.hostKey);
+    await discardedTemplateQueries.forgetDiscarded(trx, snapshot.hostKey, snapshot.hostId);
     return put.row;
   }
 
@@ -218,7 +220,7 @@ export class TemplatesService {
     const dependants: string[] = [];
     for (const version of versions)
       try {
-        await removeVersion(this.#database, this.#fleet, version);
+        await removeVersion({ database: this.#database, fleet: this.#fleet }, version);
       } catch (error) {
         if (!WrennError.is(error, "template_in_use")) throw error;
         dependants.push(String(error.context["dependants"]));

@@ -2,7 +2,7 @@ import { defined } from "@wrenn/core";
 import { sql } from "kysely";
 import type { QueryCreator, Selectable, SqlBool } from "kysely";
 import type { LifetimeEnd, NetworkRules } from "@wrenn/protocol";
-import type { CapsuleRowStatus, CapsulesTable, Db, Schema } from "../schema.ts";
+import type { TemplateCopyProgress, CapsuleRowStatus, CapsulesTable, Db, Schema } from "../schema.ts";
 
 export type CapsuleRow = Selectable<CapsulesTable>;
 
@@ -173,6 +173,16 @@ export async function moveCapsule(db: Db, id: string, hostId: string): Promise<b
     .where("status", "not in", ended)
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
+}
+
+/** Says how far what a capsule waits for is, while it is being created; null when it waits no longer. */
+export async function setProgress(db: Db, id: string, progress: TemplateCopyProgress | null): Promise<void> {
+  await db
+    .updateTable("sandboxes")
+    .set({ progress: progress && JSON.stringify(progress) })
+    .where("id", "=", id)
+    .where("status", "in", ["pending", "starting"])
+    .execute();
 }
 
 export interface CapsuleChange {

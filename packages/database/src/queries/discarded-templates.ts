@@ -21,7 +21,7 @@ export async function discardTemplate(
       due_at,
       ...(files.counted && { team_id: files.counted.teamId, size_bytes: files.counted.sizeBytes }),
     })
-    .onConflict((conflict) => conflict.column("host_key").doUpdateSet({ due_at }))
+    .onConflict((conflict) => conflict.columns(["host_key", "host_id"]).doUpdateSet({ due_at }))
     .execute();
 }
 
@@ -35,9 +35,13 @@ export async function hastenDiscard(db: Db, hostKeys: readonly string[], inMs: n
     .execute();
 }
 
-/** The files have a name, or are gone. */
-export async function forgetDiscarded(db: Db, hostKey: string): Promise<void> {
-  await db.deleteFrom("discarded_templates").where("host_key", "=", hostKey).execute();
+/** The files on a host have a name, or are gone. */
+export async function forgetDiscarded(db: Db, hostKey: string, hostId: string): Promise<void> {
+  await db
+    .deleteFrom("discarded_templates")
+    .where("host_key", "=", hostKey)
+    .where("host_id", "=", hostId)
+    .execute();
 }
 
 /** Keys of what a host is to remove now, at most `limit` of them, the longest due first. */

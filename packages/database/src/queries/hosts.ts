@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { ExpressionBuilder, Selectable } from "kysely";
 import type { HostsTable, HostStatus, HostType } from "../host-tables.ts";
 import type { Db, Schema } from "../schema.ts";
+import { moveToCopies } from "./template-copies.ts";
 
 /** The database's time: control planes and hosts need not agree on theirs. */
 const now = sql<Date>`now()`;
@@ -215,6 +216,7 @@ export async function deleteHost(db: Db, id: string): Promise<void> {
     .set({ status: "offline", deleted_at: now, updated_at: now })
     .where("id", "=", id)
     .execute();
+  await moveToCopies(db, id);
   await db.deleteFrom("templates").where("host_id", "=", id).execute();
   await db.deleteFrom("discarded_templates").where("host_id", "=", id).execute();
   await db.deleteFrom("host_tokens").where("host_id", "=", id).execute();

@@ -12,6 +12,8 @@ export type TemplateRow = Selectable<TemplatesTable> & {
   /** Of this version, in their order. */
   readonly tags: readonly string[];
   readonly is_public: boolean;
+  /** Hosts that have a copy of it, besides the one that made it. */
+  readonly copy_host_ids: readonly string[];
 };
 
 export interface NewTemplate {
@@ -105,13 +107,26 @@ export async function listPublicTemplates(db: Db, limit: number): Promise<readon
   return await ofTeams(db).where("template_names.is_public", "=", true).limit(limit).execute();
 }
 
-/** Names of the templates whose files lie on a host. */
+/** Names of the templates that no other host of the same owner has. */
 export async function listHostTemplates(db: Db, hostId: string): Promise<readonly string[]> {
   const rows = await db
     .selectFrom("templates")
     .select("name")
     .distinct()
     .where("host_id", "=", hostId)
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom("template_copies")
+            .innerJoin("hosts as other", "other.id", "template_copies.host_id")
+            .innerJoin("hosts as own", "own.id", "templates.host_id")
+            .select("host_key")
+            .whereRef("template_copies.host_key", "=", "templates.host_key")
+            .where(sql<boolean>`other.team_id is not distinct from own.team_id`),
+        ),
+      ),
+    )
     .orderBy("name")
     .execute();
   return rows.map(({ name }) => name);
@@ -313,7 +328,11 @@ function versions(db: Db) {
         .onRef("template_names.name", "=", "templates.name"),
     )
     .selectAll("templates")
-    .select([tagsOfVersion().as("tags"), "template_names.is_public as is_public"]);
+    .select([
+      tagsOfVersion().as("tags"),
+      "template_names.is_public as is_public",
+      copiesOfVersion().as("copy_host_ids"),
+    ]);
 }
 
 function ofTeams(db: Db) {
@@ -329,6 +348,12 @@ function ofTeams(db: Db) {
 function tagsOfVersion(): RawBuilder<string[]> {
   return sql<string[]>`coalesce((
     select array_agg(tag order by tag) from template_tags where template_tags.template_id = templates.id), '{}')`;
+}
+
+function copiesOfVersion(): RawBuilder<string[]> {
+  return sql<string[]>`coalesce((
+    select array_agg(c.host_id::text order by c.used_at desc) from template_copies c
+      where c.host_key = templates.host_key), '{}')`;
 }
 
 /** Of each template the version with the default tag, or else its newest one. */

@@ -1,4 +1,4 @@
-import { ConcurrencyLimit } from "@wrenn/core";
+import { ConcurrencyLimit, SharedWork } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import type { GuestKernel, ImageDisk, ImageDisks } from "@wrenn/disk-image";
 import type { ImageRequest, ImageSettings, ImportedImage, ImportProgress } from "@wrenn/protocol";
@@ -7,7 +7,6 @@ import { asDiskFull } from "../disks/full-disk.ts";
 import { ArchiveStore } from "./archive-store.ts";
 import type { FoundImage, ImagePuller } from "./image-puller.ts";
 import { imageOfTemplate, templateOfImage } from "./image-template-names.ts";
-import { SharedWork } from "./shared-work.ts";
 
 /** Imports that download and unpack at the same time; others wait. */
 const AT_ONCE = 2;

@@ -1,7 +1,7 @@
 import { chmod, chown, copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { defined, WrennError } from "@wrenn/core";
-import { writeFileAtomic } from "@wrenn/system";
+import { syncDirectory, writeFileAtomic } from "@wrenn/system";
 import type { GenerationFiles } from "../generations/generation.ts";
 import type { StepJournal } from "../steps.ts";
 import { allocatedBytes } from "../disks/disks.ts";
@@ -11,6 +11,7 @@ import type { FrozenTemplate } from "./frozen-template.ts";
 
 const RECORD = "template.json";
 const UNFINISHED = ".unfinished";
+const ARRIVING = `.arriving${UNFINISHED}`;
 
 /** How memory and disk of a capsule become files of their own; the composition root knows. */
 export interface SnapshotFiles {
@@ -24,7 +25,7 @@ export interface SnapshotFiles {
 export type SnapshotSource = SnapshotSettings & (FrozenMoment | DiskMoment);
 
 interface SnapshotSettings {
-  readonly template: FrozenTemplate;
+  readonly template: Pick<FrozenTemplate, "shape" | "readable" | "memoryFile">;
   readonly diskMib: number;
   /** What processes of its capsules start with. */
   readonly defaults: ProcessDefaults;
@@ -32,6 +33,8 @@ interface SnapshotSettings {
 
 /** Memory, device state and disk. */
 export interface FrozenMoment {
+  /** What its capsule was started from. */
+  readonly metadata: FrozenTemplate["metadata"];
   readonly files: GenerationFiles;
   /** What the changed pages lie over, and the counter that its guest was booted with. */
   readonly memory: Pick<FrozenTemplate, "memoryFile" | "clockKhz">;
@@ -56,6 +59,15 @@ export interface FrozenDisk extends Pick<FrozenTemplate, "clockKhz" | "metadata"
 type MadeTemplate = Pick<FrozenTemplate, "frozenProcesses" | "ownPrograms" | "metadata" | "clockKhz"> & {
   readonly hypervisor: string;
 };
+
+/** A template whose files have arrived from another host. */
+export interface AdoptedTemplate extends Omit<
+  FrozenTemplate,
+  "memoryFile" | "deviceState" | "disk" | "sizeBytes" | "readable"
+> {
+  /** Directory of the image that its disk lies on. */
+  readonly imageDirectory: string;
+}
 
 /** Templates that were made of capsules, one directory each. They depend on nothing but the image they began with. */
 export class SnapshotTemplates {
@@ -98,22 +110,18 @@ export class SnapshotTemplates {
     step: StepJournal<"snapshot">,
     signal: AbortSignal,
   ): Promise<FrozenTemplate> {
-    if (this.#templates.has(key) || this.#building.has(key))
-      throw new WrennError("operation_failed", { operation: `making template ${key}`, problem: "it exists" });
+    if (this.#templates.has(key) || this.#building.has(key)) throw taken(key);
     const final = join(this.#directory, key);
     const building = `${final}${UNFINISHED}`;
     this.#building.add(key);
     try {
       await rm(building, { recursive: true, force: true });
       await mkdir(building, { mode: 0o700 });
-      const at = (name: keyof typeof frozenFiles, directory: string): string =>
-        join(directory, frozenFiles[name]);
       const made =
         "freeze" in source
           ? await this.#fillFromDisk(building, source, step, signal)
           : await this.#fillFromMoment(building, source, step, signal);
-      const paths = [at("memory", building), at("deviceState", building), at("disk", building)];
-      for (const path of paths) {
+      for (const path of filesIn(building)) {
         await chown(path, 0, 0);
         await chmod(path, 0o444);
       }
@@ -121,12 +129,9 @@ export class SnapshotTemplates {
         name: key,
         shape: source.template.shape,
         hash: key,
-        memoryFile: at("memory", final),
-        deviceState: at("deviceState", final),
-        disk: at("disk", final),
-        sizeBytes: await allocatedBytes(paths),
+        ...(await this.#placed(key, building)),
         readable: [
-          at("disk", final),
+          join(final, frozenFiles.disk),
           ...source.template.readable.filter((path) => path !== dirname(source.template.memoryFile)),
         ],
         diskMib: source.diskMib,
@@ -146,9 +151,48 @@ export class SnapshotTemplates {
     }
   }
 
+  /** Makes an empty directory for the files of a template that arrive from another host. */
+  async stage(key: string): Promise<string> {
+    const directory = join(this.#directory, `${key}${ARRIVING}`);
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { mode: 0o700 });
+    return directory;
+  }
+
+  /** A short path for the machine of a template that is being frozen; one at a time has a key. */
+  machineDirectory(key: string): string {
+    return join(this.#directory, `m-${key.slice(-12)}${UNFINISHED}`);
+  }
+
+  /** What was staged becomes a template. @throws WrennError `operation_failed` when the key is taken. */
+  async adopt(staged: string, { imageDirectory, ...arrived }: AdoptedTemplate): Promise<FrozenTemplate> {
+    const { name: key } = arrived;
+    if (this.#templates.has(key) || this.#building.has(key)) throw taken(key);
+    const final = join(this.#directory, key);
+    const template: FrozenTemplate = {
+      ...arrived,
+      ...(await this.#placed(key, staged)),
+      readable: [join(final, frozenFiles.disk), imageDirectory],
+    };
+    await writeFileAtomic(join(staged, RECORD), `${JSON.stringify(template)}\n`);
+    await rename(staged, final);
+    await syncDirectory(this.#directory);
+    this.#templates.set(key, template);
+    return template;
+  }
+
+  /** Where the files of a template will be, and what they take where they are now. */
+  async #placed(
+    key: string,
+    present: string,
+  ): Promise<Pick<FrozenTemplate, "memoryFile" | "deviceState" | "disk" | "sizeBytes">> {
+    const [memoryFile, deviceState, disk] = filesIn(join(this.#directory, key));
+    return { memoryFile, deviceState, disk, sizeBytes: await allocatedBytes(filesIn(present)) };
+  }
+
   async #fillFromMoment(
     building: string,
-    { template, files, memory, disk, hypervisor }: { readonly template: FrozenTemplate } & FrozenMoment,
+    { metadata, files, memory, disk, hypervisor }: FrozenMoment,
     step: StepJournal<"snapshot">,
     signal: AbortSignal,
   ): Promise<MadeTemplate> {
@@ -162,7 +206,7 @@ export class SnapshotTemplates {
     return {
       frozenProcesses: true,
       hypervisor,
-      metadata: template.metadata,
+      metadata,
       ...defined({ clockKhz: memory.clockKhz }),
     };
   }
@@ -188,4 +232,14 @@ export class SnapshotTemplates {
     if (!this.#templates.delete(key)) return;
     await rm(join(this.#directory, key), { recursive: true, force: true });
   }
+}
+
+/** Memory, device state and disk. */
+function filesIn(directory: string): readonly [string, string, string] {
+  const { memory, deviceState, disk } = frozenFiles;
+  return [join(directory, memory), join(directory, deviceState), join(directory, disk)];
+}
+
+function taken(key: string): WrennError {
+  return new WrennError("operation_failed", { operation: `making template ${key}`, problem: "it exists" });
 }

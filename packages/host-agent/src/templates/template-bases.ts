@@ -42,6 +42,17 @@ export class TemplateBases {
     });
   }
 
+  /** The files that disks of these templates lie over. */
+  async images(): Promise<readonly string[]> {
+    const images: string[] = [];
+    for (const name of await listed(this.#directory)) {
+      if (name.endsWith(UNFINISHED)) continue;
+      const root = join(this.#directory, name, ROOT);
+      for (const file of await listed(root)) if (!file.startsWith(".")) images.push(join(root, file));
+    }
+    return images;
+  }
+
   /** Removes what no template in `used` needs. Call it while nothing is being kept. */
   async collect(used: Iterable<FrozenTemplate>): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o711 });
@@ -94,6 +105,16 @@ export class TemplateBases {
       await rm(building, { recursive: true, force: true });
       throw error;
     }
+  }
+}
+
+/** Names in a directory; none when it is not there. */
+async function listed(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return [];
+    throw error;
   }
 }
 

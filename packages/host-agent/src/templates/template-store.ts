@@ -11,7 +11,7 @@ const MOST_SHAPES = 32;
 export interface Templates {
   readonly source: TemplateSource;
   readonly snapshots: SnapshotTemplates;
-  readonly bases: Pick<TemplateBases, "collect" | "isNeeded" | "remove">;
+  readonly bases: Pick<TemplateBases, "collect" | "images" | "isNeeded" | "remove">;
 }
 
 /** A template that the host can make from its own sources. */

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { defined, newId, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
@@ -12,6 +12,7 @@ import {
   MomentCache,
   SnapshotTemplates,
   TemplateBases,
+  TemplateImages,
 } from "@wrenn/host-agent";
 import type {
   DiskSpace,
@@ -72,6 +73,8 @@ export interface AgentOnFakeMachinesOptions {
   readonly parkedMachines?: number;
   /** Memory of the host that is free; none by default, of 1 GiB. */
   readonly freeMemoryMib?: () => number;
+  /** Identity of the hypervisor; that of all fake ones by default. */
+  readonly identity?: string;
   /** What an earlier host agent left, with `leave`. */
   readonly root?: string;
 }
@@ -107,6 +110,7 @@ export async function startAgentOnFakeMachines(
   const hypervisor = watched(
     createFakeHypervisor(guestAgent, hasRoom),
     options.onMachine ?? ((): void => {}),
+    options.identity,
   );
   const layers = new LayerStore(at("layers"), systemRandom);
   const snapshots = new SnapshotTemplates(at("templates"), {
@@ -173,6 +177,16 @@ export async function startAgentOnFakeMachines(
         maxBytes: options.momentBytes ?? 1e12,
       }),
       images: images.imports,
+      copyFiles: {
+        images: new TemplateImages(at("template-images")),
+        mapFile: async (path) => [{ start: 0, length: (await stat(path)).size }],
+        // Disks are texts here, and name the image that they lie on unless it is that of all templates of this host.
+        readOverlay: async (path) => ({
+          backing: /^disk on (.+)$/.exec(await readFile(path, "utf8"))?.[1] ?? at("frozen/disk"),
+          sizeBytes: DISK_MIB * 2 ** 20,
+        }),
+        rebaseDisk: (path, image) => writeFile(path, `disk on ${image}`),
+      },
       connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
       host: {
         facts,
@@ -223,13 +237,18 @@ const linkOptions = (machine: Pick<Machine, "guestChannel">, onActivity: () => v
 });
 
 /** A hypervisor that shows each of its machines to `onMachine`. */
-function watched(hypervisor: Hypervisor, onMachine: (machine: Machine) => void): Hypervisor {
+function watched(
+  hypervisor: Hypervisor,
+  onMachine: (machine: Machine) => void,
+  identity?: string,
+): Hypervisor {
   const show = <M extends Machine | undefined>(machine: M): M => {
     if (machine) onMachine(machine);
     return machine;
   };
   return {
     ...hypervisor,
+    ...(identity === undefined ? {} : { identity: async () => identity }),
     boot: async (...request) => show(await hypervisor.boot(...request)),
     restore: async (...request) => show(await hypervisor.restore(...request)),
     adopt: async (...request) => show(await hypervisor.adopt(...request)),

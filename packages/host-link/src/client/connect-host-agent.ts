@@ -4,7 +4,7 @@ import type { CapsuleSpec, CapsuleStatus, HostAgent } from "@wrenn/protocol";
 import { dialPort } from "./dial-port.ts";
 import { LinkClient } from "./link-client.ts";
 import { RemoteChanges } from "./remote-changes.ts";
-import { remoteFiles } from "./remote-files.ts";
+import { payloads, remoteFiles } from "./remote-files.ts";
 import { RemoteHolds } from "./remote-holds.ts";
 import { RemoteInputs } from "./remote-inputs.ts";
 import { plainListeners } from "./plain-listeners.ts";
@@ -108,6 +108,15 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
       ),
     createSnapshot: (id, template, signal) => client.call("createSnapshot", [id, template], signal),
     deleteSnapshot: async (key, signal) => await client.call("deleteSnapshot", [key], signal),
+    describeTemplate: (key, signal) => client.call("describeTemplate", [key], signal),
+    readTemplatePart: async (range, signal) =>
+      payloads(await client.stream("bulk", "template-part", [range], signal)),
+    beginTemplateCopy: (manifest, signal) => client.call("beginTemplateCopy", [manifest], signal),
+    writeTemplatePart: async (range, content, signal) => {
+      await client.upload("template-part", [range], content, signal);
+    },
+    finishTemplateCopy: (key, signal) => client.call("finishTemplateCopy", [key], signal),
+    abandonTemplateCopy: async (key, signal) => await client.call("abandonTemplateCopy", [key], signal),
     cacheMoment: async (id, moment, signal) => await client.call("cacheMoment", [id, moment], signal),
     cachedMoments: (keys, signal) => client.call("cachedMoments", [keys], signal),
     dropMoments: async (keys, signal) => await client.call("dropMoments", [keys], signal),

@@ -131,7 +131,7 @@ export class LinkClient {
 
   /** Sends content as frames; when it throws, the host meets a body that is cut off. */
   async upload(
-    path: "upload" | "append" | "image",
+    path: "upload" | "append" | "image" | "template-part",
     args: readonly unknown[],
     content: AsyncIterable<Uint8Array>,
     signal: AbortSignal,

@@ -61,7 +61,8 @@ function sent<T extends Given>({ signal: _signal, ...options }: T): Omit<T, "sig
   return options;
 }
 
-async function* payloads(pieces: AsyncIterable<StreamPiece>): AsyncGenerator<Uint8Array> {
+/** The bytes of a stream. */
+export async function* payloads(pieces: AsyncIterable<StreamPiece>): AsyncGenerator<Uint8Array> {
   for await (const { payload } of pieces) if (payload.length > 0) yield payload;
 }
 

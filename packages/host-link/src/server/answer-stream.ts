@@ -31,6 +31,10 @@ async function open({ agent, path, request, signal }: LinkRequest): Promise<Asyn
       const [id, directory, options] = await readArguments(request, streams.archive);
       return cut(await agent.files(id).archive(directory, { ...options, signal }));
     }
+    case "template-part": {
+      const [range] = await readArguments(request, streams["template-part"]);
+      return cut(await agent.readTemplatePart(range, signal));
+    }
     case "watch": {
       const [id, file, options] = await readArguments(request, streams.watch);
       const changes = await agent.files(id).watch(file, { recursive: false, ...options, signal });

@@ -1,6 +1,12 @@
 import { decodeFrames } from "../wire/frames.ts";
 import type { LinkFrame } from "../wire/frames.ts";
-import { AppendArguments, End, ImageArguments, UploadArguments } from "../wire/streams.ts";
+import {
+  AppendArguments,
+  End,
+  ImageArguments,
+  PartArguments,
+  UploadArguments,
+} from "../wire/streams.ts";
 import { encodeValue } from "../wire/values.ts";
 import { Value } from "typebox/value";
 import { checkArguments } from "./link-request.ts";
@@ -30,6 +36,14 @@ export async function answerImage(work: LinkRequest): Promise<void> {
   const [id] = checkArguments(await firstHeader(frames), ImageArguments);
   await agent.receiveImage(id, contentOf(frames), signal);
   respond(work, undefined);
+}
+
+/** A part of a template that is copied: one that is cut off keeps what arrived of it. */
+export async function answerPart(work: LinkRequest): Promise<void> {
+  const { agent, request, signal } = work;
+  const frames = decodeFrames(request as AsyncIterable<Uint8Array>);
+  const [range] = checkArguments(await firstHeader(frames), PartArguments);
+  respond(work, await agent.writeTemplatePart(range, contentOf(frames), signal));
 }
 
 async function firstHeader(frames: AsyncGenerator<LinkFrame>): Promise<unknown> {

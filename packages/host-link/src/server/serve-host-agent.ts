@@ -16,7 +16,7 @@ import { answerCall } from "./answer-call.ts";
 import { answerDial } from "./answer-dial.ts";
 import { answerInput } from "./answer-input.ts";
 import { answerStream } from "./answer-stream.ts";
-import { answerAppend, answerImage, answerUpload } from "./answer-upload.ts";
+import { answerAppend, answerImage, answerPart, answerUpload } from "./answer-upload.ts";
 import { HoldLeases } from "./hold-leases.ts";
 import { defaultStrangers, Strangers } from "./strangers.ts";
 import type { StrangerLimits } from "./strangers.ts";
@@ -121,6 +121,7 @@ async function answer(work: LinkRequest): Promise<void> {
   if (kind === "upload") return await answerUpload(work);
   if (kind === "append") return await answerAppend(work);
   if (kind === "image") return await answerImage(work);
+  if (kind === "template-part") return await answerPart(work);
   throw new WrennError("route_not_found", { method: work.request.method ?? "", path: kind ?? "" });
 }
 

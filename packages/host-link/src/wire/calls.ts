@@ -31,7 +31,9 @@ import {
   SettingsChange,
   SnapshotRequest,
   StartRequest,
+  TemplateCopyState,
   TemplateFacts,
+  TemplateManifest,
   Text,
   UploadState,
   IdleMachines,
@@ -115,6 +117,18 @@ export const calls = {
   ),
   deleteSnapshot: call(Type.Tuple([Text]), Nothing, (agent, [key], signal) =>
     agent.deleteSnapshot(key, signal),
+  ),
+  describeTemplate: call(Type.Tuple([Id]), TemplateManifest, (agent, [key], signal) =>
+    agent.describeTemplate(key, signal),
+  ),
+  beginTemplateCopy: call(Type.Tuple([TemplateManifest]), TemplateCopyState, (agent, [manifest], signal) =>
+    agent.beginTemplateCopy(manifest, signal),
+  ),
+  finishTemplateCopy: call(Type.Tuple([Id]), TemplateFacts, (agent, [key], signal) =>
+    agent.finishTemplateCopy(key, signal),
+  ),
+  abandonTemplateCopy: call(Type.Tuple([Id]), Nothing, (agent, [key], signal) =>
+    agent.abandonTemplateCopy(key, signal),
   ),
   cacheMoment: call(
     Type.Tuple([Id, Type.Object({ key: Text, memory: Type.Boolean() })]),

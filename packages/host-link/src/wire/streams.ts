@@ -6,6 +6,7 @@ import {
   OutputData,
   OutputMark,
   OutputStart,
+  TemplatePartRange,
   Text,
 } from "@wrenn/protocol";
 import { Type } from "typebox";
@@ -17,6 +18,7 @@ export const streams = {
   read: Type.Tuple([Id, Text, FileArguments]),
   archive: Type.Tuple([Id, Text, FileArguments]),
   watch: Type.Tuple([Id, Text, FileArguments]),
+  "template-part": Type.Tuple([TemplatePartRange]),
   changes: Type.Tuple([]),
   listeners: Type.Tuple([]),
 } as const;
@@ -40,6 +42,9 @@ export const Appended = Type.Object({
   expiresInMs: Count,
   entry: Type.Optional(FileEntry),
 });
+
+/** The same of a part of a template that is copied. */
+export const PartArguments = Type.Tuple([TemplatePartRange]);
 
 /** Begins the body of an input stream; items follow. */
 export const InputArguments = Type.Tuple([Id, ProcessHandle]);

@@ -18,6 +18,7 @@ import type { CapsuleFiles } from "./files.ts";
 import type { ImageRequest, ImportedImage, ImportProgress } from "./images.ts";
 import type { ConsoleLog, ListeningPorts, Measurement, MeasurementQuery } from "./observations.ts";
 import type { CapsuleProcesses } from "./processes.ts";
+import type { TemplateCopyState, TemplateManifest, TemplatePartRange } from "./template-copies.ts";
 
 /**
  * What the control plane knows of a host: nothing but this interface. On one machine it is a direct object, between
@@ -87,6 +88,35 @@ export interface HostAgent {
   createSnapshot(id: string, template: SnapshotRequest, signal: AbortSignal): Promise<TemplateFacts>;
   /** Removes a template made of a capsule. @throws WrennError `template_in_use`. */
   deleteSnapshot(key: string, signal: AbortSignal): Promise<void>;
+  /** Describes a template made of a capsule, for a copy of it. @throws WrennError `template_not_found`. */
+  describeTemplate(key: string, signal: AbortSignal): Promise<TemplateManifest>;
+  /**
+   * The content of a part of a template from a block on, packed for {@link HostAgent.writeTemplatePart} of another host.
+   *
+   * @throws WrennError `template_not_found`, when it is asked for or while it is read.
+   */
+  readTemplatePart(range: TemplatePartRange, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Begins a copy of a template of another host, or continues one: what has arrived of its parts is kept for some minutes.
+   *
+   * @throws WrennError `disk_full`; `snapshot_incompatible` when machines of this host cannot run it; `template_copy_invalid`.
+   */
+  beginTemplateCopy(manifest: TemplateManifest, signal: AbortSignal): Promise<TemplateCopyState>;
+  /**
+   * Adds content to a part. When it is cut off, what has arrived stays.
+   *
+   * @throws WrennError `template_copy_busy` while another caller sends the part, or sends from another block; `template_copy_invalid`
+   * for content that is not what the manifest says, which is discarded.
+   */
+  writeTemplatePart(
+    range: TemplatePartRange,
+    content: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Makes a template of a copy whose parts are all there. @throws WrennError `template_not_found` for one that was not begun. */
+  finishTemplateCopy(key: string, signal: AbortSignal): Promise<TemplateFacts>;
+  /** Discards what has arrived of a copy; one that is not under way is fine. */
+  abandonTemplateCopy(key: string, signal: AbortSignal): Promise<void>;
   /**
    * Keeps this moment of a running capsule, which goes on, under a key of the caller's: capsules can start from it until the host
    * needs its room. A moment that is there already stays. Without `memory` its disk is kept alone, and such capsules are booted.

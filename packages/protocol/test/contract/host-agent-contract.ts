@@ -21,6 +21,7 @@ import { fileContract } from "./file-contract.ts";
 import { imageContract } from "./image-contract.ts";
 import { pauseContract } from "./pause-contract.ts";
 import { processContract } from "./process-contract.ts";
+import { templateCopyContract } from "./template-copy-contract.ts";
 import { uploadContract } from "./upload-contract.ts";
 
 /** The definition of HostAgent: the real agent, a link to an agent, and the fake pass exactly this. */
@@ -370,4 +371,5 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
   fileContract(name, lab);
   uploadContract(name, lab);
   imageContract(name, lab);
+  templateCopyContract(name, lab);
 }

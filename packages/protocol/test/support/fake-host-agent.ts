@@ -22,7 +22,7 @@ import { FakeObservedHost } from "./fake-observed-host.ts";
 import type { FakeUploads } from "./fake-uploads.ts";
 import { dialLocally, requireNetworks } from "./fake-network.ts";
 import { storageOf } from "./fake-storage.ts";
-import { FACTS, FakeTemplates, MINIMAL } from "./fake-templates.ts";
+import { FACTS, MINIMAL } from "./fake-templates.ts";
 
 /**
  * The host agent of tests: capsules in the memory of this process. It passes the same contract as the real agent; tests change
@@ -49,17 +49,16 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   /** What a create is refused with. */
   refusal: WrennError | undefined;
   readonly #contents = new Map<string, FakeContents>();
-  readonly #snapshots = new FakeTemplates();
   readonly #observers = new Set<(status: CapsuleStatus) => void>();
   #checkpoints = 0;
 
   async facts(): Promise<HostFacts> {
-    this.#reach();
+    this.reach();
     return FACTS;
   }
 
   async createCapsule(spec: CapsuleSpec, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     if (this.refusal) throw this.refusal;
     const template = this.templateOf(spec.template);
     if (!template) throw new WrennError("template_not_found", { template: spec.template });
@@ -71,12 +70,12 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
         moment.memory ? begun : this.#enter(spec.id, "running", { diskAtBoot: this.diskAtBoot }),
       );
     }
-    const shape = this.#snapshots.get(spec.template) ?? spec;
+    const shape = this.templates.get(spec.template) ?? spec;
     return this.#timed(this.#start(spec, shape, new FakeFiles()));
   }
 
   async destroyCapsule(id: string): Promise<void> {
-    this.#reach();
+    this.reach();
     const status = this.capsules.get(id);
     if (!status) return;
     this.#endProcesses(id);
@@ -87,12 +86,12 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async capsule(id: string): Promise<CapsuleStatus> {
-    this.#reach();
+    this.reach();
     return this.#require(id);
   }
 
   async pauseCapsule(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     this.#running(id);
     this.#keepMoment(id, "pause");
     const paused = this.#enter(id, "paused", { kept: "memory" });
@@ -101,7 +100,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async pauseToDisk(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     this.#running(id);
     this.#endProcesses(id);
     const moment = this.#keepMoment(id, "pause");
@@ -112,14 +111,14 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async bootCapsule(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     this.#paused(id);
     this.#endProcesses(id);
     return this.#timed(this.#enter(id, "running", { diskAtBoot: this.diskAtBoot }));
   }
 
   async resumeCapsule(id: string, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     if (this.#paused(id).kept === "disk") return await this.bootCapsule(id, signal);
     return this.#timed(this.#enter(id, "running"));
   }
@@ -129,19 +128,19 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     name: string | undefined,
     signal?: AbortSignal,
   ): Promise<CheckpointFacts> {
-    this.#reach(signal);
+    this.reach(signal);
     this.#running(id);
     return { ...this.#keepMoment(id, "checkpoint", name), stoppedMs: 1 };
   }
 
   async listCheckpoints(id: string): Promise<readonly CheckpointFacts[]> {
-    this.#reach();
+    this.reach();
     this.#require(id);
     return this.#contentsOf(id).checkpoints.toReversed();
   }
 
   async restoreCheckpoint(id: string, checkpoint: string, signal?: AbortSignal): Promise<CapsuleStatus> {
-    this.#reach(signal);
+    this.reach(signal);
     const { state } = this.#require(id);
     findCheckpoint(this.#contentsOf(id), checkpoint);
     if (state !== "paused") this.#running(id);
@@ -152,7 +151,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async deleteCheckpoint(id: string, checkpoint: string): Promise<void> {
-    this.#reach();
+    this.reach();
     const { state } = this.#require(id);
     const { checkpoints } = this.#contentsOf(id);
     const found = findCheckpoint(this.#contentsOf(id), checkpoint);
@@ -166,7 +165,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     children: readonly CapsuleSpec[],
     signal?: AbortSignal,
   ): Promise<readonly CapsuleStatus[]> {
-    this.#reach(signal);
+    this.reach(signal);
     const known = this.#require(id);
     const source = known.kept === "disk" ? known : this.#running(id);
     if (this.refusal) throw this.refusal;
@@ -182,13 +181,13 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async createSnapshot(id: string, { key }: SnapshotRequest, signal?: AbortSignal): Promise<TemplateFacts> {
-    this.#reach(signal);
-    return this.#snapshots.make(key, this.#paused(id));
+    this.reach(signal);
+    return this.templates.make(key, this.#paused(id));
   }
 
   async deleteSnapshot(key: string): Promise<void> {
-    this.#reach();
-    this.#snapshots.delete(key, this.capsules.values());
+    this.reach();
+    this.templates.delete(key, this.capsules.values());
   }
 
   hold(id: string): () => void {
@@ -209,13 +208,13 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async setNetwork(id: string, network: NetworkRules, signal?: AbortSignal): Promise<void> {
-    this.#reach(signal);
+    this.reach(signal);
     this.#require(id);
     requireNetworks(network);
   }
 
   async changeSettings(id: string, change: SettingsChange, signal?: AbortSignal): Promise<void> {
-    this.#reach(signal);
+    this.reach(signal);
     const { state } = this.#require(id);
     if (change.remainingSec !== undefined && change.remainingSec !== null && state !== "running")
       throw new WrennError("capsule_not_running", { status: "paused" });
@@ -225,17 +224,17 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   async listCapsules(): Promise<readonly CapsuleStatus[]> {
-    this.#reach();
+    this.reach();
     return [...this.capsules.values()];
   }
 
   async storage(): Promise<HostStorage> {
-    this.#reach();
+    this.reach();
     return storageOf(this.capsules.keys(), this.diskBytes, (id) => this.#contentsOf(id).checkpoints);
   }
 
   async listTemplates(): Promise<readonly TemplateFacts[]> {
-    this.#reach();
+    this.reach();
     return [MINIMAL];
   }
 
@@ -261,7 +260,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     port: number,
     options: { readonly halfOpen: boolean; readonly signal: AbortSignal },
   ): Promise<Duplex> {
-    this.#reach(options.signal);
+    this.reach(options.signal);
     this.#running(id);
     return await dialLocally(port, options);
   }
@@ -291,14 +290,14 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
   }
 
   protected requireKnown(id: string): CapsuleStatus {
-    this.#reach();
+    this.reach();
     return this.#require(id);
   }
 
   /** Templates that creates may name; a subclass may have more. */
   protected templateOf(name: string): TemplateFacts | undefined {
     if (this.images.has(name)) return { ...MINIMAL, name };
-    return name === MINIMAL.name ? MINIMAL : this.#snapshots.get(name);
+    return name === MINIMAL.name ? MINIMAL : this.templates.get(name);
   }
 
   #timed(status: CapsuleStatus): CapsuleStatus {
@@ -393,7 +392,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     return status;
   }
 
-  #reach(signal?: AbortSignal): void {
+  protected reach(signal?: AbortSignal): void {
     signal?.throwIfAborted();
     if (this.cut) throw new WrennError("host_unavailable", {});
   }

@@ -12,11 +12,17 @@ import type {
   MetricRange,
   NetworkDecision,
   IdleMachines,
+  TemplateCopyState,
+  TemplateFacts,
+  TemplateManifest,
+  TemplatePartRange,
 } from "@wrenn/protocol";
 import type { FakeContents } from "./fake-contents.ts";
 import { FakeImages } from "./fake-images.ts";
 import { FakeMoments } from "./fake-moments.ts";
 import { FakeObservations } from "./fake-observations.ts";
+import { FakeTemplateCopies } from "./fake-template-copies.ts";
+import { FakeTemplates } from "./fake-templates.ts";
 
 /** The part of a fake host that says what happens in its capsules. */
 export abstract class FakeObservedHost {
@@ -30,6 +36,45 @@ export abstract class FakeObservedHost {
 
   /** Images that imports find. */
   readonly images = new FakeImages();
+
+  /** Templates that were made of its capsules, or copied. */
+  readonly templates = new FakeTemplates();
+
+  readonly copies = new FakeTemplateCopies(this.templates);
+
+  async describeTemplate(key: string): Promise<TemplateManifest> {
+    this.reach();
+    return this.copies.describe(key);
+  }
+
+  async readTemplatePart(range: TemplatePartRange): Promise<AsyncIterable<Uint8Array>> {
+    this.reach();
+    return this.copies.read(range);
+  }
+
+  async beginTemplateCopy(manifest: TemplateManifest): Promise<TemplateCopyState> {
+    this.reach();
+    return this.copies.begin(manifest);
+  }
+
+  async writeTemplatePart(
+    range: TemplatePartRange,
+    content: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.reach(signal);
+    await this.copies.write(range, content, signal);
+  }
+
+  async finishTemplateCopy(key: string): Promise<TemplateFacts> {
+    this.reach();
+    return this.copies.finish(key);
+  }
+
+  async abandonTemplateCopy(key: string): Promise<void> {
+    this.reach();
+    this.copies.abandon(key);
+  }
 
   async cacheMoment(
     id: string,
@@ -102,6 +147,9 @@ export abstract class FakeObservedHost {
     this.requireKnown(id);
     return this.observations.consoleLog(id, from);
   }
+
+  /** @throws WrennError `host_unavailable` while it cannot be reached; the signal's reason. */
+  protected abstract reach(signal?: AbortSignal): void;
 
   protected abstract contentsOf(id: string): FakeContents;
 

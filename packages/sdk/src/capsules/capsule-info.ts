@@ -18,6 +18,15 @@ export type CapsuleHealth = "ok" | "not_answering";
 /** What happens when the lifetime of a run is over. `pause_disk` gives up memory and processes. */
 export type LifetimeEnd = "pause" | "pause_disk" | "destroy";
 
+/** How far what a capsule waits for is. */
+export interface CreateProgress {
+  /** The template is copied to the host of the capsule from another host. */
+  readonly phase: "copying_template";
+  readonly doneBytes: number;
+  /** 0 while it is not known. */
+  readonly totalBytes: number;
+}
+
 /** A capsule as the server described it. Absent members have no value. */
 export interface CapsuleInfo {
   readonly id: string;
@@ -51,6 +60,8 @@ export interface CapsuleInfo {
   readonly updatedAt: Date;
   /** Why its status is `error`, or why it stands still: the disk of its host is full. */
   readonly problem?: string;
+  /** Of a capsule that is being started, while it waits for its template. */
+  readonly progress?: CreateProgress;
   /** Of a paused capsule: whether a resume goes on with its memory, or boots its disk. */
   readonly memoryKept?: boolean;
   /** Of a capsule that was booted from its disk: `clean`, or `checked` when it had to be checked and repaired. */
@@ -89,12 +100,20 @@ export function capsuleInfo(wire: WireObject<"Capsule">): CapsuleInfo {
       startedAt: dateOf(wire.started_at),
       lastActiveAt: dateOf(wire.last_active_at),
       problem: wire.problem,
+      progress: progressOf(wire),
       memoryKept: wire.memory_kept,
       diskAtBoot: wire.disk_at_boot,
       health: wire.health as CapsuleHealth | undefined,
       diskFull: wire.disk_full,
     }),
   });
+}
+
+/** @returns undefined for a capsule that waits for nothing, or for something that this version does not know. */
+export function progressOf({ progress }: WireObject<"Capsule">): CreateProgress | undefined {
+  if (progress?.phase !== "copying_template") return undefined;
+  const { phase, done_bytes: doneBytes, total_bytes: totalBytes } = progress;
+  return Object.freeze({ phase, doneBytes, totalBytes });
 }
 
 function dateOf(text: string | undefined): Date | undefined {

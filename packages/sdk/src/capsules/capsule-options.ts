@@ -4,7 +4,7 @@ import { pageOptionNames } from "../transport/pages.ts";
 import type { PageOptions } from "../transport/pages.ts";
 import type { QueryValue } from "../transport/http.ts";
 import type { WireBody } from "../wire/api-types.ts";
-import type { CapsuleStatus, LifetimeEnd } from "./capsule-info.ts";
+import type { CapsuleStatus, CreateProgress, LifetimeEnd } from "./capsule-info.ts";
 import { requireNetworkPolicy } from "./network.ts";
 import type { NetworkPolicy } from "./network.ts";
 
@@ -42,6 +42,8 @@ export interface CreateOptions extends Settings, CallOptions {
   readonly cwd?: string | undefined;
   /** What the capsule is for: at most 64 pairs. Lists can be filtered by them. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Called again and again while the capsule waits for its template. */
+  readonly onProgress?: ((progress: CreateProgress) => void) | undefined;
 }
 
 const settingNames = ["idleTimeoutMs", "maxLifetimeMs", "onLifetimeEnd", "autoResume", "network"] as const;
@@ -58,6 +60,7 @@ export const createOptionNames = [
   "user",
   "cwd",
   "metadata",
+  "onProgress",
 ] as const satisfies readonly (keyof CreateOptions)[];
 
 /** Changes of a capsule: what is not named stays. */

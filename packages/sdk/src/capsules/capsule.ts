@@ -102,7 +102,7 @@ export class Capsule extends CapsuleAccess implements AsyncDisposable {
   static async create(options: CreateOptions & ClientOptions = {}): Promise<Capsule> {
     const call = "Capsule.create";
     const http = clientOf(call, options, createOptionNames);
-    const wire = await createCapsule(http, createBody(call, options), options.signal);
+    const wire = await createCapsule(http, createBody(call, options), options);
     return new Capsule(http, wire, true);
   }
 
@@ -159,7 +159,7 @@ export class Capsule extends CapsuleAccess implements AsyncDisposable {
       try {
         const found = await findByName(http, name, options.signal);
         if (found) return new Capsule(http, await connectCapsule(http, found.id, options.signal));
-        return new Capsule(http, await createCapsule(http, body, options.signal), true);
+        return new Capsule(http, await createCapsule(http, body, options), true);
       } catch (error) {
         // Another caller was first, or the capsule that was found has ended since.
         const isLate = ["capsule_name_taken", "capsule_ended", "capsule_not_found"].some((reason) =>

@@ -4,6 +4,8 @@ import { segment } from "../transport/http.ts";
 import type { HttpClient } from "../transport/http.ts";
 import { randomHex } from "../transport/random.ts";
 import type { WireBody, WireObject } from "../wire/api-types.ts";
+import { progressOf } from "./capsule-info.ts";
+import type { CreateOptions } from "./capsule-options.ts";
 
 export type WireCapsule = WireObject<"Capsule">;
 
@@ -42,7 +44,7 @@ export async function findCapsule(
 export async function createCapsule(
   http: HttpClient,
   body: WireBody<"POST /v1/capsules">,
-  signal: AbortSignal | undefined,
+  { signal, onProgress }: Pick<CreateOptions, "signal" | "onProgress">,
 ): Promise<WireCapsule> {
   const headers = { "idempotency-key": `sdk-${randomHex(16)}` };
   signal?.throwIfAborted();
@@ -57,7 +59,7 @@ export async function createCapsule(
   }
   let started: WireCapsule;
   try {
-    started = await settled(http, created, signal);
+    started = await settled(http, created, signal, onProgress);
   } catch (error) {
     await destroyUnwanted(http, created.id);
     throw error;
@@ -126,12 +128,15 @@ async function settled(
   http: HttpClient,
   capsule: WireCapsule,
   signal: AbortSignal | undefined,
+  onProgress?: CreateOptions["onProgress"],
 ): Promise<WireCapsule> {
   let seen = capsule;
   let missingSince: number | undefined;
   for (let waitMs = LOOK_MS.first; ; waitMs = Math.min(LOOK_MS.most, waitMs * 1.5)) {
     signal?.throwIfAborted();
     if (!["pending", "starting", "missing"].includes(seen.status)) return seen;
+    const progress = progressOf(seen);
+    if (progress) onProgress?.(progress);
     missingSince = seen.status === "missing" ? (missingSince ?? performance.now()) : undefined;
     if (missingSince !== undefined && performance.now() - missingSince >= HOST_PATIENCE_MS)
       throw new WrennError({

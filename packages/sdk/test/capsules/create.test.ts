@@ -54,6 +54,24 @@ test("a create sends its options in the units of the wire, and waits until the c
   assert.equal(capsule.isOwned, true);
 });
 
+test("a create that waits for a copy of its template says how far that is", async () => {
+  const copying = (done: number) => ({
+    status: "starting",
+    progress: { phase: "copying_template", done_bytes: done, total_bytes: 100 },
+  });
+  const states: object[] = [copying(10), copying(60), { status: "running" }];
+  api
+    .on("POST /v1/capsules", { status: 201, body: wireCapsule({ status: "pending" }) })
+    .on(`GET ${path}`, () => ({ body: wireCapsule(states.shift()) }));
+  const seen: unknown[] = [];
+  const capsule = await api.client().capsules.create({ onProgress: (progress) => void seen.push(progress) });
+  assert.deepEqual(
+    seen,
+    [10, 60].map((doneBytes) => ({ phase: "copying_template", doneBytes, totalBytes: 100 })),
+  );
+  assert.equal(capsule.lastInfo.progress, undefined);
+});
+
 test("each create has a key of its own, and a repeated one has the same", async () => {
   let attempts = 0;
   api.on("POST /v1/capsules", (_call, response) => {

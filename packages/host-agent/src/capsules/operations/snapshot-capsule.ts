@@ -66,6 +66,7 @@ export async function snapshotCapsule(
       : await withPlainDiff(capsule, generation, deps, signal, async (memoryDiff) =>
           make({
             ...kept,
+            metadata: record.template.metadata,
             files: { ...directory.generation(generation.id), memoryDiff },
             memory: await memoryBelow(capsule, generation),
             hypervisor: generation.hypervisor,

@@ -152,6 +152,13 @@ export interface ApiSchemas {
     readonly last_updated: string;
     /** Why a capsule whose status is error has failed, or why a running one stands still: the disk of its host is full. */
     readonly problem?: string;
+    /** Of a capsule that is being created, while its template is copied to its host: how far that is. */
+    readonly progress?: {
+      /** copying_template. */
+      readonly phase: string;
+      readonly done_bytes: number;
+      readonly total_bytes: number;
+    };
     /** Of a paused capsule: whether a resume goes on with its memory, or boots its disk. */
     readonly memory_kept?: boolean;
     /** Of a running capsule that was booted from its disk: clean, or checked when it had not been unmounted and was checked and repaired. */

@@ -1,4 +1,4 @@
-import { abortable } from "@wrenn/core";
+import { abortable } from "./deadline.ts";
 
 interface Running<T> {
   readonly done: Promise<T>;

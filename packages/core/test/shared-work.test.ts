@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { abortable } from "@wrenn/core";
-import { SharedWork } from "../src/images/shared-work.ts";
+import { SharedWork } from "../src/shared-work.ts";
 
 const never = new AbortController().signal;
 
