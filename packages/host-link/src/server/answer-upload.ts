@@ -1,12 +1,6 @@
 import { decodeFrames } from "../wire/frames.ts";
 import type { LinkFrame } from "../wire/frames.ts";
-import {
-  AppendArguments,
-  End,
-  ImageArguments,
-  PartArguments,
-  UploadArguments,
-} from "../wire/streams.ts";
+import { AppendArguments, End, ImageArguments, PartArguments, UploadArguments } from "../wire/streams.ts";
 import { encodeValue } from "../wire/values.ts";
 import { Value } from "typebox/value";
 import { checkArguments } from "./link-request.ts";
