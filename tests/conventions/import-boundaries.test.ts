@@ -10,6 +10,7 @@ const layers: readonly (readonly string[])[] = [
   ["sdk", "system", "protocol", "certificates"],
   ["oci", "vmm", "memory-image", "disk-image", "network", "guest", "database", "host-link"],
   ["host-setup", "host-agent", "control-plane", "edge"],
+  ["e2b"],
   ["server"],
   ["bench", "client", "dashboard"],
   ["cli"],

@@ -11,6 +11,7 @@ import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wren
 import type { Logger } from "@wrenn/core";
 import { openDatabase, secretQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
+import { openE2b } from "@wrenn/e2b";
 import { ClientConnections, PortEdge } from "@wrenn/edge";
 import type { CapsuleRoutes, CredentialAttempts, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
@@ -252,6 +253,14 @@ async function assemble(
   release.defer(async () => {
     if (!isListening) await controlPlane.close();
   });
+  const e2b = await openE2b({
+    services: controlPlane.services,
+    edge: ports.edge,
+    clock: systemClock,
+    logger,
+    random: systemRandom,
+  });
+  release.defer(() => e2b.close());
   const host = await startingHost;
   const hostAgent = host?.agent;
   const platform = platformOf(controlPlane, ids.host);
@@ -264,7 +273,7 @@ async function assemble(
     {
       ports,
       portProcess: withHost && start.portProcess !== false ? { ...shared, platform, linkKey } : undefined,
-      controlPlane,
+      handlers: e2b.around(controlPlane.handlers),
       connections,
       logger,
     },

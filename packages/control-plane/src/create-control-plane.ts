@@ -374,6 +374,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       upgrade: sockets.upgrade,
     },
     ports,
+    services: { capsules, database, limits, ports, templates },
     fleet,
     settle: async () => {
       await afterAnswer.settle();

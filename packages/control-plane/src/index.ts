@@ -15,6 +15,7 @@ export type { HostCertifier } from "./hosts/host-enrolment.ts";
 export type { ConnectHost, LocalHost, MonitorTimes } from "./hosts/host-monitor.ts";
 export type { RateLimit } from "./http/rate-limiter.ts";
 export type { WorkCounts } from "./http/pending-work.ts";
+export type { SharedServices } from "./shared-services.ts";
 export type { RequestRates } from "./http/request-limits.ts";
 export type { RetentionRules } from "@wrenn/database";
 export { defaultCapacity } from "./hosts/placement.ts";
