@@ -87,6 +87,18 @@ export async function findAnyCapsule(db: Db, id: string): Promise<CapsuleRow | u
   return await db.selectFrom("sandboxes").selectAll().where("id", "=", id).executeTakeFirst();
 }
 
+/** Ids of running capsules of all teams, at most `limit`; those that began to run last come first. */
+export async function listRunningIds(db: Db, limit: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("sandboxes")
+    .select("id")
+    .where("status", "=", "running")
+    .orderBy("running_since", (order) => order.desc().nullsLast())
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /** Selects capsules that have not ended and that no operation is under way for: an operation records its own outcome. */
 function settledCapsules(db: Db) {
   return db

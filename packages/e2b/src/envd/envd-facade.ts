@@ -1,8 +1,18 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SharedServices } from "@wrenn/control-plane";
+import { problemOf } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import type { SandboxTokens } from "../access/sandbox-tokens.ts";
+import { SandboxFinder } from "../sandboxes/sandbox-finder.ts";
 import type { FoundSandbox } from "../sandboxes/sandbox-finder.ts";
+import { signedAddressOf } from "./access/check-access.ts";
+import { SignedSandboxes } from "./access/signed-sandboxes.ts";
+import { addressSandbox } from "./address-sandbox.ts";
+import { EnvdServer } from "./envd-server.ts";
+import { answerError } from "./http/exchange.ts";
+
+const UNAUTHORIZED = 401;
+const INTERNAL_ERROR = 500;
 
 /** What the facade is made of. */
 export interface EnvdDeps {
@@ -27,17 +37,44 @@ export interface EnvdFacade {
   close(): Promise<void>;
 }
 
-const NOT_IMPLEMENTED = 501;
-
 /** Creates the facade. */
-export function createEnvd(_deps: EnvdDeps): EnvdFacade {
+export function createEnvd(deps: EnvdDeps): EnvdFacade {
+  const { services, tokens, logger } = deps;
+  const server = new EnvdServer(deps);
+  const finder = new SandboxFinder(services.database);
+  const signed = new SignedSandboxes(services.database, tokens);
+
+  const answer = async (
+    sandbox: FoundSandbox,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> => {
+    await server.answer(addressSandbox(sandbox, deps), request, response);
+  };
+  const guarded = (work: Promise<void>, response: ServerResponse): void => {
+    work.catch((error: unknown) => {
+      logger.error("e2b.agent_failed", { problem: problemOf(error) });
+      if (response.headersSent) response.destroy();
+      else answerError(response, INTERNAL_ERROR, "internal error");
+    });
+  };
+
   return {
-    request: (_sandbox, request, response) => {
-      request.resume();
-      response.writeHead(NOT_IMPLEMENTED, { "content-type": "application/json" });
-      response.end(JSON.stringify({ code: NOT_IMPLEMENTED, message: "the agent is not available" }));
+    request: (sandbox, request, response) => guarded(answer(sandbox, request, response), response),
+    anonymous: (request, response) => {
+      const { pathname, searchParams } = new URL(request.url ?? "/", "http://sandbox");
+      if (pathname !== "/files") return false;
+      const address = signedAddressOf(request.method ?? "GET", searchParams);
+      if (!address) return false;
+      const find = async (): Promise<void> => {
+        const id = await signed.find(address);
+        const sandbox = id === undefined ? undefined : await finder.find(id);
+        if (sandbox) await answer(sandbox, request, response);
+        else answerError(response, UNAUTHORIZED, "invalid signature");
+      };
+      guarded(find(), response);
+      return true;
     },
-    anonymous: () => false,
-    close: async () => undefined,
+    close: async () => server.close(),
   };
 }

@@ -36,8 +36,8 @@ export interface AddressedSandbox {
   readonly id: string;
   /** What `X-Access-Token` has, and what signatures end with. */
   readonly token: string;
-  /** Whether opening it resumes it: then a request has to show the token first. */
-  readonly isPaused: boolean;
+  /** `resumable` is a paused one that a request resumes, if it shows the token. */
+  readonly state: "running" | "paused" | "resumable";
   /**
    * The sandbox, which runs when this resolves; concurrent calls share one resume.
    *

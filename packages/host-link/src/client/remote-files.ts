@@ -21,6 +21,10 @@ export function remoteFiles(client: LinkClient, id: string): CapsuleFiles {
       await client.call("file.copy", [id, source, target, sent(given)], given.signal),
     changeMode: async (path, mode, given) =>
       await client.call("file.changeMode", [id, path, mode, sent(given)], given.signal),
+    attributes: async (paths, prefix, given) =>
+      await client.call("file.attributes", [id, paths, prefix, sent(given)], given.signal),
+    setAttributes: async (path, prefix, attributes, given) =>
+      await client.call("file.setAttributes", [id, path, prefix, attributes, sent(given)], given.signal),
     read: async (path, given) => {
       const pieces = await client.stream("bulk", "read", [id, path, sent(given)], given.signal);
       const first = await pieces.next();

@@ -126,8 +126,9 @@ async function write(
   input: ProcessInput | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const { case: kind, value } = input?.input ?? {};
-  if (kind === undefined) throw new ConnectError("input is required", Code.InvalidArgument);
+  if (!input || input.input.case === undefined)
+    throw new ConnectError("input is required", Code.InvalidArgument);
+  const { case: kind, value } = input.input;
   if (process.facts.terminal !== (kind === "pty"))
     throw new ConnectError(
       kind === "pty" ? "the process has no terminal" : "the process has a terminal: send its input as pty",

@@ -15,12 +15,11 @@ export async function selectProcess(
   selector: ProcessSelector | undefined,
   signal: AbortSignal,
 ): Promise<CapsuleProcess> {
-  const { case: kind, value } = selector?.selector ?? {};
-  if (kind === undefined)
+  if (!selector || selector.selector.case === undefined)
     throw new ConnectError("process is required: a pid or a tag", Code.InvalidArgument);
+  const { case: kind, value } = selector.selector;
   return await withDeadline("finding the process", ANSWER_MS, signal, async (inner) => {
-    const isPid = kind === "pid";
-    if (isPid || !/^\d+$/.test(value)) return await processes.find(String(value), inner);
+    if (kind === "pid" || !/^\d+$/.test(value)) return await processes.find(String(value), inner);
     // The platform takes digits for a pid.
     const found = (await processes.recent(inner)).findLast(({ tag }) => tag === value);
     if (!found) throw new WrennError("process_not_found", { selector: value });

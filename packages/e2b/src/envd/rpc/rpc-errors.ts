@@ -39,7 +39,8 @@ const byStatus: ReadonlyMap<number, Code> = new Map([
 export function connectErrorOf(error: unknown): ConnectError | undefined {
   if (error instanceof ConnectError) return error;
   if (!(error instanceof WrennError)) return undefined;
-  const code = codes[error.reason] ?? byStatus.get(error.entry.status) ?? Code.Internal;
+  const reason: ErrorReason = error.reason;
+  const code = codes[reason] ?? byStatus.get(error.entry.status) ?? Code.Internal;
   return new ConnectError(messageOf(error), code, undefined, undefined, error);
 }
 

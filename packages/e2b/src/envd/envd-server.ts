@@ -1,0 +1,166 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { posix } from "node:path";
+import { problemOf, WrennError } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
+import { answerNoSandbox } from "../routing/plain-answers.ts";
+import { hasToken, judgeFileAccess, judgeToken, signedAddressOf } from "./access/check-access.ts";
+import type { AccessProblem } from "./access/check-access.ts";
+import type { AddressedSandbox, EnvdSandbox } from "./envd-sandbox.ts";
+import { Watchers } from "./filesystem/watchers.ts";
+import { isGone } from "./gone.ts";
+import { composeFiles } from "./http/compose-files.ts";
+import { allowOrigins, answerPreflight } from "./http/cross-origin.ts";
+import { downloadFile } from "./http/download-file.ts";
+import { answerError, answerJson, breakOff, leftOf } from "./http/exchange.ts";
+import type { Exchange } from "./http/exchange.ts";
+import { answerFailure } from "./http/http-errors.ts";
+import { answerEnvironment, answerHealth, answerMetrics } from "./http/plain-routes.ts";
+import { uploadFiles } from "./http/upload-files.ts";
+import { createRpcHandler } from "./rpc/rpc-handler.ts";
+import type { RpcHandler } from "./rpc/rpc-handler.ts";
+import { basicUserOf } from "./user-paths.ts";
+
+const UNAUTHORIZED = 401;
+const FORBIDDEN = 403;
+const NOT_FOUND = 404;
+const METHOD_NOT_ALLOWED = 405;
+const FILES = "/files";
+
+type Answer = (sandbox: EnvdSandbox, exchange: Exchange) => Promise<void>;
+
+/** Every path outside of RPCs, with its methods. What an agent has for its host only, such as `/init`, is not there. */
+const routes: Readonly<Record<string, Readonly<Record<string, Answer>>>> = {
+  "/health": { GET: answerHealth, HEAD: answerHealth },
+  "/metrics": { GET: answerMetrics },
+  "/envs": { GET: answerEnvironment },
+  [FILES]: { GET: downloadFile, HEAD: downloadFile, POST: uploadFiles },
+  "/files/compose": { POST: composeFiles },
+};
+
+export interface EnvdServerDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+}
+
+/** Answers the requests that clients send to the agent of a sandbox: there is none, the platform's own services do the work. */
+export class EnvdServer {
+  readonly #deps: EnvdServerDeps;
+  readonly #watchers: Watchers;
+  readonly #rpc: RpcHandler;
+  readonly #open = new Set<ServerResponse>();
+
+  constructor(deps: EnvdServerDeps) {
+    this.#deps = deps;
+    this.#watchers = new Watchers(deps);
+    this.#rpc = createRpcHandler({ watchers: this.#watchers });
+  }
+
+  /** Answers one request; every error is answered too. */
+  async answer(sandbox: AddressedSandbox, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#open.add(response);
+    response.once("close", () => this.#open.delete(response));
+    allowOrigins(response);
+    try {
+      await this.#answer(sandbox, request, response);
+    } catch (error) {
+      this.#fail(sandbox, error, response);
+    } finally {
+      // Many clients read the answer only after they have sent everything.
+      if (!request.readableEnded) request.resume();
+    }
+  }
+
+  /** Breaks every answer that is under way. */
+  close(): void {
+    this.#watchers.close();
+    for (const response of this.#open) breakOff(response);
+  }
+
+  async #answer(
+    addressed: AddressedSandbox,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { method = "GET", headers } = request;
+    if (method === "OPTIONS") {
+      answerPreflight(request, response);
+      return;
+    }
+    if (addressed.state === "paused") {
+      answerNoSandbox(response, addressed.id);
+      return;
+    }
+    const url = new URL(request.url ?? "/", "http://sandbox");
+    const path = cleanPath(url.pathname);
+    const isRpc = this.#rpc.has(path);
+    if (!isRpc && !Object.hasOwn(routes, path)) {
+      answerError(response, NOT_FOUND, "not found");
+      return;
+    }
+    const { token } = addressed;
+    if (addressed.state === "resumable" && !hasToken(headers, token)) {
+      const message = "the sandbox is paused, and is resumed by requests with its access token only";
+      answerJson(response, FORBIDDEN, { sandboxId: addressed.id, message, code: FORBIDDEN });
+      return;
+    }
+    const problem = judge(path, { method, headers, query: url.searchParams }, token, this.#deps.clock.now());
+    if (problem !== undefined) {
+      // In the form of each protocol: clients of RPCs expect the name of a code.
+      if (isRpc) answerJson(response, UNAUTHORIZED, { code: "unauthenticated", message: problem });
+      else answerError(response, UNAUTHORIZED, problem);
+      return;
+    }
+    const left = leftOf(response);
+    const sandbox = await addressed.open();
+    sandbox.touch();
+    if (!isRpc) {
+      const answer = routes[path]?.[method];
+      if (answer) await answer(sandbox, { request, response, method, query: url.searchParams, left });
+      else {
+        response.setHeader("allow", Object.keys(routes[path] ?? {}).join(", "));
+        answerError(response, METHOD_NOT_ALLOWED, `${method} is not possible here`);
+      }
+      return;
+    }
+    const user = basicUserOf(headers.authorization) ?? sandbox.defaultUser;
+    const outcome = await this.#rpc.answer(path, request, response, { sandbox, user });
+    if (outcome === "gone") answerNoSandbox(response, addressed.id);
+  }
+
+  #fail(sandbox: AddressedSandbox, error: unknown, response: ServerResponse): void {
+    if (response.headersSent || response.destroyed) {
+      breakOff(response);
+      return;
+    }
+    if (isGone(error)) {
+      answerNoSandbox(response, sandbox.id);
+      return;
+    }
+    const isKnown = answerFailure(response, error);
+    const isOurs = !isKnown || (error instanceof WrennError && error.entry.fault === "system");
+    if (isOurs)
+      this.#deps.logger.error("e2b.agent_failed", { sandbox: sandbox.id, problem: problemOf(error) });
+  }
+}
+
+/** Whether the request may use the sandbox. */
+function judge(
+  path: string,
+  { method, headers, query }: Pick<Exchange, "method" | "query"> & Pick<IncomingMessage, "headers">,
+  token: string,
+  nowMs: number,
+): AccessProblem {
+  if (path === "/health") return undefined;
+  if (path !== FILES) return judgeToken(headers, token);
+  return judgeFileAccess(headers, signedAddressOf(method, query), token, nowMs);
+}
+
+/** Decoded and without detours, as programs behind would see it. */
+function cleanPath(path: string): string {
+  try {
+    return posix.normalize(decodeURIComponent(path)).replace(/(?<=.)\/$/, "");
+  } catch {
+    return path;
+  }
+}
