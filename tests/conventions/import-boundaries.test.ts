@@ -17,7 +17,10 @@ const layers: readonly (readonly string[])[] = [
 ];
 
 /** Entry points of packages besides their own name, for what not every importer can load. */
-const entryPoints: ReadonlyMap<string, readonly string[]> = new Map([["recipe", ["context", "keys"]]]);
+const entryPoints: ReadonlyMap<string, readonly string[]> = new Map([
+  ["recipe", ["context", "keys"]],
+  ["control-plane", ["file-answers"]],
+]);
 
 /**
  * Rooms (folders) of the control plane, from the lowest floor up. A file imports from its own room and from rooms of lower floors;

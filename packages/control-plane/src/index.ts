@@ -23,5 +23,3 @@ export { eventKindsByName } from "./events/event-kinds.ts";
 export type { EventKind } from "./events/event-kind.ts";
 export { builtOnDemand } from "./templates/built-in-templates.ts";
 export type { FirstUseBuilds, FirstUseState } from "./templates/first-use.ts";
-export { describeAnswer, openFile } from "./files/describe-content.ts";
-export { download } from "./files/transfer.ts";

@@ -1,6 +1,6 @@
 import { pipeline } from "node:stream/promises";
 import { constants, createGzip } from "node:zlib";
-import { describeAnswer, download, openFile } from "@wrenn/control-plane";
+import { describeAnswer, download, openFile } from "@wrenn/control-plane/file-answers";
 import type { EnvdSandbox } from "../envd-sandbox.ts";
 import { pathOf } from "../user-paths.ts";
 import { chooseCoding } from "./content-codings.ts";
