@@ -187,7 +187,7 @@ test("a part without a name goes to the path of the query; two files for one pat
 });
 
 test("octet-stream bodies and gzip bodies become files; what is neither is refused", async () => {
-  const upload = async (body: BodyInit, headers: Readonly<Record<string, string>>, path = at("raw")): Promise<Response> =>
+  const upload = async (body: string | Uint8Array<ArrayBuffer>, headers: Readonly<Record<string, string>>, path = at("raw")): Promise<Response> =>
     await lab.fetch(path === "" ? "/files" : query({ path }), { method: "POST", body, headers });
   const octets = { "content-type": "application/octet-stream" };
   const bytes = randomBytes(100_000);

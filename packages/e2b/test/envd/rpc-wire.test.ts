@@ -270,6 +270,41 @@ test("a terminal has its size, takes input as pty, is resized, and prints as pty
   assert.match(output, /40 120\r\n/);
 });
 
+test("100 commands run at a time, each with its own output", async () => {
+  const outputs = await Promise.all(
+    Array.from({ length: 100 }, async (_, index) => {
+      const process = { cmd: "/bin/echo", args: [String(index)] };
+      return textOf(await streamJson(lab, START, { process, stdin: false }), "stdout");
+    }),
+  );
+  assert.deepEqual(
+    outputs,
+    outputs.map((_, index) => `${index}\n`),
+  );
+});
+
+test("a client that does not read slows its command down, and costs the server little memory", async () => {
+  const sent = request(`${lab.url}/${START}`, {
+    method: "POST",
+    agent: false,
+    headers: { "x-access-token": TOKEN, "content-type": "application/connect+json" },
+  });
+  sent.on("error", () => undefined);
+  const before = process.memoryUsage().rss;
+  sent.end(frame(JSON.stringify(bash("head -c 268435456 /dev/zero"))));
+  const [response] = (await once(sent, "response")) as [NodeJS.ReadableStream];
+  response.on("error", () => undefined);
+  await new Promise((resolve) => void setTimeout(resolve, 1000));
+  const grown = process.memoryUsage().rss - before;
+  assert.ok(grown < 64 << 20, `${Math.round(grown / (1 << 20))} MiB more`);
+  const { body } = await callJson(lab, "process.Process/List", {});
+  const { processes = [] } = body as { processes?: { pid: number }[] };
+  assert.equal(processes.length, 1, "the command waits");
+  sent.destroy();
+  const [{ pid } = { pid: 0 }] = processes;
+  await callJson(lab, "process.Process/SendSignal", { process: { pid }, signal: "SIGNAL_SIGKILL" });
+});
+
 for (const { codec, httpVersion, binary } of [
   { codec: "JSON", httpVersion: "1.1", binary: false },
   { codec: "binary", httpVersion: "1.1", binary: true },

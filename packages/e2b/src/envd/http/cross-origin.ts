@@ -15,7 +15,7 @@ export function answerPreflight(request: IncomingMessage, response: ServerRespon
   response.writeHead(NO_CONTENT, {
     "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
     // A wildcard does not stand for Authorization.
-    "access-control-allow-headers": headers === undefined ? "*, authorization" : String(headers),
+    "access-control-allow-headers": headers === undefined ? "*, authorization" : headers,
     "access-control-max-age": String(DAY_SEC),
     vary: "Access-Control-Request-Headers",
   });

@@ -30,18 +30,20 @@ export class EnvdLab implements AsyncDisposable {
   isGone = false;
   readonly sandbox: EnvdSandbox;
   readonly #release: AsyncDisposableStack;
+  readonly #detach: () => Promise<void>;
 
   private constructor(
     directory: string,
     sandbox: EnvdSandbox,
     servers: { readonly url: string; readonly http2Url: string },
-    release: AsyncDisposableStack,
+    { release, detach }: { readonly release: AsyncDisposableStack; readonly detach: () => Promise<void> },
   ) {
     this.directory = directory;
     this.sandbox = sandbox;
     this.url = servers.url;
     this.http2Url = servers.http2Url;
     this.#release = release;
+    this.#detach = detach;
   }
 
   static async start(): Promise<EnvdLab> {
@@ -72,15 +74,22 @@ export class EnvdLab implements AsyncDisposable {
     };
     const server = new EnvdServer({ clock: systemClock, logger: silentLogger, random: systemRandom });
     release.defer(() => server.close());
-    let lab: EnvdLab | undefined;
+    const opened: { lab?: EnvdLab } = {};
     const answer = (request: IncomingMessage, response: ServerResponse): void => {
-      if (lab) void server.answer(lab.addressed(), request, response);
+      if (opened.lab) void server.answer(opened.lab.addressed(), request, response);
     };
     const url = await listen(createServer(answer), release);
     const http2 = createHttp2Server((request, response) => {
       answer(request as unknown as IncomingMessage, response as unknown as ServerResponse);
     });
-    lab = new EnvdLab(directory, sandbox, { url, http2Url: await listen(http2, release) }, release.move());
+    const http2Url = await listen(http2, release);
+    const lab = new EnvdLab(
+      directory,
+      sandbox,
+      { url, http2Url },
+      { release: release.move(), detach: () => link.detach() },
+    );
+    opened.lab = lab;
     return lab;
   }
 
@@ -97,6 +106,12 @@ export class EnvdLab implements AsyncDisposable {
         return this.sandbox;
       },
     };
+  }
+
+  /** Ends the guest, as the end of a sandbox does. */
+  async end(): Promise<void> {
+    this.isGone = true;
+    await this.#detach();
   }
 
   /** The published client on this facade. */
