@@ -7,7 +7,12 @@ import type { ApiKeyAuth } from "./api-key-auth.ts";
 import type { Scope } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
 
-const KEY_BYTES = 16;
+/** The forms of keys: the prefix, and how many random bytes follow it as lower-case hexadecimal digits. */
+const forms = {
+  wrenn: { prefix: "wrn_", bytes: 16 },
+  /** What clients of E2B take for a key. */
+  e2b: { prefix: "e2b_", bytes: 20 },
+} as const;
 const PREFIX_LENGTH = 10;
 /** API keys of one team. */
 export const MAX_KEYS = 100;
@@ -16,6 +21,8 @@ export interface NewApiKey {
   readonly name: string;
   readonly scopes?: readonly Scope[];
   readonly expiresAt?: Date;
+  /** Default: the platform's own. A key of either form works everywhere. */
+  readonly form?: keyof typeof forms;
 }
 
 export interface ApiKeysDeps {
@@ -38,10 +45,11 @@ export class ApiKeysService {
   /** @returns the row, and the key itself, which is kept nowhere. @throws WrennError `limit_reached`, `token_invalid`. */
   async create(
     session: LiveSession,
-    { name, scopes, expiresAt }: NewApiKey,
+    { name, scopes, expiresAt, form = "wrenn" }: NewApiKey,
   ): Promise<{ readonly row: ApiKeyRow; readonly key: string }> {
     const { transactions, random, audit, clock } = this.#deps;
-    const key = `wrn_${randomHex(random, KEY_BYTES)}`;
+    const { prefix, bytes } = forms[form];
+    const key = prefix + randomHex(random, bytes);
     const row = await transactions.run("team", session.teamId, async (trx) => {
       // Several creates at once count each other.
       await adminTeamQueries.lockTeamLimits(trx, session.teamId);

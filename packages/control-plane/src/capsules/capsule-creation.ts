@@ -1,7 +1,7 @@
 import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { capsuleQueries, idempotencyQueries } from "@wrenn/database";
-import type { CapsuleRow, Database, EarlierCreate } from "@wrenn/database";
+import type { CapsuleRow, Database, EarlierCreate, Ingress } from "@wrenn/database";
 import type { CapsuleStatus, LifetimeEnd, NetworkRules } from "@wrenn/protocol";
 import type { Fleet } from "../hosts/fleet.ts";
 import { placeCapsule } from "../hosts/placement.ts";
@@ -40,6 +40,8 @@ export interface CreateRequest {
   readonly envs?: Readonly<Record<string, string>>;
   readonly user?: string;
   readonly cwd?: string;
+  /** Default: its ports are private. */
+  readonly ingress?: Ingress;
 }
 
 /** A request with all sizes. */

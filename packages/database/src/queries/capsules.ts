@@ -2,7 +2,7 @@ import { defined } from "@wrenn/core";
 import { sql } from "kysely";
 import type { QueryCreator, Selectable, SqlBool } from "kysely";
 import type { LifetimeEnd, NetworkRules } from "@wrenn/protocol";
-import type { CapsuleRowStatus, CapsulesTable, Db, Schema } from "../schema.ts";
+import type { CapsuleRowStatus, CapsulesTable, Db, Schema, Ingress } from "../schema.ts";
 
 export type CapsuleRow = Selectable<CapsulesTable>;
 
@@ -25,6 +25,7 @@ export interface NewCapsule {
   readonly envNames?: readonly string[];
   readonly user?: string | undefined;
   readonly cwd?: string | undefined;
+  readonly ingress?: Ingress | undefined;
 }
 
 /** States of capsules that are over. */
@@ -65,6 +66,7 @@ function columnsOf(capsule: NewCapsule) {
     default_user: capsule.user ?? null,
     default_cwd: capsule.cwd ?? null,
     network: capsule.network ? JSON.stringify(capsule.network) : null,
+    ingress: capsule.ingress ? JSON.stringify(capsule.ingress) : null,
     host_ip: null,
     problem: null,
     started_at: null,
