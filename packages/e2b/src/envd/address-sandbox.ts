@@ -3,25 +3,26 @@ import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import type { SandboxTokens } from "../access/sandbox-tokens.ts";
 import type { FoundSandbox } from "../sandboxes/sandbox-finder.ts";
+import type { DefaultUsers } from "./default-users.ts";
 import type { AddressedSandbox, EnvdSandbox, SandboxMeasurement } from "./envd-sandbox.ts";
 import { readEnvironment } from "./read-environment.ts";
 
 /** How long a request waits for a sandbox that is being created or resumed. */
 const PATIENCE_MS = 30_000;
-const DEFAULT_USER = "root";
 
 type Row = FoundSandbox["row"];
 
 export interface AddressSandboxDeps {
   readonly services: Pick<SharedServices, "capsules">;
   readonly tokens: SandboxTokens;
+  readonly users: DefaultUsers;
   readonly logger: Logger;
 }
 
 /** A sandbox as the agent's facade needs it, on the services of the platform. */
 export function addressSandbox(
   { sandboxId: id, capsuleId, row }: FoundSandbox,
-  { services, tokens, logger }: AddressSandboxDeps,
+  { services, tokens, users, logger }: AddressSandboxDeps,
 ): AddressedSandbox {
   const { running, measurements } = services.capsules;
   const identity = {
@@ -44,7 +45,7 @@ export function addressSandbox(
   };
   const open = async (): Promise<EnvdSandbox> => {
     const capsule = await running.open(row.team_id, capsuleId, PATIENCE_MS);
-    const defaultUser = row.default_user ?? DEFAULT_USER;
+    const defaultUser = row.default_user ?? (await users.of(row.id, capsule.files));
     return {
       id,
       processes: capsule.processes,

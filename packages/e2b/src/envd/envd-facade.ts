@@ -8,6 +8,7 @@ import type { FoundSandbox } from "../sandboxes/sandbox-finder.ts";
 import { signedAddressOf } from "./access/check-access.ts";
 import { SignedSandboxes } from "./access/signed-sandboxes.ts";
 import { addressSandbox } from "./address-sandbox.ts";
+import { DefaultUsers } from "./default-users.ts";
 import { EnvdServer } from "./envd-server.ts";
 import { answerError } from "./http/exchange.ts";
 
@@ -41,6 +42,7 @@ export interface EnvdFacade {
 export function createEnvd(deps: EnvdDeps): EnvdFacade {
   const { services, tokens, logger } = deps;
   const server = new EnvdServer(deps);
+  const users = new DefaultUsers();
   const finder = new SandboxFinder(services.database);
   const signed = new SignedSandboxes(services.database, tokens);
 
@@ -49,7 +51,7 @@ export function createEnvd(deps: EnvdDeps): EnvdFacade {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> => {
-    await server.answer(addressSandbox(sandbox, deps), request, response);
+    await server.answer(addressSandbox(sandbox, { ...deps, users }), request, response);
   };
   const guarded = (work: Promise<void>, response: ServerResponse): void => {
     work.catch((error: unknown) => {

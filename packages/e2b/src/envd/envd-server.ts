@@ -24,7 +24,10 @@ const UNAUTHORIZED = 401;
 const FORBIDDEN = 403;
 const NOT_FOUND = 404;
 const METHOD_NOT_ALLOWED = 405;
+const TOO_MANY_REQUESTS = 429;
 const FILES = "/files";
+/** Requests of one sandbox under way at a time; a client of the default settings opens half as many at most. */
+const MOST_REQUESTS = 4000;
 
 type Answer = (sandbox: EnvdSandbox, exchange: Exchange) => Promise<void>;
 
@@ -48,7 +51,8 @@ export class EnvdServer {
   readonly #deps: EnvdServerDeps;
   readonly #watchers: Watchers;
   readonly #rpc: RpcHandler;
-  readonly #open = new Set<ServerResponse>();
+  /** Answers under way, by sandbox. */
+  readonly #open = new Map<string, Set<ServerResponse>>();
 
   constructor(deps: EnvdServerDeps) {
     this.#deps = deps;
@@ -58,10 +62,13 @@ export class EnvdServer {
 
   /** Answers one request; every error is answered too. */
   async answer(sandbox: AddressedSandbox, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#open.add(response);
-    response.once("close", () => this.#open.delete(response));
     allowOrigins(response);
     try {
+      if (!this.#enter(sandbox.id, response)) {
+        const message = `the sandbox has ${MOST_REQUESTS} requests under way`;
+        answerError(response, TOO_MANY_REQUESTS, message);
+        return;
+      }
       await this.#answer(sandbox, request, response);
     } catch (error) {
       this.#fail(sandbox, error, response);
@@ -74,7 +81,18 @@ export class EnvdServer {
   /** Breaks every answer that is under way. */
   close(): void {
     this.#watchers.close();
-    for (const response of this.#open) breakOff(response);
+    for (const responses of this.#open.values()) for (const response of responses) breakOff(response);
+  }
+
+  #enter(id: string, response: ServerResponse): boolean {
+    const responses = this.#open.get(id) ?? new Set();
+    if (responses.size >= MOST_REQUESTS) return false;
+    this.#open.set(id, responses.add(response));
+    response.once("close", () => {
+      responses.delete(response);
+      if (responses.size === 0) this.#open.delete(id);
+    });
+    return true;
   }
 
   async #answer(

@@ -5,6 +5,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
+import { typeAt } from "../../src/envd/filesystem/network-mounts.ts";
 import { EnvdLab, TOKEN } from "./support/envd-lab.ts";
 import { callJson, frame, messagesOf, streamJson } from "./support/wire.ts";
 
@@ -181,6 +182,21 @@ test("files and missing paths are not watched", async () => {
     (messages as { error?: { code: string } }[])[0]?.error?.code;
   assert.equal(code(await watch(at("not-a-directory"))), "invalid_argument");
   assert.equal(code(await watch(at("missing"))), "not_found");
+});
+
+test("the file system of a path is that of the longest mount point above it, and of the last mount there", () => {
+  const mounts = [
+    "rootfs / ext4 rw 0 0",
+    "server:/a /mnt nfs4 rw 0 0",
+    "tmpfs /mnt/in\\040side tmpfs rw 0 0",
+    "//share /data cifs rw 0 0",
+    "tmpfs /data tmpfs rw 0 0",
+    "",
+  ].join("\n");
+  assert.deepEqual(
+    ["/home", "/mnt", "/mnt/x", "/mnt/in side/y", "/mnty", "/data/z"].map((path) => typeAt(path, mounts)),
+    ["ext4", "nfs4", "nfs4", "tmpfs", "ext4", "tmpfs"],
+  );
 });
 
 test("a watcher that is asked gives each change once, until it is removed", async () => {

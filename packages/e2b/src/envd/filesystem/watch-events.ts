@@ -7,12 +7,15 @@ import { EventType, FilesystemEventSchema } from "../generated/filesystem_pb.ts"
 import type { EntryInfo, FilesystemEvent } from "../generated/filesystem_pb.ts";
 import { pathOf } from "../user-paths.ts";
 import { entryInfos } from "./entry-info.ts";
+import { isOnNetwork } from "./network-mounts.ts";
 
 /** What a client wants to watch. */
 export interface WatchRequest {
   readonly path: string;
   readonly recursive: boolean;
   readonly includeEntry: boolean;
+  /** Whether a directory of another machine will do, of whose changes there only some are seen. */
+  readonly allowNetworkMounts: boolean;
 }
 
 type Change = Exclude<FileChange, { readonly type: "overflow" | "unwatched" }>;
@@ -41,6 +44,11 @@ export async function watchEvents(
   const watched = await sandbox.files.stat(path, { ...options, follow: true });
   if (watched.type !== "directory")
     throw new ConnectError(`path is not a directory: ${path}`, Code.InvalidArgument);
+  if (!request.allowNetworkMounts && (await isOnNetwork(watched.path, sandbox.files, options.signal)))
+    throw new ConnectError(
+      `path is on a network mount: ${watched.path}; allow network mounts to watch it all the same`,
+      Code.InvalidArgument,
+    );
   const changes = await sandbox.files.watch(path, { ...options, recursive: request.recursive });
   return eventsOf(changes, request, { sandbox, root: watched.path, options });
 }
