@@ -19,7 +19,11 @@ const options = () => ({
 
 before(async () => {
   server = await startTestServer();
-  sandbox = await Sandbox.create("minimal", { ...options(), envs: { GLOBAL: "everywhere" }, timeoutMs: 600_000 });
+  sandbox = await Sandbox.create("minimal", {
+    ...options(),
+    envs: { GLOBAL: "everywhere" },
+    timeoutMs: 600_000,
+  });
 });
 after(() => server.close());
 
@@ -34,7 +38,10 @@ test("commands run as the usual user, with the environment of the sandbox and th
   assert.equal((await sandbox.commands.run("true")).stderr, "");
   assert.equal((await sandbox.commands.run("id -un; echo $HOME", { user: "root" })).stdout, "root\n/root\n");
   // A variable of one command does not pass sudo.
-  assert.equal((await sandbox.commands.run("sudo printenv OWN || echo none", { envs: { OWN: "x" } })).stdout, "none\n");
+  assert.equal(
+    (await sandbox.commands.run("sudo printenv OWN || echo none", { envs: { OWN: "x" } })).stdout,
+    "none\n",
+  );
 });
 
 test("the pid is the one in the guest, and the end of a signalled process is told as the client expects", async () => {
@@ -47,19 +54,26 @@ test("the pid is the one in the guest, and the end of a signalled process is tol
       error instanceof CommandExitError && error.exitCode === -1 && error.error === "signal: killed",
   );
   await assert.rejects(sandbox.commands.run("sleep 300", { timeoutMs: 1000 }), TimeoutError);
-  await eventually("no sleep is left", async () => (await sandbox.commands.run("pgrep sleep || true")).stdout === "");
+  await eventually(
+    "no sleep is left",
+    async () => (await sandbox.commands.run("pgrep sleep || true")).stdout === "",
+  );
 });
 
 test("files keep their bytes, owner and metadata", async () => {
   const bytes = randomBytes(LONG ? 1 << 26 : 1 << 22);
-  const info = await sandbox.files.write("deep/er/data.bin", new Blob([bytes]), { metadata: { kind: "random" } });
+  const info = await sandbox.files.write("deep/er/data.bin", new Blob([bytes]), {
+    metadata: { kind: "random" },
+  });
   assert.deepEqual(info, {
     path: "/home/user/deep/er/data.bin",
     name: "data.bin",
     type: "file",
     metadata: { kind: "random" },
   });
-  const sum = await sandbox.commands.run("sha256sum deep/er/data.bin; stat -c '%U %G %a' deep/er deep/er/data.bin");
+  const sum = await sandbox.commands.run(
+    "sha256sum deep/er/data.bin; stat -c '%U %G %a' deep/er deep/er/data.bin",
+  );
   const expected = createHash("sha256").update(bytes).digest("hex");
   assert.equal(sum.stdout, `${expected}  deep/er/data.bin\nuser user 755\nuser user 644\n`);
   assert.deepEqual(Buffer.from(await sandbox.files.read("deep/er/data.bin", { format: "bytes" })), bytes);
@@ -79,12 +93,22 @@ test("a terminal and a watched directory work", async () => {
   await sandbox.pty.resize(pty.pid, { cols: 101, rows: 33 });
   const seen = new Set<string>();
   await sandbox.files.makeDir("watched");
-  const watch = await sandbox.files.watchDir("watched", ({ type, name }) => void seen.add(`${type} ${name}`), {
-    recursive: true,
-    includeEntry: true,
-  });
-  await sandbox.pty.sendInput(pty.pid, Buffer.from("mkdir -p watched/a; stty size; touch watched/a/b; exit 4\n"));
-  await assert.rejects(pty.wait(), (error: unknown) => error instanceof CommandExitError && error.exitCode === 4);
+  const watch = await sandbox.files.watchDir(
+    "watched",
+    ({ type, name }) => void seen.add(`${type} ${name}`),
+    {
+      recursive: true,
+      includeEntry: true,
+    },
+  );
+  await sandbox.pty.sendInput(
+    pty.pid,
+    Buffer.from("mkdir -p watched/a; stty size; touch watched/a/b; exit 4\n"),
+  );
+  await assert.rejects(
+    pty.wait(),
+    (error: unknown) => error instanceof CommandExitError && error.exitCode === 4,
+  );
   assert.match(output, /33 101/);
   await eventually("the file is seen", async () => seen.has("create a/b"));
   await watch.stop();
@@ -114,7 +138,8 @@ test("a sandbox that is killed breaks its streams, and the client says so", asyn
   await sandbox.kill();
   await assert.rejects(
     running,
-    (error: unknown) => error instanceof TimeoutError && /killed or reached its end of life/.test(error.message),
+    (error: unknown) =>
+      error instanceof TimeoutError && /killed or reached its end of life/.test(error.message),
   );
   assert.equal(await sandbox.isRunning(), false);
 });

@@ -29,6 +29,7 @@ const elsewhere = new Set([
   "access_ended",
   "access_unconfirmed",
   "address_in_use",
+  "attributes_unsupported",
   "backup_not_writable",
   "backup_too_new",
   "backup_unreadable",

@@ -70,12 +70,18 @@ test("a signature opens its own file, operation, user and time; raw values of th
   assert.equal((await get(timed)).status, 200);
 
   // Of the default user's name instead of the empty value that the query has.
-  assert.deepEqual(await errorOf(await get({ path, signature: sign({ user: "root" }) })), [401, "invalid signature"]);
+  assert.deepEqual(await errorOf(await get({ path, signature: sign({ user: "root" }) })), [
+    401,
+    "invalid signature",
+  ]);
   assert.deepEqual(await errorOf(await get({ path, signature: sign({ operation: "write" }) })), [
     401,
     "invalid signature",
   ]);
-  assert.deepEqual(await errorOf(await get({ path: at("other"), signature: sign() })), [401, "invalid signature"]);
+  assert.deepEqual(await errorOf(await get({ path: at("other"), signature: sign() })), [
+    401,
+    "invalid signature",
+  ]);
   const expired = { path, signature: sign({ expiration: past }), signature_expiration: past };
   assert.deepEqual(await errorOf(await get(expired)), [401, "signature is already expired"]);
   const moved = { ...expired, signature_expiration: soon };
@@ -187,7 +193,11 @@ test("a part without a name goes to the path of the query; two files for one pat
 });
 
 test("octet-stream bodies and gzip bodies become files; what is neither is refused", async () => {
-  const upload = async (body: string | Uint8Array<ArrayBuffer>, headers: Readonly<Record<string, string>>, path = at("raw")): Promise<Response> =>
+  const upload = async (
+    body: string | Uint8Array<ArrayBuffer>,
+    headers: Readonly<Record<string, string>>,
+    path = at("raw"),
+  ): Promise<Response> =>
     await lab.fetch(path === "" ? "/files" : query({ path }), { method: "POST", body, headers });
   const octets = { "content-type": "application/octet-stream" };
   const bytes = randomBytes(100_000);
@@ -263,7 +273,10 @@ test("a download has name, ranges and conditions; gzip is for those that prefer 
     `inline; filename="_t_.txt"; filename*=UTF-8''%C3%A9t%C3%A9.txt`,
   );
   const part = await plain(file, { range: "bytes=2-4" });
-  assert.deepEqual([part.status, part.body.toString(), part.headers["content-range"]], [206, "234", "bytes 2-4/10"]);
+  assert.deepEqual(
+    [part.status, part.body.toString(), part.headers["content-range"]],
+    [206, "234", "bytes 2-4/10"],
+  );
   assert.equal((await plain(file, { range: "bytes=-3" })).body.toString(), "789");
   const beyond = await plain(file, { range: "bytes=50-" });
   assert.deepEqual([beyond.status, beyond.headers["content-range"]], [416, "bytes */10"]);

@@ -24,7 +24,10 @@ interface Entry {
   readonly metadata?: object;
 }
 
-async function call(method: string, message: object): Promise<{ status: number; code?: string; entry?: Entry; entries?: Entry[] }> {
+async function call(
+  method: string,
+  message: object,
+): Promise<{ status: number; code?: string; entry?: Entry; entries?: Entry[] }> {
   const { status, body } = await callJson(lab, `filesystem.Filesystem/${method}`, message);
   return { status, ...(body as object) };
 }
@@ -92,7 +95,9 @@ test("metadata of files is part of entries, alone and in lists", async () => {
   await mkdir(at("described"));
   await lab.client().files.write(at("described/file"), "x", { metadata: { project: "wrenn" } });
   await writeFile(at("described/plain"), "x");
-  assert.deepEqual((await call("Stat", { path: at("described/file") })).entry?.metadata, { project: "wrenn" });
+  assert.deepEqual((await call("Stat", { path: at("described/file") })).entry?.metadata, {
+    project: "wrenn",
+  });
   const { entries } = await call("ListDir", { path: at("described") });
   assert.deepEqual(
     entries?.map(({ metadata }) => metadata),
@@ -178,8 +183,7 @@ test("files and missing paths are not watched", async () => {
   await writeFile(at("not-a-directory"), "");
   const watch = async (path: string): Promise<unknown> =>
     await streamJson(lab, "filesystem.Filesystem/WatchDir", { path });
-  const code = (messages: unknown): unknown =>
-    (messages as { error?: { code: string } }[])[0]?.error?.code;
+  const code = (messages: unknown): unknown => (messages as { error?: { code: string } }[])[0]?.error?.code;
   assert.equal(code(await watch(at("not-a-directory"))), "invalid_argument");
   assert.equal(code(await watch(at("missing"))), "not_found");
 });
@@ -219,7 +223,10 @@ test("a watcher that is asked gives each change once, until it is removed", asyn
   });
   assert.equal(all.filter((event) => event === "EVENT_TYPE_CREATE here").length, 1);
   // Not recursive.
-  assert.deepEqual(all.filter((event) => event.includes("below")), []);
+  assert.deepEqual(
+    all.filter((event) => event.includes("below")),
+    [],
+  );
   const removed = await callJson(lab, "filesystem.Filesystem/RemoveWatcher", { watcherId });
   assert.deepEqual([removed.status, removed.body], [200, {}]);
   for (const method of ["GetWatcherEvents", "RemoveWatcher"])

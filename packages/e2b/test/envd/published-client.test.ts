@@ -4,7 +4,14 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
-import { AuthenticationError, CommandExitError, FileNotFoundError, FileType, InvalidArgumentError, TimeoutError } from "e2b";
+import {
+  AuthenticationError,
+  CommandExitError,
+  FileNotFoundError,
+  FileType,
+  InvalidArgumentError,
+  TimeoutError,
+} from "e2b";
 import { EnvdLab } from "./support/envd-lab.ts";
 
 const lab = await EnvdLab.start();
@@ -57,7 +64,10 @@ test("a terminal is used and resized", async () => {
   });
   await client.pty.resize(pty.pid, { cols: 100, rows: 30 });
   await client.pty.sendInput(pty.pid, Buffer.from("stty size; exit 4\n"));
-  await assert.rejects(pty.wait(), (error: unknown) => error instanceof CommandExitError && error.exitCode === 4);
+  await assert.rejects(
+    pty.wait(),
+    (error: unknown) => error instanceof CommandExitError && error.exitCode === 4,
+  );
   assert.match(output, /30 100/);
 });
 
@@ -88,7 +98,9 @@ test("files are written, read, listed, moved and removed", async () => {
 test("a busy directory is watched", async () => {
   await mkdir(at("busy"));
   const names = new Set<string>();
-  const watch = await client.files.watchDir(at("busy"), ({ name }) => void names.add(name), { recursive: true });
+  const watch = await client.files.watchDir(at("busy"), ({ name }) => void names.add(name), {
+    recursive: true,
+  });
   await client.commands.run(`cd ${at("busy")}; for i in $(seq 300); do mkdir d$i; echo $i > d$i/f; done`);
   await eventually("every file was seen", async () =>
     Array.from({ length: 300 }, (_, index) => `d${index + 1}/f`).every((name) => names.has(name)),

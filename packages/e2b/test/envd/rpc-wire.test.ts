@@ -34,9 +34,14 @@ const textOf = (messages: readonly unknown[], stream: "stdout" | "stderr" | "pty
 const pidOf = (messages: readonly unknown[]): number => (messages[0] as Event).event.start?.pid ?? 0;
 
 test("a stream is frames of flags, length and JSON; start is first, end carries status, and the last frame has flag 2", async () => {
-  const { status, headers, body } = await post(lab, `/${START}`, frame(JSON.stringify(bash("echo out; echo err >&2; exit 3"))), {
-    headers: { "content-type": "application/connect+json" },
-  });
+  const { status, headers, body } = await post(
+    lab,
+    `/${START}`,
+    frame(JSON.stringify(bash("echo out; echo err >&2; exit 3"))),
+    {
+      headers: { "content-type": "application/connect+json" },
+    },
+  );
   assert.equal(status, 200);
   assert.equal(headers["content-type"], "application/connect+json");
   const frames = framesOf(body);
@@ -108,12 +113,9 @@ test("an unknown user is unauthenticated, with the text that clients compare lit
 
 test("the user of Basic authorization runs the command, with that user's HOME, USER and LOGNAME", async () => {
   const authorization = `Basic ${Buffer.from("nobody:any password").toString("base64")}`;
-  const messages = await streamJson(
-    lab,
-    START,
-    bash("id -un; echo $HOME $USER $LOGNAME", { cwd: "/" }),
-    { authorization },
-  );
+  const messages = await streamJson(lab, START, bash("id -un; echo $HOME $USER $LOGNAME", { cwd: "/" }), {
+    authorization,
+  });
   assert.equal(textOf(messages, "stdout"), "nobody\n/nonexistent nobody nobody\n");
 });
 

@@ -1,6 +1,13 @@
 import { Type } from "typebox";
 import { Count, Text } from "./scalars.ts";
-import type { FileAttributes, FileEntry, FileOptions, FilePage, FilePageRequest, WriteOptions } from "./file-facts.ts";
+import type {
+  FileAttributes,
+  FileEntry,
+  FileOptions,
+  FilePage,
+  FilePageRequest,
+  WriteOptions,
+} from "./file-facts.ts";
 import type { Described } from "./scalars.ts";
 import type { CapsuleUploads } from "./uploads.ts";
 

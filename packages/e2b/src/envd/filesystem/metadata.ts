@@ -32,7 +32,10 @@ export async function readMetadata(
     for (const [index, path] of batch.entries()) {
       const entries = Object.entries(attributes[index] ?? {});
       if (entries.length > 0)
-        found.set(path, Object.fromEntries(entries.map(([name, value]) => [name.slice(PREFIX.length), value])));
+        found.set(
+          path,
+          Object.fromEntries(entries.map(([name, value]) => [name.slice(PREFIX.length), value])),
+        );
     }
   }
   return found;

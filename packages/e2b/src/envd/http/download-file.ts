@@ -56,10 +56,7 @@ export async function downloadFile(
   }
 }
 
-function setAll(
-  response: Exchange["response"],
-  headers: Readonly<Record<string, string | number>>,
-): void {
+function setAll(response: Exchange["response"], headers: Readonly<Record<string, string | number>>): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 

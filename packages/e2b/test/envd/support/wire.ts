@@ -20,7 +20,7 @@ export function frame(payload: string | Uint8Array, flags = 0): Buffer {
 /** Cuts complete frames off. */
 export function framesOf(bytes: Buffer): Frame[] {
   const frames: Frame[] = [];
-  for (let at = 0; at + 5 <= bytes.length; ) {
+  for (let at = 0; at + 5 <= bytes.length;) {
     const length = bytes.readUInt32BE(at + 1);
     frames.push({ flags: bytes.readUInt8(at), payload: bytes.subarray(at + 5, at + 5 + length) });
     at += 5 + length;
