@@ -131,6 +131,63 @@ test("a pause keeps processes, streams of the agent end or wait, and requests an
   assert.equal((await again.wait()).exitCode, 0);
 });
 
+test("many requests to a paused sandbox with auto-resume resume it once, those with the token only", async () => {
+  const auto = await Sandbox.create("minimal", {
+    ...options(),
+    timeoutMs: 600_000,
+    lifecycle: { onTimeout: "pause", autoResume: true },
+  });
+  await auto.files.write("kept.txt", "kept");
+  await auto.pause();
+  const stranger = new Sandbox({ ...options(), sandboxId: auto.sandboxId, envdVersion: "0.6.4" });
+  await assert.rejects(stranger.files.read("kept.txt"));
+  assert.equal((await Sandbox.getInfo(auto.sandboxId, options())).state, "paused");
+  const texts = await Promise.all(Array.from({ length: 10 }, () => auto.files.read("kept.txt")));
+  assert.deepEqual(new Set(texts), new Set(["kept"]));
+  const { body } = await server.call<{ event: string; data: { status?: string; previous?: string } }[]>(
+    "GET",
+    `/v1/events/history?capsule=cl-${auto.sandboxId}`,
+  );
+  const resumes = body.filter(({ data }) => data.status === "running" && data.previous === "paused");
+  assert.equal(resumes.length, 1, JSON.stringify(body.map(({ event, data }) => [event, data])));
+  await auto.kill();
+});
+
+test("the environment of the sandbox and its measurements are read as from its agent", async () => {
+  const ask = async (path: string): Promise<Record<string, unknown>> => {
+    const response = await fetch(server.server.url + path, {
+      headers: {
+        "E2b-Sandbox-Id": sandbox.sandboxId,
+        "E2b-Sandbox-Port": "49983",
+        "X-Access-Token": String(Reflect.get(sandbox, "envdAccessToken")),
+      },
+    });
+    assert.equal(response.status, 200);
+    return (await response.json()) as Record<string, unknown>;
+  };
+  assert.deepEqual(await ask("/envs"), {
+    GLOBAL: "everywhere",
+    E2B_SANDBOX: "true",
+    E2B_SANDBOX_ID: sandbox.sandboxId,
+    E2B_TEMPLATE_ID: "minimal",
+  });
+  const metrics = await ask("/metrics");
+  assert.ok(Number(metrics["mem_total"]) > 0 && Number(metrics["disk_total"]) > 0, JSON.stringify(metrics));
+});
+
+test("100 commands run at a time", { skip: !LONG }, async () => {
+  const outputs = await Promise.all(
+    Array.from(
+      { length: 100 },
+      async (_, index) => (await sandbox.commands.run(`echo ${index}`, { timeoutMs: 0 })).stdout,
+    ),
+  );
+  assert.deepEqual(
+    outputs,
+    outputs.map((_, index) => `${index}\n`),
+  );
+});
+
 test("a sandbox that is killed breaks its streams, and the client says so", async () => {
   const running = sandbox.commands.run("sleep 300");
   running.catch(() => undefined);

@@ -5,15 +5,17 @@ import type { SandboxTokens } from "../access/sandbox-tokens.ts";
 import type { FoundSandbox } from "../sandboxes/sandbox-finder.ts";
 import type { DefaultUsers } from "./default-users.ts";
 import type { AddressedSandbox, EnvdSandbox, SandboxMeasurement } from "./envd-sandbox.ts";
+import { isGone } from "./gone.ts";
 import { readEnvironment } from "./read-environment.ts";
 
 /** How long a request waits for a sandbox that is being created or resumed. */
 const PATIENCE_MS = 30_000;
+const STATE_MS = 5000;
 
 type Row = FoundSandbox["row"];
 
 export interface AddressSandboxDeps {
-  readonly services: Pick<SharedServices, "capsules">;
+  readonly services: Pick<SharedServices, "capsules" | "fleet">;
   readonly tokens: SandboxTokens;
   readonly users: DefaultUsers;
   readonly logger: Logger;
@@ -65,7 +67,16 @@ export function addressSandbox(
       },
     };
   };
-  return { id, token: tokens.envd(row.id), state: stateOf(row), open };
+  const isRunning = async (): Promise<boolean> => {
+    try {
+      const { state } = await services.fleet.of(row).capsule(capsuleId, AbortSignal.timeout(STATE_MS));
+      return state === "running";
+    } catch (error) {
+      if (isGone(error)) return false;
+      throw error;
+    }
+  };
+  return { id, token: tokens.envd(row.id), state: stateOf(row), isRunning, open };
 }
 
 /** A sandbox whose disk only was kept is not resumed by requests. */

@@ -38,6 +38,8 @@ export interface AddressedSandbox {
   readonly token: string;
   /** `resumable` is a paused one that a request resumes, if it shows the token. */
   readonly state: "running" | "paused" | "resumable";
+  /** Whether its machine runs now, as its host says; looking does not use the sandbox. */
+  isRunning(): Promise<boolean>;
   /**
    * The sandbox, which runs when this resolves; concurrent calls share one resume.
    *

@@ -25,15 +25,18 @@ const FORBIDDEN = 403;
 const NOT_FOUND = 404;
 const METHOD_NOT_ALLOWED = 405;
 const TOO_MANY_REQUESTS = 429;
+const HEALTH = "/health";
 const FILES = "/files";
 /** Requests of one sandbox under way at a time; a client of the default settings opens half as many at most. */
 const MOST_REQUESTS = 4000;
 
 type Answer = (sandbox: EnvdSandbox, exchange: Exchange) => Promise<void>;
 
+const health: Answer = async (_sandbox, { response }) => answerHealth(response);
+
 /** Every path outside of RPCs, with its methods. What an agent has for its host only, such as `/init`, is not there. */
-const routes: Readonly<Record<string, Readonly<Record<string, Answer>>>> = {
-  "/health": { GET: answerHealth, HEAD: answerHealth },
+const routes: Partial<Readonly<Record<string, Partial<Readonly<Record<string, Answer>>>>>> = {
+  [HEALTH]: { GET: health, HEAD: health },
   "/metrics": { GET: answerMetrics },
   "/envs": { GET: answerEnvironment },
   [FILES]: { GET: downloadFile, HEAD: downloadFile, POST: uploadFiles },
@@ -111,39 +114,58 @@ export class EnvdServer {
     }
     const url = new URL(request.url ?? "/", "http://sandbox");
     const path = cleanPath(url.pathname);
+    const query = url.searchParams;
     const isRpc = this.#rpc.has(path);
-    if (!isRpc && !Object.hasOwn(routes, path)) {
+    const route = routes[path];
+    if (!isRpc && !route) {
       answerError(response, NOT_FOUND, "not found");
       return;
     }
-    const { token } = addressed;
-    if (addressed.state === "resumable" && !hasToken(headers, token)) {
+    const answer = route?.[method];
+    if (route && !answer) {
+      response.setHeader("allow", Object.keys(route).join(", "));
+      answerError(response, METHOD_NOT_ALLOWED, `${method} is not possible here`);
+      return;
+    }
+    if (addressed.state === "resumable" && !hasToken(headers, addressed.token)) {
       const message = "the sandbox is paused, and is resumed by requests with its access token only";
       answerJson(response, FORBIDDEN, { sandboxId: addressed.id, message, code: FORBIDDEN });
       return;
     }
-    const problem = judge(path, { method, headers, query: url.searchParams }, token, this.#deps.clock.now());
+    const problem = this.#judge(path, { method, headers, query }, addressed.token);
     if (problem !== undefined) {
       // In the form of each protocol: clients of RPCs expect the name of a code.
       if (isRpc) answerJson(response, UNAUTHORIZED, { code: "unauthenticated", message: problem });
       else answerError(response, UNAUTHORIZED, problem);
       return;
     }
+    // Looking whether it runs neither uses a sandbox nor keeps it from being paused.
+    if (path === HEALTH && addressed.state === "running") {
+      if (await addressed.isRunning()) answerHealth(response);
+      else answerNoSandbox(response, addressed.id);
+      return;
+    }
     const left = leftOf(response);
     const sandbox = await addressed.open();
     sandbox.touch();
-    if (!isRpc) {
-      const answer = routes[path]?.[method];
-      if (answer) await answer(sandbox, { request, response, method, query: url.searchParams, left });
-      else {
-        response.setHeader("allow", Object.keys(routes[path] ?? {}).join(", "));
-        answerError(response, METHOD_NOT_ALLOWED, `${method} is not possible here`);
-      }
+    if (answer) {
+      await answer(sandbox, { request, response, method, query, left });
       return;
     }
     const user = basicUserOf(headers.authorization) ?? sandbox.defaultUser;
     const outcome = await this.#rpc.answer(path, request, response, { sandbox, user });
     if (outcome === "gone") answerNoSandbox(response, addressed.id);
+  }
+
+  /** Whether the request may use the sandbox. */
+  #judge(
+    path: string,
+    { method, headers, query }: Pick<Exchange, "method" | "query"> & Pick<IncomingMessage, "headers">,
+    token: string,
+  ): AccessProblem {
+    if (path === HEALTH) return undefined;
+    if (path !== FILES) return judgeToken(headers, token);
+    return judgeFileAccess(headers, signedAddressOf(method, query), token, this.#deps.clock.now());
   }
 
   #fail(sandbox: AddressedSandbox, error: unknown, response: ServerResponse): void {
@@ -160,18 +182,6 @@ export class EnvdServer {
     if (isOurs)
       this.#deps.logger.error("e2b.agent_failed", { sandbox: sandbox.id, problem: problemOf(error) });
   }
-}
-
-/** Whether the request may use the sandbox. */
-function judge(
-  path: string,
-  { method, headers, query }: Pick<Exchange, "method" | "query"> & Pick<IncomingMessage, "headers">,
-  token: string,
-  nowMs: number,
-): AccessProblem {
-  if (path === "/health") return undefined;
-  if (path !== FILES) return judgeToken(headers, token);
-  return judgeFileAccess(headers, signedAddressOf(method, query), token, nowMs);
 }
 
 /** Decoded and without detours, as programs behind would see it. */

@@ -99,6 +99,7 @@ export class EnvdLab implements AsyncDisposable {
       id: SANDBOX_ID,
       token: TOKEN,
       state: this.state,
+      isRunning: async () => !this.isGone,
       open: async () => {
         if (this.isGone) throw new WrennError("capsule_not_found", { id: SANDBOX_ID });
         if (this.state === "resumable") this.resumes++;
