@@ -50,6 +50,8 @@ export * as discardedTemplateQueries from "./queries/discarded-templates.ts";
 export * as templateQueries from "./queries/templates.ts";
 export { DEFAULT_TAG } from "./queries/templates.ts";
 export type { NewTemplate, TagRow, TemplateOfTeam, TemplateRow } from "./queries/templates.ts";
+export * as announcedBuildQueries from "./queries/announced-builds.ts";
+export type { AnnouncedBuild } from "./queries/announced-builds.ts";
 export * as buildArchiveQueries from "./queries/build-archives.ts";
 export * as buildLogQueries from "./queries/build-logs.ts";
 export type { BuildLine, BuildStep, LogChange } from "./queries/build-logs.ts";

@@ -15,8 +15,10 @@ import type {
   UsersTable,
 } from "./account-tables.ts";
 import type {
+  AnnouncedBuildsTable,
   BuildArchiveChunksTable,
   BuildArchivesTable,
+  BuildFilesTable,
   BuildLinesTable,
   BuildsTable,
   BuildStepsTable,
@@ -214,6 +216,8 @@ export interface TemplatesTable {
   default_cwd: ColumnType<string | null, string | null | undefined, string | null>;
   /** What led to a version that a build has made. */
   build_key: ColumnType<string | null, string | null | undefined, never>;
+  /** UUID of the capsule that it was made of; null for one that a build made. */
+  made_of: ColumnType<string | null, string | null | undefined, never>;
   /** Null: the default. */
   network: ColumnType<NetworkRules | null, string | null | undefined, string | null>;
   created_at: Defaulted<Date>;
@@ -332,7 +336,9 @@ export interface Schema {
   builds: BuildsTable;
   build_steps: BuildStepsTable;
   build_lines: BuildLinesTable;
+  announced_builds: AnnouncedBuildsTable;
   build_archives: BuildArchivesTable;
+  build_files: BuildFilesTable;
   build_archive_chunks: BuildArchiveChunksTable;
   discarded_templates: DiscardedTemplatesTable;
   expiry_warnings: ExpiryWarningsTable;

@@ -46,7 +46,7 @@ export async function openE2b({ services, edge, domain, clock, logger, random }:
   );
   const tokens = new SandboxTokens(key);
   const unknown = new UnknownRoutes();
-  const api = await openE2bApi({ services, tokens, unknown, domain, clock, random });
+  const api = await openE2bApi({ services, tokens, key, unknown, domain, clock, random });
   const envd = createEnvd({ services, tokens, clock, logger, random });
   const door = new SandboxDoor({ finder: new SandboxFinder(database), tokens, envd, edge });
   const apiHost = domain === undefined ? undefined : `api.${domain.toLowerCase().replace(/:\d*$/, "")}`;

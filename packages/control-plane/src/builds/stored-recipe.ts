@@ -23,6 +23,8 @@ export interface RequestedRecipe {
   readonly login: RegistryLogin | undefined;
   /** This step and those behind it are performed, also when they have been before. */
   readonly repeatFrom: number | undefined;
+  /** Tags that the version gets besides that of its name. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 export type StoredRecipe = Pick<NewBuild, "recipeText" | "recipeOptions" | "skipPrePost" | "secrets">;
@@ -30,7 +32,7 @@ export type StoredRecipe = Pick<NewBuild, "recipeText" | "recipeOptions" | "skip
 /** As the row of a build has it. @param id - UUID of the build. */
 export function storedRecipe(
   id: string,
-  { recipe, sources, secrets, login, repeatFrom }: RequestedRecipe,
+  { recipe, sources, secrets, login, repeatFrom, tags }: RequestedRecipe,
   fromImage: boolean,
   sealed: SealedJson<SealedBuild>,
 ): StoredRecipe {
@@ -39,6 +41,7 @@ export function storedRecipe(
     ...(isText && { file: recipe.file, args: recipe.args, sources: Object.fromEntries(sources ?? []) }),
     ...(repeatFrom !== undefined && { repeatFrom }),
     ...(fromImage && { fromImage }),
+    ...(tags && { tags }),
   };
   return {
     recipeText: isText ? recipe.text : undefined,

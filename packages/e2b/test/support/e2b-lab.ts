@@ -4,7 +4,8 @@ import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
-import type { ControlPlane, ControlPlaneOptions } from "@wrenn/control-plane";
+import type { ControlPlane } from "@wrenn/control-plane";
+import { FakeTemplateBuilder } from "@wrenn/control-plane/testing/template-builder";
 import { randomHex, silentLogger, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import { apiKeyQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
@@ -13,10 +14,6 @@ import { openE2b } from "@wrenn/e2b";
 import type { E2b } from "@wrenn/e2b";
 import type { AdmittedTarget } from "@wrenn/edge";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
-
-export interface E2bLabParts {
-  readonly templateBuilder?: ControlPlaneOptions["templateBuilder"];
-}
 
 /** A control plane with the API of E2B on a database of its own, on top of a fake host. */
 export class E2bLab implements AsyncDisposable {
@@ -28,6 +25,9 @@ export class E2bLab implements AsyncDisposable {
   controlPlane!: ControlPlane;
   e2b!: E2b;
   url = "";
+  readonly #hostId = systemRandom.uuid();
+  /** Understands `echo` and `exit` between semicolons. */
+  readonly builder = new FakeTemplateBuilder(() => this.#hostId);
   readonly #release: AsyncDisposableStack;
 
   private constructor(database: Database, apiKey: string, release: AsyncDisposableStack) {
@@ -36,7 +36,7 @@ export class E2bLab implements AsyncDisposable {
     this.#release = release;
   }
 
-  static async start(parts: E2bLabParts = {}): Promise<E2bLab> {
+  static async start(): Promise<E2bLab> {
     await using release = new AsyncDisposableStack();
     const files = release.use(await TestDatabase.migrated());
     const database = await files.open();
@@ -44,7 +44,7 @@ export class E2bLab implements AsyncDisposable {
     await ensureFirstTeam(database, systemRandom);
     const apiKey = await issueKey(database);
     const lab = new E2bLab(database, apiKey, release.move());
-    await lab.#serve(parts);
+    await lab.#serve();
     return lab;
   }
 
@@ -77,11 +77,11 @@ export class E2bLab implements AsyncDisposable {
     await this.#release.disposeAsync();
   }
 
-  async #serve({ templateBuilder }: E2bLabParts): Promise<void> {
+  async #serve(): Promise<void> {
     const controlPlane = await createControlPlane({
       database: this.database,
       instanceId: systemRandom.uuid(),
-      localHost: { id: systemRandom.uuid(), agent: this.host },
+      localHost: { id: this.#hostId, agent: this.host },
       times: { everyMs: 50, silentMs: 30_000, leaseMs: 20_000, answerMs: 5000 },
       edge: {
         portOrigin: () => ({ scheme: "http", domain: "localhost", port: 8080 }),
@@ -90,7 +90,7 @@ export class E2bLab implements AsyncDisposable {
         openPort: async () => await Promise.reject(new Error("no port is opened here")),
         portEntrance: () => "http://unused",
       },
-      templateBuilder,
+      templateBuilder: this.builder,
       clock: systemClock,
       logger: silentLogger,
       random: systemRandom,
