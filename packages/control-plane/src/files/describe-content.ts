@@ -6,7 +6,7 @@ import { judgeConditions } from "./conditions.ts";
 import { entityTag } from "./entity-tags.ts";
 
 /** A file that is open for an answer. */
-export interface OpenFile {
+export interface ContentSource {
   readonly content: FileContent;
   /** The part that was asked for and can be given. */
   readonly range: ByteRange | undefined;
@@ -26,8 +26,8 @@ export async function openFile(
   path: string,
   { signal: left, ...options }: FileOptions,
   request: FileRequest,
-): Promise<OpenFile> {
-  const open = async (range?: ByteRange): Promise<OpenFile> => {
+): Promise<ContentSource> {
+  const open = async (range?: ByteRange): Promise<ContentSource> => {
     const unread = new AbortController();
     const signal = AbortSignal.any([left, unread.signal]);
     const content = await files.read(path, { ...options, ...defined({ range }), signal });
@@ -58,7 +58,7 @@ export interface FileAnswer {
 
 /** Describes the answer for a file that is open. */
 export function describeAnswer(
-  { content: { entry, size }, range }: OpenFile,
+  { content: { entry, size }, range }: ContentSource,
   headers: IncomingHttpHeaders,
 ): FileAnswer {
   const type = { "content-type": "application/octet-stream" };

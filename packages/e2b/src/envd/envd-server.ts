@@ -12,7 +12,7 @@ import { composeFiles } from "./http/compose-files.ts";
 import { allowOrigins, answerPreflight } from "./http/cross-origin.ts";
 import { downloadFile } from "./http/download-file.ts";
 import { answerError, answerJson, breakOff, leftOf } from "./http/exchange.ts";
-import type { Exchange } from "./http/exchange.ts";
+import type { AgentExchange } from "./http/exchange.ts";
 import { answerFailure } from "./http/http-errors.ts";
 import { answerEnvironment, answerHealth, answerMetrics } from "./http/plain-routes.ts";
 import { uploadFiles } from "./http/upload-files.ts";
@@ -30,7 +30,7 @@ const FILES = "/files";
 /** Requests of one sandbox under way at a time; a client of the default settings opens half as many at most. */
 const MOST_REQUESTS = 4000;
 
-type Answer = (sandbox: EnvdSandbox, exchange: Exchange) => Promise<void>;
+type Answer = (sandbox: EnvdSandbox, exchange: AgentExchange) => Promise<void>;
 
 const health: Answer = async (_sandbox, { response }) => answerHealth(response);
 
@@ -160,7 +160,7 @@ export class EnvdServer {
   /** Whether the request may use the sandbox. */
   #judge(
     path: string,
-    { method, headers, query }: Pick<Exchange, "method" | "query"> & Pick<IncomingMessage, "headers">,
+    { method, headers, query }: Pick<AgentExchange, "method" | "query"> & Pick<IncomingMessage, "headers">,
     token: string,
   ): AccessProblem {
     if (path === HEALTH) return undefined;

@@ -5,7 +5,7 @@ import type { EnvdSandbox } from "../envd-sandbox.ts";
 import { writeMetadata } from "../filesystem/metadata.ts";
 import { pathOf } from "../user-paths.ts";
 import { answerJson } from "./exchange.ts";
-import type { Exchange } from "./exchange.ts";
+import type { AgentExchange } from "./exchange.ts";
 import { HttpRefusal } from "./http-errors.ts";
 
 const OK = 200;
@@ -27,7 +27,7 @@ const ComposeBody = Type.Object({
  */
 export async function composeFiles(
   sandbox: EnvdSandbox,
-  { request, response, left: signal }: Exchange,
+  { request, response, left: signal }: AgentExchange,
 ): Promise<void> {
   const body = await readBody(request);
   const options = { user: body.username || sandbox.defaultUser, signal };
@@ -51,7 +51,7 @@ async function* concatenated(
   for (const source of sources) yield* (await files.read(source, options)).bytes;
 }
 
-async function readBody(request: Exchange["request"]): Promise<Type.Static<typeof ComposeBody>> {
+async function readBody(request: AgentExchange["request"]): Promise<Type.Static<typeof ComposeBody>> {
   const parts: Buffer[] = [];
   let size = 0;
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {

@@ -4,7 +4,7 @@ import { describeAnswer, download, openFile } from "@wrenn/control-plane/file-an
 import type { EnvdSandbox } from "../envd-sandbox.ts";
 import { pathOf } from "../user-paths.ts";
 import { chooseCoding } from "./content-codings.ts";
-import type { Exchange } from "./exchange.ts";
+import type { AgentExchange } from "./exchange.ts";
 import { HttpRefusal } from "./http-errors.ts";
 
 const NOT_MODIFIED = 304;
@@ -17,7 +17,7 @@ const NOT_MODIFIED = 304;
  */
 export async function downloadFile(
   sandbox: EnvdSandbox,
-  { request, response, method, query, left }: Exchange,
+  { request, response, method, query, left }: AgentExchange,
 ): Promise<void> {
   const user = query.get("username") || sandbox.defaultUser;
   const path = pathOf(query.get("path") ?? "", sandbox);
@@ -56,7 +56,7 @@ export async function downloadFile(
   }
 }
 
-function setAll(response: Exchange["response"], headers: Readonly<Record<string, string | number>>): void {
+function setAll(response: AgentExchange["response"], headers: Readonly<Record<string, string | number>>): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 

@@ -3,7 +3,7 @@ import type { Http2ServerResponse } from "node:http2";
 import { constants } from "node:http2";
 
 /** One request at the agent's port and its answer. */
-export interface Exchange {
+export interface AgentExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly method: string;

@@ -1,18 +1,18 @@
 import type { EnvdSandbox } from "../envd-sandbox.ts";
 import { answerJson } from "./exchange.ts";
-import type { Exchange } from "./exchange.ts";
+import type { AgentExchange } from "./exchange.ts";
 
 const OK = 200;
 const NO_CONTENT = 204;
 const MIB = 1 << 20;
 
 /** Answers `GET /health`: the sandbox runs. */
-export function answerHealth(response: Exchange["response"]): void {
+export function answerHealth(response: AgentExchange["response"]): void {
   response.writeHead(NO_CONTENT, { "cache-control": "no-store" }).end();
 }
 
 /** Answers `GET /metrics`. */
-export async function answerMetrics(sandbox: EnvdSandbox, { response, left }: Exchange): Promise<void> {
+export async function answerMetrics(sandbox: EnvdSandbox, { response, left }: AgentExchange): Promise<void> {
   const measured = await sandbox.measure(left);
   answerJson(response, OK, {
     ts: Math.floor(measured.at),
@@ -30,6 +30,6 @@ export async function answerMetrics(sandbox: EnvdSandbox, { response, left }: Ex
 }
 
 /** Answers `GET /envs`: what every process starts with. */
-export async function answerEnvironment(sandbox: EnvdSandbox, { response, left }: Exchange): Promise<void> {
+export async function answerEnvironment(sandbox: EnvdSandbox, { response, left }: AgentExchange): Promise<void> {
   answerJson(response, OK, await sandbox.environment(left));
 }

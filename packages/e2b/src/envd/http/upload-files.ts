@@ -8,7 +8,7 @@ import { metadataOf, writeMetadata } from "../filesystem/metadata.ts";
 import type { Metadata } from "../filesystem/metadata.ts";
 import { pathOf } from "../user-paths.ts";
 import { answerJson } from "./exchange.ts";
-import type { Exchange } from "./exchange.ts";
+import type { AgentExchange } from "./exchange.ts";
 import { HttpRefusal } from "./http-errors.ts";
 import { readForm } from "./upload-form.ts";
 
@@ -29,7 +29,7 @@ interface WrittenFile {
  *
  * @throws HttpRefusal 400, and WrennError of files.
  */
-export async function uploadFiles(sandbox: EnvdSandbox, exchange: Exchange): Promise<void> {
+export async function uploadFiles(sandbox: EnvdSandbox, exchange: AgentExchange): Promise<void> {
   const { request, response, query, left } = exchange;
   const type = (request.headers["content-type"] ?? "").trim();
   const path = query.get("path") ?? "";
@@ -77,7 +77,7 @@ async function writeFile(
 }
 
 /** The body without its coding. @throws HttpRefusal for a coding other than gzip. */
-function bodyOf({ request }: Exchange): Readable {
+function bodyOf({ request }: AgentExchange): Readable {
   const coding = (request.headers["content-encoding"] ?? "identity").trim().toLowerCase();
   if (coding === "identity" || coding === "") return request;
   if (coding !== "gzip" && coding !== "x-gzip")
