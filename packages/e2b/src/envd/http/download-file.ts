@@ -56,7 +56,10 @@ export async function downloadFile(
   }
 }
 
-function setAll(response: AgentExchange["response"], headers: Readonly<Record<string, string | number>>): void {
+function setAll(
+  response: AgentExchange["response"],
+  headers: Readonly<Record<string, string | number>>,
+): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 

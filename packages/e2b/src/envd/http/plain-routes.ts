@@ -30,6 +30,9 @@ export async function answerMetrics(sandbox: EnvdSandbox, { response, left }: Ag
 }
 
 /** Answers `GET /envs`: what every process starts with. */
-export async function answerEnvironment(sandbox: EnvdSandbox, { response, left }: AgentExchange): Promise<void> {
+export async function answerEnvironment(
+  sandbox: EnvdSandbox,
+  { response, left }: AgentExchange,
+): Promise<void> {
   answerJson(response, OK, await sandbox.environment(left));
 }
