@@ -1,6 +1,6 @@
 /**
  * Version of the sandbox agent that clients are told, from which they derive what it can do. It is the highest one whose
- * behaviours all exist here (docs/reference/e2b-coverage.md#agent-version): 0.6.4 stands for watches on network
+ * behaviours all exist here (docs/reference/e2b-agent.md#version): 0.6.4 stands for watches on network
  * mounts, and everything below it for default users, compressed uploads, metadata of files and entries in watch events.
  */
 export const ENVD_VERSION = "0.6.4";
