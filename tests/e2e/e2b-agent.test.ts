@@ -121,7 +121,7 @@ test("addresses that the client signs name no sandbox, and find theirs", async (
   assert.equal((await fetch(download.replace("signature=v1_", "signature=v1_x"))).status, 401);
 });
 
-test("a pause keeps processes, streams of the agent end or wait, and requests answer 502 until it is resumed", async () => {
+test("a pause keeps processes and streams, and requests answer 502 until the sandbox is resumed", async () => {
   const handle = await sandbox.commands.run("sleep 2; echo after", { background: true });
   await sandbox.pause();
   assert.equal(await sandbox.isRunning(), false);
@@ -129,6 +129,8 @@ test("a pause keeps processes, streams of the agent end or wait, and requests an
   assert.equal(await sandbox.isRunning(), true);
   const again = await sandbox.commands.connect(handle.pid);
   assert.equal((await again.wait()).exitCode, 0);
+  // The stream from before the pause goes on too.
+  assert.equal((await handle.wait()).stdout, "after\n");
 });
 
 test("many requests to a paused sandbox with auto-resume resume it once, those with the token only", async () => {

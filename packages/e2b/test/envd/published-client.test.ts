@@ -3,6 +3,8 @@ import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { eventually } from "@wrenn/core/testing";
 import {
   AuthenticationError,
@@ -12,7 +14,10 @@ import {
   InvalidArgumentError,
   TimeoutError,
 } from "e2b";
-import { EnvdLab } from "./support/envd-lab.ts";
+import { Sandbox as Earlier } from "e2b-2-45";
+import { ENVD_VERSION } from "../../src/envd-version.ts";
+import { Process } from "../../src/envd/generated/process_pb.ts";
+import { EnvdLab, SANDBOX_ID, TOKEN } from "./support/envd-lab.ts";
 
 const lab = await EnvdLab.start();
 after(() => lab[Symbol.asyncDispose]());
@@ -95,6 +100,23 @@ test("files are written, read, listed, moved and removed", async () => {
   await assert.rejects(client.files.read(at("many/a.txt")), FileNotFoundError);
 });
 
+test("the client of the 2.45 line runs commands and keeps files", async () => {
+  const earlier = new Earlier({
+    sandboxId: SANDBOX_ID,
+    envdVersion: ENVD_VERSION,
+    envdAccessToken: TOKEN,
+    apiKey: `e2b_${"0".repeat(40)}`,
+    sandboxUrl: lab.url,
+  });
+  assert.equal((await earlier.commands.run("echo earlier")).stdout, "earlier\n");
+  await earlier.files.write(at("earlier.txt"), "kept");
+  assert.equal(await earlier.files.read(at("earlier.txt")), "kept");
+  assert.equal(
+    (await earlier.files.list(lab.directory)).some(({ name }) => name === "earlier.txt"),
+    true,
+  );
+});
+
 test("a busy directory is watched", async () => {
   await mkdir(at("busy"));
   const names = new Set<string>();
@@ -125,8 +147,27 @@ test("the end of a sandbox breaks its streams, and the client says that it was k
   release.use(other);
   const running = other.client().commands.run("sleep 60");
   running.catch(() => undefined);
-  await eventually("it runs", async () => (await other.client().commands.list()).length === 1);
+  const transport = createConnectTransport({
+    baseUrl: other.http2Url,
+    httpVersion: "2",
+    interceptors: [
+      (next) => async (sent) => {
+        sent.header.set("x-access-token", TOKEN);
+        return await next(sent);
+      },
+    ],
+  });
+  const byHttp2 = Array.fromAsync(
+    createClient(Process, transport).start({ process: { cmd: "sleep", args: ["60"] }, stdin: false }),
+  );
+  byHttp2.catch(() => undefined);
+  await eventually("it runs", async () => (await other.client().commands.list()).length === 2);
   await other.end();
+  // By HTTP/2 the stream is reset: it does not end in order.
+  await assert.rejects(
+    byHttp2,
+    (error: unknown) => error instanceof ConnectError && !/missing/.test(error.message),
+  );
   await assert.rejects(running, (error: unknown) => {
     assert.ok(error instanceof TimeoutError, String(error));
     return /killed or reached its end of life/.test(error.message) || /end of life/.test(error.message);

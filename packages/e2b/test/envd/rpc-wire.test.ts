@@ -100,6 +100,24 @@ test("errors of streams travel in the last frame with status 200, of unary calls
   assert.equal(unknown.status, 404);
 });
 
+test("frames that lie or do not parse are refused, and nothing is set aside for what they announce", async () => {
+  const send = async (body: Buffer): Promise<string | undefined> => {
+    const answer = await post(lab, `/${START}`, body, {
+      headers: { "content-type": "application/connect+json" },
+    });
+    return (messagesOf(answer.body).at(-1) as { error?: { code: string } }).error?.code;
+  };
+  const huge = Buffer.from([0, 0xff, 0xff, 0xff, 0xff, 0x7b]);
+  const before = process.memoryUsage().rss;
+  assert.equal(await send(huge), "resource_exhausted");
+  assert.ok(process.memoryUsage().rss - before < 64 << 20);
+  assert.equal(await send(frame("{")), "invalid_argument");
+  assert.equal(await send(frame('{"process":{"cmd":5}}')), "invalid_argument");
+  assert.equal(await send(frame(JSON.stringify(bash("true")), 1)), "internal");
+  assert.equal(await send(frame(JSON.stringify(bash("true"))).subarray(0, 20)), "invalid_argument");
+  assert.equal(await send(Buffer.alloc(0)), "unimplemented");
+});
+
 test("an unknown user is unauthenticated, with the text that clients compare literally", async () => {
   const authorization = `Basic ${Buffer.from("root123:").toString("base64")}`;
   const messages = await streamJson(lab, START, bash("whoami"), { authorization });

@@ -5,6 +5,7 @@ import { Filesystem } from "../generated/filesystem_pb.ts";
 import { Process } from "../generated/process_pb.ts";
 import { filesystemService } from "../filesystem/filesystem-service.ts";
 import type { Watchers } from "../filesystem/watchers.ts";
+import { breakOff } from "../http/exchange.ts";
 import { processService } from "../processes/process-service.ts";
 import { rpcCallKey } from "./rpc-call.ts";
 import type { RpcCall } from "./rpc-call.ts";
@@ -57,7 +58,7 @@ export function createRpcHandler({ watchers }: RpcHandlerDeps): RpcHandler {
       const onGone = (): void => {
         isGone = true;
         // Clients take a stream that ends in order for one that has ended: it has to break.
-        if (response.headersSent) response.destroy();
+        if (response.headersSent) breakOff(response);
       };
       const values = createContextValues().set(rpcCallKey, { ...call, onGone });
       const asked = universalRequestFromNodeRequest(request, response, undefined, values);

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import { NativeAgent } from "@wrenn/guest/testing";
 import { Sandbox } from "e2b";
+import { ENVD_VERSION } from "../../../src/envd-version.ts";
 import type { AddressedSandbox, EnvdSandbox } from "../../../src/envd/envd-sandbox.ts";
 import { EnvdServer } from "../../../src/envd/envd-server.ts";
 import { readEnvironment } from "../../../src/envd/read-environment.ts";
@@ -119,7 +120,7 @@ export class EnvdLab implements AsyncDisposable {
   client(options: { readonly token?: string } = {}): Sandbox {
     return new Sandbox({
       sandboxId: SANDBOX_ID,
-      envdVersion: "0.6.3",
+      envdVersion: ENVD_VERSION,
       envdAccessToken: options.token ?? TOKEN,
       apiKey: `e2b_${"0".repeat(40)}`,
       sandboxUrl: this.url,
