@@ -48,7 +48,7 @@ test("sandboxes end within two seconds of their time: killed, or paused with the
 
   // Forks and snapshots continue from a moment of it.
   const [fork] = await again.fork({ count: 1, timeoutMs: 60_000 });
-  assert.ok(fork instanceof Sandbox, String(fork));
+  assert.ok(fork instanceof Sandbox, "the fork is a sandbox");
   assert.equal(await shell(fork.sandboxId, "cat /dev/shm/kept"), "kept\n");
   await fork.kill();
   const { snapshotId } = await again.createSnapshot({ name: "moment" });

@@ -5,8 +5,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const PATIENCE_MS = 10_000;
 /** What the earlier clients take for a key. */
 const KEY = /^e2b_[0-9a-f]+$/;
-/** No sandbox has this id. */
-const NO_SANDBOX = "0".repeat(25);
+/** Nothing has this id. */
+const NO_ID = "0".repeat(25);
 const BAD_GATEWAY = 502;
 const UNAUTHORIZED = 401;
 
@@ -16,8 +16,8 @@ export async function checkE2bEnvironment(env: Environment): Promise<readonly st
   const api =
     env["E2B_API_URL"] ?? (env["E2B_DOMAIN"] === undefined ? undefined : `https://api.${env["E2B_DOMAIN"]}`);
   if (api !== undefined && isUrl(api)) problems.push(...(await apiProblems(api, env["E2B_API_KEY"] ?? "")));
-  const sandboxes = env["E2B_SANDBOX_URL"];
-  if (sandboxes !== undefined && isUrl(sandboxes)) problems.push(...(await sandboxProblems(sandboxes)));
+  const agent = env["E2B_SANDBOX_URL"];
+  if (agent !== undefined && isUrl(agent)) problems.push(...(await agentProblems(agent)));
   return problems;
 }
 
@@ -45,8 +45,8 @@ async function apiProblems(url: string, key: string): Promise<readonly string[]>
   return [`${url} is not the API of E2B: it answers GET /v2/sandboxes with ${answer.status}.`];
 }
 
-async function sandboxProblems(url: string): Promise<readonly string[]> {
-  const headers = { "e2b-sandbox-id": NO_SANDBOX, "e2b-sandbox-port": "49983" };
+async function agentProblems(url: string): Promise<readonly string[]> {
+  const headers = { "e2b-sandbox-id": NO_ID, "e2b-sandbox-port": "49983" };
   const answer = await ask(`${withoutSlash(url)}/health`, headers);
   if (typeof answer === "string") return [`${url} cannot be reached: ${answer}`];
   const { status, body } = answer;

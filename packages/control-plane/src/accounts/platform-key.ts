@@ -1,4 +1,4 @@
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { apiKeyQueries } from "@wrenn/database";
 import type { ApiKeyScope, Database } from "@wrenn/database";
@@ -58,18 +58,20 @@ async function ensureKey(
   database: Database,
   { clock, random }: KeyDeps,
   kept: string | undefined,
-  { form, ...row }: KeptKey,
+  { teamId, name, form, scopes }: KeptKey,
 ): Promise<string> {
   if (kept !== undefined) {
     const known = await apiKeyQueries.findApiKey(database.db, hashApiKey(kept), new Date(clock.now()));
-    if (known?.teamId === row.teamId) return kept;
+    if (known?.teamId === teamId) return kept;
   }
   const { key, prefix } = newApiKey(random, form);
   await apiKeyQueries.insertApiKey(database.db, {
     id: random.uuid(),
     hash: hashApiKey(key),
     prefix,
-    ...row,
+    teamId,
+    name,
+    ...defined({ scopes }),
   });
   return key;
 }
