@@ -1,7 +1,7 @@
 export { createControlPlane } from "./create-control-plane.ts";
 export type { AccountLimits, ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 export { ensureFirstTeam } from "./accounts/bootstrap.ts";
-export { ensurePlatformKey } from "./accounts/platform-key.ts";
+export { ensureE2bKey, ensurePlatformKey } from "./accounts/platform-key.ts";
 export type { KeepFirstAdminToken } from "./accounts/first-admin.ts";
 export type { SignUpMode } from "./accounts/sign-up-policy.ts";
 export type { Mail, Mailer, MailTransport } from "./mail/mailer.ts";

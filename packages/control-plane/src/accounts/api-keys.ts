@@ -1,19 +1,14 @@
-import { defined, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
+import { defined, formatId, parseId, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { adminTeamQueries, apiKeyQueries, sessionQueries } from "@wrenn/database";
 import type { ApiKeyRow, Database, LiveSession, QueuedTransactions } from "@wrenn/database";
 import { hashApiKey } from "./api-key-auth.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
+import { newApiKey } from "./new-api-key.ts";
+import type { ApiKeyForm } from "./new-api-key.ts";
 import type { Scope } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
 
-/** The forms of keys: the prefix, and how many random bytes follow it as lower-case hexadecimal digits. */
-const forms = {
-  wrenn: { prefix: "wrn_", bytes: 16 },
-  /** What clients of E2B take for a key. */
-  e2b: { prefix: "e2b_", bytes: 20 },
-} as const;
-const PREFIX_LENGTH = 10;
 /** API keys of one team. */
 export const MAX_KEYS = 100;
 
@@ -21,8 +16,8 @@ export interface NewApiKey {
   readonly name: string;
   readonly scopes?: readonly Scope[];
   readonly expiresAt?: Date;
-  /** Default: the platform's own. A key of either form works everywhere. */
-  readonly form?: keyof typeof forms;
+  /** Default: the platform's own. */
+  readonly form?: ApiKeyForm;
 }
 
 export interface ApiKeysDeps {
@@ -48,8 +43,7 @@ export class ApiKeysService {
     { name, scopes, expiresAt, form = "wrenn" }: NewApiKey,
   ): Promise<{ readonly row: ApiKeyRow; readonly key: string }> {
     const { transactions, random, audit, clock } = this.#deps;
-    const { prefix, bytes } = forms[form];
-    const key = prefix + randomHex(random, bytes);
+    const { key, prefix } = newApiKey(random, form);
     const row = await transactions.run("team", session.teamId, async (trx) => {
       // Several creates at once count each other.
       await adminTeamQueries.lockTeamLimits(trx, session.teamId);
@@ -63,7 +57,7 @@ export class ApiKeysService {
         teamId: session.teamId,
         name,
         hash: hashApiKey(key),
-        prefix: key.slice(0, PREFIX_LENGTH),
+        prefix,
         createdBy: session.userId,
         ...defined({ scopes, expiresAt }),
       });

@@ -38,14 +38,14 @@ export interface AppDeps {
 /** How an API answers what is wrong with a request. */
 export interface ApiAnswers {
   /** The answer to an error, whatever was thrown. */
-  readonly refusal: (error: unknown, request: FastifyRequest, logger: Logger) => Refusal;
+  readonly refusal: (error: unknown, request: FastifyRequest, logger: Logger) => RefusalAnswer;
   /** The error of a path without a route for this method, with the methods that there are routes for. */
   readonly noRoute: (request: FastifyRequest, allowed: readonly string[]) => WrennError;
   /** Whether a route ignores fields that it does not list, and takes null for absent. */
   readonly ignoresUnknownFields: (method: string, url: string) => boolean;
 }
 
-export interface Refusal {
+export interface RefusalAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: object;

@@ -10,7 +10,8 @@ export async function announceBuild(
   build: Omit<AnnouncedBuild, "created_at">,
   kept: number,
 ): Promise<void> {
-  await db.insertInto("announced_builds").values(build).execute();
+  const { id, team_id, name, tags, vcpus, memory_mb } = build;
+  await db.insertInto("announced_builds").values({ id, team_id, name, tags, vcpus, memory_mb }).execute();
   await db
     .deleteFrom("announced_builds")
     .where("team_id", "=", build.team_id)

@@ -12,12 +12,12 @@ const Team = Type.Object({
   isDefault: Type.Boolean(),
 });
 
-export interface TeamRoutesDeps {
+export interface CallerTeamRoutesDeps {
   readonly services: Pick<SharedServices, "database">;
 }
 
 /** The team of the caller. */
-export function registerTeam(app: App, { services }: TeamRoutesDeps): void {
+export function registerTeam(app: App, { services }: CallerTeamRoutesDeps): void {
   app.get("/teams", { schema: { response: { 200: Type.Array(Team), ...errors } } }, async (request) => {
     const team = await teamQueries.findTeam(services.database.db, teamOf(request));
     if (!team) throw new WrennError("team_not_found", {});

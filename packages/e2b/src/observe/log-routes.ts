@@ -18,13 +18,13 @@ const Entry = Type.Object({
 });
 type Entry = Static<typeof Entry>;
 
-export interface LogRoutesDeps {
+export interface SandboxLogRoutesDeps {
   readonly services: Pick<SharedServices, "logs">;
   readonly sandboxes: OwnSandboxes;
 }
 
 /** Logs of sandboxes: the console of the guest, and what the platform did with it. */
-export function registerLogs(app: App, { services, sandboxes }: LogRoutesDeps): void {
+export function registerLogs(app: App, { services, sandboxes }: SandboxLogRoutesDeps): void {
   const limit = Type.Optional(Type.Integer({ minimum: 0, maximum: DEFAULT_LIMIT }));
   const read = async (team: string, sandboxId: string, since: number | undefined): Promise<Entry[]> => {
     const { capsuleId } = await sandboxes.get(team, sandboxId);

@@ -23,13 +23,13 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const BuildParams = Type.Object({ templateID: Type.String(), buildID: Type.String() });
 
-export interface BuildRoutesDeps {
+export interface TemplateBuildRoutesDeps {
   readonly services: SharedServices;
   readonly random: Random;
 }
 
 /** Builds of templates: announced first, then started with their steps, and looked at until they have ended. */
-export function registerBuilds(app: App, { services, random }: BuildRoutesDeps): void {
+export function registerBuilds(app: App, { services, random }: TemplateBuildRoutesDeps): void {
   const { database } = services;
   registerBuildLogs(app, services);
 

@@ -14,7 +14,7 @@ import { chosenName, Snapshot, snapshotJson } from "./snapshot-names.ts";
 import { teamSlug } from "./team-slug.ts";
 import { ownName } from "./template-reference.ts";
 
-export interface SnapshotRoutesDeps {
+export interface SandboxSnapshotRoutesDeps {
   readonly services: SharedServices;
   readonly sandboxes: OwnSandboxes;
   readonly clock: Clock;
@@ -24,7 +24,7 @@ export interface SnapshotRoutesDeps {
 /** Templates that are made of sandboxes. */
 export function registerSnapshots(
   app: App,
-  { services, sandboxes, clock, random }: SnapshotRoutesDeps,
+  { services, sandboxes, clock, random }: SandboxSnapshotRoutesDeps,
 ): void {
   const { capsules, database } = services;
 

@@ -35,7 +35,7 @@ function headerOf(name: string, sizeBytes: number): Buffer {
   header.write(octal(0, 11), 136);
   header.write(" ".repeat(8), 148);
   header.write("0", 156);
-  header.write("ustar\0" + "00", 257, "latin1");
+  header.write("ustar\u000000", 257, "latin1");
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(`${octal(sum, 6)}\0 `, 148, "latin1");
   return header;

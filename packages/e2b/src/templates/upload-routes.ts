@@ -9,13 +9,13 @@ import type { UploadLinks } from "./upload-links.ts";
 /** Bytes of the files of one step, as long as the archive of a build. */
 const MAX_BYTES = 100 << 20;
 
-export interface UploadRoutesDeps {
+export interface BuildFileRoutesDeps {
   readonly services: Pick<SharedServices, "archives" | "database">;
   readonly links: UploadLinks;
 }
 
 /** Whether files of a step are here already, and where they are uploaded to. */
-export function registerUploadLinks(app: App, { services, links }: UploadRoutesDeps): void {
+export function registerUploadLinks(app: App, { services, links }: BuildFileRoutesDeps): void {
   app.get(
     "/templates/:templateID/files/:hash",
     {
@@ -40,7 +40,7 @@ export function registerUploadLinks(app: App, { services, links }: UploadRoutesD
 }
 
 /** Takes files by the links of {@link registerUploadLinks}, without other credentials. */
-export async function registerUploads(app: App, { services, links }: UploadRoutesDeps): Promise<void> {
+export async function registerUploads(app: App, { services, links }: BuildFileRoutesDeps): Promise<void> {
   const { archives, database } = services;
   await addRawBodyRoutes(app, (group) => {
     group.put(
