@@ -65,6 +65,8 @@ export class EnvdServer {
 
   /** Answers one request; every error is answered too. */
   async answer(sandbox: AddressedSandbox, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // What fails on a connection that is gone has no one to hear of it, and must not end the server.
+    for (const stream of [request, response]) stream.on("error", () => undefined);
     allowOrigins(response);
     try {
       if (!this.#enter(sandbox.id, response)) {

@@ -226,6 +226,17 @@ test("octet-stream bodies and gzip bodies become files; what is neither is refus
     await upload("x", { "content-type": "multipart/form-data" }),
   ])
     assert.equal((await errorOf(refused))[0], 400);
+  // Broken at any point, also where the write is refused before the end is read.
+  for (const length of [0, 1, 5, 12, 100, 9000])
+    for (const target of [at("raw"), lab.directory, "/proc/none/x"])
+      for (const type of [octets["content-type"], "multipart/form-data; boundary=b"]) {
+        const answer = await upload(
+          gzipSync(randomBytes(20_000)).subarray(0, length),
+          { "content-type": type, "content-encoding": "gzip" },
+          target,
+        );
+        assert.ok([400, 403, 404].includes(answer.status), `${length} ${target} ${type}: ${answer.status}`);
+      }
   assert.equal(await readFile(at("raw"), "utf8"), "form");
   assert.equal((await errorOf(await upload("x", octets, lab.directory)))[0], 400);
   const foreign = await lab.fetch(query({ path: "x", username: "nobody-here" }), {
@@ -256,6 +267,13 @@ test("metadata of an upload is kept as extended attributes, and an upload withou
   assert.deepEqual(await attributes(), { "user.e2b.owner": "me", "user.e2b.kind": "a b" });
   assert.deepEqual(await upload({ "x-metadata-kind": "new" }), { kind: "new" });
   assert.deepEqual(await attributes(), { "user.e2b.kind": "new" });
+  const long = await lab.fetch(query({ path }), {
+    method: "POST",
+    body: "y",
+    headers: { "content-type": "application/octet-stream", [`x-metadata-${"k".repeat(247)}`]: "v" },
+  });
+  assert.equal((await errorOf(long))[0], 400);
+  assert.equal(await readFile(path, "utf8"), "x");
   assert.equal(await upload({}), undefined);
   assert.deepEqual(await attributes(), {});
 });
@@ -392,4 +410,19 @@ test("large files stream both ways unchanged, with little memory", async () => {
     clearInterval(watch);
   }
   assert.ok(most - before < 192 << 20, `${Math.round((most - before) / (1 << 20))} MiB more`);
+});
+
+test("clients that leave at any moment end nothing but their own request", async () => {
+  await writeFile(at("to-leave"), randomBytes(3 << 20));
+  const init = { method: "POST", headers: { "content-type": "application/octet-stream" } };
+  for (let round = 0; round < 30; round++) {
+    const leave = AbortSignal.timeout(round % 6);
+    const body = randomBytes(1 << 20);
+    await Promise.allSettled([
+      lab.fetch(query({ path: at("to-leave") }), { signal: leave }),
+      lab.fetch(query({ path: at("left") }), { ...init, body, signal: leave }),
+      lab.fetch("/metrics", { signal: leave }),
+    ]);
+  }
+  assert.equal((await lab.fetch("/health")).status, 204);
 });

@@ -1,21 +1,28 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { ATTRIBUTE_PATHS } from "@wrenn/protocol";
 import type { CapsuleFiles, FileOptions } from "@wrenn/protocol";
+import { HttpRefusal } from "../http/http-errors.ts";
 
 /** Names of extended attributes that hold the metadata of a file, before its keys. */
 const PREFIX = "user.e2b.";
 const HEADER = "x-metadata-";
-/** Paths of one request to the guest. */
-const BATCH = 256;
+/** A name of an attribute has 255 bytes. */
+const MOST_KEY = 255 - PREFIX.length;
+const BAD_REQUEST = 400;
 
 /** Text by key. */
 export type Metadata = Readonly<Record<string, string>>;
 
-/** What the headers of an upload say about its files. */
+/** What the headers of an upload say about its files. @throws HttpRefusal 400 for a key that no attribute can have. */
 export function metadataOf(headers: IncomingHttpHeaders): Metadata {
   const metadata: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers))
-    if (name.startsWith(HEADER) && name.length > HEADER.length && value !== undefined)
-      metadata[name.slice(HEADER.length)] = Array.isArray(value) ? value.join(", ") : value;
+  for (const [name, value] of Object.entries(headers)) {
+    const key = name.slice(HEADER.length);
+    if (!name.startsWith(HEADER) || key === "" || value === undefined) continue;
+    if (key.length > MOST_KEY)
+      throw new HttpRefusal(BAD_REQUEST, `a metadata key has at most ${MOST_KEY} characters`);
+    metadata[key] = Array.isArray(value) ? value.join(", ") : value;
+  }
   return metadata;
 }
 
@@ -26,8 +33,8 @@ export async function readMetadata(
   options: FileOptions,
 ): Promise<ReadonlyMap<string, Metadata>> {
   const found = new Map<string, Metadata>();
-  for (let at = 0; at < paths.length; at += BATCH) {
-    const batch = paths.slice(at, at + BATCH);
+  for (let at = 0; at < paths.length; at += ATTRIBUTE_PATHS) {
+    const batch = paths.slice(at, at + ATTRIBUTE_PATHS);
     const attributes = await files.attributes(batch, PREFIX, options);
     for (const [index, path] of batch.entries()) {
       const entries = Object.entries(attributes[index] ?? {});

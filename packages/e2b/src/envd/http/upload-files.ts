@@ -83,7 +83,8 @@ function bodyOf({ request }: AgentExchange): Readable {
   if (coding !== "gzip" && coding !== "x-gzip")
     throw new HttpRefusal(BAD_REQUEST, `unsupported content encoding: ${coding.slice(0, 100)}`);
   const plain = createGunzip();
-  // Whoever reads the result meets the error.
+  // Whoever reads the result meets the error; when nothing reads any more, it must not end the server.
+  plain.on("error", () => undefined);
   pipeline(request, plain, () => undefined);
   return plain;
 }

@@ -51,7 +51,8 @@ export async function readForm(
     });
     queue.catch((error: unknown) => whole.reject(asError(error)));
   });
-  parser.once("error", fail);
+  // Each time: an error without a listener would end the server.
+  parser.on("error", fail);
   parser.once("partsLimit", () => fail(new Error(`it has more than ${MOST_PARTS} parts`)));
   parser.once("finish", () => whole.resolve());
   finished(body, { writable: false }, (error) => {
