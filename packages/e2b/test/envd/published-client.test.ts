@@ -33,12 +33,12 @@ test("commands run, fail, are killed and time out with the client's own errors",
   });
   const handle = await client.commands.run("sleep 60", { background: true });
   assert.equal(await client.commands.kill(handle.pid), true);
-  assert.equal(await client.commands.kill(handle.pid), false);
   await assert.rejects(handle.wait(), (error: unknown) => {
     assert.ok(error instanceof CommandExitError);
     // The command line of the same project compares this pair.
     return error.exitCode === -1 && error.error === "signal: killed";
   });
+  assert.equal(await client.commands.kill(handle.pid), false);
   await assert.rejects(client.commands.run("sleep 60", { timeoutMs: 300 }), TimeoutError);
   await assert.rejects(client.commands.run("true", { cwd: "/nowhere" }), InvalidArgumentError);
   await assert.rejects(client.commands.run("true", { user: "nobody-here" }), AuthenticationError);
