@@ -84,14 +84,9 @@ export class AdminTeams {
   async allowPublicPorts(session: LiveSession, teamId: string, isAllowed: boolean): Promise<void> {
     await this.#deps.database.db.transaction().execute(async (trx) => {
       if (!(await teamQueries.findTeam(trx, teamId))) throw new WrennError("team_not_found", {});
-      if (await portQueries.setAllowsPublicPorts(trx, teamId, isAllowed))
-        await this.#record(
-          trx,
-          session,
-          teamId,
-          isAllowed ? "allow_public_ports" : "forbid_public_ports",
-          {},
-        );
+      await portQueries.setAllowsPublicPorts(trx, teamId, isAllowed);
+      const action = isAllowed ? "allow_public_ports" : "forbid_public_ports";
+      await this.#record(trx, session, teamId, action, {});
     });
   }
 

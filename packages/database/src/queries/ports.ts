@@ -35,14 +35,7 @@ export async function allowsPublicPorts(db: Db, teamId: string): Promise<boolean
   return team?.allows_public_ports ?? false;
 }
 
-/** Sets whether ports of the capsules of a team can be public; false when that changes nothing, or the team is deleted. */
-export async function setAllowsPublicPorts(db: Db, teamId: string, isAllowed: boolean): Promise<boolean> {
-  const result = await db
-    .updateTable("teams")
-    .set({ allows_public_ports: isAllowed })
-    .where("id", "=", teamId)
-    .where("deleted_at", "is", null)
-    .where("allows_public_ports", "<>", isAllowed)
-    .executeTakeFirst();
-  return result.numUpdatedRows > 0n;
+/** Sets whether ports of the capsules of a team can be public. */
+export async function setAllowsPublicPorts(db: Db, teamId: string, isAllowed: boolean): Promise<void> {
+  await db.updateTable("teams").set({ allows_public_ports: isAllowed }).where("id", "=", teamId).execute();
 }
