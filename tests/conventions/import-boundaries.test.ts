@@ -10,13 +10,17 @@ const layers: readonly (readonly string[])[] = [
   ["sdk", "system", "protocol", "certificates"],
   ["oci", "vmm", "memory-image", "disk-image", "network", "guest", "database", "host-link"],
   ["host-setup", "host-agent", "control-plane", "edge"],
+  ["e2b"],
   ["server"],
   ["bench", "client", "dashboard"],
   ["cli"],
 ];
 
 /** Entry points of packages besides their own name, for what not every importer can load. */
-const entryPoints: ReadonlyMap<string, readonly string[]> = new Map([["recipe", ["context", "keys"]]]);
+const entryPoints: ReadonlyMap<string, readonly string[]> = new Map([
+  ["recipe", ["context", "keys"]],
+  ["control-plane", ["file-answers"]],
+]);
 
 /**
  * Rooms (folders) of the control plane, from the lowest floor up. A file imports from its own room and from rooms of lower floors;

@@ -19,12 +19,14 @@ const rules: readonly Rule[] = [
     // Snake case is SQL or wire JSON, which keep upstream's word.
     identifier: /^(?!sandboxes$|sandbox$)(?!.*_)\w*sandbox\w*$/i,
     instead: "capsule",
+    // E2B's word, in what speaks its protocols.
+    allowed: /^packages\/e2b\//,
   },
   {
     identifier: /^sandbox(es)?$/,
     instead: "capsule",
     // Names of tables, of event resources as clients see them, and CSP's directive.
-    allowed: /^packages\/database\/|\/channels\/notification\.ts$|^packages\/edge\/test\//,
+    allowed: /^packages\/(database|e2b)\/|\/channels\/notification\.ts$|^packages\/edge\/test\//,
   },
   { identifier: /[a-z]Mb$|[A-Z]_MB$/, instead: "a name in MiB; `*_mb` is for SQL and wire JSON" },
   { identifier: /^tx$/, instead: "trx" },

@@ -25,6 +25,7 @@ export function createProgram(isBundled = false): Command {
     .option("--tls-cert <file>", "certificate chain, PEM")
     .option("--tls-key <file>", "its private key, PEM")
     .option("--dns <address>", "answer DNS queries for the domain, over UDP")
+    .option("--e2b", "keep a key for clients of E2B, which `wrenn e2b env` prints the settings for")
     .option("--no-dashboard", "neither build nor serve the dashboard")
     .option("--no-host", "run no capsules here: they are placed on hosts that join")
     .option("--log <format>", "log lines for people or machines: text, json", "text")
@@ -85,6 +86,14 @@ export function createProgram(isBundled = false): Command {
     .action(async (file: string, options: { force?: boolean }) =>
       (await import("./commands/db.ts")).restore(file, options),
     );
+
+  program
+    .command("e2b")
+    .description("use clients of E2B with the server of this machine")
+    .command("env")
+    .description("print the environment variables that clients of E2B need, for a shell")
+    .option("--check", "instead, test the variables that are set, and say what is wrong")
+    .action(async (options: { check?: boolean }) => (await import("./commands/e2b-env.ts")).e2bEnv(options));
 
   program
     .command("doctor")

@@ -23,7 +23,8 @@ export interface ListenersDeps {
         readonly linkKey: Uint8Array;
       })
     | undefined;
-  readonly controlPlane: ControlPlane;
+  /** Takes what is for no port of a capsule. */
+  readonly handlers: ControlPlane["handlers"];
   readonly connections: ClientConnections;
   readonly logger: Logger;
 }
@@ -31,10 +32,9 @@ export interface ListenersDeps {
 /** Opens what clients connect to: HTTP, and when it is wanted TLS and a name server for the domain. */
 export async function openListeners(
   config: ServerConfig,
-  { ports, portProcess, controlPlane, connections, logger }: ListenersDeps,
+  { ports, portProcess, handlers, connections, logger }: ListenersDeps,
   tlsDirectory: string,
 ): Promise<Listeners> {
-  const { handlers } = controlPlane;
   await using opened = new AsyncDisposableStack();
   const certificate = config.tls && (await certificateOf(config, tlsDirectory));
   const handOver =

@@ -2,6 +2,7 @@ import { chmod, mkdir, readFile } from "node:fs/promises";
 import {
   createControlPlane,
   defaultCapacity,
+  ensureE2bKey,
   ensureFirstTeam,
   ensurePlatformKey,
   smtpTransport,
@@ -10,7 +11,7 @@ import type { ControlPlane, MonitorTimes } from "@wrenn/control-plane";
 import { defined, problemOf, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
 import { openDatabase, secretQueries } from "@wrenn/database";
-import type { Database } from "@wrenn/database";
+import { openE2b } from "@wrenn/e2b";
 import { ClientConnections, PortEdge } from "@wrenn/edge";
 import type { CapsuleRoutes, CredentialAttempts, CredentialChecks } from "@wrenn/edge";
 import type { CapsulesAtEnd, PortConnections, RunningHostAgent, StepObserver } from "@wrenn/host-agent";
@@ -50,6 +51,8 @@ export interface ServerStart {
   readonly progress: (event: { readonly step: string; readonly fraction?: number }) => void;
   /** Aborts the start. */
   readonly signal: AbortSignal;
+  /** Keeps a key for clients of E2B in a file of the data directory. */
+  readonly keepsE2bKey?: boolean;
   /** False serves no dashboard, whether or not it was built. */
   readonly servesDashboard?: boolean;
   /** Refreshes the built-in template of this machine; without it, it is not refreshed by schedule. */
@@ -169,7 +172,10 @@ async function assemble(
   // The database shows the first key once; it is kept for the command line of this machine.
   if (first.apiKey !== undefined) await writeLocalClient(paths.localClient, { apiKey: first.apiKey });
   const apiKey = (await readLocalClient(paths.localClient))?.apiKey;
-  await keepPlatformKey(paths.platformKey, database);
+  const keyDeps = { clock: systemClock, random: systemRandom };
+  await keepKey(paths.platformKey, async (kept) => await ensurePlatformKey(database, keyDeps, kept));
+  if (start.keepsE2bKey === true && apiKey !== undefined)
+    await keepKey(paths.e2bKey, async (kept) => await ensureE2bKey(database, keyDeps, kept, apiKey));
 
   const { proxies } = config;
   const connections = new ClientConnections(
@@ -252,6 +258,14 @@ async function assemble(
   release.defer(async () => {
     if (!isListening) await controlPlane.close();
   });
+  const e2b = await openE2b({
+    services: controlPlane.services,
+    edge: ports.edge,
+    clock: systemClock,
+    logger,
+    random: systemRandom,
+  });
+  release.defer(() => e2b.close());
   const host = await startingHost;
   const hostAgent = host?.agent;
   const platform = platformOf(controlPlane, ids.host);
@@ -264,7 +278,7 @@ async function assemble(
     {
       ports,
       portProcess: withHost && start.portProcess !== false ? { ...shared, platform, linkKey } : undefined,
-      controlPlane,
+      handlers: e2b.around(controlPlane.handlers),
       connections,
       logger,
     },
@@ -297,10 +311,10 @@ async function assemble(
   };
 }
 
-/** A key for the operator's command line on this machine, in a file that only the operator can read. */
-async function keepPlatformKey(path: string, database: Database): Promise<void> {
+/** A key that programs of this machine use, in a file that only the operator can read. */
+async function keepKey(path: string, ensure: (kept: string | undefined) => Promise<string>): Promise<void> {
   const kept = (await readFileIfPresent(path))?.trim();
-  const key = await ensurePlatformKey(database, { clock: systemClock, random: systemRandom }, kept);
+  const key = await ensure(kept);
   if (key !== kept) await writeFileAtomic(path, `${key}\n`);
 }
 

@@ -10,13 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attribute-calls.h"
 #include "entry.h"
 #include "listing.h"
 #include "paths.h"
 #include "status.h"
 #include "tree.h"
 
-enum operation { OP_STAT = 32, OP_LIST, OP_MKDIR, OP_REMOVE, OP_MOVE, OP_COPY, OP_CHMOD, OP_SYMLINK, OP_LIST_PAGE };
+enum operation { OP_STAT = 32, OP_LIST, OP_MKDIR, OP_REMOVE, OP_MOVE, OP_COPY, OP_CHMOD, OP_SYMLINK, OP_LIST_PAGE, OP_ATTRIBUTES, OP_SET_ATTRIBUTES };
 
 /* A file that is copied while other requests wait. */
 enum { SMALL_FILE = 1 << 20 };
@@ -174,7 +175,7 @@ static int do_chmod(const char *path, struct reader *r, const struct file_scope 
 int file_call(uint16_t op, struct reader *r, const struct file_scope *scope, struct buffer *body) {
   struct user user;
   char path[PATH_LIMIT + 1];
-  if (op < OP_STAT || op > OP_LIST_PAGE) return fail_with(body, STATUS_BAD_REQUEST, "unknown operation");
+  if (op < OP_STAT || op > OP_SET_ATTRIBUTES) return fail_with(body, STATUS_BAD_REQUEST, "unknown operation");
   int status = files_begin(r, &user, path, body);
   if (status == STATUS_OK) {
     switch (op) {
@@ -200,6 +201,12 @@ int file_call(uint16_t op, struct reader *r, const struct file_scope *scope, str
         break;
       case OP_SYMLINK:
         status = do_symlink(&user, path, r, body);
+        break;
+      case OP_ATTRIBUTES:
+        status = attributes_list_call(&user, path, r, scope, body);
+        break;
+      case OP_SET_ATTRIBUTES:
+        status = attributes_set_call(path, r, body);
         break;
       default:
         status = do_two_paths(op, &user, path, r, scope, body);

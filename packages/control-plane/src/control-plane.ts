@@ -19,6 +19,7 @@ import type { IdleMachinesReader } from "./http/prometheus.ts";
 import type { Mailer, MailTransport } from "./mail/mailer.ts";
 import type { PortAddresses, PortsService } from "./ports/ports.ts";
 import type { FirstUseBuilds } from "./templates/first-use.ts";
+import type { SharedServices } from "./shared-services.ts";
 import type { IdentityProvider } from "./sign-in/identity-provider.ts";
 
 /** How much accounts may have, and leave in the audit log. */
@@ -113,6 +114,8 @@ export interface ControlPlane {
   };
   /** What the edge asks about ports of capsules. */
   readonly ports: PortsService;
+  /** For other APIs of this server. */
+  readonly services: SharedServices;
   /** Hosts that this control plane can ask. */
   readonly fleet: Fleet;
   /** Waits for the work that requests left to do after their answers. */

@@ -57,6 +57,7 @@ import {
   withTeamCount,
 } from "./http/pending-work.ts";
 import { PhaseMetrics } from "./http/phase-metrics.ts";
+import { openOtherApi } from "./http/other-api.ts";
 import { registerPrometheus } from "./http/prometheus.ts";
 import { KnownCredentials } from "./http/known-credentials.ts";
 import { RateLimiter } from "./http/rate-limiter.ts";
@@ -68,6 +69,7 @@ import { registerServiceRoutes } from "./http/service-routes.ts";
 import type { SocketRoute } from "./http/socket-route.ts";
 import { WorkAfterAnswer } from "./http/work-after-answer.ts";
 import { createWebSockets } from "./http/web-sockets.ts";
+import { CapsuleLogs } from "./logs/capsule-logs.ts";
 import { openMail } from "./mail/open-mail.ts";
 import { ListeningPortsService } from "./ports/listening-ports.ts";
 import { PortLinks } from "./ports/port-links.ts";
@@ -258,6 +260,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     access.recheck(revocation);
   });
   opened.defer(() => revocations.close());
+  const logs = new CapsuleLogs({ database, rows: capsules.rows, fleet, clock, bus });
   const usage = new UsageService(database, clock, logger);
   opened.defer(() => usage.close());
 
@@ -295,6 +298,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     links,
     listening,
     logger,
+    logs,
     mailOutbox,
     outgoing,
     ports,
@@ -334,12 +338,14 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   await addPublicRoutes(app, { limits, requireOwnPage: requireOwnPage(origins) }, async (group) => {
     await registerPublicRoutes(group, app, services);
   });
+  const requests = new InFlight();
   const pending = new PendingWork(withTeamCount(requestLimits, options.work?.requestsPerTeam));
   const resolveCapsule: ResolveCapsule = async (teamId, named) => {
     using _place = isCapsuleName(named) ? pending.begin(teamId) : undefined;
     return await capsules.rows.resolve(teamId, named);
   };
-  await addAuthenticatedRoutes(app, { authenticator, access, limits }, async (group) => {
+  const guards = { authenticator, access, limits };
+  await addAuthenticatedRoutes(app, guards, async (group) => {
     writeServerTiming(group, { clock, phaseMetrics });
     limitRequests(group, pending);
     resolveNames(group, CAPSULES, resolveCapsule);
@@ -371,7 +377,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     origins,
     ...sessionsOfCapsules,
   });
-  const requests = new InFlight();
+  const others = { app: { logger, random, proxies, bodyLimits }, pending, requests, ...guards };
   const release = opened.move();
   return {
     handlers: {
@@ -383,6 +389,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       upgrade: sockets.upgrade,
     },
     ports,
+    services: { ...services, ...builds, openApi: async (api) => await openOtherApi(others, api) },
     fleet,
     settle: async () => {
       await afterAnswer.settle();

@@ -47,7 +47,7 @@ import { EventStreams } from "./http/event-stream.ts";
 import { registerInfo } from "./http/info-routes.ts";
 import { registerDescription } from "./http/openapi.ts";
 import { addRawBodyRoutes } from "./http/route-groups.ts";
-import { CapsuleLogs } from "./logs/capsule-logs.ts";
+import type { CapsuleLogs } from "./logs/capsule-logs.ts";
 import { registerLogs } from "./logs/log-routes.ts";
 import { registerMailAdmin } from "./mail/admin-mail-routes.ts";
 import { registerNetwork } from "./network/network-routes.ts";
@@ -97,6 +97,7 @@ export interface PlatformServices
   readonly links: PortLinks;
   readonly listening: ListeningPortsService;
   readonly logger: Logger;
+  readonly logs: CapsuleLogs;
   readonly mailOutbox: MailOutbox;
   readonly outgoing: OutgoingPolicy;
   readonly ports: PortsService;
@@ -181,7 +182,6 @@ export async function registerTeamRoutes(group: App, services: PlatformServices)
     attemptCookie,
     browserLinks,
     builds,
-    bus,
     capsules,
     channels,
     clock,
@@ -200,6 +200,7 @@ export async function registerTeamRoutes(group: App, services: PlatformServices)
     links,
     listening,
     logger,
+    logs,
     outgoing,
     ports,
     processes,
@@ -237,10 +238,7 @@ export async function registerTeamRoutes(group: App, services: PlatformServices)
   registerNetwork(group, { networks: capsules.networks, record });
   const streams = new EventStreams({ logger, closing }, { perTeam: 100, things: "streams" });
   registerCapsules(group, { ...capsules, limits, random, record, streams });
-  registerLogs(group, {
-    logs: new CapsuleLogs({ database, rows: capsules.rows, fleet, clock, bus }),
-    streams,
-  });
+  registerLogs(group, { logs, streams });
   registerProcesses(group, processes);
   registerTemplates(group, { templates, clock, record });
   registerVersionRoutes(group, { templates, versions: new TemplateVersions(database, fleet), record });

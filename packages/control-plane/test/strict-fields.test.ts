@@ -98,6 +98,7 @@ const ownRoutes = [
   "GET /v1/teams/:id/invitations",
   "PATCH /v1/admin/capsules/:id",
   "PATCH /v1/admin/teams/:id/limits",
+  "PUT /v1/admin/teams/:id/public-ports",
   "PATCH /v1/capsules/:id",
   "PATCH /v1/capsules/:id/files/uploads/:upload",
   "POST /v1/admin/capsules/:id/extend",

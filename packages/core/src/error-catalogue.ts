@@ -7,6 +7,7 @@ import { channelErrors } from "./channel-errors.ts";
 import { databaseErrors } from "./database-errors.ts";
 import { guestErrors } from "./guest-errors.ts";
 import { imageErrors } from "./image-errors.ts";
+import { e2bErrors } from "./e2b-errors.ts";
 import { portErrors } from "./port-errors.ts";
 import { requestErrors } from "./request-errors.ts";
 import { signInErrors } from "./sign-in-errors.ts";
@@ -145,6 +146,7 @@ export const errorCatalogue = {
   ...capsuleErrors,
   ...databaseErrors,
   ...guestErrors,
+  ...e2bErrors,
   ...portErrors,
   ...channelErrors,
   ...accountErrors,

@@ -186,6 +186,12 @@ export const guestErrors = {
     "the capsule has {limit} open uploads",
     "Complete or abandon one of them.",
   ),
+  attributes_unsupported: user(
+    "conflict",
+    409,
+    "this capsule was created by an earlier version, which cannot change attributes of files",
+    "Upload without metadata, or create a new capsule.",
+  ),
   uploads_unsupported: user(
     "conflict",
     409,

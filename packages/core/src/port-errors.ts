@@ -20,6 +20,12 @@ export const portErrors = {
     "port {port} of this capsule is private",
     "Send X-API-Key, open a signed URL of this port, or make the port public.",
   ),
+  public_ports_forbidden: user(
+    "forbidden",
+    403,
+    "capsules of this team have no public ports",
+    "Use a signed link, or ask an administrator of the platform to allow public ports.",
+  ),
   port_link_ended: user(
     "unauthorized",
     401,

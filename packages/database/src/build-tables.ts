@@ -23,6 +23,8 @@ export interface RecipeOptions {
   readonly repeatFrom?: number;
   /** The base is an image of a registry or archive. */
   readonly fromImage?: true;
+  /** Tags that the version gets besides that of the build. */
+  readonly tags?: readonly string[];
   /** Where the archive is that has the image, and which one of its images that is. */
   readonly imageArchive?: { readonly hostId: string; readonly id: string; readonly image?: string };
 }
@@ -132,4 +134,23 @@ export interface BuildArchiveChunksTable {
   archive_id: string;
   seq: number;
   bytes: Buffer;
+}
+
+/** A build that a client has announced, and that has not begun. */
+export interface AnnouncedBuildsTable {
+  id: string;
+  team_id: string;
+  name: string;
+  tags: string[];
+  vcpus: number;
+  memory_mb: number;
+  created_at: Defaulted<Date>;
+}
+
+/** Files that a client has uploaded for steps of builds. */
+export interface BuildFilesTable {
+  team_id: string;
+  /** By which the client names them. */
+  hash: string;
+  archive_id: string;
 }

@@ -16,8 +16,10 @@ import type {
 } from "./account-tables.ts";
 import type {
   TemplateSettings,
+  AnnouncedBuildsTable,
   BuildArchiveChunksTable,
   BuildArchivesTable,
+  BuildFilesTable,
   BuildLinesTable,
   BuildsTable,
   BuildStepsTable,
@@ -65,6 +67,8 @@ export interface TeamsTable {
   keep_paused_days: Defaulted<number>;
   /** Its capsules run on hosts of its own only. */
   is_byoc: Defaulted<boolean>;
+  /** Whether ports of its capsules can be public. */
+  allows_public_ports: Defaulted<boolean>;
   created_at: Defaulted<Date>;
   deleted_at: Date | null;
 }
@@ -123,6 +127,8 @@ export interface CapsulesTable {
   /** Where the end of its present run was moved to. */
   extended_until: ColumnType<Date | null, never, Date | null>;
   auto_resume: Defaulted<boolean>;
+  /** Null: its ports are private unless they were made public one by one. */
+  ingress: ColumnType<Ingress | null, string | null | undefined, never>;
   network: ColumnType<NetworkRules | null, string | null | undefined, string | null>;
   /** What it occupies on its host, as that reported last; int8 comes as text from the driver. */
   storage_bytes: ColumnType<string, number | undefined, number>;
@@ -152,6 +158,14 @@ export interface CapsulesTable {
   started_at: Date | null;
   last_active_at: Date | null;
   last_updated: Defaulted<Date>;
+}
+
+/** How ports of a capsule are reached that is used through another API than the platform's own. */
+export interface Ingress {
+  /** `all`: every port is public; `token`: each is, to those who show the token of the capsule. */
+  readonly ports: "all" | "token";
+  /** What services see as host, with `${PORT}` for the port; default: what the client has sent. */
+  readonly maskHost?: string;
 }
 
 /** When the memory of a guest was full, and what its kernel killed for that. */
@@ -213,6 +227,8 @@ export interface TemplatesTable {
   settings: ColumnType<TemplateSettings, string | undefined, never>;
   /** What led to a version that a build has made. */
   build_key: ColumnType<string | null, string | null | undefined, never>;
+  /** UUID of the capsule that it was made of; null for one that a build made. */
+  made_of: ColumnType<string | null, string | null | undefined, never>;
   /** Null: the default. */
   network: ColumnType<NetworkRules | null, string | null | undefined, string | null>;
   created_at: Defaulted<Date>;
@@ -338,7 +354,9 @@ export interface Schema {
   builds: BuildsTable;
   build_steps: BuildStepsTable;
   build_lines: BuildLinesTable;
+  announced_builds: AnnouncedBuildsTable;
   build_archives: BuildArchivesTable;
+  build_files: BuildFilesTable;
   build_archive_chunks: BuildArchiveChunksTable;
   discarded_templates: DiscardedTemplatesTable;
   template_copies: TemplateCopiesTable;

@@ -26,11 +26,19 @@ import type { CapsuleRoute } from "./routing/capsule-route.ts";
 import { RouteTable } from "./routing/route-table.ts";
 import { UpstreamPools } from "./upstream/upstream-pools.ts";
 
+/** A port to which its caller was admitted. */
+export interface AdmittedTarget extends PortTarget {
+  /** What the service sees as its host; default: what the client has sent. */
+  readonly host?: string | undefined;
+}
+
 /** The way from the outside to ports of capsules. */
 export interface Edge {
   /** Takes a request that is for a port of a capsule; false leaves it, untouched, to others. */
   handle(request: EdgeRequest, response: EdgeResponse): boolean;
-  /** The same for a request that asks for another protocol, such as WebSocket. */
+  /** Takes a request for a port that was named by other means than its host, and whose caller was admitted to it. */
+  serve(target: AdmittedTarget, request: EdgeRequest, response: EdgeResponse): void;
+  /** The same as `handle` for a request that asks for another protocol, such as WebSocket. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /** The same for a WebSocket of HTTP/2 (RFC 8441). */
   webSocketStream(request: Http2ServerRequest, response: Http2ServerResponse): boolean;
@@ -113,14 +121,22 @@ export function createEdge(options: EdgeOptions): Edge {
     else void serve(arrival, response, send).then(resumeRelay);
     return true;
   };
+  const relayPlan =
+    (request: EdgeRequest, response: EdgeResponse): Send =>
+    async ({ exchange }) => {
+      await relay(request, response, exchange);
+      return undefined;
+    };
 
   return {
     connections,
-    handle: (request, response) =>
-      take(request, response, async ({ exchange }) => {
-        await relay(request, response, exchange);
-        return undefined;
-      }),
+    handle: (request, response) => take(request, response, relayPlan(request, response)),
+    serve: ({ host, ...target }, request, response) => {
+      request.on("error", ignore);
+      response.on("error", ignore);
+      const arrival = { request, target, url: targetOf(request), prefix: "", isAdmitted: true, host };
+      void serve(arrival, response, relayPlan(request, response)).then(resumeRelay);
+    },
     webSocketStream: (request, response) =>
       take(request, response, async ({ exchange }) =>
         relayWebSocketStream(request, response, exchange, random),

@@ -1,6 +1,6 @@
 export { ConnectionTracker } from "./connection-tracker.ts";
 export { createEdge } from "./edge.ts";
-export type { Edge } from "./edge.ts";
+export type { AdmittedTarget, Edge } from "./edge.ts";
 export type { EdgeLimits, EdgeOptions } from "./edge-options.ts";
 export type { CredentialChecks, PortGrant } from "./access/port-grant.ts";
 export type { LinkRecord } from "./access/signed-link.ts";

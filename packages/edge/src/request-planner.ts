@@ -30,6 +30,10 @@ export interface Arrival {
   readonly url: string;
   /** `/proxy/{id}/{port}` in the path form, else empty. */
   readonly prefix: string;
+  /** The caller was admitted before: the port counts as public. */
+  readonly isAdmitted?: boolean | undefined;
+  /** What the service sees as its host; default: what the client has sent. */
+  readonly host?: string | undefined;
 }
 
 /** The exchange that an admitted request becomes. */
@@ -119,7 +123,7 @@ export class RequestPlanner {
   ): Promise<Admission | undefined> {
     const { signIn, random, attempts } = this.#parts.options;
     const { headers } = arrival.request;
-    const access = accessOf(found, arrival.target.port);
+    const access = arrival.isAdmitted === true ? "public" : accessOf(found, arrival.target.port);
     const isAttempt = access === "private" && showsCredentials(headers, arrival.url);
     try {
       if (isAttempt) await attempts?.require(addressOf(arrival.request), headers);
@@ -168,7 +172,7 @@ export class RequestPlanner {
       signal: hold.signal,
       headers: requestHeaders(request.rawHeaders, {
         client,
-        host: prefix === "" ? client.host : own,
+        host: arrival.host ?? (prefix === "" ? client.host : own),
         prefix,
         cookieTag: tag,
         dropAuthorization: admission.dropAuthorization,

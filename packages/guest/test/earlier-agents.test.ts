@@ -134,6 +134,14 @@ test("an agent without resumable uploads is said to have none", async () => {
   await assert.rejects(uploads.abandon("up-1", { signal }), unsupported);
 });
 
+test("an agent without attributes has files without any, and gives none", async () => {
+  assert.deepEqual(await link.files.attributes(["/a", "/b"], "user.x.", { signal }), [{}, {}]);
+  await link.files.setAttributes("/a", "user.x.", {}, { signal });
+  await assert.rejects(link.files.setAttributes("/a", "user.x.", { "user.x.a": "1" }, { signal }), (error) =>
+    WrennError.is(error, "attributes_unsupported"),
+  );
+});
+
 test("an agent that cannot grow its disk is a typed refusal, and one outside of a machine grows nothing", async () => {
   const interactive = join(agent.directory, "earlier-interactive.sock");
   await using earlier = await ScriptedLane.listen(interactive, () => ({

@@ -21,6 +21,8 @@ export function localServerFiles(dataDirectory: string) {
     localClient: join(dataDirectory, "local-client.json"),
     /** Key of the platform's team, with which the operator builds templates for every team. */
     platformKey: join(dataDirectory, "platform-key"),
+    /** Key of the first team in the form that clients of E2B take; there when the server was started for them. */
+    e2bKey: join(dataDirectory, "e2b-key"),
     /** Creates the first administrator; removed once there is one. */
     firstAdminToken: join(dataDirectory, "first-admin-token"),
   } as const;

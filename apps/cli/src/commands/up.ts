@@ -14,6 +14,8 @@ const TLS_ADDRESS = "127.0.0.1:8443";
 export interface UpOptions extends Omit<ListenFlags, "tls"> {
   /** False neither builds nor serves the dashboard. */
   readonly dashboard: boolean;
+  /** Keeps a key for clients of E2B. */
+  readonly e2b?: boolean;
   readonly listen?: string;
   readonly log: string;
   readonly tls?: string | true;
@@ -47,12 +49,20 @@ export async function up(options: UpOptions, isBundled: boolean): Promise<void> 
     progress: progress.update,
     signal: stopping.signal,
     servesDashboard: hasDashboard,
+    keepsE2bKey: options.e2b === true,
     refreshTemplate: refreshBeside,
     buildBuiltIn: buildBeside,
   });
   progress.done();
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  process.stdout.write(greeting(server, { seconds, isTerminal: process.stdout.isTTY, hasDashboard }));
+  process.stdout.write(
+    greeting(server, {
+      seconds,
+      isTerminal: process.stdout.isTTY,
+      hasDashboard,
+      isForE2b: options.e2b === true,
+    }),
+  );
   // Also for a server that is killed later; it is quick when all modules are in the cache.
   flushCompileCache();
   using _bundling = isBundled ? undefined : bundleBeside(logger);
@@ -61,6 +71,6 @@ export async function up(options: UpOptions, isBundled: boolean): Promise<void> 
   await server.close("pause");
 }
 
-function flagsOf({ tls, host: _host, dashboard: _dashboard, ...flags }: UpOptions): ListenFlags {
+function flagsOf({ tls, host: _host, dashboard: _dashboard, e2b: _e2b, ...flags }: UpOptions): ListenFlags {
   return tls === undefined ? flags : { ...flags, tls: tls === true ? TLS_ADDRESS : tls };
 }

@@ -15,12 +15,14 @@ export interface GreetingOptions {
   /** Whether only a person reads it. Anything else, such as a service's log, is kept and read by others: it gets names of files. */
   readonly isTerminal: boolean;
   readonly hasDashboard: boolean;
+  /** It was started for clients of E2B, too. */
+  readonly isForE2b?: boolean;
 }
 
 /** What `wrenn up` prints once the server is ready. */
 export function greeting(
   server: StartedControlPlane,
-  { seconds, isTerminal, hasDashboard }: GreetingOptions,
+  { seconds, isTerminal, hasDashboard, isForE2b = false }: GreetingOptions,
 ): string {
   const { apiKey, secure, pathPortsUrl, firstAdminToken, secretFiles } = server;
   const url = browserAddress(server.url);
@@ -34,6 +36,7 @@ export function greeting(
     ...(secure?.authorityFile === undefined ? [] : [`  trust    ${secure.authorityFile}`]),
     ...(pathPortsUrl === undefined ? [] : [`  ports    ${pathPortsUrl}/proxy/{capsule}/{port}/`]),
     `  API key  ${keyLine(apiKey, isTerminal, secretFiles.apiKey)}`,
+    ...(isForE2b ? ['  E2B      eval "$(./wrenn e2b env)" sets what its clients need'] : []),
     ...(hasDashboard && (firstAdminToken === undefined || !isTerminal) ? [`  pages    ${url}/`] : []),
     ...adminLines(server, url, { isTerminal, hasDashboard }),
     "",

@@ -40,7 +40,8 @@ function defineKeys(program: Program): void {
   const create = dataCommand(key, "create", "make an API key and print it, this once")
     .option("--name <name>", "what it is for")
     .option("--scope <scope>", "read, run, manage, ports, egress; repeatable (default: all)", list)
-    .option("--expires <duration>", "it works this long, such as 30d (default: without end)", duration);
+    .option("--expires <duration>", "it works this long, such as 30d (default: without end)", duration)
+    .option("--e2b", "in the form that clients of E2B take");
   act<[NewKeyOptions]>(program, create, async (...all) => (await import("../verbs/key.ts")).create(...all));
   const rm = dataCommand(key, "rm", "revoke API keys").argument(
     "<key...>",

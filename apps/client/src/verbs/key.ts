@@ -12,6 +12,8 @@ export interface NewKeyOptions {
   readonly scope?: readonly string[];
   /** Milliseconds. */
   readonly expires?: number;
+  /** In the form that clients of E2B take. */
+  readonly e2b?: boolean;
 }
 
 /** An API key as this program prints it. */
@@ -53,12 +55,13 @@ export async function list(context: Context): Promise<void> {
 }
 
 /** Makes an API key and prints it, to standard output only: it is not shown again. */
-export async function create(context: Context, { name, scope, expires }: NewKeyOptions): Promise<void> {
+export async function create(context: Context, { name, scope, expires, e2b }: NewKeyOptions): Promise<void> {
   const made = await accountCall(context, "POST /v1/api-keys", {
     body: {
       ...(name === undefined ? {} : { name }),
       ...(scope === undefined ? {} : { scopes: scope as readonly Scope[] }),
       ...(expires === undefined ? {} : { expires_in_sec: Math.ceil(expires / 1000) }),
+      ...(e2b === true ? { form: "e2b" as const } : {}),
     },
   });
   context.output.data(keyDocument(made), () => `${made.key ?? ""}\n`);

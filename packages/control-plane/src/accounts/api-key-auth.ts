@@ -6,7 +6,8 @@ import { apiKeyQueries } from "@wrenn/database";
 import type { Database, KeyGrant } from "@wrenn/database";
 import type { Identity } from "../http/identity.ts";
 
-const KEY = /^wrn_[0-9a-f]{32}$/;
+/** The platform's own keys, and those in the form that clients of E2B take. */
+const KEY = /^(?:wrn_[0-9a-f]{32}|e2b_[0-9a-f]{40})$/;
 /** A revoked key works at most this long, even when its revocation is not notified. */
 const CACHE_MS = 2000;
 const CACHE_SIZE = 10_000;

@@ -46,17 +46,24 @@ export function registerApiKeyRoutes(app: App, { apiKeys, clock }: ApiKeyRoutesD
             name: Type.Optional(Type.String({ minLength: 1, maxLength: 100, pattern: LINE })),
             scopes: Type.Optional(Scopes),
             expires_in_sec: Type.Optional(Type.Integer({ minimum: 60, maximum: 10 * 365 * 86_400 })),
+            form: Type.Optional(
+              Type.Union([Type.Literal("wrenn"), Type.Literal("e2b")], {
+                description:
+                  "How the key looks: `wrn_` and 32 digits (default), or `e2b_` and 40, which clients of E2B take. Both work everywhere.",
+              }),
+            ),
           }),
         ),
         response: { 201: ApiKey, ...refusals },
       },
     },
     async (request, reply) => {
-      const { name = "Unnamed API Key", scopes: wanted, expires_in_sec: seconds } = request.body ?? {};
+      const { name = "Unnamed API Key", scopes: wanted, expires_in_sec: seconds, form } = request.body ?? {};
       const { row, key } = await apiKeys.create(sessionOf(request), {
         name,
         ...defined({
           scopes: wanted,
+          form,
           expiresAt: seconds === undefined ? undefined : new Date(clock.now() + seconds * 1000),
         }),
       });

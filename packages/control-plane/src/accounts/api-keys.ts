@@ -1,14 +1,14 @@
-import { defined, formatId, parseId, randomHex, WrennError } from "@wrenn/core";
+import { defined, formatId, parseId, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
 import { adminTeamQueries, apiKeyQueries, sessionQueries } from "@wrenn/database";
 import type { ApiKeyRow, Database, LiveSession, QueuedTransactions } from "@wrenn/database";
 import { hashApiKey } from "./api-key-auth.ts";
 import type { ApiKeyAuth } from "./api-key-auth.ts";
+import { newApiKey } from "./new-api-key.ts";
+import type { ApiKeyForm } from "./new-api-key.ts";
 import type { Scope } from "../http/identity.ts";
 import type { AuditLog } from "../audit/audit.ts";
 
-const KEY_BYTES = 16;
-const PREFIX_LENGTH = 10;
 /** API keys of one team. */
 export const MAX_KEYS = 100;
 
@@ -16,6 +16,8 @@ export interface NewApiKey {
   readonly name: string;
   readonly scopes?: readonly Scope[];
   readonly expiresAt?: Date;
+  /** Default: the platform's own. */
+  readonly form?: ApiKeyForm;
 }
 
 export interface ApiKeysDeps {
@@ -38,10 +40,10 @@ export class ApiKeysService {
   /** @returns the row, and the key itself, which is kept nowhere. @throws WrennError `limit_reached`, `token_invalid`. */
   async create(
     session: LiveSession,
-    { name, scopes, expiresAt }: NewApiKey,
+    { name, scopes, expiresAt, form = "wrenn" }: NewApiKey,
   ): Promise<{ readonly row: ApiKeyRow; readonly key: string }> {
     const { transactions, random, audit, clock } = this.#deps;
-    const key = `wrn_${randomHex(random, KEY_BYTES)}`;
+    const { key, prefix } = newApiKey(random, form);
     const row = await transactions.run("team", session.teamId, async (trx) => {
       // Several creates at once count each other.
       await adminTeamQueries.lockTeamLimits(trx, session.teamId);
@@ -55,7 +57,7 @@ export class ApiKeysService {
         teamId: session.teamId,
         name,
         hash: hashApiKey(key),
-        prefix: key.slice(0, PREFIX_LENGTH),
+        prefix,
         createdBy: session.userId,
         ...defined({ scopes, expiresAt }),
       });

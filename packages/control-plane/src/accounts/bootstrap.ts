@@ -4,8 +4,7 @@ import { apiKeyQueries, teamQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { PLATFORM_TEAM } from "../http/identity.ts";
 import { hashApiKey } from "./api-key-auth.ts";
-
-const PREFIX_LENGTH = 10;
+import { newApiKey } from "./new-api-key.ts";
 
 /**
  * On the first start of an installation: the platform team, a first team, and a key of it.
@@ -25,13 +24,13 @@ export async function ensureFirstTeam(
       name: "Default",
       slug: `${randomHex(random, 3)}-${randomHex(random, 3)}`,
     });
-    const apiKey = `wrn_${randomHex(random, 16)}`;
+    const { key: apiKey, prefix } = newApiKey(random, "wrenn");
     await apiKeyQueries.insertApiKey(trx, {
       id: random.uuid(),
       teamId,
       name: "First key",
       hash: hashApiKey(apiKey),
-      prefix: apiKey.slice(0, PREFIX_LENGTH),
+      prefix,
     });
     return { apiKey };
   });

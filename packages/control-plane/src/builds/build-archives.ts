@@ -91,16 +91,17 @@ export class BuildArchives {
   async open(buildId: string): Promise<(() => AsyncIterable<Uint8Array>) | undefined> {
     const { db } = this.#deps.database;
     const archive = await buildArchiveQueries.findArchive(db, buildId);
-    if (!archive) return undefined;
-    return async function* read() {
-      let left = archive.sizeBytes;
-      for (let seq = 0; left > 0; seq++) {
-        const chunk = await buildArchiveQueries.readChunk(db, archive.id, seq);
-        if (!chunk) throw new Error("the archive was deleted while it was read");
-        left -= chunk.length;
-        yield chunk;
-      }
-    };
+    return archive && (() => this.read(archive));
+  }
+
+  /** The content of an archive in pieces. */
+  async *read({ id, sizeBytes }: UploadedArchive): AsyncGenerator<Uint8Array> {
+    for (let [left, seq] = [sizeBytes, 0]; left > 0; seq++) {
+      const chunk = await buildArchiveQueries.readChunk(this.#deps.database.db, id, seq);
+      if (!chunk) throw new Error("the archive was deleted while it was read");
+      left -= chunk.length;
+      yield chunk;
+    }
   }
 
   /** Deletes what uploads left whose control plane ended. Called periodically. */

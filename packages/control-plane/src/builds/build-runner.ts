@@ -303,6 +303,7 @@ export class BuildRunner {
       const snapshot = { ...built, envNames, ...defined({ user, cwd }), teamId: row.team_id, name };
       const version = await templates.putIn(trx, snapshot, true);
       if (!version) throw new Error(`the template ${name} was not stored`);
+      await templates.tagIn(trx, version, row.recipe_options.tags);
       await buildQueries.endBuilds(
         trx,
         { id: row.id, owner: instanceId },
@@ -326,6 +327,7 @@ export class BuildRunner {
       const made = await buildQueries.findBuildOf(trx, versionId);
       // It was deleted in this moment.
       if (!version) throw new WrennError("build_interrupted", {});
+      await templates.tagIn(trx, version, row.recipe_options.tags);
       await buildQueries.endBuilds(
         trx,
         { id: row.id, owner: instanceId },

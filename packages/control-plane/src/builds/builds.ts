@@ -36,6 +36,8 @@ export interface BuildRequest extends RequestedRecipe {
   readonly healthcheck: string;
   readonly vcpus: number;
   readonly memoryMib: number;
+  /** UUID that the build gets; default: a new one. */
+  readonly id?: string;
 }
 
 const DEFAULT_BASE = "minimal";
@@ -94,7 +96,7 @@ export class BuildsService {
       request.imageArchive !== undefined ||
       (plan.base !== undefined && (await this.#isImage(teamId, plan.base)));
     if (!fromImage) await templates.find(teamId, baseTemplate);
-    const id = random.uuid();
+    const { id = random.uuid() } = request;
     const build = {
       ...storedRecipe(id, request, fromImage, sealed),
       id,

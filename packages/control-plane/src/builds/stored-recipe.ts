@@ -26,6 +26,8 @@ export interface RequestedRecipe {
   readonly imageArchive: RecipeOptions["imageArchive"] | undefined;
   /** This step and those behind it are performed, also when they have been before. */
   readonly repeatFrom: number | undefined;
+  /** Tags that the version gets besides that of its name. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 export type StoredRecipe = Pick<NewBuild, "recipeText" | "recipeOptions" | "skipPrePost" | "secrets">;
@@ -33,7 +35,7 @@ export type StoredRecipe = Pick<NewBuild, "recipeText" | "recipeOptions" | "skip
 /** As the row of a build has it. @param id - UUID of the build. */
 export function storedRecipe(
   id: string,
-  { recipe, sources, secrets, login, imageArchive, repeatFrom }: RequestedRecipe,
+  { recipe, sources, secrets, login, imageArchive, repeatFrom, tags }: RequestedRecipe,
   fromImage: boolean,
   sealed: SealedJson<SealedBuild>,
 ): StoredRecipe {
@@ -43,6 +45,7 @@ export function storedRecipe(
     ...(repeatFrom !== undefined && { repeatFrom }),
     ...(fromImage && { fromImage }),
     ...defined({ imageArchive }),
+    ...(tags && { tags }),
   };
   return {
     recipeText: isText ? recipe.text : undefined,

@@ -27,8 +27,10 @@ export interface RequestedChange {
   readonly network?: NetworkRules | undefined;
 }
 
-/** Where the end of a run is moved: later by some seconds, or to some seconds from now. */
-export type Extension = { readonly bySec: number } | { readonly fromNowSec: number };
+/** Where the end of a run is moved: later by some seconds, or to some seconds from now, where wanted only if that is later. */
+export type Extension =
+  | { readonly bySec: number }
+  | { readonly fromNowSec: number; readonly onlyLater?: boolean };
 
 export interface CapsuleChangesDeps {
   readonly database: Database;
@@ -112,6 +114,8 @@ export class CapsuleChanges {
       if (row.status !== "running") throw new WrennError("capsule_not_running", { status: row.status });
       const now = clock.now();
       const end = "fromNowSec" in extension ? now + extension.fromNowSec * 1000 : later(row, extension.bySec);
+      const isLater = end > (endOfRun(row)?.getTime() ?? Infinity);
+      if ("fromNowSec" in extension && extension.onlyLater === true && !isLater) return row;
       if (end - now > MAX_AHEAD_MS)
         throw new WrennError("invalid_field", {
           field: "fromNowSec" in extension ? "from_now_sec" : "by_sec",

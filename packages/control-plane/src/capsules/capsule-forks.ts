@@ -109,7 +109,7 @@ export class CapsuleForks {
             envNames: source.env_names,
             user: source.default_user ?? undefined,
             cwd: source.default_cwd ?? undefined,
-            ...defined({ network: source.network ?? undefined }),
+            ...defined({ network: source.network ?? undefined, ingress: source.ingress ?? undefined }),
           }),
         );
       }

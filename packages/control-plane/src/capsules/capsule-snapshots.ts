@@ -82,6 +82,7 @@ export class CapsuleSnapshots {
         metadata: { ...row.user_metadata, ...row.metadata },
         diskMib: row.disk_mb,
         envNames: row.env_names,
+        madeOf: row.id,
         ...defined({
           network: row.network ?? undefined,
           user: row.default_user ?? undefined,

@@ -1,3 +1,4 @@
+import type { Ingress } from "@wrenn/database";
 import type { LifetimeEnd, NetworkRules } from "@wrenn/protocol";
 
 /** A capsule that is to be created, as its client describes it. */
@@ -17,6 +18,8 @@ export interface CreateRequest {
   readonly envs?: Readonly<Record<string, string>>;
   readonly user?: string;
   readonly cwd?: string;
+  /** Default: its ports are private. */
+  readonly ingress?: Ingress;
 }
 
 /** The same with all sizes. */

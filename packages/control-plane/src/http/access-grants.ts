@@ -129,7 +129,9 @@ export class GrantCheck {
     const ids = unique(grants.map(({ capsuleId }) => capsuleId)).map((id) => parseId("capsule", id));
     const rows = await accessQueries.findPublicPorts(this.#db, ids);
     const live = new Set(rows.map(({ capsuleId, port }) => `${formatId("capsule", capsuleId)} ${port}`));
-    return grants.filter(({ capsuleId, port }) => live.has(`${capsuleId} ${port}`));
+    return grants.filter(
+      ({ capsuleId, port }) => live.has(`${capsuleId} ${port}`) || live.has(`${capsuleId} 0`),
+    );
   }
 
   #now(): Date {

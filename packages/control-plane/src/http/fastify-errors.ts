@@ -1,8 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import { WrennError } from "@wrenn/core";
-import type { Logger } from "@wrenn/core";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
-import { toWire } from "./envelope.ts";
 import { unsupportedType } from "./json-bodies.ts";
 
 /** The catalogue's error for what Fastify found wrong with a request before a route saw it; other errors as they are. */
@@ -75,14 +73,14 @@ function allowedValues(validation: NonNullable<FastifyError["validation"]>): str
 
 /** Answers what the router finds no route for, because of how the path is written, as every other refusal. */
 export function refusePath(
-  logger: Logger,
+  refusal: (error: WrennError, request: FastifyRequest) => { readonly status: number; readonly body: object },
 ): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
   return (error, request, reply) => {
     const known =
       error.code === "FST_ERR_MAX_PARAM_LENGTH"
         ? new WrennError("path_too_long", {}, { cause: error })
         : new WrennError("url_invalid", {}, { cause: error });
-    const { status, body } = toWire(known, request.id, logger);
+    const { status, body } = refusal(known, request);
     // Hooks have not run: this is before there is a route.
     void reply
       .status(status)

@@ -15,6 +15,10 @@ const ON_HOSTS = /^\/v1\/(admin\/)?capsules\b/;
 const SMALL_ANSWER = 16_384;
 
 declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The route waits for a host, not for the database alone, where its path does not say it. */
+    waitsForHost?: boolean;
+  }
   interface FastifyRequest {
     /** Set for requests that a guest has to answer. */
     work: Work | undefined;
@@ -27,7 +31,8 @@ declare module "fastify" {
  */
 export function limitRequests(group: App, pending: PendingWork): void {
   group.addHook("onRequest", async (request, reply) => {
-    const route = request.routeOptions.url ?? "";
+    const { url: route = "", config } = request.routeOptions;
+    if (config.waitsForHost === true) return;
     const isReading = request.method === "GET" || request.method === "HEAD";
     if (GUEST_ROUTE.test(route) || LASTING.test(route) || (ON_HOSTS.test(route) && !isReading)) return;
     endWithAnswer(pending.begin(identityOf(request).teamId), reply);

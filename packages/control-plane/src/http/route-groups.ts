@@ -26,6 +26,13 @@ const PUBLIC_BODY_LIMIT = 65_536;
 /** How long the identity of a request counts while its body arrives, in milliseconds. */
 const RECENT_MS = 1000;
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What a key needs for the route, where its method and path do not say it. */
+    scope?: Scope;
+  }
+}
+
 /** Adds routes to a group; the group's hooks run before each of them. */
 type AddRoutes = (group: App) => void | Promise<void>;
 
@@ -135,6 +142,7 @@ export async function addRawBodyRoutes(app: App, addRoutes: AddRoutes): Promise<
 
 /** Scope that a key needs for a request: reading needs the least, whatever lasts beyond a capsule the most. */
 function requestScope({ method, routeOptions }: FastifyRequest): Scope {
+  if (routeOptions.config.scope !== undefined) return routeOptions.config.scope;
   const url = routeOptions.url ?? "";
   if (method === "GET" || method === "HEAD" || READING.test(url)) return "read";
   if (PORTS.test(url)) return "ports";

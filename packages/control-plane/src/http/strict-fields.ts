@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { WrennError } from "@wrenn/core";
 import type { App } from "./app.ts";
-import { isContractRoute } from "./contract-routes.ts";
 import { withoutAbsent } from "./absent-values.ts";
 import { listedFields } from "./listed-fields.ts";
 
@@ -19,18 +18,18 @@ const NO_FIELDS = { properties: {} };
 
 /**
  * Removes what a route does not list from bodies and queries before the route sees them, nested fields included: a handler can write
- * nothing that is not listed. Own routes refuse such a request; routes of the contract refuse it when the client prefers that.
+ * nothing that is not listed. Routes refuse such a request; lenient ones refuse it when the client prefers that.
  */
-export function removeUnlistedFields(app: App): void {
+export function removeUnlistedFields(app: App, isLenient: (method: string, url: string) => boolean): void {
   app.addHook("preValidation", async (request, reply) => {
     const { schema, url, config } = request.routeOptions;
     if (url === undefined || config.isPage === true) return;
     const isStrict = prefersStrict(request.headers);
     if (isStrict) void reply.header("preference-applied", APPLIED);
-    const isOfContract = isContractRoute(request.method, url);
-    const refuses = isStrict || !isOfContract;
+    const ignores = isLenient(request.method, url);
+    const refuses = isStrict || !ignores;
     request.query = listedOrRefused(schema?.querystring ?? NO_FIELDS, request.query, refuses);
-    const body = isOfContract ? withoutAbsent(schema?.body, request.body) : request.body;
+    const body = ignores ? withoutAbsent(schema?.body, request.body) : request.body;
     request.body = listedOrRefused(schema?.body ?? NO_FIELDS, body, refuses);
   });
 }

@@ -372,6 +372,7 @@ export const errorRules: readonly ErrorRule[] = [
   // Ports
   { routes: /\/ports\/listening$/, errors: ["host_outdated", ...HOST] },
   { routes: /\/ports\/:port/, errors: ["port_invalid", "port_reserved", "capsule_not_running"] },
+  { routes: /^PUT .*\/ports\/:port$/, errors: ["public_ports_forbidden"] },
   {
     routes: /\/ports\/:port\/link/,
     errors: ["limit_reached", "quota_exceeded", "session_required", "token_invalid"],

@@ -53,8 +53,8 @@ export interface PortRoute {
   readonly autoResume: boolean;
   /** UUID of the team. */
   readonly owner: string;
-  /** Ports that everyone may use. */
-  readonly publicPorts: readonly number[];
+  /** Ports that everyone may use; `all` where each of them may be used. */
+  readonly publicPorts: readonly number[] | "all";
 }
 
 /** Access to a port, which is watched while it is used. */
@@ -100,6 +100,7 @@ export class PortsService {
     const row = await this.#deps.capsuleRows.get(teamId, publicId);
     if (row.status === "stopped" || row.status === "error")
       throw new WrennError("capsule_not_running", { status: row.status });
+    if (access === "public") await this.requirePublicAllowed(teamId);
     await this.#deps.database.db.transaction().execute(async (trx) => {
       if (!(await portQueries.setPortAccess(trx, { sandbox_id: row.id, port, access }))) return;
       await eventQueries.emitEvent(trx, {
@@ -112,6 +113,12 @@ export class PortsService {
       });
     });
     this.accessChanged(publicId);
+  }
+
+  /** @throws WrennError `public_ports_forbidden` for a team whose capsules have no public ports. */
+  async requirePublicAllowed(teamId: string): Promise<void> {
+    if (!(await portQueries.allowsPublicPorts(this.#deps.database.db, teamId)))
+      throw new WrennError("public_ports_forbidden", {});
   }
 
   /** Reports to the observers that the access of a capsule's ports changed, here or at another control plane. */
@@ -132,7 +139,12 @@ export class PortsService {
       address: row.status === "running" ? (row.host_ip ?? undefined) : undefined,
       hostId: row.host_id,
       autoResume: row.status === "paused" && row.auto_resume,
-      publicPorts: ports.filter(({ access }) => access === "public").map(({ port }) => port),
+      publicPorts: await this.#allowed(
+        row.team_id,
+        row.ingress?.ports === "all"
+          ? "all"
+          : ports.filter(({ access }) => access === "public").map(({ port }) => port),
+      ),
     };
   }
 
@@ -176,6 +188,12 @@ export class PortsService {
   /** The access of everyone to a public port. */
   admitsPublic(publicId: string, port: number): PortAdmission {
     return this.#admission({ kind: "public", capsuleId: publicId, port });
+  }
+
+  /** The ports, or none when the team cannot have public ones any longer. */
+  async #allowed(teamId: string, ports: PortRoute["publicPorts"]): Promise<PortRoute["publicPorts"]> {
+    if (ports.length === 0) return ports;
+    return (await portQueries.allowsPublicPorts(this.#deps.database.db, teamId)) ? ports : [];
   }
 
   #admission(grant: AccessGrant): PortAdmission {

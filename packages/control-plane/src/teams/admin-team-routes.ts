@@ -139,6 +139,26 @@ export function registerTeamsAdmin(app: App, { adminTeams, deletion }: TeamsAdmi
     },
   );
 
+  app.put(
+    "/v1/admin/teams/:id/public-ports",
+    {
+      schema: {
+        summary: "Say whether capsules of a team can have public ports",
+        description:
+          "Without them, ports that are public are private until they are allowed again. Signed links and credentials of the team work as before.",
+        tags,
+        params: TeamParams,
+        body: Type.Object({ allowed: Type.Boolean() }),
+        response: none,
+      },
+    },
+    async (request, reply) => {
+      const { allowed } = request.body;
+      await adminTeams.allowPublicPorts(sessionOf(request), parseId("team", request.params.id), allowed);
+      return await reply.status(204).send(null);
+    },
+  );
+
   app.delete(
     "/v1/admin/teams/:id",
     {

@@ -1,5 +1,5 @@
 import { formatId, WrennError } from "@wrenn/core";
-import { adminTeamQueries, memberQueries, teamQueries } from "@wrenn/database";
+import { adminTeamQueries, memberQueries, portQueries, teamQueries } from "@wrenn/database";
 import type { Database, ListedTeam, LiveSession, Member, TeamLimits, Trx } from "@wrenn/database";
 import type { AuditLog } from "../audit/audit.ts";
 import { PLATFORM_TEAM } from "../http/identity.ts";
@@ -77,6 +77,16 @@ export class AdminTeams {
       if (!team) throw new WrennError("team_not_found", {});
       if (await adminTeamQueries.enableByoc(trx, teamId))
         await this.#record(trx, session, teamId, "enable_byoc", {});
+    });
+  }
+
+  /** Says whether capsules of a team can have public ports. @throws WrennError `team_not_found`. */
+  async allowPublicPorts(session: LiveSession, teamId: string, isAllowed: boolean): Promise<void> {
+    await this.#deps.database.db.transaction().execute(async (trx) => {
+      if (!(await teamQueries.findTeam(trx, teamId))) throw new WrennError("team_not_found", {});
+      await portQueries.setAllowsPublicPorts(trx, teamId, isAllowed);
+      const action = isAllowed ? "allow_public_ports" : "forbid_public_ports";
+      await this.#record(trx, session, teamId, action, {});
     });
   }
 

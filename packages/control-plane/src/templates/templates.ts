@@ -57,6 +57,8 @@ export interface NewSnapshot {
   readonly settings?: TemplateSettings;
   /** What led to it, for one that a build makes. */
   readonly buildKey?: string | undefined;
+  /** UUID of the capsule that it is made of. */
+  readonly madeOf?: string | undefined;
 }
 
 /** Templates: the built-in ones of the hosts, those that the platform made of its capsules for everybody, and those of teams. */
@@ -200,6 +202,15 @@ export class TemplatesService {
     const put = await templateQueries.retagTemplate(trx, { teamId, name, tag }, versionId);
     if (put?.replaced) await discardFiles(trx, put.replaced);
     return put?.row;
+  }
+
+  /** Gives more tags to a version that was just made. */
+  async tagIn(
+    trx: Trx,
+    { team_id: team, name, id }: TemplateRow,
+    tags: readonly string[] = [],
+  ): Promise<void> {
+    for (const tag of tags) await this.retagIn(trx, team, `${name}:${tag}`, id);
   }
 
   /**

@@ -315,6 +315,7 @@ export const expectations: Readonly<Record<string, Expectation>> = {
   "GET /v1/admin/teams": platform(200),
   "GET /v1/admin/teams/:id": platform(200),
   "PATCH /v1/admin/teams/:id/limits": platform(200, { body: () => ({ max_capsules: 50 }) }),
+  "PUT /v1/admin/teams/:id/public-ports": platform(204, { body: () => ({ allowed: true }) }),
   "PUT /v1/admin/teams/:id/byoc": platform(204, { body: () => ({ enabled: true }) }),
   "DELETE /v1/admin/teams/:id": platform(204, { spends: "team" }),
   "GET /v1/admin/audit-logs": platform(200),

@@ -150,6 +150,8 @@ function filesOf(id: string): CapsuleFiles {
       return entry(destination);
     },
     changeMode: find,
+    attributes: async (paths) => paths.map(() => ({})),
+    setAttributes: async (path) => void (await find(path)),
     read: async (path) => ({ entry: await find(path), bytes: bytes() }),
     write: async (path, given) => {
       // The whole body is taken, as a host does.

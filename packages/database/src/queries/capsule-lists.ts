@@ -10,6 +10,8 @@ export interface CapsuleFilter {
   readonly name?: string;
   readonly statuses?: readonly CapsuleRowStatus[];
   readonly template?: string;
+  /** Name of a template, with whatever tag. */
+  readonly templateName?: string;
   /** Pairs that a capsule has, all of them. */
   readonly metadata?: Readonly<Record<string, string>>;
   readonly createdAfter?: Date;
@@ -33,7 +35,7 @@ export async function listCapsules(
   teamId: string,
   { filter = {}, oldestFirst = false, page }: CapsuleListOptions = {},
 ): Promise<readonly (CapsuleRow & { readonly place?: string })[]> {
-  const { name, statuses, template, metadata, createdAfter, createdBefore } = filter;
+  const { name, statuses, template, templateName, metadata, createdAfter, createdBefore } = filter;
   const order = oldestFirst ? "asc" : "desc";
   return await db
     .selectFrom("sandboxes")
@@ -49,6 +51,9 @@ export async function listCapsules(
     .$if(name !== undefined, (query) => query.where("name", "=", name ?? ""))
     .$if(statuses !== undefined, (query) => query.where("status", "in", statuses ?? []))
     .$if(template !== undefined, (query) => query.where("template", "=", template ?? ""))
+    .$if(templateName !== undefined, (query) =>
+      query.where(sql<SqlBool>`split_part(template, ':', 1) = ${templateName ?? ""}`),
+    )
     .$if(metadata !== undefined, (query) =>
       query.where(sql<SqlBool>`user_metadata @> ${JSON.stringify(metadata)}::jsonb`),
     )

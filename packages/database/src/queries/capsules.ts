@@ -2,7 +2,7 @@ import { defined } from "@wrenn/core";
 import { sql } from "kysely";
 import type { QueryCreator, Selectable, SqlBool } from "kysely";
 import type { LifetimeEnd, NetworkRules } from "@wrenn/protocol";
-import type { TemplateCopyProgress, CapsuleRowStatus, CapsulesTable, Db, Schema } from "../schema.ts";
+import type { TemplateCopyProgress, CapsuleRowStatus, CapsulesTable, Db, Ingress, Schema } from "../schema.ts";
 
 export type CapsuleRow = Selectable<CapsulesTable>;
 
@@ -25,6 +25,7 @@ export interface NewCapsule {
   readonly envNames?: readonly string[];
   readonly user?: string | undefined;
   readonly cwd?: string | undefined;
+  readonly ingress?: Ingress | undefined;
 }
 
 /** States of capsules that are over. */
@@ -65,6 +66,7 @@ function columnsOf(capsule: NewCapsule) {
     default_user: capsule.user ?? null,
     default_cwd: capsule.cwd ?? null,
     network: capsule.network ? JSON.stringify(capsule.network) : null,
+    ingress: capsule.ingress ? JSON.stringify(capsule.ingress) : null,
     host_ip: null,
     problem: null,
     started_at: null,
@@ -85,6 +87,18 @@ export async function findCapsule(db: Db, teamId: string, id: string): Promise<C
 /** One capsule of whatever team. */
 export async function findAnyCapsule(db: Db, id: string): Promise<CapsuleRow | undefined> {
   return await db.selectFrom("sandboxes").selectAll().where("id", "=", id).executeTakeFirst();
+}
+
+/** Ids of running capsules of all teams, at most `limit`; those that began to run last come first. */
+export async function listRunningIds(db: Db, limit: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom("sandboxes")
+    .select("id")
+    .where("status", "=", "running")
+    .orderBy("running_since", (order) => order.desc().nullsLast())
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
 /** Selects capsules that have not ended and that no operation is under way for: an operation records its own outcome. */

@@ -68,7 +68,7 @@ export async function findLiveLinks(db: Db, ids: readonly string[], now: Date): 
   return rows.map(({ id }) => id);
 }
 
-/** The public ports of these capsules. */
+/** The public ports of these capsules; port 0 for one whose ports are public to everyone, or to those who show its token. */
 export async function findPublicPorts(
   db: Db,
   capsuleIds: readonly string[],
@@ -78,5 +78,12 @@ export async function findPublicPorts(
     .select(["sandbox_id as capsuleId", "port"])
     .where("sandbox_id", "=", uuids(capsuleIds))
     .where("access", "=", "public")
+    .unionAll(
+      db
+        .selectFrom("sandboxes")
+        .select(["id as capsuleId", sql<number>`0`.as("port")])
+        .where("id", "=", uuids(capsuleIds))
+        .where("ingress", "is not", null),
+    )
     .execute();
 }

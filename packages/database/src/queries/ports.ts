@@ -24,3 +24,18 @@ export async function setPortAccess(db: Db, access: PortAccessTable): Promise<bo
     .executeTakeFirst();
   return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
 }
+
+/** Whether ports of the capsules of a team can be public. */
+export async function allowsPublicPorts(db: Db, teamId: string): Promise<boolean> {
+  const team = await db
+    .selectFrom("teams")
+    .select("allows_public_ports")
+    .where("id", "=", teamId)
+    .executeTakeFirst();
+  return team?.allows_public_ports ?? false;
+}
+
+/** Sets whether ports of the capsules of a team can be public. */
+export async function setAllowsPublicPorts(db: Db, teamId: string, isAllowed: boolean): Promise<void> {
+  await db.updateTable("teams").set({ allows_public_ports: isAllowed }).where("id", "=", teamId).execute();
+}

@@ -35,6 +35,8 @@ export interface NewTemplate {
   readonly settings?: TemplateSettings;
   /** What led to it, for one that a build has made. */
   readonly buildKey?: string | undefined;
+  /** UUID of the capsule that it is made of. */
+  readonly madeOf?: string | undefined;
 }
 
 /** The name of a version within a team. */
@@ -90,6 +92,16 @@ export async function listTeamTemplates(db: Db, teamId: string): Promise<readonl
   return await versions(db)
     .where("templates.team_id", "=", teamId)
     .where("templates.id", "in", representatives(teamId))
+    .orderBy("templates.created_at", "desc")
+    .orderBy("templates.id")
+    .execute();
+}
+
+/** Versions of a team's templates that were made of capsules, newest first. */
+export async function listSnapshots(db: Db, teamId: string): Promise<readonly TemplateRow[]> {
+  return await versions(db)
+    .where("templates.team_id", "=", teamId)
+    .where("templates.made_of", "is not", null)
     .orderBy("templates.created_at", "desc")
     .orderBy("templates.id")
     .execute();
@@ -182,6 +194,7 @@ export async function putTemplate(
       default_cwd: template.cwd ?? null,
       settings: JSON.stringify(template.settings ?? {}),
       build_key: template.buildKey ?? null,
+      made_of: template.madeOf ?? null,
     })
     .execute();
   return await moveTag(db, { teamId, name, tag }, template.id, tagged);

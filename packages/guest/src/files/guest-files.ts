@@ -6,6 +6,7 @@ import type {
   ByteRange,
   CapsuleFiles,
   CapsuleUploads,
+  FileAttributes,
   FileChange,
   FileContent,
   FileEntry,
@@ -18,6 +19,7 @@ import type { Lane } from "../lane/lane.ts";
 import type { CapsuleBuffer } from "../memory/capsule-buffer.ts";
 import { OutboundStream } from "../lane/outbound-stream.ts";
 import { fileError } from "../refusal-to-error.ts";
+import { changeAttributes, requestAttributes } from "./attributes.ts";
 import { readEntry } from "./entry.ts";
 import { readChanges } from "./file-changes.ts";
 import { FileDownload } from "./file-download.ts";
@@ -134,6 +136,23 @@ export class GuestFiles implements CapsuleFiles {
       .u32(mode)
       .u8(options.recursive ? 1 : 0);
     return readEntry(await this.#request(operation.changeMode, body, "changing the mode", path, options));
+  }
+
+  async attributes(
+    paths: readonly string[],
+    prefix: string,
+    options: FileOptions,
+  ): Promise<readonly FileAttributes[]> {
+    return await requestAttributes(this.#lane, paths, prefix, options);
+  }
+
+  async setAttributes(
+    path: string,
+    prefix: string,
+    attributes: FileAttributes,
+    options: FileOptions,
+  ): Promise<void> {
+    await changeAttributes(this.#lane, path, { prefix, attributes }, options);
   }
 
   async read(path: string, options: FileOptions & { readonly range?: ByteRange }): Promise<FileContent> {

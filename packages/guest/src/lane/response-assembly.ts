@@ -9,6 +9,7 @@ const LONG_ANSWERS: ReadonlySet<number> = new Set([
   operation.list,
   operation.listDirectory,
   operation.listPage,
+  operation.attributes,
   operation.ports,
   operation.configure,
 ]);

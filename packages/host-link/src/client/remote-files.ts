@@ -1,3 +1,4 @@
+import { WrennError } from "@wrenn/core";
 import { FileChange, FileEntry } from "@wrenn/protocol";
 import type { ByteRange, CapsuleFiles, CapsuleUploads } from "@wrenn/protocol";
 import { Appended, OpenedFile } from "../wire/streams.ts";
@@ -21,6 +22,19 @@ export function remoteFiles(client: LinkClient, id: string): CapsuleFiles {
       await client.call("file.copy", [id, source, target, sent(given)], given.signal),
     changeMode: async (path, mode, given) =>
       await client.call("file.changeMode", [id, path, mode, sent(given)], given.signal),
+    attributes: async (paths, prefix, given) =>
+      await ofEarlierHost(
+        client.call("file.attributes", [id, paths, prefix, sent(given)], given.signal),
+        () => paths.map(() => ({})),
+      ),
+    setAttributes: async (path, prefix, attributes, given) =>
+      await ofEarlierHost(
+        client.call("file.setAttributes", [id, path, prefix, attributes, sent(given)], given.signal),
+        () => {
+          if (Object.keys(attributes).length > 0)
+            throw new WrennError("host_outdated", { what: "attributes of files" });
+        },
+      ),
     read: async (path, given) => {
       const pieces = await client.stream("bulk", "read", [id, path, sent(given)], given.signal);
       const first = await pieces.next();
@@ -35,6 +49,16 @@ export function remoteFiles(client: LinkClient, id: string): CapsuleFiles {
       changes(await client.stream("stream", "watch", [id, path, sent(given)], given.signal)),
     uploads: remoteUploads(client, id),
   };
+}
+
+/** The answer, or what stands for it where the host is of a version that does not know the call. */
+async function ofEarlierHost<T>(answer: Promise<T>, instead: () => T): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!WrennError.is(error, "route_not_found")) throw error;
+    return instead();
+  }
 }
 
 function remoteUploads(client: LinkClient, id: string): CapsuleUploads {

@@ -1,11 +1,13 @@
 import { defined, WrennError } from "@wrenn/core";
 import {
+  ATTRIBUTE_PATHS,
   ByteRange,
   CapsuleSpec,
   CapsuleStatus,
   CheckpointFacts,
   ConsoleLog,
   Count,
+  FileAttributes,
   FileEntry,
   FilePage,
   FilePageRequest,
@@ -258,6 +260,18 @@ export const calls = {
     FileEntry,
     (agent, [id, path, mode, options], signal) =>
       agent.files(id).changeMode(path, mode, { recursive: false, ...options, signal }),
+  ),
+  "file.attributes": call(
+    Type.Tuple([Id, Type.Array(Text, { maxItems: ATTRIBUTE_PATHS }), Text, FileArguments]),
+    Type.Array(FileAttributes),
+    (agent, [id, paths, prefix, options], signal) =>
+      agent.files(id).attributes(paths, prefix, { ...options, signal }),
+  ),
+  "file.setAttributes": call(
+    Type.Tuple([Id, Text, Text, FileAttributes, FileArguments]),
+    Nothing,
+    (agent, [id, path, prefix, attributes, options], signal) =>
+      agent.files(id).setAttributes(path, prefix, attributes, { ...options, signal }),
   ),
 
   "upload.create": call(

@@ -45,6 +45,8 @@ export const operation = {
   changeMode: 38,
   symlink: 39,
   listPage: 40,
+  attributes: 41,
+  setAttributes: 42,
   read: 48,
   write: 49,
   commit: 50,

@@ -68,6 +68,13 @@ export const FileEntry = Type.Object({
 });
 export type FileEntry = Described<typeof FileEntry>;
 
+/** Extended attributes as text by name. */
+export const FileAttributes = Type.Record(Text, Text);
+export type FileAttributes = Described<typeof FileAttributes>;
+
+/** Files of one request for attributes. */
+export const ATTRIBUTE_PATHS = 256;
+
 /** Entries of one page of a list; the guest allows at most this many. */
 export const FILE_PAGE_LIMIT = 10_000;
 

@@ -1,6 +1,13 @@
 import { Type } from "typebox";
 import { Count, Text } from "./scalars.ts";
-import type { FileEntry, FileOptions, FilePage, FilePageRequest, WriteOptions } from "./file-facts.ts";
+import type {
+  FileAttributes,
+  FileEntry,
+  FileOptions,
+  FilePage,
+  FilePageRequest,
+  WriteOptions,
+} from "./file-facts.ts";
 import type { Described } from "./scalars.ts";
 import type { CapsuleUploads } from "./uploads.ts";
 
@@ -35,6 +42,29 @@ export interface CapsuleFiles {
     mode: number,
     options: FileOptions & { readonly recursive: boolean },
   ): Promise<FileEntry>;
+  /**
+   * Extended attributes of files whose names begin with `prefix`, in the order of the paths: at most {@link ATTRIBUTE_PATHS}. Links are
+   * followed. A file that is not there, or that the user may not read, has none, and neither have files of a capsule with an earlier agent.
+   *
+   * @param prefix - begins with `user.`, and is longer.
+   */
+  attributes(
+    paths: readonly string[],
+    prefix: string,
+    options: FileOptions,
+  ): Promise<readonly FileAttributes[]>;
+  /**
+   * Gives a file these attributes and takes away all others whose names begin with `prefix`.
+   *
+   * @param prefix - begins with `user.`, and is longer; so does every name begin with it.
+   * @throws WrennError `attributes_unsupported` of a capsule with an earlier agent, `disk_full_in_capsule` when they have no room.
+   */
+  setAttributes(
+    path: string,
+    prefix: string,
+    attributes: FileAttributes,
+    options: FileOptions,
+  ): Promise<void>;
   /**
    * Opens a file for reading; the bytes of the range follow. Entry, size and bytes are of one open file: one that is replaced
    * meanwhile is read to its end as it was. A failure midway, also a file that becomes shorter, rejects the iteration; what is

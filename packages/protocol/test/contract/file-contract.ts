@@ -87,6 +87,23 @@ export function fileContract(name: string, lab: ContractLab): void {
     assert.equal((await files.changeMode(at("moved"), 0o600, { signal, recursive: false })).mode, 0o600);
   });
 
+  test(`${name}: attributes of files are set, replaced below their prefix, and read for many files at once`, async () => {
+    await write("attributed", "x");
+    await write("plain", "x");
+    const path = at("attributed");
+    const read = async (prefix: string): Promise<readonly unknown[]> =>
+      await files.attributes([path, at("plain"), at("missing")], prefix, { signal });
+    await files.setAttributes(path, "user.one.", { "user.one.a": "1", "user.one.b": "é" }, { signal });
+    await files.setAttributes(path, "user.two.", { "user.two.a": "2" }, { signal });
+    assert.deepEqual(await read("user.one."), [{ "user.one.a": "1", "user.one.b": "é" }, {}, {}]);
+    await files.setAttributes(path, "user.one.", { "user.one.c": "" }, { signal });
+    assert.deepEqual(await read("user.one."), [{ "user.one.c": "" }, {}, {}]);
+    assert.deepEqual(await read("user.two."), [{ "user.two.a": "2" }, {}, {}]);
+    await files.setAttributes(path, "user.one.", {}, { signal });
+    assert.deepEqual(await read("user.one."), [{}, {}, {}]);
+    await rejects(() => files.setAttributes(at("missing"), "user.one.", {}, { signal }), "path_not_found");
+  });
+
   test(`${name}: copies and moves refuse what they would destroy, and change nothing`, async () => {
     await write("pair/file", "x");
     await write("pair/other", "y");

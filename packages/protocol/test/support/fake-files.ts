@@ -4,6 +4,7 @@ import { defined, WrennError } from "@wrenn/core";
 import type {
   ByteRange,
   CapsuleFiles,
+  FileAttributes,
   FileChange,
   FileChangeType,
   FileContent,
@@ -32,6 +33,7 @@ interface Node {
 /** Files of a fake capsule: a tree in memory without links and permissions. */
 export class FakeFiles implements CapsuleFiles {
   readonly #nodes = new Map<string, Node>();
+  readonly #attributes = new Map<string, FileAttributes>();
   readonly #watchers = new Watchers();
   readonly uploads: FakeUploads = new FakeUploads({
     judge: (path, options) => this.#judge(path, options),
@@ -141,6 +143,26 @@ export class FakeFiles implements CapsuleFiles {
       this.#changed("chmod", one);
     }
     return this.#entry(target);
+  }
+
+  async attributes(paths: readonly string[], prefix: string): Promise<readonly FileAttributes[]> {
+    return paths.map((path) => {
+      const all = Object.entries(this.#attributes.get(resolve(path)) ?? {});
+      return Object.fromEntries(all.filter(([name]) => name.startsWith(prefix)));
+    });
+  }
+
+  async setAttributes(
+    path: string,
+    prefix: string,
+    attributes: FileAttributes,
+    options: FileOptions,
+  ): Promise<void> {
+    const file = this.#find(path, options);
+    const others = Object.entries(this.#attributes.get(file) ?? {}).filter(
+      ([name]) => !name.startsWith(prefix),
+    );
+    this.#attributes.set(file, { ...Object.fromEntries(others), ...attributes });
   }
 
   async read(path: string, options: FileOptions & { readonly range?: ByteRange }): Promise<FileContent> {

@@ -487,6 +487,8 @@ export interface PageRoutes {
       readonly scopes?: readonly ("read" | "run" | "manage" | "ports" | "egress")[];
       /** At least 60, at most 315360000. */
       readonly expires_in_sec?: number;
+      /** How the key looks: `wrn_` and 32 digits (default), or `e2b_` and 40, which clients of E2B take. Both work everywhere. */
+      readonly form?: "wrenn" | "e2b";
     };
     readonly answers: {
       readonly 201: PageSchemas["ApiKey"];

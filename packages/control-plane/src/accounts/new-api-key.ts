@@ -1,0 +1,23 @@
+import { randomHex } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+
+/** The forms of keys: the prefix, and how many random bytes follow it as lower-case hexadecimal digits. */
+const forms = {
+  wrenn: { prefix: "wrn_", bytes: 16 },
+  /** What clients of E2B take for a key. */
+  e2b: { prefix: "e2b_", bytes: 20 },
+} as const;
+const PREFIX_LENGTH = 10;
+
+/** `wrenn`: the platform's own form; `e2b`: the one that clients of E2B take. A key of either form works everywhere. */
+export type ApiKeyForm = keyof typeof forms;
+
+/** A new key, and the beginning by which people tell it from others. */
+export function newApiKey(
+  random: Random,
+  form: ApiKeyForm,
+): { readonly key: string; readonly prefix: string } {
+  const { prefix, bytes } = forms[form];
+  const key = prefix + randomHex(random, bytes);
+  return { key, prefix: key.slice(0, PREFIX_LENGTH) };
+}

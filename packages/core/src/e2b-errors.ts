@@ -1,0 +1,21 @@
+import { user } from "./catalogue-entry.ts";
+
+const COVERAGE = "docs/reference/e2b-coverage.md lists what the API of E2B offers here.";
+
+/** The part of the error catalogue that clients of E2B meet. */
+export const e2bErrors = {
+  e2b_not_offered: user("invalid_request", 400, "{feature} is not offered by this server", COVERAGE),
+  e2b_route_unknown: user(
+    "not_found",
+    404,
+    "this server has no route {method} {path}, which {client} has called",
+    COVERAGE,
+  ),
+  sandbox_paused_already: user(
+    "conflict",
+    409,
+    "sandbox {sandbox} is paused, or is being paused",
+    "Connect to it to resume it.",
+  ),
+  sandbox_runs_already: user("conflict", 409, "sandbox {sandbox} is running", "Use it as it is."),
+} as const;

@@ -1,0 +1,88 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ControlPlane, SharedServices } from "@wrenn/control-plane";
+import { problemOf } from "@wrenn/core";
+import type { Clock, Logger, Random } from "@wrenn/core";
+import { secretQueries } from "@wrenn/database";
+import type { Edge } from "@wrenn/edge";
+import { SandboxTokens } from "./access/sandbox-tokens.ts";
+import { isE2bRequest } from "./api/e2b-paths.ts";
+import { openE2bApi } from "./api/open-e2b-api.ts";
+import { UnknownRoutes } from "./api/unknown-routes.ts";
+import type { UnknownRoute } from "./api/unknown-routes.ts";
+import { createEnvd } from "./envd/envd-facade.ts";
+import { answerFailure } from "./routing/plain-answers.ts";
+import { SandboxDoor } from "./routing/sandbox-door.ts";
+import { sandboxTargetOf } from "./routing/sandbox-target.ts";
+import { SandboxFinder } from "./sandboxes/sandbox-finder.ts";
+
+const TOKEN_KEY_BYTES = 32;
+
+export interface E2bOptions {
+  readonly services: SharedServices;
+  /** Takes requests for ports of sandboxes other than the agent's. */
+  readonly edge: Pick<Edge, "serve" | "find">;
+  /** By which clients reach the API as `api.{domain}` and ports of sandboxes, over TLS; undefined where they cannot. */
+  readonly domain?: string | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: Random;
+}
+
+/** The API of E2B on the services of this platform. */
+export interface E2b {
+  /** The handlers of the platform's own API, with the requests of this one taken out before. */
+  around(handlers: ControlPlane["handlers"]): ControlPlane["handlers"];
+  /** Routes that clients have called, and that this API does not have. */
+  unknownRoutes(): readonly UnknownRoute[];
+  /** Ends what is under way; before the control plane is closed. */
+  close(): Promise<void>;
+}
+
+/** Opens the API of E2B beside the platform's own. */
+export async function openE2b({ services, edge, domain, clock, logger, random }: E2bOptions): Promise<E2b> {
+  const { database } = services;
+  const key = await secretQueries.ensureSecret(database.db, "e2b-tokens", () =>
+    random.bytes(TOKEN_KEY_BYTES),
+  );
+  const tokens = new SandboxTokens(key);
+  const unknown = new UnknownRoutes();
+  const api = await openE2bApi({ services, tokens, key, unknown, domain, clock, random });
+  const envd = createEnvd({ services, tokens, clock, logger, random });
+  const door = new SandboxDoor({ finder: new SandboxFinder(database), tokens, envd, edge });
+  const apiHost = domain === undefined ? undefined : `api.${domain.toLowerCase().replace(/:\d*$/, "")}`;
+
+  const take = (request: IncomingMessage, response: ServerResponse): boolean => {
+    const target = sandboxTargetOf(request.headers);
+    if (target) {
+      door.open(target, request, response).catch((error: unknown) => {
+        logger.error("e2b.request_failed", { problem: problemOf(error) });
+        answerFailure(response);
+      });
+      return true;
+    }
+    if (isE2bRequest(request.url ?? "/", hostOf(request), apiHost)) {
+      api.request(request, response);
+      return true;
+    }
+    return envd.anonymous(request, response);
+  };
+
+  return {
+    around: (handlers) => ({
+      request: (request, response) => {
+        if (!take(request, response)) handlers.request(request, response);
+      },
+      upgrade: handlers.upgrade,
+    }),
+    unknownRoutes: () => unknown.list(),
+    close: async () => {
+      await envd.close();
+      await api.close();
+    },
+  };
+}
+
+function hostOf({ headers }: IncomingMessage): string {
+  const authority = headers[":authority"];
+  return typeof authority === "string" ? authority : (headers.host ?? "");
+}

@@ -1,0 +1,58 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Edge } from "@wrenn/edge";
+import type { SandboxTokens } from "../access/sandbox-tokens.ts";
+import { ENVD_PORT } from "../envd-version.ts";
+import type { EnvdFacade } from "../envd/envd-facade.ts";
+import type { FoundSandbox, SandboxFinder } from "../sandboxes/sandbox-finder.ts";
+import { answerBadTarget, answerNoSandbox, answerPrivate } from "./plain-answers.ts";
+import type { BadTarget, SandboxTarget } from "./sandbox-target.ts";
+
+export interface SandboxDoorDeps {
+  readonly finder: SandboxFinder;
+  readonly tokens: SandboxTokens;
+  readonly envd: EnvdFacade;
+  readonly edge: Pick<Edge, "serve" | "find">;
+}
+
+/** Lets requests that name a sandbox and a port in: to the agent, or to a service in the guest. */
+export class SandboxDoor {
+  readonly #deps: SandboxDoorDeps;
+
+  constructor(deps: SandboxDoorDeps) {
+    this.#deps = deps;
+  }
+
+  /** Answers the request, or hands it on. */
+  async open(
+    target: SandboxTarget | BadTarget,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { finder, envd, edge } = this.#deps;
+    if ("problem" in target) {
+      answerBadTarget(response, target.problem);
+      return;
+    }
+    const { sandboxId, port } = target;
+    const sandbox = await finder.find(sandboxId);
+    const isDormant =
+      sandbox?.row.status === "paused" && (!sandbox.row.auto_resume || sandbox.row.kept === "disk");
+    // By traffic, a paused sandbox that is not resumed looks like a missing one. What would have to boot is never resumed.
+    if (!sandbox || isDormant) answerNoSandbox(response, sandboxId);
+    else if (port === ENVD_PORT) envd.request(sandbox, request, response);
+    else if (!(await this.#isAdmitted(sandbox, request))) answerPrivate(response, sandboxId);
+    else {
+      const host = sandbox.row.ingress?.maskHost?.replaceAll("${PORT}", String(port));
+      edge.serve({ capsuleId: sandbox.capsuleId, port, host }, request, response);
+    }
+  }
+
+  /** Capsules that were made by the platform's own API have private ports, which no token of this API opens. */
+  async #isAdmitted({ row, capsuleId }: FoundSandbox, { headers }: IncomingMessage): Promise<boolean> {
+    const { edge, tokens } = this.#deps;
+    if (!row.ingress) return false;
+    const token = headers["e2b-traffic-access-token"];
+    if (typeof token === "string" && tokens.isTraffic(row.id, token)) return true;
+    return (await edge.find(capsuleId)).publicPorts === "all";
+  }
+}

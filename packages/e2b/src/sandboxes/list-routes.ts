@@ -1,0 +1,128 @@
+import { teamOf } from "@wrenn/control-plane";
+import type { App, SharedServices } from "@wrenn/control-plane";
+import { defined, WrennError } from "@wrenn/core";
+import { isPlace } from "@wrenn/database";
+import type { CapsuleFilter, CapsuleRowStatus } from "@wrenn/database";
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import { errors } from "../api/error-body.ts";
+import { linkPage, MAX_PAGE, pageQuery, placeOfToken } from "../api/pages.ts";
+import { templateReference } from "../templates/template-reference.ts";
+import { metadataFilter } from "./metadata-filter.ts";
+import { Listed } from "./sandbox-json.ts";
+import type { SandboxJson } from "./sandbox-json.ts";
+
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+
+/** Statuses of capsules behind each state of sandboxes. */
+const states: Readonly<Record<string, readonly CapsuleRowStatus[]>> = {
+  running: ["pending", "starting", "running", "missing"],
+  paused: ["paused", "hibernated"],
+};
+
+const metadata = Type.Optional(Type.String({ maxLength: 65_536 }));
+const ListQuery = Type.Object({
+  ...pageQuery,
+  metadata,
+  state: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+  order: Type.Optional(Type.Union([Type.Literal("asc"), Type.Literal("desc")])),
+  startedAfter: Type.Optional(Type.String({ maxLength: 40 })),
+  template: Type.Optional(Type.String({ maxLength: 256 })),
+});
+
+export interface ListRoutesDeps {
+  readonly services: Pick<SharedServices, "capsules">;
+  readonly json: SandboxJson;
+}
+
+/** Lists of sandboxes. */
+export function registerLists(app: App, { services, json }: ListRoutesDeps): void {
+  const { rows } = services.capsules;
+
+  app.get(
+    "/sandboxes",
+    {
+      schema: {
+        querystring: Type.Object({ metadata }),
+        response: { 200: Type.Array(Listed), ...errors },
+      },
+    },
+    async (request) => {
+      const filter = { statuses: statusesOf("running"), ...pairs(request.query.metadata) };
+      return (await rows.list(teamOf(request), { filter })).map((row) => json.listed(row));
+    },
+  );
+
+  app.get(
+    "/v2/sandboxes",
+    { schema: { querystring: ListQuery, response: { 200: Type.Array(Listed), ...errors } } },
+    async (request, reply) => {
+      const { limit = MAX_PAGE, nextToken, order = "desc" } = request.query;
+      const since = startOf(request.query.startedAfter);
+      const page = {
+        limit: limit + 1,
+        ...defined({ after: placeOfToken(nextToken, isPlace) }),
+      };
+      const found = await rows.list(teamOf(request), {
+        filter: filterOf(request.query, since),
+        oldestFirst: order === "asc",
+        page,
+      });
+      const shown = found.slice(0, limit);
+      const place = shown.at(-1)?.place;
+      if (found.length > limit && place !== undefined) linkPage(reply, place);
+      // The database counts microseconds: what began in the millisecond before `since` is not meant.
+      return shown
+        .filter((row) => since === undefined || row.created_at >= since)
+        .map((row) => json.listed(row));
+    },
+  );
+}
+
+function filterOf(query: Static<typeof ListQuery>, since: Date | undefined): CapsuleFilter {
+  const { template } = query;
+  return {
+    ...pairs(query.metadata),
+    statuses: statusesOf(...[query.state ?? ["running", "paused"]].flat()),
+    ...(template === undefined ? {} : { templateName: nameOf(template) }),
+    ...(since === undefined ? {} : { createdAfter: new Date(since.getTime() - 1) }),
+  };
+}
+
+function pairs(text: string | undefined): Pick<CapsuleFilter, "metadata"> {
+  return defined({ metadata: metadataFilter(text) });
+}
+
+/** @throws WrennError `invalid_field` for a state that sandboxes do not have. */
+function statusesOf(...given: readonly string[]): readonly CapsuleRowStatus[] {
+  return given
+    .flatMap((part) => part.split(","))
+    .flatMap((state) => {
+      const statuses = Object.hasOwn(states, state) ? states[state] : undefined;
+      if (statuses) return statuses;
+      throw new WrennError("invalid_field", { field: "state", problem: "must be running or paused" });
+    });
+}
+
+/** @throws WrennError `invalid_field` for a tag; a template that does not exist has no sandboxes. */
+function nameOf(template: string): string {
+  if (template.includes(":"))
+    throw new WrennError("invalid_field", { field: "template", problem: "must have no tag" });
+  try {
+    return templateReference(template);
+  } catch (error) {
+    if (WrennError.is(error, "template_not_found")) return "";
+    throw error;
+  }
+}
+
+function startOf(text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const date = new Date(text);
+  if (!INSTANT.test(text) || Number.isNaN(date.getTime()))
+    throw new WrennError("invalid_field", {
+      field: "startedAfter",
+      problem: "must be a time with its zone (RFC 3339)",
+    });
+  return date;
+}

@@ -1,0 +1,264 @@
+import { teamOf } from "@wrenn/control-plane";
+import type { App, SharedServices } from "@wrenn/control-plane";
+import { formatId, WrennError } from "@wrenn/core";
+import type { Random } from "@wrenn/core";
+import { announcedBuildQueries, DEFAULT_TAG } from "@wrenn/database";
+import type { AnnouncedBuild, BuildRow } from "@wrenn/database";
+import { Type } from "typebox";
+import { errors } from "../api/error-body.ts";
+import { baseOf, BuildFields, readinessCheck, recipeOf } from "./build-recipe.ts";
+import type { BuildBase, ClientRecipe } from "./build-recipe.ts";
+import { BuildLogEntry, BuildState, buildState, logEntries } from "./build-status.ts";
+import { tarOf, tarSize } from "./tar-of-files.ts";
+import { teamSlug } from "./team-slug.ts";
+import { ownName, requireTag } from "./template-reference.ts";
+
+/** What clients that send no sizes expect. */
+const [VCPUS, MEMORY_MIB] = [2, 1024];
+/** Announced builds of a team that are kept. */
+const KEPT = 100;
+/** Entries of a log in one answer. */
+const MAX_ENTRIES = 100;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const BuildParams = Type.Object({ templateID: Type.String(), buildID: Type.String() });
+
+export interface TemplateBuildRoutesDeps {
+  readonly services: SharedServices;
+  readonly random: Random;
+}
+
+/** Builds of templates: announced first, then started with their steps, and looked at until they have ended. */
+export function registerBuilds(app: App, { services, random }: TemplateBuildRoutesDeps): void {
+  const { database } = services;
+  registerBuildLogs(app, services);
+
+  app.post(
+    "/v3/templates",
+    {
+      config: { scope: "manage" },
+      schema: {
+        body: Type.Object({
+          name: Type.Optional(Type.String({ maxLength: 256 })),
+          alias: Type.Optional(Type.String({ maxLength: 256 })),
+          tags: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 50 })),
+          cpuCount: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
+          memoryMB: Type.Optional(Type.Integer({ minimum: 128, maximum: 65_536 })),
+        }),
+        response: {
+          202: Type.Object({
+            templateID: Type.String(),
+            buildID: Type.String(),
+            names: Type.Array(Type.String()),
+            tags: Type.Array(Type.String()),
+            aliases: Type.Array(Type.String()),
+            public: Type.Boolean(),
+          }),
+          ...errors,
+        },
+      },
+    },
+    async (request, reply) => {
+      const team = teamOf(request);
+      const { body } = request;
+      const slug = await teamSlug(database, team);
+      const given = body.name ?? body.alias ?? "";
+      const { name, tag } = ownName(given, slug, "name");
+      const wanted = body.tags ?? [];
+      for (const one of wanted) requireTag(one, "tags");
+      // A tag of the name comes first; without any it is the default one.
+      const tags = [...new Set(given.includes(":") || wanted.length === 0 ? [tag, ...wanted] : wanted)];
+      await services.templates.requireFree(team, name, true);
+      const build: Omit<AnnouncedBuild, "created_at"> = {
+        id: random.uuid(),
+        team_id: team,
+        name,
+        tags,
+        vcpus: body.cpuCount ?? VCPUS,
+        memory_mb: body.memoryMB ?? MEMORY_MIB,
+      };
+      await announcedBuildQueries.announceBuild(database.db, build, KEPT);
+      return await reply.status(202).send({
+        templateID: name,
+        buildID: build.id,
+        names: [`${slug}/${name}`],
+        tags,
+        aliases: [name],
+        public: false,
+      });
+    },
+  );
+
+  app.post(
+    "/v2/templates/:templateID/builds/:buildID",
+    {
+      config: { scope: "manage" },
+      schema: { params: BuildParams, body: BuildFields, response: { 202: Type.Object({}), ...errors } },
+    },
+    async (request, reply) => {
+      const team = teamOf(request);
+      const announced = await findAnnounced(services, team, request.params.buildID);
+      if (!announced) throw new WrennError("build_not_found", {});
+      const row = await start(services, announced, request.body);
+      await services.record(request, {
+        resource: "build",
+        resourceId: formatId("build", row.id),
+        action: "create",
+        metadata: { name: row.name },
+      });
+      return await reply.status(202).send({});
+    },
+  );
+}
+
+function registerBuildLogs(app: App, services: SharedServices): void {
+  app.get(
+    "/templates/:templateID/builds/:buildID/status",
+    {
+      schema: {
+        params: BuildParams,
+        querystring: Type.Object({
+          logsOffset: Type.Optional(Type.Integer({ minimum: 0 })),
+          limit: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_ENTRIES })),
+          level: Type.Optional(Type.String()),
+        }),
+        response: { 200: BuildState, ...errors },
+      },
+    },
+    async (request) => {
+      const team = teamOf(request);
+      const { buildID } = request.params;
+      const { logsOffset = 0, limit = MAX_ENTRIES } = request.query;
+      const announced = await findAnnounced(services, team, buildID);
+      try {
+        const id = buildIdOf(buildID);
+        const { build, lines } = await services.builds.log(team, id, logsOffset, limit);
+        return buildState(build, lines);
+      } catch (error) {
+        if (!announced || !WrennError.is(error, "build_not_found")) throw error;
+        const { id, name } = announced;
+        return { templateID: name, buildID: id, status: "waiting" as const, logs: [], logEntries: [] };
+      }
+    },
+  );
+
+  app.get(
+    "/templates/:templateID/builds/:buildID/logs",
+    {
+      schema: {
+        params: BuildParams,
+        querystring: Type.Object({
+          cursor: Type.Optional(Type.Integer({ minimum: 0 })),
+          limit: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_ENTRIES })),
+          direction: Type.Optional(Type.Union([Type.Literal("forward"), Type.Literal("backward")])),
+          level: Type.Optional(Type.String()),
+          source: Type.Optional(Type.String()),
+        }),
+        response: { 200: Type.Object({ logs: Type.Array(BuildLogEntry) }), ...errors },
+      },
+    },
+    async (request) => {
+      const { cursor, limit = MAX_ENTRIES, direction = "forward" } = request.query;
+      const id = buildIdOf(request.params.buildID);
+      const { build, lines } = await services.builds.log(teamOf(request), id, 0, Number.MAX_SAFE_INTEGER);
+      const isForward = direction === "forward";
+      const within = lines.filter(({ at }) =>
+        isForward ? at.getTime() >= (cursor ?? 0) : at.getTime() <= (cursor ?? Infinity),
+      );
+      return { logs: logEntries(build, (isForward ? within : within.toReversed()).slice(0, limit)) };
+    },
+  );
+}
+
+/** @throws WrennError `build_not_found` for a text that is no id. */
+function buildIdOf(uuid: string): string {
+  if (!UUID.test(uuid)) throw new WrennError("build_not_found", {});
+  return formatId("build", uuid);
+}
+
+async function findAnnounced(
+  { database }: SharedServices,
+  teamId: string,
+  id: string,
+): Promise<AnnouncedBuild | undefined> {
+  return UUID.test(id) ? await announcedBuildQueries.findAnnounced(database.db, teamId, id) : undefined;
+}
+
+async function start(
+  services: SharedServices,
+  build: AnnouncedBuild,
+  fields: BuildFields,
+): Promise<BuildRow> {
+  const { builds, archives } = services;
+  const login = loginOf(fields);
+  const recipe = recipeOf(fields, await baseFacts(services, build.team_id, fields));
+  const [tag = DEFAULT_TAG, ...tags] = build.tags;
+  const archive = await archiveOf(services, build.team_id, recipe);
+  try {
+    return await builds.start(
+      build.team_id,
+      {
+        id: build.id,
+        name: `${build.name}:${tag}`,
+        tags,
+        baseTemplate: undefined,
+        recipe: { form: "text", text: recipe.text, file: "template", args: {} },
+        sources: new Map(
+          [...recipe.files].map(([step, digest]) => [step, { digest, single: true, archives: [] }]),
+        ),
+        secrets: {},
+        login,
+        repeatFrom: recipe.repeatFrom,
+        healthcheck: readinessCheck(fields),
+        vcpus: build.vcpus,
+        memoryMib: build.memory_mb,
+      },
+      archive,
+    );
+  } finally {
+    // One that is part of the build by now is not deleted.
+    if (archive) await archives.drop(archive.id);
+  }
+}
+
+/** What the template of a build's base says of user and directory. */
+async function baseFacts(
+  { templates }: SharedServices,
+  teamId: string,
+  fields: BuildFields,
+): Promise<BuildBase> {
+  const { from, isTemplate } = baseOf(fields);
+  if (!isTemplate) return {};
+  const { user, cwd } = await templates.find(teamId, from);
+  return { user, cwd };
+}
+
+function loginOf({ fromImageRegistry: registry }: BuildFields) {
+  if (!registry) return undefined;
+  const { type, username, password } = registry;
+  if (type !== "registry")
+    throw new WrennError("e2b_not_offered", { feature: `fromImageRegistry of type ${type.slice(0, 32)}` });
+  if (username === undefined || password === undefined)
+    throw new WrennError("invalid_field", {
+      field: "fromImageRegistry",
+      problem: "needs username and password",
+    });
+  return { username, password };
+}
+
+/** The uploaded files of all steps as one archive, with a directory for each step; undefined when no step takes files. */
+async function archiveOf({ archives, database }: SharedServices, teamId: string, { files }: ClientRecipe) {
+  if (files.size === 0) return undefined;
+  const parts = [];
+  for (const [step, hash] of files) {
+    const stored = await announcedBuildQueries.findBuildFiles(database.db, teamId, hash);
+    if (!stored)
+      throw new WrennError("invalid_field", {
+        field: "steps",
+        problem: `have files that were not uploaded: ${hash}`,
+      });
+    const name = `${step}/${hash}.tar`;
+    parts.push({ name, sizeBytes: stored.sizeBytes, content: () => archives.read(stored) });
+  }
+  return await archives.receive(teamId, tarOf(parts), tarSize(parts));
+}
