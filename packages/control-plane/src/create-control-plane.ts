@@ -7,7 +7,6 @@ import { AuditRetention, defaultAuditLimits } from "./audit/audit-retention.ts";
 import { recordRoutes } from "./audit/record-routes.ts";
 import { AuditLog } from "./audit/audit.ts";
 import type { RecordAudit } from "./audit/audit.ts";
-import { ObservedCapsules } from "./capsules/capsule-activity.ts";
 import { ADMIN_CAPSULES, CAPSULES } from "./capsules/capsule-api.ts";
 import { buildSockets } from "./builds/build-sockets.ts";
 import { openBuilds } from "./builds/open-builds.ts";
@@ -23,7 +22,7 @@ import type { ControlPlane, ControlPlaneOptions } from "./control-plane.ts";
 import { openPages } from "./open-pages.ts";
 import { DatabaseEventBus } from "./events/event-bus.ts";
 import { EventFeed } from "./events/event-feed.ts";
-import { LiveActivity } from "./events/live-activity.ts";
+import { eventsOfCapsules } from "./events-of-capsules.ts";
 import { Fleet } from "./hosts/fleet.ts";
 import { placedOn } from "./hosts/placed-on.ts";
 import { registerHostAgents } from "./hosts/host-agent-routes.ts";
@@ -168,20 +167,15 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     { ...shared, copies, fleet, meter, reports, operations, capacity, audit, firstUse },
     { createAnswerMs },
   );
-  const eventRoutes = {
+  const eventRoutes = eventsOfCapsules({
     database,
     events,
-    activity: new LiveActivity({
-      source: new ObservedCapsules({ rows: capsules.rows, fleet }),
-      clock,
-      logger,
-    }),
-    findCapsule: async (teamId: string, named: string) =>
-      (await capsules.rows.get(teamId, await capsules.rows.resolve(teamId, named))).id,
+    rows: capsules.rows,
+    fleet,
     clock,
     logger,
     closing,
-  };
+  });
   const listening = new ListeningPortsService({ database, clock, logger, fleet, capsuleRows: capsules.rows });
   opened.defer(() => listening.close());
   const { runner, ...builds } = await openBuilds(

@@ -208,6 +208,7 @@ async function start(
         ),
         secrets: {},
         login,
+        imageArchive: undefined,
         repeatFrom: recipe.repeatFrom,
         healthcheck: readinessCheck(fields),
         vcpus: build.vcpus,
