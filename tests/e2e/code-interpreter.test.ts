@@ -35,7 +35,10 @@ before(async () => {
     PATH: process.env["PATH"],
   };
   const terminal = { env, stdin, stdout, stderr } as unknown as Terminal;
-  const code = await buildBuiltIn({ builtin: "code-interpreter-v1", json: true, progress: "plain" }, terminal);
+  const code = await buildBuiltIn(
+    { builtin: "code-interpreter-v1", json: true, progress: "plain" },
+    terminal,
+  );
   assert.equal(code, 0);
 });
 after(() => stack.disposeAsync());
@@ -100,8 +103,15 @@ test(
       { timeoutMs: 120_000 },
     );
     assert.equal(chart.results[0]?.chart?.title, "A title");
-    assert.equal(Buffer.from(chart.results[0]?.png ?? "", "base64").subarray(1, 4).toString(), "PNG");
-    const table = await client.runCode("import pandas; pandas.DataFrame({'a': [1, 2]})", { timeoutMs: 120_000 });
+    assert.equal(
+      Buffer.from(chart.results[0]?.png ?? "", "base64")
+        .subarray(1, 4)
+        .toString(),
+      "PNG",
+    );
+    const table = await client.runCode("import pandas; pandas.DataFrame({'a': [1, 2]})", {
+      timeoutMs: 120_000,
+    });
     assert.deepEqual(table.results[0]?.data, { a: [1, 2] });
 
     for (const [language, code] of [
@@ -130,14 +140,22 @@ test(
     await assert.rejects(client.runCode("1", { context }), { name: "NotFoundError" });
 
     const other = await server.capsule(t, { template: "code-interpreter-v1" });
-    const { body: otherPort } = await server.call<{ url: string }>("PUT", `/v1/capsules/${other}/ports/49999`, {
-      access: "public",
-    });
+    const { body: otherPort } = await server.call<{ url: string }>(
+      "PUT",
+      `/v1/capsules/${other}/ports/49999`,
+      {
+        access: "public",
+      },
+    );
     await using otherForwarder = await forwardTo(new URL(otherPort.url).host);
     const third = await server.capsule(t, { template: "code-interpreter-v1" });
-    const { body: thirdPort } = await server.call<{ url: string }>("PUT", `/v1/capsules/${third}/ports/49999`, {
-      access: "public",
-    });
+    const { body: thirdPort } = await server.call<{ url: string }>(
+      "PUT",
+      `/v1/capsules/${third}/ports/49999`,
+      {
+        access: "public",
+      },
+    );
     await using thirdForwarder = await forwardTo(new URL(thirdPort.url).host);
     const draw = "import random, numpy; (random.random(), numpy.random.random())";
     const numbers = await Promise.all(

@@ -22,7 +22,12 @@ export const cells: readonly ExpectedCell[] = [
   { language: "python", code: "os.environ.get('ONCE', 'reset')", text: "reset" },
   { language: "python", code: "1 / 0", error: ["ZeroDivisionError", "division by zero"] },
   { language: "python", code: "%pwd", text: "$CWD" },
-  { language: "javascript", code: "const a = 1; console.log('printed'); a + 41", stdout: "printed\n", text: "42" },
+  {
+    language: "javascript",
+    code: "const a = 1; console.log('printed'); a + 41",
+    stdout: "printed\n",
+    text: "42",
+  },
   { language: "javascript", code: "const a = 2; ({ a })", text: "{ a: 2 }" },
   {
     language: "javascript",
@@ -38,7 +43,12 @@ export const cells: readonly ExpectedCell[] = [
     code: "enum Size { Small = 7 }\ninterface Shape { readonly size: Size }\nconst shape: Shape = { size: Size.Small }; shape.size + a",
     text: "9",
   },
-  { language: "bash", code: "count=41; echo printed; echo problem >&2", stdout: "printed\n", stderr: "problem\n" },
+  {
+    language: "bash",
+    code: "count=41; echo printed; echo problem >&2",
+    stdout: "printed\n",
+    stderr: "problem\n",
+  },
   { language: "bash", code: "echo $((count + 1))\ncd /usr", stdout: "42\n" },
   { language: "bash", code: "pwd; echo $ONCE", envs: { ONCE: "it's set" }, stdout: "/usr\nit's set\n" },
   { language: "bash", code: 'echo "[$ONCE]"; false', stdout: "[]\n", error: ["ExitStatus", "1"] },

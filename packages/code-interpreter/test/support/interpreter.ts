@@ -21,7 +21,8 @@ export interface Interpreter extends AsyncDisposable {
 
 /** Why the service cannot run here; undefined where it can. */
 export async function missingPython(modules: readonly string[] = ["ipykernel"]): Promise<string | undefined> {
-  const script = `import ${modules.join(", ")}`;
+  // Found, not imported: that would take a second.
+  const script = `import importlib.util, sys\nsys.exit(not all(map(importlib.util.find_spec, ${JSON.stringify(modules)})))`;
   const child = spawn(PYTHON, ["-c", script], { stdio: "ignore" });
   const code = await new Promise<number | null>((resolve) => {
     child.once("error", () => resolve(-1));

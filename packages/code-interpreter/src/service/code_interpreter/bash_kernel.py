@@ -38,7 +38,7 @@ class BashKernel(ProcessKernel):
         await self._type(f"set +H +o history; PS1= PS2= PROMPT_COMMAND=\nprintf '0\\n' >&{self._answers}\n")
         await self.report()
         # Bash reports there that it has no terminal.
-        await self.sync()
+        await self.drain()
 
     async def run(self, cell, emit):
         if "\0" in cell.code:
@@ -73,7 +73,7 @@ class BashKernel(ProcessKernel):
         finally:
             self._runs = self._interrupted = False
         if status != 0:
-            await self.sync()
+            await self.drain()
             await emit(error_line("ExitStatus", str(status)))
 
     def interrupt(self):

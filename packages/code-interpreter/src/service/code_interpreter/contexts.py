@@ -4,6 +4,7 @@ import asyncio
 import os
 import uuid
 
+from .execution import Execution
 from .kernel import KernelDied
 from .results import error_line
 
@@ -24,12 +25,6 @@ KERNEL_OF = {"python": "python", "javascript": "javascript", "typescript": "java
 NOT_OFFERED = frozenset(["r", "java"])
 
 MOST_CONTEXTS = 64
-
-# Events that wait for a client that does not read. Then the kernel waits.
-MOST_WAITING = 16
-
-# Results cannot wait in the kernel, and are bounded here, in characters.
-MOST_RESULTS = 64 * 2**20
 
 INTERRUPT_EVERY_SEC = 0.5
 
@@ -56,63 +51,6 @@ def language_of(name):
             "See docs/reference/e2b-coverage.md for what is left out, and why.",
         )
     raise RequestProblem(400, f"unknown language {name[:100]!r}: use python, javascript, typescript or bash")
-
-
-class Execution:
-    """One run of a cell: its lines, in order, for one reader. Without a reader the cell is interrupted."""
-
-    def __init__(self):
-        self._lines = []
-        self._size = 0
-        self._changed = asyncio.Event()
-        self._room = asyncio.Event()
-        self.is_abandoned = asyncio.Event()
-        self.is_overfull = False
-
-    async def emit(self, line):
-        """Adds a line. What is printed waits for room; results are counted."""
-        while (
-            line["type"] in ("stdout", "stderr")
-            and len(self._lines) >= MOST_WAITING
-            and not self.is_abandoned.is_set()
-        ):
-            self._room.clear()
-            room = asyncio.ensure_future(self._room.wait())
-            gone = asyncio.ensure_future(self.is_abandoned.wait())
-            await asyncio.wait({room, gone}, return_when=asyncio.FIRST_COMPLETED)
-            room.cancel()
-            gone.cancel()
-        if self.is_abandoned.is_set():
-            return
-        size = _size_of(line)
-        if self._size + size > MOST_RESULTS and line["type"] != "end_of_execution":
-            self.is_overfull = True
-            return
-        self._size += size
-        self._lines.append((line, size))
-        self._changed.set()
-
-    async def next_line(self):
-        """The next line; waits for it."""
-        while not self._lines:
-            self._changed.clear()
-            await self._changed.wait()
-        line, size = self._lines.pop(0)
-        self._size -= size
-        self._room.set()
-        return line
-
-    def abandon(self):
-        self.is_abandoned.set()
-        self._lines.clear()
-
-
-def _size_of(value):
-    if isinstance(value, dict):
-        return sum(_size_of(one) for one in value.values())
-    if isinstance(value, list):
-        return sum(_size_of(one) for one in value)
-    return len(value) if isinstance(value, str) else 8
 
 
 class Context:
@@ -174,6 +112,8 @@ class Context:
 
     async def _run_now(self, make_cell, execution):
         kernel = await self.start()
+        if execution.is_abandoned.is_set():
+            return
         running = asyncio.ensure_future(kernel.execute(make_cell(self._read_environment()), execution.emit))
         interrupting = asyncio.ensure_future(self._interrupt_when_abandoned(kernel, execution))
         try:
@@ -227,7 +167,7 @@ class Contexts:
         self._contexts = {}
         self._defaults = {}
 
-    def add_default(self, language):
+    def default_of(self, language):
         """The default context of a language; its kernel is started when it is needed."""
         kernel = KERNEL_OF[language]
         context = self._contexts.get(self._defaults.get(kernel))

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 
 from .kernel import KernelDied
 from .process_kernel import ProcessKernel
@@ -38,7 +37,7 @@ class JavaScriptKernel(ProcessKernel):
             report = json.loads(await self.report())
             if report["type"] == "done":
                 return
-            await self.sync()
+            await self.drain()
             if report["type"] == "exit":
                 raise KernelDied(f"exit code {report['code']}")
             if report["type"] == "error":
@@ -54,7 +53,8 @@ class JavaScriptKernel(ProcessKernel):
         asyncio.ensure_future(self._interrupt_thread())
 
     async def _interrupt_thread(self):
-        if self._commands >= 0:
-            await asyncio.get_running_loop().run_in_executor(
-                None, os.write, self._commands, b'{"type":"interrupt"}\n'
-            )
+        try:
+            await self.command(b'{"type":"interrupt"}\n')
+        except KernelDied:
+            # Whoever waits for the cell learns of it.
+            pass

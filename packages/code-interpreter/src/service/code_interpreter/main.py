@@ -61,10 +61,10 @@ async def serve(options):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         # Listed from the start, as clients expect, though started when they are needed.
         for language in ("python", "javascript"):
-            contexts.add_default(language)
+            contexts.default_of(language)
         try:
             for language in filter(None, options.warm.split(",")):
-                await contexts.add_default(language).start()
+                await contexts.default_of(language).start()
             service.is_ready = True
             port = next(iter(server._sockets.values())).getsockname()[1]
             print(f"listening on port {port}", flush=True)

@@ -19,8 +19,7 @@ class ProcessKernel(Kernel):
     is written and how reports are read.
     """
 
-    # Seconds after which a cell that ignores interrupts costs the kernel: the next one is to be answered soon.
-    interruption_sec = 1.5
+    interruption_sec = 5
 
     def __init__(self):
         self._process = None
@@ -28,6 +27,7 @@ class ProcessKernel(Kernel):
         self._reports = None
         self._closing = []
         self._commands = -1
+        self._commanding = asyncio.Lock()
         self.count = 0
 
     def argv(self, commands, reports):
@@ -104,14 +104,16 @@ class ProcessKernel(Kernel):
         raise KernelDied(f"exit code {code}" if code >= 0 else f"signal {-code}")
 
     async def command(self, data):
-        """Writes to the pipe for commands without blocking this process."""
+        """Writes to the pipe for commands, one command after the other, without blocking this process."""
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(None, _write_all, self._commands, data)
+            async with self._commanding:
+                await loop.run_in_executor(None, _write_all, self._commands, data)
         except OSError as error:
             raise KernelDied(str(error)) from error
 
-    async def sync(self):
+    async def drain(self):
+        """Delivers what was printed until now."""
         await self._outputs.drain()
 
     def signal(self, number):

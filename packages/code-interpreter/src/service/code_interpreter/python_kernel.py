@@ -77,7 +77,8 @@ class PythonKernel(Kernel):
                 "store_history": True,
                 "user_expressions": {},
                 "allow_stdin": False,
-                "stop_on_error": True,
+                # Else the kernel would refuse cells that come right after a failure.
+                "stop_on_error": False,
             }
             metadata = {"environment": cell.environment, "variables": cell.variables}
             message = self._client.session.msg("execute_request", content, metadata=metadata)
@@ -98,7 +99,8 @@ class PythonKernel(Kernel):
                 return
             line = _line_of(kind, content)
             if line is not None:
-                await self._outputs.drain()
+                if kind != "execute_input":
+                    await self._outputs.drain()
                 await emit(line)
 
     async def _next_message(self):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+from tornado.iostream import StreamClosedError
 from tornado.web import Application, RequestHandler
 
 from .contexts import RequestProblem, language_of
@@ -95,6 +96,8 @@ class Execute(Handler):
         self._execution = context.execute(lambda environment: Cell(code, language, environment, variables))
         try:
             await self._stream(self._execution)
+        except StreamClosedError:
+            pass
         finally:
             self._execution.abandon()
 
@@ -141,7 +144,7 @@ class Execute(Handler):
             context = self.service.contexts.get(identity)
             return context, context.language, code, variables
         language = language_of(named or "python")
-        return self.service.contexts.add_default(language), language, code, variables
+        return self.service.contexts.default_of(language), language, code, variables
 
 
 def make_application(service):
