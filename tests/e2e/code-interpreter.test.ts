@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { after, before, test } from "node:test";
 import { cells, clientAt } from "@wrenn/code-interpreter/testing";
 import type { Terminal } from "@wrenn/client";
+import { eventually } from "@wrenn/core/testing";
 import { buildBuiltIn } from "../../apps/cli/src/commands/build-built-in.ts";
 import { linkedCache } from "../support/linked-cache.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -138,6 +139,17 @@ test(
     assert.equal((await client.runCode("import os; os.getcwd()", { context })).text, "/tmp");
     await client.removeCodeContext(context);
     await assert.rejects(client.runCode("1", { context }), { name: "NotFoundError" });
+
+    for (const [verb, body] of [
+      ["pause", { memory: false }],
+      ["resume", {}],
+    ] as const)
+      assert.equal((await server.call("POST", `/v1/capsules/${id}/${verb}`, body)).status, 200);
+    const bootedAt = performance.now();
+    const isReady = async (): Promise<boolean> => (await fetch(`${forwarder.url}/health`)).ok;
+    await eventually("the interpreter was started again", isReady, { timeoutMs: 300_000, intervalMs: 1_000 });
+    t.diagnostic(`boot to ready: ${(performance.now() - bootedAt).toFixed(0)} ms`);
+    assert.equal((await client.runCode("import os; os.environ['OF_THE_CAPSULE']")).text, "seen");
 
     const other = await server.capsule(t, { template: "code-interpreter-v1" });
     const { body: otherPort } = await server.call<{ url: string }>(

@@ -13,6 +13,7 @@ import type { Interpreter } from "./support/index.ts";
  */
 
 const skip = (await missingPython()) ?? false;
+const isLong = process.env["WRENN_TEST_LONG"] === "1";
 const withoutLibraries = (await missingPython(["matplotlib", "pandas"])) ?? false;
 let interpreter: Interpreter;
 let client: Sandbox;
@@ -347,3 +348,23 @@ pd.DataFrame({"n": [1, None], "t": pd.to_datetime(["2024-01-02", None])})`;
     });
   });
 });
+
+test(
+  "results that a client does not read end their cell before they fill the memory",
+  { skip: skip !== false ? skip : isLong ? false : "only with --long: passes 64 MiB", timeout: 120_000 },
+  async () => {
+    const { id } = await client.createCodeContext({ language: "python" });
+    const code = `from IPython.display import display
+for _ in range(200): display({"text/html": "x" * 2**20}, raw=True)
+import time; time.sleep(60)`;
+    const response = await post("/execute", { code, context_id: id });
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    await reader?.read();
+    await sleep(3_000);
+    let end = "";
+    for (let part = await reader?.read(); part?.done === false; part = await reader?.read())
+      end = (end + part.value).slice(-1_000);
+    assert.match(end, /"name": "OutputLimitExceeded"[^\n]*\n\{"type": "end_of_execution"\}\n$/);
+    assert.equal(printedIn(await execute({ code: "print('next')", context_id: id })), "next\n");
+  },
+);

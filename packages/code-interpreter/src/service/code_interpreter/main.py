@@ -40,6 +40,9 @@ def parse_arguments():
 
 async def serve(options):
     here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    if options.environment:
+        # A restore hook writes there, as this user or as root.
+        os.makedirs(os.path.dirname(options.environment), mode=0o700, exist_ok=True)
     preload = [name for name in options.preload.split(",") if name]
     with tempfile.TemporaryDirectory(prefix="code-interpreter-") as directory:
 

@@ -73,8 +73,9 @@ class ProcessKernel(Kernel):
             raise KernelDied("the kernel did not start in time") from None
 
     async def greet(self):
-        """Waits for the first report."""
+        """Waits for the first report, and discards what was printed before it."""
         await self.report()
+        await self.drain()
 
     async def execute(self, cell, emit):
         self.count += 1
