@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import type { Build } from "@wrenn/sdk";
@@ -11,6 +11,7 @@ import { startTestServer } from "../support/test-server.ts";
 
 /* `wrenn build` with recipes and directories, each build in a real capsule. */
 
+const isLong = process.env["WRENN_TEST_LONG"] === "1";
 const server = await startTestServer();
 after(() => server.close());
 const home = await mkdtemp("/tmp/wrenn-cli-builds-");
@@ -111,29 +112,25 @@ test("the same directory again is cached, a changed file repeats its step, and -
   assert.equal(cachedOf(await cli.json<Build>("build", ...args.slice(1), root)), "cccc----");
   const fromSeven = await cli.json<Build>("build", ...args.slice(1), "--from-step", "7", root);
   assert.equal(cachedOf(fromSeven), "cccccc--");
-  const fresh = await cli.json<Build>("build", ...args.slice(1), "--no-cache", root);
-  assert.equal(cachedOf(fresh).includes("c"), false);
+  const last = isLong ? await cli.json<Build>("build", ...args.slice(1), "--no-cache", root) : fromSeven;
+  if (isLong) assert.equal(cachedOf(last).includes("c"), false);
 
   const { versions } = await cli.json<{ versions: { version: number; build?: Build }[] }>(
     "template inspect",
     "app",
   );
-  assert.equal(versions[0]?.build?.id, fresh.id);
-  assert.match(await cli.run(["template", "inspect", "app"]), new RegExp(`is of build ${fresh.id}`));
+  assert.equal(versions[0]?.build?.id, last.id);
+  assert.match(await cli.run(["template", "inspect", "app"]), new RegExp(`is of build ${last.id}`));
 });
 
 test("a recipe from standard input is built, alone and with a directory", async () => {
-  const recipe = "# a comment\nRUN echo from the \\\n  recipe\n";
+  const recipe =
+    "# a comment\nRUN echo from the \\\n  recipe\nSTART python3 -m http.server 8000\nHEALTHCHECK --interval=200ms CMD wget -qO- http://127.0.0.1:8000/\n";
   const alone = await cli.try(["build", "-t", "web"], recipe);
   assert.deepEqual([alone.code, alone.stdout], [0, "web\n"], alone.stderr);
   assert.match(alone.stderr, /from the recipe/);
   const beside = await cli.try(["build", "-t", "web", "-f", "-", root], "COPY src/a.txt /a\nRUN cat /a\n");
   assert.deepEqual([beside.code, /another/.test(beside.stderr)], [0, true], beside.stderr);
-  const healthy = await cli.try(
-    ["build", "-t", "web:up"],
-    "START python3 -m http.server 8000\nHEALTHCHECK --interval=200ms CMD wget -qO- http://127.0.0.1:8000/\n",
-  );
-  assert.equal(healthy.code, 0, healthy.stderr);
 });
 
 test("a step that fails is shown with its position and its last lines, and changes no template", async () => {
@@ -172,11 +169,11 @@ test("a build that is interrupted is cancelled, with its capsule", async () => {
 });
 
 test("a large directory is sent without being in memory as a whole", async () => {
+  const mib = isLong ? 90 : 12;
   const large = await contextOf("large", { Wrennfile: "COPY data /data\nRUN stat -c %s /data; rm /data\n" });
-  await writeFile(join(large, "data"), Buffer.alloc(90 * 1024 * 1024, "x"));
+  await writeFile(join(large, "data"), Buffer.alloc(mib * 2 ** 20, "x"));
   const { code, stderr } = await cli.try(["build", "-t", "large", large]);
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /sending 1 file \(90\.0 MiB\)/);
-  assert.match(stderr, /94371840/);
-  assert.ok((await readFile(join(large, "data"))).length > 0);
+  assert.ok(stderr.includes(`sending 1 file (${mib}.0 MiB)`), stderr);
+  assert.ok(stderr.includes(String(mib * 2 ** 20)), stderr);
 });

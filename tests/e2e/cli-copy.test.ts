@@ -28,8 +28,8 @@ import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
 const LONG = process.env["WRENN_TEST_LONG"] === "1";
-const LARGE_BYTES = LONG ? 2 ** 31 : 64 << 20;
-const SMALL_FILES = LONG ? 5000 : 500;
+const LARGE_BYTES = LONG ? 2 ** 31 : 32 << 20;
+const SMALL_FILES = LONG ? 5000 : 250;
 
 let server: TestServer;
 let proxy: FaultProxy;

@@ -54,7 +54,7 @@ test("capsules, checkpoints and templates work with the cache emptied, also afte
   assert.equal((await verb(id, "resume")).status, 200);
   assert.equal((await server.api.shell(id, "cat /root/file /dev/shm/file")).stdout, "kept\nkept\n");
   // Reads of files that no capsule has touched yet come from the image.
-  assert.match((await server.api.shell(id, "sha256sum /usr/bin/* | wc -l")).stdout, /^\d+\n$/);
+  assert.match((await server.api.shell(id, "cat /usr/bin/* > /dev/null && echo read")).stdout, /^read\n$/);
   assert.equal((await verb(id, "pause")).status, 200);
   const snapshot = { sandbox_id: id, name: "made-without-cache" };
   assert.equal((await server.api.call("POST", "/v1/snapshots", snapshot)).status, 201);

@@ -5,6 +5,7 @@ import { eventually } from "@wrenn/core/testing";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
+const ROUNDS = process.env["WRENN_TEST_LONG"] === "1" ? 40 : 15;
 let server: TestServer;
 let id: string;
 before(async () => {
@@ -25,7 +26,7 @@ const send = async (
     ...(body === undefined ? {} : { body }),
   });
 
-test("220 downloads during 320 uploads of one path are each one version, whole", async () => {
+test("downloads during uploads of one path are each one version, whole", async () => {
   const path = "content?path=/root/replaced";
   const versions = [Buffer.alloc(100_000, "a"), Buffer.alloc(200_000, "b")];
   const tags = new Map<string, Buffer>();
@@ -37,11 +38,11 @@ test("220 downloads during 320 uploads of one path are each one version, whole",
   await put(versions[0] ?? Buffer.of());
   const seen: { readonly answer: Response; readonly body: Buffer }[] = [];
   const writers = [0, 1].map(async (writer) => {
-    for (let round = 0; round < 160; round++) await put(versions[(round + writer) % 2] ?? Buffer.of());
+    for (let round = 0; round < 4 * ROUNDS; round++) await put(versions[(round + writer) % 2] ?? Buffer.of());
   });
   const readers = [0, 1].map(async (reader) => {
     let tag = "";
-    for (let round = 0; round < 110; round++) {
+    for (let round = 0; round < 3 * ROUNDS; round++) {
       const range = { range: "bytes=50000-150000", ...(tag === "" ? {} : { "if-range": tag }) };
       const answer = await send("GET", path, (round + reader) % 2 === 0 ? {} : range);
       seen.push({ answer, body: Buffer.from(await answer.arrayBuffer()) });
@@ -58,7 +59,7 @@ test("220 downloads during 320 uploads of one path are each one version, whole",
     assert.equal(answer.headers.get("content-range"), whole ? null : `bytes 50000-${end}/${content.length}`);
     assert.ok(body.equals(whole ? content : part), `${body.length} of ${content.length} bytes`);
   }
-  assert.equal(seen.length, 220);
+  assert.equal(seen.length, 6 * ROUNDS);
 });
 
 interface Upload {

@@ -89,7 +89,7 @@ test("capsules and templates of an image need neither the cache nor the registry
   await host.run(id, ["/probe", "put", "/kept", "in the capsule"]);
   const key = `snapshot-${id}`;
   await host.agent.pauseCapsule(id, host.signal);
-  await host.agent.createSnapshot(id, key, host.signal);
+  await host.agent.createSnapshot(id, { key, ownPrograms: false }, host.signal);
   await host.agent.resumeCapsule(id, host.signal);
   await host.restart();
 

@@ -17,6 +17,9 @@ test("registries, mirrors and hosts are read from the environment", () => {
     WRENN_REGISTRY_PLAIN_HTTP: "old.example.org:5000,[fd00::1]:5000",
     WRENN_REGISTRY_PRIVATE: "registry.corp",
     WRENN_REGISTRY_CONFIG: "/etc/wrenn/registries.json",
+    https_proxy: "proxy.example.org:3128",
+    NO_PROXY: "registry.corp",
+    HTTP_PROXY: "",
   });
   assert.deepEqual(config, {
     defaultRegistry: "registry.example.org",
@@ -27,6 +30,7 @@ test("registries, mirrors and hosts are read from the environment", () => {
     plainHttp: ["old.example.org:5000", "[fd00::1]:5000"],
     privateHosts: ["registry.corp"],
     credentialsFile: "/etc/wrenn/registries.json",
+    proxies: { https_proxy: "http://proxy.example.org:3128", NO_PROXY: "registry.corp" },
   });
   assert.deepEqual(
     [...trustedHosts(config)],
@@ -50,6 +54,8 @@ test("settings that do not parse are errors that name them", () => {
     ["WRENN_REGISTRY_MIRRORS", "docker.io=ftp://mirror.example"],
     ["WRENN_REGISTRY_PLAIN_HTTP", "registry/path"],
     ["WRENN_REGISTRY_PRIVATE", "10.0.0.0/8"],
+    ["HTTPS_PROXY", "socks5://proxy.example.org"],
+    ["http_proxy", "http://["],
   ] as const)
     assert.throws(() => readRegistries({ [name]: value }), {
       reason: "invalid_field",

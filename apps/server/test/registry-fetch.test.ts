@@ -20,6 +20,8 @@ after(() => server.close());
 const { port } = server.address() as AddressInfo;
 const host = `127.0.0.1:${port}`;
 
+const direct = (trusted: readonly string[]) => ({ trusted: new Set(trusted) });
+
 /** Names lead to this machine, or to an address of the internet and to this machine. */
 const toThisMachine: LookUpAll = (name, _options, done) =>
   done(null, [
@@ -29,7 +31,7 @@ const toThisMachine: LookUpAll = (name, _options, done) =>
 
 test("hosts that the operator has named are reached wherever they are", async () => {
   for (const trusted of [host, "127.0.0.1"]) {
-    const response = await registryFetch(new Set([trusted]))(`http://${host}/`, {
+    const response = await registryFetch(direct([trusted]))(`http://${host}/`, {
       headers: { "x-header": "sent" },
     });
     assert.deepEqual([response.status, await response.text()], [200, "an answer"]);
@@ -39,7 +41,7 @@ test("hosts that the operator has named are reached wherever they are", async ()
 
 test("this machine and private networks are not reached by address or by name", async () => {
   const before = asked;
-  const fetch = registryFetch(new Set(), toThisMachine);
+  const fetch = registryFetch(direct([]), toThisMachine);
   for (const address of [
     host,
     `localhost:${port}`,
@@ -62,12 +64,12 @@ test("this machine and private networks are not reached by address or by name", 
 test("of the addresses of a name only those on the internet are connected to", async () => {
   const before = asked;
   const signal = AbortSignal.timeout(300);
-  await assert.rejects(registryFetch(new Set(), toThisMachine)(`http://both.example:${port}/`, { signal }));
+  await assert.rejects(registryFetch(direct([]), toThisMachine)(`http://both.example:${port}/`, { signal }));
   assert.equal(asked, before);
 });
 
 test("redirects are left to the caller, and an abort ends a body", async () => {
-  const fetch = registryFetch(new Set([host]));
+  const fetch = registryFetch(direct([host]));
   const redirect = await fetch(`http://${host}/gone`);
   assert.deepEqual([redirect.status, redirect.headers.get("location")], [302, "http://elsewhere.example/"]);
   const aborting = new AbortController();
@@ -75,4 +77,27 @@ test("redirects are left to the caller, and an abort ends a body", async () => {
   const reading = endless.text();
   aborting.abort(new Error("enough"));
   await assert.rejects(reading);
+});
+
+test("a proxy of the operator's takes requests, wherever it is, but none for addresses of private networks", async (t) => {
+  const through: string[] = [];
+  const proxy = createServer((request, response) => {
+    through.push(`${request.method} ${request.url}`);
+    response.end("by the proxy");
+  });
+  proxy.on("connect", (request, socket) => {
+    through.push(`CONNECT ${request.url}`);
+    socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+  });
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  t.after(() => proxy.close());
+  const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const proxies = { HTTP_PROXY: address, https_proxy: address, NO_PROXY: "near.example" };
+  const fetch = registryFetch({ trusted: new Set(), proxies }, toThisMachine);
+  assert.equal(await (await fetch("http://registry.example/v2/")).text(), "by the proxy");
+  await assert.rejects(fetch("https://registry.example/v2/"));
+  assert.deepEqual(through.splice(0), ["GET http://registry.example/v2/", "CONNECT registry.example:443"]);
+  for (const refused of ["http://10.0.0.1/", "http://near.example/"])
+    await assert.rejects(fetch(refused), { reason: "registry_unreachable" }, refused);
+  assert.deepEqual(through, []);
 });

@@ -97,11 +97,11 @@ export class CapsulesForBuilds implements BuildCapsules {
           await lifecycle.pause(teamId, id, { memory: false });
           await lifecycle.resume(teamId, id, { memory: false });
         },
-        freeze: async (hostKey, { memory, defaults }, inner) => {
+        freeze: async (key, { memory, ownPrograms, defaults }, inner) => {
           await lifecycle.pause(teamId, id, { memory });
           const host = fleet.of(row);
           await host.changeSettings(id, { defaults }, inner);
-          return await host.createSnapshot(id, hostKey, inner);
+          return await host.createSnapshot(id, { key, ownPrograms }, inner);
         },
         consoleEnd: async (inner) => {
           const { pieces } = await fleet.of(row).consoleLog(id, 0, inner);

@@ -33,8 +33,10 @@ class LyingHost extends FakeHostAgent {
     await super.destroyCapsule(id);
   }
 
-  override async createSnapshot(id: string, key: string, signal?: AbortSignal): Promise<TemplateFacts> {
-    return { ...(await super.createSnapshot(id, key, signal)), ...this.shape };
+  override async createSnapshot(
+    ...request: Parameters<FakeHostAgent["createSnapshot"]>
+  ): Promise<TemplateFacts> {
+    return { ...(await super.createSnapshot(...request)), ...this.shape };
   }
 
   override onChange(observer: (status: CapsuleStatus) => void): () => void {

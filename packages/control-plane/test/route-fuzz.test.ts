@@ -16,9 +16,9 @@ import { TestPlatform } from "./support/test-platform.ts";
 
 const LONG = process.env["WRENN_TEST_LONG"] === "1";
 /** Of each route. */
-const RUNS = LONG ? 500 : 25;
+const RUNS = LONG ? 500 : 10;
 /** Of HEAD, which is answered by the code of GET, and of what uses a whole team up. */
-const FEW_RUNS = LONG ? 60 : 5;
+const FEW_RUNS = LONG ? 60 : 3;
 /** Of a run that is to be repeated. */
 const seed = Number(process.env["WRENN_TEST_SEED"] ?? Math.trunc(Math.random() * 2 ** 31));
 

@@ -53,9 +53,9 @@ function capsulesOf(host: NativeHostAgent): BuildCapsules {
         adopted: () => {},
         reboot: async () => {},
         keep: async (moment) => await host.cacheMoment(id, moment),
-        freeze: async (hostKey) => {
+        freeze: async (hostKey, { ownPrograms }) => {
           await host.pauseCapsule(id, signal);
-          return await host.createSnapshot(id, hostKey, signal);
+          return await host.createSnapshot(id, { key: hostKey, ownPrograms }, signal);
         },
         consoleEnd: async () => "",
         [Symbol.asyncDispose]: async () => await host.destroyCapsule(id),

@@ -13,7 +13,7 @@ const used = new Set<string>();
 let isFull = false;
 const together = Promise.withResolvers<void>();
 const host = new FakeHostAgent();
-host.createSnapshot = async (_id, key) => {
+host.createSnapshot = async (_id, { key }) => {
   made.push(key);
   if (isFull) throw new WrennError("disk_full", { path: "/state" });
   // Both have found the name free when either is put under it.

@@ -15,7 +15,7 @@ class RecordingHost extends FakeHostAgent {
     started.push(spec.template);
     return await super.createCapsule({ ...spec, template: "minimal" }, signal);
   }
-  override async createSnapshot(_id: string, key: string) {
+  override async createSnapshot(_id: string, { key }: { readonly key: string }) {
     return { name: key, sizeBytes: 1000, vcpus: 1, memoryMib: 512 };
   }
   override async deleteSnapshot(key: string): Promise<void> {

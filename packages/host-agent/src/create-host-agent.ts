@@ -240,8 +240,8 @@ export function createHostAgent(deps: HostAgentDeps, options: HostAgentOptions):
         () => forkCapsule(id, children, operationDeps, withClosing(signal)),
         children.length,
       ),
-    createSnapshot: (id, key, signal) =>
-      inQueue(id, () => snapshotCapsule(id, key, operationDeps, withClosing(signal))),
+    createSnapshot: (id, template, signal) =>
+      inQueue(id, () => snapshotCapsule(id, template, operationDeps, withClosing(signal))),
     deleteSnapshot: async (key) => {
       await deleteSnapshot(key);
       registry.inBackground(key, "template_removal", removeUnusedTemplates);

@@ -68,7 +68,10 @@ test("nothing new is written below the reserve, and nothing of what was refused 
   await assert.rejects(lab.agent.createCapsule(spec, signal), full);
   await assert.rejects(lab.agent.checkpointCapsule(id, undefined, signal), full);
   await assert.rejects(lab.agent.forkCapsule(id, [specOf("minimal")], signal), full);
-  await assert.rejects(lab.agent.createSnapshot(paused, "tpl-refused", signal), full);
+  await assert.rejects(
+    lab.agent.createSnapshot(paused, { key: "tpl-refused", ownPrograms: false }, signal),
+    full,
+  );
   assert.deepEqual(await readdir(join(lab.root, "capsules")), before);
   assert.deepEqual(await readdir(join(lab.root, "layers")), layers);
   assert.deepEqual(await readdir(join(lab.root, "templates")), []);

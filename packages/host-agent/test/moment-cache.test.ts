@@ -70,7 +70,7 @@ test("moments of a template's capsules end with the template", async (t) => {
   const { agent } = host;
   await agent.createCapsule(spec, signal);
   await agent.pauseCapsule(ID, signal);
-  await agent.createSnapshot(ID, "tpl-1", signal);
+  await agent.createSnapshot(ID, { key: "tpl-1", ownPrograms: false }, signal);
   const other = { ...spec, id: `cl-${"1".repeat(25)}`, template: "tpl-1" };
   await agent.createCapsule(other, signal);
   await agent.cacheMoment(other.id, { key: a, memory: true }, signal);

@@ -211,7 +211,7 @@ for (const [what, end] of Object.entries(endings)) {
 
 test("a template of a paused capsule and settings beside the network leave its machine parked", async () => {
   const { id } = await parkedCapsule();
-  await agent.createSnapshot(id, "snap-parked", signal);
+  await agent.createSnapshot(id, { key: "snap-parked", ownPrograms: false }, signal);
   await agent.changeSettings(id, { timeoutSec: 77 }, signal);
   started.length = 0;
   await agent.resumeCapsule(id, signal);

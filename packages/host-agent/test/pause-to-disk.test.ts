@@ -14,12 +14,19 @@ let failing: { readonly operation: string; readonly step: string } | undefined;
 let shutDown: GuestLink["shutDown"] = async () => ({ killed: 0 });
 /** What guests were asked to do. */
 const asked: string[] = [];
+/** Programs that they started. */
+const started: string[] = [];
 
 const host = await startAgentOnFakeMachines({
   onStep: (_id, operation, step) => {
     if (operation === failing?.operation && step === failing.step) throw new Error(`no ${step}`);
   },
   onGuest: (link) => {
+    const start = link.processes.start.bind(link.processes);
+    link.processes.start = async (request, ...given) => {
+      started.push(request.cmd);
+      return await start(request, ...given);
+    };
     Object.assign(link, {
       shutDown: async (...given: Parameters<GuestLink["shutDown"]>) => {
         asked.push("shut down");
@@ -153,6 +160,20 @@ test("the memory that a capsule had before a pause to its disk can be gone back 
   assert.deepEqual([restored.state, restored.diskAtBoot], ["running", undefined]);
   assert.equal((await recordOf(id)).booted, undefined);
   await agent.destroyCapsule(id, signal);
+});
+
+test("programs run before a template of a disk is frozen where they are the product's, and a user's never do", async () => {
+  const id = await capsule();
+  await agent.pauseToDisk(id, signal);
+  started.length = 0;
+  await agent.createSnapshot(id, { key: "of-users", ownPrograms: false }, signal);
+  assert.equal(started.join(), "");
+  await agent.createSnapshot(id, { key: "of-product", ownPrograms: true }, signal);
+  assert.ok(started.includes("python3"), `only ran ${started.join(", ")}`);
+  const listed = await agent
+    .processes((await agent.createCapsule(specOf("of-product"), signal)).id)
+    .list(signal);
+  assert.deepEqual(listed, []);
 });
 
 for (const step of operationSteps["pause-disk"]) {

@@ -63,7 +63,7 @@ test("forks, and capsules of a template, have what their source had, and their o
   await agent.forkCapsule(id, [child], signal);
   assert.equal(await output(child.id), `daemon ${directory} a c`);
   await agent.pauseCapsule(id, signal);
-  await agent.createSnapshot(id, "of-defaults", signal);
+  await agent.createSnapshot(id, { key: "of-defaults", ownPrograms: false }, signal);
   const made = { ...specOf("of-defaults"), user: "root", envs: { TOKEN: "d" } };
   await agent.createCapsule(made, signal);
   assert.equal(await output(made.id), `root ${directory} d b`);

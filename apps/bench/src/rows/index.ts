@@ -9,6 +9,7 @@ import {
   buildUnchanged,
   createFromBuilt,
 } from "./builds.ts";
+import { printFromPython } from "./built-in.ts";
 import { createAnswered, createToAnswer, createToExec, destroy } from "./capsule-life.ts";
 import { clientCopy, clientExec, clientHelp, clientRun } from "./client.ts";
 import {
@@ -74,6 +75,7 @@ export const rows: readonly Row[] = [
   fork,
   forkToExec,
   createFromBuilt,
+  printFromPython,
   buildUnchanged,
   buildLastStep,
   buildStepOverhead,

@@ -19,6 +19,8 @@ interface Group {
   readonly except?: readonly string[];
   /** Without `--long` only files of which this is true, by path and text. */
   readonly sample?: (path: string, text: string) => boolean;
+  /** Without `--long` each run takes half of these files. */
+  readonly drawsHalf?: true;
   /** How many files run at once. Those that say so run one at a time, after the others (testing/lone-tests.ts). */
   readonly concurrency: number;
   /** Run on a PostgreSQL of the distribution instead of the embedded one. */
@@ -46,7 +48,13 @@ const groups: readonly Group[] = [
     concurrency: 3,
     external: true,
   },
-  { name: "embedded database", patterns: [CONTROL_PLANE], sample: worksWithDatabase, concurrency: 3 },
+  {
+    name: "embedded database",
+    patterns: [CONTROL_PLANE],
+    sample: worksWithDatabase,
+    drawsHalf: true,
+    concurrency: 3,
+  },
   { name: "native", patterns: ["tests/native/*.test.ts"], concurrency: 1 },
   { name: "contract", patterns: ["tests/contract/**/*.test.ts"], concurrency: 1 },
   { name: "integration", patterns: ["tests/integration/**/*.test.ts"], concurrency: 2 },
@@ -170,7 +178,11 @@ async function filesOf(group: Group, { long, only }: TestOptions): Promise<strin
     const path = `${projectRoot}/${file}`;
     if (long || !group.sample || group.sample(file, await readFile(path, "utf8"))) files.push(path);
   }
-  return files.sort();
+  files.sort();
+  if (!group.drawsHalf || long || only !== undefined) return files;
+  const seed = Number(process.env["WRENN_TEST_SEED"] ?? Date.now() % 2 ** 31);
+  process.stdout.write(`\nWRENN_TEST_SEED=${seed} draws half of the files of ${group.name}\n`);
+  return files.filter((_file, index) => (index + seed) % 2 === 0);
 }
 
 async function onExternalDatabase(run: () => Promise<Counts>): Promise<Counts> {

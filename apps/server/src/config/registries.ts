@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 
 /** Which registries images are imported from, and how (docs/operations/registries.md). */
 export interface RegistryConfig {
@@ -13,7 +13,19 @@ export interface RegistryConfig {
   readonly privateHosts: readonly string[];
   /** File with the passwords of registries, as Docker has it. */
   readonly credentialsFile?: string;
+  /** The proxies of the host, under the usual names of their variables. */
+  readonly proxies?: Readonly<Partial<Record<ProxyVariable, string>>>;
 }
+
+const proxyVariables = [
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+] as const;
+type ProxyVariable = (typeof proxyVariables)[number];
 
 /** A host name or address, with a port if it is not the usual one. */
 const HOST = /^(?:\[[0-9a-f:]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::\d{1,5})?$/;
@@ -30,6 +42,7 @@ export function readRegistries(env: Readonly<Record<string, string | undefined>>
     plainHttp: hostsOf(env, "WRENN_REGISTRY_PLAIN_HTTP"),
     privateHosts: hostsOf(env, "WRENN_REGISTRY_PRIVATE"),
     ...(file === undefined ? {} : { credentialsFile: resolve(file) }),
+    ...defined({ proxies: proxiesOf(env) }),
   };
 }
 
@@ -38,6 +51,23 @@ export function trustedHosts({ mirrors, plainHttp, privateHosts }: RegistryConfi
   const addresses = Object.values(mirrors).flat();
   const mirrorHosts = addresses.map((address) => new URL(withScheme(address)).host);
   return new Set([...mirrorHosts, ...plainHttp, ...privateHosts]);
+}
+
+function proxiesOf(env: Readonly<Record<string, string | undefined>>): RegistryConfig["proxies"] {
+  const proxies: Partial<Record<ProxyVariable, string>> = {};
+  for (const name of proxyVariables) {
+    const value = env[name];
+    if (value === undefined || value === "") continue;
+    if (name.toLowerCase() === "no_proxy") {
+      proxies[name] = value;
+      continue;
+    }
+    const address = /^[a-z0-9]+:\/\//i.test(value) ? value : `http://${value}`;
+    if (!/^https?:$/.test(URL.parse(address)?.protocol ?? ""))
+      throw invalid(name, "must be the address of an HTTP proxy, such as http://proxy.example.org:3128");
+    proxies[name] = address;
+  }
+  return Object.keys(proxies).length === 0 ? undefined : proxies;
 }
 
 function mirrorsOf(

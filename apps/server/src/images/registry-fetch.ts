@@ -1,13 +1,14 @@
 import { lookup } from "node:dns";
 import type { LookupAddress, LookupAllOptions } from "node:dns";
-import { request as requestHttp } from "node:http";
+import { Agent, request as requestHttp } from "node:http";
 import type { IncomingMessage } from "node:http";
-import { request as requestHttps } from "node:https";
+import { Agent as TlsAgent, request as requestHttps } from "node:https";
 import { isIP } from "node:net";
 import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
-import { WrennError } from "@wrenn/core";
+import { defined, WrennError } from "@wrenn/core";
 import { isPublicAddress } from "@wrenn/network";
+import type { RegistryConfig } from "../config/registries.ts";
 
 /** Looks names up, as `dns.lookup` does. */
 export type LookUpAll = (
@@ -24,18 +25,30 @@ const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
  * only, and to hosts that the operator has named: this machine and the networks around it have services that trust whoever reaches them.
  * A name is judged by the address that is connected to. Redirects are not followed.
  *
+ * A proxy of the operator's is reached wherever it is. Names that it looks up are its own affair: `lookUp` is not asked for them.
+ *
  * @param trusted - hosts that may be anywhere, as `host` or `host:port`.
  */
-export function registryFetch(trusted: ReadonlySet<string>, lookUp: LookUpAll = lookup): typeof fetch {
+export function registryFetch({ trusted, proxies }: RegistryReach, lookUp: LookUpAll = lookup): typeof fetch {
+  // No kept connection: it might lead to an address that was found for another caller.
+  const agents = {
+    plain: new Agent({ keepAlive: false, ...defined({ proxyEnv: proxies }) }),
+    tls: new TlsAgent({ keepAlive: false, ...defined({ proxyEnv: proxies }) }),
+  };
   return async (input, init = {}) => {
     const url = new URL(input instanceof Request ? input.url : input);
     const isTrusted = trusted.has(url.host) || trusted.has(url.hostname);
     const address = url.hostname.replace(/^\[(.*)\]$/, "$1");
     // Nothing is looked up for an address.
     if (!isTrusted && isIP(address) !== 0 && !isPublicAddress(address)) throw refusal(url.host);
-    const response = await get(url, init, isTrusted ? undefined : publicOnly(url.host, lookUp));
-    return toResponse(response);
+    const agent = url.protocol === "https:" ? agents.tls : agents.plain;
+    return toResponse(await get(url, init, agent, isTrusted ? undefined : publicOnly(url.host, lookUp)));
   };
+}
+
+/** What `registryFetch` may reach, and by which way. */
+export interface RegistryReach extends Pick<RegistryConfig, "proxies"> {
+  readonly trusted: ReadonlySet<string>;
 }
 
 /** Finds public addresses only. */
@@ -55,14 +68,14 @@ function publicOnly(host: string, lookUp: LookUpAll): LookupFunction {
 async function get(
   url: URL,
   init: RequestInit,
+  agent: Agent,
   lookup: LookupFunction | undefined,
 ): Promise<IncomingMessage> {
   const answered = Promise.withResolvers<IncomingMessage>();
   const request = (url.protocol === "https:" ? requestHttps : requestHttp)(
     url,
     {
-      // No kept connection: it might lead to an address that was found for another caller.
-      agent: false,
+      agent,
       headers: Object.fromEntries(new Headers(init.headers)),
       ...(lookup ? { lookup } : {}),
       ...(init.signal ? { signal: init.signal } : {}),

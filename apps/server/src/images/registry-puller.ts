@@ -28,7 +28,7 @@ export function registryPuller(
     os: "linux",
     architecture: process.arch === "arm64" ? "arm64" : "amd64",
   };
-  const fetch = registryFetch(trustedHosts(config));
+  const fetch = registryFetch({ ...config, trusted: trustedHosts(config) });
   const credentials = credentialsFile === undefined ? undefined : fileCredentials(credentialsFile);
   const settings: RegistrySettings = { ...deps, mirrors, plainHttp, fetch, ...defined({ credentials }) };
   return {

@@ -46,10 +46,15 @@ export interface BuildCapsule extends AsyncDisposable {
    * Stops the capsule for good, and makes a template of it under a key of the caller's.
    *
    * @param memory - whether its processes and their memory are part of the template; otherwise it is booted once from its disk.
+   * @param ownPrograms - none of its programs is a user's: they may be run before the template is frozen.
    */
   freeze(
     hostKey: string,
-    options: { readonly memory: boolean; readonly defaults: TemplateDefaults },
+    options: {
+      readonly memory: boolean;
+      readonly ownPrograms: boolean;
+      readonly defaults: TemplateDefaults;
+    },
     signal: AbortSignal,
   ): Promise<TemplateFacts>;
   /** What it wrote last to its console. */

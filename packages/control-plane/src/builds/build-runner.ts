@@ -2,6 +2,7 @@ import { defined, formatId, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import { buildQueries, quotaQueries } from "@wrenn/database";
 import type { BuildEnd, BuildRow, Database } from "@wrenn/database";
+import { PLATFORM_TEAM } from "../http/identity.ts";
 import type { SealedJson } from "../secrets/sealed-json.ts";
 import { requireStorage } from "../teams/quotas.ts";
 import { templateNameOf } from "../templates/template-name.ts";
@@ -253,6 +254,7 @@ export class BuildRunner {
     return {
       id: formatId("build", row.id),
       team: formatId("team", row.team_id),
+      ownPrograms: row.team_id === PLATFORM_TEAM,
       base: image?.base ?? (await templates.find(row.team_id, row.base_template)),
       baseName: row.base_template,
       name: templateNameOf(row),

@@ -110,7 +110,7 @@ export class CapsuleBuilder implements TemplateBuilder {
     await report.storing({ hostKey, hostId });
     const defaults = { user: config.user, envs: config.env, ...defined({ cwd: config.workdir }) };
     const freeze = async (): Promise<TemplateFacts> =>
-      await capsule.freeze(hostKey, { memory, defaults }, signal);
+      await capsule.freeze(hostKey, { memory, ownPrograms: job.ownPrograms, defaults }, signal);
     const facts = await inPhase(report, "freeze", freeze);
     const buildKey = cached.results.get(hostId);
     const built = builtTemplate(job, {

@@ -10,6 +10,8 @@ export interface BuildJob {
   readonly id: string;
   /** Public id of the team. */
   readonly team: string;
+  /** What it is built of is the platform's, and so are all programs of the template. */
+  readonly ownPrograms: boolean;
   readonly base: FoundTemplate;
   /** How people call the base, and the template that is made. */
   readonly baseName: string;

@@ -67,7 +67,7 @@ export class CapsuleSnapshots {
       await templates.begin(hostKey, hostId);
       const limit = AbortSignal.timeout(OPERATION_MS);
       const signal = client ? AbortSignal.any([limit, client.left]) : limit;
-      const facts = await hostAgent.createSnapshot(publicId, hostKey, signal);
+      const facts = await hostAgent.createSnapshot(publicId, { key: hostKey, ownPrograms: false }, signal);
       if (client?.left.aborted === true) await templates.discard(hostKey, hostId);
       client?.left.throwIfAborted();
       const snapshot = {

@@ -28,10 +28,12 @@ export class SlowHostAgent extends FakeHostAgent {
     return await super.forkCapsule(id, children, this.heedsAborts ? signal : undefined);
   }
 
-  override async createSnapshot(id: string, key: string, signal?: AbortSignal): Promise<TemplateFacts> {
+  override async createSnapshot(
+    ...[id, template, signal]: Parameters<FakeHostAgent["createSnapshot"]>
+  ): Promise<TemplateFacts> {
     this.snapshotSignals.push(signal);
     await this.snapshotGate;
-    return await super.createSnapshot(id, key, this.heedsAborts ? signal : undefined);
+    return await super.createSnapshot(id, template, this.heedsAborts ? signal : undefined);
   }
 
   async #held(id: string, signal: AbortSignal | undefined): Promise<void> {

@@ -66,6 +66,7 @@ export function templateBuilderContract(name: string, open: () => Promise<Builde
     id: `bld-${String(++jobs).padStart(25, "0")}`,
     // What one team has built is not found by another.
     team: `team-${String(jobs).padStart(25, "0")}`,
+    ownPrograms: false,
     base,
     baseName: "minimal",
     name: "built",

@@ -43,6 +43,8 @@ export interface FrozenMoment {
 
 /** A disk alone: the template is a machine that was booted from it. */
 export interface DiskMoment {
+  /** See `FrozenTemplate`. */
+  readonly ownPrograms: boolean;
   /** Fills a directory with a frozen machine: memory, device state and a disk over the capsule's. */
   readonly freeze: (directory: string, signal: AbortSignal) => Promise<FrozenDisk>;
 }
@@ -51,7 +53,7 @@ export interface FrozenDisk extends Pick<FrozenTemplate, "clockKhz" | "metadata"
   readonly hypervisor: string;
 }
 
-type MadeTemplate = Pick<FrozenTemplate, "frozenProcesses" | "metadata" | "clockKhz"> & {
+type MadeTemplate = Pick<FrozenTemplate, "frozenProcesses" | "ownPrograms" | "metadata" | "clockKhz"> & {
   readonly hypervisor: string;
 };
 
@@ -167,7 +169,7 @@ export class SnapshotTemplates {
 
   async #fillFromDisk(
     building: string,
-    { freeze }: DiskMoment,
+    { freeze, ownPrograms }: DiskMoment,
     step: StepJournal<"snapshot">,
     signal: AbortSignal,
   ): Promise<MadeTemplate> {
@@ -178,7 +180,7 @@ export class SnapshotTemplates {
     await step("disk");
     await this.#files.flattenDisk(disk, `${disk}${UNFINISHED}`, signal);
     await rename(`${disk}${UNFINISHED}`, disk);
-    return { frozenProcesses: false, ...frozen };
+    return { frozenProcesses: false, ...(ownPrograms ? { ownPrograms } : {}), ...frozen };
   }
 
   /** Removes a template; one that is not there is fine. */

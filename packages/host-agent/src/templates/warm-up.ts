@@ -14,14 +14,21 @@ const programs: readonly (readonly [string, ...string[]])[] = [
   ["curl", "--version"],
 ];
 
+/** Those that only some templates have. */
+const others: typeof programs = [["node", "--eval", "console.log(6 * 7)"]];
+/** Exit code where there is no such program. */
+const NOT_FOUND = 127;
+
 /** @throws WrennError `operation_failed` when a program that the template promises does not work. */
 export async function warmUp(guest: GuestLink, signal: AbortSignal): Promise<void> {
-  for (const [cmd, ...args] of programs) {
+  for (const program of [...programs, ...others]) {
+    const [cmd, ...args] = program;
     const process = await guest.processes.start(
       { cmd, args, envs: {}, stdin: false, output: "detached" },
       signal,
     );
     const exit = await process.wait(signal);
+    if (exit.exitCode === NOT_FOUND && others.includes(program)) continue;
     if (exit.exitCode !== 0) {
       throw new WrennError("operation_failed", {
         operation: `warming up with ${cmd}`,

@@ -106,7 +106,7 @@ export function connectHostAgent(options: HostLinkOptions): LinkedHostAgent {
           children.map((child) => child.id),
         ),
       ),
-    createSnapshot: (id, key, signal) => client.call("createSnapshot", [id, key], signal),
+    createSnapshot: (id, template, signal) => client.call("createSnapshot", [id, template], signal),
     deleteSnapshot: async (key, signal) => await client.call("deleteSnapshot", [key], signal),
     cacheMoment: async (id, moment, signal) => await client.call("cacheMoment", [id, moment], signal),
     cachedMoments: (keys, signal) => client.call("cachedMoments", [keys], signal),

@@ -29,6 +29,7 @@ import {
   ProcessExit,
   ProcessFacts,
   SettingsChange,
+  SnapshotRequest,
   StartRequest,
   TemplateFacts,
   Text,
@@ -109,8 +110,8 @@ export const calls = {
     (agent, [id, children], signal) => agent.forkCapsule(id, children, signal),
     (agent, [, children], signal) => Promise.all(children.map(({ id }) => agent.destroyCapsule(id, signal))),
   ),
-  createSnapshot: call(Type.Tuple([Id, Text]), TemplateFacts, (agent, [id, key], signal) =>
-    agent.createSnapshot(id, key, signal),
+  createSnapshot: call(Type.Tuple([Id, SnapshotRequest]), TemplateFacts, (agent, [id, template], signal) =>
+    agent.createSnapshot(id, template, signal),
   ),
   deleteSnapshot: call(Type.Tuple([Text]), Nothing, (agent, [key], signal) =>
     agent.deleteSnapshot(key, signal),

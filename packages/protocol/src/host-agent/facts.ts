@@ -177,6 +177,15 @@ export const TemplateFacts = Type.Object({
 });
 export type TemplateFacts = Described<typeof TemplateFacts>;
 
+/** A template that is made of a capsule. */
+export const SnapshotRequest = Type.Object({
+  /** The caller's name for its files. */
+  key: Text,
+  /** No program of its disk is a user's. */
+  ownPrograms: Type.Boolean(),
+});
+export type SnapshotRequest = Described<typeof SnapshotRequest>;
+
 /** What one capsule occupies on its host. */
 export const CapsuleStorage = Type.Object({
   id: Id,

@@ -10,6 +10,7 @@ import type {
   NetworkDecision,
   NetworkRules,
   SettingsChange,
+  SnapshotRequest,
   TemplateFacts,
   IdleMachines,
 } from "./facts.ts";
@@ -79,8 +80,11 @@ export interface HostAgent {
     children: readonly CapsuleSpec[],
     signal: AbortSignal,
   ): Promise<readonly CapsuleStatus[]>;
-  /** Makes a template of a paused capsule under a key of the caller's. */
-  createSnapshot(id: string, key: string, signal: AbortSignal): Promise<TemplateFacts>;
+  /**
+   * Makes a template of a paused capsule. Where its disk alone was kept and no program of it is a user's, programs are run once before
+   * the machine is frozen, so that capsules find them in memory.
+   */
+  createSnapshot(id: string, template: SnapshotRequest, signal: AbortSignal): Promise<TemplateFacts>;
   /** Removes a template made of a capsule. @throws WrennError `template_in_use`. */
   deleteSnapshot(key: string, signal: AbortSignal): Promise<void>;
   /**

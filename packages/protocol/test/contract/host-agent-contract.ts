@@ -86,7 +86,7 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
       () => agent.restoreCheckpoint(id, "g1", signal),
       () => agent.deleteCheckpoint(id, "g1", signal),
       () => agent.forkCapsule(id, [lab.spec()], signal),
-      () => agent.createSnapshot(id, "key", signal),
+      () => agent.createSnapshot(id, { key: "key", ownPrograms: false }, signal),
       () => agent.setNetwork(id, rules, signal),
       () => agent.changeSettings(id, { timeoutSec: 1 }, signal),
       () => agent.networkDecisions(id, signal),
@@ -145,7 +145,11 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
   test(`${name}: a paused capsule has no machine to use, and can be resumed`, async () => {
     const id = await lab.capsule();
     await rejects(() => agent.resumeCapsule(id, signal), "capsule_not_paused", /running/);
-    await rejects(() => agent.createSnapshot(id, "key", signal), "capsule_not_paused", /running/);
+    await rejects(
+      () => agent.createSnapshot(id, { key: "key", ownPrograms: false }, signal),
+      "capsule_not_paused",
+      /running/,
+    );
     assert.equal((await agent.pauseCapsule(id, signal)).state, "paused");
     const uses: readonly (() => unknown)[] = [
       () => agent.pauseCapsule(id, signal),
@@ -239,10 +243,14 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     const id = await lab.capsule();
     await agent.pauseCapsule(id, signal);
     const key = `snapshot-${id}`;
-    const template = await agent.createSnapshot(id, key, signal);
+    const template = await agent.createSnapshot(id, { key, ownPrograms: false }, signal);
     assert.deepEqual([template.name, template.vcpus, template.memoryMib], [key, 1, 64]);
     assert.equal((await agent.capsule(id, signal)).state, "paused");
-    await rejects(() => agent.createSnapshot(id, key, signal), "operation_failed", /it exists/);
+    await rejects(
+      () => agent.createSnapshot(id, { key, ownPrograms: false }, signal),
+      "operation_failed",
+      /it exists/,
+    );
     const dependant = await lab.capsule({ template: key });
     await rejects(() => agent.deleteSnapshot(key, signal), "template_in_use", new RegExp(dependant));
     await agent.destroyCapsule(dependant, signal);
@@ -255,7 +263,9 @@ export async function hostAgentContract(name: string, open: () => Promise<Contra
     const ids = [await lab.capsule(), await lab.capsule()];
     for (const id of ids) await agent.pauseCapsule(id, signal);
     const key = `snapshot-${ids.join("-")}`;
-    const made = await Promise.allSettled(ids.map((id) => agent.createSnapshot(id, key, signal)));
+    const made = await Promise.allSettled(
+      ids.map((id) => agent.createSnapshot(id, { key, ownPrograms: false }, signal)),
+    );
     assert.deepEqual(made.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
     const child = await lab.capsule({ template: key });
     await agent.destroyCapsule(child, signal);

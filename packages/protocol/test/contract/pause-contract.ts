@@ -109,7 +109,7 @@ export function pauseContract(name: string, lab: ContractLab): void {
     const id = await lab.capsule();
     await agent.pauseToDisk(id, signal);
     const key = `snapshot-${id}`;
-    const template = await agent.createSnapshot(id, key, signal);
+    const template = await agent.createSnapshot(id, { key, ownPrograms: false }, signal);
     assert.deepEqual([template.name, template.vcpus, template.memoryMib], [key, 1, 64]);
     assert.equal((await agent.capsule(id, signal)).kept, "disk");
     const child = await agent.createCapsule(lab.spec({ template: key }), signal);

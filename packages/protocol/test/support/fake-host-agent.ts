@@ -12,6 +12,7 @@ import type {
   HostStorage,
   NetworkRules,
   SettingsChange,
+  SnapshotRequest,
   TemplateFacts,
 } from "@wrenn/protocol";
 import { findCheckpoint, newContents } from "./fake-contents.ts";
@@ -180,7 +181,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     );
   }
 
-  async createSnapshot(id: string, key: string, signal?: AbortSignal): Promise<TemplateFacts> {
+  async createSnapshot(id: string, { key }: SnapshotRequest, signal?: AbortSignal): Promise<TemplateFacts> {
     this.#reach(signal);
     return this.#snapshots.make(key, this.#paused(id));
   }
@@ -198,7 +199,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     return () => {
       if (held) contents.holds--;
       held = false;
-      this.#touch(id);
+      this.#beginIdleTime(id);
     };
   }
 
@@ -240,13 +241,13 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
 
   processes(id: string): CapsuleProcesses {
     this.#running(id);
-    this.#touch(id);
+    this.#beginIdleTime(id);
     return this.#contentsOf(id).processes;
   }
 
   files(id: string): CapsuleFiles {
     this.#running(id);
-    this.#touch(id);
+    this.#beginIdleTime(id);
     return this.#contentsOf(id).files;
   }
 
@@ -314,7 +315,7 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     const size = { vcpus, memoryMib };
     const status: CapsuleStatus = { id, state: "running", template, ...size, lastActiveAt: 0, metadata: {} };
     this.capsules.set(id, status);
-    this.#touch(id);
+    this.#beginIdleTime(id);
     this.#announce(status);
     return status;
   }
@@ -354,19 +355,18 @@ export class FakeHostAgent extends FakeObservedHost implements HostAgent {
     const { kept: _kept, diskAtBoot: _disk, ...before } = this.#require(id);
     const status = { ...before, ...change, state };
     this.capsules.set(id, status);
-    if (state === "running") this.#touch(id);
+    if (state === "running") this.#beginIdleTime(id);
     this.#announce(status);
     return status;
   }
 
-  /** Begins the idle time of a capsule again. */
-  #touch(id: string): void {
+  #beginIdleTime(id: string): void {
     const contents = this.#contents.get(id);
     if (!contents || contents.timeoutSec === 0) return;
     clearTimeout(contents.idle);
     contents.idle = setTimeout(() => {
       if (this.capsules.get(id)?.state !== "running") return;
-      if (contents.holds > 0) this.#touch(id);
+      if (contents.holds > 0) this.#beginIdleTime(id);
       else void this.pauseCapsule(id).catch(() => undefined);
     }, contents.timeoutSec * 1000).unref();
   }

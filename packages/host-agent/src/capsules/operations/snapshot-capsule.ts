@@ -1,6 +1,6 @@
 import { defined, WrennError } from "@wrenn/core";
 import type { Clock, Random } from "@wrenn/core";
-import type { TemplateFacts } from "@wrenn/protocol";
+import type { SnapshotRequest, TemplateFacts } from "@wrenn/protocol";
 import { allocatedBytes } from "../../disks/disks.ts";
 import type { Disks } from "../../disks/disks.ts";
 import type { Generation } from "../../generations/generation.ts";
@@ -39,7 +39,7 @@ export interface SnapshotCapsuleDeps extends OperationJournalDeps {
  */
 export async function snapshotCapsule(
   id: string,
-  key: string,
+  { key, ownPrograms }: SnapshotRequest,
   deps: SnapshotCapsuleDeps,
   signal: AbortSignal,
 ): Promise<TemplateFacts> {
@@ -62,7 +62,7 @@ export async function snapshotCapsule(
       defaults: defaultsOf(capsule.spec),
     };
     const template = generation.diskOnly
-      ? await make({ ...kept, freeze: freezingOf(capsule, generation, deps) })
+      ? await make({ ...kept, ownPrograms, freeze: freezingOf(capsule, generation, ownPrograms, deps) })
       : await withPlainDiff(capsule, generation, deps, signal, async (memoryDiff) =>
           make({
             ...kept,
@@ -96,10 +96,11 @@ async function memoryBelow(
   };
 }
 
-/** Boots the disk of a generation, which is not changed, and freezes the machine. */
+/** Boots the disk of a generation, which is not changed, warms the machine where it should, and freezes it. */
 function freezingOf(
   { directory, record, spec }: Capsule,
   { layers }: Generation,
+  warm: boolean,
   deps: SnapshotCapsuleDeps,
 ): DiskMoment["freeze"] {
   const below = layers.map((id) => deps.disks.layers.path(id));
@@ -118,7 +119,7 @@ function freezingOf(
         // The path of a socket is short: that of a template may be too long for one.
         machineDirectory: directory.freezing,
         diskMib: spec.diskMib,
-        warm: false,
+        warm,
       },
       { ...deps, progress: () => {} },
       signal,
