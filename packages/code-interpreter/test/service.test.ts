@@ -205,7 +205,9 @@ pd.DataFrame({"n": [1, None], "t": pd.to_datetime(["2024-01-02", None])})`;
       (await client.runCode(code, { context })).logs.stdout.join("");
     assert.equal(await run("v=1; pwd"), "/usr\n");
     assert.equal(await run("echo $v"), "1\n");
+    const running = await post("/execute", { code: "echo on; sleep 60", context_id: context.id });
     await client.restartCodeContext(context);
+    assert.match(await running.text(), /"name": "KernelDied"[^]*"end_of_execution"/);
     assert.equal(await run("echo [$v]"), "[]\n");
     await client.removeCodeContext(context);
     // Not runCode: a client that fails keeps its timer, and this process, for a minute.

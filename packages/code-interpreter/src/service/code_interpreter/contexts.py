@@ -1,6 +1,7 @@
 """Contexts: kernels with an identity, in which clients run cells one after the other."""
 
 import asyncio
+import logging
 import os
 import uuid
 
@@ -65,6 +66,7 @@ class Context:
         self._kernel = None
         self._lock = asyncio.Lock()
         self._starting = asyncio.Lock()
+        self._running = set()
         self._is_closed = False
 
     def describe(self):
@@ -89,8 +91,9 @@ class Context:
         """Begins to run a cell, behind those that were begun before."""
         execution = Execution()
         task = asyncio.ensure_future(self._run(make_cell, execution))
-        # A failure of this service must not look like a cell that runs for ever.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # The event loop itself does not keep tasks alive.
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         return execution
 
     async def _run(self, make_cell, execution):
@@ -101,8 +104,8 @@ class Context:
         except KernelDied as error:
             await execution.emit(error_line("KernelDied", f"{error}. The next cell starts a new kernel."))
         except Exception as error:
+            logging.exception("a cell could not be run")
             await execution.emit(error_line("InternalError", repr(error)))
-            raise
         finally:
             if execution.is_overfull:
                 await execution.emit(

@@ -14,6 +14,7 @@ class JavaScriptKernel(ProcessKernel):
         self._node = node
         self._program = program
         self._environment = None
+        self._interrupting = None
 
     def argv(self, commands, reports):
         # Experimental parts of Node.js that the kernel uses would be announced in the first cell's standard error.
@@ -50,7 +51,7 @@ class JavaScriptKernel(ProcessKernel):
     def interrupt(self):
         super().interrupt()
         # Node.js takes an interrupt while a cell waits; one that computes is ended by the kernel's second thread.
-        asyncio.ensure_future(self._interrupt_thread())
+        self._interrupting = asyncio.ensure_future(self._interrupt_thread())
 
     async def _interrupt_thread(self):
         try:

@@ -30,6 +30,7 @@ class Outputs:
             self._pipes[name] = (ours, decoder)
             self._children[name] = theirs
         self._sink = None
+        self._is_closed = False
         self._turn = asyncio.Lock()
         self._task = asyncio.ensure_future(self._forward())
 
@@ -54,7 +55,7 @@ class Outputs:
         async with self._turn:
             for name, (descriptor, decoder) in self._pipes.items():
                 left = PIPE_CAPACITY
-                while left > 0:
+                while left > 0 and not self._is_closed:
                     data = _read(descriptor)
                     if not data:
                         break
@@ -62,6 +63,8 @@ class Outputs:
                     await self._pass(name, decoder.decode(data))
 
     async def close(self):
+        # Whoever passes text on must not read from descriptors that are someone else's by then.
+        self._is_closed = True
         self._task.cancel()
         await asyncio.wait([self._task])
         self.started()

@@ -39,6 +39,7 @@ class PythonKernel(Kernel):
         self._manager = None
         self._client = None
         self._outputs = None
+        self._interrupting = None
 
     async def start(self, cwd, environment):
         context = zmq.asyncio.Context()
@@ -122,7 +123,7 @@ class PythonKernel(Kernel):
             return
 
     def interrupt(self):
-        asyncio.ensure_future(self._manager.interrupt_kernel())
+        self._interrupting = asyncio.ensure_future(self._manager.interrupt_kernel())
 
     async def close(self):
         if self._client is not None:
