@@ -7,7 +7,7 @@ import { dirname, join, relative } from "node:path";
 /** Dependencies point downwards only: a workspace may import from lower layers (ARCHITECTURE.md#layout). */
 const layers: readonly (readonly string[])[] = [
   ["core", "recipe"],
-  ["sdk", "system", "protocol", "certificates"],
+  ["sdk", "system", "protocol", "certificates", "code-interpreter"],
   ["oci", "vmm", "memory-image", "disk-image", "network", "guest", "database", "host-link"],
   ["host-setup", "host-agent", "control-plane", "edge"],
   ["e2b"],

@@ -9,6 +9,7 @@ import { buildBuiltIn } from "../../apps/cli/src/commands/build-built-in.ts";
 import type { BuildBuiltInSources, BuiltInResult } from "../../apps/cli/src/commands/build-built-in.ts";
 import { create } from "../../apps/client/src/verbs/create.ts";
 import { runVerb } from "../support/client-verb.ts";
+import { checkInterpreter } from "../support/check-interpreter.ts";
 import { linkedCache } from "../support/linked-cache.ts";
 import { makeMirror } from "../../packages/disk-image/test/support/package-mirror.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -165,6 +166,7 @@ test(
       t.diagnostic(`${template} version ${version}: ${((durationMs ?? 0) / 1000).toFixed(0)} s`);
     for (const [template, [command, expected]] of Object.entries(CHECKS))
       assert.equal(await printedBy(t, template, command), expected, template);
+    await checkInterpreter(t, server);
     const log = stderr.split("\n").filter((line) => line === "#1 CACHED");
     assert.ok(log.length > 0, "base has the first step of python");
   },

@@ -54,7 +54,10 @@ export function createProgram(isBundled = false): Command {
   template
     ?.command("build")
     .description("build templates that every team starts from, of packages that this machine fetches")
-    .option("--builtin <name>", "python, node, base, code-runner-beta, or all of them; required")
+    .option(
+      "--builtin <name>",
+      "python, node, base, code-interpreter-v1, code-runner-beta, or all of them; required",
+    )
     .option("--json", "print one JSON document")
     .addOption(
       new Option("--progress <kind>", "auto: live on a terminal; plain: line by line; quiet: none")

@@ -29,8 +29,17 @@ await writeFile(
 );
 await writeFile(
   join(definitions, "tiny/template.json"),
-  JSON.stringify({ description: "a test", vcpus: 1, memoryMib: 256, sets: ["first", "second", "none"] }),
+  JSON.stringify({
+    description: "a test",
+    vcpus: 1,
+    memoryMib: 256,
+    sets: ["first", "second", "none"],
+    files: { service: "../../service" },
+  }),
 );
+await mkdir(join(root, "service/parts"), { recursive: true });
+await writeFile(join(root, "service/parts/main"), "one");
+await mkdir(join(root, "service/parts/__pycache__"));
 await writeFile(join(definitions, "tiny/Wrennfile"), "FROM minimal\n");
 
 /** What the template is made of with these versions of a library that the image lacks. */
@@ -70,12 +79,23 @@ test("the inputs of a template change with the versions of its packages, and wit
   assert.notEqual((await resolved("1.5-1", "other")).template.inputs, inputs);
 });
 
+test("the inputs of a template change with the files that its recipe copies, not with what their programs left", async () => {
+  const main = join(root, "service/parts/main");
+  const { inputs } = (await resolved("1.5-1")).template;
+  await writeFile(join(root, "service/parts/__pycache__/main.pyc"), "compiled");
+  assert.equal((await resolved("1.5-1")).template.inputs, inputs);
+  await writeFile(main, "two");
+  assert.notEqual((await resolved("1.5-1")).template.inputs, inputs);
+  await writeFile(main, "one");
+});
+
 test("a context has a repository for each set, in which an epoch is no part of a name", async () => {
   const { template, downloads } = await resolved("1.5-1");
   const directory = join(root, "context");
   const options = { downloads, npmDirectory: join(root, "npm"), directory, progress: () => undefined };
   await makeContext(template, options, signal);
-  assert.deepEqual((await readdir(directory)).sort(), ["Wrennfile", "first", "none", "second"]);
+  assert.deepEqual((await readdir(directory)).sort(), ["Wrennfile", "first", "none", "second", "service"]);
+  assert.deepEqual(await readdir(join(directory, "service"), { recursive: true }), ["parts", "parts/main"]);
   assert.deepEqual((await readdir(join(directory, "first"))).sort(), [
     "Packages",
     "app.deb",

@@ -4,6 +4,7 @@ import { downloadNpmPackage } from "./npm-downloads.ts";
 import type { PackageDownloads } from "./package-downloads.ts";
 import { makeRepository, place } from "./package-repository.ts";
 import type { TemplateInputs } from "./resolve-template.ts";
+import { copyTemplateFiles } from "./template-files.ts";
 
 export interface MakeContextOptions {
   readonly downloads: Pick<PackageDownloads, "download">;
@@ -17,8 +18,9 @@ export interface MakeContextOptions {
 const MIB = 2 ** 20;
 
 /**
- * Downloads what a template is made of, and makes the directory that its recipe is built with: the recipe, and for each set a directory
- * with its Debian packages (see `makeRepository`) and its npm packages as `NAME.tgz`. An abort leaves a part of it.
+ * Downloads what a template is made of, and makes the directory that its recipe is built with: the recipe, the files of this release that
+ * it copies, and for each set a directory with its Debian packages (see `makeRepository`) and its npm packages as `NAME.tgz`. An abort
+ * leaves a part of it.
  *
  * @throws WrennError `package_index_unavailable`, `npm_package_unavailable`, `command_failed`.
  */
@@ -29,6 +31,7 @@ export async function makeContext(
 ): Promise<void> {
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, "Wrennfile"), definition.recipe);
+  for (const files of definition.files) await copyTemplateFiles(files, directory);
   const names = sets.flatMap(({ packages }) => packages);
   const debs = sets.flatMap((set) => set.debs);
   const size = Math.ceil(debs.reduce((sum, one) => sum + one.size, 0) / MIB);

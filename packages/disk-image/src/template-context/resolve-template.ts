@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { OfferedPackage, PackageDownloads } from "./package-downloads.ts";
 import type { PackageSet, TemplateDefinition } from "./template-definition.ts";
+import { digestTemplateFiles } from "./template-files.ts";
 
 /** A set with the Debian packages that it brings, beyond the image and the sets before it. */
 export interface ResolvedSet extends PackageSet {
@@ -11,7 +12,7 @@ export interface ResolvedSet extends PackageSet {
 export interface TemplateInputs {
   readonly definition: TemplateDefinition;
   readonly sets: readonly ResolvedSet[];
-  /** The same for the same recipe, image and versions of packages. */
+  /** The same for the same recipe, image, files and versions of packages. */
   readonly inputs: string;
 }
 
@@ -38,7 +39,10 @@ export async function resolveTemplate(
     sets.push({ ...set, debs: debs.filter(({ file }) => !brought.has(file)) });
     for (const { file } of debs) brought.add(file);
   }
-  const material = [VERSION, image, definition, sets.map(({ debs }) => debs.map(({ file }) => file).sort())];
+  const { files, ...described } = definition;
+  const digests = await Promise.all(files.map(async (one) => [one.name, await digestTemplateFiles(one)]));
+  const debs = sets.map((set) => set.debs.map(({ file }) => file).sort());
+  const material = [VERSION, image, described, debs, digests];
   return {
     definition,
     sets,

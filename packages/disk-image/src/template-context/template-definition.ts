@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WrennError } from "@wrenn/core";
 import { exists } from "@wrenn/system";
+import type { TemplateFiles } from "./template-files.ts";
 
 /** A package of npm whose bytes are known. */
 export interface NpmPackage {
@@ -29,12 +30,16 @@ export interface TemplateDefinition {
   readonly memoryMib: number;
   /** In the order in which the recipe installs them. */
   readonly sets: readonly PackageSet[];
+  /** What the recipe copies. */
+  readonly files: readonly TemplateFiles[];
   /** Text of the recipe. */
   readonly recipe: string;
 }
 
-type StoredDefinition = Omit<TemplateDefinition, "name" | "recipe" | "sets"> & {
+type StoredDefinition = Omit<TemplateDefinition, "name" | "recipe" | "sets" | "files"> & {
   readonly sets: readonly string[];
+  /** Directories from that of the definition, by their names in the context. */
+  readonly files?: Readonly<Record<string, string>>;
 };
 type StoredSets = Readonly<Record<string, Partial<Omit<PackageSet, "name">>>>;
 
@@ -73,7 +78,11 @@ export async function readDefinition(directory: string, name: string): Promise<T
     const { packages = [], npm = [] } = known[set] ?? missing(`${SETS} has no set ${set}`);
     return { name: set, packages, npm };
   });
-  return { ...stored, name, recipe, sets };
+  const files = Object.entries(stored.files ?? {}).map(([place, path]) => ({
+    name: place,
+    path: join(own, path),
+  }));
+  return { ...stored, name, recipe, sets, files };
 }
 
 function missing(problem: string): never {

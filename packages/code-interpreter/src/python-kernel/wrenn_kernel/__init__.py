@@ -1,0 +1,1 @@
+"""An IPython kernel for the code-interpreter service."""

@@ -1,0 +1,5 @@
+"""Runs the code-interpreter service."""
+
+from code_interpreter.main import main
+
+main()
