@@ -80,7 +80,7 @@ export async function readBuildForm<T>(
     storing = store(withoutStalls(contentOf(file), STALL_MS), Math.min(mostBytes, limit), fileName ?? "");
     storing.catch((error: unknown) => fail(error instanceof Error ? error : new Error(String(error))));
   });
-  parser.once("error", (error: unknown) =>
+  parser.on("error", (error: unknown) =>
     fail(new WrennError("multipart_invalid", { problem: problemOf(error) })),
   );
   parser.once("finish", resolve);

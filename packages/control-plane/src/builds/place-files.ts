@@ -70,7 +70,7 @@ export async function placeFiles(
 async function* gunzip(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const source = Readable.from(archive);
   const gunzip = createGunzip();
-  source.once("error", (error) => gunzip.destroy(error));
+  source.on("error", (error) => gunzip.destroy(error));
   try {
     for await (const piece of source.pipe(gunzip)) yield piece as Buffer;
   } catch (error) {

@@ -71,7 +71,7 @@ export async function readUpload(request: IncomingMessage): Promise<UploadForm> 
     else if (content) fail(refusal(name, "was sent twice; a form has one file"));
     else fail(new WrennError("form_field_missing", { field: "path" }));
   });
-  parser.once("error", fail);
+  parser.on("error", fail);
   parser.once("partsLimit", () => fail(new Error("it has too many parts")));
   parser.once("finish", () => {
     if (content) whole.resolve();

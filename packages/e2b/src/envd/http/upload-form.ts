@@ -11,7 +11,7 @@ const FIELD_BYTES = 1024;
 const BAD_REQUEST = 400;
 
 /** A file of a form while it arrives. */
-export interface FormFile {
+export interface PostedFile {
   /** With its directories, as the client has sent it. */
   readonly filename: string | undefined;
   readonly content: AsyncIterable<Uint8Array>;
@@ -26,7 +26,7 @@ export interface FormFile {
 export async function readForm(
   contentType: string,
   body: Readable,
-  take: (file: FormFile) => Promise<void>,
+  take: (file: PostedFile) => Promise<void>,
 ): Promise<void> {
   const parser = openParser(contentType);
   const whole = Promise.withResolvers<void>();
