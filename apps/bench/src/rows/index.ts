@@ -24,6 +24,7 @@ import {
 import { dashboardFirstLoad, dashboardInteractive, dashboardLongestTask } from "./dashboard-pages.ts";
 import { dashboardEcho, dashboardKeyBesideFlood, dashboardOutput } from "./dashboard-terminal.ts";
 import { idleMemory, idleProcessor, pausedProcesses } from "./density.ts";
+import { e2bCreateToRun, e2bParallel, e2bRead, e2bRun, e2bWrite } from "./e2b.ts";
 import { halfOpenMemory, requestBesideHalfOpen, webSocketMemory } from "./edge.ts";
 import { eventLatency } from "./events.ts";
 import { execOverhead, execRoundTrip, secondPython, thirdShell } from "./exec.ts";
@@ -102,6 +103,11 @@ export const rows: readonly Row[] = [
   upload,
   download,
   portProxy,
+  e2bCreateToRun,
+  e2bRun,
+  e2bWrite,
+  e2bRead,
+  e2bParallel,
   halfOpenMemory,
   requestBesideHalfOpen,
   webSocketMemory,
