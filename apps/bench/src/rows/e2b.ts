@@ -5,6 +5,10 @@ import type { ApiServer, Row } from "../row.ts";
 
 const TEMPLATE = "minimal";
 const COMMAND = "true";
+/** What E2B's client runs for {@link COMMAND}. */
+const SHELL = { program: "/bin/bash", args: ["-l", "-c", COMMAND], user: "user" };
+/** Each takes two machines. */
+const CREATE_PAIRS = 2;
 const EXEC_PAIRS = 10;
 const TRANSFERS = 5;
 const FILE_BYTES = 1_000_000;
@@ -18,7 +22,7 @@ const optionsOf = ({ url, apiKey }: ApiServer) => ({
   timeoutMs: 3_600_000,
 });
 
-/** E2B's client and the project's own, each with a new machine of the same template that is ended outside of the time. */
+/** E2B's client and the project's own run the same command line, each in a new machine of the same template that ends outside of the time. */
 export const e2bCreateToRun: Row = {
   name: "E2B client, create to first command: to the SDK",
   unit: "ratio",
@@ -27,7 +31,7 @@ export const e2bCreateToRun: Row = {
     const { url, apiKey } = server;
     const started: (() => Promise<unknown>)[] = [];
     const sample = samplePairs(
-      1,
+      CREATE_PAIRS,
       async () => {
         const sandbox = await Sandbox.create(TEMPLATE, optionsOf(server));
         started.push(() => sandbox.kill());
@@ -36,7 +40,7 @@ export const e2bCreateToRun: Row = {
       async () => {
         const capsule = await Capsule.create({ template: TEMPLATE, url, apiKey });
         started.push(() => capsule.destroy());
-        await capsule.commands.run(COMMAND);
+        await capsule.commands.run(SHELL.program, { args: SHELL.args, user: SHELL.user });
       },
     );
     const end = async (): Promise<void> => {
@@ -60,7 +64,7 @@ export const e2bRun: Row = {
   askedDifferenceMs: 4,
   prepare: async ({ server, api }) => {
     const sandbox = await Sandbox.create(TEMPLATE, optionsOf(server));
-    const exec = { cmd: "/bin/bash", args: ["-l", "-c", COMMAND], user: "user" };
+    const exec = { cmd: SHELL.program, args: SHELL.args, user: SHELL.user };
     const path = `/v1/capsules/cl-${sandbox.sandboxId}/exec`;
     return {
       sample: samplePairs(
