@@ -319,7 +319,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   );
   opened.defer(async () => await app.close());
   // In the outermost scope, so that it sees the requests of all.
-  registerPrometheus(app, {
+  const addCounter = registerPrometheus(app, {
     ...options,
     fleet,
     limits,
@@ -383,7 +383,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       upgrade: sockets.upgrade,
     },
     ports,
-    services: { ...services, ...builds, openApi: async (api) => await openOtherApi(others, api) },
+    services: { ...services, ...builds, addCounter, openApi: async (api) => await openOtherApi(others, api) },
     fleet,
     settle: async () => {
       await afterAnswer.settle();

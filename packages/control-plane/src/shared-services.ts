@@ -6,6 +6,7 @@ import type { BuildsService } from "./builds/builds.ts";
 import type { Capsules } from "./capsules/open-capsules.ts";
 import type { Fleet } from "./hosts/fleet.ts";
 import type { OpenedApi, OtherApi } from "./http/other-api.ts";
+import type { AddCounter } from "./http/prometheus.ts";
 import type { RequestLimits } from "./http/request-limits.ts";
 import type { CapsuleLogs } from "./logs/capsule-logs.ts";
 import type { PortsService } from "./ports/ports.ts";
@@ -25,6 +26,7 @@ export interface SharedServices {
   readonly templates: TemplatesService;
   /** Records what a request of {@link openApi} did. */
   readonly record: RecordAudit;
+  readonly addCounter: AddCounter;
   /** Opens an API whose callers, limits and records are those of the platform's own. */
   openApi(api: OtherApi): Promise<OpenedApi>;
 }

@@ -46,6 +46,13 @@ export async function openE2b({ services, edge, domain, clock, logger, random }:
   );
   const tokens = new SandboxTokens(key);
   const unknown = new UnknownRoutes();
+  services.addCounter({
+    // `wrenn doctor` reads it.
+    name: "wrenn_e2b_unknown_requests_total",
+    help: "Requests of E2B's clients for routes that its API does not have here, by route and the client that called last",
+    labels: ["method", "path", "client"],
+    read: () => unknown.list(),
+  });
   const api = await openE2bApi({ services, tokens, key, unknown, domain, clock, random });
   const envd = createEnvd({ services, tokens, clock, logger, random });
   const door = new SandboxDoor({ finder: new SandboxFinder(database), tokens, envd, edge });

@@ -56,6 +56,12 @@ describe("the control API on the wire", () => {
     assert.deepEqual(lab.e2b.unknownRoutes(), [
       { method: "GET", path: "/sandboxes/x/dreams", client: "e2b-js-sdk/9.9.9", count: 1 },
     ]);
+    const metrics = await (await fetch(`${lab.url}/metrics`)).text();
+    assert.ok(
+      metrics.includes(
+        'wrenn_e2b_unknown_requests_total{method="GET",path="/sandboxes/x/dreams",client="e2b-js-sdk/9.9.9"} 1\n',
+      ),
+    );
     const own = await lab.call("GET", "/v1/nothing");
     assert.ok("error" in own.body, "the platform's own API answers as before");
   });

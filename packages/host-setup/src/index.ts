@@ -10,6 +10,7 @@ export type { Progress } from "./progress.ts";
 export { bootCheck } from "./doctor/boot.ts";
 export type { BootCheckDeps } from "./doctor/boot.ts";
 export type { Check, CheckResult, CheckStatus, Finding } from "./doctor/check.ts";
+export { e2bRoutesCheck } from "./doctor/e2b-routes.ts";
 export { hostProbe } from "./doctor/probe.ts";
 export type { Probe } from "./doctor/probe.ts";
 export { doctorJson, renderDoctor } from "./doctor/render-doctor.ts";

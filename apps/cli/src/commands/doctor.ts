@@ -3,13 +3,15 @@ import {
   bootCheck,
   buildNative,
   doctorJson,
+  e2bRoutesCheck,
   hostProbe,
   isHealthy,
   renderDoctor,
   runDoctor,
   standardChecks,
 } from "@wrenn/host-setup";
-import { nativeParts, readConfig, startHostAgent } from "@wrenn/server";
+import { dataPaths, nativeParts, readConfig, startHostAgent } from "@wrenn/server";
+import { readMetrics } from "../client/read-metrics.ts";
 import { CommandExit } from "../command-exit.ts";
 import { projectRoot } from "../project-root.ts";
 
@@ -27,7 +29,9 @@ export async function doctor(options: { readonly json?: boolean }): Promise<void
   const checks = standardChecks({ dataDirectory, kvmProbe, accelerator, libraries, machineStart });
   const host = await runDoctor({ probe: hostProbe, checks, signal });
   const lastCheck = bootCheck({ startAgent, possible: isHealthy(host) });
-  const boot = await runDoctor({ probe: hostProbe, checks: [lastCheck], signal });
+  const paths = dataPaths(dataDirectory);
+  const routesCheck = e2bRoutesCheck(async (stop) => await readMetrics(paths, stop));
+  const boot = await runDoctor({ probe: hostProbe, checks: [routesCheck, lastCheck], signal });
   const results = [...host, ...boot];
   process.stdout.write(
     options.json

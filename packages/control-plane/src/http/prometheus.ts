@@ -17,6 +17,18 @@ const BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60
 /** Counts machines that no one uses at present, and the memory that only they hold. */
 export type IdleMachinesReader = () => Promise<{ readonly count: number; readonly memoryBytes: number }>;
 
+/** Counts that another part of the server keeps, read whenever metrics are asked for. */
+export interface KeptCounter<Label extends string = string> {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly Label[];
+  /** How many label values there can be is for the reader to limit. */
+  read(): readonly (Readonly<Record<Label, string>> & { readonly count: number })[];
+}
+
+/** Adds counts to the metrics of the server. */
+export type AddCounter = <Label extends string>(counter: KeptCounter<Label>) => void;
+
 export interface PrometheusDeps {
   readonly database: Database;
   readonly version: string;
@@ -34,7 +46,11 @@ export interface PrometheusDeps {
   readonly token: string | undefined;
 }
 
-/** `/metrics` for Prometheus. It tells about all teams, so it is answered to programs of this machine, and to others by a token. */
+/**
+ * `/metrics` for Prometheus. It tells about all teams, so it is answered to programs of this machine, and to others by a token.
+ *
+ * @returns adds what parts of the server count that are made later.
+ */
 export function registerPrometheus(
   app: App,
   {
@@ -48,7 +64,7 @@ export function registerPrometheus(
     parkedMachines,
     token,
   }: PrometheusDeps,
-): void {
+): AddCounter {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "wrenn_" });
   new Gauge({
@@ -131,6 +147,18 @@ export function registerPrometheus(
       waitingOnHosts.labels(formatId("host", host)).set(machines.count);
     return await reply.type(registry.contentType).send(await registry.metrics());
   });
+  return ({ name, help, labels, read }) => {
+    const counter = new Counter({
+      name,
+      help,
+      labelNames: labels,
+      registers: [registry],
+      collect: () => {
+        counter.reset();
+        for (const one of read()) counter.labels(...labels.map((label): string => one[label])).inc(one.count);
+      },
+    });
+  };
 }
 
 /** @returns what reads the machines into their two gauges; without a host of the server's own there are none. */
