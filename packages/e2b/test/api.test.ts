@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { portQueries } from "@wrenn/database";
+import { runCommand } from "@wrenn/system";
 import { Sandbox } from "e2b";
+import { EnvdLab, SANDBOX_ID, TOKEN } from "./envd/support/envd-lab.ts";
 import { E2bLab } from "./support/e2b-lab.ts";
+
+const PYTHON_CLIENT = fileURLToPath(new URL("support/python-client.py", import.meta.url));
 
 describe("the control API on the wire", () => {
   let lab: E2bLab;
@@ -154,5 +159,36 @@ describe("the control API on the wire", () => {
     });
     assert.equal(asked.status, 403);
     await portQueries.setAllowsPublicPorts(lab.database.db, team.id, true);
+  });
+
+  test("what E2B's Python client sends over HTTP/1.1 is answered as it expects", async () => {
+    await using agent = await EnvdLab.start();
+    const unknownBefore = lab.e2b.unknownRoutes();
+    const input = JSON.stringify({
+      api: lab.url,
+      apiKey: lab.apiKey,
+      agent: agent.url,
+      sandboxId: SANDBOX_ID,
+      token: TOKEN,
+      directory: agent.directory,
+    });
+    const { stdout } = await runCommand(["python3", "-I", PYTHON_CLIENT], { input });
+    assert.deepEqual(stdout.trimEnd().split("\n"), [
+      "create",
+      "list and info",
+      "timeout, connect and metrics",
+      "pause and resume",
+      "kill and refusals",
+      "run",
+      "deadline and refusals",
+      "input and kill",
+      "terminal",
+      "write and read",
+      "entries",
+      "polled watcher",
+      "token and health",
+      "parallel commands",
+    ]);
+    assert.deepEqual(lab.e2b.unknownRoutes(), unknownBefore);
   });
 });
