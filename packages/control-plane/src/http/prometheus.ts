@@ -23,7 +23,7 @@ export interface KeptCounter<Label extends string = string> {
   readonly help: string;
   readonly labels: readonly Label[];
   /** How many label values there can be is for the reader to limit. */
-  read(): readonly (Readonly<Record<Label, string>> & { readonly count: number })[];
+  readonly read: () => readonly (Readonly<Record<Label, string>> & { readonly count: number })[];
 }
 
 /** Adds counts to the metrics of the server. */
