@@ -1,6 +1,6 @@
 import { user } from "./catalogue-entry.ts";
 
-const COVERAGE = "docs/reference/e2b-coverage.md lists what the API of E2B offers here.";
+const COVERAGE = "See docs/reference/e2b-coverage.md for what the API of E2B offers here.";
 
 /** The part of the error catalogue that clients of E2B meet. */
 export const e2bErrors = {

@@ -46,6 +46,7 @@ const longAnswers: Partial<Readonly<Record<CallName, AnswerBounds>>> = {
   "process.held": OUTPUT,
   "file.list": FILES,
   "file.listPage": FILE_PAGE,
+  "file.attributes": LIST,
 };
 
 /** What the answer of a call may be at most. */

@@ -110,7 +110,16 @@ test("a template is read, tagged, published and deleted", async () => {
     isPublic: true,
     isOwn: true,
     versions: [
-      { version: 2, tags: ["next"], vcpus: 1, memoryMib: 512, sizeBytes: 9, createdAt: new Date(AT) },
+      {
+        version: 2,
+        tags: ["next"],
+        vcpus: 1,
+        memoryMib: 512,
+        sizeBytes: 9,
+        exposedPorts: [],
+        labels: {},
+        createdAt: new Date(AT),
+      },
     ],
     tags: [{ tag: "next", version: 2, taggedAt: new Date(AT) }],
   });
