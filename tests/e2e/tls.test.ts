@@ -4,11 +4,12 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { connect } from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
-import { tryCommand } from "@wrenn/system";
+import { findServer, tryCommand } from "@wrenn/system";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 import { trafficService, trafficServiceIsUp } from "../support/traffic-service.ts";
@@ -139,6 +140,9 @@ test("a WebSocket over HTTP/2 reaches a service in a capsule, and the platform's
 
 test("the published client of E2B needs no more than the domain, the key and the CA", async (t) => {
   const e2bDomain = `${DOMAIN}:${port}`;
+  const record = await findServer(join(server.dataDirectory, "server.json"));
+  // What `wrenn e2b env` prints.
+  assert.deepEqual(record?.secureDomain, { domain: e2bDomain, authorityFile: authority });
   const { stdout, stderr, code } = await tryCommand(
     [process.execPath, e2bProgram, `127.0.0.1:${dnsPort}`, server.server.url],
     {

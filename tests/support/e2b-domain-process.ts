@@ -11,7 +11,7 @@ import { trafficService, trafficServiceIsUp } from "./traffic-service.ts";
  */
 
 const [nameServer = "", apiUrl = ""] = process.argv.slice(2);
-const resolver = new dns.promises.Resolver();
+const resolver = new dns.Resolver();
 resolver.setServers([nameServer]);
 // As if the system asked the server's own name server.
 Object.assign(dns, {
@@ -20,13 +20,12 @@ Object.assign(dns, {
     options: dns.LookupOptions,
     done: (error: Error | null, address?: string | dns.LookupAddress[], family?: number) => void,
   ): void => {
-    resolver
-      .resolve4(name)
-      .then(
-        ([address = ""]) =>
-          options.all === true ? done(null, [{ address, family: 4 }]) : done(null, address, 4),
-        done,
-      );
+    resolver.resolve4(name, (error, addresses = []) => {
+      const [address = ""] = addresses;
+      if (error) done(error);
+      else if (options.all === true) done(null, [{ address, family: 4 }]);
+      else done(null, address, 4);
+    });
   },
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
@@ -66,7 +67,7 @@ describe("names below the domain", () => {
 
   const ask = async (host: string, path = "/", headers: Readonly<Record<string, string>> = {}) => {
     const asked = httpRequest(lab.url + path, { headers: { ...headers, host }, agent: false }).end();
-    const [answer] = (await once(asked, "response")) as [import("node:http").IncomingMessage];
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
     return { status: answer.statusCode, body: await text(answer) };
   };
 

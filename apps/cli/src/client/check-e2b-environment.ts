@@ -56,7 +56,7 @@ async function agentProblems(url: string): Promise<readonly string[]> {
   const headers = { "e2b-sandbox-id": NO_ID, "e2b-sandbox-port": AGENT_PORT };
   const answer = await ask(`${withoutSlash(url)}/health`, headers);
   if (typeof answer === "string") return [`${url} cannot be reached: ${answer}`];
-  if (isNoSandbox(answer)) return [];
+  if (isNotFound(answer)) return [];
   return [
     `${url} does not route requests to sandboxes by their headers: use localhost or an address as its host.`,
   ];
@@ -66,11 +66,11 @@ async function nameProblems(domain: string): Promise<readonly string[]> {
   const url = `https://${AGENT_PORT}-${NO_ID}.${domain}`;
   const answer = await ask(`${url}/health`, {});
   if (typeof answer === "string") return [`${url} cannot be reached, as no name of a sandbox can: ${answer}`];
-  return isNoSandbox(answer) ? [] : [`${url} is not the name of a sandbox to the server that answers.`];
+  return isNotFound(answer) ? [] : [`${url} is not the name of a sandbox to the server that answers.`];
 }
 
 /** Whether an answer is that for a sandbox that does not exist. */
-function isNoSandbox({ status, body }: Answer): boolean {
+function isNotFound({ status, body }: Answer): boolean {
   return status === BAD_GATEWAY && typeof body === "object" && body !== null && "sandboxId" in body;
 }
 
