@@ -352,10 +352,8 @@ export const errorRules: readonly ErrorRule[] = [
   { routes: /\/builds\/:id/, errors: ["build_not_found"] },
   { routes: /\/builds\/:id\/cancel$/, errors: ["build_ended"] },
   {
-    routes: /^POST .*\/builds$/,
+    routes: /^POST .*\/builds(\/import)?$/,
     errors: [
-      "recipe_invalid",
-      "image_reference_invalid",
       "archive_too_large",
       "archive_too_slow",
       "body_too_large",
@@ -364,11 +362,14 @@ export const errorRules: readonly ErrorRule[] = [
       "multipart_invalid",
       "quota_exceeded",
       "template_name_reserved",
-      "template_not_found",
       "template_protected",
-      "template_tag_not_found",
     ],
   },
+  {
+    routes: /^POST .*\/builds$/,
+    errors: ["recipe_invalid", "image_reference_invalid", "template_not_found", "template_tag_not_found"],
+  },
+  { routes: /\/builds\/import$/, errors: ["disk_full", "no_hosts", ...HOST] },
   // Ports
   { routes: /\/ports\/listening$/, errors: ["host_outdated", ...HOST] },
   { routes: /\/ports\/:port/, errors: ["port_invalid", "port_reserved", "capsule_not_running"] },

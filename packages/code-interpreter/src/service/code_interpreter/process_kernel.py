@@ -19,7 +19,7 @@ class ProcessKernel(Kernel):
     is written and how reports are read.
     """
 
-    interruption_sec = 5
+    interruption_sec = 15
 
     def __init__(self):
         self._process = None
