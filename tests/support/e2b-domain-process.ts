@@ -20,10 +20,13 @@ Object.assign(dns, {
     options: dns.LookupOptions,
     done: (error: Error | null, address?: string | dns.LookupAddress[], family?: number) => void,
   ): void => {
-    resolver.resolve4(name, (error, addresses = []) => {
+    resolver.resolve4(name, (error, addresses) => {
+      if (error) {
+        done(error);
+        return;
+      }
       const [address = ""] = addresses;
-      if (error) done(error);
-      else if (options.all === true) done(null, [{ address, family: 4 }]);
+      if (options.all === true) done(null, [{ address, family: 4 }]);
       else done(null, address, 4);
     });
   },
