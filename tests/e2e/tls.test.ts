@@ -1,24 +1,34 @@
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { connect } from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { connect as connectTls } from "node:tls";
-import { tryCommand } from "@wrenn/system";
+import { fileURLToPath } from "node:url";
+import { findServer, tryCommand } from "@wrenn/system";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 import { trafficService, trafficServiceIsUp } from "../support/traffic-service.ts";
 
 const DOMAIN = "wrenn.test";
+const e2bProgram = fileURLToPath(new URL("../support/e2b-domain-process.ts", import.meta.url));
 
 let server: TestServer;
 let port: string;
 let authority: string;
+let dnsPort: number;
 before(async () => {
+  dnsPort = await freePort();
   server = await startTestServer({
-    config: { domain: DOMAIN, tls: { host: "127.0.0.1", port: 0 }, dns: { host: "127.0.0.1", port: 0 } },
+    config: {
+      domain: DOMAIN,
+      tls: { host: "127.0.0.1", port: 0 },
+      dns: { host: "127.0.0.1", port: dnsPort },
+    },
   });
   const { secure } = server.server;
   assert.ok(secure?.authorityFile !== undefined);
@@ -26,6 +36,15 @@ before(async () => {
   authority = secure.authorityFile;
 });
 after(() => server.close());
+
+/** Of UDP; the name server does not say which one it has taken. */
+async function freePort(): Promise<number> {
+  const socket = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port: found } = socket.address();
+  socket.close();
+  return found;
+}
 
 /** curl, which verifies the certificate against our CA and finds the name without DNS. */
 const curl = (name: string, path: string, ...more: string[]) =>
@@ -105,30 +124,9 @@ test("a WebSocket over HTTP/2 reaches a service in a capsule, and the platform's
   const id = await server.capsule(undefined);
   await server.exec(id, "python3", ["-c", trafficService], { background: true });
   assert.equal((await server.shell(id, trafficServiceIsUp, { timeout_sec: 120 })).exit_code, 0);
-  const ca = await readFile(authority);
-  const open = (name: string, path: string): { session: ClientHttp2Session; stream: ClientHttp2Stream } => {
-    const session = connect(`https://${name}`, {
-      createConnection: () =>
-        connectTls({ host: "127.0.0.1", port: Number(port), servername: name, ca, ALPNProtocols: ["h2"] }),
-    });
-    const stream = session.request(
-      {
-        ":method": "CONNECT",
-        ":protocol": "websocket",
-        ":path": path,
-        "sec-websocket-version": "13",
-        "x-api-key": server.apiKey,
-      },
-      { endStream: false },
-    );
-    return { session, stream };
-  };
-  const service = open(`8000-${id}.${DOMAIN}`, "/echo");
-  const [echoing] = (await once(service.stream, "response")) as [{ ":status": number }];
-  assert.equal(echoing[":status"], 200);
-  service.stream.end("bytes of any protocol");
-  assert.equal(await text(service.stream), "bytes of any protocol");
-  const platform = open(DOMAIN, `/v1/capsules/${id}/pty`);
+  const service = await openWebSocket(`8000-${id}.${DOMAIN}`, "/echo", server.apiKey);
+  assert.equal(await echoed(service), "bytes of any protocol");
+  const platform = await openWebSocket(DOMAIN, `/v1/capsules/${id}/pty`, server.apiKey);
   const [opened] = (await once(platform.stream, "response")) as [{ ":status": number }];
   assert.equal(opened[":status"], 200);
   const missing = platform.session.request(
@@ -139,3 +137,85 @@ test("a WebSocket over HTTP/2 reaches a service in a capsule, and the platform's
   assert.equal(refused[":status"], 404);
   for (const { session } of [service, platform]) session.destroy();
 });
+
+test("the published client of E2B needs no more than the domain, the key and the CA", async (t) => {
+  const e2bDomain = `${DOMAIN}:${port}`;
+  const record = await findServer(join(server.dataDirectory, "server.json"));
+  // What `wrenn e2b env` prints.
+  assert.deepEqual(record?.secureDomain, { domain: e2bDomain, authorityFile: authority });
+  const { stdout, stderr, code } = await tryCommand(
+    [process.execPath, e2bProgram, `127.0.0.1:${dnsPort}`, server.server.url],
+    {
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        E2B_API_KEY: server.apiKey,
+        E2B_DOMAIN: e2bDomain,
+        NODE_EXTRA_CA_CERTS: authority,
+      },
+    },
+  );
+  assert.equal(code, 0, stderr);
+  const { id, ...seen } = JSON.parse(stdout) as { readonly id: string };
+  const host = `8000-${id}.${DOMAIN}`;
+  assert.deepEqual(seen, {
+    host: `${host}:${port}`,
+    page: "ok",
+    isSameFile: true,
+    otherHost: `${host}:${port}`,
+    user: "user",
+    closedPort: 502,
+  });
+  const http2 = await curl(host, "/", "--http2");
+  assert.match(http2.stdout, /^ok\n2 200$/, http2.stderr);
+  const service = await openWebSocket(host, "/echo", undefined);
+  t.after(() => service.session.destroy());
+  assert.equal(await echoed(service), "bytes of any protocol");
+  const refused = await openWebSocket(`8000-${"0".repeat(25)}.${DOMAIN}`, "/echo", undefined);
+  t.after(() => refused.session.destroy());
+  const [{ ":status": status }] = (await once(refused.stream, "response")) as [{ ":status": number }];
+  assert.equal(status, 502);
+  const socket = connectTls({ host: "127.0.0.1", port: Number(port), servername: host, ca: refused.ca });
+  t.after(() => socket.destroy());
+  socket.write(
+    `GET /echo HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n`,
+  );
+  const [head] = (await once(socket, "data")) as [Buffer];
+  assert.match(head.toString(), /^HTTP\/1\.1 101 [^]*\r\n\r\n$/);
+  socket.write("bytes of any protocol");
+  const [bytes] = (await once(socket, "data")) as [Buffer];
+  assert.equal(bytes.toString(), "bytes of any protocol");
+});
+
+interface OpenedWebSocket {
+  readonly session: ClientHttp2Session;
+  readonly stream: ClientHttp2Stream;
+  readonly ca: Buffer;
+}
+
+/** A WebSocket of HTTP/2 (RFC 8441). */
+async function openWebSocket(name: string, path: string, key: string | undefined): Promise<OpenedWebSocket> {
+  const ca = await readFile(authority);
+  const session = connect(`https://${name}`, {
+    createConnection: () =>
+      connectTls({ host: "127.0.0.1", port: Number(port), servername: name, ca, ALPNProtocols: ["h2"] }),
+  });
+  const stream = session.request(
+    {
+      ":method": "CONNECT",
+      ":protocol": "websocket",
+      ":path": path,
+      "sec-websocket-version": "13",
+      ...(key === undefined ? {} : { "x-api-key": key }),
+    },
+    { endStream: false },
+  );
+  return { session, stream, ca };
+}
+
+/** What a service that echoes sends back. */
+async function echoed({ stream }: OpenedWebSocket): Promise<string> {
+  const [{ ":status": status }] = (await once(stream, "response")) as [{ ":status": number }];
+  assert.equal(status, 200);
+  stream.end("bytes of any protocol");
+  return await text(stream);
+}

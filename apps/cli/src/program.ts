@@ -95,8 +95,11 @@ export function createProgram(isBundled = false): Command {
     .description("use clients of E2B with the server of this machine")
     .command("env")
     .description("print the environment variables that clients of E2B need, for a shell")
+    .option("--http", "for plain HTTP, also when the server has a domain with TLS: it needs no DNS")
     .option("--check", "instead, test the variables that are set, and say what is wrong")
-    .action(async (options: { check?: boolean }) => (await import("./commands/e2b-env.ts")).e2bEnv(options));
+    .action(async (options: { check?: boolean; http?: boolean }) =>
+      (await import("./commands/e2b-env.ts")).e2bEnv(options),
+    );
 
   program
     .command("doctor")

@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { Server, ServerResponse } from "node:http";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { runCommand } from "@wrenn/system";
 import { checkE2bEnvironment } from "../src/client/check-e2b-environment.ts";
+import { e2bVariables } from "../src/client/e2b-variables.ts";
 
 const KEY = "e2b_0123456789abcdef";
 let server: Server;
@@ -41,6 +46,10 @@ test("each problem is named", async () => {
     [{ E2B_API_URL: `${url}/other` }, /is not the API of E2B/],
     [{ E2B_SANDBOX_URL: undefined }, /^E2B_SANDBOX_URL is not set/],
     [{ E2B_SANDBOX_URL: "http://name.invalid:1" }, /cannot be reached/],
+    [
+      { E2B_SANDBOX_URL: undefined, E2B_DOMAIN: "name.invalid:1" },
+      /^https:\/\/49983-0{25}\.name\.invalid:1 cannot be reached/,
+    ],
     [{ E2B_DEBUG: "true" }, /^E2B_DEBUG is true/],
   ];
   for (const [change, expected] of cases) {
@@ -50,4 +59,40 @@ test("each problem is named", async () => {
       `${JSON.stringify(change)}: ${problems.join("; ")}`,
     );
   }
+});
+
+test("the variables are a URL, or the domain and the CA of a server with TLS", async () => {
+  const before = { E2B_API_URL: "old", E2B_SANDBOX_URL: "old", E2B_DOMAIN: "old" };
+  const evaluated = async (server: Parameters<typeof e2bVariables>[0]) => {
+    const directory = await mkdtemp(join(tmpdir(), "wrenn-e2b's-"));
+    try {
+      const file = join(directory, "e2b-key");
+      await writeFile(file, `${KEY}\n`);
+      const script = `${e2bVariables(server, file)}env`;
+      const { stdout } = await runCommand(["sh", "-c", script], {
+        env: { ...before, PATH: process.env["PATH"] ?? "" },
+      });
+      return Object.fromEntries(
+        stdout
+          .split("\n")
+          .filter((line) => /^(?:E2B_|NODE_EXTRA|SSL_CERT)/.test(line))
+          .map((line) => line.split(/=(.*)/s).slice(0, 2)),
+      ) as Record<string, string>;
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  };
+  assert.deepEqual(await evaluated({ url }), { E2B_API_KEY: KEY, E2B_API_URL: url, E2B_SANDBOX_URL: url });
+  const domain = "wrenn.test:8443";
+  assert.deepEqual(await evaluated({ url, secureDomain: { domain } }), {
+    E2B_API_KEY: KEY,
+    E2B_DOMAIN: domain,
+  });
+  const authorityFile = "/var/lib/o'wrenn/tls/ca.pem";
+  assert.deepEqual(await evaluated({ url, secureDomain: { domain, authorityFile } }), {
+    E2B_API_KEY: KEY,
+    E2B_DOMAIN: domain,
+    NODE_EXTRA_CA_CERTS: authorityFile,
+    SSL_CERT_FILE: authorityFile,
+  });
 });

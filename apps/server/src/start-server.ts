@@ -261,6 +261,8 @@ async function assemble(
   const e2b = await openE2b({
     services: controlPlane.services,
     edge: ports.edge,
+    origin: () => ports.portOrigin(),
+    publicUrl: publicUrlOf(config),
     clock: systemClock,
     logger,
     random: systemRandom,
@@ -292,7 +294,11 @@ async function assemble(
   isListening = true;
   host?.settle();
   const { url, secure } = listeners;
-  await writeServerRecord(paths.serverRecord, url);
+  const domain = e2b.clientDomain();
+  // A proxy has a certificate of its own.
+  const authorityFile = config.proxies ? undefined : secure?.authorityFile;
+  const secureDomain = domain === undefined ? undefined : { domain, ...defined({ authorityFile }) };
+  await writeServerRecord(paths.serverRecord, url, secureDomain);
   release.defer(() => removeServerRecord(paths.serverRecord));
   const pathPortsUrl = ports.pathUrl();
   const owned = release.move();

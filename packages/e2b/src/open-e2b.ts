@@ -3,13 +3,16 @@ import type { ControlPlane, SharedServices } from "@wrenn/control-plane";
 import { problemOf } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { secretQueries } from "@wrenn/database";
-import type { Edge } from "@wrenn/edge";
+import { authorityOf, responseOn } from "@wrenn/edge";
+import type { Edge, UpgradedClient } from "@wrenn/edge";
 import { SandboxTokens } from "./access/sandbox-tokens.ts";
 import { isE2bRequest } from "./api/e2b-paths.ts";
 import { openE2bApi } from "./api/open-e2b-api.ts";
 import { UnknownRoutes } from "./api/unknown-routes.ts";
 import type { UnknownRoute } from "./api/unknown-routes.ts";
 import { createEnvd } from "./envd/envd-facade.ts";
+import { clientDomainOf } from "./routing/client-domain.ts";
+import type { SandboxOrigin } from "./routing/client-domain.ts";
 import { answerFailure } from "./routing/plain-answers.ts";
 import { SandboxDoor } from "./routing/sandbox-door.ts";
 import { sandboxTargetOf } from "./routing/sandbox-target.ts";
@@ -20,9 +23,11 @@ const TOKEN_KEY_BYTES = 32;
 export interface E2bOptions {
   readonly services: SharedServices;
   /** Takes requests for ports of sandboxes other than the agent's. */
-  readonly edge: Pick<Edge, "serve" | "find">;
-  /** By which clients reach the API as `api.{domain}` and ports of sandboxes, over TLS; undefined where they cannot. */
-  readonly domain?: string | undefined;
+  readonly edge: Pick<Edge, "serve" | "serveUpgrade" | "find">;
+  /** Where names below the domain of the server are reached; its scheme and port are known once the server listens. */
+  readonly origin: () => SandboxOrigin;
+  /** Where users reach the platform: a host that is the platform's is not one of this API alone. */
+  readonly publicUrl: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
@@ -32,6 +37,8 @@ export interface E2bOptions {
 export interface E2b {
   /** The handlers of the platform's own API, with the requests of this one taken out before. */
   around(handlers: ControlPlane["handlers"]): ControlPlane["handlers"];
+  /** Below which clients find the API and sandboxes over TLS, with its port; undefined where they cannot. */
+  clientDomain(): string | undefined;
   /** Routes that clients have called, and that this API does not have. */
   unknownRoutes(): readonly UnknownRoute[];
   /** Ends what is under way; before the control plane is closed. */
@@ -39,7 +46,8 @@ export interface E2b {
 }
 
 /** Opens the API of E2B beside the platform's own. */
-export async function openE2b({ services, edge, domain, clock, logger, random }: E2bOptions): Promise<E2b> {
+export async function openE2b(options: E2bOptions): Promise<E2b> {
+  const { services, edge, origin, publicUrl, clock, logger, random } = options;
   const { database } = services;
   const key = await secretQueries.ensureSecret(database.db, "e2b-tokens", () =>
     random.bytes(TOKEN_KEY_BYTES),
@@ -53,21 +61,32 @@ export async function openE2b({ services, edge, domain, clock, logger, random }:
     labels: ["method", "path", "client"],
     read: () => unknown.list(),
   });
-  const api = await openE2bApi({ services, tokens, key, unknown, domain, clock, random });
+  const clientDomain = (): string | undefined => clientDomainOf(origin());
+  const api = await openE2bApi({ services, tokens, key, unknown, domain: clientDomain, clock, random });
   const envd = createEnvd({ services, tokens, clock, logger, random });
   const door = new SandboxDoor({ finder: new SandboxFinder(database), tokens, envd, edge });
-  const apiHost = domain === undefined ? undefined : `api.${domain.toLowerCase().replace(/:\d*$/, "")}`;
+  const { domain } = origin();
+  const apiName = `api.${domain}`;
+  const apiHost = URL.parse(publicUrl)?.hostname === apiName ? undefined : apiName;
 
+  /** Takes a request that names a sandbox. */
+  const enter = (
+    request: IncomingMessage,
+    respond: () => ServerResponse,
+    client?: UpgradedClient,
+  ): boolean => {
+    const target = sandboxTargetOf({ host: authorityOf(request), headers: request.headers }, domain);
+    if (!target) return false;
+    const response = respond();
+    door.open(target, request, response, client).catch((error: unknown) => {
+      logger.error("e2b.request_failed", { problem: problemOf(error) });
+      answerFailure(response);
+    });
+    return true;
+  };
   const take = (request: IncomingMessage, response: ServerResponse): boolean => {
-    const target = sandboxTargetOf(request.headers);
-    if (target) {
-      door.open(target, request, response).catch((error: unknown) => {
-        logger.error("e2b.request_failed", { problem: problemOf(error) });
-        answerFailure(response);
-      });
-      return true;
-    }
-    if (isE2bRequest(request.url ?? "/", hostOf(request), apiHost)) {
+    if (enter(request, () => response)) return true;
+    if (isE2bRequest(request.url ?? "/", authorityOf(request), apiHost)) {
       api.request(request, response);
       return true;
     }
@@ -79,17 +98,20 @@ export async function openE2b({ services, edge, domain, clock, logger, random }:
       request: (request, response) => {
         if (!take(request, response)) handlers.request(request, response);
       },
-      upgrade: handlers.upgrade,
+      upgrade: (request, socket, head) => {
+        const respond = (): ServerResponse => {
+          // It may break while the sandbox is looked up.
+          socket.on("error", () => undefined);
+          return responseOn(request, socket);
+        };
+        if (!enter(request, respond, { socket, head })) handlers.upgrade(request, socket, head);
+      },
     }),
+    clientDomain,
     unknownRoutes: () => unknown.list(),
     close: async () => {
       await envd.close();
       await api.close();
     },
   };
-}
-
-function hostOf({ headers }: IncomingMessage): string {
-  const authority = headers[":authority"];
-  return typeof authority === "string" ? authority : (headers.host ?? "");
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import { problemOf, WrennError } from "@wrenn/core";
@@ -12,7 +12,7 @@ import { answerError } from "./http/error-answer.ts";
 import { abortResponse, authorityOf, targetOf } from "./http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
 import { valuesOf } from "./http/raw-headers.ts";
-import type { Rest } from "./http/exchange.ts";
+import type { Rest, UpgradedClient } from "./http/exchange.ts";
 import { relay } from "./http/relay.ts";
 import { relayUpgrade, responseOn } from "./http/upgrade.ts";
 import { relayWebSocketStream } from "./http/websocket-stream.ts";
@@ -38,6 +38,13 @@ export interface Edge {
   handle(request: EdgeRequest, response: EdgeResponse): boolean;
   /** Takes a request for a port that was named by other means than its host, and whose caller was admitted to it. */
   serve(target: AdmittedTarget, request: EdgeRequest, response: EdgeResponse): void;
+  /** The same as `serve` for a request that asks for another protocol; `response` takes the answer that refuses it. */
+  serveUpgrade(
+    target: AdmittedTarget,
+    request: IncomingMessage,
+    response: ServerResponse,
+    client: UpgradedClient,
+  ): void;
   /** The same as `handle` for a request that asks for another protocol, such as WebSocket. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /** The same for a WebSocket of HTTP/2 (RFC 8441). */
@@ -128,14 +135,30 @@ export function createEdge(options: EdgeOptions): Edge {
       return undefined;
     };
 
+  const upgradePlan =
+    (request: IncomingMessage, response: ServerResponse, client: UpgradedClient): Send =>
+    async ({ exchange }) =>
+      await relayUpgrade(request, response, client, exchange);
+  const serveAdmitted = (
+    { host, ...target }: AdmittedTarget,
+    request: EdgeRequest,
+    response: EdgeResponse,
+    send: Send,
+  ): void => {
+    request.on("error", ignore);
+    response.on("error", ignore);
+    const arrival = { request, target, url: targetOf(request), prefix: "", isAdmitted: true, host };
+    void serve(arrival, response, send).then(resumeRelay);
+  };
+
   return {
     connections,
     handle: (request, response) => take(request, response, relayPlan(request, response)),
-    serve: ({ host, ...target }, request, response) => {
-      request.on("error", ignore);
-      response.on("error", ignore);
-      const arrival = { request, target, url: targetOf(request), prefix: "", isAdmitted: true, host };
-      void serve(arrival, response, relayPlan(request, response)).then(resumeRelay);
+    serve: (target, request, response) =>
+      serveAdmitted(target, request, response, relayPlan(request, response)),
+    serveUpgrade: (target, request, response, client) => {
+      client.socket.on("error", ignore);
+      serveAdmitted(target, request, response, upgradePlan(request, response, client));
     },
     webSocketStream: (request, response) =>
       take(request, response, async ({ exchange }) =>
@@ -148,9 +171,7 @@ export function createEdge(options: EdgeOptions): Edge {
       const response = responseOn(request, socket);
       if (arrival instanceof WrennError) answerError(request, response, arrival, random.uuid());
       else {
-        void serve(arrival, response, async ({ exchange }) =>
-          relayUpgrade(request, response, { socket, head }, exchange),
-        ).then(resumeRelay);
+        void serve(arrival, response, upgradePlan(request, response, { socket, head })).then(resumeRelay);
       }
       return true;
     },

@@ -1,6 +1,9 @@
 export { ConnectionTracker } from "./connection-tracker.ts";
 export { createEdge } from "./edge.ts";
 export type { AdmittedTarget, Edge } from "./edge.ts";
+export { authorityOf } from "./http/messages.ts";
+export type { UpgradedClient } from "./http/exchange.ts";
+export { responseOn } from "./http/upgrade.ts";
 export type { EdgeLimits, EdgeOptions } from "./edge-options.ts";
 export type { CredentialChecks, PortGrant } from "./access/port-grant.ts";
 export type { LinkRecord } from "./access/signed-link.ts";
@@ -12,6 +15,7 @@ export type { PortEdgeOptions } from "./port-edge.ts";
 export { PortProcess } from "./port-process/port-process.ts";
 export type { PortProcessOptions } from "./port-process/port-process.ts";
 export { TrackedDials } from "./tracked-dials.ts";
+export { hostNameOf } from "./port-target.ts";
 export type { PortTarget } from "./port-target.ts";
 export { listenEdge } from "./edge-server.ts";
 export type { EdgeServer, EdgeServerOptions, HandOver } from "./edge-server.ts";

@@ -15,6 +15,6 @@ export { reservePort } from "./reserve-port.ts";
 export { runCommand, tryCommand } from "./run-command.ts";
 export type { CommandOptions, CommandResult } from "./run-command.ts";
 export { findServer, removeServerRecord, writeServerRecord } from "./server-record.ts";
-export type { ServerRecord } from "./server-record.ts";
+export type { SecureDomain, ServerRecord } from "./server-record.ts";
 export { connectTcp } from "./connect-tcp.ts";
 export type { TcpPlace } from "./connect-tcp.ts";

@@ -7,13 +7,27 @@ import type { ProcessIdentity } from "./process-identity.ts";
 export interface ServerRecord {
   readonly process: ProcessIdentity;
   readonly url: string;
+  /** Where programs find names below its domain over TLS; undefined where they cannot. */
+  readonly secureDomain?: SecureDomain;
 }
 
-/** Records that this process serves `url`. */
-export async function writeServerRecord(path: string, url: string): Promise<void> {
+/** A domain that a server serves over TLS, with the names below it. */
+export interface SecureDomain {
+  /** With its port where that is not the one of HTTPS. */
+  readonly domain: string;
+  /** Certificate of the server's own CA, which programs have to trust; undefined with a certificate of another. */
+  readonly authorityFile?: string;
+}
+
+/** Records that this process serves `url`, and names below `secureDomain`. */
+export async function writeServerRecord(
+  path: string,
+  url: string,
+  secureDomain?: SecureDomain,
+): Promise<void> {
   const self = await identifyProcess(process.pid);
   if (!self) throw new Error("/proc does not show this process");
-  await writeFileAtomic(path, `${JSON.stringify({ process: self, url })}\n`);
+  await writeFileAtomic(path, `${JSON.stringify({ process: self, url, secureDomain })}\n`);
 }
 
 /** The running server that this file records, or undefined. */

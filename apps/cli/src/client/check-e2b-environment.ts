@@ -2,11 +2,17 @@ import { problemOf } from "@wrenn/core";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
 const PATIENCE_MS = 10_000;
 /** What the earlier clients take for a key. */
 const KEY = /^e2b_[0-9a-f]+$/;
 /** Nothing has this id. */
 const NO_ID = "0".repeat(25);
+const AGENT_PORT = "49983";
 const BAD_GATEWAY = 502;
 const UNAUTHORIZED = 401;
 
@@ -16,8 +22,9 @@ export async function checkE2bEnvironment(env: Environment): Promise<readonly st
   const api =
     env["E2B_API_URL"] ?? (env["E2B_DOMAIN"] === undefined ? undefined : `https://api.${env["E2B_DOMAIN"]}`);
   if (api !== undefined && isUrl(api)) problems.push(...(await apiProblems(api, env["E2B_API_KEY"] ?? "")));
-  const agent = env["E2B_SANDBOX_URL"];
-  if (agent !== undefined && isUrl(agent)) problems.push(...(await agentProblems(agent)));
+  const { E2B_SANDBOX_URL: agent, E2B_DOMAIN: domain } = env;
+  if (agent === undefined && domain !== undefined) problems.push(...(await nameProblems(domain)));
+  else if (agent !== undefined && isUrl(agent)) problems.push(...(await agentProblems(agent)));
   return problems;
 }
 
@@ -46,22 +53,29 @@ async function apiProblems(url: string, key: string): Promise<readonly string[]>
 }
 
 async function agentProblems(url: string): Promise<readonly string[]> {
-  const headers = { "e2b-sandbox-id": NO_ID, "e2b-sandbox-port": "49983" };
+  const headers = { "e2b-sandbox-id": NO_ID, "e2b-sandbox-port": AGENT_PORT };
   const answer = await ask(`${withoutSlash(url)}/health`, headers);
   if (typeof answer === "string") return [`${url} cannot be reached: ${answer}`];
-  const { status, body } = answer;
-  const names = typeof body === "object" && body !== null && "sandboxId" in body;
-  if (status === BAD_GATEWAY && names) return [];
+  if (isNotFound(answer)) return [];
   return [
     `${url} does not route requests to sandboxes by their headers: use localhost or an address as its host.`,
   ];
 }
 
+async function nameProblems(domain: string): Promise<readonly string[]> {
+  const url = `https://${AGENT_PORT}-${NO_ID}.${domain}`;
+  const answer = await ask(`${url}/health`, {});
+  if (typeof answer === "string") return [`${url} cannot be reached, as no name of a sandbox can: ${answer}`];
+  return isNotFound(answer) ? [] : [`${url} is not the name of a sandbox to the server that answers.`];
+}
+
+/** Whether an answer is that for a sandbox that does not exist. */
+function isNotFound({ status, body }: Answer): boolean {
+  return status === BAD_GATEWAY && typeof body === "object" && body !== null && "sandboxId" in body;
+}
+
 /** The answer, or what went wrong on the way to it. */
-async function ask(
-  url: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<string | { readonly status: number; readonly body: unknown }> {
+async function ask(url: string, headers: Readonly<Record<string, string>>): Promise<string | Answer> {
   try {
     const response = await fetch(url, { headers, signal: AbortSignal.timeout(PATIENCE_MS) });
     const text = await response.text();

@@ -1,15 +1,23 @@
 import { WrennError } from "@wrenn/core";
 import { dataDirectoryOf, findServer, localServerFiles, readFileIfPresent } from "@wrenn/system";
+import { e2bVariables } from "../client/e2b-variables.ts";
 import { CommandExit } from "../command-exit.ts";
 import { checkE2bEnvironment } from "../client/check-e2b-environment.ts";
 
 /**
  * Prints the environment of clients of E2B for the server of this machine, as lines for a shell; the key is read from its file when they
- * are evaluated. With `check` it tests the environment that is there; the exit code is 1 when something is wrong.
+ * are evaluated. With `http` they are those for plain HTTP also where the server has a domain with TLS. With `check` it tests the
+ * environment that is there; the exit code is 1 when something is wrong.
  *
  * @throws WrennError `dependency_missing` when no server runs, or one that was not started with `--e2b`.
  */
-export async function e2bEnv({ check = false }: { readonly check?: boolean }): Promise<void> {
+export async function e2bEnv({
+  check = false,
+  http = false,
+}: {
+  readonly check?: boolean;
+  readonly http?: boolean;
+}): Promise<void> {
   if (check) {
     const problems = await checkE2bEnvironment(process.env);
     process.stdout.write(
@@ -28,17 +36,8 @@ export async function e2bEnv({ check = false }: { readonly check?: boolean }): P
     throw new WrennError("dependency_missing", {
       what: `${paths.e2bKey}, which a server that is started with --e2b writes`,
     });
+  const { url, secureDomain } = server;
   process.stdout.write(
-    [
-      `export E2B_API_KEY="$(cat ${quoted(paths.e2bKey)})"`,
-      `export E2B_API_URL=${quoted(server.url)}`,
-      `export E2B_SANDBOX_URL=${quoted(server.url)}`,
-      "",
-    ].join("\n"),
+    e2bVariables({ url, ...(!http && secureDomain ? { secureDomain } : {}) }, paths.e2bKey),
   );
-}
-
-/** For a shell of POSIX. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -27,7 +27,7 @@ export interface E2bApiDeps {
   readonly key: Uint8Array;
   readonly unknown: UnknownRoutes;
   /** By which clients reach ports of sandboxes over TLS; undefined where they cannot. */
-  readonly domain: string | undefined;
+  readonly domain: () => string | undefined;
   readonly clock: Clock;
   readonly random: Random;
 }

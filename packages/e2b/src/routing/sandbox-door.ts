@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Edge } from "@wrenn/edge";
+import type { Edge, UpgradedClient } from "@wrenn/edge";
 import type { SandboxTokens } from "../access/sandbox-tokens.ts";
 import { ENVD_PORT } from "../envd-version.ts";
 import type { EnvdFacade } from "../envd/envd-facade.ts";
@@ -11,7 +11,7 @@ export interface SandboxDoorDeps {
   readonly finder: SandboxFinder;
   readonly tokens: SandboxTokens;
   readonly envd: EnvdFacade;
-  readonly edge: Pick<Edge, "serve" | "find">;
+  readonly edge: Pick<Edge, "serve" | "serveUpgrade" | "find">;
 }
 
 /** Lets requests that name a sandbox and a port in: to the agent, or to a service in the guest. */
@@ -22,11 +22,16 @@ export class SandboxDoor {
     this.#deps = deps;
   }
 
-  /** Answers the request, or hands it on. */
+  /**
+   * Answers the request, or hands it on.
+   *
+   * @param client - the connection of a request for another protocol, which services may agree to; the agent has none.
+   */
   async open(
     target: SandboxTarget | BadTarget,
     request: IncomingMessage,
     response: ServerResponse,
+    client?: UpgradedClient,
   ): Promise<void> {
     const { finder, envd, edge } = this.#deps;
     if ("problem" in target) {
@@ -43,7 +48,9 @@ export class SandboxDoor {
     else if (!(await this.#isAdmitted(sandbox, request))) answerPrivate(response, sandboxId);
     else {
       const host = sandbox.row.ingress?.maskHost?.replaceAll("${PORT}", String(port));
-      edge.serve({ capsuleId: sandbox.capsuleId, port, host }, request, response);
+      const admitted = { capsuleId: sandbox.capsuleId, port, host };
+      if (client) edge.serveUpgrade(admitted, request, response, client);
+      else edge.serve(admitted, request, response);
     }
   }
 

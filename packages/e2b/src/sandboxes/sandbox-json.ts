@@ -66,10 +66,10 @@ export type SandboxState = Static<typeof Listed>["state"];
 /** Writes capsules as the sandboxes that clients of this API know. */
 export class SandboxJson {
   readonly #tokens: SandboxTokens;
-  readonly #domain: string | undefined;
+  readonly #domain: () => string | undefined;
 
   /** @param domain - by which clients reach ports of sandboxes over TLS, with its port; undefined where they cannot. */
-  constructor(tokens: SandboxTokens, domain: string | undefined) {
+  constructor(tokens: SandboxTokens, domain: () => string | undefined) {
     this.#tokens = tokens;
     this.#domain = domain;
   }
@@ -84,7 +84,7 @@ export class SandboxJson {
       envdVersion: ENVD_VERSION,
       envdAccessToken: this.#tokens.envd(row.id),
       trafficAccessToken: row.ingress?.ports === "token" ? this.#tokens.traffic(row.id) : null,
-      domain: this.#domain ?? null,
+      domain: this.#domain() ?? null,
     };
   }
 

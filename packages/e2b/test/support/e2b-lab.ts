@@ -25,6 +25,12 @@ export class E2bLab implements AsyncDisposable {
   controlPlane!: ControlPlane;
   e2b!: E2b;
   url = "";
+  /** Where names below the domain are said to be reached. */
+  origin: { scheme: "http" | "https"; domain: string; port: number } = {
+    scheme: "http",
+    domain: "wrenn.test",
+    port: 8080,
+  };
   readonly #hostId = systemRandom.uuid();
   /** Understands `echo` and `exit` between semicolons. */
   readonly builder = new FakeTemplateBuilder(() => this.#hostId);
@@ -106,14 +112,21 @@ export class E2bLab implements AsyncDisposable {
           this.served.push(target);
           (response as ServerResponse).end("from the service");
         },
+        serveUpgrade: (target, _request, _response, { socket }) => {
+          this.served.push(target);
+          socket.end("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: bytes\r\n\r\nfrom the service");
+        },
         find: async (id) => (await ports.find(id)) ?? assert.fail(new WrennError("capsule_not_found", {})),
       },
+      origin: () => this.origin,
+      publicUrl: "https://wrenn.example.org",
       clock: systemClock,
       logger: silentLogger,
       random: systemRandom,
     });
-    const { request } = this.e2b.around(handlers);
+    const { request, upgrade } = this.e2b.around(handlers);
     const server = createServer((incoming: IncomingMessage, response) => request(incoming, response));
+    server.on("upgrade", upgrade);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     this.#release.defer(async () => {

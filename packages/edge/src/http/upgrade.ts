@@ -1,6 +1,6 @@
 import { ServerResponse } from "node:http";
 import type { IncomingMessage } from "node:http";
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Exchange, Rest, UpgradedClient } from "./exchange.ts";
 import { openRequest } from "./service-request.ts";
@@ -25,7 +25,7 @@ export async function relayUpgrade(
   try {
     const answer = await upgradeAnswer(upstream, client.socket, { request, response }, exchange);
     if (answer.socket) {
-      if (client.socket instanceof Socket) response.detachSocket(client.socket);
+      response.detachSocket(client.socket as Socket);
       client.socket.write(responseHead(answer.incoming, exchange), "latin1");
       return splicing(client, { socket: answer.socket, head: answer.head }, exchange);
     }
@@ -51,7 +51,8 @@ function responseHead(incoming: IncomingMessage, exchange: Exchange): string {
 export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
-  if (socket instanceof Socket) response.assignSocket(socket);
+  // WebSockets of HTTP/2 have a stream here; the response needs no more of it.
+  response.assignSocket(socket as Socket);
   response.once("finish", () => socket.end());
   return response;
 }

@@ -1,0 +1,61 @@
+import dns from "node:dns";
+import { setTimeout } from "node:timers/promises";
+import { Sandbox } from "e2b";
+import { trafficService, trafficServiceIsUp } from "./traffic-service.ts";
+
+/*
+ * The published client of E2B with E2B_API_KEY, E2B_DOMAIN and NODE_EXTRA_CA_CERTS alone, as a program of its own since Node.js reads the
+ * last one at its start. Prints what it saw; the sandbox stays.
+ *
+ * `node e2b-domain-process.ts NAME_SERVER API_URL`
+ */
+
+const [nameServer = "", apiUrl = ""] = process.argv.slice(2);
+const resolver = new dns.Resolver();
+resolver.setServers([nameServer]);
+// As if the system asked the server's own name server.
+Object.assign(dns, {
+  lookup: (
+    name: string,
+    options: dns.LookupOptions,
+    done: (error: Error | null, address?: string | dns.LookupAddress[], family?: number) => void,
+  ): void => {
+    resolver.resolve4(name, (error, addresses) => {
+      if (error) {
+        done(error);
+        return;
+      }
+      const [address = ""] = addresses;
+      if (options.all === true) done(null, [{ address, family: 4 }]);
+      else done(null, address, 4);
+    });
+  },
+});
+
+/** The address of the API alone; the answer of the server names the domain. */
+const byAnswer = { apiUrl, domain: "not-used.invalid" };
+
+const sandbox = await Sandbox.create("minimal", { timeoutMs: 600_000 });
+await sandbox.files.write("service.py", trafficService);
+await sandbox.commands.run("python3 service.py", { background: true, timeoutMs: 0 });
+await sandbox.commands.run(trafficServiceIsUp, { timeoutMs: 120_000 });
+const host = sandbox.getHost(8000);
+const page = await fetch(`https://${host}/`);
+const link = await fetch(await sandbox.downloadUrl("service.py"));
+const other = await Sandbox.connect(sandbox.sandboxId, byAnswer);
+const { stdout } = await other.commands.run("id -un");
+const closed = await fetch(`https://${sandbox.getHost(8001)}/`);
+process.stdout.write(
+  JSON.stringify({
+    id: sandbox.sandboxId,
+    host,
+    page: await page.text(),
+    isSameFile: (await link.text()) === trafficService,
+    otherHost: other.getHost(8000),
+    user: stdout.trim(),
+    closedPort: closed.status,
+  }),
+);
+// Connections that are kept would keep the process.
+await setTimeout(0);
+process.exit(0);
