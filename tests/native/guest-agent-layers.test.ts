@@ -60,6 +60,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
   },
   {
     files: [
+      "attribute-calls",
       "below",
       "copy-content",
       "descent",
@@ -68,7 +69,9 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "files",
       "in-place",
       "listing",
+      "place-files",
       "replacement",
+      "tar-reader",
       "tree",
       "tree-copy",
       "tree-place",
