@@ -52,7 +52,8 @@ export class TemplateImages {
       await this.discard(digest);
       throw error;
     }
-    await this.keep(digest);
+    // Both names are of one file: its mode stays.
+    await this.#complete(digest);
   }
 
   /** Where the content of an image is written to. */
@@ -66,12 +67,10 @@ export class TemplateImages {
     await mkdir(dirname(this.stagedPath(digest)), { mode: 0o755 });
   }
 
-  /** What was staged becomes the image. */
+  /** What was written to the staged path becomes the image. */
   async keep(digest: string): Promise<void> {
-    const staged = this.#pathOf(digest, UNFINISHED);
-    await chmod(staged, 0o444);
-    await rename(dirname(staged), dirname(this.#pathOf(digest)));
-    await syncDirectory(this.#directory);
+    await chmod(this.stagedPath(digest), 0o444);
+    await this.#complete(digest);
   }
 
   /** Removes what was staged. */
@@ -87,6 +86,11 @@ export class TemplateImages {
       if (name.endsWith(UNFINISHED) || this.#pins.has(name) || needed.has(directory)) continue;
       await rm(directory, { recursive: true, force: true });
     }
+  }
+
+  async #complete(digest: string): Promise<void> {
+    await rename(dirname(this.stagedPath(digest)), dirname(this.#pathOf(digest)));
+    await syncDirectory(this.#directory);
   }
 
   #pathOf(digest: string, suffix = ""): string {
