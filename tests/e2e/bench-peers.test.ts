@@ -1,3 +1,4 @@
+/* Drawn: apps/bench/test/peers.test.ts shows its parts. */
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/* Drawn: apps/client/test and packages/sdk/test show its parts. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";

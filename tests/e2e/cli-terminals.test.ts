@@ -1,3 +1,4 @@
+/* Drawn: apps/client/test and packages/sdk/test show its parts. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";

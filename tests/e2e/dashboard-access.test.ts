@@ -1,3 +1,4 @@
+/* Drawn: pages change seldom, and one theme of two is drawn as well. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";

@@ -1,3 +1,4 @@
+/* Drawn: apps/dashboard/test shows its parts. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/* Drawn: packages/control-plane/test/sign-in.test.ts shows the same without a browser. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { FakeProvider } from "@wrenn/control-plane/testing";

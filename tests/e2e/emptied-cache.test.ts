@@ -1,3 +1,4 @@
+/* Drawn: tests/e2e/image-machines.test.ts shows the same of images. */
 import assert from "node:assert/strict";
 import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/* Drawn: packages/guest/test/tree-trials.test.ts shows the same on this machine. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startTestServer } from "../support/test-server.ts";

@@ -1,3 +1,4 @@
+/* Drawn: packages/host-agent/test/guest-health.test.ts shows the same on fake machines. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";

@@ -1,3 +1,4 @@
+/* Drawn: the kernel changes with its package only. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/* Drawn: the kernel changes with its package only. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { StreamClient } from "../support/stream-client.ts";

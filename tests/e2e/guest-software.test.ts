@@ -1,3 +1,4 @@
+/* Drawn: the image changes with its packages only. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { PackageHost } from "../support/package-host.ts";

@@ -1,3 +1,4 @@
+/* Drawn: packages/edge/test shows the same without machines. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:http2";

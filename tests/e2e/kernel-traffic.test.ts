@@ -1,3 +1,4 @@
+/* Drawn: tests/security/network.test.ts shows the rules. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";

@@ -1,3 +1,4 @@
+/* Drawn: packages/memory-image/test and tests/chaos/packed-memory.test.ts show its parts. */
 import assert from "node:assert/strict";
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";

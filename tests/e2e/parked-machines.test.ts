@@ -1,3 +1,4 @@
+/* Drawn: packages/host-agent/test/parked-*.test.ts shows the same on fake machines. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";

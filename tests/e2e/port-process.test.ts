@@ -1,3 +1,4 @@
+/* Drawn: packages/edge/test/port-process.test.ts shows the same without machines. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";

@@ -1,3 +1,4 @@
+/* Drawn: every start of a server from the sources makes a bundle. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";

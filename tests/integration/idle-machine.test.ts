@@ -1,3 +1,4 @@
+/* Drawn: the hypervisor changes with its package only. */
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";

@@ -1,3 +1,4 @@
+/* Drawn: tests/e2e/packed-client.test.ts installs the package, too. */
 import assert from "node:assert/strict";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/* Drawn: the hypervisor changes with its package only. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";

@@ -1,3 +1,4 @@
+/* Drawn: tests/e2e/builds.test.ts shows the main paths. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { formatId, systemClock, systemRandom } from "@wrenn/core";

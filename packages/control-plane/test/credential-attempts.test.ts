@@ -1,3 +1,4 @@
+/* Drawn: it waits for real time; request-limits.test.ts shows its parts. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { randomBytes } from "node:crypto";

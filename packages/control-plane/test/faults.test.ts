@@ -1,3 +1,4 @@
+/* Drawn: tests/chaos/crash-matrix.test.ts kills servers, too. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";

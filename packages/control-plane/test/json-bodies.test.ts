@@ -1,3 +1,4 @@
+/* Drawn: route-fuzz.test.ts sends bodies to every route, too. */
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { after, test } from "node:test";

@@ -1,3 +1,4 @@
+/* Drawn: it waits for real time; tests/e2e/full-listener.test.ts shows the main paths. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";

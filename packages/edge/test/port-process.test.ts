@@ -1,3 +1,4 @@
+/* Drawn: tests/e2e/port-process.test.ts shows the main paths. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { connect } from "node:http2";

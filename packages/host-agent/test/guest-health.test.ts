@@ -1,3 +1,4 @@
+/* Drawn: it waits for real time; tests/e2e/guest-health.test.ts shows the main paths. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,3 +1,4 @@
+/* Drawn: it waits for real time; tests/e2e/guest-limits.test.ts shows the main paths. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";

@@ -4,6 +4,8 @@ import { problemOf } from "@wrenn/core";
 import { CommandExit } from "../command-exit.ts";
 import { projectRoot } from "../project-root.ts";
 import { prepareHost } from "../prepare-host.ts";
+import { drawTests } from "../testing/drawn-tests.ts";
+import type { ReadTest } from "../testing/drawn-tests.ts";
 import { runsAlone } from "../testing/lone-tests.ts";
 import { worksWithDatabase } from "../testing/database-tests.ts";
 import { runFiles } from "../testing/run-files.ts";
@@ -90,6 +92,9 @@ const EXTERNAL_DATABASE = "WRENN_TEST_DATABASE_URL";
 /** What machines of the tests run on; read by tests/support/real-machines.ts. */
 const ACCELERATOR = "WRENN_TEST_ACCELERATOR";
 
+/** Draws what a run takes of tests that take long; `--long` takes all. */
+const seed = Number(process.env["WRENN_TEST_SEED"] ?? Date.now() % 2 ** 31);
+
 interface TestOptions {
   readonly long?: boolean;
   /** Part of the paths of the files to run, or the name of a group. */
@@ -170,19 +175,25 @@ function minutes(): string {
 
 /** The group's files whose path contains `only`; all of them where it is the group's name. A sample is part of the group. */
 async function filesOf(group: Group, { long, only }: TestOptions): Promise<string[]> {
-  const files: string[] = [];
   const found = glob([...group.patterns], { cwd: projectRoot, exclude: [...(group.except ?? [])] });
+  const files: ReadTest[] = [];
   for await (const file of found) {
     if (file.includes("node_modules")) continue;
     if (only !== undefined && only !== group.name && !file.includes(only)) continue;
     const path = `${projectRoot}/${file}`;
-    if (long || !group.sample || group.sample(file, await readFile(path, "utf8"))) files.push(path);
+    const text = await readFile(path, "utf8");
+    if (long || !group.sample || group.sample(file, text)) files.push({ path, text });
   }
-  files.sort();
-  if (!group.drawsHalf || long || only !== undefined) return files;
-  const seed = Number(process.env["WRENN_TEST_SEED"] ?? Date.now() % 2 ** 31);
-  process.stdout.write(`\nWRENN_TEST_SEED=${seed} draws half of the files of ${group.name}\n`);
-  return files.filter((_file, index) => (index + seed) % 2 === 0);
+  files.sort((one, other) => (one.path < other.path ? -1 : 1));
+  const all = files.map(({ path }) => path);
+  if (long || only !== undefined) return all;
+  const drawn = drawTests(files, seed).map(({ path }) => path);
+  const taken = group.drawsHalf ? drawn.filter((_path, index) => (index + seed) % 2 === 0) : drawn;
+  if (taken.length < all.length)
+    process.stdout.write(
+      `\nWRENN_TEST_SEED=${seed} drew ${taken.length} of ${all.length} files of ${group.name}\n`,
+    );
+  return taken;
 }
 
 async function onExternalDatabase(run: () => Promise<Counts>): Promise<Counts> {

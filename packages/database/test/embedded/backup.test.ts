@@ -1,3 +1,4 @@
+/* Drawn: tests/e2e/database-maintenance.test.ts shows the main paths. */
 import assert from "node:assert/strict";
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
