@@ -1,3 +1,4 @@
+/* Drawn: apps/dashboard/test shows its parts. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";

@@ -1,3 +1,4 @@
+/* Drawn: packages/memory-image/test shows its parts. */
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";

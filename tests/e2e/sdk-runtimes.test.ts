@@ -1,3 +1,4 @@
+/* Drawn: packages/sdk/test shows the same in Node.js. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { TestContext } from "node:test";
