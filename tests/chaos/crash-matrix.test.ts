@@ -130,7 +130,7 @@ for (const [operation, steps] of Object.entries(operationSteps) as [
 ][]) {
   for (const [at, step] of steps.entries()) {
     // Each step of a pause to disk boots a machine; packages/host-agent/test/pause-to-disk.test.ts has all of them on fake machines.
-    const isDrawn = operation === "pause-disk" ? step === "stop" : at % 2 === SEED % 2;
+    const isDrawn = operation === "pause-disk" ? step === "stop" : at % 3 === SEED % 3;
     const isSkipped = !LONG && !isDrawn;
     const options = { timeout: 120_000, skip: isSkipped && `not drawn by seed ${SEED}; --long takes all` };
     test(`the server is killed before step "${step}" of ${operation}`, options, async () => {

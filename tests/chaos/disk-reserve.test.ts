@@ -1,3 +1,4 @@
+/* Drawn: packages/host-agent/test/disk-reserve.test.ts shows the same on fake machines. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, statfs } from "node:fs/promises";
 import { after, test } from "node:test";

@@ -1,3 +1,4 @@
+/* Drawn: packages/host-agent/test shows the same on fake machines. */
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/* Drawn: tests/integration and packages/host-link/test show its parts. */
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";

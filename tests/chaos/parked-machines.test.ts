@@ -1,3 +1,4 @@
+/* Drawn: packages/host-agent/test shows the same on fake machines. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { operationSteps } from "@wrenn/host-agent";
