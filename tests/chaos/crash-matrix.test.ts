@@ -12,7 +12,7 @@ import { ServerProcess } from "../support/server-process.ts";
 /*
  * Kills the server before every step of every operation, as listed by the operations themselves, and starts it again: the
  * capsule must be in one legal state, its program untouched, and nothing of half-done work may be left. Each run takes every
- * second step, odd or even ones by the seed; `--long` takes all.
+ * third step, which the seed draws; `--long` takes all.
  */
 
 const LONG = process.env["WRENN_TEST_LONG"] === "1";
