@@ -29,7 +29,8 @@ after(async () => {
 });
 await mkdir(join(folder, "node_modules/@wrenn"), { recursive: true });
 await symlink(join(projectRoot, "packages/sdk"), join(folder, "node_modules/@wrenn/sdk"));
-await symlink(join(projectRoot, "node_modules/undici"), join(folder, "node_modules/undici"));
+for (const name of ["undici", "e2b"])
+  await symlink(join(projectRoot, "node_modules", name), join(folder, "node_modules", name));
 await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
 for (const example of examples)
   await writeFile(
@@ -137,6 +138,9 @@ console.log((await answer.text()).trimEnd());`;
         WRENN_URL: server.url,
         WRENN_API_KEY: server.apiKey,
         WRENN_CAPSULE: capsule,
+        E2B_API_KEY: server.apiKey,
+        E2B_API_URL: server.url,
+        E2B_SANDBOX_URL: server.url,
         // The types of the SDK's sources are stripped once.
         NODE_COMPILE_CACHE: join(folder, "cache"),
       },
