@@ -4,8 +4,16 @@ import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Sandbox } from "@e2b/code-interpreter";
 import { eventually } from "@wrenn/core/testing";
-import { cells, clientAt, contextOf, missingPython, startInterpreter } from "./support/index.ts";
-import type { Interpreter } from "./support/index.ts";
+import {
+  cells,
+  clientAt,
+  contextOf,
+  missingPython,
+  printedIn,
+  Requests,
+  startInterpreter,
+} from "./support/index.ts";
+import type { Interpreter, Line } from "./support/index.ts";
 
 /*
  * The service on this machine, without a capsule, for the official client and for requests as other clients send them. Where this machine
@@ -17,43 +25,15 @@ const isLong = process.env["WRENN_TEST_LONG"] === "1";
 const withoutLibraries = (await missingPython(["matplotlib", "pandas"])) ?? false;
 let interpreter: Interpreter;
 let client: Sandbox;
+let requests: Requests;
 
 before(async () => {
   if (skip !== false) return;
   interpreter = await startInterpreter();
   client = clientAt(interpreter.url);
+  requests = new Requests(interpreter.url);
 });
 after(async () => await interpreter?.[Symbol.asyncDispose]());
-
-type Line = Readonly<Record<string, unknown>> & { readonly type: string };
-
-const post = async (path: string, body: unknown, more: RequestInit = {}): Promise<Response> =>
-  await fetch(`${interpreter.url}${path}`, { method: "POST", body: JSON.stringify(body), ...more });
-
-/** All lines of an execution. */
-async function execute(body: Readonly<Record<string, unknown>>): Promise<readonly Line[]> {
-  const response = await post("/execute", body);
-  assert.equal(response.status, 200);
-  const text = await response.text();
-  return text
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Line);
-}
-
-/** What an execution has printed to standard output. */
-const printedIn = (lines: readonly Line[]): string =>
-  lines.flatMap(({ type, text }) => (type === "stdout" ? [text] : [])).join("");
-
-/** Runs a cell until it prints, then closes the request. */
-async function abortOnOutput(body: Readonly<Record<string, unknown>>): Promise<void> {
-  const controller = new AbortController();
-  const response = await post("/execute", body, { signal: controller.signal });
-  const decoder = new TextDecoder();
-  for await (const chunk of response.body ?? [])
-    if (decoder.decode(chunk as Uint8Array, { stream: true }).includes('"stdout"')) break;
-  controller.abort();
-}
 
 suite("the code-interpreter service", { concurrency: true, timeout: 120_000 }, () => {
   test("cells of four languages print, return and raise for the official client", { skip }, async () => {
@@ -84,7 +64,7 @@ display({"text/html": "<b>", "text/markdown": "*m*", "image/svg+xml": "<svg/>", 
   "application/pdf": "cGRm", "text/latex": "$x$", "application/json": {"a": [1]}, "application/javascript": "1",
   "e2b/data": {"d": 1}, "e2b/chart": {"type": "line"}, "x-own/type": "extra"}, raw=True)
 "quoted"`;
-      const lines = await execute({ code, context_id: id });
+      const lines = await requests.execute({ code, context_id: id });
       const byType = (type: string): readonly Line[] => lines.filter((line) => line.type === type);
       assert.deepEqual(byType("number_of_executions"), [
         { type: "number_of_executions", execution_count: 1 },
@@ -112,7 +92,9 @@ display({"text/html": "<b>", "text/markdown": "*m*", "image/svg+xml": "<svg/>", 
       ]);
       assert.deepEqual(lines.at(-1), { type: "end_of_execution" });
       const failing = "def f():\n  raise KeyError('k')\nf()";
-      const failure = (await execute({ code: failing, context_id: id })).find(({ type }) => type === "error");
+      const failure = (await requests.execute({ code: failing, context_id: id })).find(
+        ({ type }) => type === "error",
+      );
       assert.equal(failure?.["name"], "KeyError");
       assert.match(String(failure?.["traceback"]), /Traceback \(most recent call last\)[^]*KeyError/);
     },
@@ -122,11 +104,21 @@ display({"text/html": "<b>", "text/markdown": "*m*", "image/svg+xml": "<svg/>", 
     const { id } = await client.createCodeContext({ language: "ts" });
     const code = `display({ "text/html": "<i>" }, { raw: true });
       const own: object = { [Symbol.for("Jupyter.display")]: async () => ({ "text/markdown": "*m*" }) }; own`;
-    const results = (await execute({ code, context_id: id })).filter(({ type }) => type === "result");
+    const results = (await requests.execute({ code, context_id: id })).filter(
+      ({ type }) => type === "result",
+    );
     assert.deepEqual(results, [
       { type: "result", is_main_result: false, html: "<i>" },
       { type: "result", is_main_result: true, markdown: "*m*" },
     ]);
+    const without = "({ [Symbol.for('Jupyter.display')]: () => ({ 'application/json': 1n }) })";
+    const errors = (await requests.execute({ code: without, context_id: id })).filter(
+      ({ type }) => type === "error",
+    );
+    assert.deepEqual(
+      errors.map(({ name }) => name),
+      ["TypeError"],
+    );
   });
 
   test(
@@ -191,7 +183,7 @@ pd.DataFrame({"n": [1, None], "t": pd.to_datetime(["2024-01-02", None])})`;
   );
 
   test("contexts have a state, a directory and an end of their own", { skip }, async () => {
-    const made = await post("/contexts", { language: "bash", cwd: "/usr" });
+    const made = await requests.post("/contexts", { language: "bash", cwd: "/usr" });
     assert.equal(made.status, 201);
     const context = (await made.json()) as {
       readonly id: string;
@@ -205,7 +197,7 @@ pd.DataFrame({"n": [1, None], "t": pd.to_datetime(["2024-01-02", None])})`;
       (await client.runCode(code, { context })).logs.stdout.join("");
     assert.equal(await run("v=1; pwd"), "/usr\n");
     assert.equal(await run("echo $v"), "1\n");
-    const running = await post("/execute", { code: "echo on; sleep 60", context_id: context.id });
+    const running = await requests.post("/execute", { code: "echo on; sleep 60", context_id: context.id });
     await client.restartCodeContext(context);
     assert.match(await running.text(), /"name": "KernelDied"[^]*"end_of_execution"/);
     assert.equal(await run("echo [$v]"), "[]\n");
@@ -230,7 +222,7 @@ pd.DataFrame({"n": [1, None], "t": pd.to_datetime(["2024-01-02", None])})`;
       ["/nothing", {}, 404, /there is no POST \/nothing/],
     ];
     for (const [path, body, status, message] of refusals) {
-      const response = await post(path, body);
+      const response = await requests.post(path, body);
       const answer = (await response.json()) as { readonly code: number; readonly message: string };
       assert.equal(response.status, status, JSON.stringify(body));
       assert.equal(answer.code, status);
@@ -240,64 +232,6 @@ pd.DataFrame({"n": [1, None], "t": pd.to_datetime(["2024-01-02", None])})`;
     assert.equal(broken.status, 400);
     assert.equal((await fetch(`${interpreter.url}/health`)).status, 200);
   });
-
-  for (const [language, show, cellsWithoutEnd] of [
-    [
-      "python",
-      "print(kept)",
-      [
-        "kept = 1\nprint('on', flush=True)\nwhile True: pass",
-        "import asyncio; kept = 2\nprint('on')\nawait asyncio.sleep(60)",
-        "kept = 3\nprint('on')\n!sleep 60",
-      ],
-    ],
-    [
-      "javascript",
-      "console.log(kept)",
-      [
-        "let kept = 1; console.log('on'); while (true);",
-        "let kept = 2; console.log('on'); while (true) await null;",
-        "let kept = 3; console.log('on'); await new Promise(() => {})",
-        "let kept = 4; console.log('on'); require('node:child_process').execSync('sleep 60')",
-      ],
-    ],
-    [
-      "bash",
-      "echo $kept",
-      [
-        "kept=1; echo on; while :; do :; done",
-        "kept=2; echo on; sleep 60 | cat",
-        "kept=3; echo on; read < <(sleep 60)",
-      ],
-    ],
-  ] as const)
-    test(
-      `a closed request ends its cell within two seconds, and the state is kept: ${language}`,
-      { skip },
-      async () => {
-        const { id } = await client.createCodeContext({ language });
-        for (const [at, code] of cellsWithoutEnd.entries()) {
-          await abortOnOutput({ code, context_id: id });
-          const abortedAt = performance.now();
-          const lines = await execute({ code: show, context_id: id });
-          const tookMs = performance.now() - abortedAt;
-          const shown = printedIn(lines);
-          assert.equal(shown, `${at + 1}\n`, `${code}: ${JSON.stringify(lines)}`);
-          // Two seconds on a machine that does nothing else.
-          assert.ok(tookMs < 5_000, `${tookMs} ms: ${code}`);
-        }
-      },
-    );
-
-  test(
-    "a cell that ignores interrupts costs a shell its state, and the next one runs",
-    { skip },
-    async () => {
-      const context = await client.createCodeContext({ language: "bash" });
-      await abortOnOutput({ code: "v=1; trap '' INT; echo on; sleep 60", context_id: context.id });
-      assert.equal((await client.runCode("echo [$v]", { context })).logs.stdout.join(""), "[]\n");
-    },
-  );
 
   test("a kernel that ends is reported, and the next cell has a new one", { skip }, async () => {
     for (const [language, ending, next] of [
@@ -315,7 +249,7 @@ pd.DataFrame({"n": [1, None], "t": pd.to_datetime(["2024-01-02", None])})`;
   test("a client that does not read makes the cell wait, and gets all of it", { skip }, async () => {
     const { id } = await client.createCodeContext({ language: "python" });
     const code = "import sys\nfor _ in range(2000): sys.stdout.write('x' * 8191 + '\\n')";
-    const response = await post("/execute", { code, context_id: id });
+    const response = await requests.post("/execute", { code, context_id: id });
     await sleep(1_500);
     const { stdout } = (
       await client.runCode(`grep VmRSS /proc/${interpreter.pid}/status`, { language: "bash" })
@@ -336,7 +270,7 @@ pd.DataFrame({"n": [1, None], "t": pd.to_datetime(["2024-01-02", None])})`;
     async () => {
       const { id } = await client.createCodeContext({ language: "bash" });
       const bodies = ["sleep 5.2; echo first", "echo second"].map((code) => ({ code, context_id: id }));
-      const both = await Promise.all(bodies.map(execute));
+      const both = await Promise.all(bodies.map((body) => requests.execute(body)));
       for (const lines of both) assert.ok(lines.some(({ type }) => type === "keepalive"));
       assert.deepEqual(both.map(printedIn), ["first\n", "second\n"]);
     },
@@ -384,7 +318,7 @@ test(
     const code = `from IPython.display import display
 for _ in range(200): display({"text/html": "x" * 2**20}, raw=True)
 import time; time.sleep(60)`;
-    const response = await post("/execute", { code, context_id: id });
+    const response = await requests.post("/execute", { code, context_id: id });
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     await reader?.read();
     await sleep(3_000);
@@ -392,6 +326,6 @@ import time; time.sleep(60)`;
     for (let part = await reader?.read(); part?.done === false; part = await reader?.read())
       end = (end + part.value).slice(-1_000);
     assert.match(end, /"name": "OutputLimitExceeded"[^\n]*\n\{"type": "end_of_execution"\}\n$/);
-    assert.equal(printedIn(await execute({ code: "print('next')", context_id: id })), "next\n");
+    assert.equal(printedIn(await requests.execute({ code: "print('next')", context_id: id })), "next\n");
   },
 );

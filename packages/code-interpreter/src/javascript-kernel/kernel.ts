@@ -4,10 +4,9 @@ import { join } from "node:path";
 import { constants, Script } from "node:vm";
 import { Worker } from "node:worker_threads";
 import { Evaluator } from "./evaluator.ts";
-import type { Evaluation } from "./evaluator.ts";
 import { IMPORT_FUNCTION, prepareCell } from "./prepare-cell.ts";
-import { RUNNING } from "./protocol.ts";
-import type { Command, ExecuteCommand, InterruptsData, MimeBundle, Report } from "./protocol.ts";
+import { ENDED } from "./protocol.ts";
+import type { ExecuteCommand, InterruptsData, Message, MimeBundle, Report } from "./protocol.ts";
 import { displayed, errorOf, representationsOf } from "./representations.ts";
 
 /*
@@ -15,54 +14,77 @@ import { displayed, errorOf, representationsOf } from "./representations.ts";
  * goes to standard output and standard error, which are pipes: Node.js writes to them synchronously.
  */
 
-const [commands = NaN, reports = NaN] = process.argv.slice(2).map(Number);
+const [commands = NaN, reportsFd = NaN] = process.argv.slice(2).map(Number);
 const state = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 const evaluator = new Evaluator();
-/** Gives the running cell up. */
-let giveUp: (() => void) | undefined;
+/** The running cell. */
+let running: Cell | undefined;
 
 /** What cells show once it is there. */
 const displays: Promise<void>[] = [];
 
-const showDisplayed = (data: MimeBundle): void => report({ type: "result", main: false, data });
-
-function report(one: Report): void {
-  const bytes = Buffer.from(`${JSON.stringify(one)}\n`);
-  for (let at = 0; at < bytes.length;) at += writeSync(reports, bytes, at);
+interface Cell {
+  readonly number: number;
+  /** Variables as they were before it. */
+  readonly before: readonly (readonly [name: string, value: string | undefined])[];
 }
 
-async function run({ code, language, environment, variables }: ExecuteCommand): Promise<void> {
+const showDisplayed = (data: MimeBundle): void => report({ type: "result", main: false, data });
+
+/** @throws TypeError when JSON has no form for something in it. */
+const lineOf = (one: Report): string => `${JSON.stringify(one)}\n`;
+
+const report = (one: Report): void => write(lineOf(one));
+
+function write(lines: string): void {
+  const bytes = Buffer.from(lines);
+  for (let at = 0; at < bytes.length;) at += writeSync(reportsFd, bytes, at);
+}
+
+async function run(
+  number: number,
+  { code, language, environment, variables }: ExecuteCommand,
+): Promise<void> {
   Object.assign(process.env, environment);
   const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, variables);
+  const cell = { number, before };
+  running = cell;
+  end(cell, await outcomeOf(code, language));
+}
+
+/** What is reported of a cell at its end: nothing where it has no value. */
+async function outcomeOf(code: string, language: string): Promise<string> {
   try {
-    const evaluation = await Promise.race([evaluate(code, language), interruption()]);
+    const evaluation = await evaluator.evaluate(prepareCell(code, language));
+    if (evaluation.kind === "interrupted") return INTERRUPTED;
     await Promise.all(displays.splice(0));
-    if (evaluation.kind === "thrown") report({ type: "error", ...errorOf(evaluation.value) });
-    else if (evaluation.kind === "interrupted")
-      report({ type: "error", name: "Interrupted", value: "the cell was interrupted", traceback: "" });
-    else if (evaluation.value !== undefined)
-      report({ type: "result", main: true, data: await representationsOf(evaluation.value) });
+    if (evaluation.kind === "thrown") return lineOf({ type: "error", ...errorOf(evaluation.value) });
+    if (evaluation.value === undefined) return "";
+    return lineOf({ type: "result", main: true, data: await representationsOf(evaluation.value) });
   } catch (error) {
-    report({ type: "error", ...errorOf(error) });
-  } finally {
-    giveUp = undefined;
-    for (const [name, value] of before)
-      if (value === undefined) Reflect.deleteProperty(process.env, name);
-      else process.env[name] = value;
-    Atomics.store(state, RUNNING, 0);
-    report({ type: "done" });
+    return lineOf({ type: "error", ...errorOf(error) });
   }
 }
 
-async function evaluate(code: string, language: string): Promise<Evaluation> {
-  return await evaluator.evaluate(prepareCell(code, language));
-}
+const INTERRUPTED = lineOf({
+  type: "error",
+  name: "Interrupted",
+  value: "the cell was interrupted",
+  traceback: "",
+});
 
-async function interruption(): Promise<Evaluation> {
-  return await new Promise((resolve) => {
-    giveUp = () => resolve({ kind: "interrupted" });
-  });
+/** Does nothing for a cell that has ended. May be terminated at any point and called again: `running` is reset last. */
+function end(cell: Cell, outcome: string): void {
+  if (running !== cell) return;
+  for (const [name, value] of cell.before)
+    if (value === undefined) Reflect.deleteProperty(process.env, name);
+    else process.env[name] = value;
+  write(outcome + lineOf({ type: "done", cell: cell.number }));
+  displays.length = 0;
+  Atomics.store(state, ENDED, cell.number);
+  Atomics.notify(state, ENDED);
+  running = undefined;
 }
 
 /** Node.js would wait for the inspector of the second thread to disconnect. */
@@ -105,8 +127,8 @@ process.exit = exit;
 addGlobals();
 const workerData: InterruptsData = { commands, state };
 const interrupts = new Worker(join(import.meta.dirname, "interrupts.ts"), { workerData });
-interrupts.on("message", (command: Command) => {
-  if (command.type === "execute") void run(command);
-  else giveUp?.();
+interrupts.on("message", (message: Message) => {
+  if (message.type === "execute") void run(message.cell, message.command);
+  else if (running?.number === message.cell) end(running, INTERRUPTED);
 });
 report({ type: "ready" });

@@ -1,5 +1,5 @@
-/** What the service sends: lines of JSON. */
-export type Command = ExecuteCommand | { readonly type: "interrupt" };
+/** What the service sends: lines of JSON. Cells are counted from 1. */
+export type Command = ExecuteCommand | { readonly type: "interrupt"; readonly cell: number };
 
 export interface ExecuteCommand {
   readonly type: "execute";
@@ -13,7 +13,8 @@ export interface ExecuteCommand {
 
 /** What the kernel reports: lines of JSON. */
 export type Report =
-  | { readonly type: "ready" | "done" }
+  | { readonly type: "ready" }
+  | { readonly type: "done"; readonly cell: number }
   | { readonly type: "exit"; readonly code: number }
   | { readonly type: "result"; readonly main: boolean; readonly data: MimeBundle }
   | { readonly type: "error"; readonly name: string; readonly value: string; readonly traceback: string };
@@ -21,8 +22,13 @@ export type Report =
 /** Representations of one value by their MIME types. */
 export type MimeBundle = Readonly<Record<string, unknown>>;
 
-/** Index in the memory that both threads share: 1 while a cell runs. */
-export const RUNNING = 0;
+/** What the second thread sends to the first. */
+export type Message =
+  | { readonly type: "execute"; readonly cell: number; readonly command: ExecuteCommand }
+  | { readonly type: "giveUp"; readonly cell: number };
+
+/** Index in the memory that both threads share: the number of the cell that ended last. Only the first thread writes it. */
+export const ENDED = 0;
 
 export interface InterruptsData {
   readonly commands: number;

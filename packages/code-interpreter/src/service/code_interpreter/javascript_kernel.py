@@ -37,7 +37,10 @@ class JavaScriptKernel(ProcessKernel):
         while True:
             report = json.loads(await self.report())
             if report["type"] == "done":
-                return
+                # One that was interrupted may be reported twice.
+                if report["cell"] == self.count:
+                    return
+                continue
             await self.drain()
             if report["type"] == "exit":
                 raise KernelDied(f"exit code {report['code']}")
@@ -51,11 +54,11 @@ class JavaScriptKernel(ProcessKernel):
     def interrupt(self):
         super().interrupt()
         # Node.js takes an interrupt while a cell waits; one that computes is ended by the kernel's second thread.
-        self._interrupting = asyncio.ensure_future(self._interrupt_thread())
+        self._interrupting = asyncio.ensure_future(self._interrupt_thread(self.count))
 
-    async def _interrupt_thread(self):
+    async def _interrupt_thread(self, cell):
         try:
-            await self.command(b'{"type":"interrupt"}\n')
+            await self.command(json.dumps({"type": "interrupt", "cell": cell}).encode() + b"\n")
         except KernelDied:
             # Whoever waits for the cell learns of it.
             pass
