@@ -9,6 +9,15 @@ import { after, test } from "node:test";
 import { findLeftovers, tryCommand } from "@wrenn/system";
 import { projectRoot } from "../support/sources.ts";
 
+/** Knows nothing but its environment. */
+const e2bProgram = `import { Sandbox } from "e2b";
+const sandbox = await Sandbox.create("minimal", { timeoutMs: 60_000 });
+const { stdout } = await sandbox.commands.run("python3 -c 'print(6*7)'");
+process.stdout.write(stdout);
+await sandbox.kill();
+process.exit(0);
+`;
+
 /* Alone: it lists what is left on the whole machine. */
 
 const dataDirectory = await mkdtemp("/tmp/wrenn-cli-");
@@ -59,7 +68,7 @@ async function keyOfFile(text: string): Promise<string> {
 
 test("up prints URL, commands and where the key is; run uses that server; Ctrl-C ends it and leaves nothing", async () => {
   const before = await findLeftovers();
-  const server = spawn(wrenn, ["up"], {
+  const server = spawn(wrenn, ["up", "--e2b"], {
     env: { ...environment, WRENN_LISTEN: "127.0.0.1:0" },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -128,6 +137,28 @@ test("up prints URL, commands and where the key is; run uses that server; Ctrl-C
     assert.equal(terminal.code, 9, terminal.stdout);
     const last = await runWrenn(["exec", "-", "--", "hostname"]);
     assert.equal(last.stdout, `${id}\n`, "- is the last capsule, also without a profile");
+  });
+
+  await test("what e2b env prints lets the published client in, and holds no key", async () => {
+    assert.match(output, /E2B +eval "\$\(\.\/wrenn e2b env\)"/);
+    const { stdout: variables } = await runWrenn(["e2b", "env"]);
+    assert.doesNotMatch(variables + output + log, /e2b_[0-9a-f]/, "the key stays in its file");
+    const setAnd = (command: string): ReturnType<typeof tryCommand> =>
+      tryCommand(["bash", "-ec", `eval "$('${wrenn}' e2b env)"; ${command}`, "bash"], {
+        env: environment,
+        cwd: projectRoot,
+        input: e2bProgram,
+      });
+    const program = await setAnd(`exec '${process.execPath}' --input-type=module`);
+    assert.deepEqual([program.stdout, program.code], ["42\n", 0], program.stderr);
+    const { stdout: checked, code } = await setAnd(`exec '${wrenn}' e2b env --check`);
+    assert.deepEqual([checked, code], ["Clients of E2B work with this environment.\n", 0]);
+    const wrong = await setAnd(
+      `E2B_API_KEY=e2b_00 E2B_SANDBOX_URL=localhost:1 exec '${wrenn}' e2b env --check`,
+    );
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stdout, /E2B_SANDBOX_URL/);
+    assert.match(wrong.stdout, /E2B_API_KEY/);
   });
 
   await test("a template that does not exist is explained", async () => {
