@@ -163,6 +163,7 @@ test("the published client of E2B needs no more than the domain, the key and the
     isSameFile: true,
     otherHost: `${host}:${port}`,
     user: "user",
+    simultaneous: 300,
     closedPort: 502,
   });
   const http2 = await curl(host, "/", "--http2");

@@ -44,6 +44,17 @@ const page = await fetch(`https://${host}/`);
 const link = await fetch(await sandbox.downloadUrl("service.py"));
 const other = await Sandbox.connect(sandbox.sandboxId, byAnswer);
 const { stdout } = await other.commands.run("id -un");
+// All at a time: undici8, which clients have with today's Node.js, needs a few connections of HTTP/2 for them.
+const shared = await sandbox.commands.run("read -r; echo ended", {
+  background: true,
+  stdin: true,
+  timeoutMs: 0,
+});
+const followers = await Promise.all(
+  Array.from({ length: 300 }, () => sandbox.commands.connect(shared.pid, { timeoutMs: 0 })),
+);
+await sandbox.commands.sendStdin(shared.pid, "\n");
+const ends = await Promise.all(followers.map((one) => one.wait()));
 const closed = await fetch(`https://${sandbox.getHost(8001)}/`);
 process.stdout.write(
   JSON.stringify({
@@ -53,6 +64,7 @@ process.stdout.write(
     isSameFile: (await link.text()) === trafficService,
     otherHost: other.getHost(8000),
     user: stdout.trim(),
+    simultaneous: ends.filter((one) => one.stdout === "ended\n").length,
     closedPort: closed.status,
   }),
 );
