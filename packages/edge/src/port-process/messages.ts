@@ -77,8 +77,9 @@ export function errorFromWire(value: unknown): WrennError {
 }
 
 /** What of a route leaves the server. A capsule that it reaches through another host is no one's but its own. */
-export function routeToWire({ owner, status, address, autoResume, publicPorts, connect }: CapsuleRoute) {
-  return { owner, status, address, autoResume, publicPorts, isRemote: connect !== undefined };
+export function routeToWire(route: CapsuleRoute) {
+  const { owner, status, address, autoResume, publicPorts, tlsPorts = [], connect } = route;
+  return { owner, status, address, autoResume, publicPorts, tlsPorts, isRemote: connect !== undefined };
 }
 
 /** @throws WrennError `request_misdirected` for a capsule that the port process cannot reach. */
