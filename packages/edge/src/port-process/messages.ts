@@ -18,6 +18,8 @@ export const toProcessShapes = {
   invalidate: { capsule: "string" },
   /** Asks to end the connections of a capsule, and to refuse others until `reset`. */
   drain: { ref: "number", capsule: "string" },
+  /** A capsule is gone: its connections end at once, and others are refused until `reset`. */
+  end: { capsule: "string" },
   reset: { capsule: "string" },
   /** Access that was granted has ended; `error` as in {@link errorToWire}. */
   ended: { grant: "number", error: "any" },

@@ -187,7 +187,7 @@ export async function startAgentOnFakeMachines(
         }),
         rebaseDisk: (path, image) => writeFile(path, `disk on ${image}`),
       },
-      connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
+      connections: { inUse: () => false, drain: async () => {}, end: () => {}, reset: () => {} },
       host: {
         facts,
         freeMemoryMib: options.freeMemoryMib ?? (() => 0),
