@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
-import { CommandExitError, Sandbox, TimeoutError } from "e2b";
+import { CommandExitError, NotEnoughSpaceError, Sandbox, TimeoutError } from "e2b";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
 
@@ -79,6 +79,18 @@ test("files keep their bytes, owner and metadata", async () => {
   assert.deepEqual(Buffer.from(await sandbox.files.read("deep/er/data.bin", { format: "bytes" })), bytes);
   const entry = await sandbox.files.getInfo("deep/er/data.bin");
   assert.deepEqual([entry.owner, entry.size, entry.metadata], ["user", bytes.length, { kind: "random" }]);
+});
+
+test("uploads to a file system without room for bytes or files are refused as such", async () => {
+  const asRoot = { user: "root" };
+  const mount = "mkdir -p /full/bytes /full/files && mount -t tmpfs";
+  await sandbox.commands.run(`${mount} -o size=64k none /full/bytes`, asRoot);
+  await sandbox.commands.run(`${mount} -o nr_inodes=2 none /full/files`, asRoot);
+  const large = new Blob([new Uint8Array(1 << 20)]);
+  await assert.rejects(sandbox.files.write("/full/bytes/large", large, asRoot), NotEnoughSpaceError);
+  await assert.rejects(sandbox.files.write("/full/files/a/b", "small", asRoot), NotEnoughSpaceError);
+  assert.equal((await sandbox.commands.run("ls -A /full/bytes", asRoot)).stdout, "");
+  await sandbox.files.write("/full/bytes/small", "small", asRoot);
 });
 
 test("a terminal and a watched directory work", async () => {

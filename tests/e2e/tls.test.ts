@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { connect } from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { Agent, request } from "node:https";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { finished } from "node:stream/promises";
 import { after, before, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
+import { makeAuthority } from "@wrenn/certificates";
+import { DAY_MS, systemClock, systemRandom } from "@wrenn/core";
 import { findServer, tryCommand } from "@wrenn/system";
 import { startTestServer } from "../support/test-server.ts";
 import type { TestServer } from "../support/test-server.ts";
@@ -21,6 +26,8 @@ let server: TestServer;
 let port: string;
 let authority: string;
 let dnsPort: number;
+/** Of the published client; its services are those of `e2b-domain-process.ts`. */
+let sandboxId = "";
 before(async () => {
   dnsPort = await freePort();
   server = await startTestServer({
@@ -143,8 +150,14 @@ test("the published client of E2B needs no more than the domain, the key and the
   const record = await findServer(join(server.dataDirectory, "server.json"));
   // What `wrenn e2b env` prints.
   assert.deepEqual(record?.secureDomain, { domain: e2bDomain, authorityFile: authority });
+  const certificate = join(server.dataDirectory, "service.pem");
+  const own = await makeAuthority(
+    { name: "a service of its own", days: 1, clockSkewMs: DAY_MS },
+    { clock: systemClock, random: systemRandom },
+  );
+  await writeFile(certificate, `${own.cert}\n${own.key}`);
   const { stdout, stderr, code } = await tryCommand(
-    [process.execPath, e2bProgram, `127.0.0.1:${dnsPort}`, server.server.url],
+    [process.execPath, e2bProgram, `127.0.0.1:${dnsPort}`, server.server.url, certificate],
     {
       env: {
         PATH: process.env["PATH"] ?? "",
@@ -155,36 +168,131 @@ test("the published client of E2B needs no more than the domain, the key and the
     },
   );
   assert.equal(code, 0, stderr);
-  const { id, ...seen } = JSON.parse(stdout) as { readonly id: string };
+  const { id, closedPort, ...seen } = JSON.parse(stdout) as {
+    readonly id: string;
+    readonly closedPort: Record<string, unknown>;
+  };
+  sandboxId = id;
   const host = `8000-${id}.${DOMAIN}`;
   assert.deepEqual(seen, {
     host: `${host}:${port}`,
     page: "ok",
+    securePage: "ok",
+    fork: ["ok", false, "killed"],
+    httpsPorts: [8443],
     isSameFile: true,
     otherHost: `${host}:${port}`,
     user: "user",
     simultaneous: 300,
-    closedPort: 502,
   });
+  const { message, ...fields } = closedPort;
+  assert.deepEqual(fields, { sandboxId: id, port: 8001, code: 502 });
+  assert.match(String(message), /nothing listens on port 8001/);
   const http2 = await curl(host, "/", "--http2");
   assert.match(http2.stdout, /^ok\n2 200$/, http2.stderr);
-  const service = await openWebSocket(host, "/echo", undefined);
-  t.after(() => service.session.destroy());
-  assert.equal(await echoed(service), "bytes of any protocol");
+  // By 8443 the service speaks TLS, with a certificate that it signed itself.
+  for (const name of [host, `8443-${id}.${DOMAIN}`]) {
+    const service = await openWebSocket(name, "/echo", undefined);
+    t.after(() => service.session.destroy());
+    assert.equal(await echoed(service), "bytes of any protocol");
+    const socket = connectTls({ host: "127.0.0.1", port: Number(port), servername: name, ca: service.ca });
+    t.after(() => socket.destroy());
+    socket.write(
+      `GET /echo HTTP/1.1\r\nHost: ${name}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n`,
+    );
+    const [head] = (await once(socket, "data")) as [Buffer];
+    assert.match(head.toString(), /^HTTP\/1\.1 101 [^]*\r\n\r\n$/);
+    socket.write("bytes of any protocol");
+    const [bytes] = (await once(socket, "data")) as [Buffer];
+    assert.equal(bytes.toString(), "bytes of any protocol");
+  }
   const refused = await openWebSocket(`8000-${"0".repeat(25)}.${DOMAIN}`, "/echo", undefined);
   t.after(() => refused.session.destroy());
   const [{ ":status": status }] = (await once(refused.stream, "response")) as [{ ":status": number }];
   assert.equal(status, 502);
-  const socket = connectTls({ host: "127.0.0.1", port: Number(port), servername: host, ca: refused.ca });
-  t.after(() => socket.destroy());
-  socket.write(
-    `GET /echo HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n`,
+});
+
+test("a pause and a kill end what clients have open, and kept connections get 502 at once", async (t) => {
+  assert.notEqual(sandboxId, "");
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const ca = await readFile(authority);
+  const session = connect(`https://${DOMAIN}`, {
+    createConnection: () =>
+      connectTls({ host: "127.0.0.1", port: Number(port), servername: DOMAIN, ca, ALPNProtocols: ["h2"] }),
+  });
+  t.after(() => session.destroy());
+  /** By one connection of HTTP/2, by one of HTTP/1.1, and by fields that name the port. */
+  const ask = async (to: number, path = "/"): Promise<readonly number[]> => {
+    const name = `${to}-${sandboxId}.${DOMAIN}`;
+    const stream = session.request({ ":authority": `${name}:${port}`, ":path": path });
+    const [{ ":status": byHttp2 }] = (await once(stream, "response")) as [{ ":status": number }];
+    await text(stream);
+    const sent = request({
+      agent,
+      host: "127.0.0.1",
+      port,
+      path,
+      ca,
+      servername: DOMAIN,
+      headers: { host: name },
+    });
+    const [byHttp1] = (await once(sent.end(), "response")) as [IncomingMessage];
+    await text(byHttp1);
+    const headers = { "e2b-sandbox-id": sandboxId, "e2b-sandbox-port": String(to) };
+    const byFields = await fetch(server.server.url + path, { headers });
+    await byFields.text();
+    return [byHttp2, byHttp1.statusCode ?? 0, byFields.status];
+  };
+  const askAll = async (): Promise<readonly (readonly number[])[]> => [
+    await ask(8000),
+    await ask(8443),
+    await ask(49_983, "/health"),
+  ];
+  const api = async (method: string, path: string): Promise<number> => {
+    const headers = { "x-api-key": server.apiKey };
+    const answer = await fetch(`${server.server.url}/sandboxes/${sandboxId}${path}`, { method, headers });
+    await answer.text();
+    return answer.status;
+  };
+  const running = [
+    [200, 200, 200],
+    [200, 200, 200],
+    [204, 204, 204],
+  ];
+  const gone = running.map(() => [502, 502, 502]);
+  assert.deepEqual(await askAll(), running);
+  assert.equal(await api("POST", "/pause"), 204);
+  const pausedAt = performance.now();
+  assert.deepEqual(await askAll(), gone);
+  assert.ok(performance.now() - pausedAt < 2000, "at once");
+  assert.equal(await api("POST", "/connect"), 201);
+  assert.deepEqual(await askAll(), running);
+
+  const streams = [8000, 8443].map((to) =>
+    session.request({ ":authority": `${to}-${sandboxId}.${DOMAIN}:${port}`, ":path": "/chunked" }),
   );
-  const [head] = (await once(socket, "data")) as [Buffer];
-  assert.match(head.toString(), /^HTTP\/1\.1 101 [^]*\r\n\r\n$/);
-  socket.write("bytes of any protocol");
-  const [bytes] = (await once(socket, "data")) as [Buffer];
-  assert.equal(bytes.toString(), "bytes of any protocol");
+  await Promise.all(streams.map(async (stream) => await once(stream, "response")));
+  // Rejects with the error that the reset is.
+  const resets = streams.map(async (stream) => await once(stream.resume(), "close"));
+  for (const reset of resets) reset.catch(() => undefined);
+  const host = `8000-${sandboxId}.${DOMAIN}`;
+  const plain = request({
+    agent: false,
+    host: "127.0.0.1",
+    port,
+    path: "/length",
+    ca,
+    servername: host,
+    headers: { host },
+  });
+  const [body] = (await once(plain.end(), "response")) as [IncomingMessage];
+  const broken = finished(body.resume());
+  broken.catch(() => undefined);
+  assert.equal(await api("DELETE", ""), 204);
+  await assert.rejects(broken, "a body that breaks does not end in order");
+  for (const reset of resets) await assert.rejects(reset, { code: "ERR_HTTP2_STREAM_ERROR" });
+  assert.deepEqual(await askAll(), gone);
 });
 
 interface OpenedWebSocket {

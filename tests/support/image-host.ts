@@ -63,7 +63,7 @@ export class ImageHost implements AsyncDisposable {
     const { agent, settle } = await startHostAgent(
       {
         logger: silentLogger,
-        connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
+        connections: { inUse: () => false, drain: async () => {}, end: () => {}, reset: () => {} },
         progress: () => {},
         imagePuller: this.#puller(),
       },

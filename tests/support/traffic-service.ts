@@ -1,9 +1,13 @@
 /**
- * A service for a capsule, in Python, on port 8000: endless bodies framed in each way, WebSockets and other upgrades
+ * A service for a capsule, in Python, on port 8000, or by TLS on the port of its first argument with the PEM file of the second: endless bodies framed in each way, WebSockets and other upgrades
  * that echo bytes, small answers, and what it saw of its connections.
  */
 export const trafficService = String.raw`
-import base64, hashlib, json, os, socket, threading, time
+import base64, hashlib, json, os, socket, ssl, sys, threading, time
+secure = None
+if len(sys.argv) == 3:
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(sys.argv[2])
 seen = {'pid': os.getpid(), 'opened': 0, 'closed': 0, 'failed': []}
 lock = threading.Lock()
 block = b'x' * 65536
@@ -39,6 +43,7 @@ def answer(c, head):
 def serve(c):
     with lock: seen['opened'] += 1
     try:
+        if secure: c = secure.wrap_socket(c, server_side=True)
         head = b''
         while b'\r\n\r\n' not in head:
             data = c.recv(65536)
@@ -53,7 +58,7 @@ def serve(c):
 
 s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind(('0.0.0.0', 8000))
+s.bind(('0.0.0.0', int(sys.argv[1]) if secure else 8000))
 s.listen(512)
 while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
 `;

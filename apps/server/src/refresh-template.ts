@@ -150,7 +150,7 @@ async function tryTemplate(
     const { agent, settle } = await startHostAgent(
       {
         logger: silentLogger,
-        connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
+        connections: { inUse: () => false, drain: async () => {}, end: () => {}, reset: () => {} },
         progress,
       },
       {

@@ -335,6 +335,7 @@ function connectionsOf(edge: () => PortEdge | undefined): PortConnections {
   return {
     inUse: (id) => edge()?.inUse(id) ?? false,
     drain: async (id, signal) => await edge()?.drain(id, signal),
+    end: (id) => edge()?.end(id),
     reset: (id) => edge()?.reset(id),
   };
 }

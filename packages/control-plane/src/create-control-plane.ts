@@ -1,4 +1,4 @@
-import { defined, TrustedProxies } from "@wrenn/core";
+import { defined, TrustedProxies, WrennError } from "@wrenn/core";
 import { QueuedTransactions } from "@wrenn/database";
 import { actingForPlatform } from "./accounts/administrators.ts";
 import { AdminUsers } from "./accounts/admin-users.ts";
@@ -392,7 +392,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     limits,
     close: async () => {
       sockets.close();
-      shutdown.abort(new Error("the server is closing"));
+      shutdown.abort(new WrennError("server_closing", {}));
       await requests.drain(CLOSE_MS);
       await release.disposeAsync();
     },

@@ -27,6 +27,8 @@ export interface SharedServices {
   /** Records what a request of {@link openApi} did. */
   readonly record: RecordAudit;
   readonly addCounter: AddCounter;
+  /** Aborts when the server begins to close, with `server_closing`: requests that wait end their waits. */
+  readonly closing: AbortSignal;
   /** Opens an API whose callers, limits and records are those of the platform's own. */
   openApi(api: OtherApi): Promise<OpenedApi>;
 }

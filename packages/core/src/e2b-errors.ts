@@ -11,6 +11,26 @@ export const e2bErrors = {
     "this server has no route {method} {path}, which {client} has called",
     COVERAGE,
   ),
+  sandbox_not_found: user(
+    "agent_error",
+    502,
+    // Clients compare it literally.
+    "The sandbox was not found",
+    "It has never existed, has ended, or is paused: connect to a paused sandbox to resume it.",
+  ),
+  traffic_token_missing: user(
+    "forbidden",
+    403,
+    "port {port} of sandbox {sandbox} is private",
+    "Send its traffic access token in the header e2b-traffic-access-token.",
+  ),
+  sandbox_in_transition: user(
+    "conflict",
+    409,
+    "sandbox {sandbox} is being paused or copied, and takes no requests until that is done",
+    "Try again in a moment.",
+    2,
+  ),
   sandbox_paused_already: user(
     "conflict",
     409,

@@ -82,15 +82,8 @@ export * as userQueries from "./queries/users.ts";
 export type { UserRow } from "./queries/users.ts";
 export { QueuedTransactions } from "./queued-transactions.ts";
 export type { ApiKeyScope, DeviceKey } from "./account-tables.ts";
-export type {
-  CapsuleRowStatus,
-  TemplateCopyProgress,
-  Db,
-  Ingress,
-  OperationKind,
-  Schema,
-  Trx,
-} from "./schema.ts";
+export type { Ingress } from "./capsule-columns.ts";
+export type { CapsuleRowStatus, TemplateCopyProgress, Db, OperationKind, Schema, Trx } from "./schema.ts";
 export type { Role } from "./account-tables.ts";
 export * as auditQueries from "./queries/audit-log.ts";
 export type { AuditRow, NewAuditRow } from "./queries/audit-log.ts";

@@ -24,6 +24,7 @@ import type {
   BuildsTable,
   BuildStepsTable,
 } from "./build-tables.ts";
+import type { Ingress, OutOfMemoryRow } from "./capsule-columns.ts";
 import type { ChannelsTable, DeliveriesTable } from "./channel-tables.ts";
 import type { Actor, EventHorizonTable, EventsTable, TeamEventHorizonsTable } from "./event-tables.ts";
 import type { MailsTable } from "./mail-tables.ts";
@@ -158,24 +159,6 @@ export interface CapsulesTable {
   started_at: Date | null;
   last_active_at: Date | null;
   last_updated: Defaulted<Date>;
-}
-
-/** How ports of a capsule are reached that is used through another API than the platform's own. */
-export interface Ingress {
-  /** `all`: every port is public; `token`: each is, to those who show the token of the capsule. */
-  readonly ports: "all" | "token";
-  /** What services see as host, with `${PORT}` for the port; default: what the client has sent. */
-  readonly maskHost?: string;
-}
-
-/** When the memory of a guest was full, and what its kernel killed for that. */
-export interface OutOfMemoryRow {
-  /** Milliseconds since the Unix epoch. */
-  readonly at: number;
-  readonly kills: number;
-  readonly process: string;
-  readonly pid: number;
-  readonly memory_bytes: number;
 }
 
 export type OperationKind =

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ControlPlane, SharedServices } from "@wrenn/control-plane";
-import { problemOf } from "@wrenn/core";
+import { problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
 import { secretQueries } from "@wrenn/database";
 import { authorityOf, responseOn } from "@wrenn/edge";
@@ -11,11 +11,12 @@ import { openE2bApi } from "./api/open-e2b-api.ts";
 import { UnknownRoutes } from "./api/unknown-routes.ts";
 import type { UnknownRoute } from "./api/unknown-routes.ts";
 import { createEnvd } from "./envd/envd-facade.ts";
+import { allowOrigins, answerPreflight } from "./envd/http/cross-origin.ts";
 import { clientDomainOf } from "./routing/client-domain.ts";
 import type { SandboxOrigin } from "./routing/client-domain.ts";
-import { answerFailure } from "./routing/plain-answers.ts";
+import { answerRefusal } from "./routing/refusals.ts";
 import { SandboxDoor } from "./routing/sandbox-door.ts";
-import { sandboxTargetOf } from "./routing/sandbox-target.ts";
+import { isRoutingPreflight, sandboxTargetOf } from "./routing/sandbox-target.ts";
 import { SandboxFinder } from "./sandboxes/sandbox-finder.ts";
 
 const TOKEN_KEY_BYTES = 32;
@@ -64,7 +65,7 @@ export async function openE2b(options: E2bOptions): Promise<E2b> {
   const clientDomain = (): string | undefined => clientDomainOf(origin());
   const api = await openE2bApi({ services, tokens, key, unknown, domain: clientDomain, clock, random });
   const envd = createEnvd({ services, tokens, clock, logger, random });
-  const door = new SandboxDoor({ finder: new SandboxFinder(database), tokens, envd, edge });
+  const door = new SandboxDoor({ finder: new SandboxFinder(database), tokens, envd, edge, random });
   const { domain } = origin();
   const apiName = `api.${domain}`;
   const apiHost = URL.parse(publicUrl)?.hostname === apiName ? undefined : apiName;
@@ -80,12 +81,18 @@ export async function openE2b(options: E2bOptions): Promise<E2b> {
     const response = respond();
     door.open(target, request, response, client).catch((error: unknown) => {
       logger.error("e2b.request_failed", { problem: problemOf(error) });
-      answerFailure(response);
+      if (response.headersSent || !("sandboxId" in target)) response.destroy();
+      else answerRefusal(response, target, asKnown(error), random.uuid());
     });
     return true;
   };
   const take = (request: IncomingMessage, response: ServerResponse): boolean => {
     if (enter(request, () => response)) return true;
+    if (isRoutingPreflight(request, authorityOf(request))) {
+      allowOrigins(response);
+      answerPreflight(request, response);
+      return true;
+    }
     if (isE2bRequest(request.url ?? "/", authorityOf(request), apiHost)) {
       api.request(request, response);
       return true;
@@ -114,4 +121,8 @@ export async function openE2b(options: E2bOptions): Promise<E2b> {
       await api.close();
     },
   };
+}
+
+function asKnown(error: unknown): WrennError {
+  return error instanceof WrennError ? error : new WrennError("internal", {}, { cause: error });
 }

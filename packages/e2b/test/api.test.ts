@@ -30,6 +30,8 @@ describe("the control API on the wire", () => {
       ["POST", "/v2/sandboxes", { templateID: "minimal", autoPauseMemory: false }, 400],
       ["POST", "/v2/sandboxes", { templateID: "minimal", iam: { tokens: {} } }, 400],
       ["POST", "/v2/sandboxes", { templateID: "minimal", network: { rules: { "a.example": [] } } }, 400],
+      ["POST", "/v2/sandboxes", { templateID: "minimal", network: { httpsPorts: [49_983] } }, 400],
+      ["POST", "/v2/sandboxes", { templateID: "minimal", network: { httpsPorts: [0] } }, 400],
       ["GET", "/sandboxes/not-an-id", undefined, 404],
       ["GET", `/sandboxes/${"0".repeat(25)}`, undefined, 404],
       ["POST", `/sandboxes/${id}/resume`, {}, 409],
@@ -110,6 +112,25 @@ describe("the control API on the wire", () => {
     assert.equal(refused.status, 400);
   });
 
+  test("ports whose services speak TLS stay with the sandbox, and forks have them too", async () => {
+    const httpsPorts = [8443, 443];
+    const { id } = await create({ network: { httpsPorts: [...httpsPorts, 443] } });
+    const check = async (sandbox: string): Promise<void> => {
+      const { network } = await Sandbox.getInfo(sandbox, lab.options);
+      assert.deepEqual(network?.httpsPorts, httpsPorts);
+      assert.deepEqual((await lab.controlPlane.ports.find(`cl-${sandbox}`))?.tlsPorts, httpsPorts);
+    };
+    await check(id);
+    const { body } = await lab.call("POST", `/sandboxes/${id}/fork`, {});
+    const [fork] = body as unknown as { readonly sandbox: { readonly sandboxID: string } }[];
+    await check(fork?.sandbox.sandboxID ?? "");
+    await lab.call("POST", `/sandboxes/${id}/pause`, {});
+    await lab.call("POST", `/v2/sandboxes/${id}/connect`, {});
+    await check(id);
+    await lab.restart();
+    await check(id);
+  });
+
   test("metrics and logs are read in the forms of all clients", async () => {
     const { id } = await create();
     assert.ok(Array.isArray((await lab.call("GET", `/sandboxes/${id}/metrics`)).body));
@@ -128,13 +149,13 @@ describe("the control API on the wire", () => {
 
   test("ports are public, take the traffic token, or are forbidden", async () => {
     const reach = async (id: string, headers: Readonly<Record<string, string>> = {}) => {
-      const named = { "e2b-sandbox-id": id, "e2b-sandbox-port": "8000" };
+      const named = { "e2b-sandbox-id": id, "e2b-sandbox-port": String(lab.servicePort) };
       return (await fetch(lab.url, { headers: { ...named, ...headers } })).status;
     };
     const open = await create({ network: { maskRequestHost: "localhost:${PORT}" } });
     assert.equal(open["trafficAccessToken"], null);
     assert.equal(await reach(open.id), 200);
-    assert.deepEqual(lab.served.at(-1), { capsuleId: `cl-${open.id}`, port: 8000, host: "localhost:8000" });
+    assert.deepEqual(lab.served.at(-1), { host: `localhost:${lab.servicePort}`, url: "/" });
     const closed = await create({ network: { allowPublicTraffic: false } });
     const token = String(closed["trafficAccessToken"]);
     assert.match(token, /^[0-9a-f]{64}$/);
@@ -150,6 +171,7 @@ describe("the control API on the wire", () => {
       .where("slug", "<>", "platform")
       .executeTakeFirstOrThrow();
     await portQueries.setAllowsPublicPorts(lab.database.db, team.id, false);
+    lab.controlPlane.ports.accessChanged(`cl-${open.id}`);
     const forbidden = await create();
     assert.match(String(forbidden["trafficAccessToken"]), /^[0-9a-f]{64}$/);
     assert.equal(await reach(open.id), 403, "ports that were public are private while it is forbidden");

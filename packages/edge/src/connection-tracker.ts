@@ -11,8 +11,11 @@ export interface Hold {
 /** How long connections may take to end before a pause closes them (docs/reference/hosts.md#draining). */
 const DRAIN_MS = 5000;
 
+/** Why a capsule takes no connections: it is about to be paused, or is gone. */
+type Refusal = "port_draining" | "capsule_not_found";
+
 interface Entry {
-  draining: boolean;
+  refusal: Refusal | undefined;
   readonly holds: Set<AbortController>;
   readonly idle: (() => void)[];
 }
@@ -32,11 +35,11 @@ export class ConnectionTracker {
 
   /**
    * @param controller - ends the connection when it aborts, for whichever reason.
-   * @throws WrennError `port_draining` from `drain` until `reset`.
+   * @throws WrennError `port_draining` from `drain` until `reset`; `capsule_not_found` from `end` on.
    */
   acquire(capsuleId: string, controller = new AbortController()): Hold {
     const entry = this.#entryOf(capsuleId);
-    if (entry.draining) throw new WrennError("port_draining", {});
+    if (entry.refusal) throw new WrennError(entry.refusal, {});
     entry.holds.add(controller);
     if (entry.holds.size === 1) this.#onUse?.(capsuleId, true);
     return {
@@ -44,7 +47,7 @@ export class ConnectionTracker {
       release: () => {
         if (!entry.holds.delete(controller) || entry.holds.size > 0) return;
         for (const wake of entry.idle.splice(0)) wake();
-        if (!entry.draining) this.#entries.delete(capsuleId);
+        if (!entry.refusal) this.#entries.delete(capsuleId);
         this.#onUse?.(capsuleId, false);
       },
     };
@@ -62,7 +65,7 @@ export class ConnectionTracker {
    */
   async drain(capsuleId: string, ms: number, signal?: AbortSignal): Promise<boolean> {
     const entry = this.#entryOf(capsuleId);
-    entry.draining = true;
+    entry.refusal ??= "port_draining";
     if (entry.holds.size === 0) return true;
     const { promise, resolve } = Promise.withResolvers<void>();
     entry.idle.push(resolve);
@@ -81,16 +84,26 @@ export class ConnectionTracker {
 
   /** Ends every connection of the capsule at once. */
   forceClose(capsuleId: string): void {
-    for (const controller of this.#entries.get(capsuleId)?.holds ?? []) {
-      controller.abort(new WrennError("port_draining", {}));
+    const entry = this.#entries.get(capsuleId);
+    for (const controller of entry?.holds ?? []) {
+      controller.abort(new WrennError(entry?.refusal ?? "port_draining", {}));
     }
+  }
+
+  /**
+   * The capsule is gone: refuses new connections and ends the others at once. Its machine cannot do that any more, so that clients would wait
+   * for it until their time is up.
+   */
+  end(capsuleId: string): void {
+    this.#entryOf(capsuleId).refusal = "capsule_not_found";
+    this.forceClose(capsuleId);
   }
 
   /** Takes connections again, or forgets the capsule: the pause failed, it runs again, or it is destroyed. */
   reset(capsuleId: string): void {
     const entry = this.#entries.get(capsuleId);
     if (!entry) return;
-    entry.draining = false;
+    entry.refusal = undefined;
     if (entry.holds.size === 0) this.#entries.delete(capsuleId);
   }
 
@@ -102,7 +115,7 @@ export class ConnectionTracker {
   #entryOf(capsuleId: string): Entry {
     let entry = this.#entries.get(capsuleId);
     if (!entry) {
-      entry = { draining: false, holds: new Set(), idle: [] };
+      entry = { refusal: undefined, holds: new Set(), idle: [] };
       this.#entries.set(capsuleId, entry);
     }
     return entry;

@@ -13,6 +13,7 @@ import { abortResponse, authorityOf, targetOf } from "./http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "./http/messages.ts";
 import { valuesOf } from "./http/raw-headers.ts";
 import type { Rest, UpgradedClient } from "./http/exchange.ts";
+import { noteRelayed } from "./http/relayed.ts";
 import { relay } from "./http/relay.ts";
 import { relayUpgrade, responseOn } from "./http/upgrade.ts";
 import { relayWebSocketStream } from "./http/websocket-stream.ts";
@@ -30,7 +31,12 @@ import { UpstreamPools } from "./upstream/upstream-pools.ts";
 export interface AdmittedTarget extends PortTarget {
   /** What the service sees as its host; default: what the client has sent. */
   readonly host?: string | undefined;
+  /** Answers a request that did not reach the service; default: as the platform answers. */
+  readonly refuse?: Refuse | undefined;
 }
+
+/** Answers a request that did not reach its service; nothing was answered before. */
+export type Refuse = (error: WrennError, requestId: string) => void;
 
 /** The way from the outside to ports of capsules. */
 export interface Edge {
@@ -77,15 +83,20 @@ export function createEdge(options: EdgeOptions): Edge {
   const pools = new UpstreamPools(limits, clock);
   const planner = new RequestPlanner({ options, limits, connections, routes, pools, closed: closed.signal });
 
-  const serve = async (arrival: Arrival, response: EdgeResponse, send: Send): Promise<Rest | undefined> => {
+  const serve = async (
+    arrival: Arrival,
+    response: EdgeResponse,
+    send: Send,
+    refuse?: Refuse,
+  ): Promise<Rest | undefined> => {
     try {
       return await planner.run(arrival, response, send);
     } catch (error) {
       const known = error instanceof WrennError ? error : new WrennError("internal", {}, { cause: error });
       const requestId = random.uuid();
-      if (!response.headersSent && !response.destroyed) {
-        answerError(arrival.request, response, known, requestId);
-      } else abortResponse(response);
+      if (response.headersSent || response.destroyed) abortResponse(response);
+      else if (refuse) refuse(known, requestId);
+      else answerError(arrival.request, response, known, requestId);
       logger[known.reason === "internal" ? "error" : "debug"]("edge.refused", {
         request_id: requestId,
         host: authorityOf(arrival.request),
@@ -140,15 +151,16 @@ export function createEdge(options: EdgeOptions): Edge {
     async ({ exchange }) =>
       await relayUpgrade(request, response, client, exchange);
   const serveAdmitted = (
-    { host, ...target }: AdmittedTarget,
+    { host, refuse, ...target }: AdmittedTarget,
     request: EdgeRequest,
     response: EdgeResponse,
     send: Send,
   ): void => {
     request.on("error", ignore);
     response.on("error", ignore);
+    noteRelayed(request);
     const arrival = { request, target, url: targetOf(request), prefix: "", isAdmitted: true, host };
-    void serve(arrival, response, send).then(resumeRelay);
+    void serve(arrival, response, send, refuse).then(resumeRelay);
   };
 
   return {

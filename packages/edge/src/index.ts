@@ -1,7 +1,9 @@
 export { ConnectionTracker } from "./connection-tracker.ts";
 export { createEdge } from "./edge.ts";
 export type { AdmittedTarget, Edge } from "./edge.ts";
+export { answerError } from "./http/error-answer.ts";
 export { authorityOf } from "./http/messages.ts";
+export { noteRelayed } from "./http/relayed.ts";
 export type { UpgradedClient } from "./http/exchange.ts";
 export { responseOn } from "./http/upgrade.ts";
 export type { EdgeLimits, EdgeOptions } from "./edge-options.ts";

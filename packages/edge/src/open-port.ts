@@ -34,7 +34,7 @@ export async function openPort(
   if (reservedPorts(options).has(port)) throw new WrennError("port_reserved", { port });
   const route = await routes.live(capsuleId, await routes.find(capsuleId));
   const hold = connections.acquire(capsuleId);
-  const place = { address: route.address, port, connect: route.connect };
+  const place = { address: route.address, port, connect: route.connect, isSecure: false };
   const attempt = AbortSignal.any([signal, hold.signal, closed]);
   let connection: Duplex;
   try {

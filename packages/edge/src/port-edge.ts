@@ -136,6 +136,13 @@ export class PortEdge {
     ]);
   }
 
+  /** Ends the connections of a capsule that is gone, and refuses others until {@link reset}. */
+  end(capsuleId: string): void {
+    this.invalidate(capsuleId);
+    this.edge.connections.end(capsuleId);
+    this.#process?.end(capsuleId);
+  }
+
   reset(capsuleId: string): void {
     this.invalidate(capsuleId);
     this.edge.connections.reset(capsuleId);

@@ -164,6 +164,7 @@ export class RequestPlanner {
         address: route.address,
         port: target.port,
         connect: route.connect,
+        isSecure: route.tlsPorts?.includes(target.port) === true,
       }),
       port: target.port,
       method,

@@ -14,6 +14,10 @@ export class TrackedDials {
     await this.#connections.drainOrClose(capsuleId, signal);
   }
 
+  end(capsuleId: string): void {
+    this.#connections.end(capsuleId);
+  }
+
   reset(capsuleId: string): void {
     this.#connections.reset(capsuleId);
   }

@@ -1,6 +1,7 @@
 /* Drawn: tests/e2e/port-process.test.ts shows the main paths. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { once } from "node:events";
 import { connect } from "node:http2";
 import type { Socket } from "node:net";
 import { test } from "node:test";
@@ -8,6 +9,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "@wrenn/core/testing";
 import { TrustedProxies } from "@wrenn/core";
+import type { WrennError } from "@wrenn/core";
 import { connectTcp } from "@wrenn/system";
 import { parseMessages } from "../src/port-process/message-shapes.ts";
 import { errorFromWire, errorToWire, toServerShapes } from "../src/port-process/messages.ts";
@@ -129,6 +131,28 @@ test("a drain refuses requests, waits for connections of the process and then cl
     "nothing is open",
     () => !edge.inUse() && sockets.every((socket) => socket.destroyed || socket.readableEnded),
   );
+  edge.portProcess?.reset(edge.capsuleId);
+  await get(t, edge, edge.host(port)).until(/ready:/);
+});
+
+test("the end of a capsule breaks its connections at once, those of the process and of the server", async (t) => {
+  const { port } = await startEndlessService(t);
+  const edge = await startLab(t);
+  const byProcess = get(t, edge, edge.host(port));
+  await byProcess.until(/ready:/);
+  const byServer = await edge.edge.openPort(
+    { capsuleId: edge.capsuleId, port },
+    new AbortController().signal,
+  );
+  const broken = once(byServer, "error");
+  const startedAt = performance.now();
+  edge.edge.connections.end(edge.capsuleId);
+  edge.portProcess?.end(edge.capsuleId);
+  await byProcess.closed();
+  const [error] = (await broken) as [WrennError];
+  assert.equal(error.reason, "capsule_not_found");
+  assert.ok(performance.now() - startedAt < 4000, "sooner than a drain");
+  assert.match(await get(t, edge, edge.host(port)).until(/"reason":"\w+"/), /capsule_not_found/);
   edge.portProcess?.reset(edge.capsuleId);
   await get(t, edge, edge.host(port)).until(/ready:/);
 });

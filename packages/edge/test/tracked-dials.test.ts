@@ -28,6 +28,17 @@ test("a connection is in use from its start to its end; a failed one is not", as
   assert.equal(dials.inUse("cl-1"), false);
 });
 
+test("the end of a capsule closes its connections and rejects new ones", async () => {
+  const { dials, dial } = fixture(async () => new PassThrough());
+  const connection = await dial("cl-1", 80, options);
+  const closed = once(connection, "close");
+  dials.end("cl-1");
+  await closed;
+  await assert.rejects(dial("cl-1", 80, options), { reason: "capsule_not_found" });
+  dials.reset("cl-1");
+  (await dial("cl-1", 80, options)).destroy();
+});
+
 test("a pause rejects new connections and waits until the open ones end", async () => {
   const { dials, dial } = fixture(async () => new PassThrough());
   const connection = await dial("cl-1", 80, options);

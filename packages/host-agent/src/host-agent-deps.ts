@@ -64,6 +64,8 @@ export interface PortConnections {
   inUse(capsuleId: string): boolean;
   /** Refuses new ones, gives the others a moment, and ends what stays. */
   drain(capsuleId: string, signal: AbortSignal): Promise<void>;
+  /** Refuses new ones and ends the others at once: the capsule's machine is gone, or about to be. */
+  end(capsuleId: string): void;
   /** Takes new ones again. */
   reset(capsuleId: string): void;
 }

@@ -10,9 +10,14 @@ import type { AgentOnFakeMachines } from "./support/agent-on-fake-machines.ts";
 const signal = AbortSignal.timeout(60_000);
 let lab: AgentOnFakeMachines;
 let onStep: StepObserver = () => {};
+/** Capsules whose connections to ports were ended. */
+const ended: string[] = [];
 
 before(async () => {
-  lab = await startAgentOnFakeMachines({ onStep: (...step) => onStep(...step) });
+  lab = await startAgentOnFakeMachines({
+    onStep: (...step) => onStep(...step),
+    onConnectionsEnd: (id) => void ended.push(id),
+  });
 });
 after(() => lab.close());
 
@@ -57,7 +62,9 @@ test("while the host's disk is full a capsule waits: it says why, nothing of it 
   await lab.agent.pauseCapsule(id, signal);
   assert.equal((await lab.agent.resumeCapsule(id, signal)).state, "running");
   await answers(id);
+  assert.deepEqual(ended, [], "connections of a capsule that waits stay");
   await lab.agent.destroyCapsule(id, signal);
+  assert.deepEqual(ended, [id]);
 });
 
 for (const step of ["quiesce", "stop", "device-state"] as const) {
@@ -98,5 +105,6 @@ test("a capsule whose machine the VMM gives up has failed, with the cause, and h
     return status.state === "failed" ? status : undefined;
   });
   assert.match(problem ?? "", /machine died: the VMM gave up the machine/);
+  assert.equal(ended.at(-1), id, "its connections to ports are ended");
   await lab.agent.destroyCapsule(id, signal);
 });

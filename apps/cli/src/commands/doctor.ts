@@ -46,7 +46,7 @@ async function startAgent(dataDirectory: string, signal: AbortSignal) {
   const { agent, settle } = await startHostAgent(
     {
       logger: silentLogger,
-      connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
+      connections: { inUse: () => false, drain: async () => {}, end: () => {}, reset: () => {} },
       progress: () => {},
     },
     {

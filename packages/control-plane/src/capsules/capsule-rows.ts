@@ -85,14 +85,23 @@ export class CapsuleRows {
     return row;
   }
 
-  /** The capsule once its creation has ended, or as it is after `patienceMs`. */
-  async getCreated(teamId: string, publicId: string, patienceMs: number): Promise<CapsuleRow> {
+  /**
+   * The capsule once its creation has ended, or as it is after `patienceMs`.
+   *
+   * @param signal - ends the wait, which changes nothing; with its reason.
+   */
+  async getCreated(
+    teamId: string,
+    publicId: string,
+    patienceMs: number,
+    signal?: AbortSignal,
+  ): Promise<CapsuleRow> {
     const deadline = this.#clock.monotonic() + patienceMs;
     for (;;) {
       const row = await this.get(teamId, publicId);
       const isBeingCreated = row.status === "pending" || row.status === "starting";
       if (!isBeingCreated || this.#clock.monotonic() >= deadline) return row;
-      await this.#clock.sleep(POLL_MS);
+      await this.#clock.sleep(POLL_MS, signal);
     }
   }
 

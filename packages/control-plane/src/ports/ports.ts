@@ -55,6 +55,8 @@ export interface PortRoute {
   readonly owner: string;
   /** Ports that everyone may use; `all` where each of them may be used. */
   readonly publicPorts: readonly number[] | "all";
+  /** Ports whose services speak TLS. */
+  readonly tlsPorts: readonly number[];
 }
 
 /** Access to a port, which is watched while it is used. */
@@ -145,6 +147,7 @@ export class PortsService {
           ? "all"
           : ports.filter(({ access }) => access === "public").map(({ port }) => port),
       ),
+      tlsPorts: row.ingress?.tlsPorts ?? [],
     };
   }
 

@@ -2,14 +2,8 @@ import { defined } from "@wrenn/core";
 import { sql } from "kysely";
 import type { QueryCreator, Selectable, SqlBool } from "kysely";
 import type { LifetimeEnd, NetworkRules } from "@wrenn/protocol";
-import type {
-  TemplateCopyProgress,
-  CapsuleRowStatus,
-  CapsulesTable,
-  Db,
-  Ingress,
-  Schema,
-} from "../schema.ts";
+import type { Ingress } from "../capsule-columns.ts";
+import type { TemplateCopyProgress, CapsuleRowStatus, CapsulesTable, Db, Schema } from "../schema.ts";
 
 export type CapsuleRow = Selectable<CapsulesTable>;
 

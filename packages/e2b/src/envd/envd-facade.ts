@@ -10,6 +10,7 @@ import { SignedSandboxes } from "./access/signed-sandboxes.ts";
 import { addressSandbox } from "./address-sandbox.ts";
 import { DefaultUsers } from "./default-users.ts";
 import { EnvdServer } from "./envd-server.ts";
+import { allowOrigins, answerPreflight } from "./http/cross-origin.ts";
 import { answerError } from "./http/exchange.ts";
 
 const UNAUTHORIZED = 401;
@@ -68,6 +69,11 @@ export function createEnvd(deps: EnvdDeps): EnvdFacade {
       if (pathname !== "/files") return false;
       const address = signedAddressOf(request.method ?? "GET", searchParams);
       if (!address) return false;
+      allowOrigins(response);
+      if (request.method === "OPTIONS") {
+        answerPreflight(request, response);
+        return true;
+      }
       const find = async (): Promise<void> => {
         const id = await signed.find(address);
         const sandbox = id === undefined ? undefined : await finder.find(id);

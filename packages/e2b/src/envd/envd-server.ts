@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { posix } from "node:path";
 import { problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger, Random } from "@wrenn/core";
-import { answerNoSandbox } from "../routing/plain-answers.ts";
+import { noteRelayed } from "@wrenn/edge";
+import { answerRefusal } from "../routing/refusals.ts";
 import { hasToken, judgeFileAccess, judgeToken, signedAddressOf } from "./access/check-access.ts";
 import type { AccessProblem } from "./access/check-access.ts";
 import type { AddressedSandbox, EnvdSandbox } from "./envd-sandbox.ts";
@@ -106,19 +107,19 @@ export class EnvdServer {
     response: ServerResponse,
   ): Promise<void> {
     const { method = "GET", headers } = request;
-    if (method === "OPTIONS") {
-      answerPreflight(request, response);
-      return;
-    }
-    if (addressed.state === "paused") {
-      answerNoSandbox(response, addressed.id);
-      return;
-    }
     const url = new URL(request.url ?? "/", "http://sandbox");
     const path = cleanPath(url.pathname);
     const query = url.searchParams;
     const isRpc = this.#rpc.has(path);
     const route = routes[path];
+    if (method === "OPTIONS" && (isRpc || route)) {
+      answerPreflight(request, response);
+      return;
+    }
+    if (addressed.state === "paused") {
+      this.#answerGone(addressed, response);
+      return;
+    }
     if (!isRpc && !route) {
       answerError(response, NOT_FOUND, "not found");
       return;
@@ -144,9 +145,11 @@ export class EnvdServer {
     // Looking whether it runs neither uses a sandbox nor keeps it from being paused.
     if (path === HEALTH && addressed.state === "running") {
       if (await addressed.isRunning()) answerHealth(response);
-      else answerNoSandbox(response, addressed.id);
+      else this.#answerGone(addressed, response);
       return;
     }
+    // A file or a stream may take its time, once it is known whose it is.
+    noteRelayed(request);
     const left = leftOf(response);
     const sandbox = await addressed.open();
     sandbox.touch();
@@ -156,7 +159,12 @@ export class EnvdServer {
     }
     const user = basicUserOf(headers.authorization) ?? sandbox.defaultUser;
     const outcome = await this.#rpc.answer(path, request, response, { sandbox, user });
-    if (outcome === "gone") answerNoSandbox(response, addressed.id);
+    if (outcome === "gone") this.#answerGone(addressed, response);
+  }
+
+  #answerGone({ id }: AddressedSandbox, response: ServerResponse): void {
+    const error = new WrennError("sandbox_not_found", {});
+    answerRefusal(response, { sandboxId: id }, error, this.#deps.random.uuid());
   }
 
   /** Whether the request may use the sandbox. */
@@ -176,7 +184,7 @@ export class EnvdServer {
       return;
     }
     if (isGone(error)) {
-      answerNoSandbox(response, sandbox.id);
+      this.#answerGone(sandbox, response);
       return;
     }
     const isKnown = answerFailure(response, error);

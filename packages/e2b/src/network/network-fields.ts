@@ -3,6 +3,7 @@ import { defined, WrennError } from "@wrenn/core";
 import type { NetworkRules } from "@wrenn/protocol";
 import { Type } from "typebox";
 import type { Static } from "typebox";
+import { ENVD_PORT } from "../envd-version.ts";
 import { isNetwork, subtractNetworks } from "./subtract-networks.ts";
 
 const EVERYTHING = "0.0.0.0/0";
@@ -25,7 +26,9 @@ export const NetworkFields = Type.Object({
   ...egressFields,
   allowPublicTraffic: Type.Optional(Type.Boolean()),
   maskRequestHost: Type.Optional(Type.String({ pattern: HOST })),
-  httpsPorts: Type.Optional(Type.Array(Type.Integer())),
+  httpsPorts: Type.Optional(
+    Type.Array(Type.Integer({ minimum: 1, maximum: 65_535 }), { maxItems: MAX_ENTRIES }),
+  ),
 });
 
 export type NetworkRequest = Static<typeof NetworkFields>;
@@ -35,12 +38,20 @@ interface EgressRequest extends Pick<NetworkRequest, "allowOut" | "denyOut"> {
 }
 
 /** @throws WrennError `e2b_not_offered` for fields that have no counterpart here. */
-export function requireOffered({ rules, egressProxy, httpsPorts }: NetworkRequest): void {
+export function requireOffered({ rules, egressProxy }: NetworkRequest): void {
   if (rules && Object.keys(rules).length > 0)
     throw new WrennError("e2b_not_offered", { feature: "network.rules" });
   if (egressProxy) throw new WrennError("e2b_not_offered", { feature: "network.egressProxy" });
-  if (httpsPorts && httpsPorts.length > 0)
-    throw new WrennError("e2b_not_offered", { feature: "network.httpsPorts" });
+}
+
+/** The ports whose services speak TLS, each once. @throws WrennError `invalid_field` for the agent's port, behind which there is no service. */
+export function tlsPortsOf({ httpsPorts = [] }: NetworkRequest): readonly number[] | undefined {
+  if (httpsPorts.includes(ENVD_PORT))
+    throw new WrennError("invalid_field", {
+      field: "network.httpsPorts",
+      problem: `must not have ${ENVD_PORT}, the port of the agent`,
+    });
+  return httpsPorts.length === 0 ? undefined : [...new Set(httpsPorts)];
 }
 
 /**
@@ -82,6 +93,9 @@ export function networkJson(rules: NetworkRules | null, ingress: Ingress | null)
     allowOut: [...allow],
     denyOut: egress === "deny" ? [EVERYTHING] : [...deny],
     allowPublicTraffic: ingress?.ports === "all",
-    ...defined({ maskRequestHost: ingress?.maskHost }),
+    ...defined({
+      maskRequestHost: ingress?.maskHost,
+      httpsPorts: ingress?.tlsPorts && [...ingress.tlsPorts],
+    }),
   };
 }

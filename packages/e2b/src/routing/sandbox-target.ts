@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 import { hostNameOf } from "@wrenn/edge";
 
@@ -47,6 +47,19 @@ export function sandboxTargetOf(
   if (id === undefined) return { problem: "missing header E2b-Sandbox-Id" };
   if (port === undefined) return { problem: "missing header E2b-Sandbox-Port" };
   return targetOf(id, port);
+}
+
+/**
+ * Whether a browser asks if a page of another origin may send the fields that name a sandbox. The question itself has their names and not
+ * their values.
+ */
+export function isRoutingPreflight(
+  { method, headers }: Pick<IncomingMessage, "method" | "headers">,
+  host: string,
+): boolean {
+  if (method !== "OPTIONS" || !routesByHeader(hostNameOf(host))) return false;
+  const asked = headers["access-control-request-headers"] ?? "";
+  return asked.split(",").some((name) => name.trim().toLowerCase() === "e2b-sandbox-id");
 }
 
 function targetOf(sandboxId: string, port: string): SandboxTarget | BadTarget {

@@ -6,7 +6,7 @@ import {
   validateMetadata,
   waitingClient,
 } from "@wrenn/control-plane";
-import type { App, SharedServices } from "@wrenn/control-plane";
+import type { App, SharedServices, WaitingClient } from "@wrenn/control-plane";
 import { defined, formatId, WrennError } from "@wrenn/core";
 import type { CapsuleRow, Ingress } from "@wrenn/database";
 import type { LifetimeEnd } from "@wrenn/protocol";
@@ -14,7 +14,7 @@ import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { errors } from "../api/error-body.ts";
-import { egressRules, NetworkFields, requireOffered } from "../network/network-fields.ts";
+import { egressRules, NetworkFields, requireOffered, tlsPortsOf } from "../network/network-fields.ts";
 import { templateReference } from "../templates/template-reference.ts";
 import type { SandboxJson } from "./sandbox-json.ts";
 import { Started } from "./sandbox-json.ts";
@@ -94,7 +94,7 @@ export function registerCreate(app: App, { services, json }: CreateRoutesDeps): 
           client,
           requireEgress: () => requireScope(identityOf(request), "egress"),
         });
-        const running = await untilRunning(services, row);
+        const running = await untilRunning(services, row, client);
         await services.record(request, {
           resource: "sandbox",
           resourceId: formatId("capsule", row.id),
@@ -107,10 +107,19 @@ export function registerCreate(app: App, { services, json }: CreateRoutesDeps): 
     );
 }
 
-/** Clients expect a sandbox that answers: one that is still being made is waited for. */
-async function untilRunning({ capsules }: SharedServices, created: CapsuleRow): Promise<CapsuleRow> {
+/**
+ * Clients expect a sandbox that answers: one that is still being made is waited for.
+ * A client that leaves ends the wait and the sandbox; a server that closes ends the wait alone.
+ */
+async function untilRunning(
+  { capsules, closing }: SharedServices,
+  created: CapsuleRow,
+  { left }: WaitingClient,
+): Promise<CapsuleRow> {
   if (created.status === "running") return created;
-  const row = await capsules.rows.getCreated(created.team_id, formatId("capsule", created.id), START_MS);
+  const id = formatId("capsule", created.id);
+  const ended = AbortSignal.any([left, closing]);
+  const row = await capsules.rows.getCreated(created.team_id, id, START_MS, ended);
   if (row.status === "running") return row;
   if (row.status === "stopped") throw new WrennError("capsule_not_found", {});
   throw new WrennError("operation_failed", {
@@ -147,6 +156,7 @@ async function ingressOf(
   { ports }: SharedServices,
 ): Promise<Ingress> {
   const { allowPublicTraffic, maskRequestHost: maskHost } = network ?? {};
+  const tlsPorts = network && tlsPortsOf(network);
   const isPublic = async (): Promise<boolean> => {
     if (allowPublicTraffic === false) return false;
     try {
@@ -161,5 +171,5 @@ async function ingressOf(
       return false;
     }
   };
-  return { ports: (await isPublic()) ? "all" : "token", ...defined({ maskHost }) };
+  return { ports: (await isPublic()) ? "all" : "token", ...defined({ maskHost, tlsPorts }) };
 }

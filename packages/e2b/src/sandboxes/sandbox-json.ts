@@ -54,6 +54,7 @@ export const Detailed = Type.Object({
     denyOut: Type.Array(Type.String()),
     allowPublicTraffic: Type.Boolean(),
     maskRequestHost: Type.Optional(Type.String()),
+    httpsPorts: Type.Optional(Type.Array(Type.Integer())),
   }),
   lifecycle: Type.Object({
     onTimeout: Type.Union([Type.Literal("kill"), Type.Literal("pause")]),

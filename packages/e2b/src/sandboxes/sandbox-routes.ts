@@ -1,12 +1,14 @@
-import { teamOf } from "@wrenn/control-plane";
+import { teamOf, waitingClient } from "@wrenn/control-plane";
 import type { App, SharedServices } from "@wrenn/control-plane";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
+import type { Static } from "typebox";
 import { errors } from "../api/error-body.ts";
 import { egressFields, egressRules, requireOffered } from "../network/network-fields.ts";
 import type { OwnSandboxes } from "./own-sandboxes.ts";
 import { Detailed, Started } from "./sandbox-json.ts";
 import type { SandboxJson } from "./sandbox-json.ts";
-import type { SandboxRuns } from "./sandbox-runs.ts";
+import type { RunRequest, SandboxRuns } from "./sandbox-runs.ts";
 import { timeoutOf } from "./timeout.ts";
 
 const DEFAULT_TIMEOUT = 300;
@@ -28,7 +30,7 @@ export interface SandboxRoutesDeps {
 /** One sandbox: look, kill, and move its end. */
 export function registerSandbox(app: App, { services, sandboxes, runs, json }: SandboxRoutesDeps): void {
   const params = SandboxParams;
-  const { capsules, record } = services;
+  const { capsules, record, closing } = services;
 
   app.get(
     "/sandboxes/:sandboxID",
@@ -64,7 +66,7 @@ export function registerSandbox(app: App, { services, sandboxes, runs, json }: S
     async (request, reply) => {
       const { timeout } = request.body;
       const seconds = timeout <= 0 ? 0 : timeoutOf(timeout);
-      await runs.setEnd(teamOf(request), request.params.sandboxID, seconds);
+      await runs.setEnd(runRequest(request, reply, closing), seconds);
       return await reply.status(204).send(null);
     },
   );
@@ -83,7 +85,7 @@ export function registerSandbox(app: App, { services, sandboxes, runs, json }: S
     },
     async (request, reply) => {
       const seconds = Math.max(REFRESH, request.body?.duration ?? REFRESH);
-      await runs.keepAlive(teamOf(request), request.params.sandboxID, seconds);
+      await runs.keepAlive(runRequest(request, reply, closing), seconds);
       return await reply.status(204).send(null);
     },
   );
@@ -130,7 +132,7 @@ function registerPauses(app: App, { services, sandboxes, runs, json }: SandboxRo
     },
     async (request, reply) => {
       const { sandboxID } = request.params;
-      await runs.pause(teamOf(request), sandboxID, request.body?.memory ?? true);
+      await runs.pause(runRequest(request, reply, services.closing), request.body?.memory ?? true);
       await recordAction(request, sandboxID, "pause");
       return await reply.status(204).send(null);
     },
@@ -151,7 +153,8 @@ function registerPauses(app: App, { services, sandboxes, runs, json }: SandboxRo
         const { sandboxID } = request.params;
         const { timeout = DEFAULT_TIMEOUT, memory = true } = request.body ?? {};
         const wanted = { timeoutSec: timeoutOf(timeout), memory };
-        const { row, isResumed } = await runs.connect(teamOf(request), sandboxID, wanted);
+        const asked = runRequest(request, reply, services.closing);
+        const { row, isResumed } = await runs.connect(asked, wanted);
         if (isResumed) await recordAction(request, sandboxID, "resume");
         return await reply.status(isResumed ? 201 : 200).send(json.started(row));
       },
@@ -176,7 +179,8 @@ function registerPauses(app: App, { services, sandboxes, runs, json }: SandboxRo
     async (request, reply) => {
       const { sandboxID } = request.params;
       const { timeout = REFRESH, autoPause, memory = true } = request.body ?? {};
-      const row = await runs.resume(teamOf(request), sandboxID, { timeoutSec: timeoutOf(timeout), memory });
+      const asked = runRequest(request, reply, services.closing);
+      const row = await runs.resume(asked, { timeoutSec: timeoutOf(timeout), memory });
       if (autoPause !== undefined) {
         const { capsuleId } = await sandboxes.get(teamOf(request), sandboxID);
         await services.capsules.changes.change(teamOf(request), capsuleId, {
@@ -187,4 +191,17 @@ function registerPauses(app: App, { services, sandboxes, runs, json }: SandboxRo
       return await reply.status(201).send(json.started(row));
     },
   );
+}
+
+/** @param closing - aborts when the server begins to close. */
+function runRequest(
+  request: FastifyRequest<{ Params: Static<typeof SandboxParams> }>,
+  reply: FastifyReply,
+  closing: AbortSignal,
+): RunRequest {
+  return {
+    teamId: teamOf(request),
+    sandboxId: request.params.sandboxID,
+    signal: AbortSignal.any([waitingClient(reply).left, closing]),
+  };
 }

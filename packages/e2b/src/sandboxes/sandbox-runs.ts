@@ -1,5 +1,5 @@
 import type { SharedServices } from "@wrenn/control-plane";
-import { WrennError } from "@wrenn/core";
+import { abortable, WrennError } from "@wrenn/core";
 import type { Clock } from "@wrenn/core";
 import type { CapsuleRow } from "@wrenn/database";
 import type { OwnSandbox, OwnSandboxes } from "./own-sandboxes.ts";
@@ -20,7 +20,20 @@ export interface ConnectRequest {
   readonly memory: boolean;
 }
 
-/** The ends of the runs of sandboxes, and their pauses and resumes as clients of this API expect them. */
+/** The sandbox that a request names, and for how long the request is worth an answer. */
+export interface RunRequest {
+  readonly teamId: string;
+  readonly sandboxId: string;
+  /** Aborts when the client left, or the server closes. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The ends of the runs of sandboxes, and their pauses and resumes as clients of this API expect them.
+ *
+ * A signal that aborts ends the waits before an operation, with its reason: nothing has begun by then, and nothing is left behind. A pause
+ * or a resume that has begun is carried out and recorded, with the end that goes with it, since half of one is of no use to anyone.
+ */
 export class SandboxRuns {
   readonly #deps: SandboxRunsDeps;
   readonly #resumes = new Map<string, Promise<CapsuleRow>>();
@@ -30,19 +43,20 @@ export class SandboxRuns {
   }
 
   /** Lets the run end `seconds` from now, earlier than before too. @throws WrennError `capsule_not_found` unless it runs. */
-  async setEnd(teamId: string, sandboxId: string, seconds: number): Promise<void> {
-    await this.#extend(await this.#running(teamId, sandboxId), { fromNowSec: seconds });
+  async setEnd(request: RunRequest, seconds: number): Promise<void> {
+    await this.#extend(await this.#running(request), { fromNowSec: seconds });
   }
 
   /** Lets the run end `seconds` from now if that is later than before. @throws WrennError `capsule_not_found` unless it runs. */
-  async keepAlive(teamId: string, sandboxId: string, seconds: number): Promise<void> {
-    await this.#extend(await this.#running(teamId, sandboxId), { fromNowSec: seconds, onlyLater: true });
+  async keepAlive(request: RunRequest, seconds: number): Promise<void> {
+    await this.#extend(await this.#running(request), { fromNowSec: seconds, onlyLater: true });
   }
 
   /** @throws WrennError `sandbox_paused_already`, `capsule_not_found`. */
-  async pause(teamId: string, sandboxId: string, memory: boolean): Promise<void> {
+  async pause(request: RunRequest, memory: boolean): Promise<void> {
     const { capsules } = this.#deps.services;
-    const sandbox = await this.#created(teamId, sandboxId);
+    const { teamId, sandboxId } = request;
+    const sandbox = await this.#created(request);
     if ((await this.#deps.sandboxes.state(sandbox)) === "paused")
       throw new WrennError("sandbox_paused_already", { sandbox: sandboxId });
     try {
@@ -61,19 +75,19 @@ export class SandboxRuns {
    * @throws WrennError `capsule_not_found`, and those of a resume.
    */
   async connect(
-    teamId: string,
-    sandboxId: string,
+    request: RunRequest,
     { timeoutSec, memory }: ConnectRequest,
   ): Promise<{ readonly row: CapsuleRow; readonly isResumed: boolean }> {
     const { clock, sandboxes } = this.#deps;
+    const { teamId, signal } = request;
     const deadline = clock.monotonic() + SETTLE_MS;
     const later = { fromNowSec: timeoutSec, onlyLater: true };
     for (;;) {
-      const sandbox = await this.#created(teamId, sandboxId);
+      const sandbox = await this.#created(request);
       const { capsuleId, row } = sandbox;
       const shared = this.#resumes.get(capsuleId);
       if (shared) {
-        await shared;
+        await abortable(signal, shared);
         return { row: await this.#extend(sandbox, later), isResumed: true };
       }
       if (row.status === "paused")
@@ -82,16 +96,16 @@ export class SandboxRuns {
       if (row.status === "running" && (await sandboxes.state(sandbox)) === "running")
         return { row: await this.#extend(sandbox, later), isResumed: false };
       if (clock.monotonic() >= deadline) throw new WrennError("capsule_busy", { operation: "pause" });
-      await clock.sleep(POLL_MS);
+      await clock.sleep(POLL_MS, signal);
     }
   }
 
   /** Resumes a paused sandbox. @throws WrennError `sandbox_runs_already`, `capsule_not_found`. */
-  async resume(teamId: string, sandboxId: string, request: ConnectRequest): Promise<CapsuleRow> {
-    const sandbox = await this.#created(teamId, sandboxId);
+  async resume(request: RunRequest, wanted: ConnectRequest): Promise<CapsuleRow> {
+    const sandbox = await this.#created(request);
     if ((await this.#deps.sandboxes.state(sandbox)) === "running")
-      throw new WrennError("sandbox_runs_already", { sandbox: sandboxId });
-    return (await this.connect(teamId, sandboxId, request)).row;
+      throw new WrennError("sandbox_runs_already", { sandbox: request.sandboxId });
+    return (await this.connect(request, wanted)).row;
   }
 
   async #resume(
@@ -125,16 +139,18 @@ export class SandboxRuns {
   }
 
   /** A sandbox that runs, for what clients take 404 for where it does not. */
-  async #running(teamId: string, sandboxId: string): Promise<OwnSandbox> {
-    const sandbox = await this.#created(teamId, sandboxId);
+  async #running(request: RunRequest): Promise<OwnSandbox> {
+    const sandbox = await this.#created(request);
     if (sandbox.row.status === "paused") throw new WrennError("capsule_not_found", {});
     return sandbox;
   }
 
   /** A sandbox once its creation has ended. */
-  async #created(teamId: string, sandboxId: string): Promise<OwnSandbox> {
+  async #created({ teamId, sandboxId, signal }: RunRequest): Promise<OwnSandbox> {
+    const { rows } = this.#deps.services.capsules;
+    signal.throwIfAborted();
     const { capsuleId } = await this.#deps.sandboxes.get(teamId, sandboxId);
-    const row = await this.#deps.services.capsules.rows.getCreated(teamId, capsuleId, SETTLE_MS);
+    const row = await rows.getCreated(teamId, capsuleId, SETTLE_MS, signal);
     if (row.status === "stopped" || row.status === "error") throw new WrennError("capsule_not_found", {});
     return { capsuleId, row };
   }

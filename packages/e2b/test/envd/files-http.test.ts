@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -285,3 +286,57 @@ test("clients that leave at any moment end nothing but their own request", async
   }
   assert.equal((await lab.fetch("/health")).status, 204);
 });
+
+test("relative paths begin at the home of the user", async () => {
+  const name = `relative-${randomBytes(8).toString("hex")}.txt`;
+  const written = await upload({ path: name }, "text");
+  assert.equal(written.status, 200);
+  const [file] = (await written.json()) as { path: string }[];
+  assert.equal(file?.path, join(userInfo().homedir, name));
+  assert.equal(await (await lab.fetch(query({ path: `~/${name}` }))).text(), "text");
+  await assert.rejects(stat(join(userInfo().homedir, name)), "it is not the home of who runs the tests");
+});
+
+test("a disk without room for bytes or for files answers 507, and keeps the file that was there", async () => {
+  const { commands } = lab.client();
+  await commands.run(`mkdir -p ${at("bytes")} ${at("inodes")}`);
+  // Only the agent and its children see them.
+  await commands.run(`mount -t tmpfs -o size=64k none ${at("bytes")}`);
+  await commands.run(`mount -t tmpfs -o nr_inodes=2 none ${at("inodes")}`);
+  assert.equal((await upload({ path: at("bytes/kept") }, "kept")).status, 200);
+  const large = "x".repeat(200_000);
+  const form = new FormData();
+  form.append("file", new Blob([large]), at("bytes/form"));
+  const refusals = [
+    await upload({ path: at("bytes/kept") }, large),
+    await upload({ path: at("bytes/zipped") }, gzipSync(large), { "content-encoding": "gzip" }),
+    await lab.fetch("/files", { method: "POST", body: form }),
+    await upload({ path: at("inodes/a/b") }, "small"),
+  ];
+  assert.equal((await upload({ path: at("large") }, large)).status, 200);
+  const compose = { source_paths: [at("large")], destination: at("bytes/composed") };
+  const headers = { "content-type": "application/json" };
+  refusals.push(
+    await lab.fetch("/files/compose", { method: "POST", headers, body: JSON.stringify(compose) }),
+  );
+  for (const [index, refusal] of refusals.entries()) {
+    const [code, message] = await errorOf(refusal);
+    assert.equal(code, 507, `${index}: ${message}`);
+  }
+  assert.equal(await (await lab.fetch(query({ path: at("bytes/kept") }))).text(), "kept");
+  assert.equal((await commands.run(`ls -A ${at("bytes")} ${at("inodes")}`)).stdout.includes("form"), false);
+  assert.equal((await lab.fetch(query({ path: at("large") }))).status, 200, "sources stay");
+});
+
+/** One file as an octet stream. */
+async function upload(
+  values: Readonly<Record<string, string>>,
+  body: string | Buffer,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  return await lab.fetch(query(values), {
+    method: "POST",
+    headers: { "content-type": "application/octet-stream", ...headers },
+    body: typeof body === "string" ? body : Uint8Array.from(body),
+  });
+}

@@ -1,40 +1,55 @@
-import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { createServer } from "node:http";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { createControlPlane, ensureFirstTeam } from "@wrenn/control-plane";
 import type { ControlPlane } from "@wrenn/control-plane";
 import { FakeTemplateBuilder } from "@wrenn/control-plane/testing/template-builder";
-import { randomHex, silentLogger, systemClock, systemRandom, WrennError } from "@wrenn/core";
+import { randomHex, silentLogger, systemClock, systemRandom } from "@wrenn/core";
 import { apiKeyQueries } from "@wrenn/database";
 import type { Database } from "@wrenn/database";
 import { TestDatabase } from "@wrenn/database/testing";
 import { openE2b } from "@wrenn/e2b";
 import type { E2b } from "@wrenn/e2b";
-import type { AdmittedTarget } from "@wrenn/edge";
+import { ClientConnections, createEdge, defaultListenerLimits, listenEdge } from "@wrenn/edge";
+import type { CapsuleRoutes, CredentialChecks, Edge, ListenerLimits } from "@wrenn/edge";
 import { FakeHostAgent } from "@wrenn/protocol/testing";
 
-/** A control plane with the API of E2B on a database of its own, on top of a fake host. */
+const DOMAIN = "wrenn.test";
+
+/** A request as a service got it. */
+interface ServedRequest {
+  readonly host: string | undefined;
+  readonly url: string | undefined;
+}
+
+/**
+ * A control plane with the API of E2B on a database of its own, on top of a fake host, behind the real edge. Ports of sandboxes are those
+ * of this machine's loopback interface.
+ */
 export class E2bLab implements AsyncDisposable {
   readonly host = new FakeHostAgent();
   readonly database: Database;
   readonly apiKey: string;
-  /** Requests that were handed to the edge. */
-  readonly served: AdmittedTarget[] = [];
+  /** Requests that reached the service at `servicePort`. */
+  readonly served: ServedRequest[] = [];
+  servicePort = 0;
   controlPlane!: ControlPlane;
   e2b!: E2b;
+  edge!: Edge;
   url = "";
   /** Where names below the domain are said to be reached. */
   origin: { scheme: "http" | "https"; domain: string; port: number } = {
     scheme: "http",
-    domain: "wrenn.test",
+    domain: DOMAIN,
     port: 8080,
   };
   readonly #hostId = systemRandom.uuid();
   /** Understands `echo` and `exit` between semicolons. */
   readonly builder = new FakeTemplateBuilder(() => this.#hostId);
   readonly #release: AsyncDisposableStack;
+  #serving = new AsyncDisposableStack();
 
   private constructor(database: Database, apiKey: string, release: AsyncDisposableStack) {
     this.database = database;
@@ -42,7 +57,7 @@ export class E2bLab implements AsyncDisposable {
     this.#release = release;
   }
 
-  static async start(): Promise<E2bLab> {
+  static async start(limits: Partial<ListenerLimits> = {}): Promise<E2bLab> {
     await using release = new AsyncDisposableStack();
     const files = release.use(await TestDatabase.migrated());
     const database = await files.open();
@@ -50,13 +65,26 @@ export class E2bLab implements AsyncDisposable {
     await ensureFirstTeam(database, systemRandom);
     const apiKey = await issueKey(database);
     const lab = new E2bLab(database, apiKey, release.move());
-    await lab.#serve();
+    const server = createServer(lab.#service);
+    server.on("upgrade", (request, socket) => lab.#upgrade(request, socket));
+    lab.servicePort = await lab.listen(server);
+    await lab.#serve(limits);
     return lab;
   }
 
   /** What clients are given besides their own options. */
   get options() {
     return { apiKey: this.apiKey, apiUrl: this.url, sandboxUrl: this.url };
+  }
+
+  /** Listens on the loopback interface until the lab ends; returns the port. */
+  async listen(server: ReturnType<typeof createServer>): Promise<number> {
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    this.#release.defer(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    return (server.address() as AddressInfo).port;
   }
 
   /** A request as clients write it, without one. */
@@ -79,11 +107,29 @@ export class E2bLab implements AsyncDisposable {
     };
   }
 
+  /** Another server with the same database and host. */
+  async restart(): Promise<void> {
+    await this.#serving.disposeAsync();
+    this.#serving = new AsyncDisposableStack();
+    await this.#serve({});
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#serving.disposeAsync();
     await this.#release.disposeAsync();
   }
 
-  async #serve(): Promise<void> {
+  readonly #service: RequestListener = ({ headers: { host }, url }, response) => {
+    this.served.push({ host, url });
+    response.end("from the service");
+  };
+
+  #upgrade({ headers: { host }, url }: IncomingMessage, socket: Duplex): void {
+    this.served.push({ host, url });
+    socket.end("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: bytes\r\n\r\nfrom the service");
+  }
+
+  async #serve(limits: Partial<ListenerLimits>): Promise<void> {
     const controlPlane = await createControlPlane({
       database: this.database,
       instanceId: systemRandom.uuid(),
@@ -105,38 +151,67 @@ export class E2bLab implements AsyncDisposable {
     });
     this.controlPlane = controlPlane;
     const { ports, services, handlers } = controlPlane;
+    const shared = { clock: systemClock, logger: silentLogger, random: systemRandom };
+    const edge = (this.edge = createEdge({
+      ...shared,
+      domains: [DOMAIN],
+      capsules: loopbackRoutes(ports),
+      credentials: publicOnly(ports),
+      linkKey: new Uint8Array(32).fill(7),
+      limits: { waitForPortMs: 400 },
+    }));
+    const stopObserving = ports.observe((id) => edge.invalidate(id));
     this.e2b = await openE2b({
       services,
-      edge: {
-        serve: (target, _request, response) => {
-          this.served.push(target);
-          (response as ServerResponse).end("from the service");
-        },
-        serveUpgrade: (target, _request, _response, { socket }) => {
-          this.served.push(target);
-          socket.end("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: bytes\r\n\r\nfrom the service");
-        },
-        find: async (id) => (await ports.find(id)) ?? assert.fail(new WrennError("capsule_not_found", {})),
-      },
+      edge,
       origin: () => this.origin,
       publicUrl: "https://wrenn.example.org",
-      clock: systemClock,
-      logger: silentLogger,
-      random: systemRandom,
+      ...shared,
     });
     const { request, upgrade } = this.e2b.around(handlers);
-    const server = createServer((incoming: IncomingMessage, response) => request(incoming, response));
-    server.on("upgrade", upgrade);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    this.#release.defer(async () => {
-      server.closeAllConnections();
-      const closed = new Promise((resolve) => server.close(resolve));
+    const server = await listenEdge({
+      ...shared,
+      edge,
+      host: "127.0.0.1",
+      port: 0,
+      connections: new ClientConnections({ ...defaultListenerLimits, ...limits }, systemClock),
+      fallback: {
+        request: (incoming, response) => request(incoming as IncomingMessage, response as ServerResponse),
+        upgrade,
+      },
+    });
+    this.url = `http://127.0.0.1:${server.port}`;
+    this.#serving.defer(async () => {
+      stopObserving();
+      edge.close();
+      await server.close();
       await this.e2b.close();
       await controlPlane.close();
-      await closed;
     });
   }
+}
+
+/** Where ports of running sandboxes are. */
+function loopbackRoutes(ports: ControlPlane["ports"]): CapsuleRoutes {
+  return {
+    find: async (id) => {
+      const route = await ports.find(id);
+      return route && { ...route, address: route.status === "running" ? "127.0.0.1" : undefined };
+    },
+    resume: async (id) => await ports.resume(id),
+  };
+}
+
+/** No credentials of the platform itself. */
+function publicOnly(ports: ControlPlane["ports"]): CredentialChecks {
+  const none = async (): Promise<undefined> => undefined;
+  return {
+    apiKey: none,
+    bearer: none,
+    session: none,
+    link: none,
+    publicPort: ({ capsuleId, port }) => ports.admitsPublic(capsuleId, port),
+  };
 }
 
 /** A key in the form that clients of E2B take, for the first team. */

@@ -1,9 +1,7 @@
 import { askedProtocol } from "../http/asked-protocol.ts";
 import { authorityOf } from "../http/messages.ts";
 import type { EdgeRequest } from "../http/messages.ts";
-
-/** Every browser's User-Agent begins so; programs that keep cookies, such as curl, do not. */
-const BROWSER = /^Mozilla\//;
+import { isBrowser } from "../http/wants-page.ts";
 
 /**
  * Whether a request with cookies comes from a page of the same capsule and port, from the address bar, or from a link that was
@@ -26,7 +24,7 @@ export function fromOwnPage(request: EdgeRequest): boolean {
   // Over plain HTTP browsers send none of these fields, except to this machine.
   if (headers.referer !== undefined) return own(headers.referer);
   const navigates = (headers.accept ?? "").includes("text/html");
-  return !BROWSER.test(headers["user-agent"] ?? "") || (reads && navigates);
+  return !isBrowser(headers) || (reads && navigates);
 }
 
 function isWebOrigin(origin: string | undefined): origin is string {

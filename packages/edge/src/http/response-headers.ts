@@ -114,7 +114,7 @@ function isRefused(lowerCase: string, prefix: string): boolean {
 function redirect(location: string, { prefix, authority }: ResponseRewrite): string {
   if (prefix === "") return location;
   if (location.startsWith("/") && !location.startsWith("//")) return prefix + location;
-  for (const own of [`http://${authority}`, `//${authority}`]) {
+  for (const own of [`http://${authority}`, `https://${authority}`, `//${authority}`]) {
     if (!location.toLowerCase().startsWith(own.toLowerCase())) continue;
     const rest = location.slice(own.length);
     if (rest === "") return `${prefix}/`;

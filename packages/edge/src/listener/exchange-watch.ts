@@ -5,6 +5,7 @@ import { clientNetworks, WrennError } from "@wrenn/core";
 import { answerError } from "../http/error-answer.ts";
 import { addressOf, bodyOf, cutOff } from "../http/messages.ts";
 import type { EdgeRequest, EdgeResponse } from "../http/messages.ts";
+import { isRelayed } from "../http/relayed.ts";
 import type { ClientConnection } from "./client-connections.ts";
 import type { ListenerLimits } from "./listener-limits.ts";
 
@@ -17,6 +18,8 @@ interface Watched {
   readonly received: () => number;
   body: Mark;
   answer: Mark;
+  /** Of both directions. */
+  either: Mark;
 }
 
 /** An exchange with a service in a capsule. */
@@ -44,7 +47,7 @@ export interface ExchangeWatchDeps {
 /**
  * Ends exchanges with the platform that wait for their client for too long: a body that does not go on, or an answer that is not read.
  * Exchanges with services in capsules have limits of the edge instead, since their bodies may pause; only what waits of them in this
- * process is counted, in either direction.
+ * process is counted, in either direction. Exchanges that turn out to be admitted to a capsule get the same time.
  */
 export class ExchangeWatch {
   readonly #deps: ExchangeWatchDeps;
@@ -68,6 +71,7 @@ export class ExchangeWatch {
       received,
       body: { at, count: received() },
       answer: { at, count: 0 },
+      either: { at, count: received() },
     };
     this.#watched.add(watched);
     response.once("close", () => this.#watched.delete(watched));
@@ -84,8 +88,9 @@ export class ExchangeWatch {
   check(): void {
     const now = this.#deps.clock.monotonic();
     for (const watched of this.#watched) {
-      if (this.#isBodyStalled(watched, now)) this.#refuse(watched);
-      else if (this.#isAnswerUnread(watched, now)) {
+      const isPatient = isRelayed(watched.request);
+      if (!isPatient && this.#isBodyStalled(watched, now)) this.#refuse(watched);
+      else if (isPatient ? this.#isStalled(watched, now) : this.#isAnswerUnread(watched, now)) {
         this.#watched.delete(watched);
         cutOff(watched.request);
       }
@@ -145,6 +150,19 @@ export class ExchangeWatch {
       return false;
     }
     return now - watched.answer.at >= most;
+  }
+
+  /** Whether nothing moves while the client is what is waited for. */
+  #isStalled(watched: Watched, now: number): boolean {
+    const { request, response, received } = watched;
+    const { waiting, count } = unreadOf(response);
+    const moved = received() + count;
+    const isBodyDue = !isComplete(request) && !waitsForServer(request);
+    if ((!waiting && !isBodyDue) || moved !== watched.either.count) {
+      watched.either = { at: now, count: moved };
+      return false;
+    }
+    return now - watched.either.at >= this.#limits.relayedStallMs;
   }
 
   #refuse(watched: Watched): void {

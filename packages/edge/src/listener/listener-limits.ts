@@ -27,6 +27,8 @@ export interface ListenerLimits {
   readonly answerStallMs: number;
   /** The same before credentials were shown. */
   readonly anonymousAnswerStallMs: number;
+  /** For how long a client that was admitted to a capsule may neither send more of a body nor read more of an answer, in ms. */
+  readonly relayedStallMs: number;
   /** Bytes of requests and answers of all clients together that may wait in this process, for a service or for their client. */
   readonly unreadBytes: number;
   /** Requests of one HTTP/1.1 connection that wait for their answers. */
@@ -52,6 +54,7 @@ export const defaultListenerLimits: ListenerLimits = {
   slowBodyMs: 300_000,
   answerStallMs: 600_000,
   anonymousAnswerStallMs: 60_000,
+  relayedStallMs: 600_000,
   unreadBytes: 256 << 20,
   pipelined: 32,
   controlFrames: 600,

@@ -18,6 +18,8 @@ export const toProcessShapes = {
   invalidate: { capsule: "string" },
   /** Asks to end the connections of a capsule, and to refuse others until `reset`. */
   drain: { ref: "number", capsule: "string" },
+  /** A capsule is gone: its connections end at once, and others are refused until `reset`. */
+  end: { capsule: "string" },
   reset: { capsule: "string" },
   /** Access that was granted has ended; `error` as in {@link errorToWire}. */
   ended: { grant: "number", error: "any" },
@@ -77,8 +79,9 @@ export function errorFromWire(value: unknown): WrennError {
 }
 
 /** What of a route leaves the server. A capsule that it reaches through another host is no one's but its own. */
-export function routeToWire({ owner, status, address, autoResume, publicPorts, connect }: CapsuleRoute) {
-  return { owner, status, address, autoResume, publicPorts, isRemote: connect !== undefined };
+export function routeToWire(route: CapsuleRoute) {
+  const { owner, status, address, autoResume, publicPorts, tlsPorts = [], connect } = route;
+  return { owner, status, address, autoResume, publicPorts, tlsPorts, isRemote: connect !== undefined };
 }
 
 /** @throws WrennError `request_misdirected` for a capsule that the port process cannot reach. */

@@ -106,6 +106,11 @@ export class PortProcess implements HandOver {
     }
   }
 
+  /** Ends the connections of a capsule that is gone at once, and refuses others until {@link reset}. */
+  end(capsule: string): void {
+    this.#running?.tell({ type: "end", capsule });
+  }
+
   reset(capsule: string): void {
     this.#draining.delete(capsule);
     this.#running?.tell({ type: "reset", capsule });

@@ -140,6 +140,9 @@ function take(message: ToProcess, socket: unknown): void {
     case "drain":
       void answers.give(message.ref, async (signal) => ports.drain(message.capsule, signal));
       return;
+    case "end":
+      ports.end(message.capsule);
+      return;
     case "reset":
       ports.reset(message.capsule);
       return;

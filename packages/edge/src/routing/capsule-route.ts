@@ -21,6 +21,8 @@ export interface CapsuleRoute {
   readonly autoResume: boolean;
   /** Ports that everyone may use; `all` where each of them may be used. */
   readonly publicPorts: readonly number[] | "all";
+  /** Ports whose services speak TLS; their certificates are not checked, since nothing vouches for a guest. Default: none. */
+  readonly tlsPorts?: readonly number[];
 }
 
 /** `private`: only with a credential or a signed link. */

@@ -4,6 +4,7 @@ import type { CapsuleStatus } from "@wrenn/protocol";
 import type { MachineStall } from "@wrenn/vmm";
 import type { ConsoleKeeper } from "../console/console-keeper.ts";
 import type { Disks } from "../disks/disks.ts";
+import type { PortConnections } from "../host-agent-deps.ts";
 import type { Machines } from "../machines/machines.ts";
 import type { RunningMachine } from "../machines/running-machine.ts";
 import type { MomentCache } from "../moments/moment-cache.ts";
@@ -14,6 +15,7 @@ export interface CapsuleRegistryDeps {
   readonly machines: Pick<Machines<"release">, "slots" | "clocks">;
   readonly disks: Pick<Disks, "layers">;
   readonly consoles: Pick<ConsoleKeeper, "collect">;
+  readonly connections: Pick<PortConnections, "end">;
   /** Disk layers that something other than a capsule needs. */
   readonly moments: Pick<MomentCache, "layersInUse">;
   /** Aborts when the host agent begins to end. */
@@ -74,6 +76,7 @@ export class CapsuleRegistry {
         this.queue.run(capsule.id, async () => {
           if (capsule.running !== running || capsule.state === "destroying") return;
           this.#deps.logger.error("capsule.machine_died", { capsule: capsule.id, problem: death.detail });
+          this.#deps.connections.end(capsule.id);
           const incomplete = running.pages?.isComplete() === false;
           if (!incomplete) capsule.fail(`the capsule's machine died: ${death.detail}`);
           await using release = new AsyncDisposableStack();

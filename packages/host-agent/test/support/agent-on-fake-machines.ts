@@ -55,6 +55,8 @@ export interface AgentOnFakeMachinesOptions {
   /** Sees each link to a guest before the host agent does, and may replace its methods. */
   readonly onGuest?: (link: GuestLink, machine: Pick<Machine, "guestChannel">) => void;
   readonly onSlotRelease?: (slot: Slot) => void;
+  /** Sees the capsules whose connections to ports are ended, since their machine is gone. */
+  readonly onConnectionsEnd?: (capsuleId: string) => void;
   /** Sees for which team the connections of a slot count from then on. */
   readonly onTeam?: (number: number, team: string | undefined) => void;
   /** Makes one disk of a chain of them; a copy by default. */
@@ -187,7 +189,12 @@ export async function startAgentOnFakeMachines(
         }),
         rebaseDisk: (path, image) => writeFile(path, `disk on ${image}`),
       },
-      connections: { inUse: () => false, drain: async () => {}, reset: () => {} },
+      connections: {
+        inUse: () => false,
+        drain: async () => {},
+        end: options.onConnectionsEnd ?? ((): void => {}),
+        reset: () => {},
+      },
       host: {
         facts,
         freeMemoryMib: options.freeMemoryMib ?? (() => 0),

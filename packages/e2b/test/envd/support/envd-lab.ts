@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo, Server } from "node:net";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom, WrennError } from "@wrenn/core";
 import { NativeAgent } from "@wrenn/guest/testing";
@@ -16,6 +16,9 @@ import { readEnvironment } from "../../../src/envd/read-environment.ts";
 
 export const TOKEN = "0tQG31xiMp0IOQfaz9dcwi72L1CPo8e0";
 export const SANDBOX_ID = "abcdefghijklmnopqrstuvwxy";
+
+/** Runs what follows it with the directory of the first argument at the place of the second, for it and its children alone. */
+const WITH_DIRECTORY = 'mount --bind "$0" "$1" && shift && exec "$@"';
 
 /** The agent's facade before a real guest agent that runs on this machine. */
 export class EnvdLab implements AsyncDisposable {
@@ -51,7 +54,11 @@ export class EnvdLab implements AsyncDisposable {
     await using release = new AsyncDisposableStack();
     const directory = await mkdtemp(join(tmpdir(), "wrenn-envd-"));
     release.defer(() => rm(directory, { recursive: true, force: true }));
-    const agent = release.use(await NativeAgent.start());
+    const home = await mkdtemp(join(tmpdir(), "wrenn-envd-home-"));
+    release.defer(() => rm(home, { recursive: true, force: true }));
+    // Login shells read profiles, and files land in the home: neither are those of the developer.
+    const within = ["unshare", "--mount", "sh", "-c", WITH_DIRECTORY, home, userInfo().homedir];
+    const agent = release.use(await NativeAgent.start(undefined, within));
     const link = await agent.connect();
     const sandbox: EnvdSandbox = {
       id: SANDBOX_ID,

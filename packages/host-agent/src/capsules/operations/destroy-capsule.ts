@@ -14,7 +14,7 @@ export interface DestroyCapsuleDeps extends OperationJournalDeps {
   readonly registry: CapsuleRegistry;
   readonly machines: Pick<Machines<"release">, "slots">;
   readonly parked: Pick<ParkedMachines, "end">;
-  readonly connections: Pick<PortConnections, "reset">;
+  readonly connections: Pick<PortConnections, "end" | "reset">;
 }
 
 /** Ends a capsule from any state and removes everything it had. An unknown capsule is fine. */
@@ -24,6 +24,7 @@ export async function destroyCapsule(id: string, deps: DestroyCapsuleDeps): Prom
   if (!capsule) return;
   const { running } = capsule;
   capsule.enter("destroying", running);
+  deps.connections.end(id);
   await releaseCapsule(capsule, running, deps);
   registry.capsules.delete(id);
   deps.connections.reset(id);

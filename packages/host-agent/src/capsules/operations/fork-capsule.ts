@@ -17,7 +17,7 @@ import { OperationJournal } from "./operation-journal.ts";
 
 export type ForkCapsuleDeps = StartCapsuleDeps &
   AddGenerationDeps &
-  Pick<DestroyCapsuleDeps, "parked"> & {
+  Pick<DestroyCapsuleDeps, "parked" | "connections"> & {
     readonly host: Pick<Host, "facts">;
   };
 
