@@ -21,6 +21,8 @@ export const GUEST_ADDRESS = "169.254.0.21";
 export const GUEST_GATEWAY = "169.254.0.22";
 /** Locally administered and fixed (docs/reference/hosts.md#network). */
 export const GUEST_MAC = "02:fc:00:00:00:05";
+/** Of the gateway: the same in every slot too, since a restored guest goes on sending to the one that it has learnt. */
+export const GATEWAY_MAC = "02:fc:00:00:00:06";
 export const TAP_NAME = "tap0";
 export const MAX_SLOT = 32_767;
 /** Where the gateway's resolver listens, at the instance's host address; guests ask port 53 of their own gateway. */
