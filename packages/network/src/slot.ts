@@ -29,3 +29,5 @@ export const MAX_SLOT = 32_767;
 export const RESOLVER_PORT = 15_353;
 /** Where the gateway reads server names of TLS connections. */
 export const SERVER_NAME_PORT = 15_443;
+/** Where the gateway tells a guest which sandbox it is; guests ask port 80 of their own gateway. */
+export const EVENTS_PORT = 15_080;
