@@ -141,7 +141,7 @@ test("many requests to a paused sandbox with auto-resume resume it once, those w
   });
   await auto.files.write("kept.txt", "kept");
   await auto.pause();
-  const stranger = new Sandbox({ ...options(), sandboxId: auto.sandboxId, envdVersion: "0.6.4" });
+  const stranger = new Sandbox({ ...options(), sandboxId: auto.sandboxId, envdVersion: "0.6.13" });
   await assert.rejects(stranger.files.read("kept.txt"));
   assert.equal((await Sandbox.getInfo(auto.sandboxId, options())).state, "paused");
   const texts = await Promise.all(Array.from({ length: 10 }, () => auto.files.read("kept.txt")));
