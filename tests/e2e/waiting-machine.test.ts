@@ -67,6 +67,7 @@ const written = [
   "/etc/hostname",
   "/etc/hosts",
   "/etc/machine-id",
+  "/run",
   "/run/e2b",
   "/run/e2b/.E2B_SANDBOX",
   "/run/e2b/.E2B_SANDBOX_ID",
