@@ -20,14 +20,14 @@ const rules: readonly Rule[] = [
     identifier: /^(?!sandboxes$|sandbox$)(?!.*_)\w*sandbox\w*$/i,
     instead: "capsule",
     // E2B's word, in what speaks its protocols.
-    allowed: /^packages\/e2b\/|^apps\/bench\/src\/rows\/e2b\.ts$/,
+    allowed: /^packages\/e2b\/|\/gateway\/events-endpoint\.ts$|^apps\/bench\/src\/rows\/e2b\.ts$/,
   },
   {
     identifier: /^sandbox(es)?$/,
     instead: "capsule",
     // Names of tables, of event resources as clients see them, CSP's directive, and E2B's word.
     allowed:
-      /^packages\/(database|e2b)\/|^apps\/bench\/src\/rows\/e2b\.ts$|\/channels\/notification\.ts$|^packages\/edge\/test\//,
+      /^packages\/(database|e2b)\/|\/gateway\/events-endpoint\.ts$|^apps\/bench\/src\/rows\/e2b\.ts$|\/channels\/notification\.ts$|^packages\/edge\/test\//,
   },
   { identifier: /[a-z]Mb$|[A-Z]_MB$/, instead: "a name in MiB; `*_mb` is for SQL and wire JSON" },
   { identifier: /^tx$/, instead: "trx" },

@@ -153,7 +153,7 @@ test("many requests to a paused sandbox with auto-resume resume it once, those w
   });
   await auto.files.write("kept.txt", "kept");
   await auto.pause();
-  const stranger = new Sandbox({ ...options(), sandboxId: auto.sandboxId, envdVersion: "0.6.4" });
+  const stranger = new Sandbox({ ...options(), sandboxId: auto.sandboxId, envdVersion: "0.6.13" });
   await assert.rejects(stranger.files.read("kept.txt"));
   assert.equal((await Sandbox.getInfo(auto.sandboxId, options())).state, "paused");
   const texts = await Promise.all(Array.from({ length: 10 }, () => auto.files.read("kept.txt")));
@@ -184,7 +184,12 @@ test("the environment of the sandbox and its measurements are read as from its a
     E2B_SANDBOX: "true",
     E2B_SANDBOX_ID: sandbox.sandboxId,
     E2B_TEMPLATE_ID: "minimal",
+    E2B_EVENTS_ADDRESS: "http://169.254.0.22",
   });
+  const { stdout } = await sandbox.commands.run(
+    "cat /run/e2b/.E2B_SANDBOX_ID; curl -s $E2B_EVENTS_ADDRESS/me http://events.e2b.local/me -H 'E2b-Sandbox-Id: other'",
+  );
+  assert.equal(stdout, sandbox.sandboxId + `{"sandboxID":"${sandbox.sandboxId}"}`.repeat(2));
   const metrics = await ask("/metrics");
   assert.ok(Number(metrics["mem_total"]) > 0 && Number(metrics["disk_total"]) > 0, JSON.stringify(metrics));
 });

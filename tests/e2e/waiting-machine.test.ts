@@ -63,7 +63,18 @@ const allowed: Readonly<Record<string, readonly Allowed[]>> = {
 };
 
 /** Files that the hand-over writes: their times are those of the hand-over. */
-const written = ["/etc/hostname", "/etc/hosts", "/etc/machine-id", "/run/wrenn", "/run/wrenn/generation"];
+const written = [
+  "/etc/hostname",
+  "/etc/hosts",
+  "/etc/machine-id",
+  "/run",
+  "/run/e2b",
+  "/run/e2b/.E2B_SANDBOX",
+  "/run/e2b/.E2B_SANDBOX_ID",
+  "/run/e2b/.E2B_TEMPLATE_ID",
+  "/run/wrenn",
+  "/run/wrenn/generation",
+];
 const TIMES = / modified (\d+) changed (\d+)$/;
 
 interface Described {

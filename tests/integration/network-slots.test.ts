@@ -61,6 +61,15 @@ describe("network slots", { skip: needsRoot }, () => {
     assert.ok(!addresses.stdout.includes(`10.${pool.instance.block}.`), addresses.stdout);
   });
 
+  test("the gateway has one MAC address in all slots, which restored guests go on sending to", async () => {
+    await using release = new AsyncDisposableStack();
+    const slot = await pool.acquire(AbortSignal.timeout(30_000));
+    release.defer(() => pool.release(slot));
+    const inside = slot.namespace.split("/").at(-1) ?? "";
+    const { stdout } = await runCommand(["ip", "-n", inside, "-brief", "link", "show", "dev", slot.tap]);
+    assert.match(stdout, / 02:fc:00:00:00:06 /);
+  });
+
   test("the host reaches each guest at its own address", async () => {
     assert.equal(await fetchGuest(slots[0].hostAddress), "hello");
     assert.equal(await fetchGuest(slots[1].hostAddress), "hello");

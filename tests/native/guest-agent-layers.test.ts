@@ -37,6 +37,7 @@ const layers: readonly Readonly<Record<string, readonly string[]>>[] = [
       "regular-file",
       "run-directories",
       "runtime-directory",
+      "sandbox-files",
       "signal-one",
       "system-environment",
       "target",

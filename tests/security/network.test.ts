@@ -117,14 +117,14 @@ function hostSide(): string {
 }
 
 test("the gateway's own ports answer nobody but through the guest's gateway address", async () => {
-  const ports = [15_353, 15_443].map((port) => `${hostSide()}:${port}`);
+  const ports = [15_353, 15_443, 15_080].map((port) => `${hostSide()}:${port}`);
   assert.deepEqual(await udp([...ports, `${PUBLIC}:7000`]), [`${PUBLIC}:7000`]);
   const tcp = await inGuest(`import socket
 def probe(p):
     try: socket.create_connection((${JSON.stringify(hostSide())},p),0.7); return 'open'
     except OSError: return 'closed'
-print(probe(15353),probe(15443))`);
-  assert.equal(tcp, "closed closed");
+print(probe(15353),probe(15443),probe(15080))`);
+  assert.equal(tcp, "closed closed closed");
 });
 
 test("ICMP echo reaches public addresses and nobody else", async () => {

@@ -21,6 +21,7 @@
 #include "hooks.h"
 #include "names.h"
 #include "oom-watch.h"
+#include "sandbox-files.h"
 #include "status.h"
 #include "wall-clock.h"
 
@@ -73,6 +74,8 @@ struct naming {
   char *machine_id;
   char old_hostname[65];
   uint64_t generation; /* 0: as it is */
+  char *capsule; /* the default environment's; NULL where it has none */
+  char *template;
   bool hooks;
   struct buffer warnings; /* the worker's until the job is done */
   uint32_t warning_count;
@@ -100,6 +103,23 @@ static void write_names(struct job *job) {
   if (*naming->hostname) hostname_write(naming->hostname, naming->old_hostname, note_warning, naming);
   if (*naming->machine_id) machine_id_write(naming->machine_id, note_warning, naming);
   if (naming->generation != 0) write_generation(naming);
+  if (naming->capsule && naming->template) sandbox_files_write("/run/e2b", naming->capsule, naming->template, note_warning, naming);
+}
+
+/* A restore: files of the machine that this one is a copy of may be there. */
+static void copy_identity(struct naming *naming, const struct environment *defaults) {
+  const char *capsule = environment_get(defaults, "WRENN_SANDBOX_ID");
+  const char *template = environment_get(defaults, "WRENN_TEMPLATE");
+  if (naming->generation == 0) return;
+  naming->capsule = capsule ? strdup(capsule) : NULL;
+  naming->template = template ? strdup(template) : NULL;
+}
+
+static void free_strings(struct naming *naming) {
+  free(naming->hostname);
+  free(naming->machine_id);
+  free(naming->capsule);
+  free(naming->template);
 }
 
 /* Hooks come last, so that they find everything as it will be. */
@@ -121,8 +141,7 @@ static void naming_done(struct job *job) {
   struct naming *naming = (struct naming *)job;
   if (naming->timer.fd >= 0) go_on(naming, &naming->warnings, naming->warning_count);
   buffer_free(&naming->warnings);
-  free(naming->hostname);
-  free(naming->machine_id);
+  free_strings(naming);
   free(naming);
 }
 
@@ -136,15 +155,14 @@ static void naming_late(void *owner, uint32_t events) {
 }
 
 /* Takes the strings of `naming` over. */
-static int naming_begin(struct agent *agent, const struct ticket *ticket, const struct naming *named, struct buffer *body) {
+static int naming_begin(struct agent *agent, const struct ticket *ticket, struct naming *named, struct buffer *body) {
   struct naming *naming = calloc(1, sizeof *naming);
   struct itimerspec when = {.it_value.tv_sec = NAMING_SECONDS};
   int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   if (!naming || timer < 0) {
     if (timer >= 0) close(timer);
     free(naming);
-    free(named->hostname);
-    free(named->machine_id);
+    free_strings(named);
     return fail_with(body, ENOMEM, "out of memory");
   }
   *naming = *named;
@@ -183,10 +201,10 @@ int request_configure(struct agent *agent, const struct ticket *ticket, struct r
     oom_watch_reset();
   }
   environment_free(&defaults);
+  copy_identity(&naming, &agent->defaults);
   naming.hooks = flags & FLAG_HOOKS;
   if (status == STATUS_OK && (*naming.hostname || *naming.machine_id || naming.generation != 0)) return naming_begin(agent, ticket, &naming, body);
-  free(naming.hostname);
-  free(naming.machine_id);
+  free_strings(&naming);
   if (status != STATUS_OK) return status;
   struct buffer warnings = {0};
   write_u32(&warnings, 0);

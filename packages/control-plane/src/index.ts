@@ -27,7 +27,7 @@ export { validateEnvironment, validateMetadata } from "./capsules/capsule-fields
 export { endOfRun } from "./capsules/capsule-changes.ts";
 export { metricRanges } from "./capsules/capsule-measurements.ts";
 export { TemplateVersions } from "./templates/template-versions.ts";
-export { parseTemplateName, isTemplateReference } from "./templates/template-name.ts";
+export { parseTemplateName, isTemplateReference, untaggedName } from "./templates/template-name.ts";
 export type { SharedServices } from "./shared-services.ts";
 export type { RequestRates } from "./http/request-limits.ts";
 export type { RetentionRules } from "@wrenn/database";

@@ -37,7 +37,7 @@ test("a check is tried until it succeeds, fails too often behind its start perio
 
 test("a variable is made of those before it; what belongs to the build's own processes is not kept", () => {
   const env = inheritedEnvironment(
-    "PATH=/bin\0HOME=/root\0EMPTY=\0WRENN_TEMPLATE_ID=x\0XDG_RUNTIME_DIR=/run/user/0\0LINES=a\nb\0",
+    "PATH=/bin\0HOME=/root\0EMPTY=\0WRENN_SANDBOX=true\0WRENN_TEMPLATE=x\0XDG_RUNTIME_DIR=/run/user/0\0LINES=a\nb\0",
   );
   assert.deepEqual(env, { PATH: "/bin", EMPTY: "", LINES: "a\nb" });
   const lines = [

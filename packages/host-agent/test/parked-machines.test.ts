@@ -221,6 +221,7 @@ test("a slot that a machine needs is taken from the oldest parked one", async ()
         free--;
         return { number: 1 } as Slot;
       },
+      assignCapsule: () => {},
       assignTeam: nothing,
       applyPolicy: nothing,
       decisions: nothing,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLogger, systemRandom, WrennError } from "@wrenn/core";
 import type { GuestLink } from "@wrenn/guest";
+import type { CapsuleSpec } from "@wrenn/protocol";
 import { renewIdentity } from "../src/capsules/operations/renew-identity.ts";
 
 type Configuration = Parameters<GuestLink["configure"]>[0];
@@ -16,7 +17,10 @@ const spec = {
   envs: {},
 };
 
-async function renew(configure: (settings: Configuration) => readonly string[]) {
+async function renew(
+  configure: (settings: Configuration) => readonly string[],
+  changed: Partial<CapsuleSpec> = {},
+) {
   const asked: Configuration[] = [];
   const logged: string[] = [];
   const guest = {
@@ -28,7 +32,7 @@ async function renew(configure: (settings: Configuration) => readonly string[]) 
   const logger = { ...silentLogger, warn: (event: string) => void logged.push(event) };
   const renewing = renewIdentity(
     guest,
-    { spec, restoreCount: 3, newIdentity: true },
+    { spec: { ...spec, ...changed }, restoreCount: 3, newIdentity: true },
     { random: systemRandom, logger },
     AbortSignal.timeout(1000),
   );
@@ -83,4 +87,17 @@ test("what makes a machine an individual may not fail", async () => {
     assert.equal(renewed.problem, failure);
     assert.equal(renewed.asked.length, 1);
   }
+});
+
+test("the environment says which capsule it is, by the name of its template, whatever a template has handed on", async () => {
+  const envs = { MINE: "1", WRENN_SANDBOX_ID: "cl-of-the-build", WRENN_TEMPLATE: "base" };
+  const { asked } = await renew(() => [], { envs, template: "tpl-key", templateName: "acme/shop" });
+  assert.deepEqual(asked[0]?.environment, {
+    MINE: "1",
+    WRENN_SANDBOX: "true",
+    WRENN_SANDBOX_ID: "cl-1",
+    WRENN_TEMPLATE: "acme/shop",
+  });
+  const unnamed = await renew(() => []);
+  assert.equal(unnamed.asked[0]?.environment?.["WRENN_TEMPLATE"], "minimal");
 });

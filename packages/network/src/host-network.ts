@@ -36,6 +36,8 @@ export interface HostNetworkOptions {
   /** Reads how full the host's table of connections is; from /proc without. */
   readonly connectionTable?: () => Promise<ConnectionTable>;
   readonly runner: Runner;
+  /** Public id of the capsule that has a slot. */
+  readonly capsuleOf: (slot: number) => string | undefined;
 }
 
 /** What all slots of an installation share: its name and addresses, the host's rules, forwarding, and the gateway. */
@@ -121,6 +123,7 @@ export async function openHost(options: HostNetworkOptions, signal: AbortSignal)
       questionsPerSecond: questionsPerSecond(tableSize),
       dialsPerSecond: dialsPerSecond(tableSize),
       logger,
+      capsuleOf: options.capsuleOf,
       bind: (...binding) => policies.bind(...binding),
     },
     signal,

@@ -9,7 +9,7 @@ import { CLOSED, NEVER_REACHABLE } from "./destinations.ts";
 import type { HostRoutes } from "./host-routes.ts";
 import { blockCidr, gatewayUid, hostGateway, hostTable, linkPattern } from "./naming.ts";
 import type { Instance } from "./naming.ts";
-import { RESOLVER_PORT, SERVER_NAME_PORT } from "./slot.ts";
+import { EVENTS_PORT, RESOLVER_PORT, SERVER_NAME_PORT } from "./slot.ts";
 
 /** A DNS server that the gateway forwards to. */
 export interface Upstream {
@@ -75,9 +75,9 @@ ${compileNewConnections(options.tableSize, options.connectionLimits)}
     iifname ${links} ${FIRST_PACKET} jump new_connections
     iifname ${links} ip daddr ${gateway} jump to_gateway
     iifname ${links} ip daddr ${gateway} meta l4proto { tcp, udp } th dport ${RESOLVER_PORT} accept
-    iifname ${links} ip daddr ${gateway} tcp dport ${SERVER_NAME_PORT} accept
+    iifname ${links} ip daddr ${gateway} tcp dport { ${SERVER_NAME_PORT}, ${EVENTS_PORT} } accept
     iifname ${links} drop
-    ip daddr ${gateway} meta l4proto { tcp, udp } th dport { ${RESOLVER_PORT}, ${SERVER_NAME_PORT} } drop
+    ip daddr ${gateway} meta l4proto { tcp, udp } th dport { ${RESOLVER_PORT}, ${SERVER_NAME_PORT}, ${EVENTS_PORT} } drop
   }
   chain forward {
     type filter hook forward priority filter - 10; policy accept;
@@ -147,6 +147,7 @@ function packetRates(): string {
   const rates = [
     ["questions", `udp dport ${RESOLVER_PORT}`, "300/second burst 150"],
     ["resolver_connections", `tcp dport ${RESOLVER_PORT} ct state new`, "20/second burst 40"],
+    ["event_connections", `tcp dport ${EVENTS_PORT} ct state new`, "20/second burst 40"],
     ["name_connections", `tcp dport ${SERVER_NAME_PORT} ct state new`, "100/second burst 500"],
   ];
   return `${rates

@@ -1,5 +1,6 @@
 export { createSlotPool } from "./slot-pool.ts";
-export type { SlotPool, SlotPoolOptions } from "./slot-pool.ts";
+export type { SlotPoolOptions } from "./slot-pool.ts";
+export type { SlotOwner, SlotPool } from "./slots-of-installation.ts";
 export { createDestinations } from "./destinations.ts";
 export { CLOSED_NETWORKS, isPublicAddress, isClosedAddress } from "./special-networks.ts";
 export { findOrphanInstances, removeInstance } from "./orphan-instances.ts";

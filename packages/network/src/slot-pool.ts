@@ -1,7 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { GroupedWrites, problemOf, WrennError } from "@wrenn/core";
 import type { Logger, Random } from "@wrenn/core";
-import type { NetworkDecision } from "@wrenn/protocol";
 import type { ConnectionTable } from "./connection-guard.ts";
 import type { ConnectionLimits } from "./connection-limits.ts";
 import type { Destinations } from "./destinations.ts";
@@ -10,10 +9,8 @@ import type { HostNetwork } from "./host-network.ts";
 import { forgetConnections, forgetStrangers } from "./forget-connections.ts";
 import { kernelSlots } from "./kernel-slots.ts";
 import { blockCidr, hostGateway, slotOf } from "./naming.ts";
-import type { Instance } from "./naming.ts";
 import { readPolicies } from "./policy-journal.ts";
 import type { PolicyRecord } from "./policy-journal.ts";
-import type { NetworkPolicy } from "./policy.ts";
 import { systemRunner } from "./runner.ts";
 import type { Runner } from "./runner.ts";
 import { DEFAULT_LIMITS } from "./slot-limits.ts";
@@ -22,6 +19,7 @@ import { SlotNumbers } from "./slot-numbers.ts";
 import type { SlotPolicies } from "./slot-policies.ts";
 import { NothingMade, setUpSlot, tearDownSlot } from "./slot-setup.ts";
 import type { Slot } from "./slot.ts";
+import type { SlotPool } from "./slots-of-installation.ts";
 import type { TeamConnections } from "./team-connections.ts";
 
 const REFILL_DELAY_MS = 300;
@@ -47,50 +45,6 @@ export interface SlotPoolOptions {
   readonly runner?: Runner;
 }
 
-/** The slots of one installation. The owner of every namespace and link that carries its instance id. */
-export interface SlotPool {
-  readonly instance: Instance;
-  /**
-   * A slot of the caller's own, ready-made when the pool has one, with the default policy.
-   *
-   * @throws WrennError `host_full` when all numbers are in use; `command_failed` when the kernel refuses.
-   */
-  acquire(signal: AbortSignal): Promise<Slot>;
-  /** Takes over the slot of a capsule that outlived an earlier pool; undefined when it is gone from the kernel. */
-  adopt(number: number, team?: string): Slot | undefined;
-  /**
-   * Removes the slot and everything it knew (connections, counters, policy). Its machine must be gone. Idempotent: a slot that was
-   * released before is left alone, even when another caller has its number.
-   */
-  release(slot: Slot): Promise<void>;
-  /**
-   * Counts the slot's connections for a team from now on. All slots without a team count for one together.
-   *
-   * @throws WrennError `command_failed` when the kernel refuses.
-   */
-  assignTeam(slot: Slot, team: string, signal: AbortSignal): Promise<void>;
-  /**
-   * Replaces the policy of a live slot at once; connections it forbids end. It is kept over restarts of the agent.
-   *
-   * @throws WrennError `invalid_field` when the policy is none; the old one stands after any error.
-   */
-  applyPolicy(slot: Slot, policy: NetworkPolicy, signal: AbortSignal): Promise<void>;
-  /** What the slot's guest wanted to reach and what became of it: the newest few hundred, oldest first. */
-  decisions(slot: Slot, signal: AbortSignal): Promise<readonly NetworkDecision[]>;
-  /**
-   * Removes slots of an earlier run that were not adopted; with `dryRun` only names them. Call it after adopting: from then on the
-   * pool also removes slots that it finds later, or whose removal failed, when it refills.
-   */
-  sweep(options?: { readonly dryRun?: boolean }): Promise<readonly number[]>;
-  /** Ends adoption: removes what {@link sweep} would, and fills the pool, in the background. What resists is logged and tried again. */
-  endAdoption(): void;
-  /**
-   * Removes the ready slots, and where the kernel holds no slot also the host's rules, address block and journal. Every call settles
-   * when that is done.
-   */
-  close(): Promise<void>;
-}
-
 /**
  * Opens the pool. Slots of an earlier run are found in the kernel: adopt those of live capsules, then sweep.
  *
@@ -98,7 +52,9 @@ export interface SlotPool {
  */
 export async function createSlotPool(options: SlotPoolOptions, signal: AbortSignal): Promise<SlotPool> {
   const runner = options.runner ?? systemRunner;
-  const host = await openHost({ ...options, runner }, signal);
+  const capsules = new Map<number, string>();
+  const capsuleOf = (number: number): string | undefined => capsules.get(number);
+  const host = await openHost({ ...options, runner, capsuleOf }, signal);
   const { id, block } = host.instance;
   const orphans = await kernelSlots(id);
   // A predecessor that was killed has removed slots, and may not have come to their connections.
@@ -109,6 +65,7 @@ export async function createSlotPool(options: SlotPoolOptions, signal: AbortSign
     {
       host,
       runner,
+      capsules,
       teams: host.teams,
       slotsInKernel: () => kernelSlots(id),
       known: await readPolicies(options.stateDirectory),
@@ -125,6 +82,8 @@ export interface SlotsDeps {
     readonly policies: Pick<SlotPolicies, "open" | "reopen" | "close" | "apply" | "decisions">;
   };
   readonly runner: Runner;
+  /** The capsule that each slot has, by number. */
+  readonly capsules: Map<number, string>;
   readonly teams: Pick<TeamConnections, "assign" | "release">;
   /** Numbers of the slots of which the kernel holds anything. */
   readonly slotsInKernel: () => Promise<readonly number[]>;
@@ -145,7 +104,7 @@ export interface SlotsOptions {
  * a gap, until the slot was removed. A slot is removed only by the caller that made, holds or adopted it.
  */
 export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): SlotPool {
-  const { host, runner, teams, slotsInKernel, known, logger } = deps;
+  const { host, runner, capsules, teams, slotsInKernel, known, logger } = deps;
   const { instance, policies, destinations } = host;
   const numbers = new SlotNumbers(deps.orphans);
   const ready: Slot[] = [];
@@ -204,6 +163,7 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
     try {
       await remove(number);
       leases.delete(number);
+      capsules.delete(number);
     } catch (error) {
       numbers.move(number, "removing", holder);
       throw error;
@@ -351,10 +311,11 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
       startRefill();
       return slot;
     },
-    adopt: (number, team) => {
+    adopt: (number, { capsule, team } = {}) => {
       if (!numbers.move(number, "orphan", "used")) return undefined;
       const slot = slotOf(instance, number);
       leases.set(number, slot);
+      if (capsule !== undefined) capsules.set(number, capsule);
       if (team !== undefined) assignAdopted(number, team);
       // The kernel has enforced the policy all the while; what waits for this is names.
       policies.reopen(number, known.get(number), closing.signal).catch((error: unknown) => {
@@ -372,6 +333,10 @@ export function openSlots(deps: SlotsDeps, { size, limits }: SlotsOptions): Slot
         removals.set(slot, removal);
       }
       await removal;
+    },
+    assignCapsule: (slot, capsule) => {
+      requireLease(slot);
+      capsules.set(slot.number, capsule);
     },
     assignTeam: async (slot, team, signal) => {
       requireLease(slot);

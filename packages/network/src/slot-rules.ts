@@ -7,7 +7,7 @@ import { compilePolicy } from "./policy-rules.ts";
 import { DEFAULT_POLICY, parsePolicy } from "./policy.ts";
 import { SEEN_SECONDS } from "./seen-destinations.ts";
 import type { SlotLimits } from "./slot-limits.ts";
-import { RESOLVER_PORT } from "./slot.ts";
+import { EVENTS_PORT, RESOLVER_PORT } from "./slot.ts";
 import type { Slot } from "./slot.ts";
 
 /** Different destinations of which a slot remembers that they were granted or refused. */
@@ -79,6 +79,7 @@ ${["granted", "refused"].map(seenSet).join("\n")}
     iifname "eth0" udp sport ${RESOLVER_PORT} drop
     iifname "eth0" ip saddr ${gateway} ip daddr ${slot.hostAddress} dnat ip to ${slot.guestAddress}
     iifname "${slot.tap}" ip daddr ${slot.gateway} meta l4proto { tcp, udp } th dport 53 dnat ip to ${gateway}:${RESOLVER_PORT}
+    iifname "${slot.tap}" ip daddr ${slot.gateway} tcp dport 80 dnat ip to ${gateway}:${EVENTS_PORT}
     iifname "${slot.tap}" jump by_name_nat
   }
   chain masquerade_guest {

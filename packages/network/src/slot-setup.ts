@@ -6,6 +6,7 @@ import type { Runner } from "./runner.ts";
 import { compileLimits } from "./slot-limits.ts";
 import type { SlotLimits } from "./slot-limits.ts";
 import { compileSlotRules } from "./slot-rules.ts";
+import { GATEWAY_MAC } from "./slot.ts";
 import type { Slot } from "./slot.ts";
 
 /** See docs/reference/hosts.md#network. */
@@ -82,6 +83,7 @@ export async function setUpSlot(
           `route add default via ${gateway}`,
           `tuntap add dev ${slot.tap} mode tap user ${slot.uid} group ${slot.uid}`,
           `addr add ${slot.gateway}/30 dev ${slot.tap}`,
+          `link set ${slot.tap} address ${GATEWAY_MAC}`,
           `link set ${slot.tap} txqueuelen ${TX_QUEUE_LENGTH} up`,
         ]),
         compileLimits(limits, [slot.tap, "eth0"]),

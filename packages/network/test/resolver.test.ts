@@ -190,6 +190,29 @@ test("names of private networks are unknown, and no resolver is asked", async ()
   assert.equal(slot.log.list()[0]?.reason, "a name of private networks");
 });
 
+test("the platform's own name is the guest's gateway under every policy, and no resolver is asked", async () => {
+  for (const policy of [
+    { egress: "deny" },
+    { egress: "allow", deny: ["*.local", "events.e2b.local"] },
+  ] as const) {
+    const { ask, asked, bound, slot } = setUp(policy, [a("events.e2b.local", "203.0.113.9")]);
+    const answer = await ask("Events.E2B.local");
+    assert.equal(answer.rcode, "NOERROR");
+    assert.deepEqual(
+      answer.answers?.map((record) => (record.type === "A" ? record.data : record.type)),
+      ["169.254.0.22"],
+    );
+    const none = await ask("events.e2b.local", "AAAA");
+    assert.deepEqual([none.rcode, none.answers], ["NOERROR", []]);
+    assert.notEqual((await ask("x.events.e2b.local")).rcode, "NOERROR");
+    assert.deepEqual([asked, bound], [[], []]);
+    assert.deepEqual(
+      slot.log.list().map(({ subject }) => subject),
+      ["x.events.e2b.local"],
+    );
+  }
+});
+
 test("where the operator opened private networks their names are answered with addresses, and with nothing else", async () => {
   const { ask, asked } = setUp(
     { egress: "allow" },

@@ -5,7 +5,7 @@ import { eventually } from "@wrenn/core/testing";
 import { DEFAULT_LIMITS } from "../src/slot-limits.ts";
 import { namespaceName } from "../src/naming.ts";
 import { openSlots } from "../src/slot-pool.ts";
-import type { SlotPool } from "../src/slot-pool.ts";
+import type { SlotPool } from "../src/slots-of-installation.ts";
 import type { Slot } from "../src/slot.ts";
 import { FakeKernel } from "./support/fake-kernel.ts";
 
@@ -19,6 +19,8 @@ interface Lab {
   readonly log: string[];
   /** How the host network was closed. */
   readonly closed: string[];
+  /** By number of their slots. */
+  readonly capsules: ReadonlyMap<number, string>;
 }
 
 function open(size: number, orphans: readonly number[] = []): Lab {
@@ -26,6 +28,7 @@ function open(size: number, orphans: readonly number[] = []): Lab {
   for (const number of orphans) kernel.namespaces.add(nameOf(number));
   const log: string[] = [];
   const closed: string[] = [];
+  const capsules = new Map<number, string>();
   const note = (event: string, fields = {}): void => void log.push(`${event} ${JSON.stringify(fields)}`);
   const pool = openSlots(
     {
@@ -42,6 +45,7 @@ function open(size: number, orphans: readonly number[] = []): Lab {
         close: async (what) => void closed.push(what),
       },
       runner: kernel.run,
+      capsules,
       teams: { assign: async () => {}, release: async () => {} },
       slotsInKernel: () => kernel.numbers(),
       known: new Map(),
@@ -50,7 +54,7 @@ function open(size: number, orphans: readonly number[] = []): Lab {
     },
     { size, limits: DEFAULT_LIMITS },
   );
-  return { kernel, pool, log, closed };
+  return { kernel, pool, log, closed, capsules };
 }
 
 test("of slots that are acquired, refilled and released at once each number has one holder", async () => {
@@ -230,6 +234,19 @@ test("an orphan is either adopted or swept, also when both are asked for at once
   assert.equal(adopted?.number, 2);
   await sweeping;
   assert.deepEqual([...kernel.namespaces], [nameOf(2)]);
+});
+
+test("a slot has its capsule from its assignment or adoption until it is released", async () => {
+  const { pool, capsules } = open(0, [1, 2]);
+  const adopted = pool.adopt(1, { capsule: "cl-adopted" }) ?? assert.fail();
+  pool.adopt(2);
+  const acquired = await pool.acquire(signal);
+  pool.assignCapsule(acquired, "cl-acquired");
+  assert.deepEqual(Object.fromEntries(capsules), { 1: "cl-adopted", 3: "cl-acquired" });
+  await pool.release(adopted);
+  await pool.release(acquired);
+  assert.equal(capsules.size, 0);
+  assert.throws(() => pool.assignCapsule(acquired, "cl-late"), WrennError);
 });
 
 test("a slot that a killed process's program made late is removed by closing", async () => {

@@ -11,8 +11,11 @@ const NOT_KEPT: ReadonlySet<string> = new Set([
   "SHLVL",
   "XDG_RUNTIME_DIR",
   "_",
+  "WRENN_SANDBOX",
   "WRENN_SANDBOX_ID",
-  "WRENN_TEMPLATE_ID",
+  "WRENN_TEMPLATE",
+  "WRENN_DEFAULT_USER",
+  "WRENN_DEFAULT_CWD",
 ]);
 
 /**

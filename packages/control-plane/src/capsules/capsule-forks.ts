@@ -14,6 +14,7 @@ import type { StorageQuota } from "./storage-quota.ts";
 import type { UnansweredCreates } from "./unanswered-creates.ts";
 import { asPhase } from "../http/current-phases.ts";
 import type { WaitingClient } from "../http/waiting-client.ts";
+import { untaggedName } from "../templates/template-name.ts";
 
 export interface ForkOptions {
   readonly count: number;
@@ -134,6 +135,7 @@ export class CapsuleForks {
         id: formatId("capsule", child.id),
         team: formatId("team", child.team_id),
         template: child.template,
+        templateName: untaggedName(child.template),
         vcpus: child.vcpus,
         memoryMib: child.memory_mb,
         diskMib: child.disk_mb,

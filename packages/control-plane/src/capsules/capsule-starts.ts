@@ -9,6 +9,7 @@ import type { CapacityPolicy } from "../hosts/placement.ts";
 import { asPhase } from "../http/current-phases.ts";
 import type { TemplateCopies } from "../templates/template-copies.ts";
 import type { FoundTemplate } from "../templates/templates.ts";
+import { untaggedName } from "../templates/template-name.ts";
 import type { SizedRequest } from "./create-request.ts";
 import { asHostCall } from "./host-phases.ts";
 import type { Reservation } from "./reservations.ts";
@@ -94,6 +95,7 @@ export class CapsuleStarts {
       id: formatId("capsule", id),
       team: formatId("team", teamId),
       template: template.hostKey,
+      templateName: untaggedName(sized.template),
       vcpus: sized.vcpus,
       memoryMib: sized.memoryMib,
       diskMib: sized.diskMib,

@@ -47,6 +47,12 @@ export function parseTemplateName(reference: string): TemplateNameParts {
   return { namespace: slash < 0 ? undefined : reference.slice(0, slash), name, tag };
 }
 
+/** A reference without its tag: what a template is called, whichever version of it is used. */
+export function untaggedName(reference: string): string {
+  const { namespace, name } = parseTemplateName(reference);
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
 /** The short form: without a tag for the default one. */
 export function templateNameOf({ name, tag }: Pick<TemplateNameParts, "name" | "tag">): string {
   return tag === DEFAULT_TAG ? name : `${name}:${tag}`;

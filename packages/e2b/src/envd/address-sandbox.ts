@@ -1,3 +1,4 @@
+import { untaggedName } from "@wrenn/control-plane";
 import type { SharedServices } from "@wrenn/control-plane";
 import { defined, problemOf, WrennError } from "@wrenn/core";
 import type { Logger } from "@wrenn/core";
@@ -11,6 +12,8 @@ import { readEnvironment } from "./read-environment.ts";
 /** How long a request waits for a sandbox that is being created or resumed. */
 const PATIENCE_MS = 30_000;
 const STATE_MS = 5000;
+/** The gateway of every guest, which is also `events.e2b.local`: the address needs no resolver. */
+const EVENTS_ADDRESS = "http://169.254.0.22";
 
 type Row = FoundSandbox["row"];
 
@@ -30,7 +33,8 @@ export function addressSandbox(
   const identity = {
     E2B_SANDBOX: "true",
     E2B_SANDBOX_ID: id,
-    E2B_TEMPLATE_ID: row.template,
+    E2B_TEMPLATE_ID: untaggedName(row.template),
+    E2B_EVENTS_ADDRESS: EVENTS_ADDRESS,
   };
   const measure = async (): Promise<SandboxMeasurement> => {
     const last = (await measurements.history(row.team_id, capsuleId, "5m", undefined)).at(-1);

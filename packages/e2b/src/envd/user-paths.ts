@@ -1,9 +1,20 @@
+import { posix } from "node:path";
 import type { EnvdSandbox } from "./envd-sandbox.ts";
 
-/** The path that a client means: an empty one is the default directory. The guest resolves `~` and relative ones itself. */
+/**
+ * The path that a client means, without detours: entries show it as it is. An empty one is the default directory. The guest puts the
+ * home before `~` and relative ones; those that lead out of it are left to the guest.
+ */
 export function pathOf(path: string, sandbox: EnvdSandbox): string {
   if (path === "") return sandbox.defaultDirectory ?? "~";
-  return path;
+  if (path.startsWith("/")) return withoutSlash(posix.normalize(path));
+  const below = withoutSlash(posix.normalize(path.replace(/^~(?=\/|$)\/*/, "./")));
+  if (below === "." || below === "./") return "~";
+  return below === ".." || below.startsWith("../") ? path : `~/${below}`;
+}
+
+function withoutSlash(path: string): string {
+  return path.replace(/(?<=.)\/$/, "");
 }
 
 const BASIC = /^basic +([A-Za-z0-9+/=]+)$/i;

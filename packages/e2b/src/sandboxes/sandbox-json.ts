@@ -1,4 +1,4 @@
-import { endOfRun, parseTemplateName } from "@wrenn/control-plane";
+import { endOfRun, untaggedName } from "@wrenn/control-plane";
 import type { CapsuleRow } from "@wrenn/database";
 import { Type } from "typebox";
 import type { Static } from "typebox";
@@ -136,7 +136,6 @@ function endOf(row: CapsuleRow, state: SandboxState): string {
 
 /** Templates are known by their names here: id and alias are the same. */
 function templateOf({ template }: CapsuleRow): { readonly templateID: string; readonly alias: string } {
-  const { namespace, name } = parseTemplateName(template);
-  const id = namespace === undefined ? name : `${namespace}/${name}`;
+  const id = untaggedName(template);
   return { templateID: id, alias: id };
 }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { WrennError } from "@wrenn/core";
 import { EnvdLab, TOKEN } from "./support/envd-lab.ts";
 
 const LONG = process.env["WRENN_TEST_LONG"] === "1";
@@ -80,6 +81,14 @@ test("a part without a name goes to the path of the query; two files for one pat
   assert.equal((await send(`${part("x")}--${boundary}--\r\n`, "/files")).status, 400);
   const [twice] = await errorOf(await send(`${part("y")}${part("z")}--${boundary}--\r\n`, target));
   assert.equal(twice, 400);
+  // However the paths are written: relative ones begin at the home, which is root's.
+  const named = (name: string): string => part("x").replace('name="file"', `name="file"; filename="${name}"`);
+  const forms = [named("/root/.wrenn-twice"), named("./.wrenn-twice")].join("");
+  try {
+    assert.equal((await send(`${forms}--${boundary}--\r\n`, "/files")).status, 400);
+  } finally {
+    await rm("/root/.wrenn-twice", { force: true });
+  }
   // A form that ends in the middle leaves the file that was there.
   const [cut] = await errorOf(await send(part("half").slice(0, -6), target));
   assert.equal(cut, 400);
@@ -139,6 +148,15 @@ test("octet-stream bodies and gzip bodies become files; what is neither is refus
     headers: octets,
   });
   assert.deepEqual(await errorOf(foreign), [401, "invalid username: 'nobody-here'"]);
+});
+
+test("a failure of the platform is 500, never the 502 that clients take for the end of the sandbox", async (t) => {
+  const failing = t.mock.method(lab.sandbox.files, "read", () => {
+    throw new WrennError("disk_full", { path: "/var/lib" });
+  });
+  assert.equal((await errorOf(await lab.fetch(query({ path: at("raw") }))))[0], 500);
+  failing.mock.restore();
+  assert.equal((await lab.fetch(query({ path: at("raw") }))).status, 200);
 });
 
 test("metadata of an upload is kept as extended attributes, and an upload without any takes it away", async () => {
@@ -208,7 +226,13 @@ test("a download has name, ranges and conditions; gzip is for those that prefer 
     const answer = await plain(file, { "accept-encoding": accepted });
     assert.equal(answer.headers["content-encoding"], undefined, accepted);
   }
-  assert.equal((await plain(file, { "accept-encoding": "identity;q=0, br" })).status, 406);
+  const refused = await plain(file, { "accept-encoding": "identity;q=0, br" });
+  assert.deepEqual([refused.status, refused.headers["vary"]], [406, "Accept-Encoding"]);
+  // A part is sent plain, except to clients that take gzip only, which get the whole file.
+  const plainPart = await plain(file, { "accept-encoding": "gzip", range: "bytes=2-4" });
+  assert.deepEqual([plainPart.status, plainPart.body.toString()], [206, "234"]);
+  const noPart = await plain(file, { "accept-encoding": "gzip, identity;q=0", range: "bytes=2-4" });
+  assert.deepEqual([noPart.status, gunzipSync(noPart.body).toString()], [200, "0123456789"]);
   assert.equal(await (await lab.fetch(file)).text(), "0123456789");
 });
 

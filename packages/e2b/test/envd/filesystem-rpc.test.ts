@@ -68,7 +68,15 @@ test("Stat describes files, directories and what links lead to", async () => {
   // An empty path is the default directory, other relative ones begin at the user's home.
   assert.equal((await call("Stat", { path: "" })).entry?.path, lab.directory);
   assert.equal((await call("Stat", { path: "~" })).entry?.path, "/root");
-  assert.equal((await call("Stat", { path: "." })).entry?.path, "/root/.");
+  for (const [asked, path] of [
+    [".", "/root"],
+    ["~/", "/root"],
+    ["./.bashrc", "/root/.bashrc"],
+    ["~/.config/../.bashrc", "/root/.bashrc"],
+    [`${lab.directory}//kinds/./sub/../file`, at("kinds/file")],
+    [`${lab.directory}/kinds/sub/`, at("kinds/sub")],
+  ] as const)
+    assert.equal((await call("Stat", { path: asked })).entry?.path, path, asked);
 });
 
 test("ListDir goes down before it goes on, by name, to the depth asked for, with the path as it was asked for", async () => {
@@ -186,6 +194,47 @@ test("files and missing paths are not watched", async () => {
   const code = (messages: unknown): unknown => (messages as { error?: { code: string } }[])[0]?.error?.code;
   assert.equal(code(await watch(at("not-a-directory"))), "invalid_argument");
   assert.equal(code(await watch(at("missing"))), "not_found");
+});
+
+test("a network mount is watched with the flag only, as a stream and polled", async (t) => {
+  await mkdir(at("shared"));
+  const read = lab.sandbox.files.read.bind(lab.sandbox.files);
+  t.mock.method(lab.sandbox.files, "read", async (...asked: Parameters<typeof read>) =>
+    asked[0] === "/proc/mounts"
+      ? { bytes: [Buffer.from(`server:/a ${at("shared")} nfs4 rw 0 0\n`)] }
+      : await read(...asked),
+  );
+  const refused = await streamJson(lab, "filesystem.Filesystem/WatchDir", { path: at("shared") });
+  assert.equal((refused as { error: { code: string } }[])[0]?.error.code, "invalid_argument");
+  const created = await call("CreateWatcher", { path: at("shared") });
+  assert.deepEqual([created.status, created.code], [400, "invalid_argument"]);
+  assert.equal((await call("CreateWatcher", { path: at("shared"), allowNetworkMounts: true })).status, 200);
+});
+
+test("lists show links by what they lead to, and those that lead nowhere without a type", async () => {
+  await mkdir(at("links/directory"), { recursive: true });
+  await writeFile(at("links/file"), "12345");
+  await chmod(at("links/file"), 0o604);
+  for (const [target, name] of [
+    ["file", "to-file"],
+    ["directory", "to-directory"],
+    ["nowhere", "to-nothing"],
+    ["to-loop", "to-loop"],
+  ] as const)
+    await symlink(target, at("links", name));
+  await symlink("links", at("to-links"));
+  const { entries = [] } = await call("ListDir", { path: at("to-links") });
+  assert.deepEqual(
+    entries.map(({ path, type, mode, size, symlinkTarget }) => [path, type, mode, size, symlinkTarget]),
+    [
+      [at("to-links/directory"), "FILE_TYPE_DIRECTORY", 0o755, entries[0]?.size, undefined],
+      [at("to-links/file"), "FILE_TYPE_FILE", 0o604, "5", undefined],
+      [at("to-links/to-directory"), "FILE_TYPE_DIRECTORY", 0o755, entries[0]?.size, at("links/directory")],
+      [at("to-links/to-file"), "FILE_TYPE_FILE", 0o604, "5", at("links/file")],
+      [at("to-links/to-loop"), undefined, 0o777, entries[4]?.size, "to-loop"],
+      [at("to-links/to-nothing"), undefined, 0o777, entries[5]?.size, "nowhere"],
+    ],
+  );
 });
 
 test("the file system of a path is that of the longest mount point above it, and of the last mount there", () => {

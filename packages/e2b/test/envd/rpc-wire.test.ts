@@ -7,31 +7,12 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { eventually } from "@wrenn/core/testing";
 import { Process } from "../../src/envd/generated/process_pb.ts";
 import { EnvdLab, SANDBOX_ID, TOKEN } from "./support/envd-lab.ts";
+import { bash, pidOf, START, startAndLeave, textOf } from "./support/processes.ts";
+import type { EventMessage } from "./support/processes.ts";
 import { callJson, frame, framesOf, messagesOf, post, streamJson } from "./support/wire.ts";
 
 const lab = await EnvdLab.start();
 after(() => lab[Symbol.asyncDispose]());
-
-const START = "process.Process/Start";
-const bash = (script: string, more: object = {}): object => ({
-  process: { cmd: "/bin/bash", args: ["-c", script], ...more },
-  stdin: false,
-});
-
-interface Event {
-  readonly event: {
-    readonly start?: { readonly pid: number };
-    readonly data?: Readonly<Record<"stdout" | "stderr" | "pty", string>>;
-    readonly end?: object;
-    readonly keepalive?: object;
-  };
-}
-
-const textOf = (messages: readonly unknown[], stream: "stdout" | "stderr" | "pty"): string =>
-  Buffer.concat(
-    (messages as readonly Event[]).map(({ event }) => Buffer.from(event?.data?.[stream] ?? "", "base64")),
-  ).toString();
-const pidOf = (messages: readonly unknown[]): number => (messages[0] as Event).event.start?.pid ?? 0;
 
 test("a stream is frames of flags, length and JSON; start is first, end carries status, and the last frame has flag 2", async () => {
   const { status, headers, body } = await post(
@@ -166,26 +147,32 @@ test("the deadline of a call ends it with deadline_exceeded and kills the proces
 });
 
 test("a process of whose output nothing is read any more is killed at its deadline all the same", async () => {
-  const { pid } = await startAndLeave("exec sleep 60", { "connect-timeout-ms": "600" });
+  const { pid } = await startAndLeave(lab, "exec sleep 60", { "connect-timeout-ms": "600" });
   assert.ok(isAlive(pid));
   await eventually("the process is gone", async () => !isAlive(pid), { timeoutMs: 15_000 });
 });
 
 test("keepalive events follow the silence that was asked for", async () => {
   const messages = await streamJson(lab, START, bash("sleep 0.7"), { "keepalive-ping-interval": "0.2" });
-  const keepalives = (messages as readonly Event[]).filter(({ event }) => event?.keepalive !== undefined);
+  const keepalives = (messages as readonly EventMessage[]).filter(
+    ({ event }) => event?.keepalive !== undefined,
+  );
   assert.ok(keepalives.length >= 2 && keepalives.length <= 4, `${keepalives.length} keepalives`);
+  // Each event begins the silence again.
+  const talk = bash("for n in 1 2 3 4 5 6; do echo $n; sleep 0.25; done");
+  const busy = await streamJson(lab, START, talk, { "keepalive-ping-interval": "1" });
+  assert.ok((busy as readonly EventMessage[]).every(({ event }) => event?.keepalive === undefined));
 });
 
 test("a stream that is closed leaves its process alone; Connect joins it live, and learns of the end later", async () => {
-  const { pid } = await startAndLeave("read -r line < <(sleep 0.6; echo late); echo $line; exit 5");
+  const { pid } = await startAndLeave(lab, "read -r line < <(sleep 0.6; echo late); echo $line; exit 5");
   assert.ok(isAlive(pid));
   const selector = { process: { pid } };
   const messages = await streamJson(lab, "process.Process/Connect", selector);
   assert.equal(pidOf(messages), pid);
   assert.equal(textOf(messages, "stdout"), "late\n");
   const after = await streamJson(lab, "process.Process/Connect", selector);
-  assert.deepEqual((after.at(-2) as Event).event.end, {
+  assert.deepEqual((after.at(-2) as EventMessage).event.end, {
     exitCode: 5,
     exited: true,
     status: "exit status 5",
@@ -195,43 +182,8 @@ test("a stream that is closed leaves its process alone; Connect joins it live, a
   assert.equal(gone.status, 404);
 });
 
-test("a process that a signal ended has exit code -1 and the name of the signal", async () => {
-  for (const [signal, text] of [
-    ["SIGNAL_SIGTERM", "signal: terminated"],
-    ["SIGNAL_SIGKILL", "signal: killed"],
-  ] as const) {
-    const { pid } = await startAndLeave("exec sleep 60");
-    const joined = streamJson(lab, "process.Process/Connect", { process: { pid } });
-    const { status, body } = await callJson(lab, "process.Process/SendSignal", { process: { pid }, signal });
-    assert.equal(status, 200);
-    assert.deepEqual(body, {});
-    const end = ((await joined).at(-2) as Event).event.end;
-    assert.deepEqual(end, { exitCode: -1, status: text, error: text });
-  }
-  const none = await callJson(lab, "process.Process/SendSignal", { process: { pid: 1 } });
-  assert.equal(none.status, 400);
-});
-
-test("tags select processes, also those of digits, and are listed; tags of the platform are not", async () => {
-  const own = await startAndLeave("exec sleep 60");
-  const tagged = await startAndLeave("exec sleep 60", {}, { tag: "12345" });
-  const { body } = await callJson(lab, "process.Process/List", {});
-  const { processes } = body as { processes: { pid: number; tag?: string; config: object }[] };
-  assert.deepEqual(
-    processes.find(({ pid }) => pid === tagged.pid),
-    { pid: tagged.pid, tag: "12345", config: { cmd: "/bin/bash", args: ["-c", "exec sleep 60"] } },
-  );
-  assert.equal(processes.find(({ pid }) => pid === own.pid)?.tag, undefined);
-  const twice = await streamJson(lab, START, { ...bash("true"), tag: "12345" });
-  assert.equal((twice[0] as { error: { code: string } }).error.code, "already_exists");
-  for (const process of [{ tag: "12345" }, { pid: own.pid }]) {
-    const killed = await callJson(lab, "process.Process/SendSignal", { process, signal: "SIGNAL_SIGKILL" });
-    assert.equal(killed.status, 200);
-  }
-});
-
 test("input arrives by SendInput and StreamInput until it is closed; as pty it is refused by a pipe, and after the end too", async () => {
-  const { pid } = await startAndLeave("exec cat", {}, { stdin: true });
+  const { pid } = await startAndLeave(lab, "exec cat", {}, { stdin: true });
   const selector = { process: { pid } };
   const joined = streamJson(lab, "process.Process/Connect", selector);
   const send = async (kind: "stdin" | "pty", text: string): Promise<number> =>
@@ -259,7 +211,7 @@ test("input arrives by SendInput and StreamInput until it is closed; as pty it i
   assert.equal((await callJson(lab, "process.Process/CloseStdin", selector)).status, 200);
   assert.equal(textOf(await joined, "stdout"), "one two three");
   assert.equal(await send("stdin", "late"), 404);
-  const closed = await startAndLeave("exec sleep 60");
+  const closed = await startAndLeave(lab, "exec sleep 60");
   const refused = await callJson(lab, "process.Process/SendInput", {
     process: { pid: closed.pid },
     input: { stdin: "YQ==" },
@@ -269,8 +221,24 @@ test("input arrives by SendInput and StreamInput until it is closed; as pty it i
   await callJson(lab, "process.Process/SendSignal", { process: { pid: closed.pid }, signal: 9 });
 });
 
+test("a request without stdin has an open input, which takes nothing after it was closed", async () => {
+  const { pid } = await startAndLeave(
+    lab,
+    "",
+    {},
+    { process: { cmd: "/bin/bash", args: ["-c", "cat; exec sleep 60"] }, stdin: undefined },
+  );
+  const input = { process: { pid }, input: { stdin: "YQ==" } };
+  assert.equal((await callJson(lab, "process.Process/SendInput", input)).status, 200);
+  assert.equal((await callJson(lab, "process.Process/CloseStdin", { process: { pid } })).status, 200);
+  const late = await callJson(lab, "process.Process/SendInput", input);
+  assert.deepEqual([late.status, (late.body as { code: string }).code], [400, "failed_precondition"]);
+  await callJson(lab, "process.Process/SendSignal", { process: { pid }, signal: "SIGNAL_SIGKILL" });
+});
+
 test("a terminal has its size, takes input as pty, is resized, and prints as pty", async () => {
   const { pid } = await startAndLeave(
+    lab,
     "read -r _; stty size; read -r _; stty size",
     {},
     { pty: { size: { cols: 91, rows: 17 } } },
@@ -363,25 +331,6 @@ for (const { codec, httpVersion, binary } of [
   });
 
 /** Starts a process and breaks the stream off after its first event. */
-async function startAndLeave(
-  script: string,
-  headers: Readonly<Record<string, string>> = {},
-  more: object = {},
-): Promise<{ readonly pid: number }> {
-  const sent = request(`${lab.url}/${START}`, {
-    method: "POST",
-    agent: false,
-    headers: { "x-access-token": TOKEN, "content-type": "application/connect+json", ...headers },
-  });
-  sent.on("error", () => undefined);
-  sent.end(frame(JSON.stringify({ ...bash(script), ...more })));
-  const [response] = (await once(sent, "response")) as [NodeJS.ReadableStream];
-  response.on("error", () => undefined);
-  const [first] = (await once(response, "data")) as [Buffer];
-  sent.destroy();
-  return { pid: pidOf(messagesOf(first)) };
-}
-
 function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);

@@ -17,11 +17,16 @@ export interface ProcessLabel {
   readonly attached: boolean;
   readonly paced?: boolean;
   readonly timeoutMs?: number;
+  readonly note?: string;
 }
 
-/** A command line too long for the label is cut: it serves for show only. */
-export function encodeLabel(label: ProcessLabel): Buffer {
+/** What is too long for the label serves for show only: the note is left out first, then the command line is cut. */
+export function encodeLabel({ note, ...label }: ProcessLabel): Buffer {
   const { cmd, args } = label;
+  if (note !== undefined) {
+    const noted = Buffer.from(JSON.stringify({ ...label, note }));
+    if (noted.length <= LABEL_LIMIT) return noted;
+  }
   const whole = Buffer.from(JSON.stringify(label));
   if (whole.length <= LABEL_LIMIT) return whole;
   const cut = (text: string): string => text.slice(0, SHORT_TEXT);
@@ -54,8 +59,8 @@ export function decodeLabel(bytes: Buffer): ProcessLabel {
   if (!isLabel(label))
     throw new WrennError("guest_protocol", { problem: "a process label without its fields" });
   // Only these: the guest may have added others.
-  const { tag, cmd, args, startedAt, attached, paced, timeoutMs } = label;
-  return { tag, cmd, args, startedAt, attached, ...defined({ paced, timeoutMs }) };
+  const { tag, cmd, args, startedAt, attached, paced, timeoutMs, note } = label;
+  return { tag, cmd, args, startedAt, attached, ...defined({ paced, timeoutMs, note }) };
 }
 
 function isTimeLimit(value: unknown): boolean {
@@ -64,7 +69,7 @@ function isTimeLimit(value: unknown): boolean {
 
 function isLabel(value: unknown): value is ProcessLabel {
   if (typeof value !== "object" || value === null) return false;
-  const { tag, cmd, args, startedAt, attached, paced, timeoutMs } = value as Partial<
+  const { tag, cmd, args, startedAt, attached, paced, timeoutMs, note } = value as Partial<
     Record<keyof ProcessLabel, unknown>
   >;
   return (
@@ -76,6 +81,7 @@ function isLabel(value: unknown): value is ProcessLabel {
     Math.abs(startedAt) <= LATEST_MS &&
     typeof attached === "boolean" &&
     (paced === undefined || typeof paced === "boolean") &&
-    (timeoutMs === undefined || isTimeLimit(timeoutMs))
+    (timeoutMs === undefined || isTimeLimit(timeoutMs)) &&
+    (note === undefined || typeof note === "string")
   );
 }

@@ -59,7 +59,7 @@ export class ProcessTable implements CapsuleProcesses {
     const handle = this.#newHandle();
     const isAttached = request.output !== "detached";
     const isPaced = request.output === "paced";
-    const { cmd, args, timeoutMs } = request;
+    const { cmd, args, timeoutMs, note } = request;
     const label = encodeLabel({
       tag,
       cmd,
@@ -67,7 +67,7 @@ export class ProcessTable implements CapsuleProcesses {
       startedAt: clock.now(),
       attached: isAttached,
       ...(isPaced ? { paced: true } : {}),
-      ...defined({ timeoutMs }),
+      ...defined({ timeoutMs, note }),
     });
     // The command line is kept as the label has it, however long the request's is.
     const { attached: _attached, paced: _paced, ...shown } = decodeLabel(label);

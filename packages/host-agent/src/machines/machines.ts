@@ -1,5 +1,5 @@
 import type { GuestLink } from "@wrenn/guest";
-import type { NetworkPolicy, Slot } from "@wrenn/network";
+import type { NetworkPolicy, Slot, SlotOwner } from "@wrenn/network";
 import type { NetworkDecision } from "@wrenn/protocol";
 import type { Hypervisor, Machine } from "@wrenn/vmm";
 import type { GuestClocks } from "./guest-clocks.ts";
@@ -48,6 +48,8 @@ export type ConnectGuest = (
 /** The part of the slot pool that capsules use. */
 export interface Slots {
   acquire(signal: AbortSignal): Promise<Slot>;
+  /** Says which capsule the slot has. */
+  assignCapsule(slot: Slot, capsule: string): void;
   /** Counts the connections of the slot for a team. */
   assignTeam(slot: Slot, team: string, signal: AbortSignal): Promise<void>;
   /** Replaces what the slot's guest may reach, at once. */
@@ -55,7 +57,7 @@ export interface Slots {
   /** What the slot's guest lately wanted to reach. */
   decisions(slot: Slot, signal: AbortSignal): Promise<readonly NetworkDecision[]>;
   /** The slot of a machine that outlived an earlier host agent. */
-  adopt(number: number, team?: string): Slot | undefined;
+  adopt(number: number, owner?: SlotOwner): Slot | undefined;
   release(slot: Slot): Promise<void>;
   /** Releases the slots that no capsule holds. */
   close(): Promise<void>;

@@ -23,7 +23,7 @@ import type {
   StepObserver,
 } from "@wrenn/host-agent";
 import { parsePolicy } from "@wrenn/network";
-import type { Slot } from "@wrenn/network";
+import type { Slot, SlotOwner } from "@wrenn/network";
 import type { CapsuleSpec, HostFacts } from "@wrenn/protocol";
 import type { ContractSubject } from "@wrenn/protocol/testing";
 import { createFakeHypervisor } from "@wrenn/vmm";
@@ -57,8 +57,8 @@ export interface AgentOnFakeMachinesOptions {
   readonly onSlotRelease?: (slot: Slot) => void;
   /** Sees the capsules whose connections to ports are ended, since their machine is gone. */
   readonly onConnectionsEnd?: (capsuleId: string) => void;
-  /** Sees for which team the connections of a slot count from then on. */
-  readonly onTeam?: (number: number, team: string | undefined) => void;
+  /** Sees whose a slot is from then on, as far as that is said. */
+  readonly onOwner?: (number: number, owner: SlotOwner) => void;
   /** Makes one disk of a chain of them; a copy by default. */
   readonly flatten?: (source: string, target: string, signal: AbortSignal) => Promise<void>;
   /** Room on the host's disk, of which {@link RESERVE_BYTES} are kept; plenty by default. */
@@ -129,7 +129,7 @@ export async function startAgentOnFakeMachines(
       random: systemRandom,
       machines: {
         hypervisor,
-        slots: fakeSlots(options.onSlotRelease ?? ((): void => {}), options.onTeam ?? ((): void => {})),
+        slots: fakeSlots(options.onSlotRelease ?? ((): void => {}), options.onOwner ?? ((): void => {})),
         bootFiles: async () => ({
           kernel: join(at("frozen"), "kernel"),
           initramfs: join(at("frozen"), "initramfs"),
@@ -283,10 +283,7 @@ function harmless(link: GuestLink): GuestLink {
 }
 
 /** Slots that lead to this machine's loopback interface. */
-function fakeSlots(
-  onRelease: (slot: Slot) => void,
-  onTeam: (number: number, team: string | undefined) => void,
-) {
+function fakeSlots(onRelease: (slot: Slot) => void, onOwner: (number: number, owner: SlotOwner) => void) {
   let last = 0;
   const slot = (number: number): Slot => ({
     number,
@@ -303,10 +300,11 @@ function fakeSlots(
     applyPolicy: async (_slot: Slot, policy: Parameters<typeof parsePolicy>[0]): Promise<void> => {
       parsePolicy(policy);
     },
-    assignTeam: async ({ number }: Slot, team: string): Promise<void> => onTeam(number, team),
+    assignCapsule: ({ number }: Slot, capsule: string): void => onOwner(number, { capsule }),
+    assignTeam: async ({ number }: Slot, team: string): Promise<void> => onOwner(number, { team }),
     decisions: async () => [],
-    adopt: (number: number, team?: string): Slot => {
-      onTeam(number, team);
+    adopt: (number: number, owner: SlotOwner = {}): Slot => {
+      onOwner(number, owner);
       return slot(number);
     },
     release: async (released: Slot) => onRelease(released),

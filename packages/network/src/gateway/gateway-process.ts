@@ -4,8 +4,9 @@ import { slotNumberAt } from "../naming.ts";
 import type { NamedAddress } from "../policy-rules.ts";
 import { DEFAULT_POLICY, parsePolicy } from "../policy.ts";
 import { createDestinations } from "../destinations.ts";
-import { RESOLVER_PORT, SERVER_NAME_PORT } from "../slot.ts";
+import { EVENTS_PORT, RESOLVER_PORT, SERVER_NAME_PORT } from "../slot.ts";
 import { listenForQueries } from "./dns-listener.ts";
+import { listenForEvents } from "./events-endpoint.ts";
 import type { FromGateway, ToGateway } from "./messages.ts";
 import { createResolver, MAX_ADDRESSES } from "./resolver.ts";
 import { listenForServerNames } from "./server-name-proxy.ts";
@@ -19,8 +20,11 @@ import { createUpstream } from "./upstream.ts";
  * under Node's permission model, and the host's rules let it send to upstreams, to port 443 of public addresses, and nowhere else.
  * It changes no rules itself; it asks the host agent to.
  */
+type HostAnswer = Extract<ToGateway, { type: "bound" | "capsule" }>;
+
 const slots = new Map<number, SlotState>();
-const binds = new Map<number, (problem: string | undefined) => void>();
+/** What waits for an answer of the host agent. */
+const waiting = new Map<number, (answer: HostAnswer) => void>();
 const end = new AbortController();
 let nextRef = 1;
 
@@ -29,13 +33,22 @@ function tell(message: FromGateway): void {
   if (process.connected) process.send?.(message);
 }
 
-async function bind(slot: number, epoch: number, addresses: readonly NamedAddress[]): Promise<void> {
+async function ask(message: (ref: number) => FromGateway): Promise<HostAnswer> {
   const ref = nextRef++;
-  const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  binds.set(ref, resolve);
-  tell({ type: "bind", ref, slot, epoch, addresses });
-  const problem = await promise;
-  if (problem !== undefined) throw new Error(problem);
+  const { promise, resolve } = Promise.withResolvers<HostAnswer>();
+  waiting.set(ref, resolve);
+  tell(message(ref));
+  return await promise;
+}
+
+async function bind(slot: number, epoch: number, addresses: readonly NamedAddress[]): Promise<void> {
+  const answer = await ask((ref) => ({ type: "bind", ref, slot, epoch, addresses }));
+  if (answer.type === "bound" && answer.problem !== undefined) throw new Error(answer.problem);
+}
+
+async function capsuleOf(slot: number): Promise<string | undefined> {
+  const answer = await ask((ref) => ({ type: "whose", ref, slot }));
+  return answer.type === "capsule" ? answer.capsule : undefined;
 }
 
 async function start(options: Extract<ToGateway, { type: "start" }>): Promise<void> {
@@ -50,23 +63,24 @@ async function start(options: Extract<ToGateway, { type: "start" }>): Promise<vo
   const destinations = createDestinations(options.reachable);
   const { isReachable } = destinations;
   const common = { host: options.address, slotAt, clock: systemClock, logger: silentLogger };
-  const ask = createUpstream(options.upstreams, options.questionsPerSecond, {
+  const askUpstream = createUpstream(options.upstreams, options.questionsPerSecond, {
     random: systemRandom,
     clock: systemClock,
   });
   const resolve = createResolver({
     ...common,
-    ask,
+    ask: askUpstream,
     bind,
     scope: { destinations, searchDomains: options.searchDomains },
   });
   await listenForQueries({ ...common, port: RESOLVER_PORT, resolve }, end.signal);
   const lookUp: ServerNameProxyOptions["lookUp"] = async (name, slot, signal) => {
-    const { answers = [] } = await ask({ type: "A", class: "IN", name }, slot, signal);
+    const { answers = [] } = await askUpstream({ type: "A", class: "IN", name }, slot, signal);
     return answers
       .flatMap((a) => (a.type === "A" && isReachable(a.data) ? [a.data] : []))
       .slice(0, MAX_ADDRESSES);
   };
+  await listenForEvents({ ...common, port: EVENTS_PORT, capsuleOf }, end.signal);
   const dials = new SharedRate(options.dialsPerSecond);
   await listenForServerNames({ ...common, port: SERVER_NAME_PORT, isReachable, lookUp, dials }, end.signal);
 }
@@ -95,8 +109,8 @@ process.on("message", (message: ToGateway) => {
   else if (message.type === "decisions")
     tell({ type: "decisions", ref: message.ref, decisions: slots.get(message.slot)?.log.list() ?? [] });
   else {
-    binds.get(message.ref)?.(message.problem);
-    binds.delete(message.ref);
+    waiting.get(message.ref)?.(message);
+    waiting.delete(message.ref);
   }
 });
 

@@ -44,6 +44,8 @@ export interface GatewayOptions {
   readonly logger: Logger;
   /** Lets addresses pass for a slot, after having checked that it may. */
   readonly bind: (slot: number, epoch: number, addresses: readonly NamedAddress[]) => Promise<void>;
+  /** Public id of the capsule that has a slot. */
+  readonly capsuleOf: (slot: number) => string | undefined;
 }
 
 /** The gateway process as the host agent drives it. A process that dies is started again and told all policies. */
@@ -167,11 +169,16 @@ export class Gateway {
 
   #receive(child: ChildProcess, message: FromGateway): void {
     if (message.type === "done" || message.type === "decisions") this.#waiting.get(message.ref)?.(message);
+    const send = (answer: ToGateway): void => {
+      if (child.connected) child.send(answer);
+    };
+    if (message.type === "whose") {
+      const capsule = this.#options.capsuleOf(message.slot);
+      send({ type: "capsule", ref: message.ref, ...defined({ capsule }) });
+    }
     if (message.type !== "bind") return;
     const { ref, slot, epoch, addresses } = message;
-    const answer = (problem?: string): void => {
-      if (child.connected) child.send({ type: "bound", ref, ...defined({ problem }) } satisfies ToGateway);
-    };
+    const answer = (problem?: string): void => send({ type: "bound", ref, ...defined({ problem }) });
     this.#options.bind(slot, epoch, addresses).then(
       () => answer(),
       (error: unknown) => answer(problemOf(error)),

@@ -25,7 +25,8 @@ export type ToGateway =
     }
   | { readonly type: "forget"; readonly slot: number }
   | { readonly type: "decisions"; readonly ref: number; readonly slot: number }
-  | { readonly type: "bound"; readonly ref: number; readonly problem?: string };
+  | { readonly type: "bound"; readonly ref: number; readonly problem?: string }
+  | { readonly type: "capsule"; readonly ref: number; readonly capsule?: string };
 
 /** What it says. It reads what guests send, so its messages are checked before they are obeyed. */
 export type FromGateway =
@@ -33,6 +34,7 @@ export type FromGateway =
   | { readonly type: "failed"; readonly problem: string }
   | { readonly type: "done"; readonly ref: number }
   | { readonly type: "decisions"; readonly ref: number; readonly decisions: readonly NetworkDecision[] }
+  | { readonly type: "whose"; readonly ref: number; readonly slot: number }
   | {
       readonly type: "bind";
       readonly ref: number;

@@ -9,6 +9,7 @@ import { encodeReply, queryOf, RCODE } from "./dns-reply.ts";
 import type { Reply } from "./dns-reply.ts";
 import { judgeName } from "./judge-name.ts";
 import { GRACE_SEC } from "./name-bindings.ts";
+import { platformReply } from "./platform-names.ts";
 import { isPlainName } from "./private-names.ts";
 import { shareOf } from "./slot-allowance.ts";
 import type { SlotState } from "./slot-state.ts";
@@ -87,6 +88,8 @@ async function answer(
   question: Question,
   signal: AbortSignal,
 ): Promise<Reply> {
+  const own = platformReply(question);
+  if (own) return own;
   const name = question.name.toLowerCase();
   const { policy, epoch } = slot;
   const { allowed, rule } = judgeName(policy, name);

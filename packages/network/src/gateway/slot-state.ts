@@ -11,6 +11,8 @@ const SERVER_NAMES = { perSecond: 100, burst: 500 };
 const MODEST_QUESTIONS = { perSecond: 2, burst: 20 };
 /** Connections to servers that a slot may have opened however many others do. */
 const MODEST_DIALS = { perSecond: 2, burst: 20 };
+/** Connections to the endpoint of events. */
+const EVENTS = { perSecond: 20, burst: 40 };
 /** What a slot may have observed at a time: names, and bytes of names and addresses. */
 const MAX_NAMES = 1024;
 const MAX_NAME_BYTES = 131_072;
@@ -30,11 +32,14 @@ export class SlotState {
   readonly splices = new Set<(policy: ParsedPolicy) => void>();
   readonly queries = new TokenBucket(QUERIES);
   readonly serverNames = new TokenBucket(SERVER_NAMES);
+  readonly events = new TokenBucket(EVENTS);
   readonly modestQuestions = new TokenBucket(MODEST_QUESTIONS);
   readonly modestDials = new TokenBucket(MODEST_DIALS);
   readonly bindings: NameBindings;
   /** Connections to the resolver. */
   dnsConnections = 0;
+  /** Connections to the endpoint of events. */
+  eventConnections = 0;
   /** Connections whose server name is not known yet. */
   nameless = 0;
   policy: ParsedPolicy;

@@ -21,6 +21,8 @@ export const CapsuleSpec = Type.Object({
   team: Type.Optional(Id),
   /** Name, or the key of a template that was made of a capsule. */
   template: Text,
+  /** By which its users know the template, without a tag: programs inside read it. Default: `template`. */
+  templateName: Type.Optional(Text),
   vcpus: Count,
   memoryMib: Count,
   diskMib: Count,

@@ -77,6 +77,8 @@ export const StartRequest = Type.Object({
   timeoutMs: Type.Optional(TimeLimit),
   /** Limits of the process and what it starts; the guest's own where absent. */
   limits: Type.Optional(ProcessLimits),
+  /** Text of the caller that {@link ProcessFacts} has too. A long one is dropped. */
+  note: Type.Optional(Type.String()),
 });
 export type StartRequest = Described<typeof StartRequest>;
 
@@ -102,6 +104,8 @@ export const ProcessFacts = Type.Object({
   /** Bytes of input that were taken from the first on. Absent where there never was an input. */
   inputOffset: Type.Optional(Count),
   exit: Type.Optional(ProcessExit),
+  /** As it was started with, or as the guest has changed it. */
+  note: Type.Optional(Type.String()),
 });
 export type ProcessFacts = Described<typeof ProcessFacts>;
 

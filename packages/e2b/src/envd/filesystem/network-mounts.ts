@@ -1,8 +1,7 @@
 import type { CapsuleFiles } from "@wrenn/protocol";
+import { readKernelFile } from "./read-kernel-file.ts";
 
 const MOUNTS = "/proc/mounts";
-/** A guest may mount much; what is read of it is bounded. */
-const MOST_BYTES = 1 << 20;
 
 /** Types of file systems whose files are on another machine. */
 const NETWORK: ReadonlySet<string> = new Set([
@@ -20,15 +19,7 @@ const NETWORK: ReadonlySet<string> = new Set([
 
 /** Whether a real path lies on a file system of another machine, by the mounts of the guest. */
 export async function isOnNetwork(path: string, files: CapsuleFiles, signal: AbortSignal): Promise<boolean> {
-  const { bytes } = await files.read(MOUNTS, { signal });
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of bytes) {
-    parts.push(part);
-    size += part.length;
-    if (size > MOST_BYTES) break;
-  }
-  return NETWORK.has(typeAt(path, Buffer.concat(parts).toString()) ?? "");
+  return NETWORK.has(typeAt(path, await readKernelFile(MOUNTS, files, signal)) ?? "");
 }
 
 /** Type of the file system that has a path, by the lines of proc_mounts(5): the last one of the longest mount point above it. */

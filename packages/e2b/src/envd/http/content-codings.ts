@@ -5,11 +5,11 @@ const MOST_CODINGS = 32;
 
 /**
  * The coding that an answer is sent in. gzip is for clients that ask for it by name alone: those that offer what they happen to know,
- * such as `fetch`, are better served without the work.
+ * such as `fetch`, are better served without the work. A part of a file is sent plain.
  *
  * @throws HttpRefusal 406 when neither will do.
  */
-export function chooseCoding(acceptEncoding: string | undefined): "identity" | "gzip" {
+export function chooseCoding(acceptEncoding: string | undefined, isPart: boolean): "identity" | "gzip" {
   const weights = weightsOf(acceptEncoding ?? "");
   const any = weights.get("*");
   const gzip = weights.get("gzip") ?? weights.get("x-gzip") ?? any ?? 0;
@@ -18,6 +18,7 @@ export function chooseCoding(acceptEncoding: string | undefined): "identity" | "
     if (gzip > 0) return "gzip";
     throw new HttpRefusal(NOT_ACCEPTABLE, "no acceptable encoding: gzip and identity are possible");
   }
+  if (isPart) return "identity";
   const isNamed = weights.has("gzip") || weights.has("x-gzip");
   const others = [...weights].filter(
     ([coding, weight]) => weight > 0 && !["gzip", "x-gzip", "identity", "*"].includes(coding),

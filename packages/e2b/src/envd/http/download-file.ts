@@ -21,8 +21,10 @@ export async function downloadFile(
 ): Promise<void> {
   const user = query.get("username") || sandbox.defaultUser;
   const path = pathOf(query.get("path") ?? "", sandbox);
-  const coding = chooseCoding(request.headers["accept-encoding"]);
-  // Parts are of the plain file.
+  response.setHeader("vary", "Accept-Encoding");
+  const hasRange = request.headers.range !== undefined;
+  const coding = chooseCoding(request.headers["accept-encoding"], hasRange);
+  // Parts are of the plain file; a client that takes no plain file gets all of it.
   const headers = coding === "gzip" ? { ...request.headers, range: undefined } : request.headers;
   const file = await openFile(sandbox.files, path, { user, signal: left }, { method, headers });
   try {
@@ -35,7 +37,6 @@ export async function downloadFile(
     const bytes = hasBody ? await download(file.content, answer.length) : undefined;
     if (!bytes) file.release();
     setAll(response, answer.headers);
-    response.setHeader("vary", "Accept-Encoding");
     response.setHeader("content-disposition", dispositionOf(file.content.entry.name));
     if (coding === "gzip" && answer.status !== NOT_MODIFIED) {
       response.setHeader("content-encoding", "gzip");

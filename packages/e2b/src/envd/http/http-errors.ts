@@ -15,6 +15,7 @@ export class HttpRefusal extends Error {
 }
 
 const INTERNAL_ERROR = 500;
+const BAD_GATEWAY = 502;
 const UNAUTHORIZED = 401;
 
 /** Answers with an error of a file operation. @returns whether it is one that clients are told about. */
@@ -27,7 +28,12 @@ export function answerFailure(response: ServerResponse, error: unknown): boolean
     answerError(response, INTERNAL_ERROR, "internal error");
     return false;
   }
-  const status = error.reason === "user_not_found" ? UNAUTHORIZED : error.entry.status;
-  answerError(response, status, messageOf(error));
+  answerError(response, statusOf(error), messageOf(error));
   return true;
+}
+
+function statusOf({ reason, entry: { status } }: WrennError): number {
+  if (reason === "user_not_found") return UNAUTHORIZED;
+  // From this address clients take it for the end of the sandbox.
+  return status === BAD_GATEWAY ? INTERNAL_ERROR : status;
 }

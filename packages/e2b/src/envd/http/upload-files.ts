@@ -41,13 +41,11 @@ export async function uploadFiles(sandbox: EnvdSandbox, exchange: AgentExchange)
   };
   const body = bodyOf(exchange);
   if (/^multipart\/form-data\b/i.test(type)) {
-    const targets = new Set<string>();
     await readForm(type, body, async ({ filename, content }) => {
       const target = path === "" ? filename : path;
       if (target === undefined) throw new HttpRefusal(BAD_REQUEST, "a file has neither a path nor a name");
-      if (targets.has(target))
+      if (written.length > 0 && (await isAmong(written, target, sandbox, options)))
         throw new HttpRefusal(BAD_REQUEST, `you cannot upload multiple files to the same path: ${target}`);
-      targets.add(target);
       await write(target, content);
     });
   } else if (/^application\/octet-stream\b/i.test(type)) {
@@ -60,6 +58,19 @@ export async function uploadFiles(sandbox: EnvdSandbox, exchange: AgentExchange)
     );
   }
   answerJson(response, OK, written);
+}
+
+/** Whether a target is one of these files, however it is written. */
+async function isAmong(
+  files: readonly WrittenFile[],
+  target: string,
+  sandbox: EnvdSandbox,
+  options: FileOptions,
+): Promise<boolean> {
+  const path = pathOf(target, sandbox);
+  const home = path.startsWith("~") ? (await sandbox.files.stat("~", options)).path : "";
+  const absolute = path.replace(/^~/, home);
+  return files.some((file) => file.path === absolute);
 }
 
 async function writeFile(

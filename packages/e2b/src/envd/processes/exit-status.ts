@@ -18,6 +18,14 @@ const names: Readonly<Record<string, string>> = {
   SIGPIPE: "broken pipe",
   SIGALRM: "alarm clock",
   SIGTERM: "terminated",
+  SIGSTKFLT: "stack fault",
+  SIGXCPU: "CPU time limit exceeded",
+  SIGXFSZ: "file size limit exceeded",
+  SIGVTALRM: "virtual timer expired",
+  SIGPROF: "profiling timer expired",
+  SIGIO: "I/O possible",
+  SIGPWR: "power failure",
+  SIGSYS: "bad system call",
 };
 
 /** The end of a process as clients know it. */

@@ -18,6 +18,7 @@ import type { Process, ProcessInput } from "../generated/process_pb.ts";
 import { silenceOf } from "../rpc/keepalive.ts";
 import { callOf } from "../rpc/rpc-call.ts";
 import { processEvents } from "./process-events.ts";
+import { readNote } from "./process-note.ts";
 import { selectLive, selectProcess } from "./select-process.ts";
 import { sizeOf, startFor } from "./start-request.ts";
 
@@ -46,11 +47,14 @@ export const processService: ServiceImpl<typeof Process> = {
       sandbox.processes.list(signal),
     );
     return create(ListResponseSchema, {
-      processes: processes.map(({ pid, tag = "", cmd, args }) => ({
-        config: { cmd, args: [...args] },
-        pid,
-        ...defined({ tag: OWN_TAG.test(tag) ? undefined : tag }),
-      })),
+      processes: processes.map((facts) => {
+        const { pid, tag = "", cmd, args } = facts;
+        return {
+          config: { cmd, args: [...args], ...readNote(facts) },
+          pid,
+          ...defined({ tag: OWN_TAG.test(tag) ? undefined : tag }),
+        };
+      }),
     });
   },
 

@@ -4,6 +4,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { defined, withDeadline } from "@wrenn/core";
 import type { CapsuleProcess, StartRequest as ProcessRequest } from "@wrenn/protocol";
 import type { PTY, StartRequest } from "../generated/process_pb.ts";
+import { noteOf } from "./process-note.ts";
 import type { RpcCall } from "../rpc/rpc-call.ts";
 import { pathOf } from "../user-paths.ts";
 
@@ -64,6 +65,7 @@ function requestOf(
     ...(pty ? { terminal: sizeOf(pty) } : {}),
     ...defined({
       tag: tag === "" ? undefined : tag,
+      note: noteOf(config),
       timeoutMs: limitMs === undefined ? undefined : Math.max(1, Math.min(limitMs, MAX_LIMIT_MS)),
     }),
   };

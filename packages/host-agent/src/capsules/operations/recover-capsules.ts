@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { abortable, problemOf, WrennError } from "@wrenn/core";
+import { abortable, defined, problemOf, WrennError } from "@wrenn/core";
 import type { Clock, Logger } from "@wrenn/core";
 import type { CapsuleStatus } from "@wrenn/protocol";
 import type { ConsoleKeeper } from "../../console/console-keeper.ts";
@@ -75,7 +75,12 @@ async function recoverCapsule(
   const record = await directory.readRecord();
   const journal = (await directory.readJournal().catch(() => undefined)) ?? noOperation;
   const slot =
-    record?.slot === undefined ? undefined : deps.machines.slots.adopt(record.slot, record.spec.team);
+    record?.slot === undefined
+      ? undefined
+      : deps.machines.slots.adopt(record.slot, {
+          capsule: record.spec.id,
+          ...defined({ team: record.spec.team }),
+        });
   const machine = await deps.machines.hypervisor.adopt(directory.run, signal);
   const release = async (): Promise<void> => {
     if (record) await deps.consoles.collect(directory);

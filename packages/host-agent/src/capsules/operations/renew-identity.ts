@@ -48,10 +48,11 @@ export async function renewIdentity(
     restoreCount: BigInt(restoreCount),
     runHooks: true,
     environment: {
+      ...spec.envs,
+      // Last: programs rely on it, and a template may have been made with the environment of a capsule.
       WRENN_SANDBOX: "true",
       WRENN_SANDBOX_ID: spec.id,
-      WRENN_TEMPLATE: spec.template,
-      ...spec.envs,
+      WRENN_TEMPLATE: spec.templateName ?? spec.template,
       // Restore hooks start by this user and in this directory.
       ...defined({ WRENN_DEFAULT_USER: spec.user, WRENN_DEFAULT_CWD: spec.cwd }),
     },

@@ -25,7 +25,10 @@ export interface StartMachineDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: Random;
-  readonly machines: Omit<Machines<"acquire" | "assignTeam" | "applyPolicy" | "release">, "clocks">;
+  readonly machines: Omit<
+    Machines<"acquire" | "assignCapsule" | "assignTeam" | "applyPolicy" | "release">,
+    "clocks"
+  >;
   readonly disks: Pick<Disks, "create" | "layers">;
   readonly memory: Pick<Memory, "packed">;
   readonly connections: Pick<PortConnections, "reset">;
@@ -173,6 +176,7 @@ async function prepareSlot(
   slots: StartMachineDeps["machines"]["slots"],
   signal: AbortSignal,
 ): Promise<void> {
+  slots.assignCapsule(slot, spec.id);
   if (spec.network) await slots.applyPolicy(slot, spec.network, signal);
   if (spec.team !== undefined) await slots.assignTeam(slot, spec.team, signal);
 }
