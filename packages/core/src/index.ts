@@ -10,7 +10,7 @@ export { defined } from "./defined.ts";
 export { errorCatalogue } from "./error-catalogue.ts";
 export type { CatalogueEntry } from "./catalogue-entry.ts";
 export type { ErrorContext, ErrorReason } from "./error-catalogue.ts";
-export { formatId, newId, parseId } from "./ids.ts";
+export { formatId, isUuid, newId, parseId } from "./ids.ts";
 export type { IdKind } from "./ids.ts";
 export { GroupedWrites } from "./grouped-writes.ts";
 export { KeyedQueue, SKIPPED } from "./keyed-queue.ts";

@@ -161,6 +161,66 @@ describe("the control API on the wire", () => {
     await portQueries.setAllowsPublicPorts(lab.database.db, team.id, true);
   });
 
+  test("people make, rename and delete keys that clients take, and see masks of them", async () => {
+    const [owner, member] = [await lab.person("olga", "owner"), await lab.person("mia", "member")];
+    const made = await lab.call("POST", "/api-keys", { name: "ci" }, owner);
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    const key = String(made.body["key"]);
+    assert.match(key, /^e2b_[0-9a-f]{40}$/);
+    const at = `/api-keys/${String(made.body["id"])}`;
+    const listed = async (headers: Readonly<Record<string, string>>) =>
+      (await lab.call("GET", "/api-keys", undefined, headers)).body as unknown as Record<string, unknown>[];
+    const renamed = await lab.call("PATCH", at, { name: "deploy" }, owner);
+    assert.deepEqual([renamed.status, renamed.body], [200, {}]);
+    assert.deepEqual(
+      (await listed(owner)).map(({ name }) => name),
+      ["deploy", "clients", "First key"],
+    );
+    const [shown] = await listed(owner);
+    assert.ok(!JSON.stringify(await listed(owner)).includes(key));
+    const mask = {
+      prefix: "e2b_",
+      valueLength: 40,
+      maskedValuePrefix: key.slice(4, 10),
+      maskedValueSuffix: "",
+    };
+    assert.deepEqual([shown?.["mask"], made.body["mask"]], [mask, mask]);
+    assert.match(JSON.stringify(shown?.["createdBy"]), /"email":"olga@example.org"/);
+    assert.equal(shown?.["lastUsed"], null);
+
+    assert.deepEqual(await listed(member), [], "members see their own");
+    const status = async (method: string, path: string, headers: Readonly<Record<string, string>>) =>
+      (await lab.call(method, path, method === "DELETE" ? undefined : { name: "other" }, headers)).status;
+    assert.deepEqual(
+      [await status("PATCH", at, member), await status("DELETE", at, member)],
+      [404, 404],
+      "and change no others",
+    );
+    const byKey = { "x-api-key": key };
+    assert.equal((await lab.call("GET", "/v2/sandboxes", undefined, byKey)).status, 200);
+    assert.deepEqual(
+      [await status("POST", "/api-keys", byKey), await status("DELETE", at, byKey)],
+      [401, 401],
+    );
+    assert.deepEqual(
+      [
+        await status("DELETE", at, owner),
+        await status("DELETE", at, owner),
+        await status("PATCH", "/api-keys/x", owner),
+      ],
+      [204, 404, 404],
+    );
+    assert.equal((await lab.call("GET", "/v2/sandboxes", undefined, byKey)).status, 401);
+    const log = lab.database.db
+      .selectFrom("audit_log")
+      .select(["action"])
+      .where("resource_type", "=", "api_key");
+    assert.deepEqual(
+      (await log.orderBy("seq").execute()).map(({ action }) => action),
+      ["create", "rename", "revoke"],
+    );
+  });
+
   test("what E2B's Python client sends over HTTP/1.1 is answered as it expects", async () => {
     await using agent = await EnvdLab.start();
     const unknownBefore = lab.e2b.unknownRoutes();

@@ -17,6 +17,7 @@ import { UploadLinks } from "../templates/upload-links.ts";
 import { registerUploadLinks, registerUploads } from "../templates/upload-routes.ts";
 import { e2bAnswers } from "./e2b-answers.ts";
 import { registerGaps } from "./gap-routes.ts";
+import { registerKeys } from "./key-routes.ts";
 import { registerTeam } from "./team-routes.ts";
 import type { UnknownRoutes } from "./unknown-routes.ts";
 
@@ -51,6 +52,7 @@ export async function openE2bApi({
     addPublicRoutes: async (group) => await registerUploads(group, { services, links }),
     addRoutes: (group) => {
       registerTeam(group, { services });
+      registerKeys(group, { services });
       registerLists(group, { services, json });
       registerCreate(group, { services, json });
       registerSandbox(group, { services, sandboxes, runs, json });

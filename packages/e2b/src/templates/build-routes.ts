@@ -1,6 +1,6 @@
 import { teamOf } from "@wrenn/control-plane";
 import type { App, SharedServices } from "@wrenn/control-plane";
-import { formatId, WrennError } from "@wrenn/core";
+import { formatId, isUuid, WrennError } from "@wrenn/core";
 import type { Random } from "@wrenn/core";
 import { announcedBuildQueries, DEFAULT_TAG } from "@wrenn/database";
 import type { AnnouncedBuild, BuildRow } from "@wrenn/database";
@@ -19,7 +19,6 @@ const [VCPUS, MEMORY_MIB] = [2, 1024];
 const KEPT = 100;
 /** Entries of a log in one answer. */
 const MAX_ENTRIES = 100;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const BuildParams = Type.Object({ templateID: Type.String(), buildID: Type.String() });
 
@@ -172,7 +171,7 @@ function registerBuildLogs(app: App, services: SharedServices): void {
 
 /** @throws WrennError `build_not_found` for a text that is no id. */
 function buildIdOf(uuid: string): string {
-  if (!UUID.test(uuid)) throw new WrennError("build_not_found", {});
+  if (!isUuid(uuid)) throw new WrennError("build_not_found", {});
   return formatId("build", uuid);
 }
 
@@ -181,7 +180,7 @@ async function findAnnounced(
   teamId: string,
   id: string,
 ): Promise<AnnouncedBuild | undefined> {
-  return UUID.test(id) ? await announcedBuildQueries.findAnnounced(database.db, teamId, id) : undefined;
+  return isUuid(id) ? await announcedBuildQueries.findAnnounced(database.db, teamId, id) : undefined;
 }
 
 async function start(
