@@ -221,6 +221,29 @@ describe("the control API on the wire", () => {
     );
   });
 
+  test("lists count the running sandboxes that they match, on all pages", async () => {
+    const metadata = { of: "count" };
+    const [first, second, paused] = [
+      await create({ metadata }),
+      await create({ metadata }),
+      await create({ metadata }),
+    ];
+    await lab.call("POST", `/sandboxes/${paused.id}/pause`, {});
+    const list = async (path: string) => {
+      const { headers, body } = await lab.call("GET", path);
+      return { running: headers.get("x-total-running"), listed: (body as unknown as unknown[]).length };
+    };
+    const filter = "metadata=of%3Dcount";
+    assert.deepEqual(await list(`/sandboxes?${filter}`), { running: "2", listed: 2 });
+    assert.deepEqual(await list(`/v2/sandboxes?${filter}&limit=1`), { running: "2", listed: 1 });
+    assert.deepEqual(await list(`/v2/sandboxes?${filter}`), { running: "2", listed: 3 });
+    assert.deepEqual(await list(`/v2/sandboxes?${filter}&state=paused`), { running: "0", listed: 1 });
+    const { body } = await lab.call("GET", `/sandboxes/${second.id}`);
+    const since = `startedAfter=${String(body["startedAt"])}`;
+    assert.deepEqual(await list(`/v2/sandboxes?${filter}&${since}`), { running: "1", listed: 2 });
+    for (const { id } of [first, second, paused]) await lab.call("DELETE", `/sandboxes/${id}`);
+  });
+
   test("what E2B's Python client sends over HTTP/1.1 is answered as it expects", async () => {
     await using agent = await EnvdLab.start();
     const unknownBefore = lab.e2b.unknownRoutes();
