@@ -98,6 +98,29 @@ describe("the control API on the wire", () => {
     }
   });
 
+  test("a fork that cannot be started leaves the others", async () => {
+    const { id } = await create({ metadata: { of: "some" } });
+    lab.host.childProblem = "no room for its machine";
+    const { status, body } = await lab.call("POST", `/sandboxes/${id}/fork`, { count: 3, timeout: 40 });
+    lab.host.childProblem = undefined;
+    assert.equal(status, 201, JSON.stringify(body));
+    const [first, failed, last] = body as unknown as {
+      readonly sandbox?: { readonly sandboxID: string };
+      readonly error?: { readonly code: number; readonly message: string };
+    }[];
+    assert.equal(failed?.sandbox, undefined);
+    assert.equal(failed?.error?.code, 502);
+    assert.match(failed.error.message, /no room for its machine/);
+    const listed = (await lab.call("GET", "/v2/sandboxes?metadata=of%3Dsome")).body as unknown as {
+      readonly sandboxID: string;
+    }[];
+    assert.deepEqual(
+      new Set(listed.map(({ sandboxID }) => sandboxID)),
+      new Set([id, first?.sandbox?.sandboxID, last?.sandbox?.sandboxID]),
+    );
+    for (const { sandboxID } of listed) await lab.call("DELETE", `/sandboxes/${sandboxID}`);
+  });
+
   test("network rules are replaced as a whole", async () => {
     const { id } = await create({ network: { denyOut: ["0.0.0.0/0"], allowOut: ["example.org"] } });
     const shown = async () => (await lab.call("GET", `/sandboxes/${id}`)).body;
