@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { eventually } from "@wrenn/core/testing";
 import { portQueries } from "@wrenn/database";
 import { runCommand } from "@wrenn/system";
 import { Sandbox } from "e2b";
@@ -147,6 +148,40 @@ describe("the control API on the wire", () => {
     );
     const later = await lab.call("GET", `/v2/sandboxes/${id}/logs?direction=backward&limit=1`);
     assert.equal((later.body["logs"] as unknown[]).length, 1);
+  });
+
+  test("logs have levels, and are filtered by them", async () => {
+    const { id } = await create();
+    const write = (text: string) => lab.host.observations.write(`cl-${id}`, Buffer.from(`${text}\n`));
+    write("a program says something");
+    write("[   12.345678] EXT4-fs error (device vda): something is wrong");
+    write("Out of memory: Killed process 71 (python3)");
+    lab.host.report(`cl-${id}`, { fullDisk: ["space"] });
+    type Shown = readonly { readonly level: string; readonly message: string }[];
+    const shown = async (query: string): Promise<readonly string[]> => {
+      const { status, body } = await lab.call("GET", `/v2/sandboxes/${id}/logs${query}`);
+      assert.equal(status, 200, JSON.stringify(body));
+      return (body["logs"] as Shown).map(({ level, message }) => `${level}: ${message.split(" ")[0]}`);
+    };
+    await eventually("the event is there", async () => (await shown("")).includes("warn: capsule"));
+    const all = await shown("");
+    for (const one of ["info: created", "info: a", "error: [", "error: Out"])
+      assert.ok(all.includes(one), one);
+    assert.deepEqual(
+      (await shown("?level=warn")).toSorted((a, b) => a.localeCompare(b)),
+      ["error: [", "error: Out", "warn: capsule"],
+    );
+    assert.deepEqual(await shown("?level=error&direction=backward&limit=1"), ["error: Out"]);
+    const { body } = await lab.call("GET", `/sandboxes/${id}/logs`);
+    const lines = (body["logs"] as { readonly line: string }[]).map(
+      ({ line }) => JSON.parse(line) as Shown[number],
+    );
+    assert.deepEqual(
+      lines.filter(({ level }) => level === "error").map(({ message }) => message.slice(0, 3)),
+      ["[  ", "Out"],
+    );
+    assert.equal((await lab.call("GET", `/v2/sandboxes/${id}/logs?level=loud`)).status, 400);
+    await lab.call("DELETE", `/sandboxes/${id}`);
   });
 
   test("ports are public, take the traffic token, or are forbidden", async () => {

@@ -6,6 +6,7 @@ import { announcedBuildQueries, DEFAULT_TAG } from "@wrenn/database";
 import type { AnnouncedBuild, BuildRow } from "@wrenn/database";
 import { Type } from "typebox";
 import { errors } from "../api/error-body.ts";
+import { isAtLeast, levelOfLine, LogLevel } from "../observe/log-levels.ts";
 import { baseOf, BuildFields, readinessCheck, recipeOf } from "./build-recipe.ts";
 import type { BuildBase, ClientRecipe } from "./build-recipe.ts";
 import { BuildLogEntry, BuildState, buildState, logEntries } from "./build-status.ts";
@@ -19,6 +20,8 @@ const [VCPUS, MEMORY_MIB] = [2, 1024];
 const KEPT = 100;
 /** Entries of a log in one answer. */
 const MAX_ENTRIES = 100;
+/** What a build keeps of its log is bounded. */
+const ALL_LINES = Number.MAX_SAFE_INTEGER;
 
 const BuildParams = Type.Object({ templateID: Type.String(), buildID: Type.String() });
 
@@ -119,7 +122,7 @@ function registerBuildLogs(app: App, services: SharedServices): void {
         querystring: Type.Object({
           logsOffset: Type.Optional(Type.Integer({ minimum: 0 })),
           limit: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_ENTRIES })),
-          level: Type.Optional(Type.String()),
+          level: Type.Optional(LogLevel),
         }),
         response: { 200: BuildState, ...errors },
       },
@@ -127,12 +130,17 @@ function registerBuildLogs(app: App, services: SharedServices): void {
     async (request) => {
       const team = teamOf(request);
       const { buildID } = request.params;
-      const { logsOffset = 0, limit = MAX_ENTRIES } = request.query;
+      const { logsOffset = 0, limit = MAX_ENTRIES, level } = request.query;
       const announced = await findAnnounced(services, team, buildID);
       try {
         const id = buildIdOf(buildID);
-        const { build, lines } = await services.builds.log(team, id, logsOffset, limit);
-        return buildState(build, lines);
+        if (level === undefined) {
+          const { build, lines } = await services.builds.log(team, id, logsOffset, limit);
+          return buildState(build, lines);
+        }
+        const { build, lines } = await services.builds.log(team, id, 0, ALL_LINES);
+        const found = lines.filter((line) => isAtLeast(levelOfLine(line), level));
+        return buildState(build, found.slice(logsOffset, logsOffset + limit));
       } catch (error) {
         if (!announced || !WrennError.is(error, "build_not_found")) throw error;
         const { id, name } = announced;
@@ -150,20 +158,22 @@ function registerBuildLogs(app: App, services: SharedServices): void {
           cursor: Type.Optional(Type.Integer({ minimum: 0 })),
           limit: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_ENTRIES })),
           direction: Type.Optional(Type.Union([Type.Literal("forward"), Type.Literal("backward")])),
-          level: Type.Optional(Type.String()),
+          level: Type.Optional(LogLevel),
           source: Type.Optional(Type.String()),
         }),
         response: { 200: Type.Object({ logs: Type.Array(BuildLogEntry) }), ...errors },
       },
     },
     async (request) => {
-      const { cursor, limit = MAX_ENTRIES, direction = "forward" } = request.query;
+      const { cursor, limit = MAX_ENTRIES, direction = "forward", level } = request.query;
       const id = buildIdOf(request.params.buildID);
-      const { build, lines } = await services.builds.log(teamOf(request), id, 0, Number.MAX_SAFE_INTEGER);
+      const { build, lines } = await services.builds.log(teamOf(request), id, 0, ALL_LINES);
       const isForward = direction === "forward";
-      const within = lines.filter(({ at }) =>
-        isForward ? at.getTime() >= (cursor ?? 0) : at.getTime() <= (cursor ?? Infinity),
-      );
+      const within = lines.filter((line) => {
+        const at = line.at.getTime();
+        const isOnSide = isForward ? at >= (cursor ?? 0) : at <= (cursor ?? Infinity);
+        return isOnSide && isAtLeast(levelOfLine(line), level);
+      });
       return { logs: logEntries(build, (isForward ? within : within.toReversed()).slice(0, limit)) };
     },
   );
