@@ -11,6 +11,12 @@ export const e2bErrors = {
     "this server has no route {method} {path}, which {client} has called",
     COVERAGE,
   ),
+  registry_login_refused: user(
+    "invalid_request",
+    400,
+    "{registry} refuses the credentials: {problem}",
+    "Check the key, its secret and the region, and that the key may call ecr:GetAuthorizationToken.",
+  ),
   sandbox_paused_already: user(
     "conflict",
     409,

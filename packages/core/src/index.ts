@@ -1,3 +1,4 @@
+export { boundedJson } from "./bounded-json.ts";
 export { Bell } from "./bell.ts";
 export { ByteLog, LAST_BLOCK_COST, logCost } from "./byte-log.ts";
 export { DAY_MS, systemClock } from "./clock.ts";

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { eventually } from "@wrenn/core/testing";
+import { sql } from "kysely";
 import * as current from "e2b";
 import * as earlier from "e2b-2-45";
 import { E2bLab } from "./support/e2b-lab.ts";
@@ -73,6 +74,53 @@ describe("templates and snapshots through the published clients", () => {
       assert.ok(!JSON.stringify(body).includes(`${alias}-broken`));
     });
   }
+
+  test("clients log in to registries of AWS and Google, and their secrets are nowhere in the database", async () => {
+    const { Template } = current;
+    const image = "registry.example/team/tool:v1";
+    const secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+    const keyOfGoogle = { type: "service_account", private_key: "-----BEGIN PRIVATE KEY-----" };
+    const token = Buffer.from("AWS:the-password").toString("base64");
+    let status = 200;
+    lab.registryFetch = async () =>
+      Response.json({ authorizationData: [{ authorizationToken: token }] }, { status });
+    lab.host.images.add(image, "5");
+    const aws = Template().fromAWSRegistry(image, {
+      accessKeyId: "AKIDEXAMPLE",
+      secretAccessKey: secret,
+      region: "eu-central-1",
+    });
+    await Template.build(aws, "from-aws", lab.options);
+    const google = Template().fromGCPRegistry(image, { serviceAccountJSON: keyOfGoogle });
+    await Template.build(google, "from-google", lab.options);
+    assert.deepEqual(
+      lab.host.images.requests.map(({ login }) => login),
+      [
+        { username: "AWS", password: "the-password" },
+        { username: "_json_key", password: JSON.stringify(keyOfGoogle) },
+      ],
+    );
+    const { rows } = await sql<{ readonly text: string }>`
+      select to_jsonb(b)::text as text from builds b union all select to_jsonb(a)::text from announced_builds a
+        union all select to_jsonb(l)::text from build_lines l union all select to_jsonb(o)::text from audit_log o`.execute(
+      lab.database.db,
+    );
+    assert.ok(rows.length > 4);
+    for (const { text } of rows)
+      assert.ok(![secret, "PRIVATE KEY", "the-password"].some((one) => text.includes(one)));
+    status = 403;
+    await assert.rejects(
+      Template.build(aws, "from-aws", lab.options),
+      /api\.ecr\.eu-central-1\.amazonaws\.com refuses/,
+    );
+    const announced = await lab.call("POST", "/v3/templates", { name: "odd" });
+    const odd = await lab.call("POST", `/v2/templates/odd/builds/${String(announced.body["buildID"])}`, {
+      fromImage: image,
+      fromImageRegistry: { type: "azure" },
+    });
+    assert.equal(odd.status, 400);
+    assert.match(String(odd.body["message"]), /fromImageRegistry/);
+  });
 
   test("logs of builds have levels, and are filtered by them", async () => {
     const announced = await lab.call("POST", "/v3/templates", { name: "levels" });

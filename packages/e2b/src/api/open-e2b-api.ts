@@ -29,6 +29,8 @@ export interface E2bApiDeps {
   readonly unknown: UnknownRoutes;
   /** By which clients reach ports of sandboxes over TLS; undefined where they cannot. */
   readonly domain: () => string | undefined;
+  /** For registries of images. */
+  readonly fetch: typeof fetch;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -40,6 +42,7 @@ export async function openE2bApi({
   key,
   unknown,
   domain,
+  fetch,
   clock,
   random,
 }: E2bApiDeps): Promise<OpenedApi> {
@@ -59,7 +62,7 @@ export async function openE2bApi({
       registerFork(group, { services, sandboxes, json });
       registerSnapshots(group, { services, sandboxes, clock, random });
       registerTemplates(group, { services });
-      registerBuilds(group, { services, random });
+      registerBuilds(group, { services, fetch, clock, random });
       registerUploadLinks(group, { services, links });
       registerMetrics(group, { services, sandboxes, clock });
       registerLogs(group, { services, sandboxes });

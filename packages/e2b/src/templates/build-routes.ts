@@ -1,12 +1,14 @@
 import { teamOf } from "@wrenn/control-plane";
 import type { App, SharedServices } from "@wrenn/control-plane";
 import { formatId, isUuid, WrennError } from "@wrenn/core";
-import type { Random } from "@wrenn/core";
+import type { Clock, Random } from "@wrenn/core";
 import { announcedBuildQueries, DEFAULT_TAG } from "@wrenn/database";
 import type { AnnouncedBuild, BuildRow } from "@wrenn/database";
 import { Type } from "typebox";
 import { errors } from "../api/error-body.ts";
 import { isAtLeast, levelOfLine, LogLevel } from "../observe/log-levels.ts";
+import { registryLogin } from "../registries/registry-login.ts";
+import type { RegistryPassword } from "../registries/ecr-login.ts";
 import { baseOf, BuildFields, readinessCheck, recipeOf } from "./build-recipe.ts";
 import type { BuildBase, ClientRecipe } from "./build-recipe.ts";
 import { BuildLogEntry, BuildState, buildState, logEntries } from "./build-status.ts";
@@ -16,6 +18,8 @@ import { ownName, requireTag } from "./template-reference.ts";
 
 /** What clients that send no sizes expect. */
 const [VCPUS, MEMORY_MIB] = [2, 1024];
+/** For the login at a registry. */
+const LOGIN_MS = 15_000;
 /** Announced builds of a team that are kept. */
 const KEPT = 100;
 /** Entries of a log in one answer. */
@@ -27,11 +31,13 @@ const BuildParams = Type.Object({ templateID: Type.String(), buildID: Type.Strin
 
 export interface TemplateBuildRoutesDeps {
   readonly services: SharedServices;
+  readonly fetch: typeof fetch;
+  readonly clock: Clock;
   readonly random: Random;
 }
 
 /** Builds of templates: announced first, then started with their steps, and looked at until they have ended. */
-export function registerBuilds(app: App, { services, random }: TemplateBuildRoutesDeps): void {
+export function registerBuilds(app: App, { services, fetch, clock, random }: TemplateBuildRoutesDeps): void {
   const { database } = services;
   registerBuildLogs(app, services);
 
@@ -101,7 +107,10 @@ export function registerBuilds(app: App, { services, random }: TemplateBuildRout
       const team = teamOf(request);
       const announced = await findAnnounced(services, team, request.params.buildID);
       if (!announced) throw new WrennError("build_not_found", {});
-      const row = await start(services, announced, request.body);
+      const { fromImageRegistry: registry } = request.body;
+      const signal = AbortSignal.timeout(LOGIN_MS);
+      const login = registry && (await registryLogin(registry, { fetch, clock }, signal));
+      const row = await start(services, announced, request.body, login);
       await services.record(request, {
         resource: "build",
         resourceId: formatId("build", row.id),
@@ -197,9 +206,9 @@ async function start(
   services: SharedServices,
   build: AnnouncedBuild,
   fields: BuildFields,
+  login: RegistryPassword | undefined,
 ): Promise<BuildRow> {
   const { builds, archives } = services;
-  const login = loginOf(fields);
   const recipe = recipeOf(fields, await baseFacts(services, build.team_id, fields));
   const [tag = DEFAULT_TAG, ...tags] = build.tags;
   const archive = await archiveOf(services, build.team_id, recipe);
@@ -241,19 +250,6 @@ async function baseFacts(
   if (!isTemplate) return {};
   const { user, cwd } = await templates.find(teamId, from);
   return { user, cwd };
-}
-
-function loginOf({ fromImageRegistry: registry }: BuildFields) {
-  if (!registry) return undefined;
-  const { type, username, password } = registry;
-  if (type !== "registry")
-    throw new WrennError("e2b_not_offered", { feature: `fromImageRegistry of type ${type.slice(0, 32)}` });
-  if (username === undefined || password === undefined)
-    throw new WrennError("invalid_field", {
-      field: "fromImageRegistry",
-      problem: "needs username and password",
-    });
-  return { username, password };
 }
 
 /** The uploaded files of all steps as one archive, with a directory for each step; undefined when no step takes files. */

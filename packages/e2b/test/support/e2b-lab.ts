@@ -30,6 +30,8 @@ export class E2bLab implements AsyncDisposable {
   readonly apiKey: string;
   /** Requests that were handed to the edge. */
   readonly served: AdmittedTarget[] = [];
+  /** Reaches registries. */
+  registryFetch: typeof fetch = async () => await Promise.reject(new Error("no registry is here"));
   controlPlane!: ControlPlane;
   e2b!: E2b;
   url = "";
@@ -163,6 +165,7 @@ export class E2bLab implements AsyncDisposable {
       },
       origin: () => this.origin,
       publicUrl: "https://wrenn.example.org",
+      registryFetch: async (input, init) => await this.registryFetch(input, init),
       clock: systemClock,
       logger: silentLogger,
       random: systemRandom,
