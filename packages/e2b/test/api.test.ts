@@ -139,6 +139,32 @@ describe("the control API on the wire", () => {
     assert.ok(Array.isArray((await lab.call("GET", `/sandboxes/${id}/metrics`)).body));
     const many = await lab.call("GET", `/sandboxes/metrics?sandbox_ids=${id},unknown`);
     assert.equal(many.status, 200);
+    const measurement = {
+      timestamp: Math.floor(Date.now() / 1000),
+      cpuPercent: 5,
+      cpuCount: 1,
+      memoryBytes: 100,
+      memoryTotalBytes: 1000,
+      diskBytes: 1,
+      diskUsedBytes: 2,
+      diskTotalBytes: 3,
+      networkInBytes: 0,
+      networkOutBytes: 0,
+    };
+    // The first one is of a guest that does not say.
+    for (const cached of [{}, { memoryCachedBytes: 300 }])
+      lab.host.observations.measure(`cl-${id}`, { ...measurement, ...cached });
+    const measured = (await lab.call("GET", `/sandboxes/${id}/metrics`)).body as unknown as {
+      readonly memUsed: number;
+      readonly memCache: number;
+    }[];
+    assert.deepEqual(
+      measured.map(({ memUsed, memCache }) => [memUsed, memCache]),
+      [
+        [100, 0],
+        [100, 300],
+      ],
+    );
     const { body } = await lab.call("GET", `/sandboxes/${id}/logs`);
     const [first] = body["logs"] as { readonly line: string }[];
     const line = JSON.parse(first?.line ?? "{}") as Record<string, unknown>;
