@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { WrennError } from "@wrenn/core";
 import { eventually } from "@wrenn/core/testing";
 import { portQueries } from "@wrenn/database";
+import type { FakeHostAgent } from "@wrenn/protocol/testing";
 import { runCommand } from "@wrenn/system";
 import { Sandbox } from "e2b";
 import { EnvdLab, SANDBOX_ID, TOKEN } from "./envd/support/envd-lab.ts";
@@ -112,6 +114,11 @@ describe("the control API on the wire", () => {
     assert.equal(failed?.sandbox, undefined);
     assert.equal(failed?.error?.code, 502);
     assert.match(failed.error.message, /no room for its machine/);
+    const { id: other } = await create();
+    using _earlier = withoutForkEach(lab.host);
+    const all = await lab.call("POST", `/sandboxes/${other}/fork`, { count: 2 });
+    assert.equal(all.status, 201, "a host of an earlier version starts them all");
+    assert.ok((all.body as unknown as object[]).every((entry) => "sandbox" in entry));
     const listed = (await lab.call("GET", "/v2/sandboxes?metadata=of%3Dsome")).body as unknown as {
       readonly sandboxID: string;
     }[];
@@ -359,3 +366,11 @@ describe("the control API on the wire", () => {
     assert.deepEqual(lab.e2b.unknownRoutes(), unknownBefore);
   });
 });
+
+/** Makes a host one of an earlier version, until the end of a block. */
+function withoutForkEach(host: FakeHostAgent): Disposable {
+  const forkEach = host.forkEach.bind(host);
+  host.forkEach = async () =>
+    await Promise.reject(new WrennError("route_not_found", { method: "call", path: "forkEach" }));
+  return { [Symbol.dispose]: () => void (host.forkEach = forkEach) };
+}

@@ -65,18 +65,36 @@ export class CapsuleForks {
    */
   async forkEach(teamId: string, publicId: string, options: ForkOptions): Promise<readonly ForkedChild[]> {
     return await this.#fork(teamId, publicId, options, async (source, children) => {
-      const { rows } = this.#deps;
-      const started = await asHostCalls(() => this.#start("forkEach", source, children, options.client.left));
+      const { left } = options.client;
+      const started = await asHostCalls(async () => {
+        try {
+          return await this.#start("forkEach", source, children, left);
+        } catch (error) {
+          // A host of an earlier version starts all of them or none.
+          if (!WrennError.is(error, "route_not_found")) throw error;
+          return await this.#start("forkCapsule", source, children, left);
+        }
+      });
       return await Promise.all(
-        children.map(async (child, index): Promise<ForkedChild> => {
-          const status = started[index] ?? missing(child);
-          if (status.state !== "failed") return { row: await rows.recordStatus(child, status) };
-          const problem = status.problem ?? "the host does not say why";
-          await rows.change(child.id, ["pending"], { status: "error", problem });
-          return { error: new WrennError("operation_failed", { operation: "starting the fork", problem }) };
-        }),
+        children.map((child, index) => this.#recordChild(child, started[index] ?? missing(child))),
       );
     });
+  }
+
+  async #recordChild(child: CapsuleRow, status: CapsuleStatus): Promise<ForkedChild> {
+    const { rows } = this.#deps;
+    if (status.state === "failed") {
+      const problem = status.problem ?? "the host does not say why";
+      await rows.change(child.id, ["pending"], { status: "error", problem });
+      return { error: new WrennError("operation_failed", { operation: "starting the fork", problem }) };
+    }
+    try {
+      return { row: await rows.recordStatus(child, status) };
+    } catch (error) {
+      // It was destroyed while it was started.
+      if (!WrennError.is(error, "capsule_not_found")) throw error;
+      return { error };
+    }
   }
 
   async #fork<T>(
